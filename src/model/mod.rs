@@ -1,1 +1,37 @@
-//! model
+//! The values that everything else speaks of: digests, descriptors, documents, images, names, and the plan of a layer.
+//!
+//! Values are immutable and know neither files nor networks.
+
+mod descriptor;
+mod digest;
+mod document;
+mod failure;
+mod image;
+mod index;
+mod layer_plan;
+mod listing;
+mod media_type;
+mod platform;
+mod reference;
+pub mod strict_json;
+
+pub use descriptor::Descriptor;
+pub use digest::{DiffId, Digest, DigestError, Hasher};
+pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
+pub use failure::{Class, Diagnose, escape};
+pub use image::{Image, ImageConfig, ImageManifest};
+pub use index::{ImageIndex, Root};
+pub use layer_plan::{
+    Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, EntryPathError, FileStamp, Layer,
+    LayerPlan, MAX_PATH_BYTES,
+};
+pub use listing::{ListedItem, ListedRoot, Listing};
+pub use media_type::{Family, MediaType};
+pub use platform::{Platform, PlatformError, best_match};
+pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag};
+
+/// Annotation of a layout's descriptor: the tag alone, as skopeo looks it up (image-spec, annotations.md).
+pub const REF_NAME_ANNOTATION: &str = "org.opencontainers.image.ref.name";
+
+/// Annotation of a layout's descriptor: the image's full name, as containerd and podman read it.
+pub const FULL_NAME_ANNOTATION: &str = "io.containerd.image.name";

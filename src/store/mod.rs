@@ -1,1 +1,81 @@
-//! store
+//! Where images are: the two traits that every layout, archive, registry and memory implements, and the one function
+//! that opens a blob.
+//!
+//! A backend never verifies what it reads: [`open`] wraps every reader in a [`VerifiedReader`], and nothing else calls
+//! [`Source::open_unverified`].
+
+mod error;
+mod memory;
+mod read;
+mod resolve;
+mod verified;
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use tokio::io::AsyncRead;
+
+use crate::model::{Descriptor, Repository, Root, Selector, Tag};
+
+pub use error::{Side, StoreError};
+pub use memory::MemoryStore;
+pub use read::{read_config, read_image, read_root};
+pub use resolve::{PlatformMatch, platforms_of, select_platform};
+pub use verified::{VerifiedReader, open};
+
+/// Bytes of a blob as a backend gives them, not verified yet.
+pub type BlobReader = Pin<Box<dyn AsyncRead + Send>>;
+
+/// Something that images are read from.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// What it is, for messages: `oci:build/oci`, `ghcr.io/stigmer/agent-runner`.
+    fn describe(&self) -> String;
+
+    /// Which side of a mistake it is: a registry's damage is the other side's failure, a local one is bad input.
+    fn side(&self) -> Side;
+
+    /// Reads the manifest or index that `selector` names, whole, at most [`crate::model::MAX_MANIFEST_BYTES`].
+    ///
+    /// A digest in the selector has been checked against the bytes. What is not there is [`StoreError::NotFound`].
+    async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError>;
+
+    /// Opens a blob or a manifest for reading from its first byte. Only [`open`] calls it.
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError>;
+
+    /// The repository of a registry that holds the blob, from which another repository of that registry may mount it.
+    fn origin(&self, _descriptor: &Descriptor) -> Option<Repository> {
+        None
+    }
+}
+
+/// Something that images are written to.
+///
+/// Nothing is visible under a name before [`Sink::publish`]; what was put before and is not referred to is harmless.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// What it is, for messages.
+    fn describe(&self) -> String;
+
+    /// How many blobs may be put at the same time; 1 where the order of blobs reaches the output.
+    fn concurrency_limit(&self) -> usize;
+
+    /// True where the blob or manifest is there, whole. A local sink has checked size and hash before it says so.
+    async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError>;
+
+    /// Writes a blob or a manifest, read from `source` through [`open`], once or as often as it takes. Putting what is
+    /// there already changes nothing. On return it is durable; on an error nothing of it can be seen.
+    ///
+    /// An error of the source comes back as the source's own error, with [`StoreError::is_source`] true.
+    async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError>;
+
+    /// Makes the blob available from another repository of the same registry. False where that is not supported or was
+    /// refused: the caller puts the blob then.
+    async fn mount(&self, _descriptor: &Descriptor, _origin: &Repository) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// Writes the root, whose children are all there, and then the tags, atomically each, in the given order. With no
+    /// tags the root is there by its digest alone. Tags that name something else are moved.
+    async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError>;
+}

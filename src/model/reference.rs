@@ -1,0 +1,416 @@
+//! Names of images: references of registries (distribution-spec, "Pulling manifests"), and the places an image can be
+//! in, named as skopeo names them.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::{Class, Diagnose, Digest, escape};
+
+/// A name that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// No registry stands before the first slash.
+    #[error("\"{}\" names no registry", escape(.0.as_bytes()))]
+    NoRegistry(String),
+    /// Not of the form `REGISTRY/REPOSITORY[:TAG][@DIGEST]`.
+    #[error("\"{}\" is not an image reference: {reason}", escape(.text.as_bytes()))]
+    Malformed {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Diagnose for ReferenceError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::NoRegistry(text) if text.contains('/') => Some(format!("did you mean docker.io/{text}?")),
+            Self::NoRegistry(text) => Some(format!("did you mean docker.io/library/{text}?")),
+            Self::Malformed { .. } => {
+                Some("write it as REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST], such as ghcr.io/me/app:1.0".to_owned())
+            }
+        }
+    }
+}
+
+/// A tag (distribution-spec: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tag(String);
+
+/// Greatest length of a tag, by the distribution-spec.
+const MAX_TAG_BYTES: usize = 128;
+
+/// Greatest length of registry and repository together, by the reference grammar.
+const MAX_NAME_BYTES: usize = 255;
+
+impl Tag {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Tag {
+    type Err = ReferenceError;
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let good = text.len() <= MAX_TAG_BYTES
+            && text.bytes().next().is_some_and(is_word)
+            && text.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-');
+        if good {
+            return Ok(Self(text.to_owned()));
+        }
+        let reason = "a tag has 1 to 128 letters, digits, _, . and -, and begins with none of . and -".to_owned();
+        Err(ReferenceError::Malformed { text: text.to_owned(), reason })
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A repository of a registry, such as `ghcr.io/stigmer/agent-runner`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Repository {
+    registry: String,
+    path: String,
+}
+
+impl Repository {
+    /// Host and port, such as `ghcr.io`, `127.0.0.1:5000`; `docker.io` for Docker Hub.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// The path in the registry, such as `library/python`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// True for `localhost/…` without a port: by convention images that are never pushed.
+    pub fn is_local(&self) -> bool {
+        self.registry == "localhost"
+    }
+}
+
+impl FromStr for Repository {
+    type Err = ReferenceError;
+    /// Takes a name without tag and digest.
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let malformed = |reason: &str| ReferenceError::Malformed { text: text.to_owned(), reason: reason.to_owned() };
+        let (registry, path) = match text.split_once('/') {
+            Some((first, rest)) if is_registry(first) => (first, rest),
+            _ => return Err(ReferenceError::NoRegistry(text.to_owned())),
+        };
+        if !is_host_and_port(registry) {
+            return Err(malformed("the registry is not a host name with an optional port"));
+        }
+        if text.len() > MAX_NAME_BYTES {
+            return Err(malformed("registry and repository have more than 255 bytes"));
+        }
+        if !path.split('/').all(is_path_component) {
+            return Err(malformed(
+                "each part of a repository's name has lower-case letters and digits, parted by one of . _ __ or dashes",
+            ));
+        }
+        Ok(Self { registry: registry.to_owned(), path: path.to_owned() })
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.registry, self.path)
+    }
+}
+
+/// Docker's rule for what stands before the first slash.
+fn is_registry(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost"
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) => {
+            let good = host.parse::<std::net::Ipv6Addr>().is_ok();
+            return good && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port));
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    host.split('.').all(is_label) && port.is_none_or(is_port)
+}
+
+fn is_port(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+fn is_path_component(text: &str) -> bool {
+    let is_word = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let ends_in_words = bytes.first().is_some_and(is_word) && bytes.last().is_some_and(is_word);
+    let separators = bytes.split(is_word).filter(|separator| !separator.is_empty());
+    ends_in_words
+        && separators
+            .into_iter()
+            .all(|separator| matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|byte| *byte == b'-'))
+}
+
+/// What to take from a repository: a tag, a digest, or a digest that a tag is written beside for the reader.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference {
+    /// The repository.
+    pub repository: Repository,
+    /// The tag, where one is written.
+    pub tag: Option<Tag>,
+    /// The digest, where one is written; it decides.
+    pub digest: Option<Digest>,
+}
+
+impl Reference {
+    /// What is asked of the repository: the digest, else the tag, else `latest`.
+    pub fn selector(&self) -> Selector {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => Selector::Digest(*digest),
+            (None, Some(tag)) => Selector::Tag(tag.as_str().to_owned()),
+            (None, None) => Selector::Tag("latest".to_owned()),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let (rest, digest) = split_digest(text)?;
+        let last_slash = rest.rfind('/').map_or(0, |at| at + 1);
+        let (name, tag) = match rest[last_slash..].find(':') {
+            Some(colon) if last_slash > 0 => {
+                (&rest[..last_slash + colon], Some(rest[last_slash + colon + 1..].parse()?))
+            }
+            _ => (rest, None),
+        };
+        let repository = name.parse().map_err(|error| match error {
+            ReferenceError::NoRegistry(_) => ReferenceError::NoRegistry(text.to_owned()),
+            ReferenceError::Malformed { reason, .. } => ReferenceError::Malformed { text: text.to_owned(), reason },
+        })?;
+        Ok(Self { repository, tag, digest })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(formatter, ":{tag}")?;
+        }
+        match &self.digest {
+            Some(digest) => write!(formatter, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Takes a final `@sha256:HEX` off. An `@` anywhere else stays where it is.
+fn split_digest(text: &str) -> Result<(&str, Option<Digest>), ReferenceError> {
+    match text.rsplit_once('@') {
+        Some((rest, digest)) if digest.starts_with("sha") && digest.contains(':') => {
+            let digest = digest.parse().map_err(|error: super::DigestError| ReferenceError::Malformed {
+                text: text.to_owned(),
+                reason: error.to_string(),
+            })?;
+            Ok((rest, Some(digest)))
+        }
+        _ => Ok((text, None)),
+    }
+}
+
+/// Which image of a source is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Selector {
+    /// The only one that there is; several are an error that lists them.
+    Only,
+    /// By tag, or by full name in an archive.
+    Tag(String),
+    /// By digest.
+    Digest(Digest),
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => formatter.write_str("the only image"),
+            Self::Tag(tag) => write!(formatter, "tag {}", escape(tag.as_bytes())),
+            Self::Digest(digest) => write!(formatter, "{digest}"),
+        }
+    }
+}
+
+/// A place that an image is read from or written to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ImageName {
+    /// `oci:DIR[:TAG]`, `oci:DIR@sha256:…`: an OCI layout directory.
+    Layout {
+        /// The directory, as it was written.
+        path: PathBuf,
+        /// Which image in it.
+        selector: Selector,
+    },
+    /// `oci-archive:FILE[:TAG]`: a tar of an OCI layout.
+    OciArchive {
+        /// The file, as it was written; `-` is standard output.
+        path: PathBuf,
+        /// Which image in it.
+        selector: Selector,
+    },
+    /// `docker-archive:FILE[:REF]`: what `docker save` writes.
+    DockerArchive {
+        /// The file, as it was written; `-` is standard output.
+        path: PathBuf,
+        /// Which image in it.
+        selector: Selector,
+    },
+    /// `docker://REF`, or a bare `REF`.
+    Registry(Reference),
+}
+
+impl FromStr for ImageName {
+    type Err = ReferenceError;
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        if let Some(reference) = text.strip_prefix("docker://") {
+            return reference.parse().map(Self::Registry);
+        }
+        for (prefix, make) in [
+            ("oci:", (|path, selector| Self::Layout { path, selector }) as fn(PathBuf, Selector) -> Self),
+            ("oci-archive:", |path, selector| Self::OciArchive { path, selector }),
+            ("docker-archive:", |path, selector| Self::DockerArchive { path, selector }),
+        ] {
+            if let Some(rest) = text.strip_prefix(prefix) {
+                let (path, selector) = split_path(text, rest)?;
+                return Ok(make(path, selector));
+            }
+        }
+        text.parse().map(Self::Registry)
+    }
+}
+
+/// A final digest is taken off first, and then the path ends at the first colon.
+fn split_path(text: &str, rest: &str) -> Result<(PathBuf, Selector), ReferenceError> {
+    let (rest, digest) = split_digest(rest)?;
+    let (path, tag) = match rest.split_once(':') {
+        Some((path, tag)) => (path, Some(tag)),
+        None => (rest, None),
+    };
+    if path.is_empty() || tag == Some("") {
+        let reason = "a path or a tag is empty".to_owned();
+        return Err(ReferenceError::Malformed { text: text.to_owned(), reason });
+    }
+    let selector = match (digest, tag) {
+        (Some(digest), _) => Selector::Digest(digest),
+        (None, Some(tag)) => Selector::Tag(tag.to_owned()),
+        (None, None) => Selector::Only,
+    };
+    Ok((PathBuf::from(path), selector))
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (prefix, path, selector) = match self {
+            Self::Registry(reference) => return write!(formatter, "{reference}"),
+            Self::Layout { path, selector } => ("oci", path, selector),
+            Self::OciArchive { path, selector } => ("oci-archive", path, selector),
+            Self::DockerArchive { path, selector } => ("docker-archive", path, selector),
+        };
+        write!(formatter, "{prefix}:{}", escape(path.as_os_str().as_encoded_bytes()))?;
+        match selector {
+            Selector::Only => Ok(()),
+            Selector::Tag(tag) => write!(formatter, ":{}", escape(tag.as_bytes())),
+            Selector::Digest(digest) => write!(formatter, "@{digest}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_parse_and_print() {
+        let digest = Digest::of(b"");
+        for good in [
+            "ghcr.io/a/b".to_owned(),
+            "docker.io/library/python:3.11-slim".to_owned(),
+            "127.0.0.1:5000/x:1".to_owned(),
+            "[::1]:5000/x:1".to_owned(),
+            format!("localhost:5000/x/y-z__w:1@{digest}"),
+            format!("ghcr.io/a@{digest}"),
+        ] {
+            let reference: Reference = good.parse().unwrap();
+            assert_eq!(reference.to_string(), good);
+        }
+    }
+
+    #[test]
+    fn a_name_without_registry_is_refused_with_a_suggestion() {
+        for (text, help) in [
+            ("node:18-slim", "did you mean docker.io/library/node:18-slim?"),
+            ("me/app", "did you mean docker.io/me/app?"),
+        ] {
+            let error = text.parse::<Reference>().unwrap_err();
+            assert_eq!(error, ReferenceError::NoRegistry(text.to_owned()));
+            assert_eq!(error.help().as_deref(), Some(help));
+        }
+    }
+
+    #[test]
+    fn malformed_references_are_refused() {
+        for bad in [
+            "ghcr.io/A",
+            "ghcr.io/",
+            "ghcr.io/a//b",
+            "ghcr.io/../b",
+            "ghcr.io/a:",
+            "ghcr.io/a:b c",
+            "ghcr.io/a@sha256:12",
+            "ghcr.io:99999/a",
+            "gh cr.io/a",
+            "user:secret@ghcr.io/a",
+            "ghcr.io/a___b",
+        ] {
+            assert!(bad.parse::<Reference>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn places_are_named_as_skopeo_names_them() {
+        let digest = Digest::of(b"");
+        let layout = |path: &str, selector| ImageName::Layout { path: path.into(), selector };
+        let cases = [
+            ("oci:dir".to_owned(), layout("dir", Selector::Only)),
+            ("oci:./dir:a:b".to_owned(), layout("./dir", Selector::Tag("a:b".to_owned()))),
+            (format!("oci:dir@{digest}"), layout("dir", Selector::Digest(digest))),
+            ("oci:we@ird:1".to_owned(), layout("we@ird", Selector::Tag("1".to_owned()))),
+        ];
+        for (text, name) in cases {
+            assert_eq!(text.parse::<ImageName>().unwrap(), name);
+            assert_eq!(name.to_string(), text);
+        }
+        assert!("oci:".parse::<ImageName>().is_err());
+        assert!("oci:dir:".parse::<ImageName>().is_err());
+        assert_eq!("docker://ghcr.io/a:1".parse::<ImageName>(), "ghcr.io/a:1".parse::<ImageName>());
+    }
+}

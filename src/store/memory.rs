@@ -1,0 +1,132 @@
+//! A store in memory: for small images, for tests, and for the documents of an image that is being built.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{BlobReader, Side, Sink, Source, StoreError, read};
+use crate::model::{Descriptor, Digest, MediaType, Root, Selector, Tag};
+
+/// Blobs that may be put at the same time; more would gain nothing.
+const CONCURRENT_PUTS: usize = 4;
+
+/// Blobs, manifests and tags in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    name: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    blobs: BTreeMap<Digest, Bytes>,
+    tags: BTreeMap<String, (MediaType, Digest)>,
+    media_types: BTreeMap<Digest, MediaType>,
+}
+
+impl MemoryStore {
+    /// An empty store; `name` is what messages call it.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), state: Mutex::default() }
+    }
+
+    /// With bytes under the digest that they should have: what tests damage on purpose.
+    pub fn with_raw(self, digest: Digest, bytes: impl Into<Bytes>) -> Self {
+        self.state().blobs.insert(digest, bytes.into());
+        self
+    }
+
+    /// With a blob or a document.
+    pub fn with_blob(self, descriptor: &Descriptor, bytes: impl Into<Bytes>) -> Self {
+        self.insert(descriptor, bytes.into());
+        self
+    }
+
+    /// How many blobs and documents it holds.
+    pub fn blob_count(&self) -> usize {
+        self.state().blobs.len()
+    }
+
+    /// The tags, sorted, with what they name.
+    pub fn tags(&self) -> BTreeMap<String, Digest> {
+        self.state().tags.iter().map(|(tag, (_, digest))| (tag.clone(), *digest)).collect()
+    }
+
+    fn insert(&self, descriptor: &Descriptor, bytes: Bytes) {
+        let mut state = self.state();
+        state.media_types.insert(descriptor.digest, descriptor.media_type.clone());
+        state.blobs.insert(descriptor.digest, bytes);
+    }
+
+    /// A poisoned lock holds no half-made change: each change is one insertion.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Source for MemoryStore {
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+
+    fn side(&self) -> Side {
+        Side::Local
+    }
+
+    async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
+        let state = self.state();
+        let found = match selector {
+            Selector::Tag(tag) => state.tags.get(tag).cloned(),
+            Selector::Digest(digest) => state.media_types.get(digest).map(|media_type| (media_type.clone(), *digest)),
+            Selector::Only if state.tags.len() == 1 => state.tags.values().next().cloned(),
+            Selector::Only => None,
+        };
+        let found = found.and_then(|(media_type, digest)| Some((media_type, state.blobs.get(&digest)?.clone())));
+        let (media_type, bytes) = found.ok_or_else(|| StoreError::NotFound {
+            what: selector.to_string(),
+            place: self.name.clone(),
+            help: None,
+        })?;
+        read::parse_root(self, Some(&media_type), bytes)
+    }
+
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        let bytes = self.state().blobs.get(&descriptor.digest).cloned();
+        let bytes = bytes.ok_or_else(|| StoreError::blob_not_found(descriptor, self.name.clone()))?;
+        Ok(Box::pin(std::io::Cursor::new(bytes)))
+    }
+}
+
+#[async_trait]
+impl Sink for MemoryStore {
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+
+    fn concurrency_limit(&self) -> usize {
+        CONCURRENT_PUTS
+    }
+
+    async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+        Ok(self.state().blobs.contains_key(&descriptor.digest))
+    }
+
+    async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
+        let bytes = read::read_whole(source, descriptor, u64::MAX).await.map_err(StoreError::of_source)?;
+        self.insert(descriptor, bytes);
+        Ok(())
+    }
+
+    async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
+        self.insert(root.descriptor(), root.bytes().clone());
+        let mut state = self.state();
+        for tag in tags {
+            let named = (root.descriptor().media_type.clone(), root.descriptor().digest);
+            state.tags.insert(tag.to_string(), named);
+        }
+        Ok(())
+    }
+}

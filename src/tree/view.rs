@@ -1,0 +1,220 @@
+//! A tree that changes while layers are planned on it, above a base's tree that does not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::node::{Node, NodeKind, Tree, below};
+use crate::model::EntryPath;
+
+/// Links that are followed on the way to one path: Linux's own limit (MAXSYMLINKS).
+pub const MAX_LINKS: usize = 40;
+
+/// A path that leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// More links on the way than the system follows.
+    #[error("{path} goes through more than {MAX_LINKS} symbolic links, {link} among them")]
+    Loop {
+        /// The path that was asked for.
+        path: EntryPath,
+        /// A link on the way.
+        link: EntryPath,
+    },
+    /// A component on the way is a file.
+    #[error("{path} goes through {file}, which is not a directory")]
+    NotADirectory {
+        /// The path that was asked for.
+        path: EntryPath,
+        /// What is not a directory.
+        file: EntryPath,
+    },
+    /// Links on the way make the path longer than any system accepts.
+    #[error("{path} becomes too long where its symbolic links are followed")]
+    TooLong {
+        /// The path that was asked for.
+        path: EntryPath,
+    },
+}
+
+/// The image so far: a base's tree, and the changes of the layers above it.
+#[derive(Debug, Clone)]
+pub struct View {
+    base: Arc<Tree>,
+    /// `None` hides what the base has at a path.
+    changes: BTreeMap<EntryPath, Option<Node>>,
+}
+
+impl View {
+    /// A view on a base without changes.
+    pub fn new(base: Arc<Tree>) -> Self {
+        Self { base, changes: BTreeMap::new() }
+    }
+
+    /// The node at exactly this path; links are not followed.
+    pub fn node(&self, path: &EntryPath) -> Option<&Node> {
+        match self.changes.get(path) {
+            Some(change) => change.as_ref(),
+            None => self.base.node(path),
+        }
+    }
+
+    /// All that stands below a path, sorted by the bytes of the paths.
+    pub fn below(&self, path: &EntryPath) -> Vec<(EntryPath, Node)> {
+        let mut found: BTreeMap<EntryPath, Node> =
+            self.base.below(path).map(|(path, node)| (path.clone(), node.clone())).collect();
+        for (path, change) in below(&self.changes, path) {
+            match change {
+                Some(node) => found.insert(path.clone(), node.clone()),
+                None => found.remove(path),
+            };
+        }
+        found.into_iter().collect()
+    }
+
+    /// True where something stands below a path.
+    pub fn has_below(&self, path: &EntryPath) -> bool {
+        below(&self.changes, path).any(|(_, change)| change.is_some())
+            || self.base.below(path).any(|(path, _)| !self.changes.contains_key(path))
+    }
+
+    /// Puts a node at a path, in place of what stands there. What stands below goes where the node is no directory.
+    pub fn insert(&mut self, path: EntryPath, node: Node) {
+        if !node.is_directory() {
+            self.remove_below(&path);
+        }
+        self.changes.insert(path, Some(node));
+    }
+
+    /// Takes away what stands at a path and below it.
+    pub fn remove(&mut self, path: &EntryPath) {
+        self.remove_below(path);
+        self.hide(path);
+    }
+
+    /// Takes away what stands below a path (an opaque whiteout).
+    pub fn remove_below(&mut self, path: &EntryPath) {
+        let changed = below(&self.changes, path).map(|(path, _)| path.clone());
+        let doomed: Vec<EntryPath> = self.base.below(path).map(|(path, _)| path.clone()).chain(changed).collect();
+        for path in doomed {
+            self.hide(&path);
+        }
+    }
+
+    fn hide(&mut self, path: &EntryPath) {
+        if self.base.node(path).is_some() {
+            self.changes.insert(path.clone(), None);
+        } else {
+            self.changes.remove(path);
+        }
+    }
+
+    /// Where a path leads as the system would see it inside the image: links on the way are followed, rooted in the
+    /// image, and `..` of link targets never leaves the root. The last component is not followed. Components that do not
+    /// exist stay as they are.
+    pub fn resolve_parent(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
+        self.walk(path, false)
+    }
+
+    /// As [`View::resolve_parent`], with the last component followed too.
+    pub fn resolve(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
+        self.walk(path, true)
+    }
+
+    fn walk(&self, path: &EntryPath, follow_last: bool) -> Result<EntryPath, ResolveError> {
+        // Components still to go, the next one last.
+        let mut todo: Vec<Vec<u8>> = path.components().map(<[u8]>::to_vec).collect();
+        todo.reverse();
+        let mut here: Vec<Vec<u8>> = Vec::new();
+        let mut links = 0;
+        while let Some(component) = todo.pop() {
+            match &component[..] {
+                b"" | b"." => continue,
+                b".." => {
+                    here.pop();
+                    continue;
+                }
+                _ => here.push(component),
+            }
+            let at = joined(path, &here)?;
+            match self.node(&at).map(|node| &node.kind) {
+                Some(NodeKind::Symlink { target }) if follow_last || !todo.is_empty() => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(ResolveError::Loop { path: path.clone(), link: at });
+                    }
+                    here.pop();
+                    if target.first() == Some(&b'/') {
+                        here.clear();
+                    }
+                    todo.extend(target.rsplit(|byte| *byte == b'/').map(<[u8]>::to_vec));
+                }
+                Some(NodeKind::File { .. } | NodeKind::Special) if !todo.is_empty() => {
+                    return Err(ResolveError::NotADirectory { path: path.clone(), file: at });
+                }
+                _ => {}
+            }
+        }
+        joined(path, &here)
+    }
+}
+
+fn joined(asked: &EntryPath, components: &[Vec<u8>]) -> Result<EntryPath, ResolveError> {
+    EntryPath::new(&components.join(&b'/')).map_err(|_| ResolveError::TooLong { path: asked.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> EntryPath {
+        EntryPath::new(text.as_bytes()).unwrap()
+    }
+
+    fn view(links: &[(&str, &str)], files: &[&str]) -> View {
+        let mut tree = Tree::default();
+        for (at, target) in links {
+            let kind = NodeKind::Symlink { target: target.as_bytes().into() };
+            tree.insert(path(at), Node { kind, ..Node::plain_directory() });
+        }
+        for at in files {
+            let kind = NodeKind::File { size_bytes: 0, layer: 0, stored_at: None };
+            tree.insert(path(at), Node { kind, ..Node::plain_directory() });
+        }
+        View::new(Arc::new(tree))
+    }
+
+    #[test]
+    fn links_on_the_way_are_followed_inside_the_root() {
+        let view = view(&[("lib", "usr/lib"), ("abs", "/opt/x"), ("up", "../../../etc"), ("usr/lib/y", "../z")], &[]);
+        for (asked, found) in [
+            ("lib/a", "/usr/lib/a"),
+            ("abs/b", "/opt/x/b"),
+            ("up/c", "/etc/c"),
+            ("lib/y/d", "/usr/z/d"),
+            ("n/m", "/n/m"),
+        ] {
+            assert_eq!(view.resolve_parent(&path(asked)).unwrap().to_string(), found);
+        }
+        assert_eq!(view.resolve_parent(&path("lib")).unwrap(), path("lib"));
+        assert_eq!(view.resolve(&path("lib")).unwrap(), path("usr/lib"));
+    }
+
+    #[test]
+    fn loops_and_files_on_the_way_are_errors() {
+        let view = view(&[("a", "b"), ("b", "a")], &["f"]);
+        assert!(matches!(view.resolve_parent(&path("a/x")), Err(ResolveError::Loop { .. })));
+        assert!(matches!(view.resolve_parent(&path("f/x")), Err(ResolveError::NotADirectory { .. })));
+        assert_eq!(view.resolve_parent(&path("a")).unwrap(), path("a"));
+    }
+
+    #[test]
+    fn changes_hide_and_replace_what_the_base_has() {
+        let mut view = view(&[], &["a/b", "a/c"]);
+        view.insert(path("a/d"), Node::plain_directory());
+        view.remove(&path("a/b"));
+        let names: Vec<_> = view.below(&path("a")).into_iter().map(|(path, _)| path.to_string()).collect();
+        assert_eq!(names, ["/a/c", "/a/d"]);
+        view.remove_below(&path("a"));
+        assert!(!view.has_below(&path("a")));
+    }
+}
