@@ -1,0 +1,66 @@
+//! What an image consists of, each digest once, children before parents.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Descriptor, Root};
+use crate::store::{Source, StoreError, read_root};
+
+/// Indexes inside indexes: an archive's outer one, the image's, and one to spare. Deeper nesting serves nobody and could
+/// be made endless.
+pub const MAX_INDEX_DEPTH: usize = 4;
+
+/// Blobs and manifests of one image. The largest indexes in use list some hundred manifests of some hundred layers.
+pub const MAX_BLOBS: usize = 100_000;
+
+/// The blobs and the manifests below a root.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Graph {
+    /// Configs and layers, in the order in which the manifests name them.
+    pub blobs: Vec<Descriptor>,
+    /// Manifests and indexes below the root, children before parents.
+    pub manifests: Vec<Descriptor>,
+}
+
+impl Graph {
+    /// Reads every manifest below `root`.
+    pub async fn read(source: &dyn Source, root: &Root) -> Result<Self, StoreError> {
+        let mut graph = Self::default();
+        let mut seen = BTreeSet::from([root.descriptor().digest]);
+        // Manifests whose children are not read yet, the next one last.
+        let mut todo: Vec<(Root, usize)> = vec![(root.clone(), 0)];
+        // Parents before children; turned around in the end.
+        let mut parents_first = Vec::new();
+        while let Some((parent, depth)) = todo.pop() {
+            let mut below = Vec::new();
+            for child in parent.children() {
+                if !seen.insert(child.digest) {
+                    continue;
+                }
+                if seen.len() > MAX_BLOBS || depth > MAX_INDEX_DEPTH {
+                    return Err(too_large(source, root));
+                }
+                if matches!(parent, Root::Index(_)) {
+                    below.push((read_root(source, child).await?, depth + 1));
+                    parents_first.push(child.clone());
+                } else {
+                    graph.blobs.push(child.clone());
+                }
+            }
+            todo.extend(below.into_iter().rev());
+        }
+        graph.manifests = parents_first;
+        graph.manifests.reverse();
+        Ok(graph)
+    }
+}
+
+fn too_large(source: &dyn Source, root: &Root) -> StoreError {
+    StoreError::Malformed {
+        place: source.describe(),
+        reason: format!(
+            "{} has more than {MAX_BLOBS} blobs, or indexes nested deeper than {MAX_INDEX_DEPTH}",
+            root.descriptor().digest
+        ),
+        help: None,
+    }
+}
