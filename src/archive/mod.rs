@@ -1,1 +1,26 @@
-//! archive
+//! Images in one file: OCI layouts as a tar (`oci-archive`), and what `docker save` writes (`docker-archive`).
+//!
+//! An archive is read in place: one pass over the headers says where each member is, and blobs are read from there. It is
+//! written front to back, to a file that takes its place when it is whole, or to a stream. Its bytes are a function of
+//! the blobs, their order, and the names.
+//!
+//! This module must never unpack an archive, follow a link out of one, or trust a size before it has seen the bytes.
+//! The tar format is POSIX's ustar and pax, and on reading GNU's long names; the layout is that of image-spec,
+//! image-layout.md; the docker-archive that of Docker's image specification v1.2.
+
+mod docker;
+mod docker_sink;
+mod members;
+mod oci;
+mod oci_sink;
+mod section;
+mod sink;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use docker::DockerArchive;
+pub use docker_sink::DockerArchiveSink;
+pub use oci::OciArchive;
+pub use oci_sink::OciArchiveSink;
+pub use writer::Output;

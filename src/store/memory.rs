@@ -130,3 +130,62 @@ impl Sink for MemoryStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::contract::{self, Place};
+    use super::*;
+
+    struct Memory(Arc<MemoryStore>);
+
+    #[async_trait]
+    impl Sink for Arc<MemoryStore> {
+        fn describe(&self) -> String {
+            self.name.clone()
+        }
+        fn concurrency_limit(&self) -> usize {
+            Sink::concurrency_limit(&**self)
+        }
+        async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+            Sink::contains(&**self, descriptor).await
+        }
+        async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
+            Sink::put(&**self, descriptor, source).await
+        }
+        async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
+            Sink::publish(&**self, root, tags).await
+        }
+    }
+
+    #[async_trait]
+    impl Source for Arc<MemoryStore> {
+        fn describe(&self) -> String {
+            self.name.clone()
+        }
+        fn side(&self) -> Side {
+            Side::Local
+        }
+        async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
+            Source::resolve(&**self, selector).await
+        }
+        async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+            Source::open_unverified(&**self, descriptor).await
+        }
+    }
+
+    impl Place for Memory {
+        fn sink(&self) -> Box<dyn Sink> {
+            Box::new(self.0.clone())
+        }
+        fn source(&self) -> Result<Box<dyn Source>, StoreError> {
+            Ok(Box::new(self.0.clone()))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_contract_holds() {
+        contract::holds(|| Memory(Arc::new(MemoryStore::new("memory")))).await;
+    }
+}

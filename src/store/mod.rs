@@ -4,7 +4,12 @@
 //! A backend never verifies what it reads: [`open`] wraps every reader in a [`VerifiedReader`], and nothing else calls
 //! [`Source::open_unverified`].
 
+mod choose;
+#[cfg(test)]
+pub(crate) mod contract;
 mod error;
+mod layout_index;
+pub mod local;
 mod memory;
 mod read;
 mod resolve;
@@ -17,7 +22,15 @@ use tokio::io::AsyncRead;
 
 use crate::model::{Descriptor, Repository, Root, Selector, Tag};
 
+#[cfg(test)]
+use crate::model::{Digest, Document, ImageConfig, ImageIndex, ImageManifest, MediaType};
+
+pub use choose::{Candidate, choose, not_found};
 pub use error::{Side, StoreError};
+pub use layout_index::{
+    INDEX_NAME, LAYOUT_MARKER, LAYOUT_MARKER_NAME, LayoutIndex, MAX_MARKER_BYTES, check_layout_marker, named,
+    resolve_listed,
+};
 pub use memory::MemoryStore;
 pub use read::{read_config, read_image, read_root};
 pub use resolve::{PlatformMatch, platforms_of, select_platform};

@@ -1,0 +1,195 @@
+//! Reading a docker-archive, of any version of `docker save` since 1.10: an OCI manifest is made over its config and its
+//! layers as they are stored.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use super::members::Members;
+use super::section::{Section, SectionReader};
+use crate::compress::{Algorithm, sniff};
+use crate::model::{
+    Descriptor, Digest, Document, ImageManifest, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, MediaType, Root, Selector,
+    escape,
+};
+use crate::store::local::hash;
+use crate::store::{BlobReader, Candidate, Side, Source, StoreError, choose, not_found};
+
+/// Name of the list of images.
+pub(super) const LIST_NAME: &str = "manifest.json";
+
+/// How many first bytes of a layer tell its compression.
+const SNIFF_BYTES: u64 = 16;
+
+/// A docker-archive that is read in place.
+#[derive(Debug)]
+pub struct DockerArchive {
+    place: String,
+    images: Vec<DockerImage>,
+    blobs: BTreeMap<Digest, Section>,
+}
+
+#[derive(Debug)]
+struct DockerImage {
+    names: Vec<String>,
+    manifest: Document<ImageManifest>,
+}
+
+/// One image of `manifest.json`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    config: String,
+    repo_tags: Option<Vec<String>>,
+    layers: Option<Vec<String>>,
+}
+
+impl DockerArchive {
+    /// Opens an archive, plain or through gzip or zstd. A compressed one is decompressed once, into a file in the
+    /// directory `spool` that has no name. Synchronous: reads and hashes every config and layer, since the archive does
+    /// not say their digests.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is no such file; [`StoreError::Malformed`] for what is not a tar, is cut
+    /// short, is not a docker-archive, or lacks a part of an image.
+    pub fn open(path: &Path, spool: &Path) -> Result<Self, StoreError> {
+        let label = escape(path.as_os_str().as_encoded_bytes());
+        let place = format!("docker-archive:{label}");
+        let members = Members::open(path, spool, &place)?;
+        let malformed = |reason: String, help| StoreError::Malformed { place: place.clone(), reason, help };
+        let Some(list) = members.read(LIST_NAME, MAX_MANIFEST_BYTES)? else {
+            let is_oci = members.file(crate::store::LAYOUT_MARKER_NAME)?.is_some();
+            let help = is_oci.then(|| format!("it holds an OCI layout: name it oci-archive:{label}"));
+            return Err(malformed(format!("it is not a docker-archive: it has no file {LIST_NAME}"), help));
+        };
+        // Names that stand twice are refused here too, as far as they are known; Docker's are spelled in capitals.
+        let list: Vec<Listed> = serde_json::from_slice(&list)
+            .map_err(|cause| malformed(format!("its {LIST_NAME} cannot be read: {cause}"), None))?;
+        let mut reading = Reading { members: &members, place: &place, hashed: BTreeMap::new(), blobs: BTreeMap::new() };
+        let images = list.into_iter().map(|listed| reading.image(listed)).collect::<Result<_, _>>()?;
+        let blobs = reading.blobs;
+        Ok(Self { images, blobs, place })
+    }
+
+    /// Each image's names (`RepoTags`), with the descriptor of the manifest that is made for it.
+    pub fn images(&self) -> impl Iterator<Item = (&[String], &Descriptor)> {
+        self.images.iter().map(|image| (image.names.as_slice(), image.manifest.descriptor()))
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let candidate =
+            |image: &DockerImage| Candidate { names: image.names.clone(), digest: image.manifest.descriptor().digest };
+        self.images.iter().map(candidate).collect()
+    }
+}
+
+/// What is known while the images are put together.
+struct Reading<'a> {
+    members: &'a Members,
+    place: &'a str,
+    /// Digests by the offsets of what was hashed: images share layers.
+    hashed: BTreeMap<u64, Digest>,
+    blobs: BTreeMap<Digest, Section>,
+}
+
+impl Reading<'_> {
+    fn image(&mut self, listed: Listed) -> Result<DockerImage, StoreError> {
+        let config = self.blob(&listed.config, |size_bytes, _| match size_bytes {
+            0..=MAX_CONFIG_BYTES => Ok(MediaType::OciConfig),
+            _ => Err(format!("has {size_bytes} bytes, more than the limit of {MAX_CONFIG_BYTES}")),
+        })?;
+        let layers = listed.layers.unwrap_or_default();
+        let layers = layers.iter().map(|name| self.blob(name, layer_type)).collect::<Result<_, _>>()?;
+        let manifest = ImageManifest {
+            schema_version: 2,
+            media_type: Some(MediaType::OciManifest),
+            config,
+            layers,
+            annotations: BTreeMap::new(),
+            subject: None,
+            other: BTreeMap::new(),
+        };
+        let manifest = Document::write(MediaType::OciManifest, manifest).map_err(|cause| StoreError::Document {
+            place: self.place.to_owned(),
+            side: Side::Local,
+            cause,
+        })?;
+        Ok(DockerImage { names: listed.repo_tags.unwrap_or_default(), manifest })
+    }
+
+    /// The descriptor of a member as it is stored. `media_type` tells it from its size and first bytes, or says what is
+    /// wrong with it.
+    fn blob(
+        &mut self,
+        name: &str,
+        media_type: impl Fn(u64, &[u8]) -> Result<MediaType, String>,
+    ) -> Result<Descriptor, StoreError> {
+        let label = escape(name.as_bytes());
+        let malformed = |what: &str| StoreError::Malformed {
+            place: self.place.to_owned(),
+            reason: format!("its {label} {what}"),
+            help: None,
+        };
+        let name = name.trim_start_matches("./");
+        let section = self.members.linked_file(name)?.ok_or_else(|| malformed("is missing"))?;
+        let prefix = Section { size_bytes: section.size_bytes.min(SNIFF_BYTES), ..section.clone() };
+        let prefix = self.members.read_section(name, prefix, SNIFF_BYTES)?;
+        let media_type = media_type(section.size_bytes, &prefix).map_err(|what| malformed(&what))?;
+        let digest = match self.hashed.get(&section.offset) {
+            Some(digest) => *digest,
+            None => {
+                let (digest, size_bytes) = hash(section.clone()).map_err(|cause| self.members.failed(&label, cause))?;
+                if size_bytes != section.size_bytes {
+                    return Err(malformed("was cut short while it was read"));
+                }
+                self.hashed.insert(section.offset, digest);
+                digest
+            }
+        };
+        let descriptor = Descriptor::new(media_type, digest, section.size_bytes);
+        self.blobs.insert(digest, section);
+        Ok(descriptor)
+    }
+}
+
+fn layer_type(_: u64, prefix: &[u8]) -> Result<MediaType, String> {
+    match sniff(prefix) {
+        Ok(Algorithm::None) => Ok(MediaType::OciLayer),
+        Ok(Algorithm::Gzip) => Ok(MediaType::OciLayerGzip),
+        Ok(Algorithm::Zstd) => Ok(MediaType::OciLayerZstd),
+        Err(error) => Err(format!("cannot be used: {error}")),
+    }
+}
+
+#[async_trait]
+impl Source for DockerArchive {
+    fn describe(&self) -> String {
+        self.place.clone()
+    }
+
+    fn side(&self) -> Side {
+        Side::Local
+    }
+
+    /// A name is looked for in `RepoTags`, as it stands, as Docker writes it out, and as a tag; a digest is that of the
+    /// manifest that is made.
+    async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
+        let candidates = self.candidates();
+        match choose(&candidates, selector, &self.place)? {
+            Some(at) => Ok(Root::Manifest(self.images[at].manifest.clone())),
+            None => Err(not_found(&candidates, selector, &self.place)),
+        }
+    }
+
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        let digest = &descriptor.digest;
+        if let Some(section) = self.blobs.get(digest) {
+            return Ok(Box::pin(SectionReader::new(section.clone())));
+        }
+        let made = self.images.iter().find(|image| image.manifest.descriptor().digest == *digest);
+        let made = made.ok_or_else(|| StoreError::blob_not_found(descriptor, self.place.clone()))?;
+        Ok(Box::pin(std::io::Cursor::new(made.manifest.bytes().clone())))
+    }
+}

@@ -1,0 +1,107 @@
+//! Writing a docker-archive: config and layers as they are stored, and `manifest.json` last.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::docker::LIST_NAME;
+use super::sink::BlobArchive;
+use super::writer::Output;
+use crate::model::{Descriptor, Digest, Document, ImageManifest, Root, Tag, strict_json};
+use crate::store::{Sink, Source, StoreError, platforms_of, read_root};
+
+/// A docker-archive that one platform's image is written to.
+pub struct DockerArchiveSink {
+    archive: BlobArchive,
+    names: Vec<String>,
+    /// Manifests and indexes have no place in the archive; the chosen one says what the config and the layers are.
+    documents: Mutex<BTreeMap<Digest, Root>>,
+}
+
+impl DockerArchiveSink {
+    /// An archive for an image of the given names, such as `ghcr.io/me/app:1.0`: they are written as they are, as
+    /// `RepoTags`. Nothing is written before the first blob.
+    pub fn new(output: Output, names: Vec<String>) -> Self {
+        Self { archive: BlobArchive::new("docker-archive", output, Vec::new()), names, documents: Mutex::default() }
+    }
+
+    /// A poisoned lock holds no half-made change: each change is one insertion.
+    fn document(&self, digest: &Digest) -> Option<Root> {
+        self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    /// The manifest of the one platform that the archive can hold.
+    fn only_manifest(&self, root: &Root) -> Result<Document<ImageManifest>, StoreError> {
+        let index = match root {
+            Root::Manifest(manifest) => return Ok(manifest.clone()),
+            Root::Index(index) => &index.value().manifests,
+        };
+        let is_image = |entry: &&Descriptor| {
+            let is_attestation = entry.platform.as_ref().is_some_and(|platform| platform.os == "unknown");
+            entry.media_type.is_manifest() && !is_attestation
+        };
+        let images: Vec<&Descriptor> = index.iter().filter(is_image).collect();
+        let [image] = images[..] else {
+            let platforms: Vec<String> = platforms_of(root).iter().map(|(platform, _)| platform.to_string()).collect();
+            return Err(StoreError::Unsupported {
+                place: self.archive.place(),
+                what: format!("hold {} platforms ({})", images.len(), platforms.join(", ")),
+                help: Some("choose one with --platform".to_owned()),
+            });
+        };
+        match self.document(&image.digest) {
+            Some(Root::Manifest(manifest)) => Ok(manifest),
+            _ => Err(StoreError::blob_not_found(image, self.archive.place())),
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for DockerArchiveSink {
+    fn describe(&self) -> String {
+        self.archive.place()
+    }
+
+    /// One, since the order of the blobs is the order of their bytes.
+    fn concurrency_limit(&self) -> usize {
+        1
+    }
+
+    /// True for what was put into this archive; a file that it will replace does not count.
+    async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+        let digest = &descriptor.digest;
+        Ok(self.document(digest).is_some() || self.archive.contains(digest).await)
+    }
+
+    /// A manifest or an index is remembered and not written.
+    async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
+        if !(descriptor.media_type.is_manifest() || descriptor.media_type.is_index()) {
+            return self.archive.put(descriptor, source).await;
+        }
+        if self.document(&descriptor.digest).is_none() {
+            let root = read_root(source, descriptor).await.map_err(StoreError::of_source)?;
+            self.documents.lock().unwrap_or_else(PoisonError::into_inner).insert(descriptor.digest, root);
+        }
+        Ok(())
+    }
+
+    /// Ends the archive and puts it in its place. The names are those that the sink was made with; `tags` are not looked
+    /// at. An index with more than one platform is [`StoreError::Unsupported`]. Once.
+    async fn publish(&self, root: &Root, _tags: &[Tag]) -> Result<(), StoreError> {
+        let (manifest, names, place) = (self.only_manifest(root)?, self.names.clone(), self.archive.place());
+        self.archive
+            .change(move |state| {
+                state.begin()?;
+                let manifest = manifest.value();
+                let layers = manifest.layers.iter().map(|layer| state.name_of(layer)).collect::<Result<Vec<_>, _>>()?;
+                let config = state.name_of(&manifest.config)?;
+                let list = strict_json::canonical(&json!([{ "Config": config, "Layers": layers, "RepoTags": names }]))
+                    .map_err(|cause| StoreError::Malformed { place, reason: cause.to_string(), help: None })?;
+                state.writer.file(LIST_NAME, &list)?;
+                state.writer.finish()
+            })
+            .await
+    }
+}

@@ -1,0 +1,75 @@
+//! Reading an oci-archive: a tar of a layout.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use super::members::Members;
+use super::section::{Section, SectionReader};
+use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, Root, Selector, escape};
+use crate::store::{
+    BlobReader, INDEX_NAME, LAYOUT_MARKER_NAME, LayoutIndex, MAX_MARKER_BYTES, Side, Source, StoreError,
+    check_layout_marker, resolve_listed,
+};
+
+/// An oci-archive that is read in place.
+#[derive(Debug)]
+pub struct OciArchive {
+    place: String,
+    index: LayoutIndex,
+    blobs: BTreeMap<Digest, Section>,
+}
+
+impl OciArchive {
+    /// Opens an archive, plain or through gzip or zstd. A compressed one is decompressed once, into a file in the
+    /// directory `spool` that has no name. Synchronous: reads every header, and no blob.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is no such file; [`StoreError::Malformed`] for what is not a tar, is cut
+    /// short, or holds no layout.
+    pub fn open(path: &Path, spool: &Path) -> Result<Self, StoreError> {
+        let label = escape(path.as_os_str().as_encoded_bytes());
+        let place = format!("oci-archive:{label}");
+        let members = Members::open(path, spool, &place)?;
+        let malformed = |reason: String, help| StoreError::Malformed { place: place.clone(), reason, help };
+        let Some(marker) = members.read(LAYOUT_MARKER_NAME, MAX_MARKER_BYTES)? else {
+            let is_docker = members.file("manifest.json")?.is_some();
+            let help = is_docker.then(|| format!("it is what docker save writes: name it docker-archive:{label}"));
+            return Err(malformed(format!("it holds no OCI layout: it has no file {LAYOUT_MARKER_NAME}"), help));
+        };
+        check_layout_marker(&marker, &place)?;
+        let Some(index) = members.read(INDEX_NAME, MAX_MANIFEST_BYTES)? else {
+            return Err(malformed(format!("it has no file {INDEX_NAME}"), None));
+        };
+        let index = LayoutIndex::parse(index, &place)?;
+        Ok(Self { blobs: members.blobs(), index, place })
+    }
+
+    /// What its `index.json` lists.
+    pub fn index(&self) -> &LayoutIndex {
+        &self.index
+    }
+}
+
+#[async_trait]
+impl Source for OciArchive {
+    fn describe(&self) -> String {
+        self.place.clone()
+    }
+
+    fn side(&self) -> Side {
+        Side::Local
+    }
+
+    /// A digest may be that of a listed image or of any manifest or index whose blob is there.
+    async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
+        resolve_listed(self, &self.index, selector, |digest| Some(self.blobs.get(digest)?.size_bytes)).await
+    }
+
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        let section = self.blobs.get(&descriptor.digest);
+        let section = section.ok_or_else(|| StoreError::blob_not_found(descriptor, self.place.clone()))?;
+        Ok(Box::pin(SectionReader::new(section.clone())))
+    }
+}

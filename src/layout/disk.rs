@@ -1,0 +1,302 @@
+//! The synchronous core: the files of a layout, and how each is replaced.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, Repository, Root, Tag, escape};
+use crate::store::local::{self, TEMPORARY_PREFIX, TemporaryFile, open_regular, parent, read_small, sync_directory};
+use crate::store::{
+    INDEX_NAME, LAYOUT_MARKER, LAYOUT_MARKER_NAME, LayoutIndex, MAX_MARKER_BYTES, StoreError, check_layout_marker,
+};
+
+/// How long a writer waits for another one. The lock is held while one small file is replaced; who holds it longer
+/// hangs.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a waiting writer tries anew.
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The file that writers lock. It is never deleted: a lock on a file that is gone excludes nobody.
+const LOCK_NAME: &str = ".ocitect.lock";
+
+/// A layout directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    path: PathBuf,
+}
+
+/// The layout's lock, held until it is dropped.
+struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
+
+impl Layout {
+    /// A layout that is there, for reading.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where nothing is there, and [`StoreError::Malformed`] where it is not a layout.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let layout = Self { path: path.to_owned() };
+        if layout.has_marker()? {
+            return Ok(layout);
+        }
+        let what = "an OCI layout".to_owned();
+        if !path.exists() {
+            return Err(StoreError::NotFound { what, place: layout.place(), help: None });
+        }
+        let help = if path.is_file() {
+            Some(format!("is it an archive? Then name it oci-archive:{0} or docker-archive:{0}", layout.label()))
+        } else {
+            None
+        };
+        Err(layout.malformed(format!("it is not an OCI layout: it has no file {LAYOUT_MARKER_NAME}"), help))
+    }
+
+    /// A layout for writing, which may not be there yet. Nothing is written: the first blob makes the directory.
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`] for a file, for a layout of another version, and for a directory that is neither empty
+    /// nor a layout.
+    pub fn create_or_open(path: &Path) -> Result<Self, StoreError> {
+        let layout = Self { path: path.to_owned() };
+        if !layout.has_marker()? {
+            layout.check_vacant()?;
+        }
+        Ok(layout)
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What `index.json` lists. A layout without one, as a first writer leaves it that was killed, is
+    /// [`StoreError::Malformed`].
+    pub fn index(&self) -> Result<LayoutIndex, StoreError> {
+        self.read_index()?.ok_or_else(|| {
+            let help = "whatever wrote it did not finish: write it anew".to_owned();
+            self.malformed(format!("it has no file {INDEX_NAME}"), Some(help))
+        })
+    }
+
+    pub(super) fn place(&self) -> String {
+        format!("oci:{}", self.label())
+    }
+
+    /// Opens a blob; `None` where there is none.
+    pub(super) fn open_blob(&self, digest: &Digest) -> Result<Option<File>, StoreError> {
+        self.check_blob_directories()?;
+        open_regular(&self.blob_path(digest), &self.place())
+    }
+
+    /// True where the blob is there with the right size and digest. What is damaged or not a regular file counts as not
+    /// there: it is replaced when the blob is put.
+    pub(super) fn has_sound_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+        let file = match self.open_blob(&descriptor.digest) {
+            Ok(Some(file)) => file,
+            Ok(None) | Err(StoreError::Malformed { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let path = self.blob_path(&descriptor.digest);
+        let failed = |cause| StoreError::io("reading", &path, cause);
+        if file.metadata().map_err(failed)?.len() != descriptor.size_bytes {
+            return Ok(false);
+        }
+        let found = local::hash(file).map_err(failed)?;
+        Ok(found == (descriptor.digest, descriptor.size_bytes))
+    }
+
+    /// Makes what a layout has before its first image: the directory, `oci-layout`, and the directories of the blobs.
+    pub(super) fn prepare(&self) -> Result<(), StoreError> {
+        let blobs = self.blobs();
+        if self.has_marker()? && is_directory(&blobs) {
+            return self.check_blob_directories();
+        }
+        let is_new = !self.path.exists();
+        create_directories(&self.path)?;
+        if is_new {
+            sync_directory(parent(&self.path))?;
+        }
+        let _lock = self.lock(LOCK_TIMEOUT)?;
+        if !self.has_marker()? {
+            self.check_vacant()?;
+            self.replace(LAYOUT_MARKER_NAME, LAYOUT_MARKER)?;
+        }
+        create_directories(&blobs)?;
+        self.check_blob_directories()?;
+        sync_directory(parent(&blobs))?;
+        sync_directory(&self.path)
+    }
+
+    /// A file for a blob that is being written, in the directory that is cleaned of what killed writers leave.
+    pub(super) fn new_blob(&self) -> Result<TemporaryFile, StoreError> {
+        TemporaryFile::create_in(parent(&self.blobs()))
+    }
+
+    /// Puts a blob, whose bytes were verified, in its place.
+    pub(super) fn keep_blob(&self, file: TemporaryFile, digest: &Digest) -> Result<(), StoreError> {
+        file.persist(&self.blob_path(digest))
+    }
+
+    /// Writes a manifest or an index and lists it, under the lock. An `index.json` that would say what it says already
+    /// is not touched.
+    pub(super) fn publish(&self, root: &Root, name: Option<&Repository>, tags: &[Tag]) -> Result<(), StoreError> {
+        self.prepare()?;
+        if !self.has_sound_blob(root.descriptor())? {
+            let mut file = self.new_blob()?;
+            let written = file.write_all(root.bytes());
+            let path = self.blob_path(&root.descriptor().digest);
+            written.map_err(|cause| StoreError::io("writing", &path, cause))?;
+            self.keep_blob(file, &root.descriptor().digest)?;
+        }
+        let _lock = self.lock(LOCK_TIMEOUT)?;
+        let current = self.read_index()?;
+        let updated = self.updated(current.as_ref(), root.descriptor(), name, tags)?;
+        if current.as_ref() != Some(&updated) {
+            self.replace(INDEX_NAME, &updated.to_bytes()?)?;
+        }
+        local::remove_abandoned(&self.path);
+        local::remove_abandoned(parent(&self.blobs()));
+        Ok(())
+    }
+
+    /// Whether `tags` could be written now: none belongs to an image of another name.
+    pub(super) fn check_tags(&self, name: Option<&Repository>, tags: &[Tag]) -> Result<(), StoreError> {
+        let root = Descriptor::of(crate::model::MediaType::OciIndex, b"");
+        self.updated(self.read_index()?.as_ref(), &root, name, tags).map(|_| ())
+    }
+
+    fn updated(
+        &self,
+        current: Option<&LayoutIndex>,
+        root: &Descriptor,
+        name: Option<&Repository>,
+        tags: &[Tag],
+    ) -> Result<LayoutIndex, StoreError> {
+        let empty = LayoutIndex::new(Vec::new());
+        current.unwrap_or(&empty).with_root(root, name, tags, &self.place())
+    }
+
+    /// Waits for the lock, `timeout` at the most.
+    fn lock(&self, timeout: Duration) -> Result<Lock, StoreError> {
+        let path = self.path.join(LOCK_NAME);
+        let failed = |cause| StoreError::io("locking", &path, cause);
+        let mut options = OpenOptions::new();
+        // Not truncated, and never written: only its lock matters.
+        options.create(true).truncate(false).write(true);
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW);
+        let file = options.open(&path).map_err(failed)?;
+        let started = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock(file)),
+                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+                Err(TryLockError::WouldBlock) if started.elapsed() >= timeout => {
+                    let reason = format!("another process has held the lock for {} seconds", timeout.as_secs());
+                    return Err(failed(io::Error::new(io::ErrorKind::TimedOut, reason)));
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL_INTERVAL),
+            }
+        }
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let target = self.path.join(name);
+        let mut file = TemporaryFile::create_in(&self.path)?;
+        file.write_all(bytes).map_err(|cause| StoreError::io("writing", &target, cause))?;
+        file.persist(&target)
+    }
+
+    fn read_index(&self) -> Result<Option<LayoutIndex>, StoreError> {
+        let bytes = read_small(&self.path.join(INDEX_NAME), MAX_MANIFEST_BYTES, &self.place())?;
+        bytes.map(|bytes| LayoutIndex::parse(bytes, &self.place())).transpose()
+    }
+
+    /// True where `oci-layout` is there; an error where it names another version.
+    fn has_marker(&self) -> Result<bool, StoreError> {
+        if self.path.is_file() {
+            return Ok(false);
+        }
+        match read_small(&self.path.join(LAYOUT_MARKER_NAME), MAX_MARKER_BYTES, &self.place())? {
+            Some(bytes) => check_layout_marker(&bytes, &self.place()).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Nothing may be there but what a writer leaves that was killed before it wrote `oci-layout`.
+    fn check_vacant(&self) -> Result<(), StoreError> {
+        let failed = |cause| StoreError::io("reading", &self.path, cause);
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(self.malformed("it is not a directory".to_owned(), None));
+            }
+            Err(cause) => return Err(failed(cause)),
+        };
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            let name = name.as_encoded_bytes();
+            if name != LOCK_NAME.as_bytes() && !name.starts_with(TEMPORARY_PREFIX.as_bytes()) {
+                let reason =
+                    format!("the directory is not an OCI layout, and it is not empty: it has {}", escape(name));
+                return Err(self.malformed(reason, Some("name an empty or a new directory".to_owned())));
+            }
+        }
+        Ok(())
+    }
+
+    /// A link in place of a directory of the blobs would have this program read and write elsewhere.
+    fn check_blob_directories(&self) -> Result<(), StoreError> {
+        let blobs = self.blobs();
+        for path in [parent(&blobs), &blobs] {
+            if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
+                let name = escape(path.as_os_str().as_encoded_bytes());
+                return Err(self.malformed(format!("{name} is not a directory"), None));
+            }
+        }
+        Ok(())
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.path.join("blobs").join("sha256")
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.blobs().join(digest.hex())
+    }
+
+    fn label(&self) -> String {
+        escape(self.path.as_os_str().as_encoded_bytes())
+    }
+
+    fn malformed(&self, reason: String, help: Option<String>) -> StoreError {
+        StoreError::Malformed { place: self.place(), reason, help }
+    }
+}
+
+fn create_directories(path: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(path).map_err(|cause| StoreError::io("creating", path, cause))
+}
+
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_waits_no_longer_than_it_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout { path: directory.path().to_owned() };
+        let held = layout.lock(Duration::ZERO).unwrap();
+        let Err(error) = layout.lock(Duration::ZERO) else { panic!("two writers hold the lock") };
+        let StoreError::Io { action: "locking", cause, .. } = error else { panic!("{error}") };
+        assert_eq!(cause.kind(), io::ErrorKind::TimedOut);
+        drop(held);
+        assert!(layout.lock(Duration::ZERO).is_ok());
+    }
+}

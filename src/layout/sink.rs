@@ -1,0 +1,92 @@
+//! Writing images into a layout.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::Layout;
+use crate::model::{Descriptor, Digest, Repository, Root, Tag};
+use crate::store::local::{blocking, copy_blob};
+use crate::store::{Sink, Source, StoreError};
+
+/// Blobs that may be put at the same time: enough to keep a disk busy while sources are waited for.
+const CONCURRENT_PUTS: usize = 4;
+
+/// A layout that images of one name are written to.
+#[derive(Debug)]
+pub struct LayoutSink {
+    layout: Layout,
+    name: Option<Repository>,
+    /// Blobs that were hashed or written by this sink, and need not be hashed again.
+    known: Mutex<BTreeSet<Digest>>,
+}
+
+impl LayoutSink {
+    /// A sink for images that are called `name`: their full name is `name:tag`. A tag of an image of another name is
+    /// not replaced; an image without a name replaces no tag of an image that has one.
+    pub fn new(layout: Layout, name: Option<Repository>) -> Self {
+        Self { layout, name, known: Mutex::default() }
+    }
+
+    /// Says before anything is written what [`Sink::publish`] would say of `tags`: [`StoreError::ForeignTag`] for one
+    /// that belongs to an image of another name. Synchronous, and writes nothing.
+    pub fn check_tags(&self, tags: &[Tag]) -> Result<(), StoreError> {
+        self.layout.check_tags(self.name.as_ref(), tags)
+    }
+
+    /// A poisoned lock holds no half-made change: each change is one insertion.
+    fn is_known(&self, digest: &Digest) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+
+    fn remember(&self, digest: Digest) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+    }
+}
+
+#[async_trait]
+impl Sink for LayoutSink {
+    fn describe(&self) -> String {
+        self.layout.place()
+    }
+
+    fn concurrency_limit(&self) -> usize {
+        CONCURRENT_PUTS
+    }
+
+    async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+        if self.is_known(&descriptor.digest) {
+            return Ok(true);
+        }
+        let (layout, wanted) = (self.layout.clone(), descriptor.clone());
+        let is_there = blocking(move || layout.has_sound_blob(&wanted)).await?;
+        if is_there {
+            self.remember(descriptor.digest);
+        }
+        Ok(is_there)
+    }
+
+    async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
+        if self.contains(descriptor).await? {
+            return Ok(());
+        }
+        let layout = self.layout.clone();
+        let file = blocking(move || layout.prepare().and_then(|()| layout.new_blob())).await?;
+        let directory = self.layout.path().to_owned();
+        let failed = move |cause| StoreError::io("writing into", &directory, cause);
+        let file = copy_blob(descriptor, source, file, failed).await?;
+        let (layout, digest) = (self.layout.clone(), descriptor.digest);
+        blocking(move || layout.keep_blob(file, &digest)).await?;
+        self.remember(digest);
+        Ok(())
+    }
+
+    /// Lists `root` in `index.json` under the layout's lock, for which it waits [`super::LOCK_TIMEOUT`] at the most.
+    /// Other images that are listed stay; one whose only tag moves away is listed no more, and its blobs stay.
+    async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
+        let (layout, name) = (self.layout.clone(), self.name.clone());
+        let (root, tags) = (root.clone(), tags.to_vec());
+        blocking(move || layout.publish(&root, name.as_ref(), &tags)).await
+    }
+}

@@ -1,0 +1,48 @@
+//! Reading images from a layout.
+
+use async_trait::async_trait;
+
+use super::Layout;
+use crate::model::{Descriptor, Root, Selector};
+use crate::store::local::blocking;
+use crate::store::{BlobReader, Side, Source, StoreError, resolve_listed};
+
+/// How much of a blob is read at once, in bytes. It bounds what each open blob holds in memory.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+#[async_trait]
+impl Source for Layout {
+    fn describe(&self) -> String {
+        self.place()
+    }
+
+    fn side(&self) -> Side {
+        Side::Local
+    }
+
+    /// A digest may be that of a listed image or of any manifest or index whose blob is there.
+    async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
+        let (layout, selector) = (self.clone(), selector.clone());
+        let (index, size_bytes) = blocking(move || {
+            let size_bytes = match &selector {
+                Selector::Digest(digest) => {
+                    layout.open_blob(digest)?.and_then(|file| Some(file.metadata().ok()?.len()))
+                }
+                Selector::Only | Selector::Tag(_) => None,
+            };
+            Ok(((layout.index()?, selector), size_bytes))
+        })
+        .await?;
+        let (index, selector) = index;
+        resolve_listed(self, &index, &selector, |_| size_bytes).await
+    }
+
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        let (layout, digest) = (self.clone(), descriptor.digest);
+        let file = blocking(move || layout.open_blob(&digest)).await?;
+        let file = file.ok_or_else(|| StoreError::blob_not_found(descriptor, self.place()))?;
+        let mut file = tokio::fs::File::from_std(file);
+        file.set_max_buf_size(READ_BUFFER_BYTES);
+        Ok(Box::pin(file))
+    }
+}

@@ -1,0 +1,150 @@
+//! Which image of a layout or an archive is meant, by the names that the images have there.
+
+use super::StoreError;
+use crate::model::{Digest, Selector, escape};
+
+/// How many names an error lists; an archive may hold thousands.
+const MAX_LISTED_NAMES: usize = 20;
+
+/// One image of a layout or an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Every name that it goes by: tags alone, full names. Empty for an image that has none.
+    pub names: Vec<String>,
+    /// Digest of its manifest or index.
+    pub digest: Digest,
+}
+
+impl Candidate {
+    /// What to call it in a message: its first name, else its digest.
+    fn label(&self) -> String {
+        self.names.first().map_or_else(|| self.digest.to_string(), |name| escape(name.as_bytes()))
+    }
+}
+
+/// Chooses one of `candidates`: its position, or `None` for a digest that none of them has.
+///
+/// A name is looked for as it stands, then as Docker writes it out (`app` is `docker.io/library/app:latest`), then as
+/// the tag of a full name. Several candidates that name the same digest count as one.
+///
+/// # Errors
+/// [`StoreError::NotFound`] with the names that there are, and [`StoreError::Several`].
+pub fn choose(candidates: &[Candidate], selector: &Selector, place: &str) -> Result<Option<usize>, StoreError> {
+    let hits = match selector {
+        Selector::Only => (0..candidates.len()).collect(),
+        Selector::Digest(digest) => return Ok(candidates.iter().position(|candidate| candidate.digest == *digest)),
+        Selector::Tag(wanted) => by_name(candidates, wanted),
+    };
+    let Some(first) = hits.first().copied() else {
+        return Err(not_found(candidates, selector, place));
+    };
+    if hits.iter().all(|hit| candidates[*hit].digest == candidates[first].digest) {
+        return Ok(Some(first));
+    }
+    let names = labels(hits.iter().map(|hit| &candidates[*hit]));
+    Err(StoreError::Several { place: place.to_owned(), names })
+}
+
+/// The error for an image that is not among `candidates`; its help lists those.
+pub fn not_found(candidates: &[Candidate], selector: &Selector, place: &str) -> StoreError {
+    let what = match selector {
+        Selector::Only => "an image".to_owned(),
+        other => other.to_string(),
+    };
+    let help = (!candidates.is_empty()).then(|| format!("it has {}", labels(candidates).join(", ")));
+    StoreError::NotFound { what, place: place.to_owned(), help }
+}
+
+fn labels<'a>(candidates: impl IntoIterator<Item = &'a Candidate>) -> Vec<String> {
+    let mut labels: Vec<String> = candidates.into_iter().map(Candidate::label).collect();
+    if labels.len() > MAX_LISTED_NAMES {
+        let rest = labels.len() - MAX_LISTED_NAMES;
+        labels.truncate(MAX_LISTED_NAMES);
+        labels.push(format!("{rest} more"));
+    }
+    labels
+}
+
+fn by_name(candidates: &[Candidate], wanted: &str) -> Vec<usize> {
+    let full = written_out(wanted);
+    let rules: [&dyn Fn(&str) -> bool; 3] =
+        [&|name| name == wanted, &|name| written_out(name) == full, &|name| tag_of(name) == Some(wanted)];
+    let matching = |rule: &dyn Fn(&str) -> bool| -> Vec<usize> {
+        let has_it = |candidate: &Candidate| candidate.names.iter().any(|name| rule(name));
+        (0..candidates.len()).filter(|at| has_it(&candidates[*at])).collect()
+    };
+    rules.into_iter().map(matching).find(|hits| !hits.is_empty()).unwrap_or_default()
+}
+
+/// The tag of a name such as `ghcr.io/a/b:1.0`; a colon before the last slash belongs to a port.
+pub(super) fn tag_of(name: &str) -> Option<&str> {
+    let (_, tag) = name.rsplit_once(':')?;
+    (!tag.contains('/')).then_some(tag)
+}
+
+/// A name as Docker writes it out: registry, `library/` of Docker Hub, and tag.
+fn written_out(name: &str) -> String {
+    let tag = if tag_of(name).is_some() { "" } else { ":latest" };
+    let (registry, path) = match name.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
+        _ => ("docker.io", name),
+    };
+    let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
+    let library = if registry == "docker.io" && !path.contains('/') { "library/" } else { "" };
+    format!("{registry}/{library}{path}{tag}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(names: &[&str], content: &[u8]) -> Candidate {
+        Candidate { names: names.iter().map(|name| (*name).to_owned()).collect(), digest: Digest::of(content) }
+    }
+
+    fn tag(name: &str) -> Selector {
+        Selector::Tag(name.to_owned())
+    }
+
+    #[test]
+    fn names_are_found_as_they_stand_written_out_and_by_tag() {
+        let candidates = [
+            candidate(&["1.0", "ghcr.io/a/b:1.0"], b"1"),
+            candidate(&["docker.io/library/app:latest"], b"2"),
+            candidate(&["localhost:5000/x:edge"], b"3"),
+        ];
+        for (wanted, at) in [("1.0", 0), ("ghcr.io/a/b:1.0", 0), ("app", 1), ("library/app", 1), ("edge", 2)] {
+            assert_eq!(choose(&candidates, &tag(wanted), "x").unwrap(), Some(at), "{wanted}");
+        }
+        assert_eq!(choose(&candidates, &Selector::Digest(Digest::of(b"3")), "x").unwrap(), Some(2));
+        assert_eq!(choose(&candidates, &Selector::Digest(Digest::of(b"4")), "x").unwrap(), None);
+    }
+
+    #[test]
+    fn a_name_that_stands_there_wins_over_one_that_is_meant() {
+        let candidates = [candidate(&["ghcr.io/a/b:1"], b"1"), candidate(&["1"], b"2")];
+        assert_eq!(choose(&candidates, &tag("1"), "x").unwrap(), Some(1));
+    }
+
+    #[test]
+    fn several_and_none_are_errors_that_list_what_there_is() {
+        let candidates = [candidate(&["a"], b"1"), candidate(&["b\n"], b"2")];
+        let StoreError::Several { names, .. } = choose(&candidates, &Selector::Only, "x").unwrap_err() else {
+            panic!("expected several")
+        };
+        assert_eq!(names, ["a", "b\\n"]);
+        let StoreError::NotFound { help, .. } = choose(&candidates, &tag("c"), "x").unwrap_err() else {
+            panic!("expected not found")
+        };
+        assert_eq!(help.as_deref(), Some("it has a, b\\n"));
+        assert!(matches!(choose(&[], &Selector::Only, "x"), Err(StoreError::NotFound { help: None, .. })));
+        let same = [candidate(&["a"], b"1"), candidate(&["b"], b"1")];
+        assert_eq!(choose(&same, &Selector::Only, "x").unwrap(), Some(0));
+    }
+
+    #[test]
+    fn two_images_of_one_tag_are_several() {
+        let candidates = [candidate(&["ghcr.io/a:1"], b"1"), candidate(&["ghcr.io/b:1"], b"2")];
+        assert!(matches!(choose(&candidates, &tag("1"), "x"), Err(StoreError::Several { .. })));
+    }
+}

@@ -1,0 +1,289 @@
+//! `index.json` and `oci-layout` of an image layout, as a directory and as an archive hold them (image-spec,
+//! image-layout.md): which images are listed, by which names, and how a list changes when an image is written.
+//!
+//! A list is a value: it is read whole, changed into another one, and knows no files.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::choose::{Candidate, choose, not_found, tag_of};
+use super::{Side, Source, StoreError, read, read_root};
+use crate::model::{
+    Descriptor, Digest, Document, FULL_NAME_ANNOTATION, ImageIndex, MediaType, REF_NAME_ANNOTATION, Repository, Root,
+    Selector, Tag, strict_json,
+};
+
+/// Name of the file that says that a directory or an archive is a layout.
+pub const LAYOUT_MARKER_NAME: &str = "oci-layout";
+
+/// What stands in that file.
+pub const LAYOUT_MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// Greatest size of that file that is read: it holds one version, and others may add fields.
+pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
+
+/// Name of the list of images.
+pub const INDEX_NAME: &str = "index.json";
+
+/// Checks what stands in `oci-layout`: a version 1 of the layout.
+pub fn check_layout_marker(bytes: &[u8], place: &str) -> Result<(), StoreError> {
+    let version = strict_json::parse(bytes).ok();
+    let version = version.as_ref().and_then(|value| value.get("imageLayoutVersion")).and_then(Value::as_str);
+    match version {
+        Some(version) if version.starts_with("1.") => Ok(()),
+        Some(version) => {
+            let version = crate::model::escape(version.as_bytes());
+            let reason = format!("it is a layout of version {version}, and only version 1.0.0 is known");
+            Err(StoreError::Malformed { place: place.to_owned(), reason, help: None })
+        }
+        None => {
+            let reason = format!("{LAYOUT_MARKER_NAME} names no version");
+            Err(StoreError::Malformed { place: place.to_owned(), reason, help: None })
+        }
+    }
+}
+
+/// The images that a layout lists, in their order. Everything that stands in the list is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayoutIndex {
+    index: ImageIndex,
+}
+
+impl LayoutIndex {
+    /// A list of the given images.
+    pub fn new(manifests: Vec<Descriptor>) -> Self {
+        let media_type = Some(MediaType::OciIndex);
+        let (annotations, other) = Default::default();
+        Self { index: ImageIndex { schema_version: 2, media_type, manifests, annotations, other } }
+    }
+
+    /// Reads the list. `bytes` are at most [`crate::model::MAX_MANIFEST_BYTES`].
+    pub fn parse(bytes: impl Into<Bytes>, place: &str) -> Result<Self, StoreError> {
+        let index: Document<ImageIndex> = Document::parse(MediaType::OciIndex, bytes)
+            .map_err(|cause| StoreError::Document { place: place.to_owned(), side: Side::Local, cause })?;
+        let index = index.value().clone();
+        let is_index = index.media_type.as_ref().is_none_or(MediaType::is_index);
+        if !is_index || ["layers", "config", "fsLayers"].iter().any(|name| index.other.contains_key(*name)) {
+            let reason = format!("its {INDEX_NAME} is not an index");
+            return Err(StoreError::Malformed { place: place.to_owned(), reason, help: None });
+        }
+        Ok(Self { index })
+    }
+
+    /// The list as JSON, canonically.
+    pub fn to_bytes(&self) -> Result<Bytes, StoreError> {
+        Document::write(MediaType::OciIndex, self.index.clone())
+            .map(|document| document.bytes().clone())
+            .map_err(|cause| StoreError::Document { place: INDEX_NAME.to_owned(), side: Side::Local, cause })
+    }
+
+    /// The images, in the list's order.
+    pub fn descriptors(&self) -> &[Descriptor] {
+        &self.index.manifests
+    }
+
+    /// Chooses one of the listed images, by the rules of [`choose`]; `None` for a digest that is not listed.
+    pub fn select(&self, selector: &Selector, place: &str) -> Result<Option<&Descriptor>, StoreError> {
+        let chosen = choose(&self.candidates(), selector, place)?;
+        Ok(chosen.and_then(|at| self.index.manifests.iter().filter(|entry| is_image(entry)).nth(at)))
+    }
+
+    /// The error for an image that is neither listed nor in the layout at all.
+    pub fn not_found(&self, selector: &Selector, place: &str) -> StoreError {
+        not_found(&self.candidates(), selector, place)
+    }
+
+    /// The list with `root` under `tags`, or listed by its digest alone where there are none.
+    ///
+    /// The new descriptor takes the place of the first one that had the tag, and others that had it go; so does a
+    /// nameless one of the same image. Everything else stays as it is. A tag that belongs to an image of another name is
+    /// [`StoreError::ForeignTag`].
+    pub fn with_root(
+        &self,
+        root: &Descriptor,
+        name: Option<&Repository>,
+        tags: &[Tag],
+        place: &str,
+    ) -> Result<Self, StoreError> {
+        tags.iter().try_for_each(|tag| self.check_owner(name, tag, place))?;
+        let mut manifests = self.index.manifests.clone();
+        if tags.is_empty() && !manifests.iter().any(|entry| entry.digest == root.digest) {
+            manifests.push(root.clone());
+        }
+        for tag in tags {
+            let full_name = name.map(|name| format!("{name}:{tag}"));
+            let fresh = named(root, tag.as_str(), full_name.as_deref());
+            let is_old = |entry: &Descriptor| {
+                let ref_name = ref_name(entry);
+                entry == root
+                    || ref_name == Some(tag.as_str())
+                    || (ref_name.is_some() && ref_name == full_name.as_deref())
+            };
+            let at = manifests.iter().position(is_old).unwrap_or(manifests.len());
+            manifests.retain(|entry| !is_old(entry));
+            manifests.insert(at, fresh);
+        }
+        Ok(Self { index: ImageIndex { manifests, ..self.index.clone() } })
+    }
+
+    fn check_owner(&self, name: Option<&Repository>, tag: &Tag, place: &str) -> Result<(), StoreError> {
+        let holders = self.index.manifests.iter().filter(|entry| ref_name(entry) == Some(tag.as_str()));
+        for owner in holders.filter_map(|entry| entry.annotations.get(FULL_NAME_ANNOTATION)) {
+            let repository = match tag_of(owner) {
+                Some(tag) => &owner[..owner.len() - tag.len() - 1],
+                None => owner.as_str(),
+            };
+            let name = name.map(ToString::to_string);
+            if name.as_deref() != Some(repository) {
+                return Err(StoreError::ForeignTag {
+                    tag: tag.to_string(),
+                    place: place.to_owned(),
+                    owner: crate::model::escape(repository.as_bytes()),
+                    name: name.unwrap_or_else(|| "an image without a name".to_owned()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let images = self.index.manifests.iter().filter(|entry| is_image(entry));
+        images.map(|entry| Candidate { names: names(entry), digest: entry.digest }).collect()
+    }
+}
+
+/// A descriptor of `root` as a layout lists it: under `ref_name`, and with its full name where it has one.
+pub fn named(root: &Descriptor, ref_name: &str, full_name: Option<&str>) -> Descriptor {
+    let mut descriptor = root.clone();
+    descriptor.annotations.insert(REF_NAME_ANNOTATION.to_owned(), ref_name.to_owned());
+    if let Some(full_name) = full_name {
+        descriptor.annotations.insert(FULL_NAME_ANNOTATION.to_owned(), full_name.to_owned());
+    }
+    descriptor
+}
+
+/// Reads the image that `selector` names out of a layout: one that `index` lists or, by its digest, any manifest or index
+/// whose blob is there. `size_bytes` is the size of that blob, where there is one.
+pub async fn resolve_listed(
+    source: &dyn Source,
+    index: &LayoutIndex,
+    selector: &Selector,
+    size_bytes: impl Fn(&Digest) -> Option<u64>,
+) -> Result<Root, StoreError> {
+    let place = source.describe();
+    if let Some(listed) = index.select(selector, &place)? {
+        return read_root(source, listed).await;
+    }
+    let Selector::Digest(digest) = selector else { return Err(index.not_found(selector, &place)) };
+    let Some(size_bytes) = size_bytes(digest) else { return Err(index.not_found(selector, &place)) };
+    let descriptor = Descriptor::new(MediaType::OciManifest, *digest, size_bytes);
+    let bytes = read::read_whole(source, &descriptor, crate::model::MAX_MANIFEST_BYTES).await?;
+    read::parse_root(source, None, bytes)
+}
+
+fn ref_name(entry: &Descriptor) -> Option<&str> {
+    entry.annotations.get(REF_NAME_ANNOTATION).map(String::as_str)
+}
+
+/// The names that a descriptor gives its image, the tag first.
+fn names(entry: &Descriptor) -> Vec<String> {
+    let names = [REF_NAME_ANNOTATION, FULL_NAME_ANNOTATION].map(|annotation| entry.annotations.get(annotation));
+    names.into_iter().flatten().cloned().collect()
+}
+
+/// True for what can be an image, and for what is named, so that a name of something else gets a clear error.
+fn is_image(entry: &Descriptor) -> bool {
+    entry.media_type.is_index() || entry.media_type.is_manifest() || ref_name(entry).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(content: &[u8]) -> Descriptor {
+        Descriptor::of(MediaType::OciIndex, content)
+    }
+
+    fn tags(texts: &[&str]) -> Vec<Tag> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn refs(index: &LayoutIndex) -> Vec<(Option<&str>, Digest)> {
+        index.descriptors().iter().map(|entry| (ref_name(entry), entry.digest)).collect()
+    }
+
+    #[test]
+    fn a_tag_is_replaced_in_its_place_and_the_rest_stays() {
+        let name: Repository = "ghcr.io/a/b".parse().unwrap();
+        let first = LayoutIndex::new(vec![]).with_root(&root(b"1"), Some(&name), &tags(&["1", "latest"]), "x").unwrap();
+        let foreign = named(&root(b"other"), "other", None);
+        let mut list = first.index.manifests.clone();
+        list.insert(1, foreign.clone());
+        let second = LayoutIndex::new(list).with_root(&root(b"2"), Some(&name), &tags(&["1"]), "x").unwrap();
+        let [one, other, two] = [b"1".as_slice(), b"other", b"2"].map(Digest::of);
+        assert_eq!(refs(&second), [(Some("1"), two), (Some("other"), other), (Some("latest"), one)]);
+        assert_eq!(second.descriptors()[0].annotations[FULL_NAME_ANNOTATION], "ghcr.io/a/b:1");
+        assert_eq!(second.descriptors()[1], foreign);
+        assert_eq!(second.with_root(&root(b"2"), Some(&name), &tags(&["1"]), "x").unwrap(), second);
+    }
+
+    #[test]
+    fn an_image_without_tags_is_listed_once_and_then_named() {
+        let bare = LayoutIndex::new(vec![]).with_root(&root(b"1"), None, &[], "x").unwrap();
+        assert_eq!(bare.with_root(&root(b"1"), None, &[], "x").unwrap(), bare);
+        let tagged = bare.with_root(&root(b"1"), None, &tags(&["1"]), "x").unwrap();
+        assert_eq!(refs(&tagged), [(Some("1"), Digest::of(b"1"))]);
+        assert_eq!(tagged.with_root(&root(b"1"), None, &[], "x").unwrap(), tagged);
+    }
+
+    #[test]
+    fn a_tag_of_another_name_is_not_replaced() {
+        let [ours, theirs]: [Repository; 2] =
+            ["ghcr.io/a/ours", "ghcr.io:443/a/theirs"].map(|text| text.parse().unwrap());
+        let index = LayoutIndex::new(vec![]).with_root(&root(b"1"), Some(&theirs), &tags(&["1"]), "x").unwrap();
+        for name in [Some(&ours), None] {
+            let error = index.with_root(&root(b"2"), name, &tags(&["0", "1"]), "x").unwrap_err();
+            let StoreError::ForeignTag { tag, owner, .. } = error else { panic!("{error}") };
+            assert_eq!((tag.as_str(), owner.as_str()), ("1", "ghcr.io:443/a/theirs"));
+        }
+        assert!(index.with_root(&root(b"2"), Some(&ours), &tags(&["2"]), "x").is_ok());
+        let nameless = LayoutIndex::new(vec![named(&root(b"1"), "1", None)]);
+        assert_eq!(nameless.with_root(&root(b"2"), Some(&ours), &tags(&["1"]), "x").unwrap().descriptors().len(), 1);
+    }
+
+    #[test]
+    fn a_full_name_in_place_of_a_tag_is_replaced_by_its_own_image() {
+        let name: Repository = "ghcr.io/a".parse().unwrap();
+        let podman = LayoutIndex::new(vec![named(&root(b"1"), "ghcr.io/a:1", None)]);
+        let ours = podman.with_root(&root(b"2"), Some(&name), &tags(&["1"]), "x").unwrap();
+        assert_eq!(refs(&ours), [(Some("1"), Digest::of(b"2"))]);
+    }
+
+    #[test]
+    fn unknown_fields_and_annotations_survive() {
+        let text = format!(
+            r#"{{"schemaVersion":2,"x":[1],"annotations":{{"a":"b"}},"manifests":[{{"mediaType":"{}","digest":"{}","size":1,"urls":["u"],"annotations":{{"c":"d"}}}}]}}"#,
+            MediaType::OciManifest,
+            Digest::of(b"1")
+        );
+        let index = LayoutIndex::parse(text, "x").unwrap().with_root(&root(b"2"), None, &tags(&["1"]), "x").unwrap();
+        let text = String::from_utf8(index.to_bytes().unwrap().to_vec()).unwrap();
+        for kept in [r#""x":[1]"#, r#"{"a":"b"}"#, r#"{"c":"d"}"#, r#""urls":["u"]"#] {
+            assert!(text.contains(kept), "{kept} in {text}");
+        }
+    }
+
+    #[test]
+    fn damaged_lists_and_versions_are_refused() {
+        let both = r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#;
+        for bad in
+            ["", "[]", "{}", both, r#"{"schemaVersion":2}"#, r#"{"schemaVersion":2,"manifests":[{"digest":"x"}]}"#]
+        {
+            assert!(LayoutIndex::parse(bad, "x").is_err(), "{bad}");
+        }
+        for bad in ["", "{}", "1", r#"{"imageLayoutVersion":"2.0.0"}"#, r#"{"imageLayoutVersion":1}"#] {
+            assert!(check_layout_marker(bad.as_bytes(), "x").is_err(), "{bad}");
+        }
+        check_layout_marker(LAYOUT_MARKER, "x").unwrap();
+    }
+}

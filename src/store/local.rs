@@ -1,0 +1,274 @@
+//! What the backends on the local disk share: files that appear whole or not at all, reading without following links,
+//! and the way from asynchronous callers to synchronous files.
+//!
+//! A temporary file is locked while its writer lives. One that nobody holds is a killed writer's, and may be removed.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek as _, Write};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+use tokio::io::AsyncReadExt as _;
+
+use super::{Source, StoreError, open};
+use crate::model::{Descriptor, Digest, Hasher};
+
+/// How the names of temporary files begin; nothing else is ever removed.
+pub const TEMPORARY_PREFIX: &str = ".ocitect-tmp-";
+
+/// How much is read before it is written, hashed or compared, in bytes: large enough that the way between threads does
+/// not show, small beside the bound on memory.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// How often a temporary file is made anew that another writer took for abandoned in the moment before it was locked.
+const MAX_CREATE_ATTEMPTS: usize = 16;
+
+/// Runs synchronous work on a thread that may block. A panic of the work goes on in the caller.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(StoreError::Io {
+            action: "working",
+            path: "on the local disk".to_owned(),
+            cause: io::Error::other(error),
+        }),
+    }
+}
+
+/// Copies a blob, verified, into `target`, and gives `target` back. On an error `target` is dropped with a part of the
+/// blob in it; the source's errors are marked as such, and `failed` makes an error of what `target` says.
+pub async fn copy_blob<W: Write + Send + 'static>(
+    descriptor: &Descriptor,
+    source: &dyn Source,
+    mut target: W,
+    failed: impl Fn(io::Error) -> StoreError + Send + Sync,
+) -> Result<W, StoreError> {
+    let mut reader = open(source, descriptor).await.map_err(StoreError::of_source)?;
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+    loop {
+        let read = (&mut reader).take(CHUNK_BYTES as u64).read_to_end(&mut chunk).await;
+        if let Err(cause) = read {
+            let unmarked = |cause| StoreError::Read {
+                digest: descriptor.digest,
+                place: source.describe(),
+                side: source.side(),
+                cause,
+            };
+            return Err(StoreError::from_reader(cause).unwrap_or_else(unmarked).of_source());
+        }
+        if chunk.is_empty() {
+            return Ok(target);
+        }
+        let written;
+        (target, chunk, written) = blocking(move || {
+            let written = target.write_all(&chunk);
+            chunk.clear();
+            Ok((target, chunk, written))
+        })
+        .await?;
+        written.map_err(&failed)?;
+    }
+}
+
+/// Digest and size of what a reader holds.
+pub fn hash(mut reader: impl Read) -> io::Result<(Digest, u64)> {
+    let (mut hasher, mut size_bytes, mut chunk) = (Hasher::new(), 0, vec![0; CHUNK_BYTES]);
+    loop {
+        match reader.read(&mut chunk) {
+            Ok(0) => return Ok((hasher.digest(), size_bytes)),
+            Ok(count) => {
+                hasher.update(&chunk[..count]);
+                size_bytes += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Opens a regular file; `None` where there is none. A symbolic link, a device or a pipe is [`StoreError::Malformed`]: a
+/// layout from elsewhere must not make this program read what lies outside of it.
+pub fn open_regular(path: &Path, place: &str) -> Result<Option<File>, StoreError> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let irregular = || StoreError::Malformed {
+        place: place.to_owned(),
+        reason: format!("{} is not a regular file", crate::model::escape(path.as_os_str().as_encoded_bytes())),
+        help: None,
+    };
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) => return Err(irregular()),
+        Err(cause) => return Err(StoreError::io("opening", path, cause)),
+    };
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(Some(file)),
+        Ok(_) => Err(irregular()),
+        Err(cause) => Err(StoreError::io("reading", path, cause)),
+    }
+}
+
+/// Reads a regular file whole; `None` where there is none. One of more than `limit_bytes` is [`StoreError::Malformed`].
+pub fn read_small(path: &Path, limit_bytes: u64, place: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(file) = open_regular(path, place)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(|cause| StoreError::io("reading", path, cause))?;
+    if bytes.len() as u64 > limit_bytes {
+        let name = crate::model::escape(path.as_os_str().as_encoded_bytes());
+        let reason = format!("{name} has more than {limit_bytes} bytes");
+        return Err(StoreError::Malformed { place: place.to_owned(), reason, help: None });
+    }
+    Ok(Some(bytes))
+}
+
+/// Makes the names in a directory durable.
+pub fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    synced.map_err(|cause| StoreError::io("syncing", path, cause))
+}
+
+/// A file that is being written, under a name that begins with [`TEMPORARY_PREFIX`]. Dropped, it is gone.
+#[derive(Debug)]
+pub struct TemporaryFile {
+    file: NamedTempFile,
+}
+
+impl TemporaryFile {
+    /// A new, empty file in `directory`, locked by this writer. Its mode is 0666 less the umask, as of any new file.
+    pub fn create_in(directory: &Path) -> Result<Self, StoreError> {
+        let failed = |cause| StoreError::io("writing into", directory, cause);
+        for _ in 0..MAX_CREATE_ATTEMPTS {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(TEMPORARY_PREFIX).permissions(fs::Permissions::from_mode(0o666));
+            let file = builder.tempfile_in(directory).map_err(failed)?;
+            if Self::is_ours(file.as_file()).map_err(failed)? {
+                return Ok(Self { file });
+            }
+        }
+        Err(failed(io::Error::other("temporary files are removed as soon as they are made")))
+    }
+
+    /// Locks a new file. False where [`remove_abandoned`] was faster.
+    fn is_ours(file: &File) -> io::Result<bool> {
+        match file.try_lock() {
+            Ok(()) => Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) > 0),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// The open file.
+    pub fn as_file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    /// Makes the content durable, and then puts it in the place of `target`, at once and durably. `target` is in the
+    /// directory that the file was created in, or on the same file system.
+    pub fn persist(self, target: &Path) -> Result<(), StoreError> {
+        self.file.as_file().sync_all().map_err(|cause| StoreError::io("writing", target, cause))?;
+        self.file.persist(target).map_err(|error| StoreError::io("writing", target, error.error))?;
+        sync_directory(parent(target))
+    }
+
+    /// True where `other` holds the same bytes as this file.
+    pub fn is_same_as(&self, other: &File) -> io::Result<bool> {
+        if other.metadata()?.len() != self.as_file().metadata()?.len() {
+            return Ok(false);
+        }
+        let (mut ours, mut theirs) = (self.as_file(), other);
+        ours.rewind()?;
+        Ok(hash(&mut ours)? == hash(&mut theirs)?)
+    }
+}
+
+impl Write for TemporaryFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
+    }
+}
+
+/// The directory that a path is in; `.` for a bare name.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) => Path::new("."),
+        None => path,
+    }
+}
+
+/// Removes the temporary files in `directory` whose writers are gone. What cannot be read or removed is left: it harms
+/// nobody.
+pub fn remove_abandoned(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        if !entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
+            continue;
+        }
+        let Ok(Some(file)) = open_regular(&entry.path(), "") else { continue };
+        if file.try_lock().is_ok() {
+            // Removed while it is locked: a writer that has just made it sees that it lost it.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_whole_and_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("target");
+        let mut file = TemporaryFile::create_in(directory.path()).unwrap();
+        file.write_all(b"content").unwrap();
+        assert!(!target.exists());
+        file.persist(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"content");
+        drop(TemporaryFile::create_in(directory.path()).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_files_without_a_writer_are_abandoned() {
+        let directory = tempfile::tempdir().unwrap();
+        let abandoned = directory.path().join(format!("{TEMPORARY_PREFIX}killed"));
+        fs::write(&abandoned, "part").unwrap();
+        fs::write(directory.path().join("other"), "kept").unwrap();
+        let mut held = TemporaryFile::create_in(directory.path()).unwrap();
+        remove_abandoned(directory.path());
+        assert!(!abandoned.exists());
+        held.write_all(b"x").unwrap();
+        held.persist(&directory.path().join("held")).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn links_and_pipes_are_not_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        fs::write(&file, "secret").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(open_regular(&file, "x").unwrap().is_some());
+        assert!(open_regular(&directory.path().join("none"), "x").unwrap().is_none());
+        for bad in [link.as_path(), directory.path()] {
+            assert!(matches!(open_regular(bad, "x"), Err(StoreError::Malformed { .. })), "{}", bad.display());
+        }
+        assert!(matches!(read_small(&file, 5, "x"), Err(StoreError::Malformed { .. })));
+        assert_eq!(read_small(&file, 6, "x").unwrap().as_deref(), Some(&b"secret"[..]));
+    }
+
+    #[test]
+    fn errors_name_the_directory() {
+        let error = TemporaryFile::create_in(Path::new("/nowhere/at/all")).unwrap_err();
+        assert_eq!(error.to_string(), "writing into /nowhere/at/all");
+    }
+}
