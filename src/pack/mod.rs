@@ -1,1 +1,26 @@
-//! pack
+//! Packing: a [`LayerPlan`](crate::model::LayerPlan) becomes the bytes of a layer, in one pass: tar, diff id,
+//! compression, digest, temporary file.
+//!
+//! The tar is USTAR with PAX extended headers (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Interchange
+//! Format") only where a field cannot hold its value, as byte format 1 says; layers are those of image-spec, layer.md.
+//!
+//! Memory is bounded by the blocks that are on their way, about three for each thread, and does not grow with the
+//! layer. This module must never let anything but the plan and the contents reach the bytes: no thread count, no
+//! buffer size, no state of the disk. It must never give out a layer that holds anything but the state of its sources
+//! that was listed, never follow a link in place of a file, and never leave a file behind, whatever fails.
+
+mod blocks;
+mod capability;
+mod content;
+mod entry;
+mod error;
+mod header;
+mod layer;
+mod pipeline;
+mod tar;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Change, EntryProblem, Origin, PackError};
+pub use layer::{LayerReader, MAX_THREADS, PackObserver, PackOptions, PackedLayer, pack_layer};
+pub use tar::write_tar;

@@ -1,0 +1,279 @@
+//! What can go wrong while a layer is packed.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::compress::CompressError;
+use crate::model::{Class, Diagnose, EntryPath, MAX_PATH_BYTES, escape};
+
+/// An error of packing. Nothing is left behind by it: the temporary file has no name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackError {
+    /// The plan's entries are not sorted by the bytes of their paths, or one path stands twice: a bug of its maker.
+    #[error("entry {path} does not come after {previous}: the plan of the layer is not sorted")]
+    Unsorted {
+        /// The entry that is out of place.
+        path: EntryPath,
+        /// The entry before it.
+        previous: EntryPath,
+    },
+    /// An entry that no tar can hold.
+    #[error("entry {path} cannot be written to a layer")]
+    Entry {
+        /// The entry.
+        path: EntryPath,
+        /// What is wrong with it.
+        #[source]
+        problem: EntryProblem,
+    },
+    /// The plan asks for a compression that there is not.
+    #[error("layer \"{}\" cannot be compressed as asked", escape(.layer.as_bytes()))]
+    Compression {
+        /// The layer's name.
+        layer: String,
+        /// What is wrong.
+        source: CompressError,
+    },
+    /// A file of the disk is not what it was when it was listed.
+    #[error("{} changed while it was packed: {what}", shown(.path))]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What changed.
+        what: Change,
+    },
+    /// A file of the disk could not be opened.
+    #[error("cannot open {}", shown(.path))]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of the disk could not be read.
+    #[error("cannot read {}", shown(.path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Content out of an archive or an image could not be read.
+    #[error("cannot read the content of {path} out of {origin}")]
+    Content {
+        /// The entry.
+        path: EntryPath,
+        /// Where its content comes from.
+        origin: Origin,
+        /// What the reader said.
+        source: io::Error,
+    },
+    /// Content out of an archive or an image is shorter than it was listed.
+    #[error("content of {path} out of {origin} ended after {actual_bytes} of {expected_bytes} bytes")]
+    ContentShort {
+        /// The entry.
+        path: EntryPath,
+        /// Where its content comes from.
+        origin: Origin,
+        /// The size that was listed, in bytes.
+        expected_bytes: u64,
+        /// What there was, in bytes.
+        actual_bytes: u64,
+    },
+    /// Content out of an archive or an image is longer than it was listed.
+    #[error("content of {path} out of {origin} does not end after {expected_bytes} bytes")]
+    ContentLong {
+        /// The entry.
+        path: EntryPath,
+        /// Where its content comes from.
+        origin: Origin,
+        /// The size that was listed, in bytes.
+        expected_bytes: u64,
+    },
+    /// The temporary file could not be made or written.
+    #[error("cannot write the layer to a temporary file in {}", shown(.directory))]
+    Scratch {
+        /// The directory that it lies in.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A tar could not be written to the writer that it was meant for.
+    #[error("cannot write the tar of the layer")]
+    Write {
+        /// What the writer said.
+        source: io::Error,
+    },
+    /// A block could not be compressed, which is a bug.
+    #[error("cannot compress a block of the layer")]
+    Encode {
+        /// What the encoder said.
+        source: CompressError,
+    },
+    /// The system has no more threads.
+    #[error("cannot start a thread to pack with")]
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread ended without a result, which is a bug.
+    #[error("the thread for {stage} the layer ended unexpectedly")]
+    Panicked {
+        /// What it was doing.
+        stage: &'static str,
+    },
+}
+
+/// What is wrong with an entry that no tar can hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryProblem {
+    /// The root of the image is never written.
+    #[error("the root of the image has no entry of its own")]
+    Root,
+    /// A symbolic link without target.
+    #[error("the link's target is empty")]
+    EmptyTarget,
+    /// A symbolic link whose target has a NUL byte.
+    #[error("the link's target has a NUL byte")]
+    NulInTarget,
+    /// A symbolic link whose target is longer than any system would accept.
+    #[error("the link's target of {0} bytes is over the limit of {MAX_PATH_BYTES}")]
+    TargetTooLong(usize),
+    /// The name of an extended attribute that no record can hold.
+    #[error("extended attribute \"{}\": the name is empty, or has a NUL byte or `=` in it", escape(.0))]
+    XattrName(Vec<u8>),
+    /// `security.capability` that Linux would not take either.
+    #[error("the value of security.capability is of no known version")]
+    Capability,
+    /// The entry and its content are planned with two sizes: a bug of the plan's maker.
+    #[error("it is planned with {size_bytes} bytes, but its content has {content_bytes}")]
+    Size {
+        /// Size of the entry, in bytes.
+        size_bytes: u64,
+        /// Size of the content, in bytes.
+        content_bytes: u64,
+    },
+}
+
+/// How a file of the disk differs from what was listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is gone.
+    Vanished,
+    /// Another file, or something that is no file, stands in its place.
+    Replaced,
+    /// It has another size.
+    Resized {
+        /// The size that was listed, in bytes.
+        expected_bytes: u64,
+        /// The size that was found, in bytes.
+        actual_bytes: u64,
+    },
+    /// It was written to.
+    Written,
+    /// Its inode changed: it was written to with its time put back, or its mode, owner, attributes or links changed.
+    Touched,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Vanished => formatter.write_str("it is gone"),
+            Self::Replaced => formatter.write_str("something else stands in its place"),
+            Self::Resized { expected_bytes, actual_bytes } => {
+                write!(formatter, "it had {expected_bytes} bytes and has {actual_bytes}")
+            }
+            Self::Written => formatter.write_str("it was written to"),
+            Self::Touched => formatter.write_str("its mode, owner, attributes, links or content changed"),
+        }
+    }
+}
+
+/// Where content comes from that the caller opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// An archive on the disk.
+    Archive,
+    /// An image.
+    Image,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Archive => "its archive",
+            Self::Image => "its image",
+        })
+    }
+}
+
+impl Diagnose for PackError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Entry { problem: EntryProblem::Root | EntryProblem::Size { .. }, .. } => Class::Here,
+            Self::Entry { .. } | Self::Compression { .. } => Class::Input,
+            Self::Content { origin, source, .. } => content_class(*origin, source.kind()),
+            Self::ContentShort { origin: Origin::Image, .. } | Self::ContentLong { origin: Origin::Image, .. } => {
+                Class::OtherSide
+            }
+            _ => Class::Here,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Changed { .. } => "build again when nothing writes to it any more",
+            Self::ContentShort { origin: Origin::Archive, .. } | Self::ContentLong { origin: Origin::Archive, .. } => {
+                "build again when nothing writes to the archive any more"
+            }
+            Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "make it readable to the user who builds, or leave it out with `exclude`"
+            }
+            Self::Scratch { source, .. } if is_full(source) => {
+                "free some space there, or set TMPDIR to a directory with more room"
+            }
+            Self::Scratch { .. } => "set TMPDIR to a directory that can be written to",
+            Self::Compression { source, .. } => return source.help().map(str::to_owned),
+            Self::Entry { problem: EntryProblem::XattrName(_), .. } => "leave the attribute out of `xattrs`",
+            Self::Unsorted { .. } | Self::Encode { .. } | Self::Panicked { .. } => "this is a bug: please report it",
+            _ => return None,
+        };
+        Some(help.to_owned())
+    }
+}
+
+/// A damaged archive is bad input, a damaged image is the other side's; all else failed here.
+fn content_class(origin: Origin, kind: io::ErrorKind) -> Class {
+    match (origin, kind) {
+        (Origin::Archive, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => Class::Input,
+        (Origin::Image, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => Class::OtherSide,
+        (Origin::Image, io::ErrorKind::NotFound) => Class::NotFound,
+        _ => Class::Here,
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
+fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
+}
+
+/// Why the tar stopped before its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It failed itself.
+    Failed(PackError),
+    /// What takes its blocks has ended, and knows why.
+    Downstream,
+}
+
+impl From<PackError> for Stop {
+    fn from(error: PackError) -> Self {
+        Self::Failed(error)
+    }
+}

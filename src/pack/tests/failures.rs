@@ -1,0 +1,343 @@
+//! What cannot be packed, and what changes while it is: a clear error, no thread left, nothing on the disk.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::{NoOpener, directory, disk_file, entry, file, noise, options, pack, plan, with_xattr};
+use crate::compress::{self, CompressError};
+use crate::model::{
+    Class, Compression, Content, ContentOpener, Diagnose as _, Digest, EntryKind, EntryPath, FileStamp,
+};
+use crate::pack::blocks::Blocks;
+use crate::pack::error::Stop;
+use crate::pack::pipeline::{self, WriteFailure};
+use crate::pack::{Change, EntryProblem, Origin, PackError, PackObserver, PackOptions, pack_layer};
+
+/// A file of more than two blocks, so that it is read in several pieces.
+const LARGE_BYTES: usize = 2_500_000;
+
+struct Source {
+    directory: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn source(size_bytes: usize) -> Source {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("source");
+    fs::write(&path, noise(size_bytes, 1)).unwrap();
+    Source { directory, path }
+}
+
+/// Does something once, when the first bytes were read.
+struct Meddler<F: Fn()> {
+    meddle: F,
+    done: AtomicBool,
+}
+
+impl<F: Fn()> PackObserver for Meddler<F> {
+    fn content_read(&self, _size_bytes: u64) {
+        if !self.done.swap(true, Ordering::Relaxed) {
+            (self.meddle)();
+        }
+    }
+}
+
+/// Packs a large file that `meddle` changes while it is read.
+fn change_while_packed(meddle: impl Fn(&Path)) -> PackError {
+    let source = source(LARGE_BYTES);
+    let plan = plan(vec![disk_file("a", &source.path)]);
+    let observer = Meddler { meddle: || meddle(&source.path), done: AtomicBool::new(false) };
+    pack_layer(&plan, &NoOpener, &options(2), &observer).unwrap_err()
+}
+
+/// Packs a file that `meddle` changed after it was listed.
+fn change_before_packed(meddle: impl Fn(&Source)) -> PackError {
+    let source = source(100);
+    let plan = plan(vec![disk_file("a", &source.path)]);
+    meddle(&source);
+    pack(&plan).unwrap_err()
+}
+
+fn change_of(error: &PackError) -> Change {
+    assert_eq!(error.class(), Class::Here);
+    assert!(error.help().is_some());
+    match error {
+        PackError::Changed { what, .. } => *what,
+        other => panic!("{other}"),
+    }
+}
+
+fn append(path: &Path) {
+    io::Write::write_all(&mut fs::File::options().append(true).open(path).unwrap(), b"more").unwrap();
+}
+
+fn set_mtime_back(path: &Path) {
+    let modified = path.metadata().unwrap().modified().unwrap();
+    fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_named() {
+    let size = LARGE_BYTES as u64;
+    let resized = |actual_bytes| Change::Resized { expected_bytes: size, actual_bytes };
+    assert_eq!(change_of(&change_while_packed(append)), resized(size + 4));
+    let truncate = |path: &Path| fs::File::options().write(true).open(path).unwrap().set_len(5).unwrap();
+    assert_eq!(change_of(&change_while_packed(truncate)), resized(5));
+    let touch = |path: &Path| {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    };
+    assert_eq!(change_of(&change_while_packed(touch)), Change::Written);
+    let error = change_while_packed(append);
+    assert!(error.to_string().ends_with("/source changed while it was packed: it had 2500000 bytes and has 2500004"));
+}
+
+#[test]
+fn a_file_that_changed_since_it_was_listed_is_named() {
+    let vanish = |source: &Source| fs::remove_file(&source.path).unwrap();
+    assert_eq!(change_of(&change_before_packed(vanish)), Change::Vanished);
+    let replace = |source: &Source| {
+        let other = source.directory.path().join("other");
+        fs::copy(&source.path, &other).unwrap();
+        fs::rename(&other, &source.path).unwrap();
+    };
+    assert_eq!(change_of(&change_before_packed(replace)), Change::Replaced);
+    let link = |source: &Source| {
+        let other = source.directory.path().join("other");
+        fs::rename(&source.path, &other).unwrap();
+        symlink(&other, &source.path).unwrap();
+    };
+    assert_eq!(change_of(&change_before_packed(link)), Change::Replaced);
+    let make_directory = |source: &Source| {
+        fs::remove_file(&source.path).unwrap();
+        fs::create_dir(&source.path).unwrap();
+    };
+    assert_eq!(change_of(&change_before_packed(make_directory)), Change::Replaced);
+    let grow = |source: &Source| append(&source.path);
+    let resized = Change::Resized { expected_bytes: 100, actual_bytes: 104 };
+    assert_eq!(change_of(&change_before_packed(grow)), resized);
+}
+
+#[test]
+fn a_change_that_puts_the_time_back_is_seen() {
+    let source = source(100);
+    let mut plan = plan(vec![disk_file("a", &source.path)]);
+    set_mtime_back(&source.path);
+    // The clock of the file system may not have moved on since the listing: one that was earlier shows the same.
+    if let EntryKind::File { content: Content::Disk(file), .. } = &mut plan.entries[0].kind {
+        file.stamp.changed.1 -= 1;
+    }
+    assert_eq!(change_of(&pack(&plan).unwrap_err()), Change::Touched);
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_is_not_waited_for() {
+    let make_pipe = |source: &Source| {
+        fs::remove_file(&source.path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&source.path).status().unwrap().success());
+    };
+    assert_eq!(change_of(&change_before_packed(make_pipe)), Change::Replaced);
+    let bind_socket = |source: &Source| {
+        fs::remove_file(&source.path).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&source.path).unwrap());
+    };
+    assert_eq!(change_of(&change_before_packed(bind_socket)), Change::Replaced);
+}
+
+#[test]
+fn an_unreadable_file_says_what_to_do() {
+    let source = io::Error::from(io::ErrorKind::PermissionDenied);
+    let error = PackError::Open { path: "a\nb".into(), source };
+    assert_eq!((error.class(), error.to_string()), (Class::Here, "cannot open a\\nb".to_owned()));
+    assert!(error.help().unwrap().contains("readable"));
+
+    // The system itself refuses it to everyone but root, who may read all.
+    let source = self::source(100);
+    let plan = plan(vec![disk_file("a", &source.path)]);
+    fs::set_permissions(&source.path, fs::Permissions::from_mode(0o0)).unwrap();
+    match pack(&plan).unwrap_err() {
+        PackError::Open { path, source: cause } => {
+            assert_eq!((path, cause.kind()), (source.path.clone(), io::ErrorKind::PermissionDenied));
+        }
+        error => assert_eq!(change_of(&error), Change::Touched),
+    }
+}
+
+#[test]
+fn plans_out_of_order_or_with_a_path_twice_are_refused() {
+    let mut reversed = plan(vec![file("a", b""), file("b", b"")]);
+    reversed.entries.reverse();
+    let twice = plan(vec![file("a", b""), file("a", b"")]);
+    for plan in [reversed, twice] {
+        let error = pack(&plan).unwrap_err();
+        assert!(matches!(error, PackError::Unsorted { .. }), "{error}");
+        assert_eq!(error.class(), Class::Here);
+    }
+    // The order is that of whole paths, not of components: `-` is before `/`.
+    pack(&plan(vec![file("a-", b""), directory("a"), file("a/b", b"")])).unwrap();
+}
+
+#[test]
+fn entries_that_no_tar_holds_are_named() {
+    let error = pack(&plan(vec![with_xattr(file("a", b""), "user.a=b", b"")])).unwrap_err();
+    assert_eq!(error.to_string(), "entry /a cannot be written to a layer");
+    assert_eq!(error.class(), Class::Input);
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("\"user.a=b\""));
+
+    let kind = EntryKind::File { size_bytes: 2, content: Content::Bytes(b"abc".as_slice().into()) };
+    match pack(&plan(vec![entry("a", kind, 0)])).unwrap_err() {
+        PackError::Entry { problem, .. } => {
+            assert_eq!(problem, EntryProblem::Size { size_bytes: 2, content_bytes: 3 });
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_level_that_there_is_not_is_bad_input() {
+    let mut plan = plan(vec![]);
+    for compression in [Compression::Gzip(10), Compression::Gzip(-1), Compression::Zstd(0), Compression::Zstd(23)] {
+        plan.compression = compression;
+        let error = pack(&plan).unwrap_err();
+        assert_eq!((error.class(), error.help().is_some()), (Class::Input, true), "{error}");
+    }
+}
+
+/// Gives every content the same bytes, then an error, if there is one.
+struct SameOpener(&'static [u8], Option<io::ErrorKind>);
+
+struct Failing(Option<io::ErrorKind>);
+
+impl Read for Failing {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.map_or(Ok(0), |kind| Err(kind.into()))
+    }
+}
+
+impl ContentOpener for SameOpener {
+    fn open(&self, _content: &Content) -> io::Result<Box<dyn Read + Send + '_>> {
+        Ok(Box::new(self.0.chain(Failing(self.1))))
+    }
+}
+
+fn pack_opened(origin: Origin, opener: &dyn ContentOpener) -> PackError {
+    let archive = Arc::new(PathBuf::from("archive.tar"));
+    let stamp = FileStamp { identity: (0, 0), size_bytes: 0, modified: (0, 0), changed: (0, 0) };
+    let content = match origin {
+        Origin::Archive => Content::Member { archive, stamp, index: 0 },
+        Origin::Image => Content::Image { manifest: Digest::of(b""), path: EntryPath::root() },
+    };
+    let plan = plan(vec![entry("a", EntryKind::File { size_bytes: 3, content }, 0)]);
+    pack_layer(&plan, opener, &options(1), &()).unwrap_err()
+}
+
+#[test]
+fn contents_of_another_size_than_listed_are_refused() {
+    for (origin, class) in [(Origin::Archive, Class::Here), (Origin::Image, Class::OtherSide)] {
+        let error = pack_opened(origin, &SameOpener(b"12", None));
+        assert!(matches!(error, PackError::ContentShort { expected_bytes: 3, actual_bytes: 2, .. }), "{error}");
+        assert_eq!(error.class(), class);
+        let error = pack_opened(origin, &SameOpener(b"1234", None));
+        assert!(matches!(error, PackError::ContentLong { expected_bytes: 3, .. }), "{error}");
+        assert_eq!(error.class(), class);
+    }
+}
+
+#[test]
+fn failures_of_archives_and_images_have_their_class() {
+    use io::ErrorKind::{InvalidData, NotFound, TimedOut};
+    let class = |origin, kind| pack_opened(origin, &SameOpener(b"1", Some(kind))).class();
+    assert_eq!(class(Origin::Archive, InvalidData), Class::Input);
+    assert_eq!(class(Origin::Archive, TimedOut), Class::Here);
+    assert_eq!(class(Origin::Image, InvalidData), Class::OtherSide);
+    assert_eq!(class(Origin::Image, NotFound), Class::NotFound);
+    // What a verifying reader says at the end of a content counts, though all bytes are there.
+    assert_eq!(
+        class(Origin::Image, InvalidData),
+        pack_opened(Origin::Image, &SameOpener(b"123", Some(InvalidData))).class()
+    );
+    let error = pack_opened(Origin::Archive, &NoOpener);
+    assert_eq!(error.to_string(), "cannot read the content of /a out of its archive");
+}
+
+#[test]
+fn a_scratch_directory_that_is_not_there_is_named() {
+    let options = PackOptions { scratch_dir: "/nowhere/at/all".into(), threads: 1 };
+    let error = pack_layer(&plan(vec![]), &NoOpener, &options, &()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot write the layer to a temporary file in /nowhere/at/all");
+    assert!(error.help().unwrap().contains("TMPDIR"));
+    assert_eq!(error.class(), Class::Here);
+}
+
+fn gzip() -> compress::Compression {
+    compress::Compression::new(compress::Algorithm::Gzip, Some(1)).unwrap()
+}
+
+/// Runs the pipeline over `blocks` full blocks, onto a file.
+fn run(file: fs::File, blocks: usize, end: impl FnOnce() -> Result<(), Stop>) -> Result<(), WriteFailure> {
+    let produce = |mut target: Blocks<'_>| {
+        let block = noise(1024 * 1024, 5);
+        for _ in 0..blocks {
+            target.write(&block)?;
+        }
+        end()?;
+        target.finish()
+    };
+    pipeline::run(gzip(), &|block| gzip().encode_block(block), 2, file, produce).map(drop)
+}
+
+#[test]
+fn a_full_disk_ends_every_stage() {
+    for blocks in [0, 1, 2, 40] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        match run(full, blocks, || Ok(())) {
+            Err(WriteFailure::File(source)) => assert_eq!(source.kind(), io::ErrorKind::StorageFull),
+            other => panic!("{other:?}"),
+        }
+    }
+    let source = io::Error::from(io::ErrorKind::StorageFull);
+    let error = PackError::Scratch { directory: "/tmp".into(), source };
+    assert_eq!((error.class(), error.to_string().ends_with("in /tmp")), (Class::Here, true));
+    assert!(error.help().unwrap().contains("space"));
+}
+
+#[test]
+fn a_tar_that_fails_ends_every_stage() {
+    for blocks in [0, 1, 40] {
+        let file = tempfile::tempfile().unwrap();
+        let fail = || Err(PackError::Panicked { stage: "testing" }.into());
+        let outcome = run(file, blocks, fail);
+        assert!(matches!(outcome, Err(WriteFailure::Other(PackError::Panicked { stage: "testing" }))));
+    }
+}
+
+/// Runs the pipeline over many blocks, with an encoder that does as `fail` does from the third block on.
+fn run_encoder(threads: usize, fail: impl Fn() -> Result<Vec<u8>, CompressError> + Sync) -> PackError {
+    let count = AtomicUsize::new(0);
+    let encode = |block: &[u8]| match count.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => Ok(block.to_vec()),
+        _ => fail(),
+    };
+    let produce = |mut target: Blocks<'_>| {
+        (0..40).try_for_each(|_| target.write(&[0; 1024 * 1024]))?;
+        target.finish()
+    };
+    match pipeline::run(gzip(), &encode, threads, tempfile::tempfile().unwrap(), produce) {
+        Err(WriteFailure::Other(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_encoder_that_fails_or_panics_ends_every_stage() {
+    for threads in [1, 2, 8] {
+        let error = run_encoder(threads, || Err(CompressError::FailedBefore));
+        assert!(matches!(error, PackError::Encode { .. }), "{error}");
+        let error = run_encoder(threads, || panic!("a bug of the encoder, for a test"));
+        assert!(matches!(error, PackError::Panicked { stage: "compressing" }), "{error}");
+    }
+}
