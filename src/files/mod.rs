@@ -1,1 +1,220 @@
-//! files
+//! What the `files` entries of a spec name, listed: paths, kinds, sizes, modes and link targets.
+//!
+//! [`list`] lists an entry whose source is on the disk; [`filter`] applies an entry's patterns to a listing that comes
+//! out of an image. [`Archives`] reads the members of archives, when they are listed and again when they are packed.
+//!
+//! This module must never open a file of the disk that is to be packed (archives and directories alone), never follow a
+//! symbolic link below a source, and never list what deletes files at the reader: names that begin with `.wh.`
+//! (image-spec, layer.md, "Whiteouts"). The order of directories does not show: a listing is sorted by bytes.
+
+mod archive;
+mod capability;
+mod error;
+mod filter;
+mod ignore_rules;
+mod pattern;
+mod source;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod xattr;
+
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+pub use archive::{ArchiveError, Archives, MAX_MEMBERS, MAX_PAX_BYTES, MAX_SPOOL_BYTES, Reason};
+pub use error::FilesError;
+pub use ignore_rules::{IgnoreRules, MAX_IGNORE_FILE_BYTES};
+
+use crate::model::{EntryKind, ListedItem, ListedRoot, Listing};
+use crate::spec::{FilesEntry, From};
+use filter::{Filter, Kept, Selector, Verdict, settle};
+use pattern::GlobPath;
+use source::Source;
+use walk::Walk;
+use xattr::Attributes;
+
+/// What listing needs to know beside the entry.
+pub struct Context<'a> {
+    /// The rules of the spec's ignore file.
+    pub ignore: &'a IgnoreRules,
+    /// Canonical paths of what is packed only where a `from` names it: the spec, its lock, ignore file and env-files.
+    pub never_packed: &'a BTreeSet<PathBuf>,
+    /// Canonical paths of what this build writes; never packed.
+    pub outputs: &'a BTreeSet<PathBuf>,
+    /// Where archives are opened.
+    pub archives: &'a Archives,
+}
+
+/// Lists what `entry` names on the disk; `entry.from` is a [`From::Disk`].
+///
+/// The items are sorted by path, each path once. A directory that has nothing in it gives no items.
+///
+/// # Errors
+/// All of [`FilesError`], each with the entry's place in the spec; [`FilesError::NothingMatches`] where there is nothing
+/// at `from`, [`FilesError::NothingLeft`] where `include` or `strip` leave nothing of it.
+pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesError> {
+    let From::Disk { directory, pattern } = &entry.from else {
+        return Err(FilesError::NotLocal { place: entry.place.clone(), pattern: entry.from_text.clone() });
+    };
+    let filter = Filter::new(entry)?;
+    let source = source::find(entry, directory, pattern)?;
+    refuse_outputs(entry, context, source.path())?;
+    let listing = match (&source, entry.unpack) {
+        (Source::Directory(path), false) => {
+            let (kept, _) = Walk::new(entry, context, &filter, &Attributes::new(entry)?, None).run(path)?;
+            Listing { root: ListedRoot::Directory, items: settle(kept) }
+        }
+        (Source::Directory(path), true) => return Err(unpack_other(entry, path, "a directory")),
+        (Source::File { path, metadata }, false) => {
+            let name = path.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
+            let items = match single_verdict(&filter, &name) {
+                Some(verdict) => vec![walk::single(entry, path, metadata, verdict, &Attributes::new(entry)?)?],
+                None => Vec::new(),
+            };
+            walk::entry_path(entry, &name, &error::shown(path))?;
+            Listing { root: ListedRoot::File { name }, items }
+        }
+        (Source::File { path, metadata }, true) if metadata.is_file() => {
+            unpacked(entry, context, &filter, std::slice::from_ref(path))?
+        }
+        (Source::File { path, .. }, true) => return Err(unpack_other(entry, path, "not a regular file")),
+        (Source::Glob { fixed, glob }, false) => {
+            let (kept, found) = Walk::new(entry, context, &filter, &Attributes::new(entry)?, Some(glob)).run(fixed)?;
+            if !found {
+                return Err(source::nothing_matches(entry, fixed));
+            }
+            Listing { root: ListedRoot::Glob, items: settle(kept) }
+        }
+        (Source::Glob { fixed, glob }, true) => {
+            let archives = matched_archives(entry, context, fixed, glob)?;
+            unpacked(entry, context, &filter, &archives)?
+        }
+    };
+    finish(listing, entry, &filter)
+}
+
+/// Applies `include`, `exclude`, `executable` and `capabilities` of `entry` to a listing that comes out of an image.
+/// Applying it to what [`list`] gave changes nothing.
+///
+/// # Errors
+/// [`FilesError::Pattern`] for a bad pattern, [`FilesError::NothingLeft`] where nothing is left, and those of
+/// `capabilities`.
+pub fn filter(listing: Listing, entry: &FilesEntry) -> Result<Listing, FilesError> {
+    let filter = Filter::new(entry)?;
+    let items = match &listing.root {
+        ListedRoot::File { name } => match single_verdict(&filter, name) {
+            Some(verdict) => listing.items.into_iter().map(|item| made_executable(item, verdict)).collect(),
+            None => Vec::new(),
+        },
+        ListedRoot::Directory | ListedRoot::Glob => {
+            let mut selector = Selector::new(&filter);
+            let select = |item: ListedItem| {
+                let is_directory = matches!(item.kind, EntryKind::Directory);
+                let verdict = selector.verdict(&item.path, is_directory);
+                let kept = !verdict.excluded && (verdict.included || is_directory);
+                kept.then(|| Kept { wanted: verdict.included, item: made_executable(item, verdict) })
+            };
+            settle(listing.items.into_iter().filter_map(select).collect())
+        }
+    };
+    finish(Listing { root: listing.root, items }, entry, &filter)
+}
+
+/// The verdict on a source that is one file: patterns are matched with its name. `None` leaves it out.
+fn single_verdict(filter: &Filter, name: &[u8]) -> Option<Verdict> {
+    let verdict = filter.below(filter.root(), name, false);
+    (!verdict.excluded && verdict.included).then_some(verdict)
+}
+
+fn made_executable(mut item: ListedItem, verdict: Verdict) -> ListedItem {
+    item.executable |= verdict.executable && matches!(item.kind, EntryKind::File { .. });
+    item
+}
+
+/// The archives that a glob matches, sorted.
+fn matched_archives(
+    entry: &FilesEntry,
+    context: &Context<'_>,
+    fixed: &Path,
+    glob: &GlobPath,
+) -> Result<Vec<PathBuf>, FilesError> {
+    let everything = Filter::everything();
+    let no_attributes = Attributes::none();
+    let (kept, found) = Walk::new(entry, context, &everything, &no_attributes, Some(glob)).run(fixed)?;
+    if !found {
+        return Err(source::nothing_matches(entry, fixed));
+    }
+    let path = |item: ListedItem| {
+        let path = fixed.join(std::ffi::OsStr::from_bytes(item.path.as_bytes()));
+        match item.kind {
+            EntryKind::File { .. } => Ok(path),
+            EntryKind::Directory => Err(unpack_other(entry, &path, "a directory")),
+            EntryKind::Symlink { .. } => Err(unpack_other(entry, &path, "a symbolic link")),
+        }
+    };
+    settle(kept).into_iter().map(path).collect()
+}
+
+/// The contents of archives, side by side.
+fn unpacked(
+    entry: &FilesEntry,
+    context: &Context<'_>,
+    filter: &Filter,
+    archives: &[PathBuf],
+) -> Result<Listing, FilesError> {
+    let mut kept = Vec::new();
+    for path in archives {
+        kept.extend(archive::unpack(entry, filter, context.archives, path)?);
+    }
+    let mut items = settle(kept);
+    let mut conflict = None;
+    items.dedup_by(|second, first| {
+        if second.path != first.path {
+            return false;
+        }
+        if second.kind != first.kind {
+            conflict.get_or_insert_with(|| (first.origin.clone(), second.origin.clone()));
+        }
+        true
+    });
+    match conflict {
+        Some((first, second)) => Err(FilesError::Conflict { place: entry.place.clone(), first, second }),
+        None => Ok(Listing { root: ListedRoot::Directory, items }),
+    }
+}
+
+/// Puts capabilities on, and refuses a listing of which nothing is left by mistake.
+fn finish(mut listing: Listing, entry: &FilesEntry, filter: &Filter) -> Result<Listing, FilesError> {
+    let place = || entry.place.clone();
+    let may_be_empty = listing.root == ListedRoot::Directory && !filter.has_include() && entry.strip == 0;
+    if listing.items.is_empty() && !may_be_empty {
+        return Err(FilesError::NothingLeft { place: place(), pattern: entry.from_text.clone() });
+    }
+    if entry.capabilities.is_empty() {
+        return Ok(listing);
+    }
+    let value = capability::encode(&entry.capabilities)
+        .map_err(|name| FilesError::Capability { place: place(), name: name.clone() })?;
+    match (&listing.root, listing.items.as_mut_slice()) {
+        (ListedRoot::File { .. }, [item]) if matches!(item.kind, EntryKind::File { .. }) => {
+            item.xattrs.insert(capability::ATTRIBUTE.to_vec(), value);
+            Ok(listing)
+        }
+        _ => Err(FilesError::CapabilitySource { place: place(), pattern: entry.from_text.clone() }),
+    }
+}
+
+/// Refuses a source that is, or lies in, what this build writes.
+fn refuse_outputs(entry: &FilesEntry, context: &Context<'_>, path: &Path) -> Result<(), FilesError> {
+    let Ok(canonical) = path.canonicalize() else { return Ok(()) };
+    match canonical.ancestors().any(|ancestor| context.outputs.contains(ancestor)) {
+        true => Err(FilesError::Output { place: entry.place.clone(), path: path.to_owned() }),
+        false => Ok(()),
+    }
+}
+
+fn unpack_other(entry: &FilesEntry, path: &Path, what: &'static str) -> FilesError {
+    FilesError::UnpackOther { place: entry.place.clone(), path: path.to_owned(), what }
+}

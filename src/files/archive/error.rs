@@ -1,0 +1,207 @@
+//! What can be wrong with an archive.
+
+use std::io;
+
+use crate::compress::CompressError;
+use crate::model::{Class, Diagnose, EntryPathError, escape};
+
+/// An error of reading an archive; what holds it names the archive.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// It is not of a format that is known.
+    #[error("it is {found}, and not an archive that can be read")]
+    NotAnArchive {
+        /// What it is, with an article.
+        found: &'static str,
+    },
+    /// It ends too early.
+    #[error("the archive is cut short in {inside}: expected {expected_bytes} bytes, found {actual_bytes}")]
+    CutShort {
+        /// Where it ends.
+        inside: &'static str,
+        /// The least size that it would need, in bytes.
+        expected_bytes: u64,
+        /// Its size, in bytes.
+        actual_bytes: u64,
+    },
+    /// It breaks its format.
+    #[error("the archive is damaged at byte {offset}: {reason}")]
+    Damaged {
+        /// Where, in the uncompressed archive.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A zip archive that breaks its format.
+    #[error("the zip archive is damaged: {}", escape(.reason.as_bytes()))]
+    Zip {
+        /// What is wrong.
+        reason: String,
+    },
+    /// It is compressed in a way that cannot be read, or its compressed bytes are damaged.
+    #[error("cannot decompress the archive")]
+    Compression {
+        /// What the decoder said; a [`CompressError`] is inside.
+        source: io::Error,
+    },
+    /// It has more members than can be meant.
+    #[error("the archive has over {limit} members")]
+    TooManyMembers {
+        /// [`super::MAX_MEMBERS`].
+        limit: usize,
+    },
+    /// It grows more than can be meant.
+    #[error("the archive is over the limit of {limit_bytes} bytes when it is decompressed")]
+    TooLarge {
+        /// [`super::MAX_SPOOL_BYTES`].
+        limit_bytes: u64,
+    },
+    /// One of its members cannot be taken.
+    #[error("member \"{}\" {reason}", escape(.name))]
+    Member {
+        /// The member's name.
+        name: Vec<u8>,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+    /// The content of a member is not what the archive says of it.
+    #[error("a member of the archive is damaged: its {what} is not what the archive says")]
+    Content {
+        /// What differs.
+        what: &'static str,
+    },
+    /// It is not what it was when it was listed.
+    #[error("the archive changed while it was read")]
+    Changed,
+    /// It has no such member.
+    #[error("the archive has no member {index}")]
+    NoMember {
+        /// Position among the members, from 0.
+        index: u64,
+    },
+    /// The system said no.
+    #[error("cannot {action} the archive")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What is wrong with a member of an archive; reads after its name.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// Its name begins with a slash.
+    #[error("has an absolute name")]
+    Absolute,
+    /// It is the archive's root, but no directory.
+    #[error("has no name")]
+    Unnamed,
+    /// Its name cannot stand in an image.
+    #[error("has a name that is refused: {0}")]
+    Name(EntryPathError),
+    /// It stands below something that is not a directory.
+    #[error("stands below \"{}\", which the archive makes {what}", escape(.parent))]
+    Below {
+        /// The member that it stands below.
+        parent: Vec<u8>,
+        /// What that is, with an article.
+        what: &'static str,
+    },
+    /// A symbolic link that climbs above the archive's root.
+    #[error("is a symbolic link that leaves the archive: \"{}\"", escape(.target))]
+    LinkLeaves {
+        /// Its target.
+        target: Vec<u8>,
+    },
+    /// A hard link to nothing.
+    #[error("is a hard link to \"{}\", which is no file that stands before it", escape(.target))]
+    LinkTarget {
+        /// Its target.
+        target: Vec<u8>,
+    },
+    /// A hard link whose target leaves the archive.
+    #[error("is a hard link to \"{}\", which leaves the archive", escape(.target))]
+    LinkOutside {
+        /// Its target.
+        target: Vec<u8>,
+    },
+    /// A sparse file.
+    #[error("is stored as a sparse file, which is not supported")]
+    Sparse,
+    /// A type of tar entry that is not known.
+    #[error("has the unknown type \"{}\"", escape(&[*.0]))]
+    Type(u8),
+    /// It is encrypted.
+    #[error("is encrypted")]
+    Encrypted,
+    /// A compression method of zip that is not supported.
+    #[error("is compressed by {0}, and only stored and deflated members are supported")]
+    Method(String),
+    /// A symbolic link whose target cannot be read, or is none.
+    #[error("is a symbolic link without a sound target")]
+    Target,
+    /// Another member gets the same path by `strip`.
+    #[error("gets the same path by `strip` as \"{}\"", escape(.other))]
+    Collision {
+        /// The other member.
+        other: Vec<u8>,
+    },
+}
+
+impl ArchiveError {
+    /// An error about the member `name`.
+    pub(super) fn member(name: &[u8], reason: Reason) -> Self {
+        Self::Member { name: name.to_vec(), reason }
+    }
+
+    /// An error of reading bytes: of the system, or of a decoder.
+    pub(super) fn reading(source: io::Error) -> Self {
+        match CompressError::of(&source) {
+            Some(_) => Self::Compression { source },
+            None => Self::Io { action: "read", source },
+        }
+    }
+}
+
+impl Diagnose for ArchiveError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Io { .. } | Self::Changed => Class::Here,
+            _ => Class::Input,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::NotAnArchive { .. } => "`unpack` reads tar, tar.gz, tar.zst and zip",
+            Self::CutShort { .. } | Self::Damaged { .. } | Self::Zip { .. } | Self::Content { .. } => {
+                "make or fetch the archive anew"
+            }
+            Self::Compression { source } => CompressError::of(source)?.help()?,
+            Self::TooManyMembers { .. } | Self::TooLarge { .. } => "split the archive",
+            Self::Member { reason, .. } => reason.help()?,
+            Self::Changed => "build again when nothing writes to it",
+            Self::NoMember { .. } | Self::Io { .. } => return None,
+        };
+        Some(help.to_owned())
+    }
+}
+
+impl Reason {
+    fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Absolute | Self::Unnamed | Self::Name(_) => "make the archive with relative names, without `..`",
+            Self::Below { .. } | Self::LinkLeaves { .. } | Self::LinkTarget { .. } | Self::LinkOutside { .. } => {
+                "if the archive is to be trusted, unpack it yourself and name the directory as `from`"
+            }
+            Self::Sparse => "make the archive without sparse files (GNU tar: leave `--sparse` away)",
+            Self::Encrypted => "unpack it yourself and name the directory as `from`",
+            Self::Method(_) => "make the archive anew with deflate",
+            Self::Target => "make or fetch the archive anew",
+            Self::Collision { .. } => "strip fewer components, or name what is wanted with `include` and `exclude`",
+            Self::Type(_) => return None,
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! A member of an archive, as the archive says it.
+
+/// A member, before its name is checked.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    /// Its name, as it is stored.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: MemberKind,
+    /// `& 07777`; `None` where the archive stores none.
+    pub mode: Option<u32>,
+    /// Where its content lies; of a file alone.
+    pub span: Span,
+}
+
+/// What a member is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum MemberKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link to this.
+    Symlink(Vec<u8>),
+    /// Another name of this member.
+    Hardlink(Vec<u8>),
+    /// Something that no layer can hold, with an article.
+    Refused(&'static str),
+}
+
+/// Where the content of a member lies in the file that is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Span {
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// Size as it is stored, in bytes.
+    pub stored_bytes: u64,
+    /// Size of the content, in bytes.
+    pub size_bytes: u64,
+    /// How it is stored.
+    pub packing: Packing,
+}
+
+/// How the content of a member is stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Packing {
+    /// As it is.
+    #[default]
+    Plain,
+    /// As it is, with a CRC-32.
+    Stored(u32),
+    /// By deflate, with a CRC-32 of the content.
+    Deflated(u32),
+}

@@ -1,0 +1,204 @@
+//! The members of an archive as items: names checked, hard links resolved, leading components stripped.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::Reason;
+use super::member::{Member, MemberKind};
+use super::{ArchiveError, Archives, Format};
+use crate::files::FilesError;
+use crate::files::error::shown;
+use crate::files::filter::{Filter, Kept, Selector};
+use crate::files::walk::{OWNER_EXECUTES, entry_path};
+use crate::model::{Content, EntryKind, EntryPath, EntryPathError, FileStamp, ListedItem, escape};
+use crate::spec::FilesEntry;
+
+/// What stands at a path when the whole archive was unpacked.
+#[derive(Debug, Clone)]
+struct Standing {
+    /// The member whose content it is.
+    index: u64,
+    kind: MemberKind,
+    size_bytes: u64,
+    mode: Option<u32>,
+}
+
+type Tree = BTreeMap<EntryPath, Standing>;
+
+/// What the archive at `path` holds for `entry`.
+pub(in crate::files) fn unpack(
+    entry: &FilesEntry,
+    filter: &Filter,
+    archives: &Archives,
+    path: &Path,
+) -> Result<Vec<Kept>, FilesError> {
+    let failed =
+        |error| FilesError::Archive { place: entry.place.clone(), path: path.to_owned(), source: Box::new(error) };
+    let (opened, members) = archives.list(path).map_err(failed)?;
+    let tree = unpacked(members).map_err(failed)?;
+    check_parents(&tree).map_err(failed)?;
+    if opened.format == Format::Zip {
+        check_links(&tree).map_err(failed)?;
+    }
+    let stripped = strip(tree, entry.strip).map_err(failed)?;
+    let maker = Maker { entry, archive: Arc::new(path.to_owned()), stamp: opened.stamp };
+    let mut selector = Selector::new(filter);
+    let mut kept = Vec::new();
+    for (path, (name, standing)) in stripped {
+        let is_directory = standing.kind == MemberKind::Directory;
+        let verdict = selector.verdict(&path, is_directory);
+        if !verdict.excluded && (verdict.included || is_directory) {
+            kept.push(Kept { item: maker.item(path, &name, standing, verdict.executable)?, wanted: verdict.included });
+        }
+    }
+    Ok(kept)
+}
+
+/// The tree that the members make, one after the other: a later one replaces an earlier one of its name.
+fn unpacked(members: Vec<Member>) -> Result<Tree, ArchiveError> {
+    let mut tree = Tree::new();
+    for (index, member) in (0..).zip(members) {
+        let path = clean(&member.name).map_err(|reason| ArchiveError::member(&member.name, reason))?;
+        if path.is_root() {
+            match member.kind {
+                MemberKind::Directory => continue,
+                _ => return Err(ArchiveError::member(&member.name, Reason::Unnamed)),
+            }
+        }
+        let standing = match member.kind {
+            MemberKind::Hardlink(target) => {
+                link_source(&tree, target).map_err(|reason| ArchiveError::member(&member.name, reason))?.clone()
+            }
+            kind => Standing { index, kind, size_bytes: member.span.size_bytes, mode: member.mode },
+        };
+        tree.insert(path, standing);
+    }
+    Ok(tree)
+}
+
+/// The path that a member's name means; the root for `./`.
+fn clean(name: &[u8]) -> Result<EntryPath, Reason> {
+    if name.starts_with(b"/") {
+        return Err(Reason::Absolute);
+    }
+    if name.is_empty() {
+        return Err(Reason::Unnamed);
+    }
+    EntryPath::new(name).map_err(Reason::Name)
+}
+
+/// What a hard link to `target` is another name of.
+fn link_source(tree: &Tree, target: Vec<u8>) -> Result<&Standing, Reason> {
+    let path = match clean(&target) {
+        Ok(path) => path,
+        Err(Reason::Absolute | Reason::Name(EntryPathError::LeavesRoot(_))) => {
+            return Err(Reason::LinkOutside { target });
+        }
+        Err(_) => return Err(Reason::LinkTarget { target }),
+    };
+    match tree.get(&path) {
+        Some(standing) if standing.kind != MemberKind::Directory => Ok(standing),
+        _ => Err(Reason::LinkTarget { target }),
+    }
+}
+
+/// Refuses what stands below anything but a directory.
+fn check_parents(tree: &Tree) -> Result<(), ArchiveError> {
+    for path in tree.keys() {
+        let bytes = path.as_bytes();
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+        for end in ends {
+            let what = match tree.get(&bytes[..end]).map(|standing| &standing.kind) {
+                None | Some(MemberKind::Directory) => continue,
+                Some(MemberKind::Symlink(_)) => "a symbolic link",
+                Some(MemberKind::Refused(what)) => what,
+                Some(MemberKind::File | MemberKind::Hardlink(_)) => "a file",
+            };
+            return Err(ArchiveError::member(bytes, Reason::Below { parent: bytes[..end].to_vec(), what }));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses symbolic links that climb above the archive's root. An absolute target is one inside of the image.
+fn check_links(tree: &Tree) -> Result<(), ArchiveError> {
+    for (path, standing) in tree {
+        if let MemberKind::Symlink(target) = &standing.kind
+            && climbs_out(path, target)
+        {
+            return Err(ArchiveError::member(path.as_bytes(), Reason::LinkLeaves { target: target.clone() }));
+        }
+    }
+    Ok(())
+}
+
+fn climbs_out(path: &EntryPath, target: &[u8]) -> bool {
+    if target.starts_with(b"/") {
+        return false;
+    }
+    let mut depth = path.components().count() - 1;
+    for part in target.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." if depth == 0 => return true,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
+/// The tree without the first `count` components of its paths, each beside its member's name. What has no more
+/// components than that is left out.
+fn strip(tree: Tree, count: usize) -> Result<BTreeMap<EntryPath, (Vec<u8>, Standing)>, ArchiveError> {
+    let mut stripped: BTreeMap<EntryPath, (Vec<u8>, Standing)> = BTreeMap::new();
+    for (path, standing) in tree {
+        let name = path.as_bytes().to_vec();
+        let Some(rest) = name.splitn(count + 1, |byte| *byte == b'/').nth(count) else { continue };
+        let short = EntryPath::new(rest).map_err(|error| ArchiveError::member(&name, Reason::Name(error)))?;
+        match stripped.get(&short) {
+            Some((_, other)) if other.kind == MemberKind::Directory && standing.kind == MemberKind::Directory => {}
+            Some((other, _)) => {
+                return Err(ArchiveError::member(&name, Reason::Collision { other: other.clone() }));
+            }
+            None => drop(stripped.insert(short, (name, standing))),
+        }
+    }
+    Ok(stripped)
+}
+
+/// Makes items of the members of one archive.
+struct Maker<'a> {
+    entry: &'a FilesEntry,
+    archive: Arc<PathBuf>,
+    stamp: FileStamp,
+}
+
+impl Maker<'_> {
+    fn item(
+        &self,
+        path: EntryPath,
+        name: &[u8],
+        standing: Standing,
+        executable: bool,
+    ) -> Result<ListedItem, FilesError> {
+        let origin = format!("{}: {}", shown(&self.archive), escape(name));
+        let path = entry_path(self.entry, path.as_bytes(), &origin)?;
+        let (kind, is_file) = match standing.kind {
+            MemberKind::Directory => (EntryKind::Directory, false),
+            MemberKind::Symlink(target) => (EntryKind::Symlink { target }, false),
+            MemberKind::File | MemberKind::Hardlink(_) => {
+                let (archive, stamp, index) = (Arc::clone(&self.archive), self.stamp, standing.index);
+                let content = Content::Member { archive, stamp, index };
+                (EntryKind::File { size_bytes: standing.size_bytes, content }, true)
+            }
+            MemberKind::Refused(what) => {
+                return Err(FilesError::Refused { place: self.entry.place.clone(), origin, what });
+            }
+        };
+        let runs = standing.mode.unwrap_or_default() & OWNER_EXECUTES != 0 || executable;
+        let kept_mode = standing.mode.filter(|_| self.entry.keep_modes && !matches!(kind, EntryKind::Symlink { .. }));
+        Ok(ListedItem { path, kind, kept_mode, executable: runs && is_file, xattrs: BTreeMap::new(), origin })
+    }
+}

@@ -1,0 +1,113 @@
+//! The members of a zip archive (APPNOTE 6.3.10). The crate zip reads the directory; members are read by their offsets,
+//! so that several threads can.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::sync::Arc;
+
+use ::zip::read::ZipFile;
+use ::zip::result::ZipError;
+use ::zip::{CompressionMethod, System, ZipArchive};
+
+use super::error::{ArchiveError, Reason};
+use super::member::{Member, MemberKind, Packing, Span};
+use super::{MAX_MEMBERS, reader};
+use crate::model::MAX_PATH_BYTES;
+
+/// `S_IFMT` and its values, as the upper half of a member's external attributes has them.
+const TYPE_BITS: u32 = 0o170_000;
+const TYPE_DIRECTORY: u32 = 0o040_000;
+const TYPE_FILE: u32 = 0o100_000;
+const TYPE_SYMLINK: u32 = 0o120_000;
+/// The bits of a mode.
+const MODE_BITS: u32 = 0o7777;
+
+/// The members of the archive in `file`, in the order of its directory.
+///
+/// # Errors
+/// [`ArchiveError::Zip`] where it is damaged or cut short, [`ArchiveError::Member`] for what is not supported.
+pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
+    let io = |source| ArchiveError::Io { action: "open", source };
+    let mut archive = ZipArchive::new(file.try_clone().map_err(io)?).map_err(zip_error)?;
+    if archive.len() > MAX_MEMBERS {
+        return Err(ArchiveError::TooManyMembers { limit: MAX_MEMBERS });
+    }
+    let shared = Arc::new(file.try_clone().map_err(io)?);
+    let size_bytes = file.metadata().map_err(io)?.len();
+    (0..archive.len())
+        .map(|index| member(&archive.by_index_raw(index).map_err(zip_error)?, &shared, size_bytes))
+        .collect()
+}
+
+fn member(entry: &ZipFile<'_, File>, file: &Arc<File>, size_bytes: u64) -> Result<Member, ArchiveError> {
+    let name = name(entry)?;
+    if entry.encrypted() {
+        return Err(ArchiveError::member(&name, Reason::Encrypted));
+    }
+    // The upper half of the attributes is a Unix mode only where a Unix system wrote it.
+    let unix = matches!(entry.system(), System::Unix | System::OsDarwin).then(|| entry.external_attributes() >> 16);
+    let unix = unix.filter(|mode| *mode != 0);
+    let file_type = unix.unwrap_or_default() & TYPE_BITS;
+    let mut span = Span::default();
+    let kind = match file_type {
+        0 | TYPE_FILE | TYPE_DIRECTORY if name.ends_with(b"/") => MemberKind::Directory,
+        TYPE_DIRECTORY => MemberKind::Directory,
+        0 | TYPE_FILE => {
+            span = content(entry, &name, size_bytes)?;
+            MemberKind::File
+        }
+        TYPE_SYMLINK => MemberKind::Symlink(link_target(content(entry, &name, size_bytes)?, &name, file)?),
+        _ => MemberKind::Refused("a device, a fifo or a socket"),
+    };
+    Ok(Member { name, kind, mode: unix.map(|mode| mode & MODE_BITS), span })
+}
+
+/// The name byte for byte, except that a name in the code page of DOS becomes UTF-8.
+fn name(entry: &ZipFile<'_, File>) -> Result<Vec<u8>, ArchiveError> {
+    let raw = entry.name_raw();
+    if std::str::from_utf8(raw).is_ok() || matches!(entry.system(), System::Unix | System::OsDarwin) {
+        return Ok(raw.to_vec());
+    }
+    Ok(entry.name().map_err(zip_error)?.into_owned().into_bytes())
+}
+
+fn content(entry: &ZipFile<'_, File>, name: &[u8], archive_bytes: u64) -> Result<Span, ArchiveError> {
+    let packing = match entry.compression() {
+        CompressionMethod::Stored => Packing::Stored(entry.crc32()),
+        CompressionMethod::Deflated => Packing::Deflated(entry.crc32()),
+        other => return Err(ArchiveError::member(name, Reason::Method(other.to_string()))),
+    };
+    let offset = entry.data_start().ok_or(ArchiveError::Zip { reason: "a member has no content".to_owned() })?;
+    let end = offset.checked_add(entry.compressed_size());
+    match end.filter(|end| *end <= archive_bytes) {
+        Some(_) => Ok(Span { offset, stored_bytes: entry.compressed_size(), size_bytes: entry.size(), packing }),
+        None => Err(ArchiveError::CutShort {
+            inside: "a member",
+            expected_bytes: end.unwrap_or(u64::MAX),
+            actual_bytes: archive_bytes,
+        }),
+    }
+}
+
+fn link_target(span: Span, name: &[u8], file: &Arc<File>) -> Result<Vec<u8>, ArchiveError> {
+    let mut target = Vec::new();
+    if span.size_bytes <= MAX_PATH_BYTES as u64 {
+        reader::open(Arc::clone(file), span, None)
+            .read_to_end(&mut target)
+            .map_err(|_| ArchiveError::member(name, Reason::Target))?;
+    }
+    match target.is_empty() || target.contains(&0) {
+        true => Err(ArchiveError::member(name, Reason::Target)),
+        false => Ok(target),
+    }
+}
+
+fn zip_error(error: ZipError) -> ArchiveError {
+    match error {
+        ZipError::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+            ArchiveError::Io { action: "read", source }
+        }
+        ZipError::Io(_) => ArchiveError::Zip { reason: "it is cut short".to_owned() },
+        other => ArchiveError::Zip { reason: other.to_string() },
+    }
+}

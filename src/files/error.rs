@@ -1,0 +1,215 @@
+//! What can be wrong with a `files` entry and what it names.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::archive::ArchiveError;
+use crate::model::{Class, Diagnose, EntryPathError, escape};
+use crate::spec::Place;
+
+/// An error of listing what a `files` entry names.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// `from` names nothing that exists.
+    #[error("{place}: `from = \"{}\"` matches nothing", escape(.pattern.as_bytes()))]
+    NothingMatches {
+        /// Where the entry stands.
+        place: Place,
+        /// `from`, as the spec writes it.
+        pattern: String,
+        /// What there is instead.
+        help: String,
+    },
+    /// `from` matches, but nothing of it is left to pack.
+    #[error("{place}: nothing is left of `from = \"{}\"`", escape(.pattern.as_bytes()))]
+    NothingLeft {
+        /// Where the entry stands.
+        place: Place,
+        /// `from`, as the spec writes it.
+        pattern: String,
+    },
+    /// A pattern that cannot be understood.
+    #[error("{place}: bad pattern \"{}\" in `{key}`: {reason}", escape(.pattern.as_bytes()))]
+    Pattern {
+        /// Where the entry stands.
+        place: Place,
+        /// The key that holds it.
+        key: &'static str,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something that no layer can hold.
+    #[error("{place}: {origin} is {what}, which cannot be packed")]
+    Refused {
+        /// Where the entry stands.
+        place: Place,
+        /// What was found, escaped.
+        origin: String,
+        /// Its kind, with an article.
+        what: &'static str,
+    },
+    /// A name that would delete files at the reader.
+    #[error("{place}: the name of {origin} begins with `.wh.`, which deletes files where the image is read")]
+    Whiteout {
+        /// Where the entry stands.
+        place: Place,
+        /// What was found, escaped.
+        origin: String,
+    },
+    /// A path that cannot stand in an image.
+    #[error("{place}: {origin} cannot stand in an image")]
+    Path {
+        /// Where the entry stands.
+        place: Place,
+        /// What was found, escaped.
+        origin: String,
+        /// What is wrong with it.
+        source: EntryPathError,
+    },
+    /// `unpack` of something that is not a regular file.
+    #[error("{place}: {} is {what}, and `unpack` takes archives", shown(.path))]
+    UnpackOther {
+        /// Where the entry stands.
+        place: Place,
+        /// What was found.
+        path: PathBuf,
+        /// Its kind, with an article.
+        what: &'static str,
+    },
+    /// An archive that cannot be unpacked.
+    #[error("{place}: cannot unpack {}", shown(.path))]
+    Archive {
+        /// Where the entry stands.
+        place: Place,
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ArchiveError>,
+    },
+    /// A member of an archive that cannot be read.
+    #[error("cannot read from archive {}", shown(.path))]
+    Member {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ArchiveError>,
+    },
+    /// Two archives of one glob hold different things at one path.
+    #[error("{place}: {first} and {second} are unpacked to one path")]
+    Conflict {
+        /// Where the entry stands.
+        place: Place,
+        /// The one, escaped.
+        first: String,
+        /// The other, escaped.
+        second: String,
+    },
+    /// A capability that Linux does not have.
+    #[error("{place}: unknown capability \"{}\"", escape(.name.as_bytes()))]
+    Capability {
+        /// Where the entry stands.
+        place: Place,
+        /// Its name.
+        name: String,
+    },
+    /// `capabilities` of something that is not one file.
+    #[error(
+        "{place}: `capabilities` are for a single file, and `from = \"{}\"` names something else",
+        escape(.pattern.as_bytes())
+    )]
+    CapabilitySource {
+        /// Where the entry stands.
+        place: Place,
+        /// `from`, as the spec writes it.
+        pattern: String,
+    },
+    /// `from` lies in what this build writes.
+    #[error("{place}: {} is an output of this build", shown(.path))]
+    Output {
+        /// Where the entry stands.
+        place: Place,
+        /// What `from` names.
+        path: PathBuf,
+    },
+    /// `from` is an image, which is not listed here.
+    #[error("{place}: `from = \"{}\"` is not a path of the disk", escape(.pattern.as_bytes()))]
+    NotLocal {
+        /// Where the entry stands.
+        place: Place,
+        /// `from`, as the spec writes it.
+        pattern: String,
+    },
+    /// The system said no.
+    #[error("{place}: cannot {action} {}", shown(.path))]
+    Io {
+        /// Where the entry stands.
+        place: Place,
+        /// What was tried: `read directory`, say.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The ignore file cannot be read.
+    #[error("cannot read ignore file {}", shown(.path))]
+    IgnoreFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line of the ignore file cannot be understood.
+    #[error("{}:{line}: {reason}", shown(.path))]
+    IgnoreLine {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A path as messages show it.
+pub(super) fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}
+
+impl Diagnose for FilesError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Io { .. } => Class::Here,
+            Self::IgnoreFile { source, .. } if source.kind() != io::ErrorKind::NotFound => Class::Here,
+            Self::Archive { source, .. } | Self::Member { source, .. } => source.class(),
+            _ => Class::Input,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::NothingMatches { help, .. } => help,
+            Self::NothingLeft { .. } => {
+                "`include`, `exclude` and `strip` are relative to `from`; so see whether they, or the ignore file, \
+                 leave everything out"
+            }
+            Self::Refused { .. } => "leave it out with `exclude`",
+            Self::Whiteout { .. } => {
+                "leave it out with `exclude`, or rename it; paths are removed from an image with `remove`"
+            }
+            Self::UnpackOther { .. } => "leave `unpack` away, or name an archive",
+            Self::Archive { source, .. } | Self::Member { source, .. } => return source.help(),
+            Self::Conflict { .. } => "leave one of them out with `exclude`, or unpack them in two entries",
+            Self::Capability { .. } => "see capabilities(7), such as \"cap_net_bind_service\"",
+            Self::CapabilitySource { .. } => "give the file an entry of its own",
+            Self::Output { .. } => "write the output elsewhere, or name another `from`",
+            Self::IgnoreFile { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "make it, or take `ignore-file` out of the spec"
+            }
+            _ => return None,
+        };
+        Some(help.to_owned())
+    }
+}

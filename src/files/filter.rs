@@ -1,0 +1,157 @@
+//! `include`, `exclude` and `executable`: which paths of a listing are packed, by gitignore(5) patterns.
+
+use std::path::Path;
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use std::os::unix::ffi::OsStrExt as _;
+
+use super::FilesError;
+use super::pattern::literal_braces;
+use crate::model::{EntryPath, ListedItem};
+use crate::spec::FilesEntry;
+
+/// The patterns of one `files` entry.
+pub(super) struct Filter {
+    /// `None` includes everything.
+    include: Option<Gitignore>,
+    exclude: Gitignore,
+    executable: Gitignore,
+}
+
+/// What the patterns say of one path; it passes down to what stands below.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Verdict {
+    /// It is left out, with all that stands below.
+    pub excluded: bool,
+    /// It is packed for its own sake. A directory that is not may still hold something that is.
+    pub included: bool,
+    /// A pattern of `executable` matches.
+    pub executable: bool,
+}
+
+impl Filter {
+    /// The patterns of `entry`.
+    pub(super) fn new(entry: &FilesEntry) -> Result<Self, FilesError> {
+        let include = match entry.include.is_empty() {
+            true => None,
+            false => Some(matcher(entry, "include", &entry.include)?),
+        };
+        Ok(Self {
+            include,
+            exclude: matcher(entry, "exclude", &entry.exclude)?,
+            executable: matcher(entry, "executable", &entry.executable)?,
+        })
+    }
+
+    /// Patterns that leave nothing out.
+    pub(super) fn everything() -> Self {
+        Self { include: None, exclude: Gitignore::empty(), executable: Gitignore::empty() }
+    }
+
+    /// True where only what matches is packed.
+    pub(super) fn has_include(&self) -> bool {
+        self.include.is_some()
+    }
+
+    /// The verdict on the source itself, which patterns do not reach.
+    pub(super) fn root(&self) -> Verdict {
+        Verdict { excluded: false, included: self.include.is_none(), executable: false }
+    }
+
+    /// The verdict on `path` in a directory whose verdict is `parent`.
+    pub(super) fn below(&self, parent: Verdict, path: &[u8], is_directory: bool) -> Verdict {
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        let excluded = decide(&self.exclude, path, is_directory, parent.excluded);
+        let included = match &self.include {
+            Some(include) => decide(include, path, is_directory, parent.included),
+            None => true,
+        };
+        Verdict {
+            excluded: parent.excluded || excluded,
+            included,
+            executable: decide(&self.executable, path, is_directory, parent.executable),
+        }
+    }
+}
+
+/// What `patterns` say of `path`, or `inherited` where they say nothing.
+fn decide(patterns: &Gitignore, path: &Path, is_directory: bool, inherited: bool) -> bool {
+    match patterns.matched(path, is_directory) {
+        Match::None => inherited,
+        Match::Ignore(_) => true,
+        Match::Whitelist(_) => false,
+    }
+}
+
+fn matcher(entry: &FilesEntry, key: &'static str, patterns: &[String]) -> Result<Gitignore, FilesError> {
+    let mut builder = GitignoreBuilder::new("");
+    builder.allow_unclosed_class(false);
+    let bad = |pattern: &str, error: ignore::Error| FilesError::Pattern {
+        place: entry.place.clone(),
+        key,
+        pattern: pattern.to_owned(),
+        reason: error.to_string(),
+    };
+    for pattern in patterns {
+        builder.add_line(None, &literal_braces(pattern, true)).map_err(|error| bad(pattern, error))?;
+    }
+    builder.build().map_err(|error| bad(&patterns.join(" "), error))
+}
+
+/// A [`Filter`] over paths that come in a list and not from a walk: it remembers the last directory.
+pub(super) struct Selector<'a> {
+    filter: &'a Filter,
+    directory: Vec<u8>,
+    verdict: Verdict,
+}
+
+impl<'a> Selector<'a> {
+    /// A selector that uses `filter`.
+    pub(super) fn new(filter: &'a Filter) -> Self {
+        Self { filter, directory: Vec::new(), verdict: filter.root() }
+    }
+
+    /// The verdict on `path`, with what its parents pass down.
+    pub(super) fn verdict(&mut self, path: &EntryPath, is_directory: bool) -> Verdict {
+        let bytes = path.as_bytes();
+        let parent = bytes.iter().rposition(|byte| *byte == b'/').map_or(&b""[..], |slash| &bytes[..slash]);
+        if parent != self.directory {
+            self.verdict = self.filter.root();
+            let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+            for end in ends.chain((!parent.is_empty()).then_some(parent.len())) {
+                self.verdict = self.filter.below(self.verdict, &parent[..end], true);
+            }
+            self.directory = parent.to_vec();
+        }
+        self.filter.below(self.verdict, bytes, is_directory)
+    }
+}
+
+/// An item that is kept, or that is kept only where something below it is.
+pub(super) struct Kept {
+    /// The item.
+    pub item: ListedItem,
+    /// False for a directory that is only on the way to something.
+    pub wanted: bool,
+}
+
+/// The items that are wanted, and the directories on the way to them; sorted by path.
+pub(super) fn settle(mut kept: Vec<Kept>) -> Vec<ListedItem> {
+    if kept.iter().any(|candidate| !candidate.wanted) {
+        // From the last to the first, a directory comes right after what stands below it.
+        kept.sort_by(|one, other| other.item.path.cmp_by_components(&one.item.path));
+        let mut last: Option<EntryPath> = None;
+        kept.retain(|candidate| {
+            let path = &candidate.item.path;
+            let stays = candidate.wanted || last.as_ref().is_some_and(|last| last.starts_with(path));
+            if stays {
+                last = Some(path.clone());
+            }
+            stays
+        });
+    }
+    let mut items: Vec<ListedItem> = kept.into_iter().map(|candidate| candidate.item).collect();
+    items.sort_by(|one, other| one.path.cmp(&other.path));
+    items
+}

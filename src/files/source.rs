@@ -1,0 +1,118 @@
+//! What `from` names: a directory, a file, or what a glob matches below its fixed part.
+
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::FilesError;
+use super::error::shown;
+use super::pattern::{self, GlobPath};
+use crate::model::escape;
+use crate::spec::FilesEntry;
+
+/// How many names of a directory a hint shows.
+const SHOWN_NAMES: usize = 8;
+
+/// A source on the disk.
+pub(super) enum Source {
+    /// A directory; symbolic links to it are followed.
+    Directory(PathBuf),
+    /// Anything else that exists; symbolic links to it are followed.
+    File {
+        /// As it is named.
+        path: PathBuf,
+        /// Of what it leads to.
+        metadata: Metadata,
+    },
+    /// A glob.
+    Glob {
+        /// The directory that it begins in.
+        fixed: PathBuf,
+        /// The rest.
+        glob: GlobPath,
+    },
+}
+
+impl Source {
+    /// What is named, or the fixed part of a glob.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Directory(path) | Self::File { path, .. } | Self::Glob { fixed: path, .. } => path,
+        }
+    }
+}
+
+/// What `text`, relative to `directory`, names. What exists as it is written is taken so; else wildcards make a glob.
+pub(super) fn find(entry: &FilesEntry, directory: &Path, text: &str) -> Result<Source, FilesError> {
+    let failed = |path: &Path, source| FilesError::Io {
+        place: entry.place.clone(),
+        action: "look at",
+        path: path.into(),
+        source,
+    };
+    let path = joined(directory, text);
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => return Ok(Source::Directory(path)),
+        Ok(metadata) => return Ok(Source::File { path, metadata }),
+        Err(error) if is_absent(error.kind()) => {}
+        Err(error) => return Err(failed(&path, error)),
+    }
+    if !pattern::is_glob(text) {
+        return Err(nothing_matches(entry, &path));
+    }
+    let (fixed, rest) = pattern::split_fixed(text);
+    let fixed = joined(directory, fixed);
+    let glob = GlobPath::new(rest).map_err(|reason| FilesError::Pattern {
+        place: entry.place.clone(),
+        key: "from",
+        pattern: text.to_owned(),
+        reason,
+    })?;
+    match fs::metadata(&fixed) {
+        Ok(metadata) if metadata.is_dir() => Ok(Source::Glob { fixed, glob }),
+        Ok(_) => Err(nothing_matches(entry, &fixed)),
+        Err(error) if is_absent(error.kind()) => Err(nothing_matches(entry, &fixed)),
+        Err(error) => Err(failed(&fixed, error)),
+    }
+}
+
+/// The error for a source at, or below, `path` that is not there; its hint says what there is.
+pub(super) fn nothing_matches(entry: &FilesEntry, path: &Path) -> FilesError {
+    FilesError::NothingMatches { place: entry.place.clone(), pattern: entry.from_text.clone(), help: hint(path) }
+}
+
+fn hint(path: &Path) -> String {
+    if let Ok(target) = fs::read_link(path) {
+        return format!("{} is a symbolic link to {}, which does not exist", shown(path), shown(&target));
+    }
+    let nearest = path.ancestors().map(or_here).find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    let Ok(entries) = fs::read_dir(nearest) else { return format!("{} is not a directory", shown(nearest)) };
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| escape(entry.file_name().as_os_str().as_encoded_bytes())).collect();
+    names.sort();
+    let more = if names.len() > SHOWN_NAMES { ", …" } else { "" };
+    names.truncate(SHOWN_NAMES);
+    match names.is_empty() {
+        true => format!("{} is empty", shown(nearest)),
+        false => format!("{} holds {}{more}", shown(nearest), names.join(", ")),
+    }
+}
+
+/// The working directory where a path has run out of components.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+/// `text` relative to `directory`, without the slash that joining nothing would add.
+fn joined(directory: &Path, text: &str) -> PathBuf {
+    match text {
+        "" => or_here(directory).to_owned(),
+        text => directory.join(OsStr::new(text)),
+    }
+}
+
+fn is_absent(kind: ErrorKind) -> bool {
+    // A component that is a file, and one that is longer than a name can be: no such path can exist.
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename)
+}

@@ -1,0 +1,203 @@
+//! Files and directories of the disk.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+
+use super::*;
+use crate::model::ListedRoot;
+
+#[test]
+fn a_directory_gives_its_contents_sorted_by_bytes() {
+    let fixture = Fixture::with(&["src/a/x", "src/a-b", "src/a.c", "src/empty/", "src/.hidden"]);
+    let listing = fixture.list(&fixture.entry("src/")).unwrap();
+    assert_eq!(listing.root, ListedRoot::Directory);
+    assert_eq!(shown(&listing), [".hidden", "a/", "a-b", "a.c", "a/x", "empty/"]);
+    assert_eq!(fixture.paths("./src/../src"), shown(&listing));
+    assert_eq!(fixture.paths(fixture.path("src").to_str().unwrap()), shown(&listing));
+}
+
+#[test]
+fn an_empty_directory_is_fine() {
+    let fixture = Fixture::with(&["empty/"]);
+    assert!(fixture.paths("empty").is_empty());
+}
+
+#[test]
+fn a_file_is_one_item_with_its_stamp_size_and_executable_bit() {
+    let fixture = Fixture::with(&["bin/tool"]);
+    set_mode(&fixture.path("bin/tool"), 0o4744);
+    let listing = fixture.list(&fixture.entry("bin/tool")).unwrap();
+    assert_eq!(listing.root, ListedRoot::File { name: b"tool".to_vec() });
+    let [item] = &listing.items[..] else { panic!("{listing:?}") };
+    assert!(item.path.is_root() && item.executable && item.kept_mode.is_none() && item.xattrs.is_empty());
+    assert!(item.origin.ends_with("bin/tool"));
+    let metadata = fs::metadata(fixture.path("bin/tool")).unwrap();
+    match &item.kind {
+        EntryKind::File { size_bytes: 8, content: Content::Disk(file) } => {
+            assert_eq!(file.stamp, crate::model::FileStamp::of(&metadata));
+            assert_eq!(file.path, fixture.canonical("bin/tool"));
+        }
+        other => panic!("{other:?}"),
+    }
+    set_mode(&fixture.path("bin/tool"), 0o611);
+    assert!(!fixture.list(&fixture.entry("bin/tool")).unwrap().items[0].executable);
+}
+
+#[test]
+fn links_are_followed_at_the_source_and_verbatim_below() {
+    let fixture = Fixture::with(&["real/file", "real/sub/deep"]);
+    symlink("real", fixture.path("alias")).unwrap();
+    symlink("real/file", fixture.path("alias-file")).unwrap();
+    symlink("../no/such//target", fixture.path("real/dangling")).unwrap();
+    symlink("sub", fixture.path("real/link")).unwrap();
+    let expected = ["dangling -> ../no/such//target", "file", "link -> sub", "sub/", "sub/deep"];
+    assert_eq!(fixture.paths("alias"), expected);
+    let listing = fixture.list(&fixture.entry("alias-file")).unwrap();
+    assert_eq!(listing.root, ListedRoot::File { name: b"alias-file".to_vec() });
+    match content(&listing.items[0]) {
+        Content::Disk(file) => assert_eq!(file.path, fixture.canonical("real/file")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn names_are_kept_byte_for_byte_and_shown_escaped() {
+    let fixture = Fixture::with(&["src/"]);
+    let name = OsStr::from_bytes(b"line\nbreak\xff");
+    fs::write(fixture.path("src").join(name), b"").unwrap();
+    let listing = fixture.list(&fixture.entry("src")).unwrap();
+    assert_eq!(listing.items[0].path.as_bytes(), name.as_bytes());
+    assert!(listing.items[0].origin.ends_with("line\\nbreak\\xff"));
+    assert_eq!(fixture.paths("src/l?ne*"), ["line\\nbreak\\xff"]);
+}
+
+#[test]
+fn nothing_at_from_is_an_error_that_shows_what_there_is() {
+    let fixture = Fixture::with(&["dist/amd64/app", "dist/arm64/app"]);
+    let error = fixture.list(&fixture.entry("dist/riscv64/app")).unwrap_err();
+    assert_eq!(error.to_string(), "ocitect.toml:7:3: `from = \"dist/riscv64/app\"` matches nothing");
+    assert!(help(&error).ends_with("dist holds amd64, arm64"), "{}", help(&error));
+    assert_eq!(error.class(), Class::Input);
+    symlink("gone", fixture.path("dangling")).unwrap();
+    let error = fixture.list(&fixture.entry("dangling")).unwrap_err();
+    assert!(help(&error).ends_with("is a symbolic link to gone, which does not exist"));
+    let error = fixture.list(&fixture.entry("dist/amd64/app/")).unwrap_err();
+    assert!(matches!(error, FilesError::NothingMatches { .. }), "{error}");
+}
+
+#[test]
+fn sockets_and_fifos_are_refused_by_name_unless_they_are_left_out() {
+    let fixture = Fixture::with(&["src/a"]);
+    let _listener = UnixListener::bind(fixture.path("src/control")).unwrap();
+    let error = fixture.list(&fixture.entry("src")).unwrap_err();
+    assert!(error.to_string().ends_with("src/control is a socket, which cannot be packed"), "{error}");
+    assert_eq!((error.class(), help(&error)), (Class::Input, "leave it out with `exclude`".to_owned()));
+    assert!(matches!(fixture.list(&fixture.entry("src/control")), Err(FilesError::Refused { .. })));
+    assert!(matches!(fixture.list(&fixture.entry("src/c*")), Err(FilesError::Refused { .. })));
+    let path = std::ffi::CString::new(fixture.path("src/pipe").as_os_str().as_bytes()).unwrap();
+    // SAFETY: the path ends in NUL.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+    let error = fixture.list(&FilesEntry { exclude: strings(&["control"]), ..fixture.entry("src") }).unwrap_err();
+    assert!(error.to_string().contains("src/pipe is a fifo"), "{error}");
+    let exclude = strings(&["control", "pipe"]);
+    assert_eq!(shown(&fixture.list(&FilesEntry { exclude, ..fixture.entry("src") }).unwrap()), ["a"]);
+    let device = fixture.list(&fixture.entry("/dev/null")).unwrap_err();
+    assert!(device.to_string().contains("/dev/null is a character device"), "{device}");
+}
+
+#[test]
+fn whiteout_names_are_refused() {
+    for path in ["src/.wh.gone", "src/.wh.dir/", "src/.wh..wh..opq"] {
+        let fixture = Fixture::with(&["src/a", path]);
+        let error = fixture.list(&fixture.entry("src")).unwrap_err();
+        assert!(matches!(error, FilesError::Whiteout { .. }), "{error}");
+        assert!(matches!(fixture.list(&fixture.entry("src/.wh*")), Err(FilesError::Whiteout { .. })));
+    }
+    let fixture = Fixture::with(&[".wh.file"]);
+    assert!(matches!(fixture.list(&fixture.entry(".wh.file")), Err(FilesError::Whiteout { .. })));
+}
+
+#[test]
+fn what_is_never_packed_is_packed_where_it_is_named() {
+    let mut fixture = Fixture::with(&["ocitect.toml", "a", ".git/config", "sub/.git", "out/oci/index.json", "img.tar"]);
+    fixture.never_packed.insert(fixture.canonical("ocitect.toml"));
+    fixture.outputs.insert(fixture.canonical("out/oci"));
+    fixture.outputs.insert(fixture.canonical("img.tar"));
+    assert_eq!(fixture.paths("."), ["a", "out/", "sub/"]);
+    assert_eq!(fixture.paths("*"), ["a", "out/", "sub/"]);
+    assert_eq!(fixture.paths("ocitect.toml"), [""]);
+    assert_eq!(fixture.paths(".git"), ["config"]);
+    assert_eq!(fixture.paths("sub/.git"), [""]);
+    for output in ["out/oci", "out/oci/index.json", "img.tar", "out/oci/*"] {
+        let error = fixture.list(&fixture.entry(output)).unwrap_err();
+        assert!(matches!(error, FilesError::Output { .. }), "{error}");
+    }
+}
+
+#[test]
+fn layouts_of_its_own_are_left_out_and_those_of_others_packed() {
+    let own = ["build/oci/oci-layout", "build/oci/index.json", "build/oci/blobs/", "build/oci/.ocitect.lock"];
+    let fixture = Fixture::with(&[&own[..], &["other/oci-layout", "other/index.json", "other/blobs/"]].concat());
+    assert_eq!(fixture.paths("."), ["build/", "other/", "other/blobs/", "other/index.json", "other/oci-layout"]);
+    assert_eq!(fixture.paths("build/oci"), [".ocitect.lock", "blobs/", "index.json", "oci-layout"]);
+}
+
+#[test]
+fn attributes_are_carried_where_they_are_asked_for() {
+    let fixture = Fixture::with(&["src/file"]);
+    let path = std::ffi::CString::new(fixture.path("src/file").as_os_str().as_bytes()).unwrap();
+    for name in [c"user.kept", c"user.other"] {
+        // SAFETY: path and name end in NUL, and the value has the size that is told.
+        let result = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), b"value".as_ptr().cast(), 5, 0) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    }
+    assert!(fixture.list(&fixture.entry("src")).unwrap().items[0].xattrs.is_empty());
+    let with = |xattrs: &[&str], from: &str| {
+        let entry = FilesEntry { xattrs: strings(xattrs), ..fixture.entry(from) };
+        let items = fixture.list(&entry).unwrap().items;
+        items[0].xattrs.iter().map(|(name, value)| (escape(name), escape(value))).collect::<Vec<_>>()
+    };
+    let pair = |name: &str| (name.to_owned(), "value".to_owned());
+    assert_eq!(with(&["user.kept", "user.none"], "src"), [pair("user.kept")]);
+    assert_eq!(with(&["user.*"], "src/file"), [pair("user.kept"), pair("user.other")]);
+    let error = fixture.list(&FilesEntry { xattrs: strings(&["user.[a"]), ..fixture.entry("src") }).unwrap_err();
+    assert!(matches!(error, FilesError::Pattern { key: "xattrs", .. }), "{error}");
+}
+
+#[test]
+fn capabilities_are_for_a_single_file() {
+    let fixture = Fixture::with(&["src/file"]);
+    let with =
+        |name: &str, from: &str| fixture.list(&FilesEntry { capabilities: strings(&[name]), ..fixture.entry(from) });
+    let listing = with("cap_net_bind_service", "src/file").unwrap();
+    let value = &listing.items[0].xattrs[&b"security.capability"[..]];
+    assert_eq!(value[..8], [1, 0, 0, 2, 0, 4, 0, 0]);
+    assert!(matches!(with("cap_chown", "src"), Err(FilesError::CapabilitySource { .. })));
+    assert!(matches!(with("cap_chown", "src/*"), Err(FilesError::CapabilitySource { .. })));
+    assert!(matches!(with("cap_fly", "src/file"), Err(FilesError::Capability { .. })));
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_is_named() {
+    let fixture = Fixture::with(&["src/"]);
+    // Longer in all than the system takes, so that not even root can read it.
+    let script = "cd \"$1\" && i=0; while [ $i -lt 25 ]; do mkdir \"$2\" && cd -P \"$2\" || exit 1; i=$((i+1)); done";
+    let (source, name) = (fixture.path("src"), "d".repeat(200));
+    let made = std::process::Command::new("sh").args(["-c", script, "sh"]).arg(&source).arg(&name).status().unwrap();
+    assert!(made.success());
+    let error = fixture.list(&fixture.entry("src")).unwrap_err();
+    assert!(matches!(error, FilesError::Io { .. }), "{error}");
+    assert_eq!(error.class(), Class::Here);
+    assert!(error.to_string().contains(&name), "{error}");
+}
+
+#[test]
+fn images_are_not_listed_here() {
+    let fixture = Fixture::new();
+    let from = From::Image { image: "docker://ghcr.io/astral-sh/uv:0.5".parse().unwrap(), path: "/uv".to_owned() };
+    let error =
+        fixture.list(&FilesEntry { from, ..fixture.entry("docker://ghcr.io/astral-sh/uv:0.5#/uv") }).unwrap_err();
+    assert!(matches!(error, FilesError::NotLocal { .. }), "{error}");
+}

@@ -1,0 +1,93 @@
+//! `from` as a glob.
+
+use super::*;
+use crate::model::ListedRoot;
+
+fn tree() -> Fixture {
+    Fixture::with(&[
+        "dist/amd64/bin/app",
+        "dist/amd64/doc/readme.md",
+        "dist/arm64/bin/app",
+        "dist/arm64/bin/.hidden",
+        "dist/.cache/bin/app",
+        "dist/top.md",
+        "dist/a[1].md",
+        "dist/b{c}.md",
+    ])
+}
+
+#[test]
+fn a_glob_gives_what_it_matches_with_paths_below_its_fixed_part() {
+    let fixture = tree();
+    let listing = fixture.list(&fixture.entry("dist/*/bin")).unwrap();
+    assert_eq!(listing.root, ListedRoot::Glob);
+    let expected = [
+        ".cache/bin/",
+        ".cache/bin/app",
+        "amd64/bin/",
+        "amd64/bin/app",
+        "arm64/bin/",
+        "arm64/bin/.hidden",
+        "arm64/bin/app",
+    ];
+    assert_eq!(shown(&listing), expected);
+    assert_eq!(fixture.paths("dist/a*64/bin/*"), ["amd64/bin/app", "arm64/bin/.hidden", "arm64/bin/app"]);
+    assert_eq!(fixture.paths("dist/a?d64/bin/app"), ["amd64/bin/app"]);
+    assert_eq!(fixture.paths("dist/[ab]r[!a-l]64/bin/app"), ["arm64/bin/app"]);
+}
+
+#[test]
+fn two_stars_match_any_depth() {
+    let fixture = tree();
+    assert_eq!(fixture.paths("dist/**/*.md"), ["a[1].md", "amd64/doc/readme.md", "b{c}.md", "top.md"]);
+    assert_eq!(fixture.paths("dist/**/bin/app"), [".cache/bin/app", "amd64/bin/app", "arm64/bin/app"]);
+    assert_eq!(fixture.paths("dist/**").len(), fixture.paths("dist").len());
+    assert_eq!(fixture.paths("dist/**/**/readme.md"), ["amd64/doc/readme.md"]);
+    assert_eq!(fixture.paths("**/top.md"), ["dist/top.md"]);
+}
+
+#[test]
+fn a_final_slash_matches_directories_alone() {
+    let fixture = tree();
+    let paths = fixture.paths("dist/*/");
+    assert!(paths.contains(&"amd64/".to_owned()) && !paths.contains(&"top.md".to_owned()), "{paths:?}");
+}
+
+#[test]
+fn what_exists_as_it_is_written_is_no_glob_and_braces_are_literal() {
+    let fixture = tree();
+    let listing = fixture.list(&fixture.entry("dist/a[1].md")).unwrap();
+    assert_eq!(listing.root, ListedRoot::File { name: b"a[1].md".to_vec() });
+    assert_eq!(fixture.paths("dist/?{c}.md"), ["b{c}.md"]);
+    assert!(fixture.list(&fixture.entry("dist/{top,a}*.md")).is_err());
+}
+
+#[test]
+fn links_below_a_glob_are_not_followed() {
+    let fixture = tree();
+    std::os::unix::fs::symlink("amd64", fixture.path("dist/latest")).unwrap();
+    assert_eq!(fixture.paths("dist/l*"), ["latest -> amd64"]);
+    assert!(matches!(fixture.list(&fixture.entry("dist/l*/bin")), Err(FilesError::NothingMatches { .. })));
+    assert_eq!(fixture.paths("dist/latest/b*"), ["bin/", "bin/app"]);
+}
+
+#[test]
+fn a_glob_may_begin_above_the_spec_or_at_the_root() {
+    let fixture = Fixture::with(&["spec/", "other/x.whl", "other/y.txt"]);
+    let from = From::Disk { directory: fixture.path("spec"), pattern: "../other/*.whl".to_owned() };
+    assert_eq!(shown(&fixture.list(&FilesEntry { from, ..fixture.entry("x") }).unwrap()), ["x.whl"]);
+    assert_eq!(fixture.paths(&format!("{}/*.txt", fixture.path("other").display())), ["y.txt"]);
+    assert_eq!(fixture.paths("/etc/pass[w]d"), ["passwd"]);
+}
+
+#[test]
+fn a_glob_that_matches_nothing_or_makes_no_sense_is_an_error() {
+    let fixture = tree();
+    let error = fixture.list(&fixture.entry("dist/*.whl")).unwrap_err();
+    assert!(matches!(error, FilesError::NothingMatches { .. }), "{error}");
+    assert!(help(&error).contains("dist holds .cache, a[1].md, amd64, arm64, b{c}.md, top.md"), "{}", help(&error));
+    assert!(matches!(fixture.list(&fixture.entry("no/*.whl")), Err(FilesError::NothingMatches { .. })));
+    assert!(matches!(fixture.list(&fixture.entry("dist/top.md/*")), Err(FilesError::NothingMatches { .. })));
+    assert!(matches!(fixture.list(&fixture.entry("dist/*/../x")), Err(FilesError::Pattern { .. })));
+    assert!(matches!(fixture.list(&fixture.entry("dist/[a")), Err(FilesError::Pattern { .. })));
+}
