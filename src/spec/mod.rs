@@ -16,6 +16,9 @@ mod shape;
 mod template;
 mod variables;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read as _;
