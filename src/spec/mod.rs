@@ -1,8 +1,214 @@
 //! The spec file, `ocitect.toml`: from text to what each platform shall be.
+//!
+//! Strict: an unknown key is an error that shows its place and the nearest known key. It reads the spec and its
+//! env-files and nothing else; the environment is handed in as a value. What it must never do: look at the network or at
+//! what the spec's paths name, or show what a variable holds.
 
+mod choice;
+mod convert;
+mod env_file;
+mod error;
+mod merge;
+mod raw;
+mod resolve;
 mod schema;
+mod shape;
+mod template;
+mod variables;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::error::{Problem, SourceText};
+use self::resolve::Merged;
+use self::variables::Outside;
+use crate::model::Platform;
+
+pub use error::{Diagnostics, SpecError};
 pub use schema::{
     Base, CheckSpec, Command, ConfigSpec, DirSpec, FilesEntry, From, Group, Healthcheck, IgnoreFile, ImageSpec,
     LayerSpec, LinkEntry, NameOrId, Owner, Ownership, Place, PlatformSpec, Remove, User,
 };
+pub use shape::schema;
+
+/// The name of a spec in a directory.
+pub const DEFAULT_NAME: &str = "ocitect.toml";
+
+/// A spec is written by hand; the bound keeps a wrongly named file out of memory.
+pub const MAX_SPEC_BYTES: u64 = 1024 * 1024;
+
+/// What a spec may ask of the world outside it.
+#[derive(Clone, Default)]
+pub struct Inputs {
+    /// The environment, which `[vars]` names parts of.
+    pub environment: BTreeMap<String, String>,
+    /// `--set K=V`: values of `[vars]` that go before everything.
+    pub sets: BTreeMap<String, String>,
+}
+
+/// A spec whose keys, types and image-wide values are checked; each platform is put together when it is asked for.
+pub struct Spec {
+    source: Arc<SourceText>,
+    directory: PathBuf,
+    env_files: Vec<PathBuf>,
+    outside: Outside,
+    image: ImageSpec,
+    ignore_files: BTreeSet<PathBuf>,
+}
+
+impl fmt::Debug for Spec {
+    /// Without the environment, which holds secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Spec").field("path", &self.source.path).field("image", &self.image).finish()
+    }
+}
+
+impl Spec {
+    /// Reads a spec: a file, or a directory that has an [`DEFAULT_NAME`].
+    pub fn load(path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
+        let path = if path.is_dir() { path.join(DEFAULT_NAME) } else { path.to_owned() };
+        let text = read_bounded(&path, MAX_SPEC_BYTES)?;
+        Self::parse(&text, &path, inputs)
+    }
+
+    /// Takes the text of a spec that is named `path`. Env-files are read beside it.
+    pub fn parse(text: &str, path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
+        let source = Arc::new(SourceText { path: path.to_owned(), text: text.to_owned() });
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let invalid = |problem| source.error(vec![problem]);
+        let document = resolve::parse_toml(text).map_err(invalid)?;
+        resolve::check_format(document.get_ref()).map_err(invalid)?;
+        let problems = shape::check(&document);
+        if !problems.is_empty() {
+            return Err(source.error(problems));
+        }
+        let env_files = resolve::env_files(document.get_ref(), &directory).map_err(invalid)?;
+        let outside = outside(inputs, &env_files)?;
+        let image = resolve::image(document.get_ref(), &outside, text).map_err(invalid)?;
+        let mut spec = Self { source, directory, env_files, outside, image, ignore_files: BTreeSet::new() };
+        spec.check_variables()?;
+        spec.ignore_files = spec.find_ignore_files();
+        Ok(spec)
+    }
+
+    /// What is said once for all platforms.
+    pub fn image(&self) -> &ImageSpec {
+        &self.image
+    }
+
+    /// The platforms, in the spec's order.
+    pub fn platforms(&self) -> &[Platform] {
+        &self.image.platforms
+    }
+
+    /// The spec's path, as it was named.
+    pub fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// The spec's directory, which its paths are relative to; `.` for a bare file name.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The lock file: named after the spec, beside it.
+    pub fn lock_path(&self) -> PathBuf {
+        self.source.path.with_extension("lock")
+    }
+
+    /// The spec, its lock, its ignore files and env-files, whether they exist or not: never packed unasked.
+    pub fn own_files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.source.path.clone(), self.lock_path()];
+        files.extend(self.ignore_files.iter().cloned());
+        files.extend(self.env_files.iter().cloned());
+        files
+    }
+
+    /// What the spec says for one of its platforms: overrides merged, variables put in, every value checked. `[config]` is
+    /// checked too, as far as it does not depend on the base.
+    pub fn platform(&self, platform: &Platform) -> Result<PlatformSpec, SpecError> {
+        let merged = self.merged(platform)?;
+        let spec = merged.platform_spec().map_err(|problem| self.source.error(vec![problem]))?;
+        merged.check_config().map_err(|problem| self.source.error(vec![problem]))?;
+        Ok(spec)
+    }
+
+    /// `[config]` for one of the spec's platforms, with `${base.NAME}` out of `base_env`, the variables of the base.
+    pub fn config(&self, platform: &Platform, base_env: &[(String, String)]) -> Result<ConfigSpec, SpecError> {
+        self.merged(platform)?.config_spec(base_env).map_err(|problem| self.source.error(vec![problem]))
+    }
+
+    /// The document as it stands for one platform, without variables put in.
+    fn merged(&self, platform: &Platform) -> Result<Merged<'_>, SpecError> {
+        let known = self.platforms().iter().find(|known| convert::is_same(known, platform));
+        let Some(platform) = known else {
+            return Err(SpecError::UnknownPlatform {
+                platform: platform.clone(),
+                path: self.source.path.clone(),
+                known: self.platforms().to_vec(),
+            });
+        };
+        Merged::new(self, platform).map_err(|problem| self.source.error(vec![problem]))
+    }
+
+    /// `--set` names known variables, and every required variable is set on every platform.
+    fn check_variables(&self) -> Result<(), SpecError> {
+        let mut names = BTreeSet::new();
+        let mut problems: Vec<Problem> = Vec::new();
+        for platform in self.platforms() {
+            let merged = self.merged(platform)?;
+            for problem in merged.unset_required() {
+                if problems.iter().all(|known| known.span != problem.span) {
+                    problems.push(problem);
+                }
+            }
+            names.extend(merged.vars.into_keys());
+        }
+        if let Some(name) = self.outside.sets.keys().find(|name| !names.contains(*name)) {
+            let help = match shape::nearest(name, names.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "only names of [vars] can be set".to_owned(),
+            };
+            return Err(SpecError::UnknownSet { name: name.clone(), path: self.source.path.clone(), help });
+        }
+        if problems.is_empty() { Ok(()) } else { Err(self.source.error(problems)) }
+    }
+
+    /// The ignore files of all platforms, as far as their names can be told.
+    fn find_ignore_files(&self) -> BTreeSet<PathBuf> {
+        let merged = self.platforms().iter().filter_map(|platform| self.merged(platform).ok());
+        merged.filter_map(|merged| merged.ignore_file_name()).map(|name| self.directory.join(name)).collect()
+    }
+}
+
+/// The environment goes before env-files, and the first of these that has a name before the others.
+fn outside(inputs: &Inputs, env_files: &[PathBuf]) -> Result<Outside, SpecError> {
+    let mut environment = inputs.environment.clone();
+    for path in env_files {
+        for (name, value) in env_file::read(path)?.unwrap_or_default() {
+            environment.entry(name).or_insert(value);
+        }
+    }
+    Ok(Outside { sets: inputs.sets.clone(), environment })
+}
+
+/// Reads a text file whole.
+fn read_bounded(path: &Path, limit_bytes: u64) -> Result<String, SpecError> {
+    let failed = |cause| SpecError::Read { path: path.to_owned(), cause };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit_bytes {
+        return Err(SpecError::TooLarge { path: path.to_owned(), limit_bytes });
+    }
+    String::from_utf8(bytes).map_err(|_| SpecError::NotUtf8 { path: path.to_owned() })
+}

@@ -1,0 +1,179 @@
+//! `[config]`: how the image runs.
+
+use std::collections::BTreeMap;
+
+use super::super::choice::{self, HealthcheckChoice, PortText, TextOrFalse};
+use super::super::error::Problem;
+use super::super::raw::{self, At, Text};
+use super::super::{Command, ConfigSpec, Healthcheck};
+use super::image_path;
+use super::values::duration_ns;
+use crate::model::escape;
+
+/// Linux's last signal, SIGRTMAX.
+const MAX_SIGNAL: u32 = 64;
+
+/// Protocols of ports (image-spec, config.md "ExposedPorts" names tcp and udp; Docker and podman take sctp too).
+const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
+
+/// `[config]` with all variables put in.
+pub(in super::super) fn config(config: &raw::Config) -> Result<ConfigSpec, Problem> {
+    Ok(ConfigSpec {
+        user: config.user.as_ref().map(without_nul).transpose()?,
+        workdir: config.workdir.as_ref().map(image_path).transpose()?,
+        env: env(&config.env)?,
+        labels: labels(&config.labels)?,
+        ports: config.ports.iter().map(port).collect::<Result<_, _>>()?,
+        volumes: config.volumes.iter().map(image_path).collect::<Result<_, _>>()?,
+        stop_signal: config.stop_signal.as_ref().map(stop_signal).transpose()?,
+        required_env: config.required_env.iter().map(required_env).collect::<Result<_, _>>()?,
+        entrypoint: config.entrypoint.as_ref().map(command).transpose()?,
+        cmd: config.cmd.as_ref().map(command).transpose()?,
+        shell: config.shell.as_ref().map(shell).transpose()?,
+        healthcheck: config.healthcheck.as_ref().map(healthcheck).transpose()?,
+    })
+}
+
+fn without_nul(text: &Text) -> Result<String, Problem> {
+    match text.value.contains('\0') {
+        true => Err(Problem::new(&text.span, "a NUL character cannot stand here")),
+        false => Ok(text.value.clone()),
+    }
+}
+
+fn env(env: &At<BTreeMap<String, TextOrFalse>>) -> Result<BTreeMap<String, Option<String>>, Problem> {
+    for (name, value) in &env.value {
+        if !is_env_name(name) {
+            return Err(env_name_problem(name, &env.span));
+        }
+        if matches!(value, TextOrFalse::Text(text) if text.contains('\0')) {
+            return Err(Problem::new(
+                &env.span,
+                format!("the value of `{}` has a NUL character", escape(name.as_bytes())),
+            ));
+        }
+    }
+    Ok(optional(env))
+}
+
+fn optional(table: &At<BTreeMap<String, TextOrFalse>>) -> BTreeMap<String, Option<String>> {
+    let value = |value: &TextOrFalse| match value {
+        TextOrFalse::Text(text) => Some(text.clone()),
+        TextOrFalse::False(_) => None,
+    };
+    table.value.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+}
+
+fn is_env_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}
+
+fn env_name_problem(name: &str, span: &std::ops::Range<usize>) -> Problem {
+    let message = format!("\"{}\" is not a name of an environment variable", escape(name.as_bytes()));
+    Problem::new(span, message).help("a name is not empty and has no =")
+}
+
+fn required_env(text: &Text) -> Result<String, Problem> {
+    // The names are joined in one label, so white space and commas would part them.
+    match is_env_name(&text.value)
+        && !text.value.contains(|character: char| character == ',' || character.is_whitespace())
+    {
+        true => Ok(text.value.clone()),
+        false => Err(env_name_problem(&text.value, &text.span)),
+    }
+}
+
+fn labels(labels: &At<BTreeMap<String, TextOrFalse>>) -> Result<BTreeMap<String, Option<String>>, Problem> {
+    match labels.value.contains_key("") {
+        true => Err(Problem::new(&labels.span, "the name of a label is empty")),
+        false => Ok(optional(labels)),
+    }
+}
+
+/// `3000`, `3000/udp`; without a protocol it is tcp.
+fn port(port: &At<PortText>) -> Result<String, Problem> {
+    let (number, protocol) = port.value.0.split_once('/').unwrap_or((&port.value.0, "tcp"));
+    let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+    match number.parse::<u16>() {
+        Ok(number @ 1..) if is_number && PROTOCOLS.contains(&protocol) => Ok(format!("{number}/{protocol}")),
+        _ => Err(Problem::new(&port.span, "not a port")
+            .help("a port is 1 to 65535 with an optional protocol: \"3000\", \"53/udp\"; list the ports of a range")),
+    }
+}
+
+fn stop_signal(text: &Text) -> Result<String, Problem> {
+    let signal = &text.value;
+    let is_name = signal.strip_prefix("SIG").is_some_and(|name| {
+        name.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase())
+            && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"+-".contains(&byte))
+    });
+    let is_number = signal.bytes().all(|byte| byte.is_ascii_digit())
+        && signal.parse::<u32>().is_ok_and(|number| (1..=MAX_SIGNAL).contains(&number));
+    match is_name || is_number {
+        true => Ok(signal.clone()),
+        false => {
+            Err(Problem::new(&text.span, "not a signal").help("a signal is such as \"SIGTERM\", or a number to 64"))
+        }
+    }
+}
+
+fn command(command: &At<choice::Command>) -> Result<Command, Problem> {
+    match &command.value {
+        choice::Command::Shell(text) if text.trim().is_empty() => {
+            Err(Problem::new(&command.span, "the command is empty").help("an empty list, [], says that there is none"))
+        }
+        choice::Command::Shell(text) if text.contains('\0') => {
+            Err(Problem::new(&command.span, "a NUL character cannot stand here"))
+        }
+        choice::Command::Shell(text) => Ok(Command::Shell(text.clone())),
+        choice::Command::Exec(words) => Ok(Command::Exec(words.iter().map(without_nul).collect::<Result<_, _>>()?)),
+    }
+}
+
+fn shell(shell: &At<Vec<String>>) -> Result<Vec<String>, Problem> {
+    match shell.value.first() {
+        Some(program) if !program.is_empty() => Ok(shell.value.clone()),
+        _ => Err(Problem::new(&shell.span, "a shell has at least one word").help("such as [\"/bin/sh\", \"-c\"]")),
+    }
+}
+
+fn healthcheck(healthcheck: &At<HealthcheckChoice>) -> Result<Healthcheck, Problem> {
+    let HealthcheckChoice::Table(table) = &healthcheck.value else { return Ok(Healthcheck::None) };
+    let Some(test) = &table.test else {
+        return Err(Problem::new(&healthcheck.span, "`healthcheck` lacks `test`").help("false takes the base's away"));
+    };
+    let Some(test) = health_test(test)? else { return Ok(Healthcheck::None) };
+    let retries = table.retries.as_ref().map(|retries| {
+        u64::try_from(retries.value)
+            .map_err(|_| Problem::new(&retries.span, "`retries` is a number of failures, 0 or more"))
+    });
+    let duration = |text: &Option<At<choice::DurationText>>| text.as_ref().map(duration_ns).transpose();
+    Ok(Healthcheck::Check {
+        test,
+        interval_ns: duration(&table.interval)?,
+        timeout_ns: duration(&table.timeout)?,
+        start_period_ns: duration(&table.start_period)?,
+        start_interval_ns: duration(&table.start_interval)?,
+        retries: retries.transpose()?,
+    })
+}
+
+/// The test as the config writes it; `None` for `["NONE"]`.
+fn health_test(test: &At<choice::Command>) -> Result<Option<Vec<String>>, Problem> {
+    let words = match command(test)? {
+        Command::Shell(text) => return Ok(Some(vec!["CMD-SHELL".to_owned(), text])),
+        Command::Exec(words) => words,
+    };
+    let problem = |message: &str| {
+        Problem::new(&test.span, message)
+            .help("a test is [\"CMD\", \"/program\", …], [\"CMD-SHELL\", \"command\"], [\"NONE\"], or a string")
+    };
+    match (words.first().map(String::as_str), words.len()) {
+        (Some("NONE"), 1) => Ok(None),
+        (Some("CMD"), 2..) | (Some("CMD-SHELL"), 2) => Ok(Some(words)),
+        (Some("NONE" | "CMD" | "CMD-SHELL"), _) => {
+            Err(problem("the health check's test has the wrong number of words"))
+        }
+        _ => Err(problem("the health check's test begins with none of CMD, CMD-SHELL, NONE")),
+    }
+}

@@ -1,0 +1,133 @@
+//! An entry of `files`.
+
+use std::ops::Range;
+
+use super::super::error::Problem;
+use super::super::raw::{self, At, Text};
+use super::super::shape::nearest;
+use super::super::{FilesEntry, From};
+use super::image::ownership;
+use super::{Context, image_path};
+
+/// What a `from` begins with that comes out of an image.
+const IMAGE_PREFIXES: [&str; 4] = ["docker://", "oci:", "oci-archive:", "docker-archive:"];
+
+/// Linux's capabilities by number (capability.h), of which a file may have any.
+const CAPABILITIES: [&str; 41] = [
+    "cap_chown",
+    "cap_dac_override",
+    "cap_dac_read_search",
+    "cap_fowner",
+    "cap_fsetid",
+    "cap_kill",
+    "cap_setgid",
+    "cap_setuid",
+    "cap_setpcap",
+    "cap_linux_immutable",
+    "cap_net_bind_service",
+    "cap_net_broadcast",
+    "cap_net_admin",
+    "cap_net_raw",
+    "cap_ipc_lock",
+    "cap_ipc_owner",
+    "cap_sys_module",
+    "cap_sys_rawio",
+    "cap_sys_chroot",
+    "cap_sys_ptrace",
+    "cap_sys_pacct",
+    "cap_sys_admin",
+    "cap_sys_boot",
+    "cap_sys_nice",
+    "cap_sys_resource",
+    "cap_sys_time",
+    "cap_sys_tty_config",
+    "cap_mknod",
+    "cap_lease",
+    "cap_audit_write",
+    "cap_audit_control",
+    "cap_setfcap",
+    "cap_mac_override",
+    "cap_mac_admin",
+    "cap_syslog",
+    "cap_wake_alarm",
+    "cap_block_suspend",
+    "cap_audit_read",
+    "cap_perfmon",
+    "cap_bpf",
+    "cap_checkpoint_restore",
+];
+
+/// Checks an entry by itself; whether its source exists is found when it is listed.
+pub(super) fn entry(context: Context<'_>, entry: &At<raw::Files>) -> Result<FilesEntry, Problem> {
+    let files = &entry.value;
+    let from = from(context, &files.from)?;
+    check_combinations(files, matches!(from, From::Image { .. }))?;
+    Ok(FilesEntry {
+        from,
+        from_text: files.from.value.clone(),
+        to: image_path(&files.to)?,
+        include: files.include.clone(),
+        exclude: files.exclude.clone(),
+        unpack: files.unpack,
+        strip: files.strip.as_ref().map_or(Ok(0), strip)?,
+        executable: files.executable.clone(),
+        keep_modes: files.keep_modes.as_ref().is_some_and(|keep| keep.value),
+        ownership: ownership(files.owner.as_ref(), files.mode.as_ref(), files.dir_mode.as_ref())?,
+        xattrs: files.xattrs.as_ref().map(|xattrs| xattrs.value.clone()).unwrap_or_default(),
+        capabilities: files.capabilities.iter().map(capability).collect::<Result<_, _>>()?,
+        place: context.place(&files.from.span),
+    })
+}
+
+/// Keys that would mean nothing are errors, so that nobody believes in them.
+fn check_combinations(files: &raw::Files, is_image: bool) -> Result<(), Problem> {
+    let refuse = |span: &Range<usize>, message: &str, help: &str| Err(Problem::new(span, message).help(help));
+    if files.unpack && is_image {
+        let help = "take the archive out of the image first";
+        return refuse(&files.from.span, "an archive inside an image cannot be unpacked", help);
+    }
+    if let Some(strip) = files.strip.as_ref().filter(|_| !files.unpack) {
+        return refuse(&strip.span, "`strip` is for archives that are unpacked", "set unpack = true");
+    }
+    if let Some(keep) = files.keep_modes.as_ref().filter(|keep| keep.value && !files.unpack && !is_image) {
+        let message = "`keep-modes` is for archives that are unpacked, and for files out of an image";
+        let help = "modes on the disk depend on the machine: use `executable`, `mode` or `dir-mode`";
+        return refuse(&keep.span, message, help);
+    }
+    if let Some(xattrs) = files.xattrs.as_ref().filter(|xattrs| !xattrs.value.is_empty() && (files.unpack || is_image))
+    {
+        return refuse(&xattrs.span, "`xattrs` are carried from the disk alone", "leave the key out");
+    }
+    Ok(())
+}
+
+fn from(context: Context<'_>, text: &Text) -> Result<From, Problem> {
+    if text.value.is_empty() || text.value.contains('\0') {
+        return Err(Problem::new(&text.span, "a path is neither empty nor has a NUL character"));
+    }
+    if !IMAGE_PREFIXES.iter().any(|prefix| text.value.starts_with(prefix)) {
+        return Ok(From::Disk { directory: context.directory.to_owned(), pattern: text.value.clone() });
+    }
+    let Some((image, path)) = text.value.split_once("#/") else {
+        return Err(Problem::new(&text.span, "a source out of an image lacks its path there")
+            .help("write it after the image: docker://REF#/path; a file of the disk of this name: ./NAME"));
+    };
+    let path = image_path(&At { value: format!("/{path}"), span: text.span.clone() })?;
+    Ok(From::Image { image: context.image_name(image, &text.span)?, path })
+}
+
+fn strip(strip: &At<i64>) -> Result<usize, Problem> {
+    usize::try_from(strip.value)
+        .map_err(|_| Problem::new(&strip.span, "`strip` is a number of path components, 0 or more"))
+}
+
+fn capability(text: &Text) -> Result<String, Problem> {
+    if CAPABILITIES.contains(&text.value.as_str()) {
+        return Ok(text.value.clone());
+    }
+    let problem = Problem::new(&text.span, "not a capability of Linux");
+    Err(problem.help(match nearest(&text.value, CAPABILITIES) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "capabilities are named as in capabilities(7): cap_net_bind_service".to_owned(),
+    }))
+}

@@ -1,0 +1,278 @@
+//! `[image]`, `[[users]]`, `[[groups]]`, `[[dirs]]` and `[check]`.
+
+use std::collections::BTreeMap;
+
+use super::super::error::Problem;
+use super::super::raw::{self, At, CompressionName, Document, MediaTypes, Text};
+use super::super::{Base, CheckSpec, DirSpec, Group, IgnoreFile, ImageSpec, Ownership, PlatformSpec, User};
+use super::values::{account_name, id, mode, mtime_s, owner, size_bytes};
+use super::{Context, annotations, image_path_below_root, is_same, layers};
+use crate::model::{Compression, Family, Platform, Reference, Repository, Tag, escape};
+
+/// The ignore file where the spec names none.
+pub(in super::super) const DEFAULT_IGNORE_FILE: &str = ".ocitectignore";
+
+/// Time of files where the spec says nothing: some runtimes take 0 for "no such file".
+const DEFAULT_MTIME_S: i64 = 1;
+
+/// What is said once for all platforms.
+pub(in super::super) fn identity(image: &raw::Image) -> Result<ImageSpec, Problem> {
+    let platforms = platforms(&image.platforms)?;
+    let index = image.index.as_ref().is_none_or(|index| index.value);
+    if let Some(said) = image.index.as_ref().filter(|_| !index && platforms.len() > 1) {
+        return Err(Problem::new(&said.span, "several platforms need an index")
+            .help("index = false publishes the manifest of the only platform"));
+    }
+    let media_types = match image.media_types {
+        Some(MediaTypes::Docker) => Family::Docker,
+        Some(MediaTypes::Oci) | None => Family::Oci,
+    };
+    let name = image.name.as_ref().map(repository).transpose()?;
+    Ok(ImageSpec { name, tags: tags(image.tags.as_ref())?, platforms, index, media_types })
+}
+
+fn repository(name: &Text) -> Result<Repository, Problem> {
+    match name.value.parse::<Reference>() {
+        Ok(Reference { repository, tag: None, digest: None }) => Ok(repository),
+        Ok(reference) => Err(Problem::new(&name.span, "`name` is a repository without tag and digest")
+            .help(format!("write name = \"{}\", and the tag in `tags`", reference.repository))),
+        Err(error) => Err(Problem::of(&name.span, &error)),
+    }
+}
+
+/// In their order, each once: two variables may have given the same tag.
+fn tags(tags: Option<&At<Vec<Text>>>) -> Result<Vec<Tag>, Problem> {
+    let parse = |text: &Text| text.value.parse::<Tag>().map_err(|error| Problem::of(&text.span, &error));
+    let Some(tags) = tags else { return Ok(vec![parse(&At { value: "latest".to_owned(), span: 0..0 })?]) };
+    let mut parsed: Vec<Tag> = Vec::new();
+    for text in &tags.value {
+        let tag = parse(text)?;
+        if !parsed.contains(&tag) {
+            parsed.push(tag);
+        }
+    }
+    match parsed.is_empty() {
+        true => Err(Problem::new(&tags.span, "at least one tag is needed").help("leave the key out for [\"latest\"]")),
+        false => Ok(parsed),
+    }
+}
+
+fn platforms(platforms: &At<Vec<Text>>) -> Result<Vec<Platform>, Problem> {
+    let mut parsed: Vec<Platform> = Vec::new();
+    for text in &platforms.value {
+        let platform = parse_platform(text)?;
+        if let Some(at) = parsed.iter().position(|known| is_same(known, &platform)) {
+            return Err(Problem::new(&text.span, format!("{platform} means the same platform as {}", parsed[at]))
+                .context(&platforms.value[at].span, "the same platform"));
+        }
+        parsed.push(platform);
+    }
+    match parsed.is_empty() {
+        true => Err(Problem::new(&platforms.span, "at least one platform is needed").help("such as \"linux/amd64\"")),
+        false => Ok(parsed),
+    }
+}
+
+/// A platform of the spec.
+pub(in super::super) fn parse_platform(text: &Text) -> Result<Platform, Problem> {
+    text.value.parse().map_err(|error: crate::model::PlatformError| Problem::new(&text.span, error.to_string()))
+}
+
+/// What the merged document says for one platform.
+pub(in super::super) fn platform(
+    context: Context<'_>,
+    document: &Document,
+    image_spec: &ImageSpec,
+    platform: &Platform,
+) -> Result<PlatformSpec, Problem> {
+    let image = &document.image.value;
+    let compression = compression(image.compression.as_ref(), image.level.as_ref(), None)?;
+    check_family(image_spec.media_types, compression, image.compression.as_ref(), &image.annotations)?;
+    let ownership = ownership(image.owner.as_ref(), image.mode.as_ref(), image.dir_mode.as_ref())?;
+    let around = layers::Around { context, image: image_spec, platform, ownership, compression: image };
+    Ok(PlatformSpec {
+        platform: platform.clone(),
+        base: image.base.as_ref().map_or(Ok(Base::Scratch), |text| base(context, text))?,
+        max_size_bytes: image.max_size.as_ref().map(size_bytes).transpose()?,
+        annotations: annotations(&image.annotations)?,
+        mtime_s: image.mtime.as_ref().map_or(Ok(DEFAULT_MTIME_S), mtime_s)?,
+        ignore_file: ignore_file(context, image.ignore_file.as_ref())?,
+        users: users(context, &document.users)?,
+        groups: groups(context, &document.groups)?,
+        dirs: document.dirs.iter().map(|dir| dir_spec(context, dir)).collect::<Result<_, _>>()?,
+        layers: layers::layers(&around, &document.layers)?,
+        check: check(&document.check)?,
+    })
+}
+
+fn base(context: Context<'_>, text: &Text) -> Result<Base, Problem> {
+    if text.value == "scratch" {
+        return Ok(Base::Scratch);
+    }
+    if text.value.starts_with("workspace:") {
+        return Err(Problem::new(&text.span, "`workspace:` as a base is not supported yet")
+            .help("build the other image first, and name its layout: oci:DIR[:TAG]"));
+    }
+    context.image_name(&text.value, &text.span).map(Base::Image)
+}
+
+fn ignore_file(context: Context<'_>, named: Option<&Text>) -> Result<IgnoreFile, Problem> {
+    let name = named.map_or(DEFAULT_IGNORE_FILE, |text| text.value.as_str());
+    match named {
+        Some(text) if name.is_empty() || name.contains('\0') => {
+            Err(Problem::new(&text.span, "not the path of an ignore file"))
+        }
+        _ => Ok(IgnoreFile { path: context.directory.join(name), required: named.is_some() }),
+    }
+}
+
+/// One step of the cascade.
+pub(super) fn ownership(
+    said_owner: Option<&At<super::super::choice::OwnerText>>,
+    said_mode: Option<&At<super::super::choice::ModeText>>,
+    said_dir_mode: Option<&At<super::super::choice::ModeText>>,
+) -> Result<Ownership, Problem> {
+    Ok(Ownership {
+        owner: said_owner.map(owner).transpose()?,
+        mode: said_mode.map(mode).transpose()?,
+        dir_mode: said_dir_mode.map(mode).transpose()?,
+    })
+}
+
+/// How a layer or the image compresses: what is said here, else what `outer` says, else gzip.
+pub(super) fn compression(
+    name: Option<&At<CompressionName>>,
+    level: Option<&At<i64>>,
+    outer: Option<Compression>,
+) -> Result<Compression, Problem> {
+    let name = match (name, outer) {
+        (Some(name), _) => name.value,
+        (None, Some(Compression::Zstd(_))) => CompressionName::Zstd,
+        (None, Some(Compression::None)) => CompressionName::None,
+        (None, Some(Compression::Gzip(_)) | None) => CompressionName::Gzip,
+    };
+    let (range, default, make, text) = match name {
+        CompressionName::Gzip => {
+            let make = Compression::Gzip as fn(i32) -> Compression;
+            (Compression::GZIP_LEVELS, Compression::GZIP_DEFAULT_LEVEL, make, "gzip")
+        }
+        CompressionName::Zstd => {
+            let make = Compression::Zstd as fn(i32) -> Compression;
+            (Compression::ZSTD_LEVELS, Compression::ZSTD_DEFAULT_LEVEL, make, "zstd")
+        }
+        CompressionName::None => {
+            let said = level.map(|level| Problem::new(&level.span, "a level without compression means nothing"));
+            return said.map_or(Ok(Compression::None), Err);
+        }
+    };
+    let Some(level) = level else {
+        let inherited = outer.filter(|outer| std::mem::discriminant(outer) == std::mem::discriminant(&make(default)));
+        return Ok(inherited.unwrap_or_else(|| make(default)));
+    };
+    i32::try_from(level.value).ok().filter(|level| range.contains(level)).map(make).ok_or_else(|| {
+        let message = format!("{text} has the levels {} to {}", range.start(), range.end());
+        Problem::new(&level.span, message)
+    })
+}
+
+/// Docker's manifests have no annotations and no zstd.
+pub(super) fn check_family(
+    family: Family,
+    compression: Compression,
+    said: Option<&At<CompressionName>>,
+    annotations: &At<BTreeMap<String, Text>>,
+) -> Result<(), Problem> {
+    if let Some(said) = said.filter(|_| compression.media_type().in_family(family).is_none()) {
+        return Err(Problem::new(&said.span, "Docker's media types have no name for this compression")
+            .help("use compression = \"gzip\", or media-types = \"oci\""));
+    }
+    if family == Family::Docker && !annotations.value.is_empty() {
+        return Err(Problem::new(&annotations.span, "Docker's manifests have no annotations")
+            .help("use labels, or media-types = \"oci\""));
+    }
+    Ok(())
+}
+
+fn users(context: Context<'_>, users: &[At<raw::User>]) -> Result<Vec<User>, Problem> {
+    let mut made: Vec<User> = Vec::new();
+    for (at, user) in users.iter().enumerate() {
+        let user = &user.value;
+        let name = account_name(&user.name)?;
+        let uid = id(&user.uid)?;
+        if let Some(other) = made.iter().position(|other| other.name == name) {
+            return Err(Problem::new(
+                &user.name.span,
+                format!("the user \"{}\" stands twice", escape(name.as_bytes())),
+            )
+            .context(&users[other].value.name.span, "first here"));
+        }
+        if let Some(other) = made.iter().position(|other| other.uid == uid) {
+            return Err(Problem::new(&users[at].value.uid.span, format!("the uid {uid} is another user's"))
+                .context(&users[other].value.uid.span, "first here"));
+        }
+        let home = user.home.as_ref().map(account_path).transpose()?;
+        let shell = user.shell.as_ref().map(account_path).transpose()?;
+        made.push(User {
+            gid: user.gid.as_ref().map_or(Ok(uid), id)?,
+            group: user.group.as_ref().map_or_else(|| Ok(name.clone()), account_name)?,
+            home: home.unwrap_or_else(|| format!("/home/{name}")),
+            shell: shell.unwrap_or_else(|| "/bin/sh".to_owned()),
+            place: context.place(&user.name.span),
+            name,
+            uid,
+        });
+    }
+    Ok(made)
+}
+
+/// A path that stands in a line of passwd.
+fn account_path(text: &Text) -> Result<String, Problem> {
+    if text.value.contains(|character: char| character == ':' || character.is_control()) {
+        return Err(Problem::new(&text.span, "a path in passwd has no colon and no control character"));
+    }
+    super::image_path(text)
+}
+
+fn groups(context: Context<'_>, groups: &[At<raw::Group>]) -> Result<Vec<Group>, Problem> {
+    let mut made: Vec<Group> = Vec::new();
+    for group in groups.iter().map(|group| &group.value) {
+        let name = account_name(&group.name)?;
+        let gid = id(&group.gid)?;
+        if let Some(other) = made.iter().position(|other| other.name == name || other.gid == gid) {
+            let span = if made[other].name == name { &group.name.span } else { &group.gid.span };
+            return Err(Problem::new(span, "the name or the id of this group is another group's")
+                .context(&groups[other].value.name.span, "the other group"));
+        }
+        let members = group.members.iter().map(account_name).collect::<Result<_, _>>()?;
+        made.push(Group { name, gid, members, place: context.place(&group.name.span) });
+    }
+    Ok(made)
+}
+
+fn dir_spec(context: Context<'_>, dir: &At<raw::Dir>) -> Result<DirSpec, Problem> {
+    let dir = &dir.value;
+    Ok(DirSpec {
+        path: image_path_below_root(&dir.path)?,
+        owner: dir.owner.as_ref().map(owner).transpose()?,
+        mode: dir.mode.as_ref().map(mode).transpose()?,
+        place: context.place(&dir.path.span),
+    })
+}
+
+fn check(check: &raw::Check) -> Result<CheckSpec, Problem> {
+    let code = |code: &str| {
+        !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let allow = check.allow.iter().map(|text| match text.value.split_once(':') {
+        Some((name, pattern)) if (name == "*" || code(name)) && !pattern.is_empty() => {
+            Ok((name.to_owned(), pattern.to_owned()))
+        }
+        _ => Err(Problem::new(&text.span, "not of the form code:pattern")
+            .help("such as \"runs-as-root:/**\"; the code may be *")),
+    });
+    let deny = check.deny.iter().map(|text| match code(&text.value) {
+        true => Ok(text.value.clone()),
+        false => Err(Problem::new(&text.span, "not a code of the check").help("a code is such as runs-as-root")),
+    });
+    Ok(CheckSpec { allow: allow.collect::<Result<_, _>>()?, deny: deny.collect::<Result<_, _>>()? })
+}

@@ -1,0 +1,105 @@
+//! From the spec as it is written to what it means: defaults, cascades and every check of a value.
+//!
+//! Pure: paths are joined to the spec's directory and never looked at.
+
+mod config;
+mod files;
+mod image;
+mod layers;
+mod values;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use super::Place;
+use super::error::{Problem, SourceText};
+use super::raw::{At, Text};
+use crate::model::{EntryPath, EntryPathError, ImageName, Platform, escape};
+
+pub(super) use config::config;
+pub(super) use image::{DEFAULT_IGNORE_FILE, identity, parse_platform, platform};
+pub(super) use layers::unknown_platform;
+
+/// What every conversion needs to know.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The spec's text and name.
+    pub(super) source: &'a SourceText,
+    /// The spec's directory, which its paths are relative to.
+    pub(super) directory: &'a Path,
+}
+
+impl Context<'_> {
+    fn place(&self, span: &Range<usize>) -> Place {
+        self.source.place(span)
+    }
+
+    /// The paths of layouts and archives joined to the spec's directory.
+    fn joined(&self, name: ImageName) -> ImageName {
+        let join = |path: &Path| self.directory.join(path);
+        match name {
+            ImageName::Layout { path, selector } => ImageName::Layout { path: join(&path), selector },
+            ImageName::OciArchive { path, selector } => ImageName::OciArchive { path: join(&path), selector },
+            ImageName::DockerArchive { path, selector } => ImageName::DockerArchive { path: join(&path), selector },
+            registry @ ImageName::Registry(_) => registry,
+        }
+    }
+
+    /// A base or an image that files come out of. Archives of Docker serve neither.
+    fn image_name(&self, text: &str, span: &Range<usize>) -> Result<ImageName, Problem> {
+        if text.contains('\0') {
+            return Err(Problem::new(span, "the name of an image cannot have a NUL character"));
+        }
+        match text.parse() {
+            Ok(ImageName::DockerArchive { .. }) => Err(Problem::new(span, "a docker-archive cannot be used here")
+                .help("make a layout of it first: ocitect copy docker-archive:FILE oci:DIR")),
+            Ok(name) => Ok(self.joined(name)),
+            Err(error) => Err(Problem::of(span, &error)),
+        }
+    }
+}
+
+/// Prefix of whiteouts (image-spec, layer.md "Whiteouts"): such a name would delete at the reader.
+const WHITEOUT_PREFIX: &[u8] = b".wh.";
+
+/// An absolute path in the image, as it is written.
+fn image_path(text: &Text) -> Result<String, Problem> {
+    let problem = |message: &str| Problem::new(&text.span, message);
+    let shown = escape(text.value.as_bytes());
+    if !text.value.starts_with('/') {
+        return Err(problem(&format!("\"{shown}\" is not an absolute path in the image"))
+            .help("paths in the image begin with /"));
+    }
+    let path = EntryPath::new(text.value.as_bytes()).map_err(|error| {
+        let help = matches!(error, EntryPathError::LeavesRoot(_)).then(|| "write the path without ..".to_owned());
+        Problem { help, ..problem(&error.to_string()) }
+    })?;
+    if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
+        return Err(problem(&format!("\"{shown}\" has a name that begins with .wh."))
+            .help("such a name is a whiteout, and would delete where the image is unpacked"));
+    }
+    Ok(text.value.clone())
+}
+
+/// As [`image_path`], of anything but the root.
+fn image_path_below_root(text: &Text) -> Result<String, Problem> {
+    let path = image_path(text)?;
+    match EntryPath::new(path.as_bytes()).is_ok_and(|path| path.is_root()) {
+        true => Err(Problem::new(&text.span, "the root of the image cannot stand here")),
+        false => Ok(path),
+    }
+}
+
+fn annotations(table: &At<BTreeMap<String, Text>>) -> Result<BTreeMap<String, String>, Problem> {
+    if table.value.contains_key("") {
+        return Err(Problem::new(&table.span, "the name of an annotation is empty"));
+    }
+    Ok(table.value.iter().map(|(name, text)| (name.clone(), text.value.clone())).collect())
+}
+
+/// True where two ways of writing mean one platform (`linux/arm64` and `linux/arm64/v8`).
+pub(super) fn is_same(left: &Platform, right: &Platform) -> bool {
+    (&left.os, &left.architecture, left.effective_variant())
+        == (&right.os, &right.architecture, right.effective_variant())
+}

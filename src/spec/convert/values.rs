@@ -1,0 +1,275 @@
+//! Texts that mean numbers: sizes, lengths of time, points in time, modes; and owners, ids, names.
+
+use std::ops::Range;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::super::choice::{DurationText, ModeText, OwnerText, TextOrInteger};
+use super::super::error::Problem;
+use super::super::raw::{At, Text};
+use super::super::{NameOrId, Owner};
+
+/// The last id that Linux gives: 2³²-1 means "no change" to chown.
+const MAX_ID: u64 = 4_294_967_294;
+
+/// The last second that the eleven octal digits of a tar header hold.
+const MAX_MTIME_S: i64 = 0o77_777_777_777;
+
+/// Units of sizes, in bytes.
+const SIZE_UNITS: [(&str, u64); 12] = [
+    ("", 1),
+    ("B", 1),
+    ("kB", 1_000),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("kiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+/// Units of lengths of time, as Go writes them, in nanoseconds.
+const DURATION_UNITS: [(&str, u64); 8] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("μs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
+
+/// The shortest length of time that Docker takes in a health check, apart from 0.
+const MIN_HEALTHCHECK_NS: u64 = 1_000_000;
+
+/// A size, in bytes; not 0.
+pub(super) fn size_bytes(size: &At<TextOrInteger>) -> Result<u64, Problem> {
+    let bytes = match &size.value {
+        TextOrInteger::Integer(bytes) => u64::try_from(*bytes).ok(),
+        TextOrInteger::Text(text) => {
+            let (number, unit) = split_number(text);
+            let unit = unit.trim_start();
+            SIZE_UNITS.iter().find(|(name, _)| *name == unit).and_then(|(_, unit)| scaled(number, *unit))
+        }
+    };
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
+        Problem::new(&size.span, "not a size")
+            .help("a size is a number and a unit: \"100MB\" (10^6 bytes), \"100MiB\" (2^20 bytes)")
+    })
+}
+
+/// A length of time of a health check, in nanoseconds.
+pub(super) fn duration_ns(duration: &At<DurationText>) -> Result<u64, Problem> {
+    let problem = |message: &str| {
+        Problem::new(&duration.span, message).help("lengths of time are written as in Go: \"30s\", \"1m30s\", \"1.5h\"")
+    };
+    let nanoseconds = parse_duration(&duration.value.0).ok_or_else(|| problem("not a length of time"))?;
+    match nanoseconds {
+        1..MIN_HEALTHCHECK_NS => Err(problem("shorter than 1ms, which no health check can be")),
+        _ => Ok(nanoseconds),
+    }
+}
+
+fn parse_duration(text: &str) -> Option<u64> {
+    if text == "0" {
+        return Some(0);
+    }
+    let mut rest = text;
+    let mut total: u64 = 0;
+    while !rest.is_empty() {
+        let (number, after) = split_number(rest);
+        let unit_end =
+            after.find(|character: char| character.is_ascii_digit() || character == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_end);
+        let (_, unit) = DURATION_UNITS.iter().find(|(name, _)| *name == unit)?;
+        total = total.checked_add(scaled(number, *unit)?)?;
+        rest = after;
+    }
+    (!text.is_empty() && i64::try_from(total).is_ok()).then_some(total)
+}
+
+/// Digits with at most one point, and what follows.
+fn split_number(text: &str) -> (&str, &str) {
+    let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// A decimal number times a unit, rounded down; `None` where it is none or does not fit.
+fn scaled(number: &str, unit: u64) -> Option<u64> {
+    /// Digits after the point that count: more would be below one byte or nanosecond of the largest unit.
+    const MAX_FRACTION_DIGITS: usize = 18;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let mut part: u128 = 0;
+    let mut scale: u128 = 1;
+    for digit in fraction.bytes().take(MAX_FRACTION_DIGITS) {
+        part = part * 10 + u128::from(digit - b'0');
+        scale *= 10;
+    }
+    let part = u64::try_from(part * u128::from(unit) / scale).ok()?;
+    whole.checked_mul(unit)?.checked_add(part)
+}
+
+/// `mtime`: whole seconds since 1970, as a number or in digits, or RFC 3339.
+pub(super) fn mtime_s(mtime: &At<TextOrInteger>) -> Result<i64, Problem> {
+    let problem = |message: &str| {
+        Problem::new(&mtime.span, message)
+            .help("a time is seconds since 1970, or RFC 3339, such as \"2024-01-31T12:00:00Z\"")
+    };
+    let seconds = match &mtime.value {
+        TextOrInteger::Integer(seconds) => Some(*seconds),
+        TextOrInteger::Text(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+        TextOrInteger::Text(text) => {
+            let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| problem("not a point in time"))?;
+            if time.nanosecond() != 0 {
+                return Err(problem("times of files have whole seconds"));
+            }
+            Some(time.unix_timestamp())
+        }
+    };
+    let seconds = seconds.ok_or_else(|| problem("not a point in time"))?;
+    match seconds {
+        0..=MAX_MTIME_S => Ok(seconds),
+        _ => Err(problem("the time is outside of what a layer can hold, 1970-01-01 to 2242-03-16")),
+    }
+}
+
+/// A mode: one to five octal digits, up to 7777.
+pub(super) fn mode(mode: &At<ModeText>) -> Result<u32, Problem> {
+    let digits = &mode.value.0;
+    let is_octal = (1..=5).contains(&digits.len()) && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    let bits = u32::from_str_radix(digits, 8).ok().filter(|bits| is_octal && *bits <= 0o7777);
+    bits.ok_or_else(|| {
+        Problem::new(&mode.span, "not a mode").help("a mode is a string of octal digits up to 7777, such as \"0755\"")
+    })
+}
+
+/// `user` or `user:group`.
+pub(super) fn owner(owner: &At<OwnerText>) -> Result<Owner, Problem> {
+    let (user, group) = match owner.value.0.split_once(':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (owner.value.0.as_str(), None),
+    };
+    let part = |text: &str| name_or_id(text, &owner.span);
+    Ok(Owner { user: part(user)?, group: group.map(part).transpose()? })
+}
+
+fn name_or_id(text: &str, span: &Range<usize>) -> Result<NameOrId, Problem> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number = text.parse().ok().filter(|number| *number <= MAX_ID);
+        return number.map(NameOrId::Id).ok_or_else(|| id_problem(span));
+    }
+    check_name(text, span)?;
+    Ok(NameOrId::Name(text.to_owned()))
+}
+
+/// A number of a user or a group.
+pub(super) fn id(number: &At<i64>) -> Result<u64, Problem> {
+    u64::try_from(number.value).ok().filter(|id| *id <= MAX_ID).ok_or_else(|| id_problem(&number.span))
+}
+
+fn id_problem(span: &Range<usize>) -> Problem {
+    Problem::new(span, format!("not an id: expected 0 to {MAX_ID}"))
+}
+
+/// The name of a user or a group that is to be made.
+pub(super) fn account_name(name: &Text) -> Result<String, Problem> {
+    check_name(&name.value, &name.span)?;
+    if name.value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Problem::new(&name.span, "a name of digits alone would be taken for a number"));
+    }
+    Ok(name.value.clone())
+}
+
+/// What would end the name within its line of passwd or group, or be another option's syntax.
+fn check_name(name: &str, span: &Range<usize>) -> Result<(), Problem> {
+    /// Linux's own limit of login names (utmp), which shadow and useradd enforce.
+    const MAX_NAME_BYTES: usize = 32;
+    let is_bad = |character: char| character.is_control() || character.is_whitespace() || ":,/".contains(character);
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || name.starts_with(['-', '+', '~']) || name.contains(is_bad) {
+        return Err(Problem::new(span, "not a name of a user or a group")
+            .help("a name has up to 32 letters, digits, _, . and -, and does not begin with -"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at<T>(value: T) -> At<T> {
+        At { value, span: 0..0 }
+    }
+
+    #[test]
+    fn sizes() {
+        let size = |text: &str| size_bytes(&at(TextOrInteger::Text(text.to_owned()))).ok();
+        for (text, bytes) in [
+            ("100MB", 100_000_000),
+            ("100MiB", 104_857_600),
+            ("1.5GB", 1_500_000_000),
+            (".5KiB", 512),
+            ("12", 12),
+            ("12 B", 12),
+        ] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for bad in ["", "MB", "-1MB", "1.2.3MB", "1mb", "1 M B", "99999999TB", "0", "0MB", "1e3", "."] {
+            assert_eq!(size(bad), None, "{bad}");
+        }
+        assert!(size_bytes(&at(TextOrInteger::Integer(-1))).is_err());
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        let duration = |text: &str| duration_ns(&at(DurationText(text.to_owned()))).ok();
+        for (text, nanoseconds) in [
+            ("30s", 30_000_000_000),
+            ("1m30s", 90_000_000_000),
+            ("1.5h", 5_400_000_000_000),
+            ("1ms", 1_000_000),
+            ("2000µs", 2_000_000),
+            ("0", 0),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Some(nanoseconds), "{text}");
+        }
+        for bad in ["", "30", "s", "-1s", "1s ", "1d", "1us", "9999999999999h", "1m-1s", "1..5s", "s1"] {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn points_in_time() {
+        let mtime = |text: &str| mtime_s(&at(TextOrInteger::Text(text.to_owned()))).ok();
+        assert_eq!(mtime("1970-01-01T00:00:01Z"), Some(1));
+        assert_eq!(mtime("1970-01-01T01:00:01+01:00"), Some(1));
+        assert_eq!(mtime("1700000000"), Some(1_700_000_000));
+        for bad in ["", "now", "1969-12-31T23:59:59Z", "2024-01-01", "2024-01-01T00:00:00.5Z", "8589934592"] {
+            assert_eq!(mtime(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn modes_owners_and_names() {
+        let mode = |text: &str| super::mode(&at(ModeText(text.to_owned()))).ok();
+        assert_eq!([mode("755"), mode("0644"), mode("07777")], [Some(0o755), Some(0o644), Some(0o7777)]);
+        assert_eq!([mode("17777"), mode("888"), mode(""), mode("+755"), mode("0o755")], [None; 5]);
+
+        let owner = |text: &str| super::owner(&at(OwnerText(text.to_owned()))).ok();
+        let name = |text: &str| NameOrId::Name(text.to_owned());
+        assert_eq!(owner("app"), Some(Owner { user: name("app"), group: None }));
+        assert_eq!(owner("1:staff"), Some(Owner { user: NameOrId::Id(1), group: Some(name("staff")) }));
+        for bad in ["", ":", "a:", ":b", "a:b:c", "4294967295", "a b", "a\n", "-a", &"x".repeat(33)] {
+            assert_eq!(owner(bad), None, "{bad}");
+        }
+    }
+}

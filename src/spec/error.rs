@@ -1,0 +1,231 @@
+//! What can be wrong with a spec, and how it is shown: file, line, column, a caret, and how to mend it.
+//!
+//! A message must never print what a variable holds, since that may be a secret: the text is shown as the spec has it.
+//! Names and paths are the exception, where the result is the point.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::Place;
+use crate::model::{Class, Diagnose, Platform, escape};
+
+/// A spec that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SpecError {
+    /// The spec or an env-file cannot be read.
+    #[error("cannot read {}", show(.path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The spec or an env-file is over its bound.
+    #[error("{} has more than {limit_bytes} bytes", show(.path))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound.
+        limit_bytes: u64,
+    },
+    /// The spec or an env-file is not UTF-8.
+    #[error("{} is not UTF-8", show(.path))]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line of an env-file is none.
+    #[error("{}:{line}: {reason}", show(.path))]
+    EnvFile {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong; never the line itself.
+        reason: &'static str,
+    },
+    /// `--set` names what `[vars]` does not have.
+    #[error("--set: \"{}\" is not a variable of {}", escape(.name.as_bytes()), show(.path))]
+    UnknownSet {
+        /// The name.
+        name: String,
+        /// The spec.
+        path: PathBuf,
+        /// How to mend it.
+        help: String,
+    },
+    /// A platform was asked about that the spec does not have.
+    #[error("the spec {} has no platform {platform}", show(.path))]
+    UnknownPlatform {
+        /// The platform.
+        platform: Platform,
+        /// The spec.
+        path: PathBuf,
+        /// Those that it has.
+        known: Vec<Platform>,
+    },
+    /// What the spec says is wrong.
+    #[error("{0}")]
+    Invalid(Box<Diagnostics>),
+}
+
+impl Diagnose for SpecError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound => Class::Here,
+            Self::UnknownPlatform { .. } => Class::NotFound,
+            _ => Class::Input,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Read { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+                Some("name the spec file, or a directory that has an ocitect.toml".to_owned())
+            }
+            Self::EnvFile { .. } => Some("a line is NAME=value, export NAME=value, or a comment after #".to_owned()),
+            Self::UnknownSet { help, .. } => Some(help.clone()),
+            Self::UnknownPlatform { known, .. } => {
+                let known: Vec<String> = known.iter().map(Platform::to_string).collect();
+                Some(format!("it has {}", known.join(", ")))
+            }
+            Self::Invalid(diagnostics) => diagnostics.problems.first().and_then(|problem| problem.help.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl SpecError {
+    /// The whole diagnostic, with the lines of the spec, carets and hints, in colour or plain. It ends without newline.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        if let Self::Invalid(diagnostics) = self {
+            let reports: Vec<String> =
+                diagnostics.problems.iter().map(|problem| diagnostics.report(problem, &renderer)).collect();
+            return reports.join("\n\n");
+        }
+        let mut message = self.to_string();
+        if let Some(cause) = std::error::Error::source(self) {
+            message = format!("{message}: {cause}");
+        }
+        let mut group = Group::with_title(Level::ERROR.primary_title(message));
+        if let Some(help) = self.help() {
+            group = group.element(Level::HELP.message(help));
+        }
+        renderer.render(&[group])
+    }
+}
+
+/// Problems of one spec, and its text.
+#[derive(Debug)]
+pub struct Diagnostics {
+    source: Arc<SourceText>,
+    problems: Vec<Problem>,
+}
+
+impl Diagnostics {
+    /// Where each problem stands, in the order of the text.
+    pub fn places(&self) -> Vec<Place> {
+        self.problems.iter().map(|problem| self.source.place(&problem.span)).collect()
+    }
+
+    fn report(&self, problem: &Problem, renderer: &Renderer) -> String {
+        let text = &self.source.text;
+        let clamp = |span: &Range<usize>| self.source.clamp(span);
+        let mut snippet = Snippet::source(text.as_str())
+            .path(show(&self.source.path))
+            .annotation(AnnotationKind::Primary.span(clamp(&problem.span)));
+        if let Some((span, label)) = &problem.context {
+            snippet = snippet.annotation(AnnotationKind::Context.span(clamp(span)).label(*label));
+        }
+        let mut group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str())).element(snippet);
+        if let Some(help) = &problem.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.problems.first() else { return formatter.write_str("the spec is invalid") };
+        write!(formatter, "{}: {}", self.source.place(&first.span), first.message)?;
+        match self.problems.len() {
+            1 => Ok(()),
+            count => write!(formatter, " (and {} more)", count - 1),
+        }
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// The text of a spec and its name.
+#[derive(Debug)]
+pub(super) struct SourceText {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+impl SourceText {
+    /// Line and column of the start of `span`.
+    pub(super) fn place(&self, span: &Range<usize>) -> Place {
+        let before = &self.text[..self.clamp(span).start];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Place {
+            file: self.path.clone(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+
+    /// The span, within the text and on the borders of characters.
+    fn clamp(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.text.floor_char_boundary(span.start);
+        start..self.text.ceil_char_boundary(span.end).max(start)
+    }
+
+    /// The error that tells of `problems`, in the order of the text.
+    pub(super) fn error(self: &Arc<Self>, mut problems: Vec<Problem>) -> SpecError {
+        problems.sort_by_key(|problem| problem.span.start);
+        SpecError::Invalid(Box::new(Diagnostics { source: Arc::clone(self), problems }))
+    }
+}
+
+/// One thing that is wrong at one place.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+    pub(super) span: Range<usize>,
+    /// Another place that matters, and what it is.
+    pub(super) context: Option<(Range<usize>, &'static str)>,
+}
+
+impl Problem {
+    pub(super) fn new(span: &Range<usize>, message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, span: span.clone(), context: None }
+    }
+
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    pub(super) fn context(self, span: &Range<usize>, label: &'static str) -> Self {
+        Self { context: Some((span.clone(), label)), ..self }
+    }
+
+    /// A problem that an error of the model tells of.
+    pub(super) fn of(span: &Range<usize>, error: &impl Diagnose) -> Self {
+        Self { help: error.help(), ..Self::new(span, error.to_string()) }
+    }
+}
+
+fn show(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}

@@ -1,0 +1,233 @@
+//! The document of one platform: overrides merged into it, variables put in, and read into its types.
+//!
+//! A merged tree borrows from the text and keeps every place in it, so that what is found wrong in the end still points
+//! to where it is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::choice::Var;
+use super::convert::{self, Context};
+use super::error::Problem;
+use super::raw::{self, At, Document, ONCE_IN_IMAGE};
+use super::variables::{BUILT_IN, BaseEnv, Outside, Scope, Variables};
+use super::{ConfigSpec, ImageSpec, PlatformSpec, Spec, merge, shape, template};
+use crate::model::{Platform, escape};
+
+/// The only format there is.
+const FORMAT: i64 = 1;
+
+/// The text as a tree. The parser bounds its depth.
+pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
+    DeTable::parse(text)
+        .map_err(|error| Problem::new(&error.span().unwrap_or(0..0), escape(error.message().trim_end().as_bytes())))
+}
+
+/// Looked at before the keys: a newer format may have others.
+pub(super) fn check_format(document: &DeTable<'_>) -> Result<(), Problem> {
+    let Some(value) = document.get("format") else { return Ok(()) };
+    let DeValue::Integer(format) = value.get_ref() else { return Ok(()) };
+    match i64::from_str_radix(format.as_str(), format.radix()) {
+        Ok(FORMAT) => Ok(()),
+        Ok(..FORMAT) => Err(Problem::new(&value.span(), "there is no such format").help("write format = 1")),
+        _ => Err(Problem::new(&value.span(), "the spec is written for a newer ocitect: this one reads format 1")
+            .help("use a newer ocitect, or format = 1")),
+    }
+}
+
+/// The env-files, joined to the spec's directory. They are read before variables are known, so they have none.
+pub(super) fn env_files(document: &DeTable<'_>, directory: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let named = document.get("env-files").and_then(|files| files.get_ref().as_array());
+    let paths = named.into_iter().flatten().map(|file| match file.get_ref().as_str().unwrap_or_default() {
+        name if name.contains("${") => Err(Problem::new(&file.span(), "the name of an env-file cannot have variables")
+            .help("env-files are read to find what variables hold")),
+        name if name.is_empty() || name.contains('\0') => {
+            Err(Problem::new(&file.span(), "not the path of an env-file"))
+        }
+        name => Ok(directory.join(name)),
+    });
+    paths.collect()
+}
+
+/// What `[image]` says once for all platforms, and the keys of `[platform."…"]` checked against it.
+pub(super) fn image(document: &DeTable<'_>, outside: &Outside, text: &str) -> Result<ImageSpec, Problem> {
+    let vars = vars(document)?;
+    let mut overridden = BTreeSet::new();
+    for (_, platform) in platform_tables(document) {
+        overridden.extend(self::vars(platform)?.into_keys());
+    }
+    let Some(image) = document.get("image") else { return Err(Problem::new(&(0..0), "the spec lacks `image`")) };
+    let keys = image.get_ref().as_table().into_iter().flatten();
+    let said_once = keys.filter(|(key, _)| ONCE_IN_IMAGE.contains(&key.get_ref().as_ref()));
+    let mut table: DeTable<'_> = said_once.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let scope = Scope::Image(&overridden);
+    Variables { vars: &vars, outside, scope, base: BaseEnv::Refused }.expand_table(&mut table, text)?;
+    let image = convert::identity(&read::<raw::Image>(table, image.span())?)?;
+    check_platform_tables(document, &image)?;
+    Ok(image)
+}
+
+/// `[vars]` of the document or of an override.
+fn vars(document: &DeTable<'_>) -> Result<BTreeMap<String, Var>, Problem> {
+    let Some(vars) = document.get("vars") else { return Ok(BTreeMap::new()) };
+    let table = vars.get_ref().as_table().cloned().unwrap_or_default();
+    for key in table.keys() {
+        let name = key.get_ref().as_ref();
+        if BUILT_IN.contains(&name) {
+            let message = format!("`{name}` is built in and cannot be set");
+            return Err(Problem::new(&key.span(), message).help("choose another name"));
+        }
+        if !template::is_name(name) {
+            let message = format!("\"{}\" is not the name of a variable", escape(name.as_bytes()));
+            return Err(Problem::new(&key.span(), message).help("a name has letters, digits and _, and no digit first"));
+        }
+    }
+    read(table, vars.span())
+}
+
+/// The tables of `[platform."…"]` and their keys.
+fn platform_tables<'a, 'i>(
+    document: &'a DeTable<'i>,
+) -> impl Iterator<Item = (&'a Spanned<toml::de::DeString<'i>>, &'a DeTable<'i>)> {
+    let tables = document.get("platform").and_then(|tables| tables.get_ref().as_table());
+    tables.into_iter().flatten().filter_map(|(key, table)| Some((key, table.get_ref().as_table()?)))
+}
+
+fn check_platform_tables(document: &DeTable<'_>, image: &ImageSpec) -> Result<(), Problem> {
+    let mut seen: Vec<(Platform, Range<usize>)> = Vec::new();
+    for (key, _) in platform_tables(document) {
+        let text = At { value: key.get_ref().to_string(), span: key.span() };
+        let platform = convert::parse_platform(&text)?;
+        if !image.platforms.iter().any(|known| convert::is_same(known, &platform)) {
+            return Err(convert::unknown_platform(&platform, &image.platforms, &text.span));
+        }
+        if let Some((_, first)) = seen.iter().find(|(known, _)| convert::is_same(known, &platform)) {
+            return Err(Problem::new(&text.span, "two tables for one platform").context(first, "the other one"));
+        }
+        seen.push((platform, text.span));
+    }
+    Ok(())
+}
+
+/// Reads a table into its type.
+fn read<T: DeserializeOwned>(table: DeTable<'_>, span: Range<usize>) -> Result<T, Problem> {
+    let value = Spanned::new(span.clone(), DeValue::Table(table));
+    T::deserialize(ValueDeserializer::from(value))
+        .map_err(|error| Problem::new(&error.span().unwrap_or(span), escape(error.message().as_bytes())))
+}
+
+/// The document of one platform, before variables are put in.
+pub(super) struct Merged<'a> {
+    spec: &'a Spec,
+    platform: &'a Platform,
+    document: DeTable<'a>,
+    span: Range<usize>,
+    pub(super) vars: BTreeMap<String, Var>,
+}
+
+impl<'a> Merged<'a> {
+    pub(super) fn new(spec: &'a Spec, platform: &'a Platform) -> Result<Self, Problem> {
+        let parsed = parse_toml(&spec.source.text)?;
+        let span = parsed.span();
+        let mut document = parsed.into_inner();
+        let is_this = |key: &str| key.parse().is_ok_and(|key| convert::is_same(&key, platform));
+        let over = platform_tables(&document).find(|(key, _)| is_this(key.get_ref())).map(|(_, over)| over.clone());
+        document.remove("platform");
+        if let Some(over) = over {
+            document = merge::merge(document, &over)?;
+        }
+        let vars = vars(&document)?;
+        Ok(Self { spec, platform, document, span, vars })
+    }
+
+    fn variables<'b>(&'b self, base: BaseEnv<'b>) -> Variables<'b> {
+        Variables { vars: &self.vars, outside: &self.spec.outside, scope: Scope::Platform(self.platform), base }
+    }
+
+    /// Everything but `[config]`.
+    pub(super) fn platform_spec(&self) -> Result<PlatformSpec, Problem> {
+        let mut document = self.document.clone();
+        for key in ["vars", "config", "env-files"] {
+            document.remove(key);
+        }
+        self.variables(BaseEnv::Refused).expand_table(&mut document, &self.spec.source.text)?;
+        let document = Spanned::new(self.span.clone(), document);
+        // Once more, since a word may have come out of a variable.
+        if let Some(problem) = shape::check(&document).into_iter().next() {
+            return Err(problem);
+        }
+        let document: Document = read(document.into_inner(), self.span.clone())?;
+        let context = Context { source: &self.spec.source, directory: &self.spec.directory };
+        convert::platform(context, &document, &self.spec.image, self.platform)
+    }
+
+    /// `[config]`, with the base's environment.
+    pub(super) fn config_spec(&self, base_env: &[(String, String)]) -> Result<ConfigSpec, Problem> {
+        let (config, span) = self.expanded_config(BaseEnv::Known(base_env))?;
+        convert::config(&read(config, span)?)
+    }
+
+    /// What can be said of `[config]` before the base is known.
+    pub(super) fn check_config(&self) -> Result<(), Problem> {
+        let (config, span) = self.expanded_config(BaseEnv::Unknown)?;
+        let depends_on_base = self.document.get("config").is_some_and(|config| names_base(config.get_ref()));
+        if !depends_on_base {
+            convert::config(&read(config, span)?)?;
+        }
+        Ok(())
+    }
+
+    fn expanded_config(&self, base: BaseEnv<'_>) -> Result<(DeTable<'a>, Range<usize>), Problem> {
+        let Some(config) = self.document.get("config") else { return Ok((DeTable::new(), 0..0)) };
+        let mut table = config.get_ref().as_table().cloned().unwrap_or_default();
+        self.variables(base).expand_table(&mut table, &self.spec.source.text)?;
+        Ok((table, config.span()))
+    }
+
+    /// A problem for each required variable that is unset or empty.
+    pub(super) fn unset_required(&self) -> Vec<Problem> {
+        let variables = self.variables(BaseEnv::Refused);
+        let required = self.vars.iter().filter_map(|(name, var)| match var {
+            Var::Table(table) => Some((name, table.env.as_ref(), table.required.as_ref()?)),
+            Var::Value(_) => None,
+        });
+        let unset = required.filter(|(name, ..)| variables.value(name).is_none_or(|value| value.is_empty()));
+        let problems = unset.map(|(name, env, required)| {
+            let message = match env {
+                Some(env) if env.value != *name => {
+                    format!(
+                        "the required variable `{name}` is not set (in the environment: {})",
+                        escape(env.value.as_bytes())
+                    )
+                }
+                _ => format!("the required variable `{name}` is not set"),
+            };
+            let problem = Problem::new(&required.span, message);
+            if required.value.is_empty() { problem } else { problem.help(escape(required.value.as_bytes())) }
+        });
+        problems.collect()
+    }
+
+    /// The ignore file's name, where its variables are set.
+    pub(super) fn ignore_file_name(&self) -> Option<String> {
+        let image = self.document.get("image")?.get_ref().as_table()?;
+        let Some(named) = image.get("ignore-file") else { return Some(convert::DEFAULT_IGNORE_FILE.to_owned()) };
+        let text = named.get_ref().as_str()?;
+        self.variables(BaseEnv::Refused).expand(text, &named.span(), &self.spec.source.text).ok()
+    }
+}
+
+/// True where a string names a variable of the base.
+fn names_base(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::String(text) => text.contains("${base."),
+        DeValue::Array(items) => items.iter().any(|item| names_base(item.get_ref())),
+        DeValue::Table(table) => table.iter().any(|(_, value)| names_base(value.get_ref())),
+        _ => false,
+    }
+}

@@ -1,0 +1,282 @@
+//! What the names in `${…}` mean, and their values put into the strings of a tree.
+//!
+//! A value from outside (`--set`, the environment, an env-file) is taken as it is; only text of the spec itself is
+//! expanded. Messages name variables and never show what they hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::choice::Var;
+use super::error::Problem;
+use super::raw::VarTable;
+use super::shape::nearest;
+use super::template::{self, Otherwise, Piece};
+use crate::model::{Platform, escape};
+
+/// Names that differ by platform and need no `[vars]`.
+pub(super) const BUILT_IN: [&str; 6] = ["os", "arch", "variant", "machine", "node_arch", "gnu_triplet"];
+
+/// Variables before the platform is known: what the command line, the environment and env-files hand in.
+#[derive(Default, Clone)]
+pub(super) struct Outside {
+    /// `--set`, which goes before everything.
+    pub(super) sets: BTreeMap<String, String>,
+    /// The environment, and env-files below it.
+    pub(super) environment: BTreeMap<String, String>,
+}
+
+/// Most variables that one string may take to be put together: defaults that name each other could otherwise keep the
+/// program busy for ever.
+const MAX_LOOK_UPS: usize = 10_000;
+
+/// Longest string that variables may make, in bytes: far over any path or command, and under what would hurt.
+const MAX_EXPANDED_BYTES: usize = 4 * 1024 * 1024;
+
+/// One string on its way.
+#[derive(Default)]
+struct Walk {
+    /// Variables whose own text is being put together, outermost first.
+    open: Vec<String>,
+    look_ups: usize,
+}
+
+/// For whom variables are looked up.
+pub(super) enum Scope<'a> {
+    /// The image for all its platforms: what differs by platform is refused, built-in names and these.
+    Image(&'a BTreeSet<String>),
+    /// One platform.
+    Platform(&'a Platform),
+}
+
+/// What `${base.NAME}` is.
+#[derive(Clone, Copy)]
+pub(super) enum BaseEnv<'a> {
+    /// An error: it stands outside `[config]`.
+    Refused,
+    /// Not known yet: it gives nothing, so that the rest can be checked.
+    Unknown,
+    /// The base's environment.
+    Known(&'a [(String, String)]),
+}
+
+/// Looks names up.
+pub(super) struct Variables<'a> {
+    pub(super) vars: &'a BTreeMap<String, Var>,
+    pub(super) outside: &'a Outside,
+    pub(super) scope: Scope<'a>,
+    pub(super) base: BaseEnv<'a>,
+}
+
+/// What is wrong with a variable, and where in the string.
+struct Fault {
+    range: Range<usize>,
+    message: String,
+    help: Option<String>,
+}
+
+impl Fault {
+    fn new(range: &Range<usize>, message: impl Into<String>) -> Self {
+        Self { range: range.clone(), message: message.into(), help: None }
+    }
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+impl Variables<'_> {
+    /// Puts variables into all strings of `table`. Keys are left alone, and dates become strings.
+    pub(super) fn expand_table(&self, table: &mut DeTable<'_>, source: &str) -> Result<(), Problem> {
+        let keys: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).collect();
+        for key in keys {
+            if let Some(value) = table.get_mut(key.as_str()) {
+                self.expand_value(value, source)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn expand_value(&self, value: &mut Spanned<DeValue<'_>>, source: &str) -> Result<(), Problem> {
+        let span = value.span();
+        match value.get_mut() {
+            DeValue::String(text) => {
+                if text.contains('$') {
+                    *text = self.expand(text, &span, source)?.into();
+                }
+            }
+            DeValue::Array(items) => items.iter_mut().try_for_each(|item| self.expand_value(item, source))?,
+            DeValue::Table(table) => self.expand_table(table, source)?,
+            DeValue::Datetime(time) => *value.get_mut() = DeValue::String(time.to_string().into()),
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The string at `span` of `source` with variables put in.
+    pub(super) fn expand(&self, text: &str, span: &Range<usize>, source: &str) -> Result<String, Problem> {
+        let expanded = template::parse(text)
+            .map_err(|error| Fault::new(&error.range, error.message).help("a dollar sign before { is written $$"))
+            .and_then(|pieces| self.join(&pieces, &mut Walk::default()));
+        expanded.map_err(|fault| {
+            let problem = Problem::new(&place(text, span, source, &fault.range), fault.message);
+            Problem { help: fault.help, ..problem }
+        })
+    }
+
+    /// The value of a name of `[vars]` or a built-in one, if it has one.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        self.look_up(name, &(0..0), &mut Walk::default()).ok().flatten()
+    }
+
+    fn join(&self, pieces: &[Piece], walk: &mut Walk) -> Result<String, Fault> {
+        let mut joined = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => joined.push_str(text),
+                Piece::Variable { name, otherwise, range } => {
+                    let value = self.variable(name, otherwise, range, walk)?;
+                    if joined.len() + value.len() > MAX_EXPANDED_BYTES {
+                        return Err(Fault::new(range, "variables make this string too long"));
+                    }
+                    joined.push_str(&value);
+                }
+            }
+        }
+        Ok(joined)
+    }
+
+    fn variable(
+        &self,
+        name: &str,
+        otherwise: &Otherwise,
+        range: &Range<usize>,
+        walk: &mut Walk,
+    ) -> Result<String, Fault> {
+        walk.look_ups += 1;
+        if walk.look_ups > MAX_LOOK_UPS {
+            return Err(Fault::new(range, "too many variables are named by variables"));
+        }
+        let value = match name.strip_prefix("base.") {
+            Some(_) if matches!(self.base, BaseEnv::Unknown) => return Ok(String::new()),
+            Some(name) => self.base_value(name, range)?,
+            None => self.look_up(name, range, walk)?,
+        };
+        match (value, otherwise) {
+            (Some(value), Otherwise::Unsaid) => Ok(value),
+            (Some(value), _) if !value.is_empty() => Ok(value),
+            (_, Otherwise::Default(pieces)) => self.join(pieces, walk),
+            (_, Otherwise::Error(pieces)) => {
+                let message = self.join(pieces, walk)?;
+                let fault = Fault::new(range, format!("the variable `{name}` is not set"));
+                Err(if message.is_empty() { fault } else { fault.help(escape(message.as_bytes())) })
+            }
+            (None, Otherwise::Unsaid) => Err(self.unset(name, range)),
+        }
+    }
+
+    fn unset(&self, name: &str, range: &Range<usize>) -> Fault {
+        if let Some(name_in_base) = name.strip_prefix("base.") {
+            return Fault::new(range, format!("the base's environment has no `{name_in_base}`"))
+                .help(format!("write ${{{name}:-default}} if the base may lack it"));
+        }
+        let mut help = String::new();
+        if let Some(Var::Table(VarTable { env: Some(env), .. })) = self.vars.get(name) {
+            let _ = write!(help, "set {} in the environment; ", escape(env.value.as_bytes()));
+        }
+        help.push_str(&container_hint(name));
+        Fault::new(range, format!("the variable `{name}` is used and has neither value nor default")).help(help)
+    }
+
+    fn base_value(&self, name: &str, range: &Range<usize>) -> Result<Option<String>, Fault> {
+        match self.base {
+            BaseEnv::Refused => Err(Fault::new(range, format!("`${{base.{name}}}` stands outside `[config]`"))
+                .help("the base's environment can be used in the values of [config] alone")),
+            BaseEnv::Unknown => Ok(None),
+            BaseEnv::Known(pairs) => {
+                Ok(pairs.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone()))
+            }
+        }
+    }
+
+    fn look_up(&self, name: &str, range: &Range<usize>, walk: &mut Walk) -> Result<Option<String>, Fault> {
+        if BUILT_IN.contains(&name) {
+            return self.built_in(name, range).map(Some);
+        }
+        if let Scope::Image(overridden) = &self.scope
+            && overridden.contains(name)
+        {
+            return Err(differs(name, range));
+        }
+        let Some(var) = self.vars.get(name) else { return Err(self.unknown(name, range)) };
+        let set = self.outside.sets.get(name);
+        let (env, own) = match var {
+            Var::Value(text) => {
+                return set.map_or_else(|| self.own_text(name, text, range, walk), |set| Ok(set.clone())).map(Some);
+            }
+            Var::Table(table) => (table.env.as_ref(), table.default.as_ref()),
+        };
+        let given = set.or_else(|| self.outside.environment.get(&env?.value));
+        match (given, own) {
+            (Some(given), _) if !given.is_empty() => Ok(Some(given.clone())),
+            (_, Some(default)) => self.own_text(name, &default.value, range, walk).map(Some),
+            (given, None) => Ok(given.cloned()),
+        }
+    }
+
+    /// A text of `[vars]`, which may name other variables; the fault is told where the variable was used.
+    fn own_text(&self, name: &str, text: &str, range: &Range<usize>, walk: &mut Walk) -> Result<String, Fault> {
+        if walk.open.iter().any(|known| known == name) {
+            let chain = walk.open.join(" -> ");
+            return Err(Fault::new(range, format!("the variable `{name}` names itself: {chain} -> {name}")));
+        }
+        walk.open.push(name.to_owned());
+        let expanded = template::parse(text)
+            .map_err(|error| Fault::new(range, format!("in the variable `{name}`: {}", error.message)))
+            .and_then(|pieces| self.join(&pieces, walk))
+            .map_err(|fault| Fault { range: range.clone(), ..fault });
+        walk.open.pop();
+        expanded
+    }
+
+    fn built_in(&self, name: &str, range: &Range<usize>) -> Result<String, Fault> {
+        let Scope::Platform(platform) = &self.scope else { return Err(differs(name, range)) };
+        Ok(match name {
+            "os" => platform.os.clone(),
+            "arch" => platform.architecture.clone(),
+            "variant" => platform.variant.clone().unwrap_or_default(),
+            "machine" => platform.machine().to_owned(),
+            "node_arch" => platform.node_arch().to_owned(),
+            _ => platform.gnu_triplet(),
+        })
+    }
+
+    fn unknown(&self, name: &str, range: &Range<usize>) -> Fault {
+        let known = self.vars.keys().map(String::as_str).chain(BUILT_IN);
+        let help = match nearest(name, known) {
+            Some(near) => format!("did you mean ${{{near}}}? {}", container_hint(name)),
+            None => format!("add it to [vars]; {}", container_hint(name)),
+        };
+        Fault::new(range, format!("unknown variable `{name}`")).help(help)
+    }
+}
+
+fn container_hint(name: &str) -> String {
+    format!("a variable of the container is written $${{{name}}}")
+}
+
+fn differs(name: &str, range: &Range<usize>) -> Fault {
+    Fault::new(range, format!("the variable `{name}` differs by platform, and this is said once for all platforms"))
+}
+
+/// Where a part of a string stands in the text: exactly, where the literal is written without escapes, else the whole.
+fn place(text: &str, span: &Range<usize>, source: &str, range: &Range<usize>) -> Range<usize> {
+    let literal = source.get(span.clone()).unwrap_or_default();
+    let quoted = literal.get(1..literal.len().saturating_sub(1));
+    if quoted == Some(text) {
+        return span.start + 1 + range.start..span.start + 1 + range.end;
+    }
+    span.clone()
+}
