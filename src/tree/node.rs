@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::resolve::{ResolveError, walk};
 use crate::model::EntryPath;
 
 /// Extended attributes by full name.
@@ -34,7 +35,8 @@ pub enum NodeKind {
         size_bytes: u64,
         /// The layer whose stream holds the content, from 0 for the lowest.
         layer: u32,
-        /// The path under which that layer holds the content, where it is another: a hard link's target.
+        /// The path under which that layer holds the content, where it is another than the node's: a hard link's
+        /// target, or an entry that came through a symbolic link of the way.
         stored_at: Option<Box<EntryPath>>,
     },
     /// A symbolic link.
@@ -50,6 +52,15 @@ impl Node {
     /// A directory as it is made where nothing says otherwise: 0755, 0:0.
     pub fn plain_directory() -> Self {
         Self { kind: NodeKind::Directory, mode: 0o755, uid: 0, gid: 0, xattrs: None }
+    }
+
+    /// Where the content of a regular file lies, for a node that stands at `path`: the layer, from 0 for the lowest, and
+    /// the path under which that layer's stream has it. `None` for anything but a regular file.
+    pub fn content_at<'a>(&'a self, path: &'a EntryPath) -> Option<(u32, &'a EntryPath)> {
+        match &self.kind {
+            NodeKind::File { layer, stored_at, .. } => Some((*layer, stored_at.as_deref().unwrap_or(path))),
+            _ => None,
+        }
     }
 
     /// True for a directory.
@@ -90,6 +101,17 @@ impl Tree {
         below(&self.nodes, path)
     }
 
+    /// Where a path leads as the system would see it inside the image: links on the way are followed, rooted in the
+    /// image. The last component is not followed. Components that do not exist stay as they are.
+    pub fn resolve_parent(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
+        walk(|at| self.node(at), path, false)
+    }
+
+    /// As [`Tree::resolve_parent`], with the last component followed too.
+    pub fn resolve(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
+        walk(|at| self.node(at), path, true)
+    }
+
     /// Puts a node at a path, in place of what stands there. Nodes below a directory that becomes something else go.
     pub fn insert(&mut self, path: EntryPath, node: Node) {
         if !node.is_directory() {
@@ -101,6 +123,11 @@ impl Tree {
     /// Takes the node at a path away, and all below it.
     pub fn remove(&mut self, path: &EntryPath) {
         self.remove_below(path);
+        self.nodes.remove(path);
+    }
+
+    /// Takes the node at a path away, and leaves what is below it; the caller sees to that.
+    pub(super) fn remove_alone(&mut self, path: &EntryPath) {
         self.nodes.remove(path);
     }
 

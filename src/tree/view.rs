@@ -3,38 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::node::{Node, NodeKind, Tree, below};
+use super::node::{Node, Tree, below};
+use super::resolve::{ResolveError, walk};
 use crate::model::EntryPath;
-
-/// Links that are followed on the way to one path: Linux's own limit (MAXSYMLINKS).
-pub const MAX_LINKS: usize = 40;
-
-/// A path that leads nowhere.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ResolveError {
-    /// More links on the way than the system follows.
-    #[error("{path} goes through more than {MAX_LINKS} symbolic links, {link} among them")]
-    Loop {
-        /// The path that was asked for.
-        path: EntryPath,
-        /// A link on the way.
-        link: EntryPath,
-    },
-    /// A component on the way is a file.
-    #[error("{path} goes through {file}, which is not a directory")]
-    NotADirectory {
-        /// The path that was asked for.
-        path: EntryPath,
-        /// What is not a directory.
-        file: EntryPath,
-    },
-    /// Links on the way make the path longer than any system accepts.
-    #[error("{path} becomes too long where its symbolic links are followed")]
-    TooLong {
-        /// The path that was asked for.
-        path: EntryPath,
-    },
-}
 
 /// The image so far: a base's tree, and the changes of the layers above it.
 #[derive(Debug, Clone)]
@@ -112,58 +83,18 @@ impl View {
     /// image, and `..` of link targets never leaves the root. The last component is not followed. Components that do not
     /// exist stay as they are.
     pub fn resolve_parent(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
-        self.walk(path, false)
+        walk(|at| self.node(at), path, false)
     }
 
     /// As [`View::resolve_parent`], with the last component followed too.
     pub fn resolve(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
-        self.walk(path, true)
+        walk(|at| self.node(at), path, true)
     }
-
-    fn walk(&self, path: &EntryPath, follow_last: bool) -> Result<EntryPath, ResolveError> {
-        // Components still to go, the next one last.
-        let mut todo: Vec<Vec<u8>> = path.components().map(<[u8]>::to_vec).collect();
-        todo.reverse();
-        let mut here: Vec<Vec<u8>> = Vec::new();
-        let mut links = 0;
-        while let Some(component) = todo.pop() {
-            match &component[..] {
-                b"" | b"." => continue,
-                b".." => {
-                    here.pop();
-                    continue;
-                }
-                _ => here.push(component),
-            }
-            let at = joined(path, &here)?;
-            match self.node(&at).map(|node| &node.kind) {
-                Some(NodeKind::Symlink { target }) if follow_last || !todo.is_empty() => {
-                    links += 1;
-                    if links > MAX_LINKS {
-                        return Err(ResolveError::Loop { path: path.clone(), link: at });
-                    }
-                    here.pop();
-                    if target.first() == Some(&b'/') {
-                        here.clear();
-                    }
-                    todo.extend(target.rsplit(|byte| *byte == b'/').map(<[u8]>::to_vec));
-                }
-                Some(NodeKind::File { .. } | NodeKind::Special) if !todo.is_empty() => {
-                    return Err(ResolveError::NotADirectory { path: path.clone(), file: at });
-                }
-                _ => {}
-            }
-        }
-        joined(path, &here)
-    }
-}
-
-fn joined(asked: &EntryPath, components: &[Vec<u8>]) -> Result<EntryPath, ResolveError> {
-    EntryPath::new(&components.join(&b'/')).map_err(|_| ResolveError::TooLong { path: asked.clone() })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::NodeKind;
     use super::*;
 
     fn path(text: &str) -> EntryPath {

@@ -1,0 +1,222 @@
+//! What can be wrong with a layer's stream, and what can go wrong while one is read.
+
+use std::io;
+
+use super::resolve::ResolveError;
+use crate::compress::CompressError;
+use crate::model::{Class, Diagnose, DiffId, Digest, EntryPath, EntryPathError, escape};
+use crate::store::{Side, StoreError};
+
+/// A layer's tar stream that cannot be read or applied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// The stream ends inside an entry, or without an end marker.
+    #[error("the tar stream is cut short after {position_bytes} bytes")]
+    Truncated {
+        /// How many bytes there are.
+        position_bytes: u64,
+    },
+    /// Something in the stream is not as the standard says.
+    #[error("{what} is malformed: {reason}")]
+    Malformed {
+        /// What: `a header`, `an extended header`.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// One entry cannot stand in an image.
+    #[error("the entry \"{}\" cannot be applied: {reason}", escape(.name))]
+    Entry {
+        /// Its name, as it is stored.
+        name: Vec<u8>,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A name leaves the image, or is too long.
+    #[error("an entry has a name that no image can have")]
+    Name(#[source] EntryPathError),
+    /// An entry's path, or a hard link's target, leads nowhere.
+    #[error("the entry \"{}\" cannot be placed", escape(.name))]
+    Place {
+        /// The entry's name, as it is stored.
+        name: Vec<u8>,
+        /// Where the way ends.
+        #[source]
+        cause: ResolveError,
+    },
+    /// A hard link to nothing, or to a directory.
+    #[error("the hard link {path} points to {target}, which is no file of the image")]
+    HardLink {
+        /// The link.
+        path: EntryPath,
+        /// Its target.
+        target: EntryPath,
+    },
+    /// More of something than any image needs, or this program grants.
+    #[error("{what}: over the limit of {limit}")]
+    OverLimit {
+        /// What, with its unit.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// The stream could not be read.
+    #[error("reading the tar stream")]
+    Read(#[source] io::Error),
+    /// A temporary file could not be made, written or read.
+    #[error("{action} a temporary file")]
+    Scratch {
+        /// What was being done, in the -ing form.
+        action: &'static str,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// What was done with an entry's content failed.
+    #[error("handing on the content of {path}")]
+    Sink {
+        /// The entry.
+        path: EntryPath,
+        /// What went wrong.
+        #[source]
+        cause: io::Error,
+    },
+    /// A path that an image's layer should hold is not there.
+    #[error("the layer has no regular file {path}")]
+    NotThere {
+        /// The path.
+        path: EntryPath,
+    },
+}
+
+impl LayerError {
+    /// True where the stream itself is at fault.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Read(cause) => CompressError::of(cause).is_some(),
+            Self::Scratch { .. } | Self::Sink { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+impl From<io::Error> for LayerError {
+    /// Takes back a [`LayerError`] that went through a reader.
+    fn from(cause: io::Error) -> Self {
+        if cause.get_ref().is_some_and(|inner| inner.is::<Self>()) {
+            let inner = cause.into_inner().and_then(|inner| inner.downcast::<Self>().ok());
+            return inner.map_or_else(|| Self::Read(io::Error::other("an error without a cause")), |inner| *inner);
+        }
+        Self::Read(cause)
+    }
+}
+
+impl From<LayerError> for io::Error {
+    fn from(error: LayerError) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+/// A failure to read what an image's layers hold.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TreeError {
+    /// The layer could not be opened, or does not have its digest and size.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A layer that must not be passed on, which registries therefore do not hold.
+    #[error("the layer {digest} may not be distributed, and {place} does not have it")]
+    Foreign {
+        /// Digest of the layer.
+        digest: Digest,
+        /// Where it was looked for.
+        place: String,
+        /// What the source said.
+        #[source]
+        cause: StoreError,
+    },
+    /// A layer cannot be read.
+    #[error("the layer {digest} of {place} cannot be read")]
+    Layer {
+        /// Digest of the layer.
+        digest: Digest,
+        /// Where it was read.
+        place: String,
+        /// Whose damage it is, where it is damage.
+        side: Side,
+        /// What is wrong with it.
+        #[source]
+        cause: LayerError,
+    },
+    /// The uncompressed layer is another than the config says.
+    #[error("the layer {digest} of {place} has the diff id {actual}, but the config says {expected}")]
+    DiffId {
+        /// Digest of the layer.
+        digest: Digest,
+        /// Where it was read.
+        place: String,
+        /// Whose damage it is.
+        side: Side,
+        /// What the config says.
+        expected: DiffId,
+        /// What the stream has.
+        actual: DiffId,
+    },
+    /// A layer is asked for that the image does not have.
+    #[error("the image has {layers} layers, and none with the number {layer}")]
+    NoSuchLayer {
+        /// The number that was asked for, from 0.
+        layer: u32,
+        /// How many there are.
+        layers: usize,
+    },
+    /// A temporary file could not be made.
+    #[error("making a temporary file in {}", escape(.folder.as_bytes()))]
+    Scratch {
+        /// The folder.
+        folder: String,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// Facts that were stored cannot be read back; they can be read from the base anew.
+    #[error("stored facts cannot be used: {reason}")]
+    Encoding {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl Diagnose for TreeError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Store(error) => error.class(),
+            Self::Foreign { .. } => Class::NotFound,
+            Self::Layer { side, cause, .. } if cause.is_damage() => damage_class(*side),
+            Self::DiffId { side, .. } => damage_class(*side),
+            Self::Layer { .. } | Self::NoSuchLayer { .. } | Self::Scratch { .. } | Self::Encoding { .. } => Class::Here,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.help(),
+            Self::Foreign { .. } => Some("choose a base whose layers are all in its registry".to_owned()),
+            Self::Layer { cause: LayerError::Read(cause), .. } => {
+                CompressError::of(cause).and_then(CompressError::help).map(str::to_owned)
+            }
+            Self::Layer { cause: LayerError::Scratch { .. }, .. } | Self::Scratch { .. } => {
+                Some("see that the folder for temporary files can be written to, and has room".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn damage_class(side: Side) -> Class {
+    match side {
+        Side::Local => Class::Input,
+        Side::Remote => Class::OtherSide,
+    }
+}

@@ -1,0 +1,278 @@
+//! Layers applied to a tree, lowest first (image-spec, layer.md), as containerd applies them: where the standard is
+//! silent, the tree is what a container would see.
+//!
+//! Content is never kept: it passes by once, and a node remembers in which layer and under which path it lies.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use super::entries::{Entries, RawEntry, RawKind};
+use super::error::LayerError;
+use super::node::{Node, NodeKind, Tree};
+use super::resolve::ResolveError;
+use crate::model::EntryPath;
+
+/// Greatest number of nodes in an image, and of entries in all its layers: bounds memory at about 2 GiB. The largest
+/// images in the wild hold some hundred thousand.
+pub const MAX_NODES: u64 = 4_000_000;
+
+/// Greatest size of all names, link targets and extended attributes of an image together, in bytes: with
+/// [`MAX_NODES`] entries that is 256 bytes each.
+pub const MAX_TEXT_BYTES: u64 = 1024 * 1024 * 1024;
+
+const WHITEOUT_PREFIX: &[u8] = b".wh.";
+const WHITEOUT_OPAQUE: &[u8] = b".wh..wh..opq";
+/// Reserved by AUFS for what it keeps about a layer; never part of the image.
+const WHITEOUT_META_PREFIX: &[u8] = b".wh..wh.";
+
+/// Called with each regular file that a layer holds: where it stands in the image, its node, and its content.
+pub type Visit<'a> = dyn FnMut(&EntryPath, &Node, &mut dyn Read) -> Result<(), LayerError> + 'a;
+
+/// Builds the tree of an image from its layers, lowest first.
+#[derive(Debug, Default)]
+pub struct TreeBuilder {
+    tree: Tree,
+    entry_count: u64,
+    text_bytes: u64,
+}
+
+/// What is known while one layer is applied.
+#[derive(Default)]
+struct LayerState {
+    number: u32,
+    /// What this layer has put into the image: whiteouts do not act on it.
+    written: BTreeSet<EntryPath>,
+    /// Stored paths that nodes of other paths refer to: they must keep their meaning.
+    referred: BTreeSet<EntryPath>,
+}
+
+/// What an entry's name says.
+#[derive(PartialEq, Eq)]
+enum Meaning {
+    Entry,
+    /// Hides what the layers below have under this name in the same directory.
+    Whiteout(Vec<u8>),
+    /// Hides what the layers below have in the same directory.
+    Opaque,
+    Ignored,
+}
+
+impl TreeBuilder {
+    /// An empty tree.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tree so far.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The tree of all layers that were applied.
+    pub fn finish(self) -> Tree {
+        self.tree
+    }
+
+    /// Applies the next layer: `reader` gives its uncompressed tar stream, `layer_index` is its number, from 0 for the
+    /// lowest. `visit` sees each regular file of the layer in the order of the stream, those too that another entry of
+    /// the layer replaces later. What follows the end marker is left in the reader.
+    ///
+    /// # Errors
+    /// Those of the stream, and those of `visit`. The tree is of no use afterwards.
+    pub fn apply_layer(
+        &mut self,
+        reader: impl Read,
+        layer_index: u32,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), LayerError> {
+        let mut state = LayerState { number: layer_index, ..LayerState::default() };
+        let mut entries = Entries::new(reader);
+        while let Some(entry) = entries.next()? {
+            let stored = EntryPath::new(&entry.name).map_err(LayerError::Name)?;
+            self.count(&entry)?;
+            let meaning = meaning(&entry, &stored)?;
+            if meaning == Meaning::Ignored {
+                continue;
+            }
+            let path = self.place(&entry, &stored, &mut state)?;
+            let parent = path.parent().unwrap_or_default();
+            match meaning {
+                Meaning::Opaque => self.hide_below(&parent, &mut state)?,
+                Meaning::Whiteout(name) => {
+                    let hidden = parent.join(&name).map_err(LayerError::Name)?;
+                    self.hide(&hidden, &mut state)?;
+                }
+                _ => self.apply_entry(entry, &stored, path, &mut state, &mut entries.content(), visit)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, entry: &RawEntry) -> Result<(), LayerError> {
+        self.entry_count += 1;
+        let xattrs = entry.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.text_bytes += (entry.name.len() + entry.link.len() + xattrs) as u64;
+        if self.entry_count > MAX_NODES {
+            return Err(LayerError::OverLimit { what: "the entries of an image", limit: MAX_NODES });
+        }
+        if self.text_bytes > MAX_TEXT_BYTES {
+            let what = "the names and attributes of an image, in bytes";
+            return Err(LayerError::OverLimit { what, limit: MAX_TEXT_BYTES });
+        }
+        Ok(())
+    }
+
+    fn apply_entry(
+        &mut self,
+        entry: RawEntry,
+        stored: &EntryPath,
+        path: EntryPath,
+        state: &mut LayerState,
+        content: &mut dyn Read,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), LayerError> {
+        if stored.is_root() && entry.kind != RawKind::Directory {
+            return Err(LayerError::Entry { name: entry.name, reason: "the root of an image is a directory" });
+        }
+        let has_content = entry.kind == RawKind::File;
+        let node = self.node(entry, stored, &path, state)?;
+        if has_content {
+            visit(&path, &node, content)?;
+        }
+        self.insert(path, node, state)
+    }
+
+    /// Where an entry goes: links on the way are followed, and what is lacking of the way is made. A file on the way
+    /// gives way to a directory, as it does where layers are laid over each other.
+    fn place(&mut self, entry: &RawEntry, stored: &EntryPath, state: &mut LayerState) -> Result<EntryPath, LayerError> {
+        let path = loop {
+            match self.tree.resolve_parent(stored) {
+                Ok(path) => break path,
+                Err(ResolveError::NotADirectory { file, .. }) if stored != &file && stored.starts_with(&file) => {
+                    self.tree.remove(&file);
+                }
+                Err(cause) => return Err(LayerError::Place { name: entry.name.clone(), cause }),
+            }
+        };
+        self.make_parents(&path, state)?;
+        Ok(path)
+    }
+
+    /// Makes the directories above a path that are lacking, as the runtimes do.
+    fn make_parents(&mut self, path: &EntryPath, state: &mut LayerState) -> Result<(), LayerError> {
+        let mut lacking = Vec::new();
+        let mut parent = path.parent();
+        while let Some(directory) = parent.filter(|directory| !directory.is_root()) {
+            if self.tree.node(&directory).is_some() {
+                break;
+            }
+            parent = directory.parent();
+            lacking.push(directory);
+        }
+        lacking.into_iter().rev().try_for_each(|directory| self.insert(directory, Node::plain_directory(), state))
+    }
+
+    fn node(
+        &self,
+        entry: RawEntry,
+        stored: &EntryPath,
+        path: &EntryPath,
+        state: &mut LayerState,
+    ) -> Result<Node, LayerError> {
+        let kind = match entry.kind {
+            RawKind::HardLink => return self.hard_link(&entry, path, state),
+            RawKind::Directory => NodeKind::Directory,
+            RawKind::Special => NodeKind::Special,
+            RawKind::Symlink if entry.link.is_empty() || entry.link.contains(&0) => {
+                return Err(LayerError::Entry { name: entry.name, reason: "it is a symbolic link to no path" });
+            }
+            RawKind::Symlink => NodeKind::Symlink { target: entry.link.into() },
+            RawKind::File => {
+                if state.referred.contains(stored) {
+                    let reason = "the layer holds it twice, and a link means the first one";
+                    return Err(LayerError::Entry { name: entry.name, reason });
+                }
+                let stored_at = (stored != path).then(|| Box::new(stored.clone()));
+                if stored_at.is_some() {
+                    state.referred.insert(stored.clone());
+                }
+                NodeKind::File { size_bytes: entry.size_bytes, layer: state.number, stored_at }
+            }
+        };
+        let xattrs = (!entry.xattrs.is_empty()).then(|| Box::new(entry.xattrs));
+        Ok(Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs })
+    }
+
+    /// A hard link is what its target is; what its own header says of mode and owner is the same or wrong.
+    fn hard_link(&self, entry: &RawEntry, path: &EntryPath, state: &mut LayerState) -> Result<Node, LayerError> {
+        let target = EntryPath::new(&entry.link).map_err(LayerError::Name)?;
+        let place = |cause| LayerError::Place { name: entry.name.clone(), cause };
+        let at = self.tree.resolve_parent(&target).map_err(place)?;
+        let mut node = match self.tree.node(&at) {
+            Some(node) if !node.is_directory() => node.clone(),
+            _ => return Err(LayerError::HardLink { path: path.clone(), target }),
+        };
+        if let NodeKind::File { layer, stored_at, .. } = &mut node.kind {
+            let stored = stored_at.take().map_or(at, |stored| *stored);
+            if *layer == state.number {
+                state.referred.insert(stored.clone());
+            }
+            *stored_at = (stored != *path).then(|| Box::new(stored));
+        }
+        Ok(node)
+    }
+
+    fn insert(&mut self, path: EntryPath, node: Node, state: &mut LayerState) -> Result<(), LayerError> {
+        state.written.insert(path.clone());
+        self.tree.insert(path, node);
+        if self.tree.len() as u64 > MAX_NODES {
+            return Err(LayerError::OverLimit { what: "the nodes of an image", limit: MAX_NODES });
+        }
+        Ok(())
+    }
+
+    /// A whiteout: takes away what the layers below have at a path and below it.
+    fn hide(&mut self, path: &EntryPath, state: &mut LayerState) -> Result<(), LayerError> {
+        if !state.written.contains(path) {
+            self.tree.remove_alone(path);
+        }
+        self.hide_below(path, state)
+    }
+
+    /// An opaque whiteout: takes away what the layers below have below a path. What this layer has put there stays, and
+    /// where its directory was one of the layers below, in a new one.
+    fn hide_below(&mut self, path: &EntryPath, state: &mut LayerState) -> Result<(), LayerError> {
+        let below = self.tree.below(path).map(|(path, _)| path.clone());
+        let (kept, doomed): (Vec<_>, Vec<_>) = below.partition(|path| state.written.contains(path));
+        for path in doomed {
+            self.tree.remove_alone(&path);
+        }
+        kept.iter().try_for_each(|path| self.make_parents(path, state))
+    }
+}
+
+fn meaning(entry: &RawEntry, stored: &EntryPath) -> Result<Meaning, LayerError> {
+    let invalid = |reason| LayerError::Entry { name: entry.name.clone(), reason };
+    let Some(parent) = stored.parent() else { return Ok(Meaning::Entry) };
+    if parent.components().any(|component| component.starts_with(WHITEOUT_META_PREFIX)) {
+        return Ok(Meaning::Ignored);
+    }
+    if parent.components().any(|component| component.starts_with(WHITEOUT_PREFIX)) {
+        return Err(invalid("a whiteout is no directory"));
+    }
+    let name = stored.file_name();
+    if name == WHITEOUT_OPAQUE {
+        return Ok(Meaning::Opaque);
+    }
+    if name.starts_with(WHITEOUT_META_PREFIX) {
+        return Ok(Meaning::Ignored);
+    }
+    match name.strip_prefix(WHITEOUT_PREFIX) {
+        None => Ok(Meaning::Entry),
+        Some(b"" | b"." | b"..") => Err(invalid("a whiteout names what it hides")),
+        Some(hidden) => Ok(Meaning::Whiteout(hidden.to_vec())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Layers made in memory, for the tests of this module.
+
+use tar::{Builder, EntryType, Header};
+
+use super::{Node, NodeKind, Tree, TreeBuilder};
+use crate::model::EntryPath;
+
+pub(super) fn path(text: &str) -> EntryPath {
+    EntryPath::new(text.as_bytes()).unwrap()
+}
+
+/// A tar stream that is being written.
+pub(super) struct LayerTar {
+    builder: Builder<Vec<u8>>,
+}
+
+impl LayerTar {
+    pub(super) fn new() -> Self {
+        Self { builder: Builder::new(Vec::new()) }
+    }
+
+    /// An entry with exactly these fields; the name is not cleaned.
+    pub(super) fn raw(mut self, kind: EntryType, name: &[u8], mode: u32, link: &[u8], data: &[u8]) -> Self {
+        let mut header = Header::new_ustar();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name);
+        header.as_old_mut().linkname[..link.len()].copy_from_slice(link);
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(1000);
+        header.set_gid(100);
+        header.set_size(data.len() as u64);
+        header.set_cksum();
+        self.builder.append(&header, data).unwrap();
+        self
+    }
+
+    pub(super) fn directory(self, name: &str, mode: u32) -> Self {
+        self.raw(EntryType::Directory, name.as_bytes(), mode, b"", b"")
+    }
+
+    pub(super) fn file(self, name: &str, data: &[u8]) -> Self {
+        self.raw(EntryType::Regular, name.as_bytes(), 0o644, b"", data)
+    }
+
+    pub(super) fn program(self, name: &str, data: &[u8]) -> Self {
+        self.raw(EntryType::Regular, name.as_bytes(), 0o755, b"", data)
+    }
+
+    pub(super) fn symlink(self, name: &str, target: &str) -> Self {
+        self.raw(EntryType::Symlink, name.as_bytes(), 0o777, target.as_bytes(), b"")
+    }
+
+    pub(super) fn hard_link(self, name: &str, target: &str) -> Self {
+        self.raw(EntryType::Link, name.as_bytes(), 0o644, target.as_bytes(), b"")
+    }
+
+    /// Records for the entry that follows.
+    pub(super) fn pax(mut self, records: &[(&str, &[u8])]) -> Self {
+        self.builder.append_pax_extensions(records.iter().copied()).unwrap();
+        self
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.builder.into_inner().unwrap()
+    }
+}
+
+/// The tree of these layers, lowest first.
+pub(super) fn tree_of(layers: &[Vec<u8>]) -> Result<Tree, super::LayerError> {
+    let mut builder = TreeBuilder::new();
+    for (index, layer) in layers.iter().enumerate() {
+        builder.apply_layer(&layer[..], index as u32, &mut |_, _, _| Ok(()))?;
+    }
+    Ok(builder.finish())
+}
+
+/// A line for each node: mode, path, and what it is.
+pub(super) fn listing(tree: &Tree) -> Vec<String> {
+    let line = |(path, node): (&EntryPath, &Node)| {
+        let kind = match &node.kind {
+            NodeKind::Directory => "/".to_owned(),
+            NodeKind::Special => " special".to_owned(),
+            NodeKind::Symlink { target } => format!(" -> {}", target.escape_ascii()),
+            NodeKind::File { size_bytes, layer, stored_at: None } => format!(" {size_bytes} in {layer}"),
+            NodeKind::File { size_bytes, layer, stored_at: Some(at) } => format!(" {size_bytes} in {layer} at {at}"),
+        };
+        format!("{:o} {path}{kind}", node.mode)
+    };
+    tree.nodes().map(line).collect()
+}
