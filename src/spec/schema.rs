@@ -61,6 +61,8 @@ pub struct PlatformSpec {
     pub groups: Vec<Group>,
     /// Directories to be made or changed.
     pub dirs: Vec<DirSpec>,
+    /// How the layer of users, groups and directories is compressed: what `[image]` says.
+    pub compression: Compression,
     /// Layers of this platform, lowest first: those whose `platforms` leave this one out are not here.
     pub layers: Vec<LayerSpec>,
     /// `[check]`, for the check.

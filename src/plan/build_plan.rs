@@ -1,0 +1,240 @@
+//! From input to plan: the layer `filesystem`, then the layers of the spec, each on the image so far.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::error::PlanError;
+use super::filesystem::{self, AccountFiles};
+use super::{config, sources};
+use crate::model::{
+    Compression, Descriptor, Digest, Entry, EntryPath, Family, Image, LayerPlan, Listing, Platform, escape,
+};
+use crate::spec::{ConfigSpec, LayerSpec, PlatformSpec};
+use crate::tree::{Tree, View};
+
+/// A base image of one platform, and its facts as far as a plan needs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseImage {
+    /// Its manifest and config.
+    pub image: Image,
+    /// For a base from a registry: the full reference, as the spec writes it.
+    pub name: Option<String>,
+    /// Digest of the index that the reference names; `None` where it names a single manifest.
+    pub index: Option<Digest>,
+    /// Its file tree.
+    pub tree: Arc<Tree>,
+    /// Content of `/etc/passwd`, links followed; empty where there is none.
+    pub passwd: Bytes,
+    /// Content of `/etc/group`, links followed; empty where there is none.
+    pub group: Bytes,
+}
+
+impl BaseImage {
+    /// Digest of what the reference names: the index, else the manifest.
+    pub fn reference_digest(&self) -> Digest {
+        self.index.unwrap_or(self.image.manifest().descriptor().digest)
+    }
+}
+
+/// Everything that one platform's plan depends on.
+#[derive(Debug, Clone)]
+pub struct PlanInput {
+    /// What the spec says for the platform.
+    pub platform_spec: PlatformSpec,
+    /// Its `[config]`, with the variables of the base put in.
+    pub config: ConfigSpec,
+    /// The base; `None` for `scratch`.
+    pub base: Option<Arc<BaseImage>>,
+    /// For each layer of the spec, and in it for each `files` entry, what that names, filtered.
+    pub listings: Vec<Vec<Listing>>,
+    /// The family of the manifest.
+    pub family: Family,
+    /// Time of the image and of its history, in seconds since 1970.
+    pub created_s: i64,
+}
+
+/// What will be built for one platform: nothing is left to decide, and nothing is read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildPlan {
+    /// The platform, as the spec writes it.
+    pub platform: Platform,
+    /// The base; `None` for `scratch`.
+    pub base: Option<Arc<BaseImage>>,
+    /// The layers above the base, lowest first; layers without entries are left out.
+    pub layers: Vec<LayerPlan>,
+    /// The config, as far as it does not depend on the packed layers.
+    pub config: ConfigPlan,
+    /// What the spec says in `annotations`: those of the manifest, without the base's.
+    pub annotations: BTreeMap<String, String>,
+    /// The family of the manifest.
+    pub family: Family,
+    /// Limit of the compressed size, in bytes, base included.
+    pub max_size_bytes: Option<u64>,
+    /// What the user should know and need not act on.
+    pub warnings: Vec<String>,
+}
+
+/// The config of an image without its layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigPlan {
+    /// The table `config`: the base's, with what the spec changes.
+    pub execution: Map<String, Value>,
+    /// `created` of the image and of its own history, by RFC 3339.
+    pub created: String,
+}
+
+/// Plans one platform. Layers are in the spec's order above a layer `filesystem`, which stands first where users,
+/// groups, directories or the working directory must be made.
+///
+/// Errors name the layer, the path and where both sides of a contradiction come from.
+pub fn plan(input: PlanInput) -> Result<BuildPlan, PlanError> {
+    let PlanInput { platform_spec: spec, config, base, listings, family, created_s } = input;
+    check_counts(&spec, &listings)?;
+    check_family(&spec, base.as_deref(), family)?;
+    let mut warnings = foreign_layers(base.as_deref());
+    let workdir = config.workdir.clone();
+    let config = config::merge(config, base.as_ref().map(|base| &base.image), created_s, &mut warnings)?;
+    let layers = plan_layers(&spec, base.as_deref(), listings, workdir.as_deref(), &mut warnings)?;
+    Ok(BuildPlan {
+        platform: spec.platform,
+        base,
+        layers,
+        config,
+        annotations: spec.annotations,
+        family,
+        max_size_bytes: spec.max_size_bytes,
+        warnings,
+    })
+}
+
+fn plan_layers(
+    spec: &PlatformSpec,
+    base: Option<&BaseImage>,
+    listings: Vec<Vec<Listing>>,
+    workdir: Option<&str>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<LayerPlan>, PlanError> {
+    let tree = base.map(|base| base.tree.clone()).unwrap_or_default();
+    let files = AccountFiles::new(spec, base)?;
+    let mut view = View::new(tree.clone());
+    let mut first = filesystem::entries(&mut view, spec, &files, None)?;
+    let mut layers = Vec::with_capacity(spec.layers.len() + 1);
+    for (layer, listings) in spec.layers.iter().zip(listings) {
+        let entries = sources::layer_entries(&mut view, layer, listings, &files.accounts)?;
+        if entries.is_empty() {
+            let name = escape(layer.name.as_bytes());
+            warnings.push(format!("layer \"{name}\" has no entries and is left out"));
+        } else {
+            layers.push(spec_layer(layer, entries, spec.mtime_s));
+        }
+    }
+    // Only now is it known that no layer provides it. It is made below them all the same, since their own parents are
+    // written above it.
+    if let Some(path) = lacking_workdir(&view, workdir)? {
+        first = filesystem::entries(&mut View::new(tree), spec, &files, Some(&path))?;
+    }
+    if !first.is_empty() {
+        layers.insert(0, filesystem_layer(first, spec));
+    }
+    Ok(layers)
+}
+
+fn spec_layer(layer: &LayerSpec, entries: Vec<Entry>, mtime_s: i64) -> LayerPlan {
+    LayerPlan {
+        name: layer.name.clone(),
+        entries,
+        mtime_s,
+        compression: layer.compression,
+        annotations: layer.annotations.clone(),
+    }
+}
+
+fn filesystem_layer(entries: Vec<Entry>, spec: &PlatformSpec) -> LayerPlan {
+    LayerPlan {
+        name: filesystem::NAME.to_owned(),
+        entries,
+        mtime_s: spec.mtime_s,
+        compression: spec.compression,
+        annotations: BTreeMap::new(),
+    }
+}
+
+/// The working directory, links followed, where nothing stands there in the finished image.
+fn lacking_workdir(view: &View, workdir: Option<&str>) -> Result<Option<EntryPath>, PlanError> {
+    let Some(workdir) = workdir else { return Ok(None) };
+    let layer = filesystem::NAME.to_owned();
+    let origin = format!("the working directory \"{}\"", escape(workdir.as_bytes()));
+    let path = match EntryPath::new(workdir.as_bytes()) {
+        Ok(path) => path,
+        Err(cause) => return Err(PlanError::Path { layer, origin, cause }),
+    };
+    let at = view.resolve(&path).map_err(|cause| PlanError::Unresolved { layer, origin, cause })?;
+    let stands = at.is_root() || view.node(&at).is_some() || view.has_below(&at);
+    Ok((!stands).then_some(at))
+}
+
+fn check_counts(spec: &PlatformSpec, listings: &[Vec<Listing>]) -> Result<(), PlanError> {
+    let count = |what, expected, actual| match expected == actual {
+        true => Ok(()),
+        false => Err(PlanError::Count { what, expected, actual }),
+    };
+    count("listed layers", spec.layers.len(), listings.len())?;
+    for (layer, listings) in spec.layers.iter().zip(listings) {
+        count("listings of a layer", layer.files.len(), listings.len())?;
+    }
+    Ok(())
+}
+
+/// What a family cannot express is refused before anything is packed.
+fn check_family(spec: &PlatformSpec, base: Option<&BaseImage>, family: Family) -> Result<(), PlanError> {
+    if let Some(base) = base {
+        for layer in &base.image.manifest().value().layers {
+            let what = || format!("the layer {} of the base", layer.digest);
+            layer.in_family(family).ok_or_else(|| PlanError::no_media_type(what(), layer, family))?;
+        }
+    }
+    let layers = spec.layers.iter().map(|layer| (&*layer.name, layer.compression));
+    for (name, compression) in layers.chain([(filesystem::NAME, spec.compression)]) {
+        check_compression(name, compression, family)?;
+    }
+    if family == Family::Docker {
+        refuse_annotations("the image", &spec.annotations)?;
+        for layer in &spec.layers {
+            refuse_annotations(&format!("layer \"{}\"", escape(layer.name.as_bytes())), &layer.annotations)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_compression(name: &str, compression: Compression, family: Family) -> Result<(), PlanError> {
+    let media_type = compression.media_type();
+    match media_type.in_family(family) {
+        Some(_) => Ok(()),
+        None => {
+            let what = format!("layer \"{}\"", escape(name.as_bytes()));
+            Err(PlanError::NoMediaType { what, media_type, family })
+        }
+    }
+}
+
+fn refuse_annotations(what: &str, annotations: &BTreeMap<String, String>) -> Result<(), PlanError> {
+    match annotations.keys().next() {
+        Some(name) => Err(PlanError::DockerAnnotations { what: what.to_owned(), name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn foreign_layers(base: Option<&BaseImage>) -> Vec<String> {
+    let is_foreign = |layer: &&Descriptor| layer.media_type.is_foreign();
+    let layers = base.map(|base| &base.image.manifest().value().layers[..]).unwrap_or_default();
+    let warn = |layer: &Descriptor| {
+        format!(
+            "the layer {} of the base is foreign: its registry need not hold it, only the URLs it names",
+            layer.digest
+        )
+    };
+    layers.iter().filter(is_foreign).map(warn).collect()
+}

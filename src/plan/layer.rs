@@ -1,0 +1,340 @@
+//! One layer on the image so far: where its entries go, which of them agree, which parents and whiteouts they need
+//! (image-spec, layer.md "Whiteouts"; byte format 1, "tar").
+//!
+//! Destinations are resolved within the base and the layers below, after this layer's removals and before its entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::error::PlanError;
+use super::nearest::nearest;
+use crate::model::{Content, Entry, EntryKind, EntryPath, escape};
+use crate::spec::Remove;
+use crate::tree::{Node, NodeKind, ResolveError, View};
+
+/// What begins the name of a whiteout.
+pub(super) const WHITEOUT_PREFIX: &[u8] = b".wh.";
+
+/// The name of the whiteout that hides all that its directory has below the layer.
+const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
+
+/// Number of a layer of our own in a view's nodes: nobody reads content through a view of a plan.
+const OWN_LAYER: u32 = u32::MAX;
+
+/// Mode, owner and extended attributes of an entry.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attributes {
+    pub mode: u32,
+    pub owner: (u64, u64),
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// What a directory shall be where it is new, and what shall change where it exists.
+#[derive(Debug, Clone)]
+pub(super) struct DirectoryWish {
+    pub new: Attributes,
+    pub changed_mode: Option<u32>,
+    pub changed_owner: Option<(u64, u64)>,
+}
+
+/// Collects the entries of one layer.
+pub(super) struct LayerBuilder<'a> {
+    name: &'a str,
+    view: &'a mut View,
+    slots: BTreeMap<EntryPath, Slot>,
+    removed: BTreeSet<EntryPath>,
+    /// Directories that were resolved already: what the spec names, where it leads.
+    resolved: BTreeMap<EntryPath, EntryPath>,
+}
+
+/// An entry, and who wants it: `None` for a directory that is written as it is, or made, for the sake of others. Such a
+/// one gives way.
+struct Slot {
+    entry: Entry,
+    origin: Option<String>,
+}
+
+impl<'a> LayerBuilder<'a> {
+    /// A layer without entries on the image so far.
+    pub fn new(name: &'a str, view: &'a mut View) -> Self {
+        Self { name, view, slots: BTreeMap::new(), removed: BTreeSet::new(), resolved: BTreeMap::new() }
+    }
+
+    /// The image so far: layers below, without what this layer removes.
+    pub fn view(&self) -> &View {
+        self.view
+    }
+
+    /// Takes paths of the image so far away. To be called before anything is placed.
+    pub fn remove(&mut self, removes: &[Remove]) -> Result<(), PlanError> {
+        let mut targets = BTreeSet::new();
+        for remove in removes {
+            targets.insert(self.removal_target(remove)?);
+        }
+        for target in &targets {
+            let covered = ancestors(target).any(|ancestor| targets.contains(&ancestor));
+            if !covered {
+                self.view.remove(target);
+                self.removed.insert(target.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn removal_target(&self, remove: &Remove) -> Result<EntryPath, PlanError> {
+        let layer = || self.name.to_owned();
+        let origin = || format!("\"{}\" of remove ({})", escape(remove.path.as_bytes()), remove.place);
+        let path = EntryPath::new(remove.path.as_bytes()).map_err(|cause| PlanError::Path {
+            layer: layer(),
+            origin: origin(),
+            cause,
+        })?;
+        if path.is_root() {
+            return Err(PlanError::RemoveRoot { layer: layer(), place: remove.place.clone() });
+        }
+        let target = self.view.resolve_parent(&path).map_err(|cause| PlanError::Unresolved {
+            layer: layer(),
+            origin: origin(),
+            cause,
+        })?;
+        if self.view.node(&target).is_some() || self.view.has_below(&target) {
+            return Ok(target);
+        }
+        let nearest = self.nearest_sibling(&target);
+        Err(PlanError::RemoveMissing { layer: layer(), path, place: remove.place.clone(), nearest })
+    }
+
+    fn nearest_sibling(&self, path: &EntryPath) -> Option<EntryPath> {
+        let parent = path.parent()?;
+        let below = self.view.below(&parent);
+        let siblings = below.iter().map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(&parent));
+        let name = nearest(path.file_name(), siblings.map(EntryPath::file_name))?;
+        parent.join(name).ok()
+    }
+
+    /// Places a directory. Where the image has it already (through links, too), only what `wish` changes is changed.
+    pub fn place_directory(&mut self, path: &EntryPath, wish: DirectoryWish, origin: String) -> Result<(), PlanError> {
+        self.refuse_whiteout(path, &origin)?;
+        let at = self.resolve_directory(path).map_err(|cause| self.unplaced_directory(path, &origin, cause))?;
+        if at.is_root() {
+            return Ok(());
+        }
+        let existing = existing_directory(self.view, &at);
+        let unchanged = existing.is_some() && wish.changed_mode.is_none() && wish.changed_owner.is_none();
+        let attributes = match existing {
+            None => wish.new,
+            Some(node) => {
+                let kept = attributes_of(&node);
+                let mode = wish.changed_mode.unwrap_or(kept.mode);
+                Attributes { mode, owner: wish.changed_owner.unwrap_or(kept.owner), ..kept }
+            }
+        };
+        let entry = new_entry(at, EntryKind::Directory, attributes);
+        self.claim(entry, (!unchanged).then_some(origin))
+    }
+
+    /// The directory that a path leads to in the image so far, where there is one.
+    pub fn existing_directory(&mut self, path: &EntryPath, origin: &str) -> Result<Option<Node>, PlanError> {
+        let at = self.resolve_directory(path).map_err(|cause| self.unplaced_directory(path, origin, cause))?;
+        Ok(existing_directory(self.view, &at))
+    }
+
+    /// True where an entry of this layer stands at a path that the image so far resolves to.
+    pub fn has_claim(&self, path: &EntryPath) -> bool {
+        self.slots.get(path).is_some_and(|slot| slot.origin.is_some())
+    }
+
+    /// Places a file or a link. Links on the way are followed, one that stands at the path itself is replaced.
+    pub fn place_leaf(
+        &mut self,
+        path: &EntryPath,
+        kind: EntryKind,
+        attributes: Attributes,
+        origin: String,
+    ) -> Result<(), PlanError> {
+        self.refuse_whiteout(path, &origin)?;
+        let parent = path.parent().unwrap_or_default();
+        let directory = self.resolve_directory(&parent).map_err(|cause| self.unresolved(&origin, cause))?;
+        let at = directory.join(path.file_name()).map_err(|cause| self.bad_path(&origin, cause))?;
+        if at.is_root() || existing_directory(self.view, &at).is_some() {
+            return Err(PlanError::FileOverDirectory { layer: self.name.to_owned(), path: at, origin });
+        }
+        self.claim(new_entry(at, kind, attributes), Some(origin))
+    }
+
+    /// An error about a path that cannot stand in an image.
+    pub fn bad_path(&self, origin: &str, cause: crate::model::EntryPathError) -> PlanError {
+        PlanError::Path { layer: self.name.to_owned(), origin: origin.to_owned(), cause }
+    }
+
+    /// An error about a path that leads nowhere.
+    pub fn unresolved(&self, origin: &str, cause: ResolveError) -> PlanError {
+        PlanError::Unresolved { layer: self.name.to_owned(), origin: origin.to_owned(), cause }
+    }
+
+    fn unplaced_directory(&self, path: &EntryPath, origin: &str, cause: ResolveError) -> PlanError {
+        match cause {
+            ResolveError::NotADirectory { file, path: asked } if asked == *path => {
+                PlanError::DirectoryOverFile { layer: self.name.to_owned(), path: file, origin: origin.to_owned() }
+            }
+            cause => self.unresolved(origin, cause),
+        }
+    }
+
+    fn refuse_whiteout(&self, path: &EntryPath, origin: &str) -> Result<(), PlanError> {
+        if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
+            let (layer, origin, path) = (self.name.to_owned(), origin.to_owned(), path.clone());
+            return Err(PlanError::WhiteoutName { layer, origin, path });
+        }
+        Ok(())
+    }
+
+    /// Where a directory is in the image so far. What stands there, if anything, is a directory.
+    fn resolve_directory(&mut self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
+        if let Some(known) = self.resolved.get(path) {
+            return Ok(known.clone());
+        }
+        let at = self.view.resolve(path)?;
+        if self.view.node(&at).is_some_and(|node| !node.is_directory()) {
+            return Err(ResolveError::NotADirectory { path: path.clone(), file: at });
+        }
+        self.resolved.insert(path.clone(), at.clone());
+        Ok(at)
+    }
+
+    fn claim(&mut self, entry: Entry, origin: Option<String>) -> Result<(), PlanError> {
+        let Some(slot) = self.slots.get_mut(&entry.path) else {
+            self.slots.insert(entry.path.clone(), Slot { entry, origin });
+            return Ok(());
+        };
+        match (&slot.origin, &origin) {
+            (_, None) => {}
+            (None, Some(_)) => *slot = Slot { entry, origin },
+            (Some(first), Some(second)) => {
+                if let Some(difference) = difference(&slot.entry, &entry) {
+                    let (layer, first, second) = (self.name.to_owned(), first.clone(), second.clone());
+                    return Err(PlanError::Conflict { layer, path: entry.path, first, second, difference });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The entries, sorted, with parents and whiteouts; the view becomes the image with this layer.
+    pub fn finish(mut self) -> Result<Vec<Entry>, PlanError> {
+        self.add_parents()?;
+        for (path, slot) in &self.slots {
+            self.view.insert(path.clone(), node_of(&slot.entry));
+        }
+        self.add_whiteouts()?;
+        self.add_parents()?;
+        Ok(self.slots.into_values().map(|slot| slot.entry).collect())
+    }
+
+    fn add_parents(&mut self) -> Result<(), PlanError> {
+        let mut parents = BTreeSet::new();
+        for (path, slot) in &self.slots {
+            for parent in ancestors(path) {
+                match self.slots.get(&parent) {
+                    // Its own parents are looked after when its turn comes.
+                    Some(found) if found.entry.kind == EntryKind::Directory => break,
+                    Some(found) => return Err(self.parent_not_directory(path, slot, found)),
+                    None if !parents.insert(parent) => break,
+                    None => {}
+                }
+            }
+        }
+        for path in parents {
+            let node = existing_directory(self.view, &path).unwrap_or_else(Node::plain_directory);
+            let entry = new_entry(path.clone(), EntryKind::Directory, attributes_of(&node));
+            self.slots.insert(path, Slot { entry, origin: None });
+        }
+        Ok(())
+    }
+
+    fn parent_not_directory(&self, path: &EntryPath, slot: &Slot, parent: &Slot) -> PlanError {
+        let origin_of = |slot: &Slot| slot.origin.clone().unwrap_or_else(|| slot.entry.path.to_string());
+        PlanError::ParentNotDirectory {
+            layer: self.name.to_owned(),
+            path: path.clone(),
+            origin: origin_of(slot),
+            parent_origin: origin_of(parent),
+        }
+    }
+
+    /// Where the layer writes a removed path itself: as a directory, an opaque whiteout stands in it; as anything else,
+    /// none is needed. A whiteout beside its own path was seen to hide it, or to bring the old contents back.
+    fn add_whiteouts(&mut self) -> Result<(), PlanError> {
+        for path in std::mem::take(&mut self.removed) {
+            let whiteout = match self.slots.get(&path).map(|slot| &slot.entry.kind) {
+                Some(EntryKind::Directory) => path.join(OPAQUE_WHITEOUT),
+                Some(_) => continue,
+                None => {
+                    let name = [WHITEOUT_PREFIX, path.file_name()].concat();
+                    path.parent().unwrap_or_default().join(&name)
+                }
+            };
+            let origin = format!("the whiteout of {path}");
+            let at = whiteout.map_err(|cause| self.bad_path(&origin, cause))?;
+            let kind = EntryKind::File { size_bytes: 0, content: Content::Bytes(Arc::default()) };
+            let entry = new_entry(at.clone(), kind, Attributes::default());
+            self.slots.insert(at, Slot { entry, origin: Some(origin) });
+        }
+        Ok(())
+    }
+}
+
+/// The directories that a path stands in, from the nearest up, without the root.
+pub(super) fn ancestors(path: &EntryPath) -> impl Iterator<Item = EntryPath> {
+    std::iter::successors(path.parent(), EntryPath::parent).filter(|parent| !parent.is_root())
+}
+
+fn existing_directory(view: &View, path: &EntryPath) -> Option<Node> {
+    match view.node(path) {
+        Some(node) => node.is_directory().then(|| node.clone()),
+        None => view.has_below(path).then(Node::plain_directory),
+    }
+}
+
+/// What a node has, for an entry that is to keep it.
+pub(super) fn attributes_of(node: &Node) -> Attributes {
+    let xattrs = node.xattrs.as_deref().cloned().unwrap_or_default();
+    Attributes { mode: node.mode, owner: (node.uid, node.gid), xattrs }
+}
+
+fn new_entry(path: EntryPath, kind: EntryKind, attributes: Attributes) -> Entry {
+    let Attributes { mode, owner: (uid, gid), xattrs } = attributes;
+    Entry { path, kind, mode, uid, gid, xattrs }
+}
+
+fn node_of(entry: &Entry) -> Node {
+    let kind = match &entry.kind {
+        EntryKind::Directory => NodeKind::Directory,
+        EntryKind::File { size_bytes, .. } => {
+            NodeKind::File { size_bytes: *size_bytes, layer: OWN_LAYER, stored_at: None }
+        }
+        EntryKind::Symlink { target } => NodeKind::Symlink { target: target.as_slice().into() },
+    };
+    let xattrs = (!entry.xattrs.is_empty()).then(|| Box::new(entry.xattrs.clone()));
+    Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs }
+}
+
+/// In what two entries for one path differ. Files from two places count as different: nothing is read to compare them.
+fn difference(first: &Entry, second: &Entry) -> Option<&'static str> {
+    use EntryKind::{Directory, File, Symlink};
+    match (&first.kind, &second.kind) {
+        (left, right) if left == right => {}
+        (File { .. }, File { .. }) => return Some("content"),
+        (Symlink { .. }, Symlink { .. }) => return Some("target"),
+        (Directory | File { .. } | Symlink { .. }, _) => return Some("kind"),
+    }
+    if first.mode != second.mode {
+        Some("mode")
+    } else if (first.uid, first.gid) != (second.uid, second.gid) {
+        Some("owner")
+    } else if first.xattrs != second.xattrs {
+        Some("extended attributes")
+    } else {
+        None
+    }
+}
