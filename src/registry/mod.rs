@@ -32,6 +32,9 @@ mod tls;
 mod transport;
 mod upload;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::{Client, RegistryRepository};
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, ProxyOptions, RegistryOptions};
