@@ -1,1 +1,41 @@
-//! registry
+//! Registries: the only HTTP of this crate (distribution-spec; token authentication as distribution and Docker do it).
+//!
+//! Every request goes through [`transport`], in one function; everything that carries a credential goes through
+//! [`client`]. Three rules hold everywhere in this module:
+//!
+//! - A credential is sent to the origin (scheme, host, port) that it belongs to and to no other: not to a redirect's
+//!   target, not to an upload's `Location`, and to a token service only where [`origin`] lets it.
+//! - Nothing that was read is believed before it was checked, and nothing is allocated by what a header says.
+//! - No message and no log line holds a secret: query strings, user names in addresses and header values are left out.
+//!
+//! It reads neither environment nor home directory: [`RegistryOptions`] says everything.
+
+mod auth;
+mod auth_file;
+mod body;
+mod challenge;
+mod client;
+mod credentials;
+mod helper;
+mod login;
+mod options;
+mod origin;
+mod proxy;
+mod redact;
+mod redirect;
+mod reply;
+mod retry;
+mod scope;
+mod sink;
+mod source;
+mod tls;
+mod transport;
+mod upload;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, RegistryRepository};
+pub use login::{remove_login, store_login};
+pub use options::{Credentials, Login, ProxyOptions, RegistryOptions};
+pub use tls::native_roots;

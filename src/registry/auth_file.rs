@@ -1,0 +1,257 @@
+//! Files of credentials: Docker's `config.json`, containers' `auth.json`, and the old `.dockercfg`
+//! (containers-auth.json(5)). Parsers' messages are not shown: they may quote what they stumble over.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::{Map, Value};
+
+use super::credentials::Credential;
+use super::origin::{HUB_ALIASES, canonical};
+use crate::model::escape;
+use crate::store::StoreError;
+
+/// Key of Docker Hub, which all tools understand.
+pub(super) const HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// Bytes of a file of credentials: thousands of registries fit, and a device or a wrong file does not.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Base64 with or without its padding, as tools write it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A file's contents, with what messages call it.
+#[derive(Clone)]
+pub(super) struct AuthFile {
+    pub(super) place: String,
+    fields: Map<String, Value>,
+}
+
+impl AuthFile {
+    /// Reads a file; `None` where there is none. An empty file holds nothing.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(StoreError::io("reading", path, cause)),
+        };
+        let place = escape(path.as_os_str().as_encoded_bytes());
+        let mut text = Vec::new();
+        let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text);
+        read.map_err(|cause| StoreError::io("reading", path, cause))?;
+        if text.len() as u64 > MAX_FILE_BYTES {
+            return Err(malformed(&place, &format!("it has more than {MAX_FILE_BYTES} bytes")));
+        }
+        let file = Self::parse(place, &text)?;
+        let is_old = path.file_name().is_some_and(|name| name == ".dockercfg");
+        Ok(Some(if is_old { file.below_auths() } else { file }))
+    }
+
+    pub(super) fn parse(place: String, text: &[u8]) -> Result<Self, StoreError> {
+        if text.trim_ascii().is_empty() {
+            return Ok(Self { place, fields: Map::new() });
+        }
+        match serde_json::from_slice(text) {
+            Ok(Value::Object(fields)) => Ok(Self { place, fields }),
+            Ok(_) => Err(malformed(&place, "it is not a JSON object")),
+            Err(error) => {
+                let reason = format!("it is not JSON, at line {}, column {}", error.line(), error.column());
+                Err(malformed(&place, &reason))
+            }
+        }
+    }
+
+    /// `.dockercfg` holds the entries without a name around them.
+    fn below_auths(self) -> Self {
+        let fields = Map::from_iter([("auths".to_owned(), Value::Object(self.fields))]);
+        Self { place: self.place, fields }
+    }
+
+    /// The helpers to ask, in order: that of the registry, then that of all.
+    pub(super) fn helpers(&self, registry: &str) -> Vec<String> {
+        let own = self.fields.get("credHelpers").and_then(Value::as_object).and_then(|helpers| {
+            let exact = helpers.get(registry);
+            exact.or_else(|| helpers.iter().find(|(key, _)| is_key_of(key, registry)).map(|(_, helper)| helper))
+        });
+        let names = [own, self.fields.get("credsStore")].into_iter().flatten().filter_map(Value::as_str);
+        names.filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
+    }
+
+    /// The inline entry for a repository: `REGISTRY/a/b`, `REGISTRY/a`, `REGISTRY`, then any other spelling of it.
+    pub(super) fn inline(&self, registry: &str, path: &str) -> Result<Option<Credential>, StoreError> {
+        let Some(auths) = self.fields.get("auths").and_then(Value::as_object) else { return Ok(None) };
+        let full = format!("{registry}/{path}");
+        let mut key = full.trim_end_matches('/');
+        let mut entries = Vec::new();
+        loop {
+            entries.extend(auths.get(key));
+            match key.rsplit_once('/') {
+                Some((shorter, _)) => key = shorter,
+                None => break,
+            }
+        }
+        entries.extend(auths.iter().filter(|(key, _)| is_key_of(key, registry)).map(|(_, entry)| entry));
+        for entry in entries {
+            if let Some(credential) = self.credential(entry)? {
+                return Ok(Some(credential));
+            }
+        }
+        Ok(None)
+    }
+
+    /// An entry without anything in it says that a helper has it, and is no credential.
+    fn credential(&self, entry: &Value) -> Result<Option<Credential>, StoreError> {
+        let text = |name| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        if let Some(token) = text("registrytoken") {
+            return Ok(Some(Credential::Registry(token.to_owned())));
+        }
+        let pair = match text("auth") {
+            Some(encoded) => Some(self.decode(encoded)?),
+            None => text("username").zip(text("password")).map(|(user, secret)| (user.to_owned(), secret.to_owned())),
+        };
+        if let Some(token) = text("identitytoken") {
+            let user = pair.map(|(user, _)| user).unwrap_or_default();
+            return Ok(Some(Credential::Identity { user, token: token.to_owned() }));
+        }
+        Ok(pair.map(|(user, password)| Credential::Password { user, password }))
+    }
+
+    /// base64 of `user:password`, parted at the first colon; some tools pad with NULs.
+    fn decode(&self, encoded: &str) -> Result<(String, String), StoreError> {
+        let bytes = BASE64.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let pair = bytes.as_deref().and_then(|text| text.trim_matches('\0').split_once(':'));
+        pair.map(|(user, password)| (user.to_owned(), password.to_owned()))
+            .ok_or_else(|| malformed(&self.place, "an \"auth\" in it is not base64 of user:password"))
+    }
+
+    /// With an entry for a registry in place of all that it had.
+    pub(super) fn with_login(self, registry: &str, user: &str, secret: &str) -> Self {
+        let (mut file, _) = self.without_login(registry);
+        let key = if canonical(registry) == HUB_ALIASES[0] { HUB_KEY } else { registry };
+        let entry = serde_json::json!({ "auth": BASE64.encode(format!("{user}:{secret}")) });
+        match file.fields.entry("auths").or_insert_with(|| Value::Object(Map::new())) {
+            Value::Object(auths) => drop(auths.insert(key.to_owned(), entry)),
+            other => *other = serde_json::json!({ key: entry }),
+        }
+        file
+    }
+
+    /// Without the entries of a registry, and whether there were any. Entries of single repositories stay.
+    pub(super) fn without_login(mut self, registry: &str) -> (Self, bool) {
+        let Some(auths) = self.fields.get_mut("auths").and_then(Value::as_object_mut) else { return (self, false) };
+        let before = auths.len();
+        auths.retain(|key, _| !is_key_of(key, registry));
+        let is_changed = auths.len() != before;
+        (self, is_changed)
+    }
+
+    /// The text to write. Unknown fields are kept, in their order.
+    pub(super) fn to_text(&self) -> String {
+        format!("{:#}\n", Value::Object(self.fields.clone()))
+    }
+}
+
+/// True where a key, be it a host or an address with a path, is a registry's, by whichever of its names.
+fn is_key_of(key: &str, registry: &str) -> bool {
+    let stripped = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
+    let host = match stripped {
+        Some(rest) => rest.split('/').next().unwrap_or_default(),
+        None => key,
+    };
+    canonical(host) == canonical(registry)
+}
+
+fn malformed(place: &str, reason: &str) -> StoreError {
+    StoreError::Malformed { place: place.to_owned(), reason: reason.to_owned(), help: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> AuthFile {
+        AuthFile::parse("auth.json".to_owned(), text.as_bytes()).unwrap()
+    }
+
+    fn pair(text: &str, registry: &str, path: &str) -> Option<(String, String)> {
+        let credential = file(text).inline(registry, path).unwrap()?;
+        credential.pair().map(|(user, secret)| (user.to_owned(), secret.to_owned()))
+    }
+
+    fn some(user: &str, secret: &str) -> Option<(String, String)> {
+        Some((user.to_owned(), secret.to_owned()))
+    }
+
+    #[test]
+    fn the_longest_key_wins_and_other_spellings_are_understood() {
+        let auth = |user: &str| format!(r#"{{"auth":"{}"}}"#, BASE64.encode(format!("{user}:a:b")));
+        let text = format!(
+            r#"{{"auths":{{"https://r.example/v2/":{},"r.example/a":{},"r.example/a/b":{},"s.example/x":{}}}}}"#,
+            auth("host"),
+            auth("a"),
+            auth("ab"),
+            auth("x"),
+        );
+        assert_eq!(pair(&text, "r.example", "a/b"), some("ab", "a:b"));
+        assert_eq!(pair(&text, "r.example", "a/c"), some("a", "a:b"));
+        assert_eq!(pair(&text, "r.example", "c"), some("host", "a:b"));
+        assert_eq!(pair(&text, "s.example", "y"), None);
+        assert_eq!(pair(&text, "r.example:443", "a"), None);
+    }
+
+    #[test]
+    fn hub_has_many_names() {
+        for key in [HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io", "https://docker.io"] {
+            let text = format!(r#"{{"auths":{{"{key}":{{"auth":"dTpw"}}}}}}"#);
+            assert_eq!(pair(&text, "docker.io", "library/x"), some("u", "p"), "{key}");
+            assert_eq!(pair(&text, "index.docker.io", "library/x"), some("u", "p"), "{key}");
+        }
+    }
+
+    #[test]
+    fn entries_of_every_kind_are_read() {
+        let only = |entry: &str| file(&format!(r#"{{"auths":{{"r":{entry}}}}}"#)).inline("r", "x").unwrap();
+        assert!(only("{}").is_none() && only(r#"{"auth":""}"#).is_none() && only("7").is_none());
+        assert!(matches!(only(r#"{"registrytoken":"t"}"#), Some(Credential::Registry(_))));
+        assert!(
+            matches!(only(r#"{"identitytoken":"t","auth":"dTo="}"#), Some(Credential::Identity { user, .. }) if user == "u")
+        );
+        let padded = format!(r#"{{"auth":"{}"}}"#, BASE64.encode("u:p\0\0"));
+        assert_eq!(only(&padded).unwrap().pair(), Some(("u", "p")));
+        assert_eq!(only(r#"{"username":"u","password":"p"}"#).unwrap().pair(), Some(("u", "p")));
+    }
+
+    #[test]
+    fn damage_is_an_error_that_tells_no_secret() {
+        for bad in ["{\"auths\": {\"r\": \"secret", "[\"secret\"]", "secret"] {
+            let error = AuthFile::parse("auth.json".to_owned(), bad.as_bytes()).err().unwrap();
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        for bad in ["!!", "bm9jb2xvbg=="] {
+            let error = file(&format!(r#"{{"auths":{{"r":{{"auth":"{bad}"}}}}}}"#)).inline("r", "x").err().unwrap();
+            assert!(error.to_string().contains("auth.json") && !error.to_string().contains(bad), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_login_replaces_all_spellings_and_keeps_the_rest() {
+        let text = r#"{"credHelpers":{"x":"y"},"auths":{"docker.io":{"auth":"dTpw"},"r":{}},"zeta":[1]}"#;
+        let changed = file(text).with_login("docker.io", "me", "secret");
+        assert_eq!(pair(&changed.to_text(), "docker.io", "x"), some("me", "secret"));
+        let (rest, was_there) = file(&changed.to_text()).without_login("index.docker.io");
+        assert!(was_there);
+        assert_eq!(
+            serde_json::from_str::<Value>(&rest.to_text()).unwrap(),
+            serde_json::json!({
+                "credHelpers": {"x": "y"}, "auths": {"r": {}}, "zeta": [1],
+            })
+        );
+        assert!(!rest.without_login("docker.io").1);
+    }
+}

@@ -1,0 +1,143 @@
+//! `WWW-Authenticate`: what a registry wants to see (RFC 9110, section 11.6.1; distribution's token authentication).
+//!
+//! A reply may hold several challenges, in several headers or in one, parted by commas that also part the parameters.
+
+use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+
+/// A challenge that can be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// A token of a token service is wanted.
+    Bearer(TokenChallenge),
+    /// User and password are wanted.
+    Basic,
+}
+
+/// The parameters of a `Bearer` challenge. `error` is not among them: a refused token is renewed whatever the reason.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TokenChallenge {
+    /// Address of the token service, as it stands.
+    pub(super) realm: String,
+    /// What the token is to be for.
+    pub(super) service: Option<String>,
+    /// What it must allow, parted by spaces.
+    pub(super) scope: Option<String>,
+}
+
+/// The challenge to answer: `Bearer` before `Basic`; others (`Negotiate`) are passed over.
+pub(super) fn preferred(headers: &HeaderMap) -> Option<Challenge> {
+    let mut basic = None;
+    for header in headers.get_all(WWW_AUTHENTICATE) {
+        for (scheme, parameters) in parse(&String::from_utf8_lossy(header.as_bytes())) {
+            let parameter = |name: &str| {
+                let found = parameters.iter().find(|(other, _)| other == name);
+                found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+            };
+            match (scheme.as_str(), parameter("realm")) {
+                ("bearer", Some(realm)) => {
+                    let (service, scope) = (parameter("service"), parameter("scope"));
+                    return Some(Challenge::Bearer(TokenChallenge { realm, service, scope }));
+                }
+                ("basic", _) => basic = Some(Challenge::Basic),
+                _ => {}
+            }
+        }
+    }
+    basic
+}
+
+type Parameters = Vec<(String, String)>;
+
+/// Schemes and names of parameters come out in lower case.
+fn parse(text: &str) -> Vec<(String, Parameters)> {
+    let mut challenges: Vec<(String, Parameters)> = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        let (word, after) = split_word(rest);
+        if word.is_empty() {
+            return challenges;
+        }
+        let word = word.to_ascii_lowercase();
+        match (after.trim_start().strip_prefix('='), challenges.last_mut()) {
+            (Some(value), Some((_, parameters))) => {
+                let (value, after) = split_value(value.trim_start());
+                parameters.push((word, value));
+                rest = after;
+            }
+            _ => {
+                challenges.push((word, Vec::new()));
+                rest = after;
+            }
+        }
+    }
+}
+
+/// A token of RFC 9110, or the beginning of a `token68`.
+fn split_word(text: &str) -> (&str, &str) {
+    let is_word = |character: char| character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~/".contains(character);
+    text.split_at(text.find(|character| !is_word(character)).unwrap_or(text.len()))
+}
+
+/// A quoted string without its quotes and escapes (one that does not end goes to the end), or all up to a separator.
+fn split_value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let (value, rest) = text.split_at(text.find([',', ' ', '\t']).unwrap_or(text.len()));
+        return (value.to_owned(), rest);
+    };
+    let mut value = String::new();
+    let mut characters = quoted.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return (value, &quoted[at + 1..]),
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            plain => value.push(plain),
+        }
+    }
+    (value, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preferred_of(values: &[&str]) -> Option<Challenge> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(WWW_AUTHENTICATE, value.parse().unwrap());
+        }
+        preferred(&headers)
+    }
+
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
+        let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
+        let challenge = TokenChallenge { realm: realm.to_owned(), service: owned(service), scope: owned(scope) };
+        Some(Challenge::Bearer(challenge))
+    }
+
+    #[test]
+    fn parameters_are_read_with_quotes_and_escapes() {
+        let text = r#"Bearer realm="https://a.example/t?x=1,2",service="a \"b\"",scope="repository:x:pull,push""#;
+        let expected = bearer("https://a.example/t?x=1,2", Some("a \"b\""), Some("repository:x:pull,push"));
+        assert_eq!(preferred_of(&[text]), expected);
+        assert_eq!(preferred_of(&["bearer REALM = t , Service=s"]), bearer("t", Some("s"), None));
+    }
+
+    #[test]
+    fn bearer_wins_wherever_it_stands() {
+        let expected = bearer("t", None, None);
+        assert_eq!(preferred_of(&[r#"Basic realm="x""#, r#"Bearer realm="t""#]), expected);
+        assert_eq!(preferred_of(&[r#"Negotiate, Basic realm="x", Bearer realm="t""#]), expected);
+        assert_eq!(preferred_of(&[r#"Negotiate YWJj/d==, Bearer realm="t""#]), expected);
+        assert_eq!(preferred_of(&[r#"Basic realm="x, Bearer realm=y""#]), Some(Challenge::Basic));
+        assert_eq!(preferred_of(&["Basic"]), Some(Challenge::Basic));
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_passed_over() {
+        for bad in ["", "Negotiate", "Bearer", r#"Bearer realm="""#, "=,=\"", "\"", "Digest realm=x", ",,,"] {
+            assert_eq!(preferred_of(&[bad]), None, "{bad}");
+        }
+        assert_eq!(preferred_of(&[r#"Bearer realm="t\"#]), bearer("t", None, None));
+    }
+}

@@ -1,0 +1,121 @@
+//! Who we are for a registry: the places are searched in order, and the first that answers wins. Which one did is logged,
+//! and never what it said.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use super::auth_file::{AuthFile, HUB_KEY};
+use super::helper::Helper;
+use super::origin::{HUB_ALIASES, canonical};
+use super::{Credentials, Login};
+use crate::store::StoreError;
+
+/// What to show to a registry or its token service. It has no `Debug`, so that no log can hold it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// User and password.
+    Password { user: String, password: String },
+    /// A token that the token service takes for others; `user` is what stood beside it.
+    Identity { user: String, token: String },
+    /// A token that the registry itself takes, sent as it is.
+    Registry(String),
+}
+
+impl Credential {
+    /// As user and password.
+    pub(super) fn pair(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Password { user, password } => Some((user, password)),
+            Self::Identity { user, token } => Some((user, token)),
+            Self::Registry(_) => None,
+        }
+    }
+}
+
+impl From<&Login> for Credential {
+    fn from(login: &Login) -> Self {
+        Self::Password { user: login.user.clone(), password: login.secret.clone() }
+    }
+}
+
+type Found = Arc<OnceCell<Option<Arc<Credential>>>>;
+
+/// Searches once for each repository and remembers.
+pub(super) struct CredentialStore {
+    credentials: Credentials,
+    found: Mutex<BTreeMap<String, Found>>,
+}
+
+impl CredentialStore {
+    pub(super) fn new(credentials: Credentials) -> Self {
+        Self { credentials, found: Mutex::default() }
+    }
+
+    /// The credential for a repository; `None` to stay anonymous. A file that cannot be read, or a helper that fails, is
+    /// an error.
+    pub(super) async fn lookup(&self, registry: &str, path: &str) -> Result<Option<Arc<Credential>>, StoreError> {
+        let registry = canonical(registry);
+        let cell = {
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(found.entry(format!("{registry}/{path}")).or_default())
+        };
+        let credential = cell.get_or_try_init(|| async {
+            let found = self.search(registry, path).await?;
+            match &found {
+                Some((_, place)) => tracing::debug!(registry, place, "credentials found"),
+                None => tracing::debug!(registry, "no credentials found"),
+            }
+            Ok::<_, StoreError>(found.map(|(credential, _)| Arc::new(credential)))
+        });
+        credential.await.cloned()
+    }
+
+    async fn search(&self, registry: &str, path: &str) -> Result<Option<(Credential, String)>, StoreError> {
+        let credentials = &self.credentials;
+        let of =
+            |logins: &[Login]| logins.iter().find(|login| canonical(&login.registry) == registry).map(Credential::from);
+        if let Some(credential) = of(&credentials.explicit) {
+            return Ok(Some((credential, "the command line".to_owned())));
+        }
+        if let Some(text) = credentials.docker_auth_config.as_deref() {
+            let file = AuthFile::parse("DOCKER_AUTH_CONFIG".to_owned(), text.as_bytes())?;
+            if let Some(credential) = file.inline(registry, path)? {
+                return Ok(Some((credential, file.place)));
+            }
+        }
+        let files = match &credentials.auth_file {
+            Some(file) => std::slice::from_ref(file),
+            None => credentials.files.as_slice(),
+        };
+        for path_of_file in files {
+            let Some(file) = AuthFile::read(path_of_file)? else { continue };
+            if let Some(found) = self.search_file(&file, registry, path).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(of(&credentials.environment).map(|credential| (credential, "the environment".to_owned())))
+    }
+
+    /// The registry's own helper, the file's helper, then what stands in the file.
+    async fn search_file(
+        &self,
+        file: &AuthFile,
+        registry: &str,
+        path: &str,
+    ) -> Result<Option<(Credential, String)>, StoreError> {
+        for name in file.helpers(registry) {
+            let helper = Helper::find(&name, self.credentials.helper_path.as_deref())?;
+            if let Some(credential) = helper.lookup(server_name(registry)).await? {
+                return Ok(Some((credential, format!("the credential helper {name} of {}", file.place))));
+            }
+        }
+        Ok(file.inline(registry, path)?.map(|credential| (credential, file.place.clone())))
+    }
+}
+
+/// What helpers call a registry.
+pub(super) fn server_name(registry: &str) -> &str {
+    if canonical(registry) == HUB_ALIASES[0] { HUB_KEY } else { registry }
+}

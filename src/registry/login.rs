@@ -1,0 +1,83 @@
+//! `login` and `logout`: credentials into a file, or into the helper that the file names, and out again.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::Login;
+use super::auth_file::AuthFile;
+use super::credentials::server_name;
+use super::helper::Helper;
+use super::origin::canonical;
+use crate::model::{Repository, escape};
+use crate::store::StoreError;
+
+/// Mode of a file of credentials, and of a directory that is made for one: its owner's alone.
+const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// Keeps credentials: in the helper that the file at `path` names for the registry, else in the file itself, in the form
+/// of containers-auth.json(5). Fields that are not known stay. The file is replaced whole, with mode 0600, or not at all.
+/// `helper_path` is the value of `PATH`. Says where the credentials went.
+pub async fn store_login(path: &Path, helper_path: Option<&OsStr>, login: &Login) -> Result<String, StoreError> {
+    check_registry(&login.registry)?;
+    let file = read(path)?;
+    if let Some(name) = file.helpers(canonical(&login.registry)).first() {
+        let helper = Helper::find(name, helper_path)?;
+        helper.store(server_name(&login.registry), &login.user, &login.secret).await?;
+        return Ok(format!("the credential helper {name}"));
+    }
+    write(path, &file.with_login(&login.registry, &login.user, &login.secret).to_text())?;
+    Ok(escape(path.as_os_str().as_encoded_bytes()))
+}
+
+/// Forgets the credentials of a registry: those of the helper that the file at `path` names for it, and those in the
+/// file. False where there were none.
+pub async fn remove_login(path: &Path, helper_path: Option<&OsStr>, registry: &str) -> Result<bool, StoreError> {
+    check_registry(registry)?;
+    let file = read(path)?;
+    let mut is_removed = false;
+    if let Some(name) = file.helpers(canonical(registry)).first() {
+        is_removed = Helper::find(name, helper_path)?.erase(server_name(registry)).await?;
+    }
+    let (file, was_there) = file.without_login(registry);
+    if was_there {
+        write(path, &file.to_text())?;
+    }
+    Ok(is_removed || was_there)
+}
+
+/// A registry's name goes to helpers and into keys: it must be a host with an optional port.
+fn check_registry(registry: &str) -> Result<(), StoreError> {
+    format!("{registry}/x").parse::<Repository>()?;
+    match registry.contains('/') {
+        true => Err(StoreError::Malformed {
+            place: escape(registry.as_bytes()),
+            reason: "a registry is a host with an optional port, such as ghcr.io".to_owned(),
+            help: None,
+        }),
+        false => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<AuthFile, StoreError> {
+    match AuthFile::read(path)? {
+        Some(file) => Ok(file),
+        None => AuthFile::parse(escape(path.as_os_str().as_encoded_bytes()), b""),
+    }
+}
+
+/// Temporary file, fsync, rename, fsync of the directory. A symlink stays, and what it points to is replaced.
+fn write(path: &Path, text: &str) -> Result<(), StoreError> {
+    let target: PathBuf = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |cause| StoreError::io("writing", &target, cause);
+    std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory).map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(FILE_MODE)).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(&target).map_err(|error| failed(error.error))?;
+    std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+}

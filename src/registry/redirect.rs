@@ -1,0 +1,61 @@
+//! Redirects, followed by hand: a credential never leaves the origin that it was made for.
+
+use reqwest::header::{AUTHORIZATION, LOCATION};
+use reqwest::{Response, StatusCode};
+use url::Url;
+
+use super::origin::origin;
+use super::redact;
+use super::transport::{Outgoing, Payload, Transport};
+use crate::store::StoreError;
+
+/// Hops before a chain of redirects is taken for a loop; registries and their storage need two or three.
+const MAX_HOPS: usize = 10;
+
+/// Whether a request for `registry` may go on from `previous` to `next`, else why not.
+pub(super) type Rule = fn(registry: &Url, previous: &Url, next: &Url) -> Result<(), &'static str>;
+
+/// Sends a request without a body and follows the replies' redirects within `rule`.
+pub(super) async fn follow(
+    transport: &Transport,
+    registry: &Url,
+    rule: Rule,
+    first: Outgoing,
+) -> Result<Response, StoreError> {
+    let mut outgoing = first;
+    for _ in 0..=MAX_HOPS {
+        let (action, place, method) = (outgoing.action, outgoing.place.clone(), outgoing.method.clone());
+        let (url, mut headers) = (outgoing.url.clone(), outgoing.headers.clone());
+        let reply = transport.send(outgoing).await?;
+        let Some(location) = location(&reply) else { return Ok(reply) };
+        let refused = |reason: &str| {
+            let shown = url.join(&location).map_or_else(|_| redact::text(&location), |next| redact::address(&next));
+            refusal(action, &place, format!("its redirect to {shown} is not followed: {reason}"))
+        };
+        let next = url.join(&location).map_err(|_| refused("it is not an address"))?;
+        rule(registry, &url, &next).map_err(refused)?;
+        if origin(&next) != origin(&url) {
+            headers.remove(AUTHORIZATION);
+        }
+        outgoing = Outgoing { action, place, method, url: next, headers, payload: Payload::Empty };
+    }
+    let detail = format!("it redirects more than {MAX_HOPS} times");
+    Err(refusal(outgoing.action, &outgoing.place, detail))
+}
+
+fn location(reply: &Response) -> Option<String> {
+    let is_redirect = matches!(
+        reply.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let location = reply.headers().get(LOCATION).filter(|_| is_redirect)?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+}
+
+fn refusal(action: &str, place: &str, detail: String) -> StoreError {
+    StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
+}

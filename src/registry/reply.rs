@@ -1,0 +1,118 @@
+//! Replies that say no: the error envelope of the distribution-spec, and what each status means to the user.
+
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+
+use super::body::read_small;
+use super::{redact, retry};
+use crate::store::StoreError;
+
+/// Bytes of an error's body that are looked at: what others allow; it is text for a person.
+const MAX_ERROR_BYTES: u64 = 64 * 1024;
+
+/// What a failed request was for.
+pub(super) struct Request<'a> {
+    /// What was being done, in the -ing form.
+    pub(super) action: &'static str,
+    /// What was asked for, where a 404 means that it is missing.
+    pub(super) what: Option<String>,
+    /// The repository, or the registry.
+    pub(super) place: String,
+    /// The registry as references write it.
+    pub(super) registry: &'a str,
+    /// Whether credentials were sent.
+    pub(super) had_credentials: bool,
+}
+
+/// Turns a reply that is no success into an error.
+pub(super) async fn failure(reply: Response, method: &str, request: Request<'_>, idle: Duration) -> StoreError {
+    let (status, address) = (reply.status(), redact::address(reply.url()));
+    let body = read_small(reply, MAX_ERROR_BYTES, idle).await.unwrap_or_default();
+    let said = Said::parse(&body);
+    let detail = format!("{method} {address} was answered {}{}", status.as_u16(), said.shown());
+    let Request { action, what, place, registry, had_credentials } = request;
+    match (status, what) {
+        (StatusCode::UNAUTHORIZED, _) => {
+            let help = match had_credentials {
+                true => format!("renew the credentials: ocitect login {registry}"),
+                false => format!("no credentials were found for it: ocitect login {registry}"),
+            };
+            StoreError::Unauthorized { place, detail, help: Some(help) }
+        }
+        (StatusCode::FORBIDDEN, _) => {
+            let help = Some(format!("{action} needs a right that the account does not have there"));
+            StoreError::Denied { place, detail, help }
+        }
+        (StatusCode::NOT_FOUND, Some(what)) => {
+            let help = match said.code.as_str() {
+                "NAME_UNKNOWN" => Some("there is no such repository, or the account may not see it".to_owned()),
+                _ => None,
+            };
+            StoreError::NotFound { what, place, help }
+        }
+        _ => {
+            let help = help(status, &said.code);
+            StoreError::Remote { action: action.to_owned(), place, detail, help, cause: None }
+        }
+    }
+}
+
+fn help(status: StatusCode, code: &str) -> Option<String> {
+    let text = match status {
+        StatusCode::TOO_MANY_REQUESTS => "the registry limits the rate of requests: wait, or log in for a higher limit",
+        StatusCode::PAYLOAD_TOO_LARGE => "the registry, or a proxy before it, takes no bodies of this size",
+        _ if retry::is_temporary(status) => "this may pass: try again",
+        _ if matches!(code, "MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN") => {
+            "the registry has lost a blob that it had: push again"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// What the body says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Said {
+    code: String,
+    message: String,
+}
+
+impl Said {
+    /// Reads `{"errors":[{"code","message"}]}`, and `{"details"}` and `{"error"}` of token services.
+    fn parse(body: &[u8]) -> Self {
+        let Ok(json) = serde_json::from_slice::<Value>(body) else { return Self::default() };
+        let first = json.pointer("/errors/0").unwrap_or(&json);
+        let text = |names: &[&str]| {
+            let found = names.iter().find_map(|name| first.get(name).and_then(Value::as_str));
+            redact::text(found.unwrap_or_default())
+        };
+        Self { code: text(&["code", "error"]), message: text(&["message", "details", "error_description"]) }
+    }
+
+    fn shown(&self) -> String {
+        match (self.code.is_empty(), self.message.is_empty()) {
+            (true, true) => String::new(),
+            (false, true) => format!(" ({})", self.code),
+            (true, false) => format!(": {}", self.message),
+            (false, false) => format!(" ({}): {}", self.code, self.message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envelopes_of_every_kind_are_read_or_passed_over() {
+        let said = Said::parse(br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m","detail":{}}]}"#);
+        assert_eq!(said.shown(), " (DENIED): no\\u{1b}[31m");
+        assert_eq!(Said::parse(br#"{"details":"incorrect username"}"#).shown(), ": incorrect username");
+        assert_eq!(Said::parse(br#"{"error":"invalid_grant"}"#).shown(), " (invalid_grant)");
+        for other in [&b""[..], b"<html>", b"[]", b"{\"errors\":[]}", b"{\"errors\":7}", b"\xff"] {
+            assert_eq!(Said::parse(other), Said::default());
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Scopes of a token: what it is asked to allow (distribution's token scope grammar, `type:name:actions`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Resources with the actions on each, merged and sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Scopes(BTreeMap<String, BTreeSet<String>>);
+
+impl Scopes {
+    /// To read a repository.
+    pub(super) fn pull(path: &str) -> Self {
+        Self::parse(&format!("repository:{path}:pull"))
+    }
+
+    /// To read and write a repository.
+    pub(super) fn push(path: &str) -> Self {
+        Self::parse(&format!("repository:{path}:pull,push"))
+    }
+
+    /// Scopes parted by spaces. One that is not of the grammar (`*`) is kept as it is.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut scopes = Self::default();
+        for scope in text.split_ascii_whitespace() {
+            let (resource, actions) = match scope.rsplit_once(':') {
+                Some((resource, actions)) if resource.contains(':') => (resource, actions),
+                _ => (scope, ""),
+            };
+            let actions = actions.split(',').filter(|action| !action.is_empty()).map(ToOwned::to_owned);
+            scopes.0.entry(resource.to_owned()).or_default().extend(actions);
+        }
+        scopes
+    }
+
+    /// These and others, actions merged by resource.
+    pub(super) fn merged(mut self, others: &Self) -> Self {
+        for (resource, actions) in &others.0 {
+            self.0.entry(resource.clone()).or_default().extend(actions.iter().cloned());
+        }
+        self
+    }
+
+    /// Each as it is asked for. Those that write stand first: some services read only the first.
+    pub(super) fn ordered(&self) -> Vec<String> {
+        let (writing, reading): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, actions)| actions.contains("push"));
+        let scopes = writing.into_iter().chain(reading);
+        scopes
+            .map(|(resource, actions)| match actions.is_empty() {
+                true => resource.clone(),
+                false => format!("{resource}:{}", actions.iter().cloned().collect::<Vec<_>>().join(",")),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_merge_and_writing_stands_first() {
+        let scopes = Scopes::pull("a").merged(&Scopes::push("z")).merged(&Scopes::parse("repository:a:delete *"));
+        assert_eq!(scopes.ordered(), ["repository:z:pull,push", "*", "repository:a:delete,pull"]);
+        assert_eq!(Scopes::pull("x").merged(&Scopes::pull("x")), Scopes::pull("x"));
+        assert_eq!(Scopes::parse("repository:host:5000/x:pull").ordered(), ["repository:host:5000/x:pull"]);
+        assert!(Scopes::parse("").ordered().is_empty());
+    }
+}

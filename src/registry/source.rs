@@ -1,0 +1,155 @@
+//! Reading images (distribution-spec, "Pull").
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Response, StatusCode};
+
+use super::RegistryRepository;
+use super::body::{Unread, read_small, reader};
+use super::client::{Call, Destination};
+use super::scope::Scopes;
+use super::transport::Payload;
+use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType, Repository, Root, Selector, Tag};
+use crate::store::{BlobReader, Side, Source, StoreError};
+
+/// What a registry may answer with. Schema 1 is asked for last, so that there is something to name in the error.
+const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1";
+
+/// Digest of a manifest as the registry sees it.
+pub(super) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// Media types that servers give where they know none.
+const GENERIC_TYPES: [&str; 4] = ["text/plain", "application/octet-stream", "binary/octet-stream", "application/json"];
+
+/// What is being done, for messages.
+const READING_MANIFEST: &str = "pulling a manifest";
+const READING_BLOB: &str = "pulling a blob";
+
+#[async_trait]
+impl Source for RegistryRepository {
+    fn describe(&self) -> String {
+        self.repository.to_string()
+    }
+
+    fn side(&self) -> Side {
+        Side::Remote
+    }
+
+    /// [`Selector::Only`] is the tag `latest`, as in references.
+    async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
+        let reference = match selector {
+            Selector::Digest(digest) => digest.to_string(),
+            Selector::Tag(tag) => tag.parse::<Tag>()?.to_string(),
+            Selector::Only => "latest".to_owned(),
+        };
+        let reply = self.read(Method::GET, format!("manifests/{reference}"), READING_MANIFEST).await?;
+        if reply.status() != StatusCode::OK {
+            return Err(self.failure(reply, &Method::GET, READING_MANIFEST, Some(selector.to_string())).await);
+        }
+        let headers = reply.headers().clone();
+        let bytes = self.read_manifest(reply).await?;
+        self.check_digest(selector, &headers, &bytes)?;
+        let declared = declared_type(&headers);
+        let (place, side) = (self.describe(), self.side());
+        Root::parse(declared.as_ref(), bytes).map_err(|cause| StoreError::Document { place, side, cause })
+    }
+
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        let (kind, action) = match is_manifest(descriptor) {
+            true => ("manifests", READING_MANIFEST),
+            false => ("blobs", READING_BLOB),
+        };
+        let reply = self.read(Method::GET, format!("{kind}/{}", descriptor.digest), action).await?;
+        if reply.status() != StatusCode::OK {
+            let what = format!("{} {}", kind.trim_end_matches('s'), descriptor.digest);
+            return Err(self.failure(reply, &Method::GET, action, Some(what)).await);
+        }
+        Ok(reader(reply, self.client.idle_timeout()))
+    }
+
+    fn origin(&self, _descriptor: &Descriptor) -> Option<Repository> {
+        Some(self.repository.clone())
+    }
+}
+
+impl RegistryRepository {
+    /// GET or HEAD of something of this repository, to read.
+    async fn read(&self, method: Method, path: String, action: &'static str) -> Result<Response, StoreError> {
+        let scopes = Scopes::pull(self.repository.path());
+        self.ask(method, path, action, scopes).await
+    }
+
+    /// A request without a body, with the types that are understood.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: String,
+        action: &'static str,
+        scopes: Scopes,
+    ) -> Result<Response, StoreError> {
+        let mut headers = HeaderMap::new();
+        if path.starts_with("manifests/") {
+            headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        }
+        let to = Destination::Path(format!("{}/{path}", self.repository.path()));
+        self.send(Call { action, method, to, headers, payload: Payload::Empty, scopes }).await
+    }
+
+    async fn read_manifest(&self, reply: Response) -> Result<Bytes, StoreError> {
+        let read = read_small(reply, MAX_MANIFEST_BYTES, self.client.idle_timeout()).await;
+        read.map_err(|unread| match unread {
+            Unread::TooLarge => {
+                let detail = format!("the manifest has more than the limit of {MAX_MANIFEST_BYTES} bytes");
+                self.protocol_error(READING_MANIFEST, detail)
+            }
+            Unread::Broken(cause) => StoreError::Remote {
+                action: READING_MANIFEST.to_owned(),
+                place: self.describe(),
+                detail: "the reply breaks off".to_owned(),
+                help: None,
+                cause: Some(cause.into()),
+            },
+        })
+    }
+
+    /// By digest the bytes must have it. By tag the registry's own word is compared, and a wrong one only said: many
+    /// registries get that header wrong.
+    fn check_digest(&self, selector: &Selector, headers: &HeaderMap, bytes: &Bytes) -> Result<(), StoreError> {
+        let actual = Digest::of(bytes);
+        if let Selector::Digest(expected) = selector {
+            if *expected == actual {
+                return Ok(());
+            }
+            return Err(StoreError::Damaged {
+                digest: *expected,
+                place: self.describe(),
+                expected: expected.to_string(),
+                actual: actual.to_string(),
+                side: self.side(),
+            });
+        }
+        if declared_digest(headers).is_some_and(|declared| declared != actual) {
+            tracing::warn!(place = self.describe(), %actual, "the registry names another digest than the manifest has");
+        }
+        Ok(())
+    }
+}
+
+/// True where the descriptor's content is kept among the manifests.
+pub(super) fn is_manifest(descriptor: &Descriptor) -> bool {
+    descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
+}
+
+/// What the registry says is the digest; `None` where it says nothing, or in an algorithm that is not known here.
+pub(super) fn declared_digest(headers: &HeaderMap) -> Option<Digest> {
+    headers.get(DOCKER_CONTENT_DIGEST)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn declared_type(headers: &HeaderMap) -> Option<MediaType> {
+    let media_type = MediaType::from(headers.get(CONTENT_TYPE)?.to_str().ok()?);
+    let is_known = !media_type.as_str().is_empty() && !GENERIC_TYPES.contains(&media_type.as_str());
+    is_known.then_some(media_type)
+}

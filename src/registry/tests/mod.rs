@@ -1,0 +1,180 @@
+//! A registry that answers as a test wants, and what the client does with it.
+
+mod auth;
+mod helpers;
+mod pull;
+mod push;
+mod redirect;
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Client, Credentials, Login, RegistryOptions, RegistryRepository};
+
+/// A request as a server saw it.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) method: String,
+    /// Path and query.
+    pub(super) path: String,
+    /// Names in lower case.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+    /// The connection ended before the body did.
+    pub(super) is_cut: bool,
+}
+
+impl Seen {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn authorization(&self) -> Option<&str> {
+        self.header("authorization")
+    }
+
+    pub(super) fn line(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+/// A reply to make.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+pub(super) fn status(status: u16) -> Answer {
+    Answer { status, headers: Vec::new(), body: Vec::new() }
+}
+
+impl Answer {
+    pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub(super) fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+}
+
+/// A server on a free port of this machine. Its connections end with the test's runtime.
+pub(super) struct Server {
+    listener: Option<TcpListener>,
+    /// `127.0.0.1:PORT`
+    pub(super) host: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Server {
+    pub(super) async fn bind() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        Self { listener: Some(listener), host, seen: Arc::default() }
+    }
+
+    pub(super) async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+        let mut server = Self::bind().await;
+        server.serve(answer);
+        server
+    }
+
+    pub(super) fn serve(&mut self, answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
+        let (listener, seen, answer) = (self.listener.take().unwrap(), Arc::clone(&self.seen), Arc::new(answer));
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                tokio::spawn(async move {
+                    // A client that goes away is part of some tests.
+                    let _ = serve_one(stream, &seen, &*answer).await;
+                });
+            }
+        });
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.seen().iter().map(Seen::line).collect()
+    }
+
+    /// How many requests' lines begin so.
+    pub(super) fn count(&self, prefix: &str) -> usize {
+        self.lines().iter().filter(|line| line.starts_with(prefix)).count()
+    }
+
+    pub(super) fn options(&self) -> RegistryOptions {
+        RegistryOptions { plain_http: [self.host.clone()].into(), ..RegistryOptions::default() }
+    }
+
+    pub(super) fn options_as(&self, user: &str, secret: &str) -> RegistryOptions {
+        let login = Login { registry: self.host.clone(), user: user.to_owned(), secret: secret.to_owned() };
+        let credentials = Credentials { explicit: vec![login], ..Credentials::default() };
+        RegistryOptions { credentials, ..self.options() }
+    }
+
+    pub(super) fn repository(&self) -> RegistryRepository {
+        repository(self, self.options())
+    }
+}
+
+pub(super) fn repository(server: &Server, options: RegistryOptions) -> RegistryRepository {
+    Client::new(options).unwrap().repository(format!("{}/x", server.host).parse().unwrap())
+}
+
+/// One request, one reply, and the connection is closed.
+async fn serve_one(
+    mut stream: TcpStream,
+    seen: &Mutex<Vec<Seen>>,
+    answer: &(dyn Fn(&Seen) -> Answer + Send + Sync),
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+        if !head[0].is_ascii_uppercase() {
+            return stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .await;
+        }
+    }
+    let text = String::from_utf8(head).unwrap();
+    let mut lines = text.lines();
+    let mut first = lines.next().unwrap().split(' ');
+    let (method, path) = (first.next().unwrap().to_owned(), first.next().unwrap().to_owned());
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers: Vec<_> = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    let mut request = Seen { method, path, headers, body: Vec::new(), is_cut: false };
+    let length: usize = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+    while request.body.len() < length && !request.is_cut {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).await.unwrap_or(0);
+        request.body.extend_from_slice(&piece[..read]);
+        request.is_cut = read == 0;
+    }
+    seen.lock().unwrap().push(request.clone());
+    if request.is_cut {
+        return Ok(());
+    }
+    let answer = answer(&request);
+    let mut reply = format!("HTTP/1.1 {} Status\r\nConnection: close\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        reply.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !answer.headers.iter().any(|(name, _)| name == "Content-Length") && answer.status != 204 {
+        reply.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
+    }
+    reply.push_str("\r\n");
+    stream.write_all(reply.as_bytes()).await?;
+    if request.method != "HEAD" {
+        stream.write_all(&answer.body).await?;
+    }
+    stream.shutdown().await
+}
