@@ -79,7 +79,7 @@ fn bytes_of_the_empty_stream() {
     assert_eq!(encode(compression(Algorithm::Zstd, 3), &[]), zstd);
     assert_eq!(
         encode(super::Compression::new(Algorithm::None, None).unwrap(), &[]),
-        []
+        [0u8; 0]
     );
 }
 
