@@ -170,7 +170,7 @@ fn counts_are_bounded() {
     many[56..58].copy_from_slice(&2000u16.to_le_bytes());
     assert!(matches!(ElfFacts::read(&many[..]), Err(ElfError::OverLimit { what: "program headers", .. })));
     // A table that says it has no end.
-    let mut endless = vec![0; 16];
+    let mut endless = [0; 16];
     endless[8..12].copy_from_slice(&16u32.to_le_bytes());
     let file = elf64(62, None, &[(0x6fff_fffe, 0), (0x6fff_ffff, u64::MAX)], STRINGS, &endless.repeat(2));
     assert!(ElfFacts::read(&file[..]).is_ok());

@@ -95,7 +95,7 @@ impl LayerError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Read(cause) => CompressError::of(cause).is_some(),
-            Self::Scratch { .. } | Self::Sink { .. } => false,
+            Self::Scratch { .. } | Self::Sink { .. } | Self::NotThere { .. } => false,
             _ => true,
         }
     }
@@ -134,7 +134,7 @@ pub enum TreeError {
         place: String,
         /// What the source said.
         #[source]
-        cause: StoreError,
+        cause: Box<StoreError>,
     },
     /// A layer cannot be read.
     #[error("the layer {digest} of {place} cannot be read")]
@@ -171,6 +171,16 @@ pub enum TreeError {
         /// How many there are.
         layers: usize,
     },
+    /// A file that every build must look at is larger than any real one.
+    #[error("{path} of the image has {size_bytes} bytes, more than the limit of {limit_bytes}")]
+    TooLarge {
+        /// The file.
+        path: EntryPath,
+        /// Its size, in bytes.
+        size_bytes: u64,
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
     /// A temporary file could not be made.
     #[error("making a temporary file in {}", escape(.folder.as_bytes()))]
     Scratch {
@@ -195,6 +205,7 @@ impl Diagnose for TreeError {
             Self::Foreign { .. } => Class::NotFound,
             Self::Layer { side, cause, .. } if cause.is_damage() => damage_class(*side),
             Self::DiffId { side, .. } => damage_class(*side),
+            Self::TooLarge { .. } => Class::Input,
             Self::Layer { .. } | Self::NoSuchLayer { .. } | Self::Scratch { .. } | Self::Encoding { .. } => Class::Here,
         }
     }

@@ -126,6 +126,11 @@ impl Tree {
         self.nodes.remove(path);
     }
 
+    /// Puts a node at a path that sorts after all others, and leaves what is there as it is.
+    pub(super) fn append(&mut self, path: EntryPath, node: Node) {
+        self.nodes.insert(path, node);
+    }
+
     /// Takes the node at a path away, and leaves what is below it; the caller sees to that.
     pub(super) fn remove_alone(&mut self, path: &EntryPath) {
         self.nodes.remove(path);

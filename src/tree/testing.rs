@@ -1,9 +1,15 @@
 //! Layers made in memory, for the tests of this module.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
 use super::{Node, NodeKind, Tree, TreeBuilder};
-use crate::model::EntryPath;
+use crate::compress::{Algorithm, Compression, Encoder};
+use crate::model::{Descriptor, DiffId, Document, EntryPath, Image, ImageConfig, ImageManifest, MediaType};
+use crate::store::MemoryStore;
 
 pub(super) fn path(text: &str) -> EntryPath {
     EntryPath::new(text.as_bytes()).unwrap()
@@ -87,4 +93,73 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
         format!("{:o} {path}{kind}", node.mode)
     };
     tree.nodes().map(line).collect()
+}
+
+/// An image in memory, and its layers' blobs.
+pub(super) struct TestImage {
+    pub(super) store: MemoryStore,
+    layers: Vec<Descriptor>,
+    diff_ids: Vec<DiffId>,
+}
+
+impl TestImage {
+    pub(super) fn new() -> Self {
+        Self { store: MemoryStore::new("memory"), layers: Vec::new(), diff_ids: Vec::new() }
+    }
+
+    /// With a layer that is stored compressed.
+    pub(super) fn with(self, tar: &[u8], algorithm: Algorithm) -> Self {
+        let (stored, media_type) = (compressed(tar, algorithm), media_type(algorithm));
+        self.with_stored(&stored, media_type, DiffId::of(tar))
+    }
+
+    /// With a layer that is stored as these bytes.
+    pub(super) fn with_stored(mut self, stored: &[u8], media_type: MediaType, diff_id: DiffId) -> Self {
+        let descriptor = Descriptor::of(media_type, stored);
+        self.store = self.store.with_blob(&descriptor, stored.to_vec());
+        self.layers.push(descriptor);
+        self.diff_ids.push(diff_id);
+        self
+    }
+
+    /// With a layer that the store lacks.
+    pub(super) fn with_lacking(mut self, media_type: MediaType) -> Self {
+        self.layers.push(Descriptor::of(media_type, b"lacking"));
+        self.diff_ids.push(DiffId::of(b"lacking"));
+        self
+    }
+
+    /// The store, and the image in it.
+    pub(super) fn finish(self) -> (MemoryStore, Image) {
+        let fields = json!({
+            "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": self.diff_ids}
+        });
+        let config = ImageConfig::from_fields(fields.as_object().unwrap().clone()).unwrap();
+        let config = Document::write(MediaType::OciConfig, config).unwrap();
+        let manifest = ImageManifest {
+            schema_version: 2,
+            media_type: Some(MediaType::OciManifest),
+            config: config.descriptor().clone(),
+            layers: self.layers,
+            annotations: BTreeMap::new(),
+            subject: None,
+            other: BTreeMap::new(),
+        };
+        let manifest = Document::write(MediaType::OciManifest, manifest).unwrap();
+        (self.store, Image::new(manifest, config).unwrap())
+    }
+}
+
+pub(super) fn compressed(tar: &[u8], algorithm: Algorithm) -> Vec<u8> {
+    let mut encoder = Encoder::new(Compression::new(algorithm, None).unwrap(), Vec::new()).unwrap();
+    encoder.write_all(tar).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn media_type(algorithm: Algorithm) -> MediaType {
+    match algorithm {
+        Algorithm::Gzip => MediaType::OciLayerGzip,
+        Algorithm::Zstd => MediaType::OciLayerZstd,
+        Algorithm::None => MediaType::OciLayer,
+    }
 }

@@ -1,0 +1,83 @@
+//! The contents of files of an image, out of its layers' streams.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::entries::{Entries, RawKind};
+use super::error::{LayerError, TreeError};
+use super::stream::{Progress, read_layer};
+use crate::compress::CompressError;
+use crate::model::{EntryPath, Image};
+use crate::store::{Source, StoreError};
+
+/// What is wanted of an image: by layer, from 0 for the lowest, the paths under which its stream has the files, as
+/// [`super::Node::content_at`] says them.
+pub type Wanted = BTreeMap<u32, BTreeSet<EntryPath>>;
+
+/// Reads the wanted files. Each layer that holds one is streamed once, the lowest first, and `sink` is called with the
+/// layer, the path and the content, in the order of the stream. A path that a layer holds twice comes twice: the last
+/// one counts. Gives `sink` back.
+///
+/// What `sink` was given is verified only when this returns: until then it must not be relied on.
+///
+/// # Errors
+/// [`TreeError`]: a layer that cannot be read or is not what its digest, size and diff id say; a wanted file that is
+/// not there; an error of `sink`.
+pub async fn extract<S>(source: &dyn Source, image: &Image, wanted: &Wanted, mut sink: S) -> Result<S, TreeError>
+where
+    S: FnMut(u32, &EntryPath, &mut dyn Read) -> io::Result<()> + Send + 'static,
+{
+    for (layer, paths) in wanted {
+        let number = *layer;
+        let each = move |sink: &mut S, path: &EntryPath, content: &mut dyn Read| {
+            sink(number, path, content).map_err(|cause| blame(path, cause))
+        };
+        sink = extract_layer(source, image, number, paths.clone(), Arc::new(|_| ()), sink, each).await?;
+    }
+    Ok(sink)
+}
+
+/// As [`extract`], for one layer and with a state that is passed along.
+pub(super) async fn extract_layer<S: Send + 'static>(
+    source: &dyn Source,
+    image: &Image,
+    layer: u32,
+    paths: BTreeSet<EntryPath>,
+    progress: Progress,
+    mut state: S,
+    mut each: impl FnMut(&mut S, &EntryPath, &mut dyn Read) -> Result<(), LayerError> + Send + 'static,
+) -> Result<S, TreeError> {
+    let layers = image.manifest().value().layers.len();
+    let found = usize::try_from(layer).ok().and_then(|index| image.layers().nth(index));
+    let (descriptor, diff_id) = found.ok_or(TreeError::NoSuchLayer { layer, layers })?;
+    let work = move |reader: &mut dyn Read| {
+        let mut entries = Entries::new(reader);
+        let mut lacking = paths.clone();
+        while let Some(entry) = entries.next()? {
+            if entry.kind != RawKind::File {
+                continue;
+            }
+            let path = EntryPath::new(&entry.name).map_err(LayerError::Name)?;
+            if paths.contains(&path) {
+                each(&mut state, &path, &mut entries.content())?;
+                lacking.remove(&path);
+            }
+        }
+        match lacking.pop_first() {
+            Some(path) => Err(LayerError::NotThere { path }),
+            None => Ok(state),
+        }
+    };
+    read_layer(source, descriptor, diff_id, progress, work).await
+}
+
+/// An error that went through a sink is the stream's, where the stream made it, and else the sink's own.
+fn blame(path: &EntryPath, cause: io::Error) -> LayerError {
+    let of_stream =
+        |inner: &(dyn std::error::Error + Send + Sync + 'static)| inner.is::<LayerError>() || inner.is::<StoreError>();
+    if CompressError::of(&cause).is_some() || cause.get_ref().is_some_and(of_stream) {
+        return cause.into();
+    }
+    LayerError::Sink { path: path.clone(), cause }
+}

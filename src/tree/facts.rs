@@ -1,0 +1,172 @@
+//! What a build must know of a base beyond its manifest and config. A pure function of the base's digest and of
+//! [`FACTS_VERSION`]: it does not matter where facts come from, a store of facts or the base's layers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::accounts::Accounts;
+use super::capture::{Capture, Place, Role, roles_of};
+use super::error::TreeError;
+use super::extract::extract_layer;
+use super::layers::TreeBuilder;
+use super::node::Tree;
+use super::packages::Package;
+use super::stream::{Progress, read_layer};
+use crate::elf::ElfFacts;
+use crate::model::{EntryPath, Image};
+use crate::store::Source;
+
+/// Version of what facts hold and of how they are stored. Facts of another version are read from the base anew.
+pub const FACTS_VERSION: u32 = 1;
+
+/// The facts of a base.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// Every path of the image.
+    pub tree: Arc<Tree>,
+    /// The bytes of `/etc/passwd`, links followed; `None` where there is no such file.
+    pub passwd: Option<Vec<u8>>,
+    /// The bytes of `/etc/group`, links followed.
+    pub group: Option<Vec<u8>>,
+    /// What configures the dynamic loader's search: `/etc/ld.so.conf`, `/etc/ld.so.conf.d/*`, `/etc/ld-musl-*.path`.
+    pub loader_configs: BTreeMap<EntryPath, Vec<u8>>,
+    /// The first line of each executable file that begins with `#!`, with it and without the line feed.
+    pub shebangs: BTreeMap<EntryPath, Vec<u8>>,
+    /// What each ELF program and shared library says of itself. Files that are damaged are left out.
+    pub elf: BTreeMap<EntryPath, ElfFacts>,
+    /// The installed packages of dpkg and apk, sorted, each once. The database of rpm is not read.
+    pub packages: Vec<Package>,
+}
+
+impl Facts {
+    /// The facts of `scratch`: an image of nothing.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The users and groups of the base.
+    pub fn accounts(&self) -> Accounts {
+        let bytes = |file: &Option<Vec<u8>>| file.clone().unwrap_or_default();
+        Accounts::parse(&bytes(&self.passwd), &bytes(&self.group))
+    }
+
+    /// The dynamic loaders of the base, sorted: files and links in a library folder that are named as loaders are.
+    pub fn loaders(&self) -> Vec<EntryPath> {
+        let is_loader = |path: &EntryPath| {
+            let name = path.file_name();
+            let named = [&b"ld-"[..], b"ld.so.", b"ld64.so."];
+            let folder = path.parent().unwrap_or_default();
+            named.iter().any(|start| name.starts_with(start))
+                && name.windows(3).any(|part| part == b".so")
+                && folder.components().any(|component| component.starts_with(b"lib"))
+        };
+        let nodes = self.tree.nodes().filter(|(_, node)| !node.is_directory());
+        nodes.map(|(path, _)| path).filter(|path| is_loader(path)).cloned().collect()
+    }
+}
+
+/// Reads the facts of an image: each layer is streamed once, the lowest first, and verified to its end; nothing is
+/// unpacked. A file of interest that only a link leads to makes its layer be streamed once more.
+///
+/// `scratch_folder` takes one unlinked temporary file, of the size of the largest ELF file. `progress` is called with
+/// the number of compressed bytes that were read since the call before; it may be called from another thread.
+///
+/// # Errors
+/// [`TreeError`]: a layer that is damaged, cut short, not what its digest, size or diff id say, or beyond the bounds
+/// that this module sets; a layer that cannot be opened.
+pub async fn read_facts(
+    source: &dyn Source,
+    image: &Image,
+    scratch_folder: &Path,
+    progress: impl Fn(u64) + Send + Sync + 'static,
+) -> Result<Facts, TreeError> {
+    let folder = || scratch_folder.to_string_lossy().into_owned();
+    let scratch =
+        tempfile::tempfile_in(scratch_folder).map_err(|cause| TreeError::Scratch { folder: folder(), cause })?;
+    let progress: Progress = Arc::new(progress);
+    let mut state = (TreeBuilder::new(), Capture::new(scratch));
+    for (index, (descriptor, diff_id)) in (0u32..).zip(image.layers()) {
+        let work = move |reader: &mut dyn Read| {
+            let (mut builder, mut capture) = state;
+            builder.apply_layer(reader, index, &mut |path, node, content| capture.visit(path, node, content))?;
+            capture.prune(builder.tree());
+            Ok((builder, capture))
+        };
+        state = read_layer(source, descriptor, diff_id, Arc::clone(&progress), work).await?;
+    }
+    let (builder, capture) = state;
+    let tree = builder.finish();
+    let capture = take_missing(source, image, &tree, capture, progress).await?;
+    assemble(tree, &capture)
+}
+
+/// Files that have a role and were not seen as such, since a link leads to them, are read in a second pass.
+async fn take_missing(
+    source: &dyn Source,
+    image: &Image,
+    tree: &Tree,
+    mut capture: Capture,
+    progress: Progress,
+) -> Result<Capture, TreeError> {
+    let mut missing: BTreeMap<u32, BTreeMap<EntryPath, Role>> = BTreeMap::new();
+    for (_, role, size_bytes, place) in roles_of(tree) {
+        if size_bytes <= role.limit_bytes() && !capture.has(role, &place) {
+            missing.entry(place.0).or_default().entry(place.1).or_insert(role);
+        }
+    }
+    for (layer, wanted) in missing {
+        let paths = wanted.keys().cloned().collect();
+        let each = move |capture: &mut Capture, path: &EntryPath, content: &mut dyn Read| {
+            wanted.get(path).map_or(Ok(()), |role| capture.take((layer, path.clone()), *role, content))
+        };
+        capture = extract_layer(source, image, layer, paths, Arc::clone(&progress), capture, each).await?;
+    }
+    Ok(capture)
+}
+
+fn assemble(tree: Tree, capture: &Capture) -> Result<Facts, TreeError> {
+    let mut facts = Facts::empty();
+    let mut databases: BTreeSet<(Role, Place)> = BTreeSet::new();
+    for (path, role, size_bytes, place) in roles_of(&tree) {
+        if size_bytes > role.limit_bytes() {
+            return Err(TreeError::TooLarge { path, size_bytes, limit_bytes: role.limit_bytes() });
+        }
+        match role {
+            Role::Packages(system) => {
+                // Two usual paths may lead to one file.
+                if databases.insert((role, place.clone())) {
+                    facts.packages.extend(capture.packages.get(&(system, place)).into_iter().flatten().cloned());
+                }
+            }
+            Role::Whole => {
+                let Some(bytes) = capture.whole.get(&place).cloned() else { continue };
+                match path.as_bytes() {
+                    b"etc/passwd" => facts.passwd = Some(bytes),
+                    b"etc/group" => facts.group = Some(bytes),
+                    _ => {
+                        facts.loader_configs.insert(path, bytes);
+                    }
+                }
+            }
+        }
+    }
+    facts.packages.sort();
+    facts.packages.dedup();
+    for (path, node) in tree.nodes() {
+        let Some((layer, stored)) = node.content_at(path) else { continue };
+        let place = (layer, stored.clone());
+        if let Some(line) = capture.shebangs.get(&place) {
+            facts.shebangs.insert(path.clone(), line.clone());
+        }
+        if let Some(elf) = capture.elf.get(&place) {
+            facts.elf.insert(path.clone(), elf.clone());
+        }
+    }
+    facts.tree = Arc::new(tree);
+    Ok(facts)
+}
+
+#[cfg(test)]
+mod tests;

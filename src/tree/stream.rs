@@ -1,0 +1,124 @@
+//! One layer of an image as an uncompressed stream, with everything about it verified: the stored bytes' digest and
+//! size by the reader of the store, the uncompressed bytes' digest here.
+//!
+//! Layers are decoded on a blocking thread. It ends soon after the future that waits for it was dropped.
+
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_util::io::SyncIoBridge;
+
+use super::error::{LayerError, TreeError};
+use crate::compress;
+use crate::model::{Descriptor, DiffId, Hasher};
+use crate::store::{Source, StoreError, open};
+
+/// How much of the uncompressed stream is read at once, in bytes.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Called with the number of compressed bytes that were read since the call before.
+pub(super) type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// Opens a layer and hands its uncompressed stream to `work`, which need not read it to its end. What `work` gives is
+/// passed on only where the layer has its digest, its size and its diff id.
+pub(super) async fn read_layer<T: Send + 'static>(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    diff_id: &DiffId,
+    progress: Progress,
+    work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError> + Send + 'static,
+) -> Result<T, TreeError> {
+    let (digest, place, side) = (descriptor.digest, source.describe(), source.side());
+    let reader = match open(source, descriptor).await {
+        Ok(reader) => reader,
+        Err(cause @ StoreError::NotFound { .. }) if descriptor.media_type.is_foreign() => {
+            return Err(TreeError::Foreign { digest, place, cause: Box::new(cause) });
+        }
+        Err(cause) => return Err(cause.into()),
+    };
+    let stop = StopOnDrop(Arc::default());
+    let stored = Stored { reader: SyncIoBridge::new(reader), progress, stop: Arc::clone(&stop.0) };
+    let task = tokio::task::spawn_blocking(move || decode(stored, work));
+    let outcome = match task.await {
+        Ok(outcome) => outcome,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(cancelled) => Err(LayerError::Read(io::Error::other(cancelled))),
+        },
+    };
+    drop(stop);
+    match outcome {
+        Ok((value, actual)) if actual == *diff_id => Ok(value),
+        Ok((_, actual)) => Err(TreeError::DiffId { digest, place, side, expected: *diff_id, actual }),
+        Err(LayerError::Read(cause)) => Err(match StoreError::from_reader(cause) {
+            Ok(error) => error.into(),
+            Err(cause) => TreeError::Layer { digest, place, side, cause: LayerError::Read(cause) },
+        }),
+        Err(cause) => Err(TreeError::Layer { digest, place, side, cause }),
+    }
+}
+
+fn decode<T>(
+    mut stored: impl Read + Send,
+    work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError>,
+) -> Result<(T, DiffId), LayerError> {
+    let outcome = decode_and_hash(&mut stored, work);
+    // The store's reader verifies at its end: it is read to there, whatever follows the compressed data. And where the
+    // stream is damaged, it tells whether the image is or what was sent of it.
+    if outcome.as_ref().err().is_none_or(LayerError::is_damage) {
+        io::copy(&mut stored, &mut io::sink())?;
+    }
+    outcome
+}
+
+fn decode_and_hash<T>(
+    stored: impl Read + Send,
+    work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError>,
+) -> Result<(T, DiffId), LayerError> {
+    let mut hashing = Hashing { reader: compress::decoder(stored)?, hasher: Hasher::new() };
+    let mut buffered = BufReader::with_capacity(BUFFER_BYTES, &mut hashing);
+    let value = work(&mut buffered)?;
+    io::copy(&mut buffered, &mut io::sink())?;
+    drop(buffered);
+    Ok((value, hashing.hasher.diff_id()))
+}
+
+struct Hashing<R> {
+    reader: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// The stored bytes: counted, and at an end when nobody waits for them any more.
+struct Stored<R> {
+    reader: R,
+    progress: Progress,
+    stop: Arc<AtomicBool>,
+}
+
+impl<R: Read> Read for Stored<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("nobody waits for the layer any more"));
+        }
+        let count = self.reader.read(buffer)?;
+        (self.progress)(count as u64);
+        Ok(count)
+    }
+}
+
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
