@@ -2,13 +2,13 @@
 //! (passwd(5), group(5)).
 
 use super::BaseImage;
-use super::accounts::{Accounts, GroupEntry, UserEntry};
 use super::error::PlanError;
 use super::layer::{Attributes, DirectoryWish, LayerBuilder, attributes_of};
+use super::owners::owner_ids;
 use super::sources::{DIRECTORY_MODE, FILE_MODE};
 use crate::model::{Content, Entry, EntryKind, EntryPath, escape};
 use crate::spec::{DirSpec, Place, PlatformSpec, User};
-use crate::tree::View;
+use crate::tree::{Accounts, GroupEntry, UserEntry, View};
 
 /// The layer's name.
 pub(super) const NAME: &str = "filesystem";
@@ -106,7 +106,8 @@ impl AccountFiles {
                 None => Ok(()),
             };
         }
-        if let Some(found) = self.accounts.group_by_id(gid) {
+        let id = u32::try_from(gid).map_err(|_| conflict(too_large(gid)))?;
+        if let Some(found) = self.accounts.group_by_id(id) {
             return Err(conflict(format!("has the number {gid} of the group \"{}\"", escape(found.name.as_bytes()))));
         }
         let members = members.map(Vec::as_slice).unwrap_or_default();
@@ -124,7 +125,8 @@ impl AccountFiles {
                 None => Ok(()),
             };
         }
-        if let Some(found) = self.accounts.user_by_id(user.uid) {
+        let id = u32::try_from(user.uid).map_err(|_| conflict(too_large(user.uid)))?;
+        if let Some(found) = self.accounts.user_by_id(id) {
             let name = escape(found.name.as_bytes());
             return Err(conflict(format!("has the number {} of the user \"{name}\"", user.uid)));
         }
@@ -137,12 +139,16 @@ impl AccountFiles {
     }
 }
 
+fn too_large(id: u64) -> String {
+    format!("has the number {id}, over the system's limit of {}", u32::MAX)
+}
+
 fn account_conflict(kind: &'static str, name: &str, place: &Place, difference: String) -> PlanError {
     PlanError::AccountConflict { kind, name: name.to_owned(), place: place.clone(), difference }
 }
 
 fn group_difference(found: &GroupEntry, gid: u64, members: Option<&Vec<String>>) -> Option<String> {
-    if found.gid != gid {
+    if u64::from(found.gid) != gid {
         return Some(format!("exists with the number {} instead of {gid}", found.gid));
     }
     let members = members.filter(|members| **members != found.members)?;
@@ -217,7 +223,7 @@ fn place_text(builder: &mut LayerBuilder<'_>, name: &str, file: &TextFile) -> Re
 fn place_dir(builder: &mut LayerBuilder<'_>, dir: &DirSpec, accounts: &Accounts) -> Result<(), PlanError> {
     let origin = format!("\"{}\" of dirs ({})", escape(dir.path.as_bytes()), dir.place);
     let path = EntryPath::new(dir.path.as_bytes()).map_err(|cause| builder.bad_path(&origin, cause))?;
-    let owner = dir.owner.as_ref().map(|owner| accounts.owner(owner, &origin)).transpose()?;
+    let owner = dir.owner.as_ref().map(|owner| owner_ids(accounts, owner, &origin)).transpose()?;
     let stands = builder.existing_directory(&path, &origin)?.is_some_and(|node| {
         dir.mode.is_none_or(|mode| mode == node.mode) && owner.is_none_or(|owner| owner == (node.uid, node.gid))
     });

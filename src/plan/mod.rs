@@ -4,7 +4,6 @@
 //!
 //! Pure: no file, no network, no clock and no environment is looked at; equal input gives equal plans.
 
-mod accounts;
 mod assemble;
 mod build_plan;
 mod config;
@@ -12,6 +11,7 @@ mod error;
 mod filesystem;
 mod layer;
 mod nearest;
+mod owners;
 mod print;
 mod sources;
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::accounts::Accounts;
 use super::error::PlanError;
 use super::layer::{Attributes, DirectoryWish, LayerBuilder};
+use super::owners::owner_ids;
 use crate::model::{Entry, EntryKind, EntryPath, ListedItem, ListedRoot, Listing, escape};
 use crate::spec::{FilesEntry, LayerSpec, LinkEntry, Ownership};
-use crate::tree::View;
+use crate::tree::{Accounts, View};
 
 /// Mode of directories by rule.
 pub(super) const DIRECTORY_MODE: u32 = 0o755;
@@ -59,7 +59,7 @@ impl Placement {
         let origin = format!("\"{}\" ({})", escape(entry.from_text.as_bytes()), entry.place);
         let ownership = entry.ownership.or(&layer.ownership);
         let owner = match &ownership.owner {
-            Some(owner) => accounts.owner(owner, &origin)?,
+            Some(owner) => owner_ids(accounts, owner, &origin)?,
             None => (0, 0),
         };
         let changed_owner = entry.ownership.owner.is_some().then_some(owner);
@@ -133,7 +133,7 @@ fn place_link(
 ) -> Result<(), PlanError> {
     let origin = format!("the link \"{}\" ({})", escape(link.path.as_bytes()), link.place);
     let owner = match link.owner.as_ref().or(layer.ownership.owner.as_ref()) {
-        Some(owner) => accounts.owner(owner, &origin)?,
+        Some(owner) => owner_ids(accounts, owner, &origin)?,
         None => (0, 0),
     };
     let path = EntryPath::new(link.path.as_bytes()).map_err(|cause| builder.bad_path(&origin, cause))?;

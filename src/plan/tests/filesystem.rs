@@ -127,6 +127,11 @@ fn taken_names_and_numbers_are_errors() {
             "the group \"staff\" (ocitect.toml:20:1) exists with the members \"node\" instead of \"app\"",
         ),
         (
+            vec![user("big", 1 << 32)],
+            vec![],
+            "the group \"big\" (ocitect.toml:10:1) has the number 4294967296, over the system's limit of 4294967295",
+        ),
+        (
             vec![user("a:b", 9)],
             vec![],
             "\"a:b\" (ocitect.toml:10:1) cannot stand in /etc/group: it is empty or has a colon, a comma or a line break",
