@@ -180,11 +180,7 @@ where
     let headers = header.program_headers(endian, data).map_err(|_| ElfError::Damaged("its program headers"))?;
     let of_type = |wanted| headers.iter().filter(move |header| header.p_type(endian) == wanted);
     if let Some(segment) = of_type(PT_INTERP).next() {
-        if segment.p_filesz(endian).into() > MAX_INTERPRETER_BYTES {
-            return Err(ElfError::OverLimit { what: "an interpreter's path", limit: MAX_INTERPRETER_BYTES });
-        }
-        let path = segment.data(endian, data).map_err(|()| ElfError::Damaged("its interpreter's path"))?;
-        facts.interpreter = Some(path.split(|byte| *byte == 0).next().unwrap_or_default().to_vec());
+        facts.interpreter = Some(interpreter::<E, R>(endian, data, segment)?);
     }
     if let Some(segment) = of_type(PT_DYNAMIC).next() {
         if segment.p_filesz(endian).into() > MAX_DYNAMIC_BYTES {
@@ -203,4 +199,16 @@ where
         read_dynamic::<E, R>(&mut facts, endian, data, &segments, table)?;
     }
     Ok(Some(facts))
+}
+
+fn interpreter<'data, E, R>(endian: E::Endian, data: R, segment: &E::ProgramHeader) -> Result<Vec<u8>, ElfError>
+where
+    E: FileHeader<Endian = object::Endianness>,
+    R: ReadRef<'data>,
+{
+    if segment.p_filesz(endian).into() > MAX_INTERPRETER_BYTES {
+        return Err(ElfError::OverLimit { what: "an interpreter's path", limit: MAX_INTERPRETER_BYTES });
+    }
+    let path = segment.data(endian, data).map_err(|()| ElfError::Damaged("its interpreter's path"))?;
+    Ok(path.split(|byte| *byte == 0).next().unwrap_or_default().to_vec())
 }

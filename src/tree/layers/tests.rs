@@ -1,5 +1,6 @@
 use std::io::Read as _;
 
+use proptest::prelude::*;
 use tar::EntryType;
 
 use super::super::testing::{LayerTar, listing, path, tree_of};
@@ -286,4 +287,39 @@ fn each_file_is_visited_with_its_content() {
     };
     builder.apply_layer(&layer[..], 7, &mut visit).unwrap();
     assert_eq!(seen, ["/a one", "/d/c tw"]);
+}
+
+proptest! {
+    /// Whatever is in a stream: a tree or an error, no panic; and every node has a directory above it.
+    #[test]
+    fn damaged_streams_give_a_whole_tree_or_an_error(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), fix_sums in any::<bool>()
+    ) {
+        let long = "n/".repeat(80);
+        let mut bytes = LayerTar::new()
+            .pax(&[("path", long.as_bytes()), ("SCHILY.xattr.user.a", b"b")])
+            .file("a", b"content")
+            .symlink("l", "a/b")
+            .file("l/x", b"")
+            .hard_link("h", "a/b/x")
+            .file("a/.wh..wh..opq", b"")
+            .file(".wh.l", b"")
+            .finish();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        for block in bytes.chunks_exact_mut(512).filter(|block| fix_sums && block[257..262] == *b"ustar") {
+            let mut header = tar::Header::new_ustar();
+            header.as_mut_bytes().copy_from_slice(block);
+            header.set_cksum();
+            block.copy_from_slice(header.as_bytes());
+        }
+        if let Ok(tree) = tree_of(&[bytes]) {
+            for (path, _) in tree.nodes().filter(|(path, _)| !path.is_root()) {
+                let parent = path.parent().unwrap();
+                prop_assert!(parent.is_root() || tree.node(&parent).unwrap().is_directory(), "{path}");
+            }
+        }
+    }
 }
