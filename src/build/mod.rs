@@ -1,1 +1,25 @@
-//! build
+//! Runs a build, and opens the places that images are read from and written to.
+//!
+//! The stages are the design's: every platform is resolved, listed and planned; then packed, assembled and held against
+//! its budget; and only then written. What a build needs of the outside (time, directories, credentials) is handed in.
+
+mod built;
+mod cache;
+mod contents;
+mod error;
+mod events;
+mod images;
+mod inputs;
+mod naming;
+mod packing;
+mod places;
+mod report;
+mod run;
+
+pub use error::BuildError;
+pub use events::{Event, Observer, Silent, Task, TaskId, TransferTasks};
+pub use images::image_facts;
+pub use naming::{DEFAULT_LAYOUT, Naming, OutputRequest, Target, TargetPlace};
+pub use places::Places;
+pub use report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
+pub use run::{BuildOptions, PlannedBuild, build, plan_build};

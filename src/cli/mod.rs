@@ -1,1 +1,130 @@
-//! cli
+//! The command line: arguments, commands, rendering, exit codes.
+//!
+//! The only module that touches stdout, stderr, the environment, the clock and the home directory; what the library needs
+//! of them is handed to it as values.
+
+mod arguments;
+mod build;
+mod copy;
+mod environment;
+mod failure;
+mod inspect;
+mod login;
+mod ls;
+mod progress;
+mod render;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use arguments::{Arguments, Command, OutputArguments};
+use environment::Environment;
+use failure::Failure;
+
+use crate::model::ImageName;
+
+/// What every command ends in.
+type Done = Result<(), Failure>;
+
+/// Reads the arguments, runs the command, tells of its failure, and gives the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors to clap either: 0 for them, 2 for bad usage.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    start_log(&arguments.output);
+    let environment = Environment::read();
+    match dispatch(arguments, &environment) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
+    let output = arguments.output;
+    let command = match arguments.command {
+        Command::Schema => return print_json(&crate::spec::schema()),
+        Command::Completions { shell } => return completions(shell),
+        command => command,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| Failure::here(&format!("starting the runtime: {cause}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Build(arguments) => build::run(&arguments, &output, environment).await,
+            Command::Push(arguments) => copy::push(&arguments, &output, environment).await,
+            Command::Copy(arguments) => copy::copy(&arguments, &output, environment).await,
+            Command::Inspect(arguments) => inspect::run(&arguments, environment).await,
+            Command::Ls(arguments) => ls::run(&arguments, &output, environment).await,
+            Command::Login(arguments) => login::login(&arguments, environment).await,
+            Command::Logout(arguments) => login::logout(&arguments, environment).await,
+            Command::Schema | Command::Completions { .. } => Ok(()),
+        }
+    })
+}
+
+fn completions(shell: clap_complete::Shell) -> Done {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "ocitect", &mut script);
+    print(&script)
+}
+
+/// Log lines go to stderr, and only where they are asked for.
+fn start_log(output: &OutputArguments) {
+    let level = match output.verbose {
+        0 => return,
+        1 => "ocitect=debug",
+        _ => "ocitect=trace,reqwest=debug,hyper=debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_ansi(render::color_on_stderr())
+        .without_time()
+        .init();
+}
+
+/// Writes to standard output. A reader that went away (`| head`) has what it wanted.
+fn print(bytes: &[u8]) -> Done {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::here(&format!("writing to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print_json(value: &serde_json::Value) -> Done {
+    print(format!("{value:#}\n").as_bytes())
+}
+
+/// The registry that a password of the command line is for, where an image is only read.
+fn login_registry(name: &ImageName) -> Vec<&str> {
+    match name {
+        ImageName::Registry(reference) => vec![reference.repository.registry()],
+        _ => Vec::new(),
+    }
+}
+
+/// Parses an argument of the command line.
+fn parse<T: std::str::FromStr<Err: std::error::Error>>(text: &str, help: &str) -> Result<T, Failure> {
+    text.parse().map_err(|error: T::Err| Failure::usage(&error.to_string(), help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -45,8 +45,7 @@ pub fn sniff(prefix: &[u8]) -> Result<Algorithm, CompressError> {
     if prefix.starts_with(&GZIP_MAGIC) {
         return Ok(Algorithm::Gzip);
     }
-    let skippable = matches!(prefix.first(), Some(0x50..=0x5f))
-        && prefix[1..].starts_with(&ZSTD_SKIPPABLE_MAGIC_TAIL);
+    let skippable = matches!(prefix.first(), Some(0x50..=0x5f)) && prefix[1..].starts_with(&ZSTD_SKIPPABLE_MAGIC_TAIL);
     if prefix.starts_with(&ZSTD_MAGIC) || skippable {
         return Ok(Algorithm::Zstd);
     }
@@ -66,20 +65,14 @@ pub fn sniff(prefix: &[u8]) -> Result<Algorithm, CompressError> {
 /// this module.
 pub fn decoder<'a>(mut reader: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let mut prefix = Vec::with_capacity(SNIFF_BYTES);
-    reader
-        .by_ref()
-        .take(SNIFF_BYTES as u64)
-        .read_to_end(&mut prefix)?;
+    reader.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut prefix)?;
     let algorithm = sniff(&prefix)?;
     Ok(decoder_for(algorithm, Cursor::new(prefix).chain(reader)))
 }
 
 /// A reader of what `reader` holds, compressed by `algorithm`. Nothing is read before the first read; a source that
 /// holds something else (or nothing) is an error then. The reader buffers its input.
-pub fn decoder_for<'a>(
-    algorithm: Algorithm,
-    reader: impl Read + Send + 'a,
-) -> Box<dyn Read + Send + 'a> {
+pub fn decoder_for<'a>(algorithm: Algorithm, reader: impl Read + Send + 'a) -> Box<dyn Read + Send + 'a> {
     match algorithm {
         Algorithm::Gzip => Box::new(Sticky::new(GzipReader::new(reader))),
         Algorithm::Zstd => Box::new(Sticky::new(ZstdReader::new(reader))),
@@ -95,10 +88,7 @@ struct Sticky<D> {
 
 impl<D> Sticky<D> {
     fn new(decoder: D) -> Self {
-        Self {
-            decoder,
-            failed: false,
-        }
+        Self { decoder, failed: false }
     }
 }
 
@@ -122,11 +112,7 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn new(reader: impl Read + Send + 'a) -> Self {
-        Self {
-            reader: Box::new(reader),
-            failed: false,
-            ended: false,
-        }
+        Self { reader: Box::new(reader), failed: false, ended: false }
     }
 }
 
@@ -156,14 +142,8 @@ impl<'a> GzipReader<'a> {
     fn new(reader: impl Read + Send + 'a) -> Self {
         let mut member = GzDecoder::new(nothing());
         // The decoder reads a header when it is made; put in afterwards, the source is first read by the first read.
-        member.reset(BufReader::with_capacity(
-            INPUT_BUFFER_BYTES,
-            Source::new(reader),
-        ));
-        Self {
-            member,
-            ended: false,
-        }
+        member.reset(BufReader::with_capacity(INPUT_BUFFER_BYTES, Source::new(reader)));
+        Self { member, ended: false }
     }
 
     /// After the end of a member: on to the next one, or to the end.
@@ -214,10 +194,7 @@ impl Read for GzipReader<'_> {
             return Ok(0);
         }
         while !self.ended {
-            let length = self
-                .member
-                .read(buffer)
-                .map_err(|error| self.explain(error))?;
+            let length = self.member.read(buffer).map_err(|error| self.explain(error))?;
             if length > 0 {
                 return Ok(length);
             }
@@ -251,15 +228,10 @@ impl<'a> ZstdReader<'a> {
         let mut decoder = FrameDecoder::new();
         // The decoder's own limit is the same today; this one is ours, and lies within what the decoder takes.
         let limited = decoder.set_max_window_size(ZSTD_WINDOW_MAX_BYTES);
-        debug_assert!(
-            limited.is_ok(),
-            "the window limit is one that the decoder takes"
-        );
+        debug_assert!(limited.is_ok(), "the window limit is one that the decoder takes");
         decoder.set_content_checksum(ContentChecksum::Verify);
         let source = Source::new(BufReader::with_capacity(INPUT_BUFFER_BYTES, reader));
-        Self {
-            frames: StreamingDecoder::new_with_decoder(source, decoder),
-        }
+        Self { frames: StreamingDecoder::new_with_decoder(source, decoder) }
     }
 
     fn explain(&self, error: io::Error) -> io::Error {
@@ -270,11 +242,7 @@ impl<'a> ZstdReader<'a> {
         }
         if let Some(window_bytes) = refused_window(&error) {
             let limit_bytes = ZSTD_WINDOW_MAX_BYTES;
-            return CompressError::WindowTooLarge {
-                window_bytes,
-                limit_bytes,
-            }
-            .into();
+            return CompressError::WindowTooLarge { window_bytes, limit_bytes }.into();
         }
         // The decoder asks for exactly what the format says comes next, so an end that it met on the way to an error
         // is the reason for the error.
@@ -288,9 +256,7 @@ impl<'a> ZstdReader<'a> {
 impl Read for ZstdReader<'_> {
     // `read_to_end` is not passed on: the decoder's own holds the whole compressed stream in memory.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.frames
-            .read(buffer)
-            .map_err(|error| self.explain(error))
+        self.frames.read(buffer).map_err(|error| self.explain(error))
     }
 }
 

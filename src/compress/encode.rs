@@ -173,12 +173,7 @@ impl<W: Write> Encoder<W> {
     /// Those of writing to `target`.
     pub fn new(compression: Compression, mut target: W) -> io::Result<Self> {
         target.write_all(compression.header())?;
-        Ok(Self {
-            compression,
-            target,
-            block: Vec::new(),
-            checksum: Checksum::new(),
-        })
+        Ok(Self { compression, target, block: Vec::new(), checksum: Checksum::new() })
     }
 
     /// Ends the stream and gives the target back, which is not flushed.
@@ -187,8 +182,7 @@ impl<W: Write> Encoder<W> {
     /// Those of writing to the target.
     pub fn finish(mut self) -> io::Result<W> {
         self.write_block()?;
-        self.target
-            .write_all(&self.compression.trailer(&self.checksum))?;
+        self.target.write_all(&self.compression.trailer(&self.checksum))?;
         Ok(self.target)
     }
 

@@ -36,9 +36,7 @@ pub enum CompressError {
         level: i32,
     },
     /// A block is longer than the cuts of byte format 1 allow.
-    #[error(
-        "{algorithm} block of {actual_bytes} bytes is over the block size of {limit_bytes} bytes"
-    )]
+    #[error("{algorithm} block of {actual_bytes} bytes is over the block size of {limit_bytes} bytes")]
     BlockTooLarge {
         /// The algorithm.
         algorithm: Algorithm,
@@ -107,9 +105,7 @@ impl CompressError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::UnknownAlgorithm { .. } => Some("choose `gzip`, `zstd` or `none`"),
-            Self::LevelOutOfRange { .. } => {
-                Some("choose a level in the range, or leave the level out")
-            }
+            Self::LevelOutOfRange { .. } => Some("choose a level in the range, or leave the level out"),
             Self::LevelNotTaken { .. } => Some("leave the level out, or choose `gzip` or `zstd`"),
             Self::BlockTooLarge { .. } | Self::Encode { .. } | Self::FailedBefore => None,
             Self::Unsupported { .. } => Some("recompress it with gzip or zstd"),
@@ -117,9 +113,7 @@ impl CompressError {
                 Some("recompress it with a window of 128 MiB or less: `zstd --long=27` at the most")
             }
             Self::Truncated { .. } => Some("fetch or write it anew: its end is missing"),
-            Self::TrailingData { .. } => {
-                Some("remove what follows the compressed data, or compress it anew")
-            }
+            Self::TrailingData { .. } => Some("remove what follows the compressed data, or compress it anew"),
             Self::Damaged { .. } => Some("fetch or write it anew"),
         }
     }

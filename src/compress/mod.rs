@@ -71,9 +71,7 @@ impl Algorithm {
             "gzip" => Ok(Self::Gzip),
             "zstd" => Ok(Self::Zstd),
             "none" => Ok(Self::None),
-            other => Err(CompressError::UnknownAlgorithm {
-                name: other.escape_default().to_string(),
-            }),
+            other => Err(CompressError::UnknownAlgorithm { name: other.escape_default().to_string() }),
         }
     }
 
@@ -111,21 +109,13 @@ impl Compression {
             (Algorithm::Gzip, _) => (GZIP_LEVEL_MIN, GZIP_LEVEL_DEFAULT, GZIP_LEVEL_MAX),
             (Algorithm::Zstd, _) => (ZSTD_LEVEL_MIN, ZSTD_LEVEL_DEFAULT, ZSTD_LEVEL_MAX),
             (Algorithm::None, None) => {
-                return Ok(Self {
-                    algorithm,
-                    level: 0,
-                });
+                return Ok(Self { algorithm, level: 0 });
             }
             (Algorithm::None, Some(level)) => return Err(CompressError::LevelNotTaken { level }),
         };
         let level = level.unwrap_or(default);
         if !(min..=max).contains(&level) {
-            return Err(CompressError::LevelOutOfRange {
-                algorithm,
-                level,
-                min,
-                max,
-            });
+            return Err(CompressError::LevelOutOfRange { algorithm, level, min, max });
         }
         Ok(Self { algorithm, level })
     }

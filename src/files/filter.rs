@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use super::FilesError;
 use super::pattern::literal_braces;
-use crate::model::{EntryPath, ListedItem};
+use crate::model::{EntryKind, EntryPath, ListedItem};
 use crate::spec::FilesEntry;
 
 /// The patterns of one `files` entry.
@@ -28,6 +28,20 @@ pub(super) struct Verdict {
     pub included: bool,
     /// A pattern of `executable` matches.
     pub executable: bool,
+}
+
+/// Mode of files that a pattern of `executable` matches; it goes before the cascade of modes.
+const EXECUTABLE_MODE: u32 = 0o755;
+
+impl Verdict {
+    /// An item that the verdict lets through, as the patterns want it.
+    pub(super) fn applied(self, mut item: ListedItem) -> ListedItem {
+        if self.executable && matches!(item.kind, EntryKind::File { .. }) {
+            item.executable = true;
+            item.kept_mode = Some(EXECUTABLE_MODE);
+        }
+        item
+    }
 }
 
 impl Filter {

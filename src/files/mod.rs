@@ -105,7 +105,7 @@ pub fn filter(listing: Listing, entry: &FilesEntry) -> Result<Listing, FilesErro
     let filter = Filter::new(entry)?;
     let items = match &listing.root {
         ListedRoot::File { name } => match single_verdict(&filter, name) {
-            Some(verdict) => listing.items.into_iter().map(|item| made_executable(item, verdict)).collect(),
+            Some(verdict) => listing.items.into_iter().map(|item| verdict.applied(item)).collect(),
             None => Vec::new(),
         },
         ListedRoot::Directory | ListedRoot::Glob => {
@@ -114,7 +114,7 @@ pub fn filter(listing: Listing, entry: &FilesEntry) -> Result<Listing, FilesErro
                 let is_directory = matches!(item.kind, EntryKind::Directory);
                 let verdict = selector.verdict(&item.path, is_directory);
                 let kept = !verdict.excluded && (verdict.included || is_directory);
-                kept.then(|| Kept { wanted: verdict.included, item: made_executable(item, verdict) })
+                kept.then(|| Kept { wanted: verdict.included, item: verdict.applied(item) })
             };
             settle(listing.items.into_iter().filter_map(select).collect())
         }
@@ -126,11 +126,6 @@ pub fn filter(listing: Listing, entry: &FilesEntry) -> Result<Listing, FilesErro
 fn single_verdict(filter: &Filter, name: &[u8]) -> Option<Verdict> {
     let verdict = filter.below(filter.root(), name, false);
     (!verdict.excluded && verdict.included).then_some(verdict)
-}
-
-fn made_executable(mut item: ListedItem, verdict: Verdict) -> ListedItem {
-    item.executable |= verdict.executable && matches!(item.kind, EntryKind::File { .. });
-    item
 }
 
 /// The archives that a glob matches, sorted.

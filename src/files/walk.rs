@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if let Some(wanted) = directory.listed {
-            self.keep(&directory.path, &directory.below, EntryKind::Directory, false, wanted)?;
+            self.keep(&directory.path, &directory.below, EntryKind::Directory, false, directory.verdict, wanted)?;
         }
         for name in names {
             if let Some(below) = self.visit(directory, &name)? {
@@ -150,8 +150,8 @@ impl<'a> Walk<'a> {
 
     fn leaf(&mut self, path: &Path, below: &[u8], metadata: &Metadata, verdict: Verdict) -> Result<(), FilesError> {
         let kind = leaf_kind(self.entry, path, path, metadata)?;
-        let executable = is_executable(metadata, verdict, &kind);
-        self.keep(path, below, kind, executable, true)
+        let executable = is_executable(metadata, &kind);
+        self.keep(path, below, kind, executable, verdict, true)
     }
 
     fn keep(
@@ -160,13 +160,14 @@ impl<'a> Walk<'a> {
         below: &[u8],
         kind: EntryKind,
         executable: bool,
+        verdict: Verdict,
         wanted: bool,
     ) -> Result<(), FilesError> {
         let origin = shown(path);
         let below = entry_path(self.entry, below, &origin)?;
         let xattrs = self.attributes.of(path).map_err(|source| self.io("read the attributes of", path, source))?;
         let item = ListedItem { path: below, kind, kept_mode: None, executable, xattrs, origin };
-        self.kept.push(Kept { item, wanted });
+        self.kept.push(Kept { item: verdict.applied(item), wanted });
         Ok(())
     }
 
@@ -186,10 +187,11 @@ pub(super) fn single(
     let failed = |action, source| FilesError::Io { place: entry.place.clone(), action, path: path.to_owned(), source };
     let canonical = path.canonicalize().map_err(|source| failed("look at", source))?;
     let kind = leaf_kind(entry, path, &canonical, metadata)?;
-    let executable = is_executable(metadata, verdict, &kind);
+    let executable = is_executable(metadata, &kind);
     let xattrs: BTreeMap<_, _> =
         attributes.of(&canonical).map_err(|source| failed("read the attributes of", source))?;
-    Ok(ListedItem { path: EntryPath::root(), kind, kept_mode: None, executable, xattrs, origin: shown(path) })
+    let item = ListedItem { path: EntryPath::root(), kind, kept_mode: None, executable, xattrs, origin: shown(path) };
+    Ok(verdict.applied(item))
 }
 
 /// A path of an item.
@@ -215,9 +217,8 @@ fn is_own_layout(names: &[OsString]) -> bool {
     LAYOUT_NAMES.iter().all(|wanted| names.iter().any(|name| name == wanted))
 }
 
-fn is_executable(metadata: &Metadata, verdict: Verdict, kind: &EntryKind) -> bool {
-    let by_rule = metadata.mode() & OWNER_EXECUTES != 0 || verdict.executable;
-    by_rule && matches!(kind, EntryKind::File { .. })
+fn is_executable(metadata: &Metadata, kind: &EntryKind) -> bool {
+    metadata.mode() & OWNER_EXECUTES != 0 && matches!(kind, EntryKind::File { .. })
 }
 
 /// The kind of what is no directory. `opened` is where its content is read from.

@@ -36,9 +36,9 @@ pub struct ListedItem {
     pub path: EntryPath,
     /// What it is.
     pub kind: EntryKind,
-    /// A mode that is to be kept as it is stored (`keep-modes`), `& 07777`.
+    /// A mode that goes before the cascade, `& 07777`: the stored one (`keep-modes`), or 0755 by a pattern of `executable`.
     pub kept_mode: Option<u32>,
-    /// True for a file that is 0755 by rule: it has the owner's execute bit, or a pattern of `executable` matches it.
+    /// True for a file that is 0755 by rule: it has the owner's execute bit.
     pub executable: bool,
     /// Extended attributes to carry, by full name.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,

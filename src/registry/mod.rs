@@ -38,4 +38,3 @@ mod tests;
 pub use client::{Client, RegistryRepository};
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, ProxyOptions, RegistryOptions};
-pub use tls::native_roots;

@@ -22,7 +22,7 @@ pub struct RegistryOptions {
     pub plain_http: BTreeSet<String>,
     /// Registries (`HOST[:PORT]`) whose certificate is not verified.
     pub skip_verify: BTreeSet<String>,
-    /// Certificates of authorities that are trusted: the system's. See [`crate::registry::native_roots`].
+    /// Certificates of authorities that are trusted: the system's.
     pub roots: Vec<CertificateDer<'static>>,
     /// PEM files of authorities that are trusted besides.
     pub ca_files: Vec<PathBuf>,

@@ -17,16 +17,6 @@ use crate::store::StoreError;
 /// Protocols offered in the handshake, best first.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// The authorities that the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` replace them. What cannot be read is left
-/// out. For the command line: it looks at the environment, as nothing else here does.
-pub fn native_roots() -> Vec<CertificateDer<'static>> {
-    let loaded = rustls_native_certs::load_native_certs();
-    for error in &loaded.errors {
-        tracing::debug!(%error, "a system certificate was passed over");
-    }
-    loaded.certs
-}
-
 /// What is said of one host besides the common roots.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct HostTls {

@@ -33,10 +33,7 @@ fn formats_are_told_by_their_first_bytes() {
     let error = sniff(b"BZh91AY&SY").unwrap_err();
     assert_eq!(error.to_string(), "bzip2 compression is not supported");
     let error = decoder(&b"BZh91AY&SY and more"[..]).map(drop).unwrap_err();
-    assert!(matches!(
-        CompressError::of(&error),
-        Some(CompressError::Unsupported { .. })
-    ));
+    assert!(matches!(CompressError::of(&error), Some(CompressError::Unsupported { .. })));
 }
 
 #[test]
@@ -45,10 +42,7 @@ fn decoder_reads_what_it_finds() {
     for (algorithm, level) in [(Algorithm::Gzip, 6), (Algorithm::Zstd, 3)] {
         let encoded = encode(compression(algorithm, level), &stream);
         let mut decoded = Vec::new();
-        decoder(&encoded[..])
-            .unwrap()
-            .read_to_end(&mut decoded)
-            .unwrap();
+        decoder(&encoded[..]).unwrap().read_to_end(&mut decoded).unwrap();
         assert!(decoded == stream, "{algorithm}");
     }
     for plain in [&stream[..], &stream[..3], b""] {
@@ -86,10 +80,7 @@ fn short_and_interrupted_reads_change_nothing() {
             decoded.push(byte[0]);
         }
         assert_eq!(decoded.len(), 2 * stream.len(), "{algorithm}");
-        assert!(
-            decoded.starts_with(&stream) && decoded.ends_with(&stream),
-            "{algorithm}"
-        );
+        assert!(decoded.starts_with(&stream) && decoded.ends_with(&stream), "{algorithm}");
         assert_eq!(reader.read(&mut byte).unwrap(), 0, "the end stays the end");
     }
 }
@@ -100,10 +91,7 @@ struct Broken<'a>(&'a [u8]);
 impl Read for Broken<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.0.read(buffer)? {
-            0 => Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "connection lost",
-            )),
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection lost")),
             length => Ok(length),
         }
     }
@@ -114,23 +102,13 @@ fn errors_of_the_source_pass_as_they_are_and_stay() {
     let stream = corpus(200_000);
     for (algorithm, level) in [(Algorithm::Gzip, 6), (Algorithm::Zstd, 3)] {
         let encoded = encode(compression(algorithm, level), &stream);
-        for cut in [
-            0,
-            3,
-            12,
-            encoded.len() / 2,
-            encoded.len() - 2,
-            encoded.len(),
-        ] {
+        for cut in [0, 3, 12, encoded.len() / 2, encoded.len() - 2, encoded.len()] {
             let mut reader = decoder_for(algorithm, Broken(&encoded[..cut]));
             let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
             assert_eq!(error.to_string(), "connection lost", "{algorithm} at {cut}");
             assert!(CompressError::of(&error).is_none());
             let again = reader.read(&mut [0; 8]).unwrap_err();
-            assert!(matches!(
-                CompressError::of(&again),
-                Some(CompressError::FailedBefore)
-            ));
+            assert!(matches!(CompressError::of(&again), Some(CompressError::FailedBefore)));
         }
     }
 }
@@ -147,15 +125,10 @@ fn nothing_is_read_before_the_first_read() {
 #[test]
 fn gzip_cut_short_anywhere_is_an_error() {
     let encoded = gzip(&corpus(40_000));
-    let places = (0..64)
-        .chain((64..encoded.len()).step_by(97))
-        .chain(encoded.len() - 32..encoded.len());
+    let places = (0..64).chain((64..encoded.len()).step_by(97)).chain(encoded.len() - 32..encoded.len());
     for cut in places {
         let error = refusal(Algorithm::Gzip, &encoded[..cut]);
-        assert!(
-            matches!(error, CompressError::Truncated { .. }),
-            "{error} at {cut}"
-        );
+        assert!(matches!(error, CompressError::Truncated { .. }), "{error} at {cut}");
         assert_eq!(error.to_string(), "gzip stream is cut short");
     }
 }
@@ -164,15 +137,8 @@ fn gzip_cut_short_anywhere_is_an_error() {
 fn gzip_cut_after_a_block_is_an_error() {
     let compression = compression(Algorithm::Gzip, 1);
     let mut encoded = compression.header().to_vec();
-    encoded.extend(
-        compression
-            .encode_block(&corpus(GZIP_BLOCK_SIZE_BYTES))
-            .unwrap(),
-    );
-    assert!(matches!(
-        refusal(Algorithm::Gzip, &encoded),
-        CompressError::Truncated { .. }
-    ));
+    encoded.extend(compression.encode_block(&corpus(GZIP_BLOCK_SIZE_BYTES)).unwrap());
+    assert!(matches!(refusal(Algorithm::Gzip, &encoded), CompressError::Truncated { .. }));
 }
 
 #[test]
@@ -182,15 +148,9 @@ fn gzip_members_follow_each_other() {
     encoded.extend(gzip(b"two"));
     assert_eq!(decode(Algorithm::Gzip, &encoded).unwrap(), b"one two");
     let short = &encoded[..encoded.len() - 1];
-    assert!(matches!(
-        refusal(Algorithm::Gzip, short),
-        CompressError::Truncated { .. }
-    ));
+    assert!(matches!(refusal(Algorithm::Gzip, short), CompressError::Truncated { .. }));
     let header_only = &encoded[..gzip(b"one ").len() + 4];
-    assert!(matches!(
-        refusal(Algorithm::Gzip, header_only),
-        CompressError::Truncated { .. }
-    ));
+    assert!(matches!(refusal(Algorithm::Gzip, header_only), CompressError::Truncated { .. }));
 }
 
 #[test]
@@ -202,44 +162,27 @@ fn gzip_may_be_padded_with_zeros_alone() {
         assert_eq!(decode(Algorithm::Gzip, &padded).unwrap(), b"content");
         padded.push(1);
         let error = refusal(Algorithm::Gzip, &padded);
-        assert!(
-            matches!(error, CompressError::TrailingData { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, CompressError::TrailingData { .. }), "{error}");
     }
     let mut member_after_padding = encoded.clone();
     member_after_padding.push(0);
     member_after_padding.extend(&encoded);
     let error = refusal(Algorithm::Gzip, &member_after_padding);
-    assert!(
-        matches!(error, CompressError::TrailingData { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, CompressError::TrailingData { .. }), "{error}");
 }
 
 #[test]
 fn gzip_with_something_else_behind_it_is_an_error() {
-    for tail in [
-        &b"x"[..],
-        b"trailing garbage",
-        b"\x28\xb5\x2f\xfd",
-        b"\xff\0\0",
-    ] {
+    for tail in [&b"x"[..], b"trailing garbage", b"\x28\xb5\x2f\xfd", b"\xff\0\0"] {
         let mut encoded = gzip(b"content");
         encoded.extend(tail);
         let error = refusal(Algorithm::Gzip, &encoded);
-        assert_eq!(
-            error.to_string(),
-            "gzip stream is followed by data that is not gzip"
-        );
+        assert_eq!(error.to_string(), "gzip stream is followed by data that is not gzip");
         assert!(error.help().is_some());
     }
     let mut encoded = gzip(b"content");
     encoded.extend(b"\x1f\x8cnot a header");
-    assert!(matches!(
-        refusal(Algorithm::Gzip, &encoded),
-        CompressError::Damaged { .. }
-    ));
+    assert!(matches!(refusal(Algorithm::Gzip, &encoded), CompressError::Damaged { .. }));
 }
 
 #[test]
@@ -257,10 +200,7 @@ fn gzip_with_a_wrong_checksum_or_length_is_an_error() {
 #[test]
 fn what_is_not_gzip_or_zstd_at_all_is_an_error() {
     for algorithm in [Algorithm::Gzip, Algorithm::Zstd] {
-        assert!(matches!(
-            refusal(algorithm, b""),
-            CompressError::Truncated { .. }
-        ));
+        assert!(matches!(refusal(algorithm, b""), CompressError::Truncated { .. }));
         let error = refusal(algorithm, b"<html>not found</html>");
         assert!(matches!(error, CompressError::Damaged { .. }), "{error}");
     }

@@ -28,31 +28,19 @@ fn levels_are_checked_against_the_algorithm() {
     assert_eq!(level(Algorithm::Gzip, None).unwrap(), 6);
     assert_eq!(level(Algorithm::Zstd, None).unwrap(), 3);
     assert_eq!(level(Algorithm::None, None).unwrap(), 0);
-    for (algorithm, inside, outside) in [
-        (Algorithm::Gzip, [0, 9], [-1, 10]),
-        (Algorithm::Zstd, [1, 22], [0, 23]),
-    ] {
+    for (algorithm, inside, outside) in [(Algorithm::Gzip, [0, 9], [-1, 10]), (Algorithm::Zstd, [1, 22], [0, 23])] {
         for asked in inside {
             assert_eq!(level(algorithm, Some(asked)).unwrap(), asked);
         }
         for asked in outside.into_iter().chain([i32::MIN, i32::MAX]) {
             let error = level(algorithm, Some(asked)).unwrap_err();
-            assert!(
-                matches!(error, CompressError::LevelOutOfRange { .. }),
-                "{error}"
-            );
+            assert!(matches!(error, CompressError::LevelOutOfRange { .. }), "{error}");
         }
     }
     let error = level(Algorithm::Gzip, Some(10)).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "gzip has no level 10: its levels are 0 to 9"
-    );
+    assert_eq!(error.to_string(), "gzip has no level 10: its levels are 0 to 9");
     let error = level(Algorithm::None, Some(0)).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "compression `none` takes no level, but level 0 was given"
-    );
+    assert_eq!(error.to_string(), "compression `none` takes no level, but level 0 was given");
 }
 
 #[test]
@@ -62,10 +50,7 @@ fn a_block_over_the_block_size_is_refused() {
         let block = vec![0; compression.block_size_bytes() + 1];
         assert!(compression.encode_block(&block[1..]).is_ok());
         let error = compression.encode_block(&block).unwrap_err();
-        assert!(
-            matches!(error, CompressError::BlockTooLarge { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, CompressError::BlockTooLarge { .. }), "{error}");
     }
 }
 
@@ -80,16 +65,11 @@ fn an_empty_block_is_no_bytes() {
 #[test]
 fn blocks_that_cannot_be_compressed_fit_at_every_level() {
     let mut random = Random::new(7);
-    let block: Vec<u8> = (0..ZSTD_BLOCK_SIZE_BYTES)
-        .map(|_| random.next() as u8)
-        .collect();
+    let block: Vec<u8> = (0..ZSTD_BLOCK_SIZE_BYTES).map(|_| random.next() as u8).collect();
     for level in 0..=9 {
         for size_bytes in [1, 2, 255, 65_535, 65_536, GZIP_BLOCK_SIZE_BYTES] {
             let encoded = encode(compression(Algorithm::Gzip, level), &block[..size_bytes]);
-            assert_eq!(
-                decode(Algorithm::Gzip, &encoded).unwrap(),
-                block[..size_bytes]
-            );
+            assert_eq!(decode(Algorithm::Gzip, &encoded).unwrap(), block[..size_bytes]);
         }
     }
     for level in [1, 3, 9, 22] {
@@ -102,31 +82,20 @@ fn blocks_that_cannot_be_compressed_fit_at_every_level() {
 #[test]
 fn blocks_are_the_same_in_any_order_and_thread() {
     let stream = corpus(5 * 1024 * 1024 + 4321);
-    for (algorithm, level) in [
-        (Algorithm::Gzip, 6),
-        (Algorithm::Gzip, 9),
-        (Algorithm::Zstd, 3),
-    ] {
+    for (algorithm, level) in [(Algorithm::Gzip, 6), (Algorithm::Gzip, 9), (Algorithm::Zstd, 3)] {
         let compression = compression(algorithm, level);
         let blocks: Vec<&[u8]> = stream.chunks(compression.block_size_bytes()).collect();
         let encode_all = |blocks: &mut dyn Iterator<Item = &[u8]>| -> Vec<Vec<u8>> {
-            blocks
-                .map(|block| compression.encode_block(block).unwrap())
-                .collect()
+            blocks.map(|block| compression.encode_block(block).unwrap()).collect()
         };
         let forwards = encode_all(&mut blocks.iter().copied());
         let mut backwards = encode_all(&mut blocks.iter().rev().copied());
         backwards.reverse();
         assert!(forwards == backwards, "{algorithm} depends on order");
         let side_by_side: Vec<Vec<u8>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = blocks
-                .iter()
-                .map(|block| scope.spawn(|| compression.encode_block(block).unwrap()))
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
+            let threads: Vec<_> =
+                blocks.iter().map(|block| scope.spawn(|| compression.encode_block(block).unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(forwards == side_by_side, "{algorithm} depends on threads");
     }
@@ -144,10 +113,7 @@ fn the_encoder_makes_the_same_bytes_for_any_size_of_writes() {
                 encoder.write_all(part).unwrap();
                 encoder.flush().unwrap();
             }
-            assert!(
-                encoder.finish().unwrap() == expected,
-                "{algorithm}, {write_bytes}"
-            );
+            assert!(encoder.finish().unwrap() == expected, "{algorithm}, {write_bytes}");
         }
     }
 }
@@ -163,28 +129,19 @@ fn gzip_is_one_member_with_our_header() {
     assert!(decoded == stream);
     assert!(member.into_inner().is_empty(), "one member holds all");
     decoded.clear();
-    MultiGzDecoder::new(&encoded[..])
-        .read_to_end(&mut decoded)
-        .unwrap();
+    MultiGzDecoder::new(&encoded[..]).read_to_end(&mut decoded).unwrap();
     assert!(decoded == stream);
 }
 
 #[test]
 fn gzip_blocks_end_at_a_byte_boundary() {
-    let block = compression(Algorithm::Gzip, 6)
-        .encode_block(b"block")
-        .unwrap();
-    assert!(
-        block.ends_with(&[0, 0, 0xff, 0xff]),
-        "the empty stored block of a sync flush"
-    );
+    let block = compression(Algorithm::Gzip, 6).encode_block(b"block").unwrap();
+    assert!(block.ends_with(&[0, 0, 0xff, 0xff]), "the empty stored block of a sync flush");
 }
 
 #[test]
 fn zstd_frames_carry_content_size_and_checksum() {
-    let frame = compression(Algorithm::Zstd, 3)
-        .encode_block(&corpus(70_000))
-        .unwrap();
+    let frame = compression(Algorithm::Zstd, 3).encode_block(&corpus(70_000)).unwrap();
     // RFC 8878 section 3.1.1.1.1: content size flag in bits 7-6, single segment in 5, checksum in 2, dictionary in 1-0.
     assert_eq!(frame[4], 0b1010_0100);
     assert_eq!(frame[5..9], 70_000u32.to_le_bytes());
@@ -198,10 +155,7 @@ fn checksums_of_parts_join_to_that_of_the_whole() {
         joined.append(&Checksum::of(part));
     }
     let whole = Checksum::of(&stream);
-    assert_eq!(
-        (joined.crc32(), joined.size_bytes()),
-        (whole.crc32(), 100_000)
-    );
+    assert_eq!((joined.crc32(), joined.size_bytes()), (whole.crc32(), 100_000));
     assert_eq!(Checksum::of(b"123456789").crc32(), 0xcbf4_3926);
 }
 
@@ -238,11 +192,7 @@ proptest! {
 #[test]
 fn zstd_streams_around_the_block_size_come_back() {
     let stream = corpus(ZSTD_BLOCK_SIZE_BYTES + 1);
-    for size_bytes in [
-        ZSTD_BLOCK_SIZE_BYTES - 1,
-        ZSTD_BLOCK_SIZE_BYTES,
-        ZSTD_BLOCK_SIZE_BYTES + 1,
-    ] {
+    for size_bytes in [ZSTD_BLOCK_SIZE_BYTES - 1, ZSTD_BLOCK_SIZE_BYTES, ZSTD_BLOCK_SIZE_BYTES + 1] {
         let encoded = encode(compression(Algorithm::Zstd, 3), &stream[..size_bytes]);
         assert!(decode(Algorithm::Zstd, &encoded).unwrap() == stream[..size_bytes]);
     }

@@ -11,10 +11,7 @@ use super::{Algorithm, compression, corpus, encode};
 const KERNELS_VARIABLE: &str = "OCITECT_TEST_ZSTD_KERNELS";
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Each of `expected` is a level, the size of the encoded stream in bytes, and its digest.
@@ -32,10 +29,7 @@ fn assert_golden(algorithm: Algorithm, stream: &[u8], expected: &[&str]) {
 
 #[test]
 fn the_corpus_is_what_it_was() {
-    assert_eq!(
-        sha256(&corpus(4_500_000)),
-        "1c797fa80b3e8cb0a6a15fbd653afcd1becd7f70f092d9bb34d7e12da6b598ec"
-    );
+    assert_eq!(sha256(&corpus(4_500_000)), "1c797fa80b3e8cb0a6a15fbd653afcd1becd7f70f092d9bb34d7e12da6b598ec");
 }
 
 #[test]
@@ -68,19 +62,12 @@ fn zstd_bytes() {
 
 #[test]
 fn bytes_of_the_empty_stream() {
-    let gzip = [
-        0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    ];
+    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(encode(compression(Algorithm::Gzip, 6), &[]), gzip);
     // Single segment of size 0 with a checksum, one empty raw block, the checksum (xxHash of nothing).
-    let zstd = [
-        0x28, 0xb5, 0x2f, 0xfd, 0x24, 0, 1, 0, 0, 0x99, 0xe9, 0xd8, 0x51,
-    ];
+    let zstd = [0x28, 0xb5, 0x2f, 0xfd, 0x24, 0, 1, 0, 0, 0x99, 0xe9, 0xd8, 0x51];
     assert_eq!(encode(compression(Algorithm::Zstd, 3), &[]), zstd);
-    assert_eq!(
-        encode(super::Compression::new(Algorithm::None, None).unwrap(), &[]),
-        [0u8; 0]
-    );
+    assert_eq!(encode(super::Compression::new(Algorithm::None, None).unwrap(), &[]), [0u8; 0]);
 }
 
 /// With [`KERNELS_VARIABLE`] set it must have a process to itself: the choice of kernels is made once.
@@ -112,29 +99,17 @@ fn zstd_bytes_under_the_kernels_of_this_process() {
 fn zstd_bytes_are_the_same_with_and_without_simd() {
     let mut levels = vec![CpuLevel::Scalar];
     if cfg!(target_arch = "x86_64") {
-        levels.extend([
-            CpuLevel::Sse2,
-            CpuLevel::Sse42,
-            CpuLevel::Bmi2,
-            CpuLevel::Avx2,
-        ]);
+        levels.extend([CpuLevel::Sse2, CpuLevel::Sse42, CpuLevel::Bmi2, CpuLevel::Avx2]);
     } else if cfg!(target_arch = "aarch64") {
         levels.push(CpuLevel::Neon);
     }
     for level in levels {
         let output = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "compress::tests::golden::zstd_bytes_under_the_kernels_of_this_process",
-            ])
+            .args(["--exact", "compress::tests::golden::zstd_bytes_under_the_kernels_of_this_process"])
             .env(KERNELS_VARIABLE, level.name())
             .output()
             .unwrap();
         let report = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && report.contains("1 passed"),
-            "{}: {report}",
-            level.name()
-        );
+        assert!(output.status.success() && report.contains("1 passed"), "{}: {report}", level.name());
     }
 }

@@ -9,7 +9,7 @@ use super::member::{Member, MemberKind};
 use super::{ArchiveError, Archives, Format};
 use crate::files::FilesError;
 use crate::files::error::shown;
-use crate::files::filter::{Filter, Kept, Selector};
+use crate::files::filter::{Filter, Kept, Selector, Verdict};
 use crate::files::walk::{OWNER_EXECUTES, entry_path};
 use crate::model::{Content, EntryKind, EntryPath, EntryPathError, FileStamp, ListedItem, escape};
 use crate::spec::FilesEntry;
@@ -49,7 +49,7 @@ pub(in crate::files) fn unpack(
         let is_directory = standing.kind == MemberKind::Directory;
         let verdict = selector.verdict(&path, is_directory);
         if !verdict.excluded && (verdict.included || is_directory) {
-            kept.push(Kept { item: maker.item(path, &name, standing, verdict.executable)?, wanted: verdict.included });
+            kept.push(Kept { item: maker.item(path, &name, standing, verdict)?, wanted: verdict.included });
         }
     }
     Ok(kept)
@@ -181,7 +181,7 @@ impl Maker<'_> {
         path: EntryPath,
         name: &[u8],
         standing: Standing,
-        executable: bool,
+        verdict: Verdict,
     ) -> Result<ListedItem, FilesError> {
         let origin = format!("{}: {}", shown(&self.archive), escape(name));
         let path = entry_path(self.entry, path.as_bytes(), &origin)?;
@@ -197,8 +197,9 @@ impl Maker<'_> {
                 return Err(FilesError::Refused { place: self.entry.place.clone(), origin, what });
             }
         };
-        let runs = standing.mode.unwrap_or_default() & OWNER_EXECUTES != 0 || executable;
+        let runs = standing.mode.unwrap_or_default() & OWNER_EXECUTES != 0;
         let kept_mode = standing.mode.filter(|_| self.entry.keep_modes && !matches!(kind, EntryKind::Symlink { .. }));
-        Ok(ListedItem { path, kind, kept_mode, executable: runs && is_file, xattrs: BTreeMap::new(), origin })
+        let executable = runs && is_file;
+        Ok(verdict.applied(ListedItem { path, kind, kept_mode, executable, xattrs: BTreeMap::new(), origin }))
     }
 }

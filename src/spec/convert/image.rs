@@ -95,6 +95,7 @@ pub(in super::super) fn platform(
         base: image.base.as_ref().map_or(Ok(Base::Scratch), |text| base(context, text))?,
         max_size_bytes: image.max_size.as_ref().map(size_bytes).transpose()?,
         annotations: annotations(&image.annotations)?,
+        compression,
         mtime_s: image.mtime.as_ref().map_or(Ok(DEFAULT_MTIME_S), mtime_s)?,
         ignore_file: ignore_file(context, image.ignore_file.as_ref())?,
         users: users(context, &document.users)?,

@@ -1,0 +1,72 @@
+//! The cache of facts: one file for the manifest of each base, named by its digest.
+//!
+//! Facts are a pure function of the manifest, so an entry is never out of date; one that cannot be read is made anew. Files
+//! are written as everything here is: temporary file, fsync, rename. A cache that cannot be written is told of once and
+//! then passed over.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::build::events::{Event, Observer};
+use crate::compress::{Algorithm, Compression, Encoder, decoder_for};
+use crate::model::{Digest, escape};
+use crate::tree::{FACTS_VERSION, Facts};
+
+/// Greatest size of encoded facts that are read back: some ten times those of the largest bases seen.
+const MAX_FACTS_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Where facts are kept between builds.
+pub struct FactsCache {
+    /// `None` keeps nothing.
+    directory: Option<PathBuf>,
+    complained: AtomicBool,
+    observer: Arc<dyn Observer>,
+}
+
+impl FactsCache {
+    /// A cache below `root`, which need not exist; `None` keeps nothing.
+    pub fn new(root: Option<PathBuf>, observer: Arc<dyn Observer>) -> Self {
+        let directory = root.map(|root| root.join("facts").join(format!("v{FACTS_VERSION}")));
+        Self { directory, complained: AtomicBool::new(false), observer }
+    }
+
+    /// The facts of a manifest, where they are kept and whole.
+    pub fn load(&self, manifest: &Digest) -> Option<Facts> {
+        let file = File::open(self.path(manifest)?).ok()?;
+        let mut bytes = Vec::new();
+        decoder_for(Algorithm::Zstd, file).take(MAX_FACTS_BYTES).read_to_end(&mut bytes).ok()?;
+        Facts::decode(&bytes).ok()
+    }
+
+    /// Keeps the facts of a manifest. A failure is told of once.
+    pub fn store(&self, manifest: &Digest, facts: &Facts) {
+        let Some(path) = self.path(manifest) else { return };
+        if let Err(cause) = write(&path, facts)
+            && !self.complained.swap(true, Ordering::Relaxed)
+        {
+            let path = escape(path.as_os_str().as_encoded_bytes());
+            let text = format!("the cache cannot be written, the build goes on without: {path}: {cause}");
+            self.observer.event(Event::Warning(text));
+        }
+    }
+
+    fn path(&self, manifest: &Digest) -> Option<PathBuf> {
+        Some(self.directory.as_ref()?.join(manifest.hex()))
+    }
+}
+
+fn write(path: &std::path::Path, facts: &Facts) -> io::Result<()> {
+    let directory = path.parent().ok_or_else(|| io::Error::other("a path without a directory"))?;
+    fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let compression = Compression::new(Algorithm::Zstd, None).map_err(io::Error::from)?;
+    let mut encoder = Encoder::new(compression, file.as_file_mut())?;
+    encoder.write_all(&facts.encode())?;
+    encoder.finish()?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()
+}

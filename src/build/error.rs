@@ -1,0 +1,171 @@
+//! Why a build failed.
+
+use std::path::PathBuf;
+
+use crate::files::FilesError;
+use crate::model::{Class, Diagnose, Platform, ReferenceError, escape};
+use crate::pack::PackError;
+use crate::plan::PlanError;
+use crate::spec::SpecError;
+use crate::store::StoreError;
+use crate::transfer::CopyError;
+use crate::tree::TreeError;
+
+/// A build that failed. Errors of the stages are passed on as they are.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The spec.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The listing of a `files` entry.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The plan.
+    #[error("planning {platform}")]
+    Plan {
+        /// For which platform.
+        platform: Platform,
+        /// Why.
+        #[source]
+        cause: Box<PlanError>,
+    },
+    /// The index.
+    #[error("making the index")]
+    Index(#[source] PlanError),
+    /// Packing.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A base image or an image that files are taken from.
+    #[error("reading {image} for {platform}")]
+    Image {
+        /// The image, as the spec names it.
+        image: String,
+        /// For which platform.
+        platform: Platform,
+        /// Why.
+        #[source]
+        cause: Box<StoreError>,
+    },
+    /// The layers of a base image or of an image that files are taken from.
+    #[error("reading the files of {image} for {platform}")]
+    Tree {
+        /// The image, as the spec names it.
+        image: String,
+        /// For which platform.
+        platform: Platform,
+        /// Why.
+        #[source]
+        cause: Box<TreeError>,
+    },
+    /// A path that an image lacks.
+    #[error("{place}: {image} has no {path} for {platform}")]
+    NotInImage {
+        /// Where the spec asks for it.
+        place: String,
+        /// The image.
+        image: String,
+        /// The path.
+        path: String,
+        /// The platform.
+        platform: Platform,
+    },
+    /// Writing an output.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// Opening an output.
+    #[error("opening {output}")]
+    Output {
+        /// The output.
+        output: String,
+        /// Why.
+        #[source]
+        cause: Box<StoreError>,
+    },
+    /// A platform was asked for that the spec lacks.
+    #[error("the spec has no platform {wanted}")]
+    UnknownPlatform {
+        /// What was asked for.
+        wanted: Platform,
+        /// What there is.
+        known: Vec<Platform>,
+    },
+    /// What was asked for contradicts itself or the spec.
+    #[error("{reason}")]
+    Usage {
+        /// What is wrong.
+        reason: String,
+        /// How to mend it.
+        help: String,
+    },
+    /// A name that cannot be used.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// `max-size`.
+    #[error("the image for {platform} has {size_bytes} bytes, over its max-size of {limit_bytes}")]
+    OverBudget {
+        /// Of which platform.
+        platform: Platform,
+        /// Its compressed size.
+        size_bytes: u64,
+        /// `max-size`.
+        limit_bytes: u64,
+        /// Its layers with their sizes, largest first.
+        layers: Vec<(String, u64)>,
+    },
+    /// The system said no.
+    #[error("{action} {}", escape(.path.as_os_str().as_encoded_bytes()))]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+impl Diagnose for BuildError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Spec(error) => error.class(),
+            Self::Files(error) => error.class(),
+            Self::Plan { cause, .. } => cause.class(),
+            Self::Index(error) => error.class(),
+            Self::Pack(error) => error.class(),
+            Self::Image { cause, .. } | Self::Output { cause, .. } => cause.class(),
+            Self::Tree { cause, .. } => cause.class(),
+            Self::Copy(error) => error.class(),
+            Self::Reference(error) => error.class(),
+            Self::NotInImage { .. } => Class::NotFound,
+            Self::UnknownPlatform { .. } | Self::Usage { .. } => Class::Input,
+            Self::OverBudget { .. } => Class::Gate,
+            Self::Io { .. } => Class::Here,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Spec(error) => error.help(),
+            Self::Files(error) => error.help(),
+            Self::Plan { cause, .. } => cause.help(),
+            Self::Index(error) => error.help(),
+            Self::Pack(error) => error.help(),
+            Self::Image { cause, .. } | Self::Output { cause, .. } => cause.help(),
+            Self::Tree { cause, .. } => cause.help(),
+            Self::Copy(error) => error.help(),
+            Self::Reference(error) => error.help(),
+            Self::NotInImage { .. } => Some("`ocitect ls IMAGE` lists what it holds".to_owned()),
+            Self::UnknownPlatform { known, .. } => {
+                let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+                Some(format!("it has {}", known.join(", ")))
+            }
+            Self::Usage { help, .. } => Some(help.clone()),
+            Self::OverBudget { layers, .. } => {
+                let sizes: Vec<String> = layers.iter().map(|(name, bytes)| format!("{name} {bytes}")).collect();
+                Some(format!("its layers, in bytes: {}", sizes.join(", ")))
+            }
+            Self::Io { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What goes into each platform's plan: its part of the spec, its base, and the listings of its `files` entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::build::BuildError;
+use crate::build::images::{Images, PlatformImage};
+use crate::build::naming::Naming;
+use crate::files::{self, Archives, FilesError, IgnoreRules};
+use crate::model::{
+    Content, Digest, EntryKind, EntryPath, ImageName, ListedItem, ListedRoot, Listing, Platform, escape,
+};
+use crate::plan::{BaseImage, BuildPlan, PlanInput, plan};
+use crate::spec::{Base, FilesEntry, From, PlatformSpec, Spec};
+use crate::tree::{NodeKind, View};
+
+/// The plan of one platform, and the images that it reads from.
+pub(super) struct PlannedPlatform {
+    pub plan: BuildPlan,
+    /// The base; `None` is scratch.
+    pub base: Option<PlatformImage>,
+    /// Images that files are taken from, by their manifests' digests.
+    pub file_images: BTreeMap<Digest, PlatformImage>,
+}
+
+/// Resolves, lists and plans one platform.
+pub(super) async fn plan_platform(
+    spec: &Spec,
+    platform: &Platform,
+    created_s: i64,
+    disk: &Disk,
+    images: &mut Images<'_>,
+) -> Result<PlannedPlatform, BuildError> {
+    let platform_spec = spec.platform(platform)?;
+    let base = match &platform_spec.base {
+        Base::Scratch => None,
+        Base::Image(name) => Some(images.for_platform(name, platform).await?),
+    };
+    let base_env = base.as_ref().map(|base| base.image.config().value().env()).unwrap_or_default();
+    let config = spec.config(platform, &base_env)?;
+    let (listed, file_images) = list_layers(&platform_spec, disk, images).await?;
+    let input = PlanInput {
+        base: base.as_ref().map(|base| Arc::new(planning_base(base))),
+        config,
+        listings: listed,
+        family: spec.image().media_types,
+        created_s,
+        platform_spec,
+    };
+    let plan = plan(input).map_err(|cause| BuildError::Plan { platform: platform.clone(), cause: Box::new(cause) })?;
+    for warning in &plan.warnings {
+        images.warn(format!("{platform}: {warning}"));
+    }
+    Ok(PlannedPlatform { plan, base, file_images })
+}
+
+fn planning_base(base: &PlatformImage) -> BaseImage {
+    let name = match &base.name {
+        ImageName::Registry(reference) => Some(reference.to_string()),
+        _ => None,
+    };
+    BaseImage {
+        image: base.image.clone(),
+        name,
+        index: base.index,
+        tree: base.facts.tree.clone(),
+        passwd: base.facts.passwd.clone().unwrap_or_default().into(),
+        group: base.facts.group.clone().unwrap_or_default().into(),
+    }
+}
+
+/// How the disk is listed, the same for every platform and entry.
+pub(super) struct Disk {
+    directory: PathBuf,
+    never_packed: BTreeSet<PathBuf>,
+    outputs: BTreeSet<PathBuf>,
+    /// Where archives are opened, for listing and for packing.
+    pub archives: Arc<Archives>,
+}
+
+impl Disk {
+    /// For a spec, and the outputs that are about to be written.
+    pub fn new(spec: &Spec, naming: &Naming, scratch_directory: &Path) -> Self {
+        let canonical = |path: &PathBuf| std::fs::canonicalize(path).ok();
+        Self {
+            directory: spec.directory().to_owned(),
+            never_packed: spec.own_files().iter().filter_map(canonical).collect(),
+            // What does not exist yet cannot be packed.
+            outputs: naming.local_paths().filter_map(|path| canonical(&path.to_owned())).collect(),
+            archives: Arc::new(Archives::new(scratch_directory.to_owned())),
+        }
+    }
+
+    fn list(&self, entry: &FilesEntry, ignore: &IgnoreRules) -> Result<Listing, FilesError> {
+        let (never_packed, outputs) = (&self.never_packed, &self.outputs);
+        files::list(entry, &files::Context { ignore, never_packed, outputs, archives: &self.archives })
+    }
+}
+
+type LayerListings = Vec<Vec<Listing>>;
+
+async fn list_layers(
+    platform_spec: &PlatformSpec,
+    disk: &Disk,
+    images: &mut Images<'_>,
+) -> Result<(LayerListings, BTreeMap<Digest, PlatformImage>), BuildError> {
+    let ignore = IgnoreRules::load(&platform_spec.ignore_file, &disk.directory)?;
+    let mut file_images = BTreeMap::new();
+    let mut layers = Vec::new();
+    for layer in &platform_spec.layers {
+        let mut of_layer = Vec::new();
+        for entry in &layer.files {
+            of_layer.push(match &entry.from {
+                From::Disk { .. } => disk.list(entry, &ignore)?,
+                From::Image { image, path } => {
+                    let found = images.for_platform(image, &platform_spec.platform).await?;
+                    let listing = list_image(entry, &found, path, &platform_spec.platform)?;
+                    file_images.insert(found.image.manifest().descriptor().digest, found);
+                    files::filter(listing, entry)?
+                }
+            });
+        }
+        layers.push(of_layer);
+    }
+    Ok((layers, file_images))
+}
+
+/// Lists a path of an image. The path itself is followed where it is a link, links below it are taken verbatim.
+fn list_image(
+    entry: &FilesEntry,
+    found: &PlatformImage,
+    path: &str,
+    platform: &Platform,
+) -> Result<Listing, BuildError> {
+    let not_there = || BuildError::NotInImage {
+        place: entry.place.to_string(),
+        image: found.name.to_string(),
+        path: escape(path.as_bytes()),
+        platform: platform.clone(),
+    };
+    let view = View::new(found.facts.tree.clone());
+    let asked = EntryPath::new(path.as_bytes()).map_err(|_| not_there())?;
+    let at = view.resolve(&asked).map_err(|_| not_there())?;
+    let manifest = found.image.manifest().descriptor().digest;
+    let item = |relative: EntryPath, at: &EntryPath| -> Result<ListedItem, BuildError> {
+        let node = view.node(at).ok_or_else(not_there)?;
+        let origin = format!("{}#{at}", found.name);
+        let kind = match &node.kind {
+            NodeKind::Directory => EntryKind::Directory,
+            NodeKind::Symlink { target } => EntryKind::Symlink { target: target.to_vec() },
+            NodeKind::File { size_bytes, .. } => {
+                EntryKind::File { size_bytes: *size_bytes, content: Content::Image { manifest, path: at.clone() } }
+            }
+            NodeKind::Special => {
+                let (place, what) = (entry.place.clone(), "a device or a fifo");
+                return Err(FilesError::Refused { place, origin, what }.into());
+            }
+        };
+        let executable = matches!(kind, EntryKind::File { .. }) && node.mode & 0o100 != 0;
+        let kept_mode = (entry.keep_modes && !matches!(kind, EntryKind::Symlink { .. })).then_some(node.mode & 0o7777);
+        Ok(ListedItem { path: relative, kind, kept_mode, executable, xattrs: BTreeMap::new(), origin })
+    };
+
+    let is_directory = at.is_root() || view.node(&at).ok_or_else(not_there)?.is_directory();
+    if !is_directory {
+        // Named as the spec names it: a link is followed for its content, not for its name.
+        let name = asked.file_name().to_vec();
+        return Ok(Listing { root: ListedRoot::File { name }, items: vec![item(EntryPath::root(), &at)?] });
+    }
+    let mut items = Vec::new();
+    for (path, _) in found.facts.tree.below(&at) {
+        let relative = EntryPath::new(&path.as_bytes()[at.as_bytes().len()..]).map_err(|_| not_there())?;
+        items.push(item(relative, path)?);
+    }
+    Ok(Listing { root: ListedRoot::Directory, items })
+}

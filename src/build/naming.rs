@@ -1,0 +1,371 @@
+//! Under which names a build is published, and where.
+
+use std::path::Path;
+
+use crate::build::BuildError;
+use crate::model::{ImageName, Platform, Reference, Repository, Selector, Tag};
+use crate::spec::ImageSpec;
+
+/// What the command line or a caller asks of a build's outputs.
+#[derive(Debug, Clone, Default)]
+pub struct OutputRequest {
+    /// `-o`, in order.
+    pub outputs: Vec<ImageName>,
+    /// `--push`.
+    pub push: bool,
+    /// `-t`, in order: a tag, or a full reference. Where there is any, the spec's tags and name do not count.
+    pub tags: Vec<String>,
+    /// `--platform`, in order; empty means all of the spec.
+    pub platforms: Vec<Platform>,
+}
+
+/// A place that the image is written to, and the tags that it gets there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The place. Of a registry, the repository alone.
+    pub place: TargetPlace,
+    /// Tags, in order; none means by digest alone.
+    pub tags: Vec<Tag>,
+    /// Full names, in order, for an archive that carries all of them.
+    pub full_names: Vec<String>,
+}
+
+/// Where an image is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetPlace {
+    /// A layout or an archive.
+    Local(ImageName),
+    /// A repository of a registry.
+    Registry(Repository),
+}
+
+impl Target {
+    /// A repository of a registry.
+    pub fn registry(repository: Repository, tags: Vec<Tag>) -> Self {
+        Self { place: TargetPlace::Registry(repository), tags, full_names: Vec::new() }
+    }
+
+    /// A layout or an archive: with the tag or the full name that its own name has, else with `tags` and `full_names`.
+    pub fn local(name: ImageName, tags: Vec<Tag>, full_names: Vec<String>) -> Result<Self, BuildError> {
+        let (tags, full_names) = match selector_of(&name) {
+            Some(Selector::Only) => (tags, full_names),
+            Some(Selector::Tag(text)) => (tag_of(text)?.into_iter().collect(), vec![text.clone()]),
+            Some(Selector::Digest(digest)) => {
+                return Err(BuildError::Usage {
+                    reason: format!("the output {name} names the digest {digest}"),
+                    help: "name a tag, or nothing: the digest is what is found out".to_owned(),
+                });
+            }
+            None => {
+                return Err(BuildError::Usage {
+                    reason: format!("-o {name} names a registry"),
+                    help: "use --push, with -t REF for another name".to_owned(),
+                });
+            }
+        };
+        Ok(Self { place: TargetPlace::Local(name), tags, full_names })
+    }
+
+    /// True for an archive that is written to standard output.
+    pub fn is_stdout(&self) -> bool {
+        match &self.place {
+            TargetPlace::Local(ImageName::OciArchive { path, .. } | ImageName::DockerArchive { path, .. }) => {
+                path.as_os_str() == "-"
+            }
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.place {
+            TargetPlace::Local(name) => name.fmt(formatter),
+            TargetPlace::Registry(repository) => repository.fmt(formatter),
+        }
+    }
+}
+
+fn selector_of(name: &ImageName) -> Option<&Selector> {
+    match name {
+        ImageName::Layout { selector, .. }
+        | ImageName::OciArchive { selector, .. }
+        | ImageName::DockerArchive { selector, .. } => Some(selector),
+        ImageName::Registry(_) => None,
+    }
+}
+
+/// Names, platforms and targets of a build, decided before anything is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    /// The image's name, where it has one.
+    pub name: Option<Repository>,
+    /// All its tags.
+    pub tags: Vec<Tag>,
+    /// The platforms that are built, in the spec's order.
+    pub platforms: Vec<Platform>,
+    /// Local targets first, then registries.
+    pub targets: Vec<Target>,
+}
+
+/// The layout that is written where no output is named.
+pub const DEFAULT_LAYOUT: &str = "build/oci";
+
+impl Naming {
+    /// Decides, or says what contradicts what.
+    pub fn decide(image: &ImageSpec, request: &OutputRequest) -> Result<Self, BuildError> {
+        let platforms = choose_platforms(image, &request.platforms)?;
+        let names = Names::choose(image, &request.tags)?;
+        let mut targets = local_targets(request, &names, &platforms)?;
+        if request.push {
+            let partial = platforms.len() < image.platforms.len() && request.tags.is_empty();
+            targets.extend(names.registry_targets(partial)?);
+        }
+        Ok(Self { name: names.name(), tags: names.tags(), platforms, targets })
+    }
+}
+
+impl Naming {
+    /// The layouts and archives that are written, as they were named.
+    pub fn local_paths(&self) -> impl Iterator<Item = &Path> {
+        self.targets.iter().filter_map(|target| match &target.place {
+            TargetPlace::Local(name) => path_of(name),
+            TargetPlace::Registry(_) => None,
+        })
+    }
+
+    /// The registries that are pushed to.
+    pub fn registries(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().filter_map(|target| match &target.place {
+            TargetPlace::Registry(repository) => Some(repository.registry()),
+            TargetPlace::Local(_) => None,
+        })
+    }
+}
+
+fn choose_platforms(image: &ImageSpec, wanted: &[Platform]) -> Result<Vec<Platform>, BuildError> {
+    for platform in wanted {
+        if !image.platforms.contains(platform) {
+            return Err(BuildError::UnknownPlatform { wanted: platform.clone(), known: image.platforms.clone() });
+        }
+    }
+    let chosen = |platform: &&Platform| wanted.is_empty() || wanted.contains(platform);
+    Ok(image.platforms.iter().filter(chosen).cloned().collect())
+}
+
+/// Tags by repository, in order of their first mention. Tags without one, of a spec without a name, stand under `None`.
+struct Names(Vec<(Option<Repository>, Vec<Tag>)>);
+
+impl Names {
+    fn choose(image: &ImageSpec, arguments: &[String]) -> Result<Self, BuildError> {
+        if arguments.is_empty() {
+            return Ok(Self(vec![(image.name.clone(), image.tags.clone())]));
+        }
+        let mut names = Self(Vec::new());
+        for argument in arguments {
+            if !argument.contains(['/', '@', ':']) {
+                names.add(image.name.clone(), argument.parse()?);
+                continue;
+            }
+            let reference: Reference = argument.parse()?;
+            if reference.digest.is_some() {
+                return Err(BuildError::Usage {
+                    reason: format!("-t {reference} names a digest"),
+                    help: "give a tag: the digest is what the build finds out".to_owned(),
+                });
+            }
+            let tag = match reference.tag {
+                Some(tag) => tag,
+                None => "latest".parse()?,
+            };
+            names.add(Some(reference.repository), tag);
+        }
+        Ok(names)
+    }
+
+    fn add(&mut self, repository: Option<Repository>, tag: Tag) {
+        match self.0.iter_mut().find(|(known, _)| *known == repository) {
+            Some((_, tags)) if tags.contains(&tag) => {}
+            Some((_, tags)) => tags.push(tag),
+            None => self.0.push((repository, vec![tag])),
+        }
+    }
+
+    /// What the image is called: the first repository that is named.
+    fn name(&self) -> Option<Repository> {
+        self.0.iter().find_map(|(repository, _)| repository.clone())
+    }
+
+    /// Every tag, each once.
+    fn tags(&self) -> Vec<Tag> {
+        let mut tags: Vec<Tag> = Vec::new();
+        for tag in self.0.iter().flat_map(|(_, tags)| tags) {
+            if !tags.contains(tag) {
+                tags.push(tag.clone());
+            }
+        }
+        tags
+    }
+
+    /// Every `REPOSITORY:TAG`.
+    fn full_names(&self) -> Vec<String> {
+        let full = |repository: &Repository, tags: &[Tag]| -> Vec<String> {
+            tags.iter().map(|tag| format!("{repository}:{tag}")).collect()
+        };
+        self.0.iter().filter_map(|(repository, tags)| Some(full(repository.as_ref()?, tags))).flatten().collect()
+    }
+
+    fn registry_targets(&self, partial: bool) -> Result<Vec<Target>, BuildError> {
+        let mut targets = Vec::new();
+        for (repository, tags) in &self.0 {
+            let Some(repository) = repository else {
+                return Err(BuildError::Usage {
+                    reason: "--push needs a name, and the spec has none".to_owned(),
+                    help: "set `name` in [image], or give a full reference with -t REGISTRY/REPOSITORY:TAG".to_owned(),
+                });
+            };
+            if repository.is_local() {
+                return Err(BuildError::Usage {
+                    reason: format!("{repository} cannot be pushed: localhost/… is for names that never are"),
+                    help: "name a registry, such as ghcr.io/me/app; one on this machine is localhost:PORT/…".to_owned(),
+                });
+            }
+            let tags = if partial { Vec::new() } else { tags.clone() };
+            targets.push(Target::registry(repository.clone(), tags));
+        }
+        Ok(targets)
+    }
+}
+
+fn local_targets(request: &OutputRequest, names: &Names, platforms: &[Platform]) -> Result<Vec<Target>, BuildError> {
+    let mut outputs = request.outputs.clone();
+    if outputs.is_empty() && !request.push {
+        outputs.push(ImageName::Layout { path: DEFAULT_LAYOUT.into(), selector: Selector::Only });
+    }
+    let mut targets: Vec<Target> = Vec::new();
+    for output in outputs {
+        if matches!(output, ImageName::DockerArchive { .. }) {
+            only_one_platform(&output, platforms)?;
+        }
+        let same_path =
+            |other: &Target| matches!(&other.place, TargetPlace::Local(name) if path_of(name) == path_of(&output));
+        if !matches!(output, ImageName::Layout { .. }) && targets.iter().any(same_path) {
+            return Err(BuildError::Usage {
+                reason: format!("two outputs are written to the file of {output}"),
+                help: "give each archive a file of its own".to_owned(),
+            });
+        }
+        targets.push(Target::local(output, names.tags(), names.full_names())?);
+    }
+    Ok(targets)
+}
+
+fn path_of(name: &ImageName) -> Option<&Path> {
+    match name {
+        ImageName::Layout { path, .. } | ImageName::OciArchive { path, .. } | ImageName::DockerArchive { path, .. } => {
+            Some(path)
+        }
+        ImageName::Registry(_) => None,
+    }
+}
+
+/// The tag of an output's name, which may be a full reference; `None` where that has none.
+fn tag_of(text: &str) -> Result<Option<Tag>, BuildError> {
+    if text.contains('/') {
+        return Ok(text.parse::<Reference>()?.tag);
+    }
+    Ok(Some(text.parse()?))
+}
+
+fn only_one_platform(output: &ImageName, platforms: &[Platform]) -> Result<(), BuildError> {
+    if platforms.len() == 1 {
+        return Ok(());
+    }
+    let listed: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    Err(BuildError::Usage {
+        reason: format!("{output} holds one platform, and this build has {}", listed.join(", ")),
+        help: format!("choose one with --platform {}", listed.first().map_or("", String::as_str)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Class, Diagnose as _, Family};
+
+    fn image(name: Option<&str>) -> ImageSpec {
+        ImageSpec {
+            name: name.map(|name| name.parse().unwrap()),
+            tags: vec!["1".parse().unwrap(), "latest".parse().unwrap()],
+            platforms: vec![Platform::new("linux", "amd64"), Platform::new("linux", "arm64")],
+            index: true,
+            media_types: Family::Oci,
+        }
+    }
+
+    fn request(outputs: &[&str], push: bool, tags: &[&str], platforms: &[&str]) -> OutputRequest {
+        OutputRequest {
+            outputs: outputs.iter().map(|text| text.parse().unwrap()).collect(),
+            push,
+            tags: tags.iter().map(|text| (*text).to_owned()).collect(),
+            platforms: platforms.iter().map(|text| text.parse().unwrap()).collect(),
+        }
+    }
+
+    /// Each target as `PLACE TAG TAG`.
+    fn targets(image: &ImageSpec, request: &OutputRequest) -> Vec<String> {
+        let naming = Naming::decide(image, request).unwrap();
+        let line = |target: &Target| {
+            let place = match &target.place {
+                TargetPlace::Local(name) => name.to_string(),
+                TargetPlace::Registry(repository) => repository.to_string(),
+            };
+            [vec![place], target.tags.iter().map(ToString::to_string).collect()].concat().join(" ")
+        };
+        naming.targets.iter().map(line).collect()
+    }
+
+    #[test]
+    fn without_outputs_a_layout_is_written() {
+        assert_eq!(targets(&image(None), &request(&[], false, &[], &[])), ["oci:build/oci 1 latest"]);
+    }
+
+    #[test]
+    fn pushes_and_outputs_get_the_tags_that_they_should() {
+        let image = image(Some("ghcr.io/a/b"));
+        let all = request(&["oci:d", "oci-archive:f:x"], true, &[], &[]);
+        assert_eq!(targets(&image, &all), ["oci:d 1 latest", "oci-archive:f:x x", "ghcr.io/a/b 1 latest"]);
+        let other = request(&[], true, &["2", "quay.io/c/d:3"], &[]);
+        assert_eq!(targets(&image, &other), ["ghcr.io/a/b 2", "quay.io/c/d 3"]);
+        let only_elsewhere = request(&[], true, &["quay.io/c/d"], &[]);
+        assert_eq!(targets(&image, &only_elsewhere), ["quay.io/c/d latest"]);
+        let naming = Naming::decide(&image, &only_elsewhere).unwrap();
+        assert_eq!(naming.name.unwrap().to_string(), "quay.io/c/d");
+        let archive = request(&["docker-archive:f"], false, &["quay.io/c/d:3", "x"], &["linux/amd64"]);
+        let naming = Naming::decide(&image, &archive).unwrap();
+        assert_eq!(naming.targets[0].full_names, ["quay.io/c/d:3", "ghcr.io/a/b:x"]);
+    }
+
+    #[test]
+    fn a_part_is_pushed_by_digest_unless_it_is_tagged() {
+        let image = image(Some("ghcr.io/a/b"));
+        assert_eq!(targets(&image, &request(&[], true, &[], &["linux/arm64"])), ["ghcr.io/a/b"]);
+        assert_eq!(targets(&image, &request(&[], true, &["x"], &["linux/arm64"])), ["ghcr.io/a/b x"]);
+    }
+
+    #[test]
+    fn contradictions_are_bad_usage() {
+        for (name, request) in [
+            (None, request(&[], true, &[], &[])),
+            (Some("localhost/x"), request(&[], true, &[], &[])),
+            (None, request(&["docker-archive:f"], false, &[], &[])),
+            (None, request(&["ghcr.io/a/b"], false, &[], &[])),
+            (None, request(&[], false, &[], &["linux/s390x"])),
+            (None, request(&["oci-archive:f", "oci-archive:f:2"], false, &[], &[])),
+        ] {
+            let error = Naming::decide(&image(name), &request).unwrap_err();
+            assert_eq!(error.class(), Class::Input, "{error}");
+            assert!(error.help().is_some());
+        }
+    }
+}

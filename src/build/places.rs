@@ -1,0 +1,101 @@
+//! Opens the places that images are read from and written to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::archive::{DockerArchive, DockerArchiveSink, OciArchive, OciArchiveSink, Output};
+use crate::build::naming::{Target, TargetPlace};
+use crate::layout::{Layout, LayoutSink};
+use crate::model::{ImageName, Repository, Selector};
+use crate::registry::Client;
+use crate::store::{Sink, Source, StoreError, local};
+
+/// What `-` stands for among archives' files.
+const STDOUT: &str = "-";
+
+/// Where images are, by their names.
+#[derive(Clone)]
+pub struct Places {
+    registries: Client,
+    /// For temporary files without a name.
+    scratch_directory: PathBuf,
+    stdout: fn() -> Box<dyn std::io::Write + Send>,
+}
+
+impl Places {
+    /// Registries by `registries`; compressed archives are unpacked into a temporary file in `scratch_directory`, and `-`
+    /// is what `stdout` gives.
+    pub fn new(registries: Client, scratch_directory: PathBuf, stdout: fn() -> Box<dyn std::io::Write + Send>) -> Self {
+        Self { registries, scratch_directory, stdout }
+    }
+
+    /// Opens a place to read from, and says which image of it is meant. No registry is asked anything yet.
+    pub async fn source(&self, name: &ImageName) -> Result<(Arc<dyn Source>, Selector), StoreError> {
+        let (path, selector) = match name {
+            ImageName::Registry(reference) => {
+                let repository = self.registries.repository(reference.repository.clone());
+                return Ok((Arc::new(repository), reference.selector()));
+            }
+            ImageName::Layout { path, selector }
+            | ImageName::OciArchive { path, selector }
+            | ImageName::DockerArchive { path, selector } => (path.clone(), selector.clone()),
+        };
+        let (name, spool) = (name.clone(), self.scratch_directory.clone());
+        let source = local::blocking(move || open_local(&name, &path, &spool)).await?;
+        Ok((source, selector))
+    }
+
+    /// Opens a place to write to; `name` is what the image is called there. Nothing is written yet.
+    pub async fn sink(&self, target: &Target, name: Option<&Repository>) -> Result<Box<dyn Sink>, StoreError> {
+        let place = match &target.place {
+            TargetPlace::Registry(repository) => return Ok(Box::new(self.registries.repository(repository.clone()))),
+            TargetPlace::Local(place) => place.clone(),
+        };
+        let (target, name, stdout) = (target.clone(), name.cloned(), self.stdout);
+        local::blocking(move || open_sink(&place, &target, name, stdout)).await
+    }
+}
+
+fn open_local(name: &ImageName, path: &Path, spool: &Path) -> Result<Arc<dyn Source>, StoreError> {
+    Ok(match name {
+        ImageName::OciArchive { .. } => Arc::new(OciArchive::open(path, spool)?),
+        ImageName::DockerArchive { .. } => Arc::new(DockerArchive::open(path, spool)?),
+        _ => Arc::new(Layout::open(path)?),
+    })
+}
+
+fn open_sink(
+    place: &ImageName,
+    target: &Target,
+    name: Option<Repository>,
+    stdout: fn() -> Box<dyn std::io::Write + Send>,
+) -> Result<Box<dyn Sink>, StoreError> {
+    let output = |path: &Path| match path.to_str() {
+        Some(STDOUT) => Output::Stream(stdout()),
+        _ => Output::File(path.to_owned()),
+    };
+    let own_name = |selector: &Selector| match selector {
+        Selector::Tag(text) => Some(text.clone()),
+        _ => None,
+    };
+    Ok(match place {
+        ImageName::OciArchive { path, selector } => {
+            Box::new(OciArchiveSink::new(output(path), name, own_name(selector)))
+        }
+        ImageName::DockerArchive { path, .. } => {
+            Box::new(DockerArchiveSink::new(output(path), target.full_names.clone()))
+        }
+        ImageName::Layout { path, .. } => {
+            let sink = LayoutSink::new(Layout::create_or_open(path)?, name);
+            sink.check_tags(&target.tags)?;
+            Box::new(sink)
+        }
+        ImageName::Registry(reference) => {
+            return Err(StoreError::Unsupported {
+                place: reference.to_string(),
+                what: "be written as a local file".to_owned(),
+                help: None,
+            });
+        }
+    })
+}

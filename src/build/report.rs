@@ -1,0 +1,140 @@
+//! What a build has made, for the summary and for `--metadata`.
+
+use serde_json::{Value, json};
+
+use crate::model::{Descriptor, Platform, Repository, Tag};
+use crate::transfer::{Outcome, Report};
+
+/// How a layer came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerOrigin {
+    /// It is the base's.
+    Base,
+    /// It was packed for this platform.
+    Packed,
+    /// It was packed for another platform and is the same here.
+    Shared,
+}
+
+impl LayerOrigin {
+    /// One word for a person or a machine.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Packed => "packed",
+            Self::Shared => "reused",
+        }
+    }
+}
+
+/// One layer of one platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerReport {
+    /// Its name in the spec; of a base's layer, `base`.
+    pub name: String,
+    /// Its descriptor.
+    pub descriptor: Descriptor,
+    /// How it came to be.
+    pub origin: LayerOrigin,
+}
+
+/// One platform's image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformReport {
+    /// The platform.
+    pub platform: Platform,
+    /// Its manifest.
+    pub manifest: Descriptor,
+    /// Its layers, lowest first.
+    pub layers: Vec<LayerReport>,
+    /// Compressed size of config and layers.
+    pub size_bytes: u64,
+    /// `max-size`.
+    pub max_size_bytes: Option<u64>,
+}
+
+/// One place that the image was written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetReport {
+    /// The place.
+    pub target: String,
+    /// The tags that it got there.
+    pub tags: Vec<Tag>,
+    /// What became of each blob.
+    pub transfer: Report,
+}
+
+/// What a build has made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildReport {
+    /// The image's name.
+    pub name: Option<Repository>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+    /// The index, or the manifest of an image without one.
+    pub root: Descriptor,
+    /// Its platforms, in the spec's order.
+    pub platforms: Vec<PlatformReport>,
+    /// Where it was written to.
+    pub targets: Vec<TargetReport>,
+}
+
+impl BuildReport {
+    /// `NAME@DIGEST`; without a name `@DIGEST`.
+    pub fn pinned_name(&self) -> String {
+        let name = self.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{name}@{}", self.root.digest)
+    }
+
+    /// What became of a blob at each target, in order, each word once.
+    pub fn outcomes(&self, descriptor: &Descriptor) -> Vec<Outcome> {
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for outcome in self.targets.iter().filter_map(|target| target.transfer.outcome(&descriptor.digest)) {
+            if !outcomes.contains(&outcome) {
+                outcomes.push(outcome);
+            }
+        }
+        outcomes
+    }
+
+    /// For `--metadata`: name, tags, digests, platforms and sizes.
+    pub fn to_json(&self) -> Value {
+        let layer = |layer: &LayerReport| {
+            let targets = self.targets.iter().map(|target| {
+                let outcome = target.transfer.outcome(&layer.descriptor.digest).map(Outcome::as_str);
+                (target.target.clone(), json!(outcome))
+            });
+            json!({
+                "name": layer.name,
+                "digest": layer.descriptor.digest,
+                "media_type": layer.descriptor.media_type,
+                "size_bytes": layer.descriptor.size_bytes,
+                "origin": layer.origin.as_str(),
+                "targets": targets.collect::<serde_json::Map<String, Value>>(),
+            })
+        };
+        let platform = |platform: &PlatformReport| {
+            json!({
+                "platform": platform.platform.to_string(),
+                "digest": platform.manifest.digest,
+                "size_bytes": platform.size_bytes,
+                "max_size_bytes": platform.max_size_bytes,
+                "layers": platform.layers.iter().map(layer).collect::<Vec<_>>(),
+            })
+        };
+        json!({
+            "name": self.name.as_ref().map(ToString::to_string),
+            "tags": self.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
+            "digest": self.root.digest,
+            "media_type": self.root.media_type,
+            "size_bytes": self.root.size_bytes,
+            "image": self.pinned_name(),
+            "platforms": self.platforms.iter().map(platform).collect::<Vec<_>>(),
+            "targets": self.targets.iter().map(|target| json!({
+                "target": target.target,
+                "tags": target.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
+                "copied_bytes": target.transfer.copied_bytes(),
+            })).collect::<Vec<_>>(),
+        })
+    }
+}

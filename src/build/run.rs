@@ -1,0 +1,235 @@
+//! Runs a build: resolve and plan every platform, pack, assemble, gate, and only then write.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::build::BuildError;
+use crate::build::built::BuiltImage;
+use crate::build::cache::FactsCache;
+use crate::build::contents::Contents;
+use crate::build::events::{Observer, TransferTasks};
+use crate::build::images::Images;
+use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
+use crate::build::naming::Naming;
+use crate::build::packing::{PlatformLayers, pack_all};
+use crate::build::places::Places;
+use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
+use crate::model::{Digest, Document, Image, ImageConfig, ImageManifest, Layer, Root};
+use crate::pack::PackOptions;
+use crate::plan::{assemble, index, index_annotations};
+use crate::spec::Spec;
+use crate::transfer::copy;
+
+/// What a build is given beside the spec; the library reads no clock, environment or home directory.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// `SOURCE_DATE_EPOCH`, else 0: the time of the config and of ocitect's history entries.
+    pub created_s: i64,
+    /// Where facts of bases are kept; `None` keeps none.
+    pub cache_directory: Option<PathBuf>,
+    /// Where temporary files without a name are made.
+    pub scratch_directory: PathBuf,
+    /// Threads that pack.
+    pub threads: usize,
+}
+
+/// A build whose platforms are all planned, and nothing written.
+pub struct PlannedBuild {
+    platforms: Vec<PlannedPlatform>,
+    disk: Disk,
+}
+
+impl PlannedBuild {
+    /// The plans as JSON, for `--print-plan`.
+    pub fn to_json(&self) -> serde_json::Value {
+        self.platforms.iter().map(|platform| platform.plan.to_json()).collect()
+    }
+}
+
+/// Resolves every base, lists every file and plans every platform. A registry sees HEAD and GET alone; nothing is written
+/// but the cache of facts.
+pub async fn plan_build(
+    spec: &Spec,
+    naming: &Naming,
+    options: &BuildOptions,
+    places: &Places,
+    observer: &Arc<dyn Observer>,
+) -> Result<PlannedBuild, BuildError> {
+    let cache = FactsCache::new(options.cache_directory.clone(), observer.clone());
+    let mut images = Images::new(places, cache, options.scratch_directory.clone(), observer.clone());
+    let disk = Disk::new(spec, naming, &options.scratch_directory);
+    let mut platforms = Vec::new();
+    for platform in &naming.platforms {
+        platforms.push(plan_platform(spec, platform, options.created_s, &disk, &mut images).await?);
+    }
+    Ok(PlannedBuild { platforms, disk })
+}
+
+/// Builds what was planned and writes it to every target, in order. Before the first write all platforms are packed, and
+/// within `max-size`.
+pub async fn build(
+    spec: &Spec,
+    naming: &Naming,
+    planned: PlannedBuild,
+    options: &BuildOptions,
+    places: &Places,
+    observer: &Arc<dyn Observer>,
+) -> Result<BuildReport, BuildError> {
+    let PlannedBuild { platforms, disk } = planned;
+    let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
+    let (platforms, packed) = pack(platforms, contents, options, observer).await?;
+    let mut images = Vec::new();
+    for (planned, layers) in platforms.iter().zip(&packed) {
+        images.push(image(planned, layers)?);
+    }
+    let reports: Vec<PlatformReport> = platforms
+        .iter()
+        .zip(&packed)
+        .zip(&images)
+        .map(|((planned, layers), image)| report(planned, layers, image))
+        .collect();
+    for report in &reports {
+        check_budget(report)?;
+    }
+    let built = gather(spec, &platforms, &packed, &images)?;
+    let targets = write(naming, &built, &reports, places, observer).await?;
+    Ok(BuildReport {
+        name: naming.name.clone(),
+        tags: naming.tags.clone(),
+        root: built.root().descriptor().clone(),
+        platforms: reports,
+        targets,
+    })
+}
+
+/// Config and manifest of one platform.
+fn image(planned: &PlannedPlatform, layers: &PlatformLayers) -> Result<Image, BuildError> {
+    let failed = |cause| BuildError::Plan { platform: planned.plan.platform.clone(), cause: Box::new(cause) };
+    let layers: Vec<Layer> = layers.iter().map(|(packed, _)| packed.layer.clone()).collect();
+    let (config, manifest) = assemble(&planned.plan, &layers).map_err(failed)?;
+    Image::new(manifest, config).map_err(|cause| failed(cause.into()))
+}
+
+/// CPU work, off the threads that serve the network.
+async fn pack(
+    platforms: Vec<PlannedPlatform>,
+    contents: Contents,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<(Vec<PlannedPlatform>, Vec<PlatformLayers>), BuildError> {
+    let pack_options = PackOptions { scratch_dir: options.scratch_directory.clone(), threads: options.threads };
+    let observer = observer.clone();
+    let work = move || {
+        let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
+        let packed = pack_all(&plans, &contents, &pack_options, &observer)?;
+        Ok((platforms, packed))
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> PlatformReport {
+    let descriptors = &image.manifest().value().layers;
+    let base_count = descriptors.len() - layers.len();
+    let own = planned.plan.layers.iter().zip(layers).map(|(plan, (_, shared))| {
+        (plan.name.clone(), if *shared { LayerOrigin::Shared } else { LayerOrigin::Packed })
+    });
+    let base = std::iter::repeat_n(("base".to_owned(), LayerOrigin::Base), base_count);
+    let layers = base.chain(own).zip(descriptors);
+    PlatformReport {
+        platform: planned.plan.platform.clone(),
+        manifest: image.manifest().descriptor().clone(),
+        layers: layers
+            .map(|((name, origin), descriptor)| LayerReport { name, descriptor: descriptor.clone(), origin })
+            .collect(),
+        size_bytes: image.size_bytes(),
+        max_size_bytes: planned.plan.max_size_bytes,
+    }
+}
+
+fn check_budget(report: &PlatformReport) -> Result<(), BuildError> {
+    match report.max_size_bytes {
+        Some(limit_bytes) if report.size_bytes > limit_bytes => {
+            let mut layers: Vec<(String, u64)> =
+                report.layers.iter().map(|layer| (layer.name.clone(), layer.descriptor.size_bytes)).collect();
+            layers.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
+            let (platform, size_bytes) = (report.platform.clone(), report.size_bytes);
+            Err(BuildError::OverBudget { platform, size_bytes, limit_bytes, layers })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Root, documents and layers as one source to copy from.
+fn gather(
+    spec: &Spec,
+    platforms: &[PlannedPlatform],
+    packed: &[PlatformLayers],
+    images: &[Image],
+) -> Result<BuiltImage, BuildError> {
+    let root = root(spec, platforms, images)?;
+    let mut built = BuiltImage::new(root);
+    for ((planned, layers), image) in platforms.iter().zip(packed).zip(images) {
+        add_document(&mut built, image.config(), image.manifest());
+        for (packed, _) in layers {
+            built.add_layer(packed.clone());
+        }
+        if let Some(base) = &planned.base {
+            for (descriptor, _) in base.image.layers() {
+                built.add_base_layer(descriptor, base.source.clone());
+            }
+        }
+    }
+    Ok(built)
+}
+
+fn add_document(built: &mut BuiltImage, config: &Document<ImageConfig>, manifest: &Document<ImageManifest>) {
+    built.add_document(config.descriptor(), config.bytes().clone());
+    built.add_document(manifest.descriptor(), manifest.bytes().clone());
+}
+
+fn root(spec: &Spec, platforms: &[PlannedPlatform], images: &[Image]) -> Result<Root, BuildError> {
+    if let ([image], false) = (images, spec.image().index) {
+        return Ok(Root::Manifest(image.manifest().clone()));
+    }
+    let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
+    let manifests = images.iter().map(|image| image.manifest().descriptor().clone());
+    let children: Vec<_> = plans.iter().map(|plan| plan.platform.clone()).zip(manifests).collect();
+    let index = index(&children, index_annotations(&plans), spec.image().media_types);
+    index.map(Root::Index).map_err(BuildError::Index)
+}
+
+async fn write(
+    naming: &Naming,
+    built: &BuiltImage,
+    reports: &[PlatformReport],
+    places: &Places,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<TargetReport>, BuildError> {
+    let names = blob_names(reports);
+    let mut written = Vec::new();
+    for target in &naming.targets {
+        let name = target.to_string();
+        let sink = places.sink(target, naming.name.as_ref()).await;
+        let sink = sink.map_err(|cause| BuildError::Output { output: name.clone(), cause: Box::new(cause) })?;
+        let tasks = Arc::new(TransferTasks::new(observer.clone(), name.clone(), names.clone()));
+        let transfer = copy(built, sink.as_ref(), built.root(), &target.tags, tasks).await?;
+        written.push(TargetReport { target: name, tags: target.tags.clone(), transfer });
+    }
+    Ok(written)
+}
+
+/// What blobs are called while they are written: layers by their names.
+fn blob_names(reports: &[PlatformReport]) -> BTreeMap<Digest, String> {
+    let mut names = BTreeMap::new();
+    for report in reports {
+        for layer in &report.layers {
+            names.entry(layer.descriptor.digest).or_insert_with(|| layer.name.clone());
+        }
+        names.insert(report.manifest.digest, format!("manifest of {}", report.platform));
+    }
+    names
+}

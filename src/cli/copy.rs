@@ -1,0 +1,156 @@
+//! `ocitect push` and `ocitect copy`: images as they are, from anywhere to anywhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::arguments::{CopyArguments, OutputArguments, PushArguments};
+use super::environment::Environment;
+use super::failure::Failure;
+use super::{Done, parse, print, progress};
+use crate::build::{Observer, Places, Target, TransferTasks};
+use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
+use crate::store::{Source, select_platform};
+use crate::transfer;
+
+const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or REGISTRY/REPOSITORY:TAG";
+
+/// Pushes one image under several references and ends with its `NAME@DIGEST`.
+pub async fn push(arguments: &PushArguments, output: &OutputArguments, environment: &Environment) -> Done {
+    let references = arguments.references.iter().map(|text| {
+        let reference: Reference = parse(text.strip_prefix("docker://").unwrap_or(text), NAME_HELP)?;
+        refuse_digest(&reference)?;
+        Ok(reference)
+    });
+    let references: Vec<Reference> = references.collect::<Result<_, Failure>>()?;
+    let source: ImageName = parse(&arguments.source, NAME_HELP)?;
+    let observer = progress::observer(output.progress, output.verbose > 0);
+    let pushed: Vec<&str> = references.iter().map(|reference| reference.repository.registry()).collect();
+    let places = environment.places(&arguments.registry, &pushed)?;
+    let image = Opened::open(&places, source, arguments.platform.as_deref()).await?;
+    for (repository, tags) in by_repository(&references)? {
+        image.copy(&places, &Target::registry(repository, tags), None, &observer).await?;
+    }
+    let name = references.first().map(|reference| reference.repository.to_string()).unwrap_or_default();
+    print(format!("{name}@{}\n", image.root.descriptor().digest).as_bytes())
+}
+
+/// Copies one image.
+pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environment: &Environment) -> Done {
+    let target: ImageName = parse(&arguments.target, NAME_HELP)?;
+    let source: ImageName = parse(&arguments.source, NAME_HELP)?;
+    let observer = progress::observer(output.progress, output.verbose > 0);
+    let login: Vec<&str> = match (&target, &source) {
+        (ImageName::Registry(reference), _) | (_, ImageName::Registry(reference)) => {
+            vec![reference.repository.registry()]
+        }
+        _ => Vec::new(),
+    };
+    let places = environment.places(&arguments.registry, &login)?;
+    let image = Opened::open(&places, source, arguments.platform.as_deref()).await?;
+    let (target, name) = match target {
+        ImageName::Registry(reference) => {
+            refuse_digest(&reference)?;
+            let name = reference.repository.clone();
+            let tags = vec![tag_of(&reference)?];
+            (Target::registry(name.clone(), tags), Some(name))
+        }
+        local => {
+            let (name, tag) = (image.repository(), image.tag());
+            let full_name = name.as_ref().zip(tag.as_ref()).map(|(name, tag)| format!("{name}:{tag}"));
+            (Target::local(local, tag.into_iter().collect(), full_name.into_iter().collect())?, name)
+        }
+    };
+    image.copy(&places, &target, name.as_ref(), &observer).await?;
+    let line =
+        format!("{}@{}\n", name.map(|name| name.to_string()).unwrap_or_default(), image.root.descriptor().digest);
+    if target.is_stdout() {
+        progress::tell(line.trim_end());
+        return Ok(());
+    }
+    print(line.as_bytes())
+}
+
+/// An image that was opened to be copied.
+struct Opened {
+    name: ImageName,
+    source: Arc<dyn Source>,
+    root: Root,
+}
+
+impl Opened {
+    async fn open(places: &Places, name: ImageName, platform: Option<&str>) -> Result<Self, Failure> {
+        let (source, selector) = places.source(&name).await?;
+        let mut root = source.resolve(&selector).await?;
+        if let Some(platform) = platform {
+            let platform: Platform = parse(platform, "such as linux/amd64")?;
+            let found = select_platform(source.as_ref(), &root, &platform).await?;
+            root = Root::Manifest(found.image.manifest().clone());
+        }
+        Ok(Self { name, source, root })
+    }
+
+    async fn copy(
+        &self,
+        places: &Places,
+        target: &Target,
+        name: Option<&Repository>,
+        observer: &Arc<dyn Observer>,
+    ) -> Done {
+        let sink = places.sink(target, name).await?;
+        let tasks = TransferTasks::new(observer.clone(), target.to_string(), BTreeMap::new());
+        transfer::copy(self.source.as_ref(), sink.as_ref(), &self.root, &target.tags, Arc::new(tasks)).await?;
+        Ok(())
+    }
+
+    /// The repository that it came from, which its copies in layouts keep as their name.
+    fn repository(&self) -> Option<Repository> {
+        match &self.name {
+            ImageName::Registry(reference) => Some(reference.repository.clone()),
+            _ => None,
+        }
+    }
+
+    /// The tag that it was named by.
+    fn tag(&self) -> Option<Tag> {
+        match &self.name {
+            ImageName::Registry(reference) => reference.tag.clone(),
+            ImageName::Layout { selector, .. }
+            | ImageName::OciArchive { selector, .. }
+            | ImageName::DockerArchive { selector, .. } => match selector {
+                Selector::Tag(text) => text.rsplit([':', '/']).next().and_then(|tag| tag.parse().ok()),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn refuse_digest(reference: &Reference) -> Done {
+    match reference.digest {
+        Some(_) => Err(Failure::usage(
+            &format!("the target {reference} names a digest"),
+            "name a tag: the digest is that of the image, and copying does not change it",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn tag_of(reference: &Reference) -> Result<Tag, Failure> {
+    match &reference.tag {
+        Some(tag) => Ok(tag.clone()),
+        None => parse("latest", ""),
+    }
+}
+
+/// References grouped by repository, in order of their first mention.
+fn by_repository(references: &[Reference]) -> Result<Vec<(Repository, Vec<Tag>)>, Failure> {
+    let mut grouped: Vec<(Repository, Vec<Tag>)> = Vec::new();
+    for reference in references {
+        let tag = tag_of(reference)?;
+        match grouped.iter_mut().find(|(repository, _)| *repository == reference.repository) {
+            Some((_, tags)) if tags.contains(&tag) => {}
+            Some((_, tags)) => tags.push(tag),
+            None => grouped.push((reference.repository.clone(), vec![tag])),
+        }
+    }
+    Ok(grouped)
+}

@@ -1,0 +1,221 @@
+//! What the environment says, read once: variables, home, directories, credentials' places, proxies, certificates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::arguments::RegistryArguments;
+use super::failure::Failure;
+use crate::build::{BuildOptions, Places};
+use crate::pack::MAX_THREADS;
+use crate::registry::{Client, Credentials, Login, ProxyOptions, RegistryOptions};
+use crate::spec::Inputs;
+
+/// Greatest length of a password or token on standard input: the longest tokens in use have some kilobytes.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
+
+/// Latest time that a RFC 3339 year of four digits could still hold is later; this is the bound of the specification of
+/// the variable's readers (34 bits), and an image from beyond it is a mistake.
+const MAX_SOURCE_DATE_EPOCH: i64 = 8_589_934_591;
+
+/// The environment of the process.
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+}
+
+impl Environment {
+    /// Reads it.
+    pub fn read() -> Self {
+        Self { variables: std::env::vars_os().collect() }
+    }
+
+    /// A variable that is set to something.
+    fn value(&self, name: &str) -> Option<&OsString> {
+        self.variables.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.value(name)?.to_str().map(str::to_owned)
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.value(name).map(PathBuf::from)
+    }
+
+    /// A variable that must be an absolute path to count, as the XDG base directory specification says.
+    fn absolute_path(&self, name: &str) -> Option<PathBuf> {
+        self.path(name).filter(|path| path.is_absolute())
+    }
+
+    fn home(&self, below: &str) -> Option<PathBuf> {
+        Some(self.path("HOME")?.join(below))
+    }
+
+    /// What the spec may ask of the environment, and `--set NAME=VALUE`.
+    pub fn spec_inputs(&self, sets: &[String]) -> Result<Inputs, Failure> {
+        let environment = self.variables.iter().filter_map(|(name, value)| {
+            // A variable that is not UTF-8 cannot be put into TOML text; it counts as unset.
+            Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
+        });
+        let split = |text: &String| match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(Failure::usage(&format!("--set \"{text}\" has no name or no value"), "write --set NAME=VALUE")),
+        };
+        Ok(Inputs { environment: environment.collect(), sets: sets.iter().map(split).collect::<Result<_, _>>()? })
+    }
+
+    /// Times, directories and threads of a build.
+    pub fn build_options(&self) -> Result<BuildOptions, Failure> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(BuildOptions {
+            created_s: self.source_date_epoch()?,
+            cache_directory: self.cache_directory(),
+            scratch_directory: self.scratch_directory(),
+            threads: threads.min(MAX_THREADS),
+        })
+    }
+
+    fn source_date_epoch(&self) -> Result<i64, Failure> {
+        let Some(value) = self.value("SOURCE_DATE_EPOCH") else { return Ok(0) };
+        let seconds = value.to_str().and_then(|text| text.parse().ok());
+        seconds.filter(|seconds| (0..=MAX_SOURCE_DATE_EPOCH).contains(seconds)).ok_or_else(|| {
+            Failure::usage(
+                &format!("SOURCE_DATE_EPOCH is {}, not a time", value.to_string_lossy()),
+                &format!("set it to seconds since 1970, from 0 to {MAX_SOURCE_DATE_EPOCH}, or unset it"),
+            )
+        })
+    }
+
+    fn cache_directory(&self) -> Option<PathBuf> {
+        self.path("OCITECT_CACHE_DIR")
+            .or_else(|| Some(self.absolute_path("XDG_CACHE_HOME")?.join("ocitect")))
+            .or_else(|| self.home(".cache/ocitect"))
+    }
+
+    fn scratch_directory(&self) -> PathBuf {
+        self.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
+    }
+
+    /// Opens images. A password of the command line goes to `login_registries` alone: the registries that the command is
+    /// about, not those of bases.
+    pub fn places(&self, arguments: &RegistryArguments, login_registries: &[&str]) -> Result<Places, Failure> {
+        let mut explicit = Vec::new();
+        if let (Some(user), true) = (&arguments.username, arguments.password_stdin) {
+            let secret = read_secret()?;
+            for registry in login_registries {
+                let (registry, user) = ((*registry).to_owned(), user.clone());
+                explicit.push(Login { registry, user, secret: secret.clone() });
+            }
+        }
+        let client = Client::new(self.registry_options(arguments, explicit))?;
+        Ok(Places::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
+    }
+
+    /// How registries are reached.
+    pub fn registry_options(&self, arguments: &RegistryArguments, explicit: Vec<Login>) -> RegistryOptions {
+        RegistryOptions {
+            plain_http: arguments.plain_http.iter().cloned().collect::<BTreeSet<_>>(),
+            roots: rustls_native_certs::load_native_certs().certs,
+            ca_files: arguments.ca_file.clone(),
+            certs_dirs: self.certs_directories(),
+            proxies: self.proxies(),
+            credentials: self.credentials(arguments.authfile.as_deref(), explicit),
+            ..RegistryOptions::default()
+        }
+    }
+
+    fn certs_directories(&self) -> Vec<PathBuf> {
+        let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
+        let own = own.map(|directory| directory.join("containers/certs.d"));
+        own.into_iter().chain(["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from)).collect()
+    }
+
+    /// Lower case goes before upper case, as curl and Go have it; `http_proxy` in upper case could come from a request's
+    /// header in CGI programs, which this is not.
+    fn proxies(&self) -> ProxyOptions {
+        let either = |name: &str| self.text(name).or_else(|| self.text(&name.to_uppercase()));
+        ProxyOptions {
+            http: either("http_proxy").or_else(|| either("all_proxy")),
+            https: either("https_proxy").or_else(|| either("all_proxy")),
+            no_proxy: either("no_proxy"),
+        }
+    }
+
+    fn credentials(&self, authfile: Option<&Path>, explicit: Vec<Login>) -> Credentials {
+        let auth_file = authfile.map(Path::to_owned).or_else(|| self.path("REGISTRY_AUTH_FILE"));
+        let github = match (self.text("GITHUB_ACTOR"), self.text("GITHUB_TOKEN")) {
+            (Some(user), Some(secret)) => Some(Login { registry: "ghcr.io".to_owned(), user, secret }),
+            _ => None,
+        };
+        let gitlab = match (self.text("CI_REGISTRY"), self.text("CI_REGISTRY_USER"), self.text("CI_REGISTRY_PASSWORD"))
+        {
+            (Some(registry), Some(user), Some(secret)) => Some(Login { registry, user, secret }),
+            _ => None,
+        };
+        Credentials {
+            explicit,
+            docker_auth_config: self.text("DOCKER_AUTH_CONFIG"),
+            auth_file,
+            files: self.auth_files(),
+            environment: github.into_iter().chain(gitlab).collect(),
+            helper_path: self.value("PATH").cloned(),
+        }
+    }
+
+    /// Docker's file, then containers' files, then Docker's old one; whether they exist or not.
+    fn auth_files(&self) -> Vec<PathBuf> {
+        let docker = self.path("DOCKER_CONFIG").or_else(|| self.home(".docker"));
+        let runtime = self.absolute_path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json"));
+        let config = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
+        [
+            docker.map(|directory| directory.join("config.json")),
+            Some(runtime.unwrap_or_else(default_runtime_file)),
+            config.map(|directory| directory.join("containers/auth.json")),
+            self.home(".dockercfg"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The file that `login` writes and `logout` edits: `--authfile`, `$REGISTRY_AUTH_FILE`, else Docker's, which every
+    /// tool reads.
+    pub fn login_file(&self, authfile: Option<&Path>) -> Result<PathBuf, Failure> {
+        let named = authfile.map(Path::to_owned).or_else(|| self.path("REGISTRY_AUTH_FILE"));
+        let docker = self.path("DOCKER_CONFIG").or_else(|| self.home(".docker"));
+        named.or_else(|| Some(docker?.join("config.json"))).ok_or_else(|| {
+            Failure::usage("there is no place for credentials: HOME is not set", "name a file with --authfile")
+        })
+    }
+
+    /// Where credential helpers are looked for.
+    pub fn helper_path(&self) -> Option<OsString> {
+        self.value("PATH").cloned()
+    }
+}
+
+/// Where podman keeps credentials where `XDG_RUNTIME_DIR` is not set.
+fn default_runtime_file() -> PathBuf {
+    // SAFETY: getuid has no preconditions and cannot fail.
+    let uid = unsafe { libc::getuid() };
+    PathBuf::from(format!("/run/containers/{uid}/auth.json"))
+}
+
+/// Reads a password or a token from standard input, without its line end.
+pub fn read_secret() -> Result<String, Failure> {
+    let mut secret = String::new();
+    let read = std::io::stdin().lock().take(MAX_SECRET_BYTES + 1).read_to_string(&mut secret);
+    let failed = |reason: &str| {
+        Failure::usage(
+            &format!("reading the password from standard input: {reason}"),
+            "pipe it in: echo \"$TOKEN\" | …",
+        )
+    };
+    read.map_err(|error| failed(&error.to_string()))?;
+    if secret.len() as u64 > MAX_SECRET_BYTES {
+        return Err(failed("it is longer than 64 KiB"));
+    }
+    let secret = secret.trim_end_matches(['\r', '\n']).to_owned();
+    if secret.is_empty() { Err(failed("it is empty")) } else { Ok(secret) }
+}

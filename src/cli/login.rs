@@ -1,0 +1,48 @@
+//! `ocitect login` and `ocitect logout`.
+
+use super::arguments::{LoginArguments, LogoutArguments};
+use super::environment::{Environment, read_secret};
+use super::failure::Failure;
+use super::{Done, parse, progress};
+use crate::model::{Repository, escape};
+use crate::registry::{Client, Login, remove_login, store_login};
+
+/// Checks credentials at the registry, and keeps them where they are accepted.
+pub async fn login(arguments: &LoginArguments, environment: &Environment) -> Done {
+    let registry = registry_name(&arguments.registry)?;
+    let Some(user) = arguments.options.username.clone() else {
+        return Err(Failure::usage(
+            "no user was given",
+            &format!("echo \"$TOKEN\" | ocitect login {registry} --username USER --password-stdin"),
+        ));
+    };
+    let login = Login { registry: registry.clone(), user, secret: read_secret()? };
+    let client = Client::new(environment.registry_options(&arguments.options, Vec::new()))?;
+    client.check_login(&login).await?;
+    let file = environment.login_file(arguments.options.authfile.as_deref())?;
+    let kept = store_login(&file, environment.helper_path().as_deref(), &login).await?;
+    progress::tell(&format!("logged in to {registry} as {}, kept in {kept}", escape(login.user.as_bytes())));
+    Ok(())
+}
+
+/// Forgets the credentials of a registry.
+pub async fn logout(arguments: &LogoutArguments, environment: &Environment) -> Done {
+    let registry = registry_name(&arguments.registry)?;
+    let file = environment.login_file(arguments.authfile.as_deref())?;
+    if remove_login(&file, environment.helper_path().as_deref(), &registry).await? {
+        progress::tell(&format!("logged out of {registry}"));
+        return Ok(());
+    }
+    let file = escape(file.as_os_str().as_encoded_bytes());
+    Err(Failure::not_found(&format!("{file} has no credentials for {registry}"), "`--authfile` names another file"))
+}
+
+/// Takes `HOST[:PORT]`, by the rules of references.
+fn registry_name(text: &str) -> Result<String, Failure> {
+    let help = "name the registry alone, such as ghcr.io or localhost:5000";
+    let repository: Repository = parse(&format!("{text}/name"), help)?;
+    if repository.path() != "name" {
+        return Err(Failure::usage(&format!("{} is not a registry", escape(text.as_bytes())), help));
+    }
+    Ok(repository.registry().to_owned())
+}

@@ -1,0 +1,159 @@
+//! Progress on stderr: bars on a terminal, a line per event elsewhere, JSON lines on request.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use super::arguments::Progress;
+use crate::build::{Event, Observer, TaskId};
+
+/// A task that is over sooner has no bar: it would only flicker.
+const BAR_AFTER: Duration = Duration::from_millis(300);
+
+/// How often the bars' spinners move.
+const TICK: Duration = Duration::from_millis(120);
+
+/// The observer for what the user asked for.
+pub fn observer(progress: Progress, verbose: bool) -> Arc<dyn Observer> {
+    match progress {
+        // Bars and log lines would overwrite each other.
+        Progress::Auto if std::io::stderr().is_terminal() && !verbose => Arc::new(Bars::new()),
+        Progress::Auto | Progress::Plain => Arc::new(Lines),
+        Progress::Json => Arc::new(JsonLines::default()),
+        Progress::None => Arc::new(WarningsOnly),
+    }
+}
+
+/// Writes a line to stderr. A stderr that cannot be written is no reason to fail.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+struct WarningsOnly;
+
+impl Observer for WarningsOnly {
+    fn event(&self, event: Event) {
+        if let Event::Warning(text) = event {
+            tell(&format!("warning: {text}"));
+        }
+    }
+}
+
+struct Lines;
+
+impl Observer for Lines {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Started { .. } | Event::Progress { .. } => {}
+            Event::Finished { what, .. } if what.is_empty() => {}
+            Event::Finished { what, .. } | Event::Note(what) => tell(&what),
+            Event::Warning(text) => tell(&format!("warning: {text}")),
+        }
+    }
+}
+
+#[derive(Default)]
+struct JsonLines {
+    names: Mutex<BTreeMap<TaskId, String>>,
+}
+
+impl Observer for JsonLines {
+    fn event(&self, event: Event) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = match event {
+            Event::Started { task, what, size_bytes } => {
+                let line = json!({"event": "started", "task": task, "what": what, "size_bytes": size_bytes});
+                names.insert(task, what);
+                line
+            }
+            Event::Progress { task, done_bytes } => {
+                json!({"event": "progress", "task": task, "what": names.get(&task), "done_bytes": done_bytes})
+            }
+            Event::Finished { task, what } => {
+                names.remove(&task);
+                json!({"event": "finished", "task": task, "what": what})
+            }
+            Event::Note(text) => json!({"event": "note", "text": text}),
+            Event::Warning(text) => json!({"event": "warning", "text": text}),
+        };
+        tell(&line.to_string());
+    }
+}
+
+struct Bars {
+    all: MultiProgress,
+    under_way: Mutex<BTreeMap<TaskId, Bar>>,
+}
+
+/// A task, and its bar once it has run for a while.
+struct Bar {
+    what: String,
+    size_bytes: Option<u64>,
+    since: std::time::Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Bars {
+    fn new() -> Self {
+        Self { all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), under_way: Mutex::default() }
+    }
+
+    fn say(&self, line: &str) {
+        if self.all.println(line).is_err() {
+            tell(line);
+        }
+    }
+
+    fn show(&self, task: &Bar) -> ProgressBar {
+        let bar = match task.size_bytes {
+            Some(size_bytes) => ProgressBar::new(size_bytes).with_style(style(
+                "{spinner} {msg:<44!} {bar:24} {binary_bytes:>11}/{binary_total_bytes:<11} {eta:>4}",
+            )),
+            None => ProgressBar::no_length().with_style(style("{spinner} {msg:<44!} {binary_bytes:>11}")),
+        };
+        let bar = self.all.add(bar);
+        bar.set_message(task.what.clone());
+        bar.enable_steady_tick(TICK);
+        bar
+    }
+}
+
+/// The templates are ours and well-formed; one that indicatif refused would only look plainer.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Observer for Bars {
+    fn event(&self, event: Event) {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { task, what, size_bytes } => {
+                under_way.insert(task, Bar { what, size_bytes, since: std::time::Instant::now(), bar: None });
+            }
+            Event::Progress { task, done_bytes } => {
+                let Some(task) = under_way.get_mut(&task) else { return };
+                if task.bar.is_none() && task.since.elapsed() >= BAR_AFTER {
+                    task.bar = Some(self.show(task));
+                }
+                if let Some(bar) = &task.bar {
+                    bar.set_position(done_bytes);
+                }
+            }
+            Event::Finished { task, what } => {
+                if let Some(bar) = under_way.remove(&task).and_then(|task| task.bar) {
+                    bar.finish_and_clear();
+                    self.all.remove(&bar);
+                }
+                if !what.is_empty() {
+                    self.say(&what);
+                }
+            }
+            Event::Note(text) => self.say(&text),
+            Event::Warning(text) => self.say(&format!("warning: {text}")),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Text for people: sizes, colours, the summary of a build.
+
+use std::io::IsTerminal as _;
+
+use crate::build::{BuildReport, LayerReport, PlatformReport};
+use crate::model::Tag;
+use crate::transfer::Outcome;
+
+/// True where colours may be written to stderr: a terminal, and `NO_COLOR` not set to anything.
+pub fn color_on_stderr() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// `text` in bold and in a colour of the terminal's palette (31 red, 33 yellow, 36 cyan), where stderr takes colours.
+pub fn emphasis(text: &str, color: u8) -> String {
+    if color_on_stderr() { format!("\x1b[1;{color}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// A size as the spec writes sizes: `12.3 MB`, powers of ten.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 4] =
+        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    for (unit, factor) in UNITS {
+        if bytes >= factor {
+            let tenths = u128::from(bytes) * 10 / u128::from(factor);
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{bytes} B")
+}
+
+/// The summary of a build: each platform with its layers, the total against `max-size`, and where it went.
+pub fn summary(report: &BuildReport) -> String {
+    let mut lines = Vec::new();
+    for platform in &report.platforms {
+        lines.push(format!("{}  {}", platform.platform, platform.manifest.digest));
+        let width = platform.layers.iter().map(|layer| layer.name.chars().count()).max().unwrap_or(0);
+        for layer in &platform.layers {
+            lines.push(layer_line(report, layer, width));
+        }
+        lines.push(total_line(platform, width));
+    }
+    for target in &report.targets {
+        let tags: Vec<&str> = target.tags.iter().map(Tag::as_str).collect();
+        let tags = if tags.is_empty() { "by digest alone".to_owned() } else { format!("tags {}", tags.join(", ")) };
+        lines.push(format!("{}: {tags}", target.target));
+    }
+    lines.join("\n")
+}
+
+fn layer_line(report: &BuildReport, layer: &LayerReport, width: usize) -> String {
+    let outcomes: Vec<&str> = report.outcomes(&layer.descriptor).into_iter().map(Outcome::as_str).collect();
+    let pad = width - layer.name.chars().count();
+    let how = [vec![layer.origin.as_str()], outcomes].concat().join(", ");
+    format!("  {}{}  {:>9}  {how}", layer.name, " ".repeat(pad), size(layer.descriptor.size_bytes))
+}
+
+fn total_line(platform: &PlatformReport, width: usize) -> String {
+    let limit = platform.max_size_bytes.map(|limit| format!("  of {} (max-size)", size(limit))).unwrap_or_default();
+    let pad = " ".repeat(width.saturating_sub("total".len()));
+    format!("  total{pad}  {:>9}{limit}", size(platform.size_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_powers_of_ten_and_never_rounded_up() {
+        for (bytes, text) in
+            [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (1_999_999, "1.9 MB"), (u64::MAX, "18446744.0 TB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

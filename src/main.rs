@@ -1,0 +1,7 @@
+//! The command `ocitect`: parse, run, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ocitect::cli::run(std::env::args_os())
+}

@@ -1,0 +1,5 @@
+//! Drives the real binary against real registries and real readers. Run it with `tests/run`, which starts them and says
+//! where they are; a test fails where one is missing.
+
+mod hello;
+mod support;
