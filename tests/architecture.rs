@@ -69,6 +69,9 @@ const PROCESS_PATHS: &[(&[&str], &str)] = &[
     (&["TempDir", "new"], "it reads TMPDIR: use new_in, with a directory from the caller"),
 ];
 
+/// Ends of paths in `std::env` that look at nothing but their arguments.
+const PURE_PATHS: &[&[&str]] = &[&["env", "split_paths"], &["env", "join_paths"]];
+
 /// Macros that write to the terminal.
 const PROCESS_MACROS: &[&str] = &["print!", "println!", "eprint!", "eprintln!", "dbg!"];
 
@@ -179,7 +182,10 @@ fn process_breaches(source: &Source) -> Vec<String> {
     let rule = "only cli touches terminal, environment and clock";
     for mention in source.mentions.iter().filter(|mention| !mention.scope.is_test) {
         for (path, help) in PROCESS_PATHS {
-            if mention.segments.windows(path.len()).any(|window| window == *path) {
+            let is_pure = PURE_PATHS
+                .iter()
+                .any(|pure| mention.segments.windows(pure.len()).last().is_some_and(|end| end == *pure));
+            if !is_pure && mention.segments.windows(path.len()).any(|window| window == *path) {
                 breaches.push(source.breach(mention, rule, help));
             }
         }

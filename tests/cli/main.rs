@@ -2,4 +2,5 @@
 //! where they are; a test fails where one is missing.
 
 mod hello;
+#[path = "../support/sandbox.rs"]
 mod support;

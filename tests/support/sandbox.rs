@@ -1,4 +1,5 @@
-//! What every test here needs: a directory of its own, the binary in a clean environment, other tools, and access logs.
+//! What every test needs: a directory of its own, the binary in a clean environment, other tools, and access logs.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::ffi::OsStr;
 use std::fs;

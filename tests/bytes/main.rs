@@ -1,0 +1,4 @@
+//! WORK IN PROGRESS
+
+#[path = "../support/sandbox.rs"]
+mod support;
