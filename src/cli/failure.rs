@@ -67,8 +67,8 @@ impl<E: Diagnose> From<E> for Failure {
             Some(BuildError::Spec(diagnostic)) => Some(diagnostic),
             _ => (&error as &dyn Any).downcast_ref(),
         };
-        if let Some(diagnostic) = diagnostic {
-            return Self { lines: vec![diagnostic.render(render::color_on_stderr())], help: None, exit_code };
+        if let Some(diagnostic) = diagnostic.and_then(|error| error.render(render::color_on_stderr())) {
+            return Self { lines: vec![diagnostic], help: None, exit_code };
         }
         Self { lines: chain(&error), help: error.help(), exit_code }
     }
