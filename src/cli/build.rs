@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::arguments::{BuildArguments, OutputArguments};
+use super::arguments::{BuildArguments, OutputArguments, Progress};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, parse, print, print_json, progress, render};
+use super::{Done, parse, print_json, print_result, progress, render};
 use crate::build::{BuildReport, Naming, OutputRequest, build, plan_build};
 use crate::model::{ImageName, escape};
 use crate::spec::Spec;
@@ -28,13 +28,17 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     if let Some(path) = &arguments.metadata {
         write_metadata(path, &report)?;
     }
-    progress::tell(&render::summary(&report));
-    let line = format!("{}\n", report.pinned_name());
-    if writes_to_stdout(&request) {
-        progress::tell(line.trim_end());
-        return Ok(());
+    tell_summary(output.progress, &report);
+    print_result(&report.pinned_name(), writes_to_stdout(&request), output.progress)
+}
+
+/// What was built, for people; for programs, the event `built` with what `--metadata` writes.
+fn tell_summary(progress: Progress, report: &BuildReport) {
+    match progress {
+        Progress::None => {}
+        Progress::Json => progress::tell_event("built", report.to_json()),
+        Progress::Auto | Progress::Plain => progress::tell(&render::summary(report)),
     }
-    print(line.as_bytes())
 }
 
 fn output_request(arguments: &BuildArguments) -> Result<OutputRequest, Failure> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, parse, print, progress};
+use super::{Done, parse, print_result, progress};
 use crate::build::{Observer, Places, Target, TransferTasks};
 use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
 use crate::store::{Source, select_platform};
@@ -31,7 +31,7 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
         image.copy(&places, &Target::registry(repository, tags), None, &observer).await?;
     }
     let name = references.first().map(|reference| reference.repository.to_string()).unwrap_or_default();
-    print(format!("{name}@{}\n", image.root.descriptor().digest).as_bytes())
+    print_result(&format!("{name}@{}", image.root.descriptor().digest), false, output.progress)
 }
 
 /// Copies one image.
@@ -61,13 +61,8 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
         }
     };
     image.copy(&places, &target, name.as_ref(), &observer).await?;
-    let line =
-        format!("{}@{}\n", name.map(|name| name.to_string()).unwrap_or_default(), image.root.descriptor().digest);
-    if target.is_stdout() {
-        progress::tell(line.trim_end());
-        return Ok(());
-    }
-    print(line.as_bytes())
+    let name = name.map(|name| name.to_string()).unwrap_or_default();
+    print_result(&format!("{name}@{}", image.root.descriptor().digest), target.is_stdout(), output.progress)
 }
 
 /// An image that was opened to be copied.

@@ -4,6 +4,9 @@ use std::any::Any;
 use std::error::Error;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
+use super::arguments::Progress;
 use super::progress::tell;
 use super::render;
 use crate::build::BuildError;
@@ -12,15 +15,18 @@ use crate::spec::SpecError;
 
 /// A failure of any command, ready to be told.
 pub struct Failure {
-    lines: Vec<String>,
+    message: String,
+    causes: Vec<String>,
     help: Option<String>,
+    /// Shows lines of the spec and its own help; told to people in place of the rest.
+    diagnostic: Option<String>,
     exit_code: u8,
 }
 
 impl Failure {
     /// Bad usage that clap cannot know of.
     pub fn usage(message: &str, help: &str) -> Self {
-        Self { lines: vec![format!("error: {message}")], help: Some(help.to_owned()), exit_code: 2 }
+        Self { help: Some(help.to_owned()), exit_code: 2, ..Self::here(message) }
     }
 
     /// Something that is not there.
@@ -30,33 +36,55 @@ impl Failure {
 
     /// A failure of this machine.
     pub fn here(message: &str) -> Self {
-        Self { lines: vec![format!("error: {message}")], help: None, exit_code: 1 }
+        Self { message: message.to_owned(), causes: Vec::new(), help: None, diagnostic: None, exit_code: 1 }
     }
 
-    /// Tells it on stderr and gives the exit code.
-    pub fn report(self) -> ExitCode {
-        for line in self.lines {
-            tell(&line.replacen("error:", &render::emphasis("error:", 31), 1));
-        }
-        if let Some(help) = self.help {
-            tell(&format!("{} {help}", render::emphasis("help:", 36)));
+    /// Tells it on stderr, as a line of JSON where progress is told so, and gives the exit code.
+    pub fn report(self, progress: Progress) -> ExitCode {
+        match progress {
+            Progress::Json => tell(&self.to_json().to_string()),
+            _ => self.tell_people(),
         }
         ExitCode::from(self.exit_code)
     }
+
+    fn tell_people(&self) {
+        if let Some(diagnostic) = &self.diagnostic {
+            return tell(diagnostic);
+        }
+        tell(&format!("{} {}", render::emphasis("error:", 31), self.message));
+        for cause in &self.causes {
+            tell(&format!("  because: {cause}"));
+        }
+        if let Some(help) = &self.help {
+            tell(&format!("{} {help}", render::emphasis("help:", 36)));
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "event": "error",
+            "message": self.message,
+            "causes": self.causes,
+            "help": self.help,
+            "diagnostic": self.diagnostic,
+            "exit_code": self.exit_code,
+        })
+    }
 }
 
-/// The chain of causes, each in a line of its own; a cause that only repeats the line before is left out.
-fn chain(error: &dyn Error) -> Vec<String> {
-    let mut lines = vec![format!("error: {error}")];
+/// The causes of an error; one that only repeats what was said before is left out.
+fn causes(error: &dyn Error) -> Vec<String> {
+    let (message, mut causes) = (error.to_string(), Vec::<String>::new());
     let mut cause = error.source();
     while let Some(error) = cause {
-        let line = format!("  because: {error}");
-        if !lines.iter().any(|earlier| earlier.ends_with(&error.to_string())) {
-            lines.push(line);
+        let text = error.to_string();
+        if !message.ends_with(&text) && !causes.iter().any(|earlier| earlier.ends_with(&text)) {
+            causes.push(text);
         }
         cause = error.source();
     }
-    lines
+    causes
 }
 
 impl<E: Diagnose> From<E> for Failure {
@@ -67,9 +95,7 @@ impl<E: Diagnose> From<E> for Failure {
             Some(BuildError::Spec(diagnostic)) => Some(diagnostic),
             _ => (&error as &dyn Any).downcast_ref(),
         };
-        if let Some(diagnostic) = diagnostic.and_then(|error| error.render(render::color_on_stderr())) {
-            return Self { lines: vec![diagnostic], help: None, exit_code };
-        }
-        Self { lines: chain(&error), help: error.help(), exit_code }
+        let diagnostic = diagnostic.and_then(|error| error.render(render::color_on_stderr()));
+        Self { message: error.to_string(), causes: causes(&error), help: error.help(), diagnostic, exit_code }
     }
 }

@@ -1,6 +1,6 @@
 //! `ocitect login` and `ocitect logout`.
 
-use super::arguments::{LoginArguments, LogoutArguments};
+use super::arguments::{LoginArguments, LogoutArguments, OutputArguments};
 use super::environment::{Environment, read_secret};
 use super::failure::Failure;
 use super::{Done, parse, progress};
@@ -8,7 +8,7 @@ use crate::model::{Repository, escape};
 use crate::registry::{Client, Login, remove_login, store_login};
 
 /// Checks credentials at the registry, and keeps them where they are accepted.
-pub async fn login(arguments: &LoginArguments, environment: &Environment) -> Done {
+pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let registry = registry_name(&arguments.registry)?;
     let Some(user) = arguments.options.username.clone() else {
         return Err(Failure::usage(
@@ -21,16 +21,17 @@ pub async fn login(arguments: &LoginArguments, environment: &Environment) -> Don
     client.check_login(&login).await?;
     let file = environment.login_file(arguments.options.authfile.as_deref())?;
     let kept = store_login(&file, environment.helper_path().as_deref(), &login).await?;
-    progress::tell(&format!("logged in to {registry} as {}, kept in {kept}", escape(login.user.as_bytes())));
+    let user = escape(login.user.as_bytes());
+    progress::note(output.progress, &format!("logged in to {registry} as {user}, kept in {kept}"));
     Ok(())
 }
 
 /// Forgets the credentials of a registry.
-pub async fn logout(arguments: &LogoutArguments, environment: &Environment) -> Done {
+pub async fn logout(arguments: &LogoutArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let registry = registry_name(&arguments.registry)?;
     let file = environment.login_file(arguments.authfile.as_deref())?;
     if remove_login(&file, environment.helper_path().as_deref(), &registry).await? {
-        progress::tell(&format!("logged out of {registry}"));
+        progress::note(output.progress, &format!("logged out of {registry}"));
         return Ok(());
     }
     let file = escape(file.as_os_str().as_encoded_bytes());

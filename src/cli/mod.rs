@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use arguments::{Arguments, Command, OutputArguments};
+use arguments::{Arguments, Command, OutputArguments, Progress};
 use environment::Environment;
 use failure::Failure;
 
@@ -40,10 +40,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     start_log(&arguments.output);
+    let progress = arguments.output.progress;
     let environment = Environment::read();
     match dispatch(arguments, &environment) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(progress),
     }
 }
 
@@ -63,8 +64,8 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
             Command::Copy(arguments) => copy::copy(&arguments, &output, environment).await,
             Command::Inspect(arguments) => inspect::run(&arguments, environment).await,
             Command::Ls(arguments) => ls::run(&arguments, &output, environment).await,
-            Command::Login(arguments) => login::login(&arguments, environment).await,
-            Command::Logout(arguments) => login::logout(&arguments, environment).await,
+            Command::Login(arguments) => login::login(&arguments, &output, environment).await,
+            Command::Logout(arguments) => login::logout(&arguments, &output, environment).await,
             Command::Schema | Command::Completions { .. } => Ok(()),
         }
     })
@@ -100,6 +101,16 @@ fn print(bytes: &[u8]) -> Done {
         }
         _ => Ok(()),
     }
+}
+
+/// Ends a command that made an image with its `NAME@DIGEST`: on stdout, or on stderr where stdout is an archive.
+fn print_result(image: &str, stdout_is_taken: bool, progress: Progress) -> Done {
+    match (stdout_is_taken, progress) {
+        (false, _) => return print(format!("{image}\n").as_bytes()),
+        (true, Progress::Json) => progress::tell_event("done", serde_json::json!({ "image": image })),
+        (true, _) => progress::tell(image),
+    }
+    Ok(())
 }
 
 fn print_json(value: &serde_json::Value) -> Done {

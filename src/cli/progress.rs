@@ -33,6 +33,20 @@ pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// Tells what a command has done that shows no progress.
+pub fn note(progress: Progress, text: &str) {
+    observer(progress, false).event(Event::Note(text.to_owned()));
+}
+
+/// Writes an event as a line of JSON: its name, and the fields of `fields`.
+pub fn tell_event(name: &str, fields: serde_json::Value) {
+    let mut event = json!({ "event": name });
+    if let (Some(event), serde_json::Value::Object(fields)) = (event.as_object_mut(), fields) {
+        event.extend(fields);
+    }
+    tell(&event.to_string());
+}
+
 struct WarningsOnly;
 
 impl Observer for WarningsOnly {
