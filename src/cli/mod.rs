@@ -24,7 +24,7 @@ use arguments::{Arguments, Command, OutputArguments, Progress};
 use environment::Environment;
 use failure::Failure;
 
-use crate::model::ImageName;
+use crate::model::{Diagnose as _, ImageName, ReferenceError};
 
 /// What every command ends in.
 type Done = Result<(), Failure>;
@@ -125,9 +125,19 @@ fn login_registry(name: &ImageName) -> Vec<&str> {
     }
 }
 
-/// Parses an argument of the command line.
-fn parse<T: std::str::FromStr<Err: std::error::Error>>(text: &str, help: &str) -> Result<T, Failure> {
-    text.parse().map_err(|error: T::Err| Failure::usage(&error.to_string(), help))
+/// How images are named, for help.
+const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or REGISTRY/REPOSITORY:TAG";
+
+/// Parses an argument of the command line. A name without a registry gets a guess besides `help`.
+fn parse<T: std::str::FromStr<Err: std::error::Error + 'static>>(text: &str, help: &str) -> Result<T, Failure> {
+    text.parse().map_err(|error: T::Err| {
+        let guess = match (&error as &dyn std::any::Any).downcast_ref() {
+            Some(error @ ReferenceError::NoRegistry(_)) => error.help(),
+            _ => None,
+        };
+        let help = guess.map_or_else(|| help.to_owned(), |guess| format!("{guess} Else {help}"));
+        Failure::usage(&error.to_string(), &help)
+    })
 }
 
 #[cfg(test)]
