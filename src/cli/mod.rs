@@ -125,6 +125,9 @@ fn login_registry(name: &ImageName) -> Vec<&str> {
     }
 }
 
+/// How images are named, for help.
+const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or REGISTRY/REPOSITORY:TAG";
+
 /// Parses an argument of the command line; `help` is for an error that knows no better.
 fn parse<T: std::str::FromStr<Err: Diagnose>>(text: &str, help: &str) -> Result<T, Failure> {
     text.parse().map_err(|error: T::Err| Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or(help)))
