@@ -87,11 +87,13 @@ impl Sink for RegistryRepository {
     }
 
     async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
-        if tags.is_empty() {
-            return self.put_manifest(&root.descriptor().digest.to_string(), root).await;
-        }
-        for tag in tags {
-            self.put_manifest(tag.as_str(), root).await?;
+        let by_digest = root.descriptor().digest.to_string();
+        let references =
+            if tags.is_empty() { vec![by_digest.as_str()] } else { tags.iter().map(Tag::as_str).collect() };
+        for reference in references {
+            if !self.already_names(reference, root.descriptor()).await? {
+                self.put_manifest(reference, root).await?;
+            }
         }
         Ok(())
     }
@@ -100,6 +102,13 @@ impl Sink for RegistryRepository {
 impl RegistryRepository {
     pub(super) fn push_scopes(&self) -> Scopes {
         Scopes::push(self.repository.path())
+    }
+
+    /// True where a tag or a digest names this manifest already, by the registry's own word: to write it again would
+    /// change nothing but the time that a registry shows, and set off whatever waits for a push.
+    async fn already_names(&self, reference: &str, root: &Descriptor) -> Result<bool, StoreError> {
+        let reply = self.ask(Method::HEAD, format!("manifests/{reference}"), LOOKING, self.push_scopes()).await?;
+        Ok(reply.status() == StatusCode::OK && declared_digest(reply.headers()) == Some(root.digest))
     }
 
     async fn put_manifest(&self, reference: &str, root: &Root) -> Result<(), StoreError> {
