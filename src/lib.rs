@@ -16,6 +16,7 @@
 //! | [`model`] | the values: digests, descriptors, documents, images, names, the plan of a layer |
 //! | [`spec`] | `ocitect.toml`: from text to what each platform shall be |
 //! | [`files`] | what `files` entries name, listed: the disk, globs, ignore files, members of archives |
+//! | [`mod@tar`] | the members of a tar stream, read as the runtimes read them |
 //! | [`tree`] | the file tree of an image, from its layers as a stream; the facts of a base |
 //! | [`elf`] | what an ELF file says of itself |
 //! | [`plan`] | spec, listings and base to everything that a layer and a config will hold; pure |
@@ -45,5 +46,6 @@ pub mod plan;
 pub mod registry;
 pub mod spec;
 pub mod store;
+pub mod tar;
 pub mod transfer;
 pub mod tree;

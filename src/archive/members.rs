@@ -1,23 +1,18 @@
-//! The members of a tar: where each one's bytes are (POSIX pax, "ustar Interchange Format" and "pax Extended Header").
+//! The members of a tar: where each one's bytes are.
 //!
 //! Nothing is unpacked. Names are keys and never paths of the disk, so that `..` in them leads nowhere.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
-
-use tar::{EntryType, Header, PaxExtensions};
 
 use super::section::Section;
 use crate::compress::{self, Algorithm, CompressError};
 use crate::model::escape;
 use crate::store::StoreError;
-
-/// Size of a tar's block, in bytes.
-pub(super) const BLOCK_BYTES: u64 = 512;
+use crate::tar::{BLOCK_BYTES, Entries, EntryKind, FileInput, Rules, TarError};
 
 /// Members that an archive may have: thousands of layers at the four members that old versions of Docker write for each.
 /// With [`MAX_NAME_BYTES`] it bounds what the list takes in memory.
@@ -28,6 +23,15 @@ const MAX_NAME_BYTES: usize = 1024;
 
 /// Greatest size of an extended header, in bytes: it holds a few names and numbers.
 const MAX_EXTENSION_BYTES: u64 = 64 * 1024;
+
+/// Names that are too long to be looked for are read all the same, and passed over.
+const RULES: Rules = Rules {
+    max_extended_header_bytes: MAX_EXTENSION_BYTES,
+    max_long_name_bytes: MAX_EXTENSION_BYTES,
+    accepts_half_end_marker: true,
+    refuses_global_values: true,
+    reads_xattrs: false,
+};
 
 /// Links that are followed from one member to the next; Docker writes one.
 const MAX_LINKS: usize = 8;
@@ -50,15 +54,6 @@ enum Member {
     Link(Option<String>),
 }
 
-/// What extended headers say of the member after them.
-#[derive(Default)]
-struct Extension {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    size_bytes: Option<u64>,
-    is_sparse: bool,
-}
-
 impl Members {
     /// Lists the members of an archive. A compressed one is decompressed into a file in `spool` that has no name.
     ///
@@ -77,15 +72,14 @@ impl Members {
             return Err(malformed(place, "it is not a file".to_owned()));
         }
         let mut prefix = Vec::new();
-        (&file).take(BLOCK_BYTES).read_to_end(&mut prefix).map_err(failed)?;
+        (&file).take(BLOCK_BYTES as u64).read_to_end(&mut prefix).map_err(failed)?;
         let algorithm = compress::sniff(&prefix).map_err(|error| compressed(place, &error))?;
         let file = match algorithm {
             Algorithm::None => file,
             Algorithm::Gzip | Algorithm::Zstd => decompress(file, path, spool, place)?,
         };
-        let mut scan = Scan { len: file.metadata().map_err(failed)?.len(), file, at: 0, path, place };
-        let members = scan.members()?;
-        Ok(Self { file: Arc::new(scan.file), members, place: place.to_owned() })
+        let members = scan(&file, path, place)?;
+        Ok(Self { file: Arc::new(file), members, place: place.to_owned() })
     }
 
     /// A regular member; `None` where there is none of this name. A link is [`StoreError::Malformed`].
@@ -173,173 +167,40 @@ fn decompress(mut file: File, path: &Path, spool: &Path, place: &str) -> Result<
 }
 
 /// One pass over the headers.
-struct Scan<'a> {
-    file: File,
-    len: u64,
-    at: u64,
-    path: &'a Path,
-    place: &'a str,
-}
-
-impl Scan<'_> {
-    fn members(&mut self) -> Result<BTreeMap<String, Member>, StoreError> {
-        let mut members = BTreeMap::new();
-        let mut extension = Extension::default();
-        while let Some(header) = self.header()? {
-            let kind = header.entry_type();
-            let size_bytes = header.entry_size().map_err(|_| self.not_a_tar())?;
-            match kind {
-                EntryType::XHeader | EntryType::XGlobalHeader => {
-                    let records = self.extension(size_bytes)?;
-                    let mut said = self.pax(&records)?;
-                    if kind == EntryType::XHeader {
-                        said.path = said.path.or(extension.path);
-                        said.link = said.link.or(extension.link);
-                        extension = said;
-                    } else if said.path.is_some() || said.link.is_some() || said.size_bytes.is_some() {
-                        return Err(self.error("a global header gives all of its members one name or size".to_owned()));
-                    }
-                }
-                EntryType::GNULongName => extension.path = Some(until_nul(self.extension(size_bytes)?)),
-                EntryType::GNULongLink => extension.link = Some(until_nul(self.extension(size_bytes)?)),
-                _ => self.member(&header, size_bytes, std::mem::take(&mut extension), &mut members)?,
-            }
-            if members.len() > MAX_MEMBERS {
-                return Err(self.error(format!("it has more than {MAX_MEMBERS} members")));
-            }
-        }
-        Ok(members)
-    }
-
-    fn member(
-        &mut self,
-        header: &Header,
-        size_bytes: u64,
-        extension: Extension,
-        members: &mut BTreeMap<String, Member>,
-    ) -> Result<(), StoreError> {
-        let kind = header.entry_type();
-        if kind == EntryType::GNUSparse || extension.is_sparse {
-            return Err(self.error("it has sparse members, which are not supported".to_owned()));
-        }
-        let raw_name = extension.path.unwrap_or_else(|| header.path_bytes().into_owned());
-        let name = clean_name(&raw_name);
-        let member = match kind {
-            EntryType::Regular | EntryType::Continuous if !raw_name.ends_with(b"/") => {
-                let (offset, size_bytes) = (self.at, extension.size_bytes.unwrap_or(size_bytes));
-                self.skip(size_bytes)?;
-                Some(Member::File { offset, size_bytes })
-            }
-            EntryType::Symlink | EntryType::Link => {
-                let target = extension.link.or_else(|| header.link_name_bytes().map(|link| link.into_owned()));
-                let target = target.unwrap_or_default();
-                // A symbolic link starts from its own directory, a hard link from the root of the archive.
-                let base = if kind == EntryType::Symlink { name.as_deref().unwrap_or_default() } else { "" };
-                Some(Member::Link(link_target(base, &target)))
-            }
-            EntryType::Directory | EntryType::Char | EntryType::Block | EntryType::Fifo => None,
-            _ => {
-                self.skip(extension.size_bytes.unwrap_or(size_bytes))?;
-                None
-            }
+fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member>, StoreError> {
+    let input = FileInput::new(file).map_err(|cause| StoreError::io("reading", path, cause))?;
+    let mut entries = Entries::new(input, RULES);
+    let mut members = BTreeMap::new();
+    while let Some(entry) = entries.next_entry().map_err(|error| unreadable(error, path, place))? {
+        let Some(name) = clean_name(&entry.name) else { continue };
+        let member = match entry.kind {
+            EntryKind::File => Member::File { offset: entry.content_offset, size_bytes: entry.size_bytes },
+            // A symbolic link starts from its own directory, a hard link from the root of the archive.
+            EntryKind::Symlink => Member::Link(link_target(&name, &entry.link)),
+            EntryKind::HardLink => Member::Link(link_target("", &entry.link)),
+            _ => continue,
         };
-        if let (Some(name), Some(member)) = (name, member) {
-            // Readers disagree on which of the two is meant.
-            if members.insert(name.clone(), member).is_some() {
-                return Err(self.error(format!("it has {} twice", escape(name.as_bytes()))));
-            }
+        if members.len() == MAX_MEMBERS {
+            return Err(malformed(place, format!("it has more than {MAX_MEMBERS} members")));
         }
-        Ok(())
-    }
-
-    /// The next header; `None` at the end marker. An archive without one was cut short.
-    fn header(&mut self) -> Result<Option<Header>, StoreError> {
-        let mut header = Header::new_old();
-        if self.len == 0 {
-            return Err(self.error("it is empty".to_owned()));
+        // Readers disagree on which of the two is meant.
+        if members.insert(name.clone(), member).is_some() {
+            return Err(malformed(place, format!("it has {} twice", escape(name.as_bytes()))));
         }
-        self.require(BLOCK_BYTES)?;
-        let read = self.file.read_exact_at(header.as_mut_bytes(), self.at);
-        read.map_err(|cause| StoreError::io("reading", self.path, cause))?;
-        let bytes = header.as_bytes();
-        if bytes.iter().all(|byte| *byte == 0) {
-            return Ok(None);
-        }
-        let (before, after) = (&bytes[..CHECKSUM_FIELD.start], &bytes[CHECKSUM_FIELD.end..]);
-        let sum: u32 = before.iter().chain(after).map(|byte| u32::from(*byte)).sum();
-        let spaces = CHECKSUM_FIELD.len() as u32 * u32::from(b' ');
-        if header.cksum().ok() != Some(sum + spaces) {
-            return Err(self.not_a_tar());
-        }
-        self.at += BLOCK_BYTES;
-        Ok(Some(header))
     }
-
-    fn extension(&mut self, size_bytes: u64) -> Result<Vec<u8>, StoreError> {
-        if size_bytes > MAX_EXTENSION_BYTES {
-            let reason = format!("an extended header has {size_bytes} bytes, more than {MAX_EXTENSION_BYTES}");
-            return Err(self.error(reason));
-        }
-        let start = self.at;
-        self.skip(size_bytes)?;
-        let mut bytes = vec![0; size_bytes as usize];
-        let read = self.file.read_exact_at(&mut bytes, start);
-        read.map_err(|cause| StoreError::io("reading", self.path, cause))?;
-        Ok(bytes)
-    }
-
-    fn pax(&self, records: &[u8]) -> Result<Extension, StoreError> {
-        let bad = || self.error("an extended header is damaged".to_owned());
-        let mut extension = Extension::default();
-        for record in PaxExtensions::new(records) {
-            let record = record.map_err(|_| bad())?;
-            let value = record.value_bytes();
-            match record.key_bytes() {
-                b"path" => extension.path = Some(value.to_owned()),
-                b"linkpath" => extension.link = Some(value.to_owned()),
-                b"size" => {
-                    let digits = std::str::from_utf8(value).ok().filter(|text| !text.starts_with('+'));
-                    extension.size_bytes = Some(digits.and_then(|text| text.parse().ok()).ok_or_else(bad)?);
-                }
-                key => extension.is_sparse |= key.starts_with(b"GNU.sparse."),
-            }
-        }
-        Ok(extension)
-    }
-
-    /// Goes over the content of a member and its padding.
-    fn skip(&mut self, size_bytes: u64) -> Result<(), StoreError> {
-        self.require(size_bytes)?;
-        let padded = size_bytes.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX);
-        self.at = self.at.saturating_add(padded);
-        Ok(())
-    }
-
-    fn require(&self, size_bytes: u64) -> Result<(), StoreError> {
-        if self.at.checked_add(size_bytes).is_some_and(|end| end <= self.len) {
-            return Ok(());
-        }
-        Err(self.error(format!("it is cut short, after {} bytes", self.len)))
-    }
-
-    fn not_a_tar(&self) -> StoreError {
-        let reason = if self.at == 0 { "it is not a tar archive" } else { "a header of the tar archive is damaged" };
-        self.error(reason.to_owned())
-    }
-
-    fn error(&self, reason: String) -> StoreError {
-        malformed(self.place, reason)
-    }
+    Ok(members)
 }
 
-/// Where the checksum is in a header; it counts as spaces in its own sum.
-const CHECKSUM_FIELD: std::ops::Range<usize> = 148..156;
-
-fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
-    if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
-        bytes.truncate(end);
-    }
-    bytes
+fn unreadable(error: TarError, path: &Path, place: &str) -> StoreError {
+    let reason = match error {
+        TarError::Truncated { actual_bytes: 0, .. } => "it is empty".to_owned(),
+        TarError::Truncated { actual_bytes, .. } => format!("it is cut short, after {actual_bytes} bytes"),
+        TarError::Checksum { position_bytes: 0 } => "it is not a tar archive".to_owned(),
+        TarError::Sparse { .. } => "it has sparse members, which are not supported".to_owned(),
+        TarError::Io(cause) => return StoreError::io("reading", path, cause),
+        error => error.to_string(),
+    };
+    malformed(place, reason)
 }
 
 /// A name without `./` before it. Names that nothing is looked for under are `None`.

@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::members::BLOCK_BYTES;
 use crate::store::StoreError;
 use crate::store::local::{TemporaryFile, open_regular, parent, remove_abandoned};
+use crate::tar::BLOCK_BYTES;
 
 /// Where an archive is written to.
 pub enum Output {
@@ -89,7 +89,7 @@ impl Writer {
             let short = name.rsplit('/').next().unwrap_or(name);
             head.extend_from_slice(&header(&format!("PaxHeaders.0/{short}"), b'x', FILE_MODE, record.len() as u64));
             head.extend_from_slice(&record);
-            head.resize(head.len().next_multiple_of(BLOCK_BYTES as usize), 0);
+            head.resize(head.len().next_multiple_of(BLOCK_BYTES), 0);
         }
         head.extend_from_slice(&header(name, b'0', FILE_MODE, size_bytes));
         self.write_all(&head).map_err(|cause| self.failed(cause))
@@ -97,7 +97,7 @@ impl Writer {
 
     /// Ends a file that was written whole.
     pub(super) fn end(&mut self) -> Result<(), StoreError> {
-        let padding = self.written_bytes.next_multiple_of(BLOCK_BYTES) - self.written_bytes;
+        let padding = self.written_bytes.next_multiple_of(BLOCK_BYTES as u64) - self.written_bytes;
         self.write_all(&vec![0; padding as usize]).map_err(|cause| self.failed(cause))?;
         self.whole_bytes = self.written_bytes;
         Ok(())
@@ -106,7 +106,7 @@ impl Writer {
     /// Ends the archive, makes it durable, and puts it in its place.
     pub(super) fn finish(&mut self) -> Result<(), StoreError> {
         self.start()?;
-        self.write_all(&[0; 2 * BLOCK_BYTES as usize]).map_err(|cause| self.failed(cause))?;
+        self.write_all(&[0; 2 * BLOCK_BYTES]).map_err(|cause| self.failed(cause))?;
         self.flush().map_err(|cause| self.failed(cause))?;
         let Target::File(file) = std::mem::replace(&mut self.target, Target::Finished) else { return Ok(()) };
         let existing = open_regular(&self.path, &self.place).ok().flatten();
@@ -188,8 +188,8 @@ impl Write for Writer {
 
 /// A ustar header with ids 0 and time 0. The names of an archive have at most 100 bytes. A size that does not fit is left
 /// to the pax header before it.
-fn header(name: &str, kind: u8, mode: u32, size_bytes: u64) -> [u8; BLOCK_BYTES as usize] {
-    let mut block = [0; BLOCK_BYTES as usize];
+fn header(name: &str, kind: u8, mode: u32, size_bytes: u64) -> [u8; BLOCK_BYTES] {
+    let mut block = [0; BLOCK_BYTES];
     let mut put = |offset: usize, bytes: &[u8]| block[offset..offset + bytes.len()].copy_from_slice(bytes);
     let name = &name.as_bytes()[..name.len().min(100)];
     let size_bytes = if size_bytes > MAX_USTAR_SIZE_BYTES { 0 } else { size_bytes };

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-pub use archive::{ArchiveError, Archives, MAX_MEMBERS, MAX_PAX_BYTES, MAX_SPOOL_BYTES, Reason};
+pub use archive::{ArchiveError, Archives, MAX_MEMBERS, MAX_SPOOL_BYTES, Reason};
 pub use error::FilesError;
 pub use ignore_rules::{IgnoreRules, MAX_IGNORE_FILE_BYTES};
 

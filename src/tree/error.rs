@@ -6,6 +6,7 @@ use super::resolve::ResolveError;
 use crate::compress::CompressError;
 use crate::model::{Class, Diagnose, DiffId, Digest, EntryPath, EntryPathError, escape};
 use crate::store::{Side, StoreError};
+use crate::tar::{Bound, TarError};
 
 /// A layer's tar stream that cannot be read or applied.
 #[derive(Debug, thiserror::Error)]
@@ -102,13 +103,32 @@ impl LayerError {
 }
 
 impl From<io::Error> for LayerError {
-    /// Takes back a [`LayerError`] that went through a reader.
+    /// Takes back a [`LayerError`] or a [`TarError`] that went through a reader.
     fn from(cause: io::Error) -> Self {
-        if cause.get_ref().is_some_and(|inner| inner.is::<Self>()) {
-            let inner = cause.into_inner().and_then(|inner| inner.downcast::<Self>().ok());
-            return inner.map_or_else(|| Self::Read(io::Error::other("an error without a cause")), |inner| *inner);
+        cause.downcast::<Self>().unwrap_or_else(|cause| TarError::from(cause).into())
+    }
+}
+
+impl From<TarError> for LayerError {
+    fn from(error: TarError) -> Self {
+        match error {
+            TarError::Truncated { actual_bytes, .. } => Self::Truncated { position_bytes: actual_bytes },
+            TarError::Checksum { .. } => Self::Malformed { what: "a header", reason: "its checksum is wrong" },
+            TarError::Malformed { what, reason, .. } => Self::Malformed { what, reason },
+            TarError::OverLimit { bound, limit_bytes, .. } => {
+                let what = match bound {
+                    Bound::ExtendedHeader => "an extended header, in bytes",
+                    Bound::LongName => "a name in a header of its own, in bytes",
+                    Bound::XattrName => "the name of an extended attribute, in bytes",
+                    Bound::XattrValue => "the value of an extended attribute, in bytes",
+                };
+                Self::OverLimit { what, limit: limit_bytes }
+            }
+            TarError::Sparse { name } => {
+                Self::Entry { name, reason: "it is a sparse file, which image-spec advises against" }
+            }
+            TarError::Io(cause) => Self::Read(cause),
         }
-        Self::Read(cause)
     }
 }
 

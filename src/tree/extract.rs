@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::entries::{Entries, RawKind};
+use super::entries::Entries;
 use super::error::{LayerError, TreeError};
 use super::stream::{Progress, read_layer};
 use crate::compress::CompressError;
 use crate::model::{EntryPath, Image};
 use crate::store::{Source, StoreError};
+use crate::tar::{EntryKind, TarError};
 
 /// What is wanted of an image: by layer, from 0 for the lowest, the paths under which its stream has the files, as
 /// [`super::Node::content_at`] says them.
@@ -55,7 +56,7 @@ pub(super) async fn extract_layer<S: Send + 'static>(
         let mut entries = Entries::new(reader);
         let mut lacking = paths.clone();
         while let Some(entry) = entries.next()? {
-            if entry.kind != RawKind::File {
+            if entry.kind != EntryKind::File {
                 continue;
             }
             let path = EntryPath::new(&entry.name).map_err(LayerError::Name)?;
@@ -74,8 +75,9 @@ pub(super) async fn extract_layer<S: Send + 'static>(
 
 /// An error that went through a sink is the stream's, where the stream made it, and else the sink's own.
 fn blame(path: &EntryPath, cause: io::Error) -> LayerError {
-    let of_stream =
-        |inner: &(dyn std::error::Error + Send + Sync + 'static)| inner.is::<LayerError>() || inner.is::<StoreError>();
+    let of_stream = |inner: &(dyn std::error::Error + Send + Sync + 'static)| {
+        inner.is::<LayerError>() || inner.is::<TarError>() || inner.is::<StoreError>()
+    };
     if CompressError::of(&cause).is_some() || cause.get_ref().is_some_and(of_stream) {
         return cause.into();
     }

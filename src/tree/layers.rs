@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use super::entries::{Entries, RawEntry, RawKind};
+use super::entries::{Entries, unknown_type};
 use super::error::LayerError;
 use super::node::{Node, NodeKind, Tree};
 use super::resolve::ResolveError;
 use crate::model::EntryPath;
+use crate::tar::{Entry, EntryKind};
 
 /// Greatest number of nodes in an image, and of entries in all its layers: bounds memory at about 2 GiB. The largest
 /// images in the wild hold some hundred thousand.
@@ -108,7 +109,7 @@ impl TreeBuilder {
         Ok(())
     }
 
-    fn count(&mut self, entry: &RawEntry) -> Result<(), LayerError> {
+    fn count(&mut self, entry: &Entry) -> Result<(), LayerError> {
         self.entry_count += 1;
         let xattrs = entry.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         self.text_bytes += (entry.name.len() + entry.link.len() + xattrs) as u64;
@@ -124,17 +125,17 @@ impl TreeBuilder {
 
     fn apply_entry(
         &mut self,
-        entry: RawEntry,
+        entry: Entry,
         stored: &EntryPath,
         path: EntryPath,
         state: &mut LayerState,
         content: &mut dyn Read,
         visit: &mut Visit<'_>,
     ) -> Result<(), LayerError> {
-        if stored.is_root() && entry.kind != RawKind::Directory {
+        if stored.is_root() && entry.kind != EntryKind::Directory {
             return Err(LayerError::Entry { name: entry.name, reason: "the root of an image is a directory" });
         }
-        let has_content = entry.kind == RawKind::File;
+        let has_content = entry.kind == EntryKind::File;
         let node = self.node(entry, stored, &path, state)?;
         if has_content {
             visit(&path, &node, content)?;
@@ -144,7 +145,7 @@ impl TreeBuilder {
 
     /// Where an entry goes: links on the way are followed, and what is lacking of the way is made. A file on the way
     /// gives way to a directory, as it does where layers are laid over each other.
-    fn place(&mut self, entry: &RawEntry, stored: &EntryPath, state: &mut LayerState) -> Result<EntryPath, LayerError> {
+    fn place(&mut self, entry: &Entry, stored: &EntryPath, state: &mut LayerState) -> Result<EntryPath, LayerError> {
         let path = loop {
             match self.tree.resolve_parent(stored) {
                 Ok(path) => break path,
@@ -174,20 +175,21 @@ impl TreeBuilder {
 
     fn node(
         &self,
-        entry: RawEntry,
+        entry: Entry,
         stored: &EntryPath,
         path: &EntryPath,
         state: &mut LayerState,
     ) -> Result<Node, LayerError> {
         let kind = match entry.kind {
-            RawKind::HardLink => return self.hard_link(&entry, path, state),
-            RawKind::Directory => NodeKind::Directory,
-            RawKind::Special => NodeKind::Special,
-            RawKind::Symlink if entry.link.is_empty() || entry.link.contains(&0) => {
+            EntryKind::HardLink => return self.hard_link(&entry, path, state),
+            EntryKind::Directory => NodeKind::Directory,
+            EntryKind::CharacterDevice | EntryKind::BlockDevice | EntryKind::Fifo => NodeKind::Special,
+            EntryKind::Other(_) => return Err(unknown_type(entry.name)),
+            EntryKind::Symlink if entry.link.is_empty() || entry.link.contains(&0) => {
                 return Err(LayerError::Entry { name: entry.name, reason: "it is a symbolic link to no path" });
             }
-            RawKind::Symlink => NodeKind::Symlink { target: entry.link.into() },
-            RawKind::File => {
+            EntryKind::Symlink => NodeKind::Symlink { target: entry.link.into() },
+            EntryKind::File => {
                 if state.referred.contains(stored) {
                     let reason = "the layer holds it twice, and a link means the first one";
                     return Err(LayerError::Entry { name: entry.name, reason });
@@ -204,7 +206,7 @@ impl TreeBuilder {
     }
 
     /// A hard link is what its target is; what its own header says of mode and owner is the same or wrong.
-    fn hard_link(&self, entry: &RawEntry, path: &EntryPath, state: &mut LayerState) -> Result<Node, LayerError> {
+    fn hard_link(&self, entry: &Entry, path: &EntryPath, state: &mut LayerState) -> Result<Node, LayerError> {
         let target = EntryPath::new(&entry.link).map_err(LayerError::Name)?;
         let place = |cause| LayerError::Place { name: entry.name.clone(), cause };
         let at = self.tree.resolve_parent(&target).map_err(place)?;
@@ -251,7 +253,7 @@ impl TreeBuilder {
     }
 }
 
-fn meaning(entry: &RawEntry, stored: &EntryPath) -> Result<Meaning, LayerError> {
+fn meaning(entry: &Entry, stored: &EntryPath) -> Result<Meaning, LayerError> {
     let invalid = |reason| LayerError::Entry { name: entry.name.clone(), reason };
     let Some(parent) = stored.parent() else { return Ok(Meaning::Entry) };
     if parent.components().any(|component| component.starts_with(WHITEOUT_META_PREFIX)) {

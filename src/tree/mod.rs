@@ -12,7 +12,6 @@ mod facts;
 mod layers;
 mod node;
 mod packages;
-mod pax;
 mod resolve;
 mod stream;
 #[cfg(test)]
@@ -21,13 +20,11 @@ mod view;
 
 pub use accounts::{Accounts, GroupEntry, UserEntry};
 pub use capture::{MAX_KEPT_BYTES, MAX_KEPT_FILE_BYTES, SHEBANG_BYTES};
-pub use entries::MAX_EXTENDED_HEADER_BYTES;
 pub use error::{LayerError, TreeError};
 pub use extract::{Wanted, extract};
 pub use facts::{FACTS_VERSION, Facts, read_facts};
 pub use layers::{MAX_NODES, MAX_TEXT_BYTES, TreeBuilder, Visit};
 pub use node::{Node, NodeKind, Tree, Xattrs};
 pub use packages::{MAX_DATABASE_BYTES, MAX_PACKAGES, Package, PackageSystem};
-pub use pax::{MAX_XATTR_NAME_BYTES, MAX_XATTR_VALUE_BYTES};
 pub use resolve::{MAX_LINKS, ResolveError};
 pub use view::View;

@@ -6,8 +6,7 @@ use std::ops::Bound;
 use super::resolve::{ResolveError, walk};
 use crate::model::EntryPath;
 
-/// Extended attributes by full name.
-pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
+pub use crate::tar::Xattrs;
 
 /// What stands at a path of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -89,6 +89,7 @@ fn hostile_extensions_are_refused() {
         open(&builder.into_inner().unwrap())
     };
     assert!(with_pax(&[("comment", b"x")]).is_ok());
+    assert!(with_pax(&[("SCHILY.xattr.user.x", b"line\n9 size=7\n")]).is_ok(), "values may hold line feeds");
     for bad in [("size", &b"18446744073709551615"[..]), ("size", b"-1"), ("size", b"+1"), ("GNU.sparse.major", b"1")] {
         assert!(matches!(with_pax(&[bad]), Err(StoreError::Malformed { .. })), "{}", bad.0);
     }

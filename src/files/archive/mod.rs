@@ -24,6 +24,7 @@ pub(super) use unpack::unpack;
 use super::FilesError;
 use crate::compress::{self, CompressError};
 use crate::model::{Content, ContentOpener, FileStamp};
+use crate::tar::{BLOCK_BYTES, is_start};
 use member::{Member, Span};
 
 /// Greatest number of members of an archive: ten times the largest trees that were seen, and few enough to hold.
@@ -33,15 +34,11 @@ pub const MAX_MEMBERS: usize = 1_000_000;
 /// would fill the disk that it is spooled to.
 pub const MAX_SPOOL_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
-/// Greatest size of one PAX extended header, in bytes. It is held in memory; paths and times need under 10 KiB, and
-/// attributes a few values of 64 KiB.
-pub const MAX_PAX_BYTES: u64 = 1024 * 1024;
-
 /// Writes to the spool go through a buffer of this size, in bytes.
 const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Bytes that tell the format of an archive: a tar's first header.
-const HEAD_BYTES: usize = tar::BLOCK_BYTES;
+const HEAD_BYTES: usize = BLOCK_BYTES;
 
 /// The archives that a build reads. Each is opened (and decompressed) once; members may be read by several threads.
 #[derive(Debug)]
@@ -203,7 +200,7 @@ fn tell(file: &File, decompressed: bool) -> Result<Format, ArchiveError> {
     if !decompressed && (head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")) {
         return Ok(Format::Zip);
     }
-    if tar::is_header(&head) {
+    if is_start(&head) {
         return Ok(Format::Tar);
     }
     let found = match &head[..] {

@@ -1,0 +1,275 @@
+//! Reads headers, takes what describes a member together, and keeps the place in the stream.
+
+use std::io::{self, Read};
+
+use ::tar::Header;
+
+use super::header::{Block, has_checksum, is_zero, kind, number, type_of};
+use super::pax::PaxRecords;
+use super::{BLOCK_BYTES, Bound, Entry, EntryKind, Input, Rules, TarError};
+
+/// Greatest position in a stream, in bytes: no file can be larger, since offsets are signed (POSIX `off_t`).
+const MAX_POSITION_BYTES: u64 = i64::MAX as u64;
+
+/// What comes before a member and describes it.
+#[derive(Default)]
+struct Prelude {
+    pax: Option<PaxRecords>,
+    long_name: Option<Vec<u8>>,
+    long_link: Option<Vec<u8>>,
+}
+
+impl Prelude {
+    fn is_empty(&self) -> bool {
+        self.pax.is_none() && self.long_name.is_none() && self.long_link.is_none()
+    }
+
+    /// Name, link target, and the rest. As in Go, a GNU long name goes before PAX, and an empty one says nothing.
+    fn resolve(self, header: &Header) -> (Vec<u8>, Vec<u8>, PaxRecords) {
+        let mut pax = self.pax.unwrap_or_default();
+        let given = |long: Option<Vec<u8>>| long.filter(|name| !name.is_empty());
+        let name = given(self.long_name).or(pax.path.take());
+        let link = given(self.long_link).or(pax.link_path.take());
+        (
+            name.unwrap_or_else(|| header.path_bytes().into_owned()),
+            link.unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned()),
+            pax,
+        )
+    }
+}
+
+/// Reads the members of a tar. After an error nothing more may be read.
+#[derive(Debug)]
+pub struct Entries<I> {
+    input: I,
+    rules: Rules,
+    /// Where the input stands.
+    position_bytes: u64,
+    /// Where the header stands that was read last; what errors point to.
+    header_bytes: u64,
+    /// Content of the current member, or extended header, that was not read yet.
+    content_left_bytes: u64,
+    padding_bytes: u64,
+    /// What the content is of, for messages.
+    inside: &'static str,
+}
+
+impl<I: Input> Entries<I> {
+    /// The members of the tar that begins where `input` stands.
+    pub fn new(input: I, rules: Rules) -> Self {
+        Self {
+            input,
+            rules,
+            position_bytes: 0,
+            header_bytes: 0,
+            content_left_bytes: 0,
+            padding_bytes: 0,
+            inside: "a member",
+        }
+    }
+
+    /// The next member; what is left of the content of the one before is passed over. `None` at the end marker. What
+    /// follows the end marker is not looked at.
+    ///
+    /// # Errors
+    /// All of [`TarError`]. A content that is cut short is noticed when the next member is asked for, at the latest.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
+        let mut prelude = Prelude::default();
+        loop {
+            self.skip_content()?;
+            let Some(header) = self.header()? else {
+                return match prelude.is_empty() {
+                    true => Ok(None),
+                    false => Err(self.malformed("an extended header", "it describes no member")),
+                };
+            };
+            let stored_bytes = self.field(&header.as_old().size, "its size is not a number")?;
+            let repeated = match type_of(&header) {
+                b'x' => {
+                    let records = self.pax(stored_bytes, self.rules.reads_xattrs)?;
+                    prelude.pax.replace(records).is_some()
+                }
+                b'L' => prelude.long_name.replace(self.long_name(stored_bytes)?).is_some(),
+                b'K' => prelude.long_link.replace(self.long_name(stored_bytes)?).is_some(),
+                b'g' => {
+                    self.global(stored_bytes)?;
+                    // Go forgets what came before it, others do not.
+                    !prelude.is_empty()
+                }
+                _ => return self.entry(&header, stored_bytes, prelude).map(Some),
+            };
+            if repeated {
+                return Err(self.malformed("an extended header", "what stands before it describes the same member"));
+            }
+        }
+    }
+
+    /// The content of the member that [`Entries::next_entry`] gave last. A [`TarError`] is inside of the error of one
+    /// that is cut short.
+    pub fn content(&mut self) -> impl Read + '_ {
+        Content { entries: self }
+    }
+
+    fn entry(&mut self, header: &Header, stored_bytes: u64, prelude: Prelude) -> Result<Entry, TarError> {
+        let (name, link, pax) = prelude.resolve(header);
+        if pax.is_sparse || type_of(header) == b'S' {
+            return Err(TarError::Sparse { name });
+        }
+        let kind = kind(type_of(header), &name);
+        let said_bytes = pax.size_bytes.unwrap_or(stored_bytes);
+        if kind == EntryKind::Directory && type_of(header) != b'5' && said_bytes > 0 {
+            return Err(self.malformed("a header", "its name is that of a directory, and its type and size of a file"));
+        }
+        let size_bytes = if kind.has_content() { said_bytes } else { 0 };
+        self.begin_content(size_bytes, "a member")?;
+        let fields = header.as_old();
+        let id = |field: &[u8]| self.field(field, "its owner or its group is not a number");
+        Ok(Entry {
+            kind,
+            mode: (self.field(&fields.mode, "its mode is not a number")? & 0o7777) as u32,
+            uid: pax.uid.map_or_else(|| id(&fields.uid), Ok)?,
+            gid: pax.gid.map_or_else(|| id(&fields.gid), Ok)?,
+            size_bytes,
+            content_offset: self.position_bytes,
+            link: if matches!(kind, EntryKind::HardLink | EntryKind::Symlink) { link } else { Vec::new() },
+            xattrs: pax.xattrs,
+            name,
+        })
+    }
+
+    /// The next header, whose checksum is right; `None` at the end marker, two blocks of zeros.
+    fn header(&mut self) -> Result<Option<Header>, TarError> {
+        self.header_bytes = self.position_bytes;
+        let mut header = Header::new_old();
+        if !self.block(header.as_mut_bytes())? {
+            return Err(self.truncated("the end marker", BLOCK_BYTES as u64));
+        }
+        if is_zero(header.as_bytes()) {
+            return self.end().map(|()| None);
+        }
+        match has_checksum(header.as_bytes()) {
+            true => Ok(Some(header)),
+            false => Err(TarError::Checksum { position_bytes: self.header_bytes }),
+        }
+    }
+
+    /// The second block of the end marker.
+    fn end(&mut self) -> Result<(), TarError> {
+        let position_bytes = self.position_bytes;
+        let mut second = [0; BLOCK_BYTES];
+        if !self.block(&mut second)? {
+            return match self.rules.accepts_half_end_marker {
+                true => Ok(()),
+                false => Err(self.truncated("the end marker", BLOCK_BYTES as u64)),
+            };
+        }
+        if !is_zero(&second) {
+            let reason = "something stands where its second block should be";
+            return Err(TarError::Malformed { what: "the end marker", reason, position_bytes });
+        }
+        Ok(())
+    }
+
+    /// Fills a block; false at the end of the stream.
+    fn block(&mut self, block: &mut Block) -> Result<bool, TarError> {
+        let mut filled = 0;
+        while filled < block.len() {
+            match self.input.read(&mut block[filled..]) {
+                Ok(0) if filled == 0 => return Ok(false),
+                Ok(0) => return Err(self.truncated("a header", (BLOCK_BYTES - filled) as u64)),
+                Ok(count) => {
+                    filled += count;
+                    self.position_bytes += count as u64;
+                }
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    fn pax(&mut self, size_bytes: u64, reads_xattrs: bool) -> Result<PaxRecords, TarError> {
+        let records = self.extension(size_bytes, Bound::ExtendedHeader, self.rules.max_extended_header_bytes)?;
+        PaxRecords::parse(&records, reads_xattrs, self.header_bytes)
+    }
+
+    /// A header for all members that follow, as git writes one for a comment.
+    fn global(&mut self, size_bytes: u64) -> Result<(), TarError> {
+        let records = self.pax(size_bytes, false)?;
+        if self.rules.refuses_global_values && records.act() {
+            return Err(self.malformed("a global header", "it sets the name, target or size of every member"));
+        }
+        Ok(())
+    }
+
+    fn long_name(&mut self, size_bytes: u64) -> Result<Vec<u8>, TarError> {
+        let mut name = self.extension(size_bytes, Bound::LongName, self.rules.max_long_name_bytes)?;
+        name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+        Ok(name)
+    }
+
+    fn extension(&mut self, size_bytes: u64, bound: Bound, limit_bytes: u64) -> Result<Vec<u8>, TarError> {
+        if size_bytes > limit_bytes {
+            return Err(TarError::OverLimit { bound, limit_bytes, position_bytes: self.header_bytes });
+        }
+        self.begin_content(size_bytes, "an extended header")?;
+        let mut bytes = Vec::new();
+        self.content().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn begin_content(&mut self, size_bytes: u64, inside: &'static str) -> Result<(), TarError> {
+        let padding_bytes = size_bytes.wrapping_neg() % BLOCK_BYTES as u64;
+        let end = size_bytes.checked_add(padding_bytes).and_then(|padded| padded.checked_add(self.position_bytes));
+        if end.is_none_or(|end| end > MAX_POSITION_BYTES) {
+            return Err(self.malformed("a header", "its size is larger than any file can be"));
+        }
+        (self.content_left_bytes, self.padding_bytes, self.inside) = (size_bytes, padding_bytes, inside);
+        Ok(())
+    }
+
+    fn skip_content(&mut self) -> Result<(), TarError> {
+        let left_bytes = std::mem::take(&mut self.content_left_bytes) + std::mem::take(&mut self.padding_bytes);
+        let skipped = self.input.skip(left_bytes)?;
+        self.position_bytes += skipped;
+        match skipped == left_bytes {
+            true => Ok(()),
+            false => Err(self.truncated(self.inside, left_bytes - skipped)),
+        }
+    }
+
+    fn field(&self, field: &[u8], reason: &'static str) -> Result<u64, TarError> {
+        number(field).ok_or_else(|| self.malformed("a header", reason))
+    }
+
+    fn malformed(&self, what: &'static str, reason: &'static str) -> TarError {
+        TarError::Malformed { what, reason, position_bytes: self.header_bytes }
+    }
+
+    /// The stream ends here, `lacking_bytes` too early.
+    fn truncated(&self, inside: &'static str, lacking_bytes: u64) -> TarError {
+        let expected_bytes = self.position_bytes.saturating_add(lacking_bytes);
+        TarError::Truncated { inside, expected_bytes, actual_bytes: self.position_bytes }
+    }
+}
+
+struct Content<'a, I> {
+    entries: &'a mut Entries<I>,
+}
+
+impl<I: Input> Read for Content<'_, I> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let entries = &mut *self.entries;
+        let wanted = usize::try_from(entries.content_left_bytes).unwrap_or(usize::MAX).min(buffer.len());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let count = entries.input.read(&mut buffer[..wanted])?;
+        if count == 0 {
+            return Err(entries.truncated(entries.inside, entries.content_left_bytes).into());
+        }
+        entries.content_left_bytes -= count as u64;
+        entries.position_bytes += count as u64;
+        Ok(count)
+    }
+}

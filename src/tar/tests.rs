@@ -1,0 +1,198 @@
+//! Tests of the frame; those of PAX records stand beside them, and each reader tests its own rules.
+
+use std::io::{Read as _, Write as _};
+
+use ::tar::{EntryType, Header};
+
+use super::header::{has_checksum, number};
+use super::*;
+
+const RULES: Rules = Rules {
+    max_extended_header_bytes: 2000,
+    max_long_name_bytes: 1000,
+    accepts_half_end_marker: true,
+    refuses_global_values: false,
+    reads_xattrs: true,
+};
+
+fn member(kind: u8, name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = Header::new_ustar();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(EntryType::new(kind));
+    header.set_mode(0o100_644);
+    header.set_uid(1);
+    header.set_gid(2);
+    header.set_size(content.len() as u64);
+    header.set_cksum();
+    let mut bytes = [header.as_bytes(), content].concat();
+    bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
+    bytes
+}
+
+fn tar(members: &[Vec<u8>]) -> Vec<u8> {
+    [members.concat(), vec![0; 2 * BLOCK_BYTES]].concat()
+}
+
+/// All members, each with its content; both inputs must agree.
+fn read_by(rules: Rules, bytes: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, TarError> {
+    let mut file = tempfile::tempfile_in(std::env::temp_dir()).unwrap();
+    file.write_all(bytes).unwrap();
+    let from_file = read_all(FileInput::new(&file).unwrap(), rules);
+    let from_stream = read_all(Stream(bytes), rules);
+    assert_eq!(format!("{from_file:?}"), format!("{from_stream:?}"));
+    let skipped = names(FileInput::new(&file).unwrap(), rules);
+    assert_eq!(format!("{skipped:?}"), format!("{:?}", names(Stream(bytes), rules)));
+    if let Ok(members) = &from_stream {
+        let read: Vec<_> = members.iter().map(|(entry, _)| entry.name.clone()).collect();
+        assert_eq!(skipped.unwrap(), read);
+    }
+    from_stream
+}
+
+fn read_all(input: impl Input, rules: Rules) -> Result<Vec<(Entry, Vec<u8>)>, TarError> {
+    let mut entries = Entries::new(input, rules);
+    let mut members = Vec::new();
+    while let Some(entry) = entries.next_entry()? {
+        let mut content = Vec::new();
+        entries.content().read_to_end(&mut content)?;
+        members.push((entry, content));
+    }
+    Ok(members)
+}
+
+fn names(input: impl Input, rules: Rules) -> Result<Vec<Vec<u8>>, TarError> {
+    let mut entries = Entries::new(input, rules);
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next_entry()? {
+        names.push(entry.name);
+    }
+    Ok(names)
+}
+
+fn read(members: &[Vec<u8>]) -> Result<Vec<(Entry, Vec<u8>)>, TarError> {
+    read_by(RULES, &tar(members))
+}
+
+#[test]
+fn numbers_are_octal_or_base_256() {
+    assert_eq!(number(b"0000755\0"), Some(0o755));
+    assert_eq!(number(b" 755 \0\0\0"), Some(0o755));
+    assert_eq!(number(b"755\0junk"), Some(0o755));
+    assert_eq!(number(b"\0\0\0\0\0\0\0\0"), Some(0));
+    assert_eq!(number(b"\x80\0\0\0\0\0\x01\x00"), Some(256));
+    assert_eq!(number(b"0000789\0"), None);
+    assert_eq!(number(b"7 5    \0"), None);
+    assert_eq!(number(b"-000755\0"), None);
+    assert_eq!(number(&[0xff; 8]), None, "negative");
+    assert_eq!(number(b"\x80\0\0\x01\0\0\0\0\0\0\0\0"), None, "over 64 bits");
+}
+
+#[test]
+fn checksums_of_signed_bytes_are_accepted() {
+    let mut block: [u8; BLOCK_BYTES] = member(b'0', "\u{e4}", b"").try_into().unwrap();
+    assert!(has_checksum(&block) && is_start(&block));
+    let sum = number(&block[148..156]).unwrap() - 2 * 256;
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    assert!(has_checksum(&block));
+    block[148..156].copy_from_slice(format!("{:06o}\0 ", sum + 1).as_bytes());
+    assert!(!has_checksum(&block) && !is_start(&block));
+    assert!(is_start(&[0; BLOCK_BYTES]) && !is_start(b"short"));
+    assert!(matches!(read_by(RULES, &tar(&[block.to_vec()])), Err(TarError::Checksum { position_bytes: 0 })));
+}
+
+#[test]
+fn members_have_their_fields_and_contents() {
+    let kinds = (b'1'..=b'6').map(|kind| member(kind, "x", b"")).collect::<Vec<_>>().concat();
+    let members =
+        read(&[member(0, "a", b"one"), kinds, member(b'7', "b", b"two"), member(b'V', "c", b"label")]).unwrap();
+    use EntryKind::{BlockDevice, CharacterDevice, Directory, Fifo, File, HardLink, Other, Symlink};
+    let expected = [File, HardLink, Symlink, CharacterDevice, BlockDevice, Directory, Fifo, File, Other(b'V')];
+    assert_eq!(members.iter().map(|(entry, _)| entry.kind).collect::<Vec<_>>(), expected);
+    let (first, content) = &members[0];
+    assert_eq!((first.mode, first.uid, first.gid), (0o644, 1, 2));
+    assert_eq!((first.size_bytes, first.content_offset, &content[..]), (3, 512, &b"one"[..]));
+    let (continuous, content) = &members[7];
+    assert_eq!((continuous.content_offset, &content[..]), (512 * 9, &b"two"[..]));
+    assert_eq!(members[8].1, b"label");
+}
+
+#[test]
+fn a_long_name_goes_before_pax_and_an_empty_one_says_nothing() {
+    let pax = |name: &str| member(b'x', "h", format!("{} path={name}\n", name.len() + 8 + 1).as_bytes());
+    let named = |before: &[Vec<u8>]| {
+        let members = read(&[before.concat(), member(b'0', "field", b"")]).unwrap();
+        String::from_utf8(members[0].0.name.clone()).unwrap()
+    };
+    assert_eq!(named(&[]), "field");
+    assert_eq!(named(&[pax("123")]), "123");
+    for order in [[pax("123"), member(b'L', "h", b"gnu\0")], [member(b'L', "h", b"gnu\0"), pax("123")]] {
+        assert_eq!(named(&order), "gnu");
+    }
+    assert_eq!(named(&[pax("123"), member(b'L', "h", b"\0")]), "123");
+    let link = [member(b'K', "h", b"target\0"), member(b'2', "l", b"")];
+    assert_eq!(read(&link).unwrap()[0].0.link, b"target");
+    let no_link = [member(b'K', "h", b"target\0"), member(b'0', "l", b"")];
+    assert_eq!(read(&no_link).unwrap()[0].0.link, b"");
+}
+
+#[test]
+fn what_readers_understand_differently_is_refused() {
+    let comment_of = |kind| member(kind, "h", b"13 comment=x\n");
+    for members in [
+        vec![comment_of(b'x'), comment_of(b'x'), member(b'0', "a", b"")],
+        vec![member(b'L', "h", b"a\0"), member(b'L', "h", b"b\0"), member(b'0', "a", b"")],
+        vec![comment_of(b'x'), comment_of(b'g'), member(b'0', "a", b"")],
+        vec![member(b'0', "a/", b"content")],
+        vec![comment_of(b'x')],
+    ] {
+        assert!(matches!(read(&members), Err(TarError::Malformed { .. })));
+    }
+    assert_eq!(read(&[member(b'0', "a/", b"")]).unwrap()[0].0.kind, EntryKind::Directory);
+    assert_eq!(read(&[comment_of(b'g'), comment_of(b'x'), member(b'0', "a", b"")]).unwrap().len(), 1);
+}
+
+#[test]
+fn callers_choose_about_global_headers_end_markers_and_attributes() {
+    let global = tar(&[member(b'g', "h", b"9 path=b\n"), member(b'0', "a", b"")]);
+    assert_eq!(read_by(RULES, &global).unwrap()[0].0.name, b"a");
+    let refusing = Rules { refuses_global_values: true, ..RULES };
+    assert!(matches!(read_by(refusing, &global), Err(TarError::Malformed { what: "a global header", .. })));
+    let half = &global[..global.len() - BLOCK_BYTES];
+    assert!(read_by(RULES, half).is_ok());
+    let strict = Rules { accepts_half_end_marker: false, ..RULES };
+    assert!(matches!(read_by(strict, half), Err(TarError::Truncated { expected_bytes: 2560, actual_bytes: 2048, .. })));
+    let attribute = tar(&[member(b'x', "h", b"25 SCHILY.xattr.user.a=b\n"), member(b'0', "a", b"")]);
+    assert_eq!(read_by(RULES, &attribute).unwrap()[0].0.xattrs[&b"user.a"[..]], b"b");
+    let plain = Rules { reads_xattrs: false, ..RULES };
+    assert!(read_by(plain, &attribute).unwrap()[0].0.xattrs.is_empty());
+}
+
+#[test]
+fn every_cut_is_noticed_with_the_size_that_is_there() {
+    let bytes = tar(&[member(b'L', "h", b"long\0"), member(b'0', "a", &[b'x'; 700]), member(b'0', "b", b"")]);
+    let strict = Rules { accepts_half_end_marker: false, ..RULES };
+    for length in 0..bytes.len() {
+        let cut = &bytes[..length];
+        match read_by(strict, cut) {
+            Err(TarError::Truncated { expected_bytes, actual_bytes, .. }) => {
+                assert!(actual_bytes == length as u64 && expected_bytes > actual_bytes, "{length}");
+            }
+            other => panic!("{length}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn sizes_are_bounded() {
+    let bound_of = |kind, size: usize| match read(&[member(kind, "h", &vec![b'x'; size])]) {
+        Err(TarError::OverLimit { bound, position_bytes: 0, .. }) => Some(bound),
+        _ => None,
+    };
+    assert_eq!(bound_of(b'x', 2001), Some(Bound::ExtendedHeader));
+    assert_eq!(bound_of(b'g', 2001), Some(Bound::ExtendedHeader));
+    assert_eq!(bound_of(b'L', 1001), Some(Bound::LongName));
+    assert_eq!(bound_of(b'K', 1001), Some(Bound::LongName));
+    assert_eq!(bound_of(b'K', 1000), None);
+    let huge = [member(b'x', "h", b"28 size=9223372036854775807\n"), member(b'0', "a", b"")];
+    assert!(matches!(read(&huge), Err(TarError::Malformed { position_bytes: 1024, .. })));
+}
