@@ -1,9 +1,9 @@
-//! The stages of packing, one by one and together: tar, hash, compress, whole. On one file of 256 MiB of which half is
+//! The stages of packing, one by one and together: walk, tar, hash, compress, whole. On one file of 256 MiB of which half is
 //! random, and on 10,000 small files; both are written to a temporary directory first.
 //!
 //! `cargo bench --bench pack`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
@@ -11,10 +11,12 @@ use std::sync::{LazyLock, Mutex};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use ocitect::compress::{Algorithm, Compression as Encoding};
+use ocitect::files::{Archives, Context, IgnoreRules, list};
 use ocitect::model::{
     Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, FileStamp, Hasher, LayerPlan,
 };
 use ocitect::pack::{PackOptions, pack_layer, write_tar};
+use ocitect::spec::{FilesEntry, From, Ownership, Place};
 use tempfile::TempDir;
 
 const LARGE_SIZE_BYTES: usize = 256 * 1024 * 1024;
@@ -107,6 +109,36 @@ fn content_bytes(plan: &LayerPlan) -> BytesCount {
         _ => 0,
     };
     BytesCount::new(plan.entries.iter().map(size).sum::<u64>())
+}
+
+/// Lists a directory tree: 10,000 files in 100 directories.
+#[divan::bench(sample_count = 10)]
+fn walk(bencher: Bencher) {
+    let directory = scratch();
+    for number in 0..SMALL_FILES {
+        let parent = directory.join(format!("package-{:02}", number / 100));
+        std::fs::create_dir_all(&parent).expect("room for the directories");
+        std::fs::write(parent.join(format!("{number:05}.js")), b"").expect("room for the files");
+    }
+    let entry = FilesEntry {
+        from: From::Disk { directory, pattern: ".".to_owned() },
+        from_text: ".".to_owned(),
+        to: "/app".to_owned(),
+        include: Vec::new(),
+        exclude: vec!["**/*.map".to_owned()],
+        unpack: false,
+        strip: 0,
+        executable: Vec::new(),
+        keep_modes: false,
+        ownership: Ownership::default(),
+        xattrs: Vec::new(),
+        capabilities: Vec::new(),
+        place: Place::default(),
+    };
+    let archives = Archives::new(scratch());
+    let (ignore, none) = (IgnoreRules::default(), BTreeSet::new());
+    let context = Context { ignore: &ignore, never_packed: &none, outputs: &none, archives: &archives };
+    bencher.bench(|| list(&entry, &context).expect("the tree is readable").items.len());
 }
 
 #[divan::bench(args = ["large", "small"], sample_count = 5)]

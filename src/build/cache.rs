@@ -5,14 +5,16 @@
 //! then passed over.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::PathBuf;
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::build::events::{Event, Observer};
 use crate::compress::{Algorithm, Compression, Encoder, decoder_for};
-use crate::model::{Digest, escape};
+use crate::model::Digest;
+use crate::store::StoreError;
+use crate::store::local::{self, TemporaryFile};
 use crate::tree::{FACTS_VERSION, Facts};
 
 /// Greatest size of encoded facts that are read back: some ten times those of the largest bases seen.
@@ -47,8 +49,8 @@ impl FactsCache {
         if let Err(cause) = write(&path, facts)
             && !self.complained.swap(true, Ordering::Relaxed)
         {
-            let path = escape(path.as_os_str().as_encoded_bytes());
-            let text = format!("the cache cannot be written, the build goes on without: {path}: {cause}");
+            let reason = std::error::Error::source(&cause).map(|source| format!(": {source}")).unwrap_or_default();
+            let text = format!("the cache cannot be written, the build goes on without: {cause}{reason}");
             self.observer.event(Event::Warning(text));
         }
     }
@@ -58,15 +60,18 @@ impl FactsCache {
     }
 }
 
-fn write(path: &std::path::Path, facts: &Facts) -> io::Result<()> {
-    let directory = path.parent().ok_or_else(|| io::Error::other("a path without a directory"))?;
-    fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    let compression = Compression::new(Algorithm::Zstd, None).map_err(io::Error::from)?;
-    let mut encoder = Encoder::new(compression, file.as_file_mut())?;
+fn write(path: &Path, facts: &Facts) -> Result<(), StoreError> {
+    let directory = local::parent(path);
+    let failed = |cause| StoreError::io("writing", path, cause);
+    fs::create_dir_all(directory).map_err(failed)?;
+    local::remove_abandoned(directory);
+    let mut file = TemporaryFile::create_in(directory)?;
+    encode(&mut file, facts).map_err(failed)?;
+    file.persist(path)
+}
+
+fn encode(target: impl Write, facts: &Facts) -> io::Result<()> {
+    let mut encoder = Encoder::new(Compression::new(Algorithm::Zstd, None)?, target)?;
     encoder.write_all(&facts.encode())?;
-    encoder.finish()?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
+    encoder.finish()?.flush()
 }

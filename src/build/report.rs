@@ -45,6 +45,8 @@ pub struct PlatformReport {
     pub platform: Platform,
     /// Its manifest.
     pub manifest: Descriptor,
+    /// Its config.
+    pub config: Descriptor,
     /// Its layers, lowest first.
     pub layers: Vec<LayerReport>,
     /// Compressed size of config and layers.
@@ -117,6 +119,7 @@ impl BuildReport {
             json!({
                 "platform": platform.platform.to_string(),
                 "digest": platform.manifest.digest,
+                "config_digest": platform.config.digest,
                 "size_bytes": platform.size_bytes,
                 "max_size_bytes": platform.max_size_bytes,
                 "layers": platform.layers.iter().map(layer).collect::<Vec<_>>(),

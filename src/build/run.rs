@@ -154,6 +154,7 @@ fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> 
     PlatformReport {
         platform: planned.plan.platform.clone(),
         manifest: image.manifest().descriptor().clone(),
+        config: image.config().descriptor().clone(),
         layers: layers
             .map(|((name, origin), descriptor)| LayerReport { name, descriptor: descriptor.clone(), origin })
             .collect(),
@@ -234,13 +235,14 @@ async fn write(
     Ok(written)
 }
 
-/// What blobs are called while they are written: layers by their names.
+/// What blobs are called while they are written.
 fn blob_names(reports: &[PlatformReport]) -> BTreeMap<Digest, String> {
     let mut names = BTreeMap::new();
     for report in reports {
         for layer in &report.layers {
             names.entry(layer.descriptor.digest).or_insert_with(|| layer.name.clone());
         }
+        names.insert(report.config.digest, format!("config of {}", report.platform));
         names.insert(report.manifest.digest, format!("manifest of {}", report.platform));
     }
     names

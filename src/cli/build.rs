@@ -1,5 +1,6 @@
 //! `ocitect build`.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use super::arguments::{BuildArguments, OutputArguments, Progress};
@@ -7,8 +8,10 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, parse, print_json, print_result, progress, render};
 use crate::build::{BuildReport, Naming, OutputRequest, build, plan_build};
-use crate::model::{ImageName, escape};
+use crate::model::ImageName;
 use crate::spec::Spec;
+use crate::store::StoreError;
+use crate::store::local::{self, TemporaryFile};
 
 /// Builds the image of a spec and ends with its `NAME@DIGEST`.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
@@ -63,20 +66,9 @@ fn writes_to_stdout(request: &OutputRequest) -> bool {
     })
 }
 
-/// Written like everything else that must not be half there: temporary file, fsync, rename.
 fn write_metadata(path: &Path, report: &BuildReport) -> Done {
-    let write = || -> std::io::Result<()> {
-        use std::io::Write as _;
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::Builder::new();
-        let mut file = file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644)).tempfile_in(directory)?;
-        writeln!(file, "{:#}", report.to_json())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        std::fs::File::open(directory)?.sync_all()
-    };
-    write().map_err(|cause| Failure::here(&format!("writing {}: {cause}", escape(path.as_os_str().as_encoded_bytes()))))
+    let mut file = TemporaryFile::create_in(local::parent(path))?;
+    let written = writeln!(file, "{:#}", report.to_json());
+    written.map_err(|cause| StoreError::io("writing", path, cause))?;
+    Ok(file.persist(path)?)
 }

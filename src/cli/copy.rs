@@ -6,19 +6,17 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, parse, print_result, progress};
+use super::{Done, NAME_HELP, parse, print_result, progress};
 use crate::build::{Observer, Places, Target, TransferTasks};
 use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
 use crate::store::{Source, select_platform};
 use crate::transfer;
 
-const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or REGISTRY/REPOSITORY:TAG";
-
 /// Pushes one image under several references and ends with its `NAME@DIGEST`.
 pub async fn push(arguments: &PushArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let references = arguments.references.iter().map(|text| {
         let reference: Reference = parse(text.strip_prefix("docker://").unwrap_or(text), NAME_HELP)?;
-        refuse_digest(&reference)?;
+        check_target(&reference)?;
         Ok(reference)
     });
     let references: Vec<Reference> = references.collect::<Result<_, Failure>>()?;
@@ -49,7 +47,7 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
     let image = Opened::open(&places, source, arguments.platform.as_deref()).await?;
     let (target, name) = match target {
         ImageName::Registry(reference) => {
-            refuse_digest(&reference)?;
+            check_target(&reference)?;
             let name = reference.repository.clone();
             let tags = vec![tag_of(&reference)?];
             (Target::registry(name.clone(), tags), Some(name))
@@ -119,7 +117,14 @@ impl Opened {
     }
 }
 
-fn refuse_digest(reference: &Reference) -> Done {
+/// What is pushed to has a tag and a registry.
+fn check_target(reference: &Reference) -> Done {
+    if reference.repository.is_local() {
+        return Err(Failure::usage(
+            &format!("{reference} cannot be pushed: localhost/… is for names that never are"),
+            "name a registry, such as ghcr.io/me/app; one on this machine is localhost:PORT/…",
+        ));
+    }
     match reference.digest {
         Some(_) => Err(Failure::usage(
             &format!("the target {reference} names a digest"),

@@ -95,7 +95,7 @@ impl<E: Diagnose> From<E> for Failure {
             Some(BuildError::Spec(diagnostic)) => Some(diagnostic),
             _ => (&error as &dyn Any).downcast_ref(),
         };
-        let diagnostic = diagnostic.map(|diagnostic| diagnostic.render(render::color_on_stderr()));
+        let diagnostic = diagnostic.and_then(|error| error.render(render::color_on_stderr()));
         Self { message: error.to_string(), causes: causes(&error), help: error.help(), diagnostic, exit_code }
     }
 }

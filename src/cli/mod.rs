@@ -24,7 +24,7 @@ use arguments::{Arguments, Command, OutputArguments, Progress};
 use environment::Environment;
 use failure::Failure;
 
-use crate::model::ImageName;
+use crate::model::{Diagnose, ImageName};
 
 /// What every command ends in.
 type Done = Result<(), Failure>;
@@ -125,9 +125,12 @@ fn login_registry(name: &ImageName) -> Vec<&str> {
     }
 }
 
-/// Parses an argument of the command line.
-fn parse<T: std::str::FromStr<Err: std::error::Error>>(text: &str, help: &str) -> Result<T, Failure> {
-    text.parse().map_err(|error: T::Err| Failure::usage(&error.to_string(), help))
+/// How images are named, for help.
+const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or REGISTRY/REPOSITORY:TAG";
+
+/// Parses an argument of the command line; `help` is for an error that knows no better.
+fn parse<T: std::str::FromStr<Err: Diagnose>>(text: &str, help: &str) -> Result<T, Failure> {
+    text.parse().map_err(|error: T::Err| Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or(help)))
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@
 //! (image-spec, layer.md, "Whiteouts"). The order of directories does not show: a listing is sorted by bytes.
 
 mod archive;
-mod capability;
 mod error;
 mod filter;
 mod ignore_rules;
@@ -27,7 +26,7 @@ pub use archive::{ArchiveError, Archives, MAX_MEMBERS, MAX_PAX_BYTES, MAX_SPOOL_
 pub use error::FilesError;
 pub use ignore_rules::{IgnoreRules, MAX_IGNORE_FILE_BYTES};
 
-use crate::model::{EntryKind, ListedItem, ListedRoot, Listing};
+use crate::model::{EntryKind, ListedItem, ListedRoot, Listing, capability};
 use crate::spec::{FilesEntry, From};
 use filter::{Filter, Kept, Selector, Verdict, settle};
 use pattern::GlobPath;

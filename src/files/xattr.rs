@@ -6,7 +6,7 @@ use std::path::Path;
 
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
-use super::{FilesError, capability, pattern};
+use super::{FilesError, pattern};
 use crate::spec::FilesEntry;
 
 /// Which attributes are carried.
@@ -47,7 +47,6 @@ impl Attributes {
                 continue;
             }
             if let Some(value) = system::value(path, &name)? {
-                let value = if name == capability::ATTRIBUTE { capability::to_version_2(value) } else { value };
                 carried.insert(name, value);
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! Values are immutable and know neither files nor networks.
 
+pub mod capability;
 mod descriptor;
 mod digest;
 mod document;

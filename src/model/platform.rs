@@ -22,6 +22,12 @@ pub struct Platform {
 #[error("\"{}\" is not a platform: expected os/arch or os/arch/variant, such as linux/amd64", super::escape(.0.as_bytes()))]
 pub struct PlatformError(pub String);
 
+impl super::Diagnose for PlatformError {
+    fn class(&self) -> super::Class {
+        super::Class::Input
+    }
+}
+
 impl Platform {
     /// A platform without variant.
     pub fn new(os: &str, architecture: &str) -> Self {

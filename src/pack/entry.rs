@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::capability;
 use super::error::EntryProblem;
 use super::header::{
     Header, LINK_NAME_BYTES, MAX_ID, MAX_LONG_NUMBER, NAME_BYTES, PREFIX_BYTES, RECORD_BYTES, TypeFlag,
 };
+use crate::model::capability;
 use crate::model::{Entry, EntryKind, MAX_PATH_BYTES};
 
 /// Name of every extended header, before the entry's last path component. (Writers put their process id in place of
@@ -151,7 +151,7 @@ fn place_xattrs(entry: &Entry, records: &mut Records) -> Result<(), EntryProblem
         if name.is_empty() || name.contains(&b'=') || name.contains(&0) {
             return Err(EntryProblem::XattrName(name.clone()));
         }
-        let value = if name == capability::NAME {
+        let value = if name == capability::ATTRIBUTE {
             capability::to_version_2(value).ok_or(EntryProblem::Capability)?.into_owned()
         } else {
             value.clone()

@@ -10,7 +10,6 @@
 //! that was listed, never follow a link in place of a file, and never leave a file behind, whatever fails.
 
 mod blocks;
-mod capability;
 mod content;
 mod entry;
 mod error;

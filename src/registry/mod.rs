@@ -1,10 +1,10 @@
 //! Registries: the only HTTP of this crate (distribution-spec; token authentication as distribution and Docker do it).
 //!
-//! Every request goes through [`transport`], in one function; everything that carries a credential goes through
-//! [`client`]. Three rules hold everywhere in this module:
+//! Every request goes through `transport`, in one function; everything that carries a credential goes through
+//! `client`. Three rules hold everywhere in this module:
 //!
 //! - A credential is sent to the origin (scheme, host, port) that it belongs to and to no other: not to a redirect's
-//!   target, not to an upload's `Location`, and to a token service only where [`origin`] lets it.
+//!   target, not to an upload's `Location`, and to a token service only where `origin` lets it.
 //! - Nothing that was read is believed before it was checked, and nothing is allocated by what a header says.
 //! - No message and no log line holds a secret: query strings, user names in addresses and header values are left out.
 //!

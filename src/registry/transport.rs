@@ -195,11 +195,20 @@ impl Failure {
             Self::Silence(limit) => (format!("{host} was silent for {} seconds", limit.as_secs()), None, None),
             Self::Http(error) => {
                 let (detail, help) = explain(&error, url);
-                (detail, help, Some(error.into()))
+                (detail, help, Some(root_cause(&error).into()))
             }
         };
         StoreError::Remote { action: action.to_owned(), place, detail, help, cause }
     }
+}
+
+/// What the innermost error says: those around it name the layers of a library.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {

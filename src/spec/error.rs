@@ -102,23 +102,14 @@ impl Diagnose for SpecError {
 }
 
 impl SpecError {
-    /// The whole diagnostic, with the lines of the spec, carets and hints, in colour or plain. It ends without newline.
-    pub fn render(&self, color: bool) -> String {
+    /// What is wrong with the text, with its lines, carets and hints, in colour or plain; it ends without newline. `None`
+    /// for an error that is about no line of the spec, which message, cause and help say whole.
+    pub fn render(&self, color: bool) -> Option<String> {
+        let Self::Invalid(diagnostics) = self else { return None };
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        if let Self::Invalid(diagnostics) = self {
-            let reports: Vec<String> =
-                diagnostics.problems.iter().map(|problem| diagnostics.report(problem, &renderer)).collect();
-            return reports.join("\n\n");
-        }
-        let mut message = self.to_string();
-        if let Some(cause) = std::error::Error::source(self) {
-            message = format!("{message}: {cause}");
-        }
-        let mut group = Group::with_title(Level::ERROR.primary_title(message));
-        if let Some(help) = self.help() {
-            group = group.element(Level::HELP.message(help));
-        }
-        renderer.render(&[group])
+        let reports: Vec<String> =
+            diagnostics.problems.iter().map(|problem| diagnostics.report(problem, &renderer)).collect();
+        Some(reports.join("\n\n"))
     }
 }
 

@@ -1,4 +1,16 @@
-//! WORK IN PROGRESS
+//! Pushes to and pulls from real registries: who one is for them, how they are reached, and how little goes over the line.
+//! The registries' access logs are what these tests believe.
 
+mod bases;
+mod copy;
+mod credentials;
+mod images;
+mod login;
+mod proxy;
+mod push;
+mod read;
+mod readers;
 #[path = "../support/sandbox.rs"]
 mod support;
+mod tls;
+mod tokens;

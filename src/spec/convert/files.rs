@@ -8,54 +8,10 @@ use super::super::shape::nearest;
 use super::super::{FilesEntry, From};
 use super::image::ownership;
 use super::{Context, image_path};
+use crate::model::capability;
 
 /// What a `from` begins with that comes out of an image.
 const IMAGE_PREFIXES: [&str; 4] = ["docker://", "oci:", "oci-archive:", "docker-archive:"];
-
-/// Linux's capabilities by number (capability.h), of which a file may have any.
-const CAPABILITIES: [&str; 41] = [
-    "cap_chown",
-    "cap_dac_override",
-    "cap_dac_read_search",
-    "cap_fowner",
-    "cap_fsetid",
-    "cap_kill",
-    "cap_setgid",
-    "cap_setuid",
-    "cap_setpcap",
-    "cap_linux_immutable",
-    "cap_net_bind_service",
-    "cap_net_broadcast",
-    "cap_net_admin",
-    "cap_net_raw",
-    "cap_ipc_lock",
-    "cap_ipc_owner",
-    "cap_sys_module",
-    "cap_sys_rawio",
-    "cap_sys_chroot",
-    "cap_sys_ptrace",
-    "cap_sys_pacct",
-    "cap_sys_admin",
-    "cap_sys_boot",
-    "cap_sys_nice",
-    "cap_sys_resource",
-    "cap_sys_time",
-    "cap_sys_tty_config",
-    "cap_mknod",
-    "cap_lease",
-    "cap_audit_write",
-    "cap_audit_control",
-    "cap_setfcap",
-    "cap_mac_override",
-    "cap_mac_admin",
-    "cap_syslog",
-    "cap_wake_alarm",
-    "cap_block_suspend",
-    "cap_audit_read",
-    "cap_perfmon",
-    "cap_bpf",
-    "cap_checkpoint_restore",
-];
 
 /// Checks an entry by itself; whether its source exists is found when it is listed.
 pub(super) fn entry(context: Context<'_>, entry: &At<raw::Files>) -> Result<FilesEntry, Problem> {
@@ -122,11 +78,11 @@ fn strip(strip: &At<i64>) -> Result<usize, Problem> {
 }
 
 fn capability(text: &Text) -> Result<String, Problem> {
-    if CAPABILITIES.contains(&text.value.as_str()) {
+    if capability::NAMES.contains(&text.value.as_str()) {
         return Ok(text.value.clone());
     }
     let problem = Problem::new(&text.span, "not a capability of Linux");
-    Err(problem.help(match nearest(&text.value, CAPABILITIES) {
+    Err(problem.help(match nearest(&text.value, capability::NAMES) {
         Some(near) => format!("did you mean {near}?"),
         None => "capabilities are named as in capabilities(7): cap_net_bind_service".to_owned(),
     }))

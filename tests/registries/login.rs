@@ -1,0 +1,129 @@
+//! `ocitect login` and `ocitect logout`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use crate::images::{at, small_image};
+use crate::support::{Outcome, Sandbox, part, tool};
+
+fn login(sandbox: &Sandbox, registry: &str, user: &str, password: &str, more: &[&str]) -> Outcome {
+    let arguments = ["login", registry, "--username", user, "--password-stdin", "--ca-file", &part("REGISTRY_TLS_CA")];
+    let mut command = sandbox.command(&[&arguments[..], more].concat());
+    sandbox.write("stdin", format!("{password}\n"));
+    command.stdin(fs::File::open(sandbox.path("stdin")).unwrap());
+    Outcome::of(command)
+}
+
+fn login_tls(sandbox: &Sandbox, more: &[&str]) -> Outcome {
+    login(sandbox, &part("REGISTRY_TLS"), &part("REGISTRY_TLS_USER"), &part("REGISTRY_TLS_PASSWORD"), more)
+}
+
+#[test]
+fn a_login_is_kept_used_and_forgotten() {
+    let sandbox = Sandbox::new();
+    small_image(&sandbox);
+    let registry = part("REGISTRY_TLS");
+    let before =
+        json!({ "psFormat": "table", "auths": { "other.example": { "auth": "dTpw" } }, "plugins": { "a": 1 } });
+    sandbox.write("home/.docker/config.json", before.to_string());
+    let done = login_tls(&sandbox, &[]).expect(0);
+    assert_eq!(done.stdout, "");
+    done.says(&[&format!("logged in to {registry} as tester, kept in"), "home/.docker/config.json"]);
+
+    let file = sandbox.json("home/.docker/config.json");
+    assert_eq!((&file["psFormat"], &file["plugins"]), (&before["psFormat"], &before["plugins"]));
+    assert_eq!(file["auths"]["other.example"], before["auths"]["other.example"]);
+    assert!(file["auths"][&registry]["auth"].is_string(), "{file}");
+    assert_eq!(mode(&sandbox, "home/.docker/config.json"), 0o600);
+
+    let reference = at("TLS", "login/kept");
+    let push = ["push", "oci:image", &reference, "--ca-file", &part("REGISTRY_TLS_CA")];
+    sandbox.ok(&push);
+    let config = sandbox.path("home/.docker/config.json");
+    let url = format!("docker://{reference}");
+    let flags = ["inspect", "--raw", "--tls-verify=false", "--authfile", config.to_str().unwrap(), &url];
+    assert!(tool("skopeo", &flags).contains("\"manifests\""));
+
+    sandbox.ok(&["logout", &registry]).says(&[&format!("logged out of {registry}")]);
+    let file: Value = sandbox.json("home/.docker/config.json");
+    assert_eq!(file, before);
+    sandbox.run(&push).expect(4).says(&[&format!("ocitect login {registry}")]);
+    sandbox.run(&["logout", &registry]).expect(6).says(&["has no credentials for"]);
+}
+
+fn mode(sandbox: &Sandbox, path: &str) -> u32 {
+    fs::metadata(sandbox.path(path)).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_file_that_was_not_there_is_made_for_its_owner_alone() {
+    let sandbox = Sandbox::new();
+    login_tls(&sandbox, &[]).expect(0);
+    assert_eq!(mode(&sandbox, "home/.docker/config.json"), 0o600);
+    assert_eq!(mode(&sandbox, "home/.docker"), 0o700);
+    login_tls(&sandbox, &["--authfile", "named.json"]).expect(0);
+    assert_eq!(mode(&sandbox, "named.json"), 0o600);
+    sandbox.ok(&["logout", &part("REGISTRY_TLS"), "--authfile", "named.json"]);
+    assert_eq!(sandbox.json("home/.docker/config.json")["auths"].as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn what_the_registry_refuses_is_not_kept() {
+    let sandbox = Sandbox::new();
+    let (tls, token) = (part("REGISTRY_TLS"), part("REGISTRY_TOKEN"));
+    for (registry, user) in [(&tls, "tester"), (&token, "writer")] {
+        let refused = login(&sandbox, registry, user, "wrong-secret", &[]).expect(4);
+        assert!(!refused.stderr.contains("wrong-secret"), "{}", refused.stderr);
+        refused.says(&[registry, "does not accept the credentials"]);
+    }
+    assert!(!sandbox.path("home/.docker").exists());
+    login(&sandbox, &token, "writer", &part("TOKEN_WRITER_PASSWORD"), &[]).expect(0);
+}
+
+#[test]
+fn bad_usage_is_told_apart() {
+    let sandbox = Sandbox::new();
+    login(&sandbox, "localhost:1/with/path", "u", "p", &[]).expect(2).says(&["is not a registry"]);
+    sandbox.run(&["login", &part("REGISTRY_TLS")]).expect(2).says(&["no user was given", "--password-stdin"]);
+    let tls = part("REGISTRY_TLS");
+    let without_ca = ["login", &tls, "--username", "u", "--password-stdin"];
+    let mut command = sandbox.command(&without_ca);
+    sandbox.write("stdin", "p");
+    command.stdin(fs::File::open(sandbox.path("stdin")).unwrap());
+    Outcome::of(command).expect(5).says(&["--ca-file"]);
+    assert!(!sandbox.path("home/.docker").exists());
+}
+
+#[test]
+fn a_file_that_names_a_helper_has_the_helper_keep_it() {
+    let sandbox = Sandbox::new();
+    let script = format!("#!/bin/sh\necho \"$1 $(cat)\" >> \"{}\"\n", sandbox.path("calls").display());
+    sandbox.write_mode("bin/docker-credential-keeper", script, 0o755);
+    sandbox.write("home/.docker/config.json", "{\"credsStore\":\"keeper\"}");
+    let path = format!("{}:{}", sandbox.path("bin").display(), std::env::var("PATH").unwrap());
+    let arguments = [
+        "login",
+        &part("REGISTRY_TLS"),
+        "--username",
+        "tester",
+        "--password-stdin",
+        "--ca-file",
+        &part("REGISTRY_TLS_CA"),
+    ];
+    let mut command = sandbox.command(&arguments);
+    sandbox.write("stdin", part("REGISTRY_TLS_PASSWORD"));
+    command.stdin(fs::File::open(sandbox.path("stdin")).unwrap()).env("PATH", &path);
+    Outcome::of(command).expect(0).says(&["kept in the credential helper keeper"]);
+    assert_eq!(sandbox.json("home/.docker/config.json"), json!({ "credsStore": "keeper" }));
+    let calls = fs::read_to_string(sandbox.path("calls")).unwrap();
+    let (verb, stored) = calls.trim().split_once(' ').unwrap();
+    let stored: Value = serde_json::from_str(stored).unwrap();
+    assert_eq!(verb, "store");
+    assert_eq!(stored["Secret"], part("REGISTRY_TLS_PASSWORD"));
+    let mut command = sandbox.command(&["logout", &part("REGISTRY_TLS")]);
+    command.env("PATH", &path);
+    Outcome::of(command).expect(0);
+    assert!(fs::read_to_string(sandbox.path("calls")).unwrap().contains(&format!("erase {}", part("REGISTRY_TLS"))));
+}
