@@ -19,7 +19,7 @@ pub(super) fn pack_all(
     options: &PackOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<PlatformLayers>, PackError> {
-    let mut distinct: Vec<(&LayerPlan, String)> = Vec::new();
+    let mut distinct: Vec<(&Arc<LayerPlan>, String)> = Vec::new();
     // For each platform and layer: its place among the distinct ones, and whether it stood there already.
     let mut places: Vec<Vec<(usize, bool)>> = Vec::new();
     for plan in plans {
@@ -42,7 +42,7 @@ pub(super) fn pack_all(
 
 /// A layer that outweighs all that are left together is packed alone, by all threads; the rest side by side, each by one.
 fn pack_distinct(
-    layers: &[(&LayerPlan, String)],
+    layers: &[(&Arc<LayerPlan>, String)],
     opener: &dyn ContentOpener,
     options: &PackOptions,
     observer: &Arc<dyn Observer>,
@@ -110,7 +110,7 @@ fn side_by_side<E: Send>(
 }
 
 fn pack_with_task(
-    (layer, name): &(&LayerPlan, String),
+    (layer, name): &(&Arc<LayerPlan>, String),
     opener: &dyn ContentOpener,
     options: &PackOptions,
     observer: &Arc<dyn Observer>,

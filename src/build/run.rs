@@ -61,9 +61,21 @@ pub async fn plan_build(
     let disk = Disk::new(spec, naming, &options.scratch_directory);
     let mut platforms = Vec::new();
     for platform in &naming.platforms {
-        platforms.push(plan_platform(spec, platform, options.created_s, &disk, &mut images).await?);
+        let mut planned = plan_platform(spec, platform, options.created_s, &disk, &mut images).await?;
+        share_layers(&mut planned, &platforms);
+        platforms.push(planned);
     }
     Ok(PlannedBuild { platforms, disk })
+}
+
+/// Puts layers that are equal to one of an earlier platform into memory once.
+fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
+    for layer in &mut planned.plan.layers {
+        let known = earlier.iter().flat_map(|other| &other.plan.layers).find(|known| *known == layer);
+        if let Some(known) = known {
+            *layer = known.clone();
+        }
+    }
 }
 
 /// Builds what was planned and writes it to every target, in order. Before the first write all platforms are packed, and

@@ -172,9 +172,9 @@ pub struct Layer {
 }
 
 /// A path inside an image: relative to its root, without `.`, `..`, empty components and trailing slash. Any bytes but
-/// NUL; the root itself is the empty path. Sorted by bytes.
+/// NUL; the root itself is the empty path. Sorted by bytes. Clones share the bytes: a plan has each path several times.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct EntryPath(Box<[u8]>);
+pub struct EntryPath(Arc<[u8]>);
 
 /// A path that cannot stand in an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

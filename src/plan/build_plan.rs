@@ -63,8 +63,9 @@ pub struct BuildPlan {
     pub platform: Platform,
     /// The base; `None` for `scratch`.
     pub base: Option<Arc<BaseImage>>,
-    /// The layers above the base, lowest first; layers without entries are left out.
-    pub layers: Vec<LayerPlan>,
+    /// The layers above the base, lowest first; layers without entries are left out. Shared where platforms have equal
+    /// ones.
+    pub layers: Vec<Arc<LayerPlan>>,
     /// The config, as far as it does not depend on the packed layers.
     pub config: ConfigPlan,
     /// What the spec says in `annotations`: those of the manifest, without the base's.
@@ -101,7 +102,7 @@ pub fn plan(input: PlanInput) -> Result<BuildPlan, PlanError> {
     Ok(BuildPlan {
         platform: spec.platform,
         base,
-        layers,
+        layers: layers.into_iter().map(Arc::new).collect(),
         config,
         annotations: spec.annotations,
         family,

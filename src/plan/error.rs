@@ -240,6 +240,10 @@ impl Diagnose for PlanError {
             }
             Self::RemoveRoot { .. } => "use base = \"scratch\" for an image without a base".to_owned(),
             Self::UnknownAccount { kind, known, .. } => return unknown_account_help(kind, known),
+            Self::AccountConflict { kind: "group", .. } => {
+                "choose a free name and number; of a user, `gid` and `group` are its uid and name unless they are said"
+                    .to_owned()
+            }
             Self::AccountConflict { .. } => {
                 "leave it out to use the one that there is, or choose a free name and number".to_owned()
             }

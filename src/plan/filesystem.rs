@@ -65,7 +65,7 @@ impl TextFile {
 
 impl AccountFiles {
     /// The base's accounts, then those of the spec that are new: `[[groups]]` first, so that they may list members for a
-    /// user's primary group, then each user with that group, where there is none yet.
+    /// user's primary group, then each user, and that group where there is none yet.
     pub fn new(spec: &PlatformSpec, base: Option<&BaseImage>) -> Result<Self, PlanError> {
         let (passwd, group) = base.map_or((&b""[..], &b""[..]), |base| (&base.passwd[..], &base.group[..]));
         if spec.users.is_empty() && spec.groups.is_empty() {
@@ -81,8 +81,9 @@ impl AccountFiles {
             files.add_group(&group.name, group.gid, Some(&group.members), &group.place)?;
         }
         for user in &spec.users {
-            files.add_group(&user.group, user.gid, None, &user.place)?;
+            // First, so that a uid that is taken is not told as the gid that follows from it.
             files.add_user(user)?;
+            files.add_group(&user.group, user.gid, None, &user.place)?;
         }
         Ok(files)
     }

@@ -41,7 +41,7 @@ pub(super) struct DirectoryWish {
 pub(super) struct LayerBuilder<'a> {
     name: &'a str,
     view: &'a mut View,
-    slots: BTreeMap<EntryPath, Slot>,
+    slots: Slots,
     removed: BTreeSet<EntryPath>,
     /// Directories that were resolved already: what the spec names, where it leads.
     resolved: BTreeMap<EntryPath, EntryPath>,
@@ -54,10 +54,47 @@ struct Slot {
     origin: Option<String>,
 }
 
+/// The entries of a layer, by path. They stand in a list, which the plan takes over as it is: in a map that is filled in
+/// order, half of the room for large values stays empty.
+#[derive(Default)]
+struct Slots {
+    list: Vec<Slot>,
+    places: BTreeMap<EntryPath, usize>,
+}
+
+impl Slots {
+    fn slot(&self, path: &EntryPath) -> Option<&Slot> {
+        self.places.get(path).map(|at| &self.list[*at])
+    }
+
+    /// Puts a slot at its entry's path, in place of what stands there.
+    fn insert(&mut self, slot: Slot) {
+        match self.places.get(&slot.entry.path) {
+            Some(at) => self.list[*at] = slot,
+            None => {
+                self.places.insert(slot.entry.path.clone(), self.list.len());
+                self.list.push(slot);
+            }
+        }
+    }
+
+    /// All of them, sorted by path.
+    fn sorted(&self) -> impl Iterator<Item = &Slot> {
+        self.places.values().map(|at| &self.list[*at])
+    }
+
+    fn into_entries(self) -> Vec<Entry> {
+        drop(self.places);
+        let mut entries: Vec<Entry> = self.list.into_iter().map(|slot| slot.entry).collect();
+        entries.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+        entries
+    }
+}
+
 impl<'a> LayerBuilder<'a> {
     /// A layer without entries on the image so far.
     pub fn new(name: &'a str, view: &'a mut View) -> Self {
-        Self { name, view, slots: BTreeMap::new(), removed: BTreeSet::new(), resolved: BTreeMap::new() }
+        Self { name, view, slots: Slots::default(), removed: BTreeSet::new(), resolved: BTreeMap::new() }
     }
 
     /// The image so far: layers below, without what this layer removes.
@@ -141,7 +178,7 @@ impl<'a> LayerBuilder<'a> {
 
     /// True where an entry of this layer stands at a path that the image so far resolves to.
     pub fn has_claim(&self, path: &EntryPath) -> bool {
-        self.slots.get(path).is_some_and(|slot| slot.origin.is_some())
+        self.slots.slot(path).is_some_and(|slot| slot.origin.is_some())
     }
 
     /// Places a file or a link. Links on the way are followed, one that stands at the path itself is replaced.
@@ -203,13 +240,13 @@ impl<'a> LayerBuilder<'a> {
     }
 
     fn claim(&mut self, entry: Entry, origin: Option<String>) -> Result<(), PlanError> {
-        let Some(slot) = self.slots.get_mut(&entry.path) else {
-            self.slots.insert(entry.path.clone(), Slot { entry, origin });
+        let Some(slot) = self.slots.slot(&entry.path) else {
+            self.slots.insert(Slot { entry, origin });
             return Ok(());
         };
         match (&slot.origin, &origin) {
             (_, None) => {}
-            (None, Some(_)) => *slot = Slot { entry, origin },
+            (None, Some(_)) => self.slots.insert(Slot { entry, origin }),
             (Some(first), Some(second)) => {
                 if let Some(difference) = difference(&slot.entry, &entry) {
                     let (layer, first, second) = (self.name.to_owned(), first.clone(), second.clone());
@@ -223,22 +260,22 @@ impl<'a> LayerBuilder<'a> {
     /// The entries, sorted, with parents and whiteouts; the view becomes the image with this layer.
     pub fn finish(mut self) -> Result<Vec<Entry>, PlanError> {
         self.add_parents()?;
-        for (path, slot) in &self.slots {
-            self.view.insert(path.clone(), node_of(&slot.entry));
+        for Slot { entry, .. } in self.slots.sorted() {
+            self.view.insert(entry.path.clone(), node_of(entry));
         }
         self.add_whiteouts()?;
         self.add_parents()?;
-        Ok(self.slots.into_values().map(|slot| slot.entry).collect())
+        Ok(self.slots.into_entries())
     }
 
     fn add_parents(&mut self) -> Result<(), PlanError> {
         let mut parents = BTreeSet::new();
-        for (path, slot) in &self.slots {
-            for parent in ancestors(path) {
-                match self.slots.get(&parent) {
+        for slot in self.slots.sorted() {
+            for parent in ancestors(&slot.entry.path) {
+                match self.slots.slot(&parent) {
                     // Its own parents are looked after when its turn comes.
                     Some(found) if found.entry.kind == EntryKind::Directory => break,
-                    Some(found) => return Err(self.parent_not_directory(path, slot, found)),
+                    Some(found) => return Err(self.parent_not_directory(slot, found)),
                     None if !parents.insert(parent) => break,
                     None => {}
                 }
@@ -246,17 +283,17 @@ impl<'a> LayerBuilder<'a> {
         }
         for path in parents {
             let node = existing_directory(self.view, &path).unwrap_or_else(Node::plain_directory);
-            let entry = new_entry(path.clone(), EntryKind::Directory, attributes_of(&node));
-            self.slots.insert(path, Slot { entry, origin: None });
+            let entry = new_entry(path, EntryKind::Directory, attributes_of(&node));
+            self.slots.insert(Slot { entry, origin: None });
         }
         Ok(())
     }
 
-    fn parent_not_directory(&self, path: &EntryPath, slot: &Slot, parent: &Slot) -> PlanError {
+    fn parent_not_directory(&self, slot: &Slot, parent: &Slot) -> PlanError {
         let origin_of = |slot: &Slot| slot.origin.clone().unwrap_or_else(|| slot.entry.path.to_string());
         PlanError::ParentNotDirectory {
             layer: self.name.to_owned(),
-            path: path.clone(),
+            path: slot.entry.path.clone(),
             origin: origin_of(slot),
             parent_origin: origin_of(parent),
         }
@@ -266,7 +303,7 @@ impl<'a> LayerBuilder<'a> {
     /// none is needed. A whiteout beside its own path was seen to hide it, or to bring the old contents back.
     fn add_whiteouts(&mut self) -> Result<(), PlanError> {
         for path in std::mem::take(&mut self.removed) {
-            let whiteout = match self.slots.get(&path).map(|slot| &slot.entry.kind) {
+            let whiteout = match self.slots.slot(&path).map(|slot| &slot.entry.kind) {
                 Some(EntryKind::Directory) => path.join(OPAQUE_WHITEOUT),
                 Some(_) => continue,
                 None => {
@@ -277,8 +314,8 @@ impl<'a> LayerBuilder<'a> {
             let origin = format!("the whiteout of {path}");
             let at = whiteout.map_err(|cause| self.bad_path(&origin, cause))?;
             let kind = EntryKind::File { size_bytes: 0, content: Content::Bytes(Arc::default()) };
-            let entry = new_entry(at.clone(), kind, Attributes::default());
-            self.slots.insert(at, Slot { entry, origin: Some(origin) });
+            let entry = new_entry(at, kind, Attributes::default());
+            self.slots.insert(Slot { entry, origin: Some(origin) });
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ impl BuildPlan {
         }
         set("annotations", json!(self.annotations));
         set("config", self.config.execution.clone().into());
-        set("layers", self.layers.iter().map(layer).collect());
+        set("layers", self.layers.iter().map(|plan| layer(plan)).collect());
         set("warnings", self.warnings.clone().into());
         fields.into()
     }

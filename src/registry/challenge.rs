@@ -46,6 +46,14 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<Challenge> {
     basic
 }
 
+/// Whether a 401 says that the token is sound and allows too little (RFC 6750, section 3.1).
+pub(super) fn is_short_of_scope(headers: &HeaderMap) -> bool {
+    let challenges = headers.get_all(WWW_AUTHENTICATE).iter();
+    let mut challenges = challenges.flat_map(|header| parse(&String::from_utf8_lossy(header.as_bytes())));
+    challenges
+        .any(|(_, parameters)| parameters.iter().any(|(name, value)| name == "error" && value == "insufficient_scope"))
+}
+
 type Parameters = Vec<(String, String)>;
 
 /// Schemes and names of parameters come out in lower case.
@@ -131,6 +139,15 @@ mod tests {
         assert_eq!(preferred_of(&[r#"Negotiate YWJj/d==, Bearer realm="t""#]), expected);
         assert_eq!(preferred_of(&[r#"Basic realm="x, Bearer realm=y""#]), Some(Challenge::Basic));
         assert_eq!(preferred_of(&["Basic"]), Some(Challenge::Basic));
+    }
+
+    #[test]
+    fn a_token_that_allows_too_little_is_told_from_one_that_is_refused() {
+        let is_short =
+            |value: &str| is_short_of_scope(&HeaderMap::from_iter([(WWW_AUTHENTICATE, value.parse().unwrap())]));
+        assert!(is_short(r#"Bearer realm="t",service="s",scope="repository:x:push",error="insufficient_scope""#));
+        assert!(!is_short(r#"Bearer realm="t",error="invalid_token""#));
+        assert!(!is_short(r#"Bearer realm="insufficient_scope""#));
     }
 
     #[test]

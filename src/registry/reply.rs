@@ -6,6 +6,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 use super::body::read_small;
+use super::challenge::is_short_of_scope;
 use super::{redact, retry};
 use crate::store::StoreError;
 
@@ -28,11 +29,16 @@ pub(super) struct Request<'a> {
 
 /// Turns a reply that is no success into an error.
 pub(super) async fn failure(reply: Response, method: &str, request: Request<'_>, idle: Duration) -> StoreError {
-    let (status, address) = (reply.status(), redact::address(reply.url()));
+    let (mut status, address) = (reply.status(), redact::address(reply.url()));
+    let is_short = is_short_of_scope(reply.headers());
     let body = read_small(reply, MAX_ERROR_BYTES, idle).await.unwrap_or_default();
     let said = Said::parse(&body);
     let detail = format!("{method} {address} was answered {}{}", status.as_u16(), said.shown());
     let Request { action, what, place, registry, had_credentials } = request;
+    // Registries with tokens say 401 to an account that is known and lacks a right: a new login would not help.
+    if status == StatusCode::UNAUTHORIZED && had_credentials && is_short {
+        status = StatusCode::FORBIDDEN;
+    }
     match (status, what) {
         (StatusCode::UNAUTHORIZED, _) => {
             let help = match had_credentials {

@@ -96,11 +96,7 @@ fn taken_names_and_numbers_are_errors() {
             vec![],
             "the user \"node\" (ocitect.toml:10:1) exists with shell /bin/bash instead of /bin/sh",
         ),
-        (
-            vec![user("node", 7)],
-            vec![],
-            "the group \"node\" (ocitect.toml:10:1) exists with the number 1000 instead of 7",
-        ),
+        (vec![user("node", 7)], vec![], "the user \"node\" (ocitect.toml:10:1) exists with uid 1000 instead of 7"),
         (
             vec![User { uid: 1000, ..other_group("app", 7) }],
             vec![],
@@ -129,12 +125,12 @@ fn taken_names_and_numbers_are_errors() {
         (
             vec![user("big", 1 << 32)],
             vec![],
-            "the group \"big\" (ocitect.toml:10:1) has the number 4294967296, over the system's limit of 4294967295",
+            "the user \"big\" (ocitect.toml:10:1) has the number 4294967296, over the system's limit of 4294967295",
         ),
         (
             vec![user("a:b", 9)],
             vec![],
-            "\"a:b\" (ocitect.toml:10:1) cannot stand in /etc/group: it is empty or has a colon, a comma or a line break",
+            "\"a:b\" (ocitect.toml:10:1) cannot stand in /etc/passwd: it is empty or has a colon, a comma or a line break",
         ),
         (
             vec![User { home: "/x\ny".to_owned(), ..user("a", 9) }],
