@@ -72,7 +72,8 @@ fn anonymous_clients_read_what_is_public_and_nothing_else() {
         .run(&["inspect", &at("TOKEN", "tokens/private")])
         .expect(4)
         .says(&["does not accept the credentials", "help: no credentials were found for it: ocitect login 127.0.0.1:"]);
-    sandbox.run(&["push", "oci:image", &at("TOKEN", "public/tokens")]).expect(4).says(&["ocitect login"]);
+    let new_tag = format!("{}:new", at("TOKEN", "public/tokens"));
+    sandbox.run(&["push", "oci:image", &new_tag]).expect(4).says(&["ocitect login"]);
 }
 
 #[test]
