@@ -125,6 +125,12 @@ pub enum BuildError {
     },
 }
 
+/// What an archive says to an error of reading from it, which packing only passes on.
+fn member_help(error: &PackError) -> Option<String> {
+    let PackError::Content { source, .. } = error else { return None };
+    source.get_ref()?.downcast_ref::<FilesError>()?.help()
+}
+
 impl Diagnose for BuildError {
     fn class(&self) -> Class {
         match self {
@@ -150,7 +156,7 @@ impl Diagnose for BuildError {
             Self::Files(error) => error.help(),
             Self::Plan { cause, .. } => cause.help(),
             Self::Index(error) => error.help(),
-            Self::Pack(error) => error.help(),
+            Self::Pack(error) => error.help().or_else(|| member_help(error)),
             Self::Image { cause, .. } | Self::Output { cause, .. } => cause.help(),
             Self::Tree { cause, .. } => cause.help(),
             Self::Copy(error) => error.help(),
@@ -165,7 +171,7 @@ impl Diagnose for BuildError {
                 let sizes: Vec<String> = layers.iter().map(|(name, bytes)| format!("{name} {bytes}")).collect();
                 Some(format!("its layers, in bytes: {}", sizes.join(", ")))
             }
-            Self::Io { .. } => None,
+            Self::Io { .. } => Some("set TMPDIR to a directory that can be written to and has room".to_owned()),
         }
     }
 }

@@ -86,8 +86,7 @@ impl Disk {
         Self {
             directory: spec.directory().to_owned(),
             never_packed: spec.own_files().iter().filter_map(canonical).collect(),
-            // What does not exist yet cannot be packed.
-            outputs: naming.local_paths().filter_map(|path| canonical(&path.to_owned())).collect(),
+            outputs: naming.local_paths().filter_map(canonical_output).collect(),
             archives: Arc::new(Archives::new(scratch_directory.to_owned())),
         }
     }
@@ -96,6 +95,18 @@ impl Disk {
         let (never_packed, outputs) = (&self.never_packed, &self.outputs);
         files::list(entry, &files::Context { ignore, never_packed, outputs, archives: &self.archives })
     }
+}
+
+/// The canonical path of what may not be there yet: that of the directory which it will be made in, and the rest.
+fn canonical_output(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    let mut existing = absolute.ancestors();
+    existing.find_map(|ancestor| {
+        let canonical = std::fs::canonicalize(ancestor).ok()?;
+        let rest = absolute.strip_prefix(ancestor).ok()?;
+        // Joining nothing would add a slash, and a file with one is no file.
+        Some(if rest.as_os_str().is_empty() { canonical } else { canonical.join(rest) })
+    })
 }
 
 type LayerListings = Vec<Vec<Listing>>;

@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, parse, print_json, print_result, progress, render};
 use crate::build::{BuildReport, Naming, OutputRequest, build, plan_build};
-use crate::model::ImageName;
+use crate::model::{ImageName, ReferenceError};
 use crate::spec::Spec;
 use crate::store::StoreError;
 use crate::store::local::{self, TemporaryFile};
@@ -45,10 +45,11 @@ fn tell_summary(progress: Progress, report: &BuildReport) {
 }
 
 fn output_request(arguments: &BuildArguments) -> Result<OutputRequest, Failure> {
-    let outputs = arguments
-        .output
-        .iter()
-        .map(|text| parse(text, "write it as oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]"));
+    let outputs = arguments.output.iter().map(|text| {
+        // What a registry's name should be is no help here.
+        let help = "write it as oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]";
+        text.parse().map_err(|error: ReferenceError| Failure::usage(&error.to_string(), help))
+    });
     let platforms =
         arguments.platform.iter().map(|text| parse(text, "name one of the spec's platforms, such as linux/amd64"));
     Ok(OutputRequest {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, NAME_HELP, parse, print_result, progress};
-use crate::build::{Observer, Places, Target, TransferTasks};
+use super::{Done, NAME_HELP, parse, parse_image, print_result, progress};
+use crate::build::{Observer, Places, Target, TargetPlace, TransferTasks};
 use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
-use crate::store::{Source, select_platform};
+use crate::store::{Source, platforms_of, select_platform};
 use crate::transfer;
 
 /// Pushes one image under several references and ends with its `NAME@DIGEST`.
@@ -20,7 +20,7 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
         Ok(reference)
     });
     let references: Vec<Reference> = references.collect::<Result<_, Failure>>()?;
-    let source: ImageName = parse(&arguments.source, NAME_HELP)?;
+    let source = parse_image(&arguments.source)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let pushed: Vec<&str> = references.iter().map(|reference| reference.repository.registry()).collect();
     let places = environment.places(&arguments.registry, &pushed)?;
@@ -34,8 +34,8 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
 
 /// Copies one image.
 pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let target: ImageName = parse(&arguments.target, NAME_HELP)?;
-    let source: ImageName = parse(&arguments.source, NAME_HELP)?;
+    let target = parse_image(&arguments.target)?;
+    let source = parse_image(&arguments.source)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let login: Vec<&str> = match (&target, &source) {
         (ImageName::Registry(reference), _) | (_, ImageName::Registry(reference)) => {
@@ -58,6 +58,7 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
             (Target::local(local, tag.into_iter().collect(), full_name.into_iter().collect())?, name)
         }
     };
+    check_platforms(&target, &image)?;
     image.copy(&places, &target, name.as_ref(), &observer).await?;
     let name = name.map(|name| name.to_string()).unwrap_or_default();
     print_result(&format!("{name}@{}", image.root.descriptor().digest), target.is_stdout(), output.progress)
@@ -114,6 +115,19 @@ impl Opened {
                 _ => None,
             },
         }
+    }
+}
+
+/// A docker-archive holds one platform: known before anything is copied.
+fn check_platforms(target: &Target, image: &Opened) -> Done {
+    let platforms: Vec<String> =
+        platforms_of(&image.root).into_iter().map(|(platform, _)| platform.to_string()).collect();
+    match (&target.place, &platforms[..]) {
+        (TargetPlace::Local(ImageName::DockerArchive { .. }), [first, _, ..]) => Err(Failure::usage(
+            &format!("{target} holds one platform, and {} has {}", image.name, platforms.join(", ")),
+            &format!("choose one with --platform {first}"),
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::RegistryArguments;
 use super::failure::Failure;
 use crate::build::{BuildOptions, Places};
+use crate::model::escape;
 use crate::pack::MAX_THREADS;
 use crate::registry::{Client, Credentials, Login, ProxyOptions, RegistryOptions};
 use crate::spec::Inputs;
@@ -81,7 +82,7 @@ impl Environment {
         let seconds = value.to_str().and_then(|text| text.parse().ok());
         seconds.filter(|seconds| (0..=MAX_SOURCE_DATE_EPOCH).contains(seconds)).ok_or_else(|| {
             Failure::usage(
-                &format!("SOURCE_DATE_EPOCH is {}, not a time", value.to_string_lossy()),
+                &format!("SOURCE_DATE_EPOCH is {}, not a time", escape(value.as_encoded_bytes())),
                 &format!("set it to seconds since 1970, from 0 to {MAX_SOURCE_DATE_EPOCH}, or unset it"),
             )
         })

@@ -11,6 +11,7 @@ mod archive;
 mod error;
 mod filter;
 mod ignore_rules;
+mod own;
 mod pattern;
 mod source;
 #[cfg(test)]
@@ -40,7 +41,7 @@ pub struct Context<'a> {
     pub ignore: &'a IgnoreRules,
     /// Canonical paths of what is packed only where a `from` names it: the spec, its lock, ignore file and env-files.
     pub never_packed: &'a BTreeSet<PathBuf>,
-    /// Canonical paths of what this build writes; never packed.
+    /// Canonical paths of what this build writes, be it there already or not; never packed.
     pub outputs: &'a BTreeSet<PathBuf>,
     /// Where archives are opened.
     pub archives: &'a Archives,

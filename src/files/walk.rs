@@ -1,8 +1,9 @@
 //! The walk below one directory of the disk: what is found, in no order that shows.
 //!
-//! Symbolic links are taken verbatim and never followed; nothing is opened but directories.
+//! Symbolic links are taken verbatim and never followed; nothing is opened but directories, and what could be an archive
+//! of ocitect's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
@@ -15,7 +16,7 @@ use super::filter::{Filter, Kept, Verdict};
 use super::ignore_rules::IgnoreState;
 use super::pattern::{GlobPath, Positions};
 use super::xattr::Attributes;
-use super::{Context, FilesError};
+use super::{Context, FilesError, own};
 use crate::model::{Content, DiskFile, EntryKind, EntryPath, FileStamp, ListedItem};
 use crate::spec::FilesEntry;
 
@@ -24,9 +25,6 @@ pub(super) const OWNER_EXECUTES: u32 = 0o100;
 
 /// Names that begin so delete files where a layer is applied (image-spec, layer.md, "Whiteouts").
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
-
-/// What an image layout holds that ocitect wrote: those of the image-spec, and the lock file of its writer.
-const LAYOUT_NAMES: [&str; 4] = ["oci-layout", "index.json", "blobs", ".ocitect.lock"];
 
 /// A walk, and what it found so far.
 pub(super) struct Walk<'a> {
@@ -39,6 +37,9 @@ pub(super) struct Walk<'a> {
     kept: Vec<Kept>,
     /// Something matched the glob, or was there to be taken.
     found: bool,
+    /// Directories, below the source, that lead to what ocitect wrote or is about to write. One that holds nothing else
+    /// is not packed: the first build, which made it, had none.
+    leading: BTreeSet<Vec<u8>>,
 }
 
 /// A directory that was found and not yet read.
@@ -64,12 +65,15 @@ impl<'a> Walk<'a> {
         attributes: &'a Attributes,
         glob: Option<&'a GlobPath>,
     ) -> Self {
-        Self { entry, context, filter, attributes, glob, kept: Vec::new(), found: false }
+        Self { entry, context, filter, attributes, glob, kept: Vec::new(), found: false, leading: BTreeSet::new() }
     }
 
     /// Everything below `path`, and whether there was anything before patterns and rules left out what they leave out.
     pub(super) fn run(mut self, path: &Path) -> Result<(Vec<Kept>, bool), FilesError> {
         let canonical = path.canonicalize().map_err(|source| self.io("read directory", path, source))?;
+        for below in self.context.outputs.iter().filter_map(|output| output.strip_prefix(&canonical).ok()) {
+            self.leave_out(below.as_os_str().as_bytes());
+        }
         let mut pending = vec![Directory {
             path: path.to_owned(),
             canonical,
@@ -82,12 +86,22 @@ impl<'a> Walk<'a> {
         while let Some(directory) = pending.pop() {
             self.read(&directory, &mut pending)?;
         }
+        for kept in &mut self.kept {
+            kept.wanted &= !self.leading.contains(kept.item.path.as_bytes());
+        }
         Ok((self.kept, self.found))
+    }
+
+    /// Notes the directories on the way to what is not packed.
+    fn leave_out(&mut self, below: &[u8]) {
+        let slashes = below.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        self.leading.extend(slashes.map(|(at, _)| below[..at].to_vec()));
     }
 
     fn read(&mut self, directory: &Directory, pending: &mut Vec<Directory>) -> Result<(), FilesError> {
         let names = self.names(&directory.path)?;
-        if !directory.below.is_empty() && is_own_layout(&names) {
+        if !directory.below.is_empty() && own::is_layout(&names) {
+            self.leave_out(&directory.below);
             return Ok(());
         }
         if let Some(wanted) = directory.listed {
@@ -132,7 +146,9 @@ impl<'a> Walk<'a> {
             let listed = matches.then_some(wanted);
             return Ok(Some(Directory { path, canonical, below, verdict, ignore, positions, listed }));
         }
-        if matches && wanted {
+        if own::is_archive(&path, &metadata) {
+            self.leave_out(&below);
+        } else if matches && wanted {
             self.leaf(&path, &below, &metadata, verdict)?;
         }
         Ok(None)
@@ -206,15 +222,11 @@ pub(super) fn entry_path(entry: &FilesEntry, below: &[u8], origin: &str) -> Resu
     EntryPath::new(below).map_err(|source| FilesError::Path { place: place(), origin: origin.to_owned(), source })
 }
 
-/// True for what no walk takes: what the caller names, what it writes, and git's own data.
+/// True for what no walk takes: what the caller names, what it writes or wrote in part, and git's own data.
 fn is_never_packed(context: &Context<'_>, canonical: &Path) -> bool {
-    canonical.file_name() == Some(OsStr::new(".git"))
+    canonical.file_name().is_some_and(|name| name == ".git" || own::is_temporary(name))
         || context.never_packed.contains(canonical)
         || context.outputs.contains(canonical)
-}
-
-fn is_own_layout(names: &[OsString]) -> bool {
-    LAYOUT_NAMES.iter().all(|wanted| names.iter().any(|name| name == wanted))
 }
 
 fn is_executable(metadata: &Metadata, kind: &EntryKind) -> bool {

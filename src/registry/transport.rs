@@ -219,7 +219,12 @@ fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {
     if error.is_dns() {
         return (format!("there is no host {host}"), Some("check the name, and the network".to_owned()));
     }
-    let detail = match find::<io::Error>(error).map(io::Error::kind) {
+    let kind = find::<io::Error>(error).map(io::Error::kind);
+    if kind == Some(io::ErrorKind::UnexpectedEof) && error.is_connect() {
+        let help = format!("if it is meant to be spoken to without TLS, say --plain-http {}", registry_name(url));
+        return (format!("{host} broke off the TLS handshake"), Some(help));
+    }
+    let detail = match kind {
         Some(io::ErrorKind::ConnectionRefused) => format!("{host} refused the connection"),
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => format!("{host} broke the connection"),
         _ if error.is_timeout() => format!("{host} did not answer in time"),
@@ -229,15 +234,20 @@ fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {
     (detail, None)
 }
 
-fn explain_tls(error: &rustls::Error, url: &Url) -> (String, Option<String>) {
-    let host = url.host_str().unwrap_or_default();
+/// The registry as references write it.
+fn registry_name(url: &Url) -> String {
     let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
+fn explain_tls(error: &rustls::Error, url: &Url) -> (String, Option<String>) {
+    let (host, registry) = (url.host_str().unwrap_or_default(), registry_name(url));
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
             format!("the certificate of {host} was issued by an authority that is not trusted here"),
             Some(format!(
                 "name the authority's certificate with --ca-file FILE, or put it into \
-                 ~/.config/containers/certs.d/{host}{port}/ca.crt"
+                 ~/.config/containers/certs.d/{registry}/ca.crt"
             )),
         ),
         rustls::Error::InvalidCertificate(
@@ -249,7 +259,7 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> (String, Option<String>) {
         rustls::Error::InvalidCertificate(_) => (format!("the certificate of {host} is not valid"), None),
         rustls::Error::InvalidMessage(_) => (
             format!("{host} does not speak TLS"),
-            Some(format!("if it is meant to be spoken to without, say --plain-http {host}{port}")),
+            Some(format!("if it is meant to be spoken to without, say --plain-http {registry}")),
         ),
         _ => (format!("the TLS handshake with {host} failed"), None),
     }

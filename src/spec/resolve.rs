@@ -24,8 +24,15 @@ const FORMAT: i64 = 1;
 
 /// The text as a tree. The parser bounds its depth.
 pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
-    DeTable::parse(text)
-        .map_err(|error| Problem::new(&error.span().unwrap_or(0..0), escape(error.message().trim_end().as_bytes())))
+    DeTable::parse(text).map_err(|error| {
+        let message = escape(error.message().trim_end().as_bytes());
+        let problem = Problem::new(&error.span().unwrap_or(0..0), message.as_str());
+        // Nothing else that is written in a spec begins with a zero.
+        match message.contains("leading zero") {
+            true => problem.help("a mode is a string of octal digits: \"0755\""),
+            false => problem,
+        }
+    })
 }
 
 /// Looked at before the keys: a newer format may have others.

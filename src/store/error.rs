@@ -211,6 +211,15 @@ impl StoreError {
     }
 }
 
+fn io_help(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space there, or write elsewhere"),
+        io::ErrorKind::ReadOnlyFilesystem => Some("write elsewhere, or make it writable"),
+        io::ErrorKind::PermissionDenied => Some("see whether the user who runs this may do so there"),
+        _ => None,
+    }
+}
+
 impl Diagnose for StoreError {
     fn class(&self) -> Class {
         match self {
@@ -241,7 +250,12 @@ impl Diagnose for StoreError {
                 Some(format!("it has {}", offered.join(", ")))
             }
             Self::Several { names, .. } => Some(format!("choose one of {}", names.join(", "))),
+            Self::Damaged { side: Side::Local, .. } => Some("make or copy it anew".to_owned()),
+            Self::Damaged { side: Side::Remote, .. } => {
+                Some("try again; where it stays so, push the image anew".to_owned())
+            }
             Self::Document { cause, .. } => cause.help(),
+            Self::Io { cause, .. } => io_help(cause.kind()).map(str::to_owned),
             Self::ForeignTag { place, .. } => Some(format!("write it under another tag, with -o {place}:OTHER")),
             Self::Reference(error) => error.help(),
             Self::Source(error) => error.help(),

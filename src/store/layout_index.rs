@@ -59,8 +59,9 @@ impl LayoutIndex {
 
     /// Reads the list. `bytes` are at most [`crate::model::MAX_MANIFEST_BYTES`].
     pub fn parse(bytes: impl Into<Bytes>, place: &str) -> Result<Self, StoreError> {
-        let index: Document<ImageIndex> = Document::parse(MediaType::OciIndex, bytes)
-            .map_err(|cause| StoreError::Document { place: place.to_owned(), side: Side::Local, cause })?;
+        let index: Document<ImageIndex> = Document::parse(MediaType::OciIndex, bytes).map_err(|cause| {
+            StoreError::Document { place: format!("{place} ({INDEX_NAME})"), side: Side::Local, cause }
+        })?;
         let index = index.value().clone();
         let is_index = index.media_type.as_ref().is_none_or(MediaType::is_index);
         if !is_index || ["layers", "config", "fsLayers"].iter().any(|name| index.other.contains_key(*name)) {

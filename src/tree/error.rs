@@ -218,7 +218,7 @@ impl Diagnose for TreeError {
                 CompressError::of(cause).and_then(CompressError::help).map(str::to_owned)
             }
             Self::Layer { cause: LayerError::Scratch { .. }, .. } | Self::Scratch { .. } => {
-                Some("see that the folder for temporary files can be written to, and has room".to_owned())
+                Some("set TMPDIR to a directory that can be written to and has room".to_owned())
             }
             _ => None,
         }

@@ -1,4 +1,12 @@
-//! WORK IN PROGRESS
+//! Format 1 through the real binary: golden digests and listings, what must not change a digest, and other programs'
+//! reading of the layers.
 
+mod blobs;
+mod fixture;
+mod golden;
+mod listing;
+mod readers;
+mod same;
 #[path = "../support/sandbox.rs"]
 mod support;
+mod tar;

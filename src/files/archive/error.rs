@@ -1,6 +1,7 @@
 //! What can be wrong with an archive.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::compress::CompressError;
 use crate::model::{Class, Diagnose, EntryPathError, escape};
@@ -79,6 +80,14 @@ pub enum ArchiveError {
         /// Position among the members, from 0.
         index: u64,
     },
+    /// The decompressed copy could not be made.
+    #[error("cannot write the decompressed archive to a temporary file in {}", escape(.directory.as_os_str().as_encoded_bytes()))]
+    Spool {
+        /// The directory that it lies in.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system said no.
     #[error("cannot {action} the archive")]
     Io {
@@ -156,6 +165,14 @@ impl ArchiveError {
         Self::Member { name: name.to_vec(), reason }
     }
 
+    /// An error of reading a member's content: what its reader put into it, or the system's.
+    pub(super) fn of_member(source: io::Error) -> Self {
+        match source.downcast() {
+            Ok(error) => error,
+            Err(source) => Self::Io { action: "read", source },
+        }
+    }
+
     /// An error of reading bytes: of the system, or of a decoder.
     pub(super) fn reading(source: io::Error) -> Self {
         match CompressError::of(&source) {
@@ -168,7 +185,7 @@ impl ArchiveError {
 impl Diagnose for ArchiveError {
     fn class(&self) -> Class {
         match self {
-            Self::Io { .. } | Self::Changed => Class::Here,
+            Self::Io { .. } | Self::Spool { .. } | Self::Changed => Class::Here,
             _ => Class::Input,
         }
     }
@@ -182,6 +199,7 @@ impl Diagnose for ArchiveError {
             Self::Compression { source } => CompressError::of(source)?.help()?,
             Self::TooManyMembers { .. } | Self::TooLarge { .. } => "split the archive",
             Self::Member { reason, .. } => reason.help()?,
+            Self::Spool { .. } => "free some space there, or set TMPDIR to a directory with more room",
             Self::Changed => "build again when nothing writes to it",
             Self::NoMember { .. } | Self::Io { .. } => return None,
         };

@@ -107,7 +107,7 @@ impl Archives {
     }
 
     fn spool(&self, decoded: Box<dyn Read + Send>) -> Result<File, ArchiveError> {
-        let failed = |source| ArchiveError::Io { action: "write the decompressed copy of", source };
+        let failed = |source| ArchiveError::Spool { directory: self.spool_directory.clone(), source };
         let file = tempfile::tempfile_in(&self.spool_directory).map_err(failed)?;
         let mut target = BufWriter::with_capacity(SPOOL_BUFFER_BYTES, file);
         let mut limited = decoded.take(MAX_SPOOL_BYTES + 1);
@@ -150,16 +150,36 @@ impl ContentOpener for Archives {
     /// A reader over a [`Content::Member`] that [`super::list`] gave.
     ///
     /// # Errors
-    /// A [`FilesError::Member`] is inside. The reader fails where content is not of the size (of a zip also: the
+    /// A [`FilesError::Member`] is inside, and so it is of the reader's own. The reader fails where content is not of the size (of a zip also: the
     /// checksum) that the archive says, and where the archive changed by its end.
     fn open(&self, content: &Content) -> io::Result<Box<dyn Read + Send + '_>> {
         let Content::Member { archive, stamp, index } = content else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the content is not a member of an archive"));
         };
-        let reader = self.member(archive, stamp, *index);
-        let failed = |error| FilesError::Member { path: archive.to_path_buf(), source: Box::new(error) };
-        reader.map_err(|error| io::Error::other(failed(error)))
+        match self.member(archive, stamp, *index) {
+            Ok(reader) => Ok(Box::new(Named { reader, path: archive.to_path_buf() })),
+            Err(error) => Err(named(archive, io::ErrorKind::Other, error)),
+        }
     }
+}
+
+/// A reader over a member whose errors name the archive.
+struct Named {
+    reader: Box<dyn Read + Send>,
+    path: PathBuf,
+}
+
+impl Read for Named {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            kind => named(&self.path, kind, ArchiveError::of_member(error)),
+        })
+    }
+}
+
+fn named(path: &Path, kind: io::ErrorKind, error: ArchiveError) -> io::Error {
+    io::Error::new(kind, FilesError::Member { path: path.to_owned(), source: Box::new(error) })
 }
 
 /// What `file` holds in compressed form; `None` where it is not compressed.

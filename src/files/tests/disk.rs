@@ -125,8 +125,8 @@ fn what_is_never_packed_is_packed_where_it_is_named() {
     fixture.never_packed.insert(fixture.canonical("ocitect.toml"));
     fixture.outputs.insert(fixture.canonical("out/oci"));
     fixture.outputs.insert(fixture.canonical("img.tar"));
-    assert_eq!(fixture.paths("."), ["a", "out/", "sub/"]);
-    assert_eq!(fixture.paths("*"), ["a", "out/", "sub/"]);
+    assert_eq!(fixture.paths("."), ["a", "sub/"]);
+    assert_eq!(fixture.paths("*"), ["a", "sub/"]);
     assert_eq!(fixture.paths("ocitect.toml"), [""]);
     assert_eq!(fixture.paths(".git"), ["config"]);
     assert_eq!(fixture.paths("sub/.git"), [""]);
@@ -140,7 +140,7 @@ fn what_is_never_packed_is_packed_where_it_is_named() {
 fn layouts_of_its_own_are_left_out_and_those_of_others_packed() {
     let own = ["build/oci/oci-layout", "build/oci/index.json", "build/oci/blobs/", "build/oci/.ocitect.lock"];
     let fixture = Fixture::with(&[&own[..], &["other/oci-layout", "other/index.json", "other/blobs/"]].concat());
-    assert_eq!(fixture.paths("."), ["build/", "other/", "other/blobs/", "other/index.json", "other/oci-layout"]);
+    assert_eq!(fixture.paths("."), ["other/", "other/blobs/", "other/index.json", "other/oci-layout"]);
     assert_eq!(fixture.paths("build/oci"), [".ocitect.lock", "blobs/", "index.json", "oci-layout"]);
 }
 
@@ -200,4 +200,25 @@ fn images_are_not_listed_here() {
     let error =
         fixture.list(&FilesEntry { from, ..fixture.entry("docker://ghcr.io/astral-sh/uv:0.5#/uv") }).unwrap_err();
     assert!(matches!(error, FilesError::NotLocal { .. }), "{error}");
+}
+
+#[test]
+fn archives_of_its_own_and_files_of_killed_writers_are_left_out() {
+    let fixture = Fixture::with(&["a", "out/.ocitect-tmp-x"]);
+    let archive = |name: &str, mode: &str, size: &str, time: &str| {
+        let mut block = vec![0; 1024];
+        block[..name.len()].copy_from_slice(name.as_bytes());
+        let fields = format!("{mode}\0{id}\0{id}\0{size}\0{time}\0", id = "0000000");
+        block[100..100 + fields.len()].copy_from_slice(fields.as_bytes());
+        block[257..265].copy_from_slice(b"ustar\x0000");
+        block
+    };
+    let (none, now) = ("00000000000", "14717720000");
+    fixture.write("out/oci.tar", &archive("oci-layout", "0000644", "00000000036", none));
+    fixture.write("docker.tar", &archive("blobs/", "0000755", none, none));
+    fixture.write("of-others.tar", &archive("oci-layout", "0000644", "00000000036", now));
+    fixture.write("files.tar", &archive("blobs/a", "0000755", none, none));
+    fixture.write("short", b"oci-layout");
+    assert_eq!(fixture.paths("."), ["a", "files.tar", "of-others.tar", "short"]);
+    assert_eq!(fixture.paths("docker.tar"), [""]);
 }

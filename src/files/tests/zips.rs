@@ -156,8 +156,12 @@ fn content_that_is_not_what_the_archive_says_is_an_error() {
             let fixture = fixture(&archive);
             let listing = fixture.unpack("a.zip").unwrap();
             let error = fixture.read(&listing.items[0]).unwrap_err();
-            let inner = error.get_ref().unwrap().downcast_ref::<ArchiveError>().unwrap();
-            assert!(matches!(inner, ArchiveError::Content { .. }), "{inner}");
+            let inner = error.get_ref().unwrap().downcast_ref::<FilesError>().unwrap();
+            assert!(
+                matches!(inner, FilesError::Member { source, .. } if matches!(**source, ArchiveError::Content { .. })),
+                "{inner}"
+            );
+            assert_eq!(inner.class(), Class::Input);
         }
     }
 }

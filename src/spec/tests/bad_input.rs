@@ -29,6 +29,7 @@ fn documents() {
         ("format = 1\n[image]\nplatforms = [\"linux/arm64\", \"linux/arm64/v8\"]", "the same platform"),
         ("format = 1\nformat = 1", "duplicate key"),
         ("format = ", "1:10"),
+        ("format = 1\n[image]\nmode = 0755", "a mode is a string of octal digits"),
         ("env-files = [\"${X}\"]\nformat = 1\n[image]\nplatforms = [\"a/b\"]", "cannot have variables"),
     ] {
         let message = message_of(text);

@@ -1,0 +1,150 @@
+//! Files that change while they are read.
+//!
+//! No luck is needed to change them in time: the layer has a name of thousands of bytes, each line of progress repeats it,
+//! and the pipe to the test holds but a few of them. So the build stands still in the middle of the file, from the first
+//! line that the test reads until it reads on.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::{FileExt as _, symlink};
+use std::process::Stdio;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use crate::refusal::{spec, state};
+use crate::support::{Sandbox, tool};
+
+/// Bytes of the file that is being read: many times what is read between two lines of progress.
+const LARGE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes of a layer's name: a pipe holds 64 KiB.
+const NAME_BYTES: usize = 8000;
+
+/// A sandbox with `tree/a`, large, and `tree/b`, which is read after it.
+fn prepared() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("tree/a", "").write("tree/b", "1");
+    let large = File::options().write(true).open(sandbox.path("tree/a")).unwrap();
+    large.set_len(LARGE_BYTES).unwrap();
+    // Whatever is written now has another time than the file was listed with.
+    large.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let name = "n".repeat(NAME_BYTES);
+    spec(&sandbox, &[&format!("[[layers]]\nname = \"{name}\"\nfiles = [{{ from = \"tree\", to = \"/app\" }}]\n")]);
+    sandbox
+}
+
+/// Builds, calls `change` while `tree/a` is read, and gives the error, which must be one of this machine.
+fn failed_by(change: impl FnOnce(&Sandbox)) -> Value {
+    failed_in(&prepared(), change)
+}
+
+/// As [`failed_by`], for a sandbox that was prepared otherwise.
+fn failed_in(sandbox: &Sandbox, change: impl FnOnce(&Sandbox)) -> Value {
+    let mut command = sandbox.command(&["build", "--progress", "json", "-o", "oci:out", "-o", "oci-archive:out.tar"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut events = BufReader::new(child.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+    let reading = |line: &String| line.contains("\"progress\"") && line.contains("packing");
+    let first = events.find(reading).expect("a line of progress");
+    let done_bytes = serde_json::from_str::<Value>(&first).unwrap()["done_bytes"].as_u64().unwrap();
+    assert!(done_bytes > 0 && done_bytes < LARGE_BYTES / 2, "{done_bytes}");
+
+    change(sandbox);
+    let before = state(sandbox.root());
+    let last = events.last().expect("an error");
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{last}");
+    assert_eq!(state(sandbox.root()), before);
+    assert!(!sandbox.path("out").exists() && !sandbox.path("out.tar").exists());
+    let error: Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(error["event"], "error");
+    assert_eq!(error["exit_code"], 1);
+    println!("{error:#}");
+    error
+}
+
+#[track_caller]
+fn assert_says(error: &Value, path: &str, what: &str) {
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(path) && message.contains(what), "{message}");
+    assert_eq!(error["help"], "build again when nothing writes to it any more");
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_read() {
+    let error = failed_by(|sandbox| {
+        File::options().append(true).open(sandbox.path("tree/a")).unwrap().write_all(b"more").unwrap();
+    });
+    assert_says(&error, "./tree/a changed", &format!("it had {LARGE_BYTES} bytes and has {}", LARGE_BYTES + 4));
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_read() {
+    let error = failed_by(|sandbox| {
+        File::options().write(true).open(sandbox.path("tree/a")).unwrap().set_len(LARGE_BYTES / 2 + 1).unwrap();
+    });
+    assert_says(&error, "./tree/a changed", &format!("it had {LARGE_BYTES} bytes and has {}", LARGE_BYTES / 2 + 1));
+}
+
+#[test]
+fn a_file_that_is_written_to_while_it_is_read() {
+    let error = failed_by(|sandbox| {
+        File::options().write(true).open(sandbox.path("tree/a")).unwrap().write_all_at(b"x", 0).unwrap();
+    });
+    assert_says(&error, "./tree/a changed", "it was written to");
+}
+
+#[test]
+fn a_file_that_is_written_to_and_has_its_time_put_back() {
+    let error = failed_by(|sandbox| {
+        let file = File::options().write(true).open(sandbox.path("tree/a")).unwrap();
+        file.write_all_at(b"x", 0).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    });
+    assert_says(&error, "./tree/a changed", "its mode, owner, attributes, links or content changed");
+}
+
+#[test]
+fn a_file_that_vanishes_before_it_is_read() {
+    let error = failed_by(|sandbox| fs::remove_file(sandbox.path("tree/b")).unwrap());
+    assert_says(&error, "./tree/b changed", "it is gone");
+}
+
+#[test]
+fn a_file_whose_place_a_link_takes() {
+    let error = failed_by(|sandbox| {
+        fs::remove_file(sandbox.path("tree/b")).unwrap();
+        symlink("/etc/hostname", sandbox.path("tree/b")).unwrap();
+    });
+    assert_says(&error, "./tree/b changed", "something else stands in its place");
+}
+
+#[test]
+fn a_file_whose_place_another_takes() {
+    let error = failed_by(|sandbox| {
+        sandbox.write("new", "2");
+        fs::rename(sandbox.path("new"), sandbox.path("tree/b")).unwrap();
+    });
+    assert_says(&error, "./tree/b changed", "something else stands in its place");
+}
+
+#[test]
+fn an_archive_that_grows_while_it_is_unpacked() {
+    let sandbox = prepared();
+    let (archive, tree) = (sandbox.path("app.tar"), sandbox.path("tree"));
+    tool("tar", &["-cf", archive.to_str().unwrap(), "-C", tree.to_str().unwrap(), "."]);
+    let name = "n".repeat(NAME_BYTES);
+    let files = "files = [{ from = \"app.tar\", to = \"/app\", unpack = true }]";
+    spec(&sandbox, &[&format!("[[layers]]\nname = \"{name}\"\n{files}\n")]);
+    let error = failed_in(&sandbox, |sandbox| {
+        File::options().append(true).open(sandbox.path("app.tar")).unwrap().write_all(b"more").unwrap();
+    });
+    let causes = error["causes"].to_string();
+    assert!(causes.contains("./app.tar") && causes.contains("the archive changed while it was read"), "{error}");
+    assert_eq!(error["help"], "build again when nothing writes to it");
+}
+
+#[test]
+fn nothing_is_wrong_where_nothing_changes() {
+    let sandbox = prepared();
+    sandbox.ok(&["build", "--progress", "json"]);
+}

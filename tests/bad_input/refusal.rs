@@ -1,0 +1,94 @@
+//! What every refusal has in common: its exit code, its words, and that everything is as it was before.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Outcome, Request, Sandbox, part, requests};
+
+/// A spec for linux/amd64 with nothing in it.
+pub const HEAD: &str = "[image]\nplatforms = [\"linux/amd64\"]\n";
+
+/// A layer `app` that puts `from` at `to`.
+pub fn layer(from: &str, to: &str) -> String {
+    format!("[[layers]]\nname = \"app\"\nfiles = [{{ from = \"{from}\", to = \"{to}\" }}]\n")
+}
+
+/// The line of a spec that takes a base.
+pub fn base(name: &str) -> String {
+    format!("base = \"{name}\"\n")
+}
+
+/// The base image that the tests bring, as specs name it.
+pub fn test_base() -> String {
+    base(&format!("oci:{}", part("BASE")))
+}
+
+/// Makes `ocitect.toml` of parts: [`HEAD`], then what belongs to `[image]`, then tables.
+pub fn spec(sandbox: &Sandbox, parts: &[&str]) {
+    sandbox.spec(&format!("{HEAD}{}", parts.concat()));
+}
+
+/// Runs the binary, which must refuse with this exit code and these words, and leave every file as it was.
+#[track_caller]
+pub fn refused(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) -> Outcome {
+    refused_as(sandbox, sandbox.command(arguments), code, words)
+}
+
+/// As [`refused`], for a command that was prepared otherwise.
+#[track_caller]
+pub fn refused_as(sandbox: &Sandbox, command: std::process::Command, code: i32, words: &[&str]) -> Outcome {
+    let before = state(sandbox.root());
+    let outcome = Outcome::of(command);
+    println!("{}", outcome.stderr);
+    let outcome = outcome.expect(code).says(words).says(&["error: "]);
+    assert_eq!(outcome.stdout, "");
+    assert_eq!(state(sandbox.root()), before);
+    outcome
+}
+
+/// Everything below a directory but the cache, with what changes when something is written.
+pub fn state(root: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64)> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![root.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            // The cache of facts is no output; a socket's or a directory's own times are those of its entries.
+            if path == root.join("cache") {
+                continue;
+            }
+            if metadata.is_dir() {
+                pending.push(path.clone());
+                found.insert(path, (metadata.ino(), 0, 0, 0));
+            } else {
+                found.insert(path, (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()));
+            }
+        }
+    }
+    found
+}
+
+/// The requests for a repository so far. They end with one of the test's own, so that none is still to be logged.
+pub fn requests_so_far(registry: &str, repository: &str) -> Vec<Request> {
+    let host = part(&format!("REGISTRY_{registry}"));
+    let mut stream = TcpStream::connect(&host).unwrap();
+    let head = format!("GET /v2/{repository}/manifests/the-end HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    let mut found = requests(registry, repository, 0, |request| request.path.ends_with("/the-end"));
+    found.retain(|request| !request.path.ends_with("/the-end"));
+    found
+}
+
+/// The registry saw nothing for this repository that could write.
+#[track_caller]
+pub fn assert_only_read(registry: &str, repository: &str) {
+    for request in requests_so_far(registry, repository) {
+        assert!(["GET", "HEAD"].contains(&request.method.as_str()), "{request:?}");
+    }
+}

@@ -1,0 +1,133 @@
+//! Command lines that ask for what cannot be.
+
+use crate::refusal::{layer, refused, refused_as, spec};
+use crate::support::Sandbox;
+
+fn prepared(image: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("app", "1");
+    sandbox.spec(&format!("[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n{image}{}", layer("app", "/app")));
+    sandbox
+}
+
+#[test]
+fn push_without_a_name() {
+    let words =
+        ["--push needs a name, and the spec has none", "help: set `name` in [image], or give a full reference with -t"];
+    refused(&prepared(""), &["build", "--push"], 2, &words);
+    refused(&prepared(""), &["build", "--push", "-t", "1.0"], 2, &words);
+}
+
+#[test]
+fn push_of_a_name_that_is_never_pushed() {
+    let sandbox = prepared("name = \"localhost/app\"\n");
+    refused(&sandbox, &["build", "--push"], 2, &["localhost/app cannot be pushed", "help: name a registry"]);
+    refused(&sandbox, &["build", "--push", "-t", "node:18"], 2, &["did you mean docker.io/library/node:18?"]);
+    refused(&sandbox, &["push", "oci:image", "app:1"], 2, &["did you mean docker.io/library/app:1?"]);
+}
+
+#[test]
+fn a_docker_archive_of_two_platforms() {
+    let words = [
+        "docker-archive:app.tar holds one platform, and this build has linux/amd64, linux/arm64",
+        "help: choose one with --platform linux/amd64",
+    ];
+    refused(&prepared(""), &["build", "-o", "docker-archive:app.tar"], 2, &words);
+    let sandbox = prepared("");
+    sandbox.ok(&["build", "-o", "oci:image"]);
+    let words = ["linux/amd64, linux/arm64", "--platform linux/amd64"];
+    refused(&sandbox, &["copy", "oci:image", "docker-archive:app.tar"], 2, &words);
+}
+
+#[test]
+fn outputs_that_are_no_places() {
+    let sandbox = prepared("");
+    refused(
+        &sandbox,
+        &["build", "-o", "ghcr.io/me/app"],
+        2,
+        &["-o ghcr.io/me/app names a registry", "help: use --push"],
+    );
+    refused(&sandbox, &["build", "-o", "docker://ghcr.io/me/app"], 2, &["names a registry", "help: use --push"]);
+    refused(&sandbox, &["build", "-o", "dir:out"], 2, &["dir:out", "help: write it as oci:DIR[:TAG]"]);
+    refused(&sandbox, &["build", "-o", "oci:"], 2, &["oci:"]);
+    let digest = format!("oci:out@sha256:{}", "0".repeat(64));
+    refused(&sandbox, &["build", "-o", &digest], 2, &["names the digest"]);
+    let twice = ["build", "-o", "oci-archive:a.tar", "-o", "oci-archive:a.tar:b"];
+    refused(
+        &sandbox,
+        &twice,
+        2,
+        &["two outputs are written to the file of", "help: give each archive a file of its own"],
+    );
+}
+
+#[test]
+fn platforms_that_the_spec_lacks_or_that_are_none() {
+    let sandbox = prepared("");
+    let words = ["the spec has no platform linux/s390x", "help: it has linux/amd64, linux/arm64"];
+    refused(&sandbox, &["build", "--platform", "linux/s390x"], 2, &words);
+    refused(&sandbox, &["build", "--platform", "amd64"], 2, &["\"amd64\" is not a platform: expected os/arch"]);
+}
+
+#[test]
+fn times_that_are_none() {
+    let sandbox = prepared("");
+    for (text, shown) in
+        [("yesterday", "yesterday"), ("-1", "-1"), ("8589934592", "8589934592"), ("1.5", "1.5"), ("1\n2", "1\\n2")]
+    {
+        let mut command = sandbox.command(&["build"]);
+        command.env("SOURCE_DATE_EPOCH", text);
+        let words = [
+            &*format!("SOURCE_DATE_EPOCH is {shown}, not a time"),
+            "help: set it to seconds since 1970, from 0 to 8589934591",
+        ];
+        refused_as(&sandbox, command, 2, &words);
+    }
+    for text in ["0", "8589934591"] {
+        let mut command = sandbox.command(&["build"]);
+        command.env("SOURCE_DATE_EPOCH", text);
+        crate::support::Outcome::of(command).expect(0);
+    }
+}
+
+#[test]
+fn variables_that_cannot_be_set() {
+    let sandbox = Sandbox::new();
+    spec(&sandbox, &["[vars]\nVERSION = \"1\"\n"]);
+    refused(
+        &sandbox,
+        &["build", "--set", "VERSIN=2"],
+        2,
+        &["\"VERSIN\" is not a variable of ./ocitect.toml", "did you mean VERSION?"],
+    );
+    refused(&sandbox, &["build", "--set", "VERSION"], 2, &["--set \"VERSION\"", "help: write --set NAME=VALUE"]);
+    refused(&sandbox, &["build", "--set", "=2"], 2, &["help: write --set NAME=VALUE"]);
+}
+
+#[test]
+fn arguments_that_exclude_each_other_or_are_unknown() {
+    let sandbox = prepared("");
+    refused(&sandbox, &["build", "--print-plan", "--push"], 2, &["--print-plan", "--push"]);
+    refused(&sandbox, &["build", "--pusch"], 2, &["--pusch", "--push"]);
+    refused(&sandbox, &["bild"], 2, &["bild", "build"]);
+    refused(&sandbox, &["push", "oci:image"], 2, &["<REF>..."]);
+    refused(&sandbox, &["build", "--push", "--username", "me"], 2, &["--password-stdin"]);
+}
+
+#[test]
+fn tags_that_are_none() {
+    let sandbox = prepared("");
+    refused(&sandbox, &["build", "-t", "-x"], 2, &["-x"]);
+    refused(&sandbox, &["build", "-t", "a b"], 2, &["a b", "a tag has"]);
+    let digest = format!("ghcr.io/me/app@sha256:{}", "0".repeat(64));
+    refused(&sandbox, &["build", "-t", &digest], 2, &["names a digest", "help: give a tag"]);
+}
+
+#[test]
+fn passwords_that_are_empty_or_missing() {
+    let sandbox = prepared("");
+    let arguments = ["login", "127.0.0.1:1", "--username", "me", "--password-stdin"];
+    refused(&sandbox, &arguments, 2, &["reading the password from standard input: it is empty"]);
+    assert!(!sandbox.path("home/.docker").exists());
+}
