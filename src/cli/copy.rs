@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, NAME_HELP, parse, print_result, progress};
+use super::{Done, NAME_HELP, parse, parse_image, print_result, progress};
 use crate::build::{Observer, Places, Target, TargetPlace, TransferTasks};
 use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
 use crate::store::{Source, platforms_of, select_platform};
@@ -20,7 +20,7 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
         Ok(reference)
     });
     let references: Vec<Reference> = references.collect::<Result<_, Failure>>()?;
-    let source: ImageName = parse(&arguments.source, NAME_HELP)?;
+    let source = parse_image(&arguments.source)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let pushed: Vec<&str> = references.iter().map(|reference| reference.repository.registry()).collect();
     let places = environment.places(&arguments.registry, &pushed)?;
@@ -34,8 +34,8 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
 
 /// Copies one image.
 pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let target: ImageName = parse(&arguments.target, NAME_HELP)?;
-    let source: ImageName = parse(&arguments.source, NAME_HELP)?;
+    let target = parse_image(&arguments.target)?;
+    let source = parse_image(&arguments.source)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let login: Vec<&str> = match (&target, &source) {
         (ImageName::Registry(reference), _) | (_, ImageName::Registry(reference)) => {

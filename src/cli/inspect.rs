@@ -6,13 +6,13 @@ use super::arguments::InspectArguments;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::render::size;
-use super::{Done, NAME_HELP, login_registry, parse, print, print_json};
+use super::{Done, login_registry, parse, parse_image, print, print_json};
 use crate::model::{Descriptor, Image, ImageName, MediaType, Platform, Root, escape};
 use crate::store::{Source, platforms_of, read_image, read_root, select_platform};
 
 /// Shows an image: its root, and each platform's config and layers.
 pub async fn run(arguments: &InspectArguments, environment: &Environment) -> Done {
-    let name: ImageName = parse(&arguments.image, NAME_HELP)?;
+    let name = parse_image(&arguments.image)?;
     let places = environment.places(&arguments.registry, &login_registry(&name))?;
     let (source, selector) = places.source(&name).await?;
     let root = source.resolve(&selector).await?;

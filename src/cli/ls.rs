@@ -7,15 +7,15 @@ use serde_json::json;
 use super::arguments::{LsArguments, OutputArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, NAME_HELP, login_registry, parse, print, progress};
+use super::{Done, login_registry, parse, parse_image, print, progress};
 use crate::build::image_facts;
-use crate::model::{EntryPath, ImageName, Platform, Root, escape};
+use crate::model::{EntryPath, Platform, Root, escape};
 use crate::store::platforms_of;
 use crate::tree::{Node, NodeKind, View};
 
 /// Lists what stands at a path and below it.
 pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let name: ImageName = parse(&arguments.image, NAME_HELP)?;
+    let name = parse_image(&arguments.image)?;
     let asked = EntryPath::new(arguments.path.as_bytes())
         .map_err(|error| Failure::usage(&error.to_string(), "give an absolute path of the image"))?;
     let observer = progress::observer(output.progress, output.verbose > 0);

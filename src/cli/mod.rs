@@ -24,7 +24,7 @@ use arguments::{Arguments, Command, OutputArguments, Progress};
 use environment::Environment;
 use failure::Failure;
 
-use crate::model::{Diagnose, ImageName};
+use crate::model::{Diagnose, ImageName, ReferenceError};
 
 /// What every command ends in.
 type Done = Result<(), Failure>;
@@ -125,8 +125,19 @@ fn login_registry(name: &ImageName) -> Vec<&str> {
     }
 }
 
-/// How images are named, for help.
+/// How images are named.
 const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or REGISTRY/REPOSITORY:TAG";
+
+/// Parses the name of an image of any kind. Where the text could be a registry's name, which one is guessed.
+fn parse_image(text: &str) -> Result<ImageName, Failure> {
+    text.parse().map_err(|error: ReferenceError| {
+        let guess = match error {
+            ReferenceError::NoRegistry(_) => error.help().map(|guess| format!("{guess} Else ")),
+            ReferenceError::Malformed { .. } => None,
+        };
+        Failure::usage(&error.to_string(), &format!("{}{NAME_HELP}", guess.unwrap_or_default()))
+    })
+}
 
 /// Parses an argument of the command line; `help` is for an error that knows no better.
 fn parse<T: std::str::FromStr<Err: Diagnose>>(text: &str, help: &str) -> Result<T, Failure> {

@@ -43,7 +43,7 @@ pub(super) fn is_temporary(name: &OsStr) -> bool {
 
 /// True for an archive that ocitect wrote. Only files of whole blocks are opened; one that cannot be read is none.
 pub(super) fn is_archive(path: &Path, metadata: &Metadata) -> bool {
-    let is_candidate = metadata.is_file() && metadata.len() > 0 && metadata.len() % BLOCK_BYTES as u64 == 0;
+    let is_candidate = metadata.is_file() && metadata.len() > 0 && metadata.len().is_multiple_of(BLOCK_BYTES as u64);
     is_candidate && first_block(path).is_ok_and(|block| ARCHIVE_STARTS.iter().any(|start| begins(&block, *start)))
 }
 

@@ -10,7 +10,7 @@ use super::{Descriptor, DiffId, MediaType, Platform};
 
 /// An image manifest: one platform's config and layers, lowest layer first. Fields that are not known here are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 pub struct ImageManifest {
     /// Always 2.
     pub schema_version: u32,

@@ -11,7 +11,7 @@ use super::{Descriptor, Digest, MediaType, strict_json};
 
 /// An image index: manifests by platform. Fields that are not known here are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 pub struct ImageIndex {
     /// Always 2.
     pub schema_version: u32,

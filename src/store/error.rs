@@ -250,6 +250,10 @@ impl Diagnose for StoreError {
                 Some(format!("it has {}", offered.join(", ")))
             }
             Self::Several { names, .. } => Some(format!("choose one of {}", names.join(", "))),
+            Self::Damaged { side: Side::Local, .. } => Some("make or copy it anew".to_owned()),
+            Self::Damaged { side: Side::Remote, .. } => {
+                Some("try again; where it stays so, push the image anew".to_owned())
+            }
             Self::Document { cause, .. } => cause.help(),
             Self::Io { cause, .. } => io_help(cause.kind()).map(str::to_owned),
             Self::ForeignTag { place, .. } => Some(format!("write it under another tag, with -o {place}:OTHER")),

@@ -45,6 +45,9 @@ struct LayerState {
     written: BTreeSet<EntryPath>,
     /// Stored paths that nodes of other paths refer to: they must keep their meaning.
     referred: BTreeSet<EntryPath>,
+    /// Below these nothing is left of the layers below, and nothing of theirs can come there any more: a layer that
+    /// hides one path again and again does not make us look below it each time.
+    hidden: BTreeSet<EntryPath>,
 }
 
 /// What an entry's name says.
@@ -237,6 +240,8 @@ impl TreeBuilder {
     fn hide(&mut self, path: &EntryPath, state: &mut LayerState) -> Result<(), LayerError> {
         if !state.written.contains(path) {
             self.tree.remove_alone(path);
+            // What this layer has below it wants its directory back.
+            state.hidden.remove(path);
         }
         self.hide_below(path, state)
     }
@@ -244,6 +249,9 @@ impl TreeBuilder {
     /// An opaque whiteout: takes away what the layers below have below a path. What this layer has put there stays, and
     /// where its directory was one of the layers below, in a new one.
     fn hide_below(&mut self, path: &EntryPath, state: &mut LayerState) -> Result<(), LayerError> {
+        if !state.hidden.insert(path.clone()) {
+            return Ok(());
+        }
         let below = self.tree.below(path).map(|(path, _)| path.clone());
         let (kept, doomed): (Vec<_>, Vec<_>) = below.partition(|path| state.written.contains(path));
         for path in doomed {

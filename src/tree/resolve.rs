@@ -18,7 +18,7 @@ pub enum ResolveError {
         link: EntryPath,
     },
     /// A component on the way is a file.
-    #[error("{path} goes through {file}, which is not a directory")]
+    #[error("{}", no_directory(.path, .file))]
     NotADirectory {
         /// The path that was asked for.
         path: EntryPath,
@@ -31,6 +31,13 @@ pub enum ResolveError {
         /// The path that was asked for.
         path: EntryPath,
     },
+}
+
+fn no_directory(path: &EntryPath, file: &EntryPath) -> String {
+    match path == file {
+        true => format!("{file} is not a directory"),
+        false => format!("{path} goes through {file}, which is not a directory"),
+    }
 }
 
 /// Follows a path component by component. `node` gives what stands at a path; components that do not exist stay as they

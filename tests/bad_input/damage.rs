@@ -44,7 +44,11 @@ fn a_document_of_a_layout_that_is_damaged_is_named() {
         let sandbox = built();
         let digest = &blobs(&sandbox)[at];
         flip(&sandbox, &path_of(digest));
-        let words = ["in oci:", &*format!("image is damaged: expected {digest}, found sha256:")];
+        let words = [
+            "in oci:",
+            &*format!("image is damaged: expected {digest}, found sha256:"),
+            "\nhelp: make or copy it anew\n",
+        ];
         refused(&sandbox, &["inspect", "oci:image"], 2, &words);
         refused(&sandbox, &["copy", "oci:image", "oci-archive:copy.tar"], 2, &words);
         let repository = format!("bad-input/damaged-{at}");

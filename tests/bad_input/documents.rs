@@ -48,7 +48,12 @@ fn a_manifest_with_another_digest_is_damaged() {
     let at = other.windows(3).position(|window| window == b"tar").unwrap();
     other[at] = b'T';
     liar.put(&format!("/v2/app/manifests/{}", liar.manifest), Page::new(MANIFEST, other.clone()));
-    let words = format!("{} in {} is damaged: expected {0}, found {}", liar.manifest, liar.image(), digest(&other));
+    let words = format!(
+        "{} in {} is damaged: expected {0}, found {}\nhelp: try again; where it stays so, push the image anew\n",
+        liar.manifest,
+        liar.image(),
+        digest(&other)
+    );
     refused_image(&liar, &[&words]);
 }
 
@@ -228,7 +233,7 @@ fn what_is_no_document_is_refused() {
     for (body, what) in [
         (&b"<html><title>Sign in</title>"[..], "expected value at line 1 column 1"),
         (b"", "EOF"),
-        (b"[]", "expected"),
+        (b"[]", "expected an object"),
         (b"{}", "missing field `schemaVersion`"),
         (&[b'['; 100_000], "recursion limit"),
     ] {

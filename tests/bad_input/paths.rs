@@ -87,7 +87,10 @@ fn a_file_below_a_file_is_an_error() {
     let sandbox = Sandbox::new();
     sandbox.write("app", "1");
     spec(&sandbox, &[&test_base(), &layer("app", "/etc/motd/app")]);
-    let words = ["layer \"app\": ./app cannot be placed", "/etc/motd", "not a directory", "remove = [\"/etc/motd\"]"];
+    let words = [
+        "layer \"app\": ./app cannot be placed\n  because: /etc/motd is not a directory\n",
+        "remove = [\"/etc/motd\"]",
+    ];
     refused(&sandbox, &["build"], 2, &words);
     let two =
         "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app\", to = \"/a\" }, { from = \"app\", to = \"/a/b\" }]\n";

@@ -4,3 +4,4 @@
 mod hello;
 #[path = "../support/sandbox.rs"]
 mod support;
+mod ux;

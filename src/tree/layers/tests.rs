@@ -57,6 +57,19 @@ fn an_opaque_whiteout_empties_the_directory_of_the_layers_below() {
 }
 
 #[test]
+fn hiding_a_path_again_changes_nothing_but_the_directory_itself() {
+    let base: Fill = |tar| tar.directory("a", 0o700).file("a/old", b"");
+    let opaque: Fill = |tar| {
+        let tar = tar.file("a/.wh..wh..opq", b"").file("a/new", b"").file("a/.wh..wh..opq", b"");
+        tar.file("a/newer", b"")
+    };
+    assert_eq!(shown(&[base, opaque]), ["700 /a/", "644 /a/new 0 in 1", "644 /a/newer 0 in 1"]);
+    let removed: Fill = |tar| tar.file("a/.wh..wh..opq", b"").file("a/new", b"").file(".wh.a", b"").file(".wh.a", b"");
+    assert_eq!(shown(&[base, removed]), ["755 /a/", "644 /a/new 0 in 1"]);
+    assert_eq!(shown(&[base, opaque, opaque]), ["700 /a/", "644 /a/new 0 in 2", "644 /a/newer 0 in 2"]);
+}
+
+#[test]
 fn whiteouts_go_through_links_as_entries_do() {
     let base: Fill = |tar| tar.file("usr/lib/x", b"").file("usr/lib/y", b"").symlink("lib", "usr/lib");
     assert_eq!(

@@ -1,0 +1,61 @@
+//! Packing: one large file, and many small ones.
+
+use crate::fixtures::{LARGE_BYTES, SMALL_DIRECTORIES, SMALL_FILES, write_large_file, write_small_files};
+use crate::memory::{Allowance, ENTRY_BYTES, PATH_COPIES};
+use crate::support::Sandbox;
+
+/// What the measured peaks differ by from run to run, in bytes: pages that the allocator keeps.
+const NOISE_BYTES: u64 = 4 * 1024 * 1024;
+
+fn large_layer(compression: &str) {
+    let sandbox = Sandbox::new();
+    write_large_file(&sandbox.path("large"));
+    sandbox.spec(&format!(
+        "[image]\nplatforms = [\"linux/amd64\"]\ncompression = \"{compression}\"\n\
+         [[layers]]\nname = \"large\"\nfiles = [{{ from = \"large\", to = \"/large\" }}]\n"
+    ));
+    let what = format!("2 GiB into a layout, compression {compression}");
+    Allowance::of_packing(compression).with_entries(1).holds(&what, &sandbox, &["build"]);
+    let layout = sandbox.layout("build/oci");
+    let manifest = layout.manifest("latest", "linux/amd64");
+    assert!(manifest["layers"][0]["size"].as_u64().unwrap() < LARGE_BYTES, "holes compress well");
+}
+
+#[test]
+fn a_layer_of_2_gib_is_packed_by_gzip_in_bounded_memory() {
+    large_layer("gzip");
+}
+
+#[test]
+fn a_layer_of_2_gib_is_packed_by_zstd_in_bounded_memory() {
+    large_layer("zstd");
+}
+
+#[test]
+fn a_hundred_thousand_small_files_are_packed_in_bounded_memory() {
+    let sandbox = Sandbox::new();
+    let path_bytes = write_small_files(&sandbox.path("small"));
+    let spec = |from: &str, platforms: &str| {
+        sandbox.spec(&format!(
+            "[image]\nplatforms = [{platforms}]\n[[layers]]\nname = \"small\"\n\
+             files = [{{ from = \"{from}\", to = \"/srv\" }}]\n"
+        ));
+    };
+    let entries = SMALL_FILES + SMALL_DIRECTORIES;
+    let allowance = Allowance::of_packing("gzip").with_entries(entries);
+
+    spec("ocitect.toml", "\"linux/amd64\"");
+    let empty_bytes = allowance.holds("one small file", &sandbox, &["build"]);
+    spec("small", "\"linux/amd64\"");
+    let peak_bytes = allowance.holds("100,000 small files", &sandbox, &["build"]);
+    // Held beside the peak itself: what is allowed to any command hides what an entry takes.
+    let allowed_bytes = entries * (ENTRY_BYTES + PATH_COPIES * path_bytes) + NOISE_BYTES;
+    let grown_bytes = peak_bytes.saturating_sub(empty_bytes);
+    println!("each of them: {} bytes, with paths of {path_bytes} bytes", grown_bytes / entries);
+    assert!(grown_bytes <= allowed_bytes, "{grown_bytes} bytes for {entries} entries, allowed {allowed_bytes}");
+
+    // A layer is in memory once, however many platforms have it.
+    spec("small", "\"linux/386\", \"linux/amd64\", \"linux/arm\", \"linux/arm64\"");
+    let allowance = allowance.with_paths(path_bytes);
+    allowance.holds("100,000 small files for four platforms", &sandbox, &["build"]);
+}

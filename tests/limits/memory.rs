@@ -1,0 +1,105 @@
+//! The promise of bounded memory as a number, and the peak of a process beside it.
+
+use std::fs;
+use std::process::Command;
+
+use ocitect::compress::{GZIP_BLOCK_SIZE_BYTES, NONE_BLOCK_SIZE_BYTES, ZSTD_BLOCK_SIZE_BYTES, ZSTD_WINDOW_MAX_BYTES};
+use ocitect::pack::MAX_THREADS;
+
+use crate::support::{Outcome, Sandbox};
+
+pub const MIB: u64 = 1024 * 1024;
+
+/// What any command may take, in bytes.
+const RESIDENT_BYTES: u64 = 64 * MIB;
+/// What each entry of base and layers together may take, in bytes, its path aside.
+pub const ENTRY_BYTES: u64 = 512;
+/// How often a path may stand in memory while its layer is planned: where the file is, for reading and for messages; in
+/// the listing; and in the image.
+pub const PATH_COPIES: u64 = 4;
+/// Blocks that each packing thread has at a time: read, being compressed, compressed.
+const BLOCKS_PER_THREAD: u64 = 3;
+/// Window, hash chains and pending output of deflate at its highest memory level, in bytes.
+const GZIP_TABLES_BYTES: u64 = 512 * 1024;
+/// Hash tables and sequences of zstd at its default level, in bytes.
+const ZSTD_TABLES_BYTES: u64 = 4 * MIB;
+
+/// What a command may take.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowance {
+    /// Entries of base and layers together.
+    entries: u64,
+    /// Length of each entry's path.
+    path_bytes: u64,
+    /// What each packing thread takes.
+    thread_bytes: u64,
+    window_bytes: u64,
+}
+
+impl Allowance {
+    /// For a command that packs nothing.
+    pub fn of_copying() -> Self {
+        Self::default()
+    }
+
+    /// For packing by `compression`, at its default level.
+    pub fn of_packing(compression: &str) -> Self {
+        let (block_bytes, tables_bytes) = match compression {
+            "gzip" => (GZIP_BLOCK_SIZE_BYTES, GZIP_TABLES_BYTES),
+            "zstd" => (ZSTD_BLOCK_SIZE_BYTES, ZSTD_TABLES_BYTES),
+            "none" => (NONE_BLOCK_SIZE_BYTES, 0),
+            other => panic!("{other} is no compression"),
+        };
+        Self { thread_bytes: BLOCKS_PER_THREAD * block_bytes as u64 + tables_bytes, ..Self::default() }
+    }
+
+    /// With `entries` in base and layers.
+    pub fn with_entries(self, entries: u64) -> Self {
+        Self { entries, ..self }
+    }
+
+    /// With paths of `path_bytes`, which the promise leaves aside.
+    pub fn with_paths(self, path_bytes: u64) -> Self {
+        Self { path_bytes, ..self }
+    }
+
+    /// With a base layer whose zstd window is the largest that is granted.
+    pub fn with_largest_window(self) -> Self {
+        Self { window_bytes: ZSTD_WINDOW_MAX_BYTES, ..self }
+    }
+
+    /// The sum, in bytes.
+    pub fn bytes(self) -> u64 {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS) as u64;
+        let entry_bytes = ENTRY_BYTES + PATH_COPIES * self.path_bytes;
+        RESIDENT_BYTES + entry_bytes * self.entries + threads * self.thread_bytes + self.window_bytes
+    }
+
+    /// Runs the program, which must succeed within the allowance, and gives its peak, in bytes.
+    #[track_caller]
+    pub fn holds(self, what: &str, sandbox: &Sandbox, arguments: &[&str]) -> u64 {
+        let peak_bytes = peak_of(sandbox, arguments);
+        let (peak_mib, allowed_mib) = (peak_bytes as f64 / MIB as f64, self.bytes() as f64 / MIB as f64);
+        println!("{what}: {peak_mib:.1} MiB of {allowed_mib:.1} MiB");
+        assert!(peak_bytes <= self.bytes(), "{what} took {peak_mib:.1} MiB, and may take {allowed_mib:.1} MiB");
+        peak_bytes
+    }
+}
+
+/// Runs the program, which must succeed, and gives the most memory that it had resident at a time, in bytes.
+///
+/// Measured by `time`, a small process of its own: the kernel counts what a process held before it became another program,
+/// and this one is large.
+#[track_caller]
+fn peak_of(sandbox: &Sandbox, arguments: &[&str]) -> u64 {
+    let inner = sandbox.command(arguments);
+    let peak_file = tempfile::NamedTempFile::new_in(sandbox.root()).unwrap();
+    let mut command = Command::new("/usr/bin/time");
+    command.args(["--format", "%M", "--output"]).arg(peak_file.path()).arg(inner.get_program()).args(inner.get_args());
+    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(sandbox.root()).stdin(std::process::Stdio::null());
+    Outcome::of(command).expect(0);
+    let text = fs::read_to_string(peak_file.path()).unwrap();
+    let kibibytes: u64 = text.trim().parse().unwrap_or_else(|_| panic!("time printed {text:?}"));
+    kibibytes * 1024
+}
