@@ -1,4 +1,16 @@
-//! WORK IN PROGRESS
+//! Images on bases: which base is taken, what is known of it, and what podman sees of the layers and the config above it.
 
+mod accounts;
+mod cache;
+mod config;
+mod container;
+mod facts;
+mod from_images;
+mod overrides;
+mod packing;
+mod paths;
+mod removal;
+mod sources;
 #[path = "../support/sandbox.rs"]
 mod support;
+mod variants;
