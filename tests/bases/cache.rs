@@ -83,7 +83,8 @@ fn a_damaged_entry_of_the_cache_is_read_anew_and_mended() {
         bytes[middle] ^= 1;
         bytes
     };
-    let damages: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 4] =
+    type Damage<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+    let damages: [(&str, Damage<'_>); 4] =
         [("empty", &|_| Vec::new()), ("cut", &cut), ("flipped", &flipped), ("foreign", &|_| b"{}".to_vec())];
     for (name, damage) in damages {
         for (path, bytes) in cached.iter().zip(&whole) {
