@@ -29,6 +29,14 @@ fn podman_and_skopeo_read_an_oci_archive() {
     write_spec(&sandbox, &format!("name = \"example.com/oci/app\"\ntags = [\"1.0\", \"latest\"]\n{}", on_base()));
     let digest = sandbox.ok(&["build", "-o", "oci-archive:app.tar"]).digest();
     let archive = sandbox.path("app.tar");
+    let index = tool("tar", &["-xOf", archive.to_str().unwrap(), "index.json"]);
+    let index: Value = serde_json::from_str(&index).unwrap();
+    let annotations = json!({
+        "io.containerd.image.name": "example.com/oci/app:1.0",
+        "org.opencontainers.image.ref.name": "example.com/oci/app:1.0",
+    });
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
+    assert_eq!(index["manifests"][0]["annotations"], annotations);
     tool("podman", &["load", "-q", "-i", archive.to_str().unwrap()]);
     assert_eq!(podman_names("example.com/oci/app:1.0"), ["example.com/oci/app:1.0"]);
     runs("example.com/oci/app:1.0");
