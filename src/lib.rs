@@ -22,6 +22,7 @@
 //! | [`plan`] | spec, listings and base to everything that a layer and a config will hold; pure |
 //! | [`pack`] | the plan of a layer to its bytes, in one pass |
 //! | [`compress`] | gzip and zstd, both ways, in blocks |
+//! | [`mod@check`] | will it start? what an image holds, compared with what it needs to run |
 //! | [`store`] | the traits of a source and a sink, and the verifying reader between them |
 //! | [`layout`], [`archive`], [`registry`] | the places that images are in |
 //! | [`transfer`] | copies an image from any source to any sink, children first and tags last |
@@ -35,6 +36,7 @@
 
 pub mod archive;
 pub mod build;
+pub mod check;
 pub mod cli;
 pub mod compress;
 pub mod elf;

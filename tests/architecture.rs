@@ -32,6 +32,7 @@ const MODULES: &[(&str, Imports)] = &[
     ("files", Only(&["spec", "tar", "compress", "model"])),
     ("tree", Only(&["store", "tar", "compress", "elf", "model"])),
     ("plan", Only(&["spec", "tree", "model"])),
+    ("check", Only(&["tree", "elf", "plan", "model"])),
     ("pack", Only(&["compress", "model"])),
     ("layout", Only(&["store", "compress", "model"])),
     ("archive", Only(&["store", "tar", "compress", "model"])),

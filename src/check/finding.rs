@@ -1,0 +1,54 @@
+//! One thing that the check has found.
+
+use serde_json::{Value, json};
+
+use super::code::{Code, Severity};
+use crate::model::{EntryPath, Platform};
+
+/// Something that is wrong with the image of one platform. Every text is escaped and holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// How bad it is; `deny` makes a warning an error.
+    pub severity: Severity,
+    /// What kind of thing it is.
+    pub code: Code,
+    /// In which platform's image.
+    pub platform: Platform,
+    /// The path that it is about; the root where it is about none.
+    pub path: EntryPath,
+    /// What is wrong: one sentence without a full stop, which need not repeat the path.
+    pub message: String,
+    /// What was expected, where something was.
+    pub expected: Option<String>,
+    /// What was found instead.
+    pub found: Option<String>,
+    /// What to change.
+    pub help: String,
+}
+
+impl Finding {
+    /// A finding with its code's severity and no evidence.
+    pub fn new(code: Code, platform: &Platform, path: EntryPath, message: String, help: impl Into<String>) -> Self {
+        let (platform, help) = (platform.clone(), help.into());
+        Self { severity: code.severity(), code, platform, path, message, expected: None, found: None, help }
+    }
+
+    /// With what was expected and what was found.
+    pub fn evidence(self, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { expected: Some(expected.into()), found: Some(found.into()), ..self }
+    }
+
+    /// As an object, with every field; `expected` and `found` may be null.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "code": self.code.as_str(),
+            "severity": self.severity.as_str(),
+            "platform": self.platform.to_string(),
+            "path": self.path.to_string(),
+            "message": self.message,
+            "expected": self.expected,
+            "found": self.found,
+            "help": self.help,
+        })
+    }
+}

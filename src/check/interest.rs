@@ -1,0 +1,114 @@
+//! Which files of one's own layers are opened before packing, and how much of them: by path, mode and size alone.
+//!
+//! Most files are never opened: the check must cost little beside the packing.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use object::read::ReadCache;
+
+use crate::elf::{ElfError, ElfFacts};
+use crate::model::EntryPath;
+use crate::tree::SHEBANG_BYTES;
+
+/// Greatest size of a file that is read whole, in bytes: manifests, accounts, configuration. The largest `package.json`
+/// known have some hundred kilobytes.
+pub const MAX_WHOLE_BYTES: u64 = 1024 * 1024;
+
+/// How much of a compiled Python file is read: magic, flags, and the source's time and size (PEP 552).
+const PYC_HEAD_BYTES: u64 = 16;
+
+/// What of a file is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// Nothing.
+    Nothing,
+    /// What it is: an ELF file, a script, anything else.
+    Program,
+    /// Its first bytes.
+    Head(u64),
+    /// All of it.
+    Whole,
+}
+
+/// What was seen of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// It was not opened.
+    NotRead,
+    /// It is an ELF program or shared library.
+    Elf(Box<ElfFacts>),
+    /// It begins as ELF and cannot be read as such.
+    DamagedElf(ElfError),
+    /// Its first bytes: 256 of what may be a script.
+    Head(Box<[u8]>),
+    /// All its bytes.
+    Whole(Box<[u8]>),
+}
+
+/// What the check wants to see of a file.
+pub fn interest(path: &EntryPath, mode: u32, size_bytes: u64) -> Interest {
+    let name = path.file_name();
+    if is_read_whole(path, name) && size_bytes <= MAX_WHOLE_BYTES {
+        Interest::Whole
+    } else if name.ends_with(b".pyc") {
+        Interest::Head(PYC_HEAD_BYTES)
+    } else if mode & 0o111 != 0 || is_library_name(name) {
+        Interest::Program
+    } else {
+        Interest::Nothing
+    }
+}
+
+/// `libx.so`, `libx.so.1`, `x.node`: what is loaded without being executable.
+fn is_library_name(name: &[u8]) -> bool {
+    name.ends_with(b".node") || name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
+}
+
+fn is_read_whole(path: &EntryPath, name: &[u8]) -> bool {
+    let known: &[&[u8]] = &[b"etc/passwd", b"etc/group", b"etc/ld.so.conf"];
+    let folder = path.parent().unwrap_or_default();
+    known.contains(&path.as_bytes())
+        || folder.as_bytes() == b"etc/ld.so.conf.d"
+        || (folder.as_bytes() == b"etc" && name.starts_with(b"ld-musl-"))
+}
+
+/// Reads what is wanted of a file that can be read at any place. `source` stands at its beginning.
+///
+/// # Errors
+/// Those of `source`.
+pub fn read_evidence(interest: Interest, source: &mut (impl Read + io::Seek)) -> io::Result<Evidence> {
+    let mut bytes = Vec::new();
+    let limit_bytes = match interest {
+        Interest::Nothing => return Ok(Evidence::NotRead),
+        Interest::Program => SHEBANG_BYTES,
+        Interest::Head(limit_bytes) => limit_bytes,
+        Interest::Whole => MAX_WHOLE_BYTES,
+    };
+    source.take(limit_bytes).read_to_end(&mut bytes)?;
+    if interest == Interest::Whole {
+        return Ok(Evidence::Whole(bytes.into()));
+    }
+    if interest == Interest::Program && bytes.starts_with(b"\x7fELF") {
+        match ElfFacts::read(&ReadCache::new(source)) {
+            Ok(Some(facts)) => return Ok(Evidence::Elf(Box::new(facts))),
+            Ok(None) => {}
+            Err(error) => return Ok(Evidence::DamagedElf(error)),
+        }
+    }
+    Ok(Evidence::Head(bytes.into()))
+}
+
+/// Reads what is wanted of a file of the disk. A link that took its place is not followed, a pipe not waited for.
+///
+/// # Errors
+/// Those of opening and reading.
+pub fn read_disk_evidence(interest: Interest, path: &Path) -> io::Result<Evidence> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let mut file = std::fs::File::options().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no longer a regular file"));
+    }
+    read_evidence(interest, &mut file)
+}

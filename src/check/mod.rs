@@ -1,0 +1,20 @@
+//! Will it start? What an image holds, compared with what it would need to run, before anything is written.
+//!
+//! [`Subject`] is the image of one platform as a tree in memory; rules read it and give [`Finding`]s. This module must
+//! never write, run what it reads, or show a secret's value; and it is silent where it cannot know.
+
+mod code;
+mod execution;
+mod finding;
+mod interest;
+mod rules;
+mod subject;
+#[cfg(test)]
+mod testing;
+
+pub use code::{Code, Severity};
+pub use execution::Execution;
+pub use finding::Finding;
+pub use interest::{Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence};
+pub use rules::check;
+pub use subject::{OnDisk, OwnFile, Shadowed, Subject};

@@ -1,0 +1,316 @@
+//! What is checked: the image of one platform as a tree in memory, and what its files say of themselves.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::execution::Execution;
+use super::interest::Evidence;
+use crate::elf::{ElfError, ElfFacts};
+use crate::model::{EntryKind, EntryPath, Family, LayerPlan, Platform};
+use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};
+
+/// Tells whether a path of the disk exists: handed in, since rules are pure.
+pub type OnDisk = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
+
+/// One platform's image. Rules read it and nothing else.
+#[derive(Clone)]
+pub struct Subject {
+    /// The platform.
+    pub platform: Platform,
+    /// What a container is started with.
+    pub execution: Execution,
+    /// The family of its manifest.
+    pub family: Family,
+    /// Time of every file of one's own layers, in seconds since 1970; `None` where it is not one for all.
+    pub mtime_s: Option<i64>,
+    /// Files that a later layer replaces, sorted by path.
+    pub shadowed: Vec<Shadowed>,
+    base: Arc<Facts>,
+    view: View,
+    own: BTreeMap<EntryPath, OwnFile>,
+    on_disk: OnDisk,
+}
+
+/// A file or a symbolic link of one's own layers that stands in the finished image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFile {
+    /// The layer's name.
+    pub layer: Arc<str>,
+    /// Size in bytes; 0 of a link.
+    pub size_bytes: u64,
+    /// Where it was on the disk, for files that come from there.
+    pub source: Option<PathBuf>,
+    /// What was seen of it.
+    pub evidence: Evidence,
+}
+
+/// A file that is in the image twice, of which only the upper one shows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shadowed {
+    /// Where.
+    pub path: EntryPath,
+    /// Size in bytes of the one that nobody sees.
+    pub size_bytes: u64,
+    /// The layer that has it; `None` for the base.
+    pub below: Option<Arc<str>>,
+    /// The layer that replaces it.
+    pub above: Arc<str>,
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Subject").field("platform", &self.platform).finish_non_exhaustive()
+    }
+}
+
+impl Subject {
+    /// An image that is nothing but `base`. Where `own` names files of `base`, these count as one's own layers' files.
+    pub fn new(
+        platform: Platform,
+        execution: Execution,
+        family: Family,
+        base: Arc<Facts>,
+        own: BTreeMap<EntryPath, OwnFile>,
+        on_disk: OnDisk,
+    ) -> Self {
+        let view = View::new(base.tree.clone());
+        Self { platform, execution, family, mtime_s: None, shadowed: Vec::new(), base, view, own, on_disk }
+    }
+
+    /// The image with one more layer on it; `evidence` gives what was seen of an entry of it.
+    #[must_use]
+    pub fn with_layer(mut self, layer: &LayerPlan, mut evidence: impl FnMut(&EntryPath) -> Evidence) -> Self {
+        let name: Arc<str> = layer.name.as_str().into();
+        self.mtime_s = Some(layer.mtime_s);
+        // Whiteouts act on what is below the layer, wherever they stand in it.
+        for entry in &layer.entries {
+            if let Some(hidden) = Hidden::of(&entry.path) {
+                self.hide(&hidden);
+            }
+        }
+        for entry in layer.entries.iter().filter(|entry| Hidden::of(&entry.path).is_none()) {
+            let kind = match &entry.kind {
+                EntryKind::Directory => NodeKind::Directory,
+                EntryKind::Symlink { target } => NodeKind::Symlink { target: target.clone().into() },
+                EntryKind::File { size_bytes, .. } => {
+                    NodeKind::File { size_bytes: *size_bytes, layer: u32::MAX, stored_at: None }
+                }
+            };
+            let node = Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs: None };
+            self.note_shadowed(&entry.path, &node, &name);
+            if !node.is_directory() {
+                self.forget_below(&entry.path);
+                let (size_bytes, source) = match &entry.kind {
+                    EntryKind::File { size_bytes, content } => (*size_bytes, disk_path(content)),
+                    _ => (0, None),
+                };
+                let evidence = evidence(&entry.path);
+                self.own.insert(entry.path.clone(), OwnFile { layer: name.clone(), size_bytes, source, evidence });
+            }
+            self.view.insert(entry.path.clone(), node);
+        }
+        self
+    }
+
+    fn hide(&mut self, hidden: &Hidden) {
+        let path = match hidden {
+            Hidden::Path(path) | Hidden::Below(path) => path,
+        };
+        self.forget_below(path);
+        match hidden {
+            Hidden::Path(_) => {
+                self.own.remove(path);
+                self.view.remove(path);
+            }
+            Hidden::Below(_) => self.view.remove_below(path),
+        }
+    }
+
+    fn forget_below(&mut self, path: &EntryPath) {
+        let doomed: Vec<EntryPath> = match self.view.node(path) {
+            Some(node) if node.is_directory() => {
+                self.own.keys().filter(|own| *own != path && own.starts_with(path)).cloned().collect()
+            }
+            _ => Vec::new(),
+        };
+        for path in doomed {
+            self.own.remove(&path);
+        }
+    }
+
+    fn note_shadowed(&mut self, path: &EntryPath, above: &Node, layer: &Arc<str>) {
+        let (NodeKind::File { .. }, Some(below)) = (&above.kind, self.view.node(path)) else { return };
+        if let NodeKind::File { size_bytes, .. } = below.kind {
+            let below = self.own.get(path).map(|own| own.layer.clone());
+            self.shadowed.push(Shadowed { path: path.clone(), size_bytes, below, above: layer.clone() });
+        }
+    }
+
+    /// What stands at exactly this path; links are not followed.
+    pub fn node(&self, path: &EntryPath) -> Option<&Node> {
+        self.view.node(path)
+    }
+
+    /// Where a path leads inside the image, links followed; components that do not exist stay as they are.
+    ///
+    /// # Errors
+    /// A path that leads nowhere: too many links, a file on the way.
+    pub fn resolve(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
+        self.view.resolve(path)
+    }
+
+    /// What stands where a path leads, links followed, and where that is. The root is a directory without a node.
+    pub fn find(&self, path: &EntryPath) -> Option<(EntryPath, &Node)> {
+        let at = self.view.resolve(path).ok()?;
+        let node = self.view.node(&at)?;
+        Some((at, node))
+    }
+
+    /// True where something stands where a path leads, or below it.
+    pub fn exists(&self, path: &EntryPath) -> bool {
+        self.view
+            .resolve(path)
+            .is_ok_and(|at| at.is_root() || self.view.node(&at).is_some() || self.view.has_below(&at))
+    }
+
+    /// Everything below a path, sorted; links are not followed.
+    pub fn below(&self, path: &EntryPath) -> Vec<(EntryPath, Node)> {
+        self.view.below(path)
+    }
+
+    /// Files and links of one's own layers, sorted by path.
+    pub fn own(&self) -> &BTreeMap<EntryPath, OwnFile> {
+        &self.own
+    }
+
+    /// The facts of what is below one's own layers.
+    pub fn base(&self) -> &Facts {
+        &self.base
+    }
+
+    /// The image without one's own layers: what is wrong there is the base's, and not this build's.
+    #[must_use]
+    pub fn base_alone(&self) -> Self {
+        let own = BTreeMap::new();
+        let execution = self.execution.clone();
+        Self::new(self.platform.clone(), execution, self.family, self.base.clone(), own, self.on_disk.clone())
+    }
+
+    /// What the ELF file at exactly this path says of itself. `None` for anything else, and where it is damaged.
+    pub fn elf(&self, path: &EntryPath) -> Option<&ElfFacts> {
+        match self.own.get(path) {
+            Some(own) => match &own.evidence {
+                Evidence::Elf(facts) => Some(facts),
+                Evidence::NotRead => self.base_elf(path),
+                _ => None,
+            },
+            None => self.base_elf(path),
+        }
+    }
+
+    fn base_elf(&self, path: &EntryPath) -> Option<&ElfFacts> {
+        let facts = self.base.elf.get(path)?;
+        (self.view.node(path) == self.base.tree.node(path)).then_some(facts)
+    }
+
+    /// Every ELF program and library of the image, sorted by path.
+    pub fn elf_files(&self) -> BTreeMap<&EntryPath, &ElfFacts> {
+        let paths = self.base.elf.keys().chain(self.own.keys());
+        paths.filter_map(|path| Some((path, self.elf(path)?))).collect()
+    }
+
+    /// One's own files that begin as ELF and cannot be read as such, sorted by path.
+    pub fn damaged_elf_files(&self) -> impl Iterator<Item = (&EntryPath, ElfError)> {
+        self.own.iter().filter_map(|(path, own)| match own.evidence {
+            Evidence::DamagedElf(error) => Some((path, error)),
+            _ => None,
+        })
+    }
+
+    /// The first line of the script at exactly this path, with `#!` and without the line feed. `None` where it is none,
+    /// or is not executable.
+    pub fn shebang(&self, path: &EntryPath) -> Option<&[u8]> {
+        let node = self.view.node(path)?;
+        let first_line = |bytes: &'_ [u8]| bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+        match self.own.get(path).map(|own| &own.evidence) {
+            Some(Evidence::Head(bytes) | Evidence::Whole(bytes)) => {
+                let is_script = node.mode & 0o111 != 0 && bytes.starts_with(b"#!");
+                is_script.then(|| &bytes[..first_line(bytes)])
+            }
+            Some(Evidence::Elf(_) | Evidence::DamagedElf(_)) => None,
+            Some(Evidence::NotRead) | None => {
+                let line = self.base.shebangs.get(path)?;
+                (self.base.tree.node(path) == Some(node)).then_some(line)
+            }
+        }
+    }
+
+    /// The content of one's own file at exactly this path, where it was read whole.
+    pub fn content(&self, path: &EntryPath) -> Option<&[u8]> {
+        match &self.own.get(path)?.evidence {
+            Evidence::Whole(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The users and groups of the image.
+    pub fn accounts(&self) -> Accounts {
+        let base = |bytes: &Option<Vec<u8>>| bytes.clone().unwrap_or_default();
+        let file = |path: &[u8], below: &Option<Vec<u8>>| -> Vec<u8> {
+            let Ok(path) = EntryPath::new(path) else { return Vec::new() };
+            match self.find(&path) {
+                Some((at, _)) if self.own.contains_key(&at) => {
+                    self.content(&at).map(<[u8]>::to_vec).unwrap_or_else(|| base(below))
+                }
+                Some(_) => base(below),
+                None => Vec::new(),
+            }
+        };
+        Accounts::parse(&file(b"etc/passwd", &self.base.passwd), &file(b"etc/group", &self.base.group))
+    }
+
+    /// What configures the dynamic loader's search, by path: the base's files, and one's own.
+    pub fn loader_configs(&self) -> BTreeMap<EntryPath, Vec<u8>> {
+        let is_there = |path: &EntryPath| self.find(path).is_some();
+        let base = self.base.loader_configs.iter().filter(|(path, _)| is_there(path));
+        let mut configs: BTreeMap<EntryPath, Vec<u8>> =
+            base.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+        for path in self.own.keys().filter(|path| path.as_bytes().starts_with(b"etc/ld")) {
+            if let Some(bytes) = self.content(path) {
+                configs.insert(path.clone(), bytes.to_vec());
+            }
+        }
+        configs
+    }
+
+    /// True where a path of the disk exists.
+    pub fn is_on_disk(&self, path: &Path) -> bool {
+        (self.on_disk)(path)
+    }
+}
+
+fn disk_path(content: &crate::model::Content) -> Option<PathBuf> {
+    match content {
+        crate::model::Content::Disk(file) => Some(file.path.clone()),
+        _ => None,
+    }
+}
+
+/// What a whiteout hides (image-spec, layer.md, "Whiteouts").
+enum Hidden {
+    Path(EntryPath),
+    Below(EntryPath),
+}
+
+impl Hidden {
+    fn of(path: &EntryPath) -> Option<Self> {
+        let name = path.file_name().strip_prefix(b".wh.")?;
+        let folder = path.parent()?;
+        match name {
+            b".wh..opq" => Some(Self::Below(folder)),
+            name => folder.join(name).ok().map(Self::Path),
+        }
+    }
+}

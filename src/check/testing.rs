@@ -1,0 +1,172 @@
+//! Small images for the tests of rules.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::code::Code;
+use super::execution::Execution;
+use super::finding::Finding;
+use super::interest::Evidence;
+use super::rules;
+use super::subject::Subject;
+use crate::elf::{ElfClass, ElfFacts, ElfType, Endianness};
+use crate::model::{Compression, Content, Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
+use crate::tree::{Facts, Node, NodeKind, Tree};
+
+/// A path of an image.
+pub fn path(text: &str) -> EntryPath {
+    EntryPath::new(text.as_bytes()).unwrap()
+}
+
+/// An ELF file of x86-64 that needs nothing: a shared library, and with an interpreter a program.
+pub fn elf(interpreter: Option<&str>, needed: &[&str]) -> ElfFacts {
+    ElfFacts {
+        class: ElfClass::Elf64,
+        endianness: Endianness::Little,
+        machine: 62,
+        flags: 0,
+        os_abi: 0,
+        elf_type: ElfType::Dynamic,
+        interpreter: interpreter.map(|text| text.as_bytes().to_vec()),
+        is_dynamic: true,
+        needed: needed.iter().map(|name| name.as_bytes().to_vec()).collect(),
+        soname: None,
+        rpath: None,
+        runpath: None,
+        version_needs: Vec::new(),
+        version_definitions: Vec::new(),
+    }
+}
+
+/// What stands at a path of a layer, or of the base.
+pub enum Thing {
+    Directory,
+    Link(&'static str),
+    Elf(ElfFacts),
+    /// Content, read whole by the check.
+    Text(String),
+    /// A file that the check does not open, of so many bytes.
+    Unread(u64),
+}
+
+/// An image that is being put together: first the base, then one layer named `app`.
+pub struct Image {
+    platform: Platform,
+    config: Value,
+    family: Family,
+    base: Facts,
+    tree: Tree,
+    entries: BTreeMap<EntryPath, (Entry, Evidence)>,
+}
+
+impl Image {
+    /// Nothing, for a platform such as `linux/amd64`.
+    pub fn new(platform: &str) -> Self {
+        let platform = platform.parse().unwrap();
+        let (base, tree, entries) = (Facts::empty(), Tree::default(), BTreeMap::new());
+        Self { platform, config: json!({}), family: Family::Oci, base, tree, entries }
+    }
+
+    /// The table `config`.
+    pub fn config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The family of the manifest.
+    pub fn family(mut self, family: Family) -> Self {
+        self.family = family;
+        self
+    }
+
+    /// Puts something into the base, owned by root, with the directories above it.
+    pub fn base(mut self, at: &str, mode: u32, thing: Thing) -> Self {
+        let at = path(at);
+        let mut parent = at.parent();
+        while let Some(directory) = parent.filter(|directory| !directory.is_root()) {
+            if self.tree.node(&directory).is_none() {
+                self.tree.insert(directory.clone(), Node::plain_directory());
+            }
+            parent = directory.parent();
+        }
+        let file = |size_bytes| NodeKind::File { size_bytes, layer: 0, stored_at: None };
+        let kind = match thing {
+            Thing::Directory => NodeKind::Directory,
+            Thing::Link(target) => NodeKind::Symlink { target: target.as_bytes().into() },
+            Thing::Unread(size_bytes) => file(size_bytes),
+            Thing::Elf(facts) => {
+                self.base.elf.insert(at.clone(), facts);
+                file(1000)
+            }
+            Thing::Text(text) => {
+                let bytes = text.into_bytes();
+                let size_bytes = bytes.len() as u64;
+                match at.as_bytes() {
+                    b"etc/passwd" => self.base.passwd = Some(bytes),
+                    b"etc/group" => self.base.group = Some(bytes),
+                    name if name.starts_with(b"etc/ld") => {
+                        self.base.loader_configs.insert(at.clone(), bytes);
+                    }
+                    _ if bytes.starts_with(b"#!") => {
+                        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                        self.base.shebangs.insert(at.clone(), line.to_vec());
+                    }
+                    _ => {}
+                }
+                file(size_bytes)
+            }
+        };
+        self.tree.insert(at, Node { kind, mode, ..Node::plain_directory() });
+        self
+    }
+
+    /// Puts something into the layer, owned by root.
+    pub fn own(self, at: &str, mode: u32, thing: Thing) -> Self {
+        self.owned(at, mode, 0, thing)
+    }
+
+    /// Puts something into the layer, with an owner and a group of the same number.
+    pub fn owned(mut self, at: &str, mode: u32, id: u64, thing: Thing) -> Self {
+        let at = path(at);
+        let file = |size_bytes| EntryKind::File { size_bytes, content: Content::Bytes(Arc::from([])) };
+        let (kind, evidence) = match thing {
+            Thing::Directory => (EntryKind::Directory, Evidence::NotRead),
+            Thing::Link(target) => (EntryKind::Symlink { target: target.as_bytes().to_vec() }, Evidence::NotRead),
+            Thing::Unread(size_bytes) => (file(size_bytes), Evidence::NotRead),
+            Thing::Elf(facts) => (file(1000), Evidence::Elf(Box::new(facts))),
+            Thing::Text(text) => (file(text.len() as u64), Evidence::Whole(text.into_bytes().into())),
+        };
+        let entry = Entry { path: at.clone(), kind, mode, uid: id, gid: id, xattrs: BTreeMap::new() };
+        self.entries.insert(at, (entry, evidence));
+        self
+    }
+
+    /// The image.
+    pub fn subject(self) -> Subject {
+        let Self { platform, config, family, mut base, tree, mut entries } = self;
+        base.tree = Arc::new(tree);
+        let layer = LayerPlan {
+            name: "app".to_owned(),
+            entries: entries.values().map(|(entry, _)| entry.clone()).collect(),
+            mtime_s: 1,
+            compression: Compression::None,
+            annotations: BTreeMap::new(),
+        };
+        let execution = Execution::new(config.as_object().unwrap());
+        let on_disk = Arc::new(|_: &std::path::Path| false);
+        Subject::new(platform, execution, family, Arc::new(base), BTreeMap::new(), on_disk)
+            .with_layer(&layer, |path| entries.remove(path).unwrap().1)
+    }
+
+    /// All findings of all rules.
+    pub fn findings(self) -> Vec<Finding> {
+        rules::check(&self.subject())
+    }
+
+    /// The findings of one code.
+    pub fn found(self, code: Code) -> Vec<Finding> {
+        self.findings().into_iter().filter(|finding| finding.code == code).collect()
+    }
+}
