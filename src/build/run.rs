@@ -40,6 +40,8 @@ pub struct BuildOptions {
 pub struct PlannedBuild {
     platforms: Vec<PlannedPlatform>,
     disk: Disk,
+    /// False where some of the spec's platforms are left out.
+    is_whole: bool,
 }
 
 impl PlannedBuild {
@@ -67,7 +69,8 @@ pub async fn plan_build(
         share_layers(&mut planned, &platforms);
         platforms.push(planned);
     }
-    Ok(PlannedBuild { platforms, disk })
+    let is_whole = spec.platforms().iter().all(|platform| naming.platforms.contains(platform));
+    Ok(PlannedBuild { platforms, disk, is_whole })
 }
 
 /// Puts layers that are equal to one of an earlier platform into memory once.
@@ -95,7 +98,7 @@ pub async fn build(
         return Err(refuse(verdict, observer));
     }
     let packed = pack(checked, options, observer).await?;
-    let verdict = verdict.with(check_budgets(&packed.platforms, &packed.reports)).with_unused_allows();
+    let verdict = with_budgets(verdict, &packed);
     if verdict.error_count() > 0 {
         return Err(refuse(verdict, observer));
     }
@@ -119,10 +122,17 @@ pub async fn check_build(
 ) -> Result<Verdict, BuildError> {
     let (checked, verdict) = check_files(planned, options, observer).await?;
     if checked.platforms.iter().all(|planned| planned.plan.max_size_bytes.is_none()) {
-        return Ok(verdict.with_unused_allows());
+        return Ok(if checked.is_whole { verdict.with_unused_allows() } else { verdict });
     }
     let packed = pack(checked, options, observer).await?;
-    Ok(verdict.with(check_budgets(&packed.platforms, &packed.reports)).with_unused_allows())
+    Ok(with_budgets(verdict, &packed))
+}
+
+/// The last findings: what is over its budget, and what the spec allows in vain. What is allowed on a platform that was
+/// left out is not known to be in vain.
+fn with_budgets(verdict: Verdict, packed: &Packed) -> Verdict {
+    let verdict = verdict.with(check_budgets(&packed.platforms, &packed.reports));
+    if packed.is_whole { verdict.with_unused_allows() } else { verdict }
 }
 
 fn refuse(verdict: Verdict, observer: &Arc<dyn Observer>) -> BuildError {
@@ -135,6 +145,7 @@ fn refuse(verdict: Verdict, observer: &Arc<dyn Observer>) -> BuildError {
 struct Checked {
     platforms: Vec<PlannedPlatform>,
     contents: Contents,
+    is_whole: bool,
 }
 
 /// Looks at the files of every platform. CPU and disk work, off the threads that serve the network.
@@ -143,13 +154,13 @@ async fn check_files(
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<(Checked, Verdict), BuildError> {
-    let PlannedBuild { platforms, disk } = planned;
+    let PlannedBuild { platforms, disk, is_whole } = planned;
     let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
     let (options, observer) = (options.clone(), observer.clone());
     in_background(move || {
         let findings = check_planned(&platforms, &contents, &options, &observer)?;
         let verdict = empty_verdict(&platforms).with(findings);
-        Ok((Checked { platforms, contents }, verdict))
+        Ok((Checked { platforms, contents, is_whole }, verdict))
     })
     .await
 }
@@ -169,13 +180,14 @@ struct Packed {
     layers: Vec<PlatformLayers>,
     images: Vec<Image>,
     reports: Vec<PlatformReport>,
+    is_whole: bool,
 }
 
 async fn pack(checked: Checked, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Result<Packed, BuildError> {
     let pack_options = PackOptions { scratch_dir: options.scratch_directory.clone(), threads: options.threads };
     let observer = observer.clone();
+    let Checked { platforms, contents, is_whole } = checked;
     let (platforms, layers) = in_background(move || {
-        let Checked { platforms, contents } = checked;
         let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
         let packed = pack_all(&plans, &contents, &pack_options, &observer)?;
         Ok((platforms, packed))
@@ -184,7 +196,7 @@ async fn pack(checked: Checked, options: &BuildOptions, observer: &Arc<dyn Obser
     let both = || platforms.iter().zip(&layers);
     let images: Vec<Image> = both().map(|(planned, layers)| image(planned, layers)).collect::<Result<_, _>>()?;
     let reports = both().zip(&images).map(|((planned, layers), image)| report(planned, layers, image)).collect();
-    Ok(Packed { platforms, layers, images, reports })
+    Ok(Packed { platforms, layers, images, reports, is_whole })
 }
 
 /// Config and manifest of one platform.

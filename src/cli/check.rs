@@ -1,7 +1,7 @@
 //! `ocitect check`: will it start?
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -12,8 +12,8 @@ use super::failure::Failure;
 use super::{Done, findings, login_registry, parse, parse_image, print, print_json, progress, render};
 use crate::build::{Naming, Observer, OutputRequest, check_build, check_image, plan_build};
 use crate::check::{Code, Finding, Verdict, sarif};
-use crate::model::Platform;
-use crate::spec::Spec;
+use crate::model::{Platform, escape};
+use crate::spec::{Spec, read_env_file};
 
 /// Checks a spec or an image, tells what was found, and fails where that has an error.
 pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environment: &Environment) -> Done {
@@ -23,22 +23,36 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
     let observer = progress::observer(output.progress, output.verbose > 0);
     let platforms = arguments.platform.iter().map(|text| parse(text, "such as linux/amd64"));
     let platforms: Vec<Platform> = platforms.collect::<Result<_, Failure>>()?;
-    let verdict = match spec_path(&arguments.subject) {
+    let verdict = match spec_path(&arguments.subject)? {
         Some(path) => check_spec(path, platforms, arguments, environment, &observer).await?,
         None => check_named_image(&platforms, arguments, environment, &observer).await?,
     };
     tell(&verdict, arguments)
 }
 
-/// A spec is a file or a directory that is there; anything else is the name of an image. `oci:` and its kin are never
-/// taken for files.
-fn spec_path(subject: &str) -> Option<&Path> {
-    let is_image =
-        ["oci:", "oci-archive:", "docker-archive:", "docker://"].iter().any(|kind| subject.starts_with(kind));
+/// A spec is a file or a directory that is there; anything else is the name of an image.
+fn spec_path(subject: &str) -> Result<Option<&Path>, Failure> {
+    const KINDS: [&str; 4] = ["oci:", "oci-archive:", "docker-archive:", "docker://"];
     let path = Path::new(subject);
-    let looks_like_spec =
-        path.exists() || subject.ends_with(".toml") || subject.starts_with('.') || subject.starts_with('/');
-    (!is_image && looks_like_spec).then_some(path)
+    if path.join("oci-layout").exists() {
+        let message = format!("{} is an OCI layout, not a directory with a spec", escape(subject.as_bytes()));
+        return Err(Failure::usage(&message, &format!("name it oci:{}", escape(subject.as_bytes()))));
+    }
+    let is_image = KINDS.iter().any(|kind| subject.starts_with(kind));
+    let looks_like_path = path.exists() || subject.ends_with(".toml") || subject.starts_with(['.', '/']);
+    Ok((!is_image && looks_like_path).then_some(path))
+}
+
+/// The variables of all env-files together, later ones before earlier ones. `None` where no file was given.
+fn given_variables(paths: &[PathBuf]) -> Result<Option<BTreeMap<String, String>>, Failure> {
+    let mut variables = (!paths.is_empty()).then(BTreeMap::new);
+    for path in paths {
+        let shown = escape(path.as_os_str().as_encoded_bytes());
+        let found = read_env_file(path)?
+            .ok_or_else(|| Failure::usage(&format!("there is no env-file {shown}"), "name a file of NAME=value lines"))?;
+        variables.get_or_insert_default().extend(found);
+    }
+    Ok(variables)
 }
 
 async fn check_spec(
