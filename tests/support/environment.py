@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
+import fetch_artifacts
 import make_bases
 import make_real_bases
 import registries
@@ -66,6 +67,7 @@ def build_up(directory: Path, stack: contextlib.ExitStack) -> dict:
     variables["TMPDIR"] = new_directory(directory / "tmp")
     variables.update(make_bases.make_all(new_directory(directory / "bases"), PARTS))
     variables.update(make_real_bases.make_all(PARTS))
+    variables.update(fetch_artifacts.fetch_all(PARTS))
     variables.update(start_registries(new_directory(directory / "registries"), stack))
     variables.update(configure_podman(directory, variables))
     stack.callback(remove_containers, {**os.environ, **{k: str(v) for k, v in variables.items()}})
