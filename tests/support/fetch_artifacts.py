@@ -40,8 +40,8 @@ def folder(package: str) -> str:
 def fetch_npm(directory: Path, output: Path):
     pins = json.loads((PINS / "npm.json").read_text())
     packages = output / "packages"
-    command = ["npm", "pack", "--silent", "--json", "--ignore-scripts", f"--cache={directory}", f"--pack-destination={packages}"]
-    for made in json.loads(run([*command, *pins])):
+    options = ["--silent", "--json", "--ignore-scripts", f"--cache={directory}", f"--pack-destination={packages}"]
+    for made in json.loads(run(["npm", "pack", *options, *pins])):
         package = f"{made['name']}@{made['version']}"
         tarball = packages / made["filename"].replace("@", "").replace("/", "-")
         check_integrity(package, tarball.read_bytes(), pins.pop(package))
@@ -69,7 +69,7 @@ def fetch_wheels(output: Path):
     for architecture, machine in MACHINES.items():
         with tempfile.TemporaryDirectory(dir=output) as name:
             platforms = [f"--platform=manylinux{tag}_{machine}" for tag in ("2014", "_2_17")]
-            run(["pip3", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "--no-cache-dir",
+            run(["pip3", "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--require-hashes",
                  "--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=none", *platforms,
                  f"--dest={name}", f"--requirement={PINS / 'requirements.txt'}"])
             for wheel in sorted(Path(name).glob("*.whl")):

@@ -59,8 +59,7 @@ class PnpmWorkspace:
         self.members = {}
 
     def install(self):
-        manifests = [path for pattern in ("*", "*/*", "*/*/*") for path in sorted(self.directory.glob(f"{pattern}/package.json"))]
-        manifests = [self.directory / "package.json", *(path for path in manifests if "node_modules" not in path.parts)]
+        manifests = sorted(self.directory.rglob("package.json"))
         self.members = {read(path)["name"]: path.parent for path in manifests}
         for path in manifests:
             for name, version in read(path).get("dependencies", {}).items():
@@ -77,8 +76,8 @@ class PnpmWorkspace:
         link(self.store / "node_modules" / name, beside / name)
         manifest = read(beside / name / "package.json")
         optional = manifest.get("optionalDependencies", {})
-        wanted = {**manifest.get("dependencies", {}), **{key: optional[key] for key in optional if key.endswith(self.suffixes)}}
-        for dependency in wanted:
+        for_here = [dependency for dependency in optional if dependency.endswith(self.suffixes)]
+        for dependency in [*manifest.get("dependencies", {}), *for_here]:
             link(beside / dependency, self.place(dependency, self.pinned(dependency)))
         return beside / name
 

@@ -61,14 +61,15 @@ ROOT_AND_NOBODY = {
 
 
 def fetch(parts: Path) -> dict:
-    """The packages of each architecture and image: {"amd64": {"slim": {FILE: SHA256}}}; the files are in PARTS/debian."""
+    """The packages of each architecture and image, {"amd64": {"slim": {FILE: SHA256}}}; they are in PARTS/debian."""
     listing = parts / "debian" / "packages.json"
     if not listing.is_file():
         parts.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=parts, prefix="debian-") as name:
             made = Path(name) / "debian"
             (made / "packages").mkdir(parents=True)
-            found = {architecture: download(Path(name), architecture, made / "packages") for architecture in ARCHITECTURES}
+            packages = made / "packages"
+            found = {architecture: download(Path(name), architecture, packages) for architecture in ARCHITECTURES}
             (made / "packages.json").write_text(json.dumps(found, indent=1, sort_keys=True))
             publish(made, listing.parent)
     return json.loads(listing.read_text())
@@ -94,7 +95,7 @@ def download(directory: Path, architecture: str, target: Path) -> dict:
 def run_apt(command: list) -> str:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        sys.exit("tests: apt-get could not fetch Debian's packages from deb.debian.org; the real bases are made of them")
+        sys.exit("tests: apt-get could not fetch Debian's packages from deb.debian.org, which the real bases are made of")
     return done.stdout
 
 
