@@ -48,8 +48,9 @@ fn given_variables(paths: &[PathBuf]) -> Result<Option<BTreeMap<String, String>>
     let mut variables = (!paths.is_empty()).then(BTreeMap::new);
     for path in paths {
         let shown = escape(path.as_os_str().as_encoded_bytes());
-        let found = read_env_file(path)?
-            .ok_or_else(|| Failure::usage(&format!("there is no env-file {shown}"), "name a file of NAME=value lines"))?;
+        let found = read_env_file(path)?.ok_or_else(|| {
+            Failure::usage(&format!("there is no env-file {shown}"), "name a file of NAME=value lines")
+        })?;
         variables.get_or_insert_default().extend(found);
     }
     Ok(variables)

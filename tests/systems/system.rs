@@ -11,7 +11,7 @@ use crate::support::{Layout, Outcome, Sandbox, part, tool};
 
 /// The sources and what was built beforehand, in a sandbox of its own.
 pub struct System {
-    sandbox: Sandbox,
+    pub sandbox: Sandbox,
     base: String,
 }
 
