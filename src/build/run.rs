@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::built::BuiltImage;
-use crate::build::cache::FactsCache;
 use crate::build::contents::Contents;
 use crate::build::events::{Observer, TransferTasks};
 use crate::build::images::Images;
 use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
+use crate::build::locking::{self, LockUpdate};
 use crate::build::naming::Naming;
 use crate::build::packing::{PlatformLayers, pack_all};
 use crate::build::places::Places;
@@ -32,12 +32,16 @@ pub struct BuildOptions {
     pub scratch_directory: PathBuf,
     /// Threads that pack.
     pub threads: usize,
+    /// Every image must be in the lock.
+    pub locked: bool,
 }
 
 /// A build whose platforms are all planned, and nothing written.
 pub struct PlannedBuild {
     platforms: Vec<PlannedPlatform>,
     disk: Disk,
+    /// The lock with what it lacked.
+    lock_update: Option<LockUpdate>,
 }
 
 impl PlannedBuild {
@@ -47,8 +51,8 @@ impl PlannedBuild {
     }
 }
 
-/// Resolves every base, lists every file and plans every platform. A registry sees HEAD and GET alone; nothing is written
-/// but the cache of facts.
+/// Resolves every base that the lock lacks, lists every file and plans every platform. A registry sees HEAD and GET alone;
+/// nothing is written but the cache.
 pub async fn plan_build(
     spec: &Spec,
     naming: &Naming,
@@ -56,8 +60,9 @@ pub async fn plan_build(
     places: &Places,
     observer: &Arc<dyn Observer>,
 ) -> Result<PlannedBuild, BuildError> {
-    let cache = FactsCache::new(options.cache_directory.clone(), observer.clone());
-    let mut images = Images::new(places, cache, options.scratch_directory.clone(), observer.clone());
+    let lock = locking::load(spec, &naming.platforms, options.locked)?;
+    let pins = lock.clone().unwrap_or_default();
+    let mut images = Images::new(places, options, observer).pinned_by(pins.clone(), &pins);
     let disk = Disk::new(spec, naming, &options.scratch_directory);
     let mut platforms = Vec::new();
     for platform in &naming.platforms {
@@ -65,7 +70,8 @@ pub async fn plan_build(
         share_layers(&mut planned, &platforms);
         platforms.push(planned);
     }
-    Ok(PlannedBuild { platforms, disk })
+    let lock_update = LockUpdate::new(spec, lock.as_ref(), images.lock());
+    Ok(PlannedBuild { platforms, disk, lock_update })
 }
 
 /// Puts layers that are equal to one of an earlier platform into memory once.
@@ -79,7 +85,7 @@ fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
 }
 
 /// Builds what was planned and writes it to every target, in order. Before the first write all platforms are packed, and
-/// within `max-size`.
+/// within `max-size`; then the lock is completed.
 pub async fn build(
     spec: &Spec,
     naming: &Naming,
@@ -88,7 +94,7 @@ pub async fn build(
     places: &Places,
     observer: &Arc<dyn Observer>,
 ) -> Result<BuildReport, BuildError> {
-    let PlannedBuild { platforms, disk } = planned;
+    let PlannedBuild { platforms, disk, lock_update } = planned;
     let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
     let (platforms, packed) = pack(platforms, contents, options, observer).await?;
     let mut images = Vec::new();
@@ -105,6 +111,9 @@ pub async fn build(
         check_budget(report)?;
     }
     let built = gather(spec, &platforms, &packed, &images)?;
+    if let Some(update) = lock_update {
+        update.write_or_warn(observer);
+    }
     let targets = write(naming, &built, &reports, places, observer).await?;
     Ok(BuildReport {
         name: naming.name.clone(),

@@ -9,6 +9,8 @@ mod copy;
 mod environment;
 mod failure;
 mod inspect;
+mod lock;
+mod lock_text;
 mod login;
 mod ls;
 mod progress;
@@ -60,6 +62,9 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
     runtime.block_on(async {
         match command {
             Command::Build(arguments) => build::run(&arguments, &output, environment).await,
+            Command::Lock(arguments) => lock::lock(&arguments, &output, environment).await,
+            Command::Update(arguments) => lock::update(&arguments, &output, environment).await,
+            Command::Outdated(arguments) => lock::outdated(&arguments, environment).await,
             Command::Push(arguments) => copy::push(&arguments, &output, environment).await,
             Command::Copy(arguments) => copy::copy(&arguments, &output, environment).await,
             Command::Inspect(arguments) => inspect::run(&arguments, environment).await,

@@ -18,7 +18,7 @@ use std::path::Path;
 use crate::model::{Digest, Platform};
 
 pub use error::LockError;
-pub use pin::{LockedFacts, LockedImage, LockedLayer, Pin};
+pub use pin::{LockedFacts, LockedImage, LockedLayer, Pin, is_same_platform};
 
 /// Greatest size of a lock, in bytes. A platform of a large base has some 200 KB: this is room for hundreds of them.
 pub const MAX_LOCK_BYTES: u64 = 64 * 1024 * 1024;

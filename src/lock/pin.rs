@@ -24,13 +24,13 @@ impl LockedImage {
     /// The pin for a platform, however its variant is written.
     pub fn pin(&self, platform: &Platform) -> Option<&Pin> {
         self.platforms.get(platform).or_else(|| {
-            let found = self.platforms.iter().find(|(known, _)| is_same(known, platform));
+            let found = self.platforms.iter().find(|(known, _)| is_same_platform(known, platform));
             found.map(|(_, pin)| pin)
         })
     }
 
     pub(super) fn insert(&mut self, platform: Platform, pin: Pin) {
-        self.platforms.retain(|known, _| !is_same(known, &platform));
+        self.platforms.retain(|known, _| !is_same_platform(known, &platform));
         self.platforms.insert(platform, pin);
     }
 
@@ -41,7 +41,7 @@ impl LockedImage {
 }
 
 /// True where two ways of writing mean one platform (`linux/arm64` and `linux/arm64/v8`).
-fn is_same(left: &Platform, right: &Platform) -> bool {
+pub fn is_same_platform(left: &Platform, right: &Platform) -> bool {
     (&left.os, &left.architecture, left.effective_variant())
         == (&right.os, &right.architecture, right.effective_variant())
 }

@@ -33,7 +33,7 @@ use crate::model::Platform;
 pub use error::{Diagnostics, SpecError};
 pub use schema::{
     Base, CheckSpec, Command, ConfigSpec, DirSpec, FilesEntry, From, Group, Healthcheck, IgnoreFile, ImageSpec,
-    LayerSpec, LinkEntry, NameOrId, Owner, Ownership, Place, PlatformSpec, Remove, User,
+    LayerSpec, LinkEntry, NameOrId, NamedImage, Owner, Ownership, Place, PlatformSpec, Remove, User,
 };
 pub use shape::schema;
 
