@@ -74,6 +74,7 @@ impl Environment {
             cache_directory: self.cache_directory(),
             scratch_directory: self.scratch_directory(),
             threads: threads.min(MAX_THREADS),
+            locked: false,
         })
     }
 
