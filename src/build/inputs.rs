@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::build::BuildError;
+use crate::build::duplicates;
 use crate::build::images::{Images, PlatformImage};
 use crate::build::naming::Naming;
 use crate::check::Policy;
@@ -136,6 +137,7 @@ async fn list_layers(
                 }
             });
         }
+        duplicates::unite(&layer.files, &mut of_layer, &disk.archives);
         layers.push(of_layer);
     }
     Ok((layers, file_images))

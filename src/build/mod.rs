@@ -9,6 +9,7 @@ mod changes;
 mod checking;
 mod contents;
 mod documents;
+mod duplicates;
 mod error;
 mod events;
 mod images;

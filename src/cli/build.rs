@@ -58,6 +58,7 @@ fn output_request(arguments: &BuildArguments) -> Result<OutputRequest, Failure> 
         push: arguments.push,
         tags: arguments.tag.clone(),
         platforms: platforms.collect::<Result<_, _>>()?,
+        also_written: arguments.metadata.iter().cloned().collect(),
     })
 }
 
