@@ -23,7 +23,8 @@ fn what_was_built_once_is_built_again_without_a_network() {
     sandbox.write("app/file", "the app\n");
     let built = cut_off(sandbox, &["build", "app", "--offline", "--locked", "-o", "oci:out"]).expect(0);
     assert_eq!(built.digest(), digest);
-    assert_eq!(cut_off(sandbox, &["build", "app", "--offline", "--print-plan"]).expect(0).stdout.is_empty(), false);
+    cut_off(sandbox, &["build", "app", "--offline", "--print-plan"]).expect(0);
+    // The registry is not asked without the option either, where nothing is lacking.
     cut_off(sandbox, &["build", "app", "--print-plan"]).expect(0);
     sandbox.write("app/file", "another\n");
     let other = cut_off(sandbox, &["build", "app", "--offline", "-o", "oci:out"]).expect(0);
