@@ -3,7 +3,7 @@
 //! are the same from each.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -135,14 +135,13 @@ impl<'a> Images<'a> {
     ) -> Result<(Arc<dyn Source>, PlatformMatch), BuildError> {
         let NamedImage { text, name } = named;
         let locked = self.lock.image(text).and_then(|image| image.root());
-        let (source, root) = match self.open(name, locked).await {
-            Ok(opened) => opened,
-            Err(cause @ StoreError::NotFound { .. }) if locked.is_some() && !self.places.is_offline(name) => {
+        let (source, root) = match (self.open(name, locked).await, locked) {
+            (Ok(opened), _) => opened,
+            (Err(cause @ StoreError::NotFound { .. }), Some(locked)) if !self.places.is_offline(name) => {
                 let (source, selector) = self.places.source(name).await.map_err(failed(name, platform))?;
-                let locked = locked.unwrap_or_else(|| Digest::of(b""));
                 return Err(gone(named, platform, locked, source.as_ref(), &selector, cause).await);
             }
-            Err(cause) => return Err(failed(name, platform)(cause)),
+            (Err(cause), _) => return Err(failed(name, platform)(cause)),
         };
         let found = select_platform(source.as_ref(), &root, platform).await.map_err(failed(name, platform))?;
         keep_documents(&self.cache, &found.image);
@@ -172,22 +171,22 @@ impl<'a> Images<'a> {
         if let Some(known) = self.facts.get(&manifest) {
             return Ok(known.clone());
         }
-        let locked = self.locked_facts.get(&manifest);
-        let locked = locked.and_then(|kept| Some((kept.read().ok()?, kept.clone())));
-        let kept = match locked {
-            Some(found) => Some(found),
-            None => self
-                .cache
-                .load_facts(&manifest)
-                .map(|KeptFacts { facts, compressed }| (facts, LockedFacts::new(compressed))),
-        };
-        let (facts, kept) = match kept {
+        let (facts, kept) = match self.kept_facts(&manifest) {
             Some(found) => found,
             None => self.read_layers(name, platform, source, image).await?,
         };
         let known = KnownFacts { facts: Arc::new(facts), kept };
         self.facts.insert(manifest, known.clone());
         Ok(known)
+    }
+
+    /// Facts that were read before: those of the lock, else those of the cache.
+    fn kept_facts(&self, manifest: &Digest) -> Option<(Facts, LockedFacts)> {
+        let locked = self.locked_facts.get(manifest).and_then(|kept| Some((kept.read().ok()?, kept.clone())));
+        locked.or_else(|| {
+            let KeptFacts { facts, compressed } = self.cache.load_facts(manifest)?;
+            Some((facts, LockedFacts::new(compressed)))
+        })
     }
 
     /// Streams the layers of an image, and keeps what is learnt.
@@ -202,16 +201,10 @@ impl<'a> Images<'a> {
         let task = Arc::new(Task::start(&self.observer, format!("reading {name} for {platform}"), Some(size_bytes)));
         let (told, done_bytes) = (task.clone(), AtomicU64::new(0));
         let progress = move |bytes| told.progress(done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes);
-        let read = read_facts(source, image, &self.scratch_directory, progress).await;
-        let facts = read.map_err(|cause| BuildError::Tree {
-            image: name.to_string(),
-            platform: platform.clone(),
-            cause: Box::new(cause),
-        })?;
-        let in_memory = Path::new("memory").to_owned();
-        let compressed = facts.compress();
-        let compressed =
-            compressed.map_err(|cause| BuildError::Io { action: "compressing facts in", path: in_memory, cause })?;
+        let failed =
+            |cause| BuildError::Tree { image: name.to_string(), platform: platform.clone(), cause: Box::new(cause) };
+        let facts = read_facts(source, image, &self.scratch_directory, progress).await.map_err(failed)?;
+        let compressed = facts.compress().map_err(failed)?;
         task.finish(format!("read {name} for {platform}"));
         self.cache.store_facts(&image.manifest().descriptor().digest, &compressed);
         Ok((facts, LockedFacts::new(compressed)))

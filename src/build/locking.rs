@@ -27,17 +27,20 @@ pub(super) fn needs(spec: &Spec, platforms: &[Platform]) -> Result<BTreeSet<Need
     Ok(needs)
 }
 
-/// What a build starts from: the lock as it is. With `locked`, everything that is needed must be in it.
+/// What a build starts from: the lock as it is; `None` where there is none, or the spec needs none. With `locked`,
+/// everything that is needed must be in it.
 pub(super) fn load(spec: &Spec, platforms: &[Platform], locked: bool) -> Result<Option<Lock>, BuildError> {
+    let needs = needs(spec, platforms)?;
+    if needs.is_empty() {
+        return Ok(None);
+    }
     let path = spec.lock_path();
     let lock = Lock::load(&path)?;
-    if locked {
-        let missing = missing(lock.as_ref(), &needs(spec, platforms)?);
-        if !missing.is_empty() {
-            return Err(BuildError::NotLocked { path, has_lock: lock.is_some(), missing });
-        }
+    let missing = if locked { missing(lock.as_ref(), &needs) } else { Vec::new() };
+    match missing.is_empty() {
+        true => Ok(lock),
+        false => Err(BuildError::NotLocked { path, has_lock: lock.is_some(), missing }),
     }
-    Ok(lock)
 }
 
 /// What a lock lacks, for people.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::{Descriptor, Reference, Root, Selector};
+use crate::model::{Descriptor, MediaType, Reference, Root, Selector};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
 /// An image of which nothing is here beside what the lock and the cache hold.
@@ -40,12 +40,11 @@ impl Source for OfflineImage {
     }
 
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
-        let kind = match () {
-            () if descriptor.media_type.is_manifest() => "the manifest",
-            () if descriptor.media_type.is_index() => "the index",
-            () if descriptor.media_type.as_str().contains("config") => "the config",
-            () if descriptor.media_type.as_str().contains("container.image") => "the config",
-            () => "the layer",
+        let kind = match &descriptor.media_type {
+            MediaType::OciConfig | MediaType::DockerConfig => "the config",
+            manifest if manifest.is_manifest() => "the manifest",
+            index if index.is_index() => "the index",
+            _ => "the layer",
         };
         let what = format!("{kind} {} of {}", descriptor.digest, self.reference);
         Err(self.lacking(what, "what is kept on this machine"))

@@ -58,8 +58,8 @@ pub async fn complete_lock(
     Ok(LockChange { path: spec.lock_path(), pin_count: pins(&new).count(), added, removed })
 }
 
-/// Pins anew what `names` name (as the spec writes them; none means all), and says for each image what changed. With
-/// nothing changed the lock is not written.
+/// Pins anew what `names` name (as the spec writes them; none means all), and says for each image what changed. Pins that
+/// the spec has no use for stay. With nothing changed the lock is not written.
 ///
 /// # Errors
 /// [`BuildError::UnknownImage`] for a name that the spec does not have; those of resolving and reading images, and of
@@ -85,8 +85,7 @@ pub async fn update_lock(
         }
         changes.push(image_change(named, &old, &images, &found).await);
     }
-    let new = if names.is_empty() { only_needed(images.lock(), &needs) } else { images.lock().clone() };
-    write(spec, before.as_ref(), &new)?;
+    write(spec, before.as_ref(), images.lock())?;
     Ok(changes)
 }
 
@@ -143,12 +142,12 @@ fn choose(needs: &BTreeSet<Need>, names: &[String]) -> Result<BTreeSet<NamedImag
     }
     let mut chosen = BTreeSet::new();
     for name in names {
-        let before = chosen.len();
-        chosen.extend(all.iter().filter(|named| is_meant(named, name)).cloned());
-        if chosen.len() == before && !all.iter().any(|named| is_meant(named, name)) {
+        let meant: Vec<&NamedImage> = all.iter().filter(|named| is_meant(named, name)).collect();
+        if meant.is_empty() {
             let known = all.iter().map(|named| named.text.clone()).collect();
             return Err(BuildError::UnknownImage { name: name.clone(), known });
         }
+        chosen.extend(meant.into_iter().cloned());
     }
     Ok(chosen)
 }

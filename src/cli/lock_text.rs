@@ -68,18 +68,23 @@ pub fn to_json(lock: &Lock) -> Value {
 
 fn pin_json(platform: &Platform, pin: &Pin) -> Value {
     let layers = pin.layers.iter().map(|layer| {
-        let mut fields = json!(layer.descriptor);
+        let mut fields = descriptor_json(&layer.descriptor);
         fields["diff_id"] = json!(layer.diff_id);
         fields
     });
     json!({
         "platform": platform.to_string(),
-        "manifest": pin.manifest,
-        "config": pin.config,
+        "manifest": descriptor_json(&pin.manifest),
+        "config": descriptor_json(&pin.config),
         "layers": layers.collect::<Vec<_>>(),
         "facts_version": pin.facts.version,
         "facts": pin.facts.read().ok().map(|facts| facts_json(&facts)),
     })
+}
+
+fn descriptor_json(descriptor: &Descriptor) -> Value {
+    let Descriptor { media_type, digest, size_bytes, .. } = descriptor;
+    json!({ "media_type": media_type, "digest": digest, "size_bytes": size_bytes })
 }
 
 fn facts_json(facts: &Facts) -> Value {
@@ -98,7 +103,7 @@ fn facts_json(facts: &Facts) -> Value {
 /// What an update has changed, as text.
 pub fn changes(changes: &[ImageChange]) -> String {
     if !changes.iter().any(ImageChange::is_change) {
-        return "nothing has changed\n".to_owned();
+        return "no pin has moved\n".to_owned();
     }
     let mut lines = Vec::new();
     for image in changes.iter().filter(|image| image.is_change()) {

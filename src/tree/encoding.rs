@@ -40,11 +40,9 @@ impl Facts {
     /// program's encoder of zstd.
     ///
     /// # Errors
-    /// None in practice: those of writing into memory.
-    pub fn compress(&self) -> io::Result<Vec<u8>> {
-        let mut encoder = Encoder::new(Compression::new(Algorithm::Zstd, Some(ZSTD_LEVEL))?, Vec::new())?;
-        encoder.write_all(&self.encode())?;
-        encoder.finish()
+    /// [`TreeError::Encoding`], which the encoder has no reason for.
+    pub fn compress(&self) -> Result<Vec<u8>, TreeError> {
+        compress(&self.encode()).map_err(|_| TreeError::Encoding { reason: "they cannot be compressed" })
     }
 
     /// Takes back what [`Facts::compress`] wrote, or another encoder of zstd.
@@ -54,6 +52,12 @@ impl Facts {
     pub fn decompress(bytes: &[u8]) -> Result<Self, TreeError> {
         decompress_within(bytes, MAX_ENCODED_BYTES)
     }
+}
+
+fn compress(encoded: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = Encoder::new(Compression::new(Algorithm::Zstd, Some(ZSTD_LEVEL))?, Vec::new())?;
+    encoder.write_all(encoded)?;
+    encoder.finish()
 }
 
 fn decompress_within(bytes: &[u8], limit_bytes: u64) -> Result<Facts, TreeError> {

@@ -20,7 +20,7 @@ pub(super) const FILE_ELSEWHERE: u64 = 2;
 pub(super) const SYMLINK: u64 = 3;
 pub(super) const SPECIAL: u64 = 4;
 
-/// Package systems; a number is never given to another one.
+/// Package systems; a number is never given to another one, and 2 is kept for rpm.
 pub(super) const DPKG: u64 = 0;
 pub(super) const APK: u64 = 1;
 
