@@ -16,5 +16,5 @@ pub use code::{Code, Severity};
 pub use execution::Execution;
 pub use finding::Finding;
 pub use interest::{Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence};
-pub use rules::check;
+pub use rules::{check, check_variables};
 pub use subject::{OnDisk, OwnFile, Shadowed, Subject};
