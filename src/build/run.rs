@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::built::BuiltImage;
-use crate::build::checking::{check_budgets, check_planned, empty_verdict};
+use crate::build::checking::{check_budgets, check_given, check_planned, empty_verdict};
 use crate::build::contents::Contents;
 use crate::build::events::{Event, Observer, TransferTasks};
 use crate::build::images::Images;
@@ -124,13 +124,16 @@ pub async fn build(
     })
 }
 
-/// Checks what was planned and writes nothing. It is packed where its size is asked about.
+/// Checks what was planned and writes nothing. It is packed where its size is asked about. Where variables are `given`, it
+/// is asked too whether they are all that the images require.
 pub async fn check_build(
     planned: PlannedBuild,
+    given: Option<&BTreeMap<String, String>>,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Verdict, BuildError> {
     let (checked, verdict) = check_files(planned, options, observer).await?;
+    let verdict = verdict.with(given.into_iter().flat_map(|given| check_given(&checked.platforms, given)));
     if checked.platforms.iter().all(|planned| planned.plan.max_size_bytes.is_none()) {
         return Ok(if checked.is_whole { verdict.with_unused_allows() } else { verdict });
     }

@@ -21,6 +21,6 @@ pub use interest::{
     Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence, read_stream_evidence,
 };
 pub use policy::{Policy, PolicyError, Verdict};
-pub use rules::check;
+pub use rules::{check, check_variables};
 pub use sarif::sarif;
 pub use subject::{OnDisk, OwnFile, Shadowed, Subject};

@@ -11,7 +11,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, findings, login_registry, parse, parse_image, print, print_json, progress, render};
 use crate::build::{BuildOptions, Naming, Observer, OutputRequest, check_build, check_image, plan_build};
-use crate::check::{Code, Finding, Verdict, sarif};
+use crate::check::{Code, Finding, Verdict, check_variables, sarif};
 use crate::model::{Platform, escape};
 use crate::spec::{Spec, read_env_file};
 
@@ -69,7 +69,8 @@ async fn check_spec(
     let places = environment.places(&arguments.registry, &[])?;
     let places = if arguments.pins.offline { places.offline() } else { places };
     let planned = plan_build(&spec, &naming, &options, &places, observer).await?;
-    Ok(check_build(planned, &options, observer).await?)
+    let given = given_variables(&arguments.env_file)?;
+    Ok(check_build(planned, given.as_ref(), &options, observer).await?)
 }
 
 async fn check_named_image(
@@ -88,7 +89,12 @@ async fn check_named_image(
     let root = source.resolve(&selector).await?;
     let options = environment.build_options()?;
     let images = check_image(&name, source, &root, platforms, &places, &options, observer).await?;
-    let findings = images.into_iter().flat_map(|image| image.findings);
+    let given = given_variables(&arguments.env_file)?;
+    let findings = images.into_iter().flat_map(|image| {
+        let (platform, execution) = (&image.subject.platform, &image.subject.execution);
+        let variables = given.iter().flat_map(|given| check_variables(platform, execution, given));
+        variables.chain(image.findings).collect::<Vec<_>>()
+    });
     Ok(Verdict::new(BTreeMap::new()).with(findings))
 }
 
