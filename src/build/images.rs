@@ -2,7 +2,7 @@
 //! lock has one, else by what its name means now. Its facts come from the lock, the cache, or once from its layers; they
 //! are the same from each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crate::build::events::{Event, Observer, Task};
 use crate::build::places::Places;
 use crate::build::run::BuildOptions;
 use crate::lock::{Lock, LockedFacts, Pin};
-use crate::model::{Digest, Image, ImageName, Platform, Root, Selector};
+use crate::model::{Digest, Image, ImageName, Platform, Root, Selector, escape};
 use crate::spec::NamedImage;
 use crate::store::{PlatformMatch, Source, StoreError, read_image, select_platform};
 use crate::tree::{Facts, read_facts};
@@ -54,6 +54,8 @@ pub(super) struct Images<'a> {
     opened: BTreeMap<ImageName, (Arc<dyn Source>, Root)>,
     found: BTreeMap<(NamedImage, Platform), PlatformImage>,
     facts: BTreeMap<Digest, KnownFacts>,
+    /// Local images of which it was told that they are another by now.
+    moved: BTreeSet<String>,
 }
 
 impl<'a> Images<'a> {
@@ -69,6 +71,7 @@ impl<'a> Images<'a> {
             opened: BTreeMap::new(),
             found: BTreeMap::new(),
             facts: BTreeMap::new(),
+            moved: BTreeSet::new(),
         }
     }
 
@@ -95,7 +98,11 @@ impl<'a> Images<'a> {
         let NamedImage { text, name } = named;
         let pin = self.lock.pin(text, platform).cloned();
         let (source, PlatformMatch { image, index }) = match &pin {
-            Some(pin) => self.open_pinned(named, platform, pin).await?,
+            Some(pin) => {
+                let opened = self.open_pinned(named, platform, pin).await?;
+                self.note_moved(named, &opened).await;
+                opened
+            }
             None => self.choose(named, platform).await?,
         };
         let known = self.facts(name, platform, source.as_ref(), &image).await?;
@@ -124,6 +131,26 @@ impl<'a> Images<'a> {
                 Err(gone(named, platform, locked, source.as_ref(), &selector, cause).await)
             }
             Err(cause) => Err(failed(name, platform)(cause)),
+        }
+    }
+
+    /// Tells, once for each image, that a local one was made anew since it was pinned. A registry is not asked: that
+    /// is what `ocitect outdated` is for.
+    async fn note_moved(&mut self, named: &NamedImage, (source, found): &(Arc<dyn Source>, PlatformMatch)) {
+        let selector = match &named.name {
+            ImageName::Registry(_) => return,
+            ImageName::Layout { selector, .. }
+            | ImageName::OciArchive { selector, .. }
+            | ImageName::DockerArchive { selector, .. } => selector,
+        };
+        let locked = found.index.unwrap_or(found.image.manifest().descriptor().digest);
+        let Ok(root) = source.resolve(selector).await else { return };
+        let current = root.descriptor().digest;
+        if current != locked && self.moved.insert(named.text.clone()) {
+            let text = escape(named.text.as_bytes());
+            self.warn(format!(
+                "{text} names {current} by now, and is built on as the lock pins it, {locked}: `ocitect update` moves the pin"
+            ));
         }
     }
 

@@ -200,3 +200,20 @@ fn the_lock_is_never_packed() {
     assert!(sandbox.path("ocitect.lock").exists());
     assert_eq!(sandbox.ok(&["build", "-o", "oci:out"]).digest(), first);
 }
+
+#[test]
+fn a_local_base_that_was_made_anew_is_told_of_until_the_pin_is_moved() {
+    let project = Project::new("lock/local-moved");
+    let base = ["build", "base", "-o", "oci:app/bases:latest"];
+    project.sandbox.ok(&base);
+    project.on(&["oci:bases:latest"]);
+    let first = project.sandbox.ok(&["build", "app"]).digest();
+    project.write_base("2.0");
+    project.sandbox.ok(&base);
+    let outcome = project.sandbox.ok(&["build", "app"]);
+    assert_eq!(outcome.stderr.matches("`ocitect update` moves the pin").count(), 1, "{}", outcome.stderr);
+    assert_eq!(outcome.digest(), first);
+    project.sandbox.ok(&["update", "--spec", "app"]);
+    let outcome = project.sandbox.ok(&["build", "app"]);
+    assert!(!outcome.stderr.contains("moves the pin") && outcome.digest() != first, "{}", outcome.stderr);
+}
