@@ -7,6 +7,7 @@ use std::path::Path;
 
 use object::read::ReadCache;
 
+use super::rules::{MAX_SUSPECT_BYTES, is_manifest, is_python_setting, is_suspect};
 use crate::elf::{ElfError, ElfFacts};
 use crate::model::EntryPath;
 use crate::tree::SHEBANG_BYTES;
@@ -52,9 +53,10 @@ pub enum Evidence {
 /// What the check wants to see of a file.
 pub fn interest(path: &EntryPath, mode: u32, size_bytes: u64) -> Interest {
     let name = path.file_name();
-    if is_read_whole(path, name) && size_bytes <= MAX_WHOLE_BYTES {
+    let is_whole = is_read_whole(path, name) && size_bytes <= MAX_WHOLE_BYTES;
+    if is_whole || is_suspect(path) && size_bytes <= MAX_SUSPECT_BYTES {
         Interest::Whole
-    } else if name.ends_with(b".pyc") {
+    } else if is_cached_python(path, name) {
         Interest::Head(PYC_HEAD_BYTES)
     } else if mode & 0o111 != 0 || is_library_name(name) {
         Interest::Program
@@ -74,6 +76,13 @@ fn is_read_whole(path: &EntryPath, name: &[u8]) -> bool {
     known.contains(&path.as_bytes())
         || folder.as_bytes() == b"etc/ld.so.conf.d"
         || (folder.as_bytes() == b"etc" && name.starts_with(b"ld-musl-"))
+        || is_manifest(path)
+        || is_python_setting(path)
+}
+
+/// What Python compiled beside a source (PEP 3147). Compiled files elsewhere have no source to be compared with.
+fn is_cached_python(path: &EntryPath, name: &[u8]) -> bool {
+    name.ends_with(b".pyc") && path.parent().is_some_and(|folder| folder.file_name() == b"__pycache__")
 }
 
 /// Reads what is wanted of a file that can be read at any place. `source` stands at its beginning.
@@ -138,4 +147,54 @@ pub fn read_disk_evidence(interest: Interest, path: &Path) -> io::Result<Evidenc
         return Err(io::Error::other("it is no longer a regular file"));
     }
     read_evidence(interest, &mut file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::path;
+    use super::*;
+
+    #[test]
+    fn names_tell_what_is_read() {
+        for (at, mode, size_bytes, wanted) in [
+            ("app/package.json", 0o644, 1000, Interest::Whole),
+            ("app/package.json", 0o644, MAX_WHOLE_BYTES + 1, Interest::Nothing),
+            ("app/node_modules/a/package.json", 0o644, 1000, Interest::Whole),
+            ("app/node_modules/a/test/fixtures/package.json", 0o644, 1000, Interest::Nothing),
+            ("app/node_modules/a/index.js", 0o644, 1000, Interest::Nothing),
+            ("app/node_modules/a/cli.js", 0o755, 1000, Interest::Program),
+            ("app/App.runtimeconfig.json", 0o644, 1000, Interest::Whole),
+            ("v/lib/python3.11/site-packages/a.pth", 0o644, 10, Interest::Whole),
+            ("app/model.pth", 0o644, 10, Interest::Nothing),
+            ("v/pyvenv.cfg", 0o644, 10, Interest::Whole),
+            ("a/__pycache__/b.cpython-311.pyc", 0o644, 1000, Interest::Head(16)),
+            ("a/b.pyc", 0o644, 1000, Interest::Nothing),
+            ("app/.env", 0o600, 10, Interest::Whole),
+            ("app/x.pem", 0o644, MAX_SUSPECT_BYTES, Interest::Whole),
+            ("app/x.pem", 0o644, MAX_SUSPECT_BYTES + 1, Interest::Nothing),
+            ("app/x.p12", 0o644, 10, Interest::Nothing),
+            ("etc/passwd", 0o644, 10, Interest::Whole),
+            ("etc/ssl/x.conf", 0o644, 10, Interest::Nothing),
+            ("app/libx.so.1", 0o644, 10, Interest::Program),
+        ] {
+            assert_eq!(interest(&path(at), mode, size_bytes), wanted, "{at}");
+        }
+    }
+
+    #[test]
+    fn of_an_installation_of_many_packages_few_files_are_read() {
+        let mut read = 0;
+        for package in 0..1_000 {
+            for file in 0..50 {
+                let name = match file {
+                    0 => "package.json".to_owned(),
+                    1 => "test/fixtures/package.json".to_owned(),
+                    other => format!("lib/x{other}.js"),
+                };
+                let at = path(&format!("app/node_modules/p{package}/{name}"));
+                read += usize::from(interest(&at, 0o644, 2_000) != Interest::Nothing);
+            }
+        }
+        assert_eq!(read, 1_000);
+    }
 }

@@ -292,6 +292,11 @@ impl Subject {
     pub fn is_on_disk(&self, path: &Path) -> bool {
         (self.on_disk)(path)
     }
+
+    /// Directories that one's own layers write, sorted by path: new ones, and those of the base that they pass.
+    pub fn own_directories(&self) -> impl Iterator<Item = (&EntryPath, &Node)> {
+        self.view.written().filter(|(_, node)| node.is_directory())
+    }
 }
 
 fn disk_path(content: &crate::model::Content) -> Option<PathBuf> {

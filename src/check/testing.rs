@@ -47,6 +47,8 @@ pub enum Thing {
     Elf(ElfFacts),
     /// Content, read whole by the check.
     Text(String),
+    /// As much of a file as the check reads, where that is no text.
+    Bytes(Vec<u8>),
     /// A file that the check does not open, of so many bytes.
     Unread(u64),
 }
@@ -96,6 +98,7 @@ impl Image {
             Thing::Directory => NodeKind::Directory,
             Thing::Link(target) => NodeKind::Symlink { target: target.as_bytes().into() },
             Thing::Unread(size_bytes) => file(size_bytes),
+            Thing::Bytes(bytes) => file(bytes.len() as u64),
             Thing::Elf(facts) => {
                 self.base.elf.insert(at.clone(), facts);
                 file(1000)
@@ -137,6 +140,7 @@ impl Image {
             Thing::Unread(size_bytes) => (file(size_bytes), Evidence::NotRead),
             Thing::Elf(facts) => (file(1000), Evidence::Elf(Box::new(facts))),
             Thing::Text(text) => (file(text.len() as u64), Evidence::Whole(text.into_bytes().into())),
+            Thing::Bytes(bytes) => (file(bytes.len() as u64), Evidence::Head(bytes.into())),
         };
         let entry = Entry { path: at.clone(), kind, mode, uid: id, gid: id, xattrs: BTreeMap::new() };
         self.entries.insert(at, (entry, evidence));
@@ -168,5 +172,13 @@ impl Image {
     /// The findings of one code.
     pub fn found(self, code: Code) -> Vec<Finding> {
         self.findings().into_iter().filter(|finding| finding.code == code).collect()
+    }
+
+    /// The findings of one rule.
+    pub fn found_by(self, rule: fn(&Subject, &mut Vec<Finding>)) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        rule(&self.subject(), &mut findings);
+        findings.sort();
+        findings
     }
 }

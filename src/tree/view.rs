@@ -42,6 +42,11 @@ impl View {
         found.into_iter().collect()
     }
 
+    /// What layers have put on the base, sorted by path: new nodes, and those that they wrote again.
+    pub fn written(&self) -> impl Iterator<Item = (&EntryPath, &Node)> {
+        self.changes.iter().filter_map(|(path, change)| Some((path, change.as_ref()?)))
+    }
+
     /// True where something stands below a path.
     pub fn has_below(&self, path: &EntryPath) -> bool {
         below(&self.changes, path).any(|(_, change)| change.is_some())

@@ -3,19 +3,32 @@
 
 mod broken_shebang;
 mod commands;
+mod compiled_python;
+mod dev_files;
 mod environment;
 mod failure;
 mod identity;
+mod installations;
+mod links;
+mod listing;
+mod manifests;
 mod node;
+mod node_modules;
+mod permissions;
 mod program;
 mod python;
 mod scripts;
+mod secrets;
+mod shadowed;
 mod shebang;
 mod shell;
 mod users;
 mod wrappers;
 
 pub use environment::check_variables;
+pub(super) use installations::is_python_setting;
+pub(super) use manifests::is_manifest;
+pub(super) use secrets::{MAX_SUSPECT_BYTES, is_suspect};
 
 use super::finding::Finding;
 use super::subject::Subject;
@@ -26,8 +39,19 @@ type Rule = fn(&Subject, &mut Vec<Finding>);
 const RULES: &[Rule] = &[
     broken_shebang::broken_shebang,
     commands::commands,
+    compiled_python::stale_pyc,
+    dev_files::dev_files,
     environment::empty_variable,
     environment::healthcheck_ignored,
+    installations::editable_install,
+    installations::foreign_home,
+    links::links,
+    manifests::broken_json,
+    permissions::setuid,
+    permissions::world_writable,
+    secrets::secret_files,
+    secrets::secret_settings,
+    shadowed::shadowed,
     users::runs_as_root,
     users::unknown_accounts,
     users::unwritable_workdir,

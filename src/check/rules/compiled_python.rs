@@ -1,0 +1,182 @@
+//! `stale-pyc`: compiled Python that the interpreter does not use, since it records another source than the packed one
+//! (PEP 552, and PEP 3147 for where the source stands).
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::super::code::Code;
+use super::super::finding::Finding;
+use super::super::interest::Evidence;
+use super::super::subject::Subject;
+use super::listing::{count, list, place, site_folder};
+use crate::model::{EntryPath, escape};
+
+/// A compiled file whose record does not match.
+struct Stale<'a> {
+    path: &'a EntryPath,
+    recorded: Record,
+    packed: Record,
+}
+
+/// Time and size of a source, as a compiled file records them: 32 bits each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Record {
+    mtime_s: u32,
+    size_bytes: u32,
+}
+
+/// The rule. One finding for each folder of packages, and one for each layer's other files.
+pub fn stale_pyc(subject: &Subject, findings: &mut Vec<Finding>) {
+    let Some(mtime_s) = subject.mtime_s else { return };
+    let mut groups: BTreeMap<(Option<EntryPath>, &str), Vec<Stale<'_>>> = BTreeMap::new();
+    for (path, own) in subject.own() {
+        let (Evidence::Head(head) | Evidence::Whole(head)) = &own.evidence else { continue };
+        let Some(source) = source_of(path).and_then(|source| subject.own().get(&source)) else { continue };
+        // Both are kept in 32 bits, cut.
+        let packed = Record { mtime_s: mtime_s as u32, size_bytes: source.size_bytes as u32 };
+        if let Some(recorded) = Record::of(head).filter(|recorded| *recorded != packed) {
+            let stale = Stale { path, recorded, packed };
+            groups.entry((site_folder(path), &own.layer)).or_default().push(stale);
+        }
+    }
+    findings.extend(groups.iter().map(|((site, layer), stale)| finding(subject, site.as_ref(), layer, stale)));
+}
+
+impl Record {
+    /// What the head of a compiled file records. `None` for those that are checked by a hash of the source, or not at
+    /// all, and for those of Pythons before 3.7, which had no flags.
+    fn of(head: &[u8]) -> Option<Self> {
+        let word = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
+        let (is_magic, flags) = (head.get(2..4)? == b"\r\n", word(4)?);
+        (is_magic && flags == 0).then_some(Self { mtime_s: word(8)?, size_bytes: word(12)? })
+    }
+}
+
+/// `x/__pycache__/a.cpython-311.pyc` comes from `x/a.py`; a compiled file without source stands elsewhere.
+fn source_of(path: &EntryPath) -> Option<EntryPath> {
+    let name = path.file_name().strip_suffix(b".pyc")?;
+    let cache = path.parent().filter(|folder| folder.file_name() == b"__pycache__")?;
+    let stem = &name[..name.iter().position(|byte| *byte == b'.')?];
+    cache.parent()?.join(&[stem, b".py"].concat()).ok()
+}
+
+fn finding(subject: &Subject, site: Option<&EntryPath>, layer: &str, stale: &[Stale<'_>]) -> Finding {
+    let first = &stale[0];
+    let path = match site {
+        Some(site) => site.clone(),
+        None => place(stale.iter().map(|stale| stale.path)),
+    };
+    let paths = list(stale.iter().map(|stale| stale.path));
+    let is_stale = match stale.len() {
+        1 => "does not match its source, and is compiled again at every start",
+        _ => "do not match their sources, and are compiled again at every start",
+    };
+    let what = count(stale.len(), "compiled file", "compiled files");
+    let message = format!("{what} of layer \"{}\" {is_stale}: {paths}", escape(layer.as_bytes()));
+    let help = "leave them out with `exclude = [\"**/__pycache__\"]`, or compile them with \
+                `python3 -m compileall --invalidation-mode unchecked-hash`, which records no time";
+    let is_time = first.recorded.mtime_s != first.packed.mtime_s;
+    let (expected, found) = match is_time {
+        true => (format!("a source of {}", moment(first.packed)), format!("a source of {}", moment(first.recorded))),
+        false => {
+            let bytes = |record: Record| format!("a source of {}", count(record.size_bytes as usize, "byte", "bytes"));
+            (bytes(first.packed), bytes(first.recorded))
+        }
+    };
+    Finding::new(Code::StalePyc, &subject.platform, path, message, help)
+        .evidence(format!("{expected}, as it is packed"), format!("{found}, recorded in {}", first.path))
+}
+
+fn moment(record: Record) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(i64::from(record.mtime_s)).ok();
+    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| record.mtime_s.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{Image, Thing, path};
+    use super::*;
+
+    const TIME: u32 = 1_700_000_000;
+
+    /// A compiled file's first 16 bytes, with the magic number of 3.11.
+    fn head(flags: u32, mtime_s: u32, size_bytes: u32) -> Thing {
+        let words = [flags, mtime_s, size_bytes].map(u32::to_le_bytes).concat();
+        Thing::Bytes([&b"\xa7\x0d\r\n"[..], &words].concat())
+    }
+
+    fn with(compiled: &str, head: Thing) -> Image {
+        Image::new("linux/amd64").own("app/src/a.py", 0o644, Thing::Unread(7)).own(compiled, 0o644, head)
+    }
+
+    #[test]
+    fn a_recorded_time_that_is_not_the_packed_one_is_stale() {
+        let found = with("app/src/__pycache__/a.cpython-311.pyc", head(0, TIME, 7)).found_by(stale_pyc);
+        let [finding] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(
+            (finding.code, finding.path.clone()),
+            (Code::StalePyc, path("app/src/__pycache__/a.cpython-311.pyc"))
+        );
+        assert_eq!(
+            finding.message,
+            "1 compiled file of layer \"app\" does not match its source, and is compiled again at every start: \
+             /app/src/__pycache__/a.cpython-311.pyc"
+        );
+        assert_eq!(finding.expected.as_deref(), Some("a source of 1970-01-01T00:00:01Z, as it is packed"));
+        assert_eq!(
+            finding.found.as_deref(),
+            Some("a source of 2023-11-14T22:13:20Z, recorded in /app/src/__pycache__/a.cpython-311.pyc")
+        );
+        assert!(finding.help.contains("unchecked-hash"));
+    }
+
+    #[test]
+    fn sizes_are_compared_too() {
+        let found = with("app/src/__pycache__/a.cpython-311.pyc", head(0, 1, 8)).found_by(stale_pyc);
+        assert_eq!(found[0].found.as_deref().map(|text| &text[..19]), Some("a source of 8 bytes"));
+        assert_eq!(with("app/src/__pycache__/a.cpython-311.opt-1.pyc", head(0, 1, 7)).found_by(stale_pyc), []);
+    }
+
+    #[test]
+    fn hashes_other_forms_and_lonely_files_are_fine() {
+        let cache = "app/src/__pycache__/a.cpython-311.pyc";
+        for flags in [1, 3, 2, TIME] {
+            assert_eq!(with(cache, head(flags, TIME, 9)).found_by(stale_pyc), [], "{flags}");
+        }
+        for lonely in ["app/src/a.pyc", "app/src/__pycache__/b.cpython-311.pyc", "app/src/__pycache__/a.pyc"] {
+            assert_eq!(with(lonely, head(0, TIME, 7)).found_by(stale_pyc), [], "{lonely}");
+        }
+        for cut in [&b""[..], b"\xa7\x0d\r\n", b"\xa7\x0d\r\n\0\0\0\0\x01\0\0\0\x01\0\0", b"no magic at all!"] {
+            assert_eq!(with(cache, Thing::Bytes(cut.to_vec())).found_by(stale_pyc), []);
+        }
+    }
+
+    #[test]
+    fn a_whole_installation_is_one_finding() {
+        let site = "v/lib/python3.11/site-packages";
+        let mut image = Image::new("linux/amd64");
+        for name in ["a", "b", "c", "d"] {
+            image = image.own(&format!("{site}/p{name}/{name}.py"), 0o644, Thing::Unread(7)).own(
+                &format!("{site}/p{name}/__pycache__/{name}.cpython-311.pyc"),
+                0o644,
+                head(0, TIME, 7),
+            );
+        }
+        let found = image.found_by(stale_pyc);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].path, path(site));
+        assert!(found[0].message.starts_with("4 compiled files of layer \"app\" do not match their sources, and are"));
+        assert!(found[0].message.ends_with("and 1 more"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn without_one_time_for_all_nothing_is_known() {
+        let mut subject = with("app/src/__pycache__/a.cpython-311.pyc", head(0, TIME, 7)).subject();
+        subject.mtime_s = None;
+        let mut findings = Vec::new();
+        stale_pyc(&subject, &mut findings);
+        assert_eq!(findings, []);
+    }
+}

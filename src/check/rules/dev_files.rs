@@ -1,0 +1,145 @@
+//! `dev-files`: what development leaves behind, and no container reads.
+
+use std::collections::BTreeMap;
+
+use super::super::code::Code;
+use super::super::finding::Finding;
+use super::super::subject::Subject;
+use super::listing::{count, list, place, size};
+use crate::model::EntryPath;
+
+/// Names of folders and files that are nothing but development's.
+const NAMES: &[&str] = &[
+    ".git",
+    ".hg",
+    ".svn",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".tox",
+    ".nox",
+    ".hypothesis",
+    ".nyc_output",
+    ".idea",
+    ".vscode",
+    ".DS_Store",
+    ".coverage",
+    "htmlcov",
+];
+
+/// Where build tools of Node keep what they have made before.
+const NODE_CACHE: &str = "node_modules/.cache";
+
+/// What an editor leaves beside a file that is open.
+const SWAP_FILE: &str = "*.swp";
+
+/// Files of one kind.
+#[derive(Default)]
+struct Kind {
+    /// The topmost paths of that name, sorted: folders, or the files themselves.
+    tops: Vec<EntryPath>,
+    files: usize,
+    size_bytes: u64,
+}
+
+/// The rule: one finding for each name.
+pub fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
+    let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
+    for (path, own) in subject.own() {
+        let Some((name, top_length)) = kind_of(path.as_bytes()) else { continue };
+        let kind = kinds.entry(name).or_default();
+        let top = &path.as_bytes()[..top_length];
+        if kind.tops.last().is_none_or(|last| last.as_bytes() != top) {
+            kind.tops.extend(EntryPath::new(top));
+        }
+        kind.files += 1;
+        kind.size_bytes = kind.size_bytes.saturating_add(own.size_bytes);
+    }
+    findings.extend(kinds.iter().map(|(name, kind)| finding(subject, name, kind)));
+}
+
+/// The name that makes a path one of development's, and how much of the path goes down to it.
+fn kind_of(path: &[u8]) -> Option<(&'static str, usize)> {
+    let mut start = 0;
+    for part in path.split(|byte| *byte == b'/') {
+        let end = start + part.len();
+        if let Some(name) = NAMES.iter().find(|name| name.as_bytes() == part) {
+            return Some((name, end));
+        }
+        if part == b".cache" && path[..end].ends_with(NODE_CACHE.as_bytes()) {
+            return Some((NODE_CACHE, end));
+        }
+        if part.starts_with(b".") && part.ends_with(b".swp") && end == path.len() {
+            return Some((SWAP_FILE, end));
+        }
+        start = end + 1;
+    }
+    None
+}
+
+fn finding(subject: &Subject, name: &str, kind: &Kind) -> Finding {
+    let files = count(kind.files, "file", "files");
+    let message = match &kind.tops[..] {
+        [_] => format!("nothing that runs needs it: {files}, {}", size(kind.size_bytes)),
+        tops => {
+            let number = tops.len();
+            format!(
+                "nothing that runs needs {number} times {name}: {files}, {} ({})",
+                size(kind.size_bytes),
+                list(tops)
+            )
+        }
+    };
+    let help = format!("leave it out: `exclude = [\"**/{name}\"]`, or the same line in the ignore file");
+    let path = place(&kind.tops);
+    let evidence = ("no files of development", format!("{name}, {}", size(kind.size_bytes)));
+    Finding::new(Code::DevFiles, &subject.platform, path, message, help).evidence(evidence.0, evidence.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::code::Severity;
+    use super::super::super::testing::{Image, Thing, path};
+    use super::*;
+
+    fn with(paths: &[&str]) -> Vec<Finding> {
+        let image = Image::new("linux/amd64");
+        paths.iter().fold(image, |image, at| image.own(at, 0o644, Thing::Unread(1_000))).found_by(dev_files)
+    }
+
+    #[test]
+    fn a_folder_of_version_control_is_one_finding() {
+        let found = with(&["app/.git/HEAD", "app/.git/objects/ab/cd", "app/main.py"]);
+        let [finding] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((finding.code, finding.severity), (Code::DevFiles, Severity::Warning));
+        assert_eq!(finding.path, path("app/.git"));
+        assert_eq!(finding.message, "nothing that runs needs it: 2 files, 2.0 kB");
+        assert_eq!(finding.help, "leave it out: `exclude = [\"**/.git\"]`, or the same line in the ignore file");
+    }
+
+    #[test]
+    fn each_name_is_one_finding_however_often_it_is_there() {
+        let found = with(&["app/.DS_Store", "app/a/.DS_Store", "app/.mypy_cache/.gitignore", "app/x/.mypy_cache/x/y"]);
+        let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "nothing that runs needs 2 times .DS_Store: 2 files, 2.0 kB (/app/.DS_Store, /app/a/.DS_Store)",
+                "nothing that runs needs 2 times .mypy_cache: 2 files, 2.0 kB (/app/.mypy_cache, /app/x/.mypy_cache)",
+            ]
+        );
+        assert!(found.iter().all(|finding| finding.path == path("app")));
+    }
+
+    #[test]
+    fn every_kind_is_known_and_nothing_else() {
+        for at in ["a/.svn/x", ".hg/x", "node_modules/.cache/babel/x", "a/.x.js.swp", "htmlcov/i.html", "a/.git"] {
+            assert_eq!(with(&[at]).len(), 1, "{at}");
+        }
+        for at in ["a/.gitignore", "a/.github/x", "root/.cache/x", "a/__pycache__/x.pyc", "a/data.swp", "a/git/x"] {
+            assert_eq!(with(&[at]), [], "{at}");
+        }
+        let base = Image::new("linux/amd64").base("app/.git/HEAD", 0o644, Thing::Unread(1));
+        assert_eq!(base.found_by(dev_files), []);
+    }
+}

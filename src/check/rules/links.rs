@@ -1,0 +1,192 @@
+//! `missing-module`, `dangling-symlink` and `symlink-escape`: symbolic links of one's own layers that lead to nothing, or
+//! out of the image.
+//!
+//! Links are followed as the system does inside the image, rooted there (path_resolution(7)).
+
+use std::collections::BTreeMap;
+
+use super::super::code::Code;
+use super::super::finding::Finding;
+use super::super::subject::Subject;
+use super::listing::{is_made_at_run_time, list, place};
+use super::node_modules::Place;
+use crate::model::{EntryPath, escape};
+use crate::tree::{NodeKind, ResolveError};
+
+/// Documentation, which slim images leave out: links into it dangle there, and nobody minds.
+const DOCUMENTATION: &[&[u8]] = &[b"usr/share/doc", b"usr/share/man", b"usr/share/info", b"usr/share/locale"];
+
+/// A link, what it says, and where it leads.
+struct Lost<'a> {
+    link: &'a EntryPath,
+    target: &'a [u8],
+    end: End,
+}
+
+/// Why a link leads to nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    /// Nothing is there.
+    Missing(EntryPath),
+    /// A file stands on the way.
+    ThroughFile(EntryPath),
+    /// Links lead in a circle, or become too long.
+    Endless,
+}
+
+/// The rule.
+pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
+    // By what is missing: one folder that was not packed makes many links wrong.
+    let mut lost: BTreeMap<(Code, Option<EntryPath>), Vec<Lost<'_>>> = BTreeMap::new();
+    let mut escapes = Vec::new();
+    for link in subject.own().keys() {
+        let Some(NodeKind::Symlink { target }) = subject.node(link).map(|node| &node.kind) else { continue };
+        let end = end(subject, link);
+        let is_module = is_module(link);
+        if end.is_some() && is_module || !climbs_above_root(link, target) {
+            let Some(end) = end else { continue };
+            let code = if is_module { Code::MissingModule } else { Code::DanglingSymlink };
+            let cause = match &end {
+                End::Missing(at) => Some(missing_root(subject, at)),
+                End::ThroughFile(file) => Some(file.clone()),
+                End::Endless => None,
+            };
+            lost.entry((code, cause)).or_default().push(Lost { link, target, end });
+        } else {
+            escapes.push(link);
+        }
+    }
+    findings.extend(lost.iter().map(|((code, cause), lost)| dangling(subject, *code, cause.as_ref(), lost)));
+    findings.extend(escape_finding(subject, &escapes));
+}
+
+/// `None` where something stands at the end, or may stand there when the container runs.
+fn end(subject: &Subject, link: &EntryPath) -> Option<End> {
+    if is_made_at_run_time(subject, link) {
+        return None;
+    }
+    match subject.resolve(link) {
+        Ok(at) => {
+            let is_documentation = DOCUMENTATION.iter().any(|folder| is_below(&at, folder) || is_below(link, folder));
+            (!subject.exists(&at) && !is_made_at_run_time(subject, &at) && !is_documentation)
+                .then_some(End::Missing(at))
+        }
+        Err(ResolveError::NotADirectory { file, .. }) => Some(End::ThroughFile(file)),
+        Err(_) => Some(End::Endless),
+    }
+}
+
+fn is_below(path: &EntryPath, folder: &[u8]) -> bool {
+    path.as_bytes().strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+/// True for a package of `node_modules`, or `node_modules` itself. Not for commands (`.bin`), nor for what a store holds
+/// for those who did not declare it, nor for the packages of somebody's tests.
+fn is_module(link: &EntryPath) -> bool {
+    if link.file_name() == b"node_modules" {
+        return !link.parent().unwrap_or_default().components().any(|part| part == b"node_modules");
+    }
+    Place::of(link).is_some_and(|place| place.inside.is_empty() && !place.is_hoisted && !place.is_of_a_test())
+}
+
+/// The topmost folder on the way that is missing.
+fn missing_root(subject: &Subject, at: &EntryPath) -> EntryPath {
+    let mut root = at.clone();
+    while let Some(parent) = root.parent() {
+        if parent.is_root() || subject.exists(&parent) {
+            break;
+        }
+        root = parent;
+    }
+    root
+}
+
+/// True where a relative link has more `..` than folders above it.
+fn climbs_above_root(link: &EntryPath, target: &[u8]) -> bool {
+    if target.first() == Some(&b'/') {
+        return false;
+    }
+    let mut depth = link.components().count().saturating_sub(1);
+    for part in target.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." if depth == 0 => return true,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
+fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lost<'_>]) -> Finding {
+    let first = &lost[0];
+    let links = || lost.iter().map(|lost| lost.link);
+    let message = match lost.len() {
+        1 => match &first.end {
+            End::Missing(at) => format!("leads to {at}, which is not in the image"),
+            End::ThroughFile(file) => format!("leads through {file}, which is not a folder"),
+            End::Endless => "leads in a circle of links".to_owned(),
+        },
+        many => {
+            let is_same = lost.iter().all(|other| other.end == first.end);
+            let lead = match &first.end {
+                End::Missing(at) if is_same => format!("to {at}, which is not in the image"),
+                End::Missing(at) => format!("into {}, which is not in the image", cause.unwrap_or(at)),
+                End::ThroughFile(file) => format!("through {file}, which is not a folder"),
+                End::Endless => "in a circle of links".to_owned(),
+            };
+            format!("{many} links lead {lead}: {}", list(links()))
+        }
+    };
+    let help = match (code, &first.end) {
+        (Code::MissingModule, End::Missing(at)) => module_help(subject, first, cause.unwrap_or(at)),
+        (_, End::Missing(at)) => {
+            format!("pack {} as well, or leave the link out with `exclude`", cause.unwrap_or(at))
+        }
+        _ => "make the link lead to what it should, or leave it out with `exclude`".to_owned(),
+    };
+    let path = if lost.len() == 1 { first.link.clone() } else { place(links()) };
+    let found = match lost.len() {
+        1 => format!("a link to {}", escape(first.target)),
+        _ => format!("{} is a link to {}", first.link, escape(first.target)),
+    };
+    let expected = match &first.end {
+        End::Missing(at) => at.to_string(),
+        _ => "a link that leads to something".to_owned(),
+    };
+    Finding::new(code, &subject.platform, path, message, help).evidence(expected, found)
+}
+
+fn module_help(subject: &Subject, first: &Lost<'_>, root: &EntryPath) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    let disk = std::path::Path::new(std::ffi::OsStr::from_bytes(first.target));
+    if disk.is_absolute() && subject.is_on_disk(disk) {
+        return "the link names a folder of the machine that made it: install with relative links, or without links \
+                (`pnpm deploy`, `npm install --install-links`)"
+            .to_owned();
+    }
+    format!(
+        "pack {root} as well, at that place, or install without links (`pnpm deploy`, `npm install --install-links`)"
+    )
+}
+
+fn escape_finding(subject: &Subject, links: &[&EntryPath]) -> Option<Finding> {
+    let first = links.first()?;
+    let target = match subject.node(first).map(|node| &node.kind) {
+        Some(NodeKind::Symlink { target }) => escape(target),
+        _ => String::new(),
+    };
+    let message = match links.len() {
+        1 => "climbs above the root of the image".to_owned(),
+        many => format!("{many} links climb above the root of the image: {}", list(links.iter().copied())),
+    };
+    let help = "the container's root stands in for what is above it: make the link absolute, or as long as its way is";
+    let depth = first.components().count().saturating_sub(1);
+    let path = if links.len() == 1 { (*first).clone() } else { place(links.iter().copied()) };
+    let expected = format!("at most {depth} `..` in a link of that depth");
+    let found = format!("{first} is a link to {target}");
+    Some(Finding::new(Code::SymlinkEscape, &subject.platform, path, message, help).evidence(expected, found))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! How rules speak of many files at once: one mistake is one finding, whatever it touches.
+
+use super::super::subject::Subject;
+use crate::model::EntryPath;
+
+/// Paths that are named before the rest is counted: enough to recognise what it is about.
+const MAX_LISTED: usize = 3;
+
+/// Where the system or the runtime puts things when a container starts; what a link there leads to cannot be known.
+const RUN_TIME_PLACES: &[&[u8]] = &[
+    b"proc",
+    b"sys",
+    b"dev",
+    b"run",
+    b"var/run",
+    b"var/lock",
+    b"tmp",
+    b"var/tmp",
+    b"etc/hosts",
+    b"etc/hostname",
+    b"etc/resolv.conf",
+    b"etc/mtab",
+];
+
+/// `/a, /b, /c and 9 more`.
+pub fn list<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> String {
+    let mut paths = paths.into_iter();
+    let named: Vec<String> = paths.by_ref().take(MAX_LISTED).map(EntryPath::to_string).collect();
+    let text = named.join(", ");
+    match paths.count() {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
+}
+
+/// What a finding about these paths is filed under: the one, or the deepest folder that has them all.
+pub fn place<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> EntryPath {
+    let mut paths = paths.into_iter();
+    let Some(first) = paths.next() else { return EntryPath::root() };
+    paths.fold(first.clone(), |mut folder, path| {
+        while !path.starts_with(&folder) || *path == folder {
+            folder = folder.parent().unwrap_or_default();
+            if folder.is_root() {
+                break;
+            }
+        }
+        folder
+    })
+}
+
+/// `1 file`, `2 files`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A size as the spec writes sizes: `12.3 MB`, powers of ten, rounded down.
+pub fn size(bytes: u64) -> String {
+    for (unit, factor) in [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)] {
+        if bytes >= factor {
+            return format!("{}.{} {unit}", bytes / factor, bytes % factor * 10 / factor);
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+/// The folder of the installed package that a path stands in: `…/node_modules/@scope/name`, `…/site-packages/name`; the
+/// deepest one.
+pub fn package_folder(path: &EntryPath) -> Option<EntryPath> {
+    let components: Vec<&[u8]> = path.components().collect();
+    let is_store = |part: &[u8]| [&b"node_modules"[..], b"site-packages", b"dist-packages"].contains(&part);
+    let store = components.iter().rposition(|part| is_store(part))?;
+    let is_scope = components.get(store + 1)?.starts_with(b"@");
+    let end = store + if is_scope { 3 } else { 2 };
+    // The last component is the file itself.
+    (end < components.len()).then(|| EntryPath::new(&components[..end].join(&b'/')).ok()).flatten()
+}
+
+/// The folder `site-packages` or `dist-packages` that a path stands in, at any depth; the outermost one.
+pub fn site_folder(path: &EntryPath) -> Option<EntryPath> {
+    let components: Vec<&[u8]> = path.components().collect();
+    let is_site = |part: &&[u8]| [&b"site-packages"[..], b"dist-packages"].contains(part);
+    let at = components.iter().position(is_site)?;
+    (at + 1 < components.len()).then(|| EntryPath::new(&components[..=at].join(&b'/')).ok()).flatten()
+}
+
+/// True for what appears only when a container runs: below `/proc`, `/run` and their like, or in a declared volume.
+pub fn is_made_at_run_time(subject: &Subject, path: &EntryPath) -> bool {
+    let is_below = |place: &[u8]| EntryPath::new(place).is_ok_and(|place| !place.is_root() && path.starts_with(&place));
+    RUN_TIME_PLACES.iter().any(|place| is_below(place))
+        || subject.execution.volumes.iter().any(|volume| is_below(volume.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{Image, path};
+    use super::*;
+
+    #[test]
+    fn many_paths_are_listed_and_filed_under_their_folder() {
+        let paths: Vec<EntryPath> = ["a/b/c", "a/b/d", "a/b-c", "a/e/f", "a/g"].map(path).to_vec();
+        assert_eq!(list(&paths[..3]), "/a/b/c, /a/b/d, /a/b-c");
+        assert_eq!(list(&paths), "/a/b/c, /a/b/d, /a/b-c and 2 more");
+        assert_eq!(place(&paths[..1]), path("a/b/c"));
+        assert_eq!(place(&paths[..2]), path("a/b"));
+        assert_eq!(place(&paths), path("a"));
+        assert_eq!(place(&[path("a/x"), path("b")]), EntryPath::root());
+        assert_eq!(place(&[path("a/x"), path("a")]), EntryPath::root());
+        assert_eq!(place(&[]), EntryPath::root());
+    }
+
+    #[test]
+    fn packages_are_told_by_their_folder() {
+        for (file, folder) in [
+            ("app/node_modules/a/lib/x.js", Some("app/node_modules/a")),
+            ("app/node_modules/@s/a/node_modules/b/x.js", Some("app/node_modules/@s/a/node_modules/b")),
+            ("v/lib/python3.11/site-packages/numpy/core/x.pem", Some("v/lib/python3.11/site-packages/numpy")),
+            ("v/site-packages/six.py", None),
+            ("app/x.js", None),
+        ] {
+            assert_eq!(package_folder(&path(file)), folder.map(path), "{file}");
+        }
+        assert_eq!(site_folder(&path("v/site-packages/a/b.py")), Some(path("v/site-packages")));
+        assert_eq!(site_folder(&path("v/site-packages")), None);
+    }
+
+    #[test]
+    fn sizes_are_powers_of_ten() {
+        assert_eq!([999, 1_000, 1_999_999, 12_300_000_000].map(size), ["999 bytes", "1.0 kB", "1.9 MB", "12.3 GB"]);
+    }
+
+    #[test]
+    fn volumes_and_the_systems_folders_are_made_at_run_time() {
+        let subject = Image::new("linux/amd64").config(serde_json::json!({"Volumes": {"/data": {}}})).subject();
+        for there in ["proc/1", "run", "tmp/x", "data/x"] {
+            assert!(is_made_at_run_time(&subject, &path(there)), "{there}");
+        }
+        assert!(!is_made_at_run_time(&subject, &path("database")));
+    }
+}

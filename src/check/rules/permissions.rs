@@ -1,0 +1,167 @@
+//! `world-writable` and `setuid`: modes that give more than a program needs (inode(7), "The file type and mode").
+
+use super::super::code::Code;
+use super::super::finding::Finding;
+use super::super::subject::Subject;
+use super::listing::{count, list, place};
+use crate::model::EntryPath;
+use crate::tree::NodeKind;
+
+/// Everybody may write.
+const OTHERS_WRITE: u32 = 0o002;
+
+/// In a directory: nobody removes what is another's.
+const STICKY: u32 = 0o1000;
+
+/// Runs with the rights of its owner or group.
+const SET_ID: u32 = 0o6000;
+
+/// Own files that everybody may write, and directories that are made or changed so: one finding each.
+pub fn world_writable(subject: &Subject, findings: &mut Vec<Finding>) {
+    let files = own_files(subject, OTHERS_WRITE);
+    let is_open = |mode: u32| mode & OTHERS_WRITE != 0 && mode & STICKY == 0;
+    let directories: Vec<&EntryPath> = subject
+        .own_directories()
+        .filter(|(path, node)| {
+            let below = subject.base().tree.node(path);
+            is_open(node.mode) && !below.is_some_and(|below| below.is_directory() && is_open(below.mode))
+        })
+        .map(|(path, _)| path)
+        .collect();
+    let help = "give it to the user that writes it (`owner`), with `mode = \"0644\"`, or `\"0755\"` for a program";
+    findings.extend(modes_finding(
+        subject,
+        Code::WorldWritable,
+        &files,
+        ["file", "files"],
+        "may be written by everybody",
+        help,
+    ));
+    let help =
+        "give it to the user that writes there (`owner`), with `dir-mode = \"0755\"`, or make it sticky: \"1777\"";
+    findings.extend(modes_finding(
+        subject,
+        Code::WorldWritable,
+        &directories,
+        ["directory", "directories"],
+        "may be changed by everybody",
+        help,
+    ));
+}
+
+/// Own files that run with the rights of their owner or group.
+pub fn setuid(subject: &Subject, findings: &mut Vec<Finding>) {
+    let files = own_files(subject, SET_ID);
+    let help = "take the bit away with `mode`; a program that needs one right of root gets it with `capabilities`";
+    let what = "run with the rights of its owner or group";
+    findings.extend(modes_finding(subject, Code::Setuid, &files, ["file", "files"], what, help));
+}
+
+fn own_files(subject: &Subject, bits: u32) -> Vec<&EntryPath> {
+    let has_bits = |path: &&EntryPath| {
+        subject.node(path).is_some_and(|node| matches!(node.kind, NodeKind::File { .. }) && node.mode & bits != 0)
+    };
+    subject.own().keys().filter(has_bits).collect()
+}
+
+/// One finding for all: a mode is given to many files at once.
+fn modes_finding(
+    subject: &Subject,
+    code: Code,
+    paths: &[&EntryPath],
+    [one, many]: [&str; 2],
+    what: &str,
+    help: &str,
+) -> Option<Finding> {
+    let first = *paths.first()?;
+    let message = match paths.len() {
+        1 => what.replacen("run ", "runs ", 1),
+        number => {
+            let what = what.replace("its owner", "their owner");
+            format!("{} {what}: {}", count(number, one, many), list(paths.iter().copied()))
+        }
+    };
+    let mode = subject.node(first).map_or(0, |node| node.mode);
+    let safe = if code == Code::Setuid { mode & !SET_ID } else { mode & !OTHERS_WRITE };
+    let path = place(paths.iter().copied());
+    let evidence = (format!("mode {safe:04o}"), format!("{first} has mode {mode:04o}"));
+    Some(Finding::new(code, &subject.platform, path, message, help).evidence(evidence.0, evidence.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::code::Severity;
+    use super::super::super::testing::{Image, Thing, path};
+    use super::*;
+
+    fn modes(subject: &Subject, findings: &mut Vec<Finding>) {
+        world_writable(subject, findings);
+        setuid(subject, findings);
+    }
+
+    fn only(image: Image) -> Finding {
+        let found = image.found_by(modes);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn a_file_that_everybody_may_write_is_a_warning() {
+        let finding = only(Image::new("linux/amd64").own("app/x", 0o666, Thing::Unread(1)));
+        assert_eq!((finding.code, finding.severity), (Code::WorldWritable, Severity::Warning));
+        assert_eq!(finding.path, path("app/x"));
+        assert_eq!(finding.message, "may be written by everybody");
+        assert_eq!(finding.expected.as_deref(), Some("mode 0664"));
+        assert_eq!(finding.found.as_deref(), Some("/app/x has mode 0666"));
+    }
+
+    #[test]
+    fn a_mode_for_all_is_one_finding() {
+        let mut image = Image::new("linux/amd64");
+        for name in ["a", "b/c", "b/d", "e"] {
+            image = image.own(&format!("app/{name}"), 0o777, Thing::Unread(1));
+        }
+        let finding = only(image);
+        assert_eq!(finding.message, "4 files may be written by everybody: /app/a, /app/b/c, /app/b/d and 1 more");
+        assert_eq!(finding.path, path("app"));
+    }
+
+    #[test]
+    fn directories_count_where_they_are_new_or_changed() {
+        let image = || {
+            Image::new("linux/amd64")
+                .base("var/open", 0o777, Thing::Directory)
+                .base("srv", 0o755, Thing::Directory)
+                .own("var/open", 0o777, Thing::Directory)
+                .own("tmp", 0o1777, Thing::Directory)
+                .own("app", 0o755, Thing::Directory)
+        };
+        assert_eq!(image().found_by(modes), []);
+        let finding = only(image().own("srv", 0o777, Thing::Directory));
+        assert_eq!((finding.message.as_str(), finding.path), ("may be changed by everybody", path("srv")));
+        let finding = only(image().own("work/a", 0o777, Thing::Directory).own("work/b", 0o777, Thing::Directory));
+        assert_eq!(finding.message, "2 directories may be changed by everybody: /work/a, /work/b");
+    }
+
+    #[test]
+    fn programs_with_anothers_rights_are_a_warning() {
+        let finding = only(Image::new("linux/amd64").own("app/su", 0o4755, Thing::Unread(1)));
+        assert_eq!((finding.code, finding.severity), (Code::Setuid, Severity::Warning));
+        assert_eq!(finding.message, "runs with the rights of its owner or group");
+        assert_eq!(finding.expected.as_deref(), Some("mode 0755"));
+        assert_eq!(finding.found.as_deref(), Some("/app/su has mode 4755"));
+        let two = Image::new("linux/amd64").own("a", 0o2755, Thing::Unread(1)).own("b", 0o4755, Thing::Unread(1));
+        assert_eq!(only(two).message, "2 files run with the rights of their owner or group: /a, /b");
+    }
+
+    #[test]
+    fn links_directories_and_the_bases_files_do_not_count() {
+        let image = Image::new("linux/amd64")
+            .base("usr/bin/su", 0o4755, Thing::Unread(1))
+            .base("usr/lib/x", 0o666, Thing::Unread(1))
+            .own("app/x", 0o777, Thing::Link("/usr/bin/su"))
+            .own("app/d", 0o2755, Thing::Directory)
+            .own("app/y", 0o664, Thing::Unread(1));
+        assert_eq!(image.found_by(modes), []);
+    }
+}

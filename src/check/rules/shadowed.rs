@@ -1,0 +1,112 @@
+//! `shadowed`: files that a later layer replaces. Everybody who pulls the image gets both (image-spec, layer.md,
+//! "Changeset": a layer only adds).
+
+use std::collections::BTreeMap;
+
+use super::super::code::Code;
+use super::super::finding::Finding;
+use super::super::subject::{Shadowed, Subject};
+use super::listing::{count, list, place, size};
+use crate::model::escape;
+
+/// What two layers may have twice in silence, in bytes: replacing a few settings is what layers are for, and a pull takes
+/// longer to ask for a layer than to get this.
+const MIN_SHADOWED_BYTES: u64 = 64 * 1024;
+
+/// The layer that is made of `[[users]]` and `[[groups]]`, and writes the accounts anew.
+const ACCOUNTS_LAYER: &str = "filesystem";
+
+/// The rule: one finding for each two layers.
+pub fn shadowed(subject: &Subject, findings: &mut Vec<Finding>) {
+    let mut pairs: BTreeMap<(Option<&str>, &str), Vec<&Shadowed>> = BTreeMap::new();
+    for shadowed in subject.shadowed.iter().filter(|shadowed| &*shadowed.above != ACCOUNTS_LAYER) {
+        pairs.entry((shadowed.below.as_deref(), &shadowed.above)).or_default().push(shadowed);
+    }
+    findings.extend(pairs.into_iter().filter_map(|((below, above), files)| finding(subject, below, above, files)));
+}
+
+fn finding(subject: &Subject, below: Option<&str>, above: &str, mut files: Vec<&Shadowed>) -> Option<Finding> {
+    let bytes = files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size_bytes));
+    if bytes < MIN_SHADOWED_BYTES {
+        return None;
+    }
+    // The largest first: they are worth the work.
+    files.sort_by(|left, right| right.size_bytes.cmp(&left.size_bytes).then_with(|| left.path.cmp(&right.path)));
+    let layer = |name: &str| format!("layer \"{}\"", escape(name.as_bytes()));
+    let (below, above) = (below.map_or("the base".to_owned(), layer), layer(above));
+    let paths = || files.iter().map(|file| &file.path);
+    let message = match files.len() {
+        1 => format!("{above} replaces what {below} has: {} are shipped and never seen", size(bytes)),
+        many => format!(
+            "{above} replaces {} of {below}: {} are shipped and never seen ({})",
+            count(many, "file", "files"),
+            size(bytes),
+            list(paths())
+        ),
+    };
+    let help = match below.as_str() {
+        "the base" => "leave the files out with `exclude` where the base's will do, or take a base without them",
+        _ => "leave the files out of one of the two layers with `exclude`",
+    };
+    let (expected, found) = ("each file in one layer", format!("{} in {below} and in {above}", files[0].path));
+    Some(Finding::new(Code::Shadowed, &subject.platform, place(paths()), message, help).evidence(expected, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::code::Severity;
+    use super::super::super::testing::{Image, Thing, path};
+    use super::*;
+
+    fn shadowed_of(files: &[(&str, u64, Option<&str>, &str)]) -> Vec<Finding> {
+        let mut subject = Image::new("linux/amd64").subject();
+        let file = |(at, size_bytes, below, above): &(&str, u64, Option<&str>, &str)| Shadowed {
+            path: path(at),
+            size_bytes: *size_bytes,
+            below: below.map(Into::into),
+            above: (*above).into(),
+        };
+        subject.shadowed = files.iter().map(file).collect();
+        let mut findings = Vec::new();
+        shadowed(&subject, &mut findings);
+        findings
+    }
+
+    #[test]
+    fn what_is_shipped_twice_is_counted_for_each_two_layers() {
+        let found = shadowed_of(&[
+            ("app/a", 1_000, Some("deps"), "app"),
+            ("app/lib/big", 12_000_000, Some("deps"), "app"),
+            ("usr/bin/tool", 70_000, None, "app"),
+        ]);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].severity, Severity::Warning);
+        assert_eq!(found[0].path, path("usr/bin/tool"));
+        assert_eq!(found[0].message, "layer \"app\" replaces what the base has: 70.0 kB are shipped and never seen");
+        assert_eq!(found[1].path, path("app"));
+        assert_eq!(
+            found[1].message,
+            "layer \"app\" replaces 2 files of layer \"deps\": 12.0 MB are shipped and never seen (/app/lib/big, /app/a)"
+        );
+        assert_eq!(found[1].found.as_deref(), Some("/app/lib/big in layer \"deps\" and in layer \"app\""));
+        assert_eq!(found[1].help, "leave the files out of one of the two layers with `exclude`");
+    }
+
+    #[test]
+    fn small_files_and_accounts_do_not_matter() {
+        assert_eq!(shadowed_of(&[("etc/nginx/nginx.conf", 65_535, None, "app")]), []);
+        assert_eq!(shadowed_of(&[("etc/passwd", 1_000_000, None, "filesystem")]), []);
+        assert_eq!(shadowed_of(&[("a", u64::MAX, None, "app"), ("b", u64::MAX, None, "app")]).len(), 1);
+    }
+
+    #[test]
+    fn a_layer_over_a_base_is_noticed() {
+        let image = Image::new("linux/amd64")
+            .base("usr/lib/x.so", 0o644, Thing::Unread(100_000))
+            .base("usr/lib/y.so", 0o644, Thing::Unread(100_000))
+            .own("usr/lib/x.so", 0o644, Thing::Unread(5))
+            .own("usr/lib/z.so", 0o644, Thing::Unread(5));
+        let found = image.found_by(shadowed);
+        assert_eq!(found.iter().map(|finding| finding.path.clone()).collect::<Vec<_>>(), [path("usr/lib/x.so")]);
+    }
+}
