@@ -10,6 +10,7 @@ use object::read::ReadCache;
 use super::error::LayerError;
 use super::node::{Node, NodeKind, Tree};
 use super::packages::{MAX_DATABASE_BYTES, Package, PackageSystem, read_packages};
+use super::rpm::{MAX_RPM_DATABASE_BYTES, read_rpm};
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
 
@@ -40,6 +41,7 @@ impl Role {
     pub(super) fn limit_bytes(self) -> u64 {
         match self {
             Self::Whole => MAX_KEPT_FILE_BYTES,
+            Self::Packages(PackageSystem::Rpm) => MAX_RPM_DATABASE_BYTES,
             Self::Packages(_) => MAX_DATABASE_BYTES,
         }
     }
@@ -53,6 +55,8 @@ const KNOWN_FILES: &[(&str, Role)] = &[
     ("var/lib/dpkg/status", Role::Packages(PackageSystem::Dpkg)),
     ("lib/apk/db/installed", Role::Packages(PackageSystem::Apk)),
     ("usr/lib/apk/db/installed", Role::Packages(PackageSystem::Apk)),
+    ("var/lib/rpm/rpmdb.sqlite", Role::Packages(PackageSystem::Rpm)),
+    ("usr/lib/sysimage/rpm/rpmdb.sqlite", Role::Packages(PackageSystem::Rpm)),
 ];
 
 /// Folders whose files have a role, where their names have this beginning and end. Images without a package manager
@@ -103,7 +107,7 @@ pub(super) fn roles_of(tree: &Tree) -> Vec<(EntryPath, Role, u64, Place)> {
 /// What has been kept so far.
 #[derive(Debug)]
 pub(super) struct Capture {
-    /// ELF files are spooled into it: what they say of themselves stands in places all over them.
+    /// ELF files and rpm's database are spooled into it: what is read of them stands in places all over them.
     scratch: File,
     buffer: Vec<u8>,
     kept_bytes: usize,
@@ -114,7 +118,7 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// `scratch` is an unlinked temporary file; it grows to the size of the largest ELF file.
+    /// `scratch` is an unlinked temporary file; it grows to the size of the largest ELF file, or of rpm's database.
     pub(super) fn new(scratch: File) -> Self {
         Self {
             scratch,
@@ -150,7 +154,13 @@ impl Capture {
                 self.whole.insert(place, bytes);
             }
             Role::Packages(system) => {
-                let packages = read_packages(system, content)?;
+                let packages = match system {
+                    PackageSystem::Rpm => {
+                        self.spool(&[], content)?;
+                        read_rpm(&self.scratch)?
+                    }
+                    PackageSystem::Dpkg | PackageSystem::Apk => read_packages(system, content)?,
+                };
                 self.charge(packages.iter().map(package_bytes).sum())?;
                 self.packages.insert((system, place), packages);
             }
@@ -211,7 +221,8 @@ impl Capture {
         Ok(())
     }
 
-    /// Forgets what no node of the tree refers to any more. Called between layers: a node that is gone never comes back.
+    /// Forgets what no node of the tree refers to any more. Called between layers: a node that is gone never comes
+    /// back.
     pub(super) fn prune(&mut self, tree: &Tree) {
         let own = |(layer, path): (u32, &EntryPath)| (layer, path.clone());
         let alive: BTreeSet<Place> = tree

@@ -36,7 +36,7 @@ pub struct Facts {
     pub shebangs: BTreeMap<EntryPath, Vec<u8>>,
     /// What each ELF program and shared library says of itself. Files that are damaged are left out.
     pub elf: BTreeMap<EntryPath, ElfFacts>,
-    /// The installed packages of dpkg and apk, sorted, each once. The database of rpm is not read.
+    /// The installed packages of dpkg, apk and rpm, sorted, each once.
     pub packages: Vec<Package>,
 }
 
@@ -70,8 +70,9 @@ impl Facts {
 /// Reads the facts of an image: each layer is streamed once, the lowest first, and verified to its end; nothing is
 /// unpacked. A file of interest that only a link leads to makes its layer be streamed once more.
 ///
-/// `scratch_folder` takes one unlinked temporary file, of the size of the largest ELF file. `progress` is called with
-/// the number of compressed bytes that were read since the call before; it may be called from another thread.
+/// `scratch_folder` takes one unlinked temporary file, of the size of the largest ELF file or of rpm's database. `progress` is
+/// called with the number of compressed bytes that were read since the call before; it may be called from another
+/// thread.
 ///
 /// # Errors
 /// [`TreeError`]: a layer that is damaged, cut short, not what its digest, size or diff id say, or beyond the bounds

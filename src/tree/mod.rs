@@ -13,6 +13,8 @@ mod layers;
 mod node;
 mod packages;
 mod resolve;
+mod rpm;
+mod sqlite;
 mod stream;
 #[cfg(test)]
 mod testing;
@@ -28,4 +30,5 @@ pub use layers::{MAX_NODES, MAX_TEXT_BYTES, TreeBuilder, Visit};
 pub use node::{Node, NodeKind, Tree, Xattrs};
 pub use packages::{MAX_DATABASE_BYTES, MAX_PACKAGES, Package, PackageSystem};
 pub use resolve::{MAX_LINKS, ResolveError};
+pub use rpm::MAX_RPM_DATABASE_BYTES;
 pub use view::View;

@@ -1,5 +1,5 @@
-//! The databases of package managers: names and versions (deb-control(5); apk-tools, "installed" database). The
-//! database of rpm is a file of SQLite, and is not read.
+//! The databases of package managers that are lines of text: names and versions (deb-control(5); apk-tools, "installed"
+//! database).
 
 use std::io::{BufRead as _, BufReader, Read};
 
@@ -21,6 +21,8 @@ pub enum PackageSystem {
     Dpkg,
     /// Alpine's apk.
     Apk,
+    /// Red Hat's and SUSE's rpm.
+    Rpm,
 }
 
 /// An installed package.
@@ -41,7 +43,8 @@ struct Stanza {
     is_gone: bool,
 }
 
-/// Reads a database to its end: the packages that are installed, in its order.
+/// Reads a database to its end: the packages that are installed, in its order. That of rpm is no text, and has none
+/// here.
 pub(super) fn read_packages(system: PackageSystem, content: &mut dyn Read) -> Result<Vec<Package>, LayerError> {
     let mut reader = BufReader::new(content);
     let mut packages = Vec::new();
@@ -73,6 +76,7 @@ impl Stanza {
         let (name, version) = match system {
             PackageSystem::Dpkg => (&b"Package:"[..], &b"Version:"[..]),
             PackageSystem::Apk => (&b"P:"[..], &b"V:"[..]),
+            PackageSystem::Rpm => return,
         };
         if let Some(value) = line.strip_prefix(name) {
             self.name = text(value);

@@ -1,5 +1,5 @@
-//! Scripts of one's own layers that somebody may call by name, and whose `#!` leads to nothing: console scripts with the
-//! path of the machine that built them.
+//! Scripts of one's own layers that somebody may call by name, and whose `#!` leads to nothing: console scripts with
+//! the path of the machine that built them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -103,8 +103,8 @@ const APPLETS: &[&str] = &[
 /// Beginnings of Mach-O files, of either width.
 const MACH_O: &[&[u8]] = &[b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe"];
 
-/// Beginning of Mach-O files for several processors, whose count follows; and of Java's classes, whose version, 45 at the
-/// least, follows.
+/// Beginning of Mach-O files for several processors, whose count follows; and of Java's classes, whose version, 45 at
+/// the least, follows.
 const MACH_O_FAT: &[u8] = b"\xca\xfe\xba\xbe\0\0\0";
 const MAX_MACH_O_PARTS: u8 = 20;
 
@@ -280,8 +280,8 @@ enum Told<'a> {
     Script(&'a str),
 }
 
-/// The options of a shell: whether it is a login or interactive shell, whose profile may set another PATH, and what it is
-/// told. `None` where that is not known.
+/// The options of a shell: whether it is a login or interactive shell, whose profile may set another PATH, and what it
+/// is told. `None` where that is not known.
 fn told(arguments: &[String]) -> Option<(bool, Told<'_>)> {
     let mut rest = arguments.iter().map(String::as_str);
     let (mut has_profile, mut takes_text) = (false, false);

@@ -35,8 +35,8 @@ pub(super) fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>
     }
 }
 
-/// The code `missing-variable`: names that must be set where the image runs, by its label [`REQUIRED_ENV_LABEL`], and that
-/// neither `given` nor the image's own environment sets to something. Sorted by name; no value is shown.
+/// The code `missing-variable`: names that must be set where the image runs, by its label [`REQUIRED_ENV_LABEL`], and
+/// that neither `given` nor the image's own environment sets to something. Sorted by name; no value is shown.
 pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTreeMap<String, String>) -> Vec<Finding> {
     let label = execution.labels.get(REQUIRED_ENV_LABEL).map(String::as_str).unwrap_or_default();
     let of_label = label.split(',').map(str::trim).filter(|name| !name.is_empty());

@@ -1,5 +1,5 @@
-//! Interpreters that are handed a script: whether the script is there. The manual page of each interpreter says which of
-//! its options take a value; one that is not known here ends the look.
+//! Interpreters that are handed a script: whether the script is there. The manual page of each interpreter says which
+//! of its options take a value; one that is not known here ends the look.
 
 use super::failure::{Failure, Kind, elsewhere, found_instead, listed};
 use super::program::{Program, Setting, Standing};

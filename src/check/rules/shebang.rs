@@ -1,4 +1,5 @@
-//! The first line of scripts, followed as the kernel and `env` follow it (execve(2); Linux, fs/binfmt_script.c; env(1)).
+//! The first line of scripts, followed as the kernel and `env` follow it (execve(2); Linux, fs/binfmt_script.c;
+//! env(1)).
 
 use super::failure::{Failure, Kind, elsewhere, found_instead};
 use super::program::{Lookup, Obstacle, Program, Setting};

@@ -382,8 +382,8 @@ fn assigned(word: &Word) -> Option<&str> {
     is_name.then_some(name)
 }
 
-/// What follows an expansion: `$NAME`, `${…}`, `$(…)`, `` `…` ``. Brackets are counted, quotes among them are not looked
-/// at. `None` where it does not end.
+/// What follows an expansion: `$NAME`, `${…}`, `$(…)`, `` `…` ``. Brackets are counted, quotes among them are not
+/// looked at. `None` where it does not end.
 fn after_expansion(text: &str) -> Option<&str> {
     if let Some(inner) = text.strip_prefix('`') {
         return inner.split_once('`').map(|(_, after)| after);

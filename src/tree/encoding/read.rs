@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::columns::{Column, Damaged, DictionaryReader, PATHS, Reader, TARGETS, TEXTS, take_number, take_text};
-use super::write::{APK, DIRECTORY, DPKG, FILE, FILE_ELSEWHERE, MAGIC, SPECIAL, SYMLINK};
+use super::write::{APK, DIRECTORY, DPKG, FILE, FILE_ELSEWHERE, MAGIC, RPM, SPECIAL, SYMLINK};
 use crate::elf::{ElfClass, ElfFacts, ElfType, Endianness, VersionNeed};
 use crate::model::{Digest, EntryPath};
 use crate::tree::facts::{FACTS_VERSION, Facts};
@@ -193,6 +193,7 @@ impl<'a> Decoder<'a> {
         let system = match self.reader.number(Column::Counts)? {
             DPKG => PackageSystem::Dpkg,
             APK => PackageSystem::Apk,
+            RPM => PackageSystem::Rpm,
             _ => return Err(Damaged("a package is of no known system")),
         };
         Ok(Package { system, name: self.utf8()?, version: self.utf8()? })

@@ -74,14 +74,14 @@ fn elf() -> impl Strategy<Value = ElfFacts> {
 fn facts() -> impl Strategy<Value = Facts> {
     let nodes = prop::collection::btree_map(path(), node(), 0..8);
     let texts = || prop::collection::btree_map(path(), name(), 0..3);
-    let packages = prop::collection::btree_set((any::<bool>(), "[a-z]{0,3}", "\\PC{0,3}"), 0..4);
+    let packages = prop::collection::btree_set((0..3usize, "[a-z]{0,3}", "\\PC{0,3}"), 0..4);
     let option = || prop::option::of(name());
     (nodes, option(), option(), texts(), texts(), prop::collection::btree_map(path(), elf(), 0..3), packages).prop_map(
         |(nodes, passwd, group, loader_configs, shebangs, elf, packages)| {
             let mut tree = Tree::default();
             nodes.into_iter().for_each(|(path, node)| tree.append(path, node));
-            let system = |is_apk| if is_apk { PackageSystem::Apk } else { PackageSystem::Dpkg };
-            let package = |(is_apk, name, version)| Package { system: system(is_apk), name, version };
+            let systems = [PackageSystem::Dpkg, PackageSystem::Apk, PackageSystem::Rpm];
+            let package = |(system, name, version)| Package { system: systems[system], name, version };
             let packages = packages.into_iter().map(package).collect();
             Facts { tree: Arc::new(tree), passwd, group, loader_configs, shebangs, elf, packages }
         },

@@ -20,9 +20,10 @@ pub(super) const FILE_ELSEWHERE: u64 = 2;
 pub(super) const SYMLINK: u64 = 3;
 pub(super) const SPECIAL: u64 = 4;
 
-/// Package systems; a number is never given to another one, and 2 is kept for rpm.
+/// Package systems; a number is never given to another one.
 pub(super) const DPKG: u64 = 0;
 pub(super) const APK: u64 = 1;
+pub(super) const RPM: u64 = 2;
 
 pub(super) fn encode(facts: &Facts) -> Vec<u8> {
     let mut encoder = Encoder::default();
@@ -133,6 +134,7 @@ impl Encoder {
         let system = match package.system {
             PackageSystem::Dpkg => DPKG,
             PackageSystem::Apk => APK,
+            PackageSystem::Rpm => RPM,
         };
         self.writer.number(Column::Counts, system);
         self.writer.text(TEXTS, package.name.as_bytes());

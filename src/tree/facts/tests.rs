@@ -92,6 +92,23 @@ async fn what_an_upper_layer_removes_or_replaces_does_not_count() {
 }
 
 #[tokio::test]
+async fn packages_of_rpm_are_read_from_its_database_wherever_it_is() {
+    let database = include_bytes!("../../../testdata/rpmdb/rpmdb.sqlite");
+    let at = "usr/lib/sysimage/rpm/rpmdb.sqlite";
+    let linked = LayerTar::new().file(at, database).symlink("var/lib/rpm", "../../usr/lib/sysimage/rpm").finish();
+    let older = LayerTar::new().file("var/lib/rpm/rpmdb.sqlite", database).finish();
+    for layer in [linked, older] {
+        let facts = read(TestImage::new().with(&layer, Algorithm::Gzip)).await.unwrap();
+        assert_eq!(facts.packages.len(), 42);
+        let package = &facts.packages[0];
+        assert_eq!((package.system, &*package.name), (PackageSystem::Rpm, "gpg-pubkey"));
+        assert_eq!(Facts::decode(&facts.encode()).unwrap(), facts);
+    }
+    let damaged = LayerTar::new().file(at, &database[..5000]).finish();
+    assert!(read(TestImage::new().with(&damaged, Algorithm::Gzip)).await.unwrap().packages.is_empty());
+}
+
+#[tokio::test]
 async fn files_that_only_links_lead_to_are_read_too() {
     let lower = LayerTar::new().file("usr/share/accounts", PASSWD).file("usr/share/conf.d/a", b"/a\n").finish();
     let upper = LayerTar::new()
