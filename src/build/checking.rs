@@ -216,7 +216,7 @@ async fn image_subject(
         let at = usize::try_from(layer).ok()?;
         let evidence = evidence.get(path).cloned().unwrap_or(Evidence::NotRead);
         let layer = names.get(at).cloned().unwrap_or_default();
-        (at >= first_own).then(|| (path.clone(), OwnFile { layer, size_bytes, source: None, evidence }))
+        (at >= first_own).then(|| (path.clone(), OwnFile::new(layer, size_bytes).seen(evidence, None)))
     });
     let own = own.collect();
     let manifest = image.manifest().descriptor();

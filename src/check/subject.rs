@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::execution::Execution;
 use super::interest::Evidence;
 use crate::elf::{ElfError, ElfFacts};
-use crate::model::{EntryKind, EntryPath, Family, LayerPlan, Platform};
+use crate::model::{Content, Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
 use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};
 
 /// Tells whether a path of the disk exists: handed in, since rules are pure.
@@ -42,10 +42,38 @@ pub struct OwnFile {
     pub layer: Arc<str>,
     /// Size in bytes; 0 of a link.
     pub size_bytes: u64,
-    /// Where it was on the disk, for files that come from there.
-    pub source: Option<PathBuf>,
+    /// Boxed, since most files are never opened, and images have very many.
+    seen: Option<Box<Seen>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    source: Option<PathBuf>,
+    evidence: Evidence,
+}
+
+impl OwnFile {
+    /// A file of a layer that was not opened.
+    pub fn new(layer: Arc<str>, size_bytes: u64) -> Self {
+        Self { layer, size_bytes, seen: None }
+    }
+
+    /// The same with what was seen of it, and where it was on the disk, for files that come from there.
+    #[must_use]
+    pub fn seen(self, evidence: Evidence, source: Option<PathBuf>) -> Self {
+        let seen = (evidence != Evidence::NotRead).then(|| Box::new(Seen { source, evidence }));
+        Self { seen, ..self }
+    }
+
     /// What was seen of it.
-    pub evidence: Evidence,
+    pub fn evidence(&self) -> &Evidence {
+        self.seen.as_ref().map_or(&Evidence::NotRead, |seen| &seen.evidence)
+    }
+
+    /// Where it was on the disk; `None` for files that were not opened or come from elsewhere.
+    pub fn source(&self) -> Option<&Path> {
+        self.seen.as_ref()?.source.as_deref()
+    }
 }
 
 /// A file that is in the image twice, of which only the upper one shows.
@@ -93,6 +121,8 @@ impl Subject {
                 self.hide(&hidden);
             }
         }
+        // Both maps are filled at once: in one that is filled in order, half of the room stays empty.
+        let (mut own, mut nodes) = (Vec::new(), Vec::with_capacity(layer.entries.len()));
         for entry in layer.entries.iter().filter(|entry| Hidden::of(&entry.path).is_none()) {
             let kind = match &entry.kind {
                 EntryKind::Directory => NodeKind::Directory,
@@ -105,15 +135,12 @@ impl Subject {
             self.note_shadowed(&entry.path, &node, &name);
             if !node.is_directory() {
                 self.forget_below(&entry.path);
-                let (size_bytes, source) = match &entry.kind {
-                    EntryKind::File { size_bytes, content } => (*size_bytes, disk_path(content)),
-                    _ => (0, None),
-                };
-                let evidence = evidence(&entry.path);
-                self.own.insert(entry.path.clone(), OwnFile { layer: name.clone(), size_bytes, source, evidence });
+                own.push((entry.path.clone(), own_file(entry, name.clone(), evidence(&entry.path))));
             }
-            self.view.insert(entry.path.clone(), node);
+            nodes.push((entry.path.clone(), node));
         }
+        self.own.append(&mut own.into_iter().collect());
+        self.view.lay(nodes);
         self
     }
 
@@ -204,7 +231,7 @@ impl Subject {
     /// What the ELF file at exactly this path says of itself. `None` for anything else, and where it is damaged.
     pub fn elf(&self, path: &EntryPath) -> Option<&ElfFacts> {
         match self.own.get(path) {
-            Some(own) => match &own.evidence {
+            Some(own) => match own.evidence() {
                 Evidence::Elf(facts) => Some(facts),
                 Evidence::NotRead => self.base_elf(path),
                 _ => None,
@@ -226,8 +253,8 @@ impl Subject {
 
     /// One's own files that begin as ELF and cannot be read as such, sorted by path.
     pub fn damaged_elf_files(&self) -> impl Iterator<Item = (&EntryPath, ElfError)> {
-        self.own.iter().filter_map(|(path, own)| match own.evidence {
-            Evidence::DamagedElf(error) => Some((path, error)),
+        self.own.iter().filter_map(|(path, own)| match own.evidence() {
+            Evidence::DamagedElf(error) => Some((path, *error)),
             _ => None,
         })
     }
@@ -237,7 +264,7 @@ impl Subject {
     pub fn shebang(&self, path: &EntryPath) -> Option<&[u8]> {
         let node = self.view.node(path)?;
         let first_line = |bytes: &'_ [u8]| bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
-        match self.own.get(path).map(|own| &own.evidence) {
+        match self.own.get(path).map(OwnFile::evidence) {
             Some(Evidence::Head(bytes) | Evidence::Whole(bytes)) => {
                 let is_script = node.mode & 0o111 != 0 && bytes.starts_with(b"#!");
                 is_script.then(|| &bytes[..first_line(bytes)])
@@ -252,7 +279,7 @@ impl Subject {
 
     /// The content of one's own file at exactly this path, where it was read whole.
     pub fn content(&self, path: &EntryPath) -> Option<&[u8]> {
-        match &self.own.get(path)?.evidence {
+        match self.own.get(path)?.evidence() {
             Evidence::Whole(bytes) => Some(bytes),
             _ => None,
         }
@@ -299,10 +326,13 @@ impl Subject {
     }
 }
 
-fn disk_path(content: &crate::model::Content) -> Option<PathBuf> {
-    match content {
-        crate::model::Content::Disk(file) => Some(file.path.clone()),
-        _ => None,
+fn own_file(entry: &Entry, layer: Arc<str>, evidence: Evidence) -> OwnFile {
+    let EntryKind::File { size_bytes, content } = &entry.kind else { return OwnFile::new(layer, 0) };
+    let file = OwnFile::new(layer, *size_bytes);
+    match (evidence, content) {
+        (Evidence::NotRead, _) => file,
+        (evidence, Content::Disk(source)) => file.seen(evidence, Some(source.path.clone())),
+        (evidence, _) => file.seen(evidence, None),
     }
 }
 

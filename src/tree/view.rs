@@ -61,6 +61,16 @@ impl View {
         self.changes.insert(path, Some(node));
     }
 
+    /// Puts all nodes of a layer at their paths, sorted, each path once. As [`View::insert`] for each.
+    pub fn lay(&mut self, nodes: Vec<(EntryPath, Node)>) {
+        for (path, _) in nodes.iter().filter(|(_, node)| !node.is_directory()) {
+            if self.node(path).is_some_and(Node::is_directory) {
+                self.remove_below(path);
+            }
+        }
+        self.changes.append(&mut nodes.into_iter().map(|(path, node)| (path, Some(node))).collect());
+    }
+
     /// Takes away what stands at a path and below it.
     pub fn remove(&mut self, path: &EntryPath) {
         self.remove_below(path);

@@ -68,7 +68,7 @@ fn an_entrypoint_clears_the_command_of_the_base_unless_one_is_set() {
         ("cmd = [\"/bin/ls\"]", json!(["/bin/env", "--"]), json!(["/bin/ls"])),
         ("entrypoint = [\"/bin/echo\"]", json!(["/bin/echo"]), Value::Null),
         ("entrypoint = [\"/bin/echo\"]\ncmd = [\"x\"]", json!(["/bin/echo"]), json!(["x"])),
-        ("entrypoint = \"exec app\"", json!(["/bin/sh", "-ec", "exec app"]), Value::Null),
+        ("entrypoint = \"exec ls\"", json!(["/bin/sh", "-ec", "exec ls"]), Value::Null),
         ("shell = [\"/bin/env\", \"sh\"]\ncmd = \"ls\"", json!(["/bin/env", "--"]), json!(["/bin/env", "sh", "ls"])),
         ("entrypoint = []", Value::Null, Value::Null),
     ];

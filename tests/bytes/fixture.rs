@@ -303,6 +303,9 @@ workdir = "/srv/data"
 env = {{ LANG = "C.UTF-8", A = "1" }}
 entrypoint = ["/srv/lost/start.sh"]
 ports = ["80", "53/udp"]
+
+[check]
+allow = ["*:/**"]
 "#
     )
 }

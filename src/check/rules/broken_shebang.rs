@@ -74,7 +74,7 @@ fn scripts_on_path(setting: &Setting<'_>) -> BTreeSet<EntryPath> {
 /// Where the path of an interpreter is too long for a first line, pip writes a script for `/bin/sh` whose second line
 /// calls it: `'''exec' /path/to/python "$0" "$@"`.
 fn behind_a_shell(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken> {
-    let (Evidence::Head(bytes) | Evidence::Whole(bytes)) = &setting.subject.own().get(script)?.evidence else {
+    let (Evidence::Head(bytes) | Evidence::Whole(bytes)) = setting.subject.own().get(script)?.evidence() else {
         return None;
     };
     let line = bytes.split(|byte| *byte == b'\n').nth(1)?.strip_prefix(b"'''exec' ")?;

@@ -243,7 +243,7 @@ fn step(start: Start<'_>) -> Result<Option<Start<'_>>, Box<Failure>> {
 /// A file that was read and is surely neither a program nor a script: text, nothing, or a program of macOS.
 fn refused_by_the_kernel(setting: &Setting<'_>, program: &Program) -> Option<Failure> {
     let own = setting.subject.own().get(&program.at)?;
-    let (Evidence::Head(bytes) | Evidence::Whole(bytes)) = &own.evidence else { return None };
+    let (Evidence::Head(bytes) | Evidence::Whole(bytes)) = own.evidence() else { return None };
     let without_mark = bytes.strip_prefix(b"\xef\xbb\xbf");
     let is_text = std::str::from_utf8(&bytes[..bytes.len().min(64)]).is_ok_and(|text| !text.contains('\0'));
     let (found, help) = if bytes.is_empty() {

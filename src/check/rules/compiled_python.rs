@@ -32,7 +32,7 @@ pub fn stale_pyc(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(mtime_s) = subject.mtime_s else { return };
     let mut groups: BTreeMap<(Option<EntryPath>, &str), Vec<Stale<'_>>> = BTreeMap::new();
     for (path, own) in subject.own() {
-        let (Evidence::Head(head) | Evidence::Whole(head)) = &own.evidence else { continue };
+        let (Evidence::Head(head) | Evidence::Whole(head)) = own.evidence() else { continue };
         let Some(source) = source_of(path).and_then(|source| subject.own().get(&source)) else { continue };
         // Both are kept in 32 bits, cut.
         let packed = Record { mtime_s: mtime_s as u32, size_bytes: source.size_bytes as u32 };

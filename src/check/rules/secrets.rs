@@ -47,7 +47,7 @@ pub fn may_show(text: &[u8]) -> bool {
 pub fn secret_files(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut files: BTreeMap<EntryPath, Vec<(&EntryPath, Vec<Sighting>)>> = BTreeMap::new();
     for (path, own) in subject.own() {
-        let sightings = match &own.evidence {
+        let sightings = match own.evidence() {
             Evidence::Whole(bytes) => sightings(path, bytes),
             _ if own.size_bytes > 0 && Format::of(path) == Some(Format::KeyStore) => key_store(),
             _ => continue,
