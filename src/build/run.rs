@@ -162,7 +162,8 @@ struct Checked {
     lock_update: Option<LockUpdate>,
 }
 
-/// Looks at the files of every platform. CPU and disk work, off the threads that serve the network.
+/// Looks at the files of every platform: on this thread, as planning does. Nothing else is under way, and what planning has
+/// freed serves again.
 async fn check_files(
     planned: PlannedBuild,
     options: &BuildOptions,
@@ -170,13 +171,9 @@ async fn check_files(
 ) -> Result<(Checked, Verdict), BuildError> {
     let PlannedBuild { platforms, disk, is_whole, lock_update } = planned;
     let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
-    let (options, observer) = (options.clone(), observer.clone());
-    in_background(move || {
-        let findings = check_planned(&platforms, &contents, &options, &observer)?;
-        let verdict = empty_verdict(&platforms).with(findings);
-        Ok((Checked { platforms, contents, is_whole, lock_update }, verdict))
-    })
-    .await
+    let findings = check_planned(&platforms, &contents, options, observer)?;
+    let verdict = empty_verdict(&platforms).with(findings);
+    Ok((Checked { platforms, contents, is_whole, lock_update }, verdict))
 }
 
 async fn in_background<T: Send + 'static>(

@@ -206,7 +206,7 @@ impl Subject {
     }
 
     /// Everything below a path, sorted; links are not followed.
-    pub fn below(&self, path: &EntryPath) -> Vec<(EntryPath, Node)> {
+    pub fn below<'a>(&'a self, path: &EntryPath) -> impl Iterator<Item = (&'a EntryPath, &'a Node)> + use<'a> {
         self.view.below(path)
     }
 

@@ -144,7 +144,7 @@ impl<'a> LayerBuilder<'a> {
     fn nearest_sibling(&self, path: &EntryPath) -> Option<EntryPath> {
         let parent = path.parent()?;
         let below = self.view.below(&parent);
-        let siblings = below.iter().map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(&parent));
+        let siblings = below.map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(&parent));
         let name = nearest(path.file_name(), siblings.map(EntryPath::file_name))?;
         parent.join(name).ok()
     }

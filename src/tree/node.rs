@@ -96,7 +96,7 @@ impl Tree {
     }
 
     /// All nodes below a path, at any depth, without the path itself, sorted.
-    pub fn below(&self, path: &EntryPath) -> impl Iterator<Item = (&EntryPath, &Node)> {
+    pub fn below<'a>(&'a self, path: &EntryPath) -> impl Iterator<Item = (&'a EntryPath, &'a Node)> + use<'a> {
         below(&self.nodes, path)
     }
 
@@ -148,7 +148,7 @@ impl Tree {
 pub(super) fn below<'a, T>(
     map: &'a BTreeMap<EntryPath, T>,
     path: &EntryPath,
-) -> impl Iterator<Item = (&'a EntryPath, &'a T)> {
+) -> impl Iterator<Item = (&'a EntryPath, &'a T)> + use<'a, T> {
     // Below `a` come `a/…`, but between `a` and `a/` sort names such as `a-b`: the range starts at `a/`.
     let start = if path.is_root() { Vec::new() } else { [path.as_bytes(), b"/"].concat() };
     let range = (Bound::Included(start.clone()), Bound::<Vec<u8>>::Unbounded);

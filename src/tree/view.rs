@@ -30,16 +30,14 @@ impl View {
     }
 
     /// All that stands below a path, sorted by the bytes of the paths.
-    pub fn below(&self, path: &EntryPath) -> Vec<(EntryPath, Node)> {
-        let mut found: BTreeMap<EntryPath, Node> =
-            self.base.below(path).map(|(path, node)| (path.clone(), node.clone())).collect();
-        for (path, change) in below(&self.changes, path) {
-            match change {
-                Some(node) => found.insert(path.clone(), node.clone()),
-                None => found.remove(path),
-            };
-        }
-        found.into_iter().collect()
+    pub fn below<'a>(&'a self, path: &EntryPath) -> impl Iterator<Item = (&'a EntryPath, &'a Node)> + use<'a> {
+        let mut kept = self.base.below(path).filter(|(path, _)| !self.changes.contains_key(*path)).peekable();
+        let mut changed = below(&self.changes, path).filter_map(|(path, node)| Some((path, node.as_ref()?))).peekable();
+        std::iter::from_fn(move || match (kept.peek(), changed.peek()) {
+            (Some((left, _)), Some((right, _))) if left < right => kept.next(),
+            (_, Some(_)) => changed.next(),
+            (_, None) => kept.next(),
+        })
     }
 
     /// What layers have put on the base, sorted by path: new nodes, and those that they wrote again.
@@ -158,7 +156,7 @@ mod tests {
         let mut view = view(&[], &["a/b", "a/c"]);
         view.insert(path("a/d"), Node::plain_directory());
         view.remove(&path("a/b"));
-        let names: Vec<_> = view.below(&path("a")).into_iter().map(|(path, _)| path.to_string()).collect();
+        let names: Vec<_> = view.below(&path("a")).map(|(path, _)| path.to_string()).collect();
         assert_eq!(names, ["/a/c", "/a/d"]);
         view.remove_below(&path("a"));
         assert!(!view.has_below(&path("a")));

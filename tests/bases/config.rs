@@ -73,7 +73,8 @@ fn an_entrypoint_clears_the_command_of_the_base_unless_one_is_set() {
         ("entrypoint = []", Value::Null, Value::Null),
     ];
     for (text, entrypoint, cmd) in cases {
-        let config = execution(&format!("[config]\n{text}\n"));
+        // What of it would not start is another matter.
+        let config = execution(&format!("[config]\n{text}\n[check]\nallow = [\"*:/**\"]\n"));
         let found = [config.get("Entrypoint"), config.get("Cmd")].map(|value| value.cloned().unwrap_or_default());
         assert_eq!(found, [entrypoint, cmd], "{text}");
     }

@@ -56,7 +56,7 @@ fn names_in_image(setting: &Setting<'_>, all: &[Broken]) -> BTreeSet<Vec<u8>> {
     if sought.is_empty() {
         return BTreeSet::new();
     }
-    let files = setting.subject.below(&EntryPath::root()).into_iter().filter(|(_, node)| !node.is_directory());
+    let files = setting.subject.below(&EntryPath::root()).filter(|(_, node)| !node.is_directory());
     let names = files.filter(|(path, _)| sought.contains(path.file_name()));
     names.map(|(path, _)| path.file_name().to_vec()).collect()
 }

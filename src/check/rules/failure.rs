@@ -74,8 +74,8 @@ fn last_link(subject: &Subject, path: &EntryPath) -> Option<Box<[u8]>> {
 /// What stands beside a path that is not there and has nearly its name.
 fn near_name(subject: &Subject, path: &EntryPath) -> Option<EntryPath> {
     let parent = path.parent()?;
-    let beside = subject.below(&parent).into_iter().map(|(path, _)| path);
-    let beside: Vec<EntryPath> = beside.filter(|found| found.parent().as_ref() == Some(&parent)).collect();
+    let beside = subject.below(&parent).map(|(path, _)| path);
+    let beside: Vec<EntryPath> = beside.filter(|found| found.parent().as_ref() == Some(&parent)).cloned().collect();
     nearest(path.file_name(), &beside)
 }
 
@@ -100,10 +100,10 @@ pub(super) fn elsewhere(subject: &Subject, wanted: &[u8], executable: bool) -> V
         let components: Vec<&[u8]> = path.components().collect();
         components.iter().rev().zip(wanted.iter().rev()).take_while(|(left, right)| left == right).count()
     };
-    let all = subject.below(&EntryPath::root()).into_iter();
+    let all = subject.below(&EntryPath::root());
     let fitting =
         all.filter(|(_, node)| matches!(node.kind, NodeKind::File { .. }) && (!executable || node.mode & 0o111 != 0));
-    let ranked: Vec<(usize, EntryPath)> = fitting.map(|(path, _)| (shared(&path), path)).collect();
+    let ranked: Vec<(usize, EntryPath)> = fitting.map(|(path, _)| (shared(path), path.clone())).collect();
     let most = ranked.iter().map(|(count, _)| *count).max().unwrap_or_default();
     let best: Vec<EntryPath> =
         ranked.into_iter().filter(|(count, _)| *count == most).map(|(_, path)| path).take(MAX_PLACES + 1).collect();

@@ -140,8 +140,8 @@ fn has_any_extension(setting: &Setting<'_>, at: &EntryPath) -> bool {
     let name = at.file_name();
     let stem_bytes = name.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 0).unwrap_or(name.len());
     let start = [&name[..stem_bytes], b"."].concat();
-    let below = setting.subject.below(&parent);
-    below.iter().any(|(found, _)| found.parent().as_ref() == Some(&parent) && found.file_name().starts_with(&start))
+    let mut below = setting.subject.below(&parent);
+    below.any(|(found, _)| found.parent().as_ref() == Some(&parent) && found.file_name().starts_with(&start))
 }
 
 fn with_suffix(at: &EntryPath, suffix: &str) -> Option<EntryPath> {

@@ -248,8 +248,8 @@ fn has_path_files(setting: &Setting<'_>, folder: &EntryPath) -> bool {
 
 /// What stands directly in a directory.
 fn children(setting: &Setting<'_>, folder: &EntryPath) -> Vec<(EntryPath, Node)> {
-    let below = setting.subject.below(folder).into_iter();
-    below.filter(|(path, _)| path.parent().as_ref() == Some(folder)).collect()
+    let below = setting.subject.below(folder).filter(|(path, _)| path.parent().as_ref() == Some(folder));
+    below.map(|(path, node)| (path.clone(), node.clone())).collect()
 }
 
 /// True where a directory holds a module of that name, as source, bytecode, or an extension module without a tag.
