@@ -12,6 +12,7 @@ mod python;
 mod secrets;
 mod shadowed;
 
+pub(super) use compiled_python::is_compiled;
 pub(super) use manifests::is_manifest;
 pub(super) use python::is_python_setting;
 pub(super) use secrets::{MAX_SUSPECT_BYTES, is_suspect};
