@@ -7,7 +7,7 @@ use std::path::Path;
 
 use object::read::ReadCache;
 
-use super::rules::{MAX_SUSPECT_BYTES, is_manifest, is_python_setting, is_suspect};
+use super::rules::{MAX_SUSPECT_BYTES, is_compiled, is_manifest, is_python_setting, is_suspect};
 use crate::elf::{ElfError, ElfFacts};
 use crate::model::EntryPath;
 use crate::tree::SHEBANG_BYTES;
@@ -56,7 +56,7 @@ pub fn interest(path: &EntryPath, mode: u32, size_bytes: u64) -> Interest {
     let is_whole = is_read_whole(path, name) && size_bytes <= MAX_WHOLE_BYTES;
     if is_whole || is_suspect(path) && size_bytes <= MAX_SUSPECT_BYTES {
         Interest::Whole
-    } else if is_cached_python(path, name) {
+    } else if is_compiled(path) {
         Interest::Head(PYC_HEAD_BYTES)
     } else if mode & 0o111 != 0 || is_library_name(name) {
         Interest::Program
@@ -78,11 +78,6 @@ fn is_read_whole(path: &EntryPath, name: &[u8]) -> bool {
         || (folder.as_bytes() == b"etc" && name.starts_with(b"ld-musl-"))
         || is_manifest(path)
         || is_python_setting(path)
-}
-
-/// What Python compiled beside a source (PEP 3147). Compiled files elsewhere have no source to be compared with.
-fn is_cached_python(path: &EntryPath, name: &[u8]) -> bool {
-    name.ends_with(b".pyc") && path.parent().is_some_and(|folder| folder.file_name() == b"__pycache__")
 }
 
 /// Reads what is wanted of a file that can be read at any place. `source` stands at its beginning.

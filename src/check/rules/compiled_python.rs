@@ -13,6 +13,20 @@ use super::super::subject::Subject;
 use super::listing::{count, list, place, site_folder};
 use crate::model::{EntryPath, escape};
 
+/// True for a compiled file that is read. One installation compiles all its packages at one time, so that the first file
+/// of each tells of the rest: `site-packages/NAME/__pycache__/__init__.*.pyc`, `site-packages/__pycache__/NAME.*.pyc`.
+/// Elsewhere each is read. Files for `python -O` are told by those beside them.
+pub fn is_compiled(path: &EntryPath) -> bool {
+    let name = path.file_name();
+    let Some(cache) = path.parent().filter(|folder| folder.file_name() == b"__pycache__") else { return false };
+    if !name.ends_with(b".pyc") || name.windows(5).any(|part| part == b".opt-") {
+        return false;
+    }
+    let Some(site) = site_folder(path) else { return true };
+    let depth = cache.components().count() - site.components().count();
+    depth == 1 || depth == 2 && name.starts_with(b"__init__.")
+}
+
 /// A compiled file whose record does not match.
 struct Stale<'a> {
     path: &'a EntryPath,
@@ -69,12 +83,15 @@ fn finding(subject: &Subject, site: Option<&EntryPath>, layer: &str, stale: &[St
         None => place(stale.iter().map(|stale| stale.path)),
     };
     let paths = list(stale.iter().map(|stale| stale.path));
-    let is_stale = match stale.len() {
-        1 => "does not match its source, and is compiled again at every start",
-        _ => "do not match their sources, and are compiled again at every start",
+    let what = match (site, stale.len()) {
+        (Some(_), number) => format!("the compiled files of {} do", count(number, "package", "packages")),
+        (None, 1) => "1 compiled file does".to_owned(),
+        (None, number) => format!("{number} compiled files do"),
     };
-    let what = count(stale.len(), "compiled file", "compiled files");
-    let message = format!("{what} of layer \"{}\" {is_stale}: {paths}", escape(layer.as_bytes()));
+    let layer = escape(layer.as_bytes());
+    let message = format!(
+        "{what} not match the source that layer \"{layer}\" packs, and Python compiles it again at every start: {paths}"
+    );
     let help = "leave them out with `exclude = [\"**/__pycache__\"]`, or compile them with \
                 `python3 -m compileall --invalidation-mode unchecked-hash`, which records no time";
     let is_time = first.recorded.mtime_s != first.packed.mtime_s;
@@ -121,8 +138,8 @@ mod tests {
         );
         assert_eq!(
             finding.message,
-            "1 compiled file of layer \"app\" does not match its source, and is compiled again at every start: \
-             /app/src/__pycache__/a.cpython-311.pyc"
+            "1 compiled file does not match the source that layer \"app\" packs, and Python compiles it again at every \
+             start: /app/src/__pycache__/a.cpython-311.pyc"
         );
         assert_eq!(finding.expected.as_deref(), Some("a source of 1970-01-01T00:00:01Z, as it is packed"));
         assert_eq!(
@@ -158,8 +175,8 @@ mod tests {
         let site = "v/lib/python3.11/site-packages";
         let mut image = Image::new("linux/amd64");
         for name in ["a", "b", "c", "d"] {
-            image = image.own(&format!("{site}/p{name}/{name}.py"), 0o644, Thing::Unread(7)).own(
-                &format!("{site}/p{name}/__pycache__/{name}.cpython-311.pyc"),
+            image = image.own(&format!("{site}/{name}/__init__.py"), 0o644, Thing::Unread(7)).own(
+                &format!("{site}/{name}/__pycache__/__init__.cpython-311.pyc"),
                 0o644,
                 head(0, TIME, 7),
             );
@@ -167,8 +184,25 @@ mod tests {
         let found = image.found_by(stale_pyc);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].path, path(site));
-        assert!(found[0].message.starts_with("4 compiled files of layer \"app\" do not match their sources, and are"));
+        assert!(found[0].message.starts_with("the compiled files of 4 packages do not match"), "{}", found[0].message);
         assert!(found[0].message.ends_with("and 1 more"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn of_an_installed_package_one_file_is_read() {
+        for (at, is_read) in [
+            ("app/src/__pycache__/a.cpython-311.pyc", true),
+            ("app/src/deep/er/__pycache__/a.cpython-311.pyc", true),
+            ("v/site-packages/__pycache__/six.cpython-311.pyc", true),
+            ("v/site-packages/a/__pycache__/__init__.cpython-311.pyc", true),
+            ("v/site-packages/a/__pycache__/b.cpython-311.pyc", false),
+            ("v/site-packages/a/b/__pycache__/__init__.cpython-311.pyc", false),
+            ("app/src/__pycache__/a.cpython-311.opt-1.pyc", false),
+            ("app/src/a.pyc", false),
+            ("app/src/__pycache__/a.py", false),
+        ] {
+            assert_eq!(is_compiled(&path(at)), is_read, "{at}");
+        }
     }
 
     #[test]

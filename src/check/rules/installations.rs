@@ -9,7 +9,7 @@ use std::path::Path;
 use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
-use super::listing::{count, is_made_at_run_time, list, place};
+use super::listing::{count, is_in_volume, list, place};
 use crate::model::{EntryPath, escape};
 
 /// Suffixes of a module, for finders that name a module without one.
@@ -115,7 +115,7 @@ pub fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
 fn may_be_there(subject: &Subject, target: &[u8]) -> bool {
     MODULE_SUFFIXES.iter().any(|suffix| {
         let path = [target, suffix.as_bytes()].concat();
-        EntryPath::new(&path).map_or(true, |at| subject.exists(&at) || is_made_at_run_time(subject, &at))
+        EntryPath::new(&path).map_or(true, |at| subject.exists(&at) || is_in_volume(subject, &at))
     })
 }
 
@@ -128,7 +128,7 @@ pub fn foreign_home(subject: &Subject, findings: &mut Vec<Finding>) {
     for path in subject.own().keys().filter(|path| path.file_name() == b"pyvenv.cfg") {
         let Some(home) = subject.content(path).and_then(venv_home) else { continue };
         let Ok(at) = EntryPath::new(home) else { continue };
-        if has_python(subject, &at) || is_made_at_run_time(subject, &at) {
+        if has_python(subject, &at) || is_in_volume(subject, &at) {
             continue;
         }
         let home = escape(home);
@@ -197,7 +197,7 @@ mod tests {
     fn one_folder_is_one_finding() {
         let image = with(&[
             ("__editable___a_finder.py", "import sys\nMAPPING: dict[str, str] = {'a': '/src/a', \"b\": \"/src/b\"}\n"),
-            ("easy-install.pth", "/src/a\n/src/a\n"),
+            ("easy-install.pth", "/src/a\n/src/a\n/tmp/build/c\n"),
             ("a.egg-link", "/src/a\n.\n"),
         ]);
         let site = format!("/{SITE}");
@@ -209,6 +209,7 @@ mod tests {
                      {site}/__editable___a_finder.py, {site}/a.egg-link, {site}/easy-install.pth"
                 ),
                 "makes Python look for modules in /src/b, which is not in the image".to_owned(),
+                "makes Python look for modules in /tmp/build/c, which is not in the image".to_owned(),
             ]
         );
     }
@@ -259,7 +260,7 @@ mod tests {
         assert_eq!(finding.expected.as_deref(), Some("home = a folder with python3"));
         assert_eq!(finding.found.as_deref(), Some("home = /home/dev/.pyenv/versions/3.11.7/bin"));
         assert_eq!(messages(venv("home=/opt/tools/bin"), Code::ForeignPath).len(), 1);
-        for fine in ["home = /usr/bin", "Home=/opt/pypy/bin\r\n", "home = bin", "version = 3.11", "home = /tmp/x", ""] {
+        for fine in ["home = /usr/bin", "Home=/opt/pypy/bin\r\n", "home = bin", "version = 3.11", ""] {
             assert_eq!(messages(venv(fine), Code::ForeignPath), [""; 0], "{fine}");
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
-use super::listing::{is_made_at_run_time, list, place};
+use super::listing::{is_in_volume, is_made_at_run_time, list, place};
 use super::node_modules::Place;
 use crate::model::{EntryPath, escape};
 use crate::tree::{NodeKind, ResolveError};
@@ -41,8 +41,8 @@ pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut escapes = Vec::new();
     for link in subject.own().keys() {
         let Some(NodeKind::Symlink { target }) = subject.node(link).map(|node| &node.kind) else { continue };
-        let end = end(subject, link);
         let is_module = is_module(link);
+        let end = if is_module { end(subject, link) } else { end_of_other(subject, link) };
         if end.is_some() && is_module || !climbs_above_root(link, target) {
             let Some(end) = end else { continue };
             let code = if is_module { Code::MissingModule } else { Code::DanglingSymlink };
@@ -60,20 +60,26 @@ pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
     findings.extend(escape_finding(subject, &escapes));
 }
 
-/// `None` where something stands at the end, or may stand there when the container runs.
+/// `None` where something stands at the end, or a volume may bring it.
 fn end(subject: &Subject, link: &EntryPath) -> Option<End> {
-    if is_made_at_run_time(subject, link) {
-        return None;
-    }
-    match subject.resolve(link) {
-        Ok(at) => {
-            let is_documentation = DOCUMENTATION.iter().any(|folder| is_below(&at, folder) || is_below(link, folder));
-            (!subject.exists(&at) && !is_made_at_run_time(subject, &at) && !is_documentation)
-                .then_some(End::Missing(at))
-        }
-        Err(ResolveError::NotADirectory { file, .. }) => Some(End::ThroughFile(file)),
-        Err(_) => Some(End::Endless),
-    }
+    let end = match subject.resolve(link) {
+        Ok(at) if subject.exists(&at) || is_in_volume(subject, &at) => return None,
+        Ok(at) => End::Missing(at),
+        Err(ResolveError::NotADirectory { file, .. }) => End::ThroughFile(file),
+        Err(_) => End::Endless,
+    };
+    (!is_in_volume(subject, link)).then_some(end)
+}
+
+/// The end of a link that is no module: `None` too where something may be made when the container runs, and where
+/// nobody minds.
+fn end_of_other(subject: &Subject, link: &EntryPath) -> Option<End> {
+    let is_documentation = |path: &EntryPath| DOCUMENTATION.iter().any(|folder| is_below(path, folder));
+    let is_harmless = |path: &EntryPath| is_made_at_run_time(subject, path) || is_documentation(path);
+    end(subject, link).filter(|end| match end {
+        End::Missing(at) | End::ThroughFile(at) => !is_harmless(at) && !is_harmless(link),
+        End::Endless => !is_harmless(link),
+    })
 }
 
 fn is_below(path: &EntryPath, folder: &[u8]) -> bool {
@@ -138,11 +144,10 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
             format!("{many} links lead {lead}: {}", list(links()))
         }
     };
-    let help = match (code, &first.end) {
-        (Code::MissingModule, End::Missing(at)) => module_help(subject, first, cause.unwrap_or(at)),
-        (_, End::Missing(at)) => {
-            format!("pack {} as well, or leave the link out with `exclude`", cause.unwrap_or(at))
-        }
+    let help = match &first.end {
+        // One missing thing is named itself, many by the folder that would hold them.
+        End::Missing(at) if lost.iter().all(|other| other.end == first.end) => missing_help(subject, code, first, at),
+        End::Missing(at) => missing_help(subject, code, first, cause.unwrap_or(at)),
         _ => "make the link lead to what it should, or leave it out with `exclude`".to_owned(),
     };
     let path = if lost.len() == 1 { first.link.clone() } else { place(links()) };
@@ -157,17 +162,27 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
     Finding::new(code, &subject.platform, path, message, help).evidence(expected, found)
 }
 
-fn module_help(subject: &Subject, first: &Lost<'_>, root: &EntryPath) -> String {
+fn missing_help(subject: &Subject, code: Code, first: &Lost<'_>, missing: &EntryPath) -> String {
     use std::os::unix::ffi::OsStrExt as _;
+    const NO_LINKS: &str = "install without links (`pnpm deploy`, `npm install --install-links`)";
     let disk = std::path::Path::new(std::ffi::OsStr::from_bytes(first.target));
-    if disk.is_absolute() && subject.is_on_disk(disk) {
-        return "the link names a folder of the machine that made it: install with relative links, or without links \
-                (`pnpm deploy`, `npm install --install-links`)"
-            .to_owned();
+    match (code, disk.is_absolute() && subject.is_on_disk(disk)) {
+        (Code::MissingModule, true) => format!("the link names a folder of the machine that made it: {NO_LINKS}"),
+        (Code::MissingModule, false) => format!("pack {missing} as well, at that place, or {NO_LINKS}"),
+        _ if is_python_of_venv(subject, first.link) => {
+            "make the virtual environment with the Python of the base, or pack the Python that it was made with"
+                .to_owned()
+        }
+        (_, true) => "the link names a file of the machine that made it: make it lead to one of the image".to_owned(),
+        (_, false) => format!("pack {missing} as well, or leave the link out with `exclude`"),
     }
-    format!(
-        "pack {root} as well, at that place, or install without links (`pnpm deploy`, `npm install --install-links`)"
-    )
+}
+
+/// `bin/python3` of a virtual environment (PEP 405).
+fn is_python_of_venv(subject: &Subject, link: &EntryPath) -> bool {
+    let folder = link.parent().and_then(|bin| bin.parent()).unwrap_or_default();
+    let settings = folder.join(b"pyvenv.cfg");
+    link.file_name().starts_with(b"python") && settings.is_ok_and(|settings| subject.node(&settings).is_some())
 }
 
 fn escape_finding(subject: &Subject, links: &[&EntryPath]) -> Option<Finding> {

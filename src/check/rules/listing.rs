@@ -22,6 +22,10 @@ const RUN_TIME_PLACES: &[&[u8]] = &[
     b"etc/mtab",
 ];
 
+/// Folders of tests: what is wrong there is often wrong on purpose.
+const TEST_FOLDERS: &[&[u8]] =
+    &[b"test", b"tests", b"__tests__", b"fixture", b"fixtures", b"__fixtures__", b"testdata", b"examples"];
+
 /// `/a, /b, /c and 9 more`.
 pub fn list<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> String {
     let mut paths = paths.into_iter();
@@ -75,6 +79,13 @@ pub fn package_folder(path: &EntryPath) -> Option<EntryPath> {
     (end < components.len()).then(|| EntryPath::new(&components[..end].join(&b'/')).ok()).flatten()
 }
 
+/// The topmost folder of tests that a path is or stands in.
+pub fn test_folder(path: &EntryPath) -> Option<EntryPath> {
+    let components: Vec<&[u8]> = path.components().collect();
+    let at = components.iter().position(|part| TEST_FOLDERS.contains(part))?;
+    EntryPath::new(&components[..=at].join(&b'/')).ok()
+}
+
 /// The folder `site-packages` or `dist-packages` that a path stands in, at any depth; the outermost one.
 pub fn site_folder(path: &EntryPath) -> Option<EntryPath> {
     let components: Vec<&[u8]> = path.components().collect();
@@ -85,9 +96,16 @@ pub fn site_folder(path: &EntryPath) -> Option<EntryPath> {
 
 /// True for what appears only when a container runs: below `/proc`, `/run` and their like, or in a declared volume.
 pub fn is_made_at_run_time(subject: &Subject, path: &EntryPath) -> bool {
-    let is_below = |place: &[u8]| EntryPath::new(place).is_ok_and(|place| !place.is_root() && path.starts_with(&place));
-    RUN_TIME_PLACES.iter().any(|place| is_below(place))
-        || subject.execution.volumes.iter().any(|volume| is_below(volume.as_bytes()))
+    RUN_TIME_PLACES.iter().any(|place| is_in(path, place)) || is_in_volume(subject, path)
+}
+
+/// True for a declared volume, and for what stands in one: what is mounted there cannot be known.
+pub fn is_in_volume(subject: &Subject, path: &EntryPath) -> bool {
+    subject.execution.volumes.iter().any(|volume| is_in(path, volume.as_bytes()))
+}
+
+fn is_in(path: &EntryPath, place: &[u8]) -> bool {
+    EntryPath::new(place).is_ok_and(|place| !place.is_root() && path.starts_with(&place))
 }
 
 #[cfg(test)]
@@ -121,6 +139,8 @@ mod tests {
         }
         assert_eq!(site_folder(&path("v/site-packages/a/b.py")), Some(path("v/site-packages")));
         assert_eq!(site_folder(&path("v/site-packages")), None);
+        assert_eq!(test_folder(&path("lib/python3.11/test/certdata/x.pem")), Some(path("lib/python3.11/test")));
+        assert_eq!(test_folder(&path("lib/latest/x.pem")), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod shell;
 mod users;
 mod wrappers;
 
+pub(super) use compiled_python::is_compiled;
 pub use environment::check_variables;
 pub(super) use installations::is_python_setting;
 pub(super) use manifests::is_manifest;

@@ -9,7 +9,7 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::interest::Evidence;
 use super::super::subject::Subject;
-use super::listing::{count, list, package_folder};
+use super::listing::{count, list, package_folder, test_folder};
 use crate::model::{EntryPath, escape};
 use formats::Format;
 
@@ -29,8 +29,15 @@ const MAX_TOLD: usize = 3;
 struct Sighting {
     /// What it looks like, with its article.
     what: &'static str,
-    /// Its line, from 1.
+    /// Its line, from 1; 0 of what has no lines.
     line: usize,
+}
+
+impl Sighting {
+    /// ` (line 3)`.
+    fn line_text(&self) -> String {
+        if self.line == 0 { String::new() } else { format!(" (line {})", self.line) }
+    }
 }
 
 /// True for a file whose name says that it may hold a secret, and that is read for it.
@@ -43,7 +50,7 @@ pub fn may_show(text: &[u8]) -> bool {
     tokens::sightings(text).is_empty()
 }
 
-/// The rule for files: one finding for each, or for each installed package.
+/// The rule for files: one finding for each, or for each installed package and each folder of tests.
 pub fn secret_files(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut files: BTreeMap<EntryPath, Vec<(&EntryPath, Vec<Sighting>)>> = BTreeMap::new();
     for (path, own) in subject.own() {
@@ -53,7 +60,7 @@ pub fn secret_files(subject: &Subject, findings: &mut Vec<Finding>) {
             _ => continue,
         };
         if !sightings.is_empty() {
-            let place = package_folder(path).unwrap_or_else(|| path.clone());
+            let place = package_folder(path).or_else(|| test_folder(path)).unwrap_or_else(|| path.clone());
             files.entry(place).or_default().push((path, sightings));
         }
     }
@@ -61,7 +68,7 @@ pub fn secret_files(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 fn key_store() -> Vec<Sighting> {
-    vec![Sighting { what: "a store of private keys", line: 1 }]
+    vec![Sighting { what: "a store of private keys", line: 0 }]
 }
 
 /// What a file holds, one for each line, in the order of the lines.
@@ -85,14 +92,14 @@ fn file_finding(subject: &Subject, place: EntryPath, files: &[(&EntryPath, Vec<S
     };
     let help = "leave it out with `exclude` and hand it over at run time (a mounted secret, a variable); if an image with \
                 it was pushed already, revoke it";
-    let found = format!("{} in {first}, line {} (not shown)", sightings[0].what, sightings[0].line);
+    let found = format!("{} in {first}{}, not shown", sightings[0].what, sightings[0].line_text());
     Finding::new(Code::Secret, &subject.platform, place, message, help).evidence("no secret in the image", found)
 }
 
 /// `a private key (line 1), a GitHub token (line 3) and 2 more`.
 fn told(sightings: &[Sighting]) -> String {
     let each: Vec<String> =
-        sightings.iter().take(MAX_TOLD).map(|sighting| format!("{} (line {})", sighting.what, sighting.line)).collect();
+        sightings.iter().take(MAX_TOLD).map(|sighting| format!("{}{}", sighting.what, sighting.line_text())).collect();
     match sightings.len().saturating_sub(MAX_TOLD) {
         0 => each.join(", "),
         more => format!("{} and {more} more", each.join(", ")),
@@ -122,7 +129,7 @@ pub fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
             }
         };
         let finding = Finding::new(Code::Secret, &subject.platform, EntryPath::root(), message, help);
-        findings.push(finding.evidence("no secret in the image", format!("{what} (not shown)")));
+        findings.push(finding.evidence("no secret in the image", format!("{what}, not shown")));
     }
 }
 
@@ -163,7 +170,7 @@ mod tests {
         assert_eq!((finding.code, finding.severity), (Code::Secret, Severity::Warning));
         assert_eq!(finding.path, path("app/certs/server.key"));
         assert_eq!(finding.message, "holds what looks like a private key (line 1)");
-        assert_eq!(finding.found.as_deref(), Some("a private key in /app/certs/server.key, line 1 (not shown)"));
+        assert_eq!(finding.found.as_deref(), Some("a private key in /app/certs/server.key (line 1), not shown"));
         assert!(finding.help.starts_with("leave it out with `exclude` and hand it over at run time"));
         assert!(!finding.to_json().to_string().contains("MIIE"));
     }
@@ -184,11 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_an_installed_package_are_one_finding() {
+    fn the_keys_of_a_package_or_of_tests_are_one_finding() {
         let found = with(&[
             ("app/node_modules/a/test/a.key", PEM),
             ("app/node_modules/a/test/b.pem", PEM),
             ("app/node_modules/b/c.pem", PEM),
+            ("srv/tests/a.pem", PEM),
+            ("srv/tests/deep/b.pem", PEM),
         ]);
         let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
         assert_eq!(
@@ -196,6 +205,7 @@ mod tests {
             [
                 "2 files hold what looks like secrets: /app/node_modules/a/test/a.key, /app/node_modules/a/test/b.pem",
                 "/app/node_modules/b/c.pem holds what looks like a private key (line 1)",
+                "2 files hold what looks like secrets: /srv/tests/a.pem, /srv/tests/deep/b.pem",
             ]
         );
         assert_eq!(found[0].path, path("app/node_modules/a"));
@@ -214,7 +224,7 @@ mod tests {
     #[test]
     fn a_store_of_keys_is_told_by_its_name() {
         let found = Image::new("linux/amd64").own("app/x.pfx", 0o600, Thing::Unread(100)).found_by(secret_files);
-        assert_eq!(found[0].message, "holds what looks like a store of private keys (line 1)");
+        assert_eq!(found[0].message, "holds what looks like a store of private keys");
     }
 
     #[test]

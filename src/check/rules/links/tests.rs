@@ -29,7 +29,7 @@ fn a_package_of_a_workspace_that_was_not_packed_is_an_error() {
     assert_eq!(finding.found.as_deref(), Some("a link to ../../packages/core"));
     assert_eq!(
         finding.help,
-        "pack /app/packages as well, at that place, or install without links (`pnpm deploy`, `npm install \
+        "pack /app/packages/core as well, at that place, or install without links (`pnpm deploy`, `npm install \
          --install-links`)"
     );
 }
@@ -95,6 +95,7 @@ fn links_of_node_modules_that_no_program_needs_are_warnings() {
     }
     let store = "app/node_modules/.pnpm/a@1.0.0/node_modules/b";
     assert_eq!(only(with(&[(store, "../nowhere")]).found_by(links)).code, Code::MissingModule);
+    assert_eq!(only(with(&[("app/node_modules/a", "/tmp/build/a")]).found_by(links)).code, Code::MissingModule);
     assert_eq!(only(with(&[("app/node_modules", "../gone")]).found_by(links)).code, Code::MissingModule);
 }
 
@@ -104,7 +105,19 @@ fn a_link_to_nothing_is_a_warning() {
     assert_eq!((finding.code, finding.severity), (Code::DanglingSymlink, Severity::Warning));
     assert_eq!(finding.message, "leads to /opt/tools/1.2, which is not in the image");
     assert_eq!(finding.found.as_deref(), Some("a link to /opt/tools/1.2"));
-    assert_eq!(finding.help, "pack /opt/tools as well, or leave the link out with `exclude`");
+    assert_eq!(finding.help, "pack /opt/tools/1.2 as well, or leave the link out with `exclude`");
+}
+
+#[test]
+fn the_python_of_a_virtual_environment_is_not_to_be_packed() {
+    let links = [("app/.venv/bin/python", "python3"), ("app/.venv/bin/python3", "/root/.pyenv/bin/python3")];
+    let finding = only(with(&links).own("app/.venv/pyvenv.cfg", 0o644, Thing::Unread(1)).found_by(super::links));
+    assert_eq!(
+        finding.message,
+        "2 links lead to /root/.pyenv/bin/python3, which is not in the image: /app/.venv/bin/python, \
+         /app/.venv/bin/python3"
+    );
+    assert!(finding.help.starts_with("make the virtual environment with the Python of the base"));
 }
 
 #[test]
