@@ -27,6 +27,10 @@ use crate::tree::{Facts, NodeKind, Wanted, extract};
 /// What begins the history entries of ocitect's own layers.
 const OWN_HISTORY: &str = "ocitect: ";
 
+/// Greatest size of all files of a layer (of an image that exists: of all its layers) that are read whole, in bytes.
+/// Manifests and configuration of 20,000 packages have about as much; rules are silent on what is beyond it.
+const MAX_WHOLE_FILES_BYTES: u64 = 32 * 1024 * 1024;
+
 /// How many of the largest files a finding on the budget names.
 const SHOWN_FILES: usize = 5;
 
@@ -69,18 +73,46 @@ pub(super) fn check_planned(
     Ok(findings)
 }
 
+/// How much may still be kept of files that are read whole.
+struct Room {
+    left_bytes: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { left_bytes: MAX_WHOLE_FILES_BYTES }
+    }
+}
+
+impl Room {
+    /// The interest in the next file: one for which there is no room any more is not read.
+    fn granted(&mut self, interest: Interest, size_bytes: u64) -> Interest {
+        if interest != Interest::Whole {
+            return interest;
+        }
+        match self.left_bytes.checked_sub(size_bytes) {
+            Some(left_bytes) => {
+                self.left_bytes = left_bytes;
+                interest
+            }
+            None => Interest::Nothing,
+        }
+    }
+}
+
 fn on_disk() -> OnDisk {
     Arc::new(|path: &Path| path.exists())
 }
 
 /// Looks at the files of a layer that rules want to see, on as many threads as pack.
 fn survey(layer: &LayerPlan, opener: &dyn ContentOpener, options: &BuildOptions) -> Result<LayerEvidence, BuildError> {
+    let mut room = Room::default();
     let wanted: Vec<(&Entry, &Content, Interest)> = layer
         .entries
         .iter()
         .filter_map(|entry| {
             let EntryKind::File { size_bytes, content } = &entry.kind else { return None };
-            let interest = interest(&entry.path, entry.mode, *size_bytes);
+            let interest = room.granted(interest(&entry.path, entry.mode, *size_bytes), *size_bytes);
             (interest != Interest::Nothing).then_some((entry, content, interest))
         })
         .collect();
@@ -259,14 +291,16 @@ async fn image_evidence(
     first_own: usize,
     options: &BuildOptions,
 ) -> Result<LayerEvidence, BuildError> {
-    let mut wanted = Wanted::new();
+    let (mut wanted, mut room) = (Wanted::new(), Room::default());
     let mut paths_by_place: BTreeMap<(u32, EntryPath), Vec<(EntryPath, Interest)>> = BTreeMap::new();
     for (path, node) in facts.tree.nodes() {
         let NodeKind::File { size_bytes, layer, .. } = node.kind else { continue };
         let Some((_, stored)) = node.content_at(path) else { continue };
-        let interest = interest(path, node.mode, size_bytes);
-        let is_own = usize::try_from(layer).is_ok_and(|layer| layer >= first_own);
-        if is_own && matches!(interest, Interest::Whole | Interest::Head(_)) {
+        if usize::try_from(layer).is_ok_and(|layer| layer < first_own) {
+            continue;
+        }
+        let interest = room.granted(interest(path, node.mode, size_bytes), size_bytes);
+        if matches!(interest, Interest::Whole | Interest::Head(_)) {
             wanted.entry(layer).or_default().insert(stored.clone());
             paths_by_place.entry((layer, stored.clone())).or_default().push((path.clone(), interest));
         }

@@ -109,9 +109,9 @@ fn told(sightings: &[Sighting]) -> String {
 /// The rule for the environment and the labels, which anybody reads who may pull the image.
 pub fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
     let execution = &subject.execution;
-    // The last one of a name counts.
-    let environment: BTreeMap<&str, &str> =
-        execution.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    // The last one of a name counts; what the base has set is the base's.
+    let own = execution.env.iter().filter(|variable| !subject.base_env.contains(variable));
+    let environment: BTreeMap<&str, &str> = own.map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let labels = execution.labels.iter().map(|(name, value)| ("label", name.as_str(), value.as_str()));
     let variables = environment.into_iter().map(|(name, value)| ("variable", name, value));
     for (kind, name, value) in variables.chain(labels) {
