@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::check::PolicyError;
 use crate::files::FilesError;
 use crate::model::{Class, Diagnose, Platform, ReferenceError, escape};
 use crate::pack::PackError;
@@ -100,17 +101,14 @@ pub enum BuildError {
     /// A name that cannot be used.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// `max-size`.
-    #[error("the image for {platform} has {size_bytes} bytes, over its max-size of {limit_bytes}")]
-    OverBudget {
-        /// Of which platform.
-        platform: Platform,
-        /// Its compressed size.
-        size_bytes: u64,
-        /// `max-size`.
-        limit_bytes: u64,
-        /// Its layers with their sizes, largest first.
-        layers: Vec<(String, u64)>,
+    /// `[check]` of the spec.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The check found errors.
+    #[error("the check found {error_count} {}; nothing was written", if *.error_count == 1 { "error" } else { "errors" })]
+    Refused {
+        /// How many.
+        error_count: usize,
     },
     /// The system said no.
     #[error("{action} {}", escape(.path.as_os_str().as_encoded_bytes()))]
@@ -145,7 +143,8 @@ impl Diagnose for BuildError {
             Self::Reference(error) => error.class(),
             Self::NotInImage { .. } => Class::NotFound,
             Self::UnknownPlatform { .. } | Self::Usage { .. } => Class::Input,
-            Self::OverBudget { .. } => Class::Gate,
+            Self::Refused { .. } => Class::Gate,
+            Self::Policy(error) => error.class(),
             Self::Io { .. } => Class::Here,
         }
     }
@@ -167,10 +166,10 @@ impl Diagnose for BuildError {
                 Some(format!("it has {}", known.join(", ")))
             }
             Self::Usage { help, .. } => Some(help.clone()),
-            Self::OverBudget { layers, .. } => {
-                let sizes: Vec<String> = layers.iter().map(|(name, bytes)| format!("{name} {bytes}")).collect();
-                Some(format!("its layers, in bytes: {}", sizes.join(", ")))
+            Self::Refused { .. } => {
+                Some("each error says what to change; `allow` in [check] passes a finding over".to_owned())
             }
+            Self::Policy(error) => error.help(),
             Self::Io { .. } => Some("set TMPDIR to a directory that can be written to and has room".to_owned()),
         }
     }

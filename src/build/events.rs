@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::check::Finding;
 use crate::model::{Descriptor, Digest};
 use crate::transfer;
 
@@ -40,6 +41,8 @@ pub enum Event {
     Note(String),
     /// Something that is probably not what the user wants.
     Warning(String),
+    /// What the check found, errors first.
+    Findings(Vec<Finding>),
 }
 
 /// Is told of what happens. Called from any thread: it must return at once.

@@ -112,7 +112,17 @@ impl<'a> Images<'a> {
     }
 }
 
-/// The facts of an image that was opened already, for one platform (`None`: the only one of a single manifest).
+/// One platform's image, opened, with its facts.
+pub struct Opened {
+    /// Manifest and config.
+    pub image: Image,
+    /// The platform: the one that was asked for, else what the config says.
+    pub platform: Platform,
+    /// What is in its layers.
+    pub facts: Arc<Facts>,
+}
+
+/// Opens one platform of an image that was resolved already (`None`: the only one of a single manifest), with its facts.
 pub async fn image_facts(
     name: &ImageName,
     source: Arc<dyn Source>,
@@ -121,7 +131,7 @@ pub async fn image_facts(
     places: &Places,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<Arc<Facts>, BuildError> {
+) -> Result<Opened, BuildError> {
     let cache = FactsCache::new(options.cache_directory.clone(), observer.clone());
     let mut images = Images::new(places, cache, options.scratch_directory.clone(), observer.clone());
     let failed = |platform: Platform| {
@@ -140,5 +150,6 @@ pub async fn image_facts(
             (found.image, platform)
         }
     };
-    images.facts(name, &platform, source.as_ref(), &image).await
+    let facts = images.facts(name, &platform, source.as_ref(), &image).await?;
+    Ok(Opened { image, platform, facts })
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::build::BuildError;
 use crate::build::images::{Images, PlatformImage};
 use crate::build::naming::Naming;
+use crate::check::Policy;
 use crate::files::{self, Archives, FilesError, IgnoreRules};
 use crate::model::{
     Content, Digest, EntryKind, EntryPath, ImageName, ListedItem, ListedRoot, Listing, Platform, escape,
@@ -22,6 +23,8 @@ pub(super) struct PlannedPlatform {
     pub base: Option<PlatformImage>,
     /// Images that files are taken from, by their manifests' digests.
     pub file_images: BTreeMap<Digest, PlatformImage>,
+    /// What the spec makes of findings.
+    pub policy: Policy,
 }
 
 /// Resolves, lists and plans one platform.
@@ -39,6 +42,7 @@ pub(super) async fn plan_platform(
     };
     let base_env = base.as_ref().map(|base| base.image.config().value().env()).unwrap_or_default();
     let config = spec.config(platform, &base_env)?;
+    let policy = Policy::new(&platform_spec.check.allow, &platform_spec.check.deny)?;
     let (listed, file_images) = list_layers(&platform_spec, disk, images).await?;
     let input = PlanInput {
         base: base.as_ref().map(|base| Arc::new(planning_base(base))),
@@ -52,7 +56,7 @@ pub(super) async fn plan_platform(
     for warning in &plan.warnings {
         images.warn(format!("{platform}: {warning}"));
     }
-    Ok(PlannedPlatform { plan, base, file_images })
+    Ok(PlannedPlatform { plan, base, file_images, policy })
 }
 
 fn planning_base(base: &PlatformImage) -> BaseImage {

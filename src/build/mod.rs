@@ -5,6 +5,7 @@
 
 mod built;
 mod cache;
+mod checking;
 mod contents;
 mod error;
 mod events;
@@ -16,10 +17,11 @@ mod places;
 mod report;
 mod run;
 
+pub use checking::{CheckedImage, check_image};
 pub use error::BuildError;
 pub use events::{Event, Observer, Silent, Task, TaskId, TransferTasks};
-pub use images::image_facts;
+pub use images::{Opened, image_facts};
 pub use naming::{DEFAULT_LAYOUT, Naming, OutputRequest, Target, TargetPlace};
 pub use places::Places;
 pub use report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
-pub use run::{BuildOptions, PlannedBuild, build, plan_build};
+pub use run::{BuildOptions, PlannedBuild, build, check_build, plan_build};

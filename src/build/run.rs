@@ -7,14 +7,16 @@ use std::sync::Arc;
 use crate::build::BuildError;
 use crate::build::built::BuiltImage;
 use crate::build::cache::FactsCache;
+use crate::build::checking::{check_budgets, check_planned, empty_verdict};
 use crate::build::contents::Contents;
-use crate::build::events::{Observer, TransferTasks};
+use crate::build::events::{Event, Observer, TransferTasks};
 use crate::build::images::Images;
 use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
 use crate::build::naming::Naming;
 use crate::build::packing::{PlatformLayers, pack_all};
 use crate::build::places::Places;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
+use crate::check::Verdict;
 use crate::model::{Digest, Document, Image, ImageConfig, ImageManifest, Layer, Root};
 use crate::pack::PackOptions;
 use crate::plan::{assemble, index, index_annotations};
@@ -38,6 +40,8 @@ pub struct BuildOptions {
 pub struct PlannedBuild {
     platforms: Vec<PlannedPlatform>,
     disk: Disk,
+    /// False where some of the spec's platforms are left out.
+    is_whole: bool,
 }
 
 impl PlannedBuild {
@@ -65,7 +69,8 @@ pub async fn plan_build(
         share_layers(&mut planned, &platforms);
         platforms.push(planned);
     }
-    Ok(PlannedBuild { platforms, disk })
+    let is_whole = spec.platforms().iter().all(|platform| naming.platforms.contains(platform));
+    Ok(PlannedBuild { platforms, disk, is_whole })
 }
 
 /// Puts layers that are equal to one of an earlier platform into memory once.
@@ -78,8 +83,8 @@ fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
     }
 }
 
-/// Builds what was planned and writes it to every target, in order. Before the first write all platforms are packed, and
-/// within `max-size`.
+/// Builds what was planned and writes it to every target, in order. Before the first write all platforms are checked,
+/// packed, and within `max-size`.
 pub async fn build(
     spec: &Spec,
     naming: &Naming,
@@ -88,31 +93,110 @@ pub async fn build(
     places: &Places,
     observer: &Arc<dyn Observer>,
 ) -> Result<BuildReport, BuildError> {
-    let PlannedBuild { platforms, disk } = planned;
-    let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
-    let (platforms, packed) = pack(platforms, contents, options, observer).await?;
-    let mut images = Vec::new();
-    for (planned, layers) in platforms.iter().zip(&packed) {
-        images.push(image(planned, layers)?);
+    let (checked, verdict) = check_files(planned, options, observer).await?;
+    if verdict.error_count() > 0 {
+        return Err(refuse(verdict, observer));
     }
-    let reports: Vec<PlatformReport> = platforms
-        .iter()
-        .zip(&packed)
-        .zip(&images)
-        .map(|((planned, layers), image)| report(planned, layers, image))
-        .collect();
-    for report in &reports {
-        check_budget(report)?;
+    let packed = pack(checked, options, observer).await?;
+    let verdict = with_budgets(verdict, &packed);
+    if verdict.error_count() > 0 {
+        return Err(refuse(verdict, observer));
     }
-    let built = gather(spec, &platforms, &packed, &images)?;
-    let targets = write(naming, &built, &reports, places, observer).await?;
+    observer.event(Event::Findings(verdict.findings));
+    let built = gather(spec, &packed)?;
+    let targets = write(naming, &built, &packed.reports, places, observer).await?;
     Ok(BuildReport {
         name: naming.name.clone(),
         tags: naming.tags.clone(),
         root: built.root().descriptor().clone(),
-        platforms: reports,
+        platforms: packed.reports,
         targets,
     })
+}
+
+/// Checks what was planned and writes nothing. It is packed where its size is asked about.
+pub async fn check_build(
+    planned: PlannedBuild,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<Verdict, BuildError> {
+    let (checked, verdict) = check_files(planned, options, observer).await?;
+    if checked.platforms.iter().all(|planned| planned.plan.max_size_bytes.is_none()) {
+        return Ok(if checked.is_whole { verdict.with_unused_allows() } else { verdict });
+    }
+    let packed = pack(checked, options, observer).await?;
+    Ok(with_budgets(verdict, &packed))
+}
+
+/// The last findings: what is over its budget, and what the spec allows in vain. What is allowed on a platform that was
+/// left out is not known to be in vain.
+fn with_budgets(verdict: Verdict, packed: &Packed) -> Verdict {
+    let verdict = verdict.with(check_budgets(&packed.platforms, &packed.reports));
+    if packed.is_whole { verdict.with_unused_allows() } else { verdict }
+}
+
+fn refuse(verdict: Verdict, observer: &Arc<dyn Observer>) -> BuildError {
+    let error_count = verdict.error_count();
+    observer.event(Event::Findings(verdict.findings));
+    BuildError::Refused { error_count }
+}
+
+/// Platforms whose files can be opened.
+struct Checked {
+    platforms: Vec<PlannedPlatform>,
+    contents: Contents,
+    is_whole: bool,
+}
+
+/// Looks at the files of every platform. CPU and disk work, off the threads that serve the network.
+async fn check_files(
+    planned: PlannedBuild,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<(Checked, Verdict), BuildError> {
+    let PlannedBuild { platforms, disk, is_whole } = planned;
+    let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
+    let (options, observer) = (options.clone(), observer.clone());
+    in_background(move || {
+        let findings = check_planned(&platforms, &contents, &options, &observer)?;
+        let verdict = empty_verdict(&platforms).with(findings);
+        Ok((Checked { platforms, contents, is_whole }, verdict))
+    })
+    .await
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
+) -> Result<T, BuildError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+/// Every platform's image, packed and put together. All lists are in the platforms' order.
+struct Packed {
+    platforms: Vec<PlannedPlatform>,
+    layers: Vec<PlatformLayers>,
+    images: Vec<Image>,
+    reports: Vec<PlatformReport>,
+    is_whole: bool,
+}
+
+async fn pack(checked: Checked, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Result<Packed, BuildError> {
+    let pack_options = PackOptions { scratch_dir: options.scratch_directory.clone(), threads: options.threads };
+    let observer = observer.clone();
+    let Checked { platforms, contents, is_whole } = checked;
+    let (platforms, layers) = in_background(move || {
+        let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
+        let packed = pack_all(&plans, &contents, &pack_options, &observer)?;
+        Ok((platforms, packed))
+    })
+    .await?;
+    let both = || platforms.iter().zip(&layers);
+    let images: Vec<Image> = both().map(|(planned, layers)| image(planned, layers)).collect::<Result<_, _>>()?;
+    let reports = both().zip(&images).map(|((planned, layers), image)| report(planned, layers, image)).collect();
+    Ok(Packed { platforms, layers, images, reports, is_whole })
 }
 
 /// Config and manifest of one platform.
@@ -121,26 +205,6 @@ fn image(planned: &PlannedPlatform, layers: &PlatformLayers) -> Result<Image, Bu
     let layers: Vec<Layer> = layers.iter().map(|(packed, _)| packed.layer.clone()).collect();
     let (config, manifest) = assemble(&planned.plan, &layers).map_err(failed)?;
     Image::new(manifest, config).map_err(|cause| failed(cause.into()))
-}
-
-/// CPU work, off the threads that serve the network.
-async fn pack(
-    platforms: Vec<PlannedPlatform>,
-    contents: Contents,
-    options: &BuildOptions,
-    observer: &Arc<dyn Observer>,
-) -> Result<(Vec<PlannedPlatform>, Vec<PlatformLayers>), BuildError> {
-    let pack_options = PackOptions { scratch_dir: options.scratch_directory.clone(), threads: options.threads };
-    let observer = observer.clone();
-    let work = move || {
-        let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
-        let packed = pack_all(&plans, &contents, &pack_options, &observer)?;
-        Ok((platforms, packed))
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
 }
 
 fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> PlatformReport {
@@ -163,29 +227,12 @@ fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> 
     }
 }
 
-fn check_budget(report: &PlatformReport) -> Result<(), BuildError> {
-    match report.max_size_bytes {
-        Some(limit_bytes) if report.size_bytes > limit_bytes => {
-            let mut layers: Vec<(String, u64)> =
-                report.layers.iter().map(|layer| (layer.name.clone(), layer.descriptor.size_bytes)).collect();
-            layers.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
-            let (platform, size_bytes) = (report.platform.clone(), report.size_bytes);
-            Err(BuildError::OverBudget { platform, size_bytes, limit_bytes, layers })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Root, documents and layers as one source to copy from.
-fn gather(
-    spec: &Spec,
-    platforms: &[PlannedPlatform],
-    packed: &[PlatformLayers],
-    images: &[Image],
-) -> Result<BuiltImage, BuildError> {
+fn gather(spec: &Spec, packed: &Packed) -> Result<BuiltImage, BuildError> {
+    let Packed { platforms, layers, images, .. } = packed;
     let root = root(spec, platforms, images)?;
     let mut built = BuiltImage::new(root);
-    for ((planned, layers), image) in platforms.iter().zip(packed).zip(images) {
+    for ((planned, layers), image) in platforms.iter().zip(layers).zip(images) {
         add_document(&mut built, image.config(), image.manifest());
         for (packed, _) in layers {
             built.add_layer(packed.clone());

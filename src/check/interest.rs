@@ -2,7 +2,7 @@
 //!
 //! Most files are never opened: the check must cost little beside the packing.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::path::Path;
 
 use object::read::ReadCache;
@@ -18,8 +18,11 @@ pub const MAX_WHOLE_BYTES: u64 = 1024 * 1024;
 /// How much of a compiled Python file is read: magic, flags, and the source's time and size (PEP 552).
 const PYC_HEAD_BYTES: u64 = 16;
 
+/// What an ELF file begins with.
+const ELF_MAGIC: &[u8] = b"\x7fELF";
+
 /// What of a file is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interest {
     /// Nothing.
     Nothing,
@@ -89,7 +92,7 @@ pub fn read_evidence(interest: Interest, source: &mut (impl Read + io::Seek)) ->
     if interest == Interest::Whole {
         return Ok(Evidence::Whole(bytes.into()));
     }
-    if interest == Interest::Program && bytes.starts_with(b"\x7fELF") {
+    if interest == Interest::Program && bytes.starts_with(ELF_MAGIC) {
         match ElfFacts::read(&ReadCache::new(source)) {
             Ok(Some(facts)) => return Ok(Evidence::Elf(Box::new(facts))),
             Ok(None) => {}
@@ -97,6 +100,30 @@ pub fn read_evidence(interest: Interest, source: &mut (impl Read + io::Seek)) ->
         }
     }
     Ok(Evidence::Head(bytes.into()))
+}
+
+/// As [`read_evidence`], of what can be read but once: an ELF file goes into a temporary file without a name, in
+/// `scratch_folder`.
+///
+/// # Errors
+/// Those of `source` and of the temporary file.
+pub fn read_stream_evidence(
+    interest: Interest,
+    mut source: &mut dyn Read,
+    scratch_folder: &Path,
+) -> io::Result<Evidence> {
+    let mut head = Vec::new();
+    if interest != Interest::Nothing {
+        (&mut source).take(MAX_WHOLE_BYTES).read_to_end(&mut head)?;
+    }
+    if interest != Interest::Program || !head.starts_with(ELF_MAGIC) {
+        return read_evidence(interest, &mut io::Cursor::new(head));
+    }
+    let mut spool = tempfile::tempfile_in(scratch_folder)?;
+    spool.write_all(&head)?;
+    io::copy(source, &mut spool)?;
+    spool.rewind()?;
+    read_evidence(interest, &mut spool)
 }
 
 /// Reads what is wanted of a file of the disk. A link that took its place is not followed, a pipe not waited for.

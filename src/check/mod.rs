@@ -7,7 +7,9 @@ mod code;
 mod execution;
 mod finding;
 mod interest;
+mod policy;
 mod rules;
+mod sarif;
 mod subject;
 #[cfg(test)]
 mod testing;
@@ -15,6 +17,10 @@ mod testing;
 pub use code::{Code, Severity};
 pub use execution::Execution;
 pub use finding::Finding;
-pub use interest::{Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence};
+pub use interest::{
+    Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence, read_stream_evidence,
+};
+pub use policy::{Policy, PolicyError, Verdict};
 pub use rules::check;
+pub use sarif::sarif;
 pub use subject::{OnDisk, OwnFile, Shadowed, Subject};

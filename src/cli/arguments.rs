@@ -38,6 +38,8 @@ Exit codes: 0 done; 1 failed here; 2 bad usage or bad input; 3 a gate said no; 4
 pub enum Command {
     /// Assemble the image that a spec describes
     Build(BuildArguments),
+    /// Tell whether an image will start: wrong processors, missing libraries, secrets and more
+    Check(CheckArguments),
     /// Push an image from a layout, an archive or a registry, unchanged
     Push(PushArguments),
     /// Copy an image from anywhere to anywhere, unchanged
@@ -150,6 +152,47 @@ Examples:
   ocitect build app --push                        app/ocitect.toml, to its registry
   ocitect build -t 1.2.3 -o oci-archive:app.tar   one file, for a network without a registry
   ocitect build --platform linux/amd64 -o docker-archive:- | podman load";
+
+/// `ocitect check`.
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub struct CheckArguments {
+    /// A spec, the directory of an ocitect.toml, or an image.
+    #[arg(default_value = ".", value_name = "DIR|FILE|IMAGE")]
+    pub subject: String,
+    /// Check this platform alone; may be given several times.
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    pub platform: Vec<String>,
+    /// Give a variable of the spec's [vars] a value.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Ask also whether this file, with the image's own environment, sets every variable of `required-env`; may be given
+    /// several times.
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// The findings as JSON.
+    #[arg(long, conflicts_with = "sarif")]
+    pub json: bool,
+    /// The findings as SARIF 2.1.0, for pages that show code scanning.
+    #[arg(long)]
+    pub sarif: bool,
+    /// List the codes of all findings, with what they mean, and check nothing.
+    #[arg(long, conflicts_with_all = ["sarif", "env_file", "set", "platform"])]
+    pub codes: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+}
+
+const CHECK_EXAMPLES: &str = "\
+What is found stands on standard output. The exit code is 3 where there is an error, and 0 where there are warnings alone.
+
+Examples:
+  ocitect check                                 the image that ./ocitect.toml would make
+  ocitect check oci:build/oci                   an image that is there
+  ocitect check ghcr.io/me/app:1.0 --json
+  ocitect check --sarif > findings.sarif
+  ocitect check --env-file production.env       are all required variables set?";
 
 /// `ocitect push`.
 #[derive(Debug, Args)]

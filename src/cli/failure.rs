@@ -34,6 +34,11 @@ impl Failure {
         Self { exit_code: 6, ..Self::usage(message, help) }
     }
 
+    /// A gate that says no, whose reasons were told already.
+    pub fn gate(message: &str) -> Self {
+        Self { exit_code: 3, ..Self::here(message) }
+    }
+
     /// A failure of this machine.
     pub fn here(message: &str) -> Self {
         Self { message: message.to_owned(), causes: Vec::new(), help: None, diagnostic: None, exit_code: 1 }

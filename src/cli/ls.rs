@@ -26,8 +26,8 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
         Some(platform) => Some(parse(platform, "such as linux/amd64")?),
         None => default_platform(&root),
     };
-    let facts =
-        image_facts(&name, source, &root, platform.as_ref(), &places, &environment.build_options()?, &observer).await?;
+    let options = environment.build_options()?;
+    let facts = image_facts(&name, source, &root, platform.as_ref(), &places, &options, &observer).await?.facts;
     let view = View::new(facts.tree.clone());
     let at = view.resolve(&asked).map_err(|error| Failure::usage(&error.to_string(), "give another path"))?;
 

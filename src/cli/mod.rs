@@ -5,9 +5,11 @@
 
 mod arguments;
 mod build;
+mod check;
 mod copy;
 mod environment;
 mod failure;
+mod findings;
 mod inspect;
 mod login;
 mod ls;
@@ -60,6 +62,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
     runtime.block_on(async {
         match command {
             Command::Build(arguments) => build::run(&arguments, &output, environment).await,
+            Command::Check(arguments) => check::run(&arguments, &output, environment).await,
             Command::Push(arguments) => copy::push(&arguments, &output, environment).await,
             Command::Copy(arguments) => copy::copy(&arguments, &output, environment).await,
             Command::Inspect(arguments) => inspect::run(&arguments, environment).await,

@@ -9,7 +9,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::arguments::Progress;
+use super::{findings, render};
 use crate::build::{Event, Observer, TaskId};
+use crate::check::Finding;
 
 /// A task that is over sooner has no bar: it would only flicker.
 const BAR_AFTER: Duration = Duration::from_millis(300);
@@ -51,8 +53,10 @@ struct WarningsOnly;
 
 impl Observer for WarningsOnly {
     fn event(&self, event: Event) {
-        if let Event::Warning(text) = event {
-            tell(&format!("warning: {text}"));
+        match event {
+            Event::Warning(text) => tell(&format!("warning: {text}")),
+            Event::Findings(findings) => tell_findings(&findings),
+            _ => {}
         }
     }
 }
@@ -66,7 +70,15 @@ impl Observer for Lines {
             Event::Finished { what, .. } if what.is_empty() => {}
             Event::Finished { what, .. } | Event::Note(what) => tell(&what),
             Event::Warning(text) => tell(&format!("warning: {text}")),
+            Event::Findings(findings) => tell_findings(&findings),
         }
+    }
+}
+
+fn tell_findings(findings: &[Finding]) {
+    let text = findings::text(findings, render::color_on_stderr());
+    if !text.is_empty() {
+        tell(text.trim_end());
     }
 }
 
@@ -93,6 +105,9 @@ impl Observer for JsonLines {
             }
             Event::Note(text) => json!({"event": "note", "text": text}),
             Event::Warning(text) => json!({"event": "warning", "text": text}),
+            Event::Findings(findings) => {
+                return findings.iter().for_each(|finding| tell_event("finding", finding.to_json()));
+            }
         };
         tell(&line.to_string());
     }
@@ -168,6 +183,12 @@ impl Observer for Bars {
             }
             Event::Note(text) => self.say(&text),
             Event::Warning(text) => self.say(&format!("warning: {text}")),
+            Event::Findings(findings) => {
+                let text = findings::text(&findings, render::color_on_stderr());
+                if !text.is_empty() {
+                    self.say(text.trim_end());
+                }
+            }
         }
     }
 }

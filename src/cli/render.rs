@@ -11,9 +11,19 @@ pub fn color_on_stderr() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// True where colours may be written to stdout, by the same rule.
+pub fn color_on_stdout() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// `text` in bold and in a colour of the terminal's palette (31 red, 33 yellow, 36 cyan), where stderr takes colours.
 pub fn emphasis(text: &str, color: u8) -> String {
-    if color_on_stderr() { format!("\x1b[1;{color}m{text}\x1b[0m") } else { text.to_owned() }
+    emphasis_where(color_on_stderr(), text, color)
+}
+
+/// As [`emphasis`], where `takes_colors` says so.
+pub fn emphasis_where(takes_colors: bool, text: &str, color: u8) -> String {
+    if takes_colors { format!("\x1b[1;{color}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// A size as the spec writes sizes: `12.3 MB`, powers of ten.

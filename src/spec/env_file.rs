@@ -9,8 +9,11 @@ use super::read_bounded;
 /// An env-file holds a handful of lines; the bound keeps a wrongly named file out of memory.
 const MAX_ENV_FILE_BYTES: u64 = 1024 * 1024;
 
-/// The variables of a file; `None` where there is no such file. Of two lines for one name the later one counts.
-pub(super) fn read(path: &Path) -> Result<Option<BTreeMap<String, String>>, SpecError> {
+/// The variables of an env-file; `None` where there is no such file. Of two lines for one name the later one counts.
+///
+/// # Errors
+/// [`SpecError`]: a file that cannot be read, a line that is none of an env-file.
+pub fn read(path: &Path) -> Result<Option<BTreeMap<String, String>>, SpecError> {
     match read_bounded(path, MAX_ENV_FILE_BYTES) {
         Ok(text) => parse(&text, path).map(Some),
         Err(SpecError::Read { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -30,6 +30,7 @@ use self::resolve::Merged;
 use self::variables::Outside;
 use crate::model::Platform;
 
+pub use env_file::read as read_env_file;
 pub use error::{Diagnostics, SpecError};
 pub use schema::{
     Base, CheckSpec, Command, ConfigSpec, DirSpec, FilesEntry, From, Group, Healthcheck, IgnoreFile, ImageSpec,

@@ -115,7 +115,7 @@ fn before_all_is_planned_and_within_budget_a_registry_sees_only_reads() {
     let name = at("OPEN", "push/gates");
     write_spec_with(&sandbox, &name, &at("OPEN", "base:latest"), "max-size = \"900KB\"");
     sandbox.run(&["build", "--push"]).expect(3).says(&[
-        "the image for linux/amd64 has",
+        "linux/amd64 /: the image has",
         "over its max-size of 900000",
         "base 1029004",
     ]);

@@ -21,12 +21,15 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
+import fetch_artifacts
 import make_bases
+import make_real_bases
 import registries
 import token_server
 from registries import Registry
 
-ROOT = Path(__file__).resolve().parents[2]
+# What was fetched and made once and stays, shared by all runs: nothing below it is changed.
+PARTS = Path(__file__).resolve().parents[2] / "target" / "test-parts"
 STOP_TIMEOUT_S = 10
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -62,8 +65,9 @@ def build_up(directory: Path, stack: contextlib.ExitStack) -> dict:
     variables = {"OCITECT_TEST_DIR": directory}
     # Not /var/tmp, where podman and skopeo spool, nor /tmp: what a failed test leaves goes with the rest.
     variables["TMPDIR"] = new_directory(directory / "tmp")
-    bases = make_bases.make_all(new_directory(directory / "bases"), ROOT / "target" / "test-parts")
-    variables.update(bases)
+    variables.update(make_bases.make_all(new_directory(directory / "bases"), PARTS))
+    variables.update(make_real_bases.make_all(PARTS))
+    variables.update(fetch_artifacts.fetch_all(PARTS))
     variables.update(start_registries(new_directory(directory / "registries"), stack))
     variables.update(configure_podman(directory, variables))
     stack.callback(remove_containers, {**os.environ, **{k: str(v) for k, v in variables.items()}})

@@ -102,9 +102,10 @@ class Layout:
     def document(self, media_type: str, value: dict) -> dict:
         return self.blob(media_type, json.dumps(value, indent=1).encode())
 
-    def image(self, platform: dict, tars: list, types: dict, compression: str, config: dict) -> dict:
-        """One manifest over `tars`; gives its descriptor."""
-        layers = [self.blob(types[compression], COMPRESS[compression](tar)) for tar in tars]
+    def image(self, platform: dict, tars: list, types: dict, compression: str, config: dict, compress=None) -> dict:
+        """One manifest over `tars`; gives its descriptor. `compress` stands for the usual way to this compression."""
+        compress = compress or COMPRESS[compression]
+        layers = [self.blob(types[compression], compress(tar)) for tar in tars]
         diff_ids = ["sha256:" + hashlib.sha256(tar).hexdigest() for tar in tars]
         full = {**platform, **config, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
         manifest = {
@@ -315,6 +316,18 @@ def fetch_busybox(parts: Path) -> dict:
 
 
 def apt_download(directory: Path) -> Path:
+    command = apt_command(directory, ARCHITECTURES)
+    packages = [f"busybox-static:{architecture}" for architecture in ARCHITECTURES]
+    for arguments in (["update"], ["download", *packages]):
+        done = subprocess.run([*command, *arguments], cwd=directory, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            sys.exit(f"tests: apt-get could not fetch {' and '.join(packages)} from deb.debian.org; "
+                     "the base images of the tests are made of them")
+    return directory
+
+
+def apt_command(directory: Path, architectures: list) -> list:
+    """apt-get for these architectures of Debian alone, where nothing is installed; all its state is in `directory`."""
     for name in ("lists/partial", "archives/partial"):
         (directory / name).mkdir(parents=True)
     (directory / "status").touch()
@@ -323,17 +336,10 @@ def apt_download(directory: Path) -> Path:
     options = {
         "Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "-", "Dir::State": directory,
         "Dir::State::status": directory / "status", "Dir::State::lists": directory / "lists",
-        "Dir::Cache": directory, "APT::Architecture": ARCHITECTURES[0], "APT::Architectures": ",".join(ARCHITECTURES),
+        "Dir::Cache": directory, "APT::Architecture": architectures[0], "APT::Architectures": ",".join(architectures),
         "APT::Sandbox::User": "root", "Acquire::Languages": "none", "Acquire::Retries": 3,
     }
-    command = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in options.items())]
-    packages = [f"busybox-static:{architecture}" for architecture in ARCHITECTURES]
-    for arguments in (["update"], ["download", *packages]):
-        done = subprocess.run([*command, *arguments], cwd=directory, stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
-            sys.exit(f"tests: apt-get could not fetch {' and '.join(packages)} from deb.debian.org; "
-                     "the base images of the tests are made of them")
-    return directory
+    return ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in options.items())]
 
 
 def unpack_busybox(package: Path, target: Path):

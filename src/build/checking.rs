@@ -1,0 +1,283 @@
+//! Holds every platform's image against the rules of the check, before anything is written: one's own files are looked at
+//! where they are, and the base is known by its facts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use crate::build::BuildError;
+use crate::build::events::{Observer, Task};
+use crate::build::images::{Opened, image_facts};
+use crate::build::inputs::PlannedPlatform;
+use crate::build::places::Places;
+use crate::build::report::PlatformReport;
+use crate::build::run::BuildOptions;
+use crate::check::{
+    Code, Evidence, Execution, Finding, Interest, OnDisk, OwnFile, Policy, Subject, Verdict, check, interest,
+    read_disk_evidence, read_stream_evidence,
+};
+use crate::model::{
+    Content, ContentOpener, Entry, EntryKind, EntryPath, Family, Image, ImageName, LayerPlan, MediaType, Platform, Root,
+};
+use crate::store::{Source, platforms_of};
+use crate::tree::{Facts, NodeKind, Wanted, extract};
+
+/// What begins the history entries of ocitect's own layers.
+const OWN_HISTORY: &str = "ocitect: ";
+
+/// How many of the largest files a finding on the budget names.
+const SHOWN_FILES: usize = 5;
+
+/// What was seen of the files of one layer.
+type LayerEvidence = BTreeMap<EntryPath, Evidence>;
+
+/// The rules' findings on every platform. Reads one's own files as far as the rules want them; blocks.
+pub(super) fn check_planned(
+    platforms: &[PlannedPlatform],
+    opener: &dyn ContentOpener,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Finding>, BuildError> {
+    let task = Task::start(observer, "checking".to_owned(), None);
+    // Layers that platforms share are looked at once.
+    let mut surveyed: Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)> = Vec::new();
+    let mut findings = Vec::new();
+    for planned in platforms {
+        let base = planned.base.as_ref().map(|base| base.facts.clone()).unwrap_or_default();
+        let execution = Execution::new(&planned.plan.config.execution);
+        let (platform, family) = (planned.plan.platform.clone(), planned.plan.family);
+        let mut subject = Subject::new(platform, execution, family, base, BTreeMap::new(), on_disk());
+        for layer in &planned.plan.layers {
+            let known = surveyed.iter().find(|(other, _)| Arc::ptr_eq(other, layer) || other == layer);
+            let evidence = match known.map(|(_, evidence)| evidence.clone()) {
+                Some(evidence) => evidence,
+                None => {
+                    let evidence = Arc::new(survey(layer, opener, options)?);
+                    surveyed.push((layer.clone(), evidence.clone()));
+                    evidence
+                }
+            };
+            subject = subject.with_layer(layer, |path| evidence.get(path).cloned().unwrap_or(Evidence::NotRead));
+        }
+        findings.extend(check(&subject));
+    }
+    task.finish(String::new());
+    Ok(findings)
+}
+
+fn on_disk() -> OnDisk {
+    Arc::new(|path: &Path| path.exists())
+}
+
+/// Looks at the files of a layer that rules want to see, on as many threads as pack.
+fn survey(layer: &LayerPlan, opener: &dyn ContentOpener, options: &BuildOptions) -> Result<LayerEvidence, BuildError> {
+    let wanted: Vec<(&Entry, &Content, Interest)> = layer
+        .entries
+        .iter()
+        .filter_map(|entry| {
+            let EntryKind::File { size_bytes, content } = &entry.kind else { return None };
+            let interest = interest(&entry.path, entry.mode, *size_bytes);
+            (interest != Interest::Nothing).then_some((entry, content, interest))
+        })
+        .collect();
+    let look = |(entry, content, interest): &(&Entry, &Content, Interest)| {
+        let evidence = match content {
+            Content::Disk(file) => read_disk_evidence(*interest, &file.path),
+            Content::Bytes(bytes) => read_stream_evidence(*interest, &mut &bytes[..], &options.scratch_directory),
+            Content::Member { .. } | Content::Image { .. } => opener
+                .open(content)
+                .and_then(|mut reader| read_stream_evidence(*interest, &mut reader, &options.scratch_directory)),
+        };
+        match evidence {
+            Ok(evidence) => Ok((entry.path.clone(), evidence)),
+            Err(cause) => Err(BuildError::Io { action: "reading", path: content_path(entry, content), cause }),
+        }
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
+    let pool = pool.map_err(|cause| BuildError::Io {
+        action: "starting threads to check",
+        path: layer.name.clone().into(),
+        cause: std::io::Error::other(cause),
+    })?;
+    // In the layer's order, so that of several errors always the same one is told.
+    let looked: Vec<Result<_, BuildError>> = pool.install(|| wanted.par_iter().map(look).collect());
+    looked.into_iter().collect()
+}
+
+fn content_path(entry: &Entry, content: &Content) -> PathBuf {
+    match content {
+        Content::Disk(file) => file.path.clone(),
+        Content::Member { archive, .. } => archive.to_path_buf(),
+        Content::Bytes(_) | Content::Image { .. } => PathBuf::from(entry.path.to_string()),
+    }
+}
+
+/// Verdict without findings, by each platform's `[check]`.
+pub(super) fn empty_verdict(platforms: &[PlannedPlatform]) -> Verdict {
+    let policy = |planned: &PlannedPlatform| (planned.plan.platform.clone(), planned.policy.clone());
+    Verdict::new(platforms.iter().map(policy).collect::<BTreeMap<Platform, Policy>>())
+}
+
+/// The findings on `max-size`, each with the layers and the largest files that count towards it.
+pub(super) fn check_budgets(platforms: &[PlannedPlatform], reports: &[PlatformReport]) -> Vec<Finding> {
+    platforms.iter().zip(reports).filter_map(|(planned, report)| check_budget(planned, report)).collect()
+}
+
+fn check_budget(planned: &PlannedPlatform, report: &PlatformReport) -> Option<Finding> {
+    let limit_bytes = report.max_size_bytes.filter(|limit_bytes| report.size_bytes > *limit_bytes)?;
+    let mut layers: Vec<(u64, &str)> =
+        report.layers.iter().map(|layer| (layer.descriptor.size_bytes, &*layer.name)).collect();
+    layers.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.cmp(right.1)));
+    let layers: Vec<String> = layers.iter().map(|(bytes, name)| format!("{name} {bytes}")).collect();
+    let file = |entry: &Entry| match &entry.kind {
+        EntryKind::File { size_bytes, .. } => Some((*size_bytes, entry.path.clone())),
+        _ => None,
+    };
+    let mut files: Vec<(u64, EntryPath)> =
+        planned.plan.layers.iter().flat_map(|layer| &layer.entries).filter_map(file).collect();
+    files.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.cmp(&right.1)));
+    let files: Vec<String> = files.iter().take(SHOWN_FILES).map(|(bytes, path)| format!("{path} {bytes}")).collect();
+    let message = format!("the image has {} bytes, over its max-size of {limit_bytes}", report.size_bytes);
+    let mut help = format!("its layers, compressed, in bytes: {}", layers.join(", "));
+    if !files.is_empty() {
+        help.push_str(&format!("; its largest files, not compressed: {}", files.join(", ")));
+    }
+    let finding = Finding::new(Code::BudgetExceeded, &planned.plan.platform, EntryPath::root(), message, help);
+    Some(finding.evidence(format!("at most {limit_bytes} bytes"), format!("{} bytes", report.size_bytes)))
+}
+
+/// The findings on an image that exists, for each of its platforms, or for those that are asked for.
+///
+/// Where its history names layers of ocitect, these are one's own, and what lies below is the base; else all layers
+/// count as one's own.
+pub async fn check_image(
+    name: &ImageName,
+    source: Arc<dyn Source>,
+    root: &Root,
+    wanted: &[Platform],
+    places: &Places,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<CheckedImage>, BuildError> {
+    let platforms: Vec<Option<Platform>> = match (wanted, root) {
+        ([], Root::Manifest(_)) => vec![None],
+        (wanted @ [_, ..], _) => wanted.iter().cloned().map(Some).collect(),
+        ([], Root::Index(_)) => platforms_of(root).into_iter().map(|(platform, _)| Some(platform)).collect(),
+    };
+    let mut checked = Vec::new();
+    for platform in platforms {
+        let opened = image_facts(name, source.clone(), root, platform.as_ref(), places, options, observer).await?;
+        let task = Task::start(observer, format!("checking {name}"), None);
+        let subject = image_subject(name, source.as_ref(), opened, options).await?;
+        let findings = check(&subject);
+        checked.push(CheckedImage { subject, findings });
+        task.finish(String::new());
+    }
+    Ok(checked)
+}
+
+/// One platform's image, and what the rules say of it.
+#[derive(Debug, Clone)]
+pub struct CheckedImage {
+    /// The image.
+    pub subject: Subject,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+async fn image_subject(
+    name: &ImageName,
+    source: &dyn Source,
+    opened: Opened,
+    options: &BuildOptions,
+) -> Result<Subject, BuildError> {
+    let Opened { image, platform, facts } = opened;
+    let (first_own, names) = own_layers(&image);
+    let evidence = image_evidence(name, source, &image, &facts, first_own, options).await?;
+    let own = facts.tree.nodes().filter_map(|(path, node)| {
+        let (layer, size_bytes) = match &node.kind {
+            NodeKind::File { size_bytes, layer, .. } => (*layer, *size_bytes),
+            // A link does not say which layer it is of: it is one's own only where everything is.
+            NodeKind::Symlink { .. } if first_own == 0 => (0, 0),
+            _ => return None,
+        };
+        let at = usize::try_from(layer).ok()?;
+        let evidence = evidence.get(path).cloned().unwrap_or(Evidence::NotRead);
+        let layer = names.get(at).cloned().unwrap_or_default();
+        (at >= first_own).then(|| (path.clone(), OwnFile { layer, size_bytes, source: None, evidence }))
+    });
+    let own = own.collect();
+    let manifest = image.manifest().descriptor();
+    let family = if manifest.media_type == MediaType::DockerManifest { Family::Docker } else { Family::Oci };
+    let execution = Execution::new(&image.config().value().execution());
+    // What lies beside the files of an image that exists is not known.
+    let nothing_on_disk: OnDisk = Arc::new(|_: &Path| false);
+    Ok(Subject::new(platform, execution, family, facts, own, nothing_on_disk))
+}
+
+/// The number of the first layer of one's own, and every layer's name.
+fn own_layers(image: &Image) -> (usize, Vec<Arc<str>>) {
+    let config = image.config().value();
+    let history = config.fields().get("history").and_then(serde_json::Value::as_array);
+    let is_empty =
+        |entry: &&serde_json::Value| entry.get("empty_layer").and_then(serde_json::Value::as_bool) == Some(true);
+    let created_by = |entry: &serde_json::Value| {
+        entry.get("created_by").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    };
+    let entries: Vec<String> = history.into_iter().flatten().filter(|entry| !is_empty(entry)).map(created_by).collect();
+    let count = config.diff_ids().len();
+    let unnamed = || (0..count).map(|at| Arc::from(format!("layer {at}"))).collect();
+    if entries.len() != count {
+        return (0, unnamed());
+    }
+    let own = entries.iter().rev().take_while(|entry| entry.starts_with(OWN_HISTORY)).count();
+    if own == 0 {
+        return (0, unnamed());
+    }
+    let name = |entry: &String| Arc::from(entry.strip_prefix(OWN_HISTORY).unwrap_or("base"));
+    (count - own, entries.iter().map(name).collect())
+}
+
+/// What rules want to see of an image's own files, out of its layers. What the facts hold already is not read again.
+async fn image_evidence(
+    name: &ImageName,
+    source: &dyn Source,
+    image: &Image,
+    facts: &Facts,
+    first_own: usize,
+    options: &BuildOptions,
+) -> Result<LayerEvidence, BuildError> {
+    let mut wanted = Wanted::new();
+    let mut paths_by_place: BTreeMap<(u32, EntryPath), Vec<(EntryPath, Interest)>> = BTreeMap::new();
+    for (path, node) in facts.tree.nodes() {
+        let NodeKind::File { size_bytes, layer, .. } = node.kind else { continue };
+        let Some((_, stored)) = node.content_at(path) else { continue };
+        let interest = interest(path, node.mode, size_bytes);
+        let is_own = usize::try_from(layer).is_ok_and(|layer| layer >= first_own);
+        if is_own && matches!(interest, Interest::Whole | Interest::Head(_)) {
+            wanted.entry(layer).or_default().insert(stored.clone());
+            paths_by_place.entry((layer, stored.clone())).or_default().push((path.clone(), interest));
+        }
+    }
+    let found: Arc<Mutex<LayerEvidence>> = Arc::default();
+    let (seen, scratch) = (found.clone(), options.scratch_directory.clone());
+    let taken = extract(source, image, &wanted, move |layer, stored, reader| {
+        let Some(paths) = paths_by_place.get(&(layer, stored.clone())) else { return Ok(()) };
+        // A layer may have a path twice, and a file several paths: all want the same of it, but for their names' sake.
+        let interest = paths.iter().map(|(_, interest)| *interest).max().unwrap_or(Interest::Nothing);
+        let evidence = read_stream_evidence(interest, reader, &scratch)?;
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, _) in paths {
+            seen.insert(path.clone(), evidence.clone());
+        }
+        Ok(())
+    });
+    let _sink = taken.await.map_err(|cause| BuildError::Tree {
+        image: name.to_string(),
+        platform: image.config().value().platform().clone(),
+        cause: Box::new(cause),
+    })?;
+    Ok(std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner)))
+}

@@ -1,0 +1,246 @@
+//! What a spec's table `[check]` makes of findings: `allow` passes over some, `deny` makes warnings errors.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::code::{Code, Severity};
+use super::finding::Finding;
+use crate::model::{Class, Diagnose, EntryPath, Platform, escape};
+
+/// What stands for every code in `allow`.
+const EVERY_CODE: &str = "*";
+
+/// `allow` and `deny` of one platform.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    allow: Vec<Allow>,
+    deny: BTreeSet<Code>,
+}
+
+#[derive(Debug, Clone)]
+struct Allow {
+    /// As the spec writes it.
+    text: String,
+    /// `None` for every code.
+    code: Option<Code>,
+    pattern: GlobMatcher,
+}
+
+/// An `allow` or a `deny` that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A code that there is not.
+    #[error("`{key}` of [check] names \"{}\", which is no finding's code", escape(.code.as_bytes()))]
+    UnknownCode {
+        /// `allow` or `deny`.
+        key: &'static str,
+        /// What it names.
+        code: String,
+    },
+    /// A pattern that cannot be read.
+    #[error("`allow` of [check] has the pattern \"{}\": {reason}", escape(.pattern.as_bytes()))]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Diagnose for PolicyError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownCode { code, .. } => match nearest(code) {
+                Some(known) => format!("did you mean \"{known}\"? `ocitect check --codes` lists them all"),
+                None => "`ocitect check --codes` lists them all".to_owned(),
+            },
+            Self::Pattern { .. } => "write a path with *, ** and ?, such as /app/**".to_owned(),
+        })
+    }
+}
+
+fn nearest(name: &str) -> Option<Code> {
+    let distances = Code::ALL.iter().map(|code| (strsim::damerau_levenshtein(name, code.as_str()), *code));
+    // Beyond a third of the letters it is another word.
+    distances
+        .filter(|(distance, code)| *distance <= code.as_str().len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, code)| code)
+}
+
+impl Policy {
+    /// Of pairs of code and pattern, and of codes, as a spec has them.
+    ///
+    /// # Errors
+    /// [`PolicyError`], for a code that there is not and for a pattern that cannot be read.
+    pub fn new(allow: &[(String, String)], deny: &[String]) -> Result<Self, PolicyError> {
+        let known =
+            |key, text: &String| text.parse().map_err(|()| PolicyError::UnknownCode { key, code: text.clone() });
+        let allow = allow.iter().map(|(code, pattern)| {
+            let text = format!("{code}:{pattern}");
+            let code = if code == EVERY_CODE { None } else { Some(known("allow", code)?) };
+            // A star does not cross a slash, as in a shell; two do.
+            let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+            let glob = glob
+                .map_err(|error| PolicyError::Pattern { pattern: pattern.clone(), reason: error.kind().to_string() })?;
+            Ok(Allow { text, code, pattern: glob.compile_matcher() })
+        });
+        Ok(Self {
+            allow: allow.collect::<Result<_, PolicyError>>()?,
+            deny: deny.iter().map(|code| known("deny", code)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The place in `allow` of the first entry that passes a finding over.
+    fn allowing(&self, code: Code, path: &EntryPath) -> Option<usize> {
+        let absolute = [b"/", path.as_bytes()].concat();
+        let path = Path::new(OsStr::from_bytes(&absolute));
+        let matches = |allow: &Allow| allow.code.is_none_or(|known| known == code) && allow.pattern.is_match(path);
+        self.allow.iter().position(matches)
+    }
+}
+
+/// What is left of the findings of all platforms, after each one's policy.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// Errors first, then by code, platform and path.
+    pub findings: Vec<Finding>,
+    /// How many were passed over.
+    pub allowed_count: usize,
+    policies: BTreeMap<Platform, Policy>,
+    used: BTreeSet<String>,
+}
+
+impl Verdict {
+    /// Without findings, under a policy for each platform.
+    pub fn new(policies: BTreeMap<Platform, Policy>) -> Self {
+        Self { policies, ..Self::default() }
+    }
+
+    /// With more findings: those that are allowed are left out, and denied warnings are errors.
+    #[must_use]
+    pub fn with(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
+        for mut finding in findings {
+            if let Some(policy) = self.policies.get(&finding.platform) {
+                if let Some(at) = policy.allowing(finding.code, &finding.path) {
+                    self.allowed_count += 1;
+                    // The first one that matches is what it was written for; others that match it too are of use as well.
+                    let used = policy.allow[at..].iter().filter(|allow| allow.passes(&finding));
+                    self.used.extend(used.map(|allow| allow.text.clone()));
+                    continue;
+                }
+                if policy.deny.contains(&finding.code) {
+                    finding.severity = Severity::Error;
+                }
+            }
+            self.findings.push(finding);
+        }
+        self.findings.sort();
+        self.findings.dedup();
+        self
+    }
+
+    /// With a warning for each `allow` that matched nothing on any platform; entries for every code are exempt, since they
+    /// say what shall not be looked at. To be called once, when all findings are in.
+    #[must_use]
+    pub fn with_unused_allows(self) -> Self {
+        let mut unused: BTreeMap<&str, &Platform> = BTreeMap::new();
+        for (platform, policy) in &self.policies {
+            for allow in policy.allow.iter().filter(|allow| allow.code.is_some() && !self.used.contains(&allow.text)) {
+                unused.entry(&allow.text).or_insert(platform);
+            }
+        }
+        let finding = |(text, platform): (&str, &Platform)| {
+            let message = format!("`allow` has \"{}\", which matches no finding", escape(text.as_bytes()));
+            Finding::new(Code::UnusedAllow, platform, EntryPath::root(), message, "take it out of [check]")
+        };
+        let findings: Vec<Finding> = unused.into_iter().map(finding).collect();
+        self.with(findings)
+    }
+
+    /// How many errors there are.
+    pub fn error_count(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+    }
+
+    /// How many warnings there are.
+    pub fn warning_count(&self) -> usize {
+        self.findings.len() - self.error_count()
+    }
+}
+
+impl Allow {
+    fn passes(&self, finding: &Finding) -> bool {
+        let absolute = [b"/", finding.path.as_bytes()].concat();
+        self.code.is_none_or(|code| code == finding.code)
+            && self.pattern.is_match(Path::new(OsStr::from_bytes(&absolute)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: Code, path: &str) -> Finding {
+        let platform = Platform::new("linux", "amd64");
+        Finding::new(code, &platform, EntryPath::new(path.as_bytes()).unwrap(), "m".to_owned(), "h")
+    }
+
+    fn verdict(allow: &[&str], deny: &[&str], findings: &[(Code, &str)]) -> Vec<String> {
+        let split = |text: &&str| text.split_once(':').map(|(code, path)| (code.to_owned(), path.to_owned())).unwrap();
+        let allow: Vec<_> = allow.iter().map(split).collect();
+        let deny: Vec<_> = deny.iter().map(|code| (*code).to_owned()).collect();
+        let policy = Policy::new(&allow, &deny).unwrap();
+        let findings = findings.iter().map(|(code, path)| finding(*code, path));
+        let verdict = Verdict::new([(Platform::new("linux", "amd64"), policy)].into()).with(findings);
+        let shown = |finding: &Finding| format!("{} {} {}", finding.severity.as_str(), finding.code, finding.path);
+        verdict.with_unused_allows().findings.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn what_is_allowed_is_passed_over_by_code_and_path() {
+        let findings = [(Code::Secret, "/app/a.pem"), (Code::Secret, "/app/b/c.pem"), (Code::RunsAsRoot, "/")];
+        assert_eq!(
+            verdict(&["secret:/app/*.pem", "runs-as-root:/**"], &[], &findings),
+            ["warning secret /app/b/c.pem"]
+        );
+        assert_eq!(verdict(&["*:/**"], &[], &findings), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_denied_is_an_error_and_stands_first() {
+        let findings = [(Code::Secret, "/a"), (Code::RunsAsRoot, "/"), (Code::WrongLibc, "/z")];
+        assert_eq!(
+            verdict(&[], &["secret"], &findings),
+            ["error secret /a", "error wrong-libc /z", "warning runs-as-root /"]
+        );
+    }
+
+    #[test]
+    fn an_allow_that_matches_nothing_is_a_warning_but_for_every_code() {
+        assert_eq!(verdict(&["secret:/nowhere", "*:/nowhere"], &[], &[]), ["warning unused-allow /"]);
+        assert_eq!(verdict(&["secret:/x", "unused-allow:/**"], &["unused-allow"], &[]), [""; 0]);
+        assert_eq!(verdict(&["secret:/x"], &["unused-allow"], &[]), ["error unused-allow /"]);
+        // Two entries for one finding are both of use.
+        assert_eq!(verdict(&["secret:/x", "secret:/**"], &[], &[(Code::Secret, "/x")]), [""; 0]);
+    }
+
+    #[test]
+    fn codes_and_patterns_that_mean_nothing_are_refused() {
+        let error = Policy::new(&[("secrets".to_owned(), "/**".to_owned())], &[]).unwrap_err();
+        assert_eq!(error.to_string(), "`allow` of [check] names \"secrets\", which is no finding's code");
+        assert!(error.help().unwrap().contains("did you mean \"secret\"?"));
+        let error = Policy::new(&[], &["x".to_owned()]).unwrap_err();
+        assert_eq!(error.help().unwrap(), "`ocitect check --codes` lists them all");
+        let error = Policy::new(&[("secret".to_owned(), "/[".to_owned())], &[]).unwrap_err();
+        assert!(matches!(error, PolicyError::Pattern { .. }), "{error}");
+    }
+}

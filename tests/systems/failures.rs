@@ -1,0 +1,233 @@
+//! What went wrong with these systems once, made on purpose: each is caught before anything is written, by its own code.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Outcome, part};
+use crate::system::{System, assert_untouched};
+
+const ROLLUP: &str = "@rollup+rollup-linux-arm64-gnu@4.68.2";
+const ARM64_STORE: &str = "dist/arm64/node_modules/.pnpm";
+
+/// A build that pushes must end with exit code 3, errors of exactly these codes, and these words; the registry never
+/// hears of it.
+#[track_caller]
+fn refused(system: &System, name: &str, codes: &[&str], words: &[&str]) -> Outcome {
+    let repository = format!("systems/refused/{name}");
+    let reference = format!("{}/{repository}:1", part("REGISTRY_OPEN"));
+    let outcome = system.run("build", &["-o", "oci:image", "--push", "-t", &reference]).expect(3).says(words);
+    let code = |line: &str| Some(line.strip_prefix("error[")?.split_once(']')?.0.to_owned());
+    let found: BTreeSet<String> = outcome.stderr.lines().filter_map(code).collect();
+    assert_eq!(found, codes.iter().map(|code| (*code).to_owned()).collect(), "{}", outcome.stderr);
+    assert_untouched(&repository);
+    assert!(!system.sandbox.path("image").exists());
+    outcome
+}
+
+/// The folder of a package in the store of Eliza's arm64 workspace.
+fn store(package: &str) -> String {
+    let name = package.rsplit_once('@').unwrap().0.replace('+', "/");
+    format!("{ARM64_STORE}/{package}/node_modules/{name}")
+}
+
+#[test]
+fn the_right_systems_have_no_error() {
+    for system in [System::eliza(), System::agent_runner()] {
+        let outcome = system.run("check", &[]).expect(0);
+        assert!(outcome.stdout.contains("0 errors, "), "{}", outcome.stdout);
+        assert!(!outcome.stdout.contains("error["), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn eliza_a_trailing_comma_in_package_json() {
+    let system = System::eliza();
+    system.edit("dist/x64/package.json", "\"rollup\": \"4.68.2\"", "\"rollup\": \"4.68.2\",");
+    let words = ["linux/amd64 /app/package.json", "line 27", "column 3", "trailing comma"];
+    refused(&system, "comma", &["broken-json"], &words);
+}
+
+#[test]
+fn eliza_rollups_part_for_the_platform_is_missing() {
+    let system = System::eliza();
+    system.remove(&format!("{ARM64_STORE}/{ROLLUP}"));
+    system.remove(&format!("{ARM64_STORE}/rollup@4.68.2/node_modules/@rollup/rollup-linux-arm64-gnu"));
+    system.remove(&format!("{ARM64_STORE}/node_modules/@rollup/rollup-linux-arm64-gnu"));
+    let words = ["linux/arm64", "rollup", "@rollup/rollup-linux-arm64-gnu"];
+    refused(&system, "rollup-missing", &["missing-platform-package"], &words);
+}
+
+#[test]
+fn eliza_rollups_part_is_for_another_processor() {
+    let system = System::eliza();
+    let native = "rollup.linux-arm64-gnu.node";
+    let source = "npm/@rollup+rollup-linux-x64-gnu@4.68.2/rollup.linux-x64-gnu.node";
+    system.put(source, &format!("{}/{native}", store(ROLLUP)));
+    let words = ["linux/arm64", native, "@rollup/rollup-linux-arm64-gnu"];
+    refused(&system, "rollup-wrong", &["wrong-architecture"], &words);
+}
+
+#[test]
+fn eliza_the_whole_workspace_is_for_another_processor() {
+    let system = System::eliza();
+    system.edit("ocitect.toml", "from = \"dist/${node_arch}/node_modules\"", "from = \"dist/arm64/node_modules\"");
+    system.edit("ocitect.toml", "from = \"dist/${node_arch}\"", "from = \"dist/arm64\"");
+    let outcome = refused(&system, "all-arm64", &["missing-platform-package", "wrong-architecture"], &["linux/amd64"]);
+    for package in ["@rollup/rollup-linux-arm64-gnu", "@swc/core-linux-arm64-gnu", "@esbuild/linux-arm64"] {
+        assert!(outcome.stderr.contains(package), "{package} in:\n{}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains("]: linux/arm64 "), "{}", outcome.stderr);
+}
+
+#[test]
+fn eliza_tokenizers_is_for_another_processor() {
+    let system = System::eliza();
+    let folder = store("@anush008+tokenizers-linux-arm64-gnu@0.6.0");
+    system.put("npm/@anush008+tokenizers-linux-x64-gnu@0.6.0", &folder);
+    let words = ["linux/arm64", "@anush008/tokenizers"];
+    let codes = ["wrong-architecture"];
+    refused(&system, "tokenizers", &codes, &words);
+}
+
+#[test]
+fn eliza_swcs_part_for_the_platform_is_missing() {
+    let system = System::eliza();
+    let package = "@swc+core-linux-arm64-gnu@1.16.22";
+    system.remove(&format!("{ARM64_STORE}/{package}"));
+    system.remove(&format!("{ARM64_STORE}/@swc+core@1.16.22/node_modules/@swc/core-linux-arm64-gnu"));
+    system.remove(&format!("{ARM64_STORE}/node_modules/@swc/core-linux-arm64-gnu"));
+    refused(&system, "swc", &["missing-platform-package"], &["linux/arm64", "@swc/core"]);
+}
+
+#[test]
+fn eliza_esbuilds_program_is_for_another_processor() {
+    let system = System::eliza();
+    let folder = store("@esbuild+linux-arm64@0.28.2");
+    system.put("npm/@esbuild+linux-x64@0.28.2/bin/esbuild", &format!("{folder}/bin/esbuild"));
+    let words = ["linux/arm64", "@esbuild/linux-arm64/bin/esbuild"];
+    refused(&system, "esbuild", &["wrong-architecture"], &words);
+}
+
+#[test]
+fn eliza_a_package_of_the_workspace_is_not_packed() {
+    let system = System::eliza();
+    system.remove("dist/arm64/packages/core");
+    refused(&system, "workspace", &["missing-module"], &["linux/arm64", "@eliza/core"]);
+}
+
+#[test]
+fn eliza_a_musl_base_below_modules_for_glibc() {
+    let system = System::eliza().on("REAL_MUSL");
+    // Neither Node, nor curl, nor the user is there; that is another matter.
+    let allow = "allow = [\"entrypoint-missing:/**\", \"shebang-missing:/**\", \"healthcheck-missing:/**\", \
+                 \"unknown-user:/**\", \"broken-shebang:/**\"]";
+    let spec = system.read("ocitect.toml");
+    let spec = spec.replace("owner = \"node\"", "owner = \"1000\"") + &format!("\n[check]\n{allow}\n");
+    system.write("ocitect.toml", spec);
+    let words = ["linux/amd64", "musl", "glibc"];
+    refused(&system, "musl", &["wrong-libc"], &words);
+}
+
+#[test]
+fn eliza_a_required_variable_is_not_set() {
+    let system = System::eliza();
+    let given = system.path("given.env").display().to_string();
+    system.write("given.env", "OPENAI_API_KEY=\nOTHER=1\n");
+    let outcome = system.run("check", &["--env-file", &given]).expect(3);
+    assert!(outcome.stdout.contains("error[missing-variable]: linux/amd64, linux/arm64 /: "), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("OPENAI_API_KEY"), "{}", outcome.stdout);
+    system.write("given.env", "OPENAI_API_KEY=sk-none\n");
+    system.run("check", &["--env-file", &given]).expect(0);
+}
+
+#[test]
+fn eliza_a_stand_in_base_that_could_never_run_it() {
+    let system = System::eliza().on("BASE");
+    // The stand-in has a shell, the user node, and neither Node nor curl.
+    let outcome =
+        refused(&system, "stand-in", &["healthcheck-missing", "missing-loader", "shebang-missing"], &["node", "curl"]);
+    assert!(
+        outcome.stderr.contains("/usr/local/bin/pnpm") || outcome.stderr.contains("pnpm.cjs"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn eliza_the_start_command_is_misspelt() {
+    let system = System::eliza();
+    system.edit("ocitect.toml", "cmd = [\"pnpm\", \"start\"]", "cmd = [\"pnmp\", \"start\"]");
+    refused(&system, "misspelt", &["entrypoint-missing"], &["pnmp"]);
+}
+
+#[test]
+fn agent_runner_as_root_is_denied_where_the_spec_says_so() {
+    let system = System::agent_runner();
+    system.edit("ocitect.toml", "user = \"stigmer\"\nworkdir", "workdir");
+    let outcome = system.run("check", &[]).expect(0);
+    assert!(outcome.stdout.contains("warning[runs-as-root]: linux/amd64, linux/arm64 /: "), "{}", outcome.stdout);
+    let spec = system.read("ocitect.toml");
+    system.write("ocitect.toml", spec + "\n[check]\ndeny = [\"runs-as-root\"]\n");
+    refused(&system, "root", &["runs-as-root"], &[]);
+}
+
+#[test]
+fn agent_runner_over_its_budget() {
+    let system = System::agent_runner();
+    system.edit("ocitect.toml", "max-size = \"100MB\"", "max-size = \"40MB\"");
+    refused(&system, "budget", &["budget-exceeded"], &["over its max-size of 40000000", "dependencies "]);
+}
+
+#[test]
+fn agent_runner_a_health_check_that_could_never_answer() {
+    let system = System::agent_runner();
+    system.edit("ocitect.toml", "\"-m\", \"agent_runner.health\"", "\"-m\", \"agent_runner.healthy\"");
+    refused(&system, "health-module", &["healthcheck-missing"], &["agent_runner.healthy"]);
+    let system = System::agent_runner();
+    system.edit(
+        "ocitect.toml",
+        "test = [\"CMD\", \"/app/.venv/bin/python\", \"-m\", \"agent_runner.health\"]",
+        "test = \"curl -f http://localhost:8080/health || exit 1\"",
+    );
+    refused(&system, "health-curl", &["healthcheck-missing"], &["curl"]);
+}
+
+#[test]
+fn agent_runner_a_console_script_of_the_build_machine() {
+    let system = System::agent_runner();
+    let script = "dist/arm64/venv/bin/agent-runner";
+    system.edit(script, "#!/app/.venv/bin/python", "#!/home/builder/work/agent-runner/.venv/bin/python");
+    let words = ["linux/arm64", "/app/.venv/bin/agent-runner", "/home/builder/work/agent-runner/.venv/bin/python"];
+    refused(&system, "console-script", &["shebang-missing"], &words);
+    // One that is not what the image starts.
+    let system = System::agent_runner();
+    system.write("dist/amd64/venv/bin/f2py", "#!/home/builder/.venv/bin/python\n");
+    std::fs::set_permissions(
+        system.path("dist/amd64/venv/bin/f2py"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    refused(&system, "other-script", &["broken-shebang"], &["linux/amd64 /app/.venv/bin/f2py"]);
+}
+
+#[test]
+fn agent_runner_a_user_that_nobody_made() {
+    let system = System::agent_runner();
+    system.edit("ocitect.toml", "user = \"stigmer\"\nworkdir", "user = \"worker\"\nworkdir");
+    refused(&system, "user", &["unknown-user"], &["worker"]);
+}
+
+#[test]
+fn agent_runner_extensions_for_another_processor() {
+    let system = System::agent_runner();
+    system.edit("ocitect.toml", "from = \"dist/${arch}/venv\"", "from = \"dist/arm64/venv\"");
+    let outcome = refused(&system, "extensions", &["wrong-architecture"], &["linux/amd64", "numpy", "pydantic_core"]);
+    assert!(!outcome.stderr.contains("]: linux/arm64 "), "{}", outcome.stderr);
+}
+
+#[test]
+fn agent_runner_an_editable_installation() {
+    let system = System::agent_runner();
+    let packages = "dist/amd64/venv/lib/python3.11/site-packages";
+    system.write(&format!("{packages}/__editable__.graphton-0.1.0.pth"), "/home/builder/work/libs/graphton/src\n");
+    refused(&system, "editable", &["editable-install"], &["linux/amd64", "/home/builder/work/libs/graphton/src"]);
+}

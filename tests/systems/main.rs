@@ -1,0 +1,9 @@
+//! The systems of `testdata/systems`, built from real packages on real bases, pushed, and started under podman.
+
+mod agent_runner;
+mod container;
+mod eliza;
+mod failures;
+#[path = "../support/sandbox.rs"]
+mod support;
+mod system;
