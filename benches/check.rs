@@ -62,6 +62,7 @@ async fn run(directory: &Path, step: Step, round: usize) {
         cache_directory: None,
         scratch_directory: directory.to_owned(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
+        locked: false,
     };
     let client = Client::new(RegistryOptions::default()).expect("a client");
     let places = Places::new(client, directory.to_owned(), || Box::new(std::io::sink()));
@@ -70,7 +71,7 @@ async fn run(directory: &Path, step: Step, round: usize) {
     match step {
         Step::Plan => {}
         Step::Check => {
-            let verdict = check_build(planned, &options, &observer).await.expect("it can be checked");
+            let verdict = check_build(planned, None, &options, &observer).await.expect("it can be checked");
             assert!(!verdict.findings.is_empty(), "an image that runs as root is told of");
         }
         Step::Build => {

@@ -6,7 +6,7 @@
 //! ```text
 //! ocitect.toml ─► spec ─► files ─► plan ─► pack ─► image ─► transfer ─► registry | layout | archive
 //!                                   ▲                          ▲
-//!                                 facts ◄──── base image ──────┘
+//!                 ocitect.lock ─► facts ◄──── base image ──────┘
 //! ```
 //!
 //! # The map
@@ -19,6 +19,7 @@
 //! | [`mod@tar`] | the members of a tar stream, read as the runtimes read them |
 //! | [`tree`] | the file tree of an image, from its layers as a stream; the facts of a base |
 //! | [`elf`] | what an ELF file says of itself |
+//! | [`lock`] | `ocitect.lock`: what the spec's images are, pinned, and their facts |
 //! | [`plan`] | spec, listings and base to everything that a layer and a config will hold; pure |
 //! | [`pack`] | the plan of a layer to its bytes, in one pass |
 //! | [`compress`] | gzip and zstd, both ways, in blocks |
@@ -42,6 +43,7 @@ pub mod compress;
 pub mod elf;
 pub mod files;
 pub mod layout;
+pub mod lock;
 pub mod model;
 pub mod pack;
 pub mod plan;

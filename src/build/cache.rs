@@ -1,52 +1,77 @@
-//! The cache of facts: one file for the manifest of each base, named by its digest.
+//! The cache: facts of images by their manifests' digests, and the manifests and configs themselves.
 //!
-//! Facts are a pure function of the manifest, so an entry is never out of date; one that cannot be read is made anew. An
-//! entry begins with its manifest's digest, so that under another name it passes for nobody's facts. Files are written as
-//! everything here is: temporary file, fsync, rename. A cache that cannot be written is told of once and then passed over.
+//! What is kept is a pure function of its name, so an entry is never out of date; one that cannot be read or is not what
+//! its name says is made anew. Facts begin with their manifest's digest, so that under another name they pass for
+//! nobody's; documents are checked against digest and size. Files are written as everything here is: temporary file,
+//! fsync, rename. A cache that cannot be written is told of once and then passed over.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
+
 use crate::build::events::{Event, Observer};
-use crate::compress::{Algorithm, Compression, Encoder, decoder_for};
-use crate::model::Digest;
+use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES};
 use crate::store::StoreError;
 use crate::store::local::{self, TemporaryFile};
-use crate::tree::{FACTS_VERSION, Facts};
+use crate::tree::{FACTS_VERSION, Facts, MAX_ENCODED_BYTES};
 
-/// Greatest size of encoded facts that are read back: some ten times those of the largest bases seen.
-const MAX_FACTS_BYTES: u64 = 1024 * 1024 * 1024;
-
-/// Where facts are kept between builds.
-pub struct FactsCache {
+/// Where facts and documents are kept between builds.
+pub(super) struct Cache {
     /// `None` keeps nothing.
-    directory: Option<PathBuf>,
+    root: Option<PathBuf>,
     complained: AtomicBool,
     observer: Arc<dyn Observer>,
 }
 
-impl FactsCache {
+/// Facts, and the bytes that they are kept as.
+pub(super) struct KeptFacts {
+    pub facts: Facts,
+    /// As [`Facts::compress`] gave them.
+    pub compressed: Vec<u8>,
+}
+
+impl Cache {
     /// A cache below `root`, which need not exist; `None` keeps nothing.
     pub fn new(root: Option<PathBuf>, observer: Arc<dyn Observer>) -> Self {
-        let directory = root.map(|root| root.join("facts").join(format!("v{FACTS_VERSION}")));
-        Self { directory, complained: AtomicBool::new(false), observer }
+        Self { root, complained: AtomicBool::new(false), observer }
     }
 
     /// The facts of a manifest, where they are kept and whole.
-    pub fn load(&self, manifest: &Digest) -> Option<Facts> {
-        let file = File::open(self.path(manifest)?).ok()?;
-        let mut bytes = Vec::new();
-        decoder_for(Algorithm::Zstd, file).take(MAX_FACTS_BYTES).read_to_end(&mut bytes).ok()?;
-        Facts::decode(bytes.strip_prefix(head(manifest).as_bytes())?).ok()
+    pub fn load_facts(&self, manifest: &Digest) -> Option<KeptFacts> {
+        let bytes = read(&self.facts_path(manifest)?, MAX_ENCODED_BYTES)?;
+        let compressed = bytes.strip_prefix(head(manifest).as_bytes())?;
+        Some(KeptFacts { facts: Facts::decompress(compressed).ok()?, compressed: compressed.to_vec() })
     }
 
-    /// Keeps the facts of a manifest. A failure is told of once.
-    pub fn store(&self, manifest: &Digest, facts: &Facts) {
-        let Some(path) = self.path(manifest) else { return };
-        if let Err(cause) = write(&path, manifest, facts)
+    /// Keeps the facts of a manifest, compressed.
+    pub fn store_facts(&self, manifest: &Digest, compressed: &[u8]) {
+        if let Some(path) = self.facts_path(manifest) {
+            self.store(&path, &[head(manifest).as_bytes(), compressed]);
+        }
+    }
+
+    /// The bytes of a manifest or a config, where they are kept and whole.
+    pub fn load_document(&self, descriptor: &Descriptor) -> Option<Bytes> {
+        let bytes = read(&self.document_path(&descriptor.digest)?, MAX_MANIFEST_BYTES)?;
+        let is_whole = bytes.len() as u64 == descriptor.size_bytes && Digest::of(&bytes) == descriptor.digest;
+        is_whole.then(|| bytes.into())
+    }
+
+    /// Keeps a manifest or a config, where it is not kept yet.
+    pub fn store_document(&self, descriptor: &Descriptor, bytes: &Bytes) {
+        if let Some(path) = self.document_path(&descriptor.digest)
+            && self.load_document(descriptor).is_none()
+        {
+            self.store(&path, &[bytes]);
+        }
+    }
+
+    fn store(&self, path: &Path, parts: &[&[u8]]) {
+        if let Err(cause) = write(path, parts)
             && !self.complained.swap(true, Ordering::Relaxed)
         {
             let reason = std::error::Error::source(&cause).map(|source| format!(": {source}")).unwrap_or_default();
@@ -55,29 +80,33 @@ impl FactsCache {
         }
     }
 
-    fn path(&self, manifest: &Digest) -> Option<PathBuf> {
-        Some(self.directory.as_ref()?.join(manifest.hex()))
+    fn facts_path(&self, manifest: &Digest) -> Option<PathBuf> {
+        Some(self.root.as_ref()?.join("facts").join(format!("v{FACTS_VERSION}")).join(manifest.hex()))
+    }
+
+    fn document_path(&self, digest: &Digest) -> Option<PathBuf> {
+        Some(self.root.as_ref()?.join("documents").join(digest.hex()))
     }
 }
 
-/// The first line of an entry.
+/// The first line of kept facts.
 fn head(manifest: &Digest) -> String {
     format!("{manifest}\n")
 }
 
-fn write(path: &Path, manifest: &Digest, facts: &Facts) -> Result<(), StoreError> {
+/// A file whole; `None` where there is none, where it cannot be read, and where it is over the limit.
+fn read(path: &Path, limit_bytes: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(limit_bytes + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= limit_bytes).then_some(bytes)
+}
+
+fn write(path: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
     let directory = local::parent(path);
     let failed = |cause| StoreError::io("writing", path, cause);
     fs::create_dir_all(directory).map_err(failed)?;
     local::remove_abandoned(directory);
     let mut file = TemporaryFile::create_in(directory)?;
-    encode(&mut file, manifest, facts).map_err(failed)?;
+    parts.iter().try_for_each(|part| file.write_all(part)).map_err(failed)?;
     file.persist(path)
-}
-
-fn encode(target: impl Write, manifest: &Digest, facts: &Facts) -> io::Result<()> {
-    let mut encoder = Encoder::new(Compression::new(Algorithm::Zstd, None)?, target)?;
-    encoder.write_all(head(manifest).as_bytes())?;
-    encoder.write_all(&facts.encode())?;
-    encoder.finish()?.flush()
 }

@@ -15,8 +15,8 @@ use crate::build::places::Places;
 use crate::build::report::PlatformReport;
 use crate::build::run::BuildOptions;
 use crate::check::{
-    Code, Evidence, Execution, Finding, Interest, OnDisk, OwnFile, Policy, Subject, Verdict, check, interest,
-    read_disk_evidence, read_stream_evidence,
+    Code, Evidence, Execution, Finding, Interest, OnDisk, OwnFile, Policy, Subject, Verdict, check, check_variables,
+    interest, read_disk_evidence, read_stream_evidence,
 };
 use crate::model::{
     Content, ContentOpener, Entry, EntryKind, EntryPath, Family, Image, ImageName, LayerPlan, MediaType, Platform, Root,
@@ -49,6 +49,8 @@ pub(super) fn check_planned(
         let execution = Execution::new(&planned.plan.config.execution);
         let (platform, family) = (planned.plan.platform.clone(), planned.plan.family);
         let mut subject = Subject::new(platform, execution, family, base, BTreeMap::new(), on_disk());
+        let base_config = planned.base.as_ref().map(|base| base.image.config().value());
+        subject.base_env = base_config.map(|config| config.env()).unwrap_or_default();
         for layer in &planned.plan.layers {
             let known = surveyed.iter().find(|(other, _)| Arc::ptr_eq(other, layer) || other == layer);
             let evidence = match known.map(|(_, evidence)| evidence.clone()) {
@@ -112,6 +114,14 @@ fn content_path(entry: &Entry, content: &Content) -> PathBuf {
         Content::Member { archive, .. } => archive.to_path_buf(),
         Content::Bytes(_) | Content::Image { .. } => PathBuf::from(entry.path.to_string()),
     }
+}
+
+/// The findings on variables that the images require, where `given` and their own environment do not set them.
+pub(super) fn check_given(platforms: &[PlannedPlatform], given: &BTreeMap<String, String>) -> Vec<Finding> {
+    let findings = |planned: &PlannedPlatform| {
+        check_variables(&planned.plan.platform, &Execution::new(&planned.plan.config.execution), given)
+    };
+    platforms.iter().flat_map(findings).collect()
 }
 
 /// Verdict without findings, by each platform's `[check]`.

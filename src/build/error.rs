@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::check::PolicyError;
 use crate::files::FilesError;
-use crate::model::{Class, Diagnose, Platform, ReferenceError, escape};
+use crate::lock::LockError;
+use crate::model::{Class, Diagnose, Digest, Platform, ReferenceError, escape};
 use crate::pack::PackError;
 use crate::plan::PlanError;
 use crate::spec::SpecError;
@@ -18,6 +19,48 @@ pub enum BuildError {
     /// The spec.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// The lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// `--locked`, and a lock that does not cover the spec.
+    #[error("{}", not_locked(.path, *.has_lock, .missing))]
+    NotLocked {
+        /// The lock.
+        path: PathBuf,
+        /// False where there is no such file.
+        has_lock: bool,
+        /// What it lacks, for people.
+        missing: Vec<String>,
+    },
+    /// The lock cannot be written.
+    #[error("the lock {} cannot be written", escape(.path.as_os_str().as_encoded_bytes()))]
+    WriteLock {
+        /// The lock.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: Box<StoreError>,
+    },
+    /// An image was named that the spec does not read from.
+    #[error("the spec has no image \"{}\"", escape(.name.as_bytes()))]
+    UnknownImage {
+        /// What was named.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A pinned image that is not where it was.
+    #[error("{}: {locked} of the lock is gone; {} ({platform})", escape(.image.as_bytes()), now(.current.as_ref()))]
+    LockedGone {
+        /// The image, as the spec writes it.
+        image: String,
+        /// For which platform.
+        platform: Platform,
+        /// The digest of the lock.
+        locked: Digest,
+        /// What the name means now; `None` where it means nothing any more.
+        current: Option<Digest>,
+    },
     /// The listing of a `files` entry.
     #[error(transparent)]
     Files(#[from] FilesError),
@@ -43,6 +86,15 @@ pub enum BuildError {
         image: String,
         /// For which platform.
         platform: Platform,
+        /// Why.
+        #[source]
+        cause: Box<StoreError>,
+    },
+    /// What an image's name means now.
+    #[error("resolving {image}")]
+    Resolve {
+        /// The image, as the spec names it.
+        image: String,
         /// Why.
         #[source]
         cause: Box<StoreError>,
@@ -123,6 +175,27 @@ pub enum BuildError {
     },
 }
 
+fn not_locked(path: &std::path::Path, has_lock: bool, missing: &[String]) -> String {
+    let path = escape(path.as_os_str().as_encoded_bytes());
+    let start = if has_lock { format!("{path} does not cover the spec") } else { format!("there is no {path}") };
+    format!("{start}; it lacks: {}", missing.join("; "))
+}
+
+fn now(current: Option<&Digest>) -> String {
+    match current {
+        Some(digest) => format!("the name now means {digest}"),
+        None => "the name means nothing any more".to_owned(),
+    }
+}
+
+/// The name that was probably meant: one with few differences, or one that begins or ends so.
+fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
+    let part = known.iter().find(|known| known.contains(name));
+    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
+    let close = distances.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance * 3 <= name.len());
+    part.or(close.map(|(_, known)| known))
+}
+
 /// What an archive says to an error of reading from it, which packing only passes on.
 fn member_help(error: &PackError) -> Option<String> {
     let PackError::Content { source, .. } = error else { return None };
@@ -133,11 +206,15 @@ impl Diagnose for BuildError {
     fn class(&self) -> Class {
         match self {
             Self::Spec(error) => error.class(),
+            Self::Lock(error) => error.class(),
+            Self::NotLocked { .. } | Self::UnknownImage { .. } => Class::Input,
+            Self::WriteLock { cause, .. } => cause.class(),
+            Self::LockedGone { .. } => Class::NotFound,
             Self::Files(error) => error.class(),
             Self::Plan { cause, .. } => cause.class(),
             Self::Index(error) => error.class(),
             Self::Pack(error) => error.class(),
-            Self::Image { cause, .. } | Self::Output { cause, .. } => cause.class(),
+            Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.class(),
             Self::Tree { cause, .. } => cause.class(),
             Self::Copy(error) => error.class(),
             Self::Reference(error) => error.class(),
@@ -152,11 +229,24 @@ impl Diagnose for BuildError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Spec(error) => error.help(),
+            Self::Lock(error) => error.help(),
+            Self::NotLocked { .. } => Some("run `ocitect lock`, and commit what it writes".to_owned()),
+            Self::WriteLock { cause, .. } => cause.help(),
+            Self::UnknownImage { name, known } => Some(match nearest(name, known) {
+                Some(near) => format!("did you mean {}?", escape(near.as_bytes())),
+                None => format!("it has {}", escape(known.join(", ").as_bytes())),
+            }),
+            Self::LockedGone { image, current: Some(_), .. } => {
+                Some(format!("`ocitect update {}` pins what there is now", escape(image.as_bytes())))
+            }
+            Self::LockedGone { .. } => {
+                Some("name an image that is there in the spec, and run `ocitect update`".to_owned())
+            }
             Self::Files(error) => error.help(),
             Self::Plan { cause, .. } => cause.help(),
             Self::Index(error) => error.help(),
             Self::Pack(error) => error.help().or_else(|| member_help(error)),
-            Self::Image { cause, .. } | Self::Output { cause, .. } => cause.help(),
+            Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.help(),
             Self::Tree { cause, .. } => cause.help(),
             Self::Copy(error) => error.help(),
             Self::Reference(error) => error.help(),

@@ -1,5 +1,6 @@
-//! The images that a build reads: bases, and those that files are taken from. Each is opened once, and its facts are read
-//! once and kept in the cache.
+//! The images that a build reads: bases, and those that files are taken from. Each is opened once: by its pin where the
+//! lock has one, else by what its name means now. Its facts come from the lock, the cache, or once from its layers; they
+//! are the same from each.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,12 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::build::BuildError;
-use crate::build::cache::FactsCache;
+use crate::build::cache::{Cache, KeptFacts};
+use crate::build::documents::{keep_documents, read_documents};
 use crate::build::events::{Event, Observer, Task};
 use crate::build::places::Places;
 use crate::build::run::BuildOptions;
-use crate::model::{Digest, Image, ImageName, Platform, Root};
-use crate::store::{Source, StoreError, read_image, select_platform};
+use crate::lock::{Lock, LockedFacts, Pin};
+use crate::model::{Digest, Image, ImageName, Platform, Root, Selector};
+use crate::spec::NamedImage;
+use crate::store::{PlatformMatch, Source, StoreError, read_image, select_platform};
 use crate::tree::{Facts, read_facts};
 
 /// An image as it serves one platform.
@@ -30,42 +34,127 @@ pub(super) struct PlatformImage {
     pub facts: Arc<Facts>,
 }
 
+/// Facts in memory, and as they are kept.
+#[derive(Clone)]
+struct KnownFacts {
+    facts: Arc<Facts>,
+    kept: LockedFacts,
+}
+
 /// Opens images, and remembers them.
 pub(super) struct Images<'a> {
     places: &'a Places,
-    cache: FactsCache,
+    cache: Cache,
     scratch_directory: PathBuf,
     observer: Arc<dyn Observer>,
+    /// The pins that hold, and those that came to them.
+    lock: Lock,
+    /// The facts of every manifest that was in a lock, by its digest.
+    locked_facts: BTreeMap<Digest, LockedFacts>,
     opened: BTreeMap<ImageName, (Arc<dyn Source>, Root)>,
-    facts: BTreeMap<Digest, Arc<Facts>>,
+    found: BTreeMap<(NamedImage, Platform), PlatformImage>,
+    facts: BTreeMap<Digest, KnownFacts>,
 }
 
 impl<'a> Images<'a> {
-    /// With nothing opened yet.
-    pub fn new(places: &'a Places, cache: FactsCache, scratch_directory: PathBuf, observer: Arc<dyn Observer>) -> Self {
-        Self { places, cache, scratch_directory, observer, opened: BTreeMap::new(), facts: BTreeMap::new() }
+    /// With nothing opened and nothing pinned yet.
+    pub fn new(places: &'a Places, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Self {
+        Self {
+            places,
+            cache: Cache::new(options.cache_directory.clone(), observer.clone()),
+            scratch_directory: options.scratch_directory.clone(),
+            observer: observer.clone(),
+            lock: Lock::new(),
+            locked_facts: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            found: BTreeMap::new(),
+            facts: BTreeMap::new(),
+        }
     }
 
-    /// The image as it serves a platform, with its facts.
-    pub async fn for_platform(&mut self, name: &ImageName, platform: &Platform) -> Result<PlatformImage, BuildError> {
-        let failed = |cause: StoreError| BuildError::Image {
-            image: name.to_string(),
-            platform: platform.clone(),
-            cause: Box::new(cause),
+    /// The same with the pins of `lock`. The facts in `known`, an earlier state of the lock, are taken for the manifests
+    /// that they are of.
+    pub fn pinned_by(self, lock: Lock, known: &Lock) -> Self {
+        let pins = known.images().values().flat_map(|image| image.platforms().values());
+        let current = pins.filter(|pin| pin.facts.is_current());
+        let locked_facts = current.map(|pin| (pin.manifest.digest, pin.facts.clone())).collect();
+        Self { lock, locked_facts, ..self }
+    }
+
+    /// The pins: those that were given, and those that came to them.
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// The image as it serves a platform, with its facts. It is pinned from then on.
+    pub async fn for_platform(&mut self, named: &NamedImage, platform: &Platform) -> Result<PlatformImage, BuildError> {
+        let key = (named.clone(), platform.clone());
+        if let Some(found) = self.found.get(&key) {
+            return Ok(found.clone());
+        }
+        let NamedImage { text, name } = named;
+        let pin = self.lock.pin(text, platform).cloned();
+        let (source, PlatformMatch { image, index }) = match &pin {
+            Some(pin) => self.open_pinned(named, platform, pin).await?,
+            None => self.choose(named, platform).await?,
         };
-        let (source, root) = self.open(name).await.map_err(failed)?;
-        let found = select_platform(source.as_ref(), &root, platform).await.map_err(failed)?;
-        let facts = self.facts(name, platform, source.as_ref(), &found.image).await?;
-        Ok(PlatformImage { name: name.clone(), source, image: found.image, index: found.index, facts })
+        let known = self.facts(name, platform, source.as_ref(), &image).await?;
+        if !pin.is_some_and(|pin| pin.facts.is_current()) {
+            self.lock = self.lock.with_pin(text, index, platform, Pin::new(&image, known.kept)?);
+        }
+        let found = PlatformImage { name: name.clone(), source, image, index, facts: known.facts };
+        self.found.insert(key, found.clone());
+        Ok(found)
     }
 
-    async fn open(&mut self, name: &ImageName) -> Result<(Arc<dyn Source>, Root), StoreError> {
+    /// A pinned image: nothing is asked but its documents, where the cache lacks them.
+    async fn open_pinned(
+        &self,
+        named: &NamedImage,
+        platform: &Platform,
+        pin: &Pin,
+    ) -> Result<(Arc<dyn Source>, PlatformMatch), BuildError> {
+        let NamedImage { text, name } = named;
+        let (source, selector) = self.places.source(name).await.map_err(failed(name, platform))?;
+        let index = self.lock.image(text).and_then(|image| image.index);
+        match read_documents(source.as_ref(), &self.cache, &pin.manifest).await {
+            Ok(image) => Ok((source, PlatformMatch { image, index })),
+            Err(cause @ StoreError::NotFound { .. }) if !self.places.is_offline(name) => {
+                let locked = index.unwrap_or(pin.manifest.digest);
+                Err(gone(named, platform, locked, source.as_ref(), &selector, cause).await)
+            }
+            Err(cause) => Err(failed(name, platform)(cause)),
+        }
+    }
+
+    /// An image that has no pin for the platform: by the root that its other platforms are pinned to, else by its name.
+    async fn choose(
+        &mut self,
+        named: &NamedImage,
+        platform: &Platform,
+    ) -> Result<(Arc<dyn Source>, PlatformMatch), BuildError> {
+        let NamedImage { text, name } = named;
+        let locked = self.lock.image(text).and_then(|image| image.root());
+        let (source, root) = match (self.open(name, locked).await, locked) {
+            (Ok(opened), _) => opened,
+            (Err(cause @ StoreError::NotFound { .. }), Some(locked)) if !self.places.is_offline(name) => {
+                let (source, selector) = self.places.source(name).await.map_err(failed(name, platform))?;
+                return Err(gone(named, platform, locked, source.as_ref(), &selector, cause).await);
+            }
+            (Err(cause), _) => return Err(failed(name, platform)(cause)),
+        };
+        let found = select_platform(source.as_ref(), &root, platform).await.map_err(failed(name, platform))?;
+        keep_documents(&self.cache, &found.image);
+        Ok((source, found))
+    }
+
+    async fn open(&mut self, name: &ImageName, locked: Option<Digest>) -> Result<(Arc<dyn Source>, Root), StoreError> {
         if let Some(opened) = self.opened.get(name) {
             return Ok(opened.clone());
         }
         let task = Task::start(&self.observer, format!("resolving {name}"), None);
         let (source, selector) = self.places.source(name).await?;
-        let root = source.resolve(&selector).await?;
+        let root = source.resolve(&locked.map_or(selector, Selector::Digest)).await?;
         task.finish(format!("resolved {name} to {}", root.descriptor().digest));
         self.opened.insert(name.clone(), (source.clone(), root.clone()));
         Ok((source, root))
@@ -77,39 +166,84 @@ impl<'a> Images<'a> {
         platform: &Platform,
         source: &dyn Source,
         image: &Image,
-    ) -> Result<Arc<Facts>, BuildError> {
+    ) -> Result<KnownFacts, BuildError> {
         let manifest = image.manifest().descriptor().digest;
-        if let Some(facts) = self.facts.get(&manifest) {
-            return Ok(facts.clone());
+        if let Some(known) = self.facts.get(&manifest) {
+            return Ok(known.clone());
         }
-        let facts = match self.cache.load(&manifest) {
-            Some(facts) => facts,
-            None => {
-                let size_bytes = image.layers().map(|(layer, _)| layer.size_bytes).fold(0, u64::saturating_add);
-                let task = Task::start(&self.observer, format!("reading {name} for {platform}"), Some(size_bytes));
-                let task = Arc::new(task);
-                let (told, done_bytes) = (task.clone(), AtomicU64::new(0));
-                let progress = move |bytes| told.progress(done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes);
-                let read = read_facts(source, image, &self.scratch_directory, progress).await;
-                let facts = read.map_err(|cause| BuildError::Tree {
-                    image: name.to_string(),
-                    platform: platform.clone(),
-                    cause: Box::new(cause),
-                })?;
-                task.finish(format!("read {name} for {platform}"));
-                self.cache.store(&manifest, &facts);
-                facts
-            }
+        let (facts, kept) = match self.kept_facts(&manifest) {
+            Some(found) => found,
+            None => self.read_layers(name, platform, source, image).await?,
         };
-        let facts = Arc::new(facts);
-        self.facts.insert(manifest, facts.clone());
-        Ok(facts)
+        let known = KnownFacts { facts: Arc::new(facts), kept };
+        self.facts.insert(manifest, known.clone());
+        Ok(known)
+    }
+
+    /// Facts that were read before: those of the lock, else those of the cache.
+    fn kept_facts(&self, manifest: &Digest) -> Option<(Facts, LockedFacts)> {
+        let locked = self.locked_facts.get(manifest).and_then(|kept| Some((kept.read().ok()?, kept.clone())));
+        locked.or_else(|| {
+            let KeptFacts { facts, compressed } = self.cache.load_facts(manifest)?;
+            Some((facts, LockedFacts::new(compressed)))
+        })
+    }
+
+    /// Streams the layers of an image, and keeps what is learnt.
+    async fn read_layers(
+        &self,
+        name: &ImageName,
+        platform: &Platform,
+        source: &dyn Source,
+        image: &Image,
+    ) -> Result<(Facts, LockedFacts), BuildError> {
+        let size_bytes = image.layers().map(|(layer, _)| layer.size_bytes).fold(0, u64::saturating_add);
+        let task = Arc::new(Task::start(&self.observer, format!("reading {name} for {platform}"), Some(size_bytes)));
+        let (told, done_bytes) = (task.clone(), AtomicU64::new(0));
+        let progress = move |bytes| told.progress(done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes);
+        let failed =
+            |cause| BuildError::Tree { image: name.to_string(), platform: platform.clone(), cause: Box::new(cause) };
+        let facts = read_facts(source, image, &self.scratch_directory, progress).await.map_err(failed)?;
+        let compressed = facts.compress().map_err(failed)?;
+        task.finish(format!("read {name} for {platform}"));
+        self.cache.store_facts(&image.manifest().descriptor().digest, &compressed);
+        Ok((facts, LockedFacts::new(compressed)))
     }
 
     /// Tells of something that is worth a warning.
     pub fn warn(&self, text: String) {
         self.observer.event(Event::Warning(text));
     }
+
+    /// The image that a pin names, where its documents can still be had.
+    pub async fn read_pinned(&self, name: &ImageName, pin: &Pin) -> Option<Image> {
+        let (source, _) = self.places.source(name).await.ok()?;
+        read_documents(source.as_ref(), &self.cache, &pin.manifest).await.ok()
+    }
+}
+
+fn failed(name: &ImageName, platform: &Platform) -> impl FnOnce(StoreError) -> BuildError {
+    let (image, platform) = (name.to_string(), platform.clone());
+    move |cause| BuildError::Image { image, platform, cause: Box::new(cause) }
+}
+
+/// Why a locked digest was not found: its tag names something else, or is gone too.
+async fn gone(
+    named: &NamedImage,
+    platform: &Platform,
+    locked: Digest,
+    source: &dyn Source,
+    selector: &Selector,
+    not_found: StoreError,
+) -> BuildError {
+    let (image, platform) = (named.text.clone(), platform.clone());
+    let current = match source.resolve(selector).await {
+        Ok(root) if root.descriptor().digest == locked => return failed(&named.name, &platform)(not_found),
+        Ok(root) => Some(root.descriptor().digest),
+        Err(StoreError::NotFound { .. }) => None,
+        Err(cause) => return failed(&named.name, &platform)(cause),
+    };
+    BuildError::LockedGone { image, platform, locked, current }
 }
 
 /// One platform's image, opened, with its facts.
@@ -132,24 +266,20 @@ pub async fn image_facts(
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Opened, BuildError> {
-    let cache = FactsCache::new(options.cache_directory.clone(), observer.clone());
-    let mut images = Images::new(places, cache, options.scratch_directory.clone(), observer.clone());
-    let failed = |platform: Platform| {
-        move |cause: StoreError| BuildError::Image { image: name.to_string(), platform, cause: Box::new(cause) }
-    };
+    let mut images = Images::new(places, options, observer);
     let (image, platform) = match (root, platform) {
         (Root::Manifest(manifest), None) => {
             let unknown = Platform::new("unknown", "unknown");
-            let image = read_image(source.as_ref(), manifest.clone()).await.map_err(failed(unknown))?;
+            let image = read_image(source.as_ref(), manifest.clone()).await.map_err(failed(name, &unknown))?;
             let platform = image.config().value().platform().clone();
             (image, platform)
         }
         (root, platform) => {
             let platform = platform.cloned().unwrap_or_else(|| Platform::new("linux", "amd64"));
-            let found = select_platform(source.as_ref(), root, &platform).await.map_err(failed(platform.clone()))?;
+            let found = select_platform(source.as_ref(), root, &platform).await.map_err(failed(name, &platform))?;
             (found.image, platform)
         }
     };
-    let facts = images.facts(name, &platform, source.as_ref(), &image).await?;
+    let facts = images.facts(name, &platform, source.as_ref(), &image).await?.facts;
     Ok(Opened { image, platform, facts })
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::build::BuildError;
+use crate::build::duplicates;
 use crate::build::images::{Images, PlatformImage};
 use crate::build::naming::Naming;
 use crate::check::Policy;
@@ -13,7 +14,7 @@ use crate::model::{
     Content, Digest, EntryKind, EntryPath, ImageName, ListedItem, ListedRoot, Listing, Platform, escape,
 };
 use crate::plan::{BaseImage, BuildPlan, PlanInput, plan};
-use crate::spec::{Base, FilesEntry, From, PlatformSpec, Spec};
+use crate::spec::{FilesEntry, From, PlatformSpec, Spec};
 use crate::tree::{NodeKind, View};
 
 /// The plan of one platform, and the images that it reads from.
@@ -36,9 +37,9 @@ pub(super) async fn plan_platform(
     images: &mut Images<'_>,
 ) -> Result<PlannedPlatform, BuildError> {
     let platform_spec = spec.platform(platform)?;
-    let base = match &platform_spec.base {
-        Base::Scratch => None,
-        Base::Image(name) => Some(images.for_platform(name, platform).await?),
+    let base = match platform_spec.base_image() {
+        None => None,
+        Some(named) => Some(images.for_platform(&named, platform).await?),
     };
     let base_env = base.as_ref().map(|base| base.image.config().value().env()).unwrap_or_default();
     let config = spec.config(platform, &base_env)?;
@@ -126,16 +127,17 @@ async fn list_layers(
     for layer in &platform_spec.layers {
         let mut of_layer = Vec::new();
         for entry in &layer.files {
-            of_layer.push(match &entry.from {
-                From::Disk { .. } => disk.list(entry, &ignore)?,
-                From::Image { image, path } => {
-                    let found = images.for_platform(image, &platform_spec.platform).await?;
+            of_layer.push(match (&entry.from, entry.image()) {
+                (From::Disk { .. }, _) | (_, None) => disk.list(entry, &ignore)?,
+                (From::Image { path, .. }, Some(named)) => {
+                    let found = images.for_platform(&named, &platform_spec.platform).await?;
                     let listing = list_image(entry, &found, path, &platform_spec.platform)?;
                     file_images.insert(found.image.manifest().descriptor().digest, found);
                     files::filter(listing, entry)?
                 }
             });
         }
+        duplicates::unite(&layer.files, &mut of_layer, &disk.archives);
         layers.push(of_layer);
     }
     Ok((layers, file_images))

@@ -5,18 +5,25 @@
 
 mod built;
 mod cache;
+mod changes;
 mod checking;
 mod contents;
+mod documents;
+mod duplicates;
 mod error;
 mod events;
 mod images;
 mod inputs;
+mod locking;
 mod naming;
+mod offline;
 mod packing;
 mod places;
 mod report;
 mod run;
+mod update;
 
+pub use changes::{ImageChange, PackageChanges, PinChange};
 pub use checking::{CheckedImage, check_image};
 pub use error::BuildError;
 pub use events::{Event, Observer, Silent, Task, TaskId, TransferTasks};
@@ -25,3 +32,4 @@ pub use naming::{DEFAULT_LAYOUT, Naming, OutputRequest, Target, TargetPlace};
 pub use places::Places;
 pub use report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
 pub use run::{BuildOptions, PlannedBuild, build, check_build, plan_build};
+pub use update::{LockChange, PinnedName, complete_lock, outdated, update_lock};

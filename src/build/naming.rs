@@ -1,6 +1,6 @@
 //! Under which names a build is published, and where.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::build::BuildError;
 use crate::model::{ImageName, Platform, Reference, Repository, Selector, Tag};
@@ -17,6 +17,8 @@ pub struct OutputRequest {
     pub tags: Vec<String>,
     /// `--platform`, in order; empty means all of the spec.
     pub platforms: Vec<Platform>,
+    /// Files that are written beside the image, such as `--metadata`: never packed into it.
+    pub also_written: Vec<PathBuf>,
 }
 
 /// A place that the image is written to, and the tags that it gets there.
@@ -106,6 +108,8 @@ pub struct Naming {
     pub platforms: Vec<Platform>,
     /// Local targets first, then registries.
     pub targets: Vec<Target>,
+    /// Files that are written beside the image.
+    pub also_written: Vec<PathBuf>,
 }
 
 /// The layout that is written where no output is named.
@@ -121,17 +125,19 @@ impl Naming {
             let partial = platforms.len() < image.platforms.len() && request.tags.is_empty();
             targets.extend(names.registry_targets(partial)?);
         }
-        Ok(Self { name: names.name(), tags: names.tags(), platforms, targets })
+        let also_written = request.also_written.clone();
+        Ok(Self { name: names.name(), tags: names.tags(), platforms, targets, also_written })
     }
 }
 
 impl Naming {
-    /// The layouts and archives that are written, as they were named.
+    /// The files, layouts and archives that are written, as they were named.
     pub fn local_paths(&self) -> impl Iterator<Item = &Path> {
-        self.targets.iter().filter_map(|target| match &target.place {
+        let images = self.targets.iter().filter_map(|target| match &target.place {
             TargetPlace::Local(name) => path_of(name),
             TargetPlace::Registry(_) => None,
-        })
+        });
+        images.chain(self.also_written.iter().map(PathBuf::as_path))
     }
 
     /// The registries that are pushed to.
@@ -309,6 +315,7 @@ mod tests {
             push,
             tags: tags.iter().map(|text| (*text).to_owned()).collect(),
             platforms: platforms.iter().map(|text| text.parse().unwrap()).collect(),
+            also_written: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::archive::{DockerArchive, DockerArchiveSink, OciArchive, OciArchiveSink, Output};
 use crate::build::naming::{Target, TargetPlace};
+use crate::build::offline::OfflineImage;
 use crate::layout::{Layout, LayoutSink};
 use crate::model::{ImageName, Repository, Selector};
 use crate::registry::Client;
@@ -20,18 +21,32 @@ pub struct Places {
     /// For temporary files without a name.
     scratch_directory: PathBuf,
     stdout: fn() -> Box<dyn std::io::Write + Send>,
+    is_offline: bool,
 }
 
 impl Places {
     /// Registries by `registries`; compressed archives are unpacked into a temporary file in `scratch_directory`, and `-`
     /// is what `stdout` gives.
     pub fn new(registries: Client, scratch_directory: PathBuf, stdout: fn() -> Box<dyn std::io::Write + Send>) -> Self {
-        Self { registries, scratch_directory, stdout }
+        Self { registries, scratch_directory, stdout, is_offline: false }
+    }
+
+    /// The same without registries: what is opened of one is not there, and says so. No socket is opened.
+    pub fn offline(self) -> Self {
+        Self { is_offline: true, ..self }
+    }
+
+    /// True for an image that cannot be asked for, since registries are not.
+    pub fn is_offline(&self, name: &ImageName) -> bool {
+        self.is_offline && matches!(name, ImageName::Registry(_))
     }
 
     /// Opens a place to read from, and says which image of it is meant. No registry is asked anything yet.
     pub async fn source(&self, name: &ImageName) -> Result<(Arc<dyn Source>, Selector), StoreError> {
         let (path, selector) = match name {
+            ImageName::Registry(reference) if self.is_offline => {
+                return Ok((Arc::new(OfflineImage::new(reference.clone())), reference.selector()));
+            }
             ImageName::Registry(reference) => {
                 let repository = self.registries.repository(reference.repository.clone());
                 return Ok((Arc::new(repository), reference.selector()));
@@ -48,6 +63,13 @@ impl Places {
     /// Opens a place to write to; `name` is what the image is called there. Nothing is written yet.
     pub async fn sink(&self, target: &Target, name: Option<&Repository>) -> Result<Box<dyn Sink>, StoreError> {
         let place = match &target.place {
+            TargetPlace::Registry(repository) if self.is_offline => {
+                return Err(StoreError::Unsupported {
+                    place: repository.to_string(),
+                    what: "be written to with --offline".to_owned(),
+                    help: Some("write a layout or an archive, and push that later".to_owned()),
+                });
+            }
             TargetPlace::Registry(repository) => return Ok(Box::new(self.registries.repository(repository.clone()))),
             TargetPlace::Local(place) => place.clone(),
         };

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::built::BuiltImage;
-use crate::build::cache::FactsCache;
-use crate::build::checking::{check_budgets, check_planned, empty_verdict};
+use crate::build::checking::{check_budgets, check_given, check_planned, empty_verdict};
 use crate::build::contents::Contents;
 use crate::build::events::{Event, Observer, TransferTasks};
 use crate::build::images::Images;
 use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
+use crate::build::locking::{self, LockUpdate};
 use crate::build::naming::Naming;
 use crate::build::packing::{PlatformLayers, pack_all};
 use crate::build::places::Places;
@@ -34,6 +34,8 @@ pub struct BuildOptions {
     pub scratch_directory: PathBuf,
     /// Threads that pack.
     pub threads: usize,
+    /// Every image must be in the lock.
+    pub locked: bool,
 }
 
 /// A build whose platforms are all planned, and nothing written.
@@ -42,6 +44,8 @@ pub struct PlannedBuild {
     disk: Disk,
     /// False where some of the spec's platforms are left out.
     is_whole: bool,
+    /// The lock with what it lacked.
+    lock_update: Option<LockUpdate>,
 }
 
 impl PlannedBuild {
@@ -51,8 +55,8 @@ impl PlannedBuild {
     }
 }
 
-/// Resolves every base, lists every file and plans every platform. A registry sees HEAD and GET alone; nothing is written
-/// but the cache of facts.
+/// Resolves every base that the lock lacks, lists every file and plans every platform. A registry sees HEAD and GET alone;
+/// nothing is written but the cache.
 pub async fn plan_build(
     spec: &Spec,
     naming: &Naming,
@@ -60,8 +64,9 @@ pub async fn plan_build(
     places: &Places,
     observer: &Arc<dyn Observer>,
 ) -> Result<PlannedBuild, BuildError> {
-    let cache = FactsCache::new(options.cache_directory.clone(), observer.clone());
-    let mut images = Images::new(places, cache, options.scratch_directory.clone(), observer.clone());
+    let lock = locking::load(spec, &naming.platforms, options.locked)?;
+    let pins = lock.clone().unwrap_or_default();
+    let mut images = Images::new(places, options, observer).pinned_by(pins.clone(), &pins);
     let disk = Disk::new(spec, naming, &options.scratch_directory);
     let mut platforms = Vec::new();
     for platform in &naming.platforms {
@@ -69,8 +74,9 @@ pub async fn plan_build(
         share_layers(&mut planned, &platforms);
         platforms.push(planned);
     }
+    let lock_update = LockUpdate::new(spec, lock.as_ref(), images.lock());
     let is_whole = spec.platforms().iter().all(|platform| naming.platforms.contains(platform));
-    Ok(PlannedBuild { platforms, disk, is_whole })
+    Ok(PlannedBuild { platforms, disk, is_whole, lock_update })
 }
 
 /// Puts layers that are equal to one of an earlier platform into memory once.
@@ -84,7 +90,7 @@ fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
 }
 
 /// Builds what was planned and writes it to every target, in order. Before the first write all platforms are checked,
-/// packed, and within `max-size`.
+/// packed, and within `max-size`; then the lock is completed.
 pub async fn build(
     spec: &Spec,
     naming: &Naming,
@@ -93,10 +99,11 @@ pub async fn build(
     places: &Places,
     observer: &Arc<dyn Observer>,
 ) -> Result<BuildReport, BuildError> {
-    let (checked, verdict) = check_files(planned, options, observer).await?;
+    let (mut checked, verdict) = check_files(planned, options, observer).await?;
     if verdict.error_count() > 0 {
         return Err(refuse(verdict, observer));
     }
+    let lock_update = checked.lock_update.take();
     let packed = pack(checked, options, observer).await?;
     let verdict = with_budgets(verdict, &packed);
     if verdict.error_count() > 0 {
@@ -104,6 +111,9 @@ pub async fn build(
     }
     observer.event(Event::Findings(verdict.findings));
     let built = gather(spec, &packed)?;
+    if let Some(update) = lock_update {
+        update.write_or_warn(observer);
+    }
     let targets = write(naming, &built, &packed.reports, places, observer).await?;
     Ok(BuildReport {
         name: naming.name.clone(),
@@ -114,13 +124,16 @@ pub async fn build(
     })
 }
 
-/// Checks what was planned and writes nothing. It is packed where its size is asked about.
+/// Checks what was planned and writes nothing. It is packed where its size is asked about. Where variables are `given`, it
+/// is asked too whether they are all that the images require.
 pub async fn check_build(
     planned: PlannedBuild,
+    given: Option<&BTreeMap<String, String>>,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Verdict, BuildError> {
     let (checked, verdict) = check_files(planned, options, observer).await?;
+    let verdict = verdict.with(given.into_iter().flat_map(|given| check_given(&checked.platforms, given)));
     if checked.platforms.iter().all(|planned| planned.plan.max_size_bytes.is_none()) {
         return Ok(if checked.is_whole { verdict.with_unused_allows() } else { verdict });
     }
@@ -146,6 +159,7 @@ struct Checked {
     platforms: Vec<PlannedPlatform>,
     contents: Contents,
     is_whole: bool,
+    lock_update: Option<LockUpdate>,
 }
 
 /// Looks at the files of every platform. CPU and disk work, off the threads that serve the network.
@@ -154,13 +168,13 @@ async fn check_files(
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<(Checked, Verdict), BuildError> {
-    let PlannedBuild { platforms, disk, is_whole } = planned;
+    let PlannedBuild { platforms, disk, is_whole, lock_update } = planned;
     let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
     let (options, observer) = (options.clone(), observer.clone());
     in_background(move || {
         let findings = check_planned(&platforms, &contents, &options, &observer)?;
         let verdict = empty_verdict(&platforms).with(findings);
-        Ok((Checked { platforms, contents, is_whole }, verdict))
+        Ok((Checked { platforms, contents, is_whole, lock_update }, verdict))
     })
     .await
 }
@@ -186,7 +200,7 @@ struct Packed {
 async fn pack(checked: Checked, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Result<Packed, BuildError> {
     let pack_options = PackOptions { scratch_dir: options.scratch_directory.clone(), threads: options.threads };
     let observer = observer.clone();
-    let Checked { platforms, contents, is_whole } = checked;
+    let Checked { platforms, contents, is_whole, .. } = checked;
     let (platforms, layers) = in_background(move || {
         let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
         let packed = pack_all(&plans, &contents, &pack_options, &observer)?;

@@ -25,6 +25,6 @@ pub use interest::{
 };
 pub use loader::{Closure, Loaded, Loader, Need};
 pub use policy::{Policy, PolicyError, Verdict};
-pub use rules::check;
+pub use rules::{check, check_variables};
 pub use sarif::sarif;
 pub use subject::{OnDisk, OwnFile, Shadowed, Subject};

@@ -27,6 +27,8 @@ pub struct Subject {
     pub mtime_s: Option<i64>,
     /// Files that a later layer replaces, sorted by path.
     pub shadowed: Vec<Shadowed>,
+    /// The environment of the base, in its order; empty where it is not known.
+    pub base_env: Vec<(String, String)>,
     base: Arc<Facts>,
     view: View,
     own: BTreeMap<EntryPath, OwnFile>,
@@ -76,7 +78,8 @@ impl Subject {
         on_disk: OnDisk,
     ) -> Self {
         let view = View::new(base.tree.clone());
-        Self { platform, execution, family, mtime_s: None, shadowed: Vec::new(), base, view, own, on_disk }
+        let (shadowed, base_env) = (Vec::new(), Vec::new());
+        Self { platform, execution, family, mtime_s: None, shadowed, base_env, base, view, own, on_disk }
     }
 
     /// The image with one more layer on it; `evidence` gives what was seen of an entry of it.

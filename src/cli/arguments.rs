@@ -40,6 +40,12 @@ pub enum Command {
     Build(BuildArguments),
     /// Tell whether an image will start: wrong processors, missing libraries, secrets and more
     Check(CheckArguments),
+    /// Pin the images that a spec builds on in its lock file
+    Lock(LockArguments),
+    /// Move the pins of a lock file, and show what changed
+    Update(UpdateArguments),
+    /// Say whether pins would move (exit code 3), and write nothing
+    Outdated(OutdatedArguments),
     /// Push an image from a layout, an archive or a registry, unchanged
     Push(PushArguments),
     /// Copy an image from anywhere to anywhere, unchanged
@@ -110,6 +116,18 @@ pub struct RegistryArguments {
     pub plain_http: Vec<String>,
 }
 
+/// How the lock of a spec is used.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Lock")]
+pub struct PinArguments {
+    /// Refuse a lock that does not cover the spec, in place of completing it.
+    #[arg(long)]
+    pub locked: bool,
+    /// Open no connection: registries' images come from the lock and the cache alone.
+    #[arg(long)]
+    pub offline: bool,
+}
+
 /// `ocitect build`.
 #[derive(Debug, Args)]
 #[command(after_help = BUILD_EXAMPLES)]
@@ -118,7 +136,7 @@ pub struct BuildArguments {
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub spec: PathBuf,
     /// Push to the registry that the spec's name, or -t, says.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "offline")]
     pub push: bool,
     /// Write it here: oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]; FILE may be - for standard
     /// output. May be given several times. [default without --push: oci:build/oci]
@@ -139,6 +157,9 @@ pub struct BuildArguments {
     /// Print the resolved plan as JSON on standard output, and do nothing else.
     #[arg(long, conflicts_with_all = ["push", "output", "metadata"])]
     pub print_plan: bool,
+    /// How the lock is used.
+    #[command(flatten)]
+    pub pins: PinArguments,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -151,7 +172,82 @@ Examples:
   ocitect build                                   ./ocitect.toml into the layout build/oci
   ocitect build app --push                        app/ocitect.toml, to its registry
   ocitect build -t 1.2.3 -o oci-archive:app.tar   one file, for a network without a registry
-  ocitect build --platform linux/amd64 -o docker-archive:- | podman load";
+  ocitect build --platform linux/amd64 -o docker-archive:- | podman load
+  ocitect build --locked --offline                in a network without registries, from lock and cache";
+
+/// `ocitect lock`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Images that are pinned stay so; those that the spec no longer names go. Commit the file: with it, nothing of a base is
+fetched to plan a build, and every machine builds on the same base.
+
+Examples:
+  ocitect lock                   pin what ./ocitect.toml builds on in ./ocitect.lock
+  ocitect lock --show app        what is pinned for app/ocitect.toml: users, packages, libraries
+  ocitect build --locked         build on what is pinned, or fail")]
+pub struct LockArguments {
+    /// The spec, or the directory of an ocitect.toml.
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub spec: PathBuf,
+    /// Give a variable of [vars] a value.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Print the lock readable, with the facts of each image, and change nothing.
+    #[arg(long)]
+    pub show: bool,
+    /// As JSON.
+    #[arg(long, requires = "show")]
+    pub json: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+}
+
+/// `ocitect update`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ocitect update                                      everything that ./ocitect.toml builds on
+  ocitect update docker.io/library/python --spec app  one image of app/ocitect.toml, whatever its tag
+  ocitect update --json | jq '.images[].platforms[].packages.changed'")]
+pub struct UpdateArguments {
+    /// Images of the spec, with or without tag. [default: all]
+    #[arg(value_name = "BASE")]
+    pub bases: Vec<String>,
+    /// The spec, or the directory of an ocitect.toml.
+    #[arg(long, default_value = ".", value_name = "DIR|FILE")]
+    pub spec: PathBuf,
+    /// Give a variable of [vars] a value.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Print what changed as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+}
+
+/// `ocitect outdated`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ocitect outdated || echo \"a base has moved\"     in a CI job on a schedule
+  ocitect outdated --json app | jq -r '.images[] | select(.outdated) | .name'")]
+pub struct OutdatedArguments {
+    /// The spec, or the directory of an ocitect.toml.
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub spec: PathBuf,
+    /// Give a variable of [vars] a value.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+}
 
 /// `ocitect check`.
 #[derive(Debug, Args)]
@@ -179,6 +275,9 @@ pub struct CheckArguments {
     /// List the codes of all findings, with what they mean, and check nothing.
     #[arg(long, conflicts_with_all = ["sarif", "env_file", "set", "platform"])]
     pub codes: bool,
+    /// How the lock is used.
+    #[command(flatten)]
+    pub pins: PinArguments,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,

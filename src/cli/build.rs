@@ -7,7 +7,7 @@ use super::arguments::{BuildArguments, OutputArguments, Progress};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, parse, print_json, print_result, progress, render};
-use crate::build::{BuildReport, Naming, OutputRequest, build, plan_build};
+use crate::build::{BuildOptions, BuildReport, Naming, OutputRequest, build, plan_build};
 use crate::model::{ImageName, ReferenceError};
 use crate::spec::Spec;
 use crate::store::StoreError;
@@ -19,9 +19,10 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let request = output_request(arguments)?;
     let naming = Naming::decide(spec.image(), &request)?;
-    let options = environment.build_options()?;
+    let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options()? };
     let pushed: Vec<&str> = naming.registries().collect();
     let places = environment.places(&arguments.registry, &pushed)?;
+    let places = if arguments.pins.offline { places.offline() } else { places };
 
     let planned = plan_build(&spec, &naming, &options, &places, &observer).await?;
     if arguments.print_plan {
@@ -57,6 +58,7 @@ fn output_request(arguments: &BuildArguments) -> Result<OutputRequest, Failure> 
         push: arguments.push,
         tags: arguments.tag.clone(),
         platforms: platforms.collect::<Result<_, _>>()?,
+        also_written: arguments.metadata.iter().cloned().collect(),
     })
 }
 

@@ -10,8 +10,8 @@ use super::arguments::{CheckArguments, OutputArguments};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, findings, login_registry, parse, parse_image, print, print_json, progress, render};
-use crate::build::{Naming, Observer, OutputRequest, check_build, check_image, plan_build};
-use crate::check::{Code, Finding, Verdict, sarif};
+use crate::build::{BuildOptions, Naming, Observer, OutputRequest, check_build, check_image, plan_build};
+use crate::check::{Code, Finding, Verdict, check_variables, sarif};
 use crate::model::{Platform, escape};
 use crate::spec::{Spec, read_env_file};
 
@@ -65,10 +65,12 @@ async fn check_spec(
 ) -> Result<Verdict, Failure> {
     let spec = Spec::load(path, &environment.spec_inputs(&arguments.set)?)?;
     let naming = Naming::decide(spec.image(), &OutputRequest { platforms, ..OutputRequest::default() })?;
-    let options = environment.build_options()?;
+    let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options()? };
     let places = environment.places(&arguments.registry, &[])?;
+    let places = if arguments.pins.offline { places.offline() } else { places };
     let planned = plan_build(&spec, &naming, &options, &places, observer).await?;
-    Ok(check_build(planned, &options, observer).await?)
+    let given = given_variables(&arguments.env_file)?;
+    Ok(check_build(planned, given.as_ref(), &options, observer).await?)
 }
 
 async fn check_named_image(
@@ -82,13 +84,22 @@ async fn check_named_image(
     }
     let name = parse_image(&arguments.subject)?;
     let places = environment.places(&arguments.registry, &login_registry(&name))?;
+    let places = if arguments.pins.offline { places.offline() } else { places };
     let (source, selector) = places.source(&name).await?;
     let root = source.resolve(&selector).await?;
     let options = environment.build_options()?;
     let images = check_image(&name, source, &root, platforms, &places, &options, observer).await?;
-    let findings = images.into_iter().flat_map(|image| image.findings);
+    let given = given_variables(&arguments.env_file)?;
+    let findings = images.into_iter().flat_map(|image| {
+        let (platform, execution) = (&image.subject.platform, &image.subject.execution);
+        let variables = given.iter().flat_map(|given| check_variables(platform, execution, given));
+        variables.chain(image.findings).collect::<Vec<_>>()
+    });
     Ok(Verdict::new(BTreeMap::new()).with(findings))
 }
+
+/// What to do about errors.
+const GATE_HELP: &str = "each error says what to change; `allow` in the spec's [check] passes a finding over";
 
 /// Tells the findings on stdout. An error among them fails the command, which is then all that stderr says.
 fn tell(verdict: &Verdict, arguments: &CheckArguments) -> Done {
@@ -108,8 +119,8 @@ fn tell(verdict: &Verdict, arguments: &CheckArguments) -> Done {
     }
     match verdict.error_count() {
         0 => Ok(()),
-        1 => Err(Failure::gate("the check found 1 error")),
-        count => Err(Failure::gate(&format!("the check found {count} errors"))),
+        1 => Err(Failure::gate("the check found 1 error", GATE_HELP)),
+        count => Err(Failure::gate(&format!("the check found {count} errors"), GATE_HELP)),
     }
 }
 

@@ -61,7 +61,10 @@ impl Environment {
         });
         let split = |text: &String| match text.split_once('=') {
             Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-            _ => Err(Failure::usage(&format!("--set \"{text}\" has no name or no value"), "write --set NAME=VALUE")),
+            _ => Err(Failure::usage(
+                &format!("--set \"{}\" has no name or no value", escape(text.as_bytes())),
+                "write --set NAME=VALUE",
+            )),
         };
         Ok(Inputs { environment: environment.collect(), sets: sets.iter().map(split).collect::<Result<_, _>>()? })
     }
@@ -74,6 +77,7 @@ impl Environment {
             cache_directory: self.cache_directory(),
             scratch_directory: self.scratch_directory(),
             threads: threads.min(MAX_THREADS),
+            locked: false,
         })
     }
 

@@ -34,9 +34,9 @@ impl Failure {
         Self { exit_code: 6, ..Self::usage(message, help) }
     }
 
-    /// A gate that says no, whose reasons were told already.
-    pub fn gate(message: &str) -> Self {
-        Self { exit_code: 3, ..Self::here(message) }
+    /// A gate that said no.
+    pub fn gate(message: &str, help: &str) -> Self {
+        Self { exit_code: 3, ..Self::usage(message, help) }
     }
 
     /// A failure of this machine.

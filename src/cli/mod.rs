@@ -11,6 +11,8 @@ mod environment;
 mod failure;
 mod findings;
 mod inspect;
+mod lock;
+mod lock_text;
 mod login;
 mod ls;
 mod progress;
@@ -63,6 +65,9 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
         match command {
             Command::Build(arguments) => build::run(&arguments, &output, environment).await,
             Command::Check(arguments) => check::run(&arguments, &output, environment).await,
+            Command::Lock(arguments) => lock::lock(&arguments, &output, environment).await,
+            Command::Update(arguments) => lock::update(&arguments, &output, environment).await,
+            Command::Outdated(arguments) => lock::outdated(&arguments, environment).await,
             Command::Push(arguments) => copy::push(&arguments, &output, environment).await,
             Command::Copy(arguments) => copy::copy(&arguments, &output, environment).await,
             Command::Inspect(arguments) => inspect::run(&arguments, environment).await,

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use super::FilesError;
 use super::pattern::literal_braces;
-use crate::model::{EntryKind, EntryPath, ListedItem};
+use crate::model::{EntryKind, EntryPath, ListedItem, escape};
 use crate::spec::FilesEntry;
 
 /// The patterns of one `files` entry.
@@ -105,7 +105,7 @@ fn matcher(entry: &FilesEntry, key: &'static str, patterns: &[String]) -> Result
         place: entry.place.clone(),
         key,
         pattern: pattern.to_owned(),
-        reason: error.to_string(),
+        reason: escape(error.to_string().as_bytes()),
     };
     for pattern in patterns {
         builder.add_line(None, &literal_braces(pattern, true)).map_err(|error| bad(pattern, error))?;

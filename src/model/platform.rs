@@ -132,11 +132,13 @@ impl FromStr for Platform {
 
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.os, self.architecture)?;
-        match &self.variant {
-            Some(variant) => write!(formatter, "/{variant}"),
-            None => Ok(()),
+        let parts = [Some(&self.os), Some(&self.architecture), self.variant.as_ref()];
+        for (at, part) in parts.into_iter().flatten().enumerate() {
+            let slash = if at == 0 { "" } else { "/" };
+            // A config may say anything; what a spec may say needs no escaping.
+            write!(formatter, "{slash}{}", super::escape(part.as_bytes()))?;
         }
+        Ok(())
     }
 }
 

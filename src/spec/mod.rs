@@ -34,7 +34,7 @@ pub use env_file::read as read_env_file;
 pub use error::{Diagnostics, SpecError};
 pub use schema::{
     Base, CheckSpec, Command, ConfigSpec, DirSpec, FilesEntry, From, Group, Healthcheck, IgnoreFile, ImageSpec,
-    LayerSpec, LinkEntry, NameOrId, Owner, Ownership, Place, PlatformSpec, Remove, User,
+    LayerSpec, LinkEntry, NameOrId, NamedImage, Owner, Ownership, Place, PlatformSpec, Remove, User,
 };
 pub use shape::schema;
 

@@ -1,6 +1,6 @@
 //! What a spec says for one platform: every key, with its meaning applied and variables put in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -46,6 +46,8 @@ pub struct PlatformSpec {
     pub platform: Platform,
     /// The base.
     pub base: Base,
+    /// The base as it is written, variables put in: its path is not joined to anything.
+    pub base_text: String,
     /// Limit of the compressed size, base included.
     pub max_size_bytes: Option<u64>,
     /// Annotations of the manifest; those of the index are the ones that all platforms agree on.
@@ -76,6 +78,48 @@ pub enum Base {
     Scratch,
     /// An image: a layout or an archive (its path joined to the spec's directory), or a registry's reference.
     Image(ImageName),
+}
+
+/// An image that the spec names, as a base or as one that files are taken from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedImage {
+    /// Its name as the spec writes it, variables put in; the same wherever the spec lies.
+    pub text: String,
+    /// Where it is: a local path is joined to the spec's directory.
+    pub name: ImageName,
+}
+
+impl NamedImage {
+    fn new(written: &str, name: &ImageName) -> Self {
+        // `docker://REF` and `REF` are one image.
+        let text = written.parse().map_or_else(|_| written.to_owned(), |name: ImageName| name.to_string());
+        Self { text, name: name.clone() }
+    }
+}
+
+impl PlatformSpec {
+    /// The base; `None` for scratch.
+    pub fn base_image(&self) -> Option<NamedImage> {
+        match &self.base {
+            Base::Scratch => None,
+            Base::Image(name) => Some(NamedImage::new(&self.base_text, name)),
+        }
+    }
+
+    /// Every image that is read from: the base, and those that files are taken from; each once, sorted.
+    pub fn images(&self) -> BTreeSet<NamedImage> {
+        let entries = self.layers.iter().flat_map(|layer| &layer.files);
+        self.base_image().into_iter().chain(entries.filter_map(FilesEntry::image)).collect()
+    }
+}
+
+impl FilesEntry {
+    /// The image that the files are taken from; `None` for files of the disk.
+    pub fn image(&self) -> Option<NamedImage> {
+        let From::Image { image, .. } = &self.from else { return None };
+        let written = self.from_text.split_once("#/").map_or(&*self.from_text, |(image, _)| image);
+        Some(NamedImage::new(written, image))
+    }
 }
 
 /// The ignore file of a spec.

@@ -19,7 +19,7 @@ use crate::model::{EntryPath, Image};
 use crate::store::Source;
 
 /// Version of what facts hold and of how they are stored. Facts of another version are read from the base anew.
-pub const FACTS_VERSION: u32 = 1;
+pub const FACTS_VERSION: u32 = 2;
 
 /// The facts of a base.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -20,6 +20,7 @@ mod view;
 
 pub use accounts::{Accounts, GroupEntry, UserEntry};
 pub use capture::{MAX_KEPT_BYTES, MAX_KEPT_FILE_BYTES, SHEBANG_BYTES};
+pub use encoding::MAX_ENCODED_BYTES;
 pub use error::{LayerError, TreeError};
 pub use extract::{Wanted, extract};
 pub use facts::{FACTS_VERSION, Facts, read_facts};

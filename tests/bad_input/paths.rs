@@ -215,3 +215,16 @@ fn an_owner_that_nobody_knows_lists_who_there_is() {
     spec(&sandbox, &[&test_base(), "owner = \"nod\"\n", &layer("app", "/app")]);
     refused(&sandbox, &["build"], 2, &["there is no user \"nod\" in the spec or in the base", "nobody, node, root"]);
 }
+
+#[test]
+fn two_files_with_one_content_for_one_path_are_one() {
+    let sandbox = Sandbox::new();
+    sandbox.write("one/app", "1").write("two/app", "1");
+    let two =
+        "[[layers]]\nname = \"app\"\nfiles = [{ from = \"one\", to = \"/app\" }, { from = \"two\", to = \"/app\" }]\n";
+    spec(&sandbox, &[two]);
+    sandbox.ok(&["build"]);
+    // As long, and not the same.
+    sandbox.write("two/app", "2");
+    refused(&sandbox, &["build"], 2, &["/app", "differ in content"]);
+}

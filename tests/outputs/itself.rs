@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::images::on_base;
 use crate::support::Sandbox;
 
 fn write_spec(sandbox: &Sandbox, from: &str) {
@@ -61,12 +62,25 @@ fn what_belongs_to_the_build_is_not_packed_either() {
     let sandbox = Sandbox::new();
     write_spec(&sandbox, ".");
     let spec = fs::read_to_string(sandbox.path("project/ocitect.toml")).unwrap();
-    sandbox.write("project/ocitect.toml", spec.replacen("\n", "\nenv-files = [\"secret.env\"]\n", 1));
+    let spec = spec.replacen("\n", "\nenv-files = [\"secret.env\"]\n", 1);
+    sandbox.write("project/ocitect.toml", spec.replacen("[image]\n", &format!("[image]\n{}\n", on_base()), 1));
     sandbox.write("project/secret.env", "TOKEN=x\n").write("project/.git/config", "[core]\n");
     sandbox.write("project/.ocitectignore", "*.log\n").write("project/build.log", "ignored\n");
-    sandbox.write("project/ocitect.lock", "");
-    sandbox.ok(&["build", "project", "-o", "oci:out"]);
-    let listed = packed(&sandbox, "oci:out");
-    let paths: Vec<&str> = listed.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
-    assert_eq!(paths, ["/all", "/all/file"]);
+    for _ in 0..2 {
+        sandbox.ok(&["build", "project", "-o", "oci:out"]);
+        assert!(sandbox.path("project/ocitect.lock").is_file(), "the first build writes it, the second finds it");
+        let listed = packed(&sandbox, "oci:out");
+        let paths = listed.lines().map(|line| line.rsplit(' ').next().unwrap());
+        let paths: Vec<&str> = paths.filter(|path| path.starts_with("/all")).collect();
+        assert_eq!(paths, ["/all", "/all/file"]);
+    }
+}
+
+#[test]
+fn metadata_beside_the_files_is_not_packed() {
+    let sandbox = Sandbox::new();
+    write_spec(&sandbox, ".");
+    let arguments = ["build", "project", "-o", "oci:out", "--metadata", "project/meta.json"];
+    let first = sandbox.ok(&arguments).digest();
+    assert_eq!(sandbox.ok(&arguments).digest(), first);
 }

@@ -28,10 +28,10 @@ impl System {
         Self::copy(LAID_OUT.get_or_init(|| lay_out("agent-runner")), "REAL_PYTHON")
     }
 
-    /// Hardlinks cost nothing; whatever is written here takes a file's place, and leaves the original as it is.
+    /// True copies: a hardlink that another test makes or removes would change the file's inode while it is packed here.
     fn copy(laid_out: &Path, base: &str) -> Self {
         let system = Self { sandbox: Sandbox::new(), base: String::new() }.on(base);
-        tool("cp", &[Path::new("-al"), laid_out, &system.sandbox.path("system")]);
+        tool("cp", &[Path::new("-a"), laid_out, &system.sandbox.path("system")]);
         system
     }
 

@@ -124,6 +124,7 @@ fn input(base: Option<BaseImage>) -> PlanInput {
     let platform_spec = PlatformSpec {
         platform: Platform::new("linux", "amd64"),
         base: Base::Scratch,
+        base_text: "scratch".to_owned(),
         max_size_bytes: None,
         annotations: BTreeMap::new(),
         mtime_s: 1,

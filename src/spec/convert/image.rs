@@ -12,6 +12,9 @@ use crate::model::{Compression, Family, Platform, Reference, Repository, Tag, es
 /// The ignore file where the spec names none.
 pub(in super::super) const DEFAULT_IGNORE_FILE: &str = ".ocitectignore";
 
+/// The base that is none, and the default.
+const SCRATCH: &str = "scratch";
+
 /// Time of files where the spec says nothing: some runtimes take 0 for "no such file".
 const DEFAULT_MTIME_S: i64 = 1;
 
@@ -93,6 +96,7 @@ pub(in super::super) fn platform(
     Ok(PlatformSpec {
         platform: platform.clone(),
         base: image.base.as_ref().map_or(Ok(Base::Scratch), |text| base(context, text))?,
+        base_text: image.base.as_ref().map_or_else(|| SCRATCH.to_owned(), |text| text.value.clone()),
         max_size_bytes: image.max_size.as_ref().map(size_bytes).transpose()?,
         annotations: annotations(&image.annotations)?,
         compression,
@@ -107,7 +111,7 @@ pub(in super::super) fn platform(
 }
 
 fn base(context: Context<'_>, text: &Text) -> Result<Base, Problem> {
-    if text.value == "scratch" {
+    if text.value == SCRATCH {
         return Ok(Base::Scratch);
     }
     if text.value.starts_with("workspace:") {

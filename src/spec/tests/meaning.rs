@@ -102,6 +102,20 @@ fn sources_of_files() {
 }
 
 #[test]
+fn images_are_named_as_they_are_written() {
+    let text = "base = \"oci:./bases/${arch}:1\"\n[[layers]]\nname = \"a\"\nfiles = [\
+        { from = \"docker://ghcr.io/a:1#/x\", to = \"/x\" }, { from = \"docker://ghcr.io/a:1#/y\", to = \"/y\" },\
+        { from = \"oci:/abs#/z\", to = \"/z\" }, { from = \"disk\", to = \"/d\" }]";
+    let spec = amd64(text);
+    let names: Vec<(String, String)> =
+        spec.images().into_iter().map(|image| (image.text, image.name.to_string())).collect();
+    let pair = |text: &str, name: &str| (text.to_owned(), name.to_owned());
+    let base = pair("oci:./bases/amd64:1", "oci:nowhere/./bases/amd64:1");
+    assert_eq!(names, [pair("ghcr.io/a:1", "ghcr.io/a:1"), base.clone(), pair("oci:/abs", "oci:/abs")]);
+    assert_eq!(spec.base_image().map(|image| (image.text, image.name.to_string())), Some(base));
+}
+
+#[test]
 fn every_key_of_a_files_entry() {
     let keys = concat!(
         "include = [\"*.so\"], exclude = [\"x\"], unpack = true, strip = 2, executable = [\"bin/*\"], ",

@@ -1,6 +1,14 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
+use super::columns::{COLUMNS, Damaged, put_number};
+use super::read::SUM_BYTES;
+use super::write::MAGIC;
 use super::*;
+use crate::elf::{ElfClass, ElfFacts, ElfType, Endianness, VersionNeed};
+use crate::model::{Digest, EntryPath};
+use crate::tree::{FACTS_VERSION, Node, NodeKind, Package, PackageSystem, Tree};
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..12)
@@ -86,13 +94,13 @@ fn signed(body: &[u8]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn what_was_written_is_read_back(facts in facts()) {
+    fn what_was_written_is_read_back(facts in facts_about_nodes()) {
         let bytes = facts.encode();
         prop_assert_eq!(&Facts::decode(&bytes).unwrap(), &facts);
     }
 
     #[test]
-    fn every_damage_is_noticed(facts in facts(), at in any::<prop::sample::Index>(), flip in 1u8..) {
+    fn every_damage_is_noticed(facts in facts_about_nodes(), at in any::<prop::sample::Index>(), flip in 1u8..) {
         let mut bytes = facts.encode();
         let at = at.index(bytes.len());
         prop_assert!(Facts::decode(&bytes[..at]).is_err());
@@ -103,7 +111,7 @@ proptest! {
     /// Facts that come with a right checksum are facts, written in the one way that there is, or refused.
     #[test]
     fn what_is_read_is_written_so_again(
-        facts in facts(), at in any::<prop::sample::Index>(), flip in 1u8..
+        facts in facts_about_nodes(), at in any::<prop::sample::Index>(), flip in 1u8..
     ) {
         let bytes = facts.encode();
         let mut body = bytes[..bytes.len() - SUM_BYTES].to_vec();
@@ -116,13 +124,28 @@ proptest! {
     }
 }
 
+/// Paths of the tree, and others, have things that belong to them.
+fn facts_about_nodes() -> impl Strategy<Value = Facts> {
+    (facts(), prop::collection::vec((any::<prop::sample::Index>(), elf()), 0..4)).prop_map(|(facts, files)| {
+        let paths: Vec<EntryPath> = facts.tree.nodes().map(|(path, _)| path.clone()).collect();
+        let mut facts = facts;
+        for (at, elf) in files {
+            if !paths.is_empty() {
+                facts.elf.insert(at.get(&paths).clone(), elf);
+            }
+        }
+        facts
+    })
+}
+
 #[test]
 fn the_facts_of_nothing_are_small_and_of_this_version() {
     let bytes = Facts::empty().encode();
-    assert_eq!(bytes.len(), MAGIC.len() + 8 + SUM_BYTES);
+    // A length for each column, and seven counts.
+    assert_eq!(bytes.len(), MAGIC.len() + 1 + COLUMNS + 7 + SUM_BYTES);
     assert_eq!(Facts::decode(&bytes).unwrap(), Facts::empty());
-    let mut other = MAGIC.to_vec();
-    other.extend([FACTS_VERSION as u8 + 1, 0, 0, 0, 0, 0, 0, 0]);
+    let mut other = bytes[..bytes.len() - SUM_BYTES].to_vec();
+    other[MAGIC.len()] += 1;
     let error = Facts::decode(&signed(&other)).unwrap_err();
     assert!(error.to_string().contains("another version"), "{error}");
 }
@@ -133,4 +156,61 @@ fn lengths_beyond_the_end_allocate_nothing() {
     body.push(FACTS_VERSION as u8);
     body.extend([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
     assert!(Facts::decode(&signed(&body)).is_err());
+    // A list of as many nothings as a number can say, in its column.
+    let mut counts = Vec::new();
+    for count in [0, 0, 0, 0, 0, 0, u64::MAX] {
+        put_number(&mut counts, count);
+    }
+    let mut body = MAGIC.to_vec();
+    body.extend([FACTS_VERSION as u8, counts.len() as u8]);
+    body.extend(counts);
+    body.extend([0; COLUMNS - 1]);
+    assert!(Facts::decode(&signed(&body)).is_err());
+}
+
+#[test]
+fn a_short_text_that_stands_for_much_is_refused() {
+    let mut elf = elf_of_no_names();
+    elf.needed = vec![vec![b'x'; 1000]; 1000];
+    let path = EntryPath::new(b"lib/large").unwrap();
+    let mut facts = Facts::empty();
+    facts.elf.insert(path, elf);
+    let bytes = facts.encode();
+    assert!(bytes.len() < 3000, "{}", bytes.len());
+    assert_eq!(Facts::decode(&bytes).unwrap(), facts);
+    let Err(Damaged(reason)) = read::decode_within(&bytes, 1_000_000) else { panic!("accepted") };
+    assert_eq!(reason, "they are larger than any facts");
+}
+
+fn elf_of_no_names() -> ElfFacts {
+    ElfFacts {
+        class: ElfClass::Elf64,
+        endianness: Endianness::Little,
+        elf_type: ElfType::Dynamic,
+        is_dynamic: true,
+        machine: 62,
+        flags: 0,
+        os_abi: 0,
+        interpreter: None,
+        soname: None,
+        rpath: None,
+        runpath: None,
+        needed: Vec::new(),
+        version_needs: Vec::new(),
+        version_definitions: Vec::new(),
+    }
+}
+
+#[test]
+fn compressed_facts_are_bounded_and_whole() {
+    let mut facts = Facts::empty();
+    facts.passwd = Some(b"root:x:0:0::/:/bin/sh\n".repeat(1000));
+    let compressed = facts.compress().unwrap();
+    assert!(compressed.len() < 1000, "{}", compressed.len());
+    assert_eq!(Facts::decompress(&compressed).unwrap(), facts);
+    for bad in [&compressed[..compressed.len() - 1], &compressed[..10], b"", b"text"] {
+        assert!(Facts::decompress(bad).is_err());
+    }
+    let error = decompress_within(&compressed, facts.encode().len() as u64 - 1).unwrap_err();
+    assert!(error.to_string().contains("larger"), "{error}");
 }

@@ -1,0 +1,198 @@
+//! What an update of the lock has changed in an image: digests, dates, layers, packages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::build::images::{Images, PlatformImage};
+use crate::lock::{Lock, Pin};
+use crate::model::{DiffId, Digest, Image, Platform};
+use crate::spec::NamedImage;
+use crate::tree::{Facts, Package, PackageSystem};
+
+/// What became of an image's pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageChange {
+    /// The image, as the spec writes it.
+    pub name: String,
+    /// What the name meant: the digest of the index, else of the manifest. `None` where it was not pinned.
+    pub old: Option<Digest>,
+    /// What it means now.
+    pub new: Option<Digest>,
+    /// Each platform of the spec.
+    pub platforms: Vec<PinChange>,
+}
+
+/// What became of one platform's pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinChange {
+    /// The platform.
+    pub platform: Platform,
+    /// The manifest that was pinned.
+    pub old: Option<Digest>,
+    /// The manifest that is pinned now.
+    pub new: Digest,
+    /// When the old image was made, as its config says; `None` where it says nothing or can no longer be had.
+    pub old_created: Option<String>,
+    /// When the new image was made, as its config says.
+    pub new_created: Option<String>,
+    /// How many of the layers the old image has too.
+    pub shared_layer_count: usize,
+    /// How many layers there are now.
+    pub layer_count: usize,
+    /// What the databases of packages say.
+    pub packages: PackageChanges,
+}
+
+/// What differs between two databases of packages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PackageChanges {
+    /// Name and version, sorted.
+    pub added: Vec<(String, String)>,
+    /// Name and version, sorted.
+    pub removed: Vec<(String, String)>,
+    /// Name, old version and new version, sorted.
+    pub changed: Vec<(String, String, String)>,
+}
+
+impl ImageChange {
+    /// True where a pin was made or moved.
+    pub fn is_change(&self) -> bool {
+        self.old != self.new || self.platforms.iter().any(|change| change.old != Some(change.new))
+    }
+
+    /// For `--json`.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "changed": self.is_change(),
+            "old_digest": self.old,
+            "new_digest": self.new,
+            "platforms": self.platforms.iter().map(PinChange::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl PinChange {
+    fn to_json(&self) -> Value {
+        let listed = |packages: &[(String, String)]| -> Vec<Value> {
+            packages.iter().map(|(name, version)| json!({ "name": name, "version": version })).collect()
+        };
+        let changed = self.packages.changed.iter();
+        let changed = changed.map(|(name, old, new)| json!({ "name": name, "old_version": old, "new_version": new }));
+        json!({
+            "platform": self.platform.to_string(),
+            "old_digest": self.old,
+            "new_digest": self.new,
+            "old_created": self.old_created,
+            "new_created": self.new_created,
+            "shared_layers": self.shared_layer_count,
+            "layers": self.layer_count,
+            "packages": {
+                "added": listed(&self.packages.added),
+                "removed": listed(&self.packages.removed),
+                "changed": changed.collect::<Vec<_>>(),
+            },
+        })
+    }
+}
+
+/// Compares what `old` has of an image with what was found now.
+pub(super) async fn image_change(
+    named: &NamedImage,
+    old: &Lock,
+    images: &Images<'_>,
+    found: &BTreeMap<Platform, PlatformImage>,
+) -> ImageChange {
+    let mut platforms = Vec::new();
+    for (platform, image) in found {
+        let old_pin = old.pin(&named.text, platform);
+        let is_same = old_pin.is_some_and(|pin| pin.manifest.digest == image.image.manifest().descriptor().digest);
+        let old_image = match old_pin {
+            Some(pin) if !is_same => images.read_pinned(&named.name, pin).await,
+            _ => None,
+        };
+        let new_created = created(&image.image);
+        let old_created = if is_same { new_created.clone() } else { old_image.as_ref().and_then(created) };
+        platforms.push(PinChange { old_created, new_created, ..pin_change(platform, old_pin, image) });
+    }
+    let root = |lock: &Lock| lock.image(&named.text).and_then(|image| image.root());
+    ImageChange { name: named.text.clone(), old: root(old), new: root(images.lock()), platforms }
+}
+
+fn pin_change(platform: &Platform, old: Option<&Pin>, image: &PlatformImage) -> PinChange {
+    let old_layers: BTreeSet<DiffId> = old.iter().flat_map(|pin| &pin.layers).map(|layer| layer.diff_id).collect();
+    let layers = image.image.config().value().diff_ids();
+    // Facts of another version cannot be compared: nothing is said of packages then.
+    let old_facts = old.and_then(|pin| pin.facts.read().ok());
+    PinChange {
+        platform: platform.clone(),
+        old: old.map(|pin| pin.manifest.digest),
+        new: image.image.manifest().descriptor().digest,
+        old_created: None,
+        new_created: None,
+        shared_layer_count: layers.iter().filter(|layer| old_layers.contains(layer)).count(),
+        layer_count: layers.len(),
+        packages: old_facts.map(|old| package_changes(&old, &image.facts)).unwrap_or_default(),
+    }
+}
+
+fn created(image: &Image) -> Option<String> {
+    Some(image.config().value().fields().get("created")?.as_str()?.to_owned())
+}
+
+/// Versions by package; of one that is there in several, all.
+fn versions(packages: &[Package]) -> BTreeMap<(PackageSystem, &str), String> {
+    let mut versions: BTreeMap<(PackageSystem, &str), String> = BTreeMap::new();
+    for Package { system, name, version } in packages {
+        let all = versions.entry((*system, name)).or_default();
+        let separator = if all.is_empty() { "" } else { ", " };
+        all.push_str(&format!("{separator}{version}"));
+    }
+    versions
+}
+
+fn package_changes(old: &Facts, new: &Facts) -> PackageChanges {
+    let (old, new) = (versions(&old.packages), versions(&new.packages));
+    let mut changes = PackageChanges::default();
+    for ((system, name), version) in &new {
+        match old.get(&(*system, *name)) {
+            None => changes.added.push(((*name).to_owned(), version.clone())),
+            Some(before) if before != version => {
+                changes.changed.push(((*name).to_owned(), before.clone(), version.clone()));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = old.iter().filter(|(package, _)| !new.contains_key(*package));
+    changes.removed = gone.map(|((_, name), version)| ((*name).to_owned(), version.clone())).collect();
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(packages: &[(PackageSystem, &str, &str)]) -> Facts {
+        let package = |(system, name, version): &(PackageSystem, &str, &str)| Package {
+            system: *system,
+            name: (*name).to_owned(),
+            version: (*version).to_owned(),
+        };
+        Facts { packages: packages.iter().map(package).collect(), ..Facts::empty() }
+    }
+
+    #[test]
+    fn packages_are_added_removed_and_changed() {
+        use PackageSystem::{Apk, Dpkg};
+        let old = facts(&[(Dpkg, "a", "1"), (Dpkg, "b", "1"), (Dpkg, "c", "1"), (Dpkg, "c", "2"), (Apk, "a", "1")]);
+        let new = facts(&[(Dpkg, "b", "2"), (Dpkg, "c", "1"), (Dpkg, "c", "3"), (Dpkg, "d", "1"), (Apk, "a", "1")]);
+        let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        let changes = package_changes(&old, &new);
+        assert_eq!(changes.added, [pair("d", "1")]);
+        assert_eq!(changes.removed, [pair("a", "1")]);
+        let triple = |name: &str, old: &str, new: &str| (name.to_owned(), old.to_owned(), new.to_owned());
+        assert_eq!(changes.changed, [triple("b", "1", "2"), triple("c", "1, 2", "1, 3")]);
+        assert_eq!(package_changes(&old, &old), PackageChanges::default());
+    }
+}

@@ -1,0 +1,64 @@
+//! An image's manifest and config: from the cache where they are kept, else from where the image is.
+
+use async_trait::async_trait;
+
+use crate::build::cache::Cache;
+use crate::model::{Descriptor, Image, MAX_CONFIG_BYTES, MediaType, Root, Selector};
+use crate::store::{BlobReader, Side, Source, StoreError, read_image, read_root};
+
+/// Reads the image that a manifest's descriptor names, and keeps its documents.
+pub(super) async fn read_documents(
+    source: &dyn Source,
+    cache: &Cache,
+    manifest: &Descriptor,
+) -> Result<Image, StoreError> {
+    let cached = CachedDocuments { source, cache };
+    let image = match read_root(&cached, manifest).await? {
+        Root::Manifest(manifest) => read_image(&cached, manifest).await?,
+        Root::Index(_) => {
+            let reason = format!("{} is locked as a manifest, and it is an index", manifest.digest);
+            return Err(StoreError::Malformed { place: source.describe(), reason, help: None });
+        }
+    };
+    keep_documents(cache, &image);
+    Ok(image)
+}
+
+/// Keeps the documents of an image.
+pub(super) fn keep_documents(cache: &Cache, image: &Image) {
+    cache.store_document(image.manifest().descriptor(), image.manifest().bytes());
+    cache.store_document(image.config().descriptor(), image.config().bytes());
+}
+
+/// A source whose documents are looked for in the cache first.
+struct CachedDocuments<'a> {
+    source: &'a dyn Source,
+    cache: &'a Cache,
+}
+
+#[async_trait]
+impl Source for CachedDocuments<'_> {
+    fn describe(&self) -> String {
+        self.source.describe()
+    }
+
+    fn side(&self) -> Side {
+        self.source.side()
+    }
+
+    async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
+        self.source.resolve(selector).await
+    }
+
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        let is_config = matches!(descriptor.media_type, MediaType::OciConfig | MediaType::DockerConfig);
+        let is_document = descriptor.media_type.is_manifest() || is_config;
+        if is_document
+            && descriptor.size_bytes <= MAX_CONFIG_BYTES
+            && let Some(bytes) = self.cache.load_document(descriptor)
+        {
+            return Ok(Box::pin(std::io::Cursor::new(bytes)));
+        }
+        self.source.open_unverified(descriptor).await
+    }
+}

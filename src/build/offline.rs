@@ -1,0 +1,52 @@
+//! An image of a registry without the registry: what `--offline` reads from. It opens nothing, and says what is lacking.
+
+use async_trait::async_trait;
+
+use crate::model::{Descriptor, MediaType, Reference, Root, Selector};
+use crate::store::{BlobReader, Side, Source, StoreError};
+
+/// An image of which nothing is here beside what the lock and the cache hold.
+pub(super) struct OfflineImage {
+    reference: Reference,
+}
+
+impl OfflineImage {
+    pub fn new(reference: Reference) -> Self {
+        Self { reference }
+    }
+
+    fn lacking(&self, what: String, place: &str) -> StoreError {
+        let image = &self.reference;
+        let help = format!(
+            "run it once without --offline; or copy the image where there is a network, with \
+             `ocitect copy {image} oci:DIR`, and name oci:DIR in the spec"
+        );
+        StoreError::NotFound { what, place: format!("{place}, and --offline asks no registry"), help: Some(help) }
+    }
+}
+
+#[async_trait]
+impl Source for OfflineImage {
+    fn describe(&self) -> String {
+        self.reference.to_string()
+    }
+
+    fn side(&self) -> Side {
+        Side::Remote
+    }
+
+    async fn resolve(&self, _: &Selector) -> Result<Root, StoreError> {
+        Err(self.lacking(format!("a pin of {}", self.reference), "the lock"))
+    }
+
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        let kind = match &descriptor.media_type {
+            MediaType::OciConfig | MediaType::DockerConfig => "the config",
+            manifest if manifest.is_manifest() => "the manifest",
+            index if index.is_index() => "the index",
+            _ => "the layer",
+        };
+        let what = format!("{kind} {} of {}", descriptor.digest, self.reference);
+        Err(self.lacking(what, "what is kept on this machine"))
+    }
+}

@@ -1,0 +1,187 @@
+//! The commands of the lock: complete it, move its pins, and see whether they would move.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::build::BuildError;
+use crate::build::changes::{ImageChange, image_change};
+use crate::build::events::Observer;
+use crate::build::images::Images;
+use crate::build::locking::{self, Need, needs};
+use crate::build::places::Places;
+use crate::build::run::BuildOptions;
+use crate::lock::{Lock, is_same_platform};
+use crate::model::{Digest, ImageName, Platform};
+use crate::spec::{NamedImage, Spec};
+use crate::store::StoreError;
+
+/// What completing a lock has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockChange {
+    /// The lock.
+    pub path: PathBuf,
+    /// How many pins it has now.
+    pub pin_count: usize,
+    /// Pins that came, and those whose facts were read anew.
+    pub added: Vec<(String, Platform)>,
+    /// Pins that went, since the spec no longer names their images.
+    pub removed: Vec<(String, Platform)>,
+}
+
+/// Resolves what the lock lacks, drops what the spec no longer names, and leaves all other pins as they are. A spec that
+/// needs no image has no lock: one that is there is removed.
+///
+/// # Errors
+/// Those of resolving and reading images, and of reading and writing the lock.
+pub async fn complete_lock(
+    spec: &Spec,
+    options: &BuildOptions,
+    places: &Places,
+    observer: &Arc<dyn Observer>,
+) -> Result<LockChange, BuildError> {
+    let needs = needs(spec, spec.platforms())?;
+    let before = Lock::load(&spec.lock_path())?;
+    let old = before.clone().unwrap_or_default();
+    let mut images = Images::new(places, options, observer).pinned_by(old.clone(), &old);
+    let mut added = Vec::new();
+    for (named, platform) in &needs {
+        if !old.pin(&named.text, platform).is_some_and(|pin| pin.facts.is_current()) {
+            images.for_platform(named, platform).await?;
+            added.push((named.text.clone(), platform.clone()));
+        }
+    }
+    let new = only_needed(images.lock(), &needs);
+    write(spec, before.as_ref(), &new)?;
+    let removed = pins(&old).filter(|(name, platform)| new.pin(name, platform).is_none()).collect();
+    Ok(LockChange { path: spec.lock_path(), pin_count: pins(&new).count(), added, removed })
+}
+
+/// Pins anew what `names` name (as the spec writes them; none means all), and says for each image what changed. Pins that
+/// the spec has no use for stay. With nothing changed the lock is not written.
+///
+/// # Errors
+/// [`BuildError::UnknownImage`] for a name that the spec does not have; those of resolving and reading images, and of
+/// reading and writing the lock.
+pub async fn update_lock(
+    spec: &Spec,
+    names: &[String],
+    options: &BuildOptions,
+    places: &Places,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<ImageChange>, BuildError> {
+    let needs = needs(spec, spec.platforms())?;
+    let chosen = choose(&needs, names)?;
+    let before = Lock::load(&spec.lock_path())?;
+    let old = before.clone().unwrap_or_default();
+    let start = chosen.iter().fold(old.clone(), |lock, named| lock.without(&named.text));
+    let mut images = Images::new(places, options, observer).pinned_by(start, &old);
+    let mut changes = Vec::new();
+    for named in &chosen {
+        let mut found = BTreeMap::new();
+        for (_, platform) in needs.iter().filter(|(need, _)| need == named) {
+            found.insert(platform.clone(), images.for_platform(named, platform).await?);
+        }
+        changes.push(image_change(named, &old, &images, &found).await);
+    }
+    write(spec, before.as_ref(), images.lock())?;
+    Ok(changes)
+}
+
+/// What a name is pinned to, and what it means now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedName {
+    /// The image, as the spec writes it.
+    pub name: String,
+    /// What the lock says; `None` where it says nothing.
+    pub locked: Option<Digest>,
+    /// What the name means now.
+    pub current: Digest,
+    /// Platforms of the spec that are not pinned.
+    pub missing: Vec<Platform>,
+}
+
+impl PinnedName {
+    /// True where the name means something else than the lock says, or is not pinned for a platform.
+    pub fn is_outdated(&self) -> bool {
+        self.locked != Some(self.current) || !self.missing.is_empty()
+    }
+}
+
+/// Resolves every name of the spec, and says what the lock has of it. Writes nothing, the cache included.
+///
+/// # Errors
+/// Those of resolving, and of reading the lock.
+pub async fn outdated(spec: &Spec, places: &Places) -> Result<Vec<PinnedName>, BuildError> {
+    let needs = needs(spec, spec.platforms())?;
+    let lock = Lock::load(&spec.lock_path())?.unwrap_or_default();
+    let mut found = Vec::new();
+    for named in choose(&needs, &[])? {
+        let platforms = needs.iter().filter(|(need, _)| *need == named).map(|(_, platform)| platform);
+        let is_missing = |platform: &&Platform| lock.pin(&named.text, platform).is_none();
+        let missing = platforms.filter(is_missing).cloned().collect();
+        let locked = lock.image(&named.text).and_then(|image| image.root());
+        let failed = |cause| BuildError::Resolve { image: named.name.to_string(), cause: Box::new(cause) };
+        let current = current(&named, places).await.map_err(failed)?;
+        found.push(PinnedName { name: named.text, locked, current, missing });
+    }
+    Ok(found)
+}
+
+async fn current(named: &NamedImage, places: &Places) -> Result<Digest, StoreError> {
+    let (source, selector) = places.source(&named.name).await?;
+    Ok(source.resolve(&selector).await?.descriptor().digest)
+}
+
+/// The images that `names` name, each once: by the whole name as the spec writes it, or without tag and digest.
+fn choose(needs: &BTreeSet<Need>, names: &[String]) -> Result<BTreeSet<NamedImage>, BuildError> {
+    let all: BTreeSet<NamedImage> = needs.iter().map(|(named, _)| named.clone()).collect();
+    if names.is_empty() {
+        return Ok(all);
+    }
+    let mut chosen = BTreeSet::new();
+    for name in names {
+        let meant: Vec<&NamedImage> = all.iter().filter(|named| is_meant(named, name)).collect();
+        if meant.is_empty() {
+            let known = all.iter().map(|named| named.text.clone()).collect();
+            return Err(BuildError::UnknownImage { name: name.clone(), known });
+        }
+        chosen.extend(meant.into_iter().cloned());
+    }
+    Ok(chosen)
+}
+
+fn is_meant(named: &NamedImage, name: &str) -> bool {
+    let written = name.parse().map(|name: ImageName| name.to_string());
+    let repository = match &named.name {
+        ImageName::Registry(reference) => Some(reference.repository.to_string()),
+        _ => None,
+    };
+    named.text == name || written.is_ok_and(|written| written == named.text) || repository.as_deref() == Some(name)
+}
+
+fn only_needed(lock: &Lock, needs: &BTreeSet<Need>) -> Lock {
+    lock.retain(|name, platform| {
+        needs.iter().any(|(named, needed)| named.text == name && is_same_platform(needed, platform))
+    })
+}
+
+fn pins(lock: &Lock) -> impl Iterator<Item = (String, Platform)> {
+    lock.images()
+        .iter()
+        .flat_map(|(name, image)| image.platforms().keys().map(|platform| (name.clone(), platform.clone())))
+}
+
+fn write(spec: &Spec, before: Option<&Lock>, lock: &Lock) -> Result<(), BuildError> {
+    let path = spec.lock_path();
+    let failed = |cause: StoreError| BuildError::WriteLock { path: path.clone(), cause: Box::new(cause) };
+    match before {
+        Some(before) if before == lock && !lock.images().is_empty() => Ok(()),
+        None if lock.images().is_empty() => Ok(()),
+        Some(_) if lock.images().is_empty() => {
+            fs::remove_file(&path).map_err(|cause| failed(StoreError::io("removing", &path, cause)))
+        }
+        _ => locking::write(&path, lock).map_err(failed),
+    }
+}

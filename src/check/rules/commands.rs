@@ -1,0 +1,355 @@
+//! What the image starts, and its health check: followed from the command line to the file that must be there, through
+//! PATH, links, `#!`, shells, wrappers, and interpreters with their scripts.
+
+use std::collections::BTreeSet;
+
+use super::failure::{Failure, Kind};
+use super::program::{Lookup, Obstacle, Program, Setting, Standing};
+use super::scripts::{check_script, missing_script};
+use super::shebang;
+use super::shell::first_command;
+use super::wrappers::wrapped;
+use crate::check::code::Code;
+use crate::check::finding::Finding;
+use crate::check::interest::Evidence;
+use crate::check::subject::Subject;
+use crate::model::EntryPath;
+
+/// Programs that start one another on one command line: each takes a word of it, so that this is never reached.
+const MAX_PROGRAMS: usize = 64;
+
+/// Shells by name, whose option `-c` takes a text of the usual language.
+const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
+
+/// Programs that a busybox may have inside without a link for them, and that health checks and entrypoints use.
+const APPLETS: &[&str] = &[
+    "arping",
+    "awk",
+    "basename",
+    "cat",
+    "chmod",
+    "chown",
+    "cp",
+    "crond",
+    "cut",
+    "date",
+    "dd",
+    "df",
+    "dirname",
+    "du",
+    "egrep",
+    "env",
+    "expr",
+    "find",
+    "flock",
+    "free",
+    "ftpget",
+    "grep",
+    "head",
+    "hostname",
+    "httpd",
+    "id",
+    "install",
+    "ip",
+    "killall",
+    "less",
+    "ln",
+    "logger",
+    "ls",
+    "md5sum",
+    "mkdir",
+    "mkfifo",
+    "mktemp",
+    "mv",
+    "nc",
+    "netstat",
+    "nice",
+    "nohup",
+    "nproc",
+    "nslookup",
+    "pgrep",
+    "pidof",
+    "ping",
+    "pkill",
+    "ps",
+    "rm",
+    "sed",
+    "seq",
+    "setsid",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "stat",
+    "su",
+    "tail",
+    "tar",
+    "tee",
+    "telnet",
+    "timeout",
+    "top",
+    "touch",
+    "tr",
+    "uname",
+    "uniq",
+    "unzip",
+    "wc",
+    "wget",
+    "which",
+    "whoami",
+    "xargs",
+    "yes",
+];
+
+/// Beginnings of Mach-O files, of either width.
+const MACH_O: &[&[u8]] = &[b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe"];
+
+/// Beginning of Mach-O files for several processors, whose count follows; and of Java's classes, whose version, 45 at the
+/// least, follows.
+const MACH_O_FAT: &[u8] = b"\xca\xfe\xba\xbe\0\0\0";
+const MAX_MACH_O_PARTS: u8 = 20;
+
+/// Which command of the config it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Entrypoint,
+    Cmd,
+    Healthcheck,
+}
+
+impl Role {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Entrypoint => "the entrypoint",
+            Self::Cmd => "the command",
+            Self::Healthcheck => "the health check",
+        }
+    }
+
+    fn code(self, kind: Kind) -> Code {
+        match (self, kind) {
+            (Self::Healthcheck, _) => Code::HealthcheckMissing,
+            (_, Kind::Missing) => Code::EntrypointMissing,
+            (_, Kind::NotExecutable) => Code::EntrypointNotExecutable,
+            (_, Kind::Shebang) => Code::ShebangMissing,
+        }
+    }
+}
+
+/// The codes `entrypoint-missing`, `entrypoint-not-executable`, `shebang-missing`, `healthcheck-missing`.
+pub(super) fn commands(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (role, failure) in failures(subject) {
+        let message = format!("{} {}", role.noun(), failure.message);
+        let finding = Finding::new(role.code(failure.kind), &subject.platform, failure.path, message, failure.help);
+        findings.push(finding.evidence(failure.expected, failure.found));
+    }
+}
+
+/// Scripts that a finding of [`commands`] names for their `#!` already.
+pub(super) fn named_scripts(subject: &Subject) -> BTreeSet<EntryPath> {
+    let scripts = failures(subject).into_iter().filter(|(_, failure)| failure.kind == Kind::Shebang);
+    scripts.map(|(_, failure)| failure.path).collect()
+}
+
+fn failures(subject: &Subject) -> Vec<(Role, Failure)> {
+    if subject.platform.os != "linux" {
+        return Vec::new();
+    }
+    let execution = &subject.execution;
+    let setting = Setting::of(subject);
+    let start = match (&execution.entrypoint[..], &execution.cmd[..]) {
+        ([], cmd) => follow(setting.clone(), cmd.to_vec()).map_err(|failure| (Role::Cmd, failure)),
+        (entrypoint, cmd) => start_with_arguments(&setting, entrypoint, cmd),
+    };
+    let setting = Setting { is_healthcheck: true, ..setting };
+    let health = match execution.healthcheck.split_first() {
+        Some((kind, command)) if kind == "CMD" => follow(setting, command.to_vec()),
+        Some((kind, text)) if kind == "CMD-SHELL" => follow(setting, [&execution.shell[..], text].concat()),
+        _ => Ok(()),
+    };
+    let health = health.map_err(|failure| (Role::Healthcheck, failure));
+    [start, health].into_iter().filter_map(Result::err).map(|(role, failure)| (role, *failure)).collect()
+}
+
+/// An entrypoint gets `Cmd` as arguments. One that is no script is followed with them; a script does with them what it
+/// likes, the entrypoint of Node's own images aside: it starts a command that is found as it is.
+fn start_with_arguments(
+    setting: &Setting<'_>,
+    entrypoint: &[String],
+    cmd: &[String],
+) -> Result<(), (Role, Box<Failure>)> {
+    follow(setting.clone(), [entrypoint, cmd].concat()).map_err(|failure| (Role::Entrypoint, failure))?;
+    let [name] = entrypoint else { return Ok(()) };
+    let Lookup::Found(program) = setting.look_up(name.as_bytes()) else { return Ok(()) };
+    let is_nodes_own = program.at.file_name() == b"docker-entrypoint.sh"
+        && !setting.subject.own().contains_key(&program.at)
+        && cmd.first().is_some_and(|name| matches!(&**name, "node" | "npm" | "pnpm" | "yarn"));
+    if !is_nodes_own || !matches!(setting.look_up(cmd[0].as_bytes()), Lookup::Found(_)) {
+        return Ok(());
+    }
+    follow(setting.clone(), cmd.to_vec()).map_err(|failure| (Role::Cmd, failure))
+}
+
+/// A command line and what it is started in.
+struct Start<'a> {
+    setting: Setting<'a>,
+    arguments: Vec<String>,
+    /// True where the kernel is asked directly: a shell, and `execvp`, run what it refuses as a script.
+    is_direct: bool,
+    /// True in a busybox shell, which may have programs inside.
+    in_busybox: bool,
+}
+
+/// Follows a command line to the last program that it surely starts.
+fn follow(setting: Setting<'_>, arguments: Vec<String>) -> Result<(), Box<Failure>> {
+    let mut next = Some(Start { setting, arguments, is_direct: true, in_busybox: false });
+    for _ in 0..MAX_PROGRAMS {
+        let Some(start) = next else { return Ok(()) };
+        next = step(start)?;
+    }
+    Ok(())
+}
+
+/// Checks one program, and gives what it starts.
+fn step(start: Start<'_>) -> Result<Option<Start<'_>>, Box<Failure>> {
+    let Start { setting, arguments, is_direct, in_busybox } = start;
+    let Some((name, rest)) = arguments.split_first() else { return Ok(None) };
+    let program = match setting.look_up(name.as_bytes()) {
+        Lookup::Found(program) => program,
+        Lookup::Unknown => return Ok(None),
+        Lookup::Failed(Obstacle::NotOnPath) if in_busybox && APPLETS.contains(&&**name) => return Ok(None),
+        Lookup::Failed(obstacle) => return Err(Box::new(setting.failure(name.as_bytes(), obstacle))),
+    };
+    if let Some(broken) = shebang::broken(&setting, &program.at) {
+        return Err(Box::new(broken.failure(&setting)));
+    }
+    if let Some(failure) = refused_by_the_kernel(&setting, &program).filter(|_| is_direct) {
+        return Err(Box::new(failure));
+    }
+    check_script(&setting, &program, rest)?;
+    if setting.subject.shebang(&program.at).is_some() {
+        return Ok(None);
+    }
+    let tool = String::from_utf8_lossy(program.named.file_name()).into_owned();
+    if SHELLS.contains(&&*tool) {
+        return inside_shell(setting, &program, &tool, rest);
+    }
+    Ok(wrapped(&tool, rest).map(|wrapped| {
+        let user = setting.user.clone().filter(|_| !wrapped.changes_user);
+        let arguments = wrapped.arguments.to_vec();
+        Start { arguments, setting: Setting { user, ..setting }, is_direct: false, in_busybox: false }
+    }))
+}
+
+/// A file that was read and is surely neither a program nor a script: text, nothing, or a program of macOS.
+fn refused_by_the_kernel(setting: &Setting<'_>, program: &Program) -> Option<Failure> {
+    let own = setting.subject.own().get(&program.at)?;
+    let (Evidence::Head(bytes) | Evidence::Whole(bytes)) = &own.evidence else { return None };
+    let without_mark = bytes.strip_prefix(b"\xef\xbb\xbf");
+    let is_text = std::str::from_utf8(&bytes[..bytes.len().min(64)]).is_ok_and(|text| !text.contains('\0'));
+    let (found, help) = if bytes.is_empty() {
+        ("an empty file", "pack the program itself")
+    } else if is_mach_o(bytes) {
+        ("a program of macOS", "build the program for Linux")
+    } else if without_mark.is_some_and(|rest| rest.starts_with(b"#!")) {
+        ("a byte order mark before #!", "write the file without a byte order mark")
+    } else if is_text && !bytes.starts_with(b"#!") {
+        ("text without #!", "begin the script with `#!` and its interpreter, or name the interpreter in the command")
+    } else {
+        return None;
+    };
+    Some(Failure {
+        kind: Kind::NotExecutable,
+        path: program.at.clone(),
+        message: "starts this file, which the kernel refuses (exec format error)".to_owned(),
+        expected: "an ELF program, or a script that begins with #!".to_owned(),
+        found: found.to_owned(),
+        help: help.to_owned(),
+    })
+}
+
+fn is_mach_o(bytes: &[u8]) -> bool {
+    let parts = bytes.strip_prefix(MACH_O_FAT).and_then(<[u8]>::first);
+    MACH_O.iter().any(|start| bytes.starts_with(start)) || parts.is_some_and(|parts| *parts < MAX_MACH_O_PARTS)
+}
+
+/// What a shell is told to do.
+enum Told<'a> {
+    /// A text, after `-c`.
+    Text(&'a str),
+    /// A script of that name.
+    Script(&'a str),
+}
+
+/// The options of a shell: whether it is a login or interactive shell, whose profile may set another PATH, and what it is
+/// told. `None` where that is not known.
+fn told(arguments: &[String]) -> Option<(bool, Told<'_>)> {
+    let mut rest = arguments.iter().map(String::as_str);
+    let (mut has_profile, mut takes_text) = (false, false);
+    let operand = loop {
+        let word = rest.next()?;
+        match word {
+            "--" | "-" => break rest.next()?,
+            "--login" => has_profile = true,
+            "--norc" | "--noprofile" | "--posix" => {}
+            _ if word.starts_with("--") => return None,
+            _ => {
+                let Some(letters) = word.strip_prefix(['-', '+']) else { break word };
+                if letters.contains('s') {
+                    return None;
+                }
+                has_profile |= letters.contains(['l', 'i']);
+                takes_text |= word.starts_with('-') && letters.contains('c');
+                if letters.ends_with(['o', 'O']) {
+                    rest.next()?;
+                }
+            }
+        }
+    };
+    Some((has_profile, if takes_text { Told::Text(operand) } else { Told::Script(operand) }))
+}
+
+/// What a shell starts first, where that is plain; and whether its script is there.
+fn inside_shell<'a>(
+    setting: Setting<'a>,
+    shell: &Program,
+    tool: &str,
+    arguments: &[String],
+) -> Result<Option<Start<'a>>, Box<Failure>> {
+    let Some((has_profile, told)) = told(arguments) else { return Ok(None) };
+    let text = match told {
+        Told::Text(text) => text,
+        Told::Script(script) => return check_shell_script(&setting, tool, script).map(|()| None),
+    };
+    let Some(first) = first_command(text).filter(|first| first.is_decisive) else { return Ok(None) };
+    let execution = &setting.subject.execution;
+    let is_searched_anew = has_profile || ["BASH_ENV", "ENV"].iter().any(|name| execution.variable(name).is_some());
+    let mut setting = setting;
+    for folder in &first.folders {
+        match setting.place(folder.as_bytes()).filter(|at| setting.subject.exists(at)) {
+            Some(at) => setting.workdir = at,
+            None => return Ok(None),
+        }
+    }
+    if is_searched_anew {
+        setting.folders = None;
+    }
+    let in_busybox = shell.at.file_name().starts_with(b"busybox");
+    Ok(Some(Start { setting, arguments: first.words, is_direct: false, in_busybox }))
+}
+
+/// A script by name: where it is named, or in PATH.
+fn check_shell_script(setting: &Setting<'_>, tool: &str, script: &str) -> Result<(), Box<Failure>> {
+    let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
+    let folders = setting.folders.as_ref().filter(|_| !script.contains('/'));
+    let on_path = folders.into_iter().flatten().any(|folder| {
+        let at = setting.place(&[folder, &b"/"[..], script.as_bytes()].concat());
+        at.is_some_and(|at| setting.standing(&at) != Standing::Nothing)
+    });
+    match setting.standing(&at) {
+        Standing::Nothing if !on_path => Err(missing_script(setting, tool, at, None)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Variables that are set to nothing or not at all, and a health check that not every runtime honours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::code::Code;
+use crate::check::execution::Execution;
+use crate::check::finding::Finding;
+use crate::check::subject::Subject;
+use crate::model::{EntryPath, Family, Platform, escape};
+use crate::plan::REQUIRED_ENV_LABEL;
+
+/// The code `empty-variable`: variables that are empty and are not so in the base.
+pub(super) fn empty_variable(subject: &Subject, findings: &mut Vec<Finding>) {
+    let is_empty = |variable: &&(String, String)| variable.1.is_empty();
+    let of_base: BTreeSet<&str> = subject.base_env.iter().filter(is_empty).map(|(name, _)| &**name).collect();
+    let empty = subject.execution.env.iter().filter(is_empty).map(|(name, _)| name);
+    for name in empty.filter(|name| !of_base.contains(name.as_str())) {
+        let shown = escape(name.as_bytes());
+        let message = format!("the variable {shown} is set to nothing");
+        let help = format!("give {shown} a value in `env`, or take it away: {shown} = false");
+        let finding = Finding::new(Code::EmptyVariable, &subject.platform, EntryPath::root(), message, help);
+        findings.push(finding.evidence("a value", "an empty string"));
+    }
+}
+
+/// The code `healthcheck-ignored`.
+pub(super) fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>) {
+    let has_check = subject.execution.healthcheck.first().is_some_and(|kind| kind != "NONE");
+    if has_check && subject.family == Family::Oci {
+        let message = "podman passes over the health check of an image with an OCI manifest; docker honours it";
+        let help = "set media-types = \"docker\" where podman must honour it";
+        let (path, platform) = (EntryPath::root(), &subject.platform);
+        let finding = Finding::new(Code::HealthcheckIgnored, platform, path, message.to_owned(), help);
+        findings.push(finding.evidence("a Docker manifest", "an OCI manifest"));
+    }
+}
+
+/// The code `missing-variable`: names that must be set where the image runs, by its label [`REQUIRED_ENV_LABEL`], and that
+/// neither `given` nor the image's own environment sets to something. Sorted by name; no value is shown.
+pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTreeMap<String, String>) -> Vec<Finding> {
+    let label = execution.labels.get(REQUIRED_ENV_LABEL).map(String::as_str).unwrap_or_default();
+    let of_label = label.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let of_image: BTreeMap<&str, &str> = execution.env.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let names: BTreeSet<&str> = of_label.collect();
+    let missing = names.into_iter().filter(|name| {
+        let is_empty = |value: Option<&str>| value.is_none_or(str::is_empty);
+        is_empty(given.get(*name).map(String::as_str)) && is_empty(of_image.get(name).copied())
+    });
+    let finding = |name: &str| {
+        let is_empty = given.contains_key(name) || of_image.contains_key(name);
+        let name = escape(name.as_bytes());
+        let message = match is_empty {
+            true => format!("the image requires the variable {name}, which is set to nothing"),
+            false => format!("the image requires the variable {name}, which is not set"),
+        };
+        let help = format!("write a line {name}=… into an env file, or set it in `env`");
+        let path = EntryPath::root();
+        let finding = Finding::new(Code::MissingVariable, platform, path, message, help);
+        finding.evidence(format!("a value of {name}"), if is_empty { "an empty string" } else { "nothing" })
+    };
+    missing.map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::check::rules;
+    use crate::check::testing::Image;
+
+    #[test]
+    fn empty_variables_are_warned_of_unless_the_base_has_them() {
+        let config = json!({ "Env": ["A=1", "URL=", "OLD=", "BARE"] });
+        let mut subject = Image::new("linux/amd64").config(config).subject();
+        subject.base_env = vec![("OLD".to_owned(), String::new())];
+        let found = rules::check(&subject).into_iter().filter(|finding| finding.code == Code::EmptyVariable);
+        let messages: Vec<String> = found.map(|finding| finding.message).collect();
+        assert_eq!(messages, ["the variable BARE is set to nothing", "the variable URL is set to nothing"]);
+    }
+
+    #[test]
+    fn a_health_check_in_an_oci_manifest_is_warned_of() {
+        let image = |kind: &str| Image::new("linux/amd64").config(json!({ "Healthcheck": { "Test": [kind, "x"] } }));
+        let found = image("CMD").found(Code::HealthcheckIgnored);
+        let expected = "podman passes over the health check of an image with an OCI manifest; docker honours it";
+        assert_eq!(found[0].message, expected);
+        assert!(image("CMD").family(Family::Docker).found(Code::HealthcheckIgnored).is_empty());
+        assert!(image("NONE").found(Code::HealthcheckIgnored).is_empty());
+        assert!(Image::new("linux/amd64").found(Code::HealthcheckIgnored).is_empty());
+    }
+
+    #[test]
+    fn required_variables_must_have_a_value_somewhere() {
+        let config = json!({ "Env": ["OWN=x", "VOID="], "Labels": { REQUIRED_ENV_LABEL: "TOKEN, OWN,URL,VOID,KEY" } });
+        let subject = Image::new("linux/amd64").config(config).subject();
+        let given = [("URL", "http://x"), ("KEY", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let messages: Vec<String> = check_variables(&subject.platform, &subject.execution, &given.into())
+            .into_iter()
+            .map(|finding| finding.message)
+            .collect();
+        assert_eq!(
+            messages,
+            [
+                "the image requires the variable KEY, which is set to nothing",
+                "the image requires the variable TOKEN, which is not set",
+                "the image requires the variable VOID, which is set to nothing",
+            ]
+        );
+        let plain = Image::new("linux/amd64").subject();
+        assert!(check_variables(&plain.platform, &plain.execution, &BTreeMap::new()).is_empty());
+    }
+}

@@ -1,0 +1,156 @@
+//! Why a command does not start, in words, and where the thing that it lacks may be instead.
+
+use crate::check::subject::Subject;
+use crate::model::{EntryPath, escape};
+use crate::tree::NodeKind;
+
+/// How many other places of a file are named.
+const MAX_PLACES: usize = 3;
+
+/// Longest name that is compared with others: the work grows with the square, and no component is longer (NAME_MAX).
+const MAX_NAME_BYTES: usize = 255;
+
+/// What kind of failure it is; each has a code of its own for what the image starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// A program, or the script that it is handed, is not there.
+    Missing,
+    /// It is there and cannot be executed.
+    NotExecutable,
+    /// A script's `#!` leads to nothing.
+    Shebang,
+}
+
+/// Why a command does not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) kind: Kind,
+    /// The file that it is about; the root for a name that is looked for in PATH.
+    pub(super) path: EntryPath,
+    /// What is wrong, as a predicate: `starts "node", which is …`.
+    pub(super) message: String,
+    pub(super) expected: String,
+    pub(super) found: String,
+    pub(super) help: String,
+}
+
+/// What stands where a file was looked for and is not: nothing, a link to nothing, or a name that is nearly the same.
+pub(super) fn found_instead(subject: &Subject, path: &EntryPath) -> String {
+    let at = match subject.resolve(path) {
+        Ok(at) => at,
+        Err(error) => return error.to_string(),
+    };
+    if at.is_root() || subject.exists(&at) {
+        return "a directory".to_owned();
+    }
+    if let Some(target) = last_link(subject, path) {
+        return format!("a symbolic link to {}, where nothing is", escape(&target));
+    }
+    let mut missing = at.clone();
+    while let Some(parent) = missing.parent() {
+        if parent.is_root() || subject.exists(&parent) {
+            break;
+        }
+        missing = parent;
+    }
+    if missing != at {
+        return format!("nothing; there is no directory {missing} either");
+    }
+    match near_name(subject, &at) {
+        Some(near) => format!("nothing, but {near} is there"),
+        None => "nothing".to_owned(),
+    }
+}
+
+/// The target of the symbolic link that stands at a path itself.
+fn last_link(subject: &Subject, path: &EntryPath) -> Option<Box<[u8]>> {
+    let at = subject.resolve(&path.parent()?).ok()?.join(path.file_name()).ok()?;
+    match &subject.node(&at)?.kind {
+        NodeKind::Symlink { target } => Some(target.clone()),
+        _ => None,
+    }
+}
+
+/// What stands beside a path that is not there and has nearly its name.
+fn near_name(subject: &Subject, path: &EntryPath) -> Option<EntryPath> {
+    let parent = path.parent()?;
+    let beside = subject.below(&parent).into_iter().map(|(path, _)| path);
+    let beside: Vec<EntryPath> = beside.filter(|found| found.parent().as_ref() == Some(&parent)).collect();
+    nearest(path.file_name(), &beside)
+}
+
+/// The path whose last component is nearest to a name, where at most a third of its letters differ.
+fn nearest(name: &[u8], paths: &[EntryPath]) -> Option<EntryPath> {
+    let limit = (name.len() / 3).min(3);
+    let wanted = String::from_utf8_lossy(name);
+    let distance = |path: &EntryPath| {
+        let other = path.file_name();
+        let is_comparable = other.len() <= MAX_NAME_BYTES && name.len() <= MAX_NAME_BYTES;
+        is_comparable.then(|| strsim::damerau_levenshtein(&wanted, &String::from_utf8_lossy(other)))
+    };
+    let ranked = paths.iter().filter_map(|path| Some((distance(path)?, path)));
+    ranked.filter(|(distance, _)| *distance <= limit).min().map(|(_, path)| path.clone())
+}
+
+/// Files of the image with the name of `wanted`, those first that share the most of its last components; none where
+/// there are too many to be of help. Only executable ones where `executable` says so.
+pub(super) fn elsewhere(subject: &Subject, wanted: &[u8], executable: bool) -> Vec<EntryPath> {
+    let wanted: Vec<&[u8]> = wanted.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
+    let shared = |path: &EntryPath| {
+        let components: Vec<&[u8]> = path.components().collect();
+        components.iter().rev().zip(wanted.iter().rev()).take_while(|(left, right)| left == right).count()
+    };
+    let all = subject.below(&EntryPath::root()).into_iter();
+    let fitting =
+        all.filter(|(_, node)| matches!(node.kind, NodeKind::File { .. }) && (!executable || node.mode & 0o111 != 0));
+    let ranked: Vec<(usize, EntryPath)> = fitting.map(|(path, _)| (shared(&path), path)).collect();
+    let most = ranked.iter().map(|(count, _)| *count).max().unwrap_or_default();
+    let best: Vec<EntryPath> =
+        ranked.into_iter().filter(|(count, _)| *count == most).map(|(_, path)| path).take(MAX_PLACES + 1).collect();
+    if most == 0 || best.len() > MAX_PLACES { Vec::new() } else { best }
+}
+
+/// Paths as a list in a sentence.
+pub(super) fn listed(paths: &[EntryPath]) -> String {
+    paths.iter().map(EntryPath::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::testing::{Image, Thing, path};
+
+    #[test]
+    fn what_is_found_instead_is_told() {
+        let subject = Image::new("linux/amd64")
+            .own("app/index.js", 0o644, Thing::Unread(1))
+            .own("app/gone", 0o777, Thing::Link("../srv/x"))
+            .own("app/a", 0o777, Thing::Link("b"))
+            .own("app/b", 0o777, Thing::Link("a"))
+            .subject();
+        for (asked, expected) in [
+            ("app", "a directory"),
+            ("app/gone", "a symbolic link to ../srv/x, where nothing is"),
+            ("app/idnex.js", "nothing, but /app/index.js is there"),
+            ("app/server", "nothing"),
+            ("srv/app/x", "nothing; there is no directory /srv either"),
+            ("app/index.js/x", "/app/index.js/x goes through /app/index.js, which is not a directory"),
+            ("app/a", "/app/a goes through more than 40 symbolic links, /app/a among them"),
+        ] {
+            assert_eq!(found_instead(&subject, &path(asked)), expected);
+        }
+    }
+
+    #[test]
+    fn other_places_are_those_that_share_the_most() {
+        let mut image = Image::new("linux/amd64").own("srv/dist/index.js", 0o644, Thing::Unread(1));
+        for name in ["a/index.js", "b/index.js", "c/index.js", "d/index.js"] {
+            image = image.own(name, 0o644, Thing::Unread(1));
+        }
+        let subject = image.subject();
+        assert_eq!(elsewhere(&subject, b"app/dist/index.js", false), [path("srv/dist/index.js")]);
+        assert!(elsewhere(&subject, b"index.js", false).is_empty());
+        assert!(elsewhere(&subject, b"app/dist/index.js", true).is_empty());
+        assert!(elsewhere(&subject, b"none", false).is_empty());
+    }
+}

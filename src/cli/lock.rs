@@ -1,0 +1,111 @@
+//! `ocitect lock`, `update` and `outdated`: what a spec builds on, pinned.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments};
+use super::environment::Environment;
+use super::failure::Failure;
+use super::{Done, lock_text, print, print_json, progress};
+use crate::build::{self, LockChange, Observer, Places};
+use crate::lock::Lock;
+use crate::model::{ImageName, escape};
+use crate::spec::Spec;
+
+/// Completes the lock of a spec, or shows it.
+pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environment: &Environment) -> Done {
+    let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
+    if arguments.show {
+        return show(&spec, arguments.json);
+    }
+    let observer = progress::observer(output.progress, output.verbose > 0);
+    let places = places(&spec, environment, &arguments.registry)?;
+    let options = environment.build_options()?;
+    let change = build::complete_lock(&spec, &options, &places, &observer).await?;
+    tell(&change, &observer);
+    Ok(())
+}
+
+fn tell(change: &LockChange, observer: &Arc<dyn Observer>) {
+    let path = escape(change.path.as_os_str().as_encoded_bytes());
+    let note = |text: String| observer.event(build::Event::Note(text));
+    for (name, platform) in &change.added {
+        note(format!("pinned {} for {platform}", escape(name.as_bytes())));
+    }
+    for (name, platform) in &change.removed {
+        note(format!("dropped {} for {platform}", escape(name.as_bytes())));
+    }
+    note(match (change.pin_count, change.added.is_empty() && change.removed.is_empty()) {
+        (0, true) => "the spec builds on no image: there is nothing to lock".to_owned(),
+        (0, false) => format!("removed {path}: the spec builds on no image"),
+        (_, true) => format!("{path} is complete"),
+        (_, false) => format!("wrote {path}"),
+    });
+}
+
+fn show(spec: &Spec, as_json: bool) -> Done {
+    let path = spec.lock_path();
+    let Some(lock) = Lock::load(&path)? else {
+        let path = escape(path.as_os_str().as_encoded_bytes());
+        return Err(Failure::not_found(&format!("there is no {path}"), "`ocitect lock` writes it"));
+    };
+    match as_json {
+        true => print_json(&lock_text::to_json(&lock)),
+        false => print(lock_text::to_text(&lock).as_bytes()),
+    }
+}
+
+/// Moves pins, and shows what changed.
+pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, environment: &Environment) -> Done {
+    let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
+    let observer = progress::observer(output.progress, output.verbose > 0);
+    let places = places(&spec, environment, &arguments.registry)?;
+    let options = environment.build_options()?;
+    let changes = build::update_lock(&spec, &arguments.bases, &options, &places, &observer).await?;
+    if arguments.json {
+        let images: Vec<_> = changes.iter().map(build::ImageChange::to_json).collect();
+        return print_json(&json!({ "lock": shown(&spec.lock_path()), "images": images }));
+    }
+    print(lock_text::changes(&changes).as_bytes())
+}
+
+/// Says which pins would move, and fails where one would.
+pub async fn outdated(arguments: &OutdatedArguments, environment: &Environment) -> Done {
+    let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
+    let places = places(&spec, environment, &arguments.registry)?;
+    let names = build::outdated(&spec, &places).await?;
+    match arguments.json {
+        true => print_json(&json!({ "lock": shown(&spec.lock_path()), "images": lock_text::names_json(&names) }))?,
+        false => print(lock_text::names(&names).as_bytes())?,
+    }
+    let moved = names.iter().filter(|name| name.is_outdated()).count();
+    match moved {
+        0 => Ok(()),
+        _ => Err(Failure::gate(
+            &format!("{} does not say what {moved} of {} images mean now", shown(&spec.lock_path()), names.len()),
+            "`ocitect update` moves the pins, and shows what changes; `ocitect lock` makes those that are missing",
+        )),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}
+
+/// Places to read from. A password of the command line is for the registries of the spec's images.
+fn places(spec: &Spec, environment: &Environment, arguments: &RegistryArguments) -> Result<Places, Failure> {
+    let mut registries = Vec::new();
+    for platform in spec.platforms() {
+        for image in spec.platform(platform)?.images() {
+            if let ImageName::Registry(reference) = image.name {
+                registries.push(reference.repository.registry().to_owned());
+            }
+        }
+    }
+    registries.sort();
+    registries.dedup();
+    let registries: Vec<&str> = registries.iter().map(String::as_str).collect();
+    environment.places(arguments, &registries)
+}

@@ -1,0 +1,217 @@
+//! The columns that facts are written in, and their numbers, texts and dictionaries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What stands together.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Column {
+    /// Lengths of lists, and choices.
+    Counts,
+    /// How much of the path before a path begins with, in bytes.
+    Shared,
+    /// Lengths of the ends of paths.
+    PathLengths,
+    /// The ends of paths.
+    Paths,
+    /// What nodes are, by their numbers in the dictionary of attributes.
+    Nodes,
+    /// Sizes of files.
+    Sizes,
+    /// Lengths of link targets, and of the paths under which content is stored.
+    TargetLengths,
+    /// Those.
+    Targets,
+    /// Which paths of the tree have a script line, an ELF file and so on.
+    References,
+    /// Names, by their numbers in the dictionary of names.
+    Names,
+    /// Lengths of other texts.
+    TextLengths,
+    /// Other texts; what a dictionary holds stands here where it is first used.
+    Texts,
+}
+
+/// How many columns there are.
+pub(super) const COLUMNS: usize = Column::Texts as usize + 1;
+
+/// Texts of one kind: the column of their lengths, and their own.
+pub(super) type TextColumn = (Column, Column);
+pub(super) const PATHS: TextColumn = (Column::PathLengths, Column::Paths);
+pub(super) const TARGETS: TextColumn = (Column::TargetLengths, Column::Targets);
+pub(super) const TEXTS: TextColumn = (Column::TextLengths, Column::Texts);
+
+/// Columns that are being written.
+#[derive(Default)]
+pub(super) struct Writer {
+    columns: [Vec<u8>; COLUMNS],
+}
+
+impl Writer {
+    pub fn number(&mut self, column: Column, value: u64) {
+        put_number(&mut self.columns[column as usize], value);
+    }
+
+    pub fn text(&mut self, (lengths, texts): TextColumn, bytes: &[u8]) {
+        self.number(lengths, bytes.len() as u64);
+        self.columns[texts as usize].extend_from_slice(bytes);
+    }
+
+    /// Each column after its length.
+    pub fn append_to(&self, target: &mut Vec<u8>) {
+        for column in &self.columns {
+            put_text(target, column);
+        }
+    }
+}
+
+/// Gives texts numbers: one that is new is written out.
+#[derive(Default)]
+pub(super) struct DictionaryWriter {
+    known: BTreeMap<Vec<u8>, u64>,
+}
+
+impl DictionaryWriter {
+    pub fn write(&mut self, writer: &mut Writer, column: Column, bytes: &[u8]) {
+        if let Some(number) = self.known.get(bytes) {
+            return writer.number(column, *number);
+        }
+        let number = self.known.len() as u64;
+        writer.number(column, number);
+        writer.text(TEXTS, bytes);
+        self.known.insert(bytes.to_vec(), number);
+    }
+}
+
+/// A number at the end of `target`.
+pub(super) fn put_number(target: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        target.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    target.push(value as u8);
+}
+
+/// A text after its length at the end of `target`.
+pub(super) fn put_text(target: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(target, bytes.len() as u64);
+    target.extend_from_slice(bytes);
+}
+
+/// Why bytes are no facts.
+pub(super) struct Damaged(pub &'static str);
+
+/// Takes a number from the front of `rest`.
+pub(super) fn take_number(rest: &mut &[u8]) -> Result<u64, Damaged> {
+    let mut value = 0u64;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, after) = rest.split_first().ok_or(Damaged("a number is cut short"))?;
+        *rest = after;
+        let bits = u64::from(byte & 0x7f);
+        if bits << shift >> shift != bits {
+            return Err(Damaged("a number is too large"));
+        }
+        value |= bits << shift;
+        if byte & 0x80 == 0 {
+            let is_shortest = *byte != 0 || shift == 0;
+            return if is_shortest { Ok(value) } else { Err(Damaged("a number is longer than need be")) };
+        }
+    }
+    Err(Damaged("a number is too long"))
+}
+
+/// Takes a text after its length from the front of `rest`.
+pub(super) fn take_text<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Damaged> {
+    let length = take_number(rest)?;
+    take_bytes(rest, length)
+}
+
+fn take_bytes<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], Damaged> {
+    let length = usize::try_from(length).map_err(|_| Damaged("a number is too large"))?;
+    let (bytes, after) = rest.split_at_checked(length).ok_or(Damaged("a text is cut short"))?;
+    *rest = after;
+    Ok(bytes)
+}
+
+/// What an item of a list takes of memory beside its texts, in bytes: the least that most of them take.
+const ITEM_BYTES: u64 = 128;
+
+/// Columns that are being read. Nothing is set aside by what a length says; but a number of one byte may stand for a long
+/// text, so that what is made of them has its bound.
+pub(super) struct Reader<'a> {
+    columns: [&'a [u8]; COLUMNS],
+    left_bytes: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Takes what [`Writer::append_to`] wrote; nothing may follow. What is made of it takes at most `limit_bytes`.
+    pub fn new(mut bytes: &'a [u8], limit_bytes: u64) -> Result<Self, Damaged> {
+        let mut columns = [&b""[..]; COLUMNS];
+        for column in &mut columns {
+            *column = take_text(&mut bytes)?;
+        }
+        if !bytes.is_empty() {
+            return Err(Damaged("something follows them"));
+        }
+        Ok(Self { columns, left_bytes: limit_bytes })
+    }
+
+    /// Counts an item with so many bytes of text.
+    pub fn spend(&mut self, text_bytes: usize) -> Result<(), Damaged> {
+        let left_bytes = self.left_bytes.checked_sub(ITEM_BYTES + text_bytes as u64);
+        self.left_bytes = left_bytes.ok_or(Damaged("they are larger than any facts"))?;
+        Ok(())
+    }
+
+    pub fn number(&mut self, column: Column) -> Result<u64, Damaged> {
+        take_number(&mut self.columns[column as usize])
+    }
+
+    pub fn flag(&mut self) -> Result<bool, Damaged> {
+        match self.number(Column::Counts)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Damaged("a choice is none of those that there are")),
+        }
+    }
+
+    pub fn text(&mut self, (lengths, texts): TextColumn) -> Result<&'a [u8], Damaged> {
+        let length = self.number(lengths)?;
+        let text = take_bytes(&mut self.columns[texts as usize], length)?;
+        self.spend(text.len())?;
+        Ok(text)
+    }
+
+    /// All columns must have been read to their ends.
+    pub fn finish(self) -> Result<(), Damaged> {
+        match self.columns.iter().all(|column| column.is_empty()) {
+            true => Ok(()),
+            false => Err(Damaged("a column holds more than it should")),
+        }
+    }
+}
+
+/// Texts by their numbers, as a [`DictionaryWriter`] gave them: each new one has the next number.
+#[derive(Default)]
+pub(super) struct DictionaryReader<'a> {
+    known: Vec<&'a [u8]>,
+    seen: BTreeSet<&'a [u8]>,
+}
+
+impl<'a> DictionaryReader<'a> {
+    pub fn read(&mut self, reader: &mut Reader<'a>, column: Column) -> Result<&'a [u8], Damaged> {
+        let number = usize::try_from(reader.number(column)?).map_err(|_| Damaged("a number is too large"))?;
+        if let Some(text) = self.known.get(number) {
+            reader.spend(text.len())?;
+            return Ok(text);
+        }
+        if number > self.known.len() {
+            return Err(Damaged("a dictionary leaves out a number"));
+        }
+        let text = reader.text(TEXTS)?;
+        if !self.seen.insert(text) {
+            return Err(Damaged("a dictionary holds something twice"));
+        }
+        self.known.push(text);
+        Ok(text)
+    }
+}

@@ -1,0 +1,81 @@
+//! Locks that are refused: `--locked` without what is needed, edits, merges, newer versions.
+
+use std::fs;
+
+use crate::project::{Project, signed};
+use crate::support::part;
+
+#[test]
+fn locked_wants_everything_in_the_lock_and_lists_what_is_not() {
+    let project = Project::new("lock/locked");
+    let other = format!("{}/base:latest", part("REGISTRY_OPEN"));
+    let base = project.base();
+    let lacks = |image: &str, platform: &str| format!("{image} for {platform}");
+    let said = project.sandbox.run(&["build", "app", "--locked"]).expect(2);
+    let said = said.says(&["there is no app/ocitect.lock; it lacks: ", "`ocitect lock`"]);
+    let _ = said.says(&[&lacks(&base, "linux/amd64"), &lacks(&base, "linux/arm64")]);
+    assert!(!project.lock().exists() && !project.sandbox.path("build").exists());
+
+    project.sandbox.ok(&["build", "app", "--platform", "linux/amd64"]);
+    project.on(&[&base, &format!("docker://{other}")]);
+    let text = project.lock_text();
+    let said = project
+        .sandbox
+        .run(&["build", "app", "--locked"])
+        .expect(2)
+        .says(&["app/ocitect.lock does not cover the spec"]);
+    for one in [lacks(&base, "linux/arm64"), lacks(&other, "linux/amd64"), lacks(&other, "linux/arm64")] {
+        assert!(said.stderr.contains(&one), "{one} in\n{}", said.stderr);
+    }
+    assert!(!said.stderr.contains(&lacks(&base, "linux/amd64")), "{}", said.stderr);
+    assert_eq!(project.lock_text(), text);
+
+    project.on(&[&base]);
+    project.sandbox.ok(&["build", "app", "--locked", "--platform", "linux/amd64"]);
+    project.sandbox.ok(&["lock", "app"]);
+    project.sandbox.ok(&["build", "app", "--locked"]);
+    // Variables decide what is needed.
+    project.on(&[&base.replace("latest", "${VERSION}")]);
+    project.sandbox.ok(&["build", "app", "--locked"]);
+    let moved = base.replace("latest", "2");
+    let said = project.sandbox.run(&["build", "app", "--locked", "--set", "VERSION=2"]).expect(2);
+    said.says(&[&lacks(&moved, "linux/amd64")]);
+}
+
+#[test]
+fn an_edited_lock_is_refused_by_every_command() {
+    let project = Project::new("lock/edited");
+    project.sandbox.ok(&["lock", "app"]);
+    let text = project.lock_text();
+    let merged = text.replacen("\n[[image]]", "\n<<<<<<< ours\n[[image]]", 1);
+    let zeros = "0".repeat(64);
+    let index = text.split("index = \"sha256:").nth(1).unwrap()[..64].to_owned();
+    for edit in [text.replace(&index, &zeros), merged, signed(&format!("{text}\n# a note\n")), String::new()] {
+        fs::write(project.lock(), &edit).unwrap();
+        for arguments in [
+            &["build", "app"][..],
+            &["build", "app", "--locked"],
+            &["lock", "app"],
+            &["lock", "app", "--show"],
+            &["update", "--spec", "app"],
+            &["outdated", "app"],
+        ] {
+            let said = project.sandbox.run(arguments).expect(2);
+            said.says(&["app/ocitect.lock is not what ocitect wrote", "version control", "delete it"]);
+            assert_eq!(fs::read_to_string(project.lock()).unwrap(), edit);
+        }
+    }
+}
+
+#[test]
+fn a_newer_lock_is_refused_by_name() {
+    let project = Project::new("lock/newer");
+    project.sandbox.ok(&["lock", "app"]);
+    let newer = project.lock_text().replace("version = 1\n", "version = 2\n").replace("[[image]]", "[[other]]");
+    fs::write(project.lock(), &newer).unwrap();
+    for arguments in [&["build", "app"][..], &["lock", "app"], &["update", "--spec", "app"], &["outdated", "app"]] {
+        let said = project.sandbox.run(arguments).expect(2);
+        said.says(&["app/ocitect.lock is a lock of version 2", "newer ocitect", "use the ocitect that wrote it"]);
+    }
+    assert_eq!(project.lock_text(), newer);
+}
