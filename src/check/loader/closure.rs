@@ -110,6 +110,19 @@ impl<'a> Closure<'a> {
         self.needs.iter().filter(|need| need.by >= self.first_own)
     }
 
+    /// The index of the program, or of the module.
+    pub(in super::super) fn first_own(&self) -> usize {
+        self.first_own
+    }
+
+    /// What one object needs.
+    pub(in super::super) fn needs_of(&self, at: usize) -> &[Need] {
+        // Needs stand in the order of who needs.
+        let start = self.needs.partition_point(|need| need.by < at);
+        let end = self.needs.partition_point(|need| need.by <= at);
+        &self.needs[start..end]
+    }
+
     /// The program (or the module) and its libraries.
     pub fn own_objects(&self) -> &[Loaded<'a>] {
         &self.objects[self.first_own..]
@@ -137,6 +150,8 @@ impl<'a> Loader<'a> {
             let by = closure.next;
             closure.next += 1;
             let Some(facts) = closure.objects[by].facts else { continue };
+            let versions = facts.version_needs.iter().map(|need| need.versions.len()).sum::<usize>();
+            self.files.spend(facts.needed.len() + versions / 8);
             let places = if facts.needed.is_empty() { Vec::new() } else { self.places(&closure, by) };
             for name in &facts.needed {
                 self.load_need(&mut closure, by, &places, name);

@@ -41,9 +41,14 @@ impl<'a> Files<'a> {
         self.lookups.get() > MAX_LOOKUPS
     }
 
+    /// Counts work beside look-ups towards their bound.
+    pub(super) fn spend(&self, count: usize) {
+        self.lookups.set(self.lookups.get() + count as u64);
+    }
+
     /// False where no more may be looked up. Long names count more: answers are kept under them.
     fn count(&self, name: &[u8]) -> bool {
-        self.lookups.set(self.lookups.get() + 1 + name.len() as u64 / 64);
+        self.spend(1 + name.len() / 64);
         !self.is_exhausted()
     }
 

@@ -1,14 +1,10 @@
 use serde_json::json;
 
-use super::super::testing::{Image, Thing, elf, path};
+use super::super::testing::{Image, Thing, alpine, debian, elf, library, path};
 use super::*;
 
 const GLIBC: &str = "/lib64/ld-linux-x86-64.so.2";
 const MUSL: &str = "/lib/ld-musl-x86_64.so.1";
-
-fn library(soname: &str, needed: &[&str]) -> ElfFacts {
-    ElfFacts { soname: Some(soname.as_bytes().to_vec()), ..elf(None, needed) }
-}
 
 fn program(needed: &[&str]) -> ElfFacts {
     elf(Some(GLIBC), needed)
@@ -17,25 +13,6 @@ fn program(needed: &[&str]) -> ElfFacts {
 fn with(facts: ElfFacts, rpath: Option<&str>, runpath: Option<&str>) -> ElfFacts {
     let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
     ElfFacts { rpath: bytes(rpath), runpath: bytes(runpath), ..facts }
-}
-
-/// As Debian has it: `/lib` is a link, and so is the loader's usual path.
-fn debian() -> Image {
-    let tuple = "usr/lib/x86_64-linux-gnu";
-    Image::new("linux/amd64")
-        .base("lib", 0o777, Thing::Link("usr/lib"))
-        .base("lib64", 0o777, Thing::Link("usr/lib64"))
-        .base("usr/lib64/ld-linux-x86-64.so.2", 0o777, Thing::Link("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"))
-        .base(&format!("{tuple}/ld-linux-x86-64.so.2"), 0o755, Thing::Elf(library("ld-linux-x86-64.so.2", &[])))
-        .base(&format!("{tuple}/libc.so.6"), 0o755, Thing::Elf(library("libc.so.6", &["ld-linux-x86-64.so.2"])))
-        .base(&format!("{tuple}/libz.so.1"), 0o777, Thing::Link("libz.so.1.2"))
-        .base(&format!("{tuple}/libz.so.1.2"), 0o644, Thing::Elf(library("libz.so.1", &["libc.so.6"])))
-}
-
-fn alpine() -> Image {
-    Image::new("linux/amd64")
-        .base("lib/ld-musl-x86_64.so.1", 0o755, Thing::Elf(library("libc.musl-x86_64.so.1", &[])))
-        .base("lib/libc.musl-x86_64.so.1", 0o777, Thing::Link("ld-musl-x86_64.so.1"))
 }
 
 fn file(image: Image, at: &str, facts: ElfFacts) -> Image {
@@ -269,4 +246,21 @@ fn what_has_no_loader_has_no_answer() {
     assert!(loader.needs(&path("bin/none")).is_none());
     let subject = file(debian(), "bin/x", elf(Some("/system/bin/linker64"), &["libc.so"])).subject();
     assert!(Loader::new(&subject).needs(&path("bin/x")).is_none());
+}
+
+#[test]
+fn past_a_bound_nothing_is_known() {
+    let names: Vec<String> = (0..4000).map(|at| format!("lib{at}.so")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut image = debian();
+    for at in 0..60 {
+        image = file(image, &format!("usr/lib/lib{at}.so"), library(&format!("lib{at}.so"), &names));
+    }
+    for at in 0..20 {
+        image = file(image, &format!("bin/{at}"), program(&names));
+    }
+    let subject = image.subject();
+    let loader = Loader::new(&subject);
+    assert!(loader.needs(&path("bin/0")).is_some());
+    assert!((1..20).any(|at| loader.needs(&path(&format!("bin/{at}"))).is_none()));
 }

@@ -3,6 +3,7 @@
 
 mod broken_shebang;
 mod commands;
+mod elf;
 mod environment;
 mod failure;
 mod identity;
@@ -26,6 +27,8 @@ type Rule = fn(&Subject, &mut Vec<Finding>);
 const RULES: &[Rule] = &[
     broken_shebang::broken_shebang,
     commands::commands,
+    elf::foreign_path,
+    elf::programs,
     environment::empty_variable,
     environment::healthcheck_ignored,
     users::runs_as_root,
