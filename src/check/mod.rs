@@ -3,10 +3,12 @@
 //! [`Subject`] is the image of one platform as a tree in memory; rules read it and give [`Finding`]s. This module must
 //! never write, run what it reads, or show a secret's value; and it is silent where it cannot know.
 
+mod abi;
 mod code;
 mod execution;
 mod finding;
 mod interest;
+mod loader;
 mod policy;
 mod rules;
 mod sarif;
@@ -14,12 +16,14 @@ mod subject;
 #[cfg(test)]
 mod testing;
 
+pub use abi::Libc;
 pub use code::{Code, Severity};
 pub use execution::Execution;
 pub use finding::Finding;
 pub use interest::{
     Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence, read_stream_evidence,
 };
+pub use loader::{Closure, Loaded, Loader, Need};
 pub use policy::{Policy, PolicyError, Verdict};
 pub use rules::{check, check_variables};
 pub use sarif::sarif;

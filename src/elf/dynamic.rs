@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use object::elf::{
     DT_NEEDED, DT_NULL, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ, DT_STRTAB, DT_VERDEF, DT_VERDEFNUM, DT_VERNEED,
-    DT_VERNEEDNUM, VER_FLG_BASE, Verdaux, Verdef, Vernaux, Verneed,
+    DT_VERNEEDNUM, VER_FLG_BASE, VER_FLG_WEAK, Verdaux, Verdef, Vernaux, Verneed,
 };
 use object::read::ReadRef;
 use object::read::elf::{Dyn as _, FileHeader};
@@ -104,7 +104,10 @@ fn version_needs<'data, R: ReadRef<'data>>(
         let mut at = offset.checked_add(need.vn_aux.get(endian).into()).ok_or(DAMAGED)?;
         for _ in 0..need.vn_cnt.get(endian) {
             let version: &Vernaux<Endian> = names.data.read_at(at).map_err(|()| DAMAGED)?;
-            versions.insert(names.name(version.vna_name.get(endian).into())?);
+            let name = names.name(version.vna_name.get(endian).into())?;
+            if version.vna_flags.get(endian).0 & VER_FLG_WEAK.0 == 0 {
+                versions.insert(name);
+            }
             at = at.checked_add(version.vna_next.get(endian).into()).ok_or(DAMAGED)?;
         }
         needs.entry(library).or_default().extend(versions);

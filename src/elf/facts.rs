@@ -88,7 +88,7 @@ pub struct ElfFacts {
     pub rpath: Option<Vec<u8>>,
     /// DT_RUNPATH, as it is written; where there is one, the loader passes DT_RPATH over.
     pub runpath: Option<Vec<u8>>,
-    /// Symbol versions that it needs, sorted by library.
+    /// Symbol versions that it needs, sorted by library. Weak needs, which the loader does without, are left out.
     pub version_needs: Vec<VersionNeed>,
     /// Symbol versions that it gives, sorted; the file's own name as base version is left out.
     pub version_definitions: Vec<Vec<u8>>,

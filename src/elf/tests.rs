@@ -58,15 +58,15 @@ fn at(name: &str) -> u32 {
 
 fn sample() -> Vec<u8> {
     let mut versions = Vec::new();
-    // One library, two versions.
-    for field in [1u16, 2] {
+    // One library, three versions, the last of them weak.
+    for field in [1u16, 3] {
         versions.extend(field.to_le_bytes());
     }
     for field in [at("libc.so.6"), 16, 0] {
         versions.extend(field.to_le_bytes());
     }
-    for (name, next) in [("GLIBC_2.34", 16u32), ("GLIBC_2.17", 0)] {
-        versions.extend([0; 8]);
+    for (name, weak, next) in [("GLIBC_2.34", 0u8, 16u32), ("GLIBC_2.17", 0, 16), ("X_1", 2, 0)] {
+        versions.extend([0, 0, 0, 0, weak, 0, 0, 0]);
         versions.extend(at(name).to_le_bytes());
         versions.extend(next.to_le_bytes());
     }

@@ -5,6 +5,7 @@ mod broken_shebang;
 mod commands;
 mod compiled_python;
 mod dev_files;
+mod elf;
 mod environment;
 mod failure;
 mod identity;
@@ -42,6 +43,8 @@ const RULES: &[Rule] = &[
     commands::commands,
     compiled_python::stale_pyc,
     dev_files::dev_files,
+    elf::foreign_path,
+    elf::programs,
     environment::empty_variable,
     environment::healthcheck_ignored,
     installations::editable_install,

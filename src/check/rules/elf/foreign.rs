@@ -1,0 +1,64 @@
+//! `foreign-architecture`: what is for other platforms, beside the same for this one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use super::groups::{files, listed, size_text};
+use super::survey::Survey;
+use crate::check::code::Code;
+use crate::check::finding::Finding;
+use crate::model::EntryPath;
+
+/// A file for another platform whose like for this one is in the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Foreign {
+    /// The file, or the folder above it that is all for that platform.
+    pub(super) part: EntryPath,
+    /// What it has in common with those for other platforms.
+    pub(super) family: String,
+    /// What it is made for: `arm64`, `musl`.
+    pub(super) made_for: String,
+}
+
+/// One finding for each family.
+pub(super) fn foreign_architecture(survey: &Survey<'_>, foreign: Vec<Foreign>, findings: &mut Vec<Finding>) {
+    let mut families: BTreeMap<String, (BTreeSet<EntryPath>, BTreeSet<String>)> = BTreeMap::new();
+    for Foreign { part, family, made_for } in foreign {
+        let (parts, kinds) = families.entry(family).or_default();
+        parts.insert(part);
+        kinds.insert(made_for);
+    }
+    findings.extend(families.into_values().filter_map(|(parts, kinds)| finding(survey, &parts, &kinds)));
+}
+
+fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<String>) -> Option<Finding> {
+    let platform = &survey.subject.platform;
+    let (mut count, mut size_bytes) = (0, 0u64);
+    for part in parts {
+        let from = (Bound::Included(part.clone()), Bound::Unbounded);
+        // Beside a folder and what stands below it sort names that begin as it does.
+        let near =
+            survey.subject.own().range(from).take_while(|(path, _)| path.as_bytes().starts_with(part.as_bytes()));
+        for (_, own) in near.filter(|(path, _)| path.starts_with(part)) {
+            count += 1;
+            size_bytes = size_bytes.saturating_add(own.size_bytes);
+        }
+    }
+    let kinds: Vec<String> = kinds.iter().cloned().collect();
+    let cost = format!("{} of {}", files(count), size_text(size_bytes));
+    let message = format!("is for {}, beside the same for this platform: {cost} that never run", listed(&kinds));
+    let patterns: Vec<String> = parts.iter().map(|part| format!("\"**/{}\"", last_names(part))).collect();
+    let help =
+        format!("leave it out (`exclude = [{}]` of the layer's `files`), or install for one platform at a time", {
+            listed(&patterns)
+        });
+    let found: Vec<String> = parts.iter().map(EntryPath::to_string).collect();
+    let finding = Finding::new(Code::ForeignArchitecture, platform, parts.first()?.clone(), message, help);
+    Some(finding.evidence(format!("files for {platform} alone"), listed(&found)))
+}
+
+/// The last two names of a path: one alone may say no more than `arm64`.
+fn last_names(path: &EntryPath) -> String {
+    let names: Vec<&[u8]> = path.components().collect();
+    crate::model::escape(&names[names.len().saturating_sub(2)..].join(&b'/'))
+}

@@ -1,0 +1,140 @@
+//! Many files that one mistake made wrong, as one finding.
+
+use std::collections::BTreeMap;
+
+use super::packages::{Package, Registry, package_of};
+use crate::model::{EntryPath, Platform};
+
+/// Names that a sentence lists before it counts.
+const MAX_LISTED: usize = 3;
+
+/// Files that belong together. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Group {
+    /// The package that they are of.
+    pub(super) package: Option<Package>,
+    /// The files, sorted.
+    pub(super) paths: Vec<EntryPath>,
+    /// What they have in common, where they have no package: the upper two folders.
+    folder: EntryPath,
+}
+
+impl Group {
+    /// The first file.
+    pub(super) fn path(&self) -> &EntryPath {
+        &self.paths[0]
+    }
+
+    /// A sentence on all of them, of what is so of each: `is made for arm64`.
+    pub(super) fn sentence(&self, is_so: &str) -> String {
+        let count = self.paths.len();
+        match &self.package {
+            Some(package) if count == 1 => format!("{} {is_so}", package.name),
+            Some(package) => format!("{} {is_so} ({})", package.name, files(count)),
+            None if count == 1 => is_so.to_owned(),
+            None if count == 2 => format!("{is_so}; so is 1 more file below {}", self.folder),
+            None => format!("{is_so}; so are {} more files below {}", count - 1, self.folder),
+        }
+    }
+}
+
+/// Files by their packages, and by the upper two folders where they have none. `kind` keeps apart what is not the same
+/// mistake.
+pub(super) fn grouped<K: Ord>(files: impl IntoIterator<Item = (K, EntryPath)>) -> Vec<(K, Group)> {
+    type Key = (Option<Package>, EntryPath);
+    let mut groups: BTreeMap<(K, Key), Vec<EntryPath>> = BTreeMap::new();
+    for (kind, path) in files {
+        let mut package = package_of(&path);
+        // `numpy` and `numpy.libs` are one package.
+        if let Some(package) = &mut package {
+            package.folder = package.folder.parent().unwrap_or_default();
+        }
+        let folder = if package.is_some() { EntryPath::root() } else { upper_folders(&path) };
+        groups.entry((kind, (package, folder))).or_default().push(path);
+    }
+    let group = |((kind, (package, folder)), mut paths): ((K, Key), Vec<EntryPath>)| {
+        paths.sort();
+        paths.dedup();
+        (kind, Group { package, paths, folder })
+    };
+    groups.into_iter().map(group).collect()
+}
+
+fn upper_folders(path: &EntryPath) -> EntryPath {
+    let components: Vec<&[u8]> = path.components().collect();
+    let count = components.len().saturating_sub(1).min(2);
+    EntryPath::new(&components[..count].join(&b'/')).unwrap_or_default()
+}
+
+/// How to get a package that is made for this platform.
+pub(super) fn install_help(package: &Package, platform: &Platform, libc: Option<&str>) -> String {
+    match package.registry {
+        Registry::Npm => {
+            let libc = libc.map(|libc| format!(" --libc={libc}")).unwrap_or_default();
+            format!("install it for this platform: `npm install --os=linux --cpu={}{libc}`", platform.node_arch())
+        }
+        Registry::Pypi => {
+            let family = if libc == Some("musl") { "musllinux_1_2" } else { "manylinux2014" };
+            format!(
+                "install its wheel for this platform: `pip install --only-binary=:all: --platform {family}_{} --target \
+                 FOLDER`",
+                platform.machine()
+            )
+        }
+    }
+}
+
+/// `1 file`, `5 files`.
+pub(super) fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+/// Names as a list in a sentence, of which the first few are told.
+pub(super) fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [some @ .., last] if names.len() <= MAX_LISTED => format!("{} and {last}", some.join(", ")),
+        _ => format!("{} and {} more", names[..MAX_LISTED].join(", "), names.len() - MAX_LISTED),
+    }
+}
+
+/// A size as people read it: `9.1 MB`.
+pub(super) fn size_text(bytes: u64) -> String {
+    const UNITS: &[&str] = &["kB", "MB", "GB", "TB", "PB", "EB"];
+    // In tenths of a unit, rounded up: nothing costs nothing.
+    let (mut tenths, mut unit) = (bytes.div_ceil(100), 0);
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        (tenths, unit) = (tenths.div_ceil(1000), unit + 1);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::testing::path;
+
+    #[test]
+    fn files_are_grouped_by_package_and_by_upper_folders() {
+        let files = ["opt/jdk/a", "opt/jdk/b/c", "opt/x", "m/node_modules/p/a", "m/node_modules/p/b/c", "m/y"];
+        let python = ["s/site-packages/n/x.so", "s/site-packages/n.libs/y.so"].map(|at| ((), path(at)));
+        assert_eq!(grouped(python).len(), 1);
+        let groups = grouped(files.map(|at| ((), path(at))));
+        let told: Vec<String> = groups.iter().map(|((), group)| group.sentence("is blue")).collect();
+        assert_eq!(told, ["is blue", "is blue", "is blue; so is 1 more file below /opt/jdk", "p is blue (2 files)"]);
+    }
+
+    #[test]
+    fn lists_and_sizes_are_short() {
+        let names = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>();
+        assert_eq!(listed(&names(1)), "0");
+        assert_eq!(listed(&names(3)), "0, 1 and 2");
+        assert_eq!(listed(&names(5)), "0, 1, 2 and 2 more");
+        assert_eq!(size_text(0), "0.0 kB");
+        assert_eq!(size_text(1), "0.1 kB");
+        assert_eq!(size_text(999_999), "1.0 MB");
+        assert_eq!(size_text(9_100_000), "9.1 MB");
+        assert_eq!(size_text(u64::MAX), "18.5 EB");
+    }
+}

@@ -1,0 +1,179 @@
+//! What the loader would say of each program and module, as a list of problems that are then told together.
+
+use std::collections::BTreeSet;
+
+use super::survey::Survey;
+use super::words::{Words, words};
+use crate::check::abi::{Architecture, Libc};
+use crate::check::loader::{Closure, Loaded, Module};
+use crate::elf::ElfFacts;
+use crate::model::EntryPath;
+
+/// Libraries that are not in images, since the container's runtime puts in those of the host's graphics driver.
+const INJECTED: &[&[u8]] =
+    &[b"libcuda.so", b"libnvidia-", b"libnvcuvid.so", b"libnvoptix.so", b"libcudadebugger.so", b"libvdpau_nvidia.so"];
+
+/// Something because of which a program does not start or a module does not load.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Problem {
+    /// What the matter is with.
+    pub(super) file: EntryPath,
+    /// What is wrong.
+    pub(super) what: What,
+    /// The program or module that does not load because of it.
+    pub(super) root: EntryPath,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// It is made for this C library, and the image has the other.
+    WrongLibc(Libc),
+    /// The loader that it names is not there.
+    MissingLoader(Vec<u8>),
+    /// A library that it needs is not found.
+    MissingLibrary(Vec<u8>),
+    /// A library lacks a symbol version.
+    MissingVersion { library: EntryPath, version: Vec<u8> },
+}
+
+/// All problems of the image that are this build's. What is wrong with the base alone is the base's, unless the image
+/// starts it.
+pub(super) fn problems(survey: &Survey<'_>) -> BTreeSet<Problem> {
+    let mut found: BTreeSet<Problem> =
+        survey.roots().flat_map(|(path, facts)| problems_of(survey, path, facts)).collect();
+    let is_own = |problem: &Problem| survey.subject.own().contains_key(&problem.root);
+    if found.iter().all(is_own) {
+        return found;
+    }
+    let base = survey.subject.base_alone();
+    let Some(base) = Survey::of(&base) else { return found };
+    let roots: BTreeSet<EntryPath> =
+        found.iter().filter(|problem| !is_own(problem)).map(|it| it.root.clone()).collect();
+    for root in roots.iter().filter(|root| survey.started.as_ref() != Some(root)) {
+        let Some((root, facts)) = base.files.get_key_value(root) else { continue };
+        for known in problems_of(&base, root, facts) {
+            found.remove(&known);
+        }
+    }
+    found
+}
+
+fn problems_of(survey: &Survey<'_>, root: &EntryPath, facts: &ElfFacts) -> Vec<Problem> {
+    let problem = |file: &EntryPath, what| Problem { file: file.clone(), what, root: root.clone() };
+    if let Some(what) = loader_problem(survey, root, facts) {
+        return vec![problem(root, what)];
+    }
+    let Some(closure) = survey.loader.load(root) else { return Vec::new() };
+    let foreign: Vec<Problem> = (closure.first_own()..closure.objects.len())
+        .filter_map(|at| Some(problem(&closure.objects[at].path, What::WrongLibc(foreign_libc(survey, &closure, at)?))))
+        .collect();
+    if !foreign.is_empty() {
+        return foreign;
+    }
+    let missing = closure
+        .own_needs()
+        .filter(|need| need.found.is_none() && !is_excused(survey, root, facts, need.passed_over.as_ref(), &need.name));
+    let mut found: Vec<Problem> =
+        missing.map(|need| problem(&closure.objects[need.by].path, What::MissingLibrary(need.name.clone()))).collect();
+    if closure.libc == Libc::Glibc {
+        let objects = closure.own_objects().iter();
+        found.extend(
+            objects.flat_map(|object| missing_versions(&closure, object)).map(|(path, what)| problem(path, what)),
+        );
+    }
+    found
+}
+
+/// A program's loader is not there, or only the other C library's.
+fn loader_problem(survey: &Survey<'_>, root: &EntryPath, facts: &ElfFacts) -> Option<What> {
+    let interpreter = facts.interpreter.as_ref().filter(|_| Module::of(root).is_none())?;
+    if survey.loader.has_file(interpreter) {
+        return None;
+    }
+    let wanted = Libc::of_loader(interpreter.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+    let loaders = Architecture::of(facts).map(|it| survey.loader.loaders(it)).unwrap_or_default();
+    match wanted {
+        Some(wanted) if !loaders.is_empty() && loaders.iter().all(|(libc, _)| *libc != wanted) => {
+            Some(What::WrongLibc(wanted))
+        }
+        _ => Some(What::MissingLoader(interpreter.clone())),
+    }
+}
+
+/// The C library that an object is made for, where it is not that of the process.
+fn foreign_libc(survey: &Survey<'_>, closure: &Closure<'_>, at: usize) -> Option<Libc> {
+    let object = &closure.objects[at];
+    let facts = object.facts?;
+    let mut needs = closure.needs_of(at).iter();
+    let is_read = |found: Option<usize>| found.is_some_and(|found| closure.objects[found].facts.is_some());
+    match closure.libc {
+        // glibc's `libc.so`, where there is one, is a text for the linker: what needs it was linked with musl.
+        Libc::Glibc => needs
+            .any(|need| (need.name.starts_with(b"libc.musl-") || need.name == b"libc.so") && !is_read(need.found))
+            .then_some(Libc::Musl),
+        Libc::Musl => {
+            let needs_loader =
+                needs.any(|need| need.found.is_none() && Libc::of_loader(&need.name) == Some(Libc::Glibc));
+            let needs_libc = facts.needed.iter().any(|name| name == b"libc.so.6");
+            let loaders = Architecture::of(facts).map(|it| survey.loader.loaders(it)).unwrap_or_default();
+            let has_glibc = loaders.iter().any(|(libc, _)| *libc == Libc::Glibc);
+            let is_foreign = needs_loader || (needs_libc && !has_glibc && is_for_glibc_alone(survey, &object.path));
+            is_foreign.then_some(Libc::Glibc)
+        }
+    }
+}
+
+/// musl answers to the name of glibc's library too, and some plain modules do run with it. Those that are published for
+/// any C library get the benefit of the doubt; those that say glibc, or that were built here, do not.
+fn is_for_glibc_alone(survey: &Survey<'_>, path: &EntryPath) -> bool {
+    let names: Vec<Words> = path.components().map(words).collect();
+    let says = |libc: Option<Libc>| libc == Some(Libc::Glibc);
+    if names.iter().any(|words| says(words.libc)) || says(survey.declared_libc(path)) {
+        return true;
+    }
+    !names.iter().any(|words| words.architecture.is_some()) && path.components().all(|name| name != b"prebuilds")
+}
+
+/// True for a need that is not found, and of which nothing can be said.
+fn is_excused(
+    survey: &Survey<'_>,
+    root: &EntryPath,
+    facts: &ElfFacts,
+    passed_over: Option<&EntryPath>,
+    name: &[u8],
+) -> bool {
+    // A file for another processor is a finding of its own.
+    if passed_over.is_some_and(|path| survey.subject.own().contains_key(path)) {
+        return true;
+    }
+    if INJECTED.iter().any(|known| name.starts_with(known)) {
+        return true;
+    }
+    let is_elsewhere = || !survey.named(name, facts).is_empty();
+    match Module::of(root) {
+        // Python's own modules are there for who has their libraries.
+        Some(Module::Python) if root.components().any(|component| component == b"lib-dynload") => true,
+        // What was imported before may have loaded it.
+        Some(_) => is_elsewhere(),
+        // A script may set LD_LIBRARY_PATH.
+        None => is_elsewhere() && !survey.is_started_by_name(root),
+    }
+}
+
+/// Symbol versions that an object needs and the libraries do not have. A library without any versions will do, says the
+/// loader.
+fn missing_versions<'c>(closure: &'c Closure<'_>, object: &'c Loaded<'_>) -> Vec<(&'c EntryPath, What)> {
+    let mut missing = Vec::new();
+    let Some(facts) = object.facts else { return missing };
+    for need in &facts.version_needs {
+        let Some(library) = closure.named(&need.library) else { continue };
+        let given = library.facts.map(|facts| &facts.version_definitions).filter(|given| !given.is_empty());
+        let Some(given) = given else { continue };
+        let lacking = need.versions.iter().filter(|version| given.binary_search(version).is_err());
+        missing.extend(lacking.map(|version| {
+            let what = What::MissingVersion { library: library.path.clone(), version: version.clone() };
+            (&object.path, what)
+        }));
+    }
+    missing
+}

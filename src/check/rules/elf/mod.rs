@@ -1,0 +1,37 @@
+//! ELF programs and libraries: whether they are made for this platform, and whether the image's loader can load them.
+
+mod architecture;
+mod foreign;
+mod foreign_path;
+mod groups;
+mod libc;
+mod libraries;
+mod loading;
+mod packages;
+mod platform_packages;
+mod python_tags;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod versions;
+mod words;
+
+use crate::check::finding::Finding;
+use crate::check::subject::Subject;
+use survey::Survey;
+
+pub(super) use foreign_path::foreign_path;
+
+/// Everything that the loader or the processor would say. One rule, since one look at the files serves all.
+pub(super) fn programs(subject: &Subject, findings: &mut Vec<Finding>) {
+    let Some(survey) = Survey::of(subject) else { return };
+    let mut foreign = architecture::wrong_architecture(&survey, findings);
+    let problems = loading::problems(&survey);
+    foreign.extend(libc::wrong_libc(&survey, &problems, findings));
+    libc::missing_loader(&survey, &problems, findings);
+    libraries::missing_library(&survey, &problems, findings);
+    versions::missing_versions(&survey, &problems, findings);
+    foreign::foreign_architecture(&survey, foreign, findings);
+    platform_packages::missing_platform_package(&survey, findings);
+    python_tags::foreign_python(&survey, findings);
+}

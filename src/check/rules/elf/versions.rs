@@ -1,0 +1,130 @@
+//! `libc-too-old` and `symbol-version-missing`: libraries that are there, and older than what was linked with.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::groups::listed;
+use super::loading::{Problem, What};
+use super::survey::Survey;
+use crate::check::code::Code;
+use crate::check::finding::Finding;
+use crate::model::{EntryPath, escape};
+
+const GLIBC: &[u8] = b"GLIBC";
+
+/// What files lack of one library: by file.
+type Lacking<'p> = BTreeMap<&'p EntryPath, BTreeSet<&'p [u8]>>;
+
+/// Tells of symbol versions that libraries lack: one finding for each library and each kind of version.
+pub(super) fn missing_versions(survey: &Survey<'_>, problems: &BTreeSet<Problem>, findings: &mut Vec<Finding>) {
+    // All of glibc's libraries are one in this.
+    let mut kinds: BTreeMap<(Option<&EntryPath>, &[u8]), (Lacking<'_>, &EntryPath)> = BTreeMap::new();
+    for problem in problems {
+        if let What::MissingVersion { library, version } = &problem.what {
+            let kind = kind_of(version);
+            let key = (Some(library).filter(|_| kind != GLIBC), kind);
+            let (lacking, _) = kinds.entry(key).or_insert_with(|| (BTreeMap::new(), library));
+            lacking.entry(&problem.file).or_default().insert(version);
+        }
+    }
+    findings.extend(kinds.iter().filter_map(|((_, kind), (lacking, library))| finding(survey, kind, lacking, library)));
+}
+
+fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &EntryPath) -> Option<Finding> {
+    let platform = &survey.subject.platform;
+    let most = |(path, versions): (&&EntryPath, &BTreeSet<&[u8]>)| {
+        let highest = versions.iter().copied().max_by(|left, right| by_number(left, right))?;
+        Some((highest.to_vec(), (*path).clone()))
+    };
+    let neediest = lacking.iter().filter_map(most);
+    let (needed, path) =
+        neediest.max_by(|left, right| by_number(&left.0, &right.0).then_with(|| right.1.cmp(&left.1)))?;
+    let offered = survey.files.get(library).and_then(|facts| {
+        let same = facts.version_definitions.iter().filter(|version| kind_of(version) == kind && is_numbered(version));
+        same.max_by(|left, right| by_number(left, right))
+    });
+    let others: Vec<String> = lacking.keys().filter(|other| ***other != path).map(ToString::to_string).collect();
+    let more = match others.is_empty() {
+        true => String::new(),
+        false => format!("; too new for it as well: {}", listed(&others)),
+    };
+    let needed = escape(&needed);
+    let offered_text = offered.map(|version| escape(version));
+    let found = match &offered_text {
+        Some(offered) => format!("{library} with {offered} at most"),
+        None => format!("{library} with none of {}", escape(kind)),
+    };
+    let (code, message, help) = if kind == GLIBC {
+        let has = offered_text.as_deref().unwrap_or("an unknown version").replace('_', " ").replace("GLIBC", "glibc");
+        let help = format!("take a base with a newer glibc, or build on a system that has {has} or an older one");
+        (Code::LibcTooOld, format!("needs {needed}, and the image has {has}{more}"), help)
+    } else {
+        let name = escape(library.file_name());
+        let gives = offered_text.map_or_else(|| "does not have it".to_owned(), |offered| format!("ends at {offered}"));
+        (
+            Code::SymbolVersionMissing,
+            format!("needs {needed} of {name}, which {gives}{more}"),
+            version_help(kind, &name),
+        )
+    };
+    Some(Finding::new(code, platform, path, message, help).evidence(needed, found))
+}
+
+fn version_help(kind: &[u8], library: &str) -> String {
+    match kind {
+        b"GLIBCXX" | b"CXXABI" => "take a base with a newer libstdc++, or build with an older compiler".to_owned(),
+        _ => format!("put the {library} into the image that it was linked with, or a newer one"),
+    }
+}
+
+/// What stands before the number: `GLIBC` of `GLIBC_2.34`. Names without a number are of their own kind, but for those of
+/// glibc's ABI.
+fn kind_of(version: &[u8]) -> &[u8] {
+    if version.starts_with(b"GLIBC_") {
+        return GLIBC;
+    }
+    let digit = version.iter().position(u8::is_ascii_digit).unwrap_or(version.len());
+    let kind = &version[..digit];
+    kind.strip_suffix(b"_").unwrap_or(kind)
+}
+
+fn is_numbered(version: &[u8]) -> bool {
+    version.rsplit(|byte| *byte == b'_').next().is_some_and(|end| end.first().is_some_and(u8::is_ascii_digit))
+}
+
+/// By the numbers in them: 2.9 stands before 2.34. What has none stands before all.
+fn by_number(left: &[u8], right: &[u8]) -> Ordering {
+    numbers(left).cmp(&numbers(right)).then_with(|| left.cmp(right))
+}
+
+fn numbers(version: &[u8]) -> Vec<u64> {
+    let runs = version.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty());
+    runs.map(|run| std::str::from_utf8(run).ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_ordered_by_their_numbers() {
+        let mut versions = [&b"GLIBC_2.34"[..], b"GLIBC_ABI_DT_RELR", b"GLIBC_2.4", b"GLIBC_2.17", b"GLIBC_2.2.5"];
+        versions.sort_by(|left, right| by_number(left, right));
+        let expected: [&[u8]; 5] = [b"GLIBC_ABI_DT_RELR", b"GLIBC_2.2.5", b"GLIBC_2.4", b"GLIBC_2.17", b"GLIBC_2.34"];
+        assert_eq!(versions, expected);
+    }
+
+    #[test]
+    fn kinds_are_what_stands_before_the_number() {
+        for (version, kind) in [
+            ("GLIBC_2.34", "GLIBC"),
+            ("GLIBC_ABI_DT_RELR", "GLIBC"),
+            ("GLIBCXX_3.4.32", "GLIBCXX"),
+            ("OPENSSL_3.0.0", "OPENSSL"),
+            ("libfoo1.2", "libfoo"),
+            ("PRIVATE", "PRIVATE"),
+        ] {
+            assert_eq!(kind_of(version.as_bytes()), kind.as_bytes(), "{version}");
+        }
+    }
+}
