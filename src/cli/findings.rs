@@ -33,13 +33,18 @@ fn block(finding: &Finding, platforms: &str, takes_colors: bool) -> String {
     let mut block = render::emphasis_where(takes_colors, &head, color);
     block.push_str(&format!(" {platforms} {}: {}\n", finding.path, finding.message));
     if let Some(expected) = &finding.expected {
-        block.push_str(&format!("  expected: {expected}\n"));
+        block.push_str(&format!("  expected: {}\n", indented(expected)));
     }
     if let Some(found) = &finding.found {
-        block.push_str(&format!("  found: {found}\n"));
+        block.push_str(&format!("  found: {}\n", indented(found)));
     }
     block.push_str(&format!("  {} {}\n", render::emphasis_where(takes_colors, "help:", 36), finding.help));
     block
+}
+
+/// Evidence may have several lines, such as a line of a file with a mark below it: they stand below each other.
+fn indented(evidence: &str) -> String {
+    evidence.replace('\n', "\n         ")
 }
 
 /// `1 error, 2 warnings`, with how many were passed over.

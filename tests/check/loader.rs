@@ -41,7 +41,8 @@ fn unpack(name: &str, image: &Image) -> tempfile::TempDir {
 /// What the loader prints for a file: the needed names, and where it found each, links followed.
 fn asked(root: &Path, path: &EntryPath) -> BTreeMap<String, Option<PathBuf>> {
     let mut command = std::process::Command::new("chroot");
-    command.arg(root).args(["/lib64/ld-linux-x86-64.so.2", "--list", &path.to_string()]).env_clear();
+    command.arg(root).args(["/lib64/ld-linux-x86-64.so.2", "--list", &path.to_string()]);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin");
     let outcome = Outcome::of(command);
     let line = |line: &str| {
         let (name, rest) = line.trim().split_once(" => ")?;

@@ -88,7 +88,7 @@ fn what_the_spec_allows_is_passed_over_and_what_it_denies_stops_the_build() {
     program_spec(&sandbox, "", "[[layers]]\nname = \"key\"\nfiles = [{ from = \"id_rsa\", to = \"/app/\" }]\n");
     sandbox.write(
         "id_rsa",
-        "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0IG1hdGVyaWFs\n-----END OPENSSH PRIVATE KEY-----\n",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB\n-----END OPENSSH PRIVATE KEY-----\n",
     );
     sandbox.ok(&["build", "-t", "2"]).says(&["warning[secret]: linux/amd64, linux/arm64 /app/id_rsa: "]);
     let text = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();

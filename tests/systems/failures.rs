@@ -42,7 +42,10 @@ fn the_right_systems_have_no_error() {
 fn eliza_a_trailing_comma_in_package_json() {
     let system = System::eliza();
     system.edit("dist/x64/package.json", "\"rollup\": \"4.68.2\"", "\"rollup\": \"4.68.2\",");
-    let words = ["linux/amd64 /app/package.json", "line 27", "column 3", "trailing comma"];
+    let words = [
+        "linux/amd64 /app/package.json: is not JSON: a comma after the last item (line 26, column 23)",
+        "         26 |     \"rollup\": \"4.68.2\",\n            |                       ^\n",
+    ];
     refused(&system, "comma", &["broken-json"], &words);
 }
 
@@ -71,7 +74,7 @@ fn eliza_the_whole_workspace_is_for_another_processor() {
     let system = System::eliza();
     system.edit("ocitect.toml", "from = \"dist/${node_arch}/node_modules\"", "from = \"dist/arm64/node_modules\"");
     system.edit("ocitect.toml", "from = \"dist/${node_arch}\"", "from = \"dist/arm64\"");
-    let outcome = refused(&system, "all-arm64", &["missing-platform-package", "wrong-architecture"], &["linux/amd64"]);
+    let outcome = refused(&system, "all-arm64", &["wrong-architecture"], &["linux/amd64"]);
     for package in ["@rollup/rollup-linux-arm64-gnu", "@swc/core-linux-arm64-gnu", "@esbuild/linux-arm64"] {
         assert!(outcome.stderr.contains(package), "{package} in:\n{}", outcome.stderr);
     }

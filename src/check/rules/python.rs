@@ -181,18 +181,21 @@ impl Search {
         for library in libraries {
             let inside = [&b""[..], b"lib-dynload", b"site-packages", b"dist-packages"];
             let below = inside.iter().filter_map(|name| library.join(name).ok());
-            folders.extend(below.filter(|at| setting.standing(at) == Standing::Directory));
+            for folder in below.filter(|at| setting.standing(at) == Standing::Directory) {
+                let added = is_site(&folder).then(|| added_by_path_files(setting, &folder));
+                folders.push(folder);
+                folders.extend(added.into_iter().flatten());
+            }
         }
         Some(Self { folders, has_archives })
     }
 
     /// True where more may be searched than is known here. It looks at every file of the directories.
     fn is_open(&self, setting: &Setting<'_>) -> bool {
-        let is_site = |folder: &&EntryPath| folder.file_name().ends_with(b"-packages");
         let resolved: Vec<EntryPath> =
             self.folders.iter().filter_map(|folder| setting.subject.resolve(folder).ok()).collect();
         self.has_archives
-            || self.folders.iter().filter(is_site).any(|folder| has_path_files(setting, folder))
+            || self.folders.iter().filter(|folder| is_site(folder)).any(|folder| has_path_files(setting, folder))
             || setting.subject.own().keys().any(|own| is_customisation(own, &resolved))
     }
 }
@@ -238,10 +241,39 @@ fn library_folders(setting: &Setting<'_>, prefix: &EntryPath) -> Vec<EntryPath> 
     paths.filter(|at| setting.standing(at) == Standing::Directory).collect()
 }
 
+/// `site-packages` and `dist-packages`, whose `.pth` files are read at every start.
+fn is_site(folder: &EntryPath) -> bool {
+    folder.file_name().ends_with(b"-packages")
+}
+
+/// The lines of a `.pth` file that name directories; `None` where one of them is code, or the file was not read.
+fn plain_lines<'a>(setting: &Setting<'a>, path: &EntryPath) -> Option<Vec<&'a [u8]>> {
+    let lines = setting.subject.content(path)?.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).collect();
+    let is_code = |line: &&[u8]| line.starts_with(b"import ") || line.starts_with(b"import\t");
+    (!lines.iter().any(is_code)).then_some(lines)
+}
+
+/// The directories that `.pth` files of a directory add, where these are read and hold no code.
+fn added_by_path_files(setting: &Setting<'_>, folder: &EntryPath) -> Vec<EntryPath> {
+    let Ok(folder) = setting.subject.resolve(folder) else { return Vec::new() };
+    let files = children(setting, &folder).into_iter().map(|(path, _)| path);
+    let files = files.filter(|path| path.file_name().ends_with(b".pth"));
+    let lines = files.filter_map(|path| plain_lines(setting, &path)).flatten();
+    let added = lines.filter_map(|line| match line.strip_prefix(b"/") {
+        Some(absolute) => EntryPath::new(absolute).ok(),
+        None => folder.join(line).ok(),
+    });
+    added.filter(|at| setting.standing(at) == Standing::Directory).collect()
+}
+
 /// True where `.pth` files may add directories that are not known here.
 fn has_path_files(setting: &Setting<'_>, folder: &EntryPath) -> bool {
-    let is_active =
-        |path: &EntryPath| path.file_name().ends_with(b".pth") && !INERT_PATH_FILES.contains(&path.file_name());
+    let is_active = |path: &EntryPath| {
+        path.file_name().ends_with(b".pth")
+            && !INERT_PATH_FILES.contains(&path.file_name())
+            && plain_lines(setting, path).is_none()
+    };
     let Ok(folder) = setting.subject.resolve(folder) else { return true };
     children(setting, &folder).iter().any(|(path, _)| is_active(path))
 }
