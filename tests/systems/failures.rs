@@ -146,8 +146,7 @@ fn eliza_a_required_variable_is_not_set() {
 fn eliza_a_stand_in_base_that_could_never_run_it() {
     let system = System::eliza().on("BASE");
     // The stand-in has a shell, the user node, and neither Node nor curl.
-    let outcome =
-        refused(&system, "stand-in", &["healthcheck-missing", "missing-loader", "shebang-missing"], &["node", "curl"]);
+    let outcome = refused(&system, "stand-in", &["healthcheck-missing", "shebang-missing"], &["node", "curl"]);
     assert!(
         outcome.stderr.contains("/usr/local/bin/pnpm") || outcome.stderr.contains("pnpm.cjs"),
         "{}",
