@@ -23,12 +23,14 @@ pub(super) struct Located<'a> {
     pub(super) facts: Option<&'a ElfFacts>,
 }
 
+/// What was looked up in one directory, by name.
+type Names<'a> = BTreeMap<Vec<u8>, Option<Located<'a>>>;
+
 pub(super) struct Files<'a> {
     subject: &'a Subject,
     lookups: Cell<u64>,
     directories: RefCell<BTreeMap<Vec<u8>, Option<EntryPath>>>,
-    /// By directory and name.
-    files: RefCell<BTreeMap<EntryPath, BTreeMap<Vec<u8>, Option<Located<'a>>>>>,
+    files: RefCell<BTreeMap<EntryPath, Names<'a>>>,
 }
 
 impl<'a> Files<'a> {

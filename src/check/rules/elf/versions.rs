@@ -12,13 +12,15 @@ use crate::model::{EntryPath, escape};
 
 const GLIBC: &[u8] = b"GLIBC";
 
+/// A library and a kind of version; no library stands for all of glibc's.
+type Kind<'p> = (Option<&'p EntryPath>, &'p [u8]);
+
 /// What files lack of one library: by file.
 type Lacking<'p> = BTreeMap<&'p EntryPath, BTreeSet<&'p [u8]>>;
 
 /// Tells of symbol versions that libraries lack: one finding for each library and each kind of version.
 pub(super) fn missing_versions(survey: &Survey<'_>, problems: &BTreeSet<Problem>, findings: &mut Vec<Finding>) {
-    // All of glibc's libraries are one in this.
-    let mut kinds: BTreeMap<(Option<&EntryPath>, &[u8]), (Lacking<'_>, &EntryPath)> = BTreeMap::new();
+    let mut kinds: BTreeMap<Kind<'_>, (Lacking<'_>, &EntryPath)> = BTreeMap::new();
     for problem in problems {
         if let What::MissingVersion { library, version } = &problem.what {
             let kind = kind_of(version);
