@@ -104,6 +104,18 @@ fn packages_of_several_parts_need_each() {
 }
 
 #[test]
+fn where_a_list_knows_musl_the_other_name_is_for_glibc() {
+    let names = ["@img/sharp-linux-x64", "@img/sharp-linuxmusl-x64"];
+    let image = alpine().own("m/node_modules/sharp/package.json", 0o644, manifest(&names));
+    let image = image.own("m/node_modules/@img/sharp-linux-x64/package.json", 0o644, Thing::Unread(1));
+    let finding = only(image, Code::MissingPlatformPackage);
+    assert_eq!(finding.message, "sharp needs @img/sharp-linuxmusl-x64 on this platform, which is not in the image");
+    // A static program, of which one serves both.
+    let image = alpine().own("m/node_modules/esbuild/package.json", 0o644, manifest(&["@esbuild/linux-x64"]));
+    assert_eq!(told(image.own("m/node_modules/@esbuild/linux-x64/package.json", 0o644, Thing::Unread(1))), NOTHING);
+}
+
+#[test]
 fn a_program_inside_of_the_package_serves() {
     let esbuild = || {
         debian().own(
