@@ -130,7 +130,7 @@ impl<'a> Survey<'a> {
                 };
                 let children = self.subject.below(&folder).map(|(path, _)| path);
                 let children = children.filter(|path| path.parent().as_ref() == Some(&folder));
-                found.extend(children.filter_map(|path| self.subject.resolve(&path).ok()));
+                found.extend(children.filter_map(|path| self.subject.resolve(path).ok()));
             }
             found
         });
