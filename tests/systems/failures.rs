@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::support::{Outcome, part};
 use crate::system::{System, assert_untouched};
 
-const ROLLUP: &str = "@rollup+rollup-linux-arm64-gnu@4.68.2";
 const ARM64_STORE: &str = "dist/arm64/node_modules/.pnpm";
 
 /// A build that pushes must end with exit code 3, errors of exactly these codes, and these words; the registry never
@@ -49,24 +48,53 @@ fn eliza_a_trailing_comma_in_package_json() {
     refused(&system, "comma", &["broken-json"], &words);
 }
 
+/// The packages of Eliza with native parts: the folder of the package in the store, its part for arm64 with its version,
+/// and the file of that part that is native, in the part for x64 too.
+const NATIVE: [(&str, &str, &str, [&str; 2]); 4] = [
+    (
+        "rollup@4.68.2",
+        "@rollup/rollup-linux-arm64-gnu",
+        "4.68.2",
+        ["rollup.linux-arm64-gnu.node", "rollup.linux-x64-gnu.node"],
+    ),
+    (
+        "@anush008+tokenizers@0.6.0",
+        "@anush008/tokenizers-linux-arm64-gnu",
+        "0.6.0",
+        ["tokenizers.linux-arm64-gnu.node", "tokenizers.linux-x64-gnu.node"],
+    ),
+    (
+        "@swc+core@1.16.22",
+        "@swc/core-linux-arm64-gnu",
+        "1.16.22",
+        ["swc.linux-arm64-gnu.node", "swc.linux-x64-gnu.node"],
+    ),
+    ("esbuild@0.28.2", "@esbuild/linux-arm64", "0.28.2", ["bin/esbuild", "bin/esbuild"]),
+];
+
 #[test]
-fn eliza_rollups_part_for_the_platform_is_missing() {
-    let system = System::eliza();
-    system.remove(&format!("{ARM64_STORE}/{ROLLUP}"));
-    system.remove(&format!("{ARM64_STORE}/rollup@4.68.2/node_modules/@rollup/rollup-linux-arm64-gnu"));
-    system.remove(&format!("{ARM64_STORE}/node_modules/@rollup/rollup-linux-arm64-gnu"));
-    let words = ["linux/arm64", "rollup", "@rollup/rollup-linux-arm64-gnu"];
-    refused(&system, "rollup-missing", &["missing-platform-package"], &words);
+fn eliza_the_part_for_the_platform_of_each_native_package_is_missing() {
+    for (package, part, version, _) in NATIVE {
+        let system = System::eliza();
+        let stored = format!("{}@{version}", part.replace('/', "+"));
+        system.remove(&format!("{ARM64_STORE}/{stored}"));
+        system.remove(&format!("{ARM64_STORE}/{package}/node_modules/{part}"));
+        system.remove(&format!("{ARM64_STORE}/node_modules/{part}"));
+        let name = package.rsplit_once('@').unwrap().0.replace('+', "/");
+        let outcome = refused(&system, "missing-part", &["missing-platform-package"], &["linux/arm64", &name, part]);
+        assert!(!outcome.stderr.contains("]: linux/amd64 /app"), "{}", outcome.stderr);
+    }
 }
 
 #[test]
-fn eliza_rollups_part_is_for_another_processor() {
-    let system = System::eliza();
-    let native = "rollup.linux-arm64-gnu.node";
-    let source = "npm/@rollup+rollup-linux-x64-gnu@4.68.2/rollup.linux-x64-gnu.node";
-    system.put(source, &format!("{}/{native}", store(ROLLUP)));
-    let words = ["linux/arm64", native, "@rollup/rollup-linux-arm64-gnu"];
-    refused(&system, "rollup-wrong", &["wrong-architecture"], &words);
+fn eliza_the_part_of_each_native_package_is_for_another_processor() {
+    for (_, part, version, [native, other]) in NATIVE {
+        let system = System::eliza();
+        let folder = store(&format!("{}@{version}", part.replace('/', "+")));
+        let source = format!("npm/{}@{version}/{other}", part.replace('/', "+").replace("arm64", "x64"));
+        system.put(&source, &format!("{folder}/{native}"));
+        refused(&system, "wrong-part", &["wrong-architecture"], &["linux/arm64", part, native]);
+    }
 }
 
 #[test]
@@ -79,35 +107,6 @@ fn eliza_the_whole_workspace_is_for_another_processor() {
         assert!(outcome.stderr.contains(package), "{package} in:\n{}", outcome.stderr);
     }
     assert!(!outcome.stderr.contains("]: linux/arm64 "), "{}", outcome.stderr);
-}
-
-#[test]
-fn eliza_tokenizers_is_for_another_processor() {
-    let system = System::eliza();
-    let folder = store("@anush008+tokenizers-linux-arm64-gnu@0.6.0");
-    system.put("npm/@anush008+tokenizers-linux-x64-gnu@0.6.0", &folder);
-    let words = ["linux/arm64", "@anush008/tokenizers"];
-    let codes = ["wrong-architecture"];
-    refused(&system, "tokenizers", &codes, &words);
-}
-
-#[test]
-fn eliza_swcs_part_for_the_platform_is_missing() {
-    let system = System::eliza();
-    let package = "@swc+core-linux-arm64-gnu@1.16.22";
-    system.remove(&format!("{ARM64_STORE}/{package}"));
-    system.remove(&format!("{ARM64_STORE}/@swc+core@1.16.22/node_modules/@swc/core-linux-arm64-gnu"));
-    system.remove(&format!("{ARM64_STORE}/node_modules/@swc/core-linux-arm64-gnu"));
-    refused(&system, "swc", &["missing-platform-package"], &["linux/arm64", "@swc/core"]);
-}
-
-#[test]
-fn eliza_esbuilds_program_is_for_another_processor() {
-    let system = System::eliza();
-    let folder = store("@esbuild+linux-arm64@0.28.2");
-    system.put("npm/@esbuild+linux-x64@0.28.2/bin/esbuild", &format!("{folder}/bin/esbuild"));
-    let words = ["linux/arm64", "@esbuild/linux-arm64/bin/esbuild"];
-    refused(&system, "esbuild", &["wrong-architecture"], &words);
 }
 
 #[test]
