@@ -18,8 +18,8 @@ impl OfflineImage {
     fn lacking(&self, what: String, place: &str) -> StoreError {
         let image = &self.reference;
         let help = format!(
-            "run it once without --offline; or copy the image where there is a network, with \
-             `ocitect copy {image} oci:DIR`, and name oci:DIR in the spec"
+            "run it once without --offline, into the same layout: layers are kept nowhere else; or copy the image where \
+             there is a network, with `ocitect copy {image} oci:DIR`, and name oci:DIR in the spec"
         );
         StoreError::NotFound { what, place: format!("{place}, and --offline asks no registry"), help: Some(help) }
     }

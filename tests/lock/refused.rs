@@ -79,3 +79,14 @@ fn a_newer_lock_is_refused_by_name() {
     }
     assert_eq!(project.lock_text(), newer);
 }
+
+#[test]
+fn a_pipe_in_the_place_of_a_lock_is_not_waited_for() {
+    let project = Project::new("lock/pipe");
+    let lock = project.lock();
+    let _ = std::fs::remove_file(&lock);
+    crate::support::tool("mkfifo", &[&lock]);
+    for command in [&["build", "app"][..], &["lock", "app", "--show"], &["outdated", "app"]] {
+        project.sandbox.run(command).expect(1).says(&["ocitect.lock", "it is not a regular file"]);
+    }
+}

@@ -6,7 +6,7 @@ use super::foreign::Foreign;
 use super::groups::{Group, grouped, install_help, listed};
 use super::loading::{Problem, What};
 use super::survey::Survey;
-use super::words::platform_parts;
+use super::words::{plain_family, platform_parts};
 use crate::check::abi::{Architecture, Libc};
 use crate::check::code::Code;
 use crate::check::finding::Finding;
@@ -48,6 +48,7 @@ fn right_families(survey: &Survey<'_>, wrong: &BTreeMap<&EntryPath, Libc>) -> BT
     let mut families: BTreeMap<String, BTreeSet<EntryPath>> = BTreeMap::new();
     let wanted = &survey.subject.platform.architecture;
     for (path, _) in survey.roots().filter(|(path, _)| !wrong.contains_key(path)) {
+        families.entry(plain_family(path)).or_default().insert(path.clone());
         for part in platform_parts(path) {
             if part.words.architecture.is_none_or(|found| found == wanted) {
                 families.entry(part.family).or_default().insert(part.path);

@@ -104,14 +104,15 @@ impl Words {
         if let Some((_, name)) = ARCHITECTURES.iter().find(|(known, _)| *known == word) {
             self.architecture.get_or_insert(name);
         }
-        let is_glibc = matches!(word, "gnu" | "glibc" | "gnueabi" | "gnueabihf") || word.starts_with("manylinux");
+        let is_glibc =
+            matches!(word, "gnu" | "glibc" | "linuxglibc" | "gnueabi" | "gnueabihf") || word.starts_with("manylinux");
         let is_musl = matches!(word, "musl" | "linuxmusl" | "musleabihf") || word.starts_with("musllinux");
         if is_glibc {
             self.libc.get_or_insert(Libc::Glibc);
         } else if is_musl {
             self.libc.get_or_insert(Libc::Musl);
         }
-        let is_linux = word == "linux" || word == "linuxmusl";
+        let is_linux = matches!(word, "linux" | "linuxmusl" | "linuxglibc");
         if is_linux {
             self.os = Some(Os::Linux);
         } else if OTHER_SYSTEMS.contains(&word) {
@@ -180,6 +181,21 @@ pub(super) fn platform_parts(path: &EntryPath) -> Vec<PlatformPart> {
     parts
 }
 
+/// The family of a file that has no such word in its own name: that of its like with one, `a.node` and `a.musl.node`.
+pub(super) fn plain_family(path: &EntryPath) -> String {
+    let folder = path.parent().unwrap_or_default();
+    let mut family = String::new();
+    for component in folder.components() {
+        let words = words(component);
+        match words.architecture.is_none() && words.libc.is_none() {
+            true => family.push_str(&crate::model::escape(component)),
+            false => family.push_str(&words.rest),
+        }
+        family.push('/');
+    }
+    family + &words(path.file_name()).rest
+}
+
 /// True where a path says that it is for another operating system than Linux.
 pub(super) fn is_for_other_system(path: &EntryPath) -> bool {
     path.components().any(|component| words(component).is_of_other_system())
@@ -233,6 +249,7 @@ mod tests {
         for (name, os, architecture, libc, rest) in [
             ("rollup-linux-arm64-gnu", Some(Os::Linux), Some("arm64"), Some(Libc::Glibc), "rollup"),
             ("sharp-linuxmusl-x64", Some(Os::Linux), Some("amd64"), Some(Libc::Musl), "sharp"),
+            ("linuxglibc-x64", Some(Os::Linux), Some("amd64"), Some(Libc::Glibc), ""),
             ("win32-x64-msvc", Some(Os::Other), Some("amd64"), None, ""),
             ("@esbuild+linux-arm64@0.21.5", Some(Os::Linux), Some("arm64"), None, "esbuild-0-21-5"),
             ("x86_64-unknown-linux-musl", Some(Os::Linux), Some("amd64"), Some(Libc::Musl), ""),
@@ -266,6 +283,8 @@ mod tests {
         assert_eq!(families("m/prebuilds/linux-arm64/a.armv8.node"), ["m/prebuilds/", "m/prebuilds//a-node"]);
         assert_eq!(families("m/prebuilds/linux-x64/a.node"), ["m/prebuilds/"]);
         assert_eq!(families("m/lib/a.node"), [""; 0]);
+        let musl = families("m/prebuilds/linux-x64/dd_pprof.musl.node.abi108.node");
+        assert_eq!(musl[1], plain_family(&path("m/prebuilds/linux-x64/dd_pprof.node.abi108.node")));
     }
 
     #[test]
