@@ -14,13 +14,22 @@ pub enum ReferenceError {
     #[error("\"{}\" names no registry", escape(.0.as_bytes()))]
     NoRegistry(String),
     /// Not of the form `REGISTRY/REPOSITORY[:TAG][@DIGEST]`.
-    #[error("\"{}\" is not an image reference: {reason}", escape(.text.as_bytes()))]
+    #[error("\"{}\" is not an image reference: {reason}", escape(without_login(.text).as_bytes()))]
     Malformed {
         /// What was given.
         text: String,
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// A text as it may be shown: what may be a user's name and password stands before an `@`, as in URLs, which references
+/// do not have.
+fn without_login(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((login, rest)) if login.contains(':') && !rest.starts_with("sha") => format!("…@{rest}"),
+        _ => text.to_owned(),
+    }
 }
 
 impl Diagnose for ReferenceError {
@@ -374,6 +383,14 @@ mod tests {
             assert_eq!(error, ReferenceError::NoRegistry(text.to_owned()));
             assert_eq!(error.help().as_deref(), Some(help));
         }
+    }
+
+    #[test]
+    fn a_password_in_a_reference_is_not_shown() {
+        let error = "user:hunter2@ghcr.io/x/y:1".parse::<Reference>().unwrap_err();
+        assert!(error.to_string().starts_with("\"…@ghcr.io/x/y:1\" is not an image reference"), "{error}");
+        let error = "docker://user:hunter2@ghcr.io/x/y:1".parse::<ImageName>().unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 
     #[test]
