@@ -45,7 +45,7 @@ pub(super) fn check_planned(
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Finding>, BuildError> {
     let task = Task::start(observer, "checking".to_owned(), None);
-    // Layers that platforms share are looked at once.
+    // Layers that are equal are one value by now, and looked at once.
     let mut surveyed: Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)> = Vec::new();
     let mut findings = Vec::new();
     for planned in platforms {
@@ -56,7 +56,7 @@ pub(super) fn check_planned(
         let base_config = planned.base.as_ref().map(|base| base.image.config().value());
         subject.base_env = base_config.map(|config| config.env()).unwrap_or_default();
         for layer in &planned.plan.layers {
-            let known = surveyed.iter().find(|(other, _)| Arc::ptr_eq(other, layer) || other == layer);
+            let known = surveyed.iter().find(|(other, _)| Arc::ptr_eq(other, layer));
             let evidence = match known.map(|(_, evidence)| evidence.clone()) {
                 Some(evidence) => evidence,
                 None => {

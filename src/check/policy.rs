@@ -98,14 +98,6 @@ impl Policy {
             deny: deny.iter().map(|code| known("deny", code)).collect::<Result<_, _>>()?,
         })
     }
-
-    /// The place in `allow` of the first entry that passes a finding over.
-    fn allowing(&self, code: Code, path: &EntryPath) -> Option<usize> {
-        let absolute = [b"/", path.as_bytes()].concat();
-        let path = Path::new(OsStr::from_bytes(&absolute));
-        let matches = |allow: &Allow| allow.code.is_none_or(|known| known == code) && allow.pattern.is_match(path);
-        self.allow.iter().position(matches)
-    }
 }
 
 /// What is left of the findings of all platforms, after each one's policy.
@@ -130,11 +122,11 @@ impl Verdict {
     pub fn with(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
         for mut finding in findings {
             if let Some(policy) = self.policies.get(&finding.platform) {
-                if let Some(at) = policy.allowing(finding.code, &finding.path) {
+                // All that match are of use.
+                let passing: Vec<&Allow> = policy.allow.iter().filter(|allow| allow.passes(&finding)).collect();
+                if !passing.is_empty() {
                     self.allowed_count += 1;
-                    // The first one that matches is what it was written for; others that match it too are of use as well.
-                    let used = policy.allow[at..].iter().filter(|allow| allow.passes(&finding));
-                    self.used.extend(used.map(|allow| allow.text.clone()));
+                    self.used.extend(passing.into_iter().map(|allow| allow.text.clone()));
                     continue;
                 }
                 if policy.deny.contains(&finding.code) {

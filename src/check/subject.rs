@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::execution::Execution;
 use super::interest::Evidence;
-use crate::elf::{ElfError, ElfFacts};
+use crate::elf::ElfFacts;
 use crate::model::{Content, Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
 use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};
 
@@ -249,14 +249,6 @@ impl Subject {
     pub fn elf_files(&self) -> BTreeMap<&EntryPath, &ElfFacts> {
         let paths = self.base.elf.keys().chain(self.own.keys());
         paths.filter_map(|path| Some((path, self.elf(path)?))).collect()
-    }
-
-    /// One's own files that begin as ELF and cannot be read as such, sorted by path.
-    pub fn damaged_elf_files(&self) -> impl Iterator<Item = (&EntryPath, ElfError)> {
-        self.own.iter().filter_map(|(path, own)| match own.evidence() {
-            Evidence::DamagedElf(error) => Some((path, *error)),
-            _ => None,
-        })
     }
 
     /// The first line of the script at exactly this path, with `#!` and without the line feed. `None` where it is none,

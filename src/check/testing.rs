@@ -184,7 +184,7 @@ impl Image {
 }
 
 /// A shared library with a name of its own.
-pub fn library(soname: &str, needed: &[&str]) -> ElfFacts {
+pub fn shared_library(soname: &str, needed: &[&str]) -> ElfFacts {
     ElfFacts { soname: Some(soname.as_bytes().to_vec()), ..elf(None, needed) }
 }
 
@@ -195,15 +195,15 @@ pub fn debian() -> Image {
         .base("lib", 0o777, Thing::Link("usr/lib"))
         .base("lib64", 0o777, Thing::Link("usr/lib64"))
         .base("usr/lib64/ld-linux-x86-64.so.2", 0o777, Thing::Link("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"))
-        .base(&format!("{tuple}/ld-linux-x86-64.so.2"), 0o755, Thing::Elf(library("ld-linux-x86-64.so.2", &[])))
-        .base(&format!("{tuple}/libc.so.6"), 0o755, Thing::Elf(library("libc.so.6", &["ld-linux-x86-64.so.2"])))
+        .base(&format!("{tuple}/ld-linux-x86-64.so.2"), 0o755, Thing::Elf(shared_library("ld-linux-x86-64.so.2", &[])))
+        .base(&format!("{tuple}/libc.so.6"), 0o755, Thing::Elf(shared_library("libc.so.6", &["ld-linux-x86-64.so.2"])))
         .base(&format!("{tuple}/libz.so.1"), 0o777, Thing::Link("libz.so.1.2"))
-        .base(&format!("{tuple}/libz.so.1.2"), 0o644, Thing::Elf(library("libz.so.1", &["libc.so.6"])))
+        .base(&format!("{tuple}/libz.so.1.2"), 0o644, Thing::Elf(shared_library("libz.so.1", &["libc.so.6"])))
 }
 
 /// musl's loader, which is its C library.
 pub fn alpine() -> Image {
     Image::new("linux/amd64")
-        .base("lib/ld-musl-x86_64.so.1", 0o755, Thing::Elf(library("libc.musl-x86_64.so.1", &[])))
+        .base("lib/ld-musl-x86_64.so.1", 0o755, Thing::Elf(shared_library("libc.musl-x86_64.so.1", &[])))
         .base("lib/libc.musl-x86_64.so.1", 0o777, Thing::Link("ld-musl-x86_64.so.1"))
 }

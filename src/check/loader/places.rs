@@ -64,7 +64,7 @@ impl<'a> Loader<'a> {
                 found.extend(self.listed(closure, at, rpath(at), b":"));
             }
         }
-        found.extend(self.listed(closure, 0, self.library_path(closure), b":;"));
+        found.extend(self.listed(closure, 0, self.search_variable(closure), b":;"));
         found.extend(self.listed(closure, by, runpath(by), b":"));
         let mut places: Vec<Place> = found.into_iter().map(Place::plain).collect();
         let cached = self.cached_directories.iter().cloned();
@@ -85,7 +85,7 @@ impl<'a> Loader<'a> {
             let texts = musl_parts(list.unwrap_or_default()).flat_map(|part| self.expand(closure, at, part));
             texts.filter_map(|path| self.files.directory(&path)).collect::<Vec<EntryPath>>()
         };
-        let mut found = listed(0, self.library_path(closure));
+        let mut found = listed(0, self.search_variable(closure));
         for at in closure.chain(by) {
             found.extend(listed(at, rpath(at)));
         }
@@ -101,7 +101,7 @@ impl<'a> Loader<'a> {
     }
 
     /// LD_LIBRARY_PATH of the image; programs that run with their owner's rights do not heed it.
-    fn library_path(&self, closure: &Closure<'a>) -> Option<&[u8]> {
+    fn search_variable(&self, closure: &Closure<'a>) -> Option<&[u8]> {
         let is_privileged = self.subject.node(&closure.objects[0].path).is_some_and(|node| node.mode & 0o6000 != 0);
         let value = self.subject.execution.variable("LD_LIBRARY_PATH").filter(|value| !value.is_empty());
         value.filter(|_| !is_privileged).map(str::as_bytes)

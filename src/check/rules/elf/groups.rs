@@ -86,7 +86,7 @@ pub(super) fn install_help(package: &Package, platform: &Platform, libc: Option<
 
 /// `1 file`, `5 files`.
 pub(super) fn files(count: usize) -> String {
-    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+    crate::check::rules::listing::count(count, "file", "files")
 }
 
 /// Names as a list in a sentence, of which the first few are told.

@@ -6,7 +6,7 @@ use super::survey::Survey;
 use super::words::{Words, words};
 use crate::check::abi::{Architecture, Libc};
 use crate::check::loader::{Closure, Loaded, Module};
-use crate::elf::ElfFacts;
+use crate::elf::{ElfFacts, VersionNeed};
 use crate::model::EntryPath;
 
 /// Libraries that are not in images, since the container's runtime puts in those of the host's graphics driver.
@@ -165,11 +165,11 @@ fn is_excused(
 fn missing_versions<'c>(closure: &'c Closure<'_>, object: &'c Loaded<'_>) -> Vec<(&'c EntryPath, What)> {
     let mut missing = Vec::new();
     let Some(facts) = object.facts else { return missing };
-    for need in &facts.version_needs {
-        let Some(library) = closure.named(&need.library) else { continue };
+    for VersionNeed { library: name, versions } in &facts.version_needs {
+        let Some(library) = closure.named(name) else { continue };
         let given = library.facts.map(|facts| &facts.version_definitions).filter(|given| !given.is_empty());
         let Some(given) = given else { continue };
-        let lacking = need.versions.iter().filter(|version| given.binary_search(version).is_err());
+        let lacking = versions.iter().filter(|version| given.binary_search(version).is_err());
         missing.extend(lacking.map(|version| {
             let what = What::MissingVersion { library: library.path.clone(), version: version.clone() };
             (&object.path, what)

@@ -129,6 +129,14 @@ impl Words {
             || ARCHITECTURES.iter().any(|(known, _)| *known == word)
     }
 
+    /// What a component has in common with those for other platforms. One without such words counts letter by letter.
+    fn common(&self, component: &[u8]) -> String {
+        match self.architecture.is_none() && self.libc.is_none() {
+            true => crate::model::escape(component),
+            false => self.rest.clone(),
+        }
+    }
+
     /// True where it names a platform of another operating system than Linux.
     pub(super) fn is_of_other_system(&self) -> bool {
         self.os == Some(Os::Other) && self.architecture.is_some()
@@ -166,12 +174,7 @@ pub(super) fn platform_parts(path: &EntryPath) -> Vec<PlatformPart> {
     for component in path.components() {
         end += component.len() + usize::from(end > 0);
         let words = words(component);
-        if words.architecture.is_none() && words.libc.is_none() {
-            // A name without such words counts letter by letter.
-            family.push_str(&crate::model::escape(component));
-        } else {
-            family.push_str(&words.rest);
-        }
+        family.push_str(&words.common(component));
         if words.architecture.is_some() || words.libc.is_some() {
             let part = EntryPath::new(&path.as_bytes()[..end]);
             parts.extend(part.ok().map(|path| PlatformPart { path, words, family: family.clone() }));
@@ -186,11 +189,7 @@ pub(super) fn plain_family(path: &EntryPath) -> String {
     let folder = path.parent().unwrap_or_default();
     let mut family = String::new();
     for component in folder.components() {
-        let words = words(component);
-        match words.architecture.is_none() && words.libc.is_none() {
-            true => family.push_str(&crate::model::escape(component)),
-            false => family.push_str(&words.rest),
-        }
+        family.push_str(&words(component).common(component));
         family.push('/');
     }
     family + &words(path.file_name()).rest

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{evidence, only, told};
 use crate::check::code::Code;
-use crate::check::testing::{Image, Thing, alpine, debian, elf, library, path};
+use crate::check::testing::{Image, Thing, alpine, debian, elf, path, shared_library};
 use crate::elf::{ElfFacts, VersionNeed};
 
 const GLIBC: &str = "/lib64/ld-linux-x86-64.so.2";
@@ -95,9 +95,9 @@ fn modules_of_the_other_c_library_are_told_by_their_package() {
 fn a_library_of_the_other_c_library_is_told_where_it_is_needed() {
     let runpath = Some(b"$ORIGIN".to_vec());
     let image = put(alpine(), "app/a/x", ElfFacts { runpath, ..elf(Some(MUSL), &["libq.so"]) });
-    let image = put(image, "app/a/libq.so", library("libq.so", &["libc.so.6", "ld-linux-x86-64.so.2"]));
+    let image = put(image, "app/a/libq.so", shared_library("libq.so", &["libc.so.6", "ld-linux-x86-64.so.2"]));
     assert_eq!(told(image), ["wrong-libc /app/a/libq.so: is made for glibc, and the image has musl"]);
-    let unneeded = put(alpine(), "app/libq.so", library("libq.so", &["libc.so.6", "ld-linux-x86-64.so.2"]));
+    let unneeded = put(alpine(), "app/libq.so", shared_library("libq.so", &["libc.so.6", "ld-linux-x86-64.so.2"]));
     assert_eq!(told(unneeded), NOTHING);
 }
 
@@ -175,7 +175,8 @@ fn several_missing_libraries_of_one_file_are_one_finding() {
 
 #[test]
 fn what_is_missed_through_a_library_of_the_base_is_told_of_the_program() {
-    let base = debian().base("usr/lib/libbroken.so", 0o644, Thing::Elf(library("libbroken.so", &["libgone.so"])));
+    let base =
+        debian().base("usr/lib/libbroken.so", 0o644, Thing::Elf(shared_library("libbroken.so", &["libgone.so"])));
     let finding = only(put(base, "app/x", program(&["libbroken.so"])), Code::MissingLibrary);
     assert_eq!(finding.path, path("usr/lib/libbroken.so"));
     assert_eq!(finding.message, "needs libgone.so, which is not where the loader looks (loaded by /app/x)");
@@ -183,8 +184,9 @@ fn what_is_missed_through_a_library_of_the_base_is_told_of_the_program() {
 
 #[test]
 fn a_library_that_lies_elsewhere_is_named_for_what_is_started_directly() {
-    let image =
-        |image: Image, at| put(put(image, at, program(&["libq.so"])), "opt/q/lib/libq.so", library("libq.so", &[]));
+    let image = |image: Image, at| {
+        put(put(image, at, program(&["libq.so"])), "opt/q/lib/libq.so", shared_library("libq.so", &[]))
+    };
     let finding = only(image(debian(), "usr/bin/q"), Code::MissingLibrary);
     assert_eq!(finding.message, "needs libq.so, which is in /opt/q/lib/libq.so, where the loader does not look");
     assert!(finding.help.contains("LD_LIBRARY_PATH to /opt/q/lib"), "{}", finding.help);
@@ -202,9 +204,9 @@ fn a_cache_that_does_not_know_a_file_is_explained() {
     let base = debian()
         .base("etc/ld.so.conf", 0o644, Thing::Text("/usr/local/lib\n".into()))
         .base("etc/ld.so.cache", 0o644, Thing::Unread(100))
-        .base("usr/local/lib/libold.so", 0o644, Thing::Elf(library("libold.so", &[])));
+        .base("usr/local/lib/libold.so", 0o644, Thing::Elf(shared_library("libold.so", &[])));
     let image = put(base, "usr/bin/q", program(&["libq.so", "libold.so"]));
-    let finding = only(put(image, "usr/local/lib/libq.so", library("libq.so", &[])), Code::MissingLibrary);
+    let finding = only(put(image, "usr/local/lib/libq.so", shared_library("libq.so", &[])), Code::MissingLibrary);
     assert!(finding.help.contains("ldconfig made before this file came"), "{}", finding.help);
 }
 
@@ -214,11 +216,11 @@ fn what_may_be_loaded_otherwise_is_not_told() {
     let module = format!("{site}/a/b.cpython-311-x86_64-linux-gnu.so");
     // torch's own libraries, which its import has loaded before.
     let image = put(debian(), &module, elf(None, &["libc10.so"]));
-    assert_eq!(told(put(image, &format!("{site}/torch/lib/libc10.so"), library("libc10.so", &[]))), NOTHING);
+    assert_eq!(told(put(image, &format!("{site}/torch/lib/libc10.so"), shared_library("libc10.so", &[]))), NOTHING);
     // The host's driver.
     assert_eq!(told(put(debian(), &module, elf(None, &["libcuda.so.1", "libnvidia-ml.so.1"]))), NOTHING);
     // Plugins, which nobody needs by name.
-    assert_eq!(told(put(debian(), "app/libprovider_cuda.so", library("x", &["libcublas.so.12"]))), NOTHING);
+    assert_eq!(told(put(debian(), "app/libprovider_cuda.so", shared_library("x", &["libcublas.so.12"]))), NOTHING);
     // Python's own modules.
     let own = "usr/lib/python3.11/lib-dynload/_tkinter.cpython-311-x86_64-linux-gnu.so";
     assert_eq!(told(put(debian(), own, elf(None, &["libtk8.6.so"]))), NOTHING);
@@ -230,7 +232,7 @@ fn what_may_be_loaded_otherwise_is_not_told() {
 fn a_library_for_another_processor_is_told_as_that_alone() {
     let runpath = Some(b"$ORIGIN".to_vec());
     let image = put(debian(), "usr/bin/x", ElfFacts { runpath, ..program(&["libq.so"]) });
-    let image = put(image, "usr/bin/libq.so", ElfFacts { machine: 183, ..library("libq.so", &[]) });
+    let image = put(image, "usr/bin/libq.so", ElfFacts { machine: 183, ..shared_library("libq.so", &[]) });
     assert_eq!(
         told(image),
         ["wrong-architecture /usr/bin/libq.so: is made for arm64, and the image is for linux/amd64"]
@@ -251,14 +253,14 @@ fn a_program_of_the_base_that_this_build_breaks_is_told() {
     let versions = ["Z_1", "Z_2"];
     let base = debian()
         .base("usr/bin/old", 0o755, Thing::Elf(needing(program(&["libq.so"]), "libq.so", &versions)))
-        .base("usr/lib/libq.so", 0o644, Thing::Elf(giving(library("libq.so", &[]), &versions)));
-    let image = put(base, "usr/lib/libq.so", giving(library("libq.so", &[]), &["Z_1"]));
+        .base("usr/lib/libq.so", 0o644, Thing::Elf(giving(shared_library("libq.so", &[]), &versions)));
+    let image = put(base, "usr/lib/libq.so", giving(shared_library("libq.so", &[]), &["Z_1"]));
     assert_eq!(told(image), ["symbol-version-missing /usr/bin/old: needs Z_2 of libq.so, which ends at Z_1"]);
 }
 
 /// Debian's C library with these versions.
 fn glibc(versions: &[&str]) -> Image {
-    let libc = giving(library("libc.so.6", &["ld-linux-x86-64.so.2"]), versions);
+    let libc = giving(shared_library("libc.so.6", &["ld-linux-x86-64.so.2"]), versions);
     debian().base("usr/lib/x86_64-linux-gnu/libc.so.6", 0o755, Thing::Elf(libc))
 }
 
@@ -281,15 +283,18 @@ fn a_c_library_that_is_too_old_is_told_with_both_versions() {
 
 #[test]
 fn other_versions_are_told_by_their_library() {
-    let cxx = giving(library("libstdc++.so.6", &[]), &["GLIBCXX_3.4.30", "GLIBCXX_3.4.9", "CXXABI_1.3.13"]);
+    let cxx = giving(shared_library("libstdc++.so.6", &[]), &["GLIBCXX_3.4.30", "GLIBCXX_3.4.9", "CXXABI_1.3.13"]);
     let base = debian().base("usr/lib/x86_64-linux-gnu/libstdc++.so.6", 0o644, Thing::Elf(cxx));
     let needs = &["CXXABI_1.3.13", "GLIBCXX_3.4.31", "GLIBCXX_3.4.32"];
     let image = put(base, "app/a.node", needing(elf(None, &["libstdc++.so.6"]), "libstdc++.so.6", needs));
     let finding = only(image, Code::SymbolVersionMissing);
     assert_eq!(finding.message, "needs GLIBCXX_3.4.32 of libstdc++.so.6, which ends at GLIBCXX_3.4.30");
     assert_eq!(finding.help, "take a base with a newer libstdc++, or build with an older compiler");
-    let ssl =
-        debian().base("usr/lib/libssl.so.3", 0o644, Thing::Elf(giving(library("libssl.so.3", &[]), &["OTHER_1"])));
+    let ssl = debian().base(
+        "usr/lib/libssl.so.3",
+        0o644,
+        Thing::Elf(giving(shared_library("libssl.so.3", &[]), &["OTHER_1"])),
+    );
     let image = put(ssl, "app/x", needing(program(&["libssl.so.3"]), "libssl.so.3", &["OPENSSL_3.0.0"]));
     assert_eq!(
         told(image),
@@ -302,7 +307,7 @@ fn versions_that_the_loader_does_not_ask_for_are_not_told() {
     // A library without versions will do; musl asks for none.
     let plain = put(debian(), "app/x", needing(program(&["libz.so.1"]), "libz.so.1", &["ZLIB_1.2.9"]));
     assert_eq!(told(plain), NOTHING);
-    let library = giving(library("libz.so.1", &[]), &["ZLIB_1.2.0"]);
+    let library = giving(shared_library("libz.so.1", &[]), &["ZLIB_1.2.0"]);
     let musl = put(
         alpine().base("lib/libz.so.1", 0o644, Thing::Elf(library)),
         "app/x",
