@@ -32,7 +32,7 @@ pub fn observer(progress: Progress, verbose: bool) -> Arc<dyn Observer> {
     }
 }
 
-/// Tells what went over the line when it is dropped: at the end of a command, whichever way it ends.
+/// Tells what went over the line, if anything did, when it is dropped: at the end of a command, whichever way it ends.
 pub struct TrafficAtEnd {
     places: Places,
     observer: Arc<dyn Observer>,
@@ -47,7 +47,10 @@ impl TrafficAtEnd {
 
 impl Drop for TrafficAtEnd {
     fn drop(&mut self) {
-        self.observer.event(Event::Traffic(self.places.traffic()));
+        let traffic = self.places.traffic();
+        if !traffic.requests.is_empty() {
+            self.observer.event(Event::Traffic(traffic));
+        }
     }
 }
 
