@@ -19,6 +19,7 @@ use super::scope::Scopes;
 use super::session::{Authorization, Session};
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
+use super::upload::Refusals;
 use super::{Credentials, Login, RegistryOptions};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
@@ -35,6 +36,7 @@ struct Inner {
     authenticator: Authenticator,
     credentials: CredentialStore,
     sessions: Mutex<BTreeMap<String, Arc<Session>>>,
+    refusals: Refusals,
 }
 
 /// A repository of a registry: a source and a sink of images.
@@ -81,8 +83,8 @@ impl Client {
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
         let credentials = CredentialStore::new(options.credentials.clone());
         let transport = Transport::new(options)?;
-        let (authenticator, sessions) = (Authenticator::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions })))
+        let (authenticator, sessions, refusals) = (Authenticator::default(), Mutex::default(), Refusals::default());
+        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals })))
     }
 
     /// A repository to read and write.
@@ -365,6 +367,11 @@ impl RegistryRepository {
     pub(super) async fn send_once(&self, call: Call) -> Result<Reply, Interruption> {
         let place = self.repository.to_string();
         self.client.send_once(self.repository.registry(), self.repository.path(), &place, call).await
+    }
+
+    /// In what manners registries have refused to take blobs.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.client.0.refusals
     }
 
     /// The waits of a new operation.
