@@ -17,7 +17,7 @@ use super::sink::query_value;
 use super::source::declared_type;
 use super::transport::Reply;
 use crate::model::{Descriptor, Digest, Document, ImageIndex, MAX_MANIFEST_BYTES, MediaType, Root};
-use crate::store::{Side, StoreError};
+use crate::store::StoreError;
 
 /// Referrers of one manifest that are kept in memory; a fallback index of 4 MiB has less.
 const MAX_REFERRERS: usize = 20_000;
@@ -93,11 +93,12 @@ impl RegistryRepository {
         let small = Small { action: LISTING, to, headers, limit_bytes: MAX_MANIFEST_BYTES };
         match self.fetch(small).await? {
             Fetched::Whole { headers, bytes, .. } => {
-                let index = parse(&headers, &bytes);
-                index.map(Some).map_err(|reason| StoreError::Malformed {
-                    place: format!("{}:{tag}", self.repository),
-                    reason: format!("it should list the referrers of {subject}: {reason}"),
-                    help: Some("the tag is kept for that; it was not changed".to_owned()),
+                parse(&headers, &bytes).map(Some).map_err(|reason| StoreError::Remote {
+                    action: LISTING.to_owned(),
+                    place: self.repository.to_string(),
+                    detail: format!("the tag {tag} should list the referrers of {subject}: {reason}"),
+                    help: Some("the tag is kept for that list; it was not changed".to_owned()),
+                    cause: None,
                 })
             }
             Fetched::Refused(reply) if reply.status() == StatusCode::NOT_FOUND => Ok(None),
