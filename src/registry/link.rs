@@ -171,7 +171,10 @@ mod tests {
         ] {
             assert_eq!(next(&[value]), Ok(Some(expected.to_owned())), "{value}");
         }
-        assert_eq!(next(&["</a>; rel=first", "<?b>; rel=next"]).unwrap().unwrap(), "https://r.example/v2/x/tags/list?b");
+        assert_eq!(
+            next(&["</a>; rel=first", "<?b>; rel=next"]).unwrap().unwrap(),
+            "https://r.example/v2/x/tags/list?b"
+        );
         assert_eq!(next(&["<>; rel=next"]), Ok(Some(PAGE.to_owned())));
     }
 
@@ -213,7 +216,8 @@ mod tests {
 
     #[test]
     fn what_is_no_link_is_an_error_and_not_the_end_of_the_list() {
-        for value in ["/v2/x/tags/list", "</v2", "</a> rel=next", r#"</a>; rel="next"#, "</a>; rel=prev, x", "</é>; ü"] {
+        for value in ["/v2/x/tags/list", "</v2", "</a> rel=next", r#"</a>; rel="next"#, "</a>; rel=prev, x", "</é>; ü"]
+        {
             let is_error = next(&[value]).is_err();
             assert_eq!(is_error, value != "</é>; ü", "{value}");
         }

@@ -60,7 +60,7 @@ impl RegistryRepository {
             };
             take(&headers, &bytes).map_err(|detail| self.protocol_error(action, detail))?;
             seen.insert(Digest::of(url.as_str().as_bytes()));
-            let base = self.base().await?;
+            let base = self.base()?;
             let next = next_of(&base, &url, &headers);
             let Some(next) = next.map_err(|error| self.protocol_error(action, error.to_string()))? else {
                 return Ok(Listed::Whole);

@@ -57,7 +57,7 @@ struct Pull {
     at_bytes: u64,
     /// Bytes of the reply that were handed out before, by an earlier one.
     skip_bytes: u64,
-    /// Bytes that were handed out since the last interruption.
+    /// Bytes that were handed out since interruptions were last forgotten.
     fresh_bytes: u64,
     /// False where a part is not asked for: of documents, and where the registry has given another part.
     asks_for_parts: bool,
@@ -235,7 +235,7 @@ impl Pull {
 
     /// Storage that says no to a signed address may be meant to: the registry gives another.
     async fn refused(&mut self, reply: Reply) -> Interruption {
-        let base = match self.repository.base().await {
+        let base = match self.repository.base() {
             Ok(base) => base,
             Err(error) => return error.into(),
         };
@@ -266,7 +266,8 @@ impl Pull {
             self.storage_refusals = 0;
             self.fresh_bytes = 0;
         }
-        match self.repository.pause(&mut self.backoff, &interruption).await {
+        let action = self.action();
+        match self.repository.pause(&mut self.backoff, action, &interruption).await {
             true => Ok(()),
             false => Err(interruption.error),
         }
@@ -344,7 +345,7 @@ impl RegistryRepository {
                     broken_off(action, self.repository.to_string(), "the reply breaks off".to_owned(), Some(cause))
                 }
             };
-            if !self.pause(&mut backoff, &interruption).await {
+            if !self.pause(&mut backoff, action, &interruption).await {
                 return Err(interruption.error);
             }
         }

@@ -1,12 +1,13 @@
 //! Redirects, followed by hand: a credential never leaves the origin that it was made for.
 
+use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, LOCATION};
-use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::origin::origin;
 use super::redact;
-use super::transport::{Outgoing, Payload, Transport};
+use super::retry::Interruption;
+use super::transport::{Outgoing, Payload, Reply, Transport};
 use crate::store::StoreError;
 
 /// Hops before a chain of redirects is taken for a loop; registries and their storage need two or three.
@@ -15,17 +16,27 @@ const MAX_HOPS: usize = 10;
 /// Whether a request for `registry` may go on from `previous` to `next`, else why not.
 pub(super) type Rule = fn(registry: &Url, previous: &Url, next: &Url) -> Result<(), &'static str>;
 
+/// How far redirects are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Wherever the rule allows.
+    Anywhere,
+    /// Within the registry's origin; a redirect to another one is itself the reply.
+    Origin,
+}
+
 /// Sends a request without a body and follows the replies' redirects within `rule`.
 pub(super) async fn follow(
     transport: &Transport,
     registry: &Url,
     rule: Rule,
+    reach: Reach,
     first: Outgoing,
-) -> Result<Response, StoreError> {
+) -> Result<Reply, Interruption> {
     let mut outgoing = first;
     for _ in 0..=MAX_HOPS {
         let (action, place, method) = (outgoing.action, outgoing.place.clone(), outgoing.method.clone());
-        let (url, mut headers) = (outgoing.url.clone(), outgoing.headers.clone());
+        let (url, mut headers, connection) = (outgoing.url.clone(), outgoing.headers.clone(), outgoing.connection);
         let reply = transport.send(outgoing).await?;
         let Some(location) = location(&reply) else { return Ok(reply) };
         let refused = |reason: &str| {
@@ -33,17 +44,20 @@ pub(super) async fn follow(
             refusal(action, &place, format!("its redirect to {shown} is not followed: {reason}"))
         };
         let next = url.join(&location).map_err(|_| refused("it is not an address"))?;
+        if reach == Reach::Origin && origin(&next) != origin(registry) {
+            return Ok(reply);
+        }
         rule(registry, &url, &next).map_err(refused)?;
         if origin(&next) != origin(&url) {
             headers.remove(AUTHORIZATION);
         }
-        outgoing = Outgoing { action, place, method, url: next, headers, payload: Payload::Empty };
+        outgoing = Outgoing { action, place, method, url: next, headers, payload: Payload::Empty, connection };
     }
     let detail = format!("it redirects more than {MAX_HOPS} times");
-    Err(refusal(outgoing.action, &outgoing.place, detail))
+    Err(refusal(outgoing.action, &outgoing.place, detail).into())
 }
 
-fn location(reply: &Response) -> Option<String> {
+fn location(reply: &Reply) -> Option<String> {
     let is_redirect = matches!(
         reply.status(),
         StatusCode::MOVED_PERMANENTLY

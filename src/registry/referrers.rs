@@ -4,18 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::RegistryRepository;
 use super::client::Destination;
-use super::origin::origin;
 use super::pages::{Listed, Pages};
 use super::pull::{Fetched, Small, interruption};
 use super::sink::query_value;
 use super::source::declared_type;
-use super::transport::Reply;
 use crate::model::{Descriptor, Digest, Document, ImageIndex, MAX_MANIFEST_BYTES, MediaType, Root};
 use crate::store::StoreError;
 
@@ -61,27 +59,13 @@ impl RegistryRepository {
             .await?;
         match listed {
             Listed::Whole => Ok(referrers.found),
-            Listed::Refused(reply) if self.lacks_api(&reply).await? => {
+            Listed::Refused(reply) if lacks_api(reply.status()) => {
                 let listed = self.fallback(subject).await?.map(|index| index.manifests).unwrap_or_default();
                 referrers.take(listed, artifact_type).map_err(|detail| self.protocol_error(LISTING, detail))?;
                 Ok(referrers.found)
             }
             Listed::Refused(reply) => Err(self.failure(reply, &Method::GET, LISTING, None).await),
         }
-    }
-
-    /// GHCR redirects what it does not know to its web site, which is not gone to.
-    async fn lacks_api(&self, reply: &Reply) -> Result<bool, StoreError> {
-        let is_refusal = matches!(
-            reply.status(),
-            StatusCode::NOT_FOUND
-                | StatusCode::BAD_REQUEST
-                | StatusCode::METHOD_NOT_ALLOWED
-                | StatusCode::NOT_ACCEPTABLE
-                | StatusCode::NOT_IMPLEMENTED
-        );
-        let is_elsewhere = origin(reply.url()) != origin(&self.base().await?);
-        Ok(is_refusal || is_elsewhere || reply.status().is_redirection())
     }
 
     /// The index under the fallback tag, where there is one. What is there and is no OCI index is an error.
@@ -129,7 +113,7 @@ impl RegistryRepository {
             if was_put {
                 let detail = format!("another writer keeps removing {} from the tag {tag}", referrer.digest);
                 let lost = interruption(self.protocol_error(LINKING, detail), true);
-                if !self.pause(&mut backoff, &lost).await {
+                if !self.pause(&mut backoff, LINKING, &lost).await {
                     return Err(lost.error);
                 }
             }
@@ -161,6 +145,12 @@ impl Referrers {
         }
         Ok(())
     }
+}
+
+/// True where a registry does not know the API. GHCR redirects what it does not know to its web site, which is not gone
+/// to.
+fn lacks_api(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 404 | 405 | 406 | 501) || status.is_redirection()
 }
 
 /// The tag of the fallback index (distribution-spec, "Referrers Tag Schema").

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Response, StatusCode};
 
 use super::RegistryRepository;
-use super::body::{Unread, read_small, reader};
 use super::client::{Call, Destination};
+use super::pull::{Fetched, Small};
 use super::scope::Scopes;
-use super::transport::Payload;
+use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType, Repository, Root, Selector, Tag};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
@@ -79,13 +79,14 @@ impl RegistryRepository {
         path: String,
         action: &'static str,
         scopes: Scopes,
-    ) -> Result<Response, StoreError> {
+    ) -> Result<Reply, StoreError> {
         let mut headers = HeaderMap::new();
         if path.starts_with("manifests/") {
             headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
         }
         let to = Destination::Path(format!("{}/{path}", self.repository.path()));
-        self.send(Call { action, method, to, headers, payload: Payload::Empty, scopes }).await
+        let (payload, connection) = (Payload::Empty, Connection::Shared);
+        self.send(Call { action, method, to, headers, payload, scopes, connection }).await
     }
 
     /// By digest the bytes must have it. By tag the registry's own word is compared, and a wrong one only said: many

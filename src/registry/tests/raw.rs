@@ -55,22 +55,30 @@ async fn serve(
     sent: &Mutex<Vec<u8>>,
     answer: &(dyn Fn(usize, &str) -> Raw + Send + Sync),
 ) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
+    let mut request = Vec::new();
+    while !is_whole(&request) {
         let mut piece = [0; 4096];
         let read = stream.read(&mut piece).await?;
         sent.lock().unwrap().extend_from_slice(&piece[..read]);
-        head.extend_from_slice(&piece[..read]);
+        request.extend_from_slice(&piece[..read]);
         // Nothing more, or a handshake of TLS.
-        if read == 0 || !head[0].is_ascii_uppercase() {
+        if read == 0 || !request[0].is_ascii_uppercase() {
             return Ok(());
         }
     }
-    let Raw { bytes, falls_silent } = answer(number, &String::from_utf8_lossy(&head));
+    let Raw { bytes, falls_silent } = answer(number, &String::from_utf8_lossy(&request));
     stream.write_all(&bytes).await?;
     if falls_silent {
         // Until the client goes.
         while stream.read(&mut [0; 64]).await? > 0 {}
     }
     stream.shutdown().await
+}
+
+/// True where head and body have come.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    body.len() >= length.map_or(0, |length| length.parse().unwrap())
 }

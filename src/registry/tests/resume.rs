@@ -145,7 +145,7 @@ fn raw_repository(server: &RawServer) -> RegistryRepository {
     let options = RegistryOptions {
         plain_http: [server.host.clone()].into(),
         idle_timeout: Duration::from_millis(100),
-        retry: quick_retries(),
+        retry: quick(),
         ..RegistryOptions::default()
     };
     Client::new(options).unwrap().repository(format!("{}/x", server.host).parse().unwrap())
@@ -166,10 +166,8 @@ async fn every_kind_of_early_end_is_one() {
 #[tokio::test]
 async fn how_a_whole_body_ends_does_not_matter() {
     for silent in [false, true] {
-        let first = move || Raw {
-            falls_silent: silent,
-            ..raw("200 OK\r\nTransfer-Encoding: chunked", b"7\r\ncontent\r\n")
-        };
+        let first =
+            move || Raw { falls_silent: silent, ..raw("200 OK\r\nTransfer-Encoding: chunked", b"7\r\ncontent\r\n") };
         let server = raw_registry(first).await;
         assert_eq!(read(&raw_repository(&server), &blob()).await.unwrap(), CONTENT);
         assert_eq!(server.sent().matches("/blobs/").count(), 1);
@@ -192,7 +190,7 @@ async fn more_than_the_size_is_damage_and_not_read_on() {
 
 #[tokio::test]
 async fn a_length_that_cannot_be_right_is_said_before_anything_is_read() {
-    for length in ["6", "8", "0", "18446744073709551615"] {
+    for length in ["6", "8", "0", "1000000000000000"] {
         let server = Server::start(move |_| status(200).with("Content-Length", length).body("conten")).await;
         let error = open(&server.repository(), &blob()).await.err().unwrap();
         assert!(error.to_string().contains(&format!("expected 7 bytes, found {length} bytes")), "{error}");
@@ -217,8 +215,8 @@ async fn an_empty_blob_is_looked_for_and_has_no_parts() {
 async fn what_makes_progress_is_not_given_up_and_what_makes_none_is() {
     let content: Vec<u8> = (0..5 * 1024 * 1024_u32).map(|at| (at % 251) as u8).collect();
     let descriptor = Descriptor::of(MediaType::OciLayer, &content);
-    let retry = RetryOptions { tries: 2, ..quick_retries() };
-    for (piece, passes) in [(1024 * 1024 + 4096, true), (512 * 1024, false), (0, false)] {
+    let retry = RetryOptions { tries: 2, ..quick() };
+    for (piece, passes) in [(1024 * 1024 + 4096, true), (256 * 1024, false), (0, false)] {
         let server = cutting(content.clone(), piece).await;
         let options = RegistryOptions { retry: retry.clone(), ..server.options() };
         let found = read(&repository(&server, options), &descriptor).await;
@@ -276,7 +274,8 @@ async fn overload_is_waited_out_at_the_start_and_in_the_middle() {
     .await;
     assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT);
     assert_eq!(starts(&server).last(), Some(&Some(4)));
-    let server = Server::start(|seen| if start(seen).is_some() { status(404) } else { cut_part(CONTENT, seen, 4) }).await;
+    let server =
+        Server::start(|seen| if start(seen).is_some() { status(404) } else { cut_part(CONTENT, seen, 4) }).await;
     assert_eq!(read(&server.repository(), &blob()).await.unwrap_err().class(), Class::NotFound);
 }
 
