@@ -45,6 +45,7 @@ mod upload;
 mod tests;
 
 pub use client::{Client, RegistryRepository};
+pub use link::{LinkError, next_page};
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, Notice, ProxyOptions, RegistryOptions};
 pub use retry::RetryOptions;
