@@ -1,8 +1,8 @@
-//! Content as one unbroken stream over as many connections as it takes (RFC 9110, section 14; distribution-spec, "Pulling
-//! blobs"), and small documents, whole.
+//! Content as one unbroken stream over as many connections as it takes (RFC 9110, section 14; distribution-spec,
+//! "Pulling blobs"), and small documents, whole.
 //!
-//! Nothing here is verified: one hash above sees the whole stream. Where a connection ends early, the registry itself is
-//! asked again, never the address that it had redirected to: such addresses are signed for minutes.
+//! Nothing here is verified: one hash above sees the whole stream. Where a connection ends early, the registry itself
+//! is asked again, never the address that it had redirected to: such addresses are signed for minutes.
 
 use std::io;
 
@@ -81,8 +81,8 @@ impl Pull {
         }
     }
 
-    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the size
-    /// are handed on once, for the verifier to see.
+    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the
+    /// size are handed on once, for the verifier to see.
     async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         while self.at_bytes <= self.descriptor.size_bytes {
             let Some(reply) = &mut self.reply else {
