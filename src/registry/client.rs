@@ -1,7 +1,7 @@
 //! The client: what is known of each registry, and the loop that answers challenges. The only code that puts a
 //! credential into a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
@@ -20,7 +20,7 @@ use super::session::{Authorization, Session};
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::{Credentials, Login, RegistryOptions};
-use crate::model::Repository;
+use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
 /// Answers to challenges for one request: a token that has just ended, one with more scopes, and one with fewer.
@@ -42,6 +42,16 @@ struct Inner {
 pub struct RegistryRepository {
     pub(super) client: Client,
     pub(super) repository: Repository,
+    pub(super) target: Arc<Target>,
+}
+
+/// What is known of a repository that is written to.
+#[derive(Default)]
+pub(super) struct Target {
+    /// What the tags that were asked for name; `None` for one that is not there.
+    pub(super) known_tags: Mutex<BTreeMap<String, Option<Digest>>>,
+    /// Repositories that nothing could be mounted from.
+    pub(super) refused_mounts: Mutex<BTreeSet<String>>,
 }
 
 /// A request to a registry.
@@ -79,7 +89,7 @@ impl Client {
 
     /// A repository to read and write.
     pub fn repository(&self, repository: Repository) -> RegistryRepository {
-        RegistryRepository { client: self.clone(), repository }
+        RegistryRepository { client: self.clone(), repository, target: Arc::default() }
     }
 
     /// Says that a repository will be read in this run, and written where `is_written`: the first token for its registry
