@@ -12,7 +12,7 @@ use super::auth::{Asked, Authenticator, basic, bearer};
 use super::challenge::{Challenge, preferred};
 use super::credentials::{Credential, CredentialStore};
 use super::origin::{canonical, check_hop, origin};
-use super::redirect::follow;
+use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
 use super::retry::{Backoff, Interruption, Trouble};
 use super::scope::Scopes;
@@ -74,6 +74,8 @@ pub(super) struct Call {
 pub(super) enum Destination {
     /// Path and query below the registry's `/v2/`.
     Path(String),
+    /// The same, where a redirect to another origin is not followed but is itself the reply.
+    Own(String),
     /// The address of an upload, which need not be the registry's.
     Address(Url),
 }
@@ -175,12 +177,13 @@ impl Client {
         let Call { action, method, to, headers, payload, mut scopes, connection } = call;
         let mut payload = payload;
         let is_for_long = matches!(payload, Payload::Stream(_));
+        let reach = if matches!(to, Destination::Own(_)) { Reach::Origin } else { Reach::Anywhere };
         let mut authorization = None;
         let mut answers = 0;
         loop {
             let base = session.base();
             let url = match &to {
-                Destination::Path(path) => session.address(path, place)?,
+                Destination::Path(path) | Destination::Own(path) => session.address(path, place)?,
                 Destination::Address(url) => url.clone(),
             };
             let is_elsewhere = origin(&url) != origin(&base);
@@ -193,7 +196,7 @@ impl Client {
             }
             let (place, method) = (place.to_owned(), method.clone());
             let outgoing = Outgoing { action, place, method, url, headers, payload, connection };
-            let reply = match (self.exchange(&session, outgoing).await, again) {
+            let reply = match (self.exchange(&session, outgoing, reach).await, again) {
                 (Ok(reply), again) => {
                     payload = match again {
                         Some(again) => again,
@@ -251,7 +254,7 @@ impl Client {
     }
 
     /// One request with the redirects of its reply. What answers elsewhere and wants a token gets an anonymous one.
-    async fn exchange(&self, session: &Session, outgoing: Outgoing) -> Result<Reply, Interruption> {
+    async fn exchange(&self, session: &Session, outgoing: Outgoing, reach: Reach) -> Result<Reply, Interruption> {
         let (transport, base) = (&self.0.transport, session.base());
         let permit = session.permit().await;
         let is_read = matches!(outgoing.method, Method::GET | Method::HEAD);
@@ -260,7 +263,7 @@ impl Client {
         }
         let (action, place, connection) = (outgoing.action, outgoing.place.clone(), outgoing.connection);
         let (method, mut headers) = (outgoing.method.clone(), outgoing.headers.clone());
-        let reply = follow(transport, &base, check_hop, outgoing).await?;
+        let reply = follow(transport, &base, check_hop, reach, outgoing).await?;
         drop(permit);
         let is_elsewhere = origin(reply.url()) != origin(&base);
         let challenge = match preferred(reply.headers()) {
@@ -278,7 +281,7 @@ impl Client {
         let fetched = self.0.authenticator.token(transport, asked).await?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
         let again = Outgoing { action, place, method, url, headers, payload: Payload::Empty, connection };
-        follow(transport, &base, check_hop, again).await
+        follow(transport, &base, check_hop, reach, again).await
     }
 
     async fn authorization(
