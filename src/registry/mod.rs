@@ -16,6 +16,8 @@ mod body;
 mod challenge;
 mod client;
 mod credentials;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod helper;
 mod login;
 mod options;

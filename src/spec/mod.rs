@@ -8,6 +8,8 @@ mod choice;
 mod convert;
 mod env_file;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod merge;
 mod raw;
 mod resolve;
