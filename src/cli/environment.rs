@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::arguments::RegistryArguments;
 use super::failure::Failure;
-use crate::build::{BuildOptions, Places};
+use crate::build::{BuildOptions, Event, Observer, Places};
 use crate::model::escape;
 use crate::pack::MAX_THREADS;
-use crate::registry::{Client, Credentials, Login, ProxyOptions, RegistryOptions};
+use crate::registry::{Client, Credentials, Login, Notice, ProxyOptions, RegistryOptions, RetryOptions, Secret};
 use crate::spec::Inputs;
 
 /// Greatest length of a password or token on standard input: the longest tokens in use have some kilobytes.
@@ -34,6 +35,10 @@ impl Environment {
     /// A variable that is set to something.
     fn value(&self, name: &str) -> Option<&OsString> {
         self.variables.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty())
+    }
+
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.text(name).map(Secret::from)
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -104,7 +109,12 @@ impl Environment {
 
     /// Opens images. A password of the command line goes to `login_registries` alone: the registries that the command is
     /// about, not those of bases.
-    pub fn places(&self, arguments: &RegistryArguments, login_registries: &[&str]) -> Result<Places, Failure> {
+    pub fn places(
+        &self,
+        arguments: &RegistryArguments,
+        login_registries: &[&str],
+        observer: &Arc<dyn Observer>,
+    ) -> Result<Places, Failure> {
         let mut explicit = Vec::new();
         if let (Some(user), true) = (&arguments.username, arguments.password_stdin) {
             let secret = read_secret()?;
@@ -113,7 +123,10 @@ impl Environment {
                 explicit.push(Login { registry, user, secret: secret.clone() });
             }
         }
-        let client = Client::new(self.registry_options(arguments, explicit))?;
+        let observer = observer.clone();
+        let notice = Notice::new(move |line| observer.event(Event::Note(line.to_owned())));
+        let options = RegistryOptions { notice, ..self.registry_options(arguments, explicit) };
+        let client = Client::new(options)?;
         Ok(Places::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
     }
 
@@ -126,6 +139,8 @@ impl Environment {
             certs_dirs: self.certs_directories(),
             proxies: self.proxies(),
             credentials: self.credentials(arguments.authfile.as_deref(), explicit),
+            retry: RetryOptions { seed: jitter_seed(), ..RetryOptions::default() },
+            journal_directory: self.cache_directory().map(|directory| directory.join("uploads")),
             ..RegistryOptions::default()
         }
     }
@@ -139,28 +154,28 @@ impl Environment {
     /// Lower case goes before upper case, as curl and Go have it; `http_proxy` in upper case could come from a request's
     /// header in CGI programs, which this is not.
     fn proxies(&self) -> ProxyOptions {
-        let either = |name: &str| self.text(name).or_else(|| self.text(&name.to_uppercase()));
+        let either = |name: &str| self.secret(name).or_else(|| self.secret(&name.to_uppercase()));
         ProxyOptions {
             http: either("http_proxy").or_else(|| either("all_proxy")),
             https: either("https_proxy").or_else(|| either("all_proxy")),
-            no_proxy: either("no_proxy"),
+            no_proxy: self.text("no_proxy").or_else(|| self.text("NO_PROXY")),
         }
     }
 
     fn credentials(&self, authfile: Option<&Path>, explicit: Vec<Login>) -> Credentials {
         let auth_file = authfile.map(Path::to_owned).or_else(|| self.path("REGISTRY_AUTH_FILE"));
-        let github = match (self.text("GITHUB_ACTOR"), self.text("GITHUB_TOKEN")) {
+        let github = match (self.text("GITHUB_ACTOR"), self.secret("GITHUB_TOKEN")) {
             (Some(user), Some(secret)) => Some(Login { registry: "ghcr.io".to_owned(), user, secret }),
             _ => None,
         };
-        let gitlab = match (self.text("CI_REGISTRY"), self.text("CI_REGISTRY_USER"), self.text("CI_REGISTRY_PASSWORD"))
-        {
-            (Some(registry), Some(user), Some(secret)) => Some(Login { registry, user, secret }),
-            _ => None,
-        };
+        let gitlab =
+            match (self.text("CI_REGISTRY"), self.text("CI_REGISTRY_USER"), self.secret("CI_REGISTRY_PASSWORD")) {
+                (Some(registry), Some(user), Some(secret)) => Some(Login { registry, user, secret }),
+                _ => None,
+            };
         Credentials {
             explicit,
-            docker_auth_config: self.text("DOCKER_AUTH_CONFIG"),
+            docker_auth_config: self.secret("DOCKER_AUTH_CONFIG"),
             auth_file,
             files: self.auth_files(),
             environment: github.into_iter().chain(gitlab).collect(),
@@ -200,6 +215,12 @@ impl Environment {
     }
 }
 
+/// Differs from process to process, so that many that failed together do not come back together.
+fn jitter_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
+}
+
 /// Where podman keeps credentials where `XDG_RUNTIME_DIR` is not set.
 fn default_runtime_file() -> PathBuf {
     // SAFETY: getuid has no preconditions and cannot fail.
@@ -215,7 +236,7 @@ pub fn take_too_large_files_as_errors() {
 }
 
 /// Reads a password or a token from standard input, without its line end.
-pub fn read_secret() -> Result<String, Failure> {
+pub fn read_secret() -> Result<Secret, Failure> {
     let mut secret = String::new();
     let read = std::io::stdin().lock().take(MAX_SECRET_BYTES + 1).read_to_string(&mut secret);
     let failed = |reason: &str| {
@@ -229,5 +250,5 @@ pub fn read_secret() -> Result<String, Failure> {
         return Err(failed("it is longer than 64 KiB"));
     }
     let secret = secret.trim_end_matches(['\r', '\n']).to_owned();
-    if secret.is_empty() { Err(failed("it is empty")) } else { Ok(secret) }
+    if secret.is_empty() { Err(failed("it is empty")) } else { Ok(secret.into()) }
 }

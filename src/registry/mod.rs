@@ -28,9 +28,12 @@ mod redirect;
 mod reply;
 mod retry;
 mod scope;
+mod secret;
+mod session;
 mod sink;
 mod source;
 mod tls;
+mod traffic;
 mod transport;
 mod upload;
 
@@ -39,4 +42,7 @@ mod tests;
 
 pub use client::{Client, RegistryRepository};
 pub use login::{remove_login, store_login};
-pub use options::{Credentials, Login, ProxyOptions, RegistryOptions};
+pub use options::{Credentials, Login, Notice, ProxyOptions, RegistryOptions};
+pub use retry::RetryOptions;
+pub use secret::Secret;
+pub use traffic::Traffic;
