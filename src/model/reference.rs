@@ -38,8 +38,10 @@ impl Diagnose for ReferenceError {
     }
     fn help(&self) -> Option<String> {
         match self {
-            Self::NoRegistry(text) if text.contains('/') => Some(format!("did you mean docker.io/{text}?")),
-            Self::NoRegistry(text) => Some(format!("did you mean docker.io/library/{text}?")),
+            Self::NoRegistry(text) => {
+                let library = if text.contains('/') { "" } else { "library/" };
+                Some(format!("did you mean docker.io/{library}{}?", escape(text.as_bytes())))
+            }
             Self::Malformed { .. } => {
                 Some("write it as REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST], such as ghcr.io/me/app:1.0".to_owned())
             }

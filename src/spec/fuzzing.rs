@@ -6,24 +6,19 @@ use std::path::Path;
 use super::{Inputs, Spec, SpecError};
 use crate::model::fuzzing::{check_error, check_text};
 
-/// What the environment holds, and no message may show.
-const SECRET: &str = "hunter2-of-the-environment";
-
-/// A spec: it is taken or refused with a message that shows neither control characters nor what a variable holds; and
-/// what is taken means the same each time.
+/// A spec: it is taken, or refused with a message that shows nothing that a terminal would act on; and each time alike.
 pub fn spec(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let said = read(text);
     for line in &said {
         check_text(line);
-        assert!(!line.contains(SECRET), "a message shows what a variable holds: {line}");
     }
     assert_eq!(said, read(text));
 }
 
 /// Every message that the spec gives rise to.
 fn read(text: &str) -> Vec<String> {
-    let environment = [("TOKEN", SECRET), ("VERSION", "1.2.3"), ("EMPTY", "")];
+    let environment = [("TOKEN", "hunter2\u{1b}[31m"), ("VERSION", "1.2.3"), ("EMPTY", "")];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let inputs = Inputs { environment, ..Inputs::default() };
     let spec = match Spec::parse(text, Path::new("/nowhere/ocitect.toml"), &inputs) {
