@@ -18,7 +18,7 @@ use super::body::{Unread, read_small};
 use super::challenge::TokenChallenge;
 use super::credentials::Credential;
 use super::origin::{check_hop, check_realm, origin};
-use super::redirect::follow;
+use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
 use super::retry::{Interruption, Trouble};
 use super::scope::Scopes;
@@ -261,7 +261,7 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
         let (method, url, headers) = (Method::GET, url.clone(), headers.clone());
         let (place, payload, connection) = (asked.name.to_owned(), Payload::Empty, Connection::Shared);
         let outgoing = Outgoing { action: ACTION, place, method, url, headers, payload, connection };
-        follow(transport, asked.registry, rule, outgoing)
+        follow(transport, asked.registry, rule, Reach::Anywhere, outgoing)
     };
     transport.retrying(ACTION, asked.name, send).await
 }

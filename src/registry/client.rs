@@ -12,13 +12,14 @@ use super::auth::{Asked, Authenticator, basic, bearer};
 use super::challenge::{Challenge, preferred};
 use super::credentials::{Credential, CredentialStore};
 use super::origin::{canonical, check_hop, origin};
-use super::redirect::follow;
+use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
 use super::retry::{Backoff, Interruption, Trouble};
 use super::scope::Scopes;
 use super::session::{Authorization, Session};
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
+use super::upload::Refusals;
 use super::{Credentials, Login, RegistryOptions};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
@@ -35,6 +36,7 @@ struct Inner {
     authenticator: Authenticator,
     credentials: CredentialStore,
     sessions: Mutex<BTreeMap<String, Arc<Session>>>,
+    refusals: Refusals,
 }
 
 /// A repository of a registry: a source and a sink of images.
@@ -72,6 +74,8 @@ pub(super) struct Call {
 pub(super) enum Destination {
     /// Path and query below the registry's `/v2/`.
     Path(String),
+    /// The same, where a redirect to another origin is not followed but is itself the reply.
+    Own(String),
     /// The address of an upload, which need not be the registry's.
     Address(Url),
 }
@@ -81,8 +85,8 @@ impl Client {
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
         let credentials = CredentialStore::new(options.credentials.clone());
         let transport = Transport::new(options)?;
-        let (authenticator, sessions) = (Authenticator::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions })))
+        let (authenticator, sessions, refusals) = (Authenticator::default(), Mutex::default(), Refusals::default());
+        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals })))
     }
 
     /// A repository to read and write.
@@ -173,12 +177,13 @@ impl Client {
         let Call { action, method, to, headers, payload, mut scopes, connection } = call;
         let mut payload = payload;
         let is_for_long = matches!(payload, Payload::Stream(_));
+        let reach = if matches!(to, Destination::Own(_)) { Reach::Origin } else { Reach::Anywhere };
         let mut authorization = None;
         let mut answers = 0;
         loop {
             let base = session.base();
             let url = match &to {
-                Destination::Path(path) => session.address(path, place)?,
+                Destination::Path(path) | Destination::Own(path) => session.address(path, place)?,
                 Destination::Address(url) => url.clone(),
             };
             let is_elsewhere = origin(&url) != origin(&base);
@@ -191,7 +196,7 @@ impl Client {
             }
             let (place, method) = (place.to_owned(), method.clone());
             let outgoing = Outgoing { action, place, method, url, headers, payload, connection };
-            let reply = match (self.exchange(&session, outgoing).await, again) {
+            let reply = match (self.exchange(&session, outgoing, reach).await, again) {
                 (Ok(reply), again) => {
                     payload = match again {
                         Some(again) => again,
@@ -249,7 +254,7 @@ impl Client {
     }
 
     /// One request with the redirects of its reply. What answers elsewhere and wants a token gets an anonymous one.
-    async fn exchange(&self, session: &Session, outgoing: Outgoing) -> Result<Reply, Interruption> {
+    async fn exchange(&self, session: &Session, outgoing: Outgoing, reach: Reach) -> Result<Reply, Interruption> {
         let (transport, base) = (&self.0.transport, session.base());
         let permit = session.permit().await;
         let is_read = matches!(outgoing.method, Method::GET | Method::HEAD);
@@ -258,7 +263,7 @@ impl Client {
         }
         let (action, place, connection) = (outgoing.action, outgoing.place.clone(), outgoing.connection);
         let (method, mut headers) = (outgoing.method.clone(), outgoing.headers.clone());
-        let reply = follow(transport, &base, check_hop, outgoing).await?;
+        let reply = follow(transport, &base, check_hop, reach, outgoing).await?;
         drop(permit);
         let is_elsewhere = origin(reply.url()) != origin(&base);
         let challenge = match preferred(reply.headers()) {
@@ -276,7 +281,7 @@ impl Client {
         let fetched = self.0.authenticator.token(transport, asked).await?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
         let again = Outgoing { action, place, method, url, headers, payload: Payload::Empty, connection };
-        follow(transport, &base, check_hop, again).await
+        follow(transport, &base, check_hop, reach, again).await
     }
 
     async fn authorization(
@@ -365,6 +370,11 @@ impl RegistryRepository {
     pub(super) async fn send_once(&self, call: Call) -> Result<Reply, Interruption> {
         let place = self.repository.to_string();
         self.client.send_once(self.repository.registry(), self.repository.path(), &place, call).await
+    }
+
+    /// In what manners registries have refused to take blobs.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.client.0.refusals
     }
 
     /// The waits of a new operation.

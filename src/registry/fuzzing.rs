@@ -4,16 +4,21 @@
 
 use std::net::IpAddr;
 
+use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
 use super::auth_file::AuthFile;
 use super::challenge::{Challenge, TokenChallenge, is_short_of_scope, preferred};
-use super::origin::{Locality, check_hop, check_realm, locality, upload_location};
+use super::link::next_page;
+use super::origin::{Locality, check_hop, check_realm, locality, origin, upload_location};
+use super::pull::ContentRange;
+use super::retry::{quota, retry_after, span};
 use super::scope::Scopes;
 use super::secret::Secret;
-use crate::model::fuzzing::check_error;
+use super::upload::held_bytes;
+use crate::model::fuzzing::{check_error, check_text};
 
 /// `WWW-Authenticate`, a header for each line: what is read, written out in full, is read the same; what we cannot answer
 /// changes nothing, and `Basic` never wins over a token.
@@ -63,9 +68,7 @@ const REGISTRIES: [&str; 6] = [
 /// registry; what is gone to obeys every rule about origins.
 pub fn location(data: &[u8]) {
     let Some((kind, text)) = data.split_first() else { return };
-    let registry = REGISTRIES[usize::from(kind.wrapping_sub(b'0')) % REGISTRIES.len()];
-    let text = String::from_utf8_lossy(text);
-    let registry: Url = registry.parse().expect("it is an address");
+    let (registry, text) = (registry_of(*kind), String::from_utf8_lossy(text));
     let request = registry.join("/v2/x/blobs/uploads/?a=b").expect("it is an address");
     if let Ok(url) = upload_location(&registry, &request, &text) {
         check_address(&registry, &url);
@@ -85,6 +88,11 @@ pub fn location(data: &[u8]) {
         check_address(&registry, &realm);
         assert!(registry.scheme() == "http" || realm.scheme() == "https", "{realm} lost TLS");
     }
+}
+
+fn registry_of(kind: u8) -> Url {
+    let text = REGISTRIES[usize::from(kind.wrapping_sub(b'0')) % REGISTRIES.len()];
+    text.parse().expect("it is an address")
 }
 
 /// Nothing but http(s), nobody's name in it, and no way into a network that the registry is not in itself.
@@ -116,6 +124,62 @@ fn is_public(url: &Url) -> bool {
             let is_closed = matches!(address.octets(), [0xfc | 0xfd | 0xff, ..] | [0xfe, 0x80..0xc0, ..]);
             !is_closed && address.to_bits() > 1
         }
+    }
+}
+
+/// `Link`, a header for each line after the first, whose digit says which registry: the next page is one of the registry's,
+/// and what stands before it in the list changes nothing.
+pub fn link(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut lines = text.split('\n');
+    let kind = lines.next().and_then(|line| line.bytes().next()).unwrap_or_default();
+    let values: Vec<&str> = lines.collect();
+    let registry: Url = registry_of(kind);
+    let page = registry.join("/v2/x/tags/list?n=2").expect("it is an address");
+    let found = next_page(&registry, &page, values.iter().copied());
+    let Ok(Some(next)) = &found else { return };
+    assert_eq!(origin(next), origin(&registry));
+    assert!(next.username().is_empty() && next.password().is_none() && next.fragment().is_none(), "{next}");
+    let written = format!("<{next}>; rel=\"next\"");
+    assert_eq!(next_page(&registry, &page, [written.as_str()]).as_ref(), Ok(&Some(next.clone())));
+    let before = "<https://evil.example/>; rel=\"prev\", ,</1>;rel=first;title=\"a, <b>; rel=next\",";
+    assert_eq!(next_page(&registry, &page, std::iter::once(before).chain(values)), found);
+}
+
+/// `Range` of an upload in the first line, `Content-Range` in the second: what is read, written out, is read the same, and
+/// is a part that can be.
+pub fn range(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (held, part) = text.split_once('\n').unwrap_or((text, ""));
+    if let Some(bytes) = held_bytes(held) {
+        assert!(bytes > 1, "one byte cannot be told from none");
+        assert_eq!(held_bytes(&format!("0-{}", bytes - 1)), Some(bytes));
+    }
+    if let Some(range) = ContentRange::parse(part) {
+        assert!(range.first <= range.last && range.total.is_none_or(|total| range.last < total), "{part}");
+        let total = range.total.map_or("*".to_owned(), |total| total.to_string());
+        assert_eq!(ContentRange::parse(&format!("bytes {}-{}/{total}", range.first, range.last)), Some(range));
+    }
+}
+
+/// `Retry-After` in the first line, `Date` in the second, and the headers of a quota in the others.
+pub fn limits(data: &[u8]) {
+    const NAMES: [&str; 5] =
+        ["retry-after", "date", "ratelimit-limit", "ratelimit-remaining", "docker-ratelimit-source"];
+    let mut headers = HeaderMap::new();
+    for (name, line) in NAMES.into_iter().zip(data.split(|byte| *byte == b'\n')) {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.insert(name, value);
+        }
+    }
+    let wait = retry_after(&headers);
+    if let Some(wait) = wait {
+        assert!(!span(wait).is_empty());
+    }
+    assert_eq!(quota(StatusCode::SERVICE_UNAVAILABLE, &headers), None);
+    if let Some(said) = quota(StatusCode::TOO_MANY_REQUESTS, &headers) {
+        check_text(&said);
+        assert!(said.len() < 200, "{said}");
     }
 }
 
@@ -187,6 +251,21 @@ mod tests {
     #[test]
     fn the_seeds_of_locations_hold() {
         replay("location", location);
+    }
+
+    #[test]
+    fn the_seeds_of_links_hold() {
+        replay("link", link);
+    }
+
+    #[test]
+    fn the_seeds_of_ranges_hold() {
+        replay("range", range);
+    }
+
+    #[test]
+    fn the_seeds_of_limits_hold() {
+        replay("limits", limits);
     }
 
     #[test]

@@ -220,6 +220,12 @@ impl RegistryRepository {
     }
 
     async fn put_manifest(&self, reference: &str, root: &Root) -> Result<(), StoreError> {
+        let headers = self.put_document(reference, root).await?;
+        self.link_subject(root, &headers).await
+    }
+
+    /// Puts a manifest or an index, and gives the headers of the reply.
+    pub(super) async fn put_document(&self, reference: &str, root: &Root) -> Result<HeaderMap, StoreError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, self.content_type(&root.descriptor().media_type)?);
         let call = Call {
@@ -238,7 +244,8 @@ impl RegistryRepository {
             let error = self.failure(reply, &Method::PUT, WRITING_MANIFEST, what).await;
             return Err(if is_incomplete { incomplete(error, root.descriptor().digest) } else { error });
         }
-        self.check_stored(root.descriptor().digest, reply.headers())
+        self.check_stored(root.descriptor().digest, reply.headers())?;
+        Ok(reply.headers().clone())
     }
 
     fn check_stored(&self, sent: Digest, headers: &HeaderMap) -> Result<(), StoreError> {
