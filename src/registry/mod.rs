@@ -17,6 +17,8 @@ mod challenge;
 mod client;
 mod credentials;
 mod delete;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod helper;
 mod link;
 mod login;

@@ -33,6 +33,8 @@ use crate::model::Descriptor;
 use crate::store::{Sink as _, Source, StoreError};
 
 pub(super) use self::manner::Refusals;
+#[cfg(any(test, fuzzing))]
+pub(super) use self::session::held_bytes;
 
 /// What is being done, for messages.
 const UPLOADING: &str = "uploading a blob";

@@ -157,7 +157,7 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 /// The bytes that a session holds by its `Range`, `0-LAST`. `0-0` is said of one byte and of none, and `0--1` of none:
 /// neither is worth going on with.
-pub(super) fn held_bytes(range: &str) -> Option<u64> {
+pub(in crate::registry) fn held_bytes(range: &str) -> Option<u64> {
     let range = range.trim();
     let range = range.strip_prefix("bytes=").unwrap_or(range);
     let last = range.strip_prefix("0-")?;
