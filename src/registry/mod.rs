@@ -15,6 +15,8 @@ mod auth_file;
 mod body;
 mod challenge;
 mod client;
+#[allow(dead_code, unused_imports, reason = "the client takes it up next")]
+mod config;
 mod credentials;
 mod helper;
 mod login;
@@ -36,5 +38,6 @@ mod upload;
 mod tests;
 
 pub use client::{Client, RegistryRepository};
+pub use config::ConfigFiles;
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, ProxyOptions, RegistryOptions};
