@@ -10,7 +10,7 @@ use super::failure::Failure;
 use crate::build::{BuildOptions, Places};
 use crate::model::escape;
 use crate::pack::MAX_THREADS;
-use crate::registry::{Client, Credentials, Login, ProxyOptions, RegistryOptions};
+use crate::registry::{Client, Credentials, Login, ProxyOptions, RegistryOptions, Secret};
 use crate::spec::Inputs;
 
 /// Greatest length of a password or token on standard input: the longest tokens in use have some kilobytes.
@@ -34,6 +34,10 @@ impl Environment {
     /// A variable that is set to something.
     fn value(&self, name: &str) -> Option<&OsString> {
         self.variables.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty())
+    }
+
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.text(name).map(Secret::from)
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -139,28 +143,28 @@ impl Environment {
     /// Lower case goes before upper case, as curl and Go have it; `http_proxy` in upper case could come from a request's
     /// header in CGI programs, which this is not.
     fn proxies(&self) -> ProxyOptions {
-        let either = |name: &str| self.text(name).or_else(|| self.text(&name.to_uppercase()));
+        let either = |name: &str| self.secret(name).or_else(|| self.secret(&name.to_uppercase()));
         ProxyOptions {
             http: either("http_proxy").or_else(|| either("all_proxy")),
             https: either("https_proxy").or_else(|| either("all_proxy")),
-            no_proxy: either("no_proxy"),
+            no_proxy: self.text("no_proxy").or_else(|| self.text("NO_PROXY")),
         }
     }
 
     fn credentials(&self, authfile: Option<&Path>, explicit: Vec<Login>) -> Credentials {
         let auth_file = authfile.map(Path::to_owned).or_else(|| self.path("REGISTRY_AUTH_FILE"));
-        let github = match (self.text("GITHUB_ACTOR"), self.text("GITHUB_TOKEN")) {
+        let github = match (self.text("GITHUB_ACTOR"), self.secret("GITHUB_TOKEN")) {
             (Some(user), Some(secret)) => Some(Login { registry: "ghcr.io".to_owned(), user, secret }),
             _ => None,
         };
-        let gitlab = match (self.text("CI_REGISTRY"), self.text("CI_REGISTRY_USER"), self.text("CI_REGISTRY_PASSWORD"))
-        {
-            (Some(registry), Some(user), Some(secret)) => Some(Login { registry, user, secret }),
-            _ => None,
-        };
+        let gitlab =
+            match (self.text("CI_REGISTRY"), self.text("CI_REGISTRY_USER"), self.secret("CI_REGISTRY_PASSWORD")) {
+                (Some(registry), Some(user), Some(secret)) => Some(Login { registry, user, secret }),
+                _ => None,
+            };
         Credentials {
             explicit,
-            docker_auth_config: self.text("DOCKER_AUTH_CONFIG"),
+            docker_auth_config: self.secret("DOCKER_AUTH_CONFIG"),
             auth_file,
             files: self.auth_files(),
             environment: github.into_iter().chain(gitlab).collect(),
@@ -208,7 +212,7 @@ fn default_runtime_file() -> PathBuf {
 }
 
 /// Reads a password or a token from standard input, without its line end.
-pub fn read_secret() -> Result<String, Failure> {
+pub fn read_secret() -> Result<Secret, Failure> {
     let mut secret = String::new();
     let read = std::io::stdin().lock().take(MAX_SECRET_BYTES + 1).read_to_string(&mut secret);
     let failed = |reason: &str| {
@@ -222,5 +226,5 @@ pub fn read_secret() -> Result<String, Failure> {
         return Err(failed("it is longer than 64 KiB"));
     }
     let secret = secret.trim_end_matches(['\r', '\n']).to_owned();
-    if secret.is_empty() { Err(failed("it is empty")) } else { Ok(secret) }
+    if secret.is_empty() { Err(failed("it is empty")) } else { Ok(secret.into()) }
 }

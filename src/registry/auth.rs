@@ -2,13 +2,13 @@
 //! for everyone who waits for the same (distribution's token and oauth specifications).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
@@ -18,11 +18,12 @@ use super::body::{Unread, read_small};
 use super::challenge::TokenChallenge;
 use super::credentials::Credential;
 use super::origin::{check_hop, check_realm, origin};
-use super::redact;
 use super::redirect::follow;
 use super::reply::{self, Request};
+use super::retry::{Interruption, Trouble};
 use super::scope::Scopes;
-use super::transport::{Outgoing, Payload, Transport};
+use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
+use super::{Secret, redact};
 use crate::store::StoreError;
 
 /// Name of this client for token services.
@@ -53,15 +54,19 @@ pub(super) struct Asked<'a> {
     pub(super) challenge: &'a TokenChallenge,
     /// What the token must allow.
     pub(super) scopes: &'a Scopes,
+    /// What it is asked to allow where a new one is fetched: as much, or more that will be needed.
+    pub(super) joined: &'a Scopes,
+    /// What is sent with it takes long: a token that has lived half of its life is not good enough.
+    pub(super) is_for_long: bool,
     /// As whom; anonymously where there is none.
     pub(super) credential: Option<&'a Credential>,
     /// A token that was refused and is not wanted again.
-    pub(super) refused: Option<&'a str>,
+    pub(super) refused: Option<&'a Secret>,
 }
 
 /// A token, and whether it was fetched just now.
 pub(super) struct Fetched {
-    pub(super) token: String,
+    pub(super) token: Secret,
     pub(super) is_fresh: bool,
 }
 
@@ -75,7 +80,8 @@ struct Key {
 }
 
 struct Token {
-    secret: String,
+    secret: Secret,
+    fetched_at: Instant,
     renew_at: Instant,
 }
 
@@ -86,24 +92,40 @@ type Slot = Arc<AsyncMutex<Option<Token>>>;
 pub(super) struct Authenticator {
     slots: Mutex<BTreeMap<Key, Slot>>,
     /// Identity tokens that a service has replaced, by the realm and the old token.
-    rotated: Mutex<BTreeMap<(String, String), String>>,
+    rotated: Mutex<BTreeMap<(String, Secret), Secret>>,
+}
+
+impl Token {
+    /// True where it may be used for what is asked.
+    fn serves(&self, asked: &Asked<'_>) -> bool {
+        let now = Instant::now();
+        let is_young = now < self.fetched_at + self.renew_at.saturating_duration_since(self.fetched_at) / 2;
+        now < self.renew_at && asked.refused != Some(&self.secret) && (is_young || !asked.is_for_long)
+    }
 }
 
 impl Authenticator {
-    /// A token that may be used now. Who asks for the same at the same time waits for one fetch.
-    pub(super) async fn token(&self, transport: &Transport, asked: Asked<'_>) -> Result<Fetched, StoreError> {
-        let key = Key {
+    /// A token that may be used now: one that is kept, even if it allows more, else a new one. Who asks for the same at the
+    /// same time waits for one fetch. A refusal is an interruption that does not pass.
+    pub(super) async fn token(&self, transport: &Transport, asked: Asked<'_>) -> Result<Fetched, Interruption> {
+        let key = |scopes: &Scopes| Key {
             origin: origin(asked.registry),
             realm: asked.challenge.realm.clone(),
             service: asked.challenge.service.clone(),
-            scopes: asked.scopes.clone(),
+            scopes: scopes.clone(),
             is_anonymous: asked.credential.is_none(),
         };
-        let slot = Arc::clone(self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
+        for slot in self.covering(&key(asked.scopes), asked.joined) {
+            if let Some(token) = &*slot.lock().await
+                && token.serves(&asked)
+            {
+                return Ok(Fetched { token: token.secret.clone(), is_fresh: false });
+            }
+        }
+        let slot = Arc::clone(self.slots().entry(key(asked.joined)).or_default());
         let mut held = slot.lock().await;
         if let Some(token) = &*held
-            && Instant::now() < token.renew_at
-            && asked.refused != Some(token.secret.as_str())
+            && token.serves(&asked)
         {
             return Ok(Fetched { token: token.secret.clone(), is_fresh: false });
         }
@@ -113,12 +135,27 @@ impl Authenticator {
         Ok(Fetched { token: secret, is_fresh: true })
     }
 
-    async fn fetch(&self, transport: &Transport, asked: &Asked<'_>) -> Result<Token, StoreError> {
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<Key, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slots of tokens that allow what `wanted` says, and of what may be asked for together no more.
+    fn covering(&self, wanted: &Key, joined: &Scopes) -> Vec<Slot> {
+        let slots = self.slots();
+        let covers = |key: &Key| {
+            let same = Key { scopes: wanted.scopes.clone(), ..key.clone() } == *wanted;
+            same && key.scopes.covers(&wanted.scopes) && joined.covers(&key.scopes)
+        };
+        slots.iter().filter(|(key, _)| covers(key)).map(|(_, slot)| Arc::clone(slot)).collect()
+    }
+
+    async fn fetch(&self, transport: &Transport, asked: &Asked<'_>) -> Result<Token, Interruption> {
         let realm = realm(asked)?;
         let started = Instant::now();
         let reply = match asked.credential {
             Some(Credential::Identity { token, .. }) => {
-                let reply = transport.send(self.refresh_request(asked, &realm, token)).await?;
+                let send = || transport.send(self.refresh_request(asked, &realm, token));
+                let reply = transport.retrying(ACTION, asked.name, send).await?;
                 match reply.status().as_u16() {
                     // Services that do not know this way: GCR says 404, Artifactory 401, ACR 400.
                     400 | 401 | 404 | 405 => get(transport, asked, &realm).await?,
@@ -127,39 +164,37 @@ impl Authenticator {
             }
             _ => get(transport, asked, &realm).await?,
         };
-        self.read(transport, asked, &realm, reply, started).await
+        self.read(asked, &realm, reply, started).await
     }
 
-    fn refresh_request(&self, asked: &Asked<'_>, realm: &Url, identity: &str) -> Outgoing {
+    fn refresh_request(&self, asked: &Asked<'_>, realm: &Url, identity: &Secret) -> Outgoing {
         let rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
-        let identity = rotated.get(&(realm.to_string(), identity.to_owned())).map_or(identity, String::as_str);
+        let identity = rotated.get(&(realm.to_string(), identity.clone())).unwrap_or(identity);
         let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", identity);
+        form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", identity.expose());
         form.append_pair("client_id", CLIENT_ID);
         if let Some(service) = &asked.challenge.service {
             form.append_pair("service", service);
         }
-        form.append_pair("scope", &asked.scopes.ordered().join(" "));
+        form.append_pair("scope", &asked.joined.ordered().join(" "));
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let payload = Payload::Bytes(form.finish().into());
         let (method, url, place) = (Method::POST, realm.clone(), asked.name.to_owned());
-        Outgoing { action: ACTION, place, method, url, headers, payload }
+        Outgoing { action: ACTION, place, method, url, headers, payload, connection: Connection::Shared }
     }
 
     async fn read(
         &self,
-        transport: &Transport,
         asked: &Asked<'_>,
         realm: &Url,
-        reply: Response,
+        reply: Reply,
         started: Instant,
-    ) -> Result<Token, StoreError> {
-        let idle = transport.options().idle_timeout;
+    ) -> Result<Token, Interruption> {
         if !reply.status().is_success() {
-            return Err(refused(reply, asked, idle).await);
+            return Err(refused(reply, asked).await);
         }
-        let body = read_small(reply, MAX_TOKEN_BYTES, idle).await.map_err(|unread| match unread {
+        let body = read_small(reply, MAX_TOKEN_BYTES).await.map_err(|unread| match unread {
             Unread::TooLarge => broken(asked, realm, &format!("more than {MAX_TOKEN_BYTES} bytes")),
             Unread::Broken(_) => broken(asked, realm, "a reply that breaks off"),
         })?;
@@ -169,11 +204,12 @@ impl Authenticator {
         let text = |name| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let (Some(Credential::Identity { token, .. }), Some(next)) = (asked.credential, text("refresh_token")) {
             let mut rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
-            rotated.insert((realm.to_string(), token.clone()), next.to_owned());
+            rotated.insert((realm.to_string(), token.clone()), next.into());
         }
-        let secret = text("token").or_else(|| text("access_token")).map(ToOwned::to_owned);
+        let secret = text("token").or_else(|| text("access_token")).map(Secret::from);
         let secret = secret.ok_or_else(|| broken(asked, realm, "a reply without a token"))?;
-        Ok(Token { secret, renew_at: started + lifetime(&json) - RENEWAL_MARGIN })
+        let renew_at = started + lifetime(&json) - RENEWAL_MARGIN;
+        Ok(Token { secret, fetched_at: started, renew_at })
     }
 }
 
@@ -200,7 +236,7 @@ fn realm(asked: &Asked<'_>) -> Result<Url, StoreError> {
     Ok(realm)
 }
 
-async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Response, StoreError> {
+async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Reply, Interruption> {
     let mut url = realm.clone();
     let mut headers = HeaderMap::new();
     {
@@ -208,7 +244,7 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
         if let Some(service) = &asked.challenge.service {
             query.append_pair("service", service);
         }
-        for scope in asked.scopes.ordered() {
+        for scope in asked.joined.ordered() {
             query.append_pair("scope", &scope);
         }
         query.append_pair("client_id", CLIENT_ID);
@@ -217,28 +253,34 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
             headers.insert(AUTHORIZATION, basic(user, password));
         }
     }
-    let (method, place) = (Method::GET, asked.name.to_owned());
-    let outgoing = Outgoing { action: ACTION, place, method, url, headers, payload: Payload::Empty };
     let rule = |registry: &Url, previous: &Url, next: &Url| {
         check_hop(registry, previous, next)?;
         check_realm(registry, next)
     };
-    follow(transport, asked.registry, rule, outgoing).await
+    let send = || {
+        let (method, url, headers) = (Method::GET, url.clone(), headers.clone());
+        let (place, payload, connection) = (asked.name.to_owned(), Payload::Empty, Connection::Shared);
+        let outgoing = Outgoing { action: ACTION, place, method, url, headers, payload, connection };
+        follow(transport, asked.registry, rule, outgoing)
+    };
+    transport.retrying(ACTION, asked.name, send).await
 }
 
 /// A token service's no. 400 is what some say to credentials that they do not know.
-async fn refused(reply: Response, asked: &Asked<'_>, idle: Duration) -> StoreError {
+async fn refused(reply: Reply, asked: &Asked<'_>) -> Interruption {
     let is_refusal = matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    let trouble = Trouble::of(reply.status(), reply.headers());
     let had_credentials = asked.credential.is_some();
     let request =
         Request { action: ACTION, what: None, place: asked.name.to_owned(), registry: asked.name, had_credentials };
-    match reply::failure(reply, "the token service", request, idle).await {
+    let error = match reply::failure(reply, "the token service", request).await {
         StoreError::Denied { place, detail, .. } if is_refusal => {
             let help = Some(format!("renew the credentials: ocitect login {}", asked.name));
             StoreError::Unauthorized { place, detail, help }
         }
         other => other,
-    }
+    };
+    Interruption { trouble, ..Interruption::from(error) }
 }
 
 fn broken(asked: &Asked<'_>, realm: &Url, what: &str) -> StoreError {
@@ -252,14 +294,14 @@ fn broken(asked: &Asked<'_>, realm: &Url, what: &str) -> StoreError {
 }
 
 /// The value of `Authorization` for a user and a password, marked as a secret.
-pub(super) fn basic(user: &str, password: &str) -> HeaderValue {
-    secret_header(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+pub(super) fn basic(user: &str, password: &Secret) -> HeaderValue {
+    secret_header(format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose()))))
 }
 
 /// The value of `Authorization` for a token, marked as a secret. Bytes that no header can hold make it empty, which is
 /// refused as any wrong token is.
-pub(super) fn bearer(token: &str) -> HeaderValue {
-    secret_header(format!("Bearer {token}"))
+pub(super) fn bearer(token: &Secret) -> HeaderValue {
+    secret_header(format!("Bearer {}", token.expose()))
 }
 
 fn secret_header(text: String) -> HeaderValue {
@@ -287,9 +329,9 @@ mod tests {
 
     #[test]
     fn secrets_are_marked() {
-        assert_eq!(basic("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        assert!(basic("a", "b").is_sensitive() && bearer("a").is_sensitive());
-        assert_eq!(format!("{:?}", bearer("secret")), "Sensitive");
-        assert_eq!(bearer("a\nb"), "");
+        assert_eq!(basic("Aladdin", &"open sesame".into()), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(basic("a", &"b".into()).is_sensitive() && bearer(&"a".into()).is_sensitive());
+        assert_eq!(format!("{:?}", bearer(&"secret".into())), "Sensitive");
+        assert_eq!(bearer(&"a\nb".into()), "");
     }
 }

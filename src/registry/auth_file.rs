@@ -9,6 +9,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
+use super::Secret;
 use super::credentials::Credential;
 use super::origin::{HUB_ALIASES, canonical};
 use crate::model::escape;
@@ -109,7 +110,7 @@ impl AuthFile {
     fn credential(&self, entry: &Value) -> Result<Option<Credential>, StoreError> {
         let text = |name| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let Some(token) = text("registrytoken") {
-            return Ok(Some(Credential::Registry(token.to_owned())));
+            return Ok(Some(Credential::Registry(token.into())));
         }
         let pair = match text("auth") {
             Some(encoded) => Some(self.decode(encoded)?),
@@ -117,9 +118,9 @@ impl AuthFile {
         };
         if let Some(token) = text("identitytoken") {
             let user = pair.map(|(user, _)| user).unwrap_or_default();
-            return Ok(Some(Credential::Identity { user, token: token.to_owned() }));
+            return Ok(Some(Credential::Identity { user, token: token.into() }));
         }
-        Ok(pair.map(|(user, password)| Credential::Password { user, password }))
+        Ok(pair.map(|(user, password)| Credential::Password { user, password: password.into() }))
     }
 
     /// base64 of `user:password`, parted at the first colon; some tools pad with NULs.
@@ -131,10 +132,10 @@ impl AuthFile {
     }
 
     /// With an entry for a registry in place of all that it had.
-    pub(super) fn with_login(self, registry: &str, user: &str, secret: &str) -> Self {
+    pub(super) fn with_login(self, registry: &str, user: &str, secret: &Secret) -> Self {
         let (mut file, _) = self.without_login(registry);
         let key = if canonical(registry) == HUB_ALIASES[0] { HUB_KEY } else { registry };
-        let entry = serde_json::json!({ "auth": BASE64.encode(format!("{user}:{secret}")) });
+        let entry = serde_json::json!({ "auth": BASE64.encode(format!("{user}:{}", secret.expose())) });
         match file.fields.entry("auths").or_insert_with(|| Value::Object(Map::new())) {
             Value::Object(auths) => drop(auths.insert(key.to_owned(), entry)),
             other => *other = serde_json::json!({ key: entry }),
@@ -181,7 +182,7 @@ mod tests {
 
     fn pair(text: &str, registry: &str, path: &str) -> Option<(String, String)> {
         let credential = file(text).inline(registry, path).unwrap()?;
-        credential.pair().map(|(user, secret)| (user.to_owned(), secret.to_owned()))
+        credential.pair().map(|(user, secret)| (user.to_owned(), secret.expose().to_owned()))
     }
 
     fn some(user: &str, secret: &str) -> Option<(String, String)> {
@@ -223,8 +224,8 @@ mod tests {
             matches!(only(r#"{"identitytoken":"t","auth":"dTo="}"#), Some(Credential::Identity { user, .. }) if user == "u")
         );
         let padded = format!(r#"{{"auth":"{}"}}"#, BASE64.encode("u:p\0\0"));
-        assert_eq!(only(&padded).unwrap().pair(), Some(("u", "p")));
-        assert_eq!(only(r#"{"username":"u","password":"p"}"#).unwrap().pair(), Some(("u", "p")));
+        assert_eq!(only(&padded).unwrap().pair(), Some(("u", &"p".into())));
+        assert_eq!(only(r#"{"username":"u","password":"p"}"#).unwrap().pair(), Some(("u", &"p".into())));
     }
 
     #[test]
@@ -242,7 +243,7 @@ mod tests {
     #[test]
     fn a_login_replaces_all_spellings_and_keeps_the_rest() {
         let text = r#"{"credHelpers":{"x":"y"},"auths":{"docker.io":{"auth":"dTpw"},"r":{}},"zeta":[1]}"#;
-        let changed = file(text).with_login("docker.io", "me", "secret");
+        let changed = file(text).with_login("docker.io", "me", &"secret".into());
         assert_eq!(pair(&changed.to_text(), "docker.io", "x"), some("me", "secret"));
         let (rest, was_there) = file(&changed.to_text()).without_login("index.docker.io");
         assert!(was_there);

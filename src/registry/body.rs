@@ -10,15 +10,15 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
-use reqwest::Response;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::io::{ReaderStream, StreamReader};
 
+use super::transport::Reply;
 use crate::model::{Descriptor, Digest};
 use crate::store::{BlobReader, Side, StoreError, VerifiedReader};
 
 /// Bytes of an upload that are handed on at a time: large enough to cost few calls, small beside a connection's window.
-const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 /// Why a small body was not read.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ pub(super) enum Unread {
 }
 
 /// Reads a body into memory. It grows by what arrives and not by what a header says.
-pub(super) async fn read_small(mut reply: Response, limit_bytes: u64, idle: Duration) -> Result<Bytes, Unread> {
+pub(super) async fn read_small(mut reply: Reply, limit_bytes: u64) -> Result<Bytes, Unread> {
     let mut bytes = BytesMut::new();
-    while let Some(piece) = next(&mut reply, idle).await.map_err(Unread::Broken)? {
+    while let Some(piece) = reply.piece().await.map_err(Unread::Broken)? {
         if (bytes.len() + piece.len()) as u64 > limit_bytes {
             return Err(Unread::TooLarge);
         }
@@ -42,22 +42,11 @@ pub(super) async fn read_small(mut reply: Response, limit_bytes: u64, idle: Dura
 }
 
 /// A reader of a body of any size.
-pub(super) fn reader(reply: Response, idle: Duration) -> BlobReader {
+pub(super) fn reader(reply: Reply) -> BlobReader {
     let pieces = try_unfold(reply, move |mut reply| async move {
-        Ok::<_, io::Error>(next(&mut reply, idle).await?.map(|piece| (piece, reply)))
+        Ok::<_, io::Error>(reply.piece().await?.map(|piece| (piece, reply)))
     });
     Box::pin(StreamReader::new(Box::pin(pieces)))
-}
-
-async fn next(reply: &mut Response, idle: Duration) -> io::Result<Option<Bytes>> {
-    match timeout(idle, reply.chunk()).await {
-        Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(error)) => Err(io::Error::other(error.without_url())),
-        Err(_) => {
-            let text = format!("the other side was silent for {} seconds", idle.as_secs());
-            Err(io::Error::new(io::ErrorKind::TimedOut, text))
-        }
-    }
 }
 
 /// How far an upload is, and the error of what it is read from.
@@ -70,7 +59,7 @@ struct State {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// The network has to take the next piece.
     Sending,
     /// The source has to give the next piece; it has limits of its own.
@@ -80,7 +69,7 @@ enum Phase {
 }
 
 impl Progress {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Mutex::new(State { phase: Phase::Sending, since: Instant::now(), failure: None }))
     }
 
@@ -99,7 +88,7 @@ impl Progress {
         self.state().failure.take()
     }
 
-    fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, phase: Phase) {
         let mut state = self.state();
         if state.phase != phase || phase == Phase::Sending {
             (state.phase, state.since) = (phase, Instant::now());

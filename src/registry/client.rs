@@ -4,29 +4,27 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Method, Response, StatusCode};
-use tokio::sync::{OnceCell, Semaphore};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::auth::{Asked, Authenticator, basic, bearer};
 use super::challenge::{Challenge, preferred};
 use super::credentials::{Credential, CredentialStore};
-use super::origin::{Locality, canonical, check_hop, endpoint, locality, origin};
+use super::origin::{canonical, check_hop, origin};
 use super::redirect::follow;
 use super::reply::{self, Request};
+use super::retry::{Backoff, Interruption, Trouble};
 use super::scope::Scopes;
-use super::transport::{Outgoing, Payload, Transport};
+use super::session::{Authorization, Session};
+use super::traffic::Traffic;
+use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::{Credentials, Login, RegistryOptions};
 use crate::model::Repository;
 use crate::store::StoreError;
 
-/// Requests that may wait for a reply from one registry at a time. Transfers bound what they move; this bounds what a
-/// mistake elsewhere could send.
-const MAX_PENDING_REQUESTS: usize = 32;
-
-/// Answers to challenges for one request: a token that has just ended, and then one with more scopes.
-const MAX_ANSWERS: usize = 2;
+/// Answers to challenges for one request: a token that has just ended, one with more scopes, and one with fewer.
+const MAX_ANSWERS: usize = 3;
 
 /// A client for all registries: connections, tokens and credentials, shared by its clones.
 #[derive(Clone)]
@@ -36,16 +34,7 @@ struct Inner {
     transport: Transport,
     authenticator: Authenticator,
     credentials: CredentialStore,
-    sessions: Mutex<BTreeMap<String, Arc<OnceCell<Session>>>>,
-}
-
-/// What is known of a registry after the first word with it.
-struct Session {
-    /// Its root, with the scheme that it speaks.
-    base: Url,
-    /// The last challenge. gcr.io was seen to say 401 without one, so that of the first reply is kept.
-    challenge: Mutex<Option<Challenge>>,
-    permits: Semaphore,
+    sessions: Mutex<BTreeMap<String, Arc<Session>>>,
 }
 
 /// A repository of a registry: a source and a sink of images.
@@ -65,22 +54,16 @@ pub(super) struct Call {
     pub(super) payload: Payload,
     /// What a token for it must allow.
     pub(super) scopes: Scopes,
+    pub(super) connection: Connection,
 }
 
 /// Where a request goes.
+#[derive(Clone)]
 pub(super) enum Destination {
     /// Path and query below the registry's `/v2/`.
     Path(String),
     /// The address of an upload, which need not be the registry's.
     Address(Url),
-}
-
-struct Authorization {
-    header: HeaderValue,
-    /// The token in it, where it can be renewed.
-    token: Option<String>,
-    /// Made for this very request: asking again would give the same.
-    is_fresh: bool,
 }
 
 impl Client {
@@ -97,10 +80,26 @@ impl Client {
         RegistryRepository { client: self.clone(), repository }
     }
 
+    /// Says that a repository will be read in this run, and written where `is_written`: the first token for its registry
+    /// then allows everything that is known to be needed, so that there need not be a second.
+    pub fn expect(&self, repository: &Repository, is_written: bool) {
+        let path = repository.path();
+        let scopes = if is_written { Scopes::push(path) } else { Scopes::pull(path) };
+        // A registry that cannot be named fails when it is asked.
+        if let Ok(session) = self.session(repository.registry()) {
+            session.expect(&scopes);
+        }
+    }
+
+    /// What was sent and got so far, by this client and its clones.
+    pub fn traffic(&self) -> Traffic {
+        self.0.transport.counters().snapshot()
+    }
+
     /// Asks a registry whether it takes these credentials, and no others. [`StoreError::Unauthorized`] where it does not.
     pub async fn check_login(&self, login: &Login) -> Result<(), StoreError> {
         let credentials = Credentials { explicit: vec![login.clone()], ..Credentials::default() };
-        let probe = Self::new(RegistryOptions { credentials, ..self.0.transport.options().clone() })?;
+        let probe = Self::new(RegistryOptions { credentials, ..self.options().clone() })?;
         let call = Call {
             action: "logging in",
             method: Method::GET,
@@ -108,6 +107,7 @@ impl Client {
             headers: HeaderMap::new(),
             payload: Payload::Empty,
             scopes: Scopes::default(),
+            connection: Connection::Shared,
         };
         let (registry, place) = (login.registry.as_str(), login.registry.clone());
         let reply = probe.send(registry, "", &place, call).await?;
@@ -115,11 +115,15 @@ impl Client {
             return Ok(());
         }
         let request = Request { action: "logging in", what: None, place, registry, had_credentials: true };
-        Err(reply::failure(reply, "GET", request, probe.idle_timeout()).await)
+        Err(reply::failure(reply, "GET", request).await)
     }
 
-    pub(super) fn idle_timeout(&self) -> std::time::Duration {
-        self.0.transport.options().idle_timeout
+    pub(super) fn options(&self) -> &RegistryOptions {
+        self.0.transport.options()
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        &self.0.transport
     }
 
     /// True where credentials are known for a repository.
@@ -128,75 +132,125 @@ impl Client {
         found.is_ok_and(|credential| credential.is_some())
     }
 
-    /// The registry's root, with the scheme that it speaks.
-    pub(super) async fn base(&self, registry: &str) -> Result<Url, StoreError> {
-        Ok(self.session(registry).await?.get().map(|session| session.base.clone()).expect("a session is made before"))
+    /// Sends a request whose body can be sent again, for as long as its failures may pass. The last reply is success here.
+    pub(super) async fn send(&self, registry: &str, path: &str, place: &str, call: Call) -> Result<Reply, StoreError> {
+        let Call { action, method, to, headers, payload, scopes, connection } = call;
+        let body = match payload {
+            Payload::Empty => None,
+            Payload::Bytes(bytes) => Some(bytes),
+            Payload::Stream(_) => return Err(unrepeatable(action, place)),
+        };
+        let send = || {
+            let payload = body.clone().map_or(Payload::Empty, Payload::Bytes);
+            let (method, to, headers, scopes) = (method.clone(), to.clone(), headers.clone(), scopes.clone());
+            self.send_once(registry, path, place, Call { action, method, to, headers, payload, scopes, connection })
+        };
+        let sent = self.0.transport.retrying(action, place, send).await;
+        sent.map_err(|interruption| interruption.error)
     }
 
-    /// Sends a request, answering challenges. Any reply is success here. A body that is a stream is sent once: after a
+    /// Sends a request once, answering challenges. Any reply is success here. A body that is a stream is sent once: after a
     /// 401 the token is renewed all the same, so that whoever starts anew has it.
-    pub(super) async fn send(
+    pub(super) async fn send_once(
         &self,
         registry: &str,
         path: &str,
         place: &str,
         call: Call,
-    ) -> Result<Response, StoreError> {
-        let cell = self.session(registry).await?;
-        let session = cell.get().expect("a session is made before");
-        let url = match &call.to {
-            Destination::Path(path) => session.address(path, place)?,
-            Destination::Address(url) => url.clone(),
-        };
-        let is_elsewhere = origin(&url) != origin(&session.base);
-        let mut scopes = call.scopes;
-        let mut payload = call.payload;
-        let mut authorization = match is_elsewhere {
-            true => None,
-            false => self.authorization(session, registry, path, &scopes, None).await?,
-        };
+    ) -> Result<Reply, Interruption> {
+        let session = self.session(registry)?;
+        let mut greeting = session.greet().await;
+        let Call { action, method, to, headers, payload, mut scopes, connection } = call;
+        let mut payload = payload;
+        let is_for_long = matches!(payload, Payload::Stream(_));
+        let mut authorization = None;
         let mut answers = 0;
         loop {
-            let again = payload.again();
-            let mut headers = call.headers.clone();
+            let base = session.base();
+            let url = match &to {
+                Destination::Path(path) => session.address(path, place)?,
+                Destination::Address(url) => url.clone(),
+            };
+            let is_elsewhere = origin(&url) != origin(&base);
+            if authorization.is_none() && !is_elsewhere {
+                authorization = self.authorization(&session, path, &scopes, is_for_long, None).await?;
+            }
+            let (again, mut headers) = (payload.again(), headers.clone());
             if let Some(authorization) = &authorization {
                 headers.insert(AUTHORIZATION, authorization.header.clone());
             }
-            let (action, place, method, url) = (call.action, place.to_owned(), call.method.clone(), url.clone());
-            let reply =
-                self.exchange(session, registry, Outgoing { action, place, method, url, headers, payload }).await?;
-            let is_ours = !is_elsewhere && origin(reply.url()) == origin(&session.base);
+            let (place, method) = (place.to_owned(), method.clone());
+            let outgoing = Outgoing { action, place, method, url, headers, payload, connection };
+            let reply = match (self.exchange(&session, outgoing).await, again) {
+                (Ok(reply), again) => {
+                    payload = match again {
+                        Some(again) => again,
+                        None => return self.refresh(&session, path, &scopes, reply, authorization).await,
+                    };
+                    reply
+                }
+                (Err(interruption), Some(again)) if interruption.speaks_no_tls && session.fall_back() => {
+                    payload = again;
+                    continue;
+                }
+                (Err(interruption), _) => return Err(interruption),
+            };
+            let is_ours = !is_elsewhere && origin(reply.url()) == origin(&base);
             if reply.status() != StatusCode::UNAUTHORIZED || !is_ours || answers == MAX_ANSWERS {
+                session.met();
                 return Ok(reply);
             }
             let wanted = session.learn(reply.headers(), &scopes);
-            if authorization.as_ref().is_some_and(|known| known.is_fresh) && wanted == scopes {
+            if session.challenge().is_none() {
+                self.ask_for_challenge(&session, registry).await?;
+            }
+            session.met();
+            drop(greeting.take());
+            let is_pointless = authorization.as_ref().is_some_and(|known| known.is_fresh) && wanted == scopes;
+            if is_pointless && !session.ask_apart(&scopes) {
                 return Ok(reply);
             }
             scopes = wanted;
-            let refused = authorization.and_then(|authorization| authorization.token);
-            authorization = self.authorization(session, registry, path, &scopes, refused.as_deref()).await?;
-            match again {
-                Some(again) if authorization.is_some() => payload = again,
-                _ => return Ok(reply),
+            let refused = authorization.and_then(|authorization: Authorization| authorization.token);
+            authorization = self.authorization(&session, path, &scopes, is_for_long, refused.as_ref()).await?;
+            if authorization.is_none() {
+                return Ok(reply);
             }
             answers += 1;
         }
     }
 
+    /// The reply to a body that cannot be sent again. Where it says that the token is refused, a new one is fetched, for
+    /// whoever starts anew.
+    async fn refresh(
+        &self,
+        session: &Session,
+        path: &str,
+        scopes: &Scopes,
+        reply: Reply,
+        authorization: Option<Authorization>,
+    ) -> Result<Reply, Interruption> {
+        if reply.status() == StatusCode::UNAUTHORIZED && origin(reply.url()) == origin(&session.base()) {
+            let scopes = session.learn(reply.headers(), scopes);
+            let refused = authorization.and_then(|authorization| authorization.token);
+            self.authorization(session, path, &scopes, true, refused.as_ref()).await?;
+        }
+        Ok(reply)
+    }
+
     /// One request with the redirects of its reply. What answers elsewhere and wants a token gets an anonymous one.
-    async fn exchange(&self, session: &Session, registry: &str, outgoing: Outgoing) -> Result<Response, StoreError> {
-        let transport = &self.0.transport;
-        let permit = session.permits.acquire().await;
+    async fn exchange(&self, session: &Session, outgoing: Outgoing) -> Result<Reply, Interruption> {
+        let (transport, base) = (&self.0.transport, session.base());
+        let permit = session.permit().await;
         let is_read = matches!(outgoing.method, Method::GET | Method::HEAD);
         if !is_read {
             return transport.send(outgoing).await;
         }
-        let (action, place) = (outgoing.action, outgoing.place.clone());
+        let (action, place, connection) = (outgoing.action, outgoing.place.clone(), outgoing.connection);
         let (method, mut headers) = (outgoing.method.clone(), outgoing.headers.clone());
-        let reply = follow(transport, &session.base, check_hop, outgoing).await?;
+        let reply = follow(transport, &base, check_hop, outgoing).await?;
         drop(permit);
-        let is_elsewhere = origin(reply.url()) != origin(&session.base);
+        let is_elsewhere = origin(reply.url()) != origin(&base);
         let challenge = match preferred(reply.headers()) {
             Some(Challenge::Bearer(challenge)) if is_elsewhere && reply.status() == StatusCode::UNAUTHORIZED => {
                 challenge
@@ -205,115 +259,84 @@ impl Client {
         };
         let url = reply.url().clone();
         let scopes = Scopes::parse(challenge.scope.as_deref().unwrap_or_default());
-        let (challenge, scopes) = (&challenge, &scopes);
-        let asked = Asked { registry: &url, name: registry, challenge, scopes, credential: None, refused: None };
+        let (challenge, name) = (&challenge, session.registry());
+        let (scopes, joined, is_for_long) = (&scopes, &scopes, false);
+        let (credential, refused) = (None, None);
+        let asked = Asked { registry: &url, name, challenge, scopes, joined, is_for_long, credential, refused };
         let fetched = self.0.authenticator.token(transport, asked).await?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
-        let again = Outgoing { action, place, method, url, headers, payload: Payload::Empty };
-        follow(transport, &session.base, check_hop, again).await
+        let again = Outgoing { action, place, method, url, headers, payload: Payload::Empty, connection };
+        follow(transport, &base, check_hop, again).await
     }
 
     async fn authorization(
         &self,
         session: &Session,
-        registry: &str,
         path: &str,
         scopes: &Scopes,
-        refused: Option<&str>,
-    ) -> Result<Option<Authorization>, StoreError> {
+        is_for_long: bool,
+        refused: Option<&super::Secret>,
+    ) -> Result<Option<Authorization>, Interruption> {
         let Some(challenge) = session.challenge() else { return Ok(None) };
-        let credential = self.0.credentials.lookup(registry, path).await?;
+        let credential = self.0.credentials.lookup(session.registry(), path).await?;
         let credential = credential.as_deref();
         if let Some(Credential::Registry(token)) = credential {
             return Ok(Some(Authorization { header: bearer(token), token: None, is_fresh: true }));
         }
-        match challenge {
-            Challenge::Basic => Ok(credential.and_then(Credential::pair).map(|(user, password)| Authorization {
-                header: basic(user, password),
-                token: None,
-                is_fresh: true,
-            })),
-            Challenge::Bearer(challenge) => {
-                let (registry, name, challenge) = (&session.base, registry, &challenge);
-                let asked = Asked { registry, name, challenge, scopes, credential, refused };
-                let fetched = self.0.authenticator.token(&self.0.transport, asked).await?;
-                let (header, is_fresh) = (bearer(&fetched.token), fetched.is_fresh);
-                Ok(Some(Authorization { header, token: Some(fetched.token), is_fresh }))
+        let challenge = match challenge {
+            Challenge::Basic => {
+                let pair = credential.and_then(Credential::pair);
+                return Ok(pair.map(|(user, password)| Authorization {
+                    header: basic(user, password),
+                    token: None,
+                    is_fresh: true,
+                }));
             }
-        }
-    }
-
-    /// The session with a registry, made by whoever comes first.
-    async fn session(&self, registry: &str) -> Result<Arc<OnceCell<Session>>, StoreError> {
-        let registry = canonical(registry);
-        let cell = {
-            let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(sessions.entry(registry.to_owned()).or_default())
+            Challenge::Bearer(challenge) => challenge,
         };
-        cell.get_or_try_init(|| self.open_session(registry)).await?;
-        Ok(cell)
+        let (base, name, challenge) = (session.base(), session.registry(), &challenge);
+        let joined = session.joined(scopes);
+        let ask = |joined| {
+            let asked = Asked { registry: &base, name, challenge, scopes, joined, is_for_long, credential, refused };
+            self.0.authenticator.token(&self.0.transport, asked)
+        };
+        let fetched = match ask(&joined).await {
+            // A token service may refuse the scopes together that it grants apart.
+            Err(refusal) if !refusal.trouble.is_passing && session.ask_apart(scopes) => ask(scopes).await?,
+            fetched => fetched?,
+        };
+        let (header, is_fresh) = (bearer(&fetched.token), fetched.is_fresh);
+        Ok(Some(Authorization { header, token: Some(fetched.token), is_fresh }))
     }
 
-    /// Asks `GET /v2/` for the challenge (distribution-spec, "Determining Support"), and finds out whether a registry on
-    /// this machine speaks TLS. What else it answers is of no interest: some do not know the request.
-    async fn open_session(&self, registry: &str) -> Result<Session, StoreError> {
-        let is_plain = self.0.transport.options().plain_http.contains(registry);
-        let mut base = endpoint(registry, if is_plain { "http" } else { "https" })?;
-        let mut reply = self.0.transport.try_send(ping(registry, &base)).await;
-        if !is_plain
-            && locality(&base) == Locality::Loopback
-            && reply.as_ref().is_err_and(|failure| failure.speaks_no_tls())
-        {
-            base = endpoint(registry, "http")?;
-            tracing::debug!(registry, "the registry on this machine speaks no TLS");
-            reply = self.0.transport.try_send(ping(registry, &base)).await;
+    /// What is known of a registry.
+    fn session(&self, registry: &str) -> Result<Arc<Session>, StoreError> {
+        let registry = canonical(registry);
+        let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.get(registry) {
+            return Ok(Arc::clone(session));
         }
-        let reply = reply.map_err(|failure| failure.into_error("connecting", registry.to_owned(), &base))?;
-        let challenge = Mutex::new(preferred(reply.headers()));
-        Ok(Session { base, challenge, permits: Semaphore::new(MAX_PENDING_REQUESTS) })
+        let session = Arc::new(Session::new(registry, self.options().plain_http.contains(registry))?);
+        sessions.insert(registry.to_owned(), Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// Asks `GET /v2/` (distribution-spec, "Determining Support") where a 401 came without a challenge: gcr.io was seen to
+    /// do that.
+    async fn ask_for_challenge(&self, session: &Session, registry: &str) -> Result<(), Interruption> {
+        let (action, place, method) = ("connecting", registry.to_owned(), Method::GET);
+        let (url, headers) = (session.address("", registry)?, HeaderMap::new());
+        let (payload, connection) = (Payload::Empty, Connection::Shared);
+        let reply =
+            self.0.transport.send(Outgoing { action, place, method, url, headers, payload, connection }).await?;
+        session.learn(reply.headers(), &Scopes::default());
+        Ok(())
     }
 }
 
-fn ping(registry: &str, base: &Url) -> Outgoing {
-    let mut url = base.clone();
-    url.set_path("/v2/");
-    Outgoing {
-        action: "connecting",
-        place: registry.to_owned(),
-        method: Method::GET,
-        url,
-        headers: HeaderMap::new(),
-        payload: Payload::Empty,
-    }
-}
-
-impl Session {
-    fn challenge(&self) -> Option<Challenge> {
-        self.challenge.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn address(&self, path: &str, place: &str) -> Result<Url, StoreError> {
-        self.base.join("/v2/").and_then(|root| root.join(path)).map_err(|error| StoreError::Remote {
-            action: "making an address".to_owned(),
-            place: place.to_owned(),
-            detail: error.to_string(),
-            help: None,
-            cause: None,
-        })
-    }
-
-    /// Keeps the challenge of a 401, and gives the scopes with those that it asks for.
-    fn learn(&self, headers: &HeaderMap, scopes: &Scopes) -> Scopes {
-        let Some(mut challenge) = preferred(headers) else { return scopes.clone() };
-        let mut wanted = scopes.clone();
-        if let Challenge::Bearer(challenge) = &mut challenge
-            && let Some(more) = challenge.scope.take()
-        {
-            wanted = wanted.merged(&Scopes::parse(&more));
-        }
-        *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = Some(challenge);
-        wanted
-    }
+fn unrepeatable(action: &str, place: &str) -> StoreError {
+    let detail = "a body that can be sent once was to be sent again".to_owned();
+    StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
 }
 
 impl RegistryRepository {
@@ -322,16 +345,60 @@ impl RegistryRepository {
         &self.repository
     }
 
-    /// Sends a request of this repository.
-    pub(super) async fn send(&self, call: Call) -> Result<Response, StoreError> {
+    /// Sends a request of this repository whose body can be sent again, for as long as its failures may pass.
+    pub(super) async fn send(&self, call: Call) -> Result<Reply, StoreError> {
         let place = self.repository.to_string();
         self.client.send(self.repository.registry(), self.repository.path(), &place, call).await
+    }
+
+    /// Sends a request of this repository once. Any reply is success here.
+    pub(super) async fn send_once(&self, call: Call) -> Result<Reply, Interruption> {
+        let place = self.repository.to_string();
+        self.client.send_once(self.repository.registry(), self.repository.path(), &place, call).await
+    }
+
+    /// The waits of a new operation.
+    pub(super) fn backoff(&self) -> Backoff {
+        Backoff::new(&self.options().retry)
+    }
+
+    /// Waits before the next try, and tells of it; false where there is to be none.
+    pub(super) async fn pause(&self, backoff: &mut Backoff, action: &'static str, interruption: &Interruption) -> bool {
+        let (place, why) = (self.repository.to_string(), interruption.error.to_string());
+        self.client.transport().pause(backoff, interruption.trouble, action, &place, &why).await
+    }
+
+    /// A reply that is no success, as an interruption.
+    pub(super) async fn interrupted(
+        &self,
+        reply: Reply,
+        method: &Method,
+        action: &'static str,
+        what: Option<String>,
+    ) -> Interruption {
+        let trouble = Trouble::of(reply.status(), reply.headers());
+        let error = self.failure(reply, method, action, what).await;
+        Interruption { trouble, ..Interruption::from(error) }
+    }
+
+    pub(super) fn options(&self) -> &RegistryOptions {
+        self.client.options()
+    }
+
+    /// Tells whoever looks on of something rare, in one line.
+    pub(super) fn notice(&self, text: &str) {
+        self.options().notice.tell(text);
+    }
+
+    /// The registry's root, with the scheme that it is known to speak.
+    pub(super) fn base(&self) -> Result<Url, StoreError> {
+        Ok(self.client.session(self.repository.registry())?.base())
     }
 
     /// Turns a reply that is no success into an error. `what` is what a 404 says is missing.
     pub(super) async fn failure(
         &self,
-        reply: Response,
+        reply: Reply,
         method: &Method,
         action: &'static str,
         what: Option<String>,
@@ -344,7 +411,7 @@ impl RegistryRepository {
             registry: self.repository.registry(),
             had_credentials: is_unauthorized && self.client.has_credentials(&self.repository).await,
         };
-        reply::failure(reply, method.as_str(), request, self.client.idle_timeout()).await
+        reply::failure(reply, method.as_str(), request).await
     }
 
     /// An error of the protocol.

@@ -9,23 +9,23 @@ use tokio::sync::OnceCell;
 use super::auth_file::{AuthFile, HUB_KEY};
 use super::helper::Helper;
 use super::origin::{HUB_ALIASES, canonical};
-use super::{Credentials, Login};
+use super::{Credentials, Login, Secret};
 use crate::store::StoreError;
 
-/// What to show to a registry or its token service. It has no `Debug`, so that no log can hold it.
+/// What to show to a registry or its token service.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Credential {
     /// User and password.
-    Password { user: String, password: String },
+    Password { user: String, password: Secret },
     /// A token that the token service takes for others; `user` is what stood beside it.
-    Identity { user: String, token: String },
+    Identity { user: String, token: Secret },
     /// A token that the registry itself takes, sent as it is.
-    Registry(String),
+    Registry(Secret),
 }
 
 impl Credential {
     /// As user and password.
-    pub(super) fn pair(&self) -> Option<(&str, &str)> {
+    pub(super) fn pair(&self) -> Option<(&str, &Secret)> {
         match self {
             Self::Password { user, password } => Some((user, password)),
             Self::Identity { user, token } => Some((user, token)),
@@ -79,8 +79,8 @@ impl CredentialStore {
         if let Some(credential) = of(&credentials.explicit) {
             return Ok(Some((credential, "the command line".to_owned())));
         }
-        if let Some(text) = credentials.docker_auth_config.as_deref() {
-            let file = AuthFile::parse("DOCKER_AUTH_CONFIG".to_owned(), text.as_bytes())?;
+        if let Some(text) = &credentials.docker_auth_config {
+            let file = AuthFile::parse("DOCKER_AUTH_CONFIG".to_owned(), text.expose().as_bytes())?;
             if let Some(credential) = file.inline(registry, path)? {
                 return Ok(Some((credential, file.place)));
             }

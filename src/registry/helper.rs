@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::Secret;
 use super::credentials::Credential;
 use super::redact;
 use crate::store::StoreError;
@@ -73,9 +74,11 @@ impl Helper {
         let json: Option<Value> = serde_json::from_str(&answer.text).ok();
         let text = |name| json.as_ref()?.get(name)?.as_str().map(ToOwned::to_owned);
         match (text("Username"), text("Secret")) {
-            (Some(user), Some(token)) if user == TOKEN_USER => Ok(Some(Credential::Identity { user, token })),
+            (Some(user), Some(token)) if user == TOKEN_USER => {
+                Ok(Some(Credential::Identity { user, token: token.into() }))
+            }
             (Some(user), Some(password)) if !(user.is_empty() && password.is_empty()) => {
-                Ok(Some(Credential::Password { user, password }))
+                Ok(Some(Credential::Password { user, password: password.into() }))
             }
             (Some(_), Some(_)) => Ok(None),
             _ => Err(failed(&self.name, "its answer is not a JSON object with Username and Secret")),
@@ -83,8 +86,8 @@ impl Helper {
     }
 
     /// Has it keep credentials.
-    pub(super) async fn store(&self, server: &str, user: &str, secret: &str) -> Result<(), StoreError> {
-        let entry = serde_json::json!({ "ServerURL": server, "Username": user, "Secret": secret }).to_string();
+    pub(super) async fn store(&self, server: &str, user: &str, secret: &Secret) -> Result<(), StoreError> {
+        let entry = serde_json::json!({ "ServerURL": server, "Username": user, "Secret": secret.expose() }).to_string();
         let answer = self.run("store", entry.as_bytes()).await?;
         if answer.is_success { Ok(()) } else { Err(self.refusal(&answer.text)) }
     }

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
+
+use super::{RetryOptions, Secret};
 
 /// Long enough for a slow DNS server and a lost packet; a registry that takes longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,6 +42,40 @@ pub struct RegistryOptions {
     pub connect_timeout: Duration,
     /// Limit on silence: on waiting for a reply's head, for more of its body, for room to send.
     pub idle_timeout: Duration,
+    /// How failures that pass are waited out.
+    pub retry: RetryOptions,
+    /// Where uploads that are under way are noted, so that another process can go on with them; `None` notes nothing.
+    pub journal_directory: Option<PathBuf>,
+    /// Is told, in one line each, of what a person who waits should know: a long wait, an upload that is begun again.
+    pub notice: Notice,
+}
+
+/// Whom to tell of rare things. Called from any thread; must return at once.
+#[derive(Clone)]
+pub struct Notice(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Notice {
+    /// Calls `tell` with each line.
+    pub fn new(tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub(super) fn tell(&self, line: &str) {
+        (self.0)(line);
+    }
+}
+
+impl Default for Notice {
+    /// Tells nobody.
+    fn default() -> Self {
+        Self::new(|_| {})
+    }
+}
+
+impl fmt::Debug for Notice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Notice")
+    }
 }
 
 impl Default for RegistryOptions {
@@ -55,57 +92,43 @@ impl Default for RegistryOptions {
             user_agent: concat!("ocitect/", env!("CARGO_PKG_VERSION")).to_owned(),
             connect_timeout: CONNECT_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
+            retry: RetryOptions::default(),
+            journal_directory: None,
+            notice: Notice::default(),
         }
     }
 }
 
 /// Proxies, as `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name them. Loopback is never reached through one.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ProxyOptions {
     /// For `http://` addresses: `[http[s]://][USER:PASSWORD@]HOST[:PORT]`.
-    pub http: Option<String>,
+    pub http: Option<Secret>,
     /// For `https://` addresses.
-    pub https: Option<String>,
+    pub https: Option<Secret>,
     /// What is reached directly: names (their subdomains included), addresses, CIDR blocks, each with an optional port,
     /// parted by commas; `*` for everything.
     pub no_proxy: Option<String>,
 }
 
-impl fmt::Debug for ProxyOptions {
-    /// Without the addresses, which may hold passwords.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("ProxyOptions");
-        shown.field("http", &self.http.is_some()).field("https", &self.https.is_some());
-        shown.field("no_proxy", &self.no_proxy).finish()
-    }
-}
-
 /// A user and a secret for one registry.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// `HOST[:PORT]`; `docker.io` for Docker Hub.
     pub registry: String,
     /// The user.
     pub user: String,
     /// The password or token.
-    pub secret: String,
-}
-
-impl fmt::Debug for Login {
-    /// Without the secret.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("Login");
-        shown.field("registry", &self.registry).field("user", &self.user).finish_non_exhaustive()
-    }
+    pub secret: Secret,
 }
 
 /// Where credentials are looked for, in this order; the first that answers for a registry wins.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Credentials {
     /// Given on the command line.
     pub explicit: Vec<Login>,
     /// The text of `DOCKER_AUTH_CONFIG`; only its inline `auths` are used.
-    pub docker_auth_config: Option<String>,
+    pub docker_auth_config: Option<Secret>,
     /// The file of `--authfile` or `REGISTRY_AUTH_FILE`. Where it is set, `files` are not searched.
     pub auth_file: Option<PathBuf>,
     /// Docker's and containers' files, in order. Each may name credential helpers.
@@ -114,14 +137,4 @@ pub struct Credentials {
     pub environment: Vec<Login>,
     /// Value of `PATH`: where `docker-credential-*` programs are looked for. Without it there are no helpers.
     pub helper_path: Option<OsString>,
-}
-
-impl fmt::Debug for Credentials {
-    /// Without the contents of `DOCKER_AUTH_CONFIG`.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("Credentials");
-        shown.field("explicit", &self.explicit).field("docker_auth_config", &self.docker_auth_config.is_some());
-        shown.field("auth_file", &self.auth_file).field("files", &self.files);
-        shown.field("environment", &self.environment).finish_non_exhaustive()
-    }
 }

@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use reqwest::Proxy;
 use url::{Host, Url};
 
-use super::ProxyOptions;
 use super::origin::{Locality, locality};
+use super::{ProxyOptions, Secret};
 use crate::store::StoreError;
 
 /// The rules as reqwest takes them; `None` where there is no proxy.
 pub(super) fn proxy(options: &ProxyOptions) -> Result<Option<Proxy>, StoreError> {
     let rules = Rules {
-        http: options.http.as_deref().map(parse).transpose()?.flatten(),
-        https: options.https.as_deref().map(parse).transpose()?.flatten(),
+        http: options.http.as_ref().map(Secret::expose).map(parse).transpose()?.flatten(),
+        https: options.https.as_ref().map(Secret::expose).map(parse).transpose()?.flatten(),
         direct: parse_direct(options.no_proxy.as_deref().unwrap_or_default()),
     };
     if rules.http.is_none() && rules.https.is_none() {
@@ -197,9 +197,9 @@ mod tests {
 
     #[test]
     fn a_bad_address_is_refused_without_its_password() {
-        let options = ProxyOptions { http: Some("ftp://user:secret@x".to_owned()), ..ProxyOptions::default() };
+        let options = ProxyOptions { http: Some("ftp://user:secret@x".into()), ..ProxyOptions::default() };
         let error = proxy(&options).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
-        assert!(proxy(&ProxyOptions { http: Some(" ".to_owned()), ..ProxyOptions::default() }).unwrap().is_none());
+        assert!(proxy(&ProxyOptions { http: Some(" ".into()), ..ProxyOptions::default() }).unwrap().is_none());
     }
 }

@@ -1,12 +1,13 @@
 //! Redirects, followed by hand: a credential never leaves the origin that it was made for.
 
+use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, LOCATION};
-use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::origin::origin;
 use super::redact;
-use super::transport::{Outgoing, Payload, Transport};
+use super::retry::Interruption;
+use super::transport::{Outgoing, Payload, Reply, Transport};
 use crate::store::StoreError;
 
 /// Hops before a chain of redirects is taken for a loop; registries and their storage need two or three.
@@ -21,11 +22,11 @@ pub(super) async fn follow(
     registry: &Url,
     rule: Rule,
     first: Outgoing,
-) -> Result<Response, StoreError> {
+) -> Result<Reply, Interruption> {
     let mut outgoing = first;
     for _ in 0..=MAX_HOPS {
         let (action, place, method) = (outgoing.action, outgoing.place.clone(), outgoing.method.clone());
-        let (url, mut headers) = (outgoing.url.clone(), outgoing.headers.clone());
+        let (url, mut headers, connection) = (outgoing.url.clone(), outgoing.headers.clone(), outgoing.connection);
         let reply = transport.send(outgoing).await?;
         let Some(location) = location(&reply) else { return Ok(reply) };
         let refused = |reason: &str| {
@@ -37,13 +38,13 @@ pub(super) async fn follow(
         if origin(&next) != origin(&url) {
             headers.remove(AUTHORIZATION);
         }
-        outgoing = Outgoing { action, place, method, url: next, headers, payload: Payload::Empty };
+        outgoing = Outgoing { action, place, method, url: next, headers, payload: Payload::Empty, connection };
     }
     let detail = format!("it redirects more than {MAX_HOPS} times");
-    Err(refusal(outgoing.action, &outgoing.place, detail))
+    Err(refusal(outgoing.action, &outgoing.place, detail).into())
 }
 
-fn location(reply: &Response) -> Option<String> {
+fn location(reply: &Reply) -> Option<String> {
     let is_redirect = matches!(
         reply.status(),
         StatusCode::MOVED_PERMANENTLY

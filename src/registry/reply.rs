@@ -1,12 +1,12 @@
 //! Replies that say no: the error envelope of the distribution-spec, and what each status means to the user.
 
-use std::time::Duration;
-
-use reqwest::{Response, StatusCode};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::body::read_small;
 use super::challenge::is_short_of_scope;
+use super::transport::Reply;
 use super::{redact, retry};
 use crate::store::StoreError;
 
@@ -28,12 +28,13 @@ pub(super) struct Request<'a> {
 }
 
 /// Turns a reply that is no success into an error.
-pub(super) async fn failure(reply: Response, method: &str, request: Request<'_>, idle: Duration) -> StoreError {
+pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) -> StoreError {
     let (mut status, address) = (reply.status(), redact::address(reply.url()));
     let is_short = is_short_of_scope(reply.headers());
-    let body = read_small(reply, MAX_ERROR_BYTES, idle).await.unwrap_or_default();
+    let limit = limit(status, reply.headers());
+    let body = read_small(reply, MAX_ERROR_BYTES).await.unwrap_or_default();
     let said = Said::parse(&body);
-    let detail = format!("{method} {address} was answered {}{}", status.as_u16(), said.shown());
+    let detail = format!("{method} {address} was answered {}{}{limit}", status.as_u16(), said.shown());
     let Request { action, what, place, registry, had_credentials } = request;
     // Registries with tokens say 401 to an account that is known and lacks a right: a new login would not help.
     if status == StatusCode::UNAUTHORIZED && had_credentials && is_short {
@@ -62,6 +63,15 @@ pub(super) async fn failure(reply: Response, method: &str, request: Request<'_>,
             let help = help(status, &said.code);
             StoreError::Remote { action: action.to_owned(), place, detail, help, cause: None }
         }
+    }
+}
+
+/// What a reply says about when to come back.
+fn limit(status: StatusCode, headers: &HeaderMap) -> String {
+    match (retry::quota(status, headers), retry::retry_after(headers)) {
+        (Some(quota), _) => format!("; {quota}"),
+        (None, Some(wait)) if retry::is_temporary(status) => format!("; it asks to wait {}", retry::span(wait)),
+        _ => String::new(),
     }
 }
 

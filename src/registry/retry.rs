@@ -1,16 +1,214 @@
-//! Which failures may pass by themselves. Nothing is sent twice today, but for a refused token ([`super::client`]); what
-//! is said to the user rests on this.
+//! Which failures pass by themselves, how long to wait before another try, and when to give up. The only policy of the
+//! crate: whoever tries again asks here.
+//!
+//! The waits grow exponentially, with jitter, so that many clients that failed together do not come back together. What
+//! counts is progress and not the number of failures: [`Backoff::progressed`] forgets them, and a transfer is not given up
+//! while what the other side confirms moves on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use reqwest::StatusCode;
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use crate::store::StoreError;
+
+/// How often and after what waits a request is sent again.
+#[derive(Debug, Clone)]
+pub struct RetryOptions {
+    /// The wait before the second try; each further one is twice as long.
+    pub first_wait: Duration,
+    /// The longest wait that is chosen here.
+    pub longest_wait: Duration,
+    /// The longest wait that a registry may ask for with `Retry-After`; one that asks for more is not waited for.
+    pub longest_asked_wait: Duration,
+    /// Tries without progress before it is given up.
+    pub tries: u32,
+    /// Tries of an origin that has never answered: a name that is mistyped is no reason to wait.
+    pub first_tries: u32,
+    /// Where the jitter begins: differs from process to process.
+    pub seed: u64,
+}
+
+impl Default for RetryOptions {
+    /// Eight tries over about half a minute: what a registry takes to be started anew, or a name server to come back.
+    fn default() -> Self {
+        Self {
+            first_wait: Duration::from_millis(200),
+            longest_wait: Duration::from_secs(10),
+            longest_asked_wait: Duration::from_secs(300),
+            tries: 8,
+            first_tries: 3,
+            seed: 0,
+        }
+    }
+}
+
+/// A request that failed, or a reply that is no success.
+#[derive(Debug)]
+pub(super) struct Interruption {
+    /// What to say where it is given up.
+    pub(super) error: StoreError,
+    /// What speaks for another try.
+    pub(super) trouble: Trouble,
+    /// What answered the TLS handshake does not speak TLS.
+    pub(super) speaks_no_tls: bool,
+}
+
+impl From<StoreError> for Interruption {
+    /// Of a failure that does not pass.
+    fn from(error: StoreError) -> Self {
+        let trouble = Trouble { is_passing: false, retry_after: None, was_heard: true };
+        Self { error, trouble, speaks_no_tls: false }
+    }
+}
+
+/// What a failure says about another try.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trouble {
+    /// True where another try may go better.
+    pub(super) is_passing: bool,
+    /// How long the other side asks to be left alone.
+    pub(super) retry_after: Option<Duration>,
+    /// The other side has answered before: it is there, and worth waiting for.
+    pub(super) was_heard: bool,
+}
+
+impl Trouble {
+    /// Of a reply. A quota that is used up does not pass.
+    pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
+        let is_passing = is_temporary(status) && quota(status, headers).is_none();
+        Self { is_passing, retry_after: retry_after(headers), was_heard: true }
+    }
+}
+
+/// The waits of one operation.
+pub(super) struct Backoff {
+    options: RetryOptions,
+    failures: u32,
+}
+
+impl Backoff {
+    pub(super) fn new(options: &RetryOptions) -> Self {
+        Self { options: options.clone(), failures: 0 }
+    }
+
+    /// What the other side confirms has moved on: earlier failures are forgotten.
+    pub(super) fn progressed(&mut self) {
+        self.failures = 0;
+    }
+
+    /// How long to wait before the next try; `None` where there is to be none.
+    pub(super) fn next_wait(&mut self, trouble: Trouble, jitter: &Jitter) -> Option<Duration> {
+        let tries = if trouble.was_heard { self.options.tries } else { self.options.first_tries };
+        self.failures += 1;
+        if !trouble.is_passing || self.failures >= tries {
+            return None;
+        }
+        let doubled = self.options.first_wait.saturating_mul(1 << (self.failures - 1).min(16));
+        let chosen = jitter.of(doubled.min(self.options.longest_wait));
+        match trouble.retry_after {
+            Some(asked) if asked > self.options.longest_asked_wait => None,
+            Some(asked) => Some(asked.max(chosen)),
+            None => Some(chosen),
+        }
+    }
+}
+
+/// Numbers that differ from wait to wait. Not secret, and no output byte depends on them.
+#[derive(Default)]
+pub(super) struct Jitter(AtomicU64);
+
+impl Jitter {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    /// Between half of a wait and all of it.
+    fn of(&self, wait: Duration) -> Duration {
+        // A step of the SplitMix64 sequence: an odd increment, and bits mixed by two multiplications.
+        let state = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let share = (mixed >> 32) as f64 / f64::from(u32::MAX);
+        wait.mul_f64(0.5 + share / 2.0)
+    }
+}
 
 /// True for a reply that another try may not get: overload, a limit on the rate, a gateway without its server.
 pub(super) fn is_temporary(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 499 | 522) || (status.is_server_error() && status.as_u16() != 501)
 }
 
+/// Headers of Docker Hub's limits, which others have taken over.
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const LIMIT_SOURCE: HeaderName = HeaderName::from_static("docker-ratelimit-source");
+
+/// A quota that is used up: waiting seconds does not help. Gives what is known of it; `None` for a mere limit on the rate.
+pub(super) fn quota(status: StatusCode, headers: &HeaderMap) -> Option<String> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
+    let remaining = text(REMAINING);
+    let is_used_up = remaining.as_deref().is_some_and(|text| text.split(';').next().unwrap_or_default().trim() == "0");
+    if status != StatusCode::TOO_MANY_REQUESTS || !(is_used_up || headers.contains_key(LIMIT_SOURCE)) {
+        return None;
+    }
+    let window = |text: &str| {
+        let (count, window) = text.split_once(";w=")?;
+        let (count, seconds): (u64, u64) = (count.trim().parse().ok()?, window.trim().parse().ok()?);
+        Some(format!("{count} in {}", span(Duration::from_secs(seconds))))
+    };
+    let limit = text(LIMIT).as_deref().and_then(window).map_or(String::new(), |limit| format!(" of {limit}"));
+    let reset = match retry_after(headers) {
+        Some(wait) => format!("it says to come back in {}", span(wait)),
+        None => match remaining.as_deref().or(text(LIMIT).as_deref()).and_then(|text| text.split_once(";w=")) {
+            Some((_, seconds)) if seconds.trim().parse::<u64>().is_ok() => {
+                let window = Duration::from_secs(seconds.trim().parse().unwrap_or_default());
+                format!("it is free again within {} at the latest", span(window))
+            }
+            _ => "it does not say when it is free again".to_owned(),
+        },
+    };
+    Some(format!("the quota{limit} is used up; {reset}"))
+}
+
+/// How long a reply asks to wait: `Retry-After` in seconds, or as a date, which is held against the reply's own `Date`, so
+/// that no clock of this machine matters (RFC 9110, section 10.2.3). A time that has passed is none to wait for.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok();
+    let now = date(headers.get(DATE)?.to_str().ok()?.trim())?;
+    Duration::try_from(date(text)? - now).ok()
+}
+
+/// A span of time for a person, in its two largest units.
+pub(super) fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, 0) => format!("{minutes} min"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, 0, _) => format!("{hours} h"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    fn failure(is_passing: bool, retry_after: Option<u64>) -> Trouble {
+        Trouble { is_passing, retry_after: retry_after.map(Duration::from_secs), was_heard: true }
+    }
 
     #[test]
     fn overload_passes_and_refusal_does_not() {
@@ -20,5 +218,67 @@ mod tests {
         for status in [400, 401, 403, 404, 405, 413, 416, 501] {
             assert!(!is_temporary(StatusCode::from_u16(status).unwrap()), "{status}");
         }
+    }
+
+    #[test]
+    fn waits_double_within_their_jitter_and_end() {
+        let (options, jitter) = (RetryOptions::default(), Jitter::new(7));
+        let mut backoff = Backoff::new(&options);
+        for expected_ms in [200, 400, 800, 1600, 3200, 6400, 10_000] {
+            let wait = backoff.next_wait(failure(true, None), &jitter).unwrap();
+            let (least, most) = (Duration::from_millis(expected_ms / 2), Duration::from_millis(expected_ms));
+            assert!((least..=most).contains(&wait), "{wait:?} {expected_ms}");
+        }
+        assert_eq!(backoff.next_wait(failure(true, None), &jitter), None);
+        backoff.progressed();
+        assert!(backoff.next_wait(failure(true, None), &jitter).unwrap() <= options.first_wait);
+        assert_eq!(backoff.next_wait(failure(false, None), &jitter), None);
+    }
+
+    #[test]
+    fn who_never_answered_is_given_up_sooner() {
+        let (mut backoff, jitter) = (Backoff::new(&RetryOptions::default()), Jitter::default());
+        let unheard = Trouble { was_heard: false, ..failure(true, None) };
+        assert!(backoff.next_wait(unheard, &jitter).is_some());
+        assert!(backoff.next_wait(unheard, &jitter).is_some());
+        assert_eq!(backoff.next_wait(unheard, &jitter), None);
+    }
+
+    #[test]
+    fn what_the_registry_asks_for_is_waited_for_within_reason() {
+        let jitter = Jitter::default();
+        let wait = |asked| Backoff::new(&RetryOptions::default()).next_wait(failure(true, Some(asked)), &jitter);
+        assert_eq!(wait(7), Some(Duration::from_secs(7)));
+        assert!(wait(0).unwrap() >= Duration::from_millis(100));
+        assert_eq!(wait(301), None);
+        assert_eq!(wait(u64::MAX), None);
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let asked = |lines: &[(&'static str, &str)]| retry_after(&headers(lines)).map(|wait| wait.as_secs());
+        assert_eq!(asked(&[("retry-after", "120")]), Some(120));
+        let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
+        assert_eq!(asked(&[("retry-after", "Wed, 21 Oct 2026 07:30:05 GMT"), date]), Some(125));
+        assert_eq!(asked(&[("retry-after", "Wed, 21 Oct 2026 07:27:00 GMT"), date]), None);
+        assert_eq!(asked(&[("retry-after", "Wed, 21 Oct 2026 07:30:05 GMT")]), None);
+        for bad in ["-1", "", "soon", "1e9", "99999999999999999999999", "Wed, 99 Oct 2026 07:30:05 GMT"] {
+            assert_eq!(asked(&[("retry-after", bad), date]), None, "{bad}");
+        }
+        assert_eq!(asked(&[]), None);
+    }
+
+    #[test]
+    fn a_quota_is_told_from_a_limit_on_the_rate() {
+        let limit = ("ratelimit-limit", "100;w=21600");
+        let used_up = |lines: &[(&'static str, &str)]| quota(StatusCode::TOO_MANY_REQUESTS, &headers(lines));
+        let said = used_up(&[limit, ("ratelimit-remaining", "0;w=21600"), ("docker-ratelimit-source", "1.2.3.4")]);
+        let expected = "the quota of 100 in 6 h is used up; it is free again within 6 h at the latest";
+        assert_eq!(said.as_deref(), Some(expected));
+        let said = used_up(&[limit, ("docker-ratelimit-source", "x"), ("retry-after", "5400")]).unwrap();
+        assert!(said.ends_with("it says to come back in 1 h 30 min"), "{said}");
+        assert_eq!(used_up(&[]), None);
+        assert_eq!(used_up(&[limit, ("ratelimit-remaining", "5;w=21600")]), None);
+        assert_eq!(quota(StatusCode::OK, &headers(&[("ratelimit-remaining", "0;w=21600")])), None);
     }
 }

@@ -39,6 +39,11 @@ impl Scopes {
         self
     }
 
+    /// True where everything that `others` allow is allowed by these.
+    pub(super) fn covers(&self, others: &Self) -> bool {
+        others.0.iter().all(|(resource, actions)| self.0.get(resource).is_some_and(|own| own.is_superset(actions)))
+    }
+
     /// Each as it is asked for. Those that write stand first: some services read only the first.
     pub(super) fn ordered(&self) -> Vec<String> {
         let (writing, reading): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, actions)| actions.contains("push"));
@@ -55,6 +60,17 @@ impl Scopes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_covers_less() {
+        let more = Scopes::push("a").merged(&Scopes::pull("b"));
+        for less in [Scopes::default(), Scopes::pull("a"), Scopes::pull("a").merged(&Scopes::pull("b")), more.clone()] {
+            assert!(more.covers(&less));
+        }
+        for other in [Scopes::push("b"), Scopes::pull("c"), Scopes::parse("repository:a:delete"), Scopes::parse("*")] {
+            assert!(!more.covers(&other));
+        }
+    }
 
     #[test]
     fn actions_merge_and_writing_stands_first() {

@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 
 use super::RegistryRepository;
 use super::client::{Call, Destination};
 use super::origin::canonical;
 use super::scope::Scopes;
 use super::source::{declared_digest, is_manifest};
-use super::transport::Payload;
+use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
 use crate::store::{Sink, StoreError, read_root};
 
@@ -74,6 +74,7 @@ impl Sink for RegistryRepository {
             headers: HeaderMap::new(),
             payload: Payload::Bytes(Bytes::new()),
             scopes: self.push_scopes().merged(&Scopes::pull(origin.path())),
+            connection: Connection::Shared,
         };
         let reply = match self.send(call).await {
             // A token service may refuse the scopes together that it grants apart.
@@ -121,6 +122,7 @@ impl RegistryRepository {
             headers,
             payload: Payload::Bytes(root.bytes().clone()),
             scopes: self.push_scopes(),
+            connection: Connection::Shared,
         };
         let reply = self.send(call).await?;
         if !matches!(reply.status(), StatusCode::CREATED | StatusCode::OK | StatusCode::ACCEPTED) {
@@ -147,7 +149,7 @@ impl RegistryRepository {
 }
 
 /// A size or a digest that the registry gives and that is another is damage there: the content is sent again.
-fn is_whole(reply: &Response, descriptor: &Descriptor) -> bool {
+fn is_whole(reply: &Reply, descriptor: &Descriptor) -> bool {
     let headers = reply.headers();
     let size_bytes = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let digest = declared_digest(headers);

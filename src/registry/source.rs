@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 
 use super::RegistryRepository;
 use super::body::{Unread, read_small, reader};
 use super::client::{Call, Destination};
 use super::scope::Scopes;
-use super::transport::Payload;
+use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType, Repository, Root, Selector, Tag};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
@@ -67,7 +67,7 @@ impl Source for RegistryRepository {
             let what = format!("{} {}", kind.trim_end_matches('s'), descriptor.digest);
             return Err(self.failure(reply, &Method::GET, action, Some(what)).await);
         }
-        Ok(reader(reply, self.client.idle_timeout()))
+        Ok(reader(reply))
     }
 
     fn origin(&self, _descriptor: &Descriptor) -> Option<Repository> {
@@ -77,7 +77,7 @@ impl Source for RegistryRepository {
 
 impl RegistryRepository {
     /// GET or HEAD of something of this repository, to read.
-    async fn read(&self, method: Method, path: String, action: &'static str) -> Result<Response, StoreError> {
+    async fn read(&self, method: Method, path: String, action: &'static str) -> Result<Reply, StoreError> {
         let scopes = Scopes::pull(self.repository.path());
         self.ask(method, path, action, scopes).await
     }
@@ -89,17 +89,18 @@ impl RegistryRepository {
         path: String,
         action: &'static str,
         scopes: Scopes,
-    ) -> Result<Response, StoreError> {
+    ) -> Result<Reply, StoreError> {
         let mut headers = HeaderMap::new();
         if path.starts_with("manifests/") {
             headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
         }
         let to = Destination::Path(format!("{}/{path}", self.repository.path()));
-        self.send(Call { action, method, to, headers, payload: Payload::Empty, scopes }).await
+        let (payload, connection) = (Payload::Empty, Connection::Shared);
+        self.send(Call { action, method, to, headers, payload, scopes, connection }).await
     }
 
-    async fn read_manifest(&self, reply: Response) -> Result<Bytes, StoreError> {
-        let read = read_small(reply, MAX_MANIFEST_BYTES, self.client.idle_timeout()).await;
+    async fn read_manifest(&self, reply: Reply) -> Result<Bytes, StoreError> {
+        let read = read_small(reply, MAX_MANIFEST_BYTES).await;
         read.map_err(|unread| match unread {
             Unread::TooLarge => {
                 let detail = format!("the manifest has more than the limit of {MAX_MANIFEST_BYTES} bytes");

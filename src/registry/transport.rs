@@ -1,27 +1,36 @@
-//! One request, one reply: the one place through which every request of this crate goes. It follows nothing, repeats
-//! nothing and knows no credentials.
+//! One request, one reply: the one place through which every request of this crate goes, and where it is counted. It follows
+//! nothing and knows no credentials. Repeating what failed is [`Transport::retrying`]'s, by the policy of
+//! [`super::retry`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, StatusCode};
 use rustls::CertificateError;
 use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
-use super::body::Progress;
+use super::body::{PIECE_BYTES, Phase, Progress};
+use super::origin::origin;
+use super::retry::{self, Backoff, Interruption, Jitter, Trouble};
 use super::tls::{HostTls, client_config};
-use super::{RegistryOptions, proxy};
+use super::traffic::Counters;
+use super::{RegistryOptions, proxy, redact};
 use crate::store::StoreError;
 
 /// How long a registry may take to answer after it got a whole body: it hashes and moves what it was sent.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A wait that is longer is told to whoever looks on.
+const NOTICED_WAIT: Duration = Duration::from_secs(3);
 
 /// The body of a request.
 pub(super) enum Payload {
@@ -29,8 +38,39 @@ pub(super) enum Payload {
     Empty,
     /// Bytes in memory, which can be sent again.
     Bytes(Bytes),
-    /// A stream, which can be sent once, with its size in bytes.
-    Stream(reqwest::Body, u64, Arc<Progress>),
+    /// A stream, which can be sent once.
+    Stream(PayloadStream),
+}
+
+/// The body of an upload.
+pub(super) struct PayloadStream {
+    pub(super) pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+    pub(super) size_bytes: u64,
+    /// Whom the silence is to be blamed on.
+    pub(super) progress: Arc<Progress>,
+}
+
+impl PayloadStream {
+    /// Bytes in memory, handed on in pieces, so that a slow line is not taken for a dead one.
+    fn of(bytes: Bytes) -> Self {
+        let (progress, size_bytes) = (Arc::new(Progress::new()), bytes.len() as u64);
+        let told = Arc::clone(&progress);
+        let pieces = stream::unfold(bytes, move |mut rest| {
+            let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+            told.enter(if piece.is_empty() { Phase::Sent } else { Phase::Sending });
+            std::future::ready((!piece.is_empty()).then_some((Ok(piece), rest)))
+        });
+        Self { pieces: Box::pin(pieces), size_bytes, progress }
+    }
+}
+
+/// The connection that a request goes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// One that other requests have used or will use.
+    Shared,
+    /// One of its own, closed afterwards.
+    Own,
 }
 
 impl Payload {
@@ -54,69 +94,192 @@ pub(super) struct Outgoing {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) payload: Payload,
+    pub(super) connection: Connection,
+}
+
+/// A reply whose body is not read yet.
+pub(super) struct Reply {
+    response: Response,
+    idle: Duration,
+    counters: Arc<Counters>,
+}
+
+impl Reply {
+    pub(super) fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The address that answered.
+    pub(super) fn url(&self) -> &Url {
+        self.response.url()
+    }
+
+    /// The next piece of the body; `None` at its end. A silence that is too long is an error.
+    pub(super) async fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        match timeout(self.idle, self.response.chunk()).await {
+            Ok(Ok(piece)) => {
+                self.counters.received(piece.as_ref().map_or(0, Bytes::len));
+                Ok(piece)
+            }
+            Ok(Err(error)) => Err(io::Error::other(error.without_url())),
+            Err(_) => {
+                let text = format!("the other side was silent for {} seconds", self.idle.as_secs());
+                Err(io::Error::new(io::ErrorKind::TimedOut, text))
+            }
+        }
+    }
 }
 
 /// Connections to all hosts.
 pub(super) struct Transport {
     options: RegistryOptions,
-    /// By host and port where something is said of them alone; the common one under the empty name.
-    clients: Mutex<BTreeMap<String, reqwest::Client>>,
+    /// By host and port where something is said of them alone; the common one under the empty name. Those that keep no
+    /// connection stand beside the others.
+    clients: Mutex<BTreeMap<(String, bool), reqwest::Client>>,
+    /// Origins that have answered something.
+    heard: Mutex<BTreeSet<String>>,
+    counters: Arc<Counters>,
+    jitter: Jitter,
 }
 
 impl Transport {
     pub(super) fn new(options: RegistryOptions) -> Result<Self, StoreError> {
         proxy::proxy(&options.proxies)?;
-        Ok(Self { options, clients: Mutex::default() })
+        let jitter = Jitter::new(options.retry.seed);
+        let (clients, heard, counters) = (Mutex::default(), Mutex::default(), Arc::default());
+        Ok(Self { options, clients, heard, counters, jitter })
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
         &self.options
     }
 
-    /// Sends a request. Any reply is success here.
-    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Response, StoreError> {
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Sends a request once. Any reply is success here.
+    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, Interruption> {
         let (action, place, url) = (outgoing.action, outgoing.place.clone(), outgoing.url.clone());
-        self.try_send(outgoing).await.map_err(|failure| failure.into_error(action, place, &url))
+        let sent = self.try_send(outgoing).await;
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match sent {
+            Ok(reply) => {
+                heard.insert(origin(&url));
+                Ok(reply)
+            }
+            Err(failure) => {
+                let was_heard = heard.contains(&origin(&url));
+                let trouble = Trouble { is_passing: failure.is_passing(), retry_after: None, was_heard };
+                let speaks_no_tls = failure.speaks_no_tls();
+                Err(Interruption { error: failure.into_error(action, place, &url), trouble, speaks_no_tls })
+            }
+        }
     }
 
-    /// As [`Transport::send`], with a failure that can still be asked for its kind.
-    pub(super) async fn try_send(&self, outgoing: Outgoing) -> Result<Response, Failure> {
-        let client = self.client(&outgoing.url).map_err(Failure::Setup)?;
+    /// Makes a request again for as long as its failures may pass. The last reply is success here, whatever it says; a
+    /// quota that is used up is not waited for.
+    pub(super) async fn retrying<Sent>(
+        &self,
+        action: &'static str,
+        place: &str,
+        mut send: impl FnMut() -> Sent,
+    ) -> Result<Reply, Interruption>
+    where
+        Sent: Future<Output = Result<Reply, Interruption>>,
+    {
+        let mut backoff = Backoff::new(&self.options.retry);
+        loop {
+            match send().await {
+                Ok(reply) => {
+                    let trouble = Trouble::of(reply.status(), reply.headers());
+                    let why = format!("it was answered {}", reply.status().as_u16());
+                    if !trouble.is_passing || !self.pause(&mut backoff, trouble, action, place, &why).await {
+                        return Ok(reply);
+                    }
+                }
+                Err(interruption) => {
+                    let why = interruption.error.to_string();
+                    if !self.pause(&mut backoff, interruption.trouble, action, place, &why).await {
+                        return Err(interruption);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits before the next try, counts it and tells of it. False where there is to be none.
+    pub(super) async fn pause(
+        &self,
+        backoff: &mut Backoff,
+        trouble: Trouble,
+        action: &'static str,
+        place: &str,
+        why: &str,
+    ) -> bool {
+        let Some(wait) = backoff.next_wait(trouble, &self.jitter) else { return false };
+        self.counters.retry();
+        tracing::info!(place, why, wait_ms = wait.as_millis() as u64, "{action} is tried again");
+        if wait >= NOTICED_WAIT {
+            let wait = retry::span(wait);
+            self.options.notice.tell(&format!("{action} at {place} is tried again in {wait}: {why}"));
+        }
+        tokio::time::sleep(wait).await;
+        true
+    }
+
+    async fn try_send(&self, outgoing: Outgoing) -> Result<Reply, Failure> {
+        let client = self.client(&outgoing.url, outgoing.connection).map_err(Failure::Setup)?;
         let idle = self.options.idle_timeout;
-        tracing::debug!(method = %outgoing.method, url = super::redact::address(&outgoing.url), "request");
+        tracing::debug!(method = %outgoing.method, url = redact::address(&outgoing.url), "request");
+        self.counters.request(&outgoing.method);
         let request = client.request(outgoing.method, outgoing.url).headers(outgoing.headers);
-        let reply = match outgoing.payload {
-            Payload::Empty => timeout(idle, request.send()).await.map_err(|_| Failure::Silence(idle))?,
-            Payload::Bytes(bytes) => {
-                let sent = request.header(CONTENT_LENGTH, bytes.len()).body(bytes).send();
-                timeout(REPLY_TIMEOUT, sent).await.map_err(|_| Failure::Silence(REPLY_TIMEOUT))?
+        let stream = match outgoing.payload {
+            Payload::Empty => None,
+            Payload::Bytes(bytes) if bytes.is_empty() => {
+                let sent = request.header(CONTENT_LENGTH, 0).body(bytes).send();
+                return self.reply(timeout(REPLY_TIMEOUT, sent).await.map_err(|_| Failure::Silence(REPLY_TIMEOUT))?);
             }
-            Payload::Stream(body, size_bytes, progress) => {
-                let sent = request.header(CONTENT_LENGTH, size_bytes).body(body).send();
-                watch(sent, &progress, idle).await?
-            }
+            Payload::Bytes(bytes) => Some(PayloadStream::of(bytes)),
+            Payload::Stream(stream) => Some(stream),
         };
-        let reply = reply.map_err(|error| Failure::Http(error.without_url()))?;
-        tracing::debug!(status = reply.status().as_u16(), "reply");
-        Ok(reply)
+        let Some(PayloadStream { pieces, size_bytes, progress }) = stream else {
+            return self.reply(timeout(idle, request.send()).await.map_err(|_| Failure::Silence(idle))?);
+        };
+        let counters = Arc::clone(&self.counters);
+        let counted = pieces.inspect(move |piece| counters.sent(piece.as_ref().map_or(0, Bytes::len)));
+        let body = reqwest::Body::wrap_stream(counted);
+        let sent = request.header(CONTENT_LENGTH, size_bytes).body(body).send();
+        self.reply(watch(sent, &progress, idle).await?)
     }
 
-    fn client(&self, url: &Url) -> Result<reqwest::Client, StoreError> {
+    fn reply(&self, sent: Result<Response, reqwest::Error>) -> Result<Reply, Failure> {
+        let response = sent.map_err(|error| Failure::Http(error.without_url()))?;
+        tracing::debug!(status = response.status().as_u16(), "reply");
+        Ok(Reply { response, idle: self.options.idle_timeout, counters: Arc::clone(&self.counters) })
+    }
+
+    fn client(&self, url: &Url, connection: Connection) -> Result<reqwest::Client, StoreError> {
         let host = self.host_tls(url);
+        let is_own = connection == Connection::Own;
         let name = match host == HostTls::default() {
-            true => String::new(),
-            false => super::origin::origin(url),
+            true => (String::new(), is_own),
+            false => (origin(url), is_own),
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&name) {
             return Ok(client.clone());
         }
-        let client = self.build(&host)?;
+        let client = self.build(&host, is_own)?;
         clients.insert(name, client.clone());
         Ok(client)
     }
 
-    fn build(&self, host: &HostTls) -> Result<reqwest::Client, StoreError> {
+    fn build(&self, host: &HostTls, is_own: bool) -> Result<reqwest::Client, StoreError> {
         let options = &self.options;
         let tls = client_config(&options.roots, &options.ca_files, host)?;
         let mut builder = reqwest::Client::builder()
@@ -126,6 +289,9 @@ impl Transport {
             .user_agent(&options.user_agent)
             .connect_timeout(options.connect_timeout)
             .no_proxy();
+        if is_own {
+            builder = builder.pool_max_idle_per_host(0);
+        }
         if let Some(proxy) = proxy::proxy(&options.proxies)? {
             builder = builder.proxy(proxy);
         }
@@ -171,7 +337,7 @@ async fn watch(
 }
 
 /// Why there is no reply.
-pub(super) enum Failure {
+enum Failure {
     /// The connection could not even be prepared.
     Setup(StoreError),
     /// Nothing was heard for this long.
@@ -181,14 +347,23 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// False for what will be the same the next time: a certificate, a request that cannot be made.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Setup(_) => false,
+            Self::Silence(_) => true,
+            Self::Http(error) => find::<rustls::Error>(error).is_none() && !error.is_builder(),
+        }
+    }
+
     /// True where the other side answered the TLS handshake with something that is not TLS. A certificate that is not
     /// trusted, a reset or a silence is not that.
-    pub(super) fn speaks_no_tls(&self) -> bool {
+    fn speaks_no_tls(&self) -> bool {
         let Self::Http(error) = self else { return false };
         matches!(find::<rustls::Error>(error), Some(rustls::Error::InvalidMessage(_)))
     }
 
-    pub(super) fn into_error(self, action: &'static str, place: String, url: &Url) -> StoreError {
+    fn into_error(self, action: &'static str, place: String, url: &Url) -> StoreError {
         let host = url.host_str().unwrap_or_default();
         let (detail, help, cause) = match self {
             Self::Setup(error) => return error,

@@ -1,9 +1,11 @@
 //! One blob up: POST for a session, then one PUT of all bytes. No size of chunks suits all registries, and one PUT suits
 //! nearly all (distribution-spec, "POST then PUT").
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -13,7 +15,7 @@ use super::client::{Call, Destination};
 use super::origin::upload_location;
 use super::redact;
 use super::sink::query_value;
-use super::transport::Payload;
+use super::transport::{Connection, Payload, PayloadStream, Reply};
 use crate::model::Descriptor;
 use crate::store::{Sink as _, Source, StoreError, open};
 
@@ -44,7 +46,7 @@ impl RegistryRepository {
         }
     }
 
-    async fn send_blob(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Response, StoreError> {
+    async fn send_blob(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Reply, StoreError> {
         let mut location = self.start_upload().await?;
         let digest = format!("digest={}", query_value(&descriptor.digest.to_string()));
         let query = match location.query().filter(|query| !query.is_empty()) {
@@ -62,8 +64,9 @@ impl RegistryRepository {
             headers,
             payload,
             scopes: self.push_scopes(),
+            connection: Connection::Shared,
         };
-        let reply = self.send(call).await;
+        let reply = self.send_once(call).await.map_err(|interruption| interruption.error);
         match progress.and_then(|progress| progress.take_failure()) {
             Some(failure) => Err(failure),
             None => reply,
@@ -78,13 +81,14 @@ impl RegistryRepository {
             headers: HeaderMap::new(),
             payload: Payload::Bytes(Bytes::new()),
             scopes: self.push_scopes(),
+            connection: Connection::Shared,
         };
         let reply = self.send(call).await?;
         if reply.status() != StatusCode::ACCEPTED {
             let what = Some("the repository".to_owned());
             return Err(self.failure(reply, &Method::POST, STARTING, what).await);
         }
-        let base = self.client.base(self.repository.registry()).await?;
+        let base = self.base()?;
         let location =
             reply.headers().get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let location = location.ok_or_else(|| self.protocol_error(STARTING, "the reply has no Location".to_owned()))?;
@@ -99,10 +103,7 @@ impl RegistryRepository {
 }
 
 /// The body: a stream of the verified content. An empty blob is read first, since its stream would never be asked.
-async fn payload(
-    descriptor: &Descriptor,
-    source: &dyn Source,
-) -> Result<(Payload, Option<std::sync::Arc<Progress>>), StoreError> {
+async fn payload(descriptor: &Descriptor, source: &dyn Source) -> Result<(Payload, Option<Arc<Progress>>), StoreError> {
     let mut reader = open(source, descriptor).await?;
     let (digest, place, side) = (descriptor.digest, source.describe(), source.side());
     if descriptor.size_bytes == 0 {
@@ -114,6 +115,7 @@ async fn payload(
         return Ok((Payload::Bytes(Bytes::new()), None));
     }
     let (body, progress) = UploadBody::new(reader, descriptor, place, side);
-    let body = reqwest::Body::wrap_stream(body);
-    Ok((Payload::Stream(body, descriptor.size_bytes, progress.clone()), Some(progress)))
+    let stream =
+        PayloadStream { pieces: Box::pin(body), size_bytes: descriptor.size_bytes, progress: Arc::clone(&progress) };
+    Ok((Payload::Stream(stream), Some(progress)))
 }

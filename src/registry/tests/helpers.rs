@@ -39,10 +39,12 @@ async fn error_of(body: &str) -> String {
 async fn a_helper_is_told_the_server_and_answers() {
     let directory = helper(r#"printf '{"ServerURL":"x","Username":"%s","Secret":"%s"}' "$1" "$(cat)""#);
     let credential = found(directory.path()).lookup("r.example").await.unwrap().unwrap();
-    assert_eq!(credential.pair(), Some(("get", "r.example")));
+    assert_eq!(credential.pair(), Some(("get", &"r.example".into())));
     let directory = helper(r#"echo '{"Username":"<token>","Secret":"id"}'"#);
     let credential = found(directory.path()).lookup("r.example").await.unwrap().unwrap();
-    assert!(matches!(credential, super::super::credentials::Credential::Identity { token, .. } if token == "id"));
+    assert!(
+        matches!(credential, super::super::credentials::Credential::Identity { token, .. } if token.expose() == "id")
+    );
 }
 
 #[tokio::test]
@@ -91,7 +93,7 @@ fn only_programs_of_good_names_are_looked_for() {
 }
 
 fn login(user: &str) -> Login {
-    Login { registry: "r.example".to_owned(), user: user.to_owned(), secret: "p".to_owned() }
+    Login { registry: "r.example".to_owned(), user: user.to_owned(), secret: "p".into() }
 }
 
 /// base64 of `user:p`.
@@ -120,7 +122,7 @@ async fn places_are_searched_in_order() {
     };
     let mut credentials = Credentials {
         explicit: vec![login("explicit")],
-        docker_auth_config: Some(format!("{{{}}}", inline('a'))),
+        docker_auth_config: Some(format!("{{{}}}", inline('a')).into()),
         auth_file: Some(write("authfile", format!("{{{}}}", inline('b')))),
         files: vec![
             directory.path().join("missing"),
@@ -134,7 +136,7 @@ async fn places_are_searched_in_order() {
     assert_eq!(user_of(&credentials).await.as_deref(), Some("explicit"));
     credentials.explicit = vec![Login { registry: "other.example".to_owned(), ..login("x") }];
     assert_eq!(user_of(&credentials).await.as_deref(), Some("a"));
-    credentials.docker_auth_config = Some("{}".to_owned());
+    credentials.docker_auth_config = Some("{}".into());
     assert_eq!(user_of(&credentials).await.as_deref(), Some("b"));
     std::fs::write(credentials.auth_file.as_ref().unwrap(), "{}").unwrap();
     assert_eq!(user_of(&credentials).await.as_deref(), Some("environment"));
@@ -168,7 +170,7 @@ async fn a_login_is_written_whole_for_its_owner_alone() {
     store_login(&path, None, &login("me")).await.unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let file = AuthFile::read(&path).unwrap().unwrap();
-    assert_eq!(file.inline("r.example", "x").unwrap().unwrap().pair(), Some(("me", "p")));
+    assert_eq!(file.inline("r.example", "x").unwrap().unwrap().pair(), Some(("me", &"p".into())));
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     assert!(remove_login(&path, None, "r.example").await.unwrap());
     assert!(!remove_login(&path, None, "r.example").await.unwrap());

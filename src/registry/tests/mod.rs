@@ -7,11 +7,12 @@ mod push;
 mod redirect;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Client, Credentials, Login, RegistryOptions, RegistryRepository};
+use super::{Client, Credentials, Login, RegistryOptions, RegistryRepository, RetryOptions};
 
 /// A request as a server saw it.
 #[derive(Debug, Clone)]
@@ -112,11 +113,11 @@ impl Server {
     }
 
     pub(super) fn options(&self) -> RegistryOptions {
-        RegistryOptions { plain_http: [self.host.clone()].into(), ..RegistryOptions::default() }
+        RegistryOptions { plain_http: [self.host.clone()].into(), retry: quick(), ..RegistryOptions::default() }
     }
 
     pub(super) fn options_as(&self, user: &str, secret: &str) -> RegistryOptions {
-        let login = Login { registry: self.host.clone(), user: user.to_owned(), secret: secret.to_owned() };
+        let login = Login { registry: self.host.clone(), user: user.to_owned(), secret: secret.into() };
         let credentials = Credentials { explicit: vec![login], ..Credentials::default() };
         RegistryOptions { credentials, ..self.options() }
     }
@@ -124,6 +125,12 @@ impl Server {
     pub(super) fn repository(&self) -> RegistryRepository {
         repository(self, self.options())
     }
+}
+
+/// The policy with waits of milliseconds.
+pub(super) fn quick() -> RetryOptions {
+    let (first_wait, longest_wait) = (Duration::from_millis(1), Duration::from_millis(4));
+    RetryOptions { first_wait, longest_wait, ..RetryOptions::default() }
 }
 
 pub(super) fn repository(server: &Server, options: RegistryOptions) -> RegistryRepository {

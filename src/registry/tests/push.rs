@@ -35,12 +35,12 @@ async fn a_blob_goes_up_in_one_piece() {
         let server = registry(location).await;
         server.repository().put(&blob(), &memory()).await.unwrap();
         let seen = server.seen();
-        assert_eq!(seen[1].line(), "POST /v2/x/blobs/uploads/");
-        assert_eq!(seen[1].header("content-length"), Some("0"));
-        assert_eq!(seen[2].line(), put);
-        assert_eq!(seen[2].header("content-length"), Some("7"));
-        assert_eq!(seen[2].header("content-type"), Some("application/octet-stream"));
-        assert_eq!(seen[2].body, b"content");
+        assert_eq!(seen[0].line(), "POST /v2/x/blobs/uploads/");
+        assert_eq!(seen[0].header("content-length"), Some("0"));
+        assert_eq!(seen[1].line(), put);
+        assert_eq!(seen[1].header("content-length"), Some("7"));
+        assert_eq!(seen[1].header("content-type"), Some("application/octet-stream"));
+        assert_eq!(seen[1].body, b"content");
     }
 }
 
@@ -56,7 +56,7 @@ async fn large_and_empty_blobs_arrive_whole() {
         let source = MemoryStore::new("memory").with_blob(&descriptor, content.clone());
         let server = registry("/up").await;
         server.repository().put(&descriptor, &source).await.unwrap();
-        assert_eq!(server.seen()[2].body, content);
+        assert_eq!(server.seen()[1].body, content);
     }
 }
 
@@ -153,7 +153,7 @@ async fn a_token_that_ends_during_the_body_is_renewed_in_a_fresh_session() {
         }
     });
     server.repository().put(&blob(), &memory()).await.unwrap();
-    assert_eq!((server.count("POST"), server.count("PUT"), server.count("GET /token")), (2, 2, 2));
+    assert_eq!((server.count("POST"), server.count("PUT"), server.count("GET /token")), (3, 2, 2));
     assert_eq!(server.seen().last().unwrap().body, b"content");
 }
 
@@ -185,13 +185,13 @@ async fn what_is_there_is_asked_for() {
         (status(503), None, None),
     ] {
         let shown = answer.clone();
-        let server = Server::start(move |seen| if seen.path == "/v2/" { status(200) } else { answer.clone() }).await;
+        let server = Server::start(move |_| answer.clone()).await;
         let repository = server.repository();
         assert_eq!(repository.contains(&blob()).await.ok(), blob_is_there, "{shown:?}");
         assert_eq!(repository.contains(&manifest).await.ok(), manifest_is_there, "{shown:?}");
         let lines = server.lines();
-        assert_eq!(lines[1], format!("HEAD /v2/x/blobs/{}", blob().digest));
-        assert_eq!(lines[2], format!("HEAD /v2/x/manifests/{}", manifest.digest));
+        assert_eq!(lines[0], format!("HEAD /v2/x/blobs/{}", blob().digest));
+        assert!(lines.contains(&format!("HEAD /v2/x/manifests/{}", manifest.digest)), "{lines:?}");
     }
 }
 
@@ -215,7 +215,7 @@ async fn mounts_are_done_or_left() {
         assert_eq!(mounted, expected, "{answer}");
         let digest = blob().digest.to_string().replace(':', "%3A");
         let line = format!("POST /v2/x/blobs/uploads/?mount={digest}&from=base%2Fimage");
-        assert_eq!(server.lines()[1], line);
+        assert_eq!(server.lines()[0], line);
     }
     let server = registry("/up").await;
     assert!(!server.repository().mount(&blob(), &"other.example/base".parse().unwrap()).await.unwrap());

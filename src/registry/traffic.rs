@@ -1,0 +1,64 @@
+//! What went over the line: counted where it happens, told in the end.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use reqwest::Method;
+
+/// What a client has sent and got so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests by method, redirects, token services and retries included.
+    pub requests: BTreeMap<String, u64>,
+    /// Bytes of requests' bodies that were handed to the network; heads are not counted.
+    pub sent_bytes: u64,
+    /// Bytes of replies' bodies.
+    pub received_bytes: u64,
+    /// Waits before another try.
+    pub retries: u64,
+    /// Blobs that were mounted from another repository.
+    pub mounts: u64,
+}
+
+/// The counters behind [`Traffic`], shared by everything that sends.
+#[derive(Default)]
+pub(super) struct Counters {
+    requests: Mutex<BTreeMap<String, u64>>,
+    sent_bytes: AtomicU64,
+    received_bytes: AtomicU64,
+    retries: AtomicU64,
+    mounts: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn request(&self, method: &Method) {
+        *self.requests.lock().unwrap_or_else(PoisonError::into_inner).entry(method.to_string()).or_default() += 1;
+    }
+
+    pub(super) fn sent(&self, bytes: usize) {
+        self.sent_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn received(&self, bytes: usize) {
+        self.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn mount(&self) {
+        self.mounts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn snapshot(&self) -> Traffic {
+        Traffic {
+            requests: self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
+            received_bytes: self.received_bytes.load(Ordering::Relaxed),
+            retries: self.retries.load(Ordering::Relaxed),
+            mounts: self.mounts.load(Ordering::Relaxed),
+        }
+    }
+}
