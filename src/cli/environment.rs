@@ -10,7 +10,7 @@ use super::failure::Failure;
 use crate::build::{BuildOptions, Places};
 use crate::model::escape;
 use crate::pack::MAX_THREADS;
-use crate::registry::{Client, Credentials, Login, ProxyOptions, RegistryOptions, Secret};
+use crate::registry::{Client, ConfigFiles, Credentials, Login, ProxyOptions, RegistryOptions, Secret};
 use crate::spec::Inputs;
 
 /// Greatest length of a password or token on standard input: the longest tokens in use have some kilobytes.
@@ -128,6 +128,7 @@ impl Environment {
             roots: rustls_native_certs::load_native_certs().certs,
             ca_files: arguments.ca_file.clone(),
             certs_dirs: self.certs_directories(),
+            config: self.registry_config(),
             proxies: self.proxies(),
             credentials: self.credentials(arguments.authfile.as_deref(), explicit),
             ..RegistryOptions::default()
@@ -137,7 +138,19 @@ impl Environment {
     fn certs_directories(&self) -> Vec<PathBuf> {
         let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
         let own = own.map(|directory| directory.join("containers/certs.d"));
-        own.into_iter().chain(["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from)).collect()
+        let common = ["/etc/containers/certs.d", "/etc/containerd/certs.d", "/etc/docker/certs.d"];
+        own.into_iter().chain(common.map(PathBuf::from)).collect()
+    }
+
+    /// The files that say how registries are reached: as the tools around podman and containerd have them.
+    fn registry_config(&self) -> ConfigFiles {
+        let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
+        ConfigFiles {
+            registries_conf: self.path("CONTAINERS_REGISTRIES_CONF"),
+            user_directory: own.map(|directory| directory.join("containers")),
+            system_directory: Some(PathBuf::from("/etc/containers")),
+            hosts_directories: self.certs_directories(),
+        }
     }
 
     /// Lower case goes before upper case, as curl and Go have it; `http_proxy` in upper case could come from a request's

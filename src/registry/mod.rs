@@ -15,11 +15,11 @@ mod auth_file;
 mod body;
 mod challenge;
 mod client;
-#[allow(dead_code, unused_imports, reason = "the client takes it up next")]
 mod config;
 mod credentials;
 mod helper;
 mod login;
+mod mirrors;
 mod options;
 mod origin;
 mod proxy;
@@ -27,6 +27,7 @@ mod redact;
 mod redirect;
 mod reply;
 mod retry;
+mod routed;
 mod scope;
 mod secret;
 mod session;
@@ -40,10 +41,12 @@ mod upload;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, RegistryRepository};
+pub use client::Client;
+use client::RegistryRepository;
 pub use config::ConfigFiles;
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, Notice, ProxyOptions, RegistryOptions};
 pub use retry::RetryOptions;
+pub use routed::RoutedRepository;
 pub use secret::Secret;
 pub use traffic::Traffic;

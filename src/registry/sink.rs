@@ -15,7 +15,7 @@ use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
 use crate::store::{Sink, StoreError, read_root};
 
 /// Blobs that are uploaded at the same time: what other clients do, and registries are used to.
-const CONCURRENT_UPLOADS: usize = 4;
+pub(super) const CONCURRENT_UPLOADS: usize = 4;
 
 /// What is being done, for messages.
 const LOOKING: &str = "looking for content";

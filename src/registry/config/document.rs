@@ -106,11 +106,6 @@ impl<'a> Table<'a> {
     pub(super) fn flag(&self, key: &'static str) -> Result<bool, ConfigError> {
         Ok(self.value(key).map(|value| value.boolean()).transpose()?.unwrap_or(false))
     }
-
-    /// A string that may be missing.
-    pub(super) fn text(&self, key: &'static str) -> Result<Option<&'a str>, ConfigError> {
-        self.value(key).map(|value| value.string()).transpose()
-    }
 }
 
 /// A value of a file, with the key that it stands under.

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
+use url::Url;
 
 use crate::model::Repository;
+use crate::registry::origin::{endpoint as address, origin};
 
 /// How a host is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +79,17 @@ impl Endpoint {
             headers: Vec::new(),
             connect_timeout: None,
         }
+    }
+
+    /// True where an address is of this host, by a scheme that it may be spoken to with. What is said of the host counts
+    /// there and nowhere else.
+    pub(in crate::registry) fn is_at(&self, url: &Url) -> bool {
+        let is_scheme = match self.scheme {
+            Scheme::Https => url.scheme() == "https",
+            Scheme::HttpsOrHttp => true,
+            Scheme::Http => url.scheme() == "http",
+        };
+        is_scheme && address(&self.registry, url.scheme()).is_ok_and(|own| origin(&own) == origin(url))
     }
 }
 

@@ -20,7 +20,7 @@ mod tests;
 
 use std::path::PathBuf;
 
-pub(super) use endpoint::{Endpoint, EndpointTls, Header, Route, Scheme};
+pub(super) use endpoint::{Endpoint, EndpointTls, Route, Scheme};
 pub(super) use resolve::{Action, Config};
 
 /// Files that say how registries are reached.

@@ -98,6 +98,15 @@ impl Config {
         Ok(routes)
     }
 
+    /// A registry's own host, without a repository: to log in at.
+    pub(in crate::registry) fn endpoint(&self, registry: &str) -> Result<Endpoint, ConfigError> {
+        let registry = canonical(registry);
+        let table = self.conf.table(&Named { registry, path: "", pin: None });
+        let endpoint = self.host(registry, table.is_some_and(|table| table.insecure));
+        let file = self.hosts_file(registry)?.filter(|file| file.server.address.is_none());
+        Ok(file.map_or(endpoint.clone(), |file| with_settings(endpoint, &file.server)))
+    }
+
     /// Full names that may have been meant by one without a registry, the likeliest first.
     pub(in crate::registry) fn suggestions(&self, short_name: &str) -> Vec<String> {
         short_names::suggestions(&self.conf, short_name)
