@@ -19,7 +19,7 @@ use super::challenge::TokenChallenge;
 use super::config::Endpoint;
 use super::credentials::Credential;
 use super::origin::{check_hop, check_realm, origin};
-use super::redirect::follow;
+use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
 use super::retry::{Interruption, Trouble};
 use super::scope::Scopes;
@@ -266,7 +266,7 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
         let (place, payload, connection) = (asked.name.to_owned(), Payload::Empty, Connection::Shared);
         let endpoint = asked.endpoint.cloned();
         let outgoing = Outgoing { action: ACTION, place, method, url, headers, payload, connection, endpoint };
-        follow(transport, asked.registry, rule, outgoing)
+        follow(transport, asked.registry, rule, Reach::Anywhere, outgoing)
     };
     transport.retrying(ACTION, asked.name, send).await
 }

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use futures_util::stream::try_unfold;
 use tokio::time::Instant;
-use tokio_util::io::{ReaderStream, StreamReader};
+use tokio_util::io::ReaderStream;
 
 use super::transport::Reply;
 use crate::model::{Descriptor, Digest};
-use crate::store::{BlobReader, Side, StoreError, VerifiedReader};
+use crate::store::{Side, StoreError, VerifiedReader};
 
 /// Bytes of an upload that are handed on at a time: large enough to cost few calls, small beside a connection's window.
 pub(super) const PIECE_BYTES: usize = 64 * 1024;
@@ -39,14 +38,6 @@ pub(super) async fn read_small(mut reply: Reply, limit_bytes: u64) -> Result<Byt
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes.freeze())
-}
-
-/// A reader of a body of any size.
-pub(super) fn reader(reply: Reply) -> BlobReader {
-    let pieces = try_unfold(reply, move |mut reply| async move {
-        Ok::<_, io::Error>(reply.piece().await?.map(|piece| (piece, reply)))
-    });
-    Box::pin(StreamReader::new(Box::pin(pieces)))
 }
 
 /// How far an upload is, and the error of what it is read from.

@@ -14,7 +14,7 @@ use super::config::{Action, Config, Endpoint, Route};
 use super::credentials::{Credential, CredentialStore};
 use super::mirrors::Mirrors;
 use super::origin::{check_hop, origin};
-use super::redirect::follow;
+use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
 use super::retry::{Backoff, Interruption, Trouble};
 use super::routed::RoutedRepository;
@@ -74,6 +74,8 @@ pub(super) struct Call {
 pub(super) enum Destination {
     /// Path and query below the registry's `/v2/`.
     Path(String),
+    /// The same, where a redirect to another origin is not followed but is itself the reply.
+    Own(String),
     /// The address of an upload, which need not be the registry's.
     Address(Url),
 }
@@ -208,12 +210,13 @@ impl Client {
         let Call { action, method, to, headers, payload, mut scopes, connection } = call;
         let mut payload = payload;
         let is_for_long = matches!(payload, Payload::Stream(_));
+        let reach = if matches!(to, Destination::Own(_)) { Reach::Origin } else { Reach::Anywhere };
         let mut authorization = None;
         let mut answers = 0;
         loop {
             let base = session.base();
             let url = match &to {
-                Destination::Path(path) => session.address(path, place)?,
+                Destination::Path(path) | Destination::Own(path) => session.address(path, place)?,
                 Destination::Address(url) => url.clone(),
             };
             let is_elsewhere = origin(&url) != origin(&base);
@@ -227,7 +230,7 @@ impl Client {
             let (place, method) = (place.to_owned(), method.clone());
             let endpoint = Some(Arc::clone(session.endpoint()));
             let outgoing = Outgoing { action, place, method, url, headers, payload, connection, endpoint };
-            let reply = match (self.exchange(&session, outgoing).await, again) {
+            let reply = match (self.exchange(&session, outgoing, reach).await, again) {
                 (Ok(reply), again) => {
                     payload = match again {
                         Some(again) => again,
@@ -285,7 +288,7 @@ impl Client {
     }
 
     /// One request with the redirects of its reply. What answers elsewhere and wants a token gets an anonymous one.
-    async fn exchange(&self, session: &Session, outgoing: Outgoing) -> Result<Reply, Interruption> {
+    async fn exchange(&self, session: &Session, outgoing: Outgoing, reach: Reach) -> Result<Reply, Interruption> {
         let (transport, base) = (&self.0.transport, session.base());
         let permit = session.permit().await;
         let is_read = matches!(outgoing.method, Method::GET | Method::HEAD);
@@ -294,7 +297,7 @@ impl Client {
         }
         let (action, place, connection) = (outgoing.action, outgoing.place.clone(), outgoing.connection);
         let (method, mut headers) = (outgoing.method.clone(), outgoing.headers.clone());
-        let reply = follow(transport, &base, check_hop, outgoing).await?;
+        let reply = follow(transport, &base, check_hop, reach, outgoing).await?;
         drop(permit);
         let is_elsewhere = origin(reply.url()) != origin(&base);
         let challenge = match preferred(reply.headers()) {
@@ -314,7 +317,7 @@ impl Client {
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
         let again =
             Outgoing { action, place, method, url, headers, payload: Payload::Empty, connection, endpoint: None };
-        follow(transport, &base, check_hop, again).await
+        follow(transport, &base, check_hop, reach, again).await
     }
 
     async fn authorization(
@@ -413,9 +416,16 @@ impl RegistryRepository {
 
     /// The request with the upstream's name, where this is another host (distribution-spec, "Registry Proxying").
     fn named(&self, call: Call) -> Call {
-        let (Destination::Path(path), Some(namespace)) = (&call.to, &self.way.namespace) else { return call };
-        let mark = if path.contains('?') { '&' } else { '?' };
-        let to = Destination::Path(format!("{path}{mark}ns={}", query_value(namespace)));
+        let Some(namespace) = &self.way.namespace else { return call };
+        let with_name = |path: &str| {
+            let mark = if path.contains('?') { '&' } else { '?' };
+            format!("{path}{mark}ns={}", query_value(namespace))
+        };
+        let to = match &call.to {
+            Destination::Path(path) => Destination::Path(with_name(path)),
+            Destination::Own(path) => Destination::Own(with_name(path)),
+            Destination::Address(_) => return call,
+        };
         Call { to, ..call }
     }
 

@@ -16,11 +16,21 @@ const MAX_HOPS: usize = 10;
 /// Whether a request for `registry` may go on from `previous` to `next`, else why not.
 pub(super) type Rule = fn(registry: &Url, previous: &Url, next: &Url) -> Result<(), &'static str>;
 
+/// How far redirects are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Wherever the rule allows.
+    Anywhere,
+    /// Within the registry's origin; a redirect to another one is itself the reply.
+    Origin,
+}
+
 /// Sends a request without a body and follows the replies' redirects within `rule`.
 pub(super) async fn follow(
     transport: &Transport,
     registry: &Url,
     rule: Rule,
+    reach: Reach,
     first: Outgoing,
 ) -> Result<Reply, Interruption> {
     let mut outgoing = first;
@@ -35,6 +45,9 @@ pub(super) async fn follow(
             refusal(action, &place, format!("its redirect to {shown} is not followed: {reason}"))
         };
         let next = url.join(&location).map_err(|_| refused("it is not an address"))?;
+        if reach == Reach::Origin && origin(&next) != origin(registry) {
+            return Ok(reply);
+        }
         rule(registry, &url, &next).map_err(refused)?;
         if origin(&next) != origin(&url) {
             headers.remove(AUTHORIZATION);

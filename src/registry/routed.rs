@@ -3,12 +3,17 @@
 //! What a mirror gives is held to digests as everything is, and a mirror is never told more than the upstream's name: it is
 //! another host, with credentials of its own. It is read from and never written to.
 
+use std::io;
+
 use async_trait::async_trait;
+use futures_util::stream::try_unfold;
+use tokio_util::io::StreamReader;
 
 use super::config::{Action, Route};
 use super::mirrors::Verdict;
+use super::pull::Pull;
 use super::{Client, RegistryRepository};
-use crate::model::{Descriptor, Diagnose as _, Repository, Root, Selector, Tag};
+use crate::model::{Descriptor, Diagnose as _, Digest, Repository, Root, Selector, Tag};
 use crate::store::{BlobReader, Side, Sink, Source, StoreError};
 
 /// A repository: a source and a sink of images.
@@ -34,6 +39,27 @@ impl RoutedRepository {
     /// The repository by its name.
     pub fn repository(&self) -> &Repository {
         &self.repository
+    }
+
+    /// The upstream's tags, each once, in its order. A repository that is not there is [`StoreError::NotFound`].
+    pub async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
+        self.upstream(Action::Read)?.tags().await
+    }
+
+    /// The manifests at the upstream whose subject is `subject`, each once; only those of an artifact type, where one is
+    /// given. A mirror need not know them.
+    pub async fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>, StoreError> {
+        self.upstream(Action::Read)?.referrers(subject, artifact_type).await
+    }
+
+    /// Deletes a manifest or an index at the upstream, with every tag that names it. [`StoreError::NotFound`] where it is
+    /// not there, which may also be the answer to the repetition of a request that had worked.
+    pub async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
+        self.writer()?.delete_manifest(digest).await
     }
 
     /// Where it is written to.
@@ -64,6 +90,13 @@ impl RoutedRepository {
 impl Ways {
     fn next(&mut self) -> Option<RegistryRepository> {
         self.rest.next().map(|way| self.client.at(way))
+    }
+
+    /// The content at the next place, from where the failed one has come to.
+    fn go_on(&mut self, pull: Pull, error: StoreError) -> Result<Pull, StoreError> {
+        self.failed(pull.repository(), error)?;
+        let next = self.next().ok_or_else(|| no_way(&pull.repository().repository))?;
+        Ok(pull.moved_to(next))
     }
 
     /// Notes a failure. `Ok` where the next place is to be asked.
@@ -112,15 +145,23 @@ impl Source for RoutedRepository {
         Err(no_way(&self.repository))
     }
 
+    /// Goes on at the next place where a mirror fails in the middle: one hash above sees the whole.
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
         let mut ways = self.ways(Action::Read)?;
-        while let Some(at) = ways.next() {
-            match at.open_unverified(descriptor).await {
-                Ok(reader) => return Ok(reader),
-                Err(error) => ways.failed(&at, error)?,
-            }
+        let first = ways.next().ok_or_else(|| no_way(&self.repository))?;
+        let mut pull = Pull::new(first, descriptor.clone());
+        while let Err(error) = pull.connect().await {
+            pull = ways.go_on(pull, error)?;
         }
-        Err(no_way(&self.repository))
+        let pieces = try_unfold((ways, pull), |(mut ways, mut pull)| async move {
+            loop {
+                match pull.next().await {
+                    Ok(piece) => return Ok::<_, io::Error>(piece.map(|piece| (piece, (ways, pull)))),
+                    Err(error) => pull = ways.go_on(pull, error).map_err(io::Error::other)?,
+                }
+            }
+        });
+        Ok(Box::pin(StreamReader::new(Box::pin(pieces))))
     }
 
     fn origin(&self, _descriptor: &Descriptor) -> Option<Repository> {

@@ -113,6 +113,12 @@ impl RegistryRepository {
     }
 
     async fn put_manifest(&self, reference: &str, root: &Root) -> Result<(), StoreError> {
+        let headers = self.put_document(reference, root).await?;
+        self.link_subject(root, &headers).await
+    }
+
+    /// Puts a manifest or an index, and gives the headers of the reply.
+    pub(super) async fn put_document(&self, reference: &str, root: &Root) -> Result<HeaderMap, StoreError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, self.content_type(&root.descriptor().media_type)?);
         let call = Call {
@@ -129,7 +135,8 @@ impl RegistryRepository {
             let what = Some(format!("the repository, for the manifest {}", root.descriptor().digest));
             return Err(self.failure(reply, &Method::PUT, WRITING_MANIFEST, what).await);
         }
-        self.check_stored(root.descriptor().digest, reply.headers())
+        self.check_stored(root.descriptor().digest, reply.headers())?;
+        Ok(reply.headers().clone())
     }
 
     fn check_stored(&self, sent: Digest, headers: &HeaderMap) -> Result<(), StoreError> {

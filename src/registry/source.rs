@@ -2,19 +2,19 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode};
 
 use super::RegistryRepository;
-use super::body::{Unread, read_small, reader};
 use super::client::{Call, Destination};
+use super::pull::{Fetched, Small};
 use super::scope::Scopes;
 use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType, Repository, Root, Selector, Tag};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
 /// What a registry may answer with. Schema 1 is asked for last, so that there is something to name in the error.
-const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1";
 
@@ -25,8 +25,8 @@ pub(super) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("do
 const GENERIC_TYPES: [&str; 4] = ["text/plain", "application/octet-stream", "binary/octet-stream", "application/json"];
 
 /// What is being done, for messages.
-const READING_MANIFEST: &str = "pulling a manifest";
-const READING_BLOB: &str = "pulling a blob";
+pub(super) const READING_MANIFEST: &str = "pulling a manifest";
+pub(super) const READING_BLOB: &str = "pulling a blob";
 
 #[async_trait]
 impl Source for RegistryRepository {
@@ -45,12 +45,17 @@ impl Source for RegistryRepository {
             Selector::Tag(tag) => tag.parse::<Tag>()?.to_string(),
             Selector::Only => "latest".to_owned(),
         };
-        let reply = self.read(Method::GET, format!("manifests/{reference}"), READING_MANIFEST).await?;
-        if reply.status() != StatusCode::OK {
-            return Err(self.failure(reply, &Method::GET, READING_MANIFEST, Some(selector.to_string())).await);
-        }
-        let headers = reply.headers().clone();
-        let bytes = self.read_manifest(reply).await?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        let to = Destination::Path(format!("{}/manifests/{reference}", self.repository.path()));
+        let small = Small { action: READING_MANIFEST, to, headers, limit_bytes: MAX_MANIFEST_BYTES };
+        let (headers, bytes) = match self.fetch(small).await? {
+            Fetched::Whole { headers, bytes, .. } => (headers, bytes),
+            Fetched::Refused(reply) => {
+                let what = Some(selector.to_string());
+                return Err(self.failure(reply, &Method::GET, READING_MANIFEST, what).await);
+            }
+        };
         self.check_digest(selector, &headers, &bytes)?;
         let declared = declared_type(&headers);
         let (place, side) = (self.describe(), self.side());
@@ -58,16 +63,7 @@ impl Source for RegistryRepository {
     }
 
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
-        let (kind, action) = match is_manifest(descriptor) {
-            true => ("manifests", READING_MANIFEST),
-            false => ("blobs", READING_BLOB),
-        };
-        let reply = self.read(Method::GET, format!("{kind}/{}", descriptor.digest), action).await?;
-        if reply.status() != StatusCode::OK {
-            let what = format!("{} {}", kind.trim_end_matches('s'), descriptor.digest);
-            return Err(self.failure(reply, &Method::GET, action, Some(what)).await);
-        }
-        Ok(reader(reply))
+        self.pull(descriptor).await
     }
 
     fn origin(&self, _descriptor: &Descriptor) -> Option<Repository> {
@@ -76,12 +72,6 @@ impl Source for RegistryRepository {
 }
 
 impl RegistryRepository {
-    /// GET or HEAD of something of this repository, to read.
-    async fn read(&self, method: Method, path: String, action: &'static str) -> Result<Reply, StoreError> {
-        let scopes = Scopes::pull(self.repository.path());
-        self.ask(method, path, action, scopes).await
-    }
-
     /// A request without a body, with the types that are understood.
     pub(super) async fn ask(
         &self,
@@ -97,23 +87,6 @@ impl RegistryRepository {
         let to = Destination::Path(format!("{}/{path}", self.repository.path()));
         let (payload, connection) = (Payload::Empty, Connection::Shared);
         self.send(Call { action, method, to, headers, payload, scopes, connection }).await
-    }
-
-    async fn read_manifest(&self, reply: Reply) -> Result<Bytes, StoreError> {
-        let read = read_small(reply, MAX_MANIFEST_BYTES).await;
-        read.map_err(|unread| match unread {
-            Unread::TooLarge => {
-                let detail = format!("the manifest has more than the limit of {MAX_MANIFEST_BYTES} bytes");
-                self.protocol_error(READING_MANIFEST, detail)
-            }
-            Unread::Broken(cause) => StoreError::Remote {
-                action: READING_MANIFEST.to_owned(),
-                place: self.describe(),
-                detail: "the reply breaks off".to_owned(),
-                help: None,
-                cause: Some(cause.into()),
-            },
-        })
     }
 
     /// By digest the bytes must have it. By tag the registry's own word is compared, and a wrong one only said: many
@@ -149,7 +122,7 @@ pub(super) fn declared_digest(headers: &HeaderMap) -> Option<Digest> {
     headers.get(DOCKER_CONTENT_DIGEST)?.to_str().ok()?.trim().parse().ok()
 }
 
-fn declared_type(headers: &HeaderMap) -> Option<MediaType> {
+pub(super) fn declared_type(headers: &HeaderMap) -> Option<MediaType> {
     let media_type = MediaType::from(headers.get(CONTENT_TYPE)?.to_str().ok()?);
     let is_known = !media_type.as_str().is_empty() && !GENERIC_TYPES.contains(&media_type.as_str());
     is_known.then_some(media_type)

@@ -2,9 +2,14 @@
 
 mod auth;
 mod helpers;
+mod origins;
 mod pull;
 mod push;
+mod raw;
 mod redirect;
+mod referrers;
+mod resume;
+mod tags;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,0 +1,424 @@
+//! Content as one unbroken stream over as many connections as it takes (RFC 9110, section 14; distribution-spec, "Pulling
+//! blobs"), and small documents, whole.
+//!
+//! Nothing here is verified: one hash above sees the whole stream. Where a connection ends early, the registry itself is
+//! asked again, never the address that it had redirected to: such addresses are signed for minutes.
+
+use std::io;
+
+use bytes::{Buf as _, Bytes};
+use futures_util::stream::try_unfold;
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, RANGE,
+};
+use reqwest::{Method, StatusCode};
+use tokio_util::io::StreamReader;
+use url::Url;
+
+use super::RegistryRepository;
+use super::body::{Unread, read_small};
+use super::client::{Call, Destination};
+use super::origin::origin;
+use super::redact;
+use super::retry::{Backoff, Interruption};
+use super::scope::Scopes;
+use super::source::{ACCEPTED, READING_BLOB, READING_MANIFEST, is_manifest};
+use super::transport::{Connection, Payload, Reply};
+use crate::model::Descriptor;
+use crate::store::{BlobReader, Side, StoreError};
+
+/// New bytes after which earlier interruptions are forgotten: a line that carries as much between two of them gets
+/// through in the end (containers/image measures by the same).
+const PROGRESS_BYTES: u64 = 1024 * 1024;
+
+/// Refusals in a row, without such progress, by storage that a registry redirects to. A signed address that has expired
+/// is mended by the next one; a registry that keeps giving bad ones is not.
+const MAX_STORAGE_REFUSALS: u32 = 3;
+
+impl RegistryRepository {
+    /// Opens a blob or a manifest as a stream that goes on where a connection breaks off.
+    pub(super) async fn pull(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        let mut pull = Pull::new(self.clone(), descriptor.clone());
+        pull.connect().await?;
+        let pieces = try_unfold(pull, |mut pull| async move {
+            let piece = pull.next().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>(piece.map(|piece| (piece, pull)))
+        });
+        Ok(Box::pin(StreamReader::new(Box::pin(pieces))))
+    }
+}
+
+/// One blob or manifest on its way.
+pub(super) struct Pull {
+    repository: RegistryRepository,
+    descriptor: Descriptor,
+    reply: Option<Reply>,
+    /// Bytes that were handed out.
+    at_bytes: u64,
+    /// Bytes of the reply that were handed out before, by an earlier one.
+    skip_bytes: u64,
+    /// Bytes that were handed out since interruptions were last forgotten.
+    fresh_bytes: u64,
+    /// False where a part is not asked for: of documents, and where the registry has given another part.
+    asks_for_parts: bool,
+    storage_refusals: u32,
+    backoff: Backoff,
+}
+
+impl Pull {
+    pub(super) fn new(repository: RegistryRepository, descriptor: Descriptor) -> Self {
+        let (backoff, asks_for_parts) = (repository.backoff(), !is_manifest(&descriptor));
+        Self {
+            repository,
+            descriptor,
+            reply: None,
+            at_bytes: 0,
+            skip_bytes: 0,
+            fresh_bytes: 0,
+            asks_for_parts,
+            storage_refusals: 0,
+            backoff,
+        }
+    }
+
+    /// Where it is read from.
+    pub(super) fn repository(&self) -> &RegistryRepository {
+        &self.repository
+    }
+
+    /// The same content at another host, from where this one has come to.
+    pub(super) fn moved_to(self, repository: RegistryRepository) -> Self {
+        let at_bytes = self.at_bytes;
+        Self { at_bytes, ..Self::new(repository, self.descriptor) }
+    }
+
+    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the size
+    /// are handed on once, for the verifier to see.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        while self.at_bytes <= self.descriptor.size_bytes {
+            let Some(reply) = &mut self.reply else {
+                self.connect().await?;
+                continue;
+            };
+            match reply.piece().await {
+                Ok(Some(piece)) => {
+                    if let Some(piece) = self.take(piece) {
+                        return Ok(Some(piece));
+                    }
+                }
+                _ if self.at_bytes == self.descriptor.size_bytes => break,
+                end => {
+                    self.reply = None;
+                    let interruption = self.broken_off(end.err());
+                    self.wait(interruption).await?;
+                }
+            }
+        }
+        self.reply = None;
+        Ok(None)
+    }
+
+    /// What is new in a piece.
+    fn take(&mut self, mut piece: Bytes) -> Option<Bytes> {
+        let passed_over = self.skip_bytes.min(piece.len() as u64);
+        self.skip_bytes -= passed_over;
+        piece.advance(passed_over as usize);
+        self.at_bytes += piece.len() as u64;
+        self.fresh_bytes += piece.len() as u64;
+        (!piece.is_empty()).then_some(piece)
+    }
+
+    /// Asks until there is a reply to read from.
+    pub(super) async fn connect(&mut self) -> Result<(), StoreError> {
+        loop {
+            let interruption = match self.repository.send_once(self.call()).await {
+                Ok(reply) => match self.begin(reply).await {
+                    Ok(reply) => {
+                        self.reply = Some(reply);
+                        return Ok(());
+                    }
+                    Err(interruption) => interruption,
+                },
+                Err(interruption) => interruption,
+            };
+            self.wait(interruption).await?;
+        }
+    }
+
+    fn call(&self) -> Call {
+        let mut headers = HeaderMap::new();
+        // The digest is that of the bytes as they are stored.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if is_manifest(&self.descriptor) {
+            headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        }
+        if let Some(range) = self.wanted_part().and_then(|part| HeaderValue::try_from(part).ok()) {
+            headers.insert(RANGE, range);
+        }
+        let path = self.repository.repository.path();
+        Call {
+            action: self.action(),
+            method: Method::GET,
+            to: Destination::Path(format!("{path}/{}s/{}", self.kind(), self.descriptor.digest)),
+            headers,
+            payload: Payload::Empty,
+            scopes: Scopes::pull(path),
+            connection: Connection::Shared,
+        }
+    }
+
+    fn wanted_part(&self) -> Option<String> {
+        (self.asks_for_parts && self.at_bytes > 0).then(|| format!("bytes={}-", self.at_bytes))
+    }
+
+    /// Looks whether a reply gives what was asked for, and where it begins.
+    async fn begin(&mut self, reply: Reply) -> Result<Reply, Interruption> {
+        match reply.status() {
+            StatusCode::OK => {
+                self.check_encoding(&reply)?;
+                self.check_length(&reply)?;
+                self.skip_bytes = self.at_bytes;
+                Ok(reply)
+            }
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                self.check_encoding(&reply)?;
+                if self.wanted_part().is_some() && self.is_wanted_part(&reply) {
+                    self.skip_bytes = 0;
+                    return Ok(reply);
+                }
+                Err(self.wrong_part(&reply))
+            }
+            _ => Err(self.refused(reply).await),
+        }
+    }
+
+    fn check_encoding(&self, reply: &Reply) -> Result<(), StoreError> {
+        let other = reply.headers().get(CONTENT_ENCODING).filter(|encoding| !is_identity(encoding));
+        match other {
+            None => Ok(()),
+            Some(encoding) => {
+                let encoding = redact::text(&String::from_utf8_lossy(encoding.as_bytes()));
+                let digest = self.descriptor.digest;
+                let detail = format!("{digest} comes in the encoding \"{encoding}\", which was not asked for");
+                Err(self.repository.protocol_error(self.action(), detail))
+            }
+        }
+    }
+
+    /// A length that cannot be right is not read to its end.
+    fn check_length(&self, reply: &Reply) -> Result<(), StoreError> {
+        let declared = reply.headers().get(CONTENT_LENGTH).and_then(|length| number(length.to_str().ok()?));
+        match declared {
+            Some(declared) if declared != self.descriptor.size_bytes => Err(StoreError::Damaged {
+                digest: self.descriptor.digest,
+                place: self.repository.repository.to_string(),
+                expected: format!("{} bytes", self.descriptor.size_bytes),
+                actual: format!("{declared} bytes"),
+                side: Side::Remote,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_wanted_part(&self, reply: &Reply) -> bool {
+        let mut ranges = reply.headers().get_all(CONTENT_RANGE).iter();
+        let (Some(range), None) = (ranges.next(), ranges.next()) else { return false };
+        let range = range.to_str().ok().and_then(ContentRange::parse);
+        reply.status() == StatusCode::PARTIAL_CONTENT
+            && range.is_some_and(|range| {
+                range.first == self.at_bytes
+                    && range.last < self.descriptor.size_bytes
+                    && range.total.is_none_or(|total| total == self.descriptor.size_bytes)
+            })
+    }
+
+    /// Another part than the wanted one: from now on the whole is asked for, and what is known of it passed over.
+    fn wrong_part(&mut self, reply: &Reply) -> Interruption {
+        let (wanted, digest, status) = (self.wanted_part(), self.descriptor.digest, reply.status().as_u16());
+        let given = reply.headers().get(CONTENT_RANGE);
+        let given = given.map_or("none".to_owned(), |range| redact::text(&String::from_utf8_lossy(range.as_bytes())));
+        let asked = wanted.as_deref().unwrap_or("the whole");
+        let detail = format!("asked for {asked} of {digest}, it answers {status} with the range {given}");
+        let error = self.repository.protocol_error(self.action(), detail);
+        self.asks_for_parts = false;
+        interruption(error, wanted.is_some())
+    }
+
+    /// Storage that says no to a signed address may be meant to: the registry gives another.
+    async fn refused(&mut self, reply: Reply) -> Interruption {
+        let base = match self.repository.base() {
+            Ok(base) => base,
+            Err(error) => return error.into(),
+        };
+        let is_of_storage = origin(reply.url()) != origin(&base);
+        let may_have_expired = matches!(reply.status().as_u16(), 400 | 401 | 403 | 410);
+        let what = format!("{} {}", self.kind(), self.descriptor.digest);
+        let mut interruption = self.repository.interrupted(reply, &Method::GET, self.action(), Some(what)).await;
+        if is_of_storage && may_have_expired {
+            self.storage_refusals += 1;
+            interruption.trouble.is_passing = self.storage_refusals <= MAX_STORAGE_REFUSALS;
+        }
+        interruption
+    }
+
+    fn broken_off(&self, cause: Option<io::Error>) -> Interruption {
+        let (at_bytes, size_bytes) = (self.at_bytes, self.descriptor.size_bytes);
+        broken_off(
+            self.action(),
+            self.repository.repository.to_string(),
+            format!("{} breaks off after {at_bytes} of {size_bytes} bytes", self.descriptor.digest),
+            cause,
+        )
+    }
+
+    async fn wait(&mut self, interruption: Interruption) -> Result<(), StoreError> {
+        if self.fresh_bytes >= PROGRESS_BYTES {
+            self.backoff.progressed();
+            self.storage_refusals = 0;
+            self.fresh_bytes = 0;
+        }
+        let action = self.action();
+        match self.repository.pause(&mut self.backoff, action, &interruption).await {
+            true => Ok(()),
+            false => Err(interruption.error),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        if is_manifest(&self.descriptor) { "manifest" } else { "blob" }
+    }
+
+    fn action(&self) -> &'static str {
+        if is_manifest(&self.descriptor) { READING_MANIFEST } else { READING_BLOB }
+    }
+}
+
+fn is_identity(encoding: &HeaderValue) -> bool {
+    encoding.to_str().is_ok_and(|text| text.trim().is_empty() || text.trim().eq_ignore_ascii_case("identity"))
+}
+
+fn broken_off(action: &str, place: String, detail: String, cause: Option<io::Error>) -> Interruption {
+    let cause = cause.map(Into::into);
+    interruption(StoreError::Remote { action: action.to_owned(), place, detail, help: None, cause }, true)
+}
+
+pub(super) fn interruption(error: StoreError, is_passing: bool) -> Interruption {
+    let mut interruption = Interruption::from(error);
+    interruption.trouble.is_passing = is_passing;
+    interruption
+}
+
+/// A request for a small document.
+pub(super) struct Small {
+    /// What is being done, in the -ing form.
+    pub(super) action: &'static str,
+    pub(super) to: Destination,
+    pub(super) headers: HeaderMap,
+    /// The most that is read.
+    pub(super) limit_bytes: u64,
+}
+
+/// The reply to it.
+pub(super) enum Fetched {
+    /// 200, with the address that answered in the end.
+    Whole { headers: HeaderMap, url: Url, bytes: Bytes },
+    /// Any other status, the body unread.
+    Refused(Reply),
+}
+
+impl RegistryRepository {
+    /// Reads a small document of this repository into memory. One that breaks off is asked for again, whole.
+    pub(super) async fn fetch(&self, small: Small) -> Result<Fetched, StoreError> {
+        let Small { action, to, headers, limit_bytes } = small;
+        let mut backoff = self.backoff();
+        loop {
+            let call = Call {
+                action,
+                method: Method::GET,
+                to: to.clone(),
+                headers: headers.clone(),
+                payload: Payload::Empty,
+                scopes: Scopes::pull(self.repository.path()),
+                connection: Connection::Shared,
+            };
+            let reply = self.send(call).await?;
+            if reply.status() != StatusCode::OK {
+                return Ok(Fetched::Refused(reply));
+            }
+            let (headers, url) = (reply.headers().clone(), reply.url().clone());
+            let interruption = match read_small(reply, limit_bytes).await {
+                Ok(bytes) => return Ok(Fetched::Whole { headers, url, bytes }),
+                Err(Unread::TooLarge) => {
+                    let detail = format!("the reply has more than the limit of {limit_bytes} bytes");
+                    return Err(self.protocol_error(action, detail));
+                }
+                Err(Unread::Broken(cause)) => {
+                    broken_off(action, self.repository.to_string(), "the reply breaks off".to_owned(), Some(cause))
+                }
+            };
+            if !self.pause(&mut backoff, action, &interruption).await {
+                return Err(interruption.error);
+            }
+        }
+    }
+}
+
+/// The part that a reply says it gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ContentRange {
+    first: u64,
+    last: u64,
+    total: Option<u64>,
+}
+
+impl ContentRange {
+    /// Reads `bytes FIRST-LAST/TOTAL`, where the total may be `*` (RFC 9110, section 14.4).
+    fn parse(text: &str) -> Option<Self> {
+        let (unit, range) = text.trim().split_once(' ')?;
+        let (range, total) = range.trim().split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let total = if total == "*" { None } else { Some(number(total)?) };
+        let (first, last) = (number(first)?, number(last)?);
+        let is_sound = unit.eq_ignore_ascii_case("bytes") && first <= last && total.is_none_or(|total| last < total);
+        is_sound.then_some(Self { first, last, total })
+    }
+}
+
+/// A number of digits alone.
+fn number(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_strictly() {
+        let range = |first, last, total| Some(ContentRange { first, last, total });
+        assert_eq!(ContentRange::parse("bytes 3-6/7"), range(3, 6, Some(7)));
+        assert_eq!(ContentRange::parse("Bytes 0-0/*"), range(0, 0, None));
+        for bad in [
+            "",
+            "bytes",
+            "bytes 3-6",
+            "bytes=3-6/7",
+            "3-6/7",
+            "items 3-6/7",
+            "bytes 6-3/7",
+            "bytes 3-7/7",
+            "bytes */7",
+            "bytes -6/7",
+            "bytes +3-6/7",
+            "bytes 3-6/-7",
+            "bytes 3-6/7, 8-9/10",
+            "bytes 3-18446744073709551616/*",
+            "bytes 3 - 6/7",
+        ] {
+            assert_eq!(ContentRange::parse(bad), None, "{bad}");
+        }
+    }
+}

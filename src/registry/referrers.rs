@@ -1,0 +1,229 @@
+//! What refers to a manifest: signatures, attestations, bills of materials (distribution-spec, "Listing Referrers" and
+//! "Referrers Tag Schema"). Registries without the API keep the list in an index under a tag, which whoever pushes a
+//! referrer has to write.
+
+use std::collections::BTreeSet;
+
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use super::RegistryRepository;
+use super::client::Destination;
+use super::pages::{Listed, Pages};
+use super::pull::{Fetched, Small, interruption};
+use super::sink::query_value;
+use super::source::declared_type;
+use crate::model::{Descriptor, Digest, Document, ImageIndex, MAX_MANIFEST_BYTES, MediaType, Root};
+use crate::store::StoreError;
+
+/// Referrers of one manifest that are kept in memory; a fallback index of 4 MiB has less.
+const MAX_REFERRERS: usize = 20_000;
+
+/// What is being done, for messages.
+const LISTING: &str = "listing referrers";
+const LINKING: &str = "listing a manifest among the referrers of its subject";
+
+/// What a registry has filtered by.
+const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+
+/// The subject that a registry has taken note of.
+const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+/// The name of the filter, and of the field.
+const ARTIFACT_TYPE: &str = "artifactType";
+
+impl RegistryRepository {
+    /// The manifests of this repository whose subject is `subject`, each once, in the registry's order; only those of an
+    /// artifact type, where one is given. Their descriptors carry `artifactType` and the annotations.
+    ///
+    /// A registry without the referrers API is asked for the fallback tag. What does not exist has no referrers. A reply
+    /// that is no image index is an error.
+    pub(super) async fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>, StoreError> {
+        let filter = artifact_type.map_or(String::new(), |name| format!("?{ARTIFACT_TYPE}={}", query_value(name)));
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.oci.image.index.v1+json"));
+        let path = format!("{}/referrers/{subject}{filter}", self.repository.path());
+        let pages = Pages { action: LISTING, first: Destination::Own(path), headers };
+        let mut referrers = Referrers::default();
+        let listed = self
+            .read_pages(pages, |headers, page| {
+                let index = parse(headers, page).map_err(|error| format!("its list cannot be used: {error}"))?;
+                let is_filtered = is_filtered(headers);
+                referrers.take(index.manifests, artifact_type.filter(|_| !is_filtered))
+            })
+            .await?;
+        match listed {
+            Listed::Whole => Ok(referrers.found),
+            Listed::Refused(reply) if lacks_api(reply.status()) => {
+                let listed = self.fallback(subject).await?.map(|index| index.manifests).unwrap_or_default();
+                referrers.take(listed, artifact_type).map_err(|detail| self.protocol_error(LISTING, detail))?;
+                Ok(referrers.found)
+            }
+            Listed::Refused(reply) => Err(self.failure(reply, &Method::GET, LISTING, None).await),
+        }
+    }
+
+    /// The index under the fallback tag, where there is one. What is there and is no OCI index is an error.
+    async fn fallback(&self, subject: &Digest) -> Result<Option<ImageIndex>, StoreError> {
+        let tag = fallback_tag(subject);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.oci.image.index.v1+json"));
+        let to = Destination::Path(format!("{}/manifests/{tag}", self.repository.path()));
+        let small = Small { action: LISTING, to, headers, limit_bytes: MAX_MANIFEST_BYTES };
+        match self.fetch(small).await? {
+            Fetched::Whole { headers, bytes, .. } => {
+                parse(&headers, &bytes).map(Some).map_err(|reason| StoreError::Remote {
+                    action: LISTING.to_owned(),
+                    place: self.repository.to_string(),
+                    detail: format!("the tag {tag} should list the referrers of {subject}: {reason}"),
+                    help: Some("the tag is kept for that list; it was not changed".to_owned()),
+                    cause: None,
+                })
+            }
+            Fetched::Refused(reply) if reply.status() == StatusCode::NOT_FOUND => Ok(None),
+            Fetched::Refused(reply) => Err(self.failure(reply, &Method::GET, LISTING, None).await),
+        }
+    }
+
+    /// Lists a manifest that was put among the referrers of its subject, where it has one and the registry did not say
+    /// (`OCI-Subject`) that it has done so. `reply_headers` are those of the reply to the PUT.
+    ///
+    /// The index at the fallback tag is read, extended, written, and read again, since another writer may have replaced
+    /// it in between: then all is done again, until it is in or patience ends.
+    pub(super) async fn link_subject(&self, root: &Root, reply_headers: &HeaderMap) -> Result<(), StoreError> {
+        let Some(subject) = subject(root).map_err(|reason| self.protocol_error(LINKING, reason))? else {
+            return Ok(());
+        };
+        if reply_headers.contains_key(SUBJECT) {
+            return Ok(());
+        }
+        let (referrer, tag) = (referrer(root), fallback_tag(&subject));
+        let mut backoff = self.backoff();
+        let mut was_put = false;
+        loop {
+            let index = self.fallback(&subject).await?;
+            if index.as_ref().is_some_and(|index| lists(index, &referrer.digest)) {
+                return Ok(());
+            }
+            if was_put {
+                let detail = format!("another writer keeps removing {} from the tag {tag}", referrer.digest);
+                let lost = interruption(self.protocol_error(LINKING, detail), true);
+                if !self.pause(&mut backoff, LINKING, &lost).await {
+                    return Err(lost.error);
+                }
+            }
+            let index = extended(index, &referrer).map_err(|reason| self.protocol_error(LINKING, reason))?;
+            self.put_document(&tag, &index).await?;
+            was_put = true;
+        }
+    }
+}
+
+/// What has been found so far, each once.
+#[derive(Default)]
+struct Referrers {
+    found: Vec<Descriptor>,
+    seen: BTreeSet<Digest>,
+}
+
+impl Referrers {
+    fn take(&mut self, listed: Vec<Descriptor>, artifact_type: Option<&str>) -> Result<(), String> {
+        for descriptor in listed {
+            let own = descriptor.other.get(ARTIFACT_TYPE).and_then(Value::as_str);
+            if artifact_type.is_some_and(|wanted| own != Some(wanted)) || !self.seen.insert(descriptor.digest) {
+                continue;
+            }
+            if self.found.len() == MAX_REFERRERS {
+                return Err(format!("it lists more than the limit of {MAX_REFERRERS} referrers"));
+            }
+            self.found.push(descriptor);
+        }
+        Ok(())
+    }
+}
+
+/// True where a registry does not know the API. GHCR redirects what it does not know to its web site, which is not gone
+/// to.
+fn lacks_api(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 404 | 405 | 406 | 501) || status.is_redirection()
+}
+
+/// The tag of the fallback index (distribution-spec, "Referrers Tag Schema").
+fn fallback_tag(subject: &Digest) -> String {
+    format!("sha256-{}", subject.hex())
+}
+
+fn is_filtered(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(FILTERS_APPLIED).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|name| name.trim() == ARTIFACT_TYPE)
+}
+
+fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<ImageIndex, String> {
+    let declared = declared_type(headers);
+    match Root::parse(declared.as_ref(), bytes.to_vec()) {
+        Ok(Root::Index(index)) if index.descriptor().media_type == MediaType::OciIndex => Ok(index.value().clone()),
+        Ok(root) => Err(format!("it is of media type {} and no image index", root.descriptor().media_type)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The digest of the manifest that a manifest or an index says it refers to.
+fn subject(root: &Root) -> Result<Option<Digest>, String> {
+    match root {
+        Root::Manifest(manifest) => Ok(manifest.value().subject.as_ref().map(|subject| subject.digest)),
+        Root::Index(index) => match index.value().other.get("subject") {
+            None | Some(Value::Null) => Ok(None),
+            Some(subject) => {
+                let subject = serde_json::from_value::<Descriptor>(subject.clone());
+                let subject = subject.map_err(|error| format!("its subject cannot be read: {error}"))?;
+                Ok(Some(subject.digest))
+            }
+        },
+    }
+}
+
+/// The descriptor that lists it: with its annotations, and with its artifact type, which for a manifest without one is
+/// its config's media type.
+fn referrer(root: &Root) -> Descriptor {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let (artifact_type, annotations) = match root {
+        Root::Manifest(manifest) => {
+            let manifest = manifest.value();
+            let own = text(manifest.other.get(ARTIFACT_TYPE));
+            (own.or_else(|| Some(manifest.config.media_type.to_string())), manifest.annotations.clone())
+        }
+        Root::Index(index) => (text(index.value().other.get(ARTIFACT_TYPE)), index.value().annotations.clone()),
+    };
+    let other = artifact_type.map(|name| (ARTIFACT_TYPE.to_owned(), Value::String(name)));
+    Descriptor { annotations, other: other.into_iter().collect(), ..root.descriptor().clone() }
+}
+
+fn lists(index: &ImageIndex, digest: &Digest) -> bool {
+    index.manifests.iter().any(|listed| listed.digest == *digest)
+}
+
+/// The index with one more referrer, and with each of the others once.
+fn extended(index: Option<ImageIndex>, referrer: &Descriptor) -> Result<Root, String> {
+    let empty = || ImageIndex {
+        schema_version: 2,
+        media_type: None,
+        manifests: Vec::new(),
+        annotations: Default::default(),
+        other: Default::default(),
+    };
+    let mut index = index.unwrap_or_else(empty);
+    let mut seen = BTreeSet::new();
+    index.manifests.push(referrer.clone());
+    index.manifests.retain(|listed| seen.insert(listed.digest));
+    index.media_type = Some(MediaType::OciIndex);
+    let index = Document::write(MediaType::OciIndex, index).map_err(|error| error.to_string())?;
+    match index.descriptor().size_bytes {
+        size_bytes if size_bytes <= MAX_MANIFEST_BYTES => Ok(Root::Index(index)),
+        _ => Err(format!("the list of referrers would have more than the limit of {MAX_MANIFEST_BYTES} bytes")),
+    }
+}

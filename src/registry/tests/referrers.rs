@@ -1,0 +1,299 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::{Class, Descriptor, Diagnose as _, Digest, MAX_MANIFEST_BYTES, MediaType, Root};
+use crate::store::{MemoryStore, Sink as _, StoreError};
+
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+const SBOM: &str = "application/spdx+json";
+
+fn subject() -> Digest {
+    Digest::of(b"subject")
+}
+
+fn tag_path() -> String {
+    format!("/v2/x/manifests/sha256-{}", subject().hex())
+}
+
+/// A referrer's descriptor, as an index lists it.
+fn entry(name: &str, artifact_type: &str) -> Value {
+    json!({
+        "mediaType": MediaType::OciManifest, "digest": Digest::of(name.as_bytes()), "size": 7,
+        "artifactType": artifact_type, "annotations": { "name": name },
+    })
+}
+
+fn index(entries: &[Value]) -> Answer {
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries });
+    status(200).with("Content-Type", INDEX_TYPE).body(index.to_string())
+}
+
+async fn names(server: &Server, artifact_type: Option<&str>) -> Result<Vec<String>, StoreError> {
+    let found = server.repository().referrers(&subject(), artifact_type).await?;
+    Ok(found.iter().map(|descriptor| descriptor.annotations["name"].clone()).collect())
+}
+
+#[tokio::test]
+async fn referrers_are_listed_over_pages_and_once() {
+    let path = format!("/v2/x/referrers/{}", subject());
+    let server = Server::start(move |seen| match seen.path.strip_prefix(path.as_str()) {
+        Some("") => index(&[entry("a", SBOM), entry("b", "signature")]).with("Link", "<?page=2>; rel=next"),
+        Some("?page=2") => index(&[entry("b", "signature"), entry("c", SBOM)]),
+        _ => status(500),
+    })
+    .await;
+    assert_eq!(names(&server, None).await.unwrap(), ["a", "b", "c"]);
+    assert_eq!(server.seen()[0].header("accept"), Some(INDEX_TYPE));
+    let found = server.repository().referrers(&subject(), None).await.unwrap();
+    assert_eq!(found[0].other["artifactType"], SBOM);
+}
+
+#[tokio::test]
+async fn what_the_registry_has_not_filtered_is_filtered_here() {
+    let path = format!("/v2/x/referrers/{}?artifactType=application%2Fspdx%2Bjson", subject());
+    for (applied, expected) in [(None, &["a"][..]), (Some("other"), &["a"]), (Some("artifactType"), &["a", "b"])] {
+        let path = path.clone();
+        let server = Server::start(move |seen| {
+            assert_eq!(seen.path, path);
+            let answer = index(&[entry("a", SBOM), entry("b", "signature")]);
+            match applied {
+                Some(applied) => answer.with("OCI-Filters-Applied", format!("annotation, {applied}")),
+                None => answer,
+            }
+        })
+        .await;
+        assert_eq!(names(&server, Some(SBOM)).await.unwrap(), expected, "{applied:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_without_the_api_is_asked_for_the_tag() {
+    let site = Server::start(|_| status(200).body("<html>")).await;
+    let away = format!("http://{}/", site.host);
+    for refusal in [
+        status(404),
+        status(400),
+        status(405),
+        status(406),
+        status(501),
+        status(303).with("Location", away.clone()),
+        status(302).with("Location", "https://127.0.0.1:1/"),
+    ] {
+        let shown = format!("{refusal:?}");
+        let server = Server::start(move |seen| match seen.path.contains("/referrers/") {
+            true => refusal.clone(),
+            false => index(&[entry("a", SBOM), entry("a", SBOM), entry("b", "signature")]),
+        })
+        .await;
+        assert_eq!(names(&server, None).await.unwrap(), ["a", "b"], "{shown}");
+        assert_eq!(names(&server, Some(SBOM)).await.unwrap(), ["a"], "{shown}");
+        assert_eq!(server.lines().last().unwrap(), &format!("GET {}", tag_path()));
+    }
+    assert!(site.lines().is_empty(), "{:?}", site.lines());
+    let server = Server::start(|_| status(404)).await;
+    assert!(names(&server, None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_within_the_registry_is_followed() {
+    let server = Server::start(|seen| match seen.path.starts_with("/elsewhere") {
+        true => index(&[entry("a", SBOM)]),
+        false => status(307).with("Location", "/elsewhere"),
+    })
+    .await;
+    assert_eq!(names(&server, None).await.unwrap(), ["a"]);
+}
+
+#[tokio::test]
+async fn other_refusals_and_what_is_no_index_are_errors() {
+    for refusal in [status(403), status(401), status(500)] {
+        let server = Server::start(move |_| refusal.clone()).await;
+        assert!(names(&server, None).await.is_err());
+        assert_eq!(server.count(&format!("GET {}", tag_path())), 0);
+    }
+    let docker = json!({ "schemaVersion": 2, "mediaType": MediaType::DockerIndex, "manifests": [] }).to_string();
+    for body in ["", "<html>", "{}", "[]", r#"{"schemaVersion":2,"manifests":[{}]}"#, &docker] {
+        for is_api in [true, false] {
+            let body = body.to_owned();
+            let server = Server::start(move |seen| match seen.path.contains("/referrers/") == is_api {
+                true => status(200).body(body.clone()),
+                false => status(404),
+            })
+            .await;
+            let error = names(&server, None).await.unwrap_err();
+            assert_eq!(error.class(), Class::OtherSide, "{error}");
+        }
+    }
+}
+
+/// A registry without the API: manifests by their path. `meddle` may change them after a PUT of the fallback tag.
+async fn registry(
+    manifests: BTreeMap<String, Vec<u8>>,
+    mut meddle: impl FnMut(&mut Vec<u8>) + Send + 'static,
+) -> (Server, Arc<Mutex<BTreeMap<String, Vec<u8>>>>) {
+    let held = Arc::new(Mutex::new(manifests));
+    let (kept, meddler) = (Arc::clone(&held), Mutex::new(move |bytes: &mut Vec<u8>| meddle(bytes)));
+    let server = Server::start(move |seen| {
+        let mut held = held.lock().unwrap();
+        match seen.method.as_str() {
+            "PUT" => {
+                let mut bytes = seen.body.clone();
+                if seen.path == tag_path() {
+                    meddler.lock().unwrap()(&mut bytes);
+                }
+                held.insert(seen.path.clone(), bytes);
+                status(201)
+            }
+            "GET" => held.get(&seen.path).map_or(status(404), |bytes| status(200).body(bytes.clone())),
+            _ => status(404),
+        }
+    })
+    .await;
+    (server, kept)
+}
+
+/// A manifest with a subject.
+fn referrer(artifact_type: Option<&str>) -> Vec<u8> {
+    let mut manifest = json!({
+        "schemaVersion": 2, "mediaType": MediaType::OciManifest, "layers": [],
+        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::of(b"{}"), "size": 2 },
+        "subject": { "mediaType": MediaType::OciManifest, "digest": subject(), "size": 7 },
+        "annotations": { "name": "own" },
+    });
+    if let Some(artifact_type) = artifact_type {
+        manifest["artifactType"] = json!(artifact_type);
+    }
+    manifest.to_string().into_bytes()
+}
+
+async fn put(server: &Server, manifest: &[u8], media_type: MediaType) -> Result<(), StoreError> {
+    let descriptor = Descriptor::of(media_type, manifest);
+    let source = MemoryStore::new("memory").with_blob(&descriptor, manifest.to_vec());
+    server.repository().put(&descriptor, &source).await.map(drop)
+}
+
+fn listed(bytes: &[u8]) -> Vec<Value> {
+    serde_json::from_slice::<Value>(bytes).unwrap()["manifests"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_referrer_that_is_pushed_is_listed_at_the_tag_of_its_subject() {
+    for (own, expected) in [(Some(SBOM), SBOM), (Some(""), "application/vnd.oci.empty.v1+json")] {
+        let (server, held) = registry(BTreeMap::new(), |_| {}).await;
+        let manifest = referrer(own);
+        put(&server, &manifest, MediaType::OciManifest).await.unwrap();
+        let bytes = held.lock().unwrap()[&tag_path()].clone();
+        assert!(matches!(Root::parse(None, bytes.clone()), Ok(Root::Index(_))));
+        let expected = json!({
+            "mediaType": MediaType::OciManifest, "digest": Digest::of(&manifest), "size": manifest.len(),
+            "artifactType": expected, "annotations": { "name": "own" },
+        });
+        assert_eq!(listed(&bytes), [expected]);
+        let put_type =
+            server.seen().iter().rfind(|seen| seen.method == "PUT").unwrap().header("content-type").map(str::to_owned);
+        assert_eq!(put_type.as_deref(), Some(INDEX_TYPE));
+        put(&server, &manifest, MediaType::OciManifest).await.unwrap();
+        assert_eq!(server.count(&format!("PUT {}", tag_path())), 1);
+        assert_eq!(names(&server, None).await.unwrap(), ["own"]);
+    }
+}
+
+#[tokio::test]
+async fn an_index_can_refer_too() {
+    let index = json!({
+        "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [], "artifactType": SBOM,
+        "subject": { "mediaType": MediaType::OciManifest, "digest": subject(), "size": 7 },
+    });
+    let (server, held) = registry(BTreeMap::new(), |_| {}).await;
+    put(&server, index.to_string().as_bytes(), MediaType::OciIndex).await.unwrap();
+    let listed = listed(&held.lock().unwrap()[&tag_path()]);
+    assert_eq!((listed.len(), &listed[0]["artifactType"]), (1, &json!(SBOM)));
+    assert!(listed[0].get("annotations").is_none() && listed[0].get("platform").is_none());
+    let mut broken = index;
+    broken["subject"] = json!({ "digest": "sha256:../x" });
+    let error = put(&server, broken.to_string().as_bytes(), MediaType::OciIndex).await.unwrap_err();
+    assert!(error.to_string().contains("subject"), "{error}");
+}
+
+#[tokio::test]
+async fn others_stay_listed_once_with_all_that_the_index_says() {
+    let old = json!({
+        "schemaVersion": 2, "mediaType": INDEX_TYPE, "annotations": { "kept": "yes" }, "unknown": [1],
+        "manifests": [entry("b", SBOM), entry("a", SBOM), entry("b", SBOM)],
+    });
+    let (server, held) = registry([(tag_path(), old.to_string().into_bytes())].into(), |_| {}).await;
+    put(&server, &referrer(Some(SBOM)), MediaType::OciManifest).await.unwrap();
+    let bytes = held.lock().unwrap()[&tag_path()].clone();
+    let names: Vec<_> = listed(&bytes).iter().map(|entry| entry["annotations"]["name"].clone()).collect();
+    assert_eq!(names, ["b", "a", "own"]);
+    let index: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!((&index["annotations"]["kept"], &index["unknown"]), (&json!("yes"), &json!([1])));
+}
+
+#[tokio::test]
+async fn a_registry_that_has_taken_note_is_left_to_it_and_images_have_no_subject() {
+    let server = Server::start(|seen| match seen.method.as_str() {
+        "PUT" => status(201).with("OCI-Subject", subject().to_string()),
+        _ => status(404),
+    })
+    .await;
+    put(&server, &referrer(None), MediaType::OciManifest).await.unwrap();
+    assert_eq!((server.count("PUT"), server.count("GET")), (1, 0));
+    let (server, held) = registry(BTreeMap::new(), |_| {}).await;
+    put(&server, br#"{"schemaVersion":2,"manifests":[]}"#, MediaType::OciIndex).await.unwrap();
+    assert_eq!((held.lock().unwrap().len(), server.count("GET")), (1, 0));
+}
+
+#[tokio::test]
+async fn an_update_that_another_writer_undoes_is_done_again() {
+    let mut puts = 0;
+    let theirs = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry("theirs", SBOM)] });
+    let undo = move |bytes: &mut Vec<u8>| {
+        puts += 1;
+        if puts < 3 {
+            *bytes = theirs.to_string().into_bytes();
+        }
+    };
+    let (server, held) = registry(BTreeMap::new(), undo).await;
+    put(&server, &referrer(None), MediaType::OciManifest).await.unwrap();
+    let names: Vec<_> =
+        listed(&held.lock().unwrap()[&tag_path()]).iter().map(|entry| entry["annotations"]["name"].clone()).collect();
+    assert_eq!(names, ["theirs", "own"]);
+    assert_eq!(server.count(&format!("PUT {}", tag_path())), 3);
+}
+
+#[tokio::test]
+async fn one_that_is_always_undone_ends() {
+    let empty = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [] }).to_string().into_bytes();
+    let (server, _) = registry(BTreeMap::new(), move |bytes| bytes.clone_from(&empty)).await;
+    let error = put(&server, &referrer(None), MediaType::OciManifest).await.unwrap_err();
+    assert!(error.to_string().contains("another writer keeps removing"), "{error}");
+    assert_eq!(error.class(), Class::OtherSide);
+    assert!(server.count(&format!("PUT {}", tag_path())) < 20);
+}
+
+#[tokio::test]
+async fn a_tag_that_is_something_else_is_not_overwritten() {
+    let manifest = referrer(None);
+    let docker = json!({ "schemaVersion": 2, "mediaType": MediaType::DockerIndex, "manifests": [] }).to_string();
+    for other in [&manifest[..], b"{}", b"<html>", docker.as_bytes(), &vec![b' '; MAX_MANIFEST_BYTES as usize + 1]] {
+        let (server, held) = registry([(tag_path(), other.to_vec())].into(), |_| {}).await;
+        let error = put(&server, &manifest, MediaType::OciManifest).await.unwrap_err();
+        assert_eq!(error.class(), Class::OtherSide);
+        assert_eq!(held.lock().unwrap()[&tag_path()], other);
+        assert_eq!(server.count(&format!("PUT {}", tag_path())), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_would_be_too_long_is_not_written() {
+    let long = "x".repeat(MAX_MANIFEST_BYTES as usize - 1000);
+    let full = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [], "unknown": long }).to_string();
+    let (server, _) = registry([(tag_path(), full.into_bytes())].into(), |_| {}).await;
+    let big = referrer(Some(&"t".repeat(2000)));
+    let error = put(&server, &big, MediaType::OciManifest).await.unwrap_err();
+    assert!(error.to_string().contains("limit of 4194304 bytes"), "{error}");
+    assert_eq!(server.count(&format!("PUT {}", tag_path())), 0);
+}
