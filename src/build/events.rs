@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::check::Finding;
 use crate::model::{Descriptor, Digest};
+use crate::registry::Traffic;
 use crate::transfer;
 
 /// Names a task from its start to its end.
@@ -43,6 +44,10 @@ pub enum Event {
     Warning(String),
     /// What the check found, errors first.
     Findings(Vec<Finding>),
+    /// A blob or a manifest is where it is wanted.
+    Settled(transfer::Outcome),
+    /// All that went over the line, when nothing more will.
+    Traffic(Traffic),
 }
 
 /// Is told of what happens. Called from any thread: it must return at once.
@@ -137,6 +142,7 @@ impl transfer::Observer for TransferTasks {
                 }
             }
             transfer::Event::Finished(descriptor, outcome) => {
+                self.observer.event(Event::Settled(outcome));
                 let what = format!("{} {} in {}", outcome.as_str(), self.name(descriptor), self.target);
                 match under_way.remove(&descriptor.digest) {
                     Some(task) => task.finish(what),

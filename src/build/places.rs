@@ -8,7 +8,7 @@ use crate::build::naming::{Target, TargetPlace};
 use crate::build::offline::OfflineImage;
 use crate::layout::{Layout, LayoutSink};
 use crate::model::{ImageName, Repository, Selector};
-use crate::registry::Client;
+use crate::registry::{Client, Traffic};
 use crate::store::{Sink, Source, StoreError, local};
 
 /// What `-` stands for among archives' files.
@@ -41,6 +41,20 @@ impl Places {
         self.is_offline && matches!(name, ImageName::Registry(_))
     }
 
+    /// Says that a registry's repositories will be written to, before anything is asked of it: one token then serves all.
+    pub fn expect(&self, targets: &[Target]) {
+        for target in targets {
+            if let TargetPlace::Registry(repository) = &target.place {
+                self.registries.expect(repository, true);
+            }
+        }
+    }
+
+    /// What went to and came from registries so far.
+    pub fn traffic(&self) -> Traffic {
+        self.registries.traffic()
+    }
+
     /// Opens a place to read from, and says which image of it is meant. No registry is asked anything yet.
     pub async fn source(&self, name: &ImageName) -> Result<(Arc<dyn Source>, Selector), StoreError> {
         let (path, selector) = match name {
@@ -48,6 +62,7 @@ impl Places {
                 return Ok((Arc::new(OfflineImage::new(reference.clone())), reference.selector()));
             }
             ImageName::Registry(reference) => {
+                self.registries.expect(&reference.repository, false);
                 let repository = self.registries.repository(reference.repository.clone());
                 return Ok((Arc::new(repository), reference.selector()));
             }

@@ -21,8 +21,10 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let naming = Naming::decide(spec.image(), &request)?;
     let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options()? };
     let pushed: Vec<&str> = naming.registries().collect();
-    let places = environment.places(&arguments.registry, &pushed)?;
+    let places = environment.places(&arguments.registry, &pushed, &observer)?;
     let places = if arguments.pins.offline { places.offline() } else { places };
+    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
+    places.expect(&naming.targets);
 
     let planned = plan_build(&spec, &naming, &options, &places, &observer).await?;
     if arguments.print_plan {

@@ -66,7 +66,8 @@ async fn check_spec(
     let spec = Spec::load(path, &environment.spec_inputs(&arguments.set)?)?;
     let naming = Naming::decide(spec.image(), &OutputRequest { platforms, ..OutputRequest::default() })?;
     let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options()? };
-    let places = environment.places(&arguments.registry, &[])?;
+    let places = environment.places(&arguments.registry, &[], observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&places, observer);
     let places = if arguments.pins.offline { places.offline() } else { places };
     let planned = plan_build(&spec, &naming, &options, &places, observer).await?;
     let given = given_variables(&arguments.env_file)?;
@@ -83,7 +84,8 @@ async fn check_named_image(
         return Err(Failure::usage("--set is for specs, and an image is checked", "leave --set out"));
     }
     let name = parse_image(&arguments.subject)?;
-    let places = environment.places(&arguments.registry, &login_registry(&name))?;
+    let places = environment.places(&arguments.registry, &login_registry(&name), observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&places, observer);
     let places = if arguments.pins.offline { places.offline() } else { places };
     let (source, selector) = places.source(&name).await?;
     let root = source.resolve(&selector).await?;

@@ -23,10 +23,14 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
     let source = parse_image(&arguments.source)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let pushed: Vec<&str> = references.iter().map(|reference| reference.repository.registry()).collect();
-    let places = environment.places(&arguments.registry, &pushed)?;
+    let places = environment.places(&arguments.registry, &pushed, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
+    let targets = by_repository(&references)?.into_iter().map(|(repository, tags)| Target::registry(repository, tags));
+    let targets: Vec<Target> = targets.collect();
+    places.expect(&targets);
     let image = Opened::open(&places, source, arguments.platform.as_deref()).await?;
-    for (repository, tags) in by_repository(&references)? {
-        image.copy(&places, &Target::registry(repository, tags), None, &observer).await?;
+    for target in &targets {
+        image.copy(&places, target, None, &observer).await?;
     }
     let name = references.first().map(|reference| reference.repository.to_string()).unwrap_or_default();
     print_result(&format!("{name}@{}", image.root.descriptor().digest), false, output.progress)
@@ -43,7 +47,11 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
         }
         _ => Vec::new(),
     };
-    let places = environment.places(&arguments.registry, &login)?;
+    let places = environment.places(&arguments.registry, &login, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
+    if let ImageName::Registry(reference) = &target {
+        places.expect(&[Target::registry(reference.repository.clone(), Vec::new())]);
+    }
     let image = Opened::open(&places, source, arguments.platform.as_deref()).await?;
     let (target, name) = match target {
         ImageName::Registry(reference) => {

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::arguments::RegistryArguments;
 use super::failure::Failure;
-use crate::build::{BuildOptions, Places};
+use crate::build::{BuildOptions, Event, Observer, Places};
 use crate::model::escape;
 use crate::pack::MAX_THREADS;
-use crate::registry::{Client, ConfigFiles, Credentials, Login, ProxyOptions, RegistryOptions, Secret};
+use crate::registry::{
+    Client, ConfigFiles, Credentials, Login, Notice, ProxyOptions, RegistryOptions, RetryOptions, Secret,
+};
 use crate::spec::Inputs;
 
 /// Greatest length of a password or token on standard input: the longest tokens in use have some kilobytes.
@@ -108,7 +111,12 @@ impl Environment {
 
     /// Opens images. A password of the command line goes to `login_registries` alone: the registries that the command is
     /// about, not those of bases.
-    pub fn places(&self, arguments: &RegistryArguments, login_registries: &[&str]) -> Result<Places, Failure> {
+    pub fn places(
+        &self,
+        arguments: &RegistryArguments,
+        login_registries: &[&str],
+        observer: &Arc<dyn Observer>,
+    ) -> Result<Places, Failure> {
         let mut explicit = Vec::new();
         if let (Some(user), true) = (&arguments.username, arguments.password_stdin) {
             let secret = read_secret()?;
@@ -117,7 +125,10 @@ impl Environment {
                 explicit.push(Login { registry, user, secret: secret.clone() });
             }
         }
-        let client = Client::new(self.registry_options(arguments, explicit))?;
+        let observer = observer.clone();
+        let notice = Notice::new(move |line| observer.event(Event::Note(line.to_owned())));
+        let options = RegistryOptions { notice, ..self.registry_options(arguments, explicit) };
+        let client = Client::new(options)?;
         Ok(Places::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
     }
 
@@ -131,6 +142,8 @@ impl Environment {
             config: self.registry_config(),
             proxies: self.proxies(),
             credentials: self.credentials(arguments.authfile.as_deref(), explicit),
+            retry: RetryOptions { seed: jitter_seed(), ..RetryOptions::default() },
+            journal_directory: self.cache_directory().map(|directory| directory.join("uploads")),
             ..RegistryOptions::default()
         }
     }
@@ -215,6 +228,12 @@ impl Environment {
     pub fn helper_path(&self) -> Option<OsString> {
         self.value("PATH").cloned()
     }
+}
+
+/// Differs from process to process, so that many that failed together do not come back together.
+fn jitter_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }
 
 /// Where podman keeps credentials where `XDG_RUNTIME_DIR` is not set.

@@ -2,18 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::arguments::InspectArguments;
+use super::arguments::{InspectArguments, OutputArguments};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::render::size;
-use super::{Done, login_registry, parse, parse_image, print, print_json};
+use super::{Done, login_registry, parse, parse_image, print, print_json, progress};
 use crate::model::{Descriptor, Image, ImageName, MediaType, Platform, Root, escape};
 use crate::store::{Source, platforms_of, read_image, read_root, select_platform};
 
 /// Shows an image: its root, and each platform's config and layers.
-pub async fn run(arguments: &InspectArguments, environment: &Environment) -> Done {
+pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environment: &Environment) -> Done {
+    let observer = progress::observer(output.progress, output.verbose > 0);
     let name = parse_image(&arguments.image)?;
-    let places = environment.places(&arguments.registry, &login_registry(&name))?;
+    let places = environment.places(&arguments.registry, &login_registry(&name), &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let (source, selector) = places.source(&name).await?;
     let root = source.resolve(&selector).await?;
     let images = match &arguments.platform {

@@ -21,7 +21,8 @@ pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environme
         return show(&spec, arguments.json);
     }
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let places = places(&spec, environment, &arguments.registry)?;
+    let places = places(&spec, environment, &arguments.registry, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let options = environment.build_options()?;
     let change = build::complete_lock(&spec, &options, &places, &observer).await?;
     tell(&change, &observer);
@@ -61,7 +62,8 @@ fn show(spec: &Spec, as_json: bool) -> Done {
 pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let places = places(&spec, environment, &arguments.registry)?;
+    let places = places(&spec, environment, &arguments.registry, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let options = environment.build_options()?;
     let changes = build::update_lock(&spec, &arguments.bases, &options, &places, &observer).await?;
     if arguments.json {
@@ -72,9 +74,11 @@ pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, envir
 }
 
 /// Says which pins would move, and fails where one would.
-pub async fn outdated(arguments: &OutdatedArguments, environment: &Environment) -> Done {
+pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, environment: &Environment) -> Done {
+    let observer = progress::observer(output.progress, output.verbose > 0);
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
-    let places = places(&spec, environment, &arguments.registry)?;
+    let places = places(&spec, environment, &arguments.registry, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let names = build::outdated(&spec, &places).await?;
     match arguments.json {
         true => print_json(&json!({ "lock": shown(&spec.lock_path()), "images": lock_text::names_json(&names) }))?,
@@ -95,7 +99,12 @@ fn shown(path: &Path) -> String {
 }
 
 /// Places to read from. A password of the command line is for the registries of the spec's images.
-fn places(spec: &Spec, environment: &Environment, arguments: &RegistryArguments) -> Result<Places, Failure> {
+fn places(
+    spec: &Spec,
+    environment: &Environment,
+    arguments: &RegistryArguments,
+    observer: &Arc<dyn Observer>,
+) -> Result<Places, Failure> {
     let mut registries = Vec::new();
     for platform in spec.platforms() {
         for image in spec.platform(platform)?.images() {
@@ -107,5 +116,5 @@ fn places(spec: &Spec, environment: &Environment, arguments: &RegistryArguments)
     registries.sort();
     registries.dedup();
     let registries: Vec<&str> = registries.iter().map(String::as_str).collect();
-    environment.places(arguments, &registries)
+    environment.places(arguments, &registries, observer)
 }

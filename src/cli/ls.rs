@@ -19,7 +19,8 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
     let asked = EntryPath::new(arguments.path.as_bytes())
         .map_err(|error| Failure::usage(&error.to_string(), "give an absolute path of the image"))?;
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let places = environment.places(&arguments.registry, &login_registry(&name))?;
+    let places = environment.places(&arguments.registry, &login_registry(&name), &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let (source, selector) = places.source(&name).await?;
     let root = source.resolve(&selector).await?;
     let platform = match &arguments.platform {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,8 +10,10 @@ use serde_json::json;
 
 use super::arguments::Progress;
 use super::{findings, render};
-use crate::build::{Event, Observer, TaskId};
+use crate::build::{Event, Observer, Places, TaskId};
 use crate::check::Finding;
+use crate::registry::Traffic;
+use crate::transfer::Outcome;
 
 /// A task that is over sooner has no bar: it would only flicker.
 const BAR_AFTER: Duration = Duration::from_millis(300);
@@ -27,6 +29,28 @@ pub fn observer(progress: Progress, verbose: bool) -> Arc<dyn Observer> {
         Progress::Auto | Progress::Plain => Arc::new(Lines),
         Progress::Json => Arc::new(JsonLines::default()),
         Progress::None => Arc::new(WarningsOnly),
+    }
+}
+
+/// Tells what went over the line, if anything did, when it is dropped: at the end of a command, whichever way it ends.
+pub struct TrafficAtEnd {
+    places: Places,
+    observer: Arc<dyn Observer>,
+}
+
+impl TrafficAtEnd {
+    /// For what is opened at `places`.
+    pub fn of(places: &Places, observer: &Arc<dyn Observer>) -> Self {
+        Self { places: places.clone(), observer: observer.clone() }
+    }
+}
+
+impl Drop for TrafficAtEnd {
+    fn drop(&mut self) {
+        let traffic = self.places.traffic();
+        if !traffic.requests.is_empty() {
+            self.observer.event(Event::Traffic(traffic));
+        }
     }
 }
 
@@ -71,6 +95,7 @@ impl Observer for Lines {
             Event::Finished { what, .. } | Event::Note(what) => tell(&what),
             Event::Warning(text) => tell(&format!("warning: {text}")),
             Event::Findings(findings) => tell_findings(&findings),
+            Event::Settled(_) | Event::Traffic(_) => {}
         }
     }
 }
@@ -85,6 +110,26 @@ fn tell_findings(findings: &[Finding]) {
 #[derive(Default)]
 struct JsonLines {
     names: Mutex<BTreeMap<TaskId, String>>,
+    outcomes: Mutex<BTreeMap<Outcome, u64>>,
+}
+
+impl JsonLines {
+    fn outcomes(&self) -> MutexGuard<'_, BTreeMap<Outcome, u64>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn traffic(&self, traffic: &Traffic) -> serde_json::Value {
+        let count = |outcome| self.outcomes().get(&outcome).copied().unwrap_or_default();
+        json!({
+            "event": "traffic",
+            "requests": traffic.requests,
+            "sent_bytes": traffic.sent_bytes,
+            "received_bytes": traffic.received_bytes,
+            "retries": traffic.retries,
+            "mounts": count(Outcome::Mounted),
+            "skips": count(Outcome::Skipped),
+        })
+    }
 }
 
 impl Observer for JsonLines {
@@ -105,6 +150,8 @@ impl Observer for JsonLines {
             }
             Event::Note(text) => json!({"event": "note", "text": text}),
             Event::Warning(text) => json!({"event": "warning", "text": text}),
+            Event::Settled(outcome) => return *self.outcomes().entry(outcome).or_default() += 1,
+            Event::Traffic(traffic) => self.traffic(&traffic),
             Event::Findings(findings) => {
                 return findings.iter().for_each(|finding| tell_event("finding", finding.to_json()));
             }
@@ -189,6 +236,7 @@ impl Observer for Bars {
                     self.say(text.trim_end());
                 }
             }
+            Event::Settled(_) | Event::Traffic(_) => {}
         }
     }
 }

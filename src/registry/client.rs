@@ -1,7 +1,7 @@
 //! The client: what is known of each registry, and the loop that answers challenges. The only code that puts a
 //! credential into a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
@@ -24,7 +24,7 @@ use super::sink::query_value;
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::{Credentials, Login, RegistryOptions, RetryOptions};
-use crate::model::Repository;
+use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
 /// Answers to challenges for one request: a token that has just ended, one with more scopes, and one with fewer.
@@ -49,11 +49,21 @@ struct Inner {
 
 /// A repository at one host: a source and a sink of images.
 #[derive(Clone)]
-pub struct RegistryRepository {
+pub(super) struct RegistryRepository {
     pub(super) client: Client,
     /// By its name there.
     pub(super) repository: Repository,
     pub(super) way: Arc<Route>,
+    pub(super) target: Arc<Target>,
+}
+
+/// What is known of a repository that is written to.
+#[derive(Default)]
+pub(super) struct Target {
+    /// What the tags that were asked for name; `None` for one that is not there.
+    pub(super) known_tags: Mutex<BTreeMap<String, Option<Digest>>>,
+    /// Repositories that nothing could be mounted from.
+    pub(super) refused_mounts: Mutex<BTreeSet<String>>,
 }
 
 /// A request to a registry.
@@ -97,7 +107,8 @@ impl Client {
 
     /// A repository at one host.
     pub(super) fn at(&self, way: Route) -> RegistryRepository {
-        RegistryRepository { client: self.clone(), repository: way.repository.clone(), way: Arc::new(way) }
+        let (client, repository) = (self.clone(), way.repository.clone());
+        RegistryRepository { client, repository, way: Arc::new(way), target: Arc::default() }
     }
 
     /// The files of configuration. What is wrong with them is told whenever they are needed.
@@ -109,6 +120,12 @@ impl Client {
         let config = Arc::new(Config::read(&self.options().config, &self.options().plain_http)?);
         *held = Some(Arc::clone(&config));
         Ok(config)
+    }
+
+    /// The name of a repository at a host, where that is the host that it is written to.
+    pub(super) fn written_at(&self, repository: &Repository, endpoint: &Endpoint) -> Option<Repository> {
+        let way = self.config().ok()?.routes(repository, Action::Push).ok()?.pop()?;
+        (way.endpoint == *endpoint).then_some(way.repository)
     }
 
     /// What this run has learnt of mirrors.
@@ -392,11 +409,6 @@ fn unrepeatable(action: &str, place: &str) -> StoreError {
 }
 
 impl RegistryRepository {
-    /// The repository.
-    pub fn repository(&self) -> &Repository {
-        &self.repository
-    }
-
     /// Sends a request of this repository whose body can be sent again, for as long as its failures may pass.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, StoreError> {
         let (place, call) = (self.repository.to_string(), self.named(call));

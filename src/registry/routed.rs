@@ -4,6 +4,7 @@
 //! another host, with credentials of its own. It is read from and never written to.
 
 use std::io;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use futures_util::stream::try_unfold;
@@ -14,13 +15,15 @@ use super::mirrors::Verdict;
 use super::pull::Pull;
 use super::{Client, RegistryRepository};
 use crate::model::{Descriptor, Diagnose as _, Digest, Repository, Root, Selector, Tag};
-use crate::store::{BlobReader, Side, Sink, Source, StoreError};
+use crate::store::{BlobReader, Side, Sink, Source, StoreError, Supplied};
 
 /// A repository: a source and a sink of images.
 #[derive(Clone)]
 pub struct RoutedRepository {
     client: Client,
     repository: Repository,
+    /// Where it is written to, with what is learnt there.
+    writer: Arc<OnceLock<RegistryRepository>>,
 }
 
 /// The places to read something from, best first, and what became of those that were asked.
@@ -33,7 +36,7 @@ struct Ways {
 
 impl RoutedRepository {
     pub(super) fn new(client: Client, repository: Repository) -> Self {
-        Self { client, repository }
+        Self { client, repository, writer: Arc::default() }
     }
 
     /// The repository by its name.
@@ -63,8 +66,12 @@ impl RoutedRepository {
     }
 
     /// Where it is written to.
-    fn writer(&self) -> Result<RegistryRepository, StoreError> {
-        self.upstream(Action::Push)
+    pub(super) fn writer(&self) -> Result<RegistryRepository, StoreError> {
+        if let Some(writer) = self.writer.get() {
+            return Ok(writer.clone());
+        }
+        let writer = self.upstream(Action::Push)?;
+        Ok(self.writer.get_or_init(|| writer).clone())
     }
 
     /// The last place of those for an action: never a mirror.
@@ -187,15 +194,16 @@ impl Sink for RoutedRepository {
         self.writer()?.put(descriptor, source).await
     }
 
-    /// Only within one host, as both are written to.
-    async fn mount(&self, descriptor: &Descriptor, origin: &Repository) -> Result<bool, StoreError> {
-        let writer = self.writer()?;
-        // An origin that may not be used is none to mount from; it can have been read under another name.
-        let Ok(from) = Self::new(self.client.clone(), origin.clone()).writer() else { return Ok(false) };
-        if from.way.endpoint != writer.way.endpoint {
-            return Ok(false);
-        }
-        writer.mount(descriptor, &from.repository).await
+    async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
+        self.writer()?.supply(descriptor, source).await
+    }
+
+    fn keeps_manifests_whole(&self) -> bool {
+        self.writer().is_ok_and(|writer| writer.keeps_manifests_whole())
+    }
+
+    async fn is_published(&self, root: &Root, tags: &[Tag]) -> Result<bool, StoreError> {
+        self.writer()?.is_published(root, tags).await
     }
 
     async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {

@@ -1,9 +1,14 @@
 //! Writing images (distribution-spec, "Push").
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{MutexGuard, PoisonError};
+
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
+use url::Url;
 
 use super::RegistryRepository;
 use super::client::{Call, Destination};
@@ -12,10 +17,13 @@ use super::scope::Scopes;
 use super::source::{declared_digest, is_manifest};
 use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
-use crate::store::{Sink, StoreError, read_root};
+use crate::store::{Sink, Source, StoreError, Supplied, read_root};
 
 /// Blobs that are uploaded at the same time: what other clients do, and registries are used to.
 pub(super) const CONCURRENT_UPLOADS: usize = 4;
+
+/// Tags that are asked for at the same time.
+const TAGS_ASKED_AT_ONCE: usize = 8;
 
 /// What is being done, for messages.
 const LOOKING: &str = "looking for content";
@@ -44,27 +52,147 @@ impl Sink for RegistryRepository {
         }
         match reply.status() {
             StatusCode::OK => Ok(is_whole(&reply, descriptor)),
-            StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => {
-                Err(self.failure(reply, &method, LOOKING, None).await)
-            }
-            status if status.is_server_error() => Err(self.failure(reply, &method, LOOKING, None).await),
+            status if is_no_answer(status) => Err(self.failure(reply, &method, LOOKING, None).await),
             _ => Ok(false),
         }
     }
 
-    async fn put(&self, descriptor: &Descriptor, source: &dyn crate::store::Source) -> Result<(), StoreError> {
+    async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
         if !is_manifest(descriptor) {
-            return self.upload(descriptor, source).await;
+            return self.upload(descriptor, source, None).await;
         }
         let root = read_root(source, descriptor).await.map_err(StoreError::of_source)?;
         self.put_manifest(&descriptor.digest.to_string(), &root).await
     }
 
-    /// Only within one registry. Whatever the reply, short of a failure to get one, the blob can still be put.
-    async fn mount(&self, descriptor: &Descriptor, origin: &Repository) -> Result<bool, StoreError> {
-        if canonical(origin.registry()) != canonical(self.repository.registry()) || is_manifest(descriptor) {
-            return Ok(false);
+    /// In a repository that has none of the tags, blobs that can be mounted are, without being asked for: a mount of what is
+    /// there already changes nothing. A config is sent there without a question, which would cost as much.
+    async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
+        let is_new = self.is_new();
+        let origin = source.origin(descriptor).and_then(|origin| self.client.written_at(&origin, &self.way.endpoint));
+        let origin = origin.filter(|origin| self.may_mount(descriptor, origin));
+        let (mut is_asked_for, mut session) = (false, None);
+        if !(is_new && (origin.is_some() || is_config(descriptor))) {
+            if self.contains(descriptor).await? {
+                return Ok(Supplied::Found);
+            }
+            is_asked_for = true;
         }
+        if let Some(origin) = origin {
+            match self.mount(descriptor, &origin).await? {
+                Mount::Done => return Ok(Supplied::Mounted),
+                Mount::Session(location) => session = Some(location),
+                Mount::Refused => drop(self.refused_mounts().insert(origin.path().to_owned())),
+            }
+            if !is_asked_for && self.contains(descriptor).await? {
+                return Ok(Supplied::Found);
+            }
+        }
+        match is_manifest(descriptor) {
+            true => self.put(descriptor, source).await?,
+            false => self.upload(descriptor, source, session).await?,
+        }
+        Ok(Supplied::Put)
+    }
+
+    /// Registries take a manifest only when they have what it names.
+    fn keeps_manifests_whole(&self) -> bool {
+        true
+    }
+
+    /// By the registry's own word: to write a tag again would change nothing but the time that a registry shows, and set off
+    /// whatever waits for a push.
+    async fn is_published(&self, root: &Root, tags: &[Tag]) -> Result<bool, StoreError> {
+        let references = references(root, tags);
+        let ask = |reference: String| async move { self.named_by(&reference).await };
+        let named =
+            stream::iter(references.clone()).map(ask).buffered(TAGS_ASKED_AT_ONCE).try_collect::<Vec<_>>().await?;
+        let digest = root.descriptor().digest;
+        let is_published = named.iter().all(|named| *named == Some(digest));
+        self.known_tags().extend(references.into_iter().zip(named));
+        Ok(is_published)
+    }
+
+    async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
+        for reference in references(root, tags) {
+            let known = self.known_tags().get(&reference).copied();
+            let named = match known {
+                Some(named) => named,
+                None => self.named_by(&reference).await?,
+            };
+            if named != Some(root.descriptor().digest) {
+                self.put_manifest(&reference, root).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a registry made of a wish to mount.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mount {
+    /// The blob is there.
+    Done,
+    /// It is not, and an upload was begun in its place.
+    Session(Url),
+    /// Neither.
+    Refused,
+}
+
+/// What a root is to be named by: its tags, or its digest where it has none.
+fn references(root: &Root, tags: &[Tag]) -> Vec<String> {
+    match tags {
+        [] => vec![root.descriptor().digest.to_string()],
+        tags => tags.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn is_config(descriptor: &Descriptor) -> bool {
+    matches!(descriptor.media_type, MediaType::OciConfig | MediaType::DockerConfig)
+}
+
+impl RegistryRepository {
+    pub(super) fn push_scopes(&self) -> Scopes {
+        Scopes::push(self.repository.path())
+    }
+
+    /// What the tags that were asked for name.
+    fn known_tags(&self) -> MutexGuard<'_, BTreeMap<String, Option<Digest>>> {
+        self.target.known_tags.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Repositories that nothing could be mounted from.
+    fn refused_mounts(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.target.refused_mounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True where the tags were asked for, and none was there.
+    fn is_new(&self) -> bool {
+        let tags = self.known_tags();
+        !tags.is_empty() && tags.values().all(Option::is_none)
+    }
+
+    /// The digest that a tag or a digest names here, by the registry's word; `None` where it does not say. What it says to
+    /// a question that it does not understand or allow (Artifactory: 403 for a tag that is missing) is no reason to stop.
+    async fn named_by(&self, reference: &str) -> Result<Option<Digest>, StoreError> {
+        let reply = self.ask(Method::HEAD, format!("manifests/{reference}"), LOOKING, self.push_scopes()).await?;
+        match reply.status() {
+            StatusCode::OK => Ok(declared_digest(reply.headers())),
+            status if is_no_answer(status) => Err(self.failure(reply, &Method::HEAD, LOOKING, None).await),
+            _ => Ok(None),
+        }
+    }
+
+    /// Within one registry, and not from where it was refused before.
+    fn may_mount(&self, descriptor: &Descriptor, origin: &Repository) -> bool {
+        let is_same = canonical(origin.registry()) == canonical(self.repository.registry());
+        let is_refused = self.refused_mounts().contains(origin.path());
+        is_same && origin.path() != self.repository.path() && !is_manifest(descriptor) && !is_refused
+    }
+
+    /// Asks the registry to take a blob from another repository of its own (distribution-spec, "Mounting a blob").
+    /// Whatever the reply, short of a failure to get one, the blob can still be put.
+    pub(super) async fn mount(&self, descriptor: &Descriptor, origin: &Repository) -> Result<Mount, StoreError> {
         let query =
             format!("mount={}&from={}", query_value(&descriptor.digest.to_string()), query_value(origin.path()));
         let call = Call {
@@ -78,38 +206,18 @@ impl Sink for RegistryRepository {
         };
         let reply = match self.send(call).await {
             // A token service may refuse the scopes together that it grants apart.
-            Err(StoreError::Unauthorized { .. } | StoreError::Denied { .. }) => return Ok(false),
+            Err(StoreError::Unauthorized { .. } | StoreError::Denied { .. }) => return Ok(Mount::Refused),
             other => other?,
         };
-        if reply.status().is_server_error() {
-            return Err(self.failure(reply, &Method::POST, MOUNTING, None).await);
+        match reply.status() {
+            StatusCode::CREATED => Ok(Mount::Done),
+            // An upload whose address is not to be used is as good as none.
+            StatusCode::ACCEPTED => Ok(self.location(&reply).map_or(Mount::Refused, Mount::Session)),
+            // Harbor says 401 where the project to mount from is missing.
+            StatusCode::UNAUTHORIZED => Ok(Mount::Refused),
+            status if is_no_answer(status) => Err(self.failure(reply, &Method::POST, MOUNTING, None).await),
+            _ => Ok(Mount::Refused),
         }
-        Ok(reply.status() == StatusCode::CREATED)
-    }
-
-    async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
-        let by_digest = root.descriptor().digest.to_string();
-        let references =
-            if tags.is_empty() { vec![by_digest.as_str()] } else { tags.iter().map(Tag::as_str).collect() };
-        for reference in references {
-            if !self.already_names(reference, root.descriptor()).await? {
-                self.put_manifest(reference, root).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl RegistryRepository {
-    pub(super) fn push_scopes(&self) -> Scopes {
-        Scopes::push(self.repository.path())
-    }
-
-    /// True where a tag or a digest names this manifest already, by the registry's own word: to write it again would
-    /// change nothing but the time that a registry shows, and set off whatever waits for a push.
-    async fn already_names(&self, reference: &str, root: &Descriptor) -> Result<bool, StoreError> {
-        let reply = self.ask(Method::HEAD, format!("manifests/{reference}"), LOOKING, self.push_scopes()).await?;
-        Ok(reply.status() == StatusCode::OK && declared_digest(reply.headers()) == Some(root.digest))
     }
 
     async fn put_manifest(&self, reference: &str, root: &Root) -> Result<(), StoreError> {
@@ -133,7 +241,9 @@ impl RegistryRepository {
         let reply = self.send(call).await?;
         if !matches!(reply.status(), StatusCode::CREATED | StatusCode::OK | StatusCode::ACCEPTED) {
             let what = Some(format!("the repository, for the manifest {}", root.descriptor().digest));
-            return Err(self.failure(reply, &Method::PUT, WRITING_MANIFEST, what).await);
+            let is_incomplete = reply.status().is_client_error();
+            let error = self.failure(reply, &Method::PUT, WRITING_MANIFEST, what).await;
+            return Err(if is_incomplete { incomplete(error, root.descriptor().digest) } else { error });
         }
         self.check_stored(root.descriptor().digest, reply.headers())?;
         Ok(reply.headers().clone())
@@ -153,6 +263,25 @@ impl RegistryRepository {
         HeaderValue::from_str(media_type.as_str())
             .map_err(|_| self.protocol_error(WRITING_MANIFEST, "the media type cannot stand in a header".to_owned()))
     }
+}
+
+/// Codes of a registry that misses what a manifest names (distribution-spec, "Error Codes"; distribution says the first of
+/// children of an index too).
+const INCOMPLETE_CODES: [&str; 3] = ["(MANIFEST_BLOB_UNKNOWN)", "(BLOB_UNKNOWN)", "(MANIFEST_UNKNOWN)"];
+
+/// Tells a manifest that was refused for what it names from one that was refused for itself.
+fn incomplete(error: StoreError, manifest: Digest) -> StoreError {
+    match error {
+        StoreError::Remote { place, detail, .. } if INCOMPLETE_CODES.iter().any(|code| detail.contains(code)) => {
+            StoreError::Incomplete { place, manifest, detail }
+        }
+        other => other,
+    }
+}
+
+/// True for a reply that does not say whether something is there, and that the next request would get too.
+fn is_no_answer(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS) || status.is_server_error()
 }
 
 /// A size or a digest that the registry gives and that is another is damage there: the content is sent again.

@@ -17,8 +17,6 @@ pub struct Traffic {
     pub received_bytes: u64,
     /// Waits before another try.
     pub retries: u64,
-    /// Blobs that were mounted from another repository.
-    pub mounts: u64,
 }
 
 /// The counters behind [`Traffic`], shared by everything that sends.
@@ -28,7 +26,6 @@ pub(super) struct Counters {
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
     retries: AtomicU64,
-    mounts: AtomicU64,
 }
 
 impl Counters {
@@ -48,17 +45,12 @@ impl Counters {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn mount(&self) {
-        self.mounts.fetch_add(1, Ordering::Relaxed);
-    }
-
     pub(super) fn snapshot(&self) -> Traffic {
         Traffic {
             requests: self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
             received_bytes: self.received_bytes.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
-            mounts: self.mounts.load(Ordering::Relaxed),
         }
     }
 }

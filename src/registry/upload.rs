@@ -25,10 +25,15 @@ const UPLOADING: &str = "uploading a blob";
 
 impl RegistryRepository {
     /// Uploads a blob. Where the token was refused after the body, it is done once more in a session of its own.
-    pub(super) async fn upload(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
-        let mut reply = self.send_blob(descriptor, source).await?;
+    pub(super) async fn upload(
+        &self,
+        descriptor: &Descriptor,
+        source: &dyn Source,
+        session: Option<Url>,
+    ) -> Result<(), StoreError> {
+        let mut reply = self.send_blob(descriptor, source, session).await?;
         if reply.status() == StatusCode::UNAUTHORIZED {
-            reply = self.send_blob(descriptor, source).await?;
+            reply = self.send_blob(descriptor, source, None).await?;
         }
         match reply.status() {
             StatusCode::CREATED => Ok(()),
@@ -46,8 +51,16 @@ impl RegistryRepository {
         }
     }
 
-    async fn send_blob(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Reply, StoreError> {
-        let mut location = self.start_upload().await?;
+    async fn send_blob(
+        &self,
+        descriptor: &Descriptor,
+        source: &dyn Source,
+        session: Option<Url>,
+    ) -> Result<Reply, StoreError> {
+        let mut location = match session {
+            Some(location) => location,
+            None => self.start_upload().await?,
+        };
         let digest = format!("digest={}", query_value(&descriptor.digest.to_string()));
         let query = match location.query().filter(|query| !query.is_empty()) {
             Some(query) => format!("{query}&{digest}"),
@@ -88,6 +101,11 @@ impl RegistryRepository {
             let what = Some("the repository".to_owned());
             return Err(self.failure(reply, &Method::POST, STARTING, what).await);
         }
+        self.location(&reply)
+    }
+
+    /// Where an upload goes on, by the reply that began it or took a part of it.
+    pub(super) fn location(&self, reply: &Reply) -> Result<Url, StoreError> {
         let base = self.base()?;
         let location =
             reply.headers().get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());

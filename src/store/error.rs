@@ -147,6 +147,16 @@ pub enum StoreError {
         #[source]
         cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The registry lacks something that a manifest names, though it said or was told that it has it.
+    #[error("{place} lacks what the manifest {manifest} names: {detail}")]
+    Incomplete {
+        /// The registry and repository.
+        place: String,
+        /// The manifest that was refused.
+        manifest: Digest,
+        /// What the registry said.
+        detail: String,
+    },
     /// It can not be done with this backend.
     #[error("{place} cannot {what}")]
     Unsupported {
@@ -228,7 +238,7 @@ impl Diagnose for StoreError {
                 Class::Input
             }
             Self::Damaged { side, .. } | Self::Document { side, .. } => side.damage_class(),
-            Self::Read { side: Side::Remote, .. } | Self::Remote { .. } => Class::OtherSide,
+            Self::Read { side: Side::Remote, .. } | Self::Remote { .. } | Self::Incomplete { .. } => Class::OtherSide,
             Self::Io { .. } | Self::Read { .. } => Class::Here,
             Self::Unauthorized { .. } | Self::Denied { .. } => Class::Unauthorized,
             Self::Reference(error) => error.class(),
@@ -257,6 +267,7 @@ impl Diagnose for StoreError {
             Self::Document { cause, .. } => cause.help(),
             Self::Io { cause, .. } => io_help(cause.kind()).map(str::to_owned),
             Self::ForeignTag { place, .. } => Some(format!("write it under another tag, with -o {place}:OTHER")),
+            Self::Incomplete { .. } => Some("the registry has lost a blob that it had: push again".to_owned()),
             Self::Reference(error) => error.help(),
             Self::Source(error) => error.help(),
             _ => None,

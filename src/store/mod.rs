@@ -62,6 +62,17 @@ pub trait Source: Send + Sync {
     }
 }
 
+/// How a blob came to be where it is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Supplied {
+    /// It was there.
+    Found,
+    /// Another repository of the registry had it.
+    Mounted,
+    /// Its bytes were written.
+    Put,
+}
+
 /// Something that images are written to.
 ///
 /// Nothing is visible under a name before [`Sink::publish`]; what was put before and is not referred to is harmless.
@@ -82,9 +93,23 @@ pub trait Sink: Send + Sync {
     /// An error of the source comes back as the source's own error, with [`StoreError::is_source`] true.
     async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError>;
 
-    /// Makes the blob available from another repository of the same registry. False where that is not supported or was
-    /// refused: the caller puts the blob then.
-    async fn mount(&self, _descriptor: &Descriptor, _origin: &Repository) -> Result<bool, StoreError> {
+    /// Makes the blob or the manifest be there in the cheapest way that the backend knows: it is there, it can be had from
+    /// where [`Source::origin`] says that it is, or it is put.
+    async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
+        if self.contains(descriptor).await? {
+            return Ok(Supplied::Found);
+        }
+        self.put(descriptor, source).await.map(|()| Supplied::Put)
+    }
+
+    /// True where a manifest cannot be there without everything that it names: what stands below it need not be asked for.
+    fn keeps_manifests_whole(&self) -> bool {
+        false
+    }
+
+    /// True where all of `tags` (without tags: the digest) name the root already and nothing is left to do; false where that
+    /// is not known.
+    async fn is_published(&self, _root: &Root, _tags: &[Tag]) -> Result<bool, StoreError> {
         Ok(false)
     }
 

@@ -1,5 +1,6 @@
 //! The copy itself.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -7,8 +8,11 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::counting::Counting;
 use super::events::{BlobReport, Event, Observer, Outcome, Report};
 use super::graph::Graph;
-use crate::model::{Class, Descriptor, Diagnose, Root, Tag};
-use crate::store::{Sink, Source, StoreError};
+use crate::model::{Class, Descriptor, Diagnose, Digest, Root, Tag};
+use crate::store::{Sink, Source, StoreError, Supplied};
+
+/// Manifests that are asked for at the same time: the answers are small, and it is the line's latency that costs.
+const MANIFESTS_ASKED_AT_ONCE: usize = 8;
 
 /// A copy that failed: what was being copied, and which side it failed on.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,9 @@ impl Diagnose for CopyError {
 /// Copies `root` and everything below it, and then writes `tags`, in order. Nothing is visible before its children are
 /// there; a copy that failed or was cut off leaves every tag as it was.
 ///
+/// What stands below a manifest that the target has is not asked for, where the target keeps manifests whole; should it turn
+/// out to have lost something of it, everything is asked for.
+///
 /// At most [`Sink::concurrency_limit`] blobs are under way at a time; with a limit of 1 the target sees them in the order
 /// of the [`Graph`].
 pub async fn copy(
@@ -51,25 +58,28 @@ pub async fn copy(
     observer: Arc<dyn Observer>,
 ) -> Result<Report, CopyError> {
     let copying = Copying { source, target, observer };
-    let at_source = |cause: StoreError| copying.error("the image".to_owned(), cause.of_source());
-    let graph = Graph::read(source, root).await.map_err(at_source)?;
+    let graph = Graph::read(source, root).await;
+    let graph = graph.map_err(|cause| copying.error("the image".to_owned(), cause.of_source()))?;
     let sizes = graph.blobs.iter().chain(&graph.manifests).map(|descriptor| descriptor.size_bytes);
     copying.observer.event(Event::Planned {
         blobs: graph.blobs.len() + graph.manifests.len(),
         size_bytes: sizes.fold(0, u64::saturating_add),
     });
-
-    // The futures run inside this task, in no order beyond their start: `buffered` keeps the report in the graph's order.
-    let limit = target.concurrency_limit().max(1);
-    let mut blobs: Vec<BlobReport> =
-        stream::iter(&graph.blobs).map(|blob| copying.blob(blob)).buffered(limit).try_collect().await?;
-    for manifest in &graph.manifests {
-        blobs.push(copying.blob(manifest).await?);
-    }
-    let published = target.publish(root, tags).await;
-    published.map_err(|cause| copying.error(format!("the root {}", root.descriptor().digest), cause))?;
+    let is_published = target.is_published(root, tags).await.map_err(|cause| copying.root_error(root, cause))?;
+    let wanted = match is_published {
+        true => BTreeSet::new(),
+        false => graph.wanted(&copying.held(&graph).await?),
+    };
+    let everything = graph.wanted(&BTreeSet::new());
+    let is_all = wanted == everything;
+    let report = match copying.supply(&graph, &wanted, root, tags, is_published).await {
+        Err(error) if matches!(error.cause, StoreError::Incomplete { .. }) && !is_all => {
+            copying.supply(&graph, &everything, root, tags, is_published).await?
+        }
+        supplied => supplied?,
+    };
     copying.observer.event(Event::Published(root.descriptor()));
-    Ok(Report { blobs })
+    Ok(report)
 }
 
 struct Copying<'a> {
@@ -79,27 +89,69 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    async fn blob(&self, descriptor: &Descriptor) -> Result<BlobReport, CopyError> {
-        let outcome = self.outcome(descriptor).await;
+    /// The manifests that the target has, with everything below them.
+    async fn held(&self, graph: &Graph) -> Result<BTreeSet<Digest>, CopyError> {
+        if !self.target.keeps_manifests_whole() {
+            return Ok(BTreeSet::new());
+        }
+        let ask = |descriptor: &'_ Descriptor| {
+            let (digest, descriptor) = (descriptor.digest, descriptor.clone());
+            async move {
+                let is_there = self.target.contains(&descriptor).await;
+                is_there
+                    .map(|is_there| is_there.then_some(digest))
+                    .map_err(|cause| self.error(digest.to_string(), cause))
+            }
+        };
+        let held = stream::iter(graph.manifests.iter().map(ask)).buffered(MANIFESTS_ASKED_AT_ONCE);
+        held.try_filter_map(|held| std::future::ready(Ok(held))).try_collect().await
+    }
+
+    /// Supplies what is wanted, children before parents, and then the root and its tags.
+    async fn supply(
+        &self,
+        graph: &Graph,
+        wanted: &BTreeSet<Digest>,
+        root: &Root,
+        tags: &[Tag],
+        is_published: bool,
+    ) -> Result<Report, CopyError> {
+        // The futures run inside this task, in no order beyond their start: `buffered` keeps the report in the graph's order.
+        let limit = self.target.concurrency_limit().max(1);
+        let supplied = stream::iter(&graph.blobs).map(|blob| self.blob(blob, wanted)).buffered(limit);
+        let mut blobs: Vec<BlobReport> = supplied.try_collect().await?;
+        for manifest in &graph.manifests {
+            blobs.push(self.blob(manifest, wanted).await?);
+        }
+        if !is_published {
+            self.target.publish(root, tags).await.map_err(|cause| self.root_error(root, cause))?;
+        }
+        Ok(Report { blobs })
+    }
+
+    async fn blob(&self, descriptor: &Descriptor, wanted: &BTreeSet<Digest>) -> Result<BlobReport, CopyError> {
+        let outcome = match wanted.contains(&descriptor.digest) {
+            true => self.outcome(descriptor).await,
+            false => Ok(Outcome::Skipped),
+        };
         let outcome = outcome.map_err(|cause| self.error(descriptor.digest.to_string(), cause))?;
         self.observer.event(Event::Finished(descriptor, outcome));
         Ok(BlobReport { descriptor: descriptor.clone(), outcome })
     }
 
     async fn outcome(&self, descriptor: &Descriptor) -> Result<Outcome, StoreError> {
-        if self.target.contains(descriptor).await? {
-            return Ok(Outcome::Skipped);
-        }
-        if let Some(origin) = self.source.origin(descriptor)
-            && self.target.mount(descriptor, &origin).await?
-        {
-            return Ok(Outcome::Mounted);
-        }
         let counting = Counting { inner: self.source, observer: self.observer.clone() };
-        match self.target.put(descriptor, &counting).await {
+        match self.target.supply(descriptor, &counting).await {
+            Ok(Supplied::Found) => Ok(Outcome::Skipped),
+            Ok(Supplied::Mounted) => Ok(Outcome::Mounted),
+            Ok(Supplied::Put) => Ok(Outcome::Copied),
             Err(error) if is_elsewhere(descriptor, &error) => Ok(Outcome::Foreign),
-            result => result.map(|()| Outcome::Copied),
+            Err(error) => Err(error),
         }
+    }
+
+    fn root_error(&self, root: &Root, cause: StoreError) -> CopyError {
+        self.error(format!("the root {}", root.descriptor().digest), cause)
     }
 
     fn error(&self, what: String, cause: StoreError) -> CopyError {

@@ -1,8 +1,8 @@
 //! What an image consists of, each digest once, children before parents.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Descriptor, Root};
+use crate::model::{Descriptor, Digest, Root};
 use crate::store::{Source, StoreError, read_root};
 
 /// Indexes inside indexes: an archive's outer one, the image's, and one to spare. Deeper nesting serves nobody and could
@@ -19,12 +19,15 @@ pub struct Graph {
     pub blobs: Vec<Descriptor>,
     /// Manifests and indexes below the root, children before parents.
     pub manifests: Vec<Descriptor>,
+    /// Which manifests and indexes name a blob or a manifest.
+    parents: BTreeMap<Digest, BTreeSet<Digest>>,
+    root: Option<Digest>,
 }
 
 impl Graph {
     /// Reads every manifest below `root`.
     pub async fn read(source: &dyn Source, root: &Root) -> Result<Self, StoreError> {
-        let mut graph = Self::default();
+        let mut graph = Self { root: Some(root.descriptor().digest), ..Self::default() };
         let mut seen = BTreeSet::from([root.descriptor().digest]);
         // Manifests whose children are not read yet, the next one last.
         let mut todo: Vec<(Root, usize)> = vec![(root.clone(), 0)];
@@ -33,6 +36,7 @@ impl Graph {
         while let Some((parent, depth)) = todo.pop() {
             let mut below = Vec::new();
             for child in parent.children() {
+                graph.parents.entry(child.digest).or_default().insert(parent.descriptor().digest);
                 if !seen.insert(child.digest) {
                     continue;
                 }
@@ -51,6 +55,21 @@ impl Graph {
         graph.manifests = parents_first;
         graph.manifests.reverse();
         Ok(graph)
+    }
+
+    /// What is still wanted where `held` manifests are there with everything below them: all that stands below the root on a
+    /// way past them.
+    pub fn wanted(&self, held: &BTreeSet<Digest>) -> BTreeSet<Digest> {
+        let mut wanted = BTreeSet::from_iter(self.root);
+        // Parents before children, so that one walk is enough.
+        for descriptor in self.manifests.iter().rev().chain(&self.blobs) {
+            let parents = self.parents.get(&descriptor.digest);
+            let is_named = parents.is_some_and(|parents| !parents.is_disjoint(&wanted));
+            if is_named && !held.contains(&descriptor.digest) {
+                wanted.insert(descriptor.digest);
+            }
+        }
+        wanted
     }
 }
 

