@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::arguments::RegistryArguments;
 use super::failure::Failure;
 use crate::build::{BuildOptions, Event, Observer, Places};
-use crate::model::escape;
+use crate::model::{ShortNames, escape};
 use crate::pack::MAX_THREADS;
 use crate::registry::{
-    Client, ConfigFiles, Credentials, Login, Notice, ProxyOptions, RegistryOptions, RetryOptions, Secret,
+    Client, ConfigFiles, Credentials, Login, Notice, ProxyOptions, RegistryOptions, RetryOptions, Secret, short_names,
 };
 use crate::spec::Inputs;
 
@@ -73,7 +73,8 @@ impl Environment {
                 "write --set NAME=VALUE",
             )),
         };
-        Ok(Inputs { environment: environment.collect(), sets: sets.iter().map(split).collect::<Result<_, _>>()? })
+        let sets = sets.iter().map(split).collect::<Result<_, _>>()?;
+        Ok(Inputs { environment: environment.collect(), sets, short_names: self.short_names() })
     }
 
     /// Times, directories and threads of a build.
@@ -153,6 +154,11 @@ impl Environment {
         let own = own.map(|directory| directory.join("containers/certs.d"));
         let common = ["/etc/containers/certs.d", "/etc/containerd/certs.d", "/etc/docker/certs.d"];
         own.into_iter().chain(common.map(PathBuf::from)).collect()
+    }
+
+    /// What names without a registry stand for elsewhere on this machine.
+    pub fn short_names(&self) -> ShortNames {
+        short_names(&self.registry_config())
     }
 
     /// The files that say how registries are reached: as the tools around podman and containerd have them.

@@ -49,7 +49,7 @@ mod tests;
 
 pub use client::Client;
 use client::RegistryRepository;
-pub use config::ConfigFiles;
+pub use config::{ConfigFiles, short_names};
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, Notice, ProxyOptions, RegistryOptions};
 pub use retry::RetryOptions;

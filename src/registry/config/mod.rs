@@ -13,15 +13,23 @@ mod hosts_toml;
 mod prefix;
 mod registries_conf;
 mod resolve;
-mod short_names;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub(super) use endpoint::{Endpoint, EndpointTls, Route, Scheme};
 pub(super) use resolve::{Action, Config};
+
+use crate::model::ShortNames;
+
+/// What names without a registry stand for on this machine, by its files. They are for hints alone: where the files cannot
+/// be read, nothing is known, and whoever asks a registry is told why.
+pub fn short_names(files: &ConfigFiles) -> ShortNames {
+    Config::read(files, &BTreeSet::new()).map(|config| config.short_names().clone()).unwrap_or_default()
+}
 
 /// Files that say how registries are reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

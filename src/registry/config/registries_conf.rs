@@ -9,7 +9,7 @@ use super::ConfigFiles;
 use super::document::{File, Table, Value};
 use super::error::{ConfigError, Place};
 use super::prefix::{Location, Named, Prefix};
-use crate::model::{Repository, escape};
+use crate::model::{Repository, ShortNames, escape};
 
 /// Drop-in files of one directory. Systems have a handful.
 const MAX_DROP_INS: usize = 1000;
@@ -21,10 +21,8 @@ const MAX_MIRRORS: usize = 64;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct RegistriesConf {
     registries: Vec<Registry>,
-    /// `unqualified-search-registries`.
-    pub(super) search: Vec<String>,
-    /// `[aliases]`.
-    pub(super) aliases: BTreeMap<String, Repository>,
+    /// `[aliases]` and `unqualified-search-registries`.
+    pub(super) short_names: ShortNames,
 }
 
 /// A `[[registry]]` table.
@@ -180,7 +178,8 @@ impl Layer {
 
     fn finish(self) -> RegistriesConf {
         let aliases = self.aliases.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        RegistriesConf { registries: self.registries, search: self.search.unwrap_or_default(), aliases }
+        let short_names = ShortNames { aliases, registries: self.search.unwrap_or_default() };
+        RegistriesConf { registries: self.registries, short_names }
     }
 }
 

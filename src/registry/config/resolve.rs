@@ -12,8 +12,7 @@ use super::error::{ConfigError, Place};
 use super::hosts_toml::{self, Address, Capabilities, Host, HostsFile};
 use super::prefix::{Location, Named};
 use super::registries_conf::{MirrorPulls, RegistriesConf, Registry};
-use super::short_names;
-use crate::model::{Repository, Selector};
+use crate::model::{Repository, Selector, ShortNames};
 use crate::registry::origin::{Locality, canonical, endpoint, locality};
 
 /// What is to be done with a repository.
@@ -107,9 +106,9 @@ impl Config {
         Ok(file.map_or(endpoint.clone(), |file| with_settings(endpoint, &file.server)))
     }
 
-    /// Full names that may have been meant by one without a registry, the likeliest first.
-    pub(in crate::registry) fn suggestions(&self, short_name: &str) -> Vec<String> {
-        short_names::suggestions(&self.conf, short_name)
+    /// What names without a registry stand for elsewhere.
+    pub(in crate::registry) fn short_names(&self) -> &ShortNames {
+        &self.conf.short_names
     }
 
     fn mirrors(

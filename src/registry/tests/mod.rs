@@ -2,6 +2,7 @@
 
 mod auth;
 mod helpers;
+mod mirrors;
 mod origins;
 mod pull;
 mod push;

@@ -71,11 +71,11 @@ fn lists_replace_and_aliases_merge() {
     );
     files.write("system/registries.conf.d/1.conf", "[aliases]\nx = \"\"\nz = \"b.example/z\"\n");
     let config = files.config();
-    assert_eq!(config.suggestions("x"), ["a.example/x"]);
-    assert_eq!(config.suggestions("y"), ["a.example/y"]);
-    assert_eq!(config.suggestions("z"), ["b.example/z"]);
+    assert_eq!(config.short_names().suggestions("x"), ["a.example/x"]);
+    assert_eq!(config.short_names().suggestions("y"), ["a.example/y"]);
+    assert_eq!(config.short_names().suggestions("z"), ["b.example/z"]);
     files.write("system/registries.conf.d/2.conf", "unqualified-search-registries = []\n");
-    assert_eq!(files.config().suggestions("x"), ["docker.io/library/x"]);
+    assert_eq!(files.config().short_names().suggestions("x"), ["docker.io/library/x"]);
 }
 
 #[test]

@@ -190,14 +190,14 @@ fn short_names_are_answered_by_alias_or_search_list() {
         "gone" = ""
         "#,
     );
-    assert_eq!(config.suggestions("node:18-slim"), ["quay.io/mirrors/node:18-slim"]);
+    assert_eq!(config.short_names().suggestions("node:18-slim"), ["quay.io/mirrors/node:18-slim"]);
     let pinned = format!("team/app@{}", Digest::of(b"x"));
-    assert_eq!(config.suggestions(&pinned), [format!("ghcr.io/{pinned}")]);
-    assert_eq!(config.suggestions("gone"), ["registry.example:5000/gone", "docker.io/library/gone"]);
-    assert_eq!(config.suggestions("a/b"), ["registry.example:5000/a/b", "docker.io/a/b"]);
-    assert_eq!(config.suggestions("NOT A NAME"), Vec::<String>::new());
+    assert_eq!(config.short_names().suggestions(&pinned), [format!("ghcr.io/{pinned}")]);
+    assert_eq!(config.short_names().suggestions("gone"), ["registry.example:5000/gone", "docker.io/library/gone"]);
+    assert_eq!(config.short_names().suggestions("a/b"), ["registry.example:5000/a/b", "docker.io/a/b"]);
+    assert_eq!(config.short_names().suggestions("NOT A NAME"), Vec::<String>::new());
     let (_files, config) = config_of("");
-    assert_eq!(config.suggestions("node:18"), ["docker.io/library/node:18"]);
+    assert_eq!(config.short_names().suggestions("node:18"), ["docker.io/library/node:18"]);
 }
 
 #[test]
