@@ -1,0 +1,150 @@
+//! A registry in memory, of a flavour, on a port of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::answer::Reply;
+use super::content::Contents;
+use super::flavour::Flavour;
+use super::hook::{Act, Hook};
+use super::http::{Body, Head};
+use super::log::Log;
+use super::server::Server;
+use super::storage::Storage;
+use super::tokens::TokenService;
+use super::uploads::Sessions;
+
+/// The registry as its tests see it.
+pub struct Fake {
+    server: Server,
+    registry: Arc<Registry>,
+}
+
+/// The registry as its requests see it.
+pub struct Registry {
+    pub(super) flavour: Flavour,
+    pub(super) scheme: &'static str,
+    pub(super) contents: Arc<Mutex<Contents>>,
+    pub(super) sessions: Sessions,
+    pub(super) tokens: TokenService,
+    /// Where blobs are read, where that is elsewhere.
+    pub(super) storage: Option<Storage>,
+    hooks: Mutex<Vec<Hook>>,
+    manifests_read: AtomicUsize,
+}
+
+impl Fake {
+    /// Serves plain HTTP.
+    pub fn start(flavour: Flavour) -> Self {
+        let registry = Arc::new(Registry::new(flavour, "http"));
+        let serving = registry.clone();
+        Self { server: Server::start(move |head, body| serving.answer(head, body)), registry }
+    }
+
+    /// Serves HTTPS, as `localhost:PORT`, with the certificate of the test registries.
+    pub fn start_tls(flavour: Flavour) -> Self {
+        let registry = Arc::new(Registry::new(flavour, "https"));
+        let serving = registry.clone();
+        Self { server: Server::start_tls(move |head, body| serving.answer(head, body)), registry }
+    }
+
+    /// The registry alone, for whoever has a server for it.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.registry.clone()
+    }
+
+    /// `HOST:PORT`
+    pub fn host(&self) -> &str {
+        self.server.host()
+    }
+
+    /// `HOST:PORT/NAME`
+    pub fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.host())
+    }
+
+    /// The requests so far, those for tokens included.
+    pub fn log(&self) -> &Log {
+        self.server.log()
+    }
+
+    /// Adds a fault. Of several that a request meets, the first is done.
+    pub fn hook(&self, hook: Hook) -> &Self {
+        self.registry.hooks.lock().unwrap().push(hook);
+        self
+    }
+
+    /// No fault of a hook from now on.
+    pub fn unhook(&self) {
+        self.registry.hooks.lock().unwrap().clear();
+    }
+
+    /// What it holds.
+    pub fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.registry.contents()
+    }
+
+    /// A blob is there, whatever its repository.
+    pub fn holds(&self, digest: &str) -> bool {
+        self.contents().blobs.contains_key(digest)
+    }
+
+    /// Makes a repository, where it must be made before it can be written to.
+    pub fn make(&self, repository: &str) -> &Self {
+        self.contents().repositories.entry(repository.to_owned()).or_default();
+        self
+    }
+
+    pub fn sessions(&self) -> &Sessions {
+        &self.registry.sessions
+    }
+
+    pub fn tokens(&self) -> &TokenService {
+        &self.registry.tokens
+    }
+
+    /// The requests at the place where blobs are read.
+    pub fn storage_log(&self) -> &Log {
+        self.registry.storage.as_ref().expect("this flavour has its blobs elsewhere").log()
+    }
+}
+
+impl Registry {
+    fn new(flavour: Flavour, scheme: &'static str) -> Self {
+        let contents = Arc::<Mutex<Contents>>::default();
+        let storage = flavour.presigned.map(|presigned| Storage::start(presigned, contents.clone()));
+        let (sessions, tokens) = (Sessions::default(), TokenService::default());
+        let (hooks, manifests_read) = (Mutex::default(), AtomicUsize::new(0));
+        Self { flavour, scheme, contents, sessions, tokens, storage, hooks, manifests_read }
+    }
+
+    pub(super) fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_quota_used_up(&self) -> bool {
+        let read = self.manifests_read.fetch_add(1, Ordering::SeqCst);
+        self.flavour.pull_quota.is_some_and(|quota| read >= quota)
+    }
+
+    pub(super) fn answer(&self, head: &Head, body: &mut Body<'_>) -> Reply {
+        let caught = {
+            let hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+            hooks.iter().find(|hook| hook.meets(head)).map(|hook| hook.act.clone())
+        };
+        match caught {
+            None => self.route(head, body),
+            Some(Act::Answer(reply)) => reply,
+            Some(Act::AnswerAfterBody(reply)) => {
+                body.each(|_| {});
+                reply
+            }
+            Some(Act::Ask(change)) => {
+                let mut head = head.clone();
+                change(&mut head);
+                self.route(&head, body)
+            }
+            Some(Act::Change(change)) => change(self.route(head, body)),
+        }
+    }
+}

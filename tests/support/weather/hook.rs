@@ -1,0 +1,114 @@
+//! One-off faults of a registry: what it says in place of what it would, to whom, and how often.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::answer::{Delivery, Reply};
+use super::http::Head;
+
+/// A fault, and the requests that it befalls.
+pub struct Hook {
+    method: &'static str,
+    text: String,
+    skip: usize,
+    times: usize,
+    met: AtomicUsize,
+    pub(super) act: Act,
+}
+
+/// What is done.
+#[derive(Clone)]
+pub enum Act {
+    /// This is said at once; nothing is done, and the body is not looked at.
+    Answer(Reply),
+    /// The body is read and thrown away before this is said.
+    AnswerAfterBody(Reply),
+    /// What is asked for is another thing.
+    Ask(Arc<dyn Fn(&mut Head) + Send + Sync>),
+    /// All is done, and then something else is said.
+    Change(Arc<dyn Fn(Reply) -> Reply + Send + Sync>),
+}
+
+impl Hook {
+    fn new(act: Act) -> Self {
+        Self { method: "", text: String::new(), skip: 0, times: usize::MAX, met: AtomicUsize::new(0), act }
+    }
+
+    pub fn answer(reply: Reply) -> Self {
+        Self::new(Act::Answer(reply))
+    }
+
+    pub fn answer_after_body(reply: Reply) -> Self {
+        Self::new(Act::AnswerAfterBody(reply))
+    }
+
+    pub fn change(change: impl Fn(Reply) -> Reply + Send + Sync + 'static) -> Self {
+        Self::new(Act::Change(Arc::new(change)))
+    }
+
+    /// `Range` is not looked at.
+    pub fn ignore_range() -> Self {
+        Self::new(Act::Ask(Arc::new(|head| head.headers.retain(|(name, _)| name != "range"))))
+    }
+
+    /// A range is answered with another, which begins so many bytes before.
+    pub fn shift_range(by_bytes: u64) -> Self {
+        Self::new(Act::Ask(Arc::new(move |head| {
+            let range = head.headers.iter_mut().find(|(name, _)| name == "range");
+            let start = range.as_ref().and_then(|(_, value)| value.strip_prefix("bytes=")?.strip_suffix('-'));
+            if let (Some(start), Some((_, value))) = (start.and_then(|start| start.parse::<u64>().ok()), range) {
+                *value = format!("bytes={}-", start.saturating_sub(by_bytes));
+            }
+        })))
+    }
+
+    /// All is done, and the connection ends without a reply.
+    pub fn lose_reply() -> Self {
+        Self::change(|_| Reply::lost())
+    }
+
+    /// The body of the reply suffers.
+    pub fn deliver(change: impl Fn(&mut Delivery) + Send + Sync + 'static) -> Self {
+        Self::change(move |reply| reply.deliver(&change))
+    }
+
+    /// A byte of the body is another.
+    pub fn flip(at: u64) -> Self {
+        Self::deliver(move |delivery| delivery.flip_at = Some(at))
+    }
+
+    /// The connection ends after so many bytes of the body.
+    pub fn cut(after_bytes: u64) -> Self {
+        Self::deliver(move |delivery| delivery.cut_after_bytes = Some(after_bytes))
+    }
+
+    /// The body comes in pieces of so many bytes, with a pause behind each.
+    pub fn drip(piece_bytes: usize, pause: Duration) -> Self {
+        Self::deliver(move |delivery| delivery.drip = Some((piece_bytes, pause)))
+    }
+
+    /// Only requests of this method whose target has this text.
+    pub fn on(self, method: &'static str, text: &str) -> Self {
+        Self { method, text: text.to_owned(), ..self }
+    }
+
+    /// Only after so many requests that it would have befallen.
+    pub fn after(self, skip: usize) -> Self {
+        Self { skip, ..self }
+    }
+
+    /// Only so many of them.
+    pub fn times(self, times: usize) -> Self {
+        Self { times, ..self }
+    }
+
+    pub(super) fn meets(&self, head: &Head) -> bool {
+        let is_meant = (self.method.is_empty() || self.method == head.method) && head.target.contains(&self.text);
+        if !is_meant {
+            return false;
+        }
+        let number = self.met.fetch_add(1, Ordering::SeqCst);
+        number >= self.skip && number - self.skip < self.times
+    }
+}

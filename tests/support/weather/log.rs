@@ -1,0 +1,86 @@
+//! What servers were asked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::http::Head;
+
+/// A request as a server saw it.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of the body that came.
+    pub body_bytes: u64,
+    /// The connection ended before the body did.
+    pub is_cut: bool,
+    /// What was answered; `None` where nothing was (yet).
+    pub status: Option<u16>,
+    /// Which of the server's connections it came by, from 0.
+    pub connection: usize,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// `METHOD TARGET -> STATUS`, with the body's size where it has one.
+    pub fn line(&self) -> String {
+        let status = self.status.map_or("none".to_owned(), |status| status.to_string());
+        let cut = if self.is_cut { ", cut" } else { "" };
+        let range = self.header("content-range").or(self.header("range"));
+        let range = range.map_or(String::new(), |range| format!(" [{range}]"));
+        format!("{} {}{range} ({} bytes{cut}) -> {status}", self.method, self.target, self.body_bytes)
+    }
+}
+
+/// The requests of a server, in the order in which they began.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<Seen>>>);
+
+impl Log {
+    /// Notes a request that begins, and gives its number.
+    pub fn begin(&self, head: &Head, connection: usize) -> usize {
+        let (method, target, headers) = (head.method.clone(), head.target.clone(), head.headers.clone());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Seen { method, target, headers, connection, ..Seen::default() });
+        all.len() - 1
+    }
+
+    /// Changes what is noted of a request.
+    pub fn note(&self, number: usize, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)[number]);
+    }
+
+    pub fn all(&self) -> Vec<Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Each as [`Seen::line`] shows it.
+    pub fn lines(&self) -> Vec<String> {
+        self.all().iter().map(Seen::line).collect()
+    }
+
+    /// The requests of a method whose target has this text.
+    pub fn of(&self, method: &str, text: &str) -> Vec<Seen> {
+        let mut all = self.all();
+        all.retain(|seen| seen.method == method && seen.target.contains(text));
+        all
+    }
+
+    pub fn count(&self, method: &str, text: &str) -> usize {
+        self.of(method, text).len()
+    }
+
+    /// Bytes of all bodies.
+    pub fn body_bytes(&self) -> u64 {
+        self.all().iter().map(|seen| seen.body_bytes).sum()
+    }
+}

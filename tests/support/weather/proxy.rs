@@ -1,0 +1,335 @@
+//! A proxy before one server, which passes on what it gets, byte for byte, counts it, and breaks it as a script says.
+//!
+//! It reads requests' heads and follows their bodies; replies it only passes on. What is not HTTP goes through unread.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::http::{Framing, Head, Next, Wire};
+use super::log::Log;
+use super::script::{Fault, Rule, Script};
+
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// The proxy, on a free port of this machine.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    upstream: String,
+    script: Script,
+    log: Log,
+    from_client_bytes: AtomicU64,
+    to_client_bytes: AtomicU64,
+    connections: AtomicUsize,
+    is_over: AtomicBool,
+}
+
+impl Proxy {
+    /// Begins to pass everything on to `upstream` (`HOST:PORT`).
+    pub fn start(upstream: impl Into<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            upstream: upstream.into(),
+            script: Script::default(),
+            log: Log::default(),
+            from_client_bytes: AtomicU64::new(0),
+            to_client_bytes: AtomicU64::new(0),
+            connections: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+        });
+        let accepting = shared.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if accepting.is_over.load(Ordering::SeqCst) {
+                    return;
+                }
+                let shared = accepting.clone();
+                // A connection that breaks is what this is for.
+                thread::spawn(move || pass_on(client, &shared).ok());
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// `127.0.0.1:PORT`
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// `HOST:PORT/NAME`
+    pub fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.address)
+    }
+
+    /// Adds a rule. Of several that a request meets, the first is done.
+    pub fn rule(&self, rule: Rule) -> &Self {
+        self.shared.script.add(rule);
+        self
+    }
+
+    pub fn script(&self) -> &Script {
+        &self.shared.script
+    }
+
+    /// The requests so far, with the bytes of their bodies that were passed on.
+    pub fn log(&self) -> &Log {
+        &self.shared.log
+    }
+
+    /// Bytes that came from clients, heads included.
+    pub fn from_client_bytes(&self) -> u64 {
+        self.shared.from_client_bytes.load(Ordering::SeqCst)
+    }
+
+    /// Bytes that went to clients, heads included.
+    pub fn to_client_bytes(&self) -> u64 {
+        self.shared.to_client_bytes.load(Ordering::SeqCst)
+    }
+
+    /// Connections that carried a request.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts, which then sees that it is over.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// What the way back must know of the way there.
+#[derive(Default)]
+struct Replies {
+    /// What befalls the reply to the last request.
+    fault: Option<Fault>,
+    /// How many bytes of it went by.
+    passed_bytes: u64,
+    /// The connection ends in a reset, and must not be ended politely before.
+    is_reset: bool,
+}
+
+/// One connection, both ways.
+struct Passage<'a> {
+    shared: &'a Shared,
+    client: Arc<TcpStream>,
+    server: Arc<TcpStream>,
+    replies: Arc<Mutex<Replies>>,
+    number: Option<usize>,
+    left_bytes: u64,
+}
+
+fn pass_on(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+    let (client, server) = (Arc::new(client), Arc::new(TcpStream::connect(&shared.upstream)?));
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let replies = Arc::<Mutex<Replies>>::default();
+    let back = {
+        let (shared, client, server, replies) = (shared.clone(), client.clone(), server.clone(), replies.clone());
+        thread::spawn(move || {
+            let _ = pass_back(&shared, &client, &server, &replies);
+            let _ = server.shutdown(Shutdown::Both);
+        })
+    };
+    let left_bytes = shared.script.connection_limit().unwrap_or(u64::MAX);
+    let mut passage = Passage { shared, client, server, replies, number: None, left_bytes };
+    let ended = passage.requests();
+    if ended.is_err() {
+        let _ = passage.server.shutdown(Shutdown::Both);
+    } else {
+        let _ = passage.server.shutdown(Shutdown::Write);
+    }
+    let _ = back.join();
+    ended
+}
+
+impl Passage<'_> {
+    fn requests(&mut self) -> io::Result<()> {
+        let client = self.client.clone();
+        let mut wire = Wire::new(&*client);
+        loop {
+            match wire.next()? {
+                Next::End => return Ok(()),
+                Next::Handshake => return self.tunnel(&mut wire),
+                Next::Head(head) => self.request(&mut wire, &head)?,
+            }
+        }
+    }
+
+    fn tunnel(&mut self, wire: &mut Wire<&TcpStream>) -> io::Result<()> {
+        loop {
+            let piece = wire.filled()?;
+            let count = piece.len();
+            (&*self.server).write_all(piece)?;
+            wire.consume(count);
+            if count == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn request(&mut self, wire: &mut Wire<&TcpStream>, head: &Head) -> io::Result<()> {
+        let new_number = || self.shared.connections.fetch_add(1, Ordering::SeqCst);
+        let connection = *self.number.get_or_insert_with(new_number);
+        let entry = self.shared.log.begin(head, connection);
+        let fault = self.shared.script.fault_of(head);
+        *self.replies.lock().unwrap() = Replies { fault, ..Replies::default() };
+        if let Some(Fault::Delay(pause)) = fault {
+            thread::sleep(pause);
+        }
+        self.send(&head.raw)?;
+        let ended = self.body(wire, head.framing(), fault, entry);
+        if ended.is_err() {
+            self.shared.log.note(entry, |seen| seen.is_cut = true);
+        }
+        ended
+    }
+
+    fn body(
+        &mut self,
+        wire: &mut Wire<&TcpStream>,
+        mut framing: Framing,
+        fault: Option<Fault>,
+        entry: usize,
+    ) -> io::Result<()> {
+        let (limit_bytes, is_stall) = match fault {
+            Some(Fault::ResetInBody(bytes)) => (bytes, false),
+            Some(Fault::StallInBody(bytes)) => (bytes, true),
+            _ => (u64::MAX, false),
+        };
+        let mut passed_bytes = 0;
+        loop {
+            if passed_bytes >= limit_bytes {
+                return if is_stall { self.stall() } else { Err(self.reset()) };
+            }
+            if framing.is_done() {
+                return Ok(());
+            }
+            let room = usize::try_from(limit_bytes - passed_bytes).unwrap_or(usize::MAX);
+            let piece = wire.filled()?;
+            if piece.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let piece = &piece[..piece.len().min(room)];
+            let taken = framing.take(piece, &mut |_| {});
+            let sent = self.send(&piece[..taken]);
+            wire.consume(taken);
+            sent?;
+            passed_bytes += taken as u64;
+            self.shared.log.note(entry, |seen| seen.body_bytes = passed_bytes);
+        }
+    }
+
+    /// To the server, as far as the connection's limit lets it.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let passed = bytes.len().min(usize::try_from(self.left_bytes).unwrap_or(usize::MAX));
+        self.shared.from_client_bytes.fetch_add(passed as u64, Ordering::SeqCst);
+        self.left_bytes -= passed as u64;
+        // A server that has already answered and hung up is for the client to see.
+        let sent = (&*self.server).write_all(&bytes[..passed]);
+        if self.left_bytes == 0 {
+            return Err(self.reset());
+        }
+        sent.or(Ok(()))
+    }
+
+    /// Nothing goes on until the client gives up; what it still sends stays in the buffers.
+    fn stall(&self) -> io::Result<()> {
+        // The end of a client that was killed lies behind what it had still to send.
+        let clearings = self.shared.script.clearings();
+        while !has_hung_up(&self.client)
+            && self.shared.script.clearings() == clearings
+            && !self.shared.is_over.load(Ordering::SeqCst)
+        {}
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+
+    fn reset(&self) -> io::Error {
+        self.replies.lock().unwrap().is_reset = true;
+        reset(&self.client)
+    }
+}
+
+/// Waits for a tenth of a second, or until the other side has closed the connection: true then.
+fn has_hung_up(stream: &TcpStream) -> bool {
+    let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: one descriptor is passed, which is open for as long as the stream is borrowed.
+    unsafe { libc::poll(&raw mut poll, 1, 100) != 0 }
+}
+
+/// Makes the end of this connection a reset.
+fn reset(client: &TcpStream) -> io::Error {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = libc::socklen_t::try_from(size_of::<libc::linger>()).expect("the size of two integers");
+    // SAFETY: the descriptor is open for as long as the stream is borrowed, and `linger` is read within its size.
+    let done = unsafe {
+        libc::setsockopt(client.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size)
+    };
+    assert_eq!(done, 0, "SO_LINGER: {}", io::Error::last_os_error());
+    io::ErrorKind::ConnectionReset.into()
+}
+
+/// Replies, from the server to the client.
+fn pass_back(shared: &Shared, client: &TcpStream, server: &TcpStream, replies: &Mutex<Replies>) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE_BYTES];
+    loop {
+        let count = (&mut &*server).read(&mut buffer).unwrap_or_default();
+        let (fault, before, is_reset) = {
+            let mut replies = replies.lock().unwrap();
+            replies.passed_bytes += count as u64;
+            (replies.fault, replies.passed_bytes - count as u64, replies.is_reset)
+        };
+        if count == 0 || is_reset {
+            // Both ways: a server that hung up answers no more.
+            return if is_reset { Ok(()) } else { client.shutdown(Shutdown::Both) };
+        }
+        let room = |limit: u64| count.min(usize::try_from(limit.saturating_sub(before)).unwrap_or(usize::MAX));
+        let (passed, ending) = match fault {
+            Some(Fault::CloseBeforeReply) => (0, Some(fault)),
+            Some(Fault::ResetInReply(limit) | Fault::StallInReply(limit)) if room(limit) < count => {
+                (room(limit), Some(fault))
+            }
+            _ => (count, None),
+        };
+        shared.to_client_bytes.fetch_add(passed as u64, Ordering::SeqCst);
+        let mut client_side = client;
+        match fault {
+            Some(Fault::DripReply(size, pause)) => {
+                for piece in buffer[..passed].chunks(size) {
+                    client_side.write_all(piece)?;
+                    thread::sleep(pause);
+                }
+            }
+            _ => client_side.write_all(&buffer[..passed])?,
+        }
+        match ending.flatten() {
+            Some(Fault::CloseBeforeReply) => return client.shutdown(Shutdown::Both),
+            Some(Fault::StallInReply(_)) => return swallow(server),
+            Some(_) => {
+                replies.lock().unwrap().is_reset = true;
+                reset(client);
+                // Wakes the thread of the requests, which holds the connection too.
+                client.shutdown(Shutdown::Read)?;
+                return Ok(());
+            }
+            None => {}
+        }
+    }
+}
+
+/// Reads until the other side ends.
+fn swallow(mut server: &TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE_BYTES];
+    while server.read(&mut buffer)? != 0 {}
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! What a proxy does to whom, and how often.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::http::Head;
+
+/// What is done to a connection while a request goes over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A reset after so many bytes of the request's body were passed on.
+    ResetInBody(u64),
+    /// A reset after so many bytes of the reply, its head included, were passed on.
+    ResetInReply(u64),
+    /// The whole request is passed on; the connection ends when the reply would begin.
+    CloseBeforeReply,
+    /// After so many bytes of the body nothing is passed on any more, and nothing said.
+    StallInBody(u64),
+    /// After so many bytes of the reply nothing is passed on any more.
+    StallInReply(u64),
+    /// The request waits so long before it is passed on.
+    Delay(Duration),
+    /// The reply is passed on in pieces of so many bytes, with a pause behind each.
+    DripReply(usize, Duration),
+}
+
+/// A fault, and the requests that it befalls.
+#[derive(Debug)]
+pub struct Rule {
+    fault: Fault,
+    methods: &'static [&'static str],
+    text: String,
+    /// Least bytes of the body.
+    from_bytes: u64,
+    skip: usize,
+    times: usize,
+    met: AtomicUsize,
+}
+
+impl Rule {
+    /// Befalls every request.
+    pub fn new(fault: Fault) -> Self {
+        let (text, met) = (String::new(), AtomicUsize::new(0));
+        Self { fault, methods: &[], text, from_bytes: 0, skip: 0, times: usize::MAX, met }
+    }
+
+    /// Only these methods.
+    pub fn on(self, methods: &'static [&'static str]) -> Self {
+        Self { methods, ..self }
+    }
+
+    /// Only targets with this text.
+    pub fn at(self, text: &str) -> Self {
+        Self { text: text.to_owned(), ..self }
+    }
+
+    /// Only bodies of so many bytes and more, and those whose size is not said.
+    pub fn bodies_from(self, from_bytes: u64) -> Self {
+        Self { from_bytes, ..self }
+    }
+
+    /// Only after so many requests that it would have befallen.
+    pub fn after(self, skip: usize) -> Self {
+        Self { skip, ..self }
+    }
+
+    /// Only so many of them.
+    pub fn times(self, times: usize) -> Self {
+        Self { times, ..self }
+    }
+
+    fn meets(&self, head: &Head) -> bool {
+        let is_meant = (self.methods.is_empty() || self.methods.contains(&head.method.as_str()))
+            && head.target.contains(&self.text)
+            && head.framing().length().is_none_or(|length| length >= self.from_bytes);
+        if !is_meant {
+            return false;
+        }
+        let number = self.met.fetch_add(1, Ordering::SeqCst);
+        number >= self.skip && number - self.skip < self.times
+    }
+}
+
+/// The rules of a proxy, and what befalls its connections whatever goes over them.
+#[derive(Debug, Default)]
+pub struct Script {
+    rules: Mutex<Vec<Rule>>,
+    /// Every connection is reset after so many bytes from the client.
+    reset_after_bytes: Mutex<Option<u64>>,
+    /// How often it was cleared.
+    clearings: AtomicUsize,
+}
+
+impl Script {
+    pub fn add(&self, rule: Rule) {
+        self.rules.lock().unwrap().push(rule);
+    }
+
+    /// No fault from now on. Connections that are stalled end.
+    pub fn clear(&self) {
+        self.clearings.fetch_add(1, Ordering::SeqCst);
+        self.rules.lock().unwrap().clear();
+        *self.reset_after_bytes.lock().unwrap() = None;
+    }
+
+    /// Every connection from now on is reset after so many bytes from the client.
+    pub fn reset_each_after(&self, bytes: u64) {
+        *self.reset_after_bytes.lock().unwrap() = Some(bytes);
+    }
+
+    pub(super) fn clearings(&self) -> usize {
+        self.clearings.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn connection_limit(&self) -> Option<u64> {
+        *self.reset_after_bytes.lock().unwrap()
+    }
+
+    /// The fault of the first rule that a request meets.
+    pub(super) fn fault_of(&self, head: &Head) -> Option<Fault> {
+        self.rules.lock().unwrap().iter().find(|rule| rule.meets(head)).map(|rule| rule.fault)
+    }
+}

@@ -1,0 +1,153 @@
+//! A server on a free port of this machine: one thread a connection, one handler for all requests.
+
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::answer::Reply;
+use super::http::{Body, Head, Next, Stream, Wire};
+use super::log::Log;
+
+/// With more of a body unread, a server hangs up after its answer, as Go's does.
+const READ_ON_BYTES: u64 = 256 * 1024;
+
+/// Makes the reply to a request; the body is read by it as far as it wants.
+type Handler = dyn Fn(&Head, &mut Body<'_>) -> Reply + Send + Sync;
+
+pub struct Server {
+    address: SocketAddr,
+    host: String,
+    log: Log,
+    is_over: Arc<AtomicBool>,
+}
+
+struct Listening {
+    handler: Box<Handler>,
+    tls: Option<Arc<ServerConfig>>,
+    log: Log,
+    connections: AtomicUsize,
+}
+
+impl Server {
+    /// Serves plain HTTP, as `127.0.0.1:PORT`.
+    pub fn start(handler: impl Fn(&Head, &mut Body<'_>) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen("127.0.0.1", None, Box::new(handler))
+    }
+
+    /// Serves HTTPS, as `localhost:PORT`, with the certificate that the test registries have.
+    pub fn start_tls(handler: impl Fn(&Head, &mut Body<'_>) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen("localhost", Some(Arc::new(tls_config(&[b"http/1.1"]))), Box::new(handler))
+    }
+
+    fn listen(name: &str, tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (log, is_over) = (Log::default(), Arc::new(AtomicBool::new(false)));
+        let (over, connections) = (is_over.clone(), AtomicUsize::new(0));
+        let listening = Arc::new(Listening { handler, tls, log: log.clone(), connections });
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
+                let listening = listening.clone();
+                // A client that goes away is part of the weather.
+                thread::spawn(move || listening.connection(stream).ok());
+            }
+        });
+        Self { address, host: format!("{name}:{}", address.port()), log, is_over }
+    }
+
+    /// `HOST:PORT`
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts, which then sees that it is over.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// The certificate of the test registries, for these protocols.
+pub fn tls_config(protocols: &[&[u8]]) -> ServerConfig {
+    let ca = std::env::var("OCITECT_TEST_REGISTRY_TLS_CA").expect("the tests run within tests/run");
+    let directory = Path::new(&ca).parent().unwrap().to_owned();
+    let certificates = CertificateDer::pem_file_iter(directory.join("server.crt")).unwrap();
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(directory.join("server.key")).unwrap();
+    let provider = Arc::new(rustls_graviola::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_no_client_auth().with_single_cert(certificates, key).unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    config
+}
+
+impl Listening {
+    fn connection(&self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            Some(config) => {
+                let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+                Box::new(StreamOwned::new(connection, stream))
+            }
+            None => Box::new(stream),
+        };
+        let mut wire = Wire::new(stream);
+        let mut number = None;
+        loop {
+            match wire.next()? {
+                Next::End => return Ok(()),
+                // Answered as web servers without TLS do, so that the client knows.
+                Next::Handshake => {
+                    return wire.stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+                }
+                Next::Head(head) => {
+                    let connection = *number.get_or_insert_with(|| self.connections.fetch_add(1, Ordering::SeqCst));
+                    if !self.exchange(&mut wire, &head, connection)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// One request and its reply; `false` where the connection has to end.
+    fn exchange(&self, wire: &mut Wire<Box<dyn Stream>>, head: &Head, connection: usize) -> io::Result<bool> {
+        let entry = self.log.begin(head, connection);
+        let mut body = Body::new(wire, head.framing());
+        let reply = (self.handler)(head, &mut body);
+        let (received, is_cut) = (body.received_bytes, body.is_cut);
+        let declared: u64 = head.header("content-length").and_then(|value| value.parse().ok()).unwrap_or_default();
+        let (is_read, left_bytes) = (body.is_done(), declared.saturating_sub(received));
+        let status = (!reply.delivery.is_lost && !is_cut).then_some(reply.status);
+        self.log.note(entry, |seen| (seen.body_bytes, seen.is_cut, seen.status) = (received, is_cut, status));
+        if status.is_none() {
+            return Ok(false);
+        }
+        let is_last = head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let ends = is_last || (!is_read && left_bytes > READ_ON_BYTES);
+        let goes_on = reply.send(&mut wire.stream, head.method == "HEAD", ends)?;
+        if !is_read {
+            // The rest is thrown away, so that the client finds the answer before it finds the end.
+            let mut rest = Body::new(wire, head.framing_from(received));
+            rest.each(|_| {});
+            return Ok(goes_on && !rest.is_cut);
+        }
+        Ok(goes_on)
+    }
+}

@@ -1,0 +1,163 @@
+//! Large layers through lines that break: what is sent of them is measured where it passes.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::fixtures::{MIB, uploaded_bytes};
+use crate::support::{Outcome, Sandbox, part};
+use crate::weather::content::digest;
+use crate::weather::fake::Fake;
+use crate::weather::flavour::Flavour;
+use crate::weather::proxy::Proxy;
+use crate::weather::script::{Fault, Rule};
+
+/// Bytes of requests' heads, configs and manifests, generously.
+const SMALL_BYTES: u64 = MIB;
+/// What a process may have had on its way when it was killed.
+const BUFFER_BYTES: u64 = 4 * MIB;
+/// How long a process may take to get halfway.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Writes the layout `image` with one layer of so many bytes, in which no two stretches are the same, and gives the
+/// digest of the layer.
+fn large_layout(sandbox: &Sandbox, size_bytes: u64) -> String {
+    let blobs = sandbox.path("image/blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    let mut file = File::create(blobs.join("layer")).unwrap();
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; MIB as usize];
+    for number in 0..size_bytes / MIB {
+        // A number every few pages: bytes that come twice, or not, change the digest.
+        for (at, place) in piece.chunks_mut(16 * 1024).enumerate() {
+            place[..8].copy_from_slice(&(number * 64 + at as u64).to_le_bytes());
+        }
+        hash.update(&piece);
+        file.write_all(&piece).unwrap();
+    }
+    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::rename(blobs.join("layer"), blobs.join(&hex)).unwrap();
+    let layer = format!("sha256:{hex}");
+    let config = put(sandbox, &json!({ "architecture": "amd64", "os": "linux", "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [layer] } }));
+    let oci = "application/vnd.oci.image";
+    let manifest = put(sandbox, &json!({
+        "schemaVersion": 2, "mediaType": format!("{oci}.manifest.v1+json"),
+        "config": { "mediaType": format!("{oci}.config.v1+json"), "digest": config.0, "size": config.1 },
+        "layers": [{ "mediaType": format!("{oci}.layer.v1.tar"), "digest": layer, "size": size_bytes }],
+    }));
+    sandbox.write("image/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    let root = json!({ "mediaType": format!("{oci}.manifest.v1+json"), "digest": manifest.0, "size": manifest.1,
+        "annotations": { "org.opencontainers.image.ref.name": "latest" } });
+    sandbox.write("image/index.json", json!({ "schemaVersion": 2, "manifests": [root] }).to_string());
+    layer
+}
+
+fn put(sandbox: &Sandbox, document: &serde_json::Value) -> (String, usize) {
+    let bytes = document.to_string().into_bytes();
+    let digest = digest(&bytes);
+    sandbox.write(&format!("image/blobs/sha256/{}", &digest["sha256:".len()..]), &bytes);
+    (digest, bytes.len())
+}
+
+/// A name of a repository of the real registry that no other run has.
+fn own_name(name: &str) -> String {
+    format!("weather/{name}-{}:1", std::process::id())
+}
+
+#[track_caller]
+fn assert_at_most(proxy: &Proxy, most_bytes: u64, what: &str) {
+    let sent_bytes = proxy.from_client_bytes();
+    println!("{what}: {:.1} MiB of {:.1} MiB", sent_bytes as f64 / MIB as f64, most_bytes as f64 / MIB as f64);
+    assert!(sent_bytes <= most_bytes, "{what}: {sent_bytes} of {most_bytes}\n{:#?}", proxy.log().lines());
+}
+
+#[test]
+fn a_gib_through_resets_every_16_mib_is_sent_little_more_than_once() {
+    let (size_bytes, sandbox) = (1024 * MIB, Sandbox::new());
+    let layer = large_layout(&sandbox, size_bytes);
+    let fake = Fake::start(Flavour::distribution3().keeping_nothing());
+    let proxy = Proxy::start(fake.host());
+    proxy.script().reset_each_after(16 * MIB);
+    let pushed = sandbox.run(&["push", "oci:image", &proxy.image("app:1")]);
+    assert_eq!(pushed.code, 0, "{}\n{:#?}", pushed.stderr, proxy.log().lines());
+    assert!(fake.holds(&layer));
+    assert_at_most(&proxy, size_bytes + size_bytes / 10, "1 GiB to distribution 3, reset every 16 MiB");
+}
+
+#[test]
+fn a_gib_through_resets_every_16_mib_comes_to_a_registry_that_resumes_nothing() {
+    let (size_bytes, sandbox) = (1024 * MIB, Sandbox::new());
+    large_layout(&sandbox, size_bytes);
+    let proxy = Proxy::start(part("REGISTRY_OPEN"));
+    proxy.script().reset_each_after(16 * MIB);
+    let name = own_name("gib");
+    let pushed = sandbox.run(&["push", "oci:image", &proxy.image(&name)]);
+    assert_eq!(pushed.code, 0, "{}\n{:#?}", pushed.stderr, proxy.log().lines());
+    assert_at_most(&proxy, size_bytes + size_bytes / 2, "1 GiB to docker-registry 2.8, reset every 16 MiB");
+    proxy.script().clear();
+    sandbox.ok(&["inspect", &proxy.image(&name)]);
+}
+
+/// Pushes, and kills the process once half of the layer is on its way.
+fn push_and_kill(sandbox: &Sandbox, proxy: &Proxy, image: &str, half_bytes: u64) {
+    proxy.rule(Rule::new(Fault::StallInBody(half_bytes)).on(&["PUT", "PATCH"]).bodies_from(half_bytes));
+    let mut command = sandbox.command(&["push", "oci:image", image]);
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while uploaded_bytes(proxy.log()) < half_bytes {
+        assert!(began.elapsed() < PATIENCE, "never halfway: {:#?}", proxy.log().lines());
+        assert!(process.try_wait().unwrap().is_none(), "ended before: {:#?}", proxy.log().lines());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    proxy.script().clear();
+}
+
+#[test]
+fn a_push_that_was_killed_goes_on_where_it_was() {
+    let (size_bytes, sandbox) = (256 * MIB, Sandbox::new());
+    let layer = large_layout(&sandbox, size_bytes);
+    let fake = Fake::start(Flavour::distribution3().keeping_nothing());
+    let proxy = Proxy::start(fake.host());
+    let image = proxy.image("app:1");
+    push_and_kill(&sandbox, &proxy, &image, size_bytes / 2);
+    let before_bytes = proxy.from_client_bytes();
+    let pushed = sandbox.run(&["push", "oci:image", &image]);
+    assert_eq!(pushed.code, 0, "{}\n{:#?}", pushed.stderr, proxy.log().lines());
+    assert!(fake.holds(&layer));
+    let most_bytes = before_bytes + size_bytes / 2 + BUFFER_BYTES + SMALL_BYTES;
+    assert_at_most(&proxy, most_bytes, "256 MiB, killed at half");
+    let silent = pushed.stderr.contains("again");
+    assert!(!silent, "nothing was begun again: {}", pushed.stderr);
+}
+
+#[test]
+fn a_push_that_was_killed_begins_again_where_nothing_was_kept_and_says_so() {
+    let (size_bytes, sandbox) = (256 * MIB, Sandbox::new());
+    large_layout(&sandbox, size_bytes);
+    let proxy = Proxy::start(part("REGISTRY_OPEN"));
+    let image = proxy.image(&own_name("killed"));
+    push_and_kill(&sandbox, &proxy, &image, size_bytes / 2);
+    let pushed: Outcome = sandbox.ok(&["push", "oci:image", &image]);
+    assert!(pushed.stderr.contains("again"), "{}", pushed.stderr);
+    sandbox.ok(&["inspect", &image]);
+}
+
+#[test]
+fn a_journal_of_which_the_registry_knows_nothing_is_no_trouble() {
+    let (size_bytes, sandbox) = (32 * MIB, Sandbox::new());
+    let layer = large_layout(&sandbox, size_bytes);
+    let fake = Fake::start(Flavour::distribution3().keeping_nothing());
+    let proxy = Proxy::start(fake.host());
+    let image = proxy.image("app:1");
+    push_and_kill(&sandbox, &proxy, &image, size_bytes / 2);
+    fake.sessions().forget_all();
+    sandbox.ok(&["push", "oci:image", &image]);
+    assert!(fake.holds(&layer));
+}

@@ -1,0 +1,22 @@
+//! Bad weather: connections that break, registries that differ and lie, and what the program makes of them. The proxy's
+//! and the registries' logs are what these tests believe.
+
+mod bodies;
+mod fixtures;
+mod http2;
+mod large;
+mod lists;
+mod mounts;
+mod quirks;
+mod redirects;
+mod replies;
+mod requests;
+mod sailor;
+mod silence;
+#[path = "../support/sandbox.rs"]
+mod support;
+mod surroundings;
+mod tokens;
+mod uploads;
+#[path = "../support/weather/mod.rs"]
+mod weather;

@@ -1,0 +1,37 @@
+//! Somebody with credentials, which must not be seen.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::support::Sandbox;
+use crate::weather::fake::Fake;
+use crate::weather::flavour::Flavour;
+use crate::weather::tokens::Tokens;
+
+pub const USER: &str = "sailor";
+pub const PASSWORD: &str = "secret:of-the-sailor";
+
+/// A registry that lets only the sailor write.
+pub fn guarded(flavour: Flavour) -> Flavour {
+    flavour.tokens(|tokens| tokens.login = Some((USER.to_owned(), PASSWORD.to_owned())))
+}
+
+/// distribution with tokens, which only the sailor gets for writing.
+pub fn with_tokens(change: impl FnOnce(&mut Tokens)) -> Flavour {
+    guarded(Flavour { tokens: Some(Tokens::default()), ..Flavour::distribution3() }).tokens(change)
+}
+
+/// Writes the sailor's credentials for a registry, and gives the flags that name them.
+pub fn log_in(sandbox: &Sandbox, host: &str) -> [String; 2] {
+    let auth = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    sandbox.write("auth.json", json!({ "auths": { host: { "auth": auth } } }).to_string());
+    ["--authfile".to_owned(), sandbox.path("auth.json").to_str().unwrap().to_owned()]
+}
+
+/// What nobody but the registry may see.
+pub fn secrets(fake: &Fake) -> Vec<String> {
+    let mut secrets = fake.tokens().all();
+    secrets.extend([PASSWORD.to_owned(), STANDARD.encode(format!("{USER}:{PASSWORD}"))]);
+    secrets
+}

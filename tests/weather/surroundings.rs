@@ -1,0 +1,39 @@
+//! The proxy and the registries themselves: what the other tests build on.
+
+use crate::fixtures::{MIB, assert_same, layer, one_layer, two_platforms};
+use crate::support::{Sandbox, part};
+use crate::weather::fake::Fake;
+use crate::weather::flavour::Flavour;
+use crate::weather::proxy::Proxy;
+
+#[test]
+fn a_push_through_proxy_and_registry_is_counted() {
+    let sandbox = Sandbox::new();
+    let digest = two_platforms(&sandbox, 3 * MIB);
+    let fake = Fake::start(Flavour::distribution3());
+    let proxy = Proxy::start(fake.host());
+    let pushed = sandbox.ok(&["push", "oci:image", &proxy.image("app:1")]);
+    assert_eq!(pushed.digest(), digest);
+
+    let (seen, passed) = (fake.log().all(), proxy.log().all());
+    assert_eq!(seen.len(), passed.len(), "{:#?}", fake.log().lines());
+    assert_eq!(fake.log().body_bytes(), proxy.log().body_bytes());
+    let size_bytes = layer(&sandbox).size_bytes;
+    assert!(proxy.from_client_bytes() > size_bytes && proxy.from_client_bytes() < size_bytes + MIB);
+    assert!(proxy.connections() > 0);
+
+    sandbox.ok(&["copy", &proxy.image("app:1"), "oci:copy:latest"]);
+    assert_same(&sandbox.layout("image"), &sandbox.layout("copy"));
+    assert!(proxy.to_client_bytes() > size_bytes);
+}
+
+#[test]
+fn the_real_registry_stands_behind_the_proxy() {
+    let sandbox = Sandbox::new();
+    let digest = one_layer(&sandbox, MIB);
+    let proxy = Proxy::start(part("REGISTRY_OPEN"));
+    let pushed = sandbox.ok(&["push", "oci:image", &proxy.image(&format!("weather/real-{}:1", std::process::id()))]);
+    assert_eq!(pushed.digest(), digest);
+    // Locations have the host that the client asked, so that all goes through the proxy.
+    assert_eq!(proxy.log().count("PUT", "/blobs/uploads/"), 2, "{:#?}", proxy.log().lines());
+}
