@@ -42,14 +42,20 @@ fn large_layout(sandbox: &Sandbox, size_bytes: u64) -> String {
     let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     fs::rename(blobs.join("layer"), blobs.join(&hex)).unwrap();
     let layer = format!("sha256:{hex}");
-    let config = put(sandbox, &json!({ "architecture": "amd64", "os": "linux", "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [layer] } }));
+    let config = put(
+        sandbox,
+        &json!({ "architecture": "amd64", "os": "linux", "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [layer] } }),
+    );
     let oci = "application/vnd.oci.image";
-    let manifest = put(sandbox, &json!({
-        "schemaVersion": 2, "mediaType": format!("{oci}.manifest.v1+json"),
-        "config": { "mediaType": format!("{oci}.config.v1+json"), "digest": config.0, "size": config.1 },
-        "layers": [{ "mediaType": format!("{oci}.layer.v1.tar"), "digest": layer, "size": size_bytes }],
-    }));
+    let manifest = put(
+        sandbox,
+        &json!({
+            "schemaVersion": 2, "mediaType": format!("{oci}.manifest.v1+json"),
+            "config": { "mediaType": format!("{oci}.config.v1+json"), "digest": config.0, "size": config.1 },
+            "layers": [{ "mediaType": format!("{oci}.layer.v1.tar"), "digest": layer, "size": size_bytes }],
+        }),
+    );
     sandbox.write("image/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
     let root = json!({ "mediaType": format!("{oci}.manifest.v1+json"), "digest": manifest.0, "size": manifest.1,
         "annotations": { "org.opencontainers.image.ref.name": "latest" } });

@@ -1,7 +1,7 @@
 //! Lists: tags and referrers, page by page, and where their links lead.
 
 use ocitect::model::{Digest, Repository};
-use ocitect::registry::{Client, RegistryOptions, RegistryRepository};
+use ocitect::registry::{Client, RegistryOptions, RoutedRepository};
 
 use crate::weather::answer::Reply;
 use crate::weather::content::Manifest;
@@ -10,7 +10,7 @@ use crate::weather::flavour::{Flavour, Referrers};
 use crate::weather::honeypot::Honeypot;
 use crate::weather::hook::Hook;
 
-fn repository(fake: &Fake, name: &str) -> RegistryRepository {
+fn repository(fake: &Fake, name: &str) -> RoutedRepository {
     let client = Client::new(RegistryOptions::default()).unwrap();
     let repository: Repository = fake.image(name).parse().unwrap();
     client.repository(repository)
@@ -23,7 +23,8 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 /// A registry whose `app` has so many tags.
 fn with_tags(flavour: Flavour, count: usize) -> Fake {
     let fake = Fake::start(flavour);
-    let manifest = Manifest { media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(), bytes: b"{}".to_vec() };
+    let manifest =
+        Manifest { media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(), bytes: b"{}".to_vec() };
     for number in 0..count {
         fake.contents().put_manifest("app", &format!("v{number:04}"), manifest.clone());
     }

@@ -198,7 +198,8 @@ fn docker_hub_by_its_other_names() {
     let [flag, file] = log_in(&trip.sandbox, "https://index.docker.io/v1/");
     for (at, name) in ["docker.io", "index.docker.io", "registry-1.docker.io"].into_iter().enumerate() {
         let image = format!("{name}/sailor/app:{at}");
-        let mut command = trip.sandbox.command(&["push", "oci:image", &image, "--plain-http", "docker.io", &flag, &file]);
+        let mut command =
+            trip.sandbox.command(&["push", "oci:image", &image, "--plain-http", "docker.io", &flag, &file]);
         command.env("HTTP_PROXY", internet.proxy()).env("HTTPS_PROXY", internet.proxy());
         let pushed = Outcome::of(command);
         assert_eq!(pushed.code, 0, "{name}: {}\n{:#?}", pushed.stderr, internet.lines());

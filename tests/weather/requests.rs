@@ -47,9 +47,8 @@ impl Counter {
 }
 
 fn write_five_layers(sandbox: &Sandbox, host: &str) {
-    let mut text = format!(
-        "[image]\nname = \"{host}/app\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n"
-    );
+    let mut text =
+        format!("[image]\nname = \"{host}/app\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n");
     for number in 0..LAYERS {
         for (seed, architecture) in ["amd64", "arm64"].into_iter().enumerate() {
             sandbox.write(&format!("{number}-{architecture}"), Noise((number * 2 + seed) as u64).bytes(20_000));
