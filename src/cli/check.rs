@@ -83,7 +83,7 @@ async fn check_named_image(
     if !arguments.set.is_empty() {
         return Err(Failure::usage("--set is for specs, and an image is checked", "leave --set out"));
     }
-    let name = parse_image(&arguments.subject)?;
+    let name = parse_image(&arguments.subject, environment)?;
     let places = environment.places(&arguments.registry, &login_registry(&name), observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, observer);
     let places = if arguments.pins.offline { places.offline() } else { places };

@@ -20,7 +20,7 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
         Ok(reference)
     });
     let references: Vec<Reference> = references.collect::<Result<_, Failure>>()?;
-    let source = parse_image(&arguments.source)?;
+    let source = parse_image(&arguments.source, environment)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let pushed: Vec<&str> = references.iter().map(|reference| reference.repository.registry()).collect();
     let places = environment.places(&arguments.registry, &pushed, &observer)?;
@@ -38,8 +38,8 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
 
 /// Copies one image.
 pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let target = parse_image(&arguments.target)?;
-    let source = parse_image(&arguments.source)?;
+    let target = parse_image(&arguments.target, environment)?;
+    let source = parse_image(&arguments.source, environment)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let login: Vec<&str> = match (&target, &source) {
         (ImageName::Registry(reference), _) | (_, ImageName::Registry(reference)) => {

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use super::arguments::RegistryArguments;
 use super::failure::Failure;
 use crate::build::{BuildOptions, Event, Observer, Places};
-use crate::model::escape;
+use crate::model::{ShortNames, escape};
 use crate::pack::MAX_THREADS;
-use crate::registry::{Client, Credentials, Login, Notice, ProxyOptions, RegistryOptions, RetryOptions, Secret};
+use crate::registry::{
+    Client, ConfigFiles, Credentials, Login, Notice, ProxyOptions, RegistryOptions, RetryOptions, Secret, short_names,
+};
 use crate::spec::Inputs;
 
 /// Greatest length of a password or token on standard input: the longest tokens in use have some kilobytes.
@@ -71,7 +73,8 @@ impl Environment {
                 "write --set NAME=VALUE",
             )),
         };
-        Ok(Inputs { environment: environment.collect(), sets: sets.iter().map(split).collect::<Result<_, _>>()? })
+        let sets = sets.iter().map(split).collect::<Result<_, _>>()?;
+        Ok(Inputs { environment: environment.collect(), sets, short_names: self.short_names() })
     }
 
     /// Times, directories and threads of a build.
@@ -137,6 +140,7 @@ impl Environment {
             roots: rustls_native_certs::load_native_certs().certs,
             ca_files: arguments.ca_file.clone(),
             certs_dirs: self.certs_directories(),
+            config: self.registry_config(),
             proxies: self.proxies(),
             credentials: self.credentials(arguments.authfile.as_deref(), explicit),
             retry: RetryOptions { seed: jitter_seed(), ..RetryOptions::default() },
@@ -148,7 +152,24 @@ impl Environment {
     fn certs_directories(&self) -> Vec<PathBuf> {
         let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
         let own = own.map(|directory| directory.join("containers/certs.d"));
-        own.into_iter().chain(["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from)).collect()
+        let common = ["/etc/containers/certs.d", "/etc/containerd/certs.d", "/etc/docker/certs.d"];
+        own.into_iter().chain(common.map(PathBuf::from)).collect()
+    }
+
+    /// What names without a registry stand for elsewhere on this machine.
+    pub fn short_names(&self) -> ShortNames {
+        short_names(&self.registry_config())
+    }
+
+    /// The files that say how registries are reached: as the tools around podman and containerd have them.
+    fn registry_config(&self) -> ConfigFiles {
+        let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
+        ConfigFiles {
+            registries_conf: self.path("CONTAINERS_REGISTRIES_CONF"),
+            user_directory: own.map(|directory| directory.join("containers")),
+            system_directory: Some(PathBuf::from("/etc/containers")),
+            hosts_directories: self.certs_directories(),
+        }
     }
 
     /// Lower case goes before upper case, as curl and Go have it; `http_proxy` in upper case could come from a request's

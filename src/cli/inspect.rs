@@ -13,7 +13,7 @@ use crate::store::{Source, platforms_of, read_image, read_root, select_platform}
 /// Shows an image: its root, and each platform's config and layers.
 pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let name = parse_image(&arguments.image)?;
+    let name = parse_image(&arguments.image, environment)?;
     let places = environment.places(&arguments.registry, &login_registry(&name), &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let (source, selector) = places.source(&name).await?;

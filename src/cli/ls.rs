@@ -15,7 +15,7 @@ use crate::tree::{Node, NodeKind, View};
 
 /// Lists what stands at a path and below it.
 pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let name = parse_image(&arguments.image)?;
+    let name = parse_image(&arguments.image, environment)?;
     let asked = EntryPath::new(arguments.path.as_bytes())
         .map_err(|error| Failure::usage(&error.to_string(), "give an absolute path of the image"))?;
     let observer = progress::observer(output.progress, output.verbose > 0);

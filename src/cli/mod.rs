@@ -138,13 +138,14 @@ fn login_registry(name: &ImageName) -> Vec<&str> {
 const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or REGISTRY/REPOSITORY:TAG";
 
 /// Parses the name of an image of any kind. Where the text could be a registry's name, which one is guessed.
-fn parse_image(text: &str) -> Result<ImageName, Failure> {
+fn parse_image(text: &str, environment: &Environment) -> Result<ImageName, Failure> {
     text.parse().map_err(|error: ReferenceError| {
-        let guess = match error {
-            ReferenceError::NoRegistry(_) => error.help().map(|guess| format!("{guess} Else ")),
+        let guess = match &error {
+            ReferenceError::NoRegistry(name) => environment.short_names().question(name),
             ReferenceError::Malformed { .. } => None,
         };
-        Failure::usage(&error.to_string(), &format!("{}{NAME_HELP}", guess.unwrap_or_default()))
+        let guess = guess.map_or(String::new(), |guess| format!("{guess} Else "));
+        Failure::usage(&error.to_string(), &format!("{guess}{NAME_HELP}"))
     })
 }
 

@@ -16,6 +16,7 @@ mod listing;
 mod media_type;
 mod platform;
 mod reference;
+mod short_names;
 pub mod strict_json;
 
 pub use descriptor::Descriptor;
@@ -32,6 +33,7 @@ pub use listing::{ListedItem, ListedRoot, Listing};
 pub use media_type::{Family, MediaType};
 pub use platform::{Platform, PlatformError, best_match};
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag};
+pub use short_names::ShortNames;
 
 /// Annotation of a layout's descriptor: the tag alone, as skopeo looks it up (image-spec, annotations.md).
 pub const REF_NAME_ANNOTATION: &str = "org.opencontainers.image.ref.name";

@@ -5,7 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Class, Diagnose, Digest, escape};
+use super::{Class, Diagnose, Digest, ShortNames, escape};
+
+/// How a reference is written.
+const FORM: &str = "write it as REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST], such as ghcr.io/me/app:1.0";
 
 /// A name that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,13 +41,8 @@ impl Diagnose for ReferenceError {
     }
     fn help(&self) -> Option<String> {
         match self {
-            Self::NoRegistry(text) => {
-                let library = if text.contains('/') { "" } else { "library/" };
-                Some(format!("did you mean docker.io/{library}{}?", escape(text.as_bytes())))
-            }
-            Self::Malformed { .. } => {
-                Some("write it as REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST], such as ghcr.io/me/app:1.0".to_owned())
-            }
+            Self::NoRegistry(text) => ShortNames::default().question(text).or_else(|| Some(FORM.to_owned())),
+            Self::Malformed { .. } => Some(FORM.to_owned()),
         }
     }
 }

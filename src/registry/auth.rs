@@ -16,6 +16,7 @@ use url::form_urlencoded::Serializer;
 
 use super::body::{Unread, read_small};
 use super::challenge::TokenChallenge;
+use super::config::Endpoint;
 use super::credentials::Credential;
 use super::origin::{check_hop, check_realm, origin};
 use super::redirect::{Reach, follow};
@@ -50,6 +51,8 @@ pub(super) struct Asked<'a> {
     pub(super) registry: &'a Url,
     /// The registry as references write it, for messages.
     pub(super) name: &'a str,
+    /// What is said of the registry's host, which a token service may stand on too.
+    pub(super) endpoint: Option<&'a Arc<Endpoint>>,
     /// What the registry said.
     pub(super) challenge: &'a TokenChallenge,
     /// What the token must allow.
@@ -181,7 +184,8 @@ impl Authenticator {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let payload = Payload::Bytes(form.finish().into());
         let (method, url, place) = (Method::POST, realm.clone(), asked.name.to_owned());
-        Outgoing { action: ACTION, place, method, url, headers, payload, connection: Connection::Shared }
+        let (connection, endpoint) = (Connection::Shared, asked.endpoint.cloned());
+        Outgoing { action: ACTION, place, method, url, headers, payload, connection, endpoint }
     }
 
     async fn read(
@@ -260,7 +264,8 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
     let send = || {
         let (method, url, headers) = (Method::GET, url.clone(), headers.clone());
         let (place, payload, connection) = (asked.name.to_owned(), Payload::Empty, Connection::Shared);
-        let outgoing = Outgoing { action: ACTION, place, method, url, headers, payload, connection };
+        let endpoint = asked.endpoint.cloned();
+        let outgoing = Outgoing { action: ACTION, place, method, url, headers, payload, connection, endpoint };
         follow(transport, asked.registry, rule, Reach::Anywhere, outgoing)
     };
     transport.retrying(ACTION, asked.name, send).await

@@ -10,22 +10,29 @@ use url::Url;
 
 use super::auth::{Asked, Authenticator, basic, bearer};
 use super::challenge::{Challenge, preferred};
+use super::config::{Action, Config, Endpoint, Route};
 use super::credentials::{Credential, CredentialStore};
-use super::origin::{canonical, check_hop, origin};
+use super::mirrors::Mirrors;
+use super::origin::{check_hop, origin};
 use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
 use super::retry::{Backoff, Interruption, Trouble};
+use super::routed::RoutedRepository;
 use super::scope::Scopes;
 use super::session::{Authorization, Session};
+use super::sink::query_value;
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::upload::Refusals;
-use super::{Credentials, Login, RegistryOptions};
+use super::{Credentials, Login, RegistryOptions, RetryOptions};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
 /// Answers to challenges for one request: a token that has just ended, one with more scopes, and one with fewer.
 const MAX_ANSWERS: usize = 3;
+
+/// Tries without progress at a mirror: whatever it has, another host has too.
+const MIRROR_TRIES: u32 = 2;
 
 /// A client for all registries: connections, tokens and credentials, shared by its clones.
 #[derive(Clone)]
@@ -35,15 +42,20 @@ struct Inner {
     transport: Transport,
     authenticator: Authenticator,
     credentials: CredentialStore,
-    sessions: Mutex<BTreeMap<String, Arc<Session>>>,
+    sessions: Mutex<BTreeMap<Endpoint, Arc<Session>>>,
     refusals: Refusals,
+    /// Read when the first repository is asked about.
+    config: Mutex<Option<Arc<Config>>>,
+    mirrors: Mirrors,
 }
 
-/// A repository of a registry: a source and a sink of images.
+/// A repository at one host: a source and a sink of images.
 #[derive(Clone)]
-pub struct RegistryRepository {
+pub(super) struct RegistryRepository {
     pub(super) client: Client,
+    /// By its name there.
     pub(super) repository: Repository,
+    pub(super) way: Arc<Route>,
     pub(super) target: Arc<Target>,
 }
 
@@ -86,22 +98,55 @@ impl Client {
         let credentials = CredentialStore::new(options.credentials.clone());
         let transport = Transport::new(options)?;
         let (authenticator, sessions, refusals) = (Authenticator::default(), Mutex::default(), Refusals::default());
-        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals })))
+        let (config, mirrors) = (Mutex::default(), Mirrors::default());
+        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals, config, mirrors })))
     }
 
-    /// A repository to read and write.
-    pub fn repository(&self, repository: Repository) -> RegistryRepository {
-        RegistryRepository { client: self.clone(), repository, target: Arc::default() }
+    /// A repository to read and write, at the hosts that the configuration says.
+    pub fn repository(&self, repository: Repository) -> RoutedRepository {
+        RoutedRepository::new(self.clone(), repository)
+    }
+
+    /// A repository at one host.
+    pub(super) fn at(&self, way: Route) -> RegistryRepository {
+        let (client, repository) = (self.clone(), way.repository.clone());
+        RegistryRepository { client, repository, way: Arc::new(way), target: Arc::default() }
+    }
+
+    /// The files of configuration. What is wrong with them is told whenever they are needed.
+    pub(super) fn config(&self) -> Result<Arc<Config>, StoreError> {
+        let mut held = self.0.config.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = &*held {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(Config::read(&self.options().config, &self.options().plain_http)?);
+        *held = Some(Arc::clone(&config));
+        Ok(config)
+    }
+
+    /// The name of a repository at a host, where that is the host that it is written to.
+    pub(super) fn written_at(&self, repository: &Repository, endpoint: &Endpoint) -> Option<Repository> {
+        let way = self.config().ok()?.routes(repository, Action::Push).ok()?.pop()?;
+        (way.endpoint == *endpoint).then_some(way.repository)
+    }
+
+    /// What this run has learnt of mirrors.
+    pub(super) fn mirrors(&self) -> &Mirrors {
+        &self.0.mirrors
     }
 
     /// Says that a repository will be read in this run, and written where `is_written`: the first token for its registry
     /// then allows everything that is known to be needed, so that there need not be a second.
     pub fn expect(&self, repository: &Repository, is_written: bool) {
-        let path = repository.path();
-        let scopes = if is_written { Scopes::push(path) } else { Scopes::pull(path) };
+        let action = if is_written { Action::Push } else { Action::Read };
         // A registry that cannot be named fails when it is asked.
-        if let Ok(session) = self.session(repository.registry()) {
-            session.expect(&scopes);
+        let Ok(ways) = self.config().and_then(|config| Ok(config.routes(repository, action)?)) else { return };
+        for way in ways {
+            let path = way.repository.path();
+            let scopes = if is_written { Scopes::push(path) } else { Scopes::pull(path) };
+            if let Ok(session) = self.session(&way.endpoint) {
+                session.expect(&scopes);
+            }
         }
     }
 
@@ -124,7 +169,8 @@ impl Client {
             connection: Connection::Shared,
         };
         let (registry, place) = (login.registry.as_str(), login.registry.clone());
-        let reply = probe.send(registry, "", &place, call).await?;
+        let endpoint = probe.config()?.endpoint(registry)?;
+        let reply = probe.send(&endpoint, "", &place, call).await?;
         if reply.status().is_success() {
             return Ok(());
         }
@@ -147,7 +193,13 @@ impl Client {
     }
 
     /// Sends a request whose body can be sent again, for as long as its failures may pass. The last reply is success here.
-    pub(super) async fn send(&self, registry: &str, path: &str, place: &str, call: Call) -> Result<Reply, StoreError> {
+    pub(super) async fn send(
+        &self,
+        endpoint: &Endpoint,
+        path: &str,
+        place: &str,
+        call: Call,
+    ) -> Result<Reply, StoreError> {
         let Call { action, method, to, headers, payload, scopes, connection } = call;
         let body = match payload {
             Payload::Empty => None,
@@ -157,7 +209,7 @@ impl Client {
         let send = || {
             let payload = body.clone().map_or(Payload::Empty, Payload::Bytes);
             let (method, to, headers, scopes) = (method.clone(), to.clone(), headers.clone(), scopes.clone());
-            self.send_once(registry, path, place, Call { action, method, to, headers, payload, scopes, connection })
+            self.send_once(endpoint, path, place, Call { action, method, to, headers, payload, scopes, connection })
         };
         let sent = self.0.transport.retrying(action, place, send).await;
         sent.map_err(|interruption| interruption.error)
@@ -167,12 +219,12 @@ impl Client {
     /// 401 the token is renewed all the same, so that whoever starts anew has it.
     pub(super) async fn send_once(
         &self,
-        registry: &str,
+        endpoint: &Endpoint,
         path: &str,
         place: &str,
         call: Call,
     ) -> Result<Reply, Interruption> {
-        let session = self.session(registry)?;
+        let session = self.session(endpoint)?;
         let mut greeting = session.greet().await;
         let Call { action, method, to, headers, payload, mut scopes, connection } = call;
         let mut payload = payload;
@@ -195,7 +247,8 @@ impl Client {
                 headers.insert(AUTHORIZATION, authorization.header.clone());
             }
             let (place, method) = (place.to_owned(), method.clone());
-            let outgoing = Outgoing { action, place, method, url, headers, payload, connection };
+            let endpoint = Some(Arc::clone(session.endpoint()));
+            let outgoing = Outgoing { action, place, method, url, headers, payload, connection, endpoint };
             let reply = match (self.exchange(&session, outgoing, reach).await, again) {
                 (Ok(reply), again) => {
                     payload = match again {
@@ -217,7 +270,7 @@ impl Client {
             }
             let wanted = session.learn(reply.headers(), &scopes);
             if session.challenge().is_none() {
-                self.ask_for_challenge(&session, registry).await?;
+                self.ask_for_challenge(&session).await?;
             }
             session.met();
             drop(greeting.take());
@@ -276,11 +329,13 @@ impl Client {
         let scopes = Scopes::parse(challenge.scope.as_deref().unwrap_or_default());
         let (challenge, name) = (&challenge, session.registry());
         let (scopes, joined, is_for_long) = (&scopes, &scopes, false);
-        let (credential, refused) = (None, None);
-        let asked = Asked { registry: &url, name, challenge, scopes, joined, is_for_long, credential, refused };
+        let (credential, refused, endpoint) = (None, None, None);
+        let asked =
+            Asked { registry: &url, name, endpoint, challenge, scopes, joined, is_for_long, credential, refused };
         let fetched = self.0.authenticator.token(transport, asked).await?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
-        let again = Outgoing { action, place, method, url, headers, payload: Payload::Empty, connection };
+        let again =
+            Outgoing { action, place, method, url, headers, payload: Payload::Empty, connection, endpoint: None };
         follow(transport, &base, check_hop, reach, again).await
     }
 
@@ -312,7 +367,9 @@ impl Client {
         let (base, name, challenge) = (session.base(), session.registry(), &challenge);
         let joined = session.joined(scopes);
         let ask = |joined| {
-            let asked = Asked { registry: &base, name, challenge, scopes, joined, is_for_long, credential, refused };
+            let endpoint = Some(session.endpoint());
+            let asked =
+                Asked { registry: &base, name, endpoint, challenge, scopes, joined, is_for_long, credential, refused };
             self.0.authenticator.token(&self.0.transport, asked)
         };
         let fetched = match ask(&joined).await {
@@ -324,26 +381,25 @@ impl Client {
         Ok(Some(Authorization { header, token: Some(fetched.token), is_fresh }))
     }
 
-    /// What is known of a registry.
-    fn session(&self, registry: &str) -> Result<Arc<Session>, StoreError> {
-        let registry = canonical(registry);
+    /// What is known of a host.
+    fn session(&self, endpoint: &Endpoint) -> Result<Arc<Session>, StoreError> {
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get(registry) {
+        if let Some(session) = sessions.get(endpoint) {
             return Ok(Arc::clone(session));
         }
-        let session = Arc::new(Session::new(registry, self.options().plain_http.contains(registry))?);
-        sessions.insert(registry.to_owned(), Arc::clone(&session));
+        let session = Arc::new(Session::new(endpoint.clone())?);
+        sessions.insert(endpoint.clone(), Arc::clone(&session));
         Ok(session)
     }
 
     /// Asks `GET /v2/` (distribution-spec, "Determining Support") where a 401 came without a challenge: gcr.io was seen to
     /// do that.
-    async fn ask_for_challenge(&self, session: &Session, registry: &str) -> Result<(), Interruption> {
-        let (action, place, method) = ("connecting", registry.to_owned(), Method::GET);
-        let (url, headers) = (session.address("", registry)?, HeaderMap::new());
-        let (payload, connection) = (Payload::Empty, Connection::Shared);
-        let reply =
-            self.0.transport.send(Outgoing { action, place, method, url, headers, payload, connection }).await?;
+    async fn ask_for_challenge(&self, session: &Session) -> Result<(), Interruption> {
+        let (action, place, method) = ("connecting", session.registry().to_owned(), Method::GET);
+        let (url, headers) = (session.address("", session.registry())?, HeaderMap::new());
+        let (payload, connection, endpoint) = (Payload::Empty, Connection::Shared, Some(session.endpoint().clone()));
+        let outgoing = Outgoing { action, place, method, url, headers, payload, connection, endpoint };
+        let reply = self.0.transport.send(outgoing).await?;
         session.learn(reply.headers(), &Scopes::default());
         Ok(())
     }
@@ -355,21 +411,36 @@ fn unrepeatable(action: &str, place: &str) -> StoreError {
 }
 
 impl RegistryRepository {
-    /// The repository.
-    pub fn repository(&self) -> &Repository {
-        &self.repository
-    }
-
     /// Sends a request of this repository whose body can be sent again, for as long as its failures may pass.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, StoreError> {
-        let place = self.repository.to_string();
-        self.client.send(self.repository.registry(), self.repository.path(), &place, call).await
+        let (place, call) = (self.repository.to_string(), self.named(call));
+        if self.way.is_mirror {
+            // Another host is asked sooner than the same again.
+            let sent = self.client.send_once(&self.way.endpoint, self.repository.path(), &place, call).await;
+            return sent.map_err(|interruption| interruption.error);
+        }
+        self.client.send(&self.way.endpoint, self.repository.path(), &place, call).await
     }
 
     /// Sends a request of this repository once. Any reply is success here.
     pub(super) async fn send_once(&self, call: Call) -> Result<Reply, Interruption> {
-        let place = self.repository.to_string();
-        self.client.send_once(self.repository.registry(), self.repository.path(), &place, call).await
+        let (place, call) = (self.repository.to_string(), self.named(call));
+        self.client.send_once(&self.way.endpoint, self.repository.path(), &place, call).await
+    }
+
+    /// The request with the upstream's name, where this is another host (distribution-spec, "Registry Proxying").
+    fn named(&self, call: Call) -> Call {
+        let Some(namespace) = &self.way.namespace else { return call };
+        let with_name = |path: &str| {
+            let mark = if path.contains('?') { '&' } else { '?' };
+            format!("{path}{mark}ns={}", query_value(namespace))
+        };
+        let to = match &call.to {
+            Destination::Path(path) => Destination::Path(with_name(path)),
+            Destination::Own(path) => Destination::Own(with_name(path)),
+            Destination::Address(_) => return call,
+        };
+        Call { to, ..call }
     }
 
     /// In what manners registries have refused to take blobs.
@@ -379,7 +450,11 @@ impl RegistryRepository {
 
     /// The waits of a new operation.
     pub(super) fn backoff(&self) -> Backoff {
-        Backoff::new(&self.options().retry)
+        let retry = &self.options().retry;
+        match self.way.is_mirror {
+            true => Backoff::new(&RetryOptions { tries: MIRROR_TRIES, first_tries: 1, ..retry.clone() }),
+            false => Backoff::new(retry),
+        }
     }
 
     /// Waits before the next try, and tells of it; false where there is to be none.
@@ -412,7 +487,7 @@ impl RegistryRepository {
 
     /// The registry's root, with the scheme that it is known to speak.
     pub(super) fn base(&self) -> Result<Url, StoreError> {
-        Ok(self.client.session(self.repository.registry())?.base())
+        Ok(self.client.session(&self.way.endpoint)?.base())
     }
 
     /// Turns a reply that is no success into an error. `what` is what a 404 says is missing.

@@ -16,7 +16,7 @@ impl RegistryRepository {
     ///
     /// Where the registry does not have it, [`StoreError::NotFound`]; that may also be the answer where the connection
     /// broke after a first try that worked. Where deletion is disabled there, an error that says so.
-    pub async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
+    pub(super) async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
         let path = self.repository.path();
         let scopes = Scopes::pull(path).merged(&Scopes::parse(&format!("repository:{path}:delete")));
         let reply = self.ask(Method::DELETE, format!("manifests/{digest}"), DELETING, scopes).await?;

@@ -15,6 +15,7 @@ mod auth_file;
 mod body;
 mod challenge;
 mod client;
+mod config;
 mod credentials;
 mod delete;
 #[cfg(any(test, fuzzing))]
@@ -22,6 +23,7 @@ pub mod fuzzing;
 mod helper;
 mod link;
 mod login;
+mod mirrors;
 mod options;
 mod origin;
 mod pages;
@@ -32,6 +34,7 @@ mod redirect;
 mod referrers;
 mod reply;
 mod retry;
+mod routed;
 mod scope;
 mod secret;
 mod session;
@@ -46,10 +49,13 @@ mod upload;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, RegistryRepository};
+pub use client::Client;
+use client::RegistryRepository;
+pub use config::{ConfigFiles, short_names};
 pub use link::{LinkError, next_page};
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, Notice, ProxyOptions, RegistryOptions};
 pub use retry::RetryOptions;
+pub use routed::RoutedRepository;
 pub use secret::Secret;
 pub use traffic::Traffic;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 
-use super::{RetryOptions, Secret};
+use super::{ConfigFiles, RetryOptions, Secret};
 
 /// Long enough for a slow DNS server and a lost packet; a registry that takes longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,6 +32,8 @@ pub struct RegistryOptions {
     /// Directories with one directory for each `HOST[:PORT]`, of `*.crt` (authorities) and pairs of `*.cert` and `*.key`
     /// (of the client). The first that has a directory for the registry is taken.
     pub certs_dirs: Vec<PathBuf>,
+    /// Files that say which hosts serve a registry's images.
+    pub config: ConfigFiles,
     /// Proxies.
     pub proxies: ProxyOptions,
     /// Where credentials come from.
@@ -87,6 +89,7 @@ impl Default for RegistryOptions {
             roots: Vec::new(),
             ca_files: Vec::new(),
             certs_dirs: Vec::new(),
+            config: ConfigFiles::default(),
             proxies: ProxyOptions::default(),
             credentials: Credentials::default(),
             user_agent: concat!("ocitect/", env!("CARGO_PKG_VERSION")).to_owned(),

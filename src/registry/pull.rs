@@ -49,7 +49,7 @@ impl RegistryRepository {
 }
 
 /// One blob or manifest on its way.
-struct Pull {
+pub(super) struct Pull {
     repository: RegistryRepository,
     descriptor: Descriptor,
     reply: Option<Reply>,
@@ -66,7 +66,7 @@ struct Pull {
 }
 
 impl Pull {
-    fn new(repository: RegistryRepository, descriptor: Descriptor) -> Self {
+    pub(super) fn new(repository: RegistryRepository, descriptor: Descriptor) -> Self {
         let (backoff, asks_for_parts) = (repository.backoff(), !is_manifest(&descriptor));
         Self {
             repository,
@@ -81,9 +81,20 @@ impl Pull {
         }
     }
 
-    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the
-    /// size are handed on once, for the verifier to see.
-    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+    /// Where it is read from.
+    pub(super) fn repository(&self) -> &RegistryRepository {
+        &self.repository
+    }
+
+    /// The same content at another host, from where this one has come to.
+    pub(super) fn moved_to(self, repository: RegistryRepository) -> Self {
+        let at_bytes = self.at_bytes;
+        Self { at_bytes, ..Self::new(repository, self.descriptor) }
+    }
+
+    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the size
+    /// are handed on once, for the verifier to see.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         while self.at_bytes <= self.descriptor.size_bytes {
             let Some(reply) = &mut self.reply else {
                 self.connect().await?;
@@ -118,7 +129,7 @@ impl Pull {
     }
 
     /// Asks until there is a reply to read from.
-    async fn connect(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn connect(&mut self) -> Result<(), StoreError> {
         loop {
             let interruption = match self.repository.send_once(self.call()).await {
                 Ok(reply) => match self.begin(reply).await {

@@ -37,6 +37,7 @@ pub(super) async fn follow(
     for _ in 0..=MAX_HOPS {
         let (action, place, method) = (outgoing.action, outgoing.place.clone(), outgoing.method.clone());
         let (url, mut headers, connection) = (outgoing.url.clone(), outgoing.headers.clone(), outgoing.connection);
+        let endpoint = outgoing.endpoint.clone();
         let reply = transport.send(outgoing).await?;
         let Some(location) = location(&reply) else { return Ok(reply) };
         let refused = |reason: &str| {
@@ -51,7 +52,8 @@ pub(super) async fn follow(
         if origin(&next) != origin(&url) {
             headers.remove(AUTHORIZATION);
         }
-        outgoing = Outgoing { action, place, method, url: next, headers, payload: Payload::Empty, connection };
+        outgoing =
+            Outgoing { action, place, method, url: next, headers, payload: Payload::Empty, connection, endpoint };
     }
     let detail = format!("it redirects more than {MAX_HOPS} times");
     Err(refusal(outgoing.action, &outgoing.place, detail).into())

@@ -2,7 +2,7 @@
 //! will need there. It sends nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Semaphore, SemaphorePermit};
@@ -10,7 +10,8 @@ use url::Url;
 
 use super::Secret;
 use super::challenge::{Challenge, preferred};
-use super::origin::{Locality, endpoint, locality};
+use super::config::{Endpoint, Scheme};
+use super::origin::endpoint as address;
 use super::scope::Scopes;
 use crate::store::StoreError;
 
@@ -20,7 +21,7 @@ const MAX_PENDING_REQUESTS: usize = 32;
 
 /// A registry as this run knows it.
 pub(super) struct Session {
-    registry: String,
+    endpoint: Arc<Endpoint>,
     state: Mutex<State>,
     /// Something was answered: whether it speaks TLS and what it challenges with is known.
     is_met: AtomicBool,
@@ -32,7 +33,8 @@ pub(super) struct Session {
 struct State {
     /// Its root, with the scheme that it speaks.
     base: Url,
-    /// It may turn out to speak no TLS: on this machine, and before it has answered.
+    /// It may turn out to speak no TLS: where the configuration or its place on this machine allows that, and before it
+    /// has answered.
     may_be_plain: bool,
     /// The last challenge. gcr.io was seen to say 401 without one, so that an earlier one is kept.
     challenge: Option<Challenge>,
@@ -52,13 +54,12 @@ pub(super) struct Authorization {
 }
 
 impl Session {
-    /// `is_plain` where the user says that it speaks plain HTTP.
-    pub(super) fn new(registry: &str, is_plain: bool) -> Result<Self, StoreError> {
-        let base = endpoint(registry, if is_plain { "http" } else { "https" })?;
-        let may_be_plain = !is_plain && locality(&base) == Locality::Loopback;
+    pub(super) fn new(endpoint: Endpoint) -> Result<Self, StoreError> {
+        let base = address(&endpoint.registry, if endpoint.scheme == Scheme::Http { "http" } else { "https" })?;
+        let may_be_plain = endpoint.scheme == Scheme::HttpsOrHttp;
         let (challenge, expected, asks_apart) = (None, Scopes::default(), false);
         Ok(Self {
-            registry: registry.to_owned(),
+            endpoint: Arc::new(endpoint),
             state: Mutex::new(State { base, may_be_plain, challenge, expected, asks_apart }),
             is_met: AtomicBool::new(false),
             greeting: AsyncMutex::default(),
@@ -68,7 +69,12 @@ impl Session {
 
     /// The registry as references write it.
     pub(super) fn registry(&self) -> &str {
-        &self.registry
+        &self.endpoint.registry
+    }
+
+    /// What is said of its host.
+    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
     }
 
     /// Its root.
@@ -91,14 +97,14 @@ impl Session {
         self.is_met.store(true, Ordering::Release);
     }
 
-    /// Goes over to plain HTTP where that is allowed: on this machine, before anything was answered.
+    /// Goes over to plain HTTP where that is allowed, before anything was answered.
     pub(super) fn fall_back(&self) -> bool {
         let mut state = self.state();
-        let Ok(base) = endpoint(&self.registry, "http") else { return false };
+        let Ok(base) = address(self.registry(), "http") else { return false };
         if !std::mem::take(&mut state.may_be_plain) {
             return false;
         }
-        tracing::debug!(registry = self.registry, "the registry on this machine speaks no TLS");
+        tracing::debug!(registry = self.registry(), "the registry speaks no TLS");
         state.base = base;
         true
     }
@@ -131,9 +137,9 @@ impl Session {
         changes
     }
 
-    /// The address of a path below `/v2/`.
+    /// The address of a path below the protocol's root, `/v2/` by the standard.
     pub(super) fn address(&self, path: &str, place: &str) -> Result<Url, StoreError> {
-        self.base().join("/v2/").and_then(|root| root.join(path)).map_err(|error| StoreError::Remote {
+        self.base().join(&self.endpoint.root).and_then(|root| root.join(path)).map_err(|error| StoreError::Remote {
             action: "making an address".to_owned(),
             place: place.to_owned(),
             detail: error.to_string(),

@@ -20,7 +20,7 @@ use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
 use crate::store::{Sink, Source, StoreError, Supplied, read_root};
 
 /// Blobs that are uploaded at the same time: what other clients do, and registries are used to.
-const CONCURRENT_UPLOADS: usize = 4;
+pub(super) const CONCURRENT_UPLOADS: usize = 4;
 
 /// Tags that are asked for at the same time.
 const TAGS_ASKED_AT_ONCE: usize = 8;
@@ -69,7 +69,8 @@ impl Sink for RegistryRepository {
     /// there already changes nothing. A config is sent there without a question, which would cost as much.
     async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
         let is_new = self.is_new();
-        let origin = source.origin(descriptor).filter(|origin| self.may_mount(descriptor, origin));
+        let origin = source.origin(descriptor).and_then(|origin| self.client.written_at(&origin, &self.way.endpoint));
+        let origin = origin.filter(|origin| self.may_mount(descriptor, origin));
         let (mut is_asked_for, mut session) = (false, None);
         if !(is_new && (origin.is_some() || is_config(descriptor))) {
             if self.contains(descriptor).await? {

@@ -11,6 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
+use super::config::EndpointTls;
 use crate::model::escape;
 use crate::store::StoreError;
 
@@ -18,12 +19,12 @@ use crate::store::StoreError;
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// What is said of one host besides the common roots.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct HostTls {
     /// Its directory of certificates, `certs.d/HOST[:PORT]`.
     pub(super) directory: Option<PathBuf>,
-    /// Take any certificate.
-    pub(super) skip_verify: bool,
+    /// What options and configuration say.
+    pub(super) terms: EndpointTls,
 }
 
 /// Makes the configuration for one host. The error names the file that cannot be used.
@@ -38,7 +39,7 @@ pub(super) fn client_config(
     };
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(system_roots.iter().cloned());
-    for path in ca_files.iter().chain(&files.authorities) {
+    for path in ca_files.iter().chain(&files.authorities).chain(&host.terms.ca_files) {
         for certificate in certificates(path)? {
             roots.add(certificate).map_err(|error| unusable(path, &error.to_string()))?;
         }
@@ -48,11 +49,11 @@ pub(super) fn client_config(
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| no_tls(&error.to_string(), None))?;
-    let builder = match host.skip_verify {
+    let builder = match host.terms.skip_verify {
         true => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(algorithms))),
         false => builder.with_root_certificates(roots),
     };
-    let mut config = match files.identity {
+    let mut config = match host.terms.identity.clone().or(files.identity) {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let private = PrivateKeyDer::from_pem_file(&key).map_err(|error| unusable(&key, &error.to_string()))?;

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
-use reqwest::header::{CONTENT_LENGTH, HeaderMap};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName};
 use reqwest::{Method, Response, StatusCode};
 use rustls::CertificateError;
 use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
 use super::body::{PIECE_BYTES, Phase, Progress};
+use super::config::Endpoint;
 use super::origin::origin;
 use super::retry::{self, Backoff, Interruption, Jitter, Trouble};
 use super::tls::{HostTls, client_config};
@@ -95,6 +96,8 @@ pub(super) struct Outgoing {
     pub(super) headers: HeaderMap,
     pub(super) payload: Payload,
     pub(super) connection: Connection,
+    /// What is said of the host that it is meant for, which counts for that host alone.
+    pub(super) endpoint: Option<Arc<Endpoint>>,
 }
 
 /// A reply whose body is not read yet.
@@ -134,12 +137,18 @@ impl Reply {
     }
 }
 
+/// What connections have in common that may stand beside each other.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct ClientKind {
+    tls: HostTls,
+    connect_timeout: Option<Duration>,
+    keeps_connections: bool,
+}
+
 /// Connections to all hosts.
 pub(super) struct Transport {
     options: RegistryOptions,
-    /// By host and port where something is said of them alone; the common one under the empty name. Those that keep no
-    /// connection stand beside the others.
-    clients: Mutex<BTreeMap<(String, bool), reqwest::Client>>,
+    clients: Mutex<BTreeMap<ClientKind, reqwest::Client>>,
     /// Origins that have answered something.
     heard: Mutex<BTreeSet<String>>,
     counters: Arc<Counters>,
@@ -175,7 +184,9 @@ impl Transport {
             Err(failure) => {
                 let was_heard = heard.contains(&origin(&url));
                 let trouble = Trouble { is_passing: failure.is_passing(), retry_after: None, was_heard };
-                let speaks_no_tls = failure.speaks_no_tls();
+                // Nothing on the port of TLS, where no port was written, speaks no TLS either.
+                let has_no_port = url.port().is_none() && url.scheme() == "https";
+                let speaks_no_tls = failure.speaks_no_tls() || (has_no_port && failure.is_refused());
                 Err(Interruption { error: failure.into_error(action, place, &url), trouble, speaks_no_tls })
             }
         }
@@ -233,11 +244,13 @@ impl Transport {
     }
 
     async fn try_send(&self, outgoing: Outgoing) -> Result<Reply, Failure> {
-        let client = self.client(&outgoing.url, outgoing.connection).map_err(Failure::Setup)?;
+        let endpoint = outgoing.endpoint.as_deref().filter(|endpoint| endpoint.is_at(&outgoing.url));
+        let client = self.client(&outgoing.url, outgoing.connection, endpoint).map_err(Failure::Setup)?;
         let idle = self.options.idle_timeout;
         tracing::debug!(method = %outgoing.method, url = redact::address(&outgoing.url), "request");
         self.counters.request(&outgoing.method);
-        let request = client.request(outgoing.method, outgoing.url).headers(outgoing.headers);
+        let headers = with_headers_of(endpoint, outgoing.headers);
+        let request = client.request(outgoing.method, outgoing.url).headers(headers);
         let stream = match outgoing.payload {
             Payload::Empty => None,
             Payload::Bytes(bytes) if bytes.is_empty() => {
@@ -263,33 +276,37 @@ impl Transport {
         Ok(Reply { response, idle: self.options.idle_timeout, counters: Arc::clone(&self.counters) })
     }
 
-    fn client(&self, url: &Url, connection: Connection) -> Result<reqwest::Client, StoreError> {
-        let host = self.host_tls(url);
-        let is_own = connection == Connection::Own;
-        let name = match host == HostTls::default() {
-            true => (String::new(), is_own),
-            false => (origin(url), is_own),
+    fn client(
+        &self,
+        url: &Url,
+        connection: Connection,
+        endpoint: Option<&Endpoint>,
+    ) -> Result<reqwest::Client, StoreError> {
+        let kind = ClientKind {
+            tls: self.host_tls(url, endpoint),
+            connect_timeout: endpoint.and_then(|endpoint| endpoint.connect_timeout),
+            keeps_connections: connection == Connection::Shared,
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&name) {
+        if let Some(client) = clients.get(&kind) {
             return Ok(client.clone());
         }
-        let client = self.build(&host, is_own)?;
-        clients.insert(name, client.clone());
+        let client = self.build(&kind)?;
+        clients.insert(kind, client.clone());
         Ok(client)
     }
 
-    fn build(&self, host: &HostTls, is_own: bool) -> Result<reqwest::Client, StoreError> {
+    fn build(&self, kind: &ClientKind) -> Result<reqwest::Client, StoreError> {
         let options = &self.options;
-        let tls = client_config(&options.roots, &options.ca_files, host)?;
+        let tls = client_config(&options.roots, &options.ca_files, &kind.tls)?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .user_agent(&options.user_agent)
-            .connect_timeout(options.connect_timeout)
+            .connect_timeout(kind.connect_timeout.unwrap_or(options.connect_timeout))
             .no_proxy();
-        if is_own {
+        if !kind.keeps_connections {
             builder = builder.pool_max_idle_per_host(0);
         }
         if let Some(proxy) = proxy::proxy(&options.proxies)? {
@@ -303,17 +320,33 @@ impl Transport {
     }
 
     /// A host is written as in references: the port stands where it is not the scheme's own, or where it was written.
-    fn host_tls(&self, url: &Url) -> HostTls {
+    fn host_tls(&self, url: &Url, endpoint: Option<&Endpoint>) -> HostTls {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
-        let mut names = vec![format!("{host}:{port}")];
+        // containerd writes ports between underscores, for systems that have no colons in names.
+        let mut names = vec![format!("{host}_{port}_"), format!("{host}:{port}")];
         if url.port().is_none() {
             names.insert(0, host.to_owned());
         }
         let directories = self.options.certs_dirs.iter().flat_map(|root| names.iter().map(|name| root.join(name)));
         let directory: Option<PathBuf> = directories.into_iter().find(|directory| directory.is_dir());
-        HostTls { directory, skip_verify: names.iter().any(|name| self.options.skip_verify.contains(name)) }
+        let mut terms = endpoint.map(|endpoint| endpoint.tls.clone()).unwrap_or_default();
+        terms.skip_verify |= names.iter().any(|name| self.options.skip_verify.contains(name));
+        HostTls { directory, terms }
     }
+}
+
+/// A request's headers, and those that its host is to get besides.
+fn with_headers_of(endpoint: Option<&Endpoint>, headers: HeaderMap) -> HeaderMap {
+    let mut all = HeaderMap::new();
+    for header in endpoint.iter().flat_map(|endpoint| &endpoint.headers) {
+        if let Ok(name) = HeaderName::from_bytes(header.name.as_bytes()) {
+            all.append(name, header.value.clone());
+        }
+    }
+    // What the request itself says goes before.
+    all.extend(headers);
+    all
 }
 
 /// Waits for the reply to a streamed body for as long as the body goes on.
@@ -361,6 +394,11 @@ impl Failure {
     fn speaks_no_tls(&self) -> bool {
         let Self::Http(error) = self else { return false };
         matches!(find::<rustls::Error>(error), Some(rustls::Error::InvalidMessage(_)))
+    }
+
+    fn is_refused(&self) -> bool {
+        let Self::Http(error) = self else { return false };
+        find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     }
 
     fn into_error(self, action: &'static str, place: String, url: &Url) -> StoreError {

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use self::error::{Problem, SourceText};
 use self::resolve::Merged;
 use self::variables::Outside;
-use crate::model::Platform;
+use crate::model::{Platform, ShortNames};
 
 pub use env_file::read as read_env_file;
 pub use error::{Diagnostics, SpecError};
@@ -53,6 +53,8 @@ pub struct Inputs {
     pub environment: BTreeMap<String, String>,
     /// `--set K=V`: values of `[vars]` that go before everything.
     pub sets: BTreeMap<String, String>,
+    /// What to suggest for a base without a registry.
+    pub short_names: ShortNames,
 }
 
 /// A spec whose keys, types and image-wide values are checked; each platform is put together when it is asked for.
@@ -201,7 +203,7 @@ fn outside(inputs: &Inputs, env_files: &[PathBuf]) -> Result<Outside, SpecError>
             environment.entry(name).or_insert(value);
         }
     }
-    Ok(Outside { sets: inputs.sets.clone(), environment })
+    Ok(Outside { sets: inputs.sets.clone(), environment, short_names: inputs.short_names.clone() })
 }
 
 /// Reads a text file whole.

@@ -169,7 +169,9 @@ impl<'a> Merged<'a> {
             return Err(problem);
         }
         let document: Document = read(document.into_inner(), self.span.clone())?;
-        let context = Context { source: &self.spec.source, directory: &self.spec.directory };
+        let (source, directory, short_names) =
+            (&self.spec.source, &self.spec.directory, &self.spec.outside.short_names);
+        let context = Context { source, directory, short_names };
         convert::platform(context, &document, &self.spec.image, self.platform)
     }
 

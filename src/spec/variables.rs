@@ -15,7 +15,7 @@ use super::error::Problem;
 use super::raw::VarTable;
 use super::shape::nearest;
 use super::template::{self, Otherwise, Piece};
-use crate::model::{Platform, escape};
+use crate::model::{Platform, ShortNames, escape};
 
 /// Names that differ by platform and need no `[vars]`.
 pub(super) const BUILT_IN: [&str; 6] = ["os", "arch", "variant", "machine", "node_arch", "gnu_triplet"];
@@ -27,6 +27,8 @@ pub(super) struct Outside {
     pub(super) sets: BTreeMap<String, String>,
     /// The environment, and env-files below it.
     pub(super) environment: BTreeMap<String, String>,
+    /// What to suggest for a base without a registry.
+    pub(super) short_names: ShortNames,
 }
 
 /// Most variables that one string may take to be put together: defaults that name each other could otherwise keep the

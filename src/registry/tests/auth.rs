@@ -4,7 +4,7 @@ use crate::store::{Source as _, StoreError};
 
 const INDEX: &str = r#"{"schemaVersion":2,"manifests":[]}"#;
 
-async fn resolve(repository: &RegistryRepository) -> Result<(), StoreError> {
+async fn resolve(repository: &RoutedRepository) -> Result<(), StoreError> {
     repository.resolve(&Selector::Only).await.map(drop)
 }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod helpers;
+mod mirrors;
 mod origins;
 mod pull;
 mod push;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Client, Credentials, Login, RegistryOptions, RegistryRepository, RetryOptions};
+use super::{Client, Credentials, Login, RegistryOptions, RetryOptions, RoutedRepository};
 
 /// A request as a server saw it.
 #[derive(Debug, Clone)]
@@ -139,7 +140,7 @@ impl Server {
         RegistryOptions { credentials, ..self.options() }
     }
 
-    pub(super) fn repository(&self) -> RegistryRepository {
+    pub(super) fn repository(&self) -> RoutedRepository {
         repository(self, self.options())
     }
 }
@@ -150,7 +151,7 @@ pub(super) fn quick() -> RetryOptions {
     RetryOptions { first_wait, longest_wait, ..RetryOptions::default() }
 }
 
-pub(super) fn repository(server: &Server, options: RegistryOptions) -> RegistryRepository {
+pub(super) fn repository(server: &Server, options: RegistryOptions) -> RoutedRepository {
     Client::new(options).unwrap().repository(format!("{}/x", server.host).parse().unwrap())
 }
 

@@ -23,7 +23,7 @@ fn memory() -> MemoryStore {
     MemoryStore::new("memory").with_blob(&blob(), &b"content"[..])
 }
 
-async fn read(repository: &RegistryRepository) -> Result<Vec<u8>, StoreError> {
+async fn read(repository: &RoutedRepository) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
     let read = open(repository, &blob()).await?.read_to_end(&mut bytes).await;
     read.map_err(|cause| StoreError::from_reader(cause).unwrap())?;

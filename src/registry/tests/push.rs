@@ -220,7 +220,7 @@ async fn mounts_are_done_or_left() {
             _ => status(200),
         })
         .await;
-        let mounted = server.repository().mount(&blob(), &origin(&server)).await.unwrap();
+        let mounted = server.repository().writer().unwrap().mount(&blob(), &origin(&server)).await.unwrap();
         let session = Mount::Session(format!("http://{}/up", server.host).parse().unwrap());
         assert_eq!(mounted, expected.unwrap_or(session), "{answer}");
         let digest = blob().digest.to_string().replace(':', "%3A");
@@ -301,7 +301,7 @@ async fn a_mount_asks_for_both_repositories_with_push_first() {
         None => status(401).with("WWW-Authenticate", challenge.clone()),
     });
     let origin = format!("{}/a", server.host).parse().unwrap();
-    assert_eq!(server.repository().mount(&blob(), &origin).await.unwrap(), Mount::Done);
+    assert_eq!(server.repository().writer().unwrap().mount(&blob(), &origin).await.unwrap(), Mount::Done);
     let scopes = "scope=repository%3Ax%3Apull%2Cpush&scope=repository%3Aa%3Apull";
     assert!(server.lines().iter().any(|line| line.contains(scopes)), "{:?}", server.lines());
 }

@@ -8,7 +8,7 @@ fn blob() -> Descriptor {
     Descriptor::of(MediaType::OciLayer, b"content")
 }
 
-async fn read(repository: &RegistryRepository) -> Result<Vec<u8>, StoreError> {
+async fn read(repository: &RoutedRepository) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
     open(repository, &blob())
         .await?

@@ -15,7 +15,7 @@ fn blob() -> Descriptor {
     Descriptor::of(MediaType::OciLayer, CONTENT)
 }
 
-async fn read(repository: &RegistryRepository, descriptor: &Descriptor) -> Result<Vec<u8>, StoreError> {
+async fn read(repository: &RoutedRepository, descriptor: &Descriptor) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
     let read = open(repository, descriptor).await?.read_to_end(&mut bytes).await;
     read.map_err(|cause| StoreError::from_reader(cause).unwrap())?;
@@ -141,7 +141,7 @@ async fn raw_registry(first: impl Fn() -> Raw + Send + Sync + 'static) -> RawSer
     .await
 }
 
-fn raw_repository(server: &RawServer) -> RegistryRepository {
+fn raw_repository(server: &RawServer) -> RoutedRepository {
     let options = RegistryOptions {
         plain_http: [server.host.clone()].into(),
         idle_timeout: Duration::from_millis(100),

@@ -15,7 +15,7 @@ use std::path::Path;
 use super::Place;
 use super::error::{Problem, SourceText};
 use super::raw::{At, Text};
-use crate::model::{EntryPath, EntryPathError, ImageName, Platform, escape};
+use crate::model::{EntryPath, EntryPathError, ImageName, Platform, ReferenceError, ShortNames, escape};
 
 pub(super) use config::config;
 pub(super) use image::{DEFAULT_IGNORE_FILE, identity, parse_platform, platform};
@@ -28,6 +28,8 @@ pub(super) struct Context<'a> {
     pub(super) source: &'a SourceText,
     /// The spec's directory, which its paths are relative to.
     pub(super) directory: &'a Path,
+    /// What to suggest for a name without a registry.
+    pub(super) short_names: &'a ShortNames,
 }
 
 impl Context<'_> {
@@ -55,7 +57,17 @@ impl Context<'_> {
             Ok(ImageName::DockerArchive { .. }) => Err(Problem::new(span, "a docker-archive cannot be used here")
                 .help("make a layout of it first: ocitect copy docker-archive:FILE oci:DIR")),
             Ok(name) => Ok(self.joined(name)),
-            Err(error) => Err(Problem::of(span, &error)),
+            Err(error) => {
+                let problem = Problem::of(span, &error);
+                let question = match &error {
+                    ReferenceError::NoRegistry(name) => self.short_names.question(name),
+                    ReferenceError::Malformed { .. } => None,
+                };
+                Err(match question {
+                    Some(question) => problem.help(question),
+                    None => problem,
+                })
+            }
         }
     }
 }

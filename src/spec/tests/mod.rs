@@ -25,7 +25,11 @@ fn parse(text: &str) -> Result<Spec, SpecError> {
 fn parse_with(text: &str, environment: &[(&str, &str)], sets: &[(&str, &str)]) -> Result<Spec, SpecError> {
     let map =
         |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    Spec::parse(text, Path::new("nowhere/ocitect.toml"), &Inputs { environment: map(environment), sets: map(sets) })
+    Spec::parse(
+        text,
+        Path::new("nowhere/ocitect.toml"),
+        &Inputs { environment: map(environment), sets: map(sets), ..Inputs::default() },
+    )
 }
 
 /// `text` after [`HEAD`], whose last table is `[image]`.

@@ -203,7 +203,7 @@ async fn after_a_good_chunk_the_own_offset_counts() {
         let content = content(SIZE);
         let descriptor = Descriptor::of(MediaType::OciLayer, &content);
         let source = MemoryStore::new("memory").with_blob(&descriptor, content.clone());
-        server.repository().upload(&descriptor, &source, None).await.unwrap();
+        server.repository().writer().unwrap().upload(&descriptor, &source, None).await.unwrap();
         assert!(*body.lock().unwrap() == content);
         assert_eq!((server.count("GET"), server.count("PATCH /up")), (0, 2));
     }

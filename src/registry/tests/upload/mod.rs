@@ -134,12 +134,12 @@ impl Fake {
 
     pub(super) async fn upload_to(
         &self,
-        repository: &RegistryRepository,
+        repository: &RoutedRepository,
         content: &[u8],
     ) -> Result<Descriptor, StoreError> {
         let descriptor = Descriptor::of(MediaType::OciLayer, content);
         let source = MemoryStore::new("memory").with_blob(&descriptor, content.to_vec());
-        let done = repository.upload(&descriptor, &source, None).await;
+        let done = repository.writer().unwrap().upload(&descriptor, &source, None).await;
         assert_eq!(self.state.lock().unwrap().replays, [""; 0]);
         done?;
         assert!(self.stored(&descriptor).as_deref() == Some(content), "what is stored is another");

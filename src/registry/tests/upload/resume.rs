@@ -165,7 +165,14 @@ async fn a_source_that_is_read_again_must_be_the_same() {
     let content = content(12 * MIB);
     let descriptor = Descriptor::of(MediaType::OciLayer, &content);
     let fake = Fake::start(Rules { keeps: false, cut: cut_first(11 * MIB), ..Rules::default() }).await;
-    let error = fake.server.repository().upload(&descriptor, &Changing(Mutex::new(content)), None).await.unwrap_err();
+    let error = fake
+        .server
+        .repository()
+        .writer()
+        .unwrap()
+        .upload(&descriptor, &Changing(Mutex::new(content)), None)
+        .await
+        .unwrap_err();
     assert!(error.is_source(), "{error}");
     assert_eq!(fake.stored(&descriptor), None);
     assert_eq!(fake.told().last().unwrap(), "DELETE");

@@ -105,7 +105,7 @@ async fn with_tokens(instead: impl Fn(&Seen, &str) -> Option<Answer> + Send + Sy
 async fn upload(server: &Server, content: &[u8]) -> Result<(), StoreError> {
     let descriptor = Descriptor::of(MediaType::OciLayer, content);
     let source = MemoryStore::new("memory").with_blob(&descriptor, content.to_vec());
-    server.repository().upload(&descriptor, &source, None).await
+    server.repository().writer().unwrap().upload(&descriptor, &source, None).await
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn tokens_that_always_end_are_not_renewed_without_end() {
 #[tokio::test]
 async fn a_session_that_was_offered_is_used_in_place_of_a_new_one() {
     let fake = Fake::start(Rules::default()).await;
-    let repository = fake.server.repository();
+    let repository = fake.server.repository().writer().unwrap();
     // What a mount is answered with 202.
     let offered = format!("http://{}/up/1?v=0", fake.server.host).parse().unwrap();
     fake.state.lock().unwrap().sessions.insert(1, (Vec::new(), 0));

@@ -1,0 +1,73 @@
+//! Names without a registry. They are refused, since several registries could be meant; what is said beside is a full name
+//! to write instead.
+
+use std::collections::BTreeMap;
+
+use super::{Reference, Repository};
+
+/// Names that are offered: the rest of a longer list helps nobody.
+const MAX_SUGGESTIONS: usize = 3;
+
+/// Where a name without a registry comes from when nothing else is said.
+const DEFAULT_REGISTRY: &str = "docker.io";
+
+/// What names without a registry stand for elsewhere, on this machine (containers-registries.conf(5)).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShortNames {
+    /// Full names, by short name without tag and digest.
+    pub aliases: BTreeMap<String, Repository>,
+    /// Registries (`HOST[:PORT]`) that other tools look for such names in; Docker Hub where there is none.
+    pub registries: Vec<String>,
+}
+
+impl ShortNames {
+    /// Full references that may have been meant by a short one, the likeliest first: its alias, else the name in each
+    /// registry.
+    pub fn suggestions(&self, short_name: &str) -> Vec<String> {
+        let end = short_name.find([':', '@']).unwrap_or(short_name.len());
+        let (name, pin) = short_name.split_at(end);
+        if let Some(full) = self.aliases.get(name) {
+            return vec![format!("{full}{pin}")];
+        }
+        let fallback = [DEFAULT_REGISTRY.to_owned()];
+        let registries = if self.registries.is_empty() { &fallback[..] } else { &self.registries };
+        let full = |registry: &String| match registry == DEFAULT_REGISTRY && !name.contains('/') {
+            true => format!("{registry}/library/{name}{pin}"),
+            false => format!("{registry}/{name}{pin}"),
+        };
+        let is_reference = |text: &String| text.parse::<Reference>().is_ok();
+        registries.iter().map(full).filter(is_reference).take(MAX_SUGGESTIONS).collect()
+    }
+
+    /// The same as a question; `None` where nothing can have been meant.
+    pub fn question(&self, short_name: &str) -> Option<String> {
+        let suggestions = self.suggestions(short_name);
+        let (last, others) = suggestions.split_last()?;
+        Some(match others {
+            [] => format!("did you mean {last}?"),
+            _ => format!("did you mean {} or {last}?", others.join(", ")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_configuration_docker_hub_is_meant() {
+        let names = ShortNames::default();
+        assert_eq!(names.question("node:18").unwrap(), "did you mean docker.io/library/node:18?");
+        assert_eq!(names.question("me/app").unwrap(), "did you mean docker.io/me/app?");
+        assert_eq!(names.question("NOT A NAME"), None);
+    }
+
+    #[test]
+    fn several_registries_are_all_named_up_to_a_bound() {
+        let registries = |count: usize| (0..count).map(|number| format!("r{number}.example")).collect();
+        let names = ShortNames { registries: registries(2), ..ShortNames::default() };
+        assert_eq!(names.question("a:1").unwrap(), "did you mean r0.example/a:1 or r1.example/a:1?");
+        let names = ShortNames { registries: registries(9), ..ShortNames::default() };
+        assert_eq!(names.suggestions("a").len(), 3);
+    }
+}

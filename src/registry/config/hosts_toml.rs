@@ -1,0 +1,266 @@
+//! containerd's `hosts.toml` (docs/hosts.md of containerd): the hosts that serve one registry's images.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use url::Url;
+
+use super::document::{File, Table, Value};
+use super::duration;
+use super::endpoint::{EndpointTls, Header, STANDARD_ROOT, Scheme};
+use super::error::{ConfigError, Place};
+
+/// Hosts of one file: each costs a request before the upstream is asked.
+const MAX_HOSTS: usize = 64;
+
+/// Headers of one host, and authorities and client certificates of one host: more is a mistake.
+const MAX_ITEMS: usize = 32;
+
+/// A file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct HostsFile {
+    pub(super) path: PathBuf,
+    /// In the order of the file.
+    pub(super) hosts: Vec<Host>,
+    /// The registry itself, or what stands for it; asked last.
+    pub(super) server: Host,
+}
+
+/// A host, with what is said of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Host {
+    /// `None` for the registry itself.
+    pub(super) address: Option<Address>,
+    /// Where it stands.
+    pub(super) place: Place,
+    pub(super) capabilities: Capabilities,
+    pub(super) tls: EndpointTls,
+    pub(super) headers: Vec<Header>,
+    pub(super) connect_timeout: Option<Duration>,
+}
+
+/// Where a host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// `HOST[:PORT]`.
+    pub(super) registry: String,
+    pub(super) scheme: Scheme,
+    /// Path that the protocol's paths stand below, with slashes at both ends.
+    pub(super) root: String,
+    /// Begins the repositories' names there; empty, or with a slash at its end.
+    pub(super) path: String,
+}
+
+/// What a host may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Capabilities {
+    pub(super) pull: bool,
+    pub(super) resolve: bool,
+    pub(super) push: bool,
+}
+
+/// Finds and reads the file for a registry.
+pub(super) fn read(directories: &[PathBuf], registry: &str) -> Result<Option<HostsFile>, ConfigError> {
+    let mut own = Vec::new();
+    if let Some((host, port)) = registry.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        own.push(format!("{host}_{port}_"));
+    }
+    own.push(registry.to_owned());
+    let own = directories.iter().flat_map(|directory| own.iter().map(|name| directory.join(name)));
+    let common = directories.iter().map(|directory| directory.join("_default"));
+    for directory in own.chain(common) {
+        if let Some(file) = File::read(&directory.join("hosts.toml"))? {
+            return parse(&file).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Parses a file.
+pub(super) fn parse(file: &File) -> Result<HostsFile, ConfigError> {
+    let parsed = file.parse()?;
+    let root = file.root(&parsed);
+    let mut hosts = Vec::new();
+    if let Some(value) = root.value("host") {
+        let entries = value.table()?.entries("host");
+        if entries.len() > MAX_HOSTS {
+            return Err(value.invalid(format!("there are more than {MAX_HOSTS}")));
+        }
+        for (address, value) in entries {
+            let table = value.table()?;
+            // Without `capabilities` containerd would push to it too. A mirror is never pushed to unasked.
+            let unsaid = Capabilities { pull: true, resolve: true, push: false };
+            hosts.push(parse_host(&table, Some((address, value)), unsaid)?);
+        }
+    }
+    let server = root.value("server").map(|value| Ok((value.string()?, value))).transpose()?;
+    let unsaid = Capabilities { pull: true, resolve: true, push: true };
+    let server = parse_host(&root, server.filter(|(address, _)| !address.is_empty()), unsaid)?;
+    Ok(HostsFile { path: file.path().to_owned(), hosts, server })
+}
+
+fn parse_host(
+    table: &Table<'_>,
+    address: Option<(&str, Value<'_>)>,
+    unsaid: Capabilities,
+) -> Result<Host, ConfigError> {
+    let tls = EndpointTls {
+        skip_verify: table.flag("skip_verify")?,
+        ca_files: parse_paths(table, "ca")?,
+        identity: parse_identity(table)?,
+    };
+    let overrides_path = table.flag("override_path")?;
+    let mut place = table.place();
+    let address = match address {
+        None => None,
+        Some((text, value)) => {
+            place = value.place();
+            let mut address = parse_address(text, overrides_path).map_err(|reason| value.invalid(reason))?;
+            if address.scheme == Scheme::Http && tls != EndpointTls::default() {
+                // What is said of TLS would be in vain otherwise; containerd tries TLS first too.
+                address.scheme = Scheme::HttpsOrHttp;
+            }
+            Some(address)
+        }
+    };
+    if let Some(value) = table.value("proxy") {
+        tracing::warn!(place = %value.place(), "the key `proxy` is not used: proxies come from the environment");
+    }
+    let connect_timeout = match table.value("dial_timeout") {
+        Some(value) if !value.string()?.is_empty() => Some(
+            duration::parse(value.string()?)
+                .ok_or_else(|| value.invalid("it is a length of time of up to a day, such as 30s or 1m30s"))?,
+        ),
+        _ => None,
+    };
+    let capabilities = parse_capabilities(table, unsaid)?;
+    Ok(Host { address, place, capabilities, tls, headers: parse_headers(table)?, connect_timeout })
+}
+
+/// Reads an address. The error does not quote it, since it may hold a password.
+fn parse_address(text: &str, overrides_path: bool) -> Result<Address, &'static str> {
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let url = Url::parse(&with_scheme).map_err(|_| "it is not an address")?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("the address is neither https nor http");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the address holds a user name; log in with `ocitect login` instead");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("the address has a query or a fragment");
+    }
+    let host = url.host_str().ok_or("the address has no host")?;
+    let registry = match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        // A name of one label is a registry's where a port is written, and only there.
+        None if !host.contains('.') && !host.contains(':') && host != "localhost" => {
+            format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
+        }
+        None => host.to_owned(),
+    };
+    let scheme = if url.scheme() == "http" { Scheme::Http } else { Scheme::Https };
+    let (root, path) = split_path(url.path(), overrides_path);
+    let address = Address { registry, scheme, root, path };
+    let example = format!("{}/{}x", address.registry, address.path);
+    if example.parse::<crate::model::Repository>().is_err() {
+        return Err("its host or its path cannot stand in an image's name");
+    }
+    Ok(address)
+}
+
+/// The root of the protocol's paths, and what repositories' names begin with. A path such as `/v2/proxy` begins names
+/// (Harbor's proxies are written so); `/registry` stands before `/v2/`.
+fn split_path(path: &str, overrides_path: bool) -> (String, String) {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let mut root: String = parts.iter().map(|part| format!("/{part}")).collect();
+    root.push('/');
+    if !overrides_path {
+        let has_root = parts.last() == Some(&"v2");
+        return (if has_root { root } else { format!("{root}v2/") }, String::new());
+    }
+    match root.strip_prefix(STANDARD_ROOT) {
+        Some(path) => (STANDARD_ROOT.to_owned(), path.to_owned()),
+        None => (root, String::new()),
+    }
+}
+
+fn parse_capabilities(table: &Table<'_>, unsaid: Capabilities) -> Result<Capabilities, ConfigError> {
+    let list = table.value("capabilities").map(|value| value.list()).transpose()?.unwrap_or_default();
+    if list.is_empty() {
+        return Ok(unsaid);
+    }
+    let mut capabilities = Capabilities { pull: false, resolve: false, push: false };
+    for value in list {
+        match value.string()?.to_ascii_lowercase().as_str() {
+            "pull" => capabilities.pull = true,
+            "resolve" => capabilities.resolve = true,
+            "push" => capabilities.push = true,
+            // Of newer versions, and nothing that is asked for here.
+            "referrers" => {}
+            _ => return Err(value.invalid("it is one of pull, resolve, push")),
+        }
+    }
+    Ok(capabilities)
+}
+
+fn parse_paths(table: &Table<'_>, key: &'static str) -> Result<Vec<PathBuf>, ConfigError> {
+    let Some(value) = table.value(key) else { return Ok(Vec::new()) };
+    let list = bounded(&value)?;
+    list.iter().map(|value| Ok(beside(table, value.string()?))).collect()
+}
+
+/// The first of `client`: a path of certificate and key in one, or a pair of paths.
+fn parse_identity(table: &Table<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+    let Some(value) = table.value("client") else { return Ok(None) };
+    let mut identities = Vec::new();
+    for value in bounded(&value)? {
+        let pair = value.one_or_list();
+        let paths = pair.iter().map(|value| value.string()).collect::<Result<Vec<_>, _>>()?;
+        let (certificate, key) = match (value.is_list(), paths.as_slice()) {
+            (false, [both]) | (true, [both, ""]) => (*both, *both),
+            (true, [certificate, key]) => (*certificate, *key),
+            _ => return Err(value.invalid("a pair has two paths: of the certificate and of its key")),
+        };
+        identities.push((beside(table, certificate), beside(table, key)));
+    }
+    if identities.len() > 1 {
+        tracing::warn!(place = %value.place(), "of several client certificates the first is used");
+    }
+    Ok(identities.into_iter().next())
+}
+
+fn parse_headers(table: &Table<'_>) -> Result<Vec<Header>, ConfigError> {
+    let Some(value) = table.value("header") else { return Ok(Vec::new()) };
+    let mut headers = Vec::new();
+    for (name, value) in value.table()?.entries("header") {
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| value.invalid("not a header's name"))?;
+        if [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING].contains(&parsed) {
+            return Err(value.invalid("this header belongs to the connection and cannot be set"));
+        }
+        for value in bounded(&value)? {
+            let mut content = HeaderValue::from_str(value.string()?)
+                .map_err(|_| value.invalid("the value has characters that no header may have"))?;
+            content.set_sensitive(true);
+            headers.push(Header { name: parsed.as_str().to_owned(), value: content });
+        }
+    }
+    if headers.len() > MAX_ITEMS {
+        return Err(value.invalid(format!("there are more than {MAX_ITEMS}")));
+    }
+    Ok(headers)
+}
+
+fn bounded<'a>(value: &Value<'a>) -> Result<Vec<Value<'a>>, ConfigError> {
+    let list = value.one_or_list();
+    if list.len() > MAX_ITEMS {
+        return Err(value.invalid(format!("there are more than {MAX_ITEMS}")));
+    }
+    Ok(list)
+}
+
+/// Paths are relative to the file.
+fn beside(table: &Table<'_>, path: &str) -> PathBuf {
+    table.file().path().parent().unwrap_or(Path::new("")).join(path)
+}

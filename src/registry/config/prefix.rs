@@ -1,0 +1,124 @@
+//! The names of `registries.conf`: what a table applies to, and what its names become.
+
+use crate::model::{Repository, Tag};
+use crate::registry::origin::canonical;
+
+/// What is asked for, as prefixes see it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    /// The registry, by the first of its names.
+    pub(super) registry: &'a str,
+    /// The repository's path.
+    pub(super) path: &'a str,
+    /// `:TAG` or `@DIGEST`, where one is known.
+    pub(super) pin: Option<&'a str>,
+}
+
+/// The key `prefix`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Prefix {
+    /// `*.example.com`: all hosts below it, at any port. Holds `.example.com`.
+    Subdomains(String),
+    /// `HOST[:PORT][/PATH][:TAG|@DIGEST]`.
+    Name(Location),
+}
+
+/// A registry, or a part of its names: the key `location`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Location {
+    pub(super) registry: String,
+    /// Without slashes at its ends; empty for the whole registry.
+    pub(super) path: String,
+    /// `:TAG` or `@DIGEST`.
+    pub(super) pin: Option<String>,
+}
+
+impl Prefix {
+    /// Parses it. The error says what is wrong.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let Some(domain) = text.strip_prefix('*') else { return Location::parse(text).map(Self::Name) };
+        let is_domain = domain.strip_prefix('.').is_some_and(|domain| {
+            !domain.contains(['/', ':', '@', '*']) && format!("{domain}:1/x").parse::<Repository>().is_ok()
+        });
+        if is_domain {
+            Ok(Self::Subdomains(domain.to_ascii_lowercase()))
+        } else {
+            Err("a wildcard stands alone before a domain, as in *.example.com".to_owned())
+        }
+    }
+
+    /// The rest of the path where this is a prefix of the name: on the borders of path components alone.
+    pub(super) fn rest_of<'a>(&self, name: &Named<'a>) -> Option<&'a str> {
+        match self {
+            Self::Subdomains(domain) => {
+                let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+                let host = match name.registry.rsplit_once(':') {
+                    Some((host, port)) if is_port(port) => host,
+                    _ => name.registry,
+                };
+                host.to_ascii_lowercase().ends_with(domain.as_str()).then_some(name.path)
+            }
+            Self::Name(location) => location.rest_of(name),
+        }
+    }
+
+    /// Its length as it was written, by which the longest is chosen.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Subdomains(domain) => 1 + domain.len(),
+            Self::Name(location) => location.length(),
+        }
+    }
+}
+
+impl Location {
+    /// Parses it. The error says what is wrong.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text.contains("://") {
+            return Err("an address with a scheme; write HOST[:PORT][/PATH] alone".to_owned());
+        }
+        let text = text.trim_end_matches('/');
+        let (registry, path) = text.split_once('/').unwrap_or((text, ""));
+        let (path, pin) = match path.find([':', '@']) {
+            Some(at) => (&path[..at], Some(&path[at..])),
+            None => (path, None),
+        };
+        let whole = if path.is_empty() { format!("{registry}/x") } else { format!("{registry}/{path}") };
+        let good_pin = pin.is_none_or(|pin| match pin.strip_prefix(':') {
+            Some(tag) => tag.parse::<Tag>().is_ok(),
+            None => pin[1..].parse::<crate::model::Digest>().is_ok(),
+        });
+        if whole.parse::<Repository>().is_err() || !good_pin {
+            return Err("it is not of the form HOST[:PORT][/PATH]".to_owned());
+        }
+        let registry = canonical(registry).to_owned();
+        Ok(Self { registry, path: path.to_owned(), pin: pin.map(str::to_owned) })
+    }
+
+    /// The repository that `rest` of a name becomes here; `None` where that is not a name.
+    pub(super) fn join(&self, rest: &str) -> Option<Repository> {
+        let parts = [self.registry.as_str(), self.path.as_str(), rest];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join("/").parse().ok()
+    }
+
+    fn rest_of<'a>(&self, name: &Named<'a>) -> Option<&'a str> {
+        if self.registry != name.registry {
+            return None;
+        }
+        let rest = match (self.path.as_str(), name.path.strip_prefix(self.path.as_str())?) {
+            ("", rest) => rest,
+            (_, "") => "",
+            (_, rest) => rest.strip_prefix('/')?,
+        };
+        match &self.pin {
+            None => Some(rest),
+            Some(pin) => (rest.is_empty() && name.pin == Some(pin.as_str())).then_some(rest),
+        }
+    }
+
+    fn length(&self) -> usize {
+        let path = if self.path.is_empty() { 0 } else { 1 + self.path.len() };
+        self.registry.len() + path + self.pin.as_ref().map_or(0, String::len)
+    }
+}

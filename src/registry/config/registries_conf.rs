@@ -1,0 +1,333 @@
+//! containers-registries.conf(5), version 2: `registries.conf` and the drop-in files beside it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::ConfigFiles;
+use super::document::{File, Table, Value};
+use super::error::{ConfigError, Place};
+use super::prefix::{Location, Named, Prefix};
+use crate::model::{Repository, ShortNames, escape};
+
+/// Drop-in files of one directory. Systems have a handful.
+const MAX_DROP_INS: usize = 1000;
+
+/// Mirrors of one table: each costs a request before the upstream is asked.
+const MAX_MIRRORS: usize = 64;
+
+/// The merged files.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct RegistriesConf {
+    registries: Vec<Registry>,
+    /// `[aliases]` and `unqualified-search-registries`.
+    pub(super) short_names: ShortNames,
+}
+
+/// A `[[registry]]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Registry {
+    pub(super) prefix: Prefix,
+    /// Where the names below `prefix` are; `None` where they stay as they are.
+    pub(super) location: Option<Location>,
+    pub(super) insecure: bool,
+    /// Where `blocked = true` stands.
+    pub(super) blocked: Option<Place>,
+    pub(super) mirrors: Vec<Mirror>,
+    /// Where the table begins.
+    pub(super) place: Place,
+}
+
+/// A `[[registry.mirror]]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mirror {
+    pub(super) location: Location,
+    pub(super) insecure: bool,
+    pub(super) pulls: MirrorPulls,
+}
+
+/// What a mirror is asked for: `pull-from-mirror`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MirrorPulls {
+    All,
+    DigestOnly,
+    TagOnly,
+}
+
+impl RegistriesConf {
+    /// Reads the files: the one that is named, else the user's or the system's with the drop-in files that belong to
+    /// it, the system's first.
+    pub(super) fn read(files: &ConfigFiles) -> Result<Self, ConfigError> {
+        let mut merged = Layer::default();
+        if let Some(path) = &files.registries_conf {
+            let file = File::read(path)?.ok_or_else(|| ConfigError::Read {
+                path: path.clone(),
+                cause: io::Error::from(io::ErrorKind::NotFound),
+            })?;
+            return Ok(merged.over(Layer::parse(&file)?).finish());
+        }
+        let main = |directory: &Option<PathBuf>| match directory {
+            Some(directory) => File::read(&directory.join("registries.conf")),
+            None => Ok(None),
+        };
+        let user_file = main(&files.user_directory)?;
+        let mut directories = vec![&files.user_directory];
+        let main_file = match user_file {
+            Some(file) => Some(file),
+            None => {
+                directories.insert(0, &files.system_directory);
+                main(&files.system_directory)?
+            }
+        };
+        if let Some(file) = main_file {
+            merged = merged.over(Layer::parse(&file)?);
+        }
+        for directory in directories.into_iter().flatten() {
+            for path in drop_ins(&directory.join("registries.conf.d"))? {
+                // A file that has gone since it was listed says nothing.
+                if let Some(file) = File::read(&path)? {
+                    merged = merged.over(Layer::parse(&file)?);
+                }
+            }
+        }
+        Ok(merged.finish())
+    }
+
+    /// The table with the longest prefix of a name.
+    pub(super) fn table(&self, name: &Named<'_>) -> Option<&Registry> {
+        let matching = self.registries.iter().filter(|registry| registry.prefix.rest_of(name).is_some());
+        matching.max_by_key(|registry| registry.prefix.length())
+    }
+
+    #[cfg(test)]
+    pub(super) fn parse(files: &[File]) -> Result<Self, ConfigError> {
+        let mut merged = Layer::default();
+        for file in files {
+            merged = merged.over(Layer::parse(file)?);
+        }
+        Ok(merged.finish())
+    }
+}
+
+/// The `*.conf` files of a directory, sorted; none where there is no directory.
+fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let failed = |cause| ConfigError::Read { path: directory.to_owned(), cause };
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension() == Some(OsStr::new("conf")) && !path.is_dir() {
+            paths.push(path);
+        }
+        if paths.len() > MAX_DROP_INS {
+            return Err(ConfigError::TooManyFiles { path: directory.to_owned(), limit: MAX_DROP_INS });
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// What one file says, or several of them merged.
+#[derive(Default)]
+struct Layer {
+    registries: Vec<Registry>,
+    search: Option<Vec<String>>,
+    /// `None` erases an alias.
+    aliases: BTreeMap<String, Option<Repository>>,
+}
+
+impl Layer {
+    fn parse(file: &File) -> Result<Self, ConfigError> {
+        let parsed = file.parse()?;
+        let root = file.root(&parsed);
+        refuse_version_1(&root)?;
+        check_short_name_mode(&root)?;
+        let mut registries: Vec<Registry> = Vec::new();
+        for table in root.value("registry").map(|value| value.list()).transpose()?.unwrap_or_default() {
+            let registry = parse_registry(&table.table()?)?;
+            // The first of one file counts, as with the tools that the file is made for.
+            if !registries.iter().any(|known| known.prefix == registry.prefix) {
+                registries.push(registry);
+            }
+        }
+        let search = root.value("unqualified-search-registries").map(|value| parse_search(&value)).transpose()?;
+        let mut aliases = BTreeMap::new();
+        if let Some(table) = root.value("aliases") {
+            for (name, value) in table.table()?.entries("aliases") {
+                aliases.insert(name.to_owned(), parse_alias(&value)?);
+            }
+        }
+        Ok(Self { registries, search, aliases })
+    }
+
+    /// This with another file read over it: its tables replace those of the same prefix.
+    fn over(mut self, later: Self) -> Self {
+        self.registries.retain(|known| !later.registries.iter().any(|registry| registry.prefix == known.prefix));
+        self.registries.extend(later.registries);
+        self.search = later.search.or(self.search);
+        self.aliases.extend(later.aliases);
+        self
+    }
+
+    fn finish(self) -> RegistriesConf {
+        let aliases = self.aliases.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let short_names = ShortNames { aliases, registries: self.search.unwrap_or_default() };
+        RegistriesConf { registries: self.registries, short_names }
+    }
+}
+
+/// Version 1 has lists below `[registries]`. Empty ones say nothing and are passed over.
+fn refuse_version_1(root: &Table<'_>) -> Result<(), ConfigError> {
+    let Some(registries) = root.value("registries") else { return Ok(()) };
+    let table = registries.table()?;
+    for part in ["search", "insecure", "block"] {
+        let Some(list) =
+            table.value(part).map(|part| part.table()).transpose()?.and_then(|part| part.value("registries"))
+        else {
+            continue;
+        };
+        if !list.list()?.is_empty() {
+            return Err(ConfigError::Invalid {
+                place: list.place(),
+                reason: format!("[registries.{part}] is of version 1 of this file, which is not read"),
+                help: Some(
+                    "write it in version 2: unqualified-search-registries = [\"HOST\"], and [[registry]] tables with \
+                     location, insecure and blocked (containers-registries.conf(5))"
+                        .to_owned(),
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Short names are always refused; the mode must be one all the same.
+fn check_short_name_mode(root: &Table<'_>) -> Result<(), ConfigError> {
+    let Some(value) = root.value("short-name-mode") else { return Ok(()) };
+    match value.string()? {
+        "" | "enforcing" | "permissive" | "disabled" => Ok(()),
+        _ => Err(value.invalid("it is one of enforcing, permissive, disabled")),
+    }
+}
+
+fn parse_search(value: &Value<'_>) -> Result<Vec<String>, ConfigError> {
+    let host = |value: &Value<'_>| {
+        let location = Location::parse(value.string()?).map_err(|reason| value.invalid(reason))?;
+        match location.path.is_empty() {
+            true => Ok(location.registry),
+            false => Err(value.invalid("it is HOST[:PORT] without a path")),
+        }
+    };
+    value.list()?.iter().map(host).collect()
+}
+
+/// The full name of an alias; `None` for the empty one, which erases it.
+fn parse_alias(value: &Value<'_>) -> Result<Option<Repository>, ConfigError> {
+    let text = value.string()?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let full = text.parse().map_err(|_| {
+        value.invalid(format!("\"{}\" is not a full name without tag and digest", escape(text.as_bytes())))
+    })?;
+    Ok(Some(full))
+}
+
+fn parse_registry(table: &Table<'_>) -> Result<Registry, ConfigError> {
+    let location = parse_location(table)?;
+    let prefix = match table.value("prefix") {
+        Some(value) if !value.string()?.is_empty() => {
+            Prefix::parse(value.string()?).map_err(|reason| value.invalid(reason))?
+        }
+        _ => Prefix::Name(location.clone().ok_or_else(|| {
+            ConfigError::invalid(&table.place(), "a [[registry]] table with neither `prefix` nor `location`")
+        })?),
+    };
+    if let Some(value) = table.value("pull-from-mirror") {
+        return Err(value.invalid("it stands in [[registry.mirror]] alone"));
+    }
+    let blocked = table.value("blocked");
+    let by_digest_only = table.flag("mirror-by-digest-only")?;
+    let mirrors = match table.value("mirror") {
+        None => Vec::new(),
+        Some(value) => {
+            let list = value.list()?;
+            if list.len() > MAX_MIRRORS {
+                return Err(value.invalid(format!("there are more than {MAX_MIRRORS}")));
+            }
+            let mirror = |value: &Value<'_>| parse_mirror(&value.table()?, by_digest_only);
+            list.iter().map(mirror).collect::<Result<_, _>>()?
+        }
+    };
+    warn_of_proxy(table);
+    let registry = Registry {
+        insecure: table.flag("insecure")?,
+        blocked: if table.flag("blocked")? { blocked.map(|value| value.place()) } else { None },
+        prefix,
+        location,
+        mirrors,
+        place: table.place(),
+    };
+    check_pins(&registry)?;
+    Ok(registry)
+}
+
+fn parse_mirror(table: &Table<'_>, by_digest_only: bool) -> Result<Mirror, ConfigError> {
+    let location = parse_location(table)?
+        .ok_or_else(|| ConfigError::invalid(&table.place(), "a [[registry.mirror]] table without `location`"))?;
+    let pulls = match table.value("pull-from-mirror") {
+        Some(value) if !value.string()?.is_empty() => {
+            if by_digest_only {
+                return Err(value.invalid("the registry's table has `mirror-by-digest-only`; say one of both"));
+            }
+            match value.string()? {
+                "all" => MirrorPulls::All,
+                "digest-only" => MirrorPulls::DigestOnly,
+                "tag-only" => MirrorPulls::TagOnly,
+                _ => return Err(value.invalid("it is one of all, digest-only, tag-only")),
+            }
+        }
+        _ if by_digest_only => MirrorPulls::DigestOnly,
+        _ => MirrorPulls::All,
+    };
+    warn_of_proxy(table);
+    Ok(Mirror { location, insecure: table.flag("insecure")?, pulls })
+}
+
+fn parse_location(table: &Table<'_>) -> Result<Option<Location>, ConfigError> {
+    match table.value("location") {
+        Some(value) if !value.string()?.is_empty() => {
+            Location::parse(value.string()?).map(Some).map_err(|reason| value.invalid(reason))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A tag or digest in a prefix chooses a table; it is not rewritten into another.
+fn check_pins(registry: &Registry) -> Result<(), ConfigError> {
+    let pin = match &registry.prefix {
+        Prefix::Name(name) => &name.pin,
+        Prefix::Subdomains(_) => &None,
+    };
+    let locations = registry.location.iter().chain(registry.mirrors.iter().map(|mirror| &mirror.location));
+    match locations.into_iter().all(|location| location.pin == *pin) {
+        true => Ok(()),
+        false => {
+            let reason = "`prefix` and `location` differ in tag or digest, and those are not rewritten";
+            Err(ConfigError::invalid(&registry.place, reason))
+        }
+    }
+}
+
+fn warn_of_proxy(table: &Table<'_>) {
+    if let Some(value) = table.value("proxy") {
+        tracing::warn!(place = %value.place(), "the key `proxy` is not used: proxies come from the environment");
+    }
+}

@@ -1,0 +1,224 @@
+//! From a repository and what is to be done with it to the ways there.
+//!
+//! `registries.conf` turns names into names; then `hosts.toml` says who serves the registry of the upstream's name.
+//! So the order is: mirrors of `registries.conf`, hosts of `hosts.toml`, the upstream.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::ConfigFiles;
+use super::endpoint::{Endpoint, EndpointTls, Route, Scheme};
+use super::error::{ConfigError, Place};
+use super::hosts_toml::{self, Address, Capabilities, Host, HostsFile};
+use super::prefix::{Location, Named};
+use super::registries_conf::{MirrorPulls, RegistriesConf, Registry};
+use crate::model::{Repository, Selector, ShortNames};
+use crate::registry::origin::{Locality, canonical, endpoint, locality};
+
+/// What is to be done with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::registry) enum Action<'a> {
+    /// Read a manifest, by tag or by digest.
+    Resolve(&'a Selector),
+    /// Read something by its digest alone.
+    Read,
+    /// Everything else: to write, and to ask what a registry has before writing.
+    Push,
+}
+
+impl Action<'_> {
+    fn is_by_digest(self) -> bool {
+        matches!(self, Self::Read | Self::Resolve(Selector::Digest(_)))
+    }
+
+    fn pin(self) -> Option<String> {
+        match self {
+            Self::Resolve(Selector::Digest(digest)) => Some(format!("@{digest}")),
+            Self::Resolve(Selector::Tag(tag)) => Some(format!(":{tag}")),
+            Self::Resolve(Selector::Only) => Some(":latest".to_owned()),
+            Self::Read | Self::Push => None,
+        }
+    }
+
+    fn is_allowed_by(self, capabilities: Capabilities) -> bool {
+        match self {
+            Self::Push => capabilities.push,
+            _ if self.is_by_digest() => capabilities.pull,
+            _ => capabilities.pull && capabilities.resolve,
+        }
+    }
+}
+
+/// What the files say. `hosts.toml` files are read when their registry is first asked about, once.
+#[derive(Debug)]
+pub(in crate::registry) struct Config {
+    conf: RegistriesConf,
+    files: ConfigFiles,
+    plain_http: BTreeSet<String>,
+    hosts: Mutex<BTreeMap<String, Option<Arc<HostsFile>>>>,
+}
+
+impl Config {
+    /// Reads `registries.conf` and what belongs to it. `plain_http` are the registries (`HOST[:PORT]`) that are
+    /// spoken to without TLS whatever the files say.
+    pub(in crate::registry) fn read(files: &ConfigFiles, plain_http: &BTreeSet<String>) -> Result<Self, ConfigError> {
+        let conf = RegistriesConf::read(files)?;
+        Ok(Self { conf, files: files.clone(), plain_http: plain_http.clone(), hosts: Mutex::default() })
+    }
+
+    /// The ways to a repository, in the order in which they are to be tried. There is at least one, and the last one is
+    /// no mirror.
+    pub(in crate::registry) fn routes(
+        &self,
+        repository: &Repository,
+        action: Action<'_>,
+    ) -> Result<Vec<Route>, ConfigError> {
+        let pin = action.pin();
+        let registry = canonical(repository.registry());
+        let name = Named { registry, path: repository.path(), pin: pin.as_deref() };
+        let mut routes = Vec::new();
+        let (mut upstream, mut is_insecure) = (rename(repository, registry), false);
+        if let Some(table) = self.conf.table(&name) {
+            if let Some(place) = &table.blocked {
+                let name = format!("{repository}{}", pin.unwrap_or_default());
+                return Err(ConfigError::Blocked { name, place: place.clone() });
+            }
+            let rest = table.prefix.rest_of(&name).unwrap_or_default();
+            if action != Action::Push {
+                routes = self.mirrors(table, rest, registry, action)?;
+            }
+            if let Some(location) = &table.location {
+                upstream = rewritten(location, rest, &table.place)?;
+            }
+            is_insecure = table.insecure;
+        }
+        let endpoint = self.host(upstream.registry(), is_insecure);
+        routes.extend(self.hosts(&upstream, endpoint, action)?);
+        Ok(routes)
+    }
+
+    /// A registry's own host, without a repository: to log in at.
+    pub(in crate::registry) fn endpoint(&self, registry: &str) -> Result<Endpoint, ConfigError> {
+        let registry = canonical(registry);
+        let table = self.conf.table(&Named { registry, path: "", pin: None });
+        let endpoint = self.host(registry, table.is_some_and(|table| table.insecure));
+        let file = self.hosts_file(registry)?.filter(|file| file.server.address.is_none());
+        Ok(file.map_or(endpoint.clone(), |file| with_settings(endpoint, &file.server)))
+    }
+
+    /// What names without a registry stand for elsewhere.
+    pub(in crate::registry) fn short_names(&self) -> &ShortNames {
+        &self.conf.short_names
+    }
+
+    fn mirrors(
+        &self,
+        table: &Registry,
+        rest: &str,
+        upstream: &str,
+        action: Action<'_>,
+    ) -> Result<Vec<Route>, ConfigError> {
+        let is_asked = |pulls: MirrorPulls| match pulls {
+            MirrorPulls::All => true,
+            MirrorPulls::DigestOnly => action.is_by_digest(),
+            MirrorPulls::TagOnly => !action.is_by_digest(),
+        };
+        let mut routes = Vec::new();
+        for mirror in table.mirrors.iter().filter(|mirror| is_asked(mirror.pulls)) {
+            let repository = rewritten(&mirror.location, rest, &table.place)?;
+            let endpoint = self.host(repository.registry(), mirror.insecure);
+            routes.push(Route { endpoint, repository, namespace: Some(upstream.to_owned()), is_mirror: true });
+        }
+        Ok(routes)
+    }
+
+    /// A registry's host, as its name alone tells.
+    fn host(&self, registry: &str, is_insecure: bool) -> Endpoint {
+        let is_loopback = || endpoint(registry, "https").is_ok_and(|address| locality(&address) == Locality::Loopback);
+        let scheme = if self.plain_http.contains(registry) {
+            Scheme::Http
+        } else if is_insecure || is_loopback() {
+            Scheme::HttpsOrHttp
+        } else {
+            Scheme::Https
+        };
+        let tls = EndpointTls { skip_verify: is_insecure, ..EndpointTls::default() };
+        Endpoint { tls, ..Endpoint::new(registry, scheme) }
+    }
+
+    /// What `hosts.toml` makes of the upstream.
+    fn hosts(&self, upstream: &Repository, endpoint: Endpoint, action: Action<'_>) -> Result<Vec<Route>, ConfigError> {
+        let own =
+            |endpoint: Endpoint| Route { endpoint, repository: upstream.clone(), namespace: None, is_mirror: false };
+        let Some(file) = self.hosts_file(upstream.registry())? else { return Ok(vec![own(endpoint)]) };
+        let mut routes: Vec<Route> = Vec::new();
+        for host in file.hosts.iter().filter(|host| action.is_allowed_by(host.capabilities)) {
+            if let Some(address) = &host.address {
+                routes.push(self.route(host, address, upstream)?);
+            }
+        }
+        if action.is_allowed_by(file.server.capabilities) {
+            let server = match &file.server.address {
+                None => own(with_settings(endpoint, &file.server)),
+                Some(address) => self.route(&file.server, address, upstream)?,
+            };
+            // A common file may name the registry itself as a mirror.
+            routes.retain(|route| route.endpoint != server.endpoint || route.repository != server.repository);
+            routes.push(server);
+        }
+        if action == Action::Push {
+            // One host is written to; what is written has to be where it is looked for.
+            routes.truncate(1);
+        }
+        match routes.last_mut() {
+            None => {
+                let what = if action == Action::Push { "pushing to" } else { "pulling" };
+                Err(ConfigError::NoHost { name: upstream.to_string(), what, path: file.path.clone() })
+            }
+            Some(last) => {
+                last.is_mirror = false;
+                Ok(routes)
+            }
+        }
+    }
+
+    fn route(&self, host: &Host, address: &Address, upstream: &Repository) -> Result<Route, ConfigError> {
+        let registry = canonical(&address.registry);
+        let scheme = if self.plain_http.contains(registry) { Scheme::Http } else { address.scheme };
+        let endpoint = Endpoint { root: address.root.clone(), ..Endpoint::new(registry, scheme) };
+        let name = format!("{registry}/{}{}", address.path, upstream.path());
+        let too_long = |_| ConfigError::invalid(&host.place, format!("{name} is too long for a repository's name"));
+        let repository = name.parse().map_err(too_long)?;
+        let is_other = registry != upstream.registry();
+        let namespace = is_other.then(|| upstream.registry().to_owned());
+        Ok(Route { endpoint: with_settings(endpoint, host), repository, namespace, is_mirror: is_other })
+    }
+
+    fn hosts_file(&self, registry: &str) -> Result<Option<Arc<HostsFile>>, ConfigError> {
+        let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = known.get(registry) {
+            return Ok(file.clone());
+        }
+        let file = hosts_toml::read(&self.files.hosts_directories, registry)?.map(Arc::new);
+        known.insert(registry.to_owned(), file.clone());
+        Ok(file)
+    }
+}
+
+/// The host with what a `hosts.toml` says of it.
+fn with_settings(endpoint: Endpoint, host: &Host) -> Endpoint {
+    let tls = EndpointTls { skip_verify: endpoint.tls.skip_verify || host.tls.skip_verify, ..host.tls.clone() };
+    Endpoint { tls, headers: host.headers.clone(), connect_timeout: host.connect_timeout, ..endpoint }
+}
+
+/// The repository under the first of its registry's names.
+fn rename(repository: &Repository, registry: &str) -> Repository {
+    format!("{registry}/{}", repository.path()).parse().unwrap_or_else(|_| repository.clone())
+}
+
+fn rewritten(location: &Location, rest: &str, place: &Place) -> Result<Repository, ConfigError> {
+    location.join(rest).ok_or_else(|| {
+        let reason = format!("\"{rest}\" below this table's location is not the name of a repository");
+        ConfigError::invalid(place, reason)
+    })
+}

@@ -1,0 +1,115 @@
+//! What the files say, and what comes of it.
+
+mod files;
+mod hosts;
+mod registries;
+mod routes;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::document::File;
+use super::endpoint::{Route, Scheme};
+use super::error::ConfigError;
+use super::registries_conf::RegistriesConf;
+use super::{Action, Config, ConfigFiles};
+use crate::model::{Diagnose, Digest, Repository, Selector};
+
+/// A directory with the files of a test.
+pub(super) struct Files(tempfile::TempDir);
+
+impl Files {
+    pub(super) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(super) fn path(&self, relative: &str) -> PathBuf {
+        self.0.path().join(relative)
+    }
+
+    pub(super) fn write(&self, relative: &str, text: &str) -> &Self {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    /// `user`, `system` and `certs.d` of this directory.
+    pub(super) fn places(&self) -> ConfigFiles {
+        ConfigFiles {
+            registries_conf: None,
+            user_directory: Some(self.path("user")),
+            system_directory: Some(self.path("system")),
+            hosts_directories: vec![self.path("certs.d"), self.path("containerd")],
+        }
+    }
+
+    pub(super) fn config(&self) -> Config {
+        Config::read(&self.places(), &BTreeSet::new()).unwrap()
+    }
+}
+
+/// The configuration of one `registries.conf`.
+pub(super) fn config_of(text: &str) -> (Files, Config) {
+    let files = Files::new();
+    files.write("user/registries.conf", text);
+    let config = files.config();
+    (files, config)
+}
+
+/// The configuration of one `hosts.toml`.
+pub(super) fn hosts_of(host: &str, text: &str) -> (Files, Config) {
+    let files = Files::new();
+    files.write(&format!("certs.d/{host}/hosts.toml"), text);
+    let config = files.config();
+    (files, config)
+}
+
+pub(super) fn tag() -> Selector {
+    Selector::Tag("1.0".to_owned())
+}
+
+pub(super) fn digest() -> Selector {
+    Selector::Digest(Digest::of(b"x"))
+}
+
+pub(super) fn repository(text: &str) -> Repository {
+    text.parse().unwrap()
+}
+
+/// The ways, as `SCHEME HOST/NAME[?ns=…][ mirror]`.
+pub(super) fn ways(config: &Config, name: &str, action: Action<'_>) -> Vec<String> {
+    config.routes(&repository(name), action).unwrap().iter().map(show).collect()
+}
+
+fn show(route: &Route) -> String {
+    let scheme = match route.endpoint.scheme {
+        Scheme::Https => "https",
+        Scheme::HttpsOrHttp => "either",
+        Scheme::Http => "http",
+    };
+    assert_eq!(route.endpoint.registry, route.repository.registry());
+    let root = if route.endpoint.root == "/v2/" { String::new() } else { format!(" at {}", route.endpoint.root) };
+    let namespace = route.namespace.as_ref().map_or(String::new(), |namespace| format!("?ns={namespace}"));
+    let insecure = if route.endpoint.tls.skip_verify { " insecure" } else { "" };
+    let mirror = if route.is_mirror { " mirror" } else { "" };
+    format!("{scheme} {}{namespace}{root}{insecure}{mirror}", route.repository)
+}
+
+/// The error of a `registries.conf`, with its hint.
+pub(super) fn refusal(text: &str) -> String {
+    shown(&RegistriesConf::parse(&[File::of("r.conf", text)]).unwrap_err())
+}
+
+pub(super) fn shown(error: &ConfigError) -> String {
+    error.help().map_or_else(|| error.to_string(), |help| format!("{error}; help: {help}"))
+}
+
+pub(super) fn refused_at(path: &Path, text: &str) -> String {
+    fs::write(path, text).unwrap();
+    match File::read(path).and_then(|file| super::hosts_toml::parse(&file.unwrap())) {
+        Ok(_) => panic!("taken: {text}"),
+        Err(error) => shown(&error),
+    }
+}

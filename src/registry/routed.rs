@@ -1,0 +1,241 @@
+//! A repository by its name, wherever its requests go: mirrors first, the upstream last (containers-registries.conf(5)).
+//!
+//! What a mirror gives is held to digests as everything is, and a mirror is never told more than the upstream's name: it is
+//! another host, with credentials of its own. It is read from and never written to.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use futures_util::stream::try_unfold;
+use tokio_util::io::StreamReader;
+
+use super::config::{Action, Route};
+use super::mirrors::Verdict;
+use super::pull::Pull;
+use super::{Client, RegistryRepository};
+use crate::model::{Descriptor, Diagnose as _, Digest, Repository, Root, Selector, Tag};
+use crate::store::{BlobReader, Side, Sink, Source, StoreError, Supplied};
+
+/// A repository: a source and a sink of images.
+#[derive(Clone)]
+pub struct RoutedRepository {
+    client: Client,
+    repository: Repository,
+    /// Where it is written to, with what is learnt there.
+    writer: Arc<OnceLock<RegistryRepository>>,
+}
+
+/// The places to read something from, best first, and what became of those that were asked.
+struct Ways {
+    client: Client,
+    rest: std::vec::IntoIter<Route>,
+    /// Mirrors that were asked in vain, with the reason.
+    tried: Vec<String>,
+}
+
+impl RoutedRepository {
+    pub(super) fn new(client: Client, repository: Repository) -> Self {
+        Self { client, repository, writer: Arc::default() }
+    }
+
+    /// The repository by its name.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The upstream's tags, each once, in its order. A repository that is not there is [`StoreError::NotFound`].
+    pub async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
+        self.upstream(Action::Read)?.tags().await
+    }
+
+    /// The manifests at the upstream whose subject is `subject`, each once; only those of an artifact type, where one is
+    /// given. A mirror need not know them.
+    pub async fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>, StoreError> {
+        self.upstream(Action::Read)?.referrers(subject, artifact_type).await
+    }
+
+    /// Deletes a manifest or an index at the upstream, with every tag that names it. [`StoreError::NotFound`] where it is
+    /// not there, which may also be the answer to the repetition of a request that had worked.
+    pub async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
+        self.writer()?.delete_manifest(digest).await
+    }
+
+    /// Where it is written to.
+    pub(super) fn writer(&self) -> Result<RegistryRepository, StoreError> {
+        if let Some(writer) = self.writer.get() {
+            return Ok(writer.clone());
+        }
+        let writer = self.upstream(Action::Push)?;
+        Ok(self.writer.get_or_init(|| writer).clone())
+    }
+
+    /// The last place of those for an action: never a mirror.
+    fn upstream(&self, action: Action<'_>) -> Result<RegistryRepository, StoreError> {
+        let mut routes = self.client.config()?.routes(&self.repository, action)?;
+        let last = routes.pop().ok_or_else(|| no_way(&self.repository))?;
+        Ok(self.client.at(last))
+    }
+
+    fn ways(&self, action: Action<'_>) -> Result<Ways, StoreError> {
+        let mut routes = self.client.config()?.routes(&self.repository, action)?;
+        if matches!(action, Action::Read | Action::Resolve(Selector::Digest(_)))
+            && let Some(finder) = self.client.mirrors().finder(&self.repository)
+            && !routes.contains(&finder)
+        {
+            routes.insert(0, finder);
+        }
+        routes.retain(|way| !self.client.mirrors().is_left_out(way));
+        Ok(Ways { client: self.client.clone(), rest: routes.into_iter(), tried: Vec::new() })
+    }
+}
+
+impl Ways {
+    fn next(&mut self) -> Option<RegistryRepository> {
+        self.rest.next().map(|way| self.client.at(way))
+    }
+
+    /// The content at the next place, from where the failed one has come to.
+    fn go_on(&mut self, pull: Pull, error: StoreError) -> Result<Pull, StoreError> {
+        self.failed(pull.repository(), error)?;
+        let next = self.next().ok_or_else(|| no_way(&pull.repository().repository))?;
+        Ok(pull.moved_to(next))
+    }
+
+    /// Notes a failure. `Ok` where the next place is to be asked.
+    fn failed(&mut self, at: &RegistryRepository, error: StoreError) -> Result<(), StoreError> {
+        let verdict = Verdict::of(&error);
+        if !at.way.is_mirror || verdict == Verdict::Final {
+            return Err(with_mirrors(error, &self.tried));
+        }
+        let (mirror, why) = (at.repository.to_string(), error.to_string());
+        if self.client.mirrors().leave_out(&at.way, verdict) {
+            tracing::info!(mirror, why, "the mirror is left out for the rest of this run");
+            at.notice(&format!("the mirror {mirror} is left out for the rest of this run: {why}"));
+        } else {
+            tracing::debug!(mirror, why, "the mirror does not have it");
+        }
+        self.tried.push(format!("{mirror} ({why})"));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Source for RoutedRepository {
+    fn describe(&self) -> String {
+        self.repository.to_string()
+    }
+
+    fn side(&self) -> Side {
+        Side::Remote
+    }
+
+    /// [`Selector::Only`] is the tag `latest`, as in references.
+    async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
+        let mut ways = self.ways(Action::Resolve(selector))?;
+        while let Some(at) = ways.next() {
+            match at.resolve(selector).await {
+                Ok(root) => {
+                    if at.way.is_mirror {
+                        tracing::debug!(mirror = %at.repository, "the mirror has it");
+                        self.client.mirrors().found(&self.repository, &at.way);
+                    }
+                    return Ok(root);
+                }
+                Err(error) => ways.failed(&at, error)?,
+            }
+        }
+        Err(no_way(&self.repository))
+    }
+
+    /// Goes on at the next place where a mirror fails in the middle: one hash above sees the whole.
+    async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
+        let mut ways = self.ways(Action::Read)?;
+        let first = ways.next().ok_or_else(|| no_way(&self.repository))?;
+        let mut pull = Pull::new(first, descriptor.clone());
+        while let Err(error) = pull.connect().await {
+            pull = ways.go_on(pull, error)?;
+        }
+        let pieces = try_unfold((ways, pull), |(mut ways, mut pull)| async move {
+            loop {
+                match pull.next().await {
+                    Ok(piece) => return Ok::<_, io::Error>(piece.map(|piece| (piece, (ways, pull)))),
+                    Err(error) => pull = ways.go_on(pull, error).map_err(io::Error::other)?,
+                }
+            }
+        });
+        Ok(Box::pin(StreamReader::new(Box::pin(pieces))))
+    }
+
+    fn origin(&self, _descriptor: &Descriptor) -> Option<Repository> {
+        Some(self.repository.clone())
+    }
+}
+
+#[async_trait]
+impl Sink for RoutedRepository {
+    fn describe(&self) -> String {
+        self.repository.to_string()
+    }
+
+    fn concurrency_limit(&self) -> usize {
+        super::sink::CONCURRENT_UPLOADS
+    }
+
+    async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+        self.writer()?.contains(descriptor).await
+    }
+
+    async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
+        self.writer()?.put(descriptor, source).await
+    }
+
+    async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
+        self.writer()?.supply(descriptor, source).await
+    }
+
+    fn keeps_manifests_whole(&self) -> bool {
+        self.writer().is_ok_and(|writer| writer.keeps_manifests_whole())
+    }
+
+    async fn is_published(&self, root: &Root, tags: &[Tag]) -> Result<bool, StoreError> {
+        self.writer()?.is_published(root, tags).await
+    }
+
+    async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
+        self.writer()?.publish(root, tags).await
+    }
+}
+
+/// There is always a way by the configuration; without one nothing can be asked.
+fn no_way(repository: &Repository) -> StoreError {
+    StoreError::Remote {
+        action: "choosing a host".to_owned(),
+        place: repository.to_string(),
+        detail: "no host is left to ask".to_owned(),
+        help: None,
+        cause: None,
+    }
+}
+
+/// The upstream's failure, with the mirrors that were asked before it.
+fn with_mirrors(mut error: StoreError, tried: &[String]) -> StoreError {
+    if tried.is_empty() {
+        return error;
+    }
+    let said = format!("mirrors were asked before, in vain: {}", tried.join("; "));
+    let all = error.help().map_or_else(|| said.clone(), |help| format!("{help}; {said}"));
+    match &mut error {
+        StoreError::NotFound { help, .. }
+        | StoreError::Malformed { help, .. }
+        | StoreError::Unauthorized { help, .. }
+        | StoreError::Denied { help, .. }
+        | StoreError::Remote { help, .. } => *help = Some(all),
+        _ => {}
+    }
+    error
+}
