@@ -300,8 +300,11 @@ pub enum ImageName {
 /// How a registry's image can be named, and has to where it would pass for another place.
 const REGISTRY_PREFIX: &str = "docker://";
 
+/// Makes the name of an image on the disk.
+type OnDisk = fn(PathBuf, Selector) -> ImageName;
+
 /// What the names of images on the disk begin with.
-const PLACES: [(&str, fn(PathBuf, Selector) -> ImageName); 3] = [
+const PLACES: [(&str, OnDisk); 3] = [
     ("oci:", |path, selector| ImageName::Layout { path, selector }),
     ("oci-archive:", |path, selector| ImageName::OciArchive { path, selector }),
     ("docker-archive:", |path, selector| ImageName::DockerArchive { path, selector }),

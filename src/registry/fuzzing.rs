@@ -214,7 +214,10 @@ pub fn auth_file(data: &[u8]) {
 }
 
 fn parsed(text: &str) -> AuthFile {
-    AuthFile::parse("config.json".to_owned(), text.as_bytes()).ok().expect("what was written can be read")
+    match AuthFile::parse("config.json".to_owned(), text.as_bytes()) {
+        Ok(file) => file,
+        Err(error) => panic!("what was written cannot be read: {error}"),
+    }
 }
 
 fn fields(text: &str) -> Map<String, Value> {

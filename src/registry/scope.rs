@@ -23,7 +23,7 @@ impl Scopes {
         for scope in text.split_ascii_whitespace() {
             let (resource, actions) = match scope.rsplit_once(':') {
                 // Without actions it is kept whole: the end of its name would pass for one.
-                Some((resource, actions)) if resource.contains(':') && actions.trim_matches(',') != "" => {
+                Some((resource, actions)) if resource.contains(':') && !actions.trim_matches(',').is_empty() => {
                     (resource, actions)
                 }
                 _ => (scope, ""),

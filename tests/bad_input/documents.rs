@@ -62,7 +62,14 @@ fn a_manifest_with_another_size_is_damaged() {
     let liar = Liar::honest();
     let size = liar.blobs[&liar.manifest].len();
     let mut index: Value = serde_json::from_slice(&liar.blobs[&liar.index]).unwrap();
-    for (claimed, found) in [(size - 1, "more".to_owned()), (size + 1, format!("{size} bytes"))] {
+    let path = format!("/v2/app/manifests/{}", liar.manifest);
+    let page = Page::new(MANIFEST, liar.blobs[&liar.manifest].clone());
+    let of_unknown_length = Page { length: None, ..page.clone() };
+    let whole = format!("{size} bytes");
+    for (page, claimed, found) in
+        [(&page, size - 1, &*whole), (&page, size + 1, &whole), (&of_unknown_length, size - 1, "more")]
+    {
+        liar.put(&path, page.clone());
         index["manifests"][0]["size"] = claimed.into();
         liar.put("/v2/app/manifests/latest", Page::new(INDEX, index.to_string()));
         let words =
@@ -105,10 +112,16 @@ fn a_layer_with_another_digest_or_size_is_damaged_for_facts_and_for_copies() {
     let sandbox = Sandbox::new();
     sandbox.write("app", "1");
     spec(&sandbox, &[&base(&format!("{}:latest", liar.image())), &layer("app", "/app")]);
-    for (body, found) in
-        [(flipped, digest(&[]).split_at(7).0.to_owned()), (short, "5000 bytes".to_owned()), (long, "more".to_owned())]
-    {
-        liar.put_blob(&liar.layer, body);
+    let page = |body: Vec<u8>| Page::new("application/octet-stream", body);
+    let of_unknown_length = |body: Vec<u8>| Page { length: None, ..page(body) };
+    let all = format!("{} bytes", long.len());
+    for (page, found) in [
+        (page(flipped), "sha256:"),
+        (page(short), "5000 bytes"),
+        (page(long.clone()), &*all),
+        (of_unknown_length(long), "more"),
+    ] {
+        liar.put(&format!("/v2/app/blobs/{}", liar.layer), page);
         let words =
             [&*format!("{} in {} is damaged: expected ", liar.layer, liar.image()), &format!(", found {found}")];
         refused(&sandbox, &["build"], 5, &words);
@@ -146,7 +159,8 @@ fn a_reply_that_breaks_off_is_said_to() {
     let page = Page { length: Some(whole.len()), ..Page::new("application/octet-stream", &whole[..5000]) };
     liar.put(&format!("/v2/app/blobs/{}", liar.layer), page);
     let sandbox = Sandbox::new();
-    let words = [&*format!("reading {} from {}", liar.layer, liar.image())];
+    let broken = format!("{} breaks off after 5000 of {} bytes", liar.layer, whole.len());
+    let words = [&*format!("pulling a blob at {}", liar.image()), &broken];
     refused(&sandbox, &["copy", &liar.image(), "oci-archive:copy.tar"], 5, &words);
 }
 

@@ -71,8 +71,13 @@ fn documents_of_five_mebibytes_are_not_read() {
     refused_within_bounds(&liar, &["build", "inspect"], &words);
     // It is said to be small, and is not.
     liar.put_manifest(text_of(&liar, &liar.manifest).as_bytes());
-    liar.put_blob(&liar.config, padded(&text_of(&liar, &liar.config)));
-    refused_within_bounds(&liar, &ALL, &[&*liar.config, "is damaged", "found more"]);
+    let large = padded(&text_of(&liar, &liar.config));
+    let said = format!("found {} bytes", large.len());
+    for (length, found) in [(Some(large.len()), &*said), (None, "found more")] {
+        let page = Page { length, ..Page::new("application/octet-stream", large.clone()) };
+        liar.put(&format!("/v2/app/blobs/{}", liar.config), page);
+        refused_within_bounds(&liar, &ALL, &[&*liar.config, "is damaged", found]);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::mount::Mount;
 use crate::supervisor::supervise;
 use crate::support::{Outcome, Sandbox, tool};
 
-/// How many kills there must be.
+/// How many kills there must be. Runs make a few changes more or less, as their threads come and go: there are more points.
 const KILLS: usize = 1000;
 /// Killers at work at once.
 const KILLERS: usize = 2;
@@ -121,11 +121,14 @@ fn scenarios(root: &Path) -> Vec<Scenario> {
     // From now on the base is another one than was locked.
     write_base(root, "of another base");
 
-    [("first", first, BUILD), ("again", again, BUILD), ("docker", docker, DOCKER), ("copy", copy, COPY)]
-        .into_iter()
-        .chain([("update", update, UPDATE)])
-        .map(|(name, start, command)| scenario(root, name, start, command))
-        .collect()
+    let scenarios = [
+        ("first", first, BUILD),
+        ("again", again, BUILD),
+        ("docker", docker, DOCKER),
+        ("copy", copy, COPY),
+        ("update", update, UPDATE),
+    ];
+    scenarios.into_iter().map(|(name, start, command)| scenario(root, name, start, command)).collect()
 }
 
 fn scenario(root: &Path, name: &'static str, start: PathBuf, arguments: &'static [&'static str]) -> Scenario {
@@ -249,5 +252,5 @@ fn a_thousand_kills_leave_everything_as_it_was_or_as_it_should_be() {
     });
     let kills = kills.into_inner();
     println!("{kills} kills at {} points", points.len());
-    assert!(kills >= KILLS * 99 / 100, "{kills} kills at {} points", points.len());
+    assert!(kills >= KILLS, "{kills} kills at {} points", points.len());
 }
