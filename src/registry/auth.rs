@@ -43,7 +43,7 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const RENEWAL_MARGIN: Duration = Duration::from_secs(15);
 
 /// What is being done, for messages.
-const ACTION: &str = "fetching a token";
+pub(super) const ACTION: &str = "fetching a token";
 
 /// A token, and who is to have it.
 pub(super) struct Asked<'a> {

@@ -11,6 +11,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::RegistryRepository;
+use super::auth::ACTION as FETCHING_TOKEN;
 use super::client::{Call, Destination};
 use super::origin::canonical;
 use super::scope::Scopes;
@@ -66,8 +67,12 @@ impl Sink for RegistryRepository {
     }
 
     /// In a repository that has none of the tags, blobs that can be mounted are, without being asked for: a mount of what is
-    /// there already changes nothing. A config is sent there without a question, which would cost as much.
+    /// there already changes nothing. A config is sent there without a question, which would cost as much. Manifests are
+    /// asked for before the blobs below them, and written when those are there.
     async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
+        if is_manifest(descriptor) {
+            return self.put(descriptor, source).await.map(|()| Supplied::Put);
+        }
         let is_new = self.is_new();
         let origin = source.origin(descriptor).and_then(|origin| self.client.written_at(&origin, &self.way.endpoint));
         let origin = origin.filter(|origin| self.may_mount(descriptor, origin));
@@ -88,10 +93,7 @@ impl Sink for RegistryRepository {
                 return Ok(Supplied::Found);
             }
         }
-        match is_manifest(descriptor) {
-            true => self.put(descriptor, source).await?,
-            false => self.upload(descriptor, source, session).await?,
-        }
+        self.upload(descriptor, source, session).await?;
         Ok(Supplied::Put)
     }
 
@@ -207,6 +209,7 @@ impl RegistryRepository {
         let reply = match self.send(call).await {
             // A token service may refuse the scopes together that it grants apart.
             Err(StoreError::Unauthorized { .. } | StoreError::Denied { .. }) => return Ok(Mount::Refused),
+            Err(StoreError::Remote { action, .. }) if action == FETCHING_TOKEN => return Ok(Mount::Refused),
             other => other?,
         };
         match reply.status() {

@@ -118,10 +118,10 @@ impl Copying<'_> {
     ) -> Result<Report, CopyError> {
         // The futures run inside this task, in no order beyond their start: `buffered` keeps the report in the graph's order.
         let limit = self.target.concurrency_limit().max(1);
-        let supplied = stream::iter(&graph.blobs).map(|blob| self.blob(blob, wanted)).buffered(limit);
+        let supplied = stream::iter(&graph.blobs).map(|blob| self.blob(blob, graph, wanted)).buffered(limit);
         let mut blobs: Vec<BlobReport> = supplied.try_collect().await?;
         for manifest in &graph.manifests {
-            blobs.push(self.blob(manifest, wanted).await?);
+            blobs.push(self.blob(manifest, graph, wanted).await?);
         }
         if !is_published {
             self.target.publish(root, tags).await.map_err(|cause| self.root_error(root, cause))?;
@@ -129,9 +129,14 @@ impl Copying<'_> {
         Ok(Report { blobs })
     }
 
-    async fn blob(&self, descriptor: &Descriptor, wanted: &BTreeSet<Digest>) -> Result<BlobReport, CopyError> {
+    async fn blob(
+        &self,
+        descriptor: &Descriptor,
+        graph: &Graph,
+        wanted: &BTreeSet<Digest>,
+    ) -> Result<BlobReport, CopyError> {
         let outcome = match wanted.contains(&descriptor.digest) {
-            true => self.outcome(descriptor).await,
+            true => self.outcome(descriptor, graph).await,
             false => Ok(Outcome::Skipped),
         };
         let outcome = outcome.map_err(|cause| self.error(descriptor.digest.to_string(), cause))?;
@@ -139,8 +144,8 @@ impl Copying<'_> {
         Ok(BlobReport { descriptor: descriptor.clone(), outcome })
     }
 
-    async fn outcome(&self, descriptor: &Descriptor) -> Result<Outcome, StoreError> {
-        let counting = Counting { inner: self.source, observer: self.observer.clone() };
+    async fn outcome(&self, descriptor: &Descriptor, graph: &Graph) -> Result<Outcome, StoreError> {
+        let counting = Counting { inner: self.source, graph, observer: self.observer.clone() };
         match self.target.supply(descriptor, &counting).await {
             Ok(Supplied::Found) => Ok(Outcome::Skipped),
             Ok(Supplied::Mounted) => Ok(Outcome::Mounted),

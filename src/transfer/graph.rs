@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use crate::model::{Descriptor, Digest, Root};
 use crate::store::{Source, StoreError, read_root};
 
@@ -11,6 +13,9 @@ pub const MAX_INDEX_DEPTH: usize = 4;
 
 /// Blobs and manifests of one image. The largest indexes in use list some hundred manifests of some hundred layers.
 pub const MAX_BLOBS: usize = 100_000;
+
+/// Bytes of manifests that are kept to be written: hundreds of platforms fit, and what does not is read again.
+const MAX_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
 /// The blobs and the manifests below a root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub struct Graph {
     /// Which manifests and indexes name a blob or a manifest.
     parents: BTreeMap<Digest, BTreeSet<Digest>>,
     root: Option<Digest>,
+    /// Manifests that were read, so that they need not be read again to be written.
+    documents: BTreeMap<Digest, Bytes>,
 }
 
 impl Graph {
@@ -33,6 +40,7 @@ impl Graph {
         let mut todo: Vec<(Root, usize)> = vec![(root.clone(), 0)];
         // Parents before children; turned around in the end.
         let mut parents_first = Vec::new();
+        let mut kept_bytes = 0;
         while let Some((parent, depth)) = todo.pop() {
             let mut below = Vec::new();
             for child in parent.children() {
@@ -44,7 +52,12 @@ impl Graph {
                     return Err(too_large(source, root));
                 }
                 if matches!(parent, Root::Index(_)) {
-                    below.push((read_root(source, child).await?, depth + 1));
+                    let root = read_root(source, child).await?;
+                    kept_bytes += root.bytes().len();
+                    if kept_bytes <= MAX_KEPT_BYTES {
+                        graph.documents.insert(child.digest, root.bytes().clone());
+                    }
+                    below.push((root, depth + 1));
                     parents_first.push(child.clone());
                 } else {
                     graph.blobs.push(child.clone());
@@ -55,6 +68,11 @@ impl Graph {
         graph.manifests = parents_first;
         graph.manifests.reverse();
         Ok(graph)
+    }
+
+    /// The bytes of a manifest, where they were kept.
+    pub(super) fn document(&self, digest: &Digest) -> Option<Bytes> {
+        self.documents.get(digest).cloned()
     }
 
     /// What is still wanted where `held` manifests are there with everything below them: all that stands below the root on a

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -20,6 +21,8 @@ use crate::weather::script::{Fault, Rule};
 const SMALL_BYTES: u64 = MIB;
 /// What a process may have had on its way when it was killed.
 const BUFFER_BYTES: u64 = 4 * MIB;
+/// One of these tests at a time: each takes up to two GiB of disk.
+static DISK: Mutex<()> = Mutex::new(());
 /// How long a process may take to get halfway.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -84,6 +87,7 @@ fn assert_at_most(proxy: &Proxy, most_bytes: u64, what: &str) {
 
 #[test]
 fn a_gib_through_resets_every_16_mib_is_sent_little_more_than_once() {
+    let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
     let (size_bytes, sandbox) = (1024 * MIB, Sandbox::new());
     let layer = large_layout(&sandbox, size_bytes);
     let fake = Fake::start(Flavour::distribution3().keeping_nothing());
@@ -97,6 +101,7 @@ fn a_gib_through_resets_every_16_mib_is_sent_little_more_than_once() {
 
 #[test]
 fn a_gib_through_resets_every_16_mib_comes_to_a_registry_that_resumes_nothing() {
+    let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
     let (size_bytes, sandbox) = (1024 * MIB, Sandbox::new());
     large_layout(&sandbox, size_bytes);
     let proxy = Proxy::start(part("REGISTRY_OPEN"));
@@ -127,6 +132,7 @@ fn push_and_kill(sandbox: &Sandbox, proxy: &Proxy, image: &str, half_bytes: u64)
 
 #[test]
 fn a_push_that_was_killed_goes_on_where_it_was() {
+    let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
     let (size_bytes, sandbox) = (256 * MIB, Sandbox::new());
     let layer = large_layout(&sandbox, size_bytes);
     let fake = Fake::start(Flavour::distribution3().keeping_nothing());
@@ -145,6 +151,7 @@ fn a_push_that_was_killed_goes_on_where_it_was() {
 
 #[test]
 fn a_push_that_was_killed_begins_again_where_nothing_was_kept_and_says_so() {
+    let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
     let (size_bytes, sandbox) = (256 * MIB, Sandbox::new());
     large_layout(&sandbox, size_bytes);
     let proxy = Proxy::start(part("REGISTRY_OPEN"));
@@ -157,6 +164,7 @@ fn a_push_that_was_killed_begins_again_where_nothing_was_kept_and_says_so() {
 
 #[test]
 fn a_journal_of_which_the_registry_knows_nothing_is_no_trouble() {
+    let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
     let (size_bytes, sandbox) = (32 * MIB, Sandbox::new());
     let layer = large_layout(&sandbox, size_bytes);
     let fake = Fake::start(Flavour::distribution3().keeping_nothing());

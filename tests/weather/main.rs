@@ -8,6 +8,7 @@ mod large;
 mod lists;
 mod mounts;
 mod quirks;
+mod raw;
 mod redirects;
 mod replies;
 mod requests;

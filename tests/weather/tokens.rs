@@ -39,7 +39,7 @@ fn a_token_that_ends_before_any_request_is_renewed() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, MIB);
     // Each request of a push is the first that the first token is not good for.
-    for lives in 1..10 {
+    for lives in 1..9 {
         let fake = Fake::start(with_tokens(|tokens| (tokens.lives_requests, tokens.ending) = (Some(lives), Some(1))));
         converges(&sandbox, &fake, &format!("a token for {lives} requests"));
         assert_eq!(fake.tokens().count(), 2, "{lives}: {:#?}", fake.log().lines());

@@ -54,7 +54,8 @@ fn a_put_that_is_cut_begins_again_on_zot() {
 
 #[test]
 fn a_put_that_is_cut_begins_again_on_ecr() {
-    cut_once(&Flavour::ecr(), &["PUT"], MIB, |cut, size_bytes| cut + size_bytes);
+    // Once more, since it fails to close a session without bytes.
+    cut_once(&Flavour::ecr(), &["PUT"], MIB, |cut, size_bytes| cut + 2 * size_bytes);
 }
 
 /// With a limit on bodies, so that layers go in chunks.

@@ -60,6 +60,8 @@ struct Upload<'a> {
     /// Most bytes that were confirmed in any session.
     high_water: u64,
     ended_tokens: u32,
+    /// A session that held everything was not closed by an empty request.
+    failed_to_close: bool,
     /// It was begun once more, because the registry held something else than it was sent.
     was_doubtful: bool,
     /// The registry takes the rest of a session that was cut.
@@ -88,6 +90,7 @@ impl RegistryRepository {
             backoff: self.backoff(),
             high_water: 0,
             ended_tokens: 0,
+            failed_to_close: false,
             was_doubtful: false,
             resumes: true,
             refusal: None,
@@ -355,6 +358,13 @@ impl Upload<'_> {
         let was_all_sent = session.sent == self.descriptor.size_bytes;
         if session.was_closed && was_all_sent && self.repository.contains(self.descriptor).await? {
             return Ok(None);
+        }
+        // ECR was seen to fail whenever a session is closed without bytes: then the last ones are sent with that request.
+        let closed_empty = session.was_closed && session.offset == self.descriptor.size_bytes;
+        if closed_empty && std::mem::replace(&mut self.failed_to_close, true) {
+            self.give_up(session).await;
+            self.ladder.refuse(Manner::Streamed, StatusCode::INTERNAL_SERVER_ERROR);
+            return self.start().await.map(Some);
         }
         if self.resumes
             && session.sent > 0

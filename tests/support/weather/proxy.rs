@@ -144,11 +144,8 @@ fn pass_on(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     let left_bytes = shared.script.connection_limit().unwrap_or(u64::MAX);
     let mut passage = Passage { shared, client, server, replies, number: None, left_bytes };
     let ended = passage.requests();
-    if ended.is_err() {
-        let _ = passage.server.shutdown(Shutdown::Both);
-    } else {
-        let _ = passage.server.shutdown(Shutdown::Write);
-    }
+    // The server sees the end before the client does: what it keeps of a broken request is settled by then.
+    let _ = passage.server.shutdown(Shutdown::Write);
     let _ = back.join();
     ended
 }
@@ -222,11 +219,12 @@ impl Passage<'_> {
             }
             let piece = &piece[..piece.len().min(room)];
             let taken = framing.take(piece, &mut |_| {});
+            let before_bytes = self.left_bytes;
             let sent = self.send(&piece[..taken]);
             wire.consume(taken);
-            sent?;
-            passed_bytes += taken as u64;
+            passed_bytes += before_bytes - self.left_bytes;
             self.shared.log.note(entry, |seen| seen.body_bytes = passed_bytes);
+            sent?;
         }
     }
 
