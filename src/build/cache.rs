@@ -6,7 +6,7 @@
 //! fsync, rename. A cache that cannot be written is told of once and then passed over.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::build::events::{Event, Observer};
 use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES};
 use crate::store::StoreError;
-use crate::store::local::{self, TemporaryFile};
+use crate::store::local;
 use crate::tree::{FACTS_VERSION, Facts, MAX_ENCODED_BYTES};
 
 /// Where facts and documents are kept between builds.
@@ -102,11 +102,6 @@ fn read(path: &Path, limit_bytes: u64) -> Option<Vec<u8>> {
 }
 
 fn write(path: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
-    let directory = local::parent(path);
-    let failed = |cause| StoreError::io("writing", path, cause);
-    fs::create_dir_all(directory).map_err(failed)?;
-    local::remove_abandoned(directory);
-    let mut file = TemporaryFile::create_in(directory)?;
-    parts.iter().try_for_each(|part| file.write_all(part)).map_err(failed)?;
-    file.persist(path)
+    fs::create_dir_all(local::parent(path)).map_err(|cause| StoreError::io("writing", path, cause))?;
+    local::replace_file(path, parts)
 }

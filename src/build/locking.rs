@@ -1,7 +1,6 @@
 //! Between a spec and its lock: what the spec needs, what the lock lacks, and how it is written.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use crate::lock::Lock;
 use crate::model::{Platform, escape};
 use crate::spec::{NamedImage, Spec};
 use crate::store::StoreError;
-use crate::store::local::{self, TemporaryFile};
+use crate::store::local;
 use crate::tree::FACTS_VERSION;
 
 /// An image that one platform of a spec reads from.
@@ -92,7 +91,5 @@ impl LockUpdate {
 
 /// Writes a lock, whole or not at all.
 pub(super) fn write(path: &Path, lock: &Lock) -> Result<(), StoreError> {
-    let mut file = TemporaryFile::create_in(local::parent(path))?;
-    file.write_all(lock.to_text().as_bytes()).map_err(|cause| StoreError::io("writing", path, cause))?;
-    file.persist(path)
+    local::replace_file(path, &[lock.to_text().as_bytes()])
 }

@@ -1,6 +1,5 @@
 //! `ocitect build`.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use super::arguments::{BuildArguments, OutputArguments, Progress};
@@ -10,8 +9,7 @@ use super::{Done, parse, print_json, print_result, progress, render};
 use crate::build::{BuildOptions, BuildReport, Naming, OutputRequest, build, plan_build};
 use crate::model::{ImageName, ReferenceError};
 use crate::spec::Spec;
-use crate::store::StoreError;
-use crate::store::local::{self, TemporaryFile};
+use crate::store::local;
 
 /// Builds the image of a spec and ends with its `NAME@DIGEST`.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
@@ -72,8 +70,5 @@ fn writes_to_stdout(request: &OutputRequest) -> bool {
 }
 
 fn write_metadata(path: &Path, report: &BuildReport) -> Done {
-    let mut file = TemporaryFile::create_in(local::parent(path))?;
-    let written = writeln!(file, "{:#}", report.to_json());
-    written.map_err(|cause| StoreError::io("writing", path, cause))?;
-    Ok(file.persist(path)?)
+    Ok(local::replace_file(path, &[format!("{:#}\n", report.to_json()).as_bytes()])?)
 }

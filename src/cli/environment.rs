@@ -249,6 +249,13 @@ fn default_runtime_file() -> PathBuf {
     PathBuf::from(format!("/run/containers/{uid}/auth.json"))
 }
 
+/// A file that reaches the limit of `ulimit -f` is an error like a full disk, with its path, and not the end of the process
+/// without a word.
+pub fn take_too_large_files_as_errors() {
+    // SAFETY: a signal that is ignored runs no code.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Reads a password or a token from standard input, without its line end.
 pub fn read_secret() -> Result<Secret, Failure> {
     let mut secret = String::new();

@@ -44,6 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     start_log(&arguments.output);
+    environment::take_too_large_files_as_errors();
     let progress = arguments.output.progress;
     let environment = Environment::read();
     match dispatch(arguments, &environment) {

@@ -7,6 +7,8 @@ mod descriptor;
 mod digest;
 mod document;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod image;
 mod index;
 mod layer_plan;

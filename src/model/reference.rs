@@ -297,17 +297,23 @@ pub enum ImageName {
     Registry(Reference),
 }
 
+/// How a registry's image can be named, and has to where it would pass for another place.
+const REGISTRY_PREFIX: &str = "docker://";
+
+/// What the names of images on the disk begin with.
+const PLACES: [(&str, fn(PathBuf, Selector) -> ImageName); 3] = [
+    ("oci:", |path, selector| ImageName::Layout { path, selector }),
+    ("oci-archive:", |path, selector| ImageName::OciArchive { path, selector }),
+    ("docker-archive:", |path, selector| ImageName::DockerArchive { path, selector }),
+];
+
 impl FromStr for ImageName {
     type Err = ReferenceError;
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        if let Some(reference) = text.strip_prefix("docker://") {
+        if let Some(reference) = text.strip_prefix(REGISTRY_PREFIX) {
             return reference.parse().map(Self::Registry);
         }
-        for (prefix, make) in [
-            ("oci:", (|path, selector| Self::Layout { path, selector }) as fn(PathBuf, Selector) -> Self),
-            ("oci-archive:", |path, selector| Self::OciArchive { path, selector }),
-            ("docker-archive:", |path, selector| Self::DockerArchive { path, selector }),
-        ] {
+        for (prefix, make) in PLACES {
             if let Some(rest) = text.strip_prefix(prefix) {
                 let (path, selector) = split_path(text, rest)?;
                 return Ok(make(path, selector));
@@ -339,7 +345,12 @@ fn split_path(text: &str, rest: &str) -> Result<(PathBuf, Selector), ReferenceEr
 impl fmt::Display for ImageName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (prefix, path, selector) = match self {
-            Self::Registry(reference) => return write!(formatter, "{reference}"),
+            Self::Registry(reference) => {
+                // A registry on a host named `oci`, with a port.
+                let text = reference.to_string();
+                let is_taken = PLACES.iter().any(|(prefix, _)| text.starts_with(prefix));
+                return write!(formatter, "{}{text}", if is_taken { REGISTRY_PREFIX } else { "" });
+            }
             Self::Layout { path, selector } => ("oci", path, selector),
             Self::OciArchive { path, selector } => ("oci-archive", path, selector),
             Self::DockerArchive { path, selector } => ("docker-archive", path, selector),
@@ -429,5 +440,7 @@ mod tests {
         assert!("oci:".parse::<ImageName>().is_err());
         assert!("oci:dir:".parse::<ImageName>().is_err());
         assert_eq!("docker://ghcr.io/a:1".parse::<ImageName>(), "ghcr.io/a:1".parse::<ImageName>());
+        let of_a_host_named_oci = "docker://oci:6/s:0".parse::<ImageName>().unwrap();
+        assert_eq!(of_a_host_named_oci.to_string(), "docker://oci:6/s:0");
     }
 }

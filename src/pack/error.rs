@@ -235,6 +235,9 @@ impl Diagnose for PackError {
             Self::Scratch { source, .. } if is_full(source) => {
                 "free some space there, or set TMPDIR to a directory with more room"
             }
+            Self::Scratch { source, .. } if source.kind() == io::ErrorKind::FileTooLarge => {
+                "raise the limit on the size of files (ulimit -f), or set TMPDIR to a directory that takes larger ones"
+            }
             Self::Scratch { .. } => "set TMPDIR to a directory that can be written to",
             Self::Compression { source, .. } => return source.help().map(str::to_owned),
             Self::Entry { problem: EntryProblem::XattrName(_), .. } => "leave the attribute out of `xattrs`",
@@ -256,7 +259,7 @@ fn content_class(origin: Origin, kind: io::ErrorKind) -> Class {
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn shown(path: &Path) -> String {

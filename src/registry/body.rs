@@ -1,20 +1,13 @@
-//! Bodies: of replies, read within bounds and never waited for without end; of uploads, verified before their last bytes
-//! leave.
+//! Bodies: of replies, read within bounds and never waited for without end; of requests, watched while they go out.
 
 use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
 use tokio::time::Instant;
-use tokio_util::io::ReaderStream;
 
 use super::transport::Reply;
-use crate::model::{Descriptor, Digest};
-use crate::store::{Side, StoreError, VerifiedReader};
 
 /// Bytes of an upload that are handed on at a time: large enough to cost few calls, small beside a connection's window.
 pub(super) const PIECE_BYTES: usize = 64 * 1024;
@@ -40,13 +33,12 @@ pub(super) async fn read_small(mut reply: Reply, limit_bytes: u64) -> Result<Byt
     Ok(bytes.freeze())
 }
 
-/// How far an upload is, and the error of what it is read from.
+/// Whom a body that goes out waits for.
 pub(super) struct Progress(Mutex<State>);
 
 struct State {
     phase: Phase,
     since: Instant,
-    failure: Option<StoreError>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +53,7 @@ pub(super) enum Phase {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State { phase: Phase::Sending, since: Instant::now(), failure: None }))
+        Self(Mutex::new(State { phase: Phase::Sending, since: Instant::now() }))
     }
 
     /// When to give up, and after how long a silence that is.
@@ -74,11 +66,6 @@ impl Progress {
         }
     }
 
-    /// Takes the error of the source, where there was one: it explains whatever HTTP says.
-    pub(super) fn take_failure(&self) -> Option<StoreError> {
-        self.state().failure.take()
-    }
-
     pub(super) fn enter(&self, phase: Phase) {
         let mut state = self.state();
         if state.phase != phase || phase == Phase::Sending {
@@ -89,73 +76,5 @@ impl Progress {
     /// A poisoned lock holds no half-made change.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The body of an upload. The last piece is held back until the reader has said that all is verified, since HTTP does
-/// not look for an end after the last byte.
-pub(super) struct UploadBody {
-    pieces: ReaderStream<VerifiedReader>,
-    held: Option<Bytes>,
-    is_read: bool,
-    progress: Arc<Progress>,
-    digest: Digest,
-    place: String,
-    side: Side,
-}
-
-impl UploadBody {
-    pub(super) fn new(
-        reader: VerifiedReader,
-        descriptor: &Descriptor,
-        place: String,
-        side: Side,
-    ) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress::new());
-        let body = Self {
-            pieces: ReaderStream::with_capacity(reader, PIECE_BYTES),
-            held: None,
-            is_read: false,
-            progress: Arc::clone(&progress),
-            digest: descriptor.digest,
-            place,
-            side,
-        };
-        (body, progress)
-    }
-
-    fn fail(&mut self, cause: io::Error) -> io::Error {
-        (self.held, self.is_read) = (None, true);
-        let failure = StoreError::from_reader(cause).unwrap_or_else(|cause| StoreError::Read {
-            digest: self.digest,
-            place: self.place.clone(),
-            side: self.side,
-            cause,
-        });
-        self.progress.state().failure = Some(failure.of_source());
-        io::Error::other("the source failed")
-    }
-}
-
-impl Stream for UploadBody {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        while !this.is_read {
-            this.progress.enter(Phase::Reading);
-            match ready!(Pin::new(&mut this.pieces).poll_next(context)) {
-                Some(Ok(piece)) => {
-                    if let Some(before) = this.held.replace(piece) {
-                        this.progress.enter(Phase::Sending);
-                        return Poll::Ready(Some(Ok(before)));
-                    }
-                }
-                Some(Err(cause)) => return Poll::Ready(Some(Err(this.fail(cause)))),
-                None => this.is_read = true,
-            }
-        }
-        this.progress.enter(Phase::Sent);
-        Poll::Ready(this.held.take().map(Ok))
     }
 }

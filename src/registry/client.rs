@@ -23,6 +23,7 @@ use super::session::{Authorization, Session};
 use super::sink::query_value;
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
+use super::upload::Refusals;
 use super::{Credentials, Login, RegistryOptions, RetryOptions};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
@@ -45,6 +46,7 @@ struct Inner {
     /// Read when the first repository is asked about.
     config: Mutex<Option<Arc<Config>>>,
     mirrors: Mirrors,
+    refusals: Refusals,
 }
 
 /// A repository at one host: a source and a sink of images.
@@ -95,9 +97,10 @@ impl Client {
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
         let credentials = CredentialStore::new(options.credentials.clone());
         let transport = Transport::new(options)?;
-        let (authenticator, sessions) = (Authenticator::default(), Mutex::default());
+        let (authenticator, sessions, refusals) = (Authenticator::default(), Mutex::default(), Refusals::default());
         let (config, mirrors) = (Mutex::default(), Mirrors::default());
-        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, config, mirrors })))
+        let inner = Inner { transport, authenticator, credentials, sessions, config, mirrors, refusals };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// A repository to read and write, at the hosts that the configuration says.
@@ -439,6 +442,11 @@ impl RegistryRepository {
             Destination::Address(_) => return call,
         };
         Call { to, ..call }
+    }
+
+    /// In what manners registries have refused to take blobs.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.client.0.refusals
     }
 
     /// The waits of a new operation.

@@ -1,5 +1,5 @@
-//! `Link`: where the next page of a listing is (RFC 8288; distribution-spec, "Listing Tags", "Listing Referrers"). A page
-//! is never fetched from another origin than the registry's, whatever its `Link` says.
+//! `Link`: where the next page of a listing is (RFC 8288; distribution-spec, "Listing Tags", "Listing Referrers"). A
+//! page is never fetched from another origin than the registry's, whatever its `Link` says.
 
 use reqwest::header::{HeaderMap, LINK};
 use url::Url;

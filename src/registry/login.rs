@@ -1,8 +1,7 @@
 //! `login` and `logout`: credentials into a file, or into the helper that the file names, and out again.
 
 use std::ffi::OsStr;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Login;
@@ -11,10 +10,9 @@ use super::credentials::server_name;
 use super::helper::Helper;
 use super::origin::canonical;
 use crate::model::{Repository, escape};
-use crate::store::StoreError;
+use crate::store::{StoreError, local};
 
-/// Mode of a file of credentials, and of a directory that is made for one: its owner's alone.
-const FILE_MODE: u32 = 0o600;
+/// Mode of a directory that is made for a file of credentials: its owner's alone.
 const DIRECTORY_MODE: u32 = 0o700;
 
 /// Keeps credentials: in the helper that the file at `path` names for the registry, else in the file itself, in the form
@@ -71,13 +69,7 @@ fn read(path: &Path) -> Result<AuthFile, StoreError> {
 /// Temporary file, fsync, rename, fsync of the directory. A symlink stays, and what it points to is replaced.
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     let target: PathBuf = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |cause| StoreError::io("writing", &target, cause);
-    std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory).map_err(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(FILE_MODE)).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(&target).map_err(|error| failed(error.error))?;
-    std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+    std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(local::parent(&target)).map_err(failed)?;
+    local::replace_private_file(&target, &[text.as_bytes()])
 }

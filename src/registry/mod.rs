@@ -18,6 +18,8 @@ mod client;
 mod config;
 mod credentials;
 mod delete;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod helper;
 mod link;
 mod login;
@@ -50,6 +52,7 @@ mod tests;
 pub use client::Client;
 use client::RegistryRepository;
 pub use config::{ConfigFiles, short_names};
+pub use link::{LinkError, next_page};
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, Notice, ProxyOptions, RegistryOptions};
 pub use retry::RetryOptions;

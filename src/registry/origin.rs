@@ -57,10 +57,23 @@ pub(super) fn locality(url: &Url) -> Locality {
 fn locality_of(address: IpAddr) -> Locality {
     match address {
         IpAddr::V4(address) => locality_of_v4(address),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => locality_of_v4(mapped),
+        IpAddr::V6(address) => match embedded_v4(address) {
+            Some(embedded) => locality_of_v4(embedded),
             None => locality_of_v6(address),
         },
+    }
+}
+
+/// The IPv4 address that an IPv6 address is gone to by way of the system or a gateway: mapped (RFC 4291), translated
+/// (RFC 6052) and 6to4 (RFC 3056).
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let from = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match [a, b, c, d, e, f] {
+        [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] => Some(from(g, h)),
+        [0, 0, 0, 0, 0, 0] if g != 0 => Some(from(g, h)),
+        [0x2002, high, low, ..] => Some(from(high, low)),
+        _ => None,
     }
 }
 
@@ -182,6 +195,9 @@ mod tests {
             "[fe80::1]",
             "[fd00::1]",
             "[::ffff:10.0.0.1]",
+            "[64:ff9b::10.0.0.1]",
+            "[2002:a9fe:a9fe::1]",
+            "[::10.0.0.1]",
             "[::]",
         ];
         for host in private {

@@ -1,8 +1,8 @@
-//! Content as one unbroken stream over as many connections as it takes (RFC 9110, section 14; distribution-spec, "Pulling
-//! blobs"), and small documents, whole.
+//! Content as one unbroken stream over as many connections as it takes (RFC 9110, section 14; distribution-spec,
+//! "Pulling blobs"), and small documents, whole.
 //!
-//! Nothing here is verified: one hash above sees the whole stream. Where a connection ends early, the registry itself is
-//! asked again, never the address that it had redirected to: such addresses are signed for minutes.
+//! Nothing here is verified: one hash above sees the whole stream. Where a connection ends early, the registry itself
+//! is asked again, never the address that it had redirected to: such addresses are signed for minutes.
 
 use std::io;
 
@@ -92,8 +92,8 @@ impl Pull {
         Self { at_bytes, ..Self::new(repository, self.descriptor) }
     }
 
-    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the size
-    /// are handed on once, for the verifier to see.
+    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the
+    /// size are handed on once, for the verifier to see.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         while self.at_bytes <= self.descriptor.size_bytes {
             let Some(reply) = &mut self.reply else {
@@ -365,15 +365,15 @@ impl RegistryRepository {
 
 /// The part that a reply says it gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ContentRange {
-    first: u64,
-    last: u64,
-    total: Option<u64>,
+pub(super) struct ContentRange {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) total: Option<u64>,
 }
 
 impl ContentRange {
     /// Reads `bytes FIRST-LAST/TOTAL`, where the total may be `*` (RFC 9110, section 14.4).
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (unit, range) = text.trim().split_once(' ')?;
         let (range, total) = range.trim().split_once('/')?;
         let (first, last) = range.split_once('-')?;

@@ -22,7 +22,10 @@ impl Scopes {
         let mut scopes = Self::default();
         for scope in text.split_ascii_whitespace() {
             let (resource, actions) = match scope.rsplit_once(':') {
-                Some((resource, actions)) if resource.contains(':') => (resource, actions),
+                // Without actions it is kept whole: the end of its name would pass for one.
+                Some((resource, actions)) if resource.contains(':') && actions.trim_matches(',') != "" => {
+                    (resource, actions)
+                }
                 _ => (scope, ""),
             };
             let actions = actions.split(',').filter(|action| !action.is_empty()).map(ToOwned::to_owned);
@@ -79,5 +82,6 @@ mod tests {
         assert_eq!(Scopes::pull("x").merged(&Scopes::pull("x")), Scopes::pull("x"));
         assert_eq!(Scopes::parse("repository:host:5000/x:pull").ordered(), ["repository:host:5000/x:pull"]);
         assert!(Scopes::parse("").ordered().is_empty());
+        assert_eq!(Scopes::parse("repository:a:b: x:y:,").ordered(), ["repository:a:b:", "x:y:,"]);
     }
 }

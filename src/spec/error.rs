@@ -127,7 +127,7 @@ impl Diagnostics {
     }
 
     fn report(&self, problem: &Problem, renderer: &Renderer) -> String {
-        let text = &self.source.text;
+        let text = printable(&self.source.text);
         let clamp = |span: &Range<usize>| self.source.clamp(span);
         let mut snippet = Snippet::source(text.as_str())
             .path(show(&self.source.path))
@@ -215,6 +215,20 @@ impl Problem {
     pub(super) fn of(span: &Range<usize>, error: &impl Diagnose) -> Self {
         Self { help: error.help(), ..Self::new(span, error.to_string()) }
     }
+}
+
+/// The text with a mark in place of each character that a terminal would act on and the renderer lets pass. Nothing moves:
+/// a mark is as long in bytes as what it stands for.
+fn printable(text: &str) -> String {
+    let is_plain = |character: char| {
+        character.is_ascii() || escape(character.encode_utf8(&mut [0; 4]).as_bytes()).len() == character.len_utf8()
+    };
+    let marked = |character: char| match character.len_utf8() {
+        _ if is_plain(character) => character,
+        2 => '\u{b7}',
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(marked).collect()
 }
 
 fn show(path: &Path) -> String {

@@ -2,12 +2,14 @@
 //!
 //! Strict: an unknown key is an error that shows its place and the nearest known key. It reads the spec and its
 //! env-files and nothing else; the environment is handed in as a value. What it must never do: look at the network or at
-//! what the spec's paths name, or show what a variable holds.
+//! what the spec's paths name, or show what a variable holds, but where a message quotes a value that it was put into.
 
 mod choice;
 mod convert;
 mod env_file;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod merge;
 mod raw;
 mod resolve;

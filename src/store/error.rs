@@ -224,6 +224,7 @@ impl StoreError {
 fn io_help(kind: io::ErrorKind) -> Option<&'static str> {
     match kind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space there, or write elsewhere"),
+        io::ErrorKind::FileTooLarge => Some("raise the limit on the size of files (ulimit -f), or write elsewhere"),
         io::ErrorKind::ReadOnlyFilesystem => Some("write elsewhere, or make it writable"),
         io::ErrorKind::PermissionDenied => Some("see whether the user who runs this may do so there"),
         _ => None,

@@ -21,6 +21,12 @@ pub const TEMPORARY_PREFIX: &str = ".ocitect-tmp-";
 /// not show, small beside the bound on memory.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// Mode of a new file, before the umask.
+const FILE_MODE: u32 = 0o666;
+
+/// Mode of a file that holds secrets.
+const PRIVATE_FILE_MODE: u32 = 0o600;
+
 /// How often a temporary file is made anew that another writer took for abandoned in the moment before it was locked.
 const MAX_CREATE_ATTEMPTS: usize = 16;
 
@@ -140,10 +146,14 @@ pub struct TemporaryFile {
 impl TemporaryFile {
     /// A new, empty file in `directory`, locked by this writer. Its mode is 0666 less the umask, as of any new file.
     pub fn create_in(directory: &Path) -> Result<Self, StoreError> {
+        Self::create_with_mode(directory, FILE_MODE)
+    }
+
+    fn create_with_mode(directory: &Path, mode: u32) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::io("writing into", directory, cause);
         for _ in 0..MAX_CREATE_ATTEMPTS {
             let mut builder = tempfile::Builder::new();
-            builder.prefix(TEMPORARY_PREFIX).permissions(fs::Permissions::from_mode(0o666));
+            builder.prefix(TEMPORARY_PREFIX).permissions(fs::Permissions::from_mode(mode));
             let file = builder.tempfile_in(directory).map_err(failed)?;
             if Self::is_ours(file.as_file()).map_err(failed)? {
                 return Ok(Self { file });
@@ -195,6 +205,25 @@ impl Write for TemporaryFile {
     }
 }
 
+/// Puts a small file in the place of `target`, whole and durably or not at all. Its mode is 0666 less the umask. What
+/// killed writers left in the directory is removed.
+pub fn replace_file(target: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
+    replace_with_mode(target, parts, FILE_MODE)
+}
+
+/// As [`replace_file`], with a mode that lets the owner alone read the file, from its first moment on.
+pub fn replace_private_file(target: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
+    replace_with_mode(target, parts, PRIVATE_FILE_MODE)
+}
+
+fn replace_with_mode(target: &Path, parts: &[&[u8]], mode: u32) -> Result<(), StoreError> {
+    remove_abandoned(parent(target));
+    let mut file = TemporaryFile::create_with_mode(parent(target), mode)?;
+    let written = parts.iter().try_for_each(|part| file.write_all(part));
+    written.map_err(|cause| StoreError::io("writing", target, cause))?;
+    file.persist(target)
+}
+
 /// The directory that a path is in; `.` for a bare name.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
@@ -234,6 +263,19 @@ mod tests {
         file.persist(&target).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"content");
         drop(TemporaryFile::create_in(directory.path()).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_small_file_is_replaced_and_what_killed_writers_left_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("target");
+        fs::write(directory.path().join(format!("{TEMPORARY_PREFIX}killed")), "part").unwrap();
+        replace_file(&target, &[b"one, ", b"two"]).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"one, two");
+        replace_private_file(&target, &[b"secret"]).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"secret");
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 

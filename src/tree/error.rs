@@ -127,7 +127,7 @@ impl From<TarError> for LayerError {
             TarError::Sparse { name } => {
                 Self::Entry { name, reason: "it is a sparse file, which image-spec advises against" }
             }
-            TarError::Io(cause) => Self::Read(cause),
+            TarError::Io(cause) => cause.downcast().unwrap_or_else(Self::Read),
         }
     }
 }

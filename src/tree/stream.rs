@@ -5,7 +5,7 @@
 
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio_util::io::SyncIoBridge;
 
@@ -16,6 +16,13 @@ use crate::store::{Source, StoreError, open};
 
 /// How much of the uncompressed stream is read at once, in bytes.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Uncompressed bytes that any layer may have, in however few it is stored.
+const FREE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Uncompressed bytes beyond those for each stored byte. Layers of programs have two to five, and of text twenty; one that
+/// has more was made to keep its readers busy for ever.
+const MAX_EXPANSION: u64 = 256;
 
 /// Called with the number of compressed bytes that were read since the call before.
 pub(super) type Progress = Arc<dyn Fn(u64) + Send + Sync>;
@@ -38,8 +45,10 @@ pub(super) async fn read_layer<T: Send + 'static>(
         Err(cause) => return Err(cause.into()),
     };
     let stop = StopOnDrop(Arc::default());
-    let stored = Stored { reader: SyncIoBridge::new(reader), progress, stop: Arc::clone(&stop.0) };
-    let task = tokio::task::spawn_blocking(move || decode(stored, work));
+    let read_bytes = Arc::<AtomicU64>::default();
+    let reader = SyncIoBridge::new(reader);
+    let stored = Stored { reader, progress, read_bytes: Arc::clone(&read_bytes), stop: Arc::clone(&stop.0) };
+    let task = tokio::task::spawn_blocking(move || decode(stored, &read_bytes, work));
     let outcome = match task.await {
         Ok(outcome) => outcome,
         Err(failed) => match failed.try_into_panic() {
@@ -61,9 +70,10 @@ pub(super) async fn read_layer<T: Send + 'static>(
 
 fn decode<T>(
     mut stored: impl Read + Send,
+    stored_bytes: &AtomicU64,
     work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError>,
 ) -> Result<(T, DiffId), LayerError> {
-    let outcome = decode_and_hash(&mut stored, work);
+    let outcome = decode_and_hash(&mut stored, stored_bytes, work);
     // The store's reader verifies at its end: it is read to there, whatever follows the compressed data. And where the
     // stream is damaged, it tells whether the image is or what was sent of it.
     if outcome.as_ref().err().is_none_or(LayerError::is_damage) {
@@ -74,9 +84,11 @@ fn decode<T>(
 
 fn decode_and_hash<T>(
     stored: impl Read + Send,
+    stored_bytes: &AtomicU64,
     work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError>,
 ) -> Result<(T, DiffId), LayerError> {
-    let mut hashing = Hashing { reader: compress::decoder(stored)?, hasher: Hasher::new() };
+    let reader = compress::decoder(stored)?;
+    let mut hashing = Hashing { reader, hasher: Hasher::new(), size_bytes: 0, stored_bytes };
     let mut buffered = BufReader::with_capacity(BUFFER_BYTES, &mut hashing);
     let value = work(&mut buffered)?;
     io::copy(&mut buffered, &mut io::sink())?;
@@ -84,14 +96,23 @@ fn decode_and_hash<T>(
     Ok((value, hashing.hasher.diff_id()))
 }
 
-struct Hashing<R> {
+/// The uncompressed bytes: hashed, and at an end where there are too many for what is stored.
+struct Hashing<'a, R> {
     reader: R,
     hasher: Hasher,
+    size_bytes: u64,
+    stored_bytes: &'a AtomicU64,
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for Hashing<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
+        self.size_bytes += count as u64;
+        let stored_bytes = self.stored_bytes.load(Ordering::Relaxed);
+        if self.size_bytes > FREE_BYTES.saturating_add(stored_bytes.saturating_mul(MAX_EXPANSION)) {
+            let what = "the uncompressed bytes for each stored one, the first GiB aside";
+            return Err(LayerError::OverLimit { what, limit: MAX_EXPANSION }.into());
+        }
         self.hasher.update(&buffer[..count]);
         Ok(count)
     }
@@ -101,6 +122,7 @@ impl<R: Read> Read for Hashing<R> {
 struct Stored<R> {
     reader: R,
     progress: Progress,
+    read_bytes: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
 
@@ -110,6 +132,7 @@ impl<R: Read> Read for Stored<R> {
             return Err(io::Error::other("nobody waits for the layer any more"));
         }
         let count = self.reader.read(buffer)?;
+        self.read_bytes.fetch_add(count as u64, Ordering::Relaxed);
         (self.progress)(count as u64);
         Ok(count)
     }

@@ -1,49 +1,14 @@
-//! Disks that are full, and places that cannot be written to. The tests' user is root, whom modes do not hold: so these are
-//! file systems of their own, mounted for a test and gone after it.
+//! Disks that are full, and places that cannot be written to.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::mount::Mount;
 use crate::refusal::{base, layer, refused, refused_as, spec, state};
 use crate::support::{Outcome, Sandbox, part, tool};
 
-/// A mounted file system.
-struct Mount {
-    path: PathBuf,
-}
-
-impl Mount {
-    /// A file system in memory of so many KiB.
-    fn small(sandbox: &Sandbox, name: &str, size_kib: u32) -> Self {
-        let path = sandbox.path(name);
-        fs::create_dir(&path).unwrap();
-        let size = format!("size={size_kib}k");
-        tool("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", path.to_str().unwrap()]);
-        Self { path }
-    }
-
-    /// Makes what is there unchangeable.
-    fn freeze(&self) {
-        tool("mount", &["-o", "remount,ro", self.path.to_str().unwrap()]);
-    }
-
-    /// Fills all that is left.
-    fn fill(&self) {
-        let mut file = File::create(self.path.join("filler")).unwrap();
-        while file.write_all(&[1; 4096]).is_ok() {}
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        // Lazily, so that whatever still has a file open there does not keep it.
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.path).status();
-    }
-}
-
 /// A spec with a layer of `kib` KiB that do not compress.
-fn spec_of(sandbox: &Sandbox, kib: usize) {
+pub fn spec_of(sandbox: &Sandbox, kib: usize) {
     let mut state = 1u64;
     let random = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -54,12 +19,12 @@ fn spec_of(sandbox: &Sandbox, kib: usize) {
 }
 
 /// Files whose names tell that a writer did not clean up.
-fn leftovers(directory: &Path) -> Vec<PathBuf> {
+pub fn leftovers(directory: &Path) -> Vec<PathBuf> {
     let files = state(directory).into_keys();
     files.filter(|path| path.file_name().unwrap().to_string_lossy().contains("tmp")).collect()
 }
 
-const FULL: &str = "No space left on device";
+pub const FULL: &str = "No space left on device";
 
 #[test]
 fn a_full_disk_leaves_a_layout_as_it_was() {

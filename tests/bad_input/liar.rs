@@ -23,12 +23,14 @@ pub struct Page {
     pub body: Vec<u8>,
     /// `Content-Length`; `None` leaves it out, so that the end of the connection ends the body.
     pub length: Option<usize>,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<String>,
 }
 
 impl Page {
     pub fn new(content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
-        Self { status: 200, content_type: content_type.to_owned(), length: Some(body.len()), body }
+        Self { status: 200, content_type: content_type.to_owned(), length: Some(body.len()), body, challenge: None }
     }
 
     /// The error envelope of the distribution-spec.
@@ -132,6 +134,32 @@ impl Liar {
         digest
     }
 
+    /// Puts another config in the image's place, with a manifest and an index that name it.
+    pub fn put_config(&self, body: &[u8]) {
+        let digest = digest(body);
+        self.put_blob(&digest, body.to_vec());
+        let mut manifest: Value = serde_json::from_slice(&self.blobs[&self.manifest]).unwrap();
+        manifest["config"]["digest"] = digest.into();
+        manifest["config"]["size"] = body.len().into();
+        self.put_manifest(manifest.to_string().as_bytes());
+    }
+
+    /// Puts another layer in the image's place, stored as `body`, with all that names it. Its diff id is not that of any
+    /// content.
+    pub fn put_layer(&self, media_type: &str, body: Vec<u8>) {
+        let mut config: Value = serde_json::from_slice(&self.blobs[&self.config]).unwrap();
+        config["rootfs"]["diff_ids"] = serde_json::json!([digest(b"no layer at all")]);
+        let config = config.to_string().into_bytes();
+        let mut manifest: Value = serde_json::from_slice(&self.blobs[&self.manifest]).unwrap();
+        manifest["config"]["digest"] = digest(&config).into();
+        manifest["config"]["size"] = config.len().into();
+        let layer = digest(&body);
+        manifest["layers"][0] = serde_json::json!({ "mediaType": media_type, "digest": layer, "size": body.len() });
+        self.put_blob(&digest(&config), config);
+        self.put_blob(&layer, body);
+        self.put_manifest(manifest.to_string().as_bytes());
+    }
+
     /// All requests so far, as `METHOD PATH`.
     pub fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().clone()
@@ -188,8 +216,9 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let missing = || Page::error(404, "NOT_FOUND", "there is nothing here");
     let page = shared.pages.lock().unwrap().get(path).cloned().unwrap_or_else(missing);
     let length = page.length.map(|length| format!("Content-Length: {length}\r\n")).unwrap_or_default();
+    let challenge = page.challenge.map(|text| format!("WWW-Authenticate: {text}\r\n")).unwrap_or_default();
     let head = format!(
-        "HTTP/1.1 {} X\r\nContent-Type: {}\r\n{length}Connection: close\r\n\r\n",
+        "HTTP/1.1 {} X\r\nContent-Type: {}\r\n{length}{challenge}Connection: close\r\n\r\n",
         page.status, page.content_type
     );
     stream.write_all(head.as_bytes())?;

@@ -6,7 +6,12 @@ mod changes;
 mod damage;
 mod disks;
 mod documents;
+mod full;
+mod helpers;
+mod hostile;
 mod liar;
+#[path = "../support/mount.rs"]
+mod mount;
 mod names;
 mod paths;
 mod refusal;

@@ -1,12 +1,9 @@
 //! The promise of bounded memory as a number, and the peak of a process beside it.
 
-use std::fs;
-use std::process::Command;
-
 use ocitect::compress::{GZIP_BLOCK_SIZE_BYTES, NONE_BLOCK_SIZE_BYTES, ZSTD_BLOCK_SIZE_BYTES, ZSTD_WINDOW_MAX_BYTES};
 use ocitect::pack::MAX_THREADS;
 
-use crate::support::{Outcome, Sandbox};
+use crate::support::Sandbox;
 
 pub const MIB: u64 = 1024 * 1024;
 
@@ -78,28 +75,11 @@ impl Allowance {
     /// Runs the program, which must succeed within the allowance, and gives its peak, in bytes.
     #[track_caller]
     pub fn holds(self, what: &str, sandbox: &Sandbox, arguments: &[&str]) -> u64 {
-        let peak_bytes = peak_of(sandbox, arguments);
+        let (outcome, peak_bytes) = sandbox.run_measured(&sandbox.command(arguments));
+        outcome.expect(0);
         let (peak_mib, allowed_mib) = (peak_bytes as f64 / MIB as f64, self.bytes() as f64 / MIB as f64);
         println!("{what}: {peak_mib:.1} MiB of {allowed_mib:.1} MiB");
         assert!(peak_bytes <= self.bytes(), "{what} took {peak_mib:.1} MiB, and may take {allowed_mib:.1} MiB");
         peak_bytes
     }
-}
-
-/// Runs the program, which must succeed, and gives the most memory that it had resident at a time, in bytes.
-///
-/// Measured by `time`, a small process of its own: the kernel counts what a process held before it became another program,
-/// and this one is large.
-#[track_caller]
-fn peak_of(sandbox: &Sandbox, arguments: &[&str]) -> u64 {
-    let inner = sandbox.command(arguments);
-    let peak_file = tempfile::NamedTempFile::new_in(sandbox.root()).unwrap();
-    let mut command = Command::new("/usr/bin/time");
-    command.args(["--format", "%M", "--output"]).arg(peak_file.path()).arg(inner.get_program()).args(inner.get_args());
-    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.current_dir(sandbox.root()).stdin(std::process::Stdio::null());
-    Outcome::of(command).expect(0);
-    let text = fs::read_to_string(peak_file.path()).unwrap();
-    let kibibytes: u64 = text.trim().parse().unwrap_or_else(|_| panic!("time printed {text:?}"));
-    kibibytes * 1024
 }

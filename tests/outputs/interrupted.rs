@@ -1,52 +1,18 @@
-//! Several writers at once, and writers that are killed: a layout or an archive is as it was or as it should be.
+//! Writers that are killed: a layout or an archive is as it was or as it should be.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::images::{on_base, sound_blobs, write_spec};
-use crate::support::{Outcome, Sandbox, tool};
-
-/// Processes that write into one layout at the same time.
-const WRITERS: usize = 8;
+use crate::support::{Sandbox, tool};
 
 /// Reads `index.json` as another program would, at any moment.
-fn index(sandbox: &Sandbox) -> Option<Value> {
+pub fn index(sandbox: &Sandbox) -> Option<Value> {
     let bytes = fs::read(sandbox.path("out/index.json")).ok()?;
     Some(serde_json::from_slice(&bytes).expect("index.json is whole at every moment"))
-}
-
-#[test]
-fn writers_at_once_lose_no_tag() {
-    let sandbox = Sandbox::new();
-    write_spec(&sandbox, &on_base());
-    let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
-    let own = "[[layers]]\nname = \"own\"\nfiles = [{ from = \"../own-${N}\", to = \"/own\" }]\n";
-    let mut writers: Vec<Child> = Vec::new();
-    for number in 0..WRITERS {
-        let text = format!("{spec}{}", own.replace("../own-${N}", &format!("own-{number}")));
-        sandbox.write(&format!("own-{number}"), format!("{number}\n"));
-        sandbox.write(&format!("spec-{number}.toml"), text);
-        let (file, tag) = (format!("spec-{number}.toml"), format!("t{number}"));
-        let mut command = sandbox.command(&["build", &file, "-t", &tag, "-o", "oci:out"]);
-        writers.push(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-    }
-    while writers.iter_mut().any(|writer| writer.try_wait().unwrap().is_none()) {
-        index(&sandbox);
-    }
-    for (number, writer) in writers.into_iter().enumerate() {
-        let built = Outcome::from(writer.wait_with_output().unwrap()).expect(0);
-        let tag = format!("t{number}");
-        let manifests = index(&sandbox).unwrap()["manifests"].clone();
-        let named = |entry: &&Value| entry["annotations"]["org.opencontainers.image.ref.name"] == *tag;
-        let entry = manifests.as_array().unwrap().iter().find(named).unwrap_or_else(|| panic!("{tag} is lost"));
-        assert_eq!(entry["digest"], built.digest());
-    }
-    sound_blobs(&sandbox.path("out"));
-    let listed = tool("umoci", &["ls", "--layout", sandbox.path("out").to_str().unwrap()]);
-    assert_eq!(listed.lines().count(), WRITERS, "{listed}");
 }
 
 /// Starts a build and kills it after its `events`th progress event; false where it had ended by itself.

@@ -1,11 +1,17 @@
 //! What a build writes to the local disk and to standard output, and who can read it: skopeo, umoci, podman, tar.
 
 mod archives;
+mod crowds;
 mod formats;
 mod images;
 mod interrupted;
 mod itself;
+mod killed;
 mod layouts;
+#[path = "../support/mount.rs"]
+mod mount;
 mod reports;
+#[path = "../support/supervisor.rs"]
+mod supervisor;
 #[path = "../support/sandbox.rs"]
 mod support;

@@ -75,6 +75,23 @@ impl Sandbox {
         Outcome::of(self.command(arguments))
     }
 
+    /// Runs the binary, and gives the most memory that it had resident at a time, in bytes.
+    ///
+    /// Measured by `time`, a small process of its own: the kernel counts what a process held before it became another
+    /// program, and this one is large.
+    pub fn run_measured(&self, inner: &Command) -> (Outcome, u64) {
+        let peak_file = tempfile::NamedTempFile::new().unwrap();
+        let mut command = Command::new("/usr/bin/time");
+        command.args(["--quiet", "--format", "%M", "--output"]).arg(peak_file.path());
+        command.arg(inner.get_program()).args(inner.get_args()).env_clear();
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.root()).stdin(std::process::Stdio::null());
+        let outcome = Outcome::of(command);
+        let text = fs::read_to_string(peak_file.path()).unwrap();
+        let kibibytes: u64 = text.trim().parse().unwrap_or_else(|_| panic!("time printed {text:?}"));
+        (outcome, kibibytes * 1024)
+    }
+
     /// Runs the binary, which must succeed.
     pub fn ok(&self, arguments: &[&str]) -> Outcome {
         self.run(arguments).expect(0)

@@ -11,6 +11,7 @@ mod redirect;
 mod referrers;
 mod resume;
 mod tags;
+mod upload;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -92,14 +93,25 @@ impl Server {
     }
 
     pub(super) fn serve(&mut self, answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
-        let (listener, seen, answer) = (self.listener.take().unwrap(), Arc::clone(&self.seen), Arc::new(answer));
+        self.serve_and_cut(|_| None, answer);
+    }
+
+    /// As [`Server::serve`], but the connection is broken once as many bytes of a request's body came as `cut` says, which
+    /// sees the request without its body. `answer` sees what came; what it says reaches nobody.
+    pub(super) fn serve_and_cut(
+        &mut self,
+        cut: impl Fn(&Seen) -> Option<usize> + Send + Sync + 'static,
+        answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) {
+        let listener = self.listener.take().unwrap();
+        let (seen, cut, answer) = (Arc::clone(&self.seen), Arc::new(cut), Arc::new(answer));
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                let (seen, cut, answer) = (Arc::clone(&seen), Arc::clone(&cut), Arc::clone(&answer));
                 tokio::spawn(async move {
                     // A client that goes away is part of some tests.
-                    let _ = serve_one(stream, &seen, &*answer).await;
+                    let _ = serve_one(stream, &seen, &*cut, &*answer).await;
                 });
             }
         });
@@ -147,6 +159,7 @@ pub(super) fn repository(server: &Server, options: RegistryOptions) -> RoutedRep
 async fn serve_one(
     mut stream: TcpStream,
     seen: &Mutex<Vec<Seen>>,
+    cut: &(dyn Fn(&Seen) -> Option<usize> + Send + Sync),
     answer: &(dyn Fn(&Seen) -> Answer + Send + Sync),
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
@@ -166,17 +179,24 @@ async fn serve_one(
     let headers: Vec<_> = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
     let mut request = Seen { method, path, headers, body: Vec::new(), is_cut: false };
     let length: usize = request.header("content-length").map_or(0, |length| length.parse().unwrap());
-    while request.body.len() < length && !request.is_cut {
-        let mut piece = [0; 4096];
+    let cut = cut(&request);
+    let until = cut.map_or(length, |cut| cut.min(length));
+    while request.body.len() < until && !request.is_cut {
+        let mut piece = vec![0; (until - request.body.len()).min(64 * 1024)];
         let read = stream.read(&mut piece).await.unwrap_or(0);
         request.body.extend_from_slice(&piece[..read]);
         request.is_cut = read == 0;
     }
+    let was_left = request.is_cut;
+    request.is_cut |= cut.is_some();
     seen.lock().unwrap().push(request.clone());
-    if request.is_cut {
+    if was_left {
         return Ok(());
     }
     let answer = answer(&request);
+    if request.is_cut {
+        return Ok(());
+    }
     let mut reply = format!("HTTP/1.1 {} Status\r\nConnection: close\r\n", answer.status);
     for (name, value) in &answer.headers {
         reply.push_str(&format!("{name}: {value}\r\n"));

@@ -1,5 +1,5 @@
-//! Every way in which a registry can name another place ({GET, upload, token service, next page}) by every kind of place
-//! ({same, port, scheme, host, private address}): no secret arrives at any of them.
+//! Every way in which a registry can name another place ({GET, upload, token service, next page}) by every kind of
+//! place ({same, port, scheme, host, private address}): no secret arrives at any of them.
 
 use tokio::io::AsyncReadExt as _;
 use url::Url;

@@ -150,6 +150,7 @@ async fn a_token_that_ends_during_the_body_is_renewed_in_a_fresh_session() {
         match (seen.method.as_str(), seen.authorization()) {
             ("POST", Some(_)) => status(202).with("Location", format!("/up/{}", seen.authorization().unwrap().len())),
             ("PUT", Some("Bearer t1")) => status(201),
+            ("GET", Some(_)) => status(404),
             _ => status(401).with("WWW-Authenticate", challenge.clone()),
         }
     });

@@ -1,4 +1,4 @@
-//! A server whose replies are bytes as a test writes them, ended as it wants, and that keeps every byte that it was sent.
+//! A server whose replies are bytes as a test writes them, ended as it wants, and that keeps every byte that it got.
 
 use std::sync::{Arc, Mutex};
 

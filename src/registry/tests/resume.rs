@@ -248,7 +248,7 @@ async fn content_in_an_encoding_is_refused() {
 async fn a_manifest_that_breaks_off_is_fetched_again_whole() {
     let asked = AtomicUsize::new(0);
     let server = Server::start(move |_| {
-        let end = if asked.fetch_add(1, Ordering::SeqCst) % 2 == 0 { 7 } else { INDEX.len() };
+        let end = if asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { 7 } else { INDEX.len() };
         status(200).with("Content-Length", INDEX.len().to_string()).body(&INDEX[..end])
     })
     .await;

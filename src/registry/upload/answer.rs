@@ -1,0 +1,155 @@
+//! What the answers to an upload's requests mean: what is stored, what may pass, what is refused.
+
+use reqwest::{Method, StatusCode};
+
+use super::manner::Manner;
+use crate::registry::retry::{Interruption, is_temporary};
+use crate::store::StoreError;
+
+/// A request of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// PUT of everything.
+    Whole,
+    /// PATCH of everything, without its range.
+    Streamed,
+    /// PATCH of what is left after a resume, with its range.
+    Rest,
+    /// PATCH of a chunk, with its range.
+    Chunk,
+    /// PUT of the last chunk, with its range.
+    LastChunk,
+    /// PUT of nothing.
+    Close,
+}
+
+impl Step {
+    pub(super) fn method(self) -> Method {
+        if self.closes() { Method::PUT } else { Method::PATCH }
+    }
+
+    /// True where it stores the blob.
+    pub(super) fn closes(self) -> bool {
+        matches!(self, Self::Whole | Self::LastChunk | Self::Close)
+    }
+
+    pub(super) fn is_ranged(self) -> bool {
+        matches!(self, Self::Rest | Self::Chunk | Self::LastChunk)
+    }
+
+    pub(super) fn is_chunk(self) -> bool {
+        matches!(self, Self::Chunk | Self::LastChunk)
+    }
+
+    /// The manner that a registry does without which refuses it; `None` for a resume.
+    pub(super) fn manner(self) -> Option<Manner> {
+        match self {
+            Self::Whole => Some(Manner::Whole),
+            Self::Streamed => Some(Manner::Streamed),
+            Self::Chunk | Self::LastChunk => Some(Manner::Chunks),
+            Self::Rest | Self::Close => None,
+        }
+    }
+}
+
+/// How a request ended, short of success.
+pub(super) enum Setback {
+    /// The source failed: nothing else is to be tried.
+    Source(StoreError),
+    /// No reply, or one that may pass. `is_loss` where the connection, or what stands between, did not bear the body.
+    Interrupted { interruption: Interruption, is_loss: bool },
+    /// 401: the token ended on the way, and was renewed.
+    TokenEnded(StoreError),
+    /// The registry takes no such request.
+    Refused { step: Step, status: StatusCode, error: StoreError },
+    /// The registry holds something else than it was sent, or nothing any more: worth one more session.
+    Doubtful(StoreError),
+    /// A no that stays.
+    Final(StoreError),
+}
+
+/// What an answer that is no success means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// [`Setback::Interrupted`]
+    Interrupted { is_loss: bool },
+    /// [`Setback::TokenEnded`]
+    TokenEnded,
+    /// [`Setback::Refused`]
+    Refused,
+    /// [`Setback::Doubtful`]
+    Doubtful,
+    /// [`Setback::Final`]
+    Final,
+}
+
+/// What `status` means as the answer to `step`, after `offset` bytes were confirmed in the session.
+pub(super) fn verdict(status: StatusCode, step: Step, offset: u64) -> Verdict {
+    let refuses = status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED;
+    match status.as_u16() {
+        401 => Verdict::TokenEnded,
+        // Overload and limits say nothing of how the body should be sent.
+        429 | 503 => Verdict::Interrupted { is_loss: false },
+        _ if is_temporary(status) => Verdict::Interrupted { is_loss: true },
+        // A session that has taken chunks and is gone: some servers behind one address do not know each other's.
+        404 if step.is_chunk() && offset > 0 => Verdict::Doubtful,
+        400 | 404 | 416 if step == Step::Close => Verdict::Doubtful,
+        400 if step.closes() => Verdict::Doubtful,
+        404 | 405 | 411 | 413 | 415 | 416 | 501 if step != Step::Close => Verdict::Refused,
+        _ if refuses && !step.closes() => Verdict::Refused,
+        _ => Verdict::Final,
+    }
+}
+
+/// True where a request was done, by its status.
+pub(super) fn is_done(status: StatusCode) -> bool {
+    matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict_of(status: u16, step: Step, offset: u64) -> Verdict {
+        verdict(StatusCode::from_u16(status).unwrap(), step, offset)
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_stays() {
+        use Step::{Chunk, Close, LastChunk, Rest, Streamed, Whole};
+        for step in [Whole, Streamed, Rest, Chunk, LastChunk, Close] {
+            assert_eq!(verdict_of(401, step, 0), Verdict::TokenEnded);
+            for status in [408, 499, 500, 502, 504, 522] {
+                assert_eq!(verdict_of(status, step, 0), Verdict::Interrupted { is_loss: true }, "{status}");
+            }
+            for status in [429, 503] {
+                assert_eq!(verdict_of(status, step, 0), Verdict::Interrupted { is_loss: false }, "{status}");
+            }
+            let expected = if step.closes() { Verdict::Final } else { Verdict::Refused };
+            assert_eq!(verdict_of(403, step, 0), expected, "{step:?}");
+            let expected = if step.closes() { Verdict::Doubtful } else { Verdict::Refused };
+            assert_eq!(verdict_of(400, step, 0), expected, "{step:?}");
+            assert_eq!(verdict_of(307, step, 0), Verdict::Final, "{step:?}");
+            let expected = if step == Close { Verdict::Final } else { Verdict::Refused };
+            for status in [405, 413, 501] {
+                assert_eq!(verdict_of(status, step, 0), expected, "{status} {step:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_gone_is_told_from_one_that_never_took_anything() {
+        use Step::{Chunk, Close, LastChunk, Rest, Whole};
+        for (step, offset, expected) in [
+            (Whole, 0, Verdict::Refused),
+            (Chunk, 0, Verdict::Refused),
+            (LastChunk, 0, Verdict::Refused),
+            (Rest, 7, Verdict::Refused),
+            (Chunk, 7, Verdict::Doubtful),
+            (LastChunk, 7, Verdict::Doubtful),
+            (Close, 7, Verdict::Doubtful),
+        ] {
+            assert_eq!(verdict_of(404, step, offset), expected, "{step:?} {offset}");
+        }
+    }
+}

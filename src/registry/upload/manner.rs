@@ -1,0 +1,194 @@
+//! The ladder: in which manner a blob is sent, and which manner is next where a registry refuses one or a session dies.
+//!
+//! One PUT of all bytes suits nearly all registries and costs the fewest requests. A session whose body was cut may be
+//! lost for good (distribution 2.8 drops it whatever the method was), and a body that is cut again and again never
+//! arrives in one piece: so after two lost sessions the blob goes in chunks, of which each is safe once it was answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use reqwest::StatusCode;
+
+/// Least bytes of a chunk: ECR takes no smaller part that is not the last.
+const CHUNK_BYTES: u64 = 5 * 1024 * 1024;
+
+/// Most bytes of a chunk, whatever a registry asks for: it is what a broken connection costs.
+const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
+
+/// GHCR answers 416 to ranged chunks of more than this.
+const GHCR_CHUNK_BYTES: u64 = 4 * 1024 * 1024;
+const GHCR: &str = "ghcr.io";
+
+/// Sessions that may be lost before a blob goes in chunks.
+const LOSSES_BEFORE_CHUNKS: u32 = 2;
+
+/// How the bytes of a blob go up in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Manner {
+    /// One PUT with everything (distribution-spec, "POST then PUT").
+    Whole,
+    /// One PATCH with everything and without a range, then an empty PUT: as Docker does it.
+    Streamed,
+    /// A PATCH with its range for each chunk, and a PUT with the last (distribution-spec, "Pushing a blob in chunks").
+    Chunks,
+}
+
+/// What a registry has refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Refused {
+    manners: BTreeSet<Manner>,
+    /// A PUT with a body, of whatever size: the session is then closed with an empty one.
+    put_bodies: bool,
+}
+
+/// What each registry has refused so far, by its name; for the blobs that follow.
+#[derive(Default)]
+pub(in crate::registry) struct Refusals(Mutex<BTreeMap<String, Refused>>);
+
+impl Refusals {
+    pub(super) fn of(&self, registry: &str) -> Refused {
+        self.known().get(registry).cloned().unwrap_or_default()
+    }
+
+    /// To be called once a blob went up all the same: a registry that refuses everything has another reason.
+    pub(super) fn remember(&self, registry: &str, refused: &Refused) {
+        if *refused != Refused::default() {
+            let mut known = self.known();
+            let of_registry = known.entry(registry.to_owned()).or_default();
+            of_registry.manners.extend(&refused.manners);
+            of_registry.put_bodies |= refused.put_bodies;
+        }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Refused>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where one blob stands on the ladder.
+pub(super) struct Ladder {
+    refused: Refused,
+    losses: u32,
+}
+
+impl Ladder {
+    pub(super) fn new(refused: Refused) -> Self {
+        Self { refused, losses: 0 }
+    }
+
+    /// The manner of the next session; `None` where all were refused.
+    pub(super) fn manner(&self) -> Option<Manner> {
+        use Manner::{Chunks, Streamed, Whole};
+        let order = match (self.refused.manners.contains(&Whole), self.losses) {
+            (false, 0) => [Whole, Chunks, Streamed],
+            (false, losses) if losses < LOSSES_BEFORE_CHUNKS => [Streamed, Whole, Chunks],
+            _ => [Chunks, Streamed, Whole],
+        };
+        order.into_iter().find(|manner| !self.refused.manners.contains(manner))
+    }
+
+    /// True where a session is closed without a body.
+    pub(super) fn closes_empty(&self) -> bool {
+        self.refused.put_bodies
+    }
+
+    /// The registry takes no body in this manner.
+    pub(super) fn refuse(&mut self, manner: Manner, status: StatusCode) {
+        self.refused.manners.insert(manner);
+        if manner == Manner::Whole && status != StatusCode::PAYLOAD_TOO_LARGE {
+            self.refused.put_bodies = true;
+        }
+    }
+
+    /// A session was lost with what had been sent in it. That is weather, and is forgotten with the blob.
+    pub(super) fn lose(&mut self) {
+        self.losses += 1;
+    }
+
+    pub(super) fn refused(&self) -> &Refused {
+        &self.refused
+    }
+}
+
+/// Bytes of a chunk for a registry, of which a session asks for at least `asked` (`OCI-Chunk-Min-Length`).
+pub(super) fn chunk_bytes(registry: &str, asked: Option<u64>) -> u64 {
+    if registry == GHCR {
+        return GHCR_CHUNK_BYTES;
+    }
+    asked.unwrap_or_default().clamp(CHUNK_BYTES, MAX_CHUNK_BYTES)
+}
+
+/// True where what is left of a resumed blob goes in chunks too, since one request may not be as large.
+pub(super) fn rest_goes_in_chunks(registry: &str) -> bool {
+    registry == GHCR
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Manner::{Chunks, Streamed, Whole};
+    use super::*;
+
+    fn ladder(refused: &[Manner], losses: u32) -> Option<Manner> {
+        let mut ladder = Ladder::new(Refused::default());
+        refused.iter().for_each(|manner| ladder.refuse(*manner, StatusCode::METHOD_NOT_ALLOWED));
+        (0..losses).for_each(|_| ladder.lose());
+        ladder.manner()
+    }
+
+    #[test]
+    fn losses_and_refusals_lead_down_the_ladder() {
+        for (losses, expected) in [(0, Whole), (1, Streamed), (2, Chunks), (9, Chunks)] {
+            assert_eq!(ladder(&[], losses), Some(expected), "{losses}");
+        }
+        let cases: [(&[Manner], u32, Option<Manner>); 9] = [
+            (&[Whole], 0, Some(Chunks)),
+            (&[Whole], 1, Some(Chunks)),
+            (&[Whole, Chunks], 0, Some(Streamed)),
+            (&[Streamed], 1, Some(Whole)),
+            (&[Streamed], 2, Some(Chunks)),
+            (&[Chunks], 2, Some(Streamed)),
+            (&[Chunks, Streamed], 2, Some(Whole)),
+            (&[Chunks, Streamed], 0, Some(Whole)),
+            (&[Whole, Streamed, Chunks], 0, None),
+        ];
+        for (refused, losses, expected) in cases {
+            assert_eq!(ladder(refused, losses), expected, "{refused:?} {losses}");
+        }
+    }
+
+    #[test]
+    fn bodies_of_put_are_given_up_but_not_for_their_size() {
+        for (status, expected) in [(StatusCode::PAYLOAD_TOO_LARGE, false), (StatusCode::METHOD_NOT_ALLOWED, true)] {
+            let mut ladder = Ladder::new(Refused::default());
+            ladder.refuse(Whole, status);
+            assert_eq!(ladder.closes_empty(), expected);
+        }
+    }
+
+    #[test]
+    fn refusals_are_remembered_by_registry() {
+        let refusals = Refusals::default();
+        let mut ladder = Ladder::new(refusals.of("a.example"));
+        ladder.lose();
+        refusals.remember("a.example", ladder.refused());
+        assert_eq!(refusals.of("a.example"), Refused::default());
+        ladder.refuse(Whole, StatusCode::PAYLOAD_TOO_LARGE);
+        refusals.remember("a.example", ladder.refused());
+        assert_eq!(Ladder::new(refusals.of("a.example")).manner(), Some(Chunks));
+        assert_eq!(Ladder::new(refusals.of("b.example")).manner(), Some(Whole));
+    }
+
+    #[test]
+    fn chunks_are_as_large_as_asked_within_bounds() {
+        for (registry, asked, expected) in [
+            ("r.example", None, CHUNK_BYTES),
+            ("r.example", Some(1), CHUNK_BYTES),
+            ("r.example", Some(20_000_000), 20_000_000),
+            ("r.example", Some(u64::MAX), MAX_CHUNK_BYTES),
+            ("ghcr.io", None, GHCR_CHUNK_BYTES),
+            ("ghcr.io", Some(u64::MAX), GHCR_CHUNK_BYTES),
+        ] {
+            assert_eq!(chunk_bytes(registry, asked), expected, "{registry} {asked:?}");
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! One blob up, through whatever weather: a session, a body in the manner that the registry takes, and after each failure
+//! what the registry confirms to hold, or a session of its own (distribution-spec, "Pushing blobs").
+//!
+//! - [`manner`] decides how the bytes are sent, [`answer`] what the replies mean.
+//! - [`session`] holds the requests around the bodies, [`feed`] the bytes, which can be taken again.
+//! - [`journal`] notes what is under way, for the process that comes after this one.
+//!
+//! A PUT or a PATCH is never sent again to the location that it was sent to before. What is tried again is bounded by
+//! progress: a failure counts until the registry confirms more bytes than it ever did of this blob.
+
+mod answer;
+mod feed;
+mod journal;
+mod manner;
+mod session;
+
+use bytes::Bytes;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
+use url::Url;
+
+use self::answer::{Setback, Step, Verdict, is_done, verdict};
+use self::feed::Feed;
+use self::journal::{Entry, Journal, Subject};
+use self::manner::{Ladder, Manner, chunk_bytes, rest_goes_in_chunks};
+use self::session::Session;
+use super::RegistryRepository;
+use super::client::{Call, Destination};
+use super::origin::{canonical, origin};
+use super::retry::{Backoff, Interruption, Trouble};
+use super::transport::{Connection, Payload, Reply};
+use crate::model::Descriptor;
+use crate::store::{Sink as _, Source, StoreError};
+
+pub(super) use self::manner::Refusals;
+#[cfg(any(test, fuzzing))]
+pub(super) use self::session::held_bytes;
+
+/// What is being done, for messages.
+const UPLOADING: &str = "uploading a blob";
+
+/// Tokens that may end on the way without progress between: the second may have been cut short by the first's wait.
+const MAX_ENDED_TOKENS: u32 = 2;
+
+/// Bytes of a blob whose upload is worth a line to the user when it is begun again.
+const NOTICED_BYTES: u64 = 1024 * 1024;
+
+/// Longest part of a chunk that is kept to be sent again. Four blobs go up at once, so that this is 32 MiB; of the
+/// larger chunks that some registries ask for, the source gives the beginning again.
+const MAX_KEPT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// One blob on its way.
+struct Upload<'a> {
+    repository: &'a RegistryRepository,
+    descriptor: &'a Descriptor,
+    feed: Feed<'a>,
+    journal: Journal,
+    ladder: Ladder,
+    backoff: Backoff,
+    /// Most bytes that were confirmed in any session.
+    high_water: u64,
+    ended_tokens: u32,
+    /// It was begun once more, because the registry held something else than it was sent.
+    was_doubtful: bool,
+    /// The registry takes the rest of a session that was cut.
+    resumes: bool,
+    /// The first error of a manner that was refused.
+    refusal: Option<StoreError>,
+}
+
+impl RegistryRepository {
+    /// Uploads a blob: in `session`, the location of a session that the registry has opened unasked, else in one of its
+    /// own. On return the registry has said that it holds the blob.
+    ///
+    /// Where the journal notes a session of another process, that is gone on with.
+    pub(super) async fn upload(
+        &self,
+        descriptor: &Descriptor,
+        source: &dyn Source,
+        session: Option<Url>,
+    ) -> Result<(), StoreError> {
+        let upload = Upload {
+            repository: self,
+            descriptor,
+            feed: Feed::new(source, descriptor),
+            journal: self.journal(descriptor).await?,
+            ladder: Ladder::new(self.refusals().of(self.registry())),
+            backoff: self.backoff(),
+            high_water: 0,
+            ended_tokens: 0,
+            was_doubtful: false,
+            resumes: true,
+            refusal: None,
+        };
+        upload.run(session).await
+    }
+
+    fn registry(&self) -> &str {
+        canonical(self.repository.registry())
+    }
+
+    async fn journal(&self, descriptor: &Descriptor) -> Result<Journal, StoreError> {
+        let Some(directory) = &self.options().journal_directory else { return Ok(Journal::none()) };
+        let subject = Subject {
+            origin: origin(&self.base()?),
+            repository: self.repository.path().to_owned(),
+            digest: descriptor.digest,
+            size_bytes: descriptor.size_bytes,
+        };
+        Ok(Journal::open(directory, subject).await)
+    }
+}
+
+impl Upload<'_> {
+    async fn run(mut self, offered: Option<Url>) -> Result<(), StoreError> {
+        let mut session = self.first_session(offered).await?;
+        while let Err(setback) = self.send_rest(&mut session).await {
+            match self.next_session(setback, session).await? {
+                Some(next) => session = next,
+                None => break,
+            }
+        }
+        self.journal.remove().await;
+        self.repository.refusals().remember(self.repository.registry(), self.ladder.refused());
+        Ok(())
+    }
+
+    /// The session that another process was in, the one that is offered, or a new one.
+    async fn first_session(&mut self, offered: Option<Url>) -> Result<Session, StoreError> {
+        let digest = self.descriptor.digest;
+        if let Some(noted) = self.journal.read().await {
+            if let Some(session) = self.resume_noted(noted).await {
+                if let Some(offered) = offered {
+                    self.repository.abort_session(offered).await;
+                }
+                return Ok(session);
+            }
+            if self.descriptor.size_bytes > NOTICED_BYTES {
+                let line = format!("begins {digest} again: the registry no longer has what was sent of it");
+                self.repository.notice(&line);
+            }
+        }
+        match offered {
+            Some(location) => {
+                let session = Session::new(location, self.manner()?);
+                self.note(&session).await;
+                Ok(session)
+            }
+            None => self.start().await,
+        }
+    }
+
+    /// Goes on with what was noted. Whatever is in the way of that, a session of one's own may do without.
+    async fn resume_noted(&mut self, noted: Entry) -> Option<Session> {
+        let (digest, size_bytes) = (self.descriptor.digest, self.descriptor.size_bytes);
+        let session = Session {
+            offset: noted.offset_bytes,
+            // How much the other process has sent is not known.
+            sent: size_bytes,
+            ..Session::new(noted.location, self.ladder.manner()?)
+        };
+        let resumed = self.repository.resume_session(&session).await;
+        let session = resumed.inspect_err(|error| tracing::info!(%error, "what was under way is left")).ok()??;
+        let line = format!("goes on with {digest} at {} of {size_bytes} bytes", session.offset);
+        tracing::info!("{line}");
+        self.repository.notice(&line);
+        self.confirm(&session).await;
+        Some(session)
+    }
+
+    fn manner(&mut self) -> Result<Manner, StoreError> {
+        self.ladder.manner().ok_or_else(|| {
+            let all_refused = || self.repository.protocol_error(UPLOADING, "no manner is taken".to_owned());
+            self.refusal.take().unwrap_or_else(all_refused)
+        })
+    }
+
+    async fn start(&mut self) -> Result<Session, StoreError> {
+        let manner = self.manner()?;
+        let session = self.repository.start_session(manner).await?;
+        self.note(&session).await;
+        Ok(session)
+    }
+
+    /// Sends what the registry does not hold yet, and has it stored.
+    async fn send_rest(&mut self, session: &mut Session) -> Result<(), Setback> {
+        self.feed.seek(session.offset).await.map_err(Setback::Source)?;
+        let size_bytes = self.descriptor.size_bytes;
+        let is_resumed = session.offset > 0;
+        let step = match session.manner {
+            _ if session.offset == size_bytes => Step::Close,
+            Manner::Chunks => Step::Chunk,
+            _ if is_resumed && rest_goes_in_chunks(self.repository.registry()) => Step::Chunk,
+            _ if is_resumed => Step::Rest,
+            Manner::Whole => Step::Whole,
+            Manner::Streamed => Step::Streamed,
+        };
+        match step {
+            Step::Chunk => return self.send_chunks(session).await,
+            Step::Close => {}
+            step => self.request(session, step, size_bytes).await?,
+        }
+        match step {
+            Step::Whole => Ok(()),
+            _ => self.request(session, Step::Close, size_bytes).await,
+        }
+    }
+
+    async fn send_chunks(&mut self, session: &mut Session) -> Result<(), Setback> {
+        let size_bytes = self.descriptor.size_bytes;
+        let chunk_bytes = chunk_bytes(self.repository.registry(), session.chunk_min_bytes);
+        self.feed.keep(chunk_bytes.min(MAX_KEPT_BYTES));
+        loop {
+            let until = size_bytes.min(session.offset + chunk_bytes);
+            // The last chunk goes with the request that stores the blob: ECR was seen to fail where that is empty.
+            if until == size_bytes && !self.ladder.closes_empty() {
+                return self.request(session, Step::LastChunk, until).await;
+            }
+            self.request(session, Step::Chunk, until).await?;
+            if until == size_bytes {
+                return self.request(session, Step::Close, until).await;
+            }
+        }
+    }
+
+    /// One request with the bytes from where the session is to `until`.
+    async fn request(&mut self, session: &mut Session, step: Step, until: u64) -> Result<(), Setback> {
+        let call = self.call(session, step, until);
+        session.was_closed |= step.closes();
+        let sent = self.repository.send_once(call).await;
+        let handed = self.feed.handed();
+        session.sent = session.sent.max(handed);
+        if let Some(failure) = self.feed.take_failure() {
+            return Err(Setback::Source(failure));
+        }
+        let reply = sent.map_err(|interruption| Setback::Interrupted { interruption, is_loss: true })?;
+        if !is_done(reply.status()) {
+            return Err(self.setback(session, step, reply).await);
+        }
+        if handed < until {
+            let error = self.repository.protocol_error(UPLOADING, "it was answered before all was sent".to_owned());
+            let trouble = Trouble { is_passing: true, retry_after: None, was_heard: true };
+            let interruption = Interruption { error, trouble, speaks_no_tls: false };
+            return Err(Setback::Interrupted { interruption, is_loss: true });
+        }
+        if step.closes() {
+            return self.check_stored(reply.status()).await.map_err(Setback::Final);
+        }
+        let next = self.repository.next_location(&reply, UPLOADING).map_err(Setback::Final)?;
+        if let Some(location) = next {
+            session.location = location;
+        }
+        // What the reply's Range says is not looked at: some say where the first chunk ended, some the chunk's length.
+        session.offset = until;
+        self.confirm(session).await;
+        Ok(())
+    }
+
+    fn call(&self, session: &Session, step: Step, until: u64) -> Call {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        if step.is_ranged() {
+            let range = HeaderValue::from_str(&format!("{}-{}", session.offset, until - 1));
+            headers.insert(CONTENT_RANGE, range.expect("digits and a hyphen are a header's value"));
+        }
+        let address = match step.closes() {
+            true => session.closing_address(self.descriptor.digest),
+            false => session.location.clone(),
+        };
+        let payload = match session.offset < until {
+            true => Payload::Stream(self.feed.body(until)),
+            false => Payload::Bytes(Bytes::new()),
+        };
+        Call {
+            action: UPLOADING,
+            method: step.method(),
+            to: Destination::Address(address),
+            headers,
+            payload,
+            scopes: self.repository.push_scopes(),
+            // A connection may be what does not live long enough for more than one chunk.
+            connection: if step.is_chunk() { Connection::Own } else { Connection::Shared },
+        }
+    }
+
+    async fn setback(&self, session: &Session, step: Step, reply: Reply) -> Setback {
+        let (status, repository) = (reply.status(), self.repository);
+        let what = Some(format!("the upload of {}", self.descriptor.digest));
+        let verdict = verdict(status, step, session.offset);
+        let interruption = repository.interrupted(reply, &step.method(), UPLOADING, what).await;
+        match verdict {
+            Verdict::Interrupted { is_loss } => Setback::Interrupted { interruption, is_loss },
+            Verdict::TokenEnded => Setback::TokenEnded(interruption.error),
+            Verdict::Refused => Setback::Refused { step, status, error: interruption.error },
+            Verdict::Doubtful => Setback::Doubtful(interruption.error),
+            Verdict::Final => Setback::Final(interruption.error),
+        }
+    }
+
+    /// 201 is the standard's yes. Another is believed where the blob is there.
+    async fn check_stored(&self, status: StatusCode) -> Result<(), StoreError> {
+        if status == StatusCode::CREATED || self.repository.contains(self.descriptor).await? {
+            return Ok(());
+        }
+        let detail = format!("{} was taken and is not there", self.descriptor.digest);
+        Err(self.repository.protocol_error(UPLOADING, detail))
+    }
+
+    /// The session to go on in after a setback; `None` where the blob is there all the same.
+    async fn next_session(&mut self, setback: Setback, session: Session) -> Result<Option<Session>, StoreError> {
+        match setback {
+            Setback::Source(error) | Setback::Final(error) => {
+                self.give_up(session).await;
+                Err(error)
+            }
+            Setback::Doubtful(error) => {
+                self.give_up(session).await;
+                if std::mem::replace(&mut self.was_doubtful, true) {
+                    return Err(error);
+                }
+                tracing::info!(%error, "the upload is begun once more");
+                self.start().await.map(Some)
+            }
+            Setback::Refused { step, status, error } => {
+                tracing::info!(%error, ?step, "the upload goes on in another manner");
+                self.resumes &= session.manner == Manner::Chunks || !step.is_ranged();
+                self.give_up(session).await;
+                if let Some(manner) = step.manner() {
+                    self.ladder.refuse(manner, status);
+                    self.refusal.get_or_insert(error);
+                }
+                self.start().await.map(Some)
+            }
+            Setback::TokenEnded(error) => {
+                self.ended_tokens += 1;
+                if self.ended_tokens > MAX_ENDED_TOKENS {
+                    return Err(error);
+                }
+                // What was refused is not stored.
+                let session = Session { was_closed: false, ..session };
+                self.recover(session, false).await
+            }
+            Setback::Interrupted { interruption, is_loss } => {
+                if !self.repository.pause(&mut self.backoff, UPLOADING, &interruption).await {
+                    return Err(interruption.error);
+                }
+                self.recover(session, is_loss).await
+            }
+        }
+    }
+
+    /// After an interruption: what is there is there, what the registry confirms is gone on with, and else it is begun
+    /// again.
+    async fn recover(&mut self, session: Session, is_loss: bool) -> Result<Option<Session>, StoreError> {
+        let was_all_sent = session.sent == self.descriptor.size_bytes;
+        if session.was_closed && was_all_sent && self.repository.contains(self.descriptor).await? {
+            return Ok(None);
+        }
+        if self.resumes
+            && session.sent > 0
+            && let Some(resumed) = self.repository.resume_session(&session).await?
+        {
+            tracing::info!(digest = %self.descriptor.digest, offset = resumed.offset, "the upload goes on");
+            self.confirm(&resumed).await;
+            return Ok(Some(resumed));
+        }
+        if is_loss && session.sent > 0 {
+            self.ladder.lose();
+        }
+        self.start().await.map(Some)
+    }
+
+    /// Takes note of what the registry holds, and of where it goes on.
+    async fn confirm(&mut self, session: &Session) {
+        if session.offset > self.high_water {
+            self.high_water = session.offset;
+            self.ended_tokens = 0;
+            self.backoff.progressed();
+        }
+        self.note(session).await;
+    }
+
+    async fn note(&self, session: &Session) {
+        let entry = Entry { location: session.location.clone(), offset_bytes: session.offset };
+        self.journal.write(entry).await;
+    }
+
+    /// Leaves a session of a registry that still answers.
+    async fn give_up(&self, session: Session) {
+        self.journal.remove().await;
+        self.repository.abort_session(session.location).await;
+    }
+}

@@ -1,0 +1,4 @@
+//! Any headers `Link`: what must hold is said in `ocitect::registry::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ocitect::registry::fuzzing::link(data));

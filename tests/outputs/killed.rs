@@ -1,0 +1,253 @@
+//! SIGKILL at a thousand points: before each change that a run makes to the disk, whichever of its threads makes it.
+//! Every file is then as it was before or as a whole run leaves it, a tag names what is all there, and the next run ends as
+//! if nothing had happened, with nothing left over.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::mount::Mount;
+use crate::supervisor::supervise;
+use crate::support::{Outcome, Sandbox, tool};
+
+/// How many kills there must be.
+const KILLS: usize = 1000;
+/// Killers at work at once.
+const KILLERS: usize = 2;
+/// After every so many kills, another program reads the layout.
+const READ_EVERY: usize = 50;
+
+/// Names of files that are not whole yet.
+const TEMPORARY_PREFIX: &str = ".ocitect-tmp-";
+
+/// Every file below a directory, by its path in it.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// A command, what it finds, and what it leaves when it is not killed.
+struct Scenario {
+    name: &'static str,
+    start: PathBuf,
+    command: Vec<&'static str>,
+    before: Files,
+    after: Files,
+    /// How many changes a whole run makes.
+    changes: usize,
+}
+
+/// The layers of an old image and of a new one, which shares some of them by name and none by content.
+const ONE: [&str; 10] = ["a", "b", "c", "d", "e", "f", "l", "m", "o", "p"];
+const TWO: [&str; 11] = ["a", "b", "c", "g", "h", "i", "j", "k", "n", "q", "r"];
+
+const BUILD: &[&str] = &["build", "-t", "new", "-t", "moving", "-o", "oci:out", "-o", "oci-archive:out.tar"];
+const DOCKER: &[&str] =
+    &["build", "--platform", "linux/amd64", "-o", "docker-archive:docker.tar", "--metadata", "out.json"];
+const COPY: &[&str] = &["copy", "oci:new", "oci:out:moving"];
+const UPDATE: &[&str] = &["update"];
+
+/// The program in `directory`, with nothing outside of it that it could write to.
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ocitect"));
+    command.args(arguments).current_dir(directory).env_clear().stdin(std::process::Stdio::null());
+    command.env("HOME", directory.join("home")).env("OCITECT_CACHE_DIR", directory.join("cache"));
+    command.env("TMPDIR", directory.join("scratch"));
+    command
+}
+
+fn run(directory: &Path, arguments: &[&str]) -> Outcome {
+    Outcome::of(command(directory, arguments))
+}
+
+/// Layers of a few bytes, for two platforms, on a base that is as small.
+fn write_project(directory: &Path, layers: &[&str], content: &str) {
+    let mut spec = format!(
+        "format = 1\n[image]\nname = \"example.com/app\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n\
+         base = \"oci:{}/base\"\n",
+        directory.parent().unwrap().display()
+    );
+    for layer in layers {
+        fs::write(directory.join(layer), format!("{layer} {content}\n")).unwrap();
+        let files = format!("files = [{{ from = \"{layer}\", to = \"/{layer}-${{arch}}\" }}]\n");
+        spec.push_str(&format!("[[layers]]\nname = \"{layer}\"\n{files}"));
+    }
+    fs::write(directory.join("ocitect.toml"), spec).unwrap();
+}
+
+/// The base of all, in `root`.
+fn write_base(root: &Path, content: &str) {
+    let directory = new_directory(root, "making-the-base");
+    write_project(&directory, &["etc"], content);
+    let spec = fs::read_to_string(directory.join("ocitect.toml")).unwrap();
+    let lines: Vec<&str> = spec.lines().filter(|line| !line.starts_with("base = ")).collect();
+    fs::write(directory.join("ocitect.toml"), lines.join("\n")).unwrap();
+    run(&directory, &["build", "-o", "oci:../base"]).expect(0);
+}
+
+fn new_directory(root: &Path, name: &str) -> PathBuf {
+    let directory = root.join(name);
+    fs::create_dir_all(directory.join("scratch")).unwrap();
+    directory
+}
+
+fn scenarios(root: &Path) -> Vec<Scenario> {
+    write_base(root, "of the base");
+    let first = new_directory(root, "first");
+    write_project(&first, &ONE, "one");
+
+    let again = new_directory(root, "again");
+    write_project(&again, &ONE, "one");
+    run(&again, &["build", "-t", "old", "-t", "moving", "-o", "oci:out", "-o", "oci-archive:out.tar"]).expect(0);
+    write_project(&again, &TWO, "two");
+
+    let docker = new_directory(root, "docker");
+    write_project(&docker, &ONE, "one");
+    run(&docker, DOCKER).expect(0);
+    write_project(&docker, &TWO, "two");
+
+    let copy = new_directory(root, "copy");
+    write_project(&copy, &ONE, "one");
+    run(&copy, &["build", "-o", "oci:old"]).expect(0);
+    for tag in ["old", "moving"] {
+        run(&copy, &["copy", "oci:old", &format!("oci:out:{tag}")]).expect(0);
+    }
+    write_project(&copy, &TWO, "two");
+    run(&copy, &["build", "-o", "oci:new"]).expect(0);
+
+    let update = new_directory(root, "update");
+    write_project(&update, &["a"], "one");
+    run(&update, &["lock"]).expect(0);
+    fs::remove_dir_all(update.join("cache")).unwrap();
+    // From now on the base is another one than was locked.
+    write_base(root, "of another base");
+
+    [("first", first, BUILD), ("again", again, BUILD), ("docker", docker, DOCKER), ("copy", copy, COPY)]
+        .into_iter()
+        .chain([("update", update, UPDATE)])
+        .map(|(name, start, command)| scenario(root, name, start, command))
+        .collect()
+}
+
+fn scenario(root: &Path, name: &'static str, start: PathBuf, arguments: &'static [&'static str]) -> Scenario {
+    let whole = root.join("whole");
+    copy_directory(&start, &whole);
+    let supervised = supervise(command(&whole, arguments), None);
+    assert!(supervised.output.status.success(), "{}", String::from_utf8_lossy(&supervised.output.stderr));
+    let scenario = Scenario {
+        name,
+        before: files(&start),
+        after: files(&whole),
+        start,
+        command: arguments.to_vec(),
+        changes: supervised.changes,
+    };
+    println!("{name}: {} changes, {} files", scenario.changes, scenario.after.len());
+    fs::remove_dir_all(&whole).unwrap();
+    scenario
+}
+
+fn files(root: &Path) -> Files {
+    let mut found = Files::new();
+    let mut pending = vec![root.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn copy_directory(source: &Path, target: &Path) {
+    fs::create_dir_all(target).unwrap();
+    for entry in fs::read_dir(source).unwrap() {
+        let entry = entry.unwrap();
+        let copied = target.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_directory(&entry.path(), &copied);
+        } else {
+            fs::copy(entry.path(), copied).unwrap();
+        }
+    }
+}
+
+/// One kill, and what is there after it. False where the run was over before.
+fn kill_once(scenario: &Scenario, directory: &Path, at: usize, is_read: bool) -> bool {
+    copy_directory(&scenario.start, directory);
+    let supervised = supervise(command(directory, &scenario.command), Some(at));
+    let what = format!("{}, killed before change {at}", scenario.name);
+    check_state(scenario, &files(directory), &what);
+    if is_read {
+        check_readers(scenario, directory);
+    }
+    let next = run(directory, &scenario.command);
+    assert_eq!(next.code, 0, "{what}, then: {}", next.stderr);
+    let left = files(directory);
+    for (path, bytes) in &left {
+        assert!(scenario.after.get(path) == Some(bytes), "{what}, then run again: {} differs", path.display());
+    }
+    assert_eq!(left.len(), scenario.after.len(), "{what}, then run again");
+    fs::remove_dir_all(directory).unwrap();
+    supervised.was_killed
+}
+
+/// Each file is an old or a new one, none is lost, and `index.json` is new only where all that it names is there.
+fn check_state(scenario: &Scenario, found: &Files, what: &str) {
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    for (path, bytes) in found.iter().filter(|(path, _)| !name(path).starts_with(TEMPORARY_PREFIX)) {
+        let known = [scenario.before.get(path), scenario.after.get(path)];
+        assert!(known.contains(&Some(bytes)), "{what}: {} is neither old nor new", path.display());
+    }
+    for path in scenario.before.keys() {
+        assert!(found.contains_key(path), "{what}: {} is lost", path.display());
+    }
+    let index = Path::new("out/index.json");
+    if found.contains_key(index) && found.get(index) != scenario.before.get(index) {
+        for path in scenario.after.keys().filter(|path| path.starts_with("out")) {
+            assert!(found.contains_key(path), "{what}: the index is new, and {} is not there", path.display());
+        }
+    }
+}
+
+/// Other programs read what is there.
+fn check_readers(scenario: &Scenario, directory: &Path) {
+    let tags: &[&str] =
+        if scenario.before.contains_key(Path::new("out/index.json")) { &["old", "moving"] } else { &[] };
+    for tag in tags {
+        run(directory, &["inspect", &format!("oci:out:{tag}")]).expect(0);
+        let source = format!("oci:{}:{tag}", directory.join("out").display());
+        let target = format!("oci:{}", directory.join("read").display());
+        tool("skopeo", &["copy", "-q", "--all", &source, &target]);
+        fs::remove_dir_all(directory.join("read")).unwrap();
+    }
+}
+
+#[test]
+fn a_thousand_kills_leave_everything_as_it_was_or_as_it_should_be() {
+    let sandbox = Sandbox::new();
+    let mount = Mount::small(&sandbox, "memory", 64 * 1024);
+    let scenarios = scenarios(&mount.path);
+    let points: Vec<(&Scenario, usize)> =
+        scenarios.iter().flat_map(|scenario| (0..scenario.changes).map(move |at| (scenario, at))).collect();
+    assert!(points.len() >= KILLS, "only {} changes are made", points.len());
+    let (next, kills) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for killer in 0..KILLERS {
+            let directory = mount.path.join(format!("killer-{killer}"));
+            let (next, kills, points) = (&next, &kills, &points);
+            scope.spawn(move || {
+                while let Some((scenario, at)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let was_killed = kill_once(scenario, &directory, *at, at % READ_EVERY == 0);
+                    kills.fetch_add(usize::from(was_killed), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let kills = kills.into_inner();
+    println!("{kills} kills at {} points", points.len());
+    assert!(kills >= KILLS * 99 / 100, "{kills} kills at {} points", points.len());
+}

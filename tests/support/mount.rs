@@ -1,0 +1,61 @@
+//! File systems of a test's own, in memory, gone after it. The tests' user is root, whom modes do not hold.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use crate::support::{Sandbox, tool};
+
+/// What a file takes at least, and in steps of what, in bytes.
+pub const PAGE_BYTES: u64 = 4096;
+
+/// Name of the file that takes the room away.
+const FILLER: &str = "filler";
+
+/// A mounted file system.
+pub struct Mount {
+    pub path: PathBuf,
+}
+
+impl Mount {
+    /// A file system in memory of so many KiB, at `name` in the sandbox.
+    pub fn small(sandbox: &Sandbox, name: &str, size_kib: u32) -> Self {
+        let path = sandbox.path(name);
+        fs::create_dir(&path).unwrap();
+        let size = format!("size={size_kib}k");
+        tool("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", path.to_str().unwrap()]);
+        Self { path }
+    }
+
+    /// Makes what is there unchangeable.
+    pub fn freeze(&self) {
+        tool("mount", &["-o", "remount,ro", self.path.to_str().unwrap()]);
+    }
+
+    /// Fills all that is left.
+    pub fn fill(&self) {
+        let mut file = File::create(self.path.join(FILLER)).unwrap();
+        while file.write_all(&[1; PAGE_BYTES as usize]).is_ok() {}
+    }
+
+    /// Fills all that is left but so many pages.
+    pub fn fill_but(&self, pages: u64) {
+        self.fill();
+        let filler = File::options().write(true).open(self.path.join(FILLER)).unwrap();
+        let whole = filler.metadata().unwrap().len();
+        filler.set_len(whole.checked_sub(pages * PAGE_BYTES).expect("more is asked for than there is")).unwrap();
+    }
+
+    /// Takes back what was filled.
+    pub fn make_room(&self) {
+        fs::remove_file(self.path.join(FILLER)).unwrap();
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Lazily, so that whatever still has a file open there does not keep it.
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}
