@@ -43,10 +43,10 @@ struct Inner {
     authenticator: Authenticator,
     credentials: CredentialStore,
     sessions: Mutex<BTreeMap<Endpoint, Arc<Session>>>,
+    refusals: Refusals,
     /// Read when the first repository is asked about.
     config: Mutex<Option<Arc<Config>>>,
     mirrors: Mirrors,
-    refusals: Refusals,
 }
 
 /// A repository at one host: a source and a sink of images.
@@ -111,8 +111,7 @@ impl Client {
         let transport = Transport::new(options)?;
         let (authenticator, sessions, refusals) = (Authenticator::default(), Mutex::default(), Refusals::default());
         let (config, mirrors) = (Mutex::default(), Mirrors::default());
-        let inner = Inner { transport, authenticator, credentials, sessions, config, mirrors, refusals };
-        Ok(Self(Arc::new(inner)))
+        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals, config, mirrors })))
     }
 
     /// A repository to read and write, at the hosts that the configuration says.

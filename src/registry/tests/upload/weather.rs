@@ -128,13 +128,13 @@ async fn tokens_that_always_end_are_not_renewed_without_end() {
 #[tokio::test]
 async fn a_session_that_was_offered_is_used_in_place_of_a_new_one() {
     let fake = Fake::start(Rules::default()).await;
-    let repository = fake.server.repository();
+    let repository = fake.server.repository().writer().unwrap();
     // What a mount is answered with 202.
     let offered = format!("http://{}/up/1?v=0", fake.server.host).parse().unwrap();
     fake.state.lock().unwrap().sessions.insert(1, (Vec::new(), 0));
     let descriptor = Descriptor::of(MediaType::OciLayer, b"content");
     let source = MemoryStore::new("memory").with_blob(&descriptor, &b"content"[..]);
-    repository.writer().unwrap().upload(&descriptor, &source, Some(offered)).await.unwrap();
+    repository.upload(&descriptor, &source, Some(offered)).await.unwrap();
     assert_eq!(fake.told(), ["PUT 7"]);
     assert!(fake.stored(&descriptor).is_some());
 }
