@@ -81,6 +81,18 @@ pub(super) struct Call {
     pub(super) connection: Connection,
 }
 
+/// The repository that a request is of, as the client sees it.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    endpoint: &'a Endpoint,
+    /// The repository's path; empty for the registry itself.
+    path: &'a str,
+    /// What messages call it.
+    place: &'a str,
+    /// The way to it, where that is a mirror, which may be given up meanwhile.
+    mirror: Option<&'a Route>,
+}
+
 /// Where a request goes.
 #[derive(Clone)]
 pub(super) enum Destination {
@@ -170,7 +182,7 @@ impl Client {
         };
         let (registry, place) = (login.registry.as_str(), login.registry.clone());
         let endpoint = probe.config()?.endpoint(registry)?;
-        let reply = probe.send(&endpoint, "", &place, call).await?;
+        let reply = probe.send(At { endpoint: &endpoint, path: "", place: &place, mirror: None }, call).await?;
         if reply.status().is_success() {
             return Ok(());
         }
@@ -193,39 +205,32 @@ impl Client {
     }
 
     /// Sends a request whose body can be sent again, for as long as its failures may pass. The last reply is success here.
-    pub(super) async fn send(
-        &self,
-        endpoint: &Endpoint,
-        path: &str,
-        place: &str,
-        call: Call,
-    ) -> Result<Reply, StoreError> {
+    async fn send(&self, at: At<'_>, call: Call) -> Result<Reply, StoreError> {
         let Call { action, method, to, headers, payload, scopes, connection } = call;
         let body = match payload {
             Payload::Empty => None,
             Payload::Bytes(bytes) => Some(bytes),
-            Payload::Stream(_) => return Err(unrepeatable(action, place)),
+            Payload::Stream(_) => return Err(unrepeatable(action, at.place)),
         };
         let send = || {
             let payload = body.clone().map_or(Payload::Empty, Payload::Bytes);
             let (method, to, headers, scopes) = (method.clone(), to.clone(), headers.clone(), scopes.clone());
-            self.send_once(endpoint, path, place, Call { action, method, to, headers, payload, scopes, connection })
+            self.send_once(at, Call { action, method, to, headers, payload, scopes, connection })
         };
-        let sent = self.0.transport.retrying(action, place, send).await;
+        let sent = self.0.transport.retrying(action, at.place, send).await;
         sent.map_err(|interruption| interruption.error)
     }
 
     /// Sends a request once, answering challenges. Any reply is success here. A body that is a stream is sent once: after a
     /// 401 the token is renewed all the same, so that whoever starts anew has it.
-    pub(super) async fn send_once(
-        &self,
-        endpoint: &Endpoint,
-        path: &str,
-        place: &str,
-        call: Call,
-    ) -> Result<Reply, Interruption> {
+    async fn send_once(&self, at: At<'_>, call: Call) -> Result<Reply, Interruption> {
+        let At { endpoint, path, place, mirror } = at;
         let session = self.session(endpoint)?;
         let mut greeting = session.greet().await;
+        if mirror.is_some_and(|way| self.0.mirrors.is_left_out(way)) {
+            // It was given up while this request waited for the first answer.
+            return Err(left_out(call.action, place).into());
+        }
         let Call { action, method, to, headers, payload, mut scopes, connection } = call;
         let mut payload = payload;
         let is_for_long = matches!(payload, Payload::Stream(_));
@@ -405,6 +410,11 @@ impl Client {
     }
 }
 
+fn left_out(action: &str, place: &str) -> StoreError {
+    let detail = "the mirror is left out".to_owned();
+    StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
+}
+
 fn unrepeatable(action: &str, place: &str) -> StoreError {
     let detail = "a body that can be sent once was to be sent again".to_owned();
     StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
@@ -413,19 +423,23 @@ fn unrepeatable(action: &str, place: &str) -> StoreError {
 impl RegistryRepository {
     /// Sends a request of this repository whose body can be sent again, for as long as its failures may pass.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, StoreError> {
-        let (place, call) = (self.repository.to_string(), self.named(call));
         if self.way.is_mirror {
             // Another host is asked sooner than the same again.
-            let sent = self.client.send_once(&self.way.endpoint, self.repository.path(), &place, call).await;
-            return sent.map_err(|interruption| interruption.error);
+            return self.send_once(call).await.map_err(|interruption| interruption.error);
         }
-        self.client.send(&self.way.endpoint, self.repository.path(), &place, call).await
+        let (place, call) = (self.repository.to_string(), self.named(call));
+        self.client.send(self.place(&place), call).await
     }
 
     /// Sends a request of this repository once. Any reply is success here.
     pub(super) async fn send_once(&self, call: Call) -> Result<Reply, Interruption> {
         let (place, call) = (self.repository.to_string(), self.named(call));
-        self.client.send_once(&self.way.endpoint, self.repository.path(), &place, call).await
+        self.client.send_once(self.place(&place), call).await
+    }
+
+    fn place<'a>(&'a self, place: &'a str) -> At<'a> {
+        let mirror = self.way.is_mirror.then_some(&*self.way);
+        At { endpoint: &self.way.endpoint, path: self.repository.path(), place, mirror }
     }
 
     /// The request with the upstream's name, where this is another host (distribution-spec, "Registry Proxying").

@@ -92,8 +92,8 @@ impl Pull {
         Self { at_bytes, ..Self::new(repository, self.descriptor) }
     }
 
-    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the size
-    /// are handed on once, for the verifier to see.
+    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the
+    /// size are handed on once, for the verifier to see.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         while self.at_bytes <= self.descriptor.size_bytes {
             let Some(reply) = &mut self.reply else {

@@ -37,8 +37,8 @@ impl RegistryRepository {
     /// The manifests of this repository whose subject is `subject`, each once, in the registry's order; only those of
     /// an artifact type, where one is given. Their descriptors carry `artifactType` and the annotations.
     ///
-    /// A registry without the referrers API is asked for the fallback tag. What does not exist has no referrers. A reply
-    /// that is no image index is an error.
+    /// A registry without the referrers API is asked for the fallback tag. What does not exist has no referrers. A
+    /// reply that is no image index is an error.
     pub(super) async fn referrers(
         &self,
         subject: &Digest,

@@ -26,8 +26,8 @@ impl RegistryRepository {
     /// The repository's tags, each once, in the order that the registry gives them in (by the standard that of their
     /// bytes; not all registries keep to it).
     ///
-    /// A repository that is not there is [`StoreError::NotFound`]. A list without end, one that leads to another origin,
-    /// and one with something else than tags are errors: what is returned is always the whole list.
+    /// A repository that is not there is [`StoreError::NotFound`]. A list without end, one that leads to another
+    /// origin, and one with something else than tags are errors: what is returned is always the whole list.
     pub(super) async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         let first = Destination::Path(format!("{}/tags/list?n={PAGE_TAGS}", self.repository.path()));

@@ -6,6 +6,7 @@ mod copy;
 mod credentials;
 mod images;
 mod login;
+mod mirrors;
 mod proxy;
 mod push;
 mod read;

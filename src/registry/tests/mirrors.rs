@@ -66,6 +66,12 @@ impl Scene {
         );
     }
 
+    /// Names another mirror.
+    fn replace_mirror(&self, host: &str) {
+        let text = std::fs::read_to_string(self.directory.path().join("registries.conf")).unwrap();
+        self.write("registries.conf", &text.replace(&self.mirror.host, host));
+    }
+
     /// Writes a `hosts.toml` for the upstream, and takes the mirror out of `registries.conf`.
     fn hosts(&self, text: &str) {
         self.write("registries.conf", "");
@@ -145,12 +151,27 @@ async fn a_mirror_that_fails_is_left_out_for_the_rest_of_the_run() {
 }
 
 #[tokio::test]
+async fn a_mirror_that_gives_no_answer_is_asked_once_by_many_at_a_time() {
+    let scene = Scene::new(whole, whole).await;
+    let mirror = RawServer::start(|_, _| Raw { bytes: Vec::new(), falls_silent: false }).await;
+    scene.replace_mirror(&mirror.host);
+    let mut options = scene.options();
+    options.plain_http.insert(mirror.host.clone());
+    let repository = repository(&scene.upstream, options);
+    let reads = (0..16).map(|_| read(&repository));
+    for content in futures_util::future::join_all(reads).await {
+        assert_eq!(content.unwrap(), CONTENT);
+    }
+    assert_eq!(mirror.sent().matches("GET /v2/").count(), 1, "{}", mirror.sent());
+    assert_eq!(scene.notices().len(), 1);
+}
+
+#[tokio::test]
 async fn a_mirror_that_is_down_is_passed_over() {
     let scene = Scene::new(whole, whole).await;
     // Bound, and never listened to any more.
     let gone = Server::bind().await.host;
-    let text = std::fs::read_to_string(scene.directory.path().join("registries.conf")).unwrap();
-    scene.write("registries.conf", &text.replace(&scene.mirror.host, &gone));
+    scene.replace_mirror(&gone);
     let repository = scene.repository();
     repository.resolve(&latest()).await.unwrap();
     assert_eq!(read(&repository).await.unwrap(), CONTENT);

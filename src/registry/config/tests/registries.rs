@@ -201,6 +201,15 @@ fn short_names_are_answered_by_alias_or_search_list() {
 }
 
 #[test]
+fn a_file_that_ends_anywhere_is_read_or_refused_with_its_line() {
+    for end in 0..EXAMPLE.len() {
+        if let Err(error) = RegistriesConf::parse(&[File::of("r.conf", &EXAMPLE[..end])]) {
+            assert!(error.to_string().starts_with("r.conf:"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn keys_of_other_tools_are_passed_over() {
     let text = "credential-helpers = [\"secretservice\"]\nfuture = { a = 1 }\n\
         [[registry]]\nlocation = \"example.com\"\nnew = 3\n";
