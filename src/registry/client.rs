@@ -1,7 +1,7 @@
 //! The client: what is known of each registry, and the loop that answers challenges. The only code that puts a
 //! credential into a request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
@@ -16,23 +16,20 @@ use super::mirrors::Mirrors;
 use super::origin::{check_hop, origin};
 use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
-use super::retry::{Backoff, Interruption, Trouble};
+use super::repository::RegistryRepository;
+use super::retry::Interruption;
 use super::routed::RoutedRepository;
 use super::scope::Scopes;
 use super::session::{Authorization, Session};
-use super::sink::query_value;
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::upload::Refusals;
-use super::{Credentials, Login, RegistryOptions, RetryOptions};
-use crate::model::{Digest, Repository};
+use super::{Credentials, Login, RegistryOptions};
+use crate::model::Repository;
 use crate::store::StoreError;
 
 /// Answers to challenges for one request: a token that has just ended, one with more scopes, and one with fewer.
 const MAX_ANSWERS: usize = 3;
-
-/// Tries without progress at a mirror: whatever it has, another host has too.
-const MIRROR_TRIES: u32 = 2;
 
 /// A client for all registries: connections, tokens and credentials, shared by its clones.
 #[derive(Clone)]
@@ -47,25 +44,6 @@ struct Inner {
     /// Read when the first repository is asked about.
     config: Mutex<Option<Arc<Config>>>,
     mirrors: Mirrors,
-}
-
-/// A repository at one host: a source and a sink of images.
-#[derive(Clone)]
-pub(super) struct RegistryRepository {
-    pub(super) client: Client,
-    /// By its name there.
-    pub(super) repository: Repository,
-    pub(super) way: Arc<Route>,
-    pub(super) target: Arc<Target>,
-}
-
-/// What is known of a repository that is written to.
-#[derive(Default)]
-pub(super) struct Target {
-    /// What the tags that were asked for name; `None` for one that is not there.
-    pub(super) known_tags: Mutex<BTreeMap<String, Option<Digest>>>,
-    /// Repositories that nothing could be mounted from.
-    pub(super) refused_mounts: Mutex<BTreeSet<String>>,
 }
 
 /// A request to a registry.
@@ -83,14 +61,14 @@ pub(super) struct Call {
 
 /// The repository that a request is of, as the client sees it.
 #[derive(Clone, Copy)]
-struct At<'a> {
-    endpoint: &'a Endpoint,
+pub(super) struct At<'a> {
+    pub(super) endpoint: &'a Endpoint,
     /// The repository's path; empty for the registry itself.
-    path: &'a str,
+    pub(super) path: &'a str,
     /// What messages call it.
-    place: &'a str,
+    pub(super) place: &'a str,
     /// The way to it, where that is a mirror, which may be given up meanwhile.
-    mirror: Option<&'a Route>,
+    pub(super) mirror: Option<&'a Route>,
 }
 
 /// Where a request goes.
@@ -194,18 +172,23 @@ impl Client {
         self.0.transport.options()
     }
 
+    /// In what manners registries have refused to take blobs.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
     pub(super) fn transport(&self) -> &Transport {
         &self.0.transport
     }
 
     /// True where credentials are known for a repository.
-    async fn has_credentials(&self, repository: &Repository) -> bool {
+    pub(super) async fn has_credentials(&self, repository: &Repository) -> bool {
         let found = self.0.credentials.lookup(repository.registry(), repository.path()).await;
         found.is_ok_and(|credential| credential.is_some())
     }
 
     /// Sends a request whose body can be sent again, for as long as its failures may pass. The last reply is success here.
-    async fn send(&self, at: At<'_>, call: Call) -> Result<Reply, StoreError> {
+    pub(super) async fn send(&self, at: At<'_>, call: Call) -> Result<Reply, StoreError> {
         let Call { action, method, to, headers, payload, scopes, connection } = call;
         let body = match payload {
             Payload::Empty => None,
@@ -223,7 +206,7 @@ impl Client {
 
     /// Sends a request once, answering challenges. Any reply is success here. A body that is a stream is sent once: after a
     /// 401 the token is renewed all the same, so that whoever starts anew has it.
-    async fn send_once(&self, at: At<'_>, call: Call) -> Result<Reply, Interruption> {
+    pub(super) async fn send_once(&self, at: At<'_>, call: Call) -> Result<Reply, Interruption> {
         let At { endpoint, path, place, mirror } = at;
         let session = self.session(endpoint)?;
         let mut greeting = session.greet().await;
@@ -387,7 +370,7 @@ impl Client {
     }
 
     /// What is known of a host.
-    fn session(&self, endpoint: &Endpoint) -> Result<Arc<Session>, StoreError> {
+    pub(super) fn session(&self, endpoint: &Endpoint) -> Result<Arc<Session>, StoreError> {
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = sessions.get(endpoint) {
             return Ok(Arc::clone(session));
@@ -418,114 +401,4 @@ fn left_out(action: &str, place: &str) -> StoreError {
 fn unrepeatable(action: &str, place: &str) -> StoreError {
     let detail = "a body that can be sent once was to be sent again".to_owned();
     StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
-}
-
-impl RegistryRepository {
-    /// Sends a request of this repository whose body can be sent again, for as long as its failures may pass.
-    pub(super) async fn send(&self, call: Call) -> Result<Reply, StoreError> {
-        if self.way.is_mirror {
-            // Another host is asked sooner than the same again.
-            return self.send_once(call).await.map_err(|interruption| interruption.error);
-        }
-        let (place, call) = (self.repository.to_string(), self.named(call));
-        self.client.send(self.place(&place), call).await
-    }
-
-    /// Sends a request of this repository once. Any reply is success here.
-    pub(super) async fn send_once(&self, call: Call) -> Result<Reply, Interruption> {
-        let (place, call) = (self.repository.to_string(), self.named(call));
-        self.client.send_once(self.place(&place), call).await
-    }
-
-    fn place<'a>(&'a self, place: &'a str) -> At<'a> {
-        let mirror = self.way.is_mirror.then_some(&*self.way);
-        At { endpoint: &self.way.endpoint, path: self.repository.path(), place, mirror }
-    }
-
-    /// The request with the upstream's name, where this is another host (distribution-spec, "Registry Proxying").
-    fn named(&self, call: Call) -> Call {
-        let Some(namespace) = &self.way.namespace else { return call };
-        let with_name = |path: &str| {
-            let mark = if path.contains('?') { '&' } else { '?' };
-            format!("{path}{mark}ns={}", query_value(namespace))
-        };
-        let to = match &call.to {
-            Destination::Path(path) => Destination::Path(with_name(path)),
-            Destination::Own(path) => Destination::Own(with_name(path)),
-            Destination::Address(_) => return call,
-        };
-        Call { to, ..call }
-    }
-
-    /// In what manners registries have refused to take blobs.
-    pub(super) fn refusals(&self) -> &Refusals {
-        &self.client.0.refusals
-    }
-
-    /// The waits of a new operation.
-    pub(super) fn backoff(&self) -> Backoff {
-        let retry = &self.options().retry;
-        match self.way.is_mirror {
-            true => Backoff::new(&RetryOptions { tries: MIRROR_TRIES, first_tries: 1, ..retry.clone() }),
-            false => Backoff::new(retry),
-        }
-    }
-
-    /// Waits before the next try, and tells of it; false where there is to be none.
-    pub(super) async fn pause(&self, backoff: &mut Backoff, action: &'static str, interruption: &Interruption) -> bool {
-        let (place, why) = (self.repository.to_string(), interruption.error.to_string());
-        self.client.transport().pause(backoff, interruption.trouble, action, &place, &why).await
-    }
-
-    /// A reply that is no success, as an interruption.
-    pub(super) async fn interrupted(
-        &self,
-        reply: Reply,
-        method: &Method,
-        action: &'static str,
-        what: Option<String>,
-    ) -> Interruption {
-        let trouble = Trouble::of(reply.status(), reply.headers());
-        let error = self.failure(reply, method, action, what).await;
-        Interruption { trouble, ..Interruption::from(error) }
-    }
-
-    pub(super) fn options(&self) -> &RegistryOptions {
-        self.client.options()
-    }
-
-    /// Tells whoever looks on of something rare, in one line.
-    pub(super) fn notice(&self, text: &str) {
-        self.options().notice.tell(text);
-    }
-
-    /// The registry's root, with the scheme that it is known to speak.
-    pub(super) fn base(&self) -> Result<Url, StoreError> {
-        Ok(self.client.session(&self.way.endpoint)?.base())
-    }
-
-    /// Turns a reply that is no success into an error. `what` is what a 404 says is missing.
-    pub(super) async fn failure(
-        &self,
-        reply: Reply,
-        method: &Method,
-        action: &'static str,
-        what: Option<String>,
-    ) -> StoreError {
-        let is_unauthorized = reply.status() == StatusCode::UNAUTHORIZED;
-        let request = Request {
-            action,
-            what,
-            place: self.repository.to_string(),
-            registry: self.repository.registry(),
-            had_credentials: is_unauthorized && self.client.has_credentials(&self.repository).await,
-        };
-        reply::failure(reply, method.as_str(), request).await
-    }
-
-    /// An error of the protocol.
-    pub(super) fn protocol_error(&self, action: &str, detail: String) -> StoreError {
-        let place = self.repository.to_string();
-        StoreError::Remote { action: action.to_owned(), place, detail, help: None, cause: None }
-    }
 }

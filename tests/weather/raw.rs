@@ -214,12 +214,12 @@ fn the_proxy_breaks_replies_and_connections_where_it_is_told() {
     assert_eq!(fake.sessions().count(), 1, "it was done all the same");
     proxy.script().clear();
 
-    let before_bytes = proxy.from_client_bytes();
+    let before_bytes = proxy.sent_bytes();
     proxy.script().reset_each_after(10_000);
     let location = begin(&proxy.host()).location();
     assert!(ask(&proxy.host(), "PATCH", &location, "", &[1; 100_000]).is_err());
     proxy.script().clear();
-    let passed_bytes = proxy.from_client_bytes() - before_bytes;
+    let passed_bytes = proxy.sent_bytes() - before_bytes;
     assert!((10_000..10_500).contains(&passed_bytes), "{passed_bytes}");
     let kept = get(&proxy.host(), &location);
     assert_eq!(proxy.log().body_bytes(), fake.log().body_bytes());

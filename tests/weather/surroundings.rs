@@ -19,12 +19,12 @@ fn a_push_through_proxy_and_registry_is_counted() {
     assert_eq!(seen.len(), passed.len(), "{:#?}", fake.log().lines());
     assert_eq!(fake.log().body_bytes(), proxy.log().body_bytes());
     let size_bytes = layer(&sandbox).size_bytes;
-    assert!(proxy.from_client_bytes() > size_bytes && proxy.from_client_bytes() < size_bytes + MIB);
+    assert!(proxy.sent_bytes() > size_bytes && proxy.sent_bytes() < size_bytes + MIB);
     assert!(proxy.connections() > 0);
 
     sandbox.ok(&["copy", &proxy.image("app:1"), "oci:copy:latest"]);
     assert_same(&sandbox.layout("image"), &sandbox.layout("copy"));
-    assert!(proxy.to_client_bytes() > size_bytes);
+    assert!(proxy.answered_bytes() > size_bytes);
 }
 
 #[test]

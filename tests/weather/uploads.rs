@@ -118,17 +118,12 @@ fn a_blob_whose_answer_was_lost_is_found_and_not_sent_again() {
 fn answers_to_other_requests_of_a_push_may_be_lost() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
-    for (method, text) in
-        [("HEAD", "/blobs/"), ("POST", "/blobs/uploads/"), ("PUT", "/manifests/"), ("HEAD", "/manifests/")]
-    {
+    let requests: [(&'static [&'static str], &str); 4] =
+        [(&["HEAD"], "/blobs/"), (&["POST"], "/blobs/uploads/"), (&["PUT"], "/manifests/"), (&["HEAD"], "/manifests/")];
+    for (methods, text) in requests {
         let (fake, proxy) = stormy(Flavour::distribution3());
-        let methods: &'static [&'static str] = match method {
-            "HEAD" => &["HEAD"],
-            "POST" => &["POST"],
-            _ => &["PUT"],
-        };
         proxy.rule(Rule::new(Fault::CloseBeforeReply).on(methods).at(text).times(2));
-        Voyage { sandbox: &sandbox, fake: &fake }.push(&proxy.host(), &format!("{method} {text}"));
+        Voyage { sandbox: &sandbox, fake: &fake }.push(&proxy.host(), &format!("{methods:?} {text}"));
     }
 }
 

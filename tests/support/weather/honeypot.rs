@@ -9,9 +9,16 @@ use super::answer::Reply;
 use super::http::{Body, Head};
 use super::server::Server;
 
-/// What was sent: the head as it came, and the body.
+/// What was sent.
 #[derive(Debug, Clone, Default)]
-pub struct Kept(Arc<Mutex<Vec<(Head, Vec<u8>)>>>);
+pub struct Kept(Arc<Mutex<Vec<Sent>>>);
+
+/// A request, whole.
+#[derive(Debug)]
+struct Sent {
+    head: Head,
+    body: Vec<u8>,
+}
 
 pub struct Honeypot {
     server: Server,
@@ -43,21 +50,21 @@ impl Honeypot {
 impl Kept {
     pub fn keep(&self, head: &Head, body: &mut Body<'_>) {
         let body = body.all().unwrap_or_default();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((head.clone(), body));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Sent { head: head.clone(), body });
     }
 
     /// First lines of all requests.
     pub fn lines(&self) -> Vec<String> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().map(|(head, _)| format!("{} {}", head.method, head.target)).collect()
+        kept.iter().map(|sent| format!("{} {}", sent.head.method, sent.head.target)).collect()
     }
 
     /// Nothing that came has one of these in it: as it is, escaped, or in a header of Basic.
     #[track_caller]
     pub fn assert_without(&self, secrets: &[impl AsRef<str>]) {
-        for (head, body) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for sent in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let shown = shown(&sent.head, &sent.body);
             for secret in secrets.iter().map(AsRef::as_ref) {
-                let shown = shown(head, body);
                 assert!(!shown.contains(secret), "{secret} was sent here:\n{shown}");
             }
         }

@@ -25,8 +25,8 @@ struct Shared {
     upstream: String,
     script: Script,
     log: Log,
-    from_client_bytes: AtomicU64,
-    to_client_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+    answered_bytes: AtomicU64,
     connections: AtomicUsize,
     is_over: AtomicBool,
 }
@@ -40,8 +40,8 @@ impl Proxy {
             upstream: upstream.into(),
             script: Script::default(),
             log: Log::default(),
-            from_client_bytes: AtomicU64::new(0),
-            to_client_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+            answered_bytes: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
         });
@@ -84,14 +84,14 @@ impl Proxy {
         &self.shared.log
     }
 
-    /// Bytes that came from clients, heads included.
-    pub fn from_client_bytes(&self) -> u64 {
-        self.shared.from_client_bytes.load(Ordering::SeqCst)
+    /// Bytes that came from clients and were passed on, heads included.
+    pub fn sent_bytes(&self) -> u64 {
+        self.shared.sent_bytes.load(Ordering::SeqCst)
     }
 
     /// Bytes that went to clients, heads included.
-    pub fn to_client_bytes(&self) -> u64 {
-        self.shared.to_client_bytes.load(Ordering::SeqCst)
+    pub fn answered_bytes(&self) -> u64 {
+        self.shared.answered_bytes.load(Ordering::SeqCst)
     }
 
     /// Connections that carried a request.
@@ -231,7 +231,7 @@ impl Passage<'_> {
     /// To the server, as far as the connection's limit lets it.
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let passed = bytes.len().min(usize::try_from(self.left_bytes).unwrap_or(usize::MAX));
-        self.shared.from_client_bytes.fetch_add(passed as u64, Ordering::SeqCst);
+        self.shared.sent_bytes.fetch_add(passed as u64, Ordering::SeqCst);
         self.left_bytes -= passed as u64;
         // A server that has already answered and hung up is for the client to see.
         let sent = (&*self.server).write_all(&bytes[..passed]);
@@ -299,7 +299,7 @@ fn pass_back(shared: &Shared, client: &TcpStream, server: &TcpStream, replies: &
             }
             _ => (count, None),
         };
-        shared.to_client_bytes.fetch_add(passed as u64, Ordering::SeqCst);
+        shared.answered_bytes.fetch_add(passed as u64, Ordering::SeqCst);
         let mut client_side = client;
         match fault {
             Some(Fault::DripReply(size, pause)) => {
