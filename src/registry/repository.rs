@@ -93,7 +93,7 @@ impl RegistryRepository {
 
     /// Waits before the next try, and tells of it; false where there is to be none.
     pub(super) async fn pause(&self, backoff: &mut Backoff, action: &'static str, interruption: &Interruption) -> bool {
-        let (place, why) = (self.repository.to_string(), interruption.error.to_string());
+        let (place, why) = (self.repository.to_string(), interruption.why());
         self.client.transport().pause(backoff, interruption.trouble, action, &place, &why).await
     }
 

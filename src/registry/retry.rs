@@ -57,6 +57,16 @@ pub(super) struct Interruption {
     pub(super) speaks_no_tls: bool,
 }
 
+impl Interruption {
+    /// What went wrong, without what was being done and where.
+    pub(super) fn why(&self) -> String {
+        match &self.error {
+            StoreError::Remote { detail, .. } => detail.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl From<StoreError> for Interruption {
     /// Of a failure that does not pass.
     fn from(error: StoreError) -> Self {

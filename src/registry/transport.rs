@@ -214,7 +214,7 @@ impl Transport {
                     }
                 }
                 Err(interruption) => {
-                    let why = interruption.error.to_string();
+                    let why = interruption.why();
                     if !self.pause(&mut backoff, interruption.trouble, action, place, &why).await {
                         return Err(interruption);
                     }
