@@ -9,6 +9,17 @@
 //! - No message and no log line holds a secret: query strings, user names in addresses and header values are left out.
 //!
 //! It reads neither environment nor home directory: [`RegistryOptions`] says everything.
+//!
+//! | where | what |
+//! |---|---|
+//! | `routed`, `mirrors`, `config` | a repository by its name: mirrors and upstream, `registries.conf`, `hosts.toml` |
+//! | `repository` | a repository at one host; `source`, `pull`, `sink`, `upload`, `tags`, `pages`, `link`, `referrers`, `delete` are its parts |
+//! | `client`, `session`, `auth`, `challenge`, `scope` | who is asked, as whom, with which token |
+//! | `retry` | what is tried again, when, and for how long: the one policy |
+//! | `redirect`, `origin` | where a request may go on to, and what may go with it |
+//! | `credentials`, `auth_file`, `helper`, `login`, `secret` | where credentials come from and are kept |
+//! | `transport`, `tls`, `proxy`, `body`, `traffic` | one request and its reply, bounded and counted |
+//! | `reply`, `redact` | what a refusal means to the user, and what may be shown of it |
 
 mod auth;
 mod auth_file;
