@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use reqwest::{Method, StatusCode};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::client::{At, Call, Client, Destination};
@@ -17,6 +18,9 @@ use super::upload::Refusals;
 use super::{RegistryOptions, RetryOptions};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
+
+/// Blobs that are uploaded at the same time: what other clients do, and registries are used to.
+pub(super) const CONCURRENT_UPLOADS: usize = 4;
 
 /// Tries without progress at a mirror: whatever it has, another host has too.
 const MIRROR_TRIES: u32 = 2;
@@ -32,12 +36,20 @@ pub(super) struct RegistryRepository {
 }
 
 /// What is known of a repository that is written to.
-#[derive(Default)]
 pub(super) struct Target {
     /// What the tags that were asked for name; `None` for one that is not there.
     pub(super) known_tags: Mutex<BTreeMap<String, Option<Digest>>>,
     /// Repositories that nothing could be mounted from.
     pub(super) refused_mounts: Mutex<BTreeSet<String>>,
+    /// One for each upload that may be under way.
+    pub(super) uploads: Semaphore,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        let (known_tags, refused_mounts) = (Mutex::default(), Mutex::default());
+        Self { known_tags, refused_mounts, uploads: Semaphore::new(CONCURRENT_UPLOADS) }
+    }
 }
 
 impl RegistryRepository {

@@ -183,7 +183,7 @@ impl Sink for RoutedRepository {
     }
 
     fn concurrency_limit(&self) -> usize {
-        super::sink::CONCURRENT_UPLOADS
+        super::sink::CONCURRENT_BLOBS
     }
 
     async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {

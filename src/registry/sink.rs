@@ -20,8 +20,9 @@ use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
 use crate::store::{Sink, Source, StoreError, Supplied, read_root};
 
-/// Blobs that are uploaded at the same time: what other clients do, and registries are used to.
-pub(super) const CONCURRENT_UPLOADS: usize = 4;
+/// Blobs that are asked for, mounted or uploaded at the same time. Questions and mounts wait for the line's latency alone;
+/// of uploads there are fewer ([`super::repository::CONCURRENT_UPLOADS`]).
+pub(super) const CONCURRENT_BLOBS: usize = 16;
 
 /// Tags that are asked for at the same time.
 const TAGS_ASKED_AT_ONCE: usize = 8;
@@ -38,7 +39,7 @@ impl Sink for RegistryRepository {
     }
 
     fn concurrency_limit(&self) -> usize {
-        CONCURRENT_UPLOADS
+        CONCURRENT_BLOBS
     }
 
     /// What is not known for sure is not there: it is sent, and the registry then says what is wrong.

@@ -40,6 +40,8 @@ fn a_layer_of_2_gib_is_pushed_and_copied_in_bounded_memory() {
 
     let copying = Allowance::of_copying();
     copying.holds("2 GiB from a registry to a layout", &sandbox, &["copy", &name, "oci:one:large"]);
+    let second = format!("{}/limits/large", part("REGISTRY_SECOND"));
+    copying.holds("2 GiB from registry to registry", &sandbox, &["copy", &name, &second]);
     let manifest = sandbox.layout("one").manifest("large", "linux/amd64");
     let layer = &manifest["layers"][0];
     let _stored = StoredBlob::new(layer["digest"].as_str().unwrap());

@@ -81,6 +81,8 @@ impl RegistryRepository {
         source: &dyn Source,
         session: Option<Url>,
     ) -> Result<(), StoreError> {
+        // The semaphore is never closed.
+        let _permit = self.target.uploads.acquire().await;
         let upload = Upload {
             repository: self,
             descriptor,
