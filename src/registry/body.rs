@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::transport::Reply;
 
@@ -21,8 +21,19 @@ pub(super) enum Unread {
     Broken(io::Error),
 }
 
+/// Longest time that a small body may take: the largest has 4 MiB, which a line of 14 KiB a second brings in this time. One
+/// that comes byte by byte would never be silent, and never end.
+const SMALL_BODY_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Reads a body into memory. It grows by what arrives and not by what a header says.
-pub(super) async fn read_small(mut reply: Reply, limit_bytes: u64) -> Result<Bytes, Unread> {
+pub(super) async fn read_small(reply: Reply, limit_bytes: u64) -> Result<Bytes, Unread> {
+    timeout(SMALL_BODY_TIMEOUT, read_pieces(reply, limit_bytes)).await.unwrap_or_else(|_| {
+        let text = format!("it took more than {} seconds", SMALL_BODY_TIMEOUT.as_secs());
+        Err(Unread::Broken(io::Error::new(io::ErrorKind::TimedOut, text)))
+    })
+}
+
+async fn read_pieces(mut reply: Reply, limit_bytes: u64) -> Result<Bytes, Unread> {
     let mut bytes = BytesMut::new();
     while let Some(piece) = reply.piece().await.map_err(Unread::Broken)? {
         if (bytes.len() + piece.len()) as u64 > limit_bytes {

@@ -13,13 +13,33 @@ pub(super) fn address(url: &Url) -> String {
     format!("{}{}{query}", url.origin().ascii_serialization(), escape(url.path().as_bytes()))
 }
 
-/// Text of the other side, escaped and cut.
+/// Names of schemes after which a credential follows.
+const SCHEMES: [&str; 2] = ["basic", "bearer"];
+
+/// Text of the other side, escaped and cut, without what looks like the credential that it was sent.
 pub(super) fn text(text: &str) -> String {
-    let mut shown: String = text.trim().chars().take(MAX_SHOWN_CHARACTERS).collect();
-    if shown.len() < text.trim().len() {
+    let text = without_credentials(text.trim());
+    let mut shown: String = text.chars().take(MAX_SHOWN_CHARACTERS).collect();
+    if shown.len() < text.len() {
         shown.push('…');
     }
     escape(shown.as_bytes())
+}
+
+/// A registry may repeat the header that it does not like: the word after a scheme's name is left out.
+fn without_credentials(text: &str) -> String {
+    let mut shown = String::new();
+    let mut hides = false;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let bare = word.trim_matches(|character: char| !character.is_ascii_alphanumeric()).to_ascii_lowercase();
+        let space = &word[word.trim_end().len()..];
+        match hides && !bare.is_empty() {
+            true => shown.extend(["…", space]),
+            false => shown.push_str(word),
+        }
+        hides = SCHEMES.contains(&bare.as_str());
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -30,6 +50,14 @@ mod tests {
     fn neither_user_nor_query_is_shown() {
         let url = "https://user:secret@cdn.example:8443/blob/x?X-Amz-Signature=secret#secret".parse().unwrap();
         assert_eq!(address(&url), "https://cdn.example:8443/blob/x?…");
+    }
+
+    #[test]
+    fn credentials_that_come_back_are_not_shown() {
+        assert_eq!(text("you sent Basic dXNyOlMzQ1JFVA== to us"), "you sent Basic … to us");
+        assert_eq!(text("Authorization: \"bearer eyJhbGciOi.x.y\""), "Authorization: \"bearer …");
+        assert_eq!(text("basic rules"), "basic …");
+        assert_eq!(text("no such basics here"), "no such basics here");
     }
 
     #[test]

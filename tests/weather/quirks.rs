@@ -88,6 +88,15 @@ fn ecr() {
 }
 
 #[test]
+fn ecr_without_the_repository() {
+    // It breaks the connection, and says nothing: as long as that lasts, it may be weather.
+    let trip = Trip::new(Flavour::ecr());
+    let failed = trip.run(&["push", "oci:image", &trip.fake.image("nobody-made-it:1")]).expect(5);
+    assert!(failed.stderr.contains("nobody-made-it"), "{}", failed.stderr);
+    assert_eq!(trip.log().count("PUT", ""), 0, "{:#?}", trip.log().lines());
+}
+
+#[test]
 fn ecr_in_parts() {
     // As behind a proxy with a limit: `Range` is stuck, and the last part must go with the PUT.
     let trip = Trip::new(Flavour { largest_body_bytes: Some(LAYER_BYTES - 1), ..Flavour::ecr() }).there_and_back();

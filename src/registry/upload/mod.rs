@@ -28,6 +28,7 @@ use super::RegistryRepository;
 use super::client::{Call, Destination};
 use super::origin::{canonical, origin};
 use super::retry::{Backoff, Interruption, Trouble};
+use super::source::declared_digest;
 use super::transport::{Connection, Payload, Reply};
 use crate::model::Descriptor;
 use crate::store::{Sink as _, Source, StoreError};
@@ -249,7 +250,7 @@ impl Upload<'_> {
             return Err(Setback::Interrupted { interruption, is_loss: true });
         }
         if step.closes() {
-            return self.check_stored(reply.status()).await.map_err(Setback::Final);
+            return self.check_stored(&reply).await.map_err(Setback::Final);
         }
         let next = self.repository.next_location(&reply, UPLOADING).map_err(Setback::Final)?;
         if let Some(location) = next {
@@ -302,9 +303,14 @@ impl Upload<'_> {
         }
     }
 
-    /// 201 is the standard's yes. Another is believed where the blob is there.
-    async fn check_stored(&self, status: StatusCode) -> Result<(), StoreError> {
-        if status == StatusCode::CREATED || self.repository.contains(self.descriptor).await? {
+    /// 201 is the standard's yes. Another is believed where the blob is there, and none that names another digest.
+    async fn check_stored(&self, reply: &Reply) -> Result<(), StoreError> {
+        let digest = self.descriptor.digest;
+        if let Some(stored) = declared_digest(reply.headers()).filter(|stored| *stored != digest) {
+            let detail = format!("the registry stored {stored} in place of {digest}");
+            return Err(self.repository.protocol_error(UPLOADING, detail));
+        }
+        if reply.status() == StatusCode::CREATED || self.repository.contains(self.descriptor).await? {
             return Ok(());
         }
         let detail = format!("{} was taken and is not there", self.descriptor.digest);
