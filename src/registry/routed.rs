@@ -1,7 +1,8 @@
-//! A repository by its name, wherever its requests go: mirrors first, the upstream last (containers-registries.conf(5)).
+//! A repository by its name, wherever its requests go: mirrors first, the upstream last
+//! (containers-registries.conf(5)).
 //!
-//! What a mirror gives is held to digests as everything is, and a mirror is never told more than the upstream's name: it is
-//! another host, with credentials of its own. It is read from and never written to.
+//! What a mirror gives is held to digests as everything is, and a mirror is never told more than the upstream's name:
+//! it is another host, with credentials of its own. It is read from and never written to.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -49,8 +50,8 @@ impl RoutedRepository {
         self.upstream(Action::Read)?.tags().await
     }
 
-    /// The manifests at the upstream whose subject is `subject`, each once; only those of an artifact type, where one is
-    /// given. A mirror need not know them.
+    /// The manifests at the upstream whose subject is `subject`, each once; only those of an artifact type, where one
+    /// is given. A mirror need not know them.
     pub async fn referrers(
         &self,
         subject: &Digest,
@@ -59,8 +60,8 @@ impl RoutedRepository {
         self.upstream(Action::Read)?.referrers(subject, artifact_type).await
     }
 
-    /// Deletes a manifest or an index at the upstream, with every tag that names it. [`StoreError::NotFound`] where it is
-    /// not there, which may also be the answer to the repetition of a request that had worked.
+    /// Deletes a manifest or an index at the upstream, with every tag that names it. [`StoreError::NotFound`] where
+    /// it is not there, which may also be the answer to the repetition of a request that had worked.
     pub async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
         self.writer()?.delete_manifest(digest).await
     }
