@@ -6,8 +6,8 @@
 //! written or locked is passed over, and what was read is asked of the registry before it is believed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use url::Url;
 use crate::model::Digest;
 use crate::registry::origin::origin;
 use crate::store::StoreError;
-use crate::store::local::{TemporaryFile, read_small, remove_abandoned};
+use crate::store::local::{read_small, remove_abandoned, replace_private_file};
 
 /// The format of an entry. An entry of another is passed over, and replaced.
 const FORMAT: u32 = 1;
@@ -150,10 +150,7 @@ impl Place {
             self.remove();
             return Ok(());
         }
-        let mut file = TemporaryFile::create_in(crate::store::local::parent(&self.entry))?;
-        file.as_file().set_permissions(fs::Permissions::from_mode(FILE_MODE)).map_err(failed)?;
-        file.write_all(&bytes).map_err(failed)?;
-        file.persist(&self.entry)
+        replace_private_file(&self.entry, &[&bytes])
     }
 
     fn remove(&self) {
