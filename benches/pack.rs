@@ -164,8 +164,8 @@ fn compress_block(bencher: Bencher, encoder: &str) {
     let (name, level) = encoder.split_once('-').expect("algorithm and level");
     let algorithm = Algorithm::parse(name).expect("an algorithm");
     let encoding = Encoding::new(algorithm, level.parse().ok()).expect("a level");
-    let block = half_random(encoding.block_size_bytes(), 1);
-    bencher.counter(BytesCount::of_slice(&block)).bench(|| encoding.encode_block(divan::black_box(&block)));
+    let block = half_random(encoding.block_unit_bytes(), 1);
+    bencher.counter(BytesCount::of_slice(&block)).bench(|| encoding.block_encoder().encode(divan::black_box(&block)));
 }
 
 #[divan::bench(args = ["large", "small"], consts = [1, 2], sample_count = 3)]
@@ -185,7 +185,7 @@ fn whole_none(bencher: Bencher, input: &str) {
 
 fn whole(bencher: Bencher, input: &str, threads: usize, compression: Compression) {
     let plan = LayerPlan { compression, ..input_plan(input).clone() };
-    let options = PackOptions { scratch_dir: std::env::temp_dir(), threads };
+    let options = PackOptions { scratch_dir: std::env::temp_dir(), threads, cache: None };
     bencher
         .counter(content_bytes(&plan))
         .bench(|| pack_layer(&plan, &NoOpener, &options, &()).expect("the files are readable"));

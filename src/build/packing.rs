@@ -1,11 +1,10 @@
 //! Packs the layers of all platforms: equal ones once, several at a time.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::build::events::{Observer, Task};
-use crate::model::{ContentOpener, EntryKind, LayerPlan};
+use crate::model::{ContentOpener, LayerPlan};
 use crate::pack::{MAX_THREADS, PackError, PackObserver, PackOptions, PackedLayer, pack_layer};
 use crate::plan::BuildPlan;
 
@@ -16,7 +15,7 @@ pub(super) type PlatformLayers = Vec<(Arc<PackedLayer>, bool)>;
 pub(super) fn pack_all(
     plans: &[&BuildPlan],
     opener: &dyn ContentOpener,
-    options: &PackOptions,
+    options: &PackOptions<'_>,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<PlatformLayers>, PackError> {
     let mut distinct: Vec<(&Arc<LayerPlan>, String)> = Vec::new();
@@ -44,7 +43,7 @@ pub(super) fn pack_all(
 fn pack_distinct(
     layers: &[(&Arc<LayerPlan>, String)],
     opener: &dyn ContentOpener,
-    options: &PackOptions,
+    options: &PackOptions<'_>,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Arc<PackedLayer>>, PackError> {
     let mut order: Vec<(u64, usize)> =
@@ -112,11 +111,11 @@ fn side_by_side<E: Send>(
 fn pack_with_task(
     (layer, name): &(&Arc<LayerPlan>, String),
     opener: &dyn ContentOpener,
-    options: &PackOptions,
+    options: &PackOptions<'_>,
     observer: &Arc<dyn Observer>,
 ) -> Result<PackedLayer, PackError> {
     let task = Task::start(observer, format!("packing {name}"), Some(content_bytes(layer)));
-    let progress = Progress { task, done_bytes: Cell::new(0) };
+    let progress = Progress { task, done_bytes: AtomicU64::new(0) };
     let packed = pack_layer(layer, opener, options, &progress)?;
     progress.task.finish(format!("packed {name}"));
     Ok(packed)
@@ -125,21 +124,17 @@ fn pack_with_task(
 /// Adds up what was read, and tells of it.
 struct Progress {
     task: Task,
-    done_bytes: Cell<u64>,
+    done_bytes: AtomicU64,
 }
 
 impl PackObserver for Progress {
     fn content_read(&self, size_bytes: u64) {
-        self.done_bytes.set(self.done_bytes.get() + size_bytes);
-        self.task.progress(self.done_bytes.get());
+        let done_bytes = self.done_bytes.fetch_add(size_bytes, Ordering::Relaxed) + size_bytes;
+        self.task.progress(done_bytes);
     }
 }
 
 /// Bytes of all files of a layer.
 fn content_bytes(layer: &LayerPlan) -> u64 {
-    let size = |kind: &EntryKind| match kind {
-        EntryKind::File { size_bytes, .. } => *size_bytes,
-        _ => 0,
-    };
-    layer.entries.iter().map(|entry| size(&entry.kind)).fold(0, u64::saturating_add)
+    layer.entries.iter().map(|entry| entry.kind.size_bytes()).fold(0, u64::saturating_add)
 }

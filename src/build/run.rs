@@ -195,11 +195,12 @@ struct Packed {
 }
 
 async fn pack(checked: Checked, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Result<Packed, BuildError> {
-    let pack_options = PackOptions { scratch_dir: options.scratch_directory.clone(), threads: options.threads };
+    let (scratch_dir, threads) = (options.scratch_directory.clone(), options.threads);
     let observer = observer.clone();
     let Checked { platforms, contents, is_whole, .. } = checked;
     let (platforms, layers) = in_background(move || {
         let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
+        let pack_options = PackOptions { scratch_dir, threads, cache: None };
         let packed = pack_all(&plans, &contents, &pack_options, &observer)?;
         Ok((platforms, packed))
     })

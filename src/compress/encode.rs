@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use flate2::{Compress, FlushCompress};
 use structured_zstd::encoding::{CompressionLevel, FrameCompressor};
 
-use super::{Algorithm, CompressError, Compression};
+use super::{Algorithm, CompressError, Compression, MAX_BLOCK_UNITS};
 
 /// RFC 1952 section 2.3: magic, deflate, no flags, no time, no extra flags, unknown operating system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0, 0xff];
@@ -33,27 +33,9 @@ impl Compression {
         }
     }
 
-    /// The bytes of one block: a pure function of `block` and the compression. A block of no bytes encodes to no
-    /// bytes.
-    ///
-    /// # Errors
-    /// [`CompressError::BlockTooLarge`] for a block over [`Compression::block_size_bytes`].
-    pub fn encode_block(self, block: &[u8]) -> Result<Vec<u8>, CompressError> {
-        if block.len() > self.block_size_bytes() {
-            return Err(CompressError::BlockTooLarge {
-                algorithm: self.algorithm(),
-                actual_bytes: block.len(),
-                limit_bytes: self.block_size_bytes(),
-            });
-        }
-        if block.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self.algorithm() {
-            Algorithm::Gzip => deflate_block(self.level(), block),
-            Algorithm::Zstd => Ok(zstd_frame(self.level(), block)),
-            Algorithm::None => Ok(block.to_vec()),
-        }
+    /// An encoder of blocks, for one thread.
+    pub fn block_encoder(self) -> BlockEncoder {
+        BlockEncoder { compression: self }
     }
 
     /// What comes after the last block. `checksum` is of the whole uncompressed stream.
@@ -69,6 +51,35 @@ impl Compression {
             // A zstd stream is one or more frames, so the empty stream needs one too.
             Algorithm::Zstd if checksum.size_bytes() == 0 => zstd_frame(self.level(), &[]),
             Algorithm::Zstd | Algorithm::None => Vec::new(),
+        }
+    }
+}
+
+/// Encodes blocks one after the other. It keeps its tables between them, and nothing else.
+#[derive(Debug)]
+pub struct BlockEncoder {
+    compression: Compression,
+}
+
+impl BlockEncoder {
+    /// The bytes of one block: a pure function of `block` and the compression. A block of no bytes encodes to no
+    /// bytes.
+    ///
+    /// # Errors
+    /// [`CompressError::BlockTooLarge`] for a block over [`MAX_BLOCK_UNITS`] of [`Compression::block_unit_bytes`].
+    pub fn encode(&mut self, block: &[u8]) -> Result<Vec<u8>, CompressError> {
+        let algorithm = self.compression.algorithm();
+        let limit_bytes = MAX_BLOCK_UNITS * self.compression.block_unit_bytes();
+        if block.len() > limit_bytes {
+            return Err(CompressError::BlockTooLarge { algorithm, actual_bytes: block.len(), limit_bytes });
+        }
+        if block.is_empty() {
+            return Ok(Vec::new());
+        }
+        match algorithm {
+            Algorithm::Gzip => deflate_block(self.compression.level(), block),
+            Algorithm::Zstd => Ok(zstd_frame(self.compression.level(), block)),
+            Algorithm::None => Ok(block.to_vec()),
         }
     }
 }
@@ -154,13 +165,13 @@ impl Checksum {
     }
 }
 
-/// Compresses a stream in one thread: the same bytes as its blocks encoded apart.
+/// Compresses a stream in one thread, cut at every unit: the same bytes as those blocks encoded apart.
 ///
 /// [`Encoder::finish`] must be called: without it the stream lacks its end. `flush` flushes the target and cuts no
 /// block, so that the bytes do not depend on how they were written.
 #[derive(Debug)]
 pub struct Encoder<W: Write> {
-    compression: Compression,
+    blocks: BlockEncoder,
     target: W,
     block: Vec<u8>,
     checksum: Checksum,
@@ -173,7 +184,7 @@ impl<W: Write> Encoder<W> {
     /// Those of writing to `target`.
     pub fn new(compression: Compression, mut target: W) -> io::Result<Self> {
         target.write_all(compression.header())?;
-        Ok(Self { compression, target, block: Vec::new(), checksum: Checksum::new() })
+        Ok(Self { blocks: compression.block_encoder(), target, block: Vec::new(), checksum: Checksum::new() })
     }
 
     /// Ends the stream and gives the target back, which is not flushed.
@@ -182,13 +193,13 @@ impl<W: Write> Encoder<W> {
     /// Those of writing to the target.
     pub fn finish(mut self) -> io::Result<W> {
         self.write_block()?;
-        self.target.write_all(&self.compression.trailer(&self.checksum))?;
+        self.target.write_all(&self.blocks.compression.trailer(&self.checksum))?;
         Ok(self.target)
     }
 
     fn write_block(&mut self) -> io::Result<()> {
         self.checksum.update(&self.block);
-        let encoded = self.compression.encode_block(&self.block)?;
+        let encoded = self.blocks.encode(&self.block)?;
         self.block.clear();
         self.target.write_all(&encoded)
     }
@@ -196,10 +207,11 @@ impl<W: Write> Encoder<W> {
 
 impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = self.compression.block_size_bytes() - self.block.len();
+        let unit_bytes = self.blocks.compression.block_unit_bytes();
+        let room = unit_bytes - self.block.len();
         let taken = room.min(bytes.len());
         self.block.extend_from_slice(&bytes[..taken]);
-        if self.block.len() == self.compression.block_size_bytes() {
+        if self.block.len() == unit_bytes {
             self.write_block()?;
         }
         Ok(taken)

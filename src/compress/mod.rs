@@ -1,7 +1,7 @@
 //! Compression of layers, both ways: what the compressed bytes of a layer are (byte format 1), and how the
 //! compressed layers and archives of others are read.
 //!
-//! Encoding is pure and cut into blocks: [`Compression::encode_block`] turns one block of the stream into bytes that
+//! Encoding is pure and cut into blocks: [`BlockEncoder::encode`] turns one block of the stream into bytes that
 //! depend on nothing but that block and the [`Compression`], so blocks may be encoded in any order, in any number of
 //! threads, and kept. Decoding is streaming, with memory bounded by the window of the format.
 //!
@@ -20,7 +20,7 @@ mod tests;
 use std::fmt;
 
 pub use decode::{ZSTD_WINDOW_MAX_BYTES, decoder, decoder_for, sniff};
-pub use encode::{Checksum, Encoder};
+pub use encode::{BlockEncoder, Checksum, Encoder};
 pub use error::CompressError;
 
 /// One mebibyte, in bytes.
@@ -32,9 +32,9 @@ pub const GZIP_LEVEL_MIN: i32 = 0;
 pub const GZIP_LEVEL_MAX: i32 = 9;
 /// Level of gzip where none is asked for: what gzip and zlib themselves take.
 pub const GZIP_LEVEL_DEFAULT: i32 = 6;
-/// Uncompressed size of a block of gzip, in bytes. Each block starts with an empty window of 32 KiB, so larger blocks
-/// gain next to nothing and smaller ones lose.
-pub const GZIP_BLOCK_SIZE_BYTES: usize = MIB;
+/// Unit of the blocks of gzip, in bytes, not compressed: most blocks have between one and two. Each starts with an empty
+/// window of 32 KiB, so larger blocks gain next to nothing and smaller ones lose.
+pub const GZIP_BLOCK_UNIT_BYTES: usize = MIB;
 
 /// Lowest level of zstd. The encoder also knows 0 (another spelling of 3) and negative levels, which trade size for a
 /// speed that no layer needs; a level has one spelling here.
@@ -43,12 +43,15 @@ pub const ZSTD_LEVEL_MIN: i32 = 1;
 pub const ZSTD_LEVEL_MAX: i32 = 22;
 /// Level of zstd where none is asked for: what zstd itself takes.
 pub const ZSTD_LEVEL_DEFAULT: i32 = 3;
-/// Uncompressed size of a block of zstd, in bytes. Each block is a frame that knows nothing of the others: frames of
-/// 1 MiB were measured to cost 3.2 % of size, frames of 4 MiB 0.6 %.
-pub const ZSTD_BLOCK_SIZE_BYTES: usize = 4 * MIB;
+/// Unit of the blocks of zstd, in bytes, not compressed. Each block is a frame that knows nothing of the others: frames
+/// of 1 MiB were measured to cost 3.2 % of size, frames of 4 MiB 0.6 %.
+pub const ZSTD_BLOCK_UNIT_BYTES: usize = 4 * MIB;
 
-/// Size of a block of an uncompressed stream, in bytes. It shows in no output; it only bounds memory.
-pub const NONE_BLOCK_SIZE_BYTES: usize = MIB;
+/// Unit of the blocks of an uncompressed stream, in bytes. It shows in no output; it only bounds memory.
+pub const NONE_BLOCK_UNIT_BYTES: usize = MIB;
+
+/// No block has more units.
+pub const MAX_BLOCK_UNITS: usize = 2;
 
 /// How the bytes of a layer are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,12 +133,13 @@ impl Compression {
         self.level
     }
 
-    /// Where the uncompressed stream is cut: every block but the last has this size, in bytes.
-    pub fn block_size_bytes(self) -> usize {
+    /// The least size of a block, save for those that the stream ends too early for, in bytes. No block has more than
+    /// [`MAX_BLOCK_UNITS`] of them.
+    pub fn block_unit_bytes(self) -> usize {
         match self.algorithm {
-            Algorithm::Gzip => GZIP_BLOCK_SIZE_BYTES,
-            Algorithm::Zstd => ZSTD_BLOCK_SIZE_BYTES,
-            Algorithm::None => NONE_BLOCK_SIZE_BYTES,
+            Algorithm::Gzip => GZIP_BLOCK_UNIT_BYTES,
+            Algorithm::Zstd => ZSTD_BLOCK_UNIT_BYTES,
+            Algorithm::None => NONE_BLOCK_UNIT_BYTES,
         }
     }
 }

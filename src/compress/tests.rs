@@ -75,9 +75,9 @@ fn compression(algorithm: Algorithm, level: i32) -> Compression {
 fn encode(compression: Compression, stream: &[u8]) -> Vec<u8> {
     let mut checksum = super::Checksum::new();
     let mut encoded = compression.header().to_vec();
-    for block in stream.chunks(compression.block_size_bytes()) {
+    for block in stream.chunks(compression.block_unit_bytes()) {
         checksum.append(&super::Checksum::of(block));
-        encoded.extend(compression.encode_block(block).unwrap());
+        encoded.extend(compression.block_encoder().encode(block).unwrap());
     }
     encoded.extend(compression.trailer(&checksum));
     encoded

@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 use super::{Descriptor, DiffId, MediaType};
 
+/// The byte format in which layers are packed: `docs/format.md`. Another one has another number.
+pub const BYTE_FORMAT: u32 = 1;
+
 /// A layer that is not packed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerPlan {
@@ -90,6 +93,16 @@ pub enum EntryKind {
         /// What it points to, verbatim.
         target: Vec<u8>,
     },
+}
+
+impl EntryKind {
+    /// Size of the content, in bytes; of what has none, zero.
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            Self::File { size_bytes, .. } => *size_bytes,
+            Self::Directory | Self::Symlink { .. } => 0,
+        }
+    }
 }
 
 /// Where the content of a file comes from. Equal values mean equal bytes.

@@ -26,8 +26,8 @@ pub use failure::{Class, Diagnose, escape};
 pub use image::{Image, ImageConfig, ImageManifest};
 pub use index::{ImageIndex, Root};
 pub use layer_plan::{
-    Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, EntryPathError, FileStamp, Layer,
-    LayerPlan, MAX_PATH_BYTES,
+    BYTE_FORMAT, Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, EntryPathError, FileStamp,
+    Layer, LayerPlan, MAX_PATH_BYTES,
 };
 pub use listing::{ListedItem, ListedRoot, Listing};
 pub use media_type::{Family, MediaType};

@@ -2,41 +2,54 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 
-use super::blocks::Blocks;
-use super::error::{Change, EntryProblem, Origin, PackError, Stop};
+use super::error::{Change, EntryProblem, Origin, PackError};
 use super::layer::PackObserver;
-use crate::model::{Content, ContentOpener, DiskFile, EntryPath, FileStamp};
+use crate::model::{Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, FileStamp};
 
-/// Writes exactly `size_bytes` bytes of `content` into `blocks`.
-pub(super) fn write(
-    path: &EntryPath,
-    content: &Content,
-    size_bytes: u64,
-    opener: &dyn ContentOpener,
-    observer: &dyn PackObserver,
-    blocks: &mut Blocks<'_>,
-) -> Result<(), Stop> {
-    match content {
-        Content::Bytes(bytes) => {
-            check_size(path, size_bytes, bytes.len() as u64)?;
-            blocks.write(bytes)?;
-            observer.content_read(size_bytes);
-            Ok(())
+/// Opens contents, and is told of what was read.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub(super) opener: &'a dyn ContentOpener,
+    pub(super) observer: &'a dyn PackObserver,
+}
+
+impl Reading<'_> {
+    /// Fills `room` with the whole content of `entry`, which has its size.
+    pub(super) fn whole(&self, entry: &Entry, room: &mut [u8]) -> Result<(), PackError> {
+        let EntryKind::File { size_bytes, content } = &entry.kind else { return Ok(()) };
+        match content {
+            Content::Bytes(_) | Content::Disk(_) => self.slice(entry, 0..*size_bytes, room),
+            Content::Member { .. } | Content::Image { .. } => {
+                let mut opened = OpenContent::new(entry, content, self.opener)?;
+                opened.read(room)?;
+                self.observer.content_read(*size_bytes);
+                opened.finish()
+            }
         }
-        Content::Disk(file) => {
-            check_size(path, size_bytes, file.stamp.size_bytes)?;
-            write_disk_file(file, observer, blocks)
+    }
+
+    /// Fills `room` with a slice of a content that can be read anywhere.
+    pub(super) fn slice(&self, entry: &Entry, slice: Range<u64>, room: &mut [u8]) -> Result<(), PackError> {
+        let EntryKind::File { size_bytes, content } = &entry.kind else { return Ok(()) };
+        match content {
+            Content::Bytes(bytes) => {
+                check_size(&entry.path, *size_bytes, bytes.len() as u64)?;
+                room.copy_from_slice(&bytes[slice.start as usize..slice.end as usize]);
+            }
+            Content::Disk(file) => {
+                check_size(&entry.path, *size_bytes, file.stamp.size_bytes)?;
+                read_disk_file(file, slice.start, room)?;
+            }
+            // Opened ones are read in order, by whoever keeps them open.
+            Content::Member { .. } | Content::Image { .. } => {
+                return Err(PackError::Panicked { stage: "reading content for" });
+            }
         }
-        Content::Member { .. } => {
-            let opened = Opened { path, origin: Origin::Archive, size_bytes };
-            opened.write(content, opener, observer, blocks)
-        }
-        Content::Image { .. } => {
-            let opened = Opened { path, origin: Origin::Image, size_bytes };
-            opened.write(content, opener, observer, blocks)
-        }
+        self.observer.content_read(room.len() as u64);
+        Ok(())
     }
 }
 
@@ -48,19 +61,14 @@ fn check_size(path: &EntryPath, size_bytes: u64, content_bytes: u64) -> Result<(
     Err(PackError::Entry { path: path.clone(), problem: EntryProblem::Size { size_bytes, content_bytes } })
 }
 
-/// A file of the disk, with its state compared before and after it is read: a change in between shows in the second
-/// comparison, since a write moves the times of the file that is open.
-fn write_disk_file(listed: &DiskFile, observer: &dyn PackObserver, blocks: &mut Blocks<'_>) -> Result<(), Stop> {
-    let mut file = open_disk_file(listed)?;
+/// Reads a slice of a file of the disk. Its state is compared with what was listed after it was read: a write moves the
+/// times of the file that is open, before or while it is read. What is wrong with a file says more than what reading it
+/// said.
+fn read_disk_file(listed: &DiskFile, from: u64, room: &mut [u8]) -> Result<(), PackError> {
+    let file = open_disk_file(listed)?;
+    let outcome = file.read_exact_at(room, from);
     check_stamp(listed, &file)?;
-    let fail = |source| PackError::Read { path: listed.path.clone(), source };
-    let missing_bytes = copy(&mut file, listed.stamp.size_bytes, fail, observer, blocks)?;
-    check_stamp(listed, &file)?;
-    if missing_bytes > 0 {
-        let actual_bytes = listed.stamp.size_bytes - missing_bytes;
-        return Err(changed(listed, Change::Resized { expected_bytes: listed.stamp.size_bytes, actual_bytes }).into());
-    }
-    Ok(())
+    outcome.map_err(|source| PackError::Read { path: listed.path.clone(), source })
 }
 
 /// Never follows a link that took the file's place, and never waits for the writer of a pipe that did.
@@ -95,78 +103,66 @@ fn changed(listed: &DiskFile, what: Change) -> PackError {
     PackError::Changed { path: listed.path.clone(), what }
 }
 
-/// Content that the caller opens.
-struct Opened<'a> {
+/// Content that the caller opened, and that is read from its start to its end.
+pub(super) struct OpenContent<'a> {
     path: &'a EntryPath,
     origin: Origin,
     size_bytes: u64,
+    read_bytes: u64,
+    reader: Box<dyn Read + Send + 'a>,
 }
 
-impl Opened<'_> {
-    fn write(
-        &self,
-        content: &Content,
-        opener: &dyn ContentOpener,
-        observer: &dyn PackObserver,
-        blocks: &mut Blocks<'_>,
-    ) -> Result<(), Stop> {
-        let fail = |source| PackError::Content { path: self.path.clone(), origin: self.origin, source };
-        let mut reader = opener.open(content).map_err(fail)?;
-        let missing_bytes = copy(&mut reader, self.size_bytes, fail, observer, blocks)?;
-        if missing_bytes > 0 {
-            let actual_bytes = self.size_bytes - missing_bytes;
-            return Err(PackError::ContentShort {
-                path: self.path.clone(),
-                origin: self.origin,
-                expected_bytes: self.size_bytes,
-                actual_bytes,
+impl<'a> OpenContent<'a> {
+    /// Opens the content of `entry`, a member of an archive or a file of an image.
+    pub(super) fn new(
+        entry: &'a Entry,
+        content: &'a Content,
+        opener: &'a dyn ContentOpener,
+    ) -> Result<Self, PackError> {
+        let origin = if matches!(content, Content::Image { .. }) { Origin::Image } else { Origin::Archive };
+        let opened = opener.open(content);
+        let reader = opened.map_err(|source| PackError::Content { path: entry.path.clone(), origin, source })?;
+        Ok(Self { path: &entry.path, origin, size_bytes: entry.kind.size_bytes(), read_bytes: 0, reader })
+    }
+
+    /// Fills `room` with what comes next.
+    pub(super) fn read(&mut self, room: &mut [u8]) -> Result<(), PackError> {
+        let mut filled = 0;
+        while filled < room.len() {
+            let size = self.read_some(&mut room[filled..])?;
+            if size == 0 {
+                return Err(PackError::ContentShort {
+                    path: self.path.clone(),
+                    origin: self.origin,
+                    expected_bytes: self.size_bytes,
+                    actual_bytes: self.read_bytes,
+                });
             }
-            .into());
-        }
-        // The end is read too: there a verifying reader says whether what it gave was right.
-        if read(&mut reader, &mut [0]).map_err(fail)? > 0 {
-            return Err(PackError::ContentLong {
-                path: self.path.clone(),
-                origin: self.origin,
-                expected_bytes: self.size_bytes,
-            }
-            .into());
+            filled += size;
+            self.read_bytes += size as u64;
         }
         Ok(())
     }
-}
 
-/// Copies up to `size_bytes` bytes into `blocks`, and says how many are missing.
-fn copy(
-    reader: &mut dyn Read,
-    size_bytes: u64,
-    fail: impl Fn(io::Error) -> PackError,
-    observer: &dyn PackObserver,
-    blocks: &mut Blocks<'_>,
-) -> Result<u64, Stop> {
-    let mut left_bytes = size_bytes;
-    while left_bytes > 0 {
-        let room = blocks.room();
-        let wanted = room.len().min(usize::try_from(left_bytes).unwrap_or(usize::MAX));
-        let size = read(reader, &mut room[..wanted]).map_err(&fail)?;
-        if size == 0 {
-            break;
+    /// The end is read too: there a verifying reader says whether what it gave was right.
+    pub(super) fn finish(mut self) -> Result<(), PackError> {
+        if self.read_some(&mut [0])? == 0 {
+            return Ok(());
         }
-        blocks.advance(size)?;
-        left_bytes -= size as u64;
-        observer.content_read(size as u64);
+        let (path, origin, expected_bytes) = (self.path.clone(), self.origin, self.size_bytes);
+        Err(PackError::ContentLong { path, origin, expected_bytes })
     }
-    Ok(left_bytes)
-}
 
-/// One read, begun again where a signal interrupts it. A reader that claims more than it was given room for is not
-/// believed.
-fn read(reader: &mut dyn Read, room: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match reader.read(room) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Ok(size) if size > room.len() => return Err(ErrorKind::InvalidData.into()),
-            other => return other,
-        }
+    /// One read, begun again where a signal interrupts it. A reader that claims more than it was given room for is not
+    /// believed.
+    fn read_some(&mut self, room: &mut [u8]) -> Result<usize, PackError> {
+        let outcome = loop {
+            match self.reader.read(room) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(size) if size > room.len() => break Err(io::Error::from(ErrorKind::InvalidData)),
+                other => break other,
+            }
+        };
+        outcome.map_err(|source| PackError::Content { path: self.path.clone(), origin: self.origin, source })
     }
 }

@@ -148,6 +148,14 @@ pub enum EntryProblem {
     /// `security.capability` that Linux would not take either.
     #[error("the value of security.capability is of no known version")]
     Capability,
+    /// Paths, targets and extended attributes that take more room than readers grant.
+    #[error("its headers take {size_bytes} bytes, over the limit of {limit_bytes}")]
+    HeadersTooLarge {
+        /// Size of the headers, in bytes.
+        size_bytes: u64,
+        /// The most there may be, in bytes.
+        limit_bytes: u64,
+    },
     /// The entry and its content are planned with two sizes: a bug of the plan's maker.
     #[error("it is planned with {size_bytes} bytes, but its content has {content_bytes}")]
     Size {
@@ -241,6 +249,9 @@ impl Diagnose for PackError {
             Self::Scratch { .. } => "set TMPDIR to a directory that can be written to",
             Self::Compression { source, .. } => return source.help().map(str::to_owned),
             Self::Entry { problem: EntryProblem::XattrName(_), .. } => "leave the attribute out of `xattrs`",
+            Self::Entry { problem: EntryProblem::HeadersTooLarge { .. }, .. } => {
+                "leave large attributes out of `xattrs`"
+            }
             Self::Unsorted { .. } | Self::Encode { .. } | Self::Panicked { .. } => "this is a bug: please report it",
             _ => return None,
         };
@@ -264,19 +275,4 @@ fn is_full(error: &io::Error) -> bool {
 
 fn shown(path: &Path) -> String {
     escape(path.as_os_str().as_bytes())
-}
-
-/// Why the tar stopped before its end.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// It failed itself.
-    Failed(PackError),
-    /// What takes its blocks has ended, and knows why.
-    Downstream,
-}
-
-impl From<PackError> for Stop {
-    fn from(error: PackError) -> Self {
-        Self::Failed(error)
-    }
 }

@@ -6,27 +6,30 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::blocks::Blocks;
+use super::cache::{BlockCache, KeptBlock};
+use super::content::Reading;
 use super::error::PackError;
-use super::pipeline::{self, WriteFailure};
-use super::tar::write_plan;
+use super::pipeline::{self, EncodeBlock, Failure};
 use crate::compress::{Algorithm, Compression};
 use crate::model::{self, ContentOpener, Descriptor, Layer, LayerPlan};
 
-/// The most threads that compress one layer: each has up to three blocks and an encoder's tables in memory.
+/// The most threads that pack one layer: each has up to three blocks and an encoder's tables in memory.
 pub const MAX_THREADS: usize = 8;
 
 /// How to pack; none of it shows in the bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackOptions {
+#[derive(Clone)]
+pub struct PackOptions<'a> {
     /// Directory of the temporary file, which has no name in it.
     pub scratch_dir: PathBuf,
-    /// Threads that compress, 1 to [`MAX_THREADS`]; what is beyond is taken as the nearest of these.
+    /// Threads that read, hash and compress, 1 to [`MAX_THREADS`], the calling one among them; what is beyond is taken as
+    /// the nearest of these.
     pub threads: usize,
+    /// Where blocks are looked for that were compressed before, and kept.
+    pub cache: Option<&'a dyn BlockCache>,
 }
 
-/// Is told how packing gets on. Called from the thread that packs.
-pub trait PackObserver {
+/// Is told how packing gets on. Called from all threads that pack.
+pub trait PackObserver: Sync {
     /// `size_bytes` more bytes of content were read.
     fn content_read(&self, size_bytes: u64);
 }
@@ -41,6 +44,8 @@ impl PackObserver for () {
 pub struct PackedLayer {
     /// Descriptor, diff id and sizes.
     pub layer: Layer,
+    /// The blocks that its bytes consist of, between a header and a trailer; empty where it was packed without a cache.
+    pub blocks: Vec<KeptBlock>,
     file: Arc<File>,
 }
 
@@ -71,33 +76,39 @@ impl Read for LayerReader {
 }
 
 /// Packs `plan` in one pass: tar, diff id, compression, digest, temporary file. Equal plans give equal bytes, for any
-/// options. Contents are read in the order of the entries, by this thread; each file of the disk is compared with what
-/// was listed before and after it is read.
+/// options. Each file of the disk is compared with what was listed after it was read.
 ///
 /// # Errors
 /// [`PackError`]: a plan that is not sorted or has an entry that no tar can hold; a source that changed, vanished or
-/// cannot be read; a temporary file that cannot be written. No file is left behind.
+/// cannot be read; a temporary file that cannot be written. Of several, that of the earliest block. No file is left
+/// behind.
 pub fn pack_layer(
     plan: &LayerPlan,
     opener: &dyn ContentOpener,
-    options: &PackOptions,
+    options: &PackOptions<'_>,
     observer: &dyn PackObserver,
 ) -> Result<PackedLayer, PackError> {
     let compression = compression_of(plan)?;
     let scratch = |source| PackError::Scratch { directory: options.scratch_dir.clone(), source };
     let file = tempfile::tempfile_in(&options.scratch_dir).map_err(scratch)?;
-    let threads = options.threads.clamp(1, MAX_THREADS);
-    let encode = |block: &[u8]| compression.encode_block(block);
-    let produce = |blocks: Blocks<'_>| write_plan(plan, opener, observer, blocks);
-    let outcome = pipeline::run(compression, &encode, threads, file, produce).map_err(|failure| match failure {
-        WriteFailure::File(source) => scratch(source),
-        WriteFailure::Other(error) => error,
+    let job = pipeline::Job {
+        plan,
+        compression,
+        make_encoder: &|| Box::new(compression.block_encoder()) as Box<dyn EncodeBlock + '_>,
+        reading: Reading { opener, observer },
+        // What is not compressed is read from where it is as fast as from a cache.
+        cache: options.cache.filter(|_| compression.algorithm() != Algorithm::None),
+        threads: options.threads.clamp(1, MAX_THREADS),
+    };
+    let outcome = pipeline::run(&job, file).map_err(|failure| match failure {
+        Failure::File(source) => scratch(source),
+        Failure::Other(error) => error,
     })?;
     let written = outcome.written;
     let mut descriptor = Descriptor::new(plan.compression.media_type(), written.digest, written.size_bytes);
     descriptor.annotations.clone_from(&plan.annotations);
     let layer = Layer { descriptor, diff_id: outcome.diff_id, tar_size_bytes: outcome.tar_size_bytes };
-    Ok(PackedLayer { layer, file: Arc::new(written.file) })
+    Ok(PackedLayer { layer, blocks: written.blocks, file: Arc::new(written.file) })
 }
 
 /// The encoder that the plan asks for.

@@ -9,17 +9,20 @@
 //! buffer size, no state of the disk. It must never give out a layer that holds anything but the state of its sources
 //! that was listed, never follow a link in place of a file, and never leave a file behind, whatever fails.
 
-mod blocks;
+mod cache;
 mod content;
+mod cuts;
 mod entry;
 mod error;
 mod header;
+mod in_order;
 mod layer;
 mod pipeline;
 mod tar;
 #[cfg(test)]
 mod tests;
 
+pub use cache::{BlockCache, KeptBlock};
 pub use error::{Change, EntryProblem, Origin, PackError};
 pub use layer::{LayerReader, MAX_THREADS, PackObserver, PackOptions, PackedLayer, pack_layer};
 pub use tar::write_tar;

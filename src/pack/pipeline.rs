@@ -1,26 +1,33 @@
-//! The stages behind the tar, side by side: blocks are hashed as they come, compressed by workers in any order, and
-//! written in order by one writer, which hashes what it writes.
+//! A layer's blocks on their way: each is read, hashed for the diff id, encoded, and written, by one of several workers.
 //!
 //! ```text
-//!             ┌─ jobs ──► worker ─┐ one slot a block
-//! tar, diff id┤           worker  ├────────┐
-//!             └─ slots, in order ─┴► writer: digest, file
+//! cut ──► read ──► diff id ──► encode, or found among kept blocks ──► write and digest
+//! one at a time    in order                                          in order
 //! ```
 //!
-//! Both queues are bounded. When a stage ends early, its ends of the channels go with it, and every other stage sees
-//! that and ends too: a lost worker's slot closes, a lost writer closes the queue of slots, and a tar that stops closes
-//! both queues.
+//! All workers do the same, each with a block of its own; there are as many threads as workers. What has to be in order
+//! is done by whichever worker brings what is due ([`InOrder`]). So many blocks are on their way at the most as memory
+//! is granted for: a worker waits before it cuts another one.
+//!
+//! When a worker fails or panics, the others end after the block that they are at.
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use super::blocks::Blocks;
-use super::error::{PackError, Stop};
-use crate::compress::{Checksum, CompressError, Compression};
-use crate::model::{DiffId, Digest, Hasher};
+use super::cache::{BlockCache, KeptBlock, block_key};
+use super::content::Reading;
+use super::error::PackError;
+use super::in_order::InOrder;
+use super::tar::{CutBlock, Tar};
+use crate::compress::{BlockEncoder, Checksum, CompressError, Compression};
+use crate::model::{DiffId, Digest, Hasher, LayerPlan};
+
+/// Blocks on their way, for each worker: one that it encodes, twice in memory then, and one that is encoded and waits
+/// for an earlier one to be written.
+const BLOCKS_PER_WORKER: u64 = 2;
 
 /// What is known of a layer once all of its bytes went by.
 #[derive(Debug)]
@@ -30,136 +37,226 @@ pub(super) struct Outcome {
     pub(super) written: Written,
 }
 
-/// What the writer has written.
+/// What was written.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) file: File,
     pub(super) digest: Digest,
     pub(super) size_bytes: u64,
+    /// The blocks, in order; empty without a cache.
+    pub(super) blocks: Vec<KeptBlock>,
 }
 
-/// Why the writer stopped before the end.
+/// Why a layer was not packed.
 #[derive(Debug)]
-pub(super) enum WriteFailure {
+pub(super) enum Failure {
     /// The file could not be written.
     File(io::Error),
     /// Anything else.
     Other(PackError),
 }
 
-/// A block that was compressed, and the checksum of what it was.
+impl From<PackError> for Failure {
+    fn from(error: PackError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Makes an encoder for each worker: [`Compression::block_encoder`].
+pub(super) type MakeEncoder<'a> = &'a (dyn Fn() -> Box<dyn EncodeBlock + 'a> + Sync);
+
+/// Makes the bytes of a block.
+pub(super) trait EncodeBlock {
+    /// See [`BlockEncoder::encode`].
+    fn encode(&mut self, block: &[u8]) -> Result<Vec<u8>, CompressError>;
+}
+
+impl EncodeBlock for BlockEncoder {
+    fn encode(&mut self, block: &[u8]) -> Result<Vec<u8>, CompressError> {
+        Self::encode(self, block)
+    }
+}
+
+/// What is packed, and by what.
+pub(super) struct Job<'a> {
+    pub(super) plan: &'a LayerPlan,
+    pub(super) compression: Compression,
+    pub(super) make_encoder: MakeEncoder<'a>,
+    pub(super) reading: Reading<'a>,
+    pub(super) cache: Option<&'a dyn BlockCache>,
+    /// At least one.
+    pub(super) threads: usize,
+}
+
+/// Packs into `file`. All threads have ended on return, whatever happened. Of several failures, that of the earliest
+/// block is given.
+pub(super) fn run<'a>(job: &'a Job<'a>, file: File) -> Result<Outcome, Failure> {
+    let mut output = Output { file: HashedFile::new(file), checksum: Checksum::new(), blocks: Vec::new() };
+    output.file.write(job.compression.header())?;
+    let line = Line {
+        job,
+        tar: Mutex::new(Tar::new(job.plan, job.compression.block_unit_bytes(), job.reading)),
+        diff_id: InOrder::new(Hasher::new()),
+        output: InOrder::new(output),
+        state: Mutex::new(State { written: 0, failure: None }),
+        moved: Condvar::new(),
+    };
+    thread::scope(|scope| {
+        // This thread is a worker too.
+        for _ in 1..job.threads {
+            let worker = thread::Builder::new().name("pack".to_owned());
+            if let Err(source) = worker.spawn_scoped(scope, || line.work()) {
+                line.fail(u64::MAX, PackError::Thread { source }.into());
+            }
+        }
+        line.work();
+    });
+    line.finish()
+}
+
+/// The way that all blocks go.
+struct Line<'a> {
+    job: &'a Job<'a>,
+    tar: Mutex<Tar<'a>>,
+    diff_id: InOrder<Arc<Vec<u8>>, Hasher>,
+    output: InOrder<EncodedBlock, Output>,
+    state: Mutex<State>,
+    /// A block was written, or a worker failed.
+    moved: Condvar,
+}
+
+struct State {
+    /// Blocks that were written.
+    written: u64,
+    /// The failure of the earliest block, with the block's place.
+    failure: Option<(u64, Failure)>,
+}
+
+/// A block that was encoded, and the checksum of what it was.
 struct EncodedBlock {
     bytes: Vec<u8>,
     checksum: Checksum,
+    /// Under what it is kept.
+    key: Option<Digest>,
 }
 
-/// Where a worker leaves its block, and the writer finds it.
-type Slot = Receiver<Result<EncodedBlock, PackError>>;
-
-/// A block to compress, and the slot to leave it in.
-struct Job {
-    block: Vec<u8>,
-    slot: SyncSender<Result<EncodedBlock, PackError>>,
+/// What takes the encoded blocks.
+struct Output {
+    file: HashedFile,
+    checksum: Checksum,
+    blocks: Vec<KeptBlock>,
 }
 
-/// Makes the bytes of a block: [`Compression::encode_block`].
-pub(super) type Encode<'a> = &'a (dyn Fn(&[u8]) -> Result<Vec<u8>, CompressError> + Sync);
-
-/// Runs `produce` in this thread, and everything behind it in `threads` workers, which `encode`, and a writer. All have
-/// ended on return, whatever happened.
-pub(super) fn run(
-    compression: Compression,
-    encode: Encode<'_>,
-    threads: usize,
-    file: File,
-    produce: impl FnOnce(Blocks<'_>) -> Result<u64, Stop>,
-) -> Result<Outcome, WriteFailure> {
-    thread::scope(|scope| {
-        // Blocks wait in the slots' queue, one is with the writer and one is being filled: two a thread and one, and
-        // while it is compressed a block is there twice. The queue of jobs never fills before that of the slots.
-        let (slots, ordered) = mpsc::sync_channel::<Slot>(2 * threads - 1);
-        let (jobs, queue) = mpsc::sync_channel::<Job>(2 * threads);
-        let workers = start_workers(scope, encode, threads, queue)?;
-        let writer = start(scope, move || write(compression, &ordered, file))?;
-
-        let mut hasher = Hasher::new();
-        let mut emit = |block: Vec<u8>| {
-            hasher.update(&block);
-            let (slot, filled) = mpsc::sync_channel(1);
-            slots.send(filled).map_err(|_| Stop::Downstream)?;
-            jobs.send(Job { block, slot }).map_err(|_| Stop::Downstream)
-        };
-        let produced = produce(Blocks::new(compression.block_size_bytes(), &mut emit));
-        drop((slots, jobs));
-
-        let written = writer.join().unwrap_or(Err(WriteFailure::Other(PackError::Panicked { stage: "writing" })));
-        // A worker's panic has closed its slot, which the writer reports. Joining takes the panic in.
-        workers.into_iter().for_each(|worker| drop(worker.join()));
-        match produced {
-            Ok(tar_size_bytes) => Ok(Outcome { diff_id: hasher.diff_id(), tar_size_bytes, written: written? }),
-            Err(Stop::Failed(error)) => Err(WriteFailure::Other(error)),
-            Err(Stop::Downstream) => Err(written.err().unwrap_or(compressing_panicked())),
+impl Line<'_> {
+    /// A worker. The others would wait for the block of one that panicked, so they are told; nobody looks at what it
+    /// left half-done.
+    fn work(&self) {
+        if panic::catch_unwind(AssertUnwindSafe(|| self.pack_blocks())).is_err() {
+            self.fail(u64::MAX, PackError::Panicked { stage: "packing" }.into());
         }
-    })
-}
+    }
 
-fn start_workers<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    encode: Encode<'scope>,
-    threads: usize,
-    queue: Receiver<Job>,
-) -> Result<Vec<ScopedJoinHandle<'scope, ()>>, WriteFailure> {
-    // Owned by the workers alone: with the last of them the queue goes, and with it the slots of its jobs.
-    let queue = Arc::new(Mutex::new(queue));
-    (0..threads)
-        .map(|_| {
-            let queue = Arc::clone(&queue);
-            start(scope, move || compress(encode, &queue))
+    /// Packs blocks until there are no more, or something failed.
+    fn pack_blocks(&self) {
+        let mut encoder = (self.job.make_encoder)();
+        while let Some(block) = self.next_block() {
+            let index = block.index();
+            if let Err(failure) = self.pack(block, encoder.as_mut()) {
+                self.fail(index, failure);
+            }
+        }
+    }
+
+    /// Waits until there is room for another block, and cuts it.
+    fn next_block(&self) -> Option<CutBlock> {
+        let mut tar = self.tar.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = BLOCKS_PER_WORKER * self.job.threads as u64;
+        let mut state = self.state();
+        while state.failure.is_none() && tar.cut_blocks() >= state.written + room {
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.failure.is_some() {
+            return None;
+        }
+        drop(state);
+        let index = tar.cut_blocks();
+        tar.next_block().unwrap_or_else(|error| {
+            self.fail(index, error.into());
+            None
         })
-        .collect()
-}
+    }
 
-fn start<'scope, T: Send + 'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    stage: impl FnOnce() -> T + Send + 'scope,
-) -> Result<ScopedJoinHandle<'scope, T>, WriteFailure> {
-    thread::Builder::new()
-        .name("pack".to_owned())
-        .spawn_scoped(scope, stage)
-        .map_err(|source| WriteFailure::Other(PackError::Thread { source }))
-}
+    /// The whole way of one block.
+    fn pack(&self, block: CutBlock, encoder: &mut dyn EncodeBlock) -> Result<(), Failure> {
+        let index = block.index();
+        let bytes = Arc::new(block.read(self.job.plan, self.job.reading)?);
+        self.diff_id.bring(index, bytes.clone(), |hasher, bytes| {
+            hasher.update(&bytes);
+            Ok::<_, Failure>(())
+        })?;
+        let encoded = self.encode(&bytes, encoder)?;
+        drop(bytes);
+        self.output.bring(index, encoded, |output, block| {
+            output.write(&block)?;
+            self.state().written += 1;
+            self.moved.notify_all();
+            Ok(())
+        })
+    }
 
-/// A worker: compresses jobs until there are no more.
-fn compress(encode: Encode<'_>, queue: &Mutex<Receiver<Job>>) {
-    while let Some(Job { block, slot }) = next_job(queue) {
-        let checksum = Checksum::of(&block);
-        let encoded =
-            encode(&block).map(|bytes| EncodedBlock { bytes, checksum }).map_err(|source| PackError::Encode { source });
-        // Nobody is there to take it where the writer has failed; then the queue ends soon.
-        drop((slot.send(encoded), block));
+    /// The encoded block: kept from earlier, or made now and kept for later.
+    fn encode(&self, bytes: &[u8], encoder: &mut dyn EncodeBlock) -> Result<EncodedBlock, PackError> {
+        let checksum = Checksum::of(bytes);
+        let Some(cache) = self.job.cache else {
+            let bytes = encoder.encode(bytes).map_err(|source| PackError::Encode { source })?;
+            return Ok(EncodedBlock { bytes, checksum, key: None });
+        };
+        let key = block_key(self.job.compression, bytes);
+        let bytes = match cache.load(&key) {
+            Some(kept) => kept,
+            None => {
+                let encoded = encoder.encode(bytes).map_err(|source| PackError::Encode { source })?;
+                cache.store(&key, &encoded);
+                encoded
+            }
+        };
+        Ok(EncodedBlock { bytes, checksum, key: Some(key) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is one assignment: a poisoned lock holds nothing half-made.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, index: u64, failure: Failure) {
+        let mut state = self.state();
+        if state.failure.as_ref().is_none_or(|(earlier, _)| index < *earlier) {
+            state.failure = Some((index, failure));
+        }
+        self.moved.notify_all();
+    }
+
+    /// What came of it, when all workers have ended.
+    fn finish(self) -> Result<Outcome, Failure> {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, failure)) = state.failure {
+            return Err(failure);
+        }
+        let mut output = self.output.into_state();
+        output.file.write(&self.job.compression.trailer(&output.checksum))?;
+        let HashedFile { file, hasher, size_bytes } = output.file;
+        let written = Written { file, digest: hasher.digest(), size_bytes, blocks: output.blocks };
+        let (diff_id, tar_size_bytes) = (self.diff_id.into_state().diff_id(), output.checksum.size_bytes());
+        Ok(Outcome { diff_id, tar_size_bytes, written })
     }
 }
 
-fn next_job(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
-    queue.lock().ok()?.recv().ok()
-}
-
-/// The writer: takes the slots in order.
-fn write(compression: Compression, ordered: &Receiver<Slot>, file: File) -> Result<Written, WriteFailure> {
-    let mut written = HashedFile { file, hasher: Hasher::new(), size_bytes: 0 };
-    let mut checksum = Checksum::new();
-    written.write(compression.header())?;
-    for slot in ordered {
-        let block = slot.recv().map_err(|_| compressing_panicked())?.map_err(WriteFailure::Other)?;
-        checksum.append(&block.checksum);
-        written.write(&block.bytes)?;
+impl Output {
+    fn write(&mut self, block: &EncodedBlock) -> Result<(), Failure> {
+        self.checksum.append(&block.checksum);
+        self.blocks.extend(block.key.map(|key| KeptBlock { key, size_bytes: block.bytes.len() as u64 }));
+        self.file.write(&block.bytes)
     }
-    written.write(&compression.trailer(&checksum))?;
-    Ok(Written { file: written.file, digest: written.hasher.digest(), size_bytes: written.size_bytes })
-}
-
-fn compressing_panicked() -> WriteFailure {
-    WriteFailure::Other(PackError::Panicked { stage: "compressing" })
 }
 
 /// The temporary file, and the hash of what went into it. Blocks are large, and need no buffer.
@@ -170,9 +267,13 @@ struct HashedFile {
 }
 
 impl HashedFile {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), WriteFailure> {
+    fn new(file: File) -> Self {
+        Self { file, hasher: Hasher::new(), size_bytes: 0 }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.hasher.update(bytes);
         self.size_bytes += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(WriteFailure::File)
+        self.file.write_all(bytes).map_err(Failure::File)
     }
 }

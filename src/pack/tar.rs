@@ -1,20 +1,15 @@
-//! The tar of a layer: entries in order, each with its headers, content and padding, and the end.
+//! The tar of a layer, block by block: entries in order, each with its headers, content and padding, and the end.
 
 use std::io::Write;
 
-use super::blocks::Blocks;
-use super::content;
-use super::entry::append_headers;
-use super::error::{PackError, Stop};
-use super::header::RECORD_BYTES;
+use super::content::{OpenContent, Reading};
+use super::cuts::{Block, Cuts, Part, padding, write_headers};
+use super::error::PackError;
 use super::layer::PackObserver;
-use crate::model::{ContentOpener, EntryKind, EntryPath, LayerPlan};
+use crate::model::{Content, ContentOpener, EntryKind, LayerPlan};
 
-/// What ends every tar, and is followed by nothing.
-const END: [u8; 2 * RECORD_BYTES] = [0; 2 * RECORD_BYTES];
-
-/// Size of the blocks that [`write_tar`] writes, in bytes. It shows in no output.
-const WRITE_SIZE_BYTES: usize = 1024 * 1024;
+/// Unit of the blocks that [`write_tar`] writes, in bytes. It shows in no output.
+const WRITE_UNIT_BYTES: usize = 1024 * 1024;
 
 /// Writes the uncompressed tar of `plan` to `target`, in one thread, and says how long it is, in bytes. It is what a
 /// layer holds under its compression. `target` is not flushed.
@@ -27,46 +22,137 @@ pub fn write_tar(
     observer: &dyn PackObserver,
     target: &mut dyn Write,
 ) -> Result<u64, PackError> {
-    let mut emit = |block: Vec<u8>| -> Result<(), Stop> {
-        target.write_all(&block).map_err(|source| Stop::Failed(PackError::Write { source }))
-    };
-    write_plan(plan, opener, observer, Blocks::new(WRITE_SIZE_BYTES, &mut emit)).map_err(|stop| match stop {
-        Stop::Failed(error) => error,
-        // Only a pipeline has something behind its blocks that can end before them.
-        Stop::Downstream => PackError::Panicked { stage: "writing" },
-    })
+    let mut tar = Tar::new(plan, WRITE_UNIT_BYTES, Reading { opener, observer });
+    let mut size_bytes = 0;
+    while let Some(block) = tar.next_block()? {
+        let bytes = block.read(plan, tar.reading)?;
+        target.write_all(&bytes).map_err(|source| PackError::Write { source })?;
+        size_bytes += bytes.len() as u64;
+    }
+    Ok(size_bytes)
 }
 
-/// Writes the tar of `plan` into `blocks`, and says how long it is, in bytes.
-pub(super) fn write_plan(
-    plan: &LayerPlan,
-    opener: &dyn ContentOpener,
-    observer: &dyn PackObserver,
-    mut blocks: Blocks<'_>,
-) -> Result<u64, Stop> {
-    let mut headers = Vec::new();
-    let mut previous: Option<&EntryPath> = None;
-    for entry in &plan.entries {
-        if let Some(previous) = previous.filter(|previous| **previous >= entry.path) {
-            return Err(PackError::Unsorted { path: entry.path.clone(), previous: previous.clone() }.into());
-        }
-        previous = Some(&entry.path);
+/// The tar of a plan, of which each block can be read apart from the others.
+pub(super) struct Tar<'a> {
+    plan: &'a LayerPlan,
+    cuts: Cuts<'a>,
+    reading: Reading<'a>,
+    /// A large content that can only be read in order, while its slices are cut.
+    open: Option<OpenContent<'a>>,
+}
 
-        headers.clear();
-        append_headers(entry, plan.mtime_s, &mut headers)
-            .map_err(|problem| PackError::Entry { path: entry.path.clone(), problem })?;
-        blocks.write(&headers)?;
-        if let EntryKind::File { size_bytes, content } = &entry.kind {
-            content::write(&entry.path, content, *size_bytes, opener, observer, &mut blocks)?;
-            blocks.write(&END[..padding(*size_bytes)])?;
+/// A block that was cut, with what had to be read in order.
+pub(super) struct CutBlock {
+    block: Block,
+    /// The content of its slice, where that was read already.
+    slice: Option<Vec<u8>>,
+}
+
+impl<'a> Tar<'a> {
+    /// The tar of `plan`, cut by a unit of `unit_bytes`.
+    pub(super) fn new(plan: &'a LayerPlan, unit_bytes: usize, reading: Reading<'a>) -> Self {
+        Self { plan, cuts: Cuts::new(plan, unit_bytes), reading, open: None }
+    }
+
+    /// How many blocks were cut so far.
+    pub(super) fn cut_blocks(&self) -> u64 {
+        self.cuts.cut_blocks()
+    }
+
+    /// The next block; `None` after the end. Large contents out of archives and images are read here, in order; all
+    /// else is left to [`CutBlock::read`].
+    pub(super) fn next_block(&mut self) -> Result<Option<CutBlock>, PackError> {
+        let Some(block) = self.cuts.next()? else { return Ok(None) };
+        let slice = match block.parts.first() {
+            Some(Part::Slice(at, slice)) => self.read_in_order(*at, slice.end, block.size_bytes)?,
+            _ => None,
+        };
+        Ok(Some(CutBlock { block, slice }))
+    }
+
+    /// The slice of a large content up to `to`, with its padding; `None` where it can be read at any time.
+    fn read_in_order(&mut self, at: usize, to: u64, block_bytes: usize) -> Result<Option<Vec<u8>>, PackError> {
+        let entry = &self.plan.entries[at];
+        let EntryKind::File { size_bytes, content: content @ (Content::Member { .. } | Content::Image { .. }) } =
+            &entry.kind
+        else {
+            return Ok(None);
+        };
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => OpenContent::new(entry, content, self.reading.opener)?,
+        };
+        let mut bytes = vec![0; block_bytes];
+        let is_last = to == *size_bytes;
+        let content_bytes = block_bytes - if is_last { padding(*size_bytes) as usize } else { 0 };
+        open.read(&mut bytes[..content_bytes])?;
+        self.reading.observer.content_read(content_bytes as u64);
+        if is_last {
+            open.finish()?;
+        } else {
+            self.open = Some(open);
+        }
+        Ok(Some(bytes))
+    }
+}
+
+impl CutBlock {
+    /// Its place among the blocks, from 0.
+    pub(super) fn index(&self) -> u64 {
+        self.block.index
+    }
+
+    /// Its bytes. Blocks may be read in any order and by any thread.
+    pub(super) fn read(self, plan: &LayerPlan, reading: Reading<'_>) -> Result<Vec<u8>, PackError> {
+        if let Some(bytes) = self.slice {
+            return Ok(bytes);
+        }
+        let mut filling = Filling { plan, reading, bytes: vec![0; self.block.size_bytes], at: 0, headers: Vec::new() };
+        for part in &self.block.parts {
+            filling.put(part)?;
+        }
+        Ok(filling.bytes)
+    }
+}
+
+/// A block that is being filled. It consists of zeros at first, as padding and the end of the tar do.
+struct Filling<'a> {
+    plan: &'a LayerPlan,
+    reading: Reading<'a>,
+    bytes: Vec<u8>,
+    /// Where the next part goes.
+    at: usize,
+    /// Kept between entries.
+    headers: Vec<u8>,
+}
+
+impl Filling<'_> {
+    fn put(&mut self, part: &Part) -> Result<(), PackError> {
+        match part {
+            Part::Entries(range) => range.clone().try_for_each(|index| self.put_entry(index)),
+            Part::Headers(index) => self.put_headers(*index),
+            Part::Slice(index, slice) => {
+                let room = &mut self.bytes[self.at..][..(slice.end - slice.start) as usize];
+                self.reading.slice(&self.plan.entries[*index], slice.clone(), room)
+            }
+            Part::End => Ok(()),
         }
     }
-    blocks.write(&END)?;
-    blocks.finish()
-}
 
-/// How many bytes lead from the end of a content to the next header.
-fn padding(size_bytes: u64) -> usize {
-    let over = (size_bytes % RECORD_BYTES as u64) as usize;
-    (RECORD_BYTES - over) % RECORD_BYTES
+    fn put_entry(&mut self, index: usize) -> Result<(), PackError> {
+        self.put_headers(index)?;
+        let entry = &self.plan.entries[index];
+        let size_bytes = entry.kind.size_bytes();
+        self.reading.whole(entry, &mut self.bytes[self.at..][..size_bytes as usize])?;
+        self.at += (size_bytes + padding(size_bytes)) as usize;
+        Ok(())
+    }
+
+    fn put_headers(&mut self, index: usize) -> Result<(), PackError> {
+        self.headers.clear();
+        write_headers(self.plan, &self.plan.entries[index], &mut self.headers)?;
+        self.bytes[self.at..][..self.headers.len()].copy_from_slice(&self.headers);
+        self.at += self.headers.len();
+        Ok(())
+    }
 }

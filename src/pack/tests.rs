@@ -1,5 +1,6 @@
 //! Tests of packing, and what they share.
 
+mod cuts;
 mod failures;
 mod fixture;
 mod golden;
@@ -65,8 +66,8 @@ fn plan(mut entries: Vec<Entry>) -> LayerPlan {
     }
 }
 
-fn options(threads: usize) -> PackOptions {
-    PackOptions { scratch_dir: std::env::temp_dir(), threads }
+fn options(threads: usize) -> PackOptions<'static> {
+    PackOptions { scratch_dir: std::env::temp_dir(), threads, cache: None }
 }
 
 fn pack(plan: &LayerPlan) -> Result<PackedLayer, PackError> {

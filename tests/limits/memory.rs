@@ -1,6 +1,8 @@
 //! The promise of bounded memory as a number, and the peak of a process beside it.
 
-use ocitect::compress::{GZIP_BLOCK_SIZE_BYTES, NONE_BLOCK_SIZE_BYTES, ZSTD_BLOCK_SIZE_BYTES, ZSTD_WINDOW_MAX_BYTES};
+use ocitect::compress::{
+    GZIP_BLOCK_UNIT_BYTES, MAX_BLOCK_UNITS, NONE_BLOCK_UNIT_BYTES, ZSTD_BLOCK_UNIT_BYTES, ZSTD_WINDOW_MAX_BYTES,
+};
 use ocitect::pack::MAX_THREADS;
 
 use crate::support::Sandbox;
@@ -41,13 +43,14 @@ impl Allowance {
 
     /// For packing by `compression`, at its default level.
     pub fn of_packing(compression: &str) -> Self {
-        let (block_bytes, tables_bytes) = match compression {
-            "gzip" => (GZIP_BLOCK_SIZE_BYTES, GZIP_TABLES_BYTES),
-            "zstd" => (ZSTD_BLOCK_SIZE_BYTES, ZSTD_TABLES_BYTES),
-            "none" => (NONE_BLOCK_SIZE_BYTES, 0),
+        let (unit_bytes, tables_bytes) = match compression {
+            "gzip" => (GZIP_BLOCK_UNIT_BYTES, GZIP_TABLES_BYTES),
+            "zstd" => (ZSTD_BLOCK_UNIT_BYTES, ZSTD_TABLES_BYTES),
+            "none" => (NONE_BLOCK_UNIT_BYTES, 0),
             other => panic!("{other} is no compression"),
         };
-        Self { thread_bytes: BLOCKS_PER_THREAD * block_bytes as u64 + tables_bytes, ..Self::default() }
+        let block_bytes = (MAX_BLOCK_UNITS * unit_bytes) as u64;
+        Self { thread_bytes: BLOCKS_PER_THREAD * block_bytes + tables_bytes, ..Self::default() }
     }
 
     /// With `entries` in base and layers.

@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Read};
 
 use proptest::prelude::*;
 
-use super::super::{GZIP_BLOCK_SIZE_BYTES, decoder, decoder_for, sniff};
+use super::super::{GZIP_BLOCK_UNIT_BYTES, decoder, decoder_for, sniff};
 use super::{Algorithm, CompressError, Random, compression, corpus, decode, encode, refusal};
 
 fn gzip(stream: &[u8]) -> Vec<u8> {
@@ -137,7 +137,7 @@ fn gzip_cut_short_anywhere_is_an_error() {
 fn gzip_cut_after_a_block_is_an_error() {
     let compression = compression(Algorithm::Gzip, 1);
     let mut encoded = compression.header().to_vec();
-    encoded.extend(compression.encode_block(&corpus(GZIP_BLOCK_SIZE_BYTES)).unwrap());
+    encoded.extend(compression.block_encoder().encode(&corpus(GZIP_BLOCK_UNIT_BYTES)).unwrap());
     assert!(matches!(refusal(Algorithm::Gzip, &encoded), CompressError::Truncated { .. }));
 }
 

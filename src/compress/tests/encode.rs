@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use flate2::bufread::MultiGzDecoder;
 use proptest::prelude::*;
 
-use super::super::{Checksum, Encoder, GZIP_BLOCK_SIZE_BYTES, ZSTD_BLOCK_SIZE_BYTES};
+use super::super::{Checksum, Encoder, GZIP_BLOCK_UNIT_BYTES, MAX_BLOCK_UNITS, ZSTD_BLOCK_UNIT_BYTES};
 use super::{Algorithm, CompressError, Compression, Random, compression, corpus, decode, encode};
 
 #[test]
@@ -47,9 +47,9 @@ fn levels_are_checked_against_the_algorithm() {
 fn a_block_over_the_block_size_is_refused() {
     for algorithm in [Algorithm::Gzip, Algorithm::Zstd, Algorithm::None] {
         let compression = Compression::new(algorithm, None).unwrap();
-        let block = vec![0; compression.block_size_bytes() + 1];
-        assert!(compression.encode_block(&block[1..]).is_ok());
-        let error = compression.encode_block(&block).unwrap_err();
+        let block = vec![0; MAX_BLOCK_UNITS * compression.block_unit_bytes() + 1];
+        assert!(compression.block_encoder().encode(&block[1..]).is_ok());
+        let error = compression.block_encoder().encode(&block).unwrap_err();
         assert!(matches!(error, CompressError::BlockTooLarge { .. }), "{error}");
     }
 }
@@ -58,16 +58,16 @@ fn a_block_over_the_block_size_is_refused() {
 fn an_empty_block_is_no_bytes() {
     for algorithm in [Algorithm::Gzip, Algorithm::Zstd, Algorithm::None] {
         let compression = Compression::new(algorithm, None).unwrap();
-        assert_eq!(compression.encode_block(&[]).unwrap(), Vec::<u8>::new());
+        assert_eq!(compression.block_encoder().encode(&[]).unwrap(), Vec::<u8>::new());
     }
 }
 
 #[test]
 fn blocks_that_cannot_be_compressed_fit_at_every_level() {
     let mut random = Random::new(7);
-    let block: Vec<u8> = (0..ZSTD_BLOCK_SIZE_BYTES).map(|_| random.next() as u8).collect();
+    let block: Vec<u8> = (0..ZSTD_BLOCK_UNIT_BYTES).map(|_| random.next() as u8).collect();
     for level in 0..=9 {
-        for size_bytes in [1, 2, 255, 65_535, 65_536, GZIP_BLOCK_SIZE_BYTES] {
+        for size_bytes in [1, 2, 255, 65_535, 65_536, GZIP_BLOCK_UNIT_BYTES] {
             let encoded = encode(compression(Algorithm::Gzip, level), &block[..size_bytes]);
             assert_eq!(decode(Algorithm::Gzip, &encoded).unwrap(), block[..size_bytes]);
         }
@@ -84,9 +84,9 @@ fn blocks_are_the_same_in_any_order_and_thread() {
     let stream = corpus(5 * 1024 * 1024 + 4321);
     for (algorithm, level) in [(Algorithm::Gzip, 6), (Algorithm::Gzip, 9), (Algorithm::Zstd, 3)] {
         let compression = compression(algorithm, level);
-        let blocks: Vec<&[u8]> = stream.chunks(compression.block_size_bytes()).collect();
+        let blocks: Vec<&[u8]> = stream.chunks(compression.block_unit_bytes()).collect();
         let encode_all = |blocks: &mut dyn Iterator<Item = &[u8]>| -> Vec<Vec<u8>> {
-            blocks.map(|block| compression.encode_block(block).unwrap()).collect()
+            blocks.map(|block| compression.block_encoder().encode(block).unwrap()).collect()
         };
         let forwards = encode_all(&mut blocks.iter().copied());
         let mut backwards = encode_all(&mut blocks.iter().rev().copied());
@@ -94,7 +94,7 @@ fn blocks_are_the_same_in_any_order_and_thread() {
         assert!(forwards == backwards, "{algorithm} depends on order");
         let side_by_side: Vec<Vec<u8>> = std::thread::scope(|scope| {
             let threads: Vec<_> =
-                blocks.iter().map(|block| scope.spawn(|| compression.encode_block(block).unwrap())).collect();
+                blocks.iter().map(|block| scope.spawn(|| compression.block_encoder().encode(block).unwrap())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(forwards == side_by_side, "{algorithm} depends on threads");
@@ -103,11 +103,11 @@ fn blocks_are_the_same_in_any_order_and_thread() {
 
 #[test]
 fn the_encoder_makes_the_same_bytes_for_any_size_of_writes() {
-    let stream = corpus(GZIP_BLOCK_SIZE_BYTES * 2 + 77);
+    let stream = corpus(GZIP_BLOCK_UNIT_BYTES * 2 + 77);
     for algorithm in [Algorithm::Gzip, Algorithm::Zstd, Algorithm::None] {
         let compression = Compression::new(algorithm, None).unwrap();
         let expected = encode(compression, &stream);
-        for write_bytes in [13, 4096, GZIP_BLOCK_SIZE_BYTES - 1, usize::MAX] {
+        for write_bytes in [13, 4096, GZIP_BLOCK_UNIT_BYTES - 1, usize::MAX] {
             let mut encoder = Encoder::new(compression, Vec::new()).unwrap();
             for part in stream.chunks(write_bytes) {
                 encoder.write_all(part).unwrap();
@@ -120,7 +120,7 @@ fn the_encoder_makes_the_same_bytes_for_any_size_of_writes() {
 
 #[test]
 fn gzip_is_one_member_with_our_header() {
-    let stream = corpus(GZIP_BLOCK_SIZE_BYTES * 2 + 5);
+    let stream = corpus(GZIP_BLOCK_UNIT_BYTES * 2 + 5);
     let encoded = encode(compression(Algorithm::Gzip, 6), &stream);
     assert_eq!(encoded[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
     let mut decoded = Vec::new();
@@ -135,13 +135,13 @@ fn gzip_is_one_member_with_our_header() {
 
 #[test]
 fn gzip_blocks_end_at_a_byte_boundary() {
-    let block = compression(Algorithm::Gzip, 6).encode_block(b"block").unwrap();
+    let block = compression(Algorithm::Gzip, 6).block_encoder().encode(b"block").unwrap();
     assert!(block.ends_with(&[0, 0, 0xff, 0xff]), "the empty stored block of a sync flush");
 }
 
 #[test]
 fn zstd_frames_carry_content_size_and_checksum() {
-    let frame = compression(Algorithm::Zstd, 3).encode_block(&corpus(70_000)).unwrap();
+    let frame = compression(Algorithm::Zstd, 3).block_encoder().encode(&corpus(70_000)).unwrap();
     // RFC 8878 section 3.1.1.1.1: content size flag in bits 7-6, single segment in 5, checksum in 2, dictionary in 1-0.
     assert_eq!(frame[4], 0b1010_0100);
     assert_eq!(frame[5..9], 70_000u32.to_le_bytes());
@@ -166,7 +166,7 @@ proptest! {
     fn streams_around_block_boundaries_come_back(
         blocks in 0usize..3, offset in -3isize..=3, seed: u64, level in 0i32..=9,
     ) {
-        let size_bytes = (GZIP_BLOCK_SIZE_BYTES * blocks).saturating_add_signed(offset);
+        let size_bytes = (GZIP_BLOCK_UNIT_BYTES * blocks).saturating_add_signed(offset);
         let mut random = Random::new(seed);
         let mut stream = corpus(size_bytes);
         for _ in 0..random.below(1000) {
@@ -191,8 +191,8 @@ proptest! {
 
 #[test]
 fn zstd_streams_around_the_block_size_come_back() {
-    let stream = corpus(ZSTD_BLOCK_SIZE_BYTES + 1);
-    for size_bytes in [ZSTD_BLOCK_SIZE_BYTES - 1, ZSTD_BLOCK_SIZE_BYTES, ZSTD_BLOCK_SIZE_BYTES + 1] {
+    let stream = corpus(ZSTD_BLOCK_UNIT_BYTES + 1);
+    for size_bytes in [ZSTD_BLOCK_UNIT_BYTES - 1, ZSTD_BLOCK_UNIT_BYTES, ZSTD_BLOCK_UNIT_BYTES + 1] {
         let encoded = encode(compression(Algorithm::Zstd, 3), &stream[..size_bytes]);
         assert!(decode(Algorithm::Zstd, &encoded).unwrap() == stream[..size_bytes]);
     }

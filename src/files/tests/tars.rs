@@ -74,7 +74,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
-    Compression::new(Algorithm::Zstd, None).unwrap().encode_block(bytes).unwrap()
+    Compression::new(Algorithm::Zstd, None).unwrap().block_encoder().encode(bytes).unwrap()
 }
 
 fn fixture(archive: &[u8]) -> Fixture {

@@ -12,9 +12,8 @@ use crate::compress::{self, CompressError};
 use crate::model::{
     Class, Compression, Content, ContentOpener, Diagnose as _, Digest, EntryKind, EntryPath, FileStamp,
 };
-use crate::pack::blocks::Blocks;
-use crate::pack::error::Stop;
-use crate::pack::pipeline::{self, WriteFailure};
+use crate::pack::content::Reading;
+use crate::pack::pipeline::{self, EncodeBlock, Failure, Job};
 use crate::pack::{Change, EntryProblem, Origin, PackError, PackObserver, PackOptions, pack_layer};
 
 /// A file of more than two blocks, so that it is read in several pieces.
@@ -38,7 +37,7 @@ struct Meddler<F: Fn()> {
     done: AtomicBool,
 }
 
-impl<F: Fn()> PackObserver for Meddler<F> {
+impl<F: Fn() + Sync> PackObserver for Meddler<F> {
     fn content_read(&self, _size_bytes: u64) {
         if !self.done.swap(true, Ordering::Relaxed) {
             (self.meddle)();
@@ -47,7 +46,7 @@ impl<F: Fn()> PackObserver for Meddler<F> {
 }
 
 /// Packs a large file that `meddle` changes while it is read.
-fn change_while_packed(meddle: impl Fn(&Path)) -> PackError {
+fn change_while_packed(meddle: impl Fn(&Path) + Sync) -> PackError {
     let source = source(LARGE_BYTES);
     let plan = plan(vec![disk_file("a", &source.path)]);
     let observer = Meddler { meddle: || meddle(&source.path), done: AtomicBool::new(false) };
@@ -266,7 +265,7 @@ fn failures_of_archives_and_images_have_their_class() {
 
 #[test]
 fn a_scratch_directory_that_is_not_there_is_named() {
-    let options = PackOptions { scratch_dir: "/nowhere/at/all".into(), threads: 1 };
+    let options = PackOptions { scratch_dir: "/nowhere/at/all".into(), threads: 1, cache: None };
     let error = pack_layer(&plan(vec![]), &NoOpener, &options, &()).unwrap_err();
     assert_eq!(error.to_string(), "cannot write the layer to a temporary file in /nowhere/at/all");
     assert!(error.help().unwrap().contains("TMPDIR"));
@@ -277,25 +276,35 @@ fn gzip() -> compress::Compression {
     compress::Compression::new(compress::Algorithm::Gzip, Some(1)).unwrap()
 }
 
-/// Runs the pipeline over `blocks` full blocks, onto a file.
-fn run(file: fs::File, blocks: usize, end: impl FnOnce() -> Result<(), Stop>) -> Result<(), WriteFailure> {
-    let produce = |mut target: Blocks<'_>| {
-        let block = noise(1024 * 1024, 5);
-        for _ in 0..blocks {
-            target.write(&block)?;
-        }
-        end()?;
-        target.finish()
-    };
-    pipeline::run(gzip(), &|block| gzip().encode_block(block), 2, file, produce).map(drop)
+/// Makes the same of every block, or fails.
+struct Encode<F>(F);
+
+impl<F: Fn(&[u8]) -> Result<Vec<u8>, CompressError>> EncodeBlock for Encode<F> {
+    fn encode(&mut self, block: &[u8]) -> Result<Vec<u8>, CompressError> {
+        (self.0)(block)
+    }
+}
+
+/// Runs the pipeline over a file of so many units.
+fn run(
+    file: fs::File,
+    units: usize,
+    threads: usize,
+    encode: &(impl Fn(&[u8]) -> Result<Vec<u8>, CompressError> + Sync),
+) -> Result<(), Failure> {
+    let plan = plan(vec![self::file("a", noise(units * gzip().block_unit_bytes(), 5))]);
+    let make_encoder = || Box::new(Encode(encode)) as Box<dyn EncodeBlock + '_>;
+    let reading = Reading { opener: &NoOpener, observer: &() };
+    let job = Job { plan: &plan, compression: gzip(), make_encoder: &make_encoder, reading, cache: None, threads };
+    pipeline::run(&job, file).map(drop)
 }
 
 #[test]
-fn a_full_disk_ends_every_stage() {
-    for blocks in [0, 1, 2, 40] {
+fn a_full_disk_ends_every_worker() {
+    for (units, threads) in [(0, 1), (1, 2), (2, 8), (40, 2)] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        match run(full, blocks, || Ok(())) {
-            Err(WriteFailure::File(source)) => assert_eq!(source.kind(), io::ErrorKind::StorageFull),
+        match run(full, units, threads, &|block| Ok(block.to_vec())) {
+            Err(Failure::File(source)) => assert_eq!(source.kind(), io::ErrorKind::StorageFull),
             other => panic!("{other:?}"),
         }
     }
@@ -306,38 +315,55 @@ fn a_full_disk_ends_every_stage() {
 }
 
 #[test]
-fn a_tar_that_fails_ends_every_stage() {
-    for blocks in [0, 1, 40] {
-        let file = tempfile::tempfile().unwrap();
-        let fail = || Err(PackError::Panicked { stage: "testing" }.into());
-        let outcome = run(file, blocks, fail);
-        assert!(matches!(outcome, Err(WriteFailure::Other(PackError::Panicked { stage: "testing" }))));
+fn an_encoder_that_fails_or_panics_ends_every_worker() {
+    /// Does as `fail` does from the third block on.
+    fn packed(threads: usize, fail: impl Fn() -> Result<Vec<u8>, CompressError> + Sync) -> PackError {
+        let count = AtomicUsize::new(0);
+        let encode = |block: &[u8]| match count.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => Ok(block.to_vec()),
+            _ => fail(),
+        };
+        match run(tempfile::tempfile().unwrap(), 40, threads, &encode) {
+            Err(Failure::Other(error)) => error,
+            other => panic!("{other:?}"),
+        }
     }
-}
 
-/// Runs the pipeline over many blocks, with an encoder that does as `fail` does from the third block on.
-fn run_encoder(threads: usize, fail: impl Fn() -> Result<Vec<u8>, CompressError> + Sync) -> PackError {
-    let count = AtomicUsize::new(0);
-    let encode = |block: &[u8]| match count.fetch_add(1, Ordering::Relaxed) {
-        0 | 1 => Ok(block.to_vec()),
-        _ => fail(),
-    };
-    let produce = |mut target: Blocks<'_>| {
-        (0..40).try_for_each(|_| target.write(&[0; 1024 * 1024]))?;
-        target.finish()
-    };
-    match pipeline::run(gzip(), &encode, threads, tempfile::tempfile().unwrap(), produce) {
-        Err(WriteFailure::Other(error)) => error,
-        other => panic!("{other:?}"),
+    for threads in [1, 2, 8] {
+        let error = packed(threads, || Err(CompressError::FailedBefore));
+        assert!(matches!(error, PackError::Encode { .. }), "{error}");
+        let error = packed(threads, || panic!("a bug of the encoder, for a test"));
+        assert!(matches!(error, PackError::Panicked { stage: "packing" }), "{error}");
     }
 }
 
 #[test]
-fn an_encoder_that_fails_or_panics_ends_every_stage() {
+fn of_several_failures_the_earliest_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let large = |name: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, noise(LARGE_BYTES, 1)).unwrap();
+        disk_file(name, &path)
+    };
+    let plan = plan(["a", "b", "c", "d"].map(large).into());
+    for name in ["b", "c", "d"] {
+        fs::remove_file(directory.path().join(name)).unwrap();
+    }
     for threads in [1, 2, 8] {
-        let error = run_encoder(threads, || Err(CompressError::FailedBefore));
-        assert!(matches!(error, PackError::Encode { .. }), "{error}");
-        let error = run_encoder(threads, || panic!("a bug of the encoder, for a test"));
-        assert!(matches!(error, PackError::Panicked { stage: "compressing" }), "{error}");
+        match pack_layer(&plan, &NoOpener, &options(threads), &()).unwrap_err() {
+            PackError::Changed { path, what: Change::Vanished } => assert!(path.ends_with("b"), "{path:?}"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn headers_that_no_reader_takes_are_refused() {
+    let huge = with_xattr(file("a", b""), "user.huge", &vec![b'x'; 1024 * 1024]);
+    match pack(&plan(vec![huge])).unwrap_err() {
+        error @ PackError::Entry { problem: EntryProblem::HeadersTooLarge { .. }, .. } => {
+            assert_eq!((error.class(), error.help().is_some()), (Class::Input, true));
+        }
+        other => panic!("{other}"),
     }
 }

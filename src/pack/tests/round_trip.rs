@@ -17,8 +17,6 @@ use crate::compress::decoder;
 use crate::model::{
     Compression, Content, ContentOpener, DiffId, Digest, Entry, EntryKind, EntryPath, FileStamp, LayerPlan, MediaType,
 };
-use crate::pack::blocks::Blocks;
-use crate::pack::tar::write_plan;
 use crate::pack::{MAX_THREADS, PackObserver, pack_layer};
 
 /// What reading should give for `entry`.
@@ -92,25 +90,6 @@ fn a_layer_is_the_same_for_any_number_of_threads() {
         let mut decoded = Vec::new();
         decoder(&stored[..]).unwrap().read_to_end(&mut decoded).unwrap();
         assert!(decoded == tar);
-    }
-}
-
-#[test]
-fn the_tar_is_the_same_for_any_cut() {
-    let plan = every_kind();
-    let whole = tar_bytes(&plan);
-    for block_size_bytes in [1, 7, 511, 512, 513, 65_537, whole.len() - 1, whole.len(), whole.len() + 1] {
-        let mut sizes = Vec::new();
-        let mut cut = Vec::new();
-        let mut emit = |block: Vec<u8>| {
-            sizes.push(block.len());
-            cut.extend_from_slice(&block);
-            Ok(())
-        };
-        let size = write_plan(&plan, &NoOpener, &(), Blocks::new(block_size_bytes, &mut emit)).unwrap();
-        assert!(cut == whole && size == whole.len() as u64);
-        let (last, full) = sizes.split_last().unwrap();
-        assert!(full.iter().all(|size| *size == block_size_bytes) && (1..=block_size_bytes).contains(last));
     }
 }
 
@@ -212,7 +191,7 @@ fn contents_come_from_memory_disk_archives_and_images() {
 #[test]
 fn the_temporary_file_has_no_name() {
     let scratch = tempfile::tempdir().unwrap();
-    let options = crate::pack::PackOptions { scratch_dir: scratch.path().to_owned(), threads: 1 };
+    let options = crate::pack::PackOptions { scratch_dir: scratch.path().to_owned(), threads: 1, cache: None };
     let packed = pack_layer(&plan(vec![file("a", b"a")]), &NoOpener, &options, &()).unwrap();
     assert!(is_empty(scratch.path()));
     assert!(!stored_bytes(&packed).is_empty());

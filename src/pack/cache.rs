@@ -1,0 +1,32 @@
+//! Encoded blocks that are kept from one packing to the next.
+
+use crate::compress::Compression;
+use crate::model::{BYTE_FORMAT, Digest, Hasher};
+
+/// Where encoded blocks are kept. What is loaded must be what was stored, to the byte; whether it is kept at all, and for
+/// how long, is free. Called from several threads at once.
+pub trait BlockCache: Sync {
+    /// The block that was stored under `key`, where it is still kept.
+    fn load(&self, key: &Digest) -> Option<Vec<u8>>;
+
+    /// Keeps an encoded block. A cache that cannot is silent.
+    fn store(&self, key: &Digest, encoded: &[u8]);
+}
+
+/// A block of a packed layer, as it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptBlock {
+    /// Its key in the cache.
+    pub key: Digest,
+    /// Its size as encoded, in bytes.
+    pub size_bytes: u64,
+}
+
+/// The key of a block: the digest of what decides its bytes, which are byte format, algorithm, level and content.
+pub(super) fn block_key(compression: Compression, block: &[u8]) -> Digest {
+    let mut hasher = Hasher::new();
+    let (algorithm, level) = (compression.algorithm(), compression.level());
+    hasher.update(format!("block of byte format {BYTE_FORMAT}, {algorithm} {level}\n").as_bytes());
+    hasher.update(block);
+    hasher.digest()
+}
