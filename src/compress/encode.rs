@@ -142,6 +142,11 @@ impl Checksum {
         checksum
     }
 
+    /// The checksum of a stream that went by earlier.
+    pub fn known(crc32: u32, size_bytes: u64) -> Self {
+        Self { crc32: crc32fast::Hasher::new_with_initial_len(crc32, size_bytes), size_bytes }
+    }
+
     /// Takes in the next bytes of the stream.
     pub fn update(&mut self, bytes: &[u8]) {
         self.crc32.update(bytes);

@@ -1,7 +1,7 @@
 //! Encoded blocks that are kept from one packing to the next.
 
 use crate::compress::Compression;
-use crate::model::{BYTE_FORMAT, Digest, Hasher};
+use crate::model::{BYTE_FORMAT, Digest, Hasher, Layer};
 
 /// Where encoded blocks are kept. What is loaded must be what was stored, to the byte; whether it is kept at all, and for
 /// how long, is free. Called from several threads at once.
@@ -20,6 +20,17 @@ pub struct KeptBlock {
     pub key: Digest,
     /// Its size as encoded, in bytes.
     pub size_bytes: u64,
+}
+
+/// A packed layer, as it is kept: enough to put its bytes together again from kept blocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptLayer {
+    /// Descriptor, diff id and sizes.
+    pub layer: Layer,
+    /// CRC-32 of the uncompressed tar, which gzip's trailer has.
+    pub crc32: u32,
+    /// The blocks that its bytes consist of, between a header and a trailer.
+    pub blocks: Vec<KeptBlock>,
 }
 
 /// The key of a block: the digest of what decides its bytes, which are byte format, algorithm, level and content.

@@ -3,15 +3,16 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::cache::{BlockCache, KeptBlock};
+use super::cache::{BlockCache, KeptLayer};
 use super::content::Reading;
 use super::error::PackError;
-use super::pipeline::{self, EncodeBlock, Failure};
-use crate::compress::{Algorithm, Compression};
-use crate::model::{self, ContentOpener, Descriptor, Layer, LayerPlan};
+use super::pipeline::{self, HashedFile, Outcome};
+use super::workers::{Failure, Job};
+use crate::compress::{Algorithm, Checksum, CompressError, Compression};
+use crate::model::{self, ContentOpener, Descriptor, DiffId, Layer, LayerPlan};
 
 /// The most threads that pack one layer: each has up to three blocks and an encoder's tables in memory.
 pub const MAX_THREADS: usize = 8;
@@ -44,8 +45,8 @@ impl PackObserver for () {
 pub struct PackedLayer {
     /// Descriptor, diff id and sizes.
     pub layer: Layer,
-    /// The blocks that its bytes consist of, between a header and a trailer; empty where it was packed without a cache.
-    pub blocks: Vec<KeptBlock>,
+    /// How it can be put together again; `None` where it was packed without a cache.
+    pub kept: Option<KeptLayer>,
     file: Arc<File>,
 }
 
@@ -91,32 +92,87 @@ pub fn pack_layer(
     let compression = compression_of(plan)?;
     let scratch = |source| PackError::Scratch { directory: options.scratch_dir.clone(), source };
     let file = tempfile::tempfile_in(&options.scratch_dir).map_err(scratch)?;
-    let job = pipeline::Job {
-        plan,
-        compression,
-        make_encoder: &|| Box::new(compression.block_encoder()) as Box<dyn EncodeBlock + '_>,
-        reading: Reading { opener, observer },
-        // What is not compressed is read from where it is as fast as from a cache.
-        cache: options.cache.filter(|_| compression.algorithm() != Algorithm::None),
-        threads: options.threads.clamp(1, MAX_THREADS),
-    };
-    let outcome = pipeline::run(&job, file).map_err(|failure| match failure {
+    // What is not compressed is read from where it is as fast as from a cache.
+    let cache = options.cache.filter(|_| compression.algorithm() != Algorithm::None);
+    let job = job(plan, compression, opener, options.threads, observer);
+    let packed = pipeline::pack(&job, compression, || compression.block_encoder(), cache, file);
+    let Outcome { diff_id, checksum, file, digest, size_bytes, blocks } = packed.map_err(|failure| match failure {
         Failure::File(source) => scratch(source),
         Failure::Other(error) => error,
     })?;
-    let written = outcome.written;
-    let mut descriptor = Descriptor::new(plan.compression.media_type(), written.digest, written.size_bytes);
+    let mut descriptor = Descriptor::new(plan.compression.media_type(), digest, size_bytes);
     descriptor.annotations.clone_from(&plan.annotations);
-    let layer = Layer { descriptor, diff_id: outcome.diff_id, tar_size_bytes: outcome.tar_size_bytes };
-    Ok(PackedLayer { layer, blocks: written.blocks, file: Arc::new(written.file) })
+    let layer = Layer { descriptor, diff_id, tar_size_bytes: checksum.size_bytes() };
+    let kept = cache.map(|_| KeptLayer { layer: layer.clone(), crc32: checksum.crc32(), blocks });
+    Ok(PackedLayer { layer, kept, file: Arc::new(file) })
+}
+
+fn job<'a>(
+    plan: &'a LayerPlan,
+    compression: Compression,
+    opener: &'a dyn ContentOpener,
+    threads: usize,
+    observer: &'a dyn PackObserver,
+) -> Job<'a> {
+    let unit_bytes = compression.block_unit_bytes();
+    Job { plan, unit_bytes, reading: Reading { opener, observer }, threads: threads.clamp(1, MAX_THREADS) }
+}
+
+/// Puts a layer together from the blocks of `cache`, and reads nothing else. `None` where a block is no longer kept, or
+/// where what comes out is not what `kept` says: then the layer has to be packed.
+///
+/// # Errors
+/// [`PackError::Compression`] and [`PackError::Scratch`], as [`pack_layer`] has them.
+pub fn put_together(
+    kept: &KeptLayer,
+    compression: model::Compression,
+    cache: &dyn BlockCache,
+    scratch_dir: &Path,
+) -> Result<Option<PackedLayer>, PackError> {
+    let compression = encoder_of(compression)
+        .map_err(|source| PackError::Compression { layer: kept.layer.diff_id.to_string(), source })?;
+    let scratch = |source| PackError::Scratch { directory: scratch_dir.to_owned(), source };
+    let mut file = HashedFile::new(tempfile::tempfile_in(scratch_dir).map_err(scratch)?);
+    file.write(compression.header()).map_err(scratch)?;
+    for block in &kept.blocks {
+        let Some(bytes) = cache.load(&block.key) else { return Ok(None) };
+        file.write(&bytes).map_err(scratch)?;
+    }
+    let checksum = Checksum::known(kept.crc32, kept.layer.tar_size_bytes);
+    file.write(&compression.trailer(&checksum)).map_err(scratch)?;
+    let (file, digest, size_bytes) = file.finish();
+    let is_whole = digest == kept.layer.descriptor.digest && size_bytes == kept.layer.descriptor.size_bytes;
+    Ok(is_whole.then(|| PackedLayer { layer: kept.layer.clone(), kept: Some(kept.clone()), file: Arc::new(file) }))
+}
+
+/// The diff id of what `plan` packs to, and the size of its tar in bytes: everything is read and hashed, and nothing
+/// compressed or written.
+///
+/// # Errors
+/// Those of [`pack_layer`] that concern the plan and its contents.
+pub fn layer_diff_id(
+    plan: &LayerPlan,
+    opener: &dyn ContentOpener,
+    threads: usize,
+    observer: &dyn PackObserver,
+) -> Result<(DiffId, u64), PackError> {
+    let compression = compression_of(plan)?;
+    pipeline::hash(&job(plan, compression, opener, threads, observer)).map_err(|failure| match failure {
+        Failure::File(source) => PackError::Write { source },
+        Failure::Other(error) => error,
+    })
 }
 
 /// The encoder that the plan asks for.
 fn compression_of(plan: &LayerPlan) -> Result<Compression, PackError> {
-    let (algorithm, level) = match plan.compression {
+    encoder_of(plan.compression).map_err(|source| PackError::Compression { layer: plan.name.clone(), source })
+}
+
+fn encoder_of(compression: model::Compression) -> Result<Compression, CompressError> {
+    let (algorithm, level) = match compression {
         model::Compression::Gzip(level) => (Algorithm::Gzip, Some(level)),
         model::Compression::Zstd(level) => (Algorithm::Zstd, Some(level)),
         model::Compression::None => (Algorithm::None, None),
     };
-    Compression::new(algorithm, level).map_err(|source| PackError::Compression { layer: plan.name.clone(), source })
+    Compression::new(algorithm, level)
 }

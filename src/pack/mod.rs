@@ -21,8 +21,11 @@ mod pipeline;
 mod tar;
 #[cfg(test)]
 mod tests;
+mod workers;
 
-pub use cache::{BlockCache, KeptBlock};
+pub use cache::{BlockCache, KeptBlock, KeptLayer};
 pub use error::{Change, EntryProblem, Origin, PackError};
-pub use layer::{LayerReader, MAX_THREADS, PackObserver, PackOptions, PackedLayer, pack_layer};
+pub use layer::{
+    LayerReader, MAX_THREADS, PackObserver, PackOptions, PackedLayer, layer_diff_id, pack_layer, put_together,
+};
 pub use tar::write_tar;

@@ -13,7 +13,8 @@ use crate::model::{
     Class, Compression, Content, ContentOpener, Diagnose as _, Digest, EntryKind, EntryPath, FileStamp,
 };
 use crate::pack::content::Reading;
-use crate::pack::pipeline::{self, EncodeBlock, Failure, Job};
+use crate::pack::pipeline::{self, EncodeBlock};
+use crate::pack::workers::{Failure, Job};
 use crate::pack::{Change, EntryProblem, Origin, PackError, PackObserver, PackOptions, pack_layer};
 
 /// A file of more than two blocks, so that it is read in several pieces.
@@ -293,10 +294,9 @@ fn run(
     encode: &(impl Fn(&[u8]) -> Result<Vec<u8>, CompressError> + Sync),
 ) -> Result<(), Failure> {
     let plan = plan(vec![self::file("a", noise(units * gzip().block_unit_bytes(), 5))]);
-    let make_encoder = || Box::new(Encode(encode)) as Box<dyn EncodeBlock + '_>;
     let reading = Reading { opener: &NoOpener, observer: &() };
-    let job = Job { plan: &plan, compression: gzip(), make_encoder: &make_encoder, reading, cache: None, threads };
-    pipeline::run(&job, file).map(drop)
+    let job = Job { plan: &plan, unit_bytes: gzip().block_unit_bytes(), reading, threads };
+    pipeline::pack(&job, gzip(), || Encode(encode), None, file).map(drop)
 }
 
 #[test]
