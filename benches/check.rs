@@ -59,7 +59,7 @@ async fn run(directory: &Path, step: Step, round: usize) {
     let naming = Naming::decide(spec.image(), &request).expect("the outputs are right");
     let options = BuildOptions {
         created_s: 0,
-        cache_directory: None,
+        cache: None,
         scratch_directory: directory.to_owned(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         locked: false,

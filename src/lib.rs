@@ -25,6 +25,7 @@
 //! | [`compress`] | gzip and zstd, both ways, in blocks |
 //! | [`mod@check`] | will it start? what an image holds, compared with what it needs to run |
 //! | [`store`] | the traits of a source and a sink, and the verifying reader between them |
+//! | [`cache`] | what can be made again, kept by content: blocks, records of layers, facts, documents |
 //! | [`layout`], [`archive`], [`registry`] | the places that images are in |
 //! | [`transfer`] | copies an image from any source to any sink, children first and tags last |
 //! | [`build`] | runs it all |
@@ -37,6 +38,7 @@
 
 pub mod archive;
 pub mod build;
+pub mod cache;
 pub mod check;
 pub mod cli;
 pub mod compress;

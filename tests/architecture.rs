@@ -29,6 +29,7 @@ const MODULES: &[(&str, Imports)] = &[
     ("tar", Only(&["model"])),
     ("spec", Only(&["model"])),
     ("store", Only(&["model"])),
+    ("cache", Only(&["store", "model"])),
     ("files", Only(&["spec", "tar", "compress", "model"])),
     ("tree", Only(&["store", "tar", "compress", "elf", "model"])),
     ("lock", Only(&["tree", "model"])),

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 
-use crate::build::cache::Cache;
+use crate::build::cache::BuildCache;
 use crate::model::{Descriptor, Image, MAX_CONFIG_BYTES, MediaType, Root, Selector};
 use crate::store::{BlobReader, Side, Source, StoreError, read_image, read_root};
 
 /// Reads the image that a manifest's descriptor names, and keeps its documents.
 pub(super) async fn read_documents(
     source: &dyn Source,
-    cache: &Cache,
+    cache: &BuildCache,
     manifest: &Descriptor,
 ) -> Result<Image, StoreError> {
     let cached = CachedDocuments { source, cache };
@@ -25,7 +25,7 @@ pub(super) async fn read_documents(
 }
 
 /// Keeps the documents of an image.
-pub(super) fn keep_documents(cache: &Cache, image: &Image) {
+pub(super) fn keep_documents(cache: &BuildCache, image: &Image) {
     cache.store_document(image.manifest().descriptor(), image.manifest().bytes());
     cache.store_document(image.config().descriptor(), image.config().bytes());
 }
@@ -33,7 +33,7 @@ pub(super) fn keep_documents(cache: &Cache, image: &Image) {
 /// A source whose documents are looked for in the cache first.
 struct CachedDocuments<'a> {
     source: &'a dyn Source,
-    cache: &'a Cache,
+    cache: &'a BuildCache,
 }
 
 #[async_trait]

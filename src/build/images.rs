@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::build::BuildError;
-use crate::build::cache::{Cache, KeptFacts};
+use crate::build::cache::{BuildCache, KeptFacts};
 use crate::build::documents::{keep_documents, read_documents};
 use crate::build::events::{Event, Observer, Task};
 use crate::build::places::Places;
@@ -44,7 +44,7 @@ struct KnownFacts {
 /// Opens images, and remembers them.
 pub(super) struct Images<'a> {
     places: &'a Places,
-    cache: Cache,
+    cache: BuildCache,
     scratch_directory: PathBuf,
     observer: Arc<dyn Observer>,
     /// The pins that hold, and those that came to them.
@@ -63,7 +63,7 @@ impl<'a> Images<'a> {
     pub fn new(places: &'a Places, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Self {
         Self {
             places,
-            cache: Cache::new(options.cache_directory.clone(), observer.clone()),
+            cache: BuildCache::new(options.cache.clone(), observer.clone()),
             scratch_directory: options.scratch_directory.clone(),
             observer: observer.clone(),
             lock: Lock::new(),

@@ -16,6 +16,7 @@ use crate::build::naming::Naming;
 use crate::build::packing::{PlatformLayers, pack_all};
 use crate::build::places::Places;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
+use crate::cache::Cache;
 use crate::check::Verdict;
 use crate::model::{Digest, Document, Image, ImageConfig, ImageManifest, Layer, Root};
 use crate::pack::PackOptions;
@@ -28,8 +29,8 @@ use crate::transfer::copy;
 pub struct BuildOptions {
     /// `SOURCE_DATE_EPOCH`, else 0: the time of the config and of ocitect's history entries.
     pub created_s: i64,
-    /// Where facts of bases are kept; `None` keeps none.
-    pub cache_directory: Option<PathBuf>,
+    /// What is kept between builds; `None` keeps nothing.
+    pub cache: Option<Cache>,
     /// Where temporary files without a name are made.
     pub scratch_directory: PathBuf,
     /// Threads that pack.

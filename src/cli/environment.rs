@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::arguments::RegistryArguments;
 use super::failure::Failure;
 use crate::build::{BuildOptions, Event, Observer, Places};
+use crate::cache::{Cache, DEFAULT_LIMIT_BYTES};
 use crate::model::{ShortNames, escape};
 use crate::pack::MAX_THREADS;
 use crate::registry::{
@@ -82,7 +84,7 @@ impl Environment {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(BuildOptions {
             created_s: self.source_date_epoch()?,
-            cache_directory: self.cache_directory(),
+            cache: self.cache(),
             scratch_directory: self.scratch_directory(),
             threads: threads.min(MAX_THREADS),
             locked: false,
@@ -98,6 +100,11 @@ impl Environment {
                 &format!("set it to seconds since 1970, from 0 to {MAX_SOURCE_DATE_EPOCH}, or unset it"),
             )
         })
+    }
+
+    /// The cache; `None` where no place for one is known.
+    pub fn cache(&self) -> Option<Cache> {
+        Some(Cache::new(self.cache_directory()?, DEFAULT_LIMIT_BYTES).at_time(SystemTime::now()))
     }
 
     fn cache_directory(&self) -> Option<PathBuf> {
@@ -238,7 +245,7 @@ impl Environment {
 
 /// Differs from process to process, so that many that failed together do not come back together.
 fn jitter_seed() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }
 

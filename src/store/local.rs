@@ -184,6 +184,13 @@ impl TemporaryFile {
         sync_directory(parent(target))
     }
 
+    /// As [`TemporaryFile::persist`], at once but not durably: after a power cut the file may be gone, empty or cut. Only
+    /// for what is verified when it is read, and can be made anew.
+    pub fn persist_without_sync(self, target: &Path) -> Result<(), StoreError> {
+        let persisted = self.file.persist(target).map(|_| ());
+        persisted.map_err(|error| StoreError::io("writing", target, error.error))
+    }
+
     /// True where `other` holds the same bytes as this file.
     pub fn is_same_as(&self, other: &File) -> io::Result<bool> {
         if other.metadata()?.len() != self.as_file().metadata()?.len() {

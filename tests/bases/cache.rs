@@ -1,17 +1,11 @@
 //! The facts of a base are read once: counted at the registry, and with a cache that is damaged or cannot be written.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use crate::container::on;
-use crate::support::{Layout, Request, Sandbox, is_put_of, part, requests, tool};
+use crate::support::{Layout, Request, Sandbox, files_below, is_put_of, part, requests, tool};
 
 const APP: &str = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.txt\", to = \"/lib/\" }]\n";
-
-fn files_below(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
-}
 
 /// A base of a test's own in the open registry, and a spec that builds on it, in the same registry.
 struct Repository {

@@ -1,10 +1,8 @@
 //! What a push with a lock and an empty cache asks of the registry.
 
-use std::collections::BTreeSet;
-
 use crate::images::{all_requests, base_layers, count, is_get_of, is_mount, own_base};
 use crate::project::Project;
-use crate::support::{is_put_of, requests};
+use crate::support::{files_below, is_put_of, requests};
 
 #[test]
 fn no_layer_of_a_base_is_fetched_with_a_lock_and_an_empty_cache() {
@@ -37,10 +35,8 @@ fn damaged_documents_of_the_cache_are_fetched_anew() {
     let project = Project::new("lock/documents");
     let sandbox = &project.sandbox;
     let digest = sandbox.ok(&["build", "app"]).digest();
-    let documents = sandbox.path("cache/documents");
-    let names =
-        || -> BTreeSet<_> { std::fs::read_dir(&documents).unwrap().map(|entry| entry.unwrap().path()).collect() };
-    let whole: Vec<_> = names().into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    let documents = files_below(&sandbox.path("cache/documents"));
+    let whole: Vec<_> = documents.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
     assert_eq!(whole.len(), 4);
     for damage in [&b""[..], b"{}"] {
         for (path, _) in &whole {

@@ -79,7 +79,7 @@ fn crowd(writers: usize) {
     sound_blobs(&sandbox.path("out"));
     let listed = tool("umoci", &["ls", "--layout", sandbox.path("out").to_str().unwrap()]);
     assert_eq!(listed.lines().count(), writers + 1, "{listed}");
-    for path in ["out", "out/blobs", "cache/documents"] {
+    for path in ["out", "out/blobs", "cache/documents/v1"] {
         let names = fs::read_dir(sandbox.path(path)).unwrap().map(|entry| entry.unwrap().file_name());
         let left: Vec<_> = names.filter(|name| name.to_string_lossy().contains("tmp")).collect();
         assert!(left.is_empty(), "{path}: {left:?}");

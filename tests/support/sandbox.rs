@@ -158,6 +158,12 @@ impl From<Output> for Outcome {
     }
 }
 
+/// Every file below a directory, in no order.
+pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
 /// Runs another program, which must succeed, and gives what it printed.
 #[track_caller]
 pub fn tool(program: &str, arguments: &[impl AsRef<OsStr>]) -> String {

@@ -1,0 +1,134 @@
+//! One kept file: a line with the digest of kind, key and content, and the content.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::Kind;
+use crate::model::{Digest, Hasher};
+use crate::store::StoreError;
+use crate::store::local::{TemporaryFile, open_regular, parent};
+
+/// Bytes of the first line: `sha256:`, 64 digits, and its end.
+const HEAD_BYTES: usize = 72;
+
+/// How many digits of a key name the directory that its file is in: 256 directories hold a hundred files each where
+/// there are many blocks, which every file system finds quickly.
+const SHARD_DIGITS: usize = 2;
+
+/// How often a file is begun anew because its directory was deleted in that moment.
+const MAX_WRITE_ATTEMPTS: usize = 3;
+
+/// A file that was read and is whole.
+pub(super) struct Found {
+    pub file: File,
+    pub content: Vec<u8>,
+    /// When it was stored, or used the last time.
+    pub used: SystemTime,
+}
+
+/// What is wrong with a file that cannot be given.
+pub(super) enum Flaw {
+    /// It is not what was stored under its name.
+    Damaged,
+    /// It is not there, or the system does not let it be read.
+    Unreadable,
+}
+
+/// The path of a key's file in the directory of its kind.
+pub(super) fn path(kind_directory: &Path, key: &Digest) -> PathBuf {
+    let name = key.hex();
+    kind_directory.join(&name[..SHARD_DIGITS]).join(name)
+}
+
+/// True where a file is there that holds `size_bytes` of content.
+pub(super) fn has_size(path: &Path, size_bytes: u64) -> bool {
+    let wanted_bytes = size_bytes.checked_add(HEAD_BYTES as u64);
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && Some(found.len()) == wanted_bytes)
+}
+
+/// Reads a file. A damaged one is deleted; should another process have replaced it by a whole one in that moment, that is
+/// one more miss.
+pub(super) fn read(path: &Path, kind: Kind, key: &Digest) -> Option<Found> {
+    match check(path, kind.name, kind.max_bytes, key) {
+        Ok(found) => Some(found),
+        Err(Flaw::Damaged) => {
+            let _ = fs::remove_file(path);
+            None
+        }
+        Err(Flaw::Unreadable) => None,
+    }
+}
+
+/// Reads a file, and says what is wrong with it.
+pub(super) fn check(path: &Path, kind_name: &str, max_bytes: u64, key: &Digest) -> Result<Found, Flaw> {
+    let mut file = match open_regular(path, "the cache") {
+        Ok(Some(file)) => file,
+        Err(StoreError::Malformed { .. }) => return Err(Flaw::Damaged),
+        Ok(None) | Err(_) => return Err(Flaw::Unreadable),
+    };
+    let metadata = file.metadata().map_err(|_| Flaw::Unreadable)?;
+    let content_bytes = metadata.len().checked_sub(HEAD_BYTES as u64).ok_or(Flaw::Damaged)?;
+    if content_bytes > max_bytes {
+        return Err(Flaw::Damaged);
+    }
+    let (mut found_head, mut content) = ([0; HEAD_BYTES], Vec::with_capacity(content_bytes as usize));
+    let read = file.read_exact(&mut found_head).and_then(|()| (&file).take(content_bytes).read_to_end(&mut content));
+    read.map_err(|_| Flaw::Unreadable)?;
+    if found_head != *head(kind_name, key, &content).as_bytes() {
+        return Err(Flaw::Damaged);
+    }
+    let used = metadata.modified().map_err(|_| Flaw::Unreadable)?;
+    Ok(Found { file, content, used })
+}
+
+/// Writes a file below the directory of its kind. Gives its size in bytes.
+pub(super) fn write(kind_directory: &Path, kind: Kind, key: &Digest, content: &[u8]) -> io::Result<u64> {
+    if content.len() as u64 > kind.max_bytes {
+        let reason = format!("{} bytes are too many for the {} of the cache", content.len(), kind.name);
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    let head = head(kind.name, key, content);
+    let target = path(kind_directory, key);
+    let mut attempts = 1;
+    loop {
+        match write_once(kind_directory, &target, &[head.as_bytes(), content]) {
+            Ok(()) => return Ok((HEAD_BYTES + content.len()) as u64),
+            Err(error) if is_gone(&error) && attempts < MAX_WRITE_ATTEMPTS => attempts += 1,
+            Err(error) => return Err(into_io(error)),
+        }
+    }
+}
+
+fn write_once(kind_directory: &Path, target: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
+    let shard = parent(target);
+    fs::create_dir_all(shard).map_err(|cause| StoreError::io("creating", shard, cause))?;
+    // Temporary files of all shards are in one directory, where what killed writers leave is found at once.
+    let mut file = TemporaryFile::create_in(kind_directory)?;
+    let written = parts.iter().try_for_each(|part| file.write_all(part));
+    written.map_err(|cause| StoreError::io("writing", target, cause))?;
+    file.persist_without_sync(target)
+}
+
+/// True where a directory on the way was deleted.
+fn is_gone(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
+}
+
+/// Keeps the kind of the cause, and the path.
+pub(super) fn into_io(error: StoreError) -> io::Error {
+    let kind = match &error {
+        StoreError::Io { cause, .. } => cause.kind(),
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
+
+/// The first line of a file. It binds the content to its name: under another one it is damaged.
+fn head(kind_name: &str, key: &Digest, content: &[u8]) -> String {
+    let mut hasher = Hasher::new();
+    hasher.update(format!("{kind_name} {key}\n").as_bytes());
+    hasher.update(content);
+    format!("{}\n", hasher.digest())
+}
