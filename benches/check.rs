@@ -63,6 +63,8 @@ async fn run(directory: &Path, step: Step, round: usize) {
         scratch_directory: directory.to_owned(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         locked: false,
+        cache_from: Vec::new(),
+        started_at: None,
     };
     let client = Client::new(RegistryOptions::default()).expect("a client");
     let places = Places::new(client, directory.to_owned(), || Box::new(std::io::sink()));

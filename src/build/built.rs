@@ -1,25 +1,21 @@
-//! The image that a build has made, as a source to copy from: documents in memory, own layers in temporary files, base
-//! layers where the base is.
+//! The image that a build has made, as a source to copy from: documents in memory, own layers in temporary files, in the
+//! cache or in an earlier image, base layers where the base is.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream;
-use tokio::io::AsyncRead;
-use tokio_util::io::StreamReader;
 
+use crate::build::layer::BuiltLayer;
 use crate::model::{Descriptor, Digest, Repository, Root, Selector};
-use crate::pack::{LayerReader, PackedLayer};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
 /// Everything that a build's root leads to.
 pub(super) struct BuiltImage {
     root: Root,
     documents: BTreeMap<Digest, Bytes>,
-    layers: BTreeMap<Digest, Arc<PackedLayer>>,
+    layers: BTreeMap<Digest, Arc<BuiltLayer>>,
     bases: BTreeMap<Digest, Arc<dyn Source>>,
 }
 
@@ -39,8 +35,8 @@ impl BuiltImage {
         self.documents.insert(descriptor.digest, bytes);
     }
 
-    /// A layer that was packed.
-    pub fn add_layer(&mut self, layer: Arc<PackedLayer>) {
+    /// A layer of its own.
+    pub fn add_layer(&mut self, layer: Arc<BuiltLayer>) {
         self.layers.insert(layer.layer.descriptor.digest, layer);
     }
 
@@ -70,7 +66,7 @@ impl Source for BuiltImage {
             return Ok(Box::pin(std::io::Cursor::new(bytes.clone())));
         }
         if let Some(layer) = self.layers.get(digest) {
-            return Ok(Box::pin(in_background(layer.reader())));
+            return layer.open_unverified(descriptor).await;
         }
         match self.bases.get(digest) {
             // Opened through the verifying reader: whoever sends damaged bytes is named, and not the build.
@@ -80,27 +76,10 @@ impl Source for BuiltImage {
     }
 
     fn origin(&self, descriptor: &Descriptor) -> Option<Repository> {
-        if self.layers.contains_key(&descriptor.digest) {
-            return None;
+        // What was packed here is taken from here, also where the base has it.
+        match self.layers.get(&descriptor.digest) {
+            Some(layer) => layer.origin(descriptor),
+            None => self.bases.get(&descriptor.digest)?.origin(descriptor),
         }
-        self.bases.get(&descriptor.digest)?.origin(descriptor)
     }
-}
-
-/// How much of a packed layer is read at once: large enough that the way between threads does not show.
-const CHUNK_BYTES: usize = 256 * 1024;
-
-/// A packed layer read on threads that may block.
-fn in_background(reader: LayerReader) -> impl AsyncRead {
-    let chunks = stream::try_unfold(reader, |mut reader| async move {
-        let read = tokio::task::spawn_blocking(move || {
-            let mut chunk = vec![0; CHUNK_BYTES];
-            let size = reader.read(&mut chunk)?;
-            chunk.truncate(size);
-            Ok::<_, io::Error>((Bytes::from(chunk), reader))
-        });
-        let (chunk, reader) = read.await.map_err(io::Error::other)??;
-        Ok::<_, io::Error>((!chunk.is_empty()).then_some((chunk, reader)))
-    });
-    StreamReader::new(Box::pin(chunks))
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use crate::build::events::{Event, Observer};
 use crate::cache::{Cache, Kind};
 use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES};
+use crate::pack::BlockCache;
 use crate::tree::{FACTS_VERSION, Facts, MAX_ENCODED_BYTES};
 
 const FACTS: Kind = Kind::facts(FACTS_VERSION, MAX_ENCODED_BYTES);
@@ -37,6 +38,16 @@ impl BuildCache {
     /// Over `cache`; `None` keeps nothing.
     pub fn new(cache: Option<Cache>, observer: Arc<dyn Observer>) -> Self {
         Self { cache, complained: AtomicBool::new(false), observer }
+    }
+
+    /// The cache itself, where there is one.
+    pub fn get(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
+
+    /// The cache as packing sees it, where there is one.
+    pub fn blocks(&self) -> Option<&dyn BlockCache> {
+        self.cache.is_some().then_some(self as &dyn BlockCache)
     }
 
     /// The facts of a manifest, where they are kept and whole.
@@ -75,6 +86,16 @@ impl BuildCache {
             let text = format!("the cache cannot be written, the build goes on without: {cause}{reason}");
             self.observer.event(Event::Warning(text));
         }
+    }
+}
+
+impl BlockCache for BuildCache {
+    fn load(&self, key: &Digest) -> Option<Vec<u8>> {
+        self.cache.as_ref()?.load_block(key)
+    }
+
+    fn store(&self, key: &Digest, encoded: &[u8]) {
+        Self::store(self, |cache| cache.store_block(key, encoded));
     }
 }
 

@@ -79,6 +79,20 @@ pub enum BuildError {
     /// Packing.
     #[error(transparent)]
     Pack(#[from] PackError),
+    /// Packing ended early, since what it was for had failed: that is the error to tell.
+    #[error("packing was given up")]
+    GivenUp,
+    /// Files of a layer changed, and their sizes and times did not.
+    #[error("layer \"{}\" is {actual}, and was {expected} when its files were the same by all that the disk says of them",
+        escape(.layer.as_bytes()))]
+    StaleRecord {
+        /// The layer's name.
+        layer: String,
+        /// What it was.
+        expected: Digest,
+        /// What it is.
+        actual: Digest,
+    },
     /// A base image or an image that files are taken from.
     #[error("reading {image} for {platform}")]
     Image {
@@ -222,7 +236,7 @@ impl Diagnose for BuildError {
             Self::UnknownPlatform { .. } | Self::Usage { .. } => Class::Input,
             Self::Refused { .. } => Class::Gate,
             Self::Policy(error) => error.class(),
-            Self::Io { .. } => Class::Here,
+            Self::GivenUp | Self::StaleRecord { .. } | Self::Io { .. } => Class::Here,
         }
     }
 
@@ -245,6 +259,8 @@ impl Diagnose for BuildError {
             Self::Files(error) => error.help(),
             Self::Plan { cause, .. } => cause.help(),
             Self::Index(error) => error.help(),
+            Self::StaleRecord { .. } => Some("build again: the layer is read anew then".to_owned()),
+            Self::GivenUp => None,
             Self::Pack(error) => error.help().or_else(|| member_help(error)),
             Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.help(),
             Self::Tree { cause, .. } => cause.help(),

@@ -106,19 +106,24 @@ pub struct TransferTasks {
     observer: Arc<dyn Observer>,
     target: String,
     /// What each blob is called, such as a layer's name in the spec.
-    names: BTreeMap<Digest, String>,
+    names: Mutex<BTreeMap<Digest, String>>,
     under_way: Mutex<BTreeMap<Digest, Task>>,
 }
 
 impl TransferTasks {
     /// For a copy to `target`.
     pub fn new(observer: Arc<dyn Observer>, target: String, names: BTreeMap<Digest, String>) -> Self {
-        Self { observer, target, names, under_way: Mutex::default() }
+        Self { observer, target, names: Mutex::new(names), under_way: Mutex::default() }
+    }
+
+    /// Says what a blob is called, before anything is told of it.
+    pub fn name_blob(&self, digest: Digest, name: String) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, name);
     }
 
     fn name(&self, descriptor: &Descriptor) -> String {
         let short = &descriptor.digest.hex()[..12];
-        match self.names.get(&descriptor.digest) {
+        match self.names.lock().unwrap_or_else(PoisonError::into_inner).get(&descriptor.digest) {
             Some(name) => format!("{name} ({short})"),
             None => short.to_owned(),
         }

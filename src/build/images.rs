@@ -44,7 +44,7 @@ struct KnownFacts {
 /// Opens images, and remembers them.
 pub(super) struct Images<'a> {
     places: &'a Places,
-    cache: BuildCache,
+    cache: Arc<BuildCache>,
     scratch_directory: PathBuf,
     observer: Arc<dyn Observer>,
     /// The pins that hold, and those that came to them.
@@ -63,7 +63,7 @@ impl<'a> Images<'a> {
     pub fn new(places: &'a Places, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Self {
         Self {
             places,
-            cache: BuildCache::new(options.cache.clone(), observer.clone()),
+            cache: Arc::new(BuildCache::new(options.cache.clone(), observer.clone())),
             scratch_directory: options.scratch_directory.clone(),
             observer: observer.clone(),
             lock: Lock::new(),
@@ -235,6 +235,11 @@ impl<'a> Images<'a> {
         task.finish(format!("read {name} for {platform}"));
         self.cache.store_facts(&image.manifest().descriptor().digest, &compressed);
         Ok((facts, LockedFacts::new(compressed)))
+    }
+
+    /// The cache, to be shared with what comes after planning.
+    pub fn cache(&self) -> Arc<BuildCache> {
+        self.cache.clone()
     }
 
     /// Tells of something that is worth a warning.

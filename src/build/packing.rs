@@ -1,78 +1,138 @@
-//! Packs the layers of all platforms: equal ones once, several at a time.
+//! Makes the layers of all platforms: equal ones once, several at a time, and none whose bytes are known already.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::build::earlier::EarlierLayers;
 use crate::build::events::{Observer, Task};
-use crate::model::{ContentOpener, LayerPlan};
-use crate::pack::{MAX_THREADS, PackError, PackObserver, PackOptions, PackedLayer, pack_layer};
+use crate::build::layer::{BuiltLayer, Workshop};
+use crate::model::LayerPlan;
+use crate::pack::{MAX_THREADS, PackError, PackObserver, layer_diff_id};
 use crate::plan::BuildPlan;
 
-/// The packed layers of one platform, in the plan's order, each with whether another platform's packing served it.
-pub(super) type PlatformLayers = Vec<(Arc<PackedLayer>, bool)>;
+/// A layer is given away while others are packed where so many bytes are left to read, at least: what takes less time
+/// than a few questions to a registry is waited for, since a tag that names the image already answers all of them.
+const WORTH_OVERLAPPING_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Packs every layer of every plan. Equal plans of layers are packed once, for the first platform that has them.
-pub(super) fn pack_all(
-    plans: &[&BuildPlan],
-    opener: &dyn ContentOpener,
-    options: &PackOptions<'_>,
-    observer: &Arc<dyn Observer>,
-) -> Result<Vec<PlatformLayers>, PackError> {
-    let mut distinct: Vec<(&Arc<LayerPlan>, String)> = Vec::new();
-    // For each platform and layer: its place among the distinct ones, and whether it stood there already.
-    let mut places: Vec<Vec<(usize, bool)>> = Vec::new();
-    for plan in plans {
-        let mut of_platform = Vec::new();
-        for layer in &plan.layers {
-            let known = distinct.iter().position(|(other, _)| *other == layer);
-            of_platform.push((known.unwrap_or(distinct.len()), known.is_some()));
-            if known.is_none() {
-                distinct.push((layer, format!("{} of {}", layer.name, plan.platform)));
-            }
-        }
-        places.push(of_platform);
-    }
-    let packed = pack_distinct(&distinct, opener, options, observer)?;
-    let layers = |of_platform: &Vec<(usize, bool)>| {
-        of_platform.iter().map(|(at, shared)| (packed[*at].clone(), *shared)).collect()
-    };
-    Ok(places.iter().map(layers).collect())
+/// The layers of one platform, in the plan's order, each with whether another platform's packing served it.
+pub(super) type PlatformLayers = Vec<(Arc<BuiltLayer>, bool)>;
+
+/// Why not all layers were made.
+pub(super) enum Unfinished {
+    /// One failed.
+    Failed(PackError),
+    /// Nobody wants them any more.
+    Unwanted,
 }
 
-/// A layer that outweighs all that are left together is packed alone, by all threads; the rest side by side, each by one.
-fn pack_distinct(
-    layers: &[(&Arc<LayerPlan>, String)],
-    opener: &dyn ContentOpener,
-    options: &PackOptions<'_>,
-    observer: &Arc<dyn Observer>,
-) -> Result<Vec<Arc<PackedLayer>>, PackError> {
-    let mut order: Vec<(u64, usize)> =
-        layers.iter().enumerate().map(|(at, (layer, _))| (content_bytes(layer), at)).collect();
-    order.sort_by_key(|(size_bytes, at)| (std::cmp::Reverse(*size_bytes), *at));
-    let mut left = order.iter().fold(0u64, |sum, (size_bytes, _)| sum.saturating_add(*size_bytes));
-    let mut alone = 0;
-    while let Some((size_bytes, _)) = order.get(alone)
-        && left.saturating_sub(*size_bytes) <= *size_bytes
-        && *size_bytes > 0
-    {
-        left = left.saturating_sub(*size_bytes);
-        alone += 1;
+impl From<PackError> for Unfinished {
+    fn from(error: PackError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Makes layers.
+pub(super) struct Packing<'a> {
+    pub workshop: &'a Arc<Workshop>,
+    pub earlier: &'a EarlierLayers,
+    pub observer: &'a Arc<dyn Observer>,
+    /// Is given a layer while much is left to do, and says whether the rest is still wanted.
+    pub take: &'a (dyn Fn(&Arc<BuiltLayer>) -> bool + Sync),
+}
+
+/// A layer that some platforms have, and what it is called while it is made.
+struct Distinct<'a> {
+    plan: &'a Arc<LayerPlan>,
+    name: String,
+    content_bytes: u64,
+}
+
+impl Packing<'_> {
+    /// Makes every layer of every plan. Equal plans of layers are packed once, for the first platform that has them.
+    pub(super) fn make_all(&self, plans: &[&BuildPlan]) -> Result<Vec<PlatformLayers>, Unfinished> {
+        let mut distinct: Vec<Distinct<'_>> = Vec::new();
+        // For each platform and layer: its place among the distinct ones, and whether it stood there already.
+        let mut places: Vec<Vec<(usize, bool)>> = Vec::new();
+        for plan in plans {
+            let mut of_platform = Vec::new();
+            for layer in &plan.layers {
+                // Equal layers are one in memory by now.
+                let known = distinct.iter().position(|other| Arc::ptr_eq(other.plan, layer));
+                of_platform.push((known.unwrap_or(distinct.len()), known.is_some()));
+                if known.is_none() {
+                    let name = format!("{} of {}", layer.name, plan.platform);
+                    distinct.push(Distinct { plan: layer, name, content_bytes: content_bytes(layer) });
+                }
+            }
+            places.push(of_platform);
+        }
+        let made = self.make_distinct(&distinct)?;
+        let layers = |of_platform: &Vec<(usize, bool)>| {
+            of_platform.iter().map(|(at, shared)| (made[*at].clone(), *shared)).collect()
+        };
+        Ok(places.iter().map(layers).collect())
     }
 
-    let results: Mutex<Vec<Option<Arc<PackedLayer>>>> = Mutex::new(vec![None; layers.len()]);
-    let pack_one = |at: usize, threads: usize| -> Result<(), PackError> {
-        let packed = pack_with_task(&layers[at], opener, &PackOptions { threads, ..options.clone() }, observer)?;
-        // Each change is one assignment: a poisoned lock holds nothing half-made.
-        results.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(Arc::new(packed));
-        Ok(())
-    };
-    for (_, at) in &order[..alone] {
-        pack_one(*at, options.threads)?;
+    /// A layer that outweighs all that are left together is made alone, by all threads; the rest side by side, each by
+    /// one. Those whose inputs are unchanged are known before anything is read.
+    fn make_distinct(&self, layers: &[Distinct<'_>]) -> Result<Vec<Arc<BuiltLayer>>, Unfinished> {
+        let kept = |layer: &Distinct<'_>| {
+            let kept = self.workshop.records.load(layer.plan)?;
+            Some(Arc::new(BuiltLayer::kept(kept, layer.plan.clone(), self.workshop.clone())))
+        };
+        let known: Vec<Option<Arc<BuiltLayer>>> = layers.iter().map(kept).collect();
+        let mut order: Vec<usize> = (0..layers.len()).filter(|at| known[*at].is_none()).collect();
+        order.sort_by_key(|at| (std::cmp::Reverse(layers[*at].content_bytes), *at));
+        let total_bytes = order.iter().fold(0u64, |sum, at| sum.saturating_add(layers[*at].content_bytes));
+
+        let alone = outweighing(&order, layers, total_bytes);
+        let left_bytes = AtomicU64::new(total_bytes);
+        let results = Mutex::new(known);
+        let make = |at: usize, threads: usize| -> Result<(), Unfinished> {
+            let made = Arc::new(self.make(&layers[at], threads)?);
+            // Each change is one assignment: a poisoned lock holds nothing half-made.
+            results.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(made.clone());
+            let own_bytes = layers[at].content_bytes;
+            let left_bytes = left_bytes.fetch_sub(own_bytes, Ordering::Relaxed).saturating_sub(own_bytes);
+            match left_bytes < WORTH_OVERLAPPING_BYTES || (self.take)(&made) {
+                true => Ok(()),
+                false => Err(Unfinished::Unwanted),
+            }
+        };
+        let threads = self.workshop.threads;
+        order[..alone].iter().try_for_each(|at| make(*at, threads))?;
+        side_by_side(&order[alone..], threads, |at| make(at, 1))?;
+        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(results.into_iter().flatten().collect())
     }
-    let beside: Vec<usize> = order[alone..].iter().map(|(_, at)| *at).collect();
-    side_by_side(&beside, options.threads, |at| pack_one(at, 1))?;
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(results.into_iter().flatten().collect())
+
+    /// One layer: that of an earlier image, where one has it, else packed now.
+    fn make(&self, layer: &Distinct<'_>, threads: usize) -> Result<BuiltLayer, PackError> {
+        let Distinct { plan, name, content_bytes } = layer;
+        if !self.earlier.is_empty() {
+            let progress = Progress::start(self.observer, format!("hashing {name}"), *content_bytes);
+            let (diff_id, size_bytes) = layer_diff_id(plan, &self.workshop.contents, threads, &progress)?;
+            if let Some((layer, source)) = self.earlier.find(plan, diff_id, size_bytes) {
+                progress.task.finish(format!("found {name} in {}", source.describe()));
+                return Ok(BuiltLayer::elsewhere(plan.name.clone(), layer, source));
+            }
+        }
+        let progress = Progress::start(self.observer, format!("packing {name}"), *content_bytes);
+        let packed = self.workshop.pack(plan, threads, &progress)?;
+        progress.task.finish(format!("packed {name}"));
+        Ok(BuiltLayer::packed(plan.name.clone(), packed))
+    }
+}
+
+/// How many layers at the start of `order`, which is from the largest down, outweigh all after them together.
+fn outweighing(order: &[usize], layers: &[Distinct<'_>], total_bytes: u64) -> usize {
+    let mut left_bytes = total_bytes;
+    let outweighs = |at: &&usize| {
+        let size_bytes = layers[**at].content_bytes;
+        left_bytes = left_bytes.saturating_sub(size_bytes);
+        left_bytes <= size_bytes && size_bytes > 0
+    };
+    order.iter().take_while(outweighs).count()
 }
 
 /// Runs `work` for each of `items` on up to `threads` threads. Of several errors, that of the first item is given.
@@ -108,29 +168,30 @@ fn side_by_side<E: Send>(
     }
 }
 
-fn pack_with_task(
-    (layer, name): &(&Arc<LayerPlan>, String),
-    opener: &dyn ContentOpener,
-    options: &PackOptions<'_>,
-    observer: &Arc<dyn Observer>,
-) -> Result<PackedLayer, PackError> {
-    let task = Task::start(observer, format!("packing {name}"), Some(content_bytes(layer)));
-    let progress = Progress { task, done_bytes: AtomicU64::new(0) };
-    let packed = pack_layer(layer, opener, options, &progress)?;
-    progress.task.finish(format!("packed {name}"));
-    Ok(packed)
-}
-
 /// Adds up what was read, and tells of it.
 struct Progress {
     task: Task,
     done_bytes: AtomicU64,
+    told_mib: AtomicU64,
+}
+
+/// Bytes between two events.
+const EVENT_EVERY_BYTES: u64 = 1024 * 1024;
+
+impl Progress {
+    fn start(observer: &Arc<dyn Observer>, what: String, size_bytes: u64) -> Self {
+        let task = Task::start(observer, what, Some(size_bytes));
+        Self { task, done_bytes: AtomicU64::new(0), told_mib: AtomicU64::new(0) }
+    }
 }
 
 impl PackObserver for Progress {
     fn content_read(&self, size_bytes: u64) {
         let done_bytes = self.done_bytes.fetch_add(size_bytes, Ordering::Relaxed) + size_bytes;
-        self.task.progress(done_bytes);
+        let done_mib = done_bytes / EVENT_EVERY_BYTES;
+        if self.told_mib.fetch_max(done_mib, Ordering::Relaxed) < done_mib {
+            self.task.progress(done_bytes);
+        }
     }
 }
 

@@ -14,6 +14,10 @@ pub enum LayerOrigin {
     Packed,
     /// It was packed for another platform and is the same here.
     Shared,
+    /// Its inputs are what they were when it was packed.
+    Kept,
+    /// An image that was built earlier has it.
+    Earlier,
 }
 
 impl LayerOrigin {
@@ -23,6 +27,8 @@ impl LayerOrigin {
             Self::Base => "base",
             Self::Packed => "packed",
             Self::Shared => "reused",
+            Self::Kept => "unchanged",
+            Self::Earlier => "earlier",
         }
     }
 }

@@ -3,26 +3,30 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::build::BuildError;
 use crate::build::built::BuiltImage;
+use crate::build::cache::BuildCache;
 use crate::build::checking::{check_budgets, check_given, check_planned, empty_verdict};
 use crate::build::contents::Contents;
-use crate::build::events::{Event, Observer, TransferTasks};
+use crate::build::earlier::EarlierLayers;
+use crate::build::events::{Event, Observer};
 use crate::build::images::Images;
 use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
+use crate::build::layer::{BuiltLayer, Workshop};
 use crate::build::locking::{self, LockUpdate};
 use crate::build::naming::Naming;
-use crate::build::packing::{PlatformLayers, pack_all};
+use crate::build::packing::{Packing, PlatformLayers, Unfinished};
 use crate::build::places::Places;
-use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
+use crate::build::records::Records;
+use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
+use crate::build::writing::{Handover, handover, write};
 use crate::cache::Cache;
 use crate::check::Verdict;
-use crate::model::{Digest, Document, Image, ImageConfig, ImageManifest, Layer, Root};
-use crate::pack::PackOptions;
+use crate::model::{Document, Image, ImageConfig, ImageManifest, ImageName, Layer, Root};
 use crate::plan::{assemble, index, index_annotations};
 use crate::spec::Spec;
-use crate::transfer::copy;
 
 /// What a build is given beside the spec; the library reads no clock, environment or home directory.
 #[derive(Debug, Clone)]
@@ -37,6 +41,10 @@ pub struct BuildOptions {
     pub threads: usize,
     /// Every image must be in the lock.
     pub locked: bool,
+    /// Images whose layers are taken where they are what would be packed; they are trusted for that.
+    pub cache_from: Vec<ImageName>,
+    /// The time when the build began; `None` where it is not known, and then no layer is taken for unchanged later.
+    pub started_at: Option<SystemTime>,
 }
 
 /// A build whose platforms are all planned, and nothing written.
@@ -47,6 +55,7 @@ pub struct PlannedBuild {
     is_whole: bool,
     /// The lock with what it lacked.
     lock_update: Option<LockUpdate>,
+    cache: Arc<BuildCache>,
 }
 
 impl PlannedBuild {
@@ -77,7 +86,7 @@ pub async fn plan_build(
     }
     let lock_update = LockUpdate::new(spec, lock.as_ref(), images.lock());
     let is_whole = spec.platforms().iter().all(|platform| naming.platforms.contains(platform));
-    Ok(PlannedBuild { platforms, disk, is_whole, lock_update })
+    Ok(PlannedBuild { platforms, disk, is_whole, lock_update, cache: images.cache() })
 }
 
 /// Puts layers that are equal to one of an earlier platform into memory once.
@@ -105,7 +114,14 @@ pub async fn build(
         return Err(refuse(verdict, observer));
     }
     let lock_update = checked.lock_update.take();
-    let packed = pack(checked, options, observer).await?;
+    let earlier = EarlierLayers::read(&options.cache_from, &naming.platforms, places, observer).await;
+    // Where there is a budget, no image is sure to be written before all of its layers are known.
+    let is_budgeted = checked.platforms.iter().any(|planned| planned.plan.max_size_bytes.is_some());
+    let (handover, ahead) = handover(naming, !is_budgeted);
+    let (packed, ahead) =
+        tokio::join!(pack(checked, earlier, handover, options, observer), ahead.copy(naming, places, observer));
+    // An upload that failed is why packing was given up.
+    let (ahead, packed) = (ahead?, packed?);
     let verdict = with_budgets(verdict, &packed);
     if verdict.error_count() > 0 {
         return Err(refuse(verdict, observer));
@@ -115,7 +131,7 @@ pub async fn build(
     if let Some(update) = lock_update {
         update.write_or_warn(observer);
     }
-    let targets = write(naming, &built, &packed.reports, places, observer).await?;
+    let targets = write(naming, &built, &packed.reports, &ahead, places, observer).await?;
     Ok(BuildReport {
         name: naming.name.clone(),
         tags: naming.tags.clone(),
@@ -138,7 +154,7 @@ pub async fn check_build(
     if checked.platforms.iter().all(|planned| planned.plan.max_size_bytes.is_none()) {
         return Ok(if checked.is_whole { verdict.with_unused_allows() } else { verdict });
     }
-    let packed = pack(checked, options, observer).await?;
+    let packed = pack(checked, EarlierLayers::default(), Handover::to_nobody(), options, observer).await?;
     Ok(with_budgets(verdict, &packed))
 }
 
@@ -161,6 +177,7 @@ struct Checked {
     contents: Contents,
     is_whole: bool,
     lock_update: Option<LockUpdate>,
+    cache: Arc<BuildCache>,
 }
 
 /// Looks at the files of every platform: on this thread, as planning does. Nothing else is under way, and what planning has
@@ -170,11 +187,11 @@ async fn check_files(
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<(Checked, Verdict), BuildError> {
-    let PlannedBuild { platforms, disk, is_whole, lock_update } = planned;
+    let PlannedBuild { platforms, disk, is_whole, lock_update, cache } = planned;
     let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
     let findings = check_planned(&platforms, &contents, options, observer)?;
     let verdict = empty_verdict(&platforms).with(findings);
-    Ok((Checked { platforms, contents, is_whole, lock_update }, verdict))
+    Ok((Checked { platforms, contents, is_whole, lock_update, cache }, verdict))
 }
 
 async fn in_background<T: Send + 'static>(
@@ -195,15 +212,32 @@ struct Packed {
     is_whole: bool,
 }
 
-async fn pack(checked: Checked, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Result<Packed, BuildError> {
-    let (scratch_dir, threads) = (options.scratch_directory.clone(), options.threads);
+/// Makes all layers, and gives those that are ready to `take` while much is left to do.
+async fn pack(
+    checked: Checked,
+    earlier: EarlierLayers,
+    take: Handover,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<Packed, BuildError> {
     let observer = observer.clone();
-    let Checked { platforms, contents, is_whole, .. } = checked;
+    let Checked { platforms, contents, is_whole, cache, .. } = checked;
+    let workshop = Arc::new(Workshop {
+        contents,
+        scratch_directory: options.scratch_directory.clone(),
+        threads: options.threads,
+        records: Records::new(cache.clone(), options.started_at),
+        cache,
+    });
     let (platforms, layers) = in_background(move || {
         let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
-        let pack_options = PackOptions { scratch_dir, threads, cache: None };
-        let packed = pack_all(&plans, &contents, &pack_options, &observer)?;
-        Ok((platforms, packed))
+        let take = |layer: &Arc<BuiltLayer>| take.give(layer);
+        let packing = Packing { workshop: &workshop, earlier: &earlier, observer: &observer, take: &take };
+        let layers = packing.make_all(&plans).map_err(|unfinished| match unfinished {
+            Unfinished::Failed(error) => error.into(),
+            Unfinished::Unwanted => BuildError::GivenUp,
+        })?;
+        Ok((platforms, layers))
     })
     .await?;
     let both = || platforms.iter().zip(&layers);
@@ -223,8 +257,10 @@ fn image(planned: &PlannedPlatform, layers: &PlatformLayers) -> Result<Image, Bu
 fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> PlatformReport {
     let descriptors = &image.manifest().value().layers;
     let base_count = descriptors.len() - layers.len();
-    let own = planned.plan.layers.iter().zip(layers).map(|(plan, (_, shared))| {
-        (plan.name.clone(), if *shared { LayerOrigin::Shared } else { LayerOrigin::Packed })
+    let own = planned.plan.layers.iter().zip(layers).map(|(plan, (layer, shared))| {
+        // Of a layer that nobody packed, it says more how it came to be.
+        let is_shared = *shared && layer.origin == LayerOrigin::Packed;
+        (plan.name.clone(), if is_shared { LayerOrigin::Shared } else { layer.origin })
     });
     let base = std::iter::repeat_n(("base".to_owned(), LayerOrigin::Base), base_count);
     let layers = base.chain(own).zip(descriptors);
@@ -273,37 +309,4 @@ fn root(spec: &Spec, platforms: &[PlannedPlatform], images: &[Image]) -> Result<
     let children: Vec<_> = plans.iter().map(|plan| plan.platform.clone()).zip(manifests).collect();
     let index = index(&children, index_annotations(&plans), spec.image().media_types);
     index.map(Root::Index).map_err(BuildError::Index)
-}
-
-async fn write(
-    naming: &Naming,
-    built: &BuiltImage,
-    reports: &[PlatformReport],
-    places: &Places,
-    observer: &Arc<dyn Observer>,
-) -> Result<Vec<TargetReport>, BuildError> {
-    let names = blob_names(reports);
-    let mut written = Vec::new();
-    for target in &naming.targets {
-        let name = target.to_string();
-        let sink = places.sink(target, naming.name.as_ref()).await;
-        let sink = sink.map_err(|cause| BuildError::Output { output: name.clone(), cause: Box::new(cause) })?;
-        let tasks = Arc::new(TransferTasks::new(observer.clone(), name.clone(), names.clone()));
-        let transfer = copy(built, sink.as_ref(), built.root(), &target.tags, tasks).await?;
-        written.push(TargetReport { target: name, tags: target.tags.clone(), transfer });
-    }
-    Ok(written)
-}
-
-/// What blobs are called while they are written.
-fn blob_names(reports: &[PlatformReport]) -> BTreeMap<Digest, String> {
-    let mut names = BTreeMap::new();
-    for report in reports {
-        for layer in &report.layers {
-            names.entry(layer.descriptor.digest).or_insert_with(|| layer.name.clone());
-        }
-        names.insert(report.config.digest, format!("config of {}", report.platform));
-        names.insert(report.manifest.digest, format!("manifest of {}", report.platform));
-    }
-    names
 }

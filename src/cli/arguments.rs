@@ -151,12 +151,19 @@ pub struct BuildArguments {
     /// Give a variable of [vars] a value.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// Take layers of this image, built earlier by ocitect, where they are what would be packed: they are neither
+    /// compressed nor sent again. REF is trusted to hold what it says. May be given several times.
+    #[arg(long, value_name = "REF", conflicts_with = "offline")]
+    pub cache_from: Vec<String>,
     /// Write name, tags, digests, platforms and sizes to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub metadata: Option<PathBuf>,
     /// Print the resolved plan as JSON on standard output, and do nothing else.
     #[arg(long, conflicts_with_all = ["push", "output", "metadata"])]
     pub print_plan: bool,
+    /// Threads that read, check and pack. No output depends on it. [default: the processors, at most 8]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
     /// How the lock is used.
     #[command(flatten)]
     pub pins: PinArguments,
@@ -173,6 +180,8 @@ Examples:
   ocitect build app --push                        app/ocitect.toml, to its registry
   ocitect build -t 1.2.3 -o oci-archive:app.tar   one file, for a network without a registry
   ocitect build --platform linux/amd64 -o docker-archive:- | podman load
+  ocitect build --push --cache-from ghcr.io/me/app:latest
+                                                  on a machine that has built nothing yet
   ocitect build --locked --offline                in a network without registries, from lock and cache";
 
 /// `ocitect lock`.
@@ -275,6 +284,9 @@ pub struct CheckArguments {
     /// List the codes of all findings, with what they mean, and check nothing.
     #[arg(long, conflicts_with_all = ["sarif", "env_file", "set", "platform"])]
     pub codes: bool,
+    /// Threads that read, check and pack. No output depends on it. [default: the processors, at most 8]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
     /// How the lock is used.
     #[command(flatten)]
     pub pins: PinArguments,

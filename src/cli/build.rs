@@ -5,7 +5,7 @@ use std::path::Path;
 use super::arguments::{BuildArguments, OutputArguments, Progress};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, parse, print_json, print_result, progress, render};
+use super::{Done, parse, parse_image, print_json, print_result, progress, render};
 use crate::build::{BuildOptions, BuildReport, Naming, OutputRequest, build, plan_build};
 use crate::model::{ImageName, ReferenceError};
 use crate::spec::Spec;
@@ -17,7 +17,12 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let request = output_request(arguments)?;
     let naming = Naming::decide(spec.image(), &request)?;
-    let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options()? };
+    let cache_from = arguments.cache_from.iter().map(|text| parse_image(text, environment));
+    let options = BuildOptions {
+        locked: arguments.pins.locked,
+        cache_from: cache_from.collect::<Result<_, _>>()?,
+        ..environment.build_options(arguments.jobs)?
+    };
     let pushed: Vec<&str> = naming.registries().collect();
     let places = environment.places(&arguments.registry, &pushed, &observer)?;
     let places = if arguments.pins.offline { places.offline() } else { places };

@@ -65,7 +65,7 @@ async fn check_spec(
 ) -> Result<Verdict, Failure> {
     let spec = Spec::load(path, &environment.spec_inputs(&arguments.set)?)?;
     let naming = Naming::decide(spec.image(), &OutputRequest { platforms, ..OutputRequest::default() })?;
-    let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options()? };
+    let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options(arguments.jobs)? };
     let places = environment.places(&arguments.registry, &[], observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, observer);
     let places = if arguments.pins.offline { places.offline() } else { places };
@@ -89,7 +89,7 @@ async fn check_named_image(
     let places = if arguments.pins.offline { places.offline() } else { places };
     let (source, selector) = places.source(&name).await?;
     let root = source.resolve(&selector).await?;
-    let options = environment.build_options()?;
+    let options = environment.build_options(arguments.jobs)?;
     let images = check_image(&name, source, &root, platforms, &places, &options, observer).await?;
     let given = given_variables(&arguments.env_file)?;
     let findings = images.into_iter().flat_map(|image| {

@@ -79,15 +79,18 @@ impl Environment {
         Ok(Inputs { environment: environment.collect(), sets, short_names: self.short_names() })
     }
 
-    /// Times, directories and threads of a build.
-    pub fn build_options(&self) -> Result<BuildOptions, Failure> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    /// Times, directories and threads of a build; `jobs` says how many threads, else it is the processors.
+    pub fn build_options(&self, jobs: Option<u16>) -> Result<BuildOptions, Failure> {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = jobs.map_or_else(processors, usize::from);
         Ok(BuildOptions {
             created_s: self.source_date_epoch()?,
             cache: self.cache(),
             scratch_directory: self.scratch_directory(),
             threads: threads.min(MAX_THREADS),
             locked: false,
+            cache_from: Vec::new(),
+            started_at: Some(SystemTime::now()),
         })
     }
 

@@ -23,7 +23,7 @@ pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environme
     let observer = progress::observer(output.progress, output.verbose > 0);
     let places = places(&spec, environment, &arguments.registry, &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, &observer);
-    let options = environment.build_options()?;
+    let options = environment.build_options(None)?;
     let change = build::complete_lock(&spec, &options, &places, &observer).await?;
     tell(&change, &observer);
     Ok(())
@@ -64,7 +64,7 @@ pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, envir
     let observer = progress::observer(output.progress, output.verbose > 0);
     let places = places(&spec, environment, &arguments.registry, &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, &observer);
-    let options = environment.build_options()?;
+    let options = environment.build_options(None)?;
     let changes = build::update_lock(&spec, &arguments.bases, &options, &places, &observer).await?;
     if arguments.json {
         let images: Vec<_> = changes.iter().map(build::ImageChange::to_json).collect();

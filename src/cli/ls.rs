@@ -27,7 +27,7 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
         Some(platform) => Some(parse(platform, "such as linux/amd64")?),
         None => default_platform(&root),
     };
-    let options = environment.build_options()?;
+    let options = environment.build_options(None)?;
     let facts = image_facts(&name, source, &root, platform.as_ref(), &places, &options, &observer).await?.facts;
     let view = View::new(facts.tree.clone());
     let at = view.resolve(&asked).map_err(|error| Failure::usage(&error.to_string(), "give another path"))?;

@@ -13,6 +13,9 @@ use super::{Descriptor, DiffId, MediaType};
 /// The byte format in which layers are packed: `docs/format.md`. Another one has another number.
 pub const BYTE_FORMAT: u32 = 1;
 
+/// The annotation of a layer's descriptor that says how it was packed: [`Compression::packed_as`].
+pub const PACKED_ANNOTATION: &str = "dev.ocitect.packed";
+
 /// A layer that is not packed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerPlan {
@@ -48,6 +51,15 @@ impl Compression {
     pub const ZSTD_LEVELS: std::ops::RangeInclusive<i32> = 1..=22;
     /// The default of zstd's own tools.
     pub const ZSTD_DEFAULT_LEVEL: i32 = 3;
+
+    /// Byte format, algorithm and level, which with the diff id decide a layer's digest: `1 gzip 6`, `1 none`.
+    pub fn packed_as(self) -> String {
+        match self {
+            Self::Gzip(level) => format!("{BYTE_FORMAT} gzip {level}"),
+            Self::Zstd(level) => format!("{BYTE_FORMAT} zstd {level}"),
+            Self::None => format!("{BYTE_FORMAT} none"),
+        }
+    }
 
     /// The media type of a layer that is compressed so, in the OCI family.
     pub fn media_type(self) -> MediaType {

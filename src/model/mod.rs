@@ -27,7 +27,7 @@ pub use image::{Image, ImageConfig, ImageManifest};
 pub use index::{ImageIndex, Root};
 pub use layer_plan::{
     BYTE_FORMAT, Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, EntryPathError, FileStamp,
-    Layer, LayerPlan, MAX_PATH_BYTES,
+    Layer, LayerPlan, MAX_PATH_BYTES, PACKED_ANNOTATION,
 };
 pub use listing::{ListedItem, ListedRoot, Listing};
 pub use media_type::{Family, MediaType};

@@ -10,7 +10,8 @@ use super::error::PlanError;
 use super::filesystem::{self, AccountFiles};
 use super::{config, sources};
 use crate::model::{
-    Compression, Descriptor, Digest, Entry, EntryPath, Family, Image, LayerPlan, Listing, Platform, escape,
+    Compression, Descriptor, Digest, Entry, EntryPath, Family, Image, LayerPlan, Listing, PACKED_ANNOTATION, Platform,
+    escape,
 };
 use crate::spec::{ConfigSpec, LayerSpec, PlatformSpec};
 use crate::tree::{Tree, View};
@@ -98,7 +99,7 @@ pub fn plan(input: PlanInput) -> Result<BuildPlan, PlanError> {
     let mut warnings = foreign_layers(base.as_deref());
     let workdir = config.workdir.clone();
     let config = config::merge(config, base.as_ref().map(|base| &base.image), created_s, &mut warnings)?;
-    let layers = plan_layers(&spec, base.as_deref(), listings, workdir.as_deref(), &mut warnings)?;
+    let layers = plan_layers(&spec, base.as_deref(), listings, workdir.as_deref(), family, &mut warnings)?;
     Ok(BuildPlan {
         platform: spec.platform,
         base,
@@ -116,6 +117,7 @@ fn plan_layers(
     base: Option<&BaseImage>,
     listings: Vec<Vec<Listing>>,
     workdir: Option<&str>,
+    family: Family,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<LayerPlan>, PlanError> {
     let tree = base.map(|base| base.tree.clone()).unwrap_or_default();
@@ -129,7 +131,7 @@ fn plan_layers(
             let name = escape(layer.name.as_bytes());
             warnings.push(format!("layer \"{name}\" has no entries and is left out"));
         } else {
-            layers.push(spec_layer(layer, entries, spec.mtime_s));
+            layers.push(spec_layer(layer, entries, spec.mtime_s, family));
         }
     }
     // Only now is it known that no layer provides it. It is made below them all the same, since their own parents are
@@ -138,29 +140,30 @@ fn plan_layers(
         first = filesystem::entries(&mut View::new(tree), spec, &files, Some(&path))?;
     }
     if !first.is_empty() {
-        layers.insert(0, filesystem_layer(first, spec));
+        layers.insert(0, filesystem_layer(first, spec, family));
     }
     Ok(layers)
 }
 
-fn spec_layer(layer: &LayerSpec, entries: Vec<Entry>, mtime_s: i64) -> LayerPlan {
-    LayerPlan {
-        name: layer.name.clone(),
-        entries,
-        mtime_s,
-        compression: layer.compression,
-        annotations: layer.annotations.clone(),
-    }
+fn spec_layer(layer: &LayerSpec, entries: Vec<Entry>, mtime_s: i64, family: Family) -> LayerPlan {
+    let mut annotations = layer.annotations.clone();
+    annotations.extend(packed_annotation(layer.compression, family));
+    LayerPlan { name: layer.name.clone(), entries, mtime_s, compression: layer.compression, annotations }
 }
 
-fn filesystem_layer(entries: Vec<Entry>, spec: &PlatformSpec) -> LayerPlan {
+fn filesystem_layer(entries: Vec<Entry>, spec: &PlatformSpec, family: Family) -> LayerPlan {
     LayerPlan {
         name: filesystem::NAME.to_owned(),
         entries,
         mtime_s: spec.mtime_s,
         compression: spec.compression,
-        annotations: BTreeMap::new(),
+        annotations: packed_annotation(spec.compression, family).into_iter().collect(),
     }
+}
+
+/// How the layer is packed, for later builds. Docker's manifests have no annotations.
+fn packed_annotation(compression: Compression, family: Family) -> Option<(String, String)> {
+    (family == Family::Oci).then(|| (PACKED_ANNOTATION.to_owned(), compression.packed_as()))
 }
 
 /// The working directory, links followed, where nothing stands there in the finished image.

@@ -1,9 +1,9 @@
 //! The copy itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 use super::counting::Counting;
 use super::events::{BlobReport, Event, Observer, Outcome, Report};
@@ -57,6 +57,41 @@ pub async fn copy(
     tags: &[Tag],
     observer: Arc<dyn Observer>,
 ) -> Result<Report, CopyError> {
+    copy_rest(source, target, root, tags, observer, &Ahead::default()).await
+}
+
+/// Blobs that were copied before the image was known, by [`copy_ahead`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ahead(BTreeMap<Digest, Outcome>);
+
+/// Copies blobs of an image that is not known yet, as they come, each out of a source of its own. Nothing refers to them
+/// before [`copy_rest`] has copied what does. Of each target at most [`Sink::concurrency_limit`] are under way.
+pub async fn copy_ahead<S: Source>(
+    blobs: impl Stream<Item = (Descriptor, Arc<S>)>,
+    target: &dyn Sink,
+    observer: Arc<dyn Observer>,
+) -> Result<Ahead, CopyError> {
+    let supply = |(descriptor, source): (Descriptor, Arc<S>)| {
+        let observer = observer.clone();
+        async move {
+            let copying = Copying { source: source.as_ref(), target, observer };
+            let report = copying.blob(&descriptor, None).await?;
+            Ok((descriptor.digest, report.outcome))
+        }
+    };
+    let copied = blobs.map(supply).buffer_unordered(target.concurrency_limit().max(1));
+    copied.try_collect().await.map(Ahead)
+}
+
+/// [`copy`], where some blobs were copied ahead: those are not asked for again.
+pub async fn copy_rest(
+    source: &dyn Source,
+    target: &dyn Sink,
+    root: &Root,
+    tags: &[Tag],
+    observer: Arc<dyn Observer>,
+    ahead: &Ahead,
+) -> Result<Report, CopyError> {
     let copying = Copying { source, target, observer };
     let graph = Graph::read(source, root).await;
     let graph = graph.map_err(|cause| copying.error("the image".to_owned(), cause.of_source()))?;
@@ -72,9 +107,9 @@ pub async fn copy(
     };
     let everything = graph.wanted(&BTreeSet::new());
     let is_all = wanted == everything;
-    let report = match copying.supply(&graph, &wanted, root, tags, is_published).await {
-        Err(error) if matches!(error.cause, StoreError::Incomplete { .. }) && !is_all => {
-            copying.supply(&graph, &everything, root, tags, is_published).await?
+    let report = match copying.supply(&graph, &wanted, ahead, root, tags, is_published).await {
+        Err(error) if matches!(error.cause, StoreError::Incomplete { .. }) && !(is_all && ahead.0.is_empty()) => {
+            copying.supply(&graph, &everything, &Ahead::default(), root, tags, is_published).await?
         }
         supplied => supplied?,
     };
@@ -112,16 +147,27 @@ impl Copying<'_> {
         &self,
         graph: &Graph,
         wanted: &BTreeSet<Digest>,
+        ahead: &Ahead,
         root: &Root,
         tags: &[Tag],
         is_published: bool,
     ) -> Result<Report, CopyError> {
+        let blob = |descriptor: &'_ Descriptor| {
+            let descriptor = descriptor.clone();
+            async move {
+                match (ahead.0.get(&descriptor.digest), wanted.contains(&descriptor.digest)) {
+                    (Some(outcome), _) => Ok(BlobReport { descriptor, outcome: *outcome }),
+                    (None, true) => self.blob(&descriptor, Some(graph)).await,
+                    (None, false) => Ok(self.report(&descriptor, Outcome::Skipped)),
+                }
+            }
+        };
         // The futures run inside this task, in no order beyond their start: `buffered` keeps the report in the graph's order.
         let limit = self.target.concurrency_limit().max(1);
-        let supplied = stream::iter(&graph.blobs).map(|blob| self.blob(blob, graph, wanted)).buffered(limit);
+        let supplied = stream::iter(&graph.blobs).map(blob).buffered(limit);
         let mut blobs: Vec<BlobReport> = supplied.try_collect().await?;
         for manifest in &graph.manifests {
-            blobs.push(self.blob(manifest, graph, wanted).await?);
+            blobs.push(blob(manifest).await?);
         }
         if !is_published {
             self.target.publish(root, tags).await.map_err(|cause| self.root_error(root, cause))?;
@@ -129,22 +175,18 @@ impl Copying<'_> {
         Ok(Report { blobs })
     }
 
-    async fn blob(
-        &self,
-        descriptor: &Descriptor,
-        graph: &Graph,
-        wanted: &BTreeSet<Digest>,
-    ) -> Result<BlobReport, CopyError> {
-        let outcome = match wanted.contains(&descriptor.digest) {
-            true => self.outcome(descriptor, graph).await,
-            false => Ok(Outcome::Skipped),
-        };
+    async fn blob(&self, descriptor: &Descriptor, graph: Option<&Graph>) -> Result<BlobReport, CopyError> {
+        let outcome = self.outcome(descriptor, graph).await;
         let outcome = outcome.map_err(|cause| self.error(descriptor.digest.to_string(), cause))?;
-        self.observer.event(Event::Finished(descriptor, outcome));
-        Ok(BlobReport { descriptor: descriptor.clone(), outcome })
+        Ok(self.report(descriptor, outcome))
     }
 
-    async fn outcome(&self, descriptor: &Descriptor, graph: &Graph) -> Result<Outcome, StoreError> {
+    fn report(&self, descriptor: &Descriptor, outcome: Outcome) -> BlobReport {
+        self.observer.event(Event::Finished(descriptor, outcome));
+        BlobReport { descriptor: descriptor.clone(), outcome }
+    }
+
+    async fn outcome(&self, descriptor: &Descriptor, graph: Option<&Graph>) -> Result<Outcome, StoreError> {
         let counting = Counting { inner: self.source, graph, observer: self.observer.clone() };
         match self.target.supply(descriptor, &counting).await {
             Ok(Supplied::Found) => Ok(Outcome::Skipped),

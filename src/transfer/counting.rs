@@ -18,7 +18,8 @@ const EVENT_EVERY_BYTES: u64 = 1024 * 1024;
 /// read.
 pub(super) struct Counting<'a> {
     pub inner: &'a dyn Source,
-    pub graph: &'a Graph,
+    /// What was read of the image, where it is known.
+    pub graph: Option<&'a Graph>,
     pub observer: std::sync::Arc<dyn Observer>,
 }
 
@@ -37,7 +38,7 @@ impl Source for Counting<'_> {
     }
 
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
-        let reader: BlobReader = match self.graph.document(&descriptor.digest) {
+        let reader: BlobReader = match self.graph.and_then(|graph| graph.document(&descriptor.digest)) {
             Some(bytes) => Box::pin(std::io::Cursor::new(bytes)),
             None => self.inner.open_unverified(descriptor).await?,
         };

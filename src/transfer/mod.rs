@@ -8,6 +8,6 @@ mod counting;
 mod events;
 mod graph;
 
-pub use copy::{CopyError, copy};
+pub use copy::{Ahead, CopyError, copy, copy_ahead, copy_rest};
 pub use events::{BlobReport, Event, Observer, Outcome, Report, Silent};
 pub use graph::{Graph, MAX_BLOBS, MAX_INDEX_DEPTH};

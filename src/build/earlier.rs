@@ -1,0 +1,87 @@
+//! Layers of images that were built earlier, which need not be packed and sent again: `--cache-from`.
+//!
+//! That a layer holds what its image's config says of it, the diff id, is that image's claim. It is asked only where the
+//! user trusts it for that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::build::events::{Event, Observer, Task};
+use crate::build::places::Places;
+use crate::model::{Descriptor, DiffId, Image, ImageName, Layer, LayerPlan, PACKED_ANNOTATION, Platform, Root};
+use crate::store::{Source, StoreError, read_image, select_platform};
+
+/// Own layers of earlier images, by their diff ids and by what they were packed with.
+#[derive(Default)]
+pub(super) struct EarlierLayers {
+    layers: BTreeMap<(DiffId, String), (Descriptor, Arc<dyn Source>)>,
+}
+
+impl EarlierLayers {
+    /// Those of `images`, for `platforms`. An image that is not there, or cannot be read, is told of, and holds nothing.
+    pub async fn read(
+        images: &[ImageName],
+        platforms: &[Platform],
+        places: &Places,
+        observer: &Arc<dyn Observer>,
+    ) -> Self {
+        let mut earlier = Self::default();
+        for name in images {
+            let task = Task::start(observer, format!("looking at the layers of {name}"), None);
+            let before = earlier.layers.len();
+            match earlier.add(name, platforms, places).await {
+                Ok(()) => task.finish(format!("found {} layers in {name}", earlier.layers.len() - before)),
+                Err(cause) => {
+                    let text = format!("nothing is taken from {name}: {}", reason(&cause));
+                    observer.event(Event::Warning(text));
+                }
+            }
+        }
+        earlier
+    }
+
+    async fn add(&mut self, name: &ImageName, platforms: &[Platform], places: &Places) -> Result<(), StoreError> {
+        let (source, selector) = places.source(name).await?;
+        let root = source.resolve(&selector).await?;
+        if let Root::Manifest(manifest) = &root {
+            let image = read_image(source.as_ref(), manifest.clone()).await?;
+            self.add_image(&image, &source);
+            return Ok(());
+        }
+        for platform in platforms {
+            match select_platform(source.as_ref(), &root, platform).await {
+                Ok(found) => self.add_image(&found.image, &source),
+                Err(StoreError::NoPlatform { .. }) => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+        Ok(())
+    }
+
+    fn add_image(&mut self, image: &Image, source: &Arc<dyn Source>) {
+        for (descriptor, diff_id) in image.layers() {
+            if let Some(packed) = descriptor.annotations.get(PACKED_ANNOTATION) {
+                let key = (*diff_id, packed.clone());
+                self.layers.entry(key).or_insert_with(|| (descriptor.clone(), source.clone()));
+            }
+        }
+    }
+
+    /// True where no layer can be found.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The layer that `plan` packs to, where an image holds it, and the image. It has the digest that packing gives.
+    pub fn find(&self, plan: &LayerPlan, diff_id: DiffId, tar_size_bytes: u64) -> Option<(Layer, Arc<dyn Source>)> {
+        let (found, source) = self.layers.get(&(diff_id, plan.compression.packed_as()))?;
+        let mut descriptor = Descriptor::new(plan.compression.media_type(), found.digest, found.size_bytes);
+        descriptor.annotations.clone_from(&plan.annotations);
+        Some((Layer { descriptor, diff_id, tar_size_bytes }, source.clone()))
+    }
+}
+
+fn reason(error: &StoreError) -> String {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+    format!("{error}{}", source.unwrap_or_default())
+}

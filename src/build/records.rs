@@ -1,0 +1,174 @@
+//! Records of packed layers: what came of a plan whose inputs are as they were.
+//!
+//! The key of a record is a digest over all that the plan says: of each file of the disk its path, device, inode, size,
+//! mode as it will be, and times of modification and change. Nothing is opened to find it. A file that is as young as the
+//! listing may change once more without its times saying so; a layer with such a file has no record.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::build::cache::BuildCache;
+use crate::model::{BYTE_FORMAT, Content, Descriptor, DiffId, Digest, EntryKind, FileStamp, Hasher, Layer, LayerPlan};
+use crate::pack::{KeptBlock, KeptLayer};
+
+/// How much older than the listing a file must be. Times on disks move in steps: of some milliseconds, mostly, of two
+/// seconds on FAT.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
+/// The form of records. A record of another form is not found.
+const RECORD_VERSION: u32 = 1;
+
+/// Records of layers in the cache, for the inputs as they were listed.
+pub(super) struct Records {
+    cache: Arc<BuildCache>,
+    /// Files must be older than this; `None` where the time is not known, and nothing is recorded.
+    settled_before: Option<SystemTime>,
+}
+
+/// A record as it is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    digest: Digest,
+    size_bytes: u64,
+    diff_id: DiffId,
+    tar_size_bytes: u64,
+    crc32: u32,
+    blocks: Vec<(Digest, u64)>,
+}
+
+impl Records {
+    /// Records in `cache`, for files that were listed at `listed_at` or later.
+    pub fn new(cache: Arc<BuildCache>, listed_at: Option<SystemTime>) -> Self {
+        Self { cache, settled_before: listed_at.and_then(|at| at.checked_sub(SETTLED_AFTER)) }
+    }
+
+    /// What the plan packed to before.
+    pub fn load(&self, plan: &LayerPlan) -> Option<KeptLayer> {
+        let bytes = self.cache.get()?.load_record(&key(plan))?;
+        let record: Record = serde_json::from_slice(&bytes).ok()?;
+        let mut descriptor = Descriptor::new(plan.compression.media_type(), record.digest, record.size_bytes);
+        descriptor.annotations.clone_from(&plan.annotations);
+        let blocks = record.blocks.into_iter().map(|(key, size_bytes)| KeptBlock { key, size_bytes });
+        Some(KeptLayer {
+            layer: Layer { descriptor, diff_id: record.diff_id, tar_size_bytes: record.tar_size_bytes },
+            crc32: record.crc32,
+            blocks: blocks.collect(),
+        })
+    }
+
+    /// Keeps what the plan packed to, where all of its files have settled.
+    pub fn store(&self, plan: &LayerPlan, kept: &KeptLayer) {
+        if !self.has_settled(plan) {
+            return;
+        }
+        let record = Record {
+            digest: kept.layer.descriptor.digest,
+            size_bytes: kept.layer.descriptor.size_bytes,
+            diff_id: kept.layer.diff_id,
+            tar_size_bytes: kept.layer.tar_size_bytes,
+            crc32: kept.crc32,
+            blocks: kept.blocks.iter().map(|block| (block.key, block.size_bytes)).collect(),
+        };
+        if let Ok(bytes) = serde_json::to_vec(&record) {
+            self.cache.store(|cache| cache.store_record(&key(plan), &bytes));
+        }
+    }
+
+    /// Forgets what the plan packed to: its files changed, and their times did not.
+    pub fn forget(&self, plan: &LayerPlan) {
+        self.cache.store(|cache| cache.store_record(&key(plan), &[]));
+    }
+
+    fn has_settled(&self, plan: &LayerPlan) -> bool {
+        let Some(before) = self.settled_before.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok()) else {
+            return false;
+        };
+        let before = (before.as_secs() as i64, i64::from(before.subsec_nanos()));
+        let stamps = plan.entries.iter().filter_map(|entry| match &entry.kind {
+            EntryKind::File { content: Content::Disk(file), .. } => Some(file.stamp),
+            EntryKind::File { content: Content::Member { stamp, .. }, .. } => Some(*stamp),
+            _ => None,
+        });
+        stamps.into_iter().all(|stamp| stamp.modified < before && stamp.changed < before)
+    }
+}
+
+/// The key of a plan's record: equal for equal plans, save for the layer's name and annotations, which are not in its
+/// bytes.
+fn key(plan: &LayerPlan) -> Digest {
+    let mut text = Vec::with_capacity(plan.entries.len() * 192);
+    text.extend_from_slice(format!("record {RECORD_VERSION}, byte format {BYTE_FORMAT}, ").as_bytes());
+    text.extend_from_slice(format!("{:?}, {}\n", plan.compression, plan.mtime_s).as_bytes());
+    for entry in &plan.entries {
+        put_bytes(&mut text, entry.path.as_bytes());
+        put_numbers(&mut text, &[u64::from(entry.mode), entry.uid, entry.gid, entry.xattrs.len() as u64]);
+        for (name, value) in &entry.xattrs {
+            put_bytes(&mut text, name);
+            put_bytes(&mut text, value);
+        }
+        put_kind(&mut text, &entry.kind);
+    }
+    let mut hasher = Hasher::new();
+    hasher.update(&text);
+    hasher.digest()
+}
+
+fn put_kind(text: &mut Vec<u8>, kind: &EntryKind) {
+    match kind {
+        EntryKind::Directory => text.push(b'd'),
+        EntryKind::Symlink { target } => {
+            text.push(b'l');
+            put_bytes(text, target);
+        }
+        EntryKind::File { size_bytes, content } => {
+            text.push(b'f');
+            put_numbers(text, &[*size_bytes]);
+            put_content(text, content);
+        }
+    }
+}
+
+fn put_content(text: &mut Vec<u8>, content: &Content) {
+    use std::os::unix::ffi::OsStrExt as _;
+    match content {
+        Content::Bytes(bytes) => {
+            text.push(b'b');
+            put_bytes(text, bytes);
+        }
+        Content::Disk(file) => {
+            text.push(b'd');
+            put_bytes(text, file.path.as_os_str().as_bytes());
+            put_stamp(text, &file.stamp);
+        }
+        Content::Member { archive, stamp, index } => {
+            text.push(b'm');
+            put_bytes(text, archive.as_os_str().as_bytes());
+            put_stamp(text, stamp);
+            put_numbers(text, &[*index]);
+        }
+        Content::Image { manifest, path } => {
+            text.push(b'i');
+            put_bytes(text, manifest.to_string().as_bytes());
+            put_bytes(text, path.as_bytes());
+        }
+    }
+}
+
+fn put_stamp(text: &mut Vec<u8>, stamp: &FileStamp) {
+    let FileStamp { identity, size_bytes, modified, changed } = stamp;
+    put_numbers(text, &[identity.0, identity.1, *size_bytes]);
+    put_numbers(text, &[modified.0 as u64, modified.1 as u64, changed.0 as u64, changed.1 as u64]);
+}
+
+/// With its length before it, so that no two lists of values read the same.
+fn put_bytes(text: &mut Vec<u8>, bytes: &[u8]) {
+    put_numbers(text, &[bytes.len() as u64]);
+    text.extend_from_slice(bytes);
+}
+
+fn put_numbers(text: &mut Vec<u8>, numbers: &[u64]) {
+    numbers.iter().for_each(|number| text.extend_from_slice(&number.to_le_bytes()));
+}
