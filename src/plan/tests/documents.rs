@@ -41,7 +41,7 @@ fn a_small_image_is_canonical_to_the_byte() {
     assert_eq!(
         text(manifest.bytes()),
         format!(
-            r#"{{"config":{{"digest":"{}","mediaType":"application/vnd.oci.image.config.v1+json","size":{}}},"layers":[{{"annotations":{{"k":"v"}},"digest":"{layer}","mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","size":10}}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}}"#,
+            r#"{{"config":{{"digest":"{}","mediaType":"application/vnd.oci.image.config.v1+json","size":{}}},"layers":[{{"annotations":{{"dev.ocitect.packed":"1 gzip 6","k":"v"}},"digest":"{layer}","mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","size":10}}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}}"#,
             config.digest, config.size_bytes
         )
     );
@@ -207,7 +207,7 @@ fn a_plan_prints_everything_and_no_state_of_files() {
     assert_eq!(printed["base"]["name"], "docker.io/library/node:22");
     assert_eq!(printed["max_size_bytes"], 5);
     let expected = json!([{
-        "name": "app", "compression": "gzip:6", "mtime": 1, "annotations": {},
+        "name": "app", "compression": "gzip:6", "mtime": 1, "annotations": { "dev.ocitect.packed": "1 gzip 6" },
         "entries": [
             { "path": "/l", "kind": "symlink", "target": "t", "mode": "0777", "owner": "0:0" },
             { "path": "/x", "kind": "file", "size_bytes": 3, "from": "file x", "mode": "0644", "owner": "0:0" },
