@@ -23,6 +23,7 @@ mod report;
 mod run;
 mod update;
 
+pub use cache::CACHE_KINDS;
 pub use changes::{ImageChange, PackageChanges, PinChange};
 pub use checking::{CheckedImage, check_image};
 pub use error::BuildError;
