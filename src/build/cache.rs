@@ -16,6 +16,9 @@ use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES};
 use crate::pack::BlockCache;
 use crate::tree::{FACTS_VERSION, Facts, MAX_ENCODED_BYTES};
 
+/// Everything that builds keep, as this version of the program keeps it.
+pub const CACHE_KINDS: [Kind; 4] = [Kind::BLOCKS, Kind::LAYERS, FACTS, DOCUMENTS];
+
 const FACTS: Kind = Kind::facts(FACTS_VERSION, MAX_ENCODED_BYTES);
 const DOCUMENTS: Kind = Kind::documents(MAX_MANIFEST_BYTES);
 

@@ -27,6 +27,7 @@ mod run;
 mod update;
 mod writing;
 
+pub use cache::CACHE_KINDS;
 pub use changes::{ImageChange, PackageChanges, PinChange};
 pub use checking::{CheckedImage, check_image};
 pub use error::BuildError;

@@ -51,7 +51,7 @@ pub(super) fn has_size(path: &Path, size_bytes: u64) -> bool {
 /// Reads a file. A damaged one is deleted; should another process have replaced it by a whole one in that moment, that is
 /// one more miss.
 pub(super) fn read(path: &Path, kind: Kind, key: &Digest) -> Option<Found> {
-    match check(path, kind.name, kind.max_bytes, key) {
+    match check(path, kind, key) {
         Ok(found) => Some(found),
         Err(Flaw::Damaged) => {
             let _ = fs::remove_file(path);
@@ -62,7 +62,7 @@ pub(super) fn read(path: &Path, kind: Kind, key: &Digest) -> Option<Found> {
 }
 
 /// Reads a file, and says what is wrong with it.
-pub(super) fn check(path: &Path, kind_name: &str, max_bytes: u64, key: &Digest) -> Result<Found, Flaw> {
+pub(super) fn check(path: &Path, kind: Kind, key: &Digest) -> Result<Found, Flaw> {
     let mut file = match open_regular(path, "the cache") {
         Ok(Some(file)) => file,
         Err(StoreError::Malformed { .. }) => return Err(Flaw::Damaged),
@@ -70,13 +70,13 @@ pub(super) fn check(path: &Path, kind_name: &str, max_bytes: u64, key: &Digest) 
     };
     let metadata = file.metadata().map_err(|_| Flaw::Unreadable)?;
     let content_bytes = metadata.len().checked_sub(HEAD_BYTES as u64).ok_or(Flaw::Damaged)?;
-    if content_bytes > max_bytes {
+    if content_bytes > kind.max_bytes {
         return Err(Flaw::Damaged);
     }
     let (mut found_head, mut content) = ([0; HEAD_BYTES], Vec::with_capacity(content_bytes as usize));
     let read = file.read_exact(&mut found_head).and_then(|()| (&file).take(content_bytes).read_to_end(&mut content));
     read.map_err(|_| Flaw::Unreadable)?;
-    if found_head != *head(kind_name, key, &content).as_bytes() {
+    if found_head != *head(kind, key, &content).as_bytes() {
         return Err(Flaw::Damaged);
     }
     let used = metadata.modified().map_err(|_| Flaw::Unreadable)?;
@@ -89,7 +89,7 @@ pub(super) fn write(kind_directory: &Path, kind: Kind, key: &Digest, content: &[
         let reason = format!("{} bytes are too many for the {} of the cache", content.len(), kind.name);
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
-    let head = head(kind.name, key, content);
+    let head = head(kind, key, content);
     let target = path(kind_directory, key);
     let mut attempts = 1;
     loop {
@@ -126,9 +126,9 @@ pub(super) fn into_io(error: StoreError) -> io::Error {
 }
 
 /// The first line of a file. It binds the content to its name: under another one it is damaged.
-fn head(kind_name: &str, key: &Digest, content: &[u8]) -> String {
+fn head(kind: Kind, key: &Digest, content: &[u8]) -> String {
     let mut hasher = Hasher::new();
-    hasher.update(format!("{kind_name} {key}\n").as_bytes());
+    hasher.update(format!("{} {key}\n", kind.name).as_bytes());
     hasher.update(content);
     format!("{}\n", hasher.digest())
 }

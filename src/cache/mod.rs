@@ -17,6 +17,7 @@ mod kind;
 mod ledger;
 mod scan;
 mod trim;
+mod usage;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,8 @@ use std::time::{Duration, SystemTime};
 use crate::model::Digest;
 
 pub use kind::Kind;
-pub use trim::Trimmed;
+pub use trim::{Count, Trimmed};
+pub use usage::{KindUsage, Unsound, Verified};
 
 /// How large the cache may grow where nothing else is said: the blocks of a few large images in several states each, and
 /// little beside the disk of any machine that builds images.

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use super::kind::NAMES;
 use crate::model::Digest;
-use crate::store::local::{TEMPORARY_PREFIX, remove_abandoned};
+use crate::store::local::remove_abandoned;
 
 /// How deep files lie below the directory of a kind: `vVERSION/AB/ABCDEF…`.
 const MAX_DEPTH: usize = 2;
@@ -34,19 +34,28 @@ impl Kept {
     }
 }
 
-/// Every kept file, in no order. What cannot be read is passed over; files that killed writers left are removed.
+/// Every kept file, in no order. What cannot be read is passed over.
 pub(super) fn scan(root: &Path) -> Vec<Kept> {
     let mut found = Vec::new();
     for kind_name in NAMES {
         scan_directory(kind_name, &root.join(kind_name), 0, &mut found);
     }
-    remove_abandoned(root);
     found
+}
+
+/// Removes what killed writers left where entries are written.
+pub(super) fn remove_leftovers(root: &Path) {
+    for directory in NAMES.map(|name| root.join(name)) {
+        let versions = fs::read_dir(&directory).into_iter().flatten().flatten();
+        versions.for_each(|version| remove_abandoned(&version.path()));
+        remove_abandoned(&directory);
+    }
+    remove_abandoned(root);
 }
 
 fn scan_directory(kind_name: &'static str, directory: &Path, depth: usize, found: &mut Vec<Kept>) {
     let Ok(entries) = fs::read_dir(directory) else { return };
-    let (shared, mut has_temporary): (Arc<Path>, bool) = (directory.into(), false);
+    let shared: Arc<Path> = directory.into();
     for entry in entries.flatten() {
         // Of the entry itself: links are not followed.
         let Ok(file_type) = entry.file_type() else { continue };
@@ -54,16 +63,12 @@ fn scan_directory(kind_name: &'static str, directory: &Path, depth: usize, found
             scan_directory(kind_name, &entry.path(), depth + 1, found);
         } else if file_type.is_file() {
             let name = entry.file_name();
-            has_temporary |= name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes());
             let Some(key) = key(&name) else { continue };
             let Ok(metadata) = entry.metadata() else { continue };
             let Ok(used) = metadata.modified() else { continue };
             let (directory, size_bytes) = (shared.clone(), metadata.len());
             found.push(Kept { kind_name, directory, name, key, size_bytes, used });
         }
-    }
-    if has_temporary {
-        remove_abandoned(directory);
     }
 }
 

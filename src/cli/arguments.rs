@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::cache::CacheArguments;
+
 /// Assembles container images from files that are already built: no Docker, no daemon, no root.
 #[derive(Debug, Parser)]
 #[command(name = "ocitect", version, max_term_width = 100, propagate_version = true, after_help = TOP_EXAMPLES)]
@@ -54,6 +56,8 @@ pub enum Command {
     Inspect(InspectArguments),
     /// List the files of an image
     Ls(LsArguments),
+    /// Show, prune and verify what is kept between builds; prune a layout
+    Cache(CacheArguments),
     /// Log in to a registry
     Login(LoginArguments),
     /// Log out of a registry

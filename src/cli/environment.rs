@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::arguments::RegistryArguments;
+use super::cache::size;
 use super::failure::Failure;
 use crate::build::{BuildOptions, Event, Observer, Places};
 use crate::cache::{Cache, DEFAULT_LIMIT_BYTES};
@@ -85,7 +86,7 @@ impl Environment {
         let threads = jobs.map_or_else(processors, usize::from);
         Ok(BuildOptions {
             created_s: self.source_date_epoch()?,
-            cache: self.cache(),
+            cache: self.cache()?,
             scratch_directory: self.scratch_directory(),
             threads: threads.min(MAX_THREADS),
             locked: false,
@@ -106,8 +107,13 @@ impl Environment {
     }
 
     /// The cache; `None` where no place for one is known.
-    pub fn cache(&self) -> Option<Cache> {
-        Some(Cache::new(self.cache_directory()?, DEFAULT_LIMIT_BYTES).at_time(SystemTime::now()))
+    pub fn cache(&self) -> Result<Option<Cache>, Failure> {
+        let limit_bytes = match self.value("OCITECT_CACHE_SIZE") {
+            Some(value) => size(&value.to_string_lossy(), "OCITECT_CACHE_SIZE")?,
+            None => DEFAULT_LIMIT_BYTES,
+        };
+        let cache = |root| Cache::new(root, limit_bytes).at_time(SystemTime::now());
+        Ok(self.cache_directory().map(cache))
     }
 
     fn cache_directory(&self) -> Option<PathBuf> {

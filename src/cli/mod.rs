@@ -5,6 +5,7 @@
 
 mod arguments;
 mod build;
+mod cache;
 mod check;
 mod copy;
 mod environment;
@@ -58,6 +59,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
     let command = match arguments.command {
         Command::Schema => return print_json(&crate::spec::schema()),
         Command::Completions { shell } => return completions(shell),
+        Command::Cache(arguments) => return cache::run(&arguments, environment),
         command => command,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -75,7 +77,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
             Command::Ls(arguments) => ls::run(&arguments, &output, environment).await,
             Command::Login(arguments) => login::login(&arguments, &output, environment).await,
             Command::Logout(arguments) => login::logout(&arguments, &output, environment).await,
-            Command::Schema | Command::Completions { .. } => Ok(()),
+            Command::Schema | Command::Completions { .. } | Command::Cache(_) => Ok(()),
         }
     })
 }

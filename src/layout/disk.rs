@@ -29,7 +29,21 @@ pub struct Layout {
 }
 
 /// The layout's lock, held until it is dropped.
-struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
+pub(super) struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
+
+/// The blobs' directory, locked until it is dropped: nothing is deleted from it while it is shared, and nobody relies on
+/// what he finds there while it is exclusive.
+#[derive(Debug)]
+pub(super) struct Hold(#[expect(dead_code, reason = "closing the directory releases the lock")] File);
+
+/// Who holds the blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HoldKind {
+    /// A writer, from the first blob that it looks for to its end: what it found or put is listed later.
+    Shared,
+    /// Who deletes blobs.
+    Exclusive,
+}
 
 impl Layout {
     /// A layout that is there, for reading.
@@ -178,8 +192,27 @@ impl Layout {
         current.unwrap_or(&empty).with_root(root, name, tags, &self.place())
     }
 
+    /// Waits until the blobs can be held, [`LOCK_TIMEOUT`] at the most. `None` where no directory is there yet.
+    pub(super) fn hold_blobs(&self, kind: HoldKind) -> Result<Option<Hold>, StoreError> {
+        self.check_blob_directories()?;
+        let path = self.blobs();
+        let directory = match File::open(&path) {
+            Ok(directory) => directory,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(cause) => return Err(StoreError::io("opening", &path, cause)),
+        };
+        let locked = wait_for(LOCK_TIMEOUT, || match kind {
+            HoldKind::Shared => directory.try_lock_shared(),
+            HoldKind::Exclusive => directory.try_lock(),
+        });
+        locked.map_err(|cause| StoreError::io("locking", &path, cause))?;
+        Ok(Some(Hold(directory)))
+    }
+
     /// Waits for the lock, `timeout` at the most.
-    fn lock(&self, timeout: Duration) -> Result<Lock, StoreError> {
+    pub(super) fn lock(&self, timeout: Duration) -> Result<Lock, StoreError> {
         let path = self.path.join(LOCK_NAME);
         let failed = |cause| StoreError::io("locking", &path, cause);
         let mut options = OpenOptions::new();
@@ -187,18 +220,8 @@ impl Layout {
         options.create(true).truncate(false).write(true);
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW);
         let file = options.open(&path).map_err(failed)?;
-        let started = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock(file)),
-                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
-                Err(TryLockError::WouldBlock) if started.elapsed() >= timeout => {
-                    let reason = format!("another process has held the lock for {} seconds", timeout.as_secs());
-                    return Err(failed(io::Error::new(io::ErrorKind::TimedOut, reason)));
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL_INTERVAL),
-            }
-        }
+        wait_for(timeout, || file.try_lock()).map_err(failed)?;
+        Ok(Lock(file))
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
@@ -248,7 +271,7 @@ impl Layout {
     }
 
     /// A link in place of a directory of the blobs would have this program read and write elsewhere.
-    fn check_blob_directories(&self) -> Result<(), StoreError> {
+    pub(super) fn check_blob_directories(&self) -> Result<(), StoreError> {
         let blobs = self.blobs();
         for path in [parent(&blobs), &blobs] {
             if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
@@ -259,11 +282,11 @@ impl Layout {
         Ok(())
     }
 
-    fn blobs(&self) -> PathBuf {
+    pub(super) fn blobs(&self) -> PathBuf {
         self.path.join("blobs").join("sha256")
     }
 
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.blobs().join(digest.hex())
     }
 
@@ -271,8 +294,24 @@ impl Layout {
         escape(self.path.as_os_str().as_encoded_bytes())
     }
 
-    fn malformed(&self, reason: String, help: Option<String>) -> StoreError {
+    pub(super) fn malformed(&self, reason: String, help: Option<String>) -> StoreError {
         StoreError::Malformed { place: self.place(), reason, help }
+    }
+}
+
+/// Tries to lock until it succeeds, `timeout` at the most.
+fn wait_for(timeout: Duration, try_lock: impl Fn() -> Result<(), TryLockError>) -> io::Result<()> {
+    let started = Instant::now();
+    loop {
+        match try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(cause)) => return Err(cause),
+            Err(TryLockError::WouldBlock) if started.elapsed() >= timeout => {
+                let reason = format!("another process has held the lock for {} seconds", timeout.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL_INTERVAL),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::Layout;
+use super::disk::{Hold, HoldKind};
 use crate::model::{Descriptor, Digest, Repository, Root, Tag};
 use crate::store::local::{blocking, copy_blob};
 use crate::store::{Sink, Source, StoreError};
@@ -20,13 +21,15 @@ pub struct LayoutSink {
     name: Option<Repository>,
     /// Blobs that were hashed or written by this sink, and need not be hashed again.
     known: Mutex<BTreeSet<Digest>>,
+    /// Held from the first blob that was looked for or put: nothing is deleted that this sink relies on.
+    hold: Mutex<Option<Hold>>,
 }
 
 impl LayoutSink {
     /// A sink for images that are called `name`: their full name is `name:tag`. A tag of an image of another name is
     /// not replaced; an image without a name replaces no tag of an image that has one.
     pub fn new(layout: Layout, name: Option<Repository>) -> Self {
-        Self { layout, name, known: Mutex::default() }
+        Self { layout, name, known: Mutex::default(), hold: Mutex::default() }
     }
 
     /// Says before anything is written what [`Sink::publish`] would say of `tags`: [`StoreError::ForeignTag`] for one
@@ -38,6 +41,17 @@ impl LayoutSink {
     /// A poisoned lock holds no half-made change: each change is one insertion.
     fn is_known(&self, digest: &Digest) -> bool {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+
+    /// Holds the blobs, where there are any yet.
+    async fn hold(&self) -> Result<(), StoreError> {
+        if self.hold.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return Ok(());
+        }
+        let layout = self.layout.clone();
+        let hold = blocking(move || layout.hold_blobs(HoldKind::Shared)).await?;
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = hold;
+        Ok(())
     }
 
     fn remember(&self, digest: Digest) {
@@ -59,6 +73,7 @@ impl Sink for LayoutSink {
         if self.is_known(&descriptor.digest) {
             return Ok(true);
         }
+        self.hold().await?;
         let (layout, wanted) = (self.layout.clone(), descriptor.clone());
         let is_there = blocking(move || layout.has_sound_blob(&wanted)).await?;
         if is_there {
@@ -72,7 +87,10 @@ impl Sink for LayoutSink {
             return Ok(());
         }
         let layout = self.layout.clone();
-        let file = blocking(move || layout.prepare().and_then(|()| layout.new_blob())).await?;
+        blocking(move || layout.prepare()).await?;
+        self.hold().await?;
+        let layout = self.layout.clone();
+        let file = blocking(move || layout.new_blob()).await?;
         let directory = self.layout.path().to_owned();
         let failed = move |cause| StoreError::io("writing into", &directory, cause);
         let file = copy_blob(descriptor, source, file, failed).await?;
@@ -85,6 +103,7 @@ impl Sink for LayoutSink {
     /// Lists `root` in `index.json` under the layout's lock, for which it waits [`super::LOCK_TIMEOUT`] at the most.
     /// Other images that are listed stay; one whose only tag moves away is listed no more, and its blobs stay.
     async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
+        self.hold().await?;
         let (layout, name) = (self.layout.clone(), self.name.clone());
         let (root, tags) = (root.clone(), tags.to_vec());
         blocking(move || layout.publish(&root, name.as_ref(), &tags)).await

@@ -32,6 +32,7 @@ use self::resolve::Merged;
 use self::variables::Outside;
 use crate::model::{Platform, ShortNames};
 
+pub use convert::parse_size;
 pub use env_file::read as read_env_file;
 pub use error::{Diagnostics, SpecError};
 pub use schema::{

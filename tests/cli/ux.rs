@@ -10,11 +10,12 @@ use crate::support::{Outcome, Sandbox, part, tool};
 
 const HELLO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/hello");
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "build",
     "lock",
     "update",
     "outdated",
+    "cache",
     "check",
     "push",
     "copy",

@@ -20,6 +20,7 @@ use crate::model::{EntryPath, EntryPathError, ImageName, Platform, ReferenceErro
 pub(super) use config::config;
 pub(super) use image::{DEFAULT_IGNORE_FILE, identity, parse_platform, platform};
 pub(super) use layers::unknown_platform;
+pub use values::parse_size;
 
 /// What every conversion needs to know.
 #[derive(Clone, Copy)]

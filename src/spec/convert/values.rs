@@ -51,16 +51,20 @@ const MIN_HEALTHCHECK_NS: u64 = 1_000_000;
 pub(super) fn size_bytes(size: &At<TextOrInteger>) -> Result<u64, Problem> {
     let bytes = match &size.value {
         TextOrInteger::Integer(bytes) => u64::try_from(*bytes).ok(),
-        TextOrInteger::Text(text) => {
-            let (number, unit) = split_number(text);
-            let unit = unit.trim_start();
-            SIZE_UNITS.iter().find(|(name, _)| *name == unit).and_then(|(_, unit)| scaled(number, *unit))
-        }
+        TextOrInteger::Text(text) => parse_size(text),
     };
     bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
         Problem::new(&size.span, "not a size")
             .help("a size is a number and a unit: \"100MB\" (10^6 bytes), \"100MiB\" (2^20 bytes)")
     })
+}
+
+/// A size as the spec writes sizes, in bytes: a number and a unit (`100MB` is 10^8, `100MiB` is 100 * 2^20 bytes). `None`
+/// for anything else.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = split_number(text);
+    let unit = unit.trim_start();
+    SIZE_UNITS.iter().find(|(name, _)| *name == unit).and_then(|(_, unit)| scaled(number, *unit))
 }
 
 /// A length of time of a health check, in nanoseconds.

@@ -1,0 +1,240 @@
+//! `cache`: what is kept, pruning it, verifying it, and pruning a layout.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::environment::Environment;
+use super::failure::Failure;
+use super::{Done, print, print_json, render};
+use crate::build::CACHE_KINDS;
+use crate::cache::{Cache, Count, KindUsage, Trimmed, Unsound, Verified};
+use crate::layout::{Layout, PrunedLayout};
+use crate::model::escape;
+use crate::spec::parse_size;
+
+/// `ocitect cache`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The cache holds what can be made again: compressed blocks, records of layers, facts and documents of bases. It is at
+$OCITECT_CACHE_DIR, else $XDG_CACHE_HOME/ocitect, else ~/.cache/ocitect, and grows to 10 GiB, or to what
+$OCITECT_CACHE_SIZE says; what was not used for the longest time goes first. All of it may be deleted at any time.
+
+Examples:
+  ocitect cache                               where it is, and how much of what it holds
+  ocitect cache --json | jq .size_bytes
+  ocitect cache prune --keep 2GB              delete what was not used for the longest time
+  ocitect cache verify                        read everything, delete what is damaged
+  ocitect cache prune --layout build/oci      delete what no tag of a layout reaches")]
+pub struct CacheArguments {
+    /// What to do. [default: show what is kept]
+    #[command(subcommand)]
+    command: Option<CacheCommand>,
+    /// As JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// What is done with the cache.
+#[derive(Debug, Subcommand)]
+enum CacheCommand {
+    /// Delete what was not used for the longest time, or what no tag of a layout reaches
+    #[command(after_help = "\
+With --layout the cache is not touched: deleted are the blobs of that layout that nothing in its index.json reaches,
+through indexes, manifests and what refers to them (signatures, SBOMs). Where an image of it is damaged or of a kind that
+is not known, nothing is. A lock file may pin an image that no tag reaches any more.
+
+Examples:
+  ocitect cache prune                                  to the limit; also what killed processes left
+  ocitect cache prune --keep 500MB
+  ocitect cache prune --all
+  ocitect cache prune --layout build/oci --dry-run     show what would go")]
+    Prune(PruneArguments),
+    /// Read everything that is kept, and delete what is damaged
+    #[command(after_help = "\
+Damage is mended by deleting it: nothing is lost but the time to make it again. So the exit code is 0, and 1 only where
+something damaged could not be deleted.
+
+Examples:
+  ocitect cache verify
+  ocitect cache verify --json | jq '.unsound | length'")]
+    Verify,
+}
+
+/// `ocitect cache prune`.
+#[derive(Debug, Args)]
+struct PruneArguments {
+    /// Keep this much, such as 500MB or 2GiB. [default: the limit of the cache]
+    #[arg(long, value_name = "SIZE")]
+    keep: Option<String>,
+    /// Delete everything.
+    #[arg(long, conflicts_with = "keep")]
+    all: bool,
+    /// Prune this OCI layout, and not the cache.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["keep", "all"])]
+    layout: Option<PathBuf>,
+    /// Only show what would be deleted.
+    #[arg(long, requires = "layout")]
+    dry_run: bool,
+}
+
+/// Runs it.
+pub fn run(arguments: &CacheArguments, environment: &Environment) -> Done {
+    if let Some(CacheCommand::Prune(PruneArguments { layout: Some(path), dry_run, .. })) = &arguments.command {
+        return prune_layout(path, *dry_run, arguments.json);
+    }
+    let cache = environment.cache()?.ok_or_else(|| {
+        Failure::usage("there is no place for a cache: HOME is not set", "name a directory with OCITECT_CACHE_DIR")
+    })?;
+    let told = match &arguments.command {
+        None => show(&cache, arguments.json),
+        Some(CacheCommand::Prune(prune)) => prune_cache(&cache, prune, arguments.json),
+        Some(CacheCommand::Verify) => verify(&cache, arguments.json),
+    };
+    told.map_err(|failed| match failed {
+        Failed::Io(cause) => Failure::here(&format!("the cache {}: {cause}", name(cache.root()))),
+        Failed::Told(failure) => failure,
+    })
+}
+
+/// Why a command on the cache ended.
+enum Failed {
+    Io(std::io::Error),
+    Told(Failure),
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(cause: std::io::Error) -> Self {
+        Self::Io(cause)
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self::Told(failure)
+    }
+}
+
+fn show(cache: &Cache, is_json: bool) -> Result<(), Failed> {
+    let usage = cache.usage()?;
+    // Notes of uploads are not held against the limit.
+    let total_bytes: u64 = usage.iter().filter(|kind| kind.name != "uploads").map(|kind| kind.count.size_bytes).sum();
+    if is_json {
+        let kinds = usage.iter().map(|kind| {
+            let Count { files, size_bytes } = kind.count;
+            json!({ "name": kind.name, "files": files, "size_bytes": size_bytes, "oldest_use": oldest_use(kind) })
+        });
+        let kinds: Vec<_> = kinds.collect();
+        let (directory, limit_bytes) = (name(cache.root()), cache.limit_bytes());
+        let shown =
+            json!({ "directory": directory, "size_bytes": total_bytes, "limit_bytes": limit_bytes, "kinds": kinds });
+        return Ok(print_json(&shown)?);
+    }
+    let mut text = format!("{}\n", name(cache.root()));
+    for kind in &usage {
+        let oldest = oldest_use(kind).map(|time| format!("  oldest use {time}")).unwrap_or_default();
+        text += &format!("  {}{oldest}\n", count_line(kind.name, kind.count));
+    }
+    text += &format!("  total      {:>22} of {}\n", render::size(total_bytes), render::size(cache.limit_bytes()));
+    Ok(print(text.as_bytes())?)
+}
+
+fn prune_cache(cache: &Cache, arguments: &PruneArguments, is_json: bool) -> Result<(), Failed> {
+    let keep_bytes = match &arguments.keep {
+        Some(text) => Some(size(text, "--keep")?),
+        None if arguments.all => None,
+        None => Some(cache.limit_bytes()),
+    };
+    let Trimmed { removed, kept_bytes } = cache.prune(keep_bytes)?;
+    if is_json {
+        let counts = removed.iter().map(|(kind, Count { files, size_bytes })| {
+            ((*kind).to_owned(), json!({ "files": files, "size_bytes": size_bytes }))
+        });
+        let removed: serde_json::Map<_, _> = counts.collect();
+        return Ok(print_json(&json!({ "removed": removed, "kept_bytes": kept_bytes }))?);
+    }
+    let mut text = String::new();
+    for (kind, count) in &removed {
+        text += &format!("removed {}\n", count_line(kind, *count));
+    }
+    if removed.is_empty() {
+        text += "nothing to remove\n";
+    }
+    text += &format!("kept {}\n", render::size(kept_bytes));
+    Ok(print(text.as_bytes())?)
+}
+
+fn verify(cache: &Cache, is_json: bool) -> Result<(), Failed> {
+    let Verified { sound, unsound } = cache.verify(&CACHE_KINDS)?;
+    let what = |unsound: &Unsound| match unsound {
+        Unsound::Deleted => "damaged, deleted",
+        Unsound::Kept => "damaged, cannot be deleted",
+        Unsound::Unreadable => "cannot be read",
+    };
+    if is_json {
+        let entries = unsound.iter().map(|(path, found)| json!({ "path": name(path), "finding": what(found) }));
+        let entries: Vec<_> = entries.collect();
+        print_json(&json!({ "sound": { "files": sound.files, "size_bytes": sound.size_bytes }, "unsound": entries }))?;
+    } else {
+        let lines = unsound.iter().map(|(path, found)| format!("{}: {}\n", name(path), what(found)));
+        let total = format!("{} files, {} are whole\n", sound.files, render::size(sound.size_bytes));
+        print(lines.chain([total]).collect::<String>().as_bytes())?;
+    }
+    let left = unsound.values().filter(|found| **found != Unsound::Deleted).count();
+    if left > 0 {
+        let message = format!("{left} files of the cache {} are not usable", name(cache.root()));
+        return Err(Failure::here(&message).into());
+    }
+    Ok(())
+}
+
+fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
+    let PrunedLayout { removed, kept } = Layout::open(path)?.prune(is_dry_run)?;
+    let [removed_bytes, kept_bytes] = [&removed, &kept].map(|blobs| blobs.values().sum::<u64>());
+    if is_json {
+        let blobs = removed.iter().map(|(digest, size_bytes)| json!({ "digest": digest, "size_bytes": size_bytes }));
+        return print_json(&json!({
+            "layout": name(path),
+            "dry_run": is_dry_run,
+            "removed": blobs.collect::<Vec<_>>(),
+            "removed_bytes": removed_bytes,
+            "kept": kept.len(),
+            "kept_bytes": kept_bytes,
+        }));
+    }
+    let verb = if is_dry_run { "would remove" } else { "removed" };
+    let mut text = String::new();
+    for (digest, size_bytes) in &removed {
+        text += &format!("{verb} {digest} {:>10}\n", render::size(*size_bytes));
+    }
+    let (gone, left) = (render::size(removed_bytes), render::size(kept_bytes));
+    text += &format!("{verb} {} blobs, {gone}; kept {}, {left}\n", removed.len(), kept.len());
+    print(text.as_bytes())
+}
+
+/// A size of the command line or the environment; `place` is where it stands.
+pub fn size(text: &str, place: &str) -> Result<u64, Failure> {
+    parse_size(text).ok_or_else(|| {
+        let message = format!("{place} is \"{}\", not a size", escape(text.as_bytes()));
+        Failure::usage(&message, "a size is a number and a unit: 500MB (10^6 bytes), 2GiB (2^30 bytes)")
+    })
+}
+
+fn name(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}
+
+fn count_line(kind: &str, count: Count) -> String {
+    format!("{kind:<10} {:>8} files {:>10}", count.files, render::size(count.size_bytes))
+}
+
+/// In UTC, to the second.
+fn oldest_use(kind: &KindUsage) -> Option<String> {
+    let since = kind.oldest_use?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let time = OffsetDateTime::from_unix_timestamp(i64::try_from(since.as_secs()).ok()?).ok()?;
+    time.format(&Rfc3339).ok()
+}

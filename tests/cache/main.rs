@@ -1,0 +1,14 @@
+//! What is kept between builds: by many processes at once, killed ones and damage included; and the commands that show,
+//! prune and verify it, and prune layouts.
+
+mod command;
+mod crowds;
+#[path = "../outputs/images.rs"]
+#[allow(dead_code, reason = "shared with the tests of outputs, which use more of it")]
+mod images;
+mod killed;
+mod layouts;
+#[path = "../support/supervisor.rs"]
+mod supervisor;
+#[path = "../support/sandbox.rs"]
+mod support;
