@@ -1,0 +1,57 @@
+//! Deflate (RFC 1951) for whole blocks in memory.
+
+mod bits;
+mod block;
+mod blocks;
+mod entropy;
+mod huffman;
+mod matcher;
+mod parse;
+mod symbols;
+mod tokens;
+
+use blocks::{Blocks, Memory};
+use matcher::Chains;
+use parse::Effort;
+
+/// How hard the encoder tries, from 0 (stored) to 9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Level(u8);
+
+impl Level {
+    /// The level of this number; `None` for one that there is not.
+    pub(super) fn new(number: u8) -> Option<Self> {
+        (number <= 9).then_some(Self(number))
+    }
+}
+
+/// Encodes blocks, each by itself.
+pub(super) struct Encoder {
+    level: Level,
+    chains: Chains,
+    memory: Memory,
+}
+
+impl Encoder {
+    pub(super) fn new(level: Level) -> Self {
+        Self { level, chains: Chains::new(), memory: Memory::new() }
+    }
+
+    /// Deflate blocks, none of them final, that end on the boundary of a byte.
+    pub(super) fn encode(&mut self, block: &[u8]) -> Vec<u8> {
+        if block.is_empty() {
+            return Vec::new();
+        }
+        self.chains.clear();
+        let mut blocks = Blocks::new(block, &mut self.memory);
+        let effort = match self.level.0 {
+            0..=4 => Effort { depth: 6, nice: 20, good: 6, near: 4096 },
+            5 => Effort { depth: 16, nice: 30, good: 8, near: 4096 },
+            6 => Effort { depth: 35, nice: 65, good: 16, near: 4096 },
+            7 => Effort { depth: 100, nice: 130, good: 32, near: 4096 },
+            _ => Effort { depth: 300, nice: 258, good: 32, near: 4096 },
+        };
+        parse::lazy(&mut blocks, &mut self.chains, effort);
+        blocks.finish()
+    }
+}

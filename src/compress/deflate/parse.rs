@@ -1,0 +1,65 @@
+//! Choosing among the matches.
+
+use super::blocks::Blocks;
+use super::matcher::{Chains, Match};
+use super::symbols::LENGTH_MAX;
+
+/// How hard a parse tries.
+#[derive(Clone, Copy)]
+pub(super) struct Effort {
+    /// How many candidates are compared.
+    pub(super) depth: u32,
+    /// A match of this length is taken without looking for a longer one.
+    pub(super) nice: usize,
+    /// From this length on, a quarter of the candidates is compared at the next position.
+    pub(super) good: usize,
+    /// Three bytes at a greater distance are no match.
+    pub(super) near: usize,
+}
+
+/// Takes a match only where the next position has no better one.
+pub(super) fn lazy(blocks: &mut Blocks, chains: &mut Chains, effort: Effort) {
+    let bytes = blocks.bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        blocks.check(at);
+        let mut found = find(chains, bytes, at, 2, effort.depth, effort);
+        if found.length < 3 || found.length == 3 && found.distance > effort.near {
+            blocks.literal(bytes[at]);
+            at += 1;
+            continue;
+        }
+        let mut entered = at + 1;
+        while found.length < effort.nice && at + 1 < bytes.len() {
+            let depth = if found.length >= effort.good { effort.depth / 4 } else { effort.depth / 2 };
+            let next = find(chains, bytes, at + 1, found.length - 1, depth, effort);
+            entered = at + 2;
+            if !is_better(next, found) {
+                break;
+            }
+            blocks.literal(bytes[at]);
+            at += 1;
+            found = next;
+        }
+        blocks.matched(found.length, found.distance);
+        chains.skip(bytes, entered, at + found.length);
+        at += found.length;
+    }
+}
+
+#[inline(always)]
+fn find(chains: &mut Chains, bytes: &[u8], at: usize, beaten: usize, depth: u32, effort: Effort) -> Match {
+    let limit = LENGTH_MAX.min(bytes.len() - at);
+    chains.find(bytes, at, beaten, limit, depth, effort.nice)
+}
+
+/// Whether `next`, one position later, is worth the literal before it.
+#[inline(always)]
+fn is_better(next: Match, found: Match) -> bool {
+    if next.length == 0 {
+        return false;
+    }
+    let gain = 4 * (next.length as i32 - found.length as i32);
+    let distances = found.distance.ilog2() as i32 - next.distance.ilog2() as i32;
+    gain + distances > 2
+}
