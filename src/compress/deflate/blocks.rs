@@ -40,8 +40,6 @@ pub(super) struct Blocks<'a> {
     /// Where the block, its current chunk and the literals since the last match begin.
     block_at: usize,
     chunk_at: usize,
-    literals_at: usize,
-    at: usize,
     next_check: usize,
     chunk_sequence: usize,
     block_cost: u64,
@@ -58,43 +56,41 @@ impl<'a> Blocks<'a> {
             memory,
             block_at: 0,
             chunk_at: 0,
-            literals_at: 0,
-            at: 0,
             next_check: CHUNK_BYTES,
             chunk_sequence: 0,
             block_cost: 0,
         }
     }
 
-    /// What is being parsed.
-    pub(super) fn bytes(&self) -> &'a [u8] {
-        self.bytes
+    /// Size of what is being parsed.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     #[inline(always)]
     pub(super) fn literal(&mut self, byte: u8) {
         self.memory.chunk.literal(byte);
-        self.at += 1;
     }
 
     #[inline(always)]
-    pub(super) fn matched(&mut self, length: usize, distance: usize) {
-        let sequence = self.memory.chunk.sequence(self.at - self.literals_at, length, distance);
+    pub(super) fn matched(&mut self, literals: usize, length: usize, distance: usize) {
+        let sequence = self.memory.chunk.sequence(literals, length, distance);
         self.memory.sequences.push(sequence);
-        self.at += length;
-        self.literals_at = self.at;
     }
 
     #[inline(always)]
-    pub(super) fn check(&mut self, at: usize) {
+    pub(super) fn check(&mut self, at: usize, literals_at: &mut usize) {
         if at >= self.next_check {
-            self.end_chunk();
+            self.end_chunk(at, *literals_at);
+            *literals_at = at;
         }
     }
 
     #[inline(never)]
-    fn end_chunk(&mut self) {
-        self.end_literals();
+    fn end_chunk(&mut self, at: usize, literals_at: usize) {
+        if literals_at < at {
+            self.memory.sequences.push(Sequence::of_literals(at - literals_at));
+        }
         let memory = &mut *self.memory;
         let chunk_cost = block_cost(&memory.chunk);
         memory.both.clone_from(&memory.block);
@@ -112,16 +108,9 @@ impl<'a> Blocks<'a> {
             self.block_cost = both_cost;
         }
         self.memory.chunk.clear();
-        self.chunk_at = self.at;
+        self.chunk_at = at;
         self.chunk_sequence = self.memory.sequences.len();
-        self.next_check = self.at + CHUNK_BYTES;
-    }
-
-    fn end_literals(&mut self) {
-        if self.literals_at < self.at {
-            self.memory.sequences.push(Sequence::of_literals(self.at - self.literals_at));
-            self.literals_at = self.at;
-        }
+        self.next_check = at + CHUNK_BYTES;
     }
 
     fn write(&mut self, count: usize, from: usize, to: usize) {
@@ -132,11 +121,12 @@ impl<'a> Blocks<'a> {
     }
 
     /// Writes what is left, and gives all bytes, the last of which is whole.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        self.end_chunk();
+    pub(super) fn finish(mut self, literals_at: usize) -> Vec<u8> {
+        let end = self.bytes.len();
+        self.end_chunk(end, literals_at);
         let count = self.memory.sequences.len();
         if count > 0 {
-            self.write(count, self.block_at, self.at);
+            self.write(count, self.block_at, end);
         }
         let output = &mut self.memory.output;
         if output.bits_in_last_byte() > 0 {

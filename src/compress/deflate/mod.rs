@@ -9,10 +9,12 @@ mod matcher;
 mod parse;
 mod symbols;
 mod tokens;
+mod window;
 
 use blocks::{Blocks, Memory};
 use matcher::Chains;
 use parse::Effort;
+use window::Window;
 
 /// How hard the encoder tries, from 0 (stored) to 9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,11 +32,12 @@ pub(super) struct Encoder {
     level: Level,
     chains: Chains,
     memory: Memory,
+    window: Window,
 }
 
 impl Encoder {
     pub(super) fn new(level: Level) -> Self {
-        Self { level, chains: Chains::new(), memory: Memory::new() }
+        Self { level, chains: Chains::new(), memory: Memory::new(), window: Window::new() }
     }
 
     /// Deflate blocks, none of them final, that end on the boundary of a byte.
@@ -42,16 +45,19 @@ impl Encoder {
         if block.is_empty() {
             return Vec::new();
         }
-        self.chains.clear();
-        let mut blocks = Blocks::new(block, &mut self.memory);
+        self.window.fill(block);
+        self.chains.start(&self.window);
+        let blocks = Blocks::new(block, &mut self.memory);
         let effort = match self.level.0 {
-            0..=4 => Effort { depth: 6, nice: 20, good: 6, near: 4096 },
+            0..=1 => Effort { depth: 1, nice: 20, good: 6, near: 4096 },
+            2 => Effort { depth: 2, nice: 20, good: 6, near: 4096 },
+            3 => Effort { depth: 4, nice: 20, good: 6, near: 4096 },
+            4 => Effort { depth: 8, nice: 20, good: 6, near: 4096 },
             5 => Effort { depth: 16, nice: 30, good: 8, near: 4096 },
             6 => Effort { depth: 35, nice: 65, good: 16, near: 4096 },
             7 => Effort { depth: 100, nice: 130, good: 32, near: 4096 },
             _ => Effort { depth: 300, nice: 258, good: 32, near: 4096 },
         };
-        parse::lazy(&mut blocks, &mut self.chains, effort);
-        blocks.finish()
+        parse::lazy(blocks, &mut self.chains, &self.window, effort)
     }
 }

@@ -3,6 +3,7 @@
 use super::blocks::Blocks;
 use super::matcher::{Chains, Match};
 use super::symbols::LENGTH_MAX;
+use super::window::Window;
 
 /// How hard a parse tries.
 #[derive(Clone, Copy)]
@@ -18,39 +19,42 @@ pub(super) struct Effort {
 }
 
 /// Takes a match only where the next position has no better one.
-pub(super) fn lazy(blocks: &mut Blocks, chains: &mut Chains, effort: Effort) {
-    let bytes = blocks.bytes();
+pub(super) fn lazy(mut blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort) -> Vec<u8> {
+    let size = blocks.size_bytes();
     let mut at = 0;
-    while at < bytes.len() {
-        blocks.check(at);
-        let mut found = find(chains, bytes, at, 2, effort.depth, effort);
+    let mut literals_at = 0;
+    while at < size {
+        blocks.check(at, &mut literals_at);
+        let mut found = find(chains, window, size, at, 2, effort.depth, effort);
         if found.length < 3 || found.length == 3 && found.distance > effort.near {
-            blocks.literal(bytes[at]);
+            blocks.literal(window.byte(at));
             at += 1;
             continue;
         }
         let mut entered = at + 1;
-        while found.length < effort.nice && at + 1 < bytes.len() {
+        while found.length < effort.nice && at + 1 < size {
             let depth = if found.length >= effort.good { effort.depth / 4 } else { effort.depth / 2 };
-            let next = find(chains, bytes, at + 1, found.length - 1, depth, effort);
+            let next = find(chains, window, size, at + 1, found.length - 1, depth, effort);
             entered = at + 2;
             if !is_better(next, found) {
                 break;
             }
-            blocks.literal(bytes[at]);
+            blocks.literal(window.byte(at));
             at += 1;
             found = next;
         }
-        blocks.matched(found.length, found.distance);
-        chains.skip(bytes, entered, at + found.length);
+        blocks.matched(at - literals_at, found.length, found.distance);
+        chains.skip(window, entered, at + found.length);
         at += found.length;
+        literals_at = at;
     }
+    blocks.finish(literals_at)
 }
 
 #[inline(always)]
-fn find(chains: &mut Chains, bytes: &[u8], at: usize, beaten: usize, depth: u32, effort: Effort) -> Match {
-    let limit = LENGTH_MAX.min(bytes.len() - at);
-    chains.find(bytes, at, beaten, limit, depth, effort.nice)
+fn find(chains: &mut Chains, window: &Window, size: usize, at: usize, beaten: usize, depth: u32, effort: Effort) -> Match {
+    let limit = LENGTH_MAX.min(size - at);
+    chains.find(window, at, beaten, limit, depth, effort.nice)
 }
 
 /// Whether `next`, one position later, is worth the literal before it.
