@@ -46,7 +46,7 @@ impl Encoder {
             return Vec::new();
         }
         self.window.fill(block);
-        self.chains.start(&self.window);
+        self.chains.start();
         let blocks = Blocks::new(block, &mut self.memory);
         let effort = match self.level.0 {
             0..=1 => Effort { depth: 1, nice: 20, good: 6, near: 4096 },

@@ -5,6 +5,9 @@ use super::matcher::{Chains, Match};
 use super::symbols::LENGTH_MAX;
 use super::window::Window;
 
+const BATCH: usize = 1024;
+const AHEAD: usize = 32;
+
 /// How hard a parse tries.
 #[derive(Clone, Copy)]
 pub(super) struct Effort {
@@ -23,7 +26,12 @@ pub(super) fn lazy(mut blocks: Blocks, chains: &mut Chains, window: &Window, eff
     let size = blocks.size_bytes();
     let mut at = 0;
     let mut literals_at = 0;
+    let mut linked = 0;
     while at < size {
+        if at + AHEAD > linked {
+            linked = size.min(at + BATCH);
+            chains.link(window, linked);
+        }
         blocks.check(at, &mut literals_at);
         let mut found = find(chains, window, size, at, 2, effort.depth, effort);
         if found.length < 3 || found.length == 3 && found.distance > effort.near {
@@ -31,11 +39,9 @@ pub(super) fn lazy(mut blocks: Blocks, chains: &mut Chains, window: &Window, eff
             at += 1;
             continue;
         }
-        let mut entered = at + 1;
-        while found.length < effort.nice && at + 1 < size {
+        while found.length < effort.nice && at + 1 < linked {
             let depth = if found.length >= effort.good { effort.depth / 4 } else { effort.depth / 2 };
             let next = find(chains, window, size, at + 1, found.length - 1, depth, effort);
-            entered = at + 2;
             if !is_better(next, found) {
                 break;
             }
@@ -44,7 +50,6 @@ pub(super) fn lazy(mut blocks: Blocks, chains: &mut Chains, window: &Window, eff
             found = next;
         }
         blocks.matched(at - literals_at, found.length, found.distance);
-        chains.skip(window, entered, at + found.length);
         at += found.length;
         literals_at = at;
     }
@@ -52,7 +57,7 @@ pub(super) fn lazy(mut blocks: Blocks, chains: &mut Chains, window: &Window, eff
 }
 
 #[inline(always)]
-fn find(chains: &mut Chains, window: &Window, size: usize, at: usize, beaten: usize, depth: u32, effort: Effort) -> Match {
+fn find(chains: &Chains, window: &Window, size: usize, at: usize, beaten: usize, depth: u32, effort: Effort) -> Match {
     let limit = LENGTH_MAX.min(size - at);
     chains.find(window, at, beaten, limit, depth, effort.nice)
 }
