@@ -78,6 +78,21 @@ impl<'a> Blocks<'a> {
         self.memory.sequences.push(sequence);
     }
 
+    /// Takes a range as literals.
+    pub(super) fn literals(&mut self, at: usize, end: usize) {
+        for byte in &self.bytes[at..end] {
+            self.memory.chunk.literal(*byte);
+        }
+    }
+
+    /// Asks at once whether a block ends before what came since it was last asked.
+    pub(super) fn check_now(&mut self, at: usize, literals_at: &mut usize) {
+        if at > self.chunk_at {
+            self.end_chunk(at, *literals_at);
+            *literals_at = at;
+        }
+    }
+
     #[inline(always)]
     pub(super) fn check(&mut self, at: usize, literals_at: &mut usize) {
         if at >= self.next_check {
@@ -92,10 +107,10 @@ impl<'a> Blocks<'a> {
             self.memory.sequences.push(Sequence::of_literals(at - literals_at));
         }
         let memory = &mut *self.memory;
-        let chunk_cost = block_cost(&memory.chunk);
+        let chunk_cost = block_cost(&memory.chunk, at - self.chunk_at);
         memory.both.clone_from(&memory.block);
         memory.both.add(&memory.chunk);
-        let both_cost = block_cost(&memory.both);
+        let both_cost = block_cost(&memory.both, at - self.block_at);
         if self.block_at < self.chunk_at && self.block_cost + chunk_cost < both_cost {
             let (count, from, to) = (self.chunk_sequence, self.block_at, self.chunk_at);
             self.write(count, from, to);

@@ -14,6 +14,9 @@ const HEADER_BITS: u64 = 17 + 3 * 12;
 /// Bits that the header spends on a symbol that occurs, with the run of absent ones before it.
 const HEADER_BITS_PER_SYMBOL: u64 = 4;
 
+/// Bits of a stored block's header, about.
+const STORED_HEADER_BITS: u64 = 40;
+
 /// `x log2 x` by `x`, in units of costs.
 static WEIGHTED_LOGARITHMS: [u32; TABLE_SIZE] = weighted_logarithms();
 
@@ -67,10 +70,11 @@ fn symbols_cost(counts: &[u32]) -> (u64, u64) {
     (weighted_logarithm(sum).saturating_sub(weighted), used)
 }
 
-/// What a block with these symbols costs, its header with it.
-pub(super) fn block_cost(tally: &Tally) -> u64 {
+/// What a block of `size_bytes` bytes with these symbols costs, its header with it.
+pub(super) fn block_cost(tally: &Tally, size_bytes: usize) -> u64 {
     let (literals_lengths, used) = symbols_cost(&tally.literal_length);
     let (distances, used_distances) = symbols_cost(&tally.distance);
     let header = HEADER_BITS + HEADER_BITS_PER_SYMBOL * (used + used_distances);
-    literals_lengths + distances + (tally.extra_bits() + header) * BIT
+    let stored = (size_bytes as u64 * 8 + STORED_HEADER_BITS) * BIT;
+    stored.min(literals_lengths + distances + (tally.extra_bits() + header) * BIT)
 }

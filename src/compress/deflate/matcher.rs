@@ -26,6 +26,22 @@ const HASH_FACTOR: u32 = 0x9e37_79b1;
 /// What stands in a table where nothing was entered: further than the window from all positions of the first 32 KiB.
 const EMPTY: u16 = 0x8000;
 
+/// Of positions that are passed by, every how many one is entered; and, so that no distance is missed, how many
+/// neighbours are looked up in one place.
+const ENTER_EVERY: usize = 16;
+/// How far those places are apart.
+const PROBE_EVERY: usize = 256;
+
+#[inline(always)]
+fn hash3(word: u32) -> usize {
+    ((word << 8).wrapping_mul(HASH_FACTOR) >> (32 - SIZE3.ilog2())) as usize
+}
+
+#[inline(always)]
+fn hash4(word: u32) -> usize {
+    LATEST4 + (word.wrapping_mul(HASH_FACTOR) >> (32 - SIZE4.ilog2())) as usize
+}
+
 /// Positions by the hash of what stands there, chained by their order.
 ///
 /// Positions are kept modulo 64 KiB. What is older than that may thus look like something in the window; since every
@@ -49,21 +65,51 @@ impl Chains {
         self.linked = 0;
     }
 
+    /// Up to where positions are entered, or passed.
+    #[inline(always)]
+    pub(super) fn linked(&self) -> usize {
+        self.linked
+    }
+
+    /// Whether a sample of the positions from the last entered one up to `end` says that nothing there occurred before.
+    pub(super) fn is_new(&self, window: &Window, end: usize) -> bool {
+        let mut runs = (self.linked..end).step_by(PROBE_EVERY);
+        !runs.any(|run| (run..run + ENTER_EVERY).any(|at| self.has_eight(window, at)))
+    }
+
+    /// Whether the eight bytes at `at` stand at the latest position of their first four.
+    #[inline(always)]
+    fn has_eight(&self, window: &Window, at: usize) -> bool {
+        let eight = window.load8(at);
+        let distance = usize::from((at as u16).wrapping_sub(self.table[hash4(eight as u32)]));
+        distance.wrapping_sub(1) < at.min(DISTANCE_MAX) && window.load8(at - distance) == eight
+    }
+
+    /// Passes by the positions before `end`, of which few are entered: as many as [`Chains::is_new`] needs.
+    pub(super) fn pass(&mut self, window: &Window, end: usize) {
+        for at in (self.linked..end).step_by(ENTER_EVERY) {
+            self.enter(window, at);
+        }
+        self.linked = self.linked.max(end);
+    }
+
     /// Enters all positions before `end`.
     #[inline(never)]
     pub(super) fn link(&mut self, window: &Window, end: usize) {
-        let table = &mut *self.table;
         for at in self.linked..end {
-            let word = window.load4(at);
-            let hash3 = ((word << 8).wrapping_mul(HASH_FACTOR) >> (32 - SIZE3.ilog2())) as usize;
-            let hash4 = LATEST4 + (word.wrapping_mul(HASH_FACTOR) >> (32 - SIZE4.ilog2())) as usize;
-            let here = at as u16;
-            table[STEPS3 + at % RING3] = here.wrapping_sub(table[hash3]);
-            table[STEPS4 + at % DISTANCE_MAX] = here.wrapping_sub(table[hash4]);
-            table[hash3] = here;
-            table[hash4] = here;
+            self.enter(window, at);
         }
         self.linked = self.linked.max(end);
+    }
+
+    #[inline(always)]
+    fn enter(&mut self, window: &Window, at: usize) {
+        let word = window.load4(at);
+        let (hash3, hash4, here) = (hash3(word), hash4(word), at as u16);
+        self.table[STEPS3 + at % RING3] = here.wrapping_sub(self.table[hash3]);
+        self.table[STEPS4 + at % DISTANCE_MAX] = here.wrapping_sub(self.table[hash4]);
+        self.table[hash3] = here;
+        self.table[hash4] = here;
     }
 
     /// Finds a match at `at` that is longer than `beaten`.

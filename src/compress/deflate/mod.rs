@@ -6,6 +6,7 @@ mod blocks;
 mod entropy;
 mod huffman;
 mod matcher;
+mod noise;
 mod parse;
 mod symbols;
 mod tokens;
@@ -49,15 +50,20 @@ impl Encoder {
         self.chains.start();
         let blocks = Blocks::new(block, &mut self.memory);
         let effort = match self.level.0 {
-            0..=1 => Effort { depth: 1, nice: 20, good: 6, near: 4096 },
-            2 => Effort { depth: 2, nice: 20, good: 6, near: 4096 },
-            3 => Effort { depth: 4, nice: 20, good: 6, near: 4096 },
-            4 => Effort { depth: 8, nice: 20, good: 6, near: 4096 },
-            5 => Effort { depth: 16, nice: 30, good: 8, near: 4096 },
-            6 => Effort { depth: 35, nice: 65, good: 16, near: 4096 },
-            7 => Effort { depth: 100, nice: 130, good: 32, near: 4096 },
-            _ => Effort { depth: 300, nice: 258, good: 32, near: 4096 },
+            0..=1 => Effort { depth: 1, nice: 20, good: 6, near: 4096, lazy: 258 },
+            2 => Effort { depth: 2, nice: 20, good: 6, near: 4096, lazy: 258 },
+            3 => Effort { depth: 4, nice: 20, good: 6, near: 4096, lazy: 258 },
+            4 => Effort { depth: 8, nice: 20, good: 6, near: 4096, lazy: 258 },
+            5 => Effort { depth: 16, nice: 30, good: 8, near: 4096, lazy: 258 },
+            6 => Effort { depth: 35, nice: 65, good: 16, near: 4096, lazy: 258 },
+            7 => Effort { depth: 100, nice: 130, good: 32, near: 4096, lazy: 258 },
+            _ => Effort { depth: 300, nice: 258, good: 32, near: 4096, lazy: 258 },
         };
+        let mut effort = effort;
+        if let Ok(t) = std::env::var("EFFORT") {
+            let v: Vec<usize> = t.split(',').map(|x| x.parse().unwrap()).collect();
+            effort = Effort { depth: v[0] as u32, nice: v[1], good: v[2], near: v[3], lazy: v[4] };
+        }
         parse::lazy(blocks, &mut self.chains, &self.window, effort)
     }
 }

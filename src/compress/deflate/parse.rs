@@ -2,11 +2,12 @@
 
 use super::blocks::Blocks;
 use super::matcher::{Chains, Match};
+use super::noise::{PIECE_BYTES, is_noise};
 use super::symbols::LENGTH_MAX;
 use super::window::Window;
 
-const BATCH: usize = 1024;
-const AHEAD: usize = 32;
+/// How far the positions entered must be ahead of the parse, so that it may be lazy.
+const AHEAD_BYTES: usize = 32;
 
 /// How hard a parse tries.
 #[derive(Clone, Copy)]
@@ -19,6 +20,8 @@ pub(super) struct Effort {
     pub(super) good: usize,
     /// Three bytes at a greater distance are no match.
     pub(super) near: usize,
+    /// From this length on, a match is taken at once.
+    pub(super) lazy: usize,
 }
 
 /// Takes a match only where the next position has no better one.
@@ -26,20 +29,22 @@ pub(super) fn lazy(mut blocks: Blocks, chains: &mut Chains, window: &Window, eff
     let size = blocks.size_bytes();
     let mut at = 0;
     let mut literals_at = 0;
-    let mut linked = 0;
+    let mut ahead = Ahead::new();
     while at < size {
-        if at + AHEAD > linked {
-            linked = size.min(at + BATCH);
-            chains.link(window, linked);
+        if at >= ahead.parse_end {
+            let next = ahead.advance(&mut blocks, chains, window, at, &mut literals_at);
+            if next > at {
+                at = next;
+                continue;
+            }
         }
-        blocks.check(at, &mut literals_at);
         let mut found = find(chains, window, size, at, 2, effort.depth, effort);
         if found.length < 3 || found.length == 3 && found.distance > effort.near {
             blocks.literal(window.byte(at));
             at += 1;
             continue;
         }
-        while found.length < effort.nice && at + 1 < linked {
+        while found.length < effort.lazy && at + 1 < chains.linked() {
             let depth = if found.length >= effort.good { effort.depth / 4 } else { effort.depth / 2 };
             let next = find(chains, window, size, at + 1, found.length - 1, depth, effort);
             if !is_better(next, found) {
@@ -54,6 +59,51 @@ pub(super) fn lazy(mut blocks: Blocks, chains: &mut Chains, window: &Window, eff
         literals_at = at;
     }
     blocks.finish(literals_at)
+}
+
+/// What is to be parsed next.
+struct Ahead {
+    /// Up to where may be parsed before more is looked at.
+    parse_end: usize,
+    noise: bool,
+}
+
+impl Ahead {
+    fn new() -> Self {
+        Self { parse_end: 0, noise: false }
+    }
+
+    /// Looks at the next piece: enters its positions, or takes it as literals where it is noise. Gives the position that
+    /// is to be parsed next.
+    #[inline(never)]
+    fn advance(&mut self, blocks: &mut Blocks, chains: &mut Chains, window: &Window, at: usize, literals_at: &mut usize) -> usize {
+        let size = blocks.size_bytes();
+        let linked = chains.linked();
+        let piece_end = linked + PIECE_BYTES;
+        let noise = piece_end <= size && is_noise(window, linked) && chains.is_new(window, piece_end);
+        if noise && at < linked {
+            // The rest before it first.
+            self.parse_end = linked;
+            return at;
+        }
+        if noise != self.noise {
+            blocks.check_now(at, literals_at);
+            self.noise = noise;
+        } else {
+            blocks.check(at, literals_at);
+        }
+        if noise {
+            chains.pass(window, piece_end);
+            self.parse_end = piece_end;
+            if at < piece_end {
+                blocks.literals(at, piece_end);
+            }
+            return at.max(piece_end);
+        }
+        chains.link(window, piece_end.min(size));
+        self.parse_end = if piece_end < size { piece_end - AHEAD_BYTES } else { size };
+        at
+    }
 }
 
 #[inline(always)]
