@@ -7,6 +7,7 @@ use super::symbols::{
     LENGTH_EXTRA_BITS, LENGTH_MAX, LENGTH_MIN, LITERAL_LENGTH_SYMBOLS, length_code,
 };
 use super::tokens::{Sequence, Tally};
+use super::window::Window;
 
 /// Longest code of a literal or length that is made here, though 15 is the format's limit: four of them and what is left
 /// of a byte then fit 64 bits.
@@ -130,7 +131,7 @@ pub(super) fn write_stored(bytes: &[u8], output: &mut Output) {
 }
 
 /// Writes `bytes`, which were parsed to `sequences` with `tally`, as the kind of block that is smallest.
-pub(super) fn write(bytes: &[u8], before: &[u8], sequences: &[Sequence], tally: &Tally, tables: &mut Tables, output: &mut Output) {
+pub(super) fn write(bytes: &[u8], window: &Window, at: usize, sequences: &[Sequence], tally: &Tally, tables: &mut Tables, output: &mut Output) {
     let extra_bits = tally.extra_bits();
     let dynamic = Codes::of(tally);
     let header = Header::of(&dynamic);
@@ -150,8 +151,7 @@ pub(super) fn write(bytes: &[u8], before: &[u8], sequences: &[Sequence], tally: 
         header.write(&mut writer);
         tables.fill(&dynamic);
     }
-    let _ = before;
-    write_sequences(bytes, sequences, tables, &mut writer);
+    write_sequences(window, at, sequences, tables, &mut writer);
     let end = writer.finish();
     output.take_back(end);
 }
@@ -161,23 +161,28 @@ fn put_entry(writer: &mut BitWriter, entry: u32) {
     writer.put(u64::from(entry) & BITS_MASK, entry >> COUNT_SHIFT);
 }
 
-fn write_sequences(bytes: &[u8], sequences: &[Sequence], tables: &Tables, writer: &mut BitWriter) {
-    let mut rest = bytes;
+/// `at` is where the literals of the first sequence are.
+fn write_sequences(window: &Window, mut at: usize, sequences: &[Sequence], tables: &Tables, writer: &mut BitWriter) {
     writer.flush();
     for sequence in sequences {
-        let (literals, after) = rest.split_at(sequence.literals());
-        let mut fours = literals.chunks_exact(4);
-        for four in &mut fours {
+        let mut literals = sequence.literals();
+        while literals > 3 {
+            let four = window.load4(at).to_le_bytes();
             for literal in four {
-                put_entry(writer, tables.literals[usize::from(*literal)]);
+                put_entry(writer, tables.literals[usize::from(literal)]);
             }
             writer.flush();
+            literals -= 4;
+            at += 4;
         }
-        for literal in fours.remainder() {
-            put_entry(writer, tables.literals[usize::from(*literal)]);
+        // How many are left cannot be foreseen: entries of no bits cost less than wrong guesses.
+        let four = window.load4(at).to_le_bytes();
+        for (index, literal) in four[..3].iter().enumerate() {
+            let wanted = u32::from(index < literals);
+            put_entry(writer, tables.literals[usize::from(*literal)] & 0u32.wrapping_sub(wanted));
         }
         writer.flush();
-        rest = after;
+        at += literals;
         if sequence.length() > 0 {
             put_entry(writer, tables.lengths[sequence.length()]);
             let symbol = sequence.distance_symbol();
@@ -187,7 +192,7 @@ fn write_sequences(bytes: &[u8], sequences: &[Sequence], tables: &Tables, writer
             let extra = sequence.distance() as u64 - u64::from(DISTANCE_BASES[symbol]);
             writer.put(extra, u32::from(DISTANCE_EXTRA_BITS[symbol]));
             writer.flush();
-            rest = &rest[sequence.length()..];
+            at += sequence.length();
         }
     }
     put_entry(writer, tables.end_of_block);

@@ -4,6 +4,7 @@ use super::bits::Output;
 use super::block::{self, Tables};
 use super::entropy::block_cost;
 use super::tokens::{Sequence, Tally};
+use super::window::Window;
 
 /// How much is parsed before it is asked whether a block ends, in bytes.
 const CHUNK_BYTES: usize = 4 * 1024;
@@ -36,6 +37,7 @@ impl Memory {
 /// Blocks that are being parsed.
 pub(super) struct Blocks<'a> {
     bytes: &'a [u8],
+    window: &'a Window,
     memory: &'a mut Memory,
     /// Where the block, its current chunk and the literals since the last match begin.
     block_at: usize,
@@ -46,13 +48,14 @@ pub(super) struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    pub(super) fn new(bytes: &'a [u8], memory: &'a mut Memory) -> Self {
+    pub(super) fn new(bytes: &'a [u8], window: &'a Window, memory: &'a mut Memory) -> Self {
         memory.sequences.clear();
         memory.block.clear();
         memory.chunk.clear();
         memory.output.clear();
         Self {
             bytes,
+            window,
             memory,
             block_at: 0,
             chunk_at: 0,
@@ -131,7 +134,7 @@ impl<'a> Blocks<'a> {
     fn write(&mut self, count: usize, from: usize, to: usize) {
         let Memory { sequences, block, tables, output, .. } = &mut *self.memory;
         block.end();
-        block::write(&self.bytes[from..to], &[], &sequences[..count], block, tables, output);
+        block::write(&self.bytes[from..to], self.window, from, &sequences[..count], block, tables, output);
         sequences.drain(..count);
     }
 

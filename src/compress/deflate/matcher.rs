@@ -21,7 +21,7 @@ const RING3: usize = 1 << 11;
 const LATEST4: usize = SIZE3;
 const STEPS3: usize = SIZE3 + SIZE4;
 const STEPS4: usize = STEPS3 + RING3;
-const TABLE_SIZE: usize = STEPS4 + DISTANCE_MAX;
+const TABLE_SIZE: usize = STEPS4 + (1 << 16);
 const HASH_FACTOR: u32 = 0x9e37_79b1;
 /// What stands in a table where nothing was entered: further than the window from all positions of the first 32 KiB.
 const EMPTY: u16 = 0x8000;
@@ -107,7 +107,7 @@ impl Chains {
         let word = window.load4(at);
         let (hash3, hash4, here) = (hash3(word), hash4(word), at as u16);
         self.table[STEPS3 + at % RING3] = here.wrapping_sub(self.table[hash3]);
-        self.table[STEPS4 + at % DISTANCE_MAX] = here.wrapping_sub(self.table[hash4]);
+        self.table[STEPS4 + usize::from(here)] = self.table[hash4];
         self.table[hash3] = here;
         self.table[hash4] = here;
     }
@@ -118,7 +118,8 @@ impl Chains {
         let word = window.load4(at);
         let reach = at.min(DISTANCE_MAX);
         let mut best = Match { length: beaten, distance: 0 };
-        let mut distance = usize::from(self.table[STEPS4 + at % DISTANCE_MAX]);
+        let mut candidate = self.table[STEPS4 + usize::from(at as u16)];
+        let mut distance = usize::from((at as u16).wrapping_sub(candidate));
         if distance.wrapping_sub(1) < reach && limit > 3 && limit > beaten {
             let mut tail_at = best.length.max(3) - 3;
             let mut tail = window.load4(at + tail_at);
@@ -135,10 +136,12 @@ impl Chains {
                         tail = window.load4(at + tail_at);
                     }
                 }
-                distance += usize::from(self.table[STEPS4 + earlier % DISTANCE_MAX]);
-                if distance > reach {
+                candidate = self.table[STEPS4 + usize::from(candidate)];
+                let next = usize::from((at as u16).wrapping_sub(candidate));
+                if next <= distance || next > reach {
                     break;
                 }
+                distance = next;
             }
         }
         if best.distance != 0 {

@@ -48,7 +48,7 @@ impl Encoder {
         }
         self.window.fill(block);
         self.chains.start();
-        let blocks = Blocks::new(block, &mut self.memory);
+        let blocks = Blocks::new(block, &self.window, &mut self.memory);
         let effort = match self.level.0 {
             0..=1 => Effort { depth: 1, nice: 20, good: 6, near: 4096, lazy: 258 },
             2 => Effort { depth: 2, nice: 20, good: 6, near: 4096, lazy: 258 },
@@ -64,6 +64,7 @@ impl Encoder {
             let v: Vec<usize> = t.split(',').map(|x| x.parse().unwrap()).collect();
             effort = Effort { depth: v[0] as u32, nice: v[1], good: v[2], near: v[3], lazy: v[4] };
         }
+        if std::env::var("BACK").is_ok() { return parse::backward(blocks, &mut self.chains, &self.window, effort); }
         parse::lazy(blocks, &mut self.chains, &self.window, effort)
     }
 }

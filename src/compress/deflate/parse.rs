@@ -61,6 +61,68 @@ pub(super) fn lazy(mut blocks: Blocks, chains: &mut Chains, window: &Window, eff
     blocks.finish(literals_at)
 }
 
+/// Takes the longest match at each place, unless the match behind it, begun earlier, makes it needless.
+pub(super) fn backward(mut blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort) -> Vec<u8> {
+    let size = blocks.size_bytes();
+    let mut at = 0;
+    let mut literals_at = 0;
+    let mut ahead = Ahead::new();
+    let mut found = Match::NONE;
+    while at < size {
+        if at >= ahead.parse_end {
+            let next = ahead.advance(&mut blocks, chains, window, at, &mut literals_at);
+            if next > at {
+                at = next;
+                found = Match::NONE;
+                continue;
+            }
+        }
+        if found.length == 0 {
+            found = find(chains, window, size, at, 2, effort.depth, effort);
+            if found.length < 3 || found.length == 3 && found.distance > effort.near {
+                blocks.literal(window.byte(at));
+                at += 1;
+                found.length = 0;
+                continue;
+            }
+        }
+        let next_at = at + found.length;
+        let mut next = Match::NONE;
+        let mut known = false;
+        if next_at < chains.linked() {
+            known = true;
+            next = find(chains, window, size, next_at, 2, effort.depth, effort);
+            if next.length == 3 && next.distance > effort.near {
+                next = Match::NONE;
+            }
+            if next.length > 3 && found.length <= 9 && next_at >= next.distance + 8 {
+                let limit = found.length.min(LENGTH_MAX - next.length).min(next_at - next.distance);
+                let before = next_at.wrapping_sub(8);
+                let differing = window.load8(before) ^ window.load8(before.wrapping_sub(next.distance));
+                let back = limit.min((differing.leading_zeros() >> 3) as usize);
+                let left = found.length - back;
+                if left <= 1 || left == 2 && found.distance > 256 {
+                    for _ in 0..left {
+                        blocks.literal(window.byte(at));
+                        at += 1;
+                    }
+                    found = Match { length: next.length + back, distance: next.distance };
+                    continue;
+                }
+            }
+        }
+        blocks.matched(at - literals_at, found.length, found.distance);
+        at = next_at;
+        literals_at = at;
+        if known && next.length == 0 && at < ahead.parse_end {
+            blocks.literal(window.byte(at));
+            at += 1;
+        }
+        found = next;
+    }
+    blocks.finish(literals_at)
+}
+
 /// What is to be parsed next.
 struct Ahead {
     /// Up to where may be parsed before more is looked at.
