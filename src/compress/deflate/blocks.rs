@@ -2,7 +2,9 @@
 
 use super::bits::Output;
 use super::block::{self, Tables};
-use super::entropy::block_cost;
+use super::entropy::{BIT, block_cost, literal_cost};
+use super::matcher::Match;
+use super::symbols::DISTANCE_MAX;
 use super::tokens::{Sequence, Tally};
 use super::window::Window;
 
@@ -32,7 +34,30 @@ impl Memory {
             output: Output::new(),
         }
     }
+
+    /// Forgets what was written.
+    pub(super) fn clear(&mut self) {
+        self.output.clear();
+    }
+
+    /// Writes `bytes` as stored blocks.
+    pub(super) fn store(&mut self, bytes: &[u8]) {
+        block::write_stored(bytes, &mut self.output);
+    }
+
+    /// What was written, made whole bytes by an empty stored block where it is not.
+    pub(super) fn finish(&mut self) -> Vec<u8> {
+        if self.output.bits_in_last_byte() > 0 {
+            block::write_stored(&[], &mut self.output);
+        }
+        self.output.written().to_vec()
+    }
 }
+
+/// What a match costs beside the bits of its distance, in bits.
+const MATCH_BITS: u64 = 10;
+/// How far three bytes may be before any literal was counted.
+const FIRST_REACH3: usize = 4096;
 
 /// Blocks that are being parsed.
 pub(super) struct Blocks<'a> {
@@ -42,9 +67,10 @@ pub(super) struct Blocks<'a> {
     /// Where the block, its current chunk and the literals since the last match begin.
     block_at: usize,
     chunk_at: usize,
-    next_check: usize,
     chunk_sequence: usize,
     block_cost: u64,
+    /// How far a short match may be, by its length, to cost less than its literals.
+    reach: [usize; 6],
 }
 
 impl<'a> Blocks<'a> {
@@ -52,16 +78,15 @@ impl<'a> Blocks<'a> {
         memory.sequences.clear();
         memory.block.clear();
         memory.chunk.clear();
-        memory.output.clear();
         Self {
             bytes,
             window,
             memory,
             block_at: 0,
             chunk_at: 0,
-            next_check: CHUNK_BYTES,
             chunk_sequence: 0,
             block_cost: 0,
+            reach: [0, 0, 0, FIRST_REACH3, DISTANCE_MAX, DISTANCE_MAX],
         }
     }
 
@@ -70,41 +95,40 @@ impl<'a> Blocks<'a> {
         self.bytes.len()
     }
 
+    /// Whether a match costs less than its literals would.
+    #[inline(always)]
+    pub(super) fn is_worth(&self, found: Match) -> bool {
+        self.reach.get(found.length).is_none_or(|reach| found.distance <= *reach) && found.length > 0
+    }
+
     #[inline(always)]
     pub(super) fn literal(&mut self, byte: u8) {
         self.memory.chunk.literal(byte);
     }
 
     #[inline(always)]
-    pub(super) fn matched(&mut self, literals: usize, length: usize, distance: usize) {
-        let sequence = self.memory.chunk.sequence(literals, length, distance);
+    pub(super) fn matched(&mut self, literals: usize, found: Match) {
+        let sequence = self.memory.chunk.sequence(literals, found.length, found.distance);
         self.memory.sequences.push(sequence);
     }
 
-    /// Takes a range as literals.
+    /// Takes a range as literals; none, if it ends before `at`.
     pub(super) fn literals(&mut self, at: usize, end: usize) {
-        for byte in &self.bytes[at..end] {
+        for byte in self.bytes.get(at..end).unwrap_or_default() {
             self.memory.chunk.literal(*byte);
         }
     }
 
-    /// Asks at once whether a block ends before what came since it was last asked.
-    pub(super) fn check_now(&mut self, at: usize, literals_at: &mut usize) {
-        if at > self.chunk_at {
-            self.end_chunk(at, *literals_at);
-            *literals_at = at;
+    /// Asks whether a deflate block ends before what came since it was last asked: where enough came, or at once where
+    /// the kind of data `changed`. Says whether it did, in which case the literals since the last match were taken.
+    pub(super) fn end_chunk_if_due(&mut self, at: usize, literals_at: usize, changed: bool) -> bool {
+        let due = at >= self.chunk_at + CHUNK_BYTES || changed && at > self.chunk_at;
+        if due {
+            self.end_chunk(at, literals_at);
         }
+        due
     }
 
-    #[inline(always)]
-    pub(super) fn check(&mut self, at: usize, literals_at: &mut usize) {
-        if at >= self.next_check {
-            self.end_chunk(at, *literals_at);
-            *literals_at = at;
-        }
-    }
-
-    #[inline(never)]
     fn end_chunk(&mut self, at: usize, literals_at: usize) {
         if literals_at < at {
             self.memory.sequences.push(Sequence::of_literals(at - literals_at));
@@ -125,10 +149,14 @@ impl<'a> Blocks<'a> {
             std::mem::swap(&mut memory.block, &mut memory.both);
             self.block_cost = both_cost;
         }
+        let cost = literal_cost(&self.memory.block);
+        for (length, reach) in self.reach.iter_mut().enumerate() {
+            let bits = (cost * length as u64 / BIT).saturating_sub(MATCH_BITS);
+            *reach = 1usize << bits.min(15);
+        }
         self.memory.chunk.clear();
         self.chunk_at = at;
         self.chunk_sequence = self.memory.sequences.len();
-        self.next_check = at + CHUNK_BYTES;
     }
 
     fn write(&mut self, count: usize, from: usize, to: usize) {
@@ -138,18 +166,11 @@ impl<'a> Blocks<'a> {
         sequences.drain(..count);
     }
 
-    /// Writes what is left, and gives all bytes, the last of which is whole.
-    pub(super) fn finish(mut self, literals_at: usize) -> Vec<u8> {
+    /// Writes what is left.
+    pub(super) fn finish(mut self, literals_at: usize) {
         let end = self.bytes.len();
         self.end_chunk(end, literals_at);
         let count = self.memory.sequences.len();
-        if count > 0 {
-            self.write(count, self.block_at, end);
-        }
-        let output = &mut self.memory.output;
-        if output.bits_in_last_byte() > 0 {
-            block::write_stored(&[], output);
-        }
-        output.written().to_vec()
+        self.write(count, self.block_at, end);
     }
 }

@@ -1,5 +1,6 @@
 //! What symbols would cost under the best code for them, in whole numbers, so that every machine decides alike.
 
+use super::symbols::END_OF_BLOCK;
 use super::tokens::Tally;
 
 /// A bit, in the unit of costs.
@@ -77,4 +78,17 @@ pub(super) fn block_cost(tally: &Tally, size_bytes: usize) -> u64 {
     let header = HEADER_BITS + HEADER_BITS_PER_SYMBOL * (used + used_distances);
     let stored = (size_bytes as u64 * 8 + STORED_HEADER_BITS) * BIT;
     stored.min(literals_lengths + distances + (tally.extra_bits() + header) * BIT)
+}
+
+/// What a literal costs on the average; where there is none, a byte.
+pub(super) fn literal_cost(tally: &Tally) -> u64 {
+    let literals = &tally.literal_length[..END_OF_BLOCK];
+    let literal_count: u64 = literals.iter().map(|count| u64::from(*count)).sum();
+    let count: u32 = tally.literal_length.iter().sum();
+    if literal_count == 0 {
+        return 8 * BIT;
+    }
+    let weighted: u64 = literals.iter().map(|count| weighted_logarithm(*count)).sum();
+    let of_all = weighted_logarithm(count) / u64::from(count);
+    of_all.saturating_sub(weighted / literal_count)
 }

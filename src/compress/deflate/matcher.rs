@@ -20,8 +20,8 @@ const SIZE4: usize = 1 << 16;
 const RING3: usize = 1 << 11;
 const LATEST4: usize = SIZE3;
 const STEPS3: usize = SIZE3 + SIZE4;
-const STEPS4: usize = STEPS3 + RING3;
-const TABLE_SIZE: usize = STEPS4 + (1 << 16);
+const PREVIOUS4: usize = STEPS3 + RING3;
+const TABLE_SIZE: usize = PREVIOUS4 + (1 << 16);
 const HASH_FACTOR: u32 = 0x9e37_79b1;
 /// What stands in a table where nothing was entered: further than the window from all positions of the first 32 KiB.
 const EMPTY: u16 = 0x8000;
@@ -47,33 +47,34 @@ fn hash4(word: u32) -> usize {
 /// Positions are kept modulo 64 KiB. What is older than that may thus look like something in the window; since every
 /// candidate is compared with the bytes themselves, that costs a comparison and nothing else.
 pub(super) struct Chains {
-    /// The latest position by three bytes and by four, and for each position of the window how far before it the next
-    /// one with the same three or four bytes is: one array, so that one register holds its address.
+    /// The latest position by three bytes and by four; for the next positions, how far before them the same three bytes
+    /// are; and for all of the window, the previous position with the same four. One array, so that one register holds
+    /// its address.
     table: Box<[u16; TABLE_SIZE]>,
-    linked: usize,
+    entered: usize,
 }
 
 impl Chains {
     pub(super) fn new() -> Self {
         let table = vec![EMPTY; TABLE_SIZE].into_boxed_slice();
-        Self { table: table.try_into().expect("it was made with this length"), linked: 0 }
+        Self { table: table.try_into().expect("it was made with this length"), entered: 0 }
     }
 
     /// Forgets all positions.
-    pub(super) fn start(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.table.fill(EMPTY);
-        self.linked = 0;
+        self.entered = 0;
     }
 
     /// Up to where positions are entered, or passed.
     #[inline(always)]
-    pub(super) fn linked(&self) -> usize {
-        self.linked
+    pub(super) fn entered(&self) -> usize {
+        self.entered
     }
 
     /// Whether a sample of the positions from the last entered one up to `end` says that nothing there occurred before.
     pub(super) fn is_new(&self, window: &Window, end: usize) -> bool {
-        let mut runs = (self.linked..end).step_by(PROBE_EVERY);
+        let mut runs = (self.entered..end).step_by(PROBE_EVERY);
         !runs.any(|run| (run..run + ENTER_EVERY).any(|at| self.has_eight(window, at)))
     }
 
@@ -87,27 +88,27 @@ impl Chains {
 
     /// Passes by the positions before `end`, of which few are entered: as many as [`Chains::is_new`] needs.
     pub(super) fn pass(&mut self, window: &Window, end: usize) {
-        for at in (self.linked..end).step_by(ENTER_EVERY) {
-            self.enter(window, at);
+        for at in (self.entered..end).step_by(ENTER_EVERY) {
+            self.enter_one(window, at);
         }
-        self.linked = self.linked.max(end);
+        self.entered = self.entered.max(end);
     }
 
     /// Enters all positions before `end`.
     #[inline(never)]
-    pub(super) fn link(&mut self, window: &Window, end: usize) {
-        for at in self.linked..end {
-            self.enter(window, at);
+    pub(super) fn enter(&mut self, window: &Window, end: usize) {
+        for at in self.entered..end {
+            self.enter_one(window, at);
         }
-        self.linked = self.linked.max(end);
+        self.entered = self.entered.max(end);
     }
 
     #[inline(always)]
-    fn enter(&mut self, window: &Window, at: usize) {
+    fn enter_one(&mut self, window: &Window, at: usize) {
         let word = window.load4(at);
         let (hash3, hash4, here) = (hash3(word), hash4(word), at as u16);
         self.table[STEPS3 + at % RING3] = here.wrapping_sub(self.table[hash3]);
-        self.table[STEPS4 + usize::from(here)] = self.table[hash4];
+        self.table[PREVIOUS4 + usize::from(here)] = self.table[hash4];
         self.table[hash3] = here;
         self.table[hash4] = here;
     }
@@ -118,7 +119,7 @@ impl Chains {
         let word = window.load4(at);
         let reach = at.min(DISTANCE_MAX);
         let mut best = Match { length: beaten, distance: 0 };
-        let mut candidate = self.table[STEPS4 + usize::from(at as u16)];
+        let mut candidate = self.table[PREVIOUS4 + usize::from(at as u16)];
         let mut distance = usize::from((at as u16).wrapping_sub(candidate));
         if distance.wrapping_sub(1) < reach && limit > 3 && limit > beaten {
             let mut tail_at = best.length.max(3) - 3;
@@ -136,7 +137,7 @@ impl Chains {
                         tail = window.load4(at + tail_at);
                     }
                 }
-                candidate = self.table[STEPS4 + usize::from(candidate)];
+                candidate = self.table[PREVIOUS4 + usize::from(candidate)];
                 let next = usize::from((at as u16).wrapping_sub(candidate));
                 if next <= distance || next > reach {
                     break;

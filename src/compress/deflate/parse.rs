@@ -1,4 +1,4 @@
-//! Choosing among the matches.
+//! Choosing among the matches. Both ways go through the block once, and both leave noise alone.
 
 use super::blocks::Blocks;
 use super::matcher::{Chains, Match};
@@ -6,71 +6,145 @@ use super::noise::{PIECE_BYTES, is_noise};
 use super::symbols::LENGTH_MAX;
 use super::window::Window;
 
-/// How far the positions entered must be ahead of the parse, so that it may be lazy.
+/// How far the positions entered must be ahead of the parse, so that it may look at the next ones.
 const AHEAD_BYTES: usize = 32;
+/// A match up to this length may be needless if the one behind it begins earlier.
+const SHORT: usize = 9;
+/// A match of which two bytes would be left costs less than two literals up to this distance.
+const NEAR: usize = 256;
 
 /// How hard a parse tries.
 #[derive(Clone, Copy)]
 pub(super) struct Effort {
     /// How many candidates are compared.
     pub(super) depth: u32,
-    /// A match of this length is taken without looking for a longer one.
+    /// A match of this length is good enough to compare no more candidates.
     pub(super) nice: usize,
-    /// From this length on, a quarter of the candidates is compared at the next position.
-    pub(super) good: usize,
-    /// Three bytes at a greater distance are no match.
-    pub(super) near: usize,
-    /// From this length on, a match is taken at once.
-    pub(super) lazy: usize,
+    /// For the lazy parse: from which length on a quarter of the candidates is compared at the next position, else half.
+    pub(super) lazy: Option<usize>,
+}
+
+/// A parse in progress.
+struct Parse<'a, 'b> {
+    blocks: Blocks<'a>,
+    chains: &'b mut Chains,
+    window: &'a Window,
+    /// Where the literals since the last match begin.
+    literals_at: usize,
+    /// Up to where may be parsed before more is entered.
+    parse_end: usize,
+    in_noise: bool,
+}
+
+impl<'a, 'b> Parse<'a, 'b> {
+    fn new(blocks: Blocks<'a>, chains: &'b mut Chains, window: &'a Window) -> Self {
+        Self { blocks, chains, window, literals_at: 0, parse_end: 0, in_noise: false }
+    }
+
+    /// Enters the next piece of the block, or takes it as literals where it is noise, and asks whether a deflate block
+    /// ends. Gives the position to be parsed next.
+    #[inline(never)]
+    fn advance(&mut self, at: usize) -> usize {
+        let size = self.blocks.size_bytes();
+        let entered = self.chains.entered();
+        let piece_end = entered + PIECE_BYTES;
+        let noise = piece_end <= size && is_noise(self.window, entered) && self.chains.is_new(self.window, piece_end);
+        if noise && at < entered {
+            // What is before it first.
+            self.parse_end = entered;
+            return at;
+        }
+        let changed = noise != self.in_noise;
+        self.in_noise = noise;
+        if self.blocks.end_chunk_if_due(at, self.literals_at, changed) {
+            self.literals_at = at;
+        }
+        if noise {
+            self.chains.pass(self.window, piece_end);
+            self.parse_end = piece_end;
+            self.blocks.literals(at, piece_end);
+            return piece_end.max(at);
+        }
+        self.chains.enter(self.window, piece_end.min(size));
+        self.parse_end = if piece_end < size { piece_end - AHEAD_BYTES } else { size };
+        at
+    }
+
+    /// A match at `at` that is longer than `beaten`, if there is one that is worth it.
+    #[inline(always)]
+    fn find(&self, at: usize, beaten: usize, depth: u32, nice: usize) -> Match {
+        let limit = LENGTH_MAX.min(self.blocks.size_bytes() - at);
+        let found = self.chains.find(self.window, at, beaten, limit, depth, nice);
+        if self.blocks.is_worth(found) { found } else { Match::NONE }
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, at: usize) {
+        self.blocks.literal(self.window.byte(at));
+    }
+
+    /// Takes a match at `at`, and gives the position behind it.
+    #[inline(always)]
+    fn take(&mut self, at: usize, found: Match) -> usize {
+        self.blocks.matched(at - self.literals_at, found);
+        self.literals_at = at + found.length;
+        self.literals_at
+    }
 }
 
 /// Takes a match only where the next position has no better one.
-pub(super) fn lazy(mut blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort) -> Vec<u8> {
+pub(super) fn lazy(blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort, good: usize) {
     let size = blocks.size_bytes();
+    let mut parse = Parse::new(blocks, chains, window);
     let mut at = 0;
-    let mut literals_at = 0;
-    let mut ahead = Ahead::new();
     while at < size {
-        if at >= ahead.parse_end {
-            let next = ahead.advance(&mut blocks, chains, window, at, &mut literals_at);
+        if at >= parse.parse_end {
+            let next = parse.advance(at);
             if next > at {
                 at = next;
                 continue;
             }
         }
-        let mut found = find(chains, window, size, at, 2, effort.depth, effort);
-        if found.length < 3 || found.length == 3 && found.distance > effort.near {
-            blocks.literal(window.byte(at));
+        let mut found = parse.find(at, 2, effort.depth, effort.nice);
+        if found.length == 0 {
+            parse.literal(at);
             at += 1;
             continue;
         }
-        while found.length < effort.lazy && at + 1 < chains.linked() {
-            let depth = if found.length >= effort.good { effort.depth / 4 } else { effort.depth / 2 };
-            let next = find(chains, window, size, at + 1, found.length - 1, depth, effort);
-            if !is_better(next, found) {
+        while found.length < effort.nice && at + 1 < parse.chains.entered() {
+            let depth = if found.length >= good { effort.depth / 4 } else { effort.depth / 2 };
+            let next = parse.find(at + 1, found.length - 1, depth, effort.nice);
+            if next.length == 0 || !is_better(next, found) {
                 break;
             }
-            blocks.literal(window.byte(at));
+            parse.literal(at);
             at += 1;
             found = next;
         }
-        blocks.matched(at - literals_at, found.length, found.distance);
-        at += found.length;
-        literals_at = at;
+        at = parse.take(at, found);
     }
-    blocks.finish(literals_at)
+    parse.blocks.finish(parse.literals_at);
 }
 
-/// Takes the longest match at each place, unless the match behind it, begun earlier, makes it needless.
-pub(super) fn backward(mut blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort) -> Vec<u8> {
+/// Whether `next`, one position later, is worth the literal before it: a byte of length counts as four bits.
+#[inline(always)]
+fn is_better(next: Match, found: Match) -> bool {
+    let gain = 4 * (next.length as i32 - found.length as i32);
+    let distances = found.distance.ilog2() as i32 - next.distance.ilog2() as i32;
+    gain + distances > 2
+}
+
+/// Takes the longest match at each place, unless the match behind it can begin so much earlier that this one is
+/// needless: half the searches of [`lazy`], for what is seldom worse.
+pub(super) fn backward(blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort) {
+    let Effort { depth, nice, .. } = effort;
     let size = blocks.size_bytes();
+    let mut parse = Parse::new(blocks, chains, window);
     let mut at = 0;
-    let mut literals_at = 0;
-    let mut ahead = Ahead::new();
     let mut found = Match::NONE;
     while at < size {
-        if at >= ahead.parse_end {
-            let next = ahead.advance(&mut blocks, chains, window, at, &mut literals_at);
+        if at >= parse.parse_end {
+            let next = parse.advance(at);
             if next > at {
                 at = next;
                 found = Match::NONE;
@@ -78,109 +152,49 @@ pub(super) fn backward(mut blocks: Blocks, chains: &mut Chains, window: &Window,
             }
         }
         if found.length == 0 {
-            found = find(chains, window, size, at, 2, effort.depth, effort);
-            if found.length < 3 || found.length == 3 && found.distance > effort.near {
-                blocks.literal(window.byte(at));
+            found = parse.find(at, 2, depth, nice);
+            if found.length == 0 {
+                parse.literal(at);
                 at += 1;
-                found.length = 0;
                 continue;
             }
         }
         let next_at = at + found.length;
-        let mut next = Match::NONE;
-        let mut known = false;
-        if next_at < chains.linked() {
-            known = true;
-            next = find(chains, window, size, next_at, 2, effort.depth, effort);
-            if next.length == 3 && next.distance > effort.near {
-                next = Match::NONE;
-            }
-            if next.length > 3 && found.length <= 9 && next_at >= next.distance + 8 {
-                let limit = found.length.min(LENGTH_MAX - next.length).min(next_at - next.distance);
-                let before = next_at.wrapping_sub(8);
-                let differing = window.load8(before) ^ window.load8(before.wrapping_sub(next.distance));
-                let back = limit.min((differing.leading_zeros() >> 3) as usize);
-                let left = found.length - back;
-                if left <= 1 || left == 2 && found.distance > 256 {
-                    for _ in 0..left {
-                        blocks.literal(window.byte(at));
-                        at += 1;
-                    }
-                    found = Match { length: next.length + back, distance: next.distance };
-                    continue;
-                }
-            }
+        if next_at >= parse.chains.entered() {
+            at = parse.take(at, found);
+            found = Match::NONE;
+            continue;
         }
-        blocks.matched(at - literals_at, found.length, found.distance);
-        at = next_at;
-        literals_at = at;
-        if known && next.length == 0 && at < ahead.parse_end {
-            blocks.literal(window.byte(at));
+        let next = parse.find(next_at, 2, depth, nice);
+        if let Some(earlier) = reach_back(window, next_at, found, next) {
+            let start = next_at + next.length - earlier.length;
+            while at < start {
+                parse.literal(at);
+                at += 1;
+            }
+            found = earlier;
+            continue;
+        }
+        at = parse.take(at, found);
+        found = next;
+        if next.length == 0 && at < parse.parse_end {
+            parse.literal(at);
             at += 1;
         }
-        found = next;
     }
-    blocks.finish(literals_at)
+    parse.blocks.finish(parse.literals_at);
 }
 
-/// What is to be parsed next.
-struct Ahead {
-    /// Up to where may be parsed before more is looked at.
-    parse_end: usize,
-    noise: bool,
-}
-
-impl Ahead {
-    fn new() -> Self {
-        Self { parse_end: 0, noise: false }
-    }
-
-    /// Looks at the next piece: enters its positions, or takes it as literals where it is noise. Gives the position that
-    /// is to be parsed next.
-    #[inline(never)]
-    fn advance(&mut self, blocks: &mut Blocks, chains: &mut Chains, window: &Window, at: usize, literals_at: &mut usize) -> usize {
-        let size = blocks.size_bytes();
-        let linked = chains.linked();
-        let piece_end = linked + PIECE_BYTES;
-        let noise = piece_end <= size && is_noise(window, linked) && chains.is_new(window, piece_end);
-        if noise && at < linked {
-            // The rest before it first.
-            self.parse_end = linked;
-            return at;
-        }
-        if noise != self.noise {
-            blocks.check_now(at, literals_at);
-            self.noise = noise;
-        } else {
-            blocks.check(at, literals_at);
-        }
-        if noise {
-            chains.pass(window, piece_end);
-            self.parse_end = piece_end;
-            if at < piece_end {
-                blocks.literals(at, piece_end);
-            }
-            return at.max(piece_end);
-        }
-        chains.link(window, piece_end.min(size));
-        self.parse_end = if piece_end < size { piece_end - AHEAD_BYTES } else { size };
-        at
-    }
-}
-
+/// `next`, which is at `next_at`, begun so much earlier that `found`, which ends there, is needless.
 #[inline(always)]
-fn find(chains: &Chains, window: &Window, size: usize, at: usize, beaten: usize, depth: u32, effort: Effort) -> Match {
-    let limit = LENGTH_MAX.min(size - at);
-    chains.find(window, at, beaten, limit, depth, effort.nice)
-}
-
-/// Whether `next`, one position later, is worth the literal before it.
-#[inline(always)]
-fn is_better(next: Match, found: Match) -> bool {
-    if next.length == 0 {
-        return false;
+fn reach_back(window: &Window, next_at: usize, found: Match, next: Match) -> Option<Match> {
+    if next.length <= 3 || found.length > SHORT || next_at < next.distance + 8 {
+        return None;
     }
-    let gain = 4 * (next.length as i32 - found.length as i32);
-    let distances = found.distance.ilog2() as i32 - next.distance.ilog2() as i32;
-    gain + distances > 2
+    let differing = window.load8(next_at - 8) ^ window.load8(next_at - 8 - next.distance);
+    let same = (differing.leading_zeros() >> 3) as usize;
+    let back = same.min(found.length).min(LENGTH_MAX - next.length);
+    let left = found.length - back;
+    let needless = left <= 1 || left == 2 && found.distance > NEAR;
+    needless.then_some(Match { length: next.length + back, distance: next.distance })
 }
