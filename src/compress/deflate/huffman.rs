@@ -28,7 +28,9 @@ pub(super) fn code_lengths(counts: &[u32], limit: usize, lengths: &mut [u8]) {
     let keys = &mut keys[..used];
     keys.sort_unstable();
     let mut by_length = leaves_by_depth(keys);
-    limit_depth(&mut by_length, limit);
+    if by_length[limit + 1..].iter().any(|count| *count > 0) {
+        by_length = limited_by_depth(keys, limit);
+    }
     // The rarest symbols get the longest codes.
     let mut symbols = keys.iter().map(|key| (key & ((1 << SYMBOL_BITS) - 1)) as usize);
     for length in (1..=limit).rev() {
@@ -77,22 +79,43 @@ fn leaves_by_depth(keys: &[u32]) -> [usize; MAX_DEPTH] {
     leaves
 }
 
-/// Moves leaves that are too deep up to `limit`, and others down, until the code is complete again.
-fn limit_depth(leaves: &mut [usize; MAX_DEPTH], limit: usize) {
-    let too_deep: usize = leaves[limit + 1..].iter().sum();
-    if too_deep == 0 {
-        return;
+/// How many codes of each length the best code has whose lengths are at most `limit`, for ascending weights: Larmore and
+/// Hirschberg's package-merge.
+///
+/// Each list has the leaves and, in pairs, what is in the list before it. Of the last list 2n - 2 items are taken, and
+/// of each list before twice as many as pairs were taken of it. A symbol's code is as long as there are lists of which
+/// its leaf was taken.
+fn limited_by_depth(keys: &[u32], limit: usize) -> [usize; MAX_DEPTH] {
+    let mut is_leaf: Vec<Vec<bool>> = Vec::with_capacity(limit);
+    let mut pairs: Vec<u32> = Vec::new();
+    for _ in 0..limit {
+        let (mut list, mut flags) = (Vec::new(), Vec::new());
+        let mut leaves = keys.iter().map(|key| key >> SYMBOL_BITS).peekable();
+        let mut packages = pairs.into_iter().peekable();
+        while let Some(weight) = leaves.peek().copied().into_iter().chain(packages.peek().copied()).min() {
+            let leaf = leaves.next_if_eq(&weight).is_some();
+            if !leaf {
+                packages.next();
+            }
+            list.push(weight);
+            flags.push(leaf);
+        }
+        pairs = list.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect();
+        is_leaf.push(flags);
     }
-    leaves[limit + 1..].fill(0);
-    leaves[limit] += too_deep;
-    let taken: usize = (1..=limit).map(|depth| leaves[depth] << (limit - depth)).sum();
-    // A leaf above the limit becomes a node of two, one of which was at the limit: one code of the limit's length less.
-    for _ in 1 << limit..taken {
-        let depth = (1..limit).rev().find(|depth| leaves[*depth] > 0).expect("an overfull code has a shorter one");
-        leaves[depth] -= 1;
-        leaves[depth + 1] += 2;
-        leaves[limit] -= 1;
+    let mut taken_leaves = [0; MAX_DEPTH];
+    let mut taken = 2 * keys.len() - 2;
+    for (longer, flags) in is_leaf.iter().rev().enumerate() {
+        let leaves = flags[..taken].iter().filter(|leaf| **leaf).count();
+        // The lists come from the one with most leaves taken, those of all lengths.
+        taken_leaves[longer + 1] = leaves;
+        taken = 2 * (taken - leaves);
     }
+    let mut by_length = [0; MAX_DEPTH];
+    for length in 1..=limit {
+        by_length[length] = taken_leaves[length] - taken_leaves[length + 1];
+    }
+    by_length
 }
 
 /// Sets the code of each symbol by its length, as section 3.2.2 says, its first bit lowest.

@@ -22,6 +22,8 @@ mod matcher;
 mod noise;
 mod parse;
 mod symbols;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod window;
 
