@@ -59,6 +59,9 @@ const MATCH_BITS: u64 = 10;
 /// How far three bytes may be before any literal was counted.
 const FIRST_REACH3: usize = 4096;
 
+/// Where three bytes pay only nearer than this, they are not looked for.
+const MIN_REACH3: usize = 2048;
+
 /// Blocks that are being parsed.
 pub(super) struct Blocks<'a> {
     bytes: &'a [u8],
@@ -71,6 +74,7 @@ pub(super) struct Blocks<'a> {
     block_cost: u64,
     /// How far a short match may be, by its length, to cost less than its literals.
     reach: [usize; 6],
+    threes: bool,
 }
 
 impl<'a> Blocks<'a> {
@@ -86,6 +90,7 @@ impl<'a> Blocks<'a> {
             chunk_at: 0,
             chunk_sequence: 0,
             block_cost: 0,
+            threes: false,
             reach: [0, 0, 0, FIRST_REACH3, DISTANCE_MAX, DISTANCE_MAX],
         }
     }
@@ -99,6 +104,11 @@ impl<'a> Blocks<'a> {
     #[inline(always)]
     pub(super) fn is_worth(&self, found: Match) -> bool {
         self.reach.get(found.length).is_none_or(|reach| found.distance <= *reach) && found.length > 0
+    }
+
+    /// Whether matches of three bytes are worth looking for.
+    pub(super) fn wants_threes(&self) -> bool {
+        self.threes
     }
 
     #[inline(always)]
@@ -150,6 +160,9 @@ impl<'a> Blocks<'a> {
             self.block_cost = both_cost;
         }
         let cost = literal_cost(&self.memory.block);
+        let literals = &self.memory.block.literal_length[..256];
+        let high: u32 = literals[128..].iter().sum();
+        self.threes = high * 8 >= literals.iter().sum::<u32>();
         for (length, reach) in self.reach.iter_mut().enumerate() {
             let bits = (cost * length as u64 / BIT).saturating_sub(MATCH_BITS);
             *reach = 1usize << bits.min(15);

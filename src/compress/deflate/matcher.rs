@@ -52,18 +52,21 @@ pub(super) struct Chains {
     /// its address.
     table: Box<[u16; TABLE_SIZE]>,
     entered: usize,
+    /// Whether three bytes were entered last.
+    threes: bool,
 }
 
 impl Chains {
     pub(super) fn new() -> Self {
         let table = vec![EMPTY; TABLE_SIZE].into_boxed_slice();
-        Self { table: table.try_into().expect("it was made with this length"), entered: 0 }
+        Self { table: table.try_into().expect("it was made with this length"), entered: 0, threes: false }
     }
 
     /// Forgets all positions.
     pub(super) fn clear(&mut self) {
         self.table.fill(EMPTY);
         self.entered = 0;
+        self.threes = false;
     }
 
     /// Up to where positions are entered, or passed.
@@ -89,27 +92,33 @@ impl Chains {
     /// Passes by the positions before `end`, of which few are entered: as many as [`Chains::is_new`] needs.
     pub(super) fn pass(&mut self, window: &Window, end: usize) {
         for at in (self.entered..end).step_by(ENTER_EVERY) {
-            self.enter_one(window, at);
+            self.enter_one::<false>(window, at);
         }
         self.entered = self.entered.max(end);
     }
 
-    /// Enters all positions before `end`.
+    /// Enters all positions before `end`; those of three bytes only if `threes`, and else they are not found either.
     #[inline(never)]
-    pub(super) fn enter(&mut self, window: &Window, end: usize) {
-        for at in self.entered..end {
-            self.enter_one(window, at);
+    pub(super) fn enter(&mut self, window: &Window, end: usize, threes: bool) {
+        self.threes = threes;
+        if threes {
+            (self.entered..end).for_each(|at| self.enter_one::<true>(window, at));
+        } else {
+            (self.entered..end).for_each(|at| self.enter_one::<false>(window, at));
         }
         self.entered = self.entered.max(end);
     }
 
     #[inline(always)]
-    fn enter_one(&mut self, window: &Window, at: usize) {
+    fn enter_one<const THREES: bool>(&mut self, window: &Window, at: usize) {
         let word = window.load4(at);
-        let (hash3, hash4, here) = (hash3(word), hash4(word), at as u16);
-        self.table[STEPS3 + at % RING3] = here.wrapping_sub(self.table[hash3]);
+        let (hash4, here) = (hash4(word), at as u16);
+        if THREES {
+            let hash3 = hash3(word);
+            self.table[STEPS3 + at % RING3] = here.wrapping_sub(self.table[hash3]);
+            self.table[hash3] = here;
+        }
         self.table[PREVIOUS4 + usize::from(here)] = self.table[hash4];
-        self.table[hash3] = here;
         self.table[hash4] = here;
     }
 
@@ -148,7 +157,7 @@ impl Chains {
         if best.distance != 0 {
             return best;
         }
-        if beaten < 3 {
+        if self.threes && beaten < 3 {
             let distance = usize::from(self.table[STEPS3 + at % RING3]);
             if distance.wrapping_sub(1) < reach && window.load4(at - distance) << 8 == word << 8 && limit >= 3 {
                 return Match { length: 3, distance };

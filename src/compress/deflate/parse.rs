@@ -65,7 +65,7 @@ impl<'a, 'b> Parse<'a, 'b> {
             self.blocks.literals(at, piece_end);
             return piece_end.max(at);
         }
-        self.chains.enter(self.window, piece_end.min(size));
+        self.chains.enter(self.window, piece_end.min(size), self.blocks.wants_threes());
         self.parse_end = if piece_end < size { piece_end - AHEAD_BYTES } else { size };
         at
     }
