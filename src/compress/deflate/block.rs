@@ -74,7 +74,8 @@ impl Tables {
     fn fill(&mut self, codes_: &Codes) {
         let mut all = [0u16; 288];
         codes(&codes_.literal_length_lengths, &mut all);
-        let entry = |symbol: usize| u32::from(all[symbol]) | u32::from(codes_.literal_length_lengths[symbol]) << COUNT_SHIFT;
+        let entry =
+            |symbol: usize| u32::from(all[symbol]) | u32::from(codes_.literal_length_lengths[symbol]) << COUNT_SHIFT;
         for (symbol, literal) in self.literals.iter_mut().enumerate() {
             *literal = entry(symbol);
         }
@@ -122,10 +123,21 @@ pub(super) fn write_stored(bytes: &[u8], output: &mut Output) {
 }
 
 /// Writes `bytes`, which were parsed to `sequences` with `tally`, as the kind of block that is smallest.
-pub(super) fn write(bytes: &[u8], window: &Window, at: usize, sequences: &[Sequence], tally: &Tally, tables: &mut Tables, output: &mut Output) {
+pub(super) fn write(
+    bytes: &[u8],
+    window: &Window,
+    at: usize,
+    sequences: &[Sequence],
+    tally: &Tally,
+    tables: &mut Tables,
+    output: &mut Output,
+) {
     let extra_bits = tally.extra_bits();
     let dynamic = Codes::of(tally);
-    let header = Header::of(&dynamic.literal_length_lengths[..LITERAL_LENGTH_SYMBOLS], &dynamic.distance_lengths[..DISTANCE_SYMBOLS]);
+    let header = Header::of(
+        &dynamic.literal_length_lengths[..LITERAL_LENGTH_SYMBOLS],
+        &dynamic.distance_lengths[..DISTANCE_SYMBOLS],
+    );
     let dynamic_bits = u64::from(TYPE_BITS) + header.size_bits() + dynamic.size_bits(tally) + extra_bits;
     let fixed = Codes::fixed();
     let fixed_bits = u64::from(TYPE_BITS) + fixed.size_bits(tally) + extra_bits;

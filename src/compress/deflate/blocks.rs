@@ -4,7 +4,7 @@ use super::bits::Output;
 use super::block::{self, Tables};
 use super::entropy::{BIT, block_cost, literal_cost};
 use super::matcher::Match;
-use super::symbols::DISTANCE_MAX;
+use super::symbols::{DISTANCE_MAX, END_OF_BLOCK};
 use super::tokens::{Sequence, Tally};
 use super::window::Window;
 
@@ -58,9 +58,9 @@ impl Memory {
 const MATCH_BITS: u64 = 10;
 /// How far three bytes may be before any literal was counted.
 const FIRST_REACH3: usize = 4096;
-
-/// Where three bytes pay only nearer than this, they are not looked for.
-const MIN_REACH3: usize = 2048;
+/// Matches of three bytes are looked for where at least one literal in so many is not ASCII: in binaries, where they were
+/// measured to save 1.7 %. In text they save nothing, and looking for them costs a sixth of the speed.
+const BINARY_SHARE: u32 = 8;
 
 /// Blocks that are being parsed.
 pub(super) struct Blocks<'a> {
@@ -74,7 +74,8 @@ pub(super) struct Blocks<'a> {
     block_cost: u64,
     /// How far a short match may be, by its length, to cost less than its literals.
     reach: [usize; 6],
-    threes: bool,
+    /// Whether the block so far is that of a binary.
+    is_binary: bool,
 }
 
 impl<'a> Blocks<'a> {
@@ -90,7 +91,7 @@ impl<'a> Blocks<'a> {
             chunk_at: 0,
             chunk_sequence: 0,
             block_cost: 0,
-            threes: false,
+            is_binary: false,
             reach: [0, 0, 0, FIRST_REACH3, DISTANCE_MAX, DISTANCE_MAX],
         }
     }
@@ -108,7 +109,7 @@ impl<'a> Blocks<'a> {
 
     /// Whether matches of three bytes are worth looking for.
     pub(super) fn wants_threes(&self) -> bool {
-        self.threes
+        self.is_binary
     }
 
     #[inline(always)]
@@ -139,6 +140,7 @@ impl<'a> Blocks<'a> {
         due
     }
 
+    /// Ends the block before the current chunk if both cost more together than apart, and begins a new chunk at `at`.
     fn end_chunk(&mut self, at: usize, literals_at: usize) {
         if literals_at < at {
             self.memory.sequences.push(Sequence::of_literals(at - literals_at));
@@ -159,17 +161,22 @@ impl<'a> Blocks<'a> {
             std::mem::swap(&mut memory.block, &mut memory.both);
             self.block_cost = both_cost;
         }
-        let cost = literal_cost(&self.memory.block);
-        let literals = &self.memory.block.literal_length[..256];
-        let high: u32 = literals[128..].iter().sum();
-        self.threes = high * 8 >= literals.iter().sum::<u32>();
-        for (length, reach) in self.reach.iter_mut().enumerate() {
-            let bits = (cost * length as u64 / BIT).saturating_sub(MATCH_BITS);
-            *reach = 1usize << bits.min(15);
-        }
+        self.learn();
         self.memory.chunk.clear();
         self.chunk_at = at;
         self.chunk_sequence = self.memory.sequences.len();
+    }
+
+    /// Draws from the block so far what is worth looking for in the next chunk.
+    fn learn(&mut self) {
+        let cost = literal_cost(&self.memory.block);
+        for (length, reach) in self.reach.iter_mut().enumerate() {
+            let distance_bits = (cost * length as u64 / BIT).saturating_sub(MATCH_BITS);
+            *reach = DISTANCE_MAX.min(1 << distance_bits.min(15));
+        }
+        let literals = &self.memory.block.literal_length[..END_OF_BLOCK];
+        let not_ascii: u32 = literals[128..].iter().sum();
+        self.is_binary = not_ascii * BINARY_SHARE >= literals.iter().sum();
     }
 
     fn write(&mut self, count: usize, from: usize, to: usize) {

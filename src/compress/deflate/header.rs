@@ -9,8 +9,7 @@ const CODE_LENGTH_LIMIT: usize = 7;
 /// How many symbols the alphabet of code lengths has.
 const CODE_LENGTH_SYMBOLS: usize = 19;
 /// The order in which the lengths of that alphabet's codes are written.
-const CODE_LENGTH_ORDER: [u8; CODE_LENGTH_SYMBOLS] =
-    [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+const CODE_LENGTH_ORDER: [u8; CODE_LENGTH_SYMBOLS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 /// Extra bits of that alphabet's last three symbols.
 const REPEAT_EXTRA_BITS: [u8; 3] = [2, 3, 7];
 
@@ -73,7 +72,13 @@ impl Header {
                 run -= 1;
                 while run >= 3 {
                     // Of a run of 7 or 8, six would leave too few to repeat.
-                    let piece = if run == 7 { 4 } else if run == 8 { 5 } else { run.min(6) };
+                    let piece = if run == 7 {
+                        4
+                    } else if run == 8 {
+                        5
+                    } else {
+                        run.min(6)
+                    };
                     self.push(16, piece - 3);
                     run -= piece;
                 }
@@ -93,7 +98,8 @@ impl Header {
     /// Size, without the bits of the block's type.
     pub(super) fn size_bits(&self) -> u64 {
         let extra_bits = |symbol: usize| symbol.checked_sub(16).map_or(0, |at| u64::from(REPEAT_EXTRA_BITS[at]));
-        let bits = |symbol: usize| u64::from(self.counts[symbol]) * (u64::from(self.lengths[symbol]) + extra_bits(symbol));
+        let bits =
+            |symbol: usize| u64::from(self.counts[symbol]) * (u64::from(self.lengths[symbol]) + extra_bits(symbol));
         let items: u64 = (0..CODE_LENGTH_SYMBOLS).map(bits).sum();
         5 + 5 + 4 + 3 * self.written_lengths as u64 + items
     }

@@ -124,7 +124,15 @@ impl Chains {
 
     /// Finds a match at `at` that is longer than `beaten`.
     #[inline(always)]
-    pub(super) fn find(&self, window: &Window, at: usize, beaten: usize, limit: usize, depth: u32, nice: usize) -> Match {
+    pub(super) fn find(
+        &self,
+        window: &Window,
+        at: usize,
+        beaten: usize,
+        limit: usize,
+        depth: u32,
+        nice: usize,
+    ) -> Match {
         let word = window.load4(at);
         let reach = at.min(DISTANCE_MAX);
         let mut best = Match { length: beaten, distance: 0 };

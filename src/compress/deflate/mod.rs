@@ -44,8 +44,8 @@ impl Level {
 
     /// What the level means; `None` for storing. Each was chosen by measuring: docs/decisions.md.
     fn effort(self) -> Option<Effort> {
-        let backward = |depth| Some(Effort { depth, nice: 128, lazy: None });
-        let lazy = |depth, nice, good| Some(Effort { depth, nice, lazy: Some(good) });
+        let backward = |depth| Some(Effort { depth, nice: 128, threes: depth > 1, lazy: None });
+        let lazy = |depth, nice, good| Some(Effort { depth, nice, threes: true, lazy: Some(good) });
         match self.0 {
             0 => None,
             1 => backward(1),

@@ -20,6 +20,8 @@ pub(super) struct Effort {
     pub(super) depth: u32,
     /// A match of this length is good enough to compare no more candidates.
     pub(super) nice: usize,
+    /// Whether matches of three bytes are looked for, where they may pay.
+    pub(super) threes: bool,
     /// For the lazy parse: from which length on a quarter of the candidates is compared at the next position, else half.
     pub(super) lazy: Option<usize>,
 }
@@ -34,11 +36,12 @@ struct Parse<'a, 'b> {
     /// Up to where may be parsed before more is entered.
     parse_end: usize,
     in_noise: bool,
+    threes: bool,
 }
 
 impl<'a, 'b> Parse<'a, 'b> {
-    fn new(blocks: Blocks<'a>, chains: &'b mut Chains, window: &'a Window) -> Self {
-        Self { blocks, chains, window, literals_at: 0, parse_end: 0, in_noise: false }
+    fn new(blocks: Blocks<'a>, chains: &'b mut Chains, window: &'a Window, threes: bool) -> Self {
+        Self { blocks, chains, window, literals_at: 0, parse_end: 0, in_noise: false, threes }
     }
 
     /// Enters the next piece of the block, or takes it as literals where it is noise, and asks whether a deflate block
@@ -65,7 +68,7 @@ impl<'a, 'b> Parse<'a, 'b> {
             self.blocks.literals(at, piece_end);
             return piece_end.max(at);
         }
-        self.chains.enter(self.window, piece_end.min(size), self.blocks.wants_threes());
+        self.chains.enter(self.window, piece_end.min(size), self.threes && self.blocks.wants_threes());
         self.parse_end = if piece_end < size { piece_end - AHEAD_BYTES } else { size };
         at
     }
@@ -95,7 +98,7 @@ impl<'a, 'b> Parse<'a, 'b> {
 /// Takes a match only where the next position has no better one.
 pub(super) fn lazy(blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort, good: usize) {
     let size = blocks.size_bytes();
-    let mut parse = Parse::new(blocks, chains, window);
+    let mut parse = Parse::new(blocks, chains, window, effort.threes);
     let mut at = 0;
     while at < size {
         if at >= parse.parse_end {
@@ -139,7 +142,7 @@ fn is_better(next: Match, found: Match) -> bool {
 pub(super) fn backward(blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort) {
     let Effort { depth, nice, .. } = effort;
     let size = blocks.size_bytes();
-    let mut parse = Parse::new(blocks, chains, window);
+    let mut parse = Parse::new(blocks, chains, window, effort.threes);
     let mut at = 0;
     let mut found = Match::NONE;
     while at < size {

@@ -27,7 +27,8 @@ fn size_bits(counts: &[u32], lengths: &[u8]) -> u64 {
 
 /// The size of Huffman's code, as the sum of the weights of its inner nodes.
 fn best_size_bits(counts: &[u32]) -> u64 {
-    let mut heap: BinaryHeap<_> = counts.iter().filter(|count| **count > 0).map(|count| Reverse(u64::from(*count))).collect();
+    let mut heap: BinaryHeap<_> =
+        counts.iter().filter(|count| **count > 0).map(|count| Reverse(u64::from(*count))).collect();
     let mut size = 0;
     while heap.len() > 1 {
         let sum = heap.pop().unwrap().0 + heap.pop().unwrap().0;

@@ -1,19 +1,48 @@
 //! Inputs that are the same on every machine.
 
 const WORDS: [&str; 14] = [
-    "layer ", "image ", "digest", "sha256:", "the ", "of ", "\n", "fn main() {\n", "0x7f", "    ", "usr/lib/", "=", "e", "return",
+    "layer ",
+    "image ",
+    "digest",
+    "sha256:",
+    "the ",
+    "of ",
+    "\n",
+    "fn main() {\n",
+    "0x7f",
+    "    ",
+    "usr/lib/",
+    "=",
+    "e",
+    "return",
 ];
 
 /// A part of an input.
 #[derive(Debug, Clone)]
 pub(super) enum Piece {
-    Repeated { byte: u8, size: usize },
-    Random { seed: u64, size: usize },
+    Repeated {
+        byte: u8,
+        size: usize,
+    },
+    Random {
+        seed: u64,
+        size: usize,
+    },
     /// Random bytes below a bound.
-    Below { seed: u64, bound: u8, size: usize },
-    Words { seed: u64, size: usize },
+    Below {
+        seed: u64,
+        bound: u8,
+        size: usize,
+    },
+    Words {
+        seed: u64,
+        size: usize,
+    },
     /// What was written `distance` bytes ago, if so much was.
-    Copy { distance: usize, size: usize },
+    Copy {
+        distance: usize,
+        size: usize,
+    },
 }
 
 /// xorshift64*.

@@ -118,8 +118,9 @@ impl Stream {
             match kind {
                 Kind::Stored => stream.read_stored(&mut bits),
                 Kind::Fixed => {
-                    let lengths: Vec<u8> =
-                        (0..288).map(|symbol| [8, 9, 7, 8][[144, 256, 280].partition_point(|end| *end <= symbol)]).collect();
+                    let lengths: Vec<u8> = (0..288)
+                        .map(|symbol| [8, 9, 7, 8][[144, 256, 280].partition_point(|end| *end <= symbol)])
+                        .collect();
                     stream.read_symbols(&mut bits, &lengths, &[5; 32]);
                 }
                 Kind::Dynamic => {
