@@ -1,8 +1,8 @@
 //! Byte format 1 of compressed streams: a header, the blocks, a trailer.
 //!
 //! - gzip: one member. The header is written by hand (RFC 1952 section 2.3: no name, no time, XFL 0, OS 255); each
-//!   block is raw deflate of a fresh encoder, ended by a sync flush, which leaves the stream at a byte boundary; the
-//!   trailer is an empty final deflate block, CRC-32 and ISIZE.
+//!   block is raw deflate by our own encoder ([`deflate`]), which leaves the stream at a byte boundary; the trailer is
+//!   an empty final deflate block, CRC-32 and ISIZE.
 //! - zstd: one frame a block, with content size and checksum (RFC 8878 section 3.1.1). No header; the trailer is an
 //!   empty frame for the empty stream, and otherwise nothing. Of the encoder's interfaces, which differ in their
 //!   bytes, it is the one over slices.
@@ -13,10 +13,9 @@
 
 use std::io::{self, Write};
 
-use flate2::{Compress, FlushCompress};
 use structured_zstd::encoding::{CompressionLevel, FrameCompressor};
 
-use super::{Algorithm, CompressError, Compression, MAX_BLOCK_UNITS};
+use super::{Algorithm, CompressError, Compression, MAX_BLOCK_UNITS, deflate};
 
 /// RFC 1952 section 2.3: magic, deflate, no flags, no time, no extra flags, unknown operating system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0, 0xff];
@@ -35,7 +34,15 @@ impl Compression {
 
     /// An encoder of blocks, for one thread.
     pub fn block_encoder(self) -> BlockEncoder {
-        BlockEncoder { compression: self }
+        let encoding = match self.algorithm() {
+            Algorithm::Gzip => {
+                let level = deflate::Level::new(self.level().unsigned_abs() as u8);
+                Encoding::Deflate(Box::new(deflate::Encoder::new(level.expect("a compression has one of its levels"))))
+            }
+            Algorithm::Zstd => Encoding::Zstd,
+            Algorithm::None => Encoding::None,
+        };
+        BlockEncoder { compression: self, encoding }
     }
 
     /// What comes after the last block. `checksum` is of the whole uncompressed stream.
@@ -56,9 +63,15 @@ impl Compression {
 }
 
 /// Encodes blocks one after the other. It keeps its tables between them, and nothing else.
-#[derive(Debug)]
 pub struct BlockEncoder {
     compression: Compression,
+    encoding: Encoding,
+}
+
+enum Encoding {
+    Deflate(Box<deflate::Encoder>),
+    Zstd,
+    None,
 }
 
 impl BlockEncoder {
@@ -76,40 +89,12 @@ impl BlockEncoder {
         if block.is_empty() {
             return Ok(Vec::new());
         }
-        match algorithm {
-            Algorithm::Gzip => deflate_block(self.compression.level(), block),
-            Algorithm::Zstd => Ok(zstd_frame(self.compression.level(), block)),
-            Algorithm::None => Ok(block.to_vec()),
-        }
+        Ok(match &mut self.encoding {
+            Encoding::Deflate(encoder) => encoder.encode(block),
+            Encoding::Zstd => zstd_frame(self.compression.level(), block),
+            Encoding::None => block.to_vec(),
+        })
     }
-}
-
-/// One block of raw deflate, by an encoder of its own.
-fn deflate_block(level: i32, block: &[u8]) -> Result<Vec<u8>, CompressError> {
-    let level = flate2::Compression::new(level.unsigned_abs());
-    let mut encoder = Compress::new(level, false);
-    // The room for output is a function of the block's length alone, since stored blocks are cut by it.
-    let mut encoded = vec![0; deflate_bound(block.len())];
-    let outcome = encoder.compress(block, &mut encoded, FlushCompress::Sync);
-    let written = usize::try_from(encoder.total_out()).unwrap_or(usize::MAX);
-    // A sync flush is complete only if it left room behind it (zlib's manual, deflate).
-    if outcome.is_err() || encoder.total_in() != block.len() as u64 || written >= encoded.len() {
-        return Err(CompressError::Encode {
-            algorithm: Algorithm::Gzip,
-            taken_bytes: encoder.total_in(),
-            actual_bytes: block.len(),
-        });
-    }
-    encoded.truncate(written);
-    encoded.shrink_to_fit();
-    Ok(encoded)
-}
-
-/// More than deflate can make of `size_bytes` bytes: 9 bits a byte where an encoder takes fixed codes for everything,
-/// the heads of its blocks, and the flush.
-fn deflate_bound(size_bytes: usize) -> usize {
-    const HEADS_AND_FLUSH_BYTES: usize = 1024;
-    size_bytes + size_bytes.div_ceil(8) + size_bytes.div_ceil(64) + HEADS_AND_FLUSH_BYTES
 }
 
 /// One zstd frame, by an encoder of its own.
@@ -174,7 +159,6 @@ impl Checksum {
 ///
 /// [`Encoder::finish`] must be called: without it the stream lacks its end. `flush` flushes the target and cuts no
 /// block, so that the bytes do not depend on how they were written.
-#[derive(Debug)]
 pub struct Encoder<W: Write> {
     blocks: BlockEncoder,
     target: W,

@@ -45,16 +45,6 @@ pub enum CompressError {
         /// The block size, in bytes.
         limit_bytes: usize,
     },
-    /// The encoder refused a block, which is a bug.
-    #[error("{algorithm} encoder took {taken_bytes} of {actual_bytes} bytes of a block")]
-    Encode {
-        /// The algorithm.
-        algorithm: Algorithm,
-        /// How much of the block the encoder took, in bytes.
-        taken_bytes: u64,
-        /// Size of the block, in bytes.
-        actual_bytes: usize,
-    },
     /// The stream is compressed in a way that images do not use.
     #[error("{format} compression is not supported")]
     Unsupported {
@@ -107,7 +97,7 @@ impl CompressError {
             Self::UnknownAlgorithm { .. } => Some("choose `gzip`, `zstd` or `none`"),
             Self::LevelOutOfRange { .. } => Some("choose a level in the range, or leave the level out"),
             Self::LevelNotTaken { .. } => Some("leave the level out, or choose `gzip` or `zstd`"),
-            Self::BlockTooLarge { .. } | Self::Encode { .. } | Self::FailedBefore => None,
+            Self::BlockTooLarge { .. } | Self::FailedBefore => None,
             Self::Unsupported { .. } => Some("recompress it with gzip or zstd"),
             Self::WindowTooLarge { .. } => {
                 Some("recompress it with a window of 128 MiB or less: `zstd --long=27` at the most")

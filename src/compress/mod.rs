@@ -12,8 +12,6 @@
 //! never allocate what a damaged header asks for.
 
 mod decode;
-// Held against its tests before anything is encoded by it.
-#[cfg_attr(not(any(test, fuzzing)), expect(dead_code))]
 mod deflate;
 mod encode;
 mod error;
