@@ -38,7 +38,7 @@ const fn logarithm(x: u64) -> u64 {
     let mut mantissa = x << (31 - whole);
     let mut bit = 1 << 15;
     while bit > 0 {
-        mantissa = mantissa * mantissa >> 31;
+        mantissa = (mantissa * mantissa) >> 31;
         if mantissa >= 1 << 32 {
             mantissa >>= 1;
             result |= bit;
