@@ -20,9 +20,10 @@ use crate::spec::parse_size;
 /// `ocitect cache`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The cache holds what can be made again: compressed blocks, records of layers, facts and documents of bases. It is at
-$OCITECT_CACHE_DIR, else $XDG_CACHE_HOME/ocitect, else ~/.cache/ocitect, and grows to 10 GiB, or to what
-$OCITECT_CACHE_SIZE says; what was not used for the longest time goes first. All of it may be deleted at any time.
+The cache holds what can be made again: compressed blocks, records of layers, facts and documents
+of bases. It is at $OCITECT_CACHE_DIR, else $XDG_CACHE_HOME/ocitect, else ~/.cache/ocitect, and
+grows to 10 GiB, or to what $OCITECT_CACHE_SIZE says; what was not used for the longest time goes
+first. All of it may be deleted at any time.
 
 Examples:
   ocitect cache                               where it is, and how much of what it holds
@@ -44,9 +45,10 @@ pub struct CacheArguments {
 enum CacheCommand {
     /// Delete what was not used for the longest time, or what no tag of a layout reaches
     #[command(after_help = "\
-With --layout the cache is not touched: deleted are the blobs of that layout that nothing in its index.json reaches,
-through indexes, manifests and what refers to them (signatures, SBOMs). Where an image of it is damaged or of a kind that
-is not known, nothing is. A lock file may pin an image that no tag reaches any more.
+With --layout the cache is not touched: deleted are the blobs of that layout that nothing in its
+index.json reaches, through indexes, manifests and what refers to them (signatures, SBOMs). Where
+an image of it is damaged or of a kind that is not known, nothing is. A lock file may pin an image
+that no tag reaches any more.
 
 Examples:
   ocitect cache prune                                  to the limit; also what killed processes left
@@ -56,8 +58,8 @@ Examples:
     Prune(PruneArguments),
     /// Read everything that is kept, and delete what is damaged
     #[command(after_help = "\
-Damage is mended by deleting it: nothing is lost but the time to make it again. So the exit code is 0, and 1 only where
-something damaged could not be deleted.
+Damage is mended by deleting it: nothing is lost but the time to make it again. So the exit code
+is 0, and 1 only where something damaged could not be deleted.
 
 Examples:
   ocitect cache verify

@@ -115,6 +115,7 @@ fn bad_usage_and_places_are_told() {
     }
     sandbox.run(&["cache", "prune", "--layout", "nowhere"]).expect(6);
     sandbox.write("other/file", "").run(&["cache", "prune", "--layout", "other"]).expect(2);
+    write_spec(&sandbox, "");
     for arguments in [&["cache"][..], &["build"]] {
         let mut command = sandbox.command(arguments);
         command.env("OCITECT_CACHE_SIZE", "-1");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
+use crate::crowds::Over;
 use crate::images::{on_base, sound_blobs, write_spec};
 use crate::supervisor::supervise;
 use crate::support::{Outcome, Sandbox, files_below, tool};
@@ -73,7 +74,11 @@ fn images_of_other_programs_stay() {
     let layout = sandbox.path("out");
     tool("umoci", &["tag", "--image", &format!("{}:docker", layout.display()), "umoci"]);
     assert_eq!(pruned(&sandbox, &[])["removed"].as_array().unwrap().len(), 6);
-    ["moving", "fixed", "all", "docker", "umoci"].iter().for_each(|tag| readable(&sandbox, tag));
+    ["moving", "fixed", "all"].iter().for_each(|tag| readable(&sandbox, tag));
+    // skopeo does not read what it wrote there in Docker's format.
+    for tag in ["docker", "umoci"] {
+        sandbox.ok(&["copy", &format!("oci:out:{tag}"), &format!("oci:read-{tag}")]);
+    }
     tool("umoci", &["gc", "--layout", layout.to_str().unwrap()]);
     assert_eq!(pruned(&sandbox, &[])["removed"].as_array().unwrap().len(), 0);
 }
@@ -109,6 +114,7 @@ fn builds_and_pruning_at_once_lose_nothing() {
             }
             removed
         });
+        let over = Over(&is_over);
         for round in 0..ROUNDS {
             let children: Vec<Child> = (0..WRITERS)
                 .map(|writer| {
@@ -127,7 +133,7 @@ fn builds_and_pruning_at_once_lose_nothing() {
                 Outcome::from(child.wait_with_output().unwrap()).expect(0);
             }
         }
-        is_over.store(true, Ordering::SeqCst);
+        drop(over);
         pruner.join().unwrap()
     });
     println!("{removed} blobs were pruned");

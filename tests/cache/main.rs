@@ -9,6 +9,7 @@ mod images;
 mod killed;
 mod layouts;
 #[path = "../support/supervisor.rs"]
+#[allow(dead_code, reason = "shared with the tests of outputs, which use more of it")]
 mod supervisor;
 #[path = "../support/sandbox.rs"]
 mod support;
