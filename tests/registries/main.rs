@@ -4,6 +4,7 @@
 mod bases;
 mod copy;
 mod credentials;
+mod earlier;
 mod images;
 mod login;
 mod mirrors;
