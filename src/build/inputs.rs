@@ -8,6 +8,7 @@ use crate::build::BuildError;
 use crate::build::duplicates;
 use crate::build::images::{Images, PlatformImage};
 use crate::build::naming::Naming;
+use crate::build::run::BuildOptions;
 use crate::check::Policy;
 use crate::files::{self, Archives, FilesError, IgnoreRules};
 use crate::model::{
@@ -82,23 +83,26 @@ pub(super) struct Disk {
     outputs: BTreeSet<PathBuf>,
     /// Where archives are opened, for listing and for packing.
     pub archives: Arc<Archives>,
+    threads: usize,
 }
 
 impl Disk {
     /// For a spec, and the outputs that are about to be written.
-    pub fn new(spec: &Spec, naming: &Naming, scratch_directory: &Path) -> Self {
+    pub fn new(spec: &Spec, naming: &Naming, options: &BuildOptions) -> Self {
         let canonical = |path: &PathBuf| std::fs::canonicalize(path).ok();
         Self {
             directory: spec.directory().to_owned(),
             never_packed: spec.own_files().iter().filter_map(canonical).collect(),
             outputs: naming.local_paths().filter_map(canonical_output).collect(),
-            archives: Arc::new(Archives::new(scratch_directory.to_owned())),
+            archives: Arc::new(Archives::new(options.scratch_directory.clone())),
+            threads: options.threads,
         }
     }
 
     fn list(&self, entry: &FilesEntry, ignore: &IgnoreRules) -> Result<Listing, FilesError> {
         let (never_packed, outputs) = (&self.never_packed, &self.outputs);
-        files::list(entry, &files::Context { ignore, never_packed, outputs, archives: &self.archives })
+        let (archives, threads) = (&*self.archives, self.threads);
+        files::list(entry, &files::Context { ignore, never_packed, outputs, archives, threads })
     }
 }
 
