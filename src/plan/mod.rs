@@ -13,6 +13,7 @@ mod layer;
 mod nearest;
 mod owners;
 mod print;
+mod slots;
 mod sources;
 #[cfg(test)]
 mod tests;

@@ -91,7 +91,7 @@ impl Placement {
         target: &EntryPath,
         item: ListedItem,
     ) -> Result<(), PlanError> {
-        let path = target.join(item.path.as_bytes()).map_err(|cause| builder.bad_path(&item.origin, cause))?;
+        let path = item.path.below(target).map_err(|cause| builder.bad_path(&item.origin, cause))?;
         let mode = self.mode(&item);
         match item.kind {
             EntryKind::Directory => builder.place_directory(&path, self.directory(mode, item.xattrs), item.origin),
