@@ -89,8 +89,11 @@ fn make_files(directory: &Path, files: usize) -> PathBuf {
 
 /// Looks at all that is below `root`; gives the number of names.
 fn stat_walk(root: &Path) -> usize {
-    let walk =
-        StatWalk { state: Mutex::new((vec![root.to_owned()], 0)), changed: Condvar::new(), names: AtomicUsize::new(0) };
+    let walk = StatWalk {
+        state: Mutex::new(Directories { pending: vec![root.to_owned()], busy: 0, waiting: 0 }),
+        changed: Condvar::new(),
+        names: AtomicUsize::new(0),
+    };
     std::thread::scope(|scope| {
         for _ in 0..FLOOR_THREADS {
             scope.spawn(|| walk.work());
@@ -100,10 +103,18 @@ fn stat_walk(root: &Path) -> usize {
 }
 
 struct StatWalk {
-    /// Directories that are not read yet, and how many are being read.
-    state: Mutex<(Vec<PathBuf>, usize)>,
+    state: Mutex<Directories>,
     changed: Condvar,
     names: AtomicUsize,
+}
+
+struct Directories {
+    /// Not read yet.
+    pending: Vec<PathBuf>,
+    /// Threads that read one.
+    busy: usize,
+    /// Threads that wait for one: to wake nobody takes a call of the system, too.
+    waiting: usize,
 }
 
 impl StatWalk {
@@ -120,9 +131,11 @@ impl StatWalk {
             }
             self.names.fetch_add(names, Ordering::Relaxed);
             let mut state = self.state.lock().expect("no thread panics");
-            state.0.append(&mut found);
-            state.1 -= 1;
-            self.changed.notify_all();
+            state.pending.append(&mut found);
+            state.busy -= 1;
+            if state.waiting > 0 {
+                self.changed.notify_all();
+            }
         }
     }
 
@@ -130,14 +143,16 @@ impl StatWalk {
     fn next(&self) -> Option<PathBuf> {
         let mut state = self.state.lock().expect("no thread panics");
         loop {
-            if let Some(directory) = state.0.pop() {
-                state.1 += 1;
+            if let Some(directory) = state.pending.pop() {
+                state.busy += 1;
                 return Some(directory);
             }
-            if state.1 == 0 {
+            if state.busy == 0 {
                 return None;
             }
+            state.waiting += 1;
             state = self.changed.wait(state).expect("no thread panics");
+            state.waiting -= 1;
         }
     }
 }

@@ -70,7 +70,7 @@ pub async fn plan_build(
     let disk = Disk::new(spec, naming, options);
     let mut platforms = Vec::new();
     for platform in &naming.platforms {
-        let mut planned = plan_platform(spec, platform, options.created_s, &disk, &mut images).await?;
+        let mut planned = plan_platform(spec, platform, options.created_s, &disk, &mut images, &platforms).await?;
         share_layers(&mut planned, &platforms);
         platforms.push(planned);
     }

@@ -75,7 +75,7 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
                 Some(verdict) => vec![walk::single(entry, path, metadata, verdict, &Attributes::new(entry)?)?],
                 None => Vec::new(),
             };
-            walk::entry_path(entry, &name, &error::shown(path))?;
+            walk::entry_path(entry, &name, || error::shown(path))?;
             Listing { root: ListedRoot::File { name }, items }
         }
         (Source::File { path, metadata }, true) if metadata.is_file() => {
@@ -172,7 +172,7 @@ fn unpacked(
             return false;
         }
         if second.kind != first.kind {
-            conflict.get_or_insert_with(|| (first.origin.clone(), second.origin.clone()));
+            conflict.get_or_insert_with(|| (first.origin_text(), second.origin_text()));
         }
         true
     });

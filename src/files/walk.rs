@@ -254,10 +254,11 @@ impl<'w, 'a> Visit<'w, 'a> {
         verdict: Verdict,
         wanted: bool,
     ) -> Result<Kept, FilesError> {
-        let origin = shown(path);
-        let below = entry_path(self.walk.entry, below, &origin)?;
+        let below = entry_path(self.walk.entry, below, || shown(path))?;
         let attributes = self.walk.attributes.of(path);
         let xattrs = attributes.map_err(|source| self.walk.io("read the attributes of", path, source))?;
+        // The content of a file names its path already.
+        let origin = (!matches!(kind, EntryKind::File { .. })).then(|| shown(path));
         let item = ListedItem { path: below, kind, kept_mode: None, executable, xattrs, origin };
         Ok(Kept { item: verdict.applied(item), wanted })
     }

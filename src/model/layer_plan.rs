@@ -92,6 +92,16 @@ pub enum EntryKind {
     },
 }
 
+impl EntryKind {
+    /// The path that a file of the disk is read from, escaped; empty for anything else.
+    pub fn disk_path_text(&self) -> String {
+        match self {
+            Self::File { content: Content::Disk(file), .. } => super::escape(file.path.as_os_str().as_encoded_bytes()),
+            _ => String::new(),
+        }
+    }
+}
+
 /// Where the content of a file comes from. Equal values mean equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -260,6 +270,11 @@ impl EntryPath {
         &self.0[..self.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0)]
     }
 
+    /// The name of the directory that it stands in; empty for what stands in the root.
+    pub fn parent_name(&self) -> &[u8] {
+        self.parent_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+    }
+
     /// The path `self` below `directory`, as [`EntryPath::join`] with its bytes.
     pub fn below(&self, directory: &Self) -> Result<Self, EntryPathError> {
         if directory.is_root() {
@@ -336,6 +351,7 @@ mod tests {
     fn parents_and_ancestors() {
         assert_eq!(path("a/b").parent(), Some(path("a")));
         assert_eq!((path("a/b/c").parent_bytes(), path("a").parent_bytes()), (&b"a/b"[..], &b""[..]));
+        assert_eq!((path("a/b/c").parent_name(), path("a").parent_name()), (&b"b"[..], &b""[..]));
         assert_eq!(path("a").parent(), Some(EntryPath::root()));
         assert_eq!(EntryPath::root().parent(), None);
         assert!(path("a/b").starts_with(&path("a")));

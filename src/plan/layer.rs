@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::error::PlanError;
 use super::nearest::nearest;
-use super::slots::{Slot, Slots};
+use super::slots::{Origin, Slot, Slots};
 use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, escape};
 use crate::spec::Remove;
 use crate::tree::{Node, NodeKind, ResolveError, View};
@@ -119,7 +119,7 @@ impl<'a> LayerBuilder<'a> {
 
     /// Places a directory. Where the image has it already (through links, too), only what `wish` changes is changed.
     pub fn place_directory(&mut self, path: &EntryPath, wish: DirectoryWish, origin: String) -> Result<(), PlanError> {
-        self.refuse_whiteout(path, &origin)?;
+        self.refuse_whiteout(path, || origin.clone())?;
         let Resolved { at, is_new } =
             self.resolve_directory(path).map_err(|cause| self.unplaced_directory(path, &origin, cause))?;
         if at.is_root() {
@@ -136,7 +136,7 @@ impl<'a> LayerBuilder<'a> {
             }
         };
         let entry = new_entry(at, EntryKind::Directory, attributes);
-        self.claim(entry, (!unchanged).then_some(origin))
+        self.claim(entry, (!unchanged).then_some(origin.into()))
     }
 
     /// The directory that a path leads to in the image so far, where there is one.
@@ -157,13 +157,14 @@ impl<'a> LayerBuilder<'a> {
         path: &EntryPath,
         kind: EntryKind,
         attributes: Attributes,
-        origin: String,
+        origin: Origin,
     ) -> Result<(), PlanError> {
-        self.refuse_whiteout(path, &origin)?;
-        let directory = self.resolve_parent(path).map_err(|cause| self.unresolved(&origin, cause))?;
-        let at = child(&directory.at, path).map_err(|cause| self.bad_path(&origin, cause))?;
+        self.refuse_whiteout(path, || origin.text(&kind))?;
+        let directory = self.resolve_parent(path).map_err(|cause| self.unresolved(&origin.text(&kind), cause))?;
+        let at = child(&directory.at, path).map_err(|cause| self.bad_path(&origin.text(&kind), cause))?;
         if at.is_root() || !directory.is_new && existing_directory(self.view, &at).is_some() {
-            return Err(PlanError::FileOverDirectory { layer: self.name.to_owned(), path: at, origin });
+            let (layer, origin) = (self.name.to_owned(), origin.text(&kind));
+            return Err(PlanError::FileOverDirectory { layer, path: at, origin });
         }
         self.claim(new_entry(at, kind, attributes), Some(origin))
     }
@@ -187,9 +188,9 @@ impl<'a> LayerBuilder<'a> {
         }
     }
 
-    fn refuse_whiteout(&self, path: &EntryPath, origin: &str) -> Result<(), PlanError> {
+    fn refuse_whiteout(&self, path: &EntryPath, origin: impl FnOnce() -> String) -> Result<(), PlanError> {
         if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
-            let (layer, origin, path) = (self.name.to_owned(), origin.to_owned(), path.clone());
+            let (layer, origin, path) = (self.name.to_owned(), origin(), path.clone());
             return Err(PlanError::WhiteoutName { layer, origin, path });
         }
         Ok(())
@@ -243,7 +244,7 @@ impl<'a> LayerBuilder<'a> {
         }
     }
 
-    fn claim(&mut self, entry: Entry, origin: Option<String>) -> Result<(), PlanError> {
+    fn claim(&mut self, entry: Entry, origin: Option<Origin>) -> Result<(), PlanError> {
         let Some(slot) = self.slots.slot(&entry.path) else {
             self.slots.insert(Slot { entry, origin });
             return Ok(());
@@ -253,7 +254,8 @@ impl<'a> LayerBuilder<'a> {
             (None, Some(_)) => self.slots.insert(Slot { entry, origin }),
             (Some(first), Some(second)) => {
                 if let Some(difference) = difference(&slot.entry, &entry) {
-                    let (layer, first, second) = (self.name.to_owned(), first.clone(), second.clone());
+                    let (first, second) = (first.text(&slot.entry.kind), second.text(&entry.kind));
+                    let layer = self.name.to_owned();
                     return Err(PlanError::Conflict { layer, path: entry.path, first, second, difference });
                 }
             }
@@ -301,7 +303,10 @@ impl<'a> LayerBuilder<'a> {
     }
 
     fn parent_not_directory(&self, slot: &Slot, parent: &Slot) -> PlanError {
-        let origin_of = |slot: &Slot| slot.origin.clone().unwrap_or_else(|| slot.entry.path.to_string());
+        let origin_of = |slot: &Slot| match &slot.origin {
+            Some(origin) => origin.text(&slot.entry.kind),
+            None => slot.entry.path.to_string(),
+        };
         PlanError::ParentNotDirectory {
             layer: self.name.to_owned(),
             path: slot.entry.path.clone(),
@@ -326,7 +331,7 @@ impl<'a> LayerBuilder<'a> {
             let at = whiteout.map_err(|cause| self.bad_path(&origin, cause))?;
             let kind = EntryKind::File { size_bytes: 0, content: Content::Bytes(Arc::default()) };
             let entry = new_entry(at, kind, Attributes::default());
-            self.slots.insert(Slot { entry, origin: Some(origin) });
+            self.slots.insert(Slot { entry, origin: Some(origin.into()) });
         }
         Ok(())
     }

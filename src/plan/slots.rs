@@ -2,13 +2,37 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Entry, EntryPath};
+use crate::model::{Entry, EntryKind, EntryPath};
 
 /// An entry, and who wants it: `None` for a directory that is written as it is, or made, for the sake of others. Such a
 /// one gives way.
 pub(super) struct Slot {
     pub entry: Entry,
-    pub origin: Option<String>,
+    pub origin: Option<Origin>,
+}
+
+/// Where an entry comes from, for messages.
+pub(super) enum Origin {
+    /// Escaped.
+    Text(String),
+    /// The file of the disk that its content names.
+    Content,
+}
+
+impl Origin {
+    /// The same as text, for an entry of this kind.
+    pub fn text(&self, kind: &EntryKind) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Content => kind.disk_path_text(),
+        }
+    }
+}
+
+impl From<String> for Origin {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
 }
 
 /// The entries of a layer, by path. They stand in a list, which the plan takes over as it is.
@@ -91,7 +115,6 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::EntryKind;
 
     fn slot(path: &str, mode: u32) -> Slot {
         let path = EntryPath::new(path.as_bytes()).unwrap();

@@ -33,20 +33,25 @@ pub(in super::super) fn single(
     let executable = is_executable(metadata, &kind);
     let xattrs: BTreeMap<_, _> =
         attributes.of(&canonical).map_err(|source| failed("read the attributes of", source))?;
-    let item = ListedItem { path: EntryPath::root(), kind, kept_mode: None, executable, xattrs, origin: shown(path) };
+    let item =
+        ListedItem { path: EntryPath::root(), kind, kept_mode: None, executable, xattrs, origin: Some(shown(path)) };
     Ok(verdict.applied(item))
 }
 
-/// A path of an item.
+/// A path of an item; `origin` is told in messages.
 ///
 /// # Errors
 /// [`FilesError::Whiteout`] for a name that begins with `.wh.`, [`FilesError::Path`] for what cannot be a path.
-pub(in super::super) fn entry_path(entry: &FilesEntry, below: &[u8], origin: &str) -> Result<EntryPath, FilesError> {
+pub(in super::super) fn entry_path(
+    entry: &FilesEntry,
+    below: &[u8],
+    origin: impl Fn() -> String,
+) -> Result<EntryPath, FilesError> {
     let place = || entry.place.clone();
     if below.split(|byte| *byte == b'/').any(|name| name.starts_with(WHITEOUT_PREFIX)) {
-        return Err(FilesError::Whiteout { place: place(), origin: origin.to_owned() });
+        return Err(FilesError::Whiteout { place: place(), origin: origin() });
     }
-    EntryPath::new(below).map_err(|source| FilesError::Path { place: place(), origin: origin.to_owned(), source })
+    EntryPath::new(below).map_err(|source| FilesError::Path { place: place(), origin: origin(), source })
 }
 
 /// True for a file that is 0755 by rule.
