@@ -144,6 +144,8 @@ impl<'w, 'a> Visit<'w, 'a> {
             let kept = self.keep(&directory.path, &directory.below, kind, false, directory.verdict, wanted)?;
             self.found.own = Some(kept);
         }
+        // All parts stay until the walk is over: room that stays empty would add up.
+        self.found.parts.reserve_exact(names.len());
         // What stands below a directory `a` comes after `a-b` and before `ab`: where `a/` would stand.
         let mut waiting: Vec<(&OsStr, usize)> = Vec::new();
         for (name, entry) in &names {
@@ -159,6 +161,7 @@ impl<'w, 'a> Visit<'w, 'a> {
             }
         }
         self.found.parts.extend(waiting.into_iter().rev().map(|(_, number)| Part::Below(number)));
+        self.found.parts.shrink_to_fit();
         Ok(())
     }
 
