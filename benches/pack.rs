@@ -137,7 +137,7 @@ fn walk(bencher: Bencher) {
     };
     let archives = Archives::new(scratch());
     let (ignore, none) = (IgnoreRules::default(), BTreeSet::new());
-    let context = Context { ignore: &ignore, never_packed: &none, outputs: &none, archives: &archives };
+    let context = Context { ignore: &ignore, never_packed: &none, outputs: &none, archives: &archives, threads: 2 };
     bencher.bench(|| list(&entry, &context).expect("the tree is readable").items.len());
 }
 

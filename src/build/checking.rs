@@ -31,6 +31,9 @@ const OWN_HISTORY: &str = "ocitect: ";
 /// Manifests and configuration of 20,000 packages have about as much; rules are silent on what is beyond it.
 const MAX_WHOLE_FILES_BYTES: u64 = 32 * 1024 * 1024;
 
+/// So many files are worth threads to look at them: one takes some 20 µs, and threads are started in 100.
+const WORTH_THREADS: usize = 16;
+
 /// How many of the largest files a finding on the budget names.
 const SHOWN_FILES: usize = 5;
 
@@ -48,29 +51,60 @@ pub(super) fn check_planned(
     // Layers that are equal are one value by now, and looked at once.
     let mut surveyed: Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)> = Vec::new();
     let mut findings = Vec::new();
+    let scratch = Arc::<Facts>::default();
+    // An image that is the same for the next platform is put together once; of others there is one at a time.
+    let mut last: Option<(&PlannedPlatform, Subject)> = None;
     for planned in platforms {
-        let base = planned.base.as_ref().map(|base| base.facts.clone()).unwrap_or_default();
         let execution = Execution::new(&planned.plan.config.execution);
         let (platform, family) = (planned.plan.platform.clone(), planned.plan.family);
-        let mut subject = Subject::new(platform, execution, family, base, BTreeMap::new(), on_disk());
+        let mut subject = match last.take().filter(|(other, _)| has_same_files(planned, other)) {
+            Some((_, same)) => same.for_platform(platform, execution, family),
+            None => {
+                let base = planned.base.as_ref().map_or_else(|| scratch.clone(), |base| base.facts.clone());
+                let bare = Subject::new(platform, execution, family, base, BTreeMap::new(), on_disk());
+                planned.plan.layers.iter().try_fold(bare, |subject, layer| {
+                    let evidence = surveyed_layer(&mut surveyed, layer, opener, options)?;
+                    Ok::<_, BuildError>(
+                        subject.with_layer(layer, |path| evidence.get(path).cloned().unwrap_or(Evidence::NotRead)),
+                    )
+                })?
+            }
+        };
         let base_config = planned.base.as_ref().map(|base| base.image.config().value());
         subject.base_env = base_config.map(|config| config.env()).unwrap_or_default();
-        for layer in &planned.plan.layers {
-            let known = surveyed.iter().find(|(other, _)| Arc::ptr_eq(other, layer));
-            let evidence = match known.map(|(_, evidence)| evidence.clone()) {
-                Some(evidence) => evidence,
-                None => {
-                    let evidence = Arc::new(survey(layer, opener, options)?);
-                    surveyed.push((layer.clone(), evidence.clone()));
-                    evidence
-                }
-            };
-            subject = subject.with_layer(layer, |path| evidence.get(path).cloned().unwrap_or(Evidence::NotRead));
-        }
         findings.extend(check(&subject));
+        last = Some((planned, subject));
     }
     task.finish(String::new());
     Ok(findings)
+}
+
+/// True for two platforms whose images differ in nothing but the config.
+fn has_same_files(one: &PlannedPlatform, other: &PlannedPlatform) -> bool {
+    let bases = (one.base.as_ref().map(|base| &base.facts), other.base.as_ref().map(|base| &base.facts));
+    let has_same_base = match bases {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    let layers = (&one.plan.layers, &other.plan.layers);
+    has_same_base
+        && layers.0.len() == layers.1.len()
+        && layers.0.iter().zip(layers.1).all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
+/// What was seen of a layer's files; they are looked at once.
+fn surveyed_layer(
+    surveyed: &mut Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)>,
+    layer: &Arc<LayerPlan>,
+    opener: &dyn ContentOpener,
+    options: &BuildOptions,
+) -> Result<Arc<LayerEvidence>, BuildError> {
+    if let Some((_, known)) = surveyed.iter().find(|(other, _)| Arc::ptr_eq(other, layer)) {
+        return Ok(known.clone());
+    }
+    let evidence = Arc::new(survey(layer, opener, options)?);
+    surveyed.push((layer.clone(), evidence.clone()));
+    Ok(evidence)
 }
 
 /// How much may still be kept of files that are read whole.
@@ -129,6 +163,9 @@ fn survey(layer: &LayerPlan, opener: &dyn ContentOpener, options: &BuildOptions)
             Err(cause) => Err(BuildError::Io { action: "reading", path: content_path(entry, content), cause }),
         }
     };
+    if wanted.len() < WORTH_THREADS {
+        return wanted.iter().map(look).collect();
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
     let pool = pool.map_err(|cause| BuildError::Io {
         action: "starting threads to check",

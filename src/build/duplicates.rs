@@ -31,7 +31,10 @@ pub(super) fn unite(entries: &[FilesEntry], listings: &mut [Listing], archives: 
                 }
                 Some((known_bytes, known)) if known_bytes == size_bytes && known != content => {
                     if is_same(known, content, archives).unwrap_or(false) {
-                        *content = known.clone();
+                        let known = known.clone();
+                        // Where it comes from is told all the same.
+                        item.origin = Some(item.origin_text());
+                        item.kind = EntryKind::File { size_bytes: *known_bytes, content: known };
                     }
                 }
                 Some(_) => {}

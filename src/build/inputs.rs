@@ -8,12 +8,13 @@ use crate::build::BuildError;
 use crate::build::duplicates;
 use crate::build::images::{Images, PlatformImage};
 use crate::build::naming::Naming;
+use crate::build::run::BuildOptions;
 use crate::check::Policy;
 use crate::files::{self, Archives, FilesError, IgnoreRules};
 use crate::model::{
     Content, Digest, EntryKind, EntryPath, ImageName, ListedItem, ListedRoot, Listing, Platform, escape,
 };
-use crate::plan::{BaseImage, BuildPlan, PlanInput, plan};
+use crate::plan::{BaseImage, BuildPlan, Grounds, PlanError, PlanInput, plan_on_grounds};
 use crate::spec::{FilesEntry, From, PlatformSpec, Spec};
 use crate::tree::{NodeKind, View};
 
@@ -26,15 +27,18 @@ pub(super) struct PlannedPlatform {
     pub file_images: BTreeMap<Digest, PlatformImage>,
     /// What the spec makes of findings.
     pub policy: Policy,
+    /// What its layers followed from.
+    grounds: Arc<Grounds>,
 }
 
-/// Resolves, lists and plans one platform.
+/// Resolves, lists and plans one platform. What would come out as for an earlier one is taken from there.
 pub(super) async fn plan_platform(
     spec: &Spec,
     platform: &Platform,
     created_s: i64,
     disk: &Disk,
     images: &mut Images<'_>,
+    earlier: &[PlannedPlatform],
 ) -> Result<PlannedPlatform, BuildError> {
     let platform_spec = spec.platform(platform)?;
     let base = match platform_spec.base_image() {
@@ -44,20 +48,41 @@ pub(super) async fn plan_platform(
     let base_env = base.as_ref().map(|base| base.image.config().value().env()).unwrap_or_default();
     let config = spec.config(platform, &base_env)?;
     let policy = Policy::new(&platform_spec.check.allow, &platform_spec.check.deny)?;
-    let (listed, file_images) = list_layers(&platform_spec, disk, images).await?;
-    let input = PlanInput {
+    let mut input = PlanInput {
         base: base.as_ref().map(|base| Arc::new(planning_base(base))),
         config,
-        listings: listed,
+        listings: Vec::new(),
         family: spec.image().media_types,
         created_s,
         platform_spec,
     };
-    let plan = plan(input).map_err(|cause| BuildError::Plan { platform: platform.clone(), cause: Box::new(cause) })?;
+    let failed = |cause| BuildError::Plan { platform: platform.clone(), cause: Box::new(cause) };
+    let (plan, grounds, file_images) = match plan_as_earlier(&input, earlier).map_err(failed)? {
+        Some((plan, grounds)) => (plan, grounds, BTreeMap::new()),
+        None => {
+            let (listings, file_images) = list_layers(&input.platform_spec, disk, images).await?;
+            input.listings = listings;
+            let (plan, grounds) = plan_on_grounds(input).map_err(failed)?;
+            (plan, Arc::new(grounds), file_images)
+        }
+    };
     for warning in &plan.warnings {
         images.warn(format!("{platform}: {warning}"));
     }
-    Ok(PlannedPlatform { plan, base, file_images, policy })
+    Ok(PlannedPlatform { plan, base, file_images, policy, grounds })
+}
+
+/// A plan with the layers of an earlier platform, where they are the same.
+fn plan_as_earlier(
+    input: &PlanInput,
+    earlier: &[PlannedPlatform],
+) -> Result<Option<(BuildPlan, Arc<Grounds>)>, PlanError> {
+    for other in earlier {
+        if let Some(plan) = other.grounds.plan_again(&other.plan, input)? {
+            return Ok(Some((plan, other.grounds.clone())));
+        }
+    }
+    Ok(None)
 }
 
 fn planning_base(base: &PlatformImage) -> BaseImage {
@@ -82,23 +107,26 @@ pub(super) struct Disk {
     outputs: BTreeSet<PathBuf>,
     /// Where archives are opened, for listing and for packing.
     pub archives: Arc<Archives>,
+    threads: usize,
 }
 
 impl Disk {
     /// For a spec, and the outputs that are about to be written.
-    pub fn new(spec: &Spec, naming: &Naming, scratch_directory: &Path) -> Self {
+    pub fn new(spec: &Spec, naming: &Naming, options: &BuildOptions) -> Self {
         let canonical = |path: &PathBuf| std::fs::canonicalize(path).ok();
         Self {
             directory: spec.directory().to_owned(),
             never_packed: spec.own_files().iter().filter_map(canonical).collect(),
             outputs: naming.local_paths().filter_map(canonical_output).collect(),
-            archives: Arc::new(Archives::new(scratch_directory.to_owned())),
+            archives: Arc::new(Archives::new(options.scratch_directory.clone())),
+            threads: options.threads,
         }
     }
 
     fn list(&self, entry: &FilesEntry, ignore: &IgnoreRules) -> Result<Listing, FilesError> {
         let (never_packed, outputs) = (&self.never_packed, &self.outputs);
-        files::list(entry, &files::Context { ignore, never_packed, outputs, archives: &self.archives })
+        let (archives, threads) = (&*self.archives, self.threads);
+        files::list(entry, &files::Context { ignore, never_packed, outputs, archives, threads })
     }
 }
 
@@ -176,7 +204,7 @@ fn list_image(
         };
         let executable = matches!(kind, EntryKind::File { .. }) && node.mode & 0o100 != 0;
         let kept_mode = (entry.keep_modes && !matches!(kind, EntryKind::Symlink { .. })).then_some(node.mode & 0o7777);
-        Ok(ListedItem { path: relative, kind, kept_mode, executable, xattrs: BTreeMap::new(), origin })
+        Ok(ListedItem { path: relative, kind, kept_mode, executable, xattrs: BTreeMap::new(), origin: Some(origin) })
     };
 
     let is_directory = at.is_root() || view.node(&at).ok_or_else(not_there)?.is_directory();

@@ -77,10 +77,10 @@ pub async fn plan_build(
     let lock = locking::load(spec, &naming.platforms, options.locked)?;
     let pins = lock.clone().unwrap_or_default();
     let mut images = Images::new(places, options, observer).pinned_by(pins.clone(), &pins);
-    let disk = Disk::new(spec, naming, &options.scratch_directory);
+    let disk = Disk::new(spec, naming, options);
     let mut platforms = Vec::new();
     for platform in &naming.platforms {
-        let mut planned = plan_platform(spec, platform, options.created_s, &disk, &mut images).await?;
+        let mut planned = plan_platform(spec, platform, options.created_s, &disk, &mut images, &platforms).await?;
         share_layers(&mut planned, &platforms);
         platforms.push(planned);
     }

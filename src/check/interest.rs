@@ -72,10 +72,10 @@ fn is_library_name(name: &[u8]) -> bool {
 
 fn is_read_whole(path: &EntryPath, name: &[u8]) -> bool {
     let known: &[&[u8]] = &[b"etc/passwd", b"etc/group", b"etc/ld.so.conf"];
-    let folder = path.parent().unwrap_or_default();
+    let folder = path.parent_bytes();
     known.contains(&path.as_bytes())
-        || folder.as_bytes() == b"etc/ld.so.conf.d"
-        || (folder.as_bytes() == b"etc" && name.starts_with(b"ld-musl-"))
+        || folder == b"etc/ld.so.conf.d"
+        || (folder == b"etc" && name.starts_with(b"ld-musl-"))
         || is_manifest(path)
         || is_python_setting(path)
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::execution::Execution;
 use super::interest::Evidence;
+use super::rules::Marks;
 use crate::elf::ElfFacts;
 use crate::model::{Content, Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
 use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};
@@ -30,8 +32,9 @@ pub struct Subject {
     /// The environment of the base, in its order; empty where it is not known.
     pub base_env: Vec<(String, String)>,
     base: Arc<Facts>,
-    view: View,
-    own: BTreeMap<EntryPath, OwnFile>,
+    // Shared with the same image for another platform.
+    view: Arc<View>,
+    own: Arc<BTreeMap<EntryPath, OwnFile>>,
     on_disk: OnDisk,
 }
 
@@ -42,6 +45,8 @@ pub struct OwnFile {
     pub layer: Arc<str>,
     /// Size in bytes; 0 of a link.
     pub size_bytes: u64,
+    /// Which rules may have something to say of it.
+    marks: Marks,
     /// Boxed, since most files are never opened, and images have very many.
     seen: Option<Box<Seen>>,
 }
@@ -55,7 +60,7 @@ struct Seen {
 impl OwnFile {
     /// A file of a layer that was not opened.
     pub fn new(layer: Arc<str>, size_bytes: u64) -> Self {
-        Self { layer, size_bytes, seen: None }
+        Self { layer, size_bytes, marks: Marks::default(), seen: None }
     }
 
     /// The same with what was seen of it, and where it was on the disk, for files that come from there.
@@ -63,6 +68,11 @@ impl OwnFile {
     pub fn seen(self, evidence: Evidence, source: Option<PathBuf>) -> Self {
         let seen = (evidence != Evidence::NotRead).then(|| Box::new(Seen { source, evidence }));
         Self { seen, ..self }
+    }
+
+    /// True where a rule that goes by `marks` is to look at it.
+    pub(super) fn has(&self, marks: Marks) -> bool {
+        self.marks.has(marks)
     }
 
     /// What was seen of it.
@@ -102,10 +112,14 @@ impl Subject {
         execution: Execution,
         family: Family,
         base: Arc<Facts>,
-        own: BTreeMap<EntryPath, OwnFile>,
+        mut own: BTreeMap<EntryPath, OwnFile>,
         on_disk: OnDisk,
     ) -> Self {
-        let view = View::new(base.tree.clone());
+        let mut nodes = base.tree.cursor();
+        for (path, file) in &mut own {
+            file.marks = nodes.find(path).map(|node| Marks::of(path, node)).unwrap_or_default();
+        }
+        let (own, view) = (Arc::new(own), Arc::new(View::new(base.tree.clone())));
         let (shadowed, base_env) = (Vec::new(), Vec::new());
         Self { platform, execution, family, mtime_s: None, shadowed, base_env, base, view, own, on_disk }
     }
@@ -124,24 +138,44 @@ impl Subject {
         // Both maps are filled at once: in one that is filled in order, half of the room stays empty.
         let (mut own, mut nodes) = (Vec::new(), Vec::with_capacity(layer.entries.len()));
         for entry in layer.entries.iter().filter(|entry| Hidden::of(&entry.path).is_none()) {
-            let kind = match &entry.kind {
-                EntryKind::Directory => NodeKind::Directory,
-                EntryKind::Symlink { target } => NodeKind::Symlink { target: target.clone().into() },
-                EntryKind::File { size_bytes, .. } => {
-                    NodeKind::File { size_bytes: *size_bytes, layer: u32::MAX, stored_at: None }
-                }
-            };
-            let node = Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs: None };
-            self.note_shadowed(&entry.path, &node, &name);
+            let node = node_of(entry);
             if !node.is_directory() {
-                self.forget_below(&entry.path);
-                own.push((entry.path.clone(), own_file(entry, name.clone(), evidence(&entry.path))));
+                let file = own_file(entry, name.clone(), evidence(&entry.path));
+                own.push((entry.path.clone(), OwnFile { marks: Marks::of(&entry.path, &node), ..file }));
             }
             nodes.push((entry.path.clone(), node));
         }
-        self.own.append(&mut own.into_iter().collect());
-        self.view.lay(nodes);
+        let view = self.view.clone();
+        for (entry, standing) in view.standing(layer.entries.iter(), |entry| &entry.path) {
+            self.replace(entry, standing, &name);
+        }
+        drop(view);
+        Arc::make_mut(&mut self.own).append(&mut own.into_iter().collect());
+        Arc::make_mut(&mut self.view).lay(nodes);
         self
+    }
+
+    /// The image of another platform that differs from this one in nothing but that, and in what is started.
+    #[must_use]
+    pub fn for_platform(&self, platform: Platform, execution: Execution, family: Family) -> Self {
+        Self { platform, execution, family, ..self.clone() }
+    }
+
+    /// Notes what goes where an entry is put over a node.
+    fn replace(&mut self, entry: &Entry, standing: &Node, layer: &Arc<str>) {
+        let path = &entry.path;
+        if Hidden::of(path).is_some() {
+            return;
+        }
+        match (&entry.kind, &standing.kind) {
+            (EntryKind::File { .. }, NodeKind::File { size_bytes, .. }) => {
+                let below = self.own.get(path).map(|own| own.layer.clone());
+                let (path, size_bytes, above) = (path.clone(), *size_bytes, layer.clone());
+                self.shadowed.push(Shadowed { path, size_bytes, below, above });
+            }
+            (EntryKind::File { .. } | EntryKind::Symlink { .. }, NodeKind::Directory) => self.forget_below(path),
+            _ => {}
+        }
     }
 
     fn hide(&mut self, hidden: &Hidden) {
@@ -151,10 +185,10 @@ impl Subject {
         self.forget_below(path);
         match hidden {
             Hidden::Path(_) => {
-                self.own.remove(path);
-                self.view.remove(path);
+                Arc::make_mut(&mut self.own).remove(path);
+                Arc::make_mut(&mut self.view).remove(path);
             }
-            Hidden::Below(_) => self.view.remove_below(path),
+            Hidden::Below(_) => Arc::make_mut(&mut self.view).remove_below(path),
         }
     }
 
@@ -166,15 +200,7 @@ impl Subject {
             _ => Vec::new(),
         };
         for path in doomed {
-            self.own.remove(&path);
-        }
-    }
-
-    fn note_shadowed(&mut self, path: &EntryPath, above: &Node, layer: &Arc<str>) {
-        let (NodeKind::File { .. }, Some(below)) = (&above.kind, self.view.node(path)) else { return };
-        if let NodeKind::File { size_bytes, .. } = below.kind {
-            let below = self.own.get(path).map(|own| own.layer.clone());
-            self.shadowed.push(Shadowed { path: path.clone(), size_bytes, below, above: layer.clone() });
+            Arc::make_mut(&mut self.own).remove(&path);
         }
     }
 
@@ -215,6 +241,11 @@ impl Subject {
         &self.own
     }
 
+    /// Those of [`Subject::own`] that a rule which goes by `marks` is to look at.
+    pub(super) fn own_marked(&self, marks: Marks) -> impl Iterator<Item = (&EntryPath, &OwnFile)> {
+        self.own.iter().filter(move |(_, own)| own.has(marks))
+    }
+
     /// The facts of what is below one's own layers.
     pub fn base(&self) -> &Facts {
         &self.base
@@ -247,8 +278,12 @@ impl Subject {
 
     /// Every ELF program and library of the image, sorted by path.
     pub fn elf_files(&self) -> BTreeMap<&EntryPath, &ElfFacts> {
-        let paths = self.base.elf.keys().chain(self.own.keys());
-        paths.filter_map(|path| Some((path, self.elf(path)?))).collect()
+        let of_base = self.base.elf.keys().filter_map(|path| Some((path, self.elf(path)?)));
+        let own = self.own.iter().filter_map(|(path, own)| match own.evidence() {
+            Evidence::Elf(facts) => Some((path, &**facts)),
+            _ => None,
+        });
+        of_base.chain(own).collect()
     }
 
     /// The first line of the script at exactly this path, with `#!` and without the line feed. `None` where it is none,
@@ -299,7 +334,8 @@ impl Subject {
         let base = self.base.loader_configs.iter().filter(|(path, _)| is_there(path));
         let mut configs: BTreeMap<EntryPath, Vec<u8>> =
             base.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
-        for path in self.own.keys().filter(|path| path.as_bytes().starts_with(b"etc/ld")) {
+        let own = self.own.range::<[u8], _>((Bound::Included(&b"etc/ld"[..]), Bound::Unbounded));
+        for (path, _) in own.take_while(|(path, _)| path.as_bytes().starts_with(b"etc/ld")) {
             if let Some(bytes) = self.content(path) {
                 configs.insert(path.clone(), bytes.to_vec());
             }
@@ -326,6 +362,17 @@ fn own_file(entry: &Entry, layer: Arc<str>, evidence: Evidence) -> OwnFile {
         (evidence, Content::Disk(source)) => file.seen(evidence, Some(source.path.clone())),
         (evidence, _) => file.seen(evidence, None),
     }
+}
+
+fn node_of(entry: &Entry) -> Node {
+    let kind = match &entry.kind {
+        EntryKind::Directory => NodeKind::Directory,
+        EntryKind::Symlink { target } => NodeKind::Symlink { target: target.clone().into() },
+        EntryKind::File { size_bytes, .. } => {
+            NodeKind::File { size_bytes: *size_bytes, layer: u32::MAX, stored_at: None }
+        }
+    };
+    Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs: None }
 }
 
 /// What a whiteout hides (image-spec, layer.md, "Whiteouts").

@@ -15,7 +15,8 @@ use crate::cache::{Cache, DEFAULT_LIMIT_BYTES};
 use crate::model::{ShortNames, escape};
 use crate::pack::MAX_THREADS;
 use crate::registry::{
-    Client, ConfigFiles, Credentials, Login, Notice, ProxyOptions, RegistryOptions, RetryOptions, Secret, short_names,
+    Client, ConfigFiles, Credentials, Login, Notice, ProxyOptions, RegistryOptions, RetryOptions, Roots, Secret,
+    short_names,
 };
 use crate::spec::Inputs;
 
@@ -153,7 +154,7 @@ impl Environment {
     pub fn registry_options(&self, arguments: &RegistryArguments, explicit: Vec<Login>) -> RegistryOptions {
         RegistryOptions {
             plain_http: arguments.plain_http.iter().cloned().collect::<BTreeSet<_>>(),
-            roots: rustls_native_certs::load_native_certs().certs,
+            roots: Roots::new(|| rustls_native_certs::load_native_certs().certs),
             ca_files: arguments.ca_file.clone(),
             certs_dirs: self.certs_directories(),
             config: self.registry_config(),

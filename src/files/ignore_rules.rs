@@ -4,7 +4,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::Match;
@@ -51,7 +51,7 @@ pub(super) struct IgnoreState {
     /// It is left out.
     pub ignored: bool,
     /// Which of Docker's rules matched it or a directory above; empty for none.
-    matched: Rc<[bool]>,
+    matched: Arc<[bool]>,
 }
 
 impl IgnoreRules {
@@ -76,6 +76,11 @@ impl IgnoreRules {
         Ok(Self { root: directory.canonicalize().map_err(failed)?, rules })
     }
 
+    /// True where there are no rules: they say nothing of any path.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.rules, Rules::None)
+    }
+
     /// What the rules say of `canonical`, which stands in a directory of which they said `parent`.
     pub(super) fn below(&self, parent: &IgnoreState, canonical: &Path, is_directory: bool) -> IgnoreState {
         let relative = match canonical.strip_prefix(&self.root) {
@@ -86,7 +91,7 @@ impl IgnoreRules {
             Rules::None => IgnoreState::default(),
             Rules::Git(rules) => {
                 let ignored = matches!(rules.matched(relative, is_directory), Match::Ignore(_));
-                IgnoreState { ignored: parent.ignored || ignored, matched: Rc::default() }
+                IgnoreState { ignored: parent.ignored || ignored, matched: Arc::default() }
             }
             Rules::Docker(rules) => docker_state(rules, parent, relative),
         }

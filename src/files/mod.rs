@@ -45,6 +45,8 @@ pub struct Context<'a> {
     pub outputs: &'a BTreeSet<PathBuf>,
     /// Where archives are opened.
     pub archives: &'a Archives,
+    /// Threads that may read directories; nothing of a listing depends on them.
+    pub threads: usize,
 }
 
 /// Lists what `entry` names on the disk; `entry.from` is a [`From::Disk`].
@@ -63,8 +65,8 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
     refuse_outputs(entry, context, source.path())?;
     let listing = match (&source, entry.unpack) {
         (Source::Directory(path), false) => {
-            let (kept, _) = Walk::new(entry, context, &filter, &Attributes::new(entry)?, None).run(path)?;
-            Listing { root: ListedRoot::Directory, items: settle(kept) }
+            let (items, _) = Walk::new(entry, context, &filter, &Attributes::new(entry)?, None).run(path)?;
+            Listing { root: ListedRoot::Directory, items }
         }
         (Source::Directory(path), true) => return Err(unpack_other(entry, path, "a directory")),
         (Source::File { path, metadata }, false) => {
@@ -73,7 +75,7 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
                 Some(verdict) => vec![walk::single(entry, path, metadata, verdict, &Attributes::new(entry)?)?],
                 None => Vec::new(),
             };
-            walk::entry_path(entry, &name, &error::shown(path))?;
+            walk::entry_path(entry, &name, || error::shown(path))?;
             Listing { root: ListedRoot::File { name }, items }
         }
         (Source::File { path, metadata }, true) if metadata.is_file() => {
@@ -81,11 +83,11 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
         }
         (Source::File { path, .. }, true) => return Err(unpack_other(entry, path, "not a regular file")),
         (Source::Glob { fixed, glob }, false) => {
-            let (kept, found) = Walk::new(entry, context, &filter, &Attributes::new(entry)?, Some(glob)).run(fixed)?;
+            let (items, found) = Walk::new(entry, context, &filter, &Attributes::new(entry)?, Some(glob)).run(fixed)?;
             if !found {
                 return Err(source::nothing_matches(entry, fixed));
             }
-            Listing { root: ListedRoot::Glob, items: settle(kept) }
+            Listing { root: ListedRoot::Glob, items }
         }
         (Source::Glob { fixed, glob }, true) => {
             let archives = matched_archives(entry, context, fixed, glob)?;
@@ -137,7 +139,7 @@ fn matched_archives(
 ) -> Result<Vec<PathBuf>, FilesError> {
     let everything = Filter::everything();
     let no_attributes = Attributes::none();
-    let (kept, found) = Walk::new(entry, context, &everything, &no_attributes, Some(glob)).run(fixed)?;
+    let (items, found) = Walk::new(entry, context, &everything, &no_attributes, Some(glob)).run(fixed)?;
     if !found {
         return Err(source::nothing_matches(entry, fixed));
     }
@@ -149,7 +151,7 @@ fn matched_archives(
             EntryKind::Symlink { .. } => Err(unpack_other(entry, &path, "a symbolic link")),
         }
     };
-    settle(kept).into_iter().map(path).collect()
+    items.into_iter().map(path).collect()
 }
 
 /// The contents of archives, side by side.
@@ -170,7 +172,7 @@ fn unpacked(
             return false;
         }
         if second.kind != first.kind {
-            conflict.get_or_insert_with(|| (first.origin.clone(), second.origin.clone()));
+            conflict.get_or_insert_with(|| (first.origin_text(), second.origin_text()));
         }
         true
     });

@@ -31,9 +31,10 @@ const MODE_OFFSET: usize = 100;
 /// Offset of a header's magic.
 const MAGIC_OFFSET: usize = 257;
 
-/// True for the names of a directory that is a layout of ocitect's.
-pub(super) fn is_layout(names: &[OsString]) -> bool {
-    LAYOUT_NAMES.iter().all(|wanted| names.iter().any(|name| name == wanted))
+/// True for a directory that is a layout of ocitect's, by its names, sorted by bytes.
+pub(super) fn is_layout<T>(names: &[(OsString, T)]) -> bool {
+    let has = |wanted: &str| names.binary_search_by(|(name, _)| name.as_encoded_bytes().cmp(wanted.as_bytes())).is_ok();
+    LAYOUT_NAMES.into_iter().all(has)
 }
 
 /// True for the name of a file that ocitect was writing when it was killed.

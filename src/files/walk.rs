@@ -1,15 +1,20 @@
-//! The walk below one directory of the disk: what is found, in no order that shows.
+//! The walk below one directory of the disk: what is found, in no order that shows, on several threads where that pays.
 //!
 //! Symbolic links are taken verbatim and never followed; nothing is opened but directories, and what could be an archive
 //! of ocitect's.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod found;
+mod leaf;
+mod queue;
+
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry};
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+
+pub(super) use leaf::{OWNER_EXECUTES, entry_path, single};
 
 use super::error::shown;
 use super::filter::{Filter, Kept, Verdict};
@@ -17,35 +22,23 @@ use super::ignore_rules::IgnoreState;
 use super::pattern::{GlobPath, Positions};
 use super::xattr::Attributes;
 use super::{Context, FilesError, own};
-use crate::model::{Content, DiskFile, EntryKind, EntryPath, FileStamp, ListedItem};
+use crate::model::{EntryKind, ListedItem};
 use crate::spec::FilesEntry;
+use found::{Failure, Found, Part};
 
-/// Bit of the owner's right to execute.
-pub(super) const OWNER_EXECUTES: u32 = 0o100;
-
-/// Names that begin so delete files where a layer is applied (image-spec, layer.md, "Whiteouts").
-const WHITEOUT_PREFIX: &[u8] = b".wh.";
-
-/// A walk, and what it found so far.
+/// A walk that has not begun.
 pub(super) struct Walk<'a> {
-    pub(super) entry: &'a FilesEntry,
-    pub(super) context: &'a Context<'a>,
-    pub(super) filter: &'a Filter,
-    pub(super) attributes: &'a Attributes,
+    entry: &'a FilesEntry,
+    context: &'a Context<'a>,
+    filter: &'a Filter,
+    attributes: &'a Attributes,
     /// Where only what a glob matches is taken.
-    pub(super) glob: Option<&'a GlobPath>,
-    kept: Vec<Kept>,
-    /// Something matched the glob, or was there to be taken.
-    found: bool,
-    /// Directories, below the source, that lead to what ocitect wrote or is about to write. One that holds nothing else
-    /// is not packed: the first build, which made it, had none.
-    leading: BTreeSet<Vec<u8>>,
+    glob: Option<&'a GlobPath>,
 }
 
 /// A directory that was found and not yet read.
 struct Directory {
     path: PathBuf,
-    canonical: PathBuf,
     /// Below the source; empty for the source itself.
     below: Vec<u8>,
     verdict: Verdict,
@@ -56,8 +49,15 @@ struct Directory {
     listed: Option<bool>,
 }
 
+/// Where the source really is, for rules that are about real paths.
+struct Source {
+    canonical: PathBuf,
+    /// What lies below it and is not packed: the caller's own files, and what it writes.
+    left_out: BTreeSet<Vec<u8>>,
+}
+
 impl<'a> Walk<'a> {
-    /// A walk that has not begun.
+    /// A walk for `entry`.
     pub(super) fn new(
         entry: &'a FilesEntry,
         context: &'a Context<'a>,
@@ -65,126 +65,43 @@ impl<'a> Walk<'a> {
         attributes: &'a Attributes,
         glob: Option<&'a GlobPath>,
     ) -> Self {
-        Self { entry, context, filter, attributes, glob, kept: Vec::new(), found: false, leading: BTreeSet::new() }
+        Self { entry, context, filter, attributes, glob }
     }
 
-    /// Everything below `path`, and whether there was anything before patterns and rules left out what they leave out.
-    pub(super) fn run(mut self, path: &Path) -> Result<(Vec<Kept>, bool), FilesError> {
+    /// Everything below `path` as far as patterns and rules want it, sorted, and whether there was anything before they
+    /// left out what they leave out.
+    ///
+    /// # Errors
+    /// Of several the one of the first path, by bytes.
+    pub(super) fn run(&self, path: &Path) -> Result<(Vec<ListedItem>, bool), FilesError> {
         let canonical = path.canonicalize().map_err(|source| self.io("read directory", path, source))?;
-        for below in self.context.outputs.iter().filter_map(|output| output.strip_prefix(&canonical).ok()) {
-            self.leave_out(below.as_os_str().as_bytes());
-        }
-        let mut pending = vec![Directory {
+        let below = |path: &'a PathBuf| {
+            let below: PathBuf = path.strip_prefix(&canonical).ok()?.components().collect();
+            Some(below.into_os_string().into_vec())
+        };
+        let outputs: Vec<Vec<u8>> = self.context.outputs.iter().filter_map(below).collect();
+        let own = self.context.never_packed.iter().filter_map(below);
+        let source = Source { left_out: own.chain(outputs.iter().cloned()).collect(), canonical };
+        let root = Directory {
             path: path.to_owned(),
-            canonical,
             below: Vec::new(),
             verdict: self.filter.root(),
             ignore: IgnoreState::default(),
             positions: self.glob.map(GlobPath::start),
             listed: None,
-        }];
-        while let Some(directory) = pending.pop() {
-            self.read(&directory, &mut pending)?;
-        }
-        for kept in &mut self.kept {
-            kept.wanted &= !self.leading.contains(kept.item.path.as_bytes());
-        }
-        Ok((self.kept, self.found))
-    }
-
-    /// Notes the directories on the way to what is not packed.
-    fn leave_out(&mut self, below: &[u8]) {
-        let slashes = below.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-        self.leading.extend(slashes.map(|(at, _)| below[..at].to_vec()));
-    }
-
-    fn read(&mut self, directory: &Directory, pending: &mut Vec<Directory>) -> Result<(), FilesError> {
-        let names = self.names(&directory.path)?;
-        if !directory.below.is_empty() && own::is_layout(&names) {
-            self.leave_out(&directory.below);
-            return Ok(());
-        }
-        if let Some(wanted) = directory.listed {
-            self.keep(&directory.path, &directory.below, EntryKind::Directory, false, directory.verdict, wanted)?;
-        }
-        for name in names {
-            if let Some(below) = self.visit(directory, &name)? {
-                pending.push(below);
-            }
-        }
-        Ok(())
-    }
-
-    fn names(&self, path: &Path) -> Result<Vec<OsString>, FilesError> {
-        let failed = |source| self.io("read directory", path, source);
-        let entries = fs::read_dir(path).map_err(failed)?;
-        entries.map(|entry| Ok(entry.map_err(failed)?.file_name())).collect()
-    }
-
-    /// Takes one name of a directory; hands back a directory that is to be read.
-    fn visit(&mut self, parent: &Directory, name: &OsStr) -> Result<Option<Directory>, FilesError> {
-        let canonical = parent.canonical.join(name);
-        if is_never_packed(self.context, &canonical) {
-            return Ok(None);
-        }
-        let path = parent.path.join(name);
-        let metadata = fs::symlink_metadata(&path).map_err(|source| self.io("look at", &path, source))?;
-        let is_directory = metadata.is_dir();
-        let Some((matches, positions)) = self.reach(parent, name, is_directory) else { return Ok(None) };
-        self.found |= matches;
-        let below = match parent.below.is_empty() {
-            true => name.as_bytes().to_vec(),
-            false => [&parent.below, &b"/"[..], name.as_bytes()].concat(),
         };
-        let verdict = self.filter.below(parent.verdict, &below, is_directory);
-        let ignore = self.context.ignore.below(&parent.ignore, &canonical, is_directory);
-        if verdict.excluded || (ignore.ignored && !(is_directory && self.context.ignore.may_include_again())) {
-            return Ok(None);
-        }
-        let wanted = verdict.included && !ignore.ignored;
-        if is_directory {
-            let listed = matches.then_some(wanted);
-            return Ok(Some(Directory { path, canonical, below, verdict, ignore, positions, listed }));
-        }
-        if own::is_archive(&path, &metadata) {
-            self.leave_out(&below);
-        } else if matches && wanted {
-            self.leaf(&path, &below, &metadata, verdict)?;
-        }
-        Ok(None)
+        let found = queue::run(root, self.context.threads, |directory| self.read(&source, directory));
+        found::gather(found, outputs)
     }
 
-    /// Whether the glob takes `name`, and how far it has come there; `None` where it takes nothing there or below.
-    fn reach(&self, parent: &Directory, name: &OsStr, is_directory: bool) -> Option<(bool, Option<Positions>)> {
-        let (Some(glob), Some(positions)) = (self.glob, &parent.positions) else { return Some((true, None)) };
-        let next = glob.advance(positions, name.as_bytes());
-        if glob.accepts(&next, is_directory) {
-            return Some((true, None));
+    /// Reads one directory; what it holds, and the directories in it that are to be read.
+    fn read(&self, source: &Source, directory: &Directory) -> (Found, Vec<Directory>) {
+        let mut visit = Visit::new(self, source, directory);
+        if let Err(error) = visit.read() {
+            let path = visit.failed_at.take().unwrap_or_else(|| directory.below.clone());
+            visit.found.failure = Some(Failure { path, error });
         }
-        (is_directory && !next.is_empty()).then_some((false, Some(next)))
-    }
-
-    fn leaf(&mut self, path: &Path, below: &[u8], metadata: &Metadata, verdict: Verdict) -> Result<(), FilesError> {
-        let kind = leaf_kind(self.entry, path, path, metadata)?;
-        let executable = is_executable(metadata, &kind);
-        self.keep(path, below, kind, executable, verdict, true)
-    }
-
-    fn keep(
-        &mut self,
-        path: &Path,
-        below: &[u8],
-        kind: EntryKind,
-        executable: bool,
-        verdict: Verdict,
-        wanted: bool,
-    ) -> Result<(), FilesError> {
-        let origin = shown(path);
-        let below = entry_path(self.entry, below, &origin)?;
-        let xattrs = self.attributes.of(path).map_err(|source| self.io("read the attributes of", path, source))?;
-        let item = ListedItem { path: below, kind, kept_mode: None, executable, xattrs, origin };
-        self.kept.push(Kept { item: verdict.applied(item), wanted });
-        Ok(())
+        (visit.found, visit.directories)
     }
 
     fn io(&self, action: &'static str, path: &Path, source: io::Error) -> FilesError {
@@ -192,69 +109,175 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The one item of a source that is a file; `path` is followed where it is a symbolic link.
-pub(super) fn single(
-    entry: &FilesEntry,
-    path: &Path,
-    metadata: &Metadata,
-    verdict: Verdict,
-    attributes: &Attributes,
-) -> Result<ListedItem, FilesError> {
-    let failed = |action, source| FilesError::Io { place: entry.place.clone(), action, path: path.to_owned(), source };
-    let canonical = path.canonicalize().map_err(|source| failed("look at", source))?;
-    let kind = leaf_kind(entry, path, &canonical, metadata)?;
-    let executable = is_executable(metadata, &kind);
-    let xattrs: BTreeMap<_, _> =
-        attributes.of(&canonical).map_err(|source| failed("read the attributes of", source))?;
-    let item = ListedItem { path: EntryPath::root(), kind, kept_mode: None, executable, xattrs, origin: shown(path) };
-    Ok(verdict.applied(item))
+/// The reading of one directory.
+struct Visit<'w, 'a> {
+    walk: &'w Walk<'a>,
+    source: &'w Source,
+    directory: &'w Directory,
+    /// The real path of the directory, and of the name that is looked at; empty where no rule asks for it.
+    canonical: PathBuf,
+    found: Found,
+    directories: Vec<Directory>,
+    /// The path below the source that an error is about, where it is not the directory's.
+    failed_at: Option<Vec<u8>>,
 }
 
-/// A path of an item.
-///
-/// # Errors
-/// [`FilesError::Whiteout`] for a name that begins with `.wh.`, [`FilesError::Path`] for what cannot be a path.
-pub(super) fn entry_path(entry: &FilesEntry, below: &[u8], origin: &str) -> Result<EntryPath, FilesError> {
-    let place = || entry.place.clone();
-    if below.split(|byte| *byte == b'/').any(|name| name.starts_with(WHITEOUT_PREFIX)) {
-        return Err(FilesError::Whiteout { place: place(), origin: origin.to_owned() });
+impl<'w, 'a> Visit<'w, 'a> {
+    fn new(walk: &'w Walk<'a>, source: &'w Source, directory: &'w Directory) -> Self {
+        let canonical = match walk.context.ignore.is_empty() {
+            true => PathBuf::new(),
+            false => joined(&source.canonical, OsStr::from_bytes(&directory.below)),
+        };
+        let (found, directories) = (Found::default(), Vec::new());
+        Self { walk, source, directory, canonical, found, directories, failed_at: None }
     }
-    EntryPath::new(below).map_err(|source| FilesError::Path { place: place(), origin: origin.to_owned(), source })
-}
 
-/// True for what no walk takes: what the caller names, what it writes or wrote in part, and git's own data.
-fn is_never_packed(context: &Context<'_>, canonical: &Path) -> bool {
-    canonical.file_name().is_some_and(|name| name == ".git" || own::is_temporary(name))
-        || context.never_packed.contains(canonical)
-        || context.outputs.contains(canonical)
-}
-
-fn is_executable(metadata: &Metadata, kind: &EntryKind) -> bool {
-    metadata.mode() & OWNER_EXECUTES != 0 && matches!(kind, EntryKind::File { .. })
-}
-
-/// The kind of what is no directory. `opened` is where its content is read from.
-fn leaf_kind(entry: &FilesEntry, path: &Path, opened: &Path, metadata: &Metadata) -> Result<EntryKind, FilesError> {
-    let file_type = metadata.file_type();
-    if file_type.is_file() {
-        let content = Content::Disk(DiskFile { path: opened.to_owned(), stamp: FileStamp::of(metadata) });
-        return Ok(EntryKind::File { size_bytes: metadata.len(), content });
+    fn read(&mut self) -> Result<(), FilesError> {
+        let names = self.names()?;
+        let directory = self.directory;
+        if !directory.below.is_empty() && own::is_layout(&names) {
+            self.found.left_out.push(directory.below.clone());
+            return Ok(());
+        }
+        if let Some(wanted) = directory.listed {
+            let kind = EntryKind::Directory;
+            let kept = self.keep(&directory.path, &directory.below, kind, false, directory.verdict, wanted)?;
+            self.found.own = Some(kept);
+        }
+        // All parts stay until the walk is over: room that stays empty would add up.
+        self.found.parts.reserve_exact(names.len());
+        // What stands below a directory `a` comes after `a-b` and before `ab`: where `a/` would stand.
+        let mut waiting: Vec<(&OsStr, usize)> = Vec::new();
+        for (name, entry) in &names {
+            while let Some((_, number)) = waiting.pop_if(|(earlier, _)| slash_comes_before(earlier, name)) {
+                self.found.parts.push(Part::Below(number));
+            }
+            let number = self.directories.len();
+            if let Some(kept) = self.visit(name, entry)? {
+                self.found.parts.push(Part::Leaf(kept));
+            } else if self.directories.len() > number {
+                self.found.parts.push(Part::Own(number));
+                waiting.push((name, number));
+            }
+        }
+        self.found.parts.extend(waiting.into_iter().rev().map(|(_, number)| Part::Below(number)));
+        self.found.parts.shrink_to_fit();
+        Ok(())
     }
-    if file_type.is_symlink() {
-        let target = fs::read_link(path).map_err(|source| FilesError::Io {
-            place: entry.place.clone(),
-            action: "read symbolic link",
-            path: path.to_owned(),
-            source,
+
+    /// The names, sorted by bytes.
+    fn names(&self) -> Result<Vec<(OsString, DirEntry)>, FilesError> {
+        let path = &self.directory.path;
+        let failed = |source| self.walk.io("read directory", path, source);
+        let entries = fs::read_dir(path).map_err(|error| match fs::symlink_metadata(path) {
+            Ok(_) => failed(error),
+            Err(error) => self.walk.io("look at", path, error),
         })?;
-        return Ok(EntryKind::Symlink { target: target.into_os_string().into_vec() });
+        let named = entries.map(|entry| {
+            let entry = entry.map_err(failed)?;
+            Ok((entry.file_name(), entry))
+        });
+        let mut names = named.collect::<Result<Vec<_>, FilesError>>()?;
+        names.sort_unstable_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
+        Ok(names)
     }
-    let what = match () {
-        () if file_type.is_socket() => "a socket",
-        () if file_type.is_fifo() => "a fifo",
-        () if file_type.is_block_device() => "a block device",
-        () if file_type.is_char_device() => "a character device",
-        () => "a file of an unknown kind",
-    };
-    Err(FilesError::Refused { place: entry.place.clone(), origin: shown(path), what })
+
+    /// Takes one name of the directory: hands back a leaf that is kept, and notes a directory that is to be read.
+    fn visit(&mut self, name: &OsStr, entry: &DirEntry) -> Result<Option<Kept>, FilesError> {
+        let Directory { below, .. } = self.directory;
+        let below =
+            if below.is_empty() { name.as_bytes().to_vec() } else { [below, &b"/"[..], name.as_bytes()].concat() };
+        if name == ".git" || own::is_temporary(name) || self.source.left_out.contains(&below) {
+            return Ok(None);
+        }
+        self.take(name, entry, &below).inspect_err(|_| self.failed_at = Some(below))
+    }
+
+    fn take(&mut self, name: &OsStr, entry: &DirEntry, below: &[u8]) -> Result<Option<Kept>, FilesError> {
+        let (walk, directory) = (self.walk, self.directory);
+        let path = joined(&directory.path, name);
+        // Directories are told by their entries, where the file system says it there; of nothing else is that enough.
+        let is_entry = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let metadata = if is_entry { None } else { Some(entry.metadata()) };
+        let metadata = metadata.transpose().map_err(|source| walk.io("look at", &path, source))?;
+        let is_directory = metadata.as_ref().is_none_or(fs::Metadata::is_dir);
+        let Some((matches, positions)) = self.reach(name, is_directory) else { return Ok(None) };
+        self.found.matches |= matches;
+        let verdict = walk.filter.below(directory.verdict, below, is_directory);
+        let ignore = self.ignore(name, is_directory);
+        if verdict.excluded || (ignore.ignored && !(is_directory && walk.context.ignore.may_include_again())) {
+            return Ok(None);
+        }
+        let wanted = verdict.included && !ignore.ignored;
+        let Some(metadata) = metadata.filter(|_| !is_directory) else {
+            let (below, listed) = (below.to_vec(), matches.then_some(wanted));
+            self.directories.push(Directory { path, below, verdict, ignore, positions, listed });
+            return Ok(None);
+        };
+        if own::is_archive(&path, &metadata) {
+            self.found.left_out.push(below.to_vec());
+        } else if matches && wanted {
+            let kind = leaf::kind(walk.entry, &path, &path, &metadata)?;
+            let executable = leaf::is_executable(&metadata, &kind);
+            return self.keep(&path, below, kind, executable, verdict, true).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Whether the glob takes `name`, and how far it has come there; `None` where it takes nothing there or below.
+    fn reach(&self, name: &OsStr, is_directory: bool) -> Option<(bool, Option<Positions>)> {
+        let (Some(glob), Some(positions)) = (self.walk.glob, &self.directory.positions) else {
+            return Some((true, None));
+        };
+        let next = glob.advance(positions, name.as_bytes());
+        if glob.accepts(&next, is_directory) {
+            return Some((true, None));
+        }
+        (is_directory && !next.is_empty()).then_some((false, Some(next)))
+    }
+
+    /// What the ignore file says of `name`.
+    fn ignore(&mut self, name: &OsStr, is_directory: bool) -> IgnoreState {
+        let rules = self.walk.context.ignore;
+        if rules.is_empty() {
+            return IgnoreState::default();
+        }
+        self.canonical.push(name);
+        let state = rules.below(&self.directory.ignore, &self.canonical, is_directory);
+        self.canonical.pop();
+        state
+    }
+
+    fn keep(
+        &self,
+        path: &Path,
+        below: &[u8],
+        kind: EntryKind,
+        executable: bool,
+        verdict: Verdict,
+        wanted: bool,
+    ) -> Result<Kept, FilesError> {
+        let below = entry_path(self.walk.entry, below, || shown(path))?;
+        let attributes = self.walk.attributes.of(path);
+        let xattrs = attributes.map_err(|source| self.walk.io("read the attributes of", path, source))?;
+        // The content of a file names its path already.
+        let origin = (!matches!(kind, EntryKind::File { .. })).then(|| shown(path));
+        let item = ListedItem { path: below, kind, kept_mode: None, executable, xattrs, origin };
+        Ok(Kept { item: verdict.applied(item), wanted })
+    }
+}
+
+/// True where `directory` and a slash sort before `name`, which sorts after `directory`.
+fn slash_comes_before(directory: &OsStr, name: &OsStr) -> bool {
+    name.as_bytes().strip_prefix(directory.as_bytes()).is_none_or(|rest| rest.first() > Some(&b'/'))
+}
+
+/// As [`Path::join`], with no room that stays empty: there is a path for each file. Joining nothing adds no slash.
+fn joined(directory: &Path, name: &OsStr) -> PathBuf {
+    let mut path = PathBuf::with_capacity(directory.as_os_str().len() + 1 + name.len());
+    path.push(directory);
+    if !name.is_empty() {
+        path.push(name);
+    }
+    path
 }

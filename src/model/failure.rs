@@ -47,6 +47,11 @@ pub trait Diagnose: std::error::Error + Send + Sync + 'static {
 
 /// Bytes from outside as printable text: control characters, `\`, and what is not UTF-8 are escaped (`\n`, `\x1b`).
 pub fn escape(bytes: &[u8]) -> String {
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\')
+        && let Ok(plain) = std::str::from_utf8(bytes)
+    {
+        return plain.to_owned();
+    }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

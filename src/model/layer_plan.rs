@@ -115,6 +115,14 @@ impl EntryKind {
             Self::Directory | Self::Symlink { .. } => 0,
         }
     }
+
+    /// The path that a file of the disk is read from, escaped; empty for anything else.
+    pub fn disk_path_text(&self) -> String {
+        match self {
+            Self::File { content: Content::Disk(file), .. } => super::escape(file.path.as_os_str().as_encoded_bytes()),
+            _ => String::new(),
+        }
+    }
 }
 
 /// Where the content of a file comes from. Equal values mean equal bytes.
@@ -236,6 +244,9 @@ impl EntryPath {
         if path.contains(&0) {
             return Err(EntryPathError::Nul(path.to_vec()));
         }
+        if path.len() <= MAX_PATH_BYTES && is_clean(path) {
+            return Ok(Self(path.into()));
+        }
         let mut clean = Vec::with_capacity(path.len());
         for component in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
             if component == b".." {
@@ -276,6 +287,30 @@ impl EntryPath {
         Some(Self(self.0[..end].into()))
     }
 
+    /// The bytes of the directory that it stands in: as [`EntryPath::parent`], without a value of its own. Empty for what
+    /// stands in the root, and for the root.
+    pub fn parent_bytes(&self) -> &[u8] {
+        &self.0[..self.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0)]
+    }
+
+    /// The name of the directory that it stands in; empty for what stands in the root.
+    pub fn parent_name(&self) -> &[u8] {
+        self.parent_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+    }
+
+    /// The path `self` below `directory`, as [`EntryPath::join`] with its bytes.
+    pub fn below(&self, directory: &Self) -> Result<Self, EntryPathError> {
+        if directory.is_root() {
+            return Ok(self.clone());
+        }
+        if self.is_root() {
+            return Ok(directory.clone());
+        }
+        // Both are clean, so what comes of them is.
+        let path = [&directory.0, &b"/"[..], &self.0].concat();
+        if path.len() > MAX_PATH_BYTES { Err(EntryPathError::TooLong(path.len())) } else { Ok(Self(path.into())) }
+    }
+
     /// The last component; empty for the root.
     pub fn file_name(&self) -> &[u8] {
         self.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
@@ -296,6 +331,11 @@ impl EntryPath {
     pub fn cmp_by_components(&self, other: &Self) -> Ordering {
         self.components().cmp(other.components())
     }
+}
+
+/// True for what [`EntryPath::new`] takes as it is; most paths are so.
+fn is_clean(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
 }
 
 impl std::fmt::Display for EntryPath {
@@ -321,11 +361,20 @@ mod tests {
         assert!(matches!(EntryPath::new(b"a\0"), Err(EntryPathError::Nul(_))));
         assert!(matches!(EntryPath::new(&[b'a'; 4096]), Err(EntryPathError::TooLong(4096))));
         assert_eq!(path("a").join(b"b/c").unwrap(), path("/a/b/c"));
+        assert_eq!(path("b/c").below(&path("a")).unwrap(), path("a/b/c"));
+        assert_eq!((path("b").below(&path("")).unwrap(), path("").below(&path("b")).unwrap()), (path("b"), path("b")));
+        let long = EntryPath::new(&[b'a'; 4095]).unwrap();
+        assert_eq!(path("b").below(&long), Err(EntryPathError::TooLong(4097)));
+        for (text, clean) in [("", ""), (".", ""), ("./a", "a"), ("a/.", "a"), ("a//b", "a/b"), (".a/..b", ".a/..b")] {
+            assert_eq!(path(text).as_bytes(), clean.as_bytes());
+        }
     }
 
     #[test]
     fn parents_and_ancestors() {
         assert_eq!(path("a/b").parent(), Some(path("a")));
+        assert_eq!((path("a/b/c").parent_bytes(), path("a").parent_bytes()), (&b"a/b"[..], &b""[..]));
+        assert_eq!((path("a/b/c").parent_name(), path("a").parent_name()), (&b"b"[..], &b""[..]));
         assert_eq!(path("a").parent(), Some(EntryPath::root()));
         assert_eq!(EntryPath::root().parent(), None);
         assert!(path("a/b").starts_with(&path("a")));

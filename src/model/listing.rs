@@ -42,6 +42,14 @@ pub struct ListedItem {
     pub executable: bool,
     /// Extended attributes to carry, by full name.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Where it comes from, for messages: a path of the disk, `ARCHIVE: MEMBER`, `IMAGE#/path`. Escaped.
-    pub origin: String,
+    /// Where it comes from, for messages: a path of the disk, `ARCHIVE: MEMBER`, `IMAGE#/path`. Escaped. `None` for a file
+    /// of the disk whose content says so: there are very many of them.
+    pub origin: Option<String>,
+}
+
+impl ListedItem {
+    /// Where it comes from, for messages; escaped.
+    pub fn origin_text(&self) -> String {
+        self.origin.clone().unwrap_or_else(|| self.kind.disk_path_text())
+    }
 }

@@ -1,11 +1,12 @@
 //! From input to plan: the layer `filesystem`, then the layers of the spec, each on the image so far.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::again::Grounds;
 use super::error::PlanError;
 use super::filesystem::{self, AccountFiles};
 use super::{config, sources};
@@ -14,7 +15,7 @@ use crate::model::{
     escape,
 };
 use crate::spec::{ConfigSpec, LayerSpec, PlatformSpec};
-use crate::tree::{Tree, View};
+use crate::tree::{Seen, Tree, View};
 
 /// A base image of one platform, and its facts as far as a plan needs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,17 @@ pub struct PlanInput {
     pub created_s: i64,
 }
 
+impl PlanInput {
+    pub(super) fn tree(&self) -> Arc<Tree> {
+        self.base.as_ref().map(|base| base.tree.clone()).unwrap_or_default()
+    }
+
+    /// passwd and group of the base.
+    pub(super) fn accounts(&self) -> [Bytes; 2] {
+        self.base.as_ref().map(|base| [base.passwd.clone(), base.group.clone()]).unwrap_or_default()
+    }
+}
+
 /// What will be built for one platform: nothing is left to decide, and nothing is read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildPlan {
@@ -93,20 +105,39 @@ pub struct ConfigPlan {
 ///
 /// Errors name the layer, the path and where both sides of a contradiction come from.
 pub fn plan(input: PlanInput) -> Result<BuildPlan, PlanError> {
-    let PlanInput { platform_spec: spec, config, base, listings, family, created_s } = input;
-    check_counts(&spec, &listings)?;
-    check_family(&spec, base.as_deref(), family)?;
+    plan_on_grounds(input).map(|(plan, _)| plan)
+}
+
+/// As [`plan`], with what the layers followed from: another platform may have them too.
+pub fn plan_on_grounds(mut input: PlanInput) -> Result<(BuildPlan, Grounds), PlanError> {
+    check_counts(&input.platform_spec, &input.listings)?;
+    let listings = std::mem::take(&mut input.listings);
+    let mut plan = plan_above(&input)?;
+    let (accounts, workdir) = (input.accounts(), input.config.workdir);
+    let (spec, base, seen) = (input.platform_spec, input.base, Arc::<Mutex<Seen>>::default());
+    let mut layer_warnings = Vec::new();
+    let (base, workdir_text) = (base.as_deref(), workdir.as_deref());
+    let layers = plan_layers(&spec, base, listings, workdir_text, input.family, &seen, &mut layer_warnings)?;
+    plan.layers = layers.into_iter().map(Arc::new).collect();
+    plan.warnings.extend(layer_warnings.iter().cloned());
+    let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((plan, Grounds { spec, workdir, accounts, layer_warnings, seen }))
+}
+
+/// All of a plan but its layers.
+pub(super) fn plan_above(input: &PlanInput) -> Result<BuildPlan, PlanError> {
+    let PlanInput { platform_spec: spec, config, base, family, created_s, .. } = input;
+    check_family(spec, base.as_deref(), *family)?;
     let mut warnings = foreign_layers(base.as_deref());
-    let workdir = config.workdir.clone();
-    let config = config::merge(config, base.as_ref().map(|base| &base.image), created_s, &mut warnings)?;
-    let layers = plan_layers(&spec, base.as_deref(), listings, workdir.as_deref(), family, &mut warnings)?;
+    let image = base.as_ref().map(|base| &base.image);
+    let config = config::merge(config.clone(), image, *created_s, &mut warnings)?;
     Ok(BuildPlan {
-        platform: spec.platform,
-        base,
-        layers: layers.into_iter().map(Arc::new).collect(),
+        platform: spec.platform.clone(),
+        base: base.clone(),
+        layers: Vec::new(),
         config,
-        annotations: spec.annotations,
-        family,
+        annotations: spec.annotations.clone(),
+        family: *family,
         max_size_bytes: spec.max_size_bytes,
         warnings,
     })
@@ -118,11 +149,12 @@ fn plan_layers(
     listings: Vec<Vec<Listing>>,
     workdir: Option<&str>,
     family: Family,
+    seen: &Arc<Mutex<Seen>>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<LayerPlan>, PlanError> {
     let tree = base.map(|base| base.tree.clone()).unwrap_or_default();
     let files = AccountFiles::new(spec, base)?;
-    let mut view = View::new(tree.clone());
+    let mut view = View::noting(tree.clone(), seen.clone());
     let mut first = filesystem::entries(&mut view, spec, &files, None)?;
     let mut layers = Vec::with_capacity(spec.layers.len() + 1);
     for (layer, listings) in spec.layers.iter().zip(listings) {
@@ -137,7 +169,7 @@ fn plan_layers(
     // Only now is it known that no layer provides it. It is made below them all the same, since their own parents are
     // written above it.
     if let Some(path) = lacking_workdir(&view, workdir)? {
-        first = filesystem::entries(&mut View::new(tree), spec, &files, Some(&path))?;
+        first = filesystem::entries(&mut View::noting(tree, seen.clone()), spec, &files, Some(&path))?;
     }
     if !first.is_empty() {
         layers.insert(0, filesystem_layer(first, spec, family));

@@ -217,7 +217,7 @@ fn place_text(builder: &mut LayerBuilder<'_>, name: &str, file: &TextFile) -> Re
     let attributes = builder.view().node(&at).map_or(new, attributes_of);
     let content = Content::Bytes(file.bytes.as_slice().into());
     let kind = EntryKind::File { size_bytes: file.bytes.len() as u64, content };
-    builder.place_leaf(&at, kind, attributes, name.to_owned())
+    builder.place_leaf(&at, kind, attributes, name.to_owned().into())
 }
 
 /// A directory that is there already and need not change is not written.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::error::PlanError;
 use super::nearest::nearest;
-use crate::model::{Content, Entry, EntryKind, EntryPath, escape};
+use super::slots::{Origin, Slot, Slots};
+use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, escape};
 use crate::spec::Remove;
 use crate::tree::{Node, NodeKind, ResolveError, View};
 
@@ -44,57 +45,24 @@ pub(super) struct LayerBuilder<'a> {
     slots: Slots,
     removed: BTreeSet<EntryPath>,
     /// Directories that were resolved already: what the spec names, where it leads.
-    resolved: BTreeMap<EntryPath, EntryPath>,
+    resolved: BTreeMap<EntryPath, Resolved>,
+    /// The one of them that was asked for last: a listing has the files of one directory side by side.
+    last: Option<(EntryPath, Resolved)>,
 }
 
-/// An entry, and who wants it: `None` for a directory that is written as it is, or made, for the sake of others. Such a
-/// one gives way.
-struct Slot {
-    entry: Entry,
-    origin: Option<String>,
-}
-
-/// The entries of a layer, by path. They stand in a list, which the plan takes over as it is: in a map that is filled in
-/// order, half of the room for large values stays empty.
-#[derive(Default)]
-struct Slots {
-    list: Vec<Slot>,
-    places: BTreeMap<EntryPath, usize>,
-}
-
-impl Slots {
-    fn slot(&self, path: &EntryPath) -> Option<&Slot> {
-        self.places.get(path).map(|at| &self.list[*at])
-    }
-
-    /// Puts a slot at its entry's path, in place of what stands there.
-    fn insert(&mut self, slot: Slot) {
-        match self.places.get(&slot.entry.path) {
-            Some(at) => self.list[*at] = slot,
-            None => {
-                self.places.insert(slot.entry.path.clone(), self.list.len());
-                self.list.push(slot);
-            }
-        }
-    }
-
-    /// All of them, sorted by path.
-    fn sorted(&self) -> impl Iterator<Item = &Slot> {
-        self.places.values().map(|at| &self.list[*at])
-    }
-
-    fn into_entries(self) -> Vec<Entry> {
-        drop(self.places);
-        let mut entries: Vec<Entry> = self.list.into_iter().map(|slot| slot.entry).collect();
-        entries.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-        entries
-    }
+/// Where a directory is in the image so far.
+#[derive(Debug, Clone)]
+struct Resolved {
+    at: EntryPath,
+    /// Nothing stands there or below: what is placed in it need not be looked for.
+    is_new: bool,
 }
 
 impl<'a> LayerBuilder<'a> {
     /// A layer without entries on the image so far.
     pub fn new(name: &'a str, view: &'a mut View) -> Self {
-        Self { name, view, slots: Slots::default(), removed: BTreeSet::new(), resolved: BTreeMap::new() }
+        let (slots, removed, resolved) = (Slots::default(), BTreeSet::new(), BTreeMap::new());
+        Self { name, view, slots, removed, resolved, last: None }
     }
 
     /// The image so far: layers below, without what this layer removes.
@@ -151,12 +119,13 @@ impl<'a> LayerBuilder<'a> {
 
     /// Places a directory. Where the image has it already (through links, too), only what `wish` changes is changed.
     pub fn place_directory(&mut self, path: &EntryPath, wish: DirectoryWish, origin: String) -> Result<(), PlanError> {
-        self.refuse_whiteout(path, &origin)?;
-        let at = self.resolve_directory(path).map_err(|cause| self.unplaced_directory(path, &origin, cause))?;
+        self.refuse_whiteout(path, || origin.clone())?;
+        let Resolved { at, is_new } =
+            self.resolve_directory(path).map_err(|cause| self.unplaced_directory(path, &origin, cause))?;
         if at.is_root() {
             return Ok(());
         }
-        let existing = existing_directory(self.view, &at);
+        let existing = if is_new { None } else { existing_directory(self.view, &at) };
         let unchanged = existing.is_some() && wish.changed_mode.is_none() && wish.changed_owner.is_none();
         let attributes = match existing {
             None => wish.new,
@@ -167,12 +136,13 @@ impl<'a> LayerBuilder<'a> {
             }
         };
         let entry = new_entry(at, EntryKind::Directory, attributes);
-        self.claim(entry, (!unchanged).then_some(origin))
+        self.claim(entry, (!unchanged).then_some(origin.into()))
     }
 
     /// The directory that a path leads to in the image so far, where there is one.
     pub fn existing_directory(&mut self, path: &EntryPath, origin: &str) -> Result<Option<Node>, PlanError> {
-        let at = self.resolve_directory(path).map_err(|cause| self.unplaced_directory(path, origin, cause))?;
+        let resolved = self.resolve_directory(path);
+        let Resolved { at, .. } = resolved.map_err(|cause| self.unplaced_directory(path, origin, cause))?;
         Ok(existing_directory(self.view, &at))
     }
 
@@ -187,20 +157,20 @@ impl<'a> LayerBuilder<'a> {
         path: &EntryPath,
         kind: EntryKind,
         attributes: Attributes,
-        origin: String,
+        origin: Origin,
     ) -> Result<(), PlanError> {
-        self.refuse_whiteout(path, &origin)?;
-        let parent = path.parent().unwrap_or_default();
-        let directory = self.resolve_directory(&parent).map_err(|cause| self.unresolved(&origin, cause))?;
-        let at = directory.join(path.file_name()).map_err(|cause| self.bad_path(&origin, cause))?;
-        if at.is_root() || existing_directory(self.view, &at).is_some() {
-            return Err(PlanError::FileOverDirectory { layer: self.name.to_owned(), path: at, origin });
+        self.refuse_whiteout(path, || origin.text(&kind))?;
+        let directory = self.resolve_parent(path).map_err(|cause| self.unresolved(&origin.text(&kind), cause))?;
+        let at = child(&directory.at, path).map_err(|cause| self.bad_path(&origin.text(&kind), cause))?;
+        if at.is_root() || !directory.is_new && existing_directory(self.view, &at).is_some() {
+            let (layer, origin) = (self.name.to_owned(), origin.text(&kind));
+            return Err(PlanError::FileOverDirectory { layer, path: at, origin });
         }
         self.claim(new_entry(at, kind, attributes), Some(origin))
     }
 
     /// An error about a path that cannot stand in an image.
-    pub fn bad_path(&self, origin: &str, cause: crate::model::EntryPathError) -> PlanError {
+    pub fn bad_path(&self, origin: &str, cause: EntryPathError) -> PlanError {
         PlanError::Path { layer: self.name.to_owned(), origin: origin.to_owned(), cause }
     }
 
@@ -218,28 +188,63 @@ impl<'a> LayerBuilder<'a> {
         }
     }
 
-    fn refuse_whiteout(&self, path: &EntryPath, origin: &str) -> Result<(), PlanError> {
+    fn refuse_whiteout(&self, path: &EntryPath, origin: impl FnOnce() -> String) -> Result<(), PlanError> {
         if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
-            let (layer, origin, path) = (self.name.to_owned(), origin.to_owned(), path.clone());
+            let (layer, origin, path) = (self.name.to_owned(), origin(), path.clone());
             return Err(PlanError::WhiteoutName { layer, origin, path });
         }
         Ok(())
     }
 
-    /// Where a directory is in the image so far. What stands there, if anything, is a directory.
-    fn resolve_directory(&mut self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
-        if let Some(known) = self.resolved.get(path) {
-            return Ok(known.clone());
+    /// Where the directory of a path is.
+    fn resolve_parent(&mut self, path: &EntryPath) -> Result<Resolved, ResolveError> {
+        match &self.last {
+            Some((asked, resolved)) if asked.as_bytes() == path.parent_bytes() => Ok(resolved.clone()),
+            _ => self.resolve_directory(&path.parent().unwrap_or_default()),
         }
-        let at = self.view.resolve(path)?;
-        if self.view.node(&at).is_some_and(|node| !node.is_directory()) {
-            return Err(ResolveError::NotADirectory { path: path.clone(), file: at });
-        }
-        self.resolved.insert(path.clone(), at.clone());
-        Ok(at)
     }
 
-    fn claim(&mut self, entry: Entry, origin: Option<String>) -> Result<(), PlanError> {
+    /// Where a directory is in the image so far. What stands there, if anything, is a directory.
+    fn resolve_directory(&mut self, path: &EntryPath) -> Result<Resolved, ResolveError> {
+        let resolved = match self.resolved.get(path) {
+            Some(known) => known.clone(),
+            None => {
+                let resolved = match self.resolve_below_known(path) {
+                    Some(resolved) => resolved,
+                    None => self.resolve_from_root(path)?,
+                };
+                self.resolved.insert(path.clone(), resolved.clone());
+                resolved
+            }
+        };
+        self.last = Some((path.clone(), resolved.clone()));
+        Ok(resolved)
+    }
+
+    /// `None` where its parent was not resolved yet, and for all that is neither a directory nor new.
+    fn resolve_below_known(&self, path: &EntryPath) -> Option<Resolved> {
+        let parent = self.resolved.get(path.parent_bytes()).filter(|_| !path.is_root())?;
+        let at = child(&parent.at, path).ok()?;
+        if parent.is_new {
+            return Some(Resolved { at, is_new: true });
+        }
+        match self.view.node(&at) {
+            Some(node) if !node.is_directory() => None,
+            Some(_) => Some(Resolved { at, is_new: false }),
+            None => Some(Resolved { is_new: !self.view.has_below(&at), at }),
+        }
+    }
+
+    fn resolve_from_root(&self, path: &EntryPath) -> Result<Resolved, ResolveError> {
+        let at = self.view.resolve(path)?;
+        match self.view.node(&at) {
+            Some(node) if !node.is_directory() => Err(ResolveError::NotADirectory { path: path.clone(), file: at }),
+            Some(_) => Ok(Resolved { at, is_new: false }),
+            None => Ok(Resolved { is_new: !self.view.has_below(&at), at }),
+        }
+    }
+
+    fn claim(&mut self, entry: Entry, origin: Option<Origin>) -> Result<(), PlanError> {
         let Some(slot) = self.slots.slot(&entry.path) else {
             self.slots.insert(Slot { entry, origin });
             return Ok(());
@@ -249,7 +254,8 @@ impl<'a> LayerBuilder<'a> {
             (None, Some(_)) => self.slots.insert(Slot { entry, origin }),
             (Some(first), Some(second)) => {
                 if let Some(difference) = difference(&slot.entry, &entry) {
-                    let (layer, first, second) = (self.name.to_owned(), first.clone(), second.clone());
+                    let (first, second) = (first.text(&slot.entry.kind), second.text(&entry.kind));
+                    let layer = self.name.to_owned();
                     return Err(PlanError::Conflict { layer, path: entry.path, first, second, difference });
                 }
             }
@@ -260,17 +266,24 @@ impl<'a> LayerBuilder<'a> {
     /// The entries, sorted, with parents and whiteouts; the view becomes the image with this layer.
     pub fn finish(mut self) -> Result<Vec<Entry>, PlanError> {
         self.add_parents()?;
-        for Slot { entry, .. } in self.slots.sorted() {
-            self.view.insert(entry.path.clone(), node_of(entry));
+        // No file stands over a directory, as was seen when it was placed.
+        self.view.extend(self.slots.sorted().map(|Slot { entry, .. }| (entry.path.clone(), node_of(entry))));
+        if !self.removed.is_empty() {
+            self.add_whiteouts()?;
+            self.add_parents()?;
         }
-        self.add_whiteouts()?;
-        self.add_parents()?;
         Ok(self.slots.into_entries())
     }
 
     fn add_parents(&mut self) -> Result<(), PlanError> {
         let mut parents = BTreeSet::new();
+        // The directory that the entry before stands in, which is among the slots: it is looked after.
+        let mut last: Option<&[u8]> = None;
         for slot in self.slots.sorted() {
+            let directory = slot.entry.path.parent_bytes();
+            if last.replace(directory) == Some(directory) {
+                continue;
+            }
             for parent in ancestors(&slot.entry.path) {
                 match self.slots.slot(&parent) {
                     // Its own parents are looked after when its turn comes.
@@ -281,16 +294,19 @@ impl<'a> LayerBuilder<'a> {
                 }
             }
         }
-        for path in parents {
+        let made = parents.into_iter().map(|path| {
             let node = existing_directory(self.view, &path).unwrap_or_else(Node::plain_directory);
-            let entry = new_entry(path, EntryKind::Directory, attributes_of(&node));
-            self.slots.insert(Slot { entry, origin: None });
-        }
+            Slot { entry: new_entry(path, EntryKind::Directory, attributes_of(&node)), origin: None }
+        });
+        self.slots.extend(made.collect());
         Ok(())
     }
 
     fn parent_not_directory(&self, slot: &Slot, parent: &Slot) -> PlanError {
-        let origin_of = |slot: &Slot| slot.origin.clone().unwrap_or_else(|| slot.entry.path.to_string());
+        let origin_of = |slot: &Slot| match &slot.origin {
+            Some(origin) => origin.text(&slot.entry.kind),
+            None => slot.entry.path.to_string(),
+        };
         PlanError::ParentNotDirectory {
             layer: self.name.to_owned(),
             path: slot.entry.path.clone(),
@@ -315,9 +331,17 @@ impl<'a> LayerBuilder<'a> {
             let at = whiteout.map_err(|cause| self.bad_path(&origin, cause))?;
             let kind = EntryKind::File { size_bytes: 0, content: Content::Bytes(Arc::default()) };
             let entry = new_entry(at, kind, Attributes::default());
-            self.slots.insert(Slot { entry, origin: Some(origin) });
+            self.slots.insert(Slot { entry, origin: Some(origin.into()) });
         }
         Ok(())
+    }
+}
+
+/// The path of the last component of `path` in `directory`.
+fn child(directory: &EntryPath, path: &EntryPath) -> Result<EntryPath, EntryPathError> {
+    match directory.as_bytes() == path.parent_bytes() {
+        true => Ok(path.clone()),
+        false => directory.join(path.file_name()),
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! Pure: no file, no network, no clock and no environment is looked at; equal input gives equal plans.
 
+mod again;
 mod assemble;
 mod build_plan;
 mod config;
@@ -13,11 +14,13 @@ mod layer;
 mod nearest;
 mod owners;
 mod print;
+mod slots;
 mod sources;
 #[cfg(test)]
 mod tests;
 
+pub use again::Grounds;
 pub use assemble::{assemble, index, index_annotations};
-pub use build_plan::{BaseImage, BuildPlan, ConfigPlan, PlanInput, plan};
+pub use build_plan::{BaseImage, BuildPlan, ConfigPlan, PlanInput, plan, plan_on_grounds};
 pub use config::REQUIRED_ENV_LABEL;
 pub use error::PlanError;

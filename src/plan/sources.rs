@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::error::PlanError;
 use super::layer::{Attributes, DirectoryWish, LayerBuilder};
 use super::owners::owner_ids;
+use super::slots::Origin;
 use crate::model::{Entry, EntryKind, EntryPath, ListedItem, ListedRoot, Listing, escape};
 use crate::spec::{FilesEntry, LayerSpec, LinkEntry, Ownership};
 use crate::tree::{Accounts, View};
@@ -91,13 +92,15 @@ impl Placement {
         target: &EntryPath,
         item: ListedItem,
     ) -> Result<(), PlanError> {
-        let path = target.join(item.path.as_bytes()).map_err(|cause| builder.bad_path(&item.origin, cause))?;
+        let path = item.path.below(target).map_err(|cause| builder.bad_path(&item.origin_text(), cause))?;
         let mode = self.mode(&item);
         match item.kind {
-            EntryKind::Directory => builder.place_directory(&path, self.directory(mode, item.xattrs), item.origin),
+            EntryKind::Directory => {
+                builder.place_directory(&path, self.directory(mode, item.xattrs), item.origin.unwrap_or_default())
+            }
             kind => {
                 let attributes = Attributes { mode, owner: self.owner, xattrs: item.xattrs };
-                builder.place_leaf(&path, kind, attributes, item.origin)
+                builder.place_leaf(&path, kind, attributes, item.origin.map_or(Origin::Content, Origin::Text))
             }
         }
     }
@@ -138,5 +141,5 @@ fn place_link(
     };
     let path = EntryPath::new(link.path.as_bytes()).map_err(|cause| builder.bad_path(&origin, cause))?;
     let kind = EntryKind::Symlink { target: link.target.clone().into_bytes() };
-    builder.place_leaf(&path, kind, Attributes { mode: LINK_MODE, owner, xattrs: BTreeMap::new() }, origin)
+    builder.place_leaf(&path, kind, Attributes { mode: LINK_MODE, owner, xattrs: BTreeMap::new() }, origin.into())
 }

@@ -65,7 +65,7 @@ pub use client::Client;
 pub use config::{ConfigFiles, short_names};
 pub use link::{LinkError, next_page};
 pub use login::{remove_login, store_login};
-pub use options::{Credentials, Login, Notice, ProxyOptions, RegistryOptions};
+pub use options::{Credentials, Login, Notice, ProxyOptions, RegistryOptions, Roots};
 use repository::RegistryRepository;
 pub use retry::RetryOptions;
 pub use routed::RoutedRepository;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
@@ -26,7 +26,7 @@ pub struct RegistryOptions {
     /// Registries (`HOST[:PORT]`) whose certificate is not verified.
     pub skip_verify: BTreeSet<String>,
     /// Certificates of authorities that are trusted: the system's.
-    pub roots: Vec<CertificateDer<'static>>,
+    pub roots: Roots,
     /// PEM files of authorities that are trusted besides.
     pub ca_files: Vec<PathBuf>,
     /// Directories with one directory for each `HOST[:PORT]`, of `*.crt` (authorities) and pairs of `*.cert` and `*.key`
@@ -50,6 +50,38 @@ pub struct RegistryOptions {
     pub journal_directory: Option<PathBuf>,
     /// Is told, in one line each, of what a person who waits should know: a long wait, an upload that is begun again.
     pub notice: Notice,
+}
+
+/// Certificates of authorities, had when a registry is first spoken to: they are hundreds of files, and most builds need
+/// none.
+#[derive(Clone)]
+pub struct Roots(Arc<LazyLock<Vec<CertificateDer<'static>>, LoadRoots>>);
+
+type LoadRoots = Box<dyn FnOnce() -> Vec<CertificateDer<'static>> + Send>;
+
+impl Roots {
+    /// Those that `load` gives; it is called once at the most.
+    pub fn new(load: impl FnOnce() -> Vec<CertificateDer<'static>> + Send + 'static) -> Self {
+        let load: LoadRoots = Box::new(load);
+        Self(Arc::new(LazyLock::new(load)))
+    }
+
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.0
+    }
+}
+
+impl Default for Roots {
+    /// None.
+    fn default() -> Self {
+        Self::new(Vec::new)
+    }
+}
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Roots")
+    }
 }
 
 /// Whom to tell of rare things. Called from any thread; must return at once.
@@ -86,7 +118,7 @@ impl Default for RegistryOptions {
         Self {
             plain_http: BTreeSet::new(),
             skip_verify: BTreeSet::new(),
-            roots: Vec::new(),
+            roots: Roots::default(),
             ca_files: Vec::new(),
             certs_dirs: Vec::new(),
             config: ConfigFiles::default(),

@@ -298,7 +298,7 @@ impl Transport {
 
     fn build(&self, kind: &ClientKind) -> Result<reqwest::Client, StoreError> {
         let options = &self.options;
-        let tls = client_config(&options.roots, &options.ca_files, &kind.tls)?;
+        let tls = client_config(options.roots.certificates(), &options.ca_files, &kind.tls)?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod capture;
+mod cursor;
 mod encoding;
 mod entries;
 mod error;
@@ -14,6 +15,7 @@ mod node;
 mod packages;
 mod resolve;
 mod rpm;
+mod seen;
 mod sqlite;
 mod stream;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod view;
 
 pub use accounts::{Accounts, GroupEntry, UserEntry};
 pub use capture::{MAX_KEPT_BYTES, MAX_KEPT_FILE_BYTES, SHEBANG_BYTES};
+pub use cursor::Cursor;
 pub use encoding::MAX_ENCODED_BYTES;
 pub use error::{LayerError, TreeError};
 pub use extract::{Wanted, extract};
@@ -31,4 +34,5 @@ pub use node::{Node, NodeKind, Tree, Xattrs};
 pub use packages::{MAX_DATABASE_BYTES, MAX_PACKAGES, Package, PackageSystem};
 pub use resolve::{MAX_LINKS, ResolveError};
 pub use rpm::MAX_RPM_DATABASE_BYTES;
+pub use seen::Seen;
 pub use view::View;

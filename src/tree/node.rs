@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::cursor::Cursor;
 use super::resolve::{ResolveError, walk};
 use crate::model::EntryPath;
 
@@ -78,6 +79,11 @@ impl Tree {
     /// The node at a path; links are not followed.
     pub fn node(&self, path: &EntryPath) -> Option<&Node> {
         self.nodes.get(path)
+    }
+
+    /// For many look-ups in the order of the paths.
+    pub fn cursor(&self) -> Cursor<'_, Node> {
+        Cursor::new(&self.nodes)
     }
 
     /// All nodes, sorted by the bytes of their paths.

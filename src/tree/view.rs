@@ -1,10 +1,12 @@
 //! A tree that changes while layers are planned on it, above a base's tree that does not.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cursor::Cursor;
 use super::node::{Node, Tree, below};
 use super::resolve::{ResolveError, walk};
+use super::seen::Seen;
 use crate::model::EntryPath;
 
 /// The image so far: a base's tree, and the changes of the layers above it.
@@ -13,24 +15,62 @@ pub struct View {
     base: Arc<Tree>,
     /// `None` hides what the base has at a path.
     changes: BTreeMap<EntryPath, Option<Node>>,
+    /// What was asked of the base, where that is to be known.
+    seen: Option<Arc<Mutex<Seen>>>,
 }
 
 impl View {
     /// A view on a base without changes.
     pub fn new(base: Arc<Tree>) -> Self {
-        Self { base, changes: BTreeMap::new() }
+        Self { base, changes: BTreeMap::new(), seen: None }
+    }
+
+    /// A view on a base that notes in `seen` what it asks of the base.
+    pub fn noting(base: Arc<Tree>, seen: Arc<Mutex<Seen>>) -> Self {
+        Self { seen: Some(seen), ..Self::new(base) }
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Seen)) {
+        if let Some(seen) = &self.seen {
+            what(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    fn base_node(&self, path: &EntryPath) -> Option<&Node> {
+        let node = self.base.node(path);
+        self.note(|seen| seen.note_node(path, node));
+        node
     }
 
     /// The node at exactly this path; links are not followed.
     pub fn node(&self, path: &EntryPath) -> Option<&Node> {
         match self.changes.get(path) {
             Some(change) => change.as_ref(),
-            None => self.base.node(path),
+            None => self.base_node(path),
         }
+    }
+
+    /// Those of `items` at whose path something stands, and what. For many at once, sorted by path.
+    pub fn standing<'a, T: 'a>(
+        &'a self,
+        items: impl Iterator<Item = &'a T>,
+        path: impl Fn(&'a T) -> &'a EntryPath,
+    ) -> impl Iterator<Item = (&'a T, &'a Node)> {
+        self.note(Seen::note_everything);
+        let (mut changes, mut base) = (Cursor::new(&self.changes), self.base.cursor());
+        items.filter_map(move |item| {
+            let path = path(item);
+            let node = match changes.find(path) {
+                Some(change) => change.as_ref(),
+                None => base.find(path),
+            };
+            Some((item, node?))
+        })
     }
 
     /// All that stands below a path, sorted by the bytes of the paths.
     pub fn below<'a>(&'a self, path: &EntryPath) -> impl Iterator<Item = (&'a EntryPath, &'a Node)> + use<'a> {
+        self.note(Seen::note_everything);
         let mut kept = self.base.below(path).filter(|(path, _)| !self.changes.contains_key(*path)).peekable();
         let mut changed = below(&self.changes, path).filter_map(|(path, node)| Some((path, node.as_ref()?))).peekable();
         std::iter::from_fn(move || match (kept.peek(), changed.peek()) {
@@ -47,8 +87,12 @@ impl View {
 
     /// True where something stands below a path.
     pub fn has_below(&self, path: &EntryPath) -> bool {
-        below(&self.changes, path).any(|(_, change)| change.is_some())
-            || self.base.below(path).any(|(path, _)| !self.changes.contains_key(path))
+        if below(&self.changes, path).any(|(_, change)| change.is_some()) {
+            return true;
+        }
+        // Nothing of the base is hidden without all being noted.
+        self.note(|seen| seen.note_below(path, self.base.below(path).next().is_some()));
+        self.base.below(path).any(|(path, _)| !self.changes.contains_key(path))
     }
 
     /// Puts a node at a path, in place of what stands there. What stands below goes where the node is no directory.
@@ -59,12 +103,20 @@ impl View {
         self.changes.insert(path, Some(node));
     }
 
+    /// Puts nodes at their paths, sorted, each path once; what stands below a node that is no directory stays, so nothing
+    /// may. Cheaper than [`View::insert`] for each: a map that is filled at once has no room that stays empty.
+    pub fn extend(&mut self, nodes: impl Iterator<Item = (EntryPath, Node)>) {
+        self.changes.append(&mut nodes.map(|(path, node)| (path, Some(node))).collect());
+    }
+
     /// Puts all nodes of a layer at their paths, sorted, each path once. As [`View::insert`] for each.
     pub fn lay(&mut self, nodes: Vec<(EntryPath, Node)>) {
-        for (path, _) in nodes.iter().filter(|(_, node)| !node.is_directory()) {
-            if self.node(path).is_some_and(Node::is_directory) {
-                self.remove_below(path);
-            }
+        let leaves = nodes.iter().filter(|(_, node)| !node.is_directory());
+        let standing = self.standing(leaves, |(path, _)| path);
+        let replaced: Vec<EntryPath> =
+            standing.filter(|(_, node)| node.is_directory()).map(|((path, _), _)| path.clone()).collect();
+        for path in replaced {
+            self.remove_below(&path);
         }
         self.changes.append(&mut nodes.into_iter().map(|(path, node)| (path, Some(node))).collect());
     }
@@ -77,6 +129,7 @@ impl View {
 
     /// Takes away what stands below a path (an opaque whiteout).
     pub fn remove_below(&mut self, path: &EntryPath) {
+        self.note(Seen::note_everything);
         let changed = below(&self.changes, path).map(|(path, _)| path.clone());
         let doomed: Vec<EntryPath> = self.base.below(path).map(|(path, _)| path.clone()).chain(changed).collect();
         for path in doomed {
@@ -85,7 +138,7 @@ impl View {
     }
 
     fn hide(&mut self, path: &EntryPath) {
-        if self.base.node(path).is_some() {
+        if self.base_node(path).is_some() {
             self.changes.insert(path.clone(), None);
         } else {
             self.changes.remove(path);

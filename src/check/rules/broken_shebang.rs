@@ -66,7 +66,7 @@ fn scripts_on_path(setting: &Setting<'_>) -> BTreeSet<EntryPath> {
     let subject = setting.subject;
     let places = setting.folders.iter().flatten().filter_map(|folder| setting.place(folder));
     let folders: BTreeSet<EntryPath> = places.filter_map(|folder| subject.resolve(&folder).ok()).collect();
-    let on_path = subject.own().keys().filter(|own| own.parent().is_some_and(|parent| folders.contains(&parent)));
+    let on_path = subject.own().keys().filter(|own| folders.contains(own.parent_bytes()));
     let targets = on_path.filter_map(|own| subject.find(own)).map(|(at, _)| at);
     targets.filter(|at| subject.own().contains_key(at) && subject.shebang(at).is_some()).collect()
 }

@@ -18,12 +18,12 @@ use crate::model::{EntryPath, escape};
 /// Elsewhere each is read. Files for `python -O` are told by those beside them.
 pub fn is_compiled(path: &EntryPath) -> bool {
     let name = path.file_name();
-    let Some(cache) = path.parent().filter(|folder| folder.file_name() == b"__pycache__") else { return false };
-    if !name.ends_with(b".pyc") || name.windows(5).any(|part| part == b".opt-") {
+    if path.parent_name() != b"__pycache__" || !name.ends_with(b".pyc") || name.windows(5).any(|part| part == b".opt-")
+    {
         return false;
     }
     let Some(site) = site_folder(path) else { return true };
-    let depth = cache.components().count() - site.components().count();
+    let depth = path.components().count() - 1 - site.components().count();
     depth == 1 || depth == 2 && name.starts_with(b"__init__.")
 }
 
@@ -71,7 +71,7 @@ impl Record {
 /// `x/__pycache__/a.cpython-311.pyc` comes from `x/a.py`; a compiled file without source stands elsewhere.
 fn source_of(path: &EntryPath) -> Option<EntryPath> {
     let name = path.file_name().strip_suffix(b".pyc")?;
-    let cache = path.parent().filter(|folder| folder.file_name() == b"__pycache__")?;
+    let cache = (path.parent_name() == b"__pycache__").then(|| path.parent())??;
     let stem = &name[..name.iter().position(|byte| *byte == b'.')?];
     cache.parent()?.join(&[stem, b".py"].concat()).ok()
 }

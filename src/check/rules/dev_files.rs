@@ -6,6 +6,7 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
 use super::listing::{count, list, place, size};
+use super::marks::Marks;
 use crate::model::EntryPath;
 
 /// Names of folders and files that are nothing but development's.
@@ -45,7 +46,7 @@ struct Kind {
 /// The rule: one finding for each name.
 pub fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
-    for (path, own) in subject.own() {
+    for (path, own) in subject.own_marked(Marks::LEFTOVER) {
         let Some((name, top_length)) = kind_of(path.as_bytes()) else { continue };
         let kind = kinds.entry(name).or_default();
         let top = &path.as_bytes()[..top_length];
@@ -58,11 +59,21 @@ pub fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
     findings.extend(kinds.iter().map(|(name, kind)| finding(subject, name, kind)));
 }
 
+/// True for what this rule is about.
+pub fn is_leftover(path: &EntryPath) -> bool {
+    kind_of(path.as_bytes()).is_some()
+}
+
 /// The name that makes a path one of development's, and how much of the path goes down to it.
 fn kind_of(path: &[u8]) -> Option<(&'static str, usize)> {
     let mut start = 0;
     for part in path.split(|byte| *byte == b'/') {
         let end = start + part.len();
+        // All but one begin with a dot, and this is asked of every component of every path.
+        if !part.starts_with(b".") && part != b"htmlcov" {
+            start = end + 1;
+            continue;
+        }
         if let Some(name) = NAMES.iter().find(|name| name.as_bytes() == part) {
             return Some((name, end));
         }

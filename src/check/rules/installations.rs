@@ -10,6 +10,7 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
 use super::listing::{count, is_in_volume, list, place};
+use super::marks::Marks;
 use crate::model::{EntryPath, escape};
 
 /// Suffixes of a module, for finders that name a module without one.
@@ -36,8 +37,7 @@ enum Pointer {
 
 impl Pointer {
     fn of(path: &EntryPath) -> Option<Self> {
-        let folder = path.parent()?;
-        if ![&b"site-packages"[..], b"dist-packages"].contains(&folder.file_name()) {
+        if ![&b"site-packages"[..], b"dist-packages"].contains(&path.parent_name()) {
             return None;
         }
         let name = path.file_name();
@@ -79,7 +79,7 @@ fn quoted_paths(line: &[u8]) -> Vec<&[u8]> {
 /// Files of `site-packages` that point to folders that the image lacks: one finding a folder.
 pub fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut lacking: BTreeMap<&[u8], Vec<&EntryPath>> = BTreeMap::new();
-    for path in subject.own().keys() {
+    for (path, _) in subject.own_marked(Marks::PYTHON_SETTING) {
         let Some((pointer, text)) = Pointer::of(path).and_then(|pointer| Some((pointer, subject.content(path)?)))
         else {
             continue;
@@ -125,7 +125,8 @@ fn is_on_disk(subject: &Subject, path: &[u8]) -> bool {
 
 /// Virtual environments whose Python was somewhere else.
 pub fn foreign_home(subject: &Subject, findings: &mut Vec<Finding>) {
-    for path in subject.own().keys().filter(|path| path.file_name() == b"pyvenv.cfg") {
+    let settings = subject.own_marked(Marks::PYTHON_SETTING).map(|(path, _)| path);
+    for path in settings.filter(|path| path.file_name() == b"pyvenv.cfg") {
         let Some(home) = subject.content(path).and_then(venv_home) else { continue };
         let Ok(at) = EntryPath::new(home) else { continue };
         if has_python(subject, &at) || is_in_volume(subject, &at) {

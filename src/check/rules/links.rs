@@ -9,6 +9,7 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
 use super::listing::{is_in_volume, is_made_at_run_time, list, place};
+use super::marks::Marks;
 use super::node_modules::Place;
 use crate::model::{EntryPath, escape};
 use crate::tree::{NodeKind, ResolveError};
@@ -39,7 +40,7 @@ pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
     // By what is missing: one folder that was not packed makes many links wrong.
     let mut lost: BTreeMap<(Code, Option<EntryPath>), Vec<Lost<'_>>> = BTreeMap::new();
     let mut escapes = Vec::new();
-    for link in subject.own().keys() {
+    for (link, _) in subject.own_marked(Marks::LINK) {
         let Some(NodeKind::Symlink { target }) = subject.node(link).map(|node| &node.kind) else { continue };
         let is_module = is_module(link);
         let end = if is_module { end(subject, link) } else { end_of_other(subject, link) };

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
+use super::marks::Marks;
 use super::node_modules::{Place, is_package_manifest};
 use crate::model::EntryPath;
 use crate::tree::NodeKind;
@@ -111,7 +112,7 @@ fn runs_node(subject: &Subject, words: &Words) -> bool {
 fn node_manifests(subject: &Subject, words: &Words) -> BTreeSet<EntryPath> {
     let mut packages: BTreeMap<EntryPath, Vec<EntryPath>> = BTreeMap::new();
     let mut links: BTreeMap<EntryPath, Vec<EntryPath>> = BTreeMap::new();
-    for path in subject.own().keys() {
+    for (path, _) in subject.own_marked(Marks::NODE_PACKAGE) {
         let Some(place) = Place::of(path) else { continue };
         if place.inside == b"package.json" {
             packages.entry(place.project).or_default().push(path.clone());

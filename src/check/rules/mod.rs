@@ -13,6 +13,7 @@ mod installations;
 mod links;
 mod listing;
 mod manifests;
+mod marks;
 mod node;
 mod node_modules;
 mod permissions;
@@ -30,6 +31,7 @@ pub(super) use compiled_python::is_compiled;
 pub use environment::check_variables;
 pub(super) use installations::is_python_setting;
 pub(super) use manifests::is_manifest;
+pub(super) use marks::Marks;
 pub(super) use secrets::{MAX_SUSPECT_BYTES, is_suspect};
 
 use super::finding::Finding;

@@ -4,6 +4,7 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
 use super::listing::{count, list, place};
+use super::marks::Marks;
 use crate::model::EntryPath;
 use crate::tree::NodeKind;
 
@@ -57,11 +58,16 @@ pub fn setuid(subject: &Subject, findings: &mut Vec<Finding>) {
     findings.extend(modes_finding(subject, Code::Setuid, &files, ["file", "files"], what, help));
 }
 
+/// True for a mode that one of these rules is about.
+pub fn is_open(mode: u32) -> bool {
+    mode & (OTHERS_WRITE | SET_ID) != 0
+}
+
 fn own_files(subject: &Subject, bits: u32) -> Vec<&EntryPath> {
     let has_bits = |path: &&EntryPath| {
         subject.node(path).is_some_and(|node| matches!(node.kind, NodeKind::File { .. }) && node.mode & bits != 0)
     };
-    subject.own().keys().filter(has_bits).collect()
+    subject.own_marked(Marks::OPEN).map(|(path, _)| path).filter(has_bits).collect()
 }
 
 /// One finding for all: a mode is given to many files at once.

@@ -10,6 +10,7 @@ use super::super::finding::Finding;
 use super::super::interest::Evidence;
 use super::super::subject::Subject;
 use super::listing::{count, list, package_folder, test_folder};
+use super::marks::Marks;
 use crate::model::{EntryPath, escape};
 use formats::Format;
 
@@ -45,6 +46,11 @@ pub fn is_suspect(path: &EntryPath) -> bool {
     Format::of(path).is_some_and(|format| format != Format::KeyStore)
 }
 
+/// True for a file whose name says that it may hold a secret, read or not.
+pub fn is_told_by_name(path: &EntryPath) -> bool {
+    Format::of(path).is_some()
+}
+
 /// True where a text holds nothing that looks like a secret, so that a message may quote it.
 pub fn may_show(text: &[u8]) -> bool {
     tokens::sightings(text).is_empty()
@@ -56,7 +62,9 @@ pub fn secret_files(subject: &Subject, findings: &mut Vec<Finding>) {
     for (path, own) in subject.own() {
         let sightings = match own.evidence() {
             Evidence::Whole(bytes) => sightings(path, bytes),
-            _ if own.size_bytes > 0 && Format::of(path) == Some(Format::KeyStore) => key_store(),
+            _ if own.size_bytes > 0 && own.has(Marks::SUSPECT) && Format::of(path) == Some(Format::KeyStore) => {
+                key_store()
+            }
             _ => continue,
         };
         if !sightings.is_empty() {

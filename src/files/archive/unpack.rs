@@ -184,7 +184,7 @@ impl Maker<'_> {
         verdict: Verdict,
     ) -> Result<ListedItem, FilesError> {
         let origin = format!("{}: {}", shown(&self.archive), escape(name));
-        let path = entry_path(self.entry, path.as_bytes(), &origin)?;
+        let path = entry_path(self.entry, path.as_bytes(), || origin.clone())?;
         let (kind, is_file) = match standing.kind {
             MemberKind::Directory => (EntryKind::Directory, false),
             MemberKind::Symlink(target) => (EntryKind::Symlink { target }, false),
@@ -200,6 +200,13 @@ impl Maker<'_> {
         let runs = standing.mode.unwrap_or_default() & OWNER_EXECUTES != 0;
         let kept_mode = standing.mode.filter(|_| self.entry.keep_modes && !matches!(kind, EntryKind::Symlink { .. }));
         let executable = runs && is_file;
-        Ok(verdict.applied(ListedItem { path, kind, kept_mode, executable, xattrs: BTreeMap::new(), origin }))
+        Ok(verdict.applied(ListedItem {
+            path,
+            kind,
+            kept_mode,
+            executable,
+            xattrs: BTreeMap::new(),
+            origin: Some(origin),
+        }))
     }
 }

@@ -5,6 +5,7 @@ mod globs;
 mod ignores;
 mod patterns;
 mod tars;
+mod threads;
 mod zips;
 
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ struct Fixture {
     never_packed: BTreeSet<PathBuf>,
     outputs: BTreeSet<PathBuf>,
     archives: Archives,
+    threads: usize,
 }
 
 impl Fixture {
@@ -35,6 +37,7 @@ impl Fixture {
             never_packed: BTreeSet::new(),
             outputs: BTreeSet::new(),
             archives: Archives::new(std::env::temp_dir()),
+            threads: 2,
         }
     }
 
@@ -96,6 +99,7 @@ impl Fixture {
             never_packed: &self.never_packed,
             outputs: &self.outputs,
             archives: &self.archives,
+            threads: self.threads,
         };
         list(entry, &context)
     }

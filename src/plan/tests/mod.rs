@@ -1,5 +1,6 @@
 //! Plans on a small base, and how the tests write them: entries as lines of text.
 
+mod again;
 mod config;
 mod documents;
 mod filesystem;
@@ -241,7 +242,14 @@ fn item(from: &str, text: &str) -> ListedItem {
         _ => EntryKind::File { size_bytes: 3, content: disk(&origin) },
     };
     let kept_mode = kept_mode.map(|mode| u32::from_str_radix(mode, 8).unwrap());
-    ListedItem { path: path(name), kind, kept_mode, executable: letter == "x", xattrs: BTreeMap::new(), origin }
+    ListedItem {
+        path: path(name),
+        kind,
+        kept_mode,
+        executable: letter == "x",
+        xattrs: BTreeMap::new(),
+        origin: Some(origin),
+    }
 }
 
 fn disk(origin: &str) -> Content {

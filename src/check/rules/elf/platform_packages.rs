@@ -12,6 +12,7 @@ use super::words::{Os, Words, words};
 use crate::check::abi::{Architecture, Libc};
 use crate::check::code::Code;
 use crate::check::finding::Finding;
+use crate::check::rules::marks::Marks;
 use crate::model::{EntryPath, escape};
 use crate::tree::NodeKind;
 
@@ -20,7 +21,8 @@ const MAX_DEPENDENCIES: usize = 1000;
 
 /// One finding for each package.
 pub(super) fn missing_platform_package(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
-    for path in survey.subject.own().keys().filter(|path| path.file_name() == b"package.json") {
+    let packages = survey.subject.own_marked(Marks::NODE_PACKAGE).map(|(path, _)| path);
+    for path in packages.filter(|path| path.file_name() == b"package.json") {
         let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else { continue };
         let is_top = path.parent().as_ref() == Some(&package.folder);
         if is_top && !package.does_without_programs() && !is_material(path) {

@@ -74,8 +74,7 @@ impl Format {
     /// The format of a file, by its path alone.
     pub fn of(path: &EntryPath) -> Option<Self> {
         let name = std::str::from_utf8(path.file_name()).ok()?;
-        let parent = path.parent().unwrap_or_default();
-        let folder = parent.file_name();
+        let folder = path.parent_name();
         let setting = SETTINGS
             .iter()
             .find(|(known, place, _)| *known == name && (place.is_empty() || place.as_bytes() == folder));

@@ -1,0 +1,91 @@
+//! What a walk found, directory by directory, and how it becomes one list.
+
+use std::collections::BTreeSet;
+
+use super::super::FilesError;
+use super::super::filter::{Kept, settle};
+use crate::model::ListedItem;
+
+/// What one directory holds, as far as it is taken.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The directory itself, where it is an item.
+    pub own: Option<Kept>,
+    /// What stands in it, in the order of whole paths by bytes.
+    pub parts: Vec<Part>,
+    /// Something matched the glob, or was there to be taken.
+    pub matches: bool,
+    /// Paths below the source of what ocitect wrote.
+    pub left_out: Vec<Vec<u8>>,
+    /// Why it was not read to its end.
+    pub failure: Option<Failure>,
+    /// The number, among all directories, of the first of those in it.
+    pub first_child: usize,
+}
+
+/// A place in a directory.
+pub(super) enum Part {
+    /// Anything but a directory.
+    Leaf(Kept),
+    /// A directory itself, by its number among the directories of its parent.
+    Own(usize),
+    /// What stands below it.
+    Below(usize),
+}
+
+/// An error, and the path below the source that it is about.
+pub(super) struct Failure {
+    pub path: Vec<u8>,
+    pub error: FilesError,
+}
+
+/// All directories together: the items, sorted, and whether anything matched. `outputs` are paths below the source that
+/// are about to be written. The first directory is the source.
+pub(super) fn gather(mut found: Vec<Found>, outputs: Vec<Vec<u8>>) -> Result<(Vec<ListedItem>, bool), FilesError> {
+    let failures = found.iter_mut().filter_map(|found| found.failure.take());
+    if let Some(failure) = failures.min_by(|one, other| one.path.cmp(&other.path)) {
+        return Err(failure.error);
+    }
+    let left_out = found.iter_mut().flat_map(|found| std::mem::take(&mut found.left_out));
+    let leading: BTreeSet<Vec<u8>> = left_out.chain(outputs).flat_map(leading).collect();
+    let matches = found.iter().any(|found| found.matches);
+    let mut kept = in_order(found);
+    if !leading.is_empty() {
+        for kept in &mut kept {
+            kept.wanted &= !leading.contains(kept.item.path.as_bytes());
+        }
+    }
+    let items = match kept.iter().all(|kept| kept.wanted) {
+        true => kept.into_iter().map(|kept| kept.item).collect(),
+        false => settle(kept),
+    };
+    Ok((items, matches))
+}
+
+/// The directories, below the source, that lead to what ocitect wrote or is about to write. One that holds nothing else is
+/// not packed: the first build, which made it, had none.
+fn leading(below: Vec<u8>) -> Vec<Vec<u8>> {
+    let slashes = below.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    slashes.map(|(at, _)| below[..at].to_vec()).collect()
+}
+
+fn in_order(mut found: Vec<Found>) -> Vec<Kept> {
+    let Some(root) = found.first_mut() else { return Vec::new() };
+    let mut open = vec![(root.first_child, std::mem::take(&mut root.parts).into_iter())];
+    let count = found.iter().map(|found| found.parts.len()).sum::<usize>() + open[0].1.len();
+    let mut kept = Vec::with_capacity(count);
+    while let Some((first_child, parts)) = open.last_mut() {
+        match parts.next() {
+            Some(Part::Leaf(leaf)) => kept.push(leaf),
+            Some(Part::Own(number)) => kept.extend(found[*first_child + number].own.take()),
+            Some(Part::Below(number)) => {
+                let child = &mut found[*first_child + number];
+                open.push((child.first_child, std::mem::take(&mut child.parts).into_iter()));
+            }
+            None => {
+                open.pop();
+            }
+        }
+    }
+    kept
+}
