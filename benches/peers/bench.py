@@ -53,21 +53,27 @@ class Bench:
         that remember have done the same twice before, since what is as young as a run may be read again."""
         with tempfile.TemporaryDirectory(dir=self.scratch, prefix="round-") as name:
             works = {peer: Work(tree, Path(name) / str(number)) for number, peer in enumerate(peers)}
-            kept = [peer for peer in peers if warm and peer.keeps]
-            for peer in kept * 2:
-                self.once(peer, works[peer], clear=False)
-            for run in range(runs or self.runs):
-                before(run)
-                for peer in list(peers):
-                    clear = peer not in kept
-                    try:
-                        sample, size_bytes = self.once(peer, works[peer], clear)
-                        self.record(scenario, workload, peer.name, run, sample, size_bytes)
-                    except Failed as error:
-                        peers.remove(peer)
-                        self.tell(scenario, f"{peer.name} failed on {workload}: {error}")
-            for peer, work in works.items():
-                peer.clear(work)
+            try:
+                self.take_turns(scenario, workload, works, warm, before, runs or self.runs)
+            finally:
+                # Also where we are interrupted: storages of peers may be mounted.
+                for peer, work in works.items():
+                    peer.clear(work)
+
+    def take_turns(self, scenario: str, workload: str, works: dict, warm: bool, before, runs: int):
+        kept = [peer for peer in works if warm and peer.keeps]
+        for peer in kept * 2:
+            self.once(peer, works[peer], clear=False)
+        failed = set()
+        for run in range(runs):
+            before(run)
+            for peer in [peer for peer in works if peer not in failed]:
+                try:
+                    sample, size_bytes = self.once(peer, works[peer], clear=peer not in kept)
+                    self.record(scenario, workload, peer.name, run, sample, size_bytes)
+                except Failed as error:
+                    failed.add(peer)
+                    self.tell(scenario, f"{peer.name} failed on {workload}: {error}")
 
     def once(self, peer: Peer, work: Work, clear: bool) -> tuple:
         if clear:
@@ -76,7 +82,7 @@ class Bench:
         with peer.ready(work):
             # What others wrote goes to the disk now, and not into the next figure.
             os.sync()
-            sample = measure(peer.steps(work), work.scratch, {**os.environ, **peer.environment(work)})
+            sample = measure(peer.steps(work), work.scratch, {**os.environ, **peer.environment(work)}, peer.daemon)
         size_bytes = peer.output_bytes(work)
         if clear:
             peer.clear(work)

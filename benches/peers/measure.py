@@ -43,11 +43,31 @@ class Sample:
     peak_bytes: int
 
 
-def measure(steps: list, directory: Path, environment: dict) -> Sample:
-    """Runs one step after the other; what they write to standard output is thrown away."""
+def measure(steps: list, directory: Path, environment: dict, daemon: int = None) -> Sample:
+    """Runs one step after the other; what they write to standard output is thrown away. What the process `daemon`
+    uses meanwhile is added."""
+    before = daemon_usage(daemon, forget_peak=True)
     samples = [measure_step(step, directory, environment) for step in steps]
+    after = daemon_usage(daemon)
     total = lambda name: sum(getattr(sample, name) for sample in samples)
-    return Sample(total("wall_s"), total("user_s"), total("sys_s"), max(sample.peak_bytes for sample in samples))
+    return Sample(
+        total("wall_s"), total("user_s") + after.user_s - before.user_s, total("sys_s") + after.sys_s - before.sys_s,
+        max(sample.peak_bytes for sample in samples) + after.peak_bytes)
+
+
+def daemon_usage(pid: int, forget_peak: bool = False) -> Sample:
+    """Since it began; the peak of memory since it was last forgotten. Nothing without a daemon."""
+    if pid is None:
+        return Sample(0, 0, 0, 0)
+    directory = Path(f"/proc/{pid}")
+    if forget_peak:
+        # 5: the kernel's word for it, proc(5).
+        (directory / "clear_refs").write_text("5")
+    # The fields after the name, which may hold anything but ends with the last parenthesis.
+    fields = (directory / "stat").read_text().rpartition(")")[2].split()
+    user_s, sys_s = (int(field) / os.sysconf("SC_CLK_TCK") for field in fields[11:13])
+    (peak,) = (line.split()[1] for line in (directory / "status").read_text().splitlines() if line[:6] == "VmHWM:")
+    return Sample(0, user_s, sys_s, int(peak) * 1024)
 
 
 def measure_step(step: Step, directory: Path, environment: dict) -> Sample:

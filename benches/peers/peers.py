@@ -11,15 +11,17 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import Step, output_of, size_of
+from measure import Failed, Step, output_of, size_of
 
 # Where the tree goes in the image.
 PLACE = "/app"
 OPENSSL = ["openssl", "sha256"]
 VERSION = re.compile(r"\d+\.\d+[^\s,]*")
+READY_TIMEOUT_S = 60
 REGISTRY_READY = re.compile(r"serving on port (\d+)")
 
 
@@ -43,6 +45,8 @@ class Peer:
     needs = ()
     note = ""
     version_command = None
+    # A process that works for the commands.
+    daemon = None
 
     def __init__(self, name: str):
         self.name = name
@@ -134,8 +138,30 @@ class Ocitect(Peer):
     def steps(self, work: Work) -> list:
         return [Step([self.build(work, "-o", f"oci:{work.target}")])]
 
+    def output_bytes(self, work: Work) -> int:
+        """Of the image alone: a layout that is used again holds the layers of before, too."""
+        return sum(image_sizes(work.target))
+
     def build(self, work: Work, *options: str) -> list:
         return [self.needs[0], "build", "--progress", "none", *options, work.scratch]
+
+
+def image_sizes(layout: Path) -> list:
+    """Of the blobs that the index reaches, each once."""
+    blob = lambda descriptor: json.loads((layout / "blobs" / descriptor["digest"].replace(":", "/")).read_text())
+    found = {}
+
+    def add(descriptor: dict):
+        found[descriptor["digest"]] = descriptor["size"]
+        if ".manifest." in descriptor["mediaType"] or ".index." in descriptor["mediaType"]:
+            document = blob(descriptor)
+            parts = document.get("manifests") or [document["config"], *document["layers"]]
+            for part in parts:
+                add(part)
+
+    for descriptor in json.loads((layout / "index.json").read_text())["manifests"]:
+        add(descriptor)
+    return list(found.values())
 
 
 def write_spec(work: Work, image: dict):
@@ -224,6 +250,44 @@ class Buildah(Peer):
         super().clear(work)
 
 
+class BuildKit(Peer):
+    keeps = True
+    needs = ("buildctl", "buildkitd")
+    note = "copies the tree to a daemon, which is running already, makes a snapshot of it, writes an archive"
+
+    @contextlib.contextmanager
+    def ready(self, work: Work):
+        work.target.mkdir(exist_ok=True)
+        (work.scratch / "Dockerfile").write_text(f"FROM scratch\nCOPY . {PLACE}\n")
+        command = ["buildkitd", "--root", work.scratch / "root", "--addr", self.address(work), "--oci-worker-net=host",
+                   "--containerd-worker=false"]
+        with (work.scratch / "log").open("wb") as log, subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True) as process:
+            try:
+                self.wait(work)
+                self.daemon = process.pid
+                yield
+            finally:
+                process.terminate()
+
+    def address(self, work: Work) -> str:
+        return f"unix://{work.scratch}/socket"
+
+    def wait(self, work: Work):
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while "Platforms" not in output_of(["buildctl", "--addr", self.address(work), "debug", "workers", "-v"]):
+            if time.monotonic() > deadline:
+                raise Failed(f"buildkitd was not ready after {READY_TIMEOUT_S} s")
+            time.sleep(0.05)
+
+    def steps(self, work: Work) -> list:
+        return [Step([[
+            "buildctl", "--addr", self.address(work), "build", "--frontend=dockerfile.v0", "--progress=plain",
+            f"--local=context={work.tree}", f"--local=dockerfile={work.scratch}",
+            f"--output=type=oci,dest={work.target}/image.tar",
+        ]])]
+
+
 class Skopeo(Peer):
     """Only compresses and hashes: the tar is there, in a layout."""
 
@@ -273,5 +337,6 @@ STAT_WALK = StatWalk("stat walk")
 CRANE = Crane("crane (pipe)")
 PEERS = [
     FLOOR, PIGZ, Pipe("tar | gzip -6", ["gzip", "-6"]), Pipe("tar | igzip -1", ["igzip", "-1", "-c"]), ZSTD,
-    CRANE, CraneFile("crane (file)"), Umoci("umoci"), Buildah("buildah"), Skopeo("skopeo"),
+    CRANE, CraneFile("crane (file)"), Umoci("umoci"), Buildah("buildah"), BuildKit("BuildKit"),
+    Skopeo("skopeo"),
 ]

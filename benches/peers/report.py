@@ -59,8 +59,8 @@ class Results:
         )
 
 
-def markdown(results: Results) -> str:
-    parts = [describe_machine(results.machine)]
+def markdown(results: Results, marks: str) -> str:
+    parts = [describe_machine(results.machine), f"### Marks\n\n{marks.rstrip()}"]
     for scenario in results.ordered("scenario"):
         parts.append(f"### {TITLES[scenario]}\n\n{table(results, scenario)}")
     lacking = [f"- {record['scenario']}: {record['missing']}" for record in results.missing]
