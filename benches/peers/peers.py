@@ -38,7 +38,7 @@ class Work:
 
 
 class Peer:
-    """`floor`: does less than make an image. `keeps`: remembers what it did, and is given its scratch directory again."""
+    """`floor`: does less than make an image. `keeps`: remembers what it did, and gets the same scratch directory."""
 
     floor = False
     keeps = False

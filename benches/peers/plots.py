@@ -69,7 +69,7 @@ def linear(results: Results) -> str:
     axes = {"files": "files", "bytes": "MiB"}
     measures = {"wall time, s": lambda figures: figures.wall_s,
                 "peak memory, MiB": lambda figures: figures.peak_bytes / 2**20}
-    parts = [text(0, 16, "Cost over the number of files, and over the size of one file; both axes logarithmic", "title")]
+    parts = [text(0, 16, "Cost over the number of files and the size of one file; axes are logarithmic", "title")]
     for row, (measure, value) in enumerate(measures.items()):
         for column, (prefix, unit) in enumerate(axes.items()):
             names = [name for name in results.workloads("linear") if name.startswith(prefix)]

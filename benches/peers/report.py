@@ -71,8 +71,8 @@ def markdown(results: Results, marks: str) -> str:
 
 def describe_machine(machine: dict) -> str:
     memory = machine["memory_bytes"] / 2**30
-    versions = "".join(
-        f"\n| {escape(name)} | {escape(version)} | {machine['notes'][name]} |" for name, version in machine["versions"].items())
+    versions = "".join(f"\n| {escape(name)} | {escape(version)} | {machine['notes'][name]} |"
+                       for name, version in machine["versions"].items())
     return (f"Measured on {machine['date']}: {machine['cores']} virtual cores of {machine['processor']} "
             f"({machine['architecture']}), {memory:.0f} GiB of memory, Linux {machine['kernel'].split('-')[0]}.\n\n"
             f"| who | version | what it does |\n|---|---|---|{versions}")
