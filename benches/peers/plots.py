@@ -4,6 +4,7 @@ import math
 from html import escape
 from pathlib import Path
 
+from marks import promised_mib
 from report import Results, seconds
 
 WIDTH = 760
@@ -66,36 +67,42 @@ def bars(results: Results, scenario: str, workload: str, floors: set) -> str:
 
 def linear(results: Results) -> str:
     """Four panels: time and peak memory, over the number of files and over the size of one file."""
-    axes = {"files": "files", "bytes": "MiB"}
-    measures = {"wall time, s": lambda figures: figures.wall_s,
-                "peak memory, MiB": lambda figures: figures.peak_bytes / 2**20}
     parts = [text(0, 16, "Cost over the number of files and the size of one file; axes are logarithmic", "title")]
-    for row, (measure, value) in enumerate(measures.items()):
-        for column, (prefix, unit) in enumerate(axes.items()):
-            names = [name for name in results.workloads("linear") if name.startswith(prefix)]
-            points = [(int(name.split("-")[1]), value(results.figures("linear", name, "ocitect"))) for name in names]
-            if points:
-                parts += panel(column * WIDTH / 2, 30 + row * 230, f"{measure} over {unit}", points, row == 0)
-    parts.append(text(0, 500, "Dashed: growth in proportion, from the largest backwards.", "note"))
+    for column, (prefix, unit) in enumerate({"files": "files", "bytes": "MiB"}.items()):
+        names = [name for name in results.workloads("linear") if name.startswith(prefix)]
+        found = {int(name.split("-")[1]): results.figures("linear", name, "ocitect") for name in names}
+        if not found:
+            continue
+        walls = [(amount, figures.wall_s) for amount, figures in found.items()]
+        peaks = [(amount, figures.peak_bytes / 2**20) for amount, figures in found.items()]
+        promised = [(amount, promised_mib(amount if unit == "files" else 1)) for amount in found]
+        left = column * WIDTH / 2
+        parts += panel(left, 30, f"wall time, s, over {unit}", walls, proportional(walls))
+        parts += panel(left, 260, f"peak memory, MiB, over {unit}", peaks, promised)
+    parts.append(text(0, 500, "Dashed: growth in proportion, backwards from the largest; what is promised.", "note"))
     return svg(508, parts)
 
 
-def panel(left: float, top: float, title: str, points: list, proportion: bool) -> list:
+def proportional(points: list) -> list:
+    """A line through the last point and zero, as far as the axes reach."""
+    amount, value = points[-1]
+    lowest = max(value * points[0][0] / amount, decades([value for _, value in points])[0])
+    return [(lowest * amount / value, lowest), (amount, value)]
+
+
+def panel(left: float, top: float, title: str, points: list, dashed: list) -> list:
     x0, y0, width, height = left + 56, top + 24, WIDTH / 2 - 86, 160
-    xs, ys = [x for x, _ in points], [y for _, y in points]
+    xs = [x for x, _ in points]
     x_at = scale(min(xs), max(xs), x0, x0 + width)
-    y_at = scale(*decades(ys), y0 + height, y0)
+    y_at = scale(*decades([y for _, y in points + dashed]), y0 + height, y0)
+    path = lambda line: " ".join(f"{x_at(x):.1f},{y_at(y):.1f}" for x, y in line)
     parts = [text(x0, top + 12, title), line(x0, y0 + height, x0 + width, y0 + height, "axis"),
-             line(x0, y0, x0, y0 + height, "axis")]
-    if proportion:
-        x, y = points[-1]
-        start = max(y * xs[0] / x, decades(ys)[0])
-        parts.append(line(x_at(start * x / y), y_at(start), x_at(x), y_at(y), "bound"))
-    path = " ".join(f"{x_at(x):.1f},{y_at(y):.1f}" for x, y in points)
-    parts.append(f'<polyline points="{path}" class="line"/>')
+             line(x0, y0, x0, y0 + height, "axis"), f'<polyline points="{path(dashed)}" class="bound"/>',
+             f'<polyline points="{path(points)}" class="line"/>']
     for x, y in points:
+        # Above and to the left there is no line: it rises.
         parts += [f'<circle cx="{x_at(x):.1f}" cy="{y_at(y):.1f}" r="3" class="ours"/>',
-                  text(x_at(x), y_at(y) - 7, f"{y:.3g}", "note", "middle"),
+                  text(x_at(x) - 5, y_at(y) - 5, f"{y:.3g}", "note", "end"),
                   text(x_at(x), y0 + height + 16, f"{x:,}" if x < 10**4 else f"{x // 1000}k", "note", "middle")]
     return parts
 
