@@ -10,7 +10,7 @@
 //! and is deleted. That digest finds damage and no forgery: who can write here can change what is built.
 //!
 //! The age of a file is the time since it was last used. That costs no write for most reads: the time is moved only where
-//! it is older than [`TOUCH_INTERVAL`].
+//! it is older than an hour.
 
 mod entry;
 mod kind;

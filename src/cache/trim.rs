@@ -81,7 +81,7 @@ impl Cache {
         let size_bytes = found.iter().map(|kept| kept.size_bytes).fold(0, u64::saturating_add);
         let mut trimmed = Trimmed { kept_bytes: size_bytes, ..Trimmed::default() };
         if size_bytes > limit_bytes {
-            found.sort_by(|one, other| (one.used, one.key).cmp(&(other.used, other.key)));
+            found.sort_by_key(|kept| (kept.used, kept.key));
             for kept in &found {
                 if trimmed.kept_bytes <= kept_bytes {
                     break;
