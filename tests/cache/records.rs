@@ -51,7 +51,8 @@ fn settle(sandbox: &Sandbox) {
 fn build(sandbox: &Sandbox, output: &str, more: &[&str]) -> (Vec<String>, String) {
     let arguments = [&["build", "--metadata", "metadata.json", "-o", output][..], more].concat();
     let digest = sandbox.ok(&arguments).digest();
-    let origins = sandbox.json("metadata.json")["platforms"].as_array().unwrap().iter().map(|platform| {
+    let metadata = sandbox.json("metadata.json");
+    let origins = metadata["platforms"].as_array().unwrap().iter().map(|platform| {
         let layers = platform["layers"].as_array().unwrap();
         layers.last().unwrap()["origin"].as_str().unwrap().to_owned()
     });
@@ -129,7 +130,8 @@ fn the_bytes_are_the_same_for_any_number_of_threads_and_any_cache() {
         write_spec(&sandbox, &format!("compression = \"{compression}\""));
         let (_, digest) = build(&sandbox, "oci:one", &["--jobs", "1"]);
         for jobs in ["2", "3", "8", "64"] {
-            fs::remove_dir_all(sandbox.path("cache")).unwrap();
+            // What is not compressed leaves no cache behind.
+            let _ = fs::remove_dir_all(sandbox.path("cache"));
             assert_eq!(build(&sandbox, &format!("oci:cold-{jobs}"), &["--jobs", jobs]).1, digest);
             assert_eq!(build(&sandbox, &format!("oci:warm-{jobs}"), &["--jobs", jobs]).1, digest);
         }
@@ -142,7 +144,7 @@ fn layers_say_how_they_were_packed() {
     for (compression, packed) in [
         ("", "1 gzip 6"),
         ("compression = \"zstd\"", "1 zstd 3"),
-        ("compression = \"gzip:1\"", "1 gzip 1"),
+        ("level = 1", "1 gzip 1"),
         ("compression = \"none\"", "1 none"),
     ] {
         write_spec(&sandbox, compression);
