@@ -20,6 +20,9 @@ const FILES_PER_DIRECTORY: usize = 10;
 const FLOOR_THREADS: usize = 2;
 const ROUNDS: usize = 11;
 
+/// What is timed.
+type Step<'a> = Box<dyn Fn() + 'a>;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let files = arguments.first().map_or(FILES, |text| text.parse().expect("a number of files"));
@@ -31,7 +34,7 @@ fn main() {
     println!("{} names below {}, {ROUNDS} rounds in turn", stat_walk(&root), root.display());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let platforms = |number: usize| PLATFORMS[..number].join("\", \"");
-    let steps: [(&str, Box<dyn Fn()>); 5] = [
+    let steps: [(&str, Step<'_>); 5] = [
         ("stat walk", Box::new(|| assert!(stat_walk(&root) > 0))),
         ("plan", Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(1), false)))),
         ("plan and check", Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(1), true)))),

@@ -62,7 +62,7 @@ pub(super) struct BuiltLayer {
 /// Where the bytes of a layer are.
 enum LayerBytes {
     /// In a temporary file.
-    Packed(PackedLayer),
+    Packed(Box<PackedLayer>),
     /// In the cache, as blocks; they are put together when somebody asks.
     Kept(Box<KeptBytes>),
     /// In an image that was built earlier.
@@ -80,7 +80,7 @@ impl BuiltLayer {
     /// One that was packed now.
     pub fn packed(name: String, packed: PackedLayer) -> Self {
         let layer = packed.layer.clone();
-        Self { name, layer, origin: LayerOrigin::Packed, bytes: Arc::new(LayerBytes::Packed(packed)) }
+        Self { name, layer, origin: LayerOrigin::Packed, bytes: Arc::new(LayerBytes::Packed(Box::new(packed))) }
     }
 
     /// One whose inputs are what they were when `kept` was packed. Nothing is read before its bytes are wanted.
