@@ -31,7 +31,7 @@ fn main() {
     println!("{} names below {}, {ROUNDS} rounds in turn", stat_walk(&root), root.display());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let platforms = |number: usize| PLATFORMS[..number].join("\", \"");
-    let steps: [(&str, Box<dyn Fn()>); 5] = [
+    let steps: [(&str, Step<'_>); 5] = [
         ("stat walk", Box::new(|| assert!(stat_walk(&root) > 0))),
         ("plan", Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(1), false)))),
         ("plan and check", Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(1), true)))),
@@ -51,6 +51,9 @@ fn main() {
         println!("{name:28} {time:9.2?}  {:5.2} of the stat walk", time.as_secs_f64() / medians[0].as_secs_f64());
     }
 }
+
+/// What is measured.
+type Step<'a> = Box<dyn Fn() + 'a>;
 
 const PLATFORMS: [&str; 8] = [
     "linux/amd64",
