@@ -55,6 +55,9 @@ fn main() {
     }
 }
 
+/// What is measured.
+type Step<'a> = Box<dyn Fn() + 'a>;
+
 const PLATFORMS: [&str; 8] = [
     "linux/amd64",
     "linux/arm64",
