@@ -20,9 +20,6 @@ const FILES_PER_DIRECTORY: usize = 10;
 const FLOOR_THREADS: usize = 2;
 const ROUNDS: usize = 11;
 
-/// What is timed.
-type Step<'a> = Box<dyn Fn() + 'a>;
-
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let files = arguments.first().map_or(FILES, |text| text.parse().expect("a number of files"));
