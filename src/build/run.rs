@@ -99,8 +99,9 @@ fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
     }
 }
 
-/// Builds what was planned and writes it to every target, in order. Before the first write all platforms are checked,
-/// packed, and within `max-size`; then the lock is completed.
+/// Builds what was planned and writes it to every target, in order. Before the first write all platforms are checked, and
+/// where there is a `max-size`, packed and within it; without one, layers that are ready may go to registries while others are
+/// packed. Before anything refers to them, the lock is completed.
 pub async fn build(
     spec: &Spec,
     naming: &Naming,
