@@ -13,7 +13,7 @@ LINEAR_BOUND = 1.5
 MIB = 2**20
 # Promised: so much at most, and so much more for each entry (its paths, which the promise leaves aside, are some 100
 # bytes here) and for each of two threads (three blocks and tables).
-MEMORY_BYTES, ENTRY_BYTES, THREADS_BYTES = 64 * MIB, 512 + 100, 2 * 5 * MIB
+MEMORY_BYTES, ENTRY_BYTES, THREADS_BYTES = 64 * MIB, 512 + 100, 2 * (3 * 2 + 3) * MIB
 
 
 @dataclass(frozen=True)
