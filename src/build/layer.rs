@@ -162,7 +162,7 @@ impl KeptBytes {
     fn make(&self) -> Result<PackedLayer, BuildError> {
         let Workshop { scratch_directory, cache, threads, .. } = &*self.workshop;
         if let Some(blocks) = cache.blocks()
-            && let Some(packed) = put_together(&self.kept, self.plan.compression, blocks, scratch_directory)?
+            && let Some(packed) = put_together(&self.kept, &self.plan, blocks, scratch_directory)?
         {
             return Ok(packed);
         }

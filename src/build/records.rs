@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::cache::BuildCache;
 use crate::model::{BYTE_FORMAT, Content, Descriptor, DiffId, Digest, EntryKind, FileStamp, Hasher, Layer, LayerPlan};
-use crate::pack::{KeptBlock, KeptLayer};
+use crate::pack::KeptLayer;
 
 /// How much older than the listing a file must be. Times on disks move in steps: of some milliseconds, mostly, of two
 /// seconds on FAT.
@@ -36,7 +36,7 @@ struct Record {
     diff_id: DiffId,
     tar_size_bytes: u64,
     crc32: u32,
-    blocks: Vec<(Digest, u64)>,
+    blocks: Vec<Digest>,
 }
 
 impl Records {
@@ -51,11 +51,10 @@ impl Records {
         let record: Record = serde_json::from_slice(&bytes).ok()?;
         let mut descriptor = Descriptor::new(plan.compression.media_type(), record.digest, record.size_bytes);
         descriptor.annotations.clone_from(&plan.annotations);
-        let blocks = record.blocks.into_iter().map(|(key, size_bytes)| KeptBlock { key, size_bytes });
         Some(KeptLayer {
             layer: Layer { descriptor, diff_id: record.diff_id, tar_size_bytes: record.tar_size_bytes },
             crc32: record.crc32,
-            blocks: blocks.collect(),
+            blocks: record.blocks,
         })
     }
 
@@ -70,7 +69,7 @@ impl Records {
             diff_id: kept.layer.diff_id,
             tar_size_bytes: kept.layer.tar_size_bytes,
             crc32: kept.crc32,
-            blocks: kept.blocks.iter().map(|block| (block.key, block.size_bytes)).collect(),
+            blocks: kept.blocks.clone(),
         };
         if let Ok(bytes) = serde_json::to_vec(&record) {
             self.cache.store(|cache| cache.store_record(&key(plan), &bytes));

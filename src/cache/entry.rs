@@ -42,12 +42,6 @@ pub(super) fn path(kind_directory: &Path, key: &Digest) -> PathBuf {
     kind_directory.join(&name[..SHARD_DIGITS]).join(name)
 }
 
-/// True where a file is there that holds `size_bytes` of content.
-pub(super) fn has_size(path: &Path, size_bytes: u64) -> bool {
-    let wanted_bytes = size_bytes.checked_add(HEAD_BYTES as u64);
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && Some(found.len()) == wanted_bytes)
-}
-
 /// Reads a file. A damaged one is deleted; should another process have replaced it by a whole one in that moment, that is
 /// one more miss.
 pub(super) fn read(path: &Path, kind: Kind, key: &Digest) -> Option<Found> {

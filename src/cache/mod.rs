@@ -92,12 +92,6 @@ impl Cache {
         self.store(Kind::BLOCKS, key, bytes)
     }
 
-    /// True where a block of `size_bytes` is there. It is not read: [`Cache::load_block`] may still find that it is
-    /// damaged, or gone.
-    pub fn contains_block(&self, key: &Digest, size_bytes: u64) -> bool {
-        entry::has_size(&self.path(Kind::BLOCKS, key), size_bytes)
-    }
-
     /// A record of a layer, as [`Cache::load_block`].
     pub fn load_record(&self, key: &Digest) -> Option<Vec<u8>> {
         self.load(Kind::LAYERS, key)

@@ -13,15 +13,6 @@ pub trait BlockCache: Sync {
     fn store(&self, key: &Digest, encoded: &[u8]);
 }
 
-/// A block of a packed layer, as it is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeptBlock {
-    /// Its key in the cache.
-    pub key: Digest,
-    /// Its size as encoded, in bytes.
-    pub size_bytes: u64,
-}
-
 /// A packed layer, as it is kept: enough to put its bytes together again from kept blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptLayer {
@@ -29,8 +20,8 @@ pub struct KeptLayer {
     pub layer: Layer,
     /// CRC-32 of the uncompressed tar, which gzip's trailer has.
     pub crc32: u32,
-    /// The blocks that its bytes consist of, between a header and a trailer.
-    pub blocks: Vec<KeptBlock>,
+    /// The keys of the blocks that its bytes consist of, between a header and a trailer.
+    pub blocks: Vec<Digest>,
 }
 
 /// The key of a block: the digest of what decides its bytes, which are byte format, algorithm, level and content.

@@ -11,7 +11,7 @@ use super::content::Reading;
 use super::error::PackError;
 use super::pipeline::{self, HashedFile, Outcome};
 use super::workers::{Failure, Job};
-use crate::compress::{Algorithm, Checksum, CompressError, Compression};
+use crate::compress::{Algorithm, Checksum, Compression};
 use crate::model::{self, ContentOpener, Descriptor, DiffId, Layer, LayerPlan};
 
 /// The most threads that pack one layer: each has up to three blocks and an encoder's tables in memory.
@@ -45,7 +45,7 @@ impl PackObserver for () {
 pub struct PackedLayer {
     /// Descriptor, diff id and sizes.
     pub layer: Layer,
-    /// How it can be put together again; `None` where it was packed without a cache.
+    /// How it can be put together again, where it was packed with a cache.
     pub kept: Option<KeptLayer>,
     file: Arc<File>,
 }
@@ -118,31 +118,30 @@ fn job<'a>(
     Job { plan, unit_bytes, reading: Reading { opener, observer }, threads: threads.clamp(1, MAX_THREADS) }
 }
 
-/// Puts a layer together from the blocks of `cache`, and reads nothing else. `None` where a block is no longer kept, or
+/// Puts the layer of `plan` together from the blocks of `cache`, and reads nothing else. `None` where a block is no longer kept, or
 /// where what comes out is not what `kept` says: then the layer has to be packed.
 ///
 /// # Errors
 /// [`PackError::Compression`] and [`PackError::Scratch`], as [`pack_layer`] has them.
 pub fn put_together(
     kept: &KeptLayer,
-    compression: model::Compression,
+    plan: &LayerPlan,
     cache: &dyn BlockCache,
     scratch_dir: &Path,
 ) -> Result<Option<PackedLayer>, PackError> {
-    let compression = encoder_of(compression)
-        .map_err(|source| PackError::Compression { layer: kept.layer.diff_id.to_string(), source })?;
+    let compression = compression_of(plan)?;
     let scratch = |source| PackError::Scratch { directory: scratch_dir.to_owned(), source };
     let mut file = HashedFile::new(tempfile::tempfile_in(scratch_dir).map_err(scratch)?);
     file.write(compression.header()).map_err(scratch)?;
-    for block in &kept.blocks {
-        let Some(bytes) = cache.load(&block.key) else { return Ok(None) };
+    for key in &kept.blocks {
+        let Some(bytes) = cache.load(key) else { return Ok(None) };
         file.write(&bytes).map_err(scratch)?;
     }
     let checksum = Checksum::known(kept.crc32, kept.layer.tar_size_bytes);
     file.write(&compression.trailer(&checksum)).map_err(scratch)?;
     let (file, digest, size_bytes) = file.finish();
     let is_whole = digest == kept.layer.descriptor.digest && size_bytes == kept.layer.descriptor.size_bytes;
-    Ok(is_whole.then(|| PackedLayer { layer: kept.layer.clone(), kept: Some(kept.clone()), file: Arc::new(file) }))
+    Ok(is_whole.then(|| PackedLayer { layer: kept.layer.clone(), kept: None, file: Arc::new(file) }))
 }
 
 /// The diff id of what `plan` packs to, and the size of its tar in bytes: everything is read and hashed, and nothing
@@ -165,14 +164,10 @@ pub fn layer_diff_id(
 
 /// The encoder that the plan asks for.
 fn compression_of(plan: &LayerPlan) -> Result<Compression, PackError> {
-    encoder_of(plan.compression).map_err(|source| PackError::Compression { layer: plan.name.clone(), source })
-}
-
-fn encoder_of(compression: model::Compression) -> Result<Compression, CompressError> {
-    let (algorithm, level) = match compression {
+    let (algorithm, level) = match plan.compression {
         model::Compression::Gzip(level) => (Algorithm::Gzip, Some(level)),
         model::Compression::Zstd(level) => (Algorithm::Zstd, Some(level)),
         model::Compression::None => (Algorithm::None, None),
     };
-    Compression::new(algorithm, level)
+    Compression::new(algorithm, level).map_err(|source| PackError::Compression { layer: plan.name.clone(), source })
 }

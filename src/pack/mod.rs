@@ -23,7 +23,7 @@ mod tar;
 mod tests;
 mod workers;
 
-pub use cache::{BlockCache, KeptBlock, KeptLayer};
+pub use cache::{BlockCache, KeptLayer};
 pub use error::{Change, EntryProblem, Origin, PackError};
 pub use layer::{
     LayerReader, MAX_THREADS, PackObserver, PackOptions, PackedLayer, layer_diff_id, pack_layer, put_together,

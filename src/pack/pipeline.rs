@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use super::cache::{BlockCache, KeptBlock, block_key};
+use super::cache::{BlockCache, block_key};
 use super::error::PackError;
 use super::in_order::InOrder;
 use super::workers::{self, Failure, Job, Room, Way};
@@ -29,8 +29,8 @@ pub(super) struct Outcome {
     pub(super) file: File,
     pub(super) digest: Digest,
     pub(super) size_bytes: u64,
-    /// The blocks, in order; empty without a cache.
-    pub(super) blocks: Vec<KeptBlock>,
+    /// The keys of the blocks, in order; empty without a cache.
+    pub(super) blocks: Vec<Digest>,
 }
 
 /// Makes the bytes of a block.
@@ -98,7 +98,7 @@ struct EncodedBlock {
 struct Output {
     file: HashedFile,
     checksum: Checksum,
-    blocks: Vec<KeptBlock>,
+    blocks: Vec<Digest>,
 }
 
 impl<E: EncodeBlock, F: Fn() -> E + Sync> Way for Packing<'_, F> {
@@ -151,7 +151,7 @@ where
 impl Output {
     fn write(&mut self, block: &EncodedBlock) -> Result<(), Failure> {
         self.checksum.append(&block.checksum);
-        self.blocks.extend(block.key.map(|key| KeptBlock { key, size_bytes: block.bytes.len() as u64 }));
+        self.blocks.extend(block.key);
         self.file.write(&block.bytes).map_err(Failure::File)
     }
 }

@@ -18,7 +18,7 @@ pub const ENTRY_BYTES: u64 = 512;
 pub const PATH_COPIES: u64 = 4;
 /// Blocks that each packing thread has at a time: read, being compressed, compressed.
 const BLOCKS_PER_THREAD: u64 = 3;
-/// Window, hash chains and pending output of deflate at its highest memory level, in bytes.
+/// What an encoder of deflate is granted beside its blocks, in bytes. Its own tables take more, out of what any command has.
 const GZIP_TABLES_BYTES: u64 = 512 * 1024;
 /// Hash tables and sequences of zstd at its default level, in bytes.
 const ZSTD_TABLES_BYTES: u64 = 4 * MIB;

@@ -145,8 +145,8 @@ mod tests {
         assert_eq!(image().found_by(modes), []);
         let finding = only(image().own("srv", 0o777, Thing::Directory));
         assert_eq!((finding.message.as_str(), finding.path), ("may be changed by everybody", path("srv")));
-        let finding = only(image().own("work/a", 0o777, Thing::Directory).own("work/b", 0o777, Thing::Directory));
-        assert_eq!(finding.message, "2 directories may be changed by everybody: /work/a, /work/b");
+        let finding = only(image().own("opt/a", 0o777, Thing::Directory).own("opt/b", 0o777, Thing::Directory));
+        assert_eq!(finding.message, "2 directories may be changed by everybody: /opt/a, /opt/b");
     }
 
     #[test]

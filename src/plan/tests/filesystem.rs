@@ -179,7 +179,7 @@ fn homes_are_made_unless_there_is_one() {
 #[test]
 fn dirs_are_made_or_changed_and_left_where_nothing_changes() {
     for (dirs, expected) in [
-        (vec![dir("/work/a", None, None)], vec!["d0755 0:0 /work", "d0755 0:0 /work/a"]),
+        (vec![dir("/files/a", None, None)], vec!["d0755 0:0 /files", "d0755 0:0 /files/a"]),
         (vec![dir("/work", Some("node"), Some(0o2770))], vec!["d2770 1000:1000 /work"]),
         (vec![dir("/tmp", Some("node"), None)], vec!["d1777 1000:1000 /tmp"]),
         (vec![dir("/lib", None, Some(0o711))], vec!["d0755 0:0 /usr", "d0711 0:0 /usr/lib"]),

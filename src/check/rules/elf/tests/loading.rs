@@ -331,6 +331,6 @@ fn paths_of_the_build_machine_are_told_once_each() {
     let right = put(debian(), "app/a", with("/home/app/lib:/opt/none")).own("home/app/lib", 0o755, Thing::Directory);
     assert_eq!(told(right), NOTHING);
     // What a registry's package brings along.
-    assert_eq!(told(put(debian(), "m/node_modules/a/a.node", with("/home/runner/work/lib"))), NOTHING);
+    assert_eq!(told(put(debian(), "m/node_modules/a/a.node", with("/home/runner/build/lib"))), NOTHING);
     assert_eq!(told(debian().base("opt/a", 0o755, Thing::Elf(with("/home/ci/lib")))), NOTHING);
 }
