@@ -14,6 +14,7 @@ mod index;
 mod layer_plan;
 mod listing;
 mod media_type;
+mod nearest;
 mod platform;
 mod reference;
 mod short_names;
@@ -31,6 +32,7 @@ pub use layer_plan::{
 };
 pub use listing::{ListedItem, ListedRoot, Listing};
 pub use media_type::{Family, MediaType};
+pub use nearest::nearest;
 pub use platform::{Platform, PlatformError, best_match};
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag};
 pub use short_names::ShortNames;

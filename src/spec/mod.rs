@@ -30,7 +30,7 @@ use std::sync::Arc;
 use self::error::{Problem, SourceText};
 use self::resolve::Merged;
 use self::variables::Outside;
-use crate::model::{Platform, ShortNames};
+use crate::model::{Platform, ShortNames, nearest};
 
 pub use convert::parse_size;
 pub use env_file::read as read_env_file;
@@ -180,7 +180,7 @@ impl Spec {
             names.extend(merged.vars.into_keys());
         }
         if let Some(name) = self.outside.sets.keys().find(|name| !names.contains(*name)) {
-            let help = match shape::nearest(name, names.iter().map(String::as_str)) {
+            let help = match nearest(name, names.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean {near}?"),
                 None => "only names of [vars] can be set".to_owned(),
             };

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
 use super::raw::{Document, ONCE_IN_DOCUMENT, ONCE_IN_IMAGE};
-use crate::model::escape;
+use crate::model::{escape, nearest};
 
 /// Keyword of a hint for a value of the wrong type; not part of the published schema.
 const HINT: &str = "x-hint";
@@ -292,16 +292,4 @@ fn is_said_once(name: &str, path: &[String]) -> bool {
         [first, _, last] if first == "platform" && last == "image" => ONCE_IN_IMAGE.contains(&name),
         _ => false,
     }
-}
-
-/// The known name that `name` was probably meant to be: a third of its letters may be wrong, and one in any case.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Comparing takes time by the product of the lengths; no name of ours is near this.
-    const MAX_NAME_CHARS: usize = 64;
-    if name.chars().count() > MAX_NAME_CHARS {
-        return None;
-    }
-    let bound = (name.chars().count() / 3).max(1);
-    let distances = known.into_iter().map(|word| (strsim::damerau_levenshtein(name, word), word));
-    distances.filter(|(distance, _)| *distance <= bound).min().map(|(_, word)| word)
 }

@@ -13,9 +13,8 @@ use toml::de::{DeTable, DeValue};
 use super::choice::Var;
 use super::error::Problem;
 use super::raw::VarTable;
-use super::shape::nearest;
 use super::template::{self, Otherwise, Piece};
-use crate::model::{Platform, ShortNames, escape};
+use crate::model::{Platform, ShortNames, escape, nearest};
 
 /// Names that differ by platform and need no `[vars]`.
 pub(super) const BUILT_IN: [&str; 6] = ["os", "arch", "variant", "machine", "node_arch", "gnu_triplet"];

@@ -4,11 +4,10 @@ use std::ops::Range;
 
 use super::super::error::Problem;
 use super::super::raw::{self, At, Text};
-use super::super::shape::nearest;
 use super::super::{FilesEntry, From};
 use super::image::ownership;
 use super::{Context, image_path};
-use crate::model::capability;
+use crate::model::{capability, nearest};
 
 /// What a `from` begins with that comes out of an image.
 const IMAGE_PREFIXES: [&str; 4] = ["docker://", "oci:", "oci-archive:", "docker-archive:"];

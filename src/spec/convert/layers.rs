@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use super::super::error::Problem;
 use super::super::raw::{self, At};
-use super::super::shape::nearest;
 use super::super::{ImageSpec, LayerSpec, LinkEntry, Ownership, Remove};
 use super::image::{check_family, compression, ownership, parse_platform};
 use super::values::owner;
 use super::{Context, annotations, files, image_path_below_root, is_same};
-use crate::model::{Platform, escape};
+use crate::model::{Platform, escape, nearest};
 
 /// The first layer, with users, groups and directories, which has no entry in the spec.
 const FILESYSTEM_LAYER: &str = "filesystem";
