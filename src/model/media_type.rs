@@ -57,7 +57,7 @@ media_types! {
     OciLayer = "application/vnd.oci.image.layer.v1.tar",
     /// Layer through gzip.
     OciLayerGzip = "application/vnd.oci.image.layer.v1.tar+gzip",
-    /// Layer through zstd; Docker's family has no counterpart.
+    /// Layer through zstd.
     OciLayerZstd = "application/vnd.oci.image.layer.v1.tar+zstd",
     /// Plain layer that must not be distributed (deprecated).
     OciForeignLayer = "application/vnd.oci.image.layer.nondistributable.v1.tar",
@@ -79,23 +79,34 @@ media_types! {
     DockerLayer = "application/vnd.docker.image.rootfs.diff.tar",
     /// Docker's layer.
     DockerLayerGzip = "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    /// Layer through zstd in Docker's family, as containerd and BuildKit name it. The image manifest version 2 schema 2
+    /// does not have it, and podman does not write it.
+    DockerLayerZstd = "application/vnd.docker.image.rootfs.diff.tar.zstd",
+    /// Docker's plain layer that must not be distributed.
+    DockerForeignLayer = "application/vnd.docker.image.rootfs.foreign.diff.tar",
     /// Docker's layer that must not be distributed.
     DockerForeignLayerGzip = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 }
 
 /// Pairs of the same meaning: OCI, Docker.
-const PAIRS: [(MediaType, MediaType); 6] = [
+const PAIRS: [(MediaType, MediaType); 7] = [
     (MediaType::OciIndex, MediaType::DockerIndex),
     (MediaType::OciManifest, MediaType::DockerManifest),
     (MediaType::OciConfig, MediaType::DockerConfig),
     (MediaType::OciLayer, MediaType::DockerLayer),
     (MediaType::OciLayerGzip, MediaType::DockerLayerGzip),
+    (MediaType::OciForeignLayer, MediaType::DockerForeignLayer),
     (MediaType::OciForeignLayerGzip, MediaType::DockerForeignLayerGzip),
 ];
 
 impl MediaType {
-    /// The name of the same content in `family`; `None` where that family has no name for it (zstd in Docker's).
+    /// The name of the same content in `family`; `None` where that family has no name for it that its readers agree on (zstd
+    /// in Docker's).
     pub fn in_family(&self, family: Family) -> Option<MediaType> {
+        if *self == Self::DockerLayerZstd {
+            // Read by those who know the name, and written by nobody who does not have it from there.
+            return Some(if family == Family::Oci { Self::OciLayerZstd } else { self.clone() });
+        }
         let pair = PAIRS.iter().find(|(oci, docker)| self == oci || self == docker);
         match (pair, family) {
             (Some((oci, _)), Family::Oci) => Some(oci.clone()),
@@ -115,6 +126,20 @@ impl MediaType {
         matches!(self, Self::OciManifest | Self::DockerManifest)
     }
 
+    /// True for a layer of either family.
+    pub fn is_layer(&self) -> bool {
+        self.is_foreign()
+            || matches!(
+                self,
+                Self::OciLayer
+                    | Self::OciLayerGzip
+                    | Self::OciLayerZstd
+                    | Self::DockerLayer
+                    | Self::DockerLayerGzip
+                    | Self::DockerLayerZstd
+            )
+    }
+
     /// True for a layer that a registry need not hold (its `urls` say where it is).
     pub fn is_foreign(&self) -> bool {
         matches!(
@@ -122,6 +147,7 @@ impl MediaType {
             Self::OciForeignLayer
                 | Self::OciForeignLayerGzip
                 | Self::OciForeignLayerZstd
+                | Self::DockerForeignLayer
                 | Self::DockerForeignLayerGzip
         )
     }
@@ -157,6 +183,31 @@ mod tests {
             assert_eq!(oci.in_family(Family::Oci).as_ref(), Some(oci));
         }
         assert_eq!(MediaType::OciLayerZstd.in_family(Family::Docker), None);
+        assert_eq!(MediaType::DockerLayerZstd.in_family(Family::Oci), Some(MediaType::OciLayerZstd));
+        assert_eq!(MediaType::DockerLayerZstd.in_family(Family::Docker), Some(MediaType::DockerLayerZstd));
+    }
+
+    #[test]
+    fn layers_are_known_by_their_type() {
+        for text in [
+            "application/vnd.docker.image.rootfs.diff.tar",
+            "application/vnd.docker.image.rootfs.diff.tar.zstd",
+            "application/vnd.docker.image.rootfs.foreign.diff.tar",
+            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+            "application/vnd.oci.image.layer.v1.tar",
+        ] {
+            assert!(MediaType::from(text).is_layer(), "{text}");
+            assert_eq!(
+                MediaType::from(text).is_foreign(),
+                text.contains("foreign") || text.contains("nondist"),
+                "{text}"
+            );
+        }
+        for text in ["application/vnd.oci.image.layer.v1.tar+gzip+encrypted", "application/octet-stream", ""] {
+            assert!(!MediaType::from(text).is_layer(), "{text}");
+        }
+        assert!(!MediaType::OciConfig.is_layer());
     }
 
     #[test]

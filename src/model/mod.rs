@@ -1,7 +1,9 @@
 //! The values that everything else speaks of: digests, descriptors, documents, images, names, and the plan of a layer.
 //!
-//! Values are immutable and know neither files nor networks.
+//! Values are immutable and know neither files nor networks; what opens an input without waiting for it is here all the
+//! same, since all share it.
 
+mod bounds;
 pub mod capability;
 mod descriptor;
 mod digest;
@@ -11,6 +13,7 @@ mod failure;
 pub mod fuzzing;
 mod image;
 mod index;
+mod input_file;
 mod layer_plan;
 mod listing;
 mod media_type;
@@ -19,13 +22,18 @@ mod platform;
 mod reference;
 mod short_names;
 pub mod strict_json;
+mod xattr;
 
+pub use bounds::{FREE_EXPANSION_BYTES, MAX_EXPANSION, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES, is_overexpanded};
 pub use descriptor::Descriptor;
 pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
 pub use failure::{Class, Diagnose, escape};
 pub use image::{Image, ImageConfig, ImageManifest};
 pub use index::{ImageIndex, Root};
+pub use input_file::{
+    InputFile, LONELY_PIPE_PATIENCE, Pipes, SILENT_PIPE_PATIENCE, file_type_name, is_irregular, open_regular,
+};
 pub use layer_plan::{
     BYTE_FORMAT, Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, EntryPathError, FileStamp,
     Layer, LayerPlan, MAX_PATH_BYTES, PACKED_ANNOTATION,
@@ -36,6 +44,7 @@ pub use nearest::nearest;
 pub use platform::{Platform, PlatformError, best_match};
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag};
 pub use short_names::ShortNames;
+pub use xattr::{XattrOwner, xattr_owner, xattr_pattern_owner};
 
 /// Annotation of a layout's descriptor: the tag alone, as skopeo looks it up (image-spec, annotations.md).
 pub const REF_NAME_ANNOTATION: &str = "org.opencontainers.image.ref.name";

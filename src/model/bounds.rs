@@ -1,0 +1,36 @@
+//! Bounds on what others wrote: how much an archive or a layer may unpack to, and how much text its members may hold. They
+//! are shared by all that read such things, so that one image is not refused here and taken there.
+
+/// Uncompressed bytes that anything may have, in however few it is stored: 1 GiB, which is read in seconds.
+pub const FREE_EXPANSION_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Uncompressed bytes beyond those for each stored byte. Programs have two to five, and text twenty; what has more was made to
+/// keep its readers busy for ever, or to fill their disks.
+pub const MAX_EXPANSION: u64 = 256;
+
+/// Greatest size of the names of all entries together, in bytes: held in memory, once. The largest images in the wild have
+/// some hundred thousand entries, and names of 10 MB.
+pub const MAX_NAMES_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Greatest size of the targets of all links together, in bytes: held in memory, once. A million links of 64 bytes; links
+/// that large compress to next to nothing.
+pub const MAX_LINK_TARGETS_BYTES: u64 = 64 * 1024 * 1024;
+
+/// True where so many uncompressed bytes are more than `stored_bytes` can be meant to hold.
+pub fn is_overexpanded(size_bytes: u64, stored_bytes: u64) -> bool {
+    size_bytes > FREE_EXPANSION_BYTES.saturating_add(stored_bytes.saturating_mul(MAX_EXPANSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_counts_beyond_what_is_free() {
+        assert!(!is_overexpanded(FREE_EXPANSION_BYTES, 0));
+        assert!(is_overexpanded(FREE_EXPANSION_BYTES + 1, 0));
+        assert!(!is_overexpanded(FREE_EXPANSION_BYTES + MAX_EXPANSION, 1));
+        assert!(is_overexpanded(FREE_EXPANSION_BYTES + MAX_EXPANSION + 1, 1));
+        assert!(!is_overexpanded(u64::MAX, u64::MAX));
+    }
+}
