@@ -7,6 +7,7 @@ use std::path::Path;
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
 use super::{FilesError, pattern};
+use crate::model::xattr_owner;
 use crate::spec::FilesEntry;
 
 /// Which attributes are carried.
@@ -36,14 +37,15 @@ impl Attributes {
         Self { names: GlobSet::empty() }
     }
 
-    /// Those of `path` itself (a symbolic link is not followed) that are carried.
+    /// Those of `path` itself (a symbolic link is not followed) that are carried. What belongs to the machine and not to the
+    /// file ([`xattr_owner`]) never is.
     pub(super) fn of(&self, path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
         let mut carried = BTreeMap::new();
         if self.names.is_empty() {
             return Ok(carried);
         }
         for name in system::list(path)? {
-            if !self.names.is_match_candidate(&Candidate::from_bytes(&name)) {
+            if xattr_owner(&name).is_some() || !self.names.is_match_candidate(&Candidate::from_bytes(&name)) {
                 continue;
             }
             if let Some(value) = system::value(path, &name)? {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::error::PlanError;
 use super::nearest::nearest;
 use super::slots::{Origin, Slot, Slots};
-use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, escape};
+use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, XattrOwner, escape, xattr_owner};
 use crate::spec::Remove;
 use crate::tree::{Node, NodeKind, ResolveError, View};
 
@@ -357,9 +357,12 @@ fn existing_directory(view: &View, path: &EntryPath) -> Option<Node> {
     }
 }
 
-/// What a node has, for an entry that is to keep it.
+/// What a node has, for an entry that is to keep it. Attributes of the machine that a layer was made on are not part of
+/// the image; access control lists are, and name the image's own users.
 pub(super) fn attributes_of(node: &Node) -> Attributes {
-    let xattrs = node.xattrs.as_deref().cloned().unwrap_or_default();
+    let is_kept = |name: &[u8]| matches!(xattr_owner(name), None | Some(XattrOwner::AccessControl));
+    let mut xattrs = node.xattrs.as_deref().cloned().unwrap_or_default();
+    xattrs.retain(|name, _| is_kept(name));
     Attributes { mode: node.mode, owner: (node.uid, node.gid), xattrs }
 }
 

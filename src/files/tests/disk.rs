@@ -148,7 +148,7 @@ fn layouts_of_its_own_are_left_out_and_those_of_others_packed() {
 fn attributes_are_carried_where_they_are_asked_for() {
     let fixture = Fixture::with(&["src/file"]);
     let path = std::ffi::CString::new(fixture.path("src/file").as_os_str().as_bytes()).unwrap();
-    for name in [c"user.kept", c"user.other"] {
+    for name in [c"user.kept", c"user.other", c"user.overlay.opaque", c"user.containers.override_stat"] {
         // SAFETY: path and name end in NUL, and the value has the size that is told.
         let result = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), b"value".as_ptr().cast(), 5, 0) };
         assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
@@ -162,6 +162,8 @@ fn attributes_are_carried_where_they_are_asked_for() {
     let pair = |name: &str| (name.to_owned(), "value".to_owned());
     assert_eq!(with(&["user.kept", "user.none"], "src"), [pair("user.kept")]);
     assert_eq!(with(&["user.*"], "src/file"), [pair("user.kept"), pair("user.other")]);
+    assert_eq!(with(&["*"], "src/file"), [pair("user.kept"), pair("user.other")]);
+    assert_eq!(with(&["user.overlay.opaque"], "src/file"), []);
     let error = fixture.list(&FilesEntry { xattrs: strings(&["user.[a"]), ..fixture.entry("src") }).unwrap_err();
     assert!(matches!(error, FilesError::Pattern { key: "xattrs", .. }), "{error}");
 }

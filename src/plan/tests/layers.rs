@@ -76,6 +76,28 @@ fn xattrs_of_parents_are_carried() {
 }
 
 #[test]
+fn attributes_of_the_machine_that_a_base_was_made_on_are_not_written_again() {
+    let foreign = ["trusted.overlay.opaque", "user.overlay.opaque", "security.selinux", "system.nfs4_acl"];
+    let own = ["security.capability", "system.posix_acl_default", "user.x"];
+    let xattrs = foreign.iter().chain(&own).map(|name| (name.as_bytes().to_vec(), b"1".to_vec())).collect();
+    let mut tree = tree(BASE);
+    for at in ["/home/node", "/etc/passwd"] {
+        let node = Node { xattrs: Some(Box::new(BTreeMap::clone(&xattrs))), ..tree.node(&path(at)).unwrap().clone() };
+        tree.insert(path(at), node);
+    }
+    let base = BaseImage { tree: Arc::new(tree), ..base() };
+    let mut input = with_layers(input(Some(base)), vec![layer("app").file("a", "/home/node/a")]);
+    let directory =
+        crate::spec::DirSpec { path: "/home/node".to_owned(), owner: None, mode: Some(0o711), place: place(9) };
+    input.platform_spec.dirs.push(directory);
+    let plan = plan(input).unwrap();
+    let written = plan.layers.iter().flat_map(|layer| &layer.entries).filter(|entry| entry.path == path("/home/node"));
+    let names: Vec<Vec<&[u8]>> = written.map(|entry| entry.xattrs.keys().map(Vec::as_slice).collect()).collect();
+    let own: Vec<&[u8]> = own.iter().map(|name| name.as_bytes()).collect();
+    assert_eq!(names, [own.clone(), own]);
+}
+
+#[test]
 fn existing_directories_change_only_where_the_entry_itself_says_so() {
     let items = ["d node", "f node/x"];
     let mode = |dir_mode: u32| Ownership { dir_mode: Some(dir_mode), ..Ownership::default() };

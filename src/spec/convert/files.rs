@@ -7,7 +7,7 @@ use super::super::raw::{self, At, Text};
 use super::super::{FilesEntry, From};
 use super::image::ownership;
 use super::{Context, image_path};
-use crate::model::{capability, nearest};
+use crate::model::{capability, escape, nearest, xattr_pattern_owner};
 
 /// What a `from` begins with that comes out of an image.
 const IMAGE_PREFIXES: [&str; 4] = ["docker://", "oci:", "oci-archive:", "docker-archive:"];
@@ -52,6 +52,14 @@ fn check_combinations(files: &raw::Files, is_image: bool) -> Result<(), Problem>
     if let Some(xattrs) = files.xattrs.as_ref().filter(|xattrs| !xattrs.value.is_empty() && (files.unpack || is_image))
     {
         return refuse(&xattrs.span, "`xattrs` are carried from the disk alone", "leave the key out");
+    }
+    let foreign = |name: &String| Some((name.clone(), xattr_pattern_owner(name)?));
+    if let Some(xattrs) = &files.xattrs
+        && let Some((name, owner)) = xattrs.value.iter().find_map(foreign)
+    {
+        let message = format!("\"{}\" belongs to {owner} and is never packed", escape(name.as_bytes()));
+        let help = "leave it out: layers carry security.capability, and user.* without what storage drivers keep there";
+        return refuse(&xattrs.span, &message, help);
     }
     Ok(())
 }

@@ -123,6 +123,11 @@ fn layers() {
         (entry("unpack = true, strip = -1"), "0 or more"),
         (entry("keep-modes = true"), "`keep-modes` is for archives"),
         (entry("unpack = true, xattrs = [\"user.*\"]"), "from the disk alone"),
+        (
+            entry("xattrs = [\"user.a\", \"trusted.overlay.opaque\"]"),
+            "\"trusted.overlay.opaque\" belongs to a storage driver",
+        ),
+        (entry("xattrs = [\"security.sel*\"]"), "layers carry security.capability"),
         (entry("capabilities = [\"cap_net_bind_servce\"]"), "did you mean cap_net_bind_service?"),
         (entry("capabilities = [\"everything\"]"), "capabilities(7)"),
         (entry("excludes = []"), "did you mean `exclude`?"),
