@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use super::section::Section;
 use crate::compress::{self, Algorithm, CompressError};
-use crate::model::escape;
+use crate::model::{escape, is_irregular, open_regular};
 use crate::store::StoreError;
-use crate::tar::{BLOCK_BYTES, Entries, EntryKind, FileInput, Rules, TarError};
+use crate::tar::{BLOCK_BYTES, EndRule, Entries, EntryKind, FileInput, Rules, TarError};
 
 /// Members that an archive may have: thousands of layers at the four members that old versions of Docker write for each.
 /// With [`MAX_NAME_BYTES`] it bounds what the list takes in memory.
@@ -28,7 +28,7 @@ const MAX_EXTENSION_BYTES: u64 = 64 * 1024;
 const RULES: Rules = Rules {
     max_extended_header_bytes: MAX_EXTENSION_BYTES,
     max_long_name_bytes: MAX_EXTENSION_BYTES,
-    accepts_half_end_marker: true,
+    end: EndRule::Half,
     refuses_global_values: true,
     reads_xattrs: false,
 };
@@ -62,15 +62,13 @@ impl Members {
     /// short, has sparse members, or more than the bounds of this module allow.
     pub(super) fn open(path: &Path, spool: &Path, place: &str) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::io("reading", path, cause);
-        let file = File::open(path).map_err(|cause| match cause.kind() {
+        let file = open_regular(path).map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => {
                 StoreError::NotFound { what: "an archive".to_owned(), place: place.to_owned(), help: None }
             }
+            _ if is_irregular(&cause) => malformed(place, cause.to_string()),
             _ => StoreError::io("opening", path, cause),
         })?;
-        if !file.metadata().map_err(failed)?.is_file() {
-            return Err(malformed(place, "it is not a file".to_owned()));
-        }
         let mut prefix = Vec::new();
         (&file).take(BLOCK_BYTES as u64).read_to_end(&mut prefix).map_err(failed)?;
         let algorithm = compress::sniff(&prefix).map_err(|error| compressed(place, &error))?;

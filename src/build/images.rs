@@ -15,6 +15,7 @@ use crate::build::places::Places;
 use crate::build::run::BuildOptions;
 use crate::lock::{Lock, LockedFacts, Pin};
 use crate::model::{Digest, Image, ImageName, Platform, Root, Selector, escape};
+use crate::plan::check_platform;
 use crate::spec::NamedImage;
 use crate::store::{PlatformMatch, Source, StoreError, read_image, select_platform};
 use crate::tree::{Facts, read_facts};
@@ -105,6 +106,11 @@ impl<'a> Images<'a> {
             }
             None => self.choose(named, platform).await?,
         };
+        // Before a layer is fetched for its sake.
+        check_platform(platform)
+            .map_err(|cause| BuildError::Plan { platform: platform.clone(), cause: Box::new(cause) })?;
+        let layers = &image.manifest().value().layers;
+        source.check_blobs(layers).await.map_err(failed(name, platform))?;
         let known = self.facts(name, platform, source.as_ref(), &image).await?;
         if !pin.is_some_and(|pin| pin.facts.is_current()) {
             self.lock = self.lock.with_pin(text, index, platform, Pin::new(&image, known.kept)?);

@@ -104,6 +104,15 @@ impl Layout {
         open_regular(&self.blob_path(digest), &self.place())
     }
 
+    /// An error where a blob is a symbolic link.
+    pub(super) fn refuse_link(&self, digest: &Digest) -> Result<(), StoreError> {
+        let path = self.blob_path(digest);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_symlink() => Err(local::irregular(&path, &self.place())),
+            _ => Ok(()),
+        }
+    }
+
     /// True where the blob is there with the right size and digest. What is damaged or not a regular file counts as not
     /// there: it is replaced when the blob is put.
     pub(super) fn has_sound_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
@@ -276,7 +285,10 @@ impl Layout {
         for path in [parent(&blobs), &blobs] {
             if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
                 let name = escape(path.as_os_str().as_encoded_bytes());
-                return Err(self.malformed(format!("{name} is not a directory"), None));
+                let is_link = path.is_symlink();
+                let what = if is_link { "a symbolic link, and not a directory" } else { "not a directory" };
+                let help = is_link.then(|| local::LINK_HELP.to_owned());
+                return Err(self.malformed(format!("{name} is {what}"), help));
             }
         }
         Ok(())

@@ -37,6 +37,12 @@ impl Source for Layout {
         resolve_listed(self, &index, &selector, |_| size_bytes).await
     }
 
+    /// Symbolic links among the blobs, as Bazel writes them.
+    async fn check_blobs(&self, descriptors: &[Descriptor]) -> Result<(), StoreError> {
+        let (layout, descriptors) = (self.clone(), descriptors.to_vec());
+        blocking(move || descriptors.iter().try_for_each(|blob| layout.refuse_link(&blob.digest))).await
+    }
+
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
         let (layout, digest) = (self.clone(), descriptor.digest);
         let file = blocking(move || layout.open_blob(&digest)).await?;

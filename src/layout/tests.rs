@@ -192,6 +192,28 @@ fn what_is_not_a_layout_is_told_apart() {
     assert_eq!(error.class(), Class::Input);
 }
 
+/// As Bazel's rules lay out an image: the blobs are links to files elsewhere.
+#[tokio::test]
+async fn links_in_a_layout_are_refused_with_what_helps() {
+    let place = Directory::new();
+    let root = publish(&*place.sink(), b"layer", "1").await.unwrap().index.descriptor().clone();
+    let layout = Layout::open(&place.path()).unwrap();
+    layout.check_blobs(&[root.clone()]).await.unwrap();
+    let absent = crate::model::Descriptor::of(crate::model::MediaType::OciLayer, b"absent");
+    layout.check_blobs(&[absent]).await.unwrap();
+    let (blob, moved) = (layout.path().join("blobs/sha256").join(root.digest.hex()), place.path().join("moved"));
+    fs::rename(&blob, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &blob).unwrap();
+    let error = layout.check_blobs(&[root]).await.unwrap_err();
+    assert!(error.to_string().contains("symbolic link") && error.help().unwrap().contains("cp -rL"), "{error}");
+    assert_eq!(error.class(), Class::Input);
+    let (blobs, elsewhere) = (layout.path().join("blobs"), place.path().join("elsewhere"));
+    fs::rename(&blobs, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &blobs).unwrap();
+    let error = layout.resolve(&Selector::Tag("1".to_owned())).await.unwrap_err();
+    assert!(error.to_string().contains("symbolic link") && error.help().unwrap().contains("cp -rL"), "{error}");
+}
+
 #[tokio::test]
 async fn what_killed_writers_leave_is_removed_and_hinders_nobody() {
     let place = Directory::new();

@@ -130,21 +130,33 @@ fn config_fields(plan: &BuildPlan, layers: &[Layer]) -> Result<Map<String, Value
     Ok(fields)
 }
 
-/// The base's entries, filled up until as many of them as it has layers stand for one, then an entry for each own layer.
+/// The base's entries, made to fit its layers, then an entry for each own layer.
 fn history(plan: &BuildPlan, base: Option<&Image>) -> Result<Vec<Value>, PlanError> {
     let mut history = match base.and_then(|base| base.config().value().fields().get("history")) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(entries)) => entries.clone(),
         Some(_) => return Err(PlanError::BaseConfig { field: "history", expected: "a list" }),
     };
-    let is_empty = |entry: &&Value| entry.get("empty_layer").and_then(Value::as_bool) == Some(true);
-    let counted = history.len() - history.iter().filter(is_empty).count();
-    let base_layers = base.map_or(0, |base| base.manifest().value().layers.len());
-    history.extend((counted..base_layers).map(|_| json!({ "created_by": "base" })));
+    fit_history(&mut history, base.map_or(0, |base| base.manifest().value().layers.len()));
     let created = &plan.config.created;
     let own = plan.layers.iter().map(|layer| format!("ocitect: {}", layer.name));
     history.extend(own.map(|created_by| json!({ "created": created, "created_by": created_by })));
     Ok(history)
+}
+
+/// Lets as many entries stand for a layer as there are layers: readers count them, and refuse the image where they do not
+/// agree. Entries that are missing are put at the end. Of too many, the oldest stand for no layer, as BuildKit has it.
+fn fit_history(history: &mut Vec<Value>, layers: usize) {
+    let is_empty = |entry: &Value| entry.get("empty_layer").and_then(Value::as_bool) == Some(true);
+    let counted = history.iter().filter(|entry| !is_empty(entry)).count();
+    history.extend((counted..layers).map(|_| json!({ "created_by": "base" })));
+    let surplus = counted.saturating_sub(layers);
+    for entry in history.iter_mut().filter(|entry| !is_empty(entry)).take(surplus) {
+        // What is no table says nothing that could be kept.
+        let mut fields = entry.as_object().cloned().unwrap_or_default();
+        fields.insert("empty_layer".to_owned(), true.into());
+        *entry = fields.into();
+    }
 }
 
 fn manifest_layers(plan: &BuildPlan, layers: &[Layer]) -> Result<Vec<Descriptor>, PlanError> {

@@ -100,6 +100,18 @@ pub struct ConfigPlan {
     pub created: String,
 }
 
+/// Refuses a platform whose layers have a form that this program does not make: Windows keeps files below `Files/` beside
+/// its registry in `Hives/`, and reads nothing else.
+///
+/// # Errors
+/// [`PlanError::Windows`].
+pub fn check_platform(platform: &Platform) -> Result<(), PlanError> {
+    match platform.os.eq_ignore_ascii_case("windows") {
+        true => Err(PlanError::Windows { platform: platform.clone() }),
+        false => Ok(()),
+    }
+}
+
 /// Plans one platform. Layers are in the spec's order above a layer `filesystem`, which stands first where users,
 /// groups, directories or the working directory must be made.
 ///
@@ -127,6 +139,7 @@ pub fn plan_on_grounds(mut input: PlanInput) -> Result<(BuildPlan, Grounds), Pla
 /// All of a plan but its layers.
 pub(super) fn plan_above(input: &PlanInput) -> Result<BuildPlan, PlanError> {
     let PlanInput { platform_spec: spec, config, base, family, created_s, .. } = input;
+    check_platform(&spec.platform)?;
     check_family(spec, base.as_deref(), *family)?;
     let mut warnings = foreign_layers(base.as_deref());
     let image = base.as_ref().map(|base| &base.image);
@@ -228,6 +241,10 @@ fn check_counts(spec: &PlatformSpec, listings: &[Vec<Listing>]) -> Result<(), Pl
 fn check_family(spec: &PlatformSpec, base: Option<&BaseImage>, family: Family) -> Result<(), PlanError> {
     if let Some(base) = base {
         for layer in &base.image.manifest().value().layers {
+            if !layer.media_type.is_layer() {
+                let (digest, media_type) = (layer.digest, layer.media_type.clone());
+                return Err(PlanError::LayerType { digest, media_type });
+            }
             let what = || format!("the layer {} of the base", layer.digest);
             layer.in_family(family).ok_or_else(|| PlanError::no_media_type(what(), layer, family))?;
         }

@@ -2,7 +2,7 @@
 
 use crate::model::{Class, Descriptor, Diagnose, DocumentError, EntryPath, EntryPathError, Family, escape};
 use crate::spec::Place;
-use crate::tree::ResolveError;
+use crate::tree::{LAYER_TYPE_HELP, ResolveError};
 
 /// A plan that cannot be made: what stands in the way, and where it comes from.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +142,20 @@ pub enum PlanError {
         /// Where the spec says it.
         place: Place,
     },
+    /// Layers of an operating system whose layers are of another form (image-spec, layer.md, has none for it).
+    #[error("an image for {platform} cannot be built: layers for Windows are not supported")]
+    Windows {
+        /// The platform.
+        platform: crate::model::Platform,
+    },
+    /// A layer of the base of a type that nobody reads as a layer.
+    #[error("the layer {digest} of the base is of the media type \"{}\", which is not that of a layer", escape(.media_type.as_str().as_bytes()))]
+    LayerType {
+        /// Digest of the layer.
+        digest: crate::model::Digest,
+        /// Its media type.
+        media_type: crate::model::MediaType,
+    },
     /// A layer that the family of the manifests has no media type for.
     #[error("{what} is {media_type}, for which {} manifests have no name", family_name(*.family))]
     NoMediaType {
@@ -251,6 +265,10 @@ impl Diagnose for PlanError {
                 "write media-types = \"oci\", or use compression = \"gzip\"".to_owned()
             }
             Self::DockerAnnotations { .. } => "write media-types = \"oci\", or use [config.labels]".to_owned(),
+            Self::Windows { .. } => {
+                "leave it out of `platforms`; an image for Windows can be copied as it is with `ocitect copy`".to_owned()
+            }
+            Self::LayerType { .. } => LAYER_TYPE_HELP.to_owned(),
             Self::WhiteoutName { .. } => "rename it, or leave it out with exclude".to_owned(),
             _ => return None,
         })

@@ -21,6 +21,6 @@ mod tests;
 
 pub use again::Grounds;
 pub use assemble::{assemble, index, index_annotations};
-pub use build_plan::{BaseImage, BuildPlan, ConfigPlan, PlanInput, plan, plan_on_grounds};
+pub use build_plan::{BaseImage, BuildPlan, ConfigPlan, PlanInput, check_platform, plan, plan_on_grounds};
 pub use config::REQUIRED_ENV_LABEL;
 pub use error::PlanError;

@@ -108,6 +108,8 @@ impl Slots {
         if self.places.is_some() {
             entries.sort_unstable_by(|left, right| left.path.cmp(&right.path));
         }
+        // They stay until the layer is packed; what the slots took beside them need not.
+        entries.shrink_to_fit();
         entries
     }
 }

@@ -100,22 +100,31 @@ pub fn hash(mut reader: impl Read) -> io::Result<(Digest, u64)> {
 /// layout from elsewhere must not make this program read what lies outside of it.
 pub fn open_regular(path: &Path, place: &str) -> Result<Option<File>, StoreError> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let irregular = || StoreError::Malformed {
-        place: place.to_owned(),
-        reason: format!("{} is not a regular file", crate::model::escape(path.as_os_str().as_encoded_bytes())),
-        help: None,
-    };
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(_) if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) => return Err(irregular()),
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) => {
+            return Err(irregular(path, place));
+        }
         Err(cause) => return Err(StoreError::io("opening", path, cause)),
     };
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(Some(file)),
-        Ok(_) => Err(irregular()),
+        Ok(_) => Err(irregular(path, place)),
         Err(cause) => Err(StoreError::io("reading", path, cause)),
     }
+}
+
+/// What helps where a layout has symbolic links, as Bazel's rules write them.
+pub const LINK_HELP: &str = "copy the layout with its links followed (cp -rL LAYOUT COPY), and name the copy";
+
+/// The error for something that is not a regular file, a symbolic link among them.
+pub fn irregular(path: &Path, place: &str) -> StoreError {
+    let name = crate::model::escape(path.as_os_str().as_encoded_bytes());
+    let is_link = path.is_symlink();
+    let what = if is_link { "a symbolic link, and not a regular file" } else { "not a regular file" };
+    let help = is_link.then(|| LINK_HELP.to_owned());
+    StoreError::Malformed { place: place.to_owned(), reason: format!("{name} is {what}"), help }
 }
 
 /// Reads a regular file whole; `None` where there is none. One of more than `limit_bytes` is [`StoreError::Malformed`].

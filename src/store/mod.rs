@@ -56,6 +56,12 @@ pub trait Source: Send + Sync {
     /// Opens a blob or a manifest for reading from its first byte. Only [`open`] calls it.
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError>;
 
+    /// Looks whether one of these blobs lies there in a form that cannot be opened, as far as that is seen without reading
+    /// them. A blob that is not there is no error: it may not be needed.
+    async fn check_blobs(&self, _descriptors: &[Descriptor]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The repository of a registry that holds the blob, from which another repository of that registry may mount it.
     fn origin(&self, _descriptor: &Descriptor) -> Option<Repository> {
         None

@@ -6,7 +6,7 @@ use ::tar::Header;
 
 use super::header::{Block, has_checksum, is_zero, kind, number, type_of};
 use super::pax::PaxRecords;
-use super::{BLOCK_BYTES, Bound, Entry, EntryKind, Input, Rules, TarError};
+use super::{BLOCK_BYTES, Bound, EndRule, Entry, EntryKind, Input, Rules, TarError};
 
 /// Greatest position in a stream, in bytes: no file can be larger, since offsets are signed (POSIX `off_t`).
 const MAX_POSITION_BYTES: u64 = i64::MAX as u64;
@@ -137,12 +137,15 @@ impl<I: Input> Entries<I> {
         })
     }
 
-    /// The next header, whose checksum is right; `None` at the end marker, two blocks of zeros.
+    /// The next header, whose checksum is right; `None` at the end, as the [`EndRule`] has it.
     fn header(&mut self) -> Result<Option<Header>, TarError> {
         self.header_bytes = self.position_bytes;
         let mut header = Header::new_old();
         if !self.block(header.as_mut_bytes())? {
-            return Err(self.truncated("the end marker", BLOCK_BYTES as u64));
+            return match self.rules.end {
+                EndRule::None => Ok(None),
+                EndRule::Whole | EndRule::Half => Err(self.truncated("the end marker", BLOCK_BYTES as u64)),
+            };
         }
         if is_zero(header.as_bytes()) {
             return self.end().map(|()| None);
@@ -158,9 +161,9 @@ impl<I: Input> Entries<I> {
         let position_bytes = self.position_bytes;
         let mut second = [0; BLOCK_BYTES];
         if !self.block(&mut second)? {
-            return match self.rules.accepts_half_end_marker {
-                true => Ok(()),
-                false => Err(self.truncated("the end marker", BLOCK_BYTES as u64)),
+            return match self.rules.end {
+                EndRule::Half | EndRule::None => Ok(()),
+                EndRule::Whole => Err(self.truncated("the end marker", BLOCK_BYTES as u64)),
             };
         }
         if !is_zero(&second) {
@@ -229,10 +232,12 @@ impl<I: Input> Entries<I> {
     }
 
     fn skip_content(&mut self) -> Result<(), TarError> {
-        let left_bytes = std::mem::take(&mut self.content_left_bytes) + std::mem::take(&mut self.padding_bytes);
+        let content_bytes = std::mem::take(&mut self.content_left_bytes);
+        let left_bytes = content_bytes + std::mem::take(&mut self.padding_bytes);
         let skipped = self.input.skip(left_bytes)?;
         self.position_bytes += skipped;
-        match skipped == left_bytes {
+        let lacks_padding_alone = skipped >= content_bytes && self.rules.end == EndRule::None;
+        match skipped == left_bytes || lacks_padding_alone {
             true => Ok(()),
             false => Err(self.truncated(self.inside, left_bytes - skipped)),
         }

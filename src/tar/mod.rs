@@ -43,13 +43,25 @@ pub struct Rules {
     pub max_extended_header_bytes: u64,
     /// Greatest size of a GNU long name or link target, in bytes, with the NUL that ends it.
     pub max_long_name_bytes: u64,
-    /// One block of zeros at the very end of the stream is taken for the end marker, as the runtimes do. Else it has two.
-    pub accepts_half_end_marker: bool,
+    /// What a stream may lack at its end.
+    pub end: EndRule,
     /// A global header that sets path, link target or size of all members is an error. Else it is passed over, as the
     /// runtimes do.
     pub refuses_global_values: bool,
     /// Extended attributes are read, and held to the limits of Linux. Else they are passed over.
     pub reads_xattrs: bool,
+}
+
+/// What the end of a stream must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndRule {
+    /// The whole end marker, two blocks of zeros: a stream without it was cut short.
+    Whole,
+    /// One block of zeros at the least. The second one may be missing.
+    Half,
+    /// Nothing: a stream may end between two members, and without the padding of the last one, as Go's archive/tar and with
+    /// it the runtimes have it. For streams whose digest is known from elsewhere.
+    None,
 }
 
 /// One member, its extended headers taken into account.

@@ -10,7 +10,7 @@ use super::*;
 const RULES: Rules = Rules {
     max_extended_header_bytes: 2000,
     max_long_name_bytes: 1000,
-    accepts_half_end_marker: true,
+    end: EndRule::Half,
     refuses_global_values: false,
     reads_xattrs: true,
 };
@@ -159,7 +159,7 @@ fn callers_choose_about_global_headers_end_markers_and_attributes() {
     assert!(matches!(read_by(refusing, &global), Err(TarError::Malformed { what: "a global header", .. })));
     let half = &global[..global.len() - BLOCK_BYTES];
     assert!(read_by(RULES, half).is_ok());
-    let strict = Rules { accepts_half_end_marker: false, ..RULES };
+    let strict = Rules { end: EndRule::Whole, ..RULES };
     assert!(matches!(read_by(strict, half), Err(TarError::Truncated { expected_bytes: 2560, actual_bytes: 2048, .. })));
     let attribute = tar(&[member(b'x', "h", b"25 SCHILY.xattr.user.a=b\n"), member(b'0', "a", b"")]);
     assert_eq!(read_by(RULES, &attribute).unwrap()[0].0.xattrs[&b"user.a"[..]], b"b");
@@ -170,7 +170,7 @@ fn callers_choose_about_global_headers_end_markers_and_attributes() {
 #[test]
 fn every_cut_is_noticed_with_the_size_that_is_there() {
     let bytes = tar(&[member(b'L', "h", b"long\0"), member(b'0', "a", &[b'x'; 700]), member(b'0', "b", b"")]);
-    let strict = Rules { accepts_half_end_marker: false, ..RULES };
+    let strict = Rules { end: EndRule::Whole, ..RULES };
     for length in 0..bytes.len() {
         let cut = &bytes[..length];
         match read_by(strict, cut) {
@@ -180,6 +180,37 @@ fn every_cut_is_noticed_with_the_size_that_is_there() {
             other => panic!("{length}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn a_stream_that_is_vouched_for_may_end_between_two_members() {
+    let lenient = Rules { end: EndRule::None, ..RULES };
+    let members = [member(b'0', "a", b"x"), member(b'0', "b", &[b'y'; 700])].concat();
+    let content_end = 2 * BLOCK_BYTES + BLOCK_BYTES + 700;
+    for length in [0, 1024, content_end, content_end + 1, members.len()] {
+        let count = read_by(lenient, &members[..length]).unwrap().len();
+        assert_eq!(
+            count,
+            if length == 0 {
+                0
+            } else if length == 1024 {
+                1
+            } else {
+                2
+            },
+            "{length}"
+        );
+        assert!(read_by(RULES, &members[..length]).is_err(), "{length}");
+    }
+    // Inside of a header, of a content, and of what describes a member, the stream is cut short all the same.
+    let long = member(b'L', "h", b"long\0");
+    for cut in [&members[..100], &members[..1024 + 511], &members[..content_end - 1], &long] {
+        assert!(read_by(lenient, cut).is_err());
+    }
+    let garbage = [&members[..], &[b'g'; BLOCK_BYTES]].concat();
+    assert!(matches!(read_by(lenient, &garbage), Err(TarError::Checksum { .. })));
+    let half = [&members[..], &[0; BLOCK_BYTES], &[b'g'; BLOCK_BYTES]].concat();
+    assert!(matches!(read_by(lenient, &half), Err(TarError::Malformed { what: "the end marker", .. })));
 }
 
 #[test]

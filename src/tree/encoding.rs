@@ -10,7 +10,7 @@ mod columns;
 mod read;
 mod write;
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufWriter, Read as _};
 
 use super::error::TreeError;
 use super::facts::Facts;
@@ -19,13 +19,19 @@ use crate::compress::{Algorithm, Compression, Encoder, decoder_for};
 /// Greatest size of encoded facts that are read back, in bytes. Those of a base of half a million paths have some 20 MB.
 pub const MAX_ENCODED_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Facts are made of many small writes, which go to their encoder in pieces of this size, in bytes.
+const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+
 /// Level of the compression. Measured on a Debian base with Python: docs/decisions.md.
 const ZSTD_LEVEL: i32 = 19;
 
 impl Facts {
     /// The facts as bytes; not compressed.
     pub fn encode(&self) -> Vec<u8> {
-        write::encode(self)
+        let mut bytes = Vec::new();
+        // A list of bytes takes all that is written.
+        let _ = write::encode_to(self, &mut bytes);
+        bytes
     }
 
     /// Takes back what [`Facts::encode`] wrote.
@@ -42,7 +48,8 @@ impl Facts {
     /// # Errors
     /// [`TreeError::Encoding`], which the encoder has no reason for.
     pub fn compress(&self) -> Result<Vec<u8>, TreeError> {
-        compress(&self.encode()).map_err(|_| TreeError::Encoding { reason: "they cannot be compressed" })
+        compress(|target| write::encode_to(self, target))
+            .map_err(|_| TreeError::Encoding { reason: "they cannot be compressed" })
     }
 
     /// Takes back what [`Facts::compress`] wrote, or another encoder of zstd.
@@ -54,10 +61,12 @@ impl Facts {
     }
 }
 
-fn compress(encoded: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = Encoder::new(Compression::new(Algorithm::Zstd, Some(ZSTD_LEVEL))?, Vec::new())?;
-    encoder.write_all(encoded)?;
-    encoder.finish()
+/// Facts are compressed as they are written: in one piece they would stand in memory once more.
+fn compress(write: impl FnOnce(&mut BufWriter<Encoder<Vec<u8>>>) -> io::Result<()>) -> io::Result<Vec<u8>> {
+    let encoder = Encoder::new(Compression::new(Algorithm::Zstd, Some(ZSTD_LEVEL))?, Vec::new())?;
+    let mut buffered = BufWriter::with_capacity(WRITE_BUFFER_BYTES, encoder);
+    write(&mut buffered)?;
+    buffered.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
 }
 
 fn decompress_within(bytes: &[u8], limit_bytes: u64) -> Result<Facts, TreeError> {

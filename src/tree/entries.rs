@@ -4,13 +4,13 @@ use std::io::Read;
 
 use super::error::LayerError;
 use crate::model::MAX_PATH_BYTES;
-use crate::tar::{self, Entry, EntryKind, MAX_EXTENDED_HEADER_BYTES, Rules};
+use crate::tar::{self, EndRule, Entry, EntryKind, MAX_EXTENDED_HEADER_BYTES, Rules};
 
 /// As containerd reads layers, with Go's archive/tar.
 const RULES: Rules = Rules {
     max_extended_header_bytes: MAX_EXTENDED_HEADER_BYTES,
     max_long_name_bytes: MAX_EXTENDED_HEADER_BYTES,
-    accepts_half_end_marker: true,
+    end: EndRule::None,
     refuses_global_values: false,
     reads_xattrs: true,
 };

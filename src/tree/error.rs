@@ -4,9 +4,13 @@ use std::io;
 
 use super::resolve::ResolveError;
 use crate::compress::CompressError;
-use crate::model::{Class, Diagnose, DiffId, Digest, EntryPath, EntryPathError, escape};
+use crate::model::{Class, Diagnose, DiffId, Digest, EntryPath, EntryPathError, MediaType, escape};
 use crate::store::{Side, StoreError};
 use crate::tar::{Bound, TarError};
+
+/// What helps against a layer of a type that is not known.
+pub const LAYER_TYPE_HELP: &str =
+    "name an image of plain, gzip or zstd layers; an encrypted one is decrypted first (skopeo copy --decryption-key)";
 
 /// A layer's tar stream that cannot be read or applied.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +37,12 @@ pub enum LayerError {
         name: Vec<u8>,
         /// Why.
         reason: &'static str,
+    },
+    /// A sparse file, in any of GNU tar's formats (image-spec, layer.md, advises against them).
+    #[error("the entry \"{}\" is a sparse file, which is not supported", escape(.name))]
+    Sparse {
+        /// Its name, as it is stored.
+        name: Vec<u8>,
     },
     /// A name leaves the image, or is too long.
     #[error("an entry has a name that no image can have")]
@@ -92,6 +102,19 @@ pub enum LayerError {
 }
 
 impl LayerError {
+    /// What whoever made the layer can do about it.
+    fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Sparse { .. } => {
+                Some("make the image again without sparse files: GNU tar writes none without --sparse")
+            }
+            Self::HardLink { .. } => {
+                Some("the layer is damaged, or belongs on other layers: make or pull the image again")
+            }
+            _ => None,
+        }
+    }
+
     /// True where the stream itself is at fault.
     pub fn is_damage(&self) -> bool {
         match self {
@@ -124,9 +147,7 @@ impl From<TarError> for LayerError {
                 };
                 Self::OverLimit { what, limit: limit_bytes }
             }
-            TarError::Sparse { name } => {
-                Self::Entry { name, reason: "it is a sparse file, which image-spec advises against" }
-            }
+            TarError::Sparse { name } => Self::Sparse { name },
             TarError::Io(cause) => cause.downcast().unwrap_or_else(Self::Read),
         }
     }
@@ -155,6 +176,16 @@ pub enum TreeError {
         /// What the source said.
         #[source]
         cause: Box<StoreError>,
+    },
+    /// A layer of a type that nobody reads as a layer: encrypted, or no tar at all.
+    #[error("the layer {digest} of {place} is of the media type \"{}\", which is not that of a layer", escape(.media_type.as_str().as_bytes()))]
+    LayerType {
+        /// Digest of the layer.
+        digest: Digest,
+        /// Its media type.
+        media_type: MediaType,
+        /// Where it was to be read.
+        place: String,
     },
     /// A layer cannot be read.
     #[error("the layer {digest} of {place} cannot be read")]
@@ -225,7 +256,7 @@ impl Diagnose for TreeError {
             Self::Foreign { .. } => Class::NotFound,
             Self::Layer { side, cause, .. } if cause.is_damage() => damage_class(*side),
             Self::DiffId { side, .. } => damage_class(*side),
-            Self::TooLarge { .. } => Class::Input,
+            Self::TooLarge { .. } | Self::LayerType { .. } => Class::Input,
             Self::Layer { .. } | Self::NoSuchLayer { .. } | Self::Scratch { .. } | Self::Encoding { .. } => Class::Here,
         }
     }
@@ -234,6 +265,8 @@ impl Diagnose for TreeError {
         match self {
             Self::Store(error) => error.help(),
             Self::Foreign { .. } => Some("choose a base whose layers are all in its registry".to_owned()),
+            Self::LayerType { .. } => Some(LAYER_TYPE_HELP.to_owned()),
+            Self::Layer { cause, .. } if cause.help().is_some() => cause.help().map(str::to_owned),
             Self::Layer { cause: LayerError::Read(cause), .. } => {
                 CompressError::of(cause).and_then(CompressError::help).map(str::to_owned)
             }

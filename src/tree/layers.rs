@@ -10,16 +10,20 @@ use super::entries::{Entries, unknown_type};
 use super::error::LayerError;
 use super::node::{Node, NodeKind, Tree};
 use super::resolve::ResolveError;
-use crate::model::EntryPath;
+use crate::model::{EntryPath, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES};
 use crate::tar::{Entry, EntryKind};
 
-/// Greatest number of nodes in an image, and of entries in all its layers: bounds memory at about 2 GiB. The largest
+/// Greatest number of nodes in an image, and of entries in all its layers: bounds memory at about 2 GiB beside
+/// the texts. The largest
 /// images in the wild hold some hundred thousand.
 pub const MAX_NODES: u64 = 4_000_000;
 
-/// Greatest size of all names, link targets and extended attributes of an image together, in bytes: with
-/// [`MAX_NODES`] entries that is 256 bytes each.
-pub const MAX_TEXT_BYTES: u64 = 1024 * 1024 * 1024;
+/// Greatest size of the extended attributes of an image together, in bytes: names, values, and [`XATTR_ITEM_BYTES`] each.
+/// Hardly any file has some; a hundred thousand with a signature each stay below.
+pub const MAX_XATTRS_BYTES: u64 = 128 * 1024 * 1024;
+
+/// What an extended attribute takes of memory beside its name and value, in bytes: a map of its own, mostly.
+const XATTR_ITEM_BYTES: u64 = 640;
 
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
 const WHITEOUT_OPAQUE: &[u8] = b".wh..wh..opq";
@@ -34,7 +38,9 @@ pub type Visit<'a> = dyn FnMut(&EntryPath, &Node, &mut dyn Read) -> Result<(), L
 pub struct TreeBuilder {
     tree: Tree,
     entry_count: u64,
-    text_bytes: u64,
+    names_bytes: u64,
+    link_targets_bytes: u64,
+    xattrs_bytes: u64,
 }
 
 /// What is known while one layer is applied.
@@ -114,14 +120,19 @@ impl TreeBuilder {
 
     fn count(&mut self, entry: &Entry) -> Result<(), LayerError> {
         self.entry_count += 1;
-        let xattrs = entry.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        self.text_bytes += (entry.name.len() + entry.link.len() + xattrs) as u64;
-        if self.entry_count > MAX_NODES {
-            return Err(LayerError::OverLimit { what: "the entries of an image", limit: MAX_NODES });
-        }
-        if self.text_bytes > MAX_TEXT_BYTES {
-            let what = "the names and attributes of an image, in bytes";
-            return Err(LayerError::OverLimit { what, limit: MAX_TEXT_BYTES });
+        self.names_bytes += entry.name.len() as u64;
+        self.link_targets_bytes += entry.link.len() as u64;
+        let xattrs = entry.xattrs.iter().map(|(name, value)| (name.len() + value.len()) as u64 + XATTR_ITEM_BYTES);
+        self.xattrs_bytes += xattrs.sum::<u64>();
+        for (what, actual, limit) in [
+            ("the entries of an image", self.entry_count, MAX_NODES),
+            ("the names of the entries of an image, in bytes", self.names_bytes, MAX_NAMES_BYTES),
+            ("the link targets of an image, in bytes", self.link_targets_bytes, MAX_LINK_TARGETS_BYTES),
+            ("the extended attributes of an image, in bytes", self.xattrs_bytes, MAX_XATTRS_BYTES),
+        ] {
+            if actual > limit {
+                return Err(LayerError::OverLimit { what, limit });
+            }
         }
         Ok(())
     }

@@ -11,18 +11,11 @@ use tokio_util::io::SyncIoBridge;
 
 use super::error::{LayerError, TreeError};
 use crate::compress;
-use crate::model::{Descriptor, DiffId, Hasher};
+use crate::model::{Descriptor, DiffId, Hasher, MAX_EXPANSION, is_overexpanded};
 use crate::store::{Source, StoreError, open};
 
 /// How much of the uncompressed stream is read at once, in bytes.
 const BUFFER_BYTES: usize = 64 * 1024;
-
-/// Uncompressed bytes that any layer may have, in however few it is stored.
-const FREE_BYTES: u64 = 1024 * 1024 * 1024;
-
-/// Uncompressed bytes beyond those for each stored byte. Layers of programs have two to five, and of text twenty; one that
-/// has more was made to keep its readers busy for ever.
-const MAX_EXPANSION: u64 = 256;
 
 /// Called with the number of compressed bytes that were read since the call before.
 pub(super) type Progress = Arc<dyn Fn(u64) + Send + Sync>;
@@ -37,6 +30,9 @@ pub(super) async fn read_layer<T: Send + 'static>(
     work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError> + Send + 'static,
 ) -> Result<T, TreeError> {
     let (digest, place, side) = (descriptor.digest, source.describe(), source.side());
+    if !descriptor.media_type.is_layer() {
+        return Err(TreeError::LayerType { digest, media_type: descriptor.media_type.clone(), place });
+    }
     let reader = match open(source, descriptor).await {
         Ok(reader) => reader,
         Err(cause @ StoreError::NotFound { .. }) if descriptor.media_type.is_foreign() => {
@@ -109,7 +105,7 @@ impl<R: Read> Read for Hashing<'_, R> {
         let count = self.reader.read(buffer)?;
         self.size_bytes += count as u64;
         let stored_bytes = self.stored_bytes.load(Ordering::Relaxed);
-        if self.size_bytes > FREE_BYTES.saturating_add(stored_bytes.saturating_mul(MAX_EXPANSION)) {
+        if is_overexpanded(self.size_bytes, stored_bytes) {
             let what = "the uncompressed bytes for each stored one, the first GiB aside";
             return Err(LayerError::OverLimit { what, limit: MAX_EXPANSION }.into());
         }

@@ -6,6 +6,7 @@ mod config;
 mod container;
 mod facts;
 mod from_images;
+mod layers_of_others;
 mod overrides;
 mod packing;
 mod paths;

@@ -42,3 +42,19 @@ fn a_zstd_base_takes_its_window_and_no_more_while_its_facts_are_read() {
     // Its facts are known now, and nothing is decoded any more.
     Allowance::of_packing("gzip").holds("building on it from the cache", &sandbox, &["build"]);
 }
+
+#[test]
+fn long_link_targets_are_held_once_and_too_many_of_them_not_at_all() {
+    let sandbox = Sandbox::new();
+    make_base(&sandbox, "base", "links");
+    spec_on_base(&sandbox, "\"linux/amd64\"");
+    let allowance = Allowance::of_packing("gzip").with_entries(15_000).with_link_targets(15_000 * 4_000);
+    allowance.holds("reading 15,000 links with targets of 4,000 bytes", &sandbox, &["build"]);
+    allowance.holds("building on them from the cache", &sandbox, &["build"]);
+
+    let sandbox = Sandbox::new();
+    make_base(&sandbox, "base", "link-bomb");
+    spec_on_base(&sandbox, "\"linux/amd64\"");
+    let words = ["the link targets of an image, in bytes: over the limit of 67108864"];
+    allowance.holds_with(2, &words, "refusing 40,000 such links", &sandbox, &["build"]);
+}

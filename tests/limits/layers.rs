@@ -1,11 +1,17 @@
 //! Packing: one large file, and many small ones.
 
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+
 use crate::fixtures::{LARGE_BYTES, SMALL_DIRECTORIES, SMALL_FILES, write_large_file, write_small_files};
 use crate::memory::{Allowance, ENTRY_BYTES, PATH_COPIES};
 use crate::support::Sandbox;
 
 /// What the measured peaks differ by from run to run, in bytes: pages that the allocator keeps.
 const NOISE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Entries of the largest layer that is measured: what an archive may have at the most.
+const MANY_ENTRIES: u64 = 1_000_000;
 
 fn large_layer(compression: &str) {
     let sandbox = Sandbox::new();
@@ -58,4 +64,41 @@ fn a_hundred_thousand_small_files_are_packed_in_bounded_memory() {
     spec("small", "\"linux/386\", \"linux/amd64\", \"linux/arm\", \"linux/arm64\"");
     let allowance = allowance.with_paths(path_bytes);
     allowance.holds("100,000 small files for four platforms", &sandbox, &["build"]);
+}
+
+/// Many entries show what a few hide: that nothing is held of an entry but what is promised.
+#[test]
+fn a_million_files_are_packed_in_bounded_memory() {
+    let sandbox = Sandbox::new();
+    let spec = |files: &str| {
+        sandbox.spec(&format!(
+            "[image]\nplatforms = [\"linux/amd64\"]\n[[layers]]\nname = \"many\"\nfiles = [{{ {files} }}]\n"
+        ));
+    };
+    let name_bytes = MANY_ENTRIES.to_string().len() as u64;
+    let allowance = |prefix: &str| {
+        Allowance::of_packing("gzip").with_entries(MANY_ENTRIES).with_paths(prefix.len() as u64 + name_bytes)
+    };
+
+    let mut tar = BufWriter::new(File::create(sandbox.path("many.tar")).unwrap());
+    for number in 0..MANY_ENTRIES {
+        let mut header = tar::Header::new_ustar();
+        header.set_path(number.to_string()).unwrap();
+        header.set_size(0);
+        header.set_cksum();
+        tar.write_all(header.as_bytes()).unwrap();
+    }
+    tar.write_all(&[0; 1024]).unwrap();
+    tar.into_inner().unwrap();
+    spec("from = \"many.tar\", to = \"/srv\", unpack = true");
+    allowance("many.tar: ").holds("a million members of an archive", &sandbox, &["build"]);
+    fs::remove_file(sandbox.path("many.tar")).unwrap();
+
+    fs::create_dir(sandbox.path("many")).unwrap();
+    for number in 0..MANY_ENTRIES {
+        File::create(sandbox.path("many").join(number.to_string())).unwrap();
+    }
+    spec("from = \"many\", to = \"/srv\"");
+    allowance("./many/").holds("a million files of one directory", &sandbox, &["build"]);
+    allowance("./many/").holds("a million files, packed before", &sandbox, &["build"]);
 }

@@ -1,9 +1,10 @@
 """Makes a large base image as a layout with the tag `latest`, for linux/amd64 and linux/arm64, by Python alone.
 
-    make_base.py LAYOUT entries|window
+    make_base.py LAYOUT entries|window|links|link-bomb
 
 `entries`: 100,000 small files in 200 directories, gzip, other files for each platform.
 `window`: a few large files, zstd with a window of 128 MiB.
+`links`: 15,000 links with targets of 4,000 bytes, gzip. `link-bomb`: 40,000 of them.
 """
 
 import gzip
@@ -19,6 +20,9 @@ from pathlib import Path
 FILES = 100_000
 FILES_PER_DIRECTORY = 500
 LARGE_FILES = 8
+LINKS = 15_000
+BOMB_LINKS = 40_000
+TARGET_BYTES = 4000
 MIB = 1 << 20
 # The file is longer than the window, so that all of the window is used.
 LARGE_FILE_BYTES = 24 * MIB
@@ -36,6 +40,16 @@ def entries_layer(platform: str) -> bytes:
             if number % FILES_PER_DIRECTORY == 0:
                 add(tar, directory, None)
             add(tar, f"{directory}/file-{number:06}.txt", f"{platform} {number}\n".encode())
+    return tar_bytes.getvalue()
+
+
+def links_layer(platform: str, count: int) -> bytes:
+    tar_bytes = io.BytesIO()
+    with tarfile.open(fileobj=tar_bytes, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for number in range(count):
+            entry = tarfile.TarInfo(f"{platform}-{number:06}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "t" * TARGET_BYTES
+            tar.addfile(entry)
     return tar_bytes.getvalue()
 
 
@@ -62,6 +76,9 @@ def make(layout: Path, kind: str):
     for architecture in ("amd64", "arm64"):
         if kind == "entries":
             tar_bytes, suffix = entries_layer(architecture), "gzip"
+            stored = gzip.compress(tar_bytes, 1, mtime=0)
+        elif kind in ("links", "link-bomb"):
+            tar_bytes, suffix = links_layer(architecture, LINKS if kind == "links" else BOMB_LINKS), "gzip"
             stored = gzip.compress(tar_bytes, 1, mtime=0)
         else:
             tar_bytes, suffix = window_layer(architecture), "zstd"
@@ -94,6 +111,6 @@ def blob(layout: Path, media_type: str, stored: bytes) -> dict:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[2] not in ("entries", "window"):
+    if len(sys.argv) != 3 or sys.argv[2] not in ("entries", "window", "links", "link-bomb"):
         sys.exit(__doc__)
     make(Path(sys.argv[1]), sys.argv[2])

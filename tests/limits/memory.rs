@@ -16,6 +16,9 @@ pub const ENTRY_BYTES: u64 = 512;
 /// How often a path may stand in memory while its layer is planned: where the file is, for reading and for messages; in
 /// the listing; and in the image.
 pub const PATH_COPIES: u64 = 4;
+/// How often a link's target may stand in memory: in the tree, and where facts are taken back from the cache as they are
+/// encoded.
+const TARGET_COPIES: u64 = 2;
 /// Blocks that each packing thread has at a time: read, being compressed, compressed.
 const BLOCKS_PER_THREAD: u64 = 3;
 /// What an encoder of deflate is granted beside its blocks, in bytes. Its own tables take more, out of what any command has.
@@ -33,6 +36,8 @@ pub struct Allowance {
     /// What each packing thread takes.
     thread_bytes: u64,
     window_bytes: u64,
+    /// Link targets of all entries together.
+    target_bytes: u64,
 }
 
 impl Allowance {
@@ -63,6 +68,11 @@ impl Allowance {
         Self { path_bytes, ..self }
     }
 
+    /// With targets of links of `target_bytes` together, which the promise leaves aside as it does paths.
+    pub fn with_link_targets(self, target_bytes: u64) -> Self {
+        Self { target_bytes, ..self }
+    }
+
     /// With a base layer whose zstd window is the largest that is granted.
     pub fn with_largest_window(self) -> Self {
         Self { window_bytes: ZSTD_WINDOW_MAX_BYTES, ..self }
@@ -72,14 +82,21 @@ impl Allowance {
     pub fn bytes(self) -> u64 {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS) as u64;
         let entry_bytes = ENTRY_BYTES + PATH_COPIES * self.path_bytes;
-        RESIDENT_BYTES + entry_bytes * self.entries + threads * self.thread_bytes + self.window_bytes
+        let target_bytes = TARGET_COPIES * self.target_bytes;
+        RESIDENT_BYTES + entry_bytes * self.entries + threads * self.thread_bytes + self.window_bytes + target_bytes
     }
 
     /// Runs the program, which must succeed within the allowance, and gives its peak, in bytes.
     #[track_caller]
     pub fn holds(self, what: &str, sandbox: &Sandbox, arguments: &[&str]) -> u64 {
+        self.holds_with(0, &[], what, sandbox, arguments)
+    }
+
+    /// As [`Allowance::holds`], for a run that ends with this exit code and says these words.
+    #[track_caller]
+    pub fn holds_with(self, code: i32, words: &[&str], what: &str, sandbox: &Sandbox, arguments: &[&str]) -> u64 {
         let (outcome, peak_bytes) = sandbox.run_measured(&sandbox.command(arguments));
-        outcome.expect(0);
+        outcome.expect(code).says(words);
         let (peak_mib, allowed_mib) = (peak_bytes as f64 / MIB as f64, self.bytes() as f64 / MIB as f64);
         println!("{what}: {peak_mib:.1} MiB of {allowed_mib:.1} MiB");
         assert!(peak_bytes <= self.bytes(), "{what} took {peak_mib:.1} MiB, and may take {allowed_mib:.1} MiB");

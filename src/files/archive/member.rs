@@ -1,5 +1,8 @@
 //! A member of an archive, as the archive says it.
 
+use super::error::ArchiveError;
+use crate::model::{MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES};
+
 /// A member, before its name is checked.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
@@ -26,6 +29,42 @@ pub(super) enum MemberKind {
     Hardlink(Vec<u8>),
     /// Something that no layer can hold, with an article.
     Refused(&'static str),
+}
+
+/// What the members of one archive have taken so far; it is held in memory, and unpacked to disks.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    names_bytes: u64,
+    link_targets_bytes: u64,
+    content_bytes: u64,
+}
+
+impl Totals {
+    /// Counts a member.
+    ///
+    /// # Errors
+    /// [`ArchiveError::TooMuchText`].
+    pub(super) fn add(&mut self, member: &Member) -> Result<(), ArchiveError> {
+        let target = match &member.kind {
+            MemberKind::Symlink(target) | MemberKind::Hardlink(target) => target.len(),
+            MemberKind::Directory | MemberKind::File | MemberKind::Refused(_) => 0,
+        };
+        self.names_bytes += member.name.len() as u64;
+        self.link_targets_bytes += target as u64;
+        self.content_bytes = self.content_bytes.saturating_add(member.span.size_bytes);
+        if self.names_bytes > MAX_NAMES_BYTES {
+            return Err(ArchiveError::TooMuchText { what: "names", limit_bytes: MAX_NAMES_BYTES });
+        }
+        if self.link_targets_bytes > MAX_LINK_TARGETS_BYTES {
+            return Err(ArchiveError::TooMuchText { what: "link targets", limit_bytes: MAX_LINK_TARGETS_BYTES });
+        }
+        Ok(())
+    }
+
+    /// Size of all contents, in bytes.
+    pub(super) fn content_bytes(&self) -> u64 {
+        self.content_bytes
+    }
 }
 
 /// Where the content of a member lies in the file that is read.

@@ -4,15 +4,15 @@ use std::fs::File;
 
 use super::MAX_MEMBERS;
 use super::error::{ArchiveError, Reason};
-use super::member::{Member, MemberKind, Packing, Span};
+use super::member::{Member, MemberKind, Packing, Span, Totals};
 use crate::model::MAX_PATH_BYTES;
-use crate::tar::{Entries, Entry, EntryKind, FileInput, MAX_EXTENDED_HEADER_BYTES, Rules, TarError};
+use crate::tar::{EndRule, Entries, Entry, EntryKind, FileInput, MAX_EXTENDED_HEADER_BYTES, Rules, TarError};
 
 /// An archive is whole only with all of its end marker, and what would name or size every member alike is not meant.
 const RULES: Rules = Rules {
     max_extended_header_bytes: MAX_EXTENDED_HEADER_BYTES,
     max_long_name_bytes: MAX_PATH_BYTES as u64 + 1,
-    accepts_half_end_marker: false,
+    end: EndRule::Whole,
     refuses_global_values: true,
     reads_xattrs: false,
 };
@@ -26,11 +26,14 @@ pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
     let input = FileInput::new(file).map_err(|source| ArchiveError::Io { action: "look at", source })?;
     let mut entries = Entries::new(input, RULES);
     let mut members = Vec::new();
+    let mut totals = Totals::default();
     while let Some(entry) = entries.next_entry()? {
         if members.len() == MAX_MEMBERS {
             return Err(ArchiveError::TooManyMembers { limit: MAX_MEMBERS });
         }
-        members.push(member(entry)?);
+        let member = member(entry)?;
+        totals.add(&member)?;
+        members.push(member);
     }
     Ok(members)
 }

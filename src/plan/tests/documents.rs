@@ -86,7 +86,6 @@ fn history_is_filled_up_to_the_bases_layers() {
         (json!(null), vec![fill.clone()]),
         (json!([empty]), vec![empty.clone(), fill]),
         (json!([layer]), vec![layer.clone()]),
-        (json!([layer, layer]), vec![layer.clone(), layer.clone()]),
     ] {
         let base = base_with(MediaType::OciLayerGzip, json!({ "history": history }));
         let (config, _) = assemble(&plan(input(Some(base))).unwrap(), &[]).unwrap();
@@ -141,6 +140,62 @@ fn what_dockers_family_cannot_say_is_refused_before_packing() {
         docker(with_layers(input(None), vec![own])),
         "docker manifests have no annotations, and layer \"app\" has \"a.b\""
     );
+}
+
+/// The entries of the history of an image on [`base_with`]'s one layer, without layers of its own.
+fn history_on(history: serde_json::Value) -> serde_json::Value {
+    let base = base_with(MediaType::OciLayerGzip, json!({ "history": history }));
+    let (config, _) = assemble(&plan(input(Some(base))).unwrap(), &[]).unwrap();
+    config.value().fields()["history"].clone()
+}
+
+#[test]
+fn as_many_entries_of_the_history_stand_for_layers_as_there_are() {
+    let empty = |created_by: &str| json!({ "created_by": created_by, "empty_layer": true });
+    let full = |created_by: &str| json!({ "created_by": created_by });
+    assert_eq!(history_on(json!([full("a"), full("b"), full("c")])), json!([empty("a"), empty("b"), full("c")]));
+    assert_eq!(history_on(json!([empty("a"), full("b"), full("c")])), json!([empty("a"), empty("b"), full("c")]));
+    assert_eq!(history_on(json!([full("b"), full("c"), empty("d")])), json!([empty("b"), full("c"), empty("d")]));
+    assert_eq!(history_on(json!([full("a"), empty("b")])), json!([full("a"), empty("b")]));
+    assert_eq!(history_on(json!([empty("a")])), json!([empty("a"), full("base")]));
+    assert_eq!(history_on(json!(["text", full("a")])), json!([{ "empty_layer": true }, full("a")]));
+    let said = json!({ "created_by": "a", "empty_layer": false });
+    assert_eq!(history_on(json!([said, full("b")])), json!([empty("a"), full("b")]));
+}
+
+#[test]
+fn layers_that_are_none_and_windows_are_refused_by_name() {
+    let encrypted = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
+    let error = plan(input(Some(base_with(encrypted.into(), json!({}))))).unwrap_err();
+    let digest = digest("base layer");
+    let said =
+        format!("the layer {digest} of the base is of the media type \"{encrypted}\", which is not that of a layer");
+    assert_eq!(error.to_string(), said);
+    let mut windows = input(None);
+    windows.platform_spec.platform = Platform::new("windows", "amd64");
+    let said = "an image for windows/amd64 cannot be built: layers for Windows are not supported";
+    assert_eq!(plan(windows).unwrap_err().to_string(), said);
+}
+
+#[test]
+fn layers_of_dockers_other_types_take_the_family_of_the_manifest() {
+    for (docker, oci) in [
+        ("application/vnd.docker.image.rootfs.diff.tar", MediaType::OciLayer),
+        ("application/vnd.docker.image.rootfs.diff.tar.zstd", MediaType::OciLayerZstd),
+        ("application/vnd.docker.image.rootfs.foreign.diff.tar", MediaType::OciForeignLayer),
+        ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", MediaType::OciForeignLayerGzip),
+    ] {
+        for family in [Family::Oci, Family::Docker] {
+            let mut input = input(Some(base_with(docker.into(), json!({}))));
+            input.family = family;
+            let plan = plan(input).unwrap();
+            let is_foreign = docker.contains("foreign");
+            assert_eq!(plan.warnings.iter().any(|warning| warning.contains("is foreign")), is_foreign, "{docker}");
+            let (_, manifest) = assemble(&plan, &[]).unwrap();
+            let expected = if family == Family::Oci { oci.clone() } else { docker.into() };
+            assert_eq!(manifest.value().layers[0].media_type, expected);
+        }
+    }
 }
 
 #[test]

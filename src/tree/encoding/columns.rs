@@ -1,6 +1,7 @@
 //! The columns that facts are written in, and their numbers, texts and dictionaries.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 
 /// What stands together.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +57,31 @@ impl Writer {
         self.columns[texts as usize].extend_from_slice(bytes);
     }
 
-    /// Each column after its length.
-    pub fn append_to(&self, target: &mut Vec<u8>) {
-        for column in &self.columns {
-            put_text(target, column);
+    /// Only the length of a text, where the text itself comes with [`Writer::write_to`].
+    pub fn length(&mut self, (lengths, _): TextColumn, bytes: &[u8]) {
+        self.number(lengths, bytes.len() as u64);
+    }
+
+    /// Each column after its length. What stands in [`Column::Targets`] is handed in: it may be large, and is held by the tree
+    /// already.
+    pub fn write_to<'a, I: Iterator<Item = &'a [u8]>>(
+        &self,
+        target: &mut impl Write,
+        targets: impl Fn() -> I,
+    ) -> io::Result<()> {
+        for (at, column) in self.columns.iter().enumerate() {
+            let is_targets = at == Column::Targets as usize;
+            let length = if is_targets { targets().map(<[u8]>::len).sum() } else { column.len() };
+            let mut number = Vec::new();
+            put_number(&mut number, length as u64);
+            target.write_all(&number)?;
+            if is_targets {
+                targets().try_for_each(|text| target.write_all(text))?;
+            } else {
+                target.write_all(column)?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -143,7 +164,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Takes what [`Writer::append_to`] wrote; nothing may follow. What is made of it takes at most `limit_bytes`.
+    /// Takes what [`Writer::write_to`] wrote; nothing may follow. What is made of it takes at most `limit_bytes`.
     pub fn new(mut bytes: &'a [u8], limit_bytes: u64) -> Result<Self, Damaged> {
         let mut columns = [&b""[..]; COLUMNS];
         for column in &mut columns {

@@ -1,10 +1,11 @@
 //! From facts to columns.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use super::columns::{Column, DictionaryWriter, PATHS, TARGETS, TEXTS, Writer, put_number, put_text};
 use crate::elf::{ElfClass, ElfFacts, ElfType, Endianness};
-use crate::model::{Digest, EntryPath};
+use crate::model::{EntryPath, Hasher};
 use crate::tree::facts::{FACTS_VERSION, Facts};
 use crate::tree::node::{Node, NodeKind, Tree};
 use crate::tree::packages::{Package, PackageSystem};
@@ -25,7 +26,8 @@ pub(super) const DPKG: u64 = 0;
 pub(super) const APK: u64 = 1;
 pub(super) const RPM: u64 = 2;
 
-pub(super) fn encode(facts: &Facts) -> Vec<u8> {
+/// Writes facts to `target`, which is not flushed.
+pub(super) fn encode_to(facts: &Facts, target: &mut impl Write) -> io::Result<()> {
     let mut encoder = Encoder::default();
     encoder.tree(&facts.tree);
     encoder.option(facts.passwd.as_deref());
@@ -34,12 +36,40 @@ pub(super) fn encode(facts: &Facts) -> Vec<u8> {
     encoder.map(&facts.tree, &facts.shebangs, |encoder, line| encoder.name(line));
     encoder.map(&facts.tree, &facts.elf, Encoder::elf);
     encoder.list(&facts.packages, Encoder::package);
-    let mut bytes = MAGIC.to_vec();
-    put_number(&mut bytes, FACTS_VERSION.into());
-    encoder.writer.append_to(&mut bytes);
-    let sum = Digest::of(&bytes).hex();
-    bytes.extend_from_slice(sum.as_bytes());
-    bytes
+    let mut head = MAGIC.to_vec();
+    put_number(&mut head, FACTS_VERSION.into());
+    let mut summed = Summed { target, hasher: Hasher::new() };
+    summed.write_all(&head)?;
+    encoder.writer.write_to(&mut summed, || facts.tree.nodes().filter_map(|(_, node)| target_of(node)))?;
+    let sum = summed.hasher.digest().hex();
+    target.write_all(sum.as_bytes())
+}
+
+/// What stands in the column of targets for a node.
+fn target_of(node: &Node) -> Option<&[u8]> {
+    match &node.kind {
+        NodeKind::File { stored_at, .. } => stored_at.as_ref().map(|path| path.as_bytes()),
+        NodeKind::Symlink { target } => Some(target),
+        NodeKind::Directory | NodeKind::Special => None,
+    }
+}
+
+/// A target that sums what goes by.
+struct Summed<'a, W> {
+    target: &'a mut W,
+    hasher: Hasher,
+}
+
+impl<W: Write> Write for Summed<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.target.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
+    }
 }
 
 #[derive(Default)]
@@ -80,15 +110,11 @@ impl Encoder {
             self.writer.text(PATHS, &path[shared..]);
             before = path;
             attributes.write(&mut self.writer, Column::Nodes, &attributes_of(node));
-            match &node.kind {
-                NodeKind::File { size_bytes, stored_at, .. } => {
-                    self.writer.number(Column::Sizes, *size_bytes);
-                    if let Some(path) = stored_at {
-                        self.writer.text(TARGETS, path.as_bytes());
-                    }
-                }
-                NodeKind::Symlink { target } => self.writer.text(TARGETS, target),
-                NodeKind::Directory | NodeKind::Special => {}
+            if let NodeKind::File { size_bytes, .. } = &node.kind {
+                self.writer.number(Column::Sizes, *size_bytes);
+            }
+            if let Some(target) = target_of(node) {
+                self.writer.length(TARGETS, target);
             }
         }
     }

@@ -161,6 +161,7 @@ async fn another_diff_id_than_the_config_says_is_damage() {
 #[tokio::test]
 async fn damaged_layers_are_told_from_damaged_transfers() {
     let tar = LayerTar::new().file("a", &[b'x'; 5000]).finish();
+    // Inside of a file: between two members an end is an end.
     let cut = &tar[..2048];
     let error = read(TestImage::new().with(cut, Algorithm::Gzip)).await.unwrap_err();
     assert!(
@@ -187,6 +188,27 @@ async fn damaged_layers_are_told_from_damaged_transfers() {
         let error = read_from(&store.with_raw(digest, stored.to_vec()), &image).await.unwrap_err();
         assert!(matches!(error, TreeError::Store(StoreError::Damaged { .. })), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_layer_may_end_without_a_marker_or_have_no_bytes_at_all() {
+    let whole = LayerTar::new().file("a", b"x").finish();
+    let bare = &whole[..whole.len() - 1024];
+    for algorithm in [Algorithm::Gzip, Algorithm::Zstd, Algorithm::None] {
+        let image = TestImage::new().with(bare, algorithm).with(b"", algorithm).with(&bare[..513], algorithm);
+        let image = image.with_stored(b"", MediaType::OciLayerGzip, DiffId::of(b""));
+        assert_eq!(read(image).await.unwrap().tree.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_layer_of_an_unknown_type_is_named() {
+    let text = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
+    let image = TestImage::new().with_stored(b"ciphertext", text.into(), DiffId::of(b"x"));
+    let error = read(image).await.unwrap_err();
+    assert!(matches!(error, TreeError::LayerType { .. }) && error.to_string().contains(text), "{error}");
+    assert!(error.help().unwrap().contains("decrypt"));
+    assert_eq!(error.class(), Class::Input);
 }
 
 #[tokio::test]
