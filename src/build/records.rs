@@ -17,6 +17,9 @@ use crate::pack::KeptLayer;
 /// seconds on FAT.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
+/// How much of the text of a key is put together before it is hashed, in bytes.
+const KEY_PIECE_BYTES: usize = 64 * 1024;
+
 /// The form of records. A record of another form is not found.
 const RECORD_VERSION: u32 = 1;
 
@@ -98,7 +101,9 @@ impl Records {
 /// The key of a plan's record: equal for equal plans, save for the layer's name and annotations, which are not in its
 /// bytes.
 fn key(plan: &LayerPlan) -> Digest {
-    let mut text = Vec::with_capacity(plan.entries.len() * 192);
+    // Hashed in pieces: of a million entries the text would be larger than all else that is held of them.
+    let mut hasher = Hasher::new();
+    let mut text = Vec::with_capacity(2 * KEY_PIECE_BYTES);
     text.extend_from_slice(format!("record {RECORD_VERSION}, byte format {BYTE_FORMAT}, ").as_bytes());
     text.extend_from_slice(format!("{:?}, {}\n", plan.compression, plan.mtime_s).as_bytes());
     for entry in &plan.entries {
@@ -109,8 +114,11 @@ fn key(plan: &LayerPlan) -> Digest {
             put_bytes(&mut text, value);
         }
         put_kind(&mut text, &entry.kind);
+        if text.len() >= KEY_PIECE_BYTES {
+            hasher.update(&text);
+            text.clear();
+        }
     }
-    let mut hasher = Hasher::new();
     hasher.update(&text);
     hasher.digest()
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::archive::ArchiveError;
-use crate::model::{Class, Diagnose, EntryPathError, escape};
+use crate::model::{Class, Diagnose, EntryPathError, escape, is_irregular};
 use crate::spec::Place;
 
 /// An error of listing what a `files` entry names.
@@ -27,6 +27,24 @@ pub enum FilesError {
         place: Place,
         /// `from`, as the spec writes it.
         pattern: String,
+    },
+    /// Several files for one name.
+    #[error(
+        "{place}: `from = \"{}\"` matches {count} files, which cannot all become {}: {matches}",
+        escape(.pattern.as_bytes()),
+        escape(.to.as_bytes())
+    )]
+    SeveralMatches {
+        /// Where the entry stands.
+        place: Place,
+        /// `from`, as the spec writes it.
+        pattern: String,
+        /// `to`, as the spec writes it.
+        to: String,
+        /// How many there are.
+        count: usize,
+        /// The first of them, escaped.
+        matches: String,
     },
     /// A pattern that cannot be understood.
     #[error("{place}: bad pattern \"{}\" in `{key}`: {reason}", escape(.pattern.as_bytes()))]
@@ -182,7 +200,9 @@ impl Diagnose for FilesError {
     fn class(&self) -> Class {
         match self {
             Self::Io { .. } => Class::Here,
-            Self::IgnoreFile { source, .. } if source.kind() != io::ErrorKind::NotFound => Class::Here,
+            Self::IgnoreFile { source, .. } if source.kind() != io::ErrorKind::NotFound && !is_irregular(source) => {
+                Class::Here
+            }
             Self::Archive { source, .. } | Self::Member { source, .. } => source.class(),
             _ => Class::Input,
         }
@@ -194,6 +214,9 @@ impl Diagnose for FilesError {
             Self::NothingLeft { .. } => {
                 "`include`, `exclude` and `strip` are relative to `from`; so see whether they, or the ignore file, \
                  leave everything out"
+            }
+            Self::SeveralMatches { .. } => {
+                "end `to` in a slash to put them into that directory, or let the pattern match one file"
             }
             Self::Refused { .. } => "leave it out with `exclude`",
             Self::Whiteout { .. } => {

@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use super::FilesError;
 use super::pattern::literal_braces;
+use crate::model::{InputFile, Pipes};
 use crate::spec::IgnoreFile;
 
 /// Greatest size of an ignore file, in bytes: far over any that was written by hand, and small enough to hold.
@@ -105,7 +106,7 @@ impl IgnoreRules {
 
 fn read(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_IGNORE_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    InputFile::open(path, Pipes::Refused)?.take(MAX_IGNORE_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_IGNORE_FILE_BYTES {
         return Err(std::io::Error::other(format!("it is over the limit of {MAX_IGNORE_FILE_BYTES} bytes")));
     }

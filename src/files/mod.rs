@@ -14,6 +14,7 @@ mod ignore_rules;
 mod own;
 mod pattern;
 mod source;
+mod target;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -87,7 +88,7 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
             if !found {
                 return Err(source::nothing_matches(entry, fixed));
             }
-            Listing { root: ListedRoot::Glob, items }
+            target::listing(entry, glob, items)?
         }
         (Source::Glob { fixed, glob }, true) => {
             let archives = matched_archives(entry, context, fixed, glob)?;

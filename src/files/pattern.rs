@@ -38,6 +38,12 @@ impl GlobPath {
         Ok(Self { components, only_directories: pattern.ends_with('/') })
     }
 
+    /// How many components a match has; `None` where that differs, and where only directories match.
+    pub(super) fn depth(&self) -> Option<usize> {
+        let is_fixed = self.components.iter().all(|component| matches!(component, Component::Name(_)));
+        (is_fixed && !self.only_directories).then_some(self.components.len())
+    }
+
     /// The positions before the first component of a path.
     pub(super) fn start(&self) -> Positions {
         let mut positions = Positions::new();

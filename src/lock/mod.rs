@@ -11,12 +11,10 @@ mod format;
 mod pin;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use crate::model::{Digest, Platform};
+use crate::model::{Digest, Platform, open_regular};
 
 pub use error::LockError;
 pub use pin::{LockedFacts, LockedImage, LockedLayer, Pin, is_same_platform};
@@ -45,16 +43,11 @@ impl Lock {
     /// [`LockError`]: it cannot be read, is over [`MAX_LOCK_BYTES`], of a later version, or not what was written.
     pub fn load(path: &Path) -> Result<Option<Self>, LockError> {
         let failed = |cause| LockError::Read { path: path.to_owned(), cause };
-        let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-        let file = match opened {
+        let file = match open_regular(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(failed(cause)),
         };
-        // A pipe would be waited for.
-        if !file.metadata().map_err(failed)?.is_file() {
-            return Err(failed(io::Error::other("it is not a regular file")));
-        }
         let mut bytes = Vec::new();
         file.take(MAX_LOCK_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > MAX_LOCK_BYTES {

@@ -68,7 +68,20 @@ fn read_disk_file(listed: &DiskFile, from: u64, room: &mut [u8]) -> Result<(), P
     let file = open_disk_file(listed)?;
     let outcome = file.read_exact_at(room, from);
     check_stamp(listed, &file)?;
-    outcome.map_err(|source| PackError::Read { path: listed.path.clone(), source })
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(PackError::Unsized { path: listed.path.clone() }),
+        Ok(()) if listed.stamp.size_bytes == 0 => check_empty(listed, &file),
+        outcome => outcome.map_err(|source| PackError::Read { path: listed.path.clone(), source }),
+    }
+}
+
+/// Files that the kernel makes up as they are read are said to be empty, and are not.
+fn check_empty(listed: &DiskFile, file: &File) -> Result<(), PackError> {
+    match file.read_at(&mut [0], 0) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(PackError::Unsized { path: listed.path.clone() }),
+        Err(source) => Err(PackError::Read { path: listed.path.clone(), source }),
+    }
 }
 
 /// Never follows a link that took the file's place, and never waits for the writer of a pipe that did.

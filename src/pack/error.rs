@@ -60,6 +60,13 @@ pub enum PackError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file of the disk that has another size than the system says, without having changed: the kernel makes it up as it is
+    /// read, as those of procfs and sysfs.
+    #[error("{} is not of the size that the system says: its content is made as it is read", shown(.path))]
+    Unsized {
+        /// The file.
+        path: PathBuf,
+    },
     /// Content out of an archive or an image could not be read.
     #[error("cannot read the content of {path} out of {origin}")]
     Content {
@@ -222,7 +229,7 @@ impl Diagnose for PackError {
     fn class(&self) -> Class {
         match self {
             Self::Entry { problem: EntryProblem::Root | EntryProblem::Size { .. }, .. } => Class::Here,
-            Self::Entry { .. } | Self::Compression { .. } => Class::Input,
+            Self::Entry { .. } | Self::Compression { .. } | Self::Unsized { .. } => Class::Input,
             Self::Content { origin, source, .. } => content_class(*origin, source.kind()),
             Self::ContentShort { origin: Origin::Image, .. } | Self::ContentLong { origin: Origin::Image, .. } => {
                 Class::OtherSide
@@ -233,6 +240,7 @@ impl Diagnose for PackError {
 
     fn help(&self) -> Option<String> {
         let help = match self {
+            Self::Unsized { .. } => "copy it to a regular file first (cat FILE > COPY), and pack the copy",
             Self::Changed { .. } => "build again when nothing writes to it any more",
             Self::ContentShort { origin: Origin::Archive, .. } | Self::ContentLong { origin: Origin::Archive, .. } => {
                 "build again when nothing writes to the archive any more"

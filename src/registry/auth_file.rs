@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Secret;
 use super::credentials::Credential;
 use super::origin::{HUB_ALIASES, canonical};
-use crate::model::escape;
+use crate::model::{InputFile, Pipes, escape};
 use crate::store::StoreError;
 
 /// Key of Docker Hub, which all tools understand.
@@ -37,7 +37,7 @@ pub(super) struct AuthFile {
 impl AuthFile {
     /// Reads a file; `None` where there is none. An empty file holds nothing.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
-        let file = match std::fs::File::open(path) {
+        let file = match InputFile::open(path, Pipes::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(StoreError::io("reading", path, cause)),

@@ -5,16 +5,17 @@ use std::path::Path;
 
 use super::error::SpecError;
 use super::read_bounded;
+use crate::model::Pipes;
 
 /// An env-file holds a handful of lines; the bound keeps a wrongly named file out of memory.
 const MAX_ENV_FILE_BYTES: u64 = 1024 * 1024;
 
-/// The variables of an env-file; `None` where there is no such file. Of two lines for one name the later one counts.
+/// The variables of an env-file, which may be a pipe such as a shell's `<(…)`; `None` where there is no such file. Of two lines for one name the later one counts.
 ///
 /// # Errors
 /// [`SpecError`]: a file that cannot be read, a line that is none of an env-file.
 pub fn read(path: &Path) -> Result<Option<BTreeMap<String, String>>, SpecError> {
-    match read_bounded(path, MAX_ENV_FILE_BYTES) {
+    match read_bounded(path, MAX_ENV_FILE_BYTES, Pipes::Read) {
         Ok(text) => parse(&text, path).map(Some),
         Err(SpecError::Read { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Place;
-use crate::model::{Class, Diagnose, Platform, escape};
+use crate::model::{Class, Diagnose, Platform, escape, is_irregular};
 
 /// A spec that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ pub enum SpecError {
 impl Diagnose for SpecError {
     fn class(&self) -> Class {
         match self {
-            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound => Class::Here,
+            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound && !is_irregular(cause) => Class::Here,
             Self::UnknownPlatform { .. } => Class::NotFound,
             _ => Class::Input,
         }
@@ -88,6 +88,9 @@ impl Diagnose for SpecError {
         match self {
             Self::Read { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
                 Some("name the spec file, or a directory that has an ocitect.toml".to_owned())
+            }
+            Self::Read { cause, .. } if is_irregular(cause) => {
+                Some("write it to a file: paths in a spec are relative to it, and its lock is beside it".to_owned())
             }
             Self::EnvFile { .. } => Some("a line is NAME=value, export NAME=value, or a comment after #".to_owned()),
             Self::UnknownSet { help, .. } => Some(help.clone()),

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use self::error::{Problem, SourceText};
 use self::resolve::Merged;
 use self::variables::Outside;
-use crate::model::{Platform, ShortNames, nearest};
+use crate::model::{InputFile, Pipes, Platform, ShortNames, nearest};
 
 pub use convert::parse_size;
 pub use env_file::read as read_env_file;
@@ -79,7 +79,8 @@ impl Spec {
     /// Reads a spec: a file, or a directory that has an [`DEFAULT_NAME`].
     pub fn load(path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
         let path = if path.is_dir() { path.join(DEFAULT_NAME) } else { path.to_owned() };
-        let text = read_bounded(&path, MAX_SPEC_BYTES)?;
+        // Paths are relative to it, and its lock stands beside it: a pipe has no such place.
+        let text = read_bounded(&path, MAX_SPEC_BYTES, Pipes::Refused)?;
         Self::parse(&text, &path, inputs)
     }
 
@@ -208,9 +209,9 @@ fn outside(inputs: &Inputs, env_files: &[PathBuf]) -> Result<Outside, SpecError>
 }
 
 /// Reads a text file whole.
-fn read_bounded(path: &Path, limit_bytes: u64) -> Result<String, SpecError> {
+fn read_bounded(path: &Path, limit_bytes: u64, pipes: Pipes) -> Result<String, SpecError> {
     let failed = |cause| SpecError::Read { path: path.to_owned(), cause };
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let file = InputFile::open(path, pipes).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit_bytes {

@@ -14,6 +14,7 @@ mod liar;
 mod mount;
 mod names;
 mod paths;
+mod pipes;
 mod refusal;
 mod registries;
 mod spec;

@@ -200,7 +200,7 @@ fn images_for_windows_are_refused_by_name_and_copied_as_they_are() {
     let mut config: serde_json::Value = serde_json::from_slice(&fs::read(blobs.join(config)).unwrap()).unwrap();
     config["os"] = "windows".into();
     config["os.version"] = "10.0.20348.1".into();
-    let mut write = |value: &serde_json::Value| {
+    let write = |value: &serde_json::Value| {
         let bytes = value.to_string();
         fs::write(blobs.join(sha256(bytes.as_bytes())), &bytes).unwrap();
         (format!("sha256:{}", sha256(bytes.as_bytes())), bytes.len())

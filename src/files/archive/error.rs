@@ -57,6 +57,20 @@ pub enum ArchiveError {
         /// [`super::MAX_SPOOL_BYTES`].
         limit_bytes: u64,
     },
+    /// It grows far more than programs and texts do: it was made to fill a disk.
+    #[error("the archive has over {limit} uncompressed bytes for each stored one, the first GiB aside")]
+    Expansion {
+        /// [`crate::model::MAX_EXPANSION`].
+        limit: u64,
+    },
+    /// Its names or link targets are more than can be meant.
+    #[error("the {what} of the archive are over the limit of {limit_bytes} bytes")]
+    TooMuchText {
+        /// What is too large together.
+        what: &'static str,
+        /// The limit.
+        limit_bytes: u64,
+    },
     /// One of its members cannot be taken.
     #[error("member \"{}\" {reason}", escape(.name))]
     Member {
@@ -104,6 +118,15 @@ pub enum Reason {
     /// Its name begins with a slash.
     #[error("has an absolute name")]
     Absolute,
+    /// Its name begins with a drive of DOS.
+    #[error("has a name with a drive letter")]
+    Drive,
+    /// Its stored bytes are those of another member too, as in an archive that unpacks to far more than it holds.
+    #[error("overlaps the member \"{}\"", escape(.other))]
+    Overlaps {
+        /// The other member.
+        other: Vec<u8>,
+    },
     /// It is the archive's root, but no directory.
     #[error("has no name")]
     Unnamed,
@@ -159,6 +182,9 @@ pub enum Reason {
     },
 }
 
+/// What helps where an archive is odd, and may be meant to be.
+const UNPACK_YOURSELF: &str = "if the archive is to be trusted, unpack it yourself and name the directory as `from`";
+
 impl ArchiveError {
     /// An error about the member `name`.
     pub(super) fn member(name: &[u8], reason: Reason) -> Self {
@@ -197,7 +223,8 @@ impl Diagnose for ArchiveError {
                 "make or fetch the archive anew"
             }
             Self::Compression { source } => CompressError::of(source)?.help()?,
-            Self::TooManyMembers { .. } | Self::TooLarge { .. } => "split the archive",
+            Self::TooManyMembers { .. } | Self::TooLarge { .. } | Self::TooMuchText { .. } => "split the archive",
+            Self::Expansion { .. } => UNPACK_YOURSELF,
             Self::Member { reason, .. } => reason.help()?,
             Self::Spool { .. } => "free some space there, or set TMPDIR to a directory with more room",
             Self::Changed => "build again when nothing writes to it",
@@ -208,12 +235,16 @@ impl Diagnose for ArchiveError {
 }
 
 impl Reason {
-    fn help(&self) -> Option<&'static str> {
+    /// What helps against it, where something does.
+    pub(in crate::files) fn help(&self) -> Option<&'static str> {
         Some(match self {
             Self::Absolute | Self::Unnamed | Self::Name(_) => "make the archive with relative names, without `..`",
-            Self::Below { .. } | Self::LinkLeaves { .. } | Self::LinkTarget { .. } | Self::LinkOutside { .. } => {
-                "if the archive is to be trusted, unpack it yourself and name the directory as `from`"
-            }
+            Self::Below { .. }
+            | Self::LinkLeaves { .. }
+            | Self::LinkTarget { .. }
+            | Self::LinkOutside { .. }
+            | Self::Overlaps { .. } => UNPACK_YOURSELF,
+            Self::Drive => "make the archive with relative names, without drive letters",
             Self::Sparse => "make the archive without sparse files (GNU tar: leave `--sparse` away)",
             Self::Encrypted => "unpack it yourself and name the directory as `from`",
             Self::Method(_) => "make the archive anew with deflate",

@@ -23,7 +23,7 @@ pub(super) use unpack::unpack;
 
 use super::FilesError;
 use crate::compress::{self, CompressError};
-use crate::model::{Content, ContentOpener, FileStamp};
+use crate::model::{Content, ContentOpener, FileStamp, MAX_EXPANSION, is_overexpanded, open_regular};
 use crate::tar::{BLOCK_BYTES, is_start};
 use member::{Member, Span};
 
@@ -88,10 +88,10 @@ impl Archives {
 
     fn read(&self, path: &Path) -> Result<(Opened, Vec<Member>), ArchiveError> {
         let failed = |source| ArchiveError::Io { action: "open", source };
-        let source = File::open(path).map_err(failed)?;
+        let source = open_regular(path).map_err(failed)?;
         let stamp = FileStamp::of(&source.metadata().map_err(failed)?);
         let (file, spooled) = match open_decoded(source.try_clone().map_err(failed)?)? {
-            Some(decoded) => (self.spool(decoded)?, true),
+            Some(decoded) => (self.spool(decoded, stamp.size_bytes)?, true),
             None => (source, false),
         };
         let format = tell(&file, spooled)?;
@@ -103,16 +103,23 @@ impl Archives {
         Ok((Opened { stamp, format, file: Arc::new(file), spooled, spans }, members))
     }
 
-    fn spool(&self, decoded: Box<dyn Read + Send>) -> Result<File, ArchiveError> {
+    fn spool(&self, decoded: Box<dyn Read + Send>, stored_bytes: u64) -> Result<File, ArchiveError> {
         let failed = |source| ArchiveError::Spool { directory: self.spool_directory.clone(), source };
         let file = tempfile::tempfile_in(&self.spool_directory).map_err(failed)?;
         let mut target = BufWriter::with_capacity(SPOOL_BUFFER_BYTES, file);
         let mut limited = decoded.take(MAX_SPOOL_BYTES + 1);
         let mut buffer = vec![0; SPOOL_BUFFER_BYTES];
+        let mut size_bytes = 0;
         loop {
             match limited.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(length) => target.write_all(&buffer[..length]).map_err(failed)?,
+                Ok(length) => {
+                    size_bytes += length as u64;
+                    if is_overexpanded(size_bytes, stored_bytes) {
+                        return Err(ArchiveError::Expansion { limit: MAX_EXPANSION });
+                    }
+                    target.write_all(&buffer[..length]).map_err(failed)?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(ArchiveError::reading(error)),
             }

@@ -10,9 +10,9 @@ use ::zip::result::ZipError;
 use ::zip::{CompressionMethod, System, ZipArchive};
 
 use super::error::{ArchiveError, Reason};
-use super::member::{Member, MemberKind, Packing, Span};
-use super::{MAX_MEMBERS, reader};
-use crate::model::MAX_PATH_BYTES;
+use super::member::{Member, MemberKind, Packing, Span, Totals};
+use super::{MAX_MEMBERS, MAX_SPOOL_BYTES, reader};
+use crate::model::{MAX_EXPANSION, MAX_PATH_BYTES, is_overexpanded};
 
 /// `S_IFMT` and its values, as the upper half of a member's external attributes has them.
 const TYPE_BITS: u32 = 0o170_000;
@@ -33,10 +33,43 @@ pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
         return Err(ArchiveError::TooManyMembers { limit: MAX_MEMBERS });
     }
     let shared = Arc::new(file.try_clone().map_err(io)?);
-    let size_bytes = file.metadata().map_err(io)?.len();
-    (0..archive.len())
-        .map(|index| member(&archive.by_index_raw(index).map_err(zip_error)?, &shared, size_bytes))
-        .collect()
+    let archive_bytes = file.metadata().map_err(io)?.len();
+    let mut members = Vec::with_capacity(archive.len());
+    let mut headers = Vec::with_capacity(archive.len());
+    let mut totals = Totals::default();
+    for index in 0..archive.len() {
+        let entry = archive.by_index_raw(index).map_err(zip_error)?;
+        let member = member(&entry, &shared, archive_bytes)?;
+        totals.add(&member)?;
+        headers.push(entry.header_start());
+        members.push(member);
+    }
+    refuse_overlaps(&members, headers)?;
+    if totals.content_bytes() > MAX_SPOOL_BYTES {
+        return Err(ArchiveError::TooLarge { limit_bytes: MAX_SPOOL_BYTES });
+    }
+    match is_overexpanded(totals.content_bytes(), archive_bytes) {
+        true => Err(ArchiveError::Expansion { limit: MAX_EXPANSION }),
+        false => Ok(members),
+    }
+}
+
+/// Members lie side by side, each with its header. Some that overlap hold the same bytes many times over.
+fn refuse_overlaps(members: &[Member], headers: Vec<u64>) -> Result<(), ArchiveError> {
+    let mut extents: Vec<(u64, u64, usize)> = Vec::with_capacity(members.len());
+    for (index, (member, header)) in members.iter().zip(headers).enumerate() {
+        // What has no content has a header of its own all the same.
+        let end = member.span.offset.saturating_add(member.span.stored_bytes).max(header.saturating_add(1));
+        extents.push((header, end, index));
+    }
+    extents.sort_unstable();
+    match extents.iter().zip(extents.iter().skip(1)).find(|((_, end, _), (next, _, _))| next < end) {
+        Some(((_, _, first), (_, _, second))) => {
+            let other = members[*first].name.clone();
+            Err(ArchiveError::member(&members[*second].name, Reason::Overlaps { other }))
+        }
+        None => Ok(()),
+    }
 }
 
 fn member(entry: &ZipFile<'_, File>, file: &Arc<File>, size_bytes: u64) -> Result<Member, ArchiveError> {
@@ -45,7 +78,7 @@ fn member(entry: &ZipFile<'_, File>, file: &Arc<File>, size_bytes: u64) -> Resul
         return Err(ArchiveError::member(&name, Reason::Encrypted));
     }
     // The upper half of the attributes is a Unix mode only where a Unix system wrote it.
-    let unix = matches!(entry.system(), System::Unix | System::OsDarwin).then(|| entry.external_attributes() >> 16);
+    let unix = is_unix(entry.system()).then(|| entry.external_attributes() >> 16);
     let unix = unix.filter(|mode| *mode != 0);
     let file_type = unix.unwrap_or_default() & TYPE_BITS;
     let mut span = Span::default();
@@ -56,19 +89,48 @@ fn member(entry: &ZipFile<'_, File>, file: &Arc<File>, size_bytes: u64) -> Resul
             span = content(entry, &name, size_bytes)?;
             MemberKind::File
         }
-        TYPE_SYMLINK => MemberKind::Symlink(link_target(content(entry, &name, size_bytes)?, &name, file)?),
+        TYPE_SYMLINK => {
+            span = content(entry, &name, size_bytes)?;
+            MemberKind::Symlink(link_target(span, &name, file)?)
+        }
         _ => MemberKind::Refused("a device, a fifo or a socket"),
     };
     Ok(Member { name, kind, mode: unix.map(|mode| mode & MODE_BITS), span })
 }
 
-/// The name byte for byte, except that a name in the code page of DOS becomes UTF-8.
+/// The name byte for byte, except that a name in the code page of DOS becomes UTF-8, and that backslashes of systems that
+/// part names by them become slashes (APPNOTE 4.4.17.1 wants these; PowerShell 5 and old .NET write others).
 fn name(entry: &ZipFile<'_, File>) -> Result<Vec<u8>, ArchiveError> {
     let raw = entry.name_raw();
-    if std::str::from_utf8(raw).is_ok() || matches!(entry.system(), System::Unix | System::OsDarwin) {
-        return Ok(raw.to_vec());
+    let mut name = match std::str::from_utf8(raw).is_ok() || is_unix(entry.system()) {
+        true => raw.to_vec(),
+        false => entry.name().map_err(zip_error)?.into_owned().into_bytes(),
+    };
+    if parts_by_backslashes(entry.system()) {
+        name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
     }
-    Ok(entry.name().map_err(zip_error)?.into_owned().into_bytes())
+    if has_drive(&name, entry.system()) {
+        return Err(ArchiveError::member(&name, Reason::Drive));
+    }
+    Ok(name)
+}
+
+fn is_unix(system: System) -> bool {
+    matches!(system, System::Unix | System::OsDarwin)
+}
+
+/// Systems whose file names cannot have a backslash in them.
+fn parts_by_backslashes(system: System) -> bool {
+    matches!(system, System::Dos | System::Os2 | System::WindowsNTFS | System::VFAT)
+}
+
+/// `C:/x`; of systems that have drives also `C:x`, which is relative to a directory that nobody knows.
+fn has_drive(name: &[u8], system: System) -> bool {
+    match name {
+        [letter, b':', b'/' | b'\\', ..] => letter.is_ascii_alphabetic(),
+        [letter, b':', ..] => letter.is_ascii_alphabetic() && parts_by_backslashes(system),
+        _ => false,
+    }
 }
 
 fn content(entry: &ZipFile<'_, File>, name: &[u8], archive_bytes: u64) -> Result<Span, ArchiveError> {

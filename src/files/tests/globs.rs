@@ -36,6 +36,66 @@ fn a_glob_gives_what_it_matches_with_paths_below_its_fixed_part() {
     assert_eq!(fixture.paths("dist/[ab]r[!a-l]64/bin/app"), ["arm64/bin/app"]);
 }
 
+/// What `from` becomes at `to`, which does not end in a slash.
+fn at_one_name(
+    fixture: &Fixture,
+    from: &str,
+    change: impl Fn(FilesEntry) -> FilesEntry,
+) -> Result<Listing, FilesError> {
+    fixture.list(&change(FilesEntry { to: "/app.jar".to_owned(), ..fixture.entry(from) }))
+}
+
+#[test]
+fn one_file_that_a_glob_matches_becomes_to() {
+    let fixture = Fixture::with(&["target/app-1.0.jar", "target/notes.txt", "target/lib/deep/a.jar", "target/b/deep/"]);
+    for (from, name) in [
+        ("target/*.jar", "app-1.0.jar"),
+        ("target/app-?.?.jar", "app-1.0.jar"),
+        ("target/l[i]b/deep/a.jar", "a.jar"),
+        ("target/*/*/*.jar", "a.jar"),
+        ("*/app-1.0.jar", "app-1.0.jar"),
+    ] {
+        let listing = at_one_name(&fixture, from, |entry| entry).unwrap();
+        assert_eq!(listing.root, ListedRoot::File { name: name.as_bytes().to_vec() }, "{from}");
+        assert_eq!(shown(&listing), [""], "{from}");
+        assert_eq!(fixture.list(&fixture.entry(from)).unwrap().root, ListedRoot::Glob, "{from}");
+    }
+    fixture.write("target/other-2.0.jar", b"x");
+    let narrowed = at_one_name(&fixture, "target/*.jar", |entry| FilesEntry { exclude: strings(&["other*"]), ..entry });
+    assert_eq!(narrowed.unwrap().root, ListedRoot::File { name: b"app-1.0.jar".to_vec() });
+    let executable = at_one_name(&fixture, "target/app*", |entry| FilesEntry { executable: strings(&["*"]), ..entry });
+    assert_eq!(shown(&executable.unwrap()), ["*"]);
+    std::os::unix::fs::symlink("app-1.0.jar", fixture.path("target/latest")).unwrap();
+    assert_eq!(shown(&at_one_name(&fixture, "target/late*", |entry| entry).unwrap()), [" -> app-1.0.jar"]);
+}
+
+#[test]
+fn several_files_for_one_name_are_an_error_that_lists_them() {
+    let fixture = Fixture::with(&["target/a.jar", "target/b.jar", "many/"]);
+    for from in ["target/*.jar", "*/?.jar", "target/*"] {
+        let error = at_one_name(&fixture, from, |entry| entry).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("matches 2 files") && said.contains("/app.jar") && said.contains("b.jar"), "{said}");
+        assert!(help(&error).contains("end `to` in a slash"), "{}", help(&error));
+        assert_eq!(error.class(), Class::Input);
+    }
+    for number in 0..30 {
+        fixture.write(&format!("many/{number:02}"), b"x");
+    }
+    let said = at_one_name(&fixture, "many/*", |entry| entry).unwrap_err().to_string();
+    assert!(said.contains("08, 09, and 20 more") && !said.contains("10,"), "{said}");
+}
+
+#[test]
+fn directories_and_two_stars_go_below_to_whatever_it_ends_in() {
+    let fixture = Fixture::with(&["dist/one/a.jar", "dist/one/b.jar", "dist/c.jar"]);
+    for from in ["dist/*", "dist/o*", "dist/*/", "dist/**", "dist/**/c.jar", "**/*.jar"] {
+        let listing = at_one_name(&fixture, from, |entry| entry).unwrap();
+        assert_eq!(listing.root, ListedRoot::Glob, "{from}");
+        assert_eq!(shown(&listing), fixture.paths(from), "{from}");
+    }
+}
+
 #[test]
 fn two_stars_match_any_depth() {
     let fixture = tree();

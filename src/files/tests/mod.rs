@@ -79,7 +79,7 @@ impl Fixture {
         FilesEntry {
             from: From::Disk { directory: self.directory.path().to_owned(), pattern: from.to_owned() },
             from_text: from.to_owned(),
-            to: "/app".to_owned(),
+            to: "/app/".to_owned(),
             include: Vec::new(),
             exclude: Vec::new(),
             unpack: false,

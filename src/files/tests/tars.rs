@@ -435,3 +435,30 @@ fn archives_of_gnu_tar_are_read_in_all_its_formats() {
         }
     }
 }
+
+#[test]
+fn a_compressed_archive_that_grows_without_bound_is_refused_while_it_is_spooled() {
+    use std::io::Read as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let whole = Tar::default().raw(b"a", EntryType::Regular, 0o644, b"", b"").end();
+    encoder.write_all(&whole[..512]).unwrap();
+    std::io::copy(&mut std::io::repeat(0).take(1200 << 20), &mut encoder).unwrap();
+    let bomb = encoder.finish().unwrap();
+    // Stored bytes grant more: those of a gzip of zeros grant 256 for each.
+    assert!((bomb.len() as u64) < (176 << 20) / 256, "{}", bomb.len());
+    let error = fixture(&bomb).archive_error("a.tar");
+    assert!(matches!(error, ArchiveError::Expansion { .. }), "{error}");
+}
+
+#[test]
+fn the_text_of_all_members_is_bounded() {
+    use crate::model::MAX_LINK_TARGETS_BYTES;
+    // Each target has its own header, as GNU tar writes long ones.
+    let target = [b'c'; 4000];
+    let header = Tar::default().raw(b"long", EntryType::GNULongLink, 0o644, b"", &[&target[..], b"\0"].concat());
+    let one = header.raw(b"l", EntryType::Symlink, 0o777, b"", b"").bytes;
+    let count = MAX_LINK_TARGETS_BYTES as usize / 4000 + 1;
+    let archive = gzip(&[one.repeat(count), vec![0; 1024]].concat());
+    let error = fixture(&archive).archive_error("a.tar");
+    assert!(matches!(error, ArchiveError::TooMuchText { what: "link targets", .. }), "{error}");
+}

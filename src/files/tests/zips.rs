@@ -177,3 +177,73 @@ fn an_archive_that_is_cut_short_is_an_error() {
     patch(&mut beyond, CENTRAL, 20, &[0, 0, 1, 0]);
     assert!(matches!(fixture(&beyond).archive_error("a.zip"), ArchiveError::CutShort { .. }));
 }
+
+/// A zip whose one member has this name, put in behind the writer's back, made on this system (APPNOTE 4.4.2.2).
+fn named(name: &str, system: u8) -> Vec<u8> {
+    let placeholder = "n".repeat(name.len());
+    let mut bytes = stored(&[(&placeholder, 0o644, "x")]);
+    for place in 0..bytes.len() - name.len() {
+        if bytes[place..].starts_with(placeholder.as_bytes()) {
+            bytes[place..place + name.len()].copy_from_slice(name.as_bytes());
+        }
+    }
+    patch(&mut bytes, CENTRAL, 5, &[system]);
+    bytes
+}
+
+const FAT: u8 = 0;
+const UNIX: u8 = 3;
+const NTFS: u8 = 10;
+const VFAT: u8 = 14;
+
+#[test]
+fn backslashes_part_names_where_they_cannot_be_in_one() {
+    for system in [FAT, NTFS, VFAT] {
+        assert_eq!(shown(&fixture(&named("bin\\sub\\tool", system)).unpack("a.zip").unwrap()), ["bin/sub/tool"]);
+        assert_eq!(shown(&fixture(&named("bin/sub\\tool", system)).unpack("a.zip").unwrap()), ["bin/sub/tool"]);
+    }
+    assert_eq!(shown(&fixture(&named("bin\\tool", UNIX)).unpack("a.zip").unwrap()), ["bin\\\\tool"]);
+}
+
+#[test]
+fn names_of_other_systems_that_leave_the_tree_are_refused() {
+    for (name, system) in [("\\etc\\x", FAT), ("\\\\host\\share", NTFS), ("/etc/x", FAT), ("/etc/x", UNIX)] {
+        assert!(matches!(fixture(&named(name, system)).member_error("a.zip").1, Reason::Absolute), "{name}");
+    }
+    for (name, system) in [("..\\x", FAT), ("a\\..\\..\\x", VFAT), ("a/../x", UNIX)] {
+        assert!(matches!(fixture(&named(name, system)).member_error("a.zip").1, Reason::Name(_)), "{name}");
+    }
+    for (name, system) in [("C:\\x", FAT), ("c:/x", UNIX), ("C:x", NTFS), ("C:\\x", UNIX)] {
+        let (_, reason) = fixture(&named(name, system)).member_error("a.zip");
+        assert!(matches!(reason, Reason::Drive), "{name}: {reason}");
+    }
+    assert_eq!(shown(&fixture(&named("c:x", UNIX)).unpack("a.zip").unwrap()), ["c:x"]);
+}
+
+#[test]
+fn members_that_share_bytes_are_refused() {
+    let archive = stored(&[("a", 0o644, "text"), ("b", 0o644, "more"), ("c", 0o644, "")]);
+    let starts: Vec<usize> = (0..archive.len() - 4).filter(|at| archive[*at..].starts_with(CENTRAL)).collect();
+    for (from, to) in [(1, 0), (2, 0), (0, 1)] {
+        // One member's header is another's, so that one content is in the archive twice.
+        let mut shared = archive.clone();
+        let offset = shared[starts[to] + 42..starts[to] + 46].to_vec();
+        shared[starts[from] + 42..starts[from] + 46].copy_from_slice(&offset);
+        let (_, reason) = fixture(&shared).member_error("a.zip");
+        assert!(matches!(reason, Reason::Overlaps { .. }), "{reason}");
+        assert!(reason.help().unwrap().contains("unpack it yourself"));
+    }
+    // Its content reaches into the next member.
+    let mut longer = archive.clone();
+    longer[starts[0] + 20..starts[0] + 28].copy_from_slice(&[10, 0, 0, 0, 10, 0, 0, 0]);
+    assert!(matches!(fixture(&longer).member_error("a.zip").1, Reason::Overlaps { .. }));
+}
+
+#[test]
+fn an_archive_that_says_it_grows_without_bound_is_refused() {
+    let mut archive = zip(&[("a", 0o644, "text"), ("b", 0o644, "text")], &[], CompressionMethod::Deflated);
+    patch(&mut archive, CENTRAL, 24, &(3u32 << 30).to_le_bytes());
+    let error = fixture(&archive).archive_error("a.zip");
+    assert!(matches!(error, ArchiveError::Expansion { .. }), "{error}");
+    assert_eq!((error.class(), error.help().is_some()), (Class::Input, true));
+}

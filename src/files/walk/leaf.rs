@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::super::FilesError;
 use super::super::error::shown;
 use super::super::filter::Verdict;
 use super::super::xattr::Attributes;
-use crate::model::{Content, DiskFile, EntryKind, EntryPath, FileStamp, ListedItem};
+use crate::model::{Content, DiskFile, EntryKind, EntryPath, FileStamp, ListedItem, file_type_name};
 use crate::spec::FilesEntry;
 
 /// Bit of the owner's right to execute.
@@ -80,12 +80,5 @@ pub(super) fn kind(
         })?;
         return Ok(EntryKind::Symlink { target: target.into_os_string().into_vec() });
     }
-    let what = match () {
-        () if file_type.is_socket() => "a socket",
-        () if file_type.is_fifo() => "a fifo",
-        () if file_type.is_block_device() => "a block device",
-        () if file_type.is_char_device() => "a character device",
-        () => "a file of an unknown kind",
-    };
-    Err(FilesError::Refused { place: entry.place.clone(), origin: shown(path), what })
+    Err(FilesError::Refused { place: entry.place.clone(), origin: shown(path), what: file_type_name(file_type) })
 }

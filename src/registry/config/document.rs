@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
-use crate::model::escape;
+use crate::model::{InputFile, Pipes, escape};
 
 /// Greatest size of one file. Those in use have some kilobytes, with hundreds of aliases.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -24,7 +24,7 @@ impl File {
     /// Reads a file; `None` where there is none.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
         let failed = |cause| ConfigError::Read { path: path.to_owned(), cause };
-        let file = match std::fs::File::open(path) {
+        let file = match InputFile::open(path, Pipes::Read) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);

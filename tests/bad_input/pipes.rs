@@ -1,0 +1,125 @@
+//! Pipes and devices in the place of files: nothing is waited for without end.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::refusal::{layer, spec, test_base};
+use crate::support::{Outcome, Sandbox, part, tool};
+
+/// Seconds after which a run counts as one that never ends.
+const FOR_EVER_S: &str = "100";
+
+/// Runs the binary, which must end by itself.
+#[track_caller]
+fn run(sandbox: &Sandbox, arguments: &[&str], variables: &[(&str, &Path)]) -> Outcome {
+    let inner = sandbox.command(arguments);
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", FOR_EVER_S]).arg(inner.get_program()).args(inner.get_args());
+    command.current_dir(sandbox.root()).env_clear().stdin(std::process::Stdio::null());
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.envs(variables.iter().copied());
+    Outcome::of(command)
+}
+
+fn fifo(sandbox: &Sandbox, relative: &str) {
+    tool("mkfifo", &[sandbox.path(relative).to_str().unwrap()]);
+}
+
+fn sandbox(parts: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("app", "1");
+    spec(&sandbox, parts);
+    sandbox
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused_by_name() {
+    let app = layer("app", "/app");
+    let as_spec = Sandbox::new();
+    fifo(&as_spec, "ocitect.toml");
+    run(&as_spec, &["build"], &[]).expect(2).says(&[
+        "ocitect.toml",
+        "it is not a regular file, but a fifo (named pipe)",
+        "help: write it to a file",
+    ]);
+
+    let lock = sandbox(&[&test_base(), &app]);
+    fifo(&lock, "ocitect.lock");
+    run(&lock, &["build"], &[]).expect(1).says(&["ocitect.lock", "it is not a regular file, but a fifo (named pipe)"]);
+
+    let ignore = sandbox(&[&app]);
+    fifo(&ignore, ".ocitectignore");
+    run(&ignore, &["build"], &[])
+        .expect(2)
+        .says(&[".ocitectignore", "it is not a regular file, but a fifo (named pipe)"]);
+
+    let source = sandbox(&[&layer("tree", "/app")]);
+    source.write("tree/file", "1");
+    fifo(&source, "tree/pipe");
+    run(&source, &["build"], &[])
+        .expect(2)
+        .says(&["tree/pipe is a fifo, which cannot be packed", "help: leave it out with `exclude`"]);
+
+    let unpacked = sandbox(&[&layer("a.tar", "/app").replace("to = ", "unpack = true, to = ")]);
+    fifo(&unpacked, "a.tar");
+    run(&unpacked, &["build"], &[]).expect(2).says(&["a.tar is not a regular file"]);
+
+    let archive = sandbox(&["base = \"oci-archive:base.tar\"\n", &app]);
+    fifo(&archive, "base.tar");
+    run(&archive, &["build"], &[]).expect(2).says(&["base.tar", "it is not a regular file, but a fifo (named pipe)"]);
+
+    let layout = sandbox(&["base = \"oci:base\"\n", &app]);
+    tool("cp", &["-r", &part("BASE"), layout.path("base").to_str().unwrap()]);
+    std::fs::remove_file(layout.path("base/index.json")).unwrap();
+    fifo(&layout, "base/index.json");
+    run(&layout, &["build"], &[]).expect(2).says(&["index.json is not a regular file"]);
+}
+
+#[test]
+fn an_env_file_may_be_a_pipe_and_one_without_a_writer_is_given_up() {
+    let sandbox = Sandbox::new();
+    sandbox.write("app", "1");
+    let text = "format = 1\nenv-files = [\"env\"]\n[image]\nplatforms = [\"linux/amd64\"]\n[vars]\nA = { env = \"A\" }\n\
+                [config.labels]\na = \"${A}\"\n";
+    sandbox.write("ocitect.toml", text);
+    fifo(&sandbox, "env");
+    run(&sandbox, &["build"], &[]).expect(1).says(&["env", "it is a pipe that nothing was written to"]);
+    let mut writer = Command::new("sh").args(["-c", "echo A=piped > env"]).current_dir(sandbox.root()).spawn().unwrap();
+    run(&sandbox, &["build"], &[]).expect(0);
+    assert!(writer.wait().unwrap().success());
+    let config = sandbox.layout("build/oci").config("latest", "linux/amd64");
+    assert_eq!(config["config"]["Labels"]["a"], "piped");
+
+    run(&sandbox, &["check", "oci:build/oci", "--env-file", "env"], &[]).expect(1).says(&["it is a pipe that"]);
+}
+
+#[test]
+fn devices_are_not_read_and_the_null_device_is_an_empty_file() {
+    let zero = sandbox(&[&layer("app", "/app")]);
+    std::os::unix::fs::symlink("/dev/zero", zero.path(".ocitectignore")).unwrap();
+    run(&zero, &["build"], &[]).expect(2).says(&[".ocitectignore", "it is not a regular file, but a character device"]);
+    std::fs::remove_file(zero.path(".ocitectignore")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", zero.path(".ocitectignore")).unwrap();
+    run(&zero, &["build"], &[]).expect(0);
+}
+
+#[test]
+fn files_that_the_kernel_makes_up_are_refused_and_not_packed_empty() {
+    for from in
+        ["/proc/self/status", "/proc/cpuinfo", "/proc/sys/kernel/ostype", "/sys/kernel/mm/transparent_hugepage/enabled"]
+    {
+        if !Path::new(from).exists() {
+            continue;
+        }
+        let sandbox = sandbox(&[&layer(from, "/made-up")]);
+        let outcome = run(&sandbox, &["build"], &[]);
+        assert_ne!(outcome.code, 0, "{from}: {}", outcome.stderr);
+        assert!(!sandbox.path("build/oci/index.json").exists());
+    }
+    let sandbox = sandbox(&[&layer("/proc/cpuinfo", "/made-up")]);
+    run(&sandbox, &["build"], &[]).expect(2).says(&[
+        "/proc/cpuinfo",
+        "its content is made as it is read",
+        "help: copy it",
+    ]);
+}
