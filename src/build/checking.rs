@@ -16,7 +16,7 @@ use crate::build::report::PlatformReport;
 use crate::build::run::BuildOptions;
 use crate::check::{
     Code, Evidence, Execution, Finding, Interest, OnDisk, OwnFile, Policy, Subject, Verdict, check, check_variables,
-    interest, read_disk_evidence, read_stream_evidence,
+    follow, interest, read_disk_evidence, read_stream_evidence,
 };
 use crate::model::{
     Content, ContentOpener, Entry, EntryKind, EntryPath, Family, Image, ImageName, LayerPlan, MediaType, Platform, Root,
@@ -70,6 +70,7 @@ pub(super) fn check_planned(
                 })?
             }
         };
+        follow_files(&mut subject, &planned.plan.layers, opener, options)?;
         let base_config = planned.base.as_ref().map(|base| base.image.config().value());
         subject.base_env = base_config.map(|config| config.env()).unwrap_or_default();
         findings.extend(check(&subject));
@@ -151,17 +152,7 @@ fn survey(layer: &LayerPlan, opener: &dyn ContentOpener, options: &BuildOptions)
         })
         .collect();
     let look = |(entry, content, interest): &(&Entry, &Content, Interest)| {
-        let evidence = match content {
-            Content::Disk(file) => read_disk_evidence(*interest, &file.path),
-            Content::Bytes(bytes) => read_stream_evidence(*interest, &mut &bytes[..], &options.scratch_directory),
-            Content::Member { .. } | Content::Image { .. } => opener
-                .open(content)
-                .and_then(|mut reader| read_stream_evidence(*interest, &mut reader, &options.scratch_directory)),
-        };
-        match evidence {
-            Ok(evidence) => Ok((entry.path.clone(), evidence)),
-            Err(cause) => Err(BuildError::Io { action: "reading", path: content_path(entry, content), cause }),
-        }
+        look_at(entry, content, *interest, opener, options).map(|evidence| (entry.path.clone(), evidence))
     };
     if wanted.len() < WORTH_THREADS {
         return wanted.iter().map(look).collect();
@@ -175,6 +166,50 @@ fn survey(layer: &LayerPlan, opener: &dyn ContentOpener, options: &BuildOptions)
     // In the layer's order, so that of several errors always the same one is told.
     let looked: Vec<Result<_, BuildError>> = pool.install(|| wanted.par_iter().map(look).collect());
     looked.into_iter().collect()
+}
+
+/// Looks at one file.
+fn look_at(
+    entry: &Entry,
+    content: &Content,
+    interest: Interest,
+    opener: &dyn ContentOpener,
+    options: &BuildOptions,
+) -> Result<Evidence, BuildError> {
+    let scratch = &options.scratch_directory;
+    let evidence = match content {
+        Content::Disk(file) => read_disk_evidence(interest, &file.path),
+        Content::Bytes(bytes) => read_stream_evidence(interest, &mut &bytes[..], scratch),
+        Content::Member { .. } | Content::Image { .. } => {
+            opener.open(content).and_then(|mut reader| read_stream_evidence(interest, &mut reader, scratch))
+        }
+    };
+    evidence.map_err(|cause| BuildError::Io { action: "reading", path: content_path(entry, content), cause })
+}
+
+/// Reads what other files lead to.
+fn follow_files(
+    subject: &mut Subject,
+    layers: &[Arc<LayerPlan>],
+    opener: &dyn ContentOpener,
+    options: &BuildOptions,
+) -> Result<(), BuildError> {
+    follow(subject, |path, interest| {
+        let Some((entry, content)) = top_file(layers, path) else { return Ok(None) };
+        look_at(entry, content, interest, opener, options).map(Some)
+    })
+}
+
+/// The file that stands at a path once all layers are laid, and its content.
+fn top_file<'a>(layers: &'a [Arc<LayerPlan>], path: &EntryPath) -> Option<(&'a Entry, &'a Content)> {
+    let entry = layers.iter().rev().find_map(|layer| {
+        let at = layer.entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
+        layer.entries.get(at)
+    })?;
+    match &entry.kind {
+        EntryKind::File { content, .. } => Some((entry, content)),
+        _ => None,
+    }
 }
 
 fn content_path(entry: &Entry, content: &Content) -> PathBuf {

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use object::read::ReadCache;
 
+use super::jar::{JarFacts, MAX_JAR_BYTES};
+use super::javascript::{MAX_SCRIPT_BYTES, Script, read_script};
 use super::rules::{MAX_SUSPECT_BYTES, is_compiled, is_manifest, is_python_setting, is_suspect};
 use crate::elf::{ElfError, ElfFacts};
 use crate::model::EntryPath;
@@ -31,6 +33,10 @@ pub enum Interest {
     Program,
     /// Its first bytes.
     Head(u64),
+    /// What a Java archive says of itself.
+    Jar,
+    /// What a JavaScript source loads.
+    Script,
     /// All of it.
     Whole,
 }
@@ -44,6 +50,12 @@ pub enum Evidence {
     Elf(Box<ElfFacts>),
     /// It begins as ELF and cannot be read as such.
     DamagedElf(ElfError),
+    /// It is a Java archive.
+    Jar(Box<JarFacts>),
+    /// It was to be one, and Java cannot read it as such.
+    DamagedJar,
+    /// What a JavaScript source loads.
+    Script(Box<Script>),
     /// Its first bytes: 256 of what may be a script.
     Head(Box<[u8]>),
     /// All its bytes.
@@ -88,13 +100,21 @@ pub fn read_evidence(interest: Interest, source: &mut (impl Read + io::Seek)) ->
     let mut bytes = Vec::new();
     let limit_bytes = match interest {
         Interest::Nothing => return Ok(Evidence::NotRead),
+        Interest::Jar => {
+            let facts = JarFacts::read(source);
+            return Ok(facts.map_or(Evidence::DamagedJar, |facts| Evidence::Jar(Box::new(facts))));
+        }
         Interest::Program => SHEBANG_BYTES,
         Interest::Head(limit_bytes) => limit_bytes,
+        Interest::Script => MAX_SCRIPT_BYTES,
         Interest::Whole => MAX_WHOLE_BYTES,
     };
     source.take(limit_bytes).read_to_end(&mut bytes)?;
     if interest == Interest::Whole {
         return Ok(Evidence::Whole(bytes.into()));
+    }
+    if interest == Interest::Script {
+        return Ok(Evidence::Script(Box::new(read_script(&bytes))));
     }
     if interest == Interest::Program && bytes.starts_with(ELF_MAGIC) {
         match ElfFacts::read(&ReadCache::new(source)) {
@@ -116,9 +136,16 @@ pub fn read_stream_evidence(
     mut source: &mut dyn Read,
     scratch_folder: &Path,
 ) -> io::Result<Evidence> {
+    if interest == Interest::Jar {
+        let mut spool = tempfile::tempfile_in(scratch_folder)?;
+        io::copy(&mut source.take(MAX_JAR_BYTES), &mut spool)?;
+        spool.rewind()?;
+        return read_evidence(interest, &mut spool);
+    }
     let mut head = Vec::new();
     if interest != Interest::Nothing {
-        (&mut source).take(MAX_WHOLE_BYTES).read_to_end(&mut head)?;
+        let limit_bytes = if interest == Interest::Script { MAX_SCRIPT_BYTES } else { MAX_WHOLE_BYTES };
+        (&mut source).take(limit_bytes).read_to_end(&mut head)?;
     }
     if interest != Interest::Program || !head.starts_with(ELF_MAGIC) {
         return read_evidence(interest, &mut io::Cursor::new(head));

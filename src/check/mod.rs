@@ -7,7 +7,10 @@ mod abi;
 mod code;
 mod execution;
 mod finding;
+mod following;
 mod interest;
+mod jar;
+mod javascript;
 mod loader;
 mod policy;
 mod rules;
@@ -20,9 +23,12 @@ pub use abi::Libc;
 pub use code::{Code, Severity};
 pub use execution::Execution;
 pub use finding::Finding;
+pub use following::follow;
 pub use interest::{
     Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence, read_stream_evidence,
 };
+pub use jar::JarFacts;
+pub use javascript::{Load, Script, Surety, System};
 pub use loader::{Closure, Loaded, Loader, Need};
 pub use policy::{Policy, PolicyError, Verdict};
 pub use rules::{check, check_variables};

@@ -1,5 +1,6 @@
 //! What is checked: the image of one platform as a tree in memory, and what its files say of themselves.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use super::execution::Execution;
 use super::interest::Evidence;
+use super::javascript::{Script, read_script};
 use super::rules::Marks;
 use crate::elf::ElfFacts;
 use crate::model::{Content, Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
@@ -35,6 +37,8 @@ pub struct Subject {
     // Shared with the same image for another platform.
     view: Arc<View>,
     own: Arc<BTreeMap<EntryPath, OwnFile>>,
+    /// What JavaScript sources of one's own load, as far as they were read.
+    scripts: Arc<BTreeMap<EntryPath, Script>>,
     on_disk: OnDisk,
 }
 
@@ -121,7 +125,8 @@ impl Subject {
         }
         let (own, view) = (Arc::new(own), Arc::new(View::new(base.tree.clone())));
         let (shadowed, base_env) = (Vec::new(), Vec::new());
-        Self { platform, execution, family, mtime_s: None, shadowed, base_env, base, view, own, on_disk }
+        let scripts = Arc::default();
+        Self { platform, execution, family, mtime_s: None, shadowed, base_env, base, view, own, scripts, on_disk }
     }
 
     /// The image with one more layer on it; `evidence` gives what was seen of an entry of it.
@@ -296,8 +301,8 @@ impl Subject {
                 let is_script = node.mode & 0o111 != 0 && bytes.starts_with(b"#!");
                 is_script.then(|| &bytes[..first_line(bytes)])
             }
-            Some(Evidence::Elf(_) | Evidence::DamagedElf(_)) => None,
-            Some(Evidence::NotRead) | None => {
+            Some(Evidence::Elf(_) | Evidence::DamagedElf(_) | Evidence::Jar(_) | Evidence::DamagedJar) => None,
+            Some(Evidence::NotRead | Evidence::Script(_)) | None => {
                 let line = self.base.shebangs.get(path)?;
                 (self.base.tree.node(path) == Some(node)).then_some(line)
             }
@@ -306,9 +311,29 @@ impl Subject {
 
     /// The content of one's own file at exactly this path, where it was read whole.
     pub fn content(&self, path: &EntryPath) -> Option<&[u8]> {
-        match self.own.get(path)?.evidence() {
+        let own = self.own.get(path)?;
+        match own.evidence() {
             Evidence::Whole(bytes) => Some(bytes),
+            Evidence::Head(bytes) if bytes.len() as u64 == own.size_bytes => Some(bytes),
             _ => None,
+        }
+    }
+
+    /// What the JavaScript source of one's own at exactly this path loads, where it was read.
+    pub fn script(&self, path: &EntryPath) -> Option<Cow<'_, Script>> {
+        let known = self.scripts.get(path).map(Cow::Borrowed);
+        known.or_else(|| self.content(path).map(|content| Cow::Owned(read_script(content))))
+    }
+
+    /// Adds what was seen of a file of one's own after the others.
+    pub fn see(&mut self, path: &EntryPath, evidence: Evidence) {
+        match evidence {
+            Evidence::Script(script) => _ = Arc::make_mut(&mut self.scripts).insert(path.clone(), *script),
+            evidence => {
+                if let Some(own) = Arc::make_mut(&mut self.own).get_mut(path) {
+                    *own = own.clone().seen(evidence, None);
+                }
+            }
         }
     }
 

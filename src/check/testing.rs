@@ -9,6 +9,7 @@ use super::code::Code;
 use super::execution::Execution;
 use super::finding::Finding;
 use super::interest::Evidence;
+use super::jar::JarFacts;
 use super::rules;
 use super::subject::Subject;
 use crate::elf::{ElfClass, ElfFacts, ElfType, Endianness};
@@ -49,6 +50,8 @@ pub enum Thing {
     Text(String),
     /// As much of a file as the check reads, where that is no text.
     Bytes(Vec<u8>),
+    /// A Java archive of one's own; `None` for a file that is none.
+    Jar(Option<JarFacts>),
     /// A file that the check does not open, of so many bytes.
     Unread(u64),
 }
@@ -98,6 +101,7 @@ impl Image {
             Thing::Directory => NodeKind::Directory,
             Thing::Link(target) => NodeKind::Symlink { target: target.as_bytes().into() },
             Thing::Unread(size_bytes) => file(size_bytes),
+            Thing::Jar(_) => file(1000),
             Thing::Bytes(bytes) => file(bytes.len() as u64),
             Thing::Elf(facts) => {
                 self.base.elf.insert(at.clone(), facts);
@@ -139,6 +143,9 @@ impl Image {
             Thing::Link(target) => (EntryKind::Symlink { target: target.as_bytes().to_vec() }, Evidence::NotRead),
             Thing::Unread(size_bytes) => (file(size_bytes), Evidence::NotRead),
             Thing::Elf(facts) => (file(1000), Evidence::Elf(Box::new(facts))),
+            Thing::Jar(facts) => {
+                (file(1000), facts.map_or(Evidence::DamagedJar, |facts| Evidence::Jar(Box::new(facts))))
+            }
             Thing::Text(text) => (file(text.len() as u64), Evidence::Whole(text.into_bytes().into())),
             Thing::Bytes(bytes) => (file(bytes.len() as u64), Evidence::Head(bytes.into())),
         };

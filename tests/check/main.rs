@@ -5,5 +5,6 @@ mod docs;
 mod images;
 mod loader;
 mod spec;
+mod starts;
 #[path = "../support/sandbox.rs"]
 mod support;

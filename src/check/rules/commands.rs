@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::failure::{Failure, Kind};
+use super::last_command::last_command;
+use super::node::package_command;
 use super::program::{Lookup, Obstacle, Program, Setting, Standing};
-use super::scripts::{check_script, missing_script};
+use super::scripts::{check_script, missing_script, started_directory};
 use super::shebang;
 use super::shell::first_command;
 use super::wrappers::wrapped;
@@ -150,34 +152,69 @@ pub(super) fn named_scripts(subject: &Subject) -> BTreeSet<EntryPath> {
     scripts.map(|(_, failure)| failure.path).collect()
 }
 
+/// A program that the image surely starts, and its arguments.
+#[derive(Debug, Clone)]
+pub(super) struct Visit<'a> {
+    pub(super) setting: Setting<'a>,
+    pub(super) program: Program,
+    pub(super) arguments: Vec<String>,
+    /// True where a script of one's own came before it, which may have made files for it.
+    pub(super) is_prepared: bool,
+}
+
+/// The way from the command line to the last program that the image surely starts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trail<'a> {
+    pub(super) visits: Vec<Visit<'a>>,
+    /// Scripts on the way that were not read, and whose text would say more.
+    pub(super) unread: BTreeSet<EntryPath>,
+}
+
+/// What the image starts, one after the other; the health check is left out.
+pub(super) fn trail(subject: &Subject) -> Trail<'_> {
+    let mut trail = Trail::default();
+    if subject.platform.os == "linux" {
+        // A failure ends the way, and is a finding of its own.
+        let _ended = start(&Setting::of(subject), &mut trail);
+    }
+    trail
+}
+
+fn start<'a>(setting: &Setting<'a>, trail: &mut Trail<'a>) -> Result<(), (Role, Box<Failure>)> {
+    let execution = &setting.subject.execution;
+    match (&execution.entrypoint[..], &execution.cmd[..]) {
+        ([], cmd) => follow(setting.clone(), cmd.to_vec(), trail).map_err(|failure| (Role::Cmd, failure)),
+        (entrypoint, cmd) => start_with_arguments(setting, entrypoint, cmd, trail),
+    }
+}
+
 fn failures(subject: &Subject) -> Vec<(Role, Failure)> {
     if subject.platform.os != "linux" {
         return Vec::new();
     }
     let execution = &subject.execution;
     let setting = Setting::of(subject);
-    let start = match (&execution.entrypoint[..], &execution.cmd[..]) {
-        ([], cmd) => follow(setting.clone(), cmd.to_vec()).map_err(|failure| (Role::Cmd, failure)),
-        (entrypoint, cmd) => start_with_arguments(&setting, entrypoint, cmd),
-    };
+    let start = start(&setting, &mut Trail::default());
     let setting = Setting { is_healthcheck: true, ..setting };
+    let trail = &mut Trail::default();
     let health = match execution.healthcheck.split_first() {
-        Some((kind, command)) if kind == "CMD" => follow(setting, command.to_vec()),
-        Some((kind, text)) if kind == "CMD-SHELL" => follow(setting, [&execution.shell[..], text].concat()),
+        Some((kind, command)) if kind == "CMD" => follow(setting, command.to_vec(), trail),
+        Some((kind, text)) if kind == "CMD-SHELL" => follow(setting, [&execution.shell[..], text].concat(), trail),
         _ => Ok(()),
     };
     let health = health.map_err(|failure| (Role::Healthcheck, failure));
     [start, health].into_iter().filter_map(Result::err).map(|(role, failure)| (role, *failure)).collect()
 }
 
-/// An entrypoint gets `Cmd` as arguments. One that is no script is followed with them; a script does with them what it
-/// likes, the entrypoint of Node's own images aside: it starts a command that is found as it is.
-fn start_with_arguments(
-    setting: &Setting<'_>,
+/// An entrypoint gets `Cmd` as arguments. What a script does with them is known where its last line says so, and of the
+/// entrypoint of Node's own images: it starts a command that is found as it is.
+fn start_with_arguments<'a>(
+    setting: &Setting<'a>,
     entrypoint: &[String],
     cmd: &[String],
+    trail: &mut Trail<'a>,
 ) -> Result<(), (Role, Box<Failure>)> {
-    follow(setting.clone(), [entrypoint, cmd].concat()).map_err(|failure| (Role::Entrypoint, failure))?;
+    follow(setting.clone(), [entrypoint, cmd].concat(), trail).map_err(|failure| (Role::Entrypoint, failure))?;
     let [name] = entrypoint else { return Ok(()) };
     let Lookup::Found(program) = setting.look_up(name.as_bytes()) else { return Ok(()) };
     let is_nodes_own = program.at.file_name() == b"docker-entrypoint.sh"
@@ -186,7 +223,7 @@ fn start_with_arguments(
     if !is_nodes_own || !matches!(setting.look_up(cmd[0].as_bytes()), Lookup::Found(_)) {
         return Ok(());
     }
-    follow(setting.clone(), cmd.to_vec()).map_err(|failure| (Role::Cmd, failure))
+    follow(setting.clone(), cmd.to_vec(), trail).map_err(|failure| (Role::Cmd, failure))
 }
 
 /// A command line and what it is started in.
@@ -197,21 +234,23 @@ struct Start<'a> {
     is_direct: bool,
     /// True in a busybox shell, which may have programs inside.
     in_busybox: bool,
+    /// True behind a script of one's own.
+    is_prepared: bool,
 }
 
 /// Follows a command line to the last program that it surely starts.
-fn follow(setting: Setting<'_>, arguments: Vec<String>) -> Result<(), Box<Failure>> {
-    let mut next = Some(Start { setting, arguments, is_direct: true, in_busybox: false });
+fn follow<'a>(setting: Setting<'a>, arguments: Vec<String>, trail: &mut Trail<'a>) -> Result<(), Box<Failure>> {
+    let mut next = Some(Start { setting, arguments, is_direct: true, in_busybox: false, is_prepared: false });
     for _ in 0..MAX_PROGRAMS {
         let Some(start) = next else { return Ok(()) };
-        next = step(start)?;
+        next = step(start, trail)?;
     }
     Ok(())
 }
 
 /// Checks one program, and gives what it starts.
-fn step(start: Start<'_>) -> Result<Option<Start<'_>>, Box<Failure>> {
-    let Start { setting, arguments, is_direct, in_busybox } = start;
+fn step<'a>(start: Start<'a>, trail: &mut Trail<'a>) -> Result<Option<Start<'a>>, Box<Failure>> {
+    let Start { setting, arguments, is_direct, in_busybox, is_prepared } = start;
     let Some((name, rest)) = arguments.split_first() else { return Ok(None) };
     let program = match setting.look_up(name.as_bytes()) {
         Lookup::Found(program) => program,
@@ -226,18 +265,62 @@ fn step(start: Start<'_>) -> Result<Option<Start<'_>>, Box<Failure>> {
         return Err(Box::new(failure));
     }
     check_script(&setting, &program, rest)?;
-    if setting.subject.shebang(&program.at).is_some() {
-        return Ok(None);
-    }
+    let arguments = rest.to_vec();
+    trail.visits.push(Visit { setting: setting.clone(), program: program.clone(), arguments, is_prepared });
     let tool = String::from_utf8_lossy(program.named.file_name()).into_owned();
+    if let Some((folder, text)) = package_command(&setting, &tool, rest) {
+        return Ok(in_package(setting, folder, &text).map(|start| Start { is_prepared, ..start }));
+    }
+    if let Some(line) = setting.subject.shebang(&program.at) {
+        let is_shell = shebang::interpreter_name(line).is_some_and(|name| SHELLS.contains(&name));
+        return Ok(if is_shell { behind_script(setting, &program.at, rest, trail) } else { None });
+    }
     if SHELLS.contains(&&*tool) {
-        return inside_shell(setting, &program, &tool, rest);
+        let next = inside_shell(setting, &program, &tool, rest, trail)?;
+        return Ok(next.map(|next| Start { is_prepared: next.is_prepared || is_prepared, ..next }));
     }
     Ok(wrapped(&tool, rest).map(|wrapped| {
         let user = setting.user.clone().filter(|_| !wrapped.changes_user);
         let arguments = wrapped.arguments.to_vec();
-        Start { arguments, setting: Setting { user, ..setting }, is_direct: false, in_busybox: false }
+        let setting = Setting { user, ..setting };
+        Start { arguments, setting, is_direct: false, in_busybox: false, is_prepared }
     }))
+}
+
+/// What the last line of a script of one's own starts, with the arguments of the script; in busybox's shell as well.
+fn behind_script<'a>(
+    mut setting: Setting<'a>,
+    script: &EntryPath,
+    arguments: &[String],
+    trail: &mut Trail<'a>,
+) -> Option<Start<'a>> {
+    if !setting.subject.own().contains_key(script) {
+        return None;
+    }
+    let Some(content) = setting.subject.content(script) else {
+        trail.unread.insert(script.clone());
+        return None;
+    };
+    let last = last_command(std::str::from_utf8(content).ok()?, arguments)?;
+    if let Some(folder) = &last.folder {
+        setting.workdir = setting.place(folder.as_bytes()).filter(|at| setting.subject.exists(at))?;
+    }
+    if !last.is_path_known {
+        setting.folders = None;
+    }
+    // Which shell it is does not matter: what busybox has inside is no failure in any.
+    Some(Start { setting, arguments: last.words, is_direct: false, in_busybox: true, is_prepared: true })
+}
+
+/// What a script of `package.json` starts: its first command, with the programs of packages on PATH.
+fn in_package<'a>(setting: Setting<'a>, folder: EntryPath, text: &str) -> Option<Start<'a>> {
+    let first = first_command(text).filter(|first| first.is_decisive && first.folders.is_empty())?;
+    let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
+    let stores = above.filter_map(|at| at.join(b"node_modules/.bin").ok());
+    let stores = stores.map(|at| [&b"/"[..], at.as_bytes()].concat());
+    let folders = setting.folders.clone().map(|folders| stores.chain(folders).collect());
+    let setting = Setting { workdir: folder, folders, ..setting };
+    Some(Start { setting, arguments: first.words, is_direct: false, in_busybox: true, is_prepared: false })
 }
 
 /// A file that was read and is surely neither a program nor a script: text, nothing, or a program of macOS.
@@ -314,11 +397,17 @@ fn inside_shell<'a>(
     shell: &Program,
     tool: &str,
     arguments: &[String],
+    trail: &mut Trail<'a>,
 ) -> Result<Option<Start<'a>>, Box<Failure>> {
     let Some((has_profile, told)) = told(arguments) else { return Ok(None) };
     let text = match told {
         Told::Text(text) => text,
-        Told::Script(script) => return check_shell_script(&setting, tool, script).map(|()| None),
+        Told::Script(script) => {
+            check_shell_script(&setting, tool, script)?;
+            let at = setting.place(script.as_bytes()).and_then(|at| setting.subject.resolve(&at).ok());
+            let behind = arguments.iter().position(|word| word == script).map_or(arguments.len(), |at| at + 1);
+            return Ok(at.and_then(|at| behind_script(setting, &at, &arguments[behind..], trail)));
+        }
     };
     let Some(first) = first_command(text).filter(|first| first.is_decisive) else { return Ok(None) };
     let execution = &setting.subject.execution;
@@ -334,7 +423,7 @@ fn inside_shell<'a>(
         setting.folders = None;
     }
     let in_busybox = shell.at.file_name().starts_with(b"busybox");
-    Ok(Some(Start { setting, arguments: first.words, is_direct: false, in_busybox }))
+    Ok(Some(Start { setting, arguments: first.words, is_direct: false, in_busybox, is_prepared: false }))
 }
 
 /// A script by name: where it is named, or in PATH.
@@ -347,6 +436,7 @@ fn check_shell_script(setting: &Setting<'_>, tool: &str, script: &str) -> Result
     });
     match setting.standing(&at) {
         Standing::Nothing if !on_path => Err(missing_script(setting, tool, at, None)),
+        Standing::Directory if !on_path => Err(started_directory(setting, tool, at)),
         _ => Ok(()),
     }
 }

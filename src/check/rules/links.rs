@@ -12,7 +12,10 @@ use super::listing::{is_in_volume, is_made_at_run_time, list, place};
 use super::marks::Marks;
 use super::node_modules::Place;
 use crate::model::{EntryPath, escape};
-use crate::tree::{NodeKind, ResolveError};
+use crate::tree::{Node, NodeKind, ResolveError};
+
+/// The way out where a package is a link.
+const NO_LINKS: &str = "install without links (`pnpm deploy`, `npm install --install-links`)";
 
 /// Documentation, which slim images leave out: links into it dangle there, and nobody minds.
 const DOCUMENTATION: &[&[u8]] = &[b"usr/share/doc", b"usr/share/man", b"usr/share/info", b"usr/share/locale"];
@@ -31,6 +34,8 @@ enum End {
     Missing(EntryPath),
     /// A file stands on the way.
     ThroughFile(EntryPath),
+    /// A folder of the base is there that is no package.
+    NoPackage(EntryPath),
     /// Links lead in a circle, or become too long.
     Endless,
 }
@@ -43,13 +48,13 @@ pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
     for (link, _) in subject.own_marked(Marks::LINK) {
         let Some(NodeKind::Symlink { target }) = subject.node(link).map(|node| &node.kind) else { continue };
         let is_module = is_module(link);
-        let end = if is_module { end(subject, link) } else { end_of_other(subject, link) };
+        let end = if is_module { end_of_module(subject, link) } else { end_of_other(subject, link) };
         if end.is_some() && is_module || !climbs_above_root(link, target) {
             let Some(end) = end else { continue };
             let code = if is_module { Code::MissingModule } else { Code::DanglingSymlink };
             let cause = match &end {
                 End::Missing(at) => Some(missing_root(subject, at)),
-                End::ThroughFile(file) => Some(file.clone()),
+                End::ThroughFile(file) | End::NoPackage(file) => Some(file.clone()),
                 End::Endless => None,
             };
             lost.entry((code, cause)).or_default().push(Lost { link, target, end });
@@ -72,13 +77,27 @@ fn end(subject: &Subject, link: &EntryPath) -> Option<End> {
     (!is_in_volume(subject, link)).then_some(end)
 }
 
+/// The end of a link that is a package. One that leads out of what was packed may land on a folder of the base by its
+/// name: `../../lib` of `/app/node_modules` is `/lib`.
+fn end_of_module(subject: &Subject, link: &EntryPath) -> Option<End> {
+    let end = end(subject, link);
+    if end.is_some() || link.file_name() == b"node_modules" || is_in_volume(subject, link) {
+        return end;
+    }
+    let at = subject.resolve(link).ok()?;
+    let is_of_base = at.is_root() || subject.base().tree.node(&at).is_some_and(Node::is_directory);
+    let has = |name: &&str| at.join(name.as_bytes()).is_ok_and(|at| subject.node(&at).is_some());
+    let is_package = ["package.json", "index.js", "index.cjs", "index.mjs", "index.json", "index.node"].iter().any(has);
+    (is_of_base && !is_package && !is_in_volume(subject, &at)).then_some(End::NoPackage(at))
+}
+
 /// The end of a link that is no module: `None` too where something may be made when the container runs, and where
 /// nobody minds.
 fn end_of_other(subject: &Subject, link: &EntryPath) -> Option<End> {
     let is_documentation = |path: &EntryPath| DOCUMENTATION.iter().any(|folder| is_below(path, folder));
     let is_harmless = |path: &EntryPath| is_made_at_run_time(subject, path) || is_documentation(path);
     end(subject, link).filter(|end| match end {
-        End::Missing(at) | End::ThroughFile(at) => !is_harmless(at) && !is_harmless(link),
+        End::Missing(at) | End::ThroughFile(at) | End::NoPackage(at) => !is_harmless(at) && !is_harmless(link),
         End::Endless => !is_harmless(link),
     })
 }
@@ -132,6 +151,7 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
         1 => match &first.end {
             End::Missing(at) => format!("leads to {at}, which is not in the image"),
             End::ThroughFile(file) => format!("leads through {file}, which is not a folder"),
+            End::NoPackage(at) => format!("leads to {at}, a folder of the base, which is no package"),
             End::Endless => "leads in a circle of links".to_owned(),
         },
         many => {
@@ -140,6 +160,7 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
                 End::Missing(at) if is_same => format!("to {at}, which is not in the image"),
                 End::Missing(at) => format!("into {}, which is not in the image", cause.unwrap_or(at)),
                 End::ThroughFile(file) => format!("through {file}, which is not a folder"),
+                End::NoPackage(at) => format!("to {at}, a folder of the base, which is no package"),
                 End::Endless => "in a circle of links".to_owned(),
             };
             format!("{many} links lead {lead}: {}", list(links()))
@@ -149,6 +170,9 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
         // One missing thing is named itself, many by the folder that would hold them.
         End::Missing(at) if lost.iter().all(|other| other.end == first.end) => missing_help(subject, code, first, at),
         End::Missing(at) => missing_help(subject, code, first, cause.unwrap_or(at)),
+        End::NoPackage(_) => {
+            format!("pack the folder that the link was made for, at such a place that it leads there; or {NO_LINKS}")
+        }
         _ => "make the link lead to what it should, or leave it out with `exclude`".to_owned(),
     };
     let path = if lost.len() == 1 { first.link.clone() } else { place(links()) };
@@ -158,6 +182,7 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
     };
     let expected = match &first.end {
         End::Missing(at) => at.to_string(),
+        End::NoPackage(_) => "a folder with a package.json".to_owned(),
         _ => "a link that leads to something".to_owned(),
     };
     Finding::new(code, &subject.platform, path, message, help).evidence(expected, found)
@@ -165,7 +190,6 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
 
 fn missing_help(subject: &Subject, code: Code, first: &Lost<'_>, missing: &EntryPath) -> String {
     use std::os::unix::ffi::OsStrExt as _;
-    const NO_LINKS: &str = "install without links (`pnpm deploy`, `npm install --install-links`)";
     let disk = std::path::Path::new(std::ffi::OsStr::from_bytes(first.target));
     match (code, disk.is_absolute() && subject.is_on_disk(disk)) {
         (Code::MissingModule, true) => format!("the link names a folder of the machine that made it: {NO_LINKS}"),

@@ -4,23 +4,32 @@
 mod broken_shebang;
 mod commands;
 mod compiled_python;
+mod dependencies;
 mod dev_files;
 mod elf;
+mod engines;
 mod environment;
 mod failure;
 mod identity;
 mod installations;
+mod java;
+mod last_command;
 mod links;
 mod listing;
 mod manifests;
 mod marks;
+mod missing_modules;
+mod native_parts;
 mod node;
+mod node_graph;
 mod node_modules;
+mod node_start;
 mod permissions;
 mod program;
 mod python;
 mod scripts;
 mod secrets;
+mod semver;
 mod shadowed;
 mod shebang;
 mod shell;
@@ -32,6 +41,7 @@ pub use environment::check_variables;
 pub(super) use installations::is_python_setting;
 pub(super) use manifests::is_manifest;
 pub(super) use marks::Marks;
+pub(super) use node_start::unread_of_start;
 pub(super) use secrets::{MAX_SUSPECT_BYTES, is_suspect};
 
 use super::finding::Finding;
@@ -51,8 +61,10 @@ const RULES: &[Rule] = &[
     environment::healthcheck_ignored,
     installations::editable_install,
     installations::foreign_home,
+    java::java,
     links::links,
     manifests::broken_json,
+    node_start::node_start,
     permissions::setuid,
     permissions::world_writable,
     secrets::secret_files,

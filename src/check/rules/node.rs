@@ -57,6 +57,36 @@ const FLAG_STARTS: &[&str] =
 /// What CommonJS tries behind a name, in its order.
 const EXTENSIONS: &[&str] = &[".js", ".json", ".node"];
 
+/// What node is started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// A script, as it is named.
+    File(String),
+    /// Code of the command line, after `-e` or `-p`.
+    Text(String),
+}
+
+/// What node is started with, by its arguments. `None` where that is not known.
+pub(super) fn entry(arguments: &[String]) -> Option<Entry> {
+    let mut rest = arguments.iter().map(String::as_str);
+    while let Some(word) = rest.next() {
+        let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        let letters = name.strip_prefix('-').filter(|letters| !letters.starts_with('-')).unwrap_or_default();
+        // `-pe`.
+        let is_short = !letters.is_empty() && letters.chars().all(|letter| matches!(letter, 'e' | 'p'));
+        if is_short || matches!(name, "--eval" | "--print") {
+            return value.or_else(|| rest.next()).map(|text| Entry::Text(text.to_owned()));
+        }
+        if !word.starts_with('-') || word == "--" {
+            break;
+        }
+        if value.is_none() && VALUED_OPTIONS.contains(&word) {
+            rest.next()?;
+        }
+    }
+    script_of(arguments).map(|(script, _)| Entry::File(script.to_owned()))
+}
+
 /// The script among the arguments of node, and whether something may change how it is found.
 fn script_of(arguments: &[String]) -> Option<(&str, bool)> {
     let mut rest = arguments.iter().map(String::as_str);
@@ -177,6 +207,36 @@ fn package_script<'a>(tool: &str, arguments: &'a [String]) -> Option<&'a str> {
     }
 }
 
+/// The folder and the text of the script of `package.json` that a package manager surely starts. `None` where another
+/// script comes before it, and where programs are not looked for in `node_modules/.bin`.
+pub(super) fn package_command(setting: &Setting<'_>, tool: &str, arguments: &[String]) -> Option<(EntryPath, String)> {
+    if !matches!(tool, "npm" | "pnpm" | "yarn") || arguments.iter().any(|word| names_another_folder(word)) {
+        return None;
+    }
+    let name = package_script(tool, arguments)?;
+    let mut folder = setting.workdir.clone();
+    let manifest = loop {
+        let at = folder.join(b"package.json").ok()?;
+        match setting.standing(&at) {
+            Standing::Nothing => folder = folder.parent()?,
+            _ => break manifest_at(setting, &at)?,
+        }
+    };
+    let scripts = manifest.get("scripts")?;
+    let text = scripts.get(name)?.as_str()?;
+    let is_plain = scripts.get(format!("pre{name}")).is_none();
+    let has_pnp = [&b".pnp.cjs"[..], b".pnp.js"]
+        .iter()
+        .any(|name| folder.join(name).is_ok_and(|at| setting.standing(&at) != Standing::Nothing));
+    (is_plain && !has_pnp).then(|| (folder, text.to_owned()))
+}
+
+/// True for an option by which a package manager goes to another folder.
+fn names_another_folder(word: &str) -> bool {
+    const OPTIONS: &[&str] = &["-C", "--dir", "--prefix", "--cwd", "-w", "--workspace", "-F", "--filter"];
+    OPTIONS.iter().any(|option| word.starts_with(option))
+}
+
 /// Whether a package manager finds a `package.json`, in the working directory or above it, and the script in it.
 pub(super) fn check_package_script(
     setting: &Setting<'_>,
@@ -184,11 +244,7 @@ pub(super) fn check_package_script(
     arguments: &[String],
 ) -> Result<(), Box<Failure>> {
     let Some(script) = package_script(tool, arguments) else { return Ok(()) };
-    if arguments.iter().any(|word| {
-        ["-C", "--dir", "--prefix", "--cwd", "-w", "--workspace", "-F", "--filter"]
-            .iter()
-            .any(|option| word.starts_with(option))
-    }) {
+    if arguments.iter().any(|word| names_another_folder(word)) {
         return Ok(());
     }
     let mut folder = Some(setting.workdir.clone());

@@ -273,7 +273,7 @@ impl<'a> Setting<'a> {
 
 /// Where a path leads from a directory, `..` taken as the system does: the parent of where the way so far leads. The
 /// last component is not followed.
-fn place(subject: &Subject, from: &EntryPath, path: &[u8]) -> Option<EntryPath> {
+pub(super) fn place(subject: &Subject, from: &EntryPath, path: &[u8]) -> Option<EntryPath> {
     let mut at = if path.first() == Some(&b'/') { EntryPath::root() } else { from.clone() };
     for component in path.split(|byte| *byte == b'/') {
         at = match component {

@@ -83,6 +83,9 @@ const INTERPRETERS: &[Interpreter] = &[
     Interpreter { names: &["dotnet"], flags: &[], joined: &[], valued: &[], before: None },
 ];
 
+/// Interpreters that cannot start a directory. Python, Node, Ruby and Deno are not among them: some directories are right.
+const READS_FILES_ONLY: &[&str] = &["dotnet", "java", "perl", "php"];
+
 /// Whether the script that a command hands its interpreter is there.
 ///
 /// # Errors
@@ -142,8 +145,29 @@ fn check_file(setting: &Setting<'_>, tool: &str, script: &str) -> Result<(), Box
     let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
     match setting.standing(&at) {
         Standing::Nothing => Err(missing_script(setting, tool, at, None)),
+        Standing::Directory if READS_FILES_ONLY.contains(&tool) => Err(started_directory(setting, tool, at)),
         _ => Ok(()),
     }
+}
+
+/// What to say of a directory that stands where a script or an archive is started.
+pub(super) fn started_directory(setting: &Setting<'_>, tool: &str, at: EntryPath) -> Box<Failure> {
+    let inside = setting.subject.below(&at).filter(|(_, node)| !node.is_directory());
+    let extension = at.file_name().rsplit(|byte| *byte == b'.').next().unwrap_or_default().to_vec();
+    let is_alike = |path: &EntryPath| path.file_name().rsplit(|byte| *byte == b'.').next() == Some(&extension);
+    let alike: Vec<EntryPath> = inside.map(|(path, _)| path).filter(|path| is_alike(path)).take(2).cloned().collect();
+    let help = match &alike[..] {
+        [one] => format!("name {one}, or pack that file as {at}: a `from` that is a directory is packed as one"),
+        _ => format!("name a file in it; or pack the file as {at}: a `from` that is a directory is packed as one"),
+    };
+    Box::new(Failure {
+        kind: Kind::Missing,
+        message: format!("has {} run this path, which is a directory", escape(tool.as_bytes())),
+        expected: "a file".to_owned(),
+        found: "a directory".to_owned(),
+        help,
+        path: at,
+    })
 }
 
 /// What to say of a script that is not there. `tried` lists what else would have done.

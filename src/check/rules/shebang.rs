@@ -23,6 +23,7 @@ const BUILD_FOLDERS: &[&str] = &[
     "/private/",
     "/root/project/",
     "/tmp/",
+    "/var/tmp/",
 ];
 
 /// What a first line asks for.
@@ -107,6 +108,18 @@ fn env_program(argument: &[u8]) -> EnvProgram<'_> {
     }
 }
 
+/// The name of the program that a first line asks for: `node` of `#!/usr/bin/env node`.
+pub(super) fn interpreter_name(line: &[u8]) -> Option<&str> {
+    let Line::Program { interpreter, argument } = parse(line) else { return None };
+    let is_env = interpreter.rsplit(|byte| *byte == b'/').next() == Some(b"env");
+    let program = match argument.filter(|_| is_env).map(env_program) {
+        None => interpreter,
+        Some(EnvProgram::Name(program)) => program,
+        Some(EnvProgram::OneName(_) | EnvProgram::Unknown) => return None,
+    };
+    std::str::from_utf8(program.rsplit(|byte| *byte == b'/').next()?).ok()
+}
+
 /// Follows the `#!` of an executable file, and of the scripts that it leads to. `None` where it is no script, where it
 /// starts, and where that cannot be known.
 pub(super) fn broken(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken> {
@@ -155,13 +168,24 @@ fn follow(setting: &Setting<'_>, line: &[u8]) -> Followed {
 fn look_up(setting: &Setting<'_>, name: &[u8], written: &[u8]) -> Followed {
     match setting.look_up(name) {
         Lookup::Found(program) => Followed::To(program),
-        Lookup::Unknown => Followed::Unknown,
+        Lookup::Unknown => match gone_with_its_build(setting, name) {
+            Some(at) => Followed::Broken(written.to_vec(), Reason::Missing(Obstacle::Missing(at))),
+            None => Followed::Unknown,
+        },
         Lookup::Failed(_) if written.ends_with(b"\r") => Followed::Broken(written.to_vec(), Reason::WindowsLineEnd),
         Lookup::Failed(obstacle @ (Obstacle::NotOnPath | Obstacle::Missing(_))) => {
             Followed::Broken(written.to_vec(), Reason::Missing(obstacle))
         }
         Lookup::Failed(obstacle) => Followed::Broken(written.to_vec(), Reason::NotExecutable(obstacle)),
     }
+}
+
+/// A program below `/tmp` that is not in the image: nothing brings an interpreter there when a container starts, unless it
+/// is a volume.
+fn gone_with_its_build(setting: &Setting<'_>, name: &[u8]) -> Option<EntryPath> {
+    let at = setting.place(name).filter(|_| name.starts_with(b"/tmp/") || name.starts_with(b"/var/tmp/"))?;
+    let is_in_volume = setting.volumes.iter().any(|volume| at.starts_with(volume));
+    (!is_in_volume && !setting.subject.exists(&at)).then_some(at)
 }
 
 /// True for a path that looks as if it came from the machine that built the script.
@@ -292,6 +316,10 @@ mod tests {
             ("#!/usr/bin/env ruby", "/app/run whose #! asks env for ruby, which is not on PATH"),
             ("#!/usr/bin/env -S ruby -w", "/app/run whose #! asks env for ruby, which is not on PATH"),
             ("#!/usr/bin/env python3 -u", "/app/run whose #! has env look for one program named \"python3 -u\""),
+            (
+                "#!/tmp/build/venv/bin/python",
+                "/app/run whose #! names /tmp/build/venv/bin/python, a path of the machine that built it",
+            ),
             (
                 "#!/home/ci/venv/bin/python",
                 "/app/run whose #! names /home/ci/venv/bin/python, a path of the machine that built it",

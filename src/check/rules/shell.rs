@@ -104,6 +104,8 @@ pub(super) struct FirstCommand {
     pub(super) folders: Vec<String>,
     /// True where the text cannot do its work without it: nothing stands in for it where it fails.
     pub(super) is_decisive: bool,
+    /// False where arguments follow that only the shell knows.
+    pub(super) is_whole: bool,
 }
 
 /// The first command that starts a program. `None` where that is not sure.
@@ -118,11 +120,13 @@ pub(super) fn first_command(text: &str) -> Option<FirstCommand> {
             command.words.remove(0);
             let program = command.words.first()?;
             let is_plain = !program.starts_with('-');
-            return is_plain.then_some(FirstCommand { words: command.words, folders, is_decisive: true });
+            let is_whole = command.is_whole;
+            return is_plain.then_some(FirstCommand { words: command.words, folders, is_decisive: true, is_whole });
         }
         if !NO_PROGRAMS.contains(&&*name) {
             let is_decisive = is_decisive(&command.end, reader.rest, stops_at_errors);
-            return Some(FirstCommand { words: command.words, folders, is_decisive });
+            let is_whole = command.is_whole;
+            return Some(FirstCommand { words: command.words, folders, is_decisive, is_whole });
         }
         match (&*name, command.is_whole) {
             ("cd", true) if command.words.len() == 2 && !command.words[1].starts_with('-') => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::identity::{Identity, UserText, id, known_accounts};
+use super::listing::package_folder;
 use crate::check::code::Code;
 use crate::check::finding::Finding;
 use crate::check::subject::Subject;
@@ -91,12 +92,17 @@ fn plain_user(accounts: &Accounts) -> Option<String> {
     users.find(|user| (FIRST_USER_ID..NOBODY_ID).contains(&user.uid)).map(|user| escape(user.name.as_bytes()))
 }
 
-/// The code `unwritable-workdir`, for the working directory and for each volume.
+/// Endings of the files of databases that are one file: who opens one writes beside it.
+const DATABASES: &[&[u8]] = &[b".db", b".sqlite", b".sqlite3"];
+
+/// The code `unwritable-workdir`: for each volume, and for a working directory that something says is written. Code that
+/// belongs to root, and runs as another user, is the good practice.
 pub(super) fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(user) = Identity::of(subject).filter(|user| !user.is_root() && subject.platform.os == "linux") else {
         return;
     };
-    let workdir = subject.execution.workdir.iter().map(|path| ("its working directory", path));
+    let workdir = subject.execution.workdir.iter().filter(|path| is_for_writing(subject, path));
+    let workdir = workdir.map(|path| ("its working directory", path));
     let volumes = subject.execution.volumes.iter().map(|path| ("its volume", path));
     let mut seen = BTreeSet::new();
     for (what, text) in workdir.chain(volumes) {
@@ -113,6 +119,22 @@ pub(super) fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>)
         let expected = format!("write permission for {} ({}:{})", escape(name.as_bytes()), user.uid, user.gid);
         findings.push(finding.evidence(expected, found));
     }
+}
+
+/// True for a directory that nothing is in, since it is there for what the program makes; and for one with a database.
+fn is_for_writing(subject: &Subject, path: &str) -> bool {
+    let Some(at) = EntryPath::new(path.as_bytes()).ok().and_then(|path| subject.resolve(&path).ok()) else {
+        return false;
+    };
+    let mut is_empty = true;
+    let is_database = |path: &EntryPath| DATABASES.iter().any(|end| path.file_name().ends_with(end));
+    for (path, node) in subject.below(&at) {
+        is_empty = false;
+        if !node.is_directory() && is_database(path) && package_folder(path).is_none() {
+            return true;
+        }
+    }
+    is_empty
 }
 
 /// Why a user cannot make files in a directory. A directory that is lacking is made by the runtime, for root.
@@ -207,6 +229,16 @@ mod tests {
         let closed = closed.own("root", 0o700, Thing::Directory).owned("root/x", 0o755, 1000, Thing::Directory);
         assert_eq!(unwritable(closed), ["/root/x: /root, which it cannot enter, has mode 0700, owner 0:0"]);
         assert!(unwritable(image(json!({ "User": "node" }))).is_empty());
+        let with = |at: &str| {
+            image(json!({ "User": "node", "WorkingDir": "/app" })).own("app", 0o755, Thing::Directory).own(
+                at,
+                0o644,
+                Thing::Unread(1),
+            )
+        };
+        assert!(unwritable(with("app/index.js")).is_empty());
+        assert!(unwritable(with("app/node_modules/a/x.db")).is_empty());
+        assert_eq!(unwritable(with("app/data/app.sqlite3")), ["/app: mode 0755, owner 0:0"]);
         let found = with_user("node").found(Code::UnwritableWorkdir);
         assert_eq!(found[0].message, "the image's user cannot write its working directory");
         assert_eq!(found[0].help, "give it to the user: [[dirs]] with path = \"/app\" and owner = \"node\"");

@@ -295,3 +295,88 @@ fn programs_of_macos_are_named() {
         assert_eq!(is_mach_o(bytes), expected);
     }
 }
+
+#[test]
+fn the_last_line_of_a_script_of_ones_own_is_followed() {
+    let with = |script: &str, cmd: &str| {
+        let config = json!({ "Entrypoint": ["/entry.sh"], "Cmd": words(cmd), "WorkingDir": "/app" });
+        told_of(image(config).own("entry.sh", 0o755, text(&format!("#!/bin/sh\nset -e\n{script}\n"))))
+    };
+    let missing = "entrypoint-missing /srv/server the entrypoint starts this program, which is not in the image";
+    assert_eq!(with("exec \"$@\"", "/srv/server --port 80"), [missing]);
+    assert_eq!(with("exec /srv/server --port 80", "x"), [missing]);
+    assert_eq!(with("exec gosu app \"$@\"", "/srv/server"), [missing]);
+    let missing = "entrypoint-missing /app/x.js the entrypoint has node run this script, which is not in the image";
+    assert_eq!(with("exec \"$@\"", "node x.js"), [missing]);
+    for (script, cmd) in [
+        ("exec \"$@\"", "node dist/index.js"),
+        ("exec \"$@\"", "./server"),
+        ("set -- node \"$@\"\nexec \"$@\"", "gone"),
+        ("export PATH=/srv:$PATH\nexec \"$@\"", "gone"),
+        ("exec /proc/self/exe", "x"),
+    ] {
+        assert_eq!(with(script, cmd), [""; 0], "{script}");
+    }
+    let named = |argv: Value| {
+        told_of(image(json!({ "Entrypoint": argv })).own("entry.sh", 0o644, text("exec /srv/server \"$@\"")))
+    };
+    let missing = "entrypoint-missing /srv/server the entrypoint starts this program, which is not in the image";
+    assert_eq!(named(json!(["sh", "/entry.sh", "--port"])), [missing]);
+}
+
+#[test]
+fn a_directory_is_no_script() {
+    let with = |line: &str| {
+        let config = json!({ "Entrypoint": words(line), "WorkingDir": "/app" });
+        let image = ["java", "dotnet", "perl", "php", "ruby"].into_iter().fold(image(config), |image, name| {
+            image.base(&format!("usr/bin/{name}"), 0o755, Thing::Elf(elf(None, &[])))
+        });
+        told_of(image.own("app.jar/crm-1.0.jar", 0o644, Thing::Unread(1)).own("x.dll/y", 0o644, Thing::Unread(1)))
+    };
+    for (line, tool, path) in [
+        ("java -jar /app.jar", "java", "/app.jar"),
+        ("dotnet /x.dll", "dotnet", "/x.dll"),
+        ("perl dist", "perl", "/app/dist"),
+        ("php dist", "php", "/app/dist"),
+        ("sh dist", "sh", "/app/dist"),
+    ] {
+        let expected =
+            format!("entrypoint-missing {path} the entrypoint has {tool} run this path, which is a directory");
+        assert_eq!(with(line), [expected], "{line}");
+    }
+    assert_eq!(with("ruby dist"), [""; 0]);
+    let health = json!({ "Healthcheck": { "Test": ["CMD", "sh", "/app/dist"] } });
+    let expected = "healthcheck-missing /app/dist the health check has sh run this path, which is a directory";
+    assert_eq!(told(health), [expected]);
+    let config = json!({ "Entrypoint": ["java", "-jar", "/app.jar"] });
+    let image = image(config).base("usr/bin/java", 0o755, Thing::Elf(elf(None, &[])));
+    let finding = image.own("app.jar/crm-1.0.jar", 0o644, Thing::Unread(1)).found(Code::EntrypointMissing).remove(0);
+    assert_eq!(
+        finding.help,
+        "name /app.jar/crm-1.0.jar, or pack that file as /app.jar: a `from` that is a directory is packed as one"
+    );
+}
+
+#[test]
+fn scripts_of_packages_are_followed_to_their_programs() {
+    let with = |line: &str, scripts: &str| {
+        let config = json!({ "Entrypoint": words(line), "WorkingDir": "/app" });
+        let image = ["npm", "pnpm", "yarn"].into_iter().fold(image(config), |image, name| {
+            image.base(&format!("usr/bin/{name}"), 0o755, text("#!/usr/bin/env node\n"))
+        });
+        told_of(image.own("app/package.json", 0o644, text(&format!(r#"{{"scripts": {scripts}}}"#))).own(
+            "app/node_modules/.bin/tool",
+            0o755,
+            text("#!/usr/bin/env node\n"),
+        ))
+    };
+    let missing = "entrypoint-missing / the entrypoint starts \"next\", which is in no directory of PATH";
+    for line in ["npm start", "pnpm run start", "yarn start"] {
+        assert_eq!(with(line, r#"{"start": "next start -p 3000"}"#), [missing], "{line}");
+        assert_eq!(with(line, r#"{"start": "tool --port"}"#), [""; 0], "{line}");
+    }
+    let missing = "entrypoint-missing /app/x.js the entrypoint has node run this script, which is not in the image";
+    assert_eq!(with("npm start", r#"{"start": "NODE_ENV=production node x.js"}"#), [missing]);
+    assert_eq!(with("npm start", r#"{"start": "node x.js", "prestart": "npm run build"}"#), [""; 0]);
+    assert_eq!(with("npm start", r#"{"start": "next start || node dist"}"#), [""; 0]);
+}

@@ -13,6 +13,7 @@ use crate::check::abi::{Architecture, Libc};
 use crate::check::code::Code;
 use crate::check::finding::Finding;
 use crate::check::rules::marks::Marks;
+use crate::elf::ElfFacts;
 use crate::model::{EntryPath, escape};
 use crate::tree::NodeKind;
 
@@ -88,8 +89,9 @@ fn lacking_part<'p, 'm>(survey: &Survey<'_>, folder: &EntryPath, parts: &'p [Par
     let wanted = parts.iter().find(|part| for_processor(part) && for_libc(part))?;
     let would_do = |part: &&Part<'_>| part.words.is_wasm || (for_processor(part) && for_libc(part));
     let is_there = |part: &Part<'_>| places(folder, part.name).any(|at| stands(survey, &at));
-    // A package for another processor or C library that has programs of Linux in it is a finding of its own.
-    let is_told = |part: &Part<'_>| places(folder, part.name).any(|at| has_elf(survey, &at));
+    // A package for another processor or C library that has programs of Linux in it is a finding of its own; but for
+    // static ones, which run, and which who looks for this platform's package does not find.
+    let is_told = |part: &Part<'_>| places(folder, part.name).any(|at| has_failing_elf(survey, &at));
     let is_served = parts.iter().filter(would_do).any(is_there) || parts.iter().any(is_told);
     (!is_served).then_some(wanted)
 }
@@ -115,9 +117,10 @@ fn stands(survey: &Survey<'_>, path: &EntryPath) -> bool {
     is_link || survey.subject.exists(path)
 }
 
-fn has_elf(survey: &Survey<'_>, folder: &EntryPath) -> bool {
+fn has_failing_elf(survey: &Survey<'_>, folder: &EntryPath) -> bool {
     let Ok(folder) = survey.subject.resolve(folder) else { return false };
-    survey.files_below(&folder).next().is_some()
+    let is_static = |facts: &ElfFacts| facts.interpreter.is_none() && facts.needed.is_empty();
+    survey.files_below(&folder).map(|path| survey.files[path]).any(|facts| !survey.runs(facts) || !is_static(facts))
 }
 
 /// True where a package has a program for this platform in itself: built on the spot, or put in place by its installer.

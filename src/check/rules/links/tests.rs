@@ -162,3 +162,18 @@ fn more_steps_up_than_folders_leave_the_image() {
     // A package is missing first of all.
     assert_eq!(only(with(&[("node_modules/a", "../../a")]).found_by(links)).code, Code::MissingModule);
 }
+
+#[test]
+fn a_package_that_lands_on_a_folder_of_the_base_is_an_error() {
+    let base = || image().base("lib", 0o777, Thing::Link("usr/lib")).base("usr/lib/x.so", 0o644, Thing::Unread(1));
+    let finding = only(base().own("app/node_modules/lib", 0o777, Thing::Link("../../lib")).found_by(links));
+    assert_eq!((finding.code, finding.severity), (Code::MissingModule, Severity::Error));
+    assert_eq!(finding.message, "leads to /usr/lib, a folder of the base, which is no package");
+    assert_eq!(finding.found.as_deref(), Some("a link to ../../lib"));
+    // Packages of the base, and folders of one's own, are what they are.
+    let debian = base().base("usr/share/nodejs/a/package.json", 0o644, Thing::Unread(1));
+    let debian = debian.own("app/node_modules/a", 0o777, Thing::Link("/usr/share/nodejs/a"));
+    assert_eq!(debian.found_by(links), []);
+    let own = base().own("srv/lib/x.js", 0o644, Thing::Unread(1));
+    assert_eq!(own.own("app/node_modules/lib", 0o777, Thing::Link("../../srv/lib")).found_by(links), []);
+}

@@ -1,0 +1,140 @@
+//! Who needs a package of `node_modules`, by the manifests of the image (npm, "package.json").
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::Value;
+
+use super::listing::test_folder;
+use super::marks::Marks;
+use super::node_modules::Place;
+use crate::check::subject::Subject;
+use crate::model::EntryPath;
+
+/// How a package came into the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// An application needs it, or a package that an application needs.
+    Required,
+    /// Whoever names it says that it may be missing.
+    Optional,
+    /// An application needs it where it is developed.
+    Development,
+    /// No manifest names it.
+    Unnamed,
+}
+
+/// Which packages need which.
+pub(super) struct Dependencies {
+    required: BTreeSet<EntryPath>,
+    optional: BTreeSet<EntryPath>,
+    development: BTreeSet<EntryPath>,
+    /// Who names a package as optional.
+    optional_parents: BTreeMap<EntryPath, BTreeSet<EntryPath>>,
+    roots: BTreeSet<EntryPath>,
+    /// True where the image has the manifest of an application.
+    has_root: bool,
+}
+
+/// The packages that one manifest names, by where Node finds them.
+#[derive(Default)]
+struct Named {
+    required: Vec<EntryPath>,
+    optional: Vec<EntryPath>,
+    development: Vec<EntryPath>,
+}
+
+impl Dependencies {
+    pub(super) fn of(subject: &Subject) -> Self {
+        let mut named: BTreeMap<EntryPath, Named> = BTreeMap::new();
+        let mut roots = VecDeque::new();
+        let manifests = subject.own_marked(Marks::NODE_PACKAGE).map(|(path, _)| path);
+        for path in manifests.filter(|path| path.file_name() == b"package.json" && test_folder(path).is_none()) {
+            let Some(folder) = path.parent() else { continue };
+            let Some(manifest) = subject.content(path).and_then(|bytes| serde_json::from_slice(bytes).ok()) else {
+                continue;
+            };
+            if Place::of(path).is_none() {
+                roots.push_back(folder.clone());
+            }
+            let packages = named_by(subject, &folder, &manifest);
+            named.insert(folder, packages);
+        }
+        let mut found = Self {
+            required: BTreeSet::new(),
+            optional: BTreeSet::new(),
+            development: BTreeSet::new(),
+            optional_parents: BTreeMap::new(),
+            roots: roots.iter().cloned().collect(),
+            has_root: !roots.is_empty(),
+        };
+        for root in &roots {
+            found.development.extend(named.get(root).into_iter().flat_map(|named| named.development.iter().cloned()));
+        }
+        while let Some(folder) = roots.pop_front() {
+            let Some(packages) = named.get(&folder) else { continue };
+            for package in &packages.required {
+                if found.required.insert(package.clone()) {
+                    roots.push_back(package.clone());
+                }
+            }
+        }
+        for (folder, packages) in &named {
+            for package in &packages.optional {
+                found.optional.insert(package.clone());
+                found.optional_parents.entry(package.clone()).or_default().insert(folder.clone());
+            }
+        }
+        found
+    }
+
+    /// How those came into the image that name the package in a folder as optional.
+    pub(super) fn need_of_parents(&self, folder: &EntryPath) -> Need {
+        let Some(parents) = self.optional_parents.get(folder) else { return self.need_of(folder) };
+        let is_required = |parent: &EntryPath| self.roots.contains(parent) || self.need_of(parent) == Need::Required;
+        match parents.iter().any(is_required) {
+            true => Need::Required,
+            false => Need::Optional,
+        }
+    }
+
+    /// How the package in a folder came into the image. Where no application has a manifest, each package is one's own.
+    pub(super) fn need_of(&self, folder: &EntryPath) -> Need {
+        match () {
+            () if self.required.contains(folder) || !self.has_root && !self.optional.contains(folder) => Need::Required,
+            () if self.optional.contains(folder) => Need::Optional,
+            () if self.development.contains(folder) => Need::Development,
+            () => Need::Unnamed,
+        }
+    }
+}
+
+fn named_by(subject: &Subject, folder: &EntryPath, manifest: &Value) -> Named {
+    let names = |list: &str| -> Vec<&str> {
+        manifest.get(list).and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+    };
+    let optional = names("optionalDependencies");
+    let peers_meta = manifest.get("peerDependenciesMeta");
+    let is_optional_peer = |name: &str| {
+        let meta = peers_meta.and_then(|meta| meta.get(name)?.get("optional"));
+        meta.and_then(Value::as_bool) == Some(true)
+    };
+    let (optional_peers, peers): (Vec<&str>, Vec<&str>) =
+        names("peerDependencies").into_iter().partition(|name| is_optional_peer(name));
+    let at = |names: Vec<&str>| names.into_iter().filter_map(|name| package_at(subject, folder, name)).collect();
+    let required = names("dependencies").into_iter().filter(|name| !optional.contains(name));
+    Named {
+        required: at(required.chain(peers).collect()),
+        optional: at(optional.iter().copied().chain(optional_peers).collect()),
+        development: at(names("devDependencies")),
+    }
+}
+
+/// Where Node finds a package that one in `folder` asks for, links followed.
+fn package_at(subject: &Subject, folder: &EntryPath, name: &str) -> Option<EntryPath> {
+    let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
+    let mut places = above.filter(|folder| folder.file_name() != b"node_modules").filter_map(|folder| {
+        let at = folder.join(&[b"node_modules/", name.as_bytes()].concat()).ok()?;
+        subject.exists(&at).then(|| subject.resolve(&at).ok())?
+    });
+    places.next()
+}

@@ -1,0 +1,208 @@
+//! The modules that Node surely loads when the image starts: from the script of the command line through `require` and
+//! `import` to the last file that was read.
+//!
+//! A module that may be caught, chosen or loaded later is not followed, and where the application changes how modules
+//! are found, nothing is known.
+
+mod builtin;
+mod resolve;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::commands::{Trail, Visit, trail};
+use super::node::{Entry, entry};
+use super::shebang::interpreter_name;
+use crate::check::javascript::{Load, Script, Surety, System, read_script};
+use crate::check::subject::Subject;
+use crate::model::EntryPath;
+pub(super) use resolve::Lack;
+use resolve::{Resolver, Target};
+
+/// Files that are followed. Applications whose modules are not bundled load some hundreds to a few thousand.
+const MAX_FILES: usize = 4_000;
+
+/// Packages that change how modules are found when they are loaded.
+const HOOKING_PACKAGES: &[&str] = &[
+    "@babel/register",
+    "@swc-node/register",
+    "@swc/register",
+    "app-module-path",
+    "esbuild-register",
+    "esm",
+    "jiti",
+    "module-alias",
+    "rootpath",
+    "sucrase",
+    "ts-node",
+    "tsconfig-paths",
+    "tsx",
+];
+
+/// A module that is asked for and is not there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Missing {
+    pub(super) lack: Lack,
+    /// The file that asks; the root for code of the command line.
+    pub(super) from: EntryPath,
+    /// The name, as it is written.
+    pub(super) name: String,
+    pub(super) system: System,
+    /// True where a script of one's own runs before, and may make the file.
+    pub(super) is_prepared: bool,
+}
+
+/// What is known of the modules that are loaded.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Graph {
+    /// Files of one's own that are loaded.
+    pub(super) files: BTreeSet<EntryPath>,
+    /// Those of them that were not read.
+    pub(super) unread: BTreeSet<EntryPath>,
+    pub(super) missing: BTreeSet<Missing>,
+    /// The program files of Node that run it.
+    pub(super) runtimes: BTreeSet<EntryPath>,
+}
+
+/// The graph of what the image starts. Empty where that is not Node.
+pub(super) fn graph(subject: &Subject) -> Graph {
+    let Trail { visits, .. } = trail(subject);
+    let mut graph = Graph::default();
+    for visit in &visits {
+        let Some((runtime, entry)) = entry_of(visit) else { continue };
+        graph.runtimes.insert(runtime);
+        let Some(entry) = entry else { continue };
+        if changes_modules(visit) {
+            continue;
+        }
+        let mut walk =
+            Walk { visit, resolver: Resolver::new(&visit.setting), graph: Graph::default(), is_hooked: false };
+        walk.start(&entry);
+        let Walk { graph: found, is_hooked, .. } = walk;
+        graph.files.extend(found.files);
+        graph.unread.extend(found.unread);
+        if !is_hooked {
+            graph.missing.extend(found.missing);
+        }
+    }
+    graph
+}
+
+/// The Node that a visit starts, and with what. `None` where it is another program.
+fn entry_of(visit: &Visit<'_>) -> Option<(EntryPath, Option<Entry>)> {
+    let subject = visit.setting.subject;
+    if let Some(line) = subject.shebang(&visit.program.at) {
+        if !matches!(interpreter_name(line), Some("node" | "nodejs")) {
+            return None;
+        }
+        let runtime = match visit.setting.look_up(b"node") {
+            super::program::Lookup::Found(program) => program.at,
+            _ => return None,
+        };
+        return Some((runtime, Some(Entry::File(visit.program.at.to_string()))));
+    }
+    let is_node = matches!(visit.program.named.file_name(), b"node" | b"nodejs");
+    is_node.then(|| (visit.program.at.clone(), entry(&visit.arguments)))
+}
+
+/// True where an option or the environment loads code that may change how modules are found.
+fn changes_modules(visit: &Visit<'_>) -> bool {
+    const OPTIONS: &[&str] =
+        &["-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"];
+    let is_hook = |word: &str| OPTIONS.contains(&word.split('=').next().unwrap_or(word));
+    let options = visit.setting.subject.execution.variable("NODE_OPTIONS").unwrap_or_default();
+    let own = visit.arguments.iter().map(String::as_str).take_while(|word| word.starts_with('-'));
+    own.chain(options.split_whitespace()).any(is_hook)
+}
+
+struct Walk<'s> {
+    visit: &'s Visit<'s>,
+    resolver: Resolver<'s>,
+    graph: Graph,
+    is_hooked: bool,
+}
+
+impl Walk<'_> {
+    fn start(&mut self, entry: &Entry) {
+        let mut queue = VecDeque::new();
+        match entry {
+            Entry::File(name) => {
+                if let Target::File(at) = self.resolver.main(name) {
+                    queue.push_back(at);
+                }
+            }
+            Entry::Text(text) => {
+                let folder = self.visit.setting.workdir.clone();
+                let folder = self.visit.setting.subject.resolve(&folder).unwrap_or(folder);
+                self.source(&read_script(text.as_bytes()), &EntryPath::root(), &folder, None, &mut queue);
+            }
+        }
+        while let Some(at) = queue.pop_front() {
+            if self.graph.files.len() >= MAX_FILES {
+                return;
+            }
+            if self.visit.setting.subject.own().contains_key(&at) && self.graph.files.insert(at.clone()) {
+                self.file(&at, &mut queue);
+            }
+        }
+    }
+
+    fn file(&mut self, at: &EntryPath, queue: &mut VecDeque<EntryPath>) {
+        let name = at.file_name();
+        let ends = |end: &str| name.ends_with(end.as_bytes());
+        if ends(".json") || ends(".node") || ends(".wasm") {
+            return;
+        }
+        let Some(script) = self.visit.setting.subject.script(at) else {
+            self.graph.unread.insert(at.clone());
+            return;
+        };
+        let folder = at.parent().unwrap_or_default();
+        let system = match () {
+            () if ends(".mjs") || ends(".mts") => Some(System::Ecma),
+            () if ends(".cjs") || ends(".cts") => Some(System::CommonJs),
+            () => self.resolver.declared_system(&folder),
+        };
+        self.source(&script, at, &folder, system, queue);
+    }
+
+    fn source(
+        &mut self,
+        script: &Script,
+        at: &EntryPath,
+        folder: &EntryPath,
+        system: Option<System>,
+        queue: &mut VecDeque<EntryPath>,
+    ) {
+        self.is_hooked |= script.changes_modules;
+        let system = system.unwrap_or(if script.is_ecma { System::Ecma } else { System::CommonJs });
+        for load in script.loads.iter().filter(|load| load.system == system && load.surety == Surety::Certain) {
+            self.load(load, at, folder, queue);
+        }
+    }
+
+    fn load(&mut self, load: &Load, from: &EntryPath, folder: &EntryPath, queue: &mut VecDeque<EntryPath>) {
+        let package =
+            |hook: &str| load.name.strip_prefix(hook).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.is_hooked |= HOOKING_PACKAGES.iter().any(|hook| package(hook));
+        match self.resolver.resolve(folder, &load.name, load.system) {
+            Target::File(at) => queue.push_back(at),
+            Target::Unknown => {}
+            Target::Nothing(lack) => {
+                let (from, name, is_prepared) = (from.clone(), load.name.to_string(), self.visit.is_prepared);
+                self.graph.missing.insert(Missing { lack, from, name, system: load.system, is_prepared });
+            }
+        }
+    }
+}
+
+/// How many files are missing one thing, by that thing.
+pub(super) fn by_lack(missing: &BTreeSet<Missing>) -> BTreeMap<&Lack, Vec<&Missing>> {
+    let mut groups: BTreeMap<&Lack, Vec<&Missing>> = BTreeMap::new();
+    for one in missing {
+        groups.entry(&one.lack).or_default().push(one);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests;
