@@ -33,7 +33,7 @@ pub(super) fn last_command(text: &str, arguments: &[String]) -> Option<LastComma
     let text = text.replace("\\\n", " ");
     let lines: Vec<&str> = text.lines().filter(|line| !is_blank(line)).collect();
     let (last, before) = lines.split_last()?;
-    if before.iter().any(|line| changes_more_than_known(line)) || !is_balanced(before) {
+    if before.iter().any(|line| changes_more_than_known(line) || may_end(line)) || !is_balanced(before) {
         return None;
     }
     let (words, takes_arguments) = words(last.trim_end(), arguments)?;
@@ -109,10 +109,25 @@ fn changes_more_than_known(line: &str) -> bool {
     words_of(line).any(|word| BRINGERS.contains(&word.rsplit('/').next().unwrap_or_default()))
 }
 
+/// True for a line that may end the script well before its last: `exec` of another program, `exit 0`.
+fn may_end(line: &str) -> bool {
+    let words: Vec<&str> = line.split([' ', '\t', ';']).filter(|word| !word.is_empty()).collect();
+    words.iter().enumerate().any(|(at, word)| {
+        let next = words.get(at + 1).copied();
+        match *word {
+            "exec" => next.is_some_and(|next| !next.contains(['<', '>'])),
+            "exit" => next.is_none_or(|next| next == "0" || !next.starts_with(|first: char| first.is_ascii_digit())),
+            _ => false,
+        }
+    })
+}
+
 fn changes_arguments(line: &str) -> bool {
     let mut words = line.split_whitespace().map(|word| word.trim_end_matches(';'));
     let has_set = line.contains("set --") || line.contains("set \"") || line.contains("set -- ");
-    has_set || words.any(|word| matches!(word, "shift" | "getopts"))
+    // What goes by the first argument may take it for a word of its own.
+    let looks_at_first = line.contains("$1") || line.contains("${1") || line.contains("$*");
+    has_set || looks_at_first || words.any(|word| matches!(word, "shift" | "getopts"))
 }
 
 /// True where no quote is open at the end of these lines.
@@ -162,6 +177,7 @@ mod tests {
             ("#!/bin/sh\nexec java $JAVA_OPTS \"$@\"", "java"),
             ("#!/bin/sh\nif [ -n \"$A\" ]; then\n  echo a\nfi\nexec \"$@\"", "/srv/server --port"),
             ("#!/bin/sh\ncd /app || exit 1\nexec ./run", "./run in /app"),
+            ("#!/bin/sh\nexec 2>&1\nexec >> /log\nexec /srv/gone", "/srv/gone"),
             ("#!/bin/sh\nexport PATH=/x:$PATH\nexec run", "run PATH?"),
             ("#!/bin/sh\n. /venv/bin/activate\nexec run", "run PATH?"),
             ("#!/bin/sh\nfunction main { :; }\nexec run", "run"),
@@ -186,6 +202,9 @@ mod tests {
             "#!/bin/sh\ncd \"$HOME\"\nexec ./run",
             "#!/bin/sh\ncd /a\ncd b\nexec ./run",
             "#!/bin/sh\nexec \"$1\"",
+            "#!/bin/sh\nif [ \"$1\" = serve ]; then echo serve; fi\nexec \"$@\"",
+            "#!/bin/sh\nif [ -x /other ]; then exec /other; fi\nexec /srv/gone",
+            "#!/bin/sh\nif [ -z \"$A\" ]; then\n  exit\nfi\nexec /srv/gone",
             "#!/bin/sh\nexec \"${@:2}\"",
             "#!/bin/sh\nexec \"$@\" || true",
             "#!/bin/sh\n/srv/gone || true",
