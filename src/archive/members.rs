@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::section::Section;
 use crate::compress::{self, Algorithm, CompressError};
-use crate::model::{escape, is_irregular, open_regular};
+use crate::model::{MAX_EXPANSION, escape, is_irregular, max_expanded_bytes, open_regular};
 use crate::store::StoreError;
 use crate::tar::{BLOCK_BYTES, EndRule, Entries, EntryKind, FileInput, Rules, TarError};
 
@@ -159,8 +159,13 @@ fn decompress(mut file: File, path: &Path, spool: &Path, place: &str) -> Result<
     };
     file.rewind().map_err(reading)?;
     let mut target = tempfile::tempfile_in(spool).map_err(|cause| StoreError::io("writing into", spool, cause))?;
-    let mut decoder = compress::decoder(file).map_err(reading)?;
-    io::copy(&mut decoder, &mut target).map_err(reading)?;
+    let limit_bytes = max_expanded_bytes(file.metadata().map_err(reading)?.len());
+    let decoder = compress::decoder(file).map_err(reading)?;
+    let size_bytes = io::copy(&mut decoder.take(limit_bytes.saturating_add(1)), &mut target).map_err(reading)?;
+    if size_bytes > limit_bytes {
+        let reason = format!("it has over {MAX_EXPANSION} uncompressed bytes for each stored one, the first GiB aside");
+        return Err(malformed(place, reason));
+    }
     Ok(target)
 }
 

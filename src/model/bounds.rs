@@ -16,9 +16,14 @@ pub const MAX_NAMES_BYTES: u64 = 256 * 1024 * 1024;
 /// that large compress to next to nothing.
 pub const MAX_LINK_TARGETS_BYTES: u64 = 64 * 1024 * 1024;
 
+/// The most uncompressed bytes that `stored_bytes` can be meant to hold.
+pub fn max_expanded_bytes(stored_bytes: u64) -> u64 {
+    FREE_EXPANSION_BYTES.saturating_add(stored_bytes.saturating_mul(MAX_EXPANSION))
+}
+
 /// True where so many uncompressed bytes are more than `stored_bytes` can be meant to hold.
 pub fn is_overexpanded(size_bytes: u64, stored_bytes: u64) -> bool {
-    size_bytes > FREE_EXPANSION_BYTES.saturating_add(stored_bytes.saturating_mul(MAX_EXPANSION))
+    size_bytes > max_expanded_bytes(stored_bytes)
 }
 
 #[cfg(test)]

@@ -24,7 +24,9 @@ mod short_names;
 pub mod strict_json;
 mod xattr;
 
-pub use bounds::{FREE_EXPANSION_BYTES, MAX_EXPANSION, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES, is_overexpanded};
+pub use bounds::{
+    FREE_EXPANSION_BYTES, MAX_EXPANSION, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES, is_overexpanded, max_expanded_bytes,
+};
 pub use descriptor::Descriptor;
 pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
