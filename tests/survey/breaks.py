@@ -211,7 +211,7 @@ class Breaker:
 
     def base_libraries(self) -> set:
         interpreter = INTERPRETERS.get(self.choice.list)
-        return self.image.needs_of(interpreter, self.place / "scratch") if interpreter else set()
+        return self.image.needs_of(interpreter) if interpreter else set()
 
     def base(self) -> Broken:
         self.copy()

@@ -1,10 +1,11 @@
 """What ELF files say of themselves, by readelf, and what a base image has."""
 
+import functools
 import json
 import os
 import re
+import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 # The C library's own names: an image without them starts nothing at all.
@@ -56,58 +57,46 @@ AMD64, ARM64 = 62, 183
 
 
 class Base:
-    """A base image: the links and files of its layers for amd64."""
+    """A base image for amd64, its layers unpacked once into `directory`; the bases of the tests have no whiteouts."""
 
-    def __init__(self, layout: Path):
-        self.layout = layout
-        self.links, self.files, self.needs = {}, set(), {}
-        blob = lambda digest: layout / "blobs" / digest.replace(":", "/")
-        index = json.loads((layout / "index.json").read_text())
-        while "manifests" in index:
-            entries = index["manifests"]
-            entry = next((e for e in entries if e.get("platform", {}).get("architecture") == "amd64"), entries[0])
-            index = json.loads(blob(entry["digest"]).read_text())
-        self.layers = [blob(layer["digest"]) for layer in index["layers"]]
-        for layer in self.layers:
-            with tarfile.open(layer) as tar:
-                for member in tar:
-                    path = member.name.removeprefix("./")
-                    if member.issym():
-                        self.links[path] = member.linkname
-                    elif not member.isdir():
-                        self.files.add(path)
-
-    def read(self, path: str) -> bytes:
-        data = None
-        for layer in self.layers:
-            with tarfile.open(layer) as tar:
-                for member in tar:
-                    if member.name.removeprefix("./") == path:
-                        data = tar.extractfile(member).read()
-        return data
+    def __init__(self, layout: Path, directory: Path):
+        self.directory = directory
+        if not directory.is_dir():
+            partial = directory.with_name(f"{directory.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            for layer in layers(layout):
+                subprocess.run(["tar", "--extract", "--no-same-owner", "--file", str(layer), "--directory", str(partial)], check=True)
+            partial.rename(directory)
 
     def library(self, soname: str) -> list:
         """The paths that make up this library: its link, if there is one, and its file."""
         path = f"{MULTIARCH}/{soname}"
-        found = [path] if path in self.files or path in self.links else []
-        if path in self.links:
-            found.append(os.path.normpath(os.path.join(MULTIARCH, self.links[path])))
+        full = self.directory / path
+        found = [path] if full.is_symlink() or full.is_file() else []
+        if full.is_symlink():
+            found.append(os.path.normpath(os.path.join(MULTIARCH, os.readlink(full))))
         return found
 
-    def needs_of(self, path: str, scratch: Path) -> set:
+    @functools.cache
+    def needs_of(self, program: str) -> frozenset:
         """All names that the program at this path needs, and its libraries in turn."""
-        if path in self.needs:
-            return self.needs[path]
-        seen, waiting = set(), [path]
+        seen, waiting = set(), [self.directory / program]
         while waiting:
             current = waiting.pop()
-            while current in self.links:
-                current = os.path.normpath(os.path.join(os.path.dirname(current), self.links[current]))
-            scratch.write_bytes(self.read(current))
-            for soname in needed([scratch])[scratch]:
+            for soname in needed([current])[current]:
                 if soname not in seen:
                     seen.add(soname)
-                    waiting += self.library(soname)[:1]
-        scratch.unlink()
-        self.needs[path] = seen
-        return seen
+                    waiting += [self.directory / path for path in self.library(soname)[-1:]]
+        return frozenset(seen)
+
+
+def layers(layout: Path) -> list:
+    """The layer blobs of the layout's image for amd64."""
+    blob = lambda digest: layout / "blobs" / digest.replace(":", "/")
+    index = json.loads((layout / "index.json").read_text())
+    while "manifests" in index:
+        entries = index["manifests"]
+        entry = next((e for e in entries if e.get("platform", {}).get("architecture") == "amd64"), entries[0])
+        index = json.loads(blob(entry["digest"]).read_text())
+    return [blob(layer["digest"]) for layer in index["layers"]]

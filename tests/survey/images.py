@@ -5,8 +5,8 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import threading
+import uuid
 from pathlib import Path
 
 RUN_TIMEOUT_S = 120
@@ -124,13 +124,13 @@ class Podman:
         """Builds the image with everything allowed, and runs it."""
         with (image / "ocitect.toml").open("a") as spec:
             spec.write(ALLOW_ALL)
-        # Podman takes an @ in the path for a digest.
-        layout = Path(tempfile.mkdtemp(dir=self.place, prefix="layout-"))
+        # Podman names the image by this path, in which an @ would begin a digest.
+        layout = self.place / f"layout-{uuid.uuid4().hex}"
         command = [str(binary), "build", "--progress", "none", "-o", f"oci:{layout}", str(image)]
         built = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                env={**os.environ, "XDG_CACHE_HOME": str(cache)})
         if built.returncode != 0:
-            shutil.rmtree(layout)
+            shutil.rmtree(layout, ignore_errors=True)
             return {"state": "not built", "output": built.stdout.decode(errors="replace")[-400:]}
         # A layer that one image shares with another must not go while the other is being pulled.
         with self.storage:

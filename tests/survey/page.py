@@ -139,7 +139,7 @@ def version_of(choice, place: Path) -> str:
         manifest = root / "app/node_modules" / choice.package / "package.json"
         return json.loads(manifest.read_text()).get("version", "") if manifest.is_file() else ""
     if choice.list == "debian":
-        for file in (place / "cache/apt-amd64/archives").glob(f"{choice.package}_*.deb"):
+        for file in (place / "cache/debian" / choice.package).glob(f"{choice.package}_*.deb"):
             return file.name.split("_")[1].replace("%3a", ":")
     return ""
 
