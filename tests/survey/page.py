@@ -57,24 +57,16 @@ def sums(judged: list, earlier: list) -> str:
     return table(head, rows)
 
 
-def of(judged: list, image: str, state: str) -> list:
-    return [one for one in judged if one.truth["image"] == image and one.truth["state"] == state]
-
-
-def fails(judged: list) -> list:
-    return of(judged, "right", "fails") + of(judged, "broken", "fails")
-
-
 def count_of(verdict: str, choose):
     return lambda judged: score.count(choose(judged), verdict)
 
 
 def right_runs(judged: list) -> list:
-    return of(judged, "right", "runs")
+    return score.of(judged, "right", "runs")
 
 
 def broken_runs(judged: list) -> list:
-    return of(judged, "broken", "runs")
+    return score.of(judged, "broken", "runs")
 
 
 def errors_in(choose):
@@ -87,19 +79,21 @@ QUESTIONS = [
     ("… false errors in all", errors_in(right_runs)),
     ("images with a break that run all the same", lambda judged: len(broken_runs(judged))),
     ("… with errors", count_of("false error", broken_runs)),
-    ("images that fail: broken, or as installed", lambda judged: len(fails(judged))),
-    ("… caught (an error)", count_of("caught", fails)),
-    ("… warned", count_of("warned", fails)),
-    ("… silent", count_of("silent", fails)),
+    ("images that fail: broken, or as installed", lambda judged: len(score.fails(judged))),
+    ("… caught (an error)", count_of("caught", score.fails)),
+    ("… warned", count_of("warned", score.fails)),
+    ("… silent", count_of("silent", score.fails)),
 ]
 
 
 def kinds(judged: list, earlier: list) -> str:
     rows = []
-    for kind, number in sorted(Counter(one.kind or "as installed" for one in fails(judged)).items()):
-        columns = [[one for one in fails(column) if (one.kind or "as installed") == kind] for column in (earlier, judged) if column]
-        rows.append([kind, number, *(score.count(column, "caught") for column in columns), score.count(columns[-1], "warned")])
-    head = ["break", "images that fail", *(["caught before"] if earlier else []), "caught", "warned"]
+    for kind, number in sorted(Counter(one.kind or "as installed" for one in score.fails(judged)).items()):
+        columns = [[one for one in score.fails(column) if (one.kind or "as installed") == kind] for column in (earlier, judged) if column]
+        now = columns[-1]
+        rows.append([kind, number, *(score.count(column, "caught") for column in columns), score.count(now, "warned"),
+                     score.count(now, "silent")])
+    head = ["break", "images that fail", *(["caught before"] if earlier else []), "caught", "warned", "silent"]
     return table(head, rows)
 
 
@@ -147,9 +141,8 @@ def version_of(choice, place: Path) -> str:
 def truth(record: dict) -> str:
     if record["state"] == "runs":
         return "runs"
-    if "exit" in record:
-        return f"{record['state']}, exit {record['exit']}: {short(record.get('output', ''))}"
-    return f"{record['state']}: {short(record.get('output', ''))}"
+    exit_status = f", exit {record['exit']}" if "exit" in record else ""
+    return f"{record['state']}{exit_status}: {short(record.get('output', ''))}"
 
 
 def said(one) -> str:

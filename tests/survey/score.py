@@ -1,11 +1,16 @@
 """Puts what the check said beside the truth, and writes it down."""
 
 import dataclasses
+import functools
 import json
 from collections import Counter
+from pathlib import Path
 
 # States of which the check can be right or wrong.
 JUDGED = ("runs", "fails")
+VERDICTS = ("right", "false error", "caught", "warned", "silent")
+# Lines whose start the package itself refuses, with its reason: found by running, not by checking.
+WRONG_STARTS = Path(__file__).with_name("wrong_starts.tsv")
 
 
 @dataclasses.dataclass
@@ -20,6 +25,22 @@ class Judged:
     @property
     def kind(self) -> str:
         return self.truth.get("kind", "")
+
+    @property
+    def state(self) -> str:
+        return state_of(self.choice, self.truth)
+
+
+@functools.cache
+def wrong_starts() -> frozenset:
+    lines = WRONG_STARTS.read_text().splitlines()
+    return frozenset(tuple(line.split("\t")[:2]) for line in lines if not line.startswith("#"))
+
+
+def state_of(choice, truth: dict) -> str:
+    if truth["state"] == "fails" and truth["image"] == "right" and (choice.list, choice.package) in wrong_starts():
+        return "wrong start"
+    return truth["state"]
 
 
 def judge(place, label: str, chosen: list) -> list:
@@ -45,13 +66,14 @@ def judged_one(choice, truth: dict, said: dict, usual: set) -> Judged:
     findings = (said or {}).get("findings", [])
     errors = [finding for finding in findings if finding["severity"] == "error"]
     news = [finding for finding in findings if finding["severity"] == "warning" and identity(finding) not in usual]
-    if truth["state"] not in JUDGED:
-        verdict = truth["state"]
+    state = state_of(choice, truth)
+    if state not in JUDGED:
+        verdict = state
     elif said is None:
         verdict = "not checked"
     elif said.get("failed"):
         verdict = "check failed"
-    elif truth["state"] == "runs":
+    elif state == "runs":
         verdict = "false error" if errors else "right"
     elif errors:
         verdict = "caught"
@@ -62,20 +84,28 @@ def judged_one(choice, truth: dict, said: dict, usual: set) -> Judged:
     return Judged(choice, truth, said or {}, verdict, errors, news)
 
 
+def of(judged: list, image: str, state: str) -> list:
+    return [one for one in judged if one.truth["image"] == image and one.state == state]
+
+
+def fails(judged: list) -> list:
+    """What should be caught: broken images, and packages that do not run as they are installed."""
+    return of(judged, "right", "fails") + of(judged, "broken", "fails")
+
+
 def summary(judged: list) -> str:
-    runs = [one for one in judged if one.truth["state"] == "runs"]
-    fails = [one for one in judged if one.truth["state"] == "fails"]
-    lines = [f"{len(runs)} images run: {count(runs, 'right')} without an error, {count(runs, 'false error')} with false errors "
-             f"({sum(len(one.errors) for one in runs)} errors)",
-             f"{len(fails)} images fail: {count(fails, 'caught')} caught, {count(fails, 'warned')} warned, "
-             f"{count(fails, 'silent')} silent"]
-    for kind, number in sorted(Counter(one.kind or "as installed" for one in fails).items()):
-        of_kind = [one for one in fails if (one.kind or "as installed") == kind]
+    lines = []
+    for title, chosen in (("right", of(judged, "right", "runs")), ("with a break, and run all the same", of(judged, "broken", "runs"))):
+        lines.append(f"{len(chosen)} images {title}: {count(chosen, 'false error')} with false errors "
+                     f"({sum(len(one.errors) for one in chosen)} errors)")
+    failing = fails(judged)
+    lines.append(f"{len(failing)} images fail: {count(failing, 'caught')} caught, {count(failing, 'warned')} warned, "
+                 f"{count(failing, 'silent')} silent")
+    for kind, number in sorted(Counter(one.kind or "as installed" for one in failing).items()):
+        of_kind = [one for one in failing if (one.kind or "as installed") == kind]
         lines.append(f"  {kind}: {count(of_kind, 'caught')} of {number} caught, {count(of_kind, 'warned')} warned")
-    others = Counter(one.verdict for one in judged if one.truth["state"] not in JUDGED or one.verdict.startswith(("not", "check")))
+    others = Counter(one.verdict for one in judged if one.verdict not in VERDICTS)
     lines.append("others: " + ", ".join(f"{number} {name}" for name, number in sorted(others.items())))
-    secrets = [finding for one in runs for finding in one.said.get("findings", []) if finding["code"] == "secret"]
-    lines.append(f"secret findings on images that run: {len(secrets)}")
     return "\n".join(lines)
 
 
