@@ -19,6 +19,7 @@
 //! | [`mod@tar`] | the members of a tar stream, read as the runtimes read them |
 //! | [`tree`] | the file tree of an image, from its layers as a stream; the facts of a base |
 //! | [`elf`] | what an ELF file says of itself |
+//! | [`secrets`] | what looks like a secret in the bytes of a file |
 //! | [`lock`] | `ocitect.lock`: what the spec's images are, pinned, and their facts |
 //! | [`plan`] | spec, listings and base to everything that a layer and a config will hold; pure |
 //! | [`pack`] | the plan of a layer to its bytes, in one pass |
@@ -50,6 +51,7 @@ pub mod model;
 pub mod pack;
 pub mod plan;
 pub mod registry;
+pub mod secrets;
 pub mod spec;
 pub mod store;
 pub mod tar;

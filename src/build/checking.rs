@@ -2,27 +2,29 @@
 //! where they are, and the base is known by its facts.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::build::BuildError;
-use crate::build::events::{Observer, Task};
+use crate::build::events::{Event, Observer, Task};
 use crate::build::images::{Opened, image_facts};
 use crate::build::inputs::PlannedPlatform;
 use crate::build::places::Places;
 use crate::build::report::PlatformReport;
 use crate::build::run::BuildOptions;
 use crate::check::{
-    Code, Evidence, Execution, Finding, Interest, OnDisk, OwnFile, Policy, Subject, Verdict, check, check_variables,
-    follow, interest, read_disk_evidence, read_stream_evidence,
+    Code, Evidence, Execution, Finding, Interest, MAX_WHOLE_BYTES, OnDisk, OwnFile, Policy, Subject, Verdict, check,
+    check_secrets, check_variables, follow, interest, read_disk_evidence, read_stream_evidence,
 };
 use crate::model::{
     Content, ContentOpener, Entry, EntryKind, EntryPath, Family, Image, ImageName, LayerPlan, MediaType, Platform, Root,
 };
+use crate::secrets::{SightedFile, scan_stream};
 use crate::store::{Source, platforms_of};
-use crate::tree::{Facts, NodeKind, Wanted, extract};
+use crate::tree::{Facts, NodeKind, read_files};
 
 /// What begins the history entries of ocitect's own layers.
 const OWN_HISTORY: &str = "ocitect: ";
@@ -284,8 +286,10 @@ pub async fn check_image(
     for platform in platforms {
         let opened = image_facts(name, source.clone(), root, platform.as_ref(), places, options, observer).await?;
         let task = Task::start(observer, format!("checking {name}"), None);
-        let subject = image_subject(name, source.as_ref(), opened, options).await?;
-        let findings = check(&subject);
+        let (subject, sighted) = image_subject(name, source.as_ref(), opened, options, observer).await?;
+        let mut findings = check(&subject);
+        findings.extend(check_secrets(&subject.platform, &sighted));
+        findings.sort();
         checked.push(CheckedImage { subject, findings });
         task.finish(String::new());
     }
@@ -306,10 +310,16 @@ async fn image_subject(
     source: &dyn Source,
     opened: Opened,
     options: &BuildOptions,
-) -> Result<Subject, BuildError> {
+    observer: &Arc<dyn Observer>,
+) -> Result<(Subject, Vec<SightedFile>), BuildError> {
     let Opened { image, platform, facts } = opened;
     let (first_own, names) = own_layers(&image);
-    let evidence = image_evidence(name, source, &image, &facts, first_own, options).await?;
+    if first_own > 0 {
+        let layers = if first_own == 1 { "layer" } else { "layers" };
+        let text = format!("{name} for {platform}: {first_own} {layers} of its base not scanned for secrets");
+        observer.event(Event::Note(text));
+    }
+    let (evidence, sighted) = image_files(name, source, &image, &facts, first_own, options).await?;
     let own = facts.tree.nodes().filter_map(|(path, node)| {
         let (layer, size_bytes) = match &node.kind {
             NodeKind::File { size_bytes, layer, .. } => (*layer, *size_bytes),
@@ -328,7 +338,7 @@ async fn image_subject(
     let execution = Execution::new(&image.config().value().execution());
     // What lies beside the files of an image that exists is not known.
     let nothing_on_disk: OnDisk = Arc::new(|_: &Path| false);
-    Ok(Subject::new(platform, execution, family, facts, own, nothing_on_disk))
+    Ok((Subject::new(platform, execution, family, facts, own, nothing_on_disk), sighted))
 }
 
 /// The number of the first layer of one's own, and every layer's name.
@@ -354,16 +364,17 @@ fn own_layers(image: &Image) -> (usize, Vec<Arc<str>>) {
     (count - own, entries.iter().map(name).collect())
 }
 
-/// What rules want to see of an image's own files, out of its layers. What the facts hold already is not read again.
-async fn image_evidence(
+/// What rules want to see of an image's own files, and what looks like a secret in them, out of its own layers. What the
+/// facts hold already is not looked at again.
+async fn image_files(
     name: &ImageName,
     source: &dyn Source,
     image: &Image,
     facts: &Facts,
     first_own: usize,
     options: &BuildOptions,
-) -> Result<LayerEvidence, BuildError> {
-    let (mut wanted, mut room) = (Wanted::new(), Room::default());
+) -> Result<(LayerEvidence, Vec<SightedFile>), BuildError> {
+    let mut room = Room::default();
     let mut paths_by_place: BTreeMap<(u32, EntryPath), Vec<(EntryPath, Interest)>> = BTreeMap::new();
     for (path, node) in facts.tree.nodes() {
         let NodeKind::File { size_bytes, layer, .. } = node.kind else { continue };
@@ -373,20 +384,25 @@ async fn image_evidence(
         }
         let interest = room.granted(interest(path, node.mode, size_bytes), size_bytes);
         if matches!(interest, Interest::Whole | Interest::Head(_)) {
-            wanted.entry(layer).or_default().insert(stored.clone());
             paths_by_place.entry((layer, stored.clone())).or_default().push((path.clone(), interest));
         }
     }
-    let found: Arc<Mutex<LayerEvidence>> = Arc::default();
+    let found: Arc<Mutex<(LayerEvidence, Vec<SightedFile>)>> = Arc::default();
     let (seen, scratch) = (found.clone(), options.scratch_directory.clone());
-    let taken = extract(source, image, &wanted, move |layer, stored, reader| {
-        let Some(paths) = paths_by_place.get(&(layer, stored.clone())) else { return Ok(()) };
+    let taken = read_files(source, image, first_own, move |layer, stored, reader| {
+        let mut head = Vec::new();
+        (&mut *reader).take(MAX_WHOLE_BYTES).read_to_end(&mut head)?;
+        let paths = paths_by_place.get(&(layer, stored.clone())).map(Vec::as_slice).unwrap_or_default();
         // A layer may have a path twice, and a file several paths: all want the same of it, but for their names' sake.
         let interest = paths.iter().map(|(_, interest)| *interest).max().unwrap_or(Interest::Nothing);
-        let evidence = read_stream_evidence(interest, reader, &scratch)?;
+        let evidence = read_stream_evidence(interest, &mut &head[..], &scratch)?;
+        let sightings = scan_stream(stored, head, reader)?;
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (path, _) in paths {
-            seen.insert(path.clone(), evidence.clone());
+            seen.0.insert(path.clone(), evidence.clone());
+        }
+        if !sightings.is_empty() {
+            seen.1.push(SightedFile { path: stored.clone(), sightings });
         }
         Ok(())
     });

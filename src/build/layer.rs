@@ -19,6 +19,7 @@ use crate::model::{Descriptor, Layer, LayerPlan, Repository, Root, Selector};
 use crate::pack::{
     KeptLayer, LayerReader, PackError, PackObserver, PackOptions, PackedLayer, pack_layer, put_together,
 };
+use crate::secrets::SightedFile;
 use crate::store::{BlobReader, Side, Source, StoreError};
 
 /// What layers are made with.
@@ -56,6 +57,8 @@ pub(super) struct BuiltLayer {
     pub layer: Layer,
     /// How it came to be.
     pub origin: LayerOrigin,
+    /// The files in which something looks like a secret.
+    pub sighted: Arc<[SightedFile]>,
     bytes: Arc<LayerBytes>,
 }
 
@@ -80,19 +83,23 @@ impl BuiltLayer {
     /// One that was packed now.
     pub fn packed(name: String, packed: PackedLayer) -> Self {
         let layer = packed.layer.clone();
-        Self { name, layer, origin: LayerOrigin::Packed, bytes: Arc::new(LayerBytes::Packed(Box::new(packed))) }
+        let sighted = packed.sighted.clone().into();
+        let bytes = Arc::new(LayerBytes::Packed(Box::new(packed)));
+        Self { name, layer, origin: LayerOrigin::Packed, sighted, bytes }
     }
 
     /// One whose inputs are what they were when `kept` was packed. Nothing is read before its bytes are wanted.
     pub fn kept(kept: KeptLayer, plan: Arc<LayerPlan>, workshop: Arc<Workshop>) -> Self {
         let (name, layer) = (plan.name.clone(), kept.layer.clone());
+        let sighted = kept.sighted.clone().into();
         let bytes = LayerBytes::Kept(Box::new(KeptBytes { kept, plan, workshop, made: Mutex::new(None) }));
-        Self { name, layer, origin: LayerOrigin::Kept, bytes: Arc::new(bytes) }
+        Self { name, layer, origin: LayerOrigin::Kept, sighted, bytes: Arc::new(bytes) }
     }
 
-    /// One that an earlier image holds.
-    pub fn elsewhere(name: String, layer: Layer, source: Arc<dyn Source>) -> Self {
-        Self { name, layer, origin: LayerOrigin::Earlier, bytes: Arc::new(LayerBytes::Elsewhere(source)) }
+    /// One that an earlier image holds. `sighted` is of the files that it would have been packed from.
+    pub fn elsewhere(name: String, layer: Layer, sighted: Vec<SightedFile>, source: Arc<dyn Source>) -> Self {
+        let bytes = Arc::new(LayerBytes::Elsewhere(source));
+        Self { name, layer, origin: LayerOrigin::Earlier, sighted: sighted.into(), bytes }
     }
 }
 

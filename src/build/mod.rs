@@ -13,6 +13,7 @@ mod duplicates;
 mod earlier;
 mod error;
 mod events;
+mod gate;
 mod images;
 mod inputs;
 mod layer;
@@ -24,6 +25,7 @@ mod places;
 mod records;
 mod report;
 mod run;
+mod secrets;
 mod update;
 mod writing;
 

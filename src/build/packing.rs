@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::build::earlier::EarlierLayers;
-use crate::build::events::{Observer, Task};
+use crate::build::events::{Event, Observer, Task};
+use crate::build::gate::SecretGate;
 use crate::build::layer::{BuiltLayer, Workshop};
 use crate::model::LayerPlan;
-use crate::pack::{MAX_THREADS, PackError, PackObserver, layer_diff_id};
+use crate::pack::{HashedLayer, MAX_THREADS, PackError, PackObserver, hash_layer};
 use crate::plan::BuildPlan;
 
 /// A layer is given away while others are packed where so many bytes are left to read, at least: what takes less time
@@ -36,6 +37,8 @@ pub(super) struct Packing<'a> {
     pub workshop: &'a Arc<Workshop>,
     pub earlier: &'a EarlierLayers,
     pub observer: &'a Arc<dyn Observer>,
+    /// Shuts where a layer holds a secret that stops the build: from then on no layer is given away.
+    pub gate: &'a SecretGate<'a>,
     /// Is given a layer while much is left to do, and says whether the rest is still wanted.
     pub take: &'a (dyn Fn(&Arc<BuiltLayer>) -> bool + Sync),
 }
@@ -78,6 +81,7 @@ impl Packing<'_> {
     fn make_distinct(&self, layers: &[Distinct<'_>]) -> Result<Vec<Arc<BuiltLayer>>, Unfinished> {
         let kept = |layer: &Distinct<'_>| {
             let kept = self.workshop.records.load(layer.plan)?;
+            self.gate.look(layer.plan, &kept.sighted);
             Some(Arc::new(BuiltLayer::kept(kept, layer.plan.clone(), self.workshop.clone())))
         };
         let known: Vec<Option<Arc<BuiltLayer>>> = layers.iter().map(kept).collect();
@@ -90,14 +94,13 @@ impl Packing<'_> {
         let results = Mutex::new(known);
         let make = |at: usize, threads: usize| -> Result<(), Unfinished> {
             let made = Arc::new(self.make(&layers[at], threads)?);
+            self.gate.look(layers[at].plan, &made.sighted);
             // Each change is one assignment: a poisoned lock holds nothing half-made.
             results.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(made.clone());
             let own_bytes = layers[at].content_bytes;
             let left_bytes = left_bytes.fetch_sub(own_bytes, Ordering::Relaxed).saturating_sub(own_bytes);
-            match left_bytes < WORTH_OVERLAPPING_BYTES || (self.take)(&made) {
-                true => Ok(()),
-                false => Err(Unfinished::Unwanted),
-            }
+            let is_kept_back = left_bytes < WORTH_OVERLAPPING_BYTES || self.gate.is_shut();
+            if is_kept_back || (self.take)(&made) { Ok(()) } else { Err(Unfinished::Unwanted) }
         };
         let threads = self.workshop.threads;
         order[..alone].iter().try_for_each(|at| make(*at, threads))?;
@@ -111,10 +114,15 @@ impl Packing<'_> {
         let Distinct { plan, name, content_bytes } = layer;
         if !self.earlier.is_empty() {
             let progress = Progress::start(self.observer, format!("hashing {name}"), *content_bytes);
-            let (diff_id, size_bytes) = layer_diff_id(plan, &self.workshop.contents, threads, &progress)?;
-            if let Some((layer, source)) = self.earlier.find(plan, diff_id, size_bytes) {
-                progress.task.finish(format!("found {name} in {}", source.describe()));
-                return Ok(BuiltLayer::elsewhere(plan.name.clone(), layer, source));
+            let hashed = hash_layer(plan, &self.workshop.contents, threads, &progress)?;
+            let HashedLayer { diff_id, tar_size_bytes, sighted } = hashed;
+            if let Some((layer, source)) = self.earlier.find(plan, diff_id, tar_size_bytes) {
+                let place = source.describe();
+                progress.task.finish(format!("found {name} in {place}"));
+                self.observer.event(Event::Note(format!(
+                    "{name} is taken from {place}: that layer is not scanned for secrets, only the files that it was found by"
+                )));
+                return Ok(BuiltLayer::elsewhere(plan.name.clone(), layer, sighted, source));
             }
         }
         let progress = Progress::start(self.observer, format!("packing {name}"), *content_bytes);
@@ -169,7 +177,7 @@ fn side_by_side<E: Send>(
 }
 
 /// Adds up what was read, and tells of it.
-struct Progress {
+pub(super) struct Progress {
     task: Task,
     done_bytes: AtomicU64,
     told_mib: AtomicU64,
@@ -179,7 +187,8 @@ struct Progress {
 const EVENT_EVERY_BYTES: u64 = 1024 * 1024;
 
 impl Progress {
-    fn start(observer: &Arc<dyn Observer>, what: String, size_bytes: u64) -> Self {
+    /// Tells that work on so many bytes begins.
+    pub fn start(observer: &Arc<dyn Observer>, what: String, size_bytes: u64) -> Self {
         let task = Task::start(observer, what, Some(size_bytes));
         Self { task, done_bytes: AtomicU64::new(0), told_mib: AtomicU64::new(0) }
     }
@@ -196,6 +205,6 @@ impl PackObserver for Progress {
 }
 
 /// Bytes of all files of a layer.
-fn content_bytes(layer: &LayerPlan) -> u64 {
+pub(super) fn content_bytes(layer: &LayerPlan) -> u64 {
     layer.entries.iter().map(|entry| entry.kind.size_bytes()).fold(0, u64::saturating_add)
 }

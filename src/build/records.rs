@@ -1,7 +1,8 @@
 //! Records of packed layers: what came of a plan whose inputs are as they were.
 //!
 //! The key of a record is a digest over all that the plan says: of each file of the disk its path, device, inode, size,
-//! mode as it will be, and times of modification and change. Nothing is opened to find it. A file that is as young as the
+//! mode as it will be, and times of modification and change; and the version of the scan for secrets, since a record says
+//! what that found. Nothing is opened to find it. A file that is as young as the
 //! listing may change once more without its times saying so; a layer with such a file has no record.
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::build::cache::BuildCache;
 use crate::model::{BYTE_FORMAT, Content, Descriptor, DiffId, Digest, EntryKind, FileStamp, Hasher, Layer, LayerPlan};
 use crate::pack::KeptLayer;
+use crate::secrets::{Kind, Place, SCAN_VERSION, SightedFile, Sighting};
 
 /// How much older than the listing a file must be. Times on disks move in steps: of some milliseconds, mostly, of two
 /// seconds on FAT.
@@ -21,7 +23,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 const KEY_PIECE_BYTES: usize = 64 * 1024;
 
 /// The form of records. A record of another form is not found.
-const RECORD_VERSION: u32 = 1;
+const RECORD_VERSION: u32 = 2;
 
 /// Records of layers in the cache, for the inputs as they were listed.
 pub(super) struct Records {
@@ -40,6 +42,61 @@ struct Record {
     tar_size_bytes: u64,
     crc32: u32,
     blocks: Vec<Digest>,
+    sighted: Vec<RecordedFile>,
+}
+
+/// A file in which something looks like a secret.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedFile {
+    /// Its place in the plan.
+    entry: usize,
+    sightings: Vec<RecordedSighting>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedSighting {
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byte: Option<u64>,
+    is_certain: bool,
+}
+
+impl RecordedSighting {
+    fn new(sighting: &Sighting) -> Self {
+        let (line, byte) = match sighting.place {
+            Place::Whole => (None, None),
+            Place::Line(line) => (Some(line), None),
+            Place::Byte(byte) => (None, Some(byte)),
+        };
+        Self { kind: sighting.kind.as_str().to_owned(), line, byte, is_certain: sighting.is_certain }
+    }
+
+    fn read(&self) -> Option<Sighting> {
+        let place = match (self.line, self.byte) {
+            (Some(line), _) => Place::Line(line),
+            (None, Some(byte)) => Place::Byte(byte),
+            (None, None) => Place::Whole,
+        };
+        Some(Sighting { kind: Kind::from_name(&self.kind)?, place, is_certain: self.is_certain })
+    }
+}
+
+impl RecordedFile {
+    /// `None` for a file that the plan does not have.
+    fn new(file: &SightedFile, plan: &LayerPlan) -> Option<Self> {
+        let entry = plan.entries.binary_search_by(|entry| entry.path.cmp(&file.path)).ok()?;
+        Some(Self { entry, sightings: file.sightings.iter().map(RecordedSighting::new).collect() })
+    }
+
+    fn read(&self, plan: &LayerPlan) -> Option<SightedFile> {
+        let path = plan.entries.get(self.entry)?.path.clone();
+        let sightings = self.sightings.iter().map(RecordedSighting::read).collect::<Option<_>>()?;
+        Some(SightedFile { path, sightings })
+    }
 }
 
 impl Records {
@@ -52,12 +109,15 @@ impl Records {
     pub fn load(&self, plan: &LayerPlan) -> Option<KeptLayer> {
         let bytes = self.cache.get()?.load_record(&key(plan))?;
         let record: Record = serde_json::from_slice(&bytes).ok()?;
+        // A secret that was found must not be lost: a record that does not fit is none.
+        let sighted = record.sighted.iter().map(|file| file.read(plan)).collect::<Option<_>>()?;
         let mut descriptor = Descriptor::new(plan.compression.media_type(), record.digest, record.size_bytes);
         descriptor.annotations.clone_from(&plan.annotations);
         Some(KeptLayer {
             layer: Layer { descriptor, diff_id: record.diff_id, tar_size_bytes: record.tar_size_bytes },
             crc32: record.crc32,
             blocks: record.blocks,
+            sighted,
         })
     }
 
@@ -66,6 +126,8 @@ impl Records {
         if !self.has_settled(plan) {
             return;
         }
+        let sighted = kept.sighted.iter().map(|file| RecordedFile::new(file, plan)).collect::<Option<_>>();
+        let Some(sighted) = sighted else { return };
         let record = Record {
             digest: kept.layer.descriptor.digest,
             size_bytes: kept.layer.descriptor.size_bytes,
@@ -73,6 +135,7 @@ impl Records {
             tar_size_bytes: kept.layer.tar_size_bytes,
             crc32: kept.crc32,
             blocks: kept.blocks.clone(),
+            sighted,
         };
         if let Ok(bytes) = serde_json::to_vec(&record) {
             self.cache.store(|cache| cache.store_record(&key(plan), &bytes));
@@ -104,7 +167,9 @@ fn key(plan: &LayerPlan) -> Digest {
     // Hashed in pieces: of a million entries the text would be larger than all else that is held of them.
     let mut hasher = Hasher::new();
     let mut text = Vec::with_capacity(2 * KEY_PIECE_BYTES);
-    text.extend_from_slice(format!("record {RECORD_VERSION}, byte format {BYTE_FORMAT}, ").as_bytes());
+    text.extend_from_slice(
+        format!("record {RECORD_VERSION}, scan {SCAN_VERSION}, byte format {BYTE_FORMAT}, ").as_bytes(),
+    );
     text.extend_from_slice(format!("{:?}, {}\n", plan.compression, plan.mtime_s).as_bytes());
     for entry in &plan.entries {
         put_bytes(&mut text, entry.path.as_bytes());

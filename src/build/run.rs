@@ -12,6 +12,7 @@ use crate::build::checking::{check_budgets, check_given, check_planned, empty_ve
 use crate::build::contents::Contents;
 use crate::build::earlier::EarlierLayers;
 use crate::build::events::{Event, Observer};
+use crate::build::gate::{SecretGate, denies_secrets};
 use crate::build::images::Images;
 use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
 use crate::build::layer::{BuiltLayer, Workshop};
@@ -21,9 +22,10 @@ use crate::build::packing::{Packing, PlatformLayers, Unfinished};
 use crate::build::places::Places;
 use crate::build::records::Records;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
+use crate::build::secrets::{packed_findings, planned_findings};
 use crate::build::writing::{Handover, handover, write};
 use crate::cache::Cache;
-use crate::check::Verdict;
+use crate::check::{Finding, Verdict};
 use crate::model::{Document, Image, ImageConfig, ImageManifest, ImageName, Layer, Root};
 use crate::plan::{assemble, index, index_annotations};
 use crate::spec::Spec;
@@ -100,8 +102,9 @@ fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
 }
 
 /// Builds what was planned and writes it to every target, in order. Before the first write all platforms are checked, and
-/// where there is a `max-size`, packed and within it; without one, layers that are ready may go to registries while others are
-/// packed. Before anything refers to them, the lock is completed.
+/// where there is a `max-size` or every secret is an error, packed and looked through; else layers that are ready, and hold
+/// no secret that stops the build, may go to registries while others are packed. Before anything refers to them, the lock is
+/// completed.
 pub async fn build(
     spec: &Spec,
     naming: &Naming,
@@ -118,12 +121,12 @@ pub async fn build(
     let earlier = EarlierLayers::read(&options.cache_from, &naming.platforms, places, observer).await;
     // Where there is a budget, no image is sure to be written before all of its layers are known.
     let is_budgeted = checked.platforms.iter().any(|planned| planned.plan.max_size_bytes.is_some());
-    let (handover, ahead) = handover(naming, !is_budgeted);
+    let (handover, ahead) = handover(naming, !is_budgeted && !denies_secrets(&checked.platforms));
     let (packed, ahead) =
         tokio::join!(pack(checked, earlier, handover, options, observer), ahead.copy(naming, places, observer));
     // An upload that failed is why packing was given up.
     let (ahead, packed) = (ahead?, packed?);
-    let verdict = with_budgets(verdict, &packed);
+    let verdict = with_packed(verdict, &packed);
     if verdict.error_count() > 0 {
         return Err(refuse(verdict, observer));
     }
@@ -153,15 +156,30 @@ pub async fn check_build(
     let (checked, verdict) = check_files(planned, options, observer).await?;
     let verdict = verdict.with(given.into_iter().flat_map(|given| check_given(&checked.platforms, given)));
     if checked.platforms.iter().all(|planned| planned.plan.max_size_bytes.is_none()) {
-        return Ok(if checked.is_whole { verdict.with_unused_allows() } else { verdict });
+        let (is_whole, findings) = (checked.is_whole, scan(checked, options, observer).await?);
+        let verdict = verdict.with(findings);
+        return Ok(if is_whole { verdict.with_unused_allows() } else { verdict });
     }
     let packed = pack(checked, EarlierLayers::default(), Handover::to_nobody(), options, observer).await?;
-    Ok(with_budgets(verdict, &packed))
+    Ok(with_packed(verdict, &packed))
 }
 
-/// The last findings: what is over its budget, and what the spec allows in vain. What is allowed on a platform that was
-/// left out is not known to be in vain.
-fn with_budgets(verdict: Verdict, packed: &Packed) -> Verdict {
+/// The findings of files that are not packed, on a thread that may block.
+async fn scan(
+    checked: Checked,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Finding>, BuildError> {
+    let Checked { platforms, contents, cache, .. } = checked;
+    let records = Records::new(cache, options.started_at);
+    let (threads, observer) = (options.threads, observer.clone());
+    in_background(move || planned_findings(&platforms, &contents, &records, threads, &observer)).await
+}
+
+/// The last findings: secrets, what is over its budget, and what the spec allows in vain. What is allowed on a platform
+/// that was left out is not known to be in vain.
+fn with_packed(verdict: Verdict, packed: &Packed) -> Verdict {
+    let verdict = verdict.with(packed_findings(&packed.platforms, &packed.layers));
     let verdict = verdict.with(check_budgets(&packed.platforms, &packed.reports));
     if packed.is_whole { verdict.with_unused_allows() } else { verdict }
 }
@@ -233,7 +251,8 @@ async fn pack(
     let (platforms, layers) = in_background(move || {
         let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
         let take = |layer: &Arc<BuiltLayer>| take.give(layer);
-        let packing = Packing { workshop: &workshop, earlier: &earlier, observer: &observer, take: &take };
+        let gate = SecretGate::new(&platforms);
+        let packing = Packing { workshop: &workshop, earlier: &earlier, observer: &observer, gate: &gate, take: &take };
         let layers = packing.make_all(&plans).map_err(|unfinished| match unfinished {
             Unfinished::Failed(error) => error.into(),
             Unfinished::Unwanted => BuildError::GivenUp,

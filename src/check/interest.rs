@@ -9,7 +9,7 @@ use object::read::ReadCache;
 
 use super::jar::{JarFacts, MAX_JAR_BYTES};
 use super::javascript::{MAX_SCRIPT_BYTES, Script, read_script};
-use super::rules::{MAX_SUSPECT_BYTES, is_compiled, is_manifest, is_python_setting, is_suspect};
+use super::rules::{is_compiled, is_manifest, is_python_setting};
 use crate::elf::{ElfError, ElfFacts};
 use crate::model::EntryPath;
 use crate::tree::SHEBANG_BYTES;
@@ -65,8 +65,7 @@ pub enum Evidence {
 /// What the check wants to see of a file.
 pub fn interest(path: &EntryPath, mode: u32, size_bytes: u64) -> Interest {
     let name = path.file_name();
-    let is_whole = is_read_whole(path, name) && size_bytes <= MAX_WHOLE_BYTES;
-    if is_whole || is_suspect(path) && size_bytes <= MAX_SUSPECT_BYTES {
+    if is_read_whole(path, name) && size_bytes <= MAX_WHOLE_BYTES {
         Interest::Whole
     } else if is_compiled(path) {
         Interest::Head(PYC_HEAD_BYTES)
@@ -191,10 +190,8 @@ mod tests {
             ("v/pyvenv.cfg", 0o644, 10, Interest::Whole),
             ("a/__pycache__/b.cpython-311.pyc", 0o644, 1000, Interest::Head(16)),
             ("a/b.pyc", 0o644, 1000, Interest::Nothing),
-            ("app/.env", 0o600, 10, Interest::Whole),
-            ("app/x.pem", 0o644, MAX_SUSPECT_BYTES, Interest::Whole),
-            ("app/x.pem", 0o644, MAX_SUSPECT_BYTES + 1, Interest::Nothing),
-            ("app/x.p12", 0o644, 10, Interest::Nothing),
+            ("app/.env", 0o600, 10, Interest::Nothing),
+            ("app/x.pem", 0o644, 10, Interest::Nothing),
             ("etc/passwd", 0o644, 10, Interest::Whole),
             ("etc/ssl/x.conf", 0o644, 10, Interest::Nothing),
             ("app/libx.so.1", 0o644, 10, Interest::Program),

@@ -31,6 +31,6 @@ pub use jar::JarFacts;
 pub use javascript::{Load, Script, Surety, System};
 pub use loader::{Closure, Loaded, Loader, Need};
 pub use policy::{Policy, PolicyError, Verdict};
-pub use rules::{check, check_variables};
+pub use rules::{check, check_secrets, check_variables};
 pub use sarif::sarif;
 pub use subject::{OnDisk, OwnFile, Shadowed, Subject};

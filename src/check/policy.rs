@@ -100,6 +100,13 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Returns `true` where a warning of this code is an error.
+    pub fn denies(&self, code: Code) -> bool {
+        self.deny.contains(&code)
+    }
+}
+
 /// What is left of the findings of all platforms, after each one's policy.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict {
@@ -129,7 +136,7 @@ impl Verdict {
                     self.used.extend(passing.into_iter().map(|allow| allow.text.clone()));
                     continue;
                 }
-                if policy.deny.contains(&finding.code) {
+                if policy.denies(finding.code) {
                     finding.severity = Severity::Error;
                 }
             }

@@ -2,6 +2,7 @@
 
 use crate::compress::Compression;
 use crate::model::{BYTE_FORMAT, Digest, Hasher, Layer};
+use crate::secrets::SightedFile;
 
 /// Where encoded blocks are kept. What is loaded must be what was stored, to the byte; whether it is kept at all, and for
 /// how long, is free. Called from several threads at once.
@@ -22,6 +23,8 @@ pub struct KeptLayer {
     pub crc32: u32,
     /// The keys of the blocks that its bytes consist of, between a header and a trailer.
     pub blocks: Vec<Digest>,
+    /// The files in which something looks like a secret, in the plan's order.
+    pub sighted: Vec<SightedFile>,
 }
 
 /// The key of a block: the digest of what decides its bytes, which are byte format, algorithm, level and content.

@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 
 use super::error::{Change, EntryProblem, Origin, PackError};
 use super::layer::PackObserver;
+use super::scanning::LayerScan;
 use crate::model::{Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, FileStamp};
 
 /// Opens contents, and is told of what was read.
@@ -14,6 +15,8 @@ use crate::model::{Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath
 pub(super) struct Reading<'a> {
     pub(super) opener: &'a dyn ContentOpener,
     pub(super) observer: &'a dyn PackObserver,
+    /// Looks through what is read, where that is wanted.
+    pub(super) scan: Option<&'a LayerScan>,
 }
 
 impl Reading<'_> {

@@ -10,9 +10,11 @@ use super::cache::{BlockCache, KeptLayer};
 use super::content::Reading;
 use super::error::PackError;
 use super::pipeline::{self, HashedFile, Outcome};
+use super::scanning::LayerScan;
 use super::workers::{Failure, Job};
 use crate::compress::{Algorithm, Checksum, Compression};
 use crate::model::{self, ContentOpener, Descriptor, DiffId, Layer, LayerPlan};
+use crate::secrets::SightedFile;
 
 /// The most threads that pack one layer: each has up to three blocks and an encoder's tables in memory.
 pub const MAX_THREADS: usize = 8;
@@ -47,6 +49,8 @@ pub struct PackedLayer {
     pub layer: Layer,
     /// How it can be put together again, where it was packed with a cache.
     pub kept: Option<KeptLayer>,
+    /// The files in which something looks like a secret, in the plan's order.
+    pub sighted: Vec<SightedFile>,
     file: Arc<File>,
 }
 
@@ -94,7 +98,8 @@ pub fn pack_layer(
     let file = tempfile::tempfile_in(&options.scratch_dir).map_err(scratch)?;
     // What is not compressed is read from where it is as fast as from a cache.
     let cache = options.cache.filter(|_| compression.algorithm() != Algorithm::None);
-    let job = job(plan, compression, opener, options.threads, observer);
+    let scan = LayerScan::default();
+    let job = job(plan, compression, opener, options.threads, observer, &scan);
     let packed = pipeline::pack(&job, compression, || compression.block_encoder(), cache, file);
     let Outcome { diff_id, checksum, file, digest, size_bytes, blocks } = packed.map_err(|failure| match failure {
         Failure::File(source) => scratch(source),
@@ -103,8 +108,10 @@ pub fn pack_layer(
     let mut descriptor = Descriptor::new(plan.compression.media_type(), digest, size_bytes);
     descriptor.annotations.clone_from(&plan.annotations);
     let layer = Layer { descriptor, diff_id, tar_size_bytes: checksum.size_bytes() };
-    let kept = cache.map(|_| KeptLayer { layer: layer.clone(), crc32: checksum.crc32(), blocks });
-    Ok(PackedLayer { layer, kept, file: Arc::new(file) })
+    let sighted = scan.finish(plan);
+    let keep = || KeptLayer { layer: layer.clone(), crc32: checksum.crc32(), blocks, sighted: sighted.clone() };
+    let kept = cache.map(|_| keep());
+    Ok(PackedLayer { layer, kept, sighted, file: Arc::new(file) })
 }
 
 fn job<'a>(
@@ -113,9 +120,11 @@ fn job<'a>(
     opener: &'a dyn ContentOpener,
     threads: usize,
     observer: &'a dyn PackObserver,
+    scan: &'a LayerScan,
 ) -> Job<'a> {
     let unit_bytes = compression.block_unit_bytes();
-    Job { plan, unit_bytes, reading: Reading { opener, observer }, threads: threads.clamp(1, MAX_THREADS) }
+    let reading = Reading { opener, observer, scan: Some(scan) };
+    Job { plan, unit_bytes, reading, threads: threads.clamp(1, MAX_THREADS) }
 }
 
 /// Puts the layer of `plan` together from the blocks of `cache`, and reads nothing else. `None` where a block is no longer kept, or
@@ -141,25 +150,62 @@ pub fn put_together(
     file.write(&compression.trailer(&checksum)).map_err(scratch)?;
     let (file, digest, size_bytes) = file.finish();
     let is_whole = digest == kept.layer.descriptor.digest && size_bytes == kept.layer.descriptor.size_bytes;
-    Ok(is_whole.then(|| PackedLayer { layer: kept.layer.clone(), kept: None, file: Arc::new(file) }))
+    let whole =
+        || PackedLayer { layer: kept.layer.clone(), kept: None, sighted: kept.sighted.clone(), file: Arc::new(file) };
+    Ok(is_whole.then(whole))
 }
 
-/// The diff id of what `plan` packs to, and the size of its tar in bytes: everything is read and hashed, and nothing
+/// What is known of a layer that was read and not packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashedLayer {
+    /// Digest of the tar.
+    pub diff_id: DiffId,
+    /// Size of the tar, in bytes.
+    pub tar_size_bytes: u64,
+    /// The files in which something looks like a secret, in the plan's order.
+    pub sighted: Vec<SightedFile>,
+}
+
+/// The diff id of what `plan` packs to, and what looks like a secret in it: everything is read and hashed, and nothing
 /// compressed or written.
 ///
 /// # Errors
 /// Those of [`pack_layer`] that concern the plan and its contents.
-pub fn layer_diff_id(
+pub fn hash_layer(
     plan: &LayerPlan,
     opener: &dyn ContentOpener,
     threads: usize,
     observer: &dyn PackObserver,
-) -> Result<(DiffId, u64), PackError> {
+) -> Result<HashedLayer, PackError> {
     let compression = compression_of(plan)?;
-    pipeline::hash(&job(plan, compression, opener, threads, observer)).map_err(|failure| match failure {
+    let scan = LayerScan::default();
+    let hashed = pipeline::hash(&job(plan, compression, opener, threads, observer, &scan));
+    let (diff_id, tar_size_bytes) = hashed.map_err(written_nowhere)?;
+    Ok(HashedLayer { diff_id, tar_size_bytes, sighted: scan.finish(plan) })
+}
+
+/// The files of `plan` in which something looks like a secret: everything is read, and nothing hashed, compressed or written.
+/// [`pack_layer`] finds the same.
+///
+/// # Errors
+/// Those of [`pack_layer`] that concern the plan and its contents.
+pub fn scan_layer(
+    plan: &LayerPlan,
+    opener: &dyn ContentOpener,
+    threads: usize,
+    observer: &dyn PackObserver,
+) -> Result<Vec<SightedFile>, PackError> {
+    let compression = compression_of(plan)?;
+    let scan = LayerScan::default();
+    pipeline::read(&job(plan, compression, opener, threads, observer, &scan)).map_err(written_nowhere)?;
+    Ok(scan.finish(plan))
+}
+
+fn written_nowhere(failure: Failure) -> PackError {
+    match failure {
         Failure::File(source) => PackError::Write { source },
         Failure::Other(error) => error,
-    })
+    }
 }
 
 /// The encoder that the plan asks for.

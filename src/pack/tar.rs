@@ -22,7 +22,7 @@ pub fn write_tar(
     observer: &dyn PackObserver,
     target: &mut dyn Write,
 ) -> Result<u64, PackError> {
-    let mut tar = Tar::new(plan, WRITE_UNIT_BYTES, Reading { opener, observer });
+    let mut tar = Tar::new(plan, WRITE_UNIT_BYTES, Reading { opener, observer, scan: None });
     let mut size_bytes = 0;
     while let Some(block) = tar.next_block()? {
         let bytes = block.read(plan, tar.reading)?;
@@ -105,6 +105,10 @@ impl CutBlock {
     /// Its bytes. Blocks may be read in any order and by any thread.
     pub(super) fn read(self, plan: &LayerPlan, reading: Reading<'_>) -> Result<Vec<u8>, PackError> {
         if let Some(bytes) = self.slice {
+            if let (Some(scan), Some(Part::Slice(index, slice))) = (reading.scan, self.block.parts.first()) {
+                let content = &bytes[..(slice.end - slice.start) as usize];
+                scan.slice(*index, &plan.entries[*index], slice, content);
+            }
             return Ok(bytes);
         }
         let mut filling = Filling { plan, reading, bytes: vec![0; self.block.size_bytes], at: 0, headers: Vec::new() };
@@ -132,8 +136,13 @@ impl Filling<'_> {
             Part::Entries(range) => range.clone().try_for_each(|index| self.put_entry(index)),
             Part::Headers(index) => self.put_headers(*index),
             Part::Slice(index, slice) => {
+                let entry = &self.plan.entries[*index];
                 let room = &mut self.bytes[self.at..][..(slice.end - slice.start) as usize];
-                self.reading.slice(&self.plan.entries[*index], slice.clone(), room)
+                self.reading.slice(entry, slice.clone(), room)?;
+                if let Some(scan) = self.reading.scan {
+                    scan.slice(*index, entry, slice, room);
+                }
+                Ok(())
             }
             Part::End => Ok(()),
         }
@@ -143,7 +152,11 @@ impl Filling<'_> {
         self.put_headers(index)?;
         let entry = &self.plan.entries[index];
         let size_bytes = entry.kind.size_bytes();
-        self.reading.whole(entry, &mut self.bytes[self.at..][..size_bytes as usize])?;
+        let room = &mut self.bytes[self.at..][..size_bytes as usize];
+        self.reading.whole(entry, room)?;
+        if let Some(scan) = self.reading.scan.filter(|_| size_bytes > 0) {
+            scan.file(index, entry, room);
+        }
         self.at += (size_bytes + padding(size_bytes)) as usize;
         Ok(())
     }

@@ -39,6 +39,33 @@ where
     Ok(sink)
 }
 
+/// Reads every regular file of the layers from number `first` on, those too that a later layer hides: `sink` is called with
+/// the layer, the path under which its stream has the file, and the content, in the order of the streams. Gives `sink` back.
+///
+/// What `sink` was given is verified only when this returns, as by [`extract`].
+///
+/// # Errors
+/// [`TreeError`]: a layer that cannot be read or is not what its digest, size and diff id say; an error of `sink`.
+pub async fn read_files<S>(source: &dyn Source, image: &Image, first: usize, mut sink: S) -> Result<S, TreeError>
+where
+    S: FnMut(u32, &EntryPath, &mut dyn Read) -> io::Result<()> + Send + 'static,
+{
+    for (number, (descriptor, diff_id)) in (0_u32..).zip(image.layers()).skip(first) {
+        let work = move |reader: &mut dyn Read| {
+            let mut entries = Entries::new(reader);
+            while let Some(entry) = entries.next()? {
+                if entry.kind == EntryKind::File {
+                    let path = EntryPath::new(&entry.name).map_err(LayerError::Name)?;
+                    sink(number, &path, &mut entries.content()).map_err(|cause| blame(&path, cause))?;
+                }
+            }
+            Ok(sink)
+        };
+        sink = read_layer(source, descriptor, diff_id, Arc::new(|_| ()), work).await?;
+    }
+    Ok(sink)
+}
+
 /// As [`extract`], for one layer and with a state that is passed along.
 pub(super) async fn extract_layer<S: Send + 'static>(
     source: &dyn Source,

@@ -27,7 +27,7 @@ pub use capture::{MAX_KEPT_BYTES, MAX_KEPT_FILE_BYTES, SHEBANG_BYTES};
 pub use cursor::Cursor;
 pub use encoding::MAX_ENCODED_BYTES;
 pub use error::{LAYER_TYPE_HELP, LayerError, TreeError};
-pub use extract::{Wanted, extract};
+pub use extract::{Wanted, extract, read_files};
 pub use facts::{FACTS_VERSION, Facts, read_facts};
 pub use layers::{MAX_NODES, MAX_XATTRS_BYTES, TreeBuilder, Visit};
 pub use node::{Node, NodeKind, Tree, Xattrs};

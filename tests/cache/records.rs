@@ -93,6 +93,34 @@ fn a_layer_whose_files_are_unchanged_is_not_packed_again() {
 }
 
 #[test]
+fn what_was_found_in_a_layer_is_told_again_when_it_is_not_packed_again() {
+    let sandbox = sandbox();
+    let token = ["gh", "p_", "k3JfLq9ZxW0uPsTnYbVmQ2rE5tH8aCaZ3dQ1"].concat();
+    sandbox.write("files/settings.py", format!("A = 1\nTOKEN = \"{token}\"\n"));
+    settle(&sandbox);
+    let findings = |stderr: &str| {
+        let told = stderr.split_once("warning[secret]").unwrap().1;
+        told.split_once("revoke it").unwrap().0.to_owned()
+    };
+    let build = |output: &str| sandbox.ok(&["build", "--metadata", "metadata.json", "-o", output]);
+    let cold = findings(&build("oci:one").stderr);
+    assert!(cold.contains("/app/settings.py") && cold.contains("a GitHub token (line 2)"), "{cold}");
+    for output in ["oci:one", "oci:two"] {
+        assert_eq!(findings(&build(output).stderr), cold, "{output}");
+        assert_eq!(sandbox.json("metadata.json")["platforms"][0]["layers"][0]["origin"], "unchanged");
+    }
+    // `check` reads nothing of it again either, and says the same.
+    assert_eq!(findings(&sandbox.ok(&["check"]).stdout), cold);
+    let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
+    sandbox.write("ocitect.toml", format!("{spec}[check]\nallow = [\"secret:/app/*.py\"]\n"));
+    assert!(!build("oci:one").stderr.contains("[secret]"));
+    sandbox.write("ocitect.toml", format!("{spec}[check]\ndeny = [\"secret\"]\n"));
+    let outcome = sandbox.run(&["build", "-o", "oci:three"]).expect(3);
+    assert!(outcome.stderr.contains("error[secret]: "), "{}", outcome.stderr);
+    assert!(!sandbox.path("three/index.json").exists());
+}
+
+#[test]
 fn a_file_that_was_just_written_is_read_again() {
     let sandbox = sandbox();
     let (_, digest) = build(&sandbox, "oci:one", &[]);

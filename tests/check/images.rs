@@ -29,7 +29,7 @@ fn layouts_archives_and_references_are_checked_alike() {
     sandbox.ok(&["push", "oci:layout:1", &name]);
     let first = sandbox.run(&["check", "oci:layout:1"]).expect(3);
     assert!(
-        first.stdout.contains(FOUND) && first.stdout.contains("warning[secret]: linux/amd64 /app/id_rsa: "),
+        first.stdout.contains(FOUND) && first.stdout.contains("error[secret]: linux/amd64 /app/id_rsa: "),
         "{}",
         first.stdout
     );
@@ -61,7 +61,7 @@ fn an_image_that_others_made_is_checked_as_a_whole() {
     tool("umoci", &["repack", "--image", &format!("{flat}:2"), &bundle]);
     let outcome = sandbox.run(&["check", "oci:flat:2"]).expect(3);
     assert!(outcome.stdout.contains(FOUND), "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("warning[secret]: linux/amd64 /app/deploy.key: "), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("error[secret]: linux/amd64 /app/deploy.key: "), "{}", outcome.stdout);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bases;
 mod docs;
 mod images;
 mod loader;
+mod secrets;
 mod spec;
 mod starts;
 #[path = "../support/sandbox.rs"]

@@ -90,12 +90,17 @@ fn what_the_spec_allows_is_passed_over_and_what_it_denies_stops_the_build() {
         "id_rsa",
         "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB\n-----END OPENSSH PRIVATE KEY-----\n",
     );
-    sandbox.ok(&["build", "-t", "2"]).says(&["warning[secret]: linux/amd64, linux/arm64 /app/id_rsa: "]);
     let text = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
-    sandbox.write("ocitect.toml", format!("{text}[check]\ndeny = [\"secret\"]\n"));
-    let outcome = sandbox.run(&["build", "-t", "3"]).expect(3);
+    let outcome = sandbox.run(&["build", "-t", "2"]).expect(3);
     assert!(outcome.stderr.contains("error[secret]: linux/amd64, linux/arm64 /app/id_rsa: "), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("c2VjcmV0"), "a secret's value is never shown");
+    sandbox.write("ocitect.toml", format!("{text}[check]\nallow = [\"secret:/app/id_rsa\"]\n"));
+    sandbox.ok(&["build", "-t", "2"]);
+    sandbox.write("id_rsa", "https://registry.npmjs.org/:_authToken=b0a7e8d2-5f7c-4e1b-9a3d-6c2f8e4b7a10\n");
+    sandbox.write("ocitect.toml", &text);
+    sandbox.ok(&["build", "-t", "2"]).says(&["warning[secret]: linux/amd64, linux/arm64 /app/id_rsa: "]);
+    sandbox.write("ocitect.toml", format!("{text}[check]\ndeny = [\"secret\"]\n"));
+    sandbox.run(&["build", "-t", "3"]).expect(3).says(&["error[secret]: linux/amd64, linux/arm64 /app/id_rsa: "]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod proxy;
 mod push;
 mod read;
 mod readers;
+mod secrets;
 #[path = "../support/sandbox.rs"]
 mod support;
 mod tls;

@@ -79,6 +79,25 @@ pub fn package_folder(path: &EntryPath) -> Option<EntryPath> {
     (end < components.len()).then(|| EntryPath::new(&components[..end].join(&b'/')).ok()).flatten()
 }
 
+/// The folder of what somebody else made and an installer put there: a [`package_folder`], a single module beside those, a
+/// gem, a vendored package (`vendor/NAME/NAME`), a crate or a Go module of a cache.
+pub fn installed_folder(path: &EntryPath) -> Option<EntryPath> {
+    if let Some(folder) = package_folder(path) {
+        return Some(folder);
+    }
+    if site_folder(path).is_some() {
+        return Some(path.clone());
+    }
+    let components: Vec<&[u8]> = path.components().collect();
+    let last = components.len().checked_sub(1)?;
+    let folder = |end: usize| EntryPath::new(&components[..end].join(&b'/')).ok();
+    if let Some(at) = components[..last].iter().rposition(|part| *part == b"gems").filter(|at| at + 1 < last) {
+        return folder(at + 2);
+    }
+    let at = components[..last].iter().rposition(|part| *part == b"vendor")?;
+    folder(last.min(at + 3))
+}
+
 /// The topmost folder of tests that a path is or stands in.
 pub fn test_folder(path: &EntryPath) -> Option<EntryPath> {
     let components: Vec<&[u8]> = path.components().collect();

@@ -2,7 +2,7 @@
 //! have very many.
 
 use super::node_modules::may_be_package;
-use super::{dev_files, installations, permissions, secrets};
+use super::{dev_files, installations, permissions};
 use crate::model::EntryPath;
 use crate::tree::{Node, NodeKind};
 
@@ -19,10 +19,8 @@ impl Marks {
     pub const LEFTOVER: Self = Self(1 << 2);
     /// What Python reads at its start.
     pub const PYTHON_SETTING: Self = Self(1 << 3);
-    /// A file that is told to hold secrets by its name.
-    pub const SUSPECT: Self = Self(1 << 4);
     /// Perhaps a package below `node_modules` itself, and every `package.json`.
-    pub const NODE_PACKAGE: Self = Self(1 << 5);
+    pub const NODE_PACKAGE: Self = Self(1 << 4);
 
     /// Those of what stands at a path.
     pub fn of(path: &EntryPath, node: &Node) -> Self {
@@ -32,7 +30,6 @@ impl Marks {
             (Self::OPEN, is_file && permissions::is_open(node.mode)),
             (Self::LEFTOVER, dev_files::is_leftover(path)),
             (Self::PYTHON_SETTING, installations::is_python_setting(path)),
-            (Self::SUSPECT, secrets::is_told_by_name(path)),
             (Self::NODE_PACKAGE, may_be_package(path)),
         ];
         Self(marks.iter().filter(|(_, is_so)| *is_so).fold(0, |all, (mark, _)| all | mark.0))
@@ -76,9 +73,6 @@ mod tests {
             ("a/.x.swp", Marks::LEFTOVER),
             ("v/pyvenv.cfg", Marks::PYTHON_SETTING),
             ("v/site-packages/a.pth", Marks::PYTHON_SETTING),
-            ("app/.env", Marks::SUSPECT),
-            ("app/x.p12", Marks::SUSPECT),
-            ("root/.docker/config.json", Marks::SUSPECT),
             ("app/package.json", Marks::NODE_PACKAGE),
             ("app/node_modules/a", Marks::NODE_PACKAGE),
             ("app/node_modules/@a/b", Marks::NODE_PACKAGE),

@@ -42,7 +42,7 @@ pub(super) use installations::is_python_setting;
 pub(super) use manifests::is_manifest;
 pub(super) use marks::Marks;
 pub(super) use node_start::unread_of_start;
-pub(super) use secrets::{MAX_SUSPECT_BYTES, is_suspect};
+pub use secrets::check_secrets;
 
 use super::finding::Finding;
 use super::subject::Subject;
@@ -67,7 +67,6 @@ const RULES: &[Rule] = &[
     node_start::node_start,
     permissions::setuid,
     permissions::world_writable,
-    secrets::secret_files,
     secrets::secret_settings,
     shadowed::shadowed,
     users::runs_as_root,

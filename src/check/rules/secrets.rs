@@ -1,113 +1,90 @@
-//! `secret`: what looks like a secret in one's own files, in the environment and in labels. Everybody who may pull an
+//! `secret`: what looks like a secret in one's own layers, in the environment and in labels. Everybody who may pull an
 //! image reads all of it, what a later layer hides included.
 //!
 //! A value is never shown: a finding says what it looks like, and on which line.
 
 use std::collections::BTreeMap;
 
-use super::super::code::Code;
+use super::super::code::{Code, Severity};
 use super::super::finding::Finding;
-use super::super::interest::Evidence;
 use super::super::subject::Subject;
-use super::listing::{count, list, package_folder, test_folder};
-use super::marks::Marks;
-use crate::model::{EntryPath, escape};
-use formats::Format;
-
-mod formats;
-mod tokens;
-mod variables;
-
-/// Greatest size of a suspect that is read, in bytes: keys, tokens and settings have a few kilobytes, and what is larger
-/// is a bundle of certificates.
-pub const MAX_SUSPECT_BYTES: u64 = 64 * 1024;
+use super::listing::{count, installed_folder, list, test_folder};
+use crate::model::{EntryPath, Platform, escape};
+use crate::secrets::{SightedFile, Sighting, is_secret, scan_value};
 
 /// Sightings that one file's finding tells apart.
 const MAX_TOLD: usize = 3;
 
-/// Something that looks like a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sighting {
-    /// What it looks like, with its article.
-    what: &'static str,
-    /// Its line, from 1; 0 of what has no lines.
-    line: usize,
-}
-
-impl Sighting {
-    /// ` (line 3)`.
-    fn line_text(&self) -> String {
-        if self.line == 0 { String::new() } else { format!(" (line {})", self.line) }
-    }
-}
-
-/// True for a file whose name says that it may hold a secret, and that is read for it.
-pub fn is_suspect(path: &EntryPath) -> bool {
-    Format::of(path).is_some_and(|format| format != Format::KeyStore)
-}
-
-/// True for a file whose name says that it may hold a secret, read or not.
-pub fn is_told_by_name(path: &EntryPath) -> bool {
-    Format::of(path).is_some()
-}
-
-/// True where a text holds nothing that looks like a secret, so that a message may quote it.
+/// Returns `true` where a text holds nothing that looks like a secret, so that a message may quote it.
 pub fn may_show(text: &[u8]) -> bool {
-    tokens::sightings(text).is_empty()
+    scan_value(text).is_empty()
 }
 
-/// The rule for files: one finding for each, or for each installed package and each folder of tests.
-pub fn secret_files(subject: &Subject, findings: &mut Vec<Finding>) {
-    let mut files: BTreeMap<EntryPath, Vec<(&EntryPath, Vec<Sighting>)>> = BTreeMap::new();
-    for (path, own) in subject.own() {
-        let sightings = match own.evidence() {
-            Evidence::Whole(bytes) => sightings(path, bytes),
-            _ if own.size_bytes > 0 && own.has(Marks::SUSPECT) && Format::of(path) == Some(Format::KeyStore) => {
-                key_store()
-            }
-            _ => continue,
-        };
-        if !sightings.is_empty() {
-            let place = package_folder(path).or_else(|| test_folder(path)).unwrap_or_else(|| path.clone());
-            files.entry(place).or_default().push((path, sightings));
-        }
+/// The findings on the files of one platform's own layers in which something was seen: one for each file, or for each
+/// installed package and each folder of tests. A private key is an error, but not in these.
+pub fn check_secrets<'a>(platform: &Platform, sighted: impl IntoIterator<Item = &'a SightedFile>) -> Vec<Finding> {
+    let mut files: BTreeMap<&EntryPath, Vec<Sighting>> = BTreeMap::new();
+    for file in sighted {
+        // A path that several layers have is one file to whoever reads the finding.
+        files.entry(&file.path).or_default().extend(&file.sightings);
     }
-    findings.extend(files.into_iter().map(|(place, files)| file_finding(subject, place, &files)));
-}
-
-fn key_store() -> Vec<Sighting> {
-    vec![Sighting { what: "a store of private keys", line: 0 }]
-}
-
-/// What a file holds, one for each line, in the order of the lines.
-fn sightings(path: &EntryPath, bytes: &[u8]) -> Vec<Sighting> {
-    let mut found = tokens::sightings(bytes);
-    found.extend(Format::of(path).map(|format| format.sightings(bytes)).unwrap_or_default());
-    found.sort_by_key(|sighting| sighting.line);
-    found.dedup_by_key(|sighting| sighting.line);
-    found
-}
-
-fn file_finding(subject: &Subject, place: EntryPath, files: &[(&EntryPath, Vec<Sighting>)]) -> Finding {
-    let (first, sightings) = &files[0];
-    let message = match files.len() {
-        1 if place == **first => format!("holds what looks like {}", told(sightings)),
-        1 => format!("{first} holds what looks like {}", told(sightings)),
-        many => {
-            let paths = list(files.iter().map(|(path, _)| *path));
-            format!("{} hold what looks like secrets: {paths}", count(many, "file", "files"))
+    let mut groups: BTreeMap<EntryPath, Group<'_>> = BTreeMap::new();
+    for (path, mut sightings) in files {
+        sightings.sort_by_key(|sighting| sighting.place);
+        sightings.dedup();
+        let folder = installed_folder(path).or_else(|| test_folder(path));
+        if folder.is_some() {
+            // Documentation and tests of packages are full of tokens that were made up.
+            sightings.retain(|sighting| sighting.is_certain);
         }
-    };
-    let help = "leave it out with `exclude` and hand it over at run time (a mounted secret, a variable); if an image with \
-                it was pushed already, revoke it";
-    let found = format!("{} in {first}{}, not shown", sightings[0].what, sightings[0].line_text());
-    Finding::new(Code::Secret, &subject.platform, place, message, help).evidence("no secret in the image", found)
+        if sightings.is_empty() {
+            continue;
+        }
+        let is_excused = folder.is_some();
+        let group = groups.entry(folder.unwrap_or_else(|| path.clone()));
+        group.or_insert(Group { is_excused, files: Vec::new() }).files.push((path, sightings));
+    }
+    groups.into_iter().map(|(place, group)| group.finding(platform, place)).collect()
+}
+
+/// Files that one finding is about.
+struct Group<'a> {
+    /// An installed package, or tests: what is in them is there on purpose, mostly.
+    is_excused: bool,
+    files: Vec<(&'a EntryPath, Vec<Sighting>)>,
+}
+
+impl Group<'_> {
+    fn finding(&self, platform: &Platform, place: EntryPath) -> Finding {
+        let (first, sightings) = &self.files[0];
+        let message = match self.files.len() {
+            1 if place == **first => format!("holds what looks like {}", told(sightings)),
+            1 => format!("{first} holds what looks like {}", told(sightings)),
+            many => {
+                let paths = list(self.files.iter().map(|(path, _)| *path));
+                format!("{} hold what looks like secrets: {paths}", count(many, "file", "files"))
+            }
+        };
+        let help = "leave it out with `exclude` and hand it over at run time (a mounted secret, a variable); if an image \
+                    with it was pushed already, revoke it";
+        let found = format!("{} in {first}{}, not shown", sightings[0].kind.words(), sightings[0].place.suffix());
+        let finding = Finding::new(Code::Secret, platform, place, message, help);
+        let finding = finding.evidence("no secret in the image", found);
+        if self.has_private_key() && !self.is_excused {
+            return Finding { severity: Severity::Error, ..finding };
+        }
+        finding
+    }
+
+    fn has_private_key(&self) -> bool {
+        self.files.iter().flat_map(|(_, sightings)| sightings).any(|sighting| sighting.kind.is_private_key())
+    }
 }
 
 /// `a private key (line 1), a GitHub token (line 3) and 2 more`.
 fn told(sightings: &[Sighting]) -> String {
-    let each: Vec<String> =
-        sightings.iter().take(MAX_TOLD).map(|sighting| format!("{}{}", sighting.what, sighting.line_text())).collect();
+    let one = |sighting: &Sighting| format!("{}{}", sighting.kind.words(), sighting.place.suffix());
+    let each: Vec<String> = sightings.iter().take(MAX_TOLD).map(one).collect();
     match sightings.len().saturating_sub(MAX_TOLD) {
         0 => each.join(", "),
         more => format!("{} and {more} more", each.join(", ")),
@@ -142,9 +119,9 @@ pub fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 fn secret_in(name: &str, value: &str) -> Option<&'static str> {
-    match tokens::sightings(value.as_bytes()).first() {
-        Some(sighting) => Some(sighting.what),
-        None => variables::is_secret(name, value).then_some("a secret, by its name"),
+    match scan_value(value.as_bytes()).first() {
+        Some(sighting) => Some(sighting.kind.words()),
+        None => is_secret(name, value).then_some("a secret, by its name"),
     }
 }
 
@@ -152,17 +129,20 @@ fn secret_in(name: &str, value: &str) -> Option<&'static str> {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::code::Severity;
-    use super::super::super::testing::{Image, Thing, path};
+    use super::super::super::testing::{Image, path};
     use super::*;
+    use crate::secrets::{Kind, Place};
 
-    const PEM: &str = "-----BEGIN \
-        PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ\n-----END PRIVATE KEY-----\n";
+    const KEY: Kind = Kind::PrivateKey;
 
-    fn with(files: &[(&str, &str)]) -> Vec<Finding> {
-        let image = Image::new("linux/amd64");
-        let image = files.iter().fold(image, |image, (at, text)| image.own(at, 0o644, Thing::Text((*text).to_owned())));
-        image.found_by(secret_files)
+    fn seen(at: &str, kinds: &[(Kind, u64)]) -> SightedFile {
+        let sighting =
+            |(kind, line): &(Kind, u64)| Sighting { kind: *kind, place: Place::Line(*line), is_certain: true };
+        SightedFile { path: path(at), sightings: kinds.iter().map(sighting).collect() }
+    }
+
+    fn found(files: &[SightedFile]) -> Vec<Finding> {
+        check_secrets(&Platform::new("linux", "amd64"), files)
     }
 
     fn of_config(config: serde_json::Value) -> Vec<String> {
@@ -172,67 +152,77 @@ mod tests {
     }
 
     #[test]
-    fn a_private_key_is_a_warning_that_shows_nothing_of_it() {
-        let found = with(&[("app/certs/server.key", PEM)]);
-        let [finding] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((finding.code, finding.severity), (Code::Secret, Severity::Warning));
-        assert_eq!(finding.path, path("app/certs/server.key"));
-        assert_eq!(finding.message, "holds what looks like a private key (line 1)");
-        assert_eq!(finding.found.as_deref(), Some("a private key in /app/certs/server.key (line 1), not shown"));
-        assert!(finding.help.starts_with("leave it out with `exclude` and hand it over at run time"));
-        assert!(!finding.to_json().to_string().contains("MIIE"));
+    fn a_private_key_is_an_error_and_a_token_a_warning() {
+        let found = found(&[seen("app/certs/server.key", &[(KEY, 1)]), seen("app/a.py", &[(Kind::GitHubToken, 7)])]);
+        let [token, key] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((key.code, key.severity), (Code::Secret, Severity::Error));
+        assert_eq!(key.path, path("app/certs/server.key"));
+        assert_eq!(key.message, "holds what looks like a private key (line 1)");
+        assert_eq!(key.found.as_deref(), Some("a private key in /app/certs/server.key (line 1), not shown"));
+        assert!(key.help.starts_with("leave it out with `exclude` and hand it over at run time"));
+        assert_eq!(
+            (token.severity, &*token.message),
+            (Severity::Warning, "holds what looks like a GitHub token (line 7)")
+        );
+        for kind in [Kind::EncryptedPrivateKey, Kind::KeyStore, Kind::ProgramKey] {
+            assert_eq!(self::found(&[seen("app/a", &[(kind, 1)])])[0].severity, Severity::Warning, "{kind:?}");
+        }
     }
 
     #[test]
-    fn a_line_is_told_once_and_many_are_counted() {
-        let token = ["npm_", &"a1B2c3D4e5F6".repeat(3)].concat();
-        let found = with(&[("app/.npmrc", &format!("//x/:_authToken={token}\n"))]);
-        assert_eq!(found[0].message, "holds what looks like an npm token (line 1)");
-        let text = "A_TOKEN=a1\nB_TOKEN=b1\n\nURL=https://me:hunter2@x\nC_TOKEN=c1\nD_TOKEN=d1\n";
-        let found = with(&[("app/.env", text)]);
+    fn many_of_one_file_are_counted() {
+        let kinds = [(Kind::Variable, 1), (Kind::Variable, 2), (Kind::AddressPassword, 4), (KEY, 5), (KEY, 6)];
         assert_eq!(
-            found[0].message,
+            found(&[seen("app/.env", &kinds)])[0].message,
             "holds what looks like a variable with a secret's name (line 1), a variable with a secret's name (line 2), \
              an address with a password (line 4) and 2 more"
         );
-        assert!(!format!("{found:?}").contains("hunter2"));
     }
 
     #[test]
-    fn the_keys_of_a_package_or_of_tests_are_one_finding() {
-        let found = with(&[
-            ("app/node_modules/a/test/a.key", PEM),
-            ("app/node_modules/a/test/b.pem", PEM),
-            ("app/node_modules/b/c.pem", PEM),
-            ("srv/tests/a.pem", PEM),
-            ("srv/tests/deep/b.pem", PEM),
-        ]);
+    fn the_keys_of_a_package_or_of_tests_are_one_warning() {
+        let files = [
+            "app/node_modules/a/test/a.key",
+            "app/node_modules/a/test/b.pem",
+            "app/node_modules/b/c.pem",
+            "srv/tests/a.pem",
+            "srv/tests/deep/b.pem",
+            "app/vendor/bundle/ruby/3.1.0/gems/x-1.0/y.pem",
+            "go/vendor/example.org/x/y/z.pem",
+            "v/site-packages/six.pem",
+        ];
+        let found = found(&files.map(|at| seen(at, &[(KEY, 1)])));
         let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
         assert_eq!(
             messages,
             [
                 "2 files hold what looks like secrets: /app/node_modules/a/test/a.key, /app/node_modules/a/test/b.pem",
                 "/app/node_modules/b/c.pem holds what looks like a private key (line 1)",
+                "/app/vendor/bundle/ruby/3.1.0/gems/x-1.0/y.pem holds what looks like a private key (line 1)",
+                "/go/vendor/example.org/x/y/z.pem holds what looks like a private key (line 1)",
                 "2 files hold what looks like secrets: /srv/tests/a.pem, /srv/tests/deep/b.pem",
+                "holds what looks like a private key (line 1)",
             ]
         );
         assert_eq!(found[0].path, path("app/node_modules/a"));
+        assert!(found.iter().all(|finding| finding.severity == Severity::Warning), "{found:?}");
     }
 
     #[test]
-    fn certificates_templates_and_the_bases_files_are_fine() {
-        let certificate = PEM.replace("PRIVATE KEY", "CERTIFICATE");
-        assert_eq!(with(&[("app/ca.pem", &certificate), ("app/.env.example", "API_TOKEN=abc")]), []);
-        let image = Image::new("linux/amd64").base("etc/ssl/private/x.key", 0o600, Thing::Text(PEM.to_owned()));
-        assert_eq!(image.found_by(secret_files), []);
-        let unread = Image::new("linux/amd64").own("app/x.key", 0o600, Thing::Unread(100_000));
-        assert_eq!(unread.found_by(secret_files), []);
+    fn a_token_whose_checksum_is_wrong_counts_in_own_files_alone() {
+        let made_up = |at: &str| {
+            let sightings = vec![Sighting { kind: Kind::GitHubToken, place: Place::Line(1), is_certain: false }];
+            SightedFile { path: path(at), sightings }
+        };
+        assert_eq!(found(&[made_up("app/node_modules/a/README.md"), made_up("app/tests/x.py")]), []);
+        assert_eq!(found(&[made_up("app/main.py")]).len(), 1);
     }
 
     #[test]
-    fn a_store_of_keys_is_told_by_its_name() {
-        let found = Image::new("linux/amd64").own("app/x.pfx", 0o600, Thing::Unread(100)).found_by(secret_files);
-        assert_eq!(found[0].message, "holds what looks like a store of private keys");
+    fn a_path_that_two_layers_have_is_one_file() {
+        let found = found(&[seen("app/a.key", &[(KEY, 1)]), seen("app/a.key", &[(KEY, 1), (KEY, 9)])]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].message, "holds what looks like a private key (line 1), a private key (line 9)");
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn cut(plan: &LayerPlan) -> Vec<Block> {
 
 /// The digest of every block.
 fn digests(plan: &LayerPlan) -> Vec<Digest> {
-    let reading = Reading { opener: &super::NoOpener, observer: &() };
+    let reading = Reading { opener: &super::NoOpener, observer: &(), scan: None };
     let mut tar = Tar::new(plan, UNIT_BYTES, reading);
     let blocks = std::iter::from_fn(|| tar.next_block().unwrap());
     blocks.map(|block| Digest::of(&block.read(plan, reading).unwrap())).collect()

@@ -294,7 +294,7 @@ fn run(
     encode: &(impl Fn(&[u8]) -> Result<Vec<u8>, CompressError> + Sync),
 ) -> Result<(), Failure> {
     let plan = plan(vec![self::file("a", noise(units * gzip().block_unit_bytes(), 5))]);
-    let reading = Reading { opener: &NoOpener, observer: &() };
+    let reading = Reading { opener: &NoOpener, observer: &(), scan: None };
     let job = Job { plan: &plan, unit_bytes: gzip().block_unit_bytes(), reading, threads };
     pipeline::pack(&job, gzip(), || Encode(encode), None, file).map(drop)
 }

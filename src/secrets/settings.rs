@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
-use super::Sighting;
-use super::variables::{is_placeholder, is_secret, unquoted};
+use super::kind::Kind;
+use super::names::{is_placeholder, is_secret, unquoted};
 use crate::model::EntryPath;
+
+/// Something in a file of settings, and its line, from 1.
+type Found = (Kind, u64);
 
 /// Marks of `.env` files that show what is to be filled in.
 const TEMPLATES: &[&str] = &["example", "sample", "template", "dist", "tpl", "tmpl", "defaults", "schema"];
@@ -92,38 +95,40 @@ impl Format {
     }
 
     /// What a file of this format holds, besides what is told by its own look.
-    pub fn sightings(self, bytes: &[u8]) -> Vec<Sighting> {
+    pub fn find(self, bytes: &[u8]) -> Vec<Found> {
         let text = String::from_utf8_lossy(bytes);
         match self {
             Self::Npmrc => lines(&text, |line| {
                 let (name, value) = line.split_once('=')?;
                 let is_token = ["_authToken", "_password", "_auth"].iter().any(|end| name.trim().ends_with(end));
-                (is_token && is_filled(value)).then_some("a registry's token")
+                (is_token && is_filled(value)).then_some(Kind::RegistryToken)
             }),
-            Self::Yarnrc => named(&text, ':', &["npmAuthToken", "npmAuthIdent"], "a registry's token"),
-            Self::Pypirc => named(&text, '=', &["password"], "a package index's password"),
+            Self::Yarnrc => named(&text, ':', &["npmAuthToken", "npmAuthIdent"], Kind::RegistryToken),
+            Self::Pypirc => named(&text, '=', &["password"], Kind::IndexPassword),
             Self::Netrc => netrc(&text),
             Self::Pgpass => lines(&text, |line| {
                 let password = line.splitn(5, ':').nth(4)?;
-                (!line.starts_with('#') && is_filled(password)).then_some("a database's password")
+                (!line.starts_with('#') && is_filled(password)).then_some(Kind::DatabasePassword)
             }),
             Self::RegistryLogins => registry_logins(&text),
             Self::AwsCredentials => {
-                named(&text, '=', &["aws_secret_access_key", "aws_session_token"], "an AWS secret key")
+                named(&text, '=', &["aws_secret_access_key", "aws_session_token"], Kind::AwsSecretKey)
             }
-            Self::Kubeconfig => named(&text, ':', &["client-key-data", "token", "password"], "a Kubernetes credential"),
+            Self::Kubeconfig => {
+                named(&text, ':', &["client-key-data", "token", "password"], Kind::KubernetesCredential)
+            }
             Self::GitConfig => lines(&text, |line| {
                 let (name, value) = line.split_once('=')?;
                 let is_header = name.trim().eq_ignore_ascii_case("extraheader");
-                (is_header && value.to_ascii_lowercase().contains("authorization:")).then_some("a Git server's token")
+                (is_header && value.to_ascii_lowercase().contains("authorization:")).then_some(Kind::GitServerToken)
             }),
-            Self::CargoCredentials => named(&text, '=', &["token"], "a registry's token"),
+            Self::CargoCredentials => named(&text, '=', &["token"], Kind::RegistryToken),
             Self::CloudJson => cloud_json(&text),
             Self::Dotenv => lines(&text, |line| {
                 let line = line.strip_prefix("export ").unwrap_or(line);
                 let (name, value) = line.split_once('=')?;
                 let name = name.trim();
-                (!name.starts_with('#') && is_secret(name, value)).then_some("a variable with a secret's name")
+                (!name.starts_with('#') && is_secret(name, value)).then_some(Kind::Variable)
             }),
             Self::Text | Self::KeyStore => Vec::new(),
         }
@@ -140,64 +145,67 @@ fn is_filled(value: &str) -> bool {
     !is_placeholder(value)
 }
 
-/// A sighting for each line that `what` says something of; lines come without the space around them.
-fn lines(text: &str, what: impl Fn(&str) -> Option<&'static str>) -> Vec<Sighting> {
+/// What `kind` says of each line; lines come without the space around them.
+fn lines(text: &str, kind: impl Fn(&str) -> Option<Kind>) -> Vec<Found> {
     let numbered = text.lines().zip(1..);
-    numbered.filter_map(|(line, number)| Some(Sighting { what: what(line.trim())?, line: number })).collect()
+    numbered.filter_map(|(line, number)| Some((kind(line.trim())?, number))).collect()
 }
 
-/// A sighting for each line that gives one of these names a value.
-fn named(text: &str, separator: char, names: &[&str], what: &'static str) -> Vec<Sighting> {
+/// One for each line that gives one of these names a value.
+fn named(text: &str, separator: char, names: &[&str], kind: Kind) -> Vec<Found> {
     lines(text, |line| {
         let (name, value) = line.split_once(separator)?;
-        (names.contains(&unquoted(name.trim_start_matches("- "))) && is_filled(value)).then_some(what)
+        (names.contains(&unquoted(name.trim_start_matches("- "))) && is_filled(value)).then_some(kind)
     })
 }
 
 /// `machine NAME login NAME password VALUE`, on one line or on several.
-fn netrc(text: &str) -> Vec<Sighting> {
+fn netrc(text: &str) -> Vec<Found> {
     let words = text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with('#'));
-    let words: Vec<(&str, usize)> =
+    let words: Vec<(&str, u64)> =
         words.flat_map(|(line, number)| line.split_whitespace().map(move |word| (word, number))).collect();
     let pairs = words.windows(2).filter(|pair| pair[0].0 == "password" && is_filled(pair[1].0));
-    pairs.map(|pair| Sighting { what: "a server's password", line: pair[1].1 }).collect()
+    pairs.map(|pair| (Kind::ServerPassword, pair[1].1)).collect()
 }
 
-fn registry_logins(text: &str) -> Vec<Sighting> {
+fn registry_logins(text: &str) -> Vec<Found> {
     let Ok(value) = serde_json::from_str::<Value>(text) else { return Vec::new() };
     // Before `auths` there was only what it holds.
     let logins = value.get("auths").unwrap_or(&value).as_object();
     let is_login =
         |login: &Value| ["auth", "identitytoken", "password"].iter().any(|name| is_filled_field(login, name));
     let found = logins.into_iter().flatten().any(|(_, login)| is_login(login));
-    found.then_some(Sighting { what: "a registry's login", line: line_of(text, "\"auth") }).into_iter().collect()
+    found.then(|| (Kind::RegistryLogin, line_of(text, "\"auth"))).into_iter().collect()
 }
 
 /// Credentials of a person; those of a service hold a private key, which is told by its look.
-fn cloud_json(text: &str) -> Vec<Sighting> {
+fn cloud_json(text: &str) -> Vec<Found> {
     let Ok(value) = serde_json::from_str::<Value>(text) else { return Vec::new() };
     let holder = ["installed", "web"].iter().find_map(|name| value.get(name)).unwrap_or(&value);
     let name = ["refresh_token", "client_secret"].into_iter().find(|name| is_filled_field(holder, name));
-    name.map(|name| Sighting { what: "a cloud credential", line: line_of(text, name) }).into_iter().collect()
+    name.map(|name| (Kind::CloudCredential, line_of(text, name))).into_iter().collect()
 }
 
 fn is_filled_field(value: &Value, name: &str) -> bool {
     value.get(name).and_then(Value::as_str).is_some_and(is_filled)
 }
 
-fn line_of(text: &str, part: &str) -> usize {
-    text.find(part).map_or(1, |at| text[..at].matches('\n').count() + 1)
+fn line_of(text: &str, part: &str) -> u64 {
+    text.find(part).map_or(1, |at| text[..at].matches('\n').count() as u64 + 1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::super::testing::path;
     use super::*;
 
+    fn path(text: &str) -> EntryPath {
+        EntryPath::new(text.as_bytes()).unwrap()
+    }
+
     /// The lines on which a file of this path holds something.
-    fn sighted(at: &str, text: &str) -> Vec<usize> {
+    fn sighted(at: &str, text: &str) -> Vec<u64> {
         let format = Format::of(&path(at)).unwrap_or_else(|| panic!("{at}"));
-        format.sightings(text.as_bytes()).into_iter().map(|sighting| sighting.line).collect()
+        format.find(text.as_bytes()).into_iter().map(|(_, line)| line).collect()
     }
 
     #[test]
@@ -255,7 +263,7 @@ mod tests {
     fn what_is_not_text_is_no_trouble() {
         for (_, _, format) in SETTINGS {
             for bytes in [&b"\xff\xfe\0\0"[..], b"", b"=", b":", b"password", b"[[[[", b"export ="] {
-                assert_eq!(format.sightings(bytes), [], "{format:?}");
+                assert_eq!(format.find(bytes), [], "{format:?}");
             }
         }
     }

@@ -1,0 +1,46 @@
+//! Keeps layers back that hold a secret which stops the build: nothing of them is sent ahead of the image.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::build::checking::empty_verdict;
+use crate::build::inputs::PlannedPlatform;
+use crate::check::{Code, check_secrets};
+use crate::model::LayerPlan;
+use crate::secrets::SightedFile;
+
+/// Shuts at the first layer that holds a secret which stops the build.
+pub(super) struct SecretGate<'a> {
+    platforms: &'a [PlannedPlatform],
+    is_shut: AtomicBool,
+}
+
+impl<'a> SecretGate<'a> {
+    /// Open, for these platforms.
+    pub fn new(platforms: &'a [PlannedPlatform]) -> Self {
+        Self { platforms, is_shut: AtomicBool::new(false) }
+    }
+
+    /// Holds what was seen in the layer of `plan` against the `[check]` of every platform that has it.
+    pub fn look(&self, plan: &Arc<LayerPlan>, sighted: &[SightedFile]) {
+        if sighted.is_empty() || self.is_shut() {
+            return;
+        }
+        let has_layer = |planned: &&PlannedPlatform| planned.plan.layers.iter().any(|layer| Arc::ptr_eq(layer, plan));
+        let concerned = self.platforms.iter().filter(has_layer);
+        let findings = concerned.flat_map(|planned| check_secrets(&planned.plan.platform, sighted));
+        if empty_verdict(self.platforms).with(findings).error_count() > 0 {
+            self.is_shut.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns `true` once such a layer was looked at.
+    pub fn is_shut(&self) -> bool {
+        self.is_shut.load(Ordering::Relaxed)
+    }
+}
+
+/// Returns `true` where some platform takes every secret for an error: then nothing is sent before all is scanned.
+pub(super) fn denies_secrets(platforms: &[PlannedPlatform]) -> bool {
+    platforms.iter().any(|planned| planned.policy.denies(Code::Secret))
+}

@@ -1,0 +1,58 @@
+//! The findings on what looks like a secret in the layers of a build: seen as they are packed, or kept with their records,
+//! or looked for where nothing is packed.
+
+use std::sync::Arc;
+
+use crate::build::BuildError;
+use crate::build::contents::Contents;
+use crate::build::events::Observer;
+use crate::build::inputs::PlannedPlatform;
+use crate::build::packing::{PlatformLayers, Progress, content_bytes};
+use crate::build::records::Records;
+use crate::check::{Finding, check_secrets};
+use crate::model::LayerPlan;
+use crate::pack::scan_layer;
+use crate::secrets::SightedFile;
+
+/// The findings on layers that were made, platform by platform.
+pub(super) fn packed_findings(platforms: &[PlannedPlatform], layers: &[PlatformLayers]) -> Vec<Finding> {
+    let findings = |(planned, layers): (&PlannedPlatform, &PlatformLayers)| {
+        check_secrets(&planned.plan.platform, layers.iter().flat_map(|(layer, _)| layer.sighted.iter()))
+    };
+    platforms.iter().zip(layers).flat_map(findings).collect()
+}
+
+/// The findings on layers that are planned and will not be packed: each is read once, unless it is recorded what was found
+/// in it. Blocks.
+pub(super) fn planned_findings(
+    platforms: &[PlannedPlatform],
+    contents: &Contents,
+    records: &Records,
+    threads: usize,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Finding>, BuildError> {
+    // Layers that are equal are one value by now.
+    let mut scanned: Vec<(&Arc<LayerPlan>, Vec<SightedFile>)> = Vec::new();
+    let mut findings = Vec::new();
+    for planned in platforms {
+        let mut places = Vec::new();
+        for layer in &planned.plan.layers {
+            let known = scanned.iter().position(|(other, _)| Arc::ptr_eq(other, layer));
+            places.push(known.unwrap_or(scanned.len()));
+            if known.is_none() {
+                let name = format!("{} of {}", layer.name, planned.plan.platform);
+                let sighted = match records.load(layer) {
+                    Some(kept) => kept.sighted,
+                    None => {
+                        let progress = Progress::start(observer, format!("scanning {name}"), content_bytes(layer));
+                        scan_layer(layer, contents, threads, &progress)?
+                    }
+                };
+                scanned.push((layer, sighted));
+            }
+        }
+        let sighted = places.iter().flat_map(|at| &scanned[*at].1);
+        findings.extend(check_secrets(&planned.plan.platform, sighted));
+    }
+    Ok(findings)
+}

@@ -1,0 +1,148 @@
+//! Whether a text looks as if a generator of secrets made it, or a person who writes documentation.
+
+use super::kind::Kind;
+use super::sighting::Hit;
+
+/// Entropy that a secret has at the least, in bits a byte: random hexadecimal digits have close to 4, English words in
+/// lower case 3.5 to 4 in a long text, and a placeholder such as `xxxxxxxx-xxxx` below 2. What tells words from secrets is
+/// [`is_mixed`].
+const MIN_ENTROPY_BITS: f64 = 3.0;
+
+/// Equal bytes in a row that no secret has: of 40 random base64 characters, one in 400,000 has five.
+const MAX_EQUAL_RUN: usize = 5;
+
+/// Length of a run such as `abcdefgh` or `12345678` that no generator makes.
+const MAX_ASCENDING_RUN: usize = 8;
+
+/// Words of placeholders, in lower case. Each has at least five letters: a random text of 40 letters holds one of five
+/// about once in two million.
+const PLACEHOLDER_WORDS: &[&[u8]] = &[
+    b"example",
+    b"sample",
+    b"dummy",
+    b"placeholder",
+    b"redacted",
+    b"secret",
+    b"token",
+    b"changeme",
+    b"insert",
+    b"replace",
+    b"your_",
+    b"your-",
+    b"fake_",
+    b"fake-",
+    b"-fake",
+    b"_fake",
+    b"test-",
+    b"test_",
+    b"foobar",
+    b"notreal",
+    b"not-real",
+    b"invalid",
+    b"password",
+    b"apikey",
+    b"deadbeef",
+];
+
+/// What a text looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// A generator made it.
+    Random,
+    /// A person typed it in: it has many different characters, and `abcdefgh` among them, or letters of one case alone.
+    Typed,
+    /// It stands in for something: words, or one character again and again.
+    Placeholder,
+}
+
+impl Look {
+    /// The look of a text.
+    pub(super) fn of(text: &[u8]) -> Self {
+        let is_mixed = is_mixed(text);
+        let is_words = !is_mixed && text.iter().any(|byte| matches!(byte, b'-' | b'_' | b'.'));
+        if entropy_bits(text) < MIN_ENTROPY_BITS || is_words || has_equal_run(text) || has_placeholder_word(text) {
+            Self::Placeholder
+        } else if !is_mixed || has_ascending_run(text) {
+            Self::Typed
+        } else {
+            Self::Random
+        }
+    }
+
+    /// A hit for a text that looks so: none for a placeholder, and no certain one for what was typed in.
+    pub(super) fn hit(self, kind: Kind, at: usize) -> Option<Hit> {
+        (self != Self::Placeholder).then_some(Hit { kind, at, is_certain: self == Self::Random })
+    }
+}
+
+/// Returns `true` for text that a generator made.
+pub(super) fn is_random(text: &[u8]) -> bool {
+    Look::of(text) == Look::Random
+}
+
+/// Shannon entropy, in bits a byte.
+pub(super) fn entropy_bits(text: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in text {
+        counts[usize::from(*byte)] += 1;
+    }
+    let length = text.len() as f64;
+    let share = |count: &u32| f64::from(*count) / length;
+    -counts.iter().filter(|count| **count > 0).map(|count| share(count) * share(count).log2()).sum::<f64>()
+}
+
+/// Digits among letters, or letters of both cases: words are neither.
+fn is_mixed(text: &[u8]) -> bool {
+    let has = |is: fn(&u8) -> bool| text.iter().any(is);
+    let letters = has(u8::is_ascii_alphabetic);
+    (has(u8::is_ascii_digit) && letters) || (has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase))
+}
+
+fn has_equal_run(text: &[u8]) -> bool {
+    text.windows(MAX_EQUAL_RUN).any(|run| run.iter().all(|byte| *byte == run[0]))
+}
+
+fn has_ascending_run(text: &[u8]) -> bool {
+    let ascends = |run: &[u8]| run.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]));
+    text.windows(MAX_ASCENDING_RUN).any(ascends)
+}
+
+fn has_placeholder_word(text: &[u8]) -> bool {
+    let text = text.to_ascii_lowercase();
+    PLACEHOLDER_WORDS.iter().any(|word| memchr::memmem::find(&text, word).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_text_is_told_from_written_text() {
+        for random in [
+            "a1B2c3D4e5F6g7H8a1B2c3D4e5F6g7H8abcd",
+            "k3JfLq9ZxW0uPsTnYbVm",
+            "9f86d081884c7d659a2feaa0c55ad015",
+            "b0a7e8d2-5f7c-4e1b-9a3d-6c2f8e4b7a10",
+        ] {
+            assert_eq!(Look::of(random.as_bytes()), Look::Random, "{random}");
+        }
+        for written in [
+            "",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "XXXXXXXX1XXXXXXXX2XXXXXXXX3",
+            "0000000000000000000000000000000000000a",
+            "your-api-key-goes-here-please",
+            "this_is_only_about_names_of_things",
+            "EXAMPLEK3JfLq9ZxW0uPsTnYbVm",
+        ] {
+            assert_eq!(Look::of(written.as_bytes()), Look::Placeholder, "{written}");
+        }
+        for typed in [
+            "abcdefghijklmnopqrstuvwxyz0123456789",
+            "k3JfLq9ZxW0uPs12345678TnYbVm",
+            "qwertzuiopasdfghjklyxcvbnmqaywsxedc",
+        ] {
+            assert_eq!(Look::of(typed.as_bytes()), Look::Typed, "{typed}");
+        }
+    }
+}
