@@ -321,7 +321,7 @@ def apt_download(directory: Path) -> Path:
     for arguments in (["update"], ["download", *packages]):
         done = subprocess.run([*command, *arguments], cwd=directory, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
-            sys.exit(f"tests: apt-get could not fetch {' and '.join(packages)} from deb.debian.org; "
+            sys.exit(f"tests: apt-get could not fetch {' and '.join(packages)} from Debian's mirror; "
                      "the base images of the tests are made of them")
     return directory
 
@@ -332,7 +332,7 @@ def apt_command(directory: Path, architectures: list) -> list:
         (directory / name).mkdir(parents=True)
     (directory / "status").touch()
     sources = directory / "sources.list"
-    sources.write_text(f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {SUITE} main\n")
+    sources.write_text(f"deb [signed-by={KEYRING}] {debian_mirror()} {SUITE} main\n")
     options = {
         "Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "-", "Dir::State": directory,
         "Dir::State::status": directory / "status", "Dir::State::lists": directory / "lists",
@@ -340,6 +340,17 @@ def apt_command(directory: Path, architectures: list) -> list:
         "APT::Sandbox::User": "root", "Acquire::Languages": "none", "Acquire::Retries": 3,
     }
     return ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in options.items())]
+
+
+def debian_mirror() -> str:
+    """The mirror that this machine's apt is set up with, in either format of its sources."""
+    command = ["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"]
+    for line in subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines():
+        release, component, address = line.split(" ", 2)
+        # Security updates are in an archive of their own, which lacks most packages.
+        if component == "main" and "security" not in release:
+            return address
+    sys.exit("tests: apt has no mirror of Debian: name one in /etc/apt/sources.list.d/debian.sources")
 
 
 def unpack_busybox(package: Path, target: Path):

@@ -95,7 +95,7 @@ def download(directory: Path, architecture: str, target: Path) -> dict:
 def run_apt(command: list) -> str:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        sys.exit("tests: apt-get could not fetch Debian's packages from deb.debian.org, which the real bases are made of")
+        sys.exit("tests: apt-get could not fetch Debian's packages from Debian's mirror, which the real bases are made of")
     return done.stdout
 
 
