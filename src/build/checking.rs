@@ -186,7 +186,7 @@ fn look_at(
             opener.open(content).and_then(|mut reader| read_stream_evidence(interest, &mut reader, scratch))
         }
     };
-    evidence.map_err(|cause| BuildError::Io { action: "reading", path: content_path(entry, content), cause })
+    evidence.map_err(|cause| BuildError::Unreadable { path: content_path(entry, content), cause })
 }
 
 /// Reads what other files lead to.

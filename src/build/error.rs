@@ -176,6 +176,15 @@ pub enum BuildError {
         /// How many.
         error_count: usize,
     },
+    /// A file that is to be packed cannot be read.
+    #[error("reading {}", escape(.path.as_os_str().as_encoded_bytes()))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The system said no.
     #[error("{action} {}", escape(.path.as_os_str().as_encoded_bytes()))]
     Io {
@@ -236,7 +245,7 @@ impl Diagnose for BuildError {
             Self::UnknownPlatform { .. } | Self::Usage { .. } => Class::Input,
             Self::Refused { .. } => Class::Gate,
             Self::Policy(error) => error.class(),
-            Self::GivenUp | Self::StaleRecord { .. } | Self::Io { .. } => Class::Here,
+            Self::GivenUp | Self::StaleRecord { .. } | Self::Unreadable { .. } | Self::Io { .. } => Class::Here,
         }
     }
 
@@ -248,6 +257,7 @@ impl Diagnose for BuildError {
             Self::WriteLock { cause, .. } => cause.help(),
             Self::UnknownImage { name, known } => Some(match nearest(name, known) {
                 Some(near) => format!("did you mean {}?", escape(near.as_bytes())),
+                None if known.is_empty() => "it builds on no image: there is nothing to update".to_owned(),
                 None => format!("it has {}", escape(known.join(", ").as_bytes())),
             }),
             Self::LockedGone { image, current: Some(_), .. } => {
@@ -276,6 +286,8 @@ impl Diagnose for BuildError {
                 Some("each error says what to change; `allow` in [check] passes a finding over".to_owned())
             }
             Self::Policy(error) => error.help(),
+            Self::Unreadable { cause, .. } => (cause.kind() == std::io::ErrorKind::PermissionDenied)
+                .then(|| "make it readable to the user who builds, or leave it out with `exclude`".to_owned()),
             Self::Io { .. } => Some("set TMPDIR to a directory that can be written to and has room".to_owned()),
         }
     }

@@ -1,8 +1,10 @@
 //! What goes into each platform's plan: its part of the spec, its base, and the listings of its `files` entries.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::build::BuildError;
 use crate::build::duplicates;
@@ -10,7 +12,7 @@ use crate::build::images::{Images, PlatformImage};
 use crate::build::naming::Naming;
 use crate::build::run::BuildOptions;
 use crate::check::Policy;
-use crate::files::{self, Archives, FilesError, IgnoreRules};
+use crate::files::{self, Archives, FilesError, IgnoreRules, NotLeftOut, UnreadDockerignore};
 use crate::model::{
     Content, Digest, EntryKind, EntryPath, ImageName, ListedItem, ListedRoot, Listing, Platform, escape,
 };
@@ -108,6 +110,8 @@ pub(super) struct Disk {
     /// Where archives are opened, for listing and for packing.
     pub archives: Arc<Archives>,
     threads: usize,
+    /// Whether a `.dockerignore` that is not read was warned of.
+    has_warned: AtomicBool,
 }
 
 impl Disk {
@@ -120,7 +124,26 @@ impl Disk {
             outputs: naming.local_paths().filter_map(canonical_output).collect(),
             archives: Arc::new(Archives::new(options.scratch_directory.clone())),
             threads: options.threads,
+            has_warned: AtomicBool::new(false),
         }
+    }
+
+    /// Warns once a build, and only where the file would make a difference.
+    fn warn_of_dockerignore(&self, dockerignore: &UnreadDockerignore, layers: &LayerListings, images: &Images<'_>) {
+        let found: Vec<NotLeftOut> =
+            layers.iter().flatten().map(|listing| dockerignore.not_left_out(listing)).collect();
+        let count: usize = found.iter().map(|found| found.count).sum();
+        let Some(first) = found.into_iter().find_map(|found| found.first) else { return };
+        if self.has_warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let files = if count == 1 { "1 file that is packed" } else { &format!("{count} files that are packed") };
+        images.warn(format!(
+            "{} is not read; it would leave out {files}, such as {} (write ignore-file = \".dockerignore\" in [image], or \
+             make a .ocitectignore, which may be empty)",
+            escape(self.directory.join(".dockerignore").as_os_str().as_bytes()),
+            escape(first.as_os_str().as_bytes()),
+        ));
     }
 
     fn list(&self, entry: &FilesEntry, ignore: &IgnoreRules) -> Result<Listing, FilesError> {
@@ -150,6 +173,7 @@ async fn list_layers(
     images: &mut Images<'_>,
 ) -> Result<(LayerListings, BTreeMap<Digest, PlatformImage>), BuildError> {
     let ignore = IgnoreRules::load(&platform_spec.ignore_file, &disk.directory)?;
+    let dockerignore = UnreadDockerignore::find(&ignore, &disk.directory);
     let mut file_images = BTreeMap::new();
     let mut layers = Vec::new();
     for layer in &platform_spec.layers {
@@ -167,6 +191,9 @@ async fn list_layers(
         }
         duplicates::unite(&layer.files, &mut of_layer, &disk.archives);
         layers.push(of_layer);
+    }
+    if let Some(dockerignore) = dockerignore {
+        disk.warn_of_dockerignore(&dockerignore, &layers, images);
     }
     Ok((layers, file_images))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::build::BuildError;
-use crate::model::{ImageName, Platform, Reference, Repository, Selector, Tag};
+use crate::model::{Diagnose as _, ImageName, Platform, Reference, ReferenceError, Repository, Selector, Tag, escape};
 use crate::spec::ImageSpec;
 
 /// What the command line or a caller asks of a build's outputs.
@@ -149,6 +149,17 @@ impl Naming {
     }
 }
 
+/// What has a slash and no registry is a branch's name as often as a repository's.
+fn not_a_name(argument: &str, error: ReferenceError) -> BuildError {
+    let ReferenceError::NoRegistry(_) = &error else { return error.into() };
+    let tag = argument.parse::<Tag>().err().and_then(|error| error.help()).unwrap_or_default();
+    let full = error.help().unwrap_or_default();
+    BuildError::Usage {
+        reason: format!("-t {}: {error}", escape(argument.as_bytes())),
+        help: format!("{full} For a tag alone, {tag}"),
+    }
+}
+
 fn choose_platforms(image: &ImageSpec, wanted: &[Platform]) -> Result<Vec<Platform>, BuildError> {
     for platform in wanted {
         if !image.platforms.contains(platform) {
@@ -173,7 +184,7 @@ impl Names {
                 names.add(image.name.clone(), argument.parse()?);
                 continue;
             }
-            let reference: Reference = argument.parse()?;
+            let reference: Reference = argument.parse().map_err(|error| not_a_name(argument, error))?;
             if reference.digest.is_some() {
                 return Err(BuildError::Usage {
                     reason: format!("-t {reference} names a digest"),
@@ -297,7 +308,7 @@ fn only_one_platform(output: &ImageName, platforms: &[Platform]) -> Result<(), B
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Class, Diagnose as _, Family};
+    use crate::model::{Class, Family};
 
     fn image(name: Option<&str>) -> ImageSpec {
         ImageSpec {

@@ -80,6 +80,9 @@ pub async fn plan_build(
     let pins = lock.clone().unwrap_or_default();
     let mut images = Images::new(places, options, observer).pinned_by(pins.clone(), &pins);
     let disk = Disk::new(spec, naming, options);
+    for warning in spec.warnings() {
+        observer.event(Event::Warning(warning.clone()));
+    }
     let mut platforms = Vec::new();
     for platform in &naming.platforms {
         let mut planned = plan_platform(spec, platform, options.created_s, &disk, &mut images, &platforms).await?;

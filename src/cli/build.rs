@@ -5,9 +5,9 @@ use std::path::Path;
 use super::arguments::{BuildArguments, OutputArguments, Progress};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, parse, parse_image, print_json, print_result, progress, render};
+use super::{Done, habits, parse, parse_image, print_json, print_result, progress, render};
 use crate::build::{BuildOptions, BuildReport, Naming, OutputRequest, build, plan_build};
-use crate::model::{ImageName, ReferenceError};
+use crate::model::{ImageName, ReferenceError, escape};
 use crate::spec::Spec;
 use crate::store::local;
 
@@ -52,9 +52,10 @@ fn tell_summary(progress: Progress, report: &BuildReport) {
 
 fn output_request(arguments: &BuildArguments) -> Result<OutputRequest, Failure> {
     let outputs = arguments.output.iter().map(|text| {
-        // What a registry's name should be is no help here.
-        let help = "write it as oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]";
-        text.parse().map_err(|error: ReferenceError| Failure::usage(&error.to_string(), help))
+        text.parse().map_err(|_: ReferenceError| {
+            let message = format!("-o {}: not the name of an output", escape(text.as_bytes()));
+            Failure::usage(&message, &habits::output_help(text))
+        })
     });
     let platforms =
         arguments.platform.iter().map(|text| parse(text, "name one of the spec's platforms, such as linux/amd64"));

@@ -11,6 +11,7 @@ mod copy;
 mod environment;
 mod failure;
 mod findings;
+mod habits;
 mod inspect;
 mod lock;
 mod lock_text;
@@ -40,6 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors to clap either: 0 for them, 2 for bad usage.
+            let error = habits::explain(error);
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -144,7 +146,7 @@ fn parse_image(text: &str, environment: &Environment) -> Result<ImageName, Failu
     text.parse().map_err(|error: ReferenceError| {
         let guess = match &error {
             ReferenceError::NoRegistry(name) => environment.short_names().question(name),
-            ReferenceError::Malformed { .. } => None,
+            ReferenceError::Tag(_) | ReferenceError::Malformed { .. } => None,
         };
         let guess = guess.map_or(String::new(), |guess| format!("{guess} Else "));
         Failure::usage(&error.to_string(), &format!("{guess}{NAME_HELP}"))

@@ -8,6 +8,7 @@
 //! (image-spec, layer.md, "Whiteouts"). The order of directories does not show: a listing is sorted by bytes.
 
 mod archive;
+mod dockerignore;
 mod error;
 mod filter;
 mod ignore_rules;
@@ -25,6 +26,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 pub use archive::{ArchiveError, Archives, MAX_MEMBERS, MAX_SPOOL_BYTES, Reason};
+pub use dockerignore::{NotLeftOut, UnreadDockerignore};
 pub use error::FilesError;
 pub use ignore_rules::{IgnoreRules, MAX_IGNORE_FILE_BYTES};
 

@@ -16,6 +16,10 @@ pub enum ReferenceError {
     /// No registry stands before the first slash.
     #[error("\"{}\" names no registry", escape(.0.as_bytes()))]
     NoRegistry(String),
+    /// A tag that is none.
+    #[error("\"{}\" is not a tag: a tag has 1 to 128 letters, digits, _, . and -, and begins with none of . and -",
+        escape(.0.as_bytes()))]
+    Tag(String),
     /// Not of the form `REGISTRY/REPOSITORY[:TAG][@DIGEST]`.
     #[error("\"{}\" is not an image reference: {reason}", escape(without_login(.text).as_bytes()))]
     Malformed {
@@ -42,9 +46,38 @@ impl Diagnose for ReferenceError {
     fn help(&self) -> Option<String> {
         match self {
             Self::NoRegistry(text) => ShortNames::default().question(text).or_else(|| Some(FORM.to_owned())),
-            Self::Malformed { .. } => Some(FORM.to_owned()),
+            Self::Tag(text) => Some(tag_help(text)),
+            Self::Malformed { text, .. } => {
+                Some(repaired(text).map_or_else(|| FORM.to_owned(), |reference| format!("did you mean {reference}?")))
+            }
         }
     }
+}
+
+/// A reference that was probably meant: without a scheme, without a slash at its end, in lower case. `None` for a text with
+/// an `@`, before which a password may stand.
+fn repaired(text: &str) -> Option<Reference> {
+    let text = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text).trim_end_matches('/');
+    let plain = text.to_ascii_lowercase();
+    [text, plain.as_str()].into_iter().filter(|text| !text.contains('@')).find_map(|text| text.parse().ok())
+}
+
+/// Schemes that people write before a reference, out of a browser or for another program.
+const SCHEMES: [&str; 4] = ["https://", "http://", REGISTRY_PREFIX, "oci://"];
+
+/// A tag that could be written in place of one that is none.
+fn tag_help(text: &str) -> String {
+    let dashed: String = text.chars().map(|letter| if is_in_tag(letter) { letter } else { '-' }).collect();
+    let tag = dashed.trim_start_matches(['.', '-']);
+    match (tag.is_empty() || tag.len() > MAX_TAG_BYTES, text.contains('+')) {
+        (true, _) => "such as \"1.0.0\" or \"latest\"".to_owned(),
+        (false, true) => format!("a registry takes no + (build metadata of a version): write \"{tag}\""),
+        (false, false) => format!("write \"{tag}\""),
+    }
+}
+
+fn is_in_tag(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-')
 }
 
 /// A tag (distribution-spec: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`).
@@ -67,15 +100,11 @@ impl Tag {
 impl FromStr for Tag {
     type Err = ReferenceError;
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let good = text.len() <= MAX_TAG_BYTES
-            && text.bytes().next().is_some_and(is_word)
-            && text.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-');
-        if good {
-            return Ok(Self(text.to_owned()));
+        let is_first = |letter: char| is_in_tag(letter) && !matches!(letter, '.' | '-');
+        match text.len() <= MAX_TAG_BYTES && text.starts_with(is_first) && text.chars().all(is_in_tag) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(ReferenceError::Tag(text.to_owned())),
         }
-        let reason = "a tag has 1 to 128 letters, digits, _, . and -, and begins with none of . and -".to_owned();
-        Err(ReferenceError::Malformed { text: text.to_owned(), reason })
     }
 }
 
@@ -216,6 +245,7 @@ impl FromStr for Reference {
         let repository = name.parse().map_err(|error| match error {
             ReferenceError::NoRegistry(_) => ReferenceError::NoRegistry(text.to_owned()),
             ReferenceError::Malformed { reason, .. } => ReferenceError::Malformed { text: text.to_owned(), reason },
+            tag @ ReferenceError::Tag(_) => tag,
         })?;
         Ok(Self { repository, tag, digest })
     }
@@ -397,6 +427,26 @@ mod tests {
             assert_eq!(error, ReferenceError::NoRegistry(text.to_owned()));
             assert_eq!(error.help().as_deref(), Some(help));
         }
+    }
+
+    #[test]
+    fn the_help_names_what_was_probably_meant() {
+        let help = |text: &str| text.parse::<Reference>().unwrap_err().help().unwrap();
+        for text in ["https://ghcr.io/me/app:1", "docker://ghcr.io/me/app:1", "ghcr.io/Me/App:1", "ghcr.io/me/app:1/"] {
+            assert_eq!(help(text), "did you mean ghcr.io/me/app:1?", "{text}");
+        }
+        assert!(help("https://me:secret@ghcr.io/me/App").starts_with("write it as"));
+        for (tag, expected) in [
+            ("1.0.0+build.5", "write \"1.0.0-build.5\""),
+            ("feature/login", "write \"feature-login\""),
+            ("-x", "write \"x\""),
+            ("", "such as"),
+            ("é", "such as"),
+        ] {
+            let help = tag.parse::<Tag>().unwrap_err().help().unwrap();
+            assert!(help.contains(expected), "{tag}: {help}");
+        }
+        assert!(help("ghcr.io/me/app:1.0+5").contains("write \"1.0-5\""));
     }
 
     #[test]

@@ -191,6 +191,18 @@ impl SourceText {
     }
 }
 
+impl SourceText {
+    /// Each problem in one line, in the order of the text.
+    pub(super) fn lines(&self, mut problems: Vec<Problem>) -> Vec<String> {
+        problems.sort_by_key(|problem| problem.span.start);
+        let line = |problem: &Problem| {
+            let help = problem.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
+            format!("{}: {}{help}", self.place(&problem.span), problem.message)
+        };
+        problems.iter().map(line).collect()
+    }
+}
+
 /// One thing that is wrong at one place.
 #[derive(Debug)]
 pub(super) struct Problem {

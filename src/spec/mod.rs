@@ -4,12 +4,16 @@
 //! env-files and nothing else; the environment is handed in as a value. What it must never do: look at the network or at
 //! what the spec's paths name, or show what a variable holds, but where a message quotes a value that it was put into.
 
+mod alternatives;
 mod choice;
 mod convert;
+mod dollar;
 mod env_file;
 mod error;
+mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod habits;
 mod merge;
 mod raw;
 mod resolve;
@@ -66,6 +70,7 @@ pub struct Spec {
     outside: Outside,
     image: ImageSpec,
     ignore_files: BTreeSet<PathBuf>,
+    warnings: Vec<String>,
 }
 
 impl fmt::Debug for Spec {
@@ -92,7 +97,7 @@ impl Spec {
             _ => PathBuf::from("."),
         };
         let invalid = |problem| source.error(vec![problem]);
-        let document = resolve::parse_toml(text).map_err(invalid)?;
+        let document = resolve::parse_toml(text).map_err(|problem| invalid(named(problem, path, text)))?;
         resolve::check_format(document.get_ref()).map_err(invalid)?;
         let problems = shape::check(&document);
         if !problems.is_empty() {
@@ -100,11 +105,23 @@ impl Spec {
         }
         let env_files = resolve::env_files(document.get_ref(), &directory).map_err(invalid)?;
         let outside = outside(inputs, &env_files)?;
+        // Before a dollar sign makes a name or a tag malformed.
+        let dollars = resolve::dollars(document.get_ref(), text).map_err(invalid)?;
+        if !dollars.errors.is_empty() {
+            return Err(source.error(dollars.errors));
+        }
         let image = resolve::image(document.get_ref(), &outside, text).map_err(invalid)?;
-        let mut spec = Self { source, directory, env_files, outside, image, ignore_files: BTreeSet::new() };
+        let ignore_files = BTreeSet::new();
+        let mut spec = Self { source, directory, env_files, outside, image, ignore_files, warnings: Vec::new() };
         spec.check_variables()?;
+        spec.warnings = spec.check_dollars()?;
         spec.ignore_files = spec.find_ignore_files();
         Ok(spec)
+    }
+
+    /// What the spec says that probably means something else: `FILE:LINE:COLUMN: message (hint)`, each once.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// What is said once for all platforms.
@@ -173,11 +190,7 @@ impl Spec {
         let mut problems: Vec<Problem> = Vec::new();
         for platform in self.platforms() {
             let merged = self.merged(platform)?;
-            for problem in merged.unset_required() {
-                if problems.iter().all(|known| known.span != problem.span) {
-                    problems.push(problem);
-                }
-            }
+            add_new(&mut problems, merged.unset_required());
             names.extend(merged.vars.into_keys());
         }
         if let Some(name) = self.outside.sets.keys().find(|name| !names.contains(*name)) {
@@ -190,10 +203,40 @@ impl Spec {
         if problems.is_empty() { Ok(()) } else { Err(self.source.error(problems)) }
     }
 
+    /// Values with a `$NAME` that nothing expands: an error where a variable is meant for certain, else a warning.
+    fn check_dollars(&self) -> Result<Vec<String>, SpecError> {
+        let mut errors = Vec::new();
+        let mut warnings = Vec::new();
+        for platform in self.platforms() {
+            let found = self.merged(platform)?.dollars();
+            add_new(&mut errors, found.errors);
+            add_new(&mut warnings, found.warnings);
+        }
+        if errors.is_empty() { Ok(self.source.lines(warnings)) } else { Err(self.source.error(errors)) }
+    }
+
     /// The ignore files of all platforms, as far as their names can be told.
     fn find_ignore_files(&self) -> BTreeSet<PathBuf> {
         let merged = self.platforms().iter().filter_map(|platform| self.merged(platform).ok());
         merged.filter_map(|merged| merged.ignore_file_name()).map(|name| self.directory.join(name)).collect()
+    }
+}
+
+/// A text that is no TOML, with what it is where that is known.
+fn named(problem: Problem, path: &Path, text: &str) -> Problem {
+    match foreign::recognise(path, text) {
+        Some(what) => Problem::new(&(0..0), format!("this is {what}, and a spec is TOML"))
+            .help("name an ocitect.toml: `format = 1`, and tables such as [image], [[layers]] and [config]"),
+        None => problem,
+    }
+}
+
+/// Adds problems at places that have none yet: several platforms share most of a spec.
+fn add_new(problems: &mut Vec<Problem>, new: Vec<Problem>) {
+    for problem in new {
+        if problems.iter().all(|known| known.span != problem.span) {
+            problems.push(problem);
+        }
     }
 }
 

@@ -15,8 +15,8 @@ use super::choice::Var;
 use super::convert::{self, Context};
 use super::error::Problem;
 use super::raw::{self, At, Document, ONCE_IN_IMAGE};
-use super::variables::{BUILT_IN, BaseEnv, Outside, Scope, Variables};
-use super::{ConfigSpec, ImageSpec, PlatformSpec, Spec, merge, shape, template};
+use super::variables::{BUILT_IN, BaseEnv, Outside, Scope, Variables, required_is_unset};
+use super::{ConfigSpec, ImageSpec, PlatformSpec, Spec, dollar, merge, shape, template};
 use crate::model::{Platform, escape};
 
 /// The only format there is.
@@ -59,6 +59,13 @@ pub(super) fn env_files(document: &DeTable<'_>, directory: &Path) -> Result<Vec<
         name => Ok(directory.join(name)),
     });
     paths.collect()
+}
+
+/// The dollar signs of a document that only look like variables.
+pub(super) fn dollars(document: &DeTable<'_>, text: &str) -> Result<dollar::Dollars, Problem> {
+    let vars = vars(document)?;
+    let names: Vec<&str> = vars.keys().map(String::as_str).collect();
+    Ok(dollar::find(document, &names, text))
 }
 
 /// What `[image]` says once for all platforms, and the keys of `[platform."…"]` checked against it.
@@ -207,19 +214,16 @@ impl<'a> Merged<'a> {
         });
         let unset = required.filter(|(name, ..)| variables.value(name).is_none_or(|value| value.is_empty()));
         let problems = unset.map(|(name, env, required)| {
-            let message = match env {
-                Some(env) if env.value != *name => {
-                    format!(
-                        "the required variable `{name}` is not set (in the environment: {})",
-                        escape(env.value.as_bytes())
-                    )
-                }
-                _ => format!("the required variable `{name}` is not set"),
-            };
-            let problem = Problem::new(&required.span, message);
+            let problem = Problem::new(&required.span, required_is_unset(name, env));
             if required.value.is_empty() { problem } else { problem.help(escape(required.value.as_bytes())) }
         });
         problems.collect()
+    }
+
+    /// The dollar signs that only look like variables.
+    pub(super) fn dollars(&self) -> dollar::Dollars {
+        let vars: Vec<&str> = self.vars.keys().map(String::as_str).collect();
+        dollar::find(&self.document, &vars, &self.spec.source.text)
     }
 
     /// The ignore file's name, where its variables are set.

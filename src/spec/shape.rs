@@ -11,12 +11,11 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::alternatives::{Alternatives, HINT, found};
 use super::error::Problem;
+use super::habits;
 use super::raw::{Document, ONCE_IN_DOCUMENT, ONCE_IN_IMAGE};
 use crate::model::{escape, nearest};
-
-/// Keyword of a hint for a value of the wrong type; not part of the published schema.
-const HINT: &str = "x-hint";
 
 /// The JSON Schema (draft 7) of `ocitect.toml`, from the types that read it.
 pub fn schema() -> Value {
@@ -85,99 +84,6 @@ pub(super) fn check(document: &Spanned<DeTable<'_>>) -> Vec<Problem> {
     check.problems
 }
 
-/// The ways in which a value may be written: references followed, choices taken apart.
-struct Alternatives<'a> {
-    leaves: Vec<&'a Map<String, Value>>,
-    hint: Option<&'a str>,
-}
-
-impl<'a> Alternatives<'a> {
-    fn of(root: &'a Value, schema: &'a Value) -> Self {
-        let mut found = Self { leaves: Vec::new(), hint: None };
-        found.collect(root, schema);
-        found
-    }
-
-    /// Ends, since the schema of the spec holds no cycle of references without a key between.
-    fn collect(&mut self, root: &'a Value, schema: &'a Value) {
-        let Some(object) = schema.as_object() else { return };
-        if let Some(hint) = object.get(HINT).and_then(Value::as_str) {
-            self.hint.get_or_insert(hint);
-        }
-        if let Some(target) = object.get("$ref").and_then(Value::as_str) {
-            if let Some(target) = root.pointer(target.trim_start_matches('#')) {
-                self.collect(root, target);
-            }
-            return;
-        }
-        let choices: Vec<&Value> = ["allOf", "anyOf", "oneOf"]
-            .iter()
-            .filter_map(|key| object.get(*key).and_then(Value::as_array))
-            .flatten()
-            .collect();
-        if choices.is_empty() {
-            self.leaves.push(object);
-        }
-        choices.into_iter().for_each(|choice| self.collect(root, choice));
-    }
-
-    /// The alternatives that a value of this kind can be.
-    fn matching(&self, value: &DeValue<'_>) -> Vec<&'a Map<String, Value>> {
-        self.leaves.iter().copied().filter(|leaf| admits(leaf, value)).collect()
-    }
-
-    fn expected(&self) -> String {
-        let mut names: Vec<&str> = Vec::new();
-        for name in self.leaves.iter().map(|leaf| describe(leaf)) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names.join(" or ")
-    }
-}
-
-fn admits(leaf: &Map<String, Value>, value: &DeValue<'_>) -> bool {
-    let wanted = leaf.get("type").and_then(Value::as_str);
-    match value {
-        DeValue::String(_) => wanted == Some("string"),
-        DeValue::Integer(_) => wanted == Some("integer"),
-        DeValue::Float(_) => wanted == Some("number"),
-        DeValue::Boolean(value) => {
-            wanted == Some("boolean") && leaf.get("const").is_none_or(|constant| *constant == Value::Bool(*value))
-        }
-        DeValue::Datetime(_) => leaf.get("format").and_then(Value::as_str) == Some("date-time"),
-        DeValue::Array(_) => wanted == Some("array"),
-        DeValue::Table(_) => wanted == Some("object"),
-    }
-}
-
-fn describe(leaf: &Map<String, Value>) -> &'static str {
-    match leaf.get("type").and_then(Value::as_str) {
-        Some("string") if leaf.contains_key("format") => "a date and time",
-        Some("string") => "a string",
-        Some("integer") => "an integer",
-        Some("boolean") if leaf.contains_key("const") => "false",
-        Some("boolean") => "true or false",
-        Some("array") => "a list",
-        Some("object") => "a table",
-        _ => "another value",
-    }
-}
-
-fn found(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a floating-point number",
-        DeValue::Boolean(true) => "true",
-        DeValue::Boolean(false) => "false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
 struct Check<'a> {
     root: &'a Value,
     problems: Vec<Problem>,
@@ -242,6 +148,7 @@ impl<'a> Check<'a> {
     fn table(&mut self, schema: &Alternatives<'a>, table: &DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>) {
         let Some(leaf) = schema.leaves.first() else { return };
         let properties = leaf.get("properties").and_then(Value::as_object);
+        let mut has_unknown = false;
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let property = properties.and_then(|properties| properties.get(name));
@@ -252,8 +159,15 @@ impl<'a> Check<'a> {
                     self.value(schema, value, path);
                     path.pop();
                 }
-                None => self.unknown_key(properties, name, &key.span(), path),
+                None => {
+                    self.unknown_key(properties, name, &key.span(), path);
+                    has_unknown = true;
+                }
             }
+        }
+        // What is missing is probably there, under another name.
+        if has_unknown && !path.is_empty() {
+            return;
         }
         let required = leaf.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         for name in required.filter(|name| !table.contains_key(*name)) {
@@ -261,7 +175,11 @@ impl<'a> Check<'a> {
                 [] => format!("the spec lacks `{name}`"),
                 path => format!("`{}` lacks `{name}`", escape(path.join(".").as_bytes())),
             };
-            self.problems.push(Problem::new(span, message));
+            let problem = Problem::new(span, message);
+            self.problems.push(match required_help(name, path) {
+                Some(help) => problem.help(help),
+                None => problem,
+            });
         }
     }
 
@@ -278,11 +196,22 @@ impl<'a> Check<'a> {
             path => format!(" in `{}`", escape(path.join(".").as_bytes())),
         };
         let problem = Problem::new(span, format!("unknown key `{}`{place}", escape(name.as_bytes())));
-        self.problems.push(problem.help(match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if is_said_once(name, path) => "it is said once for all platforms".to_owned(),
-            None => format!("known keys: {}", known.join(", ")),
-        }));
+        let help = match is_said_once(name, path) {
+            true => Some("it is said once for all platforms".to_owned()),
+            false => habits::help(self.root, name, &known),
+        };
+        self.problems.push(problem.help(help.unwrap_or_else(|| format!("known keys: {}", known.join(", ")))));
+    }
+}
+
+/// How a required key is written that newcomers do not know of.
+fn required_help(name: &str, path: &[String]) -> Option<&'static str> {
+    match (path, name) {
+        ([], "format") => Some("write `format = 1` as the first line"),
+        ([], "image") => Some("write a table [image] with platforms = [\"linux/amd64\"]"),
+        ([image], "platforms") if image == "image" => Some("such as platforms = [\"linux/amd64\", \"linux/arm64\"]"),
+        ([layers], "name") if layers == "layers" => Some("a layer has a name of its own, such as name = \"app\""),
+        _ => None,
     }
 }
 

@@ -12,12 +12,27 @@ use toml::de::{DeTable, DeValue};
 
 use super::choice::Var;
 use super::error::Problem;
-use super::raw::VarTable;
+use super::raw::{Text, VarTable};
 use super::template::{self, Otherwise, Piece};
 use crate::model::{Platform, ShortNames, escape, nearest};
 
 /// Names that differ by platform and need no `[vars]`.
 pub(super) const BUILT_IN: [&str; 6] = ["os", "arch", "variant", "machine", "node_arch", "gnu_triplet"];
+
+/// Names that a Dockerfile has for parts of the platform, and how they are written here ("Automatic platform ARGs in the
+/// global scope" of Docker's reference).
+const OF_DOCKERFILES: [(&str, &str); 4] = [
+    ("TARGETPLATFORM", "${os}/${arch}"),
+    ("TARGETOS", "${os}"),
+    ("TARGETARCH", "${arch}"),
+    ("TARGETVARIANT", "${variant}"),
+];
+
+/// How a variable that exists without `[vars]`, here or in a Dockerfile, is written in a spec.
+pub(super) fn written_here(name: &str) -> Option<String> {
+    let of_dockerfiles = OF_DOCKERFILES.iter().find(|(known, _)| *known == name).map(|(_, ours)| (*ours).to_owned());
+    of_dockerfiles.or_else(|| BUILT_IN.contains(&name).then(|| format!("${{{name}}}")))
+}
 
 /// Variables before the platform is known: what the command line, the environment and env-files hand in.
 #[derive(Default, Clone)]
@@ -166,8 +181,9 @@ impl Variables<'_> {
             None => self.look_up(name, range, walk)?,
         };
         match (value, otherwise) {
-            (Some(value), Otherwise::Unsaid) => Ok(value),
             (Some(value), _) if !value.is_empty() => Ok(value),
+            (Some(_), Otherwise::Unsaid) if self.is_required(name) => Err(self.unset(name, range)),
+            (Some(value), Otherwise::Unsaid) => Ok(value),
             (_, Otherwise::Default(pieces)) => self.join(pieces, walk),
             (_, Otherwise::Error(pieces)) => {
                 let message = self.join(pieces, walk)?;
@@ -178,7 +194,15 @@ impl Variables<'_> {
         }
     }
 
+    fn is_required(&self, name: &str) -> bool {
+        matches!(self.vars.get(name), Some(Var::Table(VarTable { required: Some(_), .. })))
+    }
+
     fn unset(&self, name: &str, range: &Range<usize>) -> Fault {
+        if let Some(Var::Table(VarTable { env, required: Some(required), .. })) = self.vars.get(name) {
+            let fault = Fault::new(range, required_is_unset(name, env.as_ref()));
+            return if required.value.is_empty() { fault } else { fault.help(escape(required.value.as_bytes())) };
+        }
         if let Some(name_in_base) = name.strip_prefix("base.") {
             return Fault::new(range, format!("the base's environment has no `{name_in_base}`"))
                 .help(format!("write ${{{name}:-default}} if the base may lack it"));
@@ -256,16 +280,33 @@ impl Variables<'_> {
 
     fn unknown(&self, name: &str, range: &Range<usize>) -> Fault {
         let known = self.vars.keys().map(String::as_str).chain(BUILT_IN);
-        let help = match nearest(name, known) {
-            Some(near) => format!("did you mean ${{{near}}}? {}", container_hint(name)),
-            None => format!("add it to [vars]; {}", container_hint(name)),
+        let help = match (written_here(name), nearest(name, known)) {
+            (Some(ours), _) => format!("write {ours}; {}", container_hint(name)),
+            (None, Some(near)) => format!("did you mean ${{{near}}}? {}", container_hint(name)),
+            (None, None) if !matches!(self.base, BaseEnv::Refused) => {
+                format!(
+                    "write ${{base.{name}}} for the value that the base image sets, or add {name} to [vars]; {}",
+                    container_hint(name)
+                )
+            }
+            (None, None) => format!("add it to [vars]; {}", container_hint(name)),
         };
         Fault::new(range, format!("unknown variable `{name}`")).help(help)
     }
 }
 
+/// That a required variable is unset or empty, with its name in the environment where that is another one.
+pub(super) fn required_is_unset(name: &str, env: Option<&Text>) -> String {
+    match env {
+        Some(env) if env.value != name => {
+            format!("the required variable `{name}` is not set (in the environment: {})", escape(env.value.as_bytes()))
+        }
+        _ => format!("the required variable `{name}` is not set"),
+    }
+}
+
 fn container_hint(name: &str) -> String {
-    format!("a variable of the container is written $${{{name}}}")
+    format!("$${{{name}}} keeps the text ${{{name}}}")
 }
 
 fn differs(name: &str, range: &Range<usize>) -> Fault {
@@ -273,7 +314,7 @@ fn differs(name: &str, range: &Range<usize>) -> Fault {
 }
 
 /// Where a part of a string stands in the text: exactly, where the literal is written without escapes, else the whole.
-fn place(text: &str, span: &Range<usize>, source: &str, range: &Range<usize>) -> Range<usize> {
+pub(super) fn place(text: &str, span: &Range<usize>, source: &str, range: &Range<usize>) -> Range<usize> {
     let literal = source.get(span.clone()).unwrap_or_default();
     let quoted = literal.get(1..literal.len().saturating_sub(1));
     if quoted == Some(text) {

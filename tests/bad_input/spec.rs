@@ -115,3 +115,73 @@ fn terminal_escapes_of_a_spec_are_not_sent_to_the_terminal() {
     let outcome = refused(&sandbox, &["build"], 2, &["unknown key `\\u{1b}[31mred`"]);
     assert!(!outcome.stderr.contains('\u{1b}'), "{:?}", outcome.stderr);
 }
+
+#[test]
+fn a_variable_as_a_shell_writes_it_is_refused_where_nothing_would_expand_it() {
+    let sandbox = Sandbox::new();
+    spec(&sandbox, &["[config]\nenv = { PATH = \"/app/bin:$PATH\" }\n"]);
+    let shown = "\
+error: `$PATH` is not expanded: variables are written with braces
+ --> ./ocitect.toml:5:26
+  |
+5 | env = { PATH = \"/app/bin:$PATH\" }
+  |                          ^^^^^
+  |
+  = help: write ${base.PATH} for the value that the base image sets; $$PATH keeps the text $PATH";
+    refused(&sandbox, &["build"], 2, &[shown]);
+}
+
+#[test]
+fn a_variable_that_may_be_meant_is_warned_of_once() {
+    let sandbox = Sandbox::new();
+    spec(&sandbox, &["[config]\nenv = { A = \"$HOME/x\" }\n"]);
+    let built = sandbox.ok(&["build"]);
+    let warning = "warning: ./ocitect.toml:5:14: `$HOME` is not expanded";
+    assert_eq!(built.stderr.matches(warning).count(), 1, "{}", built.stderr);
+}
+
+#[test]
+fn a_dockerignore_is_warned_of_where_it_would_make_a_difference() {
+    let sandbox = Sandbox::new();
+    spec(&sandbox, &[&layer("keep", "/app")]);
+    sandbox.write("keep/secret.env", "1");
+    sandbox.write("keep/app", "1");
+    let warning = ".dockerignore is not read";
+    for (lines, is_warned) in [("*.log\n", false), ("**/*.env\n", true), ("**/*.env\n!keep/secret.env\n", false)] {
+        sandbox.write(".dockerignore", lines);
+        let built = sandbox.ok(&["build"]);
+        assert_eq!(built.stderr.matches(warning).count(), usize::from(is_warned), "{lines}\n{}", built.stderr);
+    }
+    sandbox.write(".dockerignore", "**/*.env\n");
+    let built = sandbox.ok(&["build"]);
+    assert!(
+        built.stderr.contains("it would leave out 1 file that is packed, such as ./keep/secret.env"),
+        "{}",
+        built.stderr
+    );
+    // The choice is made: one way, and the other.
+    sandbox.write(".ocitectignore", "# nothing\n");
+    assert!(!sandbox.ok(&["build"]).stderr.contains(warning));
+    spec(&sandbox, &["ignore-file = \".dockerignore\"\n", &layer("keep", "/app")]);
+    sandbox.ok(&["build"]);
+    let listed = sandbox.ok(&["ls", "oci:build/oci", "/app"]).stdout;
+    assert!(listed.contains("/app/app") && !listed.contains("secret.env"), "{listed}");
+}
+
+#[test]
+fn files_of_other_tools_are_called_by_their_names() {
+    let sandbox = Sandbox::new();
+    for (name, text, what) in [
+        ("Dockerfile", "FROM debian\nCOPY a /a\n", "a Dockerfile"),
+        ("compose.yaml", "services:\n  app:\n    image: x\n", "YAML"),
+        ("image.json", "{\"image\": 1}\n", "JSON"),
+    ] {
+        sandbox.write(name, text);
+        refused(
+            &sandbox,
+            &["build", name],
+            2,
+            &[&format!("this is {what}, and a spec is TOML"), "help: name an ocitect.toml"],
+        );
+    }
+}

@@ -49,8 +49,15 @@ fn outputs_that_are_no_places() {
         &["-o ghcr.io/me/app names a registry", "help: use --push"],
     );
     refused(&sandbox, &["build", "-o", "docker://ghcr.io/me/app"], 2, &["names a registry", "help: use --push"]);
-    refused(&sandbox, &["build", "-o", "dir:out"], 2, &["dir:out", "help: write it as oci:DIR[:TAG]"]);
+    refused(&sandbox, &["build", "-o", "dir:out"], 2, &["dir:out", "help: an output is oci:DIR[:TAG]"]);
     refused(&sandbox, &["build", "-o", "oci:"], 2, &["oci:"]);
+    refused(
+        &sandbox,
+        &["build", "-o", "app.tar"],
+        2,
+        &["help: write -o oci-archive:app.tar or -o docker-archive:app.tar"],
+    );
+    refused(&sandbox, &["build", "-o", "type=oci,dest=a.tar"], 2, &["help: write -o oci-archive:a.tar"]);
     let digest = format!("oci:out@sha256:{}", "0".repeat(64));
     refused(&sandbox, &["build", "-o", &digest], 2, &["names the digest"]);
     let twice = ["build", "-o", "oci-archive:a.tar", "-o", "oci-archive:a.tar:b"];
@@ -116,8 +123,35 @@ fn arguments_that_exclude_each_other_or_are_unknown() {
 }
 
 #[test]
+fn options_and_commands_of_other_tools_are_explained() {
+    let sandbox = prepared("");
+    for (arguments, help) in [
+        (&["build", "-f", "other.toml"][..], "name the spec as an argument: ocitect build FILE"),
+        (&["build", "--file=other.toml"], "name the spec as an argument: ocitect build FILE"),
+        (&["build", "--no-cache"], "no byte of an image depends on the cache"),
+        (&["build", "--dry-run"], "--print-plan"),
+        (&["build", "--build-arg", "A=1"], "--set NAME=VALUE"),
+        (&["build", "--load"], "-o docker-archive:- | docker load"),
+        (&["build", "-q"], "--progress none"),
+        (&["copy", "--all", "oci:a", "oci:b"], "all platforms are copied"),
+        (&["push", "--tls-verify=false", "oci:a", "localhost:1/b"], "--plain-http HOST"),
+        (&["pull", "debian"], "`ocitect copy REF oci:DIR`"),
+        (&["validate"], "`ocitect check`"),
+    ] {
+        refused(&sandbox, arguments, 2, &["error: ", "tip: ", help]);
+    }
+}
+
+#[test]
+fn an_update_of_an_image_without_a_base_says_that_there_is_none() {
+    refused(&prepared(""), &["update", "zzz"], 2, &["the spec has no image \"zzz\"", "help: it builds on no image"]);
+}
+
+#[test]
 fn tags_that_are_none() {
     let sandbox = prepared("");
+    refused(&sandbox, &["build", "-t", "1.0+5"], 2, &["\"1.0+5\" is not a tag", "help: ", "write \"1.0-5\""]);
+    refused(&sandbox, &["build", "-t", "feature/x"], 2, &["-t feature/x", "For a tag alone, write \"feature-x\""]);
     refused(&sandbox, &["build", "-t", "-x"], 2, &["-x"]);
     refused(&sandbox, &["build", "-t", "a b"], 2, &["a b", "a tag has"]);
     let digest = format!("ghcr.io/me/app@sha256:{}", "0".repeat(64));

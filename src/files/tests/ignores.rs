@@ -99,3 +99,27 @@ fn bad_ignore_files_are_errors() {
     assert!(matches!(load(".ocitectignore", b"\xff"), FilesError::IgnoreFile { .. }));
     assert!(matches!(load(".ocitectignore", &vec![b'a'; 1024 * 1024 + 1]), FilesError::IgnoreFile { .. }));
 }
+
+#[test]
+fn a_dockerignore_that_is_not_read_says_what_it_would_leave_out() {
+    let fixture = Fixture::with(&["app/.env", "app/lib/x.env", "app/main", "dist/out"]);
+    fixture.write(".dockerignore", b"**/*.env\ndist\napp/lib\n!app/lib/x.env\n");
+    let unread = UnreadDockerignore::find(&IgnoreRules::default(), fixture.directory.path()).unwrap();
+    let found = |from: &str| unread.not_left_out(&fixture.list(&fixture.entry(from)).unwrap());
+    assert_eq!(found("app"), NotLeftOut { count: 1, first: Some(fixture.path("app/.env")) });
+    assert_eq!(found("app/*"), NotLeftOut { count: 1, first: Some(fixture.path("app/.env")) });
+    assert_eq!(found("."), NotLeftOut { count: 2, first: Some(fixture.path("./app/.env")) });
+    // What `from` names is taken, as with an ignore file that is read.
+    assert_eq!(found("dist"), NotLeftOut::default());
+    assert_eq!(found("app/.env"), NotLeftOut::default());
+}
+
+#[test]
+fn a_dockerignore_says_nothing_beside_another_ignore_file() {
+    let fixture = Fixture::with(&["a.log"]).ignoring(".ocitectignore", "*.log\n");
+    fixture.write(".dockerignore", b"*\n");
+    assert!(UnreadDockerignore::find(&fixture.ignore, fixture.directory.path()).is_none());
+    assert!(UnreadDockerignore::find(&IgnoreRules::default(), &fixture.path("nowhere")).is_none());
+    fixture.write(".dockerignore", b"[\n");
+    assert!(UnreadDockerignore::find(&IgnoreRules::default(), fixture.directory.path()).is_none());
+}

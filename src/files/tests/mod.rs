@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{ArchiveError, Archives, Context, FilesError, IgnoreRules, Reason, list};
+use super::{ArchiveError, Archives, Context, FilesError, IgnoreRules, NotLeftOut, Reason, UnreadDockerignore, list};
 use crate::model::{Class, Content, ContentOpener as _, Diagnose as _, EntryKind, ListedItem, Listing, escape};
 use crate::spec::{FilesEntry, From, IgnoreFile, Ownership, Place};
 

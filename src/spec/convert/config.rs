@@ -8,10 +8,17 @@ use super::super::raw::{self, At, Text};
 use super::super::{Command, ConfigSpec, Healthcheck};
 use super::image_path;
 use super::values::duration_ns;
-use crate::model::escape;
+use crate::model::{escape, nearest};
 
 /// Linux's last signal, SIGRTMAX.
 const MAX_SIGNAL: u32 = 64;
+
+/// Linux's signals by their names without SIG (signal(7)), as Docker and podman know them.
+const SIGNALS: [&str; 35] = [
+    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
+    "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1",
+    "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "UNUSED",
+];
 
 /// Protocols of ports (image-spec, config.md "ExposedPorts" names tcp and udp; Docker and podman take sctp too).
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
@@ -101,19 +108,33 @@ fn port(port: &At<PortText>) -> Result<String, Problem> {
     }
 }
 
+/// A signal as Docker and podman read it: a name in any case, with or without SIG, or a number.
 fn stop_signal(text: &Text) -> Result<String, Problem> {
     let signal = &text.value;
-    let is_name = signal.strip_prefix("SIG").is_some_and(|name| {
-        name.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase())
-            && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"+-".contains(&byte))
-    });
+    let upper = signal.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let is_number = signal.bytes().all(|byte| byte.is_ascii_digit())
         && signal.parse::<u32>().is_ok_and(|number| (1..=MAX_SIGNAL).contains(&number));
-    match is_name || is_number {
-        true => Ok(signal.clone()),
-        false => {
-            Err(Problem::new(&text.span, "not a signal").help("a signal is such as \"SIGTERM\", or a number to 64"))
-        }
+    if is_number || SIGNALS.contains(&name) || is_real_time(name) {
+        return Ok(signal.clone());
+    }
+    let problem = Problem::new(&text.span, "not a signal of Linux");
+    Err(problem.help(match nearest(name, SIGNALS) {
+        Some(near) => format!("did you mean SIG{near}?"),
+        None => format!("such as \"SIGTERM\", \"SIGRTMIN+3\", or a number from 1 to {MAX_SIGNAL}"),
+    }))
+}
+
+/// `RTMIN`, `RTMIN+1` to `RTMIN+15`, `RTMAX-14` to `RTMAX-1`, `RTMAX`: the names that Docker knows.
+fn is_real_time(name: &str) -> bool {
+    let offset = |rest: &str, sign| rest.strip_prefix(sign).map(str::to_owned);
+    let within = |digits: String, last| {
+        !digits.starts_with('0') && digits.parse::<u8>().is_ok_and(|offset| (1..=last).contains(&offset))
+    };
+    match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
+        (Some(rest), _) => rest.is_empty() || offset(rest, '+').is_some_and(|digits| within(digits, 15)),
+        (_, Some(rest)) => rest.is_empty() || offset(rest, '-').is_some_and(|digits| within(digits, 14)),
+        _ => false,
     }
 }
 

@@ -62,7 +62,7 @@ impl Context<'_> {
                 let problem = Problem::of(span, &error);
                 let question = match &error {
                     ReferenceError::NoRegistry(name) => self.short_names.question(name),
-                    ReferenceError::Malformed { .. } => None,
+                    ReferenceError::Tag(_) | ReferenceError::Malformed { .. } => None,
                 };
                 Err(match question {
                     Some(question) => problem.help(question),

@@ -5,6 +5,7 @@ mod bad_input;
 mod diagnostics;
 mod example;
 mod files_of_its_own;
+mod hints;
 mod meaning;
 mod overrides;
 mod published_schema;

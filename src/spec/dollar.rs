@@ -1,0 +1,201 @@
+//! `$NAME` in values that no shell reads: what a Dockerfile would expand, and a spec takes as it stands.
+//!
+//! Looked at are environment, labels and annotations, paths, names and `[vars]`; never a command, since the shell that
+//! runs it may expand it. `$$` says that a dollar sign is meant.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::Problem;
+use super::variables::{place, written_here};
+use crate::model::escape;
+
+/// What a value is, which decides how much of a dollar sign is believed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role<'a> {
+    /// The value of this variable of the container.
+    Env(&'a str),
+    /// A path, of the disk or in the image.
+    Path,
+    /// A name in which no dollar sign can stand.
+    Name,
+    /// Text for people and programs, in which anything can stand.
+    Text,
+}
+
+/// What was found: errors, and what is only worth a warning.
+#[derive(Default)]
+pub(super) struct Dollars {
+    pub(super) errors: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// Looks at a document before variables are put in. `vars` are the names of `[vars]`; `text` is the spec's.
+pub(super) fn find(document: &DeTable<'_>, vars: &[&str], text: &str) -> Dollars {
+    let mut search = Search { vars, text, found: Dollars::default() };
+    search.document(document);
+    search.found
+}
+
+struct Search<'a> {
+    vars: &'a [&'a str],
+    text: &'a str,
+    found: Dollars,
+}
+
+/// A `$NAME` of a value.
+struct Dollar<'a> {
+    name: &'a str,
+    /// In the value, in bytes, with the dollar sign.
+    range: Range<usize>,
+    /// A letter or a digit stands before it, as in `Outer$Inner.class`.
+    is_inside_word: bool,
+}
+
+impl Search<'_> {
+    fn document(&mut self, document: &DeTable<'_>) {
+        self.keys(document, "image", &[("name", Role::Name), ("base", Role::Name), ("tags", Role::Name)]);
+        self.keys(document, "image", &[("ignore-file", Role::Path), ("annotations", Role::Text)]);
+        self.keys(document, "config", &[("workdir", Role::Path), ("volumes", Role::Path), ("labels", Role::Text)]);
+        if let Some(vars) = document.get("vars") {
+            self.value(vars, Role::Text);
+        }
+        let env = document.get("config").and_then(|config| config.get_ref().get("env"));
+        for (name, value) in env.and_then(|env| env.get_ref().as_table()).into_iter().flatten() {
+            self.value(value, Role::Env(name.get_ref()));
+        }
+        self.lists(document, "dirs", &[("path", Role::Path)]);
+        self.lists(document, "users", &[("home", Role::Path), ("shell", Role::Path)]);
+        self.lists(document, "layers", &[("remove", Role::Path), ("annotations", Role::Text)]);
+        let layers = document.get("layers").and_then(|layers| layers.get_ref().as_array());
+        for layer in layers.into_iter().flatten().filter_map(|layer| layer.get_ref().as_table()) {
+            self.lists(layer, "files", &[("from", Role::Path), ("to", Role::Path)]);
+            self.lists(layer, "links", &[("path", Role::Path), ("target", Role::Path)]);
+        }
+    }
+
+    /// Some keys of a table.
+    fn keys(&mut self, parent: &DeTable<'_>, table: &str, keys: &[(&str, Role<'_>)]) {
+        if let Some(table) = parent.get(table).and_then(|table| table.get_ref().as_table()) {
+            self.of_table(table, keys);
+        }
+    }
+
+    /// Some keys of each table of a list.
+    fn lists(&mut self, parent: &DeTable<'_>, list: &str, keys: &[(&str, Role<'_>)]) {
+        let list = parent.get(list).and_then(|list| list.get_ref().as_array());
+        for table in list.into_iter().flatten().filter_map(|table| table.get_ref().as_table()) {
+            self.of_table(table, keys);
+        }
+    }
+
+    fn of_table(&mut self, table: &DeTable<'_>, keys: &[(&str, Role<'_>)]) {
+        for (key, role) in keys {
+            if let Some(value) = table.get(*key) {
+                self.value(value, *role);
+            }
+        }
+    }
+
+    /// A string, or the strings of a list or a table.
+    fn value(&mut self, value: &Spanned<DeValue<'_>>, role: Role<'_>) {
+        match value.get_ref() {
+            DeValue::String(text) => self.string(text, &value.span(), role),
+            DeValue::Array(items) => items.iter().for_each(|item| self.value(item, role)),
+            DeValue::Table(table) => table.iter().for_each(|(_, value)| self.value(value, role)),
+            _ => {}
+        }
+    }
+
+    fn string(&mut self, value: &str, span: &Range<usize>, role: Role<'_>) {
+        for dollar in dollars(value) {
+            let at = place(value, span, self.text, &dollar.range);
+            let is_known = self.vars.contains(&dollar.name) || written_here(dollar.name).is_some();
+            let is_itself = matches!(role, Role::Env(own) if own == dollar.name);
+            let is_error = role == Role::Name || is_itself || (is_known && role != Role::Text);
+            if is_error || is_known || is_suspect(&dollar, role) {
+                let problem = self.problem(&dollar, role, &at);
+                if is_error { self.found.errors.push(problem) } else { self.found.warnings.push(problem) }
+            }
+        }
+    }
+
+    fn problem(&self, dollar: &Dollar<'_>, role: Role<'_>, at: &Range<usize>) -> Problem {
+        let name = escape(dollar.name.as_bytes());
+        let literal = format!("$${name}");
+        let write = match (self.vars.contains(&dollar.name), written_here(dollar.name), role) {
+            (true, ..) => format!("write ${{{name}}}"),
+            (false, Some(ours), _) => format!("write {ours}"),
+            (false, None, Role::Env(_)) => format!("write ${{base.{name}}} for the value that the base image sets"),
+            (false, None, _) => format!("write ${{{name}}}, and add {name} to [vars]"),
+        };
+        Problem::new(at, format!("`${name}` is not expanded: variables are written with braces"))
+            .help(format!("{write}; {literal} keeps the text ${name}"))
+    }
+}
+
+/// True for what looks like a variable without being a known one.
+fn is_suspect(dollar: &Dollar<'_>, role: Role<'_>) -> bool {
+    /// One capital letter is as likely a part of a pattern or of a hash.
+    const MIN_CHARS: usize = 2;
+    let is_upper = dollar.name.len() >= MIN_CHARS
+        && dollar.name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    match role {
+        Role::Env(_) => is_upper,
+        Role::Path => is_upper || !dollar.is_inside_word,
+        Role::Name => true,
+        Role::Text => false,
+    }
+}
+
+/// Each `$NAME` that is neither `$$NAME` nor `${NAME}`.
+fn dollars(value: &str) -> Vec<Dollar<'_>> {
+    let bytes = value.as_bytes();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] != b'$' {
+            at += 1;
+            continue;
+        }
+        if bytes.get(at + 1) == Some(&b'$') {
+            at += 2;
+            continue;
+        }
+        let start = at + 1;
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let end = start + bytes[start..].iter().take_while(|byte| is_word(byte)).count();
+        if bytes.get(start).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') {
+            let is_inside_word = at > 0 && is_word(&bytes[at - 1]);
+            found.push(Dollar { name: &value[start..end], range: at..end, is_inside_word });
+        }
+        at = end.max(start);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::variables::BUILT_IN;
+    use super::*;
+
+    #[test]
+    fn names_after_one_dollar_sign_are_found() {
+        let names = |text| dollars(text).iter().map(|dollar| dollar.name).collect::<Vec<_>>();
+        assert_eq!(names("/app/bin:$PATH"), ["PATH"]);
+        assert_eq!(names("$a$B_1/$c"), ["a", "B_1", "c"]);
+        for text in ["", "$", "$$", "$$PATH", "${PATH}", "$${PATH}", "cost: $5", "a $ b", "$(x)", "$-x"] {
+            assert!(names(text).is_empty(), "{text}");
+        }
+        assert_eq!(names("$$A$B"), ["B"]);
+    }
+
+    #[test]
+    fn every_built_in_name_is_written_as_itself() {
+        for name in BUILT_IN {
+            assert_eq!(written_here(name), Some(format!("${{{name}}}")));
+        }
+    }
+}
