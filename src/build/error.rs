@@ -139,6 +139,9 @@ pub enum BuildError {
     /// Writing an output.
     #[error(transparent)]
     Copy(#[from] CopyError),
+    /// A registry does not take the image from whoever pushes it.
+    #[error(transparent)]
+    Access(Box<StoreError>),
     /// Opening an output.
     #[error("opening {output}")]
     Output {
@@ -239,6 +242,7 @@ impl Diagnose for BuildError {
             Self::Pack(error) => error.class(),
             Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.class(),
             Self::Tree { cause, .. } => cause.class(),
+            Self::Access(error) => error.class(),
             Self::Copy(error) => error.class(),
             Self::Reference(error) => error.class(),
             Self::NotInImage { .. } => Class::NotFound,
@@ -274,6 +278,7 @@ impl Diagnose for BuildError {
             Self::Pack(error) => error.help().or_else(|| member_help(error)),
             Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.help(),
             Self::Tree { cause, .. } => cause.help(),
+            Self::Access(error) => error.help(),
             Self::Copy(error) => error.help(),
             Self::Reference(error) => error.help(),
             Self::NotInImage { .. } => Some("`ocitect ls IMAGE` lists what it holds".to_owned()),

@@ -23,7 +23,7 @@ use crate::build::places::Places;
 use crate::build::records::Records;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
 use crate::build::secrets::{packed_findings, planned_findings};
-use crate::build::writing::{Handover, handover, write};
+use crate::build::writing::{Handover, check_access, handover, write};
 use crate::cache::Cache;
 use crate::check::{Finding, Verdict};
 use crate::model::{Document, Image, ImageConfig, ImageManifest, ImageName, Layer, Root};
@@ -104,10 +104,10 @@ fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
     }
 }
 
-/// Builds what was planned and writes it to every target, in order. Before the first write all platforms are checked, and
-/// where there is a `max-size` or every secret is an error, packed and looked through; else layers that are ready, and hold
-/// no secret that stops the build, may go to registries while others are packed. Before anything refers to them, the lock is
-/// completed.
+/// Builds what was planned and writes it to every target, in order. Before anything is packed, registries are asked whether
+/// they take the image from whoever pushes it. Before the first write all platforms are checked, and where there is a
+/// `max-size` or every secret is an error, packed and looked through; else layers that are ready, and hold no secret that
+/// stops the build, may go to registries while others are packed. Before anything refers to them, the lock is completed.
 pub async fn build(
     spec: &Spec,
     naming: &Naming,
@@ -120,6 +120,7 @@ pub async fn build(
     if verdict.error_count() > 0 {
         return Err(refuse(verdict, observer));
     }
+    check_access(naming, places).await?;
     let lock_update = checked.lock_update.take();
     let earlier = EarlierLayers::read(&options.cache_from, &naming.platforms, places, observer).await;
     // Where there is a budget, no image is sure to be written before all of its layers are known.

@@ -79,6 +79,16 @@ impl AheadOfImage {
     }
 }
 
+/// Asks every registry whether it takes the image from whoever asks, before any work is done for it: credentials that are
+/// missing or wrong are found by HEAD and GET.
+pub(super) async fn check_access(naming: &Naming, places: &Places) -> Result<(), BuildError> {
+    for target in naming.targets.iter().filter(|target| matches!(target.place, TargetPlace::Registry(_))) {
+        let checked = open_sink(target, naming, places).await?.check_access(&target.tags).await;
+        checked.map_err(|error| BuildError::Access(Box::new(error)))?;
+    }
+    Ok(())
+}
+
 /// Writes the image to every target, in order.
 pub(super) async fn write(
     naming: &Naming,

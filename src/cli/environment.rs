@@ -1,6 +1,6 @@
 //! What the environment says, read once: variables, home, directories, credentials' places, proxies, certificates.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,14 @@ use std::time::SystemTime;
 use super::arguments::RegistryArguments;
 use super::cache::size;
 use super::failure::Failure;
+use super::stderr;
 use crate::build::{BuildOptions, Event, Observer, Places};
 use crate::cache::{Cache, DEFAULT_LIMIT_BYTES};
-use crate::model::{ShortNames, escape};
+use crate::model::{Repository, ShortNames, escape};
 use crate::pack::MAX_THREADS;
 use crate::registry::{
-    Client, ConfigFiles, Credentials, Login, Notice, ProxyOptions, RegistryOptions, RetryOptions, Roots, Secret,
-    short_names,
+    Client, ConfigFiles, Credentials, Login, Notice, ProxyOptions, ProxySetting, RegistryOptions, RetryOptions, Roots,
+    Secret, short_names,
 };
 use crate::spec::Inputs;
 
@@ -135,6 +136,7 @@ impl Environment {
         login_registries: &[&str],
         observer: &Arc<dyn Observer>,
     ) -> Result<Places, Failure> {
+        check_auth_file(arguments.authfile.as_deref())?;
         let mut explicit = Vec::new();
         if let (Some(user), true) = (&arguments.username, arguments.password_stdin) {
             let secret = read_secret()?;
@@ -145,15 +147,19 @@ impl Environment {
         }
         let observer = observer.clone();
         let notice = Notice::new(move |line| observer.event(Event::Note(line.to_owned())));
-        let options = RegistryOptions { notice, ..self.registry_options(arguments, explicit) };
+        let options = RegistryOptions { notice, ..self.registry_options(arguments, explicit)? };
         let client = Client::new(options)?;
         Ok(Places::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
     }
 
     /// How registries are reached.
-    pub fn registry_options(&self, arguments: &RegistryArguments, explicit: Vec<Login>) -> RegistryOptions {
-        RegistryOptions {
-            plain_http: arguments.plain_http.iter().cloned().collect::<BTreeSet<_>>(),
+    pub fn registry_options(
+        &self,
+        arguments: &RegistryArguments,
+        explicit: Vec<Login>,
+    ) -> Result<RegistryOptions, Failure> {
+        Ok(RegistryOptions {
+            plain_http: arguments.plain_http.iter().map(|text| plain_http_host(text)).collect::<Result<_, _>>()?,
             roots: Roots::new(|| rustls_native_certs::load_native_certs().certs),
             ca_files: arguments.ca_file.clone(),
             certs_dirs: self.certs_directories(),
@@ -162,8 +168,9 @@ impl Environment {
             credentials: self.credentials(arguments.authfile.as_deref(), explicit),
             retry: RetryOptions { seed: jitter_seed(), ..RetryOptions::default() },
             journal_directory: self.cache_directory().map(|directory| directory.join("uploads")),
+            secrets: stderr::secrets().clone(),
             ..RegistryOptions::default()
-        }
+        })
     }
 
     fn certs_directories(&self) -> Vec<PathBuf> {
@@ -192,7 +199,11 @@ impl Environment {
     /// Lower case goes before upper case, as curl and Go have it; `http_proxy` in upper case could come from a request's
     /// header in CGI programs, which this is not.
     fn proxies(&self) -> ProxyOptions {
-        let either = |name: &str| self.secret(name).or_else(|| self.secret(&name.to_uppercase()));
+        let setting = |name: &str| {
+            let variable = name.to_owned();
+            self.secret(name).map(|address| ProxySetting { address, variable })
+        };
+        let either = |name: &str| setting(name).or_else(|| setting(&name.to_uppercase()));
         ProxyOptions {
             http: either("http_proxy").or_else(|| either("all_proxy")),
             https: either("https_proxy").or_else(|| either("all_proxy")),
@@ -271,6 +282,42 @@ fn default_runtime_file() -> PathBuf {
 pub fn take_too_large_files_as_errors() {
     // SAFETY: a signal that is ignored runs no code.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// A file of credentials that was named and is not there holds none, which is not what was meant.
+fn check_auth_file(file: Option<&Path>) -> Result<(), Failure> {
+    match file {
+        Some(file) if matches!(file.try_exists(), Ok(false)) => {
+            let shown = escape(file.as_os_str().as_encoded_bytes());
+            Err(Failure::usage(
+                &format!("there is no file {shown}, which --authfile names"),
+                &format!("name another, or make it: ocitect login REGISTRY --authfile {shown}"),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The registry that `--plain-http` names, `HOST[:PORT]`.
+fn plain_http_host(text: &str) -> Result<String, Failure> {
+    registry_name(text).map_err(|host| {
+        let message = format!("--plain-http {} does not name a registry", escape(text.as_bytes()));
+        let example = host.as_deref().unwrap_or("localhost:5000");
+        Failure::usage(&message, &format!("name its host and port alone: --plain-http {example}"))
+    })
+}
+
+/// Takes `HOST[:PORT]`, by the rules of references. The error is the host of what is more than that, such as an address.
+pub fn registry_name(text: &str) -> Result<String, Option<String>> {
+    let host = |text: &str| {
+        let repository: Repository = format!("{text}/name").parse().ok()?;
+        (repository.path() == "name").then(|| repository.registry().to_owned())
+    };
+    host(text).ok_or_else(|| {
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        host(authority.rsplit('@').next().unwrap_or_default())
+    })
 }
 
 /// Reads a password or a token from standard input, without its line end.

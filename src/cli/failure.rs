@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::arguments::Progress;
-use super::progress::tell;
 use super::render;
+use super::stderr::{tell, tell_json};
 use crate::build::BuildError;
 use crate::model::Diagnose;
 use crate::spec::SpecError;
@@ -47,7 +47,7 @@ impl Failure {
     /// Tells it on stderr, as a line of JSON where progress is told so, and gives the exit code.
     pub fn report(self, progress: Progress) -> ExitCode {
         match progress {
-            Progress::Json => tell(&self.to_json().to_string()),
+            Progress::Json => tell_json(self.to_json()),
             _ => self.tell_people(),
         }
         ExitCode::from(self.exit_code)

@@ -1,10 +1,10 @@
 //! `ocitect login` and `ocitect logout`.
 
 use super::arguments::{LoginArguments, LogoutArguments, OutputArguments};
-use super::environment::{Environment, read_secret};
+use super::environment::{self, Environment, read_secret};
 use super::failure::Failure;
-use super::{Done, parse, progress};
-use crate::model::{Repository, escape};
+use super::{Done, progress};
+use crate::model::escape;
 use crate::registry::{Client, Login, remove_login, store_login};
 
 /// Checks credentials at the registry, and keeps them where they are accepted.
@@ -17,12 +17,16 @@ pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environ
         ));
     };
     let login = Login { registry: registry.clone(), user, secret: read_secret()? };
-    let client = Client::new(environment.registry_options(&arguments.options, Vec::new()))?;
-    client.check_login(&login).await?;
+    let client = Client::new(environment.registry_options(&arguments.options, Vec::new())?)?;
+    let is_checked = client.check_login(&login).await?;
     let file = environment.login_file(arguments.options.authfile.as_deref())?;
     let kept = store_login(&file, environment.helper_path().as_deref(), &login).await?;
     let user = escape(login.user.as_bytes());
     progress::note(output.progress, &format!("logged in to {registry} as {user}, kept in {kept}"));
+    if !is_checked {
+        let text = format!("{registry} asked for no credentials: whether it accepts these is not known");
+        progress::warn(output.progress, &text);
+    }
     Ok(())
 }
 
@@ -38,12 +42,21 @@ pub async fn logout(arguments: &LogoutArguments, output: &OutputArguments, envir
     Err(Failure::not_found(&format!("{file} has no credentials for {registry}"), "`--authfile` names another file"))
 }
 
-/// Takes `HOST[:PORT]`, by the rules of references.
+/// Where Docker Hub is read by people; its registry has another name.
+const HUB_SITES: [&str; 2] = ["hub.docker.com", "www.docker.com"];
+
+/// The registry that is named, `HOST[:PORT]`.
 fn registry_name(text: &str) -> Result<String, Failure> {
-    let help = "name the registry alone, such as ghcr.io or localhost:5000";
-    let repository: Repository = parse(&format!("{text}/name"), help)?;
-    if repository.path() != "name" {
-        return Err(Failure::usage(&format!("{} is not a registry", escape(text.as_bytes())), help));
+    let refused = |name: &str| {
+        let message = format!("{} is not a registry", escape(text.as_bytes()));
+        Failure::usage(&message, &format!("name the registry alone, such as {name}"))
+    };
+    let is_site = |host: &str| HUB_SITES.contains(&host);
+    match environment::registry_name(text) {
+        Ok(host) if is_site(&host) => Err(refused("docker.io")),
+        Ok(host) => Ok(host),
+        Err(Some(host)) if is_site(&host) => Err(refused("docker.io")),
+        Err(Some(host)) => Err(refused(&host)),
+        Err(None) => Err(refused("ghcr.io or localhost:5000")),
     }
-    Ok(repository.registry().to_owned())
 }

@@ -19,6 +19,7 @@ mod login;
 mod ls;
 mod progress;
 mod render;
+mod stderr;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -99,14 +100,20 @@ fn start_log(output: &OutputArguments) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(level))
-        .with_writer(std::io::stderr)
+        .with_writer(stderr::Log)
         .with_ansi(render::color_on_stderr())
         .without_time()
         .init();
 }
 
-/// Writes to standard output. A reader that went away (`| head`) has what it wanted.
+/// Writes what a command answers to standard output, without the long secrets of this run: a registry may have put one into
+/// a document. Short ones may be words of the answer, which a script reads.
 fn print(bytes: &[u8]) -> Done {
+    print_exactly(stderr::answer(&String::from_utf8_lossy(bytes)).as_bytes())
+}
+
+/// Writes to standard output. A reader that went away (`| head`) has what it wanted.
+fn print_exactly(bytes: &[u8]) -> Done {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -119,15 +126,15 @@ fn print(bytes: &[u8]) -> Done {
 /// Ends a command that made an image with its `NAME@DIGEST`: on stdout, or on stderr where stdout is an archive.
 fn print_result(image: &str, stdout_is_taken: bool, progress: Progress) -> Done {
     match (stdout_is_taken, progress) {
-        (false, _) => return print(format!("{image}\n").as_bytes()),
+        (false, _) => return print_exactly(format!("{image}\n").as_bytes()),
         (true, Progress::Json) => progress::tell_event("done", serde_json::json!({ "image": image })),
-        (true, _) => progress::tell(image),
+        (true, _) => stderr::tell_exactly(image),
     }
     Ok(())
 }
 
 fn print_json(value: &serde_json::Value) -> Done {
-    print(format!("{value:#}\n").as_bytes())
+    print_exactly(format!("{:#}\n", stderr::answer_json(value.clone())).as_bytes())
 }
 
 /// The registry that a password of the command line is for, where an image is only read.

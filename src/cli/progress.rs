@@ -1,7 +1,7 @@
 //! Progress on stderr: bars on a terminal, a line per event elsewhere, JSON lines on request.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::arguments::Progress;
-use super::{findings, render};
+pub use super::stderr::{tell, tell_event};
+use super::{findings, render, stderr};
 use crate::build::{Event, Observer, Places, TaskId};
 use crate::check::Finding;
 use crate::registry::Traffic;
@@ -54,23 +55,14 @@ impl Drop for TrafficAtEnd {
     }
 }
 
-/// Writes a line to stderr. A stderr that cannot be written is no reason to fail.
-pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+/// Tells of something that a command's user should know, and that is no failure.
+pub fn warn(progress: Progress, text: &str) {
+    observer(progress, false).event(Event::Warning(text.to_owned()));
 }
 
 /// Tells what a command has done that shows no progress.
 pub fn note(progress: Progress, text: &str) {
     observer(progress, false).event(Event::Note(text.to_owned()));
-}
-
-/// Writes an event as a line of JSON: its name, and the fields of `fields`.
-pub fn tell_event(name: &str, fields: serde_json::Value) {
-    let mut event = json!({ "event": name });
-    if let (Some(event), serde_json::Value::Object(fields)) = (event.as_object_mut(), fields) {
-        event.extend(fields);
-    }
-    tell(&event.to_string());
 }
 
 struct WarningsOnly;
@@ -156,7 +148,7 @@ impl Observer for JsonLines {
                 return findings.iter().for_each(|finding| tell_event("finding", finding.to_json()));
             }
         };
-        tell(&line.to_string());
+        stderr::tell_json(line);
     }
 }
 
@@ -179,7 +171,7 @@ impl Bars {
     }
 
     fn say(&self, line: &str) {
-        if self.all.println(line).is_err() {
+        if self.all.println(stderr::shown(line)).is_err() {
             tell(line);
         }
     }
@@ -192,7 +184,7 @@ impl Bars {
             None => ProgressBar::no_length().with_style(style("{spinner} {msg:<44!} {binary_bytes:>11}")),
         };
         let bar = self.all.add(bar);
-        bar.set_message(task.what.clone());
+        bar.set_message(stderr::shown(&task.what).into_owned());
         bar.enable_steady_tick(TICK);
         bar
     }

@@ -65,6 +65,8 @@ pub(super) struct Asked<'a> {
     pub(super) credential: Option<&'a Credential>,
     /// A token that was refused and is not wanted again.
     pub(super) refused: Option<&'a Secret>,
+    /// The registry is a mirror, which is given up sooner.
+    pub(super) is_of_mirror: bool,
 }
 
 /// A token, and whether it was fetched just now.
@@ -158,7 +160,8 @@ impl Authenticator {
         let reply = match asked.credential {
             Some(Credential::Identity { token, .. }) => {
                 let send = || transport.send(self.refresh_request(asked, &realm, token));
-                let reply = transport.retrying(ACTION, asked.name, send).await?;
+                let mut backoff = transport.backoff(asked.is_of_mirror);
+                let reply = transport.retrying(&mut backoff, ACTION, asked.name, send).await?;
                 match reply.status().as_u16() {
                     // Services that do not know this way: GCR says 404, Artifactory 401, ACR 400.
                     400 | 401 | 404 | 405 => get(transport, asked, &realm).await?,
@@ -167,7 +170,9 @@ impl Authenticator {
             }
             _ => get(transport, asked, &realm).await?,
         };
-        self.read(asked, &realm, reply, started).await
+        let token = self.read(asked, &realm, reply, started).await?;
+        transport.options().secrets.add(&token.secret);
+        Ok(token)
     }
 
     fn refresh_request(&self, asked: &Asked<'_>, realm: &Url, identity: &Secret) -> Outgoing {
@@ -198,6 +203,7 @@ impl Authenticator {
         if !reply.status().is_success() {
             return Err(refused(reply, asked).await);
         }
+        let secrets = reply.secrets().clone();
         let body = read_small(reply, MAX_TOKEN_BYTES).await.map_err(|unread| match unread {
             Unread::TooLarge => broken(asked, realm, &format!("more than {MAX_TOKEN_BYTES} bytes")),
             Unread::Broken(_) => broken(asked, realm, "a reply that breaks off"),
@@ -207,6 +213,7 @@ impl Authenticator {
             serde_json::from_slice(&body).map_err(|_| broken(asked, realm, "something else than JSON"))?;
         let text = |name| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let (Some(Credential::Identity { token, .. }), Some(next)) = (asked.credential, text("refresh_token")) {
+            secrets.add(&next.into());
             let mut rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
             rotated.insert((realm.to_string(), token.clone()), next.into());
         }
@@ -268,7 +275,7 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
         let outgoing = Outgoing { action: ACTION, place, method, url, headers, payload, connection, endpoint };
         follow(transport, asked.registry, rule, Reach::Anywhere, outgoing)
     };
-    transport.retrying(ACTION, asked.name, send).await
+    transport.retrying(&mut transport.backoff(asked.is_of_mirror), ACTION, asked.name, send).await
 }
 
 /// A token service's no. 400 is what some say to credentials that they do not know.

@@ -1,5 +1,6 @@
 //! Bodies: of replies, read within bounds and never waited for without end; of requests, watched while they go out.
 
+use std::fmt;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,23 +26,88 @@ pub(super) enum Unread {
 /// that comes byte by byte would never be silent, and never end.
 const SMALL_BODY_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Reads a body into memory. It grows by what arrives and not by what a header says.
-pub(super) async fn read_small(reply: Reply, limit_bytes: u64) -> Result<Bytes, Unread> {
-    timeout(SMALL_BODY_TIMEOUT, read_pieces(reply, limit_bytes)).await.unwrap_or_else(|_| {
-        let text = format!("it took more than {} seconds", SMALL_BODY_TIMEOUT.as_secs());
-        Err(Unread::Broken(io::Error::new(io::ErrorKind::TimedOut, text)))
-    })
+/// What a reply's body is given up for: nothing, or next to nothing, came for so long.
+#[derive(Debug)]
+struct Silence {
+    waited: Duration,
+    bytes: u64,
 }
 
-async fn read_pieces(mut reply: Reply, limit_bytes: u64) -> Result<Bytes, Unread> {
+impl fmt::Display for Silence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { waited, bytes } = self;
+        match bytes {
+            0 => write!(formatter, "the other side was silent for {} seconds", waited.as_secs()),
+            bytes => {
+                write!(formatter, "the other side sent no more than {bytes} bytes in {} seconds", waited.as_secs())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Silence {}
+
+/// How long a body was waited for without success, where that is why it broke off.
+pub(super) fn silence(error: &io::Error) -> Option<Duration> {
+    error.get_ref()?.downcast_ref::<Silence>().map(|silence| silence.waited)
+}
+
+/// What came of a body while it was waited for. A silence has an end, and so has a body that comes in drops: time counts
+/// only while something is waited for, so that a slow reader is no slow registry.
+pub(super) struct Pace {
+    idle: Duration,
+    waited: Duration,
+    bytes: u64,
+}
+
+/// Fewest bytes that are waited for over twice the limit on silence, which is two minutes: 34 bytes a second, a
+/// two-hundredth of what a telephone modem brought. At that pace a blob of a megabyte would take eight hours.
+const MIN_PACE_BYTES: u64 = 4 * 1024;
+
+impl Pace {
+    pub(super) fn new(idle: Duration) -> Self {
+        Self { idle, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// Waits for the next piece, for which there is a limit.
+    pub(super) async fn next<E>(
+        &mut self,
+        piece: impl Future<Output = Result<Option<Bytes>, E>>,
+    ) -> io::Result<Result<Option<Bytes>, E>> {
+        let began = Instant::now();
+        let Ok(piece) = timeout(self.idle, piece).await else { return Err(silent(self.idle, 0)) };
+        self.waited += began.elapsed();
+        self.bytes += piece.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len) as u64;
+        if self.waited > self.idle * 2 {
+            if self.bytes < MIN_PACE_BYTES && matches!(piece, Ok(Some(_))) {
+                return Err(silent(self.waited, self.bytes));
+            }
+            *self = Self::new(self.idle);
+        }
+        Ok(piece)
+    }
+}
+
+fn silent(waited: Duration, bytes: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, Silence { waited, bytes })
+}
+
+/// Reads a body into memory. It grows by what arrives and not by what a header says.
+pub(super) async fn read_small(reply: Reply, limit_bytes: u64) -> Result<Bytes, Unread> {
     let mut bytes = BytesMut::new();
+    let read = timeout(SMALL_BODY_TIMEOUT, read_pieces(reply, limit_bytes, &mut bytes)).await;
+    read.unwrap_or_else(|_| Err(Unread::Broken(silent(SMALL_BODY_TIMEOUT, bytes.len() as u64))))?;
+    Ok(bytes.freeze())
+}
+
+async fn read_pieces(mut reply: Reply, limit_bytes: u64, bytes: &mut BytesMut) -> Result<(), Unread> {
     while let Some(piece) = reply.piece().await.map_err(Unread::Broken)? {
         if (bytes.len() + piece.len()) as u64 > limit_bytes {
             return Err(Unread::TooLarge);
         }
         bytes.extend_from_slice(&piece);
     }
-    Ok(bytes.freeze())
+    Ok(())
 }
 
 /// Whom a body that goes out waits for.

@@ -17,15 +17,15 @@ use super::origin::{check_hop, origin};
 use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
 use super::repository::RegistryRepository;
-use super::retry::Interruption;
+use super::retry::{Backoff, Interruption};
 use super::routed::RoutedRepository;
 use super::scope::Scopes;
 use super::session::{Authorization, Session};
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::upload::Refusals;
-use super::{Credentials, Login, RegistryOptions};
-use crate::model::Repository;
+use super::{Credentials, Login, RegistryOptions, grant};
+use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
 /// Answers to challenges for one request: a token that has just ended, one with more scopes, and one with fewer.
@@ -44,6 +44,8 @@ struct Inner {
     /// Read when the first repository is asked about.
     config: Mutex<Option<Arc<Config>>>,
     mirrors: Mirrors,
+    /// What tags named when the registries were asked for access, until that is used.
+    named: Mutex<BTreeMap<(Repository, String), Option<Digest>>>,
 }
 
 /// A request to a registry.
@@ -83,13 +85,13 @@ pub(super) enum Destination {
 }
 
 impl Client {
-    /// Makes a client. Nothing is connected to and no file is read yet; an unusable proxy address is an error.
+    /// Makes a client. Nothing is connected to and no file is read yet.
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
-        let credentials = CredentialStore::new(options.credentials.clone());
-        let transport = Transport::new(options)?;
+        let credentials = CredentialStore::new(options.credentials.clone(), options.secrets.clone());
+        let transport = Transport::new(options);
         let (authenticator, sessions, refusals) = (Authenticator::default(), Mutex::default(), Refusals::default());
-        let (config, mirrors) = (Mutex::default(), Mirrors::default());
-        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals, config, mirrors })))
+        let (config, mirrors, named) = (Mutex::default(), Mirrors::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals, config, mirrors, named })))
     }
 
     /// A repository to read and write, at the hosts that the configuration says.
@@ -120,6 +122,18 @@ impl Client {
         (way.endpoint == *endpoint).then_some(way.repository)
     }
 
+    /// Keeps what a tag names, for the push that was asked about.
+    pub(super) fn keep_named(&self, repository: &Repository, tag: &str, named: Option<Digest>) {
+        let mut all = self.0.named.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert((repository.clone(), tag.to_owned()), named);
+    }
+
+    /// Takes what was kept.
+    pub(super) fn take_named(&self, repository: &Repository, tag: &str) -> Option<Option<Digest>> {
+        let mut all = self.0.named.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&(repository.clone(), tag.to_owned()))
+    }
+
     /// What this run has learnt of mirrors.
     pub(super) fn mirrors(&self) -> &Mirrors {
         &self.0.mirrors
@@ -145,8 +159,9 @@ impl Client {
         self.0.transport.counters().snapshot()
     }
 
-    /// Asks a registry whether it takes these credentials, and no others. [`StoreError::Unauthorized`] where it does not.
-    pub async fn check_login(&self, login: &Login) -> Result<(), StoreError> {
+    /// Asks a registry whether it takes these credentials, and no others. [`StoreError::Unauthorized`] where it does not;
+    /// false where it asked for none, and so said nothing about them.
+    pub async fn check_login(&self, login: &Login) -> Result<bool, StoreError> {
         let credentials = Credentials { explicit: vec![login.clone()], ..Credentials::default() };
         let probe = Self::new(RegistryOptions { credentials, ..self.options().clone() })?;
         let call = Call {
@@ -160,12 +175,13 @@ impl Client {
         };
         let (registry, place) = (login.registry.as_str(), login.registry.clone());
         let endpoint = probe.config()?.endpoint(registry)?;
-        let reply = probe.send(At { endpoint: &endpoint, path: "", place: &place, mirror: None }, call).await?;
+        let at = At { endpoint: &endpoint, path: "", place: &place, mirror: None };
+        let reply = probe.send(at, call, &mut probe.transport().backoff(false)).await.map_err(wrong_login)?;
         if reply.status().is_success() {
-            return Ok(());
+            return Ok(probe.session(&endpoint)?.challenge().is_some());
         }
         let request = Request { action: "logging in", what: None, place, registry, had_credentials: true };
-        Err(reply::failure(reply, "GET", request).await)
+        Err(wrong_login(reply::failure(reply, "GET", request).await))
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
@@ -188,7 +204,7 @@ impl Client {
     }
 
     /// Sends a request whose body can be sent again, for as long as its failures may pass. The last reply is success here.
-    pub(super) async fn send(&self, at: At<'_>, call: Call) -> Result<Reply, StoreError> {
+    pub(super) async fn send(&self, at: At<'_>, call: Call, backoff: &mut Backoff) -> Result<Reply, StoreError> {
         let Call { action, method, to, headers, payload, scopes, connection } = call;
         let body = match payload {
             Payload::Empty => None,
@@ -200,15 +216,15 @@ impl Client {
             let (method, to, headers, scopes) = (method.clone(), to.clone(), headers.clone(), scopes.clone());
             self.send_once(at, Call { action, method, to, headers, payload, scopes, connection })
         };
-        let sent = self.0.transport.retrying(action, at.place, send).await;
+        let sent = self.0.transport.retrying(backoff, action, at.place, send).await;
         sent.map_err(|interruption| interruption.error)
     }
 
     /// Sends a request once, answering challenges. Any reply is success here. A body that is a stream is sent once: after a
     /// 401 the token is renewed all the same, so that whoever starts anew has it.
     pub(super) async fn send_once(&self, at: At<'_>, call: Call) -> Result<Reply, Interruption> {
-        let At { endpoint, path, place, mirror } = at;
-        let session = self.session(endpoint)?;
+        let At { place, mirror, .. } = at;
+        let session = self.session(at.endpoint)?;
         let mut greeting = session.greet().await;
         if mirror.is_some_and(|way| self.0.mirrors.is_left_out(way)) {
             // It was given up while this request waited for the first answer.
@@ -228,7 +244,7 @@ impl Client {
             };
             let is_elsewhere = origin(&url) != origin(&base);
             if authorization.is_none() && !is_elsewhere {
-                authorization = self.authorization(&session, path, &scopes, is_for_long, None).await?;
+                authorization = self.authorization(&session, at, &scopes, is_for_long, None).await?;
             }
             let (again, mut headers) = (payload.again(), headers.clone());
             if let Some(authorization) = &authorization {
@@ -241,7 +257,7 @@ impl Client {
                 (Ok(reply), again) => {
                     payload = match again {
                         Some(again) => again,
-                        None => return self.refresh(&session, path, &scopes, reply, authorization).await,
+                        None => return self.refresh(&session, at, &scopes, reply, authorization).await,
                     };
                     reply
                 }
@@ -268,7 +284,7 @@ impl Client {
             }
             scopes = wanted;
             let refused = authorization.and_then(|authorization: Authorization| authorization.token);
-            authorization = self.authorization(&session, path, &scopes, is_for_long, refused.as_ref()).await?;
+            authorization = self.authorization(&session, at, &scopes, is_for_long, refused.as_ref()).await?;
             if authorization.is_none() {
                 return Ok(reply);
             }
@@ -281,7 +297,7 @@ impl Client {
     async fn refresh(
         &self,
         session: &Session,
-        path: &str,
+        at: At<'_>,
         scopes: &Scopes,
         reply: Reply,
         authorization: Option<Authorization>,
@@ -289,7 +305,7 @@ impl Client {
         if reply.status() == StatusCode::UNAUTHORIZED && origin(reply.url()) == origin(&session.base()) {
             let scopes = session.learn(reply.headers(), scopes);
             let refused = authorization.and_then(|authorization| authorization.token);
-            self.authorization(session, path, &scopes, true, refused.as_ref()).await?;
+            self.authorization(session, at, &scopes, true, refused.as_ref()).await?;
         }
         Ok(reply)
     }
@@ -318,9 +334,19 @@ impl Client {
         let (challenge, name) = (&challenge, session.registry());
         let (scopes, joined, is_for_long) = (&scopes, &scopes, false);
         let (credential, refused, endpoint) = (None, None, None);
-        let asked =
-            Asked { registry: &url, name, endpoint, challenge, scopes, joined, is_for_long, credential, refused };
-        let fetched = self.0.authenticator.token(transport, asked).await?;
+        let asked = Asked {
+            registry: &url,
+            name,
+            endpoint,
+            challenge,
+            scopes,
+            joined,
+            is_for_long,
+            credential,
+            refused,
+            is_of_mirror: false,
+        };
+        let fetched = self.0.authenticator.token(transport, asked).await.map_err(Interruption::exhausted)?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
         let again =
             Outgoing { action, place, method, url, headers, payload: Payload::Empty, connection, endpoint: None };
@@ -330,13 +356,13 @@ impl Client {
     async fn authorization(
         &self,
         session: &Session,
-        path: &str,
+        at: At<'_>,
         scopes: &Scopes,
         is_for_long: bool,
         refused: Option<&super::Secret>,
     ) -> Result<Option<Authorization>, Interruption> {
         let Some(challenge) = session.challenge() else { return Ok(None) };
-        let credential = self.0.credentials.lookup(session.registry(), path).await?;
+        let credential = self.0.credentials.lookup(session.registry(), at.path).await?;
         let credential = credential.as_deref();
         if let Some(Credential::Registry(token)) = credential {
             return Ok(Some(Authorization { header: bearer(token), token: None, is_fresh: true }));
@@ -355,18 +381,37 @@ impl Client {
         let (base, name, challenge) = (session.base(), session.registry(), &challenge);
         let joined = session.joined(scopes);
         let ask = |joined| {
-            let endpoint = Some(session.endpoint());
-            let asked =
-                Asked { registry: &base, name, endpoint, challenge, scopes, joined, is_for_long, credential, refused };
+            let asked = Asked {
+                registry: &base,
+                name,
+                endpoint: Some(session.endpoint()),
+                challenge,
+                scopes,
+                joined,
+                is_for_long,
+                credential,
+                refused,
+                is_of_mirror: at.mirror.is_some(),
+            };
             self.0.authenticator.token(&self.0.transport, asked)
         };
         let fetched = match ask(&joined).await {
             // A token service may refuse the scopes together that it grants apart.
-            Err(refusal) if !refusal.trouble.is_passing && session.ask_apart(scopes) => ask(scopes).await?,
-            fetched => fetched?,
+            Err(refusal) if !refusal.trouble.is_passing && session.ask_apart(scopes) => ask(scopes).await,
+            fetched => fetched,
         };
+        // The token service was asked as often as is worth it: the request that wants the token does not ask it again.
+        let fetched = fetched.map_err(Interruption::exhausted)?;
         let (header, is_fresh) = (bearer(&fetched.token), fetched.is_fresh);
         Ok(Some(Authorization { header, token: Some(fetched.token), is_fresh }))
+    }
+
+    /// True where the token for `scopes` says of itself that the repository cannot be pushed to with it.
+    pub(super) async fn token_forbids_push(&self, at: At<'_>, scopes: &Scopes) -> Result<bool, StoreError> {
+        let session = self.session(at.endpoint)?;
+        let authorization = self.authorization(&session, at, scopes, false, None).await;
+        let token = authorization.map_err(|interruption| interruption.error)?.and_then(|known| known.token);
+        Ok(token.is_some_and(|token| grant::forbids_push(&token, at.path)))
     }
 
     /// What is known of a host.
@@ -376,6 +421,7 @@ impl Client {
             return Ok(Arc::clone(session));
         }
         let session = Arc::new(Session::new(endpoint.clone())?);
+        endpoint.headers.iter().for_each(|header| self.options().secrets.add_header(header.value.as_bytes()));
         sessions.insert(endpoint.clone(), Arc::clone(&session));
         Ok(session)
     }
@@ -390,6 +436,16 @@ impl Client {
         let reply = self.0.transport.send(outgoing).await?;
         session.learn(reply.headers(), &Scopes::default());
         Ok(())
+    }
+}
+
+/// A refusal of credentials that were typed just now: another login is what was tried.
+fn wrong_login(error: StoreError) -> StoreError {
+    let help = Some("check the user name and the password or token; nothing was stored".to_owned());
+    match error {
+        StoreError::Unauthorized { place, detail, .. } => StoreError::Unauthorized { place, detail, help },
+        StoreError::Denied { place, detail, .. } => StoreError::Denied { place, detail, help },
+        other => other,
     }
 }
 

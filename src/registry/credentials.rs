@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::auth_file::{AuthFile, HUB_KEY};
 use super::helper::Helper;
 use super::origin::{HUB_ALIASES, canonical};
-use super::{Credentials, Login, Secret};
+use super::{Credentials, Login, Secret, Secrets};
 use crate::store::StoreError;
 
 /// What to show to a registry or its token service.
@@ -32,6 +32,15 @@ impl Credential {
             Self::Registry(_) => None,
         }
     }
+
+    /// Adds it to what is blanked wherever it is shown.
+    fn add_to(&self, secrets: &Secrets) {
+        match self {
+            Self::Password { user, password } => secrets.add_login(user, password),
+            Self::Identity { user, token } => secrets.add_login(user, token),
+            Self::Registry(token) => secrets.add(token),
+        }
+    }
 }
 
 impl From<&Login> for Credential {
@@ -45,12 +54,17 @@ type Found = Arc<OnceCell<Option<Arc<Credential>>>>;
 /// Searches once for each repository and remembers.
 pub(super) struct CredentialStore {
     credentials: Credentials,
+    /// Gets what is found.
+    secrets: Secrets,
     found: Mutex<BTreeMap<String, Found>>,
 }
 
 impl CredentialStore {
-    pub(super) fn new(credentials: Credentials) -> Self {
-        Self { credentials, found: Mutex::default() }
+    pub(super) fn new(credentials: Credentials, secrets: Secrets) -> Self {
+        for login in &credentials.explicit {
+            Credential::from(login).add_to(&secrets);
+        }
+        Self { credentials, secrets, found: Mutex::default() }
     }
 
     /// The credential for a repository; `None` to stay anonymous. A file that cannot be read, or a helper that fails, is
@@ -64,7 +78,10 @@ impl CredentialStore {
         let credential = cell.get_or_try_init(|| async {
             let found = self.search(registry, path).await?;
             match &found {
-                Some((_, place)) => tracing::debug!(registry, place, "credentials found"),
+                Some((credential, place)) => {
+                    credential.add_to(&self.secrets);
+                    tracing::debug!(registry, place, "credentials found");
+                }
                 None => tracing::debug!(registry, "no credentials found"),
             }
             Ok::<_, StoreError>(found.map(|(credential, _)| Arc::new(credential)))

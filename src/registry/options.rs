@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 
-use super::{ConfigFiles, RetryOptions, Secret};
+use super::{ConfigFiles, RetryOptions, Secret, Secrets};
 
 /// Long enough for a slow DNS server and a lost packet; a registry that takes longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,6 +50,8 @@ pub struct RegistryOptions {
     pub journal_directory: Option<PathBuf>,
     /// Is told, in one line each, of what a person who waits should know: a long wait, an upload that is begun again.
     pub notice: Notice,
+    /// Gets every secret that is sent. Whoever shows what a client or its errors say takes them out of it.
+    pub secrets: Secrets,
 }
 
 /// Certificates of authorities, had when a registry is first spoken to: they are hundreds of files, and most builds need
@@ -130,6 +132,7 @@ impl Default for RegistryOptions {
             retry: RetryOptions::default(),
             journal_directory: None,
             notice: Notice::default(),
+            secrets: Secrets::default(),
         }
     }
 }
@@ -137,13 +140,24 @@ impl Default for RegistryOptions {
 /// Proxies, as `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name them. Loopback is never reached through one.
 #[derive(Debug, Clone, Default)]
 pub struct ProxyOptions {
-    /// For `http://` addresses: `[http[s]://][USER:PASSWORD@]HOST[:PORT]`.
-    pub http: Option<Secret>,
+    /// For `http://` addresses.
+    pub http: Option<ProxySetting>,
     /// For `https://` addresses.
-    pub https: Option<Secret>,
+    pub https: Option<ProxySetting>,
     /// What is reached directly: names (their subdomains included), addresses, CIDR blocks, each with an optional port,
     /// parted by commas; `*` for everything.
     pub no_proxy: Option<String>,
+}
+
+/// The address of a proxy, and where it comes from. One that cannot be used is an error of the first request that would go
+/// through it.
+#[derive(Debug, Clone)]
+pub struct ProxySetting {
+    /// `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`; the schemes are `http` (the default), `https`, `socks5`, `socks5h`, `socks4`
+    /// and `socks4a`.
+    pub address: Secret,
+    /// The variable that holds it, for messages.
+    pub variable: String,
 }
 
 /// A user and a secret for one registry.

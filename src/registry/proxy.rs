@@ -1,54 +1,134 @@
-//! Which proxy serves an address: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, as curl and Go read them.
+//! Which proxy serves an address: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, as curl and Go read them.
+//!
+//! An address that cannot be used is an error where a request would go through it, and nowhere else: a command that opens no
+//! connection has no use for a proxy.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use reqwest::Proxy;
 use url::{Host, Url};
 
 use super::origin::{Locality, locality};
-use super::{ProxyOptions, Secret};
+use super::{ProxyOptions, ProxySetting, Secrets};
 use crate::store::StoreError;
 
-/// The rules as reqwest takes them; `None` where there is no proxy.
-pub(super) fn proxy(options: &ProxyOptions) -> Result<Option<Proxy>, StoreError> {
-    let rules = Rules {
-        http: options.http.as_ref().map(Secret::expose).map(parse).transpose()?.flatten(),
-        https: options.https.as_ref().map(Secret::expose).map(parse).transpose()?.flatten(),
-        direct: parse_direct(options.no_proxy.as_deref().unwrap_or_default()),
-    };
-    if rules.http.is_none() && rules.https.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(Proxy::custom(move |url| rules.choose(url).cloned())))
+/// Schemes of proxies; `socks5` and `socks4` look names up here, `socks5h` and `socks4a` leave that to the proxy.
+const SCHEMES: [&str; 6] = ["http", "https", "socks5", "socks5h", "socks4", "socks4a"];
+
+/// A proxy. It is shown without its user and password.
+#[derive(Clone)]
+pub(super) struct ProxyServer {
+    url: Url,
+    /// The variable that names it.
+    variable: String,
 }
 
+impl ProxyServer {
+    /// Set to nothing is not set. The text is not shown in the error: it may hold a password.
+    fn parse(setting: &ProxySetting) -> Result<Option<Self>, StoreError> {
+        let text = setting.address.expose().trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let url = Url::parse(&with_scheme).ok().filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host());
+        let variable = setting.variable.clone();
+        url.map(|url| Some(Self { url, variable: variable.clone() })).ok_or_else(|| StoreError::Malformed {
+            place: format!("the address of the proxy in {variable}"),
+            reason: "it is not of the form [SCHEME://][USER:PASSWORD@]HOST[:PORT]".to_owned(),
+            help: Some(format!("the schemes are {}; without one it is http", SCHEMES.join(", "))),
+        })
+    }
+
+    /// True where the proxy itself is spoken to in TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+}
+
+impl fmt::Display for ProxyServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port().map_or(String::new(), |port| format!(":{port}"));
+        write!(formatter, "the proxy {}://{host}{port} ({})", self.url.scheme(), self.variable)
+    }
+}
+
+impl fmt::Debug for ProxyServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ProxyServer({self})")
+    }
+}
+
+/// The proxies of a run, and what is reached without them.
+pub(super) struct Proxies(Arc<Rules>);
+
 struct Rules {
-    http: Option<Url>,
-    https: Option<Url>,
+    http: Option<ProxySetting>,
+    https: Option<ProxySetting>,
     direct: Vec<Direct>,
 }
 
-impl Rules {
-    fn choose(&self, url: &Url) -> Option<&Url> {
-        let proxy = if url.scheme() == "https" { self.https.as_ref() } else { self.http.as_ref() }?;
-        let is_direct = locality(url) == Locality::Loopback || self.direct.iter().any(|direct| direct.matches(url));
-        (!is_direct).then_some(proxy)
+impl Proxies {
+    pub(super) fn new(options: &ProxyOptions, secrets: &Secrets) -> Self {
+        for setting in options.http.iter().chain(&options.https) {
+            add_credentials(setting, secrets);
+        }
+        let direct = parse_direct(options.no_proxy.as_deref().unwrap_or_default());
+        Self(Arc::new(Rules { http: options.http.clone(), https: options.https.clone(), direct }))
+    }
+
+    /// The proxy for an address; `None` where it is reached directly.
+    pub(super) fn choose(&self, url: &Url) -> Result<Option<ProxyServer>, StoreError> {
+        self.0.choose(url)
+    }
+
+    /// The rules as reqwest takes them; `None` where there is no proxy.
+    pub(super) fn for_client(&self) -> Option<Proxy> {
+        let rules = Arc::clone(&self.0);
+        let is_any_set = rules.http.is_some() || rules.https.is_some();
+        // What cannot be used has been an error before: `choose` is asked about every request.
+        is_any_set.then(|| Proxy::custom(move |url| Some(rules.choose(url).ok()??.url)))
     }
 }
 
-/// Set to nothing is not set. The text is not shown in the error: it may hold a password.
-fn parse(text: &str) -> Result<Option<Url>, StoreError> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Ok(None);
+/// A password is a secret as it is written, and as it is meant.
+fn add_credentials(setting: &ProxySetting, secrets: &Secrets) {
+    if let Some((user, password)) = written_credentials(setting.address.expose()) {
+        secrets.add_login(user, &password.into());
     }
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&with_scheme).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.map(Some).ok_or_else(|| StoreError::Malformed {
-        place: "the address of the proxy".to_owned(),
-        reason: "it is not of the form [http[s]://]HOST[:PORT]".to_owned(),
-        help: Some("look at HTTP_PROXY and HTTPS_PROXY".to_owned()),
-    })
+    let Ok(Some(server)) = ProxyServer::parse(setting) else { return };
+    let decoded = |text: &str| percent_decoded(text);
+    if let Some(password) = server.url.password() {
+        secrets.add_login(&decoded(server.url.username()), &decoded(password).into());
+        secrets.add(&password.into());
+    }
+}
+
+/// The user and the password of an address, as they are written, even if the address cannot be used.
+fn written_credentials(address: &str) -> Option<(&str, &str)> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit_once('@')?.0.split_once(':')
+}
+
+fn percent_decoded(text: &str) -> String {
+    // The pair's parser also undoes `+`, which a user name or a password may hold: it is escaped first.
+    let pair = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
+    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+impl Rules {
+    fn choose(&self, url: &Url) -> Result<Option<ProxyServer>, StoreError> {
+        let setting = if url.scheme() == "https" { &self.https } else { &self.http };
+        let is_direct = locality(url) == Locality::Loopback || self.direct.iter().any(|direct| direct.matches(url));
+        match setting {
+            Some(setting) if !is_direct => ProxyServer::parse(setting),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// One entry of `NO_PROXY`.
@@ -150,13 +230,17 @@ fn is_within(address: IpAddr, network: IpAddr, length: u32) -> bool {
 mod tests {
     use super::*;
 
+    fn setting(address: &str) -> ProxySetting {
+        ProxySetting { address: address.into(), variable: "HTTPS_PROXY".to_owned() }
+    }
+
     fn chosen(no_proxy: &str, url: &str) -> bool {
-        let rules = Rules {
-            http: parse("proxy.example:3128").unwrap(),
-            https: parse("http://user:secret@proxy.example").unwrap(),
-            direct: parse_direct(no_proxy),
+        let options = ProxyOptions {
+            http: Some(setting("proxy.example:3128")),
+            https: Some(setting("http://user:secret@proxy.example")),
+            no_proxy: Some(no_proxy.to_owned()),
         };
-        rules.choose(&url.parse().unwrap()).is_some()
+        Proxies::new(&options, &Secrets::default()).choose(&url.parse().unwrap()).unwrap().is_some()
     }
 
     #[test]
@@ -196,10 +280,38 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_address_is_refused_without_its_password() {
-        let options = ProxyOptions { http: Some("ftp://user:secret@x".into()), ..ProxyOptions::default() };
-        let error = proxy(&options).unwrap_err();
-        assert!(!error.to_string().contains("secret"), "{error}");
-        assert!(proxy(&ProxyOptions { http: Some(" ".into()), ..ProxyOptions::default() }).unwrap().is_none());
+    fn a_bad_address_is_an_error_where_it_is_needed_and_without_its_password() {
+        let options = ProxyOptions { https: Some(setting("ftp://user:secret@x")), ..ProxyOptions::default() };
+        let proxies = Proxies::new(&options, &Secrets::default());
+        let error = proxies.choose(&"https://ghcr.io/".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("HTTPS_PROXY") && !error.contains("secret"), "{error}");
+        for url in ["https://localhost/", "http://ghcr.io/"] {
+            assert!(proxies.choose(&url.parse().unwrap()).unwrap().is_none(), "{url}");
+        }
+        let empty = ProxyOptions { https: Some(setting(" ")), ..ProxyOptions::default() };
+        let proxies = Proxies::new(&empty, &Secrets::default());
+        assert!(proxies.choose(&"https://ghcr.io/".parse().unwrap()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_proxy_is_shown_with_its_variable_and_without_its_credentials() {
+        for (address, shown) in [
+            ("user:secret@proxy.example:3128", "the proxy http://proxy.example:3128 (HTTPS_PROXY)"),
+            ("socks5://[::1]:1080", "the proxy socks5://[::1]:1080 (HTTPS_PROXY)"),
+            ("SOCKS5H://x", "the proxy socks5h://x (HTTPS_PROXY)"),
+        ] {
+            assert_eq!(ProxyServer::parse(&setting(address)).unwrap().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn passwords_of_proxies_are_secrets() {
+        for address in ["http://me:p%40ss+word@proxy.example", "me:p%40ss+word@proxy.example", "ftp://me:p@ss+word@x"] {
+            let secrets = Secrets::default();
+            Proxies::new(&ProxyOptions { http: Some(setting(address)), ..ProxyOptions::default() }, &secrets);
+            for shown in ["p@ss+word", "p%40ss+word", "bWU6cEBzcyt3b3Jk"] {
+                assert_eq!(secrets.blank(shown), "***", "{address}");
+            }
+        }
     }
 }

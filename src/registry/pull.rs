@@ -16,7 +16,7 @@ use tokio_util::io::StreamReader;
 use url::Url;
 
 use super::RegistryRepository;
-use super::body::{Unread, read_small};
+use super::body::{Unread, read_small, silence};
 use super::client::{Call, Destination};
 use super::origin::origin;
 use super::redact;
@@ -280,7 +280,7 @@ impl Pull {
         let action = self.action();
         match self.repository.pause(&mut self.backoff, action, &interruption).await {
             true => Ok(()),
-            false => Err(interruption.error),
+            false => Err(interruption.given_up_after(self.backoff.tries()).error),
         }
     }
 
@@ -298,8 +298,12 @@ fn is_identity(encoding: &HeaderValue) -> bool {
 }
 
 fn broken_off(action: &str, place: String, detail: String, cause: Option<io::Error>) -> Interruption {
+    let silence = cause.as_ref().and_then(silence).unwrap_or_default();
     let cause = cause.map(Into::into);
-    interruption(StoreError::Remote { action: action.to_owned(), place, detail, help: None, cause }, true)
+    let mut interruption =
+        interruption(StoreError::Remote { action: action.to_owned(), place, detail, help: None, cause }, true);
+    interruption.trouble.silence = silence;
+    interruption
 }
 
 pub(super) fn interruption(error: StoreError, is_passing: bool) -> Interruption {
@@ -341,7 +345,7 @@ impl RegistryRepository {
                 scopes: Scopes::pull(self.repository.path()),
                 connection: Connection::Shared,
             };
-            let reply = self.send(call).await?;
+            let reply = self.send_within(&mut backoff, call).await?;
             if reply.status() != StatusCode::OK {
                 return Ok(Fetched::Refused(reply));
             }
@@ -357,7 +361,7 @@ impl RegistryRepository {
                 }
             };
             if !self.pause(&mut backoff, action, &interruption).await {
-                return Err(interruption.error);
+                return Err(interruption.given_up_after(backoff.tries()).error);
             }
         }
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::body::read_small;
 use super::challenge::is_short_of_scope;
 use super::transport::Reply;
-use super::{redact, retry};
+use super::{Secrets, redact, retry};
 use crate::store::StoreError;
 
 /// Bytes of an error's body that are looked at: what others allow; it is text for a person.
@@ -32,9 +32,10 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
     let (mut status, address) = (reply.status(), redact::address(reply.url()));
     let is_short = is_short_of_scope(reply.headers());
     let limit = limit(status, reply.headers());
+    let (tried, secrets) = (retry::tried(reply.tries()), reply.secrets().clone());
     let body = read_small(reply, MAX_ERROR_BYTES).await.unwrap_or_default();
-    let said = Said::parse(&body);
-    let detail = format!("{method} {address} was answered {}{}{limit}", status.as_u16(), said.shown());
+    let said = Said::parse(&body, &secrets);
+    let detail = format!("{method} {address} was answered {}{}{limit}{tried}", status.as_u16(), said.shown());
     let Request { action, what, place, registry, had_credentials } = request;
     // Registries with tokens say 401 to an account that is known and lacks a right: a new login would not help.
     if status == StatusCode::UNAUTHORIZED && had_credentials && is_short {
@@ -78,6 +79,9 @@ fn limit(status: StatusCode, headers: &HeaderMap) -> String {
 fn help(status: StatusCode, code: &str) -> Option<String> {
     let text = match status {
         StatusCode::TOO_MANY_REQUESTS => "the registry limits the rate of requests: wait, or log in for a higher limit",
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            "the proxy asks for credentials: write USER:PASSWORD@ before its host in HTTP_PROXY"
+        }
         StatusCode::PAYLOAD_TOO_LARGE => "the registry, or a proxy before it, takes no bodies of this size",
         _ if retry::is_temporary(status) => "this may pass: try again",
         _ if matches!(code, "MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN") => {
@@ -97,12 +101,13 @@ struct Said {
 
 impl Said {
     /// Reads `{"errors":[{"code","message"}]}`, and `{"details"}` and `{"error"}` of token services.
-    fn parse(body: &[u8]) -> Self {
+    /// Secrets are taken out before it is cut.
+    fn parse(body: &[u8], secrets: &Secrets) -> Self {
         let Ok(json) = serde_json::from_slice::<Value>(body) else { return Self::default() };
         let first = json.pointer("/errors/0").unwrap_or(&json);
         let text = |names: &[&str]| {
             let found = names.iter().find_map(|name| first.get(name).and_then(Value::as_str));
-            redact::text(found.unwrap_or_default())
+            redact::text(&secrets.blank(found.unwrap_or_default()))
         };
         Self { code: text(&["code", "error"]), message: text(&["message", "details", "error_description"]) }
     }
@@ -121,14 +126,18 @@ impl Said {
 mod tests {
     use super::*;
 
+    fn parse(body: &[u8]) -> Said {
+        Said::parse(body, &Secrets::default())
+    }
+
     #[test]
     fn envelopes_of_every_kind_are_read_or_passed_over() {
-        let said = Said::parse(br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m","detail":{}}]}"#);
+        let said = parse(br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m","detail":{}}]}"#);
         assert_eq!(said.shown(), " (DENIED): no\\u{1b}[31m");
-        assert_eq!(Said::parse(br#"{"details":"incorrect username"}"#).shown(), ": incorrect username");
-        assert_eq!(Said::parse(br#"{"error":"invalid_grant"}"#).shown(), " (invalid_grant)");
+        assert_eq!(parse(br#"{"details":"incorrect username"}"#).shown(), ": incorrect username");
+        assert_eq!(parse(br#"{"error":"invalid_grant"}"#).shown(), " (invalid_grant)");
         for other in [&b""[..], b"<html>", b"[]", b"{\"errors\":[]}", b"{\"errors\":7}", b"\xff"] {
-            assert_eq!(Said::parse(other), Said::default());
+            assert_eq!(parse(other), Said::default());
         }
     }
 }

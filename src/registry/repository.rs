@@ -8,6 +8,7 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::RegistryOptions;
 use super::client::{At, Call, Client, Destination};
 use super::config::Route;
 use super::reply::{self, Request};
@@ -15,15 +16,11 @@ use super::retry::{Backoff, Interruption, Trouble};
 use super::sink::query_value;
 use super::transport::Reply;
 use super::upload::Refusals;
-use super::{RegistryOptions, RetryOptions};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
 /// Blobs that are uploaded at the same time: what other clients do, and registries are used to.
 pub(super) const CONCURRENT_UPLOADS: usize = 4;
-
-/// Tries without progress at a mirror: whatever it has, another host has too.
-const MIRROR_TRIES: u32 = 2;
 
 /// A repository at one host: a source and a sink of images.
 #[derive(Clone)]
@@ -55,12 +52,17 @@ impl Default for Target {
 impl RegistryRepository {
     /// Sends a request of this repository whose body can be sent again, for as long as its failures may pass.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, StoreError> {
+        self.send_within(&mut self.backoff(), call).await
+    }
+
+    /// The same as a part of an operation, with the tries that are left of it.
+    pub(super) async fn send_within(&self, backoff: &mut Backoff, call: Call) -> Result<Reply, StoreError> {
         if self.way.is_mirror {
             // Another host is asked sooner than the same again.
             return self.send_once(call).await.map_err(|interruption| interruption.error);
         }
-        let (place, call) = (self.repository.to_string(), self.named(call));
-        self.client.send(self.place(&place), call).await
+        let place = self.repository.to_string();
+        self.client.send(self.place(&place), self.named(call), backoff).await
     }
 
     /// Sends a request of this repository once. Any reply is success here.
@@ -69,7 +71,7 @@ impl RegistryRepository {
         self.client.send_once(self.place(&place), call).await
     }
 
-    fn place<'a>(&'a self, place: &'a str) -> At<'a> {
+    pub(super) fn place<'a>(&'a self, place: &'a str) -> At<'a> {
         let mirror = self.way.is_mirror.then_some(&*self.way);
         At { endpoint: &self.way.endpoint, path: self.repository.path(), place, mirror }
     }
@@ -96,11 +98,7 @@ impl RegistryRepository {
 
     /// The waits of a new operation.
     pub(super) fn backoff(&self) -> Backoff {
-        let retry = &self.options().retry;
-        match self.way.is_mirror {
-            true => Backoff::new(&RetryOptions { tries: MIRROR_TRIES, first_tries: 1, ..retry.clone() }),
-            false => Backoff::new(retry),
-        }
+        self.client.transport().backoff(self.way.is_mirror)
     }
 
     /// Waits before the next try, and tells of it; false where there is to be none.

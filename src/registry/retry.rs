@@ -22,14 +22,27 @@ pub struct RetryOptions {
     pub first_wait: Duration,
     /// The longest wait that is chosen here.
     pub longest_wait: Duration,
-    /// The longest wait that a registry may ask for with `Retry-After`; one that asks for more is not waited for.
+    /// The longest wait that a registry may ask for with `Retry-After`, all its requests together while nothing moves on;
+    /// one that asks for more is not waited for.
     pub longest_asked_wait: Duration,
     /// Tries without progress before it is given up.
     pub tries: u32,
     /// Tries of an origin that has never answered: a name that is mistyped is no reason to wait.
     pub first_tries: u32,
+    /// Silences that are waited out while nothing moves on, added up; the second try is always made.
+    pub longest_silence: Duration,
     /// Where the jitter begins: differs from process to process.
     pub seed: u64,
+}
+
+/// Tries without progress at a mirror: whatever it has, another host has too.
+const MIRROR_TRIES: u32 = 2;
+
+impl RetryOptions {
+    /// The same for a mirror.
+    pub(super) fn of_mirror(&self) -> Self {
+        Self { tries: MIRROR_TRIES, first_tries: 1, ..self.clone() }
+    }
 }
 
 impl Default for RetryOptions {
@@ -41,6 +54,7 @@ impl Default for RetryOptions {
             longest_asked_wait: Duration::from_secs(300),
             tries: 8,
             first_tries: 3,
+            longest_silence: Duration::from_secs(180),
             seed: 0,
         }
     }
@@ -65,13 +79,31 @@ impl Interruption {
             other => other.to_string(),
         }
     }
+
+    /// What to say where it is given up after so many tries.
+    pub(super) fn given_up_after(mut self, tries: u32) -> Self {
+        if let StoreError::Remote { detail, .. } = &mut self.error {
+            detail.push_str(&tried(tries));
+        }
+        self
+    }
+
+    /// The same where all tries have been made: whoever asked for what came before it does not begin again.
+    pub(super) fn exhausted(mut self) -> Self {
+        self.trouble.is_passing = false;
+        self
+    }
+}
+
+/// The end of a message that says how often something was tried; nothing where that was once.
+pub(super) fn tried(tries: u32) -> String {
+    if tries > 1 { format!("; tried {tries} times") } else { String::new() }
 }
 
 impl From<StoreError> for Interruption {
     /// Of a failure that does not pass.
     fn from(error: StoreError) -> Self {
-        let trouble = Trouble { is_passing: false, retry_after: None, was_heard: true };
-        Self { error, trouble, speaks_no_tls: false }
+        Self { error, trouble: Trouble::default(), speaks_no_tls: false }
     }
 }
 
@@ -84,13 +116,22 @@ pub(super) struct Trouble {
     pub(super) retry_after: Option<Duration>,
     /// The other side has answered before: it is there, and worth waiting for.
     pub(super) was_heard: bool,
+    /// How long nothing was heard, where that is the failure.
+    pub(super) silence: Duration,
+}
+
+impl Default for Trouble {
+    /// A failure that does not pass.
+    fn default() -> Self {
+        Self { is_passing: false, retry_after: None, was_heard: true, silence: Duration::ZERO }
+    }
 }
 
 impl Trouble {
     /// Of a reply. A quota that is used up does not pass.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
         let is_passing = is_temporary(status) && quota(status, headers).is_none();
-        Self { is_passing, retry_after: retry_after(headers), was_heard: true }
+        Self { is_passing, retry_after: retry_after(headers), ..Self::default() }
     }
 }
 
@@ -98,30 +139,44 @@ impl Trouble {
 pub(super) struct Backoff {
     options: RetryOptions,
     failures: u32,
+    /// Silences since the last progress, added up.
+    silence: Duration,
+    /// Waits that the other side asked for since the last progress, added up.
+    asked: Duration,
 }
 
 impl Backoff {
     pub(super) fn new(options: &RetryOptions) -> Self {
-        Self { options: options.clone(), failures: 0 }
+        Self { options: options.clone(), failures: 0, silence: Duration::ZERO, asked: Duration::ZERO }
+    }
+
+    /// Tries since the last progress.
+    pub(super) fn tries(&self) -> u32 {
+        self.failures
     }
 
     /// What the other side confirms has moved on: earlier failures are forgotten.
     pub(super) fn progressed(&mut self) {
-        self.failures = 0;
+        *self = Self::new(&self.options);
     }
 
     /// How long to wait before the next try; `None` where there is to be none.
     pub(super) fn next_wait(&mut self, trouble: Trouble, jitter: &Jitter) -> Option<Duration> {
         let tries = if trouble.was_heard { self.options.tries } else { self.options.first_tries };
         self.failures += 1;
-        if !trouble.is_passing || self.failures >= tries {
+        self.silence += trouble.silence;
+        let was_silent_for_long = self.silence >= self.options.longest_silence && self.failures > 1;
+        if !trouble.is_passing || self.failures >= tries || was_silent_for_long {
             return None;
         }
         let doubled = self.options.first_wait.saturating_mul(1 << (self.failures - 1).min(16));
         let chosen = jitter.of(doubled.min(self.options.longest_wait));
         match trouble.retry_after {
-            Some(asked) if asked > self.options.longest_asked_wait => None,
-            Some(asked) => Some(asked.max(chosen)),
+            Some(asked) if self.asked.saturating_add(asked) > self.options.longest_asked_wait => None,
+            Some(asked) => {
+                self.asked += asked;
+                Some(asked.max(chosen))
+            }
             None => Some(chosen),
         }
     }
@@ -217,7 +272,7 @@ mod tests {
     }
 
     fn failure(is_passing: bool, retry_after: Option<u64>) -> Trouble {
-        Trouble { is_passing, retry_after: retry_after.map(Duration::from_secs), was_heard: true }
+        Trouble { is_passing, retry_after: retry_after.map(Duration::from_secs), ..Trouble::default() }
     }
 
     #[test]
@@ -262,6 +317,45 @@ mod tests {
         assert!(wait(0).unwrap() >= Duration::from_millis(100));
         assert_eq!(wait(301), None);
         assert_eq!(wait(u64::MAX), None);
+    }
+
+    #[test]
+    fn what_the_registry_asks_for_is_bounded_in_all() {
+        let jitter = Jitter::default();
+        let mut backoff = Backoff::new(&RetryOptions::default());
+        for _ in 0..3 {
+            assert_eq!(backoff.next_wait(failure(true, Some(100)), &jitter), Some(Duration::from_secs(100)));
+        }
+        assert_eq!(backoff.next_wait(failure(true, Some(1)), &jitter), None);
+        backoff.progressed();
+        assert_eq!(backoff.next_wait(failure(true, Some(100)), &jitter), Some(Duration::from_secs(100)));
+    }
+
+    #[test]
+    fn silences_are_waited_out_for_three_minutes_and_the_second_try_is_always_made() {
+        let jitter = Jitter::default();
+        let silent = |seconds| Trouble { silence: Duration::from_secs(seconds), ..failure(true, None) };
+        let tries = |seconds| {
+            let mut backoff = Backoff::new(&RetryOptions::default());
+            while backoff.next_wait(silent(seconds), &jitter).is_some() {}
+            backoff.tries()
+        };
+        assert_eq!([0, 1, 60, 90, 300].map(tries), [8, 8, 3, 2, 2]);
+    }
+
+    #[test]
+    fn how_often_it_was_tried_is_said_where_it_was_more_than_once() {
+        let given_up = |tries| {
+            let (action, place, detail) = ("asking".to_owned(), "r".to_owned(), "no".to_owned());
+            Interruption::from(StoreError::Remote { action, place, detail, help: None, cause: None })
+                .given_up_after(tries)
+                .error
+                .to_string()
+        };
+        assert_eq!(
+            (given_up(1), given_up(3)),
+            ("asking at r: no".to_owned(), "asking at r: no; tried 3 times".to_owned())
+        );
     }
 
     #[test]

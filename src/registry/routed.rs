@@ -187,6 +187,10 @@ impl Sink for RoutedRepository {
         super::sink::CONCURRENT_BLOBS
     }
 
+    async fn check_access(&self, tags: &[Tag]) -> Result<(), StoreError> {
+        self.writer()?.check_access(tags).await
+    }
+
     async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
         self.writer()?.contains(descriptor).await
     }

@@ -27,6 +27,9 @@ pub(super) const CONCURRENT_BLOBS: usize = 16;
 /// Tags that are asked for at the same time.
 const TAGS_ASKED_AT_ONCE: usize = 8;
 
+/// A tag to ask for where none is to be written: it need not be there.
+const ANY_TAG: &str = "latest";
+
 /// What is being done, for messages.
 const LOOKING: &str = "looking for content";
 const WRITING_MANIFEST: &str = "pushing a manifest";
@@ -40,6 +43,26 @@ impl Sink for RegistryRepository {
 
     fn concurrency_limit(&self) -> usize {
         CONCURRENT_BLOBS
+    }
+
+    /// By a HEAD on a tag, with a token that is asked to allow writing: a token service that knows no such account says so, a
+    /// registry without tokens refuses whoever it does not know, and a token may say that it allows less. Which of its tags
+    /// the repository has does not matter.
+    async fn check_access(&self, tags: &[Tag]) -> Result<(), StoreError> {
+        let reference = tags.first().map_or_else(|| ANY_TAG.to_owned(), ToString::to_string);
+        let named = self.named_by(&reference).await?;
+        self.client.keep_named(&self.repository, &reference, named);
+        let place = self.repository.to_string();
+        if !self.client.token_forbids_push(self.place(&place), &self.push_scopes()).await? {
+            return Ok(());
+        }
+        let detail = "its token service gave a token without the right to push".to_owned();
+        if self.client.has_credentials(&self.repository).await {
+            let help = Some("pushing needs a right that the account does not have there".to_owned());
+            return Err(StoreError::Denied { place, detail, help });
+        }
+        let help = Some(format!("no credentials were found for it: ocitect login {}", self.repository.registry()));
+        Err(StoreError::Unauthorized { place, detail, help })
     }
 
     /// What is not known for sure is not there: it is sent, and the registry then says what is wrong.
@@ -107,7 +130,13 @@ impl Sink for RegistryRepository {
     /// whatever waits for a push.
     async fn is_published(&self, root: &Root, tags: &[Tag]) -> Result<bool, StoreError> {
         let references = references(root, tags);
-        let ask = |reference: String| async move { self.named_by(&reference).await };
+        // A tag that named the image when the build began has been pushed then.
+        let ask = |reference: String| async move {
+            match self.client.take_named(&self.repository, &reference) {
+                Some(named) => Ok(named),
+                None => self.named_by(&reference).await,
+            }
+        };
         let named =
             stream::iter(references.clone()).map(ask).buffered(TAGS_ASKED_AT_ONCE).try_collect::<Vec<_>>().await?;
         let digest = root.descriptor().digest;

@@ -2,17 +2,19 @@
 //! (cargo feature `ring`, for other processors).
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::certificates::{HostFiles, certificates, private_key, unusable};
 use super::config::EndpointTls;
-use crate::model::escape;
+use super::failure::Failure;
 use crate::store::StoreError;
 
 /// Protocols offered in the handshake, best first.
@@ -28,66 +30,83 @@ pub(super) struct HostTls {
 }
 
 /// Makes the configuration for one host. The error names the file that cannot be used.
-pub(super) fn client_config(
-    system_roots: &[CertificateDer<'static>],
+pub(super) fn client_config<'a>(
+    system_roots: impl FnOnce() -> &'a [CertificateDer<'static>],
     ca_files: &[PathBuf],
     host: &HostTls,
-) -> Result<ClientConfig, StoreError> {
+) -> Result<ClientConfig, Failure> {
+    let provider = Arc::new(provider().map_err(Failure::NoTls)?);
     let files = match &host.directory {
-        Some(directory) => HostFiles::list(directory)?,
+        Some(directory) => HostFiles::list(directory).map_err(Failure::Setup)?,
         None => HostFiles::default(),
     };
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(system_roots.iter().cloned());
-    for path in ca_files.iter().chain(&files.authorities).chain(&host.terms.ca_files) {
-        for certificate in certificates(path)? {
-            roots.add(certificate).map_err(|error| unusable(path, &error.to_string()))?;
-        }
-    }
-    let provider = Arc::new(provider()?);
-    let algorithms = provider.signature_verification_algorithms;
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| no_tls(&error.to_string(), None))?;
-    let builder = match host.terms.skip_verify {
-        true => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(algorithms))),
-        false => builder.with_root_certificates(roots),
+        .map_err(|error| Failure::Setup(no_tls(&error.to_string(), None)))?
+        .dangerous();
+    let builder = if host.terms.skip_verify {
+        let algorithms = provider.signature_verification_algorithms;
+        builder.with_custom_certificate_verifier(Arc::new(AnyCertificate(algorithms)))
+    } else {
+        let named = ca_files.iter().chain(&files.authorities).chain(&host.terms.ca_files);
+        let trusted = trusted(system_roots(), named).map_err(Failure::Setup)?;
+        let verifier = TrustedCertificates::new(trusted, provider).map_err(Failure::Setup)?;
+        builder.with_custom_certificate_verifier(Arc::new(verifier))
     };
     let mut config = match host.terms.identity.clone().or(files.identity) {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
-            let private = PrivateKeyDer::from_pem_file(&key).map_err(|error| unusable(&key, &error.to_string()))?;
-            let chain = certificates(&certificate)?;
+            let chain = certificates(&certificate).map_err(Failure::Setup)?;
+            let private = private_key(&key).map_err(Failure::Setup)?;
             let built = builder.with_client_auth_cert(chain, private);
-            built.map_err(|error| unusable(&certificate, &error.to_string()))?
+            built.map_err(|error| Failure::Setup(unusable(&certificate, &error.to_string())))?
         }
     };
     config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
     Ok(config)
 }
 
+/// The configuration of a client that speaks no TLS: HTTP wants one all the same, and never looks at it. Nothing is asked
+/// of the processor.
+pub(super) fn config_without_tls() -> Result<ClientConfig, StoreError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(unchecked_provider()?))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| no_tls(&error.to_string(), None))?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// The cryptography, where this machine can do it.
 fn provider() -> Result<CryptoProvider, StoreError> {
-    #[cfg(feature = "graviola")]
-    if missing_processor_feature().is_none() {
-        return Ok(rustls_graviola::default_provider());
+    #[cfg(all(feature = "graviola", feature = "ring"))]
+    if missing_processor_feature().is_some() {
+        return Ok(rustls::crypto::ring::default_provider());
     }
-    #[cfg(feature = "ring")]
+    #[cfg(all(feature = "graviola", not(feature = "ring")))]
+    if let Some(missing) = missing_processor_feature() {
+        let reason = format!("this processor lacks {missing}, which the cryptography of this build needs");
+        return Err(no_tls(&reason, Some(WITH_RING)));
+    }
+    unchecked_provider()
+}
+
+/// The cryptography. To make it asks nothing of the processor; to use it does.
+fn unchecked_provider() -> Result<CryptoProvider, StoreError> {
+    #[cfg(feature = "graviola")]
+    {
+        Ok(rustls_graviola::default_provider())
+    }
+    #[cfg(all(feature = "ring", not(feature = "graviola")))]
     {
         Ok(rustls::crypto::ring::default_provider())
     }
-    #[cfg(not(feature = "ring"))]
+    #[cfg(not(any(feature = "graviola", feature = "ring")))]
     {
-        #[cfg(feature = "graviola")]
-        let lacking = missing_processor_feature();
-        #[cfg(not(feature = "graviola"))]
-        let lacking: Option<&str> = None;
-        let reason = match lacking {
-            Some(feature) => format!("this processor lacks {feature}, which the cryptography of this build needs"),
-            None => "this build has no cryptography".to_owned(),
-        };
-        Err(no_tls(&reason, Some("build it with the cargo feature `ring`: cargo install ocitect --features ring")))
+        Err(no_tls("this build has no cryptography", Some(WITH_RING)))
     }
 }
+
+#[cfg(not(feature = "ring"))]
+const WITH_RING: &str = "build it with the cargo feature `ring`: cargo install ocitect --features ring";
 
 /// What graviola asserts at its first use.
 #[cfg(all(feature = "graviola", target_arch = "x86_64"))]
@@ -118,57 +137,115 @@ fn no_tls(reason: &str, help: Option<&str>) -> StoreError {
     StoreError::Malformed { place: "TLS".to_owned(), reason: reason.to_owned(), help }
 }
 
-fn unusable(path: &Path, reason: &str) -> StoreError {
-    let place = escape(path.as_os_str().as_encoded_bytes());
-    StoreError::Malformed { place, reason: reason.to_owned(), help: Some("a PEM file is expected".to_owned()) }
+/// The certificates that are trusted: the system's, and those of the files.
+fn trusted<'a>(
+    system_roots: &[CertificateDer<'static>],
+    files: impl Iterator<Item = &'a PathBuf>,
+) -> Result<Trusted, StoreError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(system_roots.iter().cloned());
+    let mut all = system_roots.to_vec();
+    for path in files {
+        for certificate in certificates(path)? {
+            roots.add(certificate.clone()).map_err(|error| unusable(path, &error.to_string()))?;
+            all.push(certificate);
+        }
+    }
+    Ok(Trusted { roots, all })
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, StoreError> {
-    let text = std::fs::read(path).map_err(|cause| StoreError::io("reading", path, cause))?;
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match parsed {
-        Ok(certificates) if certificates.is_empty() => Err(unusable(path, "it holds no certificate")),
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(unusable(path, &error.to_string())),
+struct Trusted {
+    roots: RootCertStore,
+    /// The same, as they are stored.
+    all: Vec<CertificateDer<'static>>,
+}
+
+/// Takes what a trusted authority has issued, and a certificate that is itself one of the trusted: a registry's own, signed
+/// by itself, with or without the mark of an authority. Names and dates are held to all of them.
+#[derive(Debug)]
+struct TrustedCertificates {
+    /// `None` where nothing is trusted.
+    issued: Option<Arc<WebPkiServerVerifier>>,
+    all: Vec<CertificateDer<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl TrustedCertificates {
+    fn new(trusted: Trusted, provider: Arc<CryptoProvider>) -> Result<Self, StoreError> {
+        let algorithms = provider.signature_verification_algorithms;
+        let Trusted { roots, all } = trusted;
+        let issued = match roots.is_empty() {
+            true => None,
+            false => {
+                let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                Some(built.map_err(|error| no_tls(&error.to_string(), None))?)
+            }
+        };
+        Ok(Self { issued, all, algorithms })
     }
 }
 
-/// What stands in a host's directory of `certs.d`.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct HostFiles {
-    authorities: Vec<PathBuf>,
-    /// Certificate and key of the client; the first pair by name.
-    identity: Option<(PathBuf, PathBuf)>,
+impl ServerCertVerifier for TrustedCertificates {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let Some(issued) = &self.issued else { return Err(unknown) };
+        let verified = issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            Err(error) if is_of_issuer_alone(&error) => {
+                if !self.all.iter().any(|certificate| certificate == end_entity) {
+                    return Err(if is_own_authority(&error) { unknown } else { error });
+                }
+                // Dates are looked at before the issuer is, and names after.
+                let parsed = ParsedCertificate::try_from(end_entity)?;
+                verify_server_name(&parsed, server_name).map(|()| ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
 }
 
-impl HostFiles {
-    fn list(directory: &Path) -> Result<Self, StoreError> {
-        let failed = |cause| StoreError::io("reading", directory, cause);
-        let mut paths = Vec::new();
-        for entry in std::fs::read_dir(directory).map_err(failed)? {
-            paths.push(entry.map_err(failed)?.path());
+/// True where all that speaks against a certificate is who issued it: nobody that is trusted, or itself, as an authority.
+fn is_of_issuer_alone(error: &rustls::Error) -> bool {
+    let of_issuer = [CertificateError::UnknownIssuer, CertificateError::BadSignature];
+    match error {
+        rustls::Error::InvalidCertificate(error) if of_issuer.contains(error) => true,
+        other => is_own_authority(other),
+    }
+}
+
+/// True for a certificate that is an authority's, and stands for a server all the same.
+fn is_own_authority(error: &rustls::Error) -> bool {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+            matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
         }
-        paths.sort();
-        let mut files = Self::default();
-        for path in &paths {
-            let partner = |extension| {
-                let partner = path.with_extension(extension);
-                match paths.contains(&partner) {
-                    true => Ok(partner),
-                    false => Err(unusable(path, &format!("there is no .{extension} file of the same name beside it"))),
-                }
-            };
-            match path.extension().and_then(|extension| extension.to_str()) {
-                Some("crt") => files.authorities.push(path.clone()),
-                Some("cert") => {
-                    let pair = (path.clone(), partner("key")?);
-                    files.identity.get_or_insert(pair);
-                }
-                Some("key") => drop(partner("cert")?),
-                _ => {}
-            }
-        }
-        Ok(files)
+        _ => false,
     }
 }
 
@@ -219,36 +296,7 @@ mod tests {
 
     #[test]
     fn http2_is_offered_first() {
-        let config = client_config(&[], &[], &HostTls::default()).unwrap();
+        let Ok(config) = client_config(|| &[], &[], &HostTls::default()) else { panic!("no configuration") };
         assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
-    }
-
-    #[test]
-    fn a_file_that_is_not_a_certificate_is_named() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("ca.pem");
-        let missing = client_config(&[], std::slice::from_ref(&path), &HostTls::default()).unwrap_err();
-        assert!(matches!(missing, StoreError::Io { .. }), "{missing}");
-        for bad in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-            std::fs::write(&path, bad).unwrap();
-            let error = client_config(&[], std::slice::from_ref(&path), &HostTls::default()).unwrap_err();
-            assert!(error.to_string().contains("ca.pem"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_certificate_without_its_key_is_an_error() {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["a.crt", "b.crt", "notes.txt", "client.cert", "client.key"] {
-            std::fs::write(directory.path().join(name), "").unwrap();
-        }
-        let files = HostFiles::list(directory.path()).unwrap();
-        assert_eq!(files.authorities, [directory.path().join("a.crt"), directory.path().join("b.crt")]);
-        assert_eq!(files.identity.unwrap().1, directory.path().join("client.key"));
-        for lone in ["other.cert", "other.key"] {
-            std::fs::write(directory.path().join(lone), "").unwrap();
-            assert!(HostFiles::list(directory.path()).unwrap_err().to_string().contains(lone));
-            std::fs::remove_file(directory.path().join(lone)).unwrap();
-        }
     }
 }

@@ -3,7 +3,6 @@
 //! [`super::retry`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -14,17 +13,18 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName};
 use reqwest::{Method, Response, StatusCode};
-use rustls::CertificateError;
 use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
-use super::body::{PIECE_BYTES, Phase, Progress};
+use super::body::{PIECE_BYTES, Pace, Phase, Progress};
 use super::config::Endpoint;
+use super::failure::Failure;
 use super::origin::origin;
+use super::proxy::{Proxies, ProxyServer};
 use super::retry::{self, Backoff, Interruption, Jitter, Trouble};
-use super::tls::{HostTls, client_config};
+use super::tls::{HostTls, client_config, config_without_tls};
 use super::traffic::Counters;
-use super::{RegistryOptions, proxy, redact};
+use super::{RegistryOptions, Secrets, redact};
 use crate::store::StoreError;
 
 /// How long a registry may take to answer after it got a whole body: it hashes and moves what it was sent.
@@ -103,8 +103,11 @@ pub(super) struct Outgoing {
 /// A reply whose body is not read yet.
 pub(super) struct Reply {
     response: Response,
-    idle: Duration,
+    pace: Pace,
     counters: Arc<Counters>,
+    secrets: Secrets,
+    /// How often it was asked for, where it is not worth asking again.
+    tries: u32,
 }
 
 impl Reply {
@@ -121,26 +124,31 @@ impl Reply {
         self.response.url()
     }
 
-    /// The next piece of the body; `None` at its end. A silence that is too long is an error.
+    /// How often it was asked for, where it is not worth asking again; else 1.
+    pub(super) fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// What must not be shown of it.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The next piece of the body; `None` at its end. A silence that is too long is an error, and so is a body that comes
+    /// in drops.
     pub(super) async fn piece(&mut self) -> io::Result<Option<Bytes>> {
-        match timeout(self.idle, self.response.chunk()).await {
-            Ok(Ok(piece)) => {
-                self.counters.received(piece.as_ref().map_or(0, Bytes::len));
-                Ok(piece)
-            }
-            Ok(Err(error)) => Err(io::Error::other(error.without_url())),
-            Err(_) => {
-                let text = format!("the other side was silent for {} seconds", self.idle.as_secs());
-                Err(io::Error::new(io::ErrorKind::TimedOut, text))
-            }
-        }
+        let piece = self.pace.next(self.response.chunk()).await?;
+        let piece = piece.map_err(|error| io::Error::other(error.without_url()))?;
+        self.counters.received(piece.as_ref().map_or(0, Bytes::len));
+        Ok(piece)
     }
 }
 
 /// What connections have in common that may stand beside each other.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct ClientKind {
-    tls: HostTls,
+    /// `None` where no TLS is spoken: then nothing is asked that only TLS needs.
+    tls: Option<HostTls>,
     connect_timeout: Option<Duration>,
     keeps_connections: bool,
 }
@@ -148,6 +156,7 @@ struct ClientKind {
 /// Connections to all hosts.
 pub(super) struct Transport {
     options: RegistryOptions,
+    proxies: Proxies,
     clients: Mutex<BTreeMap<ClientKind, reqwest::Client>>,
     /// Origins that have answered something.
     heard: Mutex<BTreeSet<String>>,
@@ -156,11 +165,17 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(options: RegistryOptions) -> Result<Self, StoreError> {
-        proxy::proxy(&options.proxies)?;
+    pub(super) fn new(options: RegistryOptions) -> Self {
         let jitter = Jitter::new(options.retry.seed);
+        let proxies = Proxies::new(&options.proxies, &options.secrets);
         let (clients, heard, counters) = (Mutex::default(), Mutex::default(), Arc::default());
-        Ok(Self { options, clients, heard, counters, jitter })
+        Self { options, proxies, clients, heard, counters, jitter }
+    }
+
+    /// The waits of a new operation.
+    pub(super) fn backoff(&self, is_of_mirror: bool) -> Backoff {
+        let retry = &self.options.retry;
+        if is_of_mirror { Backoff::new(&retry.of_mirror()) } else { Backoff::new(retry) }
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
@@ -174,7 +189,10 @@ impl Transport {
     /// Sends a request once. Any reply is success here.
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, Interruption> {
         let (action, place, url) = (outgoing.action, outgoing.place.clone(), outgoing.url.clone());
-        let sent = self.try_send(outgoing).await;
+        let (proxy, sent) = match self.proxies.choose(&url) {
+            Ok(proxy) => (proxy.clone(), self.try_send(outgoing, proxy.as_ref()).await),
+            Err(error) => (None, Err(Failure::Setup(error))),
+        };
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match sent {
             Ok(reply) => {
@@ -183,19 +201,22 @@ impl Transport {
             }
             Err(failure) => {
                 let was_heard = heard.contains(&origin(&url));
-                let trouble = Trouble { is_passing: failure.is_passing(), retry_after: None, was_heard };
+                let (is_passing, silence) = (failure.is_passing(), failure.silence());
+                let trouble = Trouble { is_passing, retry_after: None, was_heard, silence };
                 // Nothing on the port of TLS, where no port was written, speaks no TLS either.
-                let has_no_port = url.port().is_none() && url.scheme() == "https";
+                let has_no_port = url.port().is_none() && url.scheme() == "https" && proxy.is_none();
                 let speaks_no_tls = failure.speaks_no_tls() || (has_no_port && failure.is_refused());
-                Err(Interruption { error: failure.into_error(action, place, &url), trouble, speaks_no_tls })
+                let error = failure.into_error(action, place, &url, proxy.as_ref());
+                Err(Interruption { error, trouble, speaks_no_tls })
             }
         }
     }
 
-    /// Makes a request again for as long as its failures may pass. The last reply is success here, whatever it says; a
-    /// quota that is used up is not waited for.
+    /// Makes a request again for as long as its failures may pass, with the tries that `backoff` has left. The last reply
+    /// is success here, whatever it says; a quota that is used up is not waited for.
     pub(super) async fn retrying<Sent>(
         &self,
+        backoff: &mut Backoff,
         action: &'static str,
         place: &str,
         mut send: impl FnMut() -> Sent,
@@ -203,20 +224,22 @@ impl Transport {
     where
         Sent: Future<Output = Result<Reply, Interruption>>,
     {
-        let mut backoff = Backoff::new(&self.options.retry);
         loop {
             match send().await {
                 Ok(reply) => {
                     let trouble = Trouble::of(reply.status(), reply.headers());
                     let why = format!("it was answered {}", reply.status().as_u16());
-                    if !trouble.is_passing || !self.pause(&mut backoff, trouble, action, place, &why).await {
+                    if !trouble.is_passing {
                         return Ok(reply);
+                    }
+                    if !self.pause(backoff, trouble, action, place, &why).await {
+                        return Ok(Reply { tries: backoff.tries(), ..reply });
                     }
                 }
                 Err(interruption) => {
                     let why = interruption.why();
-                    if !self.pause(&mut backoff, interruption.trouble, action, place, &why).await {
-                        return Err(interruption);
+                    if !self.pause(backoff, interruption.trouble, action, place, &why).await {
+                        return Err(interruption.given_up_after(backoff.tries()));
                     }
                 }
             }
@@ -243,10 +266,12 @@ impl Transport {
         true
     }
 
-    async fn try_send(&self, outgoing: Outgoing) -> Result<Reply, Failure> {
+    async fn try_send(&self, outgoing: Outgoing, proxy: Option<&ProxyServer>) -> Result<Reply, Failure> {
         let endpoint = outgoing.endpoint.as_deref().filter(|endpoint| endpoint.is_at(&outgoing.url));
-        let client = self.client(&outgoing.url, outgoing.connection, endpoint).map_err(Failure::Setup)?;
+        let client = self.client(&outgoing.url, outgoing.connection, endpoint, proxy)?;
         let idle = self.options.idle_timeout;
+        // What is stored with this request may take long to hash and to move; to begin an upload takes nothing.
+        let limit = if outgoing.method == Method::POST { idle } else { REPLY_TIMEOUT };
         tracing::debug!(method = %outgoing.method, url = redact::address(&outgoing.url), "request");
         self.counters.request(&outgoing.method);
         let headers = with_headers_of(endpoint, outgoing.headers);
@@ -255,7 +280,7 @@ impl Transport {
             Payload::Empty => None,
             Payload::Bytes(bytes) if bytes.is_empty() => {
                 let sent = request.header(CONTENT_LENGTH, 0).body(bytes).send();
-                return self.reply(timeout(REPLY_TIMEOUT, sent).await.map_err(|_| Failure::Silence(REPLY_TIMEOUT))?);
+                return self.reply(timeout(limit, sent).await.map_err(|_| Failure::Silence(limit))?);
             }
             Payload::Bytes(bytes) => Some(PayloadStream::of(bytes)),
             Payload::Stream(stream) => Some(stream),
@@ -267,13 +292,14 @@ impl Transport {
         let counted = pieces.inspect(move |piece| counters.sent(piece.as_ref().map_or(0, Bytes::len)));
         let body = reqwest::Body::wrap_stream(counted);
         let sent = request.header(CONTENT_LENGTH, size_bytes).body(body).send();
-        self.reply(watch(sent, &progress, idle).await?)
+        self.reply(watch(sent, &progress, idle, limit).await?)
     }
 
     fn reply(&self, sent: Result<Response, reqwest::Error>) -> Result<Reply, Failure> {
         let response = sent.map_err(|error| Failure::Http(error.without_url()))?;
         tracing::debug!(status = response.status().as_u16(), "reply");
-        Ok(Reply { response, idle: self.options.idle_timeout, counters: Arc::clone(&self.counters) })
+        let (pace, counters) = (Pace::new(self.options.idle_timeout), Arc::clone(&self.counters));
+        Ok(Reply { response, pace, counters, secrets: self.options.secrets.clone(), tries: 1 })
     }
 
     fn client(
@@ -281,9 +307,11 @@ impl Transport {
         url: &Url,
         connection: Connection,
         endpoint: Option<&Endpoint>,
-    ) -> Result<reqwest::Client, StoreError> {
+        proxy: Option<&ProxyServer>,
+    ) -> Result<reqwest::Client, Failure> {
+        let is_tls = url.scheme() == "https" || proxy.is_some_and(ProxyServer::is_tls);
         let kind = ClientKind {
-            tls: self.host_tls(url, endpoint),
+            tls: is_tls.then(|| self.host_tls(url, endpoint)),
             connect_timeout: endpoint.and_then(|endpoint| endpoint.connect_timeout),
             keeps_connections: connection == Connection::Shared,
         };
@@ -296,9 +324,12 @@ impl Transport {
         Ok(client)
     }
 
-    fn build(&self, kind: &ClientKind) -> Result<reqwest::Client, StoreError> {
+    fn build(&self, kind: &ClientKind) -> Result<reqwest::Client, Failure> {
         let options = &self.options;
-        let tls = client_config(options.roots.certificates(), &options.ca_files, &kind.tls)?;
+        let tls = match &kind.tls {
+            Some(host) => client_config(|| options.roots.certificates(), &options.ca_files, host)?,
+            None => config_without_tls().map_err(Failure::NoTls)?,
+        };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -309,13 +340,12 @@ impl Transport {
         if !kind.keeps_connections {
             builder = builder.pool_max_idle_per_host(0);
         }
-        if let Some(proxy) = proxy::proxy(&options.proxies)? {
+        if let Some(proxy) = self.proxies.for_client() {
             builder = builder.proxy(proxy);
         }
-        builder.build().map_err(|error| StoreError::Malformed {
-            place: "the HTTP client".to_owned(),
-            reason: error.without_url().to_string(),
-            help: None,
+        builder.build().map_err(|error| {
+            let reason = error.without_url().to_string();
+            Failure::Setup(StoreError::Malformed { place: "the HTTP client".to_owned(), reason, help: None })
         })
     }
 
@@ -354,142 +384,18 @@ async fn watch(
     sent: impl Future<Output = Result<Response, reqwest::Error>>,
     progress: &Progress,
     idle: Duration,
+    limit: Duration,
 ) -> Result<Result<Response, reqwest::Error>, Failure> {
     tokio::pin!(sent);
     loop {
-        let (deadline, limit) = progress.deadline(idle, REPLY_TIMEOUT);
+        let (deadline, silence) = progress.deadline(idle, limit);
         tokio::select! {
             reply = &mut sent => return Ok(reply),
             () = sleep_until(deadline) => {
-                if progress.deadline(idle, REPLY_TIMEOUT).0 <= Instant::now() {
-                    return Err(Failure::Silence(limit));
+                if progress.deadline(idle, limit).0 <= Instant::now() {
+                    return Err(Failure::Silence(silence));
                 }
             }
         }
     }
-}
-
-/// Why there is no reply.
-enum Failure {
-    /// The connection could not even be prepared.
-    Setup(StoreError),
-    /// Nothing was heard for this long.
-    Silence(Duration),
-    /// Everything else, without its address.
-    Http(reqwest::Error),
-}
-
-impl Failure {
-    /// False for what will be the same the next time: a certificate, a request that cannot be made.
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Setup(_) => false,
-            Self::Silence(_) => true,
-            Self::Http(error) => find::<rustls::Error>(error).is_none() && !error.is_builder(),
-        }
-    }
-
-    /// True where the other side answered the TLS handshake with something that is not TLS. A certificate that is not
-    /// trusted, a reset or a silence is not that.
-    fn speaks_no_tls(&self) -> bool {
-        let Self::Http(error) = self else { return false };
-        matches!(find::<rustls::Error>(error), Some(rustls::Error::InvalidMessage(_)))
-    }
-
-    fn is_refused(&self) -> bool {
-        let Self::Http(error) = self else { return false };
-        find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-    }
-
-    fn into_error(self, action: &'static str, place: String, url: &Url) -> StoreError {
-        let host = url.host_str().unwrap_or_default();
-        let (detail, help, cause) = match self {
-            Self::Setup(error) => return error,
-            Self::Silence(limit) => (format!("{host} was silent for {} seconds", limit.as_secs()), None, None),
-            Self::Http(error) => {
-                let (detail, help) = explain(&error, url);
-                (detail, help, Some(root_cause(&error).into()))
-            }
-        };
-        StoreError::Remote { action: action.to_owned(), place, detail, help, cause }
-    }
-}
-
-/// What the innermost error says: those around it name the layers of a library.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
-fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {
-    let host = url.host_str().unwrap_or_default();
-    if let Some(error) = find::<rustls::Error>(error) {
-        return explain_tls(error, url);
-    }
-    if error.is_dns() {
-        return (format!("there is no host {host}"), Some("check the name, and the network".to_owned()));
-    }
-    let kind = find::<io::Error>(error).map(io::Error::kind);
-    if kind == Some(io::ErrorKind::UnexpectedEof) && error.is_connect() {
-        let help = format!("if it is meant to be spoken to without TLS, say --plain-http {}", registry_name(url));
-        return (format!("{host} broke off the TLS handshake"), Some(help));
-    }
-    let detail = match kind {
-        Some(io::ErrorKind::ConnectionRefused) => format!("{host} refused the connection"),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => format!("{host} broke the connection"),
-        _ if error.is_timeout() => format!("{host} did not answer in time"),
-        _ if error.is_connect() => format!("no connection to {host}"),
-        _ => format!("the exchange with {host} failed"),
-    };
-    (detail, None)
-}
-
-/// The registry as references write it.
-fn registry_name(url: &Url) -> String {
-    let port = url.port().map_or(String::new(), |port| format!(":{port}"));
-    format!("{}{port}", url.host_str().unwrap_or_default())
-}
-
-fn explain_tls(error: &rustls::Error, url: &Url) -> (String, Option<String>) {
-    let (host, registry) = (url.host_str().unwrap_or_default(), registry_name(url));
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
-            format!("the certificate of {host} was issued by an authority that is not trusted here"),
-            Some(format!(
-                "name the authority's certificate with --ca-file FILE, or put it into \
-                 ~/.config/containers/certs.d/{registry}/ca.crt"
-            )),
-        ),
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => (format!("the certificate of {host} is for another name"), None),
-        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            (format!("the certificate of {host} has expired"), None)
-        }
-        rustls::Error::InvalidCertificate(_) => (format!("the certificate of {host} is not valid"), None),
-        rustls::Error::InvalidMessage(_) => (
-            format!("{host} does not speak TLS"),
-            Some(format!("if it is meant to be spoken to without, say --plain-http {registry}")),
-        ),
-        _ => (format!("the TLS handshake with {host} failed"), None),
-    }
-}
-
-/// Looks for a kind of error among the causes. I/O errors keep what they wrap out of the chain.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match inner {
-            Some(inner) => Some(inner as &(dyn Error + 'static)),
-            None => error.source(),
-        };
-    }
-    None
 }

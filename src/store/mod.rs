@@ -90,6 +90,12 @@ pub trait Sink: Send + Sync {
     /// How many blobs may be put at the same time; 1 where the order of blobs reaches the output.
     fn concurrency_limit(&self) -> usize;
 
+    /// Asks whether it may be written to by whoever asks, without writing anything. [`StoreError::Unauthorized`] where it says
+    /// no; `Ok` where it does not say.
+    async fn check_access(&self, _tags: &[Tag]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// True where the blob or manifest is there, whole. A local sink has checked size and hash before it says so.
     async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError>;
 

@@ -76,10 +76,63 @@ fn what_the_registry_refuses_is_not_kept() {
     for (registry, user) in [(&tls, "tester"), (&token, "writer")] {
         let refused = login(&sandbox, registry, user, "wrong-secret", &[]).expect(4);
         assert!(!refused.stderr.contains("wrong-secret"), "{}", refused.stderr);
-        refused.says(&[registry, "does not accept the credentials"]);
+        refused.says(&[
+            registry,
+            "does not accept the credentials",
+            "help: check the user name and the password or token",
+        ]);
     }
     assert!(!sandbox.path("home/.docker").exists());
     login(&sandbox, &token, "writer", &part("TOKEN_WRITER_PASSWORD"), &[]).expect(0);
+}
+
+#[test]
+fn a_registry_that_asks_for_nothing_is_said_to_have_checked_nothing() {
+    let sandbox = Sandbox::new();
+    let open = part("REGISTRY_OPEN");
+    login(&sandbox, &open, "u", "p", &[]).expect(0).says(&["warning: ", &open, "asked for no credentials"]);
+    login_tls(&sandbox, &[]).expect(0);
+    assert!(!login_tls(&sandbox, &[]).expect(0).stderr.contains("warning"));
+}
+
+#[test]
+fn addresses_in_the_place_of_registries_are_refused_with_the_name() {
+    let sandbox = Sandbox::new();
+    for (text, name) in [
+        ("https://ghcr.io", "ghcr.io"),
+        ("http://localhost:5000/v2/", "localhost:5000"),
+        ("https://me@registry.example:8443/team", "registry.example:8443"),
+        ("https://index.docker.io/v1/", "index.docker.io"),
+        ("https://hub.docker.com/r/library/node", "docker.io"),
+        ("hub.docker.com", "docker.io"),
+    ] {
+        login(&sandbox, text, "u", "p", &[]).expect(2).says(&[text, "name the registry alone, such as", name]);
+    }
+    for (text, name) in [
+        ("http://localhost:5000", "localhost:5000"),
+        ("https://registry.example/", "registry.example"),
+        ("registry.example/team/app", "registry.example"),
+        ("http://", "localhost:5000"),
+        ("*", "localhost:5000"),
+    ] {
+        let arguments = ["inspect", "--plain-http", text, "localhost:1/x:1"];
+        sandbox.run(&arguments).expect(2).says(&[text, "does not name a registry", &format!("--plain-http {name}")]);
+    }
+}
+
+#[test]
+fn a_file_of_credentials_that_is_named_must_be_there_unless_it_is_made() {
+    let sandbox = Sandbox::new();
+    small_image(&sandbox);
+    let reference = format!("{}/login/missing-file:1", part("REGISTRY_OPEN"));
+    let push = ["push", "oci:image", &reference, "--authfile", "missing.json"];
+    sandbox.run(&push).expect(2).says(&["missing.json", "ocitect login REGISTRY --authfile missing.json"]);
+    // A variable may be set for all, whether there was a login or not.
+    let mut command = sandbox.command(&push[..3]);
+    command.env("REGISTRY_AUTH_FILE", "missing.json");
+    Outcome::of(command).expect(0);
+    login_tls(&sandbox, &["--authfile", "missing.json"]).expect(0);
+    sandbox.ok(&push);
 }
 
 #[test]

@@ -8,11 +8,14 @@ mod earlier;
 mod images;
 mod login;
 mod mirrors;
+#[cfg(target_arch = "x86_64")]
+mod old_processor;
 mod proxy;
 mod push;
 mod read;
 mod readers;
 mod secrets;
+mod self_signed;
 #[path = "../support/sandbox.rs"]
 mod support;
 mod tls;

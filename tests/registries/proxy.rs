@@ -142,11 +142,163 @@ fn what_no_proxy_names_is_reached_directly() {
 }
 
 #[test]
-fn an_address_of_a_proxy_that_cannot_be_used_is_an_error_without_its_password() {
+fn an_address_of_a_proxy_that_cannot_be_used_is_an_error_where_it_is_needed() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
     let push = ["push", "oci:image", "registry.invalid/x:1"];
-    let failed = with(&sandbox, &push, &[("HTTPS_PROXY", "socks5://user:proxy-secret@x")]).expect(2);
-    assert!(!failed.stderr.contains("proxy-secret"), "{}", failed.stderr);
-    failed.says(&["the address of the proxy", "HTTPS_PROXY"]);
+    for variable in ["HTTPS_PROXY", "all_proxy"] {
+        for address in ["ftp://user:proxy-secret@x", "socks6://user:proxy-secret@x:1080", "http://user:proxy-secret@"] {
+            let failed = with(&sandbox, &push, &[(variable, address)]).expect(2);
+            assert!(!failed.stderr.contains("proxy-secret"), "{}", failed.stderr);
+            failed.says(&["the address of the proxy in", variable, "socks5h"]);
+            with(&sandbox, &["inspect", "oci:image"], &[(variable, address)]).expect(0);
+            with(&sandbox, &["build", "--offline"], &[(variable, address)]).expect(0);
+            let reference = format!("{}/proxy/unused:1", part("REGISTRY_OPEN"));
+            with(&sandbox, &["push", "oci:image", &reference], &[(variable, address)]).expect(0);
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_is_down_is_named_with_its_variable_and_without_its_password() {
+    let sandbox = Sandbox::new();
+    small_image(&sandbox);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for scheme in ["http", "socks5", "socks5h"] {
+        for (variable, plain) in [("HTTPS_PROXY", false), ("http_proxy", true), ("ALL_PROXY", false)] {
+            let mut push = vec!["push", "oci:image", "registry.invalid:5000/x:1"];
+            if plain {
+                push.extend(["--plain-http", "registry.invalid:5000"]);
+            }
+            // What is to be reached is looked up here for socks5, and not there.
+            if scheme == "socks5" {
+                push[2] = "192.0.2.1:5000/x:1";
+                push.drain(3..);
+                push.extend(["--plain-http", "192.0.2.1:5000"].iter().filter(|_| plain));
+            }
+            let address = format!("{scheme}://user:proxy-secret@{free}");
+            let failed = with(&sandbox, &push, &[(variable, &address)]).expect(5);
+            assert!(!failed.stderr.contains("proxy-secret"), "{}", failed.stderr);
+            failed.says(&[&format!("the proxy {scheme}://{free} ({variable})"), "NO_PROXY", "tried 3 times"]);
+        }
+    }
+}
+
+/// A SOCKS5 proxy on a free loopback port, which leads every connection to one address (RFC 1928, RFC 1929).
+struct Socks {
+    address: String,
+    /// Who asked, and for what: `USER:PASSWORD HOST:PORT`.
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Socks {
+    fn start(upstream: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (upstream, seen) = (upstream.clone(), seen.clone());
+                thread::spawn(move || serve_socks(client, &upstream, &seen).ok());
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn read_bytes(client: &mut TcpStream, count: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    client.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_counted(client: &mut TcpStream) -> io::Result<String> {
+    let count = read_bytes(client, 1)?[0];
+    Ok(String::from_utf8_lossy(&read_bytes(client, count.into())?).into_owned())
+}
+
+fn serve_socks(mut client: TcpStream, upstream: &str, asked: &Mutex<Vec<String>>) -> io::Result<()> {
+    let methods = read_bytes(&mut client, 2)?[1];
+    let methods = read_bytes(&mut client, methods.into())?;
+    let mut who = String::from("nobody");
+    if methods.contains(&2) {
+        client.write_all(&[5, 2])?;
+        read_bytes(&mut client, 1)?;
+        who = format!("{}:{}", read_counted(&mut client)?, read_counted(&mut client)?);
+        client.write_all(&[1, 0])?;
+    } else {
+        client.write_all(&[5, 0])?;
+    }
+    let kind = read_bytes(&mut client, 4)?[3];
+    let host = match kind {
+        1 => read_bytes(&mut client, 4)?.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
+        3 => read_counted(&mut client)?,
+        _ => return Err(io::Error::other("an address of another kind")),
+    };
+    let port = read_bytes(&mut client, 2)?;
+    asked.lock().unwrap().push(format!("{who} {host}:{}", u16::from_be_bytes([port[0], port[1]])));
+    let mut server = TcpStream::connect(upstream)?;
+    client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0])?;
+    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+    thread::spawn(move || {
+        let _ = io::copy(&mut from_client, &mut to_server);
+        let _ = to_server.shutdown(Shutdown::Write);
+    });
+    io::copy(&mut server, &mut client)?;
+    client.shutdown(Shutdown::Both)
+}
+
+#[test]
+fn socks_proxies_lead_to_registries() {
+    let sandbox = Sandbox::new();
+    let digest = small_image(&sandbox);
+    let socks = Socks::start(part("REGISTRY_OPEN"));
+    for (scheme, host) in [("socks5h", "registry.test"), ("socks5", "192.0.2.1")] {
+        for (at, variable) in ["HTTP_PROXY", "ALL_PROXY", "all_proxy"].into_iter().enumerate() {
+            let reference = format!("{host}:5000/proxy/{scheme}:{at}");
+            let push = ["push", "oci:image", &reference, "--plain-http", &format!("{host}:5000")];
+            let address = format!("{scheme}://{}", socks.address);
+            let pushed = with(&sandbox, &push, &[(variable, &address)]).expect(0);
+            assert_eq!(pushed.digest(), digest);
+            assert_eq!(socks.asked().last().unwrap(), &format!("nobody {host}:5000"));
+        }
+    }
+    let with_login = format!("socks5h://user:p%40ss@{}", socks.address);
+    let push = ["push", "oci:image", "registry.test:5000/proxy/login:1", "--plain-http", "registry.test:5000"];
+    with(&sandbox, &push, &[("HTTP_PROXY", &with_login)]).expect(0);
+    assert_eq!(socks.asked().last().unwrap(), "user:p@ss registry.test:5000");
+}
+
+#[test]
+fn tls_is_spoken_with_the_registry_behind_a_socks_proxy() {
+    let sandbox = Sandbox::new();
+    small_image(&sandbox);
+    let socks = Socks::start(part("REGISTRY_TLS"));
+    let push = ["push", "oci:image", "registry.test/proxy/tls:1", "--ca-file", &part("REGISTRY_TLS_CA")];
+    let address = format!("socks5h://{}", socks.address);
+    let refused = with(&sandbox, &push, &[("HTTPS_PROXY", &address)]).expect(5);
+    // The registry's certificate is for localhost.
+    refused.says(&["the certificate of registry.test is for another name"]);
+    assert_eq!(socks.asked(), ["nobody registry.test:443"]);
+}
+
+#[test]
+fn a_socks_proxy_is_not_asked_for_what_needs_none() {
+    let sandbox = Sandbox::new();
+    small_image(&sandbox);
+    let socks = Socks::start(part("REGISTRY_OPEN"));
+    let address = format!("socks5h://{}", socks.address);
+    let variables = [("ALL_PROXY", &*address), ("NO_PROXY", "registry.invalid")];
+    with(&sandbox, &["inspect", "oci:image"], &variables).expect(0);
+    with(&sandbox, &["build", "--offline"], &variables).expect(0);
+    let reference = format!("{}/proxy/socks-direct:1", part("REGISTRY_OPEN"));
+    with(&sandbox, &["push", "oci:image", &reference], &variables).expect(0);
+    let push = ["push", "oci:image", "registry.invalid:5000/x:1", "--plain-http", "registry.invalid:5000"];
+    with(&sandbox, &push, &variables).expect(5).says(&["registry.invalid"]);
+    assert_eq!(socks.asked(), [""; 0]);
 }

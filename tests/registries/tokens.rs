@@ -61,6 +61,39 @@ fn tokens_are_asked_for_once_and_used_again() {
 }
 
 #[test]
+fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
+    let sandbox = Sandbox::new();
+    let (token, tls) = (part("REGISTRY_TOKEN"), part("REGISTRY_TLS"));
+    for (registry, place) in [(&token, "TOKEN"), (&tls, "TLS")] {
+        write_spec(&sandbox, &at(place, "tokens/early"), "scratch");
+        sandbox.write("wrong.json", auth_file(registry, "writer", "wrong"));
+        sandbox.write("none.json", "{}");
+        for file in ["wrong.json", "none.json"] {
+            let arguments = ["build", "--push", "--authfile", file, "--ca-file", &part("REGISTRY_TLS_CA")];
+            let failed = sandbox.run(&[&arguments[..], &["--progress", "json"]].concat()).expect(4);
+            assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
+            sandbox
+                .run(&arguments)
+                .expect(4)
+                .says(&["does not accept the credentials", &format!("ocitect login {registry}")]);
+        }
+        if place == "TOKEN" {
+            let reader = auth_file(registry, &part("TOKEN_READER"), &part("TOKEN_READER_PASSWORD"));
+            sandbox.write("reader.json", reader);
+            let arguments = ["build", "--push", "--authfile", "reader.json", "--progress", "json"];
+            let failed = sandbox.run(&arguments).expect(4).says(&["without the right to push"]);
+            assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
+        }
+        // The events tell of packing where there is any.
+        let built = sandbox.ok(&["build", "-o", "oci:other", "--progress", "json"]);
+        assert!(built.stderr.contains("packing own"), "{}", built.stderr);
+        let log = std::fs::read_to_string(part(&format!("REGISTRY_{place}_LOG"))).unwrap();
+        let written = ["POST", "PUT", "PATCH"].map(|method| format!("\"{method} /v2/tokens/early/"));
+        assert!(!written.iter().any(|line| log.contains(line)), "{log}");
+    }
+}
+
+#[test]
 fn anonymous_clients_read_what_is_public_and_nothing_else() {
     let sandbox = Sandbox::new();
     let digest = small_image(&sandbox);

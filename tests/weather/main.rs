@@ -10,6 +10,7 @@ mod mounts;
 mod quirks;
 mod raw;
 mod redirects;
+mod reflected;
 mod replies;
 mod requests;
 mod sailor;

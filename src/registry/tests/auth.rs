@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::{Class, Diagnose as _, Selector};
-use crate::store::{Source as _, StoreError};
+use crate::store::{Sink as _, Source as _, StoreError};
 
 const INDEX: &str = r#"{"schemaVersion":2,"manifests":[]}"#;
 
@@ -214,4 +214,61 @@ async fn a_login_is_checked_with_these_credentials_alone() {
     let login = Login { registry: server.host.clone(), user: "u".to_owned(), secret: "p".into() };
     Client::new(server.options()).unwrap().check_login(&login).await.unwrap();
     assert_eq!(server.count("GET /token?own=1&service=s&client_id=ocitect&account=u"), 1);
+}
+
+#[tokio::test]
+async fn a_token_service_that_fails_is_asked_as_often_as_one_question_is() {
+    for code in [429, 500, 503] {
+        let server = registry(&["good"], move |_| status(code)).await;
+        let error = resolve(&server.repository()).await.unwrap_err();
+        assert_eq!(error.class(), Class::OtherSide);
+        assert!(error.to_string().contains("tried 8 times"), "{error}");
+        assert_eq!(server.count("GET /token"), 8, "{code}");
+        // The question that wanted the token was asked once.
+        assert_eq!(server.lines().len(), 9, "{code}: {:#?}", server.lines());
+    }
+}
+
+#[tokio::test]
+async fn a_token_service_that_is_not_there_is_asked_as_often_as_one_question_is() {
+    let gone = Server::bind().await.host;
+    let server = Server::start(move |_| {
+        status(401).with("WWW-Authenticate", format!("Bearer realm=\"http://{gone}/token\",service=\"s\""))
+    })
+    .await;
+    let error = resolve(&server.repository()).await.unwrap_err();
+    assert!(error.to_string().contains("tried 3 times"), "{error}");
+    assert_eq!(server.lines().len(), 1, "{:#?}", server.lines());
+}
+
+#[tokio::test]
+async fn a_login_that_asks_for_nothing_is_not_taken_for_checked() {
+    let open = Server::start(|_| status(200)).await;
+    let guarded = Server::start(|seen| match seen.authorization() {
+        Some("Basic dTpw") => status(200),
+        _ => status(401).with("WWW-Authenticate", "Basic realm=x"),
+    })
+    .await;
+    for (server, is_checked) in [(&open, false), (&guarded, true)] {
+        let login = Login { registry: server.host.clone(), user: "u".to_owned(), secret: "p".into() };
+        assert_eq!(Client::new(server.options()).unwrap().check_login(&login).await.unwrap(), is_checked);
+    }
+    let wrong = Login { registry: guarded.host.clone(), user: "u".to_owned(), secret: "q".into() };
+    let error = Client::new(guarded.options()).unwrap().check_login(&wrong).await.unwrap_err();
+    assert!(error.help().unwrap().contains("nothing was stored"), "{error}");
+}
+
+#[tokio::test]
+async fn a_registry_is_asked_for_access_before_anything_is_written() {
+    let server = registry(&["good"], |seen| match seen.authorization() {
+        Some("Basic dTpw") => status(200).body(r#"{"token":"good"}"#),
+        _ => status(401),
+    })
+    .await;
+    let tags = ["1".parse().unwrap()];
+    let error = repository(&server, server.options_as("u", "q")).check_access(&tags).await.unwrap_err();
+    assert_eq!(error.class(), Class::Unauthorized, "{error}");
+    repository(&server, server.options_as("u", "p")).check_access(&tags).await.unwrap();
+    repository(&server, server.options_as("u", "p")).check_access(&[]).await.unwrap();
+    assert!(server.seen().iter().all(|seen| matches!(&*seen.method, "GET" | "HEAD")), "{:#?}", server.lines());
 }

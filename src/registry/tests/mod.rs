@@ -10,6 +10,7 @@ mod raw;
 mod redirect;
 mod referrers;
 mod resume;
+mod slow;
 mod tags;
 mod upload;
 

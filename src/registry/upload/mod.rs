@@ -165,7 +165,7 @@ impl Upload<'_> {
             sent: size_bytes,
             ..Session::new(noted.location, self.ladder.manner()?)
         };
-        let resumed = self.repository.resume_session(&session).await;
+        let resumed = self.repository.resume_session(&session, &mut self.repository.backoff()).await;
         let session = resumed.inspect_err(|error| tracing::info!(%error, "what was under way is left")).ok()??;
         let line = format!("goes on with {digest} at {} of {size_bytes} bytes", session.offset);
         tracing::info!("{line}");
@@ -183,7 +183,7 @@ impl Upload<'_> {
 
     async fn start(&mut self) -> Result<Session, StoreError> {
         let manner = self.manner()?;
-        let session = self.repository.start_session(manner).await?;
+        let session = self.repository.start_session(manner, &mut self.backoff).await?;
         self.note(&session).await;
         Ok(session)
     }
@@ -245,7 +245,7 @@ impl Upload<'_> {
         }
         if handed < until {
             let error = self.repository.protocol_error(UPLOADING, "it was answered before all was sent".to_owned());
-            let trouble = Trouble { is_passing: true, retry_after: None, was_heard: true };
+            let trouble = Trouble { is_passing: true, ..Trouble::default() };
             let interruption = Interruption { error, trouble, speaks_no_tls: false };
             return Err(Setback::Interrupted { interruption, is_loss: true });
         }
@@ -353,7 +353,7 @@ impl Upload<'_> {
             }
             Setback::Interrupted { interruption, is_loss } => {
                 if !self.repository.pause(&mut self.backoff, UPLOADING, &interruption).await {
-                    return Err(interruption.error);
+                    return Err(interruption.given_up_after(self.backoff.tries()).error);
                 }
                 self.recover(session, is_loss).await
             }
@@ -376,7 +376,7 @@ impl Upload<'_> {
         }
         if self.resumes
             && session.sent > 0
-            && let Some(resumed) = self.repository.resume_session(&session).await?
+            && let Some(resumed) = self.repository.resume_session(&session, &mut self.backoff).await?
         {
             tracing::info!(digest = %self.descriptor.digest, offset = resumed.offset, "the upload goes on");
             self.confirm(&resumed).await;

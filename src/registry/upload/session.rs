@@ -16,6 +16,7 @@ use crate::registry::RegistryRepository;
 use crate::registry::client::{Call, Destination};
 use crate::registry::origin::upload_location;
 use crate::registry::redact;
+use crate::registry::retry::Backoff;
 use crate::registry::sink::query_value;
 use crate::registry::transport::{Connection, Payload, Reply};
 use crate::store::StoreError;
@@ -63,8 +64,8 @@ impl Session {
 }
 
 impl RegistryRepository {
-    /// Begins a session.
-    pub(super) async fn start_session(&self, manner: Manner) -> Result<Session, StoreError> {
+    /// Begins a session, with the tries that the upload has left.
+    pub(super) async fn start_session(&self, manner: Manner, backoff: &mut Backoff) -> Result<Session, StoreError> {
         let call = Call {
             action: STARTING,
             method: Method::POST,
@@ -74,7 +75,7 @@ impl RegistryRepository {
             scopes: self.push_scopes(),
             connection: Connection::Shared,
         };
-        let reply = self.send(call).await?;
+        let reply = self.send_within(backoff, call).await?;
         if reply.status() != StatusCode::ACCEPTED {
             let what = Some("the repository".to_owned());
             return Err(self.failure(reply, &Method::POST, STARTING, what).await);
@@ -84,9 +85,13 @@ impl RegistryRepository {
         Ok(Session { chunk_min_bytes, ..Session::new(location, manner) })
     }
 
-    /// Asks once how far a session is. `None` where the registry has lost it, or says what cannot be true; then nothing
+    /// Asks how far a session is, with the tries that the upload has left. `None` where the registry has lost it, or says what cannot be true; then nothing
     /// is known of it, and it is not to be used again.
-    pub(super) async fn resume_session(&self, session: &Session) -> Result<Option<Session>, StoreError> {
+    pub(super) async fn resume_session(
+        &self,
+        session: &Session,
+        backoff: &mut Backoff,
+    ) -> Result<Option<Session>, StoreError> {
         let call = Call {
             action: ASKING,
             method: Method::GET,
@@ -96,7 +101,7 @@ impl RegistryRepository {
             scopes: self.push_scopes(),
             connection: Connection::Shared,
         };
-        let reply = self.send(call).await?;
+        let reply = self.send_within(backoff, call).await?;
         let range = text(reply.headers(), &RANGE);
         let Some(offset) = range.filter(|_| is_told(reply.status())).and_then(|range| held_bytes(&range)) else {
             return Ok(None);

@@ -1,0 +1,129 @@
+//! Files of certificates and keys: those of `--ca-file`, of `hosts.toml`, and of a host's directory in `certs.d`.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::model::{InputFile, Pipes, escape, is_irregular};
+use crate::store::StoreError;
+
+/// Bytes of a file of certificates or of a key: twenty times what a system's whole bundle of authorities has.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A file that was named and cannot be used.
+pub(super) fn unusable(path: &Path, reason: &str) -> StoreError {
+    let place = escape(path.as_os_str().as_encoded_bytes());
+    StoreError::Malformed { place, reason: reason.to_owned(), help: Some("a PEM file is expected".to_owned()) }
+}
+
+/// The certificates of a file: one at the least.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, StoreError> {
+    let text = read(path)?;
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match parsed {
+        Ok(certificates) if certificates.is_empty() => Err(unusable(path, "it holds no certificate")),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(unusable(path, &error.to_string())),
+    }
+}
+
+/// The private key of a file.
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, StoreError> {
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| unusable(path, &error.to_string()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let failed = |cause: std::io::Error| match is_irregular(&cause) {
+        true => unusable(path, &cause.to_string()),
+        false => StoreError::io("reading", path, cause),
+    };
+    // It is read for each host that wants it.
+    let file = InputFile::open(path, Pipes::Refused).map_err(failed)?;
+    let mut text = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(unusable(path, &format!("it has more than {MAX_FILE_BYTES} bytes")));
+    }
+    Ok(text)
+}
+
+/// What stands in a host's directory of `certs.d`.
+#[derive(Debug, Default)]
+pub(super) struct HostFiles {
+    pub(super) authorities: Vec<PathBuf>,
+    /// Certificate and key of the client; the first pair by name.
+    pub(super) identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl HostFiles {
+    /// Lists a directory. A certificate of the client without its key is an error, and the other way round.
+    pub(super) fn list(directory: &Path) -> Result<Self, StoreError> {
+        let failed = |cause| StoreError::io("reading", directory, cause);
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(failed)? {
+            paths.push(entry.map_err(failed)?.path());
+        }
+        paths.sort();
+        let mut files = Self::default();
+        for path in &paths {
+            let partner = |extension| {
+                let partner = path.with_extension(extension);
+                match paths.contains(&partner) {
+                    true => Ok(partner),
+                    false => Err(unusable(path, &format!("there is no .{extension} file of the same name beside it"))),
+                }
+            };
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("crt") => files.authorities.push(path.clone()),
+                Some("cert") => {
+                    let pair = (path.clone(), partner("key")?);
+                    files.identity.get_or_insert(pair);
+                }
+                Some("key") => drop(partner("cert")?),
+                _ => {}
+            }
+        }
+        Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_a_certificate_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        let missing = certificates(&path).unwrap_err();
+        assert!(matches!(missing, StoreError::Io { .. }), "{missing}");
+        let large = vec![b'x'; MAX_FILE_BYTES as usize + 1];
+        for bad in [&b""[..], b"nonsense", b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n", &large] {
+            std::fs::write(&path, bad).unwrap();
+            for error in [certificates(&path).unwrap_err(), private_key(&path).unwrap_err()] {
+                assert!(error.to_string().contains("ca.pem"), "{error}");
+            }
+        }
+        for device in ["/dev/zero", "/dev/tty"] {
+            assert!(certificates(Path::new(device)).is_err(), "{device}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a.crt", "b.crt", "notes.txt", "client.cert", "client.key"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        let files = HostFiles::list(directory.path()).unwrap();
+        assert_eq!(files.authorities, [directory.path().join("a.crt"), directory.path().join("b.crt")]);
+        assert_eq!(files.identity.unwrap().1, directory.path().join("client.key"));
+        for lone in ["other.cert", "other.key"] {
+            std::fs::write(directory.path().join(lone), "").unwrap();
+            assert!(HostFiles::list(directory.path()).unwrap_err().to_string().contains(lone));
+            std::fs::remove_file(directory.path().join(lone)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Why a request got no reply, and what that means to the user: whose fault it is, and what to do about it.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use rustls::CertificateError;
+use url::Url;
+
+use super::proxy::ProxyServer;
+use crate::store::StoreError;
+
+/// Why there is no reply.
+pub(super) enum Failure {
+    /// The connection could not even be prepared.
+    Setup(StoreError),
+    /// The connection could not be prepared, since this machine cannot do TLS.
+    NoTls(StoreError),
+    /// Nothing was heard for this long.
+    Silence(Duration),
+    /// Everything else, without its address.
+    Http(reqwest::Error),
+}
+
+impl Failure {
+    /// False for what will be the same the next time: a certificate, a request that cannot be made.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Setup(_) | Self::NoTls(_) => false,
+            Self::Silence(_) => true,
+            Self::Http(error) => find::<rustls::Error>(error).is_none() && !error.is_builder(),
+        }
+    }
+
+    /// How long nothing was heard.
+    pub(super) fn silence(&self) -> Duration {
+        if let Self::Silence(limit) = self { *limit } else { Duration::ZERO }
+    }
+
+    /// True where the other side answered the TLS handshake with something that is not TLS, or where there can be no
+    /// handshake. A certificate that is not trusted, a reset or a silence is not that.
+    pub(super) fn speaks_no_tls(&self) -> bool {
+        match self {
+            Self::NoTls(_) => true,
+            Self::Http(error) => matches!(find::<rustls::Error>(error), Some(rustls::Error::InvalidMessage(_))),
+            Self::Setup(_) | Self::Silence(_) => false,
+        }
+    }
+
+    /// True where nothing listens.
+    pub(super) fn is_refused(&self) -> bool {
+        let Self::Http(error) = self else { return false };
+        find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
+    /// The error of a request to `url`, which went through `proxy` where there is one.
+    pub(super) fn into_error(
+        self,
+        action: &'static str,
+        place: String,
+        url: &Url,
+        proxy: Option<&ProxyServer>,
+    ) -> StoreError {
+        let host = url.host_str().unwrap_or_default();
+        let (detail, help, cause) = match self {
+            Self::Setup(error) | Self::NoTls(error) => return error,
+            Self::Silence(limit) => {
+                let through = proxy.map_or(String::new(), |proxy| format!(", asked through {proxy},"));
+                (format!("{host}{through} was silent for {} seconds", limit.as_secs()), None, None)
+            }
+            Self::Http(error) => {
+                let (detail, help) = match proxy.filter(|_| is_of_proxy(&error)) {
+                    Some(proxy) => explain_proxy(&error, proxy, host),
+                    None => explain(&error, url),
+                };
+                (detail, help, Some(root_cause(&error).into()))
+            }
+        };
+        StoreError::Remote { action: action.to_owned(), place, detail, help, cause }
+    }
+}
+
+/// A connection through a proxy that does not come about is the proxy's failure, unless TLS was spoken with what is
+/// behind it.
+fn is_of_proxy(error: &reqwest::Error) -> bool {
+    error.is_connect() && find::<rustls::Error>(error).is_none()
+}
+
+fn explain_proxy(error: &reqwest::Error, proxy: &ProxyServer, host: &str) -> (String, Option<String>) {
+    let detail = match find::<io::Error>(error).map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => format!("{proxy} refused the connection"),
+        _ if error.is_timeout() => format!("{proxy} did not answer in time"),
+        _ => format!("{proxy} gave no connection to {host}"),
+    };
+    (detail, Some(format!("check the proxy, or name {host} in NO_PROXY to reach it directly")))
+}
+
+/// What the innermost error says: those around it name the layers of a library.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {
+    let host = url.host_str().unwrap_or_default();
+    if let Some(error) = find::<rustls::Error>(error) {
+        return explain_tls(error, url);
+    }
+    if error.is_dns() {
+        return (format!("there is no host {host}"), Some("check the name, and the network".to_owned()));
+    }
+    let kind = find::<io::Error>(error).map(io::Error::kind);
+    if kind == Some(io::ErrorKind::UnexpectedEof) && error.is_connect() {
+        let help = format!("if it is meant to be spoken to without TLS, say --plain-http {}", registry_name(url));
+        return (format!("{host} broke off the TLS handshake"), Some(help));
+    }
+    let detail = match kind {
+        Some(io::ErrorKind::ConnectionRefused) => format!("{host} refused the connection"),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => format!("{host} broke the connection"),
+        _ if error.is_timeout() => format!("{host} did not answer in time"),
+        _ if error.is_connect() => format!("no connection to {host}"),
+        _ => format!("the exchange with {host} failed"),
+    };
+    (detail, None)
+}
+
+/// The registry as references write it.
+fn registry_name(url: &Url) -> String {
+    let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
+fn explain_tls(error: &rustls::Error, url: &Url) -> (String, Option<String>) {
+    let (host, registry) = (url.host_str().unwrap_or_default(), registry_name(url));
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
+            format!("the certificate of {host} was issued by an authority that is not trusted here"),
+            Some(format!(
+                "name the authority's certificate with --ca-file FILE, or put it into \
+                 ~/.config/containers/certs.d/{registry}/ca.crt"
+            )),
+        ),
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => (format!("the certificate of {host} is for another name"), None),
+        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            (format!("the certificate of {host} has expired"), None)
+        }
+        rustls::Error::InvalidCertificate(_) => (format!("the certificate of {host} is not valid"), None),
+        rustls::Error::InvalidMessage(_) => (
+            format!("{host} does not speak TLS"),
+            Some(format!("if it is meant to be spoken to without, say --plain-http {registry}")),
+        ),
+        _ => (format!("the TLS handshake with {host} failed"), None),
+    }
+}
+
+/// Looks for a kind of error among the causes. I/O errors keep what they wrap out of the chain.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}

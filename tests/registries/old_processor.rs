@@ -1,0 +1,38 @@
+//! Processors that the cryptography of this build does not support: TLS alone asks what they can do.
+
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+use crate::images::small_image;
+use crate::support::{Outcome, Sandbox, part};
+
+/// Runs the binary on a Haswell, which has no ADX.
+fn on_old_processor(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    let own = sandbox.command(arguments);
+    let mut command = Command::new("qemu-x86_64-static");
+    command.args(["-cpu", "Haswell"]).arg(own.get_program()).args(own.get_args()).env_clear();
+    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(sandbox.root()).stdin(Stdio::null());
+    Outcome::of(command)
+}
+
+#[test]
+fn plain_http_and_local_commands_work_there() {
+    let sandbox = Sandbox::new();
+    let digest = small_image(&sandbox);
+    on_old_processor(&sandbox, &["inspect", "oci:image"]).expect(0);
+    let open = part("REGISTRY_OPEN");
+    let reference = format!("{open}/old/plain:1");
+    let push = ["push", "oci:image", &reference, "--plain-http", &open];
+    assert_eq!(on_old_processor(&sandbox, &push).expect(0).digest(), digest);
+    // This machine's own registries are tried without TLS where there can be none.
+    on_old_processor(&sandbox, &["inspect", &reference]).expect(0);
+}
+
+#[test]
+fn tls_fails_there_with_what_to_do() {
+    let sandbox = Sandbox::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let failed = on_old_processor(&sandbox, &["inspect", &format!("registry.invalid:{port}/x:1")]).expect(2);
+    failed.says(&["this processor lacks adx", "help: build it with the cargo feature `ring`"]);
+}
