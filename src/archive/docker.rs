@@ -65,10 +65,11 @@ impl DockerArchive {
             return Err(malformed(format!("it is not a docker-archive: it has no file {LIST_NAME}"), help));
         };
         // Names that stand twice are refused here too, as far as they are known; Docker's are spelled in capitals.
-        let list: Vec<Listed> = serde_json::from_slice(&list)
+        let list: Option<Vec<Listed>> = serde_json::from_slice(&list)
             .map_err(|cause| malformed(format!("its {LIST_NAME} cannot be read: {cause}"), None))?;
         let mut reading = Reading { members: &members, place: &place, hashed: BTreeMap::new(), blobs: BTreeMap::new() };
-        let images = list.into_iter().map(|listed| reading.image(listed)).collect::<Result<_, _>>()?;
+        let images =
+            list.unwrap_or_default().into_iter().map(|listed| reading.image(listed)).collect::<Result<_, _>>()?;
         let blobs = reading.blobs;
         Ok(Self { images, blobs, place })
     }

@@ -1,6 +1,6 @@
 //! Writing a docker-archive: config and layers as they are stored, and `manifest.json` last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -9,8 +9,8 @@ use serde_json::json;
 use super::docker::LIST_NAME;
 use super::sink::BlobArchive;
 use super::writer::Output;
-use crate::model::{Descriptor, Digest, Document, ImageManifest, Root, Tag, strict_json};
-use crate::store::{Sink, Source, StoreError, platforms_of, read_root};
+use crate::model::{Descriptor, Digest, Document, ImageIndex, ImageManifest, Root, Tag, strict_json};
+use crate::store::{Sink, Source, StoreError, read_root, why_no_image};
 
 /// A docker-archive that one platform's image is written to.
 pub struct DockerArchiveSink {
@@ -36,25 +36,50 @@ impl DockerArchiveSink {
     fn only_manifest(&self, root: &Root) -> Result<Document<ImageManifest>, StoreError> {
         let index = match root {
             Root::Manifest(manifest) => return Ok(manifest.clone()),
-            Root::Index(index) => &index.value().manifests,
+            Root::Index(index) => index,
         };
-        let is_image = |entry: &&Descriptor| {
-            let is_attestation = entry.platform.as_ref().is_some_and(|platform| platform.os == "unknown");
-            entry.media_type.is_manifest() && !is_attestation
-        };
-        let images: Vec<&Descriptor> = index.iter().filter(is_image).collect();
-        let [image] = images[..] else {
-            let platforms: Vec<String> = platforms_of(root).iter().map(|(platform, _)| platform.to_string()).collect();
-            return Err(StoreError::Unsupported {
+        let images = self.images(index.value());
+        match &images[..] {
+            [(_, Some(manifest))] => Ok(manifest.clone()),
+            [(entry, None)] => Err(StoreError::blob_not_found(entry, self.archive.place())),
+            [] => Err(StoreError::Unsupported {
                 place: self.archive.place(),
-                what: format!("hold {} platforms ({})", images.len(), platforms.join(", ")),
-                help: Some("choose one with --platform".to_owned()),
-            });
-        };
-        match self.document(&image.digest) {
-            Some(Root::Manifest(manifest)) => Ok(manifest),
-            _ => Err(StoreError::blob_not_found(image, self.archive.place())),
+                what: format!("hold {}: it lists no image", root.descriptor().digest),
+                help: Some("name an image".to_owned()),
+            }),
+            several => {
+                let platform = |entry: &Descriptor| match &entry.platform {
+                    Some(platform) => platform.to_string(),
+                    None => entry.digest.to_string(),
+                };
+                let platforms: Vec<String> = several.iter().map(|(entry, _)| platform(entry)).collect();
+                Err(StoreError::Unsupported {
+                    place: self.archive.place(),
+                    what: format!("hold {} platforms ({})", several.len(), platforms.join(", ")),
+                    help: Some("choose one with --platform".to_owned()),
+                })
+            }
         }
+    }
+
+    /// The images that an index, and those inside of it, list, with their manifests as far as they were put. What else they
+    /// list has no place in the archive.
+    fn images(&self, index: &ImageIndex) -> Vec<(Descriptor, Option<Document<ImageManifest>>)> {
+        let mut images = Vec::new();
+        let mut todo: Vec<Descriptor> = index.manifests.iter().rev().cloned().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(entry) = todo.pop() {
+            if why_no_image(&entry).is_some() || !seen.insert(entry.digest) {
+                continue;
+            }
+            match self.document(&entry.digest) {
+                Some(Root::Manifest(manifest)) if manifest.value().why_no_image().is_some() => {}
+                Some(Root::Manifest(manifest)) => images.push((entry, Some(manifest))),
+                Some(Root::Index(nested)) => todo.extend(nested.value().manifests.iter().rev().cloned()),
+                None => images.push((entry, None)),
+            }
+        }
+        images
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod docker;
 mod docker_sink;
+mod kind;
 mod members;
 mod oci;
 mod oci_sink;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use docker::DockerArchive;
 pub use docker_sink::DockerArchiveSink;
+pub use kind::{ArchiveKind, kind_of};
 pub use oci::OciArchive;
 pub use oci_sink::OciArchiveSink;
 pub use writer::Output;

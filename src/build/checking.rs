@@ -10,20 +10,22 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::build::BuildError;
 use crate::build::events::{Event, Observer, Task};
-use crate::build::images::{Opened, image_facts};
+use crate::build::images::{Opened, failed, open_image};
 use crate::build::inputs::PlannedPlatform;
 use crate::build::places::Places;
 use crate::build::report::PlatformReport;
 use crate::build::run::BuildOptions;
 use crate::check::{
-    Code, Evidence, Execution, Finding, Interest, MAX_WHOLE_BYTES, OnDisk, OwnFile, Policy, Subject, Verdict, check,
+    Code, Coverage, Evidence, Execution, Finding, Interest, MAX_WHOLE_BYTES, OnDisk, OwnFile, Policy, Subject, Verdict, check,
     check_secrets, check_variables, follow, interest, read_disk_evidence, read_stream_evidence,
 };
 use crate::model::{
     Content, ContentOpener, Entry, EntryKind, EntryPath, Family, Image, ImageName, LayerPlan, MediaType, Platform, Root,
 };
 use crate::secrets::{SightedFile, scan_stream};
-use crate::store::{Source, platforms_of};
+use crate::store::{
+    Entries, ReadEntry, SkippedEntry, Source, check_listed, list_entries, read_image, read_listed, select_platform,
+};
 use crate::tree::{Facts, NodeKind, read_files};
 
 /// What begins the history entries of ocitect's own layers.
@@ -42,17 +44,19 @@ const SHOWN_FILES: usize = 5;
 /// What was seen of the files of one layer.
 type LayerEvidence = BTreeMap<EntryPath, Evidence>;
 
-/// The rules' findings on every platform. Reads one's own files as far as the rules want them; blocks.
+/// The rules' findings on every platform, and where it is asked for what was looked at, which takes a walk over all files.
+/// Reads one's own files as far as the rules want them; blocks.
 pub(super) fn check_planned(
     platforms: &[PlannedPlatform],
     opener: &dyn ContentOpener,
+    counts_files: bool,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Finding>, BuildError> {
+) -> Result<(Vec<Finding>, Vec<Coverage>), BuildError> {
     let task = Task::start(observer, "checking".to_owned(), None);
     // Layers that are equal are one value by now, and looked at once.
     let mut surveyed: Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)> = Vec::new();
-    let mut findings = Vec::new();
+    let (mut findings, mut checked) = (Vec::new(), Vec::new());
     let scratch = Arc::<Facts>::default();
     // An image that is the same for the next platform is put together once; of others there is one at a time.
     let mut last: Option<(&PlannedPlatform, Subject)> = None;
@@ -76,10 +80,14 @@ pub(super) fn check_planned(
         let base_config = planned.base.as_ref().map(|base| base.image.config().value());
         subject.base_env = base_config.map(|config| config.env()).unwrap_or_default();
         findings.extend(check(&subject));
+        if counts_files {
+            let base_layers = planned.base.as_ref().map_or(0, |base| base.image.layers().count());
+            checked.push(Coverage::of(&subject, base_layers + planned.plan.layers.len()));
+        }
         last = Some((planned, subject));
     }
     task.finish(String::new());
-    Ok(findings)
+    Ok((findings, checked))
 }
 
 /// True for two platforms whose images differ in nothing but the config.
@@ -268,6 +276,9 @@ fn check_budget(planned: &PlannedPlatform, report: &PlatformReport) -> Option<Fi
 ///
 /// Where its history names layers of ocitect, these are one's own, and what lies below is the base; else all layers
 /// count as one's own.
+///
+/// # Errors
+/// [`BuildError::NothingToCheck`] for an index without images; those of reading.
 pub async fn check_image(
     name: &ImageName,
     source: Arc<dyn Source>,
@@ -276,24 +287,76 @@ pub async fn check_image(
     places: &Places,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<CheckedImage>, BuildError> {
-    let platforms: Vec<Option<Platform>> = match (wanted, root) {
-        ([], Root::Manifest(_)) => vec![None],
-        (wanted @ [_, ..], _) => wanted.iter().cloned().map(Some).collect(),
-        ([], Root::Index(_)) => platforms_of(root).into_iter().map(|(platform, _)| Some(platform)).collect(),
-    };
-    let mut checked = Vec::new();
-    for platform in platforms {
-        let opened = image_facts(name, source.clone(), root, platform.as_ref(), places, options, observer).await?;
+) -> Result<CheckedImages, BuildError> {
+    let (found, skipped) = images_to_check(name, source.as_ref(), root, wanted).await?;
+    if found.is_empty() {
+        let skipped = skipped.iter().map(ToString::to_string).collect();
+        return Err(BuildError::NothingToCheck { image: name.to_string(), skipped });
+    }
+    let mut images = Vec::new();
+    for (platform, image) in found {
+        let layer_count = image.layers().count();
+        let opened = open_image(name, source.as_ref(), image, platform, places, options, observer).await?;
         let task = Task::start(observer, format!("checking {name}"), None);
         let (subject, sighted) = image_subject(name, source.as_ref(), opened, options, observer).await?;
         let mut findings = check(&subject);
         findings.extend(check_secrets(&subject.platform, &sighted));
         findings.sort();
-        checked.push(CheckedImage { subject, findings });
+        let coverage = Coverage::of(&subject, layer_count);
+        images.push(CheckedImage { subject, findings, coverage });
         task.finish(String::new());
     }
-    Ok(checked)
+    Ok(CheckedImages { images, skipped })
+}
+
+/// The images that are looked at, each with the platform that it is looked at for, and what is none.
+async fn images_to_check(
+    name: &ImageName,
+    source: &dyn Source,
+    root: &Root,
+    wanted: &[Platform],
+) -> Result<(Vec<(Platform, Image)>, Vec<SkippedEntry>), BuildError> {
+    let unreadable = |cause| BuildError::Resolve { image: name.to_string(), cause: Box::new(cause) };
+    let mut found = Vec::new();
+    for platform in wanted {
+        let chosen = select_platform(source, root, platform).await.map_err(failed(name, platform))?;
+        found.push((platform.clone(), chosen.image));
+    }
+    match root {
+        _ if !wanted.is_empty() => Ok((found, Vec::new())),
+        Root::Manifest(manifest) => {
+            let image = read_image(source, manifest.clone()).await.map_err(unreadable)?;
+            let config = image.config().value();
+            let platform = match config.names_platform() {
+                true => config.platform().clone(),
+                false => Platform::new("unknown", "unknown"),
+            };
+            Ok((vec![(platform, image)], Vec::new()))
+        }
+        Root::Index(_) => {
+            let Entries { images, mut skipped } = list_entries(source, root).await.map_err(unreadable)?;
+            for listed in images {
+                let failed = |cause| failed(name, &listed.platform)(cause);
+                match read_listed(source, &listed).await.map_err(failed)? {
+                    ReadEntry::Image(image) => {
+                        check_listed(source, &listed, &image).map_err(failed)?;
+                        found.push((listed.platform.clone(), image));
+                    }
+                    ReadEntry::Skipped(entry) => skipped.push(entry),
+                }
+            }
+            Ok((found, skipped))
+        }
+    }
+}
+
+/// What was looked at of an image that exists.
+#[derive(Debug, Clone)]
+pub struct CheckedImages {
+    /// Each platform's image; at least one.
+    pub images: Vec<CheckedImage>,
+    /// What an index lists that is no image.
+    pub skipped: Vec<SkippedEntry>,
 }
 
 /// One platform's image, and what the rules say of it.
@@ -303,6 +366,8 @@ pub struct CheckedImage {
     pub subject: Subject,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// What was looked at.
+    pub coverage: Coverage,
 }
 
 async fn image_subject(

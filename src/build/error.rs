@@ -188,6 +188,14 @@ pub enum BuildError {
         #[source]
         cause: std::io::Error,
     },
+    /// An image to check that holds no image.
+    #[error("{image} has nothing to check: it lists no image")]
+    NothingToCheck {
+        /// The image, as it was named.
+        image: String,
+        /// What it lists instead, for people.
+        skipped: Vec<String>,
+    },
     /// The system said no.
     #[error("{action} {}", escape(.path.as_os_str().as_encoded_bytes()))]
     Io {
@@ -246,7 +254,7 @@ impl Diagnose for BuildError {
             Self::Copy(error) => error.class(),
             Self::Reference(error) => error.class(),
             Self::NotInImage { .. } => Class::NotFound,
-            Self::UnknownPlatform { .. } | Self::Usage { .. } => Class::Input,
+            Self::UnknownPlatform { .. } | Self::Usage { .. } | Self::NothingToCheck { .. } => Class::Input,
             Self::Refused { .. } => Class::Gate,
             Self::Policy(error) => error.class(),
             Self::GivenUp | Self::StaleRecord { .. } | Self::Unreadable { .. } | Self::Io { .. } => Class::Here,
@@ -293,6 +301,10 @@ impl Diagnose for BuildError {
             Self::Policy(error) => error.help(),
             Self::Unreadable { cause, .. } => (cause.kind() == std::io::ErrorKind::PermissionDenied)
                 .then(|| "make it readable to the user who builds, or leave it out with `exclude`".to_owned()),
+            Self::NothingToCheck { skipped, .. } => Some(match skipped.is_empty() {
+                true => "the index is empty: name an image".to_owned(),
+                false => format!("it lists {}", skipped.join("; ")),
+            }),
             Self::Io { .. } => Some("set TMPDIR to a directory that can be written to and has room".to_owned()),
         }
     }

@@ -260,7 +260,7 @@ impl<'a> Images<'a> {
     }
 }
 
-fn failed(name: &ImageName, platform: &Platform) -> impl FnOnce(StoreError) -> BuildError {
+pub(super) fn failed(name: &ImageName, platform: &Platform) -> impl FnOnce(StoreError) -> BuildError {
     let (image, platform) = (name.to_string(), platform.clone());
     move |cause| BuildError::Image { image, platform, cause: Box::new(cause) }
 }
@@ -294,7 +294,8 @@ pub struct Opened {
     pub facts: Arc<Facts>,
 }
 
-/// Opens one platform of an image that was resolved already (`None`: the only one of a single manifest), with its facts.
+/// Opens the image that serves a platform of what was resolved already (`None`: the only one of a single manifest), with
+/// its facts.
 pub async fn image_facts(
     name: &ImageName,
     source: Arc<dyn Source>,
@@ -304,7 +305,6 @@ pub async fn image_facts(
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Opened, BuildError> {
-    let mut images = Images::new(places, options, observer);
     let (image, platform) = match (root, platform) {
         (Root::Manifest(manifest), None) => {
             let unknown = Platform::new("unknown", "unknown");
@@ -318,6 +318,20 @@ pub async fn image_facts(
             (found.image, platform)
         }
     };
-    let facts = images.facts(name, &platform, source.as_ref(), &image).await?.facts;
+    open_image(name, source.as_ref(), image, platform, places, options, observer).await
+}
+
+/// An image that was read, with its facts.
+pub(super) async fn open_image(
+    name: &ImageName,
+    source: &dyn Source,
+    image: Image,
+    platform: Platform,
+    places: &Places,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<Opened, BuildError> {
+    let mut images = Images::new(places, options, observer);
+    let facts = images.facts(name, &platform, source, &image).await?.facts;
     Ok(Opened { image, platform, facts })
 }

@@ -31,7 +31,7 @@ mod writing;
 
 pub use cache::CACHE_KINDS;
 pub use changes::{ImageChange, PackageChanges, PinChange};
-pub use checking::{CheckedImage, check_image};
+pub use checking::{CheckedImage, CheckedImages, check_image};
 pub use error::BuildError;
 pub use events::{Event, Observer, Silent, Task, TaskId, TransferTasks};
 pub use images::{Opened, image_facts};

@@ -162,11 +162,11 @@ fn not_a_name(argument: &str, error: ReferenceError) -> BuildError {
 
 fn choose_platforms(image: &ImageSpec, wanted: &[Platform]) -> Result<Vec<Platform>, BuildError> {
     for platform in wanted {
-        if !image.platforms.contains(platform) {
+        if !image.platforms.iter().any(|known| known.is_same_as(platform)) {
             return Err(BuildError::UnknownPlatform { wanted: platform.clone(), known: image.platforms.clone() });
         }
     }
-    let chosen = |platform: &&Platform| wanted.is_empty() || wanted.contains(platform);
+    let chosen = |platform: &&Platform| wanted.is_empty() || wanted.iter().any(|wanted| wanted.is_same_as(platform));
     Ok(image.platforms.iter().filter(chosen).cloned().collect())
 }
 

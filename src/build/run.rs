@@ -25,7 +25,7 @@ use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport
 use crate::build::secrets::{packed_findings, planned_findings};
 use crate::build::writing::{Handover, check_access, handover, write};
 use crate::cache::Cache;
-use crate::check::{Finding, Verdict};
+use crate::check::{Finding, Verdict, gap};
 use crate::model::{Document, Image, ImageConfig, ImageManifest, ImageName, Layer, Root};
 use crate::plan::{assemble, index, index_annotations};
 use crate::spec::Spec;
@@ -116,7 +116,10 @@ pub async fn build(
     places: &Places,
     observer: &Arc<dyn Observer>,
 ) -> Result<BuildReport, BuildError> {
-    let (mut checked, verdict) = check_files(planned, options, observer).await?;
+    let (mut checked, verdict) = check_files(planned, false, options, observer).await?;
+    for gap in checked.platforms.iter().filter_map(|planned| gap(&planned.plan.platform)) {
+        observer.event(Event::Note(gap));
+    }
     if verdict.error_count() > 0 {
         return Err(refuse(verdict, observer));
     }
@@ -157,7 +160,7 @@ pub async fn check_build(
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Verdict, BuildError> {
-    let (checked, verdict) = check_files(planned, options, observer).await?;
+    let (checked, verdict) = check_files(planned, true, options, observer).await?;
     let verdict = verdict.with(given.into_iter().flat_map(|given| check_given(&checked.platforms, given)));
     if checked.platforms.iter().all(|planned| planned.plan.max_size_bytes.is_none()) {
         let (is_whole, findings) = (checked.is_whole, scan(checked, options, observer).await?);
@@ -207,13 +210,14 @@ struct Checked {
 /// freed serves again.
 async fn check_files(
     planned: PlannedBuild,
+    counts_files: bool,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<(Checked, Verdict), BuildError> {
     let PlannedBuild { platforms, disk, is_whole, lock_update, cache } = planned;
     let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
-    let findings = check_planned(&platforms, &contents, options, observer)?;
-    let verdict = empty_verdict(&platforms).with(findings);
+    let (findings, checked) = check_planned(&platforms, &contents, counts_files, options, observer)?;
+    let verdict = empty_verdict(&platforms).with(findings).with_checked(checked);
     Ok((Checked { platforms, contents, is_whole, lock_update, cache }, verdict))
 }
 

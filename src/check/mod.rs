@@ -5,6 +5,7 @@
 
 mod abi;
 mod code;
+mod coverage;
 mod execution;
 mod finding;
 mod following;
@@ -21,6 +22,7 @@ mod testing;
 
 pub use abi::Libc;
 pub use code::{Code, Severity};
+pub use coverage::{Coverage, gap};
 pub use execution::Execution;
 pub use finding::Finding;
 pub use following::follow;

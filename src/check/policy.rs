@@ -8,6 +8,7 @@ use std::path::Path;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::code::{Code, Severity};
+use super::coverage::Coverage;
 use super::finding::Finding;
 use crate::model::{Class, Diagnose, EntryPath, Platform, escape};
 
@@ -68,12 +69,7 @@ impl Diagnose for PolicyError {
 }
 
 fn nearest(name: &str) -> Option<Code> {
-    let distances = Code::ALL.iter().map(|code| (strsim::damerau_levenshtein(name, code.as_str()), *code));
-    // Beyond a third of the letters it is another word.
-    distances
-        .filter(|(distance, code)| *distance <= code.as_str().len() / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, code)| code)
+    crate::model::nearest(name, Code::ALL.iter().map(|code| code.as_str()))?.parse().ok()
 }
 
 impl Policy {
@@ -114,6 +110,8 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// How many were passed over.
     pub allowed_count: usize,
+    /// What was looked at, in the order of the platforms.
+    pub checked: Vec<Coverage>,
     policies: BTreeMap<Platform, Policy>,
     used: BTreeSet<String>,
 }
@@ -122,6 +120,12 @@ impl Verdict {
     /// Without findings, under a policy for each platform.
     pub fn new(policies: BTreeMap<Platform, Policy>) -> Self {
         Self { policies, ..Self::default() }
+    }
+
+    /// With what was looked at.
+    #[must_use]
+    pub fn with_checked(self, checked: impl IntoIterator<Item = Coverage>) -> Self {
+        Self { checked: self.checked.into_iter().chain(checked).collect(), ..self }
     }
 
     /// With more findings: those that are allowed are left out, and denied warnings are errors.

@@ -7,9 +7,10 @@ use super::finding::Finding;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// A log of one run: the rules that found something, and a result for each finding. `artifact` is what was checked, such
-/// as the path of the spec: results point to it, and say the path inside the image as a logical location.
-pub fn sarif(findings: &[Finding], artifact: &str, version: &str) -> Value {
+/// A log of one run: the rules that found something, a result for each finding, and `notes` of what was looked at and what
+/// was not. `artifact` is what was checked, such as the path of the spec: results point to it, and say the path inside the
+/// image as a logical location.
+pub fn sarif(findings: &[Finding], notes: &[String], artifact: &str, version: &str) -> Value {
     let mut codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
     codes.sort();
     codes.dedup();
@@ -23,9 +24,17 @@ pub fn sarif(findings: &[Finding], artifact: &str, version: &str) -> Value {
                 "version": version,
                 "rules": codes.iter().map(|code| rule(*code)).collect::<Vec<_>>(),
             }},
+            "invocations": [{
+                "executionSuccessful": true,
+                "toolExecutionNotifications": notes.iter().map(|text| note(text)).collect::<Vec<_>>(),
+            }],
             "results": results,
         }],
     })
+}
+
+fn note(text: &str) -> Value {
+    json!({ "level": "note", "message": { "text": text } })
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -94,10 +103,16 @@ mod tests {
         let path = EntryPath::new(b"app/id_rsa").unwrap();
         let finding =
             Finding::new(Code::Secret, &Platform::new("linux", "amd64"), path, "a key".to_owned(), "leave it out");
-        let log =
-            sarif(&[finding.clone().evidence("no key", "a private key"), finding], "my app/ocitect.toml", "1.2.3");
+        let notes = ["checked linux/amd64: 1 layer, 2 files".to_owned()];
+        let log = sarif(
+            &[finding.clone().evidence("no key", "a private key"), finding],
+            &notes,
+            "my app/ocitect.toml",
+            "1.2.3",
+        );
         assert_eq!(log["version"], "2.1.0");
         let run = &log["runs"][0];
+        assert_eq!(run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"], notes[0]);
         assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 1);
         assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "secret");
         let result = &run["results"][0];

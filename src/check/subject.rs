@@ -241,6 +241,11 @@ impl Subject {
         self.view.below(path)
     }
 
+    /// How many files the image has.
+    pub fn file_count(&self) -> usize {
+        self.below(&EntryPath::root()).filter(|(_, node)| matches!(node.kind, NodeKind::File { .. })).count()
+    }
+
     /// Files and links of one's own layers, sorted by path.
     pub fn own(&self) -> &BTreeMap<EntryPath, OwnFile> {
         &self.own

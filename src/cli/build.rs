@@ -5,7 +5,7 @@ use std::path::Path;
 use super::arguments::{BuildArguments, OutputArguments, Progress};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, habits, parse, parse_image, print_json, print_result, progress, render};
+use super::{Done, habits, parse_image, parse_platform, print_json, print_result, progress, render};
 use crate::build::{BuildOptions, BuildReport, Naming, OutputRequest, build, plan_build};
 use crate::model::{ImageName, ReferenceError, escape};
 use crate::spec::Spec;
@@ -57,8 +57,7 @@ fn output_request(arguments: &BuildArguments) -> Result<OutputRequest, Failure> 
             Failure::usage(&message, &habits::output_help(text))
         })
     });
-    let platforms =
-        arguments.platform.iter().map(|text| parse(text, "name one of the spec's platforms, such as linux/amd64"));
+    let platforms = arguments.platform.iter().map(|text| parse_platform(text));
     Ok(OutputRequest {
         outputs: outputs.collect::<Result<_, _>>()?,
         push: arguments.push,

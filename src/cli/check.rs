@@ -9,11 +9,17 @@ use serde_json::json;
 use super::arguments::{CheckArguments, OutputArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, findings, login_registry, parse, parse_image, print, print_json, progress, render};
-use crate::build::{BuildOptions, Naming, Observer, OutputRequest, check_build, check_image, plan_build};
-use crate::check::{Code, Finding, Verdict, check_variables, sarif};
+use super::{
+    Done, findings, local_names, login_registry, parse_image, parse_platform, print, print_json, progress, render,
+    skipped_json,
+};
+use crate::build::{
+    BuildOptions, CheckedImages, Naming, Observer, OutputRequest, check_build, check_image, plan_build,
+};
+use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::model::{Platform, escape};
 use crate::spec::{Spec, read_env_file};
+use crate::store::SkippedEntry;
 
 /// Checks a spec or an image, tells what was found, and fails where that has an error.
 pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environment: &Environment) -> Done {
@@ -21,26 +27,28 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
         return print_codes(arguments.json);
     }
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let platforms = arguments.platform.iter().map(|text| parse(text, "such as linux/amd64"));
+    let platforms = arguments.platform.iter().map(|text| parse_platform(text));
     let platforms: Vec<Platform> = platforms.collect::<Result<_, Failure>>()?;
-    let verdict = match spec_path(&arguments.subject)? {
-        Some(path) => check_spec(path, platforms, arguments, environment, &observer).await?,
+    let (verdict, skipped) = match spec_path(&arguments.subject)? {
+        Some(path) => (check_spec(path, platforms, arguments, environment, &observer).await?, Vec::new()),
         None => check_named_image(&platforms, arguments, environment, &observer).await?,
     };
-    tell(&verdict, arguments)
+    tell(&verdict, &skipped, arguments)
 }
 
 /// A spec is a file or a directory that is there; anything else is the name of an image.
 fn spec_path(subject: &str) -> Result<Option<&Path>, Failure> {
     const KINDS: [&str; 4] = ["oci:", "oci-archive:", "docker-archive:", "docker://"];
     let path = Path::new(subject);
-    if path.join("oci-layout").exists() {
-        let message = format!("{} is an OCI layout, not a directory with a spec", escape(subject.as_bytes()));
-        return Err(Failure::usage(&message, &format!("name it oci:{}", escape(subject.as_bytes()))));
+    if KINDS.iter().any(|kind| subject.starts_with(kind)) {
+        return Ok(None);
     }
-    let is_image = KINDS.iter().any(|kind| subject.starts_with(kind));
+    if let Some((what, help)) = local_names::image_at(path) {
+        let message = format!("{} is {what}, not a spec", escape(subject.as_bytes()));
+        return Err(Failure::usage(&message, &help));
+    }
     let looks_like_path = path.exists() || subject.ends_with(".toml") || subject.starts_with(['.', '/']);
-    Ok((!is_image && looks_like_path).then_some(path))
+    Ok(looks_like_path.then_some(path))
 }
 
 /// The variables of all env-files together, later ones before earlier ones. `None` where no file was given.
@@ -79,7 +87,7 @@ async fn check_named_image(
     arguments: &CheckArguments,
     environment: &Environment,
     observer: &Arc<dyn Observer>,
-) -> Result<Verdict, Failure> {
+) -> Result<(Verdict, Vec<SkippedEntry>), Failure> {
     if !arguments.set.is_empty() {
         return Err(Failure::usage("--set is for specs, and an image is checked", "leave --set out"));
     }
@@ -90,33 +98,40 @@ async fn check_named_image(
     let (source, selector) = places.source(&name).await?;
     let root = source.resolve(&selector).await?;
     let options = environment.build_options(arguments.jobs)?;
-    let images = check_image(&name, source, &root, platforms, &places, &options, observer).await?;
+    let CheckedImages { images, skipped } =
+        check_image(&name, source, &root, platforms, &places, &options, observer).await?;
     let given = given_variables(&arguments.env_file)?;
+    let checked: Vec<Coverage> = images.iter().map(|image| image.coverage.clone()).collect();
     let findings = images.into_iter().flat_map(|image| {
         let (platform, execution) = (&image.subject.platform, &image.subject.execution);
         let variables = given.iter().flat_map(|given| check_variables(platform, execution, given));
         variables.chain(image.findings).collect::<Vec<_>>()
     });
-    Ok(Verdict::new(BTreeMap::new()).with(findings))
+    Ok((Verdict::new(BTreeMap::new()).with(findings).with_checked(checked), skipped))
 }
 
 /// What to do about errors.
 const GATE_HELP: &str = "each error says what to change; `allow` in the spec's [check] passes a finding over";
 
-/// Tells the findings on stdout. An error among them fails the command, which is then all that stderr says.
-fn tell(verdict: &Verdict, arguments: &CheckArguments) -> Done {
+/// Tells on stdout what was found, what was looked at and what was not. An error among the findings fails the command, which
+/// is then all that stderr says.
+fn tell(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckArguments) -> Done {
+    let notes = notes(verdict, skipped);
     if arguments.sarif {
-        print_json(&sarif(&verdict.findings, &arguments.subject, env!("CARGO_PKG_VERSION")))?;
+        print_json(&sarif(&verdict.findings, &notes, &arguments.subject, env!("CARGO_PKG_VERSION")))?;
     } else if arguments.json {
         print_json(&json!({
             "findings": verdict.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
             "errors": verdict.error_count(),
             "warnings": verdict.warning_count(),
             "allowed": verdict.allowed_count,
+            "checked": verdict.checked.iter().map(Coverage::to_json).collect::<Vec<_>>(),
+            "skipped": skipped.iter().map(skipped_json).collect::<Vec<_>>(),
         }))?;
     } else {
         print(findings::text(&verdict.findings, render::color_on_stdout()).as_bytes())?;
         let counts = (verdict.error_count(), verdict.warning_count(), verdict.allowed_count);
+        print(format!("{}\n", notes.join("\n")).as_bytes())?;
         print(format!("{}\n", findings::summary(counts.0, counts.1, counts.2)).as_bytes())?;
     }
     match verdict.error_count() {
@@ -124,6 +139,14 @@ fn tell(verdict: &Verdict, arguments: &CheckArguments) -> Done {
         1 => Err(Failure::gate("the check found 1 error", GATE_HELP)),
         count => Err(Failure::gate(&format!("the check found {count} errors"), GATE_HELP)),
     }
+}
+
+/// A line for each platform that was looked at, for what no rule knows of it, and for what was left out.
+fn notes(verdict: &Verdict, skipped: &[SkippedEntry]) -> Vec<String> {
+    let checked = verdict.checked.iter().map(|checked| format!("checked {checked}"));
+    let gaps = verdict.checked.iter().filter_map(Coverage::gap).map(|gap| format!("note: {gap}"));
+    let skipped = skipped.iter().map(|entry| format!("skipped {entry}"));
+    checked.chain(gaps).chain(skipped).collect()
 }
 
 fn print_codes(as_json: bool) -> Done {

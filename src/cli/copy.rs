@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, NAME_HELP, parse, parse_image, print_result, progress};
+use super::{Done, NAME_HELP, parse, parse_image, parse_platform, print_result, progress};
 use crate::build::{Observer, Places, Target, TargetPlace, TransferTasks};
-use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
-use crate::store::{Source, platforms_of, select_platform};
+use crate::model::{ImageName, Reference, Repository, Root, Selector, Tag};
+use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platform};
 use crate::transfer;
 
 /// Pushes one image under several references and ends with its `NAME@DIGEST`.
@@ -66,7 +66,7 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
             (Target::local(local, tag.into_iter().collect(), full_name.into_iter().collect())?, name)
         }
     };
-    check_platforms(&target, &image)?;
+    let image = image.for_target(&target).await?;
     image.copy(&places, &target, name.as_ref(), &observer).await?;
     let name = name.map(|name| name.to_string()).unwrap_or_default();
     print_result(&format!("{name}@{}", image.root.descriptor().digest), target.is_stdout(), output.progress)
@@ -77,6 +77,8 @@ struct Opened {
     name: ImageName,
     source: Arc<dyn Source>,
     root: Root,
+    /// The only image of the root, where nothing else of it is copied.
+    only: Option<Root>,
 }
 
 impl Opened {
@@ -84,11 +86,41 @@ impl Opened {
         let (source, selector) = places.source(&name).await?;
         let mut root = source.resolve(&selector).await?;
         if let Some(platform) = platform {
-            let platform: Platform = parse(platform, "such as linux/amd64")?;
+            let platform = parse_platform(platform)?;
             let found = select_platform(source.as_ref(), &root, &platform).await?;
             root = Root::Manifest(found.image.manifest().clone());
         }
-        Ok(Self { name, source, root })
+        Ok(Self { name, source, root, only: None })
+    }
+
+    /// A docker-archive holds one platform, which is known before anything is copied: the only image that an index lists.
+    /// What it lists beside images has no place there. Any other target gets all of it.
+    async fn for_target(self, target: &Target) -> Result<Self, Failure> {
+        if !matches!(&target.place, TargetPlace::Local(ImageName::DockerArchive { .. })) {
+            return Ok(self);
+        }
+        let Root::Index(_) = &self.root else { return Ok(self) };
+        let source = self.source.as_ref();
+        let mut images = Vec::new();
+        for listed in list_entries(source, &self.root).await?.images {
+            if let ReadEntry::Image(image) = read_listed(source, &listed).await? {
+                images.push((listed.platform, image));
+            }
+        }
+        match &images[..] {
+            [] => Err(Failure::usage(
+                &format!("{} lists no image", self.name),
+                "`ocitect inspect` shows what it lists; copy an image",
+            )),
+            [(_, image)] => Ok(Self { only: Some(Root::Manifest(image.manifest().clone())), ..self }),
+            [(first, _), ..] => {
+                let platforms: Vec<String> = images.iter().map(|(platform, _)| platform.to_string()).collect();
+                Err(Failure::usage(
+                    &format!("{target} holds one platform, and {} has {}", self.name, platforms.join(", ")),
+                    &format!("choose one with --platform {first}"),
+                ))
+            }
+        }
     }
 
     async fn copy(
@@ -100,7 +132,8 @@ impl Opened {
     ) -> Done {
         let sink = places.sink(target, name).await?;
         let tasks = TransferTasks::new(observer.clone(), target.to_string(), BTreeMap::new());
-        transfer::copy(self.source.as_ref(), sink.as_ref(), &self.root, &target.tags, Arc::new(tasks)).await?;
+        let root = self.only.as_ref().unwrap_or(&self.root);
+        transfer::copy(self.source.as_ref(), sink.as_ref(), root, &target.tags, Arc::new(tasks)).await?;
         Ok(())
     }
 
@@ -123,19 +156,6 @@ impl Opened {
                 _ => None,
             },
         }
-    }
-}
-
-/// A docker-archive holds one platform: known before anything is copied.
-fn check_platforms(target: &Target, image: &Opened) -> Done {
-    let platforms: Vec<String> =
-        platforms_of(&image.root).into_iter().map(|(platform, _)| platform.to_string()).collect();
-    match (&target.place, &platforms[..]) {
-        (TargetPlace::Local(ImageName::DockerArchive { .. }), [first, _, ..]) => Err(Failure::usage(
-            &format!("{target} holds one platform, and {} has {}", image.name, platforms.join(", ")),
-            &format!("choose one with --platform {first}"),
-        )),
-        _ => Ok(()),
     }
 }
 

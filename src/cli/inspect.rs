@@ -6,9 +6,9 @@ use super::arguments::{InspectArguments, OutputArguments};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::render::size;
-use super::{Done, login_registry, parse, parse_image, print, print_json, progress};
-use crate::model::{Descriptor, Image, ImageName, MediaType, Platform, Root, escape};
-use crate::store::{Source, platforms_of, read_image, read_root, select_platform};
+use super::{Done, login_registry, parse_image, parse_platform, print, print_json, progress, skipped_json};
+use crate::model::{Image, ImageName, Platform, Root, escape};
+use crate::store::{Entries, ReadEntry, SkippedEntry, Source, list_entries, read_image, read_listed, select_platform};
 
 /// Shows an image: its root, and each platform's config and layers.
 pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environment: &Environment) -> Done {
@@ -18,41 +18,65 @@ pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environ
     let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let (source, selector) = places.source(&name).await?;
     let root = source.resolve(&selector).await?;
-    let images = match &arguments.platform {
+    let shown = match &arguments.platform {
         Some(platform) => {
-            let platform: Platform = parse(platform, "such as linux/amd64")?;
-            vec![select_platform(source.as_ref(), &root, &platform).await?.image]
+            let platform = parse_platform(platform)?;
+            let image = select_platform(source.as_ref(), &root, &platform).await?.image;
+            Shown { images: vec![ShownImage { image, listed: None }], skipped: Vec::new() }
         }
         None => all_images(source.as_ref(), &root).await?,
     };
     if arguments.json {
-        return print_json(&to_json(&name, &root, &images));
+        return print_json(&to_json(&name, &root, &shown));
     }
-    print(to_text(&name, &root, &images).as_bytes())
+    print(to_text(&name, &root, &shown).as_bytes())
 }
 
-/// Every image of a root. What an index lists beside images (attestations) is left out.
-async fn all_images(source: &dyn Source, root: &Root) -> Result<Vec<Image>, Failure> {
-    let manifest = match root {
-        Root::Manifest(manifest) => return Ok(vec![read_image(source, manifest.clone()).await?]),
-        Root::Index(_) => platforms_of(root),
-    };
+/// What there is to show.
+struct Shown {
+    images: Vec<ShownImage>,
+    /// What an index lists that is no image.
+    skipped: Vec<SkippedEntry>,
+}
+
+/// One platform's image.
+struct ShownImage {
+    image: Image,
+    /// The platform that the index lists it for, where there is one.
+    listed: Option<Platform>,
+}
+
+impl ShownImage {
+    /// The platform that it is for: the index's word, else the config's.
+    fn platform(&self) -> &Platform {
+        self.listed.as_ref().unwrap_or_else(|| self.image.config().value().platform())
+    }
+
+    /// The platform of its config, where that is another one.
+    fn contradiction(&self) -> Option<&Platform> {
+        let config = self.image.config().value();
+        self.listed.as_ref().filter(|listed| config.contradicts(listed)).map(|_| config.platform())
+    }
+}
+
+/// Every image of a root, and what an index lists beside images (attestations).
+async fn all_images(source: &dyn Source, root: &Root) -> Result<Shown, Failure> {
+    if let Root::Manifest(manifest) = root {
+        let image = read_image(source, manifest.clone()).await?;
+        return Ok(Shown { images: vec![ShownImage { image, listed: None }], skipped: Vec::new() });
+    }
+    let Entries { images: entries, mut skipped } = list_entries(source, root).await?;
     let mut images = Vec::new();
-    for (_, descriptor) in manifest {
-        if let Root::Manifest(manifest) = read_root(source, descriptor).await?
-            && is_image(&manifest.value().config)
-        {
-            images.push(read_image(source, manifest).await?);
+    for entry in entries {
+        match read_listed(source, &entry).await? {
+            ReadEntry::Image(image) => images.push(ShownImage { image, listed: Some(entry.platform) }),
+            ReadEntry::Skipped(entry) => skipped.push(entry),
         }
     }
-    Ok(images)
+    Ok(Shown { images, skipped })
 }
 
-fn is_image(config: &Descriptor) -> bool {
-    matches!(config.media_type, MediaType::OciConfig | MediaType::DockerConfig)
-}
-
-fn to_json(name: &ImageName, root: &Root, images: &[Image]) -> Value {
+fn to_json(name: &ImageName, root: &Root, shown: &Shown) -> Value {
     let annotations = match root {
         Root::Index(index) => &index.value().annotations,
         Root::Manifest(manifest) => &manifest.value().annotations,
@@ -63,11 +87,13 @@ fn to_json(name: &ImageName, root: &Root, images: &[Image]) -> Value {
         "media_type": root.descriptor().media_type,
         "size_bytes": root.descriptor().size_bytes,
         "annotations": annotations,
-        "platforms": images.iter().map(image_json).collect::<Vec<_>>(),
+        "platforms": shown.images.iter().map(image_json).collect::<Vec<_>>(),
+        "skipped": shown.skipped.iter().map(skipped_json).collect::<Vec<_>>(),
     })
 }
 
-fn image_json(image: &Image) -> Value {
+fn image_json(shown: &ShownImage) -> Value {
+    let image = &shown.image;
     let layers = image.layers().map(|(layer, diff_id)| {
         json!({
             "digest": layer.digest,
@@ -78,7 +104,8 @@ fn image_json(image: &Image) -> Value {
         })
     });
     json!({
-        "platform": image.config().value().platform().to_string(),
+        "platform": shown.platform().to_string(),
+        "config_platform": shown.contradiction().map(Platform::to_string),
         "digest": image.manifest().descriptor().digest,
         "media_type": image.manifest().descriptor().media_type,
         "size_bytes": image.size_bytes(),
@@ -89,13 +116,17 @@ fn image_json(image: &Image) -> Value {
     })
 }
 
-fn to_text(name: &ImageName, root: &Root, images: &[Image]) -> String {
+fn to_text(name: &ImageName, root: &Root, shown: &Shown) -> String {
     let mut lines = vec![name.to_string(), field("digest", &root.descriptor().digest.to_string())];
     lines.push(field("media type", &escape(root.descriptor().media_type.as_str().as_bytes())));
-    for image in images {
+    for image in &shown.images {
         lines.push(String::new());
         image_lines(image, &mut lines);
     }
+    if !shown.skipped.is_empty() {
+        lines.push(String::new());
+    }
+    lines.extend(shown.skipped.iter().map(|entry| field("no image", &entry.to_string())));
     lines.push(String::new());
     lines.join("\n")
 }
@@ -104,9 +135,13 @@ fn field(name: &str, value: &str) -> String {
     format!("  {name:<12} {value}")
 }
 
-fn image_lines(image: &Image, lines: &mut Vec<String>) {
+fn image_lines(shown: &ShownImage, lines: &mut Vec<String>) {
+    let image = &shown.image;
     let config = image.config().value();
-    lines.push(config.platform().to_string());
+    lines.push(shown.platform().to_string());
+    if let Some(stated) = shown.contradiction() {
+        lines.push(field("warning", &format!("its config is for {stated}")));
+    }
     lines.push(field("digest", &image.manifest().descriptor().digest.to_string()));
     lines.push(field("size", &size(image.size_bytes())));
     if let Some(created) = config.fields().get("created").and_then(Value::as_str) {

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::arguments::{LsArguments, OutputArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, login_registry, parse, parse_image, print, progress};
+use super::{Done, login_registry, parse_image, parse_platform, print, progress};
 use crate::build::image_facts;
 use crate::model::{EntryPath, Platform, Root, escape};
-use crate::store::platforms_of;
+use crate::store::{Source, list_entries};
 use crate::tree::{Node, NodeKind, View};
 
 /// Lists what stands at a path and below it.
@@ -24,8 +24,8 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
     let (source, selector) = places.source(&name).await?;
     let root = source.resolve(&selector).await?;
     let platform = match &arguments.platform {
-        Some(platform) => Some(parse(platform, "such as linux/amd64")?),
-        None => default_platform(&root),
+        Some(platform) => Some(parse_platform(platform)?),
+        None => default_platform(source.as_ref(), &root).await?,
     };
     let options = environment.build_options(None)?;
     let facts = image_facts(&name, source, &root, platform.as_ref(), &places, &options, &observer).await?.facts;
@@ -46,13 +46,14 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
 }
 
 /// This machine's platform where the image has it, else the first one; `None` for an image of a single platform.
-fn default_platform(root: &Root) -> Option<Platform> {
+async fn default_platform(source: &dyn Source, root: &Root) -> Result<Option<Platform>, Failure> {
     let own = Platform::new("linux", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" });
-    let offered: Vec<Platform> = platforms_of(root).into_iter().map(|(platform, _)| platform).collect();
-    if offered.iter().any(|platform| own.distance(platform).is_some()) {
-        return Some(own);
+    let mut offered = list_entries(source, root).await?.images.into_iter().map(|listed| listed.platform);
+    let first = offered.next();
+    match first.iter().cloned().chain(offered).any(|platform| own.distance(&platform).is_some()) {
+        true => Ok(Some(own)),
+        false => Ok(first),
     }
-    offered.first().cloned()
 }
 
 fn kind(node: &Node) -> (char, u64, Option<&[u8]>) {

@@ -13,6 +13,7 @@ mod failure;
 mod findings;
 mod habits;
 mod inspect;
+mod local_names;
 mod lock;
 mod lock_text;
 mod login;
@@ -31,7 +32,8 @@ use arguments::{Arguments, Command, OutputArguments, Progress};
 use environment::Environment;
 use failure::Failure;
 
-use crate::model::{Diagnose, ImageName, ReferenceError};
+use crate::model::{Diagnose, ImageName, Platform, ReferenceError};
+use crate::store::SkippedEntry;
 
 /// What every command ends in.
 type Done = Result<(), Failure>;
@@ -151,12 +153,28 @@ const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-arc
 /// Parses the name of an image of any kind. Where the text could be a registry's name, which one is guessed.
 fn parse_image(text: &str, environment: &Environment) -> Result<ImageName, Failure> {
     text.parse().map_err(|error: ReferenceError| {
+        if let Some(help) = local_names::suggestion(text) {
+            return Failure::usage(&error.to_string(), &help);
+        }
         let guess = match &error {
             ReferenceError::NoRegistry(name) => environment.short_names().question(name),
             ReferenceError::Tag(_) | ReferenceError::Malformed { .. } => None,
         };
         let guess = guess.map_or(String::new(), |guess| format!("{guess} Else "));
         Failure::usage(&error.to_string(), &format!("{guess}{NAME_HELP}"))
+    })
+}
+
+/// What an index lists and is no image.
+fn skipped_json(entry: &SkippedEntry) -> serde_json::Value {
+    let platform = entry.platform.as_ref().map(Platform::to_string);
+    serde_json::json!({ "digest": entry.digest, "platform": platform, "reason": entry.reason })
+}
+
+/// Parses a platform that is asked for; names that containerd takes for Go's are taken for them too.
+fn parse_platform(text: &str) -> Result<Platform, Failure> {
+    Platform::parse_wanted(text).map_err(|error| {
+        Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or("name a platform such as linux/amd64"))
     })
 }
 

@@ -42,6 +42,9 @@ impl Layout {
             false => Some((self.hold_blobs(HoldKind::Exclusive)?, self.lock(LOCK_TIMEOUT)?)),
         };
         let index = self.index()?;
+        if let Some(entry) = index.unsupported().first() {
+            return Err(self.unknown_digest(&entry.digest));
+        }
         let files = self.blob_files()?;
         let mut reach = Reach { layout: self, files: &files, reached: BTreeSet::new(), read: BTreeSet::new() };
         reach.follow(index.descriptors().iter().map(|entry| Link::new(entry, Need::Listed)).collect())?;
@@ -53,6 +56,13 @@ impl Layout {
             self.remove_blobs(&pruned.removed)?;
         }
         Ok(pruned)
+    }
+
+    /// The error for an entry that cannot be followed, since its digest is by another algorithm than SHA-256.
+    fn unknown_digest(&self, digest: &str) -> StoreError {
+        let digest = escape(digest.as_bytes());
+        let reason = format!("it lists {digest}, and only digests by sha256 can be followed");
+        self.malformed(reason, Some("nothing was deleted: take that image off the list".to_owned()))
     }
 
     /// The blobs that are there, with their sizes. What has another name, or is no regular file, is nobody's blob.
@@ -136,7 +146,13 @@ impl Reach<'_> {
             self.reached.insert(digest);
             if link.is_document() {
                 if self.read.insert(digest) {
-                    links.extend(self.links_of(&self.read_document(&link.descriptor)?));
+                    let root = self.read_document(&link.descriptor)?;
+                    if let Root::Index(index) = &root
+                        && let Some(entry) = index.value().unsupported.first()
+                    {
+                        return Err(self.layout.unknown_digest(&entry.digest));
+                    }
+                    links.extend(self.links_of(&root));
                 }
             } else if link.need == Need::Listed {
                 return Err(self.unknown(&link.descriptor));

@@ -42,8 +42,7 @@ impl LockedImage {
 
 /// True where two ways of writing mean one platform (`linux/arm64` and `linux/arm64/v8`).
 pub fn is_same_platform(left: &Platform, right: &Platform) -> bool {
-    (&left.os, &left.architecture, left.effective_variant())
-        == (&right.os, &right.architecture, right.effective_variant())
+    left.is_same_as(right)
 }
 
 /// One platform's image, pinned. Descriptors have media type, digest and size, and nothing else.

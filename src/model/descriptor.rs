@@ -3,29 +3,95 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Digest, Family, MediaType, Platform};
+use super::{Digest, Family, MediaType, Platform, lenient};
 
 /// A pointer to a blob: what it is, its digest and its size. Fields that this program does not know are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "Written", into = "Written")]
 pub struct Descriptor {
     /// What the blob is.
     pub media_type: MediaType,
     /// Digest of the blob.
     pub digest: Digest,
     /// Size of the blob, in bytes.
-    #[serde(rename = "size")]
     pub size_bytes: u64,
     /// Annotations, sorted.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// The platform of a manifest that an index lists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The platform of a manifest that an index lists. One without an operating system or an architecture is none.
     pub platform: Option<Platform>,
+    /// What else stands in the platform (`os.version`, `os.features`), kept as it is.
+    pub platform_details: BTreeMap<String, Value>,
     /// Whatever else stands in it (`urls`, `artifactType`, `data`), kept as it is.
+    pub other: BTreeMap<String, Value>,
+}
+
+/// A descriptor as documents have it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename = "a descriptor")]
+struct Written {
+    media_type: MediaType,
+    digest: Digest,
+    #[serde(rename = "size")]
+    size_bytes: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::texts")]
+    annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    platform: Option<WrittenPlatform>,
     #[serde(flatten)]
-    pub other: BTreeMap<String, serde_json::Value>,
+    other: BTreeMap<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenPlatform {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    architecture: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    os: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<String>,
+    #[serde(flatten)]
+    details: BTreeMap<String, Value>,
+}
+
+impl From<Written> for Descriptor {
+    fn from(written: Written) -> Self {
+        let Written { media_type, digest, size_bytes, annotations, platform, other } = written;
+        // Writers in Go put empty strings where there is nothing.
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (platform, platform_details) = match platform {
+            Some(WrittenPlatform { architecture, os, variant, mut details }) => {
+                let (architecture, os, variant) = (given(architecture), given(os), given(variant));
+                match (os, architecture) {
+                    (Some(os), Some(architecture)) => (Some(Platform { architecture, os, variant }), details),
+                    (os, architecture) => {
+                        let rest = [("os", os), ("architecture", architecture), ("variant", variant)];
+                        details
+                            .extend(rest.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into()))));
+                        (None, details)
+                    }
+                }
+            }
+            None => (None, BTreeMap::new()),
+        };
+        Self { media_type, digest, size_bytes, annotations, platform, platform_details, other }
+    }
+}
+
+impl From<Descriptor> for Written {
+    fn from(descriptor: Descriptor) -> Self {
+        let Descriptor { media_type, digest, size_bytes, annotations, platform, platform_details, other } = descriptor;
+        let platform = match platform {
+            None if platform_details.is_empty() => None,
+            None => Some(WrittenPlatform { architecture: None, os: None, variant: None, details: platform_details }),
+            Some(Platform { architecture, os, variant }) => {
+                let (architecture, os) = (Some(architecture), Some(os));
+                Some(WrittenPlatform { architecture, os, variant, details: platform_details })
+            }
+        };
+        Self { media_type, digest, size_bytes, annotations, platform, other }
+    }
 }
 
 impl Descriptor {
@@ -36,11 +102,58 @@ impl Descriptor {
 
     /// A descriptor without annotations and platform.
     pub fn new(media_type: MediaType, digest: Digest, size_bytes: u64) -> Self {
-        Self { media_type, digest, size_bytes, annotations: BTreeMap::new(), platform: None, other: BTreeMap::new() }
+        Self {
+            media_type,
+            digest,
+            size_bytes,
+            annotations: BTreeMap::new(),
+            platform: None,
+            platform_details: BTreeMap::new(),
+            other: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the `artifactType` of what is described, where it is not that of an image.
+    pub fn artifact_type(&self) -> Option<&str> {
+        artifact_type(&self.other)
     }
 
     /// The same pointer with a media type of `family`, where that family has a name for the content.
     pub fn in_family(&self, family: Family) -> Option<Self> {
         Some(Self { media_type: self.media_type.in_family(family)?, ..self.clone() })
+    }
+}
+
+/// The `artifactType` among fields, where it is not that of an image: image-spec has the config's media type stand there
+/// too.
+pub(super) fn artifact_type(fields: &BTreeMap<String, Value>) -> Option<&str> {
+    let named = fields.get("artifactType")?.as_str()?;
+    (!named.is_empty() && !MediaType::from(named).is_config()).then_some(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_stands_in_it_is_written_again() {
+        let digest = Digest::of(b"x");
+        let text = format!(
+            r#"{{"annotations":{{"a":"b"}},"digest":"{digest}","mediaType":"m","platform":{{"architecture":"amd64","os":"windows","os.features":["f"],"os.version":"10.0.1"}},"size":1,"urls":["u"]}}"#
+        );
+        let descriptor: Descriptor = serde_json::from_str(&text).unwrap();
+        assert_eq!(descriptor.platform, Some(Platform::new("windows", "amd64")));
+        assert_eq!(super::super::strict_json::canonical(&descriptor).unwrap(), text.as_bytes());
+    }
+
+    #[test]
+    fn a_platform_without_names_is_none() {
+        for platform in
+            ["null", "{}", r#"{"os":"","architecture":""}"#, r#"{"architecture":"amd64"}"#, r#"{"os":null}"#]
+        {
+            let digest = Digest::of(b"x");
+            let text = format!(r#"{{"mediaType":"m","digest":"{digest}","size":1,"platform":{platform}}}"#);
+            assert_eq!(serde_json::from_str::<Descriptor>(&text).unwrap().platform, None, "{platform}");
+        }
     }
 }

@@ -14,8 +14,28 @@ const SHA256_BYTES: usize = 32;
 
 /// A text that is not a digest of the supported form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{}\" is not a digest: expected sha256: and 64 lower-case hexadecimal digits", super::escape(.0.as_bytes()))]
+#[error("{}", why_none(.0))]
 pub struct DigestError(pub String);
+
+fn why_none(text: &str) -> String {
+    let shown = super::escape(text.as_bytes());
+    match other_algorithm(text) {
+        Some(algorithm) => format!("\"{shown}\" is a digest by {algorithm}: only sha256 is supported"),
+        None => format!("\"{shown}\" is not a digest: expected sha256: and 64 lower-case hexadecimal digits"),
+    }
+}
+
+/// Returns the algorithm of a digest that fits the grammar (image-spec, descriptor.md "Digests") and is by another
+/// algorithm than SHA-256, such as `sha512`. `None` for everything else.
+pub fn other_algorithm(text: &str) -> Option<&str> {
+    let (algorithm, encoded) = text.split_once(':')?;
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_encoded = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'_' | b'-');
+    let fits =
+        algorithm.split(['+', '.', '_', '-']).all(is_word) && !encoded.is_empty() && encoded.bytes().all(is_encoded);
+    (fits && algorithm != "sha256").then_some(algorithm)
+}
 
 /// SHA-256 of stored bytes: of a blob as it lies in a registry, a layout or an archive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,5 +169,25 @@ mod tests {
         for bad in ["", "sha256:", "sha256:00", "sha512:00", &EMPTY[7..], &upper, &traversal, &format!("{EMPTY}0")] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn other_algorithms_are_told_from_nonsense() {
+        for (text, algorithm) in [
+            ("sha512:00", Some("sha512")),
+            ("sha384:ab", Some("sha384")),
+            ("blake3:Zm9v", Some("blake3")),
+            ("multihash+base58:QmRZ", Some("multihash+base58")),
+            ("sha256:00", None),
+            ("sha512:", None),
+            ("SHA512:00", None),
+            ("sha512:../x", None),
+            ("sha512+:00", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(other_algorithm(text), algorithm, "{text}");
+        }
+        let error = "sha512:00".parse::<Digest>().unwrap_err();
+        assert_eq!(error.to_string(), "\"sha512:00\" is a digest by sha512: only sha256 is supported");
     }
 }

@@ -93,6 +93,9 @@ pub trait FromJson: Sized {
     /// `manifest`, `index` or `config`, for messages.
     const KIND: &'static str;
 
+    /// The names of its fields.
+    const NAMES: &'static strict_json::Names;
+
     /// Makes the value from strictly parsed JSON of media type `media_type`. The error says what is lacking.
     fn from_json(value: serde_json::Value, media_type: &MediaType) -> Result<Self, serde_json::Error>;
 }
@@ -104,6 +107,7 @@ impl<T: FromJson> Document<T> {
         let descriptor = Descriptor::of(media_type, &bytes);
         let malformed = |cause| DocumentError::Malformed { kind: T::KIND, digest: descriptor.digest, cause };
         let json = strict_json::parse(&bytes).map_err(malformed)?;
+        strict_json::check_names(&json, T::NAMES).map_err(malformed)?;
         let value = T::from_json(json, &descriptor.media_type).map_err(malformed)?;
         Ok(Self { descriptor, bytes, value })
     }

@@ -2,34 +2,116 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::document::{Document, DocumentError, FromJson, MAX_MANIFEST_BYTES};
 use super::image::ImageManifest;
-use super::{Descriptor, Digest, MediaType, strict_json};
+use super::{Descriptor, Digest, MediaType, lenient, other_algorithm, strict_json};
+
+/// Indexes inside indexes: an archive's outer one, the image's, and one to spare. Deeper nesting serves nobody and could
+/// be made endless.
+pub const MAX_INDEX_DEPTH: usize = 4;
 
 /// An image index: manifests by platform. Fields that are not known here are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "an object")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ReadIndex")]
 pub struct ImageIndex {
     /// Always 2.
     pub schema_version: u32,
     /// What it is; may be left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<MediaType>,
     /// The manifests, each with its platform.
     pub manifests: Vec<Descriptor>,
+    /// Entries that cannot be used here and spoil nothing else.
+    pub unsupported: Vec<UnsupportedEntry>,
     /// Annotations, sorted.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// Whatever else stands in it.
-    #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+/// An entry of an index whose digest is by another algorithm than SHA-256 (image-spec, descriptor.md: such digests are to
+/// pass where they fit the grammar). It is kept where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsupportedEntry {
+    /// How many entries stand before it.
+    pub position: usize,
+    /// Its digest, as it is written.
+    pub digest: String,
+    /// All of it.
+    pub value: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct ReadIndex {
+    schema_version: u32,
+    #[serde(default)]
+    media_type: Option<MediaType>,
+    #[serde(deserialize_with = "lenient::list")]
+    manifests: Vec<Value>,
+    #[serde(default, deserialize_with = "lenient::texts")]
+    annotations: BTreeMap<String, String>,
+    #[serde(flatten)]
+    other: BTreeMap<String, Value>,
+}
+
+impl TryFrom<ReadIndex> for ImageIndex {
+    type Error = serde_json::Error;
+    fn try_from(read: ReadIndex) -> Result<Self, serde_json::Error> {
+        let ReadIndex { schema_version, media_type, annotations, other, .. } = read;
+        let mut manifests = Vec::with_capacity(read.manifests.len());
+        let mut unsupported = Vec::new();
+        for (position, value) in read.manifests.into_iter().enumerate() {
+            let digest = value.get("digest").and_then(Value::as_str).filter(|digest| other_algorithm(digest).is_some());
+            match digest.map(str::to_owned) {
+                Some(digest) => unsupported.push(UnsupportedEntry { position, digest, value }),
+                None => manifests.push(serde_json::from_value(value)?),
+            }
+        }
+        Ok(Self { schema_version, media_type, manifests, unsupported, annotations, other })
+    }
+}
+
+impl Serialize for ImageIndex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Entry<'a> {
+            Supported(&'a Descriptor),
+            Unsupported(&'a Value),
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Written<'a> {
+            schema_version: u32,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            media_type: Option<&'a MediaType>,
+            manifests: Vec<Entry<'a>>,
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            annotations: &'a BTreeMap<String, String>,
+            #[serde(flatten)]
+            other: &'a BTreeMap<String, Value>,
+        }
+        let mut manifests: Vec<Entry<'_>> = self.manifests.iter().map(Entry::Supported).collect();
+        for entry in &self.unsupported {
+            manifests.insert(entry.position.min(manifests.len()), Entry::Unsupported(&entry.value));
+        }
+        Written {
+            schema_version: self.schema_version,
+            media_type: self.media_type.as_ref(),
+            manifests,
+            annotations: &self.annotations,
+            other: &self.other,
+        }
+        .serialize(serializer)
+    }
 }
 
 impl FromJson for ImageIndex {
     const KIND: &'static str = "index";
+    const NAMES: &'static strict_json::Names = &strict_json::MANIFEST;
     fn from_json(value: Value, _: &MediaType) -> Result<Self, serde_json::Error> {
         serde_json::from_value(value)
     }
@@ -57,8 +139,9 @@ impl Root {
             let size_bytes = bytes.len() as u64;
             return Err(DocumentError::TooLarge { digest, size_bytes, limit_bytes: MAX_MANIFEST_BYTES });
         }
-        let json =
-            strict_json::parse(&bytes).map_err(|cause| DocumentError::Malformed { kind: "manifest", digest, cause })?;
+        let malformed = |cause| DocumentError::Malformed { kind: "manifest", digest, cause };
+        let json = strict_json::parse(&bytes).map_err(malformed)?;
+        strict_json::check_names(&json, &strict_json::MANIFEST).map_err(malformed)?;
         let media_type = unambiguous_media_type(declared, &json, digest)?;
         if media_type.is_index() {
             Document::parse(media_type, bytes).map(Self::Index)
@@ -103,7 +186,7 @@ fn unambiguous_media_type(
     digest: Digest,
 ) -> Result<MediaType, DocumentError> {
     let ambiguous = |reason: String| DocumentError::Ambiguous { digest, reason };
-    let has = |name: &str| json.get(name).is_some();
+    let has = |name: &str| json.get(name).is_some_and(|field| !field.is_null());
     let own = json.get("mediaType").and_then(Value::as_str).map(MediaType::from);
     if let (Some(declared), Some(own)) = (declared, &own)
         && declared != own
@@ -115,6 +198,8 @@ fn unambiguous_media_type(
         Some(media_type) => media_type,
         None if has("manifests") => MediaType::OciIndex,
         None if has("fsLayers") => MediaType::DockerSchema1,
+        // `null` is how Go writes a list without entries.
+        None if json.get("manifests").is_some() && !has("config") && !has("layers") => MediaType::OciIndex,
         None => MediaType::OciManifest,
     };
     let foreign: &[&str] = if media_type.is_index() {
@@ -143,6 +228,43 @@ mod tests {
         assert_eq!(root.descriptor().media_type, MediaType::OciManifest);
         assert_eq!(root.bytes(), text.as_bytes());
         assert!(matches!(Root::parse(None, r#"{"schemaVersion":2,"manifests":[]}"#), Ok(Root::Index(_))));
+    }
+
+    #[test]
+    fn null_is_what_is_absent() {
+        for text in [
+            r#"{"schemaVersion":2,"manifests":null}"#.to_owned(),
+            r#"{"schemaVersion":2,"mediaType":null,"manifests":null,"annotations":null,"config":null,"layers":null}"#
+                .to_owned(),
+        ] {
+            let Root::Index(index) = Root::parse(None, text.clone()).unwrap() else { panic!("{text} is an index") };
+            assert!(index.value().manifests.is_empty() && index.value().annotations.is_empty());
+        }
+        let text = format!(
+            r#"{{"schemaVersion":2,"config":{},"layers":null,"annotations":null,"subject":null,"manifests":null}}"#,
+            CONFIG.replace("}", r#","annotations":null,"platform":null,"urls":null}"#)
+        );
+        let Root::Manifest(manifest) = Root::parse(None, text).unwrap() else { panic!("it is a manifest") };
+        assert!(manifest.value().layers.is_empty() && manifest.value().subject.is_none());
+        assert!(
+            Root::parse(None, r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}"#).is_err()
+        );
+    }
+
+    #[test]
+    fn an_entry_by_another_algorithm_spoils_nothing_else() {
+        let other = format!(r#"{{"digest":"sha512:{}","mediaType":"x","size":1}}"#, "a".repeat(128));
+        let text = format!(r#"{{"manifests":[{other},{CONFIG},{other}],"schemaVersion":2}}"#);
+        let Root::Index(index) = Root::parse(None, text.clone()).unwrap() else { panic!("it is an index") };
+        assert_eq!((index.value().manifests.len(), index.value().unsupported.len()), (1, 2));
+        let written = serde_json::to_value(index.value()).unwrap();
+        assert_eq!(written, serde_json::from_str::<Value>(&text).unwrap());
+        let nonsense = text.replace("sha512:", "sha512");
+        assert!(Root::parse(None, nonsense).is_err());
+        let subject = format!(r#"{{"schemaVersion":2,"config":{CONFIG},"layers":[],"subject":{other}}}"#);
+        assert!(matches!(Root::parse(None, subject), Ok(Root::Manifest(_))));
+        let layer = format!(r#"{{"schemaVersion":2,"config":{CONFIG},"layers":[{other}]}}"#);
+        assert!(Root::parse(None, layer).is_err());
     }
 
     #[test]

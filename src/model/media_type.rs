@@ -140,6 +140,11 @@ impl MediaType {
             )
     }
 
+    /// True for an image config of either family.
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::OciConfig | Self::DockerConfig)
+    }
+
     /// True for a layer that a registry need not hold (its `urls` say where it is).
     pub fn is_foreign(&self) -> bool {
         matches!(

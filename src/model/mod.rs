@@ -15,10 +15,12 @@ mod image;
 mod index;
 mod input_file;
 mod layer_plan;
+mod lenient;
 mod listing;
 mod media_type;
 mod nearest;
 mod platform;
+mod platform_names;
 mod reference;
 mod short_names;
 pub mod strict_json;
@@ -28,11 +30,11 @@ pub use bounds::{
     FREE_EXPANSION_BYTES, MAX_EXPANSION, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES, is_overexpanded, max_expanded_bytes,
 };
 pub use descriptor::Descriptor;
-pub use digest::{DiffId, Digest, DigestError, Hasher};
+pub use digest::{DiffId, Digest, DigestError, Hasher, other_algorithm};
 pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
 pub use failure::{Class, Diagnose, escape};
 pub use image::{Image, ImageConfig, ImageManifest};
-pub use index::{ImageIndex, Root};
+pub use index::{ImageIndex, MAX_INDEX_DEPTH, Root, UnsupportedEntry};
 pub use input_file::{
     InputFile, LONELY_PIPE_PATIENCE, Pipes, SILENT_PIPE_PATIENCE, file_type_name, is_irregular, open_regular,
 };
@@ -43,7 +45,8 @@ pub use layer_plan::{
 pub use listing::{ListedItem, ListedRoot, Listing};
 pub use media_type::{Family, MediaType};
 pub use nearest::nearest;
-pub use platform::{Platform, PlatformError, best_match};
+pub use platform::{Platform, PlatformError};
+pub use platform_names::UnknownPart;
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag};
 pub use short_names::ShortNames;
 pub use xattr::{XattrOwner, xattr_owner, xattr_pattern_owner};

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::platform_names::{self, Parts, UnknownPart};
+
 /// Operating system, processor architecture and variant, by Go's names (`linux`, `arm64`, `v8`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Platform {
@@ -17,21 +19,122 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
-/// A text that is not `os/arch[/variant]`.
+/// A text that names no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{}\" is not a platform: expected os/arch or os/arch/variant, such as linux/amd64", super::escape(.0.as_bytes()))]
-pub struct PlatformError(pub String);
+pub enum PlatformError {
+    /// Not of the form `os/arch[/variant]`.
+    #[error(
+        "\"{}\" is not a platform: expected os/arch or os/arch/variant, such as linux/amd64",
+        super::escape(.0.as_bytes())
+    )]
+    Malformed(String),
+    /// Of that form, with a name in it that is none of Go's, or a pair of names for which there is no port.
+    #[error("{}", unknown(.platform, *.part))]
+    Unknown {
+        /// What was given.
+        platform: Platform,
+        /// Which part of it is not known.
+        part: UnknownPart,
+    },
+}
+
+fn unknown(platform: &Platform, part: UnknownPart) -> String {
+    let shown = |text: &str| super::escape(text.as_bytes());
+    let (system, architecture) = (shown(&platform.os), shown(&platform.architecture));
+    match part {
+        UnknownPart::System => format!("unknown operating system \"{system}\" in platform \"{platform}\""),
+        UnknownPart::Architecture => format!("unknown architecture \"{architecture}\" in platform \"{platform}\""),
+        UnknownPart::Pair => format!("platform \"{platform}\" does not exist: {system} has no port for {architecture}"),
+        UnknownPart::Variant => {
+            let variant = shown(platform.variant.as_deref().unwrap_or_default());
+            format!("unknown variant \"{variant}\" of {architecture} in platform \"{platform}\"")
+        }
+    }
+}
 
 impl super::Diagnose for PlatformError {
     fn class(&self) -> super::Class {
         super::Class::Input
     }
+
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::Malformed(text) => text.clone(),
+            Self::Unknown { platform, .. } => platform.to_string(),
+        };
+        if let Some(parts) = platform_names::meant(&text) {
+            return Some(format!("did you mean {}?", Platform::of_parts(parts)));
+        }
+        let Self::Unknown { platform, part } = self else { return None };
+        let known = platform_names::known_names(*part, &platform.os, &platform.architecture).join(", ");
+        Some(match part {
+            UnknownPart::System => format!("known operating systems: {known}"),
+            UnknownPart::Architecture | UnknownPart::Pair => format!("architectures of {}: {known}", platform.os),
+            UnknownPart::Variant if known.is_empty() => format!("{} has no variants", platform.architecture),
+            UnknownPart::Variant => format!("variants of {}: {known}", platform.architecture),
+        })
+    }
 }
 
 impl Platform {
-    /// A platform without variant.
+    /// Returns a platform without variant.
     pub fn new(os: &str, architecture: &str) -> Self {
         Self { architecture: architecture.to_owned(), os: os.to_owned(), variant: None }
+    }
+
+    fn of_parts((os, architecture, variant): Parts) -> Self {
+        Self { architecture, os, variant }
+    }
+
+    /// Parses a platform that an image is to be built for: only Go's names, as Go writes them.
+    ///
+    /// # Errors
+    /// [`PlatformError`], with the name that was probably meant as its help.
+    pub fn parse_known(text: &str) -> Result<Self, PlatformError> {
+        let platform = Self::split(text)?;
+        match platform.unknown_part() {
+            None => Ok(platform),
+            Some(part) => Err(PlatformError::Unknown { platform, part }),
+        }
+    }
+
+    /// Parses a platform that an image is asked for: names that containerd takes for Go's are taken for them too.
+    ///
+    /// # Errors
+    /// [`PlatformError`], with the name that was probably meant as its help.
+    pub fn parse_wanted(text: &str) -> Result<Self, PlatformError> {
+        let said = Self::split(text)?;
+        let wanted = said.normalized();
+        match wanted.unknown_part() {
+            None => Ok(wanted),
+            // The error shows what was given.
+            Some(part) => Err(PlatformError::Unknown { platform: said, part }),
+        }
+    }
+
+    /// Two or three names, whatever they are.
+    fn split(text: &str) -> Result<Self, PlatformError> {
+        let is_name = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
+        let parts: Vec<&str> = text.split('/').collect();
+        match parts[..] {
+            _ if !parts.iter().all(is_name) => Err(PlatformError::Malformed(text.to_owned())),
+            [os, architecture] => Ok(Self::new(os, architecture)),
+            [os, architecture, variant] => {
+                Ok(Self { variant: Some(variant.to_owned()), ..Self::new(os, architecture) })
+            }
+            _ => Err(PlatformError::Malformed(text.to_owned())),
+        }
+    }
+
+    fn unknown_part(&self) -> Option<UnknownPart> {
+        platform_names::unknown_part(&self.os, &self.architecture, self.variant.as_deref())
+    }
+
+    /// Returns the platform by the names that containerd's `platforms.Normalize` gives it: `arm64` for `aarch64`, lower
+    /// case, and no variant where every processor has it. What others wrote is compared by these names.
+    #[must_use]
+    pub fn normalized(&self) -> Self {
+        Self::of_parts(platform_names::normalized(&self.os, &self.architecture, self.variant.as_deref()))
     }
 
     /// The variant that is meant: what is said, else containerd's defaults (`arm` means v7, `arm64` means v8).
@@ -43,23 +146,23 @@ impl Platform {
         }
     }
 
+    /// Returns `true` where two ways of writing mean one platform (`linux/arm64` and `linux/arm64/v8`, `linux/amd64` and
+    /// `linux/amd64/v1`).
+    pub fn is_same_as(&self, other: &Platform) -> bool {
+        self.distance(other) == Some(0) && other.distance(self) == Some(0)
+    }
+
     /// How well `offered`, a platform of a base, serves `self`: 0 is exact, larger is worse, `None` not at all.
     ///
-    /// os and architecture must be equal. Variants follow containerd: a lower arm variant serves where the exact one is
-    /// lacking; for every other architecture the effective variants must be equal.
+    /// os and architecture must be equal. Variants follow containerd: where the exact one is missing, the nearest lower
+    /// one serves.
     pub fn distance(&self, offered: &Platform) -> Option<u32> {
-        if self.os != offered.os || self.architecture != offered.architecture {
+        let wanted = self.normalized();
+        let offered = offered.normalized();
+        if wanted.os != offered.os || wanted.architecture != offered.architecture {
             return None;
         }
-        let (wanted, found) = (self.effective_variant(), offered.effective_variant());
-        if wanted == found {
-            return Some(0);
-        }
-        if self.architecture != "arm" {
-            return None;
-        }
-        let (wanted, found) = (arm_level(wanted?)?, arm_level(found?)?);
-        wanted.checked_sub(found)
+        platform_names::steps_below(&wanted.architecture, wanted.variant.as_deref(), offered.variant.as_deref())
     }
 
     /// `${machine}` of the spec: the kernel's name of the processor (`x86_64`, `aarch64`).
@@ -104,28 +207,14 @@ impl Platform {
     }
 }
 
-fn arm_level(variant: &str) -> Option<u32> {
-    variant.strip_prefix('v')?.parse().ok()
-}
-
 impl FromStr for Platform {
     type Err = PlatformError;
+    /// Takes any names of Go's alphabet: a lockfile may have been written by a later version, which knows more of them.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
-        let error = || PlatformError(text.to_owned());
-        let parts: Vec<&str> = text.split('/').collect();
-        let is_name = |part: &&str| {
-            !part.is_empty()
-                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
-        };
-        if !parts.iter().all(is_name) {
-            return Err(error());
-        }
-        match parts[..] {
-            [os, architecture] => Ok(Self::new(os, architecture)),
-            [os, architecture, variant] => {
-                Ok(Self { variant: Some(variant.to_owned()), ..Self::new(os, architecture) })
-            }
-            _ => Err(error()),
+        let is_written = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
+        match text.bytes().all(is_written) {
+            true => Self::split(text),
+            false => Err(PlatformError::Malformed(text.to_owned())),
         }
     }
 }
@@ -142,15 +231,10 @@ impl fmt::Display for Platform {
     }
 }
 
-/// The best of `offered` for `wanted`: its position, or `None` where none serves. Of equals the first wins.
-pub fn best_match<'a>(wanted: &Platform, offered: impl IntoIterator<Item = &'a Platform>) -> Option<usize> {
-    let distances = offered.into_iter().enumerate().filter_map(|(at, found)| Some((wanted.distance(found)?, at)));
-    distances.min().map(|(_, at)| at)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Diagnose as _;
 
     fn platform(text: &str) -> Platform {
         text.parse().unwrap()
@@ -175,13 +259,70 @@ mod tests {
         assert_eq!(platform("linux/amd64").distance(&platform("linux/386")), None);
         assert_eq!(platform("linux/amd64").distance(&platform("linux/amd64/v3")), None);
         assert_eq!(platform("linux/amd64").distance(&platform("windows/amd64")), None);
+        assert_eq!(platform("linux/amd64/v3").distance(&platform("linux/amd64")), Some(2));
+        assert_eq!(platform("linux/arm64/v9").distance(&platform("linux/aarch64")), Some(6));
     }
 
     #[test]
-    fn the_nearest_wins() {
-        let offered = ["linux/arm/v5", "linux/arm/v6", "linux/amd64"].map(platform);
-        assert_eq!(best_match(&platform("linux/arm/v7"), &offered), Some(1));
-        assert_eq!(best_match(&platform("linux/arm64"), &offered), None);
+    fn two_names_of_one_platform_are_the_same() {
+        for (left, right) in [
+            ("linux/arm", "linux/arm/v7"),
+            ("linux/arm64", "linux/arm64/v8"),
+            ("linux/amd64", "linux/amd64/v1"),
+            ("linux/arm64/v9", "linux/arm64/v9.0"),
+            ("linux/amd64", "linux/x86_64"),
+        ] {
+            assert!(platform(left).is_same_as(&platform(right)), "{left} {right}");
+            assert!(platform(right).is_same_as(&platform(left)), "{left} {right}");
+        }
+        assert!(!platform("linux/amd64/v2").is_same_as(&platform("linux/amd64")));
+        assert!(!platform("linux/arm/v6").is_same_as(&platform("linux/arm")));
+    }
+
+    #[test]
+    fn unknown_names_are_refused_with_the_right_one() {
+        for (text, message, help) in [
+            (
+                "linux/aarch64",
+                "unknown architecture \"aarch64\" in platform \"linux/aarch64\"",
+                "did you mean linux/arm64?",
+            ),
+            ("linx/amd64", "unknown operating system \"linx\" in platform \"linx/amd64\"", "did you mean linux/amd64?"),
+            ("linux/arm/7", "unknown variant \"7\" of arm in platform \"linux/arm/7\"", "did you mean linux/arm/v7?"),
+            (
+                "darwin/386",
+                "platform \"darwin/386\" does not exist: darwin has no port for 386",
+                "architectures of darwin: amd64, arm64",
+            ),
+            ("linux/386/v1", "unknown variant \"v1\" of 386 in platform \"linux/386/v1\"", "386 has no variants"),
+            (
+                "amd64",
+                "\"amd64\" is not a platform: expected os/arch or os/arch/variant, such as linux/amd64",
+                "did you mean linux/amd64?",
+            ),
+        ] {
+            let error = Platform::parse_known(text).unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.help().as_deref()), (message, Some(help)));
+        }
+        for known in ["linux/amd64", "linux/arm64/v8", "linux/arm/v5", "windows/amd64", "wasip1/wasm", "linux/amd64/v4"]
+        {
+            assert_eq!(Platform::parse_known(known).unwrap().to_string(), known);
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_may_be_written_as_containerd_takes_it() {
+        for (text, wanted) in [
+            ("linux/aarch64", "linux/arm64"),
+            ("Linux/x86_64", "linux/amd64"),
+            ("macos/arm64", "darwin/arm64"),
+            ("linux/arm64/v8", "linux/arm64"),
+        ] {
+            assert_eq!(Platform::parse_wanted(text).unwrap().to_string(), wanted);
+        }
+        let error = Platform::parse_wanted("linux/amd46").unwrap_err();
+        assert_eq!(error.help().as_deref(), Some("did you mean linux/amd64?"));
+        assert!(Platform::parse_wanted("linux/x64").is_err());
     }
 
     #[test]

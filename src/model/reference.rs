@@ -10,6 +10,14 @@ use super::{Class, Diagnose, Digest, ShortNames, escape};
 /// How a reference is written.
 const FORM: &str = "write it as REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST], such as ghcr.io/me/app:1.0";
 
+/// How a place on the disk is written.
+const PATH_FORM: &str = "a layout is named oci:DIR[:TAG], an archive oci-archive:FILE or docker-archive:FILE";
+
+/// True for what is a path by its look, and no reference.
+fn looks_like_path(text: &str) -> bool {
+    text.starts_with(['.', '/']) || text.ends_with(".tar")
+}
+
 /// A name that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -45,6 +53,9 @@ impl Diagnose for ReferenceError {
     }
     fn help(&self) -> Option<String> {
         match self {
+            Self::NoRegistry(text) | Self::Malformed { text, .. } if looks_like_path(text) => {
+                Some(PATH_FORM.to_owned())
+            }
             Self::NoRegistry(text) => ShortNames::default().question(text).or_else(|| Some(FORM.to_owned())),
             Self::Tag(text) => Some(tag_help(text)),
             Self::Malformed { text, .. } => {
@@ -447,6 +458,13 @@ mod tests {
             assert!(help.contains(expected), "{tag}: {help}");
         }
         assert!(help("ghcr.io/me/app:1.0+5").contains("write \"1.0-5\""));
+    }
+
+    #[test]
+    fn a_path_is_said_how_to_name() {
+        for text in ["./build/oci", "../x", "/srv/x.tar", "x.tar"] {
+            assert_eq!(text.parse::<ImageName>().unwrap_err().help().as_deref(), Some(PATH_FORM), "{text}");
+        }
     }
 
     #[test]

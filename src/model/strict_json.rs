@@ -1,7 +1,8 @@
 //! JSON from outside, read strictly, and JSON of our own, written canonically.
 //!
 //! Documents must be I-JSON (image-spec, considerations.md): a name that stands twice in one object, at any depth, is
-//! refused, and so is one that differs from a known one in case alone, since parsers disagree about what they mean.
+//! refused. So is one that differs from a name of the standard in case alone, in an object of the standard, since parsers
+//! disagree about what it means.
 
 use std::fmt;
 
@@ -9,33 +10,118 @@ use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Names of the standards, whose spelling in another case is refused: readers that ignore case would act on them.
-const KNOWN_NAMES: [&str; 16] = [
-    "schemaVersion",
-    "mediaType",
-    "artifactType",
-    "config",
-    "layers",
-    "manifests",
-    "fsLayers",
-    "subject",
-    "annotations",
-    "digest",
-    "size",
-    "platform",
-    "architecture",
-    "os",
-    "rootfs",
-    "history",
-];
+/// The names that the standard gives to the fields of an object.
+///
+/// Readers in Go take a name in another case for the same field. So an object that has one would be two different things
+/// to two readers, and is refused. Maps whose names are free (labels, annotations, ports) and objects that the standard
+/// does not know are not looked into.
+#[derive(Debug)]
+pub struct Names(&'static [(&'static str, Inside)]);
 
-/// Parses one JSON document. Besides what `serde_json` refuses (depth over 128 included), duplicate names are errors, and
-/// so are case variants of the names that image manifests, indexes and descriptors use.
+/// What a field of the standard holds.
+#[derive(Debug)]
+enum Inside {
+    /// A value, or a map whose names are free.
+    Plain,
+    /// An object of the standard.
+    Object(&'static Names),
+    /// A list of such objects.
+    List(&'static Names),
+}
+use Inside::{List, Object, Plain};
+
+/// image-spec, descriptor.md.
+const DESCRIPTOR: Names = Names(&[
+    ("mediaType", Plain),
+    ("digest", Plain),
+    ("size", Plain),
+    ("urls", Plain),
+    ("annotations", Plain),
+    ("data", Plain),
+    ("artifactType", Plain),
+    ("platform", Object(&PLATFORM)),
+]);
+
+/// image-spec, image-index.md, "platform".
+const PLATFORM: Names =
+    Names(&[("architecture", Plain), ("os", Plain), ("os.version", Plain), ("os.features", Plain), ("variant", Plain)]);
+
+/// Manifests and indexes, since which of them a document is follows from its fields (image-spec, manifest.md and
+/// image-index.md; Docker's image manifest version 2, schema 1 and 2).
+pub const MANIFEST: Names = Names(&[
+    ("schemaVersion", Plain),
+    ("mediaType", Plain),
+    ("artifactType", Plain),
+    ("config", Object(&DESCRIPTOR)),
+    ("layers", List(&DESCRIPTOR)),
+    ("manifests", List(&DESCRIPTOR)),
+    ("fsLayers", Plain),
+    ("subject", Object(&DESCRIPTOR)),
+    ("annotations", Plain),
+]);
+
+/// image-spec, config.md, with what Docker has beside it.
+pub const CONFIG: Names = Names(&[
+    ("architecture", Plain),
+    ("os", Plain),
+    ("os.version", Plain),
+    ("os.features", Plain),
+    ("variant", Plain),
+    ("created", Plain),
+    ("config", Object(&EXECUTION)),
+    ("rootfs", Object(&Names(&[("type", Plain), ("diff_ids", Plain)]))),
+    ("history", List(&Names(&[("created_by", Plain), ("empty_layer", Plain)]))),
+]);
+
+/// image-spec, config.md, "config".
+const EXECUTION: Names = Names(&[
+    ("User", Plain),
+    ("ExposedPorts", Plain),
+    ("Env", Plain),
+    ("Entrypoint", Plain),
+    ("Cmd", Plain),
+    ("Volumes", Plain),
+    ("WorkingDir", Plain),
+    ("Labels", Plain),
+    ("StopSignal", Plain),
+    ("Shell", Plain),
+    ("Healthcheck", Object(&Names(&[("Test", Plain)]))),
+]);
+
+/// Parses one JSON document. Besides what `serde_json` refuses (depth over 128 included), duplicate names are errors, at
+/// any depth.
 pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+/// Refuses names that differ in case alone from those of the standard.
+pub fn check_names(value: &Value, names: &Names) -> Result<(), serde_json::Error> {
+    let Value::Object(fields) = value else { return Ok(()) };
+    for (name, field) in fields {
+        let folded = folded(name);
+        let Some((known, inside)) = names.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(&folded)) else {
+            continue;
+        };
+        if known != name {
+            let shown = super::escape(name.as_bytes());
+            let message = format!("the name \"{shown}\" differs from \"{known}\" in case alone");
+            return Err(serde::de::Error::custom(message));
+        }
+        match (inside, field) {
+            (Object(names), object) => check_names(object, names)?,
+            (List(names), Value::Array(items)) => items.iter().try_for_each(|item| check_names(item, names))?,
+            (List(_) | Plain, _) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The two letters beyond ASCII that Go's parser takes for letters of ASCII (encoding/json, foldName).
+fn folded(name: &str) -> String {
+    name.replace('\u{17f}', "s").replace('\u{212a}', "k")
 }
 
 /// Keys sorted by bytes, no insignificant space, no trailing newline.
@@ -101,13 +187,6 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
-            let known = KNOWN_NAMES.iter().find(|known| known.eq_ignore_ascii_case(&name));
-            if let Some(known) = known
-                && *known != name
-                && is_structural(known)
-            {
-                return Err(A::Error::custom(format!("the name \"{name}\" differs from \"{known}\" in case alone")));
-            }
             let value = fields.next_value_seed(Strict)?;
             if object.contains_key(&name) {
                 return Err(A::Error::custom(format!("the name \"{}\" stands twice", super::escape(name.as_bytes()))));
@@ -118,22 +197,48 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-/// Free-form maps (labels, environment) may hold `OS` or `Config`; the names that decide what a document is may not vary.
-fn is_structural(name: &str) -> bool {
-    !matches!(name, "os" | "architecture" | "size" | "history" | "platform" | "config" | "annotations" | "subject")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn duplicate_names_are_refused_at_any_depth() {
-        for bad in [r#"{"a":1,"a":2}"#, r#"{"x":[{"b":{"c":1,"c":1}}]}"#, r#"{"a":1}{}"#, r#"{"MediaType":"x"}"#] {
+        for bad in [r#"{"a":1,"a":2}"#, r#"{"x":[{"b":{"c":1,"c":1}}]}"#, r#"{"a":1}{}"#] {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }
         let deep = "[".repeat(10_000) + &"]".repeat(10_000);
         assert!(parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn names_in_another_case_are_refused_in_the_objects_of_the_standard_alone() {
+        for (names, bad) in [
+            (&MANIFEST, r#"{"MediaType":"x"}"#),
+            (&MANIFEST, r#"{"mediaType":"x","MEDIATYPE":"y"}"#),
+            (&MANIFEST, r#"{"layer\u017f":[]}"#),
+            (&MANIFEST, r#"{"config":{"Digest":"x"}}"#),
+            (&MANIFEST, r#"{"manifests":[{},{"platform":{"OS":"x"}}]}"#),
+            (&MANIFEST, r#"{"subject":{"Size":1}}"#),
+            (&CONFIG, r#"{"RootFS":{}}"#),
+            (&CONFIG, r#"{"rootfs":{"Diff_IDs":[]}}"#),
+            (&CONFIG, r#"{"config":{"entrypoint":["x"]}}"#),
+            (&CONFIG, r#"{"history":[{"Empty_Layer":true}]}"#),
+        ] {
+            let error = check_names(&parse(bad.as_bytes()).unwrap(), names).unwrap_err();
+            assert!(error.to_string().contains("in case alone"), "{bad}: {error}");
+        }
+        for (names, good) in [
+            (&MANIFEST, r#"{"annotations":{"Digest":"x","Layers":"y","digest":"z"}}"#),
+            (&MANIFEST, r#"{"config":{"annotations":{"MediaType":"x"},"x":{"Size":1}}}"#),
+            (&MANIFEST, r#"{"extension":{"Manifests":[]},"layers":[{"data":"x"}]}"#),
+            (
+                &CONFIG,
+                r#"{"config":{"Labels":{"OS":"x","Config":"y"},"ExposedPorts":{"Env":{}},"Volumes":{"Cmd":{}}}}"#,
+            ),
+            (&CONFIG, r#"{"container_config":{"cmd":[]},"moby":{"History":[]}}"#),
+        ] {
+            check_names(&parse(good.as_bytes()).unwrap(), names).unwrap();
+        }
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub fn index(
         schema_version: SCHEMA_VERSION,
         media_type: Some(media_type.clone()),
         manifests,
+        unsupported: Vec::new(),
         annotations: if family == Family::Oci { annotations } else { BTreeMap::new() },
         other: BTreeMap::new(),
     };

@@ -213,6 +213,7 @@ fn extended(index: Option<ImageIndex>, referrer: &Descriptor) -> Result<Root, St
         schema_version: 2,
         media_type: None,
         manifests: Vec::new(),
+        unsupported: Vec::new(),
         annotations: Default::default(),
         other: Default::default(),
     };

@@ -30,19 +30,36 @@ impl Candidate {
 /// # Errors
 /// [`StoreError::NotFound`] with the names that there are, and [`StoreError::Several`].
 pub fn choose(candidates: &[Candidate], selector: &Selector, place: &str) -> Result<Option<usize>, StoreError> {
-    let hits = match selector {
+    if let Selector::Digest(digest) = selector {
+        return Ok(candidates.iter().position(|candidate| candidate.digest == *digest));
+    }
+    match &hits(candidates, selector, place)?[..] {
+        [only] => Ok(Some(*only)),
+        several => Err(StoreError::Several { place: place.to_owned(), names: labels_at(candidates, several) }),
+    }
+}
+
+/// Finds the candidates that are meant: their positions, one for each digest.
+///
+/// # Errors
+/// [`StoreError::NotFound`] with the names that there are.
+pub(super) fn hits(candidates: &[Candidate], selector: &Selector, place: &str) -> Result<Vec<usize>, StoreError> {
+    let mut hits = match selector {
         Selector::Only => (0..candidates.len()).collect(),
-        Selector::Digest(digest) => return Ok(candidates.iter().position(|candidate| candidate.digest == *digest)),
+        Selector::Digest(digest) => (0..candidates.len()).filter(|at| candidates[*at].digest == *digest).collect(),
         Selector::Tag(wanted) => by_name(candidates, wanted),
     };
-    let Some(first) = hits.first().copied() else {
+    if hits.is_empty() {
         return Err(not_found(candidates, selector, place));
-    };
-    if hits.iter().all(|hit| candidates[*hit].digest == candidates[first].digest) {
-        return Ok(Some(first));
     }
-    let names = labels(hits.iter().map(|hit| &candidates[*hit]));
-    Err(StoreError::Several { place: place.to_owned(), names })
+    let mut seen = std::collections::BTreeSet::new();
+    hits.retain(|at| seen.insert(candidates[*at].digest));
+    Ok(hits)
+}
+
+/// What to call the candidates at some positions.
+pub(super) fn labels_at(candidates: &[Candidate], positions: &[usize]) -> Vec<String> {
+    labels(positions.iter().map(|at| &candidates[*at]))
 }
 
 /// The error for an image that is not among `candidates`; its help lists those.

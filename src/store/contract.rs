@@ -64,6 +64,7 @@ impl Fixture {
             schema_version: 2,
             media_type: Some(MediaType::OciIndex),
             manifests: vec![entry],
+            unsupported: Vec::new(),
             annotations: Default::default(),
             other: Default::default(),
         };

@@ -44,6 +44,22 @@ pub enum StoreError {
         place: String,
         /// The platforms that are there.
         offered: Vec<Platform>,
+        /// What is there and is no image, for people.
+        skipped: Vec<String>,
+    },
+    /// An index and the config of an image that it lists name different platforms.
+    #[error("{place} lists {manifest} for {listed}, and its config is for {stated}")]
+    Contradiction {
+        /// Where.
+        place: String,
+        /// Whose damage it is.
+        side: Side,
+        /// The image's manifest.
+        manifest: Digest,
+        /// The platform that the index names.
+        listed: Platform,
+        /// The platform that the config names.
+        stated: Platform,
     },
     /// Several images are there and none was chosen.
     #[error("{place} holds {} images, and none was chosen", .names.len())]
@@ -221,6 +237,18 @@ impl StoreError {
     }
 }
 
+/// How many entries a message lists; an index may have thousands.
+const MAX_LISTED_ENTRIES: usize = 10;
+
+/// The first of `entries`, and how many more there are.
+fn listed(entries: &[String]) -> Vec<String> {
+    let mut listed: Vec<String> = entries.iter().take(MAX_LISTED_ENTRIES).cloned().collect();
+    if entries.len() > MAX_LISTED_ENTRIES {
+        listed.push(format!("{} more", entries.len() - MAX_LISTED_ENTRIES));
+    }
+    listed
+}
+
 fn io_help(kind: io::ErrorKind) -> Option<&'static str> {
     match kind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space there, or write elsewhere"),
@@ -238,7 +266,9 @@ impl Diagnose for StoreError {
             Self::Several { .. } | Self::Malformed { .. } | Self::Unsupported { .. } | Self::ForeignTag { .. } => {
                 Class::Input
             }
-            Self::Damaged { side, .. } | Self::Document { side, .. } => side.damage_class(),
+            Self::Damaged { side, .. } | Self::Document { side, .. } | Self::Contradiction { side, .. } => {
+                side.damage_class()
+            }
             Self::Read { side: Side::Remote, .. } | Self::Remote { .. } | Self::Incomplete { .. } => Class::OtherSide,
             Self::Io { .. } | Self::Read { .. } => Class::Here,
             Self::Unauthorized { .. } | Self::Denied { .. } => Class::Unauthorized,
@@ -255,7 +285,13 @@ impl Diagnose for StoreError {
             | Self::Denied { help, .. }
             | Self::Remote { help, .. }
             | Self::Unsupported { help, .. } => help.clone(),
-            Self::NoPlatform { offered, .. } if offered.is_empty() => None,
+            Self::NoPlatform { offered, skipped, .. } if offered.is_empty() => Some(match &listed(skipped)[..] {
+                [] => "it lists no image at all".to_owned(),
+                listed => format!("it lists no image: {}", listed.join("; ")),
+            }),
+            Self::Contradiction { .. } => {
+                Some("build it again for its platform, or correct the platform in the index".to_owned())
+            }
             Self::NoPlatform { offered, .. } => {
                 let offered: Vec<String> = offered.iter().map(ToString::to_string).collect();
                 Some(format!("it has {}", offered.join(", ")))

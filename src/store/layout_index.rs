@@ -6,11 +6,12 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::choose::{Candidate, choose, not_found, tag_of};
-use super::{Side, Source, StoreError, read, read_root};
+use super::choose::{Candidate, hits, labels_at, not_found, tag_of};
+use super::entries::why_no_image;
+use super::{Side, StoreError};
 use crate::model::{
-    Descriptor, Digest, Document, FULL_NAME_ANNOTATION, ImageIndex, MediaType, REF_NAME_ANNOTATION, Repository, Root,
-    Selector, Tag, strict_json,
+    Descriptor, Document, FULL_NAME_ANNOTATION, ImageIndex, MediaType, REF_NAME_ANNOTATION, Repository, Selector, Tag,
+    UnsupportedEntry, strict_json,
 };
 
 /// Name of the file that says that a directory or an archive is a layout.
@@ -53,8 +54,8 @@ impl LayoutIndex {
     /// A list of the given images.
     pub fn new(manifests: Vec<Descriptor>) -> Self {
         let media_type = Some(MediaType::OciIndex);
-        let (annotations, other) = Default::default();
-        Self { index: ImageIndex { schema_version: 2, media_type, manifests, annotations, other } }
+        let (unsupported, annotations, other) = Default::default();
+        Self { index: ImageIndex { schema_version: 2, media_type, manifests, unsupported, annotations, other } }
     }
 
     /// Reads the list. `bytes` are at most [`crate::model::MAX_MANIFEST_BYTES`].
@@ -64,7 +65,8 @@ impl LayoutIndex {
         })?;
         let index = index.value().clone();
         let is_index = index.media_type.as_ref().is_none_or(MediaType::is_index);
-        if !is_index || ["layers", "config", "fsLayers"].iter().any(|name| index.other.contains_key(*name)) {
+        let has = |name: &&str| index.other.get(*name).is_some_and(|field| !field.is_null());
+        if !is_index || ["layers", "config", "fsLayers"].iter().any(has) {
             let reason = format!("its {INDEX_NAME} is not an index");
             return Err(StoreError::Malformed { place: place.to_owned(), reason, help: None });
         }
@@ -83,10 +85,20 @@ impl LayoutIndex {
         &self.index.manifests
     }
 
-    /// Chooses one of the listed images, by the rules of [`choose`]; `None` for a digest that is not listed.
-    pub fn select(&self, selector: &Selector, place: &str) -> Result<Option<&Descriptor>, StoreError> {
-        let chosen = choose(&self.candidates(), selector, place)?;
-        Ok(chosen.and_then(|at| self.index.manifests.iter().filter(|entry| is_image(entry)).nth(at)))
+    /// Finds the listed images that are meant, one for each digest. Several for a tag may be the platforms of one image.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub(super) fn hits(&self, selector: &Selector, place: &str) -> Result<Vec<&Descriptor>, StoreError> {
+        let images: Vec<&Descriptor> = self.images().collect();
+        Ok(hits(&self.candidates(), selector, place)?.into_iter().map(|at| images[at]).collect())
+    }
+
+    /// The error for several images of which none was chosen.
+    pub(super) fn several(&self, chosen: &[&Descriptor], place: &str) -> StoreError {
+        let candidates: Vec<Candidate> = chosen.iter().map(|entry| candidate(entry)).collect();
+        let positions: Vec<usize> = (0..candidates.len()).collect();
+        StoreError::Several { place: place.to_owned(), names: labels_at(&candidates, &positions) }
     }
 
     /// The error for an image that is neither listed nor in the layout at all.
@@ -147,9 +159,18 @@ impl LayoutIndex {
         Ok(())
     }
 
+    /// The entries that can be images, in the list's order.
+    pub(super) fn images(&self) -> impl Iterator<Item = &Descriptor> {
+        self.index.manifests.iter().filter(|entry| is_image(entry))
+    }
+
     fn candidates(&self) -> Vec<Candidate> {
-        let images = self.index.manifests.iter().filter(|entry| is_image(entry));
-        images.map(|entry| Candidate { names: names(entry), digest: entry.digest }).collect()
+        self.images().map(candidate).collect()
+    }
+
+    /// What it lists and cannot be used, as it is written.
+    pub fn unsupported(&self) -> &[UnsupportedEntry] {
+        &self.index.unsupported
     }
 }
 
@@ -163,23 +184,8 @@ pub fn named(root: &Descriptor, ref_name: &str, full_name: Option<&str>) -> Desc
     descriptor
 }
 
-/// Reads the image that `selector` names out of a layout: one that `index` lists or, by its digest, any manifest or index
-/// whose blob is there. `size_bytes` is the size of that blob, where there is one.
-pub async fn resolve_listed(
-    source: &dyn Source,
-    index: &LayoutIndex,
-    selector: &Selector,
-    size_bytes: impl Fn(&Digest) -> Option<u64>,
-) -> Result<Root, StoreError> {
-    let place = source.describe();
-    if let Some(listed) = index.select(selector, &place)? {
-        return read_root(source, listed).await;
-    }
-    let Selector::Digest(digest) = selector else { return Err(index.not_found(selector, &place)) };
-    let Some(size_bytes) = size_bytes(digest) else { return Err(index.not_found(selector, &place)) };
-    let descriptor = Descriptor::new(MediaType::OciManifest, *digest, size_bytes);
-    let bytes = read::read_whole(source, &descriptor, crate::model::MAX_MANIFEST_BYTES).await?;
-    read::parse_root(source, None, bytes)
+fn candidate(entry: &Descriptor) -> Candidate {
+    Candidate { names: names(entry), digest: entry.digest }
 }
 
 fn ref_name(entry: &Descriptor) -> Option<&str> {
@@ -187,19 +193,20 @@ fn ref_name(entry: &Descriptor) -> Option<&str> {
 }
 
 /// The names that a descriptor gives its image, the tag first.
-fn names(entry: &Descriptor) -> Vec<String> {
+pub(super) fn names(entry: &Descriptor) -> Vec<String> {
     let names = [REF_NAME_ANNOTATION, FULL_NAME_ANNOTATION].map(|annotation| entry.annotations.get(annotation));
     names.into_iter().flatten().cloned().collect()
 }
 
 /// True for what can be an image, and for what is named, so that a name of something else gets a clear error.
 fn is_image(entry: &Descriptor) -> bool {
-    entry.media_type.is_index() || entry.media_type.is_manifest() || ref_name(entry).is_some()
+    why_no_image(entry).is_none() || ref_name(entry).is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Digest;
 
     fn root(content: &[u8]) -> Descriptor {
         Descriptor::of(MediaType::OciIndex, content)
@@ -272,6 +279,27 @@ mod tests {
         for kept in [r#""x":[1]"#, r#"{"a":"b"}"#, r#"{"c":"d"}"#, r#""urls":["u"]"#] {
             assert!(text.contains(kept), "{kept} in {text}");
         }
+    }
+
+    #[test]
+    fn a_list_without_entries_may_be_null_and_is_written_to() {
+        // What `umoci init` leaves.
+        let index = LayoutIndex::parse(r#"{"schemaVersion":2,"manifests":null}"#, "x").unwrap();
+        assert_eq!(
+            refs(&index.with_root(&root(b"1"), None, &tags(&["1"]), "x").unwrap()),
+            [(Some("1"), Digest::of(b"1"))]
+        );
+    }
+
+    #[test]
+    fn what_is_by_another_algorithm_stays_where_it_is() {
+        let other =
+            format!(r#"{{"mediaType":"{}","digest":"sha512:{}","size":1}}"#, MediaType::OciManifest, "a".repeat(128));
+        let text = format!(r#"{{"schemaVersion":2,"manifests":[{other}]}}"#);
+        let index = LayoutIndex::parse(text, "x").unwrap().with_root(&root(b"2"), None, &tags(&["1"]), "x").unwrap();
+        assert_eq!((index.descriptors().len(), index.unsupported().len()), (1, 1));
+        let written = String::from_utf8(index.to_bytes().unwrap().to_vec()).unwrap();
+        assert!(written.find("sha512:").unwrap() < written.find("sha256:").unwrap(), "{written}");
     }
 
     #[test]

@@ -7,7 +7,9 @@
 mod choose;
 #[cfg(test)]
 pub(crate) mod contract;
+mod entries;
 mod error;
+mod layout_images;
 mod layout_index;
 pub mod local;
 mod memory;
@@ -26,14 +28,17 @@ use crate::model::{Descriptor, Repository, Root, Selector, Tag};
 use crate::model::{Digest, Document, ImageConfig, ImageIndex, ImageManifest, MediaType};
 
 pub use choose::{Candidate, choose, not_found};
+pub use entries::{
+    Entries, ListedImage, ReadEntry, SkippedEntry, check_listed, list_entries, read_listed, why_no_image,
+};
 pub use error::{Side, StoreError};
+pub use layout_images::resolve_listed;
 pub use layout_index::{
     INDEX_NAME, LAYOUT_MARKER, LAYOUT_MARKER_NAME, LayoutIndex, MAX_MARKER_BYTES, check_layout_marker, named,
-    resolve_listed,
 };
 pub use memory::MemoryStore;
 pub use read::{read_config, read_image, read_root};
-pub use resolve::{PlatformMatch, platforms_of, select_platform};
+pub use resolve::{PlatformMatch, select_platform};
 pub use verified::{VerifiedReader, open};
 
 /// Bytes of a blob as a backend gives them, not verified yet.

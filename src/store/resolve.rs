@@ -1,7 +1,8 @@
 //! Which manifest of an image serves a platform.
 
-use super::{Source, StoreError, read_image, read_root};
-use crate::model::{Descriptor, Image, Platform, Root, best_match};
+use super::entries::{ListedImage, ReadEntry, SkippedEntry, check_listed, list_entries, read_listed};
+use super::{Source, StoreError, read_image};
+use crate::model::{Image, Platform, Root};
 
 /// An image that was chosen for a platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,49 +13,56 @@ pub struct PlatformMatch {
     pub index: Option<crate::model::Digest>,
 }
 
-/// Chooses the image for `wanted` from what a reference names, by [`Platform::distance`].
+/// Chooses the image for `wanted` from what a reference names, by [`Platform::distance`]. Of equals the first wins.
 ///
-/// An image whose config contradicts the platform is refused, be it a single manifest or an index's entry (a config that
-/// names no variant contradicts none). The errors list the platforms that are there.
+/// # Errors
+/// [`StoreError::NoPlatform`], which lists the platforms that are there; [`StoreError::Contradiction`] for an entry of an
+/// index whose config is for another platform.
 pub async fn select_platform(source: &dyn Source, root: &Root, wanted: &Platform) -> Result<PlatformMatch, StoreError> {
-    let no_platform = |offered| StoreError::NoPlatform { wanted: wanted.clone(), place: source.describe(), offered };
-    let (manifest, index) = match root {
-        Root::Manifest(manifest) => (manifest.clone(), None),
-        Root::Index(index) => {
-            let entries = platforms_of(root);
-            let chosen = best_match(wanted, entries.iter().map(|(platform, _)| platform));
-            let Some(at) = chosen else {
-                return Err(no_platform(entries.into_iter().map(|(platform, _)| platform).collect()));
-            };
-            match read_root(source, entries[at].1).await? {
-                Root::Manifest(manifest) => (manifest, Some(index.descriptor().digest)),
-                Root::Index(_) => {
-                    return Err(StoreError::Malformed {
-                        place: source.describe(),
-                        reason: format!("the index lists {} as an image, and it is an index", entries[at].1.digest),
-                        help: None,
-                    });
-                }
+    let index = match root {
+        Root::Manifest(manifest) => {
+            let image = read_image(source, manifest.clone()).await?;
+            let config = image.config().value();
+            if !config.names_platform() {
+                let (digest, reason) = (manifest.descriptor().digest, "its config names no platform".to_owned());
+                let skipped = SkippedEntry { digest: digest.to_string(), platform: None, reason };
+                return Err(no_platform(source, wanted, Vec::new(), vec![skipped]));
             }
+            if config.contradicts(wanted) {
+                return Err(no_platform(source, wanted, vec![config.platform().clone()], Vec::new()));
+            }
+            return Ok(PlatformMatch { image, index: None });
         }
+        Root::Index(index) => index.descriptor().digest,
     };
-    let image = read_image(source, manifest).await?;
-    let found = image.config().value().platform();
-    let same_processor = wanted.os == found.os && wanted.architecture == found.architecture;
-    let variant_serves = found.variant.is_none() || wanted.distance(found).is_some();
-    if !(same_processor && variant_serves) {
-        return Err(no_platform(vec![found.clone()]));
+    let entries = list_entries(source, root).await?;
+    let mut candidates: Vec<(u32, &ListedImage)> =
+        entries.images.iter().filter_map(|listed| Some((wanted.distance(&listed.platform)?, listed))).collect();
+    candidates.sort_by_key(|(distance, _)| *distance);
+    let mut skipped = entries.skipped.clone();
+    for (_, listed) in candidates {
+        match read_listed(source, listed).await? {
+            ReadEntry::Image(image) => {
+                check_listed(source, listed, &image)?;
+                return Ok(PlatformMatch { image, index: Some(index) });
+            }
+            ReadEntry::Skipped(entry) => skipped.push(entry),
+        }
     }
-    Ok(PlatformMatch { image, index })
+    let is_image = |listed: &&ListedImage| {
+        let digest = listed.descriptor.digest.to_string();
+        !skipped.iter().any(|entry| entry.digest == digest)
+    };
+    let offered = entries.images.iter().filter(is_image).map(|listed| listed.platform.clone()).collect();
+    Err(no_platform(source, wanted, offered, skipped))
 }
 
-/// The platforms that an index lists, with their manifests, in its order. Attestations (`unknown/unknown`) and entries
-/// without a platform are left out; a single manifest lists none.
-pub fn platforms_of(root: &Root) -> Vec<(Platform, &Descriptor)> {
-    let Root::Index(index) = root else { return Vec::new() };
-    let entries = index.value().manifests.iter().filter(|entry| entry.media_type.is_manifest());
-    entries
-        .filter_map(|entry| Some((entry.platform.clone()?, entry)))
-        .filter(|(platform, _)| platform.os != "unknown")
-        .collect()
+fn no_platform(
+    source: &dyn Source,
+    wanted: &Platform,
+    offered: Vec<Platform>,
+    skipped: Vec<SkippedEntry>,
+) -> StoreError {
+    let skipped = skipped.iter().map(ToString::to_string).collect();
+    StoreError::NoPlatform { wanted: wanted.clone(), place: source.describe(), offered, skipped }
 }

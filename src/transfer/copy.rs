@@ -215,7 +215,7 @@ impl Copying<'_> {
 /// A non-distributable layer that the source does not hold and that says by `urls` where it is.
 fn is_elsewhere(descriptor: &Descriptor, error: &StoreError) -> bool {
     let not_there = matches!(error, StoreError::Source(inner) if matches!(**inner, StoreError::NotFound { .. }));
-    not_there && descriptor.media_type.is_foreign() && descriptor.other.contains_key("urls")
+    not_there && descriptor.media_type.is_foreign() && descriptor.other.get("urls").is_some_and(|urls| !urls.is_null())
 }
 
 #[cfg(test)]
@@ -255,6 +255,7 @@ mod tests {
             schema_version: 2,
             media_type: Some(MediaType::OciIndex),
             manifests: children.iter().map(|child| child.descriptor().clone()).collect(),
+            unsupported: Vec::new(),
             annotations: Default::default(),
             other: Default::default(),
         };

@@ -4,12 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::model::{Descriptor, Digest, Root};
+use crate::model::{Descriptor, Digest, MAX_INDEX_DEPTH, Root};
 use crate::store::{Source, StoreError, read_root};
-
-/// Indexes inside indexes: an archive's outer one, the image's, and one to spare. Deeper nesting serves nobody and could
-/// be made endless.
-pub const MAX_INDEX_DEPTH: usize = 4;
 
 /// Blobs and manifests of one image. The largest indexes in use list some hundred manifests of some hundred layers.
 pub const MAX_BLOBS: usize = 100_000;
@@ -20,7 +16,7 @@ const MAX_KEPT_BYTES: usize = 4 * 1024 * 1024;
 /// The blobs and the manifests below a root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graph {
-    /// Configs and layers, in the order in which the manifests name them.
+    /// Configs and layers, in the order in which the manifests name them, and what an index lists that is no manifest.
     pub blobs: Vec<Descriptor>,
     /// Manifests and indexes below the root, children before parents.
     pub manifests: Vec<Descriptor>,
@@ -43,6 +39,7 @@ impl Graph {
         let mut kept_bytes = 0;
         while let Some((parent, depth)) = todo.pop() {
             let mut below = Vec::new();
+            refuse_unsupported(source, &parent)?;
             for child in parent.children() {
                 graph.parents.entry(child.digest).or_default().insert(parent.descriptor().digest);
                 if !seen.insert(child.digest) {
@@ -51,7 +48,8 @@ impl Graph {
                 if seen.len() > MAX_BLOBS || depth > MAX_INDEX_DEPTH {
                     return Err(too_large(source, root));
                 }
-                if matches!(parent, Root::Index(_)) {
+                let is_document = child.media_type.is_manifest() || child.media_type.is_index();
+                if matches!(parent, Root::Index(_)) && is_document {
                     let root = read_root(source, child).await?;
                     kept_bytes += root.bytes().len();
                     if kept_bytes <= MAX_KEPT_BYTES {
@@ -89,6 +87,21 @@ impl Graph {
         }
         wanted
     }
+}
+
+/// An index cannot be copied without everything that it lists.
+fn refuse_unsupported(source: &dyn Source, parent: &Root) -> Result<(), StoreError> {
+    let Root::Index(index) = parent else { return Ok(()) };
+    let Some(entry) = index.value().unsupported.first() else { return Ok(()) };
+    let listed = crate::model::escape(entry.digest.as_bytes());
+    Err(StoreError::Unsupported {
+        place: source.describe(),
+        what: format!(
+            "give {} whole: it lists {listed}, and only digests by sha256 are supported",
+            index.descriptor().digest
+        ),
+        help: Some("copy one platform with --platform".to_owned()),
+    })
 }
 
 fn too_large(source: &dyn Source, root: &Root) -> StoreError {

@@ -10,4 +10,4 @@ mod graph;
 
 pub use copy::{Ahead, CopyError, copy, copy_ahead, copy_rest};
 pub use events::{BlobReport, Event, Observer, Outcome, Report, Silent};
-pub use graph::{Graph, MAX_BLOBS, MAX_INDEX_DEPTH};
+pub use graph::{Graph, MAX_BLOBS};

@@ -15,6 +15,7 @@ mod mount;
 mod names;
 mod paths;
 mod pipes;
+mod platforms;
 mod refusal;
 mod registries;
 mod spec;

@@ -74,7 +74,12 @@ fn platforms_that_the_spec_lacks_or_that_are_none() {
     let sandbox = prepared("");
     let words = ["the spec has no platform linux/s390x", "help: it has linux/amd64, linux/arm64"];
     refused(&sandbox, &["build", "--platform", "linux/s390x"], 2, &words);
-    refused(&sandbox, &["build", "--platform", "amd64"], 2, &["\"amd64\" is not a platform: expected os/arch"]);
+    refused(
+        &sandbox,
+        &["build", "--platform", "amd64"],
+        2,
+        &["\"amd64\" is not a platform: expected os/arch", "help: did you mean linux/amd64?"],
+    );
 }
 
 #[test]

@@ -5,8 +5,11 @@ mod cache;
 mod config;
 mod container;
 mod facts;
+#[path = "../support/foreign.rs"]
+mod foreign;
 mod from_images;
 mod layers_of_others;
+mod others;
 mod overrides;
 mod packing;
 mod paths;

@@ -37,7 +37,10 @@ fn a_right_image_passes_and_says_so() {
     let sandbox = Sandbox::new();
     program_spec(&sandbox, "", "");
     let outcome = sandbox.ok(&["check"]);
-    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("0 errors, 0 warnings\n", ""));
+    assert_eq!(
+        (outcome.stdout.as_str(), outcome.stderr.as_str()),
+        ("checked linux/amd64: 1 layer, 1 file\nchecked linux/arm64: 1 layer, 1 file\n0 errors, 0 warnings\n", "")
+    );
     sandbox.ok(&["check", "ocitect.toml"]);
     assert!(!sandbox.path("build").exists(), "a check writes nothing");
 }

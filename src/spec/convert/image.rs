@@ -76,9 +76,9 @@ fn platforms(platforms: &At<Vec<Text>>) -> Result<Vec<Platform>, Problem> {
     }
 }
 
-/// A platform of the spec.
+/// A platform of the spec: an image for a name that nothing else knows can be neither checked nor pulled.
 pub(in super::super) fn parse_platform(text: &Text) -> Result<Platform, Problem> {
-    text.value.parse().map_err(|error: crate::model::PlatformError| Problem::new(&text.span, error.to_string()))
+    Platform::parse_known(&text.value).map_err(|error| Problem::of(&text.span, &error))
 }
 
 /// What the merged document says for one platform.

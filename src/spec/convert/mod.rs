@@ -113,6 +113,5 @@ fn annotations(table: &At<BTreeMap<String, Text>>) -> Result<BTreeMap<String, St
 
 /// True where two ways of writing mean one platform (`linux/arm64` and `linux/arm64/v8`).
 pub(super) fn is_same(left: &Platform, right: &Platform) -> bool {
-    (&left.os, &left.architecture, left.effective_variant())
-        == (&right.os, &right.architecture, right.effective_variant())
+    left.is_same_as(right)
 }

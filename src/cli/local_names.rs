@@ -1,0 +1,94 @@
+//! How to name an image on the disk that was named by its path alone.
+
+use std::path::Path;
+
+use crate::archive::{ArchiveKind, kind_of};
+use crate::model::escape;
+use crate::store::LAYOUT_MARKER_NAME;
+
+/// Ends of the names of archives.
+const ARCHIVE_SUFFIXES: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".oci"];
+
+/// What is at a path, and how to name it, where it is an image.
+pub fn image_at(path: &Path) -> Option<(&'static str, String)> {
+    let shown = escape(path.as_os_str().as_encoded_bytes());
+    if path.is_dir() {
+        if path.join(LAYOUT_MARKER_NAME).is_file() {
+            return Some(("an OCI layout", format!("name it oci:{shown}")));
+        }
+        // The layout of skopeo's `dir:`.
+        let is_dir = path.join("version").is_file() && path.join("manifest.json").is_file();
+        return is_dir.then(|| {
+            ("a directory of skopeo's dir:", format!("make a layout of it: skopeo copy dir:{shown} oci:DIR:TAG"))
+        });
+    }
+    if !path.is_file() {
+        return None;
+    }
+    match kind_of(path)? {
+        ArchiveKind::Oci => Some(("an archive of an OCI layout", format!("name it oci-archive:{shown}"))),
+        ArchiveKind::Docker => Some(("an archive of docker save", format!("name it docker-archive:{shown}"))),
+        ArchiveKind::Compressed if is_named_as_archive(&shown) => {
+            Some(("a compressed archive", format!("name it oci-archive:{shown} or docker-archive:{shown}")))
+        }
+        ArchiveKind::Compressed => None,
+    }
+}
+
+/// How to name what `text`, which names no image, was perhaps meant to be; it may end in a tag.
+pub fn suggestion(text: &str) -> Option<String> {
+    let candidates = [(text, None)].into_iter().chain(text.split_once(':').map(|(path, tag)| (path, Some(tag))));
+    for (path, tag) in candidates {
+        if let Some((what, help)) = image_at(Path::new(path)) {
+            let tag = tag.map(|tag| format!("; the tag follows: :{}", escape(tag.as_bytes()))).unwrap_or_default();
+            return Some(format!("{} is {what}: {help}{tag}", escape(path.as_bytes())));
+        }
+    }
+    // What stands before an `@` may be a password.
+    if text.contains('@') {
+        return None;
+    }
+    let shown = escape(text.as_bytes());
+    let is_path = text.starts_with(['.', '/']) && !text.contains("://");
+    if is_named_as_archive(text.split(':').next().unwrap_or_default()) {
+        Some(format!("a file is named oci-archive:{shown} or docker-archive:{shown}"))
+    } else if is_path {
+        Some(format!("a directory is named oci:{shown}, a file oci-archive:{shown} or docker-archive:{shown}"))
+    } else {
+        None
+    }
+}
+
+fn is_named_as_archive(name: &str) -> bool {
+    ARCHIVE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_are_not_there_are_told_by_their_names() {
+        assert_eq!(
+            suggestion("nowhere/x.tar").unwrap(),
+            "a file is named oci-archive:nowhere/x.tar or docker-archive:nowhere/x.tar"
+        );
+        assert!(suggestion("./nowhere").unwrap().starts_with("a directory is named oci:./nowhere"));
+        assert_eq!(suggestion("node:18-slim"), None);
+        assert_eq!(suggestion("https://ghcr.io/x"), None);
+    }
+
+    #[test]
+    fn what_is_there_is_told_by_its_content() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = directory.path().join("layout");
+        std::fs::create_dir(&layout).unwrap();
+        assert_eq!(image_at(&layout), None);
+        std::fs::write(layout.join(LAYOUT_MARKER_NAME), "{}").unwrap();
+        let named = format!("{} is an OCI layout: name it oci:{0}", layout.display());
+        assert_eq!(suggestion(layout.to_str().unwrap()), Some(named));
+        let file = directory.path().join("file");
+        std::fs::write(&file, "not a tar").unwrap();
+        assert_eq!(image_at(&file), None);
+    }
+}

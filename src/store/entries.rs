@@ -1,0 +1,226 @@
+//! What an index lists: images by their platforms, and what is no image (image-spec, image-index.md).
+//!
+//! Indexes inside of the index are followed. An entry that names no platform has that of its config, as containerd's
+//! `images.Manifest` and `skopeo inspect` read it. Attestations, signatures and other artifacts are no images.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Source, StoreError, read_config, read_image, read_root};
+use crate::model::{Descriptor, Image, ImageIndex, MAX_INDEX_DEPTH, Platform, Root, escape};
+
+/// Indexes that are followed below one. Those in use nest a handful; each costs a request.
+const MAX_NESTED_INDEXES: usize = 64;
+
+/// Entries without a platform whose configs are read. The largest indexes in use have some dozen platforms; each costs two
+/// requests.
+const MAX_CONFIGS_READ: usize = 256;
+
+/// Annotation by which BuildKit says what an entry is of another one.
+const REFERENCE_TYPE_ANNOTATION: &str = "vnd.docker.reference.type";
+
+/// What stands for os and architecture of an entry that is for no platform.
+const UNKNOWN: &str = "unknown";
+
+/// An image that an index lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedImage {
+    /// Its platform, by the names of [`Platform::normalized`]: the entry's, else the config's.
+    pub platform: Platform,
+    /// Its manifest.
+    pub descriptor: Descriptor,
+}
+
+/// An entry that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedEntry {
+    /// Its digest, as it is written.
+    pub digest: String,
+    /// The platform that it names.
+    pub platform: Option<Platform>,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl fmt::Display for SkippedEntry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", escape(self.digest.as_bytes()))?;
+        if let Some(platform) = &self.platform {
+            write!(formatter, " ({platform})")?;
+        }
+        write!(formatter, ": {}", self.reason)
+    }
+}
+
+impl SkippedEntry {
+    fn new(descriptor: &Descriptor, reason: String) -> Self {
+        let platform = descriptor.platform.as_ref().map(Platform::normalized);
+        Self { digest: descriptor.digest.to_string(), platform, reason }
+    }
+}
+
+/// What an index lists, in its order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// The images. What one turns out to be when it is read is for [`read_listed`] to say.
+    pub images: Vec<ListedImage>,
+    /// Everything else.
+    pub skipped: Vec<SkippedEntry>,
+}
+
+impl Entries {
+    /// Adds an image, where it is not listed for the same platform already.
+    fn add(&mut self, listed: ListedImage) {
+        let is_same = |known: &ListedImage| {
+            (known.descriptor.digest, &known.platform) == (listed.descriptor.digest, &listed.platform)
+        };
+        if !self.images.iter().any(is_same) {
+            self.images.push(listed);
+        }
+    }
+}
+
+/// An image that was listed, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "only a handful live at a time")]
+pub enum ReadEntry {
+    /// It is one.
+    Image(Image),
+    /// It is none.
+    Skipped(SkippedEntry),
+}
+
+/// Returns why an entry of an index is no image, as far as the entry says so, for people.
+pub fn why_no_image(entry: &Descriptor) -> Option<String> {
+    if let Some(kind) = entry.annotations.get(REFERENCE_TYPE_ANNOTATION) {
+        let is_attestation = kind == "attestation-manifest";
+        return Some(if is_attestation {
+            "an attestation".to_owned()
+        } else {
+            format!("a {}", escape(kind.as_bytes()))
+        });
+    }
+    if let Some(named) = entry.artifact_type() {
+        return Some(format!("an artifact of type {}", escape(named.as_bytes())));
+    }
+    if !(entry.media_type.is_manifest() || entry.media_type.is_index()) {
+        return Some(format!("of media type {}", escape(entry.media_type.as_str().as_bytes())));
+    }
+    let is_unknown = |platform: &Platform| platform.os == UNKNOWN || platform.architecture == UNKNOWN;
+    entry.platform.as_ref().filter(|platform| is_unknown(platform)).map(|_| "for no known platform".to_owned())
+}
+
+/// Lists what an index, and the indexes inside of it, have. A single manifest lists nothing.
+///
+/// Reads indexes, and manifest and config of entries that name no platform; no other manifest.
+///
+/// # Errors
+/// Those of reading; [`StoreError::Malformed`] for more of these than there should be.
+pub async fn list_entries(source: &dyn Source, root: &Root) -> Result<Entries, StoreError> {
+    let Root::Index(index) = root else { return Ok(Entries::default()) };
+    let mut entries = Entries::default();
+    let mut seen = BTreeSet::from([root.descriptor().digest]);
+    let mut configs_read = 0;
+    // What is still to be looked at, the next one last.
+    let mut todo: Vec<(Descriptor, usize)> = Vec::new();
+    push_children(index.value(), 1, &mut todo, &mut entries);
+    while let Some((entry, depth)) = todo.pop() {
+        if let Some(reason) = why_no_image(&entry) {
+            entries.skipped.push(SkippedEntry::new(&entry, reason));
+        } else if entry.media_type.is_index() {
+            if !seen.insert(entry.digest) {
+                continue;
+            }
+            if depth > MAX_INDEX_DEPTH || seen.len() > MAX_NESTED_INDEXES {
+                return Err(too_much(source, root));
+            }
+            if let Root::Index(nested) = read_root(source, &entry).await? {
+                push_children(nested.value(), depth + 1, &mut todo, &mut entries);
+            }
+        } else if let Some(platform) = &entry.platform {
+            entries.add(ListedImage { platform: platform.normalized(), descriptor: entry });
+        } else {
+            configs_read += 1;
+            if configs_read > MAX_CONFIGS_READ {
+                return Err(too_much(source, root));
+            }
+            match platform_of_config(source, &entry).await? {
+                Ok(platform) => entries.add(ListedImage { platform, descriptor: entry }),
+                Err(reason) => entries.skipped.push(SkippedEntry::new(&entry, reason)),
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn push_children(index: &ImageIndex, depth: usize, todo: &mut Vec<(Descriptor, usize)>, entries: &mut Entries) {
+    todo.extend(index.manifests.iter().rev().map(|entry| (entry.clone(), depth)));
+    entries.skipped.extend(index.unsupported.iter().map(|entry| {
+        let reason = "its digest is by an algorithm that is not supported".to_owned();
+        SkippedEntry { digest: entry.digest.clone(), platform: None, reason }
+    }));
+}
+
+/// The platform that an image's config names, or why it is no image.
+pub(super) async fn platform_of_config(
+    source: &dyn Source,
+    entry: &Descriptor,
+) -> Result<Result<Platform, String>, StoreError> {
+    let manifest = match read_root(source, entry).await? {
+        Root::Manifest(manifest) => manifest,
+        Root::Index(_) => return Ok(Err("an index that is listed as a manifest".to_owned())),
+    };
+    if let Some(reason) = manifest.value().why_no_image() {
+        return Ok(Err(reason));
+    }
+    match read_config(source, manifest.value()).await {
+        Ok(config) if config.value().names_platform() => Ok(Ok(config.value().platform().clone())),
+        Ok(_) => Ok(Err("neither it nor its config names a platform".to_owned())),
+        Err(StoreError::Document { cause, .. }) => Ok(Err(format!("it names no platform, and {cause}"))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads an image that is listed, without comparing its config with the entry.
+pub async fn read_listed(source: &dyn Source, listed: &ListedImage) -> Result<ReadEntry, StoreError> {
+    let entry = &listed.descriptor;
+    let skipped = |reason| Ok(ReadEntry::Skipped(SkippedEntry::new(entry, reason)));
+    let manifest = match read_root(source, entry).await? {
+        Root::Manifest(manifest) => manifest,
+        Root::Index(_) => return skipped("an index that is listed as a manifest".to_owned()),
+    };
+    if let Some(reason) = manifest.value().why_no_image() {
+        return skipped(reason);
+    }
+    read_image(source, manifest).await.map(ReadEntry::Image)
+}
+
+/// Refuses an image whose config is for another platform than its entry says. containerd and podman go by the entry alone
+/// and start what cannot run; podman warns.
+///
+/// # Errors
+/// [`StoreError::Contradiction`].
+pub fn check_listed(source: &dyn Source, listed: &ListedImage, image: &Image) -> Result<(), StoreError> {
+    if !image.config().value().contradicts(&listed.platform) {
+        return Ok(());
+    }
+    Err(StoreError::Contradiction {
+        place: source.describe(),
+        side: source.side(),
+        manifest: listed.descriptor.digest,
+        listed: listed.platform.clone(),
+        stated: image.config().value().platform().clone(),
+    })
+}
+
+fn too_much(source: &dyn Source, root: &Root) -> StoreError {
+    let digest = root.descriptor().digest;
+    StoreError::Malformed {
+        place: source.describe(),
+        reason: format!(
+            "{digest} has more than {MAX_NESTED_INDEXES} indexes inside, or {MAX_CONFIGS_READ} entries without a \
+             platform, or nests deeper than {MAX_INDEX_DEPTH}"
+        ),
+        help: None,
+    }
+}
