@@ -167,12 +167,10 @@ fn survey(layer: &LayerPlan, opener: &dyn ContentOpener, options: &BuildOptions)
     if wanted.len() < WORTH_THREADS {
         return wanted.iter().map(look).collect();
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
-    let pool = pool.map_err(|cause| BuildError::Io {
-        action: "starting threads to check",
-        path: layer.name.clone().into(),
-        cause: std::io::Error::other(cause),
-    })?;
+    // Where the system allows no more threads, this one does it all.
+    let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build() else {
+        return wanted.iter().map(look).collect();
+    };
     // In the layer's order, so that of several errors always the same one is told.
     let looked: Vec<Result<_, BuildError>> = pool.install(|| wanted.par_iter().map(look).collect());
     looked.into_iter().collect()
@@ -188,7 +186,7 @@ fn look_at(
 ) -> Result<Evidence, BuildError> {
     let scratch = &options.scratch_directory;
     let evidence = match content {
-        Content::Disk(file) => read_disk_evidence(interest, &file.path),
+        Content::Disk(file) => read_disk_evidence(interest, file),
         Content::Bytes(bytes) => read_stream_evidence(interest, &mut &bytes[..], scratch),
         Content::Member { .. } | Content::Image { .. } => {
             opener.open(content).and_then(|mut reader| read_stream_evidence(interest, &mut reader, scratch))

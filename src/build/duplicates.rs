@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 
 use crate::files::Archives;
-use crate::model::{Content, ContentOpener as _, EntryKind, EntryPath, ListedRoot, Listing, open_regular};
+use crate::model::{Content, ContentOpener as _, EntryKind, EntryPath, ListedRoot, Listing};
 use crate::spec::FilesEntry;
 
 /// Lets files of `listings` that are equal, and go to one path, come from one place. `entries` are the layer's `files`,
@@ -69,7 +69,7 @@ fn is_same(left: &Content, right: &Content, archives: &Archives) -> io::Result<b
 
 fn open<'a>(content: &Content, archives: &'a Archives) -> io::Result<Box<dyn Read + 'a>> {
     match content {
-        Content::Disk(file) => Ok(Box::new(open_regular(&file.path)?)),
+        Content::Disk(file) => Ok(Box::new(file.open()?)),
         Content::Member { .. } => Ok(archives.open(content)?),
         Content::Bytes(_) | Content::Image { .. } => Err(io::Error::other("its layers would have to be read")),
     }

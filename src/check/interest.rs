@@ -11,7 +11,7 @@ use super::jar::{JarFacts, MAX_JAR_BYTES};
 use super::javascript::{MAX_SCRIPT_BYTES, Script, read_script};
 use super::rules::{is_compiled, is_manifest, is_python_setting};
 use crate::elf::{ElfError, ElfFacts};
-use crate::model::EntryPath;
+use crate::model::{DiskFile, EntryPath};
 use crate::tree::SHEBANG_BYTES;
 
 /// Greatest size of a file that is read whole, in bytes: manifests, accounts, configuration. The largest `package.json`
@@ -156,18 +156,12 @@ pub fn read_stream_evidence(
     read_evidence(interest, &mut spool)
 }
 
-/// Reads what is wanted of a file of the disk. A link that took its place is not followed, a pipe not waited for.
+/// Reads what is wanted of a file of the disk, if it is still as it was listed.
 ///
 /// # Errors
-/// Those of opening and reading.
-pub fn read_disk_evidence(interest: Interest, path: &Path) -> io::Result<Evidence> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let mut file = std::fs::File::options().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no longer a regular file"));
-    }
-    read_evidence(interest, &mut file)
+/// Those of opening and reading, and one where the file changed.
+pub fn read_disk_evidence(interest: Interest, listed: &DiskFile) -> io::Result<Evidence> {
+    read_evidence(interest, &mut listed.open()?)
 }
 
 #[cfg(test)]

@@ -143,6 +143,22 @@ pub enum FilesError {
         /// `from`, as the spec writes it.
         pattern: String,
     },
+    /// A directory or a symbolic link was replaced while it was listed.
+    #[error("{place}: {} was replaced while it was listed", shown(.path))]
+    Replaced {
+        /// Where the entry stands.
+        place: Place,
+        /// What was there.
+        path: PathBuf,
+    },
+    /// An output of this build is a file that would be packed if it were not written over.
+    #[error("{place}: {} is an output of this build, and a file that `from` names", shown(.path))]
+    Overwritten {
+        /// Where the entry stands.
+        place: Place,
+        /// The file.
+        path: PathBuf,
+    },
     /// `from` lies in what this build writes.
     #[error("{place}: {} is an output of this build", shown(.path))]
     Output {
@@ -199,7 +215,7 @@ pub(super) fn shown(path: &Path) -> String {
 impl Diagnose for FilesError {
     fn class(&self) -> Class {
         match self {
-            Self::Io { .. } => Class::Here,
+            Self::Io { .. } | Self::Replaced { .. } => Class::Here,
             Self::IgnoreFile { source, .. } if source.kind() != io::ErrorKind::NotFound && !is_irregular(source) => {
                 Class::Here
             }
@@ -227,7 +243,9 @@ impl Diagnose for FilesError {
             Self::Conflict { .. } => "leave one of them out with `exclude`, or unpack them in two entries",
             Self::Capability { .. } => "see capabilities(7), such as \"cap_net_bind_service\"",
             Self::CapabilitySource { .. } => "give the file an entry of its own",
+            Self::Overwritten { .. } => "write the output elsewhere, or leave the file out with `exclude`",
             Self::Output { .. } => "write the output elsewhere, or name another `from`",
+            Self::Replaced { .. } => "build again when no other program writes to the files",
             Self::IgnoreFile { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "make it, or take `ignore-file` out of the spec"
             }

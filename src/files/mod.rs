@@ -11,6 +11,7 @@ mod archive;
 mod dockerignore;
 mod error;
 mod filter;
+mod handle;
 mod ignore_rules;
 mod own;
 mod pattern;
@@ -30,9 +31,10 @@ pub use dockerignore::{NotLeftOut, UnreadDockerignore};
 pub use error::FilesError;
 pub use ignore_rules::{IgnoreRules, MAX_IGNORE_FILE_BYTES};
 
-use crate::model::{EntryKind, ListedItem, ListedRoot, Listing, capability};
+use crate::model::{Content, EntryKind, FileStamp, ListedItem, ListedRoot, Listing, capability};
 use crate::spec::{FilesEntry, From};
 use filter::{Filter, Kept, Selector, Verdict, settle};
+use handle::Status;
 use pattern::GlobPath;
 use source::Source;
 use walk::Walk;
@@ -75,14 +77,17 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
         (Source::File { path, metadata }, false) => {
             let name = path.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
             let items = match single_verdict(&filter, &name) {
-                Some(verdict) => vec![walk::single(entry, path, metadata, verdict, &Attributes::new(entry)?)?],
+                Some(verdict) => {
+                    let status = Status::of_metadata(metadata);
+                    vec![walk::single(entry, path, &status, verdict, &Attributes::new(entry)?)?]
+                }
                 None => Vec::new(),
             };
             walk::entry_path(entry, &name, || error::shown(path))?;
             Listing { root: ListedRoot::File { name }, items }
         }
         (Source::File { path, metadata }, true) if metadata.is_file() => {
-            unpacked(entry, context, &filter, std::slice::from_ref(path))?
+            unpacked(entry, context, &filter, &[(path.clone(), FileStamp::of(metadata))])?
         }
         (Source::File { path, .. }, true) => return Err(unpack_other(entry, path, "not a regular file")),
         (Source::Glob { fixed, glob }, false) => {
@@ -133,13 +138,13 @@ fn single_verdict(filter: &Filter, name: &[u8]) -> Option<Verdict> {
     (!verdict.excluded && verdict.included).then_some(verdict)
 }
 
-/// The archives that a glob matches, sorted.
+/// The archives that a glob matches, sorted, and their states.
 fn matched_archives(
     entry: &FilesEntry,
     context: &Context<'_>,
     fixed: &Path,
     glob: &GlobPath,
-) -> Result<Vec<PathBuf>, FilesError> {
+) -> Result<Vec<(PathBuf, FileStamp)>, FilesError> {
     let everything = Filter::everything();
     let no_attributes = Attributes::none();
     let (items, found) = Walk::new(entry, context, &everything, &no_attributes, Some(glob)).run(fixed)?;
@@ -149,7 +154,8 @@ fn matched_archives(
     let path = |item: ListedItem| {
         let path = fixed.join(std::ffi::OsStr::from_bytes(item.path.as_bytes()));
         match item.kind {
-            EntryKind::File { .. } => Ok(path),
+            EntryKind::File { content: Content::Disk(file), .. } => Ok((path, file.stamp)),
+            EntryKind::File { .. } => Err(unpack_other(entry, &path, "not a regular file")),
             EntryKind::Directory => Err(unpack_other(entry, &path, "a directory")),
             EntryKind::Symlink { .. } => Err(unpack_other(entry, &path, "a symbolic link")),
         }
@@ -162,11 +168,11 @@ fn unpacked(
     entry: &FilesEntry,
     context: &Context<'_>,
     filter: &Filter,
-    archives: &[PathBuf],
+    archives: &[(PathBuf, FileStamp)],
 ) -> Result<Listing, FilesError> {
     let mut kept = Vec::new();
-    for path in archives {
-        kept.extend(archive::unpack(entry, filter, context.archives, path)?);
+    for (path, stamp) in archives {
+        kept.extend(archive::unpack(entry, filter, context.archives, path, stamp)?);
     }
     let mut items = settle(kept);
     let mut conflict = None;

@@ -1,23 +1,25 @@
 //! The walk below one directory of the disk: what is found, in no order that shows, on several threads where that pays.
 //!
 //! Symbolic links are taken verbatim and never followed; nothing is opened but directories, and what could be an archive
-//! of ocitect's.
+//! of ocitect's. All of it goes through the handles of directories: what is swapped meanwhile leads nowhere else.
 
 mod found;
 mod leaf;
 mod queue;
 
-use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirEntry};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::FileType;
 
 pub(super) use leaf::{OWNER_EXECUTES, entry_path, single};
 
 use super::error::shown;
 use super::filter::{Filter, Kept, Verdict};
+use super::handle::{self, Root, Status};
 use super::ignore_rules::IgnoreState;
 use super::pattern::{GlobPath, Positions};
 use super::xattr::Attributes;
@@ -49,11 +51,14 @@ struct Directory {
     listed: Option<bool>,
 }
 
-/// Where the source really is, for rules that are about real paths.
+/// The source, and where it really is, for rules that are about real paths.
 struct Source {
+    root: Root,
     canonical: PathBuf,
-    /// What lies below it and is not packed: the caller's own files, and what it writes.
-    left_out: BTreeSet<Vec<u8>>,
+    /// The caller's own files below it, which are not packed.
+    own: BTreeSet<Vec<u8>>,
+    /// What the caller writes below it, which is not packed either.
+    outputs: BTreeSet<Vec<u8>>,
 }
 
 impl<'a> Walk<'a> {
@@ -74,15 +79,17 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// Of several the one of the first path, by bytes.
     pub(super) fn run(&self, path: &Path) -> Result<(Vec<ListedItem>, bool), FilesError> {
-        let canonical = path.canonicalize().map_err(|source| self.io("read directory", path, source))?;
+        let failed = |source| self.io("read directory", path, source);
+        let root = Root::open(path).map_err(failed)?;
+        let canonical = path.canonicalize().map_err(failed)?;
         let below = |path: &'a PathBuf| {
             let below: PathBuf = path.strip_prefix(&canonical).ok()?.components().collect();
             Some(below.into_os_string().into_vec())
         };
-        let outputs: Vec<Vec<u8>> = self.context.outputs.iter().filter_map(below).collect();
-        let own = self.context.never_packed.iter().filter_map(below);
-        let source = Source { left_out: own.chain(outputs.iter().cloned()).collect(), canonical };
-        let root = Directory {
+        let outputs: BTreeSet<Vec<u8>> = self.context.outputs.iter().filter_map(below).collect();
+        let own = self.context.never_packed.iter().filter_map(below).collect();
+        let source = Source { root, own, outputs: outputs.clone(), canonical };
+        let first = Directory {
             path: path.to_owned(),
             below: Vec::new(),
             verdict: self.filter.root(),
@@ -90,7 +97,7 @@ impl<'a> Walk<'a> {
             positions: self.glob.map(GlobPath::start),
             listed: None,
         };
-        let found = queue::run(root, self.context.threads, |directory| self.read(&source, directory));
+        let found = queue::run(first, self.context.threads, |directory| self.read(&source, directory));
         found::gather(found, outputs)
     }
 
@@ -106,6 +113,10 @@ impl<'a> Walk<'a> {
 
     fn io(&self, action: &'static str, path: &Path, source: io::Error) -> FilesError {
         FilesError::Io { place: self.entry.place.clone(), action, path: path.to_owned(), source }
+    }
+
+    fn changed(&self, path: &Path) -> FilesError {
+        FilesError::Replaced { place: self.entry.place.clone(), path: path.to_owned() }
     }
 }
 
@@ -133,27 +144,30 @@ impl<'w, 'a> Visit<'w, 'a> {
     }
 
     fn read(&mut self) -> Result<(), FilesError> {
-        let names = self.names()?;
         let directory = self.directory;
+        let mut opened = self.open()?;
+        let failed = |source| self.walk.io("read directory", &directory.path, source);
+        let mut names = opened.names().map_err(failed)?;
+        names.sort_unstable_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
         if !directory.below.is_empty() && own::is_layout(&names) {
             self.found.left_out.push(directory.below.clone());
             return Ok(());
         }
         if let Some(wanted) = directory.listed {
-            let kind = EntryKind::Directory;
-            let kept = self.keep(&directory.path, &directory.below, kind, false, directory.verdict, wanted)?;
-            self.found.own = Some(kept);
+            let attributes = self.walk.attributes.of_directory(&opened);
+            let item = self.item(&directory.path, &directory.below, EntryKind::Directory, false, attributes)?;
+            self.found.own = Some(Kept { item: directory.verdict.applied(item), wanted });
         }
         // All parts stay until the walk is over: room that stays empty would add up.
         self.found.parts.reserve_exact(names.len());
         // What stands below a directory `a` comes after `a-b` and before `ab`: where `a/` would stand.
         let mut waiting: Vec<(&OsStr, usize)> = Vec::new();
-        for (name, entry) in &names {
+        for (name, kind) in &names {
             while let Some((_, number)) = waiting.pop_if(|(earlier, _)| slash_comes_before(earlier, name)) {
                 self.found.parts.push(Part::Below(number));
             }
             let number = self.directories.len();
-            if let Some(kept) = self.visit(name, entry)? {
+            if let Some(kept) = self.visit(&opened, name, *kind)? {
                 self.found.parts.push(Part::Leaf(kept));
             } else if self.directories.len() > number {
                 self.found.parts.push(Part::Own(number));
@@ -165,61 +179,73 @@ impl<'w, 'a> Visit<'w, 'a> {
         Ok(())
     }
 
-    /// The names, sorted by bytes.
-    fn names(&self) -> Result<Vec<(OsString, DirEntry)>, FilesError> {
-        let path = &self.directory.path;
-        let failed = |source| self.walk.io("read directory", path, source);
-        let entries = fs::read_dir(path).map_err(|error| match fs::symlink_metadata(path) {
-            Ok(_) => failed(error),
-            Err(error) => self.walk.io("look at", path, error),
-        })?;
-        let named = entries.map(|entry| {
-            let entry = entry.map_err(failed)?;
-            Ok((entry.file_name(), entry))
-        });
-        let mut names = named.collect::<Result<Vec<_>, FilesError>>()?;
-        names.sort_unstable_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
-        Ok(names)
+    /// Opens the directory, if it still is one, and the one that was found.
+    fn open(&self) -> Result<handle::Directory, FilesError> {
+        let Directory { path, below, .. } = self.directory;
+        self.source.root.directory(below).map_err(|error| match error.kind() {
+            _ if handle::is_replaced(&error) => self.walk.changed(path),
+            io::ErrorKind::NotFound => self.walk.io("look at", path, error),
+            _ => self.walk.io("read directory", path, error),
+        })
     }
 
     /// Takes one name of the directory: hands back a leaf that is kept, and notes a directory that is to be read.
-    fn visit(&mut self, name: &OsStr, entry: &DirEntry) -> Result<Option<Kept>, FilesError> {
+    fn visit(&mut self, opened: &handle::Directory, name: &OsStr, kind: FileType) -> Result<Option<Kept>, FilesError> {
         let Directory { below, .. } = self.directory;
         let below =
             if below.is_empty() { name.as_bytes().to_vec() } else { [below, &b"/"[..], name.as_bytes()].concat() };
-        if name == ".git" || own::is_temporary(name) || self.source.left_out.contains(&below) {
+        if name == ".git" || own::is_temporary(name) || self.source.own.contains(&below) {
             return Ok(None);
         }
-        self.take(name, entry, &below).inspect_err(|_| self.failed_at = Some(below))
+        self.take(opened, name, kind, &below).inspect_err(|_| self.failed_at = Some(below))
     }
 
-    fn take(&mut self, name: &OsStr, entry: &DirEntry, below: &[u8]) -> Result<Option<Kept>, FilesError> {
-        let (walk, directory) = (self.walk, self.directory);
+    fn take(
+        &mut self,
+        opened: &handle::Directory,
+        name: &OsStr,
+        kind: FileType,
+        below: &[u8],
+    ) -> Result<Option<Kept>, FilesError> {
+        let walk = self.walk;
+        let directory = self.directory;
         let path = joined(&directory.path, name);
         // Directories are told by their entries, where the file system says it there; of nothing else is that enough.
-        let is_entry = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let metadata = if is_entry { None } else { Some(entry.metadata()) };
-        let metadata = metadata.transpose().map_err(|source| walk.io("look at", &path, source))?;
-        let is_directory = metadata.as_ref().is_none_or(fs::Metadata::is_dir);
+        let status = match kind {
+            FileType::Directory => None,
+            _ => Some(opened.status(name).map_err(|source| walk.io("look at", &path, source))?),
+        };
+        let is_directory = status.is_none_or(|status| status.kind == FileType::Directory);
         let Some((matches, positions)) = self.reach(name, is_directory) else { return Ok(None) };
-        self.found.matches |= matches;
+        let is_output = self.source.outputs.contains(below);
+        self.found.matches |= matches && !is_output;
         let verdict = walk.filter.below(directory.verdict, below, is_directory);
         let ignore = self.ignore(name, is_directory);
         if verdict.excluded || (ignore.ignored && !(is_directory && walk.context.ignore.may_include_again())) {
             return Ok(None);
         }
         let wanted = verdict.included && !ignore.ignored;
-        let Some(metadata) = metadata.filter(|_| !is_directory) else {
-            let (below, listed) = (below.to_vec(), matches.then_some(wanted));
+        if is_output {
+            let would_be_lost = |status: &Status| matches && wanted && !own::is_output(status, || opened.file(name));
+            return match status.is_some_and(|status| would_be_lost(&status)) {
+                true => Err(FilesError::Overwritten { place: walk.entry.place.clone(), path }),
+                false => Ok(None),
+            };
+        }
+        let Some(status) = status.filter(|_| !is_directory) else {
+            let below = below.to_vec();
+            let listed = matches.then_some(wanted);
             self.directories.push(Directory { path, below, verdict, ignore, positions, listed });
             return Ok(None);
         };
-        if own::is_archive(&path, &metadata) {
+        if own::is_archive(&status, || opened.file(name)) {
             self.found.left_out.push(below.to_vec());
         } else if matches && wanted {
-            let kind = leaf::kind(walk.entry, &path, &path, &metadata)?;
-            let executable = leaf::is_executable(&metadata, &kind);
-            return self.keep(&path, below, kind, executable, verdict, true).map(Some);
+            let kind = leaf::kind(walk.entry, &path, &path, &status, || opened.link_target(name))?;
+            let executable = leaf::is_executable(&status);
+            let attributes = walk.attributes.of_name(opened, name, &status);
+            let item = self.item(&path, below, kind, executable, attributes)?;
+            return Ok(Some(Kept { item: verdict.applied(item), wanted: true }));
         }
         Ok(None)
     }
@@ -248,22 +274,22 @@ impl<'w, 'a> Visit<'w, 'a> {
         state
     }
 
-    fn keep(
+    fn item(
         &self,
         path: &Path,
         below: &[u8],
         kind: EntryKind,
         executable: bool,
-        verdict: Verdict,
-        wanted: bool,
-    ) -> Result<Kept, FilesError> {
+        attributes: io::Result<BTreeMap<Vec<u8>, Vec<u8>>>,
+    ) -> Result<ListedItem, FilesError> {
         let below = entry_path(self.walk.entry, below, || shown(path))?;
-        let attributes = self.walk.attributes.of(path);
-        let xattrs = attributes.map_err(|source| self.walk.io("read the attributes of", path, source))?;
+        let xattrs = attributes.map_err(|source| match handle::is_replaced(&source) {
+            true => self.walk.changed(path),
+            false => self.walk.io("read the attributes of", path, source),
+        })?;
         // The content of a file names its path already.
         let origin = (!matches!(kind, EntryKind::File { .. })).then(|| shown(path));
-        let item = ListedItem { path: below, kind, kept_mode: None, executable, xattrs, origin };
-        Ok(Kept { item: verdict.applied(item), wanted })
+        Ok(ListedItem { path: below, kind, kept_mode: None, executable, xattrs, origin })
     }
 }
 

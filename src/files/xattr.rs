@@ -1,14 +1,21 @@
 //! Extended attributes of files on the disk, xattr(7). Only Linux has them in this form; elsewhere there are none.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use globset::{Candidate, GlobSet, GlobSetBuilder};
+use rustix::fs::FileType;
 
+use super::handle::{Directory, Status};
 use super::{FilesError, pattern};
-use crate::model::xattr_owner;
+use crate::model::{FileStamp, xattr_owner};
 use crate::spec::FilesEntry;
+
+/// Attributes by name.
+type Carried = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Which attributes are carried.
 pub(super) struct Attributes {
@@ -37,18 +44,43 @@ impl Attributes {
         Self { names: GlobSet::empty() }
     }
 
-    /// Those of `path` itself (a symbolic link is not followed) that are carried. What belongs to the machine and not to the
-    /// file ([`xattr_owner`]) never is.
-    pub(super) fn of(&self, path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
-        let mut carried = BTreeMap::new();
+    /// Those of a directory that are carried.
+    pub(super) fn of_directory(&self, directory: &Directory) -> io::Result<Carried> {
         if self.names.is_empty() {
-            return Ok(carried);
+            return Ok(Carried::new());
         }
-        for name in system::list(path)? {
+        self.carried(&Holder::Handle(directory.handle()?))
+    }
+
+    /// Those of what stands at `name`, a symbolic link not followed, that are carried.
+    pub(super) fn of_name(&self, directory: &Directory, name: &OsStr, status: &Status) -> io::Result<Carried> {
+        match status.kind {
+            _ if self.names.is_empty() => Ok(Carried::new()),
+            FileType::Symlink => self.carried(&Holder::Link(directory.handle()?, name)),
+            _ => self.of_file(|| directory.file(name), status),
+        }
+    }
+
+    /// Those of the file that `open` opens that are carried, if it is the one that was listed.
+    pub(super) fn of_file(&self, open: impl FnOnce() -> io::Result<File>, status: &Status) -> io::Result<Carried> {
+        if self.names.is_empty() {
+            return Ok(Carried::new());
+        }
+        let file = open()?;
+        if FileStamp::of(&file.metadata()?).identity != status.stamp.identity {
+            return Err(io::Error::other("it was replaced while it was listed"));
+        }
+        self.carried(&Holder::Handle(file.as_fd()))
+    }
+
+    /// What belongs to the machine and not to the file ([`xattr_owner`]) is never carried.
+    fn carried(&self, holder: &Holder<'_>) -> io::Result<Carried> {
+        let mut carried = Carried::new();
+        for name in system::list(holder)? {
             if xattr_owner(&name).is_some() || !self.names.is_match_candidate(&Candidate::from_bytes(&name)) {
                 continue;
             }
-            if let Some(value) = system::value(path, &name)? {
+            if let Some(value) = system::value(holder, &name)? {
                 carried.insert(name, value);
             }
         }
@@ -56,60 +88,79 @@ impl Attributes {
     }
 }
 
+/// What has attributes.
+enum Holder<'a> {
+    /// An open file or directory.
+    Handle(BorrowedFd<'a>),
+    /// A symbolic link in a directory: it cannot be opened itself.
+    Link(BorrowedFd<'a>, &'a OsStr),
+}
+
 #[cfg(target_os = "linux")]
 mod system {
-    use std::ffi::CString;
+    use std::ffi::{CString, OsStr};
     use std::io;
-    use std::os::unix::ffi::OsStrExt as _;
-    use std::path::Path;
+    use std::os::fd::{AsRawFd as _, BorrowedFd};
+    use std::path::PathBuf;
+
+    use rustix::fs::{fgetxattr, flistxattr, lgetxattr, llistxattr};
+    use rustix::io::Errno;
+
+    use super::Holder;
 
     /// The kernel's own limits, XATTR_LIST_MAX and XATTR_SIZE_MAX of `linux/limits.h`: no list and no value is longer.
     const MAX_BYTES: usize = 65536;
 
-    /// Names of the attributes of `path`; none where the file system has none.
-    pub(super) fn list(path: &Path) -> io::Result<Vec<Vec<u8>>> {
-        let path = CString::new(path.as_os_str().as_bytes())?;
-        // SAFETY: the path ends in NUL, and the buffer has the size that is told.
-        let names = read(|buffer| unsafe { libc::llistxattr(path.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) });
-        let names = match names {
-            Err(error) if error.raw_os_error() == Some(libc::ENOTSUP) => Vec::new(),
+    /// Names of the attributes; none where the file system has none.
+    pub(super) fn list(holder: &Holder<'_>) -> io::Result<Vec<Vec<u8>>> {
+        let mut names = vec![0; MAX_BYTES];
+        let length = match holder {
+            Holder::Handle(handle) => flistxattr(handle, &mut names[..]),
+            Holder::Link(directory, name) => llistxattr(path(*directory, name), &mut names[..]),
+        };
+        let length = match length {
+            Err(Errno::NOTSUP) => 0,
             other => other?,
         };
+        names.truncate(length);
         Ok(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
     }
 
-    /// The value of the attribute `name` of `path`; `None` where it went away since it was listed.
-    pub(super) fn value(path: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let path = CString::new(path.as_os_str().as_bytes())?;
+    /// The value of the attribute `name`; `None` where it went away since it was listed.
+    pub(super) fn value(holder: &Holder<'_>, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let name = CString::new(name)?;
-        let value = read(|buffer| {
-            // SAFETY: path and name end in NUL, and the buffer has the size that is told.
-            unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) }
-        });
-        match value {
-            Err(error) if error.raw_os_error() == Some(libc::ENODATA) => Ok(None),
-            other => other.map(Some),
+        let mut value = vec![0; MAX_BYTES];
+        let length = match holder {
+            Holder::Handle(handle) => fgetxattr(handle, name.as_c_str(), &mut value[..]),
+            Holder::Link(directory, link) => lgetxattr(path(*directory, link), name.as_c_str(), &mut value[..]),
+        };
+        match length {
+            Err(Errno::NODATA) => Ok(None),
+            Err(error) => Err(error.into()),
+            Ok(length) => {
+                value.truncate(length);
+                Ok(Some(value))
+            }
         }
     }
 
-    fn read(call: impl FnOnce(&mut [u8]) -> libc::ssize_t) -> io::Result<Vec<u8>> {
-        let mut buffer = vec![0; MAX_BYTES];
-        let length = usize::try_from(call(&mut buffer)).map_err(|_| io::Error::last_os_error())?;
-        buffer.truncate(length);
-        Ok(buffer)
+    /// A path that begins at the handle of the directory, whatever has taken its name.
+    fn path(directory: BorrowedFd<'_>, name: &OsStr) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name)
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::io;
-    use std::path::Path;
 
-    pub(super) fn list(_path: &Path) -> io::Result<Vec<Vec<u8>>> {
+    use super::Holder;
+
+    pub(super) fn list(_holder: &Holder<'_>) -> io::Result<Vec<Vec<u8>>> {
         Ok(Vec::new())
     }
 
-    pub(super) fn value(_path: &Path, _name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    pub(super) fn value(_holder: &Holder<'_>, _name: &[u8]) -> io::Result<Option<Vec<u8>>> {
         Ok(None)
     }
 }

@@ -159,6 +159,22 @@ pub struct DiskFile {
     pub stamp: FileStamp,
 }
 
+impl DiskFile {
+    /// Opens the file, if it is still as it was listed. A link that took its place is not followed, a pipe not waited for.
+    ///
+    /// # Errors
+    /// Those of opening it, and one where it is another file now, or changed.
+    pub fn open(&self) -> io::Result<std::fs::File> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = std::fs::File::options().read(true).custom_flags(flags).open(&self.path)?;
+        if FileStamp::of(&file.metadata()?) == self.stamp {
+            return Ok(file);
+        }
+        Err(io::Error::other("it changed since it was listed"))
+    }
+}
+
 /// What is compared to notice that a file changed between its listing and the end of its reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp {

@@ -26,16 +26,20 @@ struct Standing {
 
 type Tree = BTreeMap<EntryPath, Standing>;
 
-/// What the archive at `path` holds for `entry`.
+/// What the archive at `path` holds for `entry`, if it is still the one that was found there, in the state `found`.
 pub(in crate::files) fn unpack(
     entry: &FilesEntry,
     filter: &Filter,
     archives: &Archives,
     path: &Path,
+    found: &FileStamp,
 ) -> Result<Vec<Kept>, FilesError> {
     let failed =
         |error| FilesError::Archive { place: entry.place.clone(), path: path.to_owned(), source: Box::new(error) };
     let (opened, members) = archives.list(path).map_err(failed)?;
+    if opened.stamp != *found {
+        return Err(failed(ArchiveError::Changed));
+    }
     let tree = unpacked(members).map_err(failed)?;
     check_parents(&tree).map_err(failed)?;
     if opened.format == Format::Zip {

@@ -121,7 +121,8 @@ fn whiteout_names_are_refused() {
 
 #[test]
 fn what_is_never_packed_is_packed_where_it_is_named() {
-    let mut fixture = Fixture::with(&["ocitect.toml", "a", ".git/config", "sub/.git", "out/oci/index.json", "img.tar"]);
+    let mut fixture = Fixture::with(&["ocitect.toml", "a", ".git/config", "sub/.git", "out/oci/index.json"]);
+    fixture.write("img.tar", b"");
     fixture.never_packed.insert(fixture.canonical("ocitect.toml"));
     fixture.outputs.insert(fixture.canonical("out/oci"));
     fixture.outputs.insert(fixture.canonical("img.tar"));
@@ -223,4 +224,25 @@ fn archives_of_its_own_and_files_of_killed_writers_are_left_out() {
     fixture.write("short", b"oci-layout");
     assert_eq!(fixture.paths("."), ["a", "files.tar", "of-others.tar", "short"]);
     assert_eq!(fixture.paths("docker.tar"), [""]);
+}
+
+#[test]
+fn an_output_is_not_written_over_a_file_that_would_be_packed() {
+    let mut fixture = Fixture::with(&["src/main.py", "src/b"]);
+    fixture.outputs.insert(fixture.canonical("src/main.py"));
+    for entry in [fixture.entry("src"), fixture.entry("src/*.py"), fixture.entry(".")] {
+        let error = fixture.list(&entry).unwrap_err();
+        assert!(matches!(error, FilesError::Overwritten { .. }), "{error}");
+        assert_eq!(error.class(), Class::Input);
+    }
+    let exclude = strings(&["main.py"]);
+    assert_eq!(shown(&fixture.list(&FilesEntry { exclude, ..fixture.entry("src") }).unwrap()), ["b"]);
+    let metadata = "{\n  \"name\": null,\n  \"tags\": [],\n  \"digest\": \"sha256:00\",\n  \"media_type\": \
+                    \"application/vnd.oci.image.index.v1+json\",\n  \"size_bytes\": 1\n}\n";
+    for own in [metadata, ""] {
+        fixture.write("src/main.py", own.as_bytes());
+        assert_eq!(fixture.paths("src"), ["b"], "an earlier output");
+    }
+    fixture.write("src/main.py", b"{\n  \"name\": \"package\"\n}\n");
+    assert!(fixture.list(&fixture.entry("src")).is_err());
 }

@@ -4,6 +4,7 @@ mod disk;
 mod globs;
 mod ignores;
 mod patterns;
+mod swaps;
 mod tars;
 mod threads;
 mod zips;

@@ -41,7 +41,7 @@ pub(super) struct Failure {
 
 /// All directories together: the items, sorted, and whether anything matched. `outputs` are paths below the source that
 /// are about to be written. The first directory is the source.
-pub(super) fn gather(mut found: Vec<Found>, outputs: Vec<Vec<u8>>) -> Result<(Vec<ListedItem>, bool), FilesError> {
+pub(super) fn gather(mut found: Vec<Found>, outputs: BTreeSet<Vec<u8>>) -> Result<(Vec<ListedItem>, bool), FilesError> {
     let failures = found.iter_mut().filter_map(|found| found.failure.take());
     if let Some(failure) = failures.min_by(|one, other| one.path.cmp(&other.path)) {
         return Err(failure.error);

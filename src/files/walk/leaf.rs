@@ -1,16 +1,17 @@
 //! What is no directory: files and symbolic links of the disk as items.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
-use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
 use std::path::Path;
+
+use rustix::fs::FileType;
 
 use super::super::FilesError;
 use super::super::error::shown;
 use super::super::filter::Verdict;
+use super::super::handle::{self, Status};
 use super::super::xattr::Attributes;
-use crate::model::{Content, DiskFile, EntryKind, EntryPath, FileStamp, ListedItem, file_type_name};
+use crate::model::{Content, DiskFile, EntryKind, EntryPath, ListedItem};
 use crate::spec::FilesEntry;
 
 /// Bit of the owner's right to execute.
@@ -23,16 +24,18 @@ const WHITEOUT_PREFIX: &[u8] = b".wh.";
 pub(in super::super) fn single(
     entry: &FilesEntry,
     path: &Path,
-    metadata: &Metadata,
+    status: &Status,
     verdict: Verdict,
     attributes: &Attributes,
 ) -> Result<ListedItem, FilesError> {
     let failed = |action, source| FilesError::Io { place: entry.place.clone(), action, path: path.to_owned(), source };
     let canonical = path.canonicalize().map_err(|source| failed("look at", source))?;
-    let kind = self::kind(entry, path, &canonical, metadata)?;
-    let executable = is_executable(metadata, &kind);
+    // What a link leads to is no link.
+    let kind = self::kind(entry, path, &canonical, status, || Err(io::ErrorKind::InvalidInput.into()))?;
+    let executable = is_executable(status);
+    let opened = || handle::open_file(&canonical);
     let xattrs: BTreeMap<_, _> =
-        attributes.of(&canonical).map_err(|source| failed("read the attributes of", source))?;
+        attributes.of_file(opened, status).map_err(|source| failed("read the attributes of", source))?;
     let item =
         ListedItem { path: EntryPath::root(), kind, kept_mode: None, executable, xattrs, origin: Some(shown(path)) };
     Ok(verdict.applied(item))
@@ -55,30 +58,40 @@ pub(in super::super) fn entry_path(
 }
 
 /// True for a file that is 0755 by rule.
-pub(super) fn is_executable(metadata: &Metadata, kind: &EntryKind) -> bool {
-    metadata.mode() & OWNER_EXECUTES != 0 && matches!(kind, EntryKind::File { .. })
+pub(super) fn is_executable(status: &Status) -> bool {
+    status.mode & OWNER_EXECUTES != 0 && status.kind == FileType::RegularFile
 }
 
-/// The kind of what is no directory. `opened` is where its content is read from.
+/// The kind of what is no directory. `opened` is where its content is read from, `target` reads a symbolic link.
 pub(super) fn kind(
     entry: &FilesEntry,
     path: &Path,
     opened: &Path,
-    metadata: &Metadata,
+    status: &Status,
+    target: impl FnOnce() -> io::Result<Vec<u8>>,
 ) -> Result<EntryKind, FilesError> {
-    let file_type = metadata.file_type();
-    if file_type.is_file() {
-        let content = Content::Disk(DiskFile { path: opened.to_owned(), stamp: FileStamp::of(metadata) });
-        return Ok(EntryKind::File { size_bytes: metadata.len(), content });
-    }
-    if file_type.is_symlink() {
-        let target = fs::read_link(path).map_err(|source| FilesError::Io {
-            place: entry.place.clone(),
-            action: "read symbolic link",
-            path: path.to_owned(),
-            source,
-        })?;
-        return Ok(EntryKind::Symlink { target: target.into_os_string().into_vec() });
-    }
-    Err(FilesError::Refused { place: entry.place.clone(), origin: shown(path), what: file_type_name(file_type) })
+    let what = match status.kind {
+        FileType::RegularFile => {
+            let content = Content::Disk(DiskFile { path: opened.to_owned(), stamp: status.stamp });
+            return Ok(EntryKind::File { size_bytes: status.stamp.size_bytes, content });
+        }
+        FileType::Symlink => {
+            let target = target().map_err(|source| {
+                let place = entry.place.clone();
+                let path = path.to_owned();
+                match source.kind() {
+                    // What the system says of anything but a symbolic link.
+                    io::ErrorKind::InvalidInput => FilesError::Replaced { place, path },
+                    _ => FilesError::Io { place, action: "read symbolic link", path, source },
+                }
+            })?;
+            return Ok(EntryKind::Symlink { target });
+        }
+        FileType::Socket => "a socket",
+        FileType::Fifo => "a fifo",
+        FileType::BlockDevice => "a block device",
+        FileType::CharacterDevice => "a character device",
+        _ => "a file of an unknown kind",
+    };
+    Err(FilesError::Refused { place: entry.place.clone(), origin: shown(path), what })
 }
