@@ -1,11 +1,11 @@
 //! A tar, written front to back: to a file that takes its place when it is whole, or to a stream.
 
-use std::fs;
 use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::store::StoreError;
-use crate::store::local::{TemporaryFile, open_regular, parent, remove_abandoned};
+use crate::store::local::{TemporaryFile, open_regular};
+use crate::store::output::{Access, OutputKind, open_stream, temporary_beside};
 use crate::tar::BLOCK_BYTES;
 
 /// Where an archive is written to.
@@ -146,24 +146,13 @@ impl Writer {
 
     /// A file that is there is replaced where it really is, links to it stay; a device or a pipe is written to.
     fn open(&mut self, path: &Path) -> Result<Target, StoreError> {
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => {
-                let help = Some("name a file in it".to_owned());
-                let reason = "it is a directory".to_owned();
-                return Err(StoreError::Malformed { place: self.place.clone(), reason, help });
+        match OutputKind::of(path)? {
+            OutputKind::Stream => Ok(Target::Stream(Box::new(open_stream(path)?))),
+            OutputKind::Replaced(real) => {
+                self.path = real;
+                temporary_beside(&self.path, Access::Umask).map(Target::File)
             }
-            Ok(metadata) if !metadata.is_file() => {
-                let stream = fs::OpenOptions::new().write(true).open(path).map_err(|cause| self.failed(cause))?;
-                return Ok(Target::Stream(Box::new(stream)));
-            }
-            Ok(_) => self.path = fs::canonicalize(path).map_err(|cause| self.failed(cause))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => return Err(self.failed(cause)),
         }
-        let directory = parent(&self.path);
-        fs::create_dir_all(directory).map_err(|cause| StoreError::io("creating", directory, cause))?;
-        remove_abandoned(directory);
-        TemporaryFile::create_in(directory).map(Target::File)
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Event {
     Warning(String),
     /// What the check found, errors first.
     Findings(Vec<Finding>),
+    /// An image and its tags are written to this output, whole.
+    Published(String),
     /// A blob or a manifest is where it is wanted.
     Settled(transfer::Outcome),
     /// All that went over the line, when nothing more will.
@@ -108,12 +110,15 @@ pub struct TransferTasks {
     /// What each blob is called, such as a layer's name in the spec.
     names: Mutex<BTreeMap<Digest, String>>,
     under_way: Mutex<BTreeMap<Digest, Task>>,
+    /// What is done between the blobs: asking what is there, and writing tags.
+    _whole: Task,
 }
 
 impl TransferTasks {
     /// For a copy to `target`.
     pub fn new(observer: Arc<dyn Observer>, target: String, names: BTreeMap<Digest, String>) -> Self {
-        Self { observer, target, names: Mutex::new(names), under_way: Mutex::default() }
+        let whole = Task::start(&observer, format!("writing to {target}"), None);
+        Self { observer, target, names: Mutex::new(names), under_way: Mutex::default(), _whole: whole }
     }
 
     /// Says what a blob is called, before anything is told of it.
@@ -135,7 +140,8 @@ impl transfer::Observer for TransferTasks {
         // Each change of the map is one call: a poisoned lock holds nothing half-made.
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            transfer::Event::Planned { .. } | transfer::Event::Published(_) => {}
+            transfer::Event::Planned { .. } => {}
+            transfer::Event::Published(_) => self.observer.event(Event::Published(self.target.clone())),
             transfer::Event::Started(descriptor) => {
                 let what = format!("writing {} to {}", self.name(descriptor), self.target);
                 let task = Task::start(&self.observer, what, Some(descriptor.size_bytes));

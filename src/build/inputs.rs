@@ -154,7 +154,7 @@ impl Disk {
 }
 
 /// The canonical path of what may not be there yet: that of the directory which it will be made in, and the rest.
-fn canonical_output(path: &Path) -> Option<PathBuf> {
+pub(super) fn canonical_output(path: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(path).ok()?;
     let mut existing = absolute.ancestors();
     existing.find_map(|ancestor| {

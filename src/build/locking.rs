@@ -10,7 +10,7 @@ use crate::lock::Lock;
 use crate::model::{Platform, escape};
 use crate::spec::{NamedImage, Spec};
 use crate::store::StoreError;
-use crate::store::local;
+use crate::store::output::{Access, write_output};
 use crate::tree::FACTS_VERSION;
 
 /// An image that one platform of a spec reads from.
@@ -89,7 +89,7 @@ impl LockUpdate {
     }
 }
 
-/// Writes a lock, whole or not at all.
+/// Writes a lock, whole or not at all. Where it is a link, what it leads to is replaced.
 pub(super) fn write(path: &Path, lock: &Lock) -> Result<(), StoreError> {
-    local::replace_file(path, &[lock.to_text().as_bytes()])
+    write_output(path, lock.to_text().as_bytes(), Access::Umask)
 }

@@ -110,6 +110,8 @@ pub struct Naming {
     pub targets: Vec<Target>,
     /// Files that are written beside the image.
     pub also_written: Vec<PathBuf>,
+    /// Full names that a push of all platforms would move, and this one does not.
+    pub unmoved: Vec<String>,
 }
 
 /// The layout that is written where no output is named.
@@ -121,12 +123,13 @@ impl Naming {
         let platforms = choose_platforms(image, &request.platforms)?;
         let names = Names::choose(image, &request.tags)?;
         let mut targets = local_targets(request, &names, &platforms)?;
+        let partial = platforms.len() < image.platforms.len() && request.tags.is_empty();
         if request.push {
-            let partial = platforms.len() < image.platforms.len() && request.tags.is_empty();
             targets.extend(names.registry_targets(partial)?);
         }
+        let unmoved = if request.push && partial { names.full_names() } else { Vec::new() };
         let also_written = request.also_written.clone();
-        Ok(Self { name: names.name(), tags: names.tags(), platforms, targets, also_written })
+        Ok(Self { name: names.name(), tags: names.tags(), platforms, targets, also_written, unmoved })
     }
 }
 
@@ -367,7 +370,16 @@ mod tests {
     #[test]
     fn a_part_is_pushed_by_digest_unless_it_is_tagged() {
         let image = image(Some("ghcr.io/a/b"));
-        assert_eq!(targets(&image, &request(&[], true, &[], &["linux/arm64"])), ["ghcr.io/a/b"]);
+        let part = request(&[], true, &[], &["linux/arm64"]);
+        assert_eq!(targets(&image, &part), ["ghcr.io/a/b"]);
+        assert_eq!(Naming::decide(&image, &part).unwrap().unmoved, ["ghcr.io/a/b:1", "ghcr.io/a/b:latest"]);
+        for whole in [
+            request(&[], true, &["x"], &["linux/arm64"]),
+            request(&[], true, &[], &[]),
+            request(&["oci:d"], false, &[], &["linux/arm64"]),
+        ] {
+            assert!(Naming::decide(&image, &whole).unwrap().unmoved.is_empty());
+        }
         assert_eq!(targets(&image, &request(&[], true, &["x"], &["linux/arm64"])), ["ghcr.io/a/b x"]);
     }
 

@@ -152,23 +152,28 @@ fn side_by_side<E: Send>(
     let next = AtomicUsize::new(0);
     let failure: Mutex<Option<(usize, E)>> = Mutex::new(None);
     std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, MAX_THREADS).min(items.len()) {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(at) else { return };
-                    if let Err(error) = work(*item) {
-                        // No further item is begun.
-                        next.store(items.len(), Ordering::Relaxed);
-                        let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                        if failure.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
-                            *failure = Some((at, error));
-                        }
-                        return;
+        let work_off = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(at) else { return };
+                if let Err(error) = work(*item) {
+                    // No further item is begun.
+                    next.store(items.len(), Ordering::Relaxed);
+                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                    if failure.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
+                        *failure = Some((at, error));
                     }
+                    return;
                 }
-            });
+            }
+        };
+        for _ in 1..threads.clamp(1, MAX_THREADS).min(items.len()) {
+            // One that cannot be started is not needed: this one does what is left.
+            if std::thread::Builder::new().spawn_scoped(scope, work_off).is_err() {
+                break;
+            }
         }
+        work_off();
     });
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some((_, error)) => Err(error),

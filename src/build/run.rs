@@ -11,13 +11,14 @@ use crate::build::cache::BuildCache;
 use crate::build::checking::{check_budgets, check_given, check_planned, empty_verdict};
 use crate::build::contents::Contents;
 use crate::build::earlier::EarlierLayers;
-use crate::build::events::{Event, Observer};
+use crate::build::events::{Event, Observer, Task};
 use crate::build::gate::{SecretGate, denies_secrets};
 use crate::build::images::Images;
 use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
 use crate::build::layer::{BuiltLayer, Workshop};
 use crate::build::locking::{self, LockUpdate};
 use crate::build::naming::Naming;
+use crate::build::outputs;
 use crate::build::packing::{Packing, PlatformLayers, Unfinished};
 use crate::build::places::Places;
 use crate::build::records::Records;
@@ -85,10 +86,12 @@ pub async fn plan_build(
     }
     let mut platforms = Vec::new();
     for platform in &naming.platforms {
+        let _task = Task::start(observer, format!("planning {platform}"), None);
         let mut planned = plan_platform(spec, platform, options.created_s, &disk, &mut images, &platforms).await?;
         share_layers(&mut planned, &platforms);
         platforms.push(planned);
     }
+    outputs::refuse_inputs(naming, &platforms)?;
     let lock_update = LockUpdate::new(spec, lock.as_ref(), images.lock());
     let is_whole = spec.platforms().iter().all(|platform| naming.platforms.contains(platform));
     Ok(PlannedBuild { platforms, disk, is_whole, lock_update, cache: images.cache() })

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -16,6 +17,10 @@ const HEAD_BYTES: usize = 72;
 /// How many digits of a key name the directory that its file is in: 256 directories hold a hundred files each where
 /// there are many blocks, which every file system finds quickly.
 const SHARD_DIGITS: usize = 2;
+
+/// Mode of the cache's directories, before the umask. Who can write here can change what is built: that is the owner alone,
+/// whatever the umask is.
+const DIRECTORY_MODE: u32 = 0o755;
 
 /// How often a file is begun anew because its directory was deleted in that moment.
 const MAX_WRITE_ATTEMPTS: usize = 3;
@@ -97,9 +102,10 @@ pub(super) fn write(kind_directory: &Path, kind: Kind, key: &Digest, content: &[
 
 fn write_once(kind_directory: &Path, target: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
     let shard = parent(target);
-    fs::create_dir_all(shard).map_err(|cause| StoreError::io("creating", shard, cause))?;
+    let created = fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(shard);
+    created.map_err(|cause| StoreError::io("creating", shard, cause))?;
     // Temporary files of all shards are in one directory, where what killed writers leave is found at once.
-    let mut file = TemporaryFile::create_in(kind_directory)?;
+    let mut file = TemporaryFile::create_unshared_in(kind_directory)?;
     let written = parts.iter().try_for_each(|part| file.write_all(part));
     written.map_err(|cause| StoreError::io("writing", target, cause))?;
     file.persist_without_sync(target)

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// The file's name in the root.
 pub(super) const NAME: &str = "size";
 
+/// Mode of the file, before the umask: its owner alone writes it.
+const FILE_MODE: u32 = 0o644;
+
 /// How often is added before everything is counted again: it bounds what killed builds can leave unnoticed.
 const MAX_ADDITIONS: u32 = 32;
 
@@ -33,7 +36,7 @@ impl Ledger {
     /// Waits for the lock. `None` where another process has it for too long.
     pub fn lock(root: &Path) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
-        options.create(true).truncate(false).read(true).write(true).custom_flags(libc::O_NOFOLLOW);
+        options.create(true).truncate(false).read(true).write(true).mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW);
         let file = options.open(root.join(NAME))?;
         let started = Instant::now();
         loop {

@@ -159,7 +159,8 @@ pub struct BuildArguments {
     /// compressed nor sent again. REF is trusted to hold what it says. May be given several times.
     #[arg(long, value_name = "REF", conflicts_with = "offline")]
     pub cache_from: Vec<String>,
-    /// Write name, tags, digests, platforms and sizes to this file, as JSON.
+    /// Write name, tags, digests, platforms and sizes to this file, as JSON; - is standard output, and the digest then goes
+    /// to standard error.
     #[arg(long, value_name = "FILE")]
     pub metadata: Option<PathBuf>,
     /// Print the resolved plan as JSON on standard output, and do nothing else.

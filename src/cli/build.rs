@@ -3,19 +3,21 @@
 use std::path::Path;
 
 use super::arguments::{BuildArguments, OutputArguments, Progress};
+use super::destination::{self, Destination};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, habits, parse_image, parse_platform, print_json, print_result, progress, render};
-use crate::build::{BuildOptions, BuildReport, Naming, OutputRequest, build, plan_build};
-use crate::model::{ImageName, ReferenceError, escape};
+use super::{Done, habits, interrupt, parse_image, parse_platform, print_json, print_result, progress, render};
+use crate::build::{BuildOptions, BuildReport, Event, Naming, OutputRequest, build, check_outputs, plan_build};
+use crate::model::{ReferenceError, escape};
 use crate::spec::Spec;
-use crate::store::local;
 
 /// Builds the image of a spec and ends with its `NAME@DIGEST`.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
-    let request = output_request(arguments)?;
+    let metadata = arguments.metadata.as_deref().map(Destination::of);
+    let request = output_request(arguments, metadata.as_ref())?;
+    let stdout_is_taken = taken_stdout(&request, metadata.as_ref())?;
     let naming = Naming::decide(spec.image(), &request)?;
     let cache_from = arguments.cache_from.iter().map(|text| parse_image(text, environment));
     let options = BuildOptions {
@@ -23,22 +25,44 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
         cache_from: cache_from.collect::<Result<_, _>>()?,
         ..environment.build_options(arguments.jobs)?
     };
+    if !arguments.print_plan {
+        let also_read = environment.files_read(&arguments.registry);
+        check_outputs(&spec, &naming, &also_read, &options.cache_from, options.cache.as_ref())?;
+    }
     let pushed: Vec<&str> = naming.registries().collect();
     let places = environment.places(&arguments.registry, &pushed, &observer)?;
     let places = if arguments.pins.offline { places.offline() } else { places };
     let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     places.expect(&naming.targets);
 
+    if !arguments.print_plan {
+        interrupt::expect(&naming.targets);
+    }
     let planned = plan_build(&spec, &naming, &options, &places, &observer).await?;
     if arguments.print_plan {
         return print_json(&planned.to_json());
     }
     let report = build(&spec, &naming, planned, &options, &places, &observer).await?;
-    if let Some(path) = &arguments.metadata {
-        write_metadata(path, &report)?;
+    if let Some(destination) = &metadata {
+        destination.write(format!("{:#}\n", report.to_json()).as_bytes())?;
     }
     tell_summary(output.progress, &report);
-    print_result(&report.pinned_name(), writes_to_stdout(&request), output.progress)
+    if let Some(warning) = unmoved_tags(&naming, spec.platforms().len()) {
+        observer.event(Event::Warning(warning));
+    }
+    print_result(&report.pinned_name(), stdout_is_taken, output.progress)
+}
+
+/// The tags that a push of some platforms leaves where they are.
+fn unmoved_tags(naming: &Naming, platform_count: usize) -> Option<String> {
+    if naming.unmoved.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "pushed {} of {platform_count} platforms by digest alone; these tags were not moved: {}; use `-t TAG` to tag it",
+        naming.platforms.len(),
+        naming.unmoved.join(", ")
+    ))
 }
 
 /// What was built, for people; for programs, the event `built` with what `--metadata` writes.
@@ -50,30 +74,33 @@ fn tell_summary(progress: Progress, report: &BuildReport) {
     }
 }
 
-fn output_request(arguments: &BuildArguments) -> Result<OutputRequest, Failure> {
+fn output_request(arguments: &BuildArguments, metadata: Option<&Destination>) -> Result<OutputRequest, Failure> {
     let outputs = arguments.output.iter().map(|text| {
-        text.parse().map_err(|_: ReferenceError| {
+        let name = text.parse().map_err(|_: ReferenceError| {
             let message = format!("-o {}: not the name of an output", escape(text.as_bytes()));
             Failure::usage(&message, &habits::output_help(text))
-        })
+        })?;
+        destination::resolve_archive(name)
     });
     let platforms = arguments.platform.iter().map(|text| parse_platform(text));
     Ok(OutputRequest {
-        outputs: outputs.collect::<Result<_, _>>()?,
+        outputs: outputs.collect::<Result<_, Failure>>()?,
         push: arguments.push,
         tags: arguments.tag.clone(),
         platforms: platforms.collect::<Result<_, _>>()?,
-        also_written: arguments.metadata.iter().cloned().collect(),
+        also_written: metadata.and_then(Destination::path).map(Path::to_owned).into_iter().collect(),
     })
 }
 
-fn writes_to_stdout(request: &OutputRequest) -> bool {
-    request.outputs.iter().any(|output| match output {
-        ImageName::OciArchive { path, .. } | ImageName::DockerArchive { path, .. } => path == Path::new("-"),
-        _ => false,
-    })
-}
-
-fn write_metadata(path: &Path, report: &BuildReport) -> Done {
-    Ok(local::replace_file(path, &[format!("{:#}\n", report.to_json()).as_bytes()])?)
+/// Whether standard output holds an archive or metadata, and so not the line with the digest.
+fn taken_stdout(request: &OutputRequest, metadata: Option<&Destination>) -> Result<bool, Failure> {
+    let archive = request.outputs.iter().find(|output| destination::is_stdout(output));
+    let metadata = metadata.is_some_and(|metadata| *metadata == Destination::Stdout);
+    match archive {
+        Some(archive) if metadata => Err(Failure::usage(
+            &format!("{archive} and --metadata are both written to standard output"),
+            "write one of them to a file",
+        )),
+        archive => Ok(metadata || archive.is_some()),
+    }
 }

@@ -11,7 +11,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::{
     Done, findings, local_names, login_registry, parse_image, parse_platform, print, print_json, progress, render,
-    skipped_json,
+    resolve, skipped_json,
 };
 use crate::build::{
     BuildOptions, CheckedImages, Naming, Observer, OutputRequest, check_build, check_image, plan_build,
@@ -96,7 +96,7 @@ async fn check_named_image(
     let _traffic = progress::TrafficAtEnd::of(&places, observer);
     let places = if arguments.pins.offline { places.offline() } else { places };
     let (source, selector) = places.source(&name).await?;
-    let root = source.resolve(&selector).await?;
+    let root = resolve(source.as_ref(), &selector, &name, observer).await?;
     let options = environment.build_options(arguments.jobs)?;
     let CheckedImages { images, skipped } =
         check_image(&name, source, &root, platforms, &places, &options, observer).await?;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, NAME_HELP, parse, parse_image, parse_platform, print_result, progress};
-use crate::build::{Observer, Places, Target, TargetPlace, TransferTasks};
+use super::{
+    Done, NAME_HELP, destination, interrupt, parse, parse_image, parse_platform, print_result, progress, resolve,
+};
+use crate::build::{Observer, Places, Target, TargetPlace, TransferTasks, check_copy};
 use crate::model::{ImageName, Reference, Repository, Root, Selector, Tag};
 use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platform};
 use crate::transfer;
@@ -28,7 +30,8 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
     let targets = by_repository(&references)?.into_iter().map(|(repository, tags)| Target::registry(repository, tags));
     let targets: Vec<Target> = targets.collect();
     places.expect(&targets);
-    let image = Opened::open(&places, source, arguments.platform.as_deref()).await?;
+    interrupt::expect(&targets);
+    let image = Opened::open(&places, source, arguments.platform.as_deref(), &observer).await?;
     for target in &targets {
         image.copy(&places, target, None, &observer).await?;
     }
@@ -38,7 +41,7 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
 
 /// Copies one image.
 pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let target = parse_image(&arguments.target, environment)?;
+    let target = destination::resolve_archive(parse_image(&arguments.target, environment)?)?;
     let source = parse_image(&arguments.source, environment)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let login: Vec<&str> = match (&target, &source) {
@@ -52,7 +55,7 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
     if let ImageName::Registry(reference) = &target {
         places.expect(&[Target::registry(reference.repository.clone(), Vec::new())]);
     }
-    let image = Opened::open(&places, source, arguments.platform.as_deref()).await?;
+    let image = Opened::open(&places, source, arguments.platform.as_deref(), &observer).await?;
     let (target, name) = match target {
         ImageName::Registry(reference) => {
             check_target(&reference)?;
@@ -66,7 +69,9 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
             (Target::local(local, tag.into_iter().collect(), full_name.into_iter().collect())?, name)
         }
     };
+    check_copy(&image.name, &target, environment.cache()?.as_ref())?;
     let image = image.for_target(&target).await?;
+    interrupt::expect(std::slice::from_ref(&target));
     image.copy(&places, &target, name.as_ref(), &observer).await?;
     let name = name.map(|name| name.to_string()).unwrap_or_default();
     print_result(&format!("{name}@{}", image.root.descriptor().digest), target.is_stdout(), output.progress)
@@ -82,9 +87,14 @@ struct Opened {
 }
 
 impl Opened {
-    async fn open(places: &Places, name: ImageName, platform: Option<&str>) -> Result<Self, Failure> {
+    async fn open(
+        places: &Places,
+        name: ImageName,
+        platform: Option<&str>,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<Self, Failure> {
         let (source, selector) = places.source(&name).await?;
-        let mut root = source.resolve(&selector).await?;
+        let mut root = resolve(source.as_ref(), &selector, &name, observer).await?;
         if let Some(platform) = platform {
             let platform = parse_platform(platform)?;
             let found = select_platform(source.as_ref(), &root, &platform).await?;

@@ -152,6 +152,12 @@ impl Environment {
         Ok(Places::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
     }
 
+    /// The files that the command line names beside images, and that are read.
+    pub fn files_read(&self, arguments: &RegistryArguments) -> Vec<PathBuf> {
+        let auth_file = arguments.authfile.clone().or_else(|| self.path("REGISTRY_AUTH_FILE"));
+        arguments.ca_file.iter().cloned().chain(auth_file).collect()
+    }
+
     /// How registries are reached.
     pub fn registry_options(
         &self,

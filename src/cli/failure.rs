@@ -44,6 +44,22 @@ impl Failure {
         Self { message: message.to_owned(), causes: Vec::new(), help: None, diagnostic: None, exit_code: 1 }
     }
 
+    /// A run that a signal ended.
+    pub fn interrupted(message: &str, exit_code: u8) -> Self {
+        Self { exit_code, ..Self::here(message) }
+    }
+
+    /// The same with what the system said.
+    pub fn caused_by(mut self, cause: &dyn Error) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// The same with a way out of it.
+    pub fn help(self, help: &str) -> Self {
+        Self { help: Some(help.to_owned()), ..self }
+    }
+
     /// Tells it on stderr, as a line of JSON where progress is told so, and gives the exit code.
     pub fn report(self, progress: Progress) -> ExitCode {
         match progress {

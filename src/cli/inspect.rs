@@ -6,7 +6,7 @@ use super::arguments::{InspectArguments, OutputArguments};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::render::size;
-use super::{Done, login_registry, parse_image, parse_platform, print, print_json, progress, skipped_json};
+use super::{Done, login_registry, parse_image, parse_platform, print, print_json, progress, resolve, skipped_json};
 use crate::model::{Image, ImageName, Platform, Root, escape};
 use crate::store::{Entries, ReadEntry, SkippedEntry, Source, list_entries, read_image, read_listed, select_platform};
 
@@ -17,7 +17,7 @@ pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environ
     let places = environment.places(&arguments.registry, &login_registry(&name), &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let (source, selector) = places.source(&name).await?;
-    let root = source.resolve(&selector).await?;
+    let root = resolve(source.as_ref(), &selector, &name, &observer).await?;
     let shown = match &arguments.platform {
         Some(platform) => {
             let platform = parse_platform(platform)?;

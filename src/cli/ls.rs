@@ -7,7 +7,7 @@ use serde_json::json;
 use super::arguments::{LsArguments, OutputArguments};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{Done, login_registry, parse_image, parse_platform, print, progress};
+use super::{Done, login_registry, parse_image, parse_platform, print, progress, resolve};
 use crate::build::image_facts;
 use crate::model::{EntryPath, Platform, Root, escape};
 use crate::store::{Source, list_entries};
@@ -22,7 +22,7 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
     let places = environment.places(&arguments.registry, &login_registry(&name), &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let (source, selector) = places.source(&name).await?;
-    let root = source.resolve(&selector).await?;
+    let root = resolve(source.as_ref(), &selector, &name, &observer).await?;
     let platform = match &arguments.platform {
         Some(platform) => Some(parse_platform(platform)?),
         None => default_platform(source.as_ref(), &root).await?,

@@ -8,11 +8,14 @@ mod build;
 mod cache;
 mod check;
 mod copy;
+mod destination;
 mod environment;
 mod failure;
 mod findings;
 mod habits;
+mod heartbeat;
 mod inspect;
+mod interrupt;
 mod local_names;
 mod lock;
 mod lock_text;
@@ -20,11 +23,14 @@ mod login;
 mod ls;
 mod progress;
 mod render;
+mod runtime;
 mod stderr;
+mod ticker;
 
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -32,8 +38,9 @@ use arguments::{Arguments, Command, OutputArguments, Progress};
 use environment::Environment;
 use failure::Failure;
 
-use crate::model::{Diagnose, ImageName, Platform, ReferenceError};
-use crate::store::SkippedEntry;
+use crate::build::{Observer, Task};
+use crate::model::{Diagnose, ImageName, Platform, ReferenceError, Root, Selector};
+use crate::store::{SkippedEntry, Source, StoreError};
 
 /// What every command ends in.
 type Done = Result<(), Failure>;
@@ -67,8 +74,8 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
         Command::Cache(arguments) => return cache::run(&arguments, environment),
         command => command,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|cause| Failure::here(&format!("starting the runtime: {cause}")))?;
+    let runtime = runtime::start()?;
+    interrupt::watch(&runtime, output.progress);
     runtime.block_on(async {
         match command {
             Command::Build(arguments) => build::run(&arguments, &output, environment).await,
@@ -176,6 +183,17 @@ fn parse_platform(text: &str) -> Result<Platform, Failure> {
     Platform::parse_wanted(text).map_err(|error| {
         Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or("name a platform such as linux/amd64"))
     })
+}
+
+/// What a name means at its source now; told of while it is waited for.
+async fn resolve(
+    source: &dyn Source,
+    selector: &Selector,
+    name: &ImageName,
+    observer: &Arc<dyn Observer>,
+) -> Result<Root, StoreError> {
+    let _task = Task::start(observer, format!("resolving {name}"), None);
+    source.resolve(selector).await
 }
 
 /// Parses an argument of the command line; `help` is for an error that knows no better.

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::arguments::Progress;
+use super::heartbeat::Heartbeat;
 pub use super::stderr::{tell, tell_event};
-use super::{findings, render, stderr};
+use super::ticker::Ticker;
+use super::{findings, interrupt, render, stderr};
 use crate::build::{Event, Observer, Places, TaskId};
 use crate::check::Finding;
 use crate::registry::Traffic;
@@ -22,14 +24,29 @@ const BAR_AFTER: Duration = Duration::from_millis(300);
 /// How often the bars' spinners move.
 const TICK: Duration = Duration::from_millis(120);
 
+/// How often it is looked whether nothing was said for long.
+const HEARTBEAT_CHECK: Duration = Duration::from_secs(1);
+
 /// The observer for what the user asked for.
 pub fn observer(progress: Progress, verbose: bool) -> Arc<dyn Observer> {
     match progress {
         // Bars and log lines would overwrite each other.
-        Progress::Auto if std::io::stderr().is_terminal() && !verbose => Arc::new(Bars::new()),
-        Progress::Auto | Progress::Plain => Arc::new(Lines),
-        Progress::Json => Arc::new(JsonLines::default()),
-        Progress::None => Arc::new(WarningsOnly),
+        Progress::Auto if std::io::stderr().is_terminal() && !verbose => Arc::new(Noting(Bars::new())),
+        Progress::Auto | Progress::Plain => Arc::new(Noting(Lines::new())),
+        Progress::Json => Arc::new(Noting(JsonLines::default())),
+        Progress::None => Arc::new(Noting(WarningsOnly)),
+    }
+}
+
+/// Notes which outputs are complete, for the end that a signal brings, and passes on what it is told.
+struct Noting<O>(O);
+
+impl<O: Observer> Observer for Noting<O> {
+    fn event(&self, event: Event) {
+        if let Event::Published(target) = &event {
+            interrupt::published(target);
+        }
+        self.0.event(event);
     }
 }
 
@@ -77,19 +94,46 @@ impl Observer for WarningsOnly {
     }
 }
 
-struct Lines;
+/// A line per event; where nothing happens for a while, what is waited for.
+struct Lines {
+    heartbeat: Arc<Mutex<Heartbeat>>,
+    _ticker: Ticker,
+}
+
+impl Lines {
+    fn new() -> Self {
+        let heartbeat = Arc::new(Mutex::new(Heartbeat::new(Instant::now())));
+        let beating = Arc::clone(&heartbeat);
+        let beat = move || lock(&beating).lines(Instant::now()).iter().for_each(|line| tell(line));
+        Self { heartbeat, _ticker: Ticker::start(HEARTBEAT_CHECK, beat) }
+    }
+}
 
 impl Observer for Lines {
     fn event(&self, event: Event) {
-        match event {
-            Event::Started { .. } | Event::Progress { .. } => {}
-            Event::Finished { what, .. } if what.is_empty() => {}
-            Event::Finished { what, .. } | Event::Note(what) => tell(&what),
-            Event::Warning(text) => tell(&format!("warning: {text}")),
-            Event::Findings(findings) => tell_findings(&findings),
-            Event::Settled(_) | Event::Traffic(_) => {}
+        let mut heartbeat = lock(&self.heartbeat);
+        let line = match event {
+            Event::Started { task, what, size_bytes } => return heartbeat.started(task, what, size_bytes),
+            Event::Progress { task, done_bytes } => return heartbeat.moved(task, done_bytes),
+            Event::Finished { task, what } => {
+                heartbeat.finished(task);
+                what
+            }
+            Event::Note(what) => what,
+            Event::Warning(text) => format!("warning: {text}"),
+            Event::Findings(findings) => findings::text(&findings, render::color_on_stderr()).trim_end().to_owned(),
+            Event::Settled(_) | Event::Published(_) | Event::Traffic(_) => return,
+        };
+        if !line.is_empty() {
+            heartbeat.spoke(Instant::now());
+            tell(&line);
         }
     }
+}
+
+/// A poisoned lock holds nothing half-made: each change is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tell_findings(findings: &[Finding]) {
@@ -143,6 +187,7 @@ impl Observer for JsonLines {
             Event::Note(text) => json!({"event": "note", "text": text}),
             Event::Warning(text) => json!({"event": "warning", "text": text}),
             Event::Settled(outcome) => return *self.outcomes().entry(outcome).or_default() += 1,
+            Event::Published(_) => return,
             Event::Traffic(traffic) => self.traffic(&traffic),
             Event::Findings(findings) => {
                 return findings.iter().for_each(|finding| tell_event("finding", finding.to_json()));
@@ -152,22 +197,46 @@ impl Observer for JsonLines {
     }
 }
 
+/// The bars that are on the screen, for who ends the process.
+static SHOWN: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Takes the bars off the screen.
+pub fn clear_bars() {
+    if let Some(bars) = SHOWN.get() {
+        let _ = bars.clear();
+    }
+}
+
 struct Bars {
     all: MultiProgress,
-    under_way: Mutex<BTreeMap<TaskId, Bar>>,
+    under_way: Arc<Mutex<BTreeMap<TaskId, Bar>>>,
+    /// Moves the spinners, from the first bar on.
+    ticker: OnceLock<Ticker>,
 }
 
 /// A task, and its bar once it has run for a while.
 struct Bar {
     what: String,
     size_bytes: Option<u64>,
-    since: std::time::Instant,
+    since: Instant,
     bar: Option<ProgressBar>,
 }
 
 impl Bars {
     fn new() -> Self {
-        Self { all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), under_way: Mutex::default() }
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let _ = SHOWN.set(all.clone());
+        Self { all, under_way: Arc::default(), ticker: OnceLock::new() }
+    }
+
+    /// Starts to move the spinners. indicatif's own way panics where no thread can be started.
+    fn tick(&self) {
+        self.ticker.get_or_init(|| {
+            let under_way = Arc::clone(&self.under_way);
+            let tick =
+                move || lock(&under_way).values().filter_map(|task| task.bar.as_ref()).for_each(ProgressBar::tick);
+            Ticker::start(TICK, tick)
+        });
     }
 
     fn say(&self, line: &str) {
@@ -185,7 +254,7 @@ impl Bars {
         };
         let bar = self.all.add(bar);
         bar.set_message(stderr::shown(&task.what).into_owned());
-        bar.enable_steady_tick(TICK);
+        self.tick();
         bar
     }
 }
@@ -197,10 +266,10 @@ fn style(template: &str) -> ProgressStyle {
 
 impl Observer for Bars {
     fn event(&self, event: Event) {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = lock(&self.under_way);
         match event {
             Event::Started { task, what, size_bytes } => {
-                under_way.insert(task, Bar { what, size_bytes, since: std::time::Instant::now(), bar: None });
+                under_way.insert(task, Bar { what, size_bytes, since: Instant::now(), bar: None });
             }
             Event::Progress { task, done_bytes } => {
                 let Some(task) = under_way.get_mut(&task) else { return };
@@ -228,7 +297,7 @@ impl Observer for Bars {
                     self.say(text.trim_end());
                 }
             }
-            Event::Settled(_) | Event::Traffic(_) => {}
+            Event::Settled(_) | Event::Published(_) | Event::Traffic(_) => {}
         }
     }
 }

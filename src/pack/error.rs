@@ -119,12 +119,6 @@ pub enum PackError {
         /// What the encoder said.
         source: CompressError,
     },
-    /// The system has no more threads.
-    #[error("cannot start a thread to pack with")]
-    Thread {
-        /// What the system said.
-        source: io::Error,
-    },
     /// A thread ended without a result, which is a bug.
     #[error("the thread for {stage} the layer ended unexpectedly")]
     Panicked {

@@ -1,6 +1,6 @@
 //! The threads that pack: each takes the next block of the tar, reads it, and takes it all the way to its end.
 //!
-//! There are as many threads as workers, the calling one among them. So many blocks are on their way at the most as
+//! There are as many threads as workers, the calling one among them; fewer where the system allows no more. So many blocks are on their way at the most as
 //! memory is granted for: a worker waits before it cuts another one. When a worker fails or panics, the others end after
 //! the block that they are at.
 
@@ -65,8 +65,9 @@ pub(super) fn run<W: Way>(job: &Job<'_>, way: &W) -> Result<(), Failure> {
     thread::scope(|scope| {
         for _ in 1..job.threads {
             let thread = thread::Builder::new().name("pack".to_owned());
-            if let Err(source) = thread.spawn_scoped(scope, || workers.work()) {
-                workers.room.fail(u64::MAX, PackError::Thread { source }.into());
+            // One that cannot be started is not needed: there is always this one.
+            if thread.spawn_scoped(scope, || workers.work()).is_err() {
+                break;
             }
         }
         workers.work();

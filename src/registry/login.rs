@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Login;
 use super::auth_file::AuthFile;
@@ -10,6 +10,7 @@ use super::credentials::server_name;
 use super::helper::Helper;
 use super::origin::canonical;
 use crate::model::{Repository, escape};
+use crate::store::output::{Access, OutputKind, write_output};
 use crate::store::{StoreError, local};
 
 /// Mode of a directory that is made for a file of credentials: its owner's alone.
@@ -66,10 +67,15 @@ fn read(path: &Path) -> Result<AuthFile, StoreError> {
     }
 }
 
-/// Temporary file, fsync, rename, fsync of the directory. A symlink stays, and what it points to is replaced.
+/// Replaces the file, by the rule for all outputs; a directory that is made for it is its owner's alone.
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {
-    let target: PathBuf = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let failed = |cause| StoreError::io("writing", &target, cause);
-    std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(local::parent(&target)).map_err(failed)?;
-    local::replace_private_file(&target, &[text.as_bytes()])
+    if let OutputKind::Replaced(target) = OutputKind::of(path)? {
+        let failed = |cause| StoreError::io("writing", &target, cause);
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(local::parent(&target))
+            .map_err(failed)?;
+    }
+    write_output(path, text.as_bytes(), Access::Owner)
 }

@@ -249,9 +249,12 @@ fn listed(entries: &[String]) -> Vec<String> {
     listed
 }
 
-fn io_help(kind: io::ErrorKind) -> Option<&'static str> {
-    match kind {
+fn io_help(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space there, or write elsewhere"),
+        _ if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+            Some("raise the limit on open files: `ulimit -n`")
+        }
         io::ErrorKind::FileTooLarge => Some("raise the limit on the size of files (ulimit -f), or write elsewhere"),
         io::ErrorKind::ReadOnlyFilesystem => Some("write elsewhere, or make it writable"),
         io::ErrorKind::PermissionDenied => Some("see whether the user who runs this may do so there"),
@@ -302,8 +305,14 @@ impl Diagnose for StoreError {
                 Some("try again; where it stays so, push the image anew".to_owned())
             }
             Self::Document { cause, .. } => cause.help(),
-            Self::Io { cause, .. } => io_help(cause.kind()).map(str::to_owned),
-            Self::ForeignTag { place, .. } => Some(format!("write it under another tag, with -o {place}:OTHER")),
+            Self::Io { cause, .. } => io_help(cause).map(str::to_owned),
+            Self::ForeignTag { place, owner, .. } => {
+                let directory = place.strip_prefix("oci:").unwrap_or(place);
+                Some(format!(
+                    "write to another layout with `-o oci:OTHER`; if {owner} was renamed, delete the directory \
+                     {directory} and build again"
+                ))
+            }
             Self::Incomplete { .. } => Some("the registry has lost a blob that it had: push again".to_owned()),
             Self::Reference(error) => error.help(),
             Self::Source(error) => error.help(),

@@ -3,10 +3,12 @@
 //!
 //! A temporary file is locked while its writer lives. One that nobody holds is a killed writer's, and may be removed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek as _, Write};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt as _;
@@ -23,6 +25,9 @@ const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Mode of a new file, before the umask.
 const FILE_MODE: u32 = 0o666;
+
+/// Mode of a file that others may read and not write, before the umask.
+const UNSHARED_FILE_MODE: u32 = 0o644;
 
 /// Mode of a file that holds secrets.
 const PRIVATE_FILE_MODE: u32 = 0o600;
@@ -146,10 +151,42 @@ pub fn sync_directory(path: &Path) -> Result<(), StoreError> {
     synced.map_err(|cause| StoreError::io("syncing", path, cause))
 }
 
+/// The temporary files of this process that have a name now.
+static NAMED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// A poisoned lock holds no half-made change: each change is one call.
+fn named() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    NAMED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every temporary file of this process, and keeps it from making others: the process is about to end, and its
+/// other threads do not know yet.
+pub fn remove_own_temporary_files() {
+    let named = named();
+    for path in named.iter() {
+        // One that was just put in its place has this name no more.
+        let _ = fs::remove_file(path);
+    }
+    // Never unlocked again.
+    std::mem::forget(named);
+}
+
 /// A file that is being written, under a name that begins with [`TEMPORARY_PREFIX`]. Dropped, it is gone.
 #[derive(Debug)]
 pub struct TemporaryFile {
     file: NamedTempFile,
+    /// Dropped after the file.
+    _name: Name,
+}
+
+/// An entry of [`NAMED`].
+#[derive(Debug)]
+struct Name(PathBuf);
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        named().remove(&self.0);
+    }
 }
 
 impl TemporaryFile {
@@ -158,14 +195,28 @@ impl TemporaryFile {
         Self::create_with_mode(directory, FILE_MODE)
     }
 
+    /// As [`TemporaryFile::create_in`], and nobody but its owner may write it, whatever the umask.
+    pub fn create_unshared_in(directory: &Path) -> Result<Self, StoreError> {
+        Self::create_with_mode(directory, UNSHARED_FILE_MODE)
+    }
+
+    /// As [`TemporaryFile::create_in`], for its owner alone from its first moment on.
+    pub fn create_private_in(directory: &Path) -> Result<Self, StoreError> {
+        Self::create_with_mode(directory, PRIVATE_FILE_MODE)
+    }
+
     fn create_with_mode(directory: &Path, mode: u32) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::io("writing into", directory, cause);
         for _ in 0..MAX_CREATE_ATTEMPTS {
             let mut builder = tempfile::Builder::new();
             builder.prefix(TEMPORARY_PREFIX).permissions(fs::Permissions::from_mode(mode));
+            let mut named = named();
             let file = builder.tempfile_in(directory).map_err(failed)?;
+            named.insert(file.path().to_owned());
+            drop(named);
+            let name = Name(file.path().to_owned());
             if Self::is_ours(file.as_file()).map_err(failed)? {
-                return Ok(Self { file });
+                return Ok(Self { file, _name: name });
             }
         }
         Err(failed(io::Error::other("temporary files are removed as soon as they are made")))
@@ -221,22 +272,13 @@ impl Write for TemporaryFile {
     }
 }
 
-/// Puts a small file in the place of `target`, whole and durably or not at all. Its mode is 0666 less the umask. What
-/// killed writers left in the directory is removed.
-pub fn replace_file(target: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
-    replace_with_mode(target, parts, FILE_MODE)
-}
-
-/// As [`replace_file`], with a mode that lets the owner alone read the file, from its first moment on.
-pub fn replace_private_file(target: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
-    replace_with_mode(target, parts, PRIVATE_FILE_MODE)
-}
-
-fn replace_with_mode(target: &Path, parts: &[&[u8]], mode: u32) -> Result<(), StoreError> {
+/// Puts a small file of this program's own in the place of `target`, whole and durably or not at all; its owner alone may
+/// read it, from its first moment on. What killed writers left in the directory is removed. For a file that a user names,
+/// see [`crate::store::output`].
+pub fn replace_private_file(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     remove_abandoned(parent(target));
-    let mut file = TemporaryFile::create_with_mode(parent(target), mode)?;
-    let written = parts.iter().try_for_each(|part| file.write_all(part));
-    written.map_err(|cause| StoreError::io("writing", target, cause))?;
+    let mut file = TemporaryFile::create_private_in(parent(target))?;
+    file.write_all(bytes).map_err(|cause| StoreError::io("writing", target, cause))?;
     file.persist(target)
 }
 
@@ -287,9 +329,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("target");
         fs::write(directory.path().join(format!("{TEMPORARY_PREFIX}killed")), "part").unwrap();
-        replace_file(&target, &[b"one, ", b"two"]).unwrap();
-        assert_eq!(fs::read(&target).unwrap(), b"one, two");
-        replace_private_file(&target, &[b"secret"]).unwrap();
+        replace_private_file(&target, b"one").unwrap();
+        replace_private_file(&target, b"secret").unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"secret");
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);

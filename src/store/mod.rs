@@ -13,6 +13,7 @@ mod layout_images;
 mod layout_index;
 pub mod local;
 mod memory;
+pub mod output;
 mod read;
 mod resolve;
 mod verified;

@@ -1,12 +1,15 @@
 //! One layer of an image as an uncompressed stream, with everything about it verified: the stored bytes' digest and
 //! size by the reader of the store, the uncompressed bytes' digest here.
 //!
-//! Layers are decoded on a blocking thread. It ends soon after the future that waits for it was dropped.
+//! Each layer is decoded on a thread of its own. It ends soon after the future that waits for it was dropped.
 
 use std::io::{self, BufReader, Read};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 
+use tokio::sync::oneshot;
 use tokio_util::io::SyncIoBridge;
 
 use super::error::{LayerError, TreeError};
@@ -44,14 +47,7 @@ pub(super) async fn read_layer<T: Send + 'static>(
     let read_bytes = Arc::<AtomicU64>::default();
     let reader = SyncIoBridge::new(reader);
     let stored = Stored { reader, progress, read_bytes: Arc::clone(&read_bytes), stop: Arc::clone(&stop.0) };
-    let task = tokio::task::spawn_blocking(move || decode(stored, &read_bytes, work));
-    let outcome = match task.await {
-        Ok(outcome) => outcome,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(cancelled) => Err(LayerError::Read(io::Error::other(cancelled))),
-        },
-    };
+    let outcome = on_own_thread(move || decode(stored, &read_bytes, work)).await;
     drop(stop);
     match outcome {
         Ok((value, actual)) if actual == *diff_id => Ok(value),
@@ -61,6 +57,26 @@ pub(super) async fn read_layer<T: Send + 'static>(
             Err(cause) => TreeError::Layer { digest, place, side, cause: LayerError::Read(cause) },
         }),
         Err(cause) => Err(TreeError::Layer { digest, place, side, cause }),
+    }
+}
+
+/// Runs work that waits for what others read, and so must not take one of the threads that they read with: where the
+/// system allows no more of those, all would wait for each other.
+async fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LayerError> + Send + 'static,
+) -> Result<T, LayerError> {
+    let (sender, receiver) = oneshot::channel();
+    let run = move || {
+        let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+        // Nobody waits any more where the future was dropped.
+        let _ = sender.send(outcome);
+    };
+    let started = thread::Builder::new().name("layer".to_owned()).spawn(run);
+    started.map_err(|cause| LayerError::Read(io::Error::other(format!("no thread can be started: {cause}"))))?;
+    match receiver.await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panicked)) => panic::resume_unwind(panicked),
+        Err(ended) => Err(LayerError::Read(io::Error::other(ended))),
     }
 }
 

@@ -138,7 +138,7 @@ fn a_tag_of_another_image_is_not_taken_over() {
     spec(&sandbox, &["name = \"ghcr.io/a/two\"\n", &layer("app", "/app")]);
     let words = [
         "the tag latest in oci:shared belongs to ghcr.io/a/one, not to ghcr.io/a/two",
-        "help: write it under another tag, with -o oci:shared:OTHER",
+        "help: write to another layout with `-o oci:OTHER`; if ghcr.io/a/one was renamed, delete the directory shared",
     ];
     refused(&sandbox, &["build", "-o", "oci:shared"], 2, &words);
 }

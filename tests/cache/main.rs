@@ -8,6 +8,7 @@ mod crowds;
 mod images;
 mod killed;
 mod layouts;
+mod modes;
 mod records;
 #[path = "../support/supervisor.rs"]
 #[allow(dead_code, reason = "shared with the tests of outputs, which use more of it")]

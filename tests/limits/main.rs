@@ -6,5 +6,6 @@ mod copies;
 mod fixtures;
 mod layers;
 mod memory;
+mod processes;
 #[path = "../support/sandbox.rs"]
 mod support;

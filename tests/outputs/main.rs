@@ -3,6 +3,7 @@
 mod archives;
 mod crowds;
 mod formats;
+mod guarded;
 mod images;
 mod interrupted;
 mod itself;
@@ -11,6 +12,7 @@ mod layouts;
 #[path = "../support/mount.rs"]
 mod mount;
 mod reports;
+mod signals;
 #[path = "../support/supervisor.rs"]
 mod supervisor;
 #[path = "../support/sandbox.rs"]

@@ -150,7 +150,7 @@ impl Place {
             self.remove();
             return Ok(());
         }
-        replace_private_file(&self.entry, &[&bytes])
+        replace_private_file(&self.entry, &bytes)
     }
 
     fn remove(&self) {

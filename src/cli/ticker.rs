@@ -1,0 +1,48 @@
+//! Something that is done again and again, beside everything else.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Does its work at an interval, on a thread of its own, until it is dropped.
+pub struct Ticker {
+    is_over: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Begins. Where no thread can be started the work is not done: it is for people who wait, and nothing depends on it.
+    pub fn start(interval: Duration, mut work: impl FnMut() + Send + 'static) -> Self {
+        let is_over = Arc::new((Mutex::new(false), Condvar::new()));
+        let shared = Arc::clone(&is_over);
+        let run = move || {
+            let (is_over, ended) = &*shared;
+            let mut over = is_over.lock().unwrap_or_else(PoisonError::into_inner);
+            loop {
+                let waited = ended.wait_timeout_while(over, interval, |over| !*over);
+                over = waited.unwrap_or_else(PoisonError::into_inner).0;
+                if *over {
+                    return;
+                }
+                drop(over);
+                work();
+                over = is_over.lock().unwrap_or_else(PoisonError::into_inner);
+            }
+        };
+        let thread = thread::Builder::new().name("ticker".to_owned()).spawn(run).ok();
+        Self { is_over, thread }
+    }
+}
+
+impl Drop for Ticker {
+    /// The work that is under way is waited for: nothing is done after the end.
+    fn drop(&mut self) {
+        let (is_over, ended) = &*self.is_over;
+        *is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        ended.notify_all();
+        let is_own = self.thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id());
+        if let Some(thread) = self.thread.take().filter(|_| !is_own) {
+            let _ = thread.join();
+        }
+    }
+}

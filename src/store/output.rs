@@ -1,0 +1,207 @@
+//! Files that are written for others: archives, metadata, lockfiles, files of credentials. One rule for all of them.
+//!
+//! A regular file, or nothing yet, is replaced whole, where it really is: symbolic links to it stay. A device, a pipe and
+//! what a descriptor of a process stands for (`/dev/fd/3`) are written to, since replacing them would destroy them.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+use super::local::{TemporaryFile, parent, remove_abandoned};
+use crate::model::escape;
+
+/// Symbolic links that lead from one to the next, as Linux bounds them: more of them are a loop.
+const MAX_LINKS: usize = 40;
+
+/// Who may read a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever the umask lets.
+    Umask,
+    /// Its owner alone.
+    Owner,
+}
+
+/// How an output is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputKind {
+    /// By replacing the file here, which need not exist: the path after all symbolic links.
+    Replaced(PathBuf),
+    /// By writing to what is there: a device, a pipe or a descriptor.
+    Stream,
+}
+
+impl OutputKind {
+    /// Looks at what is at `path`.
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`] for a directory, and for links that lead in a circle; else what the system says.
+    pub fn of(path: &Path) -> Result<Self, StoreError> {
+        let failed = |cause| StoreError::io("writing", path, cause);
+        let Some(end) = link_end(path).map_err(failed)? else { return Ok(Self::Stream) };
+        match fs::metadata(&end) {
+            Ok(metadata) if metadata.is_dir() => {
+                let reason = "it is a directory".to_owned();
+                let help = Some("name a file in it".to_owned());
+                Err(StoreError::Malformed { place: escape(path.as_os_str().as_bytes()), reason, help })
+            }
+            Ok(metadata) if !metadata.is_file() => Ok(Self::Stream),
+            Ok(_) => fs::canonicalize(&end).map(Self::Replaced).map_err(failed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Replaced(end)),
+            Err(cause) => Err(failed(cause)),
+        }
+    }
+}
+
+/// Where the symbolic links that begin at `path` end, whether something is there or not; `None` where that is a descriptor.
+fn link_end(path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut current = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        if is_descriptor(&current) {
+            return Ok(None);
+        }
+        match fs::read_link(&current) {
+            Ok(target) => current = parent(&current).join(target),
+            Err(_) => return Ok(Some(current)),
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::ELOOP))
+}
+
+/// True for the path of a descriptor, such as `/proc/self/fd/3`.
+fn is_descriptor(path: &Path) -> bool {
+    let is_number = path.file_name().is_some_and(|name| name.as_bytes().iter().all(u8::is_ascii_digit));
+    if !is_number {
+        return false;
+    }
+    let Ok(directory) = fs::canonicalize(parent(path)) else { return false };
+    let of_process = directory.starts_with("/proc") && directory.file_name() == Some(OsStr::new("fd"));
+    of_process || directory == Path::new("/dev/fd")
+}
+
+/// Opens a device, a pipe or a descriptor for writing. What a descriptor's file holds already stays.
+///
+/// # Errors
+/// What the system says.
+pub fn open_stream(path: &Path) -> Result<File, StoreError> {
+    // A terminal does not become this process's own by it.
+    OpenOptions::new()
+        .append(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open(path)
+        .map_err(|cause| StoreError::io("writing", path, cause))
+}
+
+/// A new file to be put at `target`, in a directory that is made where it is missing and cleaned of what killed writers
+/// left.
+///
+/// # Errors
+/// What the system says.
+pub fn temporary_beside(target: &Path, access: Access) -> Result<TemporaryFile, StoreError> {
+    let directory = parent(target);
+    fs::create_dir_all(directory).map_err(|cause| StoreError::io("creating", directory, cause))?;
+    remove_abandoned(directory);
+    match access {
+        Access::Umask => TemporaryFile::create_in(directory),
+        Access::Owner => TemporaryFile::create_private_in(directory),
+    }
+}
+
+/// Writes a file: whole and durably or not at all where it is replaced, front to back where it is a stream.
+///
+/// # Errors
+/// Those of [`OutputKind::of`], and of writing.
+pub fn write_output(path: &Path, bytes: &[u8], access: Access) -> Result<(), StoreError> {
+    let failed = |cause| StoreError::io("writing", path, cause);
+    match OutputKind::of(path)? {
+        OutputKind::Stream => open_stream(path)?.write_all(bytes).map_err(failed),
+        OutputKind::Replaced(target) => {
+            let mut file = temporary_beside(&target, access)?;
+            file.write_all(bytes).map_err(failed)?;
+            file.persist(&target)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+
+    fn write(path: &Path, text: &str) -> Result<(), StoreError> {
+        write_output(path, text.as_bytes(), Access::Umask)
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_made_with_its_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new/file");
+        write(&path, "one").unwrap();
+        write(&path, "two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        write_output(&path, b"secret", Access::Owner).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn links_stay_and_their_targets_are_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        fs::write(at("real/file"), "old").unwrap();
+        symlink("real/file", at("link")).unwrap();
+        symlink("link", at("link-to-link")).unwrap();
+        symlink("real/not-yet", at("dangling")).unwrap();
+        write(&at("link-to-link"), "new").unwrap();
+        write(&at("dangling"), "new").unwrap();
+        for name in ["link", "link-to-link", "dangling"] {
+            assert!(fs::symlink_metadata(at(name)).unwrap().is_symlink(), "{name}");
+        }
+        assert_eq!(fs::read_to_string(at("real/file")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(at("real/not-yet")).unwrap(), "new");
+        symlink("circle", at("circle")).unwrap();
+        assert!(write(&at("circle"), "x").is_err());
+        assert!(matches!(write(&at("real"), "x"), Err(StoreError::Malformed { .. })));
+    }
+
+    #[test]
+    fn devices_and_pipes_are_written_to_and_stay() {
+        write(Path::new("/dev/null"), "gone").unwrap();
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let link = directory.path().join("link");
+        symlink("pipe", &link).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        write(&link, "through the pipe").unwrap();
+        assert_eq!(reader.join().unwrap(), "through the pipe");
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    }
+
+    #[test]
+    fn what_a_descriptor_stands_for_is_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let file = File::options().create_new(true).read(true).write(true).open(&path).unwrap();
+        for name in [format!("/dev/fd/{}", file.as_raw_fd()), format!("/proc/self/fd/{}", file.as_raw_fd())] {
+            assert_eq!(OutputKind::of(Path::new(&name)).unwrap(), OutputKind::Stream);
+            write(Path::new(&name), "x").unwrap();
+        }
+        let mut text = String::new();
+        (&file).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "xx", "the open file is the one that was written");
+        let numbered = directory.path().join("12");
+        assert_eq!(OutputKind::of(&numbered).unwrap(), OutputKind::Replaced(numbered));
+    }
+}

@@ -1,0 +1,40 @@
+//! Who may write to the cache: its owner, whatever the umask is.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::images::{on_base, write_spec};
+use crate::support::{Outcome, Sandbox};
+
+/// Every file and directory below one, itself first.
+fn below(directory: &Path) -> Vec<PathBuf> {
+    let mut found = vec![directory.to_owned()];
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(below(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn nobody_else_may_write_to_it() {
+    for (umask, others_may_read) in [("000", true), ("002", true), ("022", true), ("077", false)] {
+        let sandbox = Sandbox::new();
+        write_spec(&sandbox, &on_base());
+        let inner = sandbox.command(&[]);
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]).arg(inner.get_program());
+        command.args(["build", "-o", "oci:out"]).current_dir(sandbox.root()).env_clear();
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Outcome::of(command).expect(0);
+        let kept = below(&sandbox.path("cache"));
+        assert!(kept.len() > 10, "{kept:?}");
+        for path in kept {
+            let mode = fs::metadata(&path).unwrap().mode() & 0o777;
+            assert_eq!(mode & 0o022, 0, "umask {umask}: {} is {mode:o}", path.display());
+            assert_eq!(mode & 0o004 != 0, others_may_read, "umask {umask}: {} is {mode:o}", path.display());
+        }
+        sandbox.ok(&["build", "-o", "oci:out"]);
+    }
+}
