@@ -110,7 +110,7 @@ fn a_tag_of_an_image_of_another_name_is_never_replaced() {
         sandbox.run(&["build", "-o", "oci:out"]).expect(2).says(&[
             "the tag latest in",
             "belongs to example.com/team/app",
-            "-o oci:out:OTHER",
+            "-o oci:OTHER",
         ]);
         assert_eq!(state(&sandbox.path("out")), before);
     }
