@@ -14,6 +14,7 @@ mod jar;
 mod javascript;
 mod loader;
 mod policy;
+mod python_source;
 mod rules;
 mod sarif;
 mod subject;
@@ -25,7 +26,7 @@ pub use code::{Code, Severity};
 pub use coverage::{Coverage, gap};
 pub use execution::Execution;
 pub use finding::Finding;
-pub use following::follow;
+pub use following::{follow, interest_in_image};
 pub use interest::{
     Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence, read_stream_evidence,
 };
@@ -33,6 +34,7 @@ pub use jar::JarFacts;
 pub use javascript::{Load, Script, Surety, System};
 pub use loader::{Closure, Loaded, Loader, Need};
 pub use policy::{Policy, PolicyError, Verdict};
+pub use python_source::{Import, ImportKind, Source};
 pub use rules::{check, check_secrets, check_variables};
 pub use sarif::sarif;
 pub use subject::{OnDisk, OwnFile, Shadowed, Subject};
