@@ -7,7 +7,7 @@ use super::commands::named_scripts;
 use super::failure::elsewhere;
 use super::program::{Lookup, Obstacle, Setting};
 use super::shebang::{Broken, Reason, broken, is_build_path};
-use crate::check::code::Code;
+use crate::check::code::{Code, Severity};
 use crate::check::finding::Finding;
 use crate::check::interest::Evidence;
 use crate::check::subject::Subject;
@@ -106,10 +106,17 @@ fn finding(setting: &Setting<'_>, group: &[Broken]) -> Option<Finding> {
     };
     let (expected, found) = first.evidence(setting);
     let (subject, path) = (setting.subject, first.script.clone());
-    Some(
-        Finding::new(Code::BrokenShebang, &subject.platform, path, message, help(setting, first))
-            .evidence(expected, found),
-    )
+    let finding = Finding::new(Code::BrokenShebang, &subject.platform, path, message, help(setting, first));
+    let severity = if is_of_the_build(first) { finding.severity } else { Severity::Warning };
+    Some(Finding { severity, ..finding }.evidence(expected, found))
+}
+
+/// True for what is wrong with how the script was made. A helper of a package that wants an interpreter which the image
+/// does without (`#!/usr/bin/env python3`) harms nobody until it is called.
+fn is_of_the_build(broken: &Broken) -> bool {
+    is_build_path(&broken.program)
+        || broken.reason == Reason::WindowsLineEnd
+        || broken.program.windows(7).any(|part| part == b"/.venv/" || part == b"/venv/b")
 }
 
 fn help(setting: &Setting<'_>, broken: &Broken) -> String {
@@ -214,5 +221,18 @@ mod tests {
         let image = image().config(config).own("usr/bin/x", 0o755, script("#!/usr/bin/perl"));
         let codes: Vec<Code> = image.findings().into_iter().map(|finding| finding.code).collect();
         assert!(codes.contains(&Code::ShebangMissing) && !codes.contains(&Code::BrokenShebang), "{codes:?}");
+    }
+
+    #[test]
+    fn a_helper_without_its_interpreter_is_a_warning() {
+        let severity = |line: &str| {
+            let text = Thing::Text(format!("{line}\ncode\n"));
+            let image = Image::new("linux/amd64").base("usr/bin/env", 0o755, Thing::Unread(1));
+            image.own("usr/bin/helper", 0o755, text).found(Code::BrokenShebang)[0].severity
+        };
+        assert_eq!(severity("#!/usr/bin/env python3"), Severity::Warning);
+        assert_eq!(severity("#!/usr/bin/perl"), Severity::Warning);
+        assert_eq!(severity("#!/home/ci/app/.venv/bin/python"), Severity::Error);
+        assert_eq!(severity("#!/opt/app/.venv/bin/python"), Severity::Error);
     }
 }
