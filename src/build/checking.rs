@@ -16,8 +16,9 @@ use crate::build::places::Places;
 use crate::build::report::PlatformReport;
 use crate::build::run::BuildOptions;
 use crate::check::{
-    Code, Coverage, Evidence, Execution, Finding, Interest, MAX_WHOLE_BYTES, OnDisk, OwnFile, Policy, Subject, Verdict, check,
-    check_secrets, check_variables, follow, interest, interest_in_image, read_disk_evidence, read_stream_evidence,
+    Code, Coverage, Evidence, Execution, Finding, Interest, MAX_WHOLE_BYTES, OnDisk, OwnFile, Policy, Subject, Verdict,
+    check, check_secrets, check_variables, follow, interest, interest_in_image, read_disk_evidence,
+    read_stream_evidence,
 };
 use crate::model::{
     Content, ContentOpener, Entry, EntryKind, EntryPath, Family, Image, ImageName, LayerPlan, MediaType, Platform, Root,
