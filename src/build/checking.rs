@@ -17,7 +17,7 @@ use crate::build::report::PlatformReport;
 use crate::build::run::BuildOptions;
 use crate::check::{
     Code, Evidence, Execution, Finding, Interest, MAX_WHOLE_BYTES, OnDisk, OwnFile, Policy, Subject, Verdict, check,
-    check_secrets, check_variables, follow, interest, read_disk_evidence, read_stream_evidence,
+    check_secrets, check_variables, follow, interest, interest_in_image, read_disk_evidence, read_stream_evidence,
 };
 use crate::model::{
     Content, ContentOpener, Entry, EntryKind, EntryPath, Family, Image, ImageName, LayerPlan, MediaType, Platform, Root,
@@ -35,6 +35,9 @@ const MAX_WHOLE_FILES_BYTES: u64 = 32 * 1024 * 1024;
 
 /// So many files are worth threads to look at them: one takes some 20 µs, and threads are started in 100.
 const WORTH_THREADS: usize = 16;
+
+/// Greatest size of all sources of an image that are looked at while its layers are read, in bytes.
+const MAX_SOURCES_BYTES: u64 = 256 * 1024 * 1024;
 
 /// How many of the largest files a finding on the budget names.
 const SHOWN_FILES: usize = 5;
@@ -124,9 +127,13 @@ impl Default for Room {
 impl Room {
     /// The interest in the next file: one for which there is no room any more is not read.
     fn granted(&mut self, interest: Interest, size_bytes: u64) -> Interest {
-        if interest != Interest::Whole {
-            return interest;
+        match interest {
+            Interest::Whole => self.taken(interest, size_bytes),
+            other => other,
         }
+    }
+
+    fn taken(&mut self, interest: Interest, size_bytes: u64) -> Interest {
         match self.left_bytes.checked_sub(size_bytes) {
             Some(left_bytes) => {
                 self.left_bytes = left_bytes;
@@ -320,6 +327,8 @@ async fn image_subject(
         observer.event(Event::Note(text));
     }
     let (evidence, sighted) = image_files(name, source, &image, &facts, first_own, options).await?;
+    let is_source = |(_, evidence): &(EntryPath, Evidence)| matches!(evidence, Evidence::Source(_));
+    let (sources, evidence): (LayerEvidence, LayerEvidence) = evidence.into_iter().partition(is_source);
     let own = facts.tree.nodes().filter_map(|(path, node)| {
         let (layer, size_bytes) = match &node.kind {
             NodeKind::File { size_bytes, layer, .. } => (*layer, *size_bytes),
@@ -338,7 +347,11 @@ async fn image_subject(
     let execution = Execution::new(&image.config().value().execution());
     // What lies beside the files of an image that exists is not known.
     let nothing_on_disk: OnDisk = Arc::new(|_: &Path| false);
-    Ok((Subject::new(platform, execution, family, facts, own, nothing_on_disk), sighted))
+    let mut subject = Subject::new(platform, execution, family, facts, own, nothing_on_disk);
+    for (path, source) in sources {
+        subject.see(&path, source);
+    }
+    Ok((subject, sighted))
 }
 
 /// The number of the first layer of one's own, and every layer's name.
@@ -375,6 +388,7 @@ async fn image_files(
     options: &BuildOptions,
 ) -> Result<(LayerEvidence, Vec<SightedFile>), BuildError> {
     let mut room = Room::default();
+    let mut sources = Room { left_bytes: MAX_SOURCES_BYTES };
     let mut paths_by_place: BTreeMap<(u32, EntryPath), Vec<(EntryPath, Interest)>> = BTreeMap::new();
     for (path, node) in facts.tree.nodes() {
         let NodeKind::File { size_bytes, layer, .. } = node.kind else { continue };
@@ -382,8 +396,10 @@ async fn image_files(
         if usize::try_from(layer).is_ok_and(|layer| layer < first_own) {
             continue;
         }
-        let interest = room.granted(interest(path, node.mode, size_bytes), size_bytes);
-        if matches!(interest, Interest::Whole | Interest::Head(_)) {
+        let shebang = facts.shebangs.get(path).map(Vec::as_slice);
+        let interest = room.granted(interest_in_image(path, node.mode, size_bytes, shebang), size_bytes);
+        let interest = if interest == Interest::Source { sources.taken(interest, size_bytes) } else { interest };
+        if matches!(interest, Interest::Whole | Interest::Head(_) | Interest::Source | Interest::Record) {
             paths_by_place.entry((layer, stored.clone())).or_default().push((path.clone(), interest));
         }
     }

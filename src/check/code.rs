@@ -75,6 +75,7 @@ codes! {
     MissingLoader "missing-loader" Error "the dynamic loader that a program asks for is not in the image"
     MissingModule "missing-module" Error "a link in node_modules leads to nothing"
     MissingPlatformPackage "missing-platform-package" Error "a package's part for this platform is not there"
+    MissingRequirement "missing-requirement" Warning "an installed Python package requires one that is not in the image"
     MissingVariable "missing-variable" Error "a variable that the image requires is not set"
     RunsAsRoot "runs-as-root" Warning "the image runs as root"
     Secret "secret" Warning "something that looks like a secret is packed"
@@ -92,6 +93,7 @@ codes! {
     WorldWritable "world-writable" Warning "everybody may write a file"
     WrongArchitecture "wrong-architecture" Error "a program or library is made for another processor"
     WrongLibc "wrong-libc" Error "a program is made for another C library than the image has"
+    WrongPython "wrong-python" Error "packages are installed for another version of Python than the image has"
 }
 
 impl fmt::Display for Code {

@@ -24,13 +24,40 @@ pub struct Finding {
     pub found: Option<String>,
     /// What to change.
     pub help: String,
+    /// All files that it is about, sorted; empty where that is `path` alone.
+    pub files: Vec<EntryPath>,
 }
 
 impl Finding {
     /// A finding with its code's severity and no evidence.
     pub fn new(code: Code, platform: &Platform, path: EntryPath, message: String, help: impl Into<String>) -> Self {
         let (platform, help) = (platform.clone(), help.into());
-        Self { severity: code.severity(), code, platform, path, message, expected: None, found: None, help }
+        Self {
+            severity: code.severity(),
+            code,
+            platform,
+            path,
+            message,
+            expected: None,
+            found: None,
+            help,
+            files: Vec::new(),
+        }
+    }
+
+    /// The same as a warning.
+    #[must_use]
+    pub fn as_warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
+    /// With all files that it is about.
+    #[must_use]
+    pub fn about(self, files: impl IntoIterator<Item = EntryPath>) -> Self {
+        let mut files: Vec<EntryPath> = files.into_iter().collect();
+        files.sort();
+        files.dedup();
+        Self { files, ..self }
     }
 
     /// With what was expected and what was found.
@@ -49,6 +76,7 @@ impl Finding {
             "expected": self.expected,
             "found": self.found,
             "help": self.help,
+            "files": self.files.iter().map(EntryPath::to_string).collect::<Vec<_>>(),
         })
     }
 }

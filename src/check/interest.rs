@@ -2,14 +2,17 @@
 //!
 //! Most files are never opened: the check must cost little beside the packing.
 
-use std::io::{self, Read, Seek as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Seek as _, Write as _};
 use std::path::Path;
 
 use object::read::ReadCache;
 
 use super::jar::{JarFacts, MAX_JAR_BYTES};
 use super::javascript::{MAX_SCRIPT_BYTES, Script, read_script};
-use super::rules::{is_compiled, is_manifest, is_python_setting};
+use super::python_source::{MAX_SOURCE_BYTES, Source, read_source};
+use super::rules::{
+    METADATA_HEAD_BYTES, is_compiled, is_manifest, is_python_metadata, is_python_record, is_python_setting,
+};
 use crate::elf::{ElfError, ElfFacts};
 use crate::model::EntryPath;
 use crate::tree::SHEBANG_BYTES;
@@ -20,6 +23,9 @@ pub const MAX_WHOLE_BYTES: u64 = 1024 * 1024;
 
 /// How much of a compiled Python file is read: magic, flags, and the source's time and size (PEP 552).
 const PYC_HEAD_BYTES: u64 = 16;
+
+/// How much of a RECORD is read, in bytes. The longest known, with 30,000 files, have 4 MB.
+const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What an ELF file begins with.
 const ELF_MAGIC: &[u8] = b"\x7fELF";
@@ -37,6 +43,10 @@ pub enum Interest {
     Jar,
     /// What a JavaScript source loads.
     Script,
+    /// What it imports: a Python source.
+    Source,
+    /// The native files that it lists: the RECORD of an installed Python package.
+    Record,
     /// All of it.
     Whole,
 }
@@ -58,6 +68,8 @@ pub enum Evidence {
     Script(Box<Script>),
     /// Its first bytes: 256 of what may be a script.
     Head(Box<[u8]>),
+    /// What a Python source imports.
+    Source(Box<Source>),
     /// All its bytes.
     Whole(Box<[u8]>),
 }
@@ -69,6 +81,10 @@ pub fn interest(path: &EntryPath, mode: u32, size_bytes: u64) -> Interest {
         Interest::Whole
     } else if is_compiled(path) {
         Interest::Head(PYC_HEAD_BYTES)
+    } else if is_python_record(path) {
+        Interest::Record
+    } else if is_python_metadata(path) {
+        Interest::Head(METADATA_HEAD_BYTES)
     } else if mode & 0o111 != 0 || is_library_name(name) {
         Interest::Program
     } else {
@@ -106,6 +122,8 @@ pub fn read_evidence(interest: Interest, source: &mut (impl Read + io::Seek)) ->
         Interest::Program => SHEBANG_BYTES,
         Interest::Head(limit_bytes) => limit_bytes,
         Interest::Script => MAX_SCRIPT_BYTES,
+        Interest::Source => MAX_SOURCE_BYTES,
+        Interest::Record => 0,
         Interest::Whole => MAX_WHOLE_BYTES,
     };
     source.take(limit_bytes).read_to_end(&mut bytes)?;
@@ -115,6 +133,12 @@ pub fn read_evidence(interest: Interest, source: &mut (impl Read + io::Seek)) ->
     if interest == Interest::Script {
         return Ok(Evidence::Script(Box::new(read_script(&bytes))));
     }
+    if interest == Interest::Record {
+        return Ok(Evidence::Whole(native_lines(source)?.into()));
+    }
+    if interest == Interest::Source {
+        return Ok(Evidence::Source(Box::new(read_source(&bytes))));
+    }
     if interest == Interest::Program && bytes.starts_with(ELF_MAGIC) {
         match ElfFacts::read(&ReadCache::new(source)) {
             Ok(Some(facts)) => return Ok(Evidence::Elf(Box::new(facts))),
@@ -123,6 +147,21 @@ pub fn read_evidence(interest: Interest, source: &mut (impl Read + io::Seek)) ->
         }
     }
     Ok(Evidence::Head(bytes.into()))
+}
+
+/// The lines of a RECORD that name a shared library or an extension module. It is a table of all files of a package: most of
+/// it is not kept.
+fn native_lines(source: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(source.take(MAX_RECORD_BYTES));
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        if is_library_name(line.split(|byte| *byte == b',').next().unwrap_or_default()) {
+            kept.extend_from_slice(&line);
+        }
+        line.clear();
+    }
+    Ok(kept)
 }
 
 /// As [`read_evidence`], of what can be read but once: an ELF file goes into a temporary file without a name, in

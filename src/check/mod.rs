@@ -13,6 +13,7 @@ mod jar;
 mod javascript;
 mod loader;
 mod policy;
+mod python_source;
 mod rules;
 mod sarif;
 mod subject;
@@ -23,7 +24,7 @@ pub use abi::Libc;
 pub use code::{Code, Severity};
 pub use execution::Execution;
 pub use finding::Finding;
-pub use following::follow;
+pub use following::{follow, interest_in_image};
 pub use interest::{
     Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence, read_stream_evidence,
 };
@@ -31,6 +32,7 @@ pub use jar::JarFacts;
 pub use javascript::{Load, Script, Surety, System};
 pub use loader::{Closure, Loaded, Loader, Need};
 pub use policy::{Policy, PolicyError, Verdict};
+pub use python_source::{Import, ImportKind, Source};
 pub use rules::{check, check_secrets, check_variables};
 pub use sarif::sarif;
 pub use subject::{OnDisk, OwnFile, Shadowed, Subject};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::execution::Execution;
 use super::interest::Evidence;
 use super::javascript::{Script, read_script};
+use super::python_source::Source;
 use super::rules::Marks;
 use crate::elf::ElfFacts;
 use crate::model::{Content, Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
@@ -39,6 +40,8 @@ pub struct Subject {
     own: Arc<BTreeMap<EntryPath, OwnFile>>,
     /// What JavaScript sources of one's own load, as far as they were read.
     scripts: Arc<BTreeMap<EntryPath, Script>>,
+    /// What Python sources of one's own import, as far as they were read.
+    sources: Arc<BTreeMap<EntryPath, Source>>,
     on_disk: OnDisk,
 }
 
@@ -126,7 +129,21 @@ impl Subject {
         let (own, view) = (Arc::new(own), Arc::new(View::new(base.tree.clone())));
         let (shadowed, base_env) = (Vec::new(), Vec::new());
         let scripts = Arc::default();
-        Self { platform, execution, family, mtime_s: None, shadowed, base_env, base, view, own, scripts, on_disk }
+        let sources = Arc::default();
+        Self {
+            platform,
+            execution,
+            family,
+            mtime_s: None,
+            shadowed,
+            base_env,
+            base,
+            view,
+            own,
+            scripts,
+            sources,
+            on_disk,
+        }
     }
 
     /// The image with one more layer on it; `evidence` gives what was seen of an entry of it.
@@ -302,7 +319,7 @@ impl Subject {
                 is_script.then(|| &bytes[..first_line(bytes)])
             }
             Some(Evidence::Elf(_) | Evidence::DamagedElf(_) | Evidence::Jar(_) | Evidence::DamagedJar) => None,
-            Some(Evidence::NotRead | Evidence::Script(_)) | None => {
+            Some(Evidence::NotRead | Evidence::Script(_) | Evidence::Source(_)) | None => {
                 let line = self.base.shebangs.get(path)?;
                 (self.base.tree.node(path) == Some(node)).then_some(line)
             }
@@ -325,16 +342,32 @@ impl Subject {
         known.or_else(|| self.content(path).map(|content| Cow::Owned(read_script(content))))
     }
 
+    /// The content of one's own file at exactly this path, as far as it was read.
+    pub fn head(&self, path: &EntryPath) -> Option<&[u8]> {
+        match self.own.get(path)?.evidence() {
+            Evidence::Head(bytes) | Evidence::Whole(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// Adds what was seen of a file of one's own after the others.
     pub fn see(&mut self, path: &EntryPath, evidence: Evidence) {
         match evidence {
             Evidence::Script(script) => _ = Arc::make_mut(&mut self.scripts).insert(path.clone(), *script),
+            Evidence::Source(source) => {
+                Arc::make_mut(&mut self.sources).insert(path.clone(), *source);
+            }
             evidence => {
                 if let Some(own) = Arc::make_mut(&mut self.own).get_mut(path) {
                     *own = own.clone().seen(evidence, None);
                 }
             }
         }
+    }
+
+    /// What the Python source at exactly this path imports, where it was read.
+    pub fn source(&self, path: &EntryPath) -> Option<&Source> {
+        self.sources.get(path)
     }
 
     /// The users and groups of the image.

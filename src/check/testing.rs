@@ -10,6 +10,7 @@ use super::execution::Execution;
 use super::finding::Finding;
 use super::interest::Evidence;
 use super::jar::JarFacts;
+use super::python_source::{Source, read_source};
 use super::rules;
 use super::subject::Subject;
 use crate::elf::{ElfClass, ElfFacts, ElfType, Endianness};
@@ -167,8 +168,21 @@ impl Image {
         };
         let execution = Execution::new(config.as_object().unwrap());
         let on_disk = Arc::new(|_: &std::path::Path| false);
-        Subject::new(platform, execution, family, Arc::new(base), BTreeMap::new(), on_disk)
-            .with_layer(&layer, |path| entries.remove(path).unwrap().1)
+        let sources: Vec<(EntryPath, Source)> = entries
+            .iter()
+            .filter_map(|(path, (_, evidence))| match evidence {
+                Evidence::Whole(bytes) if path.file_name().ends_with(b".py") || bytes.starts_with(b"#!") => {
+                    Some((path.clone(), read_source(bytes)))
+                }
+                _ => None,
+            })
+            .collect();
+        let mut subject = Subject::new(platform, execution, family, Arc::new(base), BTreeMap::new(), on_disk)
+            .with_layer(&layer, |path| entries.remove(path).unwrap().1);
+        for (path, source) in sources {
+            subject.see(&path, Evidence::Source(Box::new(source)));
+        }
+        subject
     }
 
     /// All findings of all rules.

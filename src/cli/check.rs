@@ -117,7 +117,9 @@ fn tell(verdict: &Verdict, arguments: &CheckArguments) -> Done {
     } else {
         print(findings::text(&verdict.findings, render::color_on_stdout()).as_bytes())?;
         let counts = (verdict.error_count(), verdict.warning_count(), verdict.allowed_count);
-        print(format!("{}\n", findings::summary(counts.0, counts.1, counts.2)).as_bytes())?;
+        let summary = findings::summary(counts.0, counts.1, counts.2);
+        let breakdown = findings::breakdown(&verdict.findings).map(|text| format!(": {text}")).unwrap_or_default();
+        print(format!("{summary}{breakdown}\n").as_bytes())?;
     }
     match verdict.error_count() {
         0 => Ok(()),

@@ -1,22 +1,61 @@
 //! Findings as text for people.
 
+use std::collections::BTreeMap;
+
 use super::render;
 use crate::check::{Code, Finding, Severity};
 
+/// Findings that are shown in full: about two screens. More are grouped by what is wrong and what to change.
+const MAX_SHOWN_IN_FULL: usize = 12;
+
 /// A block for each finding: severity, code, platform and path, what is wrong, the evidence, and what to change. What is
-/// the same on several platforms is said once. Empty where there is none.
+/// the same on several platforms is said once. Many findings are grouped by their cause: a line each, and the help once.
+/// Empty where there is none.
 pub fn text(findings: &[Finding], takes_colors: bool) -> String {
-    let mut text = String::new();
+    let mut shown: Vec<(&Finding, String)> = Vec::new();
     for (position, finding) in findings.iter().enumerate() {
-        let same = |other: &&Finding| is_same(finding, other);
         if findings[..position].iter().any(|earlier| is_same(finding, earlier)) {
             continue;
         }
+        let same = |other: &&Finding| is_same(finding, other);
         let platforms: Vec<String> =
             findings[position..].iter().filter(same).map(|finding| finding.platform.to_string()).collect();
-        text.push_str(&block(finding, &platforms.join(", "), takes_colors));
+        shown.push((finding, platforms.join(", ")));
     }
+    if shown.len() <= MAX_SHOWN_IN_FULL {
+        return shown.iter().map(|(finding, platforms)| block(finding, platforms, takes_colors)).collect();
+    }
+    let mut groups: BTreeMap<(Severity, Code, &str), Vec<(&Finding, &str)>> = BTreeMap::new();
+    for (finding, platforms) in &shown {
+        let cause = (finding.severity, finding.code, &finding.help[..]);
+        groups.entry(cause).or_default().push((finding, platforms));
+    }
+    let group = |group: &Vec<(&Finding, &str)>| match &group[..] {
+        [(finding, platforms)] => block(finding, platforms, takes_colors),
+        several => grouped(several, takes_colors),
+    };
+    groups.values().map(group).collect()
+}
+
+/// Findings of one cause: a line each, and what to change once.
+fn grouped(group: &[(&Finding, &str)], takes_colors: bool) -> String {
+    let Some((first, _)) = group.first() else { return String::new() };
+    let mut text = format!("{} {} findings\n", head(first, takes_colors), group.len());
+    for (finding, platforms) in group {
+        text.push_str(&format!("  {platforms} {}: {}\n", finding.path, finding.message));
+    }
+    text.push_str(&help(first, takes_colors));
     text
+}
+
+/// How many findings of each code there are, where so many are told that they are grouped.
+pub fn breakdown(findings: &[Finding]) -> Option<String> {
+    let mut counts: BTreeMap<(Severity, Code), usize> = BTreeMap::new();
+    for finding in findings {
+        *counts.entry((finding.severity, finding.code)).or_default() += 1;
+    }
+    let counted = |((_, code), count): (&(Severity, Code), &usize)| format!("{count} {code}");
+    (findings.len() > MAX_SHOWN_IN_FULL).then(|| counts.iter().map(counted).collect::<Vec<_>>().join(", "))
 }
 
 /// True where two findings differ in the platform alone.
@@ -25,12 +64,7 @@ fn is_same(left: &Finding, right: &Finding) -> bool {
 }
 
 fn block(finding: &Finding, platforms: &str, takes_colors: bool) -> String {
-    let color = match finding.severity {
-        Severity::Error => 31,
-        Severity::Warning => 33,
-    };
-    let head = format!("{}[{}]:", finding.severity.as_str(), finding.code);
-    let mut block = render::emphasis_where(takes_colors, &head, color);
+    let mut block = head(finding, takes_colors);
     block.push_str(&format!(" {platforms} {}: {}\n", finding.path, finding.message));
     if let Some(expected) = &finding.expected {
         block.push_str(&format!("  expected: {}\n", indented(expected)));
@@ -38,8 +72,20 @@ fn block(finding: &Finding, platforms: &str, takes_colors: bool) -> String {
     if let Some(found) = &finding.found {
         block.push_str(&format!("  found: {}\n", indented(found)));
     }
-    block.push_str(&format!("  {} {}\n", render::emphasis_where(takes_colors, "help:", 36), finding.help));
+    block.push_str(&help(finding, takes_colors));
     block
+}
+
+fn head(finding: &Finding, takes_colors: bool) -> String {
+    let color = match finding.severity {
+        Severity::Error => 31,
+        Severity::Warning => 33,
+    };
+    render::emphasis_where(takes_colors, &format!("{}[{}]:", finding.severity.as_str(), finding.code), color)
+}
+
+fn help(finding: &Finding, takes_colors: bool) -> String {
+    format!("  {} {}\n", render::emphasis_where(takes_colors, "help:", 36), finding.help)
 }
 
 /// Evidence may have several lines, such as a line of a file with a mark below it: they stand below each other.
@@ -82,6 +128,28 @@ mod tests {
             "warning[secret]: linux/amd64, linux/arm64 /a: a key\n  expected: none\n  found: one\n  help: leave it out\n\
              warning[secret]: linux/amd64 /b: a key\n  expected: none\n  found: one\n  help: leave it out\n"
         );
+    }
+
+    #[test]
+    fn many_findings_are_grouped_by_their_cause() {
+        let finding = |at: usize, code: Code, help: &str| {
+            let path = EntryPath::new(format!("/{at:02}").as_bytes()).unwrap();
+            Finding::new(code, &Platform::new("linux", "amd64"), path, format!("message {at}"), help)
+        };
+        let mut findings: Vec<Finding> = (0..12).map(|at| finding(at, Code::Secret, "leave it out")).collect();
+        assert_eq!(text(&findings, false).matches("help:").count(), 12);
+        assert_eq!(breakdown(&findings), None);
+        findings.push(finding(12, Code::MissingLibrary, "take a base"));
+        findings.push(finding(13, Code::Secret, "something else"));
+        let shown = text(&findings, false);
+        assert!(
+            shown.starts_with("error[missing-library]: linux/amd64 /12: message 12\n  help: take a base\n"),
+            "{shown}"
+        );
+        assert!(shown.contains("warning[secret]: 12 findings\n  linux/amd64 /00: message 0\n"), "{shown}");
+        assert!(shown.ends_with("warning[secret]: linux/amd64 /13: message 13\n  help: something else\n"), "{shown}");
+        assert_eq!(shown.matches("help:").count(), 3);
+        assert_eq!(breakdown(&findings).as_deref(), Some("1 missing-library, 13 secret"));
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub(super) use installations::is_python_setting;
 pub(super) use manifests::is_manifest;
 pub(super) use marks::Marks;
 pub(super) use node_start::unread_of_start;
+pub(super) use python::{METADATA_HEAD_BYTES, follow as follow_python, is_python_metadata, is_python_record};
 pub use secrets::check_secrets;
 
 use super::finding::Finding;
@@ -65,6 +66,10 @@ const RULES: &[Rule] = &[
     links::links,
     manifests::broken_json,
     node_start::node_start,
+    python::lost_native_files,
+    python::missing_import,
+    python::missing_requirement,
+    python::wrong_python,
     permissions::setuid,
     permissions::world_writable,
     secrets::secret_settings,

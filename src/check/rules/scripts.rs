@@ -96,7 +96,7 @@ pub(super) fn check_script(setting: &Setting<'_>, program: &Program, arguments: 
     match &*tool {
         "npm" | "pnpm" | "yarn" => node::check_package_script(setting, &tool, arguments),
         // A script of that name may do anything with its arguments.
-        _ if is_script => Ok(()),
+        _ if is_script => python::check_server(setting, program, &tool, arguments),
         "node" | "nodejs" => node::check_script(setting, arguments),
         "bun" => node::check_bun(setting, arguments),
         name if python::is_python(name) => python::check(setting, program, arguments),

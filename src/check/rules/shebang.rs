@@ -136,6 +136,21 @@ pub(super) fn broken(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken
     setting.subject.shebang(&at).map(|_| Broken { script: script.clone(), program: Vec::new(), reason })
 }
 
+/// The program that runs a script in the end, links and scripts on the way followed. `None` where it is no script, and
+/// where that cannot be known.
+pub(super) fn interpreter(setting: &Setting<'_>, script: &EntryPath) -> Option<Program> {
+    let mut found: Option<Program> = None;
+    for _ in 0..=MAX_SCRIPTS {
+        let at = found.as_ref().map_or(script, |program| &program.at);
+        let Some(line) = setting.subject.shebang(at) else { return found };
+        match follow(setting, line) {
+            Followed::To(program) => found = Some(program),
+            Followed::Unknown | Followed::Broken(..) => return None,
+        }
+    }
+    None
+}
+
 enum Followed {
     To(Program),
     Unknown,

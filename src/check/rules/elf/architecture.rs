@@ -25,7 +25,11 @@ pub(super) fn wrong_architecture(survey: &Survey<'_>, findings: &mut Vec<Finding
             None => wrong.push((made_for(facts), path.clone())),
         }
     }
-    findings.extend(grouped(wrong).into_iter().map(|(made_for, group)| finding(survey, &made_for, &group)));
+    findings.extend(
+        grouped(wrong)
+            .into_iter()
+            .map(|(made_for, group)| survey.weighed(finding(survey, &made_for, &group), &group.paths)),
+    );
     foreign
 }
 
@@ -70,7 +74,7 @@ fn finding(survey: &Survey<'_>, made_for: &str, group: &Group) -> Finding {
     let (expected, found) =
         if expected == found { (platform.to_string(), made_for.to_owned()) } else { (expected, found) };
     let finding = Finding::new(Code::WrongArchitecture, platform, group.path().clone(), message, help(survey, group));
-    finding.evidence(expected, found)
+    finding.evidence(expected, found).about(group.paths.iter().cloned())
 }
 
 fn help(survey: &Survey<'_>, group: &Group) -> String {

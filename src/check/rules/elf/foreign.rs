@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::groups::{files, listed, size_text};
+use super::packages::package_of;
 use super::survey::Survey;
 use crate::check::code::Code;
 use crate::check::finding::Finding;
@@ -20,15 +21,24 @@ pub(super) struct Foreign {
     pub(super) made_for: String,
 }
 
-/// One finding for each family.
+/// One finding for each package, and for each family of files without one.
 pub(super) fn foreign_architecture(survey: &Survey<'_>, foreign: Vec<Foreign>, findings: &mut Vec<Finding>) {
     let mut families: BTreeMap<String, (BTreeSet<EntryPath>, BTreeSet<String>)> = BTreeMap::new();
     for Foreign { part, family, made_for } in foreign {
-        let (parts, kinds) = families.entry(family).or_default();
+        let (parts, kinds) = families.entry(group_of(&part, family)).or_default();
         parts.insert(part);
         kinds.insert(made_for);
     }
     findings.extend(families.into_values().filter_map(|(parts, kinds)| finding(survey, &parts, &kinds)));
+}
+
+/// What is one finding: a package's parts for other platforms, be they in it or packages beside it, such as
+/// `@esbuild/linux-arm64`.
+fn group_of(part: &EntryPath, family: String) -> String {
+    match package_of(part) {
+        Some(package) if package.folder != *part => package.folder.to_string(),
+        _ => family,
+    }
 }
 
 fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<String>) -> Option<Finding> {
@@ -54,7 +64,7 @@ fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<St
         });
     let found: Vec<String> = parts.iter().map(EntryPath::to_string).collect();
     let finding = Finding::new(Code::ForeignArchitecture, platform, parts.first()?.clone(), message, help);
-    Some(finding.evidence(format!("files for {platform} alone"), listed(&found)))
+    Some(finding.evidence(format!("files for {platform} alone"), listed(&found)).about(parts.iter().cloned()))
 }
 
 /// The last two names of a path: one alone may say no more than `arm64`.

@@ -44,11 +44,7 @@ pub(super) fn grouped<K: Ord>(files: impl IntoIterator<Item = (K, EntryPath)>) -
     type Key = (Option<Package>, EntryPath);
     let mut groups: BTreeMap<(K, Key), Vec<EntryPath>> = BTreeMap::new();
     for (kind, path) in files {
-        let mut package = package_of(&path);
-        // `numpy` and `numpy.libs` are one package.
-        if let Some(package) = &mut package {
-            package.folder = package.folder.parent().unwrap_or_default();
-        }
+        let package = package_of(&path).map(Package::whole);
         let folder = if package.is_some() { EntryPath::root() } else { upper_folders(&path) };
         groups.entry((kind, (package, folder))).or_default().push(path);
     }
@@ -96,6 +92,15 @@ pub(super) fn listed(names: &[String]) -> String {
         [one] => one.clone(),
         [some @ .., last] if names.len() <= MAX_LISTED => format!("{} and {last}", some.join(", ")),
         _ => format!("{} and {} more", names[..MAX_LISTED].join(", "), names.len() - MAX_LISTED),
+    }
+}
+
+/// Names as a list in a sentence, all of them.
+pub(super) fn enumerated(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [some @ .., last] => format!("{} and {last}", some.join(", ")),
     }
 }
 

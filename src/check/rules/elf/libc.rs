@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::alternatives::{family, served_families};
 use super::foreign::Foreign;
 use super::groups::{Group, grouped, install_help, listed};
 use super::loading::{Problem, What};
@@ -30,16 +31,25 @@ pub(super) fn wrong_libc(
         return Vec::new();
     }
     let right = right_families(survey, &wrong);
+    let served = served_families(survey, problems);
     let (mut told, mut foreign) = (Vec::new(), Vec::new());
     for (path, libc) in wrong {
         let is_started = survey.started.as_ref() == Some(path);
         match sibling(&right, path).filter(|_| !is_started) {
             Some(beside) => foreign.push(Foreign { made_for: libc.as_str().to_owned(), ..beside }),
             None if survey.is_dispensable(path) && !is_started => {}
+            None if !is_started && family(path).is_some_and(|family| served.contains(&family)) => {
+                let family = path.to_string();
+                foreign.push(Foreign { part: path.clone(), family, made_for: libc.as_str().to_owned() });
+            }
             None => told.push((libc, path.clone())),
         }
     }
-    findings.extend(grouped(told).into_iter().map(|(libc, group)| wrong_libc_finding(survey, libc, &group)));
+    findings.extend(
+        grouped(told)
+            .into_iter()
+            .map(|(libc, group)| survey.weighed(wrong_libc_finding(survey, libc, &group), &group.paths)),
+    );
     foreign
 }
 
@@ -84,7 +94,8 @@ fn wrong_libc_finding(survey: &Survey<'_>, libc: Libc, group: &Group) -> Finding
         message,
         format!("{change}; or take a base with {base}"),
     );
-    finding.evidence(format!("{} ({there})", has.as_str()), facts.map(|it| needed_of(it, libc)).unwrap_or_default())
+    let found = facts.map(|it| needed_of(it, libc)).unwrap_or_default();
+    finding.evidence(format!("{} ({there})", has.as_str()), found).about(group.paths.iter().cloned())
 }
 
 /// What in a file asks for a C library.
@@ -132,5 +143,6 @@ fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath
     };
     let found: Vec<String> = loaders.iter().map(|(_, path)| path.to_string()).collect();
     let found = if found.is_empty() { "no dynamic loader for it".to_owned() } else { listed(&found) };
-    Finding::new(Code::MissingLoader, platform, first.clone(), message, help).evidence(escape(asked), found)
+    let finding = Finding::new(Code::MissingLoader, platform, first.clone(), message, help);
+    finding.evidence(escape(asked), found).about(paths.iter().map(|path| (*path).clone()))
 }

@@ -2,63 +2,143 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::groups::listed;
+use super::debian::debian_package;
+use super::groups::{enumerated, listed};
 use super::loading::{Problem, What};
+use super::opened::problems_of_opened;
+use super::packages::{Package, package_of};
+use super::severity::{self, Weight};
 use super::survey::Survey;
 use crate::check::code::Code;
 use crate::check::finding::Finding;
+use crate::check::rules::listing::count as counted;
 use crate::model::{EntryPath, escape};
-use crate::tree::PackageSystem;
 
 /// Directories that the evidence lists.
 const MAX_PLACES: usize = 8;
 
-/// Libraries that the same files miss, and those files with the programs or modules that load them.
-type Missing<'p> = BTreeMap<BTreeSet<&'p EntryPath>, (BTreeSet<&'p [u8]>, &'p Problem)>;
-
-/// Tells of libraries that are not found: one finding for all that the same files lack.
-pub(super) fn missing_library(survey: &Survey<'_>, problems: &BTreeSet<Problem>, findings: &mut Vec<Finding>) {
-    let mut needers: BTreeMap<&[u8], (BTreeSet<&EntryPath>, &Problem)> = BTreeMap::new();
-    for problem in problems {
-        if let What::MissingLibrary(name) = &problem.what {
-            needers.entry(name).or_insert_with(|| (BTreeSet::new(), problem)).0.insert(&problem.file);
-        }
-    }
-    let mut missing: Missing<'_> = BTreeMap::new();
-    for (name, (files, problem)) in needers {
-        missing.entry(files).or_insert_with(|| (BTreeSet::new(), problem)).0.insert(name);
-    }
-    findings.extend(missing.iter().map(|(files, (names, problem))| finding(survey, files, names, problem)));
+/// What is one finding: all that one package lacks, or the same libraries that files without a package lack.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Package(Package),
+    Files(BTreeSet<EntryPath>),
 }
 
-fn finding(survey: &Survey<'_>, files: &BTreeSet<&EntryPath>, names: &BTreeSet<&[u8]>, problem: &Problem) -> Finding {
+/// Libraries that are missed together.
+#[derive(Debug, Default)]
+struct Missing<'p> {
+    names: BTreeSet<&'p [u8]>,
+    files: BTreeSet<&'p EntryPath>,
+    first: Option<&'p Problem>,
+}
+
+/// Reports libraries that are not found.
+pub(super) fn missing_library(survey: &Survey<'_>, problems: &BTreeSet<Problem>, findings: &mut Vec<Finding>) {
+    let problems: BTreeSet<Problem> = problems.iter().cloned().chain(problems_of_opened(survey)).collect();
+    let problems = &problems;
+    let mut needers: BTreeMap<&[u8], BTreeSet<EntryPath>> = BTreeMap::new();
+    let is_missing = |problem: &&Problem| matches!(problem.what, What::MissingLibrary(_));
+    for problem in problems.iter().filter(is_missing).filter(|problem| package_of(&problem.root).is_none()) {
+        if let What::MissingLibrary(name) = &problem.what {
+            needers.entry(name).or_default().insert(problem.file.clone());
+        }
+    }
+    let weights = severity::weigh(survey, problems);
+    let mut groups: BTreeMap<(Weight, Key), Missing<'_>> = BTreeMap::new();
+    for problem in problems {
+        let What::MissingLibrary(name) = &problem.what else { continue };
+        let key = match package_of(&problem.root) {
+            Some(package) => Key::Package(package.whole()),
+            None => Key::Files(needers.get(&name[..]).cloned().unwrap_or_default()),
+        };
+        let weight = weights.get(problem).copied().unwrap_or(Weight::Error);
+        let group = groups.entry((weight, key)).or_default();
+        group.names.insert(name);
+        group.files.insert(&problem.file);
+        group.first.get_or_insert(problem);
+    }
+    findings.extend(groups.iter().filter_map(|((weight, key), group)| finding(survey, *weight, key, group)));
+}
+
+fn finding(survey: &Survey<'_>, weight: Weight, key: &Key, group: &Missing<'_>) -> Option<Finding> {
     let platform = &survey.subject.platform;
-    let texts: Vec<String> = names.iter().map(|name| escape(name)).collect();
-    let first = names.first().copied().unwrap_or_default();
-    let facts = survey.files.get(&problem.file);
-    let elsewhere = facts.map(|facts| survey.named(first, facts)).unwrap_or_default();
+    let problem = group.first?;
+    let own = survey.subject.own();
+    let path = group.files.iter().find(|path| own.contains_key(**path)).copied().unwrap_or(&problem.file);
+    let places: Vec<Place> = group.names.iter().map(|name| Place::of(survey, problem, name)).collect();
+    let texts: Vec<String> = group.names.iter().map(|name| escape(name)).collect();
     let is_one = texts.len() == 1;
-    let fault = match (elsewhere.first(), is_one) {
-        (Some(there), true) => format!("which is in {there}, where the loader does not look"),
+    let fault = match &places[..] {
+        [Place::Unlinked { bearer, .. }] => format!("whose link to {bearer} is missing"),
+        [Place::Elsewhere(there)] => format!("which is in {there}, where the loader does not look"),
         _ => format!("which {} not where the loader looks", if is_one { "is" } else { "are" }),
     };
-    let own = survey.subject.own();
-    let path = files.iter().find(|path| own.contains_key(**path)).copied().unwrap_or(&problem.file);
-    let others: Vec<String> = files.iter().filter(|other| **other != path).map(ToString::to_string).collect();
-    let more = match others.is_empty() {
-        true => String::new(),
-        false => format!("; so {} {}", if others.len() == 1 { "does" } else { "do" }, listed(&others)),
+    let others: Vec<String> = group.files.iter().filter(|other| **other != path).map(ToString::to_string).collect();
+    let more = match (key, others.len()) {
+        (_, 0) => String::new(),
+        (Key::Package(package), count) => {
+            let others = counted(count, "other file", "other files");
+            format!("; so {} {others} of {}", if count == 1 { "does" } else { "do" }, package.name)
+        }
+        (_, count) => format!("; so {} {}", if count == 1 { "does" } else { "do" }, listed(&others)),
     };
     let through = if problem.root == problem.file { String::new() } else { format!(" (loaded by {})", problem.root) };
-    let message = format!("needs {}, {fault}{more}{through}", listed(&texts));
-    let found: Vec<String> = elsewhere.iter().map(ToString::to_string).collect();
+    let part = match (key, weight) {
+        (Key::Package(package), Weight::Warning) => format!("; only what uses this part of {} fails", package.name),
+        _ => String::new(),
+    };
+    let message = format!("needs {}, {fault}{more}{through}{part}", enumerated(&texts));
+    let found: Vec<String> = places.iter().filter_map(Place::found).collect();
     let found = if found.is_empty() { "no such file".to_owned() } else { listed(&found) };
-    Finding::new(Code::MissingLibrary, platform, path.clone(), message, help(survey, first, elsewhere.first().copied()))
-        .evidence(format!("{} in {}", escape(first), places(survey, problem)), found)
+    let searched = format!("{} in {}", escape(group.names.first()?), places_text(survey, problem));
+    let finding =
+        Finding::new(Code::MissingLibrary, platform, path.clone(), message, help(survey, &group.names, &places));
+    let finding = finding.evidence(searched, found).about(group.files.iter().map(|path| (*path).clone()));
+    Some(if weight == Weight::Warning { finding.as_warning() } else { finding })
+}
+
+/// Where a library is instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// A file that bears the name as its DT_SONAME, and is not called so.
+    Unlinked {
+        link: EntryPath,
+        bearer: EntryPath,
+    },
+    /// A file of the name, where the loader does not look.
+    Elsewhere(EntryPath),
+    Nowhere,
+}
+
+impl Place {
+    fn of(survey: &Survey<'_>, problem: &Problem, name: &[u8]) -> Self {
+        let Some(facts) = survey.files.get(&problem.file) else { return Self::Nowhere };
+        let places = survey.named(name, facts);
+        if let Some(there) = places.iter().find(|path| path.file_name() == name) {
+            return Self::Elsewhere((*there).clone());
+        }
+        // The nearest to the needer: where its package has its libraries.
+        let near = |path: &&&EntryPath| {
+            path.components().zip(problem.file.components()).take_while(|(left, right)| left == right).count()
+        };
+        let Some(bearer) = places.iter().max_by_key(near) else { return Self::Nowhere };
+        match bearer.parent().and_then(|folder| folder.join(name).ok()) {
+            Some(link) => Self::Unlinked { link, bearer: (*bearer).clone() },
+            None => Self::Nowhere,
+        }
+    }
+
+    fn found(&self) -> Option<String> {
+        match self {
+            Self::Unlinked { bearer, .. } => Some(bearer.to_string()),
+            Self::Elsewhere(there) => Some(there.to_string()),
+            Self::Nowhere => None,
+        }
+    }
 }
 
 /// Where the loader looks.
-fn places(survey: &Survey<'_>, problem: &Problem) -> String {
+fn places_text(survey: &Survey<'_>, problem: &Problem) -> String {
     let searched = || {
         let closure = survey.loader.load(&problem.root)?;
         let at = closure.objects.iter().position(|object| object.path == problem.file)?;
@@ -72,50 +152,35 @@ fn places(survey: &Survey<'_>, problem: &Problem) -> String {
     texts.join(":")
 }
 
-fn help(survey: &Survey<'_>, name: &[u8], elsewhere: Option<&EntryPath>) -> String {
-    if let Some(folder) = elsewhere.and_then(EntryPath::parent) {
+fn help(survey: &Survey<'_>, names: &BTreeSet<&[u8]>, places: &[Place]) -> String {
+    let links: Vec<String> = places
+        .iter()
+        .filter_map(|place| match place {
+            Place::Unlinked { link, bearer } => {
+                Some(format!("{{ path = \"{link}\", target = \"{}\" }}", escape(bearer.file_name())))
+            }
+            _ => None,
+        })
+        .collect();
+    if !links.is_empty() {
+        return format!("make the link that was lost: `links = [{}]` in the layer", links.join(", "));
+    }
+    let folder = places.iter().find_map(|place| match place {
+        Place::Elsewhere(there) => there.parent(),
+        _ => None,
+    });
+    if let Some(folder) = folder {
         let way = format!("set LD_LIBRARY_PATH to {folder} in the spec's `env`, or link with an RPATH of `$ORIGIN`");
         return match survey.loader.is_in_stale_cache(&folder) {
             true => format!("{way}: the loader reads /etc/ld.so.cache, which ldconfig made before this file came"),
             false => way,
         };
     }
-    let package = debian_package(name)
-        .filter(|_| survey.subject.base().packages.iter().any(|package| package.system == PackageSystem::Dpkg));
-    match package {
-        Some(package) => {
-            format!("take a base that has it (Debian's package is mostly named {package}), or pack the file")
-        }
-        None => "take a base that has it, or pack the file into a directory where the loader looks".to_owned(),
-    }
-}
-
-/// The package of a library by Debian's custom (Debian Policy, 8.1): `libzmq5` of `libzmq.so.5`.
-fn debian_package(name: &[u8]) -> Option<String> {
-    let (stem, version) = std::str::from_utf8(name).ok()?.split_once(".so.")?;
-    let is_plain =
-        stem.starts_with("lib") && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-+".contains(&byte));
-    let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
-    let dash = if stem.ends_with(|last: char| last.is_ascii_digit()) { "-" } else { "" };
-    (is_plain && is_number).then(|| format!("{}{dash}{version}", stem.to_ascii_lowercase()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packages_are_named_by_custom() {
-        for (name, wanted) in [
-            ("libzmq.so.5", Some("libzmq5")),
-            ("libGL.so.1", Some("libgl1")),
-            ("libstdc++.so.6", Some("libstdc++6")),
-            ("libfoo2.so.3", Some("libfoo2-3")),
-            ("libssl.so.1.1", None),
-            ("libx.so", None),
-            ("x.so.1", None),
-        ] {
-            assert_eq!(debian_package(name.as_bytes()).as_deref(), wanted, "{name}");
-        }
+    let packages: BTreeSet<&str> = names.iter().filter_map(|name| debian_package(survey.subject, name)).collect();
+    let packages: Vec<String> = packages.into_iter().map(str::to_owned).collect();
+    match packages.len() {
+        0 => "take a base that has it, or pack the file into a directory where the loader looks".to_owned(),
+        1 => format!("take a base that has it (Debian's package is {}), or pack the file", packages[0]),
+        _ => format!("take a base that has them (Debian's packages are {}), or pack the files", enumerated(&packages)),
     }
 }

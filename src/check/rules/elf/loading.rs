@@ -2,16 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::excuses::is_excused;
 use super::survey::Survey;
 use super::words::{Words, words};
 use crate::check::abi::{Architecture, Libc};
 use crate::check::loader::{Closure, Loaded, Module};
 use crate::elf::{ElfFacts, VersionNeed};
 use crate::model::EntryPath;
-
-/// Libraries that are not in images, since the container's runtime puts in those of the host's graphics driver.
-const INJECTED: &[&[u8]] =
-    &[b"libcuda.so", b"libnvidia-", b"libnvcuvid.so", b"libnvoptix.so", b"libcudadebugger.so", b"libvdpau_nvidia.so"];
 
 /// Something because of which a program does not start or a module does not load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,9 +67,7 @@ fn problems_of(survey: &Survey<'_>, root: &EntryPath, facts: &ElfFacts) -> Vec<P
     if !foreign.is_empty() {
         return foreign;
     }
-    let missing = closure
-        .own_needs()
-        .filter(|need| need.found.is_none() && !is_excused(survey, root, facts, need.passed_over.as_ref(), &need.name));
+    let missing = closure.own_needs().filter(|need| need.found.is_none() && !is_excused(survey, &closure, need));
     let mut found: Vec<Problem> =
         missing.map(|need| problem(&closure.objects[need.by].path, What::MissingLibrary(need.name.clone()))).collect();
     if closure.libc == Libc::Glibc {
@@ -132,32 +127,6 @@ fn is_for_glibc_alone(survey: &Survey<'_>, path: &EntryPath) -> bool {
         return true;
     }
     !names.iter().any(|words| words.architecture.is_some()) && path.components().all(|name| name != b"prebuilds")
-}
-
-/// True for a need that is not found, and of which nothing can be said.
-fn is_excused(
-    survey: &Survey<'_>,
-    root: &EntryPath,
-    facts: &ElfFacts,
-    passed_over: Option<&EntryPath>,
-    name: &[u8],
-) -> bool {
-    // A file for another processor is a finding of its own.
-    if passed_over.is_some_and(|path| survey.subject.own().contains_key(path)) {
-        return true;
-    }
-    if INJECTED.iter().any(|known| name.starts_with(known)) {
-        return true;
-    }
-    let is_elsewhere = || !survey.named(name, facts).is_empty();
-    match Module::of(root) {
-        // Python's own modules are there for who has their libraries.
-        Some(Module::Python) if root.components().any(|component| component == b"lib-dynload") => true,
-        // What was imported before may have loaded it.
-        Some(_) => is_elsewhere(),
-        // A script may set LD_LIBRARY_PATH.
-        None => is_elsewhere() && !survey.is_started_by_name(root),
-    }
 }
 
 /// Symbol versions that an object needs and the libraries do not have. A library without any versions will do, says the

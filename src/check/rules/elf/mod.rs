@@ -1,15 +1,21 @@
 //! ELF programs and libraries: whether they are made for this platform, and whether the image's loader can load them.
 
+mod alternatives;
 mod architecture;
+mod debian;
+mod excuses;
 mod foreign;
 mod foreign_path;
 mod groups;
 mod libc;
 mod libraries;
 mod loading;
+mod opened;
+mod optional;
 mod packages;
 mod platform_packages;
 mod python_tags;
+mod severity;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -26,7 +32,7 @@ pub(super) use foreign_path::foreign_path;
 pub(super) fn programs(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(survey) = Survey::of(subject) else { return };
     let mut foreign = architecture::wrong_architecture(&survey, findings);
-    let problems = loading::problems(&survey);
+    let problems = alternatives::without_alternatives(&survey, loading::problems(&survey));
     foreign.extend(libc::wrong_libc(&survey, &problems, findings));
     libc::missing_loader(&survey, &problems, findings);
     libraries::missing_library(&survey, &problems, findings);

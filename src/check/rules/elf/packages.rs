@@ -22,6 +22,17 @@ const DO_WITHOUT: &[(&str, &str)] = &[
 ];
 
 impl Package {
+    /// The package as a whole: `numpy` and `numpy.libs` are one.
+    pub(super) fn whole(self) -> Self {
+        Self { folder: self.folder.parent().unwrap_or_default(), ..self }
+    }
+
+    /// Its name without a version.
+    pub(super) fn plain_name(&self) -> &str {
+        let at = self.name.get(1..).and_then(|rest| rest.find('@')).map_or(self.name.len(), |at| at + 1);
+        &self.name[..at]
+    }
+
     /// True for packages of which it is known that they do without their programs, and for these programs' packages.
     pub(super) fn does_without_programs(&self) -> bool {
         let is_it =

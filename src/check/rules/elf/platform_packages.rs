@@ -27,7 +27,9 @@ pub(super) fn missing_platform_package(survey: &Survey<'_>, findings: &mut Vec<F
         let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else { continue };
         let is_top = path.parent().as_ref() == Some(&package.folder);
         if is_top && !package.does_without_programs() && !is_material(path) {
-            findings.extend(finding(survey, path, &package));
+            findings.extend(
+                finding(survey, path, &package).map(|finding| survey.weighed(finding, std::slice::from_ref(path))),
+            );
         }
     }
 }

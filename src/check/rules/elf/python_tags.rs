@@ -38,7 +38,11 @@ pub(super) fn foreign_python(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
         let found: BTreeSet<u32> = versions.keys().copied().collect();
         wrong.extend(versions.values().take(1).map(|path| ((wanted, found.clone()), (*path).clone())));
     }
-    findings.extend(grouped(wrong).into_iter().map(|((wanted, found), group)| finding(survey, wanted, &found, &group)));
+    findings.extend(
+        grouped(wrong)
+            .into_iter()
+            .map(|((wanted, found), group)| survey.weighed(finding(survey, wanted, &found, &group), &group.paths)),
+    );
 }
 
 /// True where Python finds the module in another form: plain, for any version, or as source.
@@ -63,5 +67,6 @@ fn finding(survey: &Survey<'_>, wanted: u32, found: &BTreeSet<u32>, group: &Grou
         None => format!("build it with Python 3.{wanted}"),
     };
     let finding = Finding::new(Code::MissingPlatformPackage, platform, group.path().clone(), message, help);
+    let finding = finding.about(group.paths.iter().cloned());
     finding.evidence(format!("a module of cpython-3{wanted}"), escape(group.path().file_name()))
 }

@@ -6,11 +6,16 @@ use std::ops::Bound;
 
 use serde_json::Value;
 
+use super::optional::optional_packages;
 use super::packages::{Registry, package_of};
 use super::words::{is_for_other_system, words};
 use crate::check::abi::{Architecture, Fit, Libc, fit};
+use crate::check::finding::Finding;
 use crate::check::loader::{Loader, Module, is_library};
+use crate::check::rules::commands::trail;
 use crate::check::rules::program::{Lookup, Setting};
+use crate::check::rules::python::Reach;
+use crate::check::rules::shebang;
 use crate::check::subject::Subject;
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
@@ -20,6 +25,9 @@ const MATERIALS: &[&[u8]] = &[b"testdata", b"fixtures", b"__fixtures__", b"test-
 
 /// `e_ident[EI_OSABI]` of what Linux runs: System V, GNU, and the standalone one of arm.
 const LINUX_ABIS: &[u8] = &[0, 3, 97];
+
+/// Shells, which may set variables for what they start.
+const SHELLS: &[&[u8]] = &[b"sh", b"bash", b"dash", b"ash", b"ksh", b"mksh", b"zsh", b"busybox"];
 
 /// `EF_ARM_ABI_FLOAT_HARD`.
 const ARM_HARD_FLOAT: u32 = 0x400;
@@ -33,15 +41,24 @@ pub(super) struct Survey<'a> {
     pub(super) started: Option<EntryPath>,
     by_name: OnceCell<BTreeMap<&'a [u8], BTreeSet<&'a EntryPath>>>,
     on_path: OnceCell<BTreeSet<EntryPath>>,
+    reach: OnceCell<Reach>,
+    optional: OnceCell<BTreeSet<String>>,
 }
 
 impl<'a> Survey<'a> {
     /// `None` for a platform whose programs are not known.
     pub(super) fn of(subject: &'a Subject) -> Option<Self> {
         Architecture::of_platform(&subject.platform)?;
-        let (loader, files) = (Loader::new(subject), subject.elf_files());
-        let (by_name, on_path) = (OnceCell::new(), OnceCell::new());
-        Some(Self { subject, loader, files, started: started(subject), by_name, on_path })
+        Some(Self {
+            subject,
+            loader: Loader::new(subject),
+            files: subject.elf_files(),
+            started: started(subject),
+            by_name: OnceCell::new(),
+            on_path: OnceCell::new(),
+            reach: OnceCell::new(),
+            optional: OnceCell::new(),
+        })
     }
 
     /// One's own ELF files, sorted by path.
@@ -135,6 +152,43 @@ impl<'a> Survey<'a> {
             found
         });
         self.started.as_ref() == Some(path) || on_path.contains(path)
+    }
+
+    /// What the start of the image surely imports.
+    pub(super) fn reach(&self) -> &Reach {
+        self.reach.get_or_init(|| Reach::of(self.subject))
+    }
+
+    /// `true` for a file of a package that is reached through `optionalDependencies` alone.
+    pub(super) fn is_optional(&self, path: &EntryPath) -> bool {
+        let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else { return false };
+        self.optional.get_or_init(|| optional_packages(self.subject)).contains(package.plain_name())
+    }
+
+    /// A finding on files: a warning where their package is an option of others, and where what is started goes on without
+    /// them.
+    pub(super) fn weighed(&self, finding: Finding, paths: &[EntryPath]) -> Finding {
+        let is_weak = |path: &EntryPath| self.is_optional(path) || self.reach().does_without(path);
+        let is_started = paths.iter().any(|path| self.started.as_ref() == Some(path));
+        if !is_started && paths.iter().all(is_weak) { finding.as_warning() } else { finding }
+    }
+
+    /// `true` if no shell comes between the runtime and what the image starts, so that the environment is the image's.
+    pub(super) fn is_environment_known(&self) -> bool {
+        let is_shell = |path: &EntryPath| SHELLS.contains(&path.file_name());
+        let visits = trail(self.subject).visits;
+        let has_shell = visits.iter().any(|visit| {
+            let interpreter = shebang::interpreter(&visit.setting, &visit.program.at);
+            is_shell(&visit.program.named) || interpreter.is_some_and(|program| is_shell(&program.named))
+        });
+        !visits.is_empty() && !has_shell
+    }
+
+    /// `true` for a file whose path is a part of the command line.
+    pub(super) fn is_named_in_command(&self, path: &EntryPath) -> bool {
+        let text = path.to_string();
+        let execution = &self.subject.execution;
+        execution.entrypoint.iter().chain(&execution.cmd).any(|word| word.contains(&text))
     }
 
     /// True for a module whose package has the same in JavaScript, by the custom of those that node-gyp-build loads, or

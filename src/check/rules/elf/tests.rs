@@ -3,6 +3,7 @@
 mod architecture;
 mod loading;
 mod packages;
+mod parts;
 
 use crate::check::code::Code;
 use crate::check::finding::Finding;

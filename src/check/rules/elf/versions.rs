@@ -69,7 +69,8 @@ fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &En
             version_help(kind, &name),
         )
     };
-    Some(Finding::new(code, platform, path, message, help).evidence(needed, found))
+    let files = lacking.keys().map(|path| (*path).clone());
+    Some(Finding::new(code, platform, path, message, help).evidence(needed, found).about(files))
 }
 
 fn version_help(kind: &[u8], library: &str) -> String {

@@ -47,6 +47,7 @@ fn options_are_passed_over() {
     let shown = |line: &str| match handed(&words(line)) {
         Some(Handed::Module { name, sees_workdir }) => format!("module {name} {sees_workdir}"),
         Some(Handed::Script(script)) => format!("script {script}"),
+        Some(Handed::Code { text, .. }) => format!("code {text}"),
         None => "nothing".to_owned(),
     };
     for (line, expected) in [
@@ -56,7 +57,8 @@ fn options_are_passed_over() {
         ("-I -m app", "module app false"),
         ("-W error -X utf8 -B app.py", "script app.py"),
         ("-Xutf8 -uB app.py -m x", "script app.py"),
-        ("-c code", "nothing"),
+        ("-c code", "code code"),
+        ("-Ic code -m x", "code code"),
         ("-", "nothing"),
         ("-V", "nothing"),
         ("--check-hash-based-pycs never x.py", "nothing"),

@@ -1,0 +1,408 @@
+//! What a Python source imports (The Python Language Reference, "The import statement"; "Lexical analysis").
+//!
+//! Only statements are looked at, never run. An import counts as certain where it is at the outermost level of the file:
+//! not below `if`, `try`, `def` and the like, and not after the file has surely ended.
+
+/// Greatest size of a source that is read, in bytes. Larger ones are generated tables.
+pub const MAX_SOURCE_BYTES: u64 = 512 * 1024;
+
+/// Imports of one source that are kept. The longest known sources have some hundred.
+const MAX_IMPORTS: usize = 2_000;
+
+/// Longest logical line that is looked at, in bytes.
+const MAX_LINE_BYTES: usize = 64 * 1024;
+
+/// Words that begin a statement with a block of its own. What follows on the same line is not certain.
+const COMPOUND: &[&str] =
+    &["async", "class", "def", "elif", "else", "except", "finally", "for", "if", "match", "try", "while", "with"];
+
+/// Beginnings of statements after which nothing of a file runs.
+const ENDS: &[&str] = &["raise", "sys.exit(", "exit(", "quit(", "os._exit(", "os.exec"];
+
+/// What changes where modules are found, or puts them in place.
+const PATH_MARKS: &[&[u8]] = &[
+    b"sys.path",
+    b"meta_path",
+    b"path_hooks",
+    b"addsitedir",
+    b"__path__",
+    b"sys.modules",
+    b"declare_namespace",
+    b"extend_path",
+];
+
+/// What opens libraries by itself.
+const LIBRARY_MARKS: &[&[u8]] = &[b"CDLL", b"cdll", b"RTLD_GLOBAL", b"dlopen", b"LoadLibrary"];
+
+/// One `import a.b` or `from a.b import c, d`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Dots before the module: 0 is absolute.
+    pub level: usize,
+    /// The module, with dots; empty for `from . import x`.
+    pub module: String,
+    /// What `from` names; `None` for `import`.
+    pub names: Option<Vec<String>>,
+    /// The line, from 1.
+    pub line: u32,
+    /// When it happens.
+    pub kind: ImportKind,
+}
+
+/// When an import happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportKind {
+    /// Whenever the source is run to its end.
+    Certain,
+    /// In a `try` whose handlers go on without it.
+    Tried,
+    /// Below something else: nothing is known.
+    Other,
+}
+
+/// What was read of a Python source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Source {
+    /// In the order of the file.
+    pub imports: Vec<Import>,
+    /// `true` if it mentions what changes where modules are found.
+    pub changes_search: bool,
+    /// `true` if it mentions what opens shared libraries.
+    pub opens_libraries: bool,
+}
+
+/// Reads what a source imports. Anything that is not Python gives few or no imports.
+pub fn read_source(bytes: &[u8]) -> Source {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mentions = |marks: &[&[u8]]| marks.iter().any(|mark| memchr::memmem::find(bytes, mark).is_some());
+    let mut source =
+        Source { imports: Vec::new(), changes_search: mentions(PATH_MARKS), opens_libraries: mentions(LIBRARY_MARKS) };
+    let mut lines = Lines { bytes, at: 0, line: 1 };
+    let mut has_ended = false;
+    let mut block: Option<TryBlock> = None;
+    while let Some(line) = lines.next_line() {
+        if line.text.is_empty() {
+            continue;
+        }
+        let first = line.text.split(|character: char| !character.is_alphanumeric()).next().unwrap_or_default();
+        if line.indent == 0 && !matches!(first, "except" | "else" | "finally") {
+            block.take().map(|block| block.end(&mut source.imports));
+        }
+        if line.indent == 0 && ENDS.iter().any(|end| line.text.starts_with(end)) {
+            has_ended = true;
+        }
+        let is_plain = !has_ended && !COMPOUND.contains(&first);
+        let kind = match &block {
+            _ if line.indent == 0 && is_plain => ImportKind::Certain,
+            Some(block) if is_plain && block.is_body(line.indent) => ImportKind::Tried,
+            _ => ImportKind::Other,
+        };
+        let from = source.imports.len();
+        for statement in line.text.split([';', ':']) {
+            parse_import(statement.trim(), line.number, kind, &mut source.imports);
+            if source.imports.len() >= MAX_IMPORTS {
+                return source;
+            }
+        }
+        if let Some(block) = &mut block {
+            block.take_line(&line, first, from..source.imports.len());
+        } else if line.indent == 0 && first == "try" {
+            block = Some(TryBlock::default());
+        }
+    }
+    block.take().map(|block| block.end(&mut source.imports));
+    source
+}
+
+/// A `try` at the outermost level, line by line.
+#[derive(Debug, Default)]
+struct TryBlock {
+    /// Indentation of the body's statements.
+    body_indent: Option<usize>,
+    /// Indentation of the last handler's statements.
+    handler_indent: Option<usize>,
+    /// `true` once a handler has begun.
+    has_handler: bool,
+    /// `true` if the last handler was seen to raise.
+    raises: bool,
+    /// `true` if a handler goes on.
+    goes_on: bool,
+    /// The imports of the body.
+    imports: Vec<usize>,
+}
+
+impl TryBlock {
+    fn is_body(&self, indent: usize) -> bool {
+        !self.has_handler && indent > 0 && self.body_indent.is_none_or(|body| body == indent)
+    }
+
+    fn take_line(&mut self, line: &Line, first: &str, imports: std::ops::Range<usize>) {
+        if line.indent == 0 {
+            // The handler before this one is whole.
+            self.goes_on |= self.has_handler && !self.raises;
+            self.raises = first == "except" && is_raising(line.text.rsplit(':').next().unwrap_or_default().trim());
+            self.has_handler |= first == "except";
+            self.handler_indent = None;
+            if first != "except" {
+                self.raises = true;
+            }
+        } else if self.has_handler {
+            // What a function of the handler raises is raised later, or never.
+            let indent = *self.handler_indent.get_or_insert(line.indent);
+            self.raises |= indent == line.indent && is_raising(&line.text);
+        } else if self.is_body(line.indent) {
+            self.body_indent.get_or_insert(line.indent);
+            self.imports.extend(imports);
+        }
+    }
+
+    /// Where every handler raises again, the body happens whenever the source is run to its end.
+    fn end(mut self, imports: &mut [Import]) {
+        self.goes_on |= self.has_handler && !self.raises;
+        if self.goes_on || !self.has_handler {
+            return;
+        }
+        for at in self.imports {
+            if let Some(import) = imports.get_mut(at).filter(|import| import.kind == ImportKind::Tried) {
+                import.kind = ImportKind::Certain;
+            }
+        }
+    }
+}
+
+fn is_raising(statement: &str) -> bool {
+    statement == "raise" || statement.starts_with("raise ") || statement.starts_with("sys.exit(")
+}
+
+fn parse_import(statement: &str, line: u32, kind: ImportKind, imports: &mut Vec<Import>) {
+    if let Some(rest) = statement.strip_prefix("import ") {
+        for part in rest.split(',') {
+            let module = part.split_whitespace().next().unwrap_or_default();
+            if is_dotted_name(module) {
+                imports.push(Import { level: 0, module: module.to_owned(), names: None, line, kind });
+            }
+        }
+    } else if let Some(rest) = statement.strip_prefix("from") {
+        let is_word =
+            |at: &usize| rest[..*at].ends_with([' ', '.']) && rest[at + "import".len()..].starts_with([' ', '(', '*']);
+        let Some(at) = rest.match_indices("import").map(|(at, _)| at).find(is_word) else { return };
+        let module = rest[..at].trim();
+        let names = &rest[at + "import".len()..];
+        let name = module.trim_start_matches(['.', ' ']);
+        let level = module.matches('.').count() - name.matches('.').count();
+        let is_module = if name.is_empty() { level > 0 } else { is_dotted_name(name) };
+        if !rest.starts_with([' ', '.']) || !is_module {
+            return;
+        }
+        let names = names.trim_matches([' ', '(', ')']).split(',');
+        let names = names.filter_map(|part| part.split_whitespace().next()).filter(|name| is_dotted_name(name));
+        let names = Some(names.map(str::to_owned).collect());
+        imports.push(Import { level, module: name.to_owned(), names, line, kind });
+    }
+}
+
+fn is_dotted_name(text: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            && part.chars().all(|character| character.is_alphanumeric() || character == '_')
+    };
+    text.split('.').all(is_part)
+}
+
+/// Logical lines, without comments, and with each string as an empty one.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u32,
+}
+
+struct Line {
+    text: String,
+    number: u32,
+    /// Blanks before it.
+    indent: usize,
+}
+
+impl Lines<'_> {
+    fn next_line(&mut self) -> Option<Line> {
+        if self.at >= self.bytes.len() {
+            return None;
+        }
+        let number = self.line;
+        let indent = self.bytes[self.at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\x0c')).count();
+        let mut text: Vec<u8> = Vec::new();
+        let mut depth = 0usize;
+        while let Some(byte) = self.bytes.get(self.at).copied() {
+            self.at += 1;
+            match byte {
+                b'\n' => {
+                    self.line += 1;
+                    if depth == 0 {
+                        break;
+                    }
+                    text.push(b' ');
+                }
+                b'\\' if matches!(self.bytes.get(self.at), Some(b'\n')) => {
+                    self.at += 1;
+                    self.line += 1;
+                    text.push(b' ');
+                }
+                b'\\' if self.bytes[self.at..].starts_with(b"\r\n") => {
+                    self.at += 2;
+                    self.line += 1;
+                    text.push(b' ');
+                }
+                b'#' => self.skip_to_line_end(),
+                b'\'' | b'"' => {
+                    self.skip_string(byte);
+                    text.push(b'"');
+                }
+                b'(' | b'[' | b'{' => {
+                    depth += 1;
+                    text.push(byte);
+                }
+                b')' | b']' | b'}' => {
+                    depth = depth.saturating_sub(1);
+                    text.push(byte);
+                }
+                b'\t' | b'\r' => text.push(b' '),
+                _ => text.push(byte),
+            }
+            if text.len() > MAX_LINE_BYTES {
+                text.clear();
+            }
+        }
+        let text = String::from_utf8_lossy(&text).trim().to_owned();
+        Some(Line { text, number, indent })
+    }
+
+    fn skip_to_line_end(&mut self) {
+        let rest = &self.bytes[self.at..];
+        self.at += memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    }
+
+    /// Skips a string whose first quote was read. One with single quotes ends at the line's end at the latest.
+    fn skip_string(&mut self, quote: u8) {
+        let is_long = self.bytes[self.at..].starts_with(&[quote, quote]);
+        if is_long {
+            self.at += 2;
+        }
+        while let Some(byte) = self.bytes.get(self.at).copied() {
+            self.at += 1;
+            match byte {
+                b'\\' => {
+                    // A backslash keeps the next quote from ending the string, in raw strings too.
+                    self.line += u32::from(self.bytes.get(self.at) == Some(&b'\n'));
+                    self.at += 1;
+                }
+                b'\n' if !is_long => {
+                    self.at -= 1;
+                    return;
+                }
+                b'\n' => self.line += 1,
+                _ if byte == quote && !is_long => return,
+                _ if byte == quote && self.bytes[self.at..].starts_with(&[quote, quote]) => {
+                    self.at += 2;
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<String> {
+        let show = |import: &Import| {
+            let names = import.names.as_ref().map(|names| format!(" [{}]", names.join(" "))).unwrap_or_default();
+            let mark = match import.kind {
+                ImportKind::Certain => "",
+                ImportKind::Tried => "~",
+                ImportKind::Other => "?",
+            };
+            format!("{}{}{}{names}:{}", mark, ".".repeat(import.level), import.module, import.line)
+        };
+        read_source(text.as_bytes()).imports.iter().map(show).collect()
+    }
+
+    #[test]
+    fn imports_at_the_outermost_level_are_certain() {
+        assert_eq!(shown("import a, b.c as d\n\nfrom e.f import g as h, i\n"), ["a:1", "b.c:1", "e.f [g i]:3"]);
+        assert_eq!(
+            shown("from . import x\nfrom ..y import *\nfrom .z import (\n  a,  # one\n  b,\n)\nimport q"),
+            [". [x]:1", "..y []:2", ".z [a b]:3", "q:7"]
+        );
+        assert_eq!(shown("import numba;f=numba.njit(1);print(\"OK\")"), ["numba:1"]);
+        assert_eq!(shown("from a import b; import c"), ["a [b]:1", "c:1"]);
+        assert_eq!(shown("from a \\\n  import b\r\nimport c\r\n"), ["a [b]:1", "c:3"]);
+        assert_eq!(shown("\u{feff}import a"), ["a:1"]);
+        assert_eq!(
+            shown("from importlib import x\nfrom .import y\nfrom.z import(w)"),
+            ["importlib [x]:1", ". [y]:2", ".z [w]:3"]
+        );
+    }
+
+    #[test]
+    fn imports_below_something_are_not() {
+        assert_eq!(shown("try:\n    import a\nexcept ImportError:\n    a = None\nimport b"), ["~a:2", "b:5"]);
+        assert_eq!(shown("if x: import a; import b\ndef f():\n\timport c"), ["?a:1", "?b:1", "?c:3"]);
+        assert_eq!(shown("import a\nsys.exit(main())\nimport b\n"), ["a:1", "?b:3"]);
+        assert_eq!(shown("raise SystemExit\nimport b\n"), ["?b:2"]);
+    }
+
+    #[test]
+    fn a_try_whose_handlers_raise_is_certain() {
+        let numpy = "try:\n    from . import core\nexcept ImportError as exc:\n    msg = 1\n    raise ImportError(msg) from exc\n";
+        assert_eq!(shown(numpy), [". [core]:2"]);
+        assert_eq!(shown("try:\n  import a\nexcept A:\n  raise\nexcept B:\n  pass\nimport b"), ["~a:2", "b:7"]);
+        assert_eq!(shown("try:\n  if x:\n    import a\nexcept A:\n  raise\n"), ["?a:3"]);
+        assert_eq!(shown("try:\n  import a\nexcept A: raise\nelse:\n  import b\n"), ["a:2", "?b:5"]);
+        let later = "try:\n  import a\nexcept A:\n  def a():\n    raise B\n";
+        assert_eq!(shown(later), ["~a:2"]);
+        assert_eq!(shown("try:\n  import a\nexcept A:\n  if x:\n    raise\n"), ["~a:2"]);
+        assert_eq!(shown("try:\n  import a\nfinally:\n  x = 1\n"), ["~a:2"]);
+        assert_eq!(
+            shown("try:\n  from ._speed import x\nexcept ImportError:\n  from ._slow import x\n"),
+            ["~._speed [x]:2", "?._slow [x]:4"]
+        );
+        assert_eq!(shown("try: import a\nexcept A: pass\n"), ["?a:1"]);
+    }
+
+    #[test]
+    fn strings_and_comments_are_no_statements() {
+        assert_eq!(shown("\"\"\"\nimport a\n\"\"\"\nimport b  # import c\nx = '''\nfrom d import e'''"), ["b:4"]);
+        assert_eq!(shown("x = 'it\\'s'\nimport a\ny = r'\\'\nimport b"), ["a:2", "b:4"]);
+        assert_eq!(shown("x = [\nimport_a,\n]\nimportlib.import_module('a')\nfrom_ = 1\nimport b"), ["b:6"]);
+        assert_eq!(shown("x = f'{\"import a\"}'\n'\nimport a\n"), ["a:3"]);
+    }
+
+    #[test]
+    fn what_changes_the_search_or_opens_libraries_is_noted() {
+        let source = read_source(b"import sys\nsys.path.insert(0, 'x')\n");
+        assert_eq!((source.changes_search, source.opens_libraries), (true, false));
+        let source = read_source(b"import ctypes\nlib = ctypes.CDLL(path)\n");
+        assert_eq!((source.changes_search, source.opens_libraries), (false, true));
+    }
+
+    #[test]
+    fn anything_is_read_without_a_panic() {
+        for bytes in [
+            &b"'"[..],
+            b"\"\"\"",
+            b"\\",
+            b"from",
+            b"from import",
+            b"from . import",
+            b"import",
+            b"(",
+            b"\xff\xfe import a",
+        ] {
+            read_source(bytes);
+        }
+        let long = [&b"import "[..], &vec![b'a'; 100_000]].concat();
+        assert!(read_source(&long).imports.len() <= 1);
+    }
+}

@@ -1,0 +1,160 @@
+//! Modules of one package that stand in for one another: built for several versions of the runtime, C libraries or
+//! distributions, of which the package picks one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::loading::{Problem, What};
+use super::packages::{Registry, package_of};
+use super::survey::Survey;
+use super::words::words;
+use crate::check::loader::Module;
+use crate::model::EntryPath;
+
+/// Words for distributions.
+const DISTRIBUTIONS: &[&str] = &[
+    "almalinux",
+    "alpine",
+    "amazonlinux",
+    "amzn",
+    "archlinux",
+    "bionic",
+    "bookworm",
+    "bullseye",
+    "buster",
+    "centos",
+    "debian",
+    "fedora",
+    "focal",
+    "jammy",
+    "mariner",
+    "noble",
+    "opensuse",
+    "oracle",
+    "rhel",
+    "rocky",
+    "sles",
+    "suse",
+    "trixie",
+    "ubuntu",
+    "xenial",
+];
+
+/// Words for runtimes and their binary interfaces.
+const RUNTIMES: &[&str] = &["abi", "cpython", "electron", "napi", "node", "nodejs", "webkit", "ssl", "openssl"];
+
+/// Beginnings of words that end in a version: `abi115`, `cp311`, `v8`.
+const VERSIONED: &[&str] = &["abi", "cp", "cpython", "napi", "node", "py", "python", "v", "ssl", "openssl", "webkit"];
+
+/// What alternatives have in common: the package, and the path in it without the words in which they differ. `None` for
+/// files that are no module of a package.
+pub(super) fn family(path: &EntryPath) -> Option<(EntryPath, String)> {
+    Module::of(path)?;
+    let package = package_of(path)?;
+    let inside = path.as_bytes().get(package.folder.as_bytes().len() + 1..)?;
+    let mut components: Vec<&[u8]> = inside.split(|byte| *byte == b'/').collect();
+    let name = components.pop()?;
+    let folders = components.iter().map(|component| plain(component, true));
+    // Extension modules of Python that differ in a number are two modules.
+    let name = plain(name, package.registry == Registry::Npm);
+    Some((package.folder, folders.chain([name]).collect::<Vec<_>>().join("/")))
+}
+
+/// A component without the words in which alternatives differ.
+fn plain(component: &[u8], drops_numbers: bool) -> String {
+    let rest = words(component).rest;
+    let is_version = |word: &str| {
+        let number = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
+        VERSIONED.iter().any(|start| word.strip_prefix(start).is_some_and(|rest| !rest.is_empty() && number(rest)))
+            || (drops_numbers && number(word))
+    };
+    let is_told_apart = |word: &str| {
+        !is_version(word)
+            && !DISTRIBUTIONS.contains(&word.trim_end_matches(|last: char| last.is_ascii_digit()))
+            && !RUNTIMES.contains(&word)
+    };
+    let mut kept: Vec<&str> = Vec::new();
+    let mut previous = "";
+    for word in rest.split('-') {
+        // The version in `cpython-311`.
+        let is_tag = previous == "cpython" && word.bytes().all(|byte| byte.is_ascii_digit());
+        if is_told_apart(word) && !is_tag {
+            kept.push(word);
+        }
+        previous = word;
+    }
+    kept.join("-")
+}
+
+/// Drops what is wrong with alternatives: all of it where one of them loads, and else all but that of the one which is the
+/// nearest to load. What is made for another C library stays: it is a finding of its own.
+pub(super) fn without_alternatives(survey: &Survey<'_>, problems: BTreeSet<Problem>) -> BTreeSet<Problem> {
+    let mut wrong: BTreeMap<EntryPath, Vec<&Problem>> = BTreeMap::new();
+    for problem in &problems {
+        wrong.entry(problem.root.clone()).or_default().push(problem);
+    }
+    let mut families: BTreeMap<(EntryPath, String), Vec<&EntryPath>> = BTreeMap::new();
+    for (root, _) in survey.roots() {
+        if let Some(family) = family(root) {
+            families.entry(family).or_default().push(root);
+        }
+    }
+    let mut dropped: BTreeSet<EntryPath> = BTreeSet::new();
+    for members in families.into_values().filter(|members| members.len() > 1) {
+        // The fewest problems first; another C library is the farthest from loading.
+        let rank = |root: &&&EntryPath| {
+            let problems = wrong.get(**root).map(Vec::as_slice).unwrap_or_default();
+            let is_foreign = problems.iter().any(|problem| matches!(problem.what, What::WrongLibc(_)));
+            (is_foreign, problems.len())
+        };
+        let Some(best) = members.iter().min_by_key(rank) else { continue };
+        dropped.extend(members.iter().filter(|root| root != &best).map(|root| (*root).clone()));
+    }
+    let is_kept = |problem: &Problem| matches!(problem.what, What::WrongLibc(_)) || !dropped.contains(&problem.root);
+    problems.iter().filter(|problem| is_kept(problem)).cloned().collect()
+}
+
+/// The families of which one member loads.
+pub(super) fn served_families(survey: &Survey<'_>, problems: &BTreeSet<Problem>) -> BTreeSet<(EntryPath, String)> {
+    let wrong: BTreeSet<&EntryPath> = problems.iter().map(|problem| &problem.root).collect();
+    let loading = survey.roots().map(|(root, _)| root).filter(|root| !wrong.contains(root));
+    loading.filter_map(family).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::testing::path;
+
+    #[test]
+    fn alternatives_differ_in_abi_libc_and_distribution() {
+        let same = |left: &str, right: &str| family(&path(left)).unwrap() == family(&path(right)).unwrap();
+        for (left, right) in [
+            (
+                "m/node_modules/z/build/linux/x64/node/115-glibc/a.node",
+                "m/node_modules/z/build/linux/x64/node/131-musl/a.node",
+            ),
+            ("m/node_modules/z/lib/alpine3.18/a.node", "m/node_modules/z/lib/ubuntu/a.node"),
+            ("m/node_modules/z/lib/binding/napi-v3/a.node", "m/node_modules/z/lib/binding/napi-v6/a.node"),
+            (
+                "m/node_modules/z/prebuilds/linux-x64/node.abi115.node",
+                "m/node_modules/z/prebuilds/linux-x64/node.napi.node",
+            ),
+            (
+                "s/site-packages/p/a.cpython-311-x86_64-linux-gnu.so",
+                "s/site-packages/p/a.cpython-312-x86_64-linux-gnu.so",
+            ),
+            ("s/site-packages/p/cp311/a.so", "s/site-packages/p/cp312/a.so"),
+        ] {
+            assert!(same(left, right), "{left} {right}");
+        }
+        for (left, right) in [
+            ("m/node_modules/z/build/Release/a.node", "m/node_modules/z/build/Release/b.node"),
+            ("s/site-packages/p/a_1.abi3.so", "s/site-packages/p/a_2.abi3.so"),
+            ("s/site-packages/p/x/a.abi3.so", "s/site-packages/p/y/a.abi3.so"),
+            ("m/node_modules/y/a.node", "m/node_modules/z/a.node"),
+        ] {
+            assert!(!same(left, right), "{left} {right}");
+        }
+        assert_eq!(family(&path("app/a.node")), None);
+    }
+}
