@@ -37,11 +37,12 @@ pub fn follow<E>(
             let size_bytes = subject.own().get(&path).map_or(u64::MAX, |own| own.size_bytes);
             // Half a file may say the contrary of the whole.
             let is_asked = size_bytes <= limit_bytes(interest) && asked.len() < MAX_FOLLOWED_FILES;
-            if is_asked && asked.insert(path.clone()) {
-                if let Some(evidence) = read(&path, interest)? {
-                    subject.see(&path, evidence);
-                    is_done = false;
-                }
+            if is_asked
+                && asked.insert(path.clone())
+                && let Some(evidence) = read(&path, interest)?
+            {
+                subject.see(&path, evidence);
+                is_done = false;
             }
         }
         if is_done {

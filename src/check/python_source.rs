@@ -85,8 +85,9 @@ pub fn read_source(bytes: &[u8]) -> Source {
             continue;
         }
         let first = line.text.split(|character: char| !character.is_alphanumeric()).next().unwrap_or_default();
-        if line.indent == 0 && !matches!(first, "except" | "else" | "finally") {
-            block.take().map(|block| block.end(&mut source.imports));
+        let ends_block = line.indent == 0 && !matches!(first, "except" | "else" | "finally");
+        if ends_block && let Some(block) = block.take() {
+            block.end(&mut source.imports);
         }
         if line.indent == 0 && ENDS.iter().any(|end| line.text.starts_with(end)) {
             has_ended = true;
@@ -110,7 +111,9 @@ pub fn read_source(bytes: &[u8]) -> Source {
             block = Some(TryBlock::default());
         }
     }
-    block.take().map(|block| block.end(&mut source.imports));
+    if let Some(block) = block.take() {
+        block.end(&mut source.imports);
+    }
     source
 }
 

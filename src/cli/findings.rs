@@ -25,7 +25,9 @@ pub fn text(findings: &[Finding], takes_colors: bool) -> String {
     if shown.len() <= MAX_SHOWN_IN_FULL {
         return shown.iter().map(|(finding, platforms)| block(finding, platforms, takes_colors)).collect();
     }
-    let mut groups: BTreeMap<(Severity, Code, &str), Vec<(&Finding, &str)>> = BTreeMap::new();
+    /// Findings with one severity, code and help, each with its platforms.
+    type Groups<'a> = BTreeMap<(Severity, Code, &'a str), Vec<(&'a Finding, &'a str)>>;
+    let mut groups = Groups::new();
     for (finding, platforms) in &shown {
         let cause = (finding.severity, finding.code, &finding.help[..]);
         groups.entry(cause).or_default().push((finding, platforms));

@@ -197,7 +197,7 @@ async fn links_in_a_layout_are_refused_with_what_helps() {
     let place = Directory::new();
     let root = publish(&*place.sink(), b"layer", "1").await.unwrap().index.descriptor().clone();
     let layout = Layout::open(&place.path()).unwrap();
-    layout.check_blobs(&[root.clone()]).await.unwrap();
+    layout.check_blobs(std::slice::from_ref(&root)).await.unwrap();
     let absent = crate::model::Descriptor::of(crate::model::MediaType::OciLayer, b"absent");
     layout.check_blobs(&[absent]).await.unwrap();
     let (blob, moved) = (layout.path().join("blobs/sha256").join(root.digest.hex()), place.path().join("moved"));

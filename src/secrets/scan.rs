@@ -121,7 +121,7 @@ fn scan_settings(format: Format, content: &[u8]) -> Vec<Sighting> {
     if format == Format::KeyStore {
         let is_store = !content.is_empty();
         return is_store
-            .then(|| Sighting { kind: Kind::KeyStore, place: Place::Whole, is_certain: true })
+            .then_some(Sighting { kind: Kind::KeyStore, place: Place::Whole, is_certain: true })
             .into_iter()
             .collect();
     }

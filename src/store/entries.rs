@@ -208,8 +208,8 @@ pub fn check_listed(source: &dyn Source, listed: &ListedImage, image: &Image) ->
         place: source.describe(),
         side: source.side(),
         manifest: listed.descriptor.digest,
-        listed: listed.platform.clone(),
-        stated: image.config().value().platform().clone(),
+        listed: Box::new(listed.platform.clone()),
+        stated: Box::new(image.config().value().platform().clone()),
     })
 }
 

@@ -57,9 +57,9 @@ pub enum StoreError {
         /// The image's manifest.
         manifest: Digest,
         /// The platform that the index names.
-        listed: Platform,
+        listed: Box<Platform>,
         /// The platform that the config names.
-        stated: Platform,
+        stated: Box<Platform>,
     },
     /// Several images are there and none was chosen.
     #[error("{place} holds {} images, and none was chosen", .names.len())]

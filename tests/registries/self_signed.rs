@@ -28,13 +28,14 @@ impl Registry {
         let log = fs::File::create(at("log")).unwrap();
         let mut command = Command::new("docker-registry");
         command.args(["serve", &at("yml")]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let process = command.spawn().unwrap();
+        let mut registry = Self { process: command.spawn().unwrap(), host: String::new() };
         let began = Instant::now();
         loop {
             let text = fs::read_to_string(at("log")).unwrap();
             if let Some((_, rest)) = text.split_once("listening on 127.0.0.1:") {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                return Self { process, host: format!("localhost:{port}") };
+                registry.host = format!("localhost:{port}");
+                return registry;
             }
             assert!(began.elapsed() < READY_PATIENCE, "{text}");
             std::thread::sleep(Duration::from_millis(20));

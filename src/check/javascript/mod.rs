@@ -247,10 +247,9 @@ impl<'a> Reader<'a> {
             Kind::Text(_) => true,
             _ => false,
         };
-        if let Some(level) = self.levels.last_mut().filter(|level| level.bracket == Bracket::Block) {
-            if may_end && may_begin {
-                level.end_statement();
-            }
+        let level = self.levels.last_mut().filter(|level| level.bracket == Bracket::Block);
+        if let Some(level) = level.filter(|_| may_end && may_begin) {
+            level.end_statement();
         }
     }
 

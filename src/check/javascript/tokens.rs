@@ -81,10 +81,10 @@ impl<'a> Tokens<'a> {
             if text.starts_with("//") {
                 let end = text.find(['\n', '\r']).unwrap_or(text.len());
                 self.rest = &text[end..];
-            } else if text.starts_with("/*") {
-                let Some(end) = text[2..].find("*/") else { return self.broken() };
-                has_line_end |= text[..end + 2].contains('\n');
-                self.rest = &text[end + 4..];
+            } else if let Some(comment) = text.strip_prefix("/*") {
+                let Some((comment, rest)) = comment.split_once("*/") else { return self.broken() };
+                has_line_end |= comment.contains('\n');
+                self.rest = rest;
             } else {
                 return Some(has_line_end);
             }

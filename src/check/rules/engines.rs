@@ -64,7 +64,7 @@ fn manifests(subject: &Subject, graph: &Graph) -> BTreeSet<EntryPath> {
             .take_while(|folder| folder.file_name() != b"node_modules")
             .filter_map(|folder| folder.join(b"package.json").ok());
         // A manifest without a name says no more than which modules are of ECMAScript.
-        let has_name = |path: &EntryPath| subject.content(path).is_some_and(|bytes| has_name(bytes));
+        let has_name = |path: &EntryPath| subject.content(path).is_some_and(has_name);
         found.extend(manifests.filter(|path| subject.node(path).is_some()).find(has_name));
     }
     found

@@ -416,7 +416,7 @@ pub(in super::super) fn module_name(path: &EntryPath) -> Option<String> {
     let (last, folders) = components[at + 1..].split_last()?;
     let stem = last.split(|byte| *byte == b'.').next().unwrap_or_default();
     let names = folders.iter().copied().chain([stem]).filter(|name| *name != b"__init__");
-    Some(names.map(|name| escape(name)).collect::<Vec<_>>().join("."))
+    Some(names.map(escape).collect::<Vec<_>>().join("."))
 }
 
 /// `true` for `lib/python3.11/os.py`, and not for what is installed below it.
