@@ -230,7 +230,7 @@ fn what_people_write_in_place_of_a_token_is_none() {
         "process.env.npm_package_config_something_rather_long",
         "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\nAWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
-        "//registry.npmjs.org/:_authToken=${NPM_TOKEN}",
+        "//registry.example.org/:_authToken=${NPM_TOKEN}",
         "import { SG.common.of.something } from 'x'",
         "hvs.something.that.is.a.module",
         "from hf_hub import hf_hub_download",

@@ -129,7 +129,7 @@ fn what_only_looks_like_a_secret_is_none() {
         ("pem.py", format!("if text.startswith('{empty}'):\n    return parse(text)\n")),
         ("docs.md", format!("{empty}\nMIIEpAIBAAKCAQEA...\n-----END RSA PRIVATE KEY-----\n")),
         ("package.json", "{\"scripts\": {\"d\": \"cross-env npm_config_zmq_enable_sanitizer_undefined=true cmake\"}}".into()),
-        (".npmrc", "//registry.npmjs.org/:_authToken=${NPM_TOKEN}\n".into()),
+        (".npmrc", "//registry.example.org/:_authToken=${NPM_TOKEN}\n".into()),
         ("aws.ini", "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n".into()),
         ("a.yaml", format!("token: {}{}\n", ["gh", "p_"].concat(), "x".repeat(36))),
         ("public.pem", key("PUBLIC KEY", "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", 360)),

@@ -99,7 +99,7 @@ fn what_the_spec_allows_is_passed_over_and_what_it_denies_stops_the_build() {
     assert!(!outcome.stderr.contains("c2VjcmV0"), "a secret's value is never shown");
     sandbox.write("ocitect.toml", format!("{text}[check]\nallow = [\"secret:/app/id_rsa\"]\n"));
     sandbox.ok(&["build", "-t", "2"]);
-    sandbox.write("id_rsa", "https://registry.npmjs.org/:_authToken=b0a7e8d2-5f7c-4e1b-9a3d-6c2f8e4b7a10\n");
+    sandbox.write("id_rsa", "https://registry.example.org/:_authToken=b0a7e8d2-5f7c-4e1b-9a3d-6c2f8e4b7a10\n");
     sandbox.write("ocitect.toml", &text);
     sandbox.ok(&["build", "-t", "2"]).says(&["warning[secret]: linux/amd64, linux/arm64 /app/id_rsa: "]);
     sandbox.write("ocitect.toml", format!("{text}[check]\ndeny = [\"secret\"]\n"));
