@@ -206,7 +206,8 @@ fn artifacts_are_no_images_and_copies_keep_them() {
     }
     sandbox.ok(&["copy", "oci:base", "docker-archive:one.tar:localhost/x:1"]);
     let members = tool("tar", &["-tf", sandbox.path("one.tar").to_str().unwrap()]);
-    assert_eq!(members.lines().count(), 3, "config, layer and manifest.json, nothing of the artifacts: {members}");
+    let files = members.lines().filter(|name| !name.ends_with('/'));
+    assert_eq!(files.count(), 3, "config, layer and manifest.json, nothing of the artifacts: {members}");
     sandbox.ok(&["copy", "oci:base", "oci:copy:1"]);
     assert_eq!(sandbox.layout("copy").tagged("1")["manifests"].as_array().unwrap().len(), 4);
 }
@@ -318,7 +319,7 @@ fn an_image_that_is_named_by_its_path_alone_is_said_how_to_name() {
         (&["copy", "oci:base", "new.tar"], "oci-archive:new.tar or docker-archive:new.tar"),
         (&["copy", "oci:base", "./new"], "oci:./new"),
         (&["push", "base", "localhost:1/x"], "name it oci:base"),
-        (&["build", "-o", "out.tar"], "oci-archive:out.tar or docker-archive:out.tar"),
+        (&["build", "-o", "out.tar"], "oci-archive:out.tar or -o docker-archive:out.tar"),
     ] {
         let outcome = sandbox.run(arguments).expect(2).says(&[words]);
         assert!(!outcome.stderr.contains("docker.io"), "{}", outcome.stderr);
