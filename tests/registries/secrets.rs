@@ -19,8 +19,9 @@ fn key() -> String {
 fn two_layers(name: &str, secret: &str, check: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     let filler = |word: &str| format!("{word}\n").repeat(LARGE_BYTES / (word.len() + 1));
-    sandbox.write("keys/data", filler("keys and more") + secret);
-    sandbox.write("rest/data", filler("nothing but the rest") + &filler("and this, so that it is the larger one"));
+    // The larger one is made first, and would be sent while the other one is packed.
+    sandbox.write("keys/data", filler("keys and more") + &filler("and what makes it the larger one") + secret);
+    sandbox.write("rest/data", filler("nothing but the rest"));
     let layer =
         |name: &str| format!("[[layers]]\nname = \"{name}\"\nfiles = [{{ from = \"{name}/\", to = \"/{name}\" }}]\n");
     sandbox.spec(&format!(
