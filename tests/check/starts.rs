@@ -32,7 +32,7 @@ fn modules_are_followed_from_file_to_file() {
     sandbox.run(&["build"]).expect(3);
     sandbox.write("root/app/node_modules/parse/index.js", "");
     let outcome = sandbox.ok(&["check"]);
-    assert_eq!(outcome.stdout, "0 errors, 0 warnings\n");
+    assert_eq!(outcome.stdout, "checked linux/amd64: 1 layer, 8 files\n0 errors, 0 warnings\n");
 }
 
 #[test]
