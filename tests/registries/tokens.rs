@@ -85,7 +85,7 @@ fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
             assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
         }
         // The events tell of packing where there is any.
-        let built = sandbox.ok(&["build", "-o", "oci:other", "--progress", "json"]);
+        let built = sandbox.ok(&["build", "-o", &format!("oci:{place}"), "--progress", "json"]);
         assert!(built.stderr.contains("packing own"), "{}", built.stderr);
         let log = std::fs::read_to_string(part(&format!("REGISTRY_{place}_LOG"))).unwrap();
         let written = ["POST", "PUT", "PATCH"].map(|method| format!("\"{method} /v2/tokens/early/"));

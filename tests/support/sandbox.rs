@@ -158,10 +158,11 @@ impl From<Output> for Outcome {
     }
 }
 
-/// Every file below a directory, in no order.
+/// Every file below a directory, in no order. Symbolic links are not followed.
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+    entries.flat_map(|path| if is_directory(&path) { files_below(&path) } else { vec![path] }).collect()
 }
 
 /// Runs another program, which must succeed, and gives what it printed.
