@@ -42,7 +42,9 @@ def main(command: list) -> int:
     os.umask(0o022)
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     with contextlib.ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="ocitect-"))
+        # podman makes a name out of a path, and an underscore may not stand everywhere in one.
+        directory = Path(tempfile.gettempdir()) / f"ocitect-{secrets.token_hex(8)}"
+        directory.mkdir(mode=0o700)
         directory.chmod(0o755)
         if os.environ.get("OCITECT_TEST_KEEP") == "1":
             say(f"keeping {directory}")
