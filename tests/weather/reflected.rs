@@ -166,6 +166,10 @@ fn no_place_and_no_encoding_shows_a_secret() {
     let mut seen = 0;
     for place in PLACES {
         for (user, secret) in [(USER, PASSWORD), ("", TOKEN), ("", HEADER), ("proxy-user", "PR0XY-password")] {
+            // A token service that refuses has given no token that could be known.
+            if place == Place::TokenError && secret == TOKEN {
+                continue;
+            }
             for (number, sent_back) in encodings(user, secret).into_iter().enumerate() {
                 // One place is enough for what differs in the encoding alone.
                 if place != Place::ErrorMessage && ![0, 1, 7, 13].contains(&number) {
