@@ -109,8 +109,23 @@ pub(super) fn without_alternatives(survey: &Survey<'_>, problems: BTreeSet<Probl
         let Some(best) = members.iter().min_by_key(rank) else { continue };
         dropped.extend(members.iter().filter(|root| root != &best).map(|root| (*root).clone()));
     }
+    dropped.extend(shadowed_by_builds(survey, &wrong));
     let is_kept = |problem: &Problem| matches!(problem.what, What::WrongLibc(_)) || !dropped.contains(&problem.root);
     problems.iter().filter(|problem| is_kept(problem)).cloned().collect()
+}
+
+/// Modules that were shipped with a package of npm and that it passes over for one that was built on the spot: the loaders
+/// `node-gyp-build` and `bindings` look into `build/Release` before `prebuilds`.
+fn shadowed_by_builds(survey: &Survey<'_>, wrong: &BTreeMap<EntryPath, Vec<&Problem>>) -> BTreeSet<EntryPath> {
+    let folder_in_package = |path: &EntryPath, inside: &[u8]| {
+        let package = package_of(path).filter(|package| package.registry == Registry::Npm)?;
+        let is_there = package.folder.join(inside).is_ok_and(|folder| path.starts_with(&folder));
+        is_there.then_some(package.folder)
+    };
+    let loading = survey.roots().map(|(root, _)| root).filter(|root| !wrong.contains_key(*root));
+    let built: BTreeSet<EntryPath> = loading.filter_map(|root| folder_in_package(root, b"build/Release")).collect();
+    let is_shadowed = |root: &&EntryPath| folder_in_package(root, b"prebuilds").is_some_and(|it| built.contains(&it));
+    wrong.keys().filter(is_shadowed).cloned().collect()
 }
 
 /// The families of which one member loads.

@@ -117,14 +117,20 @@ fn interpreters(setting: &Setting<'_>, folder: &EntryPath) -> BTreeSet<u32> {
 
 /// The interpreters of Python that the image surely starts, under the paths by which they are started.
 fn started(subject: &Subject) -> Vec<Program> {
-    let programs = trail(subject).visits.into_iter().filter_map(|visit| {
-        if is_python(&String::from_utf8_lossy(visit.program.named.file_name())) {
-            return Some(visit.program);
-        }
-        let program = shebang::interpreter(&visit.setting, &visit.program.at)?;
-        is_python(&String::from_utf8_lossy(program.named.file_name())).then_some(program)
+    let interpreter = |setting: &Setting<'_>, program: Program| {
+        let is_it = |program: &Program| is_python(&String::from_utf8_lossy(program.named.file_name()));
+        Some(program.clone()).filter(is_it).or_else(|| shebang::interpreter(setting, &program.at).filter(is_it))
+    };
+    let visited = trail(subject).visits.into_iter().filter_map(|visit| interpreter(&visit.setting, visit.program));
+    // The way ends before a program that does not find its module, which the wrong version may be the reason for.
+    let execution = &subject.execution;
+    let setting = Setting::of(subject);
+    let first = execution.entrypoint.first().or_else(|| execution.cmd.first());
+    let first = first.and_then(|name| match setting.look_up(name.as_bytes()) {
+        Lookup::Found(program) => interpreter(&setting, program),
+        _ => None,
     });
-    programs.collect()
+    visited.chain(first).collect()
 }
 
 /// `true` if an interpreter imports from a prefix: the environment's own, or the system's, which has `/usr/local` too.

@@ -153,6 +153,17 @@ fn alternatives_of_a_package_are_one_need() {
 }
 
 #[test]
+fn what_was_built_on_the_spot_stands_before_what_was_shipped() {
+    let package = "app/node_modules/tree-sitter";
+    let shipped =
+        || put(debian(), &format!("{package}/prebuilds/linux-x64/tree-sitter.node"), elf(None, &["libgone.so.1"]));
+    assert_eq!(weight(shipped())[0].0, Severity::Error);
+    let built = |needed: &[&str]| put(shipped(), &format!("{package}/build/Release/runtime.node"), elf(None, needed));
+    assert_eq!(weight(built(&["libc.so.6"])), []);
+    assert!(!weight(built(&["libother.so.1"])).is_empty());
+}
+
+#[test]
 fn libraries_that_are_opened_are_a_warning() {
     let library = |needed: &[&str]| {
         put(python("import lightgbm"), &format!("{SITE}/lightgbm/lib/lib_lightgbm.so"), elf(None, needed))
