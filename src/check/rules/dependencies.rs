@@ -87,6 +87,11 @@ impl Dependencies {
         found
     }
 
+    /// The folders of those that name the package in a folder as optional.
+    pub(super) fn optional_parents(&self, folder: &EntryPath) -> impl Iterator<Item = &EntryPath> {
+        self.optional_parents.get(folder).into_iter().flatten()
+    }
+
     /// How those came into the image that name the package in a folder as optional.
     pub(super) fn need_of_parents(&self, folder: &EntryPath) -> Need {
         let Some(parents) = self.optional_parents.get(folder) else { return self.need_of(folder) };
@@ -130,7 +135,7 @@ fn named_by(subject: &Subject, folder: &EntryPath, manifest: &Value) -> Named {
 }
 
 /// Where Node finds a package that one in `folder` asks for, links followed.
-fn package_at(subject: &Subject, folder: &EntryPath, name: &str) -> Option<EntryPath> {
+pub(super) fn package_at(subject: &Subject, folder: &EntryPath, name: &str) -> Option<EntryPath> {
     let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
     let mut places = above.filter(|folder| folder.file_name() != b"node_modules").filter_map(|folder| {
         let at = folder.join(&[b"node_modules/", name.as_bytes()].concat()).ok()?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::dependencies::{Dependencies, Need};
+use super::dependencies::{Dependencies, Need, package_at};
 use super::listing::test_folder;
 use super::marks::Marks;
 use super::node_modules::Place;
@@ -64,6 +64,8 @@ struct Unbuilt {
     name: String,
     /// True for a package that is nothing but the native part of another, for one platform.
     is_part: bool,
+    /// True where others are known to do without it: it is missed only where it is loaded itself.
+    is_for_loading: bool,
 }
 
 /// The rule. `loaded` are the files that Node surely loads at the start.
@@ -77,8 +79,15 @@ pub(super) fn native_parts(subject: &Subject, loaded: &BTreeSet<EntryPath>, find
         return;
     }
     let dependencies = Dependencies::of(subject);
-    for Unbuilt { folder, name, is_part } in unbuilt {
-        let is_loaded = loaded.range(folder.clone()..).next().is_some_and(|path| path.starts_with(&folder));
+    for Unbuilt { folder, name, is_part, is_for_loading } in unbuilt {
+        // Beside a folder and what stands below it sort names that begin as it does.
+        let near = loaded.range(folder.clone()..).take_while(|path| path.as_bytes().starts_with(folder.as_bytes()));
+        let is_loaded = near.into_iter().any(|path| path.starts_with(&folder));
+        // An install script may move the program out of the package for the platform into its parent.
+        let has_moved = is_part && dependencies.optional_parents(&folder).any(|parent| has_program(subject, parent));
+        if has_moved || is_for_loading && !is_loaded {
+            continue;
+        }
         // Each package for a platform is optional, and one of them is needed.
         let need = if is_part { dependencies.need_of_parents(&folder) } else { dependencies.need_of(&folder) };
         let severity = match need {
@@ -148,7 +157,8 @@ fn unbuilt_at(subject: &Subject, path: &EntryPath) -> Option<Unbuilt> {
         .filter_map(|name| manifest.get("scripts")?.get(name)?.as_str())
         .find(|text| is_build(text));
     let is_for_linux = !excludes(&manifest, "os", "linux") && !excludes(&manifest, "cpu", subject.platform.node_arch());
-    let is_built_elsewhere = install.is_some_and(is_tolerant) || has_platform_packages(&manifest);
+    let is_for_loading = has_platform_packages(&manifest) && !has_platform_package(subject, &folder, &manifest);
+    let is_built_elsewhere = install.is_some_and(is_tolerant) || has_platform_packages(&manifest) && !is_for_loading;
     let loads_native = ["dependencies", "optionalDependencies"]
         .iter()
         .filter_map(|list| manifest.get(list)?.as_object())
@@ -159,7 +169,12 @@ fn unbuilt_at(subject: &Subject, path: &EntryPath) -> Option<Unbuilt> {
         true => is_bare(subject, &folder),
         false => is_native && !is_built_elsewhere && !has_module(subject, &folder),
     };
-    (is_bare && is_for_linux && !excludes_libc(subject, &manifest)).then_some(Unbuilt { folder, name, is_part })
+    (is_bare && is_for_linux && !excludes_libc(subject, &manifest)).then_some(Unbuilt {
+        folder,
+        name,
+        is_part,
+        is_for_loading,
+    })
 }
 
 /// True for a script that calls something which builds or fetches a native part.
@@ -221,17 +236,32 @@ fn has_platform_packages(manifest: &Value) -> bool {
     optional.is_some_and(|names| names.keys().any(|name| name.contains("linux")))
 }
 
+/// True where one of those packages is there, for whichever platform of Linux.
+fn has_platform_package(subject: &Subject, folder: &EntryPath, manifest: &Value) -> bool {
+    let optional = manifest.get("optionalDependencies").and_then(Value::as_object);
+    let mut names = optional.into_iter().flatten().map(|(name, _)| name).filter(|name| name.contains("linux"));
+    names.any(|name| package_at(subject, folder, name).is_some())
+}
+
+/// True where a package has an ELF file of its own, a program or a module.
+fn has_program(subject: &Subject, folder: &EntryPath) -> bool {
+    subject.below(folder).any(|(path, _)| is_inner(folder, path) && subject.elf(path).is_some())
+}
+
+/// False for what is of a package inside the one in `folder`.
+fn is_inner(folder: &EntryPath, path: &EntryPath) -> bool {
+    const STORE: &[u8] = b"/node_modules/";
+    let rest = path.as_bytes().get(folder.as_bytes().len()..).unwrap_or_default();
+    !rest.windows(STORE.len()).any(|part| part == STORE)
+}
+
 /// True where the package has an ELF module in itself, for whichever processor.
 fn has_module(subject: &Subject, folder: &EntryPath) -> bool {
-    let is_inner = |path: &EntryPath| {
-        let rest = path.as_bytes().get(folder.as_bytes().len()..).unwrap_or_default();
-        !rest.windows(14).any(|part| part == b"/node_modules/")
-    };
     let names_module = |path: &EntryPath| {
         let name = path.file_name();
         name.ends_with(b".node") || name.ends_with(b".so")
     };
-    let mut inside = subject.below(folder).filter(|(path, _)| is_inner(path) && names_module(path));
+    let mut inside = subject.below(folder).filter(|(path, _)| is_inner(folder, path) && names_module(path));
     // A link may lead to what was built elsewhere; what was not read may be anything.
     inside.any(|(path, node)| match node.kind {
         NodeKind::File { .. } => subject.elf(path).is_some() || !subject.own().contains_key(path),
@@ -248,15 +278,18 @@ fn does_without(subject: &Subject, folder: &EntryPath) -> bool {
     let mut unread = BTreeSet::new();
     let mut sources = Sources { subject, folder, native: Vec::new(), unread: &mut unread };
     sources.follow();
-    !sources.native.is_empty() && sources.native.iter().all(|surety| *surety == Surety::Tried)
+    let all_tried = sources.native.iter().all(|(_, surety)| *surety == Surety::Tried);
+    let names: BTreeSet<&str> = sources.native.iter().map(|(name, _)| &**name).collect();
+    // Who tries one place after the other has no other way in the end.
+    names.len() == 1 && all_tried
 }
 
 /// The sources of a package, from its main module on.
 struct Sources<'s> {
     subject: &'s Subject,
     folder: &'s EntryPath,
-    /// How sure each load of a native part is.
-    native: Vec<Surety>,
+    /// Each load of a native part, and how sure it is.
+    native: Vec<(Box<str>, Surety)>,
     unread: &'s mut BTreeSet<EntryPath>,
 }
 
@@ -285,7 +318,7 @@ impl Sources<'_> {
                 || load.name.contains("build/Release")
                 || load.name.contains("build/Debug");
             if is_native {
-                self.native.push(surety);
+                self.native.push((load.name.clone(), surety));
             } else if load.name.starts_with('.') {
                 queue.extend(self.file(&folder, &load.name).map(|at| (at, surety)));
             }

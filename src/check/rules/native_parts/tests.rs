@@ -40,6 +40,9 @@ fn a_package_that_was_never_built_is_an_error() {
     assert_eq!(found(with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, lazy)), [ERROR]);
     let second = text("try { x = require('../build/Release/x') } catch { x = require('../build/Debug/x') }");
     assert_eq!(found(with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, second)), [ERROR]);
+    let probing =
+        text("try { x = require('../build/Release/x') } catch { try { x = require('../build/Debug/x') } catch {} }");
+    assert_eq!(found(with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, probing)), [ERROR]);
     // Without a manifest of an application, each package is the application's.
     let image = Image::new("linux/amd64").own(
         "usr/lib/node_modules/n/package.json",
@@ -135,6 +138,24 @@ fn a_package_for_this_platform_that_lost_its_module_is_an_error() {
     assert_eq!(found(with("@tool/linux-x64", "arm64", "dependencies")), [""; 0]);
     assert_eq!(found(with("@tool/linux-x64", "x64", "optionalDependencies")), [""; 0]);
     assert_eq!(found(with("@next/swc-linux-x64-gnu", "x64", "dependencies")), [""; 0]);
+    let moved = with("@tool/linux-x64", "x64", "dependencies");
+    let moved = moved.own("app/node_modules/tool/bin/tool", 0o755, Thing::Elf(elf(None, &[])));
+    assert_eq!(found(moved), [""; 0]);
     let whole = with("@tool/linux-x64", "x64", "dependencies");
     assert_eq!(found(whole.own("app/node_modules/@tool/linux-x64/bin/tool", 0o644, Thing::Unread(1))), [""; 0]);
+}
+
+#[test]
+fn a_package_that_others_do_without_is_missed_where_it_is_loaded_itself() {
+    let image = || with(NEEDS, r#", "optionalDependencies": {"@native/native-linux-x64": "1"}"#);
+    assert_eq!(found(image()), [""; 0]);
+    let loaded = BTreeSet::from([crate::check::testing::path("app/node_modules/native/lib/index.js")]);
+    let count = |image: Image| {
+        let mut findings = Vec::new();
+        native_parts(&image.subject(), &loaded, &mut findings);
+        findings.len()
+    };
+    assert_eq!(count(image()), 1);
+    let part = image().own("app/node_modules/@native/native-linux-x64/package.json", 0o644, text("{}"));
+    assert_eq!(count(part), 0);
 }
