@@ -18,8 +18,8 @@ use crate::tar::{Entry, EntryKind};
 /// images in the wild hold some hundred thousand.
 pub const MAX_NODES: u64 = 4_000_000;
 
-/// Greatest size of the extended attributes of an image together, in bytes: names, values, and [`XATTR_ITEM_BYTES`] each.
-/// Hardly any file has some; a hundred thousand with a signature each stay below.
+/// Greatest size of the extended attributes of an image together, in bytes: names, values, and 640 each for the map that
+/// holds them. Hardly any file has some; a hundred thousand with a signature each stay below.
 pub const MAX_XATTRS_BYTES: u64 = 128 * 1024 * 1024;
 
 /// What an extended attribute takes of memory beside its name and value, in bytes: a map of its own, mostly.
