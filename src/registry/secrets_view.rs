@@ -82,6 +82,10 @@ fn form(text: &[u8]) -> Option<(Vec<u8>, usize)> {
 
 /// The escapes of JSON, Rust, Go and shells: `\"`, `\n`, `\u0022`, `\u{22}`, `\x22`.
 fn backslash(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+    // Parsers of URLs write a backslash in a path as a slash.
+    if text.starts_with(b"/u") {
+        return unicode(&text[1..]);
+    }
     let rest = text.strip_prefix(b"\\")?;
     let plain = |byte: u8| Some((vec![byte], 2));
     match *rest.first()? {

@@ -58,7 +58,7 @@ impl Place {
                 (403, String::new(), error("DENIED", &format!("{} {text}", "x".repeat(300 - text.len() / 2))))
             }
             Self::TokenError => (403, String::new(), json!({ "details": text }).to_string()),
-            Self::Location => (307, format!("Location: {line}:\r\n"), String::new()),
+            Self::Location => (307, format!("Location: /at/{line}:\r\n"), String::new()),
             Self::LocationPath => (307, format!("Location: ftp://example.com/{line}\r\n"), String::new()),
             Self::Realm => {
                 let quoted = line.replace('\\', "\\\\").replace('"', "\\\"");
