@@ -34,7 +34,7 @@ fn limited(sandbox: &Sandbox, limit: &str, arguments: &[&str]) -> Outcome {
     command.args(["--signal=KILL", PATIENCE_S, "setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"]);
     command.args(["prlimit", limit]).arg(sandbox.path("ocitect")).args(arguments);
     command.current_dir(sandbox.root()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("HOME", sandbox.path("nobody")).env("TMPDIR", std::env::temp_dir());
+    command.env("HOME", sandbox.path("nobody")).env("TMPDIR", sandbox.root());
     Outcome::of(command)
 }
 
