@@ -1,4 +1,4 @@
-//! The command line as clap reads it: names, help texts and examples; nothing is decided here.
+//! The command line as clap parses it: names, help texts and examples. No decision is made here.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,65 +7,71 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::cache::CacheArguments;
 
-/// Assembles container images from files that are already built: no Docker, no daemon, no root.
+/// Assembles container images from files that you have already built: no Docker, no daemon, no root.
 #[derive(Debug, Parser)]
 #[command(name = "ocitect", version, max_term_width = 100, propagate_version = true, after_help = TOP_EXAMPLES)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// How it is told.
+    /// How progress is reported.
     #[command(flatten)]
     pub output: OutputArguments,
 }
 
 const TOP_EXAMPLES: &str = "\
-An image is named as skopeo names it:
-  oci:DIR[:TAG]            a directory in the OCI layout
-  oci-archive:FILE[:TAG]   the same as one tar file
-  docker-archive:FILE[:REF] what `docker save` and `docker load` use
-  docker://REF, or REF     a registry, such as ghcr.io/me/app:1.0
-A final @sha256:… pins what is read.
+Images are named as in skopeo:
+  oci:DIR[:TAG]              OCI layout (a directory)
+  oci-archive:FILE[:TAG]     OCI layout in a tar file
+  docker-archive:FILE[:REF]  archive of `docker save` and `docker load`
+  docker://REF or REF        registry, for example ghcr.io/me/app:1.0
+Append @sha256:... to require a digest.
 
 Examples:
-  ocitect build                     build ./ocitect.toml into build/oci
-  ocitect build --push              build it and push it under its name and tags
-  ocitect inspect oci:build/oci     show what was made
+  ocitect build                  Build ./ocitect.toml into build/oci
+  ocitect build --push           Build and push to the registry
+  ocitect inspect oci:build/oci  Show the image
 
-Exit codes: 0 done; 1 failed here; 2 bad usage or bad input; 3 a gate said no; 4 not authorised;
-5 the other side failed; 6 not found";
+Exit status:
+  0  success
+  1  local error
+  2  invalid usage or input
+  3  check failed, over budget or outdated
+  4  authentication failed
+  5  network or registry error
+  6  not found";
 
 /// What a command line asks for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Assemble the image that a spec describes
+    /// Build the image that a spec describes
     Build(BuildArguments),
-    /// Tell whether an image will start: wrong processors, missing libraries, secrets and more
+    /// Check an image for problems that would keep it from starting
     Check(CheckArguments),
-    /// Pin the images that a spec builds on in its lock file
+    /// Pin the images that a spec uses in its lockfile
     Lock(LockArguments),
-    /// Move the pins of a lock file, and show what changed
+    /// Update the pins in a lockfile and show what changed
     Update(UpdateArguments),
-    /// Say whether pins would move (exit code 3), and write nothing
+    /// Check whether pinned images have newer versions
     Outdated(OutdatedArguments),
-    /// Push an image from a layout, an archive or a registry, unchanged
+    /// Push an image from a layout, an archive or a registry
     Push(PushArguments),
-    /// Copy an image from anywhere to anywhere, unchanged
+    /// Copy an image between registries, layouts and archives
     Copy(CopyArguments),
-    /// Show what an image is: platforms, layers, config
+    /// Show the platforms, layers and config of an image
     Inspect(InspectArguments),
     /// List the files of an image
     Ls(LsArguments),
-    /// Show, prune and verify what is kept between builds; prune a layout
+    /// Manage the cache, and prune layouts
     Cache(CacheArguments),
     /// Log in to a registry
     Login(LoginArguments),
     /// Log out of a registry
     Logout(LogoutArguments),
-    /// Print the JSON Schema of ocitect.toml, for editors
+    /// Print the JSON Schema of ocitect.toml
     #[command(after_help = "Example:\n  ocitect schema > ocitect.schema.json")]
     Schema,
-    /// Print completions for a shell
+    /// Print a completion script for a shell
     #[command(after_help = "Example:\n  ocitect completions bash > ~/.local/share/bash-completion/completions/ocitect")]
     Completions {
         /// The shell.
@@ -73,61 +79,59 @@ pub enum Command {
     },
 }
 
-/// How progress and errors are told; the same for every command.
+/// Options for progress output, which every command has.
 #[derive(Debug, Clone, Args)]
 pub struct OutputArguments {
-    /// How progress is told on stderr: bars on a terminal and a line per event elsewhere, unless said otherwise.
+    /// How to report progress on standard error.
     #[arg(long, global = true, value_enum, default_value_t = Progress::Auto, hide_possible_values = false)]
     pub progress: Progress,
-    /// Tell what is done in detail: requests, credentials' sources (never secrets). Twice for more.
+    /// Print details, such as requests and where credentials come from (never secrets). Repeat for more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
-/// How progress is told.
+/// How progress is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
-    /// Bars on a terminal, lines elsewhere.
+    /// Progress bars on a terminal, lines elsewhere.
     Auto,
-    /// A line per event.
+    /// One line per event.
     Plain,
-    /// A JSON object per event and line.
+    /// One JSON object per line and event.
     Json,
-    /// Errors and warnings alone.
+    /// Only errors and warnings.
     None,
 }
 
-/// How registries are reached; the same for every command that may reach one.
+/// Options for registries, which every command has that may connect to one.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Registries")]
 pub struct RegistryArguments {
-    /// File with credentials, instead of all other places (else $REGISTRY_AUTH_FILE).
+    /// Read credentials from this file only [env: REGISTRY_AUTH_FILE].
     #[arg(long, value_name = "FILE")]
     pub authfile: Option<PathBuf>,
-    /// User name for the registry that is pushed to (that is read, where nothing is pushed); the password comes with
-    /// --password-stdin.
+    /// User name for the registry that is pushed to, or read from if nothing is pushed. Needs --password-stdin.
     #[arg(long, value_name = "USER", requires = "password_stdin")]
     pub username: Option<String>,
-    /// Read the password, or a token, from standard input.
+    /// Read the password or token from standard input.
     #[arg(long, requires = "username")]
     pub password_stdin: bool,
-    /// Trust the certificates of this PEM file as well; may be given several times.
+    /// Also trust the certificates in this PEM file. Can be repeated.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Vec<PathBuf>,
-    /// Speak plain HTTP with this registry (HOST[:PORT]); may be given several times. This machine's own addresses need
-    /// no flag.
+    /// Use plain HTTP for this registry (HOST[:PORT]). Can be repeated. Loopback addresses do not need it.
     #[arg(long, value_name = "HOST")]
     pub plain_http: Vec<String>,
 }
 
-/// How the lock of a spec is used.
+/// Options for the lockfile of a spec.
 #[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "Lock")]
+#[command(next_help_heading = "Lockfile")]
 pub struct PinArguments {
-    /// Refuse a lock that does not cover the spec, in place of completing it.
+    /// Require the lockfile to be up to date; fail instead of updating it.
     #[arg(long)]
     pub locked: bool,
-    /// Open no connection: registries' images come from the lock and the cache alone.
+    /// Do not connect to registries; use only the lockfile, the cache and local images.
     #[arg(long)]
     pub offline: bool,
 }
@@ -136,40 +140,40 @@ pub struct PinArguments {
 #[derive(Debug, Args)]
 #[command(after_help = BUILD_EXAMPLES)]
 pub struct BuildArguments {
-    /// The spec, or the directory of an ocitect.toml.
+    /// The spec, or the directory that contains ocitect.toml.
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub spec: PathBuf,
-    /// Push to the registry that the spec's name, or -t, says.
+    /// Push to the registry in the image's name, or in -t.
     #[arg(long, conflicts_with = "offline")]
     pub push: bool,
-    /// Write it here: oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]; FILE may be - for standard
-    /// output. May be given several times. [default without --push: oci:build/oci]
+    /// Where to write the image: oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]; FILE can be - for
+    /// standard output. Can be repeated. [default without --push: oci:build/oci]
     #[arg(short, long, value_name = "OUTPUT")]
     pub output: Vec<String>,
-    /// A tag, or a full reference, instead of the spec's; may be given several times.
+    /// Tag or full reference to use instead of those in the spec. Can be repeated.
     #[arg(short, long, value_name = "REF")]
     pub tag: Vec<String>,
-    /// Build for this platform of the spec alone; may be given several times.
+    /// Build only this platform of the spec. Can be repeated.
     #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
     pub platform: Vec<String>,
-    /// Give a variable of [vars] a value.
+    /// Set a variable of [vars]. Can be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// Take layers of this image, built earlier by ocitect, where they are what would be packed: they are neither
-    /// compressed nor sent again. REF is trusted to hold what it says. May be given several times.
+    /// Reuse matching layers from this image, previously built by ocitect, instead of compressing and uploading them.
+    /// The image is trusted. Can be repeated.
     #[arg(long, value_name = "REF", conflicts_with = "offline")]
     pub cache_from: Vec<String>,
-    /// Write name, tags, digests, platforms and sizes to this file, as JSON; - is standard output, and the digest then goes
-    /// to standard error.
+    /// Write name, tags, digests, platforms and sizes to this file as JSON. With -, they go to standard output and the
+    /// digest line to standard error.
     #[arg(long, value_name = "FILE")]
     pub metadata: Option<PathBuf>,
-    /// Print the resolved plan as JSON on standard output, and do nothing else.
+    /// Print the resolved plan as JSON and exit without building.
     #[arg(long, conflicts_with_all = ["push", "output", "metadata"])]
     pub print_plan: bool,
-    /// Threads that read, check and pack. No output depends on it. [default: the processors, at most 8]
+    /// Number of threads that read, check and pack. Does not affect the image. [default: number of processors, at most 8]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// How the lock is used.
+    /// Lockfile.
     #[command(flatten)]
     pub pins: PinArguments,
     /// Registries.
@@ -178,38 +182,53 @@ pub struct BuildArguments {
 }
 
 const BUILD_EXAMPLES: &str = "\
-The last line of standard output is the image's NAME@DIGEST, alone.
+The last line of standard output is NAME@DIGEST of the image.
 
 Examples:
-  ocitect build                                   ./ocitect.toml into the layout build/oci
-  ocitect build app --push                        app/ocitect.toml, to its registry
-  ocitect build -t 1.2.3 -o oci-archive:app.tar   one file, for a network without a registry
+  # Build ./ocitect.toml into the OCI layout build/oci
+  ocitect build
+
+  # Build app/ocitect.toml and push it
+  ocitect build app --push
+
+  # Write one file, to carry to another network
+  ocitect build -t 1.2.3 -o oci-archive:app.tar
+
+  # Load into podman
   ocitect build --platform linux/amd64 -o docker-archive:- | podman load
+
+  # Reuse layers of the last image on a new CI machine
   ocitect build --push --cache-from ghcr.io/me/app:latest
-                                                  on a machine that has built nothing yet
-  ocitect build --locked --offline                in a network without registries, from lock and cache";
+
+  # Build without a network, from lockfile and cache
+  ocitect build --locked --offline";
 
 /// `ocitect lock`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Images that are pinned stay so; those that the spec no longer names go. Commit the file: with it, nothing of a base is
-fetched to plan a build, and every machine builds on the same base.
+Keeps existing pins, and removes those that the spec no longer uses. Commit the
+lockfile: every machine then builds on the same base images.
 
 Examples:
-  ocitect lock                   pin what ./ocitect.toml builds on in ./ocitect.lock
-  ocitect lock --show app        what is pinned for app/ocitect.toml: users, packages, libraries
-  ocitect build --locked         build on what is pinned, or fail")]
+  # Pin the images of ./ocitect.toml in ./ocitect.lock
+  ocitect lock
+
+  # Show users, packages and libraries of the pinned images
+  ocitect lock --show app
+
+  # Build only if the lockfile is up to date
+  ocitect build --locked")]
 pub struct LockArguments {
-    /// The spec, or the directory of an ocitect.toml.
+    /// The spec, or the directory that contains ocitect.toml.
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub spec: PathBuf,
-    /// Give a variable of [vars] a value.
+    /// Set a variable of [vars]. Can be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// Print the lock readable, with the facts of each image, and change nothing.
+    /// Print the lockfile in readable form, with the facts of each image. Changes nothing.
     #[arg(long)]
     pub show: bool,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long, requires = "show")]
     pub json: bool,
     /// Registries.
@@ -221,20 +240,25 @@ pub struct LockArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ocitect update                                      everything that ./ocitect.toml builds on
-  ocitect update docker.io/library/python --spec app  one image of app/ocitect.toml, whatever its tag
+  # Update all images of ./ocitect.toml
+  ocitect update
+
+  # Update one image of app/ocitect.toml
+  ocitect update docker.io/library/python --spec app
+
+  # List the packages that changed
   ocitect update --json | jq '.images[].platforms[].packages.changed'")]
 pub struct UpdateArguments {
-    /// Images of the spec, with or without tag. [default: all]
+    /// Images to update, with or without a tag. [default: all]
     #[arg(value_name = "BASE")]
     pub bases: Vec<String>,
-    /// The spec, or the directory of an ocitect.toml.
+    /// The spec, or the directory that contains ocitect.toml.
     #[arg(long, default_value = ".", value_name = "DIR|FILE")]
     pub spec: PathBuf,
-    /// Give a variable of [vars] a value.
+    /// Set a variable of [vars]. Can be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// Print what changed as JSON.
+    /// Print the changes as JSON.
     #[arg(long)]
     pub json: bool,
     /// Registries.
@@ -245,17 +269,22 @@ pub struct UpdateArguments {
 /// `ocitect outdated`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exits with status 3 if an image has a newer version. Writes nothing.
+
 Examples:
-  ocitect outdated || echo \"a base has moved\"     in a CI job on a schedule
+  # In a scheduled CI job
+  ocitect outdated || echo \"a base image has a new version\"
+
+  # List outdated images of app/ocitect.toml
   ocitect outdated --json app | jq -r '.images[] | select(.outdated) | .name'")]
 pub struct OutdatedArguments {
-    /// The spec, or the directory of an ocitect.toml.
+    /// The spec, or the directory that contains ocitect.toml.
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub spec: PathBuf,
-    /// Give a variable of [vars] a value.
+    /// Set a variable of [vars]. Can be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
     /// Registries.
@@ -267,32 +296,32 @@ pub struct OutdatedArguments {
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArguments {
-    /// A spec, the directory of an ocitect.toml, or an image.
+    /// A spec, the directory that contains ocitect.toml, or an image.
     #[arg(default_value = ".", value_name = "DIR|FILE|IMAGE")]
     pub subject: String,
-    /// Check this platform alone; may be given several times.
+    /// Check only this platform. Can be repeated.
     #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
     pub platform: Vec<String>,
-    /// Give a variable of the spec's [vars] a value.
+    /// Set a variable of the spec's [vars]. Can be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// Ask also whether this file, with the image's own environment, sets every variable of `required-env`; may be given
-    /// several times.
+    /// Also check that this file, together with the image's environment, sets every variable of `required-env`. Can be
+    /// repeated.
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
-    /// The findings as JSON.
+    /// Print findings as JSON.
     #[arg(long, conflicts_with = "sarif")]
     pub json: bool,
-    /// The findings as SARIF 2.1.0, for pages that show code scanning.
+    /// Print findings as SARIF 2.1.0, for code scanning services.
     #[arg(long)]
     pub sarif: bool,
-    /// List the codes of all findings, with what they mean, and check nothing.
+    /// List all finding codes and their meaning. Checks nothing.
     #[arg(long, conflicts_with_all = ["sarif", "env_file", "set", "platform"])]
     pub codes: bool,
-    /// Threads that read, check and pack. No output depends on it. [default: the processors, at most 8]
+    /// Number of threads that read, check and pack. Does not affect the image. [default: number of processors, at most 8]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// How the lock is used.
+    /// Lockfile.
     #[command(flatten)]
     pub pins: PinArguments,
     /// Registries.
@@ -301,14 +330,22 @@ pub struct CheckArguments {
 }
 
 const CHECK_EXAMPLES: &str = "\
-What is found stands on standard output. The exit code is 3 where there is an error, and 0 where there are warnings alone.
+Prints findings on standard output. Exits with status 3 if one is an error, and
+with 0 if there are only warnings.
 
 Examples:
-  ocitect check                                 the image that ./ocitect.toml would make
-  ocitect check oci:build/oci                   an image that is there
+  # Check the image that ./ocitect.toml describes
+  ocitect check
+
+  # Check an existing image
+  ocitect check oci:build/oci
   ocitect check ghcr.io/me/app:1.0 --json
+
+  # Upload findings to a code scanning service
   ocitect check --sarif > findings.sarif
-  ocitect check --env-file production.env       are all required variables set?";
+
+  # Check that all required variables are set
+  ocitect check --env-file production.env";
 
 /// `ocitect push`.
 #[derive(Debug, Args)]
@@ -316,10 +353,10 @@ Examples:
 pub struct PushArguments {
     /// The image: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or a reference.
     pub source: String,
-    /// Where to; several references get the same image.
+    /// Reference to push to. Can be repeated.
     #[arg(required = true, value_name = "REF")]
     pub references: Vec<String>,
-    /// Of an image with several platforms, push this one alone.
+    /// Push only this platform of a multi-platform image.
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<String>,
     /// Registries.
@@ -338,7 +375,7 @@ pub struct CopyArguments {
     pub source: String,
     /// Where to write it.
     pub target: String,
-    /// Of an image with several platforms, copy this one alone.
+    /// Copy only this platform of a multi-platform image.
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<String>,
     /// Registries.
@@ -354,10 +391,10 @@ pub struct CopyArguments {
 pub struct InspectArguments {
     /// The image.
     pub image: String,
-    /// Show this platform alone.
+    /// Show only this platform.
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<String>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
     /// Registries.
@@ -373,13 +410,13 @@ pub struct InspectArguments {
 pub struct LsArguments {
     /// The image.
     pub image: String,
-    /// A path in it; what stands there and below is listed.
+    /// Path in the image. Lists the file, or everything below the directory.
     #[arg(default_value = "/")]
     pub path: OsString,
-    /// Of an image with several platforms, this one. [default: this machine's, where the image has it]
+    /// Platform of a multi-platform image. [default: the platform of this machine, if the image has it]
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<String>,
-    /// As JSON, a line per file.
+    /// Print one JSON object per file.
     #[arg(long)]
     pub json: bool,
     /// Registries.

@@ -20,46 +20,60 @@ use crate::spec::parse_size;
 /// `ocitect cache`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The cache holds what can be made again: compressed blocks, records of layers, facts and documents
-of bases. It is at $OCITECT_CACHE_DIR, else $XDG_CACHE_HOME/ocitect, else ~/.cache/ocitect, and
-grows to 10 GiB, or to what $OCITECT_CACHE_SIZE says; what was not used for the longest time goes
-first. All of it may be deleted at any time.
+The cache holds compressed blocks, records of layers, and facts and documents of
+base images. It is at $OCITECT_CACHE_DIR, $XDG_CACHE_HOME/ocitect or
+~/.cache/ocitect, the first that is set. Its limit is 10 GiB, or
+$OCITECT_CACHE_SIZE; the least recently used entries are deleted first. You can
+delete the cache at any time.
 
 Examples:
-  ocitect cache                               where it is, and how much of what it holds
+  # Show where the cache is and what it holds
+  ocitect cache
   ocitect cache --json | jq .size_bytes
-  ocitect cache prune --keep 2GB              delete what was not used for the longest time
-  ocitect cache verify                        read everything, delete what is damaged
-  ocitect cache prune --layout build/oci      delete what no tag of a layout reaches")]
+
+  # Delete the least recently used entries
+  ocitect cache prune --keep 2GB
+
+  # Read everything and delete damaged entries
+  ocitect cache verify
+
+  # Delete blobs that no tag of a layout reaches
+  ocitect cache prune --layout build/oci")]
 pub struct CacheArguments {
-    /// What to do. [default: show what is kept]
+    /// What to do. [default: show what the cache holds]
     #[command(subcommand)]
     command: Option<CacheCommand>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
 }
 
-/// What is done with the cache.
+/// The commands of `ocitect cache`.
 #[derive(Debug, Subcommand)]
 enum CacheCommand {
-    /// Delete what was not used for the longest time, or what no tag of a layout reaches
+    /// Delete the least recently used entries, or unreachable blobs of a layout
     #[command(after_help = "\
-With --layout the cache is not touched: deleted are the blobs of that layout that nothing in its
-index.json reaches, through indexes, manifests and what refers to them (signatures, SBOMs). Where
-an image of it is damaged or of a kind that is not known, nothing is. A lock file may pin an image
-that no tag reaches any more.
+With --layout, deletes the blobs of that OCI layout that are not reachable from
+its index.json through indexes, manifests and their referrers (signatures,
+SBOMs), and leaves the cache alone. If an image of the layout is damaged or of an
+unknown kind, nothing is deleted. A lockfile can pin an image that no tag reaches
+any more.
 
 Examples:
-  ocitect cache prune                                  to the limit; also what killed processes left
+  # Prune to the limit, and remove what killed processes left
+  ocitect cache prune
+
+  # Keep 500 MB, or nothing
   ocitect cache prune --keep 500MB
   ocitect cache prune --all
-  ocitect cache prune --layout build/oci --dry-run     show what would go")]
+
+  # Show what would be deleted from a layout
+  ocitect cache prune --layout build/oci --dry-run")]
     Prune(PruneArguments),
-    /// Read everything that is kept, and delete what is damaged
+    /// Verify all entries and delete damaged ones
     #[command(after_help = "\
-Damage is mended by deleting it: nothing is lost but the time to make it again. So the exit code
-is 0, and 1 only where something damaged could not be deleted.
+Deleted entries are created again when they are needed. So the exit status is 0,
+and 1 only if a damaged entry could not be deleted.
 
 Examples:
   ocitect cache verify
@@ -70,13 +84,13 @@ Examples:
 /// `ocitect cache prune`.
 #[derive(Debug, Args)]
 struct PruneArguments {
-    /// Keep this much, such as 500MB or 2GiB. [default: the limit of the cache]
+    /// Amount to keep, such as 500MB or 2GiB. [default: the limit of the cache]
     #[arg(long, value_name = "SIZE")]
     keep: Option<String>,
-    /// Delete everything.
+    /// Delete all entries.
     #[arg(long, conflicts_with = "keep")]
     all: bool,
-    /// Prune this OCI layout, and not the cache.
+    /// Prune this OCI layout instead of the cache.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["keep", "all"])]
     layout: Option<PathBuf>,
     /// Only show what would be deleted.
