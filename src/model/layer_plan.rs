@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{Descriptor, DiffId, MediaType};
 
-/// The byte format in which layers are packed: `docs/format.md`. Another one has another number.
+/// The byte format in which layers are packed: `docs/concepts/bytes.md`. Another one has another number.
 pub const BYTE_FORMAT: u32 = 1;
 
 /// The annotation of a layer's descriptor that says how it was packed: [`Compression::packed_as`].
