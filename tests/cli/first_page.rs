@@ -70,7 +70,9 @@ fn runs(block: &[&str]) -> Vec<Step> {
 fn is_as_shown(shown: &[String], printed: &[&str]) -> bool {
     match shown.split_first() {
         None => printed.is_empty(),
-        Some((line, rest)) if line == "..." => (0..=printed.len()).any(|skipped| is_as_shown(rest, &printed[skipped..])),
+        Some((line, rest)) if line == "..." => {
+            (0..=printed.len()).any(|skipped| is_as_shown(rest, &printed[skipped..]))
+        }
         Some((line, rest)) => match printed.split_first() {
             Some((first, others)) => is_line_as_shown(line, first) && is_as_shown(rest, others),
             None => false,
