@@ -301,9 +301,10 @@ impl Diagnose for BuildError {
             Self::Policy(error) => error.help(),
             Self::Unreadable { cause, .. } => (cause.kind() == std::io::ErrorKind::PermissionDenied)
                 .then(|| "make it readable to the user who builds, or leave it out with `exclude`".to_owned()),
-            Self::NothingToCheck { skipped, .. } => Some(match skipped.is_empty() {
-                true => "the index is empty: name an image".to_owned(),
-                false => format!("it lists {}", skipped.join("; ")),
+            Self::NothingToCheck { skipped, .. } => Some(if skipped.is_empty() {
+                "the index is empty: name an image".to_owned()
+            } else {
+                format!("it lists {}", skipped.join("; "))
             }),
             Self::Io { .. } => Some("set TMPDIR to a directory that can be written to and has room".to_owned()),
         }

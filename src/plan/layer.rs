@@ -339,10 +339,7 @@ impl<'a> LayerBuilder<'a> {
 
 /// The path of the last component of `path` in `directory`.
 fn child(directory: &EntryPath, path: &EntryPath) -> Result<EntryPath, EntryPathError> {
-    match directory.as_bytes() == path.parent_bytes() {
-        true => Ok(path.clone()),
-        false => directory.join(path.file_name()),
-    }
+    if directory.as_bytes() == path.parent_bytes() { Ok(path.clone()) } else { directory.join(path.file_name()) }
 }
 
 /// The directories that a path stands in, from the nearest up, without the root.

@@ -35,9 +35,8 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, StoreEr
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
-    let failed = |cause: std::io::Error| match is_irregular(&cause) {
-        true => unusable(path, &cause.to_string()),
-        false => StoreError::io("reading", path, cause),
+    let failed = |cause: std::io::Error| {
+        if is_irregular(&cause) { unusable(path, &cause.to_string()) } else { StoreError::io("reading", path, cause) }
     };
     // It is read for each host that wants it.
     let file = InputFile::open(path, Pipes::Refused).map_err(failed)?;
@@ -70,9 +69,10 @@ impl HostFiles {
         for path in &paths {
             let partner = |extension| {
                 let partner = path.with_extension(extension);
-                match paths.contains(&partner) {
-                    true => Ok(partner),
-                    false => Err(unusable(path, &format!("there is no .{extension} file of the same name beside it"))),
+                if paths.contains(&partner) {
+                    Ok(partner)
+                } else {
+                    Err(unusable(path, &format!("there is no .{extension} file of the same name beside it")))
                 }
             };
             match path.extension().and_then(|extension| extension.to_str()) {

@@ -43,9 +43,10 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
     }
     match (status, what) {
         (StatusCode::UNAUTHORIZED, _) => {
-            let help = match had_credentials {
-                true => format!("renew the credentials: ocitect login {registry}"),
-                false => format!("no credentials were found for it: ocitect login {registry}"),
+            let help = if had_credentials {
+                format!("renew the credentials: ocitect login {registry}")
+            } else {
+                format!("no credentials were found for it: ocitect login {registry}")
             };
             StoreError::Unauthorized { place, detail, help: Some(help) }
         }

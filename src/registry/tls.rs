@@ -174,12 +174,11 @@ impl TrustedCertificates {
     fn new(trusted: Trusted, provider: Arc<CryptoProvider>) -> Result<Self, StoreError> {
         let algorithms = provider.signature_verification_algorithms;
         let Trusted { roots, all } = trusted;
-        let issued = match roots.is_empty() {
-            true => None,
-            false => {
-                let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                Some(built.map_err(|error| no_tls(&error.to_string(), None))?)
-            }
+        let issued = if roots.is_empty() {
+            None
+        } else {
+            let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            Some(built.map_err(|error| no_tls(&error.to_string(), None))?)
         };
         Ok(Self { issued, all, algorithms })
     }

@@ -78,9 +78,10 @@ impl<I: Input> Entries<I> {
         loop {
             self.skip_content()?;
             let Some(header) = self.header()? else {
-                return match prelude.is_empty() {
-                    true => Ok(None),
-                    false => Err(self.malformed("an extended header", "it describes no member")),
+                return if prelude.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(self.malformed("an extended header", "it describes no member"))
                 };
             };
             let stored_bytes = self.field(&header.as_old().size, "its size is not a number")?;
@@ -150,9 +151,10 @@ impl<I: Input> Entries<I> {
         if is_zero(header.as_bytes()) {
             return self.end().map(|()| None);
         }
-        match has_checksum(header.as_bytes()) {
-            true => Ok(Some(header)),
-            false => Err(TarError::Checksum { position_bytes: self.header_bytes }),
+        if has_checksum(header.as_bytes()) {
+            Ok(Some(header))
+        } else {
+            Err(TarError::Checksum { position_bytes: self.header_bytes })
         }
     }
 
@@ -237,9 +239,10 @@ impl<I: Input> Entries<I> {
         let skipped = self.input.skip(left_bytes)?;
         self.position_bytes += skipped;
         let lacks_padding_alone = skipped >= content_bytes && self.rules.end == EndRule::None;
-        match skipped == left_bytes || lacks_padding_alone {
-            true => Ok(()),
-            false => Err(self.truncated(self.inside, left_bytes - skipped)),
+        if skipped == left_bytes || lacks_padding_alone {
+            Ok(())
+        } else {
+            Err(self.truncated(self.inside, left_bytes - skipped))
         }
     }
 
