@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::error::PlanError;
-use super::nearest::nearest;
 use super::slots::{Origin, Slot, Slots};
-use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, XattrOwner, escape, xattr_owner};
+use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, XattrOwner, escape, nearest, xattr_owner};
 use crate::spec::Remove;
 use crate::tree::{Node, NodeKind, ResolveError, View};
 
