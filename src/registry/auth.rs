@@ -69,6 +69,24 @@ pub(super) struct Asked<'a> {
     pub(super) is_of_mirror: bool,
 }
 
+impl<'a> Asked<'a> {
+    /// Asks anonymously, for these scopes alone.
+    pub(super) fn new(registry: &'a Url, name: &'a str, challenge: &'a TokenChallenge, scopes: &'a Scopes) -> Self {
+        Self {
+            registry,
+            name,
+            endpoint: None,
+            challenge,
+            scopes,
+            joined: scopes,
+            is_for_long: false,
+            credential: None,
+            refused: None,
+            is_of_mirror: false,
+        }
+    }
+}
+
 /// A token, and whether it was fetched just now.
 pub(super) struct Fetched {
     pub(super) token: Secret,
