@@ -118,6 +118,11 @@ impl Environment {
         Ok(self.cache_directory().map(cache))
     }
 
+    /// Where uploads that are under way are noted; `None` where no place for a cache is known.
+    pub fn journal_directory(&self) -> Option<PathBuf> {
+        self.cache_directory().map(|directory| directory.join("uploads"))
+    }
+
     fn cache_directory(&self) -> Option<PathBuf> {
         self.path("OCITECT_CACHE_DIR")
             .or_else(|| Some(self.absolute_path("XDG_CACHE_HOME")?.join("ocitect")))
@@ -173,7 +178,7 @@ impl Environment {
             proxies: self.proxies(),
             credentials: self.credentials(arguments.authfile.as_deref(), explicit),
             retry: RetryOptions { seed: jitter_seed(), ..RetryOptions::default() },
-            journal_directory: self.cache_directory().map(|directory| directory.join("uploads")),
+            journal_directory: self.journal_directory(),
             secrets: stderr::secrets().clone(),
             ..RegistryOptions::default()
         })
