@@ -171,7 +171,7 @@ impl Environment {
     ) -> Result<RegistryOptions, Failure> {
         Ok(RegistryOptions {
             plain_http: arguments.plain_http.iter().map(|text| plain_http_host(text)).collect::<Result<_, _>>()?,
-            roots: Roots::new(|| rustls_native_certs::load_native_certs().certs),
+            roots: self.roots(),
             ca_files: arguments.ca_file.clone(),
             certs_dirs: self.certs_directories(),
             config: self.registry_config(),
@@ -186,6 +186,17 @@ impl Environment {
 
     fn certs_directories(&self) -> Vec<PathBuf> {
         let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
+    /// Whom the system trusts, or whom OpenSSL's variables name in its place.
+    fn roots(&self) -> Roots {
+        let file = self.path("SSL_CERT_FILE");
+        let directories = self.value("SSL_CERT_DIR").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
+        if file.is_none() && directories.is_none() {
+            return Roots::new(|| rustls_native_certs::load_native_certs().certs);
+        }
+        let named = directories.unwrap_or_default().into_iter().filter(|path| !path.as_os_str().is_empty());
+        Roots::of_files(file, named.collect())
+    }
+
         let own = own.map(|directory| directory.join("containers/certs.d"));
         let common = ["/etc/containers/certs.d", "/etc/containerd/certs.d", "/etc/docker/certs.d"];
         own.into_iter().chain(common.map(PathBuf::from)).collect()

@@ -30,7 +30,7 @@ pub(super) struct HostTls {
 
 /// Makes the configuration for one host. The error names the file that cannot be used.
 pub(super) fn client_config<'a>(
-    system_roots: impl FnOnce() -> &'a [CertificateDer<'static>],
+    system_roots: impl FnOnce() -> Result<&'a [CertificateDer<'static>], StoreError>,
     ca_files: &[PathBuf],
     host: &HostTls,
 ) -> Result<ClientConfig, Failure> {
@@ -47,7 +47,8 @@ pub(super) fn client_config<'a>(
         Verifier::any(&provider)
     } else {
         let named = ca_files.iter().chain(&files.authorities).chain(&host.terms.ca_files);
-        let trusted = trusted(system_roots(), named).map_err(Failure::Setup)?;
+        let system_roots = system_roots().map_err(Failure::Setup)?;
+        let trusted = trusted(system_roots, named).map_err(Failure::Setup)?;
         Verifier::trusted(trusted, provider).map_err(Failure::Setup)?
     };
     let builder = builder.with_custom_certificate_verifier(Arc::new(verifier));
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn http2_is_offered_first() {
-        let Ok(config) = client_config(|| &[], &[], &HostTls::default()) else { panic!("no configuration") };
+        let Ok(config) = client_config(|| Ok(&[]), &[], &HostTls::default()) else { panic!("no configuration") };
         assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
     }
 }
