@@ -150,9 +150,11 @@ impl Environment {
                 explicit.push(Login { registry, user, secret: secret.clone() });
             }
         }
-        let observer = observer.clone();
-        let notice = Notice::new(move |line| observer.event(Event::Note(line.to_owned())));
-        let options = RegistryOptions { notice, ..self.registry_options(arguments, explicit)? };
+        let notes = observer.clone();
+        let notice = Notice::new(move |line| notes.event(Event::Note(line.to_owned())));
+        let warnings = observer.clone();
+        let warning = Notice::new(move |line| warnings.event(Event::Warning(line.to_owned())));
+        let options = RegistryOptions { notice, warning, ..self.registry_options(arguments, explicit)? };
         let client = Client::new(options)?;
         Ok(Places::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
     }
@@ -184,8 +186,6 @@ impl Environment {
         })
     }
 
-    fn certs_directories(&self) -> Vec<PathBuf> {
-        let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
     /// Whom the system trusts, or whom OpenSSL's variables name in its place.
     fn roots(&self) -> Roots {
         let file = self.path("SSL_CERT_FILE");
@@ -197,6 +197,8 @@ impl Environment {
         Roots::of_files(file, named.collect())
     }
 
+    fn certs_directories(&self) -> Vec<PathBuf> {
+        let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
         let own = own.map(|directory| directory.join("containers/certs.d"));
         let common = ["/etc/containers/certs.d", "/etc/containerd/certs.d", "/etc/docker/certs.d"];
         own.into_iter().chain(common.map(PathBuf::from)).collect()

@@ -87,7 +87,7 @@ pub(super) enum Destination {
 impl Client {
     /// Makes a client. Nothing is connected to and no file is read yet.
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
-        let credentials = CredentialStore::new(options.credentials.clone(), options.secrets.clone());
+        let credentials = CredentialStore::new(&options);
         let transport = Transport::new(options);
         let (authenticator, sessions, refusals) = (Authenticator::default(), Mutex::default(), Refusals::default());
         let (config, mirrors, named) = (Mutex::default(), Mirrors::default(), Mutex::default());

@@ -53,6 +53,8 @@ pub struct RegistryOptions {
     pub journal_directory: Option<PathBuf>,
     /// Is told, in one line each, of what a person who waits should know: a long wait, an upload that is begun again.
     pub notice: Notice,
+    /// Receives, in one line each, what is probably not what the user wants.
+    pub warning: Notice,
     /// Gets every secret that is sent. Whoever shows what a client or its errors say takes them out of it.
     pub secrets: Secrets,
 }
@@ -70,8 +72,6 @@ type LoadRoots = Box<dyn FnOnce() -> Loaded + Send>;
 impl Roots {
     /// Returns those that `load` gives; it is called once at the most.
     pub fn new(load: impl FnOnce() -> Vec<CertificateDer<'static>> + Send + 'static) -> Self {
-        let load: LoadRoots = Box::new(load);
-        Self(Arc::new(LazyLock::new(load)))
         Self::lazy(|| Ok(load()))
     }
 
@@ -95,6 +95,8 @@ impl Roots {
     }
 
     fn lazy(load: impl FnOnce() -> Loaded + Send + 'static) -> Self {
+        let load: LoadRoots = Box::new(load);
+        Self(Arc::new(LazyLock::new(load)))
     }
 
     pub(super) fn certificates(&self) -> Result<&[CertificateDer<'static>], StoreError> {
@@ -164,6 +166,7 @@ impl Default for RegistryOptions {
             retry: RetryOptions::default(),
             journal_directory: None,
             notice: Notice::default(),
+            warning: Notice::default(),
             secrets: Secrets::default(),
         }
     }
