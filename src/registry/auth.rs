@@ -304,6 +304,9 @@ async fn refused(reply: Reply, asked: &Asked<'_>) -> Interruption {
     let request =
         Request { action: ACTION, what: None, place: asked.name.to_owned(), registry: asked.name, had_credentials };
     let error = match reply::failure(reply, "the token service", request).await {
+        StoreError::Denied { place, detail, .. } if is_refusal && !had_credentials => {
+            reply::authentication_required(place, detail, asked.name)
+        }
         StoreError::Denied { place, detail, .. } if is_refusal => {
             let help = Some(format!("renew the credentials: ocitect login {}", asked.name));
             StoreError::Unauthorized { place, detail, help }
