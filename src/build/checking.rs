@@ -333,10 +333,8 @@ async fn images_to_check(
         Root::Manifest(manifest) => {
             let image = read_image(source, manifest.clone()).await.map_err(unreadable)?;
             let config = image.config().value();
-            let platform = match config.names_platform() {
-                true => config.platform().clone(),
-                false => Platform::new("unknown", "unknown"),
-            };
+            let platform =
+                if config.names_platform() { config.platform().clone() } else { Platform::new("unknown", "unknown") };
             Ok((vec![(platform, image)], Vec::new()))
         }
         Root::Index(_) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::check::PolicyError;
 use crate::files::FilesError;
 use crate::lock::LockError;
-use crate::model::{Class, Diagnose, Digest, Platform, ReferenceError, escape};
+use crate::model::{Class, Diagnose, Digest, Platform, ReferenceError, escape, nearest};
 use crate::pack::PackError;
 use crate::plan::PlanError;
 use crate::spec::SpecError;
@@ -222,12 +222,11 @@ fn now(current: Option<&Digest>) -> String {
     }
 }
 
-/// The name that was probably meant: one with few differences, or one that begins or ends so.
-fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
-    let part = known.iter().find(|known| known.contains(name));
-    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
-    let close = distances.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance * 3 <= name.len());
-    part.or(close.map(|(_, known)| known))
+/// Returns the name that was probably meant: one that contains `name`, or else the nearest one.
+fn meant<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    let known = known.iter().map(String::as_str);
+    let part = known.clone().find(|known| known.contains(name));
+    part.or_else(|| nearest(name, known))
 }
 
 /// What an archive says to an error of reading from it, which packing only passes on.
@@ -267,7 +266,7 @@ impl Diagnose for BuildError {
             Self::Lock(error) => error.help(),
             Self::NotLocked { .. } => Some("run `ocitect lock`, and commit what it writes".to_owned()),
             Self::WriteLock { cause, .. } => cause.help(),
-            Self::UnknownImage { name, known } => Some(match nearest(name, known) {
+            Self::UnknownImage { name, known } => Some(match meant(name, known) {
                 Some(near) => format!("did you mean {}?", escape(near.as_bytes())),
                 None if known.is_empty() => "it builds on no image: there is nothing to update".to_owned(),
                 None => format!("it has {}", escape(known.join(", ").as_bytes())),
@@ -301,9 +300,10 @@ impl Diagnose for BuildError {
             Self::Policy(error) => error.help(),
             Self::Unreadable { cause, .. } => (cause.kind() == std::io::ErrorKind::PermissionDenied)
                 .then(|| "make it readable to the user who builds, or leave it out with `exclude`".to_owned()),
-            Self::NothingToCheck { skipped, .. } => Some(match skipped.is_empty() {
-                true => "the index is empty: name an image".to_owned(),
-                false => format!("it lists {}", skipped.join("; ")),
+            Self::NothingToCheck { skipped, .. } => Some(if skipped.is_empty() {
+                "the index is empty: name an image".to_owned()
+            } else {
+                format!("it lists {}", skipped.join("; "))
             }),
             Self::Io { .. } => Some("set TMPDIR to a directory that can be written to and has room".to_owned()),
         }

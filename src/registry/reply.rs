@@ -42,13 +42,11 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
         status = StatusCode::FORBIDDEN;
     }
     match (status, what) {
-        (StatusCode::UNAUTHORIZED, _) => {
-            let help = match had_credentials {
-                true => format!("renew the credentials: ocitect login {registry}"),
-                false => format!("no credentials were found for it: ocitect login {registry}"),
-            };
-            StoreError::Unauthorized { place, detail, help: Some(help) }
+        (StatusCode::UNAUTHORIZED, _) if had_credentials => {
+            let help = Some(format!("renew the credentials: ocitect login {registry}"));
+            StoreError::Unauthorized { place, detail, help }
         }
+        (StatusCode::UNAUTHORIZED, _) => authentication_required(place, detail, registry),
         (StatusCode::FORBIDDEN, _) => {
             let help = Some(format!("{action} needs a right that the account does not have there"));
             StoreError::Denied { place, detail, help }
@@ -65,6 +63,12 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
             StoreError::Remote { action: action.to_owned(), place, detail, help, cause: None }
         }
     }
+}
+
+/// The error where nothing was sent that says who asks.
+pub(super) fn authentication_required(place: String, detail: String, registry: &str) -> StoreError {
+    let help = Some(format!("no credentials were found for it: ocitect login {registry}"));
+    StoreError::AuthenticationRequired { place, detail, help }
 }
 
 /// What a reply says about when to come back.

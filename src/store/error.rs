@@ -128,7 +128,17 @@ pub enum StoreError {
         #[source]
         cause: io::Error,
     },
-    /// 401, or no credentials where they are needed.
+    /// 401 to a request without credentials.
+    #[error("{place} requires authentication: {detail}")]
+    AuthenticationRequired {
+        /// The registry and repository.
+        place: String,
+        /// What the registry said.
+        detail: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// 401 to credentials.
     #[error("{place} does not accept the credentials: {detail}")]
     Unauthorized {
         /// The registry and repository.
@@ -274,7 +284,9 @@ impl Diagnose for StoreError {
             }
             Self::Read { side: Side::Remote, .. } | Self::Remote { .. } | Self::Incomplete { .. } => Class::OtherSide,
             Self::Io { .. } | Self::Read { .. } => Class::Here,
-            Self::Unauthorized { .. } | Self::Denied { .. } => Class::Unauthorized,
+            Self::AuthenticationRequired { .. } | Self::Unauthorized { .. } | Self::Denied { .. } => {
+                Class::Unauthorized
+            }
             Self::Reference(error) => error.class(),
             Self::Source(error) => error.class(),
         }
@@ -284,6 +296,7 @@ impl Diagnose for StoreError {
         match self {
             Self::NotFound { help, .. }
             | Self::Malformed { help, .. }
+            | Self::AuthenticationRequired { help, .. }
             | Self::Unauthorized { help, .. }
             | Self::Denied { help, .. }
             | Self::Remote { help, .. }

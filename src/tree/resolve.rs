@@ -34,9 +34,10 @@ pub enum ResolveError {
 }
 
 fn no_directory(path: &EntryPath, file: &EntryPath) -> String {
-    match path == file {
-        true => format!("{file} is not a directory"),
-        false => format!("{path} goes through {file}, which is not a directory"),
+    if path == file {
+        format!("{file} is not a directory")
+    } else {
+        format!("{path} goes through {file}, which is not a directory")
     }
 }
 

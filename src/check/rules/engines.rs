@@ -101,10 +101,7 @@ fn version_of(subject: &Subject, graph: &Graph) -> Option<Version> {
     let of_package = subject.base().packages.iter().find(|package| PACKAGES.contains(&&*package.name));
     // Node's own images say it in the environment, and have the program outside of any package.
     let of_image = || subject.base_env.iter().rev().find(|(name, _)| name == "NODE_VERSION").map(|(_, value)| value);
-    match runtime.as_bytes().starts_with(b"usr/bin/") {
-        true => version(&of_package?.version),
-        false => version(of_image()?),
-    }
+    if runtime.as_bytes().starts_with(b"usr/bin/") { version(&of_package?.version) } else { version(of_image()?) }
 }
 
 #[cfg(test)]

@@ -204,9 +204,10 @@ impl<'a> Reader<'a> {
 
     /// All columns must have been read to their ends.
     pub fn finish(self) -> Result<(), Damaged> {
-        match self.columns.iter().all(|column| column.is_empty()) {
-            true => Ok(()),
-            false => Err(Damaged("a column holds more than it should")),
+        if self.columns.iter().all(|column| column.is_empty()) {
+            Ok(())
+        } else {
+            Err(Damaged("a column holds more than it should"))
         }
     }
 }
