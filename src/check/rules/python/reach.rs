@@ -67,8 +67,12 @@ impl Reach {
 
     /// `true` for a module that what is started goes on without: it is imported in a `try`, and nowhere else for sure.
     pub(in super::super) fn does_without(&self, module: &EntryPath) -> bool {
-        let is_tried = |name: String| self.tried.contains(&name) && !self.lost.contains(&name);
-        !self.extensions.contains(module) && module_name(module).is_some_and(is_tried)
+        !self.imports(module) && module_name(module).is_some_and(|name| self.tried.contains(&name))
+    }
+
+    /// `true` for a module that is surely imported, whether or not it is for this Python.
+    pub(in super::super) fn imports(&self, module: &EntryPath) -> bool {
+        self.extensions.contains(module) || module_name(module).is_some_and(|name| self.lost.contains(&name))
     }
 }
 
