@@ -8,13 +8,11 @@ use serde_json::Value;
 
 use crate::support::{Sandbox, part};
 
-/// A spec that packs `root`, which has a shell, and a program of that name in `/usr/bin`.
-fn spec(sandbox: &Sandbox, program: &str, config: &str, check: &str) {
-    let busybox = fs::read(part("BUSYBOX_AMD64")).unwrap();
-    sandbox.write_mode("root/bin/sh", &busybox, 0o755);
-    sandbox.write_mode(&format!("root/usr/bin/{program}"), &busybox, 0o755);
+/// A spec that packs `root` on a base, or on nothing.
+fn spec(sandbox: &Sandbox, base: Option<&str>, config: &str, check: &str) {
+    let base = base.map(|base| format!("base = \"oci:{}\"\n", part(base))).unwrap_or_default();
     sandbox.spec(&format!(
-        "[image]\nname = \"registry.example/check/alike\"\nplatforms = [\"linux/amd64\"]\n[config]\nuser = \"1000\"\n\
+        "[image]\nname = \"registry.example/check/alike\"\n{base}platforms = [\"linux/amd64\"]\n[config]\nuser = \"1000\"\n\
          workdir = \"/app\"\n{config}\n[[layers]]\nname = \"app\"\nfiles = [{{ from = \"root\", to = \"/\" }}]\n{check}"
     ));
 }
@@ -29,13 +27,21 @@ fn found(sandbox: &Sandbox, arguments: &[&str]) -> BTreeSet<(String, String)> {
 }
 
 /// Checks the spec, then the image of it in a layout and an archive: the findings are the same, and `expected` among them.
+/// Without a base, `root` gets a shell, and a program of that name.
 fn is_found_alike(sandbox: &Sandbox, program: &str, config: &str, expected: &[(&str, &str)]) {
-    spec(sandbox, program, config, "");
+    let busybox = fs::read(part("BUSYBOX_AMD64")).unwrap();
+    sandbox.write_mode("root/bin/sh", &busybox, 0o755);
+    sandbox.write_mode(&format!("root/usr/bin/{program}"), &busybox, 0o755);
+    is_found_alike_on(sandbox, None, config, expected);
+}
+
+fn is_found_alike_on(sandbox: &Sandbox, base: Option<&str>, config: &str, expected: &[(&str, &str)]) {
+    spec(sandbox, base, config, "");
     let of_spec = found(sandbox, &[]);
     for (code, path) in expected {
         assert!(of_spec.contains(&((*code).to_owned(), (*path).to_owned())), "{code} {path}: {of_spec:?}");
     }
-    spec(sandbox, program, config, "[check]\nallow = [\"*:/**\"]\n");
+    spec(sandbox, base, config, "[check]\nallow = [\"*:/**\"]\n");
     sandbox.ok(&["build", "-o", "oci:layout:1", "-o", "docker-archive:image.tar"]);
     assert_eq!(found(sandbox, &["oci:layout:1"]), of_spec);
     assert_eq!(found(sandbox, &["docker-archive:image.tar"]), of_spec);
@@ -63,6 +69,21 @@ fn the_version_of_node() {
     sandbox.write("root/app/index.js", "require('lost')\n");
     let expected = [("missing-import", "/app/index.js"), ("unsupported-engine", "/app/package.json")];
     is_found_alike(&sandbox, "node", "cmd = [\"node\", \"index.js\"]", &expected);
+}
+
+#[test]
+fn modules_of_node_on_a_base() {
+    let sandbox = Sandbox::new();
+    sandbox.write("root/app/package.json", "{\"name\": \"app\", \"engines\": {\"node\": \">=99\"}}");
+    sandbox.write("root/app/index.js", "require('modern')\nrequire('lost')\n");
+    sandbox.write("root/app/node_modules/modern/package.json", "{\"type\": \"module\", \"exports\": \"./i.js\"}");
+    sandbox.write("root/app/node_modules/modern/i.js", "export default 1\n");
+    let expected = [
+        ("missing-import", "/app/index.js"),
+        ("node-too-old", "/app/index.js"),
+        ("unsupported-engine", "/app/package.json"),
+    ];
+    is_found_alike_on(&sandbox, Some("REAL_NODE"), "cmd = [\"node\", \"index.js\"]", &expected);
 }
 
 /// An archive with these members.
