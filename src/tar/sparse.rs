@@ -164,7 +164,7 @@ impl SparseRecords {
             b"realsize" => self.real_size_bytes = Some(decimal(value)?),
             b"numblocks" => self.count = Some(decimal(value)?),
             b"map" => self.numbers = value.split(|byte| *byte == b',').map(decimal).collect::<Option<_>>()?,
-            b"offset" if self.numbers.len() % 2 == 0 => self.numbers.push(decimal(value)?),
+            b"offset" if self.numbers.len().is_multiple_of(2) => self.numbers.push(decimal(value)?),
             b"numbytes" if self.numbers.len() % 2 == 1 => self.numbers.push(decimal(value)?),
             b"offset" | b"numbytes" => return None,
             _ => {}
