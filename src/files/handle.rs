@@ -218,5 +218,7 @@ mod tests {
         }
         assert_eq!(directory.link_target(OsStr::new("link")).unwrap(), b"file");
         assert!(directory.file(OsStr::new("link")).is_err());
+        assert!(open_file(&source.path().join("file")).is_ok());
+        assert!(open_file(&source.path().join("link")).is_err());
     }
 }

@@ -61,6 +61,21 @@ fn tokens_are_asked_for_once_and_used_again() {
 }
 
 #[test]
+fn what_a_registry_puts_of_a_secret_into_an_image_is_not_answered() {
+    let sandbox = Sandbox::new();
+    let password = part("TOKEN_WRITER_PASSWORD");
+    let name = at("TOKEN", "tokens/answered");
+    let config = format!("[image]\nplatforms = [\"linux/amd64\"]\n[config.labels]\nnote = \"is {password}\"\n");
+    sandbox.spec(&config);
+    sandbox.ok(&["build", "-o", "oci:image"]);
+    as_user(&sandbox, &["push", "oci:image", &name], "WRITER").expect(0);
+    for arguments in [&["inspect", &name][..], &["inspect", &name, "--json"]] {
+        let answer = as_user(&sandbox, arguments, "WRITER").expect(0).stdout;
+        assert!(answer.contains("is ***") && !answer.contains(&password), "{answer}");
+    }
+}
+
+#[test]
 fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
     let sandbox = Sandbox::new();
     let (token, tls) = (part("REGISTRY_TOKEN"), part("REGISTRY_TLS"));
