@@ -44,8 +44,8 @@ pub struct Draft {
 pub enum User {
     /// A user that the base has.
     OfBase(&'static str),
-    /// A new user of this number.
-    New(u32),
+    /// A new user, [`USER_NAME`].
+    New,
 }
 
 /// The command of the image.
@@ -120,7 +120,7 @@ impl Draft {
             base_comment: Vec::new(),
             platforms,
             platform_variable: None,
-            user: User::New(DEFAULT_UID),
+            user: User::New,
             layers: Vec::new(),
             workdir: None,
             env: Vec::new(),
@@ -154,8 +154,8 @@ impl Draft {
     }
 }
 
-/// The number of a new user, as most images have it.
-pub const DEFAULT_UID: u32 = 1000;
+/// The number of a new user. The images of Node.js and Ubuntu have users of the number 1000 already.
+pub const UID: u32 = 10001;
 
 /// The name of a new user.
 pub const USER_NAME: &str = "app";

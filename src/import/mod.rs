@@ -13,6 +13,8 @@ mod recipe;
 mod spec_text;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::io;
@@ -71,8 +73,6 @@ pub struct Proposal {
     pub missing: Vec<String>,
     /// What the user should know: results that were skipped, and decisions that only they can take.
     pub notes: Vec<String>,
-    /// `true` if the base is not an image of a registry, so that a check needs no network.
-    pub is_local: bool,
 }
 
 /// Looks at a project and returns a spec for it.
@@ -89,7 +89,6 @@ pub fn propose(directory: &Path) -> Result<Proposal, ImportError> {
         missing: missing(&draft, &tree),
         found: [project.found(), recipe::found(&artifacts)].concat(),
         notes: [tree.notes(), &project.notes, &artifacts.notes, &draft.notes].concat(),
-        is_local: draft.base == "scratch",
     })
 }
 
@@ -103,10 +102,16 @@ fn missing(draft: &Draft, tree: &ProjectTree) -> Vec<String> {
     expected
         .map(|expected| {
             let path = escape(expected.path.as_bytes());
-            match expected.commands.is_empty() {
-                true => format!("{path} is missing"),
-                false => format!("{path} is missing: build it with `{}`", expected.commands.join(" && ")),
+            if expected.commands.is_empty() {
+                return format!("{path} is missing");
             }
+            format!("{path} is missing: build it with `{}`", printable(&expected.commands.join(" && ")))
         })
         .collect()
+}
+
+/// A command as it may be printed: names in it are those of files and packages. Its backslashes stay.
+fn printable(command: &str) -> String {
+    let parts: Vec<String> = command.split('\\').map(|part| escape(part.as_bytes())).collect();
+    parts.join("\\")
 }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::draft::{Draft, Files, Layer, Start, USER_NAME, User};
+use super::draft::{Draft, Files, Layer, Start, UID, USER_NAME, User};
 use crate::model::Platform;
 
 /// Width of the comments, in characters, where their words allow it.
@@ -16,10 +16,13 @@ const EXAMPLE_REGISTRY: &str = "registry.example.com";
 /// Returns the text of a spec.
 pub fn render(draft: &Draft) -> String {
     let mut text = String::new();
-    comment(&mut text, &format!("Written by `ocitect init` from {}. `ocitect build` builds the image,", draft.origin));
-    comment(&mut text, "`ocitect check` checks it. docs/reference/spec.md of ocitect explains every key.");
+    let origin = &draft.origin;
+    comment(
+        &mut text,
+        &format!("Written by `ocitect init` from {origin}. docs/reference/spec.md of ocitect lists all keys."),
+    );
     text.push_str("format = 1\n\n[image]\n");
-    comment(&mut text, "Where `ocitect build --push` pushes to. Replace the registry by yours.");
+    comment(&mut text, "Where `ocitect build --push` pushes to. Replace the registry with yours.");
     line(&mut text, "name", &string(&format!("{EXAMPLE_REGISTRY}/{}", draft.name)));
     line(&mut text, "tags", "[\"${VERSION}\", \"latest\"]");
     draft.base_comment.iter().for_each(|words| comment(&mut text, words));
@@ -49,10 +52,10 @@ fn vars(text: &mut String, draft: &Draft) {
 }
 
 fn users(text: &mut String, draft: &Draft) {
-    if let User::New(uid) = draft.user {
+    if draft.user == User::New {
         text.push('\n');
         comment(text, "The user that the program runs as. It owns no files of the image, so it cannot change them.");
-        let _ = writeln!(text, "[[users]]\nname = {}\nuid = {uid}", string(USER_NAME));
+        let _ = writeln!(text, "[[users]]\nname = {}\nuid = {UID}", string(USER_NAME));
     }
 }
 
@@ -98,7 +101,7 @@ fn config(text: &mut String, draft: &Draft) {
     text.push_str("\n[config]\n");
     let user = match draft.user {
         User::OfBase(name) => name,
-        User::New(_) => USER_NAME,
+        User::New => USER_NAME,
     };
     line(text, "user", &string(user));
     if let Some(workdir) = &draft.workdir {
@@ -227,7 +230,7 @@ mod tests {
             "name = \"registry.example.com/server\"\n",
             "platforms = [\"linux/amd64\", \"linux/arm64\"]\n",
             "PROGRAM = \"dist/linux/amd64\"\n",
-            "[[users]]\nname = \"app\"\nuid = 1000\n",
+            "[[users]]\nname = \"app\"\nuid = 10001\n",
             "# x\n#\n#     x\n#\n[[layers]]\nname = \"app\"\nfiles = [\n  { from = \"dist/x\", to = \"/app/\" },\n",
             "  { from = \"b\", to = \"/b\", exclude = [\"**/*.pyc\"], executable = [\"*\"] },\n]\n",
             "# [[layers]]\n# name = \"app\"\n# files = [\n#   { from",

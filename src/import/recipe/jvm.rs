@@ -1,7 +1,7 @@
 //! Programs for the Java virtual machine: a jar is the same for all platforms.
 
 use super::super::artifacts::Artifacts;
-use super::super::draft::{Draft, Expected, Files, Layer, Start, User, literal};
+use super::super::draft::{Draft, Expected, Files, Layer, Start, literal};
 use super::super::layout::default_platforms;
 use super::super::project::{Jars, JvmProject, JvmTool, Project};
 use super::super::tree::ProjectTree;
@@ -10,9 +10,6 @@ use crate::model::escape;
 
 /// The Java of the base if only a jar was found.
 const DEFAULT_JAVA: u32 = 21;
-
-/// The base is Ubuntu's, which has a user of the number 1000.
-const UID: u32 = 10001;
 
 /// Returns the spec of a Java program.
 pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Draft {
@@ -23,7 +20,6 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
     let origin = jvm.map_or("the jar that was found", |jvm| jvm.path);
     let mut draft = Draft::new(name_of(name.as_deref(), tree), origin, &base, default_platforms());
     draft.base_comment = vec![format!("Java {java} or newer runs classes that are compiled for Java {java}.")];
-    draft.user = User::New(UID);
     draft.workdir = Some("/app".to_owned());
     match jvm.map(|jvm| (&jvm.jars, jvm)) {
         Some((Jars::Quarkus, jvm)) => add_quarkus(&mut draft, jvm),

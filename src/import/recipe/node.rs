@@ -1,6 +1,8 @@
 //! Node.js programs: dependencies for each platform, and the sources.
 
-use super::super::draft::{Draft, Files, Layer, Start, User, literal, shell_word};
+use std::collections::BTreeMap;
+
+use super::super::draft::{Draft, Expected, Files, Layer, Start, User, literal, shell_word};
 use super::super::layout::{Layout, default_platforms, directory_layout, expand};
 use super::super::project::{Manager, NodeProject, NodeStart, Project};
 use super::super::tree::{ProjectTree, parent};
@@ -21,7 +23,7 @@ pub fn draft(tree: &ProjectTree, project: &Project) -> Draft {
     let layout = layout.unwrap_or_else(|| Layout {
         from: DEPENDENCIES.to_owned(),
         platforms: default_platforms(),
-        paths: std::collections::BTreeMap::new(),
+        paths: BTreeMap::new(),
     });
     let platforms = if node.has_dependencies { layout.platforms.clone() } else { default_platforms() };
     let base = format!("docker.io/library/node:{}-slim", node.node);
@@ -104,7 +106,7 @@ fn add_sources(draft: &mut Draft, node: &NodeProject, tree: &ProjectTree, layout
             None => files.push(Files::new(&literal(file), "/app/")),
         }
         let build = node.has_build.then(|| format!("{} run build", node.manager.program()));
-        draft.expected.push(super::super::draft::Expected {
+        draft.expected.push(Expected {
             path: file.to_owned(),
             commands: build.filter(|_| result_directory(file).is_some()).into_iter().collect(),
         });

@@ -1,5 +1,7 @@
 //! Programs that the system itself runs: Go, Rust, C, and whatever else was found as ELF files.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::artifacts::{Artifacts, Linkage, Program};
 use super::super::draft::{Draft, Files, Layer, Start, literal, shell_word};
 use super::super::layout::{Layout, PATH_VARIABLE, default_platforms, expand, layout_of, programs_by_name};
@@ -14,49 +16,67 @@ const DEBIAN_12_GLIBC: (u32, u32) = (2, 36);
 /// Most programs that one spec packs.
 const MAX_PACKED: usize = 20;
 
+/// One program of the image, and where it is for each platform.
+struct Chosen {
+    name: String,
+    layout: Layout,
+}
+
 /// Returns the spec of a program.
 pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Draft {
     let by_name = programs_by_name(&artifacts.programs);
-    let names = project_names(project);
-    let main = names.iter().find(|name| by_name.contains_key(*name)).or_else(|| {
-        let count = |name: &&String| by_name.get(*name).map_or(0, Vec::len);
-        by_name.keys().rev().max_by_key(count)
-    });
-    let name = main.or(names.first()).cloned().unwrap_or_else(|| name_of(None, tree));
-    let layout =
-        main.and_then(|main| layout_of(&by_name[main], tree)).unwrap_or_else(|| default_layout(&name, project));
-    let origin = origin(artifacts, project);
-    let mut draft = Draft::new(name_of(Some(&name), tree), &origin, "scratch", layout.platforms.clone());
-    let mut packed: Vec<&Program> = main.map(|main| by_name[main].clone()).unwrap_or_default();
-    packed.retain(|program| layout.path(&program.platform) == program.path);
-    if !layout.paths.is_empty() {
-        draft.platform_variable = Some((PATH_VARIABLE, layout.paths.clone()));
+    let main = choose_main(&by_name, tree, project);
+    let platforms = main.layout.platforms.clone();
+    let mut draft = Draft::new(name_of(Some(&main.name), tree), &origin(artifacts, project), "scratch", platforms);
+    if !main.layout.paths.is_empty() {
+        draft.platform_variable = Some((PATH_VARIABLE, main.layout.paths.clone()));
     }
-    let mut extra: Vec<(String, Layout)> = Vec::new();
-    for (other, programs) in by_name.iter().filter(|(other, _)| Some(*other) != main) {
-        let found = layout_of(programs, tree).filter(|found| found.paths.is_empty());
-        match found.filter(|found| draft.platforms.iter().all(|platform| found.platforms.contains(platform))) {
-            Some(found) if extra.len() < MAX_PACKED => {
-                packed.extend(programs.iter().filter(|program| found.path(&program.platform) == program.path));
-                extra.push((other.clone(), found));
-            }
-            _ => draft.notes.push(format!("{} is not packed: it is not built for all platforms", shown(other))),
+    let built = programs_at(&by_name, &main);
+    let built: BTreeSet<&Platform> = built.iter().map(|program| &program.platform).collect();
+    let main_name = main.name.clone();
+    let mut chosen = vec![main];
+    for (name, programs) in by_name.iter().filter(|(name, _)| **name != main_name) {
+        let other = layout_of(programs, tree).map(|layout| Chosen { name: name.clone(), layout });
+        let is_built = |other: &Chosen| {
+            let found = programs_at(&by_name, other);
+            other.layout.paths.is_empty() && built.iter().all(|one| found.iter().any(|it| it.platform == **one))
+        };
+        match other.filter(is_built) {
+            Some(other) if chosen.len() < MAX_PACKED => chosen.push(other),
+            _ => draft.notes.push(format!("{} is not packed: it is not built for all platforms", shown(name))),
         }
     }
+    let packed: Vec<&Program> = chosen.iter().flat_map(|one| programs_at(&by_name, one)).collect();
     set_base(&mut draft, &packed);
-    let commands = |platform: &Platform| commands(&name, &layout.path(platform), platform, project);
     let directory = if draft.base == "scratch" { "/usr/bin" } else { "/usr/local/bin" };
-    draft.layers = layers(&draft, &name, &layout, &extra, &commands, directory);
-    draft.start = Start::Entrypoint(vec![literal(&format!("{directory}/{name}"))]);
-    draft.expect(|platform| layout.path(platform), commands);
+    draft.layers = layers(&draft, &chosen, project, directory);
+    draft.start = Start::Entrypoint(vec![literal(&format!("{directory}/{}", chosen[0].name))]);
+    for one in &chosen {
+        draft.expect(|platform| one.layout.path(platform), |platform| commands(one, platform, project));
+    }
     note_libraries(&mut draft, &packed);
-    if project.cargo.as_ref().is_some_and(|cargo| cargo.programs.is_empty())
-        && packed.is_empty()
-        && project.go.is_none()
-    {
+    let is_library = project.cargo.as_ref().is_some_and(|cargo| cargo.programs.is_empty()) && project.go.is_none();
+    if is_library && packed.is_empty() {
         draft.notes.push("Cargo.toml names no program: the package is a library".to_owned());
     }
     draft
+}
+
+/// The program that the manifests name, else the one that is built for most platforms, else one to be built.
+fn choose_main(by_name: &BTreeMap<String, Vec<&Program>>, tree: &ProjectTree, project: &Project) -> Chosen {
+    let names = project_names(project);
+    let named = names.iter().find(|name| by_name.contains_key(*name));
+    let count = |name: &&String| by_name.get(*name).map_or(0, Vec::len);
+    let found = named.or_else(|| by_name.keys().rev().max_by_key(count));
+    let name = found.or(names.first()).cloned().unwrap_or_else(|| name_of(None, tree));
+    let layout = by_name.get(&name).and_then(|programs| layout_of(programs, tree));
+    Chosen { layout: layout.unwrap_or_else(|| default_layout(&name, project)), name }
+}
+
+/// The programs that a spec packs from this layout.
+fn programs_at<'a>(by_name: &BTreeMap<String, Vec<&'a Program>>, chosen: &Chosen) -> Vec<&'a Program> {
+    let programs = by_name.get(&chosen.name).into_iter().flatten().copied();
+    programs.filter(|program| chosen.layout.path(&program.platform) == program.path).collect()
 }
 
 fn shown(text: &str) -> String {
@@ -81,7 +101,7 @@ fn default_layout(name: &str, project: &Project) -> Layout {
     } else {
         format!("dist/${{arch}}/{name}")
     };
-    Layout { from, platforms: default_platforms(), paths: std::collections::BTreeMap::new() }
+    Layout { from, platforms: default_platforms(), paths: BTreeMap::new() }
 }
 
 /// The base that has what the programs need.
@@ -114,29 +134,23 @@ fn set_base(draft: &mut Draft, packed: &[&Program]) {
         draft.base_comment = vec!["The program needs musl, which Alpine has.".to_owned()];
     } else {
         draft.base_comment = vec![
-            "A static program needs no base image. Another one with certificates, time zones and a user:".to_owned(),
-            "base = \"gcr.io/distroless/static-debian12:nonroot\"   (then remove [[users]] and set user = \"nonroot\")"
-                .to_owned(),
+            "A static program needs no base image.".to_owned(),
+            "gcr.io/distroless/static-debian12:nonroot has certificates, time zones and the user nonroot.".to_owned(),
         ];
     }
 }
 
-fn layers(
-    draft: &Draft,
-    name: &str,
-    layout: &Layout,
-    extra: &[(String, Layout)],
-    commands: &dyn Fn(&Platform) -> Vec<String>,
-    directory: &str,
-) -> Vec<Layer> {
-    let files = |name: &str, from: &str| Files {
+fn layers(draft: &Draft, chosen: &[Chosen], project: &Project, directory: &str) -> Vec<Layer> {
+    let files = |one: &Chosen| Files {
         is_executable: true,
-        ..Files::new(from, &literal(&format!("{directory}/{name}")))
+        ..Files::new(&one.layout.from, &literal(&format!("{directory}/{}", one.name)))
     };
+    let layout = &chosen[0].layout;
+    let all = |platform: &Platform| chosen.iter().flat_map(|one| commands(one, platform, project)).collect();
     let mut app = Layer {
         name: "app".to_owned(),
-        commands: draft.commands(commands),
-        files: vec![files(name, &layout.from)],
+        commands: draft.commands(all),
+        files: chosen.iter().map(files).collect(),
         ..Layer::default()
     };
     app.comment = if app.commands.is_empty() {
@@ -149,7 +163,6 @@ fn layers(
     } else if layout.from.contains("${machine}") {
         app.comment.insert(0, "`${machine}` is x86_64, aarch64, ...".to_owned());
     }
-    app.files.extend(extra.iter().map(|(name, layout)| files(name, &layout.from)));
     let mut layers = vec![app];
     if draft.base == "scratch" {
         let from = "docker://docker.io/library/alpine:3#/etc/ssl/certs/ca-certificates.crt";
@@ -164,9 +177,11 @@ fn layers(
     layers
 }
 
-/// The commands that build the program at `path`.
-fn commands(name: &str, path: &str, platform: &Platform, project: &Project) -> Vec<String> {
-    let output = shell_word(path);
+/// The commands that build a program for a platform.
+fn commands(chosen: &Chosen, platform: &Platform, project: &Project) -> Vec<String> {
+    let name = chosen.name.as_str();
+    let path = chosen.layout.path(platform);
+    let output = shell_word(&path);
     if let Some(go) = &project.go {
         let package = go.programs.iter().find(|(known, _)| known == name).or(go.programs.first());
         let package = shell_word(package.map_or(".", |(_, package)| package));
@@ -182,7 +197,7 @@ fn commands(name: &str, path: &str, platform: &Platform, project: &Project) -> V
     let locked = if cargo.is_locked { " --locked" } else { "" };
     let program = if cargo.programs.len() > 1 { format!(" --bin {}", shell_word(name)) } else { String::new() };
     let build = format!("cargo build --release{locked}{program}");
-    let parts: Vec<&str> = parent(path).split('/').collect();
+    let parts: Vec<&str> = parent(&path).split('/').collect();
     match parts[..] {
         ["target", "release"] => vec![build],
         ["target", triple, "release"] => vec![format!("{build} --target {}", shell_word(triple))],
