@@ -29,6 +29,7 @@
 //! | [`cache`] | what can be made again, kept by content: blocks, records of layers, facts, documents |
 //! | [`layout`], [`archive`], [`registry`] | the places that images are in |
 //! | [`transfer`] | copies an image from any source to any sink, children first and tags last |
+//! | [`mod@import`] | a first spec for a project, from its build results and manifests |
 //! | [`build`] | runs it all |
 //! | [`cli`] | the command line, the only module that touches terminal, environment and home |
 //!
@@ -45,6 +46,7 @@ pub mod cli;
 pub mod compress;
 pub mod elf;
 pub mod files;
+pub mod import;
 pub mod layout;
 pub mod lock;
 pub mod model;

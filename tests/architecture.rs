@@ -41,6 +41,7 @@ const MODULES: &[(&str, Imports)] = &[
     ("archive", Only(&["store", "tar", "compress", "model"])),
     ("registry", Only(&["store", "compress", "model"])),
     ("transfer", Only(&["store", "model"])),
+    ("import", Only(&["spec", "check", "elf", "model"])),
     ("build", AllBut(&["cli"])),
     ("cli", AllBut(&[])),
 ];

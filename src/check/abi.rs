@@ -22,8 +22,8 @@ impl Libc {
         }
     }
 
-    /// Which C library a dynamic loader belongs to, by its file name.
-    pub(super) fn of_loader(name: &[u8]) -> Option<Self> {
+    /// Returns the C library that a dynamic loader belongs to, by its file name.
+    pub fn of_loader(name: &[u8]) -> Option<Self> {
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()));
         if starts(&["ld-musl-", "libc.musl-"]) || name == b"libc.so" {
             Some(Self::Musl)
@@ -186,6 +186,11 @@ fn fits_flags(platform: &Platform, facts: &ElfFacts) -> bool {
             EM_PPC64 if facts.endianness == Endianness::Little => flags & EF_PPC64_ABI != 1,
             _ => true,
         }
+}
+
+/// Returns the GOARCH of the processor that an ELF file is made for; `None` if Linux does not run on it.
+pub fn architecture_of(facts: &ElfFacts) -> Option<&'static str> {
+    Architecture::of(facts).map(|architecture| architecture.name)
 }
 
 /// What an ELF file is made for, by GOARCH: `arm64`, `arm with soft float`.

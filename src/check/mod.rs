@@ -21,7 +21,7 @@ mod subject;
 #[cfg(test)]
 mod testing;
 
-pub use abi::Libc;
+pub use abi::{Libc, architecture_of};
 pub use code::{Code, Severity};
 pub use coverage::{Coverage, gap};
 pub use execution::Execution;

@@ -28,6 +28,7 @@ Images are named as in skopeo:
 Append @sha256:... to require a digest.
 
 Examples:
+  ocitect init                   Write ./ocitect.toml for this project
   ocitect build                  Build ./ocitect.toml into build/oci
   ocitect build --push           Build and push to the registry
   ocitect inspect oci:build/oci  Show the image
@@ -44,6 +45,8 @@ Exit status:
 /// What a command line asks for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first spec for a project, from its build results and manifests
+    Init(InitArguments),
     /// Build the image that a spec describes
     Build(BuildArguments),
     /// Check an image for problems that would keep it from starting
@@ -142,6 +145,38 @@ pub struct PinArguments {
     #[arg(long)]
     pub offline: bool,
 }
+
+/// `ocitect init`.
+#[derive(Debug, Args)]
+#[command(after_help = INIT_EXAMPLES)]
+pub struct InitArguments {
+    /// The directory of the project, where ocitect.toml is written.
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Do not connect to registries. The spec is only checked if its base image is in the cache, or is `scratch`.
+    #[arg(long)]
+    pub offline: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+}
+
+const INIT_EXAMPLES: &str = "\
+Looks for build results first (programs, jars and wheels in dist, build, target
+and the like), then for manifests (package.json, pyproject.toml, go.mod,
+Cargo.toml, pom.xml, build.gradle, *.csproj, index.html). Prints what it found
+and what still has to be built, and checks the image if nothing is missing.
+Never overwrites a file and runs nothing of the project.
+
+Examples:
+  # Write ./ocitect.toml
+  ocitect init
+
+  # Write app/ocitect.toml, without a network
+  ocitect init app --offline
+
+  # Then build the image
+  ocitect build";
 
 /// `ocitect build`.
 #[derive(Debug, Args)]

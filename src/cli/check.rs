@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::arguments::{CheckArguments, OutputArguments};
+use super::arguments::{CheckArguments, OutputArguments, PinArguments, RegistryArguments};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::{
@@ -129,18 +129,47 @@ fn tell(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckArguments)
             "skipped": skipped.iter().map(skipped_json).collect::<Vec<_>>(),
         }))?;
     } else {
-        print(findings::text(&verdict.findings, render::color_on_stdout()).as_bytes())?;
-        let counts = (verdict.error_count(), verdict.warning_count(), verdict.allowed_count);
-        print(format!("{}\n", notes.join("\n")).as_bytes())?;
-        let summary = findings::summary(counts.0, counts.1, counts.2);
-        let breakdown = findings::breakdown(&verdict.findings).map(|text| format!(": {text}")).unwrap_or_default();
-        print(format!("{summary}{breakdown}\n").as_bytes())?;
+        print_for_people(verdict, &notes)?;
     }
     match verdict.error_count() {
         0 => Ok(()),
         1 => Err(Failure::gate("the check found 1 error", GATE_HELP)),
         count => Err(Failure::gate(&format!("the check found {count} errors"), GATE_HELP)),
     }
+}
+
+/// Prints the findings, what was looked at, and how many findings there are.
+fn print_for_people(verdict: &Verdict, notes: &[String]) -> Done {
+    print(findings::text(&verdict.findings, render::color_on_stdout()).as_bytes())?;
+    print(format!("{}\n", notes.join("\n")).as_bytes())?;
+    let summary = findings::summary(verdict.error_count(), verdict.warning_count(), verdict.allowed_count);
+    let breakdown = findings::breakdown(&verdict.findings).map(|text| format!(": {text}")).unwrap_or_default();
+    print(format!("{summary}{breakdown}\n").as_bytes())
+}
+
+/// Checks a spec as `ocitect check` does, prints what was found, and returns `true` if there is no error among it.
+pub(super) async fn check_new_spec(
+    path: &Path,
+    registry: &RegistryArguments,
+    is_offline: bool,
+    environment: &Environment,
+    observer: &Arc<dyn Observer>,
+) -> Result<bool, Failure> {
+    let arguments = CheckArguments {
+        subject: String::new(),
+        platform: Vec::new(),
+        set: Vec::new(),
+        env_file: Vec::new(),
+        json: false,
+        sarif: false,
+        codes: false,
+        jobs: None,
+        pins: PinArguments { locked: false, offline: is_offline },
+        registry: registry.clone(),
+    };
+    let verdict = check_spec(path, Vec::new(), &arguments, environment, observer).await?;
+    print_for_people(&verdict, &notes(&verdict, &[]))?;
+    Ok(verdict.error_count() == 0)
 }
 
 /// A line for each platform that was looked at, for what no rule knows of it, and for what was left out.

@@ -13,6 +13,9 @@ use crate::build::BuildError;
 use crate::model::Diagnose;
 use crate::spec::SpecError;
 
+/// Exit statuses of failures that are not of this machine: access, network, not found.
+const REMOTE_EXIT_CODES: [u8; 3] = [4, 5, 6];
+
 /// A failure of any command, ready to be told.
 pub struct Failure {
     message: String,
@@ -53,6 +56,16 @@ impl Failure {
     pub fn caused_by(mut self, cause: &dyn Error) -> Self {
         self.causes.push(cause.to_string());
         self
+    }
+
+    /// Returns the message and the causes as one line.
+    pub fn summary(&self) -> String {
+        [std::slice::from_ref(&self.message), &self.causes].concat().join(": ")
+    }
+
+    /// Returns `true` if a registry failed, refused access, or does not have what was asked for.
+    pub fn is_remote(&self) -> bool {
+        REMOTE_EXIT_CODES.contains(&self.exit_code)
     }
 
     /// The same with a way out of it.

@@ -75,11 +75,12 @@ const OPTIONS: [(&str, &str); 60] = [
 ];
 
 /// Commands, and what to run here.
-const COMMANDS: [(&str, &str); 24] = [
+const COMMANDS: [(&str, &str); 26] = [
     ("append", "add a [[layers]] table to the spec, and run `ocitect build`"),
     ("buildx", "run `ocitect build`: it builds all platforms of the spec"),
     ("bake", "run `ocitect build` for each spec"),
     ("cp", "run `ocitect copy SOURCE TARGET`"),
+    ("create", "run `ocitect init`: it writes a spec"),
     ("digest", "run `ocitect inspect --json IMAGE | jq -r .digest`"),
     ("export", "run `ocitect copy IMAGE oci-archive:FILE`"),
     ("files", "run `ocitect ls IMAGE`"),
@@ -89,6 +90,7 @@ const COMMANDS: [(&str, &str); 24] = [
     ("load", "run `podman load` or `docker load` on what `ocitect build -o docker-archive:FILE` writes"),
     ("manifest", "run `ocitect inspect IMAGE`"),
     ("mirror", "run `ocitect copy SOURCE TARGET`"),
+    ("new", "run `ocitect init`: it writes a spec"),
     ("publish", "run `ocitect build --push`"),
     ("pull", "run `ocitect copy REF oci:DIR`"),
     ("rmi", "ocitect keeps no images: they are in registries, layouts and archives"),

@@ -14,6 +14,7 @@ mod failure;
 mod findings;
 mod habits;
 mod heartbeat;
+mod init;
 mod inspect;
 mod interrupt;
 mod local_names;
@@ -80,6 +81,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
     interrupt::watch(&runtime, output.progress);
     runtime.block_on(async {
         match command {
+            Command::Init(arguments) => init::run(&arguments, &output, environment).await,
             Command::Build(arguments) => build::run(&arguments, &output, environment).await,
             Command::Check(arguments) => check::run(&arguments, &output, environment).await,
             Command::Lock(arguments) => lock::lock(&arguments, &output, environment).await,

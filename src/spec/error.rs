@@ -86,9 +86,9 @@ impl Diagnose for SpecError {
 
     fn help(&self) -> Option<String> {
         match self {
-            Self::Read { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
-                Some("name the spec file, or a directory that has an ocitect.toml".to_owned())
-            }
+            Self::Read { cause, .. } if cause.kind() == io::ErrorKind::NotFound => Some(
+                "name the spec file, or a directory that contains ocitect.toml; `ocitect init` writes one".to_owned(),
+            ),
             Self::Read { cause, .. } if is_irregular(cause) => {
                 Some("write it to a file: paths in a spec are relative to it, and its lock is beside it".to_owned())
             }

@@ -244,6 +244,13 @@ impl TemporaryFile {
         sync_directory(parent(target))
     }
 
+    /// As [`TemporaryFile::persist`], but never in the place of something that exists, a symbolic link included.
+    pub fn persist_new(self, target: &Path) -> Result<(), StoreError> {
+        self.file.as_file().sync_all().map_err(|cause| StoreError::io("writing", target, cause))?;
+        self.file.persist_noclobber(target).map_err(|error| StoreError::io("writing", target, error.error))?;
+        sync_directory(parent(target))
+    }
+
     /// As [`TemporaryFile::persist`], at once but not durably: after a power cut the file may be gone, empty or cut. Only
     /// for what is verified when it is read, and can be made anew.
     pub fn persist_without_sync(self, target: &Path) -> Result<(), StoreError> {

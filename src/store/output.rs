@@ -127,6 +127,16 @@ pub fn write_output(path: &Path, bytes: &[u8], access: Access) -> Result<(), Sto
     }
 }
 
+/// Writes a file that does not exist yet, whole and durably or not at all.
+///
+/// # Errors
+/// An error of the kind [`io::ErrorKind::AlreadyExists`] if something is at `path`, and those of writing.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let mut file = TemporaryFile::create_in(parent(path))?;
+    file.write_all(bytes).map_err(|cause| StoreError::io("writing", path, cause))?;
+    file.persist_new(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +158,21 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         write_output(&path, b"secret", Access::Owner).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_new_file_takes_the_place_of_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        write_new(&at("new"), b"one").unwrap();
+        symlink("nowhere", at("dangling")).unwrap();
+        fs::create_dir(at("directory")).unwrap();
+        for name in ["new", "dangling", "directory"] {
+            let error = write_new(&at(name), b"two").unwrap_err();
+            assert!(matches!(error, StoreError::Io { cause, .. } if cause.kind() == io::ErrorKind::AlreadyExists));
+        }
+        assert_eq!(fs::read_to_string(at("new")).unwrap(), "one");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod commands;
 mod first_page;
 mod hello;
+mod init;
 #[path = "../support/sandbox.rs"]
 mod support;
 mod ux;

@@ -10,7 +10,8 @@ use crate::support::{Outcome, Sandbox, part, tool};
 
 const HELLO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/hello");
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
+    "init",
     "build",
     "lock",
     "update",

@@ -1,0 +1,117 @@
+//! A first spec for a project that has none: what it has built already, what its manifests say, and an `ocitect.toml` with
+//! comments.
+//!
+//! Results come first: programs, jars and wheels in `dist` and its kin decide platforms and base. Manifests say the rest.
+//! Nothing is run, nothing is written, and nothing outside of the directory is read. A manifest that cannot be read is a
+//! note, never an error.
+
+mod artifacts;
+mod draft;
+mod layout;
+mod project;
+mod recipe;
+mod spec_text;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::{Class, Diagnose, escape};
+
+use self::artifacts::Artifacts;
+use self::draft::Draft;
+use self::project::Project;
+use self::tree::ProjectTree;
+
+pub use tree::{MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_MANIFESTS, MAX_NAMES};
+
+/// A directory that no spec can be written for.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// It cannot be read.
+    #[error("cannot read the directory {}", escape(.path.as_os_str().as_encoded_bytes()))]
+    Read {
+        /// The directory.
+        path: PathBuf,
+        /// What the system reported.
+        #[source]
+        cause: io::Error,
+    },
+    /// It is a file.
+    #[error("{} is not a directory", escape(.path.as_os_str().as_encoded_bytes()))]
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+impl Diagnose for ImportError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound => Class::Here,
+            Self::Read { .. } | Self::NotADirectory { .. } => Class::Input,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        (self.class() == Class::Input).then(|| "name the directory of a project".to_owned())
+    }
+}
+
+/// A spec that fits a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The text of the spec.
+    pub text: String,
+    /// What was found, one line each: `dist/amd64/server: program for linux/amd64, static`.
+    pub found: Vec<String>,
+    /// What the spec packs and does not exist yet, each with the command that builds it.
+    pub missing: Vec<String>,
+    /// What the user should know: results that were skipped, and decisions that only they can take.
+    pub notes: Vec<String>,
+}
+
+/// Looks at a project and returns a spec for it.
+///
+/// # Errors
+/// [`ImportError`] if the directory cannot be read.
+pub fn propose(directory: &Path) -> Result<Proposal, ImportError> {
+    let tree = ProjectTree::read(directory)?;
+    let artifacts = Artifacts::read(&tree);
+    let project = Project::read(&tree);
+    let draft = recipe::draft(&tree, &artifacts, &project);
+    Ok(Proposal {
+        text: spec_text::render(&draft),
+        missing: missing(&draft, &tree),
+        found: [project.found(), recipe::found(&artifacts)].concat(),
+        notes: [tree.notes(), &project.notes, &artifacts.notes, &draft.notes].concat(),
+    })
+}
+
+/// What does not exist yet, with the command that makes it.
+fn missing(draft: &Draft, tree: &ProjectTree) -> Vec<String> {
+    let is_missing = |path: &str| match path.split_once('*') {
+        None => !tree.has(path),
+        Some((before, after)) => !tree.files().any(|file| file.starts_with(before) && file.ends_with(after)),
+    };
+    let expected = draft.expected.iter().filter(|expected| is_missing(&expected.path));
+    expected
+        .map(|expected| {
+            let path = escape(expected.path.as_bytes());
+            if expected.commands.is_empty() {
+                return format!("{path} is missing");
+            }
+            format!("{path} is missing: build it with `{}`", printable(&expected.commands.join(" && ")))
+        })
+        .collect()
+}
+
+/// A command as it may be printed: names in it are those of files and packages. Its backslashes stay.
+fn printable(command: &str) -> String {
+    let parts: Vec<String> = command.split('\\').map(|part| escape(part.as_bytes())).collect();
+    parts.join("\\")
+}

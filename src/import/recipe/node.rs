@@ -1,0 +1,175 @@
+//! Node.js programs: dependencies for each platform, and the sources.
+
+use std::collections::BTreeMap;
+
+use super::super::draft::{Draft, Expected, Files, Layer, Start, User, literal, shell_word};
+use super::super::layout::{Layout, default_platforms, directory_layout, expand};
+use super::super::project::{Manager, NodeProject, NodeStart, Project};
+use super::super::tree::{ProjectTree, parent};
+use super::{name_of, result_directory};
+use crate::model::Platform;
+
+/// Directories that programs read at run time, if they exist.
+const RUNTIME_DIRECTORIES: [&str; 10] =
+    ["config", "lib", "locales", "middleware", "models", "public", "routes", "src", "static", "views"];
+
+/// Where the dependencies of each platform are installed.
+const DEPENDENCIES: &str = "dist/${node_arch}/node_modules";
+
+/// Returns the spec of a Node.js program.
+pub fn draft(tree: &ProjectTree, project: &Project) -> Draft {
+    let Some(node) = &project.node else { return Draft::new("app".to_owned(), "", "scratch", default_platforms()) };
+    let layout = directory_layout("/node_modules", |path| tree.has_directory(path));
+    let layout = layout.unwrap_or_else(|| Layout {
+        from: DEPENDENCIES.to_owned(),
+        platforms: default_platforms(),
+        paths: BTreeMap::new(),
+    });
+    let platforms = if node.has_dependencies { layout.platforms.clone() } else { default_platforms() };
+    let base = format!("docker.io/library/node:{}-slim", node.node);
+    let mut draft = Draft::new(name_of(node.name.as_deref(), tree), "package.json", &base, platforms);
+    draft.user = User::OfBase("node");
+    draft.workdir = Some("/app".to_owned());
+    draft.env = vec![("NODE_ENV".to_owned(), "production".to_owned())];
+    if node.has_dependencies {
+        add_dependencies(&mut draft, node, &layout);
+    }
+    add_sources(&mut draft, node, tree, &layout);
+    set_start(&mut draft, node);
+    draft
+}
+
+fn add_dependencies(draft: &mut Draft, node: &NodeProject, layout: &Layout) {
+    let commands = |platform: &Platform| install_commands(node, &expand(&layout.from, platform), platform);
+    let files = Files::new(&layout.from, "/app/node_modules").exclude(&["/.package-lock.json"]);
+    let mut comment = vec!["`${node_arch}` is x64, arm64, ... Install the dependencies for each platform:".to_owned()];
+    if node.manager == Manager::YarnClassic {
+        comment = vec![
+            "Yarn 1 installs for the machine that it runs on: run this on a machine of each architecture, and copy the \
+             directories together. npm, pnpm and Yarn 4 install for other architectures, too."
+                .to_owned(),
+        ];
+    }
+    draft.layers.push(Layer {
+        name: "dependencies".to_owned(),
+        comment,
+        commands: draft.commands(commands),
+        files: vec![files],
+        is_optional: false,
+    });
+    draft.expect(|platform| expand(&layout.from, platform), commands);
+}
+
+/// The commands that install into the parent of a `node_modules`.
+fn install_commands(node: &NodeProject, modules: &str, platform: &Platform) -> Vec<String> {
+    let directory = shell_word(parent(modules));
+    let cpu = platform.node_arch();
+    let lockfile = node.lockfile;
+    let copied: Vec<&str> = ["package.json"].into_iter().chain(lockfile).collect();
+    let copy = format!("mkdir -p {directory} && cp {} {directory}/", copied.join(" "));
+    match node.manager {
+        Manager::Npm => {
+            let verb = if lockfile.is_some() { "ci" } else { "install" };
+            let options = format!("--omit=dev --os=linux --cpu={cpu} --libc=glibc");
+            vec![copy, format!("npm {verb} --prefix {directory} {options}")]
+        }
+        Manager::Pnpm => {
+            let frozen = if lockfile.is_some() { "--frozen-lockfile " } else { "" };
+            let options = format!("--prod {frozen}--ignore-workspace --os=linux --cpu={cpu} --libc=glibc");
+            vec![copy, format!("pnpm install --dir {directory} {options}")]
+        }
+        Manager::YarnClassic => {
+            vec![format!("yarn install --production --frozen-lockfile --modules-folder {}", shell_word(modules))]
+        }
+        Manager::Yarn => {
+            let copy = format!("mkdir -p {directory} && cp -r {} .yarnrc.yml {directory}/", copied.join(" "));
+            let set =
+                |key: &str, value: &str| format!("yarn config set supportedArchitectures.{key} --json '[\"{value}\"]'");
+            let settings = [set("os", "linux"), set("cpu", cpu), set("libc", "glibc")].join(" && ");
+            let install = "yarn config set nodeLinker node-modules && yarn workspaces focus --production";
+            vec![copy, format!("(cd {directory} && {settings} && {install})")]
+        }
+    }
+}
+
+/// `package.json`, what is started, and the directories that are usually read.
+fn add_sources(draft: &mut Draft, node: &NodeProject, tree: &ProjectTree, layout: &Layout) {
+    let mut files = vec![Files::new("package.json", "/app/")];
+    let file = match &node.start {
+        Some(NodeStart::Script { file, .. }) => Some(file.as_str()),
+        _ => None,
+    };
+    let mut directories: Vec<String> = Vec::new();
+    if let Some(file) = file {
+        match file.split_once('/') {
+            Some((directory, _)) => directories.push(directory.to_owned()),
+            None => files.push(Files::new(&literal(file), "/app/")),
+        }
+        let build = node.has_build.then(|| format!("{} run build", node.manager.program()));
+        draft.expected.push(Expected {
+            path: file.to_owned(),
+            commands: build.filter(|_| result_directory(file).is_some()).into_iter().collect(),
+        });
+    }
+    let is_built = file.is_some_and(|file| result_directory(file).is_some());
+    for name in RUNTIME_DIRECTORIES.into_iter().chain([".next", "dist", "build"]) {
+        let is_used = match name {
+            "src" | "lib" => !is_built,
+            ".next" => true,
+            "dist" | "build" => file.is_none(),
+            _ => true,
+        };
+        let has_more = layout.from.split('/').next() != Some(name) || has_own_files(tree, name);
+        if is_used && tree.has_directory(name) && has_more && !directories.iter().any(|known| known == name) {
+            directories.push(name.to_owned());
+        }
+    }
+    // The directory of results may hold the dependencies of every platform, too.
+    let excluded: Vec<String> =
+        draft.platforms.iter().map(|platform| excluded(&expand(&layout.from, platform))).collect();
+    for directory in directories {
+        let entry = Files::new(&literal(&directory), &literal(&format!("/app/{directory}")));
+        let exclude: Vec<&str> = excluded.iter().map(String::as_str).collect();
+        let holds_dependencies = node.has_dependencies && layout.from.split('/').next() == Some(directory.as_str());
+        files.push(if holds_dependencies { entry.exclude(&exclude) } else { entry });
+    }
+    let mut comment = vec!["The program itself: add whatever else it reads at run time.".to_owned()];
+    let mut commands = Vec::new();
+    if node.has_build {
+        comment.push("Build it first:".to_owned());
+        commands.push(format!("{} run build", node.manager.program()));
+    }
+    draft.layers.push(Layer { name: "app".to_owned(), comment, commands, files, is_optional: false });
+}
+
+/// The pattern for a platform's directory: `/x64` of `dist/x64/node_modules`.
+fn excluded(modules: &str) -> String {
+    let below = modules.split_once('/').map_or(modules, |(_, below)| below);
+    format!("/{}", below.split('/').next().unwrap_or_default())
+}
+
+/// Returns `true` if a directory has files of its own beside those of platforms.
+fn has_own_files(tree: &ProjectTree, directory: &str) -> bool {
+    tree.files().any(|path| parent(path) == directory)
+}
+
+fn set_start(draft: &mut Draft, node: &NodeProject) {
+    draft.start = match &node.start {
+        Some(NodeStart::Script { words, .. }) => {
+            let words = words.iter().map(|word| literal(word.trim_start_matches("./")));
+            Start::Command(["node".to_owned()].into_iter().chain(words).collect())
+        }
+        Some(NodeStart::Start(program)) => {
+            draft.start_comment = vec![format!(
+                "The script `start` of package.json runs {program}. Starting it by node directly passes signals on."
+            )];
+            Start::Command(vec!["npm".to_owned(), "start".to_owned()])
+        }
+        None => {
+            draft.start_comment =
+                vec!["package.json names no start script and no `main`: name the script that starts here.".to_owned()];
+            draft.notes.push("package.json does not say what is started: set `cmd` in the spec".to_owned());
+            Start::Command(vec!["node".to_owned(), "server.js".to_owned()])
+        }
+    };
+}
