@@ -1,5 +1,5 @@
-//! Holds every platform's image against the rules of the check, before anything is written: one's own files are looked at
-//! where they are, and the base is known by its facts.
+//! Checks every platform's image with the rules, before anything is written. Your files are read where they are, and
+//! the base is known by its facts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ const SHOWN_FILES: usize = 5;
 /// What was seen of the files of one layer.
 type LayerEvidence = BTreeMap<EntryPath, Evidence>;
 
-/// The rules' findings on every platform, and where it is asked for what was looked at, which takes a walk over all files.
-/// Reads one's own files as far as the rules want them; blocks.
+/// Returns the findings of the rules for every platform and, if `counts_files` is set, what was checked, which takes a
+/// walk over all files. Reads your files as far as the rules need them. Blocks.
 pub(super) fn check_planned(
     platforms: &[PlannedPlatform],
     opener: &dyn ContentOpener,
@@ -78,7 +78,7 @@ pub(super) fn check_planned(
     Ok((findings, checked))
 }
 
-/// True for two platforms whose images differ in nothing but the config.
+/// Returns `true` for two platforms whose images differ in nothing but the config.
 fn has_same_files(one: &PlannedPlatform, other: &PlannedPlatform) -> bool {
     let bases = (one.base.as_ref().map(|base| &base.facts), other.base.as_ref().map(|base| &base.facts));
     let has_same_base = match bases {
@@ -118,7 +118,7 @@ impl Default for Room {
 }
 
 impl Room {
-    /// The interest in the next file: one for which there is no room any more is not read.
+    /// Returns the interest in the next file. A file for which there is no room left is not read.
     pub(super) fn granted(&mut self, interest: Interest, size_bytes: u64) -> Interest {
         if interest != Interest::Whole {
             return interest;
@@ -159,7 +159,7 @@ fn survey(layer: &LayerPlan, opener: &dyn ContentOpener, options: &BuildOptions)
     let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build() else {
         return wanted.iter().map(look).collect();
     };
-    // In the layer's order, so that of several errors always the same one is told.
+    // In the layer's order, so that the same error is reported every time.
     let looked: Vec<Result<_, BuildError>> = pool.install(|| wanted.par_iter().map(look).collect());
     looked.into_iter().collect()
 }
@@ -196,7 +196,7 @@ fn follow_files(
     })
 }
 
-/// The file that stands at a path once all layers are laid, and its content.
+/// Returns the file at a path in the finished image, and its content.
 fn top_file<'a>(layers: &'a [Arc<LayerPlan>], path: &EntryPath) -> Option<(&'a Entry, &'a Content)> {
     let entry = layers.iter().rev().find_map(|layer| {
         let at = layer.entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
@@ -216,7 +216,7 @@ fn content_path(entry: &Entry, content: &Content) -> PathBuf {
     }
 }
 
-/// The findings on variables that the images require, where `given` and their own environment do not set them.
+/// Returns the findings on variables that the images require and that neither `given` nor their own environment sets.
 pub(super) fn check_given(platforms: &[PlannedPlatform], given: &BTreeMap<String, String>) -> Vec<Finding> {
     let findings = |planned: &PlannedPlatform| {
         check_variables(&planned.plan.platform, &Execution::new(&planned.plan.config.execution), given)
@@ -224,13 +224,13 @@ pub(super) fn check_given(platforms: &[PlannedPlatform], given: &BTreeMap<String
     platforms.iter().flat_map(findings).collect()
 }
 
-/// Verdict without findings, by each platform's `[check]`.
+/// Returns a verdict without findings, with each platform's `[check]`.
 pub(super) fn empty_verdict(platforms: &[PlannedPlatform]) -> Verdict {
     let policy = |planned: &PlannedPlatform| (planned.plan.platform.clone(), planned.policy.clone());
     Verdict::new(platforms.iter().map(policy).collect::<BTreeMap<Platform, Policy>>())
 }
 
-/// The findings on `max-size`, each with the layers and the largest files that count towards it.
+/// Returns the findings on `max-size`, each with the layers and the largest files of the image.
 pub(super) fn check_budgets(platforms: &[PlannedPlatform], reports: &[PlatformReport]) -> Vec<Finding> {
     platforms.iter().zip(reports).filter_map(|(planned, report)| check_budget(planned, report)).collect()
 }
@@ -249,10 +249,13 @@ fn check_budget(planned: &PlannedPlatform, report: &PlatformReport) -> Option<Fi
         planned.plan.layers.iter().flat_map(|layer| &layer.entries).filter_map(file).collect();
     files.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.cmp(&right.1)));
     let files: Vec<String> = files.iter().take(SHOWN_FILES).map(|(bytes, path)| format!("{path} {bytes}")).collect();
-    let message = format!("the image has {} bytes, over its max-size of {limit_bytes}", report.size_bytes);
-    let mut help = format!("its layers, compressed, in bytes: {}", layers.join(", "));
+    let message = format!("the compressed image has {} bytes, but max-size is {limit_bytes} bytes", report.size_bytes);
+    let mut help = format!(
+        "leave files out, use a smaller base image, or raise max-size; compressed layers in bytes: {}",
+        layers.join(", ")
+    );
     if !files.is_empty() {
-        help.push_str(&format!("; its largest files, not compressed: {}", files.join(", ")));
+        help.push_str(&format!("; largest files, uncompressed, in bytes: {}", files.join(", ")));
     }
     let finding = Finding::new(Code::BudgetExceeded, &planned.plan.platform, EntryPath::root(), message, help);
     Some(finding.evidence(format!("at most {limit_bytes} bytes"), format!("{} bytes", report.size_bytes)))

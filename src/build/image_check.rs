@@ -1,5 +1,4 @@
-//! Holds an image that exists against the rules of the check: its own layers are read once, and the base is known by its
-//! facts.
+//! Checks an existing image with the rules. Its own layers are read once, and the base is known by its facts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,13 +25,13 @@ use crate::tree::{Facts, NodeKind, read_files};
 /// What begins the history entries of ocitect's own layers.
 const OWN_HISTORY: &str = "ocitect: ";
 
-/// The findings on an image that exists, for each of its platforms, or for those that are asked for.
+/// Returns the findings on an existing image, for each of its platforms or for the requested ones.
 ///
-/// Where its history names layers of ocitect, these are one's own, and what lies below is the base; else all layers
-/// count as one's own.
+/// If its history names layers of ocitect, these are your layers and the layers below are the base. Otherwise all
+/// layers are yours.
 ///
 /// # Errors
-/// [`BuildError::NothingToCheck`] for an index without images; those of reading.
+/// Returns [`BuildError::NothingToCheck`] for an index without images, and the errors of reading the image.
 pub async fn check_image(
     name: &ImageName,
     source: Arc<dyn Source>,
@@ -107,7 +106,7 @@ async fn images_to_check(
 pub struct CheckedImages {
     /// Each platform's image; at least one.
     pub images: Vec<CheckedImage>,
-    /// What an index lists that is no image.
+    /// What an index lists that is not an image.
     pub skipped: Vec<SkippedEntry>,
 }
 
@@ -133,14 +132,15 @@ async fn image_subject(
     let own = own_layers(&image);
     if own.first > 0 {
         let layers = if own.first == 1 { "layer" } else { "layers" };
-        let text = format!("{name} for {platform}: {} {layers} of its base not scanned for secrets", own.first);
+        let text = format!("{name} for {platform}: {} base image {layers} not scanned for secrets", own.first);
         observer.event(Event::Note(text));
     }
     let mut subject = unread_subject(&image, platform, &facts, &own);
     let seen = read_own_files(name, source, &image, wanted_files(&subject, &facts), own.first, options).await?;
     if seen.is_incomplete {
         let platform = &subject.platform;
-        let text = format!("{name} for {platform}: too many scripts and archives to follow all that the image starts");
+        let text =
+            format!("{name} for {platform}: too many scripts and archives, so not all started files were checked");
         observer.event(Event::Note(text));
     }
     see_files(&mut subject, &facts, &seen);
@@ -148,7 +148,7 @@ async fn image_subject(
         Some(mut content) => read_evidence(interest, &mut content).map(Some),
         None => Ok(None),
     };
-    follow(&mut subject, read).map_err(|cause| scratch_error("reading a temporary file in", options)(cause))?;
+    follow(&mut subject, read).map_err(|cause| scratch_error("cannot read a temporary file in", options)(cause))?;
     Ok((subject, seen.sighted))
 }
 
@@ -157,7 +157,7 @@ fn unread_subject(image: &Image, platform: Platform, facts: &Arc<Facts>, layers:
     let own = facts.tree.nodes().filter_map(|(path, node)| {
         let (layer, size_bytes) = match &node.kind {
             NodeKind::File { size_bytes, layer, .. } => (*layer, *size_bytes),
-            // A link does not say which layer it is of: it is one's own only where everything is.
+            // A link does not say which layer it is of: it is yours only where everything is.
             NodeKind::Symlink { .. } if layers.first == 0 => (0, 0),
             _ => return None,
         };
@@ -180,7 +180,7 @@ fn place_of(facts: &Facts, path: &EntryPath) -> Option<(u32, EntryPath)> {
     Some((layer, stored.clone()))
 }
 
-/// What is to be read of one's own files while the layers are streamed. What the facts hold already is not.
+/// What is to be read of your files while the layers are streamed. What the facts hold already is not.
 fn wanted_files(subject: &Subject, facts: &Facts) -> BTreeMap<(u32, EntryPath), Wanted> {
     let mut room = Room::default();
     let first = first_files(subject);
@@ -203,7 +203,7 @@ fn wanted_files(subject: &Subject, facts: &Facts) -> BTreeMap<(u32, EntryPath), 
     wanted
 }
 
-/// Reads one's own layers once.
+/// Reads your layers once.
 async fn read_own_files(
     name: &ImageName,
     source: &dyn Source,
@@ -213,7 +213,7 @@ async fn read_own_files(
     options: &BuildOptions,
 ) -> Result<Seen, BuildError> {
     let reading = Reading::new(wanted, &options.scratch_directory);
-    let reading = reading.map_err(scratch_error("making a temporary file in", options))?;
+    let reading = reading.map_err(scratch_error("cannot create a temporary file in", options))?;
     let reading = Arc::new(Mutex::new(reading));
     let shared = reading.clone();
     let taken = read_files(source, image, first_own, move |layer, stored, content| {
@@ -242,7 +242,7 @@ fn scratch_error(action: &'static str, options: &BuildOptions) -> impl FnOnce(st
     move |cause| BuildError::Io { action, path, cause }
 }
 
-/// Which layers are one's own.
+/// Which layers are yours.
 struct OwnLayers {
     /// The number of the first.
     first: usize,

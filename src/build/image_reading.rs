@@ -1,5 +1,5 @@
-//! What is seen of an image's own files while its layers are streamed once, and the content that is kept of them: what the
-//! image starts leads from file to file, in another order than the layers have.
+//! What is read of an image's own files while its layers are streamed once, and the content that is kept of them. What
+//! the image starts leads from file to file, in another order than the layers have.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,8 +11,8 @@ use crate::check::{Evidence, Interest, MAX_WHOLE_BYTES, read_evidence};
 use crate::model::EntryPath;
 use crate::secrets::{SightedFile, scan_stream};
 
-/// Greatest size of all files that are kept, in bytes. The largest applications known have some two gigabytes of scripts
-/// and archives; what is beyond it is not followed, and a note says so.
+/// Greatest size of all files that are kept, in bytes. The largest applications known have some two gigabytes of
+/// scripts and archives; what is beyond it is not followed, and a note says so.
 const MAX_KEPT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// What an ELF file begins with.
@@ -58,7 +58,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// The content of files goes into a temporary file without a name, in `scratch_folder`.
+    /// Creates the spool: a temporary file without a name in `scratch_folder`, which takes the content of files.
     pub(super) fn new(wanted: BTreeMap<Place, Wanted>, scratch_folder: &Path) -> io::Result<Self> {
         let spool = Spool { file: Some(tempfile::tempfile_in(scratch_folder)?), ..Spool::default() };
         Ok(Self { wanted, seen: Seen { spool, ..Seen::default() } })
@@ -112,7 +112,7 @@ impl Reading {
         Ok(sightings)
     }
 
-    /// What was seen so far.
+    /// Takes what was seen so far.
     pub(super) fn take(&mut self) -> Seen {
         std::mem::take(&mut self.seen)
     }
@@ -135,7 +135,7 @@ struct Span {
 }
 
 impl Spool {
-    /// The content of a file that was kept.
+    /// Opens the content of a file that was kept.
     pub(super) fn open(&self, place: &Place) -> Option<Content<'_>> {
         self.spans.get(place).map(|span| self.content(*span))
     }

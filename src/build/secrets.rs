@@ -1,5 +1,5 @@
-//! The findings on what looks like a secret in the layers of a build: seen as they are packed, or kept with their records,
-//! or looked for where nothing is packed.
+//! The findings on what looks like a secret in the layers of a build: found while packing, kept with a layer's record,
+//! or scanned for if nothing is packed.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::model::LayerPlan;
 use crate::pack::scan_layer;
 use crate::secrets::SightedFile;
 
-/// The findings on layers that were made, platform by platform.
+/// Returns the findings on packed layers, platform by platform.
 pub(super) fn packed_findings(platforms: &[PlannedPlatform], layers: &[PlatformLayers]) -> Vec<Finding> {
     let findings = |(planned, layers): (&PlannedPlatform, &PlatformLayers)| {
         check_secrets(&planned.plan.platform, layers.iter().flat_map(|(layer, _)| layer.sighted.iter()))
@@ -22,8 +22,8 @@ pub(super) fn packed_findings(platforms: &[PlannedPlatform], layers: &[PlatformL
     platforms.iter().zip(layers).flat_map(findings).collect()
 }
 
-/// The findings on layers that are planned and will not be packed: each is read once, unless it is recorded what was found
-/// in it. Blocks.
+/// Returns the findings on planned layers that will not be packed. Each layer is read once, unless a record of its
+/// sightings exists. Blocks.
 pub(super) fn planned_findings(
     platforms: &[PlannedPlatform],
     contents: &Contents,

@@ -1,10 +1,10 @@
-//! Which ELF files a platform's processor runs, and which dynamic loaders it has (the processor supplements of the System
-//! V ABI; elf(5)).
+//! Which ELF files a platform's processor runs, and which dynamic loaders it has (the processor supplements of the
+//! System V ABI; elf(5)).
 
 use crate::elf::{ElfClass, ElfFacts, Endianness};
 use crate::model::Platform;
 
-/// The C library that a program is made for.
+/// The C library that a program is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Libc {
     /// The GNU C library.
@@ -14,7 +14,7 @@ pub enum Libc {
 }
 
 impl Libc {
-    /// `glibc` or `musl`.
+    /// Returns `glibc` or `musl`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Glibc => "glibc",
@@ -35,12 +35,12 @@ impl Libc {
     }
 }
 
-/// One processor architecture, as ELF headers tell it.
+/// A processor architecture, as described by ELF headers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Architecture {
     /// GOARCH.
     pub(super) name: &'static str,
-    /// As people who write processors call it.
+    /// The name that the processor's documentation uses.
     label: &'static str,
     class: ElfClass,
     endianness: Endianness,
@@ -110,12 +110,12 @@ architectures! {
 }
 
 impl Architecture {
-    /// The one that an ELF file is made for; `None` for what is no processor that Linux runs on.
+    /// Returns the architecture that an ELF file is built for; `None` if Linux does not run on it.
     pub(super) fn of(facts: &ElfFacts) -> Option<&'static Self> {
         ARCHITECTURES.iter().find(|known| known.is_of(facts))
     }
 
-    /// The one of a platform of Linux.
+    /// Returns the architecture of a Linux platform.
     pub(super) fn of_platform(platform: &Platform) -> Option<&'static Self> {
         let known = |known: &&Self| platform.os == "linux" && known.name == platform.architecture;
         ARCHITECTURES.iter().find(known)
@@ -125,7 +125,7 @@ impl Architecture {
         (self.class, self.endianness, self.machine) == (facts.class, facts.endianness, facts.machine)
     }
 
-    /// Where its programs look for their loader.
+    /// Returns the paths where programs of this architecture expect their loader.
     pub(super) fn loaders(&self, libc: Libc) -> &'static [&'static str] {
         match libc {
             Libc::Glibc => self.glibc_loaders,
@@ -133,7 +133,7 @@ impl Architecture {
         }
     }
 
-    /// True where its processors commonly run `other`'s programs too.
+    /// Returns `true` if its processors commonly run `other`'s programs too.
     fn also_runs(&self, other: &Self) -> bool {
         matches!((self.name, other.name), ("amd64", "386") | ("arm64", "arm"))
     }
@@ -142,17 +142,17 @@ impl Architecture {
 /// How an ELF file goes with a platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// It is made for it.
+    /// It is built for it.
     Exact,
     /// The processor runs it; whether the image does depends on the loader and libraries that it brings.
     Companion,
-    /// It is made for another processor.
+    /// It is built for another processor.
     Foreign,
     /// It is for no processor of a computer (a GPU's code), or the platform is not known.
     Unknown,
 }
 
-/// How an ELF file goes with a platform, by its header alone.
+/// Compares an ELF file with a platform, by the header alone.
 pub(super) fn fit(platform: &Platform, facts: &ElfFacts) -> Fit {
     let (Some(wanted), Some(found)) = (Architecture::of_platform(platform), Architecture::of(facts)) else {
         return Fit::Unknown;
@@ -169,7 +169,8 @@ pub(super) fn fit(platform: &Platform, facts: &ElfFacts) -> Fit {
     }
 }
 
-/// The flags tell how arguments are passed between a program and its libraries: a program without libraries runs anyway.
+/// Compares the flags, which say how arguments are passed between a program and its libraries. A program without
+/// libraries runs in any case.
 fn fits_flags(platform: &Platform, facts: &ElfFacts) -> bool {
     let is_alone = facts.interpreter.is_none() && facts.needed.is_empty();
     let flags = facts.flags;
@@ -188,12 +189,12 @@ fn fits_flags(platform: &Platform, facts: &ElfFacts) -> bool {
         }
 }
 
-/// Returns the GOARCH of the processor that an ELF file is made for; `None` if Linux does not run on it.
+/// Returns the GOARCH of the processor that an ELF file is built for; `None` if Linux does not run on it.
 pub fn architecture_of(facts: &ElfFacts) -> Option<&'static str> {
     Architecture::of(facts).map(|architecture| architecture.name)
 }
 
-/// What an ELF file is made for, by GOARCH: `arm64`, `arm with soft float`.
+/// Returns what an ELF file is built for, by GOARCH: `arm64`, `arm with soft float`.
 pub(super) fn made_for(facts: &ElfFacts) -> String {
     let Some(architecture) = Architecture::of(facts) else { return format!("ELF machine {}", facts.machine) };
     let float = match facts.machine {
@@ -209,13 +210,13 @@ pub(super) fn made_for(facts: &ElfFacts) -> String {
     format!("{}{float}", architecture.name)
 }
 
-/// What the header of an ELF file says: `AArch64, 64 bits, little-endian`.
+/// Returns a description of an ELF header: `AArch64, 64 bits, little-endian`.
 pub(super) fn header_text(facts: &ElfFacts) -> String {
     let label = Architecture::of(facts).map_or_else(|| format!("machine {}", facts.machine), |it| it.label.to_owned());
     format!("{label}, {}", width_and_order(facts.class, facts.endianness))
 }
 
-/// What the header of a file for a platform would say.
+/// Returns the description of the header that a file for a platform would have.
 pub(super) fn expected_header_text(platform: &Platform) -> String {
     let Some(known) = Architecture::of_platform(platform) else { return platform.to_string() };
     format!("{}, {}", known.label, width_and_order(known.class, known.endianness))

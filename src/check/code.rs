@@ -1,4 +1,4 @@
-//! The codes of findings: stable names, which specs, reports and the documentation use.
+//! The codes of findings: stable names for specs, reports and the documentation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// `error` or `warning`.
+    /// Returns `error` or `warning`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -35,17 +35,17 @@ macro_rules! codes {
             /// Every code, sorted by name.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its name, in kebab case; it never changes.
+            /// Returns its name, in kebab case. The name never changes.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// How bad it is where nothing else is said.
+            /// Returns its severity, unless the spec changes it.
             pub fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity),* }
             }
 
-            /// What it means, as one sentence without a full stop.
+            /// Returns what it means, as one sentence without a full stop.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning),* }
             }
@@ -54,46 +54,46 @@ macro_rules! codes {
 }
 
 codes! {
-    BrokenJson "broken-json" Error "a manifest that the runtime reads first is not JSON"
-    BrokenShebang "broken-shebang" Error "a script on PATH names a program after #! that the image lacks"
+    BrokenJson "broken-json" Error "a manifest that the runtime reads at startup is not valid JSON"
+    BrokenShebang "broken-shebang" Error "the #! line of a script on PATH names a program that is not in the image"
     BudgetExceeded "budget-exceeded" Error "the compressed image is larger than max-size"
-    DanglingSymlink "dangling-symlink" Warning "a symbolic link leads to nothing"
-    DevFiles "dev-files" Warning "files of development, such as a version control's folder, are packed"
-    EditableInstall "editable-install" Error "an editable installation points to a directory that the image lacks"
-    EmptyVariable "empty-variable" Warning "a variable of the environment is set to nothing"
-    EntrypointMissing "entrypoint-missing" Error "the program that the image starts is not in it"
+    DanglingSymlink "dangling-symlink" Warning "a symbolic link points to a path that does not exist"
+    DevFiles "dev-files" Warning "development files, such as a .git directory, are packed"
+    EditableInstall "editable-install" Error "an editable installation points to a directory that is not in the image"
+    EmptyVariable "empty-variable" Warning "an environment variable is set to an empty string"
+    EntrypointMissing "entrypoint-missing" Error "the program that the image starts is not in the image"
     EntrypointNotExecutable "entrypoint-not-executable" Error "the program that the image starts cannot be executed"
-    ForeignArchitecture "foreign-architecture" Warning "files for another platform lie beside those for this one"
-    ForeignPath "foreign-path" Warning "a path of the machine that built it is written into a file"
-    HealthcheckIgnored "healthcheck-ignored" Warning "podman passes over the health check of an OCI image"
+    ForeignArchitecture "foreign-architecture" Warning "files for another platform are packed beside those for this one"
+    ForeignPath "foreign-path" Warning "a file contains a path of the machine that built it"
+    HealthcheckIgnored "healthcheck-ignored" Warning "podman ignores the health check of an image with an OCI manifest"
     HealthcheckMissing "healthcheck-missing" Error "the command of the health check is not in the image"
     JavaTooOld "java-too-old" Error "a class is compiled for a newer Java than the image has"
     LibcTooOld "libc-too-old" Error "a program needs a newer C library than the image has"
-    MissingImport "missing-import" Error "a module that the started program imports is not in the image"
-    MissingJar "missing-jar" Warning "a Java archive names another one that is not in the image"
-    MissingLibrary "missing-library" Error "a needed shared library is not where the loader looks"
-    MissingLoader "missing-loader" Error "the dynamic loader that a program asks for is not in the image"
-    MissingModule "missing-module" Error "a link in node_modules leads to nothing"
-    MissingPlatformPackage "missing-platform-package" Error "a package's part for this platform is not there"
-    MissingRequirement "missing-requirement" Warning "an installed Python package requires one that is not in the image"
-    MissingVariable "missing-variable" Error "a variable that the image requires is not set"
-    NodeTooOld "node-too-old" Error "the started program loads a module with require that the image's Node cannot load so"
+    MissingImport "missing-import" Error "a module that the program imports at startup is not in the image"
+    MissingJar "missing-jar" Warning "the Class-Path of a jar names a library that is not in the image"
+    MissingLibrary "missing-library" Error "a required shared library is not in the loader's search path"
+    MissingLoader "missing-loader" Error "the dynamic loader that a program needs is not in the image"
+    MissingModule "missing-module" Error "a link in node_modules points to a path that does not exist"
+    MissingPlatformPackage "missing-platform-package" Error "the part of a package for this platform is missing"
+    MissingRequirement "missing-requirement" Warning "an installed Python package requires another one that is missing"
+    MissingVariable "missing-variable" Error "an environment variable that the image requires is not set"
+    NodeTooOld "node-too-old" Error "an ES module is loaded with require, which the image's Node does not support"
     RunsAsRoot "runs-as-root" Warning "the image runs as root"
-    Secret "secret" Warning "something that looks like a secret is packed"
-    Setuid "setuid" Warning "a file runs with its owner's rights"
-    Shadowed "shadowed" Warning "a file is replaced by a later layer, and shipped twice"
-    ShebangMissing "shebang-missing" Error "the script that the image starts names a program after #! that the image lacks"
-    StalePyc "stale-pyc" Warning "compiled Python does not match its source's time, and is compiled at every start"
-    SymbolVersionMissing "symbol-version-missing" Error "a library of the image lacks a symbol version that is needed of it"
-    SymlinkEscape "symlink-escape" Warning "a symbolic link climbs above the root of the image"
-    UnknownGroup "unknown-group" Error "the image's group is not in its /etc/group"
-    UnknownUser "unknown-user" Error "the image's user is not in its /etc/passwd"
-    UnsupportedEngine "unsupported-engine" Warning "a package is for another version of its runtime than the image has"
-    UnusedAllow "unused-allow" Warning "an `allow` of the spec matches no finding"
-    UnwritableWorkdir "unwritable-workdir" Warning "the image's user cannot write its working directory or a volume"
-    WorldWritable "world-writable" Warning "everybody may write a file"
-    WrongArchitecture "wrong-architecture" Error "a program or library is made for another processor"
-    WrongLibc "wrong-libc" Error "a program is made for another C library than the image has"
+    Secret "secret" Warning "the image contains what looks like a secret"
+    Setuid "setuid" Warning "a file runs with the rights of its owner or group"
+    Shadowed "shadowed" Warning "a file is replaced by a later layer and shipped twice"
+    ShebangMissing "shebang-missing" Error "the #! line of the started script names a program that is not in the image"
+    StalePyc "stale-pyc" Warning "a compiled Python file does not match its source and is not used"
+    SymbolVersionMissing "symbol-version-missing" Error "a library does not define a required symbol version"
+    SymlinkEscape "symlink-escape" Warning "a symbolic link points above the root of the image"
+    UnknownGroup "unknown-group" Error "the image's group does not exist in /etc/group"
+    UnknownUser "unknown-user" Error "the image's user does not exist in /etc/passwd"
+    UnsupportedEngine "unsupported-engine" Warning "a package requires another runtime version than the image has"
+    UnusedAllow "unused-allow" Warning "an `allow` entry of the spec matches no finding"
+    UnwritableWorkdir "unwritable-workdir" Warning "the image's user cannot write to the working directory or a volume"
+    WorldWritable "world-writable" Warning "every user can write to a file or directory"
+    WrongArchitecture "wrong-architecture" Error "a program or library is built for another processor"
+    WrongLibc "wrong-libc" Error "a program is built for another C library than the image has"
     WrongPython "wrong-python" Error "packages are installed for another version of Python than the image has"
 }
 

@@ -1,4 +1,4 @@
-//! What a check looked at: silence about an image means something only where the image was looked at.
+//! What a check looked at. An image without findings is only good if it was looked at.
 
 use std::fmt;
 
@@ -20,17 +20,17 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// What is looked at of `subject`, whose image has `layer_count` layers.
+    /// Returns the coverage of `subject`, whose image has `layer_count` layers.
     pub fn of(subject: &Subject, layer_count: usize) -> Self {
         Self { platform: subject.platform.clone(), layer_count, file_count: subject.file_count() }
     }
 
-    /// What no rule looks at; `None` where all rules apply.
+    /// Returns what no rule checks; `None` if all rules apply.
     pub fn gap(&self) -> Option<String> {
         gap(&self.platform)
     }
 
-    /// As an object.
+    /// Returns it as an object.
     pub fn to_json(&self) -> Value {
         json!({
             "platform": self.platform.to_string(),
@@ -49,11 +49,11 @@ impl fmt::Display for Coverage {
     }
 }
 
-/// What no rule looks at in images for a platform; `None` where all rules apply.
+/// Returns what no rule checks in images for a platform; `None` if all rules apply.
 pub fn gap(platform: &Platform) -> Option<String> {
     let is_known = Architecture::of_platform(platform).is_some();
     (!is_known)
-        .then(|| format!("no rule knows the programs of {platform}: processor, loader and libraries are not checked"))
+        .then(|| format!("programs for {platform} are not supported: processor, loader and libraries are not checked"))
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 /// The table `config` of an image's config, as far as the check looks at it. What is not as the standard says counts as
-/// absent: the runtimes pass it over, or refuse the image whole.
+/// absent: the runtimes ignore it, or refuse the image whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Execution {
-    /// `User`, where it is not empty.
+    /// `User`, if it is not empty.
     pub user: Option<String>,
-    /// `WorkingDir`, where it is not empty.
+    /// `WorkingDir`, if it is not empty.
     pub workdir: Option<String>,
     /// `Env`, in its order.
     pub env: Vec<(String, String)>,
@@ -18,9 +18,9 @@ pub struct Execution {
     pub entrypoint: Vec<String>,
     /// `Cmd`.
     pub cmd: Vec<String>,
-    /// `Healthcheck.Test`: `["CMD", …]`, `["CMD-SHELL", …]`, `["NONE"]`; empty where there is none.
+    /// `Healthcheck.Test`: `["CMD", …]`, `["CMD-SHELL", …]`, `["NONE"]`; empty if there is none.
     pub healthcheck: Vec<String>,
-    /// `Shell`; `/bin/sh -c` where there is none.
+    /// `Shell`; `/bin/sh -c` if there is none.
     pub shell: Vec<String>,
     /// `Volumes`, sorted.
     pub volumes: Vec<String>,
@@ -58,7 +58,7 @@ impl Execution {
         }
     }
 
-    /// The value of a variable of the environment: the last one of its name counts.
+    /// Returns the value of an environment variable. The last variable of a name counts.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

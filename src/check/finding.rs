@@ -1,4 +1,4 @@
-//! One thing that the check has found.
+//! A finding of the check.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub struct Finding {
     pub code: Code,
     /// In which platform's image.
     pub platform: Platform,
-    /// The path that it is about; the root where it is about none.
+    /// The path that it is about; the root if it is about none.
     pub path: EntryPath,
     /// What is wrong: one sentence without a full stop, which need not repeat the path.
     pub message: String,
@@ -24,12 +24,12 @@ pub struct Finding {
     pub found: Option<String>,
     /// What to change.
     pub help: String,
-    /// All files that it is about, sorted; empty where that is `path` alone.
+    /// All files that it is about, sorted; empty if that is `path` alone.
     pub files: Vec<EntryPath>,
 }
 
 impl Finding {
-    /// A finding with its code's severity and no evidence.
+    /// Returns a finding with its code's severity and without evidence.
     pub fn new(code: Code, platform: &Platform, path: EntryPath, message: String, help: impl Into<String>) -> Self {
         let (platform, help) = (platform.clone(), help.into());
         Self {
@@ -45,13 +45,13 @@ impl Finding {
         }
     }
 
-    /// The same as a warning.
+    /// Returns the finding as a warning.
     #[must_use]
     pub fn as_warning(self) -> Self {
         Self { severity: Severity::Warning, ..self }
     }
 
-    /// With all files that it is about.
+    /// Adds all files that it is about.
     #[must_use]
     pub fn about(self, files: impl IntoIterator<Item = EntryPath>) -> Self {
         let mut files: Vec<EntryPath> = files.into_iter().collect();
@@ -60,12 +60,12 @@ impl Finding {
         Self { files, ..self }
     }
 
-    /// With what was expected and what was found.
+    /// Adds what was expected and what was found.
     pub fn evidence(self, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self { expected: Some(expected.into()), found: Some(found.into()), ..self }
     }
 
-    /// As an object, with every field; `expected` and `found` may be null.
+    /// Returns it as an object with every field. `expected` and `found` may be null.
     pub fn to_json(&self) -> Value {
         json!({
             "code": self.code.as_str(),

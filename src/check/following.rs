@@ -1,7 +1,7 @@
-//! Files that are read because others lead to them: what the image starts, and what that loads.
+//! Reads files that other files lead to: what the image starts, and what that loads.
 //!
-//! [`interest()`](super::interest()) goes by paths alone. This goes by what is in the files: each is read when another
-//! names it.
+//! [`interest()`](super::interest()) goes by paths alone. This module goes by the content of files: each is read when
+//! another names it.
 
 use std::collections::BTreeSet;
 
@@ -26,8 +26,8 @@ const SCRIPT_EXTENSIONS: &[&[u8]] = &[b"bash", b"cjs", b"cts", b"js", b"jsx", b"
 /// Files that say which version a runtime is.
 const FOLLOWED_NAMES: &[&[u8]] = &[b"node_version.h"];
 
-/// Adds to an image what is read of the files that others lead to. `read` reads a file of your own layers as far as it is
-/// asked; it gives `None` for one that it cannot read.
+/// Adds to an image what is read of the files that others lead to. `read` reads a file of your own layers as far as it
+/// is asked; it gives `None` for one that it cannot read.
 ///
 /// # Errors
 /// The first error of `read`.
@@ -90,7 +90,7 @@ fn follow_sources<E>(
     failure.map_or(Ok(()), Err)
 }
 
-/// Returns the files of one's own that the command line leads to by itself, before any was read.
+/// Returns the files of your layers that the command line leads to by itself, before any was read.
 pub fn first_files(subject: &Subject) -> BTreeSet<EntryPath> {
     let mut first: BTreeSet<EntryPath> = rules::unread_of_start(subject).into_keys().collect();
     rules::follow_python(subject, &mut |path| {

@@ -1,6 +1,6 @@
-//! Which files of one's own layers are opened before packing, and how much of them: by path, mode and size alone.
+//! Which files of your layers are opened before packing, and how much of them: by path, mode and size only.
 //!
-//! Most files are never opened: the check must cost little beside the packing.
+//! Most files are never opened, so the check takes little time compared with packing.
 
 use std::io::{self, BufRead as _, BufReader, Read, Seek as _, Write as _};
 use std::path::Path;
@@ -74,7 +74,7 @@ pub enum Evidence {
     Whole(Box<[u8]>),
 }
 
-/// What the check wants to see of a file.
+/// Returns how much of a file the check needs to read.
 pub fn interest(path: &EntryPath, mode: u32, size_bytes: u64) -> Interest {
     let name = path.file_name();
     if is_read_whole(path, name) && size_bytes <= MAX_WHOLE_BYTES {
@@ -107,10 +107,10 @@ fn is_read_whole(path: &EntryPath, name: &[u8]) -> bool {
         || is_python_setting(path)
 }
 
-/// Reads what is wanted of a file that can be read at any place. `source` stands at its beginning.
+/// Reads what is wanted of a seekable file. `source` must be at its start.
 ///
 /// # Errors
-/// Those of `source`.
+/// Returns the errors of `source`.
 pub fn read_evidence(interest: Interest, source: &mut (impl Read + io::Seek)) -> io::Result<Evidence> {
     let mut bytes = Vec::new();
     let limit_bytes = match interest {
@@ -149,8 +149,8 @@ pub fn read_evidence(interest: Interest, source: &mut (impl Read + io::Seek)) ->
     Ok(Evidence::Head(bytes.into()))
 }
 
-/// The lines of a RECORD that name a shared library or an extension module. It is a table of all files of a package: most of
-/// it is not kept.
+/// The lines of a RECORD that name a shared library or an extension module. It is a table of all files of a package:
+/// most of it is not kept.
 fn native_lines(source: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut kept = Vec::new();
     let mut line = Vec::new();
@@ -164,11 +164,11 @@ fn native_lines(source: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(kept)
 }
 
-/// As [`read_evidence`], of what can be read but once: an ELF file goes into a temporary file without a name, in
-/// `scratch_folder`.
+/// Reads as [`read_evidence`] does, from a source that can be read only once. An ELF file is copied to a temporary file
+/// without a name in `scratch_folder`.
 ///
 /// # Errors
-/// Those of `source` and of the temporary file.
+/// Returns the errors of `source` and of the temporary file.
 pub fn read_stream_evidence(
     interest: Interest,
     mut source: &mut dyn Read,

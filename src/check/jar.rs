@@ -1,4 +1,4 @@
-//! What a Java archive says of itself: its manifest, its classes, and for which Java they are made (JAR File
+//! The facts of a Java archive: its manifest, its classes, and the Java version that they are compiled for (JAR File
 //! Specification; The Java Virtual Machine Specification, 4.1).
 
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub struct JarFacts {
 }
 
 impl JarFacts {
-    /// Reads them. `None` for what is no archive that Java can read.
+    /// Reads them. `None` for what is not an archive that Java can read.
     pub(super) fn read(source: &mut (impl Read + Seek)) -> Option<Self> {
         let mut archive = ZipArchive::new(source).ok().filter(|archive| archive.len() <= MAX_MEMBERS)?;
         let names: Vec<String> = archive.file_names().filter_map(|name| name.ok().map(Into::into)).collect();
@@ -63,7 +63,7 @@ impl JarFacts {
         Some(facts)
     }
 
-    /// The member of a class by its name, where it is in the archive.
+    /// Returns the member of a class by the class's name, if the archive contains it.
     pub fn member_of(&self, class: &str) -> Option<String> {
         let file = class_file(class);
         let mut names = CLASS_FOLDERS.iter().map(|folder| format!("{folder}{file}"));
@@ -71,12 +71,12 @@ impl JarFacts {
     }
 }
 
-/// `com/example/Main.class` of `com.example.Main`.
+/// Returns the file of a class: `com/example/Main.class` for `com.example.Main`.
 pub(super) fn class_file(class: &str) -> String {
     format!("{}.class", class.trim().replace('.', "/"))
 }
 
-/// The major version of a class file, by its first bytes.
+/// Returns the major version of a class file, from its first bytes.
 pub(super) fn class_version(head: &[u8]) -> Option<u16> {
     let version = head.strip_prefix(CLASS_MAGIC)?.get(2..4)?;
     Some(u16::from_be_bytes([version[0], version[1]]))

@@ -1,7 +1,7 @@
-//! Will it start? What an image holds, compared with what it would need to run, before anything is written.
+//! Checks whether an image will start: compares what it contains with what it needs to run, before anything is written.
 //!
-//! [`Subject`] is the image of one platform as a tree in memory; rules read it and give [`Finding`]s. This module must
-//! never write, run what it reads, or show a secret's value; and it is silent where it cannot know.
+//! [`Subject`] is the image of one platform as a tree in memory. Rules read it and return [`Finding`]s. This module
+//! must never write, run what it reads, or show a secret's value. It reports nothing that it cannot know.
 
 mod abi;
 mod code;

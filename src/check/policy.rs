@@ -1,4 +1,4 @@
-//! What a spec's table `[check]` makes of findings: `allow` passes over some, `deny` makes warnings errors.
+//! Applies a spec's table `[check]` to findings: `allow` ignores some, `deny` makes warnings errors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use super::coverage::Coverage;
 use super::finding::Finding;
 use crate::model::{Class, Diagnose, EntryPath, Platform, escape, nearest};
 
-/// What stands for every code in `allow`.
+/// Matches every code in `allow`.
 const EVERY_CODE: &str = "*";
 
 /// `allow` and `deny` of one platform.
@@ -35,7 +35,7 @@ struct Allow {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// A code that there is not.
-    #[error("`{key}` of [check] names \"{}\", which is no finding's code", escape(.code.as_bytes()))]
+    #[error("`{key}` in [check] names an unknown finding code: \"{}\"", escape(.code.as_bytes()))]
     UnknownCode {
         /// `allow` or `deny`.
         key: &'static str,
@@ -43,7 +43,7 @@ pub enum PolicyError {
         code: String,
     },
     /// A pattern that cannot be read.
-    #[error("`allow` of [check] has the pattern \"{}\": {reason}", escape(.pattern.as_bytes()))]
+    #[error("`allow` in [check] has an invalid pattern \"{}\": {reason}", escape(.pattern.as_bytes()))]
     Pattern {
         /// The pattern.
         pattern: String,
@@ -60,8 +60,8 @@ impl Diagnose for PolicyError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::UnknownCode { code, .. } => match nearest(code, Code::ALL.iter().map(|known| known.as_str())) {
-                Some(known) => format!("did you mean \"{known}\"? `ocitect check --codes` lists them all"),
-                None => "`ocitect check --codes` lists them all".to_owned(),
+                Some(known) => format!("did you mean \"{known}\"? run `ocitect check --codes` to list all codes"),
+                None => "run `ocitect check --codes` to list all codes".to_owned(),
             },
             Self::Pattern { .. } => "write a path with *, ** and ?, such as /app/**".to_owned(),
         })
@@ -69,10 +69,10 @@ impl Diagnose for PolicyError {
 }
 
 impl Policy {
-    /// Of pairs of code and pattern, and of codes, as a spec has them.
+    /// Creates a policy from pairs of code and pattern, and from codes, as the spec has them.
     ///
     /// # Errors
-    /// [`PolicyError`], for a code that there is not and for a pattern that cannot be read.
+    /// Returns [`PolicyError`] for an unknown code and for a pattern that cannot be parsed.
     pub fn new(allow: &[(String, String)], deny: &[String]) -> Result<Self, PolicyError> {
         let known =
             |key, text: &String| text.parse().map_err(|()| PolicyError::UnknownCode { key, code: text.clone() });
@@ -93,7 +93,7 @@ impl Policy {
 }
 
 impl Policy {
-    /// Returns `true` where a warning of this code is an error.
+    /// Returns `true` if a warning of this code is an error.
     pub fn denies(&self, code: Code) -> bool {
         self.deny.contains(&code)
     }
@@ -104,7 +104,7 @@ impl Policy {
 pub struct Verdict {
     /// Errors first, then by code, platform and path.
     pub findings: Vec<Finding>,
-    /// How many were passed over.
+    /// How many were skipped.
     pub allowed_count: usize,
     /// What was looked at, in the order of the platforms.
     pub checked: Vec<Coverage>,
@@ -113,18 +113,18 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Without findings, under a policy for each platform.
+    /// Creates a verdict without findings, with a policy for each platform.
     pub fn new(policies: BTreeMap<Platform, Policy>) -> Self {
         Self { policies, ..Self::default() }
     }
 
-    /// With what was looked at.
+    /// Adds what was checked.
     #[must_use]
     pub fn with_checked(self, checked: impl IntoIterator<Item = Coverage>) -> Self {
         Self { checked: self.checked.into_iter().chain(checked).collect(), ..self }
     }
 
-    /// With more findings: those that are allowed are left out, and denied warnings are errors.
+    /// Adds findings. Allowed findings are left out, and denied warnings become errors.
     #[must_use]
     pub fn with(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
         for mut finding in findings {
@@ -147,8 +147,8 @@ impl Verdict {
         self
     }
 
-    /// With a warning for each `allow` that matched nothing on any platform; entries for every code are exempt, since they
-    /// say what shall not be looked at. To be called once, when all findings are in.
+    /// Adds a warning for each `allow` entry that matched nothing on any platform. Entries for every code are exempt,
+    /// since they say what is not to be checked. Call it once, after all findings are added.
     #[must_use]
     pub fn with_unused_allows(self) -> Self {
         let mut unused: BTreeMap<&str, &Platform> = BTreeMap::new();
@@ -158,19 +158,19 @@ impl Verdict {
             }
         }
         let finding = |(text, platform): (&str, &Platform)| {
-            let message = format!("`allow` has \"{}\", which matches no finding", escape(text.as_bytes()));
-            Finding::new(Code::UnusedAllow, platform, EntryPath::root(), message, "take it out of [check]")
+            let message = format!("`allow` entry \"{}\" matches no finding", escape(text.as_bytes()));
+            Finding::new(Code::UnusedAllow, platform, EntryPath::root(), message, "remove it from [check]")
         };
         let findings: Vec<Finding> = unused.into_iter().map(finding).collect();
         self.with(findings)
     }
 
-    /// How many errors there are.
+    /// Returns the number of errors.
     pub fn error_count(&self) -> usize {
         self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
     }
 
-    /// How many warnings there are.
+    /// Returns the number of warnings.
     pub fn warning_count(&self) -> usize {
         self.findings.len() - self.error_count()
     }
@@ -235,10 +235,10 @@ mod tests {
     #[test]
     fn codes_and_patterns_that_mean_nothing_are_refused() {
         let error = Policy::new(&[("secrets".to_owned(), "/**".to_owned())], &[]).unwrap_err();
-        assert_eq!(error.to_string(), "`allow` of [check] names \"secrets\", which is no finding's code");
+        assert_eq!(error.to_string(), "`allow` in [check] names an unknown finding code: \"secrets\"");
         assert!(error.help().unwrap().contains("did you mean \"secret\"?"));
         let error = Policy::new(&[], &["x".to_owned()]).unwrap_err();
-        assert_eq!(error.help().unwrap(), "`ocitect check --codes` lists them all");
+        assert_eq!(error.help().unwrap(), "run `ocitect check --codes` to list all codes");
         let error = Policy::new(&[("secret".to_owned(), "/[".to_owned())], &[]).unwrap_err();
         assert!(matches!(error, PolicyError::Pattern { .. }), "{error}");
     }

@@ -1,7 +1,7 @@
 //! What a Python source imports (The Python Language Reference, "The import statement"; "Lexical analysis").
 //!
-//! Only statements are looked at, never run. An import counts as certain where it is at the outermost level of the file:
-//! not below `if`, `try`, `def` and the like, and not after the file has surely ended.
+//! Statements are only read, never run. An import counts as certain if it is at the outermost level of the file: not
+//! below `if`, `try`, `def` and similar, and not after the file has certainly ended.
 
 /// Greatest size of a source that is read, in bytes. Larger ones are generated tables.
 pub const MAX_SOURCE_BYTES: u64 = 512 * 1024;
@@ -134,7 +134,7 @@ impl TryBlocks {
         }
     }
 
-    /// `true` for a line of the body of a `try` at the outermost level, below nothing else.
+    /// Returns `true` for a line of the body of a `try` at the outermost level, below nothing else.
     fn is_outermost_body(&self, line: &Line) -> bool {
         let outermost = self.open.first().filter(|block| block.indent == 0);
         self.functions.is_empty() && outermost.is_some_and(|block| block.is_body(line.indent))
@@ -204,8 +204,8 @@ impl TryBlock {
         }
     }
 
-    /// Where a handler goes on, so does the source without what the body imports. Where every handler raises again, the body
-    /// of a `try` at the outermost level happens whenever the source is run to its end.
+    /// Where a handler goes on, so does the source without what the body imports. Where every handler raises again, the
+    /// body of a `try` at the outermost level happens whenever the source is run to its end.
     fn end(mut self, imports: &mut [Import]) {
         self.goes_on |= self.has_handler && !self.raises;
         if self.goes_on {

@@ -1,4 +1,4 @@
-//! Findings as SARIF 2.1.0 (OASIS, Static Analysis Results Interchange Format), for pages that show code scanning.
+//! Findings as SARIF 2.1.0 (OASIS, Static Analysis Results Interchange Format), for code scanning pages.
 
 use serde_json::{Value, json};
 
@@ -7,9 +7,9 @@ use super::finding::Finding;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// A log of one run: the rules that found something, a result for each finding, and `notes` of what was looked at and what
-/// was not. `artifact` is what was checked, such as the path of the spec: results point to it, and say the path inside the
-/// image as a logical location.
+/// Returns a log of one run: the rules that found something, a result for each finding, and `notes` on what was checked
+/// and what was not. `artifact` is what was checked, such as the path of the spec. Results point to it, and name the
+/// path inside the image as a logical location.
 pub fn sarif(findings: &[Finding], notes: &[String], artifact: &str, version: &str) -> Value {
     let mut codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
     codes.sort();
@@ -48,7 +48,7 @@ fn rule(code: Code) -> Value {
     json!({
         "id": code.as_str(),
         "shortDescription": { "text": code.meaning() },
-        "help": { "text": format!("{}. docs/reference/findings.md of ocitect says more of it.", code.meaning()) },
+        "help": { "text": format!("{}. See docs/reference/findings.md of ocitect.", code.meaning()) },
         "defaultConfiguration": { "level": level(code.severity()) },
     })
 }
@@ -81,7 +81,7 @@ fn result(finding: &Finding, codes: &[Code], artifact: &str) -> Value {
     })
 }
 
-/// A relative reference (RFC 3986, section 4.2): what may not stand in a path is written by its number.
+/// Returns a relative reference (RFC 3986, section 4.2): characters that are not allowed in a path are percent-encoded.
 fn uri(path: &str) -> String {
     let mut uri = String::new();
     for byte in path.bytes() {

@@ -1,4 +1,4 @@
-//! What is checked: the image of one platform as a tree in memory, and what its files say of themselves.
+//! What is checked: the image of one platform as a tree in memory, and the facts of its files.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,24 +28,24 @@ pub struct Subject {
     pub execution: Execution,
     /// The family of its manifest.
     pub family: Family,
-    /// Time of every file of one's own layers, in seconds since 1970; `None` where it is not one for all.
+    /// Time of every file of your layers, in seconds since 1970; `None` if it is not one for all.
     pub mtime_s: Option<i64>,
     /// Files that a later layer replaces, sorted by path.
     pub shadowed: Vec<Shadowed>,
-    /// The environment of the base, in its order; empty where it is not known.
+    /// The environment of the base, in its order; empty if it is not known.
     pub base_env: Vec<(String, String)>,
     base: Arc<Facts>,
     // Shared with the same image for another platform.
     view: Arc<View>,
     own: Arc<BTreeMap<EntryPath, OwnFile>>,
-    /// What JavaScript sources of one's own load, as far as they were read.
+    /// What JavaScript sources of your layers load, as far as they were read.
     scripts: Arc<BTreeMap<EntryPath, Script>>,
-    /// What Python sources of one's own import, as far as they were read.
+    /// What Python sources of your layers import, as far as they were read.
     sources: Arc<BTreeMap<EntryPath, Source>>,
     on_disk: OnDisk,
 }
 
-/// A file or a symbolic link of one's own layers that stands in the finished image.
+/// A file or a symbolic link of your layers that exists in the finished image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFile {
     /// The layer's name.
@@ -65,29 +65,29 @@ struct Seen {
 }
 
 impl OwnFile {
-    /// A file of a layer that was not opened.
+    /// Creates a file of a layer that was not opened.
     pub fn new(layer: Arc<str>, size_bytes: u64) -> Self {
         Self { layer, size_bytes, marks: Marks::default(), seen: None }
     }
 
-    /// The same with what was seen of it, and where it was on the disk, for files that come from there.
+    /// Adds what was seen of it, and where it was on the disk, for files that come from there.
     #[must_use]
     pub fn seen(self, evidence: Evidence, source: Option<PathBuf>) -> Self {
         let seen = (evidence != Evidence::NotRead).then(|| Box::new(Seen { source, evidence }));
         Self { seen, ..self }
     }
 
-    /// True where a rule that goes by `marks` is to look at it.
+    /// Returns `true` if a rule that goes by `marks` is to look at it.
     pub(super) fn has(&self, marks: Marks) -> bool {
         self.marks.has(marks)
     }
 
-    /// What was seen of it.
+    /// Returns what was seen of it.
     pub fn evidence(&self) -> &Evidence {
         self.seen.as_ref().map_or(&Evidence::NotRead, |seen| &seen.evidence)
     }
 
-    /// Where it was on the disk; `None` for files that were not opened or come from elsewhere.
+    /// Returns where it was on the disk; `None` for files that were not opened or come from elsewhere.
     pub fn source(&self) -> Option<&Path> {
         self.seen.as_ref()?.source.as_deref()
     }
@@ -98,7 +98,7 @@ impl OwnFile {
 pub struct Shadowed {
     /// Where.
     pub path: EntryPath,
-    /// Size in bytes of the one that nobody sees.
+    /// Size of the hidden file, in bytes.
     pub size_bytes: u64,
     /// The layer that has it; `None` for the base.
     pub below: Option<Arc<str>>,
@@ -113,7 +113,7 @@ impl fmt::Debug for Subject {
 }
 
 impl Subject {
-    /// An image that is nothing but `base`. Where `own` names files of `base`, these count as one's own layers' files.
+    /// Creates an image that consists of `base`. Files of `base` that `own` names count as files of your layers.
     pub fn new(
         platform: Platform,
         execution: Execution,
@@ -146,12 +146,12 @@ impl Subject {
         }
     }
 
-    /// The image with one more layer on it; `evidence` gives what was seen of an entry of it.
+    /// Adds a layer to the image. `evidence` returns what was seen of an entry of it.
     #[must_use]
     pub fn with_layer(mut self, layer: &LayerPlan, mut evidence: impl FnMut(&EntryPath) -> Evidence) -> Self {
         let name: Arc<str> = layer.name.as_str().into();
         self.mtime_s = Some(layer.mtime_s);
-        // Whiteouts act on what is below the layer, wherever they stand in it.
+        // Whiteouts act on what is below the layer, wherever they are in it.
         for entry in &layer.entries {
             if let Some(hidden) = Hidden::of(&entry.path) {
                 self.hide(&hidden);
@@ -177,7 +177,7 @@ impl Subject {
         self
     }
 
-    /// The image of another platform that differs from this one in nothing but that, and in what is started.
+    /// Returns the image for another platform that has the same files and starts something else.
     #[must_use]
     pub fn for_platform(&self, platform: Platform, execution: Execution, family: Family) -> Self {
         Self { platform, execution, family, ..self.clone() }
@@ -226,71 +226,71 @@ impl Subject {
         }
     }
 
-    /// What stands at exactly this path; links are not followed.
+    /// Returns the node at exactly this path. Links are not followed.
     pub fn node(&self, path: &EntryPath) -> Option<&Node> {
         self.view.node(path)
     }
 
-    /// Where a path leads inside the image, links followed; components that do not exist stay as they are.
+    /// Resolves a path inside the image, links followed. Components that do not exist stay as they are.
     ///
     /// # Errors
-    /// A path that leads nowhere: too many links, a file on the way.
+    /// Returns an error for a path that cannot be resolved: too many links, a file on the way.
     pub fn resolve(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
         self.view.resolve(path)
     }
 
-    /// What stands where a path leads, links followed, and where that is. The root is a directory without a node.
+    /// Returns the node that a path leads to, links followed, and its path. The root is a directory without a node.
     pub fn find(&self, path: &EntryPath) -> Option<(EntryPath, &Node)> {
         let at = self.view.resolve(path).ok()?;
         let node = self.view.node(&at)?;
         Some((at, node))
     }
 
-    /// True where something stands where a path leads, or below it.
+    /// Returns `true` if something exists where a path leads, or below it.
     pub fn exists(&self, path: &EntryPath) -> bool {
         self.view
             .resolve(path)
             .is_ok_and(|at| at.is_root() || self.view.node(&at).is_some() || self.view.has_below(&at))
     }
 
-    /// Everything below a path, sorted; links are not followed.
+    /// Returns everything below a path, sorted. Links are not followed.
     pub fn below<'a>(&'a self, path: &EntryPath) -> impl Iterator<Item = (&'a EntryPath, &'a Node)> + use<'a> {
         self.view.below(path)
     }
 
-    /// How many files the image has.
+    /// Returns the number of files in the image.
     pub fn file_count(&self) -> usize {
         self.below(&EntryPath::root()).filter(|(_, node)| matches!(node.kind, NodeKind::File { .. })).count()
     }
 
-    /// Files and links of one's own layers, sorted by path.
+    /// Returns the files and links of your layers, sorted by path.
     pub fn own(&self) -> &BTreeMap<EntryPath, OwnFile> {
         &self.own
     }
 
-    /// Those of [`Subject::own`] that a rule which goes by `marks` is to look at.
+    /// Returns those of [`Subject::own`] that a rule which goes by `marks` looks at.
     pub(super) fn own_marked(&self, marks: Marks) -> impl Iterator<Item = (&EntryPath, &OwnFile)> {
         self.own.iter().filter(move |(_, own)| own.has(marks))
     }
 
-    /// The facts of what is below one's own layers.
+    /// Returns the facts of what is below your layers.
     pub fn base(&self) -> &Facts {
         &self.base
     }
 
-    /// A variable that the base sets. Of an image whose base's environment is not known, the image's own is taken.
+    /// Returns a variable that the base sets. If the base's environment is not known, the image's own is used.
     pub(super) fn base_variable(&self, name: &str) -> Option<&str> {
         let known = if self.base_env.is_empty() { &self.execution.env } else { &self.base_env };
         known.iter().rev().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
-    /// Returns `true` if a file is the base's: one's own layers leave it as it is. Of an image that exists, the base may
+    /// Returns `true` if a file is the base's: your layers leave it as it is. Of an image that exists, the base may
     /// have all files.
     pub(super) fn is_of_base(&self, path: &EntryPath) -> bool {
         self.base.tree.node(path).is_some_and(|node| self.view.node(path) == Some(node))
     }
 
-    /// The image without one's own layers: what is wrong there is the base's, and not this build's.
+    /// Returns the image without your layers. Problems in it are not caused by this build.
     #[must_use]
     pub fn base_alone(&self) -> Self {
         let own = BTreeMap::new();
@@ -298,7 +298,7 @@ impl Subject {
         Self::new(self.platform.clone(), execution, self.family, self.base.clone(), own, self.on_disk.clone())
     }
 
-    /// What the ELF file at exactly this path says of itself. `None` for anything else, and where it is damaged.
+    /// Returns the facts of the ELF file at exactly this path. `None` for anything else, and if the file is damaged.
     pub fn elf(&self, path: &EntryPath) -> Option<&ElfFacts> {
         match self.own.get(path) {
             Some(own) => match own.evidence() {
@@ -315,7 +315,7 @@ impl Subject {
         (self.view.node(path) == self.base.tree.node(path)).then_some(facts)
     }
 
-    /// Every ELF program and library of the image, sorted by path.
+    /// Returns every ELF program and library of the image, sorted by path.
     pub fn elf_files(&self) -> BTreeMap<&EntryPath, &ElfFacts> {
         let of_base = self.base.elf.keys().filter_map(|path| Some((path, self.elf(path)?)));
         let own = self.own.iter().filter_map(|(path, own)| match own.evidence() {
@@ -325,8 +325,8 @@ impl Subject {
         of_base.chain(own).collect()
     }
 
-    /// The first line of the script at exactly this path, with `#!` and without the line feed. `None` where it is none,
-    /// or is not executable.
+    /// Returns the first line of the script at exactly this path, with `#!` and without the line feed. `None` if it is
+    /// not a script or not executable.
     pub fn shebang(&self, path: &EntryPath) -> Option<&[u8]> {
         let node = self.view.node(path)?;
         let first_line = |bytes: &'_ [u8]| bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
@@ -343,7 +343,7 @@ impl Subject {
         }
     }
 
-    /// The content of one's own file at exactly this path, where it was read whole.
+    /// Returns the content of your file at exactly this path, if it was read whole.
     pub fn content(&self, path: &EntryPath) -> Option<&[u8]> {
         let own = self.own.get(path)?;
         match own.evidence() {
@@ -353,13 +353,13 @@ impl Subject {
         }
     }
 
-    /// What the JavaScript source of one's own at exactly this path loads, where it was read.
+    /// Returns what the JavaScript source of your layers at exactly this path loads, if it was read.
     pub fn script(&self, path: &EntryPath) -> Option<Cow<'_, Script>> {
         let known = self.scripts.get(path).map(Cow::Borrowed);
         known.or_else(|| self.content(path).map(|content| Cow::Owned(read_script(content))))
     }
 
-    /// The content of one's own file at exactly this path, as far as it was read.
+    /// Returns the content of your file at exactly this path, as far as it was read.
     pub fn head(&self, path: &EntryPath) -> Option<&[u8]> {
         match self.own.get(path)?.evidence() {
             Evidence::Head(bytes) | Evidence::Whole(bytes) => Some(bytes),
@@ -367,7 +367,7 @@ impl Subject {
         }
     }
 
-    /// Adds what was seen of a file of one's own after the others.
+    /// Adds what was seen of a file of your layers after the others.
     pub fn see(&mut self, path: &EntryPath, evidence: Evidence) {
         match evidence {
             Evidence::Script(script) => _ = Arc::make_mut(&mut self.scripts).insert(path.clone(), *script),
@@ -382,12 +382,12 @@ impl Subject {
         }
     }
 
-    /// What the Python source at exactly this path imports, where it was read.
+    /// Returns what the Python source at exactly this path imports, if it was read.
     pub fn source(&self, path: &EntryPath) -> Option<&Source> {
         self.sources.get(path)
     }
 
-    /// The users and groups of the image.
+    /// Returns the users and groups of the image.
     pub fn accounts(&self) -> Accounts {
         let base = |bytes: &Option<Vec<u8>>| bytes.clone().unwrap_or_default();
         let file = |path: &[u8], below: &Option<Vec<u8>>| -> Vec<u8> {
@@ -403,7 +403,7 @@ impl Subject {
         Accounts::parse(&file(b"etc/passwd", &self.base.passwd), &file(b"etc/group", &self.base.group))
     }
 
-    /// What configures the dynamic loader's search, by path: the base's files, and one's own.
+    /// Returns the files that configure the dynamic loader's search, by path: the base's and yours.
     pub fn loader_configs(&self) -> BTreeMap<EntryPath, Vec<u8>> {
         let is_there = |path: &EntryPath| self.find(path).is_some();
         let base = self.base.loader_configs.iter().filter(|(path, _)| is_there(path));
@@ -418,12 +418,13 @@ impl Subject {
         configs
     }
 
-    /// True where a path of the disk exists.
+    /// Returns `true` if a path of the disk exists.
     pub fn is_on_disk(&self, path: &Path) -> bool {
         (self.on_disk)(path)
     }
 
-    /// Directories that one's own layers write, sorted by path: new ones, and those of the base that they pass.
+    /// Returns the directories that your layers write, sorted by path: new ones, and directories of the base that they
+    /// change.
     pub fn own_directories(&self) -> impl Iterator<Item = (&EntryPath, &Node)> {
         self.view.written().filter(|(_, node)| node.is_directory())
     }

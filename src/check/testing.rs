@@ -17,12 +17,12 @@ use crate::elf::{ElfClass, ElfFacts, ElfType, Endianness};
 use crate::model::{Compression, Content, Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
 use crate::tree::{Facts, Node, NodeKind, Tree};
 
-/// A path of an image.
+/// Returns a path of an image.
 pub fn path(text: &str) -> EntryPath {
     EntryPath::new(text.as_bytes()).unwrap()
 }
 
-/// An ELF file of x86-64 that needs nothing: a shared library, and with an interpreter a program.
+/// Returns an ELF file of x86-64 that needs nothing: a shared library, or a program if it has an interpreter.
 pub fn elf(interpreter: Option<&str>, needed: &[&str]) -> ElfFacts {
     ElfFacts {
         class: ElfClass::Elf64,
@@ -42,16 +42,16 @@ pub fn elf(interpreter: Option<&str>, needed: &[&str]) -> ElfFacts {
     }
 }
 
-/// What stands at a path of a layer, or of the base.
+/// What is at a path of a layer, or of the base.
 pub enum Thing {
     Directory,
     Link(&'static str),
     Elf(ElfFacts),
     /// Content, read whole by the check.
     Text(String),
-    /// As much of a file as the check reads, where that is no text.
+    /// As much of a file as the check reads, if that is no text.
     Bytes(Vec<u8>),
-    /// A Java archive of one's own; `None` for a file that is none.
+    /// A Java archive of your layers; `None` for a file that is none.
     Jar(Option<JarFacts>),
     /// A file that the check does not open, of so many bytes.
     Unread(u64),
@@ -68,26 +68,26 @@ pub struct Image {
 }
 
 impl Image {
-    /// Nothing, for a platform such as `linux/amd64`.
+    /// Creates an empty image for a platform such as `linux/amd64`.
     pub fn new(platform: &str) -> Self {
         let platform = platform.parse().unwrap();
         let (base, tree, entries) = (Facts::empty(), Tree::default(), BTreeMap::new());
         Self { platform, config: json!({}), family: Family::Oci, base, tree, entries }
     }
 
-    /// The table `config`.
+    /// Sets the table `config`.
     pub fn config(mut self, config: Value) -> Self {
         self.config = config;
         self
     }
 
-    /// The family of the manifest.
+    /// Sets the family of the manifest.
     pub fn family(mut self, family: Family) -> Self {
         self.family = family;
         self
     }
 
-    /// Puts something into the base, owned by root, with the directories above it.
+    /// Adds something to the base, owned by root, with the directories above it.
     pub fn base(mut self, at: &str, mode: u32, thing: Thing) -> Self {
         let at = path(at);
         let mut parent = at.parent();
@@ -130,12 +130,12 @@ impl Image {
         self
     }
 
-    /// Puts something into the layer, owned by root.
+    /// Adds something to the layer, owned by root.
     pub fn own(self, at: &str, mode: u32, thing: Thing) -> Self {
         self.owned(at, mode, 0, thing)
     }
 
-    /// Puts something into the layer, with an owner and a group of the same number.
+    /// Adds something to the layer, with an owner and a group of the same number.
     pub fn owned(mut self, at: &str, mode: u32, id: u64, thing: Thing) -> Self {
         let at = path(at);
         let file = |size_bytes| EntryKind::File { size_bytes, content: Content::Bytes(Arc::from([])) };
@@ -155,7 +155,7 @@ impl Image {
         self
     }
 
-    /// The image.
+    /// Returns the image as a subject.
     pub fn subject(self) -> Subject {
         let Self { platform, config, family, mut base, tree, mut entries } = self;
         base.tree = Arc::new(tree);
@@ -185,17 +185,17 @@ impl Image {
         subject
     }
 
-    /// All findings of all rules.
+    /// Returns all findings of all rules.
     pub fn findings(self) -> Vec<Finding> {
         rules::check(&self.subject())
     }
 
-    /// The findings of one code.
+    /// Returns the findings of one code.
     pub fn found(self, code: Code) -> Vec<Finding> {
         self.findings().into_iter().filter(|finding| finding.code == code).collect()
     }
 
-    /// The findings of one rule.
+    /// Returns the findings of one rule.
     pub fn found_by(self, rule: fn(&Subject, &mut Vec<Finding>)) -> Vec<Finding> {
         let mut findings = Vec::new();
         rule(&self.subject(), &mut findings);
@@ -204,12 +204,13 @@ impl Image {
     }
 }
 
-/// A shared library with a name of its own.
+/// Returns a shared library with a name of its own.
 pub fn shared_library(soname: &str, needed: &[&str]) -> ElfFacts {
     ElfFacts { soname: Some(soname.as_bytes().to_vec()), ..elf(None, needed) }
 }
 
-/// glibc's loader and two libraries, as Debian for x86-64 has them: `/lib` is a link, and so is the loader's usual path.
+/// Returns glibc's loader and two libraries, as Debian for x86-64 has them: `/lib` is a link, and so is the loader's
+/// usual path.
 pub fn debian() -> Image {
     let tuple = "usr/lib/x86_64-linux-gnu";
     Image::new("linux/amd64")
@@ -222,7 +223,7 @@ pub fn debian() -> Image {
         .base(&format!("{tuple}/libz.so.1.2"), 0o644, Thing::Elf(shared_library("libz.so.1", &["libc.so.6"])))
 }
 
-/// musl's loader, which is its C library.
+/// Returns musl's loader, which is its C library.
 pub fn alpine() -> Image {
     Image::new("linux/amd64")
         .base("lib/ld-musl-x86_64.so.1", 0o755, Thing::Elf(shared_library("libc.musl-x86_64.so.1", &[])))

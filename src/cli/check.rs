@@ -21,7 +21,7 @@ use crate::model::{Platform, escape};
 use crate::spec::{Spec, read_env_file};
 use crate::store::SkippedEntry;
 
-/// Checks a spec or an image, tells what was found, and fails where that has an error.
+/// Checks a spec or an image, prints the findings, and fails if one of them is an error.
 pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environment: &Environment) -> Done {
     if arguments.codes {
         return print_codes(arguments.json);
@@ -51,13 +51,13 @@ fn spec_path(subject: &str) -> Result<Option<&Path>, Failure> {
     Ok(looks_like_path.then_some(path))
 }
 
-/// The variables of all env-files together, later ones before earlier ones. `None` where no file was given.
+/// The variables of all env-files together, later ones before earlier ones. `None` if no file was given.
 fn given_variables(paths: &[PathBuf]) -> Result<Option<BTreeMap<String, String>>, Failure> {
     let mut variables = (!paths.is_empty()).then(BTreeMap::new);
     for path in paths {
         let shown = escape(path.as_os_str().as_encoded_bytes());
         let found = read_env_file(path)?.ok_or_else(|| {
-            Failure::usage(&format!("there is no env-file {shown}"), "name a file of NAME=value lines")
+            Failure::usage(&format!("env file {shown} does not exist"), "give a file of NAME=value lines")
         })?;
         variables.get_or_insert_default().extend(found);
     }
@@ -89,7 +89,7 @@ async fn check_named_image(
     observer: &Arc<dyn Observer>,
 ) -> Result<(Verdict, Vec<SkippedEntry>), Failure> {
     if !arguments.set.is_empty() {
-        return Err(Failure::usage("--set is for specs, and an image is checked", "leave --set out"));
+        return Err(Failure::usage("--set applies to specs only, but an image is checked", "remove --set"));
     }
     let name = parse_image(&arguments.subject, environment)?;
     let places = environment.places(&arguments.registry, &login_registry(&name), observer)?;
@@ -111,10 +111,10 @@ async fn check_named_image(
 }
 
 /// What to do about errors.
-const GATE_HELP: &str = "each error says what to change; `allow` in the spec's [check] passes a finding over";
+const GATE_HELP: &str = "each error says what to change; `allow` in the spec's [check] ignores a finding";
 
-/// Tells on stdout what was found, what was looked at and what was not. An error among the findings fails the command, which
-/// is then all that stderr says.
+/// Tells on stdout what was found, what was looked at and what was not. An error among the findings fails the command,
+/// which is then all that stderr says.
 fn tell(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckArguments) -> Done {
     let notes = notes(verdict, skipped);
     if arguments.sarif {

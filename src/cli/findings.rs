@@ -8,9 +8,9 @@ use crate::check::{Code, Finding, Severity};
 /// Findings that are shown in full: about two screens. More are grouped by what is wrong and what to change.
 const MAX_SHOWN_IN_FULL: usize = 12;
 
-/// A block for each finding: severity, code, platform and path, what is wrong, the evidence, and what to change. What is
-/// the same on several platforms is said once. Many findings are grouped by their cause: a line each, and the help once.
-/// Empty where there is none.
+/// Returns a block for each finding: severity, code, platform and path, what is wrong, the evidence, and what to
+/// change. Equal findings of several platforms are printed once. Many findings are grouped by their cause, with one
+/// line each and the help once. Empty if there is no finding.
 pub fn text(findings: &[Finding], takes_colors: bool) -> String {
     let mut shown: Vec<(&Finding, String)> = Vec::new();
     for (position, finding) in findings.iter().enumerate() {
@@ -50,7 +50,7 @@ fn grouped(group: &[(&Finding, &str)], takes_colors: bool) -> String {
     text
 }
 
-/// How many findings of each code there are, where so many are told that they are grouped.
+/// Returns the number of findings of each code, if there are so many that they are grouped.
 pub fn breakdown(findings: &[Finding]) -> Option<String> {
     let mut counts: BTreeMap<(Severity, Code), usize> = BTreeMap::new();
     for finding in findings {
@@ -60,7 +60,7 @@ pub fn breakdown(findings: &[Finding]) -> Option<String> {
     (findings.len() > MAX_SHOWN_IN_FULL).then(|| counts.iter().map(counted).collect::<Vec<_>>().join(", "))
 }
 
-/// True where two findings differ in the platform alone.
+/// Returns `true` if two findings differ in the platform alone.
 fn is_same(left: &Finding, right: &Finding) -> bool {
     Finding { platform: right.platform.clone(), ..left.clone() } == *right
 }
@@ -90,12 +90,12 @@ fn help(finding: &Finding, takes_colors: bool) -> String {
     format!("  {} {}\n", render::emphasis_where(takes_colors, "help:", 36), finding.help)
 }
 
-/// Evidence may have several lines, such as a line of a file with a mark below it: they stand below each other.
+/// Indents evidence of several lines, such as a line of a file with a mark below it, so that the lines are aligned.
 fn indented(evidence: &str) -> String {
     evidence.replace('\n', "\n         ")
 }
 
-/// `1 error, 2 warnings`, with how many were passed over.
+/// Returns `1 error, 2 warnings`, with the number of allowed findings.
 pub fn summary(error_count: usize, warning_count: usize, allowed_count: usize) -> String {
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let mut summary = format!("{}, {}", counted(error_count, "error"), counted(warning_count, "warning"));
@@ -105,7 +105,7 @@ pub fn summary(error_count: usize, warning_count: usize, allowed_count: usize) -
     summary
 }
 
-/// Every code with its severity and its meaning, a line each.
+/// Returns every code with its severity and its meaning, one line each.
 pub fn codes() -> String {
     let width = Code::ALL.iter().map(|code| code.as_str().len()).max().unwrap_or(0);
     let line =

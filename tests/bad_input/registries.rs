@@ -207,7 +207,12 @@ fn an_image_over_its_max_size_is_not_pushed_and_lists_its_layers() {
     let layers = "[[layers]]\nname = \"little\"\nfiles = [{ from = \"small\", to = \"/small\" }]\n\
                   [[layers]]\nname = \"much\"\nfiles = [{ from = \"large\", to = \"/large\" }]\n";
     spec(&sandbox, &[&image("50kB"), layers]);
-    let words = ["linux/amd64 /: the image has 10", " bytes, over its max-size of 50000", "much 10", ", little 2048"];
+    let words = [
+        "linux/amd64 /: the compressed image has 10",
+        " bytes, but max-size is 50000 bytes",
+        "much 10",
+        ", little 2048",
+    ];
     refused(&sandbox, &["build", "--push"], 3, &words);
     refused(&sandbox, &["build", "-o", "oci:out", "-o", "oci-archive:out.tar", "--metadata", "out.json"], 3, &words);
     assert_only_read("OPEN", "bad-input/budget");
@@ -226,7 +231,12 @@ fn no_platform_is_pushed_where_one_is_over_its_max_size() {
         layer("app", "/app")
     );
     sandbox.spec(&text);
-    refused(&sandbox, &["build", "--push"], 3, &["linux/arm64 /: the image has ", "over its max-size of 1000"]);
+    refused(
+        &sandbox,
+        &["build", "--push"],
+        3,
+        &["linux/arm64 /: the compressed image has ", "but max-size is 1000 bytes"],
+    );
     assert_only_read("OPEN", "bad-input/one-of-two");
 }
 

@@ -94,7 +94,7 @@ fn what_was_left_out_is_named_in_every_format() {
     for line in [
         "checked linux/amd64: 1 layer, 1 file\n",
         "checked windows/amd64: 1 layer, 1 file\n",
-        "note: no rule knows the programs of windows/amd64: ",
+        "note: programs for windows/amd64 are not supported: ",
         " (unknown/unknown): an attestation\n",
         ": an artifact of type application/spdx+json\n",
     ] {

@@ -130,7 +130,7 @@ fn a_build_that_fails_leaves_the_archive_that_was_there() {
     sandbox.ok(&arguments);
     let before = state(&sandbox.path("keep"));
     write_spec_for(&sandbox, "max-size = \"10B\"", &["linux/amd64"]);
-    sandbox.run(&arguments).expect(3).says(&["over its max-size of 10"]);
+    sandbox.run(&arguments).expect(3).says(&["but max-size is 10 bytes"]);
     assert_eq!(state(&sandbox.path("keep")), before);
     // Damage of the base is found while the archive is written.
     let layout = sandbox.path("base");

@@ -123,7 +123,7 @@ fn before_all_is_planned_and_within_budget_a_registry_sees_only_reads() {
     write_spec_with(&sandbox, &name, &at("OPEN", "base:latest"), "max-size = \"900KB\"");
     sandbox.run(&["build", "--push"]).expect(3).says(&[
         "linux/amd64 /: the image has",
-        "over its max-size of 900000",
+        "but max-size is 900000 bytes",
         "base 1029004",
     ]);
     write_spec(&sandbox, &name, &at("OPEN", "base:latest"));

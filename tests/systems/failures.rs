@@ -42,7 +42,7 @@ fn eliza_a_trailing_comma_in_package_json() {
     let system = System::eliza();
     system.edit("dist/x64/package.json", "\"rollup\": \"4.68.2\"", "\"rollup\": \"4.68.2\",");
     let words = [
-        "linux/amd64 /app/package.json: is not JSON: a comma after the last item (line 26, column 23)",
+        "linux/amd64 /app/package.json: is not valid JSON: a comma after the last item (line 26, column 23)",
         "         26 |     \"rollup\": \"4.68.2\",\n            |                       ^\n",
     ];
     refused(&system, "comma", &["broken-json"], &words);
@@ -175,7 +175,7 @@ fn agent_runner_as_root_is_denied_where_the_spec_says_so() {
 fn agent_runner_over_its_budget() {
     let system = System::agent_runner();
     system.edit("ocitect.toml", "max-size = \"100MB\"", "max-size = \"40MB\"");
-    refused(&system, "budget", &["budget-exceeded"], &["over its max-size of 40000000", "dependencies "]);
+    refused(&system, "budget", &["budget-exceeded"], &["but max-size is 40000000 bytes", "dependencies "]);
 }
 
 #[test]

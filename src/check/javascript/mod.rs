@@ -1,8 +1,8 @@
-//! What a JavaScript source loads by itself: `require("name")` of CommonJS and `import … from "name"` of ECMAScript, and
-//! whether it surely does so when it starts (Node.js, "Modules").
+//! Reads which modules a JavaScript source loads: `require("name")` of CommonJS and `import … from "name"` of
+//! ECMAScript, and whether it certainly loads them at its start (Node.js, "Modules").
 //!
-//! This is no parser. What stands in a function, under a condition or in a `try` may never run, or may fail without
-//! harm; where the text is not understood to its end, nothing is known.
+//! This is not a parser. Code in a function, under a condition or in a `try` may never run, or may fail without harm.
+//! If the text cannot be read to its end, nothing is known.
 
 mod tokens;
 
@@ -37,18 +37,18 @@ pub struct Load {
     pub name: Box<str>,
     /// How it is loaded.
     pub system: System,
-    /// Whether it surely is.
+    /// Whether it certainly is.
     pub surety: Surety,
 }
 
 /// What a source loads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
-    /// In the order of the source; nothing where it was not understood to its end.
+    /// In the order of the source; nothing if it was not understood to its end.
     pub loads: Vec<Load>,
-    /// True where it has an `import` or `export` of its own, which only modules of ECMAScript may have.
+    /// `true` if it has an `import` or `export` of its own, which only modules of ECMAScript may have.
     pub is_ecma: bool,
-    /// True where it changes how modules are found.
+    /// `true` if it changes how modules are found.
     pub changes_modules: bool,
 }
 
@@ -73,7 +73,7 @@ const HOOKS: &[&str] = &[
     ".paths.unshift(",
 ];
 
-/// What a source loads. Bytes that are no text are taken as others.
+/// Reads what a source loads. Bytes that are not text are replaced.
 pub(super) fn read_script(bytes: &[u8]) -> Script {
     let text = String::from_utf8_lossy(bytes);
     let changes_modules = HOOKS.iter().any(|hook| text.contains(hook));
@@ -166,7 +166,7 @@ impl Level {
     }
 }
 
-/// What a source loads. `None` where it is not understood to its end.
+/// What a source loads. `None` if it is not understood to its end.
 fn loads(text: &str) -> Option<Script> {
     let mut reader = Reader {
         found: Script::default(),
@@ -200,7 +200,7 @@ struct Reader<'a> {
     before_that: Option<Kind<'a>>,
     /// The bracket that ended with the token before.
     closed: Option<Bracket>,
-    /// True behind `import` and `export`, up to `from`.
+    /// `true` behind `import` and `export`, up to `from`.
     awaits_from: bool,
     declares_require: bool,
 }

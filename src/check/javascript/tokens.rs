@@ -1,5 +1,4 @@
-//! The tokens of a JavaScript source (ECMA-262, "Lexical Grammar"), as far as a reader needs them that looks for
-//! `require` and `import`.
+//! The tokens of a JavaScript source (ECMA-262, "Lexical Grammar"), as needed to find `require` and `import`.
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +52,7 @@ pub(super) struct Tokens<'a> {
     before: Option<Kind<'a>>,
     /// Braces that are open: `true` for those of a substitution.
     braces: Vec<bool>,
-    /// True behind a substitution, where the template goes on.
+    /// `true` behind a substitution, where the template goes on.
     is_in_template: bool,
     pub(super) is_broken: bool,
 }
@@ -71,7 +70,7 @@ impl<'a> Tokens<'a> {
         None
     }
 
-    /// Passes over blanks and comments; `true` where a line ended among them.
+    /// Skips blanks and comments; `true` if a line ended among them.
     fn skip_blanks(&mut self) -> Option<bool> {
         let mut has_line_end = false;
         loop {
@@ -97,7 +96,7 @@ impl<'a> Tokens<'a> {
         taken
     }
 
-    /// True where a slash here begins a regular expression.
+    /// Returns `true` if a slash here begins a regular expression.
     fn expects_value(&self, after_line_end: bool) -> bool {
         match self.before {
             None | Some(Kind::Substitution) => true,
@@ -112,7 +111,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The length of a regular expression that begins here, flags included; `None` where the line ends first.
+    /// The length of a regular expression that begins here, flags included; `None` if the line ends first.
     fn expression_length(&self) -> Option<usize> {
         let (mut is_escaped, mut in_class) = (false, false);
         for (at, character) in self.rest.char_indices().skip(1) {

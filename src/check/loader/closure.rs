@@ -1,4 +1,4 @@
-//! What is loaded together, and how one thing leads to the next.
+//! What is loaded together into one process.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const MAX_OBJECTS: usize = 4096;
 pub struct Loaded<'a> {
     /// Where it is, links followed.
     pub path: EntryPath,
-    /// What it says of itself; `None` where it was not read.
+    /// What it says of itself; `None` if it was not read.
     pub facts: Option<&'a ElfFacts>,
     /// The path under which it was found.
     pub(super) named: EntryPath,
@@ -32,9 +32,9 @@ pub struct Need {
     pub name: Vec<u8>,
     /// Who needs it: an index of [`Closure::objects`].
     pub by: usize,
-    /// What it is: an index of [`Closure::objects`]. `None` where the loader does not find it.
+    /// What it is: an index of [`Closure::objects`]. `None` if the loader does not find it.
     pub found: Option<usize>,
-    /// A file of that name for another processor, which the loader passed over.
+    /// A file of that name for another processor, which the loader skipped.
     pub passed_over: Option<EntryPath>,
 }
 
@@ -62,7 +62,7 @@ pub struct Closure<'a> {
 }
 
 impl<'a> Closure<'a> {
-    /// A program and its loader, and nothing yet of what it needs.
+    /// Returns a closure of a program and its loader, without the libraries that it needs.
     pub(super) fn of_program(path: &EntryPath, facts: &'a ElfFacts, libc: Libc, loader: &Located<'a>) -> Self {
         let mut closure = Self {
             libc,
@@ -82,7 +82,7 @@ impl<'a> Closure<'a> {
         closure
     }
 
-    /// The process, with a module that its program opens.
+    /// Adds a module that the program opens.
     pub(super) fn with_module(mut self, path: &EntryPath, facts: &'a ElfFacts) -> Self {
         self.first_own = self.objects.len();
         let module = Located { named: path.clone(), real: path.clone(), facts: Some(facts) };
@@ -105,37 +105,38 @@ impl<'a> Closure<'a> {
         at
     }
 
-    /// What the program (or the module) and its libraries need: not what the host of a module has already.
+    /// Returns what the program (or the module) and its libraries need, without what the host of a module has already
+    /// loaded.
     pub fn own_needs(&self) -> impl Iterator<Item = &Need> {
         self.needs.iter().filter(|need| need.by >= self.first_own)
     }
 
-    /// The index of the program, or of the module.
+    /// Returns the index of the program, or of the module.
     pub(in super::super) fn first_own(&self) -> usize {
         self.first_own
     }
 
-    /// What one object needs.
+    /// Returns what one object needs.
     pub(in super::super) fn needs_of(&self, at: usize) -> &[Need] {
-        // Needs stand in the order of who needs.
+        // Needs are sorted by the object that needs them.
         let start = self.needs.partition_point(|need| need.by < at);
         let end = self.needs.partition_point(|need| need.by <= at);
         &self.needs[start..end]
     }
 
-    /// The program (or the module) and its libraries.
+    /// Returns the program (or the module) and its libraries.
     pub fn own_objects(&self) -> &[Loaded<'a>] {
         &self.objects[self.first_own..]
     }
 
-    /// The object that stands for a name.
+    /// Returns the object that is loaded under a name.
     pub fn named(&self, name: &[u8]) -> Option<&Loaded<'a>> {
         self.names.get(name).map(|at| &self.objects[*at])
     }
 
-    /// The objects from one up to the program, along who loaded whom.
+    /// Returns the objects from one up to the program, each followed by the one that loaded it.
     pub(super) fn chain(&self, from: usize) -> impl Iterator<Item = usize> {
-        // Who loads stands before what is loaded: this ends.
+        // An object is loaded after the one that loads it, so this ends.
         std::iter::successors(Some(from), |at| self.objects[*at].loaded_by)
     }
 }
@@ -163,7 +164,7 @@ impl<'a> Loader<'a> {
         Some(closure)
     }
 
-    /// LD_PRELOAD: what is not found is passed over.
+    /// LD_PRELOAD: what is not found is skipped.
     fn preload(&self, closure: &mut Closure<'a>) {
         let names = self.subject.execution.variable("LD_PRELOAD").unwrap_or_default();
         if names.is_empty() {

@@ -1,5 +1,5 @@
-//! What tells a dynamic loader where to look: `/etc/ld.so.conf` (ldconfig(8)), lists of directories, and the tokens in
-//! them (ld.so(8), "Dynamic string tokens").
+//! The search configuration of a dynamic loader: `/etc/ld.so.conf` (ldconfig(8)), lists of directories, and the tokens
+//! in them (ld.so(8), "Dynamic string tokens").
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const MAX_INCLUDE_DEPTH: usize = 8;
 /// twenty.
 const MAX_ENTRIES: usize = 1000;
 
-/// The directories of `/etc/ld.so.conf`, in the order of the search.
+/// Returns the directories of `/etc/ld.so.conf`, in search order.
 pub(super) fn configured_directories(configs: &BTreeMap<EntryPath, Vec<u8>>) -> Vec<Vec<u8>> {
     let mut reader = ConfigReader { configs, directories: Vec::new(), count: 0 };
     reader.read(b"etc/ld.so.conf", MAX_INCLUDE_DEPTH);
@@ -64,7 +64,7 @@ impl ConfigReader<'_> {
     }
 }
 
-/// `*` and `?`, neither of which stands for a slash.
+/// Matches `*` and `?`, neither of which matches a slash.
 fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut in_text) = (0, 0);
     // Where the last `*` was, and how far it reaches.
@@ -91,24 +91,24 @@ fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// The parts of a list of directories.
+/// Splits a list of directories into its parts.
 pub(super) fn parts<'a>(list: &'a [u8], separators: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
     list.split(|byte| separators.contains(byte)).take(MAX_ENTRIES)
 }
 
-/// What the tokens of a list stand for.
+/// The values of the tokens in a list.
 pub(super) struct Tokens<'a> {
     /// The directory of the file that the list is of.
     pub(super) origin: &'a EntryPath,
-    /// What `$LIB` may stand for.
+    /// The possible values of `$LIB`.
     pub(super) lib: &'a [Vec<u8>],
     /// `$PLATFORM`.
     pub(super) platform: &'a str,
 }
 
 impl Tokens<'_> {
-    /// A text with its tokens replaced: once for each meaning of `$LIB`, where it has that. Nothing where it becomes too
-    /// long for a path.
+    /// Replaces the tokens of a text, once for each value of `$LIB` if it contains that. Returns nothing if the result
+    /// is too long for a path.
     pub(super) fn expand(&self, text: &[u8]) -> Vec<Vec<u8>> {
         if !text.contains(&b'$') {
             return vec![text.to_vec()];

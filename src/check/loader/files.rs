@@ -1,4 +1,4 @@
-//! Directories and files of the image, as the loader looks them up, each asked for once.
+//! Directories and files of the image, as the loader looks them up. Each look-up is done once.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub(super) struct Located<'a> {
     pub(super) named: EntryPath,
     /// Where it is, links followed.
     pub(super) real: EntryPath,
-    /// What it says of itself; `None` where it was not read or is no ELF file.
+    /// What it says of itself; `None` if it was not read or is not an ELF file.
     pub(super) facts: Option<&'a ElfFacts>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Files<'a> {
         Self { subject, lookups: Cell::new(0), directories: RefCell::default(), files: RefCell::default() }
     }
 
-    /// True where so much was looked up that answers are no longer given.
+    /// Returns `true` if so much was looked up that answers are no longer given.
     pub(super) fn is_exhausted(&self) -> bool {
         self.lookups.get() > MAX_LOOKUPS
     }
@@ -48,13 +48,14 @@ impl<'a> Files<'a> {
         self.lookups.set(self.lookups.get() + count as u64);
     }
 
-    /// False where no more may be looked up. Long names count more: answers are kept under them.
+    /// Returns `false` if no more may be looked up. Long names count more: answers are kept under them.
     fn count(&self, name: &[u8]) -> bool {
         self.spend(1 + name.len() / 64);
         !self.is_exhausted()
     }
 
-    /// Where a directory is, links followed; a relative one is below the working directory. `None` where there is none.
+    /// Returns the real path of a directory, links followed. A relative path starts at the working directory. `None` if
+    /// there is no such directory.
     pub(super) fn directory(&self, path: &[u8]) -> Option<EntryPath> {
         if let Some(known) = self.directories.borrow().get(path) {
             return known.clone();
@@ -84,7 +85,7 @@ impl<'a> Files<'a> {
         .then_some(here)
     }
 
-    /// A file of a directory whose links were followed.
+    /// Returns a file of a directory whose links are resolved.
     pub(super) fn in_directory(&self, directory: &EntryPath, name: &[u8]) -> Option<Located<'a>> {
         if let Some(known) = self.files.borrow().get(directory).and_then(|names| names.get(name)) {
             return known.clone();
@@ -101,7 +102,7 @@ impl<'a> Files<'a> {
         matches!(node.kind, NodeKind::File { .. }).then_some(Located { named, real, facts })
     }
 
-    /// A file by its path, absolute or below the working directory.
+    /// Returns a file by its path, absolute or relative to the working directory.
     pub(super) fn at(&self, path: &[u8]) -> Option<Located<'a>> {
         let cut = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
         let (folder, name) = path.split_at(cut);

@@ -1,8 +1,7 @@
-//! Which libraries a program loads, by the rules of the loader that loads it: glibc's ld.so (ld.so(8)) or musl's (its
+//! Finds the libraries that a program loads, by the rules of its loader: glibc's ld.so (ld.so(8)) or musl's (its
 //! ldso/dynlink.c), on the files of the image.
 //!
-//! Nothing is said of what a program opens by `dlopen`, but for the two kinds of library that are known to be opened so:
-//! modules of Python and of Node.
+//! Libraries that a program opens by `dlopen` are not known, except for two kinds: modules of Python and of Node.
 
 mod closure;
 mod config;
@@ -29,7 +28,7 @@ pub struct Loader<'a> {
     files: Files<'a>,
     /// Directories of `/etc/ld.so.conf`, as far as there is a cache that was made of them.
     cached_directories: Vec<EntryPath>,
-    /// True where the cache is the base's: it knows no file of one's own layers.
+    /// `true` if the cache is the base's: it knows no file of your layers.
     cache_is_of_base: bool,
     musl_paths: BTreeMap<EntryPath, Vec<u8>>,
     /// Python and Node, by what they are for.
@@ -41,7 +40,7 @@ pub struct Loader<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Host {
     Node,
-    /// The minor version of Python 3, where the name tells.
+    /// The minor version of Python 3, if the name contains it.
     Python(Option<u32>),
 }
 
@@ -64,7 +63,7 @@ pub(super) enum Module {
 }
 
 impl Module {
-    /// What kind of module a file is, by its path.
+    /// Returns the kind of module that a file is, by its path.
     pub(super) fn of(path: &EntryPath) -> Option<Self> {
         let name = path.file_name();
         if name.ends_with(b".node") {
@@ -84,7 +83,7 @@ impl Module {
 }
 
 impl<'a> Loader<'a> {
-    /// The loaders of an image.
+    /// Reads the loader configuration of an image.
     pub fn new(subject: &'a Subject) -> Self {
         let files = Files::new(subject);
         let cache = EntryPath::new(b"etc/ld.so.cache").ok().and_then(|path| subject.find(&path));
@@ -112,9 +111,9 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// What is needed by a program or library and all that it loads, breadth first, as `ldd` prints it: each name once,
-    /// and where it was found, links followed. `None` where that cannot be known: no ELF file at exactly this path, a
-    /// static program, a loader that is not in the image or is neither glibc's nor musl's.
+    /// Returns what a program or library and everything that it loads need, breadth first, as `ldd` prints it: each
+    /// name once, and where it was found, links followed. `None` if that cannot be known: no ELF file at exactly this
+    /// path, a static program, or a loader that is not in the image or belongs to neither glibc nor musl.
     pub fn needs(&self, path: &EntryPath) -> Option<Vec<(Vec<u8>, Option<EntryPath>)>> {
         let closure = self.load(path)?;
         let mut seen = BTreeSet::new();
@@ -123,7 +122,7 @@ impl<'a> Loader<'a> {
         Some(first.map(|need| (need.name.clone(), place(need))).collect())
     }
 
-    /// All that is loaded with a program, a module or a library. `None` as with [`Loader::needs`].
+    /// Returns everything that is loaded with a program, a module or a library. `None` as with [`Loader::needs`].
     pub fn load(&self, path: &EntryPath) -> Option<Closure<'a>> {
         let facts = self.subject.elf(path)?;
         if let Some(interpreter) = facts.interpreter.as_ref().filter(|_| !is_library(path, facts)) {
@@ -144,7 +143,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The loaders of an architecture that stand where its programs look for them.
+    /// Returns the loaders of an architecture that exist where its programs expect them.
     pub(super) fn loaders(&self, architecture: &Architecture) -> Vec<(Libc, EntryPath)> {
         let of = |libc: Libc| {
             let paths = architecture.loaders(libc).iter();
@@ -153,7 +152,7 @@ impl<'a> Loader<'a> {
         of(Libc::Glibc).chain(of(Libc::Musl)).collect()
     }
 
-    /// True where a file stands where a path leads.
+    /// Returns `true` if a path leads to a file.
     pub(super) fn has_file(&self, path: &[u8]) -> bool {
         self.files.at(path).is_some()
     }
@@ -195,7 +194,7 @@ impl<'a> Loader<'a> {
         loaders.into_iter().next()
     }
 
-    /// The program that opens a module, where the image has one.
+    /// The program that opens a module, if the image has one.
     fn host_of(&self, module: Module, path: &EntryPath) -> Option<EntryPath> {
         let minor = python_minor(path);
         let serves = |host: &Host| match (module, host) {
@@ -208,7 +207,7 @@ impl<'a> Loader<'a> {
         exact.or_else(|| serving.next()).map(|(_, path)| path.clone())
     }
 
-    /// The minor version of the image's Python 3, where it has just one.
+    /// Returns the minor version of the image's Python 3, if it has exactly one.
     pub(super) fn only_python_minor(&self) -> Option<u32> {
         let minors = self.hosts.iter().filter_map(|(host, _)| match host {
             Host::Python(minor) => *minor,
@@ -230,13 +229,13 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// The minor version in a path such as `lib/python3.11/site-packages`.
+/// Returns the minor version in a path such as `lib/python3.11/site-packages`.
 pub(super) fn python_minor(path: &EntryPath) -> Option<u32> {
     let minor = |component: &[u8]| std::str::from_utf8(component.strip_prefix(b"python3.")?).ok()?.parse().ok();
     path.components().find_map(minor)
 }
 
-/// True for a library that can also be started, as glibc's own.
+/// Returns `true` for a library that can also be started, as glibc's own.
 pub(super) fn is_library(path: &EntryPath, facts: &ElfFacts) -> bool {
     let name = path.file_name();
     facts.soname.is_some() && name.starts_with(b"lib") && name.windows(3).any(|part| part == b".so")

@@ -1,4 +1,4 @@
-//! Where the loader looks for a library, in its order.
+//! The directories where the loader searches for a library, in its order.
 
 use super::super::abi::{Architecture, Libc};
 use super::Loader;
@@ -8,8 +8,8 @@ use super::files::Located;
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
 
-/// Directories for newer processors, in which glibc looks before the directory itself. Which of them it takes depends on
-/// the processor: they count where nothing else is found.
+/// Directories for newer processors, in which glibc looks before the directory itself. Which of them it takes depends
+/// on the processor: they count where nothing else is found.
 const HWCAPS: &[&str] = &["x86-64-v2", "x86-64-v3", "x86-64-v4", "power9", "power10", "z13", "z14", "z15", "z16"];
 
 /// A directory in which a library is looked for.
@@ -17,13 +17,13 @@ const HWCAPS: &[&str] = &["x86-64-v2", "x86-64-v3", "x86-64-v4", "power9", "powe
 pub(super) struct Place {
     /// Where it is, links followed.
     pub(super) directory: EntryPath,
-    /// True where a file counts only if the cache knows it.
+    /// `true` if a file counts only if the cache knows it.
     is_cached: bool,
 }
 
 impl<'a> Loader<'a> {
-    /// The directories in which the loader looks for what an object needs, those that exist, in its order. As people are
-    /// told of them.
+    /// Returns the existing directories that the loader searches for the needs of an object, in search order, for
+    /// messages.
     pub(in super::super) fn searched(&self, closure: &Closure<'a>, by: usize) -> Vec<EntryPath> {
         let mut searched: Vec<EntryPath> = Vec::new();
         for place in self.places(closure, by) {
@@ -34,7 +34,8 @@ impl<'a> Loader<'a> {
         searched
     }
 
-    /// True where `/etc/ld.so.conf` names a directory, and the cache that was made of it does not know one's own files.
+    /// Returns `true` if `/etc/ld.so.conf` names a directory, and the cache that was made of it does not know your
+    /// files.
     pub(in super::super) fn is_in_stale_cache(&self, directory: &EntryPath) -> bool {
         self.cache_is_of_base && self.cached_directories.contains(directory)
     }
@@ -74,8 +75,8 @@ impl<'a> Loader<'a> {
         places
     }
 
-    /// musl: LD_LIBRARY_PATH, then RPATH and RUNPATH alike along the chain of loading, then its path file or the default
-    /// directories.
+    /// musl: LD_LIBRARY_PATH, then RPATH and RUNPATH alike along the chain of loading, then its path file or the
+    /// default directories.
     fn musl_places(&self, closure: &Closure<'a>, by: usize) -> Vec<Place> {
         let rpath = |at: usize| {
             let facts = closure.objects[at].facts?;
@@ -107,7 +108,7 @@ impl<'a> Loader<'a> {
         value.filter(|_| !is_privileged).map(str::as_bytes)
     }
 
-    /// The directories of a list that exist, its tokens replaced as they stand in object `at`.
+    /// Returns the existing directories of a list, with the tokens replaced for object `at`.
     fn listed(
         &self,
         closure: &Closure<'a>,
@@ -120,7 +121,7 @@ impl<'a> Loader<'a> {
         texts.filter_map(|path| self.files.directory(&path)).collect()
     }
 
-    /// A text of an object with its tokens replaced.
+    /// Replaces the tokens in a text of an object.
     pub(super) fn expand(&self, closure: &Closure<'a>, at: usize, text: &[u8]) -> Vec<Vec<u8>> {
         let origin = closure.objects[at].named.parent().unwrap_or_default();
         let mut lib: Vec<Vec<u8>> = vec![b"lib64".to_vec(), b"lib".to_vec()];
@@ -131,7 +132,7 @@ impl<'a> Loader<'a> {
         Tokens { origin: &origin, lib: &lib, platform }.expand(text)
     }
 
-    /// The directories that are built into a loader, those that exist.
+    /// Returns the existing directories that are built into a loader.
     pub(super) fn default_places(&self, libc: Libc, loader: &EntryPath, facts: Option<&ElfFacts>) -> Vec<EntryPath> {
         let mut texts: Vec<String> = Vec::new();
         let mut beside = None;
@@ -142,7 +143,7 @@ impl<'a> Loader<'a> {
             let tuple = String::from_utf8_lossy(tuple);
             texts.extend([format!("/lib/{tuple}"), format!("/usr/lib/{tuple}"), "/lib".into(), "/usr/lib".into()]);
         } else {
-            // Which ones others were built with stands nowhere: all that are usual.
+            // Which directories other loaders were built with is not recorded: take all usual ones.
             let usual = ["/lib64", "/usr/lib64", "/lib64/lp64d", "/usr/lib64/lp64d", "/lib", "/usr/lib"];
             texts.extend(usual.map(str::to_owned));
             let tuples = facts.and_then(Architecture::of).map(|architecture| architecture.tuples).unwrap_or_default();
@@ -152,7 +153,7 @@ impl<'a> Loader<'a> {
         texts.iter().filter_map(|path| self.files.directory(path.as_bytes())).chain(beside).collect()
     }
 
-    /// The files of a name in a place: its own, then those for newer processors.
+    /// Returns the files of a name in a place: its own, then those for newer processors.
     pub(super) fn in_place(&self, place: &Place, name: &[u8]) -> Vec<Located<'a>> {
         let own = self.files.in_directory(&place.directory, name);
         let own = own.filter(|found| !place.is_cached || self.is_in_cache(found));
@@ -184,7 +185,7 @@ fn musl_parts(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     parts(list, b":\n").filter(|part| !part.is_empty())
 }
 
-/// The folder of a loader that stands where Debian has it: `x86_64-linux-gnu`.
+/// Returns the directory of a loader if it is at Debian's place: `x86_64-linux-gnu`.
 fn multiarch_folder(loader: &EntryPath) -> Option<&[u8]> {
     let components: Vec<&[u8]> = loader.components().collect();
     let [.., b"lib", folder, _] = components[..] else { return None };

@@ -1,5 +1,5 @@
-//! Scripts of one's own layers that somebody may call by name, and whose `#!` leads to nothing: console scripts with
-//! the path of the machine that built them.
+//! Scripts of your layers that can be called by name, and whose `#!` line names a program that does not exist: console
+//! scripts with the path of the machine that built them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use crate::check::interest::Evidence;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
-/// Most findings of an image: each looks through all of it for a way out, and nobody reads more.
+/// Most findings of an image. Each one searches the whole image for an alternative.
 const MAX_FINDINGS: usize = 32;
 
 /// How many scripts one finding names.
 const MAX_SHOWN_SCRIPTS: usize = 5;
 
-/// The code `broken-shebang`: one finding for all scripts that lack the same program.
+/// Finds scripts for the code `broken-shebang`: one finding for all scripts that need the same missing program.
 pub(super) fn broken_shebang(subject: &Subject, findings: &mut Vec<Finding>) {
     if subject.platform.os != "linux" {
         return;
@@ -36,7 +36,7 @@ pub(super) fn broken_shebang(subject: &Subject, findings: &mut Vec<Finding>) {
     for broken in all {
         let is_line_end = broken.reason == Reason::WindowsLineEnd;
         let is_sure = match &broken.reason {
-            // A program that env looks for may be on the PATH of whoever calls the script.
+            // A program that env looks up may be on the caller's PATH.
             Reason::Missing(Obstacle::NotOnPath) => !present.contains(&broken.program),
             Reason::Missing(_) | Reason::WindowsLineEnd => true,
             _ => false,
@@ -49,7 +49,7 @@ pub(super) fn broken_shebang(subject: &Subject, findings: &mut Vec<Finding>) {
     findings.extend(groups.filter_map(|group| finding(&setting, &group)));
 }
 
-/// Which of the programs that `env` looks for in vain are somewhere in the image all the same.
+/// Which of the programs that `env` looks for without success are somewhere in the image all the same.
 fn names_in_image(setting: &Setting<'_>, all: &[Broken]) -> BTreeSet<Vec<u8>> {
     let is_sought = |broken: &&Broken| broken.reason == Reason::Missing(Obstacle::NotOnPath);
     let sought: BTreeSet<&[u8]> = all.iter().filter(is_sought).map(|broken| &*broken.program).collect();
@@ -61,7 +61,7 @@ fn names_in_image(setting: &Setting<'_>, all: &[Broken]) -> BTreeSet<Vec<u8>> {
     names.map(|(path, _)| path.file_name().to_vec()).collect()
 }
 
-/// Executable scripts of one's own in the directories of PATH, links followed.
+/// Executable scripts of your layers in the directories of PATH, links followed.
 fn scripts_on_path(setting: &Setting<'_>) -> BTreeSet<EntryPath> {
     let subject = setting.subject;
     let places = setting.folders.iter().flatten().filter_map(|folder| setting.place(folder));
@@ -95,13 +95,13 @@ fn behind_a_shell(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken> {
 fn finding(setting: &Setting<'_>, group: &[Broken]) -> Option<Finding> {
     let first = group.first()?;
     let message = match group {
-        [one] => format!("is a script on PATH {}", one.clause()),
+        [one] => format!("this script is on PATH, but {}", one.clause()),
         all => {
             let shown: Vec<String> =
                 all.iter().skip(1).take(MAX_SHOWN_SCRIPTS).map(|one| one.script.to_string()).collect();
             let more = all.len() - 1 - shown.len();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("is a script on PATH {}; so are {}{more}", first.clause(), shown.join(", "))
+            format!("this script is on PATH, but {}; the same applies to {}{more}", first.clause(), shown.join(", "))
         }
     };
     let (expected, found) = first.evidence(setting);
@@ -111,8 +111,8 @@ fn finding(setting: &Setting<'_>, group: &[Broken]) -> Option<Finding> {
     Some(Finding { severity, ..finding }.evidence(expected, found))
 }
 
-/// True for what is wrong with how the script was made. A helper of a package that wants an interpreter which the image
-/// does without (`#!/usr/bin/env python3`) harms nobody until it is called.
+/// Returns `true` if the script was built wrongly. A helper script of a package whose interpreter is not in the image
+/// (`#!/usr/bin/env python3`) does no harm until it is called.
 fn is_of_the_build(broken: &Broken) -> bool {
     is_build_path(&broken.program)
         || broken.reason == Reason::WindowsLineEnd
@@ -128,8 +128,10 @@ fn help(setting: &Setting<'_>, broken: &Broken) -> String {
     let beside = folder.join(name).ok().filter(|beside| setting.subject.exists(beside));
     let place = beside.into_iter().chain(elsewhere(setting.subject, name, true)).next();
     match place {
-        Some(place) => format!("make the scripts relocatable (`uv venv --relocatable`), or build them to name {place}"),
-        None => format!("build the scripts for the path that {} will have in the image", escape(name)),
+        Some(place) => format!(
+            "make the scripts relocatable (`uv venv --relocatable`), or build them with the interpreter {place}"
+        ),
+        None => format!("build the scripts with the path that {} has in the image", escape(name)),
     }
 }
 
@@ -164,14 +166,16 @@ mod tests {
         assert_eq!(found[0].path.to_string(), "/app/.venv/bin/a");
         assert_eq!(
             found[0].message,
-            "is a script on PATH whose #! names /home/ci/app/.venv/bin/python, a path of the machine that built it; so are \
-             /app/.venv/bin/b, /app/.venv/bin/c, /app/.venv/bin/d, /app/.venv/bin/e, /app/.venv/bin/f and 1 more"
+            "this script is on PATH, but its #! line names /home/ci/app/.venv/bin/python, a path of the machine that \
+             built it; the same applies to /app/.venv/bin/b, /app/.venv/bin/c, /app/.venv/bin/d, /app/.venv/bin/e, \
+             /app/.venv/bin/f and 1 more"
         );
         assert_eq!(found[0].expected.as_deref(), Some("/home/ci/app/.venv/bin/python"));
-        assert_eq!(found[0].found.as_deref(), Some("nothing; there is no directory /home either"));
+        assert_eq!(found[0].found.as_deref(), Some("nothing; the directory /home does not exist"));
         assert_eq!(
             found[0].help,
-            "make the scripts relocatable (`uv venv --relocatable`), or build them to name /app/.venv/bin/python"
+            "make the scripts relocatable (`uv venv --relocatable`), or build them with the interpreter \
+             /app/.venv/bin/python"
         );
     }
 
@@ -204,7 +208,7 @@ mod tests {
         let found = image().own("usr/bin/x", 0o755, script("#!/bin/sh\r")).found(Code::BrokenShebang);
         assert_eq!(
             found[0].message,
-            "is a script on PATH whose #! line ends with a carriage return, as Windows ends lines"
+            "this script is on PATH, but its #! line ends with a carriage return (Windows line ending)"
         );
         let pip = |path: &str| script(&format!("#!/bin/sh\n'''exec' {path} \"$0\" \"$@\"\n' '''"));
         let found = image().own("usr/bin/x", 0o755, pip("\"/home/a b/python\"")).found(Code::BrokenShebang);

@@ -1,5 +1,5 @@
-//! What the image starts, and its health check: followed from the command line to the file that must be there, through
-//! PATH, links, `#!`, shells, wrappers, and interpreters with their scripts.
+//! What the image starts, and its health check. The command line is followed to the file that must exist, through PATH,
+//! links, `#!`, shells, wrappers, and interpreters with their scripts.
 
 use std::collections::BTreeSet;
 
@@ -137,7 +137,8 @@ impl Role {
     }
 }
 
-/// The codes `entrypoint-missing`, `entrypoint-not-executable`, `shebang-missing`, `healthcheck-missing`.
+/// Finds what cannot start: `entrypoint-missing`, `entrypoint-not-executable`, `shebang-missing`,
+/// `healthcheck-missing`.
 pub(super) fn commands(subject: &Subject, findings: &mut Vec<Finding>) {
     for (role, failure) in failures(subject) {
         let message = format!("{} {}", role.noun(), failure.message);
@@ -146,23 +147,23 @@ pub(super) fn commands(subject: &Subject, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Scripts that a finding of [`commands`] names for their `#!` already.
+/// Returns the scripts that a finding of [`commands`] already names for their `#!`.
 pub(super) fn named_scripts(subject: &Subject) -> BTreeSet<EntryPath> {
     let scripts = failures(subject).into_iter().filter(|(_, failure)| failure.kind == Kind::Shebang);
     scripts.map(|(_, failure)| failure.path).collect()
 }
 
-/// A program that the image surely starts, and its arguments.
+/// A program that the image certainly starts, and its arguments.
 #[derive(Debug, Clone)]
 pub(super) struct Visit<'a> {
     pub(super) setting: Setting<'a>,
     pub(super) program: Program,
     pub(super) arguments: Vec<String>,
-    /// True where a script of one's own came before it, which may have made files for it.
+    /// `true` if a script of your layers came before it, which may have made files for it.
     pub(super) is_prepared: bool,
 }
 
-/// The way from the command line to the last program that the image surely starts.
+/// The way from the command line to the last program that the image certainly starts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trail<'a> {
     pub(super) visits: Vec<Visit<'a>>,
@@ -170,7 +171,7 @@ pub(super) struct Trail<'a> {
     pub(super) unread: BTreeSet<EntryPath>,
 }
 
-/// What the image starts, one after the other; the health check is left out.
+/// Returns what the image starts, in order, without the health check.
 pub(super) fn trail(subject: &Subject) -> Trail<'_> {
     let mut trail = Trail::default();
     if subject.platform.os == "linux" {
@@ -230,15 +231,15 @@ fn start_with_arguments<'a>(
 struct Start<'a> {
     setting: Setting<'a>,
     arguments: Vec<String>,
-    /// True where the kernel is asked directly: a shell, and `execvp`, run what it refuses as a script.
+    /// `true` if the kernel is asked directly: a shell, and `execvp`, run what it refuses as a script.
     is_direct: bool,
-    /// True in a busybox shell, which may have programs inside.
+    /// `true` in a busybox shell, which may have programs inside.
     in_busybox: bool,
-    /// True behind a script of one's own.
+    /// `true` behind a script of your layers.
     is_prepared: bool,
 }
 
-/// Follows a command line to the last program that it surely starts.
+/// Follows a command line to the last program that it certainly starts.
 fn follow<'a>(setting: Setting<'a>, arguments: Vec<String>, trail: &mut Trail<'a>) -> Result<(), Box<Failure>> {
     let mut next = Some(Start { setting, arguments, is_direct: true, in_busybox: false, is_prepared: false });
     for _ in 0..MAX_PROGRAMS {
@@ -287,7 +288,7 @@ fn step<'a>(start: Start<'a>, trail: &mut Trail<'a>) -> Result<Option<Start<'a>>
     }))
 }
 
-/// What the last line of a script of one's own starts, with the arguments of the script; in busybox's shell as well.
+/// What the last line of a script of your layers starts, with the arguments of the script; in busybox's shell as well.
 fn behind_script<'a>(
     mut setting: Setting<'a>,
     script: &EntryPath,
@@ -323,7 +324,7 @@ fn in_package<'a>(setting: Setting<'a>, folder: EntryPath, text: &str) -> Option
     Some(Start { setting, arguments: first.words, is_direct: false, in_busybox: true, is_prepared: false })
 }
 
-/// A file that was read and is surely neither a program nor a script: text, nothing, or a program of macOS.
+/// A file that was read and is certainly neither a program nor a script: text, nothing, or a program of macOS.
 fn refused_by_the_kernel(setting: &Setting<'_>, program: &Program) -> Option<Failure> {
     let own = setting.subject.own().get(&program.at)?;
     let (Evidence::Head(bytes) | Evidence::Whole(bytes)) = own.evidence() else { return None };
@@ -332,19 +333,19 @@ fn refused_by_the_kernel(setting: &Setting<'_>, program: &Program) -> Option<Fai
     let (found, help) = if bytes.is_empty() {
         ("an empty file", "pack the program itself")
     } else if is_mach_o(bytes) {
-        ("a program of macOS", "build the program for Linux")
+        ("a macOS program", "build the program for Linux")
     } else if without_mark.is_some_and(|rest| rest.starts_with(b"#!")) {
         ("a byte order mark before #!", "write the file without a byte order mark")
     } else if is_text && !bytes.starts_with(b"#!") {
-        ("text without #!", "begin the script with `#!` and its interpreter, or name the interpreter in the command")
+        ("text without #!", "start the script with `#!` and its interpreter, or name the interpreter in the command")
     } else {
         return None;
     };
     Some(Failure {
         kind: Kind::NotExecutable,
         path: program.at.clone(),
-        message: "starts this file, which the kernel refuses (exec format error)".to_owned(),
-        expected: "an ELF program, or a script that begins with #!".to_owned(),
+        message: "starts this file, but the kernel cannot execute it (exec format error)".to_owned(),
+        expected: "an ELF program, or a script that starts with #!".to_owned(),
         found: found.to_owned(),
         help: help.to_owned(),
     })
@@ -355,7 +356,7 @@ fn is_mach_o(bytes: &[u8]) -> bool {
     MACH_O.iter().any(|start| bytes.starts_with(start)) || parts.is_some_and(|parts| *parts < MAX_MACH_O_PARTS)
 }
 
-/// What a shell is told to do.
+/// What a shell is given to run.
 enum Told<'a> {
     /// A text, after `-c`.
     Text(&'a str),
@@ -363,8 +364,8 @@ enum Told<'a> {
     Script(&'a str),
 }
 
-/// The options of a shell: whether it is a login or interactive shell, whose profile may set another PATH, and what it
-/// is told. `None` where that is not known.
+/// Returns the options of a shell: whether it is a login or interactive shell, whose profile may set another PATH, and
+/// what it runs. `None` if that is not known.
 fn told(arguments: &[String]) -> Option<(bool, Told<'_>)> {
     let mut rest = arguments.iter().map(String::as_str);
     let (mut has_profile, mut takes_text) = (false, false);
@@ -391,7 +392,7 @@ fn told(arguments: &[String]) -> Option<(bool, Told<'_>)> {
     Some((has_profile, if takes_text { Told::Text(operand) } else { Told::Script(operand) }))
 }
 
-/// What a shell starts first, where that is plain; and whether its script is there.
+/// What a shell starts first, if that is plain; and whether its script is there.
 fn inside_shell<'a>(
     setting: Setting<'a>,
     shell: &Program,

@@ -1,5 +1,5 @@
 //! `stale-pyc`: compiled Python that the interpreter does not use, since it records another source than the packed one
-//! (PEP 552, and PEP 3147 for where the source stands).
+//! (PEP 552, and PEP 3147 for the path of the source).
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use super::super::subject::Subject;
 use super::listing::{count, list, place, site_folder};
 use crate::model::{EntryPath, escape};
 
-/// True for a compiled file that is read. One installation compiles all its packages at one time, so that the first file
-/// of each tells of the rest: `site-packages/NAME/__pycache__/__init__.*.pyc`, `site-packages/__pycache__/NAME.*.pyc`.
-/// Elsewhere each is read. Files for `python -O` are told by those beside them.
+/// Returns `true` for a compiled file that is read. An installation compiles all its packages at one time, so one file
+/// of each package is enough: `site-packages/NAME/__pycache__/__init__.*.pyc`, `site-packages/__pycache__/NAME.*.pyc`.
+/// Elsewhere each file is read. Files for `python -O` are like those beside them, and are skipped.
 pub fn is_compiled(path: &EntryPath) -> bool {
     let name = path.file_name();
     if path.parent_name() != b"__pycache__" || !name.ends_with(b".pyc") || name.windows(5).any(|part| part == b".opt-")
@@ -41,7 +41,7 @@ struct Record {
     size_bytes: u32,
 }
 
-/// The rule. One finding for each folder of packages, and one for each layer's other files.
+/// Finds stale files: one finding for each folder of packages, and one for each layer's other files.
 pub fn stale_pyc(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(mtime_s) = subject.mtime_s else { return };
     let mut groups: BTreeMap<(Option<EntryPath>, &str), Vec<Stale<'_>>> = BTreeMap::new();
@@ -68,7 +68,8 @@ impl Record {
     }
 }
 
-/// `x/__pycache__/a.cpython-311.pyc` comes from `x/a.py`; a compiled file without source stands elsewhere.
+/// Returns the source of a compiled file: `x/a.py` for `x/__pycache__/a.cpython-311.pyc`. `None` for a compiled file
+/// that has no source.
 fn source_of(path: &EntryPath) -> Option<EntryPath> {
     let name = path.file_name().strip_suffix(b".pyc")?;
     let cache = (path.parent_name() == b"__pycache__").then(|| path.parent())??;
@@ -90,19 +91,19 @@ fn finding(subject: &Subject, site: Option<&EntryPath>, layer: &str, stale: &[St
     };
     let layer = escape(layer.as_bytes());
     let message = format!(
-        "{what} not match the source that layer \"{layer}\" packs, and Python compiles it again at every start: {paths}"
+        "{what} not match the source in layer \"{layer}\", so Python compiles it again at every start: {paths}"
     );
     let help = "leave them out with `exclude = [\"**/__pycache__\"]`, or compile them with \
                 `python3 -m compileall --invalidation-mode unchecked-hash`, which records no time";
     let is_time = first.recorded.mtime_s != first.packed.mtime_s;
     let (expected, found) = if is_time {
-        (format!("a source of {}", moment(first.packed)), format!("a source of {}", moment(first.recorded)))
+        (format!("source time {}", moment(first.packed)), format!("source time {}", moment(first.recorded)))
     } else {
-        let bytes = |record: Record| format!("a source of {}", count(record.size_bytes as usize, "byte", "bytes"));
+        let bytes = |record: Record| format!("source size {}", count(record.size_bytes as usize, "byte", "bytes"));
         (bytes(first.packed), bytes(first.recorded))
     };
     Finding::new(Code::StalePyc, &subject.platform, path, message, help)
-        .evidence(format!("{expected}, as it is packed"), format!("{found}, recorded in {}", first.path))
+        .evidence(format!("{expected}, as packed"), format!("{found}, recorded in {}", first.path))
 }
 
 fn moment(record: Record) -> String {
@@ -137,13 +138,13 @@ mod tests {
         );
         assert_eq!(
             finding.message,
-            "1 compiled file does not match the source that layer \"app\" packs, and Python compiles it again at every \
-             start: /app/src/__pycache__/a.cpython-311.pyc"
+            "1 compiled file does not match the source in layer \"app\", so Python compiles it again at every start: \
+             /app/src/__pycache__/a.cpython-311.pyc"
         );
-        assert_eq!(finding.expected.as_deref(), Some("a source of 1970-01-01T00:00:01Z, as it is packed"));
+        assert_eq!(finding.expected.as_deref(), Some("source time 1970-01-01T00:00:01Z, as packed"));
         assert_eq!(
             finding.found.as_deref(),
-            Some("a source of 2023-11-14T22:13:20Z, recorded in /app/src/__pycache__/a.cpython-311.pyc")
+            Some("source time 2023-11-14T22:13:20Z, recorded in /app/src/__pycache__/a.cpython-311.pyc")
         );
         assert!(finding.help.contains("unchecked-hash"));
     }
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn sizes_are_compared_too() {
         let found = with("app/src/__pycache__/a.cpython-311.pyc", head(0, 1, 8)).found_by(stale_pyc);
-        assert_eq!(found[0].found.as_deref().map(|text| &text[..19]), Some("a source of 8 bytes"));
+        assert_eq!(found[0].found.as_deref().map(|text| &text[..19]), Some("source size 8 bytes"));
         assert_eq!(with("app/src/__pycache__/a.cpython-311.opt-1.pyc", head(0, 1, 7)).found_by(stale_pyc), []);
     }
 

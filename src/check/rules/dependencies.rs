@@ -1,4 +1,4 @@
-//! Who needs a package of `node_modules`, by the manifests of the image (npm, "package.json").
+//! Which packages need a package of `node_modules`, by the manifests of the image (npm, "package.json").
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -31,7 +31,7 @@ pub(super) struct Dependencies {
     /// Who names a package as optional.
     optional_parents: BTreeMap<EntryPath, BTreeSet<EntryPath>>,
     roots: BTreeSet<EntryPath>,
-    /// True where the image has the manifest of an application.
+    /// `true` if the image has the manifest of an application.
     has_root: bool,
 }
 
@@ -87,19 +87,20 @@ impl Dependencies {
         found
     }
 
-    /// The folders of those that name the package in a folder as optional.
+    /// Returns the folders of the packages that name the package in a folder as optional.
     pub(super) fn optional_parents(&self, folder: &EntryPath) -> impl Iterator<Item = &EntryPath> {
         self.optional_parents.get(folder).into_iter().flatten()
     }
 
-    /// How those came into the image that name the package in a folder as optional.
+    /// Returns why the packages are in the image that name the package in a folder as optional.
     pub(super) fn need_of_parents(&self, folder: &EntryPath) -> Need {
         let Some(parents) = self.optional_parents.get(folder) else { return self.need_of(folder) };
         let is_required = |parent: &EntryPath| self.roots.contains(parent) || self.need_of(parent) == Need::Required;
         if parents.iter().any(is_required) { Need::Required } else { Need::Optional }
     }
 
-    /// How the package in a folder came into the image. Where no application has a manifest, each package is one's own.
+    /// Returns why the package in a folder is in the image. If no application has a manifest, each package counts as
+    /// required.
     pub(super) fn need_of(&self, folder: &EntryPath) -> Need {
         match () {
             () if self.required.contains(folder) || !self.has_root && !self.optional.contains(folder) => Need::Required,
@@ -131,7 +132,7 @@ fn named_by(subject: &Subject, folder: &EntryPath, manifest: &Value) -> Named {
     }
 }
 
-/// Where Node finds a package that one in `folder` asks for, links followed.
+/// Returns where Node finds a package that the package in `folder` requires, links followed.
 pub(super) fn package_at(subject: &Subject, folder: &EntryPath, name: &str) -> Option<EntryPath> {
     let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
     let mut places = above.filter(|folder| folder.file_name() != b"node_modules").filter_map(|folder| {

@@ -1,4 +1,4 @@
-//! `dev-files`: what development leaves behind, and no container reads.
+//! `dev-files`: files of development that no container needs.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ struct Kind {
     size_bytes: u64,
 }
 
-/// The rule: one finding for each name.
+/// Finds development files: one finding for each name.
 pub fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
     for (path, own) in subject.own_marked(Marks::LEFTOVER) {
@@ -59,7 +59,7 @@ pub fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
     findings.extend(kinds.iter().map(|(name, kind)| finding(subject, name, kind)));
 }
 
-/// True for what this rule is about.
+/// Returns `true` for what this rule is about.
 pub fn is_leftover(path: &EntryPath) -> bool {
     kind_of(path.as_bytes()).is_some()
 }
@@ -91,19 +91,19 @@ fn kind_of(path: &[u8]) -> Option<(&'static str, usize)> {
 fn finding(subject: &Subject, name: &str, kind: &Kind) -> Finding {
     let files = count(kind.files, "file", "files");
     let message = match &kind.tops[..] {
-        [_] => format!("nothing that runs needs it: {files}, {}", size(kind.size_bytes)),
+        [_] => format!("is not needed at run time ({files}, {})", size(kind.size_bytes)),
         tops => {
             let number = tops.len();
             format!(
-                "nothing that runs needs {number} times {name}: {files}, {} ({})",
+                "{number} matches of {name} are not needed at run time ({files}, {}): {}",
                 size(kind.size_bytes),
                 list(tops)
             )
         }
     };
-    let help = format!("leave it out: `exclude = [\"**/{name}\"]`, or the same line in the ignore file");
+    let help = format!("exclude it: `exclude = [\"**/{name}\"]`, or add the pattern to the ignore file");
     let path = place(&kind.tops);
-    let evidence = ("no files of development", format!("{name}, {}", size(kind.size_bytes)));
+    let evidence = ("no development files", format!("{name}, {}", size(kind.size_bytes)));
     Finding::new(Code::DevFiles, &subject.platform, path, message, help).evidence(evidence.0, evidence.1)
 }
 
@@ -124,8 +124,8 @@ mod tests {
         let [finding] = &found[..] else { panic!("{found:?}") };
         assert_eq!((finding.code, finding.severity), (Code::DevFiles, Severity::Warning));
         assert_eq!(finding.path, path("app/.git"));
-        assert_eq!(finding.message, "nothing that runs needs it: 2 files, 2.0 kB");
-        assert_eq!(finding.help, "leave it out: `exclude = [\"**/.git\"]`, or the same line in the ignore file");
+        assert_eq!(finding.message, "is not needed at run time (2 files, 2.0 kB)");
+        assert_eq!(finding.help, "exclude it: `exclude = [\"**/.git\"]`, or add the pattern to the ignore file");
     }
 
     #[test]
@@ -135,8 +135,9 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "nothing that runs needs 2 times .DS_Store: 2 files, 2.0 kB (/app/.DS_Store, /app/a/.DS_Store)",
-                "nothing that runs needs 2 times .mypy_cache: 2 files, 2.0 kB (/app/.mypy_cache, /app/x/.mypy_cache)",
+                "2 matches of .DS_Store are not needed at run time (2 files, 2.0 kB): /app/.DS_Store, /app/a/.DS_Store",
+                "2 matches of .mypy_cache are not needed at run time (2 files, 2.0 kB): /app/.mypy_cache, \
+                 /app/x/.mypy_cache",
             ]
         );
         assert!(found.iter().all(|finding| finding.path == path("app")));

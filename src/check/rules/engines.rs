@@ -1,5 +1,5 @@
-//! `engines`: a package that the start loads, and that says it is for another version of Node than the image has (npm,
-//! "package.json", "engines").
+//! `unsupported-engine`: a package that is loaded at the start and requires another version of Node than the image has
+//! (npm, "package.json", "engines").
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ const PACKAGES: &[&str] = &["nodejs", "nodejs-current", "nodejs18", "nodejs20", 
 /// Packages that a message names.
 const MAX_NAMED: usize = 3;
 
-/// The rule: one finding for all packages.
+/// Finds packages for another version of Node: one finding for all packages.
 pub(super) fn engines(subject: &Subject, graph: &Graph, findings: &mut Vec<Finding>) {
     let Some(found) = version_of(subject, graph) else { return };
     let mut unfit: BTreeMap<EntryPath, (String, String)> = BTreeMap::new();
@@ -39,11 +39,11 @@ pub(super) fn engines(subject: &Subject, graph: &Graph, findings: &mut Vec<Findi
     let rest = unfit.len() - 1 - more.len();
     let more = match (more.is_empty(), rest) {
         (true, _) => String::new(),
-        (false, 0) => format!("; so {} {}", if more.len() == 1 { "is" } else { "are" }, more.join(", ")),
-        (false, rest) => format!("; so are {} and {rest} more", more.join(", ")),
+        (false, 0) => format!("; the same applies to {}", more.join(", ")),
+        (false, rest) => format!("; the same applies to {} and {rest} more", more.join(", ")),
     };
-    let message = format!("{name} is for Node {range}, and the image has {found}{more}");
-    let help = "take a base with such a Node, or a version of the package that is for this one";
+    let message = format!("{name} requires Node {range}, but the image has {found}{more}");
+    let help = "use a base image with a matching Node, or a version of the package that supports this one";
     let finding = Finding::new(Code::UnsupportedEngine, &subject.platform, path.clone(), message, help);
     findings.push(finding.evidence(format!("Node {range}"), found));
 }
@@ -80,13 +80,13 @@ fn header(runtime: &EntryPath) -> Option<EntryPath> {
     runtime.parent()?.parent()?.join(b"include/node/node_version.h").ok()
 }
 
-/// Headers of one's own Nodes that were not read.
+/// Returns the headers of your Node installations that were not read.
 pub(super) fn unread(subject: &Subject, graph: &Graph) -> BTreeSet<EntryPath> {
     let headers = graph.runtimes.iter().filter_map(header);
     headers.filter(|at| subject.own().contains_key(at) && subject.content(at).is_none()).collect()
 }
 
-/// The version of the Node that is started, where there is one alone.
+/// Returns the version of the Node that is started, if there is only one.
 pub(super) fn version_of(subject: &Subject, graph: &Graph) -> Option<Version> {
     let mut runtimes = graph.runtimes.iter();
     let (Some(runtime), None) = (runtimes.next(), runtimes.next()) else { return None };
@@ -143,11 +143,11 @@ mod tests {
         let fits = r#"{"name": "app", "engines": {"node": ">=18"}}"#;
         let unfit = r#"{"name": "a", "engines": {"node": "^20.19.0 || >=22.12.0"}}"#;
         assert_eq!(found(fits, r#"{"name": "a", "engines": {"node": "18 || 20"}}"#), [""; 0]);
-        let message = "is for Node ^20.19.0 || >=22.12.0, and the image has Node 18.20.4";
+        let message = "requires Node ^20.19.0 || >=22.12.0, but the image has Node 18.20.4";
         assert_eq!(found(fits, unfit), [format!("/app/node_modules/a/package.json a {message}")]);
         let both = found(r#"{"name": "app", "engines": {"node": "16"}}"#, unfit);
         assert_eq!(both.len(), 1);
-        assert!(both[0].ends_with("; so is app"), "{both:?}");
+        assert!(both[0].ends_with("; the same applies to app"), "{both:?}");
         assert_eq!(found(r#"{"engines": {"node": "lts/*"}}"#, r#"{"engines": {"npm": "1"}}"#), [""; 0]);
     }
 }

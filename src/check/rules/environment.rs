@@ -1,4 +1,4 @@
-//! Variables that are set to nothing or not at all, and a health check that not every runtime honours.
+//! Variables that are empty or not set, and a health check that not every runtime runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,34 +9,35 @@ use crate::check::subject::Subject;
 use crate::model::{EntryPath, Family, Platform, escape};
 use crate::plan::REQUIRED_ENV_LABEL;
 
-/// The code `empty-variable`: variables that are empty and are not so in the base.
+/// Finds variables for the code `empty-variable`: variables that are empty, and are not empty in the base.
 pub(super) fn empty_variable(subject: &Subject, findings: &mut Vec<Finding>) {
     let is_empty = |variable: &&(String, String)| variable.1.is_empty();
     let of_base: BTreeSet<&str> = subject.base_env.iter().filter(is_empty).map(|(name, _)| &**name).collect();
     let empty = subject.execution.env.iter().filter(is_empty).map(|(name, _)| name);
     for name in empty.filter(|name| !of_base.contains(name.as_str())) {
         let shown = escape(name.as_bytes());
-        let message = format!("the variable {shown} is set to nothing");
-        let help = format!("give {shown} a value in `env`, or take it away: {shown} = false");
+        let message = format!("environment variable {shown} is set to an empty string");
+        let help = format!("set {shown} to a value in `env`, or remove it with `{shown} = false`");
         let finding = Finding::new(Code::EmptyVariable, &subject.platform, EntryPath::root(), message, help);
         findings.push(finding.evidence("a value", "an empty string"));
     }
 }
 
-/// The code `healthcheck-ignored`.
+/// Finds an ignored health check for the code `healthcheck-ignored`.
 pub(super) fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>) {
     let has_check = subject.execution.healthcheck.first().is_some_and(|kind| kind != "NONE");
     if has_check && subject.family == Family::Oci {
-        let message = "podman passes over the health check of an image with an OCI manifest; docker honours it";
-        let help = "set media-types = \"docker\" where podman must honour it";
+        let message = "podman ignores the health check of an image with an OCI manifest; docker runs it";
+        let help = "set `media-types = \"docker\"` if podman must run the health check";
         let (path, platform) = (EntryPath::root(), &subject.platform);
         let finding = Finding::new(Code::HealthcheckIgnored, platform, path, message.to_owned(), help);
         findings.push(finding.evidence("a Docker manifest", "an OCI manifest"));
     }
 }
 
-/// The code `missing-variable`: names that must be set where the image runs, by its label [`REQUIRED_ENV_LABEL`], and
-/// that neither `given` nor the image's own environment sets to something. Sorted by name; no value is shown.
+/// Returns findings of the code `missing-variable`: names that must be set where the image runs, by its label
+/// [`REQUIRED_ENV_LABEL`], and that neither `given` nor the image's own environment sets to a value. Sorted by name. No
+/// value is shown.
 pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTreeMap<String, String>) -> Vec<Finding> {
     let label = execution.labels.get(REQUIRED_ENV_LABEL).map(String::as_str).unwrap_or_default();
     let of_label = label.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -50,14 +51,14 @@ pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTree
         let is_empty = given.contains_key(name) || of_image.contains_key(name);
         let name = escape(name.as_bytes());
         let message = if is_empty {
-            format!("the image requires the variable {name}, which is set to nothing")
+            format!("the image requires environment variable {name}, which is set to an empty string")
         } else {
-            format!("the image requires the variable {name}, which is not set")
+            format!("the image requires environment variable {name}, which is not set")
         };
-        let help = format!("write a line {name}=… into an env file, or set it in `env`");
+        let help = format!("add a line {name}=… to an env file, or set it in `env`");
         let path = EntryPath::root();
         let finding = Finding::new(Code::MissingVariable, platform, path, message, help);
-        finding.evidence(format!("a value of {name}"), if is_empty { "an empty string" } else { "nothing" })
+        finding.evidence(format!("a value for {name}"), if is_empty { "an empty string" } else { "no value" })
     };
     missing.map(finding).collect()
 }
@@ -77,14 +78,20 @@ mod tests {
         subject.base_env = vec![("OLD".to_owned(), String::new())];
         let found = rules::check(&subject).into_iter().filter(|finding| finding.code == Code::EmptyVariable);
         let messages: Vec<String> = found.map(|finding| finding.message).collect();
-        assert_eq!(messages, ["the variable BARE is set to nothing", "the variable URL is set to nothing"]);
+        assert_eq!(
+            messages,
+            [
+                "environment variable BARE is set to an empty string",
+                "environment variable URL is set to an empty string"
+            ]
+        );
     }
 
     #[test]
     fn a_health_check_in_an_oci_manifest_is_warned_of() {
         let image = |kind: &str| Image::new("linux/amd64").config(json!({ "Healthcheck": { "Test": [kind, "x"] } }));
         let found = image("CMD").found(Code::HealthcheckIgnored);
-        let expected = "podman passes over the health check of an image with an OCI manifest; docker honours it";
+        let expected = "podman ignores the health check of an image with an OCI manifest; docker runs it";
         assert_eq!(found[0].message, expected);
         assert!(image("CMD").family(Family::Docker).found(Code::HealthcheckIgnored).is_empty());
         assert!(image("NONE").found(Code::HealthcheckIgnored).is_empty());
@@ -103,9 +110,9 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "the image requires the variable KEY, which is set to nothing",
-                "the image requires the variable TOKEN, which is not set",
-                "the image requires the variable VOID, which is set to nothing",
+                "the image requires environment variable KEY, which is set to an empty string",
+                "the image requires environment variable TOKEN, which is not set",
+                "the image requires environment variable VOID, which is set to an empty string",
             ]
         );
         let plain = Image::new("linux/amd64").subject();

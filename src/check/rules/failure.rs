@@ -1,4 +1,4 @@
-//! Why a command does not start, in words, and where the thing that it lacks may be instead.
+//! The reasons why a command does not start, and other paths of the missing file.
 
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape, nearest};
@@ -31,7 +31,7 @@ pub(super) struct Failure {
     pub(super) help: String,
 }
 
-/// What stands where a file was looked for and is not: nothing, a link to nothing, or a name that is nearly the same.
+/// Returns what exists in place of a missing file: nothing, a dangling link, or a file with a similar name.
 pub(super) fn found_instead(subject: &Subject, path: &EntryPath) -> String {
     let at = match subject.resolve(path) {
         Ok(at) => at,
@@ -41,7 +41,7 @@ pub(super) fn found_instead(subject: &Subject, path: &EntryPath) -> String {
         return "a directory".to_owned();
     }
     if let Some(target) = last_link(subject, path) {
-        return format!("a symbolic link to {}, where nothing is", escape(&target));
+        return format!("a symbolic link to {}, which does not exist", escape(&target));
     }
     let mut missing = at.clone();
     while let Some(parent) = missing.parent() {
@@ -51,15 +51,15 @@ pub(super) fn found_instead(subject: &Subject, path: &EntryPath) -> String {
         missing = parent;
     }
     if missing != at {
-        return format!("nothing; there is no directory {missing} either");
+        return format!("nothing; the directory {missing} does not exist");
     }
     match near_name(subject, &at) {
-        Some(near) => format!("nothing, but {near} is there"),
+        Some(near) => format!("nothing, but {near} exists"),
         None => "nothing".to_owned(),
     }
 }
 
-/// The target of the symbolic link that stands at a path itself.
+/// Returns the target of the symbolic link at exactly this path.
 fn last_link(subject: &Subject, path: &EntryPath) -> Option<Box<[u8]>> {
     let at = subject.resolve(&path.parent()?).ok()?.join(path.file_name()).ok()?;
     match &subject.node(&at)?.kind {
@@ -68,7 +68,7 @@ fn last_link(subject: &Subject, path: &EntryPath) -> Option<Box<[u8]>> {
     }
 }
 
-/// What stands beside a path that is not there and has nearly its name.
+/// Returns a path beside a missing one that has a similar name.
 fn near_name(subject: &Subject, path: &EntryPath) -> Option<EntryPath> {
     let parent = path.parent()?;
     let below = subject.below(&parent).map(|(path, _)| path);
@@ -76,8 +76,8 @@ fn near_name(subject: &Subject, path: &EntryPath) -> Option<EntryPath> {
     parent.join(nearest(path.file_name(), beside.map(EntryPath::file_name))?).ok()
 }
 
-/// Files of the image with the name of `wanted`, those first that share the most of its last components; none where
-/// there are too many to be of help. Only executable ones where `executable` says so.
+/// Returns files of the image with the name of `wanted`, those that share the most of its last components. Returns
+/// nothing if there are too many to be of help. If `executable` is set, only executable files are returned.
 pub(super) fn elsewhere(subject: &Subject, wanted: &[u8], executable: bool) -> Vec<EntryPath> {
     let wanted: Vec<&[u8]> = wanted.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
     let shared = |path: &EntryPath| {
@@ -94,7 +94,7 @@ pub(super) fn elsewhere(subject: &Subject, wanted: &[u8], executable: bool) -> V
     if most == 0 || best.len() > MAX_PLACES { Vec::new() } else { best }
 }
 
-/// Paths as a list in a sentence.
+/// Returns paths as a list in a sentence.
 pub(super) fn listed(paths: &[EntryPath]) -> String {
     paths.iter().map(EntryPath::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -114,10 +114,10 @@ mod tests {
             .subject();
         for (asked, expected) in [
             ("app", "a directory"),
-            ("app/gone", "a symbolic link to ../srv/x, where nothing is"),
-            ("app/idnex.js", "nothing, but /app/index.js is there"),
+            ("app/gone", "a symbolic link to ../srv/x, which does not exist"),
+            ("app/idnex.js", "nothing, but /app/index.js exists"),
             ("app/server", "nothing"),
-            ("srv/app/x", "nothing; there is no directory /srv either"),
+            ("srv/app/x", "nothing; the directory /srv does not exist"),
             ("app/index.js/x", "/app/index.js/x goes through /app/index.js, which is not a directory"),
             ("app/a", "/app/a goes through more than 40 symbolic links, /app/a among them"),
         ] {

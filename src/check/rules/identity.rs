@@ -1,4 +1,5 @@
-//! Who a container's process is, and what its mode bits let it do (image-spec, config.md, "User"; path_resolution(7)).
+//! The user of a container's process, and its permissions by mode bits (image-spec, config.md, "User";
+//! path_resolution(7)).
 
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
@@ -9,7 +10,7 @@ const WRITE: u32 = 2;
 /// The permission to execute a file, or to search a directory.
 const EXECUTE: u32 = 1;
 
-/// An access control list: who may do what is then not told by mode bits alone (acl(5)).
+/// An access control list. With one, mode bits alone do not decide the permissions (acl(5)).
 const ACL_ATTRIBUTE: &[u8] = b"system.posix_acl_access";
 
 /// The text of `User`: `NAME`, `UID`, `NAME:GROUP`, with either part a number or a name. An empty user is root.
@@ -20,7 +21,7 @@ pub(super) struct UserText<'a> {
 }
 
 impl<'a> UserText<'a> {
-    /// What the config says; no user and an empty one are root.
+    /// Reads the config. No user and an empty user are root.
     pub(super) fn of(subject: &'a Subject) -> Self {
         let text = subject.execution.user.as_deref().unwrap_or_default();
         let (user, group) = match text.split_once(':') {
@@ -31,7 +32,7 @@ impl<'a> UserText<'a> {
     }
 }
 
-/// A number that the runtimes take for an id without looking for a name.
+/// Returns a number that the runtimes take as an id without a name lookup.
 pub(super) fn id(text: &str) -> Option<u64> {
     text.parse::<u32>().ok().map(u64::from)
 }
@@ -43,14 +44,14 @@ pub(super) struct Identity {
     pub(super) gid: u64,
     /// Supplementary groups.
     pub(super) groups: Vec<u64>,
-    /// Home directory, where `/etc/passwd` has one.
+    /// Home directory, if `/etc/passwd` has one.
     pub(super) home: Option<String>,
 }
 
 impl Identity {
-    /// Who the image runs as, by the rules of the runtimes: a name is looked for first, then it is taken as a number;
-    /// the group of a number without a line is 0, and supplementary groups count only where no group is named. `None`
-    /// where a name is unknown, or the accounts are.
+    /// Returns the identity that the image runs as, by the rules of the runtimes: a name is looked up first, then it is
+    /// taken as a number; the group of a number without a line is 0; supplementary groups count only if no group is
+    /// named. `None` if a name or the accounts are unknown.
     pub(super) fn of(subject: &Subject) -> Option<Self> {
         let accounts = known_accounts(subject)?;
         let text = UserText::of(subject);
@@ -73,22 +74,22 @@ impl Identity {
         Some(Self { uid, gid, groups, home })
     }
 
-    /// True for root, whom mode bits do not stop.
+    /// Returns `true` for root, whom mode bits do not stop.
     pub(super) fn is_root(&self) -> bool {
         self.uid == 0
     }
 
-    /// True unless the mode bits surely forbid to execute a file: root needs any of the three bits.
+    /// Returns `true` unless the mode bits certainly forbid to execute a file: root needs any of the three bits.
     pub(super) fn may_execute(&self, file: &Node) -> bool {
         if self.is_root() { file.mode & 0o111 != 0 } else { self.may(file, EXECUTE) }
     }
 
-    /// True unless the mode bits surely forbid to make files in a directory.
+    /// Returns `true` unless the mode bits certainly forbid to make files in a directory.
     pub(super) fn may_write_into(&self, directory: &Node) -> bool {
         self.is_root() || self.may(directory, WRITE | EXECUTE)
     }
 
-    /// The first directory on the way to a path that may not be searched; links are not followed.
+    /// Returns the first directory on the way to a path that may not be searched. Links are not followed.
     pub(super) fn closed_directory(&self, subject: &Subject, path: &EntryPath) -> Option<EntryPath> {
         if self.is_root() {
             return None;
@@ -116,7 +117,7 @@ impl Identity {
     }
 }
 
-/// The accounts of the image; `None` where `/etc/passwd` or `/etc/group` was not read.
+/// Returns the accounts of the image; `None` if `/etc/passwd` or `/etc/group` was not read.
 pub(super) fn known_accounts(subject: &Subject) -> Option<Accounts> {
     let is_known = |path: &[u8]| {
         let Ok(path) = EntryPath::new(path) else { return false };
@@ -128,7 +129,7 @@ pub(super) fn known_accounts(subject: &Subject) -> Option<Accounts> {
     (is_known(b"etc/passwd") && is_known(b"etc/group")).then(|| subject.accounts())
 }
 
-/// True where the base has the very same node, so that its facts count.
+/// Returns `true` if the base has the very same node, so that its facts count.
 fn is_base(subject: &Subject, path: &EntryPath) -> bool {
     subject.base().tree.node(path).is_some_and(|node| subject.node(path) == Some(node))
 }

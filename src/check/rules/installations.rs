@@ -1,5 +1,5 @@
-//! `editable-install` and `foreign-path`: what Python reads at its start (the documentation of `site`, and PEP 660), and
-//! what names the machine that it was installed on.
+//! `editable-install` and `foreign-path`: files that Python reads at its start (the documentation of `site`, and PEP
+//! 660), and files that name the machine that it was installed on.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ const MODULE_SUFFIXES: &[&str] = &["", ".py", ".pyc", ".so"];
 /// Greatest minor version of Python 3 whose program is looked for: a bound, far above those that exist.
 const MAX_PYTHON_MINOR: u32 = 40;
 
-/// True for a file that these rules read.
+/// Returns `true` for a file that these rules read.
 pub fn is_python_setting(path: &EntryPath) -> bool {
     path.file_name() == b"pyvenv.cfg" || Pointer::of(path).is_some()
 }
@@ -76,7 +76,7 @@ fn quoted_paths(line: &[u8]) -> Vec<&[u8]> {
     paths
 }
 
-/// Files of `site-packages` that point to folders that the image lacks: one finding a folder.
+/// Finds files of `site-packages` that point to folders that are not in the image: one finding for each folder.
 pub fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut lacking: BTreeMap<&[u8], Vec<&EntryPath>> = BTreeMap::new();
     for (path, _) in subject.own_marked(Marks::PYTHON_SETTING) {
@@ -94,20 +94,20 @@ pub fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
     for (target, files) in lacking {
         let shown = escape(target);
         let message = match files.len() {
-            1 => format!("makes Python look for modules in {shown}, which is not in the image"),
+            1 => format!("makes Python search for modules in {shown}, which is not in the image"),
             many => format!(
-                "{} make Python look for modules in {shown}, which is not in the image: {}",
+                "{} make Python search for modules in {shown}, which is not in the image: {}",
                 count(many, "file", "files"),
                 list(files.iter().copied())
             ),
         };
-        let whose = if is_on_disk(subject, target) { "is a folder of the machine that builds" } else { "is not there" };
+        let whose = if is_on_disk(subject, target) { "exists only on the build machine" } else { "does not exist" };
         let help = format!(
-            "install the package itself instead of a pointer to it (`pip install .` without `-e`, `uv sync \
-             --no-editable`), or pack its folder at {shown}"
+            "install the package itself (`pip install .` without `-e`, `uv sync --no-editable`), or pack its \
+             directory at {shown}"
         );
         let finding = Finding::new(Code::EditableInstall, &subject.platform, place(files), message, help);
-        findings.push(finding.evidence("a folder of the image", format!("{shown} {whose}")));
+        findings.push(finding.evidence("a directory of the image", format!("{shown} {whose}")));
     }
 }
 
@@ -123,7 +123,7 @@ fn is_on_disk(subject: &Subject, path: &[u8]) -> bool {
     subject.is_on_disk(Path::new(OsStr::from_bytes(path)))
 }
 
-/// Virtual environments whose Python was somewhere else.
+/// Finds virtual environments whose Python is not in the image.
 pub fn foreign_home(subject: &Subject, findings: &mut Vec<Finding>) {
     let settings = subject.own_marked(Marks::PYTHON_SETTING).map(|(path, _)| path);
     for path in settings.filter(|path| path.file_name() == b"pyvenv.cfg") {
@@ -133,17 +133,17 @@ pub fn foreign_home(subject: &Subject, findings: &mut Vec<Finding>) {
             continue;
         }
         let home = escape(home);
-        let message = format!("belongs to the Python in {home}, which is not in the image");
+        let message = format!("uses the Python in {home}, which is not in the image");
         let help = format!(
-            "make the virtual environment with the Python of the base (`python3 -m venv`, `uv venv --python \
-             /usr/bin/python3`), or pack the one of {home}"
+            "create the virtual environment with the Python of the base image (`python3 -m venv`, `uv venv --python \
+             /usr/bin/python3`), or pack the Python in {home}"
         );
         let finding = Finding::new(Code::ForeignPath, &subject.platform, path.clone(), message, help);
-        findings.push(finding.evidence("home = a folder with python3", format!("home = {home}")));
+        findings.push(finding.evidence("home = a directory with python3", format!("home = {home}")));
     }
 }
 
-/// The value of `home` (PEP 405), where it is an absolute path.
+/// The value of `home` (PEP 405), if it is an absolute path.
 fn venv_home(text: &[u8]) -> Option<&[u8]> {
     text.split(|byte| *byte == b'\n').find_map(|line| {
         let at = line.iter().position(|byte| *byte == b'=')?;
@@ -185,12 +185,15 @@ mod tests {
         let [finding] = &found[..] else { panic!("{found:?}") };
         assert_eq!(finding.severity, Severity::Error);
         assert_eq!(finding.path, path(&format!("{SITE}/__editable__.agent-1.0.pth")));
-        assert_eq!(finding.message, "makes Python look for modules in /home/dev/agent/src, which is not in the image");
-        assert_eq!(finding.found.as_deref(), Some("/home/dev/agent/src is not there"));
+        assert_eq!(
+            finding.message,
+            "makes Python search for modules in /home/dev/agent/src, which is not in the image"
+        );
+        assert_eq!(finding.found.as_deref(), Some("/home/dev/agent/src does not exist"));
         assert_eq!(
             finding.help,
-            "install the package itself instead of a pointer to it (`pip install .` without `-e`, `uv sync \
-             --no-editable`), or pack its folder at /home/dev/agent/src"
+            "install the package itself (`pip install .` without `-e`, `uv sync --no-editable`), or pack its \
+             directory at /home/dev/agent/src"
         );
     }
 
@@ -206,11 +209,11 @@ mod tests {
             messages(image, Code::EditableInstall),
             [
                 format!(
-                    "3 files make Python look for modules in /src/a, which is not in the image: \
+                    "3 files make Python search for modules in /src/a, which is not in the image: \
                      {site}/__editable___a_finder.py, {site}/a.egg-link, {site}/easy-install.pth"
                 ),
-                "makes Python look for modules in /src/b, which is not in the image".to_owned(),
-                "makes Python look for modules in /tmp/build/c, which is not in the image".to_owned(),
+                "makes Python search for modules in /src/b, which is not in the image".to_owned(),
+                "makes Python search for modules in /tmp/build/c, which is not in the image".to_owned(),
             ]
         );
     }
@@ -256,9 +259,9 @@ mod tests {
         assert_eq!((finding.path.clone(), finding.severity), (path("app/.venv/pyvenv.cfg"), Severity::Warning));
         assert_eq!(
             finding.message,
-            "belongs to the Python in /home/dev/.pyenv/versions/3.11.7/bin, which is not in the image"
+            "uses the Python in /home/dev/.pyenv/versions/3.11.7/bin, which is not in the image"
         );
-        assert_eq!(finding.expected.as_deref(), Some("home = a folder with python3"));
+        assert_eq!(finding.expected.as_deref(), Some("home = a directory with python3"));
         assert_eq!(finding.found.as_deref(), Some("home = /home/dev/.pyenv/versions/3.11.7/bin"));
         assert_eq!(messages(venv("home=/opt/tools/bin"), Code::ForeignPath).len(), 1);
         for fine in ["home = /usr/bin", "Home=/opt/pypy/bin\r\n", "home = bin", "version = 3.11", ""] {

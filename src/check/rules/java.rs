@@ -1,5 +1,5 @@
-//! What `java` starts: whether its main class is there, and made for the image's Java (java(1); The Java Virtual Machine
-//! Specification, 4.1).
+//! What `java` starts: whether its main class exists and is compiled for the image's Java (java(1); The Java Virtual
+//! Machine Specification, 4.1).
 
 use std::collections::BTreeMap;
 
@@ -60,14 +60,14 @@ const MAX_ENTRIES: usize = 4_000;
 /// Libraries that a message names.
 const MAX_NAMED: usize = 5;
 
-/// What `java` is told to start.
+/// What `java` starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target<'a> {
     Jar(&'a str),
     Class { name: &'a str, path: Option<&'a str> },
 }
 
-/// The codes `java-too-old` and `missing-jar`, and `entrypoint-missing` for a main class.
+/// Finds problems of Java programs: `java-too-old`, `missing-jar`, and `entrypoint-missing` for a main class.
 pub(super) fn java(subject: &Subject, findings: &mut Vec<Finding>) {
     for visit in trail(subject).visits.iter().filter(|visit| is_java(visit)) {
         match target(&visit.arguments) {
@@ -78,7 +78,7 @@ pub(super) fn java(subject: &Subject, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What is to be read of one's own for it.
+/// Returns the files of your layers that must be read for it.
 pub(super) fn unread(subject: &Subject) -> BTreeMap<EntryPath, Interest> {
     let mut unread = BTreeMap::new();
     for visit in trail(subject).visits.iter().filter(|visit| is_java(visit)) {
@@ -150,24 +150,24 @@ fn jar(visit: &Visit<'_>, name: &str, findings: &mut Vec<Finding>) {
     let facts = match own.evidence() {
         Evidence::Jar(facts) => facts,
         Evidence::DamagedJar => {
-            let (message, help) = ("java runs this file, which is no jar", "pack the jar itself, whole");
-            findings.push(error(message, "a zip archive", "something else, or a part of one".to_owned(), help));
+            let (message, help) = ("java runs this file, which is not a jar", "pack the complete jar");
+            findings.push(error(message, "a zip archive", "another file, or an incomplete archive".to_owned(), help));
             return;
         }
         _ => return,
     };
     let Some(main) = facts.attributes.get("Main-Class").map(|main| main.trim()).filter(|main| !main.is_empty()) else {
-        let message = "java runs this jar, which names no main class";
-        let help = "pack the jar that is meant to be started (such as Spring Boot's and Maven Shade's), set Main-Class in \
-                    its manifest, or start a class with `-cp`";
+        let message = "java runs this jar, but its manifest names no main class";
+        let help = "pack an executable jar (such as one of Spring Boot or Maven Shade), set Main-Class in its \
+                    manifest, or start a class with `-cp`";
         findings.push(error(message, "Main-Class in META-INF/MANIFEST.MF", "no Main-Class".to_owned(), help));
         return;
     };
     let libraries = libraries(visit, &at, facts, findings);
     let serves = |at: &EntryPath| self::facts(subject, at).is_none_or(|facts| facts.member_of(main).is_some());
     if facts.member_of(main).is_none() && !libraries.iter().any(serves) {
-        let message = "java runs this jar, whose main class is not in it";
-        let found = format!("Main-Class: {}, and no such class", escape(main.as_bytes()));
+        let message = "java runs this jar, but its main class is not in it";
+        let found = format!("Main-Class: {}, but no such class", escape(main.as_bytes()));
         findings.push(error(message, &escape(class_file(main).as_bytes()), found, "build the jar with its classes"));
         return;
     }
@@ -199,10 +199,14 @@ fn libraries(visit: &Visit<'_>, jar: &EntryPath, facts: &JarFacts, findings: &mu
         let named: Vec<String> = lost.iter().take(MAX_NAMED).map(ToString::to_string).collect();
         let more =
             if lost.len() > named.len() { format!(" and {} more", lost.len() - named.len()) } else { String::new() };
-        let message = format!("its Class-Path names {}{more}, which Java passes over", named.join(", "));
+        let message =
+            format!("its Class-Path names {}{more}, which Java skips because no such file exists", named.join(", "));
         let help = match &elsewhere(subject, first.file_name(), false)[..] {
-            [] => "pack the libraries beside the jar, as its manifest names them".to_owned(),
-            places => format!("such a file is at {}: pack the libraries where the manifest names them", listed(places)),
+            [] => "pack the libraries at the paths that the manifest names".to_owned(),
+            places => format!(
+                "a file of this name is at {}: pack the libraries at the paths that the manifest names",
+                listed(places)
+            ),
         };
         let finding = Finding::new(Code::MissingJar, &subject.platform, jar.clone(), message, help);
         findings.push(finding.evidence(first.to_string(), "nothing"));
@@ -217,7 +221,7 @@ enum Place {
     Archive(EntryPath),
 }
 
-/// The places that a class path gives for a class. `None` where it cannot be known.
+/// The places that a class path gives for a class. `None` if it cannot be known.
 fn class_places(visit: &Visit<'_>, name: &str, path: Option<&str>) -> Option<Vec<Place>> {
     let (setting, execution) = (&visit.setting, &visit.setting.subject.execution);
     let options = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"];
@@ -293,10 +297,10 @@ fn class(visit: &Visit<'_>, name: &str, path: Option<&str>, findings: &mut Vec<F
         Place::File(at) | Place::Archive(at) => at.to_string(),
     });
     let path: Vec<String> = path.take(MAX_NAMED).collect();
-    let message = format!("java runs the class {shown}, which is nowhere on its class path");
-    let help = "correct `-cp` or the name of the class, or pack the archive that has it";
+    let message = format!("java runs the class {shown}, which is not on its class path");
+    let help = "fix `-cp` or the name of the class, or pack the archive that contains it";
     let finding = Finding::new(Code::EntrypointMissing, &subject.platform, visit.program.named.clone(), message, help);
-    let found = if path.is_empty() { "no entry of the class path is there".to_owned() } else { path.join(", ") };
+    let found = if path.is_empty() { "no entry of the class path exists".to_owned() } else { path.join(", ") };
     findings.push(finding.evidence(class_file(&shown), found));
 }
 
@@ -305,12 +309,12 @@ fn too_old(visit: &Visit<'_>, at: &EntryPath, class: &str, version: u16) -> Opti
     let has = java_version(visit)?;
     let needs = version.checked_sub(VERSION_OFFSET).filter(|needs| *needs > has)?;
     let class = escape(class.as_bytes());
-    let message = format!("is compiled for Java {needs}, and the image has Java {has}");
-    let help = format!("take a base with Java {needs} or newer, or compile for Java {has} (`--release {has}`)");
+    let message = format!("is compiled for Java {needs}, but the image has Java {has}");
+    let help = format!("use a base image with Java {needs} or newer, or compile for Java {has} (`--release {has}`)");
     let finding = Finding::new(Code::JavaTooOld, &subject.platform, at.clone(), message, help);
     Some(finding.evidence(
-        format!("a class file of version {} at most", has + VERSION_OFFSET),
-        format!("version {version} ({class})"),
+        format!("class file version {} at most", has + VERSION_OFFSET),
+        format!("class file version {version} ({class})"),
     ))
 }
 

@@ -1,10 +1,11 @@
-//! The last command of an entrypoint script, where it is plain what that starts: `exec "$@"`, `exec /srv/server --port 80`.
+//! The last command of an entrypoint script, if it is plain: `exec "$@"`, `exec /srv/server --port 80`.
 //!
-//! This is no shell: a script that may have changed its arguments, or made the program itself, gives nothing.
+//! This is not a shell. A script that may have changed its arguments, or may have created the program itself, returns
+//! nothing.
 
 use super::shell::first_command;
 
-/// What stands for all arguments of a script.
+/// Forms of all arguments of a script.
 const ALL_ARGUMENTS: &[&str] = &["\"$@\"", "\"${@}\"", "$@", "${@}"];
 
 /// Programs that may bring what a later line starts.
@@ -24,11 +25,11 @@ pub(super) struct LastCommand {
     pub(super) words: Vec<String>,
     /// The directory that was changed to before it.
     pub(super) folder: Option<String>,
-    /// False where the script may have changed PATH.
+    /// `false` if the script may have changed PATH.
     pub(super) is_path_known: bool,
 }
 
-/// What the last line of a script starts that was given `arguments`. `None` where that is not sure.
+/// Returns what the last line of a script starts, if the script gets `arguments`. `None` if that is not certain.
 pub(super) fn last_command(text: &str, arguments: &[String]) -> Option<LastCommand> {
     let text = text.replace("\\\n", " ");
     let lines: Vec<&str> = text.lines().filter(|line| !is_blank(line)).collect();
@@ -104,12 +105,12 @@ fn words_of(line: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
-/// True for a line that may bring a program.
+/// Returns `true` for a line that may bring a program.
 fn changes_more_than_known(line: &str) -> bool {
     words_of(line).any(|word| BRINGERS.contains(&word.rsplit('/').next().unwrap_or_default()))
 }
 
-/// True for a line that may end the script well before its last: `exec` of another program, `exit 0`.
+/// Returns `true` for a line that may end the script well before its last: `exec` of another program, `exit 0`.
 fn may_end(line: &str) -> bool {
     let words: Vec<&str> = line.split([' ', '\t', ';']).filter(|word| !word.is_empty()).collect();
     words.iter().enumerate().any(|(at, word)| {
@@ -130,13 +131,13 @@ fn changes_arguments(line: &str) -> bool {
     has_set || looks_at_first || words.any(|word| matches!(word, "shift" | "getopts"))
 }
 
-/// True where no quote is open at the end of these lines.
+/// Returns `true` if no quote is open at the end of these lines.
 fn is_balanced(lines: &[&str]) -> bool {
     let count = |quote: char| lines.iter().map(|line| line.matches(quote).count()).sum::<usize>();
     count('\'') % 2 == 0 && count('"') % 2 == 0
 }
 
-/// The directory that is changed to, where it is one and plain. `None` where it is not known.
+/// The directory that is changed to, if it is one and plain. `None` if it is not known.
 fn folder(lines: &[&str]) -> Option<Option<String>> {
     let changes: Vec<&&str> =
         lines.iter().filter(|line| words_of(line).any(|word| matches!(word, "cd" | "pushd" | "popd"))).collect();

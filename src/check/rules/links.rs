@@ -1,7 +1,7 @@
-//! `missing-module`, `dangling-symlink` and `symlink-escape`: symbolic links of one's own layers that lead to nothing, or
+//! `missing-module`, `dangling-symlink` and `symlink-escape`: symbolic links of your layers that point to nothing, or
 //! out of the image.
 //!
-//! Links are followed as the system does inside the image, rooted there (path_resolution(7)).
+//! Links are followed inside the image, as the system does with the image as its root (path_resolution(7)).
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::tree::{Node, NodeKind, ResolveError};
 /// The way out where a package is a link.
 const NO_LINKS: &str = "install without links (`pnpm deploy`, `npm install --install-links`)";
 
-/// Documentation, which slim images leave out: links into it dangle there, and nobody minds.
+/// Documentation, which slim images leave out. Dangling links into it do no harm.
 const DOCUMENTATION: &[&[u8]] = &[b"usr/share/doc", b"usr/share/man", b"usr/share/info", b"usr/share/locale"];
 
 /// A link, what it says, and where it leads.
@@ -32,15 +32,15 @@ struct Lost<'a> {
 enum End {
     /// Nothing is there.
     Missing(EntryPath),
-    /// A file stands on the way.
+    /// A file is on the way.
     ThroughFile(EntryPath),
-    /// A folder of the base is there that is no package.
+    /// A folder of the base is there that is not a package.
     NoPackage(EntryPath),
     /// Links lead in a circle, or become too long.
     Endless,
 }
 
-/// The rule.
+/// Finds links that lead to nothing or out of the image.
 pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
     // By what is missing: one folder that was not packed makes many links wrong.
     let mut lost: BTreeMap<(Code, Option<EntryPath>), Vec<Lost<'_>>> = BTreeMap::new();
@@ -66,7 +66,7 @@ pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
     findings.extend(escape_finding(subject, &escapes));
 }
 
-/// `None` where something stands at the end, or a volume may bring it.
+/// Returns why a link leads to nothing. `None` if its end exists, or if a volume may provide it.
 fn end(subject: &Subject, link: &EntryPath) -> Option<End> {
     let end = match subject.resolve(link) {
         Ok(at) if subject.exists(&at) || is_in_volume(subject, &at) => return None,
@@ -91,8 +91,8 @@ fn end_of_module(subject: &Subject, link: &EntryPath) -> Option<End> {
     (is_of_base && !is_package && !is_in_volume(subject, &at)).then_some(End::NoPackage(at))
 }
 
-/// The end of a link that is no module: `None` too where something may be made when the container runs, and where
-/// nobody minds.
+/// Returns the end of a link that is not a module. `None` also if something may be created when the container runs, and
+/// for documentation.
 fn end_of_other(subject: &Subject, link: &EntryPath) -> Option<End> {
     let is_documentation = |path: &EntryPath| DOCUMENTATION.iter().any(|folder| is_below(path, folder));
     let is_harmless = |path: &EntryPath| is_made_at_run_time(subject, path) || is_documentation(path);
@@ -106,8 +106,8 @@ fn is_below(path: &EntryPath, folder: &[u8]) -> bool {
     path.as_bytes().strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
-/// True for a package of `node_modules`, or `node_modules` itself. Not for commands (`.bin`), nor for what a store holds
-/// for those who did not declare it, nor for the packages of somebody's tests.
+/// Returns `true` for a package of `node_modules`, or `node_modules` itself. Returns `false` for commands (`.bin`), for
+/// a store's own `node_modules`, and for packages of tests.
 fn is_module(link: &EntryPath) -> bool {
     if link.file_name() == b"node_modules" {
         return !link.parent().unwrap_or_default().components().any(|part| part == b"node_modules");
@@ -127,7 +127,7 @@ fn missing_root(subject: &Subject, at: &EntryPath) -> EntryPath {
     root
 }
 
-/// True where a relative link has more `..` than folders above it.
+/// Returns `true` if a relative link has more `..` than folders above it.
 fn climbs_above_root(link: &EntryPath, target: &[u8]) -> bool {
     if target.first() == Some(&b'/') {
         return false;
@@ -149,21 +149,21 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
     let links = || lost.iter().map(|lost| lost.link);
     let message = match lost.len() {
         1 => match &first.end {
-            End::Missing(at) => format!("leads to {at}, which is not in the image"),
-            End::ThroughFile(file) => format!("leads through {file}, which is not a folder"),
-            End::NoPackage(at) => format!("leads to {at}, a folder of the base, which is no package"),
-            End::Endless => "leads in a circle of links".to_owned(),
+            End::Missing(at) => format!("points to {at}, which is not in the image"),
+            End::ThroughFile(file) => format!("points through {file}, which is not a directory"),
+            End::NoPackage(at) => format!("points to {at}, a directory of the base image that is not a package"),
+            End::Endless => "is part of a loop of symbolic links".to_owned(),
         },
         many => {
             let is_same = lost.iter().all(|other| other.end == first.end);
             let lead = match &first.end {
                 End::Missing(at) if is_same => format!("to {at}, which is not in the image"),
                 End::Missing(at) => format!("into {}, which is not in the image", cause.unwrap_or(at)),
-                End::ThroughFile(file) => format!("through {file}, which is not a folder"),
-                End::NoPackage(at) => format!("to {at}, a folder of the base, which is no package"),
-                End::Endless => "in a circle of links".to_owned(),
+                End::ThroughFile(file) => format!("through {file}, which is not a directory"),
+                End::NoPackage(at) => format!("to {at}, a directory of the base image that is not a package"),
+                End::Endless => "to each other in a loop".to_owned(),
             };
-            format!("{many} links lead {lead}: {}", list(links()))
+            format!("{many} links point {lead}: {}", list(links()))
         }
     };
     let help = match &first.end {
@@ -171,9 +171,9 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
         End::Missing(at) if lost.iter().all(|other| other.end == first.end) => missing_help(subject, code, first, at),
         End::Missing(at) => missing_help(subject, code, first, cause.unwrap_or(at)),
         End::NoPackage(_) => {
-            format!("pack the folder that the link was made for, at such a place that it leads there; or {NO_LINKS}")
+            format!("pack the directory that the link was created for where the link finds it; or {NO_LINKS}")
         }
-        _ => "make the link lead to what it should, or leave it out with `exclude`".to_owned(),
+        _ => "fix the target of the link, or leave it out with `exclude`".to_owned(),
     };
     let path = if lost.len() == 1 { first.link.clone() } else { place(links()) };
     let found = match lost.len() {
@@ -182,8 +182,8 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
     };
     let expected = match &first.end {
         End::Missing(at) => at.to_string(),
-        End::NoPackage(_) => "a folder with a package.json".to_owned(),
-        _ => "a link that leads to something".to_owned(),
+        End::NoPackage(_) => "a directory with a package.json".to_owned(),
+        _ => "a link to a path that exists".to_owned(),
     };
     Finding::new(code, &subject.platform, path, message, help).evidence(expected, found)
 }
@@ -192,14 +192,14 @@ fn missing_help(subject: &Subject, code: Code, first: &Lost<'_>, missing: &Entry
     use std::os::unix::ffi::OsStrExt as _;
     let disk = std::path::Path::new(std::ffi::OsStr::from_bytes(first.target));
     match (code, disk.is_absolute() && subject.is_on_disk(disk)) {
-        (Code::MissingModule, true) => format!("the link names a folder of the machine that made it: {NO_LINKS}"),
-        (Code::MissingModule, false) => format!("pack {missing} as well, at that place, or {NO_LINKS}"),
+        (Code::MissingModule, true) => format!("the link points to a directory of the build machine: {NO_LINKS}"),
+        (Code::MissingModule, false) => format!("pack {missing} at that path, or {NO_LINKS}"),
         _ if is_python_of_venv(subject, first.link) => {
-            "make the virtual environment with the Python of the base, or pack the Python that it was made with"
+            "create the virtual environment with the Python of the base image, or pack the Python that it uses"
                 .to_owned()
         }
-        (_, true) => "the link names a file of the machine that made it: make it lead to one of the image".to_owned(),
-        (_, false) => format!("pack {missing} as well, or leave the link out with `exclude`"),
+        (_, true) => "the link points to a file of the build machine: point it to a file of the image".to_owned(),
+        (_, false) => format!("pack {missing}, or leave the link out with `exclude`"),
     }
 }
 
@@ -217,13 +217,13 @@ fn escape_finding(subject: &Subject, links: &[&EntryPath]) -> Option<Finding> {
         _ => String::new(),
     };
     let message = match links.len() {
-        1 => "climbs above the root of the image".to_owned(),
-        many => format!("{many} links climb above the root of the image: {}", list(links.iter().copied())),
+        1 => "points above the root of the image".to_owned(),
+        many => format!("{many} links point above the root of the image: {}", list(links.iter().copied())),
     };
-    let help = "the container's root stands in for what is above it: make the link absolute, or as long as its way is";
+    let help = "make the link absolute, or fix its number of `..`: in a container, the parent of the root is the root";
     let depth = first.components().count().saturating_sub(1);
     let path = if links.len() == 1 { (*first).clone() } else { place(links.iter().copied()) };
-    let expected = format!("at most {depth} `..` in a link of that depth");
+    let expected = format!("at most {depth} `..` in a link at this depth");
     let found = format!("{first} is a link to {target}");
     Some(Finding::new(Code::SymlinkEscape, &subject.platform, path, message, help).evidence(expected, found))
 }

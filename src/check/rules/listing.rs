@@ -1,4 +1,4 @@
-//! How rules speak of many files at once: one mistake is one finding, whatever it touches.
+//! How rules report many files at once: one mistake is one finding, however many files it affects.
 
 use super::super::subject::Subject;
 use crate::model::EntryPath;
@@ -26,7 +26,7 @@ const RUN_TIME_PLACES: &[&[u8]] = &[
 const TEST_FOLDERS: &[&[u8]] =
     &[b"test", b"tests", b"__tests__", b"fixture", b"fixtures", b"__fixtures__", b"testdata", b"examples"];
 
-/// `/a, /b, /c and 9 more`.
+/// Returns a list of paths: `/a, /b, /c and 9 more`.
 pub fn list<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> String {
     let mut paths = paths.into_iter();
     let named: Vec<String> = paths.by_ref().take(MAX_LISTED).map(EntryPath::to_string).collect();
@@ -37,7 +37,7 @@ pub fn list<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> String {
     }
 }
 
-/// What a finding about these paths is filed under: the one, or the deepest folder that has them all.
+/// Returns the path of a finding about these paths: the only one, or the deepest folder that contains them all.
 pub fn place<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> EntryPath {
     let mut paths = paths.into_iter();
     let Some(first) = paths.next() else { return EntryPath::root() };
@@ -52,12 +52,12 @@ pub fn place<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> EntryPath {
     })
 }
 
-/// `1 file`, `2 files`.
+/// Returns a count: `1 file`, `2 files`.
 pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// A size as the spec writes sizes: `12.3 MB`, powers of ten, rounded down.
+/// Returns a size as the spec writes sizes: `12.3 MB`, powers of ten, rounded down.
 pub fn size(bytes: u64) -> String {
     for (unit, factor) in [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)] {
         if bytes >= factor {
@@ -67,8 +67,8 @@ pub fn size(bytes: u64) -> String {
     format!("{bytes} bytes")
 }
 
-/// The folder of the installed package that a path stands in: `…/node_modules/@scope/name`, `…/site-packages/name`; the
-/// deepest one.
+/// Returns the folder of the installed package that contains a path: `…/node_modules/@scope/name`,
+/// `…/site-packages/name`; the deepest one.
 pub fn package_folder(path: &EntryPath) -> Option<EntryPath> {
     let components: Vec<&[u8]> = path.components().collect();
     let is_store = |part: &[u8]| [&b"node_modules"[..], b"site-packages", b"dist-packages"].contains(&part);
@@ -79,8 +79,8 @@ pub fn package_folder(path: &EntryPath) -> Option<EntryPath> {
     (end < components.len()).then(|| EntryPath::new(&components[..end].join(&b'/')).ok()).flatten()
 }
 
-/// The folder of what somebody else made and an installer put there: a [`package_folder`], a single module beside those, a
-/// gem, a vendored package (`vendor/NAME/NAME`), a crate or a Go module of a cache.
+/// Returns the folder of third-party code that an installer put there: a [`package_folder`], a single module beside
+/// those, a gem, a vendored package (`vendor/NAME/NAME`), a crate or a Go module of a cache.
 pub fn installed_folder(path: &EntryPath) -> Option<EntryPath> {
     if let Some(folder) = package_folder(path) {
         return Some(folder);
@@ -98,14 +98,14 @@ pub fn installed_folder(path: &EntryPath) -> Option<EntryPath> {
     folder(last.min(at + 3))
 }
 
-/// The topmost folder of tests that a path is or stands in.
+/// Returns the topmost folder of tests that is or contains a path.
 pub fn test_folder(path: &EntryPath) -> Option<EntryPath> {
     let components: Vec<&[u8]> = path.components().collect();
     let at = components.iter().position(|part| TEST_FOLDERS.contains(part))?;
     EntryPath::new(&components[..=at].join(&b'/')).ok()
 }
 
-/// The folder `site-packages` or `dist-packages` that a path stands in, at any depth; the outermost one.
+/// Returns the folder `site-packages` or `dist-packages` that contains a path, at any depth; the outermost one.
 pub fn site_folder(path: &EntryPath) -> Option<EntryPath> {
     let components: Vec<&[u8]> = path.components().collect();
     let is_site = |part: &&[u8]| [&b"site-packages"[..], b"dist-packages"].contains(part);
@@ -113,12 +113,13 @@ pub fn site_folder(path: &EntryPath) -> Option<EntryPath> {
     (at + 1 < components.len()).then(|| EntryPath::new(&components[..=at].join(&b'/')).ok()).flatten()
 }
 
-/// True for what appears only when a container runs: below `/proc`, `/run` and their like, or in a declared volume.
+/// Returns `true` for what appears only when a container runs: below `/proc`, `/run` and similar, or in a declared
+/// volume.
 pub fn is_made_at_run_time(subject: &Subject, path: &EntryPath) -> bool {
     RUN_TIME_PLACES.iter().any(|place| is_in(path, place)) || is_in_volume(subject, path)
 }
 
-/// True for a declared volume, and for what stands in one: what is mounted there cannot be known.
+/// Returns `true` for a declared volume, and for a path in one: what is mounted there cannot be known.
 pub fn is_in_volume(subject: &Subject, path: &EntryPath) -> bool {
     subject.execution.volumes.iter().any(|volume| is_in(path, volume.as_bytes()))
 }

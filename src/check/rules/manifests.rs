@@ -1,7 +1,7 @@
-//! `broken-json`: manifests that a runtime reads before the program, and that it cannot parse.
+//! `broken-json`: manifests that a runtime reads before the program and cannot parse.
 //!
-//! Node reads the `package.json` of every folder on the way from a script up to the root, and that of each package
-//! (Node's documentation, "Determining module system"); the host of .NET reads the two manifests beside a program.
+//! Node reads the `package.json` of every folder from a script up to the root, and that of each package (Node's
+//! documentation, "Determining module system"). The host of .NET reads the two manifests beside a program.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,24 +40,25 @@ const NODE_PLACES: &[&[u8]] = &[b"usr/bin/node", b"usr/local/bin/node", b"bin/no
 /// What the host of .NET reads beside `NAME.dll`.
 const DOTNET_MANIFESTS: &[&str] = &[".runtimeconfig.json", ".deps.json"];
 
-/// True for a manifest that this rule reads.
+/// Returns `true` for a manifest that this rule reads.
 pub fn is_manifest(path: &EntryPath) -> bool {
     let name = path.file_name();
     is_package_manifest(path) || DOTNET_MANIFESTS.iter().any(|ending| name.ends_with(ending.as_bytes()))
 }
 
-/// The rule.
+/// Finds manifests that are not valid JSON.
 pub fn broken_json(subject: &Subject, findings: &mut Vec<Finding>) {
     let words = Words::of(subject);
     let node = if runs_node(subject, &words) { node_manifests(subject, &words) } else { BTreeSet::new() };
     let node = node.into_iter().map(|path| (path, Dialect::Strict, "Node.js"));
-    let dotnet = dotnet_manifests(&words).into_iter().map(|path| (path, Dialect::DotNetHost, "the host of .NET"));
+    let dotnet = dotnet_manifests(&words).into_iter().map(|path| (path, Dialect::DotNetHost, "the .NET host"));
     for (path, dialect, reader) in node.chain(dotnet) {
         let Some(flaw) = subject.content(&path).and_then(|bytes| flaw(bytes, dialect)) else { continue };
-        let message = format!("is not JSON: {} (line {}, column {})", flaw.what, flaw.line, flaw.column);
-        let help = format!("mend line {}: {reader} reads this file before the program, and stops there", flaw.line);
+        let message = format!("is not valid JSON: {} (line {}, column {})", flaw.what, flaw.line, flaw.column);
+        let help = format!("fix line {}: {reader} reads this file before the program and fails", flaw.line);
         let found = format!("line {}, column {}\n{}", flaw.line, flaw.column, flaw.shown);
-        findings.push(Finding::new(Code::BrokenJson, &subject.platform, path, message, help).evidence("JSON", found));
+        findings
+            .push(Finding::new(Code::BrokenJson, &subject.platform, path, message, help).evidence("valid JSON", found));
     }
 }
 
@@ -90,8 +91,8 @@ impl Words {
     }
 }
 
-/// Whether Node reads manifests here: the command names it, or starts a script of its, or starts something that nothing
-/// is known of in a folder with a manifest, in an image that has Node.
+/// Checks whether Node reads manifests here: the command names it, or starts a script of its, or starts something that
+/// nothing is known of in a folder with a manifest, in an image that has Node.
 fn runs_node(subject: &Subject, words: &Words) -> bool {
     let name = |word: &[u8]| word.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
     let is_node = |word: &[u8]| NODE_PROGRAMS.contains(&&name(word)[..]);
@@ -107,8 +108,8 @@ fn runs_node(subject: &Subject, words: &Words) -> bool {
         || (!words.words.iter().any(is_bun) && has_manifest() && has_node())
 }
 
-/// The manifests of the folders that scripts are started in or stand in, of those above, of the packages in their
-/// `node_modules`, and of the folders of a workspace that these link to.
+/// Returns the manifests of the working directory and of the folders of started scripts, of the folders above them, of
+/// the packages in their `node_modules`, and of the workspace folders that these link to.
 fn node_manifests(subject: &Subject, words: &Words) -> BTreeSet<EntryPath> {
     let mut packages: BTreeMap<EntryPath, Vec<EntryPath>> = BTreeMap::new();
     let mut links: BTreeMap<EntryPath, Vec<EntryPath>> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! What rules look at that go by path, kind and mode: told once for each file, since most rules look at few files and images
-//! have very many.
+//! What rules that go by path, kind and mode look at. It is determined once for each file, since most rules look at few
+//! files and images have very many.
 
 use super::node_modules::may_be_package;
 use super::{dev_files, installations, permissions};
@@ -22,7 +22,7 @@ impl Marks {
     /// Perhaps a package below `node_modules` itself, and every `package.json`.
     pub const NODE_PACKAGE: Self = Self(1 << 4);
 
-    /// Those of what stands at a path.
+    /// Returns the marks of the node at a path.
     pub fn of(path: &EntryPath, node: &Node) -> Self {
         let is_file = matches!(node.kind, NodeKind::File { .. });
         let marks = [
@@ -35,7 +35,7 @@ impl Marks {
         Self(marks.iter().filter(|(_, is_so)| *is_so).fold(0, |all, (mark, _)| all | mark.0))
     }
 
-    /// True where all of `marks` are among these.
+    /// Returns `true` if all of `marks` are among these.
     pub fn has(self, marks: Self) -> bool {
         self.0 & marks.0 == marks.0
     }

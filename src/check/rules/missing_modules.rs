@@ -1,4 +1,4 @@
-//! `missing-import` of Node: a module that the started script surely loads, and that is not in the image.
+//! `missing-import` of Node: a module that the started script certainly loads, and that is not in the image.
 
 use super::listing::count;
 use super::node_graph::{Graph, Lack, Missing, by_lack};
@@ -8,10 +8,10 @@ use crate::check::javascript::System;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
-/// Most findings of an image: who forgot all packages wants no list of them.
+/// Most findings of an image. If all packages are missing, a complete list does not help.
 const MAX_FINDINGS: usize = 20;
 
-/// The rule.
+/// Finds modules that are not in the image.
 pub(super) fn missing_modules(subject: &Subject, graph: &Graph, findings: &mut Vec<Finding>) {
     let groups = by_lack(&graph.missing);
     findings.extend(groups.into_iter().take(MAX_FINDINGS).map(|(lack, all)| finding(subject, lack, &all)));
@@ -22,11 +22,11 @@ fn finding(subject: &Subject, lack: &Lack, all: &[&Missing]) -> Finding {
     let verb = if first.system == System::Ecma { "imports" } else { "requires" };
     let name = escape(first.name.as_bytes());
     let is_text = first.from.is_root();
-    let subject_words = if is_text { "the code of the command line " } else { "" };
+    let subject_words = if is_text { "the code on the command line " } else { "" };
     let more = match all.len() {
         1 => String::new(),
         many => {
-            format!("; so {} {}", if many == 2 { "does" } else { "do" }, count(many - 1, "more file", "more files"))
+            format!("; the same applies to {}", count(many - 1, "more file", "more files"))
         }
     };
     let message = format!("{subject_words}{verb} \"{name}\", which is not in the image{more}");
@@ -48,8 +48,8 @@ fn evidence(subject: &Subject, lack: &Lack, first: &Missing) -> (String, String)
         }
         Lack::Package(package) => {
             let above = match first.from.parent() {
-                Some(folder) if !first.from.is_root() => format!("{folder} or above it"),
-                _ => "the working directory or above it".to_owned(),
+                Some(folder) if !first.from.is_root() => format!("{folder} or a directory above it"),
+                _ => "the working directory or a directory above it".to_owned(),
             };
             (format!("node_modules/{} in {above}", escape(package.as_bytes())), nothing())
         }
@@ -64,14 +64,14 @@ fn evidence(subject: &Subject, lack: &Lack, first: &Missing) -> (String, String)
 
 fn help(lack: &Lack) -> String {
     match lack {
-        Lack::File(at) => format!("pack {at}, or correct the name"),
-        Lack::Extension(_) => "write the extension, as Node wants it in modules of ECMAScript".to_owned(),
+        Lack::File(at) => format!("pack {at}, or fix the name"),
+        Lack::Extension(_) => "add the extension, which Node requires in ES modules".to_owned(),
         Lack::Package(package) => format!(
-            "install {} (`npm ci --omit=dev` installs what `dependencies` names), and pack node_modules",
+            "install {} (`npm ci --omit=dev` installs what `dependencies` lists), and pack node_modules",
             escape(package.as_bytes())
         ),
         Lack::Inside { package, .. } => {
-            format!("pack all of {package}, built: it may have been packed before its build")
+            format!("build {package} and pack all of it: it may have been packed before its build")
         }
     }
 }

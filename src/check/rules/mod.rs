@@ -1,5 +1,5 @@
-//! The rules, each in the file that its subject names. A rule reads a [`Subject`] and nothing else, and is silent where it
-//! cannot know: a library that is opened by `dlopen`, a path that is made at run time.
+//! The rules, each in the file of its name. A rule reads a [`Subject`] and nothing else. It reports nothing that it
+//! cannot know: a library that is opened by `dlopen`, a path that is created at run time.
 
 mod broken_shebang;
 mod commands;

@@ -1,5 +1,5 @@
-//! `missing-platform-package` of packages that are built where they are installed: `binding.gyp` is there, and no module
-//! that Linux loads (npm's `--ignore-scripts`).
+//! `missing-platform-package` of packages that are built at installation: `binding.gyp` exists, but no module that
+//! Linux loads (npm's `--ignore-scripts`).
 
 use std::collections::BTreeSet;
 
@@ -62,13 +62,13 @@ const ASIDE: &[&str] = &[".d.ts", ".json", ".md", ".txt", "LICENSE", "NOTICE", "
 struct Unbuilt {
     folder: EntryPath,
     name: String,
-    /// True for a package that is nothing but the native part of another, for one platform.
+    /// `true` for a package that is nothing but the native part of another, for one platform.
     is_part: bool,
-    /// True where others are known to do without it: it is missed only where it is loaded itself.
+    /// `true` if others are known to do without it: it is missed only where it is loaded itself.
     is_for_loading: bool,
 }
 
-/// The rule. `loaded` are the files that Node surely loads at the start.
+/// Finds packages without their native part. `loaded` are the files that Node certainly loads at its start.
 pub(super) fn native_parts(subject: &Subject, loaded: &BTreeSet<EntryPath>, findings: &mut Vec<Finding>) {
     if subject.platform.os != "linux" {
         return;
@@ -80,7 +80,7 @@ pub(super) fn native_parts(subject: &Subject, loaded: &BTreeSet<EntryPath>, find
     }
     let dependencies = Dependencies::of(subject);
     for Unbuilt { folder, name, is_part, is_for_loading } in unbuilt {
-        // Beside a folder and what stands below it sort names that begin as it does.
+        // Names that start like the folder are sorted between it and the files below it.
         let near = loaded.range(folder.clone()..).take_while(|path| path.as_bytes().starts_with(folder.as_bytes()));
         let is_loaded = near.into_iter().any(|path| path.starts_with(&folder));
         // An install script may move the program out of the package for the platform into its parent.
@@ -101,7 +101,7 @@ pub(super) fn native_parts(subject: &Subject, loaded: &BTreeSet<EntryPath>, find
     }
 }
 
-/// Sources that say whether the packages do without their native parts, and were not read.
+/// Returns sources that were not read, and that show whether the packages work without their native parts.
 pub(super) fn unread(subject: &Subject) -> BTreeSet<EntryPath> {
     let mut unread = BTreeSet::new();
     for one in unbuilt(subject) {
@@ -115,22 +115,25 @@ fn finding(subject: &Subject, folder: &EntryPath, name: &str, is_part: bool, sev
     let platform = &subject.platform;
     let name = escape(name.as_bytes());
     let message = if is_part {
-        format!("{name} has lost the program or module that it is there for")
+        format!("{name} does not contain the program or module that it provides")
     } else {
-        format!("{name} was never built: it has no native module for this platform")
+        format!("{name} was not built: it contains no native module for this platform")
     };
     let help = if is_part {
-        "pack all of the package: a pattern of `exclude` or of an ignore file may leave it out".to_owned()
+        "pack the whole package: a pattern in `exclude` or in an ignore file may leave it out".to_owned()
     } else {
         format!(
-            "run its install script on {platform} (`npm rebuild {name}`, and no `--ignore-scripts`), with the C library of \
-             the image"
+            "run its install script on {platform} (`npm rebuild {name}`, without `--ignore-scripts`), with the C \
+             library of the image"
         )
     };
     let (expected, found) = if is_part {
-        ("a program or a *.node file in the package", "its manifest alone")
+        ("a program or a *.node file in the package", "only its manifest")
     } else {
-        ("a *.node file, such as build/Release/*.node or prebuilds/*/*.node", "its sources, and no *.node for Linux")
+        (
+            "a *.node file, such as build/Release/*.node or prebuilds/*/*.node",
+            "its sources, but no *.node file for Linux",
+        )
     };
     let mut finding = Finding::new(Code::MissingPlatformPackage, platform, folder.clone(), message, help);
     finding.severity = severity;
@@ -178,19 +181,19 @@ fn unbuilt_at(subject: &Subject, path: &EntryPath) -> Option<Unbuilt> {
     })
 }
 
-/// True for a script that calls something which builds or fetches a native part.
+/// Returns `true` for a script that calls something which builds or fetches a native part.
 fn is_build(text: &str) -> bool {
     text.split(|character: char| character.is_whitespace() || "&|;()".contains(character))
         .any(|word| BUILDERS.contains(&word))
 }
 
-/// True where the script goes on though nothing was built: `node-gyp rebuild || exit 0`.
+/// Returns `true` if the script goes on though nothing was built: `node-gyp rebuild || exit 0`.
 fn is_tolerant(text: &str) -> bool {
     let Some((_, last)) = text.rsplit_once("||") else { return false };
     !LAST_BUILDERS.iter().any(|word| last.contains(word))
 }
 
-/// True for a list of package.json that leaves this value out (npm, "os", "cpu").
+/// Returns `true` for a list of package.json that leaves this value out (npm, "os", "cpu").
 fn excludes(manifest: &Value, list: &str, value: &str) -> bool {
     let names: Vec<&str> = match manifest.get(list) {
         Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
@@ -202,7 +205,7 @@ fn excludes(manifest: &Value, list: &str, value: &str) -> bool {
     is_refused || (has_plain && !has_it && !names.contains(&"any"))
 }
 
-/// True for a package that says it is for Linux and this processor.
+/// Returns `true` for a package that says it is for Linux and this processor.
 fn is_for_one_platform(subject: &Subject, manifest: &Value) -> bool {
     let names = |list: &str, value: &str| {
         let names = manifest.get(list).and_then(Value::as_array);
@@ -211,7 +214,7 @@ fn is_for_one_platform(subject: &Subject, manifest: &Value) -> bool {
     names("os", "linux") && names("cpu", subject.platform.node_arch())
 }
 
-/// True where a package has nothing but its manifest and what is said of it.
+/// Returns `true` if a package has nothing but its manifest and what is said of it.
 fn is_bare(subject: &Subject, folder: &EntryPath) -> bool {
     let is_aside = |path: &EntryPath| {
         let name = String::from_utf8_lossy(path.file_name()).into_owned();
@@ -220,7 +223,7 @@ fn is_bare(subject: &Subject, folder: &EntryPath) -> bool {
     subject.below(folder).filter(|(_, node)| !node.is_directory()).all(|(path, _)| is_aside(path))
 }
 
-/// True for a package that says it is for another C library than the image's, where that has one alone.
+/// Returns `true` for a package that says it is for another C library than the image's, if that has one alone.
 fn excludes_libc(subject: &Subject, manifest: &Value) -> bool {
     if manifest.get("libc").is_none() {
         return false;
@@ -231,32 +234,32 @@ fn excludes_libc(subject: &Subject, manifest: &Value) -> bool {
     !found.is_empty() && found.iter().all(|(libc, _)| excludes(manifest, "libc", libc.as_str()))
 }
 
-/// True where its programs come in one package for each platform: these are looked at by themselves.
+/// Returns `true` if its programs come in one package for each platform: these are looked at by themselves.
 fn has_platform_packages(manifest: &Value) -> bool {
     let optional = manifest.get("optionalDependencies").and_then(Value::as_object);
     optional.is_some_and(|names| names.keys().any(|name| name.contains("linux")))
 }
 
-/// True where one of those packages is there, for whichever platform of Linux.
+/// Returns `true` if one of those packages is there, for whichever platform of Linux.
 fn has_platform_package(subject: &Subject, folder: &EntryPath, manifest: &Value) -> bool {
     let optional = manifest.get("optionalDependencies").and_then(Value::as_object);
     let mut names = optional.into_iter().flatten().map(|(name, _)| name).filter(|name| name.contains("linux"));
     names.any(|name| package_at(subject, folder, name).is_some())
 }
 
-/// True where a package has an ELF file of its own, a program or a module.
+/// Returns `true` if a package has an ELF file of its own, a program or a module.
 fn has_program(subject: &Subject, folder: &EntryPath) -> bool {
     subject.below(folder).any(|(path, _)| is_inner(folder, path) && subject.elf(path).is_some())
 }
 
-/// False for what is of a package inside the one in `folder`.
+/// Returns `false` for what is of a package inside the one in `folder`.
 fn is_inner(folder: &EntryPath, path: &EntryPath) -> bool {
     const STORE: &[u8] = b"/node_modules/";
     let rest = path.as_bytes().get(folder.as_bytes().len()..).unwrap_or_default();
     !rest.windows(STORE.len()).any(|part| part == STORE)
 }
 
-/// True where the package has an ELF module in itself, for whichever processor.
+/// Returns `true` if the package has an ELF module in itself, for whichever processor.
 fn has_module(subject: &Subject, folder: &EntryPath) -> bool {
     let names_module = |path: &EntryPath| {
         let name = path.file_name();
@@ -270,8 +273,8 @@ fn has_module(subject: &Subject, folder: &EntryPath) -> bool {
     })
 }
 
-/// True where the package has the same in JavaScript: a fallback by the custom of node-gyp-build, or sources that load
-/// the native part in a `try` alone.
+/// Returns `true` if the package has the same in JavaScript: a fallback by the custom of node-gyp-build, or sources
+/// that load the native part in a `try` alone.
 fn does_without(subject: &Subject, folder: &EntryPath) -> bool {
     if folder.join(b"fallback.js").is_ok_and(|at| subject.exists(&at)) {
         return true;

@@ -1,5 +1,5 @@
-//! Scripts that Node and its package managers are handed: the main module by the rules of CommonJS (Node.js, "Modules:
-//! CommonJS modules", "All together"), a script of `package.json` by name.
+//! Scripts that are passed to Node and its package managers: the main module by the rules of CommonJS (Node.js,
+//! "Modules: CommonJS modules", "All together"), a script of `package.json` by name.
 
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ pub(super) enum Entry {
     Text(String),
 }
 
-/// What node is started with, by its arguments. `None` where that is not known.
+/// Returns what node is started with, by its arguments. `None` if that is not known.
 pub(super) fn entry(arguments: &[String]) -> Option<Entry> {
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(word) = rest.next() {
@@ -113,7 +113,7 @@ fn script_of(arguments: &[String]) -> Option<(&str, bool)> {
     None
 }
 
-/// Whether the main module is there.
+/// Checks whether the main module exists.
 pub(super) fn check_script(setting: &Setting<'_>, arguments: &[String]) -> Result<(), Box<Failure>> {
     let Some((script, has_hooks)) = script_of(arguments) else { return Ok(()) };
     let has_hooks =
@@ -130,7 +130,7 @@ pub(super) fn check_script(setting: &Setting<'_>, arguments: &[String]) -> Resul
             setting,
             "node",
             at,
-            Some("the same with .js, .json, .node, or a directory with index.js"),
+            Some("the same path with .js, .json or .node, or a directory with index.js"),
         )),
     }
 }
@@ -165,7 +165,7 @@ fn has_extension(setting: &Setting<'_>, at: &EntryPath) -> bool {
     EXTENSIONS.iter().filter_map(|extension| with_suffix(at, extension)).any(|at| stands(&at))
 }
 
-/// True where a file stands there under any extension: `index.ts` for a loader of TypeScript.
+/// Returns `true` if a file exists there under any extension: `index.ts` for a loader of TypeScript.
 fn has_any_extension(setting: &Setting<'_>, at: &EntryPath) -> bool {
     let Some(parent) = at.parent().and_then(|parent| setting.subject.resolve(&parent).ok()) else { return true };
     let name = at.file_name();
@@ -182,21 +182,21 @@ fn with_suffix(at: &EntryPath, suffix: &str) -> Option<EntryPath> {
 fn no_main_module(at: EntryPath) -> Box<Failure> {
     Box::new(Failure {
         kind: Kind::Missing,
-        message: "has node run this directory, which has no main module".to_owned(),
-        expected: "a package.json whose `main` is there, or index.js".to_owned(),
+        message: "runs this directory with node, but it has no main module".to_owned(),
+        expected: "a package.json whose `main` exists, or index.js".to_owned(),
         found: "neither".to_owned(),
-        help: format!("pack {}/index.js, or hand node the script itself", at.to_string().trim_end_matches('/')),
+        help: format!("pack {}/index.js, or pass the script to node", at.to_string().trim_end_matches('/')),
         path: at,
     })
 }
 
-/// The manifest at a path, where it was read and is JSON.
+/// The manifest at a path, if it was read and is JSON.
 fn manifest_at(setting: &Setting<'_>, path: &EntryPath) -> Option<Value> {
     let at = setting.subject.resolve(path).ok()?;
     serde_json::from_slice(setting.subject.content(&at)?).ok()
 }
 
-/// The script that a package manager is asked for: `npm start`, `pnpm run serve`. `None` where it may be anything else.
+/// The script that a package manager is asked for: `npm start`, `pnpm run serve`. `None` if it may be anything else.
 fn package_script<'a>(tool: &str, arguments: &'a [String]) -> Option<&'a str> {
     let mut words = arguments.iter().map(String::as_str).filter(|word| !matches!(*word, "-s" | "--silent"));
     match words.next()? {
@@ -208,8 +208,8 @@ fn package_script<'a>(tool: &str, arguments: &'a [String]) -> Option<&'a str> {
     }
 }
 
-/// The folder and the text of the script of `package.json` that a package manager surely starts. `None` where another
-/// script comes before it, and where programs are not looked for in `node_modules/.bin`.
+/// Returns the folder and the text of the script of `package.json` that a package manager certainly starts. `None` if
+/// another script comes before it, or if programs are not looked up in `node_modules/.bin`.
 pub(super) fn package_command(setting: &Setting<'_>, tool: &str, arguments: &[String]) -> Option<(EntryPath, String)> {
     if !matches!(tool, "npm" | "pnpm" | "yarn") || arguments.iter().any(|word| names_another_folder(word)) {
         return None;
@@ -232,13 +232,13 @@ pub(super) fn package_command(setting: &Setting<'_>, tool: &str, arguments: &[St
     (is_plain && !has_pnp).then(|| (folder, text.to_owned()))
 }
 
-/// True for an option by which a package manager goes to another folder.
+/// Returns `true` for an option by which a package manager goes to another folder.
 fn names_another_folder(word: &str) -> bool {
     const OPTIONS: &[&str] = &["-C", "--dir", "--prefix", "--cwd", "-w", "--workspace", "-F", "--filter"];
     OPTIONS.iter().any(|option| word.starts_with(option))
 }
 
-/// Whether a package manager finds a `package.json`, in the working directory or above it, and the script in it.
+/// Checks whether a package manager finds a `package.json`, in the working directory or above it, and the script in it.
 pub(super) fn check_package_script(
     setting: &Setting<'_>,
     tool: &str,
@@ -259,10 +259,10 @@ pub(super) fn check_package_script(
     let Ok(at) = setting.workdir.join(b"package.json") else { return Ok(()) };
     Err(Box::new(Failure {
         kind: Kind::Missing,
-        message: format!("runs {tool} {} where no package.json is", escape(script.as_bytes())),
-        expected: format!("package.json in {} or above it", setting.workdir),
+        message: format!("runs {tool} {}, but there is no package.json", escape(script.as_bytes())),
+        expected: format!("package.json in {} or a directory above it", setting.workdir),
         found: found_instead(setting.subject, &at),
-        help: "pack package.json into the working directory, or set `workdir` to where it is".to_owned(),
+        help: "pack package.json into the working directory, or set `workdir` to its directory".to_owned(),
         path: at,
     }))
 }
@@ -282,12 +282,12 @@ fn check_script_name(setting: &Setting<'_>, tool: &str, script: &str, at: EntryP
         message: format!("runs {tool} {script}, but this file has no such script"),
         expected: format!("\"{script}\" in \"scripts\""),
         found: if names.is_empty() { "no scripts".to_owned() } else { names.join(", ") },
-        help: format!("add a script \"{script}\", or name one that is there"),
+        help: format!("add a script \"{script}\", or use a script that exists"),
         path: at,
     }))
 }
 
-/// Whether the script that bun is handed is there: `bun run FILE` with a slash or an extension in its name.
+/// Checks whether the script that bun is given exists: `bun run FILE` with a slash or an extension in its name.
 pub(super) fn check_bun(setting: &Setting<'_>, arguments: &[String]) -> Result<(), Box<Failure>> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let script = match words[..] {
@@ -359,7 +359,7 @@ mod tests {
             assert_eq!(found.map(|failure| failure.path.to_string()).as_deref(), expected, "{line}");
         }
         let failure = check_script(&Setting::of(&subject), &words("dist/idnex.js")).unwrap_err();
-        assert_eq!(failure.found, "nothing, but /app/dist/index.js is there");
+        assert_eq!(failure.found, "nothing, but /app/dist/index.js exists");
     }
 
     #[test]
@@ -384,7 +384,7 @@ mod tests {
         let with_server = image().own("app/server.js", 0o644, Thing::Unread(1)).subject();
         assert_eq!(check(&with_server, "npm start"), None);
         let elsewhere = image().config(json!({ "WorkingDir": "/srv" })).subject();
-        assert_eq!(check(&elsewhere, "npm start").unwrap(), "runs npm start where no package.json is");
+        assert_eq!(check(&elsewhere, "npm start").unwrap(), "runs npm start, but there is no package.json");
         let below = image().config(json!({ "WorkingDir": "/app/dist" })).subject();
         assert_eq!(check(&below, "npm run serve"), None);
         let unread = image().config(json!({ "WorkingDir": "/unread" })).subject();

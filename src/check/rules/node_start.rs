@@ -1,4 +1,4 @@
-//! What Node loads when the image starts: one look at it serves the rules on modules, versions and native parts.
+//! What Node loads when the image starts. The rules on modules, versions and native parts share it.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::check::interest::Interest;
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
 
-/// The rules.
+/// Applies the rules that go by what Node loads at its start.
 pub(super) fn node_start(subject: &Subject, findings: &mut Vec<Finding>) {
     let graph = graph(subject);
     missing_modules(subject, &graph, findings);
@@ -23,7 +23,7 @@ pub(super) fn node_start(subject: &Subject, findings: &mut Vec<Finding>) {
     node_too_old(subject, &graph, findings);
 }
 
-/// Files of one's own that say more of what is started, and were not read: scripts, modules, archives.
+/// Returns files of your layers that were not read, and that the start leads to: scripts, modules, archives.
 pub(in super::super) fn unread_of_start(subject: &Subject) -> BTreeMap<EntryPath, Interest> {
     let graph = graph(subject);
     let whole = trail(subject).unread.into_iter().chain(engines::unread(subject, &graph));

@@ -1,5 +1,5 @@
-//! `node-too-old`: a module of ECMAScript that the started program surely loads with `require`, which the image's Node
-//! refuses (Node.js, "Modules: CommonJS modules", "Loading ECMAScript modules using require()").
+//! `node-too-old`: a module of ECMAScript that the started program certainly loads with `require`, which the image's
+//! Node refuses (Node.js, "Modules: CommonJS modules", "Loading ECMAScript modules using require()").
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ const FIRST_OF_22: Version = (22, 12, 0);
 /// Most findings of an image: one cause has them all.
 const MAX_FINDINGS: usize = 20;
 
-/// The rule: one finding for each module.
+/// Finds ES modules that Node cannot load with `require`: one finding for each module.
 pub(super) fn node_too_old(subject: &Subject, graph: &Graph, findings: &mut Vec<Finding>) {
     let Some(version) = version_of(subject, graph).filter(|version| !can_require_modules(*version)) else { return };
     let mut by_module: BTreeMap<&EntryPath, Vec<&RequiredModule>> = BTreeMap::new();
@@ -41,16 +41,16 @@ fn can_require_modules(version: Version) -> bool {
 fn finding(subject: &Subject, version: Version, all: &[&RequiredModule]) -> Finding {
     let first = all[0];
     let node = format!("Node {}.{}.{}", version.0, version.1, version.2);
-    let words = if first.from.is_root() { "the code of the command line " } else { "" };
+    let words = if first.from.is_root() { "the code on the command line " } else { "" };
     let more = match all.len() {
         1 => String::new(),
-        2 => "; so does 1 more file".to_owned(),
-        many => format!("; so do {}", count(many - 1, "more file", "more files")),
+        2 => "; the same applies to 1 more file".to_owned(),
+        many => format!("; the same applies to {}", count(many - 1, "more file", "more files")),
     };
     let name = escape(first.name.as_bytes());
     let message = format!("{words}requires \"{name}\", an ES module, which {node} cannot load with `require`{more}");
-    let help = "take a base with Node 20.19, 22.12 or newer, load the module with `import()`, or install a version of \
-                it that has CommonJS";
+    let help = "use a base image with Node 20.19, 22.12 or newer, load the module with `import()`, or install a \
+                version of it that has CommonJS";
     let finding = Finding::new(Code::NodeTooOld, &subject.platform, first.from.clone(), message, help);
     finding.evidence("Node 20.19, 22.12 or newer", format!("{node}, and {} is an ES module", first.module))
 }
@@ -111,10 +111,10 @@ mod tests {
         assert_eq!(of_index(old, "require('./own.mjs')"), [format!("/app/index.js requires \"./own.mjs\", {message}")]);
         let inner = format!("/app/node_modules/plain/index.js requires \"modern\", {message}");
         assert_eq!(of_index(old, "require('plain')"), [inner]);
-        let both = format!("/app/index.js requires \"modern\", {message}; so does 1 more file");
+        let both = format!("/app/index.js requires \"modern\", {message}; the same applies to 1 more file");
         assert_eq!(of_index(old, "require('plain'); require('modern')"), [both]);
         let code = found(image(old, &["node", "-e", "require('modern')"], ""));
-        assert_eq!(code, [format!("/ the code of the command line requires \"modern\", {message}")]);
+        assert_eq!(code, [format!("/ the code on the command line requires \"modern\", {message}")]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `world-writable` and `setuid`: modes that give more than a program needs (inode(7), "The file type and mode").
+//! `world-writable` and `setuid`: modes that allow more than a program needs (inode(7), "The file type and mode").
 
 use super::super::code::Code;
 use super::super::finding::Finding;
@@ -11,13 +11,13 @@ use crate::tree::NodeKind;
 /// Everybody may write.
 const OTHERS_WRITE: u32 = 0o002;
 
-/// In a directory: nobody removes what is another's.
+/// In a directory: only the owner of a file can remove it.
 const STICKY: u32 = 0o1000;
 
 /// Runs with the rights of its owner or group.
 const SET_ID: u32 = 0o6000;
 
-/// Own files that everybody may write, and directories that are made or changed so: one finding each.
+/// Finds your files that every user can write, and directories that are created or changed so: one finding each.
 pub fn world_writable(subject: &Subject, findings: &mut Vec<Finding>) {
     let files = own_files(subject, OTHERS_WRITE);
     let is_open = |mode: u32| mode & OTHERS_WRITE != 0 && mode & STICKY == 0;
@@ -29,36 +29,36 @@ pub fn world_writable(subject: &Subject, findings: &mut Vec<Finding>) {
         })
         .map(|(path, _)| path)
         .collect();
-    let help = "give it to the user that writes it (`owner`), with `mode = \"0644\"`, or `\"0755\"` for a program";
+    let help = "set `owner` to the user that writes it, with `mode = \"0644\"`, or `\"0755\"` for a program";
     findings.extend(modes_finding(
         subject,
         Code::WorldWritable,
         &files,
         ["file", "files"],
-        "may be written by everybody",
+        "can be written by every user",
         help,
     ));
     let help =
-        "give it to the user that writes there (`owner`), with `dir-mode = \"0755\"`, or make it sticky: \"1777\"";
+        "set `owner` to the user that writes to it, with `dir-mode = \"0755\"`, or set the sticky bit: `\"1777\"`";
     findings.extend(modes_finding(
         subject,
         Code::WorldWritable,
         &directories,
         ["directory", "directories"],
-        "may be changed by everybody",
+        "can be changed by every user",
         help,
     ));
 }
 
-/// Own files that run with the rights of their owner or group.
+/// Finds your files that run with the rights of their owner or group.
 pub fn setuid(subject: &Subject, findings: &mut Vec<Finding>) {
     let files = own_files(subject, SET_ID);
-    let help = "take the bit away with `mode`; a program that needs one right of root gets it with `capabilities`";
+    let help = "remove the bit with `mode`; use `capabilities` if the program needs a single privilege of root";
     let what = "run with the rights of its owner or group";
     findings.extend(modes_finding(subject, Code::Setuid, &files, ["file", "files"], what, help));
 }
 
-/// True for a mode that one of these rules is about.
+/// Returns `true` for a mode that one of these rules is about.
 pub fn is_open(mode: u32) -> bool {
     mode & (OTHERS_WRITE | SET_ID) != 0
 }
@@ -116,7 +116,7 @@ mod tests {
         let finding = only(Image::new("linux/amd64").own("app/x", 0o666, Thing::Unread(1)));
         assert_eq!((finding.code, finding.severity), (Code::WorldWritable, Severity::Warning));
         assert_eq!(finding.path, path("app/x"));
-        assert_eq!(finding.message, "may be written by everybody");
+        assert_eq!(finding.message, "can be written by every user");
         assert_eq!(finding.expected.as_deref(), Some("mode 0664"));
         assert_eq!(finding.found.as_deref(), Some("/app/x has mode 0666"));
     }
@@ -128,7 +128,7 @@ mod tests {
             image = image.own(&format!("app/{name}"), 0o777, Thing::Unread(1));
         }
         let finding = only(image);
-        assert_eq!(finding.message, "4 files may be written by everybody: /app/a, /app/b/c, /app/b/d and 1 more");
+        assert_eq!(finding.message, "4 files can be written by every user: /app/a, /app/b/c, /app/b/d and 1 more");
         assert_eq!(finding.path, path("app"));
     }
 
@@ -144,9 +144,9 @@ mod tests {
         };
         assert_eq!(image().found_by(modes), []);
         let finding = only(image().own("srv", 0o777, Thing::Directory));
-        assert_eq!((finding.message.as_str(), finding.path), ("may be changed by everybody", path("srv")));
+        assert_eq!((finding.message.as_str(), finding.path), ("can be changed by every user", path("srv")));
         let finding = only(image().own("opt/a", 0o777, Thing::Directory).own("opt/b", 0o777, Thing::Directory));
-        assert_eq!(finding.message, "2 directories may be changed by everybody: /opt/a, /opt/b");
+        assert_eq!(finding.message, "2 directories can be changed by every user: /opt/a, /opt/b");
     }
 
     #[test]

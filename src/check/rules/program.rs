@@ -12,7 +12,7 @@ use crate::tree::{Node, NodeKind};
 /// The search path where the image sets none, as docker, podman and containerd have it.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Directories that the runtime fills: what stands below them is not known.
+/// Directories that the runtime fills. What is below them is not known.
 const VOLATILE: &[&[u8]] = &[b"dev", b"proc", b"run", b"sys", b"tmp", b"var/run"];
 
 /// Most directories of PATH: with more, nothing is known. Real ones have less than twenty.
@@ -22,13 +22,13 @@ const MAX_FOLDERS: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Setting<'a> {
     pub(super) subject: &'a Subject,
-    /// The directories of PATH, as they are written; `None` where they are not known.
+    /// The directories of PATH, as they are written; `None` if they are not known.
     pub(super) folders: Option<Vec<Vec<u8>>>,
     /// The working directory, links not followed.
     pub(super) workdir: EntryPath,
-    /// Who starts it; `None` where that is not known.
+    /// Who starts it; `None` if that is not known.
     pub(super) user: Option<Identity>,
-    /// True for the health check, whose help is another.
+    /// `true` for the health check, whose help is another.
     pub(super) is_healthcheck: bool,
     /// Where the volumes are, links followed: anything may be mounted there.
     pub(super) volumes: BTreeSet<EntryPath>,
@@ -39,7 +39,7 @@ pub(super) struct Setting<'a> {
 pub(super) struct Program {
     /// The path that leads to it.
     pub(super) named: EntryPath,
-    /// Where the file stands, links followed.
+    /// The path of the file, links followed.
     pub(super) at: EntryPath,
 }
 
@@ -65,7 +65,7 @@ pub(super) enum Obstacle {
     Closed { at: EntryPath, directory: EntryPath },
 }
 
-/// What stands where a path leads.
+/// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     File,
@@ -76,7 +76,7 @@ pub(super) enum Standing {
 }
 
 impl<'a> Setting<'a> {
-    /// That of the image's own process.
+    /// Returns the setting of the image's own process.
     pub(super) fn of(subject: &'a Subject) -> Self {
         let path = subject.execution.variable("PATH").unwrap_or(DEFAULT_PATH);
         // What runtimes do with an empty search path differs.
@@ -90,13 +90,13 @@ impl<'a> Setting<'a> {
         Self { subject, folders, workdir, user: Identity::of(subject), is_healthcheck: false, volumes }
     }
 
-    /// Where a path of a command line leads, from the working directory; the last component is not followed. `None` for
-    /// a path that no system would accept.
+    /// Returns the path of a word of the command line, from the working directory. The last component is not followed.
+    /// `None` for a path that no system would accept.
     pub(super) fn place(&self, path: &[u8]) -> Option<EntryPath> {
         place(self.subject, &self.workdir, path)
     }
 
-    /// What stands where a path leads, links followed.
+    /// Returns what a path leads to, links followed.
     pub(super) fn standing(&self, path: &EntryPath) -> Standing {
         let Ok(at) = self.subject.resolve(path) else { return Standing::Nothing };
         match self.subject.node(&at).map(|node| &node.kind) {
@@ -109,7 +109,7 @@ impl<'a> Setting<'a> {
         }
     }
 
-    /// What a name leads to.
+    /// Looks up a program by its name.
     pub(super) fn look_up(&self, name: &[u8]) -> Lookup {
         if name.is_empty() {
             return Lookup::Unknown;
@@ -160,7 +160,8 @@ impl<'a> Setting<'a> {
         matches!(self.subject.node(path).map(|node| &node.kind), Some(NodeKind::Symlink { .. }))
     }
 
-    /// True below a directory that the runtime fills, or that is a volume, into which anything may be mounted.
+    /// Returns `true` below a directory that the runtime fills, or that is a volume, into which anything may be
+    /// mounted.
     fn is_volatile(&self, path: &EntryPath) -> bool {
         let mut at = Some(path.clone());
         while let Some(folder) = at {
@@ -172,12 +173,12 @@ impl<'a> Setting<'a> {
         false
     }
 
-    /// PATH as text.
+    /// Returns PATH as text.
     pub(super) fn path_text(&self) -> String {
         escape(&self.folders.as_deref().unwrap_or_default().join(&b':'))
     }
 
-    /// The sentence for a program that cannot be started.
+    /// Returns the failure for a program that cannot be started.
     pub(super) fn failure(&self, name: &[u8], obstacle: Obstacle) -> Failure {
         match obstacle {
             Obstacle::NotOnPath => self.not_on_path(name),
@@ -185,10 +186,10 @@ impl<'a> Setting<'a> {
             Obstacle::NotExecutable(at) => self.not_executable(at),
             Obstacle::Closed { at, directory } => Failure {
                 kind: Kind::NotExecutable,
-                message: "starts this program, which its user cannot reach".to_owned(),
-                expected: format!("{directory} open to {}", self.user_text()),
+                message: "starts this program, but its user cannot access it".to_owned(),
+                expected: format!("search permission on {directory} for {}", self.user_text()),
                 found: self.mode_text(&directory),
-                help: format!("move it out of {directory}, or let the image's user search that directory"),
+                help: format!("move it out of {directory}, or give the image's user search permission on it"),
                 path: at,
             },
         }
@@ -200,20 +201,21 @@ impl<'a> Setting<'a> {
         let (found, help) = match (&places[..], self.is_healthcheck) {
             ([], true) => (
                 "nothing".to_owned(),
-                format!("install {shown} in the base, or check with something that the image has: the program itself"),
+                format!("use a base image that contains {shown}, or a health check that runs a program of the image"),
             ),
-            ([], false) => {
-                ("nothing".to_owned(), format!("pack {shown} into a directory of PATH, or take a base that has it"))
-            }
+            ([], false) => (
+                "nothing".to_owned(),
+                format!("pack {shown} into a directory on PATH, or use a base image that contains it"),
+            ),
             ([first, ..], _) => (
                 format!("{}, outside of PATH", listed(&places)),
-                format!("name it {first}, or add its directory to PATH in `env`"),
+                format!("use the path {first}, or add its directory to PATH in `env`"),
             ),
         };
         Failure {
             kind: Kind::Missing,
             path: EntryPath::root(),
-            message: format!("starts \"{shown}\", which is in no directory of PATH"),
+            message: format!("starts \"{shown}\", which is not on PATH"),
             expected: format!("an executable file {shown} in {}", self.path_text()),
             found,
             help,
@@ -224,10 +226,12 @@ impl<'a> Setting<'a> {
         let found = found_instead(self.subject, &at);
         let places = elsewhere(self.subject, at.as_bytes(), true);
         let help = match (&places[..], self.is_healthcheck) {
-            _ if found == "a directory" => "name a program in it".to_owned(),
-            ([], true) => "check with something that the image has: the program itself".to_owned(),
-            ([], false) => "pack it there, or name a program that the image has".to_owned(),
-            (places, _) => format!("a file of this name is at {}: name that, or pack it there", listed(places)),
+            _ if found == "a directory" => "use a program in that directory".to_owned(),
+            ([], true) => "use a health check that runs a program of the image".to_owned(),
+            ([], false) => "pack it at this path, or use a program that the image contains".to_owned(),
+            (places, _) => {
+                format!("a file of this name is at {}: use that path, or pack it at this one", listed(places))
+            }
         };
         let what = if name.contains(&b'/') { "this program".to_owned() } else { format!("\"{}\"", escape(name)) };
         Failure {
@@ -245,13 +249,15 @@ impl<'a> Setting<'a> {
         let name = escape(at.file_name());
         Failure {
             kind: Kind::NotExecutable,
-            message: "starts this file, which may not be executed".to_owned(),
+            message: "starts this file, which is not executable".to_owned(),
             expected: format!("execute permission for {}", self.user_text()),
             found: self.mode_text(&at),
             help: if is_own {
-                format!("say executable = [\"{name}\"] or mode in its `files` entry, or keep-modes for an archive")
+                format!(
+                    "set `executable = [\"{name}\"]` or `mode` in its `files` entry, or `keep-modes` for an archive"
+                )
             } else {
-                "change its mode where the base is made, or start another program".to_owned()
+                "change its mode in the base image, or start another program".to_owned()
             },
             path: at,
         }
@@ -267,7 +273,7 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// Where a path leads from a directory, `..` taken as the system does: the parent of where the way so far leads. The
+/// Returns where a path leads from a directory. `..` is the parent of the resolved path so far, as on the system. The
 /// last component is not followed.
 pub(super) fn place(subject: &Subject, from: &EntryPath, path: &[u8]) -> Option<EntryPath> {
     let mut at = if path.first() == Some(&b'/') { EntryPath::root() } else { from.clone() };

@@ -1,7 +1,7 @@
-//! Modules and scripts that Python is handed (Python, "Command line and environment"; `site`; PEP 405, virtual
+//! Modules and scripts that are passed to Python (Python, "Command line and environment"; `site`; PEP 405, virtual
 //! environments).
 //!
-//! Where something could put more directories on its path than are known here, nothing is said.
+//! If something could add directories to its path that are not known here, nothing is reported.
 
 mod environments;
 mod markers;
@@ -41,13 +41,13 @@ enum Handed<'a> {
     Code { text: &'a str, sees_workdir: bool },
 }
 
-/// True for `python`, `python3`, `python3.11`.
+/// Returns `true` for `python`, `python3`, `python3.11`.
 pub(super) fn is_python(name: &str) -> bool {
     let version = name.strip_prefix("python");
     version.is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
 }
 
-/// Whether the module or script that Python is handed is there.
+/// Checks whether the module or script that Python is given exists.
 pub(super) fn check(setting: &Setting<'_>, program: &Program, arguments: &[String]) -> Result<(), Box<Failure>> {
     match handed(arguments) {
         Some(Handed::Script(script)) => check_script(setting, script),
@@ -68,7 +68,7 @@ fn after<'a>(arguments: &'a [String], module: &str) -> &'a [String] {
     &arguments[at..]
 }
 
-/// What stands behind the options; `None` for standard input, and for options that are not known.
+/// Returns what follows the options; `None` for standard input, and if an option is not known.
 fn handed(arguments: &[String]) -> Option<Handed<'_>> {
     let mut rest = arguments.iter().map(String::as_str);
     let mut sees_workdir = true;
@@ -101,10 +101,10 @@ fn check_script(setting: &Setting<'_>, script: &str) -> Result<(), Box<Failure>>
         Standing::Nothing => Err(missing_script(setting, "python", at, None)),
         Standing::Directory if !has_module(setting, &at, b"__main__") => Err(Box::new(Failure {
             kind: Kind::Missing,
-            message: "has python run this directory, which has no __main__.py".to_owned(),
+            message: "runs this directory with python, but it has no __main__.py".to_owned(),
             expected: format!("{at}/__main__.py"),
             found: "nothing".to_owned(),
-            help: "pack a __main__.py into it, or hand python the script itself".to_owned(),
+            help: "pack a __main__.py into it, or pass the script to python".to_owned(),
             path: at,
         })),
         _ => Ok(()),
@@ -139,10 +139,10 @@ fn no_main(module: &str, package: EntryPath) -> Box<Failure> {
     let module = escape(module.as_bytes());
     Box::new(Failure {
         kind: Kind::Missing,
-        message: format!("has python run the package \"{module}\", which has no __main__.py"),
+        message: format!("runs the Python package \"{module}\", which has no __main__.py"),
         expected: format!("{package}/__main__.py"),
         found: "nothing".to_owned(),
-        help: "pack the package's __main__.py, or name the module that is meant".to_owned(),
+        help: "pack the package's __main__.py, or name a module of the package".to_owned(),
         path: package,
     })
 }
@@ -158,14 +158,19 @@ fn no_module(setting: &Setting<'_>, module: &str, search: &Search) -> Box<Failur
     let at = setting.workdir.join(relative.as_bytes()).unwrap_or_default();
     let module = escape(module.as_bytes());
     let help = match &places[..] {
-        [] => format!("pack \"{module}\" where python looks, or set PYTHONPATH or `workdir` to where it is"),
-        places => format!("it is at {}: set PYTHONPATH or `workdir` to where its package lies", listed(places)),
+        [] => format!(
+            "pack \"{module}\" into a directory that Python searches, or set PYTHONPATH or `workdir` to its directory"
+        ),
+        places => format!(
+            "it is at {}: set PYTHONPATH or `workdir` to the directory that contains its package",
+            listed(places)
+        ),
     };
     let shown = &search.folders[..search.folders.len().min(MAX_SHOWN_FOLDERS)];
     let found = if places.is_empty() { found_instead(setting.subject, &at) } else { listed(&places) };
     Box::new(Failure {
         kind: Kind::Missing,
-        message: format!("has python run the module \"{module}\", which is not in the image"),
+        message: format!("runs the Python module \"{module}\", which is not in Python's search path"),
         expected: format!("{module} in {}", listed(shown)),
         found,
         help,

@@ -1,12 +1,12 @@
-//! Interpreters that are handed a script: whether the script is there. The manual page of each interpreter says which
-//! of its options take a value; one that is not known here ends the look.
+//! Interpreters that get a script: whether the script exists. The manual page of each interpreter says which of its
+//! options take a value. An option that is not known here ends the search.
 
 use super::failure::{Failure, Kind, elsewhere, found_instead, listed};
 use super::program::{Program, Setting, Standing};
 use super::{node, python};
 use crate::model::{EntryPath, escape};
 
-/// How a simple interpreter is told its script.
+/// How a simple interpreter is given its script.
 struct Interpreter {
     names: &'static [&'static str],
     /// Options without a value.
@@ -83,13 +83,14 @@ const INTERPRETERS: &[Interpreter] = &[
     Interpreter { names: &["dotnet"], flags: &[], joined: &[], valued: &[], before: None },
 ];
 
-/// Interpreters that cannot start a directory. Python, Node, Ruby and Deno are not among them: some directories are right.
+/// Interpreters that cannot start a directory. Python, Node, Ruby and Deno are not among them: some directories are
+/// right.
 const READS_FILES_ONLY: &[&str] = &["dotnet", "java", "perl", "php"];
 
-/// Whether the script that a command hands its interpreter is there.
+/// Checks whether the script that a command passes to its interpreter exists.
 ///
 /// # Errors
-/// Why not, where it surely is not.
+/// Returns the reason if the script certainly does not exist.
 pub(super) fn check_script(setting: &Setting<'_>, program: &Program, arguments: &[String]) -> Result<(), Box<Failure>> {
     let tool = String::from_utf8_lossy(program.named.file_name()).into_owned();
     let is_script = setting.subject.shebang(&program.at).is_some();
@@ -140,7 +141,7 @@ fn script_of<'a>(interpreter: &Interpreter, arguments: &'a [String]) -> Option<&
     None
 }
 
-/// A script that must stand exactly where it is named.
+/// Checks a script that must be exactly where it is named.
 fn check_file(setting: &Setting<'_>, tool: &str, script: &str) -> Result<(), Box<Failure>> {
     let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
     match setting.standing(&at) {
@@ -150,19 +151,21 @@ fn check_file(setting: &Setting<'_>, tool: &str, script: &str) -> Result<(), Box
     }
 }
 
-/// What to say of a directory that stands where a script or an archive is started.
+/// Returns the failure for a directory where a script or an archive is started.
 pub(super) fn started_directory(setting: &Setting<'_>, tool: &str, at: EntryPath) -> Box<Failure> {
     let inside = setting.subject.below(&at).filter(|(_, node)| !node.is_directory());
     let extension = at.file_name().rsplit(|byte| *byte == b'.').next().unwrap_or_default().to_vec();
     let is_alike = |path: &EntryPath| path.file_name().rsplit(|byte| *byte == b'.').next() == Some(&extension);
     let alike: Vec<EntryPath> = inside.map(|(path, _)| path).filter(|path| is_alike(path)).take(2).cloned().collect();
     let help = match &alike[..] {
-        [one] => format!("name {one}, or pack that file as {at}: a `from` that is a directory is packed as one"),
-        _ => format!("name a file in it; or pack the file as {at}: a `from` that is a directory is packed as one"),
+        [one] => format!("use {one}, or pack that file as {at}: if `from` is a directory, it is packed as a directory"),
+        _ => {
+            format!("use a file in it, or pack the file as {at}: if `from` is a directory, it is packed as a directory")
+        }
     };
     Box::new(Failure {
         kind: Kind::Missing,
-        message: format!("has {} run this path, which is a directory", escape(tool.as_bytes())),
+        message: format!("runs this path with {}, but it is a directory", escape(tool.as_bytes())),
         expected: "a file".to_owned(),
         found: "a directory".to_owned(),
         help,
@@ -170,18 +173,18 @@ pub(super) fn started_directory(setting: &Setting<'_>, tool: &str, at: EntryPath
     })
 }
 
-/// What to say of a script that is not there. `tried` lists what else would have done.
+/// Returns the failure for a script that does not exist. `tried` lists the alternatives.
 pub(super) fn missing_script(setting: &Setting<'_>, tool: &str, at: EntryPath, tried: Option<&str>) -> Box<Failure> {
     let places = elsewhere(setting.subject, at.as_bytes(), false);
     let folder = at.parent().unwrap_or_default();
     let help = match &places[..] {
-        [] => format!("pack it: a `files` entry with `to` = \"{folder}/\", or change what {tool} is handed"),
-        places => format!("a file of this name is at {}: name that, or pack it at {at}", listed(places)),
+        [] => format!("pack it with a `files` entry (`to = \"{folder}/\"`), or change the arguments of {tool}"),
+        places => format!("a file of this name is at {}: use that path, or pack it at {at}", listed(places)),
     };
     let workdir = format!("{at}{}", tried.map(|tried| format!(", or {tried}")).unwrap_or_default());
     Box::new(Failure {
         kind: Kind::Missing,
-        message: format!("has {} run this script, which is not in the image", escape(tool.as_bytes())),
+        message: format!("runs this script with {}, but it is not in the image", escape(tool.as_bytes())),
         expected: workdir,
         found: found_instead(setting.subject, &at),
         help,
@@ -248,8 +251,11 @@ mod tests {
         let subject = subject();
         let at = EntryPath::new(b"/app/gone.jar").unwrap();
         let failure = missing_script(&Setting::of(&subject), "java", at, None);
-        assert_eq!(failure.message, "has java run this script, which is not in the image");
+        assert_eq!(failure.message, "runs this script with java, but it is not in the image");
         assert_eq!((&*failure.expected, &*failure.found), ("/app/gone.jar", "nothing"));
-        assert_eq!(failure.help, "a file of this name is at /srv/lib/gone.jar: name that, or pack it at /app/gone.jar");
+        assert_eq!(
+            failure.help,
+            "a file of this name is at /srv/lib/gone.jar: use that path, or pack it at /app/gone.jar"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! `secret`: what looks like a secret in one's own layers, in the environment and in labels. Everybody who may pull an
-//! image reads all of it, what a later layer hides included.
+//! `secret`: what looks like a secret in your layers, in the environment and in labels. Everyone who can pull an image
+//! can read all of it, including what a later layer hides.
 //!
 //! A value is never shown: a finding says what it looks like, and on which line.
 
@@ -12,20 +12,20 @@ use super::listing::{count, installed_folder, list, test_folder};
 use crate::model::{EntryPath, Platform, escape};
 use crate::secrets::{SightedFile, Sighting, is_secret, scan_value};
 
-/// Sightings that one file's finding tells apart.
+/// Sightings that the finding of one file lists.
 const MAX_TOLD: usize = 3;
 
-/// Returns `true` where a text holds nothing that looks like a secret, so that a message may quote it.
+/// Returns `true` if a text holds nothing that looks like a secret, so that a message may quote it.
 pub fn may_show(text: &[u8]) -> bool {
     scan_value(text).is_empty()
 }
 
-/// The findings on the files of one platform's own layers in which something was seen: one for each file, or for each
-/// installed package and each folder of tests. A private key is an error, but not in these.
+/// Returns the findings on the files of one platform's own layers in which something was seen: one for each file, or
+/// for each installed package and each folder of tests. A private key is an error, but not in packages and tests.
 pub fn check_secrets<'a>(platform: &Platform, sighted: impl IntoIterator<Item = &'a SightedFile>) -> Vec<Finding> {
     let mut files: BTreeMap<&EntryPath, Vec<Sighting>> = BTreeMap::new();
     for file in sighted {
-        // A path that several layers have is one file to whoever reads the finding.
+        // A path that several layers contain is reported as one file.
         files.entry(&file.path).or_default().extend(&file.sightings);
     }
     let mut groups: BTreeMap<EntryPath, Group<'_>> = BTreeMap::new();
@@ -58,15 +58,15 @@ impl Group<'_> {
     fn finding(&self, platform: &Platform, place: EntryPath) -> Finding {
         let (first, sightings) = &self.files[0];
         let message = match self.files.len() {
-            1 if place == **first => format!("holds what looks like {}", told(sightings)),
-            1 => format!("{first} holds what looks like {}", told(sightings)),
+            1 if place == **first => format!("contains what looks like {}", told(sightings)),
+            1 => format!("{first} contains what looks like {}", told(sightings)),
             many => {
                 let paths = list(self.files.iter().map(|(path, _)| *path));
-                format!("{} hold what looks like secrets: {paths}", count(many, "file", "files"))
+                format!("{} contain what looks like secrets: {paths}", count(many, "file", "files"))
             }
         };
-        let help = "leave it out with `exclude` and hand it over at run time (a mounted secret, a variable); if an image \
-                    with it was pushed already, revoke it";
+        let help = "leave it out with `exclude` and provide it at run time (a mounted secret, a variable); if an image \
+                    with it was already pushed, revoke it";
         let found = format!("{} in {first}{}, not shown", sightings[0].kind.words(), sightings[0].place.suffix());
         let finding = Finding::new(Code::Secret, platform, place, message, help);
         let finding = finding.evidence("no secret in the image", found);
@@ -91,7 +91,7 @@ fn told(sightings: &[Sighting]) -> String {
     }
 }
 
-/// The rule for the environment and the labels, which anybody reads who may pull the image.
+/// Finds secrets in the environment and in labels, which everyone who can pull the image can read.
 pub fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
     let execution = &subject.execution;
     // The last one of a name counts; what the base has set is the base's.
@@ -102,15 +102,15 @@ pub fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
     for (kind, name, value) in variables.chain(labels) {
         let Some(what) = secret_in(name, value) else { continue };
         let name = escape(name.as_bytes());
-        let message = format!("the {kind} \"{name}\" holds what looks like {what}");
+        let message = format!("the {kind} \"{name}\" contains what looks like {what}");
         let help = match kind {
             "label" => {
-                "take the label away: it is for everybody to read; if an image with it was pushed already, revoke \
-                        what it holds"
+                "remove the label, which everyone who can pull the image can read; if an image with it was already \
+                 pushed, revoke the secret"
             }
             _ => {
-                "set it where the image runs, and name it in `required-env`; if an image with it was pushed already, \
-                  revoke what it holds"
+                "set it at run time, and list it in `required-env`; if an image with it was already pushed, revoke the \
+                 secret"
             }
         };
         let finding = Finding::new(Code::Secret, &subject.platform, EntryPath::root(), message, help);
@@ -121,7 +121,7 @@ pub fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
 fn secret_in(name: &str, value: &str) -> Option<&'static str> {
     match scan_value(value.as_bytes()).first() {
         Some(sighting) => Some(sighting.kind.words()),
-        None => is_secret(name, value).then_some("a secret, by its name"),
+        None => is_secret(name, value).then_some("a secret (by its name)"),
     }
 }
 
@@ -157,12 +157,12 @@ mod tests {
         let [token, key] = &found[..] else { panic!("{found:?}") };
         assert_eq!((key.code, key.severity), (Code::Secret, Severity::Error));
         assert_eq!(key.path, path("app/certs/server.key"));
-        assert_eq!(key.message, "holds what looks like a private key (line 1)");
+        assert_eq!(key.message, "contains what looks like a private key (line 1)");
         assert_eq!(key.found.as_deref(), Some("a private key in /app/certs/server.key (line 1), not shown"));
-        assert!(key.help.starts_with("leave it out with `exclude` and hand it over at run time"));
+        assert!(key.help.starts_with("leave it out with `exclude` and provide it at run time"));
         assert_eq!(
             (token.severity, &*token.message),
-            (Severity::Warning, "holds what looks like a GitHub token (line 7)")
+            (Severity::Warning, "contains what looks like a GitHub token (line 7)")
         );
         for kind in [Kind::EncryptedPrivateKey, Kind::KeyStore, Kind::ProgramKey] {
             assert_eq!(self::found(&[seen("app/a", &[(kind, 1)])])[0].severity, Severity::Warning, "{kind:?}");
@@ -174,8 +174,8 @@ mod tests {
         let kinds = [(Kind::Variable, 1), (Kind::Variable, 2), (Kind::AddressPassword, 4), (KEY, 5), (KEY, 6)];
         assert_eq!(
             found(&[seen("app/.env", &kinds)])[0].message,
-            "holds what looks like a variable with a secret's name (line 1), a variable with a secret's name (line 2), \
-             an address with a password (line 4) and 2 more"
+            "contains what looks like a variable with a secret's name (line 1), a variable with a secret's name (line \
+             2), an address with a password (line 4) and 2 more"
         );
     }
 
@@ -196,12 +196,13 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "2 files hold what looks like secrets: /app/node_modules/a/test/a.key, /app/node_modules/a/test/b.pem",
-                "/app/node_modules/b/c.pem holds what looks like a private key (line 1)",
-                "/app/vendor/bundle/ruby/3.1.0/gems/x-1.0/y.pem holds what looks like a private key (line 1)",
-                "/go/vendor/example.org/x/y/z.pem holds what looks like a private key (line 1)",
-                "2 files hold what looks like secrets: /srv/tests/a.pem, /srv/tests/deep/b.pem",
-                "holds what looks like a private key (line 1)",
+                "2 files contain what looks like secrets: /app/node_modules/a/test/a.key, \
+                 /app/node_modules/a/test/b.pem",
+                "/app/node_modules/b/c.pem contains what looks like a private key (line 1)",
+                "/app/vendor/bundle/ruby/3.1.0/gems/x-1.0/y.pem contains what looks like a private key (line 1)",
+                "/go/vendor/example.org/x/y/z.pem contains what looks like a private key (line 1)",
+                "2 files contain what looks like secrets: /srv/tests/a.pem, /srv/tests/deep/b.pem",
+                "contains what looks like a private key (line 1)",
             ]
         );
         assert_eq!(found[0].path, path("app/node_modules/a"));
@@ -222,7 +223,7 @@ mod tests {
     fn a_path_that_two_layers_have_is_one_file() {
         let found = found(&[seen("app/a.key", &[(KEY, 1)]), seen("app/a.key", &[(KEY, 1), (KEY, 9)])]);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].message, "holds what looks like a private key (line 1), a private key (line 9)");
+        assert_eq!(found[0].message, "contains what looks like a private key (line 1), a private key (line 9)");
     }
 
     #[test]
@@ -234,11 +235,11 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "the label \"build.token\" holds what looks like a secret, by its name",
-                "the label \"source\" holds what looks like an address with a password",
-                "the variable \"API_TOKEN\" holds what looks like a secret, by its name",
-                "the variable \"A\\u{1b}_SECRET\" holds what looks like a secret, by its name",
-                "the variable \"DATABASE_URL\" holds what looks like an address with a password",
+                "the label \"build.token\" contains what looks like a secret (by its name)",
+                "the label \"source\" contains what looks like an address with a password",
+                "the variable \"API_TOKEN\" contains what looks like a secret (by its name)",
+                "the variable \"A\\u{1b}_SECRET\" contains what looks like a secret (by its name)",
+                "the variable \"DATABASE_URL\" contains what looks like an address with a password",
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! Ranges of versions as npm writes them (node-semver, "Ranges"), as far as `engines` has them: releases alone, no
+//! Ranges of versions as npm writes them (node-semver, "Ranges"), as `engines` uses them: releases only, no
 //! pre-releases.
 
 /// A release: major, minor, patch.
@@ -10,7 +10,7 @@ type Partial = (Option<u64>, Option<u64>, Option<u64>);
 /// Longest range that is read, in bytes: those of real packages have less than a hundred.
 const MAX_RANGE_BYTES: usize = 1_000;
 
-/// Reads a version; what follows the three numbers is passed over.
+/// Reads a version; what follows the three numbers is skipped.
 pub(super) fn version(text: &str) -> Option<Version> {
     let text = text.trim().trim_start_matches(['v', '=']);
     let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
@@ -18,7 +18,7 @@ pub(super) fn version(text: &str) -> Option<Version> {
     Some((numbers.next()??, numbers.next()??, numbers.next()??))
 }
 
-/// Whether a version is in a range. `None` for what is no range.
+/// Checks whether a version is in a range. `None` if the text is not a range.
 pub(super) fn is_in(version: Version, range: &str) -> Option<bool> {
     if range.len() > MAX_RANGE_BYTES {
         return None;
@@ -40,7 +40,7 @@ fn is_in_all(version: Version, part: &str) -> Option<bool> {
     while let Some(word) = words.next() {
         let end = word.find(|character: char| !"<>=~^".contains(character)).unwrap_or(word.len());
         let (operator, rest) = word.split_at(end);
-        // A blank may stand behind the operator.
+        // A blank may follow the operator.
         let rest = if rest.is_empty() { words.next()? } else { rest };
         is_in &= holds(version, operator, partial(rest)?)?;
     }
@@ -78,7 +78,7 @@ fn floor((major, minor, patch): Partial) -> Version {
     (major.unwrap_or(0), minor.unwrap_or(0), patch.unwrap_or(0))
 }
 
-/// The first version behind all that a partial one stands for.
+/// Returns the first version after all that a partial one covers.
 fn ceiling(partial: Partial) -> Version {
     match partial {
         (None, _, _) => (u64::MAX, 0, 0),

@@ -1,5 +1,5 @@
-//! `shadowed`: files that a later layer replaces. Everybody who pulls the image gets both (image-spec, layer.md,
-//! "Changeset": a layer only adds).
+//! `shadowed`: files that a later layer replaces. Every pull transfers both copies (image-spec, layer.md, "Changeset":
+//! a layer only adds).
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use super::super::subject::{Shadowed, Subject};
 use super::listing::{count, list, place, size};
 use crate::model::escape;
 
-/// What two layers may have twice in silence, in bytes: replacing a few settings is what layers are for, and a pull takes
-/// longer to ask for a layer than to get this.
+/// What two layers may have twice in silence, in bytes: replacing a few settings is what layers are for, and a pull
+/// takes longer to ask for a layer than to get this.
 const MIN_SHADOWED_BYTES: u64 = 64 * 1024;
 
-/// The layer that is made of `[[users]]` and `[[groups]]`, and writes the accounts anew.
+/// The layer that is made of `[[users]]` and `[[groups]]`, and writes the accounts again.
 const ACCOUNTS_LAYER: &str = "filesystem";
 
-/// The rule: one finding for each two layers.
+/// Finds replaced files: one finding for each two layers.
 pub fn shadowed(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut pairs: BTreeMap<(Option<&str>, &str), Vec<&Shadowed>> = BTreeMap::new();
     for shadowed in subject.shadowed.iter().filter(|shadowed| &*shadowed.above != ACCOUNTS_LAYER) {
@@ -33,19 +33,21 @@ fn finding(subject: &Subject, below: Option<&str>, above: &str, mut files: Vec<&
     // The largest first: they are worth the work.
     files.sort_by(|left, right| right.size_bytes.cmp(&left.size_bytes).then_with(|| left.path.cmp(&right.path)));
     let layer = |name: &str| format!("layer \"{}\"", escape(name.as_bytes()));
-    let (below, above) = (below.map_or("the base".to_owned(), layer), layer(above));
+    let (below, above) = (below.map_or("the base image".to_owned(), layer), layer(above));
     let paths = || files.iter().map(|file| &file.path);
     let message = match files.len() {
-        1 => format!("{above} replaces what {below} has: {} are shipped and never seen", size(bytes)),
+        1 => format!("{above} replaces this file of {below}: {} are shipped but never used", size(bytes)),
         many => format!(
-            "{above} replaces {} of {below}: {} are shipped and never seen ({})",
+            "{above} replaces {} of {below}: {} are shipped but never used ({})",
             count(many, "file", "files"),
             size(bytes),
             list(paths())
         ),
     };
     let help = match below.as_str() {
-        "the base" => "leave the files out with `exclude` where the base's will do, or take a base without them",
+        "the base image" => {
+            "leave the files out with `exclude` if those of the base image are enough, or use another base image"
+        }
         _ => "leave the files out of one of the two layers with `exclude`",
     };
     let (expected, found) = ("each file in one layer", format!("{} in {below} and in {above}", files[0].path));
@@ -82,11 +84,15 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].severity, Severity::Warning);
         assert_eq!(found[0].path, path("usr/bin/tool"));
-        assert_eq!(found[0].message, "layer \"app\" replaces what the base has: 70.0 kB are shipped and never seen");
+        assert_eq!(
+            found[0].message,
+            "layer \"app\" replaces this file of the base image: 70.0 kB are shipped but never used"
+        );
         assert_eq!(found[1].path, path("app"));
         assert_eq!(
             found[1].message,
-            "layer \"app\" replaces 2 files of layer \"deps\": 12.0 MB are shipped and never seen (/app/lib/big, /app/a)"
+            "layer \"app\" replaces 2 files of layer \"deps\": 12.0 MB are shipped but never used (/app/lib/big, \
+             /app/a)"
         );
         assert_eq!(found[1].found.as_deref(), Some("/app/lib/big in layer \"deps\" and in layer \"app\""));
         assert_eq!(found[1].help, "leave the files out of one of the two layers with `exclude`");

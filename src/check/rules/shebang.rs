@@ -12,7 +12,7 @@ const MAX_SCRIPTS: usize = 5;
 /// Longest part of a first line that a message shows.
 const MAX_SHOWN_BYTES: usize = 120;
 
-/// Folders that only a machine which builds has; what stands below them is rarely meant for an image.
+/// Folders of build machines. What is below them is rarely meant for an image.
 const BUILD_FOLDERS: &[&str] = &[
     "/Users/",
     "/build/",
@@ -76,7 +76,7 @@ fn parse(line: &[u8]) -> Line<'_> {
     }
     let (interpreter, rest) = text.split_at(end.unwrap_or(text.len()));
     if interpreter.is_empty() {
-        return Line::Refused("its #! names no program");
+        return Line::Refused("its #! line names no program");
     }
     let rest = rest.split(|byte| *byte == 0).next().unwrap_or_default();
     let start = rest.iter().position(|byte| !is_blank(byte)).unwrap_or(rest.len());
@@ -108,7 +108,7 @@ fn env_program(argument: &[u8]) -> EnvProgram<'_> {
     }
 }
 
-/// The name of the program that a first line asks for: `node` of `#!/usr/bin/env node`.
+/// Returns the name of the program that a first line names: `node` for `#!/usr/bin/env node`.
 pub(super) fn interpreter_name(line: &[u8]) -> Option<&str> {
     let Line::Program { interpreter, argument } = parse(line) else { return None };
     let is_env = interpreter.rsplit(|byte| *byte == b'/').next() == Some(b"env");
@@ -120,7 +120,7 @@ pub(super) fn interpreter_name(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(program.rsplit(|byte| *byte == b'/').next()?).ok()
 }
 
-/// Follows the `#!` of an executable file, and of the scripts that it leads to. `None` where it is no script, where it
+/// Follows the `#!` of an executable file, and of the scripts that it leads to. `None` if it is not a script, if it
 /// starts, and where that cannot be known.
 pub(super) fn broken(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken> {
     let mut at = script.clone();
@@ -132,12 +132,12 @@ pub(super) fn broken(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken
             Followed::Broken(program, reason) => return Some(Broken { script: at, program, reason }),
         }
     }
-    let reason = Reason::Refused("its #! leads from script to script more often than the kernel follows");
+    let reason = Reason::Refused("its #! line leads through more scripts than the kernel follows");
     setting.subject.shebang(&at).map(|_| Broken { script: script.clone(), program: Vec::new(), reason })
 }
 
-/// The program that runs a script in the end, links and scripts on the way followed. `None` where it is no script, and
-/// where that cannot be known.
+/// Returns the program that finally runs a script, links and scripts on the way followed. `None` if it is not a script,
+/// or if that cannot be known.
 pub(super) fn interpreter(setting: &Setting<'_>, script: &EntryPath) -> Option<Program> {
     let mut found: Option<Program> = None;
     for _ in 0..=MAX_SCRIPTS {
@@ -198,37 +198,39 @@ fn look_up(setting: &Setting<'_>, name: &[u8], written: &[u8]) -> Followed {
     }
 }
 
-/// A program below `/tmp` that is not in the image: nothing brings an interpreter there when a container starts, unless it
-/// is a volume.
+/// A program below `/tmp` that is not in the image: nothing brings an interpreter there when a container starts, unless
+/// it is a volume.
 fn gone_with_its_build(setting: &Setting<'_>, name: &[u8]) -> Option<EntryPath> {
     let at = setting.place(name).filter(|_| name.starts_with(b"/tmp/") || name.starts_with(b"/var/tmp/"))?;
     let is_in_volume = setting.volumes.iter().any(|volume| at.starts_with(volume));
     (!is_in_volume && !setting.subject.exists(&at)).then_some(at)
 }
 
-/// True for a path that looks as if it came from the machine that built the script.
+/// Returns `true` for a path that looks as if it came from the machine that built the script.
 pub(super) fn is_build_path(program: &[u8]) -> bool {
     BUILD_FOLDERS.iter().any(|folder| program.starts_with(folder.as_bytes()))
 }
 
 impl Broken {
-    /// What is wrong, after the words that name the script: `whose #! names …`.
+    /// Returns what is wrong, as a clause: `its #! line names …`.
     pub(super) fn clause(&self) -> String {
         let program = self.shown_program();
         match &self.reason {
-            Reason::Missing(Obstacle::NotOnPath) => format!("whose #! asks env for {program}, which is not on PATH"),
-            Reason::Missing(_) if is_build_path(&self.program) => {
-                format!("whose #! names {program}, a path of the machine that built it")
+            Reason::Missing(Obstacle::NotOnPath) => {
+                format!("its #! line makes env run {program}, which is not on PATH")
             }
-            Reason::Missing(_) => format!("whose #! names {program}, which is not in the image"),
-            Reason::NotExecutable(_) => format!("whose #! names {program}, which may not be executed"),
-            Reason::WindowsLineEnd => "whose #! line ends with a carriage return, as Windows ends lines".to_owned(),
-            Reason::OneName => format!("whose #! has env look for one program named \"{program}\""),
-            Reason::Refused(reason) => format!("which the kernel refuses: {reason}"),
+            Reason::Missing(_) if is_build_path(&self.program) => {
+                format!("its #! line names {program}, a path of the machine that built it")
+            }
+            Reason::Missing(_) => format!("its #! line names {program}, which is not in the image"),
+            Reason::NotExecutable(_) => format!("its #! line names {program}, which is not executable"),
+            Reason::WindowsLineEnd => "its #! line ends with a carriage return (Windows line ending)".to_owned(),
+            Reason::OneName => format!("its #! line makes env look for one program named \"{program}\""),
+            Reason::Refused(reason) => format!("the kernel rejects it: {reason}"),
         }
     }
 
-    /// What was expected and what was found.
+    /// Returns what was expected and what was found.
     pub(super) fn evidence(&self, setting: &Setting<'_>) -> (String, String) {
         let program = self.shown_program();
         let line = setting.subject.shebang(&self.script).unwrap_or_default();
@@ -244,25 +246,28 @@ impl Broken {
         }
     }
 
-    /// How to get out of it.
+    /// Returns how to fix it.
     pub(super) fn help(&self, setting: &Setting<'_>) -> String {
         let name = self.program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         match &self.reason {
-            Reason::WindowsLineEnd => "write the file with Unix line ends (LF)".to_owned(),
-            Reason::OneName => "write `#!/usr/bin/env -S` where arguments follow the program".to_owned(),
-            Reason::Refused(_) => "write `#!` and the absolute path of a program in its first line".to_owned(),
+            Reason::WindowsLineEnd => "save the file with Unix line endings (LF)".to_owned(),
+            Reason::OneName => "use `#!/usr/bin/env -S` if arguments follow the program".to_owned(),
+            Reason::Refused(_) => "start the file with `#!` and the absolute path of a program".to_owned(),
             Reason::NotExecutable(obstacle) => setting.failure(&self.program, obstacle.clone()).help,
             Reason::Missing(_) => match &elsewhere(setting.subject, name, true)[..] {
-                [first, ..] => format!("write `#!{first}`, or build the script where it will stand"),
-                [] => format!("pack {} or take a base that has it, or name another program after #!", escape(name)),
+                [first, ..] => format!("use `#!{first}`, or build the script at its path in the image"),
+                [] => format!(
+                    "pack {}, use a base image that contains it, or name another program after #!",
+                    escape(name)
+                ),
             },
         }
     }
 
-    /// As what the image starts. `subject` is the word for the script: `this script`.
+    /// Returns the failure of a script that the image starts.
     pub(super) fn failure(&self, setting: &Setting<'_>) -> Failure {
         let (expected, found) = self.evidence(setting);
-        let (message, help) = (format!("starts this script, {}", self.clause()), self.help(setting));
+        let (message, help) = (format!("starts this script, but {}", self.clause()), self.help(setting));
         Failure { kind: Kind::Shebang, path: self.script.clone(), message, expected, found, help }
     }
 
@@ -329,27 +334,27 @@ mod tests {
     #[test]
     fn scripts_that_do_not_start_are_told() {
         for (line, expected) in [
-            ("#!/usr/bin/perl", "/app/run whose #! names /usr/bin/perl, which is not in the image"),
-            ("#!python3", "/app/run whose #! names python3, which is not in the image"),
-            ("#!/usr/bin/env ruby", "/app/run whose #! asks env for ruby, which is not on PATH"),
-            ("#!/usr/bin/env -S ruby -w", "/app/run whose #! asks env for ruby, which is not on PATH"),
-            ("#!/usr/bin/env python3 -u", "/app/run whose #! has env look for one program named \"python3 -u\""),
+            ("#!/usr/bin/perl", "/app/run its #! line names /usr/bin/perl, which is not in the image"),
+            ("#!python3", "/app/run its #! line names python3, which is not in the image"),
+            ("#!/usr/bin/env ruby", "/app/run its #! line makes env run ruby, which is not on PATH"),
+            ("#!/usr/bin/env -S ruby -w", "/app/run its #! line makes env run ruby, which is not on PATH"),
+            ("#!/usr/bin/env python3 -u", "/app/run its #! line makes env look for one program named \"python3 -u\""),
             (
                 "#!/tmp/build/venv/bin/python",
-                "/app/run whose #! names /tmp/build/venv/bin/python, a path of the machine that built it",
+                "/app/run its #! line names /tmp/build/venv/bin/python, a path of the machine that built it",
             ),
             (
                 "#!/home/ci/venv/bin/python",
-                "/app/run whose #! names /home/ci/venv/bin/python, a path of the machine that built it",
+                "/app/run its #! line names /home/ci/venv/bin/python, a path of the machine that built it",
             ),
-            ("#!/usr/bin/plain", "/app/run whose #! names /usr/bin/plain, which may not be executed"),
-            ("#!/usr/bin/python3\r", "/app/run whose #! line ends with a carriage return, as Windows ends lines"),
-            ("#!/usr/bin/env python3\r", "/app/run whose #! line ends with a carriage return, as Windows ends lines"),
-            ("#!/app/wrapper", "/app/wrapper whose #! names /usr/bin/gone, which is not in the image"),
-            ("#!", "/app/run which the kernel refuses: its #! names no program"),
+            ("#!/usr/bin/plain", "/app/run its #! line names /usr/bin/plain, which is not executable"),
+            ("#!/usr/bin/python3\r", "/app/run its #! line ends with a carriage return (Windows line ending)"),
+            ("#!/usr/bin/env python3\r", "/app/run its #! line ends with a carriage return (Windows line ending)"),
+            ("#!/app/wrapper", "/app/wrapper its #! line names /usr/bin/gone, which is not in the image"),
+            ("#!", "/app/run the kernel rejects it: its #! line names no program"),
             (
                 "#!/app/loop",
-                "/app/run which the kernel refuses: its #! leads from script to script more often than the kernel follows",
+                "/app/run the kernel rejects it: its #! line leads through more scripts than the kernel follows",
             ),
         ] {
             assert_eq!(outcome(line).as_deref(), Some(expected), "{line}");

@@ -1,6 +1,6 @@
-//! The first command of a shell's text (POSIX, Shell Command Language), where it is simple enough to be sure of.
+//! The first command of a shell's text (POSIX, Shell Command Language), if it is simple enough.
 //!
-//! This is no shell: whatever depends on more than the text itself gives nothing.
+//! This is not a shell. If the command depends on more than the text itself, nothing is returned.
 
 /// Builtins and reserved words of the usual shells: what they do is not looked at.
 const NO_PROGRAMS: &[&str] = &[
@@ -102,13 +102,13 @@ pub(super) struct FirstCommand {
     pub(super) words: Vec<String>,
     /// Directories that were changed to before it, in their order.
     pub(super) folders: Vec<String>,
-    /// True where the text cannot do its work without it: nothing stands in for it where it fails.
+    /// `true` if the text fails when this command fails: it has no alternative.
     pub(super) is_decisive: bool,
-    /// False where arguments follow that only the shell knows.
+    /// `false` if arguments follow that only the shell knows.
     pub(super) is_whole: bool,
 }
 
-/// The first command that starts a program. `None` where that is not sure.
+/// Returns the first command that starts a program. `None` if that is not certain.
 pub(super) fn first_command(text: &str) -> Option<FirstCommand> {
     let mut reader = Reader { rest: text };
     let mut folders = Vec::new();
@@ -148,7 +148,7 @@ pub(super) fn first_command(text: &str) -> Option<FirstCommand> {
     None
 }
 
-/// True for `-e` among the letters of an option of `set`.
+/// Returns `true` for `-e` among the letters of an option of `set`.
 fn is_errexit(word: &str) -> bool {
     word.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains('e'))
 }
@@ -169,8 +169,8 @@ enum End {
     Background,
 }
 
-/// Whether a text fails where a command of it fails that `end` ends and `rest` follows: each `||` must lead out, and
-/// nothing else may go on.
+/// Checks whether a text fails where a command of it fails that `end` ends and `rest` follows: each `||` must lead out,
+/// and nothing else may go on.
 fn is_decisive(end: &End, rest: &str, stops_at_errors: bool) -> bool {
     let mut reader = Reader { rest };
     let mut end = *end;
@@ -193,16 +193,16 @@ fn is_decisive(end: &End, rest: &str, stops_at_errors: bool) -> bool {
 
 struct Command {
     words: Vec<String>,
-    /// False where words follow that only the shell knows.
+    /// `false` if words follow that only the shell knows.
     is_whole: bool,
     end: End,
 }
 
 struct Word {
     text: String,
-    /// False where an expansion decides what it becomes.
+    /// `false` if an expansion decides what it becomes.
     is_plain: bool,
-    /// The text before the first quote: where an assignment's name must stand.
+    /// The text before the first quote, where the name of an assignment must be.
     unquoted_start: usize,
 }
 
@@ -211,7 +211,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The next command: assignments passed over, plain words taken.
+    /// The next command: assignments skipped, plain words taken.
     fn command(&mut self) -> Option<Command> {
         while let Some(after) = self.rest.trim_start_matches([' ', '\t', '\n', '\r']).strip_prefix('#') {
             self.rest = after.split_once('\n')?.1;
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over a command, whatever it is, and gives what ends it.
+    /// Skips a command, whatever it is, and gives what ends it.
     fn skip_command(&mut self) -> Option<End> {
         self.rest = self.rest.trim_start();
         loop {
@@ -252,7 +252,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// True for `exit`, with a number that is not 0, and its like.
+    /// Returns `true` for `exit`, with a number that is not 0, and similar.
     fn leads_out(mut self) -> bool {
         let Some(command) = self.command() else { return false };
         match command.words.first().map(String::as_str) {
@@ -291,7 +291,7 @@ impl<'a> Reader<'a> {
         Some(Some(end))
     }
 
-    /// Passes over `>file`, `2>&1`, `<file`, `&>file`. `None` for here-documents and process substitutions.
+    /// Skips `>file`, `2>&1`, `<file`, `&>file`. `None` for here-documents and process substitutions.
     fn redirection(&mut self) -> Option<bool> {
         let after = self.rest.trim_start_matches(|character: char| character.is_ascii_digit());
         let after = after.strip_prefix('&').unwrap_or(after);
@@ -376,7 +376,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The name that a word assigns to, where it does.
+/// The name that a word assigns to, if it does.
 fn assigned(word: &Word) -> Option<&str> {
     let name = word.text.split_once('=')?.0;
     let is_name = !name.is_empty()
@@ -387,7 +387,7 @@ fn assigned(word: &Word) -> Option<&str> {
 }
 
 /// What follows an expansion: `$NAME`, `${…}`, `$(…)`, `` `…` ``. Brackets are counted, quotes among them are not
-/// looked at. `None` where it does not end.
+/// looked at. `None` if it does not end.
 fn after_expansion(text: &str) -> Option<&str> {
     if let Some(inner) = text.strip_prefix('`') {
         return inner.split_once('`').map(|(_, after)| after);

@@ -1,4 +1,4 @@
-//! Who the image runs as, and what that user may write.
+//! The user that the image runs as, and what that user can write.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ use crate::tree::{Accounts, Node};
 /// Ids below are the system's own, by the convention of the distributions (login.defs(5)).
 const FIRST_USER_ID: u32 = 1000;
 
-/// The last two ids are `nobody`'s and nobody's.
+/// The last two ids: the user `nobody`, and an invalid id.
 const NOBODY_ID: u32 = 65534;
 
 /// How many users or groups a message names.
 const MAX_SHOWN_NAMES: usize = 8;
 
-/// The codes `unknown-user` and `unknown-group`.
+/// Finds unknown accounts: `unknown-user` and `unknown-group`.
 pub(super) fn unknown_accounts(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(accounts) = known_accounts(subject).filter(|_| subject.platform.os == "linux") else { return };
     let text = UserText::of(subject);
@@ -27,14 +27,15 @@ pub(super) fn unknown_accounts(subject: &Subject, findings: &mut Vec<Finding>) {
     if is_unknown_user {
         let names = accounts.users().iter().map(|user| &*user.name);
         let help =
-            |name: &str| format!("add [[users]] with name = \"{name}\", take a user of the base, or give a number");
+            |name: &str| format!("add [[users]] with name = \"{name}\", use a user of the base image, or use a number");
         findings.push(unknown(subject, Code::UnknownUser, "user", text.user, names, help));
     }
     let unknown_group = text.group.filter(|group| id(group).is_none() && accounts.group(group).is_none());
     if let Some(group) = unknown_group {
         let names = accounts.groups().iter().map(|group| &*group.name);
-        let help =
-            |name: &str| format!("add [[groups]] with name = \"{name}\", take a group of the base, or give a number");
+        let help = |name: &str| {
+            format!("add [[groups]] with name = \"{name}\", use a group of the base image, or use a number")
+        };
         findings.push(unknown(subject, Code::UnknownGroup, "group", group, names, help));
     }
 }
@@ -59,16 +60,16 @@ fn unknown<'a>(
             format!("{} and {} more", known[..MAX_SHOWN_NAMES].join(", "), count - MAX_SHOWN_NAMES)
         }
     };
-    let message = format!("the image runs as {what} \"{name}\", which this file lacks");
+    let message = format!("the image runs as {what} \"{name}\", which does not exist in /{file}");
     Finding::new(code, &subject.platform, path, message, help(&name)).evidence(name, found)
 }
 
-/// The code `runs-as-root`.
+/// Finds an image that runs as root, for the code `runs-as-root`.
 pub(super) fn runs_as_root(subject: &Subject, findings: &mut Vec<Finding>) {
     if subject.platform.os != "linux" || Identity::of(subject).is_none_or(|user| !user.is_root()) {
         return;
     }
-    // What nothing can be started in runs as nobody.
+    // An image that starts nothing has no user to check.
     if subject.execution.entrypoint.is_empty() && subject.execution.cmd.is_empty() {
         return;
     }
@@ -79,7 +80,7 @@ pub(super) fn runs_as_root(subject: &Subject, findings: &mut Vec<Finding>) {
     };
     let found = text.map_or("none".to_owned(), |text| escape(text.as_bytes()));
     let help = match plain_user(&subject.accounts()) {
-        Some(name) => format!("set `user` in [config]; \"{name}\" is there already"),
+        Some(name) => format!("set `user` in [config]; user \"{name}\" already exists"),
         None => "add [[users]], and set `user` in [config] to its name".to_owned(),
     };
     let finding = Finding::new(Code::RunsAsRoot, &subject.platform, EntryPath::root(), message, help);
@@ -92,18 +93,18 @@ fn plain_user(accounts: &Accounts) -> Option<String> {
     users.find(|user| (FIRST_USER_ID..NOBODY_ID).contains(&user.uid)).map(|user| escape(user.name.as_bytes()))
 }
 
-/// Endings of the files of databases that are one file: who opens one writes beside it.
+/// Endings of databases that are one file. Opening one writes files beside it.
 const DATABASES: &[&[u8]] = &[b".db", b".sqlite", b".sqlite3"];
 
-/// The code `unwritable-workdir`: for each volume, and for a working directory that something says is written. Code that
-/// belongs to root, and runs as another user, is the good practice.
+/// Finds directories for the code `unwritable-workdir`: each volume, and a working directory that is meant to be
+/// written. Code that belongs to root and runs as another user is good practice.
 pub(super) fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(user) = Identity::of(subject).filter(|user| !user.is_root() && subject.platform.os == "linux") else {
         return;
     };
     let workdir = subject.execution.workdir.iter().filter(|path| is_for_writing(subject, path));
-    let workdir = workdir.map(|path| ("its working directory", path));
-    let volumes = subject.execution.volumes.iter().map(|path| ("its volume", path));
+    let workdir = workdir.map(|path| ("the working directory", path));
+    let volumes = subject.execution.volumes.iter().map(|path| ("this volume", path));
     let mut seen = BTreeSet::new();
     for (what, text) in workdir.chain(volumes) {
         let Ok(path) = EntryPath::new(text.as_bytes()) else { continue };
@@ -112,16 +113,19 @@ pub(super) fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>)
         }
         let Some(found) = obstacle(subject, &user, &path) else { continue };
         let name = subject.execution.user.as_deref().unwrap_or_default();
-        let message = format!("the image's user cannot write {what}");
-        let help =
-            format!("give it to the user: [[dirs]] with path = \"{path}\" and owner = \"{}\"", escape(name.as_bytes()));
+        let message = format!("the image's user cannot write to {what}");
+        let help = format!(
+            "make the user its owner: [[dirs]] with path = \"{path}\" and owner = \"{}\"",
+            escape(name.as_bytes())
+        );
         let finding = Finding::new(Code::UnwritableWorkdir, &subject.platform, path, message, help);
         let expected = format!("write permission for {} ({}:{})", escape(name.as_bytes()), user.uid, user.gid);
         findings.push(finding.evidence(expected, found));
     }
 }
 
-/// True for a directory that nothing is in, since it is there for what the program makes; and for one with a database.
+/// Returns `true` for a directory that nothing is in, since it is there for what the program makes; and for one with a
+/// database.
 fn is_for_writing(subject: &Subject, path: &str) -> bool {
     let Some(at) = EntryPath::new(path.as_bytes()).ok().and_then(|path| subject.resolve(&path).ok()) else {
         return false;
@@ -137,19 +141,19 @@ fn is_for_writing(subject: &Subject, path: &str) -> bool {
     is_empty
 }
 
-/// Why a user cannot make files in a directory. A directory that is lacking is made by the runtime, for root.
+/// Returns why a user cannot create files in a directory. A missing directory is created by the runtime, for root.
 fn obstacle(subject: &Subject, user: &Identity, path: &EntryPath) -> Option<String> {
     let at = subject.resolve(path).ok()?;
     let shown = |node: &Node| format!("mode {:04o}, owner {}:{}", node.mode, node.uid, node.gid);
     if let Some(closed) = user.closed_directory(subject, &at) {
         let node = subject.node(&closed)?;
-        return Some(format!("{closed}, which it cannot enter, has {}", shown(node)));
+        return Some(format!("{closed}, which the user cannot enter, has {}", shown(node)));
     }
     match subject.node(&at) {
         Some(node) if !node.is_directory() || user.may_write_into(node) => None,
         Some(node) => Some(shown(node)),
         None if at.is_root() || subject.exists(&at) => None,
-        None => Some("nothing, so that it is made for root".to_owned()),
+        None => Some("nothing, so the runtime creates it for root".to_owned()),
     }
 }
 
@@ -179,11 +183,11 @@ mod tests {
     fn unknown_users_and_groups_are_errors() {
         let found = with_user("app").found(Code::UnknownUser);
         assert_eq!(found[0].path.to_string(), "/etc/passwd");
-        assert_eq!(found[0].message, "the image runs as user \"app\", which this file lacks");
+        assert_eq!(found[0].message, "the image runs as user \"app\", which does not exist in /etc/passwd");
         assert_eq!(found[0].found.as_deref(), Some("root, node"));
-        assert_eq!(found[0].help, "add [[users]] with name = \"app\", take a user of the base, or give a number");
+        assert_eq!(found[0].help, "add [[users]] with name = \"app\", use a user of the base image, or use a number");
         let found = with_user("1000:app").found(Code::UnknownGroup);
-        assert_eq!(found[0].message, "the image runs as group \"app\", which this file lacks");
+        assert_eq!(found[0].message, "the image runs as group \"app\", which does not exist in /etc/group");
         for user in ["", "node", "1000", "4711", "node:staff", "node:7", "0:0"] {
             let findings = with_user(user).findings();
             let is_unknown = |finding: &Finding| matches!(finding.code, Code::UnknownUser | Code::UnknownGroup);
@@ -201,7 +205,7 @@ mod tests {
     fn running_as_root_is_a_warning() {
         let found = with_user("").found(Code::RunsAsRoot);
         assert_eq!(found[0].message, "no user is set, so the image runs as root");
-        assert_eq!(found[0].help, "set `user` in [config]; \"node\" is there already");
+        assert_eq!(found[0].help, "set `user` in [config]; user \"node\" already exists");
         assert_eq!(with_user("root").found(Code::RunsAsRoot)[0].message, "the image runs as \"root\", which is root");
         assert_eq!(with_user("0:1000").found(Code::RunsAsRoot).len(), 1);
         for user in ["node", "1000", "gone", "7:0"] {
@@ -217,7 +221,7 @@ mod tests {
 
     #[test]
     fn directories_that_the_user_cannot_write_are_warned_of() {
-        let root_made = "nothing, so that it is made for root";
+        let root_made = "nothing, so the runtime creates it for root";
         let expected = [format!("/app: {root_made}"), format!("/data: {root_made}")];
         assert_eq!(unwritable(with_user("node")), expected);
         let half = with_user("node").own("app", 0o755, Thing::Directory).owned("data", 0o750, 50, Thing::Directory);
@@ -227,7 +231,7 @@ mod tests {
         assert!(unwritable(with_user("")).is_empty());
         let closed = image(json!({ "User": "node", "WorkingDir": "/root/x" }));
         let closed = closed.own("root", 0o700, Thing::Directory).owned("root/x", 0o755, 1000, Thing::Directory);
-        assert_eq!(unwritable(closed), ["/root/x: /root, which it cannot enter, has mode 0700, owner 0:0"]);
+        assert_eq!(unwritable(closed), ["/root/x: /root, which the user cannot enter, has mode 0700, owner 0:0"]);
         assert!(unwritable(image(json!({ "User": "node" }))).is_empty());
         let with = |at: &str| {
             image(json!({ "User": "node", "WorkingDir": "/app" })).own("app", 0o755, Thing::Directory).own(
@@ -240,8 +244,8 @@ mod tests {
         assert!(unwritable(with("app/node_modules/a/x.db")).is_empty());
         assert_eq!(unwritable(with("app/data/app.sqlite3")), ["/app: mode 0755, owner 0:0"]);
         let found = with_user("node").found(Code::UnwritableWorkdir);
-        assert_eq!(found[0].message, "the image's user cannot write its working directory");
-        assert_eq!(found[0].help, "give it to the user: [[dirs]] with path = \"/app\" and owner = \"node\"");
-        assert_eq!(found[1].message, "the image's user cannot write its volume");
+        assert_eq!(found[0].message, "the image's user cannot write to the working directory");
+        assert_eq!(found[0].help, "make the user its owner: [[dirs]] with path = \"/app\" and owner = \"node\"");
+        assert_eq!(found[1].message, "the image's user cannot write to this volume");
     }
 }

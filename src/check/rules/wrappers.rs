@@ -1,17 +1,17 @@
-//! Programs that do nothing but start the program which follows on their command line: inits, `env`, `su-exec`.
+//! Programs that only start the program which follows on their command line: inits, `env`, `su-exec`.
 //!
-//! Options that are not known here end the look: what follows them may be an option's value.
+//! An option that is not known here ends the search, since what follows may be its value.
 
 /// What a wrapper starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrapped<'a> {
     /// The program and its arguments; never empty.
     pub(super) arguments: &'a [String],
-    /// True where it runs as another user than the image's.
+    /// `true` if it runs as another user than the image's.
     pub(super) changes_user: bool,
 }
 
-/// How a wrapper's own options are passed over.
+/// How a wrapper's own options are skipped.
 struct Wrapper {
     names: &'static [&'static str],
     /// Options without a value.
@@ -52,8 +52,8 @@ const WRAPPERS: &[Wrapper] = &[
     Wrapper { operands: 1, changes_user: true, ..wrapper(&["su-exec", "gosu"], &[], &[], &[]) },
 ];
 
-/// What a command starts, where its program is a wrapper by name. `None` where it is none, where it starts nothing, and
-/// where its options are not known.
+/// Returns what a command starts, if its program is a wrapper by name. `None` if it is not a wrapper, if it starts
+/// nothing, or if its options are not known.
 pub(super) fn wrapped<'a>(name: &str, arguments: &'a [String]) -> Option<Wrapped<'a>> {
     let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name))?;
     let mut rest = arguments;

@@ -7,7 +7,7 @@ fn text(text: &str) -> Thing {
     Thing::Text(text.to_owned())
 }
 
-/// A base with a shell and Node, and an app of one's own.
+/// A base with a shell and Node, and an app of your layers.
 fn image(config: Value) -> Image {
     let base = |image: Image, at: &str| image.base(at, 0o755, Thing::Elf(elf(None, &[])));
     let programs = ["usr/bin/dash", "usr/bin/node", "usr/bin/env", "usr/bin/tini", "usr/bin/gosu", "usr/bin/nginx"];
@@ -46,12 +46,12 @@ fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
 }
 
-/// What is told of an entrypoint of these words, in /app.
+/// Returns what is reported for an entrypoint of these words, in /app.
 fn entrypoint(line: &str) -> Vec<String> {
     told(json!({ "Entrypoint": words(line), "WorkingDir": "/app" }))
 }
 
-/// What is told of an entrypoint in shell form.
+/// Returns what is reported for an entrypoint in shell form.
 fn shell_form(line: &str) -> Vec<String> {
     told(json!({ "Entrypoint": ["/bin/sh", "-c", line], "WorkingDir": "/app" }))
 }
@@ -83,31 +83,34 @@ fn what_starts_is_passed_over() {
 #[test]
 fn a_missing_program_is_an_error() {
     for (line, expected) in [
-        ("nod dist/index.js", "entrypoint-missing / the entrypoint starts \"nod\", which is in no directory of PATH"),
+        ("nod dist/index.js", "entrypoint-missing / the entrypoint starts \"nod\", which is not on PATH"),
         ("/app/serve", "entrypoint-missing /app/serve the entrypoint starts this program, which is not in the image"),
         (
             "./dangling",
             "entrypoint-missing /app/dangling the entrypoint starts this program, which is not in the image",
         ),
         ("/app", "entrypoint-missing /app the entrypoint starts this program, which is not in the image"),
-        ("tini -- jav", "entrypoint-missing / the entrypoint starts \"jav\", which is in no directory of PATH"),
-        ("server", "entrypoint-missing / the entrypoint starts \"server\", which is in no directory of PATH"),
-        ("exec node", "entrypoint-missing / the entrypoint starts \"exec\", which is in no directory of PATH"),
+        ("tini -- jav", "entrypoint-missing / the entrypoint starts \"jav\", which is not on PATH"),
+        ("server", "entrypoint-missing / the entrypoint starts \"server\", which is not on PATH"),
+        ("exec node", "entrypoint-missing / the entrypoint starts \"exec\", which is not on PATH"),
         (
             "node dist/main.js",
-            "entrypoint-missing /app/dist/main.js the entrypoint has node run this script, which is not in the image",
+            "entrypoint-missing /app/dist/main.js the entrypoint runs this script with node, but it is not in the \
+             image",
         ),
         (
             "tini -g -- env A=b node dist/main.js",
-            "entrypoint-missing /app/dist/main.js the entrypoint has node run this script, which is not in the image",
+            "entrypoint-missing /app/dist/main.js the entrypoint runs this script with node, but it is not in the \
+             image",
         ),
         (
             "python3.11 -m agent",
-            "entrypoint-missing /app/agent the entrypoint has python run the module \"agent\", which is not in the image",
+            "entrypoint-missing /app/agent the entrypoint runs the Python module \"agent\", which is not in \
+             Python's search path",
         ),
         (
             "sh -e start.sh",
-            "entrypoint-missing /app/start.sh the entrypoint has sh run this script, which is not in the image",
+            "entrypoint-missing /app/start.sh the entrypoint runs this script with sh, but it is not in the image",
         ),
     ] {
         assert_eq!(entrypoint(line), [expected], "{line}");
@@ -124,12 +127,12 @@ fn evidence_and_help_lead_to_the_file() {
     let (expected, instead, help) = found("server");
     assert_eq!(expected, "an executable file server in /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     assert_eq!(instead, "/app/server, outside of PATH");
-    assert_eq!(help, "name it /app/server, or add its directory to PATH in `env`");
+    assert_eq!(help, "use the path /app/server, or add its directory to PATH in `env`");
     let (_, instead, help) = found("/usr/local/bin/server");
     assert_eq!(instead, "nothing");
-    assert_eq!(help, "a file of this name is at /app/server: name that, or pack it there");
+    assert_eq!(help, "a file of this name is at /app/server: use that path, or pack it at this one");
     let (_, instead, _) = found("/app/dangling");
-    assert_eq!(instead, "a symbolic link to /opt/gone, where nothing is");
+    assert_eq!(instead, "a symbolic link to /opt/gone, which does not exist");
 }
 
 #[test]
@@ -137,16 +140,13 @@ fn cmd_counts_where_there_is_no_entrypoint_and_as_arguments_where_there_is() {
     let cmd = |entrypoint: &[&str], cmd: &str| {
         told(json!({ "Entrypoint": entrypoint, "Cmd": words(cmd), "WorkingDir": "/app" }))
     };
-    assert_eq!(
-        cmd(&[], "gone"),
-        ["entrypoint-missing / the command starts \"gone\", which is in no directory of PATH"]
-    );
-    let missing = "entrypoint-missing /app/x.js the entrypoint has node run this script, which is not in the image";
+    assert_eq!(cmd(&[], "gone"), ["entrypoint-missing / the command starts \"gone\", which is not on PATH"]);
+    let missing = "entrypoint-missing /app/x.js the entrypoint runs this script with node, but it is not in the image";
     assert_eq!(cmd(&["node"], "x.js"), [missing]);
     assert_eq!(cmd(&["tini", "--"], "node x.js"), [missing]);
     assert_eq!(cmd(&["./run.sh"], "gone"), [""; 0]);
     assert_eq!(cmd(&["./server"], "gone"), [""; 0]);
-    let missing = "entrypoint-missing /app/x.js the command has node run this script, which is not in the image";
+    let missing = "entrypoint-missing /app/x.js the command runs this script with node, but it is not in the image";
     assert_eq!(cmd(&["docker-entrypoint.sh"], "node x.js"), [missing]);
     assert_eq!(cmd(&["docker-entrypoint.sh"], "x.js"), [""; 0]);
     assert_eq!(cmd(&["docker-entrypoint.sh"], "node dist/index.js"), [""; 0]);
@@ -154,12 +154,11 @@ fn cmd_counts_where_there_is_no_entrypoint_and_as_arguments_where_there_is() {
 
 #[test]
 fn what_cannot_be_executed_is_an_error() {
-    let refused = "the entrypoint starts this file, which the kernel refuses (exec format error)";
+    let refused = "the entrypoint starts this file, but the kernel cannot execute it (exec format error)";
     for (line, expected) in [
         (
             "./plain",
-            "entrypoint-not-executable /app/plain the entrypoint starts this file, which may not be executed"
-                .to_owned(),
+            "entrypoint-not-executable /app/plain the entrypoint starts this file, which is not executable".to_owned(),
         ),
         ("./notes", format!("entrypoint-not-executable /app/notes {refused}")),
         ("./empty", format!("entrypoint-not-executable /app/empty {refused}")),
@@ -171,7 +170,10 @@ fn what_cannot_be_executed_is_an_error() {
     let finding = image(config).found(Code::EntrypointNotExecutable).remove(0);
     assert_eq!(finding.expected.as_deref(), Some("execute permission for user 0:0"));
     assert_eq!(finding.found.as_deref(), Some("mode 0644, owner 0:0"));
-    assert_eq!(finding.help, "say executable = [\"plain\"] or mode in its `files` entry, or keep-modes for an archive");
+    assert_eq!(
+        finding.help,
+        "set `executable = [\"plain\"]` or `mode` in its `files` entry, or `keep-modes` for an archive"
+    );
     // A shell, and whatever starts programs as execvp does, runs text as a script.
     assert_eq!(shell_form("./notes"), [""; 0]);
     assert_eq!(entrypoint("tini ./notes"), [""; 0]);
@@ -181,13 +183,13 @@ fn what_cannot_be_executed_is_an_error() {
 fn the_user_counts() {
     let config = |user: &str| json!({ "Entrypoint": ["/srv/x"], "User": user });
     let image = |user| image(config(user)).owned("srv/x", 0o700, 1000, Thing::Elf(elf(None, &[])));
-    let expected = "entrypoint-not-executable /srv/x the entrypoint starts this file, which may not be executed";
+    let expected = "entrypoint-not-executable /srv/x the entrypoint starts this file, which is not executable";
     assert_eq!(told_of(image("1000")), [""; 0]);
     assert_eq!(told_of(image("")), [""; 0]);
     assert_eq!(told_of(image("1001")), [expected]);
     assert_eq!(told_of(image("unknown")), [""; 0]);
     let closed = image("1000").own("srv", 0o700, Thing::Directory);
-    let expected = "entrypoint-not-executable /srv/x the entrypoint starts this program, which its user cannot reach";
+    let expected = "entrypoint-not-executable /srv/x the entrypoint starts this program, but its user cannot access it";
     assert_eq!(told_of(closed), [expected]);
 }
 
@@ -197,11 +199,11 @@ fn a_script_without_its_interpreter_is_an_error() {
         let config = json!({ "Entrypoint": ["/app/start"], "WorkingDir": "/app" });
         told_of(image(config).own("app/start", 0o755, text(&format!("{line}\n"))))
     };
-    let expected = "shebang-missing /app/start the entrypoint starts this script, whose #! names /bin/bash, which is not in \
-                    the image";
+    let expected = "shebang-missing /app/start the entrypoint starts this script, but its #! line names /bin/bash, \
+                    which is not in the image";
     assert_eq!(with("#!/bin/bash"), [expected]);
-    let expected = "shebang-missing /app/start the entrypoint starts this script, whose #! line ends with a carriage \
-                    return, as Windows ends lines";
+    let expected = "shebang-missing /app/start the entrypoint starts this script, but its #! line ends with a carriage \
+                    return (Windows line ending)";
     assert_eq!(with("#!/bin/sh\r"), [expected]);
     assert_eq!(with("#!/bin/sh"), [""; 0]);
     assert_eq!(with("#!/usr/bin/env node"), [""; 0]);
@@ -209,11 +211,11 @@ fn a_script_without_its_interpreter_is_an_error() {
 
 #[test]
 fn shells_are_followed_to_their_first_command() {
-    let missing = "entrypoint-missing / the entrypoint starts \"gone\", which is in no directory of PATH";
+    let missing = "entrypoint-missing / the entrypoint starts \"gone\", which is not on PATH";
     for text in ["gone", "exec gone", "cd /app && A=b gone -x", "gone || exit 1", "set -e; gone; node", "sh -c gone"] {
         assert_eq!(shell_form(text), [missing], "{text}");
     }
-    let missing = "entrypoint-missing /app/x.js the entrypoint has node run this script, which is not in the image";
+    let missing = "entrypoint-missing /app/x.js the entrypoint runs this script with node, but it is not in the image";
     for text in ["node x.js", "exec node x.js $ARGS", "cd / && cd app; exec tini -- node x.js"] {
         assert_eq!(shell_form(text), [missing], "{text}");
     }
@@ -241,14 +243,14 @@ fn a_busybox_may_have_its_programs_inside() {
         told_of(image.base("bin/sh", 0o777, Thing::Link("/bin/busybox")))
     };
     assert_eq!(with("wget -q http://localhost || exit 1"), [""; 0]);
-    let expected = "healthcheck-missing / the health check starts \"curl\", which is in no directory of PATH";
+    let expected = "healthcheck-missing / the health check starts \"curl\", which is not on PATH";
     assert_eq!(with("curl -f http://localhost || exit 1"), [expected]);
 }
 
 #[test]
 fn health_checks_are_followed_too() {
     let check = |test: Value| image(json!({ "Healthcheck": { "Test": test } })).found(Code::HealthcheckMissing);
-    let curl = "the health check starts \"curl\", which is in no directory of PATH";
+    let curl = "the health check starts \"curl\", which is not on PATH";
     for test in [
         json!(["CMD", "curl", "-f", "http://localhost/"]),
         json!(["CMD-SHELL", "curl -f http://localhost:${PORT:-3000}/api/health || exit 1"]),
@@ -258,10 +260,10 @@ fn health_checks_are_followed_too() {
         assert_eq!(found[0].message, curl);
         assert_eq!(
             found[0].help,
-            "install curl in the base, or check with something that the image has: the program itself"
+            "use a base image that contains curl, or a health check that runs a program of the image"
         );
     }
-    let node = "the health check has node run this script, which is not in the image";
+    let node = "the health check runs this script with node, but it is not in the image";
     assert_eq!(check(json!(["CMD", "node", "/app/health.js"]))[0].message, node);
     for test in [
         json!(["NONE"]),
@@ -306,7 +308,7 @@ fn the_last_line_of_a_script_of_ones_own_is_followed() {
     assert_eq!(with("exec \"$@\"", "/srv/server --port 80"), [missing]);
     assert_eq!(with("exec /srv/server --port 80", "x"), [missing]);
     assert_eq!(with("exec gosu app \"$@\"", "/srv/server"), [missing]);
-    let missing = "entrypoint-missing /app/x.js the entrypoint has node run this script, which is not in the image";
+    let missing = "entrypoint-missing /app/x.js the entrypoint runs this script with node, but it is not in the image";
     assert_eq!(with("exec \"$@\"", "node x.js"), [missing]);
     for (script, cmd) in [
         ("exec \"$@\"", "node dist/index.js"),
@@ -341,19 +343,19 @@ fn a_directory_is_no_script() {
         ("sh dist", "sh", "/app/dist"),
     ] {
         let expected =
-            format!("entrypoint-missing {path} the entrypoint has {tool} run this path, which is a directory");
+            format!("entrypoint-missing {path} the entrypoint runs this path with {tool}, but it is a directory");
         assert_eq!(with(line), [expected], "{line}");
     }
     assert_eq!(with("ruby dist"), [""; 0]);
     let health = json!({ "Healthcheck": { "Test": ["CMD", "sh", "/app/dist"] } });
-    let expected = "healthcheck-missing /app/dist the health check has sh run this path, which is a directory";
+    let expected = "healthcheck-missing /app/dist the health check runs this path with sh, but it is a directory";
     assert_eq!(told(health), [expected]);
     let config = json!({ "Entrypoint": ["java", "-jar", "/app.jar"] });
     let image = image(config).base("usr/bin/java", 0o755, Thing::Elf(elf(None, &[])));
     let finding = image.own("app.jar/crm-1.0.jar", 0o644, Thing::Unread(1)).found(Code::EntrypointMissing).remove(0);
     assert_eq!(
         finding.help,
-        "name /app.jar/crm-1.0.jar, or pack that file as /app.jar: a `from` that is a directory is packed as one"
+        "use /app.jar/crm-1.0.jar, or pack that file as /app.jar: if `from` is a directory, it is packed as a directory"
     );
 }
 
@@ -370,12 +372,12 @@ fn scripts_of_packages_are_followed_to_their_programs() {
             text("#!/usr/bin/env node\n"),
         ))
     };
-    let missing = "entrypoint-missing / the entrypoint starts \"next\", which is in no directory of PATH";
+    let missing = "entrypoint-missing / the entrypoint starts \"next\", which is not on PATH";
     for line in ["npm start", "pnpm run start", "yarn start"] {
         assert_eq!(with(line, r#"{"start": "next start -p 3000"}"#), [missing], "{line}");
         assert_eq!(with(line, r#"{"start": "tool --port"}"#), [""; 0], "{line}");
     }
-    let missing = "entrypoint-missing /app/x.js the entrypoint has node run this script, which is not in the image";
+    let missing = "entrypoint-missing /app/x.js the entrypoint runs this script with node, but it is not in the image";
     assert_eq!(with("npm start", r#"{"start": "NODE_ENV=production node x.js"}"#), [missing]);
     assert_eq!(with("npm start", r#"{"start": "node x.js", "prestart": "npm run build"}"#), [""; 0]);
     assert_eq!(with("npm start", r#"{"start": "next start || node dist"}"#), [""; 0]);

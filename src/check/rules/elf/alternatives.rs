@@ -1,5 +1,5 @@
-//! Modules of one package that stand in for one another: built for several versions of the runtime, C libraries or
-//! distributions, of which the package picks one.
+//! Alternative modules of one package: built for several versions of the runtime, C libraries or distributions, of
+//! which the package loads one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,8 +45,8 @@ const RUNTIMES: &[&str] = &["abi", "cpython", "electron", "napi", "node", "nodej
 /// Beginnings of words that end in a version: `abi115`, `cp311`, `v8`.
 const VERSIONED: &[&str] = &["abi", "cp", "cpython", "napi", "node", "py", "python", "v", "ssl", "openssl", "webkit"];
 
-/// What alternatives have in common: the package, and the path in it without the words in which they differ. `None` for
-/// files that are no module of a package.
+/// Returns what alternatives have in common: the package, and the path in it without the words in which they differ.
+/// `None` for files that are not a module of a package.
 pub(super) fn family(path: &EntryPath) -> Option<(EntryPath, String)> {
     Module::of(path)?;
     let package = package_of(path)?;
@@ -85,8 +85,8 @@ fn plain(component: &[u8], drops_numbers: bool) -> String {
     kept.join("-")
 }
 
-/// Drops what is wrong with alternatives: all of it where one of them loads, and else all but that of the one which is the
-/// nearest to load. What is made for another C library stays: it is a finding of its own.
+/// Drops what is wrong with alternatives: all of it where one of them loads, and else all but that of the one which is
+/// the nearest to load. What is built for another C library stays: it is a finding of its own.
 pub(super) fn without_alternatives(survey: &Survey<'_>, problems: BTreeSet<Problem>) -> BTreeSet<Problem> {
     let mut wrong: BTreeMap<EntryPath, Vec<&Problem>> = BTreeMap::new();
     for problem in &problems {
@@ -114,7 +114,7 @@ pub(super) fn without_alternatives(survey: &Survey<'_>, problems: BTreeSet<Probl
     problems.iter().filter(|problem| is_kept(problem)).cloned().collect()
 }
 
-/// Modules that were shipped with a package of npm and that it passes over for one that was built on the spot: the loaders
+/// Modules that were shipped with a package of npm and that it skips for one that was built on the spot: the loaders
 /// `node-gyp-build` and `bindings` look into `build/Release` before `prebuilds`.
 fn shadowed_by_builds(survey: &Survey<'_>, wrong: &BTreeMap<EntryPath, Vec<&Problem>>) -> BTreeSet<EntryPath> {
     let folder_in_package = |path: &EntryPath, inside: &[u8]| {
@@ -128,7 +128,7 @@ fn shadowed_by_builds(survey: &Survey<'_>, wrong: &BTreeMap<EntryPath, Vec<&Prob
     wrong.keys().filter(is_shadowed).cloned().collect()
 }
 
-/// The families of which one member loads.
+/// Returns the families of which one member loads.
 pub(super) fn served_families(survey: &Survey<'_>, problems: &BTreeSet<Problem>) -> BTreeSet<(EntryPath, String)> {
     let wrong: BTreeSet<&EntryPath> = problems.iter().map(|problem| &problem.root).collect();
     let loading = survey.roots().map(|(root, _)| root).filter(|root| !wrong.contains(root));

@@ -33,7 +33,7 @@ pub(super) fn wrong_architecture(survey: &Survey<'_>, findings: &mut Vec<Finding
     foreign
 }
 
-/// True for a file that another processor is needed for.
+/// Returns `true` for a file that another processor is needed for.
 fn is_wrong(survey: &Survey<'_>, path: &EntryPath, facts: &ElfFacts) -> bool {
     let is_known = fit(&survey.subject.platform, facts) != Fit::Unknown;
     is_known && !survey.runs(facts) && !is_material(path)
@@ -53,7 +53,7 @@ fn sibling(survey: &Survey<'_>, right: &BTreeSet<String>, path: &EntryPath) -> O
     let says_other = |architecture: Option<&str>| architecture.is_some_and(|found| found != wanted);
     let others = || platform_parts(path).into_iter().filter(|part| says_other(part.words.architecture));
     let beside = others().find(|part| right.contains(&part.family));
-    // A module that was built on the spot stands elsewhere in its package.
+    // A module that was built at installation is elsewhere in its package.
     let built = || {
         let package = package_of(path).filter(|package| package.registry == Registry::Npm)?;
         let part = others().find(|part| part.path.starts_with(&package.folder) && part.path != package.folder)?;
@@ -68,7 +68,7 @@ fn sibling(survey: &Survey<'_>, right: &BTreeSet<String>, path: &EntryPath) -> O
 fn finding(survey: &Survey<'_>, made_for: &str, group: &Group) -> Finding {
     let platform = &survey.subject.platform;
     let facts = survey.files[group.path()];
-    let message = group.sentence(&format!("is made for {made_for}, and the image is for {platform}"));
+    let message = group.sentence(&format!("is built for {made_for}, but the image is for {platform}"));
     let (expected, found) = (expected_header_text(platform), header_text(facts));
     // Where the header is the same, the flags are not.
     let (expected, found) =
@@ -80,13 +80,13 @@ fn finding(survey: &Survey<'_>, made_for: &str, group: &Group) -> Finding {
 fn help(survey: &Survey<'_>, group: &Group) -> String {
     let platform = &survey.subject.platform;
     if let Some(beside) = beside_in_the_sources(survey, group.path()) {
-        return format!("the sources have it for this platform: pack {beside} instead");
+        return format!("pack {beside} instead, the same file for this platform");
     }
     match &group.package {
         Some(package) => install_help(package, platform, None),
         None => format!(
-            "build it for {platform}; where one spec serves several platforms, take it from a folder of each, such as \
-             `from = \"dist/${{arch}}\"`"
+            "build it for {platform}; if the spec has several platforms, use a directory for each, such as `from = \
+             \"dist/${{arch}}\"`"
         ),
     }
 }

@@ -1,5 +1,5 @@
-//! In which package Debian 12 has a library. Names that go by custom (Debian Policy, 8.1) are wrong for every third one: each
-//! name here is one of the archive.
+//! The Debian 12 package of a library. Names by convention (Debian Policy, 8.1) are wrong for every third library, so
+//! each name here is copied from the archive.
 
 use crate::check::subject::Subject;
 use crate::tree::PackageSystem;
@@ -205,7 +205,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("libzstd.so.1", "libzstd1"),
 ];
 
-/// The package of Debian that has a library, where the base is Debian 12 and the package is known.
+/// Returns the Debian package of a library, if the base is Debian 12 and the package is known.
 pub(super) fn debian_package(subject: &Subject, name: &[u8]) -> Option<&'static str> {
     let is_bookworm = subject.base().packages.iter().any(|package| {
         package.system == PackageSystem::Dpkg && package.name == "base-files" && package.version.starts_with("12.")

@@ -1,5 +1,5 @@
-//! Libraries that the loader does not find, and that are in the process all the same: what was loaded before is taken by
-//! its DT_SONAME (dlopen(3); glibc, elf/dl-load.c, `_dl_map_object`).
+//! Libraries that the loader does not find, but that are already in the process: a loaded library is found again by its
+//! DT_SONAME (dlopen(3); glibc, elf/dl-load.c, `_dl_map_object`).
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use crate::model::EntryPath;
 const INJECTED: &[&[u8]] =
     &[b"libcuda.so", b"libnvidia-", b"libnvcuvid.so", b"libnvoptix.so", b"libcudadebugger.so", b"libvdpau_nvidia.so"];
 
-/// Packages whose libraries others open by their paths before they load their own modules: NVIDIA's wheels are made for
-/// nothing else.
+/// Packages whose libraries others open by their paths before they load their own modules: NVIDIA's wheels are built
+/// for nothing else.
 const PRELOADED_PACKAGES: &[&str] = &["nvidia"];
 
 /// Modules whose libraries are looked through for what loads a library first.
 const MAX_LOADERS: usize = 2_000;
 
-/// `true` for a need that is not found, and that may be there all the same.
+/// Returns `true` for a need that is not found, and that may be there all the same.
 pub(super) fn is_excused(survey: &Survey<'_>, closure: &Closure<'_>, need: &Need) -> bool {
     let root = &closure.own_objects()[0].path;
     // A file for another processor is a finding of its own.
@@ -31,7 +31,7 @@ pub(super) fn is_excused(survey: &Survey<'_>, closure: &Closure<'_>, need: &Need
         return true;
     }
     match Module::of(root) {
-        // Python's own modules are there for who has their libraries.
+        // Python's own modules need libraries that the image may do without.
         Some(Module::Python) if root.components().any(|component| component == b"lib-dynload") => true,
         Some(_) => is_loaded_before(survey, root, &need.name),
         // A script may set LD_LIBRARY_PATH, in whose directories files are found by their names alone.
@@ -39,18 +39,18 @@ pub(super) fn is_excused(survey: &Survey<'_>, closure: &Closure<'_>, need: &Need
     }
 }
 
-/// `true` for what the container's runtime puts in.
+/// Returns `true` for what the container's runtime puts in.
 pub(super) fn is_injected(name: &[u8]) -> bool {
     INJECTED.iter().any(|known| name.starts_with(known))
 }
 
-/// `true` if the image has a file of that name somewhere.
+/// Returns `true` if the image has a file of that name somewhere.
 fn has_file(survey: &Survey<'_>, root: &EntryPath, name: &[u8]) -> bool {
     let places = survey.files.get(root).map(|facts| survey.named(name, facts)).unwrap_or_default();
     places.iter().any(|path| path.file_name() == name)
 }
 
-/// `true` if what a module needs may have been loaded by something else before.
+/// Returns `true` if what a module needs may have been loaded by something else before.
 fn is_loaded_before(survey: &Survey<'_>, root: &EntryPath, name: &[u8]) -> bool {
     let Some(facts) = survey.files.get(root) else { return false };
     let own = package_of(root);
@@ -86,13 +86,13 @@ fn is_same(left: &Package, right: &Package) -> bool {
         == (right.registry, right.plain_name(), right.folder.parent())
 }
 
-/// `true` in `numpy.libs` and its like.
+/// Returns `true` in `numpy.libs` and similar.
 fn is_private(path: &EntryPath, package: &Package) -> bool {
     package.registry == Registry::Pypi && path.components().any(|component| component.ends_with(b".libs"))
 }
 
-/// `true` if a package may open libraries by their paths: its sources that were read say so, or none was read and a library
-/// bears the very name.
+/// Returns `true` if a package may open libraries by their paths: its sources that were read say so, or none was read
+/// and a library bears the very name.
 fn opens_libraries(survey: &Survey<'_>, package: &Package, has_its_name: bool) -> bool {
     let mut sources = survey.reach().sources.iter().filter(|(path, _)| path.starts_with(&package.folder)).peekable();
     match sources.peek() {
@@ -101,7 +101,7 @@ fn opens_libraries(survey: &Survey<'_>, package: &Package, has_its_name: bool) -
     }
 }
 
-/// `true` if a module of a package that `counts` loads the library at `path` itself.
+/// Returns `true` if a module of a package that `counts` loads the library at `path` itself.
 fn is_loaded_by(survey: &Survey<'_>, root: &EntryPath, path: &EntryPath, counts: &dyn Fn(&Package) -> bool) -> bool {
     let others = survey.roots().map(|(other, _)| other).filter(|other| *other != root);
     let mut others =
@@ -112,7 +112,7 @@ fn is_loaded_by(survey: &Survey<'_>, root: &EntryPath, path: &EntryPath, counts:
     })
 }
 
-/// `true` if a package may load another first: as far as it is known what it requires, it says so.
+/// Returns `true` if a package may load another first: as far as it is known what it requires, it says so.
 fn may_need(survey: &Survey<'_>, package: &Package, other: &Package) -> bool {
     if package.registry != Registry::Pypi || other.registry != Registry::Pypi {
         return package.registry == other.registry;

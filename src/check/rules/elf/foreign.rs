@@ -1,4 +1,4 @@
-//! `foreign-architecture`: what is for other platforms, beside the same for this one.
+//! `foreign-architecture`: files for other platforms, beside the same files for this one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -17,11 +17,11 @@ pub(super) struct Foreign {
     pub(super) part: EntryPath,
     /// What it has in common with those for other platforms.
     pub(super) family: String,
-    /// What it is made for: `arm64`, `musl`.
+    /// What it is built for: `arm64`, `musl`.
     pub(super) made_for: String,
 }
 
-/// One finding for each package, and for each family of files without one.
+/// Finds files for other platforms: one finding for each package, and for each family of files without one.
 pub(super) fn foreign_architecture(survey: &Survey<'_>, foreign: Vec<Foreign>, findings: &mut Vec<Finding>) {
     let mut families: BTreeMap<String, (BTreeSet<EntryPath>, BTreeSet<String>)> = BTreeMap::new();
     for Foreign { part, family, made_for } in foreign {
@@ -46,7 +46,7 @@ fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<St
     let (mut count, mut size_bytes) = (0, 0u64);
     for part in parts {
         let from = (Bound::Included(part.clone()), Bound::Unbounded);
-        // Beside a folder and what stands below it sort names that begin as it does.
+        // Names that start like the folder are sorted between it and the files below it.
         let near =
             survey.subject.own().range(from).take_while(|(path, _)| path.as_bytes().starts_with(part.as_bytes()));
         for (_, own) in near.filter(|(path, _)| path.starts_with(part)) {
@@ -56,15 +56,16 @@ fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<St
     }
     let kinds: Vec<String> = kinds.iter().cloned().collect();
     let cost = format!("{} of {}", files(count), size_text(size_bytes));
-    let message = format!("is for {}, beside the same for this platform: {cost} that never run", listed(&kinds));
+    let message =
+        format!("is for {}, and the image also has it for this platform: {cost} are never used", listed(&kinds));
     let patterns: Vec<String> = parts.iter().map(|part| format!("\"**/{}\"", last_names(part))).collect();
     let help =
-        format!("leave it out (`exclude = [{}]` of the layer's `files`), or install for one platform at a time", {
+        format!("exclude it (`exclude = [{}]` in the layer's `files`), or install for one platform at a time", {
             listed(&patterns)
         });
     let found: Vec<String> = parts.iter().map(EntryPath::to_string).collect();
     let finding = Finding::new(Code::ForeignArchitecture, platform, parts.first()?.clone(), message, help);
-    Some(finding.evidence(format!("files for {platform} alone"), listed(&found)).about(parts.iter().cloned()))
+    Some(finding.evidence(format!("only files for {platform}"), listed(&found)).about(parts.iter().cloned()))
 }
 
 /// The last two names of a path: one alone may say no more than `arm64`.

@@ -1,4 +1,4 @@
-//! `foreign-path`: an RPATH or RUNPATH that leads to the machine that built the file.
+//! `foreign-path`: an RPATH or RUNPATH that names a directory of the machine that built the file.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::check::finding::Finding;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
-/// Where people and machines build. What somebody wrote down for the image's own use begins otherwise.
+/// Directories of build machines. A path that is meant for the image starts otherwise.
 const BUILD_PLACES: &[&[u8]] = &[
     b"/Users/",
     b"/__w/",
@@ -31,8 +31,8 @@ const BUILD_PLACES: &[&[u8]] = &[
 /// Entries of one list that are looked at.
 const MAX_ENTRIES: usize = 1000;
 
-/// One finding for each such path. What a registry's package brings cannot be helped by who packs it, and is passed over:
-/// where the loader misses something because of it, that is told.
+/// Finds paths of build machines: one finding for each path. Files of a registry's package are skipped, since they
+/// cannot be changed when packing. If the loader misses a library because of the path, that is a finding of its own.
 pub(in super::super) fn foreign_path(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut entries: BTreeMap<&[u8], Vec<&EntryPath>> = BTreeMap::new();
     for (path, facts) in subject.elf_files() {
@@ -56,11 +56,11 @@ fn finding(subject: &Subject, part: &[u8], paths: &[&EntryPath]) -> Finding {
     let text = escape(part);
     let more = match paths.len() {
         1 => String::new(),
-        count => format!(" ({} have it)", files(count)),
+        count => format!(" ({} contain it)", files(count)),
     };
-    let message = format!("looks for its libraries in {text}, a path of the machine that built it{more}");
-    let help = "link with an RPATH of `$ORIGIN`, or take it away (`patchelf --remove-rpath`)";
+    let message = format!("searches for libraries in {text}, a path of the machine that built it{more}");
+    let help = "link with the RPATH `$ORIGIN`, or remove the RPATH (`patchelf --remove-rpath`)";
     let found: Vec<String> = paths.iter().map(ToString::to_string).collect();
     Finding::new(Code::ForeignPath, &subject.platform, paths[0].clone(), message, help)
-        .evidence("an RPATH that leads somewhere in the image", format!("{text} in {}", listed(&found)))
+        .evidence("an RPATH that exists in the image", format!("{text} in {}", listed(&found)))
 }

@@ -1,4 +1,4 @@
-//! Many files that one mistake made wrong, as one finding.
+//! Many files with the same mistake, as one finding.
 
 use std::collections::BTreeMap;
 
@@ -15,31 +15,30 @@ pub(super) struct Group {
     pub(super) package: Option<Package>,
     /// The files, sorted.
     pub(super) paths: Vec<EntryPath>,
-    /// What they have in common, where they have no package: the upper two folders.
+    /// What they have in common, if they have no package: the upper two folders.
     folder: EntryPath,
 }
 
 impl Group {
-    /// The first file.
+    /// Returns the first file.
     pub(super) fn path(&self) -> &EntryPath {
         &self.paths[0]
     }
 
-    /// A sentence on all of them, of what is so of each: `is made for arm64`.
+    /// Returns a sentence about all files, from a predicate that holds for each: `is built for arm64`.
     pub(super) fn sentence(&self, is_so: &str) -> String {
         let count = self.paths.len();
         match &self.package {
             Some(package) if count == 1 => format!("{} {is_so}", package.name),
             Some(package) => format!("{} {is_so} ({})", package.name, files(count)),
             None if count == 1 => is_so.to_owned(),
-            None if count == 2 => format!("{is_so}; so is 1 more file below {}", self.folder),
-            None => format!("{is_so}; so are {} more files below {}", count - 1, self.folder),
+            None if count == 2 => format!("{is_so}; the same applies to 1 more file below {}", self.folder),
+            None => format!("{is_so}; the same applies to {} more files below {}", count - 1, self.folder),
         }
     }
 }
 
-/// Files by their packages, and by the upper two folders where they have none. `kind` keeps apart what is not the same
-/// mistake.
+/// Groups files by their packages, and by the upper two folders if they have none. `kind` separates different mistakes.
 pub(super) fn grouped<K: Ord>(files: impl IntoIterator<Item = (K, EntryPath)>) -> Vec<(K, Group)> {
     type Key = (Option<Package>, EntryPath);
     let mut groups: BTreeMap<(K, Key), Vec<EntryPath>> = BTreeMap::new();
@@ -62,7 +61,7 @@ fn upper_folders(path: &EntryPath) -> EntryPath {
     EntryPath::new(&components[..count].join(&b'/')).unwrap_or_default()
 }
 
-/// How to get a package that is made for this platform.
+/// Returns how to install a package for this platform.
 pub(super) fn install_help(package: &Package, platform: &Platform, libc: Option<&str>) -> String {
     match package.registry {
         Registry::Npm => {
@@ -80,12 +79,12 @@ pub(super) fn install_help(package: &Package, platform: &Platform, libc: Option<
     }
 }
 
-/// `1 file`, `5 files`.
+/// Returns a count of files: `1 file`, `5 files`.
 pub(super) fn files(count: usize) -> String {
     crate::check::rules::listing::count(count, "file", "files")
 }
 
-/// Names as a list in a sentence, of which the first few are told.
+/// Returns names as a list in a sentence. Only the first few are named.
 pub(super) fn listed(names: &[String]) -> String {
     match names {
         [] => String::new(),
@@ -95,7 +94,7 @@ pub(super) fn listed(names: &[String]) -> String {
     }
 }
 
-/// Names as a list in a sentence, all of them.
+/// Returns names as a list in a sentence, all of them.
 pub(super) fn enumerated(names: &[String]) -> String {
     match names {
         [] => String::new(),
@@ -104,7 +103,7 @@ pub(super) fn enumerated(names: &[String]) -> String {
     }
 }
 
-/// A size as people read it: `9.1 MB`.
+/// Returns a size for messages: `9.1 MB`.
 pub(super) fn size_text(bytes: u64) -> String {
     const UNITS: &[&str] = &["kB", "MB", "GB", "TB", "PB", "EB"];
     // In tenths of a unit, rounded up: nothing costs nothing.
@@ -127,7 +126,10 @@ mod tests {
         assert_eq!(grouped(python).len(), 1);
         let groups = grouped(files.map(|at| ((), path(at))));
         let told: Vec<String> = groups.iter().map(|((), group)| group.sentence("is blue")).collect();
-        assert_eq!(told, ["is blue", "is blue", "is blue; so is 1 more file below /opt/jdk", "p is blue (2 files)"]);
+        assert_eq!(
+            told,
+            ["is blue", "is blue", "is blue; the same applies to 1 more file below /opt/jdk", "p is blue (2 files)"]
+        );
     }
 
     #[test]

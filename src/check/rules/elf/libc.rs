@@ -1,4 +1,4 @@
-//! `wrong-libc` and `missing-loader`: programs that the image's loader is not for.
+//! `wrong-libc` and `missing-loader`: programs that the image's loader does not run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::check::finding::Finding;
 use crate::elf::ElfFacts;
 use crate::model::{EntryPath, escape};
 
-/// Tells of files for the other C library. Those that have their like for the image's beside them are given back.
+/// Reports files for the other C library. Returns those that have an equivalent for the image's C library beside them.
 pub(super) fn wrong_libc(
     survey: &Survey<'_>,
     problems: &BTreeSet<Problem>,
@@ -78,11 +78,11 @@ fn sibling(right: &BTreeMap<String, BTreeSet<EntryPath>>, path: &EntryPath) -> O
 fn wrong_libc_finding(survey: &Survey<'_>, libc: Libc, group: &Group) -> Finding {
     let platform = &survey.subject.platform;
     let has = if libc == Libc::Glibc { Libc::Musl } else { Libc::Glibc };
-    let message = group.sentence(&format!("is made for {}, and the image has {}", libc.as_str(), has.as_str()));
+    let message = group.sentence(&format!("is built for {}, but the image has {}", libc.as_str(), has.as_str()));
     let facts = survey.files.get(group.path()).copied();
     let loaders = facts.and_then(Architecture::of).map(|it| survey.loader.loaders(it)).unwrap_or_default();
     let there = loaders.iter().find(|(known, _)| *known == has).map(|(_, path)| path.to_string()).unwrap_or_default();
-    let base = if libc == Libc::Glibc { "glibc, such as Debian's" } else { "musl, such as Alpine's" };
+    let base = if libc == Libc::Glibc { "glibc, such as Debian" } else { "musl, such as Alpine" };
     let change = match &group.package {
         Some(package) => install_help(package, platform, Some(has.as_str())),
         None => format!("build it for {}, or link it statically", has.as_str()),
@@ -92,7 +92,7 @@ fn wrong_libc_finding(survey: &Survey<'_>, libc: Libc, group: &Group) -> Finding
         platform,
         group.path().clone(),
         message,
-        format!("{change}; or take a base with {base}"),
+        format!("{change}; or use a base image with {base}"),
     );
     let found = facts.map(|it| needed_of(it, libc)).unwrap_or_default();
     finding.evidence(format!("{} ({there})", has.as_str()), found).about(group.paths.iter().cloned())
@@ -108,7 +108,7 @@ fn needed_of(facts: &ElfFacts, libc: Libc) -> String {
     format!("{} ({})", libc.as_str(), listed(&needed.map(|name| escape(name)).collect::<Vec<_>>()))
 }
 
-/// Tells of programs whose loader is not in the image: one finding for each loader.
+/// Reports programs whose loader is not in the image: one finding for each loader.
 pub(super) fn missing_loader(survey: &Survey<'_>, problems: &BTreeSet<Problem>, findings: &mut Vec<Finding>) {
     let mut programs: BTreeMap<&[u8], Vec<&EntryPath>> = BTreeMap::new();
     for problem in problems {
@@ -123,27 +123,25 @@ fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath
     let platform = &survey.subject.platform;
     let first = paths[0];
     let more: Vec<String> = paths[1..].iter().map(ToString::to_string).collect();
-    let more = if more.is_empty() {
-        String::new()
-    } else {
-        format!("; so {} {}", if more.len() == 1 { "does" } else { "do" }, listed(&more))
-    };
-    let message = format!("asks for the dynamic loader {}, which is not in the image{more}", escape(asked));
+    let more = if more.is_empty() { String::new() } else { format!("; the same applies to {}", listed(&more)) };
+    let message = format!("needs the dynamic loader {}, which is not in the image{more}", escape(asked));
     let architecture = survey.files.get(first).copied().and_then(Architecture::of);
     let loaders = architecture.map(|it| survey.loader.loaders(it)).unwrap_or_default();
     let libc = Libc::of_loader(asked.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
     let same = loaders.iter().find(|(found, _)| libc.is_none_or(|libc| libc == *found));
     let help = match (same, libc) {
-        (Some((_, there)), _) => format!("build it for the usual loader, or `patchelf --set-interpreter {there} FILE`"),
-        (None, Some(Libc::Musl)) => "link it statically, or take a base with musl, such as Alpine's".to_owned(),
+        (Some((_, there)), _) => {
+            format!("build it for the standard loader, or run `patchelf --set-interpreter {there} FILE`")
+        }
+        (None, Some(Libc::Musl)) => "link it statically, or use a base image with musl, such as Alpine".to_owned(),
         (None, _) => {
-            "link it statically (Go: `CGO_ENABLED=0`; Rust: a musl target), or take a base with glibc, such as \
-                      Debian's"
+            "link it statically (Go: `CGO_ENABLED=0`; Rust: a musl target), or use a base image with glibc, such as \
+             Debian"
                 .to_owned()
         }
     };
     let found: Vec<String> = loaders.iter().map(|(_, path)| path.to_string()).collect();
-    let found = if found.is_empty() { "no dynamic loader for it".to_owned() } else { listed(&found) };
+    let found = if found.is_empty() { "no dynamic loader for this program".to_owned() } else { listed(&found) };
     let finding = Finding::new(Code::MissingLoader, platform, first.clone(), message, help);
     finding.evidence(escape(asked), found).about(paths.iter().map(|path| (*path).clone()))
 }

@@ -1,4 +1,4 @@
-//! `missing-library`: what is needed and is not where the loader looks.
+//! `missing-library`: libraries that are needed and are not in the loader's search path.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,8 @@ use crate::model::{EntryPath, escape};
 /// Directories that the evidence lists.
 const MAX_PLACES: usize = 8;
 
-/// What is one finding: all that one package lacks, or the same libraries that files without a package lack.
+/// What is one finding: everything that one package is missing, or the same missing libraries of files without a
+/// package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Package(Package),
@@ -69,22 +70,24 @@ fn finding(survey: &Survey<'_>, weight: Weight, key: &Key, group: &Missing<'_>) 
     let texts: Vec<String> = group.names.iter().map(|name| escape(name)).collect();
     let is_one = texts.len() == 1;
     let fault = match &places[..] {
-        [Place::Unlinked { bearer, .. }] => format!("whose link to {bearer} is missing"),
-        [Place::Elsewhere(there)] => format!("which is in {there}, where the loader does not look"),
-        _ => format!("which {} not where the loader looks", if is_one { "is" } else { "are" }),
+        [Place::Unlinked { bearer, .. }] => format!("but the link to {bearer} is missing"),
+        [Place::Elsewhere(there)] => format!("which is at {there}, outside the loader's search path"),
+        _ => format!("which {} not in the loader's search path", if is_one { "is" } else { "are" }),
     };
     let others: Vec<String> = group.files.iter().filter(|other| **other != path).map(ToString::to_string).collect();
     let more = match (key, others.len()) {
         (_, 0) => String::new(),
         (Key::Package(package), count) => {
             let others = counted(count, "other file", "other files");
-            format!("; so {} {others} of {}", if count == 1 { "does" } else { "do" }, package.name)
+            format!("; the same applies to {others} of {}", package.name)
         }
-        (_, count) => format!("; so {} {}", if count == 1 { "does" } else { "do" }, listed(&others)),
+        _ => format!("; the same applies to {}", listed(&others)),
     };
     let through = if problem.root == problem.file { String::new() } else { format!(" (loaded by {})", problem.root) };
     let part = match (key, weight) {
-        (Key::Package(package), Weight::Warning) => format!("; only what uses this part of {} fails", package.name),
+        (Key::Package(package), Weight::Warning) => {
+            format!("; only code that uses this part of {} fails", package.name)
+        }
         _ => String::new(),
     };
     let message = format!("needs {}, {fault}{more}{through}{part}", enumerated(&texts));
@@ -163,16 +166,16 @@ fn help(survey: &Survey<'_>, names: &BTreeSet<&[u8]>, places: &[Place]) -> Strin
         })
         .collect();
     if !links.is_empty() {
-        return format!("make the link that was lost: `links = [{}]` in the layer", links.join(", "));
+        return format!("add the link to the layer: `links = [{}]`", links.join(", "));
     }
     let folder = places.iter().find_map(|place| match place {
         Place::Elsewhere(there) => there.parent(),
         _ => None,
     });
     if let Some(folder) = folder {
-        let way = format!("set LD_LIBRARY_PATH to {folder} in the spec's `env`, or link with an RPATH of `$ORIGIN`");
+        let way = format!("set LD_LIBRARY_PATH to {folder} in the spec's `env`, or link with the RPATH `$ORIGIN`");
         return if survey.loader.is_in_stale_cache(&folder) {
-            format!("{way}: the loader reads /etc/ld.so.cache, which ldconfig made before this file came")
+            format!("{way}; the loader reads /etc/ld.so.cache, which does not list this file")
         } else {
             way
         };
@@ -180,8 +183,11 @@ fn help(survey: &Survey<'_>, names: &BTreeSet<&[u8]>, places: &[Place]) -> Strin
     let packages: BTreeSet<&str> = names.iter().filter_map(|name| debian_package(survey.subject, name)).collect();
     let packages: Vec<String> = packages.into_iter().map(str::to_owned).collect();
     match packages.len() {
-        0 => "take a base that has it, or pack the file into a directory where the loader looks".to_owned(),
-        1 => format!("take a base that has it (Debian's package is {}), or pack the file", packages[0]),
-        _ => format!("take a base that has them (Debian's packages are {}), or pack the files", enumerated(&packages)),
+        0 => "use a base image that contains it, or pack the file into a directory that the loader searches".to_owned(),
+        1 => format!("use a base image that contains it (Debian package {}), or pack the file", packages[0]),
+        _ => format!(
+            "use a base image that contains them (Debian packages {}), or pack the files",
+            enumerated(&packages)
+        ),
     }
 }

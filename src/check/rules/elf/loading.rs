@@ -1,4 +1,4 @@
-//! What the loader would say of each program and module, as a list of problems that are then told together.
+//! What the loader would report for each program and module, as a list of problems that are then grouped.
 
 use std::collections::BTreeSet;
 
@@ -23,18 +23,18 @@ pub(super) struct Problem {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
-    /// It is made for this C library, and the image has the other.
+    /// It is built for this C library, and the image has the other.
     WrongLibc(Libc),
     /// The loader that it names is not there.
     MissingLoader(Vec<u8>),
     /// A library that it needs is not found.
     MissingLibrary(Vec<u8>),
-    /// A library lacks a symbol version.
+    /// A library does not define a symbol version.
     MissingVersion { library: EntryPath, version: Vec<u8> },
 }
 
-/// All problems of the image that are this build's. What is wrong with the base alone is the base's, unless the image
-/// starts it.
+/// Returns all problems of the image that this build causes. Problems of the base alone are left out, unless the image
+/// starts the program.
 pub(super) fn problems(survey: &Survey<'_>) -> BTreeSet<Problem> {
     let mut found: BTreeSet<Problem> =
         survey.roots().flat_map(|(path, facts)| problems_of(survey, path, facts)).collect();
@@ -95,14 +95,14 @@ fn loader_problem(survey: &Survey<'_>, root: &EntryPath, facts: &ElfFacts) -> Op
     }
 }
 
-/// The C library that an object is made for, where it is not that of the process.
+/// The C library that an object is built for, if it is not that of the process.
 fn foreign_libc(survey: &Survey<'_>, closure: &Closure<'_>, at: usize) -> Option<Libc> {
     let object = &closure.objects[at];
     let facts = object.facts?;
     let mut needs = closure.needs_of(at).iter();
     let is_read = |found: Option<usize>| found.is_some_and(|found| closure.objects[found].facts.is_some());
     match closure.libc {
-        // glibc's `libc.so`, where there is one, is a text for the linker: what needs it was linked with musl.
+        // glibc's `libc.so`, if there is one, is a text for the linker: what needs it was linked with musl.
         Libc::Glibc => needs
             .any(|need| (need.name.starts_with(b"libc.musl-") || need.name == b"libc.so") && !is_read(need.found))
             .then_some(Libc::Musl),

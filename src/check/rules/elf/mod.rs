@@ -1,4 +1,4 @@
-//! ELF programs and libraries: whether they are made for this platform, and whether the image's loader can load them.
+//! ELF programs and libraries: whether they are built for this platform, and whether the image's loader can load them.
 
 mod alternatives;
 mod architecture;
@@ -28,7 +28,8 @@ use survey::Survey;
 
 pub(super) use foreign_path::foreign_path;
 
-/// Everything that the loader or the processor would say. One rule, since one look at the files serves all.
+/// Finds everything that the loader or the processor would reject. This is one rule, since all parts share one survey
+/// of the files.
 pub(super) fn programs(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(survey) = Survey::of(subject) else { return };
     let mut foreign = architecture::wrong_architecture(&survey, findings);

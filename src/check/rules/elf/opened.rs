@@ -8,8 +8,8 @@ use super::packages::{Registry, package_of};
 use super::survey::Survey;
 use crate::check::loader::{Module, is_library};
 
-/// Families of libraries that come in parts, such as those for graphics processors: what opens one looks first whether it
-/// is there.
+/// Families of libraries that come in parts, such as those for graphics processors: what opens one looks first whether
+/// it is there.
 const FAMILIES: &[&[u8]] = &[
     b"libOpenCL.",
     b"libamdhip64.",
@@ -32,7 +32,7 @@ const FAMILIES: &[&[u8]] = &[
     b"libQt6",
 ];
 
-/// What such libraries miss.
+/// Returns the problems of such libraries.
 pub(super) fn problems_of_opened(survey: &Survey<'_>) -> Vec<Problem> {
     let needed: BTreeSet<&[u8]> = survey
         .files

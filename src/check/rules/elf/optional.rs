@@ -1,4 +1,4 @@
-//! Packages of npm that an image does without: those that are reached through `optionalDependencies` alone
+//! Packages of npm that an image does not need: packages that are reached through `optionalDependencies` only
 //! (package.json, "optionalDependencies").
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ pub(super) fn optional_packages(subject: &Subject) -> BTreeSet<String> {
     }
     let named: BTreeSet<&String> =
         packages.values().chain([&projects]).flat_map(|needs| needs.required.iter().chain(&needs.optional)).collect();
-    // What nobody names was installed for its own sake.
+    // A package that no other names was installed on purpose.
     let roots = packages.keys().filter(|name| !named.contains(name)).chain(&projects.required);
     let required = reached(&packages, roots.collect());
     let options = packages.values().chain([&projects]).flat_map(|needs| &needs.optional);
@@ -65,7 +65,7 @@ fn reached<'p>(packages: &'p BTreeMap<String, Needs>, mut next: Vec<&'p String>)
     reached
 }
 
-/// The name of the package whose manifest it is, where that is the package's own.
+/// The name of the package whose manifest it is, if that is the package's own.
 fn name_of(manifest: &EntryPath) -> Option<String> {
     let package = package_of(manifest).filter(|package| package.registry == Registry::Npm)?;
     (manifest.parent().as_ref() == Some(&package.folder)).then(|| package.plain_name().to_owned())
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(optional(&all), ["@parser/binding-linux-x64-gnu", "b", "parser"]);
         let both = ("node_modules/a/", r#"{"dependencies": {"parser": "1"}}"#);
         assert_eq!(optional(&[app, trace, parser, binding, both, others[1]]), ["b"]);
-        // Without the project's manifest, what nobody names is where it begins.
+        // Without the project's manifest, packages that no other names are the roots.
         assert_eq!(optional(&all[1..]), ["@parser/binding-linux-x64-gnu", "b", "parser"]);
     }
 

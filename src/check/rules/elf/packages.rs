@@ -1,11 +1,11 @@
-//! To which package of npm or of Python a file belongs, as far as its path tells.
+//! Finds the package of npm or Python that a file belongs to, by its path.
 
 use crate::model::{EntryPath, escape};
 
 /// A package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Package {
-    /// `@scope/name`, with `@version` where the path has it.
+    /// `@scope/name`, with `@version` if the path has it.
     pub(super) name: String,
     /// Its folder, or the file that it is.
     pub(super) folder: EntryPath,
@@ -22,18 +22,19 @@ const DO_WITHOUT: &[(&str, &str)] = &[
 ];
 
 impl Package {
-    /// The package as a whole: `numpy` and `numpy.libs` are one.
+    /// Returns the package as a whole: `numpy` and `numpy.libs` are one.
     pub(super) fn whole(self) -> Self {
         Self { folder: self.folder.parent().unwrap_or_default(), ..self }
     }
 
-    /// Its name without a version.
+    /// Returns its name without a version.
     pub(super) fn plain_name(&self) -> &str {
         let at = self.name.get(1..).and_then(|rest| rest.find('@')).map_or(self.name.len(), |at| at + 1);
         &self.name[..at]
     }
 
-    /// True for packages of which it is known that they do without their programs, and for these programs' packages.
+    /// Returns `true` for packages of which it is known that they do without their programs, and for these programs'
+    /// packages.
     pub(super) fn does_without_programs(&self) -> bool {
         let is_it =
             |name: &str| self.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
@@ -48,7 +49,7 @@ pub(super) enum Registry {
     Pypi,
 }
 
-/// The innermost package that a file belongs to.
+/// Returns the innermost package that a file belongs to.
 pub(super) fn package_of(path: &EntryPath) -> Option<Package> {
     let components: Vec<&[u8]> = path.components().collect();
     let (at, registry) = components.iter().enumerate().rev().find_map(|(at, component)| match *component {
@@ -83,7 +84,7 @@ fn npm_name(above: &[&[u8]], below: &[&[u8]]) -> Option<(String, usize)> {
     Some((format!("{}{version}", escape(&name)), count))
 }
 
-/// The version in `.pnpm/@scope+name@1.2.3_peers`, where it is that package's.
+/// The version in `.pnpm/@scope+name@1.2.3_peers`, if it is that package's.
 fn pnpm_version<'a>(store: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let flat: Vec<u8> = name.iter().map(|byte| if *byte == b'/' { b'+' } else { *byte }).collect();
     let version = store.strip_prefix(&flat[..])?.strip_prefix(b"@")?;

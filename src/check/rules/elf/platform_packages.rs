@@ -20,7 +20,7 @@ use crate::tree::NodeKind;
 /// Optional dependencies that are looked at. The longest known lists have some thirty.
 const MAX_DEPENDENCIES: usize = 1000;
 
-/// One finding for each package.
+/// Finds missing platform packages: one finding for each package.
 pub(super) fn missing_platform_package(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let packages = survey.subject.own_marked(Marks::NODE_PACKAGE).map(|(path, _)| path);
     for path in packages.filter(|path| path.file_name() == b"package.json") {
@@ -64,14 +64,15 @@ fn finding(survey: &Survey<'_>, path: &EntryPath, package: &Package) -> Option<F
         .collect();
     let platform = &survey.subject.platform;
     let names: Vec<String> = lacking.iter().map(|part| escape(part.name.as_bytes())).collect();
-    let message = format!("{} needs {} on this platform, which is not in the image", package.name, listed(&names));
+    let are = if names.len() == 1 { "is" } else { "are" };
+    let message = format!("{} needs {} on this platform, which {are} not in the image", package.name, listed(&names));
     let libc = lacking.iter().find_map(|part| part.words.libc).map(|libc| format!(" --libc={}", libc.as_str()));
     let help = format!(
-        "install for this platform: `npm install --os=linux --cpu={}{}`; and not with `--omit=optional`",
+        "install for this platform: `npm install --os=linux --cpu={}{}`, without `--omit=optional`",
         platform.node_arch(),
         libc.unwrap_or_default()
     );
-    let found = if present.is_empty() { "none of its platforms' packages".to_owned() } else { listed(&present) };
+    let found = if present.is_empty() { "no package for any platform".to_owned() } else { listed(&present) };
     let finding = Finding::new(Code::MissingPlatformPackage, platform, path.clone(), message, help);
     Some(finding.evidence(listed(&names), found))
 }
@@ -81,7 +82,7 @@ fn lacking_part<'p, 'm>(survey: &Survey<'_>, folder: &EntryPath, parts: &'p [Par
     let wanted = (Os::Linux, &survey.subject.platform.architecture[..]);
     let for_processor = |part: &&Part<'_>| part.words.platform_of_package() == Some(wanted);
     let libc = libc_of_image(survey);
-    // Where a list tells the C libraries apart, what names none of them is for glibc.
+    // If a list distinguishes the C libraries, a name without one is for glibc.
     let tells = parts.iter().any(|part| part.words.libc == Some(Libc::Musl));
     let for_libc = |part: &&Part<'_>| match (part.words.libc, libc) {
         (Some(found), Some(wanted)) => found == wanted,
@@ -91,14 +92,14 @@ fn lacking_part<'p, 'm>(survey: &Survey<'_>, folder: &EntryPath, parts: &'p [Par
     let wanted = parts.iter().find(|part| for_processor(part) && for_libc(part))?;
     let would_do = |part: &&Part<'_>| part.words.is_wasm || (for_processor(part) && for_libc(part));
     let is_there = |part: &Part<'_>| places(folder, part.name).any(|at| stands(survey, &at));
-    // A package for another processor or C library that has programs of Linux in it is a finding of its own; but for
-    // static ones, which run, and which who looks for this platform's package does not find.
+    // A package for another processor or C library that contains programs of Linux is a finding of its own. Static
+    // programs are an exception: they run, but the package that looks for this platform's package does not find them.
     let is_told = |part: &Part<'_>| places(folder, part.name).any(|at| has_failing_elf(survey, &at));
     let is_served = parts.iter().filter(would_do).any(is_there) || parts.iter().any(is_told);
     (!is_served).then_some(wanted)
 }
 
-/// The C library of the image, where it has one alone.
+/// The C library of the image, if it has one alone.
 fn libc_of_image(survey: &Survey<'_>) -> Option<Libc> {
     let architecture = Architecture::of_platform(&survey.subject.platform)?;
     let loaders = survey.loader.loaders(architecture);
@@ -113,7 +114,7 @@ fn places<'a>(folder: &'a EntryPath, name: &'a str) -> impl Iterator<Item = Entr
     folders.filter_map(move |folder| folder.join(&[b"node_modules/", name.as_bytes()].concat()).ok())
 }
 
-/// True where something is at a path, or a link that leads nowhere, which is told as such.
+/// Returns `true` if something is at a path, or a dangling link, which is a finding of its own.
 fn stands(survey: &Survey<'_>, path: &EntryPath) -> bool {
     let is_link = matches!(survey.subject.node(path).map(|node| &node.kind), Some(NodeKind::Symlink { .. }));
     is_link || survey.subject.exists(path)
@@ -125,7 +126,8 @@ fn has_failing_elf(survey: &Survey<'_>, folder: &EntryPath) -> bool {
     survey.files_below(&folder).map(|path| survey.files[path]).any(|facts| !survey.runs(facts) || !is_static(facts))
 }
 
-/// True where a package has a program for this platform in itself: built on the spot, or put in place by its installer.
+/// Returns `true` if a package has a program for this platform in itself: built on the spot, or put in place by its
+/// installer.
 fn has_program(survey: &Survey<'_>, folder: &EntryPath) -> bool {
     let inner = |path: &EntryPath| package_of(path).is_some_and(|package| package.folder == *folder);
     survey.files_below(folder).any(|path| inner(path) && survey.runs(survey.files[path]))

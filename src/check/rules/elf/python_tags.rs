@@ -18,7 +18,7 @@ fn tag_of(name: &[u8]) -> Option<(&str, u32)> {
     Some((module, rest[..digits].parse().ok().filter(|_| is_plain)?))
 }
 
-/// One finding for each package and version.
+/// Finds modules for other versions of Python: one finding for each package and version.
 pub(super) fn foreign_python(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let only = survey.loader.only_python_minor();
     let mut modules: BTreeMap<(EntryPath, &str), BTreeMap<u32, &EntryPath>> = BTreeMap::new();
@@ -45,7 +45,7 @@ pub(super) fn foreign_python(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     );
 }
 
-/// True where Python finds the module in another form: plain, for any version, or as source.
+/// Returns `true` if Python finds the module in another form: plain, for any version, or as source.
 fn has_other_form(survey: &Survey<'_>, folder: &EntryPath, module: &str) -> bool {
     ["abi3.so", "so", "py", "pyc"].iter().any(|end| there(survey, folder, &format!("{module}.{end}")))
         || there(survey, folder, &format!("{module}/__init__.py"))
@@ -58,8 +58,7 @@ fn there(survey: &Survey<'_>, folder: &EntryPath, name: &str) -> bool {
 fn finding(survey: &Survey<'_>, wanted: u32, found: &BTreeSet<u32>, group: &Group) -> Finding {
     let platform = &survey.subject.platform;
     let versions = found.iter().map(|minor| format!("3.{minor}")).collect::<Vec<_>>().join(", ");
-    let message =
-        group.sentence(&format!("is built for Python {versions} alone, and the image's Python is 3.{wanted}"));
+    let message = group.sentence(&format!("is built for Python {versions} only, but the image's Python is 3.{wanted}"));
     let help = match &group.package {
         Some(package) => {
             format!("{} --python-version 3.{wanted}", install_help(package, platform, None).trim_end_matches('`')) + "`"
@@ -68,5 +67,5 @@ fn finding(survey: &Survey<'_>, wanted: u32, found: &BTreeSet<u32>, group: &Grou
     };
     let finding = Finding::new(Code::MissingPlatformPackage, platform, group.path().clone(), message, help);
     let finding = finding.about(group.paths.iter().cloned());
-    finding.evidence(format!("a module of cpython-3{wanted}"), escape(group.path().file_name()))
+    finding.evidence(format!("a module for cpython-3{wanted}"), escape(group.path().file_name()))
 }

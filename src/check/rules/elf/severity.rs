@@ -1,4 +1,5 @@
-//! Whether a library that a module misses stops the image, or a part of a package that the image may do without.
+//! Whether a missing library of a module stops the image, or only affects a part of a package that the image may not
+//! need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,14 +27,14 @@ struct Siblings {
     programs: usize,
 }
 
-/// How bad each missing library is.
+/// Returns the severity of each missing library.
 pub(super) fn weigh<'p>(survey: &Survey<'_>, problems: &'p BTreeSet<Problem>) -> BTreeMap<&'p Problem, Weight> {
     let is_missing = |problem: &&Problem| matches!(problem.what, What::MissingLibrary(_));
     if !problems.iter().any(|problem| is_missing(&problem)) {
         return BTreeMap::new();
     }
     let wrong: BTreeSet<&EntryPath> = problems.iter().map(|problem| &problem.root).collect();
-    // Of alternatives the nearest one stands for all.
+    // The alternative that is nearest to loading represents all.
     let families: BTreeSet<_> = wrong.iter().filter_map(|root| family(root)).collect();
     let stands_for_itself =
         |root: &EntryPath| wrong.contains(root) || family(root).is_none_or(|family| !families.contains(&family));
@@ -77,7 +78,7 @@ fn weight(survey: &Survey<'_>, problem: &Problem, packages: &BTreeMap<Package, S
     if does_without && !is_main(&package, root) { Weight::Warning } else { Weight::Error }
 }
 
-/// `true` for the module after which its package is named.
+/// Returns `true` for the module after which its package is named.
 fn is_main(package: &Package, root: &EntryPath) -> bool {
     let stem = |name: &[u8]| {
         let name = name.split(|byte| *byte == b'.').next().unwrap_or_default();
@@ -90,7 +91,7 @@ fn is_main(package: &Package, root: &EntryPath) -> bool {
     is_top && stem(root.file_name()) == stem(name.as_bytes())
 }
 
-/// `true` for a name with which auditwheel tells libraries of wheels apart: `libopenblas-r0-f650aae0.3.3.so`.
+/// Returns `true` for a name by which auditwheel distinguishes libraries of wheels: `libopenblas-r0-f650aae0.3.3.so`.
 fn is_bundled_name(name: &[u8]) -> bool {
     let stem = name.split(|byte| *byte == b'.').next().unwrap_or_default();
     let Some(at) = stem.iter().rposition(|byte| *byte == b'-') else { return false };
@@ -98,7 +99,7 @@ fn is_bundled_name(name: &[u8]) -> bool {
     hash.len() == 8 && hash.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// `true` if the package has the library under another name, which bears this one inside.
+/// Returns `true` if the package has the library under another name, which bears this one inside.
 fn is_unlinked(survey: &Survey<'_>, problem: &Problem, name: &[u8]) -> bool {
     let Some(facts) = survey.files.get(&problem.file) else { return false };
     let places = survey.named(name, facts);

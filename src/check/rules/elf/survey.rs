@@ -1,4 +1,4 @@
-//! One look at the ELF files of an image, which all rules of this folder share.
+//! A survey of the ELF files of an image, which all rules of this folder share.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ pub(super) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// `None` for a platform whose programs are not known.
+    /// Surveys an image. `None` for a platform whose programs are not known.
     pub(super) fn of(subject: &'a Subject) -> Option<Self> {
         Architecture::of_platform(&subject.platform)?;
         Some(Self {
@@ -61,22 +61,23 @@ impl<'a> Survey<'a> {
         })
     }
 
-    /// One's own ELF files, sorted by path.
+    /// Returns your ELF files, sorted by path.
     pub(super) fn own(&self) -> impl Iterator<Item = (&'a EntryPath, &'a ElfFacts)> {
         let is_own = |(path, _): &(&&'a EntryPath, &&'a ElfFacts)| self.subject.own().contains_key(**path);
         self.files.iter().filter(is_own).map(|(path, facts)| (*path, *facts))
     }
 
-    /// The ELF files at a path and below it, sorted.
+    /// Returns the ELF files at a path and below it, sorted.
     pub(super) fn files_below(&self, folder: &EntryPath) -> impl Iterator<Item = &'a EntryPath> {
         let from = (Bound::Included(folder), Bound::Unbounded);
-        // Beside a folder and what stands below it sort names that begin as it does.
+        // Names that start like the folder are sorted between it and the files below it.
         let near = self.files.range::<EntryPath, _>(from).map(|(path, _)| *path);
         let near = near.take_while(|path| path.as_bytes().starts_with(folder.as_bytes()));
         near.filter(|path| path.starts_with(folder))
     }
 
-    /// True where the image's processor runs a file, or can load it. A companion's file needs a loader of its own.
+    /// Returns `true` if the image's processor runs a file, or can load it. A companion's file needs a loader of its
+    /// own.
     pub(super) fn runs(&self, facts: &ElfFacts) -> bool {
         match fit(&self.subject.platform, facts) {
             Fit::Exact => true,
@@ -100,13 +101,13 @@ impl<'a> Survey<'a> {
         self.loader.loaders(architecture).iter().any(|(_, path)| calls_alike(path))
     }
 
-    /// True for files that nobody means to run in this image: what only debuggers, tests and cross-compilers read, and
-    /// what is for other systems.
+    /// Returns `true` for files that are not meant to run in this image: files for debuggers, tests and
+    /// cross-compilers, and files for other systems.
     pub(super) fn is_aside(&self, path: &EntryPath, facts: &ElfFacts) -> bool {
         !LINUX_ABIS.contains(&facts.os_abi) || is_material(path) || is_for_other_system(path)
     }
 
-    /// The programs that have a loader, and the modules of Python and Node: what is loaded first.
+    /// Returns what is loaded first: programs that have a loader, and modules of Python and Node.
     pub(super) fn roots(&self) -> impl Iterator<Item = (&'a EntryPath, &'a ElfFacts)> {
         let is_root = |path: &EntryPath, facts: &ElfFacts| {
             Module::of(path).is_some() || (is_program(facts) && !is_library(path, facts))
@@ -115,7 +116,7 @@ impl<'a> Survey<'a> {
         files.filter(move |(path, facts)| is_root(path, facts) && self.runs(facts) && !self.is_aside(path, facts))
     }
 
-    /// Files of the image that would serve under a library's name, by their own names and sonames.
+    /// Returns the files of the image that match a library's name, by their file names and sonames.
     pub(super) fn named(&self, name: &[u8], like: &ElfFacts) -> Vec<&'a EntryPath> {
         let index = self.by_name.get_or_init(|| {
             let mut index: BTreeMap<&[u8], BTreeSet<&EntryPath>> = BTreeMap::new();
@@ -135,8 +136,9 @@ impl<'a> Survey<'a> {
         index.get(name).into_iter().flatten().copied().filter(serves).collect()
     }
 
-    /// True for what is started by its own name, and not by a script that may prepare the environment for it: what the
-    /// image starts, and what stands in a directory of PATH or is linked from there.
+    /// Returns `true` for a program that is started by its own name, and not by a script that may prepare the
+    /// environment for it: the program that the image starts, and programs that are in a directory of PATH or linked
+    /// from there.
     pub(super) fn is_started_by_name(&self, path: &EntryPath) -> bool {
         let on_path = self.on_path.get_or_init(|| {
             let setting = Setting::of(self.subject);
@@ -154,19 +156,19 @@ impl<'a> Survey<'a> {
         self.started.as_ref() == Some(path) || on_path.contains(path)
     }
 
-    /// What the start of the image surely imports.
+    /// Returns what the start of the image certainly imports.
     pub(super) fn reach(&self) -> &Reach {
         self.reach.get_or_init(|| Reach::of(self.subject))
     }
 
-    /// `true` for a file of a package that is reached through `optionalDependencies` alone.
+    /// Returns `true` for a file of a package that is reached through `optionalDependencies` alone.
     pub(super) fn is_optional(&self, path: &EntryPath) -> bool {
         let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else { return false };
         self.optional.get_or_init(|| optional_packages(self.subject)).contains(package.plain_name())
     }
 
-    /// A finding on files: a warning where their package is an option of others, and where what is started goes on without
-    /// them.
+    /// Makes a finding on files a warning if their package is optional for others, or if the started program continues
+    /// without them.
     pub(super) fn weighed(&self, finding: Finding, paths: &[EntryPath]) -> Finding {
         let is_weak = |path: &EntryPath| {
             let is_test = is_test_module(path) && !self.reach().imports(path);
@@ -176,7 +178,8 @@ impl<'a> Survey<'a> {
         if !is_started && paths.iter().all(is_weak) { finding.as_warning() } else { finding }
     }
 
-    /// `true` if no shell comes between the runtime and what the image starts, so that the environment is the image's.
+    /// Returns `true` if no shell comes between the runtime and what the image starts, so that the environment is the
+    /// image's.
     pub(super) fn is_environment_known(&self) -> bool {
         let is_shell = |path: &EntryPath| SHELLS.contains(&path.file_name());
         let visits = trail(self.subject).visits;
@@ -187,22 +190,22 @@ impl<'a> Survey<'a> {
         !visits.is_empty() && !has_shell
     }
 
-    /// `true` for a file whose path is a part of the command line.
+    /// Returns `true` for a file whose path is a part of the command line.
     pub(super) fn is_named_in_command(&self, path: &EntryPath) -> bool {
         let text = path.to_string();
         let execution = &self.subject.execution;
         execution.entrypoint.iter().chain(&execution.cmd).any(|word| word.contains(&text))
     }
 
-    /// True for a module whose package has the same in JavaScript, by the custom of those that node-gyp-build loads, or
-    /// is known to do without.
+    /// Returns `true` for a module whose package has the same in JavaScript, by the custom of those that node-gyp-build
+    /// loads, or is known to do without.
     pub(super) fn is_dispensable(&self, path: &EntryPath) -> bool {
         let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else { return false };
         let fallback = package.folder.join(b"fallback.js");
         package.does_without_programs() || fallback.is_ok_and(|path| self.subject.exists(&path))
     }
 
-    /// What the package of a file says of the C library that it is for (`libc` in package.json, as npm reads it).
+    /// Returns the C library that the package of a file declares (`libc` in package.json, as npm reads it).
     pub(super) fn declared_libc(&self, path: &EntryPath) -> Option<Libc> {
         let package = package_of(path).filter(|package| package.registry == Registry::Npm)?;
         let manifest = self.subject.content(&package.folder.join(b"package.json").ok()?)?;
@@ -215,12 +218,12 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// True for what names a loader. Symbols that were split off have the place of the name, and nothing there.
+/// Returns `true` for what names a loader. Symbols that were split off have the place of the name, and nothing there.
 fn is_program(facts: &ElfFacts) -> bool {
     facts.interpreter.as_ref().is_some_and(|path| !path.is_empty())
 }
 
-/// True for what is there to be read: tests' data, symbols for debuggers, and the folder of a cross-compiler
+/// Returns `true` for what is there to be read: tests' data, symbols for debuggers, and the folder of a cross-compiler
 /// (`/usr/aarch64-linux-gnu`).
 pub(super) fn is_material(path: &EntryPath) -> bool {
     let mut components = path.components();
@@ -232,13 +235,13 @@ pub(super) fn is_material(path: &EntryPath) -> bool {
         || path.components().any(|component| MATERIALS.contains(&component))
 }
 
-/// `true` for an extension module that a package tests itself with: `_testcapi`, `_multiarray_tests`.
+/// Returns `true` for an extension module that a package tests itself with: `_testcapi`, `_multiarray_tests`.
 fn is_test_module(path: &EntryPath) -> bool {
     let stem = path.file_name().split(|byte| *byte == b'.').next().unwrap_or_default();
     Module::of(path).is_some() && (stem.starts_with(b"_test") || stem.ends_with(b"_tests"))
 }
 
-/// The program that the image starts, where it can be found.
+/// The program that the image starts, if it can be found.
 fn started(subject: &Subject) -> Option<EntryPath> {
     let name = subject.execution.entrypoint.first().or_else(|| subject.execution.cmd.first())?;
     match Setting::of(subject).look_up(name.as_bytes()) {

@@ -1,4 +1,5 @@
-//! `libc-too-old` and `symbol-version-missing`: libraries that are there, and older than what was linked with.
+//! `libc-too-old` and `symbol-version-missing`: libraries that exist but are older than those that a file was linked
+//! with.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,13 +13,13 @@ use crate::model::{EntryPath, escape};
 
 const GLIBC: &[u8] = b"GLIBC";
 
-/// A library and a kind of version; no library stands for all of glibc's.
+/// A library and a kind of version. `None` represents all libraries of glibc.
 type Kind<'p> = (Option<&'p EntryPath>, &'p [u8]);
 
-/// What files lack of one library: by file.
+/// The missing versions of one library, by the file that needs them.
 type Lacking<'p> = BTreeMap<&'p EntryPath, BTreeSet<&'p [u8]>>;
 
-/// Tells of symbol versions that libraries lack: one finding for each library and each kind of version.
+/// Reports symbol versions that libraries do not define: one finding for each library and each kind of version.
 pub(super) fn missing_versions(survey: &Survey<'_>, problems: &BTreeSet<Problem>, findings: &mut Vec<Finding>) {
     let mut kinds: BTreeMap<Kind<'_>, (Lacking<'_>, &EntryPath)> = BTreeMap::new();
     for problem in problems {
@@ -46,23 +47,24 @@ fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &En
         same.max_by(|left, right| by_number(left, right))
     });
     let others: Vec<String> = lacking.keys().filter(|other| ***other != path).map(ToString::to_string).collect();
-    let more = if others.is_empty() { String::new() } else { format!("; too new for it as well: {}", listed(&others)) };
+    let more = if others.is_empty() { String::new() } else { format!("; the same applies to {}", listed(&others)) };
     let needed = escape(&needed);
     let offered_text = offered.map(|version| escape(version));
     let found = match &offered_text {
-        Some(offered) => format!("{library} with {offered} at most"),
-        None => format!("{library} with none of {}", escape(kind)),
+        Some(offered) => format!("{library} provides {offered} at most"),
+        None => format!("{library} provides no version of {}", escape(kind)),
     };
     let (code, message, help) = if kind == GLIBC {
         let has = offered_text.as_deref().unwrap_or("an unknown version").replace('_', " ").replace("GLIBC", "glibc");
-        let help = format!("take a base with a newer glibc, or build on a system that has {has} or an older one");
-        (Code::LibcTooOld, format!("needs {needed}, and the image has {has}{more}"), help)
+        let help = format!("use a base image with a newer glibc, or build on a system with {has} or older");
+        (Code::LibcTooOld, format!("needs {needed}, but the image has {has}{more}"), help)
     } else {
         let name = escape(library.file_name());
-        let gives = offered_text.map_or_else(|| "does not have it".to_owned(), |offered| format!("ends at {offered}"));
+        let gives = offered_text
+            .map_or_else(|| "does not define it".to_owned(), |offered| format!("provides {offered} at most"));
         (
             Code::SymbolVersionMissing,
-            format!("needs {needed} of {name}, which {gives}{more}"),
+            format!("needs {needed} from {name}, which {gives}{more}"),
             version_help(kind, &name),
         )
     };
@@ -72,13 +74,13 @@ fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &En
 
 fn version_help(kind: &[u8], library: &str) -> String {
     match kind {
-        b"GLIBCXX" | b"CXXABI" => "take a base with a newer libstdc++, or build with an older compiler".to_owned(),
-        _ => format!("put the {library} into the image that it was linked with, or a newer one"),
+        b"GLIBCXX" | b"CXXABI" => "use a base image with a newer libstdc++, or build with an older compiler".to_owned(),
+        _ => format!("pack the {library} that it was linked with, or a newer one"),
     }
 }
 
-/// What stands before the number: `GLIBC` of `GLIBC_2.34`. Names without a number are of their own kind, but for those of
-/// glibc's ABI.
+/// Returns the part before the number: `GLIBC` of `GLIBC_2.34`. A name without a number is a kind of its own, except
+/// for those of glibc's ABI.
 fn kind_of(version: &[u8]) -> &[u8] {
     if version.starts_with(b"GLIBC_") {
         return GLIBC;
@@ -92,7 +94,7 @@ fn is_numbered(version: &[u8]) -> bool {
     version.rsplit(|byte| *byte == b'_').next().is_some_and(|end| end.first().is_some_and(u8::is_ascii_digit))
 }
 
-/// By the numbers in them: 2.9 stands before 2.34. What has none stands before all.
+/// Compares by the numbers: 2.9 is less than 2.34. A name without numbers is less than all others.
 fn by_number(left: &[u8], right: &[u8]) -> Ordering {
     numbers(left).cmp(&numbers(right)).then_with(|| left.cmp(right))
 }

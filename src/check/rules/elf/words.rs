@@ -1,5 +1,5 @@
-//! Words of file names that stand for a platform: `linux`, `arm64`, `musl`. Packages for several platforms differ in them
-//! alone.
+//! Words in file names that name a platform: `linux`, `arm64`, `musl`. Packages for several platforms differ only in
+//! them.
 
 use crate::check::abi::Libc;
 use crate::model::{EntryPath, Platform};
@@ -13,7 +13,7 @@ pub(super) struct Words {
     pub(super) architecture: Option<&'static str>,
     /// A C library.
     pub(super) libc: Option<Libc>,
-    /// True where it is WebAssembly, which runs everywhere.
+    /// `true` if it is WebAssembly, which runs everywhere.
     pub(super) is_wasm: bool,
     /// The other words, in their order.
     pub(super) rest: String,
@@ -84,7 +84,7 @@ const OTHER_SYSTEMS: &[&str] = &[
 /// Words that say nothing of their own beside those above.
 const FILLERS: &[&str] = &["unknown", "pc", "apple", "msvc", "eabi", "eabihf", "universal", "universal2"];
 
-/// What the words of one component of a path say.
+/// Reads the words of one component of a path.
 pub(super) fn words(component: &[u8]) -> Words {
     let text = String::from_utf8_lossy(component).to_ascii_lowercase();
     let text = text.replace("x86_64", "x64").replace("x86-64", "x64");
@@ -138,13 +138,13 @@ impl Words {
         }
     }
 
-    /// True where it names a platform of another operating system than Linux.
+    /// Returns `true` if it names a platform of another operating system than Linux.
     pub(super) fn is_of_other_system(&self) -> bool {
         self.os == Some(Os::Other) && self.architecture.is_some()
     }
 
-    /// True where the name is a package's for one platform: a system and an architecture, or WebAssembly. Some call
-    /// x86-64 just `64` beside the system.
+    /// Returns `true` if the name is a package's for one platform: a system and an architecture, or WebAssembly. Some
+    /// call x86-64 just `64` beside the system.
     pub(super) fn platform_of_package(&self) -> Option<(Os, &'static str)> {
         let last = self.rest.rsplit('-').next().unwrap_or_default();
         let architecture = self.architecture.or(match last {
@@ -167,7 +167,7 @@ pub(super) struct PlatformPart {
     pub(super) family: String,
 }
 
-/// The parts of a path that say for which architecture or C library they are, the shortest first.
+/// Returns the parts of a path that name an architecture or C library, the shortest first.
 pub(super) fn platform_parts(path: &EntryPath) -> Vec<PlatformPart> {
     let mut parts = Vec::new();
     let mut family = String::new();
@@ -185,7 +185,7 @@ pub(super) fn platform_parts(path: &EntryPath) -> Vec<PlatformPart> {
     parts
 }
 
-/// The family of a file that has no such word in its own name: that of its like with one, `a.node` and `a.musl.node`.
+/// Returns the family of a file whose own name has no such word: `a.node` has the family of `a.musl.node`.
 pub(super) fn plain_family(path: &EntryPath) -> String {
     let folder = path.parent().unwrap_or_default();
     let mut family = String::new();
@@ -196,17 +196,17 @@ pub(super) fn plain_family(path: &EntryPath) -> String {
     family + &words(path.file_name()).rest
 }
 
-/// True where a path says that it is for another operating system than Linux.
+/// Returns `true` if a path says that it is for another operating system than Linux.
 pub(super) fn is_for_other_system(path: &EntryPath) -> bool {
     path.components().any(|component| words(component).is_of_other_system())
 }
 
-/// How a platform's architecture is written in names, the most usual first: by npm, by the kernel, by Go.
+/// Returns the spellings of a platform's architecture, the most usual first: npm's, the kernel's, Go's.
 pub(super) fn spellings(platform: &Platform) -> [&str; 3] {
     [platform.node_arch(), platform.machine(), &platform.architecture]
 }
 
-/// A text with the words for other architectures than the platform's replaced by the platform's, in each spelling.
+/// Replaces the words for other architectures in a text with the platform's, in each spelling.
 pub(super) fn respelled(text: &str, platform: &Platform) -> Vec<String> {
     let mut found = Vec::new();
     for spelling in spellings(platform) {

@@ -36,7 +36,7 @@ fn a_jar_for_a_newer_java_is_an_error() {
     let jar = |version| archive(&[("Main-Class", "a.Main")], &[("a/Main.class", version)]);
     let run = |version| told(image("-Xmx64m -jar app.jar").own("app/app.jar", 0o644, jar(version)));
     assert_eq!(run(61), [""; 0]);
-    assert_eq!(run(65), ["java-too-old /app/app.jar is compiled for Java 21, and the image has Java 17"]);
+    assert_eq!(run(65), ["java-too-old /app/app.jar is compiled for Java 21, but the image has Java 17"]);
     let boot = [("Main-Class", "l.JarLauncher"), ("Start-Class", "a.App")];
     let boot = archive(&boot, &[("l/JarLauncher.class", 61), ("BOOT-INF/classes/a/App.class", 65)]);
     assert_eq!(told(image("-jar app.jar").own("app/app.jar", 0o644, boot)).len(), 1);
@@ -45,11 +45,11 @@ fn a_jar_for_a_newer_java_is_an_error() {
 #[test]
 fn a_jar_that_cannot_be_started_is_an_error() {
     let run = |thing| told(image("-jar app.jar --port 80").own("app/app.jar", 0o644, thing));
-    let expected = "entrypoint-missing /app/app.jar java runs this jar, which names no main class";
+    let expected = "entrypoint-missing /app/app.jar java runs this jar, but its manifest names no main class";
     assert_eq!(run(archive(&[], &[("a/Main.class", 61)])), [expected]);
-    let expected = "entrypoint-missing /app/app.jar java runs this jar, whose main class is not in it";
+    let expected = "entrypoint-missing /app/app.jar java runs this jar, but its main class is not in it";
     assert_eq!(run(archive(&[("Main-Class", "a.Main")], &[("a/Other.class", 61)])), [expected]);
-    assert_eq!(run(Thing::Jar(None)), ["entrypoint-missing /app/app.jar java runs this file, which is no jar"]);
+    assert_eq!(run(Thing::Jar(None)), ["entrypoint-missing /app/app.jar java runs this file, which is not a jar"]);
     assert_eq!(run(Thing::Unread(1)), [""; 0]);
 }
 
@@ -57,7 +57,8 @@ fn a_jar_that_cannot_be_started_is_an_error() {
 fn libraries_of_the_manifest_are_looked_for() {
     let jar = || archive(&[("Main-Class", "q.Main"), ("Class-Path", "lib/a.jar lib/b.jar conf/")], &[]);
     let with = |library| image("-jar run.jar").own("app/run.jar", 0o644, jar()).own("app/lib/a.jar", 0o644, library);
-    let lost = "missing-jar /app/run.jar its Class-Path names /app/lib/b.jar, which Java passes over";
+    let lost =
+        "missing-jar /app/run.jar its Class-Path names /app/lib/b.jar, which Java skips because no such file exists";
     // What was not read may have the main class.
     assert_eq!(told(with(Thing::Unread(1))), [lost]);
     assert_eq!(told(with(archive(&[], &[("q/Main.class", 61)]))), [lost]);
@@ -91,12 +92,12 @@ fn a_class_is_looked_for_on_its_path() {
         assert_eq!(told(with(arguments)), [""; 0], "{arguments}");
     }
     let lost = |name: &str| {
-        format!("entrypoint-missing /opt/jre/bin/java java runs the class {name}, which is nowhere on its class path")
+        format!("entrypoint-missing /opt/jre/bin/java java runs the class {name}, which is not on its class path")
     };
     assert_eq!(told(with("-cp a.jar:lib/* x.Main")), [lost("x.Main")]);
     assert_eq!(told(with("-cp /app/gone.jar a.Main")), [lost("a.Main")]);
     assert_eq!(told(with("Main")), [lost("Main")]);
-    let old = "java-too-old /app/new/d/Main.class is compiled for Java 21, and the image has Java 17";
+    let old = "java-too-old /app/new/d/Main.class is compiled for Java 21, but the image has Java 17";
     assert_eq!(told(with("-cp new d.Main")), [old]);
     let options = json!({ "Entrypoint": ["/opt/jre/bin/java", "x.Main"], "Env": ["JDK_JAVA_OPTIONS=-cp /x"] });
     assert_eq!(told(with("").config(options)), [""; 0]);

@@ -24,13 +24,12 @@ fn a_package_of_a_workspace_that_was_not_packed_is_an_error() {
     assert_eq!((finding.code, finding.severity), (Code::MissingModule, Severity::Error));
     assert_eq!(finding.path, path("app/node_modules/@app/core"));
     // Nothing of packages is there, but it is the one package that the link is about.
-    assert_eq!(finding.message, "leads to /app/packages/core, which is not in the image");
+    assert_eq!(finding.message, "points to /app/packages/core, which is not in the image");
     assert_eq!(finding.expected.as_deref(), Some("/app/packages/core"));
     assert_eq!(finding.found.as_deref(), Some("a link to ../../packages/core"));
     assert_eq!(
         finding.help,
-        "pack /app/packages/core as well, at that place, or install without links (`pnpm deploy`, `npm install \
-         --install-links`)"
+        "pack /app/packages/core at that path, or install without links (`pnpm deploy`, `npm install --install-links`)"
     );
 }
 
@@ -49,9 +48,9 @@ fn links_into_one_missing_folder_are_one_finding() {
     assert_eq!(
         messages,
         [
-            "4 links lead into /app/node_modules/.pnpm, which is not in the image: /app/node_modules/@s/d, \
+            "4 links point into /app/node_modules/.pnpm, which is not in the image: /app/node_modules/@s/d, \
              /app/node_modules/a, /app/node_modules/b and 1 more",
-            "leads to /app/packages/core, which is not in the image",
+            "points to /app/packages/core, which is not in the image",
         ]
     );
     assert_eq!(found[0].path, path("app/node_modules"));
@@ -63,7 +62,7 @@ fn several_links_to_one_missing_package_say_so() {
     let finding = only(image.found_by(links));
     assert_eq!(
         finding.message,
-        "2 links lead to /app/core, which is not in the image: /app/a/node_modules/core, /app/b/node_modules/core"
+        "2 links point to /app/core, which is not in the image: /app/a/node_modules/core, /app/b/node_modules/core"
     );
     assert_eq!(finding.path, path("app"));
 }
@@ -103,9 +102,9 @@ fn links_of_node_modules_that_no_program_needs_are_warnings() {
 fn a_link_to_nothing_is_a_warning() {
     let finding = only(with(&[("opt/tool", "/opt/tools/1.2")]).own("opt/x", 0o644, Thing::Unread(1)).found_by(links));
     assert_eq!((finding.code, finding.severity), (Code::DanglingSymlink, Severity::Warning));
-    assert_eq!(finding.message, "leads to /opt/tools/1.2, which is not in the image");
+    assert_eq!(finding.message, "points to /opt/tools/1.2, which is not in the image");
     assert_eq!(finding.found.as_deref(), Some("a link to /opt/tools/1.2"));
-    assert_eq!(finding.help, "pack /opt/tools/1.2 as well, or leave the link out with `exclude`");
+    assert_eq!(finding.help, "pack /opt/tools/1.2, or leave the link out with `exclude`");
 }
 
 #[test]
@@ -114,17 +113,20 @@ fn the_python_of_a_virtual_environment_is_not_to_be_packed() {
     let finding = only(with(&links).own("app/.venv/pyvenv.cfg", 0o644, Thing::Unread(1)).found_by(super::links));
     assert_eq!(
         finding.message,
-        "2 links lead to /root/.pyenv/bin/python3, which is not in the image: /app/.venv/bin/python, \
+        "2 links point to /root/.pyenv/bin/python3, which is not in the image: /app/.venv/bin/python, \
          /app/.venv/bin/python3"
     );
-    assert!(finding.help.starts_with("make the virtual environment with the Python of the base"));
+    assert!(finding.help.starts_with("create the virtual environment with the Python of the base image"));
 }
 
 #[test]
 fn circles_and_files_on_the_way_are_told() {
     let found = with(&[("a", "b"), ("b", "a"), ("c", "f/x")]).own("f", 0o644, Thing::Unread(1)).found_by(links);
     let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
-    assert_eq!(messages, ["2 links lead in a circle of links: /a, /b", "leads through /f, which is not a folder"]);
+    assert_eq!(
+        messages,
+        ["2 links point to each other in a loop: /a, /b", "points through /f, which is not a directory"]
+    );
 }
 
 #[test]
@@ -151,11 +153,11 @@ fn more_steps_up_than_folders_leave_the_image() {
     let finding = only(with(&[("app/x", "../../home/dev/x")]).found_by(links));
     assert_eq!((finding.code, finding.severity), (Code::SymlinkEscape, Severity::Warning));
     assert_eq!(finding.path, path("app/x"));
-    assert_eq!(finding.message, "climbs above the root of the image");
-    assert_eq!(finding.expected.as_deref(), Some("at most 1 `..` in a link of that depth"));
+    assert_eq!(finding.message, "points above the root of the image");
+    assert_eq!(finding.expected.as_deref(), Some("at most 1 `..` in a link at this depth"));
     assert_eq!(finding.found.as_deref(), Some("/app/x is a link to ../../home/dev/x"));
     let two = only(with(&[("app/x", "../../x"), ("app/y", "a/../../../y")]).found_by(links));
-    assert_eq!(two.message, "2 links climb above the root of the image: /app/x, /app/y");
+    assert_eq!(two.message, "2 links point above the root of the image: /app/x, /app/y");
     assert_eq!(two.path, path("app"));
     let fine = with(&[("app/x", "../etc/x"), ("app/y", "./a/../../etc/x")]).own("etc/x", 0o644, Thing::Unread(1));
     assert_eq!(fine.found_by(links), []);
@@ -168,9 +170,9 @@ fn a_package_that_lands_on_a_folder_of_the_base_is_an_error() {
     let base = || image().base("lib", 0o777, Thing::Link("usr/lib")).base("usr/lib/x.so", 0o644, Thing::Unread(1));
     let finding = only(base().own("app/node_modules/lib", 0o777, Thing::Link("../../lib")).found_by(links));
     assert_eq!((finding.code, finding.severity), (Code::MissingModule, Severity::Error));
-    assert_eq!(finding.message, "leads to /usr/lib, a folder of the base, which is no package");
+    assert_eq!(finding.message, "points to /usr/lib, a directory of the base image that is not a package");
     assert_eq!(finding.found.as_deref(), Some("a link to ../../lib"));
-    // Packages of the base, and folders of one's own, are what they are.
+    // Packages of the base, and folders of your layers, are what they are.
     let debian = base().base("usr/share/nodejs/a/package.json", 0o644, Thing::Unread(1));
     let debian = debian.own("app/node_modules/a", 0o777, Thing::Link("/usr/share/nodejs/a"));
     assert_eq!(debian.found_by(links), []);

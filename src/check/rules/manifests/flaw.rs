@@ -1,4 +1,4 @@
-//! Where a text stops being JSON, in the words of somebody who is to mend it (RFC 8259).
+//! Where a text stops being JSON, described for the person who fixes it (RFC 8259).
 
 use serde::de::{Deserialize as _, IgnoredAny};
 
@@ -33,7 +33,7 @@ pub struct Flaw {
     pub shown: String,
 }
 
-/// Finds it; `None` for JSON. A byte order mark is passed over, as the readers do, and bytes that are not UTF-8 are
+/// Finds it; `None` for JSON. A byte order mark is skipped, as the readers do, and bytes that are not UTF-8 are
 /// theirs to replace.
 pub fn flaw(bytes: &[u8], dialect: Dialect) -> Option<Flaw> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -66,7 +66,7 @@ fn offset_of(text: &[u8], line: usize, column: usize) -> usize {
     (start + column).saturating_sub(1)
 }
 
-/// What is wrong, and where it is to be mended, which may be before the place where the reader noticed.
+/// Returns what is wrong, and where to fix it, which may be before the place where the reader noticed.
 fn describe(text: &[u8], at: usize, error: &serde_json::Error) -> (String, usize) {
     let is_space = |byte: &u8| byte.is_ascii_whitespace();
     let before = text[..at.min(text.len())].iter().rposition(|byte| !is_space(byte));
@@ -84,15 +84,15 @@ fn describe(text: &[u8], at: usize, error: &serde_json::Error) -> (String, usize
     match (rest.first(), last) {
         (Some(b'}' | b']'), Some(b',')) => ("a comma after the last item".to_owned(), before.unwrap_or(at)),
         (Some(b','), Some(b',' | b'{' | b'[' | b':')) => says("a comma with nothing before it"),
-        (Some(b'/'), _) if matches!(rest.get(1), Some(b'/' | b'*')) => says("a comment, which JSON does not have"),
-        (Some(b'\''), _) => says("a single quote where JSON wants a double one"),
-        (Some(b'<' | b'=' | b'>'), _) if is_conflict(rest) => says("the mark of a merge conflict"),
+        (Some(b'/'), _) if matches!(rest.get(1), Some(b'/' | b'*')) => says("a comment, which JSON does not allow"),
+        (Some(b'\''), _) => says("a single quote where JSON requires a double quote"),
+        (Some(b'<' | b'=' | b'>'), _) if is_conflict(rest) => says("a merge conflict marker"),
         (Some(b'"' | b'{' | b'['), Some(_)) if reason.starts_with("expected `,`") => {
             ("a comma is missing after this item".to_owned(), before.map_or(at, |before| before + 1))
         }
         _ if reason.starts_with("trailing characters") => says("text after the end of the value"),
         _ if reason.starts_with("control character") => {
-            ("a string that is not closed on its line, or holds a control character".to_owned(), at + 1)
+            ("a string that is not closed on its line or contains a control character".to_owned(), at + 1)
         }
         _ => (reason.split(" at line ").next().unwrap_or_default().to_owned(), at),
     }
@@ -107,11 +107,11 @@ fn shown(line: &str, number: usize, caret: usize) -> String {
     let gutter = format!("{number} | ");
     let margin = format!("{:>width$} | ", "", width = gutter.len() - 3);
     if !may_show(line.as_bytes()) {
-        return format!("{gutter}(not shown: it holds what looks like a secret)");
+        return format!("{gutter}(not shown: it contains what looks like a secret)");
     }
     let skipped = if line.chars().count() > MAX_SHOWN_CHARS { caret.saturating_sub(SHOWN_BEFORE_CHARS) } else { 0 };
     let window: Vec<char> = line.chars().skip(skipped).take(MAX_SHOWN_CHARS).collect();
-    // Tabs are as wide as a space here, so that the caret stands below its character.
+    // Tabs are as wide as a space here, so that the caret is below its character.
     let text =
         |part: &[char]| escape(part.iter().map(|c| if *c == '\t' { ' ' } else { *c }).collect::<String>().as_bytes());
     let before = text(&window[..(caret - skipped).min(window.len())]).chars().count();
@@ -167,12 +167,12 @@ mod tests {
             ("{\n  \"a\": 1,\n}\n", "a comma after the last item", 2, 9),
             ("{\"a\": [1, 2, ]}", "a comma after the last item", 1, 12),
             ("{\"a\": 1,, \"b\": 2}", "a comma with nothing before it", 1, 9),
-            ("{\n  // why\n  \"a\": 1\n}", "a comment, which JSON does not have", 2, 3),
-            ("{'a': 1}", "a single quote where JSON wants a double one", 1, 2),
-            ("{\n<<<<<<< HEAD\n\"a\": 1}", "the mark of a merge conflict", 2, 1),
+            ("{\n  // why\n  \"a\": 1\n}", "a comment, which JSON does not allow", 2, 3),
+            ("{'a': 1}", "a single quote where JSON requires a double quote", 1, 2),
+            ("{\n<<<<<<< HEAD\n\"a\": 1}", "a merge conflict marker", 2, 1),
             ("{\n  \"ä\": \"ö\"\n  \"b\": 2\n}", "a comma is missing after this item", 2, 11),
             ("{\"a\": 1} x", "text after the end of the value", 1, 10),
-            ("{\"a\": \"x\n\"}", "a string that is not closed on its line, or holds a control character", 1, 9),
+            ("{\"a\": \"x\n\"}", "a string that is not closed on its line or contains a control character", 1, 9),
             ("{\n  \"a\": {\n", "the file ends before the last brace, bracket or quote is closed", 2, 9),
             ("", "the file is empty", 1, 1),
             (" \n\n", "the file is empty", 1, 1),
@@ -220,6 +220,6 @@ mod tests {
         assert!(shown.len() < 300 && shown.contains("\",}\n"), "{shown}");
         let secret = format!("{{\"a\": \"ghp_{}\",}}", "a1B2c3D4e5F6g7H8".repeat(3).split_at(36).0);
         let shown = flaw(secret.as_bytes(), Dialect::Strict).unwrap().shown;
-        assert_eq!(shown, "1 | (not shown: it holds what looks like a secret)");
+        assert_eq!(shown, "1 | (not shown: it contains what looks like a secret)");
     }
 }

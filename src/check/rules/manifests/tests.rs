@@ -28,11 +28,11 @@ fn a_trailing_comma_is_named_with_its_line() {
     let found = node().own("app/package.json", 0o644, text).found_by(broken_json);
     let [finding] = &found[..] else { panic!("{found:?}") };
     assert_eq!((finding.path.clone(), finding.severity), (path("app/package.json"), Severity::Error));
-    assert_eq!(finding.message, "is not JSON: a comma after the last item (line 3, column 18)");
-    assert_eq!(finding.expected.as_deref(), Some("JSON"));
+    assert_eq!(finding.message, "is not valid JSON: a comma after the last item (line 3, column 18)");
+    assert_eq!(finding.expected.as_deref(), Some("valid JSON"));
     let shown = "line 3, column 18\n3 |   \"private\": true,\n  |                  ^";
     assert_eq!(finding.found.as_deref(), Some(shown));
-    assert_eq!(finding.help, "mend line 3: Node.js reads this file before the program, and stops there");
+    assert_eq!(finding.help, "fix line 3: Node.js reads this file before the program and fails");
 }
 
 #[test]

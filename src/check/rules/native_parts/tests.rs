@@ -26,7 +26,8 @@ fn found(image: Image) -> Vec<String> {
         .collect()
 }
 
-const ERROR: &str = "error /app/node_modules/native native was never built: it has no native module for this platform";
+const ERROR: &str =
+    "error /app/node_modules/native native was not built: it contains no native module for this platform";
 
 #[test]
 fn a_package_that_was_never_built_is_an_error() {
@@ -132,8 +133,8 @@ fn a_package_for_this_platform_that_lost_its_module_is_an_error() {
             .own(&format!("app/node_modules/{name}/package.json"), 0o644, text(&part))
             .own(&format!("app/node_modules/{name}/README.md"), 0o644, Thing::Unread(1))
     };
-    let expected =
-        "error /app/node_modules/@tool/linux-x64 @tool/linux-x64 has lost the program or module that it is there for";
+    let expected = "error /app/node_modules/@tool/linux-x64 @tool/linux-x64 does not contain the program or \
+                    module that it provides";
     assert_eq!(found(with("@tool/linux-x64", "x64", "dependencies")), [expected]);
     assert_eq!(found(with("@tool/linux-x64", "arm64", "dependencies")), [""; 0]);
     assert_eq!(found(with("@tool/linux-x64", "x64", "optionalDependencies")), [""; 0]);

@@ -1,4 +1,4 @@
-//! The modules that Node has inside (Node.js, `module.builtinModules`, of versions 16 to 24).
+//! The modules that are built into Node (Node.js, `module.builtinModules`, of versions 16 to 24).
 
 const BUILTIN: &[&str] = &[
     "assert",
@@ -61,9 +61,9 @@ const INNER: &[&str] = &[
     "util/types",
 ];
 
-/// True for a module of Node's own. With a slash at its end, a name is a package's.
+/// Returns `true` for a module of Node's own. With a slash at its end, a name is a package's.
 pub(super) fn is_builtin(name: &str) -> bool {
-    // `_http_agent`, `_stream_wrap` and their like.
+    // `_http_agent`, `_stream_wrap` and similar.
     let is_old = name.starts_with("_http_") || name.starts_with("_stream_") || name.starts_with("_tls_");
     name.starts_with("node:") || is_old || BUILTIN.contains(&name) || INNER.contains(&name)
 }

@@ -1,8 +1,8 @@
-//! The modules that Node surely loads when the image starts: from the script of the command line through `require` and
-//! `import` to the last file that was read.
+//! The modules that Node certainly loads when the image starts: from the script of the command line through `require`
+//! and `import` to the last file that was read.
 //!
-//! A module that may be caught, chosen or loaded later is not followed, and where the application changes how modules
-//! are found, nothing is known.
+//! A module whose failure may be caught, or that may be loaded later or not at all, is not followed. If the application
+//! changes how modules are found, nothing is known.
 
 mod builtin;
 mod resolve;
@@ -47,7 +47,7 @@ pub(super) struct Missing {
     /// The name, as it is written.
     pub(super) name: String,
     pub(super) system: System,
-    /// True where a script of one's own runs before, and may make the file.
+    /// `true` if a script of your layers runs before, and may make the file.
     pub(super) is_prepared: bool,
 }
 
@@ -65,18 +65,18 @@ pub(super) struct RequiredModule {
 /// What is known of the modules that are loaded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Graph {
-    /// Files of one's own that are loaded.
+    /// Files of your layers that are loaded.
     pub(super) files: BTreeSet<EntryPath>,
     /// Those of them that were not read.
     pub(super) unread: BTreeSet<EntryPath>,
     pub(super) missing: BTreeSet<Missing>,
-    /// Modules of ECMAScript that are asked for with `require`, where no option allows it.
+    /// Modules of ECMAScript that are asked for with `require`, if no option allows it.
     pub(super) required_modules: BTreeSet<RequiredModule>,
     /// The program files of Node that run it.
     pub(super) runtimes: BTreeSet<EntryPath>,
 }
 
-/// The graph of what the image starts. Empty where that is not Node.
+/// Returns the graph of what the image starts. It is empty if that is not Node.
 pub(super) fn graph(subject: &Subject) -> Graph {
     let Trail { visits, .. } = trail(subject);
     let mut graph = Graph::default();
@@ -103,7 +103,7 @@ pub(super) fn graph(subject: &Subject) -> Graph {
     graph
 }
 
-/// The Node that a visit starts, and with what. `None` where it is another program.
+/// The Node that a visit starts, and with what. `None` if it is another program.
 fn entry_of(visit: &Visit<'_>) -> Option<(EntryPath, Option<Entry>)> {
     let subject = visit.setting.subject;
     if let Some(line) = subject.shebang(&visit.program.at) {
@@ -120,7 +120,7 @@ fn entry_of(visit: &Visit<'_>) -> Option<(EntryPath, Option<Entry>)> {
     is_node.then(|| (visit.program.at.clone(), entry(&visit.arguments)))
 }
 
-/// True where an option or the environment loads code that may change how modules are found.
+/// Returns `true` if an option or the environment loads code that may change how modules are found.
 fn changes_modules(visit: &Visit<'_>) -> bool {
     const OPTIONS: &[&str] =
         &["-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"];
@@ -225,7 +225,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Returns `true` for a file that is surely a module of ECMAScript: by its extension, or by its nearest manifest.
+    /// Returns `true` for a file that is certainly a module of ECMAScript: by its extension, or by its nearest
+    /// manifest.
     fn is_module(&self, at: &EntryPath) -> bool {
         let name = at.file_name();
         let is_declared = || self.resolver.declared_system(&at.parent().unwrap_or_default()) == Some(System::Ecma);
@@ -233,7 +234,7 @@ impl Walk<'_> {
     }
 }
 
-/// How many files are missing one thing, by that thing.
+/// Groups the files by what they are missing.
 pub(super) fn by_lack(missing: &BTreeSet<Missing>) -> BTreeMap<&Lack, Vec<&Missing>> {
     let mut groups: BTreeMap<&Lack, Vec<&Missing>> = BTreeMap::new();
     for one in missing {

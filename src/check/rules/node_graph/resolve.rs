@@ -29,7 +29,7 @@ const MAX_CONDITIONS: usize = 16;
 pub(super) enum Target {
     /// This file, links followed.
     File(EntryPath),
-    /// Something that is there, or may be: a part of Node, what was not read, what stands in a volume.
+    /// Something that exists, or may exist: a part of Node, what was not read, what is in a volume.
     Unknown,
     /// Nothing.
     Nothing(Lack),
@@ -57,7 +57,7 @@ pub(super) struct Resolver<'s> {
 /// A `package.json`.
 enum Manifest {
     Nothing,
-    /// It was not read, or is no JSON.
+    /// It was not read, or is not JSON.
     Unknown,
     Known(Value),
 }
@@ -70,7 +70,7 @@ impl<'s> Resolver<'s> {
         Self { setting, global_folders }
     }
 
-    /// What `name` leads to for a file in `folder`, whose links were followed.
+    /// Returns what `name` leads to for a file in `folder`, whose links are resolved.
     pub(super) fn resolve(&self, folder: &EntryPath, name: &str, system: System) -> Target {
         if name.is_empty() || name.contains([':', '?', '\0', '!']) || is_builtin(name) {
             return Target::Unknown;
@@ -89,7 +89,7 @@ impl<'s> Resolver<'s> {
         }
     }
 
-    /// The file that `node NAME` starts.
+    /// Returns the file that `node NAME` starts.
     pub(super) fn main(&self, name: &str) -> Target {
         match self.setting.place(name.as_bytes()) {
             Some(at) => self.path(&at, name, System::CommonJs),
@@ -177,8 +177,8 @@ impl<'s> Resolver<'s> {
         None
     }
 
-    /// True where a file without an ending that says so is a module of ECMAScript by its manifest; `None` where no
-    /// manifest says.
+    /// Returns `true` if a file without an ending that says so is a module of ECMAScript by its manifest; `None` if
+    /// no manifest says.
     pub(super) fn declared_system(&self, folder: &EntryPath) -> Option<System> {
         match self.scope(folder)?.1 {
             Manifest::Known(manifest) => match manifest.get("type").and_then(Value::as_str) {
@@ -239,7 +239,7 @@ impl<'s> Resolver<'s> {
         Target::Nothing(lack)
     }
 
-    /// A package may ask for itself by its own name, where it has `exports`.
+    /// A package may ask for itself by its own name, if it has `exports`.
     fn own_name(&self, folder: &EntryPath, package: &str, inner: &str, system: System) -> Option<Target> {
         let (scope, Manifest::Known(manifest)) = self.scope(folder)? else { return None };
         let is_own = manifest.get("name").and_then(Value::as_str) == Some(package);

@@ -37,7 +37,7 @@ fn packages(index: &str) -> Image {
     let image = package(image, "app/node_modules/needs", r#"{"name": "needs"}"#, &[("index.js", "require('lost')")]);
     let image = image.own("app/node_modules/unread/package.json", 0o644, Thing::Unread(10));
     let image = image.own("app/node_modules/file.js", 0o644, text(""));
-    // As pnpm lays them out: the package stands beside what it needs.
+    // As pnpm lays them out: the package is beside what it needs.
     let store = "app/node_modules/.pnpm/linked@1/node_modules";
     let image =
         package(image, &format!("{store}/linked"), r#"{"name": "linked"}"#, &[("index.js", "require('beside')")]);

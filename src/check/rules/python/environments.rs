@@ -1,5 +1,5 @@
-//! `wrong-python`: packages that are installed for another version of Python than the one that would import them (PEP 405;
-//! `site`).
+//! `wrong-python`: packages that are installed for another version of Python than the one that would import them (PEP
+//! 405; `site`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ const MINOR_VERSIONS: std::ops::RangeInclusive<u32> = 3..=30;
 /// The prefix of an installation, and the minor versions that it has packages for, each with their folder.
 type Installations = BTreeMap<EntryPath, BTreeMap<u32, EntryPath>>;
 
-/// One finding for each environment.
+/// Finds packages for another version of Python: one finding for each environment.
 pub(in super::super) fn wrong_python(subject: &Subject, findings: &mut Vec<Finding>) {
     let installations = installations(subject);
     if installations.is_empty() {
@@ -45,10 +45,10 @@ pub(in super::super) fn wrong_python(subject: &Subject, findings: &mut Vec<Findi
 }
 
 fn finding(subject: &Subject, site: &EntryPath, other: u32, minor: u32, is_used: bool) -> Finding {
-    let message = format!("has packages for Python 3.{other}, and the Python that would import them is 3.{minor}");
+    let message = format!("contains packages for Python 3.{other}, but the Python that would import them is 3.{minor}");
     let help = format!(
-        "install them with Python 3.{minor} (`uv venv --python 3.{minor}`, `pip install --python-version 3.{minor}`), or take a \
-         base with Python 3.{other}"
+        "install them with Python 3.{minor} (`uv venv --python 3.{minor}`, `pip install --python-version 3.{minor}`), \
+         or use a base image with Python 3.{other}"
     );
     let finding = Finding::new(Code::WrongPython, &subject.platform, site.clone(), message, help);
     let finding = finding.evidence(format!("python3.{minor}"), format!("python3.{other}"));
@@ -80,13 +80,13 @@ fn installations(subject: &Subject) -> Installations {
     found
 }
 
-/// `true` for a virtual environment.
+/// Returns `true` for a virtual environment.
 fn is_environment(subject: &Subject, prefix: &EntryPath) -> bool {
     prefix.join(b"pyvenv.cfg").is_ok_and(|config| subject.exists(&config))
 }
 
-/// The minor version of the Python that imports what is installed at a prefix: its own interpreter's, or that of all of the
-/// system's. `None` where there is none, or several.
+/// The minor version of the Python that imports what is installed at a prefix: its own interpreter's, or that of all of
+/// the system's. `None` if there is none, or several.
 fn minor_for(setting: &Setting<'_>, prefix: &EntryPath) -> Option<u32> {
     let folder = prefix.join(b"bin").ok()?;
     let own = interpreters(setting, &folder);
@@ -115,7 +115,7 @@ fn interpreters(setting: &Setting<'_>, folder: &EntryPath) -> BTreeSet<u32> {
     programs.filter_map(|program| minor_of(setting, &program)).collect()
 }
 
-/// The interpreters of Python that the image surely starts, under the paths by which they are started.
+/// The interpreters of Python that the image certainly starts, under the paths by which they are started.
 fn started(subject: &Subject) -> Vec<Program> {
     let interpreter = |setting: &Setting<'_>, program: Program| {
         let is_it = |program: &Program| is_python(&String::from_utf8_lossy(program.named.file_name()));
@@ -133,7 +133,8 @@ fn started(subject: &Subject) -> Vec<Program> {
     visited.chain(first).collect()
 }
 
-/// `true` if an interpreter imports from a prefix: the environment's own, or the system's, which has `/usr/local` too.
+/// Returns `true` if an interpreter imports from a prefix: the environment's own, or the system's, which has
+/// `/usr/local` too.
 fn uses(subject: &Subject, program: &Program, prefix: &EntryPath) -> bool {
     if program.named.starts_with(prefix)
         && program.named.parent().and_then(|folder| folder.parent()).as_ref() == Some(prefix)
@@ -175,8 +176,8 @@ mod tests {
 
     #[test]
     fn an_environment_of_another_python_is_told() {
-        let line = "/app/.venv/lib/python3.12/site-packages has packages for Python 3.12, and the Python that would import them \
-                    is 3.11";
+        let line = "/app/.venv/lib/python3.12/site-packages contains packages for Python 3.12, but the Python that \
+                    would import them is 3.11";
         for entrypoint in [&["/app/.venv/bin/python", "-m", "x"][..], &["/app/.venv/bin/tool"]] {
             let image = environment(base(entrypoint), 12);
             let image = image.own("app/.venv/bin/tool", 0o755, Thing::Text("#!/app/.venv/bin/python\n".to_owned()));

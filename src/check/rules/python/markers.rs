@@ -10,13 +10,13 @@ const MAX_DEPTH: usize = 32;
 /// What markers are held against.
 #[derive(Debug, Clone)]
 pub(super) struct Environment {
-    /// The minor version of Python 3, where it is known.
+    /// The minor version of Python 3, if it is known.
     pub(super) minor: Option<u32>,
     pub(super) platform: Platform,
 }
 
 impl Environment {
-    /// Whether a marker is true. `None` where that depends on what is not known, and for what is no marker.
+    /// Evaluates a marker. `None` if that depends on what is not known, and if it is not a marker.
     pub(super) fn evaluate(&self, marker: &str) -> Option<bool> {
         let tokens = tokens(marker)?;
         let mut reader = Reader { environment: self, tokens: &tokens, depth: 0 };
@@ -44,7 +44,7 @@ impl Environment {
 enum Token {
     Name(String),
     Text(String),
-    /// `<`, `in`, `(` and their like.
+    /// `<`, `in`, `(` and similar.
     Mark(String),
 }
 
@@ -84,7 +84,8 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-/// Reads a marker from the front. The outer `Option` is `None` for what is no marker, the inner one for what is not known.
+/// Reads a marker from the front. The outer `Option` is `None` for what is not a marker, the inner one for what is not
+/// known.
 struct Reader<'t> {
     environment: &'t Environment,
     tokens: &'t [Token],
@@ -186,7 +187,7 @@ fn is_version(name: &str) -> bool {
     matches!(name, "python_version" | "python_full_version")
 }
 
-/// How 3.MINOR is to a version. `None` where that depends on the patch, or it is no plain version.
+/// How 3.MINOR is to a version. `None` if that depends on the patch, or it is no plain version.
 fn compare_version(minor: u32, text: &str, is_full: bool) -> Option<Ordering> {
     let text = text.trim_end_matches(".*");
     let numbers: Vec<u32> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;

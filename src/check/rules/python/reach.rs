@@ -1,8 +1,8 @@
-//! `missing-import`, and what is surely imported: from what the image starts, along the imports that happen whenever a
-//! source is run to its end.
+//! `missing-import`, and what is certainly imported. The search starts at what the image starts, and follows the
+//! imports that happen whenever a source is run to its end.
 //!
-//! An import below `if`, `try` or `def` is not followed: nothing is known of it. So what is reached is surely imported, and
-//! what is not may be.
+//! An import below `if`, `try` or `def` is not followed, since it may not happen. A module that is reached is certainly
+//! imported. A module that is not reached may still be imported.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -27,7 +27,7 @@ const MAX_SHOWN_FOLDERS: usize = 5;
 /// How many parts a dotted name may have.
 const MAX_PARTS: usize = 32;
 
-/// What the start of the image surely imports.
+/// What the start of the image certainly imports.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Reach {
     /// Extension modules, links followed.
@@ -36,7 +36,7 @@ pub(in super::super) struct Reach {
     pub(in super::super) sources: BTreeMap<EntryPath, Source>,
     /// Modules that sources import where they go on without them, from the top.
     tried: BTreeSet<String>,
-    /// Modules that are surely imported, from the top, and that are there for another Python or processor alone.
+    /// Modules that are certainly imported, from the top, and that are there for another Python or processor alone.
     lost: BTreeSet<String>,
     /// Imports that find nothing.
     missing: Vec<Missing>,
@@ -52,25 +52,26 @@ struct Missing {
     /// Where it was looked for.
     folders: Vec<EntryPath>,
     minor: Option<u32>,
-    /// `true` if a script of one's own comes before, which may install it.
+    /// `true` if a script of your layers comes before, which may install it.
     is_prepared: bool,
 }
 
-/// Reads a source; `None` for one that is not one's own, or that cannot be read.
+/// Reads a source; `None` for one that is not yours, or that cannot be read.
 type Read<'r> = dyn FnMut(&EntryPath) -> Option<Source> + 'r;
 
 impl Reach {
-    /// What is reached through sources that were read before.
+    /// Returns what is reached through sources that are already read.
     pub(in super::super) fn of(subject: &Subject) -> Self {
         walked(subject, &mut |path| subject.source(path).cloned())
     }
 
-    /// `true` for a module that what is started goes on without: it is imported in a `try`, and nowhere else for sure.
+    /// Returns `true` for a module that what is started goes on without: it is imported in a `try`, and nowhere else
+    /// for sure.
     pub(in super::super) fn does_without(&self, module: &EntryPath) -> bool {
         !self.imports(module) && module_name(module).is_some_and(|name| self.tried.contains(&name))
     }
 
-    /// `true` for a module that is surely imported, whether or not it is for this Python.
+    /// Returns `true` for a module that is certainly imported, whether or not it is for this Python.
     pub(in super::super) fn imports(&self, module: &EntryPath) -> bool {
         self.extensions.contains(module) || module_name(module).is_some_and(|name| self.lost.contains(&name))
     }
@@ -94,11 +95,12 @@ fn finding(subject: &Subject, missing: &Missing) -> Finding {
     let name = escape(missing.name.as_bytes());
     let (path, message) = match &missing.importer {
         Some((path, line)) => {
-            (path.clone(), format!("imports \"{name}\" (line {line}), which is not where Python looks"))
+            (path.clone(), format!("imports \"{name}\" (line {line}), which is not in Python's search path"))
         }
-        None => {
-            (EntryPath::root(), format!("what the image starts imports \"{name}\", which is not where Python looks"))
-        }
+        None => (
+            EntryPath::root(),
+            format!("the code on the command line imports \"{name}\", which is not in Python's search path"),
+        ),
     };
     let relative = missing.name.replace('.', "/");
     let wanted = [format!("{relative}/__init__.py"), format!("{relative}.py")];
@@ -107,9 +109,11 @@ fn finding(subject: &Subject, missing: &Missing) -> Finding {
     let version = missing.minor.map(|minor| format!(" for Python 3.{minor}")).unwrap_or_default();
     let top = escape(missing.name.split('.').next().unwrap_or_default().as_bytes());
     let help = match &place {
-        Some(place) => format!("it is at {place}: set PYTHONPATH or `workdir` to where it is, or install it{version}"),
-        None if top == name => format!("install the package that has \"{top}\" into the image{version}"),
-        None => format!("install the package that has \"{top}\" whole{version}: this part of it is missing"),
+        Some(place) => format!(
+            "it is at {place}: set PYTHONPATH or `workdir` to the directory that contains it, or install it{version}"
+        ),
+        None if top == name => format!("install the package that provides \"{top}\" into the image{version}"),
+        None => format!("install the whole package that provides \"{top}\"{version}: this part of it is missing"),
     };
     let shown = missing.folders.iter().take(MAX_SHOWN_FOLDERS).map(ToString::to_string).collect::<Vec<_>>();
     let found = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
@@ -126,14 +130,14 @@ fn places_of(subject: &Subject, wanted: &str) -> Option<EntryPath> {
     found.cloned()
 }
 
-/// What Python is surely handed by the image: its search, and code or a first module.
+/// What Python is certainly handed by the image: its search, and code or a first module.
 struct Start<'a> {
     setting: Setting<'a>,
     search: Search,
     first: FirstSource,
-    /// The module that a server is told to import.
+    /// The module that a server is given.
     served: Option<String>,
-    /// `true` if a script of one's own came before, which may install what is missing.
+    /// `true` if a script of your layers came before, which may install what is missing.
     is_prepared: bool,
 }
 
@@ -214,7 +218,7 @@ fn walked(subject: &Subject, read: &mut Read<'_>) -> Reach {
     reach
 }
 
-/// What a name stands for.
+/// What a module name leads to.
 #[derive(Debug, Clone)]
 enum Module {
     Package {
@@ -323,7 +327,7 @@ impl Walk<'_, '_, '_> {
         Some(parts.join("."))
     }
 
-    /// Loads a module and the packages that it is in. `false` where one of them is not found, or not known.
+    /// Loads a module and the packages that it is in. `false` if one of them is not found, or not known.
     fn load(&mut self, name: &str, by: Option<usize>, line: u32) -> bool {
         let mut done = String::new();
         let mut parent: Option<Module> = None;
@@ -412,7 +416,7 @@ impl Walk<'_, '_, '_> {
         self.missing.push((Missing { name: name.to_owned(), importer, folders, minor, is_prepared }, is_sure));
     }
 
-    /// `true` if folders hold an extension module of that name, for whatever Python and processor.
+    /// Returns `true` if folders hold an extension module of that name, for whatever Python and processor.
     fn is_for_other(&self, folders: &[EntryPath], name: &str) -> bool {
         folders.iter().any(|folder| {
             has_extension_module(&self.start.setting, folder, name.as_bytes())
@@ -422,14 +426,15 @@ impl Walk<'_, '_, '_> {
         })
     }
 
-    /// `true` if a source on the way from the start may change where modules are found.
+    /// Returns `true` if a source on the way from the start may change where modules are found.
     fn is_search_changed(&self, by: usize) -> bool {
         let way = std::iter::successors(Some(by), |at| self.steps[*at].by);
         way.take(self.steps.len()).any(|at| self.steps[at].source.changes_search)
     }
 }
 
-/// The name of an installed module from the top: `yaml._yaml` of `site-packages/yaml/_yaml.cpython-311-x86_64-linux-gnu.so`.
+/// Returns the full name of an installed module: `yaml._yaml` for
+/// `site-packages/yaml/_yaml.cpython-311-x86_64-linux-gnu.so`.
 pub(in super::super) fn module_name(path: &EntryPath) -> Option<String> {
     let components: Vec<&[u8]> = path.components().collect();
     let at = components.iter().rposition(|component| component.ends_with(b"-packages"))?;
@@ -439,7 +444,7 @@ pub(in super::super) fn module_name(path: &EntryPath) -> Option<String> {
     Some(names.map(escape).collect::<Vec<_>>().join("."))
 }
 
-/// `true` for `lib/python3.11/os.py`, and not for what is installed below it.
+/// Returns `true` for `lib/python3.11/os.py`, and not for what is installed below it.
 fn is_of_standard_library(at: &EntryPath) -> bool {
     let mut components = at.components();
     let in_library = components.any(|component| component.starts_with(b"python3."));

@@ -1,5 +1,5 @@
-//! `missing-platform-package` of Python: libraries and extension modules that the RECORD of an installed package lists, and
-//! that are not in the image (PyPA, "Recording installed projects").
+//! `missing-platform-package` of Python: libraries and extension modules that the RECORD of an installed package lists,
+//! and that are not in the image (PyPA, "Recording installed projects").
 
 use std::collections::BTreeSet;
 
@@ -14,14 +14,14 @@ use crate::model::{EntryPath, escape};
 /// Files that a message names.
 const MAX_SHOWN: usize = 3;
 
-/// `true` for the RECORD of an installed package.
+/// Returns `true` for the RECORD of an installed package.
 pub(in super::super::super) fn is_python_record(path: &EntryPath) -> bool {
     path.file_name() == b"RECORD"
         && path.parent_name().ends_with(b".dist-info")
         && path.parent().and_then(|folder| folder.parent()).is_some_and(|folder| is_site(&folder))
 }
 
-/// One finding for each package.
+/// Finds native files that are missing: one finding for each package.
 pub(in super::super) fn lost_native_files(subject: &Subject, findings: &mut Vec<Finding>) {
     let records: Vec<&EntryPath> = subject.own().keys().filter(|path| is_python_record(path)).collect();
     if records.is_empty() {
@@ -56,17 +56,17 @@ fn finding(subject: &Subject, reach: &Reach, record: &EntryPath, there: &[EntryP
         more => format!(" and {more} more"),
     };
     let message = format!(
-        "{name} was installed with {} that {} not in the image: {}{more}",
+        "{name} lists {} in RECORD that {} not in the image: {}{more}",
         count(lost.len(), "native file", "native files"),
         if lost.len() == 1 { "is" } else { "are" },
         shown.join(", ")
     );
-    let help = format!(
-        "install {name} again, and see that no `exclude` or ignore file leaves out `*.so`: RECORD lists what belongs to it"
-    );
+    let help =
+        format!("install {name} again, and check that no pattern in `exclude` or in an ignore file matches `*.so`");
     let finding = Finding::new(Code::MissingPlatformPackage, &subject.platform, record.clone(), message, help);
     let finding = finding.evidence(shown.join(", "), "nothing").about(lost.iter().cloned());
-    // What is surely imported and not found is an error of its own; the rest of a package may do without one part of it.
+    // What is certainly imported and not found is an error of its own; the rest of a package may do without one part of
+    // it.
     let does_without = lost.iter().all(|file| reach.does_without(file));
     if does_without || !there.is_empty() { finding.as_warning() } else { finding }
 }
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(
             *message,
             format!(
-                "p was installed with 2 native files that are not in the image: /{SITE}/p.libs/libq-00000000.so.1, \
+                "p lists 2 native files in RECORD that are not in the image: /{SITE}/p.libs/libq-00000000.so.1, \
                  /{SITE}/p/_a.cpython-311-x86_64-linux-gnu.so"
             )
         );

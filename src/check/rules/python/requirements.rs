@@ -17,7 +17,7 @@ pub(in super::super::super) const METADATA_HEAD_BYTES: u64 = 16 * 1024;
 /// Requirements of one package that are looked at. Those with the most extras have some thousand.
 const MAX_REQUIREMENTS: usize = 5_000;
 
-/// `true` for the METADATA file of an installed package.
+/// Returns `true` for the METADATA file of an installed package.
 pub(in super::super::super) fn is_python_metadata(path: &EntryPath) -> bool {
     path.file_name() == b"METADATA"
         && path.parent_name().ends_with(b".dist-info")
@@ -31,7 +31,7 @@ struct Requirement<'m> {
     marker: Option<&'m str>,
 }
 
-/// One finding for each package that lacks some.
+/// Finds missing requirements: one finding for each package.
 pub(in super::super) fn missing_requirement(subject: &Subject, findings: &mut Vec<Finding>) {
     let manifests: Vec<&EntryPath> = subject.own().keys().filter(|path| is_python_metadata(path)).collect();
     if manifests.is_empty() {
@@ -65,7 +65,7 @@ fn finding(subject: &Subject, path: &EntryPath, lacking: &BTreeSet<String>) -> F
     finding.evidence(names.join(", "), "no installed package of that name")
 }
 
-/// The names of all packages that a package requires on this platform; `None` where its metadata was not read.
+/// Returns the names of all packages that a package requires on this platform; `None` if its metadata was not read.
 pub(in super::super) fn requirements_of(subject: &Subject, folder: &EntryPath) -> Option<BTreeSet<String>> {
     let site = folder.parent()?;
     let name = normalised(folder.file_name().split(|byte| *byte == b'.').next().unwrap_or_default());
@@ -127,7 +127,7 @@ fn installed(subject: &Subject) -> BTreeSet<String> {
     names
 }
 
-/// `true` if a module of that name is beside the package, though nothing says that it was installed.
+/// Returns `true` if a module of that name is beside the package, though nothing says that it was installed.
 fn has_module(subject: &Subject, site: &EntryPath, name: &str) -> bool {
     let module = name.replace('-', "_");
     [module.clone(), format!("{module}.py")]

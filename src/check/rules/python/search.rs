@@ -1,7 +1,7 @@
 //! Where Python looks for modules (Python, "Command line and environment"; `site`; PEP 405).
 //!
-//! The search is generous: what is found anywhere that Python may look counts as found. Where something could put more
-//! directories on its path than are known here, it says so.
+//! The search is generous: a module that is found anywhere that Python may search counts as found. If something could
+//! add directories that are not known here, the search says so.
 
 use super::super::program::{Program, Setting, Standing};
 use super::is_python;
@@ -33,14 +33,15 @@ pub(super) enum First {
 pub(in super::super) struct Search {
     /// Directories that exist, the first to be searched first.
     pub(super) folders: Vec<EntryPath>,
-    /// The minor version of the interpreter, where it is known.
+    /// The minor version of the interpreter, if it is known.
     pub(super) minor: Option<u32>,
     /// `true` if PYTHONPATH or a `.pth` file names more than directories.
     has_archives: bool,
 }
 
 impl Search {
-    /// `None` where the interpreter's own library is not where this module expects it: nothing is known then.
+    /// Determines the search of an interpreter. `None` if its own library is not where this module expects it: nothing
+    /// is known then.
     pub(super) fn of(setting: &Setting<'_>, program: &Program, first: First) -> Option<Self> {
         let execution = &setting.subject.execution;
         let variable = |name: &str| execution.variable(name).filter(|value| !value.is_empty());
@@ -75,7 +76,7 @@ impl Search {
         Some(search)
     }
 
-    /// Adds a directory, where it is one. Anything else may be an archive of modules.
+    /// Adds a directory, if it is one. Anything else may be an archive of modules.
     fn add(&mut self, setting: &Setting<'_>, at: Option<EntryPath>) {
         match at {
             Some(at) if setting.standing(&at) == Standing::Directory => self.folders.push(at),
@@ -84,7 +85,7 @@ impl Search {
         }
     }
 
-    /// `true` if more may be searched than is known here. It looks at every file of the directories.
+    /// Returns `true` if more may be searched than is known here. It looks at every file of the directories.
     pub(super) fn is_open(&self, setting: &Setting<'_>) -> bool {
         let resolved: Vec<EntryPath> =
             self.folders.iter().filter_map(|folder| setting.subject.resolve(folder).ok()).collect();
@@ -98,7 +99,7 @@ impl Search {
     }
 }
 
-/// The minor version of an interpreter: by its name, or by the only library beside it.
+/// Returns the minor version of an interpreter: by its name, or by the only library beside it.
 pub(in super::super) fn minor_of(setting: &Setting<'_>, program: &Program) -> Option<u32> {
     let name = String::from_utf8_lossy(program.at.file_name()).into_owned();
     let by_name = name.strip_prefix("python3.").and_then(|minor| minor.parse().ok());
@@ -120,7 +121,7 @@ fn is_customisation(own: &EntryPath, folders: &[EntryPath]) -> bool {
 }
 
 /// The library directories `lib/python3.11` of the interpreter, of the virtual environment that it is in, and of the
-/// user; `None` where the interpreter's own is not there.
+/// user; `None` if the interpreter's own is not there.
 fn libraries(setting: &Setting<'_>, program: &Program, minor: Option<u32>) -> Option<Vec<EntryPath>> {
     let prefix = |path: &EntryPath| path.parent().and_then(|folder| folder.parent());
     let home = setting.user.as_ref().and_then(|user| user.home.clone());
@@ -145,7 +146,7 @@ fn libraries(setting: &Setting<'_>, program: &Program, minor: Option<u32>) -> Op
     Some(libraries)
 }
 
-/// `lib/python3.11` and its like below a prefix: those of one version, where that is known.
+/// `lib/python3.11` and similar below a prefix: those of one version, if that is known.
 fn library_folders(setting: &Setting<'_>, prefix: &EntryPath, minor: Option<u32>) -> Vec<EntryPath> {
     let minors = MINOR_VERSIONS.filter(|found| minor.is_none_or(|minor| minor == *found));
     let versions = minors.map(|minor| format!("python3.{minor}")).chain(["python3".to_owned(), "python2.7".to_owned()]);
@@ -154,12 +155,12 @@ fn library_folders(setting: &Setting<'_>, prefix: &EntryPath, minor: Option<u32>
     paths.filter(|at| setting.standing(at) == Standing::Directory).collect()
 }
 
-/// `site-packages` and `dist-packages`, whose `.pth` files are read at every start.
+/// Returns `true` for `site-packages` and `dist-packages`, whose `.pth` files are read at every start.
 pub(super) fn is_site(folder: &EntryPath) -> bool {
     folder.file_name().ends_with(b"-packages")
 }
 
-/// The lines of a `.pth` file that name directories; `None` where one of them is code, or the file was not read.
+/// The lines of a `.pth` file that name directories; `None` if one of them is code, or the file was not read.
 fn plain_lines<'a>(setting: &Setting<'a>, path: &EntryPath) -> Option<Vec<&'a [u8]>> {
     let lines = setting.subject.content(path)?.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
     let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).collect();
@@ -167,7 +168,7 @@ fn plain_lines<'a>(setting: &Setting<'a>, path: &EntryPath) -> Option<Vec<&'a [u
     (!lines.iter().any(is_code)).then_some(lines)
 }
 
-/// What `.pth` files of a directory add, where these are read and hold no code.
+/// What `.pth` files of a directory add, if these are read and hold no code.
 fn added_by_path_files(setting: &Setting<'_>, folder: &EntryPath) -> Vec<EntryPath> {
     let Ok(folder) = setting.subject.resolve(folder) else { return Vec::new() };
     let files = children(setting, &folder).into_iter().map(|(path, _)| path);
@@ -180,7 +181,7 @@ fn added_by_path_files(setting: &Setting<'_>, folder: &EntryPath) -> Vec<EntryPa
     added.collect()
 }
 
-/// `true` if `.pth` files may add directories that are not known here.
+/// Returns `true` if `.pth` files may add directories that are not known here.
 fn has_path_files(setting: &Setting<'_>, folder: &EntryPath) -> bool {
     let is_active = |path: &EntryPath| {
         path.file_name().ends_with(b".pth")
@@ -198,7 +199,8 @@ fn children(setting: &Setting<'_>, folder: &EntryPath) -> Vec<(EntryPath, Node)>
     below.map(|(path, node)| (path.clone(), node.clone())).collect()
 }
 
-/// `true` if a directory holds a module of that name, as source, bytecode, or an extension module without a tag.
+/// Returns `true` if a directory holds a module of that name, as source, bytecode, or an extension module without a
+/// tag.
 pub(super) fn has_module(setting: &Setting<'_>, folder: &EntryPath, name: &[u8]) -> bool {
     [&b".py"[..], b".pyc", b".so", b".abi3.so"].iter().any(|end| {
         let at = folder.join(&[name, *end].concat());
@@ -206,7 +208,7 @@ pub(super) fn has_module(setting: &Setting<'_>, folder: &EntryPath, name: &[u8])
     })
 }
 
-/// `true` if a directory holds an extension module of that name: `name.cpython-311-x86_64-linux-gnu.so`.
+/// Returns `true` if a directory holds an extension module of that name: `name.cpython-311-x86_64-linux-gnu.so`.
 pub(super) fn has_extension_module(setting: &Setting<'_>, folder: &EntryPath, name: &[u8]) -> bool {
     let Ok(folder) = setting.subject.resolve(folder) else { return false };
     let start = [name, &b"."[..]].concat();
@@ -214,7 +216,7 @@ pub(super) fn has_extension_module(setting: &Setting<'_>, folder: &EntryPath, na
     children(setting, &folder).iter().any(|(path, _)| is_extension(path.file_name()))
 }
 
-/// The directories of that name: packages, and parts of namespace packages.
+/// Returns the directories of that name: packages, and parts of namespace packages.
 pub(super) fn packages(setting: &Setting<'_>, folders: &[EntryPath], name: &[u8]) -> Vec<EntryPath> {
     let below = folders.iter().filter_map(|folder| folder.join(name).ok());
     below.filter(|at| setting.standing(at) == Standing::Directory).collect()
@@ -237,7 +239,7 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// What Python finds under the name of a module, directory by directory (importlib, `FileFinder`).
+/// Finds what Python finds under the name of a module, directory by directory (importlib, `FileFinder`).
 pub(super) fn find_module(setting: &Setting<'_>, search: &Search, folders: &[EntryPath], name: &str) -> Found {
     let mut portions = Vec::new();
     for folder in folders {

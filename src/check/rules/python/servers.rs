@@ -1,5 +1,5 @@
-//! Servers and workers of Python that are told by name which module to import: `uvicorn MODULE:ATTR`, `gunicorn`,
-//! `hypercorn`, `celery -A`, `flask --app` (their documentation, "Command line").
+//! Servers and workers of Python that import a module by its name: `uvicorn MODULE:ATTR`, `gunicorn`, `hypercorn`,
+//! `celery -A`, `flask --app` (their documentation, "Command line").
 
 use super::super::failure::{Failure, Kind, elsewhere, found_instead, listed};
 use super::super::program::{Program, Setting};
@@ -36,7 +36,7 @@ const VALUED: &[&str] = &[
 const OPEN_OPTIONS: &[&str] = &["--app-dir", "--chdir", "--pythonpath", "-c", "--config", "--workdir"];
 const OPEN_VARIABLES: &[&str] = &["GUNICORN_CMD_ARGS", "PYTHONHOME"];
 
-/// The module that a server is told to import. `None` where it is told none, and where that is not known.
+/// Returns the module that a server imports. `None` if it imports none, or if that is not known.
 pub(super) fn target(setting: &Setting<'_>, tool: &str, arguments: &[String]) -> Option<String> {
     let variable = |name: &str| setting.subject.execution.variable(name).filter(|value| !value.is_empty());
     let is_open_option = |word: &String| {
@@ -86,7 +86,7 @@ fn is_module_name(text: &str) -> bool {
     !text.ends_with(".py") && text.split('.').all(is_part)
 }
 
-/// Whether the module that a server's console script is told to import is there.
+/// Checks whether the module that a server's console script imports exists.
 pub(in super::super) fn check_server(
     setting: &Setting<'_>,
     program: &Program,
@@ -98,7 +98,7 @@ pub(in super::super) fn check_server(
     check_target(setting, &interpreter, tool, &module)
 }
 
-/// Whether a module is there that a server imports from the working directory.
+/// Checks whether a module exists that a server imports from the working directory.
 pub(super) fn check_target(
     setting: &Setting<'_>,
     interpreter: &Program,
@@ -106,7 +106,7 @@ pub(super) fn check_target(
     module: &str,
 ) -> Result<(), Box<Failure>> {
     let Some(search) = Search::of(setting, interpreter, First::Workdir) else { return Ok(()) };
-    // What celery and flask are told may be an attribute of the last module.
+    // What celery and flask are given may be an attribute of the last module.
     let parts: Vec<&str> = module.split('.').collect();
     let count = if matches!(tool, "celery" | "flask") { 1 } else { parts.len() };
     let mut folders = search.folders.clone();
@@ -136,14 +136,20 @@ fn no_module(setting: &Setting<'_>, tool: &str, module: &str, search: &Search) -
     let module = escape(module.as_bytes());
     let help = match &places[..] {
         [] => format!("pack \"{module}\" below `workdir`, or install it"),
-        places => format!("it is at {}: set `workdir` or PYTHONPATH to where its package is", listed(places)),
+        places => format!(
+            "it is at {}: set `workdir` or PYTHONPATH to the directory that contains its package",
+            listed(places)
+        ),
     };
     let found = if places.is_empty() { found_instead(setting.subject, &at) } else { listed(&places) };
     let first = search.folders.first().map(ToString::to_string).unwrap_or_default();
     Box::new(Failure {
         kind: Kind::Missing,
-        message: format!("has {} import the module \"{module}\", which is not in the image", escape(tool.as_bytes())),
-        expected: format!("{module} in {first}, or where packages are installed"),
+        message: format!(
+            "runs {} with the module \"{module}\", which is not in Python's search path",
+            escape(tool.as_bytes())
+        ),
+        expected: format!("{module} in {first} or in site-packages"),
         found,
         help,
         path: at,
@@ -205,7 +211,7 @@ mod tests {
             ("python3 -m uvicorn main:app", Some("main")),
             ("uvicorn --help", None),
         ] {
-            let wanted = missing.map(|name| format!("import the module \"{name}\""));
+            let wanted = missing.map(|name| format!("with the module \"{name}\""));
             let found = told(line);
             assert_eq!(found.is_some(), wanted.is_some(), "{line}: {found:?}");
             assert!(found.unwrap_or_default().contains(&wanted.unwrap_or_default()), "{line}");
@@ -215,6 +221,9 @@ mod tests {
     #[test]
     fn the_message_says_where_the_module_is() {
         let finding = &image(&["hypercorn", "api.server:app"]).found(Code::EntrypointMissing)[0];
-        assert_eq!(finding.help, "it is at /opt/api/server.py: set `workdir` or PYTHONPATH to where its package is");
+        assert_eq!(
+            finding.help,
+            "it is at /opt/api/server.py: set `workdir` or PYTHONPATH to the directory that contains its package"
+        );
     }
 }

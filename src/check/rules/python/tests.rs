@@ -109,15 +109,16 @@ fn what_may_be_anywhere_is_passed_over() {
 fn messages_say_where_the_module_is_and_what_a_package_lacks() {
     let subject = image().subject();
     let failure = check_in(&subject, "-m agent").unwrap();
-    assert_eq!(failure.message, "has python run the module \"agent\", which is not in the image");
+    assert_eq!(failure.message, "runs the Python module \"agent\", which is not in Python's search path");
     assert_eq!(
         failure.expected,
         "agent in /srv, /app/.venv/lib/python3.11, /app/.venv/lib/python3.11/site-packages, /usr/lib/python3.11"
     );
     assert_eq!(failure.found, "/opt/src/agent/__main__.py");
-    let expected = "it is at /opt/src/agent/__main__.py: set PYTHONPATH or `workdir` to where its package lies";
+    let expected =
+        "it is at /opt/src/agent/__main__.py: set PYTHONPATH or `workdir` to the directory that contains its package";
     assert_eq!(failure.help, expected);
     let failure = check_in(&subject, "-m part").unwrap();
-    assert_eq!(failure.message, "has python run the package \"part\", which has no __main__.py");
+    assert_eq!(failure.message, "runs the Python package \"part\", which has no __main__.py");
     assert_eq!(failure.expected, "/srv/part/__main__.py");
 }

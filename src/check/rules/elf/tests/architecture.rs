@@ -36,7 +36,7 @@ fn addon(needed: &[&str]) -> ElfFacts {
 fn a_program_for_another_processor_is_told_with_both_headers() {
     let finding = only(put(debian(), "app/server", arm64(Some(ARM64_LOADER), &["libc.so.6"])), Code::WrongArchitecture);
     assert_eq!(finding.path, path("app/server"));
-    assert_eq!(finding.message, "is made for arm64, and the image is for linux/amd64");
+    assert_eq!(finding.message, "is built for arm64, but the image is for linux/amd64");
     assert_eq!(evidence(&finding), ("x86-64, 64 bits, little-endian", "AArch64, 64 bits, little-endian"));
     assert!(finding.help.contains("build it for linux/amd64") && finding.help.contains("dist/${arch}"));
 }
@@ -49,10 +49,8 @@ fn one_mistake_is_one_finding() {
     }
     assert_eq!(
         told(image),
-        [
-            "wrong-architecture /opt/jdk/bin/java: is made for arm64, and the image is for linux/amd64; so are 3 more files \
-          below /opt/jdk"
-        ]
+        ["wrong-architecture /opt/jdk/bin/java: is built for arm64, but the image is for linux/amd64; the same \
+             applies to 3 more files below /opt/jdk"]
     );
 }
 
@@ -71,7 +69,7 @@ fn the_package_is_named() {
         ("v/lib/python3.11/site-packages/numpy/core/_x.cpython-311-aarch64-linux-gnu.so", "numpy"),
     ] {
         let finding = only(image(at), Code::WrongArchitecture);
-        assert_eq!(finding.message, format!("{name} is made for arm64, and the image is for linux/amd64"));
+        assert_eq!(finding.message, format!("{name} is built for arm64, but the image is for linux/amd64"));
     }
     let npm = only(image("app/node_modules/a/build/Release/a.node"), Code::WrongArchitecture);
     assert_eq!(npm.help, "install it for this platform: `npm install --os=linux --cpu=x64`");
@@ -79,7 +77,7 @@ fn the_package_is_named() {
     assert!(pypi.help.contains("--platform manylinux2014_x86_64"), "{}", pypi.help);
 }
 
-/// An image of one file that came from a path of the disk, where these others are.
+/// An image of one file that came from a path of the disk, where these other files are.
 fn from_disk(platform: &str, at: &str, source: &str, there: &'static [&'static str], facts: ElfFacts) -> Subject {
     let mut tree = Tree::default();
     let kind = NodeKind::File { size_bytes: 1, layer: 0, stored_at: None };
@@ -102,11 +100,11 @@ fn the_right_file_in_the_sources_is_named() {
     let right = "dist/node_modules/@a/b-linux-x64/b.node";
     assert_eq!(
         help(&["dist/node_modules/@a/b-linux-x64/b.node"]),
-        format!("the sources have it for this platform: pack {right} instead")
+        format!("pack {right} instead, the same file for this platform")
     );
     assert!(help(&["dist/node_modules/@a/b/b.node"]).starts_with("install it"));
     let subject = from_disk("linux/arm64", "app/x", "target/x86_64/x", &["target/aarch64/x"], elf(None, &[]));
-    assert_eq!(check(&subject)[0].help, "the sources have it for this platform: pack target/aarch64/x instead");
+    assert_eq!(check(&subject)[0].help, "pack target/aarch64/x instead, the same file for this platform");
 }
 
 #[test]
@@ -117,8 +115,11 @@ fn other_platforms_beside_the_right_one_are_a_warning_with_their_bytes() {
     let image = put(image, "app/node_modules/@esbuild/linux-x64/bin/esbuild", elf(None, &[]));
     let finding = only(image, Code::ForeignArchitecture);
     assert_eq!(finding.path, path("app/node_modules/@esbuild/linux-arm64"));
-    assert_eq!(finding.message, "is for arm64, beside the same for this platform: 2 files of 1.5 kB that never run");
-    assert_eq!(evidence(&finding), ("files for linux/amd64 alone", "/app/node_modules/@esbuild/linux-arm64"));
+    assert_eq!(
+        finding.message,
+        "is for arm64, and the image also has it for this platform: 2 files of 1.5 kB are never used"
+    );
+    assert_eq!(evidence(&finding), ("only files for linux/amd64", "/app/node_modules/@esbuild/linux-arm64"));
     assert!(finding.help.contains("exclude = [\"**/@esbuild/linux-arm64\"]"), "{}", finding.help);
 }
 
@@ -169,7 +170,7 @@ fn what_the_image_starts_is_never_just_beside() {
 fn thirty_two_bits_run_where_their_loader_is() {
     let loader = "/lib/ld-linux.so.2";
     let program = |image| put(image, "app/x", i386(Some(loader), &["libc.so.6"]));
-    let message = "wrong-architecture /app/x: is made for 386, and the image is for linux/amd64";
+    let message = "wrong-architecture /app/x: is built for 386, but the image is for linux/amd64";
     assert_eq!(told(program(debian())), [message]);
     let base = debian().base("usr/lib/ld-linux.so.2", 0o755, Thing::Elf(i386(None, &[]))).base(
         "usr/lib/i386-linux-gnu/libc.so.6",

@@ -39,9 +39,9 @@ fn a_dynamic_program_in_an_empty_image_has_no_loader() {
     assert_eq!(finding.path, path("app/server"));
     assert_eq!(
         finding.message,
-        "asks for the dynamic loader /lib64/ld-linux-x86-64.so.2, which is not in the image; so does /app/tool"
+        "needs the dynamic loader /lib64/ld-linux-x86-64.so.2, which is not in the image; the same applies to /app/tool"
     );
-    assert_eq!(evidence(&finding), (GLIBC, "no dynamic loader for it"));
+    assert_eq!(evidence(&finding), (GLIBC, "no dynamic loader for this program"));
     assert!(finding.help.contains("CGO_ENABLED=0"), "{}", finding.help);
     assert_eq!(told(put(Image::new("linux/amd64"), "app/static", elf(None, &[]))), NOTHING);
 }
@@ -57,7 +57,7 @@ fn a_loader_at_another_place_is_named() {
 fn a_program_for_the_other_c_library_is_told_as_that_alone() {
     let image = put(alpine(), "app/server", program(&["libc.so.6", "libnone.so"]));
     let finding = only(image, Code::WrongLibc);
-    assert_eq!(finding.message, "is made for glibc, and the image has musl");
+    assert_eq!(finding.message, "is built for glibc, but the image has musl");
     assert_eq!(
         evidence(&finding),
         (
@@ -66,12 +66,12 @@ fn a_program_for_the_other_c_library_is_told_as_that_alone() {
         )
     );
     assert!(
-        finding.help.contains("build it for musl") && finding.help.contains("a base with glibc"),
+        finding.help.contains("build it for musl") && finding.help.contains("a base image with glibc"),
         "{}",
         finding.help
     );
     let other = put(debian(), "app/server", elf(Some(MUSL), &["libc.musl-x86_64.so.1", "libnone.so"]));
-    assert_eq!(told(other), ["wrong-libc /app/server: is made for musl, and the image has glibc"]);
+    assert_eq!(told(other), ["wrong-libc /app/server: is built for musl, but the image has glibc"]);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn modules_of_the_other_c_library_are_told_by_their_package() {
     let at = "app/node_modules/@rollup/rollup-linux-x64-gnu/rollup.linux-x64-gnu.node";
     for needed in [&["libc.so.6"][..], &["libc.so.6", "ld-linux-x86-64.so.2"]] {
         let finding = only(put(alpine(), at, elf(None, needed)), Code::WrongLibc);
-        assert_eq!(finding.message, "@rollup/rollup-linux-x64-gnu is made for glibc, and the image has musl");
+        assert_eq!(finding.message, "@rollup/rollup-linux-x64-gnu is built for glibc, but the image has musl");
         assert!(finding.help.contains("--cpu=x64 --libc=musl"), "{}", finding.help);
     }
     let musl = "app/node_modules/@rollup/rollup-linux-x64-musl/rollup.linux-x64-musl.node";
@@ -96,7 +96,7 @@ fn a_library_of_the_other_c_library_is_told_where_it_is_needed() {
     let runpath = Some(b"$ORIGIN".to_vec());
     let image = put(alpine(), "app/a/x", ElfFacts { runpath, ..elf(Some(MUSL), &["libq.so"]) });
     let image = put(image, "app/a/libq.so", shared_library("libq.so", &["libc.so.6", "ld-linux-x86-64.so.2"]));
-    assert_eq!(told(image), ["wrong-libc /app/a/libq.so: is made for glibc, and the image has musl"]);
+    assert_eq!(told(image), ["wrong-libc /app/a/libq.so: is built for glibc, but the image has musl"]);
     let unneeded = put(alpine(), "app/libq.so", shared_library("libq.so", &["libc.so.6", "ld-linux-x86-64.so.2"]));
     assert_eq!(told(unneeded), NOTHING);
 }
@@ -141,10 +141,8 @@ fn both_c_libraries_side_by_side_are_a_warning() {
     let image = put(image, "m/node_modules/@r/r-linux-x64-musl/r.linux-x64-musl.node", elf(None, &["libc.so"]));
     assert_eq!(
         told(image),
-        [
-            "foreign-architecture /m/node_modules/@r/r-linux-x64-gnu: is for glibc, beside the same for this platform: 1 file \
-          of 1.0 kB that never run"
-        ]
+        ["foreign-architecture /m/node_modules/@r/r-linux-x64-gnu: is for glibc, and the image also has it for this \
+          platform: 1 file of 1.0 kB are never used"]
     );
     let image = put(debian(), "m/node_modules/a/prebuilds/linux-x64/a.glibc.node", elf(None, &["libc.so.6"]));
     let image = put(image, "m/node_modules/a/prebuilds/linux-x64/a.musl.node", elf(None, &["libc.so"]));
@@ -157,9 +155,15 @@ fn a_missing_library_is_told_once_with_all_who_need_it() {
     let image = put(debian(), &format!("{site}/a.cpython-311-x86_64-linux-gnu.so"), elf(None, &["libzmq.so.5"]));
     let finding = only(put(image, &format!("{site}/b.abi3.so"), elf(None, &["libzmq.so.5"])), Code::MissingLibrary);
     assert_eq!(finding.path, path(&format!("{site}/a.cpython-311-x86_64-linux-gnu.so")));
-    assert_eq!(finding.message, "needs libzmq.so.5, which is not where the loader looks; so does 1 other file of zmq");
+    assert_eq!(
+        finding.message,
+        "needs libzmq.so.5, which is not in the loader's search path; the same applies to 1 other file of zmq"
+    );
     assert_eq!(evidence(&finding), ("libzmq.so.5 in /usr/lib/x86_64-linux-gnu:/usr/lib", "no such file"));
-    assert_eq!(finding.help, "take a base that has it, or pack the file into a directory where the loader looks");
+    assert_eq!(
+        finding.help,
+        "use a base image that contains it, or pack the file into a directory that the loader searches"
+    );
 }
 
 #[test]
@@ -169,7 +173,7 @@ fn several_missing_libraries_of_one_file_are_one_finding() {
     let finding = only(image, Code::MissingLibrary);
     assert_eq!(
         finding.message,
-        "needs libdrm.so.2, libgbm.so.1, libnss3.so and libx.so, which are not where the loader looks"
+        "needs libdrm.so.2, libgbm.so.1, libnss3.so and libx.so, which are not in the loader's search path"
     );
 }
 
@@ -179,7 +183,7 @@ fn what_is_missed_through_a_library_of_the_base_is_told_of_the_program() {
         debian().base("usr/lib/libbroken.so", 0o644, Thing::Elf(shared_library("libbroken.so", &["libgone.so"])));
     let finding = only(put(base, "app/x", program(&["libbroken.so"])), Code::MissingLibrary);
     assert_eq!(finding.path, path("usr/lib/libbroken.so"));
-    assert_eq!(finding.message, "needs libgone.so, which is not where the loader looks (loaded by /app/x)");
+    assert_eq!(finding.message, "needs libgone.so, which is not in the loader's search path (loaded by /app/x)");
 }
 
 #[test]
@@ -188,7 +192,7 @@ fn a_library_that_lies_elsewhere_is_named_for_what_is_started_directly() {
         put(put(image, at, program(&["libq.so"])), "opt/q/lib/libq.so", shared_library("libq.so", &[]))
     };
     let finding = only(image(debian(), "usr/bin/q"), Code::MissingLibrary);
-    assert_eq!(finding.message, "needs libq.so, which is in /opt/q/lib/libq.so, where the loader does not look");
+    assert_eq!(finding.message, "needs libq.so, which is at /opt/q/lib/libq.so, outside the loader's search path");
     assert!(finding.help.contains("LD_LIBRARY_PATH to /opt/q/lib"), "{}", finding.help);
     let set = debian().config(json!({"Env": ["LD_LIBRARY_PATH=/opt/q/lib"]}));
     assert_eq!(told(image(set, "usr/bin/q")), NOTHING);
@@ -207,7 +211,7 @@ fn a_cache_that_does_not_know_a_file_is_explained() {
         .base("usr/local/lib/libold.so", 0o644, Thing::Elf(shared_library("libold.so", &[])));
     let image = put(base, "usr/bin/q", program(&["libq.so", "libold.so"]));
     let finding = only(put(image, "usr/local/lib/libq.so", shared_library("libq.so", &[])), Code::MissingLibrary);
-    assert!(finding.help.contains("ldconfig made before this file came"), "{}", finding.help);
+    assert!(finding.help.contains("which does not list this file"), "{}", finding.help);
 }
 
 #[test]
@@ -219,7 +223,7 @@ fn what_may_be_loaded_otherwise_is_not_told() {
     assert_eq!(told(put(image, &format!("{site}/torch/lib/libc10.so"), shared_library("libc10.so", &[]))), NOTHING);
     // The host's driver.
     assert_eq!(told(put(debian(), &module, elf(None, &["libcuda.so.1", "libnvidia-ml.so.1"]))), NOTHING);
-    // Plugins, which nobody needs by name.
+    // Plugins, which no file needs by name.
     assert_eq!(told(put(debian(), "app/libprovider_cuda.so", shared_library("x", &["libcublas.so.12"]))), NOTHING);
     // Python's own modules.
     let own = "usr/lib/python3.11/lib-dynload/_tkinter.cpython-311-x86_64-linux-gnu.so";
@@ -235,7 +239,7 @@ fn a_library_for_another_processor_is_told_as_that_alone() {
     let image = put(image, "usr/bin/libq.so", ElfFacts { machine: 183, ..shared_library("libq.so", &[]) });
     assert_eq!(
         told(image),
-        ["wrong-architecture /usr/bin/libq.so: is made for arm64, and the image is for linux/amd64"]
+        ["wrong-architecture /usr/bin/libq.so: is built for arm64, but the image is for linux/amd64"]
     );
 }
 
@@ -245,7 +249,10 @@ fn what_is_wrong_with_the_base_alone_is_not_told() {
     assert_eq!(told(put(broken(), "usr/bin/new", program(&["libc.so.6"]))), NOTHING);
     // Unless the image starts it.
     let started = broken().config(json!({"Cmd": ["old"]}));
-    assert_eq!(told(started), ["missing-library /usr/bin/old: needs libgone.so, which is not where the loader looks"]);
+    assert_eq!(
+        told(started),
+        ["missing-library /usr/bin/old: needs libgone.so, which is not in the loader's search path"]
+    );
 }
 
 #[test]
@@ -255,7 +262,10 @@ fn a_program_of_the_base_that_this_build_breaks_is_told() {
         .base("usr/bin/old", 0o755, Thing::Elf(needing(program(&["libq.so"]), "libq.so", &versions)))
         .base("usr/lib/libq.so", 0o644, Thing::Elf(giving(shared_library("libq.so", &[]), &versions)));
     let image = put(base, "usr/lib/libq.so", giving(shared_library("libq.so", &[]), &["Z_1"]));
-    assert_eq!(told(image), ["symbol-version-missing /usr/bin/old: needs Z_2 of libq.so, which ends at Z_1"]);
+    assert_eq!(
+        told(image),
+        ["symbol-version-missing /usr/bin/old: needs Z_2 from libq.so, which provides Z_1 at most"]
+    );
 }
 
 /// Debian's C library with these versions.
@@ -273,12 +283,9 @@ fn a_c_library_that_is_too_old_is_told_with_both_versions() {
     let image = put(put(base, "app/server", needs), "app/a.node", module);
     let finding = only(image, Code::LibcTooOld);
     assert_eq!(finding.path, path("app/server"));
-    assert_eq!(finding.message, "needs GLIBC_2.39, and the image has glibc 2.36; too new for it as well: /app/a.node");
-    assert_eq!(evidence(&finding), ("GLIBC_2.39", "/usr/lib/x86_64-linux-gnu/libc.so.6 with GLIBC_2.36 at most"));
-    assert_eq!(
-        finding.help,
-        "take a base with a newer glibc, or build on a system that has glibc 2.36 or an older one"
-    );
+    assert_eq!(finding.message, "needs GLIBC_2.39, but the image has glibc 2.36; the same applies to /app/a.node");
+    assert_eq!(evidence(&finding), ("GLIBC_2.39", "/usr/lib/x86_64-linux-gnu/libc.so.6 provides GLIBC_2.36 at most"));
+    assert_eq!(finding.help, "use a base image with a newer glibc, or build on a system with glibc 2.36 or older");
 }
 
 #[test]
@@ -288,8 +295,8 @@ fn other_versions_are_told_by_their_library() {
     let needs = &["CXXABI_1.3.13", "GLIBCXX_3.4.31", "GLIBCXX_3.4.32"];
     let image = put(base, "app/a.node", needing(elf(None, &["libstdc++.so.6"]), "libstdc++.so.6", needs));
     let finding = only(image, Code::SymbolVersionMissing);
-    assert_eq!(finding.message, "needs GLIBCXX_3.4.32 of libstdc++.so.6, which ends at GLIBCXX_3.4.30");
-    assert_eq!(finding.help, "take a base with a newer libstdc++, or build with an older compiler");
+    assert_eq!(finding.message, "needs GLIBCXX_3.4.32 from libstdc++.so.6, which provides GLIBCXX_3.4.30 at most");
+    assert_eq!(finding.help, "use a base image with a newer libstdc++, or build with an older compiler");
     let ssl = debian().base(
         "usr/lib/libssl.so.3",
         0o644,
@@ -298,7 +305,7 @@ fn other_versions_are_told_by_their_library() {
     let image = put(ssl, "app/x", needing(program(&["libssl.so.3"]), "libssl.so.3", &["OPENSSL_3.0.0"]));
     assert_eq!(
         told(image),
-        ["symbol-version-missing /app/x: needs OPENSSL_3.0.0 of libssl.so.3, which does not have it"]
+        ["symbol-version-missing /app/x: needs OPENSSL_3.0.0 from libssl.so.3, which does not define it"]
     );
 }
 
@@ -326,7 +333,7 @@ fn paths_of_the_build_machine_are_told_once_each() {
     assert_eq!(finding.path, path("app/a"));
     assert_eq!(
         finding.message,
-        "looks for its libraries in /home/ci/lib, a path of the machine that built it (2 files have it)"
+        "searches for libraries in /home/ci/lib, a path of the machine that built it (2 files contain it)"
     );
     let right = put(debian(), "app/a", with("/home/app/lib:/opt/none")).own("home/app/lib", 0o755, Thing::Directory);
     assert_eq!(told(right), NOTHING);

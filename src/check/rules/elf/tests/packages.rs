@@ -41,7 +41,7 @@ fn the_package_for_this_platform_is_missed() {
     assert!(finding.help.contains("npm install --os=linux --cpu=x64 --libc=glibc"), "{}", finding.help);
     let musl = only(with_rollup(alpine(), &[]), Code::MissingPlatformPackage);
     assert!(musl.message.contains("@rollup/rollup-linux-x64-musl"), "{}", musl.message);
-    assert_eq!(musl.found.as_deref(), Some("none of its platforms' packages"));
+    assert_eq!(musl.found.as_deref(), Some("no package for any platform"));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn what_is_there_is_found_as_node_finds_it() {
     let target = "../../../@rollup+rollup-linux-x64-gnu@4.1.0/node_modules/@rollup/rollup-linux-x64-gnu";
     let whole = pnpm(debian()).own(&real, 0o644, Thing::Unread(1)).own(&link, 0o777, Thing::Link(target));
     assert_eq!(told(whole), NOTHING);
-    // A link that leads nowhere is told as that.
+    // A dangling link is a finding of its own.
     assert_eq!(told(pnpm(debian()).own(&link, 0o777, Thing::Link(target))), NOTHING);
 }
 
@@ -97,7 +97,7 @@ fn packages_of_several_parts_need_each() {
     let finding = only(sharp(&["sharp-linuxmusl-x64"]), Code::MissingPlatformPackage);
     assert_eq!(
         finding.message,
-        "sharp needs @img/sharp-linux-x64 and @img/sharp-libvips-linux-x64 on this platform, which is not in the image"
+        "sharp needs @img/sharp-linux-x64 and @img/sharp-libvips-linux-x64 on this platform, which are not in the image"
     );
     // WebAssembly runs anywhere.
     assert_eq!(told(sharp(&["sharp-wasm32", "sharp-libvips-linux-x64"])), NOTHING);
@@ -171,8 +171,8 @@ fn modules_for_another_python_alone_are_told() {
     let image = module(debian(), &format!("{SITE}/numpy/a.cpython-310-x86_64-linux-gnu.so"));
     let image = module(image, &format!("{SITE}/numpy/b.cpython-310-x86_64-linux-gnu.so"));
     let finding = only(image, Code::MissingPlatformPackage);
-    assert_eq!(finding.message, "numpy is built for Python 3.10 alone, and the image's Python is 3.11 (2 files)");
-    assert_eq!(evidence(&finding), ("a module of cpython-311", "a.cpython-310-x86_64-linux-gnu.so"));
+    assert_eq!(finding.message, "numpy is built for Python 3.10 only, but the image's Python is 3.11 (2 files)");
+    assert_eq!(evidence(&finding), ("a module for cpython-311", "a.cpython-310-x86_64-linux-gnu.so"));
     assert!(finding.help.ends_with("--target FOLDER --python-version 3.11`"), "{}", finding.help);
 }
 

@@ -51,8 +51,8 @@ fn an_optional_backend_is_a_warning_with_all_that_it_misses() {
     assert_eq!(*severity, Severity::Warning);
     assert_eq!(
         message,
-        "needs libgomp.so.1, libomp.so.5 and libtbb.so.12, which are not where the loader looks; so does 1 other file of numba; only \
-         what uses this part of numba fails"
+        "needs libgomp.so.1, libomp.so.5 and libtbb.so.12, which are not in the loader's search path; the same applies \
+         to 1 other file of numba; only code that uses this part of numba fails"
     );
     let found = numba("import os").found(Code::MissingLibrary);
     assert_eq!(found[0].files.len(), 2);
@@ -96,13 +96,13 @@ fn a_file_that_only_bears_the_name_excuses_nothing() {
     assert_eq!(finding.severity, Severity::Error);
     assert_eq!(
         finding.message,
-        format!("needs libarrow.so.15, whose link to /{SITE}/pyarrow/libarrow.so.15.0.0 is missing")
+        format!("needs libarrow.so.15, but the link to /{SITE}/pyarrow/libarrow.so.15.0.0 is missing")
     );
     assert_eq!(
         finding.help,
         format!(
-            "make the link that was lost: `links = [{{ path = \"/{SITE}/pyarrow/libarrow.so.15\", target = \
-             \"libarrow.so.15.0.0\" }}]` in the layer"
+            "add the link to the layer: `links = [{{ path = \"/{SITE}/pyarrow/libarrow.so.15\", target = \
+             \"libarrow.so.15.0.0\" }}]`"
         )
     );
     // A program of a package of npm, which can hold no links.
@@ -145,7 +145,7 @@ fn alternatives_of_a_package_are_one_need() {
     };
     assert_eq!(weight(both(runs())), []);
     let found = weight(both(elf(None, &["libgone.so.3"])));
-    assert_eq!(found, [(Severity::Error, "needs libgone.so.3, which is not where the loader looks".to_owned())]);
+    assert_eq!(found, [(Severity::Error, "needs libgone.so.3, which is not in the loader's search path".to_owned())]);
     // The other C library's, beside one that loads.
     let image = put(debian(), "app/node_modules/m/lib/debian/a.node", runs());
     let image = put(image, "app/node_modules/m/lib/alpine3/a.node", elf(None, &["libc.musl-x86_64.so.1"]));
@@ -170,7 +170,7 @@ fn libraries_that_are_opened_are_a_warning() {
     };
     let found = weight(library(&["libgomp.so.1"]));
     assert_eq!(found[0].0, Severity::Warning);
-    assert!(found[0].1.starts_with("needs libgomp.so.1, which is not where the loader looks"), "{}", found[0].1);
+    assert!(found[0].1.starts_with("needs libgomp.so.1, which is not in the loader's search path"), "{}", found[0].1);
     assert_eq!(weight(library(&["libcublas.so.12", "libcuda.so.1"])), []);
 }
 
@@ -204,7 +204,7 @@ fn a_native_part_for_another_python_with_a_fallback_is_a_warning() {
     let severity = |image| only(image, Code::MissingPlatformPackage).severity;
     let chosen = "if USE:\n    from ._multidict import MultiDict\n";
     assert_eq!(severity(multidict("import multidict", chosen)), Severity::Warning);
-    // What is surely imported somewhere stays an error, and so does what the start was not seen to do without.
+    // What is certainly imported somewhere stays an error, and so does what the start was not seen to do without.
     assert_eq!(severity(multidict("import multidict", "from ._multidict import MultiDict\n")), Severity::Error);
     assert_eq!(severity(multidict("import multidict", "from . import _testcapi\n")), Severity::Error);
     assert_eq!(severity(multidict("import os", "")), Severity::Error);

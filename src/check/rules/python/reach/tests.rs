@@ -31,20 +31,23 @@ fn told(image: Image) -> Vec<String> {
 #[test]
 fn a_module_that_is_surely_imported_must_be_there() {
     let code = || image(&["python3", "-c", "import requests; print(requests)"]);
-    assert_eq!(told(code()), ["/ what the image starts imports \"requests\", which is not where Python looks"]);
+    assert_eq!(
+        told(code()),
+        ["/ the code on the command line imports \"requests\", which is not in Python's search path"]
+    );
     let requests = || site(code(), &[("requests/__init__.py", "import json, sys, urllib3\nfrom .models import X\n")]);
     let models = ("requests/models.py", "from urllib3 import y\nimport idna.core\n");
     assert_eq!(
         told(site(requests(), &[models])),
         [
-            format!("/{SITE}/requests/__init__.py imports \"urllib3\" (line 1), which is not where Python looks"),
-            format!("/{SITE}/requests/models.py imports \"idna\" (line 2), which is not where Python looks"),
+            format!("/{SITE}/requests/__init__.py imports \"urllib3\" (line 1), which is not in Python's search path"),
+            format!("/{SITE}/requests/models.py imports \"idna\" (line 2), which is not in Python's search path"),
         ]
     );
     let there = [models, ("urllib3/__init__.py", ""), ("idna/__init__.py", "from . import core"), ("idna/core.py", "")];
     assert_eq!(told(site(requests(), &there)), [""; 0]);
     let finding = &site(code(), &[]).found_by(missing_import)[0];
-    assert_eq!(finding.help, "install the package that has \"requests\" into the image for Python 3.11");
+    assert_eq!(finding.help, "install the package that provides \"requests\" into the image for Python 3.11");
 }
 
 #[test]
@@ -53,7 +56,9 @@ fn a_lost_part_of_a_package_is_told() {
     let files = [("orjson/__init__.py", "from .orjson import *\nfrom .orjson import __version__\n")];
     assert_eq!(
         told(site(code(), &files)),
-        [format!("/{SITE}/orjson/__init__.py imports \"orjson.orjson\" (line 1), which is not where Python looks")]
+        [format!(
+            "/{SITE}/orjson/__init__.py imports \"orjson.orjson\" (line 1), which is not in Python's search path"
+        )]
     );
     for name in [
         "orjson.cpython-311-x86_64-linux-gnu.so",
