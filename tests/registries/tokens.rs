@@ -72,16 +72,13 @@ fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
             let arguments = ["build", "--push", "--authfile", file, "--ca-file", &part("REGISTRY_TLS_CA")];
             let failed = sandbox.run(&[&arguments[..], &["--progress", "json"]].concat()).expect(4);
             assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
-            sandbox
-                .run(&arguments)
-                .expect(4)
-                .says(&["does not accept the credentials", &format!("ocitect login {registry}")]);
+            sandbox.run(&arguments).expect(4).says(&["authentication to", &format!("ocitect login {registry}")]);
         }
         if place == "TOKEN" {
             let reader = auth_file(registry, &part("TOKEN_READER"), &part("TOKEN_READER_PASSWORD"));
             sandbox.write("reader.json", reader);
             let arguments = ["build", "--push", "--authfile", "reader.json", "--progress", "json"];
-            let failed = sandbox.run(&arguments).expect(4).says(&["without the right to push"]);
+            let failed = sandbox.run(&arguments).expect(4).says(&["without push permission"]);
             assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
         }
         // The events tell of packing where there is any.
@@ -104,7 +101,7 @@ fn anonymous_clients_read_what_is_public_and_nothing_else() {
     sandbox
         .run(&["inspect", &at("TOKEN", "tokens/private")])
         .expect(4)
-        .says(&["does not accept the credentials", "help: no credentials were found for it: ocitect login 127.0.0.1:"]);
+        .says(&["authentication to", "help: log in: ocitect login 127.0.0.1:"]);
     let new_tag = format!("{}:new", at("TOKEN", "public/tokens"));
     sandbox.run(&["push", "oci:image", &new_tag]).expect(4).says(&["ocitect login"]);
 }
@@ -123,6 +120,6 @@ fn a_reader_reads_and_is_told_that_it_cannot_push() {
     let authfile = sandbox.path("auth.json");
     let wrong = sandbox.run(&["push", "oci:image", &name, "--authfile", authfile.to_str().unwrap()]).expect(4);
     assert!(!wrong.stderr.contains("wrong-secret"), "{}", wrong.stderr);
-    wrong.says(&["help: renew the credentials: ocitect login 127.0.0.1:"]);
+    wrong.says(&["help: log in again: ocitect login 127.0.0.1:"]);
     as_user(&sandbox, &["inspect", &format!("{name}:other")], "WRITER").expect(6);
 }

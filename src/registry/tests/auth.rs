@@ -143,7 +143,7 @@ async fn a_token_service_that_lies_elsewhere_gets_nothing() {
         let server =
             Server::start(move |_| status(401).with("WWW-Authenticate", format!("Bearer realm=\"{realm}\""))).await;
         let error = resolve(&repository(&server, server.options_as("u", "topsecret"))).await.unwrap_err();
-        assert!(error.to_string().contains("is not asked"), "{error}");
+        assert!(error.to_string().contains("was not used"), "{error}");
         assert_eq!(error.class(), Class::OtherSide);
     }
     assert!(honeypot.lines().is_empty());
@@ -195,7 +195,7 @@ async fn a_challenge_that_comes_late_is_answered() {
     resolve(&repository(&server, server.options_as("u", "p"))).await.unwrap();
     assert_eq!(resolve(&server.repository()).await.unwrap_err().class(), Class::Unauthorized);
     let wrong = resolve(&repository(&server, server.options_as("u", "q"))).await.unwrap_err();
-    assert!(wrong.help().unwrap().contains("renew"), "{wrong}");
+    assert!(wrong.help().unwrap().contains("log in again"), "{wrong}");
 }
 
 #[tokio::test]
