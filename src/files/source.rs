@@ -47,7 +47,7 @@ impl Source {
 pub(super) fn find(entry: &FilesEntry, directory: &Path, text: &str) -> Result<Source, FilesError> {
     let failed = |path: &Path, source| FilesError::Io {
         place: entry.place.clone(),
-        action: "look at",
+        action: "access",
         path: path.into(),
         source,
     };
@@ -95,7 +95,7 @@ fn hint(path: &Path) -> String {
     names.truncate(SHOWN_NAMES);
     match names.is_empty() {
         true => format!("{} is empty", shown(nearest)),
-        false => format!("{} holds {}{more}", shown(nearest), names.join(", ")),
+        false => format!("{} contains {}{more}", shown(nearest), names.join(", ")),
     }
 }
 

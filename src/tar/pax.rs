@@ -36,7 +36,7 @@ impl PaxRecords {
         while !rest.is_empty() {
             let record = split_record(rest);
             let (keyword, value, after) =
-                record.ok_or_else(|| reader.malformed("a record does not have the length that it says"))?;
+                record.ok_or_else(|| reader.malformed("a record does not have its declared length"))?;
             reader.take(keyword, value)?;
             rest = after;
         }
@@ -74,7 +74,7 @@ impl Reader {
 
     fn take_xattr(&mut self, name: &[u8], value: &[u8]) -> Result<(), TarError> {
         if name.is_empty() || name.contains(&0) {
-            return Err(self.malformed("an extended attribute has no proper name"));
+            return Err(self.malformed("an extended attribute has no valid name"));
         }
         if name.len() > MAX_XATTR_NAME_BYTES {
             return Err(self.over_limit(Bound::XattrName, MAX_XATTR_NAME_BYTES));
@@ -88,7 +88,7 @@ impl Reader {
 
     fn text(&self, value: &[u8]) -> Result<Option<Vec<u8>>, TarError> {
         if value.contains(&0) {
-            return Err(self.malformed("a path has a NUL byte"));
+            return Err(self.malformed("a path contains a NUL byte"));
         }
         Ok((!value.is_empty()).then(|| value.to_vec()))
     }

@@ -10,7 +10,7 @@ pub const MAX_LINKS: usize = 40;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// More links on the way than the system follows.
-    #[error("{path} goes through more than {MAX_LINKS} symbolic links, {link} among them")]
+    #[error("{path} contains more than {MAX_LINKS} symbolic links, such as {link}")]
     Loop {
         /// The path that was asked for.
         path: EntryPath,
@@ -26,7 +26,7 @@ pub enum ResolveError {
         file: EntryPath,
     },
     /// Links on the way make the path longer than any system accepts.
-    #[error("{path} becomes too long where its symbolic links are followed")]
+    #[error("{path} is too long after its symbolic links are followed")]
     TooLong {
         /// The path that was asked for.
         path: EntryPath,
@@ -36,7 +36,7 @@ pub enum ResolveError {
 fn no_directory(path: &EntryPath, file: &EntryPath) -> String {
     match path == file {
         true => format!("{file} is not a directory"),
-        false => format!("{path} goes through {file}, which is not a directory"),
+        false => format!("{file} in {path} is not a directory"),
     }
 }
 
