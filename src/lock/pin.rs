@@ -94,7 +94,7 @@ impl LockedFacts {
     pub fn read(&self) -> Result<Facts, TreeError> {
         match self.is_current() {
             true => Facts::decompress(&self.compressed),
-            false => Err(TreeError::Encoding { reason: "they are of another version" }),
+            false => Err(TreeError::Encoding { reason: "they have another version" }),
         }
     }
 }
