@@ -102,11 +102,11 @@ fn left(outputs: &Outputs) -> String {
     }
     let local = names(false);
     if !local.is_empty() {
-        parts.push(format!("{} is as it was, blobs aside that no tag refers to", local.join(", ")));
+        parts.push(format!("{} is unchanged, except for unreferenced blobs", local.join(", ")));
     }
     let remote = names(true);
     if !remote.is_empty() {
-        parts.push(format!("nothing was tagged in {}, and its uploads resume with the next run", remote.join(", ")));
+        parts.push(format!("no tag was written in {}; its uploads resume on the next run", remote.join(", ")));
     }
     if parts.is_empty() {
         return "nothing was written".to_owned();
@@ -128,8 +128,8 @@ mod tests {
         };
         assert_eq!(
             left(&outputs),
-            "oci:a is complete; oci-archive:b.tar is as it was, blobs aside that no tag refers to; nothing was tagged in \
-             ghcr.io/me/app, and its uploads resume with the next run"
+            "oci:a is complete; oci-archive:b.tar is unchanged, except for unreferenced blobs; no tag was written in \
+             ghcr.io/me/app; its uploads resume on the next run"
         );
     }
 }
