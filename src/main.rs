@@ -1,4 +1,4 @@
-//! The command `ocitect`: parse, run, exit code.
+//! The command `ocitect`: parse, run, exit status.
 
 use std::process::ExitCode;
 

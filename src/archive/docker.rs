@@ -61,12 +61,12 @@ impl DockerArchive {
         let malformed = |reason: String, help| StoreError::Malformed { place: place.clone(), reason, help };
         let Some(list) = members.read(LIST_NAME, MAX_MANIFEST_BYTES)? else {
             let is_oci = members.file(crate::store::LAYOUT_MARKER_NAME)?.is_some();
-            let help = is_oci.then(|| format!("it holds an OCI layout: name it oci-archive:{label}"));
+            let help = is_oci.then(|| format!("it contains an OCI layout: write oci-archive:{label}"));
             return Err(malformed(format!("it is not a docker-archive: it has no file {LIST_NAME}"), help));
         };
         // Names that stand twice are refused here too, as far as they are known; Docker's are spelled in capitals.
         let list: Option<Vec<Listed>> = serde_json::from_slice(&list)
-            .map_err(|cause| malformed(format!("its {LIST_NAME} cannot be read: {cause}"), None))?;
+            .map_err(|cause| malformed(format!("cannot read its {LIST_NAME}: {cause}"), None))?;
         let mut reading = Reading { members: &members, place: &place, hashed: BTreeMap::new(), blobs: BTreeMap::new() };
         let images =
             list.unwrap_or_default().into_iter().map(|listed| reading.image(listed)).collect::<Result<_, _>>()?;
@@ -143,7 +143,7 @@ impl Reading<'_> {
             None => {
                 let (digest, size_bytes) = hash(section.clone()).map_err(|cause| self.members.failed(&label, cause))?;
                 if size_bytes != section.size_bytes {
-                    return Err(malformed("was cut short while it was read"));
+                    return Err(malformed("was truncated while it was read"));
                 }
                 self.hashed.insert(section.offset, digest);
                 digest

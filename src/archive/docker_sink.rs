@@ -44,8 +44,8 @@ impl DockerArchiveSink {
             [(entry, None)] => Err(StoreError::blob_not_found(entry, self.archive.place())),
             [] => Err(StoreError::Unsupported {
                 place: self.archive.place(),
-                what: format!("hold {}: it lists no image", root.descriptor().digest),
-                help: Some("name an image".to_owned()),
+                what: format!("hold {}: it contains no image", root.descriptor().digest),
+                help: Some("use an image".to_owned()),
             }),
             several => {
                 let platform = |entry: &Descriptor| match &entry.platform {

@@ -62,13 +62,13 @@ impl Members {
     /// [`StoreError::NotFound`] where there is no such file, [`StoreError::Malformed`] for what is not a tar, is cut
     /// short, has sparse members, or more than the bounds of this module allow.
     pub(super) fn open(path: &Path, spool: &Path, place: &str) -> Result<Self, StoreError> {
-        let failed = |cause| StoreError::io("reading", path, cause);
+        let failed = |cause| StoreError::io("read", path, cause);
         let file = open_regular(path).map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => {
                 StoreError::NotFound { what: "an archive".to_owned(), place: place.to_owned(), help: None }
             }
             _ if is_irregular(&cause) => malformed(place, cause.to_string()),
-            _ => StoreError::io("opening", path, cause),
+            _ => StoreError::io("open", path, cause),
         })?;
         let mut prefix = Vec::new();
         (&file).take(BLOCK_BYTES as u64).read_to_end(&mut prefix).map_err(failed)?;
@@ -99,13 +99,14 @@ impl Members {
             match self.members.get(&name) {
                 Some(Member::Link(Some(target))) => name.clone_from(target),
                 Some(Member::Link(None)) => {
-                    let reason = format!("its {} is a link that leaves the archive", escape(name.as_bytes()));
+                    let reason =
+                        format!("its {} is a link that points outside of the archive", escape(name.as_bytes()));
                     return Err(malformed(&self.place, reason));
                 }
                 Some(Member::File { .. }) | None => return self.file(&name),
             }
         }
-        Err(malformed(&self.place, format!("its links lead in a circle at {}", escape(name.as_bytes()))))
+        Err(malformed(&self.place, format!("its links form a cycle at {}", escape(name.as_bytes()))))
     }
 
     /// Reads a regular member whole; `None` where there is none of this name.
@@ -133,7 +134,7 @@ impl Members {
 
     /// The error for a member that could not be read.
     pub(super) fn failed(&self, name: &str, cause: io::Error) -> StoreError {
-        StoreError::Io { action: "reading", path: format!("{}, member {name}", self.place), cause }
+        StoreError::Io { action: "read", path: format!("{}, member {name}", self.place), cause }
     }
 
     /// The blobs that stand under their digests' names.
@@ -156,15 +157,15 @@ fn compressed(place: &str, error: &CompressError) -> StoreError {
 fn decompress(mut file: File, path: &Path, spool: &Path, place: &str) -> Result<File, StoreError> {
     let reading = |cause: io::Error| match CompressError::of(&cause) {
         Some(error) => compressed(place, error),
-        None => StoreError::io("decompressing", path, cause),
+        None => StoreError::io("decompress", path, cause),
     };
     file.rewind().map_err(reading)?;
-    let mut target = tempfile::tempfile_in(spool).map_err(|cause| StoreError::io("writing into", spool, cause))?;
+    let mut target = tempfile::tempfile_in(spool).map_err(|cause| StoreError::io("write to", spool, cause))?;
     let limit_bytes = max_expanded_bytes(file.metadata().map_err(reading)?.len());
     let decoder = compress::decoder(file).map_err(reading)?;
     let size_bytes = io::copy(&mut decoder.take(limit_bytes.saturating_add(1)), &mut target).map_err(reading)?;
     if size_bytes > limit_bytes {
-        let reason = format!("it has over {MAX_EXPANSION} uncompressed bytes for each stored one, the first GiB aside");
+        let reason = format!("it expands to more than {MAX_EXPANSION} times its size, after the first GiB");
         return Err(malformed(place, reason));
     }
     Ok(target)
@@ -172,7 +173,7 @@ fn decompress(mut file: File, path: &Path, spool: &Path, place: &str) -> Result<
 
 /// One pass over the headers.
 fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member>, StoreError> {
-    let input = FileInput::new(file).map_err(|cause| StoreError::io("reading", path, cause))?;
+    let input = FileInput::new(file).map_err(|cause| StoreError::io("read", path, cause))?;
     let mut entries = Entries::new(input, RULES);
     let mut members = BTreeMap::new();
     while let Some(entry) = entries.next_entry().map_err(|error| unreadable(error, path, place))? {
@@ -189,7 +190,7 @@ fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member
         }
         // Readers disagree on which of the two is meant.
         if members.insert(name.clone(), member).is_some() {
-            return Err(malformed(place, format!("it has {} twice", escape(name.as_bytes()))));
+            return Err(malformed(place, format!("it contains {} twice", escape(name.as_bytes()))));
         }
     }
     Ok(members)
@@ -198,10 +199,10 @@ fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member
 fn unreadable(error: TarError, path: &Path, place: &str) -> StoreError {
     let reason = match error {
         TarError::Truncated { actual_bytes: 0, .. } => "it is empty".to_owned(),
-        TarError::Truncated { actual_bytes, .. } => format!("it is cut short, after {actual_bytes} bytes"),
+        TarError::Truncated { actual_bytes, .. } => format!("it is truncated after {actual_bytes} bytes"),
         TarError::Checksum { position_bytes: 0 } => "it is not a tar archive".to_owned(),
         TarError::Sparse { .. } => "it has sparse members, which are not supported".to_owned(),
-        TarError::Io(cause) => return StoreError::io("reading", path, cause),
+        TarError::Io(cause) => return StoreError::io("read", path, cause),
         error => error.to_string(),
     };
     malformed(place, reason)

@@ -35,8 +35,8 @@ impl OciArchive {
         let malformed = |reason: String, help| StoreError::Malformed { place: place.clone(), reason, help };
         let Some(marker) = members.read(LAYOUT_MARKER_NAME, MAX_MARKER_BYTES)? else {
             let is_docker = members.file("manifest.json")?.is_some();
-            let help = is_docker.then(|| format!("it is what docker save writes: name it docker-archive:{label}"));
-            return Err(malformed(format!("it holds no OCI layout: it has no file {LAYOUT_MARKER_NAME}"), help));
+            let help = is_docker.then(|| format!("it is a docker save archive: write docker-archive:{label}"));
+            return Err(malformed(format!("it contains no OCI layout: it has no file {LAYOUT_MARKER_NAME}"), help));
         };
         check_layout_marker(&marker, &place)?;
         let Some(index) = members.read(INDEX_NAME, MAX_MANIFEST_BYTES)? else {

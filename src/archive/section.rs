@@ -70,7 +70,7 @@ impl SectionReader {
             }));
         }
         let Some(pending) = &mut self.pending else {
-            return Poll::Ready(Err(io::Error::other("the archive's reader was read again after it had failed")));
+            return Poll::Ready(Err(io::Error::other("the archive was read again after a failed read")));
         };
         let done = ready!(Pin::new(pending).poll(context));
         self.pending = None;

@@ -52,7 +52,7 @@ impl BlobArchive {
         })
         .await?;
         let place = self.place.clone();
-        let failed = move |cause| StoreError::Io { action: "writing", path: place.clone(), cause };
+        let failed = move |cause| StoreError::Io { action: "write", path: place.clone(), cause };
         let Content(state) = copy_blob(descriptor, source, Content(state), failed).await?;
         with(state, move |state| {
             state.writer.end()?;

@@ -118,7 +118,7 @@ impl Writer {
 
     /// The error for what the output says.
     pub(super) fn failed(&self, cause: io::Error) -> StoreError {
-        StoreError::io("writing", &self.path, cause)
+        StoreError::io("write", &self.path, cause)
     }
 
     /// Opens the output where that is still to be done, and takes back a member that was not ended.
@@ -135,7 +135,7 @@ impl Writer {
             return Ok(());
         }
         let Target::File(file) = &mut self.target else {
-            return Err(self.failed(io::Error::other("an earlier write failed, and cannot be taken back")));
+            return Err(self.failed(io::Error::other("an earlier write failed")));
         };
         let mut file = file.as_file();
         let back = file.set_len(self.whole_bytes).and_then(|()| file.seek(SeekFrom::Start(self.whole_bytes)));

@@ -91,7 +91,7 @@ impl BuildCache {
             && !self.complained.swap(true, Ordering::Relaxed)
         {
             let reason = cause.source().map(|source| format!(": {source}")).unwrap_or_default();
-            let text = format!("the cache cannot be written, the build goes on without: {cause}{reason}");
+            let text = format!("cannot write to the cache, building without it: {cause}{reason}");
             self.observer.event(Event::Warning(text));
         }
     }

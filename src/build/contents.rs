@@ -35,7 +35,7 @@ impl Contents {
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, BuildError> {
         let io_error =
-            |cause| BuildError::Io { action: "making a temporary file in", path: scratch_directory.to_owned(), cause };
+            |cause| BuildError::Io { action: "create a temporary file in", path: scratch_directory.to_owned(), cause };
         let mut contents = Self {
             archives,
             spool: Arc::new(tempfile::tempfile_in(scratch_directory).map_err(io_error)?),
@@ -73,7 +73,7 @@ impl Contents {
         if wanted.is_empty() {
             return Ok(());
         }
-        let task = Task::start(observer, format!("taking files out of {}", image.name), None);
+        let task = Task::start(observer, format!("copying files from {}", image.name), None);
         let mut spool = self.spool.try_clone().map_err(|cause| self.spool_error(cause))?;
         let placed = Arc::new(Mutex::new(Vec::new()));
         let found = placed.clone();
@@ -94,12 +94,12 @@ impl Contents {
                 self.spooled.insert((manifest, path.clone()), at);
             }
         }
-        task.finish(format!("took files out of {}", image.name));
+        task.finish(format!("copied files from {}", image.name));
         Ok(())
     }
 
     fn spool_error(&self, cause: io::Error) -> BuildError {
-        BuildError::Io { action: "opening", path: "the temporary file for files of images".into(), cause }
+        BuildError::Io { action: "open", path: "the temporary file for files of images".into(), cause }
     }
 }
 
@@ -120,7 +120,7 @@ impl ContentOpener for Contents {
             Content::Image { manifest, path } => {
                 let place = self.spooled.get(&(*manifest, path.clone()));
                 let (offset, left) = *place.ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::NotFound, format!("{path} is not in the layers of {manifest}"))
+                    io::Error::new(io::ErrorKind::NotFound, format!("the layers of {manifest} do not contain {path}"))
                 })?;
                 Ok(Box::new(SpoolReader { file: self.spool.clone(), offset, left }))
             }

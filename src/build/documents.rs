@@ -16,7 +16,7 @@ pub(super) async fn read_documents(
     let image = match read_root(&cached, manifest).await? {
         Root::Manifest(manifest) => read_image(&cached, manifest).await?,
         Root::Index(_) => {
-            let reason = format!("{} is locked as a manifest, and it is an index", manifest.digest);
+            let reason = format!("{} is locked as a manifest, but it is an index", manifest.digest);
             return Err(StoreError::Malformed { place: source.describe(), reason, help: None });
         }
     };

@@ -27,12 +27,12 @@ impl EarlierLayers {
     ) -> Self {
         let mut earlier = Self::default();
         for name in images {
-            let task = Task::start(observer, format!("looking at the layers of {name}"), None);
+            let task = Task::start(observer, format!("reading the layers of {name}"), None);
             let before = earlier.layers.len();
             match earlier.add(name, platforms, places).await {
                 Ok(()) => task.finish(format!("found {} layers in {name}", earlier.layers.len() - before)),
                 Err(cause) => {
-                    let text = format!("nothing is taken from {name}: {}", reason(&cause));
+                    let text = format!("cannot reuse layers from {name}: {}", reason(&cause));
                     observer.event(Event::Warning(text));
                 }
             }

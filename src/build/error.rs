@@ -33,7 +33,7 @@ pub enum BuildError {
         missing: Vec<String>,
     },
     /// The lock cannot be written.
-    #[error("the lock {} cannot be written", escape(.path.as_os_str().as_encoded_bytes()))]
+    #[error("cannot write the lockfile {}", escape(.path.as_os_str().as_encoded_bytes()))]
     WriteLock {
         /// The lock.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum BuildError {
         known: Vec<String>,
     },
     /// A pinned image that is not where it was.
-    #[error("{}: {locked} of the lock is gone; {} ({platform})", escape(.image.as_bytes()), now(.current.as_ref()))]
+    #[error("{}: the locked digest {locked} no longer exists; {} ({platform})", escape(.image.as_bytes()), now(.current.as_ref()))]
     LockedGone {
         /// The image, as the spec writes it.
         image: String,
@@ -65,7 +65,7 @@ pub enum BuildError {
     #[error(transparent)]
     Files(#[from] FilesError),
     /// The plan.
-    #[error("planning {platform}")]
+    #[error("cannot plan the image for {platform}")]
     Plan {
         /// For which platform.
         platform: Platform,
@@ -74,16 +74,16 @@ pub enum BuildError {
         cause: Box<PlanError>,
     },
     /// The index.
-    #[error("making the index")]
+    #[error("cannot create the index")]
     Index(#[source] PlanError),
     /// Packing.
     #[error(transparent)]
     Pack(#[from] PackError),
     /// Packing ended early, since what it was for had failed: that is the error to tell.
-    #[error("packing was given up")]
+    #[error("packing was canceled")]
     GivenUp,
     /// Files of a layer changed, and their sizes and times did not.
-    #[error("layer \"{}\" is {actual}, and was {expected} when its files were the same by all that the disk says of them",
+    #[error("layer \"{}\" changed, but the sizes and times of its files did not: expected {expected}, found {actual}",
         escape(.layer.as_bytes()))]
     StaleRecord {
         /// The layer's name.
@@ -94,7 +94,7 @@ pub enum BuildError {
         actual: Digest,
     },
     /// A base image or an image that files are taken from.
-    #[error("reading {image} for {platform}")]
+    #[error("cannot read {image} for {platform}")]
     Image {
         /// The image, as the spec names it.
         image: String,
@@ -105,7 +105,7 @@ pub enum BuildError {
         cause: Box<StoreError>,
     },
     /// What an image's name means now.
-    #[error("resolving {image}")]
+    #[error("cannot resolve {image}")]
     Resolve {
         /// The image, as the spec names it.
         image: String,
@@ -114,7 +114,7 @@ pub enum BuildError {
         cause: Box<StoreError>,
     },
     /// The layers of a base image or of an image that files are taken from.
-    #[error("reading the files of {image} for {platform}")]
+    #[error("cannot read the files of {image} for {platform}")]
     Tree {
         /// The image, as the spec names it.
         image: String,
@@ -125,7 +125,7 @@ pub enum BuildError {
         cause: Box<TreeError>,
     },
     /// A path that an image lacks.
-    #[error("{place}: {image} has no {path} for {platform}")]
+    #[error("{place}: {image} does not contain {path} for {platform}")]
     NotInImage {
         /// Where the spec asks for it.
         place: String,
@@ -143,7 +143,7 @@ pub enum BuildError {
     #[error(transparent)]
     Access(Box<StoreError>),
     /// Opening an output.
-    #[error("opening {output}")]
+    #[error("cannot write {output}")]
     Output {
         /// The output.
         output: String,
@@ -152,7 +152,7 @@ pub enum BuildError {
         cause: Box<StoreError>,
     },
     /// A platform was asked for that the spec lacks.
-    #[error("the spec has no platform {wanted}")]
+    #[error("the spec does not have the platform {wanted}")]
     UnknownPlatform {
         /// What was asked for.
         wanted: Platform,
@@ -180,7 +180,7 @@ pub enum BuildError {
         error_count: usize,
     },
     /// A file that is to be packed cannot be read.
-    #[error("reading {}", escape(.path.as_os_str().as_encoded_bytes()))]
+    #[error("cannot read {}", escape(.path.as_os_str().as_encoded_bytes()))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -189,7 +189,7 @@ pub enum BuildError {
         cause: std::io::Error,
     },
     /// An image to check that holds no image.
-    #[error("{image} has nothing to check: it lists no image")]
+    #[error("{image} contains no image to check")]
     NothingToCheck {
         /// The image, as it was named.
         image: String,
@@ -197,7 +197,7 @@ pub enum BuildError {
         skipped: Vec<String>,
     },
     /// The system said no.
-    #[error("{action} {}", escape(.path.as_os_str().as_encoded_bytes()))]
+    #[error("cannot {action} {}", escape(.path.as_os_str().as_encoded_bytes()))]
     Io {
         /// What was being done.
         action: &'static str,
@@ -211,14 +211,15 @@ pub enum BuildError {
 
 fn not_locked(path: &std::path::Path, has_lock: bool, missing: &[String]) -> String {
     let path = escape(path.as_os_str().as_encoded_bytes());
-    let start = if has_lock { format!("{path} does not cover the spec") } else { format!("there is no {path}") };
-    format!("{start}; it lacks: {}", missing.join("; "))
+    let start =
+        if has_lock { format!("lockfile {path} is out of date") } else { format!("lockfile {path} does not exist") };
+    format!("{start}, but --locked was given (missing: {})", missing.join("; "))
 }
 
 fn now(current: Option<&Digest>) -> String {
     match current {
-        Some(digest) => format!("the name now means {digest}"),
-        None => "the name means nothing any more".to_owned(),
+        Some(digest) => format!("the tag now points to {digest}"),
+        None => "the tag no longer exists".to_owned(),
     }
 }
 
@@ -264,23 +265,21 @@ impl Diagnose for BuildError {
         match self {
             Self::Spec(error) => error.help(),
             Self::Lock(error) => error.help(),
-            Self::NotLocked { .. } => Some("run `ocitect lock`, and commit what it writes".to_owned()),
+            Self::NotLocked { .. } => Some("run `ocitect lock`, and commit the lockfile".to_owned()),
             Self::WriteLock { cause, .. } => cause.help(),
             Self::UnknownImage { name, known } => Some(match meant(name, known) {
                 Some(near) => format!("did you mean {}?", escape(near.as_bytes())),
-                None if known.is_empty() => "it builds on no image: there is nothing to update".to_owned(),
-                None => format!("it has {}", escape(known.join(", ").as_bytes())),
+                None if known.is_empty() => "the spec uses no images: there is nothing to update".to_owned(),
+                None => format!("use one of: {}", escape(known.join(", ").as_bytes())),
             }),
             Self::LockedGone { image, current: Some(_), .. } => {
-                Some(format!("`ocitect update {}` pins what there is now", escape(image.as_bytes())))
+                Some(format!("run `ocitect update {}` to pin the current image", escape(image.as_bytes())))
             }
-            Self::LockedGone { .. } => {
-                Some("name an image that is there in the spec, and run `ocitect update`".to_owned())
-            }
+            Self::LockedGone { .. } => Some("use an existing image in the spec, and run `ocitect update`".to_owned()),
             Self::Files(error) => error.help(),
             Self::Plan { cause, .. } => cause.help(),
             Self::Index(error) => error.help(),
-            Self::StaleRecord { .. } => Some("build again: the layer is read anew then".to_owned()),
+            Self::StaleRecord { .. } => Some("build again: the layer is then packed from its files".to_owned()),
             Self::GivenUp => None,
             Self::Pack(error) => error.help().or_else(|| member_help(error)),
             Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.help(),
@@ -288,24 +287,22 @@ impl Diagnose for BuildError {
             Self::Access(error) => error.help(),
             Self::Copy(error) => error.help(),
             Self::Reference(error) => error.help(),
-            Self::NotInImage { .. } => Some("`ocitect ls IMAGE` lists what it holds".to_owned()),
+            Self::NotInImage { .. } => Some("run `ocitect ls IMAGE` to list its files".to_owned()),
             Self::UnknownPlatform { known, .. } => {
                 let known: Vec<String> = known.iter().map(ToString::to_string).collect();
-                Some(format!("it has {}", known.join(", ")))
+                Some(format!("available platforms: {}", known.join(", ")))
             }
             Self::Usage { help, .. } => Some(help.clone()),
-            Self::Refused { .. } => {
-                Some("each error says what to change; `allow` in [check] passes a finding over".to_owned())
-            }
+            Self::Refused { .. } => Some("fix each error, or ignore a finding with `allow` in [check]".to_owned()),
             Self::Policy(error) => error.help(),
             Self::Unreadable { cause, .. } => (cause.kind() == std::io::ErrorKind::PermissionDenied)
-                .then(|| "make it readable to the user who builds, or leave it out with `exclude`".to_owned()),
+                .then(|| "make it readable for the user who builds, or exclude it with `exclude`".to_owned()),
             Self::NothingToCheck { skipped, .. } => Some(if skipped.is_empty() {
-                "the index is empty: name an image".to_owned()
+                "the index is empty: use another image".to_owned()
             } else {
-                format!("it lists {}", skipped.join("; "))
+                format!("it contains only {}", skipped.join("; "))
             }),
-            Self::Io { .. } => Some("set TMPDIR to a directory that can be written to and has room".to_owned()),
+            Self::Io { .. } => Some("set TMPDIR to a writable directory with enough space".to_owned()),
         }
     }
 }

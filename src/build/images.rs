@@ -155,7 +155,8 @@ impl<'a> Images<'a> {
         if current != locked && self.moved.insert(named.text.clone()) {
             let text = escape(named.text.as_bytes());
             self.warn(format!(
-                "{text} names {current} by now, and is built on as the lock pins it, {locked}: `ocitect update` moves the pin"
+                "{text} now points to {current}, but the lockfile pins {locked}, which is used: run `ocitect update` \
+                 to update the pin"
             ));
         }
     }

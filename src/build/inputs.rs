@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -137,12 +137,12 @@ impl Disk {
         if self.has_warned.swap(true, Ordering::Relaxed) {
             return;
         }
-        let files = if count == 1 { "1 file that is packed" } else { &format!("{count} files that are packed") };
+        let files = if count == 1 { "1 packed file" } else { &format!("{count} packed files") };
         images.warn(format!(
-            "{} is not read; it would leave out {files}, such as {} (write ignore-file = \".dockerignore\" in [image], or \
-             make a .ocitectignore, which may be empty)",
-            escape(self.directory.join(".dockerignore").as_os_str().as_bytes()),
-            escape(first.as_os_str().as_bytes()),
+            "{} is ignored, but would exclude {files}, such as {} (set ignore-file = \".dockerignore\" in [image], \
+             or create an empty .ocitectignore)",
+            plain(&self.directory.join(".dockerignore")),
+            plain(&first),
         ));
     }
 
@@ -163,6 +163,12 @@ pub(super) fn canonical_output(path: &Path) -> Option<PathBuf> {
         // Joining nothing would add a slash, and a file with one is no file.
         Some(if rest.as_os_str().is_empty() { canonical } else { canonical.join(rest) })
     })
+}
+
+/// A path as messages show it, without `.` components.
+fn plain(path: &Path) -> String {
+    let path: PathBuf = path.components().filter(|part| !matches!(part, Component::CurDir)).collect();
+    escape(path.as_os_str().as_bytes())
 }
 
 type LayerListings = Vec<Vec<Listing>>;

@@ -47,8 +47,7 @@ fn missing(lock: Option<&Lock>, needs: &BTreeSet<Need>) -> Vec<String> {
             None => Some(format!("{image} for {platform}")),
             Some(pin) if pin.facts.is_current() => None,
             Some(pin) => Some(format!(
-                "the facts of {image} for {platform} (those there are of version {}, and this ocitect reads version \
-                 {FACTS_VERSION})",
+                "the facts of {image} for {platform} (found version {}, expected version {FACTS_VERSION})",
                 pin.facts.version
             )),
         }
@@ -80,7 +79,7 @@ impl LockUpdate {
             Ok(()) => Event::Note(format!("wrote {path}")),
             Err(cause) => {
                 let reason = std::error::Error::source(&cause).map(|source| format!(": {source}")).unwrap_or_default();
-                Event::Warning(format!("{path} cannot be written, the build goes on without: {cause}{reason}"))
+                Event::Warning(format!("cannot write the lockfile {path}, building without it: {cause}{reason}"))
             }
         });
     }

@@ -54,14 +54,14 @@ impl Target {
             Some(Selector::Tag(text)) => (tag_of(text)?.into_iter().collect(), vec![text.clone()]),
             Some(Selector::Digest(digest)) => {
                 return Err(BuildError::Usage {
-                    reason: format!("the output {name} names the digest {digest}"),
-                    help: "name a tag, or nothing: the digest is what is found out".to_owned(),
+                    reason: format!("the output {name} has the digest {digest}"),
+                    help: "use a tag, or no tag: the digest is known only after the build".to_owned(),
                 });
             }
             None => {
                 return Err(BuildError::Usage {
-                    reason: format!("-o {name} names a registry"),
-                    help: "use --push, with -t REF for another name".to_owned(),
+                    reason: format!("-o {name} is in a registry"),
+                    help: "use --push, and -t REF for another name".to_owned(),
                 });
             }
         };
@@ -159,7 +159,7 @@ fn not_a_name(argument: &str, error: ReferenceError) -> BuildError {
     let full = error.help().unwrap_or_default();
     BuildError::Usage {
         reason: format!("-t {}: {error}", escape(argument.as_bytes())),
-        help: format!("{full} For a tag alone, {tag}"),
+        help: format!("{full} (for only a tag, {tag})"),
     }
 }
 
@@ -190,8 +190,8 @@ impl Names {
             let reference: Reference = argument.parse().map_err(|error| not_a_name(argument, error))?;
             if reference.digest.is_some() {
                 return Err(BuildError::Usage {
-                    reason: format!("-t {reference} names a digest"),
-                    help: "give a tag: the digest is what the build finds out".to_owned(),
+                    reason: format!("-t {reference} has a digest"),
+                    help: "use a tag: the digest is known only after the build".to_owned(),
                 });
             }
             let tag = match reference.tag {
@@ -240,14 +240,17 @@ impl Names {
         for (repository, tags) in &self.0 {
             let Some(repository) = repository else {
                 return Err(BuildError::Usage {
-                    reason: "--push needs a name, and the spec has none".to_owned(),
+                    reason: "--push needs a name, but the spec has none".to_owned(),
                     help: "set `name` in [image], or give a full reference with -t REGISTRY/REPOSITORY:TAG".to_owned(),
                 });
             };
             if repository.is_local() {
                 return Err(BuildError::Usage {
-                    reason: format!("{repository} cannot be pushed: localhost/… is for names that never are"),
-                    help: "name a registry, such as ghcr.io/me/app; one on this machine is localhost:PORT/…".to_owned(),
+                    reason: format!(
+                        "cannot push {repository}: localhost/… is reserved for names that are never pushed"
+                    ),
+                    help: "name a registry, such as ghcr.io/me/app, or localhost:PORT/… for one on this machine"
+                        .to_owned(),
                 });
             }
             let tags = if partial { Vec::new() } else { tags.clone() };
@@ -271,8 +274,8 @@ fn local_targets(request: &OutputRequest, names: &Names, platforms: &[Platform])
             |other: &Target| matches!(&other.place, TargetPlace::Local(name) if path_of(name) == path_of(&output));
         if !matches!(output, ImageName::Layout { .. }) && targets.iter().any(same_path) {
             return Err(BuildError::Usage {
-                reason: format!("two outputs are written to the file of {output}"),
-                help: "give each archive a file of its own".to_owned(),
+                reason: format!("two outputs write to the file of {output}"),
+                help: "use a separate file for each archive".to_owned(),
             });
         }
         targets.push(Target::local(output, names.tags(), names.full_names())?);
@@ -303,7 +306,7 @@ fn only_one_platform(output: &ImageName, platforms: &[Platform]) -> Result<(), B
     }
     let listed: Vec<String> = platforms.iter().map(ToString::to_string).collect();
     Err(BuildError::Usage {
-        reason: format!("{output} holds one platform, and this build has {}", listed.join(", ")),
+        reason: format!("{output} can hold one platform, but this build has {}", listed.join(", ")),
         help: format!("choose one with --platform {}", listed.first().map_or("", String::as_str)),
     })
 }

@@ -18,10 +18,14 @@ impl OfflineImage {
     fn lacking(&self, what: String, place: &str) -> StoreError {
         let image = &self.reference;
         let help = format!(
-            "run it once without --offline, into the same layout: layers are kept nowhere else; or copy the image where \
-             there is a network, with `ocitect copy {image} oci:DIR`, and name oci:DIR in the spec"
+            "build once without --offline into the same layout, or run `ocitect copy {image} oci:DIR` with a network \
+             and use oci:DIR in the spec"
         );
-        StoreError::NotFound { what, place: format!("{place}, and --offline asks no registry"), help: Some(help) }
+        StoreError::NotFound {
+            what,
+            place: format!("{place} (--offline does not contact registries)"),
+            help: Some(help),
+        }
     }
 }
 
@@ -36,7 +40,7 @@ impl Source for OfflineImage {
     }
 
     async fn resolve(&self, _: &Selector) -> Result<Root, StoreError> {
-        Err(self.lacking(format!("a pin of {}", self.reference), "the lock"))
+        Err(self.lacking(format!("a pin of {}", self.reference), "the lockfile"))
     }
 
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
@@ -47,6 +51,6 @@ impl Source for OfflineImage {
             _ => "the layer",
         };
         let what = format!("{kind} {} of {}", descriptor.digest, self.reference);
-        Err(self.lacking(what, "what is kept on this machine"))
+        Err(self.lacking(what, "local storage"))
     }
 }

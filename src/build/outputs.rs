@@ -96,7 +96,7 @@ pub(super) fn refuse_inputs(naming: &Naming, platforms: &[PlannedPlatform]) -> R
             _ => continue,
         };
         if let Some(output) = existing.iter().find(|output| output.identity == Some(identity)) {
-            return Err(output.refused(&format!("it is {}, which goes into the image", shown(path))));
+            return Err(output.refused(&format!("it is {}, which is packed into the image", shown(path))));
         }
     }
     Ok(())
@@ -112,7 +112,7 @@ impl Planned {
     fn refused(&self, reason: &str) -> BuildError {
         BuildError::Usage {
             reason: format!("cannot write {}: {reason}", self.label),
-            help: "name another path for the output".to_owned(),
+            help: "write the output to another path".to_owned(),
         }
     }
 }

@@ -120,7 +120,7 @@ impl Packing<'_> {
                 let place = source.describe();
                 progress.task.finish(format!("found {name} in {place}"));
                 self.observer.event(Event::Note(format!(
-                    "{name} is taken from {place}: that layer is not scanned for secrets, only the files that it was found by"
+                    "reusing {name} from {place}: the layer itself is not scanned for secrets, only its source files"
                 )));
                 return Ok(BuiltLayer::elsewhere(plan.name.clone(), layer, sighted, source));
             }

@@ -82,7 +82,7 @@ impl Places {
                 return Err(StoreError::Unsupported {
                     place: repository.to_string(),
                     what: "be written to with --offline".to_owned(),
-                    help: Some("write a layout or an archive, and push that later".to_owned()),
+                    help: Some("write to a layout or an archive, and push it later".to_owned()),
                 });
             }
             TargetPlace::Registry(repository) => return Ok(Box::new(self.registries.repository(repository.clone()))),

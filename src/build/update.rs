@@ -180,7 +180,7 @@ fn write(spec: &Spec, before: Option<&Lock>, lock: &Lock) -> Result<(), BuildErr
         Some(before) if before == lock && !lock.images().is_empty() => Ok(()),
         None if lock.images().is_empty() => Ok(()),
         Some(_) if lock.images().is_empty() => {
-            fs::remove_file(&path).map_err(|cause| failed(StoreError::io("removing", &path, cause)))
+            fs::remove_file(&path).map_err(|cause| failed(StoreError::io("remove", &path, cause)))
         }
         _ => locking::write(&path, lock).map_err(failed),
     }

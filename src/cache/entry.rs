@@ -85,7 +85,7 @@ pub(super) fn check(path: &Path, kind: Kind, key: &Digest) -> Result<Found, Flaw
 /// Writes a file below the directory of its kind. Gives its size in bytes.
 pub(super) fn write(kind_directory: &Path, kind: Kind, key: &Digest, content: &[u8]) -> io::Result<u64> {
     if content.len() as u64 > kind.max_bytes {
-        let reason = format!("{} bytes are too many for the {} of the cache", content.len(), kind.name);
+        let reason = format!("{} bytes are over the cache limit of {}", content.len(), kind.name);
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     let head = head(kind, key, content);
@@ -103,11 +103,11 @@ pub(super) fn write(kind_directory: &Path, kind: Kind, key: &Digest, content: &[
 fn write_once(kind_directory: &Path, target: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
     let shard = parent(target);
     let created = fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(shard);
-    created.map_err(|cause| StoreError::io("creating", shard, cause))?;
+    created.map_err(|cause| StoreError::io("create", shard, cause))?;
     // Temporary files of all shards are in one directory, where what killed writers leave is found at once.
     let mut file = TemporaryFile::create_unshared_in(kind_directory)?;
     let written = parts.iter().try_for_each(|part| file.write_all(part));
-    written.map_err(|cause| StoreError::io("writing", target, cause))?;
+    written.map_err(|cause| StoreError::io("write", target, cause))?;
     file.persist_without_sync(target)
 }
 

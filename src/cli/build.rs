@@ -59,7 +59,8 @@ fn unmoved_tags(naming: &Naming, platform_count: usize) -> Option<String> {
         return None;
     }
     Some(format!(
-        "pushed {} of {platform_count} platforms by digest alone; these tags were not moved: {}; use `-t TAG` to tag it",
+        "pushed {} of {platform_count} platforms by digest only; these tags were not changed: {} (use `-t TAG` to \
+         tag the image)",
         naming.platforms.len(),
         naming.unmoved.join(", ")
     ))
@@ -77,7 +78,7 @@ fn tell_summary(progress: Progress, report: &BuildReport) {
 fn output_request(arguments: &BuildArguments, metadata: Option<&Destination>) -> Result<OutputRequest, Failure> {
     let outputs = arguments.output.iter().map(|text| {
         let name = text.parse().map_err(|_: ReferenceError| {
-            let message = format!("-o {}: not the name of an output", escape(text.as_bytes()));
+            let message = format!("-o {}: invalid output", escape(text.as_bytes()));
             Failure::usage(&message, &habits::output_help(text))
         })?;
         destination::resolve_archive(name)

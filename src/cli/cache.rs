@@ -103,16 +103,16 @@ pub fn run(arguments: &CacheArguments, environment: &Environment) -> Done {
     if let Some(CacheCommand::Prune(PruneArguments { layout: Some(path), dry_run, .. })) = &arguments.command {
         return prune_layout(path, *dry_run, arguments.json);
     }
-    let cache = environment.cache()?.ok_or_else(|| {
-        Failure::usage("there is no place for a cache: HOME is not set", "name a directory with OCITECT_CACHE_DIR")
-    })?;
+    let cache = environment
+        .cache()?
+        .ok_or_else(|| Failure::usage("no cache directory: HOME is not set", "set OCITECT_CACHE_DIR to a directory"))?;
     let told = match &arguments.command {
         None => show(&cache, arguments.json),
         Some(CacheCommand::Prune(prune)) => prune_cache(&cache, prune, arguments.json),
         Some(CacheCommand::Verify) => verify(&cache, arguments.json),
     };
     told.map_err(|failed| match failed {
-        Failed::Io(cause) => Failure::here(&format!("the cache {}: {cause}", name(cache.root()))),
+        Failed::Io(cause) => Failure::here(&format!("cannot access the cache {}: {cause}", name(cache.root()))),
         Failed::Told(failure) => failure,
     })
 }
@@ -197,12 +197,12 @@ fn verify(cache: &Cache, is_json: bool) -> Result<(), Failed> {
         print_json(&json!({ "sound": { "files": sound.files, "size_bytes": sound.size_bytes }, "unsound": entries }))?;
     } else {
         let lines = unsound.iter().map(|(path, found)| format!("{}: {}\n", name(path), what(found)));
-        let total = format!("{} files, {} are whole\n", sound.files, render::size(sound.size_bytes));
+        let total = format!("{} files, {} intact\n", sound.files, render::size(sound.size_bytes));
         print(lines.chain([total]).collect::<String>().as_bytes())?;
     }
     let left = unsound.values().filter(|found| **found != Unsound::Deleted).count();
     if left > 0 {
-        let message = format!("{left} files of the cache {} are not usable", name(cache.root()));
+        let message = format!("{left} unusable files remain in the cache {}", name(cache.root()));
         return Err(Failure::here(&message).into());
     }
     Ok(())
@@ -235,7 +235,7 @@ fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
 /// A size of the command line or the environment; `place` is where it stands.
 pub fn size(text: &str, place: &str) -> Result<u64, Failure> {
     parse_size(text).ok_or_else(|| {
-        let message = format!("{place} is \"{}\", not a size", escape(text.as_bytes()));
+        let message = format!("{place}: \"{}\" is not a size", escape(text.as_bytes()));
         Failure::usage(&message, "a size is a number and a unit: 500MB (10^6 bytes), 2GiB (2^30 bytes)")
     })
 }

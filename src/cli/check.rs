@@ -57,7 +57,7 @@ fn given_variables(paths: &[PathBuf]) -> Result<Option<BTreeMap<String, String>>
     for path in paths {
         let shown = escape(path.as_os_str().as_encoded_bytes());
         let found = read_env_file(path)?.ok_or_else(|| {
-            Failure::usage(&format!("env file {shown} does not exist"), "give a file of NAME=value lines")
+            Failure::usage(&format!("env file {shown} does not exist"), "give a file with NAME=value lines")
         })?;
         variables.get_or_insert_default().extend(found);
     }
@@ -111,7 +111,7 @@ async fn check_named_image(
 }
 
 /// What to do about errors.
-const GATE_HELP: &str = "each error says what to change; `allow` in the spec's [check] ignores a finding";
+const GATE_HELP: &str = "fix each error, or ignore a finding with `allow` in the spec's [check]";
 
 /// Tells on stdout what was found, what was looked at and what was not. An error among the findings fails the command,
 /// which is then all that stderr says.

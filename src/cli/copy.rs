@@ -119,14 +119,14 @@ impl Opened {
         }
         match &images[..] {
             [] => Err(Failure::usage(
-                &format!("{} lists no image", self.name),
-                "`ocitect inspect` shows what it lists; copy an image",
+                &format!("{} contains no image", self.name),
+                "run `ocitect inspect` to list its content",
             )),
             [(_, image)] => Ok(Self { only: Some(Root::Manifest(image.manifest().clone())), ..self }),
             [(first, _), ..] => {
                 let platforms: Vec<String> = images.iter().map(|(platform, _)| platform.to_string()).collect();
                 Err(Failure::usage(
-                    &format!("{target} holds one platform, and {} has {}", self.name, platforms.join(", ")),
+                    &format!("{target} can hold one platform, but {} has {}", self.name, platforms.join(", ")),
                     &format!("choose one with --platform {first}"),
                 ))
             }
@@ -173,14 +173,14 @@ impl Opened {
 fn check_target(reference: &Reference) -> Done {
     if reference.repository.is_local() {
         return Err(Failure::usage(
-            &format!("{reference} cannot be pushed: localhost/… is for names that never are"),
-            "name a registry, such as ghcr.io/me/app; one on this machine is localhost:PORT/…",
+            &format!("cannot push {reference}: localhost/… is reserved for names that are never pushed"),
+            "name a registry, such as ghcr.io/me/app, or localhost:PORT/… for one on this machine",
         ));
     }
     match reference.digest {
         Some(_) => Err(Failure::usage(
-            &format!("the target {reference} names a digest"),
-            "name a tag: the digest is that of the image, and copying does not change it",
+            &format!("the target {reference} has a digest"),
+            "use a tag: copying does not change the digest of the image",
         )),
         None => Ok(()),
     }

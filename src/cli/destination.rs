@@ -51,7 +51,7 @@ impl Destination {
         match self {
             Self::Stdout => print(bytes),
             Self::Stderr => {
-                let failed = |error| Failure::here(&format!("writing to standard error: {error}"));
+                let failed = |error| Failure::here(&format!("cannot write to standard error: {error}"));
                 std::io::stderr().lock().write_all(bytes).map_err(failed)
             }
             Self::Path(path) => Ok(write_output(path, bytes, Access::Umask)?),

@@ -74,7 +74,7 @@ impl Environment {
         let split = |text: &String| match text.split_once('=') {
             Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
             _ => Err(Failure::usage(
-                &format!("--set \"{}\" has no name or no value", escape(text.as_bytes())),
+                &format!("--set \"{}\": expected NAME=VALUE", escape(text.as_bytes())),
                 "write --set NAME=VALUE",
             )),
         };
@@ -102,7 +102,7 @@ impl Environment {
         let seconds = value.to_str().and_then(|text| text.parse().ok());
         seconds.filter(|seconds| (0..=MAX_SOURCE_DATE_EPOCH).contains(seconds)).ok_or_else(|| {
             Failure::usage(
-                &format!("SOURCE_DATE_EPOCH is {}, not a time", escape(value.as_encoded_bytes())),
+                &format!("SOURCE_DATE_EPOCH: \"{}\" is not a time", escape(value.as_encoded_bytes())),
                 &format!("set it to seconds since 1970, from 0 to {MAX_SOURCE_DATE_EPOCH}, or unset it"),
             )
         })
@@ -278,7 +278,7 @@ impl Environment {
         let named = authfile.map(Path::to_owned).or_else(|| self.path("REGISTRY_AUTH_FILE"));
         let docker = self.path("DOCKER_CONFIG").or_else(|| self.home(".docker"));
         named.or_else(|| Some(docker?.join("config.json"))).ok_or_else(|| {
-            Failure::usage("there is no place for credentials: HOME is not set", "name a file with --authfile")
+            Failure::usage("no place to store credentials: HOME is not set", "name a file with --authfile")
         })
     }
 
@@ -314,8 +314,8 @@ fn check_auth_file(file: Option<&Path>) -> Result<(), Failure> {
         Some(file) if matches!(file.try_exists(), Ok(false)) => {
             let shown = escape(file.as_os_str().as_encoded_bytes());
             Err(Failure::usage(
-                &format!("there is no file {shown}, which --authfile names"),
-                &format!("name another, or make it: ocitect login REGISTRY --authfile {shown}"),
+                &format!("--authfile {shown}: no such file"),
+                &format!("name another file, or create it with `ocitect login REGISTRY --authfile {shown}`"),
             ))
         }
         _ => Ok(()),
@@ -325,9 +325,9 @@ fn check_auth_file(file: Option<&Path>) -> Result<(), Failure> {
 /// The registry that `--plain-http` names, `HOST[:PORT]`.
 fn plain_http_host(text: &str) -> Result<String, Failure> {
     registry_name(text).map_err(|host| {
-        let message = format!("--plain-http {} does not name a registry", escape(text.as_bytes()));
+        let message = format!("--plain-http {}: not a registry", escape(text.as_bytes()));
         let example = host.as_deref().unwrap_or("localhost:5000");
-        Failure::usage(&message, &format!("name its host and port alone: --plain-http {example}"))
+        Failure::usage(&message, &format!("give only the host and port: --plain-http {example}"))
     })
 }
 
@@ -350,7 +350,7 @@ pub fn read_secret() -> Result<Secret, Failure> {
     let read = std::io::stdin().lock().take(MAX_SECRET_BYTES + 1).read_to_string(&mut secret);
     let failed = |reason: &str| {
         Failure::usage(
-            &format!("reading the password from standard input: {reason}"),
+            &format!("cannot read the password from standard input: {reason}"),
             "pipe it in: echo \"$TOKEN\" | …",
         )
     };

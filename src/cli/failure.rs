@@ -73,7 +73,7 @@ impl Failure {
         Self { help: Some(help.to_owned()), ..self }
     }
 
-    /// Tells it on stderr, as a line of JSON where progress is told so, and gives the exit code.
+    /// Tells it on stderr, as a line of JSON where progress is told so, and gives the exit status.
     pub fn report(self, progress: Progress) -> ExitCode {
         match progress {
             Progress::Json => tell_json(self.to_json()),
@@ -88,7 +88,7 @@ impl Failure {
         }
         tell(&format!("{} {}", render::emphasis("error:", 31), self.message));
         for cause in &self.causes {
-            tell(&format!("  because: {cause}"));
+            tell(&format!("Caused by: {cause}"));
         }
         if let Some(help) = &self.help {
             tell(&format!("{} {help}", render::emphasis("help:", 36)));

@@ -126,7 +126,7 @@ fn to_text(name: &ImageName, root: &Root, shown: &Shown) -> String {
     if !shown.skipped.is_empty() {
         lines.push(String::new());
     }
-    lines.extend(shown.skipped.iter().map(|entry| field("no image", &entry.to_string())));
+    lines.extend(shown.skipped.iter().map(|entry| field("not an image", &entry.to_string())));
     lines.push(String::new());
     lines.join("\n")
 }
@@ -140,7 +140,7 @@ fn image_lines(shown: &ShownImage, lines: &mut Vec<String>) {
     let config = image.config().value();
     lines.push(shown.platform().to_string());
     if let Some(stated) = shown.contradiction() {
-        lines.push(field("warning", &format!("its config is for {stated}")));
+        lines.push(field("warning", &format!("its config says {stated}")));
     }
     lines.push(field("digest", &image.manifest().descriptor().digest.to_string()));
     lines.push(field("size", &size(image.size_bytes())));

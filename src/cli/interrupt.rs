@@ -107,13 +107,12 @@ fn left(outputs: &Outputs) -> String {
     }
     let local = names(false);
     if !local.is_empty() {
-        parts.push(format!("{} is as it was, blobs aside that no tag refers to", local.join(", ")));
+        parts.push(format!("{} is unchanged, except for unreferenced blobs", local.join(", ")));
     }
     let remote = names(true);
     if !remote.is_empty() {
-        let resume =
-            if has_noted(outputs.journal.as_deref()) { ", and its uploads resume with the next run" } else { "" };
-        parts.push(format!("nothing was tagged in {}{resume}", remote.join(", ")));
+        let resume = if has_noted(outputs.journal.as_deref()) { "; its uploads resume on the next run" } else { "" };
+        parts.push(format!("no tag was written in {}{resume}", remote.join(", ")));
     }
     if parts.is_empty() {
         return "nothing was written".to_owned();
@@ -142,14 +141,14 @@ mod tests {
             written: vec!["oci:a".to_owned()],
             journal: None,
         };
-        let expected = "oci:a is complete; oci-archive:b.tar is as it was, blobs aside that no tag refers to; nothing was \
-                        tagged in ghcr.io/me/app";
+        let expected = "oci:a is complete; oci-archive:b.tar is unchanged, except for unreferenced blobs; no tag was \
+                         written in ghcr.io/me/app";
         assert_eq!(left(&outputs), expected);
         outputs.journal = Some(journal.path().join("missing"));
         assert_eq!(left(&outputs), expected);
         outputs.journal = Some(journal.path().to_owned());
         assert_eq!(left(&outputs), expected);
         std::fs::write(journal.path().join("0f34.json"), "{}").unwrap();
-        assert_eq!(left(&outputs), format!("{expected}, and its uploads resume with the next run"));
+        assert_eq!(left(&outputs), format!("{expected}; its uploads resume on the next run"));
     }
 }

@@ -19,15 +19,18 @@ pub fn image_at(path: &Path) -> Option<(&'static str, String)> {
         // The layout of skopeo's `dir:`.
         let is_dir = path.join("version").is_file() && path.join("manifest.json").is_file();
         return is_dir.then(|| {
-            ("a directory of skopeo's dir:", format!("make a layout of it: skopeo copy dir:{shown} oci:DIR:TAG"))
+            (
+                "a directory in skopeo's dir: format",
+                format!("convert it to a layout: skopeo copy dir:{shown} oci:DIR:TAG"),
+            )
         });
     }
     if !path.is_file() {
         return None;
     }
     match kind_of(path)? {
-        ArchiveKind::Oci => Some(("an archive of an OCI layout", format!("name it oci-archive:{shown}"))),
-        ArchiveKind::Docker => Some(("an archive of docker save", format!("name it docker-archive:{shown}"))),
+        ArchiveKind::Oci => Some(("an OCI archive", format!("name it oci-archive:{shown}"))),
+        ArchiveKind::Docker => Some(("a docker save archive", format!("name it docker-archive:{shown}"))),
         ArchiveKind::Compressed if is_named_as_archive(&shown) => {
             Some(("a compressed archive", format!("name it oci-archive:{shown} or docker-archive:{shown}")))
         }
@@ -40,7 +43,7 @@ pub fn suggestion(text: &str) -> Option<String> {
     let candidates = [(text, None)].into_iter().chain(text.split_once(':').map(|(path, tag)| (path, Some(tag))));
     for (path, tag) in candidates {
         if let Some((what, help)) = image_at(Path::new(path)) {
-            let tag = tag.map(|tag| format!("; the tag follows: :{}", escape(tag.as_bytes()))).unwrap_or_default();
+            let tag = tag.map(|tag| format!(" (append the tag: :{})", escape(tag.as_bytes()))).unwrap_or_default();
             return Some(format!("{} is {what}: {help}{tag}", escape(path.as_bytes())));
         }
     }
@@ -51,9 +54,9 @@ pub fn suggestion(text: &str) -> Option<String> {
     let shown = escape(text.as_bytes());
     let is_path = text.starts_with(['.', '/']) && !text.contains("://");
     if is_named_as_archive(text.split(':').next().unwrap_or_default()) {
-        Some(format!("a file is named oci-archive:{shown} or docker-archive:{shown}"))
+        Some(format!("write a file as oci-archive:{shown} or docker-archive:{shown}"))
     } else if is_path {
-        Some(format!("a directory is named oci:{shown}, a file oci-archive:{shown} or docker-archive:{shown}"))
+        Some(format!("write a directory as oci:{shown}, a file as oci-archive:{shown} or docker-archive:{shown}"))
     } else {
         None
     }
@@ -71,9 +74,9 @@ mod tests {
     fn paths_that_are_not_there_are_told_by_their_names() {
         assert_eq!(
             suggestion("nowhere/x.tar").unwrap(),
-            "a file is named oci-archive:nowhere/x.tar or docker-archive:nowhere/x.tar"
+            "write a file as oci-archive:nowhere/x.tar or docker-archive:nowhere/x.tar"
         );
-        assert!(suggestion("./nowhere").unwrap().starts_with("a directory is named oci:./nowhere"));
+        assert!(suggestion("./nowhere").unwrap().starts_with("write a directory as oci:./nowhere"));
         assert_eq!(suggestion("node:18-slim"), None);
         assert_eq!(suggestion("https://ghcr.io/x"), None);
     }

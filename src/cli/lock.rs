@@ -36,12 +36,12 @@ fn tell(change: &LockChange, observer: &Arc<dyn Observer>) {
         note(format!("pinned {} for {platform}", escape(name.as_bytes())));
     }
     for (name, platform) in &change.removed {
-        note(format!("dropped {} for {platform}", escape(name.as_bytes())));
+        note(format!("removed {} for {platform}", escape(name.as_bytes())));
     }
     note(match (change.pin_count, change.added.is_empty() && change.removed.is_empty()) {
-        (0, true) => "the spec builds on no image: there is nothing to lock".to_owned(),
-        (0, false) => format!("removed {path}: the spec builds on no image"),
-        (_, true) => format!("{path} is complete"),
+        (0, true) => "the spec uses no images: nothing to lock".to_owned(),
+        (0, false) => format!("removed {path}: the spec uses no images"),
+        (_, true) => format!("{path} is up to date"),
         (_, false) => format!("wrote {path}"),
     });
 }
@@ -50,7 +50,7 @@ fn show(spec: &Spec, as_json: bool) -> Done {
     let path = spec.lock_path();
     let Some(lock) = Lock::load(&path)? else {
         let path = escape(path.as_os_str().as_encoded_bytes());
-        return Err(Failure::not_found(&format!("there is no {path}"), "`ocitect lock` writes it"));
+        return Err(Failure::not_found(&format!("lockfile {path} does not exist"), "run `ocitect lock` to create it"));
     };
     if as_json { print_json(&lock_text::to_json(&lock)) } else { print(lock_text::to_text(&lock).as_bytes()) }
 }
@@ -86,8 +86,12 @@ pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, e
     match moved {
         0 => Ok(()),
         _ => Err(Failure::gate(
-            &format!("{} does not say what {moved} of {} images mean now", shown(&spec.lock_path()), names.len()),
-            "`ocitect update` moves the pins, and shows what changes; `ocitect lock` makes those that are missing",
+            &format!(
+                "{} is outdated: {moved} of {} images changed or are not pinned",
+                shown(&spec.lock_path()),
+                names.len()
+            ),
+            "run `ocitect update` to update the pins, or `ocitect lock` to add missing ones",
         )),
     }
 }

@@ -34,7 +34,7 @@ fn pin_lines(pin: &Pin, lines: &mut Vec<String>) {
     lines.extend(pin.layers.iter().map(|layer| field("layer", &sized(&layer.descriptor))));
     let Ok(facts) = pin.facts.read() else {
         let version = pin.facts.version;
-        return lines.push(field("facts", &format!("of version {version}, which this ocitect does not read")));
+        return lines.push(field("facts", &format!("version {version}, which this version of ocitect cannot read")));
     };
     lines.push(field("paths", &facts.tree.len().to_string()));
     lines.extend(facts.loaders().iter().map(|path| field("loader", &path.to_string())));
@@ -103,7 +103,7 @@ fn facts_json(facts: &Facts) -> Value {
 /// What an update has changed, as text.
 pub fn changes(changes: &[ImageChange]) -> String {
     if !changes.iter().any(ImageChange::is_change) {
-        return "no pin has moved\n".to_owned();
+        return "no pin changed\n".to_owned();
     }
     let mut lines = Vec::new();
     for image in changes.iter().filter(|image| image.is_change()) {
@@ -119,13 +119,13 @@ fn from_to(old: Option<Digest>, new: Option<Digest>) -> String {
         (Some(old), Some(new)) if old == new => format!("{new}"),
         (Some(old), Some(new)) => format!("{old} -> {new}"),
         (None, Some(new)) => format!("new: {new}"),
-        (old, None) => format!("gone: {}", old.map(|old| old.to_string()).unwrap_or_default()),
+        (old, None) => format!("removed: {}", old.map(|old| old.to_string()).unwrap_or_default()),
     }
 }
 
 fn pin_change_lines(change: &PinChange, lines: &mut Vec<String>) {
     if change.old == Some(change.new) {
-        return lines.push(format!("  {}  the same", change.platform));
+        return lines.push(format!("  {}  unchanged", change.platform));
     }
     lines.push(format!("  {}  {}", change.platform, from_to(change.old, Some(change.new))));
     let date =
@@ -162,7 +162,7 @@ fn name_line(name: &PinnedName) -> String {
     let image = escape(name.name.as_bytes());
     let missing: Vec<String> = name.missing.iter().map(ToString::to_string).collect();
     match name.locked {
-        None => format!("{image}  not pinned; it means {}\n", name.current),
+        None => format!("{image}  not pinned; the current digest is {}\n", name.current),
         Some(locked) if locked != name.current => format!("{image}  {locked} -> {}\n", name.current),
         Some(locked) if missing.is_empty() => format!("{image}  {locked} is current\n"),
         Some(locked) => format!("{image}  {locked} is current, but not pinned for {}\n", missing.join(", ")),

@@ -12,7 +12,7 @@ pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environ
     let registry = registry_name(&arguments.registry)?;
     let Some(user) = arguments.options.username.clone() else {
         return Err(Failure::usage(
-            "no user was given",
+            "no user name was given",
             &format!("echo \"$TOKEN\" | ocitect login {registry} --username USER --password-stdin"),
         ));
     };
@@ -22,9 +22,9 @@ pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environ
     let file = environment.login_file(arguments.options.authfile.as_deref())?;
     let kept = store_login(&file, environment.helper_path().as_deref(), &login).await?;
     let user = escape(login.user.as_bytes());
-    progress::note(output.progress, &format!("logged in to {registry} as {user}, kept in {kept}"));
+    progress::note(output.progress, &format!("logged in to {registry} as {user}, credentials stored in {kept}"));
     if !is_checked {
-        let text = format!("{registry} asked for no credentials: whether it accepts these is not known");
+        let text = format!("{registry} did not ask for credentials, so they could not be verified");
         progress::warn(output.progress, &text);
     }
     Ok(())
@@ -39,7 +39,10 @@ pub async fn logout(arguments: &LogoutArguments, output: &OutputArguments, envir
         return Ok(());
     }
     let file = escape(file.as_os_str().as_encoded_bytes());
-    Err(Failure::not_found(&format!("{file} has no credentials for {registry}"), "`--authfile` names another file"))
+    Err(Failure::not_found(
+        &format!("{file} contains no credentials for {registry}"),
+        "use `--authfile` to name another file",
+    ))
 }
 
 /// Where Docker Hub is read by people; its registry has another name.
@@ -49,7 +52,7 @@ const HUB_SITES: [&str; 2] = ["hub.docker.com", "www.docker.com"];
 fn registry_name(text: &str) -> Result<String, Failure> {
     let refused = |name: &str| {
         let message = format!("{} is not a registry", escape(text.as_bytes()));
-        Failure::usage(&message, &format!("name the registry alone, such as {name}"))
+        Failure::usage(&message, &format!("give only the registry, such as {name}"))
     };
     let is_site = |host: &str| HUB_SITES.contains(&host);
     match environment::registry_name(text) {

@@ -17,7 +17,7 @@ use crate::tree::{Node, NodeKind, View};
 pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let name = parse_image(&arguments.image, environment)?;
     let asked = EntryPath::new(arguments.path.as_bytes())
-        .map_err(|error| Failure::usage(&error.to_string(), "give an absolute path of the image"))?;
+        .map_err(|error| Failure::usage(&error.to_string(), "give an absolute path in the image"))?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let places = environment.places(&arguments.registry, &login_registry(&name), &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, &observer);
@@ -40,7 +40,10 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
         lines.push('\n');
     }
     if lines.is_empty() && !at.is_root() {
-        return Err(Failure::not_found(&format!("{name} has no {asked}"), "`ocitect ls IMAGE` lists all that it has"));
+        return Err(Failure::not_found(
+            &format!("{name} does not contain {asked}"),
+            "run `ocitect ls IMAGE` to list all paths",
+        ));
     }
     print(lines.as_bytes())
 }

@@ -1,4 +1,4 @@
-//! The command line: arguments, commands, rendering, exit codes.
+//! The command line: arguments, commands, rendering, exit statuss.
 //!
 //! The only module that touches stdout, stderr, the environment, the clock and the home directory; what the library needs
 //! of them is handed to it as values.
@@ -47,7 +47,7 @@ use crate::store::{SkippedEntry, Source, StoreError};
 /// What every command ends in.
 type Done = Result<(), Failure>;
 
-/// Reads the arguments, runs the command, tells of its failure, and gives the exit code.
+/// Reads the arguments, runs the command, tells of its failure, and gives the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -130,7 +130,7 @@ fn print_exactly(bytes: &[u8]) -> Done {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::here(&format!("writing to standard output: {error}")))
+            Err(Failure::here(&format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
     }
@@ -171,7 +171,7 @@ fn parse_image(text: &str, environment: &Environment) -> Result<ImageName, Failu
             ReferenceError::NoRegistry(name) => environment.short_names().question(name),
             ReferenceError::Tag(_) | ReferenceError::Malformed { .. } => None,
         };
-        let guess = guess.map_or(String::new(), |guess| format!("{guess} Else "));
+        let guess = guess.map_or(String::new(), |guess| format!("{guess} Otherwise, "));
         Failure::usage(&error.to_string(), &format!("{guess}{NAME_HELP}"))
     })
 }
@@ -185,7 +185,7 @@ fn skipped_json(entry: &SkippedEntry) -> serde_json::Value {
 /// Parses a platform that is asked for; names that containerd takes for Go's are taken for them too.
 fn parse_platform(text: &str) -> Result<Platform, Failure> {
     Platform::parse_wanted(text).map_err(|error| {
-        Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or("name a platform such as linux/amd64"))
+        Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or("give a platform, such as linux/amd64"))
     })
 }
 

@@ -52,7 +52,7 @@ pub fn summary(report: &BuildReport) -> String {
     }
     for target in &report.targets {
         let tags: Vec<&str> = target.tags.iter().map(Tag::as_str).collect();
-        let tags = if tags.is_empty() { "by digest alone".to_owned() } else { format!("tags {}", tags.join(", ")) };
+        let tags = if tags.is_empty() { "by digest only".to_owned() } else { format!("tags {}", tags.join(", ")) };
         lines.push(format!("{}: {tags}", target.target));
     }
     lines.join("\n")

@@ -56,7 +56,7 @@ pub fn start() -> Result<Runtime, Failure> {
             if count < MIN_THREADS {
                 return Err(no_threads(&cause));
             }
-            tracing::info!(count, "few threads can be started: one does all the work");
+            tracing::info!(count, "cannot start more threads: using one");
             start_small(count).ok_or_else(|| no_threads(&cause))?
         }
     };
@@ -116,7 +116,7 @@ fn startable_threads(count: usize) -> Result<(), (usize, io::Error)> {
 }
 
 fn no_threads(cause: &io::Error) -> Failure {
-    Failure::here("cannot start the threads that this command needs")
+    Failure::here("cannot start the threads this command needs")
         .caused_by(cause)
         .help("raise the limit on processes: `ulimit -u`, or the pids limit of the container")
 }
@@ -132,7 +132,7 @@ fn check_descriptors() -> Result<(), Failure> {
     };
     match opened() {
         Err(cause) if matches!(cause.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
-            Err(Failure::here(&format!("cannot open {MIN_DESCRIPTORS} files at once, which this command needs"))
+            Err(Failure::here(&format!("cannot open the {MIN_DESCRIPTORS} files that this command needs at once"))
                 .caused_by(&cause)
                 .help("raise the limit on open files: `ulimit -n`"))
         }

@@ -18,7 +18,7 @@ pub enum CompressError {
         name: String,
     },
     /// The algorithm has no such level.
-    #[error("{algorithm} has no level {level}: its levels are {min} to {max}")]
+    #[error("{algorithm} has no level {level}: expected {min} to {max}")]
     LevelOutOfRange {
         /// The algorithm.
         algorithm: Algorithm,
@@ -60,7 +60,7 @@ pub enum CompressError {
         limit_bytes: u64,
     },
     /// The stream ends before its format says that it does.
-    #[error("{algorithm} stream is cut short")]
+    #[error("{algorithm} stream is truncated")]
     Truncated {
         /// The algorithm.
         algorithm: Algorithm,
@@ -80,7 +80,7 @@ pub enum CompressError {
         source: io::Error,
     },
     /// The reader was read again after it had failed.
-    #[error("compressed stream has failed before")]
+    #[error("an earlier read of the compressed stream failed")]
     FailedBefore,
 }
 
@@ -95,16 +95,14 @@ impl CompressError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::UnknownAlgorithm { .. } => Some("choose `gzip`, `zstd` or `none`"),
-            Self::LevelOutOfRange { .. } => Some("choose a level in the range, or leave the level out"),
-            Self::LevelNotTaken { .. } => Some("leave the level out, or choose `gzip` or `zstd`"),
+            Self::LevelOutOfRange { .. } => Some("choose a level in this range, or remove the level"),
+            Self::LevelNotTaken { .. } => Some("remove the level, or choose `gzip` or `zstd`"),
             Self::BlockTooLarge { .. } | Self::FailedBefore => None,
             Self::Unsupported { .. } => Some("recompress it with gzip or zstd"),
-            Self::WindowTooLarge { .. } => {
-                Some("recompress it with a window of 128 MiB or less: `zstd --long=27` at the most")
-            }
-            Self::Truncated { .. } => Some("fetch or write it anew: its end is missing"),
-            Self::TrailingData { .. } => Some("remove what follows the compressed data, or compress it anew"),
-            Self::Damaged { .. } => Some("fetch or write it anew"),
+            Self::WindowTooLarge { .. } => Some("recompress it with a window of at most 128 MiB (`zstd --long=27`)"),
+            Self::Truncated { .. } => Some("download or create it again: its end is missing"),
+            Self::TrailingData { .. } => Some("remove the data after the compressed stream, or compress it again"),
+            Self::Damaged { .. } => Some("download or create it again"),
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum FilesError {
         help: String,
     },
     /// `from` matches, but nothing of it is left to pack.
-    #[error("{place}: nothing is left of `from = \"{}\"`", escape(.pattern.as_bytes()))]
+    #[error("{place}: no files of `from = \"{}\"` are left to pack", escape(.pattern.as_bytes()))]
     NothingLeft {
         /// Where the entry stands.
         place: Place,
@@ -30,7 +30,7 @@ pub enum FilesError {
     },
     /// Several files for one name.
     #[error(
-        "{place}: `from = \"{}\"` matches {count} files, which cannot all become {}: {matches}",
+        "{place}: `from = \"{}\"` matches {count} files, which cannot all be written to {}: {matches}",
         escape(.pattern.as_bytes()),
         escape(.to.as_bytes())
     )]
@@ -69,7 +69,7 @@ pub enum FilesError {
         what: &'static str,
     },
     /// A name that would delete files at the reader.
-    #[error("{place}: the name of {origin} begins with `.wh.`, which deletes files where the image is read")]
+    #[error("{place}: cannot pack {origin}: a name that begins with `.wh.` deletes files when the image is unpacked")]
     Whiteout {
         /// Where the entry stands.
         place: Place,
@@ -77,7 +77,7 @@ pub enum FilesError {
         origin: String,
     },
     /// A path that cannot stand in an image.
-    #[error("{place}: {origin} cannot stand in an image")]
+    #[error("{place}: {origin} cannot be written to an image")]
     Path {
         /// Where the entry stands.
         place: Place,
@@ -87,7 +87,7 @@ pub enum FilesError {
         source: EntryPathError,
     },
     /// `unpack` of something that is not a regular file.
-    #[error("{place}: {} is {what}, and `unpack` takes archives", shown(.path))]
+    #[error("{place}: `unpack` needs an archive, but {} is {what}", shown(.path))]
     UnpackOther {
         /// Where the entry stands.
         place: Place,
@@ -115,7 +115,7 @@ pub enum FilesError {
         source: Box<ArchiveError>,
     },
     /// Two archives of one glob hold different things at one path.
-    #[error("{place}: {first} and {second} are unpacked to one path")]
+    #[error("{place}: {first} and {second} are unpacked to the same path with different content")]
     Conflict {
         /// Where the entry stands.
         place: Place,
@@ -134,7 +134,7 @@ pub enum FilesError {
     },
     /// `capabilities` of something that is not one file.
     #[error(
-        "{place}: `capabilities` are for a single file, and `from = \"{}\"` names something else",
+        "{place}: `capabilities` needs a single file, but `from = \"{}\"` is not one",
         escape(.pattern.as_bytes())
     )]
     CapabilitySource {
@@ -152,7 +152,7 @@ pub enum FilesError {
         path: PathBuf,
     },
     /// An output of this build is a file that would be packed if it were not written over.
-    #[error("{place}: {} is an output of this build, and a file that `from` names", shown(.path))]
+    #[error("{place}: {} is an output of this build and a file of `from`", shown(.path))]
     Overwritten {
         /// Where the entry stands.
         place: Place,
@@ -168,7 +168,7 @@ pub enum FilesError {
         path: PathBuf,
     },
     /// `from` is an image, which is not listed here.
-    #[error("{place}: `from = \"{}\"` is not a path of the disk", escape(.pattern.as_bytes()))]
+    #[error("{place}: `from = \"{}\"` is not a path on the disk", escape(.pattern.as_bytes()))]
     NotLocal {
         /// Where the entry stands.
         place: Place,
@@ -228,26 +228,29 @@ impl Diagnose for FilesError {
         let help = match self {
             Self::NothingMatches { help, .. } => help,
             Self::NothingLeft { .. } => {
-                "`include`, `exclude` and `strip` are relative to `from`; so see whether they, or the ignore file, \
-                 leave everything out"
+                "check `include`, `exclude`, `strip` and the ignore file: `include` and `exclude` are relative to \
+                 `from`"
             }
             Self::SeveralMatches { .. } => {
-                "end `to` in a slash to put them into that directory, or let the pattern match one file"
+                "end `to` with a slash to put them into that directory, or match a single file"
             }
-            Self::Refused { .. } => "leave it out with `exclude`",
+            Self::Refused { .. } => "exclude it with `exclude`",
             Self::Whiteout { .. } => {
-                "leave it out with `exclude`, or rename it; paths are removed from an image with `remove`"
+                "rename it, or exclude it with `exclude`; use `remove` to remove paths from the image"
             }
-            Self::UnpackOther { .. } => "leave `unpack` away, or name an archive",
+            Self::UnpackOther { .. } => "remove `unpack`, or use an archive as `from`",
             Self::Archive { source, .. } | Self::Member { source, .. } => return source.help(),
-            Self::Conflict { .. } => "leave one of them out with `exclude`, or unpack them in two entries",
-            Self::Capability { .. } => "see capabilities(7), such as \"cap_net_bind_service\"",
-            Self::CapabilitySource { .. } => "give the file an entry of its own",
-            Self::Overwritten { .. } => "write the output elsewhere, or leave the file out with `exclude`",
-            Self::Output { .. } => "write the output elsewhere, or name another `from`",
+            Self::Conflict { .. } => "exclude one of them with `exclude`, or unpack them in two entries",
+            Self::Capability { .. } => "use a name from capabilities(7), such as \"cap_net_bind_service\"",
+            Self::CapabilitySource { .. } => "use a separate entry for the file",
+            Self::Overwritten { .. } => "write the output to another path, or exclude the file with `exclude`",
+            Self::Output { .. } => "write the output to another path, or use another `from`",
             Self::Replaced { .. } => "build again when no other program writes to the files",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "make it readable for the user who builds, or exclude it with `exclude`"
+            }
             Self::IgnoreFile { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "make it, or take `ignore-file` out of the spec"
+                "create it, or remove `ignore-file` from the spec"
             }
             _ => return None,
         };

@@ -26,7 +26,7 @@ impl GlobPath {
         let mut components = Vec::new();
         for part in pattern.split('/').filter(|part| !part.is_empty() && *part != ".") {
             match part {
-                ".." => return Err("`..` cannot stand behind a wildcard".to_owned()),
+                ".." => return Err("`..` is not allowed after a wildcard".to_owned()),
                 "**" if matches!(components.last(), Some(Component::AnyDepth)) => {}
                 "**" => components.push(Component::AnyDepth),
                 name => components.push(Component::Name(name_glob(name)?)),

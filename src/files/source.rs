@@ -47,7 +47,7 @@ impl Source {
 pub(super) fn find(entry: &FilesEntry, directory: &Path, text: &str) -> Result<Source, FilesError> {
     let failed = |path: &Path, source| FilesError::Io {
         place: entry.place.clone(),
-        action: "look at",
+        action: "access",
         path: path.into(),
         source,
     };
@@ -96,7 +96,7 @@ fn hint(path: &Path) -> String {
     if names.is_empty() {
         format!("{} is empty", shown(nearest))
     } else {
-        format!("{} holds {}{more}", shown(nearest), names.join(", "))
+        format!("{} contains {}{more}", shown(nearest), names.join(", "))
     }
 }
 

@@ -185,7 +185,7 @@ impl<'w, 'a> Visit<'w, 'a> {
         let Directory { path, below, .. } = self.directory;
         self.source.root.directory(below).map_err(|error| match error.kind() {
             _ if handle::is_replaced(&error) => self.walk.changed(path),
-            io::ErrorKind::NotFound => self.walk.io("look at", path, error),
+            io::ErrorKind::NotFound => self.walk.io("access", path, error),
             _ => self.walk.io("read directory", path, error),
         })
     }
@@ -214,7 +214,7 @@ impl<'w, 'a> Visit<'w, 'a> {
         // Directories are told by their entries, where the file system says it there; of nothing else is that enough.
         let status = match kind {
             FileType::Directory => None,
-            _ => Some(opened.status(name).map_err(|source| walk.io("look at", &path, source))?),
+            _ => Some(opened.status(name).map_err(|source| walk.io("access", &path, source))?),
         };
         let is_directory = status.is_none_or(|status| status.kind == FileType::Directory);
         let Some((matches, positions)) = self.reach(name, is_directory) else { return Ok(None) };

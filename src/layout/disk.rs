@@ -60,7 +60,7 @@ impl Layout {
             return Err(StoreError::NotFound { what, place: layout.place(), help: None });
         }
         let help = if path.is_file() {
-            Some(format!("is it an archive? Then name it oci-archive:{0} or docker-archive:{0}", layout.label()))
+            Some(format!("if it is an archive, write oci-archive:{0} or docker-archive:{0}", layout.label()))
         } else {
             None
         };
@@ -89,7 +89,7 @@ impl Layout {
     /// [`StoreError::Malformed`].
     pub fn index(&self) -> Result<LayoutIndex, StoreError> {
         self.read_index()?.ok_or_else(|| {
-            let help = "whatever wrote it did not finish: write it anew".to_owned();
+            let help = "write it again: it is incomplete".to_owned();
             self.malformed(format!("it has no file {INDEX_NAME}"), Some(help))
         })
     }
@@ -122,7 +122,7 @@ impl Layout {
             Err(error) => return Err(error),
         };
         let path = self.blob_path(&descriptor.digest);
-        let failed = |cause| StoreError::io("reading", &path, cause);
+        let failed = |cause| StoreError::io("read", &path, cause);
         if file.metadata().map_err(failed)?.len() != descriptor.size_bytes {
             return Ok(false);
         }
@@ -170,7 +170,7 @@ impl Layout {
             let mut file = self.new_blob()?;
             let written = file.write_all(root.bytes());
             let path = self.blob_path(&root.descriptor().digest);
-            written.map_err(|cause| StoreError::io("writing", &path, cause))?;
+            written.map_err(|cause| StoreError::io("write", &path, cause))?;
             self.keep_blob(file, &root.descriptor().digest)?;
         }
         let _lock = self.lock(LOCK_TIMEOUT)?;
@@ -210,20 +210,20 @@ impl Layout {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
-            Err(cause) => return Err(StoreError::io("opening", &path, cause)),
+            Err(cause) => return Err(StoreError::io("open", &path, cause)),
         };
         let locked = wait_for(LOCK_TIMEOUT, || match kind {
             HoldKind::Shared => directory.try_lock_shared(),
             HoldKind::Exclusive => directory.try_lock(),
         });
-        locked.map_err(|cause| StoreError::io("locking", &path, cause))?;
+        locked.map_err(|cause| StoreError::io("lock", &path, cause))?;
         Ok(Some(Hold(directory)))
     }
 
     /// Waits for the lock, `timeout` at the most.
     pub(super) fn lock(&self, timeout: Duration) -> Result<Lock, StoreError> {
         let path = self.path.join(LOCK_NAME);
-        let failed = |cause| StoreError::io("locking", &path, cause);
+        let failed = |cause| StoreError::io("lock", &path, cause);
         let mut options = OpenOptions::new();
         // Not truncated, and never written: only its lock matters.
         options.create(true).truncate(false).write(true);
@@ -236,7 +236,7 @@ impl Layout {
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let target = self.path.join(name);
         let mut file = TemporaryFile::create_in(&self.path)?;
-        file.write_all(bytes).map_err(|cause| StoreError::io("writing", &target, cause))?;
+        file.write_all(bytes).map_err(|cause| StoreError::io("write", &target, cause))?;
         file.persist(&target)
     }
 
@@ -258,7 +258,7 @@ impl Layout {
 
     /// Nothing may be there but what a writer leaves that was killed before it wrote `oci-layout`.
     fn check_vacant(&self) -> Result<(), StoreError> {
-        let failed = |cause| StoreError::io("reading", &self.path, cause);
+        let failed = |cause| StoreError::io("read", &self.path, cause);
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -272,8 +272,8 @@ impl Layout {
             let name = name.as_encoded_bytes();
             if name != LOCK_NAME.as_bytes() && !name.starts_with(TEMPORARY_PREFIX.as_bytes()) {
                 let reason =
-                    format!("the directory is not an OCI layout, and it is not empty: it has {}", escape(name));
-                return Err(self.malformed(reason, Some("name an empty or a new directory".to_owned())));
+                    format!("the directory is not an OCI layout, and it is not empty: it contains {}", escape(name));
+                return Err(self.malformed(reason, Some("use an empty or new directory".to_owned())));
             }
         }
         Ok(())
@@ -286,7 +286,7 @@ impl Layout {
             if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
                 let name = escape(path.as_os_str().as_encoded_bytes());
                 let is_link = path.is_symlink();
-                let what = if is_link { "a symbolic link, and not a directory" } else { "not a directory" };
+                let what = if is_link { "a symbolic link, not a directory" } else { "not a directory" };
                 let help = is_link.then(|| local::LINK_HELP.to_owned());
                 return Err(self.malformed(format!("{name} is {what}"), help));
             }
@@ -328,7 +328,7 @@ fn wait_for(timeout: Duration, try_lock: impl Fn() -> Result<(), TryLockError>) 
 }
 
 fn create_directories(path: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(path).map_err(|cause| StoreError::io("creating", path, cause))
+    fs::create_dir_all(path).map_err(|cause| StoreError::io("create", path, cause))
 }
 
 fn is_directory(path: &Path) -> bool {
@@ -345,7 +345,7 @@ mod tests {
         let layout = Layout { path: directory.path().to_owned() };
         let held = layout.lock(Duration::ZERO).unwrap();
         let Err(error) = layout.lock(Duration::ZERO) else { panic!("two writers hold the lock") };
-        let StoreError::Io { action: "locking", cause, .. } = error else { panic!("{error}") };
+        let StoreError::Io { action: "lock", cause, .. } = error else { panic!("{error}") };
         assert_eq!(cause.kind(), io::ErrorKind::TimedOut);
         drop(held);
         assert!(layout.lock(Duration::ZERO).is_ok());

@@ -59,15 +59,15 @@ impl Layout {
     /// The error for an entry that cannot be followed, since its digest is by another algorithm than SHA-256.
     fn unknown_digest(&self, digest: &str) -> StoreError {
         let digest = escape(digest.as_bytes());
-        let reason = format!("it lists {digest}, and only digests by sha256 can be followed");
-        self.malformed(reason, Some("nothing was deleted: take that image off the list".to_owned()))
+        let reason = format!("it lists {digest}, but only sha256 digests are supported");
+        self.malformed(reason, Some("remove this image from the index; nothing was deleted".to_owned()))
     }
 
     /// The blobs that are there, with their sizes. What has another name, or is no regular file, is nobody's blob.
     fn blob_files(&self) -> Result<BTreeMap<Digest, u64>, StoreError> {
         self.check_blob_directories()?;
         let directory = self.blobs();
-        let failed = |cause| StoreError::io("reading", &directory, cause);
+        let failed = |cause| StoreError::io("read", &directory, cause);
         let entries = match fs::read_dir(&directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -88,7 +88,7 @@ impl Layout {
     fn remove_blobs(&self, blobs: &BTreeMap<Digest, u64>) -> Result<(), StoreError> {
         for digest in blobs.keys() {
             let path = self.blob_path(digest);
-            fs::remove_file(&path).map_err(|cause| StoreError::io("deleting", &path, cause))?;
+            fs::remove_file(&path).map_err(|cause| StoreError::io("delete", &path, cause))?;
         }
         remove_abandoned(self.path());
         remove_abandoned(parent(&self.blobs()));
@@ -166,15 +166,15 @@ impl Reach<'_> {
             Some(found_bytes) if found_bytes == size_bytes || link.need == Need::Mentioned => Ok(true),
             Some(found_bytes) => Err(self.damaged(digest, format!("{size_bytes} bytes"), format!("{found_bytes}"))),
             None if link.need == Need::Mentioned || media_type.is_foreign() => Ok(false),
-            None => Err(self.refused(format!("{digest} is missing, and what it names is not known"))),
+            None => Err(self.refused(format!("{digest} is missing, so the blobs that it refers to are unknown"))),
         }
     }
 
     fn read_document(&self, descriptor: &Descriptor) -> Result<Root, StoreError> {
         let digest = &descriptor.digest;
         let bytes = read_small(&self.layout.blob_path(digest), MAX_MANIFEST_BYTES, &self.layout.place())?;
-        let bytes =
-            bytes.ok_or_else(|| self.refused(format!("{digest} is missing, and what it names is not known")))?;
+        let bytes = bytes
+            .ok_or_else(|| self.refused(format!("{digest} is missing, so the blobs that it refers to are unknown")))?;
         let found = Digest::of(&bytes);
         if found != *digest {
             return Err(self.damaged(digest, digest.to_string(), found.to_string()));
@@ -254,11 +254,14 @@ impl Reach<'_> {
 
     fn unknown(&self, descriptor: &Descriptor) -> StoreError {
         let media_type = escape(descriptor.media_type.as_str().as_bytes());
-        self.refused(format!("{} is of media type {media_type}, and what it names is not known", descriptor.digest))
+        self.refused(format!(
+            "{} has the media type {media_type}, so the blobs that it refers to are unknown",
+            descriptor.digest
+        ))
     }
 
     fn refused(&self, reason: String) -> StoreError {
-        let help = "nothing was deleted: mend that image, or take it off the list".to_owned();
+        let help = "fix this image, or remove it from the index; nothing was deleted".to_owned();
         self.layout.malformed(reason, Some(help))
     }
 }

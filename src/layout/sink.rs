@@ -92,7 +92,7 @@ impl Sink for LayoutSink {
         let layout = self.layout.clone();
         let file = blocking(move || layout.new_blob()).await?;
         let directory = self.layout.path().to_owned();
-        let failed = move |cause| StoreError::io("writing into", &directory, cause);
+        let failed = move |cause| StoreError::io("write to", &directory, cause);
         let file = copy_blob(descriptor, source, file, failed).await?;
         let (layout, digest) = (self.layout.clone(), descriptor.digest);
         blocking(move || layout.keep_blob(file, &digest)).await?;

@@ -180,7 +180,7 @@ fn what_is_not_a_layout_is_told_apart() {
     assert!(Layout::create_or_open(&path("other")).is_ok());
     fs::write(path("other/data"), "x").unwrap();
     let error = Layout::create_or_open(&path("other")).unwrap_err();
-    assert_eq!(error.help().as_deref(), Some("name an empty or a new directory"));
+    assert_eq!(error.help().as_deref(), Some("use an empty or new directory"));
     fs::write(path("other/oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
     assert!(Layout::open(&path("other")).is_err());
     fs::write(path("other/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();

@@ -25,7 +25,7 @@ pub enum LockError {
         path: PathBuf,
     },
     /// A later program wrote it.
-    #[error("{} is a lock of version {version}, of a newer ocitect; this one reads version {LOCK_VERSION}", show(.path))]
+    #[error("lockfile {} has version {version}, but this version of ocitect supports only version {LOCK_VERSION}", show(.path))]
     Newer {
         /// The file.
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum LockError {
         version: i64,
     },
     /// It was edited, merged or damaged.
-    #[error("the content of {} is not what ocitect wrote: {reason}", show(.path))]
+    #[error("lockfile {} was changed after ocitect wrote it: {reason}", show(.path))]
     Altered {
         /// The file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum LockError {
         reason: String,
     },
     /// A descriptor with a size that cannot be true.
-    #[error("{digest} says that it has {size_bytes} bytes, which cannot be locked")]
+    #[error("cannot lock {digest}: its size of {size_bytes} bytes is invalid")]
     Size {
         /// Digest of the descriptor.
         digest: Digest,
@@ -64,9 +64,10 @@ impl Diagnose for LockError {
 
     fn help(&self) -> Option<String> {
         match self {
-            Self::Newer { .. } => Some("use the ocitect that wrote it, or a later one".to_owned()),
+            Self::Newer { .. } => Some("use the version of ocitect that wrote it, or a later one".to_owned()),
             Self::Altered { .. } | Self::TooLarge { .. } => Some(
-                "restore it from version control, or delete it and run `ocitect lock`, which resolves every base anew"
+                "restore it from version control, or delete it and run `ocitect lock`, which resolves all images \
+                 again"
                     .to_owned(),
             ),
             Self::Read { .. } | Self::Size { .. } => None,

@@ -136,7 +136,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
     if write(&lock) == text {
         Ok(lock)
     } else {
-        Err(altered("its checksum is wrong, or it is written in another way".to_owned()))
+        Err(altered("the checksum does not match, or the format differs".to_owned()))
     }
 }
 
@@ -145,7 +145,7 @@ fn lock(text: LockText) -> Result<Lock, String> {
     for image in text.image {
         let mut locked = LockedImage { index: image.index, platforms: BTreeMap::new() };
         for pin in image.platform {
-            let platform: Platform = pin.platform.parse().map_err(|_| "a platform is none".to_owned())?;
+            let platform: Platform = pin.platform.parse().map_err(|_| "invalid platform".to_owned())?;
             locked.platforms.insert(platform, pin_of(pin)?);
         }
         images.insert(image.name, locked);
@@ -154,7 +154,7 @@ fn lock(text: LockText) -> Result<Lock, String> {
 }
 
 fn pin_of(text: PinText) -> Result<Pin, String> {
-    let compressed = STANDARD.decode(text.facts).map_err(|_| "facts are no base64".to_owned())?;
+    let compressed = STANDARD.decode(text.facts).map_err(|_| "facts are not base64".to_owned())?;
     let layer = |layer: LayerText| LockedLayer {
         descriptor: descriptor(DescriptorText { media_type: layer.media_type, digest: layer.digest, size: layer.size }),
         diff_id: layer.diff_id,

@@ -95,7 +95,7 @@ impl LockedFacts {
         if self.is_current() {
             Facts::decompress(&self.compressed)
         } else {
-            Err(TreeError::Encoding { reason: "they are of another version" })
+            Err(TreeError::Encoding { reason: "they have another version" })
         }
     }
 }

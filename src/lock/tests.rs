@@ -125,7 +125,7 @@ fn a_newer_lock_is_refused_by_name_whatever_it_holds() {
     for text in ["version = 2\n", "version = 3\nwhat = { is = [1] }\n"] {
         let error = Lock::parse(text, path()).unwrap_err();
         assert!(matches!(error, LockError::Newer { .. }), "{error}");
-        assert!(error.to_string().starts_with("dir/ocitect.lock is a lock of version"), "{error}");
+        assert!(error.to_string().starts_with("lockfile dir/ocitect.lock has version"), "{error}");
     }
 }
 
@@ -149,7 +149,7 @@ fn edits_and_bad_merges_are_refused_by_name() {
     for edit in edits {
         let error = Lock::parse(&edit, path()).unwrap_err();
         assert!(matches!(error, LockError::Altered { .. }), "{error}: {edit}");
-        assert!(error.to_string().starts_with("the content of dir/ocitect.lock is not what"), "{error}");
+        assert!(error.to_string().starts_with("lockfile dir/ocitect.lock was changed after"), "{error}");
         let help = crate::model::Diagnose::help(&error).unwrap();
         assert!(help.contains("version control") && help.contains("ocitect lock"), "{help}");
     }

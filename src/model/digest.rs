@@ -20,7 +20,7 @@ pub struct DigestError(pub String);
 fn why_none(text: &str) -> String {
     let shown = super::escape(text.as_bytes());
     match other_algorithm(text) {
-        Some(algorithm) => format!("\"{shown}\" is a digest by {algorithm}: only sha256 is supported"),
+        Some(algorithm) => format!("\"{shown}\" is a {algorithm} digest: only sha256 is supported"),
         None => format!("\"{shown}\" is not a digest: expected sha256: and 64 lower-case hexadecimal digits"),
     }
 }
@@ -188,6 +188,6 @@ mod tests {
             assert_eq!(other_algorithm(text), algorithm, "{text}");
         }
         let error = "sha512:00".parse::<Digest>().unwrap_err();
-        assert_eq!(error.to_string(), "\"sha512:00\" is a digest by sha512: only sha256 is supported");
+        assert_eq!(error.to_string(), "\"sha512:00\" is a sha512 digest: only sha256 is supported");
     }
 }

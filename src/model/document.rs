@@ -18,7 +18,7 @@ pub const MAX_CONFIG_BYTES: u64 = MAX_MANIFEST_BYTES;
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     /// Not JSON, or not strict JSON, or without a required field.
-    #[error("the {kind} {digest} cannot be read")]
+    #[error("cannot read the {kind} {digest}")]
     Malformed {
         /// `manifest`, `index` or `config`.
         kind: &'static str,
@@ -37,7 +37,7 @@ pub enum DocumentError {
         reason: String,
     },
     /// A kind that cannot be used here.
-    #[error("the document {digest} is of media type \"{}\", which is not supported here", super::escape(.media_type.as_str().as_bytes()))]
+    #[error("the document {digest} has the media type \"{}\", which is not supported here", super::escape(.media_type.as_str().as_bytes()))]
     Unsupported {
         /// Digest of its bytes.
         digest: Digest,
@@ -55,7 +55,7 @@ pub enum DocumentError {
         limit_bytes: u64,
     },
     /// A list of the manifest and one of its config that must be of equal length are not.
-    #[error("the config {digest} names {diff_ids} diff ids for {layers} layers")]
+    #[error("the config {digest} lists {diff_ids} diff ids for {layers} layers")]
     LayerCount {
         /// Digest of the config.
         digest: Digest,
@@ -73,7 +73,7 @@ impl Diagnose for DocumentError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Unsupported { media_type: MediaType::DockerSchema1 | MediaType::DockerSchema1Signed, .. } => {
-                Some("Docker's schema 1 is obsolete: push the image anew with a current tool".to_owned())
+                Some("push the image again with a current tool: Docker's schema 1 is obsolete".to_owned())
             }
             _ => None,
         }

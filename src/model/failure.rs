@@ -1,6 +1,6 @@
-//! What a failure means to the caller: its class, which decides the exit code, and the hint that helps out of it.
+//! What a failure means to the caller: its class, which decides the exit status, and the hint that helps out of it.
 
-/// Who has to act on a failure. The command line turns a class into its exit code.
+/// Who has to act on a failure. The command line turns a class into its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// It failed here: a disk, an I/O error, a source that changed while it was read (exit 1).
@@ -18,7 +18,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// The exit code of the command line.
+    /// The exit status of the command line.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Here => 1,

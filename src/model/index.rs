@@ -192,7 +192,7 @@ fn unambiguous_media_type(
         && declared != own
     {
         let (declared, own) = (super::escape(declared.as_str().as_bytes()), super::escape(own.as_str().as_bytes()));
-        return Err(ambiguous(format!("it was declared as {declared} and says of itself {own}")));
+        return Err(ambiguous(format!("it was declared as {declared}, but its own media type is {own}")));
     }
     let media_type = match own.or_else(|| declared.cloned()) {
         Some(media_type) => media_type,
@@ -210,7 +210,7 @@ fn unambiguous_media_type(
         &[]
     };
     match foreign.iter().find(|name| has(name)) {
-        Some(name) => Err(ambiguous(format!("it is declared as {media_type} and has a field \"{name}\""))),
+        Some(name) => Err(ambiguous(format!("it was declared as {media_type}, but has a field \"{name}\""))),
         None => Ok(media_type),
     }
 }

@@ -38,7 +38,7 @@ struct Irregular(&'static str);
 
 impl fmt::Display for Irregular {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "it is not a regular file, but {}", self.0)
+        write!(formatter, "expected a regular file, found {}", self.0)
     }
 }
 
@@ -103,7 +103,7 @@ impl Read for InputFile {
                 }
             };
             if begun.elapsed() >= patience {
-                let reason = format!("it is a pipe that nothing was written to for {} seconds", patience.as_secs());
+                let reason = format!("nothing was written to the pipe for {} seconds", patience.as_secs());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
             }
             thread::sleep(PIPE_POLL_INTERVAL);
@@ -176,10 +176,10 @@ mod tests {
         }
         assert_eq!(read(Path::new("/dev/null"), Pipes::Refused).unwrap(), "");
         for (path, what) in [
-            (pipe.as_path(), "it is not a regular file, but a fifo (named pipe)"),
-            (&at("socket"), "it is not a regular file, but a socket"),
-            (directory.path(), "it is not a regular file, but a directory"),
-            (Path::new("/dev/zero"), "it is not a regular file, but a character device"),
+            (pipe.as_path(), "expected a regular file, found a fifo (named pipe)"),
+            (&at("socket"), "expected a regular file, found a socket"),
+            (directory.path(), "expected a regular file, found a directory"),
+            (Path::new("/dev/zero"), "expected a regular file, found a character device"),
         ] {
             for error in [read(path, Pipes::Refused).unwrap_err(), open_regular(path).unwrap_err()] {
                 assert_eq!(error.to_string(), what);

@@ -171,7 +171,7 @@ impl DiskFile {
         if self.stamp.is_same_content(&FileStamp::of(&file.metadata()?)) {
             return Ok(file);
         }
-        Err(io::Error::other("it changed since it was listed"))
+        Err(io::Error::other("it changed after it was listed"))
     }
 }
 
@@ -242,10 +242,10 @@ pub struct EntryPath(Arc<[u8]>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryPathError {
     /// It has a component `..`.
-    #[error("\"{}\" leaves the root of the image", super::escape(.0))]
+    #[error("\"{}\" points outside of the image", super::escape(.0))]
     LeavesRoot(Vec<u8>),
     /// It has a NUL byte.
-    #[error("\"{}\" has a NUL byte", super::escape(.0))]
+    #[error("\"{}\" contains a NUL byte", super::escape(.0))]
     Nul(Vec<u8>),
     /// It is longer than any system would accept.
     #[error("a path of {0} bytes is over the limit of {MAX_PATH_BYTES}")]

@@ -11,7 +11,7 @@ use super::{Class, Diagnose, Digest, ShortNames, escape};
 const FORM: &str = "write it as REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST], such as ghcr.io/me/app:1.0";
 
 /// How a place on the disk is written.
-const PATH_FORM: &str = "a layout is named oci:DIR[:TAG], an archive oci-archive:FILE or docker-archive:FILE";
+const PATH_FORM: &str = "write a layout as oci:DIR[:TAG], an archive as oci-archive:FILE or docker-archive:FILE";
 
 /// True for what is a path by its look, and no reference.
 fn looks_like_path(text: &str) -> bool {
@@ -22,10 +22,10 @@ fn looks_like_path(text: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
     /// No registry stands before the first slash.
-    #[error("\"{}\" names no registry", escape(.0.as_bytes()))]
+    #[error("image reference \"{}\" does not include a registry", escape(.0.as_bytes()))]
     NoRegistry(String),
     /// A tag that is none.
-    #[error("\"{}\" is not a tag: a tag has 1 to 128 letters, digits, _, . and -, and begins with none of . and -",
+    #[error("\"{}\" is not a tag: expected 1 to 128 letters, digits, _, . and -, not beginning with . or -",
         escape(.0.as_bytes()))]
     Tag(String),
     /// Not of the form `REGISTRY/REPOSITORY[:TAG][@DIGEST]`.
@@ -81,8 +81,8 @@ fn tag_help(text: &str) -> String {
     let dashed: String = text.chars().map(|letter| if is_in_tag(letter) { letter } else { '-' }).collect();
     let tag = dashed.trim_start_matches(['.', '-']);
     match (tag.is_empty() || tag.len() > MAX_TAG_BYTES, text.contains('+')) {
-        (true, _) => "such as \"1.0.0\" or \"latest\"".to_owned(),
-        (false, true) => format!("a registry takes no + (build metadata of a version): write \"{tag}\""),
+        (true, _) => "use a tag such as \"1.0.0\" or \"latest\"".to_owned(),
+        (false, true) => format!("write \"{tag}\": registries do not allow + in tags"),
         (false, false) => format!("write \"{tag}\""),
     }
 }
@@ -167,7 +167,8 @@ impl FromStr for Repository {
         }
         if !path.split('/').all(is_path_component) {
             return Err(malformed(
-                "each part of a repository's name has lower-case letters and digits, parted by one of . _ __ or dashes",
+                "each part of a repository name must be lower-case letters and digits, separated by ., _, __ or \
+                 dashes",
             ));
         }
         Ok(Self { registry: registry.to_owned(), path: path.to_owned() })

@@ -107,7 +107,7 @@ pub fn check_names(value: &Value, names: &Names) -> Result<(), serde_json::Error
         };
         if known != name {
             let shown = super::escape(name.as_bytes());
-            let message = format!("the name \"{shown}\" differs from \"{known}\" in case alone");
+            let message = format!("the key \"{shown}\" differs from \"{known}\" only in case");
             return Err(serde::de::Error::custom(message));
         }
         match (inside, field) {
@@ -189,7 +189,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(name) = fields.next_key::<String>()? {
             let value = fields.next_value_seed(Strict)?;
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format!("the name \"{}\" stands twice", super::escape(name.as_bytes()))));
+                return Err(A::Error::custom(format!("duplicate key \"{}\"", super::escape(name.as_bytes()))));
             }
             object.insert(name, value);
         }
@@ -225,7 +225,7 @@ mod tests {
             (&CONFIG, r#"{"history":[{"Empty_Layer":true}]}"#),
         ] {
             let error = check_names(&parse(bad.as_bytes()).unwrap(), names).unwrap_err();
-            assert!(error.to_string().contains("in case alone"), "{bad}: {error}");
+            assert!(error.to_string().contains("only in case"), "{bad}: {error}");
         }
         for (names, good) in [
             (&MANIFEST, r#"{"annotations":{"Digest":"x","Layers":"y","digest":"z"}}"#),

@@ -20,7 +20,7 @@ pub enum PackError {
         previous: EntryPath,
     },
     /// An entry that no tar can hold.
-    #[error("entry {path} cannot be written to a layer")]
+    #[error("cannot write entry {path} to a layer")]
     Entry {
         /// The entry.
         path: EntryPath,
@@ -29,7 +29,7 @@ pub enum PackError {
         problem: EntryProblem,
     },
     /// The plan asks for a compression that there is not.
-    #[error("layer \"{}\" cannot be compressed as asked", escape(.layer.as_bytes()))]
+    #[error("cannot compress layer \"{}\"", escape(.layer.as_bytes()))]
     Compression {
         /// The layer's name.
         layer: String,
@@ -62,13 +62,13 @@ pub enum PackError {
     },
     /// A file of the disk that has another size than the system says, without having changed: the kernel makes it up as it is
     /// read, as those of procfs and sysfs.
-    #[error("{} is not of the size that the system says: its content is made as it is read", shown(.path))]
+    #[error("{} does not have the size that the system reports: its content is generated on read", shown(.path))]
     Unsized {
         /// The file.
         path: PathBuf,
     },
     /// Content out of an archive or an image could not be read.
-    #[error("cannot read the content of {path} out of {origin}")]
+    #[error("cannot read the content of {path} from {origin}")]
     Content {
         /// The entry.
         path: EntryPath,
@@ -78,7 +78,7 @@ pub enum PackError {
         source: io::Error,
     },
     /// Content out of an archive or an image is shorter than it was listed.
-    #[error("content of {path} out of {origin} ended after {actual_bytes} of {expected_bytes} bytes")]
+    #[error("content of {path} from {origin} ended after {actual_bytes} of {expected_bytes} bytes")]
     ContentShort {
         /// The entry.
         path: EntryPath,
@@ -90,7 +90,7 @@ pub enum PackError {
         actual_bytes: u64,
     },
     /// Content out of an archive or an image is longer than it was listed.
-    #[error("content of {path} out of {origin} does not end after {expected_bytes} bytes")]
+    #[error("content of {path} from {origin} has more than the expected {expected_bytes} bytes")]
     ContentLong {
         /// The entry.
         path: EntryPath,
@@ -132,7 +132,7 @@ pub enum PackError {
 #[non_exhaustive]
 pub enum EntryProblem {
     /// The root of the image is never written.
-    #[error("the root of the image has no entry of its own")]
+    #[error("the root of the image cannot be an entry")]
     Root,
     /// A symbolic link without target.
     #[error("the link's target is empty")]
@@ -147,7 +147,7 @@ pub enum EntryProblem {
     #[error("extended attribute \"{}\": the name is empty, or has a NUL byte or `=` in it", escape(.0))]
     XattrName(Vec<u8>),
     /// `security.capability` that Linux would not take either.
-    #[error("the value of security.capability is of no known version")]
+    #[error("the value of security.capability has an unknown version")]
     Capability,
     /// Paths, targets and extended attributes that take more room than readers grant.
     #[error("its headers take {size_bytes} bytes, over the limit of {limit_bytes}")]
@@ -158,7 +158,7 @@ pub enum EntryProblem {
         limit_bytes: u64,
     },
     /// The entry and its content are planned with two sizes: a bug of the plan's maker.
-    #[error("it is planned with {size_bytes} bytes, but its content has {content_bytes}")]
+    #[error("expected {size_bytes} bytes of content, found {content_bytes}")]
     Size {
         /// Size of the entry, in bytes.
         size_bytes: u64,
@@ -190,10 +190,10 @@ pub enum Change {
 impl std::fmt::Display for Change {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Vanished => formatter.write_str("it is gone"),
-            Self::Replaced => formatter.write_str("something else stands in its place"),
+            Self::Vanished => formatter.write_str("it no longer exists"),
+            Self::Replaced => formatter.write_str("it was replaced"),
             Self::Resized { expected_bytes, actual_bytes } => {
-                write!(formatter, "it had {expected_bytes} bytes and has {actual_bytes}")
+                write!(formatter, "expected {expected_bytes} bytes, found {actual_bytes}")
             }
             Self::Written => formatter.write_str("it was written to"),
             Self::Mode => formatter.write_str("its mode changed"),
@@ -234,25 +234,25 @@ impl Diagnose for PackError {
 
     fn help(&self) -> Option<String> {
         let help = match self {
-            Self::Unsized { .. } => "copy it to a regular file first (cat FILE > COPY), and pack the copy",
-            Self::Changed { .. } => "build again when nothing writes to it any more",
+            Self::Unsized { .. } => "copy it to a regular file (cat FILE > COPY), and pack the copy",
+            Self::Changed { .. } => "build again when nothing writes to it",
             Self::ContentShort { origin: Origin::Archive, .. } | Self::ContentLong { origin: Origin::Archive, .. } => {
-                "build again when nothing writes to the archive any more"
+                "build again when nothing writes to the archive"
             }
             Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "make it readable to the user who builds, or leave it out with `exclude`"
+                "make it readable for the user who builds, or exclude it with `exclude`"
             }
             Self::Scratch { source, .. } if is_full(source) => {
-                "free some space there, or set TMPDIR to a directory with more room"
+                "free some space there, or set TMPDIR to a directory with more space"
             }
             Self::Scratch { source, .. } if source.kind() == io::ErrorKind::FileTooLarge => {
-                "raise the limit on the size of files (ulimit -f), or set TMPDIR to a directory that takes larger ones"
+                "raise the limit on file size (`ulimit -f`), or set TMPDIR to a directory that allows larger files"
             }
-            Self::Scratch { .. } => "set TMPDIR to a directory that can be written to",
+            Self::Scratch { .. } => "set TMPDIR to a writable directory",
             Self::Compression { source, .. } => return source.help().map(str::to_owned),
-            Self::Entry { problem: EntryProblem::XattrName(_), .. } => "leave the attribute out of `xattrs`",
+            Self::Entry { problem: EntryProblem::XattrName(_), .. } => "remove the attribute from `xattrs`",
             Self::Entry { problem: EntryProblem::HeadersTooLarge { .. }, .. } => {
-                "leave large attributes out of `xattrs`"
+                "remove large attributes from `xattrs`"
             }
             Self::Unsorted { .. } | Self::Encode { .. } | Self::Panicked { .. } => "this is a bug: please report it",
             _ => return None,

@@ -169,7 +169,7 @@ fn manifest_layers(plan: &BuildPlan, layers: &[Layer]) -> Result<Vec<Descriptor>
     let base = plan.base.as_ref().map(|base| &base.image.manifest().value().layers[..]).unwrap_or_default();
     let mut descriptors = Vec::with_capacity(base.len() + layers.len());
     for layer in base {
-        descriptors.push(in_family(format!("the layer {} of the base", layer.digest), layer)?);
+        descriptors.push(in_family(format!("the base layer {}", layer.digest), layer)?);
     }
     for (planned, layer) in plan.layers.iter().zip(layers) {
         let what = format!("layer \"{}\"", crate::model::escape(planned.name.as_bytes()));

@@ -175,7 +175,7 @@ fn plan_layers(
         let entries = sources::layer_entries(&mut view, layer, listings, &files.accounts)?;
         if entries.is_empty() {
             let name = escape(layer.name.as_bytes());
-            warnings.push(format!("layer \"{name}\" has no entries and is left out"));
+            warnings.push(format!("layer \"{name}\" has no entries and is skipped"));
         } else {
             layers.push(spec_layer(layer, entries, spec.mtime_s, family));
         }
@@ -245,7 +245,7 @@ fn check_family(spec: &PlatformSpec, base: Option<&BaseImage>, family: Family) -
                 let (digest, media_type) = (layer.digest, layer.media_type.clone());
                 return Err(PlanError::LayerType { digest, media_type });
             }
-            let what = || format!("the layer {} of the base", layer.digest);
+            let what = || format!("the base layer {}", layer.digest);
             layer.in_family(family).ok_or_else(|| PlanError::no_media_type(what(), layer, family))?;
         }
     }
@@ -284,10 +284,7 @@ fn foreign_layers(base: Option<&BaseImage>) -> Vec<String> {
     let is_foreign = |layer: &&Descriptor| layer.media_type.is_foreign();
     let layers = base.map(|base| &base.image.manifest().value().layers[..]).unwrap_or_default();
     let warn = |layer: &Descriptor| {
-        format!(
-            "the layer {} of the base is foreign: its registry need not hold it, only the URLs it names",
-            layer.digest
-        )
+        format!("the base layer {} is foreign: it may be available only at its URLs, not in the registry", layer.digest)
     };
     layers.iter().filter(is_foreign).map(warn).collect()
 }

@@ -60,8 +60,7 @@ fn base_execution(base: Option<&Image>) -> Result<Fields, PlanError> {
 fn drop_on_build(fields: &mut Fields, warnings: &mut Vec<String>) {
     let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     if fields.remove("OnBuild").is_some_and(|value| !is_empty(&value)) {
-        warnings
-            .push("the base has ONBUILD instructions, which are dropped: only a Dockerfile build runs them".to_owned());
+        warnings.push("the ONBUILD instructions of the base are removed: only Dockerfile builds run them".to_owned());
     }
 }
 

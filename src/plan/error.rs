@@ -8,7 +8,7 @@ use crate::tree::{LAYER_TYPE_HELP, ResolveError};
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// A destination that cannot stand in an image.
-    #[error("layer \"{}\": {origin} has no place in the image", escape(.layer.as_bytes()))]
+    #[error("layer \"{}\": cannot write {origin} to the image", escape(.layer.as_bytes()))]
     Path {
         /// The layer's name.
         layer: String,
@@ -19,7 +19,8 @@ pub enum PlanError {
         cause: EntryPathError,
     },
     /// A destination that a reader of the layer would take for a deletion.
-    #[error("layer \"{}\": {origin} would stand at {path}, and names that begin with .wh. delete what is below", escape(.layer.as_bytes()))]
+    #[error("layer \"{}\": cannot write {origin} to {path}: a name that begins with .wh. deletes files of lower \
+             layers", escape(.layer.as_bytes()))]
     WhiteoutName {
         /// The layer's name.
         layer: String,
@@ -29,7 +30,7 @@ pub enum PlanError {
         path: EntryPath,
     },
     /// A destination that leads nowhere in the image so far.
-    #[error("layer \"{}\": {origin} cannot be placed", escape(.layer.as_bytes()))]
+    #[error("layer \"{}\": cannot write {origin} to the image", escape(.layer.as_bytes()))]
     Unresolved {
         /// The layer's name.
         layer: String,
@@ -41,7 +42,7 @@ pub enum PlanError {
     },
     /// Two entries of one layer for one path.
     #[error(
-        "layer \"{}\": {first} and {second} would both stand at {path}, and differ in {difference}",
+        "layer \"{}\": {path} is provided by both {first} and {second}, with different {difference}",
         escape(.layer.as_bytes())
     )]
     Conflict {
@@ -57,7 +58,7 @@ pub enum PlanError {
         difference: &'static str,
     },
     /// Something that is no directory, where one of the same layer's entries needs a directory.
-    #[error("layer \"{}\": {origin} would stand at {path}, below {parent_origin}, which is not a directory", escape(.layer.as_bytes()))]
+    #[error("layer \"{}\": cannot write {origin} to {path}: its parent {parent_origin} is not a directory", escape(.layer.as_bytes()))]
     ParentNotDirectory {
         /// The layer's name.
         layer: String,
@@ -69,7 +70,7 @@ pub enum PlanError {
         parent_origin: String,
     },
     /// A file or a link, where the image so far has a directory.
-    #[error("layer \"{}\": {origin} would stand at {path}, where the image has a directory", escape(.layer.as_bytes()))]
+    #[error("layer \"{}\": cannot write {origin} to {path}: a directory already exists there", escape(.layer.as_bytes()))]
     FileOverDirectory {
         /// The layer's name.
         layer: String,
@@ -79,7 +80,7 @@ pub enum PlanError {
         origin: String,
     },
     /// A directory, where the image so far has something else.
-    #[error("layer \"{}\": the directory {origin} would stand at {path}, where the image has a file", escape(.layer.as_bytes()))]
+    #[error("layer \"{}\": cannot create the directory {origin} at {path}: a file already exists there", escape(.layer.as_bytes()))]
     DirectoryOverFile {
         /// The layer's name.
         layer: String,
@@ -89,7 +90,7 @@ pub enum PlanError {
         origin: String,
     },
     /// A path of `remove` that does not exist below the layer.
-    #[error("layer \"{}\": {path} of remove ({place}) does not exist below this layer", escape(.layer.as_bytes()))]
+    #[error("layer \"{}\": cannot remove {path} ({place}): it does not exist in the lower layers", escape(.layer.as_bytes()))]
     RemoveMissing {
         /// The layer's name.
         layer: String,
@@ -109,7 +110,7 @@ pub enum PlanError {
         place: Place,
     },
     /// An owner's name that neither the spec nor the base knows.
-    #[error("there is no {kind} \"{}\" in the spec or in the base (owner of {origin})", escape(.name.as_bytes()))]
+    #[error("unknown {kind} \"{}\" (owner of {origin}): it is in neither the spec nor the base", escape(.name.as_bytes()))]
     UnknownAccount {
         /// `user` or `group`.
         kind: &'static str,
@@ -133,7 +134,7 @@ pub enum PlanError {
         difference: String,
     },
     /// A user or a group that cannot be written as a line of `/etc/passwd` or `/etc/group`.
-    #[error("\"{}\" ({place}) cannot stand in {file}: it is empty or has a colon, a comma or a line break", escape(.text.as_bytes()))]
+    #[error("\"{}\" ({place}) cannot be written to {file}: it is empty or contains a colon, a comma or a line break", escape(.text.as_bytes()))]
     AccountText {
         /// What cannot be written.
         text: String,
@@ -143,13 +144,13 @@ pub enum PlanError {
         place: Place,
     },
     /// Layers of an operating system whose layers are of another form (image-spec, layer.md, has none for it).
-    #[error("an image for {platform} cannot be built: layers for Windows are not supported")]
+    #[error("cannot build an image for {platform}: Windows layers are not supported")]
     Windows {
         /// The platform.
         platform: crate::model::Platform,
     },
     /// A layer of the base of a type that nobody reads as a layer.
-    #[error("the layer {digest} of the base is of the media type \"{}\", which is not that of a layer", escape(.media_type.as_str().as_bytes()))]
+    #[error("the base layer {digest} has the media type \"{}\", which is not a layer type", escape(.media_type.as_str().as_bytes()))]
     LayerType {
         /// Digest of the layer.
         digest: crate::model::Digest,
@@ -157,7 +158,7 @@ pub enum PlanError {
         media_type: crate::model::MediaType,
     },
     /// A layer that the family of the manifests has no media type for.
-    #[error("{what} is {media_type}, for which {} manifests have no name", family_name(*.family))]
+    #[error("{what} has the media type {media_type}, which {} manifests do not support", family_name(*.family))]
     NoMediaType {
         /// Which layer.
         what: String,
@@ -167,7 +168,7 @@ pub enum PlanError {
         family: Family,
     },
     /// Annotations of an image that is written in Docker's family.
-    #[error("docker manifests have no annotations, and {what} has \"{}\"", escape(.name.as_bytes()))]
+    #[error("docker manifests do not support annotations, but {what} has \"{}\"", escape(.name.as_bytes()))]
     DockerAnnotations {
         /// The image or a layer.
         what: String,
@@ -175,7 +176,7 @@ pub enum PlanError {
         name: String,
     },
     /// A field of a base's config that is not what the standard says.
-    #[error("the config of the base has a field \"{field}\" that is not {expected}")]
+    #[error("the field \"{field}\" of the base's config is not {expected}")]
     BaseConfig {
         /// The field, with the table that it stands in.
         field: &'static str,
@@ -192,7 +193,7 @@ pub enum PlanError {
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A broken promise between two stages: as many of one thing as of another.
-    #[error("there are {actual} {what} where {expected} were planned")]
+    #[error("expected {expected} {what}, found {actual}")]
     Count {
         /// What was counted.
         what: &'static str,
@@ -202,7 +203,7 @@ pub enum PlanError {
         actual: usize,
     },
     /// A document of our own that cannot be written.
-    #[error("a document of the image cannot be written")]
+    #[error("cannot write a document of the image")]
     Document(#[from] DocumentError),
 }
 
@@ -234,42 +235,41 @@ impl Diagnose for PlanError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::Unresolved { cause: ResolveError::Loop { link, .. }, .. } => {
-                format!("remove the link in this layer (remove = [\"{link}\"]), or write to another place")
+                format!("remove the link in this layer (remove = [\"{link}\"]), or use another path")
             }
             Self::Unresolved { cause: ResolveError::NotADirectory { file, .. }, .. }
             | Self::DirectoryOverFile { path: file, .. } => {
-                format!("remove the file in this layer (remove = [\"{file}\"]), or write to another place")
+                format!("remove the file in this layer (remove = [\"{file}\"]), or use another path")
             }
             Self::FileOverDirectory { path, .. } => {
-                format!("end `to` in a slash to put it into the directory, or remove that: remove = [\"{path}\"]")
+                format!(
+                    "end `to` with a slash to put it into the directory, or remove the directory: remove = \
+                     [\"{path}\"]"
+                )
             }
             Self::Conflict { .. } => {
-                "leave one of them out with exclude, or put them into two layers: the later one wins".to_owned()
+                "exclude one of them, or put them into two layers: the later layer wins".to_owned()
             }
-            Self::ParentNotDirectory { .. } => "put one of them elsewhere, or leave it out with exclude".to_owned(),
+            Self::ParentNotDirectory { .. } => "use another path for one of them, or exclude it".to_owned(),
             Self::RemoveMissing { nearest: Some(nearest), .. } => format!("did you mean {nearest}?"),
             Self::RemoveMissing { nearest: None, .. } => {
-                "remove takes exact paths of the base or of a layer below; leave it out where there is nothing to remove"
-                    .to_owned()
+                "use an exact path of the base or of a lower layer, or delete the entry".to_owned()
             }
             Self::RemoveRoot { .. } => "use base = \"scratch\" for an image without a base".to_owned(),
             Self::UnknownAccount { kind, known, .. } => return unknown_account_help(kind, known),
             Self::AccountConflict { kind: "group", .. } => {
-                "choose a free name and number; of a user, `gid` and `group` are its uid and name unless they are said"
-                    .to_owned()
+                "choose an unused name and id; `gid` and `group` of a user default to its uid and name".to_owned()
             }
             Self::AccountConflict { .. } => {
-                "leave it out to use the one that there is, or choose a free name and number".to_owned()
+                "remove it to use the existing one, or choose an unused name and id".to_owned()
             }
             Self::NoMediaType { family: Family::Docker, .. } => {
                 "write media-types = \"oci\", or use compression = \"gzip\"".to_owned()
             }
             Self::DockerAnnotations { .. } => "write media-types = \"oci\", or use [config.labels]".to_owned(),
-            Self::Windows { .. } => {
-                "leave it out of `platforms`; an image for Windows can be copied as it is with `ocitect copy`".to_owned()
-            }
+            Self::Windows { .. } => "remove it from `platforms`; `ocitect copy` can copy images for Windows".to_owned(),
             Self::LayerType { .. } => LAYER_TYPE_HELP.to_owned(),
-            Self::WhiteoutName { .. } => "rename it, or leave it out with exclude".to_owned(),
+            Self::WhiteoutName { .. } => "rename it, or exclude it".to_owned(),
             _ => return None,
         })
     }
@@ -277,9 +277,9 @@ impl Diagnose for PlanError {
 
 fn unknown_account_help(kind: &str, known: &[String]) -> Option<String> {
     if known.is_empty() {
-        return Some(format!("declare it with [[{kind}s]], or write a number"));
+        return Some(format!("declare it in [[{kind}s]], or use a numeric id"));
     }
     let names: Vec<_> = known.iter().take(MAX_LISTED_NAMES).map(|name| escape(name.as_bytes())).collect();
     let more = if known.len() > MAX_LISTED_NAMES { ", …" } else { "" };
-    Some(format!("declare it with [[{kind}s]], or use one that there is: {}{more}", names.join(", ")))
+    Some(format!("declare it in [[{kind}s]], or use an existing one: {}{more}", names.join(", ")))
 }

@@ -109,7 +109,10 @@ impl AccountFiles {
         }
         let id = u32::try_from(gid).map_err(|_| conflict(too_large(gid)))?;
         if let Some(found) = self.accounts.group_by_id(id) {
-            return Err(conflict(format!("has the number {gid} of the group \"{}\"", escape(found.name.as_bytes()))));
+            return Err(conflict(format!(
+                "has the gid {gid}, which is used by the group \"{}\"",
+                escape(found.name.as_bytes())
+            )));
         }
         let members = members.map(Vec::as_slice).unwrap_or_default();
         check_texts(GROUP, place, std::iter::once(name).chain(members.iter().map(String::as_str)))?;
@@ -129,7 +132,7 @@ impl AccountFiles {
         let id = u32::try_from(user.uid).map_err(|_| conflict(too_large(user.uid)))?;
         if let Some(found) = self.accounts.user_by_id(id) {
             let name = escape(found.name.as_bytes());
-            return Err(conflict(format!("has the number {} of the user \"{name}\"", user.uid)));
+            return Err(conflict(format!("has the uid {}, which is used by the user \"{name}\"", user.uid)));
         }
         check_texts(PASSWD, &user.place, [&*user.name, &user.home, &user.shell].into_iter())?;
         let User { name, uid, gid, home, shell, .. } = user;
@@ -141,7 +144,7 @@ impl AccountFiles {
 }
 
 fn too_large(id: u64) -> String {
-    format!("has the number {id}, over the system's limit of {}", u32::MAX)
+    format!("has the id {id}, over the limit of {}", u32::MAX)
 }
 
 fn account_conflict(kind: &'static str, name: &str, place: &Place, difference: String) -> PlanError {
@@ -150,11 +153,11 @@ fn account_conflict(kind: &'static str, name: &str, place: &Place, difference: S
 
 fn group_difference(found: &GroupEntry, gid: u64, members: Option<&Vec<String>>) -> Option<String> {
     if u64::from(found.gid) != gid {
-        return Some(format!("exists with the number {} instead of {gid}", found.gid));
+        return Some(format!("already exists with the gid {}, not {gid}", found.gid));
     }
     let members = members.filter(|members| **members != found.members)?;
     let [there, wanted] = [&found.members, members].map(|names| escape(names.join(",").as_bytes()));
-    Some(format!("exists with the members \"{there}\" instead of \"{wanted}\""))
+    Some(format!("already exists with the members \"{there}\", not \"{wanted}\""))
 }
 
 fn user_difference(found: &UserEntry, user: &User) -> Option<String> {
@@ -166,7 +169,7 @@ fn user_difference(found: &UserEntry, user: &User) -> Option<String> {
     ];
     let (field, there, wanted) = fields.into_iter().find(|(_, there, wanted)| there != wanted)?;
     let [there, wanted] = [there, wanted].map(|text| escape(text.as_bytes()));
-    Some(format!("exists with {field} {there} instead of {wanted}"))
+    Some(format!("already exists with {field} {there}, not {wanted}"))
 }
 
 /// A colon or a line break would make other fields or lines of it; a comma another member.

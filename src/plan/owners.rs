@@ -55,7 +55,7 @@ mod tests {
             assert_eq!(owner_ids(&accounts, &Owner { user, group }, "x").unwrap(), expected);
         }
         let error = owner_ids(&accounts, &Owner { user: name("nod"), group: None }, "dist/x").unwrap_err();
-        assert_eq!(error.to_string(), "there is no user \"nod\" in the spec or in the base (owner of dist/x)");
+        assert_eq!(error.to_string(), "unknown user \"nod\" (owner of dist/x): it is in neither the spec nor the base");
         let owner = Owner { user: NameOrId::Id(0), group: Some(name("g")) };
         let error = owner_ids(&accounts, &owner, "x").unwrap_err();
         assert!(matches!(error, PlanError::UnknownAccount { kind: "group", .. }), "{error}");

@@ -224,11 +224,11 @@ impl Authenticator {
         let secrets = reply.secrets().clone();
         let body = read_small(reply, MAX_TOKEN_BYTES).await.map_err(|unread| match unread {
             Unread::TooLarge => broken(asked, realm, &format!("more than {MAX_TOKEN_BYTES} bytes")),
-            Unread::Broken(_) => broken(asked, realm, "a reply that breaks off"),
+            Unread::Broken(_) => broken(asked, realm, "an incomplete reply"),
         })?;
         // What the parser says is not shown: it may quote the token.
         let json: Value =
-            serde_json::from_slice(&body).map_err(|_| broken(asked, realm, "something else than JSON"))?;
+            serde_json::from_slice(&body).map_err(|_| broken(asked, realm, "a reply that is not JSON"))?;
         let text = |name| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let (Some(Credential::Identity { token, .. }), Some(next)) = (asked.credential, text("refresh_token")) {
             secrets.add(&next.into());
@@ -254,13 +254,13 @@ fn realm(asked: &Asked<'_>) -> Result<Url, StoreError> {
         action: ACTION.to_owned(),
         place: asked.name.to_owned(),
         detail: match Url::parse(&asked.challenge.realm) {
-            Ok(realm) => format!("its token service {} is not asked: {reason}", redact::address(&realm)),
-            Err(_) => format!("its token service is not asked: {reason}"),
+            Ok(realm) => format!("the token service {} was not used: {reason}", redact::address(&realm)),
+            Err(_) => format!("the token service was not used: {reason}"),
         },
-        help: Some("no credentials were sent; the registry is set up wrongly, or is not what it seems".to_owned()),
+        help: Some("check the configuration of the registry; no credentials were sent".to_owned()),
         cause: None,
     };
-    let realm = Url::parse(&asked.challenge.realm).map_err(|_| refused("it is not an address"))?;
+    let realm = Url::parse(&asked.challenge.realm).map_err(|_| refused("it is not a URL"))?;
     check_realm(asked.registry, &realm).map_err(refused)?;
     Ok(realm)
 }
@@ -308,7 +308,7 @@ async fn refused(reply: Reply, asked: &Asked<'_>) -> Interruption {
             reply::authentication_required(place, detail, asked.name)
         }
         StoreError::Denied { place, detail, .. } if is_refusal => {
-            let help = Some(format!("renew the credentials: ocitect login {}", asked.name));
+            let help = Some(format!("log in again: ocitect login {}", asked.name));
             StoreError::Unauthorized { place, detail, help }
         }
         other => other,
@@ -320,7 +320,7 @@ fn broken(asked: &Asked<'_>, realm: &Url, what: &str) -> StoreError {
     StoreError::Remote {
         action: ACTION.to_owned(),
         place: asked.name.to_owned(),
-        detail: format!("its token service {} gave {what}", redact::address(realm)),
+        detail: format!("the token service {} returned {what}", redact::address(realm)),
         help: None,
         cause: None,
     }

@@ -40,12 +40,12 @@ impl AuthFile {
         let file = match InputFile::open(path, Pipes::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(StoreError::io("reading", path, cause)),
+            Err(cause) => return Err(StoreError::io("read", path, cause)),
         };
         let place = escape(path.as_os_str().as_encoded_bytes());
         let mut text = Vec::new();
         let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text);
-        read.map_err(|cause| StoreError::io("reading", path, cause))?;
+        read.map_err(|cause| StoreError::io("read", path, cause))?;
         if text.len() as u64 > MAX_FILE_BYTES {
             return Err(malformed(&place, &format!("it has more than {MAX_FILE_BYTES} bytes")));
         }
@@ -128,7 +128,7 @@ impl AuthFile {
         let bytes = BASE64.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let pair = bytes.as_deref().and_then(|text| text.trim_matches('\0').split_once(':'));
         pair.map(|(user, password)| (user.to_owned(), password.to_owned()))
-            .ok_or_else(|| malformed(&self.place, "an \"auth\" in it is not base64 of user:password"))
+            .ok_or_else(|| malformed(&self.place, "one of its \"auth\" values is not base64 of user:password"))
     }
 
     /// With an entry for a registry in place of all that it had.

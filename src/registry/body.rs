@@ -37,9 +37,9 @@ impl fmt::Display for Silence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { waited, bytes } = self;
         match bytes {
-            0 => write!(formatter, "the other side was silent for {} seconds", waited.as_secs()),
+            0 => write!(formatter, "the server sent nothing for {} seconds", waited.as_secs()),
             bytes => {
-                write!(formatter, "the other side sent no more than {bytes} bytes in {} seconds", waited.as_secs())
+                write!(formatter, "the server sent only {bytes} bytes in {} seconds", waited.as_secs())
             }
         }
     }

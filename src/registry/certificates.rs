@@ -15,7 +15,7 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// A file that was named and cannot be used.
 pub(super) fn unusable(path: &Path, reason: &str) -> StoreError {
     let place = escape(path.as_os_str().as_encoded_bytes());
-    StoreError::Malformed { place, reason: reason.to_owned(), help: Some("a PEM file is expected".to_owned()) }
+    StoreError::Malformed { place, reason: reason.to_owned(), help: Some("expected a PEM file".to_owned()) }
 }
 
 /// The certificates of a file: one at the least.
@@ -23,7 +23,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     let text = read(path)?;
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match parsed {
-        Ok(certificates) if certificates.is_empty() => Err(unusable(path, "it holds no certificate")),
+        Ok(certificates) if certificates.is_empty() => Err(unusable(path, "it contains no certificate")),
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(unusable(path, &error.to_string())),
     }
@@ -44,7 +44,7 @@ fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
     read_text(path).map_err(|cause| match cause.kind() {
         std::io::ErrorKind::FileTooLarge => unusable(path, &cause.to_string()),
         _ if is_irregular(&cause) => unusable(path, &cause.to_string()),
-        _ => StoreError::io("reading", path, cause),
+        _ => StoreError::io("read", path, cause),
     })
 }
 
@@ -70,7 +70,7 @@ pub(super) struct HostFiles {
 impl HostFiles {
     /// Lists a directory. A certificate of the client without its key is an error, and the other way round.
     pub(super) fn list(directory: &Path) -> Result<Self, StoreError> {
-        let failed = |cause| StoreError::io("reading", directory, cause);
+        let failed = |cause| StoreError::io("read", directory, cause);
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(directory).map_err(failed)? {
             paths.push(entry.map_err(failed)?.path());
@@ -83,7 +83,7 @@ impl HostFiles {
                 if paths.contains(&partner) {
                     Ok(partner)
                 } else {
-                    Err(unusable(path, &format!("there is no .{extension} file of the same name beside it")))
+                    Err(unusable(path, &format!("there is no .{extension} file with the same name next to it")))
                 }
             };
             match path.extension().and_then(|extension| extension.to_str()) {

@@ -433,11 +433,11 @@ fn wrong_login(error: StoreError) -> StoreError {
 }
 
 fn left_out(action: &str, place: &str) -> StoreError {
-    let detail = "the mirror is left out".to_owned();
+    let detail = "the mirror is skipped".to_owned();
     StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
 }
 
 fn unrepeatable(action: &str, place: &str) -> StoreError {
-    let detail = "a body that can be sent once was to be sent again".to_owned();
+    let detail = "the request body cannot be sent again".to_owned();
     StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
 }

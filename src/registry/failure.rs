@@ -65,8 +65,8 @@ impl Failure {
         let (detail, help, cause) = match self {
             Self::Setup(error) | Self::NoTls(error) => return error,
             Self::Silence(limit) => {
-                let through = proxy.map_or(String::new(), |proxy| format!(", asked through {proxy},"));
-                (format!("{host}{through} was silent for {} seconds", limit.as_secs()), None, None)
+                let through = proxy.map_or(String::new(), |proxy| format!(" through {proxy}"));
+                (format!("no data from {host}{through} for {} seconds", limit.as_secs()), None, None)
             }
             Self::Http(error) => {
                 let (detail, help) = match proxy.filter(|_| is_of_proxy(&error)) {
@@ -90,7 +90,7 @@ fn explain_proxy(error: &reqwest::Error, proxy: &ProxyServer, host: &str) -> (St
     let detail = match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => format!("{proxy} refused the connection"),
         _ if error.is_timeout() => format!("{proxy} did not answer in time"),
-        _ => format!("{proxy} gave no connection to {host}"),
+        _ => format!("{proxy} did not connect to {host}"),
     };
     (detail, Some(format!("check the proxy, or name {host} in NO_PROXY to reach it directly")))
 }
@@ -110,18 +110,18 @@ fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {
         return explain_tls(error, url);
     }
     if error.is_dns() {
-        return (format!("there is no host {host}"), Some("check the name, and the network".to_owned()));
+        return (format!("cannot find the host {host}"), Some("check the name and the network".to_owned()));
     }
     let kind = find::<io::Error>(error).map(io::Error::kind);
     if kind == Some(io::ErrorKind::UnexpectedEof) && error.is_connect() {
-        let help = format!("if it is meant to be spoken to without TLS, say --plain-http {}", registry_name(url));
-        return (format!("{host} broke off the TLS handshake"), Some(help));
+        let help = format!("if the registry does not use TLS, use --plain-http {}", registry_name(url));
+        return (format!("{host} closed the connection during the TLS handshake"), Some(help));
     }
     let detail = match kind {
         Some(io::ErrorKind::ConnectionRefused) => format!("{host} refused the connection"),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => format!("{host} broke the connection"),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => format!("{host} closed the connection"),
         _ if error.is_timeout() => format!("{host} did not answer in time"),
-        _ if error.is_connect() => format!("no connection to {host}"),
+        _ if error.is_connect() => format!("cannot connect to {host}"),
         _ => format!("the exchange with {host} failed"),
     };
     (detail, None)
@@ -137,9 +137,9 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> (String, Option<String>) {
     let (host, registry) = (url.host_str().unwrap_or_default(), registry_name(url));
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
-            format!("the certificate of {host} was issued by an authority that is not trusted here"),
+            format!("the certificate of {host} was issued by an untrusted authority"),
             Some(format!(
-                "name the authority's certificate with --ca-file FILE, or put it into \
+                "give the authority's certificate with --ca-file FILE, or in \
                  ~/.config/containers/certs.d/{registry}/ca.crt"
             )),
         ),
@@ -152,7 +152,7 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> (String, Option<String>) {
         rustls::Error::InvalidCertificate(_) => (format!("the certificate of {host} is not valid"), None),
         rustls::Error::InvalidMessage(_) => (
             format!("{host} does not speak TLS"),
-            Some(format!("if it is meant to be spoken to without, say --plain-http {registry}")),
+            Some(format!("if the registry does not use TLS, use --plain-http {registry}")),
         ),
         _ => (format!("the TLS handshake with {host} failed"), None),
     }

@@ -44,7 +44,7 @@ impl Helper {
     pub(super) fn find(name: &str, path: Option<&OsStr>) -> Result<Self, StoreError> {
         let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if name.is_empty() || !name.bytes().all(is_good) {
-            return Err(failed(&redact::text(name), "its name may have letters, digits, ., _ and - alone"));
+            return Err(failed(&redact::text(name), "its name may contain only letters, digits, ., _ and -"));
         }
         let file_name = format!("docker-credential-{name}");
         let directories = path.map(|path| std::env::split_paths(path).collect::<Vec<_>>()).unwrap_or_default();
@@ -107,14 +107,14 @@ impl Helper {
     /// Helpers say what is wrong on standard output; what looks like credentials is not repeated.
     fn refusal(&self, text: &str) -> StoreError {
         match text.trim() {
-            "" => failed(&self.name, "it ended with an error"),
-            text if text.contains(['{', '"']) => failed(&self.name, "it ended with an error"),
-            text => failed(&self.name, &format!("it says: {}", redact::text(text))),
+            "" => failed(&self.name, "it failed"),
+            text if text.contains(['{', '"']) => failed(&self.name, "it failed"),
+            text => failed(&self.name, &format!("it reported: {}", redact::text(text))),
         }
     }
 
     async fn run(&self, verb: &str, input: &[u8]) -> Result<Answer, StoreError> {
-        let broken = |cause| StoreError::io("running", &self.program, cause);
+        let broken = |cause| StoreError::io("run", &self.program, cause);
         let mut command = Command::new(&self.program);
         command.arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().map_err(broken)?;
@@ -127,7 +127,7 @@ impl Helper {
             Ok(Err(cause)) => Err(broken(cause)),
             Err(_) => {
                 child.kill().await.map_err(broken)?;
-                Err(failed(&self.name, &format!("it gave no answer in {} seconds", self.time_limit.as_secs())))
+                Err(failed(&self.name, &format!("it did not answer within {} seconds", self.time_limit.as_secs())))
             }
         }
     }
@@ -158,7 +158,7 @@ async fn converse(child: &mut Child, input: &[u8]) -> io::Result<Option<Answer>>
 }
 
 fn failed(name: &str, reason: &str) -> StoreError {
-    let help = "no credentials were sent; mend the helper, or take it out of the file that names it".to_owned();
+    let help = "fix the helper, or remove it from its configuration file; no credentials were sent".to_owned();
     let (place, reason) = (format!("the credential helper \"{name}\""), reason.to_owned());
     StoreError::Malformed { place, reason, help: Some(help) }
 }

@@ -11,13 +11,13 @@ use super::redact;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// Not of the form `<ADDRESS>; NAME="VALUE", …`.
-    #[error("its Link header is not of the form <ADDRESS>; rel=\"next\"")]
+    #[error("its Link header is not in the form <URL>; rel=\"next\"")]
     Malformed,
     /// What stands between the angle brackets is no address, or one with a user name.
-    #[error("the next page is not at an address that is used")]
+    #[error("the URL of the next page is not allowed")]
     Address,
     /// The next page is at another scheme, host or port.
-    #[error("the next page is at {next}, and not at {registry}")]
+    #[error("the next page is at {next}, not at {registry}")]
     Elsewhere {
         /// The registry's origin.
         registry: String,

@@ -71,7 +71,7 @@ fn read(path: &Path) -> Result<AuthFile, StoreError> {
 /// Replaces the file, by the rule for all outputs; a directory that is made for it is its owner's alone.
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     if let OutputKind::Replaced(target) = OutputKind::of(path)? {
-        let failed = |cause| StoreError::io("writing", &target, cause);
+        let failed = |cause| StoreError::io("write", &target, cause);
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(DIRECTORY_MODE)

@@ -112,35 +112,35 @@ fn locality_of_v6(address: Ipv6Addr) -> Locality {
 pub(super) fn check_hop(registry: &Url, previous: &Url, next: &Url) -> Result<(), &'static str> {
     check_form(next)?;
     if previous.scheme() == "https" && next.scheme() == "http" {
-        return Err("it leads from https to http");
+        return Err("it redirects from https to http");
     }
     let allowed = match (locality(registry), locality(next)) {
         (_, Locality::Public) | (Locality::Loopback, _) | (Locality::Private, Locality::Private) => true,
         _ => next.host() == registry.host(),
     };
-    if allowed { Ok(()) } else { Err("it leads into a private network") }
+    if allowed { Ok(()) } else { Err("it is in a private network") }
 }
 
 /// Whether credentials for the registry at `registry` may be sent to the token service `realm`. The error says why not.
 pub(super) fn check_realm(registry: &Url, realm: &Url) -> Result<(), &'static str> {
     check_form(realm)?;
     if registry.scheme() == "https" && realm.scheme() != "https" {
-        return Err("it is not https, and the registry is");
+        return Err("it is not https, but the registry is");
     }
     let allowed = match locality(realm) {
         Locality::Public => true,
         Locality::Loopback => locality(registry) == Locality::Loopback,
         Locality::Private => realm.host() == registry.host(),
     };
-    if allowed { Ok(()) } else { Err("it lies in a private network") }
+    if allowed { Ok(()) } else { Err("it is in a private network") }
 }
 
 fn check_form(url: &Url) -> Result<(), &'static str> {
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err("it is neither an http nor an https address");
+        return Err("it is not an http or https URL");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds a user name");
+        return Err("it contains a user name");
     }
     Ok(())
 }
@@ -150,13 +150,13 @@ fn check_form(url: &Url) -> Result<(), &'static str> {
 /// A registry behind a proxy that ends TLS says `http` and may lose the port: what has the host of an https request
 /// stays https, at that request's port unless it names another.
 pub(super) fn upload_location(registry: &Url, request: &Url, location: &str) -> Result<Url, &'static str> {
-    let mut url = request.join(location).map_err(|_| "it is not an address")?;
+    let mut url = request.join(location).map_err(|_| "it is not a URL")?;
     check_form(&url)?;
     let lost_tls = request.scheme() == "https" && url.scheme() == "http" && url.host() == request.host();
     if lost_tls && (url.port().is_none() || url.port() == request.port_or_known_default()) {
         let port = request.port();
         let changed = url.set_scheme("https").and_then(|()| url.set_port(port));
-        changed.map_err(|()| "it is not an address")?;
+        changed.map_err(|()| "it is not a URL")?;
     }
     url.set_fragment(None);
     check_hop(registry, request, &url)?;

@@ -66,10 +66,10 @@ impl RegistryRepository {
                 return Ok(Listed::Whole);
             };
             if seen.contains(&Digest::of(next.as_str().as_bytes())) {
-                return Err(self.protocol_error(action, "its pages go round in a circle".to_owned()));
+                return Err(self.protocol_error(action, "its pages form a cycle".to_owned()));
             }
             to = Destination::Address(next);
         }
-        Err(self.protocol_error(action, format!("it lists more than the limit of {MAX_PAGES} pages")))
+        Err(self.protocol_error(action, format!("it has more than {MAX_PAGES} pages")))
     }
 }

@@ -36,9 +36,9 @@ impl ProxyServer {
         let url = Url::parse(&with_scheme).ok().filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host());
         let variable = setting.variable.clone();
         url.map(|url| Some(Self { url, variable: variable.clone() })).ok_or_else(|| StoreError::Malformed {
-            place: format!("the address of the proxy in {variable}"),
-            reason: "it is not of the form [SCHEME://][USER:PASSWORD@]HOST[:PORT]".to_owned(),
-            help: Some(format!("the schemes are {}; without one it is http", SCHEMES.join(", "))),
+            place: format!("the proxy in {variable}"),
+            reason: "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]".to_owned(),
+            help: Some(format!("use one of the schemes {}; the default is http", SCHEMES.join(", "))),
         })
     }
 

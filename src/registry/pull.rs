@@ -199,7 +199,7 @@ impl Pull {
             Some(encoding) => {
                 let encoding = redact::text(&String::from_utf8_lossy(encoding.as_bytes()));
                 let digest = self.descriptor.digest;
-                let detail = format!("{digest} comes in the encoding \"{encoding}\", which was not asked for");
+                let detail = format!("the reply for {digest} has the encoding \"{encoding}\", which was not requested");
                 Err(self.repository.protocol_error(self.action(), detail))
             }
         }
@@ -237,8 +237,8 @@ impl Pull {
         let (wanted, digest, status) = (self.wanted_part(), self.descriptor.digest, reply.status().as_u16());
         let given = reply.headers().get(CONTENT_RANGE);
         let given = given.map_or("none".to_owned(), |range| redact::text(&String::from_utf8_lossy(range.as_bytes())));
-        let asked = wanted.as_deref().unwrap_or("the whole");
-        let detail = format!("asked for {asked} of {digest}, it answers {status} with the range {given}");
+        let asked = wanted.as_deref().unwrap_or("all");
+        let detail = format!("expected {asked} of {digest}, found status {status} with the range {given}");
         let error = self.repository.protocol_error(self.action(), detail);
         self.asks_for_parts = false;
         interruption(error, wanted.is_some())
@@ -266,7 +266,7 @@ impl Pull {
         broken_off(
             self.action(),
             self.repository.repository.to_string(),
-            format!("{} breaks off after {at_bytes} of {size_bytes} bytes", self.descriptor.digest),
+            format!("{} ended after {at_bytes} of {size_bytes} bytes", self.descriptor.digest),
             cause,
         )
     }
@@ -354,11 +354,11 @@ impl RegistryRepository {
             let interruption = match read_small(reply, limit_bytes).await {
                 Ok(bytes) => return Ok(Fetched::Whole { headers, url, bytes }),
                 Err(Unread::TooLarge) => {
-                    let detail = format!("the reply has more than the limit of {limit_bytes} bytes");
+                    let detail = format!("the reply has more than {limit_bytes} bytes");
                     return Err(self.protocol_error(action, detail));
                 }
                 Err(Unread::Broken(cause)) => {
-                    broken_off(action, self.repository.to_string(), "the reply breaks off".to_owned(), Some(cause))
+                    broken_off(action, self.repository.to_string(), "the reply is incomplete".to_owned(), Some(cause))
                 }
             };
             if !self.pause(&mut backoff, action, &interruption).await {

@@ -42,9 +42,9 @@ pub(super) async fn follow(
         let Some(location) = location(&reply) else { return Ok(reply) };
         let refused = |reason: &str| {
             let shown = url.join(&location).map_or_else(|_| redact::text(&location), |next| redact::address(&next));
-            refusal(action, &place, format!("its redirect to {shown} is not followed: {reason}"))
+            refusal(action, &place, format!("the redirect to {shown} is not allowed: {reason}"))
         };
-        let next = url.join(&location).map_err(|_| refused("it is not an address"))?;
+        let next = url.join(&location).map_err(|_| refused("it is not a URL"))?;
         if reach == Reach::Origin && origin(&next) != origin(registry) {
             return Ok(reply);
         }
@@ -55,7 +55,7 @@ pub(super) async fn follow(
         outgoing =
             Outgoing { action, place, method, url: next, headers, payload: Payload::Empty, connection, endpoint };
     }
-    let detail = format!("it redirects more than {MAX_HOPS} times");
+    let detail = format!("more than {MAX_HOPS} redirects");
     Err(refusal(outgoing.action, &outgoing.place, detail).into())
 }
 

@@ -52,7 +52,7 @@ impl RegistryRepository {
         let mut referrers = Referrers::default();
         let listed = self
             .read_pages(pages, |headers, page| {
-                let index = parse(headers, page).map_err(|error| format!("its list cannot be used: {error}"))?;
+                let index = parse(headers, page).map_err(|error| format!("cannot use its list: {error}"))?;
                 let is_filtered = is_filtered(headers);
                 referrers.take(index.manifests, artifact_type.filter(|_| !is_filtered))
             })
@@ -80,8 +80,10 @@ impl RegistryRepository {
                 parse(&headers, &bytes).map(Some).map_err(|reason| StoreError::Remote {
                     action: LISTING.to_owned(),
                     place: self.repository.to_string(),
-                    detail: format!("the tag {tag} should list the referrers of {subject}: {reason}"),
-                    help: Some("the tag is kept for that list; it was not changed".to_owned()),
+                    detail: format!("the tag {tag} is not a list of the referrers of {subject}: {reason}"),
+                    help: Some(
+                        "delete or rename the tag, which is reserved for this list; it was not changed".to_owned(),
+                    ),
                     cause: None,
                 })
             }
@@ -139,7 +141,7 @@ impl Referrers {
                 continue;
             }
             if self.found.len() == MAX_REFERRERS {
-                return Err(format!("it lists more than the limit of {MAX_REFERRERS} referrers"));
+                return Err(format!("it lists more than {MAX_REFERRERS} referrers"));
             }
             self.found.push(descriptor);
         }
@@ -167,7 +169,7 @@ fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<ImageIndex, String> {
     let declared = declared_type(headers);
     match Root::parse(declared.as_ref(), bytes.to_vec()) {
         Ok(Root::Index(index)) if index.descriptor().media_type == MediaType::OciIndex => Ok(index.value().clone()),
-        Ok(root) => Err(format!("it is of media type {} and no image index", root.descriptor().media_type)),
+        Ok(root) => Err(format!("expected an image index, found media type {}", root.descriptor().media_type)),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -180,7 +182,7 @@ fn subject(root: &Root) -> Result<Option<Digest>, String> {
             None | Some(Value::Null) => Ok(None),
             Some(subject) => {
                 let subject = serde_json::from_value::<Descriptor>(subject.clone());
-                let subject = subject.map_err(|error| format!("its subject cannot be read: {error}"))?;
+                let subject = subject.map_err(|error| format!("cannot read its subject: {error}"))?;
                 Ok(Some(subject.digest))
             }
         },
@@ -225,6 +227,6 @@ fn extended(index: Option<ImageIndex>, referrer: &Descriptor) -> Result<Root, St
     let index = Document::write(MediaType::OciIndex, index).map_err(|error| error.to_string())?;
     match index.descriptor().size_bytes {
         size_bytes if size_bytes <= MAX_MANIFEST_BYTES => Ok(Root::Index(index)),
-        _ => Err(format!("the list of referrers would have more than the limit of {MAX_MANIFEST_BYTES} bytes")),
+        _ => Err(format!("the list of referrers would have more than {MAX_MANIFEST_BYTES} bytes")),
     }
 }

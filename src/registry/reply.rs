@@ -35,7 +35,7 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
     let (tried, secrets) = (retry::tried(reply.tries()), reply.secrets().clone());
     let body = read_small(reply, MAX_ERROR_BYTES).await.unwrap_or_default();
     let said = Said::parse(&body, &secrets);
-    let detail = format!("{method} {address} was answered {}{}{limit}{tried}", status.as_u16(), said.shown());
+    let detail = format!("{method} {address} returned {}{}{limit}{tried}", status.as_u16(), said.shown());
     let Request { action, what, place, registry, had_credentials } = request;
     // Registries with tokens say 401 to an account that is known and lacks a right: a new login would not help.
     if status == StatusCode::UNAUTHORIZED && had_credentials && is_short {
@@ -43,17 +43,19 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
     }
     match (status, what) {
         (StatusCode::UNAUTHORIZED, _) if had_credentials => {
-            let help = Some(format!("renew the credentials: ocitect login {registry}"));
+            let help = Some(format!("log in again: ocitect login {registry}"));
             StoreError::Unauthorized { place, detail, help }
         }
         (StatusCode::UNAUTHORIZED, _) => authentication_required(place, detail, registry),
         (StatusCode::FORBIDDEN, _) => {
-            let help = Some(format!("{action} needs a right that the account does not have there"));
+            let help = Some(format!("use an account with permission for {action}"));
             StoreError::Denied { place, detail, help }
         }
         (StatusCode::NOT_FOUND, Some(what)) => {
             let help = match said.code.as_str() {
-                "NAME_UNKNOWN" => Some("there is no such repository, or the account may not see it".to_owned()),
+                "NAME_UNKNOWN" => {
+                    Some("check the name of the repository: it does not exist, or the account has no access".to_owned())
+                }
                 _ => None,
             };
             StoreError::NotFound { what, place, help }
@@ -67,7 +69,7 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
 
 /// The error where nothing was sent that says who asks.
 pub(super) fn authentication_required(place: String, detail: String, registry: &str) -> StoreError {
-    let help = Some(format!("no credentials were found for it: ocitect login {registry}"));
+    let help = Some(format!("log in: ocitect login {registry}"));
     StoreError::AuthenticationRequired { place, detail, help }
 }
 
@@ -75,22 +77,22 @@ pub(super) fn authentication_required(place: String, detail: String, registry: &
 fn limit(status: StatusCode, headers: &HeaderMap) -> String {
     match (retry::quota(status, headers), retry::retry_after(headers)) {
         (Some(quota), _) => format!("; {quota}"),
-        (None, Some(wait)) if retry::is_temporary(status) => format!("; it asks to wait {}", retry::span(wait)),
+        (None, Some(wait)) if retry::is_temporary(status) => format!("; retry after {}", retry::span(wait)),
         _ => String::new(),
     }
 }
 
 fn help(status: StatusCode, code: &str) -> Option<String> {
     let text = match status {
-        StatusCode::TOO_MANY_REQUESTS => "the registry limits the rate of requests: wait, or log in for a higher limit",
+        StatusCode::TOO_MANY_REQUESTS => "wait, or log in for a higher limit: the registry limits the request rate",
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            "the proxy asks for credentials: write USER:PASSWORD@ before its host in HTTP_PROXY"
+            "the proxy needs credentials: write USER:PASSWORD@ before its host in HTTP_PROXY"
         }
-        StatusCode::PAYLOAD_TOO_LARGE => "the registry, or a proxy before it, takes no bodies of this size",
-        _ if retry::is_temporary(status) => "this may pass: try again",
-        _ if matches!(code, "MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN") => {
-            "the registry has lost a blob that it had: push again"
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            "use smaller layers: the registry, or a proxy in front of it, does not accept requests of this size"
         }
+        _ if retry::is_temporary(status) => "try again later",
+        _ if matches!(code, "MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN") => "push again: the registry lost a blob",
         _ => return None,
     };
     Some(text.to_owned())

@@ -227,13 +227,13 @@ pub(super) fn quota(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     };
     let limit = text(LIMIT).as_deref().and_then(window).map_or(String::new(), |limit| format!(" of {limit}"));
     let reset = match retry_after(headers) {
-        Some(wait) => format!("it says to come back in {}", span(wait)),
+        Some(wait) => format!("retry after {}", span(wait)),
         None => match remaining.as_deref().or(text(LIMIT).as_deref()).and_then(|text| text.split_once(";w=")) {
             Some((_, seconds)) if seconds.trim().parse::<u64>().is_ok() => {
                 let window = Duration::from_secs(seconds.trim().parse().unwrap_or_default());
-                format!("it is free again within {} at the latest", span(window))
+                format!("it resets within {}", span(window))
             }
-            _ => "it does not say when it is free again".to_owned(),
+            _ => "the time of its reset is unknown".to_owned(),
         },
     };
     Some(format!("the quota{limit} is used up; {reset}"))
@@ -354,7 +354,7 @@ mod tests {
         };
         assert_eq!(
             (given_up(1), given_up(3)),
-            ("asking at r: no".to_owned(), "asking at r: no; tried 3 times".to_owned())
+            ("asking at r failed: no".to_owned(), "asking at r failed: no; tried 3 times".to_owned())
         );
     }
 
@@ -377,10 +377,10 @@ mod tests {
         let limit = ("ratelimit-limit", "100;w=21600");
         let used_up = |lines: &[(&'static str, &str)]| quota(StatusCode::TOO_MANY_REQUESTS, &headers(lines));
         let said = used_up(&[limit, ("ratelimit-remaining", "0;w=21600"), ("docker-ratelimit-source", "1.2.3.4")]);
-        let expected = "the quota of 100 in 6 h is used up; it is free again within 6 h at the latest";
+        let expected = "the quota of 100 in 6 h is used up; it resets within 6 h";
         assert_eq!(said.as_deref(), Some(expected));
         let said = used_up(&[limit, ("docker-ratelimit-source", "x"), ("retry-after", "5400")]).unwrap();
-        assert!(said.ends_with("it says to come back in 1 h 30 min"), "{said}");
+        assert!(said.ends_with("retry after 1 h 30 min"), "{said}");
         assert_eq!(used_up(&[]), None);
         assert_eq!(used_up(&[limit, ("ratelimit-remaining", "5;w=21600")]), None);
         assert_eq!(quota(StatusCode::OK, &headers(&[("ratelimit-remaining", "0;w=21600")])), None);

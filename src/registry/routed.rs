@@ -115,8 +115,8 @@ impl Ways {
         }
         let (mirror, why) = (at.repository.to_string(), error.to_string());
         if self.client.mirrors().leave_out(&at.way, verdict) {
-            tracing::info!(mirror, why, "the mirror is left out for the rest of this run");
-            at.notice(&format!("the mirror {mirror} is left out for the rest of this run: {why}"));
+            tracing::info!(mirror, why, "the mirror is skipped for the rest of this run");
+            at.notice(&format!("the mirror {mirror} is skipped for the rest of this run: {why}"));
         } else {
             tracing::debug!(mirror, why, "the mirror does not have it");
         }
@@ -221,7 +221,7 @@ fn no_way(repository: &Repository) -> StoreError {
     StoreError::Remote {
         action: "choosing a host".to_owned(),
         place: repository.to_string(),
-        detail: "no host is left to ask".to_owned(),
+        detail: "no host is left".to_owned(),
         help: None,
         cause: None,
     }
@@ -232,7 +232,7 @@ fn with_mirrors(mut error: StoreError, tried: &[String]) -> StoreError {
     if tried.is_empty() {
         return error;
     }
-    let said = format!("mirrors were asked before, in vain: {}", tried.join("; "));
+    let said = format!("these mirrors failed before: {}", tried.join("; "));
     let all = error.help().map_or_else(|| said.clone(), |help| format!("{help}; {said}"));
     match &mut error {
         StoreError::NotFound { help, .. }

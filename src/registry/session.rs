@@ -104,7 +104,7 @@ impl Session {
         if !std::mem::take(&mut state.may_be_plain) {
             return false;
         }
-        tracing::debug!(registry = self.registry(), "the registry speaks no TLS");
+        tracing::debug!(registry = self.registry(), "the registry does not support TLS");
         state.base = base;
         true
     }
@@ -140,7 +140,7 @@ impl Session {
     /// The address of a path below the protocol's root, `/v2/` by the standard.
     pub(super) fn address(&self, path: &str, place: &str) -> Result<Url, StoreError> {
         self.base().join(&self.endpoint.root).and_then(|root| root.join(path)).map_err(|error| StoreError::Remote {
-            action: "making an address".to_owned(),
+            action: "building a URL".to_owned(),
             place: place.to_owned(),
             detail: error.to_string(),
             help: None,

@@ -32,7 +32,7 @@ const TAGS_ASKED_AT_ONCE: usize = 8;
 const ANY_TAG: &str = "latest";
 
 /// What is being done, for messages.
-const LOOKING: &str = "looking for content";
+const LOOKING: &str = "checking for content";
 const WRITING_MANIFEST: &str = "pushing a manifest";
 const MOUNTING: &str = "mounting a blob";
 
@@ -57,9 +57,9 @@ impl Sink for RegistryRepository {
         if !self.client.token_forbids_push(self.place(&place), &self.push_scopes()).await? {
             return Ok(());
         }
-        let detail = "its token service gave a token without the right to push".to_owned();
+        let detail = "the token service returned a token without push permission".to_owned();
         if self.client.has_credentials(&self.repository).await {
-            let help = Some("pushing needs a right that the account does not have there".to_owned());
+            let help = Some("use an account with push permission".to_owned());
             return Err(StoreError::Denied { place, detail, help });
         }
         Err(reply::authentication_required(place, detail, self.repository.registry()))
@@ -287,7 +287,7 @@ impl RegistryRepository {
     fn check_stored(&self, sent: Digest, headers: &HeaderMap) -> Result<(), StoreError> {
         match declared_digest(headers) {
             Some(stored) if stored != sent => {
-                let detail = format!("the registry stored {stored} in place of {sent}");
+                let detail = format!("the registry stored {stored} instead of {sent}");
                 Err(self.protocol_error(WRITING_MANIFEST, detail))
             }
             _ => Ok(()),
@@ -296,7 +296,7 @@ impl RegistryRepository {
 
     fn content_type(&self, media_type: &MediaType) -> Result<HeaderValue, StoreError> {
         HeaderValue::from_str(media_type.as_str())
-            .map_err(|_| self.protocol_error(WRITING_MANIFEST, "the media type cannot stand in a header".to_owned()))
+            .map_err(|_| self.protocol_error(WRITING_MANIFEST, "the media type is not valid in a header".to_owned()))
     }
 }
 

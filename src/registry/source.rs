@@ -106,7 +106,7 @@ impl RegistryRepository {
             });
         }
         if declared_digest(headers).is_some_and(|declared| declared != actual) {
-            tracing::warn!(place = self.describe(), %actual, "the registry names another digest than the manifest has");
+            tracing::warn!(place = self.describe(), %actual, "the registry reports another digest than the manifest has");
         }
         Ok(())
     }

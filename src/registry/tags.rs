@@ -36,7 +36,7 @@ impl RegistryRepository {
             .read_pages(pages, |_, bytes| {
                 for tag in parse(bytes)? {
                     if seen.len() == MAX_TAGS {
-                        return Err(format!("it lists more than the limit of {MAX_TAGS} tags"));
+                        return Err(format!("it lists more than {MAX_TAGS} tags"));
                     }
                     if seen.insert(tag.clone()) {
                         tags.push(tag);
@@ -60,13 +60,13 @@ fn parse(page: &[u8]) -> Result<Vec<Tag>, String> {
     match json.get("tags") {
         Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(tags)) => tags.iter().map(tag).collect(),
-        _ => Err("its reply has no list of tags".to_owned()),
+        _ => Err("its reply contains no list of tags".to_owned()),
     }
 }
 
 fn tag(value: &Value) -> Result<Tag, String> {
-    let text = value.as_str().ok_or("its list of tags holds something else than text")?;
-    text.parse().map_err(|_| format!("its list of tags holds \"{}\", which is no tag", redact::text(text)))
+    let text = value.as_str().ok_or("its list of tags contains a value that is not a string")?;
+    text.parse().map_err(|_| format!("its list of tags contains \"{}\", which is not a tag", redact::text(text)))
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ fn provider() -> Result<CryptoProvider, StoreError> {
     }
     #[cfg(all(feature = "graviola", not(feature = "ring")))]
     if let Some(missing) = missing_processor_feature() {
-        let reason = format!("this processor lacks {missing}, which the cryptography of this build needs");
+        let reason = format!("this processor does not support {missing}, which the cryptography of this build needs");
         return Err(no_tls(&reason, Some(WITH_RING)));
     }
     unchecked_provider()
@@ -105,7 +105,7 @@ fn unchecked_provider() -> Result<CryptoProvider, StoreError> {
 }
 
 #[cfg(not(feature = "ring"))]
-const WITH_RING: &str = "build it with the cargo feature `ring`: cargo install ocitect --features ring";
+const WITH_RING: &str = "install ocitect with the cargo feature `ring`: cargo install ocitect --features ring";
 
 /// What graviola asserts at its first use.
 #[cfg(all(feature = "graviola", target_arch = "x86_64"))]

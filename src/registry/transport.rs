@@ -228,7 +228,7 @@ impl Transport {
             match send().await {
                 Ok(reply) => {
                     let trouble = Trouble::of(reply.status(), reply.headers());
-                    let why = format!("it was answered {}", reply.status().as_u16());
+                    let why = format!("the server returned {}", reply.status().as_u16());
                     if !trouble.is_passing {
                         return Ok(reply);
                     }
@@ -257,10 +257,10 @@ impl Transport {
     ) -> bool {
         let Some(wait) = backoff.next_wait(trouble, &self.jitter) else { return false };
         self.counters.retry();
-        tracing::info!(place, why, wait_ms = wait.as_millis() as u64, "{action} is tried again");
+        tracing::info!(place, why, wait_ms = wait.as_millis() as u64, "retrying {action}");
         if wait >= NOTICED_WAIT {
             let wait = retry::span(wait);
-            self.options.notice.tell(&format!("{action} at {place} is tried again in {wait}: {why}"));
+            self.options.notice.tell(&format!("{action} at {place} failed, retrying in {wait}: {why}"));
         }
         tokio::time::sleep(wait).await;
         true

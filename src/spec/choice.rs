@@ -80,13 +80,13 @@ macro_rules! read_as_choice {
 
 read_as_choice! { Var Command TextOrFalse TextOrInteger OwnerText ModeText PortText DurationText HealthcheckChoice }
 
-/// A variable: its value, or where it comes from.
+/// A variable: its value, or its source.
 #[derive(Debug, Clone, JsonSchema)]
 #[schemars(untagged)]
 pub(super) enum Var {
     /// The value.
     Value(String),
-    /// Where it comes from.
+    /// Its source.
     Table(VarTable),
 }
 
@@ -136,13 +136,14 @@ impl JsonSchema for OnlyFalse {
     }
 }
 
-/// A value, or `false` to take it away.
+/// A value, or `false` to remove it.
 #[derive(Debug, JsonSchema)]
-#[schemars(untagged, extend("x-hint" = "write numbers and true as strings, such as \"1\"; false takes it away"))]
+#[schemars(untagged, extend("x-hint" = "write numbers and true as strings, such as \"1\"; false removes the value of \
+                                        the base"))]
 pub(super) enum TextOrFalse {
     /// The value.
     Text(String),
-    /// Takes the base's away.
+    /// Removes the value of the base.
     False(OnlyFalse),
 }
 
@@ -156,11 +157,11 @@ impl<'de> Choice<'de> for TextOrFalse {
     }
 }
 
-/// A number, or a text that means one.
+/// An integer, or a string.
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged)]
 pub(super) enum TextOrInteger {
-    /// As a text.
+    /// As a string.
     Text(String),
     /// As a number.
     Integer(i64),
@@ -193,21 +194,21 @@ macro_rules! hinted_text {
 }
 
 hinted_text! {
-    /// `user`, `user:group`, by names or numbers.
-    OwnerText: "an owner is a string: \"1000\", \"1000:1000\", \"app\" or \"app:staff\"";
+    /// `user` or `user:group`, by name or number.
+    OwnerText: "write the owner as a string: \"1000\", \"1000:1000\", \"app\" or \"app:staff\"";
     /// A mode in octal digits.
-    ModeText: "a mode is a string of octal digits: \"0755\"";
+    ModeText: "write the mode as a string of octal digits: \"0755\"";
     /// A port with an optional protocol.
-    PortText: "a port is a string: \"3000\" or \"53/udp\"";
-    /// A length of time.
-    DurationText: "a length of time is a string: \"30s\" or \"1m30s\"";
+    PortText: "write the port as a string: \"3000\" or \"53/udp\"";
+    /// A duration, such as "30s".
+    DurationText: "write the duration as a string: \"30s\" or \"1m30s\"";
 }
 
 /// A health check, or `false` for none.
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged)]
 pub(super) enum HealthcheckChoice {
-    /// None, not even the base's.
+    /// None; removes that of the base.
     False(OnlyFalse),
     /// A check.
     Table(Box<Healthcheck>),

@@ -128,11 +128,11 @@ impl Search<'_> {
         let write = match (self.vars.contains(&dollar.name), written_here(dollar.name), role) {
             (true, ..) => format!("write ${{{name}}}"),
             (false, Some(ours), _) => format!("write {ours}"),
-            (false, None, Role::Env(_)) => format!("write ${{base.{name}}} for the value that the base image sets"),
+            (false, None, Role::Env(_)) => format!("write ${{base.{name}}} for the value of the base image"),
             (false, None, _) => format!("write ${{{name}}}, and add {name} to [vars]"),
         };
-        Problem::new(at, format!("`${name}` is not expanded: variables are written with braces"))
-            .help(format!("{write}; {literal} keeps the text ${name}"))
+        Problem::new(at, format!("`${name}` is not expanded: variables need braces"))
+            .help(format!("{write}, or {literal} for the literal text ${name}"))
     }
 }
 

@@ -43,16 +43,16 @@ fn parse_line(line: &str) -> Result<(&str, &str), &'static str> {
         _ => name.trim(),
     };
     if name.is_empty() || name.contains(char::is_whitespace) || name.contains('\0') {
-        return Err("no name stands before the =");
+        return Err("there is no name before the =");
     }
     let value = value.trim();
     let Some(quote) = value.chars().next().filter(|first| matches!(first, '"' | '\'')) else {
         return Ok((name, without_comment(value)));
     };
-    let (quoted, rest) = value[1..].split_once(quote).ok_or("a quote is not closed")?;
+    let (quoted, rest) = value[1..].split_once(quote).ok_or("unterminated quote")?;
     match rest.trim_start() {
         rest if rest.is_empty() || rest.starts_with('#') => Ok((name, quoted)),
-        _ => Err("something stands after the closing quote"),
+        _ => Err("unexpected text after the closing quote"),
     }
 }
 

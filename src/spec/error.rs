@@ -51,7 +51,7 @@ pub enum SpecError {
         reason: &'static str,
     },
     /// `--set` names what `[vars]` does not have.
-    #[error("--set: \"{}\" is not a variable of {}", escape(.name.as_bytes()), show(.path))]
+    #[error("--set: {} has no variable \"{}\"", show(.path), escape(.name.as_bytes()))]
     UnknownSet {
         /// The name.
         name: String,
@@ -61,7 +61,7 @@ pub enum SpecError {
         help: String,
     },
     /// A platform was asked about that the spec does not have.
-    #[error("the spec {} has no platform {platform}", show(.path))]
+    #[error("the spec {} does not have the platform {platform}", show(.path))]
     UnknownPlatform {
         /// The platform.
         platform: Platform,
@@ -87,16 +87,16 @@ impl Diagnose for SpecError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Read { cause, .. } if cause.kind() == io::ErrorKind::NotFound => Some(
-                "name the spec file, or a directory that contains ocitect.toml; `ocitect init` writes one".to_owned(),
+                "give the path of a spec, or of a directory with an ocitect.toml; `ocitect init` writes one".to_owned(),
             ),
-            Self::Read { cause, .. } if is_irregular(cause) => {
-                Some("write it to a file: paths in a spec are relative to it, and its lock is beside it".to_owned())
-            }
-            Self::EnvFile { .. } => Some("a line is NAME=value, export NAME=value, or a comment after #".to_owned()),
+            Self::Read { cause, .. } if is_irregular(cause) => Some(
+                "write the spec to a file: its paths are relative to it, and its lockfile is next to it".to_owned(),
+            ),
+            Self::EnvFile { .. } => Some("write NAME=value, export NAME=value, or a comment after #".to_owned()),
             Self::UnknownSet { help, .. } => Some(help.clone()),
             Self::UnknownPlatform { known, .. } => {
                 let known: Vec<String> = known.iter().map(Platform::to_string).collect();
-                Some(format!("it has {}", known.join(", ")))
+                Some(format!("available platforms: {}", known.join(", ")))
             }
             Self::Invalid(diagnostics) => diagnostics.problems.first().and_then(|problem| problem.help.clone()),
             _ => None,

@@ -196,7 +196,7 @@ impl Spec {
         if let Some(name) = self.outside.sets.keys().find(|name| !names.contains(*name)) {
             let help = match nearest(name, names.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean {near}?"),
-                None => "only names of [vars] can be set".to_owned(),
+                None => "use a name that is declared in [vars]".to_owned(),
             };
             return Err(SpecError::UnknownSet { name: name.clone(), path: self.source.path.clone(), help });
         }
@@ -225,8 +225,10 @@ impl Spec {
 /// A text that is no TOML, with what it is where that is known.
 fn named(problem: Problem, path: &Path, text: &str) -> Problem {
     match foreign::recognise(path, text) {
-        Some(what) => Problem::new(&(0..0), format!("this is {what}, and a spec is TOML"))
-            .help("name an ocitect.toml: `format = 1`, and tables such as [image], [[layers]] and [config]"),
+        Some(what) => Problem::new(&(0..0), format!("expected a spec in TOML, found {what}")).help(
+            "give the path of an ocitect.toml, which has `format = 1` and tables such as [image], [[layers]] and \
+             [config]",
+        ),
         None => problem,
     }
 }

@@ -54,34 +54,34 @@ pub(super) struct Document {
     #[schemars(extend("const" = 1))]
     #[expect(dead_code, reason = "read from the tree, before everything else")]
     pub(super) format: At<i64>,
-    /// Files of NAME=value lines, relative to the spec, where `env = "NAME"` looks after the environment itself. The first
-    /// one that has the name decides; one that is not there is passed over.
+    /// Files of NAME=value lines, relative to the spec, in which `env = "NAME"` is looked up after the environment. The
+    /// first file that sets the name is used; missing files are ignored.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, before variables are known")]
     pub(super) env_files: Vec<Text>,
     /// The image as a whole.
     pub(super) image: At<Image>,
-    /// Everything that ${...} may name.
+    /// Variables that ${...} may refer to.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, before variables are put in")]
     pub(super) vars: BTreeMap<String, Var>,
-    /// Users to be made.
+    /// Users to create.
     #[serde(default)]
     pub(super) users: Vec<At<User>>,
-    /// Groups to be made.
+    /// Groups to create.
     #[serde(default)]
     pub(super) groups: Vec<At<Group>>,
-    /// Directories to be made, or to be changed where they exist.
+    /// Directories to create, or to change if they exist.
     #[serde(default)]
     pub(super) dirs: Vec<At<Dir>>,
     /// Layers, lowest first.
     #[serde(default)]
     pub(super) layers: Vec<At<Layer>>,
-    /// How the image runs; added to the base's.
+    /// How the image runs; merged with the config of the base.
     #[serde(default)]
     #[expect(dead_code, reason = "read on its own, since it may ask for the base's environment")]
     pub(super) config: Config,
-    /// What the check lets pass and what it makes stricter.
+    /// Settings of the check: findings to ignore, and warnings to treat as errors.
     #[serde(default)]
     pub(super) check: Check,
     /// Overrides by platform: tables merge, lists replace, layers merge by name.
@@ -94,25 +94,26 @@ pub(super) struct Document {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Image {
-    /// Repository without tag, such as ghcr.io/me/app: needed to push, and for full names in archives.
+    /// Repository without tag, such as ghcr.io/me/app. Required to push, and for full names in archives.
     pub(super) name: Option<Text>,
-    /// Tags; default ["latest"].
+    /// Tags; default: ["latest"].
     #[schemars(extend("default" = ["latest"]))]
     pub(super) tags: Option<At<Vec<Text>>>,
     /// The platforms of the image: os/arch or os/arch/variant.
     pub(super) platforms: At<Vec<Text>>,
-    /// False publishes the manifest itself; only with one platform.
+    /// If false, publishes the manifest without an index; requires a single platform.
     #[schemars(extend("default" = true))]
     pub(super) index: Option<At<bool>>,
-    /// The family of the manifests. Docker's has neither annotations nor zstd, but podman reads health checks from it.
+    /// Media types of the manifests. Docker's support neither annotations nor zstd; podman reads health checks only from
+    /// them.
     #[schemars(extend("default" = "oci"))]
     pub(super) media_types: Option<MediaTypes>,
     /// "scratch" (default), "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", or a registry's reference.
     #[schemars(extend("default" = "scratch"))]
     pub(super) base: Option<Text>,
-    /// A gate on the compressed size of each platform's image, base included, such as "100MB".
+    /// Maximum compressed size of the image of each platform, including the base, such as "100MB".
     pub(super) max_size: Option<At<TextOrInteger>>,
-    /// How layers are compressed.
+    /// Compression of the layers.
     #[schemars(extend("default" = "gzip"))]
     pub(super) compression: Option<At<CompressionName>>,
     /// Level of the compressor: 0 to 9 for gzip, 1 to 22 for zstd.
@@ -123,11 +124,11 @@ pub(super) struct Image {
     /// Ignore file, relative to the spec.
     #[schemars(extend("default" = ".ocitectignore"))]
     pub(super) ignore_file: Option<Text>,
-    /// Time of every file: seconds since 1970, or RFC 3339.
+    /// Modification time of every file: seconds since 1970, or RFC 3339.
     #[serde(default)]
     #[schemars(schema_with = "mtime_schema")]
     pub(super) mtime: Option<At<TextOrInteger>>,
-    /// Owner of files: user, user:group, by names or numbers; default 0:0.
+    /// Owner of files: user, user:group, by name or number; default: 0:0.
     pub(super) owner: Option<At<OwnerText>>,
     /// Mode of files, octal.
     pub(super) mode: Option<At<ModeText>>,
@@ -166,11 +167,11 @@ pub(super) enum CompressionName {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct VarTable {
-    /// Name in the environment, and in env-files after it.
+    /// Name in the environment, and after that in env-files.
     pub(super) env: Option<Text>,
-    /// Value where it is unset or empty.
+    /// Value if it is unset or empty.
     pub(super) default: Option<Text>,
-    /// Makes it an error that it is unset or empty, and says how to set it.
+    /// Message of the error if it is unset or empty; says how to set it.
     pub(super) required: Option<Text>,
 }
 
@@ -180,13 +181,13 @@ pub(super) struct VarTable {
 pub(super) struct User {
     /// Login name.
     pub(super) name: Text,
-    /// Number.
+    /// Numeric user id.
     pub(super) uid: At<i64>,
-    /// Number of the primary group; default: the uid.
+    /// Numeric id of the primary group; default: the uid.
     pub(super) gid: Option<At<i64>>,
-    /// Name of the primary group, made where there is none; default: the user's name.
+    /// Name of the primary group, which is created if it does not exist; default: the user's name.
     pub(super) group: Option<Text>,
-    /// Home directory; default /home/NAME.
+    /// Home directory; default: /home/NAME.
     pub(super) home: Option<Text>,
     /// Login shell.
     #[schemars(extend("default" = "/bin/sh"))]
@@ -197,11 +198,11 @@ pub(super) struct User {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Group {
-    /// Name.
+    /// Group name.
     pub(super) name: Text,
-    /// Number.
+    /// Numeric group id.
     pub(super) gid: At<i64>,
-    /// Login names.
+    /// Login names of the members.
     #[serde(default)]
     pub(super) members: Vec<Text>,
 }
@@ -212,9 +213,9 @@ pub(super) struct Group {
 pub(super) struct Dir {
     /// Absolute path in the image.
     pub(super) path: Text,
-    /// Owner: user, user:group, by names or numbers.
+    /// Owner: user, user:group, by name or number.
     pub(super) owner: Option<At<OwnerText>>,
-    /// Mode, octal; default: as it is, else 0755.
+    /// Mode, octal; default: unchanged if the directory exists, otherwise 0755.
     pub(super) mode: Option<At<ModeText>>,
 }
 
@@ -224,24 +225,24 @@ pub(super) struct Dir {
 pub(super) struct Layer {
     /// Unique name.
     pub(super) name: Text,
-    /// What goes in.
+    /// Files to add.
     #[serde(default)]
     pub(super) files: Vec<At<Files>>,
     /// Symbolic links.
     #[serde(default)]
     pub(super) links: Vec<At<Link>>,
-    /// Absolute paths of the base, or of layers below, that go away.
+    /// Absolute paths to remove from the base or from lower layers.
     #[serde(default)]
     pub(super) remove: Vec<Text>,
-    /// Owner of files: user, user:group, by names or numbers; default: the image's.
+    /// Owner of files: user, user:group, by name or number; default: the image's.
     pub(super) owner: Option<At<OwnerText>>,
     /// Mode of files, octal; default: the image's.
     pub(super) mode: Option<At<ModeText>>,
     /// Mode of directories, octal; default: the image's.
     pub(super) dir_mode: Option<At<ModeText>>,
-    /// Only for these platforms.
+    /// Platforms that get this layer; default: all.
     pub(super) platforms: Option<At<Vec<Text>>>,
-    /// How it is compressed; default: as the image says.
+    /// Compression; default: the image's.
     pub(super) compression: Option<At<CompressionName>>,
     /// Level of the compressor: 0 to 9 for gzip, 1 to 22 for zstd.
     pub(super) level: Option<At<i64>>,
@@ -254,35 +255,35 @@ pub(super) struct Layer {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Files {
-    /// A path or glob, relative to the spec; or out of an image: docker://REF#/path, oci:DIR[:TAG]#/path.
+    /// A path or glob relative to the spec, or a path in an image: docker://REF#/path, oci:DIR[:TAG]#/path.
     pub(super) from: Text,
-    /// Absolute path in the image; a file goes into it where it ends in /.
+    /// Absolute path in the image. If it ends in /, a file is put into that directory.
     pub(super) to: Text,
-    /// gitignore patterns, relative to `from`, of what is packed; default: everything.
+    /// gitignore patterns, relative to `from`, of files to pack; default: all files.
     #[serde(default)]
     pub(super) include: Vec<String>,
-    /// gitignore patterns, relative to `from`, of what is left out.
+    /// gitignore patterns, relative to `from`, of files to exclude.
     #[serde(default)]
     pub(super) exclude: Vec<String>,
     /// Unpack an archive: tar, tar.gz, tar.zst, zip.
     #[serde(default)]
     pub(super) unpack: bool,
-    /// Path components of the archive's members that are left out.
+    /// Number of leading path components to remove from the archive's members.
     #[schemars(extend("minimum" = 0, "default" = 0))]
     pub(super) strip: Option<At<i64>>,
-    /// Patterns of files that become 0755.
+    /// Patterns of files that get mode 0755.
     #[serde(default)]
     pub(super) executable: Vec<String>,
-    /// Keep the modes that the archive or the image stores.
+    /// Keep the modes stored in the archive or the image.
     #[schemars(extend("default" = false))]
     pub(super) keep_modes: Option<At<bool>>,
-    /// Owner: user, user:group, by names or numbers; default: the layer's.
+    /// Owner: user, user:group, by name or number; default: the layer's.
     pub(super) owner: Option<At<OwnerText>>,
     /// Mode of files, octal; default: the layer's.
     pub(super) mode: Option<At<ModeText>>,
     /// Mode of directories, octal; default: the layer's.
     pub(super) dir_mode: Option<At<ModeText>>,
-    /// Names or patterns of extended attributes to carry from the disk.
+    /// Names or patterns of extended attributes to pack from the disk.
     pub(super) xattrs: Option<At<Vec<String>>>,
     /// Capabilities of a single file, such as cap_net_bind_service.
     #[serde(default)]
@@ -295,9 +296,9 @@ pub(super) struct Files {
 pub(super) struct Link {
     /// Absolute path of the link in the image.
     pub(super) path: Text,
-    /// What it points to, verbatim.
+    /// Target of the link, verbatim.
     pub(super) target: Text,
-    /// Owner: user, user:group, by names or numbers.
+    /// Owner: user, user:group, by name or number.
     pub(super) owner: Option<At<OwnerText>>,
 }
 
@@ -305,14 +306,14 @@ pub(super) struct Link {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Config {
-    /// User that the image runs as, verbatim.
+    /// User that runs the container, verbatim.
     pub(super) user: Option<Text>,
     /// Working directory, absolute.
     pub(super) workdir: Option<Text>,
-    /// Environment; false takes a variable of the base away.
+    /// Environment; false removes a variable of the base.
     #[serde(default)]
     pub(super) env: At<BTreeMap<String, TextOrFalse>>,
-    /// Labels; false takes a label of the base away.
+    /// Labels; false removes a label of the base.
     #[serde(default)]
     pub(super) labels: At<BTreeMap<String, TextOrFalse>>,
     /// Ports, such as "3000" or "53/udp".
@@ -323,16 +324,16 @@ pub(super) struct Config {
     pub(super) volumes: Vec<Text>,
     /// Signal that stops the container, such as SIGTERM.
     pub(super) stop_signal: Option<Text>,
-    /// Names of variables that must be set where the image runs.
+    /// Names of variables that must be set when the container runs.
     #[serde(default)]
     pub(super) required_env: Vec<Text>,
-    /// A list; or a string, which is run by the shell.
+    /// A list of words, or a string that the shell runs.
     pub(super) entrypoint: Option<At<Command>>,
-    /// A list; or a string, which is run by the shell.
+    /// A list of words, or a string that the shell runs.
     pub(super) cmd: Option<At<Command>>,
-    /// The shell of commands that are strings; default: the base's, else ["/bin/sh", "-c"].
+    /// Shell for commands that are strings; default: the base's, otherwise ["/bin/sh", "-c"].
     pub(super) shell: Option<At<Vec<String>>>,
-    /// The health check; false for none, not even the base's.
+    /// Health check; false removes the health check of the base.
     pub(super) healthcheck: Option<At<HealthcheckChoice>>,
 }
 
@@ -340,17 +341,17 @@ pub(super) struct Config {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Healthcheck {
-    /// A list that begins with CMD or CMD-SHELL; or a string, which is run by the shell.
+    /// A list that begins with CMD or CMD-SHELL, or a string that the shell runs.
     pub(super) test: Option<At<Command>>,
-    /// Between two checks, such as "30s".
+    /// Time between two checks, such as "30s".
     pub(super) interval: Option<At<DurationText>>,
-    /// Of one check, such as "10s".
+    /// Timeout of one check, such as "10s".
     pub(super) timeout: Option<At<DurationText>>,
-    /// In which failures do not count.
+    /// Time after the start in which failures do not count.
     pub(super) start_period: Option<At<DurationText>>,
-    /// Between two checks in the start period.
+    /// Time between two checks in the start period.
     pub(super) start_interval: Option<At<DurationText>>,
-    /// Failures in a row that make it unhealthy.
+    /// Consecutive failures after which the container is unhealthy.
     #[schemars(extend("minimum" = 0))]
     pub(super) retries: Option<At<i64>>,
 }
@@ -359,15 +360,15 @@ pub(super) struct Healthcheck {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Check {
-    /// Findings to pass over: code:pattern, such as "runs-as-root:/**".
+    /// Findings to ignore, as code:pattern, such as "runs-as-root:/**".
     #[serde(default)]
     pub(super) allow: Vec<Text>,
-    /// Codes of warnings that are errors.
+    /// Codes of warnings to treat as errors.
     #[serde(default)]
     pub(super) deny: Vec<Text>,
 }
 
-/// `[platform."os/arch"]`: the keys of the document but those that are said once.
+/// `[platform."os/arch"]`: the keys of the document, except those that are set once for all platforms.
 #[derive(Debug)]
 pub(super) struct Override;
 

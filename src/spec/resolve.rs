@@ -29,7 +29,7 @@ pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
         let problem = Problem::new(&error.span().unwrap_or(0..0), message.as_str());
         // Nothing else that is written in a spec begins with a zero.
         if message.contains("leading zero") {
-            problem.help("a mode is a string of octal digits: \"0755\"")
+            problem.help("write the mode as a string of octal digits: \"0755\"")
         } else {
             problem
         }
@@ -42,9 +42,9 @@ pub(super) fn check_format(document: &DeTable<'_>) -> Result<(), Problem> {
     let DeValue::Integer(format) = value.get_ref() else { return Ok(()) };
     match i64::from_str_radix(format.as_str(), format.radix()) {
         Ok(FORMAT) => Ok(()),
-        Ok(..FORMAT) => Err(Problem::new(&value.span(), "there is no such format").help("write format = 1")),
-        _ => Err(Problem::new(&value.span(), "the spec is written for a newer ocitect: this one reads format 1")
-            .help("use a newer ocitect, or format = 1")),
+        Ok(..FORMAT) => Err(Problem::new(&value.span(), "unknown format").help("write format = 1")),
+        _ => Err(Problem::new(&value.span(), "the spec needs a newer version of ocitect: this one supports format 1")
+            .help("update ocitect, or write format = 1")),
     }
 }
 
@@ -52,10 +52,12 @@ pub(super) fn check_format(document: &DeTable<'_>) -> Result<(), Problem> {
 pub(super) fn env_files(document: &DeTable<'_>, directory: &Path) -> Result<Vec<PathBuf>, Problem> {
     let named = document.get("env-files").and_then(|files| files.get_ref().as_array());
     let paths = named.into_iter().flatten().map(|file| match file.get_ref().as_str().unwrap_or_default() {
-        name if name.contains("${") => Err(Problem::new(&file.span(), "the name of an env-file cannot have variables")
-            .help("env-files are read to find what variables hold")),
+        name if name.contains("${") => {
+            Err(Problem::new(&file.span(), "the name of an env-file must not contain variables")
+                .help("write the name as it is: env-files are read before variables are known"))
+        }
         name if name.is_empty() || name.contains('\0') => {
-            Err(Problem::new(&file.span(), "not the path of an env-file"))
+            Err(Problem::new(&file.span(), "not a valid path of an env-file"))
         }
         name => Ok(directory.join(name)),
     });
@@ -76,7 +78,7 @@ pub(super) fn image(document: &DeTable<'_>, outside: &Outside, text: &str) -> Re
     for (_, platform) in platform_tables(document) {
         overridden.extend(self::vars(platform)?.into_keys());
     }
-    let Some(image) = document.get("image") else { return Err(Problem::new(&(0..0), "the spec lacks `image`")) };
+    let Some(image) = document.get("image") else { return Err(Problem::new(&(0..0), "the spec has no `image`")) };
     let keys = image.get_ref().as_table().into_iter().flatten();
     let said_once = keys.filter(|(key, _)| ONCE_IN_IMAGE.contains(&key.get_ref().as_ref()));
     let mut table: DeTable<'_> = said_once.map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -94,12 +96,14 @@ fn vars(document: &DeTable<'_>) -> Result<BTreeMap<String, Var>, Problem> {
     for key in table.keys() {
         let name = key.get_ref().as_ref();
         if BUILT_IN.contains(&name) {
-            let message = format!("`{name}` is built in and cannot be set");
+            let message = format!("`{name}` is a built-in variable and cannot be set");
             return Err(Problem::new(&key.span(), message).help("choose another name"));
         }
         if !template::is_name(name) {
-            let message = format!("\"{}\" is not the name of a variable", escape(name.as_bytes()));
-            return Err(Problem::new(&key.span(), message).help("a name has letters, digits and _, and no digit first"));
+            let message = format!("\"{}\" is not a valid variable name", escape(name.as_bytes()));
+            return Err(
+                Problem::new(&key.span(), message).help("use letters, digits and _, and do not begin with a digit")
+            );
         }
     }
     read(table, vars.span())

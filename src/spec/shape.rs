@@ -172,8 +172,8 @@ impl<'a> Check<'a> {
         let required = leaf.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         for name in required.filter(|name| !table.contains_key(*name)) {
             let message = match &path[..] {
-                [] => format!("the spec lacks `{name}`"),
-                path => format!("`{}` lacks `{name}`", escape(path.join(".").as_bytes())),
+                [] => format!("the spec has no `{name}`"),
+                path => format!("`{}` has no `{name}`", escape(path.join(".").as_bytes())),
             };
             let problem = Problem::new(span, message);
             self.problems.push(match required_help(name, path) {
@@ -197,7 +197,7 @@ impl<'a> Check<'a> {
         };
         let problem = Problem::new(span, format!("unknown key `{}`{place}", escape(name.as_bytes())));
         let help = if is_said_once(name, path) {
-            Some("it is said once for all platforms".to_owned())
+            Some("set it once for all platforms, outside of [platform]".to_owned())
         } else {
             habits::help(self.root, name, &known)
         };
@@ -209,9 +209,11 @@ impl<'a> Check<'a> {
 fn required_help(name: &str, path: &[String]) -> Option<&'static str> {
     match (path, name) {
         ([], "format") => Some("write `format = 1` as the first line"),
-        ([], "image") => Some("write a table [image] with platforms = [\"linux/amd64\"]"),
-        ([image], "platforms") if image == "image" => Some("such as platforms = [\"linux/amd64\", \"linux/arm64\"]"),
-        ([layers], "name") if layers == "layers" => Some("a layer has a name of its own, such as name = \"app\""),
+        ([], "image") => Some("add a table [image] with platforms = [\"linux/amd64\"]"),
+        ([image], "platforms") if image == "image" => {
+            Some("add platforms, such as platforms = [\"linux/amd64\", \"linux/arm64\"]")
+        }
+        ([layers], "name") if layers == "layers" => Some("give the layer a unique name, such as name = \"app\""),
         _ => None,
     }
 }

@@ -93,15 +93,15 @@ impl Parser<'_> {
         }
         self.at += 2;
         let name_end = self.rest().find([':', '}']).map(|length| self.at + length);
-        let Some(name_end) = name_end else { return error(self.text.len(), "`${` without a closing `}`") };
+        let Some(name_end) = name_end else { return error(self.text.len(), "`${` has no closing `}`") };
         let name = self.text[self.at..name_end].to_owned();
         if !is_name(name.strip_prefix("base.").unwrap_or(&name)) {
-            return error(name_end, "not the name of a variable: expected letters, digits and _");
+            return error(name_end, "not a valid variable name: expected letters, digits and _");
         }
         self.at = name_end;
         let otherwise = self.otherwise(start, depth)?;
         if !self.rest().starts_with('}') {
-            return error(self.text.len(), "`${` without a closing `}`");
+            return error(self.text.len(), "`${` has no closing `}`");
         }
         self.at += 1;
         Ok(Piece::Variable { name, otherwise, range: start..self.at })
@@ -113,7 +113,7 @@ impl Parser<'_> {
             Some(":-") => Otherwise::Default,
             Some(":?") => Otherwise::Error,
             _ => {
-                let message = "after the name of a variable stands }, :-default} or :?message}";
+                let message = "expected }, :-default} or :?message} after the name of the variable";
                 return Err(SyntaxError { range: start..self.at + 1, message });
             }
         };

@@ -134,7 +134,9 @@ impl Variables<'_> {
     /// The string at `span` of `source` with variables put in.
     pub(super) fn expand(&self, text: &str, span: &Range<usize>, source: &str) -> Result<String, Problem> {
         let expanded = template::parse(text)
-            .map_err(|error| Fault::new(&error.range, error.message).help("a dollar sign before { is written $$"))
+            .map_err(|error| {
+                Fault::new(&error.range, error.message).help("write $$ for a literal dollar sign before {")
+            })
             .and_then(|pieces| self.join(&pieces, &mut Walk::default()));
         expanded.map_err(|fault| {
             let problem = Problem::new(&place(text, span, source, &fault.range), fault.message);
@@ -155,7 +157,7 @@ impl Variables<'_> {
                 Piece::Variable { name, otherwise, range } => {
                     let value = self.variable(name, otherwise, range, walk)?;
                     if joined.len() + value.len() > MAX_EXPANDED_BYTES {
-                        return Err(Fault::new(range, "variables make this string too long"));
+                        return Err(Fault::new(range, "this string is too long after its variables are expanded"));
                     }
                     joined.push_str(&value);
                 }
@@ -173,7 +175,7 @@ impl Variables<'_> {
     ) -> Result<String, Fault> {
         walk.look_ups += 1;
         if walk.look_ups > MAX_LOOK_UPS {
-            return Err(Fault::new(range, "too many variables are named by variables"));
+            return Err(Fault::new(range, "too many nested variables"));
         }
         let value = match name.strip_prefix("base.") {
             Some(_) if matches!(self.base, BaseEnv::Unknown) => return Ok(String::new()),
@@ -205,20 +207,20 @@ impl Variables<'_> {
         }
         if let Some(name_in_base) = name.strip_prefix("base.") {
             return Fault::new(range, format!("the base's environment has no `{name_in_base}`"))
-                .help(format!("write ${{{name}:-default}} if the base may lack it"));
+                .help(format!("write ${{{name}:-default}} if the variable may be missing in the base"));
         }
         let mut help = String::new();
         if let Some(Var::Table(VarTable { env: Some(env), .. })) = self.vars.get(name) {
-            let _ = write!(help, "set {} in the environment; ", escape(env.value.as_bytes()));
+            let _ = write!(help, "set {} in the environment, or ", escape(env.value.as_bytes()));
         }
         help.push_str(&container_hint(name));
-        Fault::new(range, format!("the variable `{name}` is used and has neither value nor default")).help(help)
+        Fault::new(range, format!("the variable `{name}` has no value and no default")).help(help)
     }
 
     fn base_value(&self, name: &str, range: &Range<usize>) -> Result<Option<String>, Fault> {
         match self.base {
-            BaseEnv::Refused => Err(Fault::new(range, format!("`${{base.{name}}}` stands outside `[config]`"))
-                .help("the base's environment can be used in the values of [config] alone")),
+            BaseEnv::Refused => Err(Fault::new(range, format!("`${{base.{name}}}` is used outside `[config]`"))
+                .help("use the base's environment only in values of [config]")),
             BaseEnv::Unknown => Ok(None),
             BaseEnv::Known(pairs) => {
                 Ok(pairs.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone()))
@@ -255,7 +257,7 @@ impl Variables<'_> {
     fn own_text(&self, name: &str, text: &str, range: &Range<usize>, walk: &mut Walk) -> Result<String, Fault> {
         if walk.open.iter().any(|known| known == name) {
             let chain = walk.open.join(" -> ");
-            return Err(Fault::new(range, format!("the variable `{name}` names itself: {chain} -> {name}")));
+            return Err(Fault::new(range, format!("the variable `{name}` refers to itself: {chain} -> {name}")));
         }
         walk.open.push(name.to_owned());
         let expanded = template::parse(text)
@@ -281,15 +283,15 @@ impl Variables<'_> {
     fn unknown(&self, name: &str, range: &Range<usize>) -> Fault {
         let known = self.vars.keys().map(String::as_str).chain(BUILT_IN);
         let help = match (written_here(name), nearest(name, known)) {
-            (Some(ours), _) => format!("write {ours}; {}", container_hint(name)),
-            (None, Some(near)) => format!("did you mean ${{{near}}}? {}", container_hint(name)),
+            (Some(ours), _) => format!("write {ours}, or {}", container_hint(name)),
+            (None, Some(near)) => format!("did you mean ${{{near}}}? Otherwise {}", container_hint(name)),
             (None, None) if !matches!(self.base, BaseEnv::Refused) => {
                 format!(
-                    "write ${{base.{name}}} for the value that the base image sets, or add {name} to [vars]; {}",
+                    "write ${{base.{name}}} for the value of the base image, add {name} to [vars], or {}",
                     container_hint(name)
                 )
             }
-            (None, None) => format!("add it to [vars]; {}", container_hint(name)),
+            (None, None) => format!("add it to [vars], or {}", container_hint(name)),
         };
         Fault::new(range, format!("unknown variable `{name}`")).help(help)
     }
@@ -306,11 +308,11 @@ pub(super) fn required_is_unset(name: &str, env: Option<&Text>) -> String {
 }
 
 fn container_hint(name: &str) -> String {
-    format!("$${{{name}}} keeps the text ${{{name}}}")
+    format!("write $${{{name}}} for the literal text ${{{name}}}")
 }
 
 fn differs(name: &str, range: &Range<usize>) -> Fault {
-    Fault::new(range, format!("the variable `{name}` differs by platform, and this is said once for all platforms"))
+    Fault::new(range, format!("the variable `{name}` differs by platform, but this value is shared by all platforms"))
 }
 
 /// Where a part of a string stands in the text: exactly, where the literal is written without escapes, else the whole.

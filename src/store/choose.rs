@@ -68,7 +68,7 @@ pub fn not_found(candidates: &[Candidate], selector: &Selector, place: &str) -> 
         Selector::Only => "an image".to_owned(),
         other => other.to_string(),
     };
-    let help = (!candidates.is_empty()).then(|| format!("it has {}", labels(candidates).join(", ")));
+    let help = (!candidates.is_empty()).then(|| format!("use one of: {}", labels(candidates).join(", ")));
     StoreError::NotFound { what, place: place.to_owned(), help }
 }
 
@@ -153,7 +153,7 @@ mod tests {
         let StoreError::NotFound { help, .. } = choose(&candidates, &tag("c"), "x").unwrap_err() else {
             panic!("expected not found")
         };
-        assert_eq!(help.as_deref(), Some("it has a, b\\n"));
+        assert_eq!(help.as_deref(), Some("use one of: a, b\\n"));
         assert!(matches!(choose(&[], &Selector::Only, "x"), Err(StoreError::NotFound { help: None, .. })));
         let same = [candidate(&["a"], b"1"), candidate(&["b"], b"1")];
         assert_eq!(choose(&same, &Selector::Only, "x").unwrap(), Some(0));

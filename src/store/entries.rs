@@ -107,7 +107,7 @@ pub fn why_no_image(entry: &Descriptor) -> Option<String> {
         return Some(format!("of media type {}", escape(entry.media_type.as_str().as_bytes())));
     }
     let is_unknown = |platform: &Platform| platform.os == UNKNOWN || platform.architecture == UNKNOWN;
-    entry.platform.as_ref().filter(|platform| is_unknown(platform)).map(|_| "for no known platform".to_owned())
+    entry.platform.as_ref().filter(|platform| is_unknown(platform)).map(|_| "for an unknown platform".to_owned())
 }
 
 /// Lists what an index, and the indexes inside of it, have. A single manifest lists nothing.
@@ -156,7 +156,7 @@ pub async fn list_entries(source: &dyn Source, root: &Root) -> Result<Entries, S
 fn push_children(index: &ImageIndex, depth: usize, todo: &mut Vec<(Descriptor, usize)>, entries: &mut Entries) {
     todo.extend(index.manifests.iter().rev().map(|entry| (entry.clone(), depth)));
     entries.skipped.extend(index.unsupported.iter().map(|entry| {
-        let reason = "its digest is by an algorithm that is not supported".to_owned();
+        let reason = "its digest algorithm is not supported".to_owned();
         SkippedEntry { digest: entry.digest.clone(), platform: None, reason }
     }));
 }
@@ -168,15 +168,15 @@ pub(super) async fn platform_of_config(
 ) -> Result<Result<Platform, String>, StoreError> {
     let manifest = match read_root(source, entry).await? {
         Root::Manifest(manifest) => manifest,
-        Root::Index(_) => return Ok(Err("an index that is listed as a manifest".to_owned())),
+        Root::Index(_) => return Ok(Err("an index listed as a manifest".to_owned())),
     };
     if let Some(reason) = manifest.value().why_no_image() {
         return Ok(Err(reason));
     }
     match read_config(source, manifest.value()).await {
         Ok(config) if config.value().names_platform() => Ok(Ok(config.value().platform().clone())),
-        Ok(_) => Ok(Err("neither it nor its config names a platform".to_owned())),
-        Err(StoreError::Document { cause, .. }) => Ok(Err(format!("it names no platform, and {cause}"))),
+        Ok(_) => Ok(Err("neither it nor its config has a platform".to_owned())),
+        Err(StoreError::Document { cause, .. }) => Ok(Err(format!("it has no platform, and {cause}"))),
         Err(error) => Err(error),
     }
 }
@@ -187,7 +187,7 @@ pub async fn read_listed(source: &dyn Source, listed: &ListedImage) -> Result<Re
     let skipped = |reason| Ok(ReadEntry::Skipped(SkippedEntry::new(entry, reason)));
     let manifest = match read_root(source, entry).await? {
         Root::Manifest(manifest) => manifest,
-        Root::Index(_) => return skipped("an index that is listed as a manifest".to_owned()),
+        Root::Index(_) => return skipped("an index listed as a manifest".to_owned()),
     };
     if let Some(reason) = manifest.value().why_no_image() {
         return skipped(reason);

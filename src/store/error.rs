@@ -48,7 +48,7 @@ pub enum StoreError {
         skipped: Vec<String>,
     },
     /// An index and the config of an image that it lists name different platforms.
-    #[error("{place} lists {manifest} for {listed}, and its config is for {stated}")]
+    #[error("{place} lists {manifest} for {listed}, but its config says {stated}")]
     Contradiction {
         /// Where.
         place: String,
@@ -62,7 +62,7 @@ pub enum StoreError {
         stated: Box<Platform>,
     },
     /// Several images are there and none was chosen.
-    #[error("{place} holds {} images, and none was chosen", .names.len())]
+    #[error("{place} contains {} images, but none was selected", .names.len())]
     Several {
         /// Where.
         place: String,
@@ -84,7 +84,7 @@ pub enum StoreError {
         side: Side,
     },
     /// A manifest, an index or a config cannot be used.
-    #[error("a document of {place} cannot be used")]
+    #[error("cannot use a document of {place}")]
     Document {
         /// Where it was read.
         place: String,
@@ -95,7 +95,7 @@ pub enum StoreError {
         cause: DocumentError,
     },
     /// A layout or an archive is not of the form that it should be.
-    #[error("{place} is not usable: {reason}")]
+    #[error("cannot use {place}: {reason}")]
     Malformed {
         /// Which.
         place: String,
@@ -105,7 +105,7 @@ pub enum StoreError {
         help: Option<String>,
     },
     /// The system said no.
-    #[error("{action} {}", escape(.path.as_bytes()))]
+    #[error("cannot {action} {}", escape(.path.as_bytes()))]
     Io {
         /// What was being done, in the -ing form: `writing`, `locking`.
         action: &'static str,
@@ -116,7 +116,7 @@ pub enum StoreError {
         cause: io::Error,
     },
     /// A source changed while it was read, or its reader failed.
-    #[error("reading {digest} from {place}")]
+    #[error("cannot read {digest} from {place}")]
     Read {
         /// Digest of the descriptor.
         digest: Digest,
@@ -139,7 +139,7 @@ pub enum StoreError {
         help: Option<String>,
     },
     /// 401 to credentials.
-    #[error("{place} does not accept the credentials: {detail}")]
+    #[error("authentication to {place} failed: {detail}")]
     Unauthorized {
         /// The registry and repository.
         place: String,
@@ -149,7 +149,7 @@ pub enum StoreError {
         help: Option<String>,
     },
     /// 403: known, and not allowed.
-    #[error("{place} denies it: {detail}")]
+    #[error("access to {place} was denied: {detail}")]
     Denied {
         /// The registry and repository.
         place: String,
@@ -159,7 +159,7 @@ pub enum StoreError {
         help: Option<String>,
     },
     /// The network failed, or the registry breaks the protocol.
-    #[error("{action} at {place}: {detail}")]
+    #[error("{action} at {place} failed: {detail}")]
     Remote {
         /// What was being done.
         action: String,
@@ -174,7 +174,7 @@ pub enum StoreError {
         cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The registry lacks something that a manifest names, though it said or was told that it has it.
-    #[error("{place} lacks what the manifest {manifest} names: {detail}")]
+    #[error("{place} is missing content of the manifest {manifest}: {detail}")]
     Incomplete {
         /// The registry and repository.
         place: String,
@@ -261,13 +261,15 @@ fn listed(entries: &[String]) -> Vec<String> {
 
 fn io_help(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space there, or write elsewhere"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("free some space there, or write to another place")
+        }
         _ if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
             Some("raise the limit on open files: `ulimit -n`")
         }
-        io::ErrorKind::FileTooLarge => Some("raise the limit on the size of files (ulimit -f), or write elsewhere"),
-        io::ErrorKind::ReadOnlyFilesystem => Some("write elsewhere, or make it writable"),
-        io::ErrorKind::PermissionDenied => Some("see whether the user who runs this may do so there"),
+        io::ErrorKind::FileTooLarge => Some("raise the limit on file size (`ulimit -f`), or write to another place"),
+        io::ErrorKind::ReadOnlyFilesystem => Some("make it writable, or write to another place"),
+        io::ErrorKind::PermissionDenied => Some("check the permissions of this path"),
         _ => None,
     }
 }
@@ -302,31 +304,31 @@ impl Diagnose for StoreError {
             | Self::Remote { help, .. }
             | Self::Unsupported { help, .. } => help.clone(),
             Self::NoPlatform { offered, skipped, .. } if offered.is_empty() => Some(match &listed(skipped)[..] {
-                [] => "it lists no image at all".to_owned(),
-                listed => format!("it lists no image: {}", listed.join("; ")),
+                [] => "it is an empty index: use another image".to_owned(),
+                listed => format!("it contains no image, only {}", listed.join("; ")),
             }),
             Self::Contradiction { .. } => {
-                Some("build it again for its platform, or correct the platform in the index".to_owned())
+                Some("build the image again for this platform, or correct the platform in the index".to_owned())
             }
             Self::NoPlatform { offered, .. } => {
                 let offered: Vec<String> = offered.iter().map(ToString::to_string).collect();
-                Some(format!("it has {}", offered.join(", ")))
+                Some(format!("available platforms: {}", offered.join(", ")))
             }
-            Self::Several { names, .. } => Some(format!("choose one of {}", names.join(", "))),
-            Self::Damaged { side: Side::Local, .. } => Some("make or copy it anew".to_owned()),
+            Self::Several { names, .. } => Some(format!("use one of: {}", names.join(", "))),
+            Self::Damaged { side: Side::Local, .. } => Some("create or copy it again".to_owned()),
             Self::Damaged { side: Side::Remote, .. } => {
-                Some("try again; where it stays so, push the image anew".to_owned())
+                Some("try again; if it fails again, push the image again".to_owned())
             }
             Self::Document { cause, .. } => cause.help(),
             Self::Io { cause, .. } => io_help(cause).map(str::to_owned),
             Self::ForeignTag { place, owner, .. } => {
                 let directory = place.strip_prefix("oci:").unwrap_or(place);
                 Some(format!(
-                    "write to another layout with `-o oci:OTHER`; if {owner} was renamed, delete the directory \
+                    "write to another layout with `-o oci:OTHER`, or, if {owner} was renamed, delete the directory \
                      {directory} and build again"
                 ))
             }
-            Self::Incomplete { .. } => Some("the registry has lost a blob that it had: push again".to_owned()),
+            Self::Incomplete { .. } => Some("push again: the registry lost a blob".to_owned()),
             Self::Reference(error) => error.help(),
             Self::Source(error) => error.help(),
             _ => None,

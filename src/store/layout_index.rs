@@ -34,11 +34,11 @@ pub fn check_layout_marker(bytes: &[u8], place: &str) -> Result<(), StoreError> 
         Some(version) if version.starts_with("1.") => Ok(()),
         Some(version) => {
             let version = crate::model::escape(version.as_bytes());
-            let reason = format!("it is a layout of version {version}, and only version 1.0.0 is known");
+            let reason = format!("unsupported layout version {version}: only 1.0.0 is supported");
             Err(StoreError::Malformed { place: place.to_owned(), reason, help: None })
         }
         None => {
-            let reason = format!("{LAYOUT_MARKER_NAME} names no version");
+            let reason = format!("{LAYOUT_MARKER_NAME} has no version");
             Err(StoreError::Malformed { place: place.to_owned(), reason, help: None })
         }
     }

@@ -42,11 +42,9 @@ pub async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(error) => Err(StoreError::Io {
-            action: "working",
-            path: "on the local disk".to_owned(),
-            cause: io::Error::other(error),
-        }),
+        Err(error) => {
+            Err(StoreError::Io { action: "access", path: "the local disk".to_owned(), cause: io::Error::other(error) })
+        }
     }
 }
 
@@ -111,23 +109,23 @@ pub fn open_regular(path: &Path, place: &str) -> Result<Option<File>, StoreError
         Err(_) if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) => {
             return Err(irregular(path, place));
         }
-        Err(cause) => return Err(StoreError::io("opening", path, cause)),
+        Err(cause) => return Err(StoreError::io("open", path, cause)),
     };
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(Some(file)),
         Ok(_) => Err(irregular(path, place)),
-        Err(cause) => Err(StoreError::io("reading", path, cause)),
+        Err(cause) => Err(StoreError::io("read", path, cause)),
     }
 }
 
 /// What helps where a layout has symbolic links, as Bazel's rules write them.
-pub const LINK_HELP: &str = "copy the layout with its links followed (cp -rL LAYOUT COPY), and name the copy";
+pub const LINK_HELP: &str = "copy the layout without links (cp -rL LAYOUT COPY), and use the copy";
 
 /// The error for something that is not a regular file, a symbolic link among them.
 pub fn irregular(path: &Path, place: &str) -> StoreError {
     let name = crate::model::escape(path.as_os_str().as_encoded_bytes());
     let is_link = path.is_symlink();
-    let what = if is_link { "a symbolic link, and not a regular file" } else { "not a regular file" };
+    let what = if is_link { "a symbolic link, not a regular file" } else { "not a regular file" };
     let help = is_link.then(|| LINK_HELP.to_owned());
     StoreError::Malformed { place: place.to_owned(), reason: format!("{name} is {what}"), help }
 }
@@ -136,7 +134,7 @@ pub fn irregular(path: &Path, place: &str) -> StoreError {
 pub fn read_small(path: &Path, limit_bytes: u64, place: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(file) = open_regular(path, place)? else { return Ok(None) };
     let mut bytes = Vec::new();
-    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(|cause| StoreError::io("reading", path, cause))?;
+    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(|cause| StoreError::io("read", path, cause))?;
     if bytes.len() as u64 > limit_bytes {
         let name = crate::model::escape(path.as_os_str().as_encoded_bytes());
         let reason = format!("{name} has more than {limit_bytes} bytes");
@@ -148,7 +146,7 @@ pub fn read_small(path: &Path, limit_bytes: u64, place: &str) -> Result<Option<V
 /// Makes the names in a directory durable.
 pub fn sync_directory(path: &Path) -> Result<(), StoreError> {
     let synced = File::open(path).and_then(|directory| directory.sync_all());
-    synced.map_err(|cause| StoreError::io("syncing", path, cause))
+    synced.map_err(|cause| StoreError::io("sync", path, cause))
 }
 
 /// The temporary files of this process that have a name now.
@@ -206,7 +204,7 @@ impl TemporaryFile {
     }
 
     fn create_with_mode(directory: &Path, mode: u32) -> Result<Self, StoreError> {
-        let failed = |cause| StoreError::io("writing into", directory, cause);
+        let failed = |cause| StoreError::io("write to", directory, cause);
         for _ in 0..MAX_CREATE_ATTEMPTS {
             let mut builder = tempfile::Builder::new();
             builder.prefix(TEMPORARY_PREFIX).permissions(fs::Permissions::from_mode(mode));
@@ -239,8 +237,8 @@ impl TemporaryFile {
     /// Makes the content durable, and then puts it in the place of `target`, at once and durably. `target` is in the
     /// directory that the file was created in, or on the same file system.
     pub fn persist(self, target: &Path) -> Result<(), StoreError> {
-        self.file.as_file().sync_all().map_err(|cause| StoreError::io("writing", target, cause))?;
-        self.file.persist(target).map_err(|error| StoreError::io("writing", target, error.error))?;
+        self.file.as_file().sync_all().map_err(|cause| StoreError::io("write", target, cause))?;
+        self.file.persist(target).map_err(|error| StoreError::io("write", target, error.error))?;
         sync_directory(parent(target))
     }
 
@@ -255,7 +253,7 @@ impl TemporaryFile {
     /// for what is verified when it is read, and can be made anew.
     pub fn persist_without_sync(self, target: &Path) -> Result<(), StoreError> {
         let persisted = self.file.persist(target).map(|_| ());
-        persisted.map_err(|error| StoreError::io("writing", target, error.error))
+        persisted.map_err(|error| StoreError::io("write", target, error.error))
     }
 
     /// True where `other` holds the same bytes as this file.
@@ -285,7 +283,7 @@ impl Write for TemporaryFile {
 pub fn replace_private_file(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     remove_abandoned(parent(target));
     let mut file = TemporaryFile::create_private_in(parent(target))?;
-    file.write_all(bytes).map_err(|cause| StoreError::io("writing", target, cause))?;
+    file.write_all(bytes).map_err(|cause| StoreError::io("write", target, cause))?;
     file.persist(target)
 }
 
@@ -375,6 +373,6 @@ mod tests {
     #[test]
     fn errors_name_the_directory() {
         let error = TemporaryFile::create_in(Path::new("/nowhere/at/all")).unwrap_err();
-        assert_eq!(error.to_string(), "writing into /nowhere/at/all");
+        assert_eq!(error.to_string(), "cannot write to /nowhere/at/all");
     }
 }

@@ -41,12 +41,12 @@ impl OutputKind {
     /// # Errors
     /// [`StoreError::Malformed`] for a directory, and for links that lead in a circle; else what the system says.
     pub fn of(path: &Path) -> Result<Self, StoreError> {
-        let failed = |cause| StoreError::io("writing", path, cause);
+        let failed = |cause| StoreError::io("write", path, cause);
         let Some(end) = link_end(path).map_err(failed)? else { return Ok(Self::Stream) };
         match fs::metadata(&end) {
             Ok(metadata) if metadata.is_dir() => {
                 let reason = "it is a directory".to_owned();
-                let help = Some("name a file in it".to_owned());
+                let help = Some("give a file in it".to_owned());
                 Err(StoreError::Malformed { place: escape(path.as_os_str().as_bytes()), reason, help })
             }
             Ok(metadata) if !metadata.is_file() => Ok(Self::Stream),
@@ -93,7 +93,7 @@ pub fn open_stream(path: &Path) -> Result<File, StoreError> {
         .append(true)
         .custom_flags(libc::O_NOCTTY)
         .open(path)
-        .map_err(|cause| StoreError::io("writing", path, cause))
+        .map_err(|cause| StoreError::io("write", path, cause))
 }
 
 /// A new file to be put at `target`, in a directory that is made where it is missing and cleaned of what killed writers
@@ -103,7 +103,7 @@ pub fn open_stream(path: &Path) -> Result<File, StoreError> {
 /// What the system says.
 pub fn temporary_beside(target: &Path, access: Access) -> Result<TemporaryFile, StoreError> {
     let directory = parent(target);
-    fs::create_dir_all(directory).map_err(|cause| StoreError::io("creating", directory, cause))?;
+    fs::create_dir_all(directory).map_err(|cause| StoreError::io("create", directory, cause))?;
     remove_abandoned(directory);
     match access {
         Access::Umask => TemporaryFile::create_in(directory),
@@ -116,7 +116,7 @@ pub fn temporary_beside(target: &Path, access: Access) -> Result<TemporaryFile, 
 /// # Errors
 /// Those of [`OutputKind::of`], and of writing.
 pub fn write_output(path: &Path, bytes: &[u8], access: Access) -> Result<(), StoreError> {
-    let failed = |cause| StoreError::io("writing", path, cause);
+    let failed = |cause| StoreError::io("write", path, cause);
     match OutputKind::of(path)? {
         OutputKind::Stream => open_stream(path)?.write_all(bytes).map_err(failed),
         OutputKind::Replaced(target) => {

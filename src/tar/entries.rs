@@ -89,7 +89,7 @@ impl<I: Input> Entries<I> {
                 return if prelude.is_empty() {
                     Ok(None)
                 } else {
-                    Err(self.malformed("an extended header", "it describes no member"))
+                    Err(self.malformed("an extended header", "it has no member"))
                 };
             };
             let stored_bytes = self.field(&header.as_old().size, "its size is not a number")?;
@@ -108,7 +108,7 @@ impl<I: Input> Entries<I> {
                 _ => return self.entry(&header, stored_bytes, prelude).map(Some),
             };
             if repeated {
-                return Err(self.malformed("an extended header", "what stands before it describes the same member"));
+                return Err(self.malformed("an extended header", "an earlier header describes the same member"));
             }
         }
     }
@@ -124,7 +124,7 @@ impl<I: Input> Entries<I> {
         let kind = kind(type_of(header), &name);
         let said_bytes = pax.size_bytes.unwrap_or(stored_bytes);
         if kind == EntryKind::Directory && type_of(header) != b'5' && said_bytes > 0 {
-            return Err(self.malformed("a header", "its name is that of a directory, and its type and size of a file"));
+            return Err(self.malformed("a header", "its name is a directory's, but its type and size are a file's"));
         }
         let mut size_bytes = if kind.has_content() { said_bytes } else { 0 };
         if type_of(header) == b'S' || pax.sparse.is_some() {
@@ -135,7 +135,7 @@ impl<I: Input> Entries<I> {
             self.begin_content(size_bytes, "a member")?;
         }
         let fields = header.as_old();
-        let id = |field: &[u8]| self.field(field, "its owner or its group is not a number");
+        let id = |field: &[u8]| self.field(field, "its owner or group is not a number");
         Ok(Entry {
             kind,
             mode: (self.field(&fields.mode, "its mode is not a number")? & 0o7777) as u32,
@@ -224,7 +224,7 @@ impl<I: Input> Entries<I> {
     }
 
     fn malformed_map(&self) -> TarError {
-        self.malformed("the map of a sparse file", "it is not in the format that it says, or does not fit the file")
+        self.malformed("the map of a sparse file", "it is not in its declared format, or does not fit the file")
     }
 
     /// The next header, whose checksum is right; `None` at the end, as the [`EndRule`] has it.
@@ -258,7 +258,7 @@ impl<I: Input> Entries<I> {
             };
         }
         if !is_zero(&second) {
-            let reason = "something stands where its second block should be";
+            let reason = "its second block is missing";
             return Err(TarError::Malformed { what: "the end marker", reason, position_bytes });
         }
         Ok(())
@@ -291,7 +291,7 @@ impl<I: Input> Entries<I> {
     fn global(&mut self, size_bytes: u64) -> Result<(), TarError> {
         let records = self.pax(size_bytes, false)?;
         if self.rules.refuses_global_values && records.act() {
-            return Err(self.malformed("a global header", "it sets the name, target or size of every member"));
+            return Err(self.malformed("a global header", "it sets the name, target or size of all members"));
         }
         Ok(())
     }
@@ -316,7 +316,7 @@ impl<I: Input> Entries<I> {
         let padding_bytes = size_bytes.wrapping_neg() % BLOCK_BYTES as u64;
         let end = size_bytes.checked_add(padding_bytes).and_then(|padded| padded.checked_add(self.position_bytes));
         if end.is_none_or(|end| end > MAX_POSITION_BYTES) {
-            return Err(self.malformed("a header", "its size is larger than any file can be"));
+            return Err(self.malformed("a header", "its size is too large"));
         }
         (self.content_left_bytes, self.padding_bytes, self.inside) = (size_bytes, padding_bytes, inside);
         Ok(())

@@ -9,7 +9,7 @@ use crate::model::escape;
 #[derive(Debug, thiserror::Error)]
 pub enum TarError {
     /// It ends inside of a member, or without an end marker.
-    #[error("the tar stream is cut short in {inside}, after {actual_bytes} bytes")]
+    #[error("the tar stream is truncated in {inside}, after {actual_bytes} bytes")]
     Truncated {
         /// Where it ends.
         inside: &'static str,
@@ -51,7 +51,7 @@ pub enum TarError {
         name: Vec<u8>,
     },
     /// The stream could not be read.
-    #[error("reading the tar stream")]
+    #[error("cannot read the tar stream")]
     Io(#[source] io::Error),
 }
 

@@ -37,7 +37,7 @@ impl PaxRecords {
         while !rest.is_empty() {
             let record = split_record(rest);
             let (keyword, value, after) =
-                record.ok_or_else(|| reader.malformed("a record does not have the length that it says"))?;
+                record.ok_or_else(|| reader.malformed("a record does not have its declared length"))?;
             reader.take(keyword, value)?;
             rest = after;
         }
@@ -77,15 +77,15 @@ impl Reader {
 
     fn take_sparse(&mut self, name: &[u8], value: &[u8]) -> Result<(), TarError> {
         if name == b"name" && value.contains(&0) {
-            return Err(self.malformed("a path has a NUL byte"));
+            return Err(self.malformed("a path contains a NUL byte"));
         }
         let taken = self.records.sparse.get_or_insert_default().take(name, value);
-        taken.ok_or_else(|| self.malformed("what it says of a sparse file is not in any format of GNU tar"))
+        taken.ok_or_else(|| self.malformed("its description of a sparse file is not in a GNU tar format"))
     }
 
     fn take_xattr(&mut self, name: &[u8], value: &[u8]) -> Result<(), TarError> {
         if name.is_empty() || name.contains(&0) {
-            return Err(self.malformed("an extended attribute has no proper name"));
+            return Err(self.malformed("an extended attribute has no valid name"));
         }
         if name.len() > MAX_XATTR_NAME_BYTES {
             return Err(self.over_limit(Bound::XattrName, MAX_XATTR_NAME_BYTES));
@@ -99,7 +99,7 @@ impl Reader {
 
     fn text(&self, value: &[u8]) -> Result<Option<Vec<u8>>, TarError> {
         if value.contains(&0) {
-            return Err(self.malformed("a path has a NUL byte"));
+            return Err(self.malformed("a path contains a NUL byte"));
         }
         Ok((!value.is_empty()).then(|| value.to_vec()))
     }

@@ -97,7 +97,7 @@ fn refuse_unsupported(source: &dyn Source, parent: &Root) -> Result<(), StoreErr
     Err(StoreError::Unsupported {
         place: source.describe(),
         what: format!(
-            "give {} whole: it lists {listed}, and only digests by sha256 are supported",
+            "provide {} as a whole: it lists {listed}, but only sha256 digests are supported",
             index.descriptor().digest
         ),
         help: Some("copy one platform with --platform".to_owned()),

@@ -199,13 +199,13 @@ impl Capture {
 
     fn spool(&mut self, head: &[u8], content: &mut dyn Read) -> Result<(), LayerError> {
         let scratch = |action| move |cause| LayerError::Scratch { action, cause };
-        self.scratch.set_len(0).map_err(scratch("emptying"))?;
-        self.scratch.rewind().map_err(scratch("emptying"))?;
-        self.scratch.write_all(head).map_err(scratch("writing"))?;
+        self.scratch.set_len(0).map_err(scratch("empty"))?;
+        self.scratch.rewind().map_err(scratch("empty"))?;
+        self.scratch.write_all(head).map_err(scratch("write"))?;
         loop {
             match content.read(&mut self.buffer) {
                 Ok(0) => return Ok(()),
-                Ok(count) => self.scratch.write_all(&self.buffer[..count]).map_err(scratch("writing"))?,
+                Ok(count) => self.scratch.write_all(&self.buffer[..count]).map_err(scratch("write"))?,
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
                 Err(cause) => return Err(cause.into()),
             }

@@ -76,7 +76,7 @@ fn decompress_within(bytes: &[u8], limit_bytes: u64) -> Result<Facts, TreeError>
         return Err(TreeError::Encoding { reason: "their compression is damaged" });
     }
     if encoded.len() as u64 > limit_bytes {
-        return Err(TreeError::Encoding { reason: "they are larger than any facts" });
+        return Err(TreeError::Encoding { reason: "they are too large" });
     }
     Facts::decode(&encoded)
 }

@@ -9,15 +9,15 @@ use crate::store::{Side, StoreError};
 use crate::tar::{Bound, TarError};
 
 /// What helps against a layer of a type that is not known.
-pub const LAYER_TYPE_HELP: &str =
-    "name an image of plain, gzip or zstd layers; an encrypted one is decrypted first (skopeo copy --decryption-key)";
+pub const LAYER_TYPE_HELP: &str = "use an image with uncompressed, gzip or zstd layers; decrypt an encrypted image \
+                                   with skopeo copy --decryption-key";
 
 /// A layer's tar stream that cannot be read or applied.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
     /// The stream ends inside an entry, or without an end marker.
-    #[error("the tar stream is cut short after {position_bytes} bytes")]
+    #[error("the tar stream is truncated after {position_bytes} bytes")]
     Truncated {
         /// How many bytes there are.
         position_bytes: u64,
@@ -31,7 +31,7 @@ pub enum LayerError {
         reason: &'static str,
     },
     /// One entry cannot stand in an image.
-    #[error("the entry \"{}\" cannot be applied: {reason}", escape(.name))]
+    #[error("cannot apply the entry \"{}\": {reason}", escape(.name))]
     Entry {
         /// Its name, as it is stored.
         name: Vec<u8>,
@@ -45,10 +45,10 @@ pub enum LayerError {
         name: Vec<u8>,
     },
     /// A name leaves the image, or is too long.
-    #[error("an entry has a name that no image can have")]
+    #[error("an entry has an invalid name")]
     Name(#[source] EntryPathError),
     /// An entry's path, or a hard link's target, leads nowhere.
-    #[error("the entry \"{}\" cannot be placed", escape(.name))]
+    #[error("cannot resolve the path of the entry \"{}\"", escape(.name))]
     Place {
         /// The entry's name, as it is stored.
         name: Vec<u8>,
@@ -57,7 +57,7 @@ pub enum LayerError {
         cause: ResolveError,
     },
     /// A hard link to nothing, or to a directory.
-    #[error("the hard link {path} points to {target}, which is no file of the image")]
+    #[error("the hard link {path} points to {target}, which is not a file of the image")]
     HardLink {
         /// The link.
         path: EntryPath,
@@ -73,10 +73,10 @@ pub enum LayerError {
         limit: u64,
     },
     /// The stream could not be read.
-    #[error("reading the tar stream")]
+    #[error("cannot read the tar stream")]
     Read(#[source] io::Error),
     /// A temporary file could not be made, written or read.
-    #[error("{action} a temporary file")]
+    #[error("cannot {action} a temporary file")]
     Scratch {
         /// What was being done, in the -ing form.
         action: &'static str,
@@ -85,7 +85,7 @@ pub enum LayerError {
         cause: io::Error,
     },
     /// What was done with an entry's content failed.
-    #[error("handing on the content of {path}")]
+    #[error("cannot pass on the content of {path}")]
     Sink {
         /// The entry.
         path: EntryPath,
@@ -105,11 +105,9 @@ impl LayerError {
     /// What whoever made the layer can do about it.
     fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Sparse { .. } => {
-                Some("make the image again without sparse files: GNU tar writes none without --sparse")
-            }
+            Self::Sparse { .. } => Some("create the image again without sparse files (GNU tar: without --sparse)"),
             Self::HardLink { .. } => {
-                Some("the layer is damaged, or belongs on other layers: make or pull the image again")
+                Some("build or pull the image again: the layer is damaged or belongs to another image")
             }
             _ => None,
         }
@@ -169,7 +167,7 @@ pub enum TreeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A layer that must not be passed on, which registries therefore do not hold.
-    #[error("the layer {digest} may not be distributed, and {place} does not have it")]
+    #[error("the layer {digest} is non-distributable, and {place} does not have it")]
     Foreign {
         /// Digest of the layer.
         digest: Digest,
@@ -180,7 +178,7 @@ pub enum TreeError {
         cause: Box<StoreError>,
     },
     /// A layer of a type that nobody reads as a layer: encrypted, or no tar at all.
-    #[error("the layer {digest} of {place} is of the media type \"{}\", which is not that of a layer", escape(.media_type.as_str().as_bytes()))]
+    #[error("the layer {digest} of {place} has the media type \"{}\", which is not a layer type", escape(.media_type.as_str().as_bytes()))]
     LayerType {
         /// Digest of the layer.
         digest: Digest,
@@ -190,7 +188,7 @@ pub enum TreeError {
         place: String,
     },
     /// A layer cannot be read.
-    #[error("the layer {digest} of {place} cannot be read")]
+    #[error("cannot read the layer {digest} of {place}")]
     Layer {
         /// Digest of the layer.
         digest: Digest,
@@ -203,7 +201,7 @@ pub enum TreeError {
         cause: LayerError,
     },
     /// The uncompressed layer is another than the config says.
-    #[error("the layer {digest} of {place} has the diff id {actual}, but the config says {expected}")]
+    #[error("the layer {digest} of {place} does not match its config: expected diff id {expected}, found {actual}")]
     DiffId {
         /// Digest of the layer.
         digest: Digest,
@@ -217,7 +215,7 @@ pub enum TreeError {
         actual: DiffId,
     },
     /// A layer is asked for that the image does not have.
-    #[error("the image has {layers} layers, and none with the number {layer}")]
+    #[error("the image has {layers} layers, but layer {layer} was requested")]
     NoSuchLayer {
         /// The number that was asked for, from 0.
         layer: u32,
@@ -235,7 +233,7 @@ pub enum TreeError {
         limit_bytes: u64,
     },
     /// A temporary file could not be made.
-    #[error("making a temporary file in {}", escape(.folder.as_bytes()))]
+    #[error("cannot create a temporary file in {}", escape(.folder.as_bytes()))]
     Scratch {
         /// The folder.
         folder: String,
@@ -244,7 +242,7 @@ pub enum TreeError {
         cause: io::Error,
     },
     /// Facts that were stored cannot be read back; they can be read from the base anew.
-    #[error("stored facts cannot be used: {reason}")]
+    #[error("cannot use the stored facts: {reason}")]
     Encoding {
         /// Why.
         reason: &'static str,
@@ -266,14 +264,14 @@ impl Diagnose for TreeError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.help(),
-            Self::Foreign { .. } => Some("choose a base whose layers are all in its registry".to_owned()),
+            Self::Foreign { .. } => Some("use a base whose layers are all in its registry".to_owned()),
             Self::LayerType { .. } => Some(LAYER_TYPE_HELP.to_owned()),
             Self::Layer { cause, .. } if cause.help().is_some() => cause.help().map(str::to_owned),
             Self::Layer { cause: LayerError::Read(cause), .. } => {
                 CompressError::of(cause).and_then(CompressError::help).map(str::to_owned)
             }
             Self::Layer { cause: LayerError::Scratch { .. }, .. } | Self::Scratch { .. } => {
-                Some("set TMPDIR to a directory that can be written to and has room".to_owned())
+                Some("set TMPDIR to a writable directory with enough space".to_owned())
             }
             _ => None,
         }

@@ -200,12 +200,15 @@ impl TreeBuilder {
             EntryKind::CharacterDevice | EntryKind::BlockDevice | EntryKind::Fifo => NodeKind::Special,
             EntryKind::Other(_) => return Err(unknown_type(entry.name)),
             EntryKind::Symlink if entry.link.is_empty() || entry.link.contains(&0) => {
-                return Err(LayerError::Entry { name: entry.name, reason: "it is a symbolic link to no path" });
+                return Err(LayerError::Entry {
+                    name: entry.name,
+                    reason: "it is a symbolic link with an empty target",
+                });
             }
             EntryKind::Symlink => NodeKind::Symlink { target: entry.link.into() },
             EntryKind::File => {
                 if state.referred.contains(stored) {
-                    let reason = "the layer holds it twice, and a link means the first one";
+                    let reason = "the layer contains it twice, and a link refers to the first";
                     return Err(LayerError::Entry { name: entry.name, reason });
                 }
                 let stored_at = (stored != path).then(|| Box::new(stored.clone()));

@@ -10,7 +10,7 @@ pub const MAX_LINKS: usize = 40;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// More links on the way than the system follows.
-    #[error("{path} goes through more than {MAX_LINKS} symbolic links, {link} among them")]
+    #[error("{path} contains more than {MAX_LINKS} symbolic links, such as {link}")]
     Loop {
         /// The path that was asked for.
         path: EntryPath,
@@ -26,7 +26,7 @@ pub enum ResolveError {
         file: EntryPath,
     },
     /// Links on the way make the path longer than any system accepts.
-    #[error("{path} becomes too long where its symbolic links are followed")]
+    #[error("{path} is too long after its symbolic links are followed")]
     TooLong {
         /// The path that was asked for.
         path: EntryPath,
@@ -34,11 +34,7 @@ pub enum ResolveError {
 }
 
 fn no_directory(path: &EntryPath, file: &EntryPath) -> String {
-    if path == file {
-        format!("{file} is not a directory")
-    } else {
-        format!("{path} goes through {file}, which is not a directory")
-    }
+    if path == file { format!("{file} is not a directory") } else { format!("{file} in {path} is not a directory") }
 }
 
 /// Follows a path component by component. `node` gives what stands at a path; components that do not exist stay as they

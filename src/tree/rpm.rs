@@ -46,7 +46,7 @@ pub(super) fn read_rpm(database: impl Read + Seek) -> Result<Vec<Package>, Layer
     match outcome {
         Ok(()) => Ok(packages),
         Err(Failure::Sqlite(SqliteError::Damaged(_))) => Ok(Vec::new()),
-        Err(Failure::Sqlite(SqliteError::Io(cause))) => Err(LayerError::Scratch { action: "reading", cause }),
+        Err(Failure::Sqlite(SqliteError::Io(cause))) => Err(LayerError::Scratch { action: "read", cause }),
         Err(Failure::Limit) => {
             Err(LayerError::OverLimit { what: "packages of a database", limit: MAX_PACKAGES as u64 })
         }

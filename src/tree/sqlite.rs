@@ -30,17 +30,17 @@ const LEAF_TABLE: u8 = 13;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SqliteError {
     /// The file itself could not be read.
-    #[error("reading a file of SQLite")]
+    #[error("cannot read an SQLite file")]
     Io(#[source] io::Error),
     /// It is not as the format says.
-    #[error("the file is none of SQLite's, or damaged: {0}")]
+    #[error("not an SQLite file, or damaged: {0}")]
     Damaged(&'static str),
 }
 
 impl From<io::Error> for SqliteError {
     fn from(cause: io::Error) -> Self {
         match cause.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Damaged("it is cut short"),
+            io::ErrorKind::UnexpectedEof => Self::Damaged("it is truncated"),
             _ => Self::Io(cause),
         }
     }
@@ -87,7 +87,7 @@ impl<R: Read + Seek> Database<R> {
         source.rewind()?;
         source.read_exact(&mut header)?;
         if !header.starts_with(MAGIC) {
-            return Err(Damaged("it is no file of SQLite"));
+            return Err(Damaged("it is not an SQLite file"));
         }
         let page_bytes = match number(&header[16..18]) {
             1 => 65536,
@@ -95,14 +95,14 @@ impl<R: Read + Seek> Database<R> {
         };
         let usable_bytes = page_bytes.saturating_sub(header[20].into());
         if !page_bytes.is_power_of_two() || page_bytes < 512 || usable_bytes < MIN_USABLE_BYTES {
-            return Err(Damaged("its pages have a size that there is not"));
+            return Err(Damaged("it has an invalid page size"));
         }
         let encoding = match number(&header[56..60]) {
             // 0 stands in a file that no table was ever made in.
             0 | 1 => Encoding::Utf8,
             2 => Encoding::Utf16Little,
             3 => Encoding::Utf16Big,
-            _ => return Err(Damaged("its text has an encoding that there is not")),
+            _ => return Err(Damaged("it has an unknown text encoding")),
         };
         let file_bytes = source.seek(SeekFrom::End(0))?;
         let page_count = file_bytes / page_bytes as u64;
@@ -132,7 +132,7 @@ impl<R: Read + Seek> Database<R> {
             Ok(())
         })?;
         let Some(root) = root else { return Ok(()) };
-        let root = u64::try_from(root).map_err(|_| Damaged("a table's page is none"))?;
+        let root = u64::try_from(root).map_err(|_| Damaged("a table has no valid page"))?;
         self.walk(root, each)
     }
 
@@ -161,7 +161,7 @@ impl<R: Read + Seek> Database<R> {
                         each(record(&payload, self.encoding)?)?;
                     }
                 }
-                _ => return Err(Damaged("a page of a table is of another kind").into()),
+                _ => return Err(Damaged("a page of a table has another kind").into()),
             }
         }
         Ok(())
@@ -170,9 +170,9 @@ impl<R: Read + Seek> Database<R> {
     /// Reads a page, by its number from 1.
     fn page(&mut self, number: u64) -> Result<Page, SqliteError> {
         if number == 0 || number > self.page_count {
-            return Err(Damaged("a page is asked for that there is not"));
+            return Err(Damaged("a page does not exist"));
         }
-        self.budget = self.budget.checked_sub(1).ok_or(Damaged("its pages refer to one another in a circle"))?;
+        self.budget = self.budget.checked_sub(1).ok_or(Damaged("its pages form a cycle"))?;
         let mut bytes = vec![0; self.page_bytes];
         self.source.seek(SeekFrom::Start((number - 1) * self.page_bytes as u64))?;
         self.source.read_exact(&mut bytes)?;
@@ -189,11 +189,11 @@ impl<R: Read + Seek> Database<R> {
         let charged = length as u64 + MIN_CELL_BYTES;
         self.row_budget_bytes = self.row_budget_bytes.checked_sub(charged).ok_or(Damaged("its rows overlap"))?;
         let inline = self.inline_bytes(length);
-        let mut payload = cell.get(..inline).ok_or(Damaged("a cell is cut short"))?.to_vec();
+        let mut payload = cell.get(..inline).ok_or(Damaged("a cell is truncated"))?.to_vec();
         if inline == length {
             return Ok(payload);
         }
-        let mut next = number(cell.get(inline..inline + 4).ok_or(Damaged("a cell is cut short"))?);
+        let mut next = number(cell.get(inline..inline + 4).ok_or(Damaged("a cell is truncated"))?);
         while payload.len() < length {
             let page = self.page(next)?;
             let wanted = (length - payload.len()).min(self.usable_bytes - 4);
@@ -229,7 +229,7 @@ impl Page {
 
     fn header(&self, offset: usize, length: usize) -> Result<&[u8], SqliteError> {
         let start = self.start + offset;
-        self.bytes.get(start..start + length).ok_or(Damaged("a page is cut short"))
+        self.bytes.get(start..start + length).ok_or(Damaged("a page is truncated"))
     }
 
     fn cell_count(&self) -> Result<usize, SqliteError> {
@@ -241,7 +241,7 @@ impl Page {
     }
 
     fn left_child(&self, index: usize) -> Result<u64, SqliteError> {
-        Ok(number(self.cell(index)?.get(..4).ok_or(Damaged("a cell is cut short"))?))
+        Ok(number(self.cell(index)?.get(..4).ok_or(Damaged("a cell is truncated"))?))
     }
 
     /// A cell, with everything that follows it in the page.
@@ -261,7 +261,7 @@ fn number(bytes: &[u8]) -> u64 {
 fn varint(bytes: &mut &[u8]) -> Result<u64, SqliteError> {
     let mut value = 0u64;
     for index in 0..9 {
-        let (byte, rest) = bytes.split_first().ok_or(Damaged("a number is cut short"))?;
+        let (byte, rest) = bytes.split_first().ok_or(Damaged("a number is truncated"))?;
         *bytes = rest;
         if index == 8 {
             return Ok(value << 8 | u64::from(*byte));
@@ -279,9 +279,9 @@ fn record(payload: &[u8], encoding: Encoding) -> Result<Vec<Value>, SqliteError>
     let mut header = payload;
     let header_bytes = varint(&mut header)?;
     let header_bytes = usize::try_from(header_bytes).ok().filter(|length| *length <= payload.len());
-    let header_bytes = header_bytes.ok_or(Damaged("a row's header is cut short"))?;
+    let header_bytes = header_bytes.ok_or(Damaged("a row's header is truncated"))?;
     let consumed = payload.len() - header.len();
-    let mut kinds = payload.get(consumed..header_bytes).ok_or(Damaged("a row's header is cut short"))?;
+    let mut kinds = payload.get(consumed..header_bytes).ok_or(Damaged("a row's header is truncated"))?;
     let mut body = &payload[header_bytes..];
     let mut values = Vec::new();
     while !kinds.is_empty() && values.len() < MAX_COLUMNS {
@@ -291,11 +291,11 @@ fn record(payload: &[u8], encoding: Encoding) -> Result<Vec<Value>, SqliteError>
             1..=4 => kind,
             5 => 6,
             6 | 7 => 8,
-            10 | 11 => return Err(Damaged("a value is of a kind that there is not")),
+            10 | 11 => return Err(Damaged("a value has an unknown kind")),
             kind => (kind - 12) / 2,
         };
-        let length = usize::try_from(length).map_err(|_| Damaged("a value is cut short"))?;
-        let (bytes, rest) = body.split_at_checked(length).ok_or(Damaged("a value is cut short"))?;
+        let length = usize::try_from(length).map_err(|_| Damaged("a value is truncated"))?;
+        let (bytes, rest) = body.split_at_checked(length).ok_or(Damaged("a value is truncated"))?;
         body = rest;
         values.push(match kind {
             1..=6 => Value::Integer(signed(bytes)),
@@ -379,10 +379,10 @@ mod tests {
     #[test]
     fn what_is_no_database_is_refused() {
         for (bytes, expected) in [
-            (&b""[..], "it is cut short"),
-            (&FIXTURE[..99], "it is cut short"),
-            (&[0; 200][..], "it is no file of SQLite"),
-            (&FIXTURE[..100], "a page is asked for that there is not"),
+            (&b""[..], "it is truncated"),
+            (&FIXTURE[..99], "it is truncated"),
+            (&[0; 200][..], "it is not an SQLite file"),
+            (&FIXTURE[..100], "a page does not exist"),
         ] {
             assert!(matches!(rows(bytes, "Packages"), Err(Damaged(reason)) if reason == expected), "{expected}");
         }

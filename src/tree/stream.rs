@@ -76,9 +76,7 @@ async fn on_own_thread<T: Send + 'static>(
         // Nobody waits any more where the future was dropped.
         let _ = sender.send(outcome);
     };
-    start(run)
-        .await
-        .map_err(|cause| LayerError::Read(io::Error::other(format!("no thread can be started: {cause}"))))?;
+    start(run).await.map_err(|cause| LayerError::Read(io::Error::other(format!("cannot start a thread: {cause}"))))?;
     match receiver.await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panicked)) => panic::resume_unwind(panicked),
@@ -146,7 +144,7 @@ impl<R: Read> Read for Hashing<'_, R> {
         self.size_bytes += count as u64;
         let stored_bytes = self.stored_bytes.load(Ordering::Relaxed);
         if is_overexpanded(self.size_bytes, stored_bytes) {
-            let what = "the uncompressed bytes for each stored one, the first GiB aside";
+            let what = "the uncompressed size in multiples of the stored size, after the first GiB";
             return Err(LayerError::OverLimit { what, limit: MAX_EXPANSION }.into());
         }
         self.hasher.update(&buffer[..count]);
@@ -165,7 +163,7 @@ struct Stored<R> {
 impl<R: Read> Read for Stored<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other("nobody waits for the layer any more"));
+            return Err(io::Error::other("the layer is no longer needed"));
         }
         let count = self.reader.read(buffer)?;
         self.read_bytes.fetch_add(count as u64, Ordering::Relaxed);

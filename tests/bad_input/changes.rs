@@ -75,7 +75,7 @@ fn built_during(sandbox: &Sandbox, change: impl FnOnce(&Sandbox)) -> (Option<i32
 fn assert_says(error: &Value, path: &str, what: &str) {
     let message = error["message"].as_str().unwrap();
     assert!(message.contains(path) && message.contains(what), "{message}");
-    assert_eq!(error["help"], "build again when nothing writes to it any more");
+    assert_eq!(error["help"], "build again when nothing writes to it");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_file_that_grows_while_it_is_read() {
     let error = failed_by(|sandbox| {
         File::options().append(true).open(sandbox.path("tree/a")).unwrap().write_all(b"more").unwrap();
     });
-    assert_says(&error, "./tree/a changed", &format!("it had {LARGE_BYTES} bytes and has {}", LARGE_BYTES + 4));
+    assert_says(&error, "./tree/a changed", &format!("expected {LARGE_BYTES} bytes, found {}", LARGE_BYTES + 4));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_file_that_shrinks_while_it_is_read() {
     let error = failed_by(|sandbox| {
         File::options().write(true).open(sandbox.path("tree/a")).unwrap().set_len(LARGE_BYTES / 2 + 1).unwrap();
     });
-    assert_says(&error, "./tree/a changed", &format!("it had {LARGE_BYTES} bytes and has {}", LARGE_BYTES / 2 + 1));
+    assert_says(&error, "./tree/a changed", &format!("expected {LARGE_BYTES} bytes, found {}", LARGE_BYTES / 2 + 1));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn files_that_get_another_name_while_they_are_read_have_not_changed() {
 #[test]
 fn a_file_that_vanishes_before_it_is_read() {
     let error = failed_by(|sandbox| fs::remove_file(sandbox.path("tree/b")).unwrap());
-    assert_says(&error, "./tree/b changed", "it is gone");
+    assert_says(&error, "./tree/b changed", "it no longer exists");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_file_whose_place_a_link_takes() {
         fs::remove_file(sandbox.path("tree/b")).unwrap();
         symlink("/etc/hostname", sandbox.path("tree/b")).unwrap();
     });
-    assert_says(&error, "./tree/b changed", "something else stands in its place");
+    assert_says(&error, "./tree/b changed", "it was replaced");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_file_whose_place_another_takes() {
         sandbox.write("new", "2");
         fs::rename(sandbox.path("new"), sandbox.path("tree/b")).unwrap();
     });
-    assert_says(&error, "./tree/b changed", "something else stands in its place");
+    assert_says(&error, "./tree/b changed", "it was replaced");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_document_of_a_layout_that_is_damaged_is_named() {
         let words = [
             "in oci:",
             &*format!("image is damaged: expected {digest}, found sha256:"),
-            "\nhelp: make or copy it anew\n",
+            "\nhelp: create or copy it again\n",
         ];
         refused(&sandbox, &["inspect", "oci:image"], 2, &words);
         refused(&sandbox, &["copy", "oci:image", "oci-archive:copy.tar"], 2, &words);
@@ -113,7 +113,7 @@ fn a_layout_that_is_none_says_what_it_lacks() {
         &sandbox,
         &["inspect", "oci:empty"],
         2,
-        &["oci:empty is not usable: it is not an OCI layout: it has no file oci-layout"],
+        &["cannot use oci:empty: it is not an OCI layout: it has no file oci-layout"],
     );
     refused(&sandbox, &["inspect", "oci:image:nope"], 6, &["nope", "not found in oci:image", "latest"]);
     fs::remove_file(sandbox.path("image/index.json")).unwrap();
@@ -121,7 +121,7 @@ fn a_layout_that_is_none_says_what_it_lacks() {
         &sandbox,
         &["inspect", "oci:image"],
         2,
-        &["oci:image is not usable: it has no file index.json", "write it anew"],
+        &["cannot use oci:image: it has no file index.json", "write it again"],
     );
     for text in ["{", "{\"schemaVersion\":2,\"schemaVersion\":2,\"manifests\":[]}", "[]"] {
         sandbox.write("image/index.json", text);
@@ -139,7 +139,7 @@ fn a_tag_of_another_image_is_not_taken_over() {
     spec(&sandbox, &["name = \"ghcr.io/a/two\"\n", &layer("app", "/app")]);
     let words = [
         "the tag latest in oci:shared belongs to ghcr.io/a/one, not to ghcr.io/a/two",
-        "help: write to another layout with `-o oci:OTHER`; if ghcr.io/a/one was renamed, delete the directory shared",
+        "help: write to another layout with `-o oci:OTHER`, or, if ghcr.io/a/one was renamed, delete the directory shared",
     ];
     refused(&sandbox, &["build", "-o", "oci:shared"], 2, &words);
 }
@@ -153,7 +153,7 @@ fn an_archive_that_is_cut_short_damaged_or_none_is_refused() {
         refused(&sandbox, &["copy", image, "oci-archive:copy.tar"], 2, words);
     };
     sandbox.write("cut.tar", &whole[..whole.len() / 2]);
-    copy("oci-archive:cut.tar", &["cut.tar", "cut short"]);
+    copy("oci-archive:cut.tar", &["cut.tar", "truncated"]);
     sandbox.write("text.tar", "this is no tar at all\n".repeat(100));
     copy("oci-archive:text.tar", &["text.tar"]);
     sandbox.write("empty.tar", "");

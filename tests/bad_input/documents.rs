@@ -49,7 +49,7 @@ fn a_manifest_with_another_digest_is_damaged() {
     other[at] = b'T';
     liar.put(&format!("/v2/app/manifests/{}", liar.manifest), Page::new(MANIFEST, other.clone()));
     let words = format!(
-        "{} in {} is damaged: expected {0}, found {}\nhelp: try again; where it stays so, push the image anew\n",
+        "{} in {} is damaged: expected {0}, found {}\nhelp: try again; if it fails again, push the image again\n",
         liar.manifest,
         liar.image(),
         digest(&other)
@@ -159,7 +159,7 @@ fn a_reply_that_breaks_off_is_said_to() {
     let page = Page { length: Some(whole.len()), ..Page::new("application/octet-stream", &whole[..5000]) };
     liar.put(&format!("/v2/app/blobs/{}", liar.layer), page);
     let sandbox = Sandbox::new();
-    let broken = format!("{} breaks off after 5000 of {} bytes", liar.layer, whole.len());
+    let broken = format!("{} ended after 5000 of {} bytes", liar.layer, whole.len());
     let words = [&*format!("pulling a blob at {}", liar.image()), &broken];
     refused(&sandbox, &["copy", &liar.image(), "oci-archive:copy.tar"], 5, &words);
 }
@@ -170,9 +170,9 @@ fn a_manifest_that_is_also_an_index_is_ambiguous() {
     let both = manifest_with(&liar, |manifest| manifest["manifests"] = json!([]));
     let shown = liar.put_manifest(&both);
     let words = [
-        &*format!("a document of {} cannot be used", liar.image()),
+        &*format!("cannot use a document of {}", liar.image()),
         &format!("the document {shown} is ambiguous"),
-        "and has a field \"manifests\"",
+        "but has a field \"manifests\"",
     ];
     refused_image(&liar, &words);
 
@@ -201,7 +201,7 @@ fn duplicate_keys_are_refused_at_every_depth() {
     let unknown = text.replacen('{', "{\"x\":{\"y\":1,\"y\":2},", 1);
     for (manifest, name) in [(top, "config"), (deep, "size"), (unknown, "y")] {
         let shown = liar.put_manifest(manifest.as_bytes());
-        refused_image(&liar, &[&shown, &format!("the name \"{name}\" stands twice"), "line 1 column "]);
+        refused_image(&liar, &[&shown, &format!("duplicate key \"{name}\""), "line 1 column "]);
     }
     let variant = text.replacen('{', "{\"Layers\":[],", 1);
     liar.put_manifest(variant.as_bytes());
@@ -219,7 +219,7 @@ fn duplicate_keys_of_a_config_are_refused() {
         manifest["config"]["size"] = config.len().into();
     }));
     // A copy carries configs as they are, of any kind of artifact: only what acts on one reads it.
-    let words = [&*digest(&config), "the name \"os\" stands twice at line 1 column "];
+    let words = [&*digest(&config), "duplicate key \"os\" at line 1 column "];
     let sandbox = Sandbox::new();
     spec(&sandbox, &[&base(&format!("{}:latest", liar.image()))]);
     refused(&sandbox, &["build"], 5, &words);
@@ -232,7 +232,7 @@ fn a_manifest_over_the_limit_is_not_read_on() {
     let padded = manifest_with(&liar, |manifest| {
         manifest["annotations"] = json!({ "padding": "x".repeat(MANIFEST_LIMIT_BYTES) });
     });
-    let words = ["more than the limit of 4194304"];
+    let words = ["4194304"];
     liar.put("/v2/app/manifests/latest", Page::new(MANIFEST, padded.clone()));
     refused_image(&liar, &words);
     liar.put("/v2/app/manifests/latest", Page { length: None, ..Page::new(MANIFEST, padded.clone()) });
@@ -252,6 +252,6 @@ fn what_is_no_document_is_refused() {
         (&[b'['; 100_000], "recursion limit"),
     ] {
         liar.put("/v2/app/manifests/latest", Page::new(INDEX, body));
-        refused_image(&liar, &[&format!("a document of {} cannot be used", liar.image()), what]);
+        refused_image(&liar, &[&format!("cannot use a document of {}", liar.image()), what]);
     }
 }

@@ -181,7 +181,7 @@ fn a_cache_on_a_disk_that_fills_up_is_done_without() {
             break;
         }
         assert_eq!(warnings.len(), 1, "{}", outcome.stderr);
-        assert!(warnings[0].contains("the cache cannot be written") && warnings[0].contains(FULL), "{}", warnings[0]);
+        assert!(warnings[0].contains("cannot write to the cache") && warnings[0].contains(FULL), "{}", warnings[0]);
         assert!(warnings[0].contains("disk/cache"), "{}", warnings[0]);
         warned += 1;
     }
@@ -246,7 +246,7 @@ fn a_limit_on_the_size_of_files_is_an_error_that_names_the_place() {
             if outcome.code == 0 {
                 break;
             }
-            let said = outcome.expect(1).says(&["File too large", "help: raise the limit on the size of files"]).stderr;
+            let said = outcome.expect(1).says(&["File too large", "help: raise the limit on file size"]).stderr;
             let place = [scratch.as_str(), path].iter().position(|place| said.contains(place));
             named[place.unwrap_or_else(|| panic!("no path in {said}"))] += 1;
             assert!(files() == before);

@@ -54,23 +54,23 @@ fn tells_no_secret(outcome: &Outcome) {
 fn a_helper_that_fails_is_named_and_nothing_is_sent_in_its_place() {
     let liar = closed_registry();
     for (script, words) in [
-        ("echo 'the key ring is locked'; exit 1", "it says: the key ring is locked"),
-        ("echo topsecret >&2; exit 1", "it ended with an error"),
-        ("echo '{\"Username\":\"u\",\"Secret\":\"topsecret\"}'; exit 1", "it ended with an error"),
+        ("echo 'the key ring is locked'; exit 1", "it reported: the key ring is locked"),
+        ("echo topsecret >&2; exit 1", "it failed"),
+        ("echo '{\"Username\":\"u\",\"Secret\":\"topsecret\"}'; exit 1", "it failed"),
         ("echo topsecret", "its answer is not a JSON object with Username and Secret"),
         ("echo '[\"topsecret\"]'", "its answer is not a JSON object with Username and Secret"),
         ("echo '{\"Username\":\"topsecret\"}'", "its answer is not a JSON object with Username and Secret"),
         ("echo '{\"Username\":\"u\",\"Secret\":7}'", "its answer is not a JSON object with Username and Secret"),
         ("printf '\\377\\376topsecret'", "its answer is not a JSON object with Username and Secret"),
         ("exit 0", "its answer is not a JSON object with Username and Secret"),
-        ("kill -9 $$", "it ended with an error"),
-        ("printf 'no\\033[31m\\nway\\n'; exit 3", "it says: no\\u{1b}[31m"),
+        ("kill -9 $$", "it failed"),
+        ("printf 'no\\033[31m\\nway\\n'; exit 3", "it reported: no\\u{1b}[31m"),
     ] {
         let sandbox = with_script(script);
         let outcome = Outcome::of(inspect(&sandbox, &liar, "test")).expect(2);
         println!("{}", outcome.stderr);
         tells_no_secret(&outcome);
-        outcome.says(&["the credential helper \"test\"", words, "help: no credentials were sent; mend the helper"]);
+        outcome.says(&["the credential helper \"test\"", words, "help: fix the helper"]);
     }
 }
 
@@ -81,7 +81,7 @@ fn a_helper_that_has_nothing_lets_the_search_go_on() {
     let outcome = Outcome::of(inspect(&sandbox, &liar, "test")).expect(4);
     tells_no_secret(&outcome);
     // What stood in the file was sent, and refused.
-    outcome.says(&["does not accept the credentials", "renew the credentials"]);
+    outcome.says(&["authentication to", "log in again"]);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_helper_that_does_not_listen_or_keeps_talking_elsewhere_can_still_answer() {
         let sandbox = with_script(&script);
         let outcome = Outcome::of(inspect(&sandbox, &liar, "test")).expect(4);
         tells_no_secret(&outcome);
-        outcome.says(&["does not accept the credentials", "renew the credentials"]);
+        outcome.says(&["authentication to", "log in again"]);
     }
 }
 
@@ -119,10 +119,10 @@ fn a_helper_that_is_not_there_or_not_a_name_is_not_run() {
     for (name, words) in [
         ("missing", "there is no program docker-credential-missing in PATH"),
         ("plain", "there is no program docker-credential-plain in PATH"),
-        ("../x", "its name may have letters, digits, ., _ and - alone"),
-        ("test;touch was-run", "its name may have letters"),
-        ("test\n", "its name may have letters"),
-        ("/bin/true", "its name may have letters"),
+        ("../x", "its name may contain only letters, digits, ., _ and -"),
+        ("test;touch was-run", "its name may contain only letters"),
+        ("test\n", "its name may contain only letters"),
+        ("/bin/true", "its name may contain only letters"),
     ] {
         let outcome = Outcome::of(inspect(&sandbox, &liar, name)).expect(2);
         println!("{}", outcome.stderr);

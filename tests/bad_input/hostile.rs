@@ -102,12 +102,12 @@ fn names_that_stand_twice_and_both_families_in_one_are_refused() {
     let mut cases = Vec::new();
     for (document, media_type) in [(&index, INDEX), (&manifest, MANIFEST)] {
         for (insertion, words) in [
-            ("{\"schemaVersion\":2,", "stands twice"),
-            ("{\"x\":[{\"y\":{\"z\":1,\"z\":1}}],", "stands twice"),
-            ("{\"\\u0078\":1,\"x\":2,", "stands twice"),
-            ("{\"MediaType\":\"x\",", "differs from \"mediaType\" in case alone"),
-            ("{\"LAYERS\":[],", "differs from \"layers\" in case alone"),
-            ("{\"Manifests\":[],", "differs from \"manifests\" in case alone"),
+            ("{\"schemaVersion\":2,", "duplicate key"),
+            ("{\"x\":[{\"y\":{\"z\":1,\"z\":1}}],", "duplicate key"),
+            ("{\"\\u0078\":1,\"x\":2,", "duplicate key"),
+            ("{\"MediaType\":\"x\",", "differs from \"mediaType\" only in case"),
+            ("{\"LAYERS\":[],", "differs from \"layers\" only in case"),
+            ("{\"Manifests\":[],", "differs from \"manifests\" only in case"),
             ("{\"fsLayers\":[],", "is ambiguous"),
         ] {
             cases.push((media_type, document.replacen('{', insertion, 1), words));

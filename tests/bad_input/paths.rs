@@ -11,10 +11,10 @@ fn from_that_matches_nothing_says_what_is_there() {
     let sandbox = Sandbox::new();
     sandbox.write("dist/app", "x");
     spec(&sandbox, &[&layer("dist/ap", "/app")]);
-    let words = ["error: ./ocitect.toml:6:19: `from = \"dist/ap\"` matches nothing", "help: ./dist holds app"];
+    let words = ["error: ./ocitect.toml:6:19: `from = \"dist/ap\"` matches nothing", "help: ./dist contains app"];
     refused(&sandbox, &["build"], 2, &words);
     spec(&sandbox, &[&layer("dist/*.jar", "/app/")]);
-    refused(&sandbox, &["build"], 2, &["`from = \"dist/*.jar\"` matches nothing", "help: ./dist holds app"]);
+    refused(&sandbox, &["build"], 2, &["`from = \"dist/*.jar\"` matches nothing", "help: ./dist contains app"]);
     spec(&sandbox, &[&layer("target/release/app", "/app")]);
     refused(&sandbox, &["build"], 2, &["`from = \"target/release/app\"` matches nothing", "dist", "help: "]);
 }
@@ -25,7 +25,12 @@ fn from_of_which_nothing_is_left_says_so() {
     sandbox.write("dist/app", "x");
     let text = "[[layers]]\nname = \"a\"\nfiles = [{ from = \"dist\", to = \"/d\", include = [\"*.so\"] }]\n";
     spec(&sandbox, &[text]);
-    refused(&sandbox, &["build"], 2, &["./ocitect.toml:6:19: nothing is left of `from = \"dist\"`", "`include`"]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["./ocitect.toml:6:19: no files of `from = \"dist\"` are left to pack", "`include`"],
+    );
 }
 
 #[test]
@@ -33,7 +38,7 @@ fn from_that_an_image_lacks_names_image_and_path() {
     let sandbox = Sandbox::new();
     let image = format!("oci:{}", part("BASE"));
     spec(&sandbox, &[&layer(&format!("{image}#/usr/bin/nope"), "/app")]);
-    let words = ["./ocitect.toml:6:19", &image, "has no /usr/bin/nope for linux/amd64", "`ocitect ls IMAGE`"];
+    let words = ["./ocitect.toml:6:19", &image, "does not contain /usr/bin/nope for linux/amd64", "`ocitect ls IMAGE`"];
     refused(&sandbox, &["build"], 6, &words);
 }
 
@@ -45,8 +50,8 @@ fn two_contents_for_one_path_are_both_named() {
         "[[layers]]\nname = \"app\"\nfiles = [{ from = \"one\", to = \"/app\" }, { from = \"two\", to = \"/app\" }]\n";
     spec(&sandbox, &[two]);
     let words = [
-        "layer \"app\": ./one/app and ./two/app would both stand at /app/app, and differ in content",
-        "help: leave one of them out with exclude",
+        "layer \"app\": /app/app is provided by both ./one/app and ./two/app, with different content",
+        "help: exclude one of them",
     ];
     refused(&sandbox, &["build"], 2, &words);
 }
@@ -58,15 +63,10 @@ fn two_modes_and_a_file_and_a_link_for_one_path_are_an_error() {
     let text = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app\", to = \"/app\" }, \
                 { from = \"app\", to = \"/app\", mode = \"0700\" }]\n";
     spec(&sandbox, &[text]);
-    refused(&sandbox, &["build"], 2, &["would both stand at /app, and differ in mode"]);
+    refused(&sandbox, &["build"], 2, &["with different mode"]);
     let text = format!("{}links = [{{ path = \"/app\", target = \"x\" }}]\n", layer("app", "/app"));
     spec(&sandbox, &[&text]);
-    refused(
-        &sandbox,
-        &["build"],
-        2,
-        &["would both stand at /app, and differ in kind", "./app and the link \"/app\" (./ocitect.toml:7:19)"],
-    );
+    refused(&sandbox, &["build"], 2, &["with different kind", "./app and the link \"/app\" (./ocitect.toml:7:19)"]);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_file_over_a_directory_is_an_error_unless_that_is_removed() {
     let sandbox = Sandbox::new();
     sandbox.write("app", "1");
     spec(&sandbox, &[&test_base(), &layer("app", "/opt")]);
-    let words = ["layer \"app\": ./app would stand at /opt, where the image has a directory", "remove = [\"/opt\"]"];
+    let words = ["layer \"app\": cannot write ./app to /opt: a directory already exists there", "remove = [\"/opt\"]"];
     refused(&sandbox, &["build"], 2, &words);
     spec(&sandbox, &[&test_base(), &layer("app", "/opt"), "remove = [\"/opt\"]\n"]);
     sandbox.ok(&["build", "-o", "oci:removed"]);
@@ -88,14 +88,14 @@ fn a_file_below_a_file_is_an_error() {
     sandbox.write("app", "1");
     spec(&sandbox, &[&test_base(), &layer("app", "/etc/motd/app")]);
     let words = [
-        "layer \"app\": ./app cannot be placed\n  because: /etc/motd is not a directory\n",
+        "layer \"app\": cannot write ./app to the image\nCaused by: /etc/motd is not a directory\n",
         "remove = [\"/etc/motd\"]",
     ];
     refused(&sandbox, &["build"], 2, &words);
     let two =
         "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app\", to = \"/a\" }, { from = \"app\", to = \"/a/b\" }]\n";
     spec(&sandbox, &[two]);
-    refused(&sandbox, &["build"], 2, &["./app would stand at /a/b, below ./app, which is not a directory"]);
+    refused(&sandbox, &["build"], 2, &["cannot write ./app to /a/b: its parent ./app is not a directory"]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_path_that_leaves_the_image_is_an_error_wherever_it_stands() {
         "[[users]]\nname = \"a\"\nuid = 1\nhome = \"/../root\"\n".to_owned(),
     ] {
         spec(&sandbox, &[&text]);
-        refused(&sandbox, &["build"], 2, &["leaves the root of the image", " --> ./ocitect.toml:", "^^", "without .."]);
+        refused(&sandbox, &["build"], 2, &["points outside of the image", " --> ./ocitect.toml:", "^^", "without .."]);
     }
 }
 
@@ -139,8 +139,8 @@ fn a_loop_of_links_on_the_way_to_a_destination_is_named() {
     let loops = "[[layers]]\nname = \"loop\"\n\
                  links = [{ path = \"/srv/a\", target = \"b\" }, { path = \"/srv/b\", target = \"/srv/a\" }]\n";
     let words = [
-        "layer \"app\": ./app cannot be placed",
-        "/srv/a goes through more than 40 symbolic links",
+        "layer \"app\": cannot write ./app to the image",
+        "/srv/a contains more than 40 symbolic links",
         "help: remove the link in this layer (remove = [\"/srv/",
     ];
     spec(&sandbox, &[loops, &layer("app", "/srv/a/app")]);
@@ -156,15 +156,15 @@ fn a_loop_of_links_on_the_way_to_a_destination_is_named() {
 fn a_name_that_would_delete_is_refused_wherever_it_comes_from() {
     let sandbox = Sandbox::new();
     sandbox.write("tree/deep/.wh.app", "1").write("app", "1").write(".wh.file", "1");
-    let help = "help: leave it out with `exclude`, or rename it";
+    let help = "help: rename it, or exclude it with `exclude`";
     spec(&sandbox, &[&layer("tree", "/app")]);
-    refused(&sandbox, &["build"], 2, &["the name of ./tree/deep/.wh.app begins with `.wh.`", "deletes files", help]);
+    refused(&sandbox, &["build"], 2, &["cannot pack ./tree/deep/.wh.app", "deletes files", help]);
     spec(&sandbox, &[&layer(".wh.file", "/app/")]);
     refused(&sandbox, &["build"], 2, &[".wh.file", "begins with"]);
     spec(&sandbox, &[&layer("app", "/app/.wh..wh..opq")]);
-    refused(&sandbox, &["build"], 2, &["\"/app/.wh..wh..opq\" has a name that begins with .wh.", "a whiteout"]);
+    refused(&sandbox, &["build"], 2, &["\"/app/.wh..wh..opq\" contains a name that begins with .wh.", "a whiteout"]);
     spec(&sandbox, &["[[layers]]\nname = \"a\"\nlinks = [{ path = \"/.wh.x\", target = \"y\" }]\n"]);
-    refused(&sandbox, &["build"], 2, &["\"/.wh.x\" has a name that begins with .wh."]);
+    refused(&sandbox, &["build"], 2, &["\"/.wh.x\" contains a name that begins with .wh."]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn sockets_fifos_and_devices_are_named_by_their_kind() {
     let sandbox = Sandbox::new();
     fs::create_dir_all(sandbox.path("run/fifos")).unwrap();
     let _socket = UnixListener::bind(sandbox.path("run/agent.sock")).unwrap();
-    let help = "help: leave it out with `exclude`";
+    let help = "help: exclude it with `exclude`";
     spec(&sandbox, &[&layer("run", "/run")]);
     refused(
         &sandbox,
@@ -193,17 +193,27 @@ fn sockets_fifos_and_devices_are_named_by_their_kind() {
 fn a_user_whose_id_is_anothers_is_told_whose() {
     let sandbox = Sandbox::new();
     let user = |name: &str, uid: u32, more: &str| format!("[[users]]\nname = \"{name}\"\nuid = {uid}\n{more}");
-    let help = "help: leave it out to use the one that there is, or choose a free name and number";
+    let help = "help: remove it to use the existing one, or choose an unused name and id";
     spec(&sandbox, &[&test_base(), &user("app", 1000, "")]);
-    let words = ["the user \"app\" (./ocitect.toml:6:8) has the number 1000 of the user \"node\"", help];
+    let words = ["the user \"app\" (./ocitect.toml:6:8) has the uid 1000, which is used by the user \"node\"", help];
     refused(&sandbox, &["build"], 2, &words);
     spec(&sandbox, &[&test_base(), &user("node", 1001, "")]);
-    refused(&sandbox, &["build"], 2, &["the user \"node\" (./ocitect.toml:6:8) exists with uid 1000 instead of 1001"]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["the user \"node\" (./ocitect.toml:6:8) already exists with uid 1000, not 1001"],
+    );
     spec(&sandbox, &[&test_base(), &user("app", 50, "")]);
-    let help = "`gid` and `group` are its uid and name unless they are said";
-    refused(&sandbox, &["build"], 2, &["the group \"app\"", "has the number 50 of the group \"staff\"", help]);
+    let help = "`gid` and `group` of a user default to its uid and name";
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["the group \"app\"", "has the gid 50, which is used by the group \"staff\"", help],
+    );
     spec(&sandbox, &[&user("a", 7, ""), &user("b", 7, "")]);
-    refused(&sandbox, &["build"], 2, &["the uid 7 is another user's", "first here"]);
+    refused(&sandbox, &["build"], 2, &["the uid 7 is used by another user", "first here"]);
     spec(&sandbox, &[&test_base(), &user("app", 50, "gid = 50\ngroup = \"staff\"\n")]);
     sandbox.ok(&["build"]);
 }
@@ -213,7 +223,7 @@ fn an_owner_that_nobody_knows_lists_who_there_is() {
     let sandbox = Sandbox::new();
     sandbox.write("app", "1");
     spec(&sandbox, &[&test_base(), "owner = \"nod\"\n", &layer("app", "/app")]);
-    refused(&sandbox, &["build"], 2, &["there is no user \"nod\" in the spec or in the base", "nobody, node, root"]);
+    refused(&sandbox, &["build"], 2, &["unknown user \"nod\"", "nobody, node, root"]);
 }
 
 #[test]
@@ -226,5 +236,5 @@ fn two_files_with_one_content_for_one_path_are_one() {
     sandbox.ok(&["build"]);
     // As long, and not the same.
     sandbox.write("two/app", "2");
-    refused(&sandbox, &["build"], 2, &["/app", "differ in content"]);
+    refused(&sandbox, &["build"], 2, &["/app", "with different content"]);
 }

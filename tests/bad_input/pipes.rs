@@ -39,26 +39,26 @@ fn a_pipe_in_the_place_of_a_file_is_refused_by_name() {
     fifo(&as_spec, "ocitect.toml");
     run(&as_spec, &["build"], &[]).expect(2).says(&[
         "ocitect.toml",
-        "it is not a regular file, but a fifo (named pipe)",
-        "help: write it to a file",
+        "expected a regular file, found a fifo (named pipe)",
+        "help: write the spec to a file",
     ]);
 
     let lock = sandbox(&[&test_base(), &app]);
     fifo(&lock, "ocitect.lock");
-    run(&lock, &["build"], &[]).expect(1).says(&["ocitect.lock", "it is not a regular file, but a fifo (named pipe)"]);
+    run(&lock, &["build"], &[]).expect(1).says(&["ocitect.lock", "expected a regular file, found a fifo (named pipe)"]);
 
     let ignore = sandbox(&[&app]);
     fifo(&ignore, ".ocitectignore");
     run(&ignore, &["build"], &[])
         .expect(2)
-        .says(&[".ocitectignore", "it is not a regular file, but a fifo (named pipe)"]);
+        .says(&[".ocitectignore", "expected a regular file, found a fifo (named pipe)"]);
 
     let source = sandbox(&[&layer("tree", "/app")]);
     source.write("tree/file", "1");
     fifo(&source, "tree/pipe");
     run(&source, &["build"], &[])
         .expect(2)
-        .says(&["tree/pipe is a fifo, which cannot be packed", "help: leave it out with `exclude`"]);
+        .says(&["tree/pipe is a fifo, which cannot be packed", "help: exclude it with `exclude`"]);
 
     let unpacked = sandbox(&[&layer("a.tar", "/app").replace("to = ", "unpack = true, to = ")]);
     fifo(&unpacked, "a.tar");
@@ -66,7 +66,7 @@ fn a_pipe_in_the_place_of_a_file_is_refused_by_name() {
 
     let archive = sandbox(&["base = \"oci-archive:base.tar\"\n", &app]);
     fifo(&archive, "base.tar");
-    run(&archive, &["build"], &[]).expect(2).says(&["base.tar", "it is not a regular file, but a fifo (named pipe)"]);
+    run(&archive, &["build"], &[]).expect(2).says(&["base.tar", "expected a regular file, found a fifo (named pipe)"]);
 
     let layout = sandbox(&["base = \"oci:base\"\n", &app]);
     tool("cp", &["-r", &part("BASE"), layout.path("base").to_str().unwrap()]);
@@ -83,21 +83,25 @@ fn an_env_file_may_be_a_pipe_and_one_without_a_writer_is_given_up() {
                 [config.labels]\na = \"${A}\"\n";
     sandbox.write("ocitect.toml", text);
     fifo(&sandbox, "env");
-    run(&sandbox, &["build"], &[]).expect(1).says(&["env", "it is a pipe that nothing was written to"]);
+    run(&sandbox, &["build"], &[]).expect(1).says(&["env", "nothing was written to the pipe"]);
     let mut writer = Command::new("sh").args(["-c", "echo A=piped > env"]).current_dir(sandbox.root()).spawn().unwrap();
     run(&sandbox, &["build"], &[]).expect(0);
     assert!(writer.wait().unwrap().success());
     let config = sandbox.layout("build/oci").config("latest", "linux/amd64");
     assert_eq!(config["config"]["Labels"]["a"], "piped");
 
-    run(&sandbox, &["check", "oci:build/oci", "--env-file", "env"], &[]).expect(1).says(&["it is a pipe that"]);
+    run(&sandbox, &["check", "oci:build/oci", "--env-file", "env"], &[])
+        .expect(1)
+        .says(&["nothing was written to the pipe"]);
 }
 
 #[test]
 fn devices_are_not_read_and_the_null_device_is_an_empty_file() {
     let zero = sandbox(&[&layer("app", "/app")]);
     std::os::unix::fs::symlink("/dev/zero", zero.path(".ocitectignore")).unwrap();
-    run(&zero, &["build"], &[]).expect(2).says(&[".ocitectignore", "it is not a regular file, but a character device"]);
+    run(&zero, &["build"], &[])
+        .expect(2)
+        .says(&[".ocitectignore", "expected a regular file, found a character device"]);
     std::fs::remove_file(zero.path(".ocitectignore")).unwrap();
     std::os::unix::fs::symlink("/dev/null", zero.path(".ocitectignore")).unwrap();
     run(&zero, &["build"], &[]).expect(0);
@@ -119,7 +123,7 @@ fn files_that_the_kernel_makes_up_are_refused_and_not_packed_empty() {
     let sandbox = sandbox(&[&layer("/proc/cpuinfo", "/made-up")]);
     run(&sandbox, &["build"], &[]).expect(2).says(&[
         "/proc/cpuinfo",
-        "its content is made as it is read",
+        "its content is generated on read",
         "help: copy it",
     ]);
 }
@@ -134,11 +138,11 @@ fn a_pipe_in_the_place_of_the_trusted_certificates_fails_where_tls_is_spoken() {
     let named = [("SSL_CERT_FILE", &*file)];
     run(&sandbox, &["build"], &named).expect(0);
     let inspect = ["inspect", "registry.invalid/x:1"];
-    let words = ["roots.pem", "it is not a regular file, but a fifo (named pipe)", "help: a PEM file is expected"];
+    let words = ["roots.pem", "expected a regular file, found a fifo (named pipe)", "help: expected a PEM file"];
     run(&sandbox, &inspect, &named).expect(2).says(&words);
     run(&sandbox, &inspect, &[("SSL_CERT_FILE", Path::new("/dev/zero"))])
         .expect(2)
-        .says(&["/dev/zero", "it is not a regular file, but a character device"]);
+        .says(&["/dev/zero", "expected a regular file, found a character device"]);
     let large = sandbox.path("large.pem");
     std::fs::File::create(&large).unwrap().set_len(4 * 1024 * 1024 + 1).unwrap();
     run(&sandbox, &inspect, &[("SSL_CERT_FILE", &large)]).expect(2).says(&["large.pem", "more than 4194304 bytes"]);

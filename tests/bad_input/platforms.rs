@@ -58,7 +58,7 @@ fn two_names_of_one_platform_are_refused() {
         "\"linux/arm\", \"linux/arm/v7\"",
         "\"linux/arm64/v9\", \"linux/arm64/v9.0\"",
     ] {
-        refused(&sandbox(&format!("[{pair}]"), ""), &["build"], 2, &["means the same platform as"]);
+        refused(&sandbox(&format!("[{pair}]"), ""), &["build"], 2, &["is the same platform as"]);
     }
     // Two levels of one architecture are two.
     sandbox("[\"linux/amd64\", \"linux/amd64/v3\"]", "").ok(&["build"]);

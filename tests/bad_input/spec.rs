@@ -30,14 +30,13 @@ fn every_unknown_key_is_shown_at_once() {
 fn a_wrong_type_is_shown_with_what_it_should_be() {
     let sandbox = Sandbox::new();
     spec(&sandbox, &["mode = 755\n"]);
-    let shown = "\
-error: `image.mode` has the wrong type: expected a string, found an integer
+    let shown = "error: `image.mode` has the wrong type: expected a string, found an integer
  --> ./ocitect.toml:4:8
   |
 4 | mode = 755
   |        ^^^
   |
-  = help: a mode is a string of octal digits: \"0755\"";
+  = help: write the mode as a string of octal digits: \"0755\"";
     refused(&sandbox, &["build"], 2, &[shown]);
 }
 
@@ -45,7 +44,12 @@ error: `image.mode` has the wrong type: expected a string, found an integer
 fn a_mode_without_quotes_is_shown_how_to_be_written() {
     let sandbox = Sandbox::new();
     spec(&sandbox, &["mode = 0755\n"]);
-    refused(&sandbox, &["build"], 2, &["./ocitect.toml:4:8", "= help: a mode is a string of octal digits: \"0755\""]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["./ocitect.toml:4:8", "= help: write the mode as a string of octal digits: \"0755\""],
+    );
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn an_unset_required_variable_shows_its_own_words() {
 fn a_variable_without_value_and_one_that_is_unknown_are_told_apart() {
     let sandbox = Sandbox::new();
     spec(&sandbox, &["tags = [\"${VERSION}\"]\n[vars]\nVERSION = { env = \"VERSION\" }\n"]);
-    refused(&sandbox, &["build"], 2, &["`VERSION` is used and has neither value nor default", "./ocitect.toml:4:10"]);
+    refused(&sandbox, &["build"], 2, &["`VERSION` has no value and no default", "./ocitect.toml:4:10"]);
     spec(&sandbox, &["tags = [\"${VERSIN}\"]\n[vars]\nVERSION = \"1\"\n"]);
     refused(&sandbox, &["build"], 2, &["unknown variable `VERSIN`", "did you mean ${VERSION}?", "^^^^^^^^^"]);
 }
@@ -86,14 +90,13 @@ fn a_variable_without_value_and_one_that_is_unknown_are_told_apart() {
 fn a_variable_that_the_base_lacks_is_marked_inside_the_string() {
     let sandbox = Sandbox::new();
     spec(&sandbox, &[&test_base(), "[config]\nenv = { PATH = \"/app/bin:${base.PTH}\" }\n"]);
-    let shown = "\
-error: the base's environment has no `PTH`
+    let shown = "error: the base's environment has no `PTH`
  --> ./ocitect.toml:6:26
   |
 6 | env = { PATH = \"/app/bin:${base.PTH}\" }
   |                          ^^^^^^^^^^^
   |
-  = help: write ${base.PTH:-default} if the base may lack it";
+  = help: write ${base.PTH:-default} if the variable may be missing in the base";
     refused(&sandbox, &["build"], 2, &[shown]);
     spec(&sandbox, &["[config]\nenv = { A = \"${base.PATH}\" }\n"]);
     refused(&sandbox, &["build"], 2, &["the base's environment has no `PATH`"]);
@@ -102,8 +105,7 @@ error: the base's environment has no `PTH`
 #[test]
 fn a_spec_is_named_where_it_cannot_be_read() {
     let sandbox = Sandbox::new();
-    let words =
-        ["cannot read ./ocitect.toml\n", "No such file or directory", "help: name the spec file, or a directory"];
+    let words = ["cannot read ./ocitect.toml\n", "No such file or directory", "help: give the path of a spec"];
     refused(&sandbox, &["build"], 2, &words);
     refused(&sandbox, &["build", "other.toml"], 2, &["cannot read other.toml\n", "No such file or directory"]);
 }
@@ -120,14 +122,13 @@ fn terminal_escapes_of_a_spec_are_not_sent_to_the_terminal() {
 fn a_variable_as_a_shell_writes_it_is_refused_where_nothing_would_expand_it() {
     let sandbox = Sandbox::new();
     spec(&sandbox, &["[config]\nenv = { PATH = \"/app/bin:$PATH\" }\n"]);
-    let shown = "\
-error: `$PATH` is not expanded: variables are written with braces
+    let shown = "error: `$PATH` is not expanded: variables need braces
  --> ./ocitect.toml:5:26
   |
 5 | env = { PATH = \"/app/bin:$PATH\" }
   |                          ^^^^^
   |
-  = help: write ${base.PATH} for the value that the base image sets; $$PATH keeps the text $PATH";
+  = help: write ${base.PATH} for the value of the base image, or $$PATH for the literal text $PATH";
     refused(&sandbox, &["build"], 2, &[shown]);
 }
 
@@ -146,7 +147,7 @@ fn a_dockerignore_is_warned_of_where_it_would_make_a_difference() {
     spec(&sandbox, &[&layer("keep", "/app")]);
     sandbox.write("keep/secret.env", "1");
     sandbox.write("keep/app", "1");
-    let warning = ".dockerignore is not read";
+    let warning = ".dockerignore is ignored";
     for (lines, is_warned) in [("*.log\n", false), ("**/*.env\n", true), ("**/*.env\n!keep/secret.env\n", false)] {
         sandbox.write(".dockerignore", lines);
         let built = sandbox.ok(&["build"]);
@@ -154,11 +155,7 @@ fn a_dockerignore_is_warned_of_where_it_would_make_a_difference() {
     }
     sandbox.write(".dockerignore", "**/*.env\n");
     let built = sandbox.ok(&["build"]);
-    assert!(
-        built.stderr.contains("it would leave out 1 file that is packed, such as ./keep/secret.env"),
-        "{}",
-        built.stderr
-    );
+    assert!(built.stderr.contains("would exclude 1 packed file, such as keep/secret.env"), "{}", built.stderr);
     // The choice is made: one way, and the other.
     sandbox.write(".ocitectignore", "# nothing\n");
     assert!(!sandbox.ok(&["build"]).stderr.contains(warning));
@@ -181,7 +178,7 @@ fn files_of_other_tools_are_called_by_their_names() {
             &sandbox,
             &["build", name],
             2,
-            &[&format!("this is {what}, and a spec is TOML"), "help: name an ocitect.toml"],
+            &[&format!("expected a spec in TOML, found {what}"), "help: give the path of an ocitect.toml"],
         );
     }
 }

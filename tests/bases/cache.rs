@@ -123,7 +123,7 @@ fn a_cache_that_cannot_be_written_is_told_once_and_the_build_works() {
         command.env("OCITECT_CACHE_DIR", place);
         let built = crate::support::Outcome::of(command).expect(0);
         assert_eq!(built.digest(), expected);
-        assert_eq!(built.stderr.matches("cache cannot be written").count(), 1, "{}", built.stderr);
+        assert_eq!(built.stderr.matches("cannot write to the cache").count(), 1, "{}", built.stderr);
         assert!(built.stderr.contains(place), "{}", built.stderr);
     }
 }

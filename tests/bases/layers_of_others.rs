@@ -100,7 +100,7 @@ fn attributes_of_the_machine_are_not_packed_from_the_disk() {
         ("system.posix_acl_access", "access control lists"),
     ] {
         spec(xattrs);
-        sandbox.run(&["build"]).expect(2).says(&[xattrs, owner, "is never packed", "help: leave it out"]);
+        sandbox.run(&["build"]).expect(2).says(&[xattrs, owner, "is never packed", "help: remove it"]);
     }
 }
 
@@ -125,7 +125,7 @@ fn a_layer_without_an_end_marker_and_one_without_bytes_are_built_on() {
 fn a_layer_that_is_cut_short_inside_of_a_file_is_refused() {
     let whole = tar_of(&["data/old"]);
     let sandbox = sandbox(&[(PLAIN, whole[..514].to_vec())]);
-    sandbox.run(&["build"]).expect(2).says(&["the tar stream is cut short after 514 bytes"]);
+    sandbox.run(&["build"]).expect(2).says(&["the tar stream is truncated after 514 bytes"]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn what_no_image_can_be_built_on_is_named() {
     header.set_size(0);
     dangling.append_link(&mut header, "data/link", "data/nothing").unwrap();
     let dangling = sandbox(&[(PLAIN, dangling.into_inner().unwrap())]);
-    dangling.run(&["build"]).expect(2).says(&["/data/link", "/data/nothing", "no file of the image", "help: "]);
+    dangling.run(&["build"]).expect(2).says(&["/data/link", "/data/nothing", "not a file of the image", "help: "]);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn images_for_windows_are_refused_by_name_and_copied_as_they_are() {
     let sandbox = sandbox(&[(PLAIN, tar_of(&["Files/old"]))]);
     let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
     sandbox.write("ocitect.toml", spec.replace("linux/amd64", "windows/amd64").replace("oci:base", "scratch"));
-    let words = ["windows/amd64", "layers for Windows are not supported", "help: leave it out of `platforms`"];
+    let words = ["windows/amd64", "Windows layers are not supported", "help: remove it from `platforms`"];
     sandbox.run(&["build"]).expect(2).says(&words);
 
     // As Windows images are: the version of the system is in the index and in the config.
@@ -229,6 +229,6 @@ fn images_for_windows_are_refused_by_name_and_copied_as_they_are() {
     sandbox.write("ocitect.toml", spec.replace("linux/amd64", "windows/amd64"));
     sandbox.run(&["build"]).expect(2).says(&words);
     sandbox.run(&["lock"]).expect(2).says(&words);
-    assert!(sandbox.ok(&["inspect", "oci:base"]).stdout.contains("windows"), "it is read");
+    assert!(sandbox.ok(&["inspect", "oci:base"]).stdout.contains("windows"), "on read");
     sandbox.ok(&["copy", "oci:base", "oci:copy"]);
 }

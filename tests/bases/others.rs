@@ -115,7 +115,7 @@ fn the_nearest_lower_variant_serves() {
     {
         let (sandbox, base) = on_base(&[wanted]);
         base.list(&[(base.index(&[base.image(offered)]), "latest")]);
-        sandbox.run(&["build"]).expect(6).says(&[wanted, &format!("help: it has {offered}")]);
+        sandbox.run(&["build"]).expect(6).says(&[wanted, &format!("help: available platforms: {offered}")]);
     }
 }
 
@@ -183,7 +183,7 @@ fn platforms_that_a_layout_lists_one_by_one_are_one_image() {
     let (sandbox, base) = on_base(&["linux/amd64"]);
     let other = base.image_with("linux/amd64", |config, _| config["author"] = "another".into());
     base.list(&[(base.image("linux/amd64"), ""), (other, "")]);
-    sandbox.run(&["inspect", "oci:base"]).expect(2).says(&["holds 2 images, and none was chosen"]);
+    sandbox.run(&["inspect", "oci:base"]).expect(2).says(&["contains 2 images, but none was selected"]);
 }
 
 /// skopeo and podman count every entry of `index.json` as an image, and umoci every entry of an index.
@@ -233,7 +233,7 @@ fn an_entry_by_another_algorithm_spoils_nothing_but_itself() {
     sandbox.ok(&["build", "-o", "oci:base:new"]);
     assert_eq!(sandbox.layout("base").index()["manifests"][0]["annotations"][crate::foreign::REF_NAME], "other");
     let pruned = sandbox.run(&["cache", "prune", "--layout", "base"]);
-    assert_ne!(pruned.code, 0, "what it names is not known");
+    assert_ne!(pruned.code, 0, "the blobs that it refers to are unknown");
 }
 
 /// skopeo, podman and containerd go by the index alone, and start what cannot run; later podmans warn.
@@ -244,11 +244,11 @@ fn a_config_that_contradicts_its_entry_is_refused_with_both_platforms() {
     entry["platform"]["architecture"] = "amd64".into();
     let digest = entry["digest"].as_str().unwrap().to_owned();
     base.list(&[(base.index(&[entry]), "latest")]);
-    let words = format!("lists {digest} for linux/amd64, and its config is for linux/arm64");
+    let words = format!("lists {digest} for linux/amd64, but its config says linux/arm64");
     sandbox.run(&["build"]).expect(2).says(&[&words]);
     sandbox.run(&["check", "oci:base"]).expect(2).says(&[&words]);
     let shown = sandbox.ok(&["inspect", "oci:base"]).stdout;
-    assert!(shown.contains("its config is for linux/arm64"), "{shown}");
+    assert!(shown.contains("its config says linux/arm64"), "{shown}");
     // A config that says less contradicts nothing.
     let silent = base.image_with("linux/arm/v6", |config, _| {
         config.as_object_mut().unwrap().remove("variant");
@@ -283,9 +283,9 @@ fn free_maps_may_have_the_names_of_fields() {
 fn names_of_fields_in_another_case_are_refused_where_readers_would_act_on_them() {
     let (sandbox, base) = on_base(&["linux/amd64"]);
     for (what, words) in [
-        ("config", "\"entrypoint\" differs from \"Entrypoint\" in case alone"),
-        ("descriptor", "\"Digest\" differs from \"digest\" in case alone"),
-        ("manifest", "\"Layers\" differs from \"layers\" in case alone"),
+        ("config", "\"entrypoint\" differs from \"Entrypoint\" only in case"),
+        ("descriptor", "\"Digest\" differs from \"digest\" only in case"),
+        ("manifest", "\"Layers\" differs from \"layers\" only in case"),
     ] {
         let entry = base.image_with("linux/amd64", |config, manifest| match what {
             "config" => config["config"]["entrypoint"] = json!(["/bin/sh"]),
@@ -298,7 +298,7 @@ fn names_of_fields_in_another_case_are_refused_where_readers_would_act_on_them()
     let twice = format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{}},"layers":[],"layers":[]}}"#);
     let entry = base.blob(twice.as_bytes(), MANIFEST);
     base.list(&[(entry, "latest")]);
-    sandbox.run(&["build"]).expect(2).says(&["\"layers\" stands twice"]);
+    sandbox.run(&["build"]).expect(2).says(&["duplicate key \"layers\""]);
 }
 
 #[test]
@@ -311,11 +311,11 @@ fn an_image_that_is_named_by_its_path_alone_is_said_how_to_name() {
         (&["inspect", "base"][..], "help: base is an OCI layout: name it oci:base"),
         (&["inspect", "./base"], "name it oci:./base"),
         (&["ls", "base"], "name it oci:base"),
-        (&["inspect", "base:latest"], "name it oci:base; the tag follows: :latest"),
+        (&["inspect", "base:latest"], "name it oci:base (append the tag: :latest)"),
         (&["check", "./base"], "name it oci:./base"),
         (&["inspect", "oci.tar"], "name it oci-archive:oci.tar"),
         (&["check", "docker.tar"], "name it docker-archive:docker.tar"),
-        (&["check", "oci.tar"], "oci.tar is an archive of an OCI layout, not a spec"),
+        (&["check", "oci.tar"], "oci.tar is an OCI archive, not a spec"),
         (&["copy", "oci:base", "new.tar"], "oci-archive:new.tar or docker-archive:new.tar"),
         (&["copy", "oci:base", "./new"], "oci:./new"),
         (&["push", "base", "localhost:1/x"], "name it oci:base"),

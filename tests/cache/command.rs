@@ -105,7 +105,7 @@ fn damage_is_found_deleted_and_no_failure() {
 fn bad_usage_and_places_are_told() {
     let sandbox = Sandbox::new();
     for (arguments, text) in [
-        (&["cache", "prune", "--keep", "much"][..], "--keep is \"much\", not a size"),
+        (&["cache", "prune", "--keep", "much"][..], "--keep: \"much\" is not a size"),
         (&["cache", "prune", "--keep", "1GB", "--all"], "cannot be used with"),
         (&["cache", "prune", "--layout", "x", "--all"], "cannot be used with"),
         (&["cache", "prune", "--dry-run"], "--layout"),
@@ -119,7 +119,7 @@ fn bad_usage_and_places_are_told() {
     for arguments in [&["cache"][..], &["build"]] {
         let mut command = sandbox.command(arguments);
         command.env("OCITECT_CACHE_SIZE", "-1");
-        Outcome::of(command).expect(2).says(&["OCITECT_CACHE_SIZE is \"-1\", not a size"]);
+        Outcome::of(command).expect(2).says(&["OCITECT_CACHE_SIZE: \"-1\" is not a size"]);
     }
     let mut command = sandbox.command(&["cache"]);
     command.env_remove("OCITECT_CACHE_DIR").env_remove("HOME");

@@ -61,16 +61,16 @@ fn nothing_to_check_is_an_error_that_says_what_there_was() {
         ("empty", "the index is empty"),
         ("null", "the index is empty"),
         ("hollow", "the index is empty"),
-        ("unknown", "for no known platform"),
+        ("unknown", "for an unknown platform"),
         ("attestation", "an attestation"),
         ("typed", "an artifact of type x/y"),
         ("config", "an artifact whose config is of type application/x"),
-        ("algorithm", "by an algorithm that is not supported"),
+        ("algorithm", "its digest algorithm is not supported"),
     ] {
         for format in [&[][..], &["--json"], &["--sarif"]] {
             let image = format!("oci:{name}");
             let arguments = [&["check", &image][..], format].concat();
-            let outcome = sandbox.run(&arguments).expect(2).says(&["has nothing to check", reason]);
+            let outcome = sandbox.run(&arguments).expect(2).says(&["contains no image to check", reason]);
             assert_eq!(outcome.stdout, "", "{name}");
         }
     }

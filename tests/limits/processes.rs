@@ -72,9 +72,9 @@ fn few_processes_make_a_run_slower_or_end_it() {
             worked += 1;
         }
         let copied = limited(&sandbox, &limit, &["copy", "oci:whole", &format!("oci-archive:out-{count}.tar")]);
-        works_or_says_why(&copied, &limit, &["ulimit -u", "no thread can be started"]);
+        works_or_says_why(&copied, &limit, &["ulimit -u", "cannot start a thread"]);
         let checked = limited(&sandbox, &limit, &["check", "oci:whole"]);
-        works_or_says_why(&checked, &limit, &["ulimit -u", "no thread can be started"]);
+        works_or_says_why(&checked, &limit, &["ulimit -u", "cannot start a thread"]);
     }
     assert!(worked >= 6, "a few threads are enough: {worked}");
 }

@@ -49,7 +49,7 @@ fn a_tag_that_moved_is_outdated_and_an_update_says_what_changed() {
     assert_ne!(project.sandbox.ok(&["build", "app", "--locked"]).digest(), on_old);
     project.sandbox.ok(&["outdated", "app"]);
     let text = project.lock_text();
-    assert_eq!(project.run_cold(&["update", "--spec", "app"]).expect(0).stdout, "no pin has moved\n");
+    assert_eq!(project.run_cold(&["update", "--spec", "app"]).expect(0).stdout, "no pin changed\n");
     assert_eq!(project.lock_text(), text);
 }
 
@@ -116,7 +116,11 @@ fn what_is_not_pinned_is_outdated() {
 #[test]
 fn a_lock_is_shown_readable() {
     let project = Project::new("lock/show");
-    project.sandbox.run(&["lock", "--show", "app"]).expect(6).says(&["there is no app/ocitect.lock", "ocitect lock"]);
+    project
+        .sandbox
+        .run(&["lock", "--show", "app"])
+        .expect(6)
+        .says(&["lockfile app/ocitect.lock does not exist", "ocitect lock"]);
     project.on(&[&project.base(), &format!("oci:{}", part("BASE"))]);
     project.sandbox.ok(&["lock", "app"]);
     let text = project.sandbox.ok(&["lock", "--show", "app"]).stdout;
@@ -153,10 +157,10 @@ fn a_digest_that_is_gone_is_told_from_a_tag_that_moved() {
     tool("skopeo", &["delete", "--tls-verify=false", &reference(&old)]);
     let said = project.run_cold(&["build", "app"]).expect(6);
     let update = format!("`ocitect update {}`", project.base());
-    said.says(&[&format!("{old} of the lock is gone"), &format!("the name now means {new}"), &update]);
+    said.says(&[&format!("{old} no longer exists"), &format!("the tag now points to {new}"), &update]);
     // What the cache has of it is enough to plan.
     project.sandbox.ok(&["build", "app", "--print-plan"]);
     tool("skopeo", &["delete", "--tls-verify=false", &reference(&new)]);
     let said = project.run_cold(&["build", "app"]).expect(6);
-    said.says(&[&format!("{old} of the lock is gone"), "the name means nothing any more"]);
+    said.says(&[&format!("{old} no longer exists"), "the tag no longer exists"]);
 }

@@ -55,7 +55,7 @@ fn what_is_not_pinned_is_lacking() {
     let said = cut_off(&project.sandbox, &["build", "app", "--offline"]).expect(6);
     said.says(&[&format!("a pin of {} was not found in the lock", project.base()), "help:"]);
     assert!(!project.lock().exists());
-    project.sandbox.run(&["build", "app", "--offline", "--locked"]).expect(2).says(&["it lacks"]);
+    project.sandbox.run(&["build", "app", "--offline", "--locked"]).expect(2).says(&["missing: "]);
     project.sandbox.run(&["build", "app", "--offline", "--push"]).expect(2).says(&["--offline", "--push"]);
     // Files out of an image are in its layers.
     project.on(&["scratch", &format!("docker://{}", project.base())]);

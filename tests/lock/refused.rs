@@ -12,7 +12,8 @@ fn locked_wants_everything_in_the_lock_and_lists_what_is_not() {
     let base = project.base();
     let lacks = |image: &str, platform: &str| format!("{image} for {platform}");
     let said = project.sandbox.run(&["build", "app", "--locked"]).expect(2);
-    let said = said.says(&["there is no app/ocitect.lock; it lacks: ", "`ocitect lock`"]);
+    let said =
+        said.says(&["lockfile app/ocitect.lock does not exist, but --locked was given (missing: ", "`ocitect lock`"]);
     let _ = said.says(&[&lacks(&base, "linux/amd64"), &lacks(&base, "linux/arm64")]);
     assert!(!project.lock().exists() && !project.sandbox.path("build").exists());
 
@@ -23,7 +24,7 @@ fn locked_wants_everything_in_the_lock_and_lists_what_is_not() {
         .sandbox
         .run(&["build", "app", "--locked"])
         .expect(2)
-        .says(&["app/ocitect.lock does not cover the spec"]);
+        .says(&["lockfile app/ocitect.lock is out of date"]);
     for one in [lacks(&base, "linux/arm64"), lacks(&other, "linux/amd64"), lacks(&other, "linux/arm64")] {
         assert!(said.stderr.contains(&one), "{one} in\n{}", said.stderr);
     }
@@ -61,7 +62,7 @@ fn an_edited_lock_is_refused_by_every_command() {
             &["outdated", "app"],
         ] {
             let said = project.sandbox.run(arguments).expect(2);
-            said.says(&["app/ocitect.lock is not what ocitect wrote", "version control", "delete it"]);
+            said.says(&["app/ocitect.lock was changed after ocitect wrote it", "version control", "delete it"]);
             assert_eq!(fs::read_to_string(project.lock()).unwrap(), edit);
         }
     }
@@ -75,7 +76,11 @@ fn a_newer_lock_is_refused_by_name() {
     fs::write(project.lock(), &newer).unwrap();
     for arguments in [&["build", "app"][..], &["lock", "app"], &["update", "--spec", "app"], &["outdated", "app"]] {
         let said = project.sandbox.run(arguments).expect(2);
-        said.says(&["app/ocitect.lock is a lock of version 2", "newer ocitect", "use the ocitect that wrote it"]);
+        said.says(&[
+            "lockfile app/ocitect.lock has version 2",
+            "supports only version 1",
+            "use the version of ocitect that wrote it",
+        ]);
     }
     assert_eq!(project.lock_text(), newer);
 }
@@ -87,6 +92,6 @@ fn a_pipe_in_the_place_of_a_lock_is_not_waited_for() {
     let _ = std::fs::remove_file(&lock);
     crate::support::tool("mkfifo", &[&lock]);
     for command in [&["build", "app"][..], &["lock", "app", "--show"], &["outdated", "app"]] {
-        project.sandbox.run(command).expect(1).says(&["ocitect.lock", "it is not a regular file"]);
+        project.sandbox.run(command).expect(1).says(&["ocitect.lock", "expected a regular file"]);
     }
 }

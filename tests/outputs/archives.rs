@@ -155,6 +155,6 @@ fn an_archive_makes_the_directories_on_the_way_where_it_can() {
     assert!(sandbox.path("new/directory/a.tar").is_file());
     sandbox.write("file", "in the way\n");
     sandbox.run(&["build", "-o", "oci-archive:file/a.tar"]).expect(1).says(&["file/a.tar"]);
-    sandbox.run(&["build", "-o", "oci-archive:new"]).expect(2).says(&["it is a directory", "name a file in it"]);
+    sandbox.run(&["build", "-o", "oci-archive:new"]).expect(2).says(&["it is a directory", "give a file in it"]);
     assert_eq!(fs::read(sandbox.path("file")).unwrap(), b"in the way\n");
 }

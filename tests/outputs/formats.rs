@@ -75,7 +75,7 @@ fn docker_types_are_used_throughout() {
     sandbox
         .run(&["build", "-o", "oci:refused"])
         .expect(2)
-        .says(&["Docker's media types have no name for this compression", "media-types = \"oci\""]);
+        .says(&["Docker's media types do not support this compression", "media-types = \"oci\""]);
     write_spec(&sandbox, "media-types = \"docker\"\nannotations = { a = \"b\" }");
     sandbox.run(&["build", "-o", "oci:refused"]).expect(2).says(&["annotations"]);
     assert!(!sandbox.path("refused").exists());

@@ -130,8 +130,8 @@ fn what_the_run_needs_is_not_written_over() {
         ("ocitect.lock", "it is the spec's lockfile"),
         (".ocitectignore", "it is a file that the spec reads"),
         ("app.env", "it is a file that the spec reads"),
-        ("files/greeting", "is an output of this build, and a file that `from` names"),
-        ("hard-greeting", "files/greeting, which goes into the image"),
+        ("files/greeting", "is an output of this build and a file of `from`"),
+        ("hard-greeting", "files/greeting, which is packed into the image"),
         ("base.tar", "it is an image that the spec reads"),
         ("hard-base", "it is an image that the spec reads"),
         ("layout/index.json", inside),
@@ -219,7 +219,7 @@ fn a_directory_of_another_image_is_refused_before_anything_is_built() {
     let cached = files_below(&sandbox.path("cache")).len();
     sandbox.run(&["build"]).expect(2).says(&[
         "the tag latest in oci:build/oci belongs to example.com/guarded, not to example.com/renamed",
-        "help: write to another layout with `-o oci:OTHER`; if example.com/guarded was renamed, delete the directory \
+        "help: write to another layout with `-o oci:OTHER`, or, if example.com/guarded was renamed, delete the directory \
          build/oci and build again",
     ]);
     assert_eq!(files_below(&sandbox.path("cache")).len(), cached, "nothing was packed");

@@ -53,7 +53,7 @@ fn one_that_is_named_is_packed_unless_it_is_being_written() {
     sandbox
         .run(&["build", "project", "-o", "oci-archive:project/old.tar"])
         .expect(2)
-        .says(&["is an output of this build", "write the output elsewhere"]);
+        .says(&["is an output of this build", "write the output to another path"]);
     assert_eq!(fs::read(sandbox.path("project/old.tar")).unwrap(), before);
 }
 

@@ -158,8 +158,8 @@ fn a_directory_that_is_no_layout_is_left_alone() {
     sandbox.write("broken/oci-layout", "{\"imageLayoutVersion\":\"2.0.0\"}");
     sandbox.write("file", "a file\n");
     for (output, reason) in [
-        ("home/keep", "is not an OCI layout, and it is not empty: it has file"),
-        ("broken", "only version 1.0.0 is known"),
+        ("home/keep", "is not an OCI layout, and it is not empty: it contains file"),
+        ("broken", "only 1.0.0 is supported"),
         ("file", "it is not a directory"),
     ] {
         sandbox.run(&["build", "-o", &format!("oci:{output}")]).expect(2).says(&[reason]);
@@ -176,12 +176,12 @@ fn outputs_that_contradict_themselves_are_bad_usage() {
     let digest = format!("oci:out@sha256:{}", "0".repeat(64));
     for (arguments, message) in [
         (vec!["-o", "example.com/app:1"], "use --push"),
-        (vec!["-o", &digest], "names the digest"),
-        (vec!["-o", "oci-archive:a.tar", "-o", "oci-archive:a.tar:2"], "two outputs are written to the file"),
-        (vec!["-o", "docker-archive:a.tar"], "holds one platform, and this build has linux/amd64, linux/arm64"),
-        (vec!["--platform", "linux/s390x"], "it has linux/amd64, linux/arm64"),
+        (vec!["-o", &digest], "has the digest"),
+        (vec!["-o", "oci-archive:a.tar", "-o", "oci-archive:a.tar:2"], "two outputs write to the file"),
+        (vec!["-o", "docker-archive:a.tar"], "can hold one platform, but this build has linux/amd64, linux/arm64"),
+        (vec!["--platform", "linux/s390x"], "available platforms: linux/amd64, linux/arm64"),
         (vec!["-t", "no spaces"], "is not"),
-        (vec!["-o", "oci-archive:-", "-o", "oci-archive:-:2"], "two outputs are written to"),
+        (vec!["-o", "oci-archive:-", "-o", "oci-archive:-:2"], "two outputs write to"),
     ] {
         sandbox.run(&[&["build"][..], &arguments].concat()).expect(2).says(&["error: ", message]);
     }

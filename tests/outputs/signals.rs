@@ -44,7 +44,7 @@ fn a_signal_ends_a_run_with_what_is_left() {
         let (child, _connection) = waiting(&sandbox, &["build", "-o", "oci:out"], &listener);
         let (code, stderr) = end(child, signal);
         assert_eq!(code, Some(status), "{stderr}");
-        assert!(stderr.contains(&format!("error: interrupted by SIG{signal}: oci:out is as it was")), "{stderr}");
+        assert!(stderr.contains(&format!("error: interrupted by SIG{signal}: oci:out is unchanged")), "{stderr}");
         assert!(!sandbox.path("out").exists());
     }
 }
@@ -60,7 +60,7 @@ fn an_interrupted_push_says_that_nothing_was_tagged() {
     let last: serde_json::Value = serde_json::from_str(stderr.lines().last().unwrap()).unwrap();
     assert_eq!(last["exit_code"], 143);
     let message = last["message"].as_str().unwrap();
-    assert!(message.contains(&format!("nothing was tagged in {address}/app")), "{message}");
+    assert!(message.contains(&format!("no tag was written in {address}/app")), "{message}");
     assert!(files_below(sandbox.root()).iter().all(|path| !path.to_string_lossy().contains(".ocitect-tmp-")));
 }
 

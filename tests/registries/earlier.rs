@@ -87,7 +87,7 @@ fn an_image_that_is_not_there_is_told_of_and_passed_over() {
     let cold = machine(&name, "tags = [\"1\"]", "first\n");
     let pushed =
         cold.ok(&["build", "--push", "--cache-from", &format!("{name}:1"), "--cache-from", "localhost:1/none:1"]);
-    pushed.says(&[&format!("nothing is taken from {name}:1"), "nothing is taken from localhost:1/none:1"]);
+    pushed.says(&[&format!("cannot reuse layers from {name}:1"), "cannot reuse layers from localhost:1/none:1"]);
     cold.run(&["build", "--cache-from", "no name at all"]).expect(2);
     cold.run(&["build", "--offline", "--cache-from", &name]).expect(2).says(&["--offline"]);
     assert!(fs::exists(cold.path("cache/blocks")).unwrap());

@@ -30,7 +30,7 @@ fn a_login_is_kept_used_and_forgotten() {
     sandbox.write("home/.docker/config.json", before.to_string());
     let done = login_tls(&sandbox, &[]).expect(0);
     assert_eq!(done.stdout, "");
-    done.says(&[&format!("logged in to {registry} as tester, kept in"), "home/.docker/config.json"]);
+    done.says(&[&format!("logged in to {registry} as tester, credentials stored in"), "home/.docker/config.json"]);
 
     let file = sandbox.json("home/.docker/config.json");
     assert_eq!((&file["psFormat"], &file["plugins"]), (&before["psFormat"], &before["plugins"]));
@@ -50,7 +50,7 @@ fn a_login_is_kept_used_and_forgotten() {
     let file: Value = sandbox.json("home/.docker/config.json");
     assert_eq!(file, before);
     sandbox.run(&push).expect(4).says(&[&format!("ocitect login {registry}")]);
-    sandbox.run(&["logout", &registry]).expect(6).says(&["has no credentials for"]);
+    sandbox.run(&["logout", &registry]).expect(6).says(&["contains no credentials for"]);
 }
 
 fn mode(sandbox: &Sandbox, path: &str) -> u32 {
@@ -76,11 +76,7 @@ fn what_the_registry_refuses_is_not_kept() {
     for (registry, user) in [(&tls, "tester"), (&token, "writer")] {
         let refused = login(&sandbox, registry, user, "wrong-secret", &[]).expect(4);
         assert!(!refused.stderr.contains("wrong-secret"), "{}", refused.stderr);
-        refused.says(&[
-            registry,
-            "does not accept the credentials",
-            "help: check the user name and the password or token",
-        ]);
+        refused.says(&[registry, "authentication to", "help: check the user name and the password or token"]);
     }
     assert!(!sandbox.path("home/.docker").exists());
     login(&sandbox, &token, "writer", &part("TOKEN_WRITER_PASSWORD"), &[]).expect(0);
@@ -90,7 +86,7 @@ fn what_the_registry_refuses_is_not_kept() {
 fn a_registry_that_asks_for_nothing_is_said_to_have_checked_nothing() {
     let sandbox = Sandbox::new();
     let open = part("REGISTRY_OPEN");
-    login(&sandbox, &open, "u", "p", &[]).expect(0).says(&["warning: ", &open, "asked for no credentials"]);
+    login(&sandbox, &open, "u", "p", &[]).expect(0).says(&["warning: ", &open, "did not ask for credentials"]);
     login_tls(&sandbox, &[]).expect(0);
     assert!(!login_tls(&sandbox, &[]).expect(0).stderr.contains("warning"));
 }
@@ -106,7 +102,7 @@ fn addresses_in_the_place_of_registries_are_refused_with_the_name() {
         ("https://hub.docker.com/r/library/node", "docker.io"),
         ("hub.docker.com", "docker.io"),
     ] {
-        login(&sandbox, text, "u", "p", &[]).expect(2).says(&[text, "name the registry alone, such as", name]);
+        login(&sandbox, text, "u", "p", &[]).expect(2).says(&[text, "give only the registry, such as", name]);
     }
     for (text, name) in [
         ("http://localhost:5000", "localhost:5000"),
@@ -116,7 +112,7 @@ fn addresses_in_the_place_of_registries_are_refused_with_the_name() {
         ("*", "localhost:5000"),
     ] {
         let arguments = ["inspect", "--plain-http", text, "localhost:1/x:1"];
-        sandbox.run(&arguments).expect(2).says(&[text, "does not name a registry", &format!("--plain-http {name}")]);
+        sandbox.run(&arguments).expect(2).says(&[text, "not a registry", &format!("--plain-http {name}")]);
     }
 }
 
@@ -146,7 +142,7 @@ fn a_file_of_credentials_that_is_named_must_be_there_unless_it_is_made() {
 fn bad_usage_is_told_apart() {
     let sandbox = Sandbox::new();
     login(&sandbox, "localhost:1/with/path", "u", "p", &[]).expect(2).says(&["is not a registry"]);
-    sandbox.run(&["login", &part("REGISTRY_TLS")]).expect(2).says(&["no user was given", "--password-stdin"]);
+    sandbox.run(&["login", &part("REGISTRY_TLS")]).expect(2).says(&["no user name was given", "--password-stdin"]);
     let tls = part("REGISTRY_TLS");
     let without_ca = ["login", &tls, "--username", "u", "--password-stdin"];
     let mut command = sandbox.command(&without_ca);
@@ -175,7 +171,7 @@ fn a_file_that_names_a_helper_has_the_helper_keep_it() {
     let mut command = sandbox.command(&arguments);
     sandbox.write("stdin", part("REGISTRY_TLS_PASSWORD"));
     command.stdin(fs::File::open(sandbox.path("stdin")).unwrap()).env("PATH", &path);
-    Outcome::of(command).expect(0).says(&["kept in the credential helper keeper"]);
+    Outcome::of(command).expect(0).says(&["credentials stored in the credential helper keeper"]);
     assert_eq!(sandbox.json("home/.docker/config.json"), json!({ "credsStore": "keeper" }));
     let calls = fs::read_to_string(sandbox.path("calls")).unwrap();
     let (verb, stored) = calls.trim().split_once(' ').unwrap();

@@ -107,9 +107,9 @@ fn mirrors_that_are_down_or_refuse_are_passed_over_and_told_of() {
         ),
     );
     let outcome = sandbox.ok(&["-v", "copy", &name, "oci:copied"]);
-    outcome.says(&[&format!("the mirror {free}/x is left out"), "mirrors/refused is left out"]);
+    outcome.says(&[&format!("the mirror {free}/x is skipped"), "mirrors/refused is skipped"]);
     let missing = sandbox.run(&["inspect", &format!("{name}:missing")]).expect(6);
-    missing.says(&[&format!("was not found in {name}"), "mirrors were asked before, in vain", &free]);
+    missing.says(&[&format!("was not found in {name}"), "these mirrors failed before", &free]);
 }
 
 #[test]

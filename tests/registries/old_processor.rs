@@ -34,5 +34,5 @@ fn tls_fails_there_with_what_to_do() {
     let sandbox = Sandbox::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let failed = on_old_processor(&sandbox, &["inspect", &format!("registry.invalid:{port}/x:1")]).expect(2);
-    failed.says(&["this processor lacks adx", "help: build it with the cargo feature `ring`"]);
+    failed.says(&["this processor does not support adx", "help: install ocitect with the cargo feature `ring`"]);
 }

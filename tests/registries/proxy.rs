@@ -170,7 +170,7 @@ fn an_address_of_a_proxy_that_cannot_be_used_is_an_error_where_it_is_needed() {
         for address in ["ftp://user:proxy-secret@x", "socks6://user:proxy-secret@x:1080", "http://user:proxy-secret@"] {
             let failed = with(&sandbox, &push, &[(variable, address)]).expect(2);
             assert!(!failed.stderr.contains("proxy-secret"), "{}", failed.stderr);
-            failed.says(&["the address of the proxy in", variable, "socks5h"]);
+            failed.says(&["the proxy in", variable, "socks5h"]);
             with(&sandbox, &["inspect", "oci:image"], &[(variable, address)]).expect(0);
             with(&sandbox, &["build", "--offline"], &[(variable, address)]).expect(0);
             let reference = format!("{}/proxy/unused:1", part("REGISTRY_OPEN"));

@@ -80,9 +80,9 @@ fn a_part_of_the_platforms_is_pushed_by_digest_alone() {
     let name = at("OPEN", "push/part");
     write_spec(&sandbox, &name, "scratch");
     let part = sandbox.ok(&["build", "--push", "--platform", "linux/arm64"]).says(&[
-        "by digest alone",
+        "by digest only",
         &format!(
-            "warning: pushed 1 of 2 platforms by digest alone; these tags were not moved: {name}:latest; use `-t TAG`"
+            "warning: pushed 1 of 2 platforms by digest only; these tags were not changed: {name}:latest (use `-t TAG`"
         ),
     ]);
     sandbox.ok(&["inspect", &format!("{name}@{}", part.digest())]);
@@ -93,7 +93,7 @@ fn a_part_of_the_platforms_is_pushed_by_digest_alone() {
 
     let tagged = sandbox.ok(&["build", "--push", "--platform", "linux/arm64", "-t", "arm"]);
     assert_eq!(tagged.digest(), part.digest());
-    assert!(!tagged.stderr.contains("not moved"), "{}", tagged.stderr);
+    assert!(!tagged.stderr.contains("not changed"), "{}", tagged.stderr);
     sandbox.ok(&["inspect", &format!("{name}:arm")]);
     sandbox.ok(&["build", "--push", "--platform", "linux/arm64", "--platform", "linux/amd64"]);
     sandbox.ok(&["inspect", &name]);
@@ -106,14 +106,14 @@ fn names_that_never_are_pushed_are_refused() {
     sandbox
         .run(&["build", "--push"])
         .expect(2)
-        .says(&["localhost/small cannot be pushed", "help: name a registry, such as ghcr.io"]);
+        .says(&["cannot push localhost/small", "help: name a registry, such as ghcr.io"]);
     sandbox.spec("[image]\nplatforms = [\"linux/amd64\"]\n");
     sandbox.run(&["build", "--push"]).expect(2).says(&["--push needs a name", "set `name` in [image]"]);
     sandbox.run(&["push", "oci:image", "node:18"]).expect(2).says(&["docker.io/library/node:18"]);
     let digest = format!("{}@sha256:{}", at("OPEN", "push/refused"), "0".repeat(64));
-    sandbox.run(&["push", "oci:image", &digest]).expect(2).says(&["names a digest", "name a tag"]);
-    sandbox.run(&["push", "oci:image", "localhost/small:1"]).expect(2).says(&["localhost/… is for names"]);
-    sandbox.run(&["copy", "oci:image", "localhost/small:1"]).expect(2).says(&["localhost/… is for names"]);
+    sandbox.run(&["push", "oci:image", &digest]).expect(2).says(&["has a digest", "use a tag"]);
+    sandbox.run(&["push", "oci:image", "localhost/small:1"]).expect(2).says(&["localhost/… is reserved for names"]);
+    sandbox.run(&["copy", "oci:image", "localhost/small:1"]).expect(2).says(&["localhost/… is reserved for names"]);
 }
 
 #[test]

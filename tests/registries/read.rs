@@ -59,7 +59,7 @@ fn what_is_not_there_is_not_found_and_a_digest_goes_before_a_tag() {
     sandbox
         .run(&["inspect", "--platform", "linux/s390x", &format!("{name}:1")])
         .expect(6)
-        .says(&["no image for linux/s390x", "it has linux/amd64, linux/arm64"]);
+        .says(&["no image for linux/s390x", "available platforms: linux/amd64, linux/arm64"]);
 }
 
 #[test]

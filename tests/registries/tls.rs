@@ -36,7 +36,7 @@ fn a_ca_file_is_trusted() {
     sandbox.run(&[&push[..], &["--ca-file", "not-there.pem"]].concat()).expect(1).says(&["not-there.pem"]);
     sandbox.write("empty.pem", "no certificate\n");
     let empty = sandbox.run(&[&push[..], &["--ca-file", "empty.pem"]].concat());
-    empty.expect(2).says(&["empty.pem", "it holds no certificate"]);
+    empty.expect(2).says(&["empty.pem", "it contains no certificate"]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_certificate_without_its_key_is_an_error() {
     let directory = format!("home/.config/containers/certs.d/{}", part("REGISTRY_TLS"));
     sandbox.write(&format!("{directory}/ca.crt"), fs::read(part("REGISTRY_TLS_CA")).unwrap());
     sandbox.write(&format!("{directory}/client.cert"), "a certificate");
-    sandbox.run(&push).expect(2).says(&["client.cert", "there is no .key file of the same name"]);
+    sandbox.run(&push).expect(2).says(&["client.cert", "there is no .key file with the same name"]);
 }
 
 #[test]

@@ -83,9 +83,7 @@ fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
         write_spec(&sandbox, &at(place, "tokens/early"), "scratch");
         sandbox.write("wrong.json", auth_file(registry, "writer", "wrong"));
         sandbox.write("none.json", "{}");
-        for (file, words) in
-            [("wrong.json", "does not accept the credentials"), ("none.json", "requires authentication")]
-        {
+        for (file, words) in [("wrong.json", "authentication to"), ("none.json", "requires authentication")] {
             let arguments = ["build", "--push", "--authfile", file, "--ca-file", &part("REGISTRY_TLS_CA")];
             let failed = sandbox.run(&[&arguments[..], &["--progress", "json"]].concat()).expect(4);
             assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
@@ -95,7 +93,7 @@ fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
             let reader = auth_file(registry, &part("TOKEN_READER"), &part("TOKEN_READER_PASSWORD"));
             sandbox.write("reader.json", reader);
             let arguments = ["build", "--push", "--authfile", "reader.json", "--progress", "json"];
-            let failed = sandbox.run(&arguments).expect(4).says(&["without the right to push"]);
+            let failed = sandbox.run(&arguments).expect(4).says(&["without push permission"]);
             assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
         }
         // The events tell of packing where there is any.
@@ -118,7 +116,7 @@ fn anonymous_clients_read_what_is_public_and_nothing_else() {
     sandbox
         .run(&["inspect", &at("TOKEN", "tokens/private")])
         .expect(4)
-        .says(&["requires authentication", "help: no credentials were found for it: ocitect login 127.0.0.1:"]);
+        .says(&["requires authentication", "help: log in: ocitect login 127.0.0.1:"]);
     let new_tag = format!("{}:new", at("TOKEN", "public/tokens"));
     sandbox.run(&["push", "oci:image", &new_tag]).expect(4).says(&["ocitect login"]);
 }
@@ -137,6 +135,6 @@ fn a_reader_reads_and_is_told_that_it_cannot_push() {
     let authfile = sandbox.path("auth.json");
     let wrong = sandbox.run(&["push", "oci:image", &name, "--authfile", authfile.to_str().unwrap()]).expect(4);
     assert!(!wrong.stderr.contains("wrong-secret"), "{}", wrong.stderr);
-    wrong.says(&["help: renew the credentials: ocitect login 127.0.0.1:"]);
+    wrong.says(&["help: log in again: ocitect login 127.0.0.1:"]);
     as_user(&sandbox, &["inspect", &format!("{name}:other")], "WRITER").expect(6);
 }

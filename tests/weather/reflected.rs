@@ -197,5 +197,5 @@ fn no_place_and_no_encoding_shows_a_secret() {
 fn what_is_blanked_leaves_the_rest_of_the_message() {
     let sandbox = Sandbox::new();
     let host = start(Place::ErrorMessage, TOKEN.to_owned());
-    inspect(&sandbox, &host, &[]).expect(4).says(&["was answered 403 (DENIED): token *** lacks a right"]);
+    inspect(&sandbox, &host, &[]).expect(4).says(&["returned 403 (DENIED): token *** lacks a right"]);
 }

@@ -129,7 +129,7 @@ fn gzip_cut_short_anywhere_is_an_error() {
     for cut in places {
         let error = refusal(Algorithm::Gzip, &encoded[..cut]);
         assert!(matches!(error, CompressError::Truncated { .. }), "{error} at {cut}");
-        assert_eq!(error.to_string(), "gzip stream is cut short");
+        assert_eq!(error.to_string(), "gzip stream is truncated");
     }
 }
 

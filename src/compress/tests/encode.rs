@@ -38,7 +38,7 @@ fn levels_are_checked_against_the_algorithm() {
         }
     }
     let error = level(Algorithm::Gzip, Some(10)).unwrap_err();
-    assert_eq!(error.to_string(), "gzip has no level 10: its levels are 0 to 9");
+    assert_eq!(error.to_string(), "gzip has no level 10: expected 0 to 9");
     let error = level(Algorithm::None, Some(0)).unwrap_err();
     assert_eq!(error.to_string(), "compression `none` takes no level, but level 0 was given");
 }

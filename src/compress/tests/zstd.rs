@@ -46,7 +46,7 @@ fn zstd_cut_short_anywhere_is_an_error() {
     let boundaries = [zstd(b"one").len(), zstd(b"one").len() + zstd(b"two").len()];
     for cut in (1..two.len()).filter(|cut| !boundaries.contains(cut)) {
         let error = refusal(Algorithm::Zstd, &two[..cut]);
-        assert_eq!(error.to_string(), "zstd stream is cut short", "at {cut}");
+        assert_eq!(error.to_string(), "zstd stream is truncated", "at {cut}");
     }
 }
 

@@ -10,13 +10,13 @@ use crate::model::{Class, Diagnose, EntryPathError, escape};
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// It is not of a format that is known.
-    #[error("it is {found}, and not an archive that can be read")]
+    #[error("expected a supported archive, found {found}")]
     NotAnArchive {
         /// What it is, with an article.
         found: &'static str,
     },
     /// It ends too early.
-    #[error("the archive is cut short in {inside}: expected {expected_bytes} bytes, found {actual_bytes}")]
+    #[error("the archive is truncated in {inside}: expected {expected_bytes} bytes, found {actual_bytes}")]
     CutShort {
         /// Where it ends.
         inside: &'static str,
@@ -46,19 +46,19 @@ pub enum ArchiveError {
         source: io::Error,
     },
     /// It has more members than can be meant.
-    #[error("the archive has over {limit} members")]
+    #[error("the archive has more than {limit} members")]
     TooManyMembers {
         /// [`super::MAX_MEMBERS`].
         limit: usize,
     },
     /// It grows more than can be meant.
-    #[error("the archive is over the limit of {limit_bytes} bytes when it is decompressed")]
+    #[error("the decompressed archive is over the limit of {limit_bytes} bytes")]
     TooLarge {
         /// [`super::MAX_SPOOL_BYTES`].
         limit_bytes: u64,
     },
     /// It grows far more than programs and texts do: it was made to fill a disk.
-    #[error("the archive has over {limit} uncompressed bytes for each stored one, the first GiB aside")]
+    #[error("the archive expands to more than {limit} times its size, after the first GiB")]
     Expansion {
         /// [`crate::model::MAX_EXPANSION`].
         limit: u64,
@@ -80,7 +80,7 @@ pub enum ArchiveError {
         reason: Reason,
     },
     /// The content of a member is not what the archive says of it.
-    #[error("a member of the archive is damaged: its {what} is not what the archive says")]
+    #[error("a member of the archive is damaged: its {what} does not match the archive")]
     Content {
         /// What differs.
         what: &'static str,
@@ -131,10 +131,10 @@ pub enum Reason {
     #[error("has no name")]
     Unnamed,
     /// Its name cannot stand in an image.
-    #[error("has a name that is refused: {0}")]
+    #[error("has a name that is not allowed: {0}")]
     Name(EntryPathError),
     /// It stands below something that is not a directory.
-    #[error("stands below \"{}\", which the archive makes {what}", escape(.parent))]
+    #[error("is inside \"{}\", which is {what} in the archive", escape(.parent))]
     Below {
         /// The member that it stands below.
         parent: Vec<u8>,
@@ -142,19 +142,19 @@ pub enum Reason {
         what: &'static str,
     },
     /// A symbolic link that climbs above the archive's root.
-    #[error("is a symbolic link that leaves the archive: \"{}\"", escape(.target))]
+    #[error("is a symbolic link that points outside of the archive: \"{}\"", escape(.target))]
     LinkLeaves {
         /// Its target.
         target: Vec<u8>,
     },
     /// A hard link to nothing.
-    #[error("is a hard link to \"{}\", which is no file that stands before it", escape(.target))]
+    #[error("is a hard link to \"{}\", which is not an earlier file of the archive", escape(.target))]
     LinkTarget {
         /// Its target.
         target: Vec<u8>,
     },
     /// A hard link whose target leaves the archive.
-    #[error("is a hard link to \"{}\", which leaves the archive", escape(.target))]
+    #[error("is a hard link to \"{}\", which is outside of the archive", escape(.target))]
     LinkOutside {
         /// Its target.
         target: Vec<u8>,
@@ -169,13 +169,13 @@ pub enum Reason {
     #[error("is encrypted")]
     Encrypted,
     /// A compression method of zip that is not supported.
-    #[error("is compressed by {0}, and only stored and deflated members are supported")]
+    #[error("is compressed by {0}; only stored and deflated members are supported")]
     Method(String),
     /// A symbolic link whose target cannot be read, or is none.
-    #[error("is a symbolic link without a sound target")]
+    #[error("is a symbolic link without a valid target")]
     Target,
     /// Another member gets the same path by `strip`.
-    #[error("gets the same path by `strip` as \"{}\"", escape(.other))]
+    #[error("has the same path as \"{}\" after `strip`", escape(.other))]
     Collision {
         /// The other member.
         other: Vec<u8>,
@@ -183,7 +183,7 @@ pub enum Reason {
 }
 
 /// What helps where an archive is odd, and may be meant to be.
-const UNPACK_YOURSELF: &str = "if the archive is to be trusted, unpack it yourself and name the directory as `from`";
+const UNPACK_YOURSELF: &str = "if you trust the archive, unpack it yourself and use the directory as `from`";
 
 impl ArchiveError {
     /// An error about the member `name`.
@@ -218,15 +218,15 @@ impl Diagnose for ArchiveError {
 
     fn help(&self) -> Option<String> {
         let help = match self {
-            Self::NotAnArchive { .. } => "`unpack` reads tar, tar.gz, tar.zst and zip",
+            Self::NotAnArchive { .. } => "use a tar, tar.gz, tar.zst or zip archive",
             Self::CutShort { .. } | Self::Damaged { .. } | Self::Zip { .. } | Self::Content { .. } => {
-                "make or fetch the archive anew"
+                "create or download the archive again"
             }
             Self::Compression { source } => CompressError::of(source)?.help()?,
             Self::TooManyMembers { .. } | Self::TooLarge { .. } | Self::TooMuchText { .. } => "split the archive",
             Self::Expansion { .. } => UNPACK_YOURSELF,
             Self::Member { reason, .. } => reason.help()?,
-            Self::Spool { .. } => "free some space there, or set TMPDIR to a directory with more room",
+            Self::Spool { .. } => "free some space there, or set TMPDIR to a directory with more space",
             Self::Changed => "build again when nothing writes to it",
             Self::NoMember { .. } | Self::Io { .. } => return None,
         };
@@ -238,18 +238,18 @@ impl Reason {
     /// What helps against it, where something does.
     pub(in crate::files) fn help(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Absolute | Self::Unnamed | Self::Name(_) => "make the archive with relative names, without `..`",
+            Self::Absolute | Self::Unnamed | Self::Name(_) => "create the archive with relative names, without `..`",
             Self::Below { .. }
             | Self::LinkLeaves { .. }
             | Self::LinkTarget { .. }
             | Self::LinkOutside { .. }
             | Self::Overlaps { .. } => UNPACK_YOURSELF,
-            Self::Drive => "make the archive with relative names, without drive letters",
-            Self::Sparse => "make the archive without sparse files (GNU tar: leave `--sparse` away)",
-            Self::Encrypted => "unpack it yourself and name the directory as `from`",
-            Self::Method(_) => "make the archive anew with deflate",
-            Self::Target => "make or fetch the archive anew",
-            Self::Collision { .. } => "strip fewer components, or name what is wanted with `include` and `exclude`",
+            Self::Drive => "create the archive with relative names, without drive letters",
+            Self::Sparse => "create the archive without sparse files (GNU tar: without `--sparse`)",
+            Self::Encrypted => "unpack it yourself and use the directory as `from`",
+            Self::Method(_) => "create the archive again with deflate",
+            Self::Target => "create or download the archive again",
+            Self::Collision { .. } => "strip fewer components, or select files with `include` and `exclude`",
             Self::Type(_) => return None,
         })
     }

@@ -199,9 +199,9 @@ fn open_decoded(file: File) -> Result<Option<Box<dyn Read + Send>>, ArchiveError
 
 fn compressed_by(format: &str) -> &'static str {
     match format {
-        "xz" => "compressed by xz",
-        "bzip2" => "compressed by bzip2",
-        _ => "compressed in an unknown way",
+        "xz" => "xz-compressed data",
+        "bzip2" => "bzip2-compressed data",
+        _ => "data in an unknown compression",
     }
 }
 
@@ -231,8 +231,8 @@ fn tell(file: &File, decompressed: bool) -> Result<Format, ArchiveError> {
         return Ok(Format::Tar);
     }
     let found = match &head[..] {
-        [] if decompressed => "compressed data that holds nothing",
-        _ if decompressed => "compressed data that holds no tar archive",
+        [] if decompressed => "compressed data without content",
+        _ if decompressed => "compressed data that is not a tar archive",
         [] => "an empty file",
         [0x7f, b'E', b'L', b'F', ..] => "an ELF file",
         [b'7', b'z', 0xbc, 0xaf, ..] => "a 7z archive",

@@ -24,7 +24,7 @@ const RULES: Rules = Rules {
 /// [`ArchiveError::CutShort`] where it ends inside of a header or a member, or without the two zero blocks;
 /// [`ArchiveError::Damaged`] where it breaks the format; [`ArchiveError::Member`] for what is not supported.
 pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
-    let input = FileInput::new(file).map_err(|source| ArchiveError::Io { action: "look at", source })?;
+    let input = FileInput::new(file).map_err(|source| ArchiveError::Io { action: "access", source })?;
     let mut entries = Entries::new(input, RULES);
     let mut members = Vec::new();
     let mut totals = Totals::default();

@@ -168,7 +168,7 @@ fn zip_error(error: ZipError) -> ArchiveError {
         ZipError::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
             ArchiveError::Io { action: "read", source }
         }
-        ZipError::Io(_) => ArchiveError::Zip { reason: "it is cut short".to_owned() },
+        ZipError::Io(_) => ArchiveError::Zip { reason: "it is truncated".to_owned() },
         other => ArchiveError::Zip { reason: other.to_string() },
     }
 }

@@ -78,7 +78,7 @@ fn nothing_at_from_is_an_error_that_shows_what_there_is() {
     let fixture = Fixture::with(&["dist/amd64/app", "dist/arm64/app"]);
     let error = fixture.list(&fixture.entry("dist/riscv64/app")).unwrap_err();
     assert_eq!(error.to_string(), "ocitect.toml:7:3: `from = \"dist/riscv64/app\"` matches nothing");
-    assert!(help(&error).ends_with("dist holds amd64, arm64"), "{}", help(&error));
+    assert!(help(&error).ends_with("dist contains amd64, arm64"), "{}", help(&error));
     assert_eq!(error.class(), Class::Input);
     symlink("gone", fixture.path("dangling")).unwrap();
     let error = fixture.list(&fixture.entry("dangling")).unwrap_err();
@@ -93,7 +93,7 @@ fn sockets_and_fifos_are_refused_by_name_unless_they_are_left_out() {
     let _listener = UnixListener::bind(fixture.path("src/control")).unwrap();
     let error = fixture.list(&fixture.entry("src")).unwrap_err();
     assert!(error.to_string().ends_with("src/control is a socket, which cannot be packed"), "{error}");
-    assert_eq!((error.class(), help(&error)), (Class::Input, "leave it out with `exclude`".to_owned()));
+    assert_eq!((error.class(), help(&error)), (Class::Input, "exclude it with `exclude`".to_owned()));
     assert!(matches!(fixture.list(&fixture.entry("src/control")), Err(FilesError::Refused { .. })));
     assert!(matches!(fixture.list(&fixture.entry("src/c*")), Err(FilesError::Refused { .. })));
     let path = std::ffi::CString::new(fixture.path("src/pipe").as_os_str().as_bytes()).unwrap();

@@ -76,7 +76,7 @@ fn several_files_for_one_name_are_an_error_that_lists_them() {
         let error = at_one_name(&fixture, from, |entry| entry).unwrap_err();
         let said = error.to_string();
         assert!(said.contains("matches 2 files") && said.contains("/app.jar") && said.contains("b.jar"), "{said}");
-        assert!(help(&error).contains("end `to` in a slash"), "{}", help(&error));
+        assert!(help(&error).contains("end `to` with a slash"), "{}", help(&error));
         assert_eq!(error.class(), Class::Input);
     }
     for number in 0..30 {
@@ -145,7 +145,7 @@ fn a_glob_that_matches_nothing_or_makes_no_sense_is_an_error() {
     let fixture = tree();
     let error = fixture.list(&fixture.entry("dist/*.whl")).unwrap_err();
     assert!(matches!(error, FilesError::NothingMatches { .. }), "{error}");
-    assert!(help(&error).contains("dist holds .cache, a[1].md, amd64, arm64, b{c}.md, top.md"), "{}", help(&error));
+    assert!(help(&error).contains("dist contains .cache, a[1].md, amd64, arm64, b{c}.md, top.md"), "{}", help(&error));
     assert!(matches!(fixture.list(&fixture.entry("no/*.whl")), Err(FilesError::NothingMatches { .. })));
     assert!(matches!(fixture.list(&fixture.entry("dist/top.md/*")), Err(FilesError::NothingMatches { .. })));
     assert!(matches!(fixture.list(&fixture.entry("dist/*/../x")), Err(FilesError::Pattern { .. })));

@@ -29,7 +29,7 @@ pub(in super::super) fn single(
     attributes: &Attributes,
 ) -> Result<ListedItem, FilesError> {
     let failed = |action, source| FilesError::Io { place: entry.place.clone(), action, path: path.to_owned(), source };
-    let canonical = path.canonicalize().map_err(|source| failed("look at", source))?;
+    let canonical = path.canonicalize().map_err(|source| failed("access", source))?;
     // What a link leads to is no link.
     let kind = self::kind(entry, path, &canonical, status, || Err(io::ErrorKind::InvalidInput.into()))?;
     let executable = is_executable(status);

@@ -88,7 +88,7 @@ fn a_file_that_changes_while_it_is_read_is_named() {
     };
     assert_eq!(change_of(&change_while_packed(touch)), Change::Written);
     let error = change_while_packed(append);
-    assert!(error.to_string().ends_with("/source changed while it was packed: it had 2500000 bytes and has 2500004"));
+    assert!(error.to_string().ends_with("/source changed while it was packed: expected 2500000 bytes, found 2500004"));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn plans_out_of_order_or_with_a_path_twice_are_refused() {
 #[test]
 fn entries_that_no_tar_holds_are_named() {
     let error = pack(&plan(vec![with_xattr(file("a", b""), "user.a=b", b"")])).unwrap_err();
-    assert_eq!(error.to_string(), "entry /a cannot be written to a layer");
+    assert_eq!(error.to_string(), "cannot write entry /a to a layer");
     assert_eq!(error.class(), Class::Input);
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("\"user.a=b\""));
 
@@ -266,7 +266,7 @@ fn failures_of_archives_and_images_have_their_class() {
         pack_opened(Origin::Image, &SameOpener(b"123", Some(InvalidData))).class()
     );
     let error = pack_opened(Origin::Archive, &NoOpener);
-    assert_eq!(error.to_string(), "cannot read the content of /a out of its archive");
+    assert_eq!(error.to_string(), "cannot read the content of /a from its archive");
 }
 
 #[test]

@@ -144,22 +144,19 @@ fn a_base_whose_config_is_malformed_is_refused_by_field() {
         ..ConfigSpec::default()
     };
     for (base_config, message) in [
-        (json!({ "config": [] }), "the config of the base has a field \"config\" that is not an object"),
+        (json!({ "config": [] }), "the field \"config\" of the base's config is not an object"),
         (
             json!({ "config": { "Env": "A=1" } }),
-            "the config of the base has a field \"config.Env\" that is not a list of strings",
+            "the field \"config.Env\" of the base's config is not a list of strings",
         ),
-        (
-            json!({ "config": { "Labels": [] } }),
-            "the config of the base has a field \"config.Labels\" that is not an object",
-        ),
+        (json!({ "config": { "Labels": [] } }), "the field \"config.Labels\" of the base's config is not an object"),
         (
             json!({ "config": { "ExposedPorts": 1 } }),
-            "the config of the base has a field \"config.ExposedPorts\" that is not an object",
+            "the field \"config.ExposedPorts\" of the base's config is not an object",
         ),
         (
             json!({ "config": { "Shell": [1] } }),
-            "the config of the base has a field \"config.Shell\" that is not a list of strings",
+            "the field \"config.Shell\" of the base's config is not a list of strings",
         ),
     ] {
         let mut input = input(Some(base_with(MediaType::DockerLayerGzip, base_config)));

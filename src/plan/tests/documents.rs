@@ -93,7 +93,7 @@ fn history_is_filled_up_to_the_bases_layers() {
     }
     let base = base_with(MediaType::OciLayerGzip, json!({ "history": {} }));
     let error = assemble(&plan(input(Some(base))).unwrap(), &[]).unwrap_err();
-    assert_eq!(error.to_string(), "the config of the base has a field \"history\" that is not a list");
+    assert_eq!(error.to_string(), "the field \"history\" of the base's config is not a list");
 }
 
 #[test]
@@ -125,20 +125,20 @@ fn what_dockers_family_cannot_say_is_refused_before_packing() {
     let layer_digest = digest("base layer");
     assert_eq!(
         message,
-        format!("the layer {layer_digest} of the base is {zstd}, for which docker manifests have no name")
+        format!("the base layer {layer_digest} has the media type {zstd}, which docker manifests do not support")
     );
     let mut own = layer("app").file("x", "/x");
     own.spec.compression = Compression::Zstd(3);
     let message = docker(with_layers(input(None), vec![own]));
-    assert_eq!(message, format!("layer \"app\" is {zstd}, for which docker manifests have no name"));
+    assert_eq!(message, format!("layer \"app\" has the media type {zstd}, which docker manifests do not support"));
     let mut annotated = input(None);
     annotated.platform_spec.annotations.insert("a.b".to_owned(), "c".to_owned());
-    assert_eq!(docker(annotated), "docker manifests have no annotations, and the image has \"a.b\"");
+    assert_eq!(docker(annotated), "docker manifests do not support annotations, but the image has \"a.b\"");
     let mut own = layer("app").file("x", "/x");
     own.spec.annotations.insert("a.b".to_owned(), "c".to_owned());
     assert_eq!(
         docker(with_layers(input(None), vec![own])),
-        "docker manifests have no annotations, and layer \"app\" has \"a.b\""
+        "docker manifests do not support annotations, but layer \"app\" has \"a.b\""
     );
 }
 
@@ -168,12 +168,11 @@ fn layers_that_are_none_and_windows_are_refused_by_name() {
     let encrypted = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
     let error = plan(input(Some(base_with(encrypted.into(), json!({}))))).unwrap_err();
     let digest = digest("base layer");
-    let said =
-        format!("the layer {digest} of the base is of the media type \"{encrypted}\", which is not that of a layer");
+    let said = format!("the base layer {digest} has the media type \"{encrypted}\", which is not a layer type");
     assert_eq!(error.to_string(), said);
     let mut windows = input(None);
     windows.platform_spec.platform = Platform::new("windows", "amd64");
-    let said = "an image for windows/amd64 cannot be built: layers for Windows are not supported";
+    let said = "cannot build an image for windows/amd64: Windows layers are not supported";
     assert_eq!(plan(windows).unwrap_err().to_string(), said);
 }
 
@@ -249,7 +248,7 @@ fn foreign_layers_are_told_and_wrong_counts_refused() {
     let foreign = plan(input(Some(base_with(MediaType::DockerForeignLayerGzip, json!({}))))).unwrap();
     assert!(foreign.warnings[0].contains("foreign"), "{:?}", foreign.warnings);
     let error = assemble(&foreign, &[packed("x")]).unwrap_err();
-    assert_eq!(error.to_string(), "there are 1 packed layers where 0 were planned");
+    assert_eq!(error.to_string(), "expected 0 packed layers, found 1");
 }
 
 #[test]

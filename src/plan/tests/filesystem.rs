@@ -94,48 +94,50 @@ fn taken_names_and_numbers_are_errors() {
         (
             vec![user("node", 1000)],
             vec![],
-            "the user \"node\" (ocitect.toml:10:1) exists with shell /bin/bash instead of /bin/sh",
+            "the user \"node\" (ocitect.toml:10:1) already exists with shell /bin/bash, not /bin/sh",
         ),
-        (vec![user("node", 7)], vec![], "the user \"node\" (ocitect.toml:10:1) exists with uid 1000 instead of 7"),
+        (vec![user("node", 7)], vec![], "the user \"node\" (ocitect.toml:10:1) already exists with uid 1000, not 7"),
         (
             vec![User { uid: 1000, ..other_group("app", 7) }],
             vec![],
-            "the user \"app\" (ocitect.toml:10:1) has the number 1000 of the user \"node\"",
+            "the user \"app\" (ocitect.toml:10:1) has the uid 1000, which is used by the user \"node\"",
         ),
         (
             vec![user("a", 7), User { uid: 7, ..user("b", 8) }],
             vec![],
-            "the user \"b\" (ocitect.toml:10:1) has the number 7 of the user \"a\"",
+            "the user \"b\" (ocitect.toml:10:1) has the uid 7, which is used by the user \"a\"",
         ),
         (
             vec![other_group("app", 50)],
             vec![],
-            "the group \"app\" (ocitect.toml:10:1) has the number 50 of the group \"staff\"",
+            "the group \"app\" (ocitect.toml:10:1) has the gid 50, which is used by the group \"staff\"",
         ),
         (
             vec![],
             vec![group("staff", 51, &[])],
-            "the group \"staff\" (ocitect.toml:20:1) exists with the number 50 instead of 51",
+            "the group \"staff\" (ocitect.toml:20:1) already exists with the gid 50, not 51",
         ),
         (
             vec![],
             vec![group("staff", 50, &["app"])],
-            "the group \"staff\" (ocitect.toml:20:1) exists with the members \"node\" instead of \"app\"",
+            "the group \"staff\" (ocitect.toml:20:1) already exists with the members \"node\", not \"app\"",
         ),
         (
             vec![user("big", 1 << 32)],
             vec![],
-            "the user \"big\" (ocitect.toml:10:1) has the number 4294967296, over the system's limit of 4294967295",
+            "the user \"big\" (ocitect.toml:10:1) has the id 4294967296, over the limit of 4294967295",
         ),
         (
             vec![user("a:b", 9)],
             vec![],
-            "\"a:b\" (ocitect.toml:10:1) cannot stand in /etc/passwd: it is empty or has a colon, a comma or a line break",
+            "\"a:b\" (ocitect.toml:10:1) cannot be written to /etc/passwd: it is empty or contains a colon, a comma \
+             or a line break",
         ),
         (
             vec![User { home: "/x\ny".to_owned(), ..user("a", 9) }],
             vec![],
-            "\"/x\\ny\" (ocitect.toml:10:1) cannot stand in /etc/passwd: it is empty or has a colon, a comma or a line break",
+            "\"/x\\ny\" (ocitect.toml:10:1) cannot be written to /etc/passwd: it is empty or contains a colon, a \
+             comma or a line break",
         ),
     ] {
         assert_eq!(accounts(Some(base()), users, groups).unwrap_err().to_string(), message);

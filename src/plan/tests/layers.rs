@@ -128,7 +128,7 @@ fn owners_are_looked_up_and_bring_their_group() {
     let error = failure(vec![layer("app").ownership(owned_by("nod")).file("x", "/x")]);
     assert_eq!(
         error.to_string(),
-        "there is no user \"nod\" in the spec or in the base (owner of \"x\" (ocitect.toml:1:1))"
+        "unknown user \"nod\" (owner of \"x\" (ocitect.toml:1:1)): it is in neither the spec nor the base"
     );
     assert!(error.help().unwrap().contains("node, root"), "{:?}", error.help());
 }
@@ -201,13 +201,13 @@ fn equal_entries_are_one_and_different_ones_an_error() {
     let plan = planned(vec![layer("app").directory("a/", "/app", &["f x"]).directory("a/", "/app", &["f x"])]);
     assert_eq!(last(&plan), ["d0755 0:0 /app", "f0644 0:0 /app/x"]);
     let error = failure(vec![layer("app").directory("a/", "/app", &["f x"]).directory("b/", "/app", &["f x"])]);
-    assert_eq!(error.to_string(), "layer \"app\": a/x and b/x would both stand at /app/x, and differ in content");
+    assert_eq!(error.to_string(), "layer \"app\": /app/x is provided by both a/x and b/x, with different content");
     let both = layer("app").files("a/", "/app", ListedRoot::Directory, &["f x"], owned_by("1"));
     let error = failure(vec![both.directory("b/", "/app", &[])]);
     assert_eq!(
         error.to_string(),
-        "layer \"app\": \"a/\" (ocitect.toml:1:1) and \"b/\" (ocitect.toml:2:1) would both stand at /app, \
-         and differ in owner"
+        "layer \"app\": /app is provided by both \"a/\" (ocitect.toml:1:1) and \"b/\" (ocitect.toml:2:1), with \
+         different owner"
     );
     let error = failure(vec![layer("app").file("a", "/x").link("/x", "a")]);
     assert!(matches!(error, PlanError::Conflict { difference: "kind", .. }), "{error}");
@@ -241,7 +241,7 @@ fn a_file_over_a_directory_is_an_error() {
         assert!(matches!(error, PlanError::FileOverDirectory { .. }), "{error}");
     }
     let error = failure(vec![layer("app").file("x", "/tmp")]);
-    assert_eq!(error.to_string(), "layer \"app\": x would stand at /tmp, where the image has a directory");
+    assert_eq!(error.to_string(), "layer \"app\": cannot write x to /tmp: a directory already exists there");
     assert!(error.help().unwrap().contains("remove = [\"/tmp\"]"));
 }
 
@@ -250,7 +250,7 @@ fn a_directory_over_a_file_is_an_error() {
     let error = failure(vec![layer("app").directory("r/", "/usr/bin", &["d env"])]);
     assert_eq!(
         error.to_string(),
-        "layer \"app\": the directory r/env would stand at /usr/bin/env, where the image has a file"
+        "layer \"app\": cannot create the directory r/env at /usr/bin/env: a file already exists there"
     );
     let error = failure(vec![layer("app").file("x", "/usr/bin/env/x")]);
     assert!(matches!(error, PlanError::Unresolved { .. }), "{error}");
@@ -269,14 +269,14 @@ fn a_file_or_link_of_the_same_layer_is_no_parent() {
 #[test]
 fn loops_and_paths_that_leave_the_root_are_errors() {
     let error = failure(vec![layer("app").file("x", "/bad/a/x")]);
-    assert_eq!(error.to_string(), "layer \"app\": x cannot be placed");
+    assert_eq!(error.to_string(), "layer \"app\": cannot write x to the image");
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("more than 40 symbolic links"));
     for layer in
         [layer("app").file("x", "/a/../../b"), layer("app").link("/..", "x"), layer("app").remove(&["/../etc"])]
     {
         let error = failure(vec![layer]);
         assert!(matches!(error, PlanError::Path { .. }), "{error}");
-        assert!(std::error::Error::source(&error).unwrap().to_string().ends_with("leaves the root of the image"));
+        assert!(std::error::Error::source(&error).unwrap().to_string().ends_with("points outside of the image"));
     }
     let long = format!("/{}", "x".repeat(4000));
     let error = failure(vec![layer("app").directory("d/", &long, &[&format!("f {}", "y".repeat(100))])]);
@@ -302,7 +302,7 @@ fn names_of_whiteouts_are_refused_wherever_they_come_from() {
 fn a_layer_without_entries_is_left_out() {
     let plan = planned(vec![layer("nothing"), layer("app").file("x", "/x")]);
     assert_eq!(plan.layers.len(), 1);
-    assert_eq!(plan.warnings, ["layer \"nothing\" has no entries and is left out"]);
+    assert_eq!(plan.warnings, ["layer \"nothing\" has no entries and is skipped"]);
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn listings_that_do_not_match_the_spec_are_a_failure_of_our_own() {
     let mut input = with_layers(input(None), vec![layer("app").file("x", "/x")]);
     input.listings[0].clear();
     let error = plan(input).unwrap_err();
-    assert_eq!(error.to_string(), "there are 0 listings of a layer where 1 were planned");
+    assert_eq!(error.to_string(), "expected 1 listings of a layer, found 0");
     assert_eq!(error.class(), crate::model::Class::Here);
 }
 

@@ -67,7 +67,7 @@ fn a_path_that_does_not_exist_is_an_error_with_the_nearest_name() {
     let error = failure(vec![layer("app").remove(&["/usr/share/docs"])]);
     assert_eq!(
         error.to_string(),
-        "layer \"app\": /usr/share/docs of remove (ocitect.toml:60:1) does not exist below this layer"
+        "layer \"app\": cannot remove /usr/share/docs (ocitect.toml:60:1): it does not exist in the lower layers"
     );
     assert_eq!(error.help().unwrap(), "did you mean /usr/share/doc?");
     let error = failure(vec![layer("app").remove(&["/opt/nothing"])]);

@@ -82,7 +82,7 @@ pub enum ConfigError {
         place: Place,
     },
     /// No host is left for what is to be done.
-    #[error("no host of {} may be used for {what} {name}", show(.path))]
+    #[error("no host in {} is allowed for {what} {name}", show(.path))]
     NoHost {
         /// The repository.
         name: String,
@@ -110,17 +110,15 @@ impl Diagnose for ConfigError {
 
     fn help(&self) -> Option<String> {
         match self {
-            Self::Read { .. } => {
-                Some("name a file that can be read in CONTAINERS_REGISTRIES_CONF, or unset it".to_owned())
-            }
+            Self::Read { .. } => Some("set CONTAINERS_REGISTRIES_CONF to a readable file, or unset it".to_owned()),
             Self::Invalid { help, .. } => help.clone(),
             Self::Blocked { place, .. } => {
-                Some(format!("take another image, or take the key `blocked` out of {}", show(&place.path)))
+                Some(format!("use another image, or remove the key `blocked` from {}", show(&place.path)))
             }
             Self::NoHost { what: "pulling", .. } => {
-                Some("give a host the capabilities \"pull\" and \"resolve\"".to_owned())
+                Some("add the capabilities \"pull\" and \"resolve\" to a host".to_owned())
             }
-            Self::NoHost { .. } => Some("give the upstream or a host the capability \"push\"".to_owned()),
+            Self::NoHost { .. } => Some("add the capability \"push\" to the upstream or a host".to_owned()),
             Self::TooLarge { .. } | Self::NotUtf8 { .. } | Self::TooManyFiles { .. } => None,
         }
     }
@@ -131,10 +129,10 @@ impl From<ConfigError> for StoreError {
         let help = error.help();
         match error {
             ConfigError::Read { path, cause } if cause.kind() != io::ErrorKind::NotFound => {
-                Self::io("reading", &path, cause)
+                Self::io("read", &path, cause)
             }
             ConfigError::Read { path, .. } => {
-                Self::Malformed { place: show(&path), reason: "there is no such file".to_owned(), help }
+                Self::Malformed { place: show(&path), reason: "no such file".to_owned(), help }
             }
             ConfigError::Invalid { place, reason, .. } => Self::Malformed { place: place.to_string(), reason, help },
             ConfigError::Blocked { name, place } => {
@@ -151,7 +149,7 @@ impl From<ConfigError> for StoreError {
                 Self::Malformed { place: show(&path), reason: format!("it has more than {limit} files"), help }
             }
             ConfigError::NoHost { name, what, path } => {
-                let reason = format!("none of its hosts may be used for {what} {name}");
+                let reason = format!("none of its hosts is allowed for {what} {name}");
                 Self::Malformed { place: show(&path), reason, help }
             }
         }

@@ -125,12 +125,12 @@ fn parse_host(
         }
     };
     if let Some(value) = table.value("proxy") {
-        tracing::warn!(place = %value.place(), "the key `proxy` is not used: proxies come from the environment");
+        tracing::warn!(place = %value.place(), "the key `proxy` is ignored: proxies are configured in the environment");
     }
     let connect_timeout = match table.value("dial_timeout") {
         Some(value) if !value.string()?.is_empty() => Some(
             duration::parse(value.string()?)
-                .ok_or_else(|| value.invalid("it is a length of time of up to a day, such as 30s or 1m30s"))?,
+                .ok_or_else(|| value.invalid("expected a duration of up to a day, such as 30s or 1m30s"))?,
         ),
         _ => None,
     };
@@ -141,17 +141,17 @@ fn parse_host(
 /// Reads an address. The error does not quote it, since it may hold a password.
 fn parse_address(text: &str, overrides_path: bool) -> Result<Address, &'static str> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let url = Url::parse(&with_scheme).map_err(|_| "it is not an address")?;
+    let url = Url::parse(&with_scheme).map_err(|_| "not a URL")?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("the address is neither https nor http");
+        return Err("the URL must be https or http");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the address holds a user name; log in with `ocitect login` instead");
+        return Err("the URL must not contain a user name; use `ocitect login`");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("the address has a query or a fragment");
+        return Err("the URL must not have a query or fragment");
     }
-    let host = url.host_str().ok_or("the address has no host")?;
+    let host = url.host_str().ok_or("the URL has no host")?;
     let registry = match url.port() {
         Some(port) => format!("{host}:{port}"),
         // A name of one label is a registry's where a port is written, and only there.
@@ -165,7 +165,7 @@ fn parse_address(text: &str, overrides_path: bool) -> Result<Address, &'static s
     let address = Address { registry, scheme, root, path };
     let example = format!("{}/{}x", address.registry, address.path);
     if example.parse::<crate::model::Repository>().is_err() {
-        return Err("its host or its path cannot stand in an image's name");
+        return Err("the host or path is not valid in an image name");
     }
     Ok(address)
 }
@@ -199,7 +199,7 @@ fn parse_capabilities(table: &Table<'_>, unsaid: Capabilities) -> Result<Capabil
             "push" => capabilities.push = true,
             // Of newer versions, and nothing that is asked for here.
             "referrers" => {}
-            _ => return Err(value.invalid("it is one of pull, resolve, push")),
+            _ => return Err(value.invalid("expected pull, resolve or push")),
         }
     }
     Ok(capabilities)
@@ -221,12 +221,12 @@ fn parse_identity(table: &Table<'_>) -> Result<Option<(PathBuf, PathBuf)>, Confi
         let (certificate, key) = match (value.is_list(), paths.as_slice()) {
             (false, [both]) | (true, [both, ""]) => (*both, *both),
             (true, [certificate, key]) => (*certificate, *key),
-            _ => return Err(value.invalid("a pair has two paths: of the certificate and of its key")),
+            _ => return Err(value.invalid("expected two paths: the certificate and its key")),
         };
         identities.push((beside(table, certificate), beside(table, key)));
     }
     if identities.len() > 1 {
-        tracing::warn!(place = %value.place(), "of several client certificates the first is used");
+        tracing::warn!(place = %value.place(), "only the first client certificate is used");
     }
     Ok(identities.into_iter().next())
 }
@@ -235,13 +235,13 @@ fn parse_headers(table: &Table<'_>) -> Result<Vec<Header>, ConfigError> {
     let Some(value) = table.value("header") else { return Ok(Vec::new()) };
     let mut headers = Vec::new();
     for (name, value) in value.table()?.entries("header") {
-        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| value.invalid("not a header's name"))?;
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| value.invalid("not a header name"))?;
         if [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING].contains(&parsed) {
-            return Err(value.invalid("this header belongs to the connection and cannot be set"));
+            return Err(value.invalid("this header is set by the connection and cannot be changed"));
         }
         for value in bounded(&value)? {
             let mut content = HeaderValue::from_str(value.string()?)
-                .map_err(|_| value.invalid("the value has characters that no header may have"))?;
+                .map_err(|_| value.invalid("the value contains characters that are not allowed in headers"))?;
             content.set_sensitive(true);
             headers.push(Header { name: parsed.as_str().to_owned(), value: content });
         }

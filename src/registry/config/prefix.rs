@@ -43,7 +43,7 @@ impl Prefix {
         if is_domain {
             Ok(Self::Subdomains(domain.to_ascii_lowercase()))
         } else {
-            Err("a wildcard stands alone before a domain, as in *.example.com".to_owned())
+            Err("a wildcard must be a whole label before a domain, as in *.example.com".to_owned())
         }
     }
 
@@ -75,7 +75,7 @@ impl Location {
     /// Parses it. The error says what is wrong.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if text.contains("://") {
-            return Err("an address with a scheme; write HOST[:PORT][/PATH] alone".to_owned());
+            return Err("expected HOST[:PORT][/PATH] without a scheme".to_owned());
         }
         let text = text.trim_end_matches('/');
         let (registry, path) = text.split_once('/').unwrap_or((text, ""));
@@ -89,7 +89,7 @@ impl Location {
             None => pin[1..].parse::<crate::model::Digest>().is_ok(),
         });
         if whole.parse::<Repository>().is_err() || !good_pin {
-            return Err("it is not of the form HOST[:PORT][/PATH]".to_owned());
+            return Err("expected HOST[:PORT][/PATH]".to_owned());
         }
         let registry = canonical(registry).to_owned();
         Ok(Self { registry, path: path.to_owned(), pin: pin.map(str::to_owned) })

@@ -196,7 +196,7 @@ fn refuse_version_1(root: &Table<'_>) -> Result<(), ConfigError> {
         if !list.list()?.is_empty() {
             return Err(ConfigError::Invalid {
                 place: list.place(),
-                reason: format!("[registries.{part}] is of version 1 of this file, which is not read"),
+                reason: format!("[registries.{part}] belongs to version 1 of this file, which is not supported"),
                 help: Some(
                     "write it in version 2: unqualified-search-registries = [\"HOST\"], and [[registry]] tables with \
                      location, insecure and blocked (containers-registries.conf(5))"
@@ -213,7 +213,7 @@ fn check_short_name_mode(root: &Table<'_>) -> Result<(), ConfigError> {
     let Some(value) = root.value("short-name-mode") else { return Ok(()) };
     match value.string()? {
         "" | "enforcing" | "permissive" | "disabled" => Ok(()),
-        _ => Err(value.invalid("it is one of enforcing, permissive, disabled")),
+        _ => Err(value.invalid("expected enforcing, permissive or disabled")),
     }
 }
 
@@ -223,7 +223,7 @@ fn parse_search(value: &Value<'_>) -> Result<Vec<String>, ConfigError> {
         if location.path.is_empty() {
             Ok(location.registry)
         } else {
-            Err(value.invalid("it is HOST[:PORT] without a path"))
+            Err(value.invalid("expected HOST[:PORT] without a path"))
         }
     };
     value.list()?.iter().map(host).collect()
@@ -248,11 +248,11 @@ fn parse_registry(table: &Table<'_>) -> Result<Registry, ConfigError> {
             Prefix::parse(value.string()?).map_err(|reason| value.invalid(reason))?
         }
         _ => Prefix::Name(location.clone().ok_or_else(|| {
-            ConfigError::invalid(&table.place(), "a [[registry]] table with neither `prefix` nor `location`")
+            ConfigError::invalid(&table.place(), "a [[registry]] table needs `prefix` or `location`")
         })?),
     };
     if let Some(value) = table.value("pull-from-mirror") {
-        return Err(value.invalid("it stands in [[registry.mirror]] alone"));
+        return Err(value.invalid("it is allowed only in [[registry.mirror]]"));
     }
     let blocked = table.value("blocked");
     let by_digest_only = table.flag("mirror-by-digest-only")?;
@@ -282,17 +282,17 @@ fn parse_registry(table: &Table<'_>) -> Result<Registry, ConfigError> {
 
 fn parse_mirror(table: &Table<'_>, by_digest_only: bool) -> Result<Mirror, ConfigError> {
     let location = parse_location(table)?
-        .ok_or_else(|| ConfigError::invalid(&table.place(), "a [[registry.mirror]] table without `location`"))?;
+        .ok_or_else(|| ConfigError::invalid(&table.place(), "a [[registry.mirror]] table needs `location`"))?;
     let pulls = match table.value("pull-from-mirror") {
         Some(value) if !value.string()?.is_empty() => {
             if by_digest_only {
-                return Err(value.invalid("the registry's table has `mirror-by-digest-only`; say one of both"));
+                return Err(value.invalid("the registry's table sets `mirror-by-digest-only`: remove one of them"));
             }
             match value.string()? {
                 "all" => MirrorPulls::All,
                 "digest-only" => MirrorPulls::DigestOnly,
                 "tag-only" => MirrorPulls::TagOnly,
-                _ => return Err(value.invalid("it is one of all, digest-only, tag-only")),
+                _ => return Err(value.invalid("expected all, digest-only or tag-only")),
             }
         }
         _ if by_digest_only => MirrorPulls::DigestOnly,
@@ -321,13 +321,13 @@ fn check_pins(registry: &Registry) -> Result<(), ConfigError> {
     if locations.into_iter().all(|location| location.pin == *pin) {
         Ok(())
     } else {
-        let reason = "`prefix` and `location` differ in tag or digest, and those are not rewritten";
+        let reason = "`prefix` and `location` differ in tag or digest, which cannot be rewritten";
         Err(ConfigError::invalid(&registry.place, reason))
     }
 }
 
 fn warn_of_proxy(table: &Table<'_>) {
     if let Some(value) = table.value("proxy") {
-        tracing::warn!(place = %value.place(), "the key `proxy` is not used: proxies come from the environment");
+        tracing::warn!(place = %value.place(), "the key `proxy` is ignored: proxies are configured in the environment");
     }
 }

@@ -187,7 +187,7 @@ impl Config {
         let scheme = if self.plain_http.contains(registry) { Scheme::Http } else { address.scheme };
         let endpoint = Endpoint { root: address.root.clone(), ..Endpoint::new(registry, scheme) };
         let name = format!("{registry}/{}{}", address.path, upstream.path());
-        let too_long = |_| ConfigError::invalid(&host.place, format!("{name} is too long for a repository's name"));
+        let too_long = |_| ConfigError::invalid(&host.place, format!("{name} is too long for a repository name"));
         let repository = name.parse().map_err(too_long)?;
         let is_other = registry != upstream.registry();
         let namespace = is_other.then(|| upstream.registry().to_owned());
@@ -218,7 +218,7 @@ fn rename(repository: &Repository, registry: &str) -> Repository {
 
 fn rewritten(location: &Location, rest: &str, place: &Place) -> Result<Repository, ConfigError> {
     location.join(rest).ok_or_else(|| {
-        let reason = format!("\"{rest}\" below this table's location is not the name of a repository");
+        let reason = format!("\"{rest}\" below this table's location is not a valid repository name");
         ConfigError::invalid(place, reason)
     })
 }

@@ -143,7 +143,7 @@ async fn a_token_service_that_lies_elsewhere_gets_nothing() {
         let server =
             Server::start(move |_| status(401).with("WWW-Authenticate", format!("Bearer realm=\"{realm}\""))).await;
         let error = resolve(&repository(&server, server.options_as("u", "topsecret"))).await.unwrap_err();
-        assert!(error.to_string().contains("is not asked"), "{error}");
+        assert!(error.to_string().contains("was not used"), "{error}");
         assert_eq!(error.class(), Class::OtherSide);
     }
     assert!(honeypot.lines().is_empty());
@@ -198,8 +198,8 @@ async fn a_challenge_that_comes_late_is_answered() {
     assert!(anonymous.to_string().contains("requires authentication: "), "{anonymous}");
     assert!(anonymous.help().unwrap().ends_with(&format!("ocitect login {}", server.host)), "{anonymous}");
     let wrong = resolve(&repository(&server, server.options_as("u", "q"))).await.unwrap_err();
-    assert!(wrong.to_string().contains("does not accept the credentials: "), "{wrong}");
-    assert!(wrong.help().unwrap().contains("renew"), "{wrong}");
+    assert!(wrong.to_string().contains("authentication to "), "{wrong}");
+    assert!(wrong.help().unwrap().contains("log in again"), "{wrong}");
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ async fn a_helper_that_hangs_is_ended() {
     let directory = helper("exec sleep 600");
     let helper = found(directory.path()).with_time_limit(Duration::from_millis(50));
     let error = helper.lookup("r.example").await.err().unwrap();
-    assert!(error.to_string().contains("no answer"), "{error}");
+    assert!(error.to_string().contains("did not answer"), "{error}");
 }
 
 #[test]

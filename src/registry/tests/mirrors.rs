@@ -146,7 +146,7 @@ async fn a_mirror_that_fails_is_left_out_for_the_rest_of_the_run() {
         assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (1, 3), "{answer}");
         let notices = scene.notices();
         assert_eq!(notices.len(), 1, "{notices:?}");
-        assert!(notices[0].contains(&format!("the mirror {}/x is left out", scene.mirror.host)), "{notices:?}");
+        assert!(notices[0].contains(&format!("the mirror {}/x is skipped", scene.mirror.host)), "{notices:?}");
     }
 }
 
@@ -297,7 +297,7 @@ async fn the_error_is_the_upstream_s_and_names_the_mirrors() {
     assert_eq!(error.class(), Class::NotFound);
     assert!(error.to_string().contains(&format!("{}/x", scene.upstream.host)), "{error}");
     let help = error.help().unwrap();
-    assert!(help.contains(&format!("mirrors were asked before, in vain: {}/x (", scene.mirror.host)), "{help}");
+    assert!(help.contains(&format!("these mirrors failed before: {}/x (", scene.mirror.host)), "{help}");
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn refusals_are_told_apart() {
     for (answer, class, text) in [
         (status(404).body(envelope("MANIFEST_UNKNOWN")), Class::NotFound, "tag latest was not found"),
         (status(404).body(envelope("NAME_UNKNOWN")), Class::NotFound, "tag latest was not found"),
-        (status(403).body(envelope("DENIED")), Class::Unauthorized, "denies it"),
+        (status(403).body(envelope("DENIED")), Class::Unauthorized, "was denied"),
         (status(401), Class::Unauthorized, "401"),
         (status(429).body(envelope("TOOMANYREQUESTS")), Class::OtherSide, "429 (TOOMANYREQUESTS): said\\u{1b}[31m so"),
         (status(500), Class::OtherSide, "500"),
@@ -142,7 +142,7 @@ async fn silence_ends() {
     let server = Server::bind().await;
     let options = RegistryOptions { idle_timeout: std::time::Duration::from_millis(50), ..server.options() };
     let error = repository(&server, options).resolve(&latest()).await.unwrap_err();
-    assert!(error.to_string().contains("silent"), "{error}");
+    assert!(error.to_string().contains("no data from"), "{error}");
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn locations_that_are_not_used() {
     for location in ["ftp://127.0.0.1/up", "http://u:topsecret@127.0.0.1:1/up", "http://["] {
         let server = registry(location).await;
         let error = server.repository().put(&blob(), &memory()).await.unwrap_err();
-        assert!(error.to_string().contains("is not used"), "{error}");
+        assert!(error.to_string().contains("is not allowed"), "{error}");
         assert!(!error.to_string().contains("topsecret"), "{error}");
         assert_eq!(server.count("PUT"), 0);
     }
@@ -329,7 +329,7 @@ async fn children_are_put_by_digest_and_another_digest_is_an_error() {
     let wrong = Digest::of(b"other").to_string();
     let server = Server::start(move |_| status(201).with("Docker-Content-Digest", wrong.clone())).await;
     let error = server.repository().put(&descriptor, &source).await.unwrap_err();
-    assert!(error.to_string().contains("in place of"), "{error}");
+    assert!(error.to_string().contains("instead of"), "{error}");
     let server = Server::start(|seen| match seen.method.as_str() {
         "PUT" => status(400).body(r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#),
         _ => status(200),

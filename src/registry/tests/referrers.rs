@@ -299,6 +299,6 @@ async fn a_list_that_would_be_too_long_is_not_written() {
     let (server, _) = registry([(tag_path(), full.into_bytes())].into(), |_| {}).await;
     let big = referrer(Some(&"t".repeat(2000)));
     let error = put(&server, &big, MediaType::OciManifest).await.unwrap_err();
-    assert!(error.to_string().contains("limit of 4194304 bytes"), "{error}");
+    assert!(error.to_string().contains("more than 4194304 bytes"), "{error}");
     assert_eq!(server.count(&format!("PUT {}", tag_path())), 0);
 }

@@ -138,7 +138,7 @@ impl Body {
         stream_of(move |context| {
             let mut shared = lock(&self.shared);
             if shared.generation != self.generation {
-                return Poll::Ready(Some(Err(io::Error::other("the request was given up"))));
+                return Poll::Ready(Some(Err(io::Error::other("the request was canceled"))));
             }
             self.progress.enter(Phase::Reading);
             let piece = ready!(shared.poll_piece(context, self.until));
@@ -232,7 +232,7 @@ impl Shared {
         (self.reader, self.held) = (None, None);
         // The verified reader fails with an error of the store, with digest and place.
         let failure = StoreError::from_reader(cause).unwrap_or_else(|cause| StoreError::Io {
-            action: "reading",
+            action: "read",
             path: "the source".to_owned(),
             cause,
         });

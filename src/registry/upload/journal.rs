@@ -84,7 +84,7 @@ impl Journal {
         blocking(move || match Place::take(&directory, subject) {
             Ok(place) => Self(place.map(Arc::new)),
             Err(cause) => {
-                tracing::info!(%cause, "uploads are not noted");
+                tracing::info!(%cause, "uploads are not recorded");
                 Self(None)
             }
         })
@@ -103,7 +103,7 @@ impl Journal {
         let Some(place) = self.0.clone() else { return };
         blocking(move || {
             if let Err(cause) = place.write(&entry) {
-                tracing::info!(error = %cause, "the upload is not noted");
+                tracing::info!(error = %cause, "the upload is not recorded");
             }
         })
         .await;
@@ -144,7 +144,7 @@ impl Place {
         let Subject { origin, repository, digest, size_bytes } = self.subject.clone();
         let (location, offset_bytes) = (entry.location.to_string(), entry.offset_bytes);
         let stored = Stored { format: FORMAT, origin, repository, digest, size_bytes, location, offset_bytes };
-        let failed = |cause| StoreError::io("writing", &self.entry, cause);
+        let failed = |cause| StoreError::io("write", &self.entry, cause);
         let bytes = serde_json::to_vec(&stored).map_err(|cause| failed(cause.into()))?;
         if !self.may_hold(&entry.location) || bytes.len() as u64 > MAX_ENTRY_BYTES {
             self.remove();

@@ -142,7 +142,7 @@ impl Upload<'_> {
                 return Ok(session);
             }
             if self.descriptor.size_bytes > NOTICED_BYTES {
-                let line = format!("begins {digest} again: the registry no longer has what was sent of it");
+                let line = format!("restarting upload of {digest}: the registry discarded the partial upload");
                 self.repository.notice(&line);
             }
         }
@@ -166,8 +166,9 @@ impl Upload<'_> {
             ..Session::new(noted.location, self.ladder.manner()?)
         };
         let resumed = self.repository.resume_session(&session, &mut self.repository.backoff()).await;
-        let session = resumed.inspect_err(|error| tracing::info!(%error, "what was under way is left")).ok()??;
-        let line = format!("goes on with {digest} at {} of {size_bytes} bytes", session.offset);
+        let session =
+            resumed.inspect_err(|error| tracing::info!(%error, "not resuming the recorded upload")).ok()??;
+        let line = format!("resuming upload of {digest} at {} of {size_bytes} bytes", session.offset);
         tracing::info!("{line}");
         self.repository.notice(&line);
         self.confirm(&session).await;
@@ -244,7 +245,8 @@ impl Upload<'_> {
             return Err(self.setback(session, step, reply).await);
         }
         if handed < until {
-            let error = self.repository.protocol_error(UPLOADING, "it was answered before all was sent".to_owned());
+            let error =
+                self.repository.protocol_error(UPLOADING, "the registry replied before everything was sent".to_owned());
             let trouble = Trouble { is_passing: true, ..Trouble::default() };
             let interruption = Interruption { error, trouble, speaks_no_tls: false };
             return Err(Setback::Interrupted { interruption, is_loss: true });
@@ -303,13 +305,13 @@ impl Upload<'_> {
     async fn check_stored(&self, reply: &Reply) -> Result<(), StoreError> {
         let digest = self.descriptor.digest;
         if let Some(stored) = declared_digest(reply.headers()).filter(|stored| *stored != digest) {
-            let detail = format!("the registry stored {stored} in place of {digest}");
+            let detail = format!("the registry stored {stored} instead of {digest}");
             return Err(self.repository.protocol_error(UPLOADING, detail));
         }
         if reply.status() == StatusCode::CREATED || self.repository.contains(self.descriptor).await? {
             return Ok(());
         }
-        let detail = format!("{} was taken and is not there", self.descriptor.digest);
+        let detail = format!("the registry accepted {}, but does not have it", self.descriptor.digest);
         Err(self.repository.protocol_error(UPLOADING, detail))
     }
 
@@ -325,11 +327,11 @@ impl Upload<'_> {
                 if std::mem::replace(&mut self.was_doubtful, true) {
                     return Err(error);
                 }
-                tracing::info!(%error, "the upload is begun once more");
+                tracing::info!(%error, "restarting the upload");
                 self.start().await.map(Some)
             }
             Setback::Refused { step, status, error } => {
-                tracing::info!(%error, ?step, "the upload goes on in another manner");
+                tracing::info!(%error, ?step, "continuing the upload in another mode");
                 self.resumes &= session.manner == Manner::Chunks || !step.is_ranged();
                 self.give_up(session).await;
                 if let Some(manner) = step.manner() {
@@ -374,7 +376,7 @@ impl Upload<'_> {
             && session.sent > 0
             && let Some(resumed) = self.repository.resume_session(&session, &mut self.backoff).await?
         {
-            tracing::info!(digest = %self.descriptor.digest, offset = resumed.offset, "the upload goes on");
+            tracing::info!(digest = %self.descriptor.digest, offset = resumed.offset, "continuing the upload");
             self.confirm(&resumed).await;
             return Ok(Some(resumed));
         }

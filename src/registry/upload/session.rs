@@ -26,8 +26,8 @@ const CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-leng
 
 /// What is being done, for messages.
 const STARTING: &str = "starting an upload";
-const ASKING: &str = "asking how far an upload is";
-const ABORTING: &str = "giving up an upload";
+const ASKING: &str = "querying an upload";
+const ABORTING: &str = "canceling an upload";
 
 /// A session, and how far it is.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl RegistryRepository {
             connection: Connection::Shared,
         };
         if let Err(interruption) = self.send_once(call).await {
-            tracing::debug!(error = %interruption.error, "the session was not given up");
+            tracing::debug!(error = %interruption.error, "the upload session was not canceled");
         }
     }
 
@@ -146,7 +146,7 @@ impl RegistryRepository {
                 Ok(url) => redact::address(&url),
                 Err(_) => redact::text(&location),
             };
-            self.protocol_error(action, format!("its Location {shown} is not used: {reason}"))
+            self.protocol_error(action, format!("its Location {shown} is not allowed: {reason}"))
         })
     }
 }

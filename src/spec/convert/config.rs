@@ -43,7 +43,7 @@ pub(in super::super) fn config(config: &raw::Config) -> Result<ConfigSpec, Probl
 
 fn without_nul(text: &Text) -> Result<String, Problem> {
     if text.value.contains('\0') {
-        Err(Problem::new(&text.span, "a NUL character cannot stand here"))
+        Err(Problem::new(&text.span, "a NUL character is not allowed here"))
     } else {
         Ok(text.value.clone())
     }
@@ -57,7 +57,7 @@ fn env(env: &At<BTreeMap<String, TextOrFalse>>) -> Result<BTreeMap<String, Optio
         if matches!(value, TextOrFalse::Text(text) if text.contains('\0')) {
             return Err(Problem::new(
                 &env.span,
-                format!("the value of `{}` has a NUL character", escape(name.as_bytes())),
+                format!("the value of `{}` contains a NUL character", escape(name.as_bytes())),
             ));
         }
     }
@@ -77,8 +77,8 @@ fn is_env_name(name: &str) -> bool {
 }
 
 fn env_name_problem(name: &str, span: &std::ops::Range<usize>) -> Problem {
-    let message = format!("\"{}\" is not a name of an environment variable", escape(name.as_bytes()));
-    Problem::new(span, message).help("a name is not empty and has no =")
+    let message = format!("\"{}\" is not a valid name of an environment variable", escape(name.as_bytes()));
+    Problem::new(span, message).help("a name must not be empty or contain =")
 }
 
 fn required_env(text: &Text) -> Result<String, Problem> {
@@ -105,8 +105,9 @@ fn port(port: &At<PortText>) -> Result<String, Problem> {
     let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
     match number.parse::<u16>() {
         Ok(number @ 1..) if is_number && PROTOCOLS.contains(&protocol) => Ok(format!("{number}/{protocol}")),
-        _ => Err(Problem::new(&port.span, "not a port")
-            .help("a port is 1 to 65535 with an optional protocol: \"3000\", \"53/udp\"; list the ports of a range")),
+        _ => Err(Problem::new(&port.span, "not a valid port").help(
+            "write a port from 1 to 65535 with an optional protocol: \"3000\", \"53/udp\"; list each port of a range",
+        )),
     }
 }
 
@@ -120,7 +121,7 @@ fn stop_signal(text: &Text) -> Result<String, Problem> {
     if is_number || SIGNALS.contains(&name) || is_real_time(name) {
         return Ok(signal.clone());
     }
-    let problem = Problem::new(&text.span, "not a signal of Linux");
+    let problem = Problem::new(&text.span, "not a Linux signal");
     Err(problem.help(match nearest(name, SIGNALS) {
         Some(near) => format!("did you mean SIG{near}?"),
         None => format!("such as \"SIGTERM\", \"SIGRTMIN+3\", or a number from 1 to {MAX_SIGNAL}"),
@@ -143,10 +144,10 @@ fn is_real_time(name: &str) -> bool {
 fn command(command: &At<choice::Command>) -> Result<Command, Problem> {
     match &command.value {
         choice::Command::Shell(text) if text.trim().is_empty() => {
-            Err(Problem::new(&command.span, "the command is empty").help("an empty list, [], says that there is none"))
+            Err(Problem::new(&command.span, "the command is empty").help("write an empty list, [], for no command"))
         }
         choice::Command::Shell(text) if text.contains('\0') => {
-            Err(Problem::new(&command.span, "a NUL character cannot stand here"))
+            Err(Problem::new(&command.span, "a NUL character is not allowed here"))
         }
         choice::Command::Shell(text) => Ok(Command::Shell(text.clone())),
         choice::Command::Exec(words) => Ok(Command::Exec(words.iter().map(without_nul).collect::<Result<_, _>>()?)),
@@ -156,19 +157,19 @@ fn command(command: &At<choice::Command>) -> Result<Command, Problem> {
 fn shell(shell: &At<Vec<String>>) -> Result<Vec<String>, Problem> {
     match shell.value.first() {
         Some(program) if !program.is_empty() => Ok(shell.value.clone()),
-        _ => Err(Problem::new(&shell.span, "a shell has at least one word").help("such as [\"/bin/sh\", \"-c\"]")),
+        _ => Err(Problem::new(&shell.span, "a shell needs at least one word").help("such as [\"/bin/sh\", \"-c\"]")),
     }
 }
 
 fn healthcheck(healthcheck: &At<HealthcheckChoice>) -> Result<Healthcheck, Problem> {
     let HealthcheckChoice::Table(table) = &healthcheck.value else { return Ok(Healthcheck::None) };
     let Some(test) = &table.test else {
-        return Err(Problem::new(&healthcheck.span, "`healthcheck` lacks `test`").help("false takes the base's away"));
+        return Err(Problem::new(&healthcheck.span, "`healthcheck` has no `test`")
+            .help("write `healthcheck = false` to remove the health check of the base"));
     };
     let Some(test) = health_test(test)? else { return Ok(Healthcheck::None) };
     let retries = table.retries.as_ref().map(|retries| {
-        u64::try_from(retries.value)
-            .map_err(|_| Problem::new(&retries.span, "`retries` is a number of failures, 0 or more"))
+        u64::try_from(retries.value).map_err(|_| Problem::new(&retries.span, "`retries` must be 0 or more"))
     });
     let duration = |text: &Option<At<choice::DurationText>>| text.as_ref().map(duration_ns).transpose();
     Ok(Healthcheck::Check {
@@ -189,7 +190,7 @@ fn health_test(test: &At<choice::Command>) -> Result<Option<Vec<String>>, Proble
     };
     let problem = |message: &str| {
         Problem::new(&test.span, message)
-            .help("a test is [\"CMD\", \"/program\", …], [\"CMD-SHELL\", \"command\"], [\"NONE\"], or a string")
+            .help("write [\"CMD\", \"/program\", …], [\"CMD-SHELL\", \"command\"], [\"NONE\"], or a string")
     };
     match (words.first().map(String::as_str), words.len()) {
         (Some("NONE"), 1) => Ok(None),
@@ -197,6 +198,6 @@ fn health_test(test: &At<choice::Command>) -> Result<Option<Vec<String>>, Proble
         (Some("NONE" | "CMD" | "CMD-SHELL"), _) => {
             Err(problem("the health check's test has the wrong number of words"))
         }
-        _ => Err(problem("the health check's test begins with none of CMD, CMD-SHELL, NONE")),
+        _ => Err(problem("the health check's test must begin with CMD, CMD-SHELL or NONE")),
     }
 }

@@ -24,7 +24,7 @@ pub(in super::super) fn identity(image: &raw::Image) -> Result<ImageSpec, Proble
     let index = image.index.as_ref().is_none_or(|index| index.value);
     if let Some(said) = image.index.as_ref().filter(|_| !index && platforms.len() > 1) {
         return Err(Problem::new(&said.span, "several platforms need an index")
-            .help("index = false publishes the manifest of the only platform"));
+            .help("remove index = false, or build a single platform"));
     }
     let media_types = match image.media_types {
         Some(MediaTypes::Docker) => Family::Docker,
@@ -37,7 +37,7 @@ pub(in super::super) fn identity(image: &raw::Image) -> Result<ImageSpec, Proble
 fn repository(name: &Text) -> Result<Repository, Problem> {
     match name.value.parse::<Reference>() {
         Ok(Reference { repository, tag: None, digest: None }) => Ok(repository),
-        Ok(reference) => Err(Problem::new(&name.span, "`name` is a repository without tag and digest")
+        Ok(reference) => Err(Problem::new(&name.span, "`name` must be a repository without tag or digest")
             .help(format!("write name = \"{}\", and the tag in `tags`", reference.repository))),
         Err(error) => Err(Problem::of(&name.span, &error)),
     }
@@ -55,7 +55,7 @@ fn tags(tags: Option<&At<Vec<Text>>>) -> Result<Vec<Tag>, Problem> {
         }
     }
     if parsed.is_empty() {
-        Err(Problem::new(&tags.span, "at least one tag is needed").help("leave the key out for [\"latest\"]"))
+        Err(Problem::new(&tags.span, "`tags` must not be empty").help("remove the key to use [\"latest\"]"))
     } else {
         Ok(parsed)
     }
@@ -66,13 +66,13 @@ fn platforms(platforms: &At<Vec<Text>>) -> Result<Vec<Platform>, Problem> {
     for text in &platforms.value {
         let platform = parse_platform(text)?;
         if let Some(at) = parsed.iter().position(|known| is_same(known, &platform)) {
-            return Err(Problem::new(&text.span, format!("{platform} means the same platform as {}", parsed[at]))
+            return Err(Problem::new(&text.span, format!("{platform} is the same platform as {}", parsed[at]))
                 .context(&platforms.value[at].span, "the same platform"));
         }
         parsed.push(platform);
     }
     if parsed.is_empty() {
-        Err(Problem::new(&platforms.span, "at least one platform is needed").help("such as \"linux/amd64\""))
+        Err(Problem::new(&platforms.span, "`platforms` must not be empty").help("such as \"linux/amd64\""))
     } else {
         Ok(parsed)
     }
@@ -118,7 +118,7 @@ fn base(context: Context<'_>, text: &Text) -> Result<Base, Problem> {
     }
     if text.value.starts_with("workspace:") {
         return Err(Problem::new(&text.span, "`workspace:` as a base is not supported yet")
-            .help("build the other image first, and name its layout: oci:DIR[:TAG]"));
+            .help("build the other image first, and use its layout: oci:DIR[:TAG]"));
     }
     context.image_name(&text.value, &text.span).map(Base::Image)
 }
@@ -127,7 +127,7 @@ fn ignore_file(context: Context<'_>, named: Option<&Text>) -> Result<IgnoreFile,
     let name = named.map_or(DEFAULT_IGNORE_FILE, |text| text.value.as_str());
     match named {
         Some(text) if name.is_empty() || name.contains('\0') => {
-            Err(Problem::new(&text.span, "not the path of an ignore file"))
+            Err(Problem::new(&text.span, "not a valid path of an ignore file"))
         }
         _ => Ok(IgnoreFile { path: context.directory.join(name), required: named.is_some() }),
     }
@@ -168,7 +168,7 @@ pub(super) fn compression(
             (Compression::ZSTD_LEVELS, Compression::ZSTD_DEFAULT_LEVEL, make, "zstd")
         }
         CompressionName::None => {
-            let said = level.map(|level| Problem::new(&level.span, "a level without compression means nothing"));
+            let said = level.map(|level| Problem::new(&level.span, "`level` has no effect without compression"));
             return said.map_or(Ok(Compression::None), Err);
         }
     };
@@ -177,7 +177,7 @@ pub(super) fn compression(
         return Ok(inherited.unwrap_or_else(|| make(default)));
     };
     i32::try_from(level.value).ok().filter(|level| range.contains(level)).map(make).ok_or_else(|| {
-        let message = format!("{text} has the levels {} to {}", range.start(), range.end());
+        let message = format!("{text} supports levels {} to {}", range.start(), range.end());
         Problem::new(&level.span, message)
     })
 }
@@ -190,11 +190,11 @@ pub(super) fn check_family(
     annotations: &At<BTreeMap<String, Text>>,
 ) -> Result<(), Problem> {
     if let Some(said) = said.filter(|_| compression.media_type().in_family(family).is_none()) {
-        return Err(Problem::new(&said.span, "Docker's media types have no name for this compression")
+        return Err(Problem::new(&said.span, "Docker's media types do not support this compression")
             .help("use compression = \"gzip\", or media-types = \"oci\""));
     }
     if family == Family::Docker && !annotations.value.is_empty() {
-        return Err(Problem::new(&annotations.span, "Docker's manifests have no annotations")
+        return Err(Problem::new(&annotations.span, "Docker's manifests do not support annotations")
             .help("use labels, or media-types = \"oci\""));
     }
     Ok(())
@@ -209,12 +209,12 @@ fn users(context: Context<'_>, users: &[At<raw::User>]) -> Result<Vec<User>, Pro
         if let Some(other) = made.iter().position(|other| other.name == name) {
             return Err(Problem::new(
                 &user.name.span,
-                format!("the user \"{}\" stands twice", escape(name.as_bytes())),
+                format!("the user \"{}\" is defined twice", escape(name.as_bytes())),
             )
             .context(&users[other].value.name.span, "first here"));
         }
         if let Some(other) = made.iter().position(|other| other.uid == uid) {
-            return Err(Problem::new(&users[at].value.uid.span, format!("the uid {uid} is another user's"))
+            return Err(Problem::new(&users[at].value.uid.span, format!("the uid {uid} is used by another user"))
                 .context(&users[other].value.uid.span, "first here"));
         }
         let home = user.home.as_ref().map(account_path).transpose()?;
@@ -235,7 +235,7 @@ fn users(context: Context<'_>, users: &[At<raw::User>]) -> Result<Vec<User>, Pro
 /// A path that stands in a line of passwd.
 fn account_path(text: &Text) -> Result<String, Problem> {
     if text.value.contains(|character: char| character == ':' || character.is_control()) {
-        return Err(Problem::new(&text.span, "a path in passwd has no colon and no control character"));
+        return Err(Problem::new(&text.span, "a path in passwd must not contain colons or control characters"));
     }
     super::image_path(text)
 }
@@ -247,7 +247,7 @@ fn groups(context: Context<'_>, groups: &[At<raw::Group>]) -> Result<Vec<Group>,
         let gid = id(&group.gid)?;
         if let Some(other) = made.iter().position(|other| other.name == name || other.gid == gid) {
             let span = if made[other].name == name { &group.name.span } else { &group.gid.span };
-            return Err(Problem::new(span, "the name or the id of this group is another group's")
+            return Err(Problem::new(span, "the name or the id of this group is used by another group")
                 .context(&groups[other].value.name.span, "the other group"));
         }
         let members = group.members.iter().map(account_name).collect::<Result<_, _>>()?;
@@ -270,18 +270,19 @@ fn check(check: &raw::Check) -> Result<CheckSpec, Problem> {
     let code = |code: &str| {
         !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
-    let allow = check.allow.iter().map(|text| match text.value.split_once(':') {
-        Some((name, pattern)) if (name == "*" || code(name)) && !pattern.is_empty() => {
-            Ok((name.to_owned(), pattern.to_owned()))
-        }
-        _ => Err(Problem::new(&text.span, "not of the form code:pattern")
-            .help("such as \"runs-as-root:/**\"; the code may be *")),
-    });
+    let allow =
+        check.allow.iter().map(|text| match text.value.split_once(':') {
+            Some((name, pattern)) if (name == "*" || code(name)) && !pattern.is_empty() => {
+                Ok((name.to_owned(), pattern.to_owned()))
+            }
+            _ => Err(Problem::new(&text.span, "expected code:pattern")
+                .help("such as \"runs-as-root:/**\"; the code may be *")),
+        });
     let deny = check.deny.iter().map(|text| {
         if code(&text.value) {
             Ok(text.value.clone())
         } else {
-            Err(Problem::new(&text.span, "not a code of the check").help("a code is such as runs-as-root"))
+            Err(Problem::new(&text.span, "unknown check code").help("use a code such as runs-as-root"))
         }
     });
     Ok(CheckSpec { allow: allow.collect::<Result<_, _>>()?, deny: deny.collect::<Result<_, _>>()? })

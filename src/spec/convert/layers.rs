@@ -31,7 +31,7 @@ pub(super) fn layers(around: &Around<'_>, layers: &[At<raw::Layer>]) -> Result<V
     for layer in layers.iter().map(|layer| &layer.value) {
         check_name(&layer.name)?;
         if let Some(first) = names.insert(&layer.name.value, &layer.name) {
-            let message = format!("the layer \"{}\" stands twice", escape(layer.name.value.as_bytes()));
+            let message = format!("the layer \"{}\" is defined twice", escape(layer.name.value.as_bytes()));
             return Err(Problem::new(&layer.name.span, message).context(&first.span, "first here"));
         }
         let spec = layer_spec(around, layer)?;
@@ -44,11 +44,14 @@ pub(super) fn layers(around: &Around<'_>, layers: &[At<raw::Layer>]) -> Result<V
 
 fn check_name(name: &raw::Text) -> Result<(), Problem> {
     if name.value == FILESYSTEM_LAYER {
-        return Err(Problem::new(&name.span, "the name \"filesystem\" is kept for the layer of users and directories")
-            .help("choose another name"));
+        return Err(Problem::new(
+            &name.span,
+            "the name \"filesystem\" is reserved for the layer of users and directories",
+        )
+        .help("choose another name"));
     }
     if name.value.is_empty() || name.value.contains(char::is_control) {
-        return Err(Problem::new(&name.span, "the name of a layer is neither empty nor has control characters"));
+        return Err(Problem::new(&name.span, "the name of a layer must not be empty or contain control characters"));
     }
     Ok(())
 }
@@ -57,9 +60,8 @@ fn check_name(name: &raw::Text) -> Result<(), Problem> {
 fn is_for(around: &Around<'_>, layer: &raw::Layer) -> Result<bool, Problem> {
     let Some(only) = &layer.platforms else { return Ok(true) };
     if only.value.is_empty() {
-        return Err(
-            Problem::new(&only.span, "this layer is for no platform").help("leave the key out for all platforms")
-        );
+        return Err(Problem::new(&only.span, "`platforms` of this layer must not be empty")
+            .help("remove the key to build the layer for all platforms"));
     }
     let mut is_for = false;
     for text in &only.value {
@@ -112,10 +114,13 @@ fn layer_spec(around: &Around<'_>, layer: &raw::Layer) -> Result<LayerSpec, Prob
 fn link(context: Context<'_>, link: &At<raw::Link>) -> Result<LinkEntry, Problem> {
     let link = &link.value;
     if link.path.value.ends_with('/') {
-        return Err(Problem::new(&link.path.span, "the path of a link does not end in /"));
+        return Err(Problem::new(&link.path.span, "the path of a link must not end in /"));
     }
     if link.target.value.is_empty() || link.target.value.contains('\0') {
-        return Err(Problem::new(&link.target.span, "the target of a link is neither empty nor has a NUL character"));
+        return Err(Problem::new(
+            &link.target.span,
+            "the target of a link must not be empty or contain a NUL character",
+        ));
     }
     Ok(LinkEntry {
         path: image_path_below_root(&link.path)?,

@@ -52,11 +52,11 @@ impl Context<'_> {
     /// A base or an image that files come out of. Archives of Docker serve neither.
     fn image_name(&self, text: &str, span: &Range<usize>) -> Result<ImageName, Problem> {
         if text.contains('\0') {
-            return Err(Problem::new(span, "the name of an image cannot have a NUL character"));
+            return Err(Problem::new(span, "the name of an image must not contain a NUL character"));
         }
         match text.parse() {
             Ok(ImageName::DockerArchive { .. }) => Err(Problem::new(span, "a docker-archive cannot be used here")
-                .help("make a layout of it first: ocitect copy docker-archive:FILE oci:DIR")),
+                .help("convert it to a layout first: ocitect copy docker-archive:FILE oci:DIR")),
             Ok(name) => Ok(self.joined(name)),
             Err(error) => {
                 let problem = Problem::of(span, &error);
@@ -89,8 +89,8 @@ fn image_path(text: &Text) -> Result<String, Problem> {
         Problem { help, ..problem(&error.to_string()) }
     })?;
     if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
-        return Err(problem(&format!("\"{shown}\" has a name that begins with .wh."))
-            .help("such a name is a whiteout, and would delete where the image is unpacked"));
+        return Err(problem(&format!("\"{shown}\" contains a name that begins with .wh."))
+            .help("rename the file: a .wh. name is a whiteout and deletes files when the image is unpacked"));
     }
     Ok(text.value.clone())
 }
@@ -99,7 +99,7 @@ fn image_path(text: &Text) -> Result<String, Problem> {
 fn image_path_below_root(text: &Text) -> Result<String, Problem> {
     let path = image_path(text)?;
     if EntryPath::new(path.as_bytes()).is_ok_and(|path| path.is_root()) {
-        Err(Problem::new(&text.span, "the root of the image cannot stand here"))
+        Err(Problem::new(&text.span, "the root of the image is not allowed here"))
     } else {
         Ok(path)
     }

@@ -55,7 +55,7 @@ pub(super) fn size_bytes(size: &At<TextOrInteger>) -> Result<u64, Problem> {
     };
     bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
         Problem::new(&size.span, "not a size")
-            .help("a size is a number and a unit: \"100MB\" (10^6 bytes), \"100MiB\" (2^20 bytes)")
+            .help("write a number and a unit: \"100MB\" (10^6 bytes), \"100MiB\" (2^20 bytes)")
     })
 }
 
@@ -70,11 +70,11 @@ pub fn parse_size(text: &str) -> Option<u64> {
 /// A length of time of a health check, in nanoseconds.
 pub(super) fn duration_ns(duration: &At<DurationText>) -> Result<u64, Problem> {
     let problem = |message: &str| {
-        Problem::new(&duration.span, message).help("lengths of time are written as in Go: \"30s\", \"1m30s\", \"1.5h\"")
+        Problem::new(&duration.span, message).help("write a duration such as \"30s\", \"1m30s\" or \"1.5h\"")
     };
-    let nanoseconds = parse_duration(&duration.value.0).ok_or_else(|| problem("not a length of time"))?;
+    let nanoseconds = parse_duration(&duration.value.0).ok_or_else(|| problem("not a duration"))?;
     match nanoseconds {
-        1..MIN_HEALTHCHECK_NS => Err(problem("shorter than 1ms, which no health check can be")),
+        1..MIN_HEALTHCHECK_NS => Err(problem("must be at least 1ms")),
         _ => Ok(nanoseconds),
     }
 }
@@ -126,23 +126,23 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
 pub(super) fn mtime_s(mtime: &At<TextOrInteger>) -> Result<i64, Problem> {
     let problem = |message: &str| {
         Problem::new(&mtime.span, message)
-            .help("a time is seconds since 1970, or RFC 3339, such as \"2024-01-31T12:00:00Z\"")
+            .help("write seconds since 1970, or RFC 3339, such as \"2024-01-31T12:00:00Z\"")
     };
     let seconds = match &mtime.value {
         TextOrInteger::Integer(seconds) => Some(*seconds),
         TextOrInteger::Text(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
         TextOrInteger::Text(text) => {
-            let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| problem("not a point in time"))?;
+            let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| problem("not a time"))?;
             if time.nanosecond() != 0 {
-                return Err(problem("times of files have whole seconds"));
+                return Err(problem("file times must be whole seconds"));
             }
             Some(time.unix_timestamp())
         }
     };
-    let seconds = seconds.ok_or_else(|| problem("not a point in time"))?;
+    let seconds = seconds.ok_or_else(|| problem("not a time"))?;
     match seconds {
         0..=MAX_MTIME_S => Ok(seconds),
-        _ => Err(problem("the time is outside of what a layer can hold, 1970-01-01 to 2242-03-16")),
+        _ => Err(problem("the time must be between 1970-01-01 and 2242-03-16")),
     }
 }
 
@@ -152,7 +152,7 @@ pub(super) fn mode(mode: &At<ModeText>) -> Result<u32, Problem> {
     let is_octal = (1..=5).contains(&digits.len()) && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
     let bits = u32::from_str_radix(digits, 8).ok().filter(|bits| is_octal && *bits <= 0o7777);
     bits.ok_or_else(|| {
-        Problem::new(&mode.span, "not a mode").help("a mode is a string of octal digits up to 7777, such as \"0755\"")
+        Problem::new(&mode.span, "not a mode").help("write a string of octal digits up to 7777, such as \"0755\"")
     })
 }
 
@@ -188,7 +188,7 @@ fn id_problem(span: &Range<usize>) -> Problem {
 pub(super) fn account_name(name: &Text) -> Result<String, Problem> {
     check_name(&name.value, &name.span)?;
     if name.value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Problem::new(&name.span, "a name of digits alone would be taken for a number"));
+        return Err(Problem::new(&name.span, "a name must not consist of digits only"));
     }
     Ok(name.value.clone())
 }
@@ -199,8 +199,8 @@ fn check_name(name: &str, span: &Range<usize>) -> Result<(), Problem> {
     const MAX_NAME_BYTES: usize = 32;
     let is_bad = |character: char| character.is_control() || character.is_whitespace() || ":,/".contains(character);
     if name.is_empty() || name.len() > MAX_NAME_BYTES || name.starts_with(['-', '+', '~']) || name.contains(is_bad) {
-        return Err(Problem::new(span, "not a name of a user or a group")
-            .help("a name has up to 32 letters, digits, _, . and -, and does not begin with -"));
+        return Err(Problem::new(span, "not a valid name of a user or group")
+            .help("use up to 32 letters, digits, _, . and -; a name must not begin with -"));
     }
     Ok(())
 }

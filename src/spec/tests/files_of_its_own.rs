@@ -51,5 +51,5 @@ fn files_that_cannot_be_read() {
     assert!(matches!(load("env.toml"), SpecError::EnvFile { line: 2, .. }));
     let missing = load("none.toml");
     assert_eq!(missing.class(), Class::Input);
-    assert!(missing.help().unwrap().starts_with("name the spec file"), "{missing}");
+    assert!(missing.help().unwrap().starts_with("give the path of a spec"), "{missing}");
 }

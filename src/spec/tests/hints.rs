@@ -43,25 +43,25 @@ fn a_key_in_the_wrong_table_is_shown_its_own() {
 #[test]
 fn keys_of_other_tools_are_translated() {
     check(&[
-        ("[config]\nexpose = [80]", "write `ports`"),
-        ("[config]\nenvironment = { A = \"1\" }", "write `env`"),
-        ("[config]\nworking_dir = \"/x\"", "write `workdir`"),
-        ("[config]\nWorkingDir = \"/x\"", "write `workdir`"),
-        ("[config]\ncommand = \"x\"", "write `cmd`"),
-        ("[config]\nvolume = [\"/x\"]", "write `volumes`"),
-        ("[config]\nlabel = { a = \"b\" }", "write `labels`"),
+        ("[config]\nexpose = [80]", "use `ports`"),
+        ("[config]\nenvironment = { A = \"1\" }", "use `env`"),
+        ("[config]\nworking_dir = \"/x\"", "use `workdir`"),
+        ("[config]\nWorkingDir = \"/x\"", "use `workdir`"),
+        ("[config]\ncommand = \"x\"", "use `cmd`"),
+        ("[config]\nvolume = [\"/x\"]", "use `volumes`"),
+        ("[config]\nlabel = { a = \"b\" }", "use `labels`"),
         ("copy = []", "`files` of [[layers]]"),
         ("[[copy]]\nsrc = \"a\"", "`files` of [[layers]]"),
-        ("run = [\"apt-get\"]", "ocitect runs nothing"),
-        ("packages = [\"curl\"]", "installs no packages"),
-        ("dockerfile = \"Dockerfile\"", "reads no Dockerfile"),
-        ("repository = \"ghcr.io/me/app\"", "write `name` in [image]"),
-        ("arch = \"amd64\"", "write it in `platforms`"),
+        ("run = [\"apt-get\"]", "does not run build commands"),
+        ("packages = [\"curl\"]", "does not install packages"),
+        ("dockerfile = \"Dockerfile\"", "does not read Dockerfiles"),
+        ("repository = \"ghcr.io/me/app\"", "use `name` in [image]"),
+        ("arch = \"amd64\"", "use `platforms`"),
         ("version = \"1\"", "`tags` of [image]"),
-        ("[[layers]]\nname = \"a\"\nfiles = [{ src = \"a\", dest = \"/a\" }]", "write `from`"),
-        ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"a\", dest = \"/a\" }]", "write `to`"),
-        ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"a\", to = \"/a\", chown = \"1\" }]", "write `owner`"),
-        ("[[layers]]\nname = \"a\"\nsymlinks = []", "write `links`"),
+        ("[[layers]]\nname = \"a\"\nfiles = [{ src = \"a\", dest = \"/a\" }]", "use `from`"),
+        ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"a\", dest = \"/a\" }]", "use `to`"),
+        ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"a\", to = \"/a\", chown = \"1\" }]", "use `owner`"),
+        ("[[layers]]\nname = \"a\"\nsymlinks = []", "use `links`"),
     ]);
 }
 
@@ -69,9 +69,9 @@ fn keys_of_other_tools_are_translated() {
 fn what_is_required_says_how_it_is_written() {
     for (text, expected) in [
         ("[image]\nplatforms = [\"linux/amd64\"]", "write `format = 1` as the first line"),
-        ("format = 1", "write a table [image]"),
+        ("format = 1", "add a table [image]"),
         ("format = 1\n[image]", "such as platforms = "),
-        ("format = 1\n[image]\nplatforms = [\"linux/amd64\"]\n[[layers]]\nfiles = []", "a layer has a name of its own"),
+        ("format = 1\n[image]\nplatforms = [\"linux/amd64\"]\n[[layers]]\nfiles = []", "give the layer a unique name"),
     ] {
         let message = message_of(text);
         assert!(message.contains(expected), "{text}\n{message}");
@@ -81,9 +81,9 @@ fn what_is_required_says_how_it_is_written() {
 #[test]
 fn a_file_of_another_tool_is_called_by_its_name() {
     for (text, expected) in [
-        ("FROM debian:12\nCOPY a /a\n", "this is a Dockerfile, and a spec is TOML"),
-        ("{\"format\": 1}", "this is JSON"),
-        ("format: 1\nimage:\n  name: x\n", "this is YAML"),
+        ("FROM debian:12\nCOPY a /a\n", "expected a spec in TOML, found a Dockerfile"),
+        ("{\"format\": 1}", "found JSON"),
+        ("format: 1\nimage:\n  name: x\n", "found YAML"),
     ] {
         let message = message_of(text);
         assert!(message.contains(expected), "{text}\n{message}");
@@ -106,7 +106,7 @@ fn tags_say_what_can_be_written() {
 fn a_dollar_sign_without_braces_is_an_error_where_a_variable_is_meant() {
     check(&[
         ("[config]\nenv = { PATH = \"/app/bin:$PATH\" }", "write ${base.PATH}"),
-        ("[config]\nenv = { PATH = \"/app/bin:$PATH\" }", "$$PATH keeps the text"),
+        ("[config]\nenv = { PATH = \"/app/bin:$PATH\" }", "or $$PATH for the literal text"),
         ("[config]\nenv = { LD_LIBRARY_PATH = \"$LD_LIBRARY_PATH:/x\" }", "write ${base.LD_LIBRARY_PATH}"),
         ("[config]\nenv = { A = \"$arch\" }", "write ${arch}"),
         ("[config]\nworkdir = \"/srv/$TARGETARCH\"", "write ${arch}"),
@@ -161,10 +161,7 @@ fn a_dollar_sign_that_is_meant_is_left_alone() {
 #[test]
 fn a_variable_of_the_base_is_named_where_it_can_be_used() {
     check(&[
-        (
-            "[config]\nenv = { PATH = \"/app/bin:${PATH}\" }",
-            "write ${base.PATH} for the value that the base image sets",
-        ),
+        ("[config]\nenv = { PATH = \"/app/bin:${PATH}\" }", "write ${base.PATH} for the value of the base image"),
         ("[config]\nworkdir = \"${HOME}\"", "write ${base.HOME}"),
         ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"dist/${TARGETARCH}\", to = \"/x\" }]", "write ${arch}"),
     ]);
@@ -196,7 +193,7 @@ fn signals_are_taken_as_docker_takes_them() {
         assert_eq!(stop_signal.as_deref(), Some(signal));
     }
     check(&[
-        ("[config]\nstop-signal = \"SIGRTMIN+\"", "not a signal"),
-        ("[config]\nstop-signal = \"-1\"", "not a signal"),
+        ("[config]\nstop-signal = \"SIGRTMIN+\"", "not a Linux signal"),
+        ("[config]\nstop-signal = \"-1\"", "not a Linux signal"),
     ]);
 }

@@ -76,5 +76,5 @@ fn a_platform_that_the_spec_lacks() {
     let spec = parse(super::HEAD).unwrap();
     let error = spec.platform(&platform("linux/s390x")).unwrap_err();
     assert_eq!(error.class(), Class::NotFound);
-    assert_eq!(error.help().as_deref(), Some("it has linux/amd64, linux/arm64"));
+    assert_eq!(error.help().as_deref(), Some("available platforms: linux/amd64, linux/arm64"));
 }

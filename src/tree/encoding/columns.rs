@@ -125,7 +125,7 @@ pub(super) struct Damaged(pub &'static str);
 pub(super) fn take_number(rest: &mut &[u8]) -> Result<u64, Damaged> {
     let mut value = 0u64;
     for shift in (0..u64::BITS).step_by(7) {
-        let (byte, after) = rest.split_first().ok_or(Damaged("a number is cut short"))?;
+        let (byte, after) = rest.split_first().ok_or(Damaged("a number is truncated"))?;
         *rest = after;
         let bits = u64::from(byte & 0x7f);
         if bits << shift >> shift != bits {
@@ -134,7 +134,7 @@ pub(super) fn take_number(rest: &mut &[u8]) -> Result<u64, Damaged> {
         value |= bits << shift;
         if byte & 0x80 == 0 {
             let is_shortest = *byte != 0 || shift == 0;
-            return if is_shortest { Ok(value) } else { Err(Damaged("a number is longer than need be")) };
+            return if is_shortest { Ok(value) } else { Err(Damaged("a number is not in its shortest form")) };
         }
     }
     Err(Damaged("a number is too long"))
@@ -148,7 +148,7 @@ pub(super) fn take_text<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Damaged> {
 
 fn take_bytes<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], Damaged> {
     let length = usize::try_from(length).map_err(|_| Damaged("a number is too large"))?;
-    let (bytes, after) = rest.split_at_checked(length).ok_or(Damaged("a text is cut short"))?;
+    let (bytes, after) = rest.split_at_checked(length).ok_or(Damaged("a text is truncated"))?;
     *rest = after;
     Ok(bytes)
 }
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
             *column = take_text(&mut bytes)?;
         }
         if !bytes.is_empty() {
-            return Err(Damaged("something follows them"));
+            return Err(Damaged("unexpected data follows them"));
         }
         Ok(Self { columns, left_bytes: limit_bytes })
     }
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
     /// Counts an item with so many bytes of text.
     pub fn spend(&mut self, text_bytes: usize) -> Result<(), Damaged> {
         let left_bytes = self.left_bytes.checked_sub(ITEM_BYTES + text_bytes as u64);
-        self.left_bytes = left_bytes.ok_or(Damaged("they are larger than any facts"))?;
+        self.left_bytes = left_bytes.ok_or(Damaged("they are too large"))?;
         Ok(())
     }
 
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
         match self.number(Column::Counts)? {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(Damaged("a choice is none of those that there are")),
+            _ => Err(Damaged("unknown choice")),
         }
     }
 
@@ -204,11 +204,7 @@ impl<'a> Reader<'a> {
 
     /// All columns must have been read to their ends.
     pub fn finish(self) -> Result<(), Damaged> {
-        if self.columns.iter().all(|column| column.is_empty()) {
-            Ok(())
-        } else {
-            Err(Damaged("a column holds more than it should"))
-        }
+        if self.columns.iter().all(|column| column.is_empty()) { Ok(()) } else { Err(Damaged("a column is too long")) }
     }
 }
 
@@ -227,11 +223,11 @@ impl<'a> DictionaryReader<'a> {
             return Ok(text);
         }
         if number > self.known.len() {
-            return Err(Damaged("a dictionary leaves out a number"));
+            return Err(Damaged("a dictionary is missing a number"));
         }
         let text = reader.text(TEXTS)?;
         if !self.seen.insert(text) {
-            return Err(Damaged("a dictionary holds something twice"));
+            return Err(Damaged("a dictionary contains a duplicate"));
         }
         self.known.push(text);
         Ok(text)

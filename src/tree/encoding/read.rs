@@ -23,11 +23,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Facts, Damaged> {
 }
 
 pub(super) fn decode_within(bytes: &[u8], limit_bytes: u64) -> Result<Facts, Damaged> {
-    let end = bytes.len().checked_sub(SUM_BYTES).ok_or(Damaged("they are cut short"))?;
+    let end = bytes.len().checked_sub(SUM_BYTES).ok_or(Damaged("they are truncated"))?;
     let (body, sum) = bytes.split_at(end);
-    let mut rest = body.strip_prefix(MAGIC).ok_or(Damaged("they are something else"))?;
+    let mut rest = body.strip_prefix(MAGIC).ok_or(Damaged("they are not facts"))?;
     if take_number(&mut rest)? != u64::from(FACTS_VERSION) {
-        return Err(Damaged("they are of another version"));
+        return Err(Damaged("they have another version"));
     }
     if Digest::of(body).hex().as_bytes() != sum {
         return Err(Damaged("their checksum is wrong"));
@@ -74,7 +74,7 @@ impl<'a> Decoder<'a> {
     fn tree(&mut self) -> Result<Tree, Damaged> {
         let count = self.reader.number(Column::Counts)?;
         if count > MAX_NODES {
-            return Err(Damaged("they have more nodes than any image"));
+            return Err(Damaged("they have too many nodes"));
         }
         let mut tree = Tree::default();
         let mut attributes = DictionaryReader::default();
@@ -92,11 +92,11 @@ impl<'a> Decoder<'a> {
         let last = before.map(EntryPath::as_bytes).unwrap_or_default();
         let shared = usize::try_from(self.reader.number(Column::Shared)?).ok();
         let start = shared.and_then(|shared| last.get(..shared));
-        let start = start.ok_or(Damaged("a path shares more than there is"))?;
+        let start = start.ok_or(Damaged("a path shares too much with the one before"))?;
         let end = self.reader.text(PATHS)?;
         self.reader.spend(start.len())?;
         if last.get(start.len()).is_some_and(|byte| end.first() == Some(byte)) {
-            return Err(Damaged("a path shares less than there is"));
+            return Err(Damaged("a path shares too little with the one before"));
         }
         let path = entry_path(&[start, end].concat())?;
         if before.is_some_and(|before| *before >= path) {
@@ -120,7 +120,7 @@ impl<'a> Decoder<'a> {
             }
             SYMLINK => NodeKind::Symlink { target: self.reader.text(TARGETS)?.into() },
             SPECIAL => NodeKind::Special,
-            _ => return Err(Damaged("a node is of no known kind")),
+            _ => return Err(Damaged("a node has an unknown kind")),
         };
         let (mode, uid, gid) = (small(take_number(&mut rest)?)?, take_number(&mut rest)?, take_number(&mut rest)?);
         let mut xattrs = Xattrs::new();
@@ -148,7 +148,7 @@ impl<'a> Decoder<'a> {
                 0 => {
                     let path = entry_path(self.reader.text(TEXTS)?)?;
                     match tree.node(&path) {
-                        Some(_) => return Err(Damaged("a path of the tree is written out")),
+                        Some(_) => return Err(Damaged("a path of the tree is repeated")),
                         None => path,
                     }
                 }
@@ -186,7 +186,7 @@ impl<'a> Decoder<'a> {
                 .list(|decoder| Ok(VersionNeed { library: decoder.name()?, versions: decoder.list(Self::name)? }))?,
             version_definitions: self.list(Self::name)?,
         };
-        if header.is_empty() { Ok(facts) } else { Err(Damaged("an ELF file's numbers are too many")) }
+        if header.is_empty() { Ok(facts) } else { Err(Damaged("an ELF file has too many numbers")) }
     }
 
     fn package(&mut self) -> Result<Package, Damaged> {
@@ -194,7 +194,7 @@ impl<'a> Decoder<'a> {
             DPKG => PackageSystem::Dpkg,
             APK => PackageSystem::Apk,
             RPM => PackageSystem::Rpm,
-            _ => return Err(Damaged("a package is of no known system")),
+            _ => return Err(Damaged("a package has an unknown system")),
         };
         Ok(Package { system, name: self.utf8()?, version: self.utf8()? })
     }
@@ -212,12 +212,12 @@ fn flag(rest: &mut &[u8]) -> Result<bool, Damaged> {
     match take_number(rest)? {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(Damaged("a choice is none of those that there are")),
+        _ => Err(Damaged("unknown choice")),
     }
 }
 
 /// A path that is written as such paths are.
 fn entry_path(bytes: &[u8]) -> Result<EntryPath, Damaged> {
-    let path = EntryPath::new(bytes).map_err(|_| Damaged("a path is none"))?;
-    if path.as_bytes() == bytes { Ok(path) } else { Err(Damaged("a path is not clean")) }
+    let path = EntryPath::new(bytes).map_err(|_| Damaged("a path is invalid"))?;
+    if path.as_bytes() == bytes { Ok(path) } else { Err(Damaged("a path is not normalized")) }
 }

@@ -179,7 +179,7 @@ fn a_short_text_that_stands_for_much_is_refused() {
     assert!(bytes.len() < 3000, "{}", bytes.len());
     assert_eq!(Facts::decode(&bytes).unwrap(), facts);
     let Err(Damaged(reason)) = read::decode_within(&bytes, 1_000_000) else { panic!("accepted") };
-    assert_eq!(reason, "they are larger than any facts");
+    assert_eq!(reason, "they are too large");
 }
 
 fn elf_of_no_names() -> ElfFacts {
@@ -212,5 +212,5 @@ fn compressed_facts_are_bounded_and_whole() {
         assert!(Facts::decompress(bad).is_err());
     }
     let error = decompress_within(&compressed, facts.encode().len() as u64 - 1).unwrap_err();
-    assert!(error.to_string().contains("larger"), "{error}");
+    assert!(error.to_string().contains("too large"), "{error}");
 }

@@ -46,7 +46,7 @@ fn push_goes_to_a_host_that_says_push_and_else_to_the_upstream() {
     );
     let (_files, config) = hosts_of("r.example", "capabilities = [\"pull\"]\n");
     let error = config.routes(&repository("r.example/a"), Action::Push).unwrap_err();
-    assert!(shown(&error).contains("hosts.toml may be used for pushing to r.example/a"), "{}", shown(&error));
+    assert!(shown(&error).contains("hosts.toml is allowed for pushing to r.example/a"), "{}", shown(&error));
     let error = config.routes(&repository("r.example/a"), Action::Resolve(&tag())).unwrap_err();
     assert!(shown(&error).contains("\"resolve\""), "{}", shown(&error));
     assert_eq!(ways(&config, "r.example/a", Action::Read), ["https r.example/a"]);
@@ -172,33 +172,33 @@ fn what_is_wrong_is_told_with_file_and_line_and_without_secrets() {
     let path = files.path("hosts.toml");
     let cases = [
         ("server = 1", "1: `server`: expected a string"),
-        ("server = \"https://user:s3cret@r.example\"", "1: `server`: the address holds a user name"),
-        ("server = \"https://r.example?token=s3cret\"", "1: `server`: the address has a query"),
-        ("server = \"https://\"", "1: `server`: it is not an address"),
+        ("server = \"https://user:s3cret@r.example\"", "1: `server`: the URL must not contain a user name"),
+        ("server = \"https://r.example?token=s3cret\"", "1: `server`: the URL must not have a query"),
+        ("server = \"https://\"", "1: `server`: not a URL"),
         (
             "server = \"https://r.example/UPPER\"\noverride_path = true\n\
             [host.\"https://r.example/v2/UPPER\"]\noverride_path = true",
-            "3: `host`: its host or its path",
+            "3: `host`: the host or path",
         ),
         ("host = \"x\"", "1: `host`: expected a table"),
         ("[host]\n\"https://a.example\" = 1", "2: `host`: expected a table"),
-        ("[host.\"https://user:s3cret@a.example\"]", "1: `host`: the address holds a user name"),
-        ("[host.\"ftp://a.example\"]", "1: `host`: the address is neither"),
+        ("[host.\"https://user:s3cret@a.example\"]", "1: `host`: the URL must not contain a user name"),
+        ("[host.\"ftp://a.example\"]", "1: `host`: the URL must be"),
         ("capabilities = \"pull\"", "1: `capabilities`: expected a list"),
-        ("capabilities = [\"pull\",\n\"fly\"]", "2: `capabilities`: it is one of"),
+        ("capabilities = [\"pull\",\n\"fly\"]", "2: `capabilities`: expected pull, resolve or push"),
         ("skip_verify = \"true\"", "1: `skip_verify`: expected true or false"),
         ("override_path = 1", "1: `override_path`: expected true or false"),
         ("ca = true", "1: `ca`: expected a string"),
         ("ca = [[\"a\"]]", "1: `ca`: expected a string"),
-        ("client = [[\"a\"]]", "1: `client`: a pair has two paths"),
-        ("client = [[\"a\", \"b\", \"c\"]]", "1: `client`: a pair has two paths"),
+        ("client = [[\"a\"]]", "1: `client`: expected two paths"),
+        ("client = [[\"a\", \"b\", \"c\"]]", "1: `client`: expected two paths"),
         ("client = 3", "1: `client`: expected a string"),
-        ("dial_timeout = \"soon\"", "1: `dial_timeout`: it is a length of time"),
+        ("dial_timeout = \"soon\"", "1: `dial_timeout`: expected a duration"),
         ("header = 1", "1: `header`: expected a table"),
-        ("[header]\n\"bad name\" = \"s3cret\"", "2: `header`: not a header's name"),
-        ("[header]\nx = \"s3cret\\n\"", "2: `header`: the value has characters"),
+        ("[header]\n\"bad name\" = \"s3cret\"", "2: `header`: not a header name"),
+        ("[header]\nx = \"s3cret\\n\"", "2: `header`: the value contains characters"),
         ("[header]\nx = 5", "2: `header`: expected a string"),
-        ("[header]\nHost = \"s3cret\"", "2: `header`: this header belongs to the connection"),
+        ("[header]\nHost = \"s3cret\"", "2: `header`: this header is set by the connection"),
         ("[header]\nx = \"s3cret", "2: "),
         ("[header]\nx = s3cret", "2: "),
     ];

@@ -224,14 +224,17 @@ fn what_is_wrong_is_told_with_file_and_line() {
         ("a = ", "r.conf:1: "),
         ("registry = 3", "r.conf:1: `registry`: expected a list, found a number"),
         ("registry = [1]", "r.conf:1: `registry`: expected a table, found a number"),
-        ("[[registry]]\n", "r.conf:1: a [[registry]] table with neither `prefix` nor `location`"),
+        ("[[registry]]\n", "r.conf:1: a [[registry]] table needs `prefix` or `location`"),
         ("[[registry]]\nlocation = 3", "r.conf:2: `location`: expected a string, found a number"),
-        ("[[registry]]\nlocation = \"https://a.example\"", "r.conf:2: `location`: an address with a scheme"),
-        ("[[registry]]\nlocation = \"a.example/UP\"", "r.conf:2: `location`: it is not of the form HOST"),
-        ("[[registry]]\nlocation = \"short\"", "r.conf:2: `location`: it is not of the form HOST"),
-        ("[[registry]]\nprefix = \"*.a.example/x\"", "r.conf:2: `prefix`: a wildcard stands alone"),
-        ("[[registry]]\nprefix = \"*a.example\"", "r.conf:2: `prefix`: a wildcard stands alone"),
-        ("[[registry]]\nprefix = \"a.*.example\"", "r.conf:2: `prefix`: it is not of the form HOST"),
+        (
+            "[[registry]]\nlocation = \"https://a.example\"",
+            "r.conf:2: `location`: expected HOST[:PORT][/PATH] without a scheme",
+        ),
+        ("[[registry]]\nlocation = \"a.example/UP\"", "r.conf:2: `location`: expected HOST"),
+        ("[[registry]]\nlocation = \"short\"", "r.conf:2: `location`: expected HOST"),
+        ("[[registry]]\nprefix = \"*.a.example/x\"", "r.conf:2: `prefix`: a wildcard must be"),
+        ("[[registry]]\nprefix = \"*a.example\"", "r.conf:2: `prefix`: a wildcard must be"),
+        ("[[registry]]\nprefix = \"a.*.example\"", "r.conf:2: `prefix`: expected HOST"),
         (
             "[[registry]]\nlocation = \"a.example\"\ninsecure = \"yes\"",
             "r.conf:3: `insecure`: expected true or false, found a string",
@@ -239,16 +242,16 @@ fn what_is_wrong_is_told_with_file_and_line() {
         ("[[registry]]\nlocation = \"a.example\"\nblocked = 1", "r.conf:3: `blocked`: expected true or false"),
         (
             "[[registry]]\nlocation = \"a.example\"\npull-from-mirror = \"all\"",
-            "r.conf:3: `pull-from-mirror`: it stands in",
+            "r.conf:3: `pull-from-mirror`: it is allowed only in",
         ),
         (
             "[[registry]]\nlocation = \"a.example\"\n[[registry.mirror]]\ninsecure = true",
-            "r.conf:3: a [[registry.mirror]] table without",
+            "r.conf:3: a [[registry.mirror]] table needs",
         ),
         (
             "[[registry]]\nlocation = \"a.example\"\n[[registry.mirror]]\nlocation = \"m.example\"\n\
             pull-from-mirror = \"x\"",
-            "r.conf:5: `pull-from-mirror`: it is one of",
+            "r.conf:5: `pull-from-mirror`: expected all",
         ),
         (
             "[[registry]]\nlocation = \"a.example\"\nmirror-by-digest-only = true\n\
@@ -259,16 +262,16 @@ fn what_is_wrong_is_told_with_file_and_line() {
             "[[registry]]\nprefix = \"a.example/x:1\"\nlocation = \"a.example/x:2\"",
             "r.conf:1: `prefix` and `location` differ in tag",
         ),
-        ("short-name-mode = \"maybe\"", "r.conf:1: `short-name-mode`: it is one of"),
+        ("short-name-mode = \"maybe\"", "r.conf:1: `short-name-mode`: expected enforcing"),
         ("unqualified-search-registries = \"a.example\"", "r.conf:1: `unqualified-search-registries`: expected a list"),
         (
             "unqualified-search-registries = [\n\"a.example/x\"]",
-            "r.conf:2: `unqualified-search-registries`: it is HOST[:PORT] without a path",
+            "r.conf:2: `unqualified-search-registries`: expected HOST[:PORT] without a path",
         ),
         ("[aliases]\nnode = \"node\"", "r.conf:2: `aliases`: \"node\" is not a full name"),
         ("[aliases]\nnode = [1]", "r.conf:2: `aliases`: expected a string, found a list"),
         ("[aliases]\nnode = \"\"\nnode = \"\"", "r.conf:3: "),
-        ("[registries.insecure]\nregistries = [\"a.example\"]", "r.conf:2: [registries.insecure] is of version 1"),
+        ("[registries.insecure]\nregistries = [\"a.example\"]", "r.conf:2: [registries.insecure] belongs to version 1"),
     ];
     for (text, expected) in cases {
         let error = refusal(text);

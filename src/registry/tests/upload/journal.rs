@@ -57,7 +57,7 @@ async fn another_process_goes_on_where_the_registry_is() {
     killed(&fake, directory.path(), &content).await;
     let lines = next(&fake, directory.path(), &content).await;
     let digest = Digest::of(&content);
-    assert_eq!(lines, [format!("goes on with {digest} at {MIB} of {} bytes", 2 * MIB)]);
+    assert_eq!(lines, [format!("resuming upload of {digest} at {MIB} of {} bytes", 2 * MIB)]);
     assert_eq!((fake.server.count("POST"), fake.received_bytes()), (1, 2 * MIB));
 }
 
@@ -70,7 +70,7 @@ async fn what_the_registry_has_dropped_is_begun_again() {
         fake.drop_sessions();
         let lines = next(&fake, directory.path(), &content).await;
         let digest = Digest::of(&content);
-        let line = format!("begins {digest} again: the registry no longer has what was sent of it");
+        let line = format!("restarting upload of {digest}: the registry discarded the partial upload");
         assert_eq!(lines, if is_told { vec![line] } else { Vec::new() });
         assert_eq!(fake.server.count("GET /up"), 1);
     }
@@ -102,7 +102,7 @@ async fn a_registry_that_confirms_less_than_was_noted_is_not_believed() {
     killed(&fake, directory.path(), &content).await;
     killed(&fake, directory.path(), &content).await;
     let lines = next(&fake, directory.path(), &content).await;
-    assert!(lines[0].starts_with("begins "), "{lines:?}");
+    assert!(lines[0].starts_with("restarting upload of "), "{lines:?}");
     assert_eq!((fake.server.count("GET"), fake.server.count("POST")), (2, 2));
 }
 
@@ -153,7 +153,7 @@ async fn two_at_once_do_not_share_a_session() {
     second_done.unwrap();
     let lines = [first.lines(), second.lines()].concat();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].starts_with("goes on with "), "{lines:?}");
+    assert!(lines[0].starts_with("resuming upload of "), "{lines:?}");
     assert_eq!(fake.server.count("POST"), 2);
 }
 
