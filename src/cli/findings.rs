@@ -141,11 +141,11 @@ mod tests {
         let mut findings: Vec<Finding> = (0..12).map(|at| finding(at, Code::Secret, "leave it out")).collect();
         assert_eq!(text(&findings, false).matches("help:").count(), 12);
         assert_eq!(breakdown(&findings), None);
-        findings.push(finding(12, Code::MissingLibrary, "take a base"));
+        findings.push(finding(12, Code::MissingLibrary, "use a base image"));
         findings.push(finding(13, Code::Secret, "something else"));
         let shown = text(&findings, false);
         assert!(
-            shown.starts_with("error[missing-library]: linux/amd64 /12: message 12\n  help: take a base\n"),
+            shown.starts_with("error[missing-library]: linux/amd64 /12: message 12\n  help: use a base image\n"),
             "{shown}"
         );
         assert!(shown.contains("warning[secret]: 12 findings\n  linux/amd64 /00: message 0\n"), "{shown}");

@@ -138,7 +138,7 @@ fn a_code_that_there_is_not_is_bad_input() {
     program_spec(&sandbox, "", "[check]\ndeny = [\"run-as-root\"]\n");
     sandbox.run(&["check"]).expect(2).says(&["did you mean \"runs-as-root\"?"]);
     program_spec(&sandbox, "", "[check]\nallow = [\"secret:/[\"]\n");
-    sandbox.run(&["check"]).expect(2).says(&["the pattern \"/[\""]);
+    sandbox.run(&["check"]).expect(2).says(&["invalid pattern \"/[\""]);
 }
 
 #[test]

@@ -56,8 +56,9 @@ fn a_jar_is_read_for_its_java() {
     fs::remove_file(sandbox.path("root/app/app.jar")).unwrap();
     sandbox.write("root/app/app.jar/app-1.0.jar", "");
     let outcome = sandbox.run(&["check"]).expect(3);
-    let expected = "error[entrypoint-missing]: linux/amd64 /app/app.jar: the entrypoint has java run this path, which is a \
-                    directory\n";
+    let expected = "error[entrypoint-missing]: linux/amd64 /app/app.jar: the entrypoint runs this path with java, but \
+                    it is a directory
+";
     assert!(outcome.stdout.contains(expected), "{}", outcome.stdout);
 }
 

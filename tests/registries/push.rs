@@ -122,7 +122,7 @@ fn before_all_is_planned_and_within_budget_a_registry_sees_only_reads() {
     let name = at("OPEN", "push/gates");
     write_spec_with(&sandbox, &name, &at("OPEN", "base:latest"), "max-size = \"900KB\"");
     sandbox.run(&["build", "--push"]).expect(3).says(&[
-        "linux/amd64 /: the image has",
+        "linux/amd64 /: the compressed image has",
         "but max-size is 900000 bytes",
         "base 1029004",
     ]);
