@@ -30,6 +30,7 @@ const RULES: Rules = Rules {
     max_long_name_bytes: MAX_EXTENSION_BYTES,
     end: EndRule::Half,
     refuses_global_values: true,
+    reads_sparse: false,
     reads_xattrs: false,
 };
 

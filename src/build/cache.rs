@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::build::events::{Event, Observer};
 use crate::cache::{Cache, Kind};
-use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES};
+use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, escape};
 use crate::pack::BlockCache;
 use crate::tree::{FACTS_VERSION, Facts, MAX_ENCODED_BYTES};
 
@@ -40,6 +40,11 @@ pub(super) struct KeptFacts {
 impl BuildCache {
     /// Over `cache`; `None` keeps nothing.
     pub fn new(cache: Option<Cache>, observer: Arc<dyn Observer>) -> Self {
+        if let Some(exposed) = cache.as_ref().and_then(Cache::tighten) {
+            let path = escape(exposed.as_os_str().as_encoded_bytes());
+            let text = format!("other users can write to the cache at {path}, and so change what is built");
+            observer.event(Event::Warning(text));
+        }
         Self { cache, complained: AtomicBool::new(false), observer }
     }
 

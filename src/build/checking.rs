@@ -2,35 +2,22 @@
 //! where they are, and the base is known by its facts.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::build::BuildError;
-use crate::build::events::{Event, Observer, Task};
-use crate::build::images::{Opened, failed, open_image};
+use crate::build::events::{Observer, Task};
 use crate::build::inputs::PlannedPlatform;
-use crate::build::places::Places;
 use crate::build::report::PlatformReport;
 use crate::build::run::BuildOptions;
 use crate::check::{
-    Code, Coverage, Evidence, Execution, Finding, Interest, MAX_WHOLE_BYTES, OnDisk, OwnFile, Policy, Subject, Verdict,
-    check, check_secrets, check_variables, follow, interest, interest_in_image, read_disk_evidence,
-    read_stream_evidence,
+    Code, Coverage, Evidence, Execution, Finding, Interest, OnDisk, Policy, Subject, Verdict, check, check_variables,
+    follow, interest, read_disk_evidence, read_stream_evidence,
 };
-use crate::model::{
-    Content, ContentOpener, Entry, EntryKind, EntryPath, Family, Image, ImageName, LayerPlan, MediaType, Platform, Root,
-};
-use crate::secrets::{SightedFile, scan_stream};
-use crate::store::{
-    Entries, ReadEntry, SkippedEntry, Source, check_listed, list_entries, read_image, read_listed, select_platform,
-};
-use crate::tree::{Facts, NodeKind, read_files};
-
-/// What begins the history entries of ocitect's own layers.
-const OWN_HISTORY: &str = "ocitect: ";
+use crate::model::{Content, ContentOpener, Entry, EntryKind, EntryPath, LayerPlan, Platform};
+use crate::tree::Facts;
 
 /// Greatest size of all files of a layer (of an image that exists: of all its layers) that are read whole, in bytes.
 /// Manifests and configuration of 20,000 packages have about as much; rules are silent on what is beyond it.
@@ -38,9 +25,6 @@ const MAX_WHOLE_FILES_BYTES: u64 = 32 * 1024 * 1024;
 
 /// So many files are worth threads to look at them: one takes some 20 µs, and threads are started in 100.
 const WORTH_THREADS: usize = 16;
-
-/// Greatest size of all sources of an image that are looked at while its layers are read, in bytes.
-const MAX_SOURCES_BYTES: u64 = 256 * 1024 * 1024;
 
 /// How many of the largest files a finding on the budget names.
 const SHOWN_FILES: usize = 5;
@@ -123,7 +107,7 @@ fn surveyed_layer(
 }
 
 /// How much may still be kept of files that are read whole.
-struct Room {
+pub(super) struct Room {
     left_bytes: u64,
 }
 
@@ -135,14 +119,10 @@ impl Default for Room {
 
 impl Room {
     /// The interest in the next file: one for which there is no room any more is not read.
-    fn granted(&mut self, interest: Interest, size_bytes: u64) -> Interest {
-        match interest {
-            Interest::Whole => self.taken(interest, size_bytes),
-            other => other,
+    pub(super) fn granted(&mut self, interest: Interest, size_bytes: u64) -> Interest {
+        if interest != Interest::Whole {
+            return interest;
         }
-    }
-
-    fn taken(&mut self, interest: Interest, size_bytes: u64) -> Interest {
         match self.left_bytes.checked_sub(size_bytes) {
             Some(left_bytes) => {
                 self.left_bytes = left_bytes;
@@ -276,220 +256,4 @@ fn check_budget(planned: &PlannedPlatform, report: &PlatformReport) -> Option<Fi
     }
     let finding = Finding::new(Code::BudgetExceeded, &planned.plan.platform, EntryPath::root(), message, help);
     Some(finding.evidence(format!("at most {limit_bytes} bytes"), format!("{} bytes", report.size_bytes)))
-}
-
-/// The findings on an image that exists, for each of its platforms, or for those that are asked for.
-///
-/// Where its history names layers of ocitect, these are one's own, and what lies below is the base; else all layers
-/// count as one's own.
-///
-/// # Errors
-/// [`BuildError::NothingToCheck`] for an index without images; those of reading.
-pub async fn check_image(
-    name: &ImageName,
-    source: Arc<dyn Source>,
-    root: &Root,
-    wanted: &[Platform],
-    places: &Places,
-    options: &BuildOptions,
-    observer: &Arc<dyn Observer>,
-) -> Result<CheckedImages, BuildError> {
-    let (found, skipped) = images_to_check(name, source.as_ref(), root, wanted).await?;
-    if found.is_empty() {
-        let skipped = skipped.iter().map(ToString::to_string).collect();
-        return Err(BuildError::NothingToCheck { image: name.to_string(), skipped });
-    }
-    let mut images = Vec::new();
-    for (platform, image) in found {
-        let layer_count = image.layers().count();
-        let opened = open_image(name, source.as_ref(), image, platform, places, options, observer).await?;
-        let task = Task::start(observer, format!("checking {name}"), None);
-        let (subject, sighted) = image_subject(name, source.as_ref(), opened, options, observer).await?;
-        let mut findings = check(&subject);
-        findings.extend(check_secrets(&subject.platform, &sighted));
-        findings.sort();
-        let coverage = Coverage::of(&subject, layer_count);
-        images.push(CheckedImage { subject, findings, coverage });
-        task.finish(String::new());
-    }
-    Ok(CheckedImages { images, skipped })
-}
-
-/// The images that are looked at, each with the platform that it is looked at for, and what is none.
-async fn images_to_check(
-    name: &ImageName,
-    source: &dyn Source,
-    root: &Root,
-    wanted: &[Platform],
-) -> Result<(Vec<(Platform, Image)>, Vec<SkippedEntry>), BuildError> {
-    let unreadable = |cause| BuildError::Resolve { image: name.to_string(), cause: Box::new(cause) };
-    let mut found = Vec::new();
-    for platform in wanted {
-        let chosen = select_platform(source, root, platform).await.map_err(failed(name, platform))?;
-        found.push((platform.clone(), chosen.image));
-    }
-    match root {
-        _ if !wanted.is_empty() => Ok((found, Vec::new())),
-        Root::Manifest(manifest) => {
-            let image = read_image(source, manifest.clone()).await.map_err(unreadable)?;
-            let config = image.config().value();
-            let platform = match config.names_platform() {
-                true => config.platform().clone(),
-                false => Platform::new("unknown", "unknown"),
-            };
-            Ok((vec![(platform, image)], Vec::new()))
-        }
-        Root::Index(_) => {
-            let Entries { images, mut skipped } = list_entries(source, root).await.map_err(unreadable)?;
-            for listed in images {
-                let failed = |cause| failed(name, &listed.platform)(cause);
-                match read_listed(source, &listed).await.map_err(failed)? {
-                    ReadEntry::Image(image) => {
-                        check_listed(source, &listed, &image).map_err(failed)?;
-                        found.push((listed.platform.clone(), image));
-                    }
-                    ReadEntry::Skipped(entry) => skipped.push(entry),
-                }
-            }
-            Ok((found, skipped))
-        }
-    }
-}
-
-/// What was looked at of an image that exists.
-#[derive(Debug, Clone)]
-pub struct CheckedImages {
-    /// Each platform's image; at least one.
-    pub images: Vec<CheckedImage>,
-    /// What an index lists that is no image.
-    pub skipped: Vec<SkippedEntry>,
-}
-
-/// One platform's image, and what the rules say of it.
-#[derive(Debug, Clone)]
-pub struct CheckedImage {
-    /// The image.
-    pub subject: Subject,
-    /// What was found.
-    pub findings: Vec<Finding>,
-    /// What was looked at.
-    pub coverage: Coverage,
-}
-
-async fn image_subject(
-    name: &ImageName,
-    source: &dyn Source,
-    opened: Opened,
-    options: &BuildOptions,
-    observer: &Arc<dyn Observer>,
-) -> Result<(Subject, Vec<SightedFile>), BuildError> {
-    let Opened { image, platform, facts } = opened;
-    let (first_own, names) = own_layers(&image);
-    if first_own > 0 {
-        let layers = if first_own == 1 { "layer" } else { "layers" };
-        let text = format!("{name} for {platform}: {first_own} {layers} of its base not scanned for secrets");
-        observer.event(Event::Note(text));
-    }
-    let (evidence, sighted) = image_files(name, source, &image, &facts, first_own, options).await?;
-    let is_source = |(_, evidence): &(EntryPath, Evidence)| matches!(evidence, Evidence::Source(_));
-    let (sources, evidence): (LayerEvidence, LayerEvidence) = evidence.into_iter().partition(is_source);
-    let own = facts.tree.nodes().filter_map(|(path, node)| {
-        let (layer, size_bytes) = match &node.kind {
-            NodeKind::File { size_bytes, layer, .. } => (*layer, *size_bytes),
-            // A link does not say which layer it is of: it is one's own only where everything is.
-            NodeKind::Symlink { .. } if first_own == 0 => (0, 0),
-            _ => return None,
-        };
-        let at = usize::try_from(layer).ok()?;
-        let evidence = evidence.get(path).cloned().unwrap_or(Evidence::NotRead);
-        let layer = names.get(at).cloned().unwrap_or_default();
-        (at >= first_own).then(|| (path.clone(), OwnFile::new(layer, size_bytes).seen(evidence, None)))
-    });
-    let own = own.collect();
-    let manifest = image.manifest().descriptor();
-    let family = if manifest.media_type == MediaType::DockerManifest { Family::Docker } else { Family::Oci };
-    let execution = Execution::new(&image.config().value().execution());
-    // What lies beside the files of an image that exists is not known.
-    let nothing_on_disk: OnDisk = Arc::new(|_: &Path| false);
-    let mut subject = Subject::new(platform, execution, family, facts, own, nothing_on_disk);
-    for (path, source) in sources {
-        subject.see(&path, source);
-    }
-    Ok((subject, sighted))
-}
-
-/// The number of the first layer of one's own, and every layer's name.
-fn own_layers(image: &Image) -> (usize, Vec<Arc<str>>) {
-    let config = image.config().value();
-    let history = config.fields().get("history").and_then(serde_json::Value::as_array);
-    let is_empty =
-        |entry: &&serde_json::Value| entry.get("empty_layer").and_then(serde_json::Value::as_bool) == Some(true);
-    let created_by = |entry: &serde_json::Value| {
-        entry.get("created_by").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-    };
-    let entries: Vec<String> = history.into_iter().flatten().filter(|entry| !is_empty(entry)).map(created_by).collect();
-    let count = config.diff_ids().len();
-    let unnamed = || (0..count).map(|at| Arc::from(format!("layer {at}"))).collect();
-    if entries.len() != count {
-        return (0, unnamed());
-    }
-    let own = entries.iter().rev().take_while(|entry| entry.starts_with(OWN_HISTORY)).count();
-    if own == 0 {
-        return (0, unnamed());
-    }
-    let name = |entry: &String| Arc::from(entry.strip_prefix(OWN_HISTORY).unwrap_or("base"));
-    (count - own, entries.iter().map(name).collect())
-}
-
-/// What rules want to see of an image's own files, and what looks like a secret in them, out of its own layers. What the
-/// facts hold already is not looked at again.
-async fn image_files(
-    name: &ImageName,
-    source: &dyn Source,
-    image: &Image,
-    facts: &Facts,
-    first_own: usize,
-    options: &BuildOptions,
-) -> Result<(LayerEvidence, Vec<SightedFile>), BuildError> {
-    let mut room = Room::default();
-    let mut sources = Room { left_bytes: MAX_SOURCES_BYTES };
-    let mut paths_by_place: BTreeMap<(u32, EntryPath), Vec<(EntryPath, Interest)>> = BTreeMap::new();
-    for (path, node) in facts.tree.nodes() {
-        let NodeKind::File { size_bytes, layer, .. } = node.kind else { continue };
-        let Some((_, stored)) = node.content_at(path) else { continue };
-        if usize::try_from(layer).is_ok_and(|layer| layer < first_own) {
-            continue;
-        }
-        let shebang = facts.shebangs.get(path).map(Vec::as_slice);
-        let interest = room.granted(interest_in_image(path, node.mode, size_bytes, shebang), size_bytes);
-        let interest = if interest == Interest::Source { sources.taken(interest, size_bytes) } else { interest };
-        if matches!(interest, Interest::Whole | Interest::Head(_) | Interest::Source | Interest::Record) {
-            paths_by_place.entry((layer, stored.clone())).or_default().push((path.clone(), interest));
-        }
-    }
-    let found: Arc<Mutex<(LayerEvidence, Vec<SightedFile>)>> = Arc::default();
-    let (seen, scratch) = (found.clone(), options.scratch_directory.clone());
-    let taken = read_files(source, image, first_own, move |layer, stored, reader| {
-        let mut head = Vec::new();
-        (&mut *reader).take(MAX_WHOLE_BYTES).read_to_end(&mut head)?;
-        let paths = paths_by_place.get(&(layer, stored.clone())).map(Vec::as_slice).unwrap_or_default();
-        // A layer may have a path twice, and a file several paths: all want the same of it, but for their names' sake.
-        let interest = paths.iter().map(|(_, interest)| *interest).max().unwrap_or(Interest::Nothing);
-        let evidence = read_stream_evidence(interest, &mut &head[..], &scratch)?;
-        let sightings = scan_stream(stored, head, reader)?;
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for (path, _) in paths {
-            seen.0.insert(path.clone(), evidence.clone());
-        }
-        if !sightings.is_empty() {
-            seen.1.push(SightedFile { path: stored.clone(), sightings });
-        }
-        Ok(())
-    });
-    let _sink = taken.await.map_err(|cause| BuildError::Tree {
-        image: name.to_string(),
-        platform: image.config().value().platform().clone(),
-        cause: Box::new(cause),
-    })?;
-    Ok(std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner)))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::check::PolicyError;
 use crate::files::FilesError;
 use crate::lock::LockError;
-use crate::model::{Class, Diagnose, Digest, Platform, ReferenceError, escape};
+use crate::model::{Class, Diagnose, Digest, Platform, ReferenceError, escape, nearest};
 use crate::pack::PackError;
 use crate::plan::PlanError;
 use crate::spec::SpecError;
@@ -223,12 +223,11 @@ fn now(current: Option<&Digest>) -> String {
     }
 }
 
-/// The name that was probably meant: one with few differences, or one that begins or ends so.
-fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
-    let part = known.iter().find(|known| known.contains(name));
-    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
-    let close = distances.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance * 3 <= name.len());
-    part.or(close.map(|(_, known)| known))
+/// Returns the name that was probably meant: one that contains `name`, or else the nearest one.
+fn meant<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    let known = known.iter().map(String::as_str);
+    let part = known.clone().find(|known| known.contains(name));
+    part.or_else(|| nearest(name, known))
 }
 
 /// What an archive says to an error of reading from it, which packing only passes on.
@@ -268,7 +267,7 @@ impl Diagnose for BuildError {
             Self::Lock(error) => error.help(),
             Self::NotLocked { .. } => Some("run `ocitect lock`, and commit the lockfile".to_owned()),
             Self::WriteLock { cause, .. } => cause.help(),
-            Self::UnknownImage { name, known } => Some(match nearest(name, known) {
+            Self::UnknownImage { name, known } => Some(match meant(name, known) {
                 Some(near) => format!("did you mean {}?", escape(near.as_bytes())),
                 None if known.is_empty() => "the spec uses no images: there is nothing to update".to_owned(),
                 None => format!("use one of: {}", escape(known.join(", ").as_bytes())),
@@ -298,9 +297,10 @@ impl Diagnose for BuildError {
             Self::Policy(error) => error.help(),
             Self::Unreadable { cause, .. } => (cause.kind() == std::io::ErrorKind::PermissionDenied)
                 .then(|| "make it readable for the user who builds, or exclude it with `exclude`".to_owned()),
-            Self::NothingToCheck { skipped, .. } => Some(match skipped.is_empty() {
-                true => "the index is empty: use another image".to_owned(),
-                false => format!("it contains only {}", skipped.join("; ")),
+            Self::NothingToCheck { skipped, .. } => Some(if skipped.is_empty() {
+                "the index is empty: use another image".to_owned()
+            } else {
+                format!("it contains only {}", skipped.join("; "))
             }),
             Self::Io { .. } => Some("set TMPDIR to a writable directory with enough space".to_owned()),
         }

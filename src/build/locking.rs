@@ -36,10 +36,7 @@ pub(super) fn load(spec: &Spec, platforms: &[Platform], locked: bool) -> Result<
     let path = spec.lock_path();
     let lock = Lock::load(&path)?;
     let missing = if locked { missing(lock.as_ref(), &needs) } else { Vec::new() };
-    match missing.is_empty() {
-        true => Ok(lock),
-        false => Err(BuildError::NotLocked { path, has_lock: lock.is_some(), missing }),
-    }
+    if missing.is_empty() { Ok(lock) } else { Err(BuildError::NotLocked { path, has_lock: lock.is_some(), missing }) }
 }
 
 /// What a lock lacks, for people.

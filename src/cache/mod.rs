@@ -15,6 +15,7 @@
 mod entry;
 mod kind;
 mod ledger;
+mod modes;
 mod scan;
 mod trim;
 mod usage;
@@ -70,6 +71,14 @@ impl Cache {
 
     fn with(root: PathBuf, limit_bytes: u64, now: Option<SystemTime>) -> Self {
         Self { shared: Arc::new(Shared { root, limit_bytes, stored_bytes: AtomicU64::new(0), now }) }
+    }
+
+    /// Takes the right to write from the group and from all others, where earlier versions left it under a umask of 000.
+    ///
+    /// Returns a path of the cache that others can write to all the same: it is another user's, or the root holds more than
+    /// the cache.
+    pub fn tighten(&self) -> Option<PathBuf> {
+        modes::tighten(self.root())
     }
 
     /// Where it is.

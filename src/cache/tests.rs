@@ -312,6 +312,63 @@ fn a_cache_that_can_only_be_read_serves_all_the_same() {
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn what_an_earlier_version_left_open_is_tightened() {
+    for open in ["", "blocks", "blocks/v1"] {
+        let fixture = Fixture::new(u64::MAX);
+        fixture.cache.store_block(&key(1), b"one").unwrap();
+        let root = fixture.cache.root();
+        let block = fixture.block(&key(1));
+        let shard = block.parent().unwrap();
+        for path in [&root.join(open), shard, &block] {
+            set_mode(path, 0o777);
+        }
+        assert_eq!(fixture.cache.tighten(), None);
+        for path in [root, &root.join("blocks"), &root.join("blocks/v1"), shard, &block] {
+            assert_eq!(mode(path) & 0o022, 0, "{open}: {}", path.display());
+        }
+        assert_eq!(fixture.cache.load_block(&key(1)).as_deref(), Some(&b"one"[..]));
+    }
+}
+
+#[test]
+fn a_directory_that_holds_more_than_the_cache_keeps_its_mode() {
+    let fixture = Fixture::new(u64::MAX);
+    assert_eq!(fixture.cache.tighten(), None);
+    fixture.cache.store_block(&key(1), b"one").unwrap();
+    let root = fixture.cache.root();
+    fs::write(root.join("other"), "").unwrap();
+    set_mode(root, 0o777);
+    set_mode(&root.join("blocks"), 0o777);
+    assert_eq!(fixture.cache.tighten().as_deref(), Some(root));
+    assert_eq!((mode(root), mode(&root.join("blocks"))), (0o777, 0o755));
+    // As /tmp: nobody replaces what is another's.
+    set_mode(root, 0o1777);
+    assert_eq!(fixture.cache.tighten(), None);
+    assert_eq!(mode(root), 0o1777);
+}
+
+#[test]
+fn what_is_another_users_is_named() {
+    let fixture = Fixture::new(u64::MAX);
+    fixture.cache.store_block(&key(1), b"one").unwrap();
+    let blocks = fixture.cache.root().join("blocks");
+    set_mode(&blocks, 0o777);
+    // Only root gives a directory away.
+    if std::os::unix::fs::chown(&blocks, Some(54321), None).is_ok() {
+        assert_eq!(fixture.cache.tighten(), Some(blocks.clone()));
+        assert_eq!(mode(&blocks), 0o777);
+    }
+}
+
 /// Threads with caches of their own, as processes have them: load, store and trim the same few keys.
 #[test]
 fn nobody_sees_a_half_of_a_file() {

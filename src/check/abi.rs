@@ -157,12 +157,15 @@ pub(super) fn fit(platform: &Platform, facts: &ElfFacts) -> Fit {
     let (Some(wanted), Some(found)) = (Architecture::of_platform(platform), Architecture::of(facts)) else {
         return Fit::Unknown;
     };
-    match wanted == found {
-        true if fits_flags(platform, facts) => Fit::Exact,
-        true if facts.machine == EM_ARM => Fit::Companion,
-        true => Fit::Foreign,
-        false if wanted.also_runs(found) => Fit::Companion,
-        false => Fit::Foreign,
+    if wanted != found {
+        return if wanted.also_runs(found) { Fit::Companion } else { Fit::Foreign };
+    }
+    if fits_flags(platform, facts) {
+        Fit::Exact
+    } else if facts.machine == EM_ARM {
+        Fit::Companion
+    } else {
+        Fit::Foreign
     }
 }
 

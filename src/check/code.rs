@@ -77,6 +77,7 @@ codes! {
     MissingPlatformPackage "missing-platform-package" Error "a package's part for this platform is not there"
     MissingRequirement "missing-requirement" Warning "an installed Python package requires one that is not in the image"
     MissingVariable "missing-variable" Error "a variable that the image requires is not set"
+    NodeTooOld "node-too-old" Error "the started program loads a module with require that the image's Node cannot load so"
     RunsAsRoot "runs-as-root" Warning "the image runs as root"
     Secret "secret" Warning "something that looks like a secret is packed"
     Setuid "setuid" Warning "a file runs with its owner's rights"

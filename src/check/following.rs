@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::interest::{Evidence, Interest, MAX_WHOLE_BYTES, interest};
+use super::interest::{Evidence, Interest, MAX_WHOLE_BYTES};
 use super::jar::MAX_JAR_BYTES;
 use super::javascript::MAX_SCRIPT_BYTES;
 use super::python_source::MAX_SOURCE_BYTES;
@@ -19,6 +19,12 @@ const MAX_FOLLOWED_FILES: usize = 10_000;
 
 /// Times that files are read which lead to others: a file that is deeper than this is not looked for.
 const MAX_ROUNDS: usize = 100;
+
+/// Extensions of sources of JavaScript and of shells.
+const SCRIPT_EXTENSIONS: &[&[u8]] = &[b"bash", b"cjs", b"cts", b"js", b"jsx", b"mjs", b"mts", b"sh", b"ts", b"tsx"];
+
+/// Files that say which version a runtime is.
+const FOLLOWED_NAMES: &[&[u8]] = &[b"node_version.h"];
 
 /// Adds to an image what is read of the files that others lead to. `read` reads a file of your own layers as far as it is
 /// asked; it gives `None` for one that it cannot read.
@@ -84,15 +90,33 @@ fn follow_sources<E>(
     failure.map_or(Ok(()), Err)
 }
 
-/// Returns what the check wants to see of a file of an image whose layers are read once: as
-/// [`interest()`](super::interest()), and the sources that [`follow`] might come to. `shebang` is the first line of a
-/// script.
-pub fn interest_in_image(path: &EntryPath, mode: u32, size_bytes: u64, shebang: Option<&[u8]>) -> Interest {
-    let known = interest(path, mode, size_bytes);
-    let is_other = !matches!(known, Interest::Nothing | Interest::Program);
-    let is_python = |line: &[u8]| line.windows(6).any(|part| part == b"python");
-    let is_source = path.file_name().ends_with(b".py") || shebang.is_some_and(is_python);
-    if !is_other && is_source && size_bytes <= MAX_SOURCE_BYTES { Interest::Source } else { known }
+/// Returns the files of one's own that the command line leads to by itself, before any was read.
+pub fn first_files(subject: &Subject) -> BTreeSet<EntryPath> {
+    let mut first: BTreeSet<EntryPath> = rules::unread_of_start(subject).into_keys().collect();
+    rules::follow_python(subject, &mut |path| {
+        first.insert(path.clone());
+        None
+    });
+    first
+}
+
+/// Returns `true` for a file that [`follow`] may come to, by its name, mode and size: of an image whose layers are read
+/// once, these are kept until it is known which of them others lead to.
+pub fn may_be_followed(path: &EntryPath, mode: u32, size_bytes: u64) -> bool {
+    let name = path.file_name();
+    let extension = match name.iter().rposition(|byte| *byte == b'.') {
+        Some(at) if at > 0 => &name[at + 1..],
+        _ => b"",
+    };
+    let is_declaration = [&b".d.ts"[..], b".d.mts", b".d.cts"].iter().any(|end| name.ends_with(end));
+    let is_other = mode & 0o111 != 0 || extension.is_empty() || FOLLOWED_NAMES.contains(&name);
+    match extension {
+        b"jar" | b"war" => size_bytes <= MAX_JAR_BYTES,
+        b"class" => size_bytes <= MAX_WHOLE_BYTES,
+        b"py" => size_bytes <= MAX_SOURCE_BYTES,
+        _ if is_declaration => false,
+        _ => (is_other || SCRIPT_EXTENSIONS.contains(&extension)) && size_bytes <= MAX_SCRIPT_BYTES,
+    }
 }
 
 fn limit_bytes(interest: Interest) -> u64 {
@@ -102,5 +126,36 @@ fn limit_bytes(interest: Interest) -> u64 {
         Interest::Whole => MAX_WHOLE_BYTES,
         Interest::Source => MAX_SOURCE_BYTES,
         Interest::Nothing | Interest::Program | Interest::Head(_) | Interest::Record => u64::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::path;
+    use super::*;
+
+    #[test]
+    fn sources_and_archives_may_be_followed() {
+        for (at, mode, size_bytes, expected) in [
+            ("app/index.js", 0o644, 10, true),
+            ("app/index.js", 0o644, MAX_SCRIPT_BYTES + 1, false),
+            ("app/index.d.ts", 0o644, 10, false),
+            ("app/index.ts", 0o644, 10, true),
+            ("app/index.js.map", 0o644, 10, false),
+            ("app/app.jar", 0o644, 100_000_000, true),
+            ("app/app.jar", 0o644, MAX_JAR_BYTES + 1, false),
+            ("app/Main.class", 0o644, 10, true),
+            ("app/a.py", 0o644, MAX_SOURCE_BYTES, true),
+            ("app/a.py", 0o644, MAX_SOURCE_BYTES + 1, false),
+            ("app/entry.sh", 0o644, 10, true),
+            ("app/entry.any", 0o755, 10, true),
+            ("app/logo.png", 0o644, 10, false),
+            ("opt/jre/release", 0o644, 10, true),
+            ("opt/node/include/node/node_version.h", 0o644, 10, true),
+            ("opt/node/include/node/node.h", 0o644, 10, false),
+            ("app/.bashrc", 0o644, 10, true),
+        ] {
+            assert_eq!(may_be_followed(&path(at), mode, size_bytes), expected, "{at}");
+        }
     }
 }

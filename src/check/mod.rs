@@ -26,7 +26,7 @@ pub use code::{Code, Severity};
 pub use coverage::{Coverage, gap};
 pub use execution::Execution;
 pub use finding::Finding;
-pub use following::{follow, interest_in_image};
+pub use following::{first_files, follow, may_be_followed};
 pub use interest::{
     Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence, read_stream_evidence,
 };

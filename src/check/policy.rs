@@ -10,7 +10,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::code::{Code, Severity};
 use super::coverage::Coverage;
 use super::finding::Finding;
-use crate::model::{Class, Diagnose, EntryPath, Platform, escape};
+use crate::model::{Class, Diagnose, EntryPath, Platform, escape, nearest};
 
 /// What stands for every code in `allow`.
 const EVERY_CODE: &str = "*";
@@ -59,17 +59,13 @@ impl Diagnose for PolicyError {
 
     fn help(&self) -> Option<String> {
         Some(match self {
-            Self::UnknownCode { code, .. } => match nearest(code) {
+            Self::UnknownCode { code, .. } => match nearest(code, Code::ALL.iter().map(|known| known.as_str())) {
                 Some(known) => format!("did you mean \"{known}\"? `ocitect check --codes` lists them all"),
                 None => "`ocitect check --codes` lists them all".to_owned(),
             },
             Self::Pattern { .. } => "write a path with *, ** and ?, such as /app/**".to_owned(),
         })
     }
-}
-
-fn nearest(name: &str) -> Option<Code> {
-    crate::model::nearest(name, Code::ALL.iter().map(|code| code.as_str()))?.parse().ok()
 }
 
 impl Policy {

@@ -79,23 +79,20 @@ pub fn read_source(bytes: &[u8]) -> Source {
         Source { imports: Vec::new(), changes_search: mentions(PATH_MARKS), opens_libraries: mentions(LIBRARY_MARKS) };
     let mut lines = Lines { bytes, at: 0, line: 1 };
     let mut has_ended = false;
-    let mut block: Option<TryBlock> = None;
+    let mut blocks = TryBlocks::default();
     while let Some(line) = lines.next_line() {
         if line.text.is_empty() {
             continue;
         }
         let first = line.text.split(|character: char| !character.is_alphanumeric()).next().unwrap_or_default();
-        let ends_block = line.indent == 0 && !matches!(first, "except" | "else" | "finally");
-        if ends_block && let Some(block) = block.take() {
-            block.end(&mut source.imports);
-        }
+        blocks.end_before(&line, first, &mut source.imports);
         if line.indent == 0 && ENDS.iter().any(|end| line.text.starts_with(end)) {
             has_ended = true;
         }
         let is_plain = !has_ended && !COMPOUND.contains(&first);
-        let kind = match &block {
-            _ if line.indent == 0 && is_plain => ImportKind::Certain,
-            Some(block) if is_plain && block.is_body(line.indent) => ImportKind::Tried,
+        let kind = match line.indent {
+            0 if is_plain => ImportKind::Certain,
+            _ if is_plain && blocks.is_outermost_body(&line) => ImportKind::Tried,
             _ => ImportKind::Other,
         };
         let from = source.imports.len();
@@ -105,70 +102,124 @@ pub fn read_source(bytes: &[u8]) -> Source {
                 return source;
             }
         }
-        if let Some(block) = &mut block {
-            block.take_line(&line, first, from..source.imports.len());
-        } else if line.indent == 0 && first == "try" {
-            block = Some(TryBlock::default());
-        }
+        let to = if is_plain { source.imports.len() } else { from };
+        blocks.take_line(&line, first, from..to);
     }
-    if let Some(block) = block.take() {
-        block.end(&mut source.imports);
-    }
+    blocks.end_all(&mut source.imports);
     source
 }
 
-/// A `try` at the outermost level, line by line.
+/// The `try` blocks that a line is in, the outermost first.
+#[derive(Debug, Default)]
+struct TryBlocks {
+    open: Vec<TryBlock>,
+    /// Indentations of the functions that the line is in. What their bodies import no `try` around them catches.
+    functions: Vec<usize>,
+}
+
+impl TryBlocks {
+    /// Ends the blocks that a line is no part of.
+    fn end_before(&mut self, line: &Line, first: &str, imports: &mut [Import]) {
+        let is_clause = matches!(first, "except" | "else" | "finally");
+        let goes_on = |indent: usize| indent < line.indent || is_clause && indent == line.indent;
+        while let Some(block) = self.open.pop_if(|block| !goes_on(block.indent)) {
+            block.end(imports);
+        }
+        while self.functions.pop_if(|indent| *indent >= line.indent).is_some() {}
+    }
+
+    fn end_all(self, imports: &mut [Import]) {
+        for block in self.open.into_iter().rev() {
+            block.end(imports);
+        }
+    }
+
+    /// `true` for a line of the body of a `try` at the outermost level, below nothing else.
+    fn is_outermost_body(&self, line: &Line) -> bool {
+        let outermost = self.open.first().filter(|block| block.indent == 0);
+        self.functions.is_empty() && outermost.is_some_and(|block| block.is_body(line.indent))
+    }
+
+    /// Notes a line, and the imports that happen where it is run.
+    fn take_line(&mut self, line: &Line, first: &str, imports: std::ops::Range<usize>) {
+        let function = self.functions.last().copied();
+        for block in &mut self.open {
+            let catches = function.is_none_or(|function| block.indent > function);
+            block.take_line(line, first, if catches { imports.clone() } else { 0..0 });
+        }
+        let is_function = first == "def" || line.text.starts_with("async def ");
+        if is_function {
+            self.functions.push(line.indent);
+        } else if first == "try" {
+            self.open.push(TryBlock { indent: line.indent, ..TryBlock::default() });
+        }
+    }
+}
+
+/// A `try`, line by line.
 #[derive(Debug, Default)]
 struct TryBlock {
+    /// Indentation of the block itself.
+    indent: usize,
     /// Indentation of the body's statements.
     body_indent: Option<usize>,
     /// Indentation of the last handler's statements.
     handler_indent: Option<usize>,
     /// `true` once a handler has begun.
     has_handler: bool,
+    /// `true` once the body has ended.
+    has_clause: bool,
     /// `true` if the last handler was seen to raise.
     raises: bool,
     /// `true` if a handler goes on.
     goes_on: bool,
-    /// The imports of the body.
+    /// The imports of the body, at any depth.
     imports: Vec<usize>,
+    /// Those of them that are below nothing else in it.
+    direct: Vec<usize>,
 }
 
 impl TryBlock {
     fn is_body(&self, indent: usize) -> bool {
-        !self.has_handler && indent > 0 && self.body_indent.is_none_or(|body| body == indent)
+        !self.has_clause && self.body_indent.is_none_or(|body| body == indent)
     }
 
     fn take_line(&mut self, line: &Line, first: &str, imports: std::ops::Range<usize>) {
-        if line.indent == 0 {
+        if line.indent == self.indent {
             // The handler before this one is whole.
             self.goes_on |= self.has_handler && !self.raises;
-            self.raises = first == "except" && is_raising(line.text.rsplit(':').next().unwrap_or_default().trim());
+            self.raises = first != "except" || is_raising(line.text.rsplit(':').next().unwrap_or_default().trim());
             self.has_handler |= first == "except";
+            self.has_clause = true;
             self.handler_indent = None;
-            if first != "except" {
-                self.raises = true;
-            }
-        } else if self.has_handler {
+        } else if self.has_clause {
             // What a function of the handler raises is raised later, or never.
             let indent = *self.handler_indent.get_or_insert(line.indent);
             self.raises |= indent == line.indent && is_raising(&line.text);
-        } else if self.is_body(line.indent) {
-            self.body_indent.get_or_insert(line.indent);
+        } else {
+            if *self.body_indent.get_or_insert(line.indent) == line.indent {
+                self.direct.extend(imports.clone());
+            }
             self.imports.extend(imports);
         }
     }
 
-    /// Where every handler raises again, the body happens whenever the source is run to its end.
+    /// Where a handler goes on, so does the source without what the body imports. Where every handler raises again, the body
+    /// of a `try` at the outermost level happens whenever the source is run to its end.
     fn end(mut self, imports: &mut [Import]) {
         self.goes_on |= self.has_handler && !self.raises;
-        if self.goes_on || !self.has_handler {
-            return;
+        if self.goes_on {
+            set_kind(imports, &self.imports, ImportKind::Tried);
+        } else if self.has_handler && self.indent == 0 {
+            set_kind(imports, &self.direct, ImportKind::Certain);
         }
-        for at in self.imports {
-            if let Some(import) = imports.get_mut(at).filter(|import| import.kind == ImportKind::Tried) {
-                import.kind = ImportKind::Certain;
-            }
+    }
+}
+
+fn set_kind(imports: &mut [Import], changed: &[usize], kind: ImportKind) {
+    for at in changed {
+        if let Some(import) = imports.get_mut(*at) {
+            import.kind = kind;
         }
     }
 }
@@ -362,6 +413,7 @@ mod tests {
         assert_eq!(shown(numpy), [". [core]:2"]);
         assert_eq!(shown("try:\n  import a\nexcept A:\n  raise\nexcept B:\n  pass\nimport b"), ["~a:2", "b:7"]);
         assert_eq!(shown("try:\n  if x:\n    import a\nexcept A:\n  raise\n"), ["?a:3"]);
+        assert_eq!(shown("if x:\n  try:\n    import a\n  except A:\n    raise\n"), ["?a:3"]);
         assert_eq!(shown("try:\n  import a\nexcept A: raise\nelse:\n  import b\n"), ["a:2", "?b:5"]);
         let later = "try:\n  import a\nexcept A:\n  def a():\n    raise B\n";
         assert_eq!(shown(later), ["~a:2"]);
@@ -372,6 +424,22 @@ mod tests {
             ["~._speed [x]:2", "?._slow [x]:4"]
         );
         assert_eq!(shown("try: import a\nexcept A: pass\n"), ["?a:1"]);
+    }
+
+    #[test]
+    fn a_try_within_something_catches_what_it_has() {
+        let yarl = "if not NO:\n    try:\n        from ._c import Q\n    except ImportError:\n        from ._py import Q\nelse:\n    from ._py import Q\n";
+        assert_eq!(shown(yarl), ["~._c [Q]:3", "?._py [Q]:5", "?._py [Q]:7"]);
+        let wrapt = "try:\n    if not NO:\n        from ._w import (\n            A,\n        )\nexcept ImportError:\n    pass\nimport b\n";
+        assert_eq!(shown(wrapt), ["~._w [A]:3", "b:8"]);
+        let inner = "try:\n  try:\n    import a\n  except A:\n    pass\n  import b\nexcept B:\n  raise\n";
+        assert_eq!(shown(inner), ["~a:3", "b:6"]);
+        let outer = "try:\n  try:\n    import a\n  except A:\n    raise\n  import b\nexcept B:\n  pass\n";
+        assert_eq!(shown(outer), ["~a:3", "~b:6"]);
+        let handler = "try:\n  import a\nexcept A:\n  try:\n    import b\n  except B:\n    pass\n";
+        assert_eq!(shown(handler), ["~a:2", "~b:5"]);
+        let function = "try:\n  def f():\n    import a\nexcept A:\n  pass\ndef g():\n  try:\n    import b\n  except B:\n    pass\n";
+        assert_eq!(shown(function), ["?a:3", "~b:8"]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn rule(code: Code) -> Value {
     json!({
         "id": code.as_str(),
         "shortDescription": { "text": code.meaning() },
-        "help": { "text": format!("{}. docs/check.md of ocitect says more of it.", code.meaning()) },
+        "help": { "text": format!("{}. docs/reference/findings.md of ocitect says more of it.", code.meaning()) },
         "defaultConfiguration": { "level": level(code.severity()) },
     })
 }

@@ -278,6 +278,18 @@ impl Subject {
         &self.base
     }
 
+    /// A variable that the base sets. Of an image whose base's environment is not known, the image's own is taken.
+    pub(super) fn base_variable(&self, name: &str) -> Option<&str> {
+        let known = if self.base_env.is_empty() { &self.execution.env } else { &self.base_env };
+        known.iter().rev().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    /// Returns `true` if a file is the base's: one's own layers leave it as it is. Of an image that exists, the base may
+    /// have all files.
+    pub(super) fn is_of_base(&self, path: &EntryPath) -> bool {
+        self.base.tree.node(path).is_some_and(|node| self.view.node(path) == Some(node))
+    }
+
     /// The image without one's own layers: what is wrong there is the base's, and not this build's.
     #[must_use]
     pub fn base_alone(&self) -> Self {

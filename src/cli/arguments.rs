@@ -77,6 +77,13 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Write the man pages into a directory
+    #[command(after_help = "Example:\n  ocitect man ~/.local/share/man/man1")]
+    Man {
+        /// The directory. It is created if it does not exist.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// Options for progress output, which every command has.

@@ -36,7 +36,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     places.expect(&naming.targets);
 
     if !arguments.print_plan {
-        interrupt::expect(&naming.targets);
+        interrupt::expect(&naming.targets, environment.journal_directory());
     }
     let planned = plan_build(&spec, &naming, &options, &places, &observer).await?;
     if arguments.print_plan {

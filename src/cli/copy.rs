@@ -30,7 +30,7 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
     let targets = by_repository(&references)?.into_iter().map(|(repository, tags)| Target::registry(repository, tags));
     let targets: Vec<Target> = targets.collect();
     places.expect(&targets);
-    interrupt::expect(&targets);
+    interrupt::expect(&targets, environment.journal_directory());
     let image = Opened::open(&places, source, arguments.platform.as_deref(), &observer).await?;
     for target in &targets {
         image.copy(&places, target, None, &observer).await?;
@@ -71,7 +71,7 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
     };
     check_copy(&image.name, &target, environment.cache()?.as_ref())?;
     let image = image.for_target(&target).await?;
-    interrupt::expect(std::slice::from_ref(&target));
+    interrupt::expect(std::slice::from_ref(&target), environment.journal_directory());
     image.copy(&places, &target, name.as_ref(), &observer).await?;
     let name = name.map(|name| name.to_string()).unwrap_or_default();
     print_result(&format!("{name}@{}", image.root.descriptor().digest), target.is_stdout(), output.progress)

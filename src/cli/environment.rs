@@ -118,6 +118,11 @@ impl Environment {
         Ok(self.cache_directory().map(cache))
     }
 
+    /// Where uploads that are under way are noted; `None` where no place for a cache is known.
+    pub fn journal_directory(&self) -> Option<PathBuf> {
+        self.cache_directory().map(|directory| directory.join("uploads"))
+    }
+
     fn cache_directory(&self) -> Option<PathBuf> {
         self.path("OCITECT_CACHE_DIR")
             .or_else(|| Some(self.absolute_path("XDG_CACHE_HOME")?.join("ocitect")))
@@ -145,9 +150,11 @@ impl Environment {
                 explicit.push(Login { registry, user, secret: secret.clone() });
             }
         }
-        let observer = observer.clone();
-        let notice = Notice::new(move |line| observer.event(Event::Note(line.to_owned())));
-        let options = RegistryOptions { notice, ..self.registry_options(arguments, explicit)? };
+        let notes = observer.clone();
+        let notice = Notice::new(move |line| notes.event(Event::Note(line.to_owned())));
+        let warnings = observer.clone();
+        let warning = Notice::new(move |line| warnings.event(Event::Warning(line.to_owned())));
+        let options = RegistryOptions { notice, warning, ..self.registry_options(arguments, explicit)? };
         let client = Client::new(options)?;
         Ok(Places::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
     }
@@ -166,17 +173,28 @@ impl Environment {
     ) -> Result<RegistryOptions, Failure> {
         Ok(RegistryOptions {
             plain_http: arguments.plain_http.iter().map(|text| plain_http_host(text)).collect::<Result<_, _>>()?,
-            roots: Roots::new(|| rustls_native_certs::load_native_certs().certs),
+            roots: self.roots(),
             ca_files: arguments.ca_file.clone(),
             certs_dirs: self.certs_directories(),
             config: self.registry_config(),
             proxies: self.proxies(),
             credentials: self.credentials(arguments.authfile.as_deref(), explicit),
             retry: RetryOptions { seed: jitter_seed(), ..RetryOptions::default() },
-            journal_directory: self.cache_directory().map(|directory| directory.join("uploads")),
+            journal_directory: self.journal_directory(),
             secrets: stderr::secrets().clone(),
             ..RegistryOptions::default()
         })
+    }
+
+    /// Whom the system trusts, or whom OpenSSL's variables name in its place.
+    fn roots(&self) -> Roots {
+        let file = self.path("SSL_CERT_FILE");
+        let directories = self.value("SSL_CERT_DIR").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
+        if file.is_none() && directories.is_none() {
+            return Roots::new(|| rustls_native_certs::load_native_certs().certs);
+        }
+        let named = directories.unwrap_or_default().into_iter().filter(|path| !path.as_os_str().is_empty());
+        Roots::of_files(file, named.collect())
     }
 
     fn certs_directories(&self) -> Vec<PathBuf> {

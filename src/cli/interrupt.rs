@@ -1,6 +1,7 @@
 //! What happens when a user or a system ends a run (Ctrl-C, SIGTERM, SIGHUP): temporary files go, what is left is said,
 //! and the exit status is that of the signal.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Runtime;
@@ -26,6 +27,8 @@ struct Outputs {
     unfinished: Vec<Output>,
     /// Places that are.
     written: Vec<String>,
+    /// Where uploads that are under way are noted.
+    journal: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -34,15 +37,17 @@ struct Output {
     is_registry: bool,
 }
 
-static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs { unfinished: Vec::new(), written: Vec::new() });
+static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs { unfinished: Vec::new(), written: Vec::new(), journal: None });
 
-/// Says what a run is about to write.
-pub fn expect(targets: &[Target]) {
+/// Says what a run is about to write, and in which directory it notes uploads.
+pub fn expect(targets: &[Target], journal: Option<PathBuf>) {
     let output = |target: &Target| {
         let is_registry = matches!(target.place, TargetPlace::Registry(_));
         Output { name: target.to_string(), is_registry }
     };
-    lock().unfinished.extend(targets.iter().map(output));
+    let mut outputs = lock();
+    outputs.unfinished.extend(targets.iter().map(output));
+    outputs.journal = journal;
 }
 
 /// Says that an output is complete: all that is sent, and its tags.
@@ -106,12 +111,20 @@ fn left(outputs: &Outputs) -> String {
     }
     let remote = names(true);
     if !remote.is_empty() {
-        parts.push(format!("no tag was written in {}; its uploads resume on the next run", remote.join(", ")));
+        let resume = if has_noted(outputs.journal.as_deref()) { "; its uploads resume on the next run" } else { "" };
+        parts.push(format!("no tag was written in {}{resume}", remote.join(", ")));
     }
     if parts.is_empty() {
         return "nothing was written".to_owned();
     }
     parts.join("; ")
+}
+
+/// Returns `true` if the journal has an upload to go on with. It is missing where there is no cache directory, or none that
+/// can be written.
+fn has_noted(journal: Option<&Path>) -> bool {
+    let entries = journal.and_then(|directory| directory.read_dir().ok());
+    entries.into_iter().flatten().flatten().any(|entry| entry.path().extension().is_some_and(|end| end == "json"))
 }
 
 #[cfg(test)]
@@ -122,14 +135,20 @@ mod tests {
     fn what_is_left_names_each_output() {
         let output = |name: &str, is_registry| Output { name: name.to_owned(), is_registry };
         assert_eq!(left(&Outputs::default()), "nothing was written");
-        let outputs = Outputs {
+        let journal = tempfile::tempdir().unwrap();
+        let mut outputs = Outputs {
             unfinished: vec![output("oci-archive:b.tar", false), output("ghcr.io/me/app", true)],
             written: vec!["oci:a".to_owned()],
+            journal: None,
         };
-        assert_eq!(
-            left(&outputs),
-            "oci:a is complete; oci-archive:b.tar is unchanged, except for unreferenced blobs; no tag was written in \
-             ghcr.io/me/app; its uploads resume on the next run"
-        );
+        let expected = "oci:a is complete; oci-archive:b.tar is unchanged, except for unreferenced blobs; no tag was \
+                         written in ghcr.io/me/app";
+        assert_eq!(left(&outputs), expected);
+        outputs.journal = Some(journal.path().join("missing"));
+        assert_eq!(left(&outputs), expected);
+        outputs.journal = Some(journal.path().to_owned());
+        assert_eq!(left(&outputs), expected);
+        std::fs::write(journal.path().join("0f34.json"), "{}").unwrap();
+        assert_eq!(left(&outputs), format!("{expected}; its uploads resume on the next run"));
     }
 }

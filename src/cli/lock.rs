@@ -52,10 +52,7 @@ fn show(spec: &Spec, as_json: bool) -> Done {
         let path = escape(path.as_os_str().as_encoded_bytes());
         return Err(Failure::not_found(&format!("lockfile {path} does not exist"), "run `ocitect lock` to create it"));
     };
-    match as_json {
-        true => print_json(&lock_text::to_json(&lock)),
-        false => print(lock_text::to_text(&lock).as_bytes()),
-    }
+    if as_json { print_json(&lock_text::to_json(&lock)) } else { print(lock_text::to_text(&lock).as_bytes()) }
 }
 
 /// Moves pins, and shows what changed.
@@ -80,9 +77,10 @@ pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, e
     let places = places(&spec, environment, &arguments.registry, &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, &observer);
     let names = build::outdated(&spec, &places).await?;
-    match arguments.json {
-        true => print_json(&json!({ "lock": shown(&spec.lock_path()), "images": lock_text::names_json(&names) }))?,
-        false => print(lock_text::names(&names).as_bytes())?,
+    if arguments.json {
+        print_json(&json!({ "lock": shown(&spec.lock_path()), "images": lock_text::names_json(&names) }))?
+    } else {
+        print(lock_text::names(&names).as_bytes())?
     }
     let moved = names.iter().filter(|name| name.is_outdated()).count();
     match moved {

@@ -53,9 +53,10 @@ async fn default_platform(source: &dyn Source, root: &Root) -> Result<Option<Pla
     let own = Platform::new("linux", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" });
     let mut offered = list_entries(source, root).await?.images.into_iter().map(|listed| listed.platform);
     let first = offered.next();
-    match first.iter().cloned().chain(offered).any(|platform| own.distance(&platform).is_some()) {
-        true => Ok(Some(own)),
-        false => Ok(first),
+    if first.iter().cloned().chain(offered).any(|platform| own.distance(&platform).is_some()) {
+        Ok(Some(own))
+    } else {
+        Ok(first)
     }
 }
 

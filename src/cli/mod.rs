@@ -21,6 +21,7 @@ mod lock;
 mod lock_text;
 mod login;
 mod ls;
+mod man;
 mod progress;
 mod render;
 mod runtime;
@@ -71,6 +72,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
     let command = match arguments.command {
         Command::Schema => return print_json(&crate::spec::schema()),
         Command::Completions { shell } => return completions(shell),
+        Command::Man { directory } => return man::write_pages(&directory),
         Command::Cache(arguments) => return cache::run(&arguments, environment),
         command => command,
     };
@@ -89,7 +91,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
             Command::Ls(arguments) => ls::run(&arguments, &output, environment).await,
             Command::Login(arguments) => login::login(&arguments, &output, environment).await,
             Command::Logout(arguments) => login::logout(&arguments, &output, environment).await,
-            Command::Schema | Command::Completions { .. } | Command::Cache(_) => Ok(()),
+            Command::Schema | Command::Completions { .. } | Command::Man { .. } | Command::Cache(_) => Ok(()),
         }
     })
 }

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -25,6 +26,12 @@ const AFTERLIFE: Duration = Duration::from_millis(50);
 
 /// Threads without which nothing can be done: one that waits for the disk, and one that unpacks.
 const MIN_THREADS: usize = 2;
+
+/// Threads from which on one can be spared for what is done at intervals, which nothing depends on.
+const MIN_THREADS_WITH_TICKER: usize = 4;
+
+/// Whether a thread can be spared for what is done at intervals.
+static SPARES_TICKER: AtomicBool = AtomicBool::new(true);
 
 /// Open files that every command needs: the runtime's own five, temporary files, and the files that are read and written.
 const MIN_DESCRIPTORS: usize = 16;
@@ -50,16 +57,26 @@ pub fn start() -> Result<Runtime, Failure> {
                 return Err(no_threads(&cause));
             }
             tracing::info!(count, "cannot start more threads: using one");
-            start_small().ok_or_else(|| no_threads(&cause))?
+            start_small(count).ok_or_else(|| no_threads(&cause))?
         }
     };
     Ok(runtime)
 }
 
-/// A runtime on the calling thread, and one more thread that waits for the disk. That one is started now: what comes
-/// later waits for it where no other can be started.
-fn start_small() -> Option<Runtime> {
-    let runtime = Builder::new_current_thread().enable_all().thread_keep_alive(KEPT).build().ok()?;
+/// Returns `true` if a thread can be spared for what is done at intervals.
+pub fn spares_ticker() -> bool {
+    SPARES_TICKER.load(Ordering::Relaxed)
+}
+
+/// A runtime on the calling thread, and others that wait for the disk, of the `count` that can be started. One of these is
+/// started now: what comes later waits for it where no other can be started. They stay, and so one is left for what
+/// unpacks, and one for what is done at intervals.
+fn start_small(count: usize) -> Option<Runtime> {
+    let spares_ticker = count >= MIN_THREADS_WITH_TICKER;
+    SPARES_TICKER.store(spares_ticker, Ordering::Relaxed);
+    let waiting = count.saturating_sub(1 + usize::from(spares_ticker)).max(1);
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder.enable_all().thread_keep_alive(KEPT).max_blocking_threads(waiting).build().ok()?;
     // Where there is no thread tokio knows but a panic, which is no reason to speak of one.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -134,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_runtime_on_one_thread_reads_from_the_disk() {
-        let runtime = start_small().unwrap();
+        let runtime = start_small(MIN_THREADS).unwrap();
         let read = runtime.block_on(async { tokio::fs::read("/dev/null").await.unwrap() });
         assert!(read.is_empty());
     }

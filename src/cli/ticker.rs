@@ -4,6 +4,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::runtime;
+
 /// Does its work at an interval, on a thread of its own, until it is dropped.
 pub struct Ticker {
     is_over: Arc<(Mutex<bool>, Condvar)>,
@@ -11,7 +13,7 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Begins. Where no thread can be started the work is not done: it is for people who wait, and nothing depends on it.
+    /// Begins. Where no thread can be spared the work is not done: it is for people who wait, and nothing depends on it.
     pub fn start(interval: Duration, mut work: impl FnMut() + Send + 'static) -> Self {
         let is_over = Arc::new((Mutex::new(false), Condvar::new()));
         let shared = Arc::clone(&is_over);
@@ -29,7 +31,8 @@ impl Ticker {
                 over = is_over.lock().unwrap_or_else(PoisonError::into_inner);
             }
         };
-        let thread = thread::Builder::new().name("ticker".to_owned()).spawn(run).ok();
+        let builder = thread::Builder::new().name("ticker".to_owned());
+        let thread = if runtime::spares_ticker() { builder.spawn(run).ok() } else { None };
         Self { is_over, thread }
     }
 }

@@ -47,10 +47,7 @@ impl Verdict {
 impl Filter {
     /// The patterns of `entry`.
     pub(super) fn new(entry: &FilesEntry) -> Result<Self, FilesError> {
-        let include = match entry.include.is_empty() {
-            true => None,
-            false => Some(matcher(entry, "include", &entry.include)?),
-        };
+        let include = if entry.include.is_empty() { None } else { Some(matcher(entry, "include", &entry.include)?) };
         Ok(Self {
             include,
             exclude: matcher(entry, "exclude", &entry.exclude)?,

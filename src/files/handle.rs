@@ -54,6 +54,7 @@ impl Status {
                 size_bytes: stat.st_size as u64,
                 modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
                 changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+                mode: stat.st_mode as u32,
             },
         }
     }
@@ -217,5 +218,7 @@ mod tests {
         }
         assert_eq!(directory.link_target(OsStr::new("link")).unwrap(), b"file");
         assert!(directory.file(OsStr::new("link")).is_err());
+        assert!(open_file(&source.path().join("file")).is_ok());
+        assert!(open_file(&source.path().join("link")).is_err());
     }
 }

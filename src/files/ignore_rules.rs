@@ -69,9 +69,10 @@ impl IgnoreRules {
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let docker = file.path.file_name().is_some_and(|name| name.as_bytes().ends_with(b".dockerignore"));
-        let rules = match docker {
-            true => Rules::Docker(docker_rules(&file.path, text)?),
-            false => Rules::Git(git_rules(&file.path, text)?),
+        let rules = if docker {
+            Rules::Docker(docker_rules(&file.path, text)?)
+        } else {
+            Rules::Git(git_rules(&file.path, text)?)
         };
         let directory = if spec_directory.as_os_str().is_empty() { Path::new(".") } else { spec_directory };
         Ok(Self { root: directory.canonicalize().map_err(failed)?, rules })

@@ -215,9 +215,10 @@ fn finish(mut listing: Listing, entry: &FilesEntry, filter: &Filter) -> Result<L
 /// Refuses a source that is, or lies in, what this build writes.
 fn refuse_outputs(entry: &FilesEntry, context: &Context<'_>, path: &Path) -> Result<(), FilesError> {
     let Ok(canonical) = path.canonicalize() else { return Ok(()) };
-    match canonical.ancestors().any(|ancestor| context.outputs.contains(ancestor)) {
-        true => Err(FilesError::Output { place: entry.place.clone(), path: path.to_owned() }),
-        false => Ok(()),
+    if canonical.ancestors().any(|ancestor| context.outputs.contains(ancestor)) {
+        Err(FilesError::Output { place: entry.place.clone(), path: path.to_owned() })
+    } else {
+        Ok(())
     }
 }
 

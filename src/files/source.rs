@@ -93,9 +93,10 @@ fn hint(path: &Path) -> String {
     names.sort();
     let more = if names.len() > SHOWN_NAMES { ", …" } else { "" };
     names.truncate(SHOWN_NAMES);
-    match names.is_empty() {
-        true => format!("{} is empty", shown(nearest)),
-        false => format!("{} contains {}{more}", shown(nearest), names.join(", ")),
+    if names.is_empty() {
+        format!("{} is empty", shown(nearest))
+    } else {
+        format!("{} contains {}{more}", shown(nearest), names.join(", "))
     }
 }
 

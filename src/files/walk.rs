@@ -135,9 +135,10 @@ struct Visit<'w, 'a> {
 
 impl<'w, 'a> Visit<'w, 'a> {
     fn new(walk: &'w Walk<'a>, source: &'w Source, directory: &'w Directory) -> Self {
-        let canonical = match walk.context.ignore.is_empty() {
-            true => PathBuf::new(),
-            false => joined(&source.canonical, OsStr::from_bytes(&directory.below)),
+        let canonical = if walk.context.ignore.is_empty() {
+            PathBuf::new()
+        } else {
+            joined(&source.canonical, OsStr::from_bytes(&directory.below))
         };
         let (found, directories) = (Found::default(), Vec::new());
         Self { walk, source, directory, canonical, found, directories, failed_at: None }
@@ -227,9 +228,10 @@ impl<'w, 'a> Visit<'w, 'a> {
         let wanted = verdict.included && !ignore.ignored;
         if is_output {
             let would_be_lost = |status: &Status| matches && wanted && !own::is_output(status, || opened.file(name));
-            return match status.is_some_and(|status| would_be_lost(&status)) {
-                true => Err(FilesError::Overwritten { place: walk.entry.place.clone(), path }),
-                false => Ok(None),
+            return if status.is_some_and(|status| would_be_lost(&status)) {
+                Err(FilesError::Overwritten { place: walk.entry.place.clone(), path })
+            } else {
+                Ok(None)
             };
         }
         let Some(status) = status.filter(|_| !is_directory) else {
@@ -283,9 +285,12 @@ impl<'w, 'a> Visit<'w, 'a> {
         attributes: io::Result<BTreeMap<Vec<u8>, Vec<u8>>>,
     ) -> Result<ListedItem, FilesError> {
         let below = entry_path(self.walk.entry, below, || shown(path))?;
-        let xattrs = attributes.map_err(|source| match handle::is_replaced(&source) {
-            true => self.walk.changed(path),
-            false => self.walk.io("read the attributes of", path, source),
+        let xattrs = attributes.map_err(|source| {
+            if handle::is_replaced(&source) {
+                self.walk.changed(path)
+            } else {
+                self.walk.io("read the attributes of", path, source)
+            }
         })?;
         // The content of a file names its path already.
         let origin = (!matches!(kind, EntryKind::File { .. })).then(|| shown(path));

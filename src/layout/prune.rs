@@ -37,10 +37,8 @@ impl Layout {
     /// reached: then nothing is deleted. [`StoreError::Io`] where the system says no, or a writer takes too long.
     pub fn prune(&self, is_dry_run: bool) -> Result<PrunedLayout, StoreError> {
         // In the order in which writers take them.
-        let _locks = match is_dry_run {
-            true => None,
-            false => Some((self.hold_blobs(HoldKind::Exclusive)?, self.lock(LOCK_TIMEOUT)?)),
-        };
+        let _locks =
+            if is_dry_run { None } else { Some((self.hold_blobs(HoldKind::Exclusive)?, self.lock(LOCK_TIMEOUT)?)) };
         let index = self.index()?;
         if let Some(entry) = index.unsupported().first() {
             return Err(self.unknown_digest(&entry.digest));

@@ -133,9 +133,10 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
     let parsed: LockText = toml::from_str(text).map_err(malformed)?;
     let lock = lock(parsed).map_err(altered)?;
     // One way to write it: what differs was altered, the checksum included.
-    match write(&lock) == text {
-        true => Ok(lock),
-        false => Err(altered("the checksum does not match, or the format differs".to_owned())),
+    if write(&lock) == text {
+        Ok(lock)
+    } else {
+        Err(altered("the checksum does not match, or the format differs".to_owned()))
     }
 }
 

@@ -92,9 +92,10 @@ impl LockedFacts {
     /// # Errors
     /// [`TreeError::Encoding`], where they are of another version or damaged.
     pub fn read(&self) -> Result<Facts, TreeError> {
-        match self.is_current() {
-            true => Facts::decompress(&self.compressed),
-            false => Err(TreeError::Encoding { reason: "they have another version" }),
+        if self.is_current() {
+            Facts::decompress(&self.compressed)
+        } else {
+            Err(TreeError::Encoding { reason: "they have another version" })
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{Descriptor, DiffId, MediaType};
 
-/// The byte format in which layers are packed: `docs/format.md`. Another one has another number.
+/// The byte format in which layers are packed: `docs/concepts/bytes.md`. Another one has another number.
 pub const BYTE_FORMAT: u32 = 1;
 
 /// The annotation of a layer's descriptor that says how it was packed: [`Compression::packed_as`].
@@ -168,14 +168,14 @@ impl DiskFile {
         use std::os::unix::fs::OpenOptionsExt as _;
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let file = std::fs::File::options().read(true).custom_flags(flags).open(&self.path)?;
-        if FileStamp::of(&file.metadata()?) == self.stamp {
+        if self.stamp.is_same_content(&FileStamp::of(&file.metadata()?)) {
             return Ok(file);
         }
         Err(io::Error::other("it changed after it was listed"))
     }
 }
 
-/// What is compared to notice that a file changed between its listing and the end of its reading.
+/// The state of a file, to notice that it changed between its listing and the end of its reading, or since an earlier build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp {
     /// Device and inode.
@@ -184,8 +184,10 @@ pub struct FileStamp {
     pub size_bytes: u64,
     /// Modification time: seconds, nanoseconds.
     pub modified: (i64, i64),
-    /// Change of the inode: seconds, nanoseconds.
+    /// Change of the inode: seconds, nanoseconds. A new hard link moves it too: see [`FileStamp::is_same_content`].
     pub changed: (i64, i64),
+    /// Kind and permission bits.
+    pub mode: u32,
 }
 
 impl FileStamp {
@@ -197,7 +199,18 @@ impl FileStamp {
             size_bytes: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
+            mode: metadata.mode(),
         }
+    }
+
+    /// Returns `true` if `other` is the same file, of the same size, modification time and mode.
+    ///
+    /// The time of the inode may differ: installers of uv and pnpm link the files of a tree to those of their cache, and each
+    /// tree that is installed or removed gives all of them another number of links. A write that puts the modification time
+    /// back is not seen here.
+    pub fn is_same_content(&self, other: &Self) -> bool {
+        let essence = |stamp: &Self| (stamp.identity, stamp.size_bytes, stamp.modified, stamp.mode);
+        essence(self) == essence(other)
     }
 }
 

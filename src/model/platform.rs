@@ -212,10 +212,7 @@ impl FromStr for Platform {
     /// Takes any names of Go's alphabet: a lockfile may have been written by a later version, which knows more of them.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let is_written = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
-        match text.bytes().all(is_written) {
-            true => Self::split(text),
-            false => Err(PlatformError::Malformed(text.to_owned())),
-        }
+        if text.bytes().all(is_written) { Self::split(text) } else { Err(PlatformError::Malformed(text.to_owned())) }
     }
 }
 

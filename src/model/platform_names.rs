@@ -287,10 +287,13 @@ fn take_apart(text: &str) -> Option<(Option<String>, Option<String>, Option<Stri
         None if is_system(&first) => Some((Some(first), None, None)),
         None => Some((None, Some(first), None)),
         // An architecture and its variant, without a system; or the two of them turned around.
-        Some(second) if !is_system(&first) && architecture_alias(&first).is_some() => match is_system(&second) {
-            true => Some((Some(second), Some(first), third)),
-            false => Some((None, Some(first), Some(second))),
-        },
+        Some(second) if !is_system(&first) && architecture_alias(&first).is_some() => {
+            if is_system(&second) {
+                Some((Some(second), Some(first), third))
+            } else {
+                Some((None, Some(first), Some(second)))
+            }
+        }
         Some(second) => Some((Some(first), Some(second), third)),
     }
 }

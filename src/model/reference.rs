@@ -112,9 +112,10 @@ impl FromStr for Tag {
     type Err = ReferenceError;
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let is_first = |letter: char| is_in_tag(letter) && !matches!(letter, '.' | '-');
-        match text.len() <= MAX_TAG_BYTES && text.starts_with(is_first) && text.chars().all(is_in_tag) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(ReferenceError::Tag(text.to_owned())),
+        if text.len() <= MAX_TAG_BYTES && text.starts_with(is_first) && text.chars().all(is_in_tag) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ReferenceError::Tag(text.to_owned()))
         }
     }
 }

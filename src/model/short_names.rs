@@ -31,9 +31,12 @@ impl ShortNames {
         }
         let fallback = [DEFAULT_REGISTRY.to_owned()];
         let registries = if self.registries.is_empty() { &fallback[..] } else { &self.registries };
-        let full = |registry: &String| match registry == DEFAULT_REGISTRY && !name.contains('/') {
-            true => format!("{registry}/library/{name}{pin}"),
-            false => format!("{registry}/{name}{pin}"),
+        let full = |registry: &String| {
+            if registry == DEFAULT_REGISTRY && !name.contains('/') {
+                format!("{registry}/library/{name}{pin}")
+            } else {
+                format!("{registry}/{name}{pin}")
+            }
         };
         let is_reference = |text: &String| text.parse::<Reference>().is_ok();
         registries.iter().map(full).filter(is_reference).take(MAX_SUGGESTIONS).collect()

@@ -101,7 +101,7 @@ fn open_disk_file(listed: &DiskFile) -> Result<File, PackError> {
 fn check_stamp(listed: &DiskFile, file: &File) -> Result<(), PackError> {
     let metadata = file.metadata().map_err(|source| PackError::Read { path: listed.path.clone(), source })?;
     let (expected, actual) = (listed.stamp, FileStamp::of(&metadata));
-    let change = if actual == expected {
+    let change = if expected.is_same_content(&actual) {
         return Ok(());
     } else if actual.identity != expected.identity || !metadata.is_file() {
         Change::Replaced
@@ -110,7 +110,7 @@ fn check_stamp(listed: &DiskFile, file: &File) -> Result<(), PackError> {
     } else if actual.modified != expected.modified {
         Change::Written
     } else {
-        Change::Touched
+        Change::Mode
     };
     Err(changed(listed, change))
 }

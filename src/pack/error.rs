@@ -183,8 +183,8 @@ pub enum Change {
     },
     /// It was written to.
     Written,
-    /// Its inode changed: it was written to with its time put back, or its mode, owner, attributes or links changed.
-    Touched,
+    /// Its mode changed.
+    Mode,
 }
 
 impl std::fmt::Display for Change {
@@ -196,7 +196,7 @@ impl std::fmt::Display for Change {
                 write!(formatter, "expected {expected_bytes} bytes, found {actual_bytes}")
             }
             Self::Written => formatter.write_str("it was written to"),
-            Self::Touched => formatter.write_str("its mode, owner, attributes, links or content changed"),
+            Self::Mode => formatter.write_str("its mode changed"),
         }
     }
 }

@@ -115,18 +115,20 @@ fn config_fields(plan: &BuildPlan, layers: &[Layer]) -> Result<Map<String, Value
         None => fields.remove("variant"),
     };
     fields.insert("created".to_owned(), plan.config.created.as_str().into());
-    match plan.config.execution.is_empty() {
-        true => fields.remove("config"),
-        false => fields.insert("config".to_owned(), plan.config.execution.clone().into()),
+    if plan.config.execution.is_empty() {
+        fields.remove("config")
+    } else {
+        fields.insert("config".to_owned(), plan.config.execution.clone().into())
     };
     let base_ids = base.map(|base| base.config().value().diff_ids()).unwrap_or_default();
     let diff_ids: Vec<_> = base_ids.iter().chain(layers.iter().map(|layer| &layer.diff_id)).collect();
     let diff_ids: Vec<String> = diff_ids.into_iter().map(ToString::to_string).collect();
     fields.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": diff_ids }));
     let history = history(plan, base)?;
-    match history.is_empty() {
-        true => fields.remove("history"),
-        false => fields.insert("history".to_owned(), history.into()),
+    if history.is_empty() {
+        fields.remove("history")
+    } else {
+        fields.insert("history".to_owned(), history.into())
     };
     Ok(fields)
 }

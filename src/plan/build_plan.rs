@@ -106,9 +106,10 @@ pub struct ConfigPlan {
 /// # Errors
 /// [`PlanError::Windows`].
 pub fn check_platform(platform: &Platform) -> Result<(), PlanError> {
-    match platform.os.eq_ignore_ascii_case("windows") {
-        true => Err(PlanError::Windows { platform: platform.clone() }),
-        false => Ok(()),
+    if platform.os.eq_ignore_ascii_case("windows") {
+        Err(PlanError::Windows { platform: platform.clone() })
+    } else {
+        Ok(())
     }
 }
 
@@ -226,9 +227,8 @@ fn lacking_workdir(view: &View, workdir: Option<&str>) -> Result<Option<EntryPat
 }
 
 fn check_counts(spec: &PlatformSpec, listings: &[Vec<Listing>]) -> Result<(), PlanError> {
-    let count = |what, expected, actual| match expected == actual {
-        true => Ok(()),
-        false => Err(PlanError::Count { what, expected, actual }),
+    let count = |what, expected, actual| {
+        if expected == actual { Ok(()) } else { Err(PlanError::Count { what, expected, actual }) }
     };
     count("listed layers", spec.layers.len(), listings.len())?;
     for (layer, listings) in spec.layers.iter().zip(listings) {

@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::error::PlanError;
-use super::nearest::nearest;
 use super::slots::{Origin, Slot, Slots};
-use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, XattrOwner, escape, xattr_owner};
+use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, XattrOwner, escape, nearest, xattr_owner};
 use crate::spec::Remove;
 use crate::tree::{Node, NodeKind, ResolveError, View};
 
@@ -339,10 +338,7 @@ impl<'a> LayerBuilder<'a> {
 
 /// The path of the last component of `path` in `directory`.
 fn child(directory: &EntryPath, path: &EntryPath) -> Result<EntryPath, EntryPathError> {
-    match directory.as_bytes() == path.parent_bytes() {
-        true => Ok(path.clone()),
-        false => directory.join(path.file_name()),
-    }
+    if directory.as_bytes() == path.parent_bytes() { Ok(path.clone()) } else { directory.join(path.file_name()) }
 }
 
 /// The directories that a path stands in, from the nearest up, without the root.

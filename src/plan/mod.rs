@@ -11,7 +11,6 @@ mod config;
 mod error;
 mod filesystem;
 mod layer;
-mod nearest;
 mod owners;
 mod print;
 mod slots;

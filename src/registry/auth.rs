@@ -69,6 +69,24 @@ pub(super) struct Asked<'a> {
     pub(super) is_of_mirror: bool,
 }
 
+impl<'a> Asked<'a> {
+    /// Asks anonymously, for these scopes alone.
+    pub(super) fn new(registry: &'a Url, name: &'a str, challenge: &'a TokenChallenge, scopes: &'a Scopes) -> Self {
+        Self {
+            registry,
+            name,
+            endpoint: None,
+            challenge,
+            scopes,
+            joined: scopes,
+            is_for_long: false,
+            credential: None,
+            refused: None,
+            is_of_mirror: false,
+        }
+    }
+}
+
 /// A token, and whether it was fetched just now.
 pub(super) struct Fetched {
     pub(super) token: Secret,
@@ -286,6 +304,9 @@ async fn refused(reply: Reply, asked: &Asked<'_>) -> Interruption {
     let request =
         Request { action: ACTION, what: None, place: asked.name.to_owned(), registry: asked.name, had_credentials };
     let error = match reply::failure(reply, "the token service", request).await {
+        StoreError::Denied { place, detail, .. } if is_refusal && !had_credentials => {
+            reply::authentication_required(place, detail, asked.name)
+        }
         StoreError::Denied { place, detail, .. } if is_refusal => {
             let help = Some(format!("log in again: ocitect login {}", asked.name));
             StoreError::Unauthorized { place, detail, help }

@@ -29,22 +29,32 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
+/// The certificates of a file of the system's, without the entries that cannot be read.
+pub(super) fn parsable_certificates(path: &Path) -> std::io::Result<Vec<CertificateDer<'static>>> {
+    let text = read_text(path)?;
+    Ok(CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).collect())
+}
+
 /// The private key of a file.
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, StoreError> {
     PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| unusable(path, &error.to_string()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
-    let failed = |cause: std::io::Error| match is_irregular(&cause) {
-        true => unusable(path, &cause.to_string()),
-        false => StoreError::io("read", path, cause),
-    };
-    // It is read for each host that wants it.
-    let file = InputFile::open(path, Pipes::Refused).map_err(failed)?;
+    read_text(path).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::FileTooLarge => unusable(path, &cause.to_string()),
+        _ if is_irregular(&cause) => unusable(path, &cause.to_string()),
+        _ => StoreError::io("read", path, cause),
+    })
+}
+
+/// It is read for each host that wants it.
+fn read_text(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
+    InputFile::open(path, Pipes::Refused)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(unusable(path, &format!("it has more than {MAX_FILE_BYTES} bytes")));
+        let reason = format!("it has more than {MAX_FILE_BYTES} bytes");
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, reason));
     }
     Ok(text)
 }
@@ -70,11 +80,10 @@ impl HostFiles {
         for path in &paths {
             let partner = |extension| {
                 let partner = path.with_extension(extension);
-                match paths.contains(&partner) {
-                    true => Ok(partner),
-                    false => {
-                        Err(unusable(path, &format!("there is no .{extension} file with the same name next to it")))
-                    }
+                if paths.contains(&partner) {
+                    Ok(partner)
+                } else {
+                    Err(unusable(path, &format!("there is no .{extension} file with the same name next to it")))
                 }
             };
             match path.extension().and_then(|extension| extension.to_str()) {

@@ -87,7 +87,7 @@ pub(super) enum Destination {
 impl Client {
     /// Makes a client. Nothing is connected to and no file is read yet.
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
-        let credentials = CredentialStore::new(options.credentials.clone(), options.secrets.clone());
+        let credentials = CredentialStore::new(&options);
         let transport = Transport::new(options);
         let (authenticator, sessions, refusals) = (Authenticator::default(), Mutex::default(), Refusals::default());
         let (config, mirrors, named) = (Mutex::default(), Mirrors::default(), Mutex::default());
@@ -331,21 +331,7 @@ impl Client {
         };
         let url = reply.url().clone();
         let scopes = Scopes::parse(challenge.scope.as_deref().unwrap_or_default());
-        let (challenge, name) = (&challenge, session.registry());
-        let (scopes, joined, is_for_long) = (&scopes, &scopes, false);
-        let (credential, refused, endpoint) = (None, None, None);
-        let asked = Asked {
-            registry: &url,
-            name,
-            endpoint,
-            challenge,
-            scopes,
-            joined,
-            is_for_long,
-            credential,
-            refused,
-            is_of_mirror: false,
-        };
+        let asked = Asked::new(&url, session.registry(), &challenge, &scopes);
         let fetched = self.0.authenticator.token(transport, asked).await.map_err(Interruption::exhausted)?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
         let again =
@@ -378,20 +364,17 @@ impl Client {
             }
             Challenge::Bearer(challenge) => challenge,
         };
-        let (base, name, challenge) = (session.base(), session.registry(), &challenge);
+        let base = session.base();
         let joined = session.joined(scopes);
         let ask = |joined| {
             let asked = Asked {
-                registry: &base,
-                name,
                 endpoint: Some(session.endpoint()),
-                challenge,
-                scopes,
                 joined,
                 is_for_long,
                 credential,
                 refused,
                 is_of_mirror: at.mirror.is_some(),
+                ..Asked::new(&base, session.registry(), &challenge, scopes)
             };
             self.0.authenticator.token(&self.0.transport, asked)
         };

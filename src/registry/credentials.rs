@@ -2,6 +2,8 @@
 //! and never what it said.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
@@ -9,7 +11,8 @@ use tokio::sync::OnceCell;
 use super::auth_file::{AuthFile, HUB_KEY};
 use super::helper::Helper;
 use super::origin::{HUB_ALIASES, canonical};
-use super::{Credentials, Login, Secret, Secrets};
+use super::{Credentials, Login, Notice, RegistryOptions, Secret, Secrets};
+use crate::model::escape;
 use crate::store::StoreError;
 
 /// What to show to a registry or its token service.
@@ -56,15 +59,21 @@ pub(super) struct CredentialStore {
     credentials: Credentials,
     /// Gets what is found.
     secrets: Secrets,
+    /// Is warned of a file that was named and does not exist, once.
+    warning: Notice,
+    has_warned: AtomicBool,
     found: Mutex<BTreeMap<String, Found>>,
 }
 
 impl CredentialStore {
-    pub(super) fn new(credentials: Credentials, secrets: Secrets) -> Self {
+    pub(super) fn new(options: &RegistryOptions) -> Self {
+        let credentials = options.credentials.clone();
+        let secrets = options.secrets.clone();
         for login in &credentials.explicit {
             Credential::from(login).add_to(&secrets);
         }
-        Self { credentials, secrets, found: Mutex::default() }
+        let warning = options.warning.clone();
+        Self { credentials, secrets, warning, has_warned: AtomicBool::new(false), found: Mutex::default() }
     }
 
     /// The credential for a repository; `None` to stay anonymous. A file that cannot be read, or a helper that fails, is
@@ -107,12 +116,23 @@ impl CredentialStore {
             None => credentials.files.as_slice(),
         };
         for path_of_file in files {
-            let Some(file) = AuthFile::read(path_of_file)? else { continue };
+            let Some(file) = AuthFile::read(path_of_file)? else {
+                self.warn_of_missing(path_of_file);
+                continue;
+            };
             if let Some(found) = self.search_file(&file, registry, path).await? {
                 return Ok(Some(found));
             }
         }
         Ok(of(&credentials.environment).map(|credential| (credential, "the environment".to_owned())))
+    }
+
+    /// Warns that the file that was named does not exist. Those that are searched without being named need not.
+    fn warn_of_missing(&self, file: &Path) {
+        if self.credentials.auth_file.is_some() && !self.has_warned.swap(true, Ordering::Relaxed) {
+            let shown = escape(file.as_os_str().as_encoded_bytes());
+            self.warning.tell(&format!("credentials file {shown} (REGISTRY_AUTH_FILE) does not exist"));
+        }
     }
 
     /// The registry's own helper, the file's helper, then what stands in the file.

@@ -95,10 +95,12 @@ impl Helper {
     /// Has it forget the credentials of a server. False where it had none.
     pub(super) async fn erase(&self, server: &str) -> Result<bool, StoreError> {
         let answer = self.run("erase", server.as_bytes()).await?;
-        match answer.is_success {
-            true => Ok(true),
-            false if answer.text.trim() == NOTHING_FOUND => Ok(false),
-            false => Err(self.refusal(&answer.text)),
+        if answer.is_success {
+            Ok(true)
+        } else if answer.text.trim() == NOTHING_FOUND {
+            Ok(false)
+        } else {
+            Err(self.refusal(&answer.text))
         }
     }
 

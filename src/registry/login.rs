@@ -50,13 +50,14 @@ pub async fn remove_login(path: &Path, helper_path: Option<&OsStr>, registry: &s
 /// A registry's name goes to helpers and into keys: it must be a host with an optional port.
 fn check_registry(registry: &str) -> Result<(), StoreError> {
     format!("{registry}/x").parse::<Repository>()?;
-    match registry.contains('/') {
-        true => Err(StoreError::Malformed {
+    if registry.contains('/') {
+        Err(StoreError::Malformed {
             place: escape(registry.as_bytes()),
             reason: "a registry is a host with an optional port, such as ghcr.io".to_owned(),
             help: None,
-        }),
-        false => Ok(()),
+        })
+    } else {
+        Ok(())
     }
 }
 

@@ -33,7 +33,9 @@ impl Verdict {
     pub(super) fn of(error: &StoreError) -> Self {
         match error {
             StoreError::NotFound { .. } => Self::Lacking,
-            StoreError::Unauthorized { .. } | StoreError::Denied { .. } => Self::Refusing,
+            StoreError::AuthenticationRequired { .. } | StoreError::Unauthorized { .. } | StoreError::Denied { .. } => {
+                Self::Refusing
+            }
             StoreError::Remote { .. } | StoreError::Damaged { .. } | StoreError::Document { .. } => Self::Failing,
             _ => Self::Final,
         }

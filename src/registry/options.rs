@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 
+use super::certificates::{parsable_certificates, unusable};
 use super::{ConfigFiles, RetryOptions, Secret, Secrets};
+use crate::store::StoreError;
 
 /// Long enough for a slow DNS server and a lost packet; a registry that takes longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,6 +53,8 @@ pub struct RegistryOptions {
     pub journal_directory: Option<PathBuf>,
     /// Is told, in one line each, of what a person who waits should know: a long wait, an upload that is begun again.
     pub notice: Notice,
+    /// Receives, in one line each, what is probably not what the user wants.
+    pub warning: Notice,
     /// Gets every secret that is sent. Whoever shows what a client or its errors say takes them out of it.
     pub secrets: Secrets,
 }
@@ -57,19 +62,48 @@ pub struct RegistryOptions {
 /// Certificates of authorities, had when a registry is first spoken to: they are hundreds of files, and most builds need
 /// none.
 #[derive(Clone)]
-pub struct Roots(Arc<LazyLock<Vec<CertificateDer<'static>>, LoadRoots>>);
+pub struct Roots(Arc<LazyLock<Loaded, LoadRoots>>);
 
-type LoadRoots = Box<dyn FnOnce() -> Vec<CertificateDer<'static>> + Send>;
+/// The certificates, or the file that cannot be used and why.
+type Loaded = Result<Vec<CertificateDer<'static>>, (PathBuf, String)>;
+
+type LoadRoots = Box<dyn FnOnce() -> Loaded + Send>;
 
 impl Roots {
-    /// Those that `load` gives; it is called once at the most.
+    /// Returns those that `load` gives; it is called once at the most.
     pub fn new(load: impl FnOnce() -> Vec<CertificateDer<'static>> + Send + 'static) -> Self {
+        Self::lazy(|| Ok(load()))
+    }
+
+    /// Returns those of a PEM file, and of the PEM files in directories, in place of the system's.
+    ///
+    /// The file must be a regular one of at most 4 MiB; it is an error of the first connection with TLS if it is not. A file
+    /// that does not exist, and what cannot be used in the directories, is skipped, as other programs do.
+    pub fn of_files(file: Option<PathBuf>, directories: Vec<PathBuf>) -> Self {
+        Self::lazy(move || {
+            let mut all = match file.as_deref().map(parsable_certificates) {
+                Some(Ok(certificates)) => certificates,
+                Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err((file.unwrap_or_default(), error.to_string()));
+                }
+                Some(Err(_)) | None => Vec::new(),
+            };
+            let entries = directories.iter().filter_map(|directory| directory.read_dir().ok()).flatten().flatten();
+            all.extend(entries.filter_map(|entry| parsable_certificates(&entry.path()).ok()).flatten());
+            Ok(all)
+        })
+    }
+
+    fn lazy(load: impl FnOnce() -> Loaded + Send + 'static) -> Self {
         let load: LoadRoots = Box::new(load);
         Self(Arc::new(LazyLock::new(load)))
     }
 
-    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
-        &self.0
+    pub(super) fn certificates(&self) -> Result<&[CertificateDer<'static>], StoreError> {
+        match &**self.0 {
+            Ok(certificates) => Ok(certificates),
+            Err((path, reason)) => Err(unusable(path, reason)),
+        }
     }
 }
 
@@ -132,6 +166,7 @@ impl Default for RegistryOptions {
             retry: RetryOptions::default(),
             journal_directory: None,
             notice: Notice::default(),
+            warning: Notice::default(),
             secrets: Secrets::default(),
         }
     }

@@ -278,9 +278,10 @@ impl Pull {
             self.fresh_bytes = 0;
         }
         let action = self.action();
-        match self.repository.pause(&mut self.backoff, action, &interruption).await {
-            true => Ok(()),
-            false => Err(interruption.given_up_after(self.backoff.tries()).error),
+        if self.repository.pause(&mut self.backoff, action, &interruption).await {
+            Ok(())
+        } else {
+            Err(interruption.given_up_after(self.backoff.tries()).error)
         }
     }
 

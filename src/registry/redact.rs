@@ -33,9 +33,10 @@ fn without_credentials(text: &str) -> String {
     for word in text.split_inclusive(char::is_whitespace) {
         let bare = word.trim_matches(|character: char| !character.is_ascii_alphanumeric()).to_ascii_lowercase();
         let space = &word[word.trim_end().len()..];
-        match hides && !bare.is_empty() {
-            true => shown.extend(["…", space]),
-            false => shown.push_str(word),
+        if hides && !bare.is_empty() {
+            shown.extend(["…", space])
+        } else {
+            shown.push_str(word)
         }
         hides = SCHEMES.contains(&bare.as_str());
     }

@@ -42,13 +42,11 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
         status = StatusCode::FORBIDDEN;
     }
     match (status, what) {
-        (StatusCode::UNAUTHORIZED, _) => {
-            let help = match had_credentials {
-                true => format!("log in again: ocitect login {registry}"),
-                false => format!("log in: ocitect login {registry}"),
-            };
-            StoreError::Unauthorized { place, detail, help: Some(help) }
+        (StatusCode::UNAUTHORIZED, _) if had_credentials => {
+            let help = Some(format!("log in again: ocitect login {registry}"));
+            StoreError::Unauthorized { place, detail, help }
         }
+        (StatusCode::UNAUTHORIZED, _) => authentication_required(place, detail, registry),
         (StatusCode::FORBIDDEN, _) => {
             let help = Some(format!("use an account with permission for {action}"));
             StoreError::Denied { place, detail, help }
@@ -67,6 +65,12 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
             StoreError::Remote { action: action.to_owned(), place, detail, help, cause: None }
         }
     }
+}
+
+/// The error where nothing was sent that says who asks.
+pub(super) fn authentication_required(place: String, detail: String, registry: &str) -> StoreError {
+    let help = Some(format!("log in: ocitect login {registry}"));
+    StoreError::AuthenticationRequired { place, detail, help }
 }
 
 /// What a reply says about when to come back.

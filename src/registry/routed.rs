@@ -237,6 +237,7 @@ fn with_mirrors(mut error: StoreError, tried: &[String]) -> StoreError {
     match &mut error {
         StoreError::NotFound { help, .. }
         | StoreError::Malformed { help, .. }
+        | StoreError::AuthenticationRequired { help, .. }
         | StoreError::Unauthorized { help, .. }
         | StoreError::Denied { help, .. }
         | StoreError::Remote { help, .. } => *help = Some(all),

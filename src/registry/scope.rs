@@ -52,9 +52,12 @@ impl Scopes {
         let (writing, reading): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, actions)| actions.contains("push"));
         let scopes = writing.into_iter().chain(reading);
         scopes
-            .map(|(resource, actions)| match actions.is_empty() {
-                true => resource.clone(),
-                false => format!("{resource}:{}", actions.iter().cloned().collect::<Vec<_>>().join(",")),
+            .map(|(resource, actions)| {
+                if actions.is_empty() {
+                    resource.clone()
+                } else {
+                    format!("{resource}:{}", actions.iter().cloned().collect::<Vec<_>>().join(","))
+                }
             })
             .collect()
     }

@@ -26,6 +26,14 @@ const MIN_BYTES_WITHIN_WORDS: usize = 4;
 /// numbers and flags.
 const MIN_PART_BYTES: usize = 8;
 
+/// Where a URL ends a part of its path, or the path itself: a backslash is read as a slash. A relative redirect replaces what
+/// follows the last slash, and so leaves a part of a secret that was quoted.
+const URL_SEPARATORS: [char; 4] = ['/', '\\', '?', '#'];
+
+/// A part of a secret between [`URL_SEPARATORS`] is blanked alone from this length on: a shorter one may be a word of any
+/// message.
+const MIN_PIECE_BYTES: usize = 12;
+
 /// Encodings that are looked through one after the other: a value that was form-encoded may be quoted in JSON, and that in
 /// a message of this program.
 const MAX_NESTED_ENCODINGS: usize = 3;
@@ -48,6 +56,7 @@ impl Secrets {
     /// Adds a secret, to be blanked from now on. An empty one is none.
     pub fn add(&self, secret: &Secret) {
         self.add_bytes(secret.expose().as_bytes());
+        self.add_pieces(secret.expose());
     }
 
     /// Adds the password of a user, and with it what `Basic` sends: a short password is found there by its user.
@@ -56,6 +65,7 @@ impl Secrets {
         let pair = format!("{user}:{}", secret.expose());
         if pair.len() >= MIN_BYTES_WITHIN_WORDS && !secret.is_empty() {
             self.add_bytes(pair.as_bytes());
+            self.add_pieces(&STANDARD.encode(pair));
         }
     }
 
@@ -68,7 +78,7 @@ impl Secrets {
             self.add_bytes(part.as_bytes());
         }
         let Some((_, credentials)) = text.trim().split_once(' ') else { return };
-        self.add_bytes(credentials.trim().as_bytes());
+        self.add(&credentials.trim().into());
         let decoded = STANDARD.decode(credentials.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         if let Some((user, password)) = decoded.as_deref().and_then(|pair| pair.split_once(':')) {
             self.add_login(user, &password.into());
@@ -79,6 +89,11 @@ impl Secrets {
     pub fn of_at_least(&self, bytes: usize) -> Self {
         let needles = self.needles().iter().filter(|needle| needle.0.len() >= bytes).cloned().collect();
         Self(Arc::new(Mutex::new(needles)))
+    }
+
+    fn add_pieces(&self, text: &str) {
+        let pieces = text.split(URL_SEPARATORS).filter(|piece| piece.len() >= MIN_PIECE_BYTES);
+        pieces.for_each(|piece| self.add_bytes(piece.as_bytes()));
     }
 
     fn add_bytes(&self, bytes: &[u8]) {
@@ -337,6 +352,21 @@ mod tests {
         secrets.add_header(b"Basic dXNlcjpodW50ZXIy");
         secrets.add_header(b"session=0123456789abcdef; theme=dark");
         assert_eq!(secrets.blank("hunter2 dXNlcjpodW50ZXIy 0123456789abcdef dark"), "*** *** *** dark");
+    }
+
+    #[test]
+    fn what_a_redirect_leaves_of_a_secret_is_blanked() {
+        let secrets = Secrets::default();
+        secrets.add(&"first-half-of-it/rest/another-half-of-it".into());
+        secrets.add_header(b"Bearer header-half-1/header-half-2");
+        let shown = secrets.blank("/at/first-half-of-it/x /another-half-of-it header-half-2 /rest").into_owned();
+        assert_eq!(shown, "/at/***/x /*** *** /rest");
+        // The base64 of the pair has a slash, and no part of the password itself is long.
+        let password = "???abc#def#ghi#jkl#mn";
+        let encoded = STANDARD.encode(format!("user:{password}"));
+        let after = &encoded[encoded.find('/').unwrap() + 1..];
+        secrets.add_login("user", &password.into());
+        assert_eq!(secrets.blank(&format!("/at/{after}")), "/at/***");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::RegistryRepository;
 use super::auth::ACTION as FETCHING_TOKEN;
 use super::client::{Call, Destination};
 use super::origin::canonical;
+use super::reply;
 use super::scope::Scopes;
 use super::source::{declared_digest, is_manifest};
 use super::transport::{Connection, Payload, Reply};
@@ -61,8 +62,7 @@ impl Sink for RegistryRepository {
             let help = Some("use an account with push permission".to_owned());
             return Err(StoreError::Denied { place, detail, help });
         }
-        let help = Some(format!("log in: ocitect login {}", self.repository.registry()));
-        Err(StoreError::Unauthorized { place, detail, help })
+        Err(reply::authentication_required(place, detail, self.repository.registry()))
     }
 
     /// What is not known for sure is not there: it is sent, and the registry then says what is wrong.
@@ -238,7 +238,9 @@ impl RegistryRepository {
         };
         let reply = match self.send(call).await {
             // A token service may refuse the scopes together that it grants apart.
-            Err(StoreError::Unauthorized { .. } | StoreError::Denied { .. }) => return Ok(Mount::Refused),
+            Err(
+                StoreError::AuthenticationRequired { .. } | StoreError::Unauthorized { .. } | StoreError::Denied { .. },
+            ) => return Ok(Mount::Refused),
             Err(StoreError::Remote { action, .. }) if action == FETCHING_TOKEN => return Ok(Mount::Refused),
             other => other?,
         };

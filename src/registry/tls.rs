@@ -1,7 +1,6 @@
 //! TLS: whom to trust, and the cryptography. The provider is graviola (cargo feature `graviola`, the default) or ring
 //! (cargo feature `ring`, for other processors).
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ pub(super) struct HostTls {
 
 /// Makes the configuration for one host. The error names the file that cannot be used.
 pub(super) fn client_config<'a>(
-    system_roots: impl FnOnce() -> &'a [CertificateDer<'static>],
+    system_roots: impl FnOnce() -> Result<&'a [CertificateDer<'static>], StoreError>,
     ca_files: &[PathBuf],
     host: &HostTls,
 ) -> Result<ClientConfig, Failure> {
@@ -44,15 +43,15 @@ pub(super) fn client_config<'a>(
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::Setup(no_tls(&error.to_string(), None)))?
         .dangerous();
-    let builder = if host.terms.skip_verify {
-        let algorithms = provider.signature_verification_algorithms;
-        builder.with_custom_certificate_verifier(Arc::new(AnyCertificate(algorithms)))
+    let verifier = if host.terms.skip_verify {
+        Verifier::any(&provider)
     } else {
         let named = ca_files.iter().chain(&files.authorities).chain(&host.terms.ca_files);
-        let trusted = trusted(system_roots(), named).map_err(Failure::Setup)?;
-        let verifier = TrustedCertificates::new(trusted, provider).map_err(Failure::Setup)?;
-        builder.with_custom_certificate_verifier(Arc::new(verifier))
+        let system_roots = system_roots().map_err(Failure::Setup)?;
+        let trusted = trusted(system_roots, named).map_err(Failure::Setup)?;
+        Verifier::trusted(trusted, provider).map_err(Failure::Setup)?
     };
+    let builder = builder.with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match host.terms.identity.clone().or(files.identity) {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
@@ -160,32 +159,45 @@ struct Trusted {
     all: Vec<CertificateDer<'static>>,
 }
 
-/// Takes what a trusted authority has issued, and a certificate that is itself one of the trusted: a registry's own, signed
-/// by itself, with or without the mark of an authority. Names and dates are held to all of them.
+/// Whose certificates are taken. The handshake's signature must be the certificate's in any case.
 #[derive(Debug)]
-struct TrustedCertificates {
-    /// `None` where nothing is trusted.
-    issued: Option<Arc<WebPkiServerVerifier>>,
-    all: Vec<CertificateDer<'static>>,
+struct Verifier {
+    accepted: Accepted,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl TrustedCertificates {
-    fn new(trusted: Trusted, provider: Arc<CryptoProvider>) -> Result<Self, StoreError> {
+#[derive(Debug)]
+enum Accepted {
+    /// All.
+    Any,
+    /// What a trusted authority has issued, and a certificate that is itself one of the trusted: a registry's own, signed by
+    /// itself, with or without the mark of an authority. Names and dates are held to all of them.
+    Trusted {
+        /// `None` where nothing is trusted.
+        issued: Option<Arc<WebPkiServerVerifier>>,
+        all: Vec<CertificateDer<'static>>,
+    },
+}
+
+impl Verifier {
+    fn any(provider: &CryptoProvider) -> Self {
+        Self { accepted: Accepted::Any, algorithms: provider.signature_verification_algorithms }
+    }
+
+    fn trusted(trusted: Trusted, provider: Arc<CryptoProvider>) -> Result<Self, StoreError> {
         let algorithms = provider.signature_verification_algorithms;
         let Trusted { roots, all } = trusted;
-        let issued = match roots.is_empty() {
-            true => None,
-            false => {
-                let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                Some(built.map_err(|error| no_tls(&error.to_string(), None))?)
-            }
+        let issued = if roots.is_empty() {
+            None
+        } else {
+            let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            Some(built.map_err(|error| no_tls(&error.to_string(), None))?)
         };
-        Ok(Self { issued, all, algorithms })
+        Ok(Self { accepted: Accepted::Trusted { issued, all }, algorithms })
     }
 }
 
-impl ServerCertVerifier for TrustedCertificates {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -194,12 +206,13 @@ impl ServerCertVerifier for TrustedCertificates {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let Accepted::Trusted { issued, all } = &self.accepted else { return Ok(ServerCertVerified::assertion()) };
         let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let Some(issued) = &self.issued else { return Err(unknown) };
+        let Some(issued) = issued else { return Err(unknown) };
         let verified = issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verified {
             Err(error) if is_of_issuer_alone(&error) => {
-                if !self.all.iter().any(|certificate| certificate == end_entity) {
+                if !all.iter().any(|certificate| certificate == end_entity) {
                     return Err(if is_own_authority(&error) { unknown } else { error });
                 }
                 // Dates are looked at before the issuer is, and names after.
@@ -249,54 +262,13 @@ fn is_own_authority(error: &rustls::Error) -> bool {
     }
 }
 
-/// Takes any certificate; the handshake's signature must be that certificate's all the same.
-struct AnyCertificate(WebPkiSupportedAlgorithms);
-
-impl fmt::Debug for AnyCertificate {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("AnyCertificate")
-    }
-}
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0)
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn http2_is_offered_first() {
-        let Ok(config) = client_config(|| &[], &[], &HostTls::default()) else { panic!("no configuration") };
+        let Ok(config) = client_config(|| Ok(&[]), &[], &HostTls::default()) else { panic!("no configuration") };
         assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
     }
 }

@@ -14,6 +14,10 @@ const MAX_EQUAL_RUN: usize = 5;
 /// Length of a run such as `abcdefgh` or `12345678` that no generator makes.
 const MAX_ASCENDING_RUN: usize = 8;
 
+/// Length of a run such as `0123456789` that stands for what is to be put in. Real tokens never have one; passwords that
+/// people choose have shorter ones.
+const PLACEHOLDER_RUN: usize = 10;
+
 /// Words of placeholders, in lower case. Each has at least five letters: a random text of 40 letters holds one of five
 /// about once in two million.
 const PLACEHOLDER_WORDS: &[&[u8]] = &[
@@ -60,9 +64,10 @@ impl Look {
     pub(super) fn of(text: &[u8]) -> Self {
         let is_mixed = is_mixed(text);
         let is_words = !is_mixed && text.iter().any(|byte| matches!(byte, b'-' | b'_' | b'.'));
-        if entropy_bits(text) < MIN_ENTROPY_BITS || is_words || has_equal_run(text) || has_placeholder_word(text) {
+        let is_filler = has_equal_run(text) || has_ascending_run(text, PLACEHOLDER_RUN) || has_placeholder_word(text);
+        if entropy_bits(text) < MIN_ENTROPY_BITS || is_words || is_filler {
             Self::Placeholder
-        } else if !is_mixed || has_ascending_run(text) {
+        } else if !is_mixed || has_ascending_run(text, MAX_ASCENDING_RUN) {
             Self::Typed
         } else {
             Self::Random
@@ -102,9 +107,15 @@ fn has_equal_run(text: &[u8]) -> bool {
     text.windows(MAX_EQUAL_RUN).any(|run| run.iter().all(|byte| *byte == run[0]))
 }
 
-fn has_ascending_run(text: &[u8]) -> bool {
-    let ascends = |run: &[u8]| run.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]));
-    text.windows(MAX_ASCENDING_RUN).any(ascends)
+/// Returns `true` for text with so many characters in a row that follow one another; `a` and `A` follow `9`, as in
+/// hexadecimal digits, and `0` follows the last letter and the last digit.
+fn has_ascending_run(text: &[u8], length: usize) -> bool {
+    let follows = |pair: &[u8]| match (pair[0], pair[1]) {
+        (b'9', next) => matches!(next, b'a' | b'A' | b'0'),
+        (b'z' | b'Z', b'0') => true,
+        (one, next) => one.is_ascii_alphanumeric() && one + 1 == next,
+    };
+    text.windows(length).any(|run| run.windows(2).all(follows))
 }
 
 fn has_placeholder_word(text: &[u8]) -> bool {
@@ -134,14 +145,16 @@ mod tests {
             "your-api-key-goes-here-please",
             "this_is_only_about_names_of_things",
             "EXAMPLEK3JfLq9ZxW0uPsTnYbVm",
+            "abcdefghijklmnopqrstuvwxyz0123456789",
+            "eyJpYXQiOjE2ODczMzY1NDMuNjk4NTksInVybCI6bnVsbH0_0123456789abcdef0123456789abcdef",
+            "k3JfLq9ZxW0uPs0123456789TnYbVm",
+            "9f86d081884c7d659a2f6789ABCDEF1a",
         ] {
             assert_eq!(Look::of(written.as_bytes()), Look::Placeholder, "{written}");
         }
-        for typed in [
-            "abcdefghijklmnopqrstuvwxyz0123456789",
-            "k3JfLq9ZxW0uPs12345678TnYbVm",
-            "qwertzuiopasdfghjklyxcvbnmqaywsxedc",
-        ] {
+        for typed in
+            ["k3JfLq9ZxW0uPs12345678TnYbVm", "k3JfLq9ZxW0uPs123456789TnYbVm", "qwertzuiopasdfghjklyxcvbnmqaywsxedc"]
+        {
             assert_eq!(Look::of(typed.as_bytes()), Look::Typed, "{typed}");
         }
     }

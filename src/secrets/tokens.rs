@@ -229,6 +229,16 @@ mod tests {
     }
 
     #[test]
+    fn a_token_with_a_long_run_is_a_placeholder() {
+        for form in FORMS.iter().filter(|form| !matches!(form.alphabet, Alphabet::Upper | Alphabet::Bech32)) {
+            let run = "0123456789abcdef";
+            let token = sample(form);
+            let placeholder = [&token[..token.len() - run.len()], run].concat();
+            assert_eq!(found(&placeholder, form), None, "{placeholder}");
+        }
+    }
+
+    #[test]
     fn names_that_begin_as_tokens_are_none() {
         for text in [
             "npm_config_zmq_enable_sanitizer_undefined",

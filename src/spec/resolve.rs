@@ -28,9 +28,10 @@ pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
         let message = escape(error.message().trim_end().as_bytes());
         let problem = Problem::new(&error.span().unwrap_or(0..0), message.as_str());
         // Nothing else that is written in a spec begins with a zero.
-        match message.contains("leading zero") {
-            true => problem.help("write the mode as a string of octal digits: \"0755\""),
-            false => problem,
+        if message.contains("leading zero") {
+            problem.help("write the mode as a string of octal digits: \"0755\"")
+        } else {
+            problem
         }
     })
 }

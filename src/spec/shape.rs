@@ -196,9 +196,10 @@ impl<'a> Check<'a> {
             path => format!(" in `{}`", escape(path.join(".").as_bytes())),
         };
         let problem = Problem::new(span, format!("unknown key `{}`{place}", escape(name.as_bytes())));
-        let help = match is_said_once(name, path) {
-            true => Some("set it once for all platforms, outside of [platform]".to_owned()),
-            false => habits::help(self.root, name, &known),
+        let help = if is_said_once(name, path) {
+            Some("set it once for all platforms, outside of [platform]".to_owned())
+        } else {
+            habits::help(self.root, name, &known)
         };
         self.problems.push(problem.help(help.unwrap_or_else(|| format!("known keys: {}", known.join(", ")))));
     }

@@ -128,7 +128,17 @@ pub enum StoreError {
         #[source]
         cause: io::Error,
     },
-    /// 401, or no credentials where they are needed.
+    /// 401 to a request without credentials.
+    #[error("{place} requires authentication: {detail}")]
+    AuthenticationRequired {
+        /// The registry and repository.
+        place: String,
+        /// What the registry said.
+        detail: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// 401 to credentials.
     #[error("authentication to {place} failed: {detail}")]
     Unauthorized {
         /// The registry and repository.
@@ -276,7 +286,9 @@ impl Diagnose for StoreError {
             }
             Self::Read { side: Side::Remote, .. } | Self::Remote { .. } | Self::Incomplete { .. } => Class::OtherSide,
             Self::Io { .. } | Self::Read { .. } => Class::Here,
-            Self::Unauthorized { .. } | Self::Denied { .. } => Class::Unauthorized,
+            Self::AuthenticationRequired { .. } | Self::Unauthorized { .. } | Self::Denied { .. } => {
+                Class::Unauthorized
+            }
             Self::Reference(error) => error.class(),
             Self::Source(error) => error.class(),
         }
@@ -286,6 +298,7 @@ impl Diagnose for StoreError {
         match self {
             Self::NotFound { help, .. }
             | Self::Malformed { help, .. }
+            | Self::AuthenticationRequired { help, .. }
             | Self::Unauthorized { help, .. }
             | Self::Denied { help, .. }
             | Self::Remote { help, .. }

@@ -6,7 +6,8 @@ use ::tar::Header;
 
 use super::header::{Block, has_checksum, is_zero, kind, number, type_of};
 use super::pax::PaxRecords;
-use super::{BLOCK_BYTES, Bound, EndRule, Entry, EntryKind, Input, Rules, TarError};
+use super::sparse::{OldMap, Piece, SparseFormat, SparseMap, SparseRecords, numbers_of_content};
+use super::{BLOCK_BYTES, Bound, EndRule, Entry, EntryKind, Input, MAX_HOLE_BYTES, Rules, TarError};
 
 /// Greatest position in a stream, in bytes: no file can be larger, since offsets are signed (POSIX `off_t`).
 const MAX_POSITION_BYTES: u64 = i64::MAX as u64;
@@ -28,7 +29,8 @@ impl Prelude {
     fn resolve(self, header: &Header) -> (Vec<u8>, Vec<u8>, PaxRecords) {
         let mut pax = self.pax.unwrap_or_default();
         let given = |long: Option<Vec<u8>>| long.filter(|name| !name.is_empty());
-        let name = given(self.long_name).or(pax.path.take());
+        let of_sparse = pax.sparse.as_mut().and_then(|sparse| sparse.name.take());
+        let name = of_sparse.or(given(self.long_name)).or(pax.path.take());
         let link = given(self.long_link).or(pax.link_path.take());
         (
             name.unwrap_or_else(|| header.path_bytes().into_owned()),
@@ -52,6 +54,10 @@ pub struct Entries<I> {
     padding_bytes: u64,
     /// What the content is of, for messages.
     inside: &'static str,
+    /// Of the current member, where it is a sparse file.
+    sparse: Option<SparseMap>,
+    /// Zeros that were given for holes.
+    pub(super) hole_bytes: u64,
 }
 
 impl<I: Input> Entries<I> {
@@ -65,6 +71,8 @@ impl<I: Input> Entries<I> {
             content_left_bytes: 0,
             padding_bytes: 0,
             inside: "a member",
+            sparse: None,
+            hole_bytes: 0,
         }
     }
 
@@ -78,9 +86,10 @@ impl<I: Input> Entries<I> {
         loop {
             self.skip_content()?;
             let Some(header) = self.header()? else {
-                return match prelude.is_empty() {
-                    true => Ok(None),
-                    false => Err(self.malformed("an extended header", "it has no member")),
+                return if prelude.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(self.malformed("an extended header", "it has no member"))
                 };
             };
             let stored_bytes = self.field(&header.as_old().size, "its size is not a number")?;
@@ -112,16 +121,19 @@ impl<I: Input> Entries<I> {
 
     fn entry(&mut self, header: &Header, stored_bytes: u64, prelude: Prelude) -> Result<Entry, TarError> {
         let (name, link, pax) = prelude.resolve(header);
-        if pax.is_sparse || type_of(header) == b'S' {
-            return Err(TarError::Sparse { name });
-        }
         let kind = kind(type_of(header), &name);
         let said_bytes = pax.size_bytes.unwrap_or(stored_bytes);
         if kind == EntryKind::Directory && type_of(header) != b'5' && said_bytes > 0 {
             return Err(self.malformed("a header", "its name is a directory's, but its type and size are a file's"));
         }
-        let size_bytes = if kind.has_content() { said_bytes } else { 0 };
-        self.begin_content(size_bytes, "a member")?;
+        let mut size_bytes = if kind.has_content() { said_bytes } else { 0 };
+        if type_of(header) == b'S' || pax.sparse.is_some() {
+            let map = self.sparse_map(header, &name, kind, said_bytes, pax.sparse.as_deref())?;
+            size_bytes = map.size_bytes();
+            self.sparse = Some(map);
+        } else {
+            self.begin_content(size_bytes, "a member")?;
+        }
         let fields = header.as_old();
         let id = |field: &[u8]| self.field(field, "its owner or group is not a number");
         Ok(Entry {
@@ -137,6 +149,84 @@ impl<I: Input> Entries<I> {
         })
     }
 
+    /// Begins a sparse file of `stored_bytes`: reads its map, and leaves the stored data as its content.
+    fn sparse_map(
+        &mut self,
+        header: &Header,
+        name: &[u8],
+        kind: EntryKind,
+        stored_bytes: u64,
+        records: Option<&SparseRecords>,
+    ) -> Result<SparseMap, TarError> {
+        let unknown = || TarError::Sparse { name: name.to_vec() };
+        if !self.rules.reads_sparse || kind != EntryKind::File {
+            return Err(unknown());
+        }
+        let map = if type_of(header) == b'S' {
+            let map = self.old_map(OldMap::begin(header.as_bytes()).ok_or_else(unknown)?)?;
+            self.begin_content(stored_bytes, "a member")?;
+            map
+        } else {
+            let records = records.ok_or_else(unknown)?;
+            let format = records.format().ok_or_else(unknown)?;
+            self.begin_content(stored_bytes, "a member")?;
+            match format {
+                SparseFormat::Records => records.map(stored_bytes),
+                SparseFormat::Content => SparseMap::of_numbers(&self.content_map()?, records.size_bytes(stored_bytes)),
+            }
+        };
+        map.ok_or_else(|| self.malformed_map())
+    }
+
+    /// Reads what follows the header of an old map.
+    fn old_map(&mut self, mut map: OldMap) -> Result<Option<SparseMap>, TarError> {
+        let mut map_bytes = 0;
+        while map.goes_on() {
+            map_bytes = self.count_map(map_bytes)?;
+            let mut block = [0; BLOCK_BYTES];
+            if !self.block(&mut block)? {
+                return Err(self.truncated("the map of a sparse file", BLOCK_BYTES as u64));
+            }
+            map.go_on(&block).ok_or_else(|| self.malformed_map())?;
+        }
+        Ok(map.finish())
+    }
+
+    /// Reads the map that stands before the data.
+    fn content_map(&mut self) -> Result<Vec<u64>, TarError> {
+        let mut text = Vec::new();
+        loop {
+            self.count_map(text.len() as u64)?;
+            let begin = text.len();
+            text.resize(begin + BLOCK_BYTES, 0);
+            if self.content_left_bytes < BLOCK_BYTES as u64 {
+                return Err(self.malformed_map());
+            }
+            Content { entries: self }.read_exact(&mut text[begin..])?;
+            if let Some(numbers) = numbers_of_content(&text).map_err(|()| self.malformed_map())? {
+                return Ok(numbers);
+            }
+        }
+    }
+
+    /// Counts one more block of a map, which is held in memory.
+    fn count_map(&self, map_bytes: u64) -> Result<u64, TarError> {
+        let limit_bytes = self.rules.max_extended_header_bytes;
+        let counted = map_bytes + BLOCK_BYTES as u64;
+        if counted > limit_bytes {
+            return Err(TarError::OverLimit {
+                bound: Bound::SparseMap,
+                limit_bytes,
+                position_bytes: self.header_bytes,
+            });
+        }
+        Ok(counted)
+    }
+
+    fn malformed_map(&self) -> TarError {
+        self.malformed("the map of a sparse file", "it is not in its declared format, or does not fit the file")
+    }
+
     /// The next header, whose checksum is right; `None` at the end, as the [`EndRule`] has it.
     fn header(&mut self) -> Result<Option<Header>, TarError> {
         self.header_bytes = self.position_bytes;
@@ -150,9 +240,10 @@ impl<I: Input> Entries<I> {
         if is_zero(header.as_bytes()) {
             return self.end().map(|()| None);
         }
-        match has_checksum(header.as_bytes()) {
-            true => Ok(Some(header)),
-            false => Err(TarError::Checksum { position_bytes: self.header_bytes }),
+        if has_checksum(header.as_bytes()) {
+            Ok(Some(header))
+        } else {
+            Err(TarError::Checksum { position_bytes: self.header_bytes })
         }
     }
 
@@ -232,14 +323,16 @@ impl<I: Input> Entries<I> {
     }
 
     fn skip_content(&mut self) -> Result<(), TarError> {
+        self.sparse = None;
         let content_bytes = std::mem::take(&mut self.content_left_bytes);
         let left_bytes = content_bytes + std::mem::take(&mut self.padding_bytes);
         let skipped = self.input.skip(left_bytes)?;
         self.position_bytes += skipped;
         let lacks_padding_alone = skipped >= content_bytes && self.rules.end == EndRule::None;
-        match skipped == left_bytes || lacks_padding_alone {
-            true => Ok(()),
-            false => Err(self.truncated(self.inside, left_bytes - skipped)),
+        if skipped == left_bytes || lacks_padding_alone {
+            Ok(())
+        } else {
+            Err(self.truncated(self.inside, left_bytes - skipped))
         }
     }
 
@@ -264,17 +357,66 @@ struct Content<'a, I> {
 
 impl<I: Input> Read for Content<'_, I> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let entries = &mut *self.entries;
-        let wanted = usize::try_from(entries.content_left_bytes).unwrap_or(usize::MAX).min(buffer.len());
+        match self.entries.sparse.take() {
+            Some(mut map) => {
+                let outcome = self.entries.read_sparse(&mut map, buffer);
+                self.entries.sparse = Some(map);
+                outcome
+            }
+            None => self.entries.read_stored(buffer),
+        }
+    }
+}
+
+impl<I: Input> Entries<I> {
+    fn read_stored(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = at_most(self.content_left_bytes, buffer.len());
         if wanted == 0 {
             return Ok(0);
         }
-        let count = entries.input.read(&mut buffer[..wanted])?;
+        let count = self.input.read(&mut buffer[..wanted])?;
         if count == 0 {
-            return Err(entries.truncated(entries.inside, entries.content_left_bytes).into());
+            return Err(self.truncated(self.inside, self.content_left_bytes).into());
         }
-        entries.content_left_bytes -= count as u64;
-        entries.position_bytes += count as u64;
+        self.content_left_bytes -= count as u64;
+        self.position_bytes += count as u64;
         Ok(count)
     }
+
+    /// Reads stored data, or zeros for a hole.
+    fn read_sparse(&mut self, map: &mut SparseMap, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let count = match map.piece() {
+            Piece::End if self.content_left_bytes > 0 => return Err(self.malformed_map().into()),
+            Piece::End => return Ok(0),
+            Piece::Data(_) if self.content_left_bytes == 0 => return Err(self.malformed_map().into()),
+            Piece::Data(length) => {
+                let wanted = at_most(length, buffer.len());
+                self.read_stored(&mut buffer[..wanted])?
+            }
+            Piece::Hole(length) => {
+                let count = at_most(length, buffer.len());
+                self.count_hole(count as u64)?;
+                buffer[..count].fill(0);
+                count
+            }
+        };
+        map.advance(count as u64);
+        Ok(count)
+    }
+
+    fn count_hole(&mut self, count: u64) -> Result<(), TarError> {
+        self.hole_bytes = self.hole_bytes.saturating_add(count);
+        if self.hole_bytes > MAX_HOLE_BYTES {
+            let bound = Bound::Holes;
+            return Err(TarError::OverLimit { bound, limit_bytes: MAX_HOLE_BYTES, position_bytes: self.header_bytes });
+        }
+        Ok(())
+    }
+}
+
+fn at_most(bytes: u64, room: usize) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX).min(room)
 }

@@ -44,7 +44,7 @@ pub enum TarError {
         /// Where its header begins, in bytes.
         position_bytes: u64,
     },
-    /// A sparse file, in any of the formats of GNU tar.
+    /// A sparse file where none is read, or one in a format that is not known.
     #[error("the member \"{}\" is a sparse file", escape(.name))]
     Sparse {
         /// Its name, as it is stored.
@@ -66,6 +66,10 @@ pub enum Bound {
     XattrName,
     /// The value of an extended attribute.
     XattrValue,
+    /// The map of a sparse file.
+    SparseMap,
+    /// The holes of the sparse files that are read.
+    Holes,
 }
 
 impl fmt::Display for Bound {
@@ -75,6 +79,8 @@ impl fmt::Display for Bound {
             Self::LongName => "a name is too long",
             Self::XattrName => "the name of an extended attribute is too long",
             Self::XattrValue => "the value of an extended attribute is too large",
+            Self::SparseMap => "the map of a sparse file is too large",
+            Self::Holes => "the holes of sparse files are too large",
         })
     }
 }

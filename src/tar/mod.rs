@@ -15,10 +15,13 @@ mod error;
 mod header;
 mod input;
 mod pax;
+mod sparse;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+
+use crate::model::FREE_EXPANSION_BYTES;
 
 pub use entries::Entries;
 pub use error::{Bound, TarError};
@@ -32,6 +35,10 @@ pub const BLOCK_BYTES: usize = 512;
 /// Greatest size of an extended header or a GNU long name that any caller should grant, in bytes: what Go's archive/tar
 /// grants. It is held in memory; the largest real ones are a few KiB, and attributes a few values of 64 KiB.
 pub const MAX_EXTENDED_HEADER_BYTES: u64 = 1024 * 1024;
+
+/// Greatest number of zeros for the holes of all sparse files of a stream that are read, in bytes: as much as anything may
+/// expand to for nothing. Holes that are skipped do not count.
+pub const MAX_HOLE_BYTES: u64 = FREE_EXPANSION_BYTES;
 
 /// Extended attributes by full name.
 pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -48,6 +55,8 @@ pub struct Rules {
     /// A global header that sets path, link target or size of all members is an error. Else it is passed over, as the
     /// runtimes do.
     pub refuses_global_values: bool,
+    /// Sparse files are read, with their holes. Else they are an error.
+    pub reads_sparse: bool,
     /// Extended attributes are read, and held to the limits of Linux. Else they are passed over.
     pub reads_xattrs: bool,
 }
@@ -77,9 +86,9 @@ pub struct Entry {
     pub uid: u64,
     /// Group.
     pub gid: u64,
-    /// Size of the content, in bytes; 0 of all that have none.
+    /// Size of the content, in bytes; 0 of all that have none. Of a sparse file, holes included.
     pub size_bytes: u64,
-    /// Where the content begins in the stream, in bytes from its beginning.
+    /// Where the content begins in the stream, in bytes from its beginning. Of a sparse file, the stored data alone.
     pub content_offset: u64,
     /// Target of a link; empty of anything else.
     pub link: Vec<u8>,

@@ -2,6 +2,7 @@
 //!
 //! The crate tar splits them at line feeds, and so loses values that hold one, as the bytes of a capability may.
 
+use super::sparse::{SparseRecords, decimal};
 use super::{Bound, TarError, Xattrs};
 
 /// Greatest length of an extended attribute's name: Linux's XATTR_NAME_MAX.
@@ -13,7 +14,7 @@ pub const MAX_XATTR_VALUE_BYTES: usize = 64 * 1024;
 /// The prefix under which every tool of images stores extended attributes.
 const XATTR_PREFIX: &[u8] = b"SCHILY.xattr.";
 
-/// GNU tar's sparse files, in any of their three PAX formats.
+/// GNU tar's sparse files, in each of their three PAX formats.
 const SPARSE_PREFIX: &[u8] = b"GNU.sparse.";
 
 /// What the records of one extended header say about the entry that follows.
@@ -25,7 +26,7 @@ pub(super) struct PaxRecords {
     pub(super) uid: Option<u64>,
     pub(super) gid: Option<u64>,
     pub(super) xattrs: Xattrs,
-    pub(super) is_sparse: bool,
+    pub(super) sparse: Option<Box<SparseRecords>>,
 }
 
 impl PaxRecords {
@@ -45,7 +46,7 @@ impl PaxRecords {
 
     /// Whether they say what a member is called, links to, or holds.
     pub(super) fn act(&self) -> bool {
-        self.path.is_some() || self.link_path.is_some() || self.size_bytes.is_some() || self.is_sparse
+        self.path.is_some() || self.link_path.is_some() || self.size_bytes.is_some() || self.sparse.is_some()
     }
 }
 
@@ -63,13 +64,23 @@ impl Reader {
             b"size" => self.records.size_bytes = self.number(value)?,
             b"uid" => self.records.uid = self.number(value)?,
             b"gid" => self.records.gid = self.number(value)?,
-            _ if keyword.starts_with(SPARSE_PREFIX) => self.records.is_sparse = true,
-            _ => match keyword.strip_prefix(XATTR_PREFIX) {
-                Some(name) if self.reads_xattrs => self.take_xattr(name, value)?,
-                _ => {}
-            },
+            _ => {
+                if let Some(name) = keyword.strip_prefix(SPARSE_PREFIX) {
+                    self.take_sparse(name, value)?;
+                } else if let Some(name) = keyword.strip_prefix(XATTR_PREFIX).filter(|_| self.reads_xattrs) {
+                    self.take_xattr(name, value)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    fn take_sparse(&mut self, name: &[u8], value: &[u8]) -> Result<(), TarError> {
+        if name == b"name" && value.contains(&0) {
+            return Err(self.malformed("a path contains a NUL byte"));
+        }
+        let taken = self.records.sparse.get_or_insert_default().take(name, value);
+        taken.ok_or_else(|| self.malformed("its description of a sparse file is not in a GNU tar format"))
     }
 
     fn take_xattr(&mut self, name: &[u8], value: &[u8]) -> Result<(), TarError> {
@@ -119,13 +130,6 @@ fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let record = &bytes[space + 1..length - 1];
     let equals = record.iter().position(|byte| *byte == b'=')?;
     (equals > 0).then(|| (&record[..equals], &record[equals + 1..], &bytes[length..]))
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]

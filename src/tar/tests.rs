@@ -12,6 +12,7 @@ const RULES: Rules = Rules {
     max_long_name_bytes: 1000,
     end: EndRule::Half,
     refuses_global_values: false,
+    reads_sparse: true,
     reads_xattrs: true,
 };
 
@@ -226,4 +227,100 @@ fn sizes_are_bounded() {
     assert_eq!(bound_of(b'K', 1000), None);
     let huge = [member(b'x', "h", b"28 size=9223372036854775807\n"), member(b'0', "a", b"")];
     assert!(matches!(read(&huge), Err(TarError::Malformed { position_bytes: 1024, .. })));
+}
+
+/// A file with so much data and so many holes that its map does not fit in a header, and the tar of it by GNU tar.
+fn sparse_tar(options: &[&str]) -> (Vec<u8>, Vec<u8>) {
+    use std::os::unix::fs::FileExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("holes");
+    let file = std::fs::File::create(&path).unwrap();
+    for number in 0..40u64 {
+        file.write_all_at(&[number as u8 + 1; 5000], 4096 * 4 * number).unwrap();
+    }
+    file.set_len(4096 * 4 * 41).unwrap();
+    std::fs::write(directory.path().join("next"), "next").unwrap();
+    let mut command = std::process::Command::new("tar");
+    command.args(["--sparse", "-cf", "-", "-C"]).arg(directory.path()).args(options).args(["holes", "next"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stdout.len() < 500_000, "the file system has no holes");
+    (output.stdout, std::fs::read(path).unwrap())
+}
+
+#[test]
+fn sparse_files_of_gnu_tar_are_read_in_all_its_formats() {
+    let lenient = Rules { max_extended_header_bytes: 10_000, ..RULES };
+    for options in [
+        &["--format=gnu"][..],
+        &["--format=pax", "--sparse-version=0.0"],
+        &["--format=pax", "--sparse-version=0.1"],
+        &["--format=pax", "--sparse-version=1.0"],
+    ] {
+        let (tar, expected) = sparse_tar(options);
+        let members = read_by(lenient, &tar).unwrap();
+        let (holes, content) = &members[0];
+        assert_eq!((&holes.name[..], holes.kind), (&b"holes"[..], EntryKind::File), "{options:?}");
+        assert_eq!(holes.size_bytes, expected.len() as u64);
+        assert!(*content == expected, "{options:?}");
+        assert_eq!((&members[1].0.name[..], &members[1].1[..]), (&b"next"[..], &b"next"[..]));
+        let refusing = Rules { reads_sparse: false, ..lenient };
+        assert!(matches!(read_by(refusing, &tar), Err(TarError::Sparse { name }) if name == b"holes"), "{options:?}");
+        let short = Rules { max_extended_header_bytes: 500, ..RULES };
+        assert!(matches!(read_by(short, &tar), Err(TarError::OverLimit { .. })), "{options:?}");
+        for cut in 0..600 {
+            assert!(read_by(lenient, &tar[..cut * 10]).is_err(), "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn sparse_files_that_do_not_fit_their_map_are_refused() {
+    let records = |records: &[(&str, &str)]| {
+        let lines = records.iter().map(|(keyword, value)| {
+            let rest = format!(" GNU.sparse.{keyword}={value}\n");
+            let length = if rest.len() + 2 < 100 { rest.len() + 2 } else { rest.len() + 3 };
+            format!("{length:02}{rest}")
+        });
+        member(b'x', "h", lines.collect::<String>().as_bytes())
+    };
+    let sparse = |map: &str, count: &str, size: &str, stored: &[u8]| {
+        read(&[records(&[("map", map), ("numblocks", count), ("size", size)]), member(b'0', "a", stored)])
+    };
+    assert_eq!(sparse("1,2", "1", "4", b"xy").unwrap()[0].1, b"\0xy\0");
+    assert_eq!(sparse("1,2,3,0", "2", "3", b"xy").unwrap()[0].1, b"\0xy");
+    for (map, count, size, stored) in [
+        ("1,2", "2", "4", "xy"),
+        ("1,2", "1", "2", "xy"),
+        ("1,2,0,1", "2", "4", "xyz"),
+        ("1,2", "1", "4", "x"),
+        ("1,2", "1", "4", "xyz"),
+        ("1,2,3", "1", "4", "xy"),
+        ("1,x", "1", "4", "xy"),
+    ] {
+        let refused = sparse(map, count, size, stored.as_bytes());
+        assert!(matches!(refused, Err(TarError::Malformed { .. })), "{map} {count} {size} {stored}: {refused:?}");
+    }
+    let of_directory = read(&[records(&[("map", "0,0"), ("numblocks", "1")]), member(b'5', "a", b"")]);
+    assert!(matches!(of_directory, Err(TarError::Sparse { .. })));
+    assert!(matches!(read(&[member(b'S', "a", b"")]), Err(TarError::Sparse { .. })), "a header of another tool");
+    let unknown = read(&[records(&[("major", "2"), ("minor", "0")]), member(b'0', "a", b"")]);
+    assert!(matches!(unknown, Err(TarError::Sparse { .. })));
+}
+
+#[test]
+fn holes_are_skipped_without_end_and_read_with_one() {
+    let records = member(
+        b'x',
+        "h",
+        b"22 GNU.sparse.major=0\n22 GNU.sparse.minor=1\n26 GNU.sparse.numblocks=1\n\
+        22 GNU.sparse.map=0,1\n36 GNU.sparse.size=9000000000000000\n",
+    );
+    let bytes = tar(&[records, member(b'0', "a", b"x"), member(b'0', "b", b"")]);
+    assert_eq!(names(Stream(&bytes[..]), RULES).unwrap(), [b"a", b"b"]);
+    let mut entries = Entries::new(Stream(&bytes[..]), RULES);
+    assert_eq!(entries.next_entry().unwrap().unwrap().size_bytes, 9_000_000_000_000_000);
+    entries.hole_bytes = MAX_HOLE_BYTES - 10;
+    let error = entries.content().read_exact(&mut [0; 12]).unwrap_err();
+    assert!(matches!(TarError::from(error), TarError::OverLimit { bound: Bound::Holes, .. }));
 }

@@ -101,10 +101,7 @@ pub async fn copy_rest(
         size_bytes: sizes.fold(0, u64::saturating_add),
     });
     let is_published = target.is_published(root, tags).await.map_err(|cause| copying.root_error(root, cause))?;
-    let wanted = match is_published {
-        true => BTreeSet::new(),
-        false => graph.wanted(&copying.held(&graph).await?),
-    };
+    let wanted = if is_published { BTreeSet::new() } else { graph.wanted(&copying.held(&graph).await?) };
     let everything = graph.wanted(&BTreeSet::new());
     let is_all = wanted == everything;
     let report = match copying.supply(&graph, &wanted, ahead, root, tags, is_published).await {

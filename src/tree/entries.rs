@@ -12,6 +12,7 @@ const RULES: Rules = Rules {
     max_long_name_bytes: MAX_EXTENDED_HEADER_BYTES,
     end: EndRule::None,
     refuses_global_values: false,
+    reads_sparse: true,
     reads_xattrs: true,
 };
 

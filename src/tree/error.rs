@@ -38,8 +38,8 @@ pub enum LayerError {
         /// Why.
         reason: &'static str,
     },
-    /// A sparse file, in any of GNU tar's formats (image-spec, layer.md, advises against them).
-    #[error("the entry \"{}\" is a sparse file, which is not supported", escape(.name))]
+    /// A sparse file in none of GNU tar's formats (image-spec, layer.md, advises against all of them).
+    #[error("the entry \"{}\" is a sparse file in a format that is not supported", escape(.name))]
     Sparse {
         /// Its name, as it is stored.
         name: Vec<u8>,
@@ -142,6 +142,8 @@ impl From<TarError> for LayerError {
                     Bound::LongName => "a name in a header of its own, in bytes",
                     Bound::XattrName => "the name of an extended attribute, in bytes",
                     Bound::XattrValue => "the value of an extended attribute, in bytes",
+                    Bound::SparseMap => "the map of a sparse file, in bytes",
+                    Bound::Holes => "the holes of sparse files that are read, in bytes",
                 };
                 Self::OverLimit { what, limit: limit_bytes }
             }

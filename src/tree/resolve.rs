@@ -34,10 +34,7 @@ pub enum ResolveError {
 }
 
 fn no_directory(path: &EntryPath, file: &EntryPath) -> String {
-    match path == file {
-        true => format!("{file} is not a directory"),
-        false => format!("{file} in {path} is not a directory"),
-    }
+    if path == file { format!("{file} is not a directory") } else { format!("{file} in {path} is not a directory") }
 }
 
 /// Follows a path component by component. `node` gives what stands at a path; components that do not exist stay as they

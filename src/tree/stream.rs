@@ -5,9 +5,10 @@
 
 use std::io::{self, BufReader, Read};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio_util::io::SyncIoBridge;
@@ -19,6 +20,10 @@ use crate::store::{Source, StoreError, open};
 
 /// How much of the uncompressed stream is read at once, in bytes.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How often a thread for a layer is asked for, and how long is waited in between: a second in all.
+const MAX_START_ATTEMPTS: u32 = 50;
+const START_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Called with the number of compressed bytes that were read since the call before.
 pub(super) type Progress = Arc<dyn Fn(u64) + Send + Sync>;
@@ -71,12 +76,29 @@ async fn on_own_thread<T: Send + 'static>(
         // Nobody waits any more where the future was dropped.
         let _ = sender.send(outcome);
     };
-    let started = thread::Builder::new().name("layer".to_owned()).spawn(run);
-    started.map_err(|cause| LayerError::Read(io::Error::other(format!("cannot start a thread: {cause}"))))?;
+    start(run).await.map_err(|cause| LayerError::Read(io::Error::other(format!("cannot start a thread: {cause}"))))?;
     match receiver.await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panicked)) => panic::resume_unwind(panicked),
         Err(ended) => Err(LayerError::Read(io::Error::other(ended))),
+    }
+}
+
+/// Starts a thread. Where the system allows few, it counts the one of the layer before for a moment after its end: it is
+/// waited for.
+async fn start(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let run = Arc::new(Mutex::new(Some(run)));
+    let mut attempts = 1;
+    loop {
+        let shared = Arc::clone(&run);
+        let take = move || shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let started = thread::Builder::new().name("layer".to_owned()).spawn(move || take().map_or((), |run| run()));
+        match started {
+            Ok(_) => return Ok(()),
+            Err(cause) if attempts == MAX_START_ATTEMPTS => return Err(cause),
+            Err(_) => attempts += 1,
+        }
+        tokio::time::sleep(START_INTERVAL).await;
     }
 }
 

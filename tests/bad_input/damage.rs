@@ -74,9 +74,10 @@ fn a_layer_of_a_layout_that_is_damaged_is_never_tagged_elsewhere() {
     for (change, words) in
         [(true, "found sha256:".to_owned()), (false, format!("expected {size} bytes, found 100 bytes"))]
     {
-        match change {
-            true => flip(&sandbox, &path_of(&digest)),
-            false => fs::write(sandbox.path(path_of(&digest)), [0; 100]).unwrap(),
+        if change {
+            flip(&sandbox, &path_of(&digest))
+        } else {
+            fs::write(sandbox.path(path_of(&digest)), [0; 100]).unwrap()
         }
         let words = [&*digest, "image is damaged", &words];
         refused(&sandbox, &["copy", "oci:image", "oci-archive:copy.tar"], 2, &words);

@@ -127,3 +127,32 @@ fn files_that_the_kernel_makes_up_are_refused_and_not_packed_empty() {
         "help: copy it",
     ]);
 }
+
+#[test]
+fn a_pipe_in_the_place_of_the_trusted_certificates_fails_where_tls_is_spoken() {
+    let sandbox = sandbox(&[&layer("app", "/app")]);
+    fifo(&sandbox, "roots.pem");
+    std::fs::create_dir(sandbox.path("certs")).unwrap();
+    fifo(&sandbox, "certs/a.pem");
+    let file = sandbox.path("roots.pem");
+    let named = [("SSL_CERT_FILE", &*file)];
+    run(&sandbox, &["build"], &named).expect(0);
+    let inspect = ["inspect", "registry.invalid/x:1"];
+    let words = ["roots.pem", "expected a regular file, found a fifo (named pipe)", "help: expected a PEM file"];
+    run(&sandbox, &inspect, &named).expect(2).says(&words);
+    run(&sandbox, &inspect, &[("SSL_CERT_FILE", Path::new("/dev/zero"))])
+        .expect(2)
+        .says(&["/dev/zero", "expected a regular file, found a character device"]);
+    let large = sandbox.path("large.pem");
+    std::fs::File::create(&large).unwrap().set_len(4 * 1024 * 1024 + 1).unwrap();
+    run(&sandbox, &inspect, &[("SSL_CERT_FILE", &large)]).expect(2).says(&["large.pem", "more than 4194304 bytes"]);
+
+    // What is in a directory is skipped where it is no file, and so is what does not exist.
+    for (variable, path) in [
+        ("SSL_CERT_DIR", sandbox.path("certs")),
+        ("SSL_CERT_DIR", file.clone()),
+        ("SSL_CERT_FILE", sandbox.path("missing.pem")),
+    ] {
+        run(&sandbox, &inspect, &[(variable, &*path)]).expect(5).says(&["registry.invalid"]);
+    }
+}

@@ -36,7 +36,7 @@ fn without_credentials_401_says_to_log_in() {
     let sandbox = built();
     let host = part("REGISTRY_TOKEN");
     let target = format!("{host}/bad-input/anonymous:1");
-    let words = ["authentication to", &format!("help: log in: ocitect login {host}")];
+    let words = ["requires authentication", &format!("help: log in: ocitect login {host}")];
     refused(&sandbox, &["build", "--push", "-t", &target], 4, &words);
     refused(&sandbox, &["push", "oci:image", &target], 4, &words);
     refused(&sandbox, &["copy", &target, "oci:copy"], 4, &words);
@@ -85,7 +85,7 @@ fn an_account_that_may_not_push_is_told_so_and_not_to_log_in() {
 #[test]
 fn statuses_are_told_apart_while_an_image_is_read() {
     let cases = [
-        (401, "UNAUTHORIZED", "who are you", 4, ["authentication to", "401 (UNAUTHORIZED): who are you"]),
+        (401, "UNAUTHORIZED", "who are you", 4, ["requires authentication", "401 (UNAUTHORIZED): who are you"]),
         (403, "DENIED", "quota", 4, ["was denied", "403 (DENIED): quota"]),
         (404, "MANIFEST_UNKNOWN", "no", 6, ["tag latest was not found in", "latest"]),
         (404, "NAME_UNKNOWN", "no", 6, ["tag latest was not found in", "check the name of the repository"]),

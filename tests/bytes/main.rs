@@ -8,6 +8,7 @@ mod golden;
 mod listing;
 mod readers;
 mod same;
+mod standard;
 #[path = "../support/sandbox.rs"]
 mod support;
 mod tar;

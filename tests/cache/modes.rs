@@ -1,7 +1,7 @@
 //! Who may write to the cache: its owner, whatever the umask is.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::images::{on_base, write_spec};
@@ -37,4 +37,23 @@ fn nobody_else_may_write_to_it() {
         }
         sandbox.ok(&["build", "-o", "oci:out"]);
     }
+}
+
+#[test]
+fn a_cache_that_was_left_open_is_tightened_by_the_next_build() {
+    let sandbox = Sandbox::new();
+    write_spec(&sandbox, &on_base());
+    sandbox.ok(&["build", "-o", "oci:out"]);
+    let cache = sandbox.path("cache");
+    let set_mode = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    below(&cache).iter().for_each(|path| set_mode(path));
+    assert!(!sandbox.ok(&["build", "-o", "oci:out"]).stderr.contains("other users"));
+    for path in below(&cache) {
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o022, 0, "{}", path.display());
+    }
+
+    sandbox.write("cache/other", "");
+    set_mode(&cache);
+    sandbox.ok(&["build", "-o", "oci:out"]).says(&["warning: other users can write to the cache at "]);
+    assert_eq!(fs::metadata(&cache).unwrap().mode() & 0o777, 0o777);
 }

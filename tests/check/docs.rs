@@ -1,4 +1,4 @@
-//! `docs/check.md` knows every code, and no other.
+//! `docs/reference/findings.md` knows every code, and no other.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::support::Sandbox;
 
 /// The sections of the page, by heading.
 fn sections() -> BTreeMap<String, String> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/check.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/findings.md");
     let text = std::fs::read_to_string(page).unwrap();
     let mut sections = BTreeMap::new();
     for section in text.split("\n## ").skip(1) {
@@ -27,7 +27,8 @@ fn every_code_has_a_section_with_its_severity_an_example_and_a_way_out() {
     let sections = sections();
     for code in codes {
         let (name, severity) = (code["code"].as_str().unwrap(), code["severity"].as_str().unwrap());
-        let section = sections.get(name).unwrap_or_else(|| panic!("docs/check.md has no section \"## {name}\""));
+        let section =
+            sections.get(name).unwrap_or_else(|| panic!("docs/reference/findings.md has no section \"## {name}\""));
         let kind = if severity == "error" { "Error" } else { "Warning" };
         assert!(section.trim_start().starts_with(kind), "{name} is an {severity}: its section must begin with {kind}");
         let has_example = section.contains("\n```\n") || section.contains("\n\n    ");
@@ -36,5 +37,5 @@ fn every_code_has_a_section_with_its_severity_an_example_and_a_way_out() {
     }
     let known: Vec<&str> = codes.iter().map(|code| code["code"].as_str().unwrap()).collect();
     let others: Vec<&String> = sections.keys().filter(|heading| !known.contains(&heading.as_str())).collect();
-    assert!(others.is_empty(), "docs/check.md has sections for what is no code: {others:?}");
+    assert!(others.is_empty(), "docs/reference/findings.md has sections for what is no code: {others:?}");
 }

@@ -1,5 +1,6 @@
 //! Will it start? What `ocitect check` and `ocitect build` find in images, how they tell it, and that nothing is written then.
 
+mod alike;
 mod bases;
 mod coverage;
 mod docs;

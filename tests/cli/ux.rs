@@ -10,7 +10,7 @@ use crate::support::{Outcome, Sandbox, part, tool};
 
 const HELLO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/hello");
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "build",
     "lock",
     "update",
@@ -25,6 +25,7 @@ const COMMANDS: [&str; 14] = [
     "logout",
     "schema",
     "completions",
+    "man",
 ];
 
 /// How escape codes of a terminal begin.
@@ -181,7 +182,7 @@ fn every_help_text_has_an_example() {
         );
         assert_eq!(sandbox.ok(&["help", command]).stdout, help);
     }
-    assert!(top.contains("Examples:\n  ocitect build ") && top.contains("Exit status:"), "{top}");
+    assert!(top.contains("Examples:\n  ocitect build ") && top.contains("Exit status:\n  0  success"), "{top}");
     // What is not there yet is not promised.
     for later in ["merge", "verify", "serve", "rebase"] {
         assert!(!top.contains(&format!("  {later} ")), "{later} in\n{top}");

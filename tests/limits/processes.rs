@@ -10,8 +10,9 @@ use crate::support::{Outcome, Sandbox};
 /// A run that takes longer hangs: it packs a few bytes.
 const PATIENCE_S: &str = "60";
 
-/// A user of the test's own, whose processes nobody else's count among.
+/// Users of each test's own, whose processes nobody else's count among.
 const USER: &str = "54321";
+const USER_OF_MANY_LAYERS: &str = "54322";
 
 /// A project, and a copy of the program that every user may run.
 fn project() -> Sandbox {
@@ -30,8 +31,12 @@ fn project() -> Sandbox {
 
 /// Runs the program with a limit of `prlimit`, by a user without privileges, in a directory that is new each time.
 fn limited(sandbox: &Sandbox, limit: &str, arguments: &[&str]) -> Outcome {
+    limited_as(USER, sandbox, limit, arguments)
+}
+
+fn limited_as(user: &str, sandbox: &Sandbox, limit: &str, arguments: &[&str]) -> Outcome {
     let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", PATIENCE_S, "setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"]);
+    command.args(["--signal=KILL", PATIENCE_S, "setpriv", "--reuid", user, "--regid", user, "--clear-groups"]);
     command.args(["prlimit", limit]).arg(sandbox.path("ocitect")).args(arguments);
     command.current_dir(sandbox.root()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("HOME", sandbox.path("nobody")).env("TMPDIR", sandbox.root());
@@ -72,6 +77,19 @@ fn few_processes_make_a_run_slower_or_end_it() {
         works_or_says_why(&checked, &limit, &["ulimit -u", "cannot start a thread"]);
     }
     assert!(worked >= 6, "a few threads are enough: {worked}");
+}
+
+#[test]
+fn a_base_with_many_layers_is_read_with_few_processes() {
+    let sandbox = project();
+    let layers = (0..60)
+        .map(|at| format!("[[layers]]\nname = \"l{at}\"\nfiles = [{{ from = \"files/1\", to = \"/l{at}\" }}]\n"));
+    sandbox.spec(&format!("[image]\nplatforms = [\"linux/amd64\"]\n{}", layers.collect::<String>()));
+    limited_as(USER_OF_MANY_LAYERS, &sandbox, "--nproc=1000", &["build", "-o", "oci:many"]).expect(0);
+    // One thread that works, one that waits for the disk, and one that unpacks.
+    for limit in ["--nproc=3", "--nproc=4", "--nproc=5"] {
+        limited_as(USER_OF_MANY_LAYERS, &sandbox, limit, &["check", "oci:many"]).expect(0);
+    }
 }
 
 #[test]

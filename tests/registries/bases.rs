@@ -95,9 +95,10 @@ fn push_without_large_files(sandbox: &Sandbox) -> Outcome {
 fn no_file_over(directory: &Path, size_bytes: u64) {
     for entry in fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
-        match entry.file_type().unwrap().is_dir() {
-            true => no_file_over(&entry.path(), size_bytes),
-            false => assert!(entry.metadata().unwrap().len() <= size_bytes, "{}", entry.path().display()),
+        if entry.file_type().unwrap().is_dir() {
+            no_file_over(&entry.path(), size_bytes)
+        } else {
+            assert!(entry.metadata().unwrap().len() <= size_bytes, "{}", entry.path().display())
         }
     }
 }

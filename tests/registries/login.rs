@@ -123,10 +123,17 @@ fn a_file_of_credentials_that_is_named_must_be_there_unless_it_is_made() {
     let reference = format!("{}/login/missing-file:1", part("REGISTRY_OPEN"));
     let push = ["push", "oci:image", &reference, "--authfile", "missing.json"];
     sandbox.run(&push).expect(2).says(&["missing.json", "ocitect login REGISTRY --authfile missing.json"]);
-    // A variable may be set for all, whether there was a login or not.
-    let mut command = sandbox.command(&push[..3]);
-    command.env("REGISTRY_AUTH_FILE", "missing.json");
-    Outcome::of(command).expect(0);
+    // A variable may be set for all, whether there was a login or not. A registry that asks for nothing needs no file.
+    let with_variable = |arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        command.env("REGISTRY_AUTH_FILE", "missing.json");
+        Outcome::of(command)
+    };
+    let warning = "warning: credentials file missing.json (REGISTRY_AUTH_FILE) does not exist";
+    assert!(!with_variable(&push[..3]).expect(0).stderr.contains("missing.json"));
+    let closed = format!("{}/login/missing-file:1", part("REGISTRY_TOKEN"));
+    let refused = with_variable(&["copy", &closed, "oci:copy"]).expect(4).says(&["requires authentication"]);
+    assert_eq!(refused.stderr.matches(warning).count(), 1, "{}", refused.stderr);
     login_tls(&sandbox, &["--authfile", "missing.json"]).expect(0);
     sandbox.ok(&push);
 }

@@ -39,12 +39,12 @@ impl Honeypot {
                 let mut request = [0; 16 * 1024];
                 let read = client.read(&mut request).unwrap_or(0);
                 let request = String::from_utf8_lossy(&request[..read]).into_owned();
-                let answer = match request.starts_with("GET /token") {
-                    _ if !request.starts_with("GET ") => "400 Bad Request\r\n".to_owned(),
-                    true => "403 Forbidden\r\n".to_owned(),
-                    false => {
-                        format!("401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"{realm}\",service=\"x\"\r\n")
-                    }
+                let answer = if request.starts_with("GET /token") {
+                    "403 Forbidden\r\n".to_owned()
+                } else if request.starts_with("GET ") {
+                    format!("401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"{realm}\",service=\"x\"\r\n")
+                } else {
+                    "400 Bad Request\r\n".to_owned()
                 };
                 sent.lock().unwrap().push_str(&request);
                 // A client that goes away has what it wanted.

@@ -11,36 +11,62 @@ use crate::support::{Outcome, Sandbox, part};
 /// Longest head of a request that the proxy reads.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// A proxy on a free loopback port, which leads every request to one address, whatever name it asks for.
+/// A proxy on a free loopback port, which leads every connection to one address, whatever name it asks for.
 struct Proxy {
     address: String,
-    lines: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<Vec<String>>>,
 }
 
+/// Serves one connection: its client, the address that it is led to, and where its requests are noted.
+type Serve = fn(TcpStream, &str, &Mutex<Vec<String>>) -> io::Result<()>;
+
 impl Proxy {
-    fn start(upstream: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let seen = lines.clone();
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (upstream, seen) = (upstream.clone(), seen.clone());
-                // A connection that breaks is the client's to complain of.
-                thread::spawn(move || serve(client, &upstream, &seen).ok());
-            }
-        });
-        Self { address, lines }
+    /// A proxy of HTTP. It notes the first lines of requests.
+    fn http(upstream: String) -> Self {
+        Self::start(upstream, serve_http)
     }
 
-    /// The first lines of the requests so far.
-    fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap().clone()
+    /// A proxy of SOCKS 5. It notes users and names of hosts.
+    fn socks(upstream: String) -> Self {
+        Self::start(upstream, serve_socks)
     }
+
+    fn start(upstream: String, serve: Serve) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let noted = seen.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let upstream = upstream.clone();
+                let noted = noted.clone();
+                // A connection that breaks is the client's to complain of.
+                thread::spawn(move || serve(client, &upstream, &noted).ok());
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// What it was asked so far.
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// Passes bytes on in both directions until both have ended.
+fn join(mut client: TcpStream, mut server: TcpStream) -> io::Result<()> {
+    let mut from_client = client.try_clone()?;
+    let mut to_server = server.try_clone()?;
+    thread::spawn(move || {
+        let _ = io::copy(&mut from_client, &mut to_server);
+        let _ = to_server.shutdown(Shutdown::Write);
+    });
+    io::copy(&mut server, &mut client)?;
+    client.shutdown(Shutdown::Both)
 }
 
 /// One request a connection: the head is passed on with the address made relative, the rest as it comes.
-fn serve(mut client: TcpStream, upstream: &str, seen: &Mutex<Vec<String>>) -> io::Result<()> {
+fn serve_http(mut client: TcpStream, upstream: &str, seen: &Mutex<Vec<String>>) -> io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && head.len() < MAX_HEAD_BYTES {
@@ -60,13 +86,7 @@ fn serve(mut client: TcpStream, upstream: &str, seen: &Mutex<Vec<String>>) -> io
         let (method, version) = (method.unwrap_or_default(), version.unwrap_or_default());
         write!(server, "{method} /{path} {version}\r\nConnection: close\r\n{headers}")?;
     }
-    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
-    thread::spawn(move || {
-        let _ = io::copy(&mut from_client, &mut to_server);
-        let _ = to_server.shutdown(Shutdown::Write);
-    });
-    io::copy(&mut server, &mut client)?;
-    client.shutdown(Shutdown::Both)
+    join(client, server)
 }
 
 fn with(sandbox: &Sandbox, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
@@ -79,7 +99,7 @@ fn with(sandbox: &Sandbox, arguments: &[&str], variables: &[(&str, &str)]) -> Ou
 fn loopback_is_reached_directly_whatever_the_proxy() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
-    let proxy = Proxy::start(part("REGISTRY_OPEN"));
+    let proxy = Proxy::http(part("REGISTRY_OPEN"));
     let reference = format!("{}/proxy/direct:1", part("REGISTRY_OPEN"));
     for variables in [
         [("HTTP_PROXY", &*proxy.address), ("HTTPS_PROXY", &proxy.address)],
@@ -87,20 +107,20 @@ fn loopback_is_reached_directly_whatever_the_proxy() {
     ] {
         with(&sandbox, &["push", "oci:image", &reference], &variables).expect(0);
     }
-    assert_eq!(proxy.lines(), [""; 0]);
+    assert_eq!(proxy.seen(), [""; 0]);
 }
 
 #[test]
 fn plain_http_to_another_machine_goes_by_flag_alone_and_through_the_proxy() {
     let sandbox = Sandbox::new();
     let digest = small_image(&sandbox);
-    let proxy = Proxy::start(part("REGISTRY_OPEN"));
+    let proxy = Proxy::http(part("REGISTRY_OPEN"));
     let push = ["push", "oci:image", "registry.test:5000/proxy/plain:1"];
     let variables = [("HTTP_PROXY", &*proxy.address)];
     let flag = ["--plain-http", "registry.test:5000"];
     let pushed = with(&sandbox, &[&push[..], &flag].concat(), &variables).expect(0);
     assert_eq!(pushed.digest(), digest);
-    let lines = proxy.lines();
+    let lines = proxy.seen();
     assert!(lines.iter().all(|line| line.contains(" http://registry.test:5000/v2/")), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("PUT ")), "{lines:#?}");
     let seen = all_requests(&sandbox, "OPEN", "proxy/plain", 0);
@@ -109,21 +129,21 @@ fn plain_http_to_another_machine_goes_by_flag_alone_and_through_the_proxy() {
     let other = ["push", "oci:image", "registry.test:5001/proxy/plain:1"];
     with(&sandbox, &[&other[..], &flag].concat(), &variables).expect(5);
     with(&sandbox, &push, &variables).expect(5);
-    assert_eq!(proxy.lines(), lines, "nothing more went by plain HTTP");
+    assert_eq!(proxy.seen(), lines, "nothing more went by plain HTTP");
 }
 
 #[test]
 fn https_goes_through_a_tunnel_and_the_certificate_is_checked_at_its_end() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
-    let proxy = Proxy::start(part("REGISTRY_TLS"));
+    let proxy = Proxy::http(part("REGISTRY_TLS"));
     let push = ["push", "oci:image", "registry.test/proxy/tunnel:1", "--ca-file", &part("REGISTRY_TLS_CA")];
     let address = format!("http://user:proxy-secret@{}", proxy.address);
     let refused = with(&sandbox, &push, &[("HTTPS_PROXY", &address)]).expect(5);
     // The registry's certificate is for localhost.
     assert!(refused.stderr.contains("certificate"), "{}", refused.stderr);
     assert!(!refused.stderr.contains("proxy-secret"), "{}", refused.stderr);
-    let lines = proxy.lines();
+    let lines = proxy.seen();
     assert!(!lines.is_empty() && lines.iter().all(|line| line == "CONNECT registry.test:443 HTTP/1.1"), "{lines:?}");
 }
 
@@ -131,14 +151,14 @@ fn https_goes_through_a_tunnel_and_the_certificate_is_checked_at_its_end() {
 fn what_no_proxy_names_is_reached_directly() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
-    let proxy = Proxy::start(part("REGISTRY_OPEN"));
+    let proxy = Proxy::http(part("REGISTRY_OPEN"));
     let push = ["push", "oci:image", "registry.invalid:5000/x:1", "--plain-http", "registry.invalid:5000"];
     for no_proxy in ["registry.invalid", ".invalid", "*", "other.test,registry.invalid:5000"] {
         with(&sandbox, &push, &[("HTTP_PROXY", &*proxy.address), ("NO_PROXY", no_proxy)])
             .expect(5)
             .says(&["registry.invalid:5000"]);
     }
-    assert_eq!(proxy.lines(), [""; 0]);
+    assert_eq!(proxy.seen(), [""; 0]);
 }
 
 #[test]
@@ -184,33 +204,6 @@ fn a_proxy_that_is_down_is_named_with_its_variable_and_without_its_password() {
     }
 }
 
-/// A SOCKS5 proxy on a free loopback port, which leads every connection to one address (RFC 1928, RFC 1929).
-struct Socks {
-    address: String,
-    /// Who asked, and for what: `USER:PASSWORD HOST:PORT`.
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Socks {
-    fn start(upstream: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = asked.clone();
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (upstream, seen) = (upstream.clone(), seen.clone());
-                thread::spawn(move || serve_socks(client, &upstream, &seen).ok());
-            }
-        });
-        Self { address, asked }
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
 fn read_bytes(client: &mut TcpStream, count: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; count];
     client.read_exact(&mut bytes)?;
@@ -242,22 +235,16 @@ fn serve_socks(mut client: TcpStream, upstream: &str, asked: &Mutex<Vec<String>>
     };
     let port = read_bytes(&mut client, 2)?;
     asked.lock().unwrap().push(format!("{who} {host}:{}", u16::from_be_bytes([port[0], port[1]])));
-    let mut server = TcpStream::connect(upstream)?;
+    let server = TcpStream::connect(upstream)?;
     client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0])?;
-    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
-    thread::spawn(move || {
-        let _ = io::copy(&mut from_client, &mut to_server);
-        let _ = to_server.shutdown(Shutdown::Write);
-    });
-    io::copy(&mut server, &mut client)?;
-    client.shutdown(Shutdown::Both)
+    join(client, server)
 }
 
 #[test]
 fn socks_proxies_lead_to_registries() {
     let sandbox = Sandbox::new();
     let digest = small_image(&sandbox);
-    let socks = Socks::start(part("REGISTRY_OPEN"));
+    let socks = Proxy::socks(part("REGISTRY_OPEN"));
     for (scheme, host) in [("socks5h", "registry.test"), ("socks5", "192.0.2.1")] {
         for (at, variable) in ["HTTP_PROXY", "ALL_PROXY", "all_proxy"].into_iter().enumerate() {
             let reference = format!("{host}:5000/proxy/{scheme}:{at}");
@@ -265,33 +252,33 @@ fn socks_proxies_lead_to_registries() {
             let address = format!("{scheme}://{}", socks.address);
             let pushed = with(&sandbox, &push, &[(variable, &address)]).expect(0);
             assert_eq!(pushed.digest(), digest);
-            assert_eq!(socks.asked().last().unwrap(), &format!("nobody {host}:5000"));
+            assert_eq!(socks.seen().last().unwrap(), &format!("nobody {host}:5000"));
         }
     }
     let with_login = format!("socks5h://user:p%40ss@{}", socks.address);
     let push = ["push", "oci:image", "registry.test:5000/proxy/login:1", "--plain-http", "registry.test:5000"];
     with(&sandbox, &push, &[("HTTP_PROXY", &with_login)]).expect(0);
-    assert_eq!(socks.asked().last().unwrap(), "user:p@ss registry.test:5000");
+    assert_eq!(socks.seen().last().unwrap(), "user:p@ss registry.test:5000");
 }
 
 #[test]
 fn tls_is_spoken_with_the_registry_behind_a_socks_proxy() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
-    let socks = Socks::start(part("REGISTRY_TLS"));
+    let socks = Proxy::socks(part("REGISTRY_TLS"));
     let push = ["push", "oci:image", "registry.test/proxy/tls:1", "--ca-file", &part("REGISTRY_TLS_CA")];
     let address = format!("socks5h://{}", socks.address);
     let refused = with(&sandbox, &push, &[("HTTPS_PROXY", &address)]).expect(5);
     // The registry's certificate is for localhost.
     refused.says(&["the certificate of registry.test is for another name"]);
-    assert_eq!(socks.asked(), ["nobody registry.test:443"]);
+    assert_eq!(socks.seen(), ["nobody registry.test:443"]);
 }
 
 #[test]
 fn a_socks_proxy_is_not_asked_for_what_needs_none() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
-    let socks = Socks::start(part("REGISTRY_OPEN"));
+    let socks = Proxy::socks(part("REGISTRY_OPEN"));
     let address = format!("socks5h://{}", socks.address);
     let variables = [("ALL_PROXY", &*address), ("NO_PROXY", "registry.invalid")];
     with(&sandbox, &["inspect", "oci:image"], &variables).expect(0);
@@ -300,5 +287,5 @@ fn a_socks_proxy_is_not_asked_for_what_needs_none() {
     with(&sandbox, &["push", "oci:image", &reference], &variables).expect(0);
     let push = ["push", "oci:image", "registry.invalid:5000/x:1", "--plain-http", "registry.invalid:5000"];
     with(&sandbox, &push, &variables).expect(5).says(&["registry.invalid"]);
-    assert_eq!(socks.asked(), [""; 0]);
+    assert_eq!(socks.seen(), [""; 0]);
 }

@@ -40,6 +40,27 @@ fn a_ca_file_is_trusted() {
 }
 
 #[test]
+fn the_files_that_variables_name_are_trusted() {
+    let sandbox = Sandbox::new();
+    let reference = at("TLS", "tls/variables");
+    let push = push(&sandbox, &reference);
+    let ca = fs::read(part("REGISTRY_TLS_CA")).unwrap();
+    sandbox.write("roots/ca.pem", &ca).write("roots/readme.txt", "no certificate");
+    for (variable, value) in [
+        ("SSL_CERT_FILE", sandbox.path("roots/ca.pem")),
+        ("SSL_CERT_DIR", sandbox.path("roots")),
+        ("SSL_CERT_DIR", format!("/nowhere:{}", sandbox.path("roots").display()).into()),
+    ] {
+        let mut command = sandbox.command(&push);
+        command.env(variable, value);
+        Outcome::of(command).expect(0);
+    }
+    let mut command = sandbox.command(&push);
+    command.env("SSL_CERT_FILE", "/dev/null");
+    Outcome::of(command).expect(5).says(&["certificate"]);
+}
+
+#[test]
 fn certs_d_of_the_user_is_trusted_for_its_registry_alone() {
     let sandbox = Sandbox::new();
     let reference = at("TLS", "tls/directory");

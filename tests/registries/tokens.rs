@@ -61,6 +61,21 @@ fn tokens_are_asked_for_once_and_used_again() {
 }
 
 #[test]
+fn what_a_registry_puts_of_a_secret_into_an_image_is_not_answered() {
+    let sandbox = Sandbox::new();
+    let password = part("TOKEN_WRITER_PASSWORD");
+    let name = at("TOKEN", "tokens/answered");
+    let config = format!("[image]\nplatforms = [\"linux/amd64\"]\n[config.labels]\nnote = \"is {password}\"\n");
+    sandbox.spec(&config);
+    sandbox.ok(&["build", "-o", "oci:image"]);
+    as_user(&sandbox, &["push", "oci:image", &name], "WRITER").expect(0);
+    for arguments in [&["inspect", &name][..], &["inspect", &name, "--json"]] {
+        let answer = as_user(&sandbox, arguments, "WRITER").expect(0).stdout;
+        assert!(answer.contains("is ***") && !answer.contains(&password), "{answer}");
+    }
+}
+
+#[test]
 fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
     let sandbox = Sandbox::new();
     let (token, tls) = (part("REGISTRY_TOKEN"), part("REGISTRY_TLS"));
@@ -68,11 +83,11 @@ fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
         write_spec(&sandbox, &at(place, "tokens/early"), "scratch");
         sandbox.write("wrong.json", auth_file(registry, "writer", "wrong"));
         sandbox.write("none.json", "{}");
-        for file in ["wrong.json", "none.json"] {
+        for (file, words) in [("wrong.json", "authentication to"), ("none.json", "requires authentication")] {
             let arguments = ["build", "--push", "--authfile", file, "--ca-file", &part("REGISTRY_TLS_CA")];
             let failed = sandbox.run(&[&arguments[..], &["--progress", "json"]].concat()).expect(4);
             assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
-            sandbox.run(&arguments).expect(4).says(&["authentication to", &format!("ocitect login {registry}")]);
+            sandbox.run(&arguments).expect(4).says(&[words, &format!("ocitect login {registry}")]);
         }
         if place == "TOKEN" {
             let reader = auth_file(registry, &part("TOKEN_READER"), &part("TOKEN_READER_PASSWORD"));
@@ -101,7 +116,7 @@ fn anonymous_clients_read_what_is_public_and_nothing_else() {
     sandbox
         .run(&["inspect", &at("TOKEN", "tokens/private")])
         .expect(4)
-        .says(&["authentication to", "help: log in: ocitect login 127.0.0.1:"]);
+        .says(&["requires authentication", "help: log in: ocitect login 127.0.0.1:"]);
     let new_tag = format!("{}:new", at("TOKEN", "public/tokens"));
     sandbox.run(&["push", "oci:image", &new_tag]).expect(4).says(&["ocitect login"]);
 }

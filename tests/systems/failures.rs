@@ -196,8 +196,8 @@ fn agent_runner_a_health_check_that_could_never_answer() {
 fn agent_runner_a_console_script_of_the_build_machine() {
     let system = System::agent_runner();
     let script = "dist/arm64/venv/bin/agent-runner";
-    system.edit(script, "#!/app/.venv/bin/python", "#!/home/builder/work/agent-runner/.venv/bin/python");
-    let words = ["linux/arm64", "/app/.venv/bin/agent-runner", "/home/builder/work/agent-runner/.venv/bin/python"];
+    system.edit(script, "#!/app/.venv/bin/python", "#!/home/builder/src/agent-runner/.venv/bin/python");
+    let words = ["linux/arm64", "/app/.venv/bin/agent-runner", "/home/builder/src/agent-runner/.venv/bin/python"];
     refused(&system, "console-script", &["shebang-missing"], &words);
     // One that is not what the image starts.
     let system = System::agent_runner();
@@ -229,6 +229,6 @@ fn agent_runner_extensions_for_another_processor() {
 fn agent_runner_an_editable_installation() {
     let system = System::agent_runner();
     let packages = "dist/amd64/venv/lib/python3.11/site-packages";
-    system.write(&format!("{packages}/__editable__.graphton-0.1.0.pth"), "/home/builder/work/libs/graphton/src\n");
-    refused(&system, "editable", &["editable-install"], &["linux/amd64", "/home/builder/work/libs/graphton/src"]);
+    system.write(&format!("{packages}/__editable__.graphton-0.1.0.pth"), "/home/builder/src/libs/graphton/src\n");
+    refused(&system, "editable", &["editable-install"], &["linux/amd64", "/home/builder/src/libs/graphton/src"]);
 }

@@ -25,6 +25,7 @@ enum Place {
     LongErrorMessage,
     TokenError,
     Location,
+    RelativeLocation,
     LocationPath,
     Realm,
     ContentEncoding,
@@ -32,12 +33,13 @@ enum Place {
     Document,
 }
 
-const PLACES: [Place; 10] = [
+const PLACES: [Place; 11] = [
     Place::ErrorMessage,
     Place::ErrorCode,
     Place::LongErrorMessage,
     Place::TokenError,
     Place::Location,
+    Place::RelativeLocation,
     Place::LocationPath,
     Place::Realm,
     Place::ContentEncoding,
@@ -59,6 +61,8 @@ impl Place {
             }
             Self::TokenError => (403, String::new(), json!({ "details": text }).to_string()),
             Self::Location => (307, format!("Location: /at/{line}:\r\n"), String::new()),
+            // Each of them replaces what follows the last slash of the one before.
+            Self::RelativeLocation => (307, format!("Location: {line}\r\n"), String::new()),
             Self::LocationPath => (307, format!("Location: ftp://example.com/{line}\r\n"), String::new()),
             Self::Realm => {
                 let quoted = line.replace('\\', "\\\\").replace('"', "\\\"");

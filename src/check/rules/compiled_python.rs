@@ -95,12 +95,11 @@ fn finding(subject: &Subject, site: Option<&EntryPath>, layer: &str, stale: &[St
     let help = "leave them out with `exclude = [\"**/__pycache__\"]`, or compile them with \
                 `python3 -m compileall --invalidation-mode unchecked-hash`, which records no time";
     let is_time = first.recorded.mtime_s != first.packed.mtime_s;
-    let (expected, found) = match is_time {
-        true => (format!("a source of {}", moment(first.packed)), format!("a source of {}", moment(first.recorded))),
-        false => {
-            let bytes = |record: Record| format!("a source of {}", count(record.size_bytes as usize, "byte", "bytes"));
-            (bytes(first.packed), bytes(first.recorded))
-        }
+    let (expected, found) = if is_time {
+        (format!("a source of {}", moment(first.packed)), format!("a source of {}", moment(first.recorded)))
+    } else {
+        let bytes = |record: Record| format!("a source of {}", count(record.size_bytes as usize, "byte", "bytes"));
+        (bytes(first.packed), bytes(first.recorded))
     };
     Finding::new(Code::StalePyc, &subject.platform, path, message, help)
         .evidence(format!("{expected}, as it is packed"), format!("{found}, recorded in {}", first.path))

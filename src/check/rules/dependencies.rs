@@ -96,10 +96,7 @@ impl Dependencies {
     pub(super) fn need_of_parents(&self, folder: &EntryPath) -> Need {
         let Some(parents) = self.optional_parents.get(folder) else { return self.need_of(folder) };
         let is_required = |parent: &EntryPath| self.roots.contains(parent) || self.need_of(parent) == Need::Required;
-        match parents.iter().any(is_required) {
-            true => Need::Required,
-            false => Need::Optional,
-        }
+        if parents.iter().any(is_required) { Need::Required } else { Need::Optional }
     }
 
     /// How the package in a folder came into the image. Where no application has a manifest, each package is one's own.

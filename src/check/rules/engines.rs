@@ -87,24 +87,29 @@ pub(super) fn unread(subject: &Subject, graph: &Graph) -> BTreeSet<EntryPath> {
 }
 
 /// The version of the Node that is started, where there is one alone.
-fn version_of(subject: &Subject, graph: &Graph) -> Option<Version> {
+pub(super) fn version_of(subject: &Subject, graph: &Graph) -> Option<Version> {
     let mut runtimes = graph.runtimes.iter();
     let (Some(runtime), None) = (runtimes.next(), runtimes.next()) else { return None };
-    if subject.own().contains_key(runtime) {
-        let content = String::from_utf8_lossy(subject.content(&header(runtime)?)?).into_owned();
-        let number = |name: &str| {
-            let mut lines = content.lines();
-            lines.find_map(|line| line.strip_prefix("#define ")?.trim().strip_prefix(name)?.trim().parse().ok())
-        };
-        return Some((number("NODE_MAJOR_VERSION")?, number("NODE_MINOR_VERSION")?, number("NODE_PATCH_VERSION")?));
+    if let Some(content) = header(runtime).and_then(|header| subject.content(&header)) {
+        return version_of_header(&String::from_utf8_lossy(content));
     }
-    let of_package = subject.base().packages.iter().find(|package| PACKAGES.contains(&&*package.name));
+    if !subject.is_of_base(runtime) {
+        return None;
+    }
+    if runtime.as_bytes().starts_with(b"usr/bin/") {
+        let package = subject.base().packages.iter().find(|package| PACKAGES.contains(&&*package.name));
+        return version(&package?.version);
+    }
     // Node's own images say it in the environment, and have the program outside of any package.
-    let of_image = || subject.base_env.iter().rev().find(|(name, _)| name == "NODE_VERSION").map(|(_, value)| value);
-    match runtime.as_bytes().starts_with(b"usr/bin/") {
-        true => version(&of_package?.version),
-        false => version(of_image()?),
-    }
+    version(subject.base_variable("NODE_VERSION")?)
+}
+
+fn version_of_header(content: &str) -> Option<Version> {
+    let number = |name: &str| {
+        let mut lines = content.lines();
+        lines.find_map(|line| line.strip_prefix("#define ")?.trim().strip_prefix(name)?.trim().parse().ok())
+    };
+    Some((number("NODE_MAJOR_VERSION")?, number("NODE_MINOR_VERSION")?, number("NODE_PATCH_VERSION")?))
 }
 
 #[cfg(test)]

@@ -49,9 +49,10 @@ pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTree
     let finding = |name: &str| {
         let is_empty = given.contains_key(name) || of_image.contains_key(name);
         let name = escape(name.as_bytes());
-        let message = match is_empty {
-            true => format!("the image requires the variable {name}, which is set to nothing"),
-            false => format!("the image requires the variable {name}, which is not set"),
+        let message = if is_empty {
+            format!("the image requires the variable {name}, which is set to nothing")
+        } else {
+            format!("the image requires the variable {name}, which is not set")
         };
         let help = format!("write a line {name}=… into an env file, or set it in `env`");
         let path = EntryPath::root();

@@ -1,14 +1,11 @@
 //! Why a command does not start, in words, and where the thing that it lacks may be instead.
 
 use crate::check::subject::Subject;
-use crate::model::{EntryPath, escape};
+use crate::model::{EntryPath, escape, nearest};
 use crate::tree::NodeKind;
 
 /// How many other places of a file are named.
 const MAX_PLACES: usize = 3;
-
-/// Longest name that is compared with others: the work grows with the square, and no component is longer (NAME_MAX).
-const MAX_NAME_BYTES: usize = 255;
 
 /// What kind of failure it is; each has a code of its own for what the image starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,22 +71,9 @@ fn last_link(subject: &Subject, path: &EntryPath) -> Option<Box<[u8]>> {
 /// What stands beside a path that is not there and has nearly its name.
 fn near_name(subject: &Subject, path: &EntryPath) -> Option<EntryPath> {
     let parent = path.parent()?;
-    let beside = subject.below(&parent).map(|(path, _)| path);
-    let beside: Vec<EntryPath> = beside.filter(|found| found.parent().as_ref() == Some(&parent)).cloned().collect();
-    nearest(path.file_name(), &beside)
-}
-
-/// The path whose last component is nearest to a name, where at most a third of its letters differ.
-fn nearest(name: &[u8], paths: &[EntryPath]) -> Option<EntryPath> {
-    let limit = (name.len() / 3).min(3);
-    let wanted = String::from_utf8_lossy(name);
-    let distance = |path: &EntryPath| {
-        let other = path.file_name();
-        let is_comparable = other.len() <= MAX_NAME_BYTES && name.len() <= MAX_NAME_BYTES;
-        is_comparable.then(|| strsim::damerau_levenshtein(&wanted, &String::from_utf8_lossy(other)))
-    };
-    let ranked = paths.iter().filter_map(|path| Some((distance(path)?, path)));
-    ranked.filter(|(distance, _)| *distance <= limit).min().map(|(_, path)| path.clone())
+    let below = subject.below(&parent).map(|(path, _)| path);
+    let beside = below.filter(|found| found.parent().as_ref() == Some(&parent));
+    parent.join(nearest(path.file_name(), beside.map(EntryPath::file_name))?).ok()
 }
 
 /// Files of the image with the name of `wanted`, those first that share the most of its last components; none where

@@ -80,10 +80,7 @@ impl Identity {
 
     /// True unless the mode bits surely forbid to execute a file: root needs any of the three bits.
     pub(super) fn may_execute(&self, file: &Node) -> bool {
-        match self.is_root() {
-            true => file.mode & 0o111 != 0,
-            false => self.may(file, EXECUTE),
-        }
+        if self.is_root() { file.mode & 0o111 != 0 } else { self.may(file, EXECUTE) }
     }
 
     /// True unless the mode bits surely forbid to make files in a directory.

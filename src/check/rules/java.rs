@@ -88,9 +88,13 @@ pub(super) fn unread(subject: &Subject) -> BTreeMap<EntryPath, Interest> {
             None => continue,
         };
         let release = releases(visit).into_iter().map(|at| (at, Interest::Whole));
-        let is_unread =
-            |at: &EntryPath| matches!(subject.own().get(at).map(|own| own.evidence()), Some(Evidence::NotRead));
-        unread.extend(files.into_iter().chain(release).filter(|(at, _)| is_unread(at)));
+        // Of an executable archive the first bytes were read.
+        let is_unread = |(at, interest): &(EntryPath, Interest)| match subject.own().get(at).map(|own| own.evidence()) {
+            Some(Evidence::NotRead) => true,
+            Some(Evidence::Head(_)) => *interest == Interest::Jar,
+            _ => false,
+        };
+        unread.extend(files.into_iter().chain(release).filter(is_unread));
     }
     unread
 }
@@ -332,10 +336,7 @@ fn java_version(visit: &Visit<'_>) -> Option<u16> {
             .find_map(|start| part.strip_prefix(start))?;
         feature(rest)
     });
-    let of_image = || {
-        let value = subject.base_env.iter().rev().find(|(name, _)| name == "JAVA_VERSION").map(|(_, value)| value)?;
-        feature(value)
-    };
+    let of_image = || feature(subject.base_variable("JAVA_VERSION")?);
     of_folder.last().or_else(of_image)
 }
 

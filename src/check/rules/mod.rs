@@ -24,6 +24,7 @@ mod node;
 mod node_graph;
 mod node_modules;
 mod node_start;
+mod node_too_old;
 mod permissions;
 mod program;
 mod python;

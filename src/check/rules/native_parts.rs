@@ -114,23 +114,23 @@ pub(super) fn unread(subject: &Subject) -> BTreeSet<EntryPath> {
 fn finding(subject: &Subject, folder: &EntryPath, name: &str, is_part: bool, severity: Severity) -> Finding {
     let platform = &subject.platform;
     let name = escape(name.as_bytes());
-    let message = match is_part {
-        true => format!("{name} has lost the program or module that it is there for"),
-        false => format!("{name} was never built: it has no native module for this platform"),
+    let message = if is_part {
+        format!("{name} has lost the program or module that it is there for")
+    } else {
+        format!("{name} was never built: it has no native module for this platform")
     };
-    let help = match is_part {
-        true => "pack all of the package: a pattern of `exclude` or of an ignore file may leave it out".to_owned(),
-        false => format!(
+    let help = if is_part {
+        "pack all of the package: a pattern of `exclude` or of an ignore file may leave it out".to_owned()
+    } else {
+        format!(
             "run its install script on {platform} (`npm rebuild {name}`, and no `--ignore-scripts`), with the C library of \
              the image"
-        ),
+        )
     };
-    let (expected, found) = match is_part {
-        true => ("a program or a *.node file in the package", "its manifest alone"),
-        false => (
-            "a *.node file, such as build/Release/*.node or prebuilds/*/*.node",
-            "its sources, and no *.node for Linux",
-        ),
+    let (expected, found) = if is_part {
+        ("a program or a *.node file in the package", "its manifest alone")
+    } else {
+        ("a *.node file, such as build/Release/*.node or prebuilds/*/*.node", "its sources, and no *.node for Linux")
     };
     let mut finding = Finding::new(Code::MissingPlatformPackage, platform, folder.clone(), message, help);
     finding.severity = severity;
@@ -165,9 +165,10 @@ fn unbuilt_at(subject: &Subject, path: &EntryPath) -> Option<Unbuilt> {
         .any(|names| names.keys().any(|name| LOADERS.contains(&name.as_str())));
     let is_part = is_for_one_platform(subject, &manifest) && !DISPENSABLE.iter().any(|start| name.starts_with(start));
     let is_native = has_gyp || install.is_some() || loads_native;
-    let is_bare = match is_part {
-        true => is_bare(subject, &folder),
-        false => is_native && !is_built_elsewhere && !has_module(subject, &folder),
+    let is_bare = if is_part {
+        is_bare(subject, &folder)
+    } else {
+        is_native && !is_built_elsewhere && !has_module(subject, &folder)
     };
     (is_bare && is_for_linux && !excludes_libc(subject, &manifest)).then_some(Unbuilt {
         folder,

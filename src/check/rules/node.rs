@@ -33,6 +33,7 @@ const HOOKS: &[&str] = &["--experimental-loader", "--import", "--loader", "-r", 
 const FLAGS: &[&str] = &[
     "--abort-on-uncaught-exception",
     "--enable-source-maps",
+    "--experimental-require-module",
     "--expose-gc",
     "--expose_gc",
     "--frozen-intrinsics",

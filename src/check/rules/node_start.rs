@@ -1,4 +1,4 @@
-//! What Node loads when the image starts: one look at it serves the rules on modules, engines and native parts.
+//! What Node loads when the image starts: one look at it serves the rules on modules, versions and native parts.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use super::java;
 use super::missing_modules::missing_modules;
 use super::native_parts::{self, native_parts};
 use super::node_graph::graph;
+use super::node_too_old::node_too_old;
 use crate::check::finding::Finding;
 use crate::check::interest::Interest;
 use crate::check::subject::Subject;
@@ -19,6 +20,7 @@ pub(super) fn node_start(subject: &Subject, findings: &mut Vec<Finding>) {
     missing_modules(subject, &graph, findings);
     native_parts(subject, &graph.files, findings);
     engines(subject, &graph, findings);
+    node_too_old(subject, &graph, findings);
 }
 
 /// Files of one's own that say more of what is started, and were not read: scripts, modules, archives.

@@ -132,10 +132,7 @@ impl<'a> Setting<'a> {
                 Lookup::Failed(obstacle) => _ = refused.get_or_insert(obstacle),
             }
         }
-        match is_known {
-            true => Lookup::Failed(refused.unwrap_or(Obstacle::NotOnPath)),
-            false => Lookup::Unknown,
-        }
+        if is_known { Lookup::Failed(refused.unwrap_or(Obstacle::NotOnPath)) } else { Lookup::Unknown }
     }
 
     fn inspect(&self, named: EntryPath) -> Lookup {
@@ -251,11 +248,10 @@ impl<'a> Setting<'a> {
             message: "starts this file, which may not be executed".to_owned(),
             expected: format!("execute permission for {}", self.user_text()),
             found: self.mode_text(&at),
-            help: match is_own {
-                true => {
-                    format!("say executable = [\"{name}\"] or mode in its `files` entry, or keep-modes for an archive")
-                }
-                false => "change its mode where the base is made, or start another program".to_owned(),
+            help: if is_own {
+                format!("say executable = [\"{name}\"] or mode in its `files` entry, or keep-modes for an archive")
+            } else {
+                "change its mode where the base is made, or start another program".to_owned()
             },
             path: at,
         }

@@ -173,10 +173,13 @@ fn follow(setting: &Setting<'_>, line: &[u8]) -> Followed {
         None => Followed::To(program),
         Some(EnvProgram::Unknown) => Followed::Unknown,
         Some(EnvProgram::Name(name)) => look_up(setting, name, name),
-        Some(EnvProgram::OneName(name)) => match name.ends_with(b"\r") && !name.contains(&b' ') {
-            true => Followed::Broken(name.to_vec(), Reason::WindowsLineEnd),
-            false => Followed::Broken(name.to_vec(), Reason::OneName),
-        },
+        Some(EnvProgram::OneName(name)) => {
+            if name.ends_with(b"\r") && !name.contains(&b' ') {
+                Followed::Broken(name.to_vec(), Reason::WindowsLineEnd)
+            } else {
+                Followed::Broken(name.to_vec(), Reason::OneName)
+            }
+        }
     }
 }
 

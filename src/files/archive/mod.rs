@@ -136,11 +136,11 @@ impl Archives {
             return Err(ArchiveError::Changed);
         }
         let known = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
-        let opened = match known.filter(|opened| opened.stamp == *stamp) {
+        let opened = match known.filter(|opened| opened.stamp.is_same_content(stamp)) {
             Some(opened) => opened,
             None => self.list(path)?.0,
         };
-        if opened.stamp != *stamp {
+        if !opened.stamp.is_same_content(stamp) {
             return Err(ArchiveError::Changed);
         }
         let position = usize::try_from(index).map_err(|_| ArchiveError::NoMember { index })?;
@@ -253,5 +253,5 @@ fn scan(file: &File, format: Format) -> Result<Vec<Member>, ArchiveError> {
 }
 
 fn is_unchanged(path: &Path, stamp: &FileStamp) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| FileStamp::of(&metadata) == *stamp)
+    std::fs::metadata(path).is_ok_and(|metadata| stamp.is_same_content(&FileStamp::of(&metadata)))
 }

@@ -97,7 +97,7 @@ impl Checked {
 
     fn unchanged(&self) -> io::Result<()> {
         match &self.watched {
-            Some((file, stamp)) if FileStamp::of(&file.metadata()?) != *stamp => {
+            Some((file, stamp)) if !stamp.is_same_content(&FileStamp::of(&file.metadata()?)) => {
                 Err(io::Error::other(ArchiveError::Changed))
             }
             _ => Ok(()),

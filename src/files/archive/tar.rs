@@ -14,6 +14,7 @@ const RULES: Rules = Rules {
     max_long_name_bytes: MAX_PATH_BYTES as u64 + 1,
     end: EndRule::Whole,
     refuses_global_values: true,
+    reads_sparse: false,
     reads_xattrs: false,
 };
 

@@ -37,7 +37,7 @@ pub(in crate::files) fn unpack(
     let failed =
         |error| FilesError::Archive { place: entry.place.clone(), path: path.to_owned(), source: Box::new(error) };
     let (opened, members) = archives.list(path).map_err(failed)?;
-    if opened.stamp != *found {
+    if !opened.stamp.is_same_content(found) {
         return Err(failed(ArchiveError::Changed));
     }
     let tree = unpacked(members).map_err(failed)?;

@@ -48,9 +48,10 @@ pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
     if totals.content_bytes() > MAX_SPOOL_BYTES {
         return Err(ArchiveError::TooLarge { limit_bytes: MAX_SPOOL_BYTES });
     }
-    match is_overexpanded(totals.content_bytes(), archive_bytes) {
-        true => Err(ArchiveError::Expansion { limit: MAX_EXPANSION }),
-        false => Ok(members),
+    if is_overexpanded(totals.content_bytes(), archive_bytes) {
+        Err(ArchiveError::Expansion { limit: MAX_EXPANSION })
+    } else {
+        Ok(members)
     }
 }
 
@@ -102,9 +103,10 @@ fn member(entry: &ZipFile<'_, File>, file: &Arc<File>, size_bytes: u64) -> Resul
 /// part names by them become slashes (APPNOTE 4.4.17.1 wants these; PowerShell 5 and old .NET write others).
 fn name(entry: &ZipFile<'_, File>) -> Result<Vec<u8>, ArchiveError> {
     let raw = entry.name_raw();
-    let mut name = match std::str::from_utf8(raw).is_ok() || is_unix(entry.system()) {
-        true => raw.to_vec(),
-        false => entry.name().map_err(zip_error)?.into_owned().into_bytes(),
+    let mut name = if std::str::from_utf8(raw).is_ok() || is_unix(entry.system()) {
+        raw.to_vec()
+    } else {
+        entry.name().map_err(zip_error)?.into_owned().into_bytes()
     };
     if parts_by_backslashes(entry.system()) {
         name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
@@ -158,10 +160,7 @@ fn link_target(span: Span, name: &[u8], file: &Arc<File>) -> Result<Vec<u8>, Arc
             .read_to_end(&mut target)
             .map_err(|_| ArchiveError::member(name, Reason::Target))?;
     }
-    match target.is_empty() || target.contains(&0) {
-        true => Err(ArchiveError::member(name, Reason::Target)),
-        false => Ok(target),
-    }
+    if target.is_empty() || target.contains(&0) { Err(ArchiveError::member(name, Reason::Target)) } else { Ok(target) }
 }
 
 fn zip_error(error: ZipError) -> ArchiveError {

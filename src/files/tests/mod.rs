@@ -46,9 +46,10 @@ impl Fixture {
     fn with(paths: &[&str]) -> Self {
         let fixture = Self::new();
         for path in paths {
-            match path.ends_with('/') {
-                true => fs::create_dir_all(fixture.path(path)).unwrap(),
-                false => fixture.write(path, path.as_bytes()),
+            if path.ends_with('/') {
+                fs::create_dir_all(fixture.path(path)).unwrap()
+            } else {
+                fixture.write(path, path.as_bytes())
             }
         }
         fixture

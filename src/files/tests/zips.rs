@@ -12,12 +12,11 @@ fn zip(files: &[(&str, u32, &str)], links: &[(&str, &str)], method: CompressionM
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(method).system(System::Unix);
     for (name, mode, content) in files {
-        match name.ends_with('/') {
-            true => writer.add_directory(*name, options.unix_permissions(*mode)).unwrap(),
-            false => {
-                writer.start_file(*name, options.unix_permissions(*mode)).unwrap();
-                writer.write_all(content.as_bytes()).unwrap();
-            }
+        if name.ends_with('/') {
+            writer.add_directory(*name, options.unix_permissions(*mode)).unwrap()
+        } else {
+            writer.start_file(*name, options.unix_permissions(*mode)).unwrap();
+            writer.write_all(content.as_bytes()).unwrap();
         }
     }
     for (name, target) in links {

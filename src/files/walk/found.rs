@@ -55,9 +55,10 @@ pub(super) fn gather(mut found: Vec<Found>, outputs: BTreeSet<Vec<u8>>) -> Resul
             kept.wanted &= !leading.contains(kept.item.path.as_bytes());
         }
     }
-    let items = match kept.iter().all(|kept| kept.wanted) {
-        true => kept.into_iter().map(|kept| kept.item).collect(),
-        false => settle(kept),
+    let items = if kept.iter().all(|kept| kept.wanted) {
+        kept.into_iter().map(|kept| kept.item).collect()
+    } else {
+        settle(kept)
     };
     Ok((items, matches))
 }

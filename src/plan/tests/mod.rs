@@ -253,7 +253,7 @@ fn item(from: &str, text: &str) -> ListedItem {
 }
 
 fn disk(origin: &str) -> Content {
-    let stamp = FileStamp { identity: (1, 1), size_bytes: 3, modified: (0, 0), changed: (0, 0) };
+    let stamp = FileStamp { identity: (1, 1), size_bytes: 3, modified: (0, 0), changed: (0, 0), mode: 0o644 };
     Content::Disk(DiskFile { path: origin.into(), stamp })
 }
 

@@ -220,9 +220,10 @@ fn check_short_name_mode(root: &Table<'_>) -> Result<(), ConfigError> {
 fn parse_search(value: &Value<'_>) -> Result<Vec<String>, ConfigError> {
     let host = |value: &Value<'_>| {
         let location = Location::parse(value.string()?).map_err(|reason| value.invalid(reason))?;
-        match location.path.is_empty() {
-            true => Ok(location.registry),
-            false => Err(value.invalid("expected HOST[:PORT] without a path")),
+        if location.path.is_empty() {
+            Ok(location.registry)
+        } else {
+            Err(value.invalid("expected HOST[:PORT] without a path"))
         }
     };
     value.list()?.iter().map(host).collect()
@@ -317,12 +318,11 @@ fn check_pins(registry: &Registry) -> Result<(), ConfigError> {
         Prefix::Subdomains(_) => &None,
     };
     let locations = registry.location.iter().chain(registry.mirrors.iter().map(|mirror| &mirror.location));
-    match locations.into_iter().all(|location| location.pin == *pin) {
-        true => Ok(()),
-        false => {
-            let reason = "`prefix` and `location` differ in tag or digest, which cannot be rewritten";
-            Err(ConfigError::invalid(&registry.place, reason))
-        }
+    if locations.into_iter().all(|location| location.pin == *pin) {
+        Ok(())
+    } else {
+        let reason = "`prefix` and `location` differ in tag or digest, which cannot be rewritten";
+        Err(ConfigError::invalid(&registry.place, reason))
     }
 }
 

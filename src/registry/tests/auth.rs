@@ -193,8 +193,12 @@ async fn a_challenge_that_comes_late_is_answered() {
     })
     .await;
     resolve(&repository(&server, server.options_as("u", "p"))).await.unwrap();
-    assert_eq!(resolve(&server.repository()).await.unwrap_err().class(), Class::Unauthorized);
+    let anonymous = resolve(&server.repository()).await.unwrap_err();
+    assert_eq!(anonymous.class(), Class::Unauthorized);
+    assert!(anonymous.to_string().contains("requires authentication: "), "{anonymous}");
+    assert!(anonymous.help().unwrap().ends_with(&format!("ocitect login {}", server.host)), "{anonymous}");
     let wrong = resolve(&repository(&server, server.options_as("u", "q"))).await.unwrap_err();
+    assert!(wrong.to_string().contains("authentication to "), "{wrong}");
     assert!(wrong.help().unwrap().contains("log in again"), "{wrong}");
 }
 

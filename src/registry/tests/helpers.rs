@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::auth_file::AuthFile;
 use super::super::credentials::CredentialStore;
 use super::super::helper::Helper;
-use super::super::{Secrets, remove_login, store_login};
+use super::super::{remove_login, store_login};
 use super::*;
 
 /// A directory with one helper, `docker-credential-test`, that runs `body`.
@@ -106,8 +106,12 @@ fn inline(user: char) -> String {
     format!(r#""auths":{{"r.example":{{"auth":"{auth}"}}}}"#)
 }
 
+fn store(credentials: Credentials) -> CredentialStore {
+    CredentialStore::new(&RegistryOptions { credentials, ..RegistryOptions::default() })
+}
+
 async fn user_of(credentials: &Credentials) -> Option<String> {
-    let store = CredentialStore::new(credentials.clone(), Secrets::default());
+    let store = store(credentials.clone());
     let credential = store.lookup("r.example", "x").await.unwrap()?;
     credential.pair().map(|(user, _)| user.to_owned())
 }
@@ -160,7 +164,7 @@ async fn a_helper_that_fails_ends_the_search() {
     let helper_path = Some(directory.path().into());
     let credentials =
         Credentials { files: vec![file], helper_path, environment: vec![login("x")], ..Credentials::default() };
-    assert!(CredentialStore::new(credentials, Secrets::default()).lookup("r.example", "x").await.is_err());
+    assert!(store(credentials).lookup("r.example", "x").await.is_err());
 }
 
 #[tokio::test]

@@ -359,9 +359,8 @@ async fn what_is_blocked_is_not_asked_for() {
 async fn headers_of_hosts_toml_go_to_their_host_alone() {
     let storage = Server::start(|_| status(200).body(CONTENT)).await;
     let away = format!("http://{}/blob", storage.host);
-    let redirecting = move |seen: &Seen| match seen.path.contains("/blobs/") {
-        true => status(307).with("Location", away.clone()),
-        false => whole(seen),
+    let redirecting = move |seen: &Seen| {
+        if seen.path.contains("/blobs/") { status(307).with("Location", away.clone()) } else { whole(seen) }
     };
     let scene = Scene::new(redirecting, whole).await;
     scene.hosts(&format!("[host.\"http://{}\".header]\nx-key = \"s3cret\"\n", scene.mirror.host));

@@ -155,9 +155,12 @@ async fn the_next_page_is_never_at_another_origin() {
 async fn with_tokens(realm: Option<String>, away: String) -> Server {
     let mut server = Server::bind().await;
     let realm = realm.unwrap_or_else(|| format!("http://{}/token", server.host));
-    server.serve(move |seen| match seen.path.starts_with("/token") {
-        true => status(307).with("Location", format!("{away}/t?own")).with("Set-Cookie", format!("s={SECRET}")),
-        false => status(401).with("WWW-Authenticate", format!("Bearer realm=\"{realm}\",service=\"s\"")),
+    server.serve(move |seen| {
+        if seen.path.starts_with("/token") {
+            status(307).with("Location", format!("{away}/t?own")).with("Set-Cookie", format!("s={SECRET}"))
+        } else {
+            status(401).with("WWW-Authenticate", format!("Bearer realm=\"{realm}\",service=\"s\""))
+        }
     });
     server
 }

@@ -110,10 +110,8 @@ impl Source for Broken {
         unreachable!()
     }
     async fn open_unverified(&self, _: &Descriptor) -> Result<BlobReader, StoreError> {
-        let end: Vec<std::io::Result<&[u8]>> = match self.fails {
-            true => vec![Ok(self.given), Err(std::io::Error::other("gone"))],
-            false => vec![Ok(self.given)],
-        };
+        let end: Vec<std::io::Result<&[u8]>> =
+            if self.fails { vec![Ok(self.given), Err(std::io::Error::other("gone"))] } else { vec![Ok(self.given)] };
         Ok(Box::pin(tokio_util::io::StreamReader::new(futures_util::stream::iter(end))))
     }
 }

@@ -82,9 +82,12 @@ async fn a_registry_without_the_api_is_asked_for_the_tag() {
         status(302).with("Location", "https://127.0.0.1:1/"),
     ] {
         let shown = format!("{refusal:?}");
-        let server = Server::start(move |seen| match seen.path.contains("/referrers/") {
-            true => refusal.clone(),
-            false => index(&[entry("a", SBOM), entry("a", SBOM), entry("b", "signature")]),
+        let server = Server::start(move |seen| {
+            if seen.path.contains("/referrers/") {
+                refusal.clone()
+            } else {
+                index(&[entry("a", SBOM), entry("a", SBOM), entry("b", "signature")])
+            }
         })
         .await;
         assert_eq!(names(&server, None).await.unwrap(), ["a", "b"], "{shown}");
@@ -98,9 +101,12 @@ async fn a_registry_without_the_api_is_asked_for_the_tag() {
 
 #[tokio::test]
 async fn a_redirect_within_the_registry_is_followed() {
-    let server = Server::start(|seen| match seen.path.starts_with("/elsewhere") {
-        true => index(&[entry("a", SBOM)]),
-        false => status(307).with("Location", "/elsewhere"),
+    let server = Server::start(|seen| {
+        if seen.path.starts_with("/elsewhere") {
+            index(&[entry("a", SBOM)])
+        } else {
+            status(307).with("Location", "/elsewhere")
+        }
     })
     .await;
     assert_eq!(names(&server, None).await.unwrap(), ["a"]);
@@ -117,9 +123,8 @@ async fn other_refusals_and_what_is_no_index_are_errors() {
     for body in ["", "<html>", "{}", "[]", r#"{"schemaVersion":2,"manifests":[{}]}"#, &docker] {
         for is_api in [true, false] {
             let body = body.to_owned();
-            let server = Server::start(move |seen| match seen.path.contains("/referrers/") == is_api {
-                true => status(200).body(body.clone()),
-                false => status(404),
+            let server = Server::start(move |seen| {
+                if seen.path.contains("/referrers/") == is_api { status(200).body(body.clone()) } else { status(404) }
             })
             .await;
             let error = names(&server, None).await.unwrap_err();

@@ -220,14 +220,13 @@ async fn what_makes_progress_is_not_given_up_and_what_makes_none_is() {
         let server = cutting(content.clone(), piece).await;
         let options = RegistryOptions { retry: retry.clone(), ..server.options() };
         let found = read(&repository(&server, options), &descriptor).await;
-        match passes {
-            true => assert!(found.unwrap() == content, "{piece}"),
-            false => {
-                let error = found.unwrap_err();
-                assert!(error.to_string().contains("ended after"), "{error}");
-                assert_eq!(error.class(), Class::OtherSide);
-                assert_eq!(server.count("GET /v2/x/blobs"), 2);
-            }
+        if passes {
+            assert!(found.unwrap() == content, "{piece}")
+        } else {
+            let error = found.unwrap_err();
+            assert!(error.to_string().contains("ended after"), "{error}");
+            assert_eq!(error.class(), Class::OtherSide);
+            assert_eq!(server.count("GET /v2/x/blobs"), 2);
         }
     }
 }
@@ -282,12 +281,13 @@ async fn overload_is_waited_out_at_the_start_and_in_the_middle() {
 /// A registry that redirects each request for a blob to another signed address of `storage`.
 async fn signing(storage: &Server) -> Server {
     let (host, signed) = (storage.host.clone(), AtomicUsize::new(0));
-    Server::start(move |seen| match seen.path.contains("/blobs/") {
-        true => {
+    Server::start(move |seen| {
+        if seen.path.contains("/blobs/") {
             let number = signed.fetch_add(1, Ordering::SeqCst);
             status(307).with("Location", format!("http://{host}/b?sig={number}"))
+        } else {
+            status(200)
         }
-        false => status(200),
     })
     .await
 }

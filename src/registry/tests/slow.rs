@@ -164,9 +164,10 @@ async fn a_peer_that_does_not_read_is_given_up() {
                     head.push(stream.read_u8().await?);
                 }
                 if !head.starts_with(b"PUT") && !head.starts_with(b"PATCH") {
-                    let reply = match head.starts_with(b"POST") {
-                        true => "HTTP/1.1 202 Accepted\r\nLocation: /up\r\n",
-                        false => "HTTP/1.1 404 Not Found\r\n",
+                    let reply = if head.starts_with(b"POST") {
+                        "HTTP/1.1 202 Accepted\r\nLocation: /up\r\n"
+                    } else {
+                        "HTTP/1.1 404 Not Found\r\n"
                     };
                     return stream
                         .write_all(format!("{reply}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes())

@@ -271,14 +271,10 @@ impl Upload<'_> {
             let range = HeaderValue::from_str(&format!("{}-{}", session.offset, until - 1));
             headers.insert(CONTENT_RANGE, range.expect("digits and a hyphen are a header's value"));
         }
-        let address = match step.closes() {
-            true => session.closing_address(self.descriptor.digest),
-            false => session.location.clone(),
-        };
-        let payload = match session.offset < until {
-            true => Payload::Stream(self.feed.body(until)),
-            false => Payload::Bytes(Bytes::new()),
-        };
+        let address =
+            if step.closes() { session.closing_address(self.descriptor.digest) } else { session.location.clone() };
+        let payload =
+            if session.offset < until { Payload::Stream(self.feed.body(until)) } else { Payload::Bytes(Bytes::new()) };
         Call {
             action: UPLOADING,
             method: step.method(),

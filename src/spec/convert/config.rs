@@ -42,9 +42,10 @@ pub(in super::super) fn config(config: &raw::Config) -> Result<ConfigSpec, Probl
 }
 
 fn without_nul(text: &Text) -> Result<String, Problem> {
-    match text.value.contains('\0') {
-        true => Err(Problem::new(&text.span, "a NUL character is not allowed here")),
-        false => Ok(text.value.clone()),
+    if text.value.contains('\0') {
+        Err(Problem::new(&text.span, "a NUL character is not allowed here"))
+    } else {
+        Ok(text.value.clone())
     }
 }
 
@@ -82,18 +83,19 @@ fn env_name_problem(name: &str, span: &std::ops::Range<usize>) -> Problem {
 
 fn required_env(text: &Text) -> Result<String, Problem> {
     // The names are joined in one label, so white space and commas would part them.
-    match is_env_name(&text.value)
-        && !text.value.contains(|character: char| character == ',' || character.is_whitespace())
+    if is_env_name(&text.value) && !text.value.contains(|character: char| character == ',' || character.is_whitespace())
     {
-        true => Ok(text.value.clone()),
-        false => Err(env_name_problem(&text.value, &text.span)),
+        Ok(text.value.clone())
+    } else {
+        Err(env_name_problem(&text.value, &text.span))
     }
 }
 
 fn labels(labels: &At<BTreeMap<String, TextOrFalse>>) -> Result<BTreeMap<String, Option<String>>, Problem> {
-    match labels.value.contains_key("") {
-        true => Err(Problem::new(&labels.span, "the name of a label is empty")),
-        false => Ok(optional(labels)),
+    if labels.value.contains_key("") {
+        Err(Problem::new(&labels.span, "the name of a label is empty"))
+    } else {
+        Ok(optional(labels))
     }
 }
 

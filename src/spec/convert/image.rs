@@ -54,9 +54,10 @@ fn tags(tags: Option<&At<Vec<Text>>>) -> Result<Vec<Tag>, Problem> {
             parsed.push(tag);
         }
     }
-    match parsed.is_empty() {
-        true => Err(Problem::new(&tags.span, "`tags` must not be empty").help("remove the key to use [\"latest\"]")),
-        false => Ok(parsed),
+    if parsed.is_empty() {
+        Err(Problem::new(&tags.span, "`tags` must not be empty").help("remove the key to use [\"latest\"]"))
+    } else {
+        Ok(parsed)
     }
 }
 
@@ -70,9 +71,10 @@ fn platforms(platforms: &At<Vec<Text>>) -> Result<Vec<Platform>, Problem> {
         }
         parsed.push(platform);
     }
-    match parsed.is_empty() {
-        true => Err(Problem::new(&platforms.span, "`platforms` must not be empty").help("such as \"linux/amd64\"")),
-        false => Ok(parsed),
+    if parsed.is_empty() {
+        Err(Problem::new(&platforms.span, "`platforms` must not be empty").help("such as \"linux/amd64\""))
+    } else {
+        Ok(parsed)
     }
 }
 
@@ -276,9 +278,12 @@ fn check(check: &raw::Check) -> Result<CheckSpec, Problem> {
             _ => Err(Problem::new(&text.span, "expected code:pattern")
                 .help("such as \"runs-as-root:/**\"; the code may be *")),
         });
-    let deny = check.deny.iter().map(|text| match code(&text.value) {
-        true => Ok(text.value.clone()),
-        false => Err(Problem::new(&text.span, "unknown check code").help("use a code such as runs-as-root")),
+    let deny = check.deny.iter().map(|text| {
+        if code(&text.value) {
+            Ok(text.value.clone())
+        } else {
+            Err(Problem::new(&text.span, "unknown check code").help("use a code such as runs-as-root"))
+        }
     });
     Ok(CheckSpec { allow: allow.collect::<Result<_, _>>()?, deny: deny.collect::<Result<_, _>>()? })
 }

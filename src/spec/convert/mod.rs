@@ -98,9 +98,10 @@ fn image_path(text: &Text) -> Result<String, Problem> {
 /// As [`image_path`], of anything but the root.
 fn image_path_below_root(text: &Text) -> Result<String, Problem> {
     let path = image_path(text)?;
-    match EntryPath::new(path.as_bytes()).is_ok_and(|path| path.is_root()) {
-        true => Err(Problem::new(&text.span, "the root of the image is not allowed here")),
-        false => Ok(path),
+    if EntryPath::new(path.as_bytes()).is_ok_and(|path| path.is_root()) {
+        Err(Problem::new(&text.span, "the root of the image is not allowed here"))
+    } else {
+        Ok(path)
     }
 }
 

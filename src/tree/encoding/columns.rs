@@ -204,10 +204,7 @@ impl<'a> Reader<'a> {
 
     /// All columns must have been read to their ends.
     pub fn finish(self) -> Result<(), Damaged> {
-        match self.columns.iter().all(|column| column.is_empty()) {
-            true => Ok(()),
-            false => Err(Damaged("a column is too long")),
-        }
+        if self.columns.iter().all(|column| column.is_empty()) { Ok(()) } else { Err(Damaged("a column is too long")) }
     }
 }
 

@@ -245,7 +245,7 @@ fn every_cut_is_noticed() {
 }
 
 #[test]
-fn damaged_headers_and_sparse_files_are_refused() {
+fn damaged_headers_and_unknown_sparse_files_are_refused() {
     let mut damaged = LayerTar::new().file("a", b"").finish();
     damaged[0] = b'b';
     assert!(tree_of(&[damaged]).unwrap_err().to_string().contains("checksum"));

@@ -206,9 +206,10 @@ impl Registry {
         let (n, last) = (n.unwrap_or(self.flavour.page), head.query("last").unwrap_or_default());
         let left: Vec<_> = repository.tags.keys().filter(|tag| **tag > last).collect();
         let page = &left[..left.len().min(n)];
-        let body = match repository.tags.is_empty() {
-            true => serde_json::json!({ "name": name, "tags": null }),
-            false => serde_json::json!({ "name": name, "tags": page }),
+        let body = if repository.tags.is_empty() {
+            serde_json::json!({ "name": name, "tags": null })
+        } else {
+            serde_json::json!({ "name": name, "tags": page })
         };
         let reply = Reply::new(200).with("Content-Type", "application/json").body(body.to_string());
         match page.last() {

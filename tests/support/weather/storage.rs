@@ -60,8 +60,9 @@ fn answer(head: &Head, signed: &Mutex<Signed>, contents: &Mutex<Contents>) -> Re
     let size_bytes = reply.content.len();
     let passed_bytes = size_bytes.min(*left_bytes);
     *left_bytes -= passed_bytes;
-    match passed_bytes < size_bytes {
-        true => reply.deliver(|delivery| delivery.cut_after_bytes = Some(passed_bytes)),
-        false => reply,
+    if passed_bytes < size_bytes {
+        reply.deliver(|delivery| delivery.cut_after_bytes = Some(passed_bytes))
+    } else {
+        reply
     }
 }

@@ -106,20 +106,19 @@ impl TokenService {
     pub fn answer(&self, tokens: &Tokens, head: &Head, body: &mut Body<'_>) -> Reply {
         let form = body.all().unwrap_or_default();
         let is_post = head.method == "POST";
-        let (scopes, is_known) = match is_post {
-            true => {
-                if let Some(status) = tokens.post_status {
-                    return Reply::error(status, "UNSUPPORTED", "no tokens by POST");
-                }
-                let field = |name: &str| {
-                    let mut pairs = url::form_urlencoded::parse(&form);
-                    pairs.find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
-                };
-                let is_known = tokens.identity.is_some() && field("refresh_token") == tokens.identity;
-                let scopes = field("scope").unwrap_or_default();
-                (scopes.split(' ').map(ToOwned::to_owned).collect(), is_known)
+        let (scopes, is_known) = if is_post {
+            if let Some(status) = tokens.post_status {
+                return Reply::error(status, "UNSUPPORTED", "no tokens by POST");
             }
-            false => (head.all("scope"), tokens.login.as_ref().is_none_or(|login| is_login(head, login))),
+            let field = |name: &str| {
+                let mut pairs = url::form_urlencoded::parse(&form);
+                pairs.find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
+            };
+            let is_known = tokens.identity.is_some() && field("refresh_token") == tokens.identity;
+            let scopes = field("scope").unwrap_or_default();
+            (scopes.split(' ').map(ToOwned::to_owned).collect(), is_known)
+        } else {
+            (head.all("scope"), tokens.login.as_ref().is_none_or(|login| is_login(head, login)))
         };
         if (is_post || head.header("authorization").is_some()) && !is_known {
             return Reply::error(401, "UNAUTHORIZED", "wrong credentials");
@@ -175,9 +174,10 @@ impl TokenService {
         let was_unused = known.used_bytes == 0;
         known.used_bytes += bytes;
         let has_ended = tokens.lives_bytes.is_some_and(|lives| known.used_bytes > lives);
-        match has_ended && tokens.ends(known) && !was_unused && tokens.is_checked_after_body {
-            true => Err(challenge(tokens, head, needs, "invalid_token")),
-            false => Ok(()),
+        if has_ended && tokens.ends(known) && !was_unused && tokens.is_checked_after_body {
+            Err(challenge(tokens, head, needs, "invalid_token"))
+        } else {
+            Ok(())
         }
     }
 }

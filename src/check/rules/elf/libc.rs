@@ -123,9 +123,10 @@ fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath
     let platform = &survey.subject.platform;
     let first = paths[0];
     let more: Vec<String> = paths[1..].iter().map(ToString::to_string).collect();
-    let more = match more.is_empty() {
-        true => String::new(),
-        false => format!("; so {} {}", if more.len() == 1 { "does" } else { "do" }, listed(&more)),
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        format!("; so {} {}", if more.len() == 1 { "does" } else { "do" }, listed(&more))
     };
     let message = format!("asks for the dynamic loader {}, which is not in the image{more}", escape(asked));
     let architecture = survey.files.get(first).copied().and_then(Architecture::of);

@@ -171,9 +171,10 @@ fn help(survey: &Survey<'_>, names: &BTreeSet<&[u8]>, places: &[Place]) -> Strin
     });
     if let Some(folder) = folder {
         let way = format!("set LD_LIBRARY_PATH to {folder} in the spec's `env`, or link with an RPATH of `$ORIGIN`");
-        return match survey.loader.is_in_stale_cache(&folder) {
-            true => format!("{way}: the loader reads /etc/ld.so.cache, which ldconfig made before this file came"),
-            false => way,
+        return if survey.loader.is_in_stale_cache(&folder) {
+            format!("{way}: the loader reads /etc/ld.so.cache, which ldconfig made before this file came")
+        } else {
+            way
         };
     }
     let packages: BTreeSet<&str> = names.iter().filter_map(|name| debian_package(survey.subject, name)).collect();

@@ -168,7 +168,10 @@ impl<'a> Survey<'a> {
     /// A finding on files: a warning where their package is an option of others, and where what is started goes on without
     /// them.
     pub(super) fn weighed(&self, finding: Finding, paths: &[EntryPath]) -> Finding {
-        let is_weak = |path: &EntryPath| self.is_optional(path) || self.reach().does_without(path);
+        let is_weak = |path: &EntryPath| {
+            let is_test = is_test_module(path) && !self.reach().imports(path);
+            is_test || self.is_optional(path) || self.reach().does_without(path)
+        };
         let is_started = paths.iter().any(|path| self.started.as_ref() == Some(path));
         if !is_started && paths.iter().all(is_weak) { finding.as_warning() } else { finding }
     }
@@ -227,6 +230,12 @@ pub(super) fn is_material(path: &EntryPath) -> bool {
         || path.as_bytes().starts_with(b"usr/lib/debug/")
         || path.file_name().ends_with(b".debug")
         || path.components().any(|component| MATERIALS.contains(&component))
+}
+
+/// `true` for an extension module that a package tests itself with: `_testcapi`, `_multiarray_tests`.
+fn is_test_module(path: &EntryPath) -> bool {
+    let stem = path.file_name().split(|byte| *byte == b'.').next().unwrap_or_default();
+    Module::of(path).is_some() && (stem.starts_with(b"_test") || stem.ends_with(b"_tests"))
 }
 
 /// The program that the image starts, where it can be found.

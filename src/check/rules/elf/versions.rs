@@ -46,10 +46,7 @@ fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &En
         same.max_by(|left, right| by_number(left, right))
     });
     let others: Vec<String> = lacking.keys().filter(|other| ***other != path).map(ToString::to_string).collect();
-    let more = match others.is_empty() {
-        true => String::new(),
-        false => format!("; too new for it as well: {}", listed(&others)),
-    };
+    let more = if others.is_empty() { String::new() } else { format!("; too new for it as well: {}", listed(&others)) };
     let needed = escape(&needed);
     let offered_text = offered.map(|version| escape(version));
     let found = match &offered_text {

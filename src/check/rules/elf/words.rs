@@ -131,9 +131,10 @@ impl Words {
 
     /// What a component has in common with those for other platforms. One without such words counts letter by letter.
     fn common(&self, component: &[u8]) -> String {
-        match self.architecture.is_none() && self.libc.is_none() {
-            true => crate::model::escape(component),
-            false => self.rest.clone(),
+        if self.architecture.is_none() && self.libc.is_none() {
+            crate::model::escape(component)
+        } else {
+            self.rest.clone()
         }
     }
 
@@ -223,9 +224,10 @@ fn respelled_as(text: &str, platform: &Platform, spelling: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let length = match rest.starts_with(MARKED) {
-            true => MARKED.len(),
-            false => rest.find(|character: char| !character.is_alphanumeric()).unwrap_or(rest.len()),
+        let length = if rest.starts_with(MARKED) {
+            MARKED.len()
+        } else {
+            rest.find(|character: char| !character.is_alphanumeric()).unwrap_or(rest.len())
         };
         let word = &rest[..length.max(first.len_utf8())];
         let plain = if word == MARKED { "x64" } else { word };

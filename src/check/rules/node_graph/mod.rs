@@ -51,6 +51,17 @@ pub(super) struct Missing {
     pub(super) is_prepared: bool,
 }
 
+/// A module of ECMAScript that is asked for with `require`, which older versions of Node refuse (`ERR_REQUIRE_ESM`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RequiredModule {
+    /// The module.
+    pub(super) module: EntryPath,
+    /// The file that asks; the root for code of the command line.
+    pub(super) from: EntryPath,
+    /// The name, as it is written.
+    pub(super) name: String,
+}
+
 /// What is known of the modules that are loaded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Graph {
@@ -59,6 +70,8 @@ pub(super) struct Graph {
     /// Those of them that were not read.
     pub(super) unread: BTreeSet<EntryPath>,
     pub(super) missing: BTreeSet<Missing>,
+    /// Modules of ECMAScript that are asked for with `require`, where no option allows it.
+    pub(super) required_modules: BTreeSet<RequiredModule>,
     /// The program files of Node that run it.
     pub(super) runtimes: BTreeSet<EntryPath>,
 }
@@ -82,6 +95,9 @@ pub(super) fn graph(subject: &Subject) -> Graph {
         graph.unread.extend(found.unread);
         if !is_hooked {
             graph.missing.extend(found.missing);
+            if !allows_require_of_modules(visit) {
+                graph.required_modules.extend(found.required_modules);
+            }
         }
     }
     graph
@@ -112,6 +128,15 @@ fn changes_modules(visit: &Visit<'_>) -> bool {
     let options = visit.setting.subject.execution.variable("NODE_OPTIONS").unwrap_or_default();
     let own = visit.arguments.iter().map(String::as_str).take_while(|word| word.starts_with('-'));
     own.chain(options.split_whitespace()).any(is_hook)
+}
+
+/// Returns `true` if an option lets `require` load modules of ECMAScript in versions that do not by themselves.
+fn allows_require_of_modules(visit: &Visit<'_>) -> bool {
+    const OPTION: &str = "--experimental-require-module";
+    let subject = visit.setting.subject;
+    let options = subject.execution.variable("NODE_OPTIONS").unwrap_or_default();
+    let line = String::from_utf8_lossy(subject.shebang(&visit.program.at).unwrap_or_default()).into_owned();
+    options.contains(OPTION) || line.contains(OPTION) || visit.arguments.iter().any(|word| word == OPTION)
 }
 
 struct Walk<'s> {
@@ -185,13 +210,26 @@ impl Walk<'_> {
             |hook: &str| load.name.strip_prefix(hook).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         self.is_hooked |= HOOKING_PACKAGES.iter().any(|hook| package(hook));
         match self.resolver.resolve(folder, &load.name, load.system) {
-            Target::File(at) => queue.push_back(at),
+            Target::File(at) => {
+                if load.system == System::CommonJs && self.is_module(&at) {
+                    let name = load.name.to_string();
+                    self.graph.required_modules.insert(RequiredModule { module: at.clone(), from: from.clone(), name });
+                }
+                queue.push_back(at);
+            }
             Target::Unknown => {}
             Target::Nothing(lack) => {
                 let (from, name, is_prepared) = (from.clone(), load.name.to_string(), self.visit.is_prepared);
                 self.graph.missing.insert(Missing { lack, from, name, system: load.system, is_prepared });
             }
         }
+    }
+
+    /// Returns `true` for a file that is surely a module of ECMAScript: by its extension, or by its nearest manifest.
+    fn is_module(&self, at: &EntryPath) -> bool {
+        let name = at.file_name();
+        let is_declared = || self.resolver.declared_system(&at.parent().unwrap_or_default()) == Some(System::Ecma);
+        name.ends_with(b".mjs") || name.ends_with(b".js") && is_declared()
     }
 }
 

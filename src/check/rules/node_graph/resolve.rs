@@ -324,10 +324,8 @@ impl<'s> Resolver<'s> {
                 Mapped::File(self.file(&at).unwrap_or(Target::Nothing(lack)))
             }
             // Another package, in `imports`.
-            Value::String(target) => match is_builtin(target) {
-                true => Mapped::Unknown,
-                false => Mapped::File(self.package(package, target, system)),
-            },
+            Value::String(target) if is_builtin(target) => Mapped::Unknown,
+            Value::String(target) => Mapped::File(self.package(package, target, system)),
             Value::Array(all) => {
                 let mut found = all.iter().map(|value| self.first_target(package, value, part, system, depth - 1));
                 found.find(|mapped| !matches!(mapped, Mapped::Nothing)).unwrap_or(Mapped::Nothing)

@@ -36,6 +36,8 @@ pub(in super::super) struct Reach {
     pub(in super::super) sources: BTreeMap<EntryPath, Source>,
     /// Modules that sources import where they go on without them, from the top.
     tried: BTreeSet<String>,
+    /// Modules that are surely imported, from the top, and that are there for another Python or processor alone.
+    lost: BTreeSet<String>,
     /// Imports that find nothing.
     missing: Vec<Missing>,
 }
@@ -65,7 +67,12 @@ impl Reach {
 
     /// `true` for a module that what is started goes on without: it is imported in a `try`, and nowhere else for sure.
     pub(in super::super) fn does_without(&self, module: &EntryPath) -> bool {
-        !self.extensions.contains(module) && module_name(module).is_some_and(|name| self.tried.contains(&name))
+        !self.imports(module) && module_name(module).is_some_and(|name| self.tried.contains(&name))
+    }
+
+    /// `true` for a module that is surely imported, whether or not it is for this Python.
+    pub(in super::super) fn imports(&self, module: &EntryPath) -> bool {
+        self.extensions.contains(module) || module_name(module).is_some_and(|name| self.lost.contains(&name))
     }
 }
 
@@ -183,9 +190,11 @@ fn walked(subject: &Subject, read: &mut Read<'_>) -> Reach {
             steps: Vec::new(),
             missing: Vec::new(),
             tried: BTreeSet::new(),
+            lost: BTreeSet::new(),
         };
         walk.run();
         reach.tried.append(&mut walk.tried);
+        reach.lost.append(&mut walk.lost);
         let found = walk.missing.into_iter().filter(|(_, is_sure)| *is_sure).map(|(missing, _)| missing);
         let found: Vec<Missing> = found.collect();
         reach.extensions.extend(walk.modules.values().filter_map(|module| match module {
@@ -236,6 +245,7 @@ struct Walk<'w, 'a, 'r> {
     /// Imports that find nothing, and whether that is sure.
     missing: Vec<(Missing, bool)>,
     tried: BTreeSet<String>,
+    lost: BTreeSet<String>,
 }
 
 impl Walk<'_, '_, '_> {
@@ -282,8 +292,11 @@ impl Walk<'_, '_, '_> {
         for name in import.names.iter().flatten() {
             // What a package gives may be a module in it, or a name of its own.
             let Some(Module::Package { folders, .. }) = self.modules.get(&base).cloned() else { return };
+            let full = format!("{base}.{name}");
             if find_module(&self.start.setting, &self.start.search, &folders, name) != Found::Nothing {
-                self.load(&format!("{base}.{name}"), Some(by), import.line);
+                self.load(&full, Some(by), import.line);
+            } else if self.is_for_other(&folders, name) {
+                self.lost.insert(full);
             }
         }
     }
@@ -388,18 +401,25 @@ impl Walk<'_, '_, '_> {
             _ => is_sure = false,
         }
         // One for another interpreter or processor is a finding of its own.
-        let is_for_other = |folder: &EntryPath| {
-            has_extension_module(&self.start.setting, folder, last.as_bytes())
-                || folder
-                    .join(last.as_bytes())
-                    .is_ok_and(|at| has_extension_module(&self.start.setting, &at, b"__init__"))
-        };
-        is_sure = is_sure && !folders.iter().any(is_for_other);
+        if self.is_for_other(&folders, last) {
+            self.lost.insert(name.to_owned());
+            is_sure = false;
+        }
         let step = &self.steps[by];
         let importer = step.at.clone().map(|at| (at, line));
         let minor = self.start.search.minor;
         let is_prepared = self.start.is_prepared;
         self.missing.push((Missing { name: name.to_owned(), importer, folders, minor, is_prepared }, is_sure));
+    }
+
+    /// `true` if folders hold an extension module of that name, for whatever Python and processor.
+    fn is_for_other(&self, folders: &[EntryPath], name: &str) -> bool {
+        folders.iter().any(|folder| {
+            has_extension_module(&self.start.setting, folder, name.as_bytes())
+                || folder
+                    .join(name.as_bytes())
+                    .is_ok_and(|at| has_extension_module(&self.start.setting, &at, b"__init__"))
+        })
     }
 
     /// `true` if a source on the way from the start may change where modules are found.

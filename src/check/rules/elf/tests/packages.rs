@@ -198,9 +198,10 @@ fn the_only_python_of_the_image_tells_for_folders_without_a_version() {
 fn modules_that_python_finds_in_another_form_are_not_told() {
     for other in ["a.cpython-311-x86_64-linux-gnu.so", "a.abi3.so", "a.so", "a.py", "a/__init__.py"] {
         let image = module(debian(), &format!("{SITE}/p/a.cpython-310-x86_64-linux-gnu.so"));
-        let image = match other.ends_with(".so") {
-            true => module(image, &format!("{SITE}/p/{other}")),
-            false => image.own(&format!("{SITE}/p/{other}"), 0o644, Thing::Unread(1)),
+        let image = if other.ends_with(".so") {
+            module(image, &format!("{SITE}/p/{other}"))
+        } else {
+            image.own(&format!("{SITE}/p/{other}"), 0o644, Thing::Unread(1))
         };
         assert_eq!(told(image), NOTHING, "{other}");
     }

@@ -190,3 +190,22 @@ fn a_package_that_is_an_option_is_a_warning() {
         );
     assert_eq!(only(image, Code::MissingPlatformPackage).severity, Severity::Warning);
 }
+
+#[test]
+fn a_native_part_for_another_python_with_a_fallback_is_a_warning() {
+    let multidict = |code: &str, more: &str| {
+        let image = module(python(code), "multidict/_multidict.cpython-312-x86_64-linux-gnu.so", &[]);
+        let image = module(image, "multidict/_testcapi.cpython-312-x86_64-linux-gnu.so", &[]);
+        let compat =
+            "if USE:\n    try:\n        from . import _multidict\n    except ImportError:\n        USE = False\n";
+        let image = source(image, "multidict/_compat.py", compat);
+        source(image, "multidict/__init__.py", &format!("from ._compat import USE\n{more}"))
+    };
+    let severity = |image| only(image, Code::MissingPlatformPackage).severity;
+    let chosen = "if USE:\n    from ._multidict import MultiDict\n";
+    assert_eq!(severity(multidict("import multidict", chosen)), Severity::Warning);
+    // What is surely imported somewhere stays an error, and so does what the start was not seen to do without.
+    assert_eq!(severity(multidict("import multidict", "from ._multidict import MultiDict\n")), Severity::Error);
+    assert_eq!(severity(multidict("import multidict", "from . import _testcapi\n")), Severity::Error);
+    assert_eq!(severity(multidict("import os", "")), Severity::Error);
+}

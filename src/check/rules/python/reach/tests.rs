@@ -130,3 +130,21 @@ fn sources_are_read_once_they_are_named() {
     let expected: Vec<String> = ["a", "b", "c"].iter().map(|name| format!("/{SITE}/{name}.py")).collect();
     assert_eq!(asked, expected);
 }
+
+#[test]
+fn a_native_part_is_done_without_where_it_is_tried_alone() {
+    let part = "p/_c.cpython-312-x86_64-linux-gnu.so";
+    let tried = "if x:\n    try:\n        from ._c import y\n    except ImportError:\n        from ._py import y\n";
+    for (more, expected) in [
+        ("", true),
+        ("def f():\n    from ._c import z\n", true),
+        ("from ._c import z\n", false),
+        ("from . import _c\n", false),
+        ("try:\n    import p._c\nexcept ImportError:\n    raise\n", false),
+    ] {
+        let text = format!("{tried}{more}");
+        let image = site(image(&["python3", "-c", "import p"]), &[("p/__init__.py", &text), ("p/_py.py", "")]);
+        let subject = image.own(&format!("{SITE}/{part}"), 0o644, Thing::Elf(elf(None, &[]))).subject();
+        assert_eq!(Reach::of(&subject).does_without(&path(&format!("{SITE}/{part}"))), expected, "{text}");
+    }
+}

@@ -1,0 +1,280 @@
+//! What is seen of an image's own files while its layers are streamed once, and the content that is kept of them: what the
+//! image starts leads from file to file, in another order than the layers have.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use crate::check::{Evidence, Interest, MAX_WHOLE_BYTES, read_evidence};
+use crate::model::EntryPath;
+use crate::secrets::{SightedFile, scan_stream};
+
+/// Greatest size of all files that are kept, in bytes. The largest applications known have some two gigabytes of scripts
+/// and archives; what is beyond it is not followed, and a note says so.
+const MAX_KEPT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+/// What an ELF file begins with.
+const ELF_MAGIC: &[u8] = b"\x7fELF";
+
+/// Where a layer holds a file: the number of the layer, and the path in its stream.
+type Place = (u32, EntryPath);
+
+/// What is wanted of a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// What is to be seen of it at once.
+    pub(super) interest: Interest,
+    /// `true` if it is kept, since another file may lead to it.
+    pub(super) is_kept: bool,
+    /// Its size in bytes.
+    pub(super) size_bytes: u64,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { interest: Interest::Nothing, is_kept: false, size_bytes: 0 }
+    }
+}
+
+/// What was seen of an image's own files.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// What the rules want to see of them.
+    pub(super) evidence: BTreeMap<Place, Evidence>,
+    /// What looks like a secret in them.
+    pub(super) sighted: Vec<SightedFile>,
+    /// The content of those that were kept.
+    pub(super) spool: Spool,
+    /// `true` if there was no room for all that was to be kept.
+    pub(super) is_incomplete: bool,
+}
+
+/// Takes the files of the layers as they are streamed.
+pub(super) struct Reading {
+    wanted: BTreeMap<Place, Wanted>,
+    seen: Seen,
+}
+
+impl Reading {
+    /// The content of files goes into a temporary file without a name, in `scratch_folder`.
+    pub(super) fn new(wanted: BTreeMap<Place, Wanted>, scratch_folder: &Path) -> io::Result<Self> {
+        let spool = Spool { file: Some(tempfile::tempfile_in(scratch_folder)?), ..Spool::default() };
+        Ok(Self { wanted, seen: Seen { spool, ..Seen::default() } })
+    }
+
+    /// Reads one file to its end. Of a path that a layer holds twice, the last one counts.
+    pub(super) fn file(&mut self, layer: u32, stored: &EntryPath, content: &mut dyn Read) -> io::Result<()> {
+        let place = (layer, stored.clone());
+        let mut head = Vec::new();
+        (&mut *content).take(MAX_WHOLE_BYTES).read_to_end(&mut head)?;
+        let mut wanted = self.wanted.get(&place).copied().unwrap_or_default();
+        wanted.is_kept &= !head.starts_with(ELF_MAGIC);
+        if wanted.is_kept && !self.seen.spool.has_room_for(wanted.size_bytes) {
+            wanted.is_kept = false;
+            self.seen.is_incomplete = true;
+        }
+        let sightings = if wanted.is_kept || wanted.interest != Interest::Nothing {
+            self.spooled(place, wanted, head, content)?
+        } else {
+            scan_stream(stored, head, content)?
+        };
+        if !sightings.is_empty() {
+            self.seen.sighted.push(SightedFile { path: stored.clone(), sightings });
+        }
+        Ok(())
+    }
+
+    /// Scans a file, and writes it to the spool on the way.
+    fn spooled(
+        &mut self,
+        place: Place,
+        wanted: Wanted,
+        head: Vec<u8>,
+        content: &mut dyn Read,
+    ) -> io::Result<Vec<crate::secrets::Sighting>> {
+        let spool = &mut self.seen.spool;
+        let start_bytes = spool.end_bytes;
+        spool.append(&head)?;
+        let sightings = scan_stream(&place.1, head, &mut Tee { content, spool })?;
+        let span = Span { start_bytes, end_bytes: spool.end_bytes };
+        if wanted.interest != Interest::Nothing {
+            let evidence = read_evidence(wanted.interest, &mut spool.content(span))?;
+            self.seen.evidence.insert(place.clone(), evidence);
+        }
+        let spool = &mut self.seen.spool;
+        if wanted.is_kept {
+            spool.spans.insert(place, span);
+        } else {
+            spool.end_bytes = start_bytes;
+        }
+        Ok(sightings)
+    }
+
+    /// What was seen so far.
+    pub(super) fn take(&mut self) -> Seen {
+        std::mem::take(&mut self.seen)
+    }
+}
+
+/// Files one behind the other in a temporary file.
+#[derive(Default)]
+pub(super) struct Spool {
+    /// `None` in a spool of nothing.
+    file: Option<File>,
+    end_bytes: u64,
+    spans: BTreeMap<Place, Span>,
+}
+
+/// Where in the spool a file lies.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start_bytes: u64,
+    end_bytes: u64,
+}
+
+impl Spool {
+    /// The content of a file that was kept.
+    pub(super) fn open(&self, place: &Place) -> Option<Content<'_>> {
+        self.spans.get(place).map(|span| self.content(*span))
+    }
+
+    fn content(&self, span: Span) -> Content<'_> {
+        Content { file: self.file.as_ref(), span, at_bytes: 0 }
+    }
+
+    fn has_room_for(&self, size_bytes: u64) -> bool {
+        self.end_bytes.checked_add(size_bytes).is_some_and(|end_bytes| end_bytes <= MAX_KEPT_BYTES)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            file.write_all_at(bytes, self.end_bytes)?;
+            self.end_bytes += bytes.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// Writes to the spool what is read through it.
+struct Tee<'a> {
+    content: &'a mut dyn Read,
+    spool: &'a mut Spool,
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.content.read(buffer)?;
+        self.spool.append(&buffer[..count])?;
+        Ok(count)
+    }
+}
+
+/// A file of the spool.
+pub(super) struct Content<'a> {
+    file: Option<&'a File>,
+    span: Span,
+    at_bytes: u64,
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let size_bytes = self.span.end_bytes - self.span.start_bytes;
+        let left_bytes = usize::try_from(size_bytes.saturating_sub(self.at_bytes)).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(left_bytes);
+        let Some(file) = self.file.filter(|_| wanted > 0) else { return Ok(0) };
+        let count = file.read_at(&mut buffer[..wanted], self.span.start_bytes + self.at_bytes)?;
+        self.at_bytes += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Content<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let size_bytes = self.span.end_bytes - self.span.start_bytes;
+        let at_bytes = match to {
+            SeekFrom::Start(at_bytes) => Some(at_bytes),
+            SeekFrom::End(offset) => size_bytes.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.at_bytes.checked_add_signed(offset),
+        };
+        self.at_bytes = at_bytes.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn path(path: &str) -> EntryPath {
+        EntryPath::new(path.as_bytes()).unwrap()
+    }
+
+    fn read(seen: &Seen, at: &str) -> Option<String> {
+        let mut text = String::new();
+        seen.spool.open(&(0, path(at)))?.read_to_string(&mut text).unwrap();
+        Some(text)
+    }
+
+    /// What is seen of files that are wanted so.
+    fn seen(files: &[(&str, Interest, bool, &[u8])]) -> Seen {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = files.iter().map(|(at, interest, is_kept, bytes)| {
+            let size_bytes = bytes.len() as u64;
+            ((0, path(at)), Wanted { interest: *interest, is_kept: *is_kept, size_bytes })
+        });
+        let mut reading = Reading::new(wanted.collect(), folder.path()).unwrap();
+        for (at, _, _, bytes) in files {
+            reading.file(0, &path(at), &mut &bytes[..]).unwrap();
+        }
+        reading.take()
+    }
+
+    #[test]
+    fn what_is_kept_is_read_in_any_order() {
+        let long = "x".repeat(3 * MAX_WHOLE_BYTES as usize);
+        let seen = seen(&[
+            ("a.js", Interest::Nothing, true, b"first"),
+            ("b.json", Interest::Whole, false, b"{}"),
+            ("c.js", Interest::Nothing, true, long.as_bytes()),
+            ("d", Interest::Program, true, b"\x7fELF, and no more"),
+            ("e.js", Interest::Head(2), true, b"last"),
+        ]);
+        assert_eq!(read(&seen, "e.js").as_deref(), Some("last"));
+        assert_eq!(read(&seen, "c.js").as_deref(), Some(&*long));
+        assert_eq!(read(&seen, "a.js").as_deref(), Some("first"));
+        assert_eq!((read(&seen, "b.json"), read(&seen, "d"), read(&seen, "f")), (None, None, None));
+        assert_eq!(seen.evidence[&(0, path("b.json"))], Evidence::Whole((*b"{}").into()));
+        assert_eq!(seen.evidence[&(0, path("e.js"))], Evidence::Head((*b"la").into()));
+        assert!(matches!(seen.evidence[&(0, path("d"))], Evidence::DamagedElf(_)));
+        assert!(!seen.is_incomplete);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_kept_and_that_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = Wanted { is_kept: true, size_bytes: MAX_KEPT_BYTES, ..Wanted::default() };
+        let wanted = BTreeMap::from([((0, path("a")), Wanted { size_bytes: 1, ..wanted }), ((0, path("b")), wanted)]);
+        let mut reading = Reading::new(wanted, folder.path()).unwrap();
+        reading.file(0, &path("a"), &mut &b"a"[..]).unwrap();
+        reading.file(0, &path("b"), &mut &b"b"[..]).unwrap();
+        let seen = reading.take();
+        assert_eq!((read(&seen, "a").as_deref(), read(&seen, "b")), (Some("a"), None));
+        assert!(seen.is_incomplete);
+    }
+
+    #[test]
+    fn archives_are_read_out_of_the_spool() {
+        let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        writer.start_file("META-INF/MANIFEST.MF", zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(b"Main-Class: a.Main\n").unwrap();
+        let jar = writer.finish().unwrap().into_inner();
+        let seen = seen(&[("x", Interest::Nothing, true, b"before"), ("a.jar", Interest::Nothing, true, &jar)]);
+        let evidence = read_evidence(Interest::Jar, &mut seen.spool.open(&(0, path("a.jar"))).unwrap()).unwrap();
+        let Evidence::Jar(facts) = evidence else { panic!("{evidence:?}") };
+        assert_eq!(facts.attributes["Main-Class"], "a.Main");
+    }
+}

@@ -1,0 +1,109 @@
+//! Who may write: takes from others the right to write to a cache of earlier versions, which a umask of 000 left open.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::kind::NAMES;
+use super::{ledger, trim};
+
+/// What lets the group and all others write.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// In a directory with this bit, only the owner of a file replaces it.
+const STICKY: u32 = 0o1000;
+
+/// Takes the right to write from all but the owner. Returns a path that others can write to and that is another user's, or
+/// that holds more than the cache, such as `/tmp`: such a root stays as it is.
+///
+/// All kept files are looked at only where the directory of a kind or of its version was open.
+pub(super) fn tighten(root: &Path) -> Option<PathBuf> {
+    // SAFETY: geteuid has no preconditions and cannot fail.
+    let mut pass = Pass { user: unsafe { libc::geteuid() }, exposed: None };
+    let is_root_open = pass.tighten_root(root);
+    for kind in NAMES.map(|name| root.join(name)) {
+        let mut is_open = pass.tighten(&kind) || is_root_open;
+        for version in paths_in(&kind) {
+            is_open |= pass.tighten(&version);
+        }
+        if is_open {
+            pass.tighten_below(&kind);
+        }
+    }
+    for other in [ledger::NAME, trim::UPLOADS] {
+        pass.tighten(&root.join(other));
+    }
+    pass.exposed
+}
+
+struct Pass {
+    user: u32,
+    exposed: Option<PathBuf>,
+}
+
+impl Pass {
+    /// Returns `true` if others could write to it.
+    fn tighten_root(&mut self, root: &Path) -> bool {
+        let Ok(metadata) = root.metadata() else { return false };
+        if metadata.mode() & OTHERS_WRITE == 0 {
+            return false;
+        }
+        if holds_cache_alone(root) {
+            // The root may be a link.
+            return root.canonicalize().is_ok_and(|root| self.tighten(&root));
+        }
+        if metadata.mode() & STICKY == 0 {
+            self.exposed.get_or_insert_with(|| root.to_owned());
+        }
+        true
+    }
+
+    /// Returns `true` if others could write to it. What does not exist, or is a link, is none of the cache's.
+    fn tighten(&mut self, path: &Path) -> bool {
+        match open(path).and_then(|file| self.tighten_file(&file)) {
+            Ok(is_open) => is_open,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.exposed.get_or_insert_with(|| path.to_owned());
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn tighten_file(&self, file: &File) -> io::Result<bool> {
+        let metadata = file.metadata()?;
+        if metadata.mode() & OTHERS_WRITE == 0 {
+            return Ok(false);
+        }
+        if metadata.uid() != self.user {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        file.set_permissions(Permissions::from_mode(metadata.mode() & 0o7777 & !OTHERS_WRITE))?;
+        Ok(true)
+    }
+
+    fn tighten_below(&mut self, directory: &Path) {
+        for path in paths_in(directory) {
+            self.tighten(&path);
+            if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                self.tighten_below(&path);
+            }
+        }
+    }
+}
+
+/// Opens a file or a directory, and not what a link leads to.
+fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)
+}
+
+fn paths_in(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn holds_cache_alone(root: &Path) -> bool {
+    let is_of_cache = |name: &str| NAMES.contains(&name) || [ledger::NAME, trim::UPLOADS].contains(&name);
+    let mut names = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.all(|name| name.to_str().is_some_and(is_of_cache))
+}
