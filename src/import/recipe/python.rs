@@ -156,8 +156,11 @@ fn wheel_glob(python: Option<&PythonProject>, own: &[&Wheel]) -> String {
     format!("dist/{}-*.whl", name.map_or("*".to_owned(), |name| shell_word(&name)))
 }
 
-/// The project's own wheel if it is built, else its sources.
+/// The project's own wheel if it is built, else its sources; nothing if pip installs it with its dependencies.
 fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel], is_musl: bool) {
+    if python.is_some_and(|python| python.tool == PythonTool::Pip && !python.is_maturin && is_installed(python)) {
+        return;
+    }
     if let Some(wheel) = own.first() {
         let directory = parent(&wheel.path);
         let end = match (wheel.is_pure(), is_musl) {
@@ -175,9 +178,6 @@ fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel]
         return;
     }
     let Some(python) = python else { return };
-    if python.tool == PythonTool::Pip && !python.is_maturin && python.path == "pyproject.toml" && is_installed(python) {
-        return;
-    }
     let mut files: Vec<Files> = Vec::new();
     for source in &python.sources {
         let name = source.rsplit('/').next().unwrap_or_default();
@@ -200,7 +200,7 @@ fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel]
     });
 }
 
-/// Returns `true` for a project that pip installs with its dependencies, as a wheel.
+/// Returns `true` for a project that pip installs with its dependencies, in their layer.
 fn is_installed(python: &PythonProject) -> bool {
     python.name.is_some() && matches!(python.start, Some(PythonStart::Function { .. } | PythonStart::Module(_)))
 }
