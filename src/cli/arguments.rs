@@ -45,7 +45,7 @@ Exit status:
 /// What a command line asks for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a first spec for a project, from its build results and manifests
+    /// Write a first spec for a project
     Init(InitArguments),
     /// Build the image that a spec describes
     Build(BuildArguments),

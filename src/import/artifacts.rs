@@ -286,7 +286,7 @@ fn newest_glibc(facts: &ElfFacts) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::{HELLO_AMD64, HELLO_ARM64, project, project_of_bytes};
+    use crate::import::tests::projects::{HELLO_AMD64, HELLO_ARM64, project, project_of_bytes};
 
     #[test]
     fn programs_are_told_from_libraries_and_from_those_of_packages() {

@@ -191,7 +191,7 @@ fn own_name(name: &str, platform: &Platform) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::project;
+    use crate::import::tests::projects::project;
 
     fn program(path: &str, platform: &str, linkage: Linkage) -> Program {
         Program { path: path.to_owned(), platform: platform.parse().unwrap(), linkage, libraries: Vec::new() }

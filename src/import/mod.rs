@@ -12,8 +12,6 @@ mod project;
 mod recipe;
 mod spec_text;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 mod tree;
 

@@ -105,7 +105,7 @@ fn leading_number(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::project;
+    use crate::import::tests::projects::project;
     use crate::model::Repository;
 
     #[test]

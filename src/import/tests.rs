@@ -1,8 +1,10 @@
 //! Whole projects, and the specs that are proposed for them.
 
+pub mod projects;
+
 use std::path::Path;
 
-use super::testing::{HELLO_AMD64, HELLO_ARM64, project, project_of_bytes};
+use self::projects::{HELLO_AMD64, HELLO_ARM64, project, project_of_bytes};
 use super::{Proposal, propose};
 use crate::spec::{Inputs, PlatformSpec, Spec};
 

@@ -273,7 +273,7 @@ fn is_entered(directory: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::project;
+    use crate::import::tests::projects::project;
 
     #[test]
     fn names_are_found_to_a_depth_and_never_through_links() {

@@ -183,7 +183,7 @@ fn every_help_text_has_an_example() {
         );
         assert_eq!(sandbox.ok(&["help", command]).stdout, help);
     }
-    assert!(top.contains("Examples:\n  ocitect build ") && top.contains("Exit status:\n  0  success"), "{top}");
+    assert!(top.contains("Examples:\n  ocitect init ") && top.contains("Exit status:\n  0  success"), "{top}");
     // What is not there yet is not promised.
     for later in ["merge", "verify", "serve", "rebase"] {
         assert!(!top.contains(&format!("  {later} ")), "{later} in\n{top}");

@@ -79,7 +79,7 @@ fn programs(manifest: &Table, directory: &str, tree: &ProjectTree) -> Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::project;
+    use crate::import::tests::projects::project;
 
     fn read(files: &[(&str, &str)]) -> CargoProject {
         CargoProject::read(&ProjectTree::read(project(files).path()).unwrap(), &mut Vec::new()).unwrap()

@@ -68,7 +68,7 @@ pub(super) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::project;
+    use crate::import::tests::projects::project;
 
     fn read(files: &[(&str, &str)]) -> DotnetProject {
         DotnetProject::read(&ProjectTree::read(project(files).path()).unwrap()).unwrap()

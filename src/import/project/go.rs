@@ -55,7 +55,7 @@ fn module_name(module: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::project;
+    use crate::import::tests::projects::project;
 
     fn read(files: &[(&str, &str)]) -> Option<GoProject> {
         GoProject::read(&ProjectTree::read(project(files).path()).unwrap())

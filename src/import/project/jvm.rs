@@ -154,7 +154,7 @@ fn quoted_after(text: &str, word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::project;
+    use crate::import::tests::projects::project;
 
     fn read(files: &[(&str, &str)]) -> JvmProject {
         JvmProject::read(&ProjectTree::read(project(files).path()).unwrap()).unwrap()

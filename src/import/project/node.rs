@@ -198,7 +198,7 @@ fn node_version(manifest: &Value, tree: &ProjectTree) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::project;
+    use crate::import::tests::projects::project;
 
     fn read(files: &[(&str, &str)]) -> NodeProject {
         NodeProject::read(&ProjectTree::read(project(files).path()).unwrap(), &mut Vec::new()).unwrap()

@@ -241,7 +241,7 @@ fn minor_of(version: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::testing::project;
+    use crate::import::tests::projects::project;
 
     fn read(files: &[(&str, &str)]) -> Option<PythonProject> {
         PythonProject::read(&ProjectTree::read(project(files).path()).unwrap(), &mut Vec::new())

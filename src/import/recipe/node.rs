@@ -13,6 +13,9 @@ use crate::model::Platform;
 const RUNTIME_DIRECTORIES: [&str; 10] =
     ["config", "lib", "locales", "middleware", "models", "public", "routes", "src", "static", "views"];
 
+/// Directories of frameworks and compilers.
+const BUILT_DIRECTORIES: [&str; 3] = [".next", "dist", "build"];
+
 /// Where the dependencies of each platform are installed.
 const DEPENDENCIES: &str = "dist/${node_arch}/node_modules";
 
@@ -41,7 +44,7 @@ pub fn draft(tree: &ProjectTree, project: &Project) -> Draft {
 
 fn add_dependencies(draft: &mut Draft, node: &NodeProject, layout: &Layout) {
     let commands = |platform: &Platform| install_commands(node, &expand(&layout.from, platform), platform);
-    let files = Files::new(&layout.from, "/app/node_modules").exclude(&["/.package-lock.json"]);
+    let files = Files::new(&layout.from, "/app/node_modules").exclude(state_files(node.manager));
     let mut comment = vec!["`${node_arch}` is x64, arm64, ... Install the dependencies for each platform:".to_owned()];
     if node.manager == Manager::YarnClassic {
         comment = vec![
@@ -58,6 +61,16 @@ fn add_dependencies(draft: &mut Draft, node: &NodeProject, layout: &Layout) {
         is_optional: false,
     });
     draft.expect(|platform| expand(&layout.from, platform), commands);
+}
+
+/// The notes of a manager about its own work, which no program reads. Some contain the time of the installation.
+fn state_files(manager: Manager) -> &'static [&'static str] {
+    match manager {
+        Manager::Npm => &["/.package-lock.json"],
+        Manager::Pnpm => &["/.modules.yaml", "/.pnpm-workspace-state*"],
+        Manager::YarnClassic => &["/.yarn-integrity"],
+        Manager::Yarn => &["/.yarn-state.yml"],
+    }
 }
 
 /// The commands that install into the parent of a `node_modules`.
@@ -95,51 +108,55 @@ fn install_commands(node: &NodeProject, modules: &str, platform: &Platform) -> V
 /// `package.json`, what is started, and the directories that are usually read.
 fn add_sources(draft: &mut Draft, node: &NodeProject, tree: &ProjectTree, layout: &Layout) {
     let mut files = vec![Files::new("package.json", "/app/")];
-    let file = match &node.start {
-        Some(NodeStart::Script { file, .. }) => Some(file.as_str()),
-        _ => None,
-    };
-    let mut directories: Vec<String> = Vec::new();
-    if let Some(file) = file {
-        match file.split_once('/') {
-            Some((directory, _)) => directories.push(directory.to_owned()),
-            None => files.push(Files::new(&literal(file), "/app/")),
+    let build: Vec<String> =
+        node.has_build.then(|| format!("{} run build", node.manager.program())).into_iter().collect();
+    let start = started_file(node);
+    if let Some(file) = start {
+        if !file.contains('/') {
+            files.push(Files::new(&literal(file), "/app/"));
         }
-        let build = node.has_build.then(|| format!("{} run build", node.manager.program()));
-        draft.expected.push(Expected {
-            path: file.to_owned(),
-            commands: build.filter(|_| result_directory(file).is_some()).into_iter().collect(),
-        });
-    }
-    let is_built = file.is_some_and(|file| result_directory(file).is_some());
-    for name in RUNTIME_DIRECTORIES.into_iter().chain([".next", "dist", "build"]) {
-        let is_used = match name {
-            "src" | "lib" => !is_built,
-            ".next" => true,
-            "dist" | "build" => file.is_none(),
-            _ => true,
-        };
-        let has_more = layout.from.split('/').next() != Some(name) || has_own_files(tree, name);
-        if is_used && tree.has_directory(name) && has_more && !directories.iter().any(|known| known == name) {
-            directories.push(name.to_owned());
-        }
+        let commands = if result_directory(file).is_some() { build.clone() } else { Vec::new() };
+        draft.expected.push(Expected { path: file.to_owned(), commands });
     }
     // The directory of results may hold the dependencies of every platform, too.
-    let excluded: Vec<String> =
+    let root = layout.from.split('/').next().unwrap_or_default();
+    let installed: Vec<String> =
         draft.platforms.iter().map(|platform| excluded(&expand(&layout.from, platform))).collect();
-    for directory in directories {
+    let installed: Vec<&str> = installed.iter().map(String::as_str).collect();
+    for directory in source_directories(start, tree, root) {
         let entry = Files::new(&literal(&directory), &literal(&format!("/app/{directory}")));
-        let exclude: Vec<&str> = excluded.iter().map(String::as_str).collect();
-        let holds_dependencies = node.has_dependencies && layout.from.split('/').next() == Some(directory.as_str());
-        files.push(if holds_dependencies { entry.exclude(&exclude) } else { entry });
+        files.push(if node.has_dependencies && root == directory { entry.exclude(&installed) } else { entry });
     }
     let mut comment = vec!["The program itself: add whatever else it reads at run time.".to_owned()];
-    let mut commands = Vec::new();
     if node.has_build {
         comment.push("Build it first:".to_owned());
-        commands.push(format!("{} run build", node.manager.program()));
     }
-    draft.layers.push(Layer { name: "app".to_owned(), comment, commands, files, is_optional: false });
+    draft.layers.push(Layer { name: "app".to_owned(), comment, commands: build, files, is_optional: false });
+}
+
+/// The script that is started, if a dependency does not start it.
+fn started_file(node: &NodeProject) -> Option<&str> {
+    match &node.start {
+        Some(NodeStart::Script { file, .. }) => Some(file),
+        Some(NodeStart::Start(_)) | None => None,
+    }
+}
+
+/// The directory of the script that is started, and those that exist and are usually read. `root` is the directory of
+/// results that dependencies are installed in.
+fn source_directories(start: Option<&str>, tree: &ProjectTree, root: &str) -> Vec<String> {
+    let own = start.and_then(|file| file.split_once('/')).map(|(directory, _)| directory.to_owned());
+    let is_built = start.is_some_and(|file| result_directory(file).is_some());
+    let is_used = |name: &str| match name {
+        "src" | "lib" => !is_built,
+        // Without a script of its own, a dependency runs what was built.
+        "dist" | "build" => start.is_none() && (name != root || has_own_files(tree, name)),
+        _ => true,
+    };
+    let usual = RUNTIME_DIRECTORIES.into_iter().chain(BUILT_DIRECTORIES);
+    let usual = usual.filter(|name| is_used(name) && tree.has_directory(name) && own.as_deref() != Some(*name));
+    let usual: Vec<String> = usual.map(str::to_owned).collect();
+    own.into_iter().chain(usual).collect()
 }
 
 /// The pattern for a platform's directory: `/x64` of `dist/x64/node_modules`.

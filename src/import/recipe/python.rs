@@ -43,9 +43,15 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
     draft.workdir = Some("/app".to_owned());
     draft.env =
         vec![("PYTHONPATH".to_owned(), SITE_PACKAGES.to_owned()), ("PYTHONUNBUFFERED".to_owned(), "1".to_owned())];
-    let from = layout.map_or(DEPENDENCIES.to_owned(), |layout| layout.from);
     if has_dependencies {
-        add_dependencies(&mut draft, python, &own, &from, minor, is_musl);
+        let install = Install {
+            tool: python.map_or(PythonTool::Pip, |python| python.tool),
+            minor,
+            is_musl,
+            target: layout.map_or(DEPENDENCIES.to_owned(), |layout| layout.from),
+            wheel: wheel_glob(python, &own),
+        };
+        add_dependencies(&mut draft, &install);
     }
     add_program(&mut draft, python, &own, is_musl);
     set_start(&mut draft, python);
@@ -71,62 +77,90 @@ fn dependency_layout(tree: &ProjectTree) -> Option<Layout> {
     ["", "/site-packages"].into_iter().find_map(|suffix| directory_layout(suffix, |path| installed.contains(path)))
 }
 
-fn add_dependencies(
-    draft: &mut Draft,
-    python: Option<&PythonProject>,
-    own: &[&Wheel],
-    from: &str,
+/// How dependencies are installed.
+struct Install {
+    tool: PythonTool,
     minor: u32,
     is_musl: bool,
-) {
-    let tag = if is_musl { "musllinux_1_2" } else { "manylinux2014" };
-    let tool = python.map_or(PythonTool::Pip, |python| python.tool);
-    let distribution = own.first().map(|wheel| wheel.distribution.clone());
-    let name = distribution.or_else(|| Some(python?.name.as_deref()?.replace('-', "_")));
-    let wheel = format!("dist/{}-*.whl", shell_word(name.as_deref().unwrap_or("*")));
-    let commands = |platform: &Platform| {
-        let machine = platform.machine();
-        let target = shell_word(&expand(from, platform));
-        let pip = |what: &str| {
-            format!(
-                "python3 -m pip install --no-compile --target {target} --only-binary=:all: --python-version 3.{minor} \
-                 --platform {tag}_{machine} {what}"
-            )
-        };
-        let requirements = "--requirement dist/requirements.txt";
-        match tool {
+    /// The directory of each platform, with a variable.
+    target: String,
+    /// The project's own wheel, as a glob of a shell.
+    wheel: String,
+}
+
+impl Install {
+    /// The commands for one platform.
+    fn commands(&self, platform: &Platform) -> Vec<String> {
+        const REQUIREMENTS: &str = "--requirement dist/requirements.txt";
+        match self.tool {
             PythonTool::Uv => vec![
-                "uv export --no-dev --no-emit-project --output-file dist/requirements.txt".to_owned(),
-                format!(
-                    "uv pip install --target {target} --only-binary :all: --python-version 3.{minor} --python-platform \
-                     {machine}-{} {requirements}",
-                    if is_musl { "unknown-linux-musl" } else { "manylinux2014" }
-                ),
+                "mkdir -p dist && uv export --no-dev --no-emit-project --output-file dist/requirements.txt".to_owned(),
+                self.uv(platform, REQUIREMENTS),
             ],
-            PythonTool::Poetry => {
-                vec!["poetry export --output dist/requirements.txt".to_owned(), pip(requirements)]
+            PythonTool::Poetry => vec![
+                "mkdir -p dist && poetry export --output dist/requirements.txt".to_owned(),
+                self.pip(platform, REQUIREMENTS),
+            ],
+            PythonTool::PipRequirements => vec![self.pip(platform, "--requirement requirements.txt")],
+            PythonTool::Pip => {
+                vec!["python3 -m pip wheel --no-deps --wheel-dir dist .".to_owned(), self.pip(platform, &self.wheel)]
             }
-            PythonTool::PipRequirements => vec![pip("--requirement requirements.txt")],
-            PythonTool::Pip => vec!["python3 -m pip wheel --no-deps --wheel-dir dist .".to_owned(), pip(&wheel)],
         }
-    };
+    }
+
+    fn uv(&self, platform: &Platform, what: &str) -> String {
+        let system = if self.is_musl { "unknown-linux-musl" } else { "manylinux2014" };
+        format!(
+            "uv pip install --target {} --only-binary :all: --python-version 3.{} --python-platform {}-{system} {what}",
+            self.target(platform),
+            self.minor,
+            platform.machine()
+        )
+    }
+
+    fn pip(&self, platform: &Platform, what: &str) -> String {
+        let tag = if self.is_musl { "musllinux_1_2" } else { "manylinux2014" };
+        format!(
+            "python3 -m pip install --no-compile --target {} --only-binary=:all: --python-version 3.{} --platform \
+             {tag}_{} {what}",
+            self.target(platform),
+            self.minor,
+            platform.machine()
+        )
+    }
+
+    fn target(&self, platform: &Platform) -> String {
+        shell_word(&expand(&self.target, platform))
+    }
+}
+
+fn add_dependencies(draft: &mut Draft, install: &Install) {
     let mut comment = vec!["`${machine}` is x86_64, aarch64, ... Install wheels for each platform:".to_owned()];
-    if tool == PythonTool::Poetry {
+    if install.tool == PythonTool::Poetry {
         comment.push("(poetry export needs the plugin poetry-plugin-export.)".to_owned());
     }
-    let directories = matches!(tool, PythonTool::Uv | PythonTool::Poetry).then(|| "mkdir -p dist".to_owned());
     draft.layers.push(Layer {
         name: "dependencies".to_owned(),
         comment,
-        commands: directories.into_iter().chain(draft.commands(commands)).collect(),
-        files: vec![Files::new(from, SITE_PACKAGES).exclude(&["**/__pycache__", "/bin"])],
+        commands: draft.commands(|platform| install.commands(platform)),
+        files: vec![Files::new(&install.target, SITE_PACKAGES).exclude(&["**/__pycache__", "/bin"])],
         is_optional: false,
     });
-    draft.expect(|platform| expand(from, platform), commands);
+    draft.expect(|platform| expand(&install.target, platform), |platform| install.commands(platform));
 }
 
-/// The project's own wheel if it is built, else its sources.
+/// The project's own wheel for a shell, whatever its version is.
+fn wheel_glob(python: Option<&PythonProject>, own: &[&Wheel]) -> String {
+    let built = own.first().map(|wheel| wheel.distribution.clone());
+    let name = built.or_else(|| Some(python?.name.as_deref()?.replace(['-', '.'], "_")));
+    format!("dist/{}-*.whl", name.map_or("*".to_owned(), |name| shell_word(&name)))
+}
+
+/// The project's own wheel if it is built, else its sources; nothing if pip installs it with its dependencies.
 fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel], is_musl: bool) {
+    if python.is_some_and(|python| python.tool == PythonTool::Pip && !python.is_maturin && is_installed(python)) {
+        return;
+    }
     if let Some(wheel) = own.first() {
         let directory = parent(&wheel.path);
         let end = match (wheel.is_pure(), is_musl) {
@@ -144,9 +178,6 @@ fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel]
         return;
     }
     let Some(python) = python else { return };
-    if python.tool == PythonTool::Pip && !python.is_maturin && python.path == "pyproject.toml" && is_installed(python) {
-        return;
-    }
     let mut files: Vec<Files> = Vec::new();
     for source in &python.sources {
         let name = source.rsplit('/').next().unwrap_or_default();
@@ -169,7 +200,7 @@ fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel]
     });
 }
 
-/// Returns `true` for a project that pip installs with its dependencies, as a wheel.
+/// Returns `true` for a project that pip installs with its dependencies, in their layer.
 fn is_installed(python: &PythonProject) -> bool {
     python.name.is_some() && matches!(python.start, Some(PythonStart::Function { .. } | PythonStart::Module(_)))
 }

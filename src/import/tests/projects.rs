@@ -3,10 +3,10 @@
 use std::fs;
 
 /// A static program for x86-64.
-pub const HELLO_AMD64: &[u8] = include_bytes!("../../testdata/hello/bin/amd64/hello");
+pub const HELLO_AMD64: &[u8] = include_bytes!("../../../testdata/hello/bin/amd64/hello");
 
 /// A static program for arm64.
-pub const HELLO_ARM64: &[u8] = include_bytes!("../../testdata/hello/bin/arm64/hello");
+pub const HELLO_ARM64: &[u8] = include_bytes!("../../../testdata/hello/bin/arm64/hello");
 
 /// Writes a directory with these files.
 pub fn project_of_bytes(files: &[(&str, &[u8])]) -> tempfile::TempDir {
