@@ -302,7 +302,7 @@ fn a_directory_that_cannot_be_used_is_an_error() {
     fs::set_permissions(sandbox.path("closed"), fs::Permissions::from_mode(0o555)).unwrap();
     let mut command = sandbox.command(&["init", "closed"]);
     command.uid(NOBODY).gid(NOBODY);
-    Outcome::of(command).expect(1).says(&["error: writing into closed", "Permission denied"]);
+    Outcome::of(command).expect(1).says(&["error: cannot write to closed", "Permission denied"]);
     assert!(!sandbox.path("closed/ocitect.toml").exists());
 }
 
