@@ -3,7 +3,7 @@
 mod journal;
 mod ladder;
 mod resume;
-mod weather;
+mod faults;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

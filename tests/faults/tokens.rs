@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
+use crate::faults::answer::Reply;
+use crate::faults::fake::Fake;
+use crate::faults::hook::Hook;
 use crate::fixtures::{MIB, Voyage, layer, one_layer};
 use crate::sailor::{PASSWORD, log_in, with_tokens};
 use crate::support::{Outcome, Sandbox};
-use crate::weather::answer::Reply;
-use crate::weather::fake::Fake;
-use crate::weather::hook::Hook;
 
 fn push_as(sandbox: &Sandbox, fake: &Fake) -> Outcome {
     let [flag, file] = log_in(sandbox, fake.host());

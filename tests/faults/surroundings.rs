@@ -1,10 +1,10 @@
 //! The proxy and the registries themselves: what the other tests build on.
 
+use crate::faults::fake::Fake;
+use crate::faults::flavour::Flavour;
+use crate::faults::proxy::Proxy;
 use crate::fixtures::{MIB, assert_same, layer, one_layer, two_platforms};
 use crate::support::{Sandbox, part};
-use crate::weather::fake::Fake;
-use crate::weather::flavour::Flavour;
-use crate::weather::proxy::Proxy;
 
 #[test]
 fn a_push_through_proxy_and_registry_is_counted() {

@@ -1,12 +1,12 @@
 //! Replies that say no, and mean not now.
 
+use crate::faults::answer::Reply;
+use crate::faults::fake::Fake;
+use crate::faults::flavour::Flavour;
+use crate::faults::hook::Hook;
+use crate::faults::router::quota_reply;
 use crate::fixtures::{MIB, Voyage, one_layer};
 use crate::support::{Outcome, Sandbox};
-use crate::weather::answer::Reply;
-use crate::weather::fake::Fake;
-use crate::weather::flavour::Flavour;
-use crate::weather::hook::Hook;
-use crate::weather::router::quota_reply;
 
 /// Requests of a push, then of a pull.
 const PUSHING: [(&str, &str); 4] =

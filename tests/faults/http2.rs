@@ -1,10 +1,10 @@
 //! What goes wrong in HTTP/2 alone: streams refused, connections that say good-bye, streams that break.
 
+use crate::faults::fake::Fake;
+use crate::faults::flavour::Flavour;
+use crate::faults::http2::{Front, StreamFault};
 use crate::fixtures::{MIB, Voyage, assert_same, one_layer};
 use crate::support::{Sandbox, part};
-use crate::weather::fake::Fake;
-use crate::weather::flavour::Flavour;
-use crate::weather::http2::{Front, StreamFault};
 
 /// There and back over HTTP/2, with one fault more often than once.
 #[track_caller]

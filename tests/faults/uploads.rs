@@ -1,12 +1,12 @@
 //! Uploads that break: cut at any byte, answered without an answer, located oddly, and lied about.
 
+use crate::faults::fake::Fake;
+use crate::faults::flavour::{Flavour, Location, RangeWord, Stale};
+use crate::faults::hook::Hook;
+use crate::faults::proxy::Proxy;
+use crate::faults::script::{Fault, Rule};
 use crate::fixtures::{MIB, Voyage, layer, one_layer, stormy, uploaded_bytes};
 use crate::support::Sandbox;
-use crate::weather::fake::Fake;
-use crate::weather::flavour::{Flavour, Location, RangeWord, Stale};
-use crate::weather::hook::Hook;
-use crate::weather::proxy::Proxy;
-use crate::weather::script::{Fault, Rule};
 
 /// Bytes of heads, configs and manifests, generously.
 const SMALL_BYTES: u64 = 64 * 1024;
@@ -197,7 +197,7 @@ fn a_session_that_is_gone_is_begun_again() {
     let fake = Fake::start(Flavour::distribution3());
     let proxy = Proxy::start(fake.host());
     fake.hook(
-        Hook::answer(crate::weather::answer::Reply::error(404, "BLOB_UPLOAD_UNKNOWN", "gone"))
+        Hook::answer(crate::faults::answer::Reply::error(404, "BLOB_UPLOAD_UNKNOWN", "gone"))
             .on("PUT", "/blobs/uploads/")
             .times(2),
     );

@@ -1,15 +1,15 @@
 //! One test for each registry that is known: an image for two platforms goes there and back, and what was asked is looked
 //! at.
 
+use crate::faults::answer::Reply;
+use crate::faults::fake::Fake;
+use crate::faults::flavour::Flavour;
+use crate::faults::hook::Hook;
+use crate::faults::internet::Internet;
+use crate::faults::log::Log;
 use crate::fixtures::{MIB, Voyage, layer, two_platforms};
 use crate::sailor::{guarded, log_in};
 use crate::support::{Outcome, Sandbox};
-use crate::weather::answer::Reply;
-use crate::weather::fake::Fake;
-use crate::weather::flavour::Flavour;
-use crate::weather::hook::Hook;
-use crate::weather::internet::Internet;
-use crate::weather::log::Log;
 
 /// Size of the layer, in bytes.
 const LAYER_BYTES: u64 = 6 * MIB;

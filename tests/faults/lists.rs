@@ -3,12 +3,12 @@
 use ocitect::model::{Digest, Repository};
 use ocitect::registry::{Client, RegistryOptions, RoutedRepository};
 
-use crate::weather::answer::Reply;
-use crate::weather::content::Manifest;
-use crate::weather::fake::Fake;
-use crate::weather::flavour::{Flavour, Referrers};
-use crate::weather::honeypot::Honeypot;
-use crate::weather::hook::Hook;
+use crate::faults::answer::Reply;
+use crate::faults::content::Manifest;
+use crate::faults::fake::Fake;
+use crate::faults::flavour::{Flavour, Referrers};
+use crate::faults::honeypot::Honeypot;
+use crate::faults::hook::Hook;
 
 fn repository(fake: &Fake, name: &str) -> RoutedRepository {
     let client = Client::new(RegistryOptions::default()).unwrap();

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::faults::content::digest;
+use crate::faults::fake::Fake;
+use crate::faults::flavour::Flavour;
+use crate::faults::proxy::Proxy;
+use crate::faults::script::{Fault, Rule};
 use crate::fixtures::{MIB, uploaded_bytes};
 use crate::support::{Outcome, Sandbox, part};
-use crate::weather::content::digest;
-use crate::weather::fake::Fake;
-use crate::weather::flavour::Flavour;
-use crate::weather::proxy::Proxy;
-use crate::weather::script::{Fault, Rule};
 
 /// Bytes of requests' heads, configs and manifests, generously.
 const SMALL_BYTES: u64 = MIB;

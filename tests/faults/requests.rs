@@ -1,11 +1,11 @@
 //! How many requests a push takes: each costs what the line's latency is. `docs/performance.md` has the numbers.
 
+use crate::faults::fake::Fake;
+use crate::faults::flavour::Flavour;
+use crate::faults::proxy::Proxy;
 use crate::fixtures::Noise;
 use crate::mounts::{push_base, write_app};
 use crate::support::Sandbox;
-use crate::weather::fake::Fake;
-use crate::weather::flavour::Flavour;
-use crate::weather::proxy::Proxy;
 
 /// Both platforms.
 const PLATFORMS: usize = 2;

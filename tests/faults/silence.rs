@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use crate::faults::flavour::Flavour;
+use crate::faults::hook::Hook;
+use crate::faults::script::{Fault, Rule};
 use crate::fixtures::{Voyage, one_layer, stormy};
 use crate::support::Sandbox;
-use crate::weather::flavour::Flavour;
-use crate::weather::hook::Hook;
-use crate::weather::script::{Fault, Rule};
 
 #[test]
 fn replies_that_come_byte_by_byte_are_waited_for() {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::faults::fake::Fake;
+use crate::faults::flavour::{Flavour, Mounts};
+use crate::faults::hook::Hook;
+use crate::faults::tokens::{Joined, Tokens};
 use crate::fixtures::{Noise, Voyage};
 use crate::sailor::{guarded, log_in};
 use crate::support::{Outcome, Sandbox};
-use crate::weather::fake::Fake;
-use crate::weather::flavour::{Flavour, Mounts};
-use crate::weather::hook::Hook;
-use crate::weather::tokens::{Joined, Tokens};
 
 /// Size of each layer of the base, in bytes.
 const LAYER_BYTES: usize = 200_000;

@@ -4,12 +4,12 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 
+use crate::faults::content::digest;
+use crate::faults::fake::Fake;
+use crate::faults::flavour::Flavour;
+use crate::faults::proxy::Proxy;
+use crate::faults::script::{Fault, Rule};
 use crate::fixtures::{MIB, stormy};
-use crate::weather::content::digest;
-use crate::weather::fake::Fake;
-use crate::weather::flavour::Flavour;
-use crate::weather::proxy::Proxy;
-use crate::weather::script::{Fault, Rule};
 
 /// A reply, taken apart.
 #[derive(Debug)]

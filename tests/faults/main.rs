@@ -2,6 +2,8 @@
 //! and the registries' logs are what these tests believe.
 
 mod bodies;
+#[path = "../support/faults/mod.rs"]
+mod faults;
 mod fixtures;
 mod http2;
 mod large;
@@ -20,5 +22,3 @@ mod support;
 mod surroundings;
 mod tokens;
 mod uploads;
-#[path = "../support/weather/mod.rs"]
-mod weather;

@@ -1,15 +1,15 @@
 //! Where registries lead: to other ports, hosts, schemes and networks, by redirects, Locations and realms. A secret goes
 //! nowhere but where it belongs.
 
+use crate::faults::answer::Reply;
+use crate::faults::fake::Fake;
+use crate::faults::honeypot::Honeypot;
+use crate::faults::hook::Hook;
+use crate::faults::http::Head;
+use crate::faults::internet::Internet;
 use crate::fixtures::{MIB, one_layer};
 use crate::sailor::{PASSWORD, guarded, log_in, secrets, with_tokens};
 use crate::support::{Outcome, Sandbox, part};
-use crate::weather::answer::Reply;
-use crate::weather::fake::Fake;
-use crate::weather::honeypot::Honeypot;
-use crate::weather::hook::Hook;
-use crate::weather::http::Head;
-use crate::weather::internet::Internet;
 
 /// The registry's name, as the world knows it.
 const REGISTRY: &str = "registry.test:5000";
@@ -202,7 +202,7 @@ fn nothing_leads_from_https_to_http() {
     let failed = sandbox.run(&["push", "oci:image", &fake.image("app:1"), "--ca-file", &ca, &flag, &file]).expect(5);
     assert!(failed.stderr.contains("https"), "{}", failed.stderr);
 
-    let fake = Fake::start_tls(crate::weather::flavour::Flavour::distribution3());
+    let fake = Fake::start_tls(crate::faults::flavour::Flavour::distribution3());
     sandbox.ok(&["push", "oci:image", &fake.image("app:1"), "--ca-file", &ca]);
     for kind in ["/blobs/", "/manifests/"] {
         fake.unhook();

@@ -1,12 +1,12 @@
 //! Bodies of pulls that are cut, damaged, misdeclared, or answered with another part.
 
+use crate::faults::answer::Content;
+use crate::faults::fake::Fake;
+use crate::faults::flavour::{Flavour, Presigned};
+use crate::faults::hook::Hook;
+use crate::faults::log::Seen;
 use crate::fixtures::{MIB, Voyage, layer, one_layer};
 use crate::support::Sandbox;
-use crate::weather::answer::Content;
-use crate::weather::fake::Fake;
-use crate::weather::flavour::{Flavour, Presigned};
-use crate::weather::hook::Hook;
-use crate::weather::log::Seen;
 
 /// A registry with an image of one layer.
 fn with_image(sandbox: &Sandbox, layer_bytes: u64, flavour: Flavour) -> Fake {
