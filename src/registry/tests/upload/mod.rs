@@ -1,9 +1,9 @@
 //! Uploads against a registry that keeps real sessions, and that fails, refuses and lies where a test wants it to.
 
+mod faults;
 mod journal;
 mod ladder;
 mod resume;
-mod faults;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
