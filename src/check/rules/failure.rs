@@ -118,8 +118,8 @@ mod tests {
             ("app/idnex.js", "nothing, but /app/index.js exists"),
             ("app/server", "nothing"),
             ("srv/app/x", "nothing; the directory /srv does not exist"),
-            ("app/index.js/x", "/app/index.js/x goes through /app/index.js, which is not a directory"),
-            ("app/a", "/app/a goes through more than 40 symbolic links, /app/a among them"),
+            ("app/index.js/x", "/app/index.js in /app/index.js/x is not a directory"),
+            ("app/a", "/app/a contains more than 40 symbolic links, such as /app/a"),
         ] {
             assert_eq!(found_instead(&subject, &path(asked)), expected);
         }
