@@ -1,5 +1,5 @@
-//! Tokens: fetched from the token service that a challenge names, kept until shortly before they end, and fetched once
-//! for everyone who waits for the same (distribution's token and oauth specifications).
+//! Tokens. They are fetched from the token service that a challenge names, cached until shortly before they expire, and
+//! fetched once for all requests that wait for the same token (distribution's token and oauth specifications).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,50 +27,50 @@ use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::{Secret, redact};
 use crate::store::StoreError;
 
-/// Name of this client for token services.
+/// Name of this client, as sent to token services.
 const CLIENT_ID: &str = "ocitect";
 
-/// Bytes of a token service's reply; tokens with many scopes have a few KiB.
+/// Size limit of a token service's reply, in bytes. Tokens with many scopes have a few KiB.
 const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
-/// Lifetime of a token that says none, or less (distribution, token specification).
+/// Lifetime of a token without `expires_in` or with a shorter one (distribution, token specification).
 const MIN_LIFETIME: Duration = Duration::from_secs(60);
 
-/// Longest time that a token is kept, whatever it says.
+/// Longest time that a token is cached, whatever its `expires_in`.
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A token is renewed this long before its end, so that it does not end on the way.
+/// A token is renewed this long before it expires, so that it does not expire in transit.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(15);
 
-/// What is being done, for messages.
+/// The action, for messages.
 pub(super) const ACTION: &str = "fetching a token";
 
-/// A token, and who is to have it.
+/// A request for a token.
 pub(super) struct Asked<'a> {
     /// Root of the registry that sent the challenge.
     pub(super) registry: &'a Url,
-    /// The registry as references write it, for messages.
+    /// The registry as written in references, for messages.
     pub(super) name: &'a str,
-    /// What is said of the registry's host, which a token service may stand on too.
+    /// Settings of the registry's host. They also apply to a token service on the same host.
     pub(super) endpoint: Option<&'a Arc<Endpoint>>,
-    /// What the registry said.
+    /// The registry's challenge.
     pub(super) challenge: &'a TokenChallenge,
-    /// What the token must allow.
+    /// Scopes that the token must allow.
     pub(super) scopes: &'a Scopes,
-    /// What it is asked to allow where a new one is fetched: as much, or more that will be needed.
+    /// Scopes to request when a new token is fetched: at least `scopes`, and others that will be needed later.
     pub(super) joined: &'a Scopes,
-    /// What is sent with it takes long: a token that has lived half of its life is not good enough.
+    /// The request that carries the token takes long: a token past half of its lifetime is not used.
     pub(super) is_for_long: bool,
-    /// As whom; anonymously where there is none.
+    /// Credential to use; `None` for an anonymous token.
     pub(super) credential: Option<&'a Credential>,
-    /// A token that was refused and is not wanted again.
+    /// A token that was refused and must not be returned again.
     pub(super) refused: Option<&'a Secret>,
-    /// The registry is a mirror, which is given up sooner.
+    /// The registry is a mirror. Requests to it are retried less often.
     pub(super) is_of_mirror: bool,
 }
 
 impl<'a> Asked<'a> {
-    /// Asks anonymously, for these scopes alone.
+    /// Returns a request for an anonymous token with exactly these scopes.
     pub(super) fn new(registry: &'a Url, name: &'a str, challenge: &'a TokenChallenge, scopes: &'a Scopes) -> Self {
         Self {
             registry,
@@ -114,12 +114,12 @@ type Slot = Arc<AsyncMutex<Option<Token>>>;
 #[derive(Default)]
 pub(super) struct Authenticator {
     slots: Mutex<BTreeMap<Key, Slot>>,
-    /// Identity tokens that a service has replaced, by the realm and the old token.
+    /// Identity tokens that a service has replaced, by realm and old token.
     rotated: Mutex<BTreeMap<(String, Secret), Secret>>,
 }
 
 impl Token {
-    /// True where it may be used for what is asked.
+    /// Returns `true` if the token may be used for the request.
     fn serves(&self, asked: &Asked<'_>) -> bool {
         let now = Instant::now();
         let is_young = now < self.fetched_at + self.renew_at.saturating_duration_since(self.fetched_at) / 2;
@@ -128,8 +128,8 @@ impl Token {
 }
 
 impl Authenticator {
-    /// A token that may be used now: one that is kept, even if it allows more, else a new one. Who asks for the same at the
-    /// same time waits for one fetch. A refusal is an interruption that does not pass.
+    /// Returns a usable token: a cached one, even if it allows more, or a new one. Concurrent requests for the same
+    /// token wait for one fetch. A refusal is not retried.
     pub(super) async fn token(&self, transport: &Transport, asked: Asked<'_>) -> Result<Fetched, Interruption> {
         let key = |scopes: &Scopes| Key {
             origin: origin(asked.registry),
@@ -162,7 +162,7 @@ impl Authenticator {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The slots of tokens that allow what `wanted` says, and of what may be asked for together no more.
+    /// Returns the slots whose tokens allow the scopes of `wanted` and no scopes outside `joined`.
     fn covering(&self, wanted: &Key, joined: &Scopes) -> Vec<Slot> {
         let slots = self.slots();
         let covers = |key: &Key| {
@@ -181,7 +181,7 @@ impl Authenticator {
                 let mut backoff = transport.backoff(asked.is_of_mirror);
                 let reply = transport.retrying(&mut backoff, ACTION, asked.name, send).await?;
                 match reply.status().as_u16() {
-                    // Services that do not know this way: GCR says 404, Artifactory 401, ACR 400.
+                    // Token services that do not support POST: GCR replies 404, Artifactory 401, ACR 400.
                     400 | 401 | 404 | 405 => get(transport, asked, &realm).await?,
                     _ => reply,
                 }
@@ -226,7 +226,7 @@ impl Authenticator {
             Unread::TooLarge => broken(asked, realm, &format!("more than {MAX_TOKEN_BYTES} bytes")),
             Unread::Broken(_) => broken(asked, realm, "an incomplete reply"),
         })?;
-        // What the parser says is not shown: it may quote the token.
+        // The parser's message is not shown: it may quote the token.
         let json: Value =
             serde_json::from_slice(&body).map_err(|_| broken(asked, realm, "a reply that is not JSON"))?;
         let text = |name| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -242,7 +242,7 @@ impl Authenticator {
     }
 }
 
-/// `issued_at` is passed over: it is of the other side's clock, which may be wrong.
+/// Returns the lifetime of a token. `issued_at` is ignored: it is the token service's clock, which may be wrong.
 fn lifetime(json: &Value) -> Duration {
     let seconds = json.get("expires_in").and_then(|value| value.as_f64().or_else(|| value.as_str()?.parse().ok()));
     let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(MIN_LIFETIME);
@@ -296,7 +296,7 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
     transport.retrying(&mut transport.backoff(asked.is_of_mirror), ACTION, asked.name, send).await
 }
 
-/// A token service's no. 400 is what some say to credentials that they do not know.
+/// Turns a token service's refusal into an error. Some services reply 400 to unknown credentials.
 async fn refused(reply: Reply, asked: &Asked<'_>) -> Interruption {
     let is_refusal = matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let trouble = Trouble::of(reply.status(), reply.headers());
@@ -326,13 +326,13 @@ fn broken(asked: &Asked<'_>, realm: &Url, what: &str) -> StoreError {
     }
 }
 
-/// The value of `Authorization` for a user and a password, marked as a secret.
+/// Returns the `Authorization` value for a user and a password, marked as sensitive.
 pub(super) fn basic(user: &str, password: &Secret) -> HeaderValue {
     secret_header(format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose()))))
 }
 
-/// The value of `Authorization` for a token, marked as a secret. Bytes that no header can hold make it empty, which is
-/// refused as any wrong token is.
+/// Returns the `Authorization` value for a token, marked as sensitive. The value is empty if the token has bytes that a
+/// header cannot hold; the registry then refuses it as any wrong token.
 pub(super) fn bearer(token: &Secret) -> HeaderValue {
     secret_header(format!("Bearer {}", token.expose()))
 }

@@ -1,5 +1,5 @@
-//! Files of credentials: Docker's `config.json`, containers' `auth.json`, and the old `.dockercfg`
-//! (containers-auth.json(5)). Parsers' messages are not shown: they may quote what they stumble over.
+//! Credential files: Docker's `config.json`, containers' `auth.json`, and the old `.dockercfg`
+//! (containers-auth.json(5)). Parsers' messages are not shown: they may quote the text at the error.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -15,19 +15,20 @@ use super::origin::{HUB_ALIASES, canonical};
 use crate::model::{InputFile, Pipes, escape};
 use crate::store::StoreError;
 
-/// Key of Docker Hub, which all tools understand.
+/// Key of Docker Hub that all tools understand.
 pub(super) const HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// Bytes of a file of credentials: thousands of registries fit, and a device or a wrong file does not.
+/// Size limit of a credential file, in bytes: enough for thousands of registries, and too small for a device or a wrong
+/// file.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Base64 with or without its padding, as tools write it.
+/// Base64 with or without padding, since tools write both.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A file's contents, with what messages call it.
+/// A file's contents, and the file's name for messages.
 #[derive(Clone)]
 pub(super) struct AuthFile {
     pub(super) place: String,
@@ -35,7 +36,7 @@ pub(super) struct AuthFile {
 }
 
 impl AuthFile {
-    /// Reads a file; `None` where there is none. An empty file holds nothing.
+    /// Reads a file. Returns `None` if it does not exist. An empty file has no entries.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
         let file = match InputFile::open(path, Pipes::Read) {
             Ok(file) => file,
@@ -68,13 +69,13 @@ impl AuthFile {
         }
     }
 
-    /// `.dockercfg` holds the entries without a name around them.
+    /// Wraps the entries of `.dockercfg`, which has no `auths` object.
     fn below_auths(self) -> Self {
         let fields = Map::from_iter([("auths".to_owned(), Value::Object(self.fields))]);
         Self { place: self.place, fields }
     }
 
-    /// The helpers to ask, in order: that of the registry, then that of all.
+    /// Returns the credential helpers to ask, in order: the registry's own, then the one for all registries.
     pub(super) fn helpers(&self, registry: &str) -> Vec<String> {
         let own = self.fields.get("credHelpers").and_then(Value::as_object).and_then(|helpers| {
             let exact = helpers.get(registry);
@@ -84,7 +85,8 @@ impl AuthFile {
         names.filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
     }
 
-    /// The inline entry for a repository: `REGISTRY/a/b`, `REGISTRY/a`, `REGISTRY`, then any other spelling of it.
+    /// Returns the inline entry for a repository: `REGISTRY/a/b`, `REGISTRY/a`, `REGISTRY`, then any other spelling of
+    /// it.
     pub(super) fn inline(&self, registry: &str, path: &str) -> Result<Option<Credential>, StoreError> {
         let Some(auths) = self.fields.get("auths").and_then(Value::as_object) else { return Ok(None) };
         let full = format!("{registry}/{path}");
@@ -106,7 +108,7 @@ impl AuthFile {
         Ok(None)
     }
 
-    /// An entry without anything in it says that a helper has it, and is no credential.
+    /// Parses an entry. An empty entry means that a helper has the credential; it is `None`.
     fn credential(&self, entry: &Value) -> Result<Option<Credential>, StoreError> {
         let text = |name| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let Some(token) = text("registrytoken") {
@@ -123,7 +125,7 @@ impl AuthFile {
         Ok(pair.map(|(user, password)| Credential::Password { user, password: password.into() }))
     }
 
-    /// base64 of `user:password`, parted at the first colon; some tools pad with NULs.
+    /// Decodes base64 of `user:password` and splits it at the first colon. Some tools pad with NULs.
     fn decode(&self, encoded: &str) -> Result<(String, String), StoreError> {
         let bytes = BASE64.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let pair = bytes.as_deref().and_then(|text| text.trim_matches('\0').split_once(':'));
@@ -131,7 +133,7 @@ impl AuthFile {
             .ok_or_else(|| malformed(&self.place, "one of its \"auth\" values is not base64 of user:password"))
     }
 
-    /// With an entry for a registry in place of all that it had.
+    /// Returns the file with one entry for a registry, in place of all of its entries.
     pub(super) fn with_login(self, registry: &str, user: &str, secret: &Secret) -> Self {
         let (mut file, _) = self.without_login(registry);
         let key = if canonical(registry) == HUB_ALIASES[0] { HUB_KEY } else { registry };
@@ -143,7 +145,8 @@ impl AuthFile {
         file
     }
 
-    /// Without the entries of a registry, and whether there were any. Entries of single repositories stay.
+    /// Returns the file without the entries of a registry, and whether there were any. Entries of single repositories
+    /// are kept.
     pub(super) fn without_login(mut self, registry: &str) -> (Self, bool) {
         let Some(auths) = self.fields.get_mut("auths").and_then(Value::as_object_mut) else { return (self, false) };
         let before = auths.len();
@@ -152,13 +155,13 @@ impl AuthFile {
         (self, is_changed)
     }
 
-    /// The text to write. Unknown fields are kept, in their order.
+    /// Returns the text to write. Unknown fields are kept, in their order.
     pub(super) fn to_text(&self) -> String {
         format!("{:#}\n", Value::Object(self.fields.clone()))
     }
 }
 
-/// True where a key, be it a host or an address with a path, is a registry's, by whichever of its names.
+/// Returns `true` if a key (a host, or an address with a path) is one of the registry's names.
 fn is_key_of(key: &str, registry: &str) -> bool {
     let stripped = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
     let host = match stripped {

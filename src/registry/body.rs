@@ -1,4 +1,4 @@
-//! Bodies: of replies, read within bounds and never waited for without end; of requests, watched while they go out.
+//! Bodies: of replies, read with limits on size and time; of requests, watched while they are sent.
 
 use std::fmt;
 use std::io;
@@ -10,23 +10,23 @@ use tokio::time::{Instant, timeout};
 
 use super::transport::Reply;
 
-/// Bytes of an upload that are handed on at a time: large enough to cost few calls, small beside a connection's window.
+/// Size of the pieces of an upload, in bytes: large enough for few calls, small compared to a connection's window.
 pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 /// Why a small body was not read.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// It has more bytes than the limit.
+    /// It exceeds the limit.
     TooLarge,
-    /// It broke off.
+    /// The connection failed.
     Broken(io::Error),
 }
 
-/// Longest time that a small body may take: the largest has 4 MiB, which a line of 14 KiB a second brings in this time. One
-/// that comes byte by byte would never be silent, and never end.
+/// Longest time that a small body may take. The largest has 4 MiB, which needs 14 KiB a second. Without this limit a
+/// body that arrives byte by byte would never time out.
 const SMALL_BODY_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What a reply's body is given up for: nothing, or next to nothing, came for so long.
+/// Error of a reply's body that timed out: nothing, or almost nothing, arrived for so long.
 #[derive(Debug)]
 struct Silence {
     waited: Duration,
@@ -47,21 +47,21 @@ impl fmt::Display for Silence {
 
 impl std::error::Error for Silence {}
 
-/// How long a body was waited for without success, where that is why it broke off.
+/// Returns how long a body was waited for, if it failed by a timeout.
 pub(super) fn silence(error: &io::Error) -> Option<Duration> {
     error.get_ref()?.downcast_ref::<Silence>().map(|silence| silence.waited)
 }
 
-/// What came of a body while it was waited for. A silence has an end, and so has a body that comes in drops: time counts
-/// only while something is waited for, so that a slow reader is no slow registry.
+/// Measures the pace of a body. It times out after a silence, and if it arrives too slowly. Time counts only while a
+/// piece is awaited, so that a slow reader is not mistaken for a slow registry.
 pub(super) struct Pace {
     idle: Duration,
     waited: Duration,
     bytes: u64,
 }
 
-/// Fewest bytes that are waited for over twice the limit on silence, which is two minutes: 34 bytes a second, a
-/// two-hundredth of what a telephone modem brought. At that pace a blob of a megabyte would take eight hours.
+/// Fewest bytes that must arrive within twice the idle timeout, which is two minutes: 34 bytes a second. At that pace a
+/// blob of a megabyte takes eight hours.
 const MIN_PACE_BYTES: u64 = 4 * 1024;
 
 impl Pace {
@@ -69,7 +69,7 @@ impl Pace {
         Self { idle, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Waits for the next piece, for which there is a limit.
+    /// Waits for the next piece, within the limit.
     pub(super) async fn next<E>(
         &mut self,
         piece: impl Future<Output = Result<Option<Bytes>, E>>,
@@ -92,7 +92,7 @@ fn silent(waited: Duration, bytes: u64) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, Silence { waited, bytes })
 }
 
-/// Reads a body into memory. It grows by what arrives and not by what a header says.
+/// Reads a body into memory. The buffer grows by what arrives, not by what a header says.
 pub(super) async fn read_small(reply: Reply, limit_bytes: u64) -> Result<Bytes, Unread> {
     let mut bytes = BytesMut::new();
     let read = timeout(SMALL_BODY_TIMEOUT, read_pieces(reply, limit_bytes, &mut bytes)).await;
@@ -110,7 +110,7 @@ async fn read_pieces(mut reply: Reply, limit_bytes: u64, bytes: &mut BytesMut) -
     Ok(())
 }
 
-/// Whom a body that goes out waits for.
+/// The party that an outgoing body waits for.
 pub(super) struct Progress(Mutex<State>);
 
 struct State {
@@ -122,9 +122,9 @@ struct State {
 pub(super) enum Phase {
     /// The network has to take the next piece.
     Sending,
-    /// The source has to give the next piece; it has limits of its own.
+    /// The source has to return the next piece; it has its own limits.
     Reading,
-    /// All was handed over; the registry has to answer.
+    /// The whole body was sent; the registry has to reply.
     Sent,
 }
 
@@ -133,7 +133,7 @@ impl Progress {
         Self(Mutex::new(State { phase: Phase::Sending, since: Instant::now() }))
     }
 
-    /// When to give up, and after how long a silence that is.
+    /// Returns when to give up, and the length of that silence.
     pub(super) fn deadline(&self, idle: Duration, reply: Duration) -> (Instant, Duration) {
         let state = self.state();
         match state.phase {
@@ -150,7 +150,7 @@ impl Progress {
         }
     }
 
-    /// A poisoned lock holds no half-made change.
+    /// A poisoned lock holds no partial change.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

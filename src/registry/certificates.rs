@@ -9,16 +9,16 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::model::{InputFile, Pipes, escape, is_irregular};
 use crate::store::StoreError;
 
-/// Bytes of a file of certificates or of a key: twenty times what a system's whole bundle of authorities has.
+/// Size limit of a file of certificates or of a key, in bytes: twenty times a system's bundle of authorities.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A file that was named and cannot be used.
+/// Returns the error for a configured file that cannot be used.
 pub(super) fn unusable(path: &Path, reason: &str) -> StoreError {
     let place = escape(path.as_os_str().as_encoded_bytes());
     StoreError::Malformed { place, reason: reason.to_owned(), help: Some("expected a PEM file".to_owned()) }
 }
 
-/// The certificates of a file: one at the least.
+/// Reads the certificates of a file. A file without any is an error.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, StoreError> {
     let text = read(path)?;
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
@@ -29,13 +29,13 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-/// The certificates of a file of the system's, without the entries that cannot be read.
+/// Reads the certificates of a system file, without the entries that cannot be parsed.
 pub(super) fn parsable_certificates(path: &Path) -> std::io::Result<Vec<CertificateDer<'static>>> {
     let text = read_text(path)?;
     Ok(CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).collect())
 }
 
-/// The private key of a file.
+/// Reads the private key of a file.
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, StoreError> {
     PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| unusable(path, &error.to_string()))
 }
@@ -48,7 +48,7 @@ fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
     })
 }
 
-/// It is read for each host that wants it.
+/// Reads a file, once for each host that uses it.
 fn read_text(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     InputFile::open(path, Pipes::Refused)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
@@ -59,16 +59,16 @@ fn read_text(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// What stands in a host's directory of `certs.d`.
+/// The files in a host's directory of `certs.d`.
 #[derive(Debug, Default)]
 pub(super) struct HostFiles {
     pub(super) authorities: Vec<PathBuf>,
-    /// Certificate and key of the client; the first pair by name.
+    /// Certificate and key of the client: the first pair by name.
     pub(super) identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl HostFiles {
-    /// Lists a directory. A certificate of the client without its key is an error, and the other way round.
+    /// Lists a directory. A client certificate without its key is an error, and so is a key without its certificate.
     pub(super) fn list(directory: &Path) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::io("read", directory, cause);
         let mut paths = Vec::new();

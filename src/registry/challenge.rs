@@ -1,30 +1,32 @@
-//! `WWW-Authenticate`: what a registry wants to see (RFC 9110, section 11.6.1; distribution's token authentication).
+//! `WWW-Authenticate`: the authentication that a registry requires (RFC 9110, section 11.6.1; distribution's token
+//! authentication).
 //!
-//! A reply may hold several challenges, in several headers or in one, parted by commas that also part the parameters.
+//! A reply may have several challenges, in several headers or in one, separated by commas that also separate
+//! parameters.
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// A challenge that can be answered.
+/// A supported challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
-    /// A token of a token service is wanted.
+    /// A token of a token service is required.
     Bearer(TokenChallenge),
-    /// User and password are wanted.
+    /// User and password are required.
     Basic,
 }
 
 /// The parameters of a `Bearer` challenge. `error` is not among them: a refused token is renewed whatever the reason.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TokenChallenge {
-    /// Address of the token service, as it stands.
+    /// Address of the token service, as written in the challenge.
     pub(super) realm: String,
-    /// What the token is to be for.
+    /// The service that the token is for.
     pub(super) service: Option<String>,
-    /// What it must allow, parted by spaces.
+    /// The scopes that it must allow, separated by spaces.
     pub(super) scope: Option<String>,
 }
 
-/// The challenge to answer: `Bearer` before `Basic`; others (`Negotiate`) are passed over.
+/// Returns the challenge to answer: `Bearer` before `Basic`. Others (`Negotiate`) are ignored.
 pub(super) fn preferred(headers: &HeaderMap) -> Option<Challenge> {
     let mut basic = None;
     for header in headers.get_all(WWW_AUTHENTICATE) {
@@ -46,7 +48,7 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<Challenge> {
     basic
 }
 
-/// Whether a 401 says that the token is sound and allows too little (RFC 6750, section 3.1).
+/// Returns `true` if a 401 says that the token is valid but its scope is insufficient (RFC 6750, section 3.1).
 pub(super) fn is_short_of_scope(headers: &HeaderMap) -> bool {
     let challenges = headers.get_all(WWW_AUTHENTICATE).iter();
     let mut challenges = challenges.flat_map(|header| parse(&String::from_utf8_lossy(header.as_bytes())));
@@ -56,7 +58,7 @@ pub(super) fn is_short_of_scope(headers: &HeaderMap) -> bool {
 
 type Parameters = Vec<(String, String)>;
 
-/// Schemes and names of parameters come out in lower case.
+/// Parses challenges. Schemes and parameter names are returned in lower case.
 fn parse(text: &str) -> Vec<(String, Parameters)> {
     let mut challenges: Vec<(String, Parameters)> = Vec::new();
     let mut rest = text;
@@ -81,13 +83,14 @@ fn parse(text: &str) -> Vec<(String, Parameters)> {
     }
 }
 
-/// A token of RFC 9110, or the beginning of a `token68`.
+/// Splits off a token of RFC 9110, or the beginning of a `token68`.
 fn split_word(text: &str) -> (&str, &str) {
     let is_word = |character: char| character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~/".contains(character);
     text.split_at(text.find(|character| !is_word(character)).unwrap_or(text.len()))
 }
 
-/// A quoted string without its quotes and escapes (one that does not end goes to the end), or all up to a separator.
+/// Splits off a quoted string, without its quotes and escapes, or the text up to a separator. An unterminated string
+/// extends to the end.
 fn split_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, rest) = text.split_at(text.find([',', ' ', '\t']).unwrap_or(text.len()));

@@ -1,4 +1,4 @@
-//! The client: what is known of each registry, and the loop that answers challenges. The only code that puts a
+//! The client: the state of each registry, and the loop that answers challenges. This is the only code that puts a
 //! credential into a request.
 
 use std::collections::BTreeMap;
@@ -28,10 +28,11 @@ use super::{Credentials, Login, RegistryOptions, grant};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
-/// Answers to challenges for one request: a token that has just ended, one with more scopes, and one with fewer.
+/// Challenges that are answered for one request: a token that has just expired, one with more scopes, and one with
+/// fewer.
 const MAX_ANSWERS: usize = 3;
 
-/// A client for all registries: connections, tokens and credentials, shared by its clones.
+/// A client for all registries. Its clones share connections, tokens and credentials.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -41,51 +42,51 @@ struct Inner {
     credentials: CredentialStore,
     sessions: Mutex<BTreeMap<Endpoint, Arc<Session>>>,
     refusals: Refusals,
-    /// Read when the first repository is asked about.
+    /// Read when the first repository is used.
     config: Mutex<Option<Arc<Config>>>,
     mirrors: Mirrors,
-    /// What tags named when the registries were asked for access, until that is used.
+    /// Digests that tags named when access was checked, kept until the push uses them.
     named: Mutex<BTreeMap<(Repository, String), Option<Digest>>>,
 }
 
 /// A request to a registry.
 pub(super) struct Call {
-    /// What is being done, in the -ing form.
+    /// The action, in the -ing form.
     pub(super) action: &'static str,
     pub(super) method: Method,
     pub(super) to: Destination,
     pub(super) headers: HeaderMap,
     pub(super) payload: Payload,
-    /// What a token for it must allow.
+    /// Scopes that a token for it must allow.
     pub(super) scopes: Scopes,
     pub(super) connection: Connection,
 }
 
-/// The repository that a request is of, as the client sees it.
+/// The repository of a request, as the client sees it.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// The repository's path; empty for the registry itself.
     pub(super) path: &'a str,
-    /// What messages call it.
+    /// Its name in messages.
     pub(super) place: &'a str,
-    /// The way to it, where that is a mirror, which may be given up meanwhile.
+    /// The route, if it is a mirror. A mirror may be disabled while the request waits.
     pub(super) mirror: Option<&'a Route>,
 }
 
-/// Where a request goes.
+/// The address of a request.
 #[derive(Clone)]
 pub(super) enum Destination {
     /// Path and query below the registry's `/v2/`.
     Path(String),
-    /// The same, where a redirect to another origin is not followed but is itself the reply.
+    /// Path and query below the registry's `/v2/`. A redirect to another origin is returned as the reply, not followed.
     Own(String),
-    /// The address of an upload, which need not be the registry's.
+    /// The address of an upload, which may be at another host.
     Address(Url),
 }
 
 impl Client {
-    /// Makes a client. Nothing is connected to and no file is read yet.
+    /// Creates a client. It connects to nothing and reads no file yet.
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
         let credentials = CredentialStore::new(&options);
         let transport = Transport::new(options);
@@ -94,18 +95,19 @@ impl Client {
         Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals, config, mirrors, named })))
     }
 
-    /// A repository to read and write, at the hosts that the configuration says.
+    /// Returns a repository to read and write, at the hosts from the configuration.
     pub fn repository(&self, repository: Repository) -> RoutedRepository {
         RoutedRepository::new(self.clone(), repository)
     }
 
-    /// A repository at one host.
+    /// Returns a repository at one host.
     pub(super) fn at(&self, way: Route) -> RegistryRepository {
         let (client, repository) = (self.clone(), way.repository.clone());
         RegistryRepository { client, repository, way: Arc::new(way), target: Arc::default() }
     }
 
-    /// The files of configuration. What is wrong with them is told whenever they are needed.
+    /// Returns the configuration, and reads its files at the first call. Every call returns the error of files that are
+    /// invalid.
     pub(super) fn config(&self) -> Result<Arc<Config>, StoreError> {
         let mut held = self.0.config.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = &*held {
@@ -116,34 +118,34 @@ impl Client {
         Ok(config)
     }
 
-    /// The name of a repository at a host, where that is the host that it is written to.
+    /// Returns the repository's name at a host, if that is the host that it is pushed to.
     pub(super) fn written_at(&self, repository: &Repository, endpoint: &Endpoint) -> Option<Repository> {
         let way = self.config().ok()?.routes(repository, Action::Push).ok()?.pop()?;
         (way.endpoint == *endpoint).then_some(way.repository)
     }
 
-    /// Keeps what a tag names, for the push that was asked about.
+    /// Stores the digest that a tag names, for the push that follows.
     pub(super) fn keep_named(&self, repository: &Repository, tag: &str, named: Option<Digest>) {
         let mut all = self.0.named.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert((repository.clone(), tag.to_owned()), named);
     }
 
-    /// Takes what was kept.
+    /// Removes and returns what [`Self::keep_named`] stored.
     pub(super) fn take_named(&self, repository: &Repository, tag: &str) -> Option<Option<Digest>> {
         let mut all = self.0.named.lock().unwrap_or_else(PoisonError::into_inner);
         all.remove(&(repository.clone(), tag.to_owned()))
     }
 
-    /// What this run has learnt of mirrors.
+    /// Returns the state of mirrors in this run.
     pub(super) fn mirrors(&self) -> &Mirrors {
         &self.0.mirrors
     }
 
-    /// Says that a repository will be read in this run, and written where `is_written`: the first token for its registry
-    /// then allows everything that is known to be needed, so that there need not be a second.
+    /// Announces that a repository will be read in this run, and written if `is_written`. The first token for its
+    /// registry then covers all scopes that are known to be needed, which avoids fetching a second one.
     pub fn expect(&self, repository: &Repository, is_written: bool) {
         let action = if is_written { Action::Push } else { Action::Read };
-        // A registry that cannot be named fails when it is asked.
+        // An invalid registry fails at its first request.
         let Ok(ways) = self.config().and_then(|config| Ok(config.routes(repository, action)?)) else { return };
         for way in ways {
             let path = way.repository.path();
@@ -154,13 +156,13 @@ impl Client {
         }
     }
 
-    /// What was sent and got so far, by this client and its clones.
+    /// Returns what this client and its clones have sent and received so far.
     pub fn traffic(&self) -> Traffic {
         self.0.transport.counters().snapshot()
     }
 
-    /// Asks a registry whether it takes these credentials, and no others. [`StoreError::Unauthorized`] where it does not;
-    /// false where it asked for none, and so said nothing about them.
+    /// Checks whether a registry accepts these credentials, and no others. Returns `false` if the registry did not
+    /// require any, so that they were not checked, and [`StoreError::Unauthorized`] if it refuses them.
     pub async fn check_login(&self, login: &Login) -> Result<bool, StoreError> {
         let credentials = Credentials { explicit: vec![login.clone()], ..Credentials::default() };
         let probe = Self::new(RegistryOptions { credentials, ..self.options().clone() })?;
@@ -188,7 +190,7 @@ impl Client {
         self.0.transport.options()
     }
 
-    /// In what manners registries have refused to take blobs.
+    /// Returns the upload modes that registries have refused.
     pub(super) fn refusals(&self) -> &Refusals {
         &self.0.refusals
     }
@@ -197,13 +199,14 @@ impl Client {
         &self.0.transport
     }
 
-    /// True where credentials are known for a repository.
+    /// Returns `true` if there are credentials for a repository.
     pub(super) async fn has_credentials(&self, repository: &Repository) -> bool {
         let found = self.0.credentials.lookup(repository.registry(), repository.path()).await;
         found.is_ok_and(|credential| credential.is_some())
     }
 
-    /// Sends a request whose body can be sent again, for as long as its failures may pass. The last reply is success here.
+    /// Sends a request whose body can be sent again, and retries transient failures. The last reply is `Ok`, whatever
+    /// its status.
     pub(super) async fn send(&self, at: At<'_>, call: Call, backoff: &mut Backoff) -> Result<Reply, StoreError> {
         let Call { action, method, to, headers, payload, scopes, connection } = call;
         let body = match payload {
@@ -220,14 +223,14 @@ impl Client {
         sent.map_err(|interruption| interruption.error)
     }
 
-    /// Sends a request once, answering challenges. Any reply is success here. A body that is a stream is sent once: after a
-    /// 401 the token is renewed all the same, so that whoever starts anew has it.
+    /// Sends a request once, answering challenges. Any reply is `Ok`. A stream is sent only once: after a 401 the token
+    /// is renewed all the same, for the caller's next attempt.
     pub(super) async fn send_once(&self, at: At<'_>, call: Call) -> Result<Reply, Interruption> {
         let At { place, mirror, .. } = at;
         let session = self.session(at.endpoint)?;
         let mut greeting = session.greet().await;
         if mirror.is_some_and(|way| self.0.mirrors.is_left_out(way)) {
-            // It was given up while this request waited for the first answer.
+            // The mirror was disabled while this request waited for the first reply.
             return Err(left_out(call.action, place).into());
         }
         let Call { action, method, to, headers, payload, mut scopes, connection } = call;
@@ -292,8 +295,8 @@ impl Client {
         }
     }
 
-    /// The reply to a body that cannot be sent again. Where it says that the token is refused, a new one is fetched, for
-    /// whoever starts anew.
+    /// Handles the reply to a body that cannot be sent again. If the token was refused, fetches a new one for the
+    /// caller's next attempt.
     async fn refresh(
         &self,
         session: &Session,
@@ -310,7 +313,7 @@ impl Client {
         Ok(reply)
     }
 
-    /// One request with the redirects of its reply. What answers elsewhere and wants a token gets an anonymous one.
+    /// Sends one request and follows its redirects. Another host that requires a token gets an anonymous one.
     async fn exchange(&self, session: &Session, outgoing: Outgoing, reach: Reach) -> Result<Reply, Interruption> {
         let (transport, base) = (&self.0.transport, session.base());
         let permit = session.permit().await;
@@ -379,17 +382,17 @@ impl Client {
             self.0.authenticator.token(&self.0.transport, asked)
         };
         let fetched = match ask(&joined).await {
-            // A token service may refuse the scopes together that it grants apart.
+            // A token service may refuse scopes together that it grants separately.
             Err(refusal) if !refusal.trouble.is_passing && session.ask_apart(scopes) => ask(scopes).await,
             fetched => fetched,
         };
-        // The token service was asked as often as is worth it: the request that wants the token does not ask it again.
+        // The fetch was retried already: the request that needs the token does not retry it again.
         let fetched = fetched.map_err(Interruption::exhausted)?;
         let (header, is_fresh) = (bearer(&fetched.token), fetched.is_fresh);
         Ok(Some(Authorization { header, token: Some(fetched.token), is_fresh }))
     }
 
-    /// True where the token for `scopes` says of itself that the repository cannot be pushed to with it.
+    /// Returns `true` if the token for `scopes` itself says that the repository cannot be pushed to with it.
     pub(super) async fn token_forbids_push(&self, at: At<'_>, scopes: &Scopes) -> Result<bool, StoreError> {
         let session = self.session(at.endpoint)?;
         let authorization = self.authorization(&session, at, scopes, false, None).await;
@@ -397,7 +400,7 @@ impl Client {
         Ok(token.is_some_and(|token| grant::forbids_push(&token, at.path)))
     }
 
-    /// What is known of a host.
+    /// Returns the session of a host.
     pub(super) fn session(&self, endpoint: &Endpoint) -> Result<Arc<Session>, StoreError> {
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = sessions.get(endpoint) {
@@ -409,8 +412,8 @@ impl Client {
         Ok(session)
     }
 
-    /// Asks `GET /v2/` (distribution-spec, "Determining Support") where a 401 came without a challenge: gcr.io was seen to
-    /// do that.
+    /// Sends `GET /v2/` (distribution-spec, "Determining Support") after a 401 without a challenge, as seen with
+    /// gcr.io.
     async fn ask_for_challenge(&self, session: &Session) -> Result<(), Interruption> {
         let (action, place, method) = ("connecting", session.registry().to_owned(), Method::GET);
         let (url, headers) = (session.address("", session.registry())?, HeaderMap::new());
@@ -422,7 +425,7 @@ impl Client {
     }
 }
 
-/// A refusal of credentials that were typed just now: another login is what was tried.
+/// Replaces the help of a refusal of credentials that were just typed: it would say to log in.
 fn wrong_login(error: StoreError) -> StoreError {
     let help = Some("check the user name and the password or token; nothing was stored".to_owned());
     match error {

@@ -1,5 +1,5 @@
-//! Who we are for a registry: the places are searched in order, and the first that answers wins. Which one did is logged,
-//! and never what it said.
+//! Lookup of credentials: the places are searched in order, and the first that has a credential wins. The place is
+//! logged, the credential never.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,19 +15,19 @@ use super::{Credentials, Login, Notice, RegistryOptions, Secret, Secrets};
 use crate::model::escape;
 use crate::store::StoreError;
 
-/// What to show to a registry or its token service.
+/// A credential for a registry or its token service.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Credential {
     /// User and password.
     Password { user: String, password: Secret },
-    /// A token that the token service takes for others; `user` is what stood beside it.
+    /// A refresh token, which the token service exchanges for access tokens; `user` is the name beside it.
     Identity { user: String, token: Secret },
-    /// A token that the registry itself takes, sent as it is.
+    /// A token that the registry itself accepts, sent as it is.
     Registry(Secret),
 }
 
 impl Credential {
-    /// As user and password.
+    /// Returns user and password.
     pub(super) fn pair(&self) -> Option<(&str, &Secret)> {
         match self {
             Self::Password { user, password } => Some((user, password)),
@@ -36,7 +36,7 @@ impl Credential {
         }
     }
 
-    /// Adds it to what is blanked wherever it is shown.
+    /// Adds it to the secrets that are masked in output.
     fn add_to(&self, secrets: &Secrets) {
         match self {
             Self::Password { user, password } => secrets.add_login(user, password),
@@ -54,12 +54,12 @@ impl From<&Login> for Credential {
 
 type Found = Arc<OnceCell<Option<Arc<Credential>>>>;
 
-/// Searches once for each repository and remembers.
+/// Looks up each repository once and caches the result.
 pub(super) struct CredentialStore {
     credentials: Credentials,
-    /// Gets what is found.
+    /// Receives every credential that is found.
     secrets: Secrets,
-    /// Is warned of a file that was named and does not exist, once.
+    /// Receives one warning about a configured file that does not exist.
     warning: Notice,
     has_warned: AtomicBool,
     found: Mutex<BTreeMap<String, Found>>,
@@ -76,8 +76,8 @@ impl CredentialStore {
         Self { credentials, secrets, warning, has_warned: AtomicBool::new(false), found: Mutex::default() }
     }
 
-    /// The credential for a repository; `None` to stay anonymous. A file that cannot be read, or a helper that fails, is
-    /// an error.
+    /// Returns the credential for a repository, or `None` to stay anonymous. A file that cannot be read or a helper
+    /// that fails is an error.
     pub(super) async fn lookup(&self, registry: &str, path: &str) -> Result<Option<Arc<Credential>>, StoreError> {
         let registry = canonical(registry);
         let cell = {
@@ -127,7 +127,7 @@ impl CredentialStore {
         Ok(of(&credentials.environment).map(|credential| (credential, "the environment".to_owned())))
     }
 
-    /// Warns that the file that was named does not exist. Those that are searched without being named need not.
+    /// Warns that the configured file does not exist. Default files may be missing.
     fn warn_of_missing(&self, file: &Path) {
         if self.credentials.auth_file.is_some() && !self.has_warned.swap(true, Ordering::Relaxed) {
             let shown = escape(file.as_os_str().as_encoded_bytes());
@@ -135,7 +135,7 @@ impl CredentialStore {
         }
     }
 
-    /// The registry's own helper, the file's helper, then what stands in the file.
+    /// Searches the registry's own helper, the file's helper, then the entries of the file.
     async fn search_file(
         &self,
         file: &AuthFile,
@@ -152,7 +152,7 @@ impl CredentialStore {
     }
 }
 
-/// What helpers call a registry.
+/// Returns the name that helpers know a registry by.
 pub(super) fn server_name(registry: &str) -> &str {
     if canonical(registry) == HUB_ALIASES[0] { HUB_KEY } else { registry }
 }

@@ -1,4 +1,4 @@
-//! Deleting (distribution-spec, "Deleting Manifests"). Registries may have it disabled, and many have.
+//! Deletion of manifests (distribution-spec, "Deleting Manifests"). Registries may disable it, and many do.
 
 use reqwest::{Method, StatusCode};
 
@@ -7,15 +7,15 @@ use super::scope::Scopes;
 use crate::model::Digest;
 use crate::store::StoreError;
 
-/// What is being done, for messages.
+/// The action, for messages.
 const DELETING: &str = "deleting a manifest";
 
 impl RegistryRepository {
-    /// Deletes a manifest or an index, with every tag that names it. What it refers to stays, for the registry to
-    /// collect. It needs an account that may delete.
+    /// Deletes a manifest or an index, and every tag that names it. Blobs and manifests that it refers to are left to
+    /// the registry's garbage collection. The account needs permission to delete.
     ///
-    /// Where the registry does not have it, [`StoreError::NotFound`]; that may also be the answer where the connection
-    /// broke after a first try that worked. Where deletion is disabled there, an error that says so.
+    /// Returns [`StoreError::NotFound`] if the registry does not have it. That may also be the result if the connection
+    /// broke after a first request that succeeded. If deletion is disabled, the error says so.
     pub(super) async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
         let path = self.repository.path();
         let scopes = Scopes::pull(path).merged(&Scopes::parse(&format!("repository:{path}:delete")));

@@ -1,4 +1,4 @@
-//! Why a request got no reply, and what that means to the user: whose fault it is, and what to do about it.
+//! Why a request got no reply: whose fault it is, and what the user can do about it.
 
 use std::error::Error;
 use std::io;
@@ -12,18 +12,18 @@ use crate::store::StoreError;
 
 /// Why there is no reply.
 pub(super) enum Failure {
-    /// The connection could not even be prepared.
+    /// The connection could not be prepared.
     Setup(StoreError),
     /// The connection could not be prepared, since this machine cannot do TLS.
     NoTls(StoreError),
-    /// Nothing was heard for this long.
+    /// The connection was silent for this long.
     Silence(Duration),
-    /// Everything else, without its address.
+    /// Any other error, without its address.
     Http(reqwest::Error),
 }
 
 impl Failure {
-    /// False for what will be the same the next time: a certificate, a request that cannot be made.
+    /// Returns `false` for an error that a retry will not fix: a certificate, a request that cannot be built.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Setup(_) | Self::NoTls(_) => false,
@@ -32,13 +32,13 @@ impl Failure {
         }
     }
 
-    /// How long nothing was heard.
+    /// Returns how long the connection was silent.
     pub(super) fn silence(&self) -> Duration {
         if let Self::Silence(limit) = self { *limit } else { Duration::ZERO }
     }
 
-    /// True where the other side answered the TLS handshake with something that is not TLS, or where there can be no
-    /// handshake. A certificate that is not trusted, a reset or a silence is not that.
+    /// Returns `true` if the server answered the TLS handshake with something other than TLS, or no handshake is
+    /// possible. An untrusted certificate, a reset or a timeout does not count.
     pub(super) fn speaks_no_tls(&self) -> bool {
         match self {
             Self::NoTls(_) => true,
@@ -47,13 +47,13 @@ impl Failure {
         }
     }
 
-    /// True where nothing listens.
+    /// Returns `true` if the connection was refused.
     pub(super) fn is_refused(&self) -> bool {
         let Self::Http(error) = self else { return false };
         find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     }
 
-    /// The error of a request to `url`, which went through `proxy` where there is one.
+    /// Turns the failure into the error of a request to `url`, which went through `proxy` if there is one.
     pub(super) fn into_error(
         self,
         action: &'static str,
@@ -80,8 +80,7 @@ impl Failure {
     }
 }
 
-/// A connection through a proxy that does not come about is the proxy's failure, unless TLS was spoken with what is
-/// behind it.
+/// Returns `true` if connecting through a proxy failed because of the proxy, and not in TLS with the host behind it.
 fn is_of_proxy(error: &reqwest::Error) -> bool {
     error.is_connect() && find::<rustls::Error>(error).is_none()
 }
@@ -95,7 +94,7 @@ fn explain_proxy(error: &reqwest::Error, proxy: &ProxyServer, host: &str) -> (St
     (detail, Some(format!("check the proxy, or name {host} in NO_PROXY to reach it directly")))
 }
 
-/// What the innermost error says: those around it name the layers of a library.
+/// Returns the innermost error: those around it only name the layers of a library.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
@@ -127,7 +126,7 @@ fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {
     (detail, None)
 }
 
-/// The registry as references write it.
+/// Returns the registry as written in references.
 fn registry_name(url: &Url) -> String {
     let port = url.port().map_or(String::new(), |port| format!(":{port}"));
     format!("{}{port}", url.host_str().unwrap_or_default())
@@ -158,7 +157,7 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> (String, Option<String>) {
     }
 }
 
-/// Looks for a kind of error among the causes. I/O errors keep what they wrap out of the chain.
+/// Searches the chain of causes for an error type. An I/O error does not expose the error that it wraps as its source.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {

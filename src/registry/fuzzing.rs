@@ -1,6 +1,5 @@
-//! What must hold for whatever a registry puts into its headers, and for whatever stands in a file of credentials. Compiled
-//! for tests and fuzzers alone: the targets in `tests/fuzz` run these checks on bytes that libFuzzer makes, and the tests
-//! here on the seeds.
+//! Properties that hold for any header of a registry, and for any credential file. Compiled only for tests and fuzzers:
+//! the targets in `tests/fuzz` run these checks on libFuzzer's input, and the tests here run them on the seeds.
 
 use std::net::IpAddr;
 
@@ -20,8 +19,8 @@ use super::secret::Secret;
 use super::upload::held_bytes;
 use crate::model::fuzzing::{check_error, check_text};
 
-/// `WWW-Authenticate`, a header for each line: what is read, written out in full, is read the same; what we cannot answer
-/// changes nothing, and `Basic` never wins over a token.
+/// Checks `WWW-Authenticate`, one header a line: a challenge that is written out again parses the same, unsupported
+/// challenges change nothing, and `Basic` never wins over a token.
 pub fn challenge(data: &[u8]) {
     let lines = data.split(|byte| *byte == b'\n');
     let values: Vec<HeaderValue> = lines.filter_map(|line| HeaderValue::from_bytes(line).ok()).collect();
@@ -54,7 +53,7 @@ fn written_out(token: &TokenChallenge) -> String {
     text
 }
 
-/// Registries of each kind, told by the first byte of the input.
+/// One registry of each kind, selected by the first byte of the input.
 const REGISTRIES: [&str; 6] = [
     "https://r.example/",
     "https://r.example:5000/",
@@ -64,8 +63,8 @@ const REGISTRIES: [&str; 6] = [
     "https://[fd00::1]/",
 ];
 
-/// An address that a registry names: of an upload, of a redirect, of a token service. The first byte, a digit, says which
-/// registry; what is gone to obeys every rule about origins.
+/// Checks an address that a registry names: of an upload, of a redirect, of a token service. The first byte, a digit,
+/// selects the registry. Every accepted address obeys all rules about origins.
 pub fn location(data: &[u8]) {
     let Some((kind, text)) = data.split_first() else { return };
     let (registry, text) = (registry_of(*kind), String::from_utf8_lossy(text));
@@ -95,7 +94,8 @@ fn registry_of(kind: u8) -> Url {
     text.parse().expect("it is an address")
 }
 
-/// Nothing but http(s), nobody's name in it, and no way into a network that the registry is not in itself.
+/// Checks that an address is http(s), has no user name, and leads into no private network that the registry is not in
+/// itself.
 fn check_address(registry: &Url, url: &Url) {
     assert!(matches!(url.scheme(), "http" | "https"), "{url}");
     assert!(url.username().is_empty() && url.password().is_none(), "{url}");
@@ -105,7 +105,7 @@ fn check_address(registry: &Url, url: &Url) {
     }
 }
 
-/// By another way than the rules themselves take.
+/// Decides independently of the code under test.
 fn is_public(url: &Url) -> bool {
     let address: IpAddr = match url.host() {
         Some(Host::Domain(name)) => {
@@ -127,8 +127,8 @@ fn is_public(url: &Url) -> bool {
     }
 }
 
-/// `Link`, a header for each line after the first, whose digit says which registry: the next page is one of the registry's,
-/// and what stands before it in the list changes nothing.
+/// Checks `Link`, one header a line after the first, whose digit selects the registry: the next page is one of the
+/// registry's, and elements before the link change nothing.
 pub fn link(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut lines = text.split('\n');
@@ -146,8 +146,8 @@ pub fn link(data: &[u8]) {
     assert_eq!(next_page(&registry, &page, std::iter::once(before).chain(values)), found);
 }
 
-/// `Range` of an upload in the first line, `Content-Range` in the second: what is read, written out, is read the same, and
-/// is a part that can be.
+/// Checks an upload's `Range` in the first line and `Content-Range` in the second: a range that is written out again
+/// parses the same, and is valid.
 pub fn range(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (held, part) = text.split_once('\n').unwrap_or((text, ""));
@@ -162,7 +162,7 @@ pub fn range(data: &[u8]) {
     }
 }
 
-/// `Retry-After` in the first line, `Date` in the second, and the headers of a quota in the others.
+/// Checks `Retry-After` in the first line, `Date` in the second, and quota headers in the others.
 pub fn limits(data: &[u8]) {
     const NAMES: [&str; 5] =
         ["retry-after", "date", "ratelimit-limit", "ratelimit-remaining", "docker-ratelimit-source"];
@@ -183,8 +183,8 @@ pub fn limits(data: &[u8]) {
     }
 }
 
-/// A file of credentials: a login is found again, a logout forgets it, and everything else stays as it was. No message
-/// shows what stands in it.
+/// Checks a credential file: a login is found again, a logout removes it, and all other entries stay. No message shows
+/// the file's text.
 pub fn auth_file(data: &[u8]) {
     const REGISTRY: &str = "r.example";
     let file = match AuthFile::parse("config.json".to_owned(), data) {
@@ -224,7 +224,7 @@ fn fields(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).expect("what was written is an object")
 }
 
-/// All of a file but the entries of one registry, and but an `auths` that cannot hold any.
+/// Returns the fields of a file without the entries of one registry, and without an `auths` that is no object.
 fn others(fields: &Map<String, Value>, registry: &str) -> Map<String, Value> {
     let mut rest = fields.clone();
     match rest.get_mut("auths").and_then(Value::as_object_mut) {

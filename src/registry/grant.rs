@@ -1,6 +1,6 @@
-//! What a token says of itself. The tokens of distribution's specification are JWTs that list what they allow (distribution, "Token
-//! Authentication Implementation"); others are opaque, and say nothing. Nothing is verified: it is the registry that decides, and this only tells
-//! earlier what it will say.
+//! The claims of a token. Tokens of distribution's specification are JWTs that list what they allow (distribution,
+//! "Token Authentication Implementation"); others are opaque. The signature is not verified: the registry decides, and
+//! this only predicts its decision.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Secret;
 
-/// The part of the claims that is looked at.
+/// The claims that are used.
 #[derive(Deserialize)]
 struct Claims {
     access: Vec<Access>,
@@ -22,7 +22,7 @@ struct Access {
     actions: Vec<String>,
 }
 
-/// The actions that a token allows on a repository; `None` where it does not name the repository.
+/// Returns the actions that a token allows on a repository, or `None` if it does not name the repository.
 pub(super) fn actions(token: &Secret, path: &str) -> Option<Vec<String>> {
     let claims = token.expose().split('.').nth(1)?;
     let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?).ok()?;
@@ -32,7 +32,7 @@ pub(super) fn actions(token: &Secret, path: &str) -> Option<Vec<String>> {
     Some(named.flat_map(|access| access.actions).collect())
 }
 
-/// True where a token names a repository and does not allow it to be pushed to.
+/// Returns `true` if a token names a repository and does not allow pushing to it.
 pub(super) fn forbids_push(token: &Secret, path: &str) -> bool {
     actions(token, path).is_some_and(|actions| !actions.iter().any(|action| action == "push" || action == "*"))
 }

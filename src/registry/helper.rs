@@ -1,6 +1,6 @@
-//! Credential helpers: programs named `docker-credential-NAME` that keep secrets (docker-credential-helpers' protocol). A
-//! helper that fails is an error and never "no credentials": what comes next in the search could be sent elsewhere than
-//! meant.
+//! Credential helpers: programs named `docker-credential-NAME` that store secrets (docker-credential-helpers'
+//! protocol). A helper that fails is an error and never means "no credentials": a credential found later in the search
+//! could go to the wrong place.
 
 use std::ffi::OsStr;
 use std::io;
@@ -19,19 +19,20 @@ use super::credentials::Credential;
 use super::redact;
 use crate::store::StoreError;
 
-/// Time for a helper to answer: a person may have to unlock a key ring.
+/// Timeout of a helper. The user may have to unlock a key ring.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Bytes of an answer: tokens have a few KiB, and a helper gone wild has no end.
+/// Size limit of a helper's output, in bytes. Tokens have a few KiB.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
-/// What a helper says, and exits with an error, where it has nothing (docker-credential-helpers, `errCredentialsNotFound`).
+/// Output of a helper, with an exit status other than 0, that has no credentials (docker-credential-helpers,
+/// `errCredentialsNotFound`).
 const NOTHING_FOUND: &str = "credentials not found in native keychain";
 
-/// The user that stands for an identity token.
+/// User name that marks an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// A helper that was found.
+/// A helper on this machine.
 #[derive(Debug)]
 pub(super) struct Helper {
     name: String,
@@ -40,7 +41,7 @@ pub(super) struct Helper {
 }
 
 impl Helper {
-    /// Looks for `docker-credential-NAME` in the directories of `path`.
+    /// Finds `docker-credential-NAME` in the directories of `path`.
     pub(super) fn find(name: &str, path: Option<&OsStr>) -> Result<Self, StoreError> {
         let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if name.is_empty() || !name.bytes().all(is_good) {
@@ -56,13 +57,13 @@ impl Helper {
         Ok(Self { name: name.to_owned(), program, time_limit: TIME_LIMIT })
     }
 
-    /// With another limit on time.
+    /// Replaces the timeout.
     #[cfg(test)]
     pub(super) fn with_time_limit(self, time_limit: Duration) -> Self {
         Self { time_limit, ..self }
     }
 
-    /// Asks for the credentials of a server; `None` where it has none.
+    /// Returns the credentials of a server, or `None` if the helper has none.
     pub(super) async fn lookup(&self, server: &str) -> Result<Option<Credential>, StoreError> {
         let answer = self.run("get", server.as_bytes()).await?;
         if !answer.is_success {
@@ -85,14 +86,14 @@ impl Helper {
         }
     }
 
-    /// Has it keep credentials.
+    /// Stores credentials in the helper.
     pub(super) async fn store(&self, server: &str, user: &str, secret: &Secret) -> Result<(), StoreError> {
         let entry = serde_json::json!({ "ServerURL": server, "Username": user, "Secret": secret.expose() }).to_string();
         let answer = self.run("store", entry.as_bytes()).await?;
         if answer.is_success { Ok(()) } else { Err(self.refusal(&answer.text)) }
     }
 
-    /// Has it forget the credentials of a server. False where it had none.
+    /// Deletes the credentials of a server from the helper. Returns `false` if it had none.
     pub(super) async fn erase(&self, server: &str) -> Result<bool, StoreError> {
         let answer = self.run("erase", server.as_bytes()).await?;
         if answer.is_success {
@@ -104,7 +105,8 @@ impl Helper {
         }
     }
 
-    /// Helpers say what is wrong on standard output; what looks like credentials is not repeated.
+    /// Builds the error of a helper. Helpers report errors on standard output; words that look like credentials are
+    /// left out.
     fn refusal(&self, text: &str) -> StoreError {
         match text.trim() {
             "" => failed(&self.name, "it failed"),
@@ -138,7 +140,7 @@ struct Answer {
     text: String,
 }
 
-/// `None` where the answer is too long. A helper need not read what it is told.
+/// Returns `None` if the output is too long. A helper need not read its input.
 async fn converse(child: &mut Child, input: &[u8]) -> io::Result<Option<Answer>> {
     if let Some(mut stdin) = child.stdin.take()
         && let Err(error) = stdin.write_all(input).await

@@ -1,5 +1,5 @@
-//! `Link`: where the next page of a listing is (RFC 8288; distribution-spec, "Listing Tags", "Listing Referrers"). A
-//! page is never fetched from another origin than the registry's, whatever its `Link` says.
+//! `Link`: the address of the next page of a listing (RFC 8288; distribution-spec, "Listing Tags", "Listing
+//! Referrers"). A page is never fetched from another origin than the registry's, whatever its `Link` says.
 
 use reqwest::header::{HeaderMap, LINK};
 use url::Url;
@@ -10,13 +10,13 @@ use super::redact;
 /// A `Link` header whose next page is not fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// Not of the form `<ADDRESS>; NAME="VALUE", …`.
+    /// The header is not of the form `<ADDRESS>; NAME="VALUE", …`.
     #[error("its Link header is not in the form <URL>; rel=\"next\"")]
     Malformed,
-    /// What stands between the angle brackets is no address, or one with a user name.
+    /// The text between the angle brackets is not an address, or has a user name.
     #[error("the URL of the next page is not allowed")]
     Address,
-    /// The next page is at another scheme, host or port.
+    /// The next page has another scheme, host or port.
     #[error("the next page is at {next}, not at {registry}")]
     Elsewhere {
         /// The registry's origin.
@@ -26,10 +26,10 @@ pub enum LinkError {
     },
 }
 
-/// The address of the page after the one at `page`, of a registry whose root is `registry`.
+/// Returns the address of the page after the one at `page`, of a registry whose root is `registry`.
 ///
-/// `values` are those of the `Link` headers, in their order. The first link counts whose relation is `next` and whose
-/// context is the page itself. A query is kept as it is, a fragment is dropped. `None` where this page is the last.
+/// `values` are those of the `Link` headers, in their order. The first link whose relation is `next` and whose context
+/// is the page itself counts. Its query is kept, its fragment is dropped. Returns `None` if this page is the last.
 pub fn next_page<'a>(
     registry: &Url,
     page: &Url,
@@ -48,7 +48,7 @@ pub fn next_page<'a>(
     Ok(None)
 }
 
-/// As [`next_page`], of a reply. A value that is no text is malformed.
+/// Returns [`next_page`] of a reply. A value that is not text is malformed.
 pub(super) fn next_of(registry: &Url, page: &Url, headers: &HeaderMap) -> Result<Option<Url>, LinkError> {
     let values: Result<Vec<&str>, _> = headers.get_all(LINK).iter().map(|value| value.to_str()).collect();
     next_page(registry, page, values.map_err(|_| LinkError::Malformed)?)
@@ -72,7 +72,8 @@ struct Link<'a> {
     is_next: bool,
 }
 
-/// The first link of a list, and what stands after its comma. Empty elements are legal, and no link.
+/// Splits off the first link of a list, and returns it with the text after its comma. Empty elements are legal and
+/// skipped.
 fn first_link(text: &str) -> Result<(Option<Link<'_>>, Option<&str>), LinkError> {
     let text = text.trim_start_matches(is_space);
     if text.is_empty() {
@@ -95,7 +96,7 @@ fn first_link(text: &str) -> Result<(Option<Link<'_>>, Option<&str>), LinkError>
         let parameter = rest.strip_prefix(';').ok_or(LinkError::Malformed)?;
         let (name, value, after) = first_parameter(parameter)?;
         match name.to_ascii_lowercase().as_str() {
-            // Only the first counts (RFC 8288, section 3.3).
+            // Only the first `rel` counts (RFC 8288, section 3.3).
             "rel" if relation.is_none() => relation = Some(value),
             "anchor" => is_of_page = false,
             _ => {}
@@ -105,8 +106,8 @@ fn first_link(text: &str) -> Result<(Option<Link<'_>>, Option<&str>), LinkError>
     Ok((Some(Link { target, is_next: is_of_page && is_next(relation) }), None))
 }
 
-/// Name, value without its quotes, and what stands after them. A backslash in quotes is left where it is: no relation
-/// that is looked for has one.
+/// Splits off a parameter: name, value without its quotes, and the rest. A backslash within quotes is kept: no
+/// supported relation has one.
 fn first_parameter(text: &str) -> Result<(&str, &str, &str), LinkError> {
     let text = text.trim_start_matches(is_space);
     let end = text.find(['=', ';', ',']).unwrap_or(text.len());

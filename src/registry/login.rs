@@ -1,4 +1,4 @@
-//! `login` and `logout`: credentials into a file, or into the helper that the file names, and out again.
+//! `login` and `logout`: store credentials in a file or in the helper that the file names, and remove them.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -13,12 +13,12 @@ use crate::model::{Repository, escape};
 use crate::store::output::{Access, OutputKind, write_output};
 use crate::store::{StoreError, local};
 
-/// Mode of a directory that is made for a file of credentials: its owner's alone.
+/// Mode of a directory that is created for a credential file: accessible to its owner only.
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// Keeps credentials: in the helper that the file at `path` names for the registry, else in the file itself, in the form
-/// of containers-auth.json(5). Fields that are not known stay. The file is replaced whole, with mode 0600, or not at all.
-/// `helper_path` is the value of `PATH`. Says where the credentials went.
+/// Stores credentials in the helper that the file at `path` names for the registry, or else in the file itself, in the
+/// form of containers-auth.json(5). Unknown fields are kept. The file is replaced atomically, with mode 0600.
+/// `helper_path` is the value of `PATH`. Returns where the credentials were stored.
 pub async fn store_login(path: &Path, helper_path: Option<&OsStr>, login: &Login) -> Result<String, StoreError> {
     check_registry(&login.registry)?;
     let file = read(path)?;
@@ -31,8 +31,8 @@ pub async fn store_login(path: &Path, helper_path: Option<&OsStr>, login: &Login
     Ok(escape(path.as_os_str().as_encoded_bytes()))
 }
 
-/// Forgets the credentials of a registry: those of the helper that the file at `path` names for it, and those in the
-/// file. False where there were none.
+/// Removes the credentials of a registry, from the helper that the file at `path` names for it and from the file.
+/// Returns `false` if there were none.
 pub async fn remove_login(path: &Path, helper_path: Option<&OsStr>, registry: &str) -> Result<bool, StoreError> {
     check_registry(registry)?;
     let file = read(path)?;
@@ -47,7 +47,7 @@ pub async fn remove_login(path: &Path, helper_path: Option<&OsStr>, registry: &s
     Ok(is_removed || was_there)
 }
 
-/// A registry's name goes to helpers and into keys: it must be a host with an optional port.
+/// Checks that a registry is a host with an optional port, since its name is passed to helpers and written as a key.
 fn check_registry(registry: &str) -> Result<(), StoreError> {
     format!("{registry}/x").parse::<Repository>()?;
     if registry.contains('/') {
@@ -68,7 +68,7 @@ fn read(path: &Path) -> Result<AuthFile, StoreError> {
     }
 }
 
-/// Replaces the file, by the rule for all outputs; a directory that is made for it is its owner's alone.
+/// Replaces the file atomically. A directory that is created for it is accessible to its owner only.
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     if let OutputKind::Replaced(target) = OutputKind::of(path)? {
         let failed = |cause| StoreError::io("write", &target, cause);

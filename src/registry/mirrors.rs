@@ -1,4 +1,4 @@
-//! What a run learns of mirrors: which to leave alone from now on, and where a tag was found.
+//! State of mirrors during a run: which ones are disabled, and where a tag was found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -7,25 +7,25 @@ use super::config::{Endpoint, Route};
 use crate::model::Repository;
 use crate::store::StoreError;
 
-/// What is known of mirrors, by all repositories of a client.
+/// State of mirrors, shared by all repositories of a client.
 #[derive(Default)]
 pub(super) struct Mirrors {
-    /// Hosts that failed, whole or for one repository.
+    /// Hosts that failed, for all repositories or for one.
     left_out: Mutex<BTreeSet<(Endpoint, Option<Repository>)>>,
-    /// Where a tag of a repository was found.
+    /// The route on which a tag of a repository was found.
     found: Mutex<BTreeMap<Repository, Route>>,
 }
 
-/// What a failure at a mirror means for what comes after it.
+/// What a mirror's failure means for the requests that follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is no reason to ask elsewhere: the fault lies here.
+    /// The error is local: no other host is tried.
     Final,
-    /// The mirror lacks this, and may have other things.
+    /// The mirror does not have this content, and may have other content.
     Lacking,
-    /// The mirror does not give this repository to us.
+    /// The mirror denies access to this repository.
     Refusing,
-    /// The mirror is down, or not to be relied on.
+    /// The mirror is down or unreliable.
     Failing,
 }
 
@@ -43,14 +43,14 @@ impl Verdict {
 }
 
 impl Mirrors {
-    /// True for a mirror that is not asked any more.
+    /// Returns `true` if a mirror is disabled.
     pub(super) fn is_left_out(&self, way: &Route) -> bool {
         let left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         let host = (way.endpoint.clone(), None);
         way.is_mirror && (left_out.contains(&host) || left_out.contains(&(host.0, Some(way.repository.clone()))))
     }
 
-    /// Remembers a failure. True where this is the first time that it is heard of.
+    /// Records a failure. Returns `true` if it is the first one of this kind.
     pub(super) fn leave_out(&self, way: &Route, verdict: Verdict) -> bool {
         let repository = match verdict {
             Verdict::Final | Verdict::Lacking => return false,
@@ -61,13 +61,14 @@ impl Mirrors {
         left_out.insert((way.endpoint.clone(), repository))
     }
 
-    /// Remembers where a tag was found: what it names is there, also where the configuration would not look for it.
+    /// Records where a tag was found: the content that it names is there, even if the configuration would not look
+    /// there.
     pub(super) fn found(&self, repository: &Repository, way: &Route) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.insert(repository.clone(), way.clone());
     }
 
-    /// Where a tag of a repository was found last.
+    /// Returns the route on which a tag of a repository was found last.
     pub(super) fn finder(&self, repository: &Repository) -> Option<Route> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).get(repository).cloned()
     }

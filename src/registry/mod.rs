@@ -1,26 +1,27 @@
-//! Registries: the only HTTP of this crate (distribution-spec; token authentication as distribution and Docker do it).
+//! Registries: the only HTTP of this crate (distribution-spec; token authentication as distribution and Docker
+//! implement it).
 //!
-//! Every request goes through `transport`, in one function; everything that carries a credential goes through
-//! `client`. Three rules hold everywhere in this module:
+//! Every request goes through one function in `transport`. Every request with a credential goes through `client`. Three
+//! rules hold everywhere in this module:
 //!
-//! - A credential is sent to the origin (scheme, host, port) that it belongs to and to no other: not to a redirect's
-//!   target, not to an upload's `Location`, and to a token service only where `origin` lets it.
-//! - Nothing that was read is believed before it was checked, and nothing is allocated by what a header says.
-//! - No message and no log line holds a secret: query strings, user names in addresses and header values are left out.
+//! - A credential is sent only to the origin (scheme, host, port) that it belongs to: not to a redirect's target, not
+//!   to an upload's `Location`, and to a token service only if `origin` allows it.
+//! - Input is checked before it is used, and no buffer is allocated by a size from a header.
+//! - No message and no log line has a secret: query strings, user names in addresses and header values are left out.
 //!
-//! It reads neither environment nor home directory: [`RegistryOptions`] says everything.
+//! The module reads neither the environment nor the home directory: [`RegistryOptions`] has all settings.
 //!
 //! | where | what |
 //! |---|---|
 //! | `routed`, `mirrors`, `config` | a repository by its name: mirrors and upstream, `registries.conf`, `hosts.toml` |
 //! | `repository` | a repository at one host; `source`, `pull`, `sink`, `upload`, `tags`, `pages`, `link`, `referrers`, `delete` are its parts |
-//! | `client`, `session`, `auth`, `challenge`, `scope`, `grant` | who is asked, as whom, with which token |
-//! | `retry` | what is tried again, when, and for how long: the one policy |
-//! | `redirect`, `origin` | where a request may go on to, and what may go with it |
-//! | `credentials`, `auth_file`, `helper`, `login`, `secret` | where credentials come from and are kept |
-//! | `secrets`, `secrets_view` | what was sent as a secret, and taking it out of what is shown |
+//! | `client`, `session`, `auth`, `challenge`, `scope`, `grant` | registries, accounts and tokens |
+//! | `retry` | which failures are retried, when, and for how long: the only retry policy |
+//! | `redirect`, `origin` | allowed targets of redirects, and the credentials that they may get |
+//! | `credentials`, `auth_file`, `helper`, `login`, `secret` | where credentials are stored |
+//! | `secrets`, `secrets_view` | masking of secrets in output |
 //! | `transport`, `failure`, `tls`, `certificates`, `proxy`, `body`, `traffic` | one request and its reply, bounded and counted |
-//! | `reply`, `redact` | what a refusal means to the user, and what may be shown of it |
+//! | `reply`, `redact` | errors from replies, and what may be shown of them |
 
 mod auth;
 mod auth_file;

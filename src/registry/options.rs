@@ -1,4 +1,5 @@
-//! What a registry client must be told, as values: the command line reads environment, home and files' places.
+//! Settings of a registry client, as values: the command line reads the environment, the home directory and the files'
+//! places.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,53 +15,53 @@ use super::certificates::{parsable_certificates, unusable};
 use super::{ConfigFiles, RetryOptions, Secret, Secrets};
 use crate::store::StoreError;
 
-/// Long enough for a slow DNS server and a lost packet; a registry that takes longer is not there.
+/// Timeout of connecting: long enough for a slow DNS server and a lost packet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longest silence on a connection. There is no limit on the whole of a transfer: a slow line is not a dead one.
+/// Longest silence on a connection. A transfer as a whole has no timeout: a slow connection is not a dead one.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How to reach registries, and as whom.
+/// Settings for access to registries, and the credentials.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
-    /// Registries (`HOST[:PORT]`) that are spoken to in plain HTTP. Loopback needs no entry: it is tried with TLS first,
-    /// and without where nothing there speaks TLS.
+    /// Registries (`HOST[:PORT]`) that use plain HTTP. Loopback needs no entry: TLS is tried first, then plain HTTP if
+    /// the server does not support TLS.
     pub plain_http: BTreeSet<String>,
     /// Registries (`HOST[:PORT]`) whose certificate is not verified.
     pub skip_verify: BTreeSet<String>,
-    /// Certificates of authorities that are trusted: the system's.
+    /// Trusted certificate authorities of the system.
     pub roots: Roots,
-    /// PEM files of authorities that are trusted besides.
+    /// PEM files of additional trusted authorities.
     pub ca_files: Vec<PathBuf>,
-    /// Directories with one directory for each `HOST[:PORT]`, of `*.crt` (authorities) and pairs of `*.cert` and `*.key`
-    /// (of the client). The first that has a directory for the registry is taken.
+    /// Directories that have a directory for each `HOST[:PORT]`, with `*.crt` (authorities) and pairs of `*.cert` and
+    /// `*.key` (of the client). The first directory that has one for the registry is used.
     pub certs_dirs: Vec<PathBuf>,
-    /// Files that say which hosts serve a registry's images.
+    /// Files that configure which hosts serve a registry's images.
     pub config: ConfigFiles,
     /// Proxies.
     pub proxies: ProxyOptions,
-    /// Where credentials come from.
+    /// Sources of credentials.
     pub credentials: Credentials,
-    /// The `User-Agent`.
+    /// The `User-Agent` header.
     pub user_agent: String,
-    /// Limit on making a connection.
+    /// Timeout of connecting.
     pub connect_timeout: Duration,
-    /// Limit on silence: on waiting for a reply's head, for more of its body, for room to send.
+    /// Timeout of silence: while waiting for a reply's head, for more of its body, or until more can be sent.
     pub idle_timeout: Duration,
-    /// How failures that pass are waited out.
+    /// Retries of transient failures.
     pub retry: RetryOptions,
-    /// Where uploads that are under way are noted, so that another process can go on with them; `None` notes nothing.
+    /// Directory that records uploads in progress, so that another process can resume them; `None` records nothing.
     pub journal_directory: Option<PathBuf>,
-    /// Is told, in one line each, of what a person who waits should know: a long wait, an upload that is begun again.
+    /// Receives notices, one line each, for a user who waits: a long wait, an upload that is restarted.
     pub notice: Notice,
-    /// Receives, in one line each, what is probably not what the user wants.
+    /// Receives warnings, one line each, about what the user probably did not intend.
     pub warning: Notice,
-    /// Gets every secret that is sent. Whoever shows what a client or its errors say takes them out of it.
+    /// Receives every secret that is sent. Callers must mask these secrets in the client's output and errors.
     pub secrets: Secrets,
 }
 
-/// Certificates of authorities, had when a registry is first spoken to: they are hundreds of files, and most builds need
-/// none.
+/// Trusted certificate authorities, loaded at the first TLS connection: they are hundreds of files, and most builds
+/// need none.
 #[derive(Clone)]
 pub struct Roots(Arc<LazyLock<Loaded, LoadRoots>>);
 
@@ -70,15 +71,15 @@ type Loaded = Result<Vec<CertificateDer<'static>>, (PathBuf, String)>;
 type LoadRoots = Box<dyn FnOnce() -> Loaded + Send>;
 
 impl Roots {
-    /// Returns those that `load` gives; it is called once at the most.
+    /// Returns the roots that `load` returns. `load` is called once at most.
     pub fn new(load: impl FnOnce() -> Vec<CertificateDer<'static>> + Send + 'static) -> Self {
         Self::lazy(|| Ok(load()))
     }
 
-    /// Returns those of a PEM file, and of the PEM files in directories, in place of the system's.
+    /// Returns the roots of a PEM file, and of the PEM files in directories, in place of the system's.
     ///
-    /// The file must be a regular one of at most 4 MiB; it is an error of the first connection with TLS if it is not. A file
-    /// that does not exist, and what cannot be used in the directories, is skipped, as other programs do.
+    /// The file must be a regular one of at most 4 MiB; otherwise the first TLS connection fails. A file that does not
+    /// exist is skipped, and so are unusable files in the directories, as other programs do.
     pub fn of_files(file: Option<PathBuf>, directories: Vec<PathBuf>) -> Self {
         Self::lazy(move || {
             let mut all = match file.as_deref().map(parsable_certificates) {
@@ -108,7 +109,7 @@ impl Roots {
 }
 
 impl Default for Roots {
-    /// None.
+    /// Returns no roots.
     fn default() -> Self {
         Self::new(Vec::new)
     }
@@ -120,12 +121,12 @@ impl fmt::Debug for Roots {
     }
 }
 
-/// Whom to tell of rare things. Called from any thread; must return at once.
+/// A function that receives notices or warnings. It may be called from any thread and must not block.
 #[derive(Clone)]
 pub struct Notice(Arc<dyn Fn(&str) + Send + Sync>);
 
 impl Notice {
-    /// Calls `tell` with each line.
+    /// Returns a notice that calls `tell` with each line.
     pub fn new(tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
@@ -136,7 +137,7 @@ impl Notice {
 }
 
 impl Default for Notice {
-    /// Tells nobody.
+    /// Returns a notice that discards all lines.
     fn default() -> Self {
         Self::new(|_| {})
     }
@@ -149,7 +150,7 @@ impl fmt::Debug for Notice {
 }
 
 impl Default for RegistryOptions {
-    /// No roots, no proxies, no credentials.
+    /// Returns settings without roots, proxies and credentials.
     fn default() -> Self {
         Self {
             plain_http: BTreeSet::new(),
@@ -172,26 +173,26 @@ impl Default for RegistryOptions {
     }
 }
 
-/// Proxies, as `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name them. Loopback is never reached through one.
+/// Proxies, as `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name them. Loopback is never accessed through a proxy.
 #[derive(Debug, Clone, Default)]
 pub struct ProxyOptions {
     /// For `http://` addresses.
     pub http: Option<ProxySetting>,
     /// For `https://` addresses.
     pub https: Option<ProxySetting>,
-    /// What is reached directly: names (their subdomains included), addresses, CIDR blocks, each with an optional port,
-    /// parted by commas; `*` for everything.
+    /// Hosts that are accessed directly: names (including subdomains), addresses and CIDR blocks, each with an optional
+    /// port, separated by commas; `*` for all hosts.
     pub no_proxy: Option<String>,
 }
 
-/// The address of a proxy, and where it comes from. One that cannot be used is an error of the first request that would go
-/// through it.
+/// The address of a proxy, and where it comes from. An invalid address is an error of the first request that would use
+/// it.
 #[derive(Debug, Clone)]
 pub struct ProxySetting {
-    /// `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`; the schemes are `http` (the default), `https`, `socks5`, `socks5h`, `socks4`
-    /// and `socks4a`.
+    /// `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`. The schemes are `http` (the default), `https`, `socks5`, `socks5h`,
+    /// `socks4` and `socks4a`.
     pub address: Secret,
-    /// The variable that holds it, for messages.
+    /// The environment variable that holds it, for messages.
     pub variable: String,
 }
 
@@ -206,19 +207,19 @@ pub struct Login {
     pub secret: Secret,
 }
 
-/// Where credentials are looked for, in this order; the first that answers for a registry wins.
+/// Sources of credentials, searched in this order. The first one that has credentials for a registry wins.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// Given on the command line.
+    /// Credentials from the command line.
     pub explicit: Vec<Login>,
     /// The text of `DOCKER_AUTH_CONFIG`; only its inline `auths` are used.
     pub docker_auth_config: Option<Secret>,
-    /// The file of `--authfile` or `REGISTRY_AUTH_FILE`. Where it is set, `files` are not searched.
+    /// The file of `--authfile` or `REGISTRY_AUTH_FILE`. If it is set, `files` are not searched.
     pub auth_file: Option<PathBuf>,
     /// Docker's and containers' files, in order. Each may name credential helpers.
     pub files: Vec<PathBuf>,
-    /// What the environment of a CI system says, such as `GITHUB_TOKEN` for exactly ghcr.io.
+    /// Credentials from the environment of a CI system, such as `GITHUB_TOKEN` for exactly ghcr.io.
     pub environment: Vec<Login>,
-    /// Value of `PATH`: where `docker-credential-*` programs are looked for. Without it there are no helpers.
+    /// Value of `PATH`, in which `docker-credential-*` programs are searched. Without it no helpers are used.
     pub helper_path: Option<OsString>,
 }

@@ -1,5 +1,5 @@
-//! Addresses, and which of them may be gone to from which: the rules against sending a request or a credential to a place
-//! that a hostile or careless registry names.
+//! Addresses, and which address may lead to which other one: the rules against sending a request or a credential to a
+//! place that a hostile or misconfigured registry names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,41 +7,41 @@ use url::{Host, Url};
 
 use crate::model::ReferenceError;
 
-/// Names that Docker Hub has had; the first is the one that references are written with.
+/// Names of Docker Hub. The first is the one used in references.
 pub(super) const HUB_ALIASES: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
 /// The host that serves Docker Hub's images.
 const HUB_HOST: &str = "registry-1.docker.io";
 
-/// The name of a registry among its aliases.
+/// Returns the canonical name of a registry.
 pub(super) fn canonical(registry: &str) -> &str {
     if HUB_ALIASES.contains(&registry) { HUB_ALIASES[0] } else { registry }
 }
 
-/// The address of a registry's root.
+/// Returns the address of a registry's root.
 pub(super) fn endpoint(registry: &str, scheme: &str) -> Result<Url, ReferenceError> {
     let host = if canonical(registry) == HUB_ALIASES[0] { HUB_HOST } else { registry };
     Url::parse(&format!("{scheme}://{host}/"))
         .map_err(|error| ReferenceError::Malformed { text: registry.to_owned(), reason: error.to_string() })
 }
 
-/// What credentials belong to: scheme, host and port.
+/// Returns scheme, host and port, which a credential is bound to.
 pub(super) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// Where an address leads, as far as it tells without asking a name server.
+/// Kind of network that an address leads to, without asking a name server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Locality {
     /// This machine: 127.0.0.0/8, ::1, `localhost`.
     Loopback,
-    /// An address of a private, link-local or otherwise not public network (metadata services are among them).
+    /// An address of a private, link-local or other non-public network, including metadata services.
     Private,
-    /// Everything else: names, and public addresses.
+    /// All other addresses: names, and public addresses.
     Public,
 }
 
-/// Tells by the address alone; names are not looked up, since behind a proxy they are not ours to look up.
+/// Classifies an address. Names are not looked up: behind a proxy this machine cannot look them up.
 pub(super) fn locality(url: &Url) -> Locality {
     match url.host() {
         Some(Host::Domain(name)) => {
@@ -64,7 +64,7 @@ fn locality_of(address: IpAddr) -> Locality {
     }
 }
 
-/// The IPv4 address that an IPv6 address is gone to by way of the system or a gateway: mapped (RFC 4291), translated
+/// Returns the IPv4 address that an IPv6 address is routed to by the system or a gateway: mapped (RFC 4291), translated
 /// (RFC 6052) and 6to4 (RFC 3056).
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
@@ -108,7 +108,8 @@ fn locality_of_v6(address: Ipv6Addr) -> Locality {
     }
 }
 
-/// Whether a request to `previous`, of a registry at `registry`, may go on to `next`. The error says why not.
+/// Checks whether a request to `previous`, of a registry at `registry`, may be redirected to `next`. The error is the
+/// reason.
 pub(super) fn check_hop(registry: &Url, previous: &Url, next: &Url) -> Result<(), &'static str> {
     check_form(next)?;
     if previous.scheme() == "https" && next.scheme() == "http" {
@@ -121,7 +122,8 @@ pub(super) fn check_hop(registry: &Url, previous: &Url, next: &Url) -> Result<()
     if allowed { Ok(()) } else { Err("it is in a private network") }
 }
 
-/// Whether credentials for the registry at `registry` may be sent to the token service `realm`. The error says why not.
+/// Checks whether credentials for the registry at `registry` may be sent to the token service `realm`. The error is the
+/// reason.
 pub(super) fn check_realm(registry: &Url, realm: &Url) -> Result<(), &'static str> {
     check_form(realm)?;
     if registry.scheme() == "https" && realm.scheme() != "https" {
@@ -145,10 +147,10 @@ fn check_form(url: &Url) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The address that an upload goes on at: `location` as seen from `request`, whose reply it stood in.
+/// Resolves the `Location` of an upload, from the reply to `request`.
 ///
-/// A registry behind a proxy that ends TLS says `http` and may lose the port: what has the host of an https request
-/// stays https, at that request's port unless it names another.
+/// A registry behind a proxy that terminates TLS may return `http` and no port: an address with the host of an https
+/// request stays https, at that request's port unless it names another.
 pub(super) fn upload_location(registry: &Url, request: &Url, location: &str) -> Result<Url, &'static str> {
     let mut url = request.join(location).map_err(|_| "it is not a URL")?;
     check_form(&url)?;

@@ -1,5 +1,5 @@
-//! Listings that come in pages, each naming the next in its `Link` header: bounded in every direction, and never read
-//! from another origin than the registry's.
+//! Paged listings, whose `Link` header names the next page: bounded in size and count, and never read from another
+//! origin than the registry's.
 
 use std::collections::BTreeSet;
 
@@ -14,16 +14,16 @@ use super::transport::Reply;
 use crate::model::{Digest, MAX_MANIFEST_BYTES};
 use crate::store::StoreError;
 
-/// Pages of one listing. It bounds a registry that always names another one; at 100 items each it is far over what the
-/// items themselves are limited to.
+/// Limit on the pages of one listing, against a registry that always names another one. With 100 items a page it is far
+/// above the limit on items.
 const MAX_PAGES: usize = 5_000;
 
-/// Bytes of one page, which may be the whole list where a registry does not know pages: what a manifest may have.
+/// Size limit of one page, in bytes. The whole list may be one page. It is the limit of a manifest.
 const MAX_PAGE_BYTES: u64 = MAX_MANIFEST_BYTES;
 
-/// A listing to be read.
+/// A listing to read.
 pub(super) struct Pages {
-    /// What is being done, in the -ing form.
+    /// The action, in the -ing form.
     pub(super) action: &'static str,
     /// The first page.
     pub(super) first: Destination,
@@ -33,14 +33,14 @@ pub(super) struct Pages {
 
 /// How a listing ended.
 pub(super) enum Listed {
-    /// Every page was taken.
+    /// All pages were read.
     Whole,
-    /// There is no first page: any status but 200, the body unread.
+    /// The first page had a status other than 200. The body is unread.
     Refused(Reply),
 }
 
 impl RegistryRepository {
-    /// Reads a listing. `take` gets headers and body of each page; what it returns as an error ends the listing.
+    /// Reads a listing. `take` receives headers and body of each page; an error that it returns ends the listing.
     pub(super) async fn read_pages(
         &self,
         pages: Pages,

@@ -1,7 +1,8 @@
-//! Which proxy serves an address: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, as curl and Go read them.
+//! Selection of the proxy for an address: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, as curl and Go
+//! interpret them.
 //!
-//! An address that cannot be used is an error where a request would go through it, and nowhere else: a command that opens no
-//! connection has no use for a proxy.
+//! An invalid proxy address is an error only when a request would use it: a command that opens no connection needs no
+//! proxy.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,19 +15,19 @@ use super::origin::{Locality, locality};
 use super::{ProxyOptions, ProxySetting, Secrets};
 use crate::store::StoreError;
 
-/// Schemes of proxies; `socks5` and `socks4` look names up here, `socks5h` and `socks4a` leave that to the proxy.
+/// Schemes of proxies. `socks5` and `socks4` resolve names locally, `socks5h` and `socks4a` leave that to the proxy.
 const SCHEMES: [&str; 6] = ["http", "https", "socks5", "socks5h", "socks4", "socks4a"];
 
-/// A proxy. It is shown without its user and password.
+/// A proxy. It is displayed without its user and password.
 #[derive(Clone)]
 pub(super) struct ProxyServer {
     url: Url,
-    /// The variable that names it.
+    /// The environment variable that names it.
     variable: String,
 }
 
 impl ProxyServer {
-    /// Set to nothing is not set. The text is not shown in the error: it may hold a password.
+    /// Parses a setting. An empty value counts as unset. The error does not show the value: it may have a password.
     fn parse(setting: &ProxySetting) -> Result<Option<Self>, StoreError> {
         let text = setting.address.expose().trim();
         if text.is_empty() {
@@ -42,7 +43,7 @@ impl ProxyServer {
         })
     }
 
-    /// True where the proxy itself is spoken to in TLS.
+    /// Returns `true` if the proxy itself uses TLS.
     pub(super) fn is_tls(&self) -> bool {
         self.url.scheme() == "https"
     }
@@ -62,7 +63,7 @@ impl fmt::Debug for ProxyServer {
     }
 }
 
-/// The proxies of a run, and what is reached without them.
+/// The proxies of a run, and the hosts that are accessed directly.
 pub(super) struct Proxies(Arc<Rules>);
 
 struct Rules {
@@ -80,21 +81,21 @@ impl Proxies {
         Self(Arc::new(Rules { http: options.http.clone(), https: options.https.clone(), direct }))
     }
 
-    /// The proxy for an address; `None` where it is reached directly.
+    /// Returns the proxy for an address, or `None` if it is accessed directly.
     pub(super) fn choose(&self, url: &Url) -> Result<Option<ProxyServer>, StoreError> {
         self.0.choose(url)
     }
 
-    /// The rules as reqwest takes them; `None` where there is no proxy.
+    /// Returns the rules for reqwest, or `None` if there is no proxy.
     pub(super) fn for_client(&self) -> Option<Proxy> {
         let rules = Arc::clone(&self.0);
         let is_any_set = rules.http.is_some() || rules.https.is_some();
-        // What cannot be used has been an error before: `choose` is asked about every request.
+        // An invalid proxy was reported before: `choose` is called for every request.
         is_any_set.then(|| Proxy::custom(move |url| Some(rules.choose(url).ok()??.url)))
     }
 }
 
-/// A password is a secret as it is written, and as it is meant.
+/// Adds a password to the secrets, as written and decoded.
 fn add_credentials(setting: &ProxySetting, secrets: &Secrets) {
     if let Some((user, password)) = written_credentials(setting.address.expose()) {
         secrets.add_login(user, &password.into());
@@ -107,7 +108,7 @@ fn add_credentials(setting: &ProxySetting, secrets: &Secrets) {
     }
 }
 
-/// The user and the password of an address, as they are written, even if the address cannot be used.
+/// Returns user and password of an address as written, even if the address is invalid.
 fn written_credentials(address: &str) -> Option<(&str, &str)> {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -115,7 +116,7 @@ fn written_credentials(address: &str) -> Option<(&str, &str)> {
 }
 
 fn percent_decoded(text: &str) -> String {
-    // The pair's parser also undoes `+`, which a user name or a password may hold: it is escaped first.
+    // The pair's parser also decodes `+`, which a user name or a password may hold: it is escaped first.
     let pair = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
     url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
@@ -139,11 +140,11 @@ struct Direct {
 
 enum Target {
     Everything,
-    /// A name; its subdomains too.
+    /// A name and its subdomains.
     Name(String),
-    /// Subdomains alone (`.example.com`).
+    /// Subdomains only (`.example.com`).
     Below(String),
-    /// An address with how many of its leading bits count.
+    /// An address, and the length of its prefix in bits.
     Network(IpAddr, u32),
 }
 

@@ -1,8 +1,8 @@
-//! Content as one unbroken stream over as many connections as it takes (RFC 9110, section 14; distribution-spec,
-//! "Pulling blobs"), and small documents, whole.
+//! Content as one continuous stream over as many connections as it takes (RFC 9110, section 14; distribution-spec,
+//! "Pulling blobs"), and small documents, read whole.
 //!
-//! Nothing here is verified: one hash above sees the whole stream. Where a connection ends early, the registry itself
-//! is asked again, never the address that it had redirected to: such addresses are signed for minutes.
+//! Nothing is verified here: the caller hashes the whole stream. If a connection ends early, the request goes to the
+//! registry again, never to the address that it redirected to: such addresses are signed for minutes.
 
 use std::io;
 
@@ -27,16 +27,16 @@ use super::transport::{Connection, Payload, Reply};
 use crate::model::Descriptor;
 use crate::store::{BlobReader, Side, StoreError};
 
-/// New bytes after which earlier interruptions are forgotten: a line that carries as much between two of them gets
-/// through in the end (containers/image measures by the same).
+/// New bytes after which earlier interruptions are forgotten: a connection that carries as much between two of them
+/// completes in the end (containers/image uses the same measure).
 const PROGRESS_BYTES: u64 = 1024 * 1024;
 
-/// Refusals in a row, without such progress, by storage that a registry redirects to. A signed address that has expired
-/// is mended by the next one; a registry that keeps giving bad ones is not.
+/// Refusals in a row, without such progress, by storage that a registry redirects to. A new signed address replaces one
+/// that has expired; a registry that keeps returning bad ones is given up.
 const MAX_STORAGE_REFUSALS: u32 = 3;
 
 impl RegistryRepository {
-    /// Opens a blob or a manifest as a stream that goes on where a connection breaks off.
+    /// Opens a blob or a manifest as a stream that resumes after a broken connection.
     pub(super) async fn pull(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
         let mut pull = Pull::new(self.clone(), descriptor.clone());
         pull.connect().await?;
@@ -48,18 +48,18 @@ impl RegistryRepository {
     }
 }
 
-/// One blob or manifest on its way.
+/// A blob or manifest in transit.
 pub(super) struct Pull {
     repository: RegistryRepository,
     descriptor: Descriptor,
     reply: Option<Reply>,
-    /// Bytes that were handed out.
+    /// Bytes that were returned.
     at_bytes: u64,
-    /// Bytes of the reply that were handed out before, by an earlier one.
+    /// Bytes of this reply that an earlier reply has already returned.
     skip_bytes: u64,
-    /// Bytes that were handed out since interruptions were last forgotten.
+    /// Bytes that were returned since interruptions were last forgotten.
     fresh_bytes: u64,
-    /// False where a part is not asked for: of documents, and where the registry has given another part.
+    /// `false` if no range is requested: for documents, and after the registry returned another range.
     asks_for_parts: bool,
     storage_refusals: u32,
     backoff: Backoff,
@@ -81,19 +81,19 @@ impl Pull {
         }
     }
 
-    /// Where it is read from.
+    /// Returns the repository that it is read from.
     pub(super) fn repository(&self) -> &RegistryRepository {
         &self.repository
     }
 
-    /// The same content at another host, from where this one has come to.
+    /// Returns the same content at another host, from the current offset.
     pub(super) fn moved_to(self, repository: RegistryRepository) -> Self {
         let at_bytes = self.at_bytes;
         Self { at_bytes, ..Self::new(repository, self.descriptor) }
     }
 
-    /// The next bytes; `None` at the end, which is where all have come, however the connection ends. Bytes over the
-    /// size are handed on once, for the verifier to see.
+    /// Returns the next bytes, or `None` at the end, once all have arrived, however the connection ends. Bytes over the
+    /// size are returned once, for the verifier to detect.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         while self.at_bytes <= self.descriptor.size_bytes {
             let Some(reply) = &mut self.reply else {
@@ -118,7 +118,7 @@ impl Pull {
         Ok(None)
     }
 
-    /// What is new in a piece.
+    /// Returns the new bytes of a piece.
     fn take(&mut self, mut piece: Bytes) -> Option<Bytes> {
         let passed_over = self.skip_bytes.min(piece.len() as u64);
         self.skip_bytes -= passed_over;
@@ -128,7 +128,7 @@ impl Pull {
         (!piece.is_empty()).then_some(piece)
     }
 
-    /// Asks until there is a reply to read from.
+    /// Sends requests until there is a reply to read from.
     pub(super) async fn connect(&mut self) -> Result<(), StoreError> {
         loop {
             let interruption = match self.repository.send_once(self.call()).await {
@@ -171,7 +171,7 @@ impl Pull {
         (self.asks_for_parts && self.at_bytes > 0).then(|| format!("bytes={}-", self.at_bytes))
     }
 
-    /// Looks whether a reply gives what was asked for, and where it begins.
+    /// Checks whether a reply has the requested content, and where it begins.
     async fn begin(&mut self, reply: Reply) -> Result<Reply, Interruption> {
         match reply.status() {
             StatusCode::OK => {
@@ -205,7 +205,7 @@ impl Pull {
         }
     }
 
-    /// A length that cannot be right is not read to its end.
+    /// Rejects a wrong length at once.
     fn check_length(&self, reply: &Reply) -> Result<(), StoreError> {
         let declared = reply.headers().get(CONTENT_LENGTH).and_then(|length| number(length.to_str().ok()?));
         match declared {
@@ -232,7 +232,8 @@ impl Pull {
             })
     }
 
-    /// Another part than the wanted one: from now on the whole is asked for, and what is known of it passed over.
+    /// Handles a range that was not requested: from now on the whole content is requested, and its known bytes are
+    /// skipped.
     fn wrong_part(&mut self, reply: &Reply) -> Interruption {
         let (wanted, digest, status) = (self.wanted_part(), self.descriptor.digest, reply.status().as_u16());
         let given = reply.headers().get(CONTENT_RANGE);
@@ -244,7 +245,7 @@ impl Pull {
         interruption(error, wanted.is_some())
     }
 
-    /// Storage that says no to a signed address may be meant to: the registry gives another.
+    /// Handles a refusal of a signed address by storage: the registry is asked for another address.
     async fn refused(&mut self, reply: Reply) -> Interruption {
         let base = match self.repository.base() {
             Ok(base) => base,
@@ -315,24 +316,24 @@ pub(super) fn interruption(error: StoreError, is_passing: bool) -> Interruption 
 
 /// A request for a small document.
 pub(super) struct Small {
-    /// What is being done, in the -ing form.
+    /// The action, in the -ing form.
     pub(super) action: &'static str,
     pub(super) to: Destination,
     pub(super) headers: HeaderMap,
-    /// The most that is read.
+    /// Size limit in bytes.
     pub(super) limit_bytes: u64,
 }
 
 /// The reply to it.
 pub(super) enum Fetched {
-    /// 200, with the address that answered in the end.
+    /// Status 200, with the address that replied in the end.
     Whole { headers: HeaderMap, url: Url, bytes: Bytes },
-    /// Any other status, the body unread.
+    /// Any other status, with the body unread.
     Refused(Reply),
 }
 
 impl RegistryRepository {
-    /// Reads a small document of this repository into memory. One that breaks off is asked for again, whole.
+    /// Reads a small document of this repository into memory. An interrupted one is requested again, whole.
     pub(super) async fn fetch(&self, small: Small) -> Result<Fetched, StoreError> {
         let Small { action, to, headers, limit_bytes } = small;
         let mut backoff = self.backoff();
@@ -368,7 +369,7 @@ impl RegistryRepository {
     }
 }
 
-/// The part that a reply says it gives.
+/// The range of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ContentRange {
     pub(super) first: u64,
@@ -377,7 +378,7 @@ pub(super) struct ContentRange {
 }
 
 impl ContentRange {
-    /// Reads `bytes FIRST-LAST/TOTAL`, where the total may be `*` (RFC 9110, section 14.4).
+    /// Parses `bytes FIRST-LAST/TOTAL`, where the total may be `*` (RFC 9110, section 14.4).
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (unit, range) = text.trim().split_once(' ')?;
         let (range, total) = range.trim().split_once('/')?;
@@ -389,7 +390,7 @@ impl ContentRange {
     }
 }
 
-/// A number of digits alone.
+/// Parses a number of digits only.
 fn number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -1,4 +1,4 @@
-//! What may be shown of addresses and of a registry's words: no secrets, no control characters, not without end.
+//! Redaction of addresses and of a registry's text: no secrets, no control characters, and bounded length.
 
 use url::Url;
 
@@ -7,16 +7,16 @@ use crate::model::escape;
 /// Characters of a registry's message that are shown: enough for a sentence, too few to fill a screen.
 const MAX_SHOWN_CHARACTERS: usize = 300;
 
-/// An address without user, password, query and fragment: signatures and tokens stand in queries.
+/// Returns an address without user, password, query and fragment. Queries may have signatures and tokens.
 pub(super) fn address(url: &Url) -> String {
     let query = if url.query().is_some() { "?…" } else { "" };
     format!("{}{}{query}", url.origin().ascii_serialization(), escape(url.path().as_bytes()))
 }
 
-/// Names of schemes after which a credential follows.
+/// Names of authentication schemes, which a credential follows.
 const SCHEMES: [&str; 2] = ["basic", "bearer"];
 
-/// Text of the other side, escaped and cut, without what looks like the credential that it was sent.
+/// Returns a remote server's text, escaped and truncated, without words that look like a credential.
 pub(super) fn text(text: &str) -> String {
     let text = without_credentials(text.trim());
     let mut shown: String = text.chars().take(MAX_SHOWN_CHARACTERS).collect();
@@ -26,7 +26,7 @@ pub(super) fn text(text: &str) -> String {
     escape(shown.as_bytes())
 }
 
-/// A registry may repeat the header that it does not like: the word after a scheme's name is left out.
+/// Removes the word after a scheme's name: a registry may repeat the header that it refuses.
 fn without_credentials(text: &str) -> String {
     let mut shown = String::new();
     let mut hides = false;

@@ -1,4 +1,4 @@
-//! Redirects, followed by hand: a credential never leaves the origin that it was made for.
+//! Redirects, followed here and not by the HTTP library: a credential never leaves the origin that it was made for.
 
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, LOCATION};
@@ -10,22 +10,22 @@ use super::retry::Interruption;
 use super::transport::{Outgoing, Payload, Reply, Transport};
 use crate::store::StoreError;
 
-/// Hops before a chain of redirects is taken for a loop; registries and their storage need two or three.
+/// Limit on the redirects of one request. Registries and their storage need two or three.
 const MAX_HOPS: usize = 10;
 
-/// Whether a request for `registry` may go on from `previous` to `next`, else why not.
+/// Checks whether a request for `registry` may be redirected from `previous` to `next`. The error is the reason.
 pub(super) type Rule = fn(registry: &Url, previous: &Url, next: &Url) -> Result<(), &'static str>;
 
 /// How far redirects are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Wherever the rule allows.
+    /// To every address that the rule allows.
     Anywhere,
-    /// Within the registry's origin; a redirect to another one is itself the reply.
+    /// Within the registry's origin. A redirect to another one is returned as the reply.
     Origin,
 }
 
-/// Sends a request without a body and follows the replies' redirects within `rule`.
+/// Sends a request without a body and follows the redirects that `rule` allows.
 pub(super) async fn follow(
     transport: &Transport,
     registry: &Url,

@@ -1,6 +1,6 @@
-//! What refers to a manifest: signatures, attestations, bills of materials (distribution-spec, "Listing Referrers" and
-//! "Referrers Tag Schema"). Registries without the API keep the list in an index under a tag, which whoever pushes a
-//! referrer has to write.
+//! Referrers of a manifest: signatures, attestations, SBOMs (distribution-spec, "Listing Referrers" and "Referrers Tag
+//! Schema"). Registries without the API keep the list in an index under a tag. The client that pushes a referrer has to
+//! update that index.
 
 use std::collections::BTreeSet;
 
@@ -17,28 +17,28 @@ use super::source::declared_type;
 use crate::model::{Descriptor, Digest, Document, ImageIndex, MAX_MANIFEST_BYTES, MediaType, Root};
 use crate::store::StoreError;
 
-/// Referrers of one manifest that are kept in memory; a fallback index of 4 MiB has less.
+/// Limit on the referrers of one manifest; a fallback index of 4 MiB has fewer.
 const MAX_REFERRERS: usize = 20_000;
 
-/// What is being done, for messages.
+/// The action, for messages.
 const LISTING: &str = "listing referrers";
 const LINKING: &str = "listing a manifest among the referrers of its subject";
 
-/// What a registry has filtered by.
+/// The filters that a registry has applied.
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// The subject that a registry has taken note of.
+/// The subject that a registry has recorded.
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
-/// The name of the filter, and of the field.
+/// The name of the filter and of the field.
 const ARTIFACT_TYPE: &str = "artifactType";
 
 impl RegistryRepository {
-    /// The manifests of this repository whose subject is `subject`, each once, in the registry's order; only those of
-    /// an artifact type, where one is given. Their descriptors carry `artifactType` and the annotations.
+    /// Lists the manifests of this repository whose subject is `subject`, each once, in the registry's order. If an
+    /// artifact type is given, only those of that type. Their descriptors have `artifactType` and the annotations.
     ///
-    /// A registry without the referrers API is asked for the fallback tag. What does not exist has no referrers. A
-    /// reply that is no image index is an error.
+    /// For a registry without the referrers API, reads the fallback tag. A manifest that does not exist has no
+    /// referrers. A reply that is not an image index is an error.
     pub(super) async fn referrers(
         &self,
         subject: &Digest,
@@ -68,7 +68,7 @@ impl RegistryRepository {
         }
     }
 
-    /// The index under the fallback tag, where there is one. What is there and is no OCI index is an error.
+    /// Reads the index at the fallback tag, if it exists. Content that is not an OCI index is an error.
     async fn fallback(&self, subject: &Digest) -> Result<Option<ImageIndex>, StoreError> {
         let tag = fallback_tag(subject);
         let mut headers = HeaderMap::new();
@@ -92,11 +92,11 @@ impl RegistryRepository {
         }
     }
 
-    /// Lists a manifest that was put among the referrers of its subject, where it has one and the registry did not say
-    /// (`OCI-Subject`) that it has done so. `reply_headers` are those of the reply to the PUT.
+    /// Adds a pushed manifest to the referrers of its subject, if it has one and the registry did not do so itself
+    /// (`OCI-Subject`). `reply_headers` are those of the reply to the PUT.
     ///
-    /// The index at the fallback tag is read, extended, written, and read again, since another writer may have replaced
-    /// it in between: then all is done again, until it is in or patience ends.
+    /// The index at the fallback tag is read, extended, written, and read again, since another client may have replaced
+    /// it in between. If the entry is missing, this is repeated a limited number of times.
     pub(super) async fn link_subject(&self, root: &Root, reply_headers: &HeaderMap) -> Result<(), StoreError> {
         let Some(subject) = subject(root).map_err(|reason| self.protocol_error(LINKING, reason))? else {
             return Ok(());
@@ -126,7 +126,7 @@ impl RegistryRepository {
     }
 }
 
-/// What has been found so far, each once.
+/// The referrers found so far, each once.
 #[derive(Default)]
 struct Referrers {
     found: Vec<Descriptor>,
@@ -149,13 +149,13 @@ impl Referrers {
     }
 }
 
-/// True where a registry does not know the API. GHCR redirects what it does not know to its web site, which is not gone
-/// to.
+/// Returns `true` if a registry does not support the API. GHCR redirects unknown requests to its web site; that
+/// redirect is not followed.
 fn lacks_api(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 404 | 405 | 406 | 501) || status.is_redirection()
 }
 
-/// The tag of the fallback index (distribution-spec, "Referrers Tag Schema").
+/// Returns the tag of the fallback index (distribution-spec, "Referrers Tag Schema").
 fn fallback_tag(subject: &Digest) -> String {
     format!("sha256-{}", subject.hex())
 }
@@ -174,7 +174,7 @@ fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<ImageIndex, String> {
     }
 }
 
-/// The digest of the manifest that a manifest or an index says it refers to.
+/// Returns the digest of the `subject` of a manifest or an index.
 fn subject(root: &Root) -> Result<Option<Digest>, String> {
     match root {
         Root::Manifest(manifest) => Ok(manifest.value().subject.as_ref().map(|subject| subject.digest)),
@@ -189,8 +189,8 @@ fn subject(root: &Root) -> Result<Option<Digest>, String> {
     }
 }
 
-/// The descriptor that lists it: with its annotations, and with its artifact type, which for a manifest without one is
-/// its config's media type.
+/// Returns the descriptor for the list, with the annotations and the artifact type. A manifest without an artifact type
+/// has its config's media type.
 fn referrer(root: &Root) -> Descriptor {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     let (artifact_type, annotations) = match root {
@@ -209,7 +209,7 @@ fn lists(index: &ImageIndex, digest: &Digest) -> bool {
     index.manifests.iter().any(|listed| listed.digest == *digest)
 }
 
-/// The index with one more referrer, and with each of the others once.
+/// Returns the index with one more referrer, and with each of the others once.
 fn extended(index: Option<ImageIndex>, referrer: &Descriptor) -> Result<Root, String> {
     let empty = || ImageIndex {
         schema_version: 2,

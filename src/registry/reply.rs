@@ -1,4 +1,4 @@
-//! Replies that say no: the error envelope of the distribution-spec, and what each status means to the user.
+//! Error replies: the error envelope of the distribution-spec, and what each status means to the user.
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -10,14 +10,14 @@ use super::transport::Reply;
 use super::{Secrets, redact, retry};
 use crate::store::StoreError;
 
-/// Bytes of an error's body that are looked at: what others allow; it is text for a person.
+/// Bytes of an error's body that are read. Other clients use the same limit.
 const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
-/// What a failed request was for.
+/// The purpose of a failed request.
 pub(super) struct Request<'a> {
-    /// What was being done, in the -ing form.
+    /// The action, in the -ing form.
     pub(super) action: &'static str,
-    /// What was asked for, where a 404 means that it is missing.
+    /// The requested content; a 404 means that it does not exist.
     pub(super) what: Option<String>,
     /// The repository, or the registry.
     pub(super) place: String,
@@ -27,7 +27,7 @@ pub(super) struct Request<'a> {
     pub(super) had_credentials: bool,
 }
 
-/// Turns a reply that is no success into an error.
+/// Turns an error reply into an error.
 pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) -> StoreError {
     let (mut status, address) = (reply.status(), redact::address(reply.url()));
     let is_short = is_short_of_scope(reply.headers());
@@ -37,7 +37,7 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
     let said = Said::parse(&body, &secrets);
     let detail = format!("{method} {address} returned {}{}{limit}{tried}", status.as_u16(), said.shown());
     let Request { action, what, place, registry, had_credentials } = request;
-    // Registries with tokens say 401 to an account that is known and lacks a right: a new login would not help.
+    // Registries with tokens reply 401 to a known account without permission: a new login would not help.
     if status == StatusCode::UNAUTHORIZED && had_credentials && is_short {
         status = StatusCode::FORBIDDEN;
     }
@@ -67,13 +67,13 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
     }
 }
 
-/// The error where nothing was sent that says who asks.
+/// Returns the error of a request without credentials.
 pub(super) fn authentication_required(place: String, detail: String, registry: &str) -> StoreError {
     let help = Some(format!("log in: ocitect login {registry}"));
     StoreError::AuthenticationRequired { place, detail, help }
 }
 
-/// What a reply says about when to come back.
+/// Returns what a reply says about when to retry.
 fn limit(status: StatusCode, headers: &HeaderMap) -> String {
     match (retry::quota(status, headers), retry::retry_after(headers)) {
         (Some(quota), _) => format!("; {quota}"),
@@ -98,7 +98,7 @@ fn help(status: StatusCode, code: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// What the body says.
+/// The contents of an error body.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Said {
     code: String,
@@ -106,8 +106,8 @@ struct Said {
 }
 
 impl Said {
-    /// Reads `{"errors":[{"code","message"}]}`, and `{"details"}` and `{"error"}` of token services.
-    /// Secrets are taken out before it is cut.
+    /// Parses `{"errors":[{"code","message"}]}`, and `{"details"}` and `{"error"}` of token services. Secrets are
+    /// masked before the text is truncated.
     fn parse(body: &[u8], secrets: &Secrets) -> Self {
         let Ok(json) = serde_json::from_slice::<Value>(body) else { return Self::default() };
         let first = json.pointer("/errors/0").unwrap_or(&json);

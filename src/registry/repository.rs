@@ -1,5 +1,5 @@
-//! A repository at one host: what every request to it has in common. Reading, writing, listing and deleting are other
-//! modules' parts of the same type.
+//! A repository at one host: the code that all of its requests share. Reading, writing, listing and deleting are in
+//! other modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -19,26 +19,26 @@ use super::upload::Refusals;
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
-/// Blobs that are uploaded at the same time: what other clients do, and registries are used to.
+/// Concurrent uploads. Other clients use the same number, and registries are used to it.
 pub(super) const CONCURRENT_UPLOADS: usize = 4;
 
 /// A repository at one host: a source and a sink of images.
 #[derive(Clone)]
 pub(super) struct RegistryRepository {
     pub(super) client: Client,
-    /// By its name there.
+    /// The repository's name at the host.
     pub(super) repository: Repository,
     pub(super) way: Arc<Route>,
     pub(super) target: Arc<Target>,
 }
 
-/// What is known of a repository that is written to.
+/// State of a repository that is written to.
 pub(super) struct Target {
-    /// What the tags that were asked for name; `None` for one that is not there.
+    /// Digests of the requested tags; `None` for a tag that does not exist.
     pub(super) known_tags: Mutex<BTreeMap<String, Option<Digest>>>,
-    /// Repositories that nothing could be mounted from.
+    /// Repositories that mounting has failed from.
     pub(super) refused_mounts: Mutex<BTreeSet<String>>,
-    /// One for each upload that may be under way.
+    /// One permit for each concurrent upload.
     pub(super) uploads: Semaphore,
 }
 
@@ -50,22 +50,22 @@ impl Default for Target {
 }
 
 impl RegistryRepository {
-    /// Sends a request of this repository whose body can be sent again, for as long as its failures may pass.
+    /// Sends a request of this repository whose body can be sent again, and retries transient failures.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, StoreError> {
         self.send_within(&mut self.backoff(), call).await
     }
 
-    /// The same as a part of an operation, with the tries that are left of it.
+    /// Sends a request as a part of an operation, with the remaining tries of that operation.
     pub(super) async fn send_within(&self, backoff: &mut Backoff, call: Call) -> Result<Reply, StoreError> {
         if self.way.is_mirror {
-            // Another host is asked sooner than the same again.
+            // The next host is tried before this mirror is retried.
             return self.send_once(call).await.map_err(|interruption| interruption.error);
         }
         let place = self.repository.to_string();
         self.client.send(self.place(&place), self.named(call), backoff).await
     }
 
-    /// Sends a request of this repository once. Any reply is success here.
+    /// Sends a request of this repository once. Any reply is `Ok`.
     pub(super) async fn send_once(&self, call: Call) -> Result<Reply, Interruption> {
         let (place, call) = (self.repository.to_string(), self.named(call));
         self.client.send_once(self.place(&place), call).await
@@ -76,7 +76,7 @@ impl RegistryRepository {
         At { endpoint: &self.way.endpoint, path: self.repository.path(), place, mirror }
     }
 
-    /// The request with the upstream's name, where this is another host (distribution-spec, "Registry Proxying").
+    /// Adds the upstream's name to the request if this is another host (distribution-spec, "Registry Proxying").
     fn named(&self, call: Call) -> Call {
         let Some(namespace) = &self.way.namespace else { return call };
         let with_name = |path: &str| {
@@ -91,23 +91,23 @@ impl RegistryRepository {
         Call { to, ..call }
     }
 
-    /// In what manners registries have refused to take blobs.
+    /// Returns the upload modes that registries have refused.
     pub(super) fn refusals(&self) -> &Refusals {
         self.client.refusals()
     }
 
-    /// The waits of a new operation.
+    /// Returns the backoff of a new operation.
     pub(super) fn backoff(&self) -> Backoff {
         self.client.transport().backoff(self.way.is_mirror)
     }
 
-    /// Waits before the next try, and tells of it; false where there is to be none.
+    /// Waits before the next try and reports the wait. Returns `false` if there is no next try.
     pub(super) async fn pause(&self, backoff: &mut Backoff, action: &'static str, interruption: &Interruption) -> bool {
         let (place, why) = (self.repository.to_string(), interruption.why());
         self.client.transport().pause(backoff, interruption.trouble, action, &place, &why).await
     }
 
-    /// A reply that is no success, as an interruption.
+    /// Turns an error reply into an interruption.
     pub(super) async fn interrupted(
         &self,
         reply: Reply,
@@ -124,17 +124,17 @@ impl RegistryRepository {
         self.client.options()
     }
 
-    /// Tells whoever looks on of something rare, in one line.
+    /// Reports a rare event to the user, in one line.
     pub(super) fn notice(&self, text: &str) {
         self.options().notice.tell(text);
     }
 
-    /// The registry's root, with the scheme that it is known to speak.
+    /// Returns the registry's root, with the scheme that it is known to support.
     pub(super) fn base(&self) -> Result<Url, StoreError> {
         Ok(self.client.session(&self.way.endpoint)?.base())
     }
 
-    /// Turns a reply that is no success into an error. `what` is what a 404 says is missing.
+    /// Turns an error reply into an error. `what` names what a 404 did not find.
     pub(super) async fn failure(
         &self,
         reply: Reply,
@@ -153,7 +153,7 @@ impl RegistryRepository {
         reply::failure(reply, method.as_str(), request).await
     }
 
-    /// An error of the protocol.
+    /// Returns a protocol error.
     pub(super) fn protocol_error(&self, action: &str, detail: String) -> StoreError {
         let place = self.repository.to_string();
         StoreError::Remote { action: action.to_owned(), place, detail, help: None, cause: None }

@@ -1,9 +1,9 @@
-//! Which failures pass by themselves, how long to wait before another try, and when to give up. The only policy of the
-//! crate: whoever tries again asks here.
+//! The retry policy: which failures are transient, how long to wait before another try, and when to give up. It is the
+//! only one in the crate.
 //!
-//! The waits grow exponentially, with jitter, so that many clients that failed together do not come back together. What
-//! counts is progress and not the number of failures: [`Backoff::progressed`] forgets them, and a transfer is not given up
-//! while what the other side confirms moves on.
+//! The waits grow exponentially, with jitter, so that many clients that failed together do not retry together. Progress
+//! counts, not the number of failures: [`Backoff::progressed`] forgets them, and a transfer is not given up while the
+//! registry confirms progress.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,38 +15,39 @@ use time::format_description::well_known::Rfc2822;
 
 use crate::store::StoreError;
 
-/// How often and after what waits a request is sent again.
+/// How often and after which waits a request is retried.
 #[derive(Debug, Clone)]
 pub struct RetryOptions {
-    /// The wait before the second try; each further one is twice as long.
+    /// The wait before the second try. Each further wait is twice as long.
     pub first_wait: Duration,
-    /// The longest wait that is chosen here.
+    /// The longest wait of the exponential backoff.
     pub longest_wait: Duration,
-    /// The longest wait that a registry may ask for with `Retry-After`, all its requests together while nothing moves on;
-    /// one that asks for more is not waited for.
+    /// The longest wait that a registry may request with `Retry-After`, in total while there is no progress. If it
+    /// requests more, the operation fails.
     pub longest_asked_wait: Duration,
-    /// Tries without progress before it is given up.
+    /// Tries without progress before giving up.
     pub tries: u32,
-    /// Tries of an origin that has never answered: a name that is mistyped is no reason to wait.
+    /// Tries of an origin that has never replied: a mistyped name is not worth a long wait.
     pub first_tries: u32,
-    /// Silences that are waited out while nothing moves on, added up; the second try is always made.
+    /// Total time of timeouts without progress. The second try is always made.
     pub longest_silence: Duration,
-    /// Where the jitter begins: differs from process to process.
+    /// Seed of the jitter, which differs from process to process.
     pub seed: u64,
 }
 
-/// Tries without progress at a mirror: whatever it has, another host has too.
+/// Tries without progress at a mirror: another host has the same content.
 const MIRROR_TRIES: u32 = 2;
 
 impl RetryOptions {
-    /// The same for a mirror.
+    /// Returns the options for a mirror.
     pub(super) fn of_mirror(&self) -> Self {
         Self { tries: MIRROR_TRIES, first_tries: 1, ..self.clone() }
     }
 }
 
 impl Default for RetryOptions {
-    /// Eight tries over about half a minute: what a registry takes to be started anew, or a name server to come back.
+    /// Returns eight tries over about half a minute: as long as a registry needs to restart, or a name server to
+    /// recover.
     fn default() -> Self {
         Self {
             first_wait: Duration::from_millis(200),
@@ -60,19 +61,19 @@ impl Default for RetryOptions {
     }
 }
 
-/// A request that failed, or a reply that is no success.
+/// A failed request, or an error reply.
 #[derive(Debug)]
 pub(super) struct Interruption {
-    /// What to say where it is given up.
+    /// The error to return if it is not retried.
     pub(super) error: StoreError,
-    /// What speaks for another try.
+    /// What matters for another try.
     pub(super) trouble: Trouble,
-    /// What answered the TLS handshake does not speak TLS.
+    /// The server did not answer the TLS handshake with TLS.
     pub(super) speaks_no_tls: bool,
 }
 
 impl Interruption {
-    /// What went wrong, without what was being done and where.
+    /// Returns the cause, without the action and the place.
     pub(super) fn why(&self) -> String {
         match &self.error {
             StoreError::Remote { detail, .. } => detail.clone(),
@@ -80,7 +81,7 @@ impl Interruption {
         }
     }
 
-    /// What to say where it is given up after so many tries.
+    /// Returns the interruption with the number of tries in its message.
     pub(super) fn given_up_after(mut self, tries: u32) -> Self {
         if let StoreError::Remote { detail, .. } = &mut self.error {
             detail.push_str(&tried(tries));
@@ -88,20 +89,20 @@ impl Interruption {
         self
     }
 
-    /// The same where all tries have been made: whoever asked for what came before it does not begin again.
+    /// Returns the interruption without further tries: callers do not retry it either.
     pub(super) fn exhausted(mut self) -> Self {
         self.trouble.is_passing = false;
         self
     }
 }
 
-/// The end of a message that says how often something was tried; nothing where that was once.
+/// Returns the end of a message that says how often something was tried; empty for one try.
 pub(super) fn tried(tries: u32) -> String {
     if tries > 1 { format!("; tried {tries} times") } else { String::new() }
 }
 
 impl From<StoreError> for Interruption {
-    /// Of a failure that does not pass.
+    /// Converts an error that is not retried.
     fn from(error: StoreError) -> Self {
         Self { error, trouble: Trouble::default(), speaks_no_tls: false }
     }
@@ -110,25 +111,25 @@ impl From<StoreError> for Interruption {
 /// What a failure says about another try.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trouble {
-    /// True where another try may go better.
+    /// `true` if another try may succeed.
     pub(super) is_passing: bool,
-    /// How long the other side asks to be left alone.
+    /// How long the registry asks to wait.
     pub(super) retry_after: Option<Duration>,
-    /// The other side has answered before: it is there, and worth waiting for.
+    /// The origin has replied before: it exists, and is worth waiting for.
     pub(super) was_heard: bool,
-    /// How long nothing was heard, where that is the failure.
+    /// How long nothing arrived, if that is the failure.
     pub(super) silence: Duration,
 }
 
 impl Default for Trouble {
-    /// A failure that does not pass.
+    /// Returns a failure that is not retried.
     fn default() -> Self {
         Self { is_passing: false, retry_after: None, was_heard: true, silence: Duration::ZERO }
     }
 }
 
 impl Trouble {
-    /// Of a reply. A quota that is used up does not pass.
+    /// Classifies an error reply. An exhausted quota is not transient.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
         let is_passing = is_temporary(status) && quota(status, headers).is_none();
         Self { is_passing, retry_after: retry_after(headers), ..Self::default() }
@@ -139,9 +140,9 @@ impl Trouble {
 pub(super) struct Backoff {
     options: RetryOptions,
     failures: u32,
-    /// Silences since the last progress, added up.
+    /// Total time of timeouts since the last progress.
     silence: Duration,
-    /// Waits that the other side asked for since the last progress, added up.
+    /// Total of the waits that the registry requested since the last progress.
     asked: Duration,
 }
 
@@ -150,17 +151,17 @@ impl Backoff {
         Self { options: options.clone(), failures: 0, silence: Duration::ZERO, asked: Duration::ZERO }
     }
 
-    /// Tries since the last progress.
+    /// Returns the tries since the last progress.
     pub(super) fn tries(&self) -> u32 {
         self.failures
     }
 
-    /// What the other side confirms has moved on: earlier failures are forgotten.
+    /// Records that the registry confirmed progress: earlier failures are forgotten.
     pub(super) fn progressed(&mut self) {
         *self = Self::new(&self.options);
     }
 
-    /// How long to wait before the next try; `None` where there is to be none.
+    /// Returns how long to wait before the next try, or `None` to give up.
     pub(super) fn next_wait(&mut self, trouble: Trouble, jitter: &Jitter) -> Option<Duration> {
         let tries = if trouble.was_heard { self.options.tries } else { self.options.first_tries };
         self.failures += 1;
@@ -182,7 +183,7 @@ impl Backoff {
     }
 }
 
-/// Numbers that differ from wait to wait. Not secret, and no output byte depends on them.
+/// Random numbers for the waits. They are not secret, and no output depends on them.
 #[derive(Default)]
 pub(super) struct Jitter(AtomicU64);
 
@@ -191,7 +192,7 @@ impl Jitter {
         Self(AtomicU64::new(seed))
     }
 
-    /// Between half of a wait and all of it.
+    /// Returns a time between half of a wait and all of it.
     fn of(&self, wait: Duration) -> Duration {
         // A step of the SplitMix64 sequence: an odd increment, and bits mixed by two multiplications.
         let state = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -202,17 +203,17 @@ impl Jitter {
     }
 }
 
-/// True for a reply that another try may not get: overload, a limit on the rate, a gateway without its server.
+/// Returns `true` for a transient status: overload, a rate limit, a gateway without its server.
 pub(super) fn is_temporary(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 499 | 522) || (status.is_server_error() && status.as_u16() != 501)
 }
 
-/// Headers of Docker Hub's limits, which others have taken over.
+/// Headers of Docker Hub's limits, which other registries use too.
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const LIMIT_SOURCE: HeaderName = HeaderName::from_static("docker-ratelimit-source");
 
-/// A quota that is used up: waiting seconds does not help. Gives what is known of it; `None` for a mere limit on the rate.
+/// Returns the details of an exhausted quota, which a wait of seconds does not fix, or `None` for a mere rate limit.
 pub(super) fn quota(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
     let remaining = text(REMAINING);
@@ -239,8 +240,8 @@ pub(super) fn quota(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     Some(format!("the quota{limit} is used up; {reset}"))
 }
 
-/// How long a reply asks to wait: `Retry-After` in seconds, or as a date, which is held against the reply's own `Date`, so
-/// that no clock of this machine matters (RFC 9110, section 10.2.3). A time that has passed is none to wait for.
+/// Returns how long a reply asks to wait: `Retry-After` in seconds, or as a date, which is compared with the reply's
+/// own `Date`, so that this machine's clock does not matter (RFC 9110, section 10.2.3). A time in the past is `None`.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
@@ -251,7 +252,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Duration::try_from(date(text)? - now).ok()
 }
 
-/// A span of time for a person, in its two largest units.
+/// Formats a duration for a person, in its two largest units.
 pub(super) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {

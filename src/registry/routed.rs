@@ -1,8 +1,8 @@
-//! A repository by its name, wherever its requests go: mirrors first, the upstream last
+//! A repository by its name, whichever hosts its requests go to: mirrors first, the upstream last
 //! (containers-registries.conf(5)).
 //!
-//! What a mirror gives is held to digests as everything is, and a mirror is never told more than the upstream's name:
-//! it is another host, with credentials of its own. It is read from and never written to.
+//! Content of a mirror is verified by digest like all content. A mirror is another host with its own credentials and
+//! learns nothing but the upstream's name. It is read from and never written to.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -23,15 +23,15 @@ use crate::store::{BlobReader, Side, Sink, Source, StoreError, Supplied};
 pub struct RoutedRepository {
     client: Client,
     repository: Repository,
-    /// Where it is written to, with what is learnt there.
+    /// The host that it is written to, with its state.
     writer: Arc<OnceLock<RegistryRepository>>,
 }
 
-/// The places to read something from, best first, and what became of those that were asked.
+/// The hosts to read something from, best first, and the failures of those that were tried.
 struct Ways {
     client: Client,
     rest: std::vec::IntoIter<Route>,
-    /// Mirrors that were asked in vain, with the reason.
+    /// Mirrors that failed, with the reason.
     tried: Vec<String>,
 }
 
@@ -40,18 +40,19 @@ impl RoutedRepository {
         Self { client, repository, writer: Arc::default() }
     }
 
-    /// The repository by its name.
+    /// Returns the repository's name.
     pub fn repository(&self) -> &Repository {
         &self.repository
     }
 
-    /// The upstream's tags, each once, in its order. A repository that is not there is [`StoreError::NotFound`].
+    /// Lists the upstream's tags, each once, in its order. Returns [`StoreError::NotFound`] if the repository does not
+    /// exist.
     pub async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         self.upstream(Action::Read)?.tags().await
     }
 
-    /// The manifests at the upstream whose subject is `subject`, each once; only those of an artifact type, where one
-    /// is given. A mirror need not know them.
+    /// Lists the manifests at the upstream whose subject is `subject`, each once. If an artifact type is given, only
+    /// those of that type. Mirrors are not asked, since they need not know all of them.
     pub async fn referrers(
         &self,
         subject: &Digest,
@@ -60,13 +61,13 @@ impl RoutedRepository {
         self.upstream(Action::Read)?.referrers(subject, artifact_type).await
     }
 
-    /// Deletes a manifest or an index at the upstream, with every tag that names it. [`StoreError::NotFound`] where
-    /// it is not there, which may also be the answer to the repetition of a request that had worked.
+    /// Deletes a manifest or an index at the upstream, and every tag that names it. Returns [`StoreError::NotFound`] if
+    /// it does not exist, which may also be the result of retrying a request that had succeeded.
     pub async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
         self.writer()?.delete_manifest(digest).await
     }
 
-    /// Where it is written to.
+    /// Returns the host that it is written to.
     pub(super) fn writer(&self) -> Result<RegistryRepository, StoreError> {
         if let Some(writer) = self.writer.get() {
             return Ok(writer.clone());
@@ -75,7 +76,7 @@ impl RoutedRepository {
         Ok(self.writer.get_or_init(|| writer).clone())
     }
 
-    /// The last place of those for an action: never a mirror.
+    /// Returns the last host for an action, which is never a mirror.
     fn upstream(&self, action: Action<'_>) -> Result<RegistryRepository, StoreError> {
         let mut routes = self.client.config()?.routes(&self.repository, action)?;
         let last = routes.pop().ok_or_else(|| no_way(&self.repository))?;
@@ -100,14 +101,14 @@ impl Ways {
         self.rest.next().map(|way| self.client.at(way))
     }
 
-    /// The content at the next place, from where the failed one has come to.
+    /// Returns the content at the next host, from the current offset.
     fn go_on(&mut self, pull: Pull, error: StoreError) -> Result<Pull, StoreError> {
         self.failed(pull.repository(), error)?;
         let next = self.next().ok_or_else(|| no_way(&pull.repository().repository))?;
         Ok(pull.moved_to(next))
     }
 
-    /// Notes a failure. `Ok` where the next place is to be asked.
+    /// Records a failure. Returns `Ok` if the next host is to be tried.
     fn failed(&mut self, at: &RegistryRepository, error: StoreError) -> Result<(), StoreError> {
         let verdict = Verdict::of(&error);
         if !at.way.is_mirror || verdict == Verdict::Final {
@@ -153,7 +154,7 @@ impl Source for RoutedRepository {
         Err(no_way(&self.repository))
     }
 
-    /// Goes on at the next place where a mirror fails in the middle: one hash above sees the whole.
+    /// If a mirror fails in the middle, reading resumes at the next host: the caller hashes the whole.
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
         let mut ways = self.ways(Action::Read)?;
         let first = ways.next().ok_or_else(|| no_way(&self.repository))?;
@@ -216,7 +217,7 @@ impl Sink for RoutedRepository {
     }
 }
 
-/// There is always a way by the configuration; without one nothing can be asked.
+/// The configuration always has a route; without one no request can be sent.
 fn no_way(repository: &Repository) -> StoreError {
     StoreError::Remote {
         action: "choosing a host".to_owned(),
@@ -227,7 +228,7 @@ fn no_way(repository: &Repository) -> StoreError {
     }
 }
 
-/// The upstream's failure, with the mirrors that were asked before it.
+/// Adds the mirrors that were tried to the upstream's error.
 fn with_mirrors(mut error: StoreError, tried: &[String]) -> StoreError {
     if tried.is_empty() {
         return error;

@@ -1,4 +1,4 @@
-//! Scopes of a token: what it is asked to allow (distribution's token scope grammar, `type:name:actions`).
+//! Scopes of a token: what it allows (distribution's token scope grammar, `type:name:actions`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,22 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Scopes(BTreeMap<String, BTreeSet<String>>);
 
 impl Scopes {
-    /// To read a repository.
+    /// Returns the scopes to read a repository.
     pub(super) fn pull(path: &str) -> Self {
         Self::parse(&format!("repository:{path}:pull"))
     }
 
-    /// To read and write a repository.
+    /// Returns the scopes to read and write a repository.
     pub(super) fn push(path: &str) -> Self {
         Self::parse(&format!("repository:{path}:pull,push"))
     }
 
-    /// Scopes parted by spaces. One that is not of the grammar (`*`) is kept as it is.
+    /// Parses scopes separated by spaces. One that does not match the grammar (`*`) is kept as it is.
     pub(super) fn parse(text: &str) -> Self {
         let mut scopes = Self::default();
         for scope in text.split_ascii_whitespace() {
             let (resource, actions) = match scope.rsplit_once(':') {
-                // Without actions it is kept whole: the end of its name would pass for one.
+                // A scope without actions is kept whole: otherwise the end of its name would be taken for actions.
                 Some((resource, actions)) if resource.contains(':') && !actions.trim_matches(',').is_empty() => {
                     (resource, actions)
                 }
@@ -34,7 +34,7 @@ impl Scopes {
         scopes
     }
 
-    /// These and others, actions merged by resource.
+    /// Returns these scopes and others, actions merged by resource.
     pub(super) fn merged(mut self, others: &Self) -> Self {
         for (resource, actions) in &others.0 {
             self.0.entry(resource.clone()).or_default().extend(actions.iter().cloned());
@@ -42,12 +42,12 @@ impl Scopes {
         self
     }
 
-    /// True where everything that `others` allow is allowed by these.
+    /// Returns `true` if these scopes allow everything that `others` allow.
     pub(super) fn covers(&self, others: &Self) -> bool {
         others.0.iter().all(|(resource, actions)| self.0.get(resource).is_some_and(|own| own.is_superset(actions)))
     }
 
-    /// Each as it is asked for. Those that write stand first: some services read only the first.
+    /// Returns each scope as text, those that write first: some services read only the first.
     pub(super) fn ordered(&self) -> Vec<String> {
         let (writing, reading): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, actions)| actions.contains("push"));
         let scopes = writing.into_iter().chain(reading);

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-/// A password or a token. It can be compared and handed on, and never printed: [`Secret::expose`] is the one way to its
+/// A password or a token. It can be compared and moved, but not printed: [`Secret::expose`] is the only access to its
 /// text, for the request or the file that it is meant for.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text. Whoever asks for it sees to it that it goes where it belongs and nowhere else.
+    /// Returns the text. The caller must send it only where it belongs.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// True where there is nothing to keep.
+    /// Returns `true` if the secret is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

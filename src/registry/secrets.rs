@@ -1,9 +1,9 @@
-//! The secrets of one run, and what takes them out of text before anyone reads it.
+//! The secrets of one run, and their removal from text before anyone reads it.
 //!
-//! A server may quote what it was sent: in the words of an error, in a `Location`, in a document. Every secret that a run
-//! sends is added to its [`Secrets`], and every line that leaves the program goes through [`Secrets::blank`]. A secret is
-//! found as it is and in every encoding that it is sent or quoted in: base64 of either alphabet at any alignment, percent and
-//! form encoding, escapes of JSON and of this program's own messages, entities of HTML, and these within each other.
+//! A server may quote what it was sent: in an error message, in a `Location`, in a document. Every secret that a run
+//! sends is added to its [`Secrets`], and every line of output goes through [`Secrets::blank`]. A secret is found as it
+//! is and in every encoding that it is sent or quoted in: base64 of either alphabet at any alignment, percent and form
+//! encoding, escapes of JSON and of this program's own messages, HTML entities, and these nested.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,51 +15,50 @@ use serde_json::Value;
 use super::Secret;
 use super::secrets_view::{View, base64_runs};
 
-/// What stands in the place of a secret.
+/// Replaces a secret.
 const BLANK: &str = "***";
 
-/// A secret with fewer bytes is blanked only where it stands as a word of its own: one of two letters is part of every
-/// sentence.
+/// A secret with fewer bytes is masked only as a whole word: one of two letters is part of every sentence.
 const MIN_BYTES_WITHIN_WORDS: usize = 4;
 
-/// A part of a header's value or of a cookie counts as a secret of its own from this length on: shorter ones are names,
-/// numbers and flags.
+/// A part of a header's value or of a cookie counts as a secret from this length on: shorter ones are names, numbers
+/// and flags.
 const MIN_PART_BYTES: usize = 8;
 
-/// Where a URL ends a part of its path, or the path itself: a backslash is read as a slash. A relative redirect replaces what
-/// follows the last slash, and so leaves a part of a secret that was quoted.
+/// Separators of a URL's path: a backslash is parsed as a slash. A relative redirect replaces the text after the last
+/// slash, and so leaves a part of a secret that was quoted.
 const URL_SEPARATORS: [char; 4] = ['/', '\\', '?', '#'];
 
-/// A part of a secret between [`URL_SEPARATORS`] is blanked alone from this length on: a shorter one may be a word of any
-/// message.
+/// A part of a secret between [`URL_SEPARATORS`] is masked alone from this length on: a shorter one may be an ordinary
+/// word.
 const MIN_PIECE_BYTES: usize = 12;
 
-/// Encodings that are looked through one after the other: a value that was form-encoded may be quoted in JSON, and that in
-/// a message of this program.
+/// Nested encodings that are decoded: a form-encoded value may be quoted in JSON, and that in a message of this
+/// program.
 const MAX_NESTED_ENCODINGS: usize = 3;
 
-/// What messages of this program end a quote with that is cut. The beginning of a secret before it is blanked as well.
+/// Ends a truncated quote in this program's messages. The beginning of a secret before it is masked as well.
 const CUT: &[u8] = "…".as_bytes();
 
-/// Bytes of the longest escape: two of JSON for one character. What a cut leaves of one says nothing.
+/// Bytes of the longest escape: two of JSON for one character. What a cut leaves of one reveals nothing.
 const MAX_ESCAPE_BYTES: usize = 12;
 
-/// The secrets of one run. Its clones are one.
+/// The secrets of one run. Its clones share them.
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<Mutex<Vec<Needle>>>);
 
-/// Bytes to look for.
+/// Bytes to search for.
 #[derive(Clone, PartialEq, Eq)]
 struct Needle(Box<[u8]>);
 
 impl Secrets {
-    /// Adds a secret, to be blanked from now on. An empty one is none.
+    /// Adds a secret, which is masked from now on. An empty one is ignored.
     pub fn add(&self, secret: &Secret) {
         self.add_bytes(secret.expose().as_bytes());
         self.add_pieces(secret.expose());
     }
 
-    /// Adds the password of a user, and with it what `Basic` sends: a short password is found there by its user.
+    /// Adds the password of a user, and the value that `Basic` sends: a short password is found there by its user.
     pub fn add_login(&self, user: &str, secret: &Secret) {
         self.add(secret);
         let pair = format!("{user}:{}", secret.expose());
@@ -69,8 +68,8 @@ impl Secrets {
         }
     }
 
-    /// Adds the value of a header, and the parts of it that may be quoted alone: what follows the name of a scheme, the
-    /// password in a `Basic`, the values of cookies.
+    /// Adds the value of a header, and the parts of it that may be quoted alone: the text after the name of a scheme,
+    /// the password in a `Basic`, the values of cookies.
     pub fn add_header(&self, value: &[u8]) {
         self.add_bytes(value);
         let text = String::from_utf8_lossy(value);
@@ -85,7 +84,7 @@ impl Secrets {
         }
     }
 
-    /// The same without the short ones.
+    /// Returns the secrets with at least so many bytes.
     pub fn of_at_least(&self, bytes: usize) -> Self {
         let needles = self.needles().iter().filter(|needle| needle.0.len() >= bytes).cloned().collect();
         Self(Arc::new(Mutex::new(needles)))
@@ -104,7 +103,7 @@ impl Secrets {
         }
     }
 
-    /// `text` without the secrets.
+    /// Returns `text` with the secrets masked.
     pub fn blank<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let needles = self.needles();
         if needles.is_empty() {
@@ -115,7 +114,7 @@ impl Secrets {
         if spans.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(replace(text, spans)) }
     }
 
-    /// A document whose texts are without the secrets. Its numbers and the names of its fields are its own.
+    /// Returns a document with the secrets in its strings masked. Numbers and field names are kept.
     pub fn blank_json(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.blank(&text).into_owned()),
@@ -129,7 +128,7 @@ impl Secrets {
         }
     }
 
-    /// A poisoned lock holds no half-made change.
+    /// A poisoned lock holds no partial change.
     fn needles(&self) -> MutexGuard<'_, Vec<Needle>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,7 +143,7 @@ impl std::fmt::Debug for Secrets {
 /// A part of the text, from its first byte to the one after its last.
 type Span = (usize, usize);
 
-/// Looks through a view, and through what its escapes stand for.
+/// Searches a view, and the views that its escapes decode to.
 fn search(view: &View, depth: usize, needles: &[Needle], spans: &mut Vec<Span>) {
     for needle in needles {
         spans.extend(needle.find(view.bytes()).into_iter().map(|(from, to)| view.span(from, to)));
@@ -162,7 +161,7 @@ fn search(view: &View, depth: usize, needles: &[Needle], spans: &mut Vec<Span>) 
 }
 
 impl Needle {
-    /// Where it is in `text`, cut quotes included.
+    /// Returns its places in `text`, truncated quotes included.
     fn find(&self, text: &[u8]) -> Vec<Span> {
         let length = self.0.len();
         let is_short = length < MIN_BYTES_WITHIN_WORDS;
@@ -190,7 +189,7 @@ impl Needle {
         found
     }
 
-    /// Where its beginning stands at the end of `text`.
+    /// Returns where its beginning is at the end of `text`.
     fn beginning_before(&self, text: &[u8]) -> Option<usize> {
         let longest = self.0.len().min(text.len() + 1).saturating_sub(1);
         let length = (MIN_BYTES_WITHIN_WORDS..=longest).rev().find(|length| text.ends_with(&self.0[..*length]))?;
@@ -203,7 +202,7 @@ impl Needle {
     }
 }
 
-/// True where a quote is cut at `at`, or within an escape that begins there.
+/// Returns `true` if a quote is truncated at `at`, or within an escape that begins there.
 fn is_cut_at(text: &[u8], at: usize) -> bool {
     let rest = text.get(at..).unwrap_or_default();
     let begins_escape = matches!(rest.first(), Some(b'\\' | b'%' | b'&'));
@@ -223,7 +222,7 @@ fn position(text: &[u8], wanted: &[u8]) -> Option<usize> {
     None
 }
 
-/// Puts a blank in the place of each span; spans that touch are one.
+/// Replaces each span by a mask; adjacent spans are merged.
 fn replace(text: &str, mut spans: Vec<Span>) -> String {
     spans.sort_unstable();
     let mut shown = String::with_capacity(text.len());
@@ -247,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    /// With everything that any encoding escapes.
+    /// Has a character for every kind of escape.
     const PASSWORD: &str = "pa ss?\"w\\ö>/rd&%41+x";
 
     fn known() -> Secrets {
@@ -265,7 +264,7 @@ mod tests {
         quoted.trim_matches('"').to_owned()
     }
 
-    /// The encodings that a secret is sent in or quoted in, by name.
+    /// Returns the encodings that a secret is sent in or quoted in, by name.
     fn encodings() -> Vec<(&'static str, String)> {
         let pair = format!("user:{PASSWORD}");
         let all_escaped = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();

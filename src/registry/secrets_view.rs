@@ -1,20 +1,20 @@
-//! Text as it is read once its escapes are undone, with the way back to where each byte came from.
+//! Text with its escapes decoded, and a map from each decoded byte to its origin.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// A text, or what it stands for, with the part of the text that each byte comes from.
+/// A text, or a decoding of it, with the part of the text that each byte comes from.
 pub(super) struct View {
     bytes: Vec<u8>,
-    /// For each byte, where what it comes from begins and ends in the text.
+    /// For each byte, the begin and end of its origin in the text.
     origins: Vec<(usize, usize)>,
-    /// Bytes of the text.
+    /// Length of the text in bytes.
     text_bytes: usize,
 }
 
 impl View {
-    /// The text itself.
+    /// Returns the view of the text itself.
     pub(super) fn of(text: &str) -> Self {
         let mut origins = Vec::with_capacity(text.len());
         for (at, character) in text.char_indices() {
@@ -28,14 +28,14 @@ impl View {
         &self.bytes
     }
 
-    /// The part of the text that the bytes from `from` to `to` come from.
+    /// Returns the part of the text that the bytes from `from` to `to` come from.
     pub(super) fn span(&self, from: usize, to: usize) -> (usize, usize) {
         let begin = self.origins.get(from).map_or(self.text_bytes, |origin| origin.0);
         let end = to.checked_sub(1).and_then(|last| self.origins.get(last)).map_or(begin, |origin| origin.1);
         (begin, end)
     }
 
-    /// What it stands for by each kind of escape, where it has such.
+    /// Returns one decoding for each kind of escape that occurs.
     pub(super) fn decodings(&self) -> Vec<Self> {
         DECODERS.iter().filter_map(|decode| self.decoded(*decode)).collect()
     }
@@ -65,7 +65,7 @@ impl View {
     }
 }
 
-/// What the escape at the beginning of a text stands for, and how long it is.
+/// Decodes the escape at the beginning of a text. Returns the bytes and the length of the escape.
 type Decoder = fn(&[u8]) -> Option<(Vec<u8>, usize)>;
 
 const DECODERS: [Decoder; 4] = [percent, form, backslash, entity];
@@ -75,14 +75,14 @@ fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((vec![u8::try_from(number(digits, 16)?).ok()?], 3))
 }
 
-/// As in forms, where a plus is a space.
+/// Decodes form encoding, where a plus is a space.
 fn form(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     if text.starts_with(b"+") { Some((b" ".to_vec(), 1)) } else { percent(text) }
 }
 
-/// The escapes of JSON, Rust, Go and shells: `\"`, `\n`, `\u0022`, `\u{22}`, `\x22`.
+/// Decodes the escapes of JSON, Rust, Go and shells: `\"`, `\n`, `\u0022`, `\u{22}`, `\x22`.
 fn backslash(text: &[u8]) -> Option<(Vec<u8>, usize)> {
-    // Parsers of URLs write a backslash in a path as a slash.
+    // URL parsers write a backslash in a path as a slash.
     if text.starts_with(b"/u") {
         return unicode(&text[1..]);
     }
@@ -106,7 +106,7 @@ fn backslash(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// `uXXXX`, and two of them for a character beyond the first plane.
+/// Decodes `uXXXX`, and two of them for a character beyond the first plane.
 fn unicode(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     let high = number(rest.get(1..5)?, 16)?;
     if !(0xd800..0xdc00).contains(&high) {
@@ -117,7 +117,7 @@ fn unicode(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((utf8(both)?, 12))
 }
 
-/// The entities that escape HTML, by name and by number.
+/// Decodes the entities that escape HTML, by name and by number.
 fn entity(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let body = text.strip_prefix(b"&")?;
     let length = body.iter().take(9).position(|byte| *byte == b';')?;
@@ -151,19 +151,19 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Bytes of base64 that are worth decoding: four bytes take six characters.
+/// Shortest base64 that is decoded: four bytes take six characters.
 const MIN_RUN_BYTES: usize = 6;
 
 /// A part of a text that may be base64.
 pub(super) struct Run {
     pub(super) from: usize,
-    /// Its end, padding included.
+    /// Its end, including padding.
     pub(super) to: usize,
     /// Its end without the padding.
     bare_to: usize,
 }
 
-/// The parts of a text that have characters of base64 alone, in either alphabet.
+/// Returns the parts of a text that consist of base64 characters, in either alphabet.
 pub(super) fn base64_runs(text: &[u8]) -> Vec<Run> {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
     let mut runs = Vec::new();
@@ -181,7 +181,7 @@ pub(super) fn base64_runs(text: &[u8]) -> Vec<Run> {
 }
 
 impl Run {
-    /// What it says where it begins with its first, second, third or fourth character.
+    /// Returns the decodings that begin at its first, second, third and fourth character.
     pub(super) fn decodings<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = Vec<u8>> + 'a {
         (0..4).filter_map(move |skipped| {
             let standard = |byte: &u8| match byte {
@@ -190,7 +190,7 @@ impl Run {
                 other => *other,
             };
             let characters: Vec<u8> = text.get(self.from + skipped..self.bare_to)?.iter().map(standard).collect();
-            // One character alone says nothing.
+            // One remaining character decodes to nothing.
             let whole = if characters.len() % 4 == 1 { characters.len() - 1 } else { characters.len() };
             LENIENT.decode(&characters[..whole]).ok()
         })

@@ -1,5 +1,5 @@
-//! What is known of one registry: where it is, whether it speaks TLS, which challenge it gave last, and which scopes a run
-//! will need there. It sends nothing.
+//! State of one registry: where it is, whether it supports TLS, which challenge it sent last, and which scopes a run
+//! will need there. This module sends nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,41 +15,40 @@ use super::origin::endpoint as address;
 use super::scope::Scopes;
 use crate::store::StoreError;
 
-/// Requests that may wait for a reply from one registry at a time. Transfers bound what they move; this bounds what a
-/// mistake elsewhere could send.
+/// Limit on concurrent requests to one registry. Transfers have their own limits; this one bounds the effect of a bug
+/// elsewhere.
 const MAX_PENDING_REQUESTS: usize = 32;
 
 /// A registry as this run knows it.
 pub(super) struct Session {
     endpoint: Arc<Endpoint>,
     state: Mutex<State>,
-    /// Something was answered: whether it speaks TLS and what it challenges with is known.
+    /// A reply has arrived: it is known whether the registry supports TLS and how it challenges.
     is_met: AtomicBool,
-    /// Held by the first request, so that the others need not be refused as well.
+    /// Held by the first request, so that the others are not refused as well.
     greeting: AsyncMutex<()>,
     permits: Semaphore,
 }
 
 struct State {
-    /// Its root, with the scheme that it speaks.
+    /// Its root, with the scheme that it supports.
     base: Url,
-    /// It may turn out to speak no TLS: where the configuration or its place on this machine allows that, and before it
-    /// has answered.
+    /// Plain HTTP is still possible: the configuration or a loopback address allows it, and no reply has arrived yet.
     may_be_plain: bool,
-    /// The last challenge. gcr.io was seen to say 401 without one, so that an earlier one is kept.
+    /// The last challenge. gcr.io was seen to reply 401 without one, so an earlier one is kept.
     challenge: Option<Challenge>,
-    /// What the run is known to need.
+    /// Scopes that the run is known to need.
     expected: Scopes,
-    /// Scopes that are granted one by one are refused together.
+    /// Scopes are requested separately, since the token service refuses them together.
     asks_apart: bool,
 }
 
-/// What a request is sent with.
+/// The authorization of a request.
 pub(super) struct Authorization {
     pub(super) header: HeaderValue,
-    /// The token in it, where it can be renewed.
+    /// Its token, if it can be renewed.
     pub(super) token: Option<Secret>,
-    /// Made for this very request: asking again would give the same.
+    /// It was made for this very request: renewing it would give the same.
     pub(super) is_fresh: bool,
 }
 
@@ -67,22 +66,23 @@ impl Session {
         })
     }
 
-    /// The registry as references write it.
+    /// Returns the registry as written in references.
     pub(super) fn registry(&self) -> &str {
         &self.endpoint.registry
     }
 
-    /// What is said of its host.
+    /// Returns the settings of its host.
     pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    /// Its root.
+    /// Returns its root.
     pub(super) fn base(&self) -> Url {
         self.state().base.clone()
     }
 
-    /// Waits until somebody has got a first answer; `Some` for who is to get it.
+    /// Waits until another request has received the first reply. Returns `Some` if the caller has to send the first
+    /// request.
     pub(super) async fn greet(&self) -> Option<AsyncMutexGuard<'_, ()>> {
         if self.is_met.load(Ordering::Acquire) {
             return None;
@@ -91,13 +91,13 @@ impl Session {
         (!self.is_met.load(Ordering::Acquire)).then_some(greeting)
     }
 
-    /// A first answer has come.
+    /// Records that the first reply has arrived.
     pub(super) fn met(&self) {
         self.state().may_be_plain = false;
         self.is_met.store(true, Ordering::Release);
     }
 
-    /// Goes over to plain HTTP where that is allowed, before anything was answered.
+    /// Switches to plain HTTP, if that is allowed and no reply has arrived yet.
     pub(super) fn fall_back(&self) -> bool {
         let mut state = self.state();
         let Ok(base) = address(self.registry(), "http") else { return false };
@@ -118,26 +118,27 @@ impl Session {
         self.state().challenge.clone()
     }
 
-    /// Adds to what the run is known to need.
+    /// Adds to the scopes that the run is known to need.
     pub(super) fn expect(&self, scopes: &Scopes) {
         let mut state = self.state();
         state.expected = std::mem::take(&mut state.expected).merged(scopes);
     }
 
-    /// What a token that must allow `scopes` is best asked to allow.
+    /// Returns the scopes to request for a token that must allow `scopes`.
     pub(super) fn joined(&self, scopes: &Scopes) -> Scopes {
         let state = self.state();
         if state.asks_apart { scopes.clone() } else { state.expected.clone().merged(scopes) }
     }
 
-    /// From now on no more scopes are asked for than a request needs. False where that changes nothing for `scopes`.
+    /// Switches to requesting only the scopes that a request needs. Returns `false` if that changes nothing for
+    /// `scopes`.
     pub(super) fn ask_apart(&self, scopes: &Scopes) -> bool {
         let changes = self.joined(scopes) != *scopes;
         self.state().asks_apart = true;
         changes
     }
 
-    /// The address of a path below the protocol's root, `/v2/` by the standard.
+    /// Returns the address of a path below the protocol's root, `/v2/` by the standard.
     pub(super) fn address(&self, path: &str, place: &str) -> Result<Url, StoreError> {
         self.base().join(&self.endpoint.root).and_then(|root| root.join(path)).map_err(|error| StoreError::Remote {
             action: "building a URL".to_owned(),
@@ -148,7 +149,7 @@ impl Session {
         })
     }
 
-    /// Keeps the challenge of a 401, and gives the scopes with those that it asks for.
+    /// Stores the challenge of a 401, and returns the scopes with those that it requires.
     pub(super) fn learn(&self, headers: &HeaderMap, scopes: &Scopes) -> Scopes {
         let Some(mut challenge) = preferred(headers) else { return scopes.clone() };
         let mut wanted = scopes.clone();
@@ -161,7 +162,7 @@ impl Session {
         wanted
     }
 
-    /// A poisoned lock holds no half-made change.
+    /// A poisoned lock holds no partial change.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

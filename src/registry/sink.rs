@@ -1,4 +1,4 @@
-//! Writing images (distribution-spec, "Push").
+//! Writing of images (distribution-spec, "Push").
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
@@ -21,17 +21,17 @@ use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
 use crate::store::{Sink, Source, StoreError, Supplied, read_root};
 
-/// Blobs that are asked for, mounted or uploaded at the same time. Questions and mounts wait for the line's latency alone;
-/// of uploads there are fewer ([`super::repository::CONCURRENT_UPLOADS`]).
+/// Limit on blobs that are checked, mounted or uploaded concurrently. Checks and mounts wait only for network latency;
+/// the limit on uploads is lower ([`super::repository::CONCURRENT_UPLOADS`]).
 pub(super) const CONCURRENT_BLOBS: usize = 16;
 
-/// Tags that are asked for at the same time.
+/// Limit on tags that are checked concurrently.
 const TAGS_ASKED_AT_ONCE: usize = 8;
 
-/// A tag to ask for where none is to be written: it need not be there.
+/// Tag to check if no tag is to be written. It need not exist.
 const ANY_TAG: &str = "latest";
 
-/// What is being done, for messages.
+/// The action, for messages.
 const LOOKING: &str = "checking for content";
 const WRITING_MANIFEST: &str = "pushing a manifest";
 const MOUNTING: &str = "mounting a blob";
@@ -46,9 +46,9 @@ impl Sink for RegistryRepository {
         CONCURRENT_BLOBS
     }
 
-    /// By a HEAD on a tag, with a token that is asked to allow writing: a token service that knows no such account says so, a
-    /// registry without tokens refuses whoever it does not know, and a token may say that it allows less. Which of its tags
-    /// the repository has does not matter.
+    /// Sends a HEAD for a tag, with a token for pushing. A token service rejects an unknown account, a registry without
+    /// tokens rejects unknown users, and a token may say that it does not allow pushing. It does not matter which of
+    /// the tags exist.
     async fn check_access(&self, tags: &[Tag]) -> Result<(), StoreError> {
         let reference = tags.first().map_or_else(|| ANY_TAG.to_owned(), ToString::to_string);
         let named = self.named_by(&reference).await?;
@@ -65,7 +65,7 @@ impl Sink for RegistryRepository {
         Err(reply::authentication_required(place, detail, self.repository.registry()))
     }
 
-    /// What is not known for sure is not there: it is sent, and the registry then says what is wrong.
+    /// Returns `false` if it is not known: the content is sent, and the registry reports what is wrong.
     async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
         let kind = if is_manifest(descriptor) { "manifests" } else { "blobs" };
         let path = format!("{kind}/{}", descriptor.digest);
@@ -90,9 +90,9 @@ impl Sink for RegistryRepository {
         self.put_manifest(&descriptor.digest.to_string(), &root).await
     }
 
-    /// In a repository that has none of the tags, blobs that can be mounted are, without being asked for: a mount of what is
-    /// there already changes nothing. A config is sent there without a question, which would cost as much. Manifests are
-    /// asked for before the blobs below them, and written when those are there.
+    /// In a repository without any of the tags, blobs that can be mounted are mounted without a check: mounting an
+    /// existing blob changes nothing. A config is sent there without a check, which would cost as much. Manifests are
+    /// checked before the blobs below them, and written when those exist.
     async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
         if is_manifest(descriptor) {
             return self.put(descriptor, source).await.map(|()| Supplied::Put);
@@ -121,16 +121,16 @@ impl Sink for RegistryRepository {
         Ok(Supplied::Put)
     }
 
-    /// Registries take a manifest only when they have what it names.
+    /// Registries accept a manifest only if they have everything that it names.
     fn keeps_manifests_whole(&self) -> bool {
         true
     }
 
-    /// By the registry's own word: to write a tag again would change nothing but the time that a registry shows, and set off
-    /// whatever waits for a push.
+    /// Relies on the registry's reply: writing a tag again would change nothing but the time that a registry shows, and
+    /// would trigger webhooks.
     async fn is_published(&self, root: &Root, tags: &[Tag]) -> Result<bool, StoreError> {
         let references = references(root, tags);
-        // A tag that named the image when the build began has been pushed then.
+        // A tag that named the image when the build began is published already.
         let ask = |reference: String| async move {
             match self.client.take_named(&self.repository, &reference) {
                 Some(named) => Ok(named),
@@ -160,18 +160,18 @@ impl Sink for RegistryRepository {
     }
 }
 
-/// What a registry made of a wish to mount.
+/// Result of a mount.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mount {
-    /// The blob is there.
+    /// The blob exists in the repository.
     Done,
-    /// It is not, and an upload was begun in its place.
+    /// The registry opened an upload instead.
     Session(Url),
-    /// Neither.
+    /// The mount failed without an upload.
     Refused,
 }
 
-/// What a root is to be named by: its tags, or its digest where it has none.
+/// Returns the references of a root: its tags, or its digest without tags.
 fn references(root: &Root, tags: &[Tag]) -> Vec<String> {
     match tags {
         [] => vec![root.descriptor().digest.to_string()],
@@ -188,24 +188,24 @@ impl RegistryRepository {
         Scopes::push(self.repository.path())
     }
 
-    /// What the tags that were asked for name.
+    /// Returns the digests of the requested tags.
     fn known_tags(&self) -> MutexGuard<'_, BTreeMap<String, Option<Digest>>> {
         self.target.known_tags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Repositories that nothing could be mounted from.
+    /// Returns the repositories that mounting has failed from.
     fn refused_mounts(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.target.refused_mounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True where the tags were asked for, and none was there.
+    /// Returns `true` if the tags were requested and none of them exists.
     fn is_new(&self) -> bool {
         let tags = self.known_tags();
         !tags.is_empty() && tags.values().all(Option::is_none)
     }
 
-    /// The digest that a tag or a digest names here, by the registry's word; `None` where it does not say. What it says to
-    /// a question that it does not understand or allow (Artifactory: 403 for a tag that is missing) is no reason to stop.
+    /// Returns the digest that a tag or a digest names here, as the registry reports it, or `None` if it does not. An
+    /// unexpected status (Artifactory: 403 for a missing tag) is not an error.
     async fn named_by(&self, reference: &str) -> Result<Option<Digest>, StoreError> {
         let reply = self.ask(Method::HEAD, format!("manifests/{reference}"), LOOKING, self.push_scopes()).await?;
         match reply.status() {
@@ -215,15 +215,15 @@ impl RegistryRepository {
         }
     }
 
-    /// Within one registry, and not from where it was refused before.
+    /// Returns `true` if the blob is in the same registry, and mounting from its repository has not failed before.
     fn may_mount(&self, descriptor: &Descriptor, origin: &Repository) -> bool {
         let is_same = canonical(origin.registry()) == canonical(self.repository.registry());
         let is_refused = self.refused_mounts().contains(origin.path());
         is_same && origin.path() != self.repository.path() && !is_manifest(descriptor) && !is_refused
     }
 
-    /// Asks the registry to take a blob from another repository of its own (distribution-spec, "Mounting a blob").
-    /// Whatever the reply, short of a failure to get one, the blob can still be put.
+    /// Asks the registry to mount a blob from another of its repositories (distribution-spec, "Mounting a blob").
+    /// Unless this returns an error, the blob can still be uploaded.
     pub(super) async fn mount(&self, descriptor: &Descriptor, origin: &Repository) -> Result<Mount, StoreError> {
         let query =
             format!("mount={}&from={}", query_value(&descriptor.digest.to_string()), query_value(origin.path()));
@@ -237,7 +237,7 @@ impl RegistryRepository {
             connection: Connection::Shared,
         };
         let reply = match self.send(call).await {
-            // A token service may refuse the scopes together that it grants apart.
+            // A token service may refuse scopes together that it grants separately.
             Err(
                 StoreError::AuthenticationRequired { .. } | StoreError::Unauthorized { .. } | StoreError::Denied { .. },
             ) => return Ok(Mount::Refused),
@@ -246,9 +246,9 @@ impl RegistryRepository {
         };
         match reply.status() {
             StatusCode::CREATED => Ok(Mount::Done),
-            // An upload whose address is not to be used is as good as none.
+            // An upload whose address is invalid is not used.
             StatusCode::ACCEPTED => Ok(self.location(&reply).map_or(Mount::Refused, Mount::Session)),
-            // Harbor says 401 where the project to mount from is missing.
+            // Harbor replies 401 if the source project does not exist.
             StatusCode::UNAUTHORIZED => Ok(Mount::Refused),
             status if is_no_answer(status) => Err(self.failure(reply, &Method::POST, MOUNTING, None).await),
             _ => Ok(Mount::Refused),
@@ -260,7 +260,7 @@ impl RegistryRepository {
         self.link_subject(root, &headers).await
     }
 
-    /// Puts a manifest or an index, and gives the headers of the reply.
+    /// Puts a manifest or an index, and returns the headers of the reply.
     pub(super) async fn put_document(&self, reference: &str, root: &Root) -> Result<HeaderMap, StoreError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, self.content_type(&root.descriptor().media_type)?);
@@ -300,11 +300,11 @@ impl RegistryRepository {
     }
 }
 
-/// Codes of a registry that misses what a manifest names (distribution-spec, "Error Codes"; distribution says the first of
-/// children of an index too).
+/// Error codes of a registry that is missing what a manifest names (distribution-spec, "Error Codes"; distribution uses
+/// the first for children of an index too).
 const INCOMPLETE_CODES: [&str; 3] = ["(MANIFEST_BLOB_UNKNOWN)", "(BLOB_UNKNOWN)", "(MANIFEST_UNKNOWN)"];
 
-/// Tells a manifest that was refused for what it names from one that was refused for itself.
+/// Distinguishes a manifest that was refused for missing content from one that is invalid itself.
 fn incomplete(error: StoreError, manifest: Digest) -> StoreError {
     match error {
         StoreError::Remote { place, detail, .. } if INCOMPLETE_CODES.iter().any(|code| detail.contains(code)) => {
@@ -314,12 +314,12 @@ fn incomplete(error: StoreError, manifest: Digest) -> StoreError {
     }
 }
 
-/// True for a reply that does not say whether something is there, and that the next request would get too.
+/// Returns `true` for a status that does not say whether something exists, and that the next request would get too.
 fn is_no_answer(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS) || status.is_server_error()
 }
 
-/// A size or a digest that the registry gives and that is another is damage there: the content is sent again.
+/// Returns `false` if the registry reports another size or digest: its content is damaged, and is sent again.
 fn is_whole(reply: &Reply, descriptor: &Descriptor) -> bool {
     let headers = reply.headers();
     let size_bytes = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -328,7 +328,7 @@ fn is_whole(reply: &Reply, descriptor: &Descriptor) -> bool {
         && digest.is_none_or(|digest| digest == descriptor.digest)
 }
 
-/// A value of a query, escaped.
+/// Escapes a value of a query.
 pub(super) fn query_value(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -1,4 +1,4 @@
-//! Reading images (distribution-spec, "Pull").
+//! Reading of images (distribution-spec, "Pull").
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,18 +13,18 @@ use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType, Repository, Root, Selector, Tag};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
-/// What a registry may answer with. Schema 1 is asked for last, so that there is something to name in the error.
+/// Accepted media types. Schema 1 is last; it is accepted only to name it in the error.
 pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1";
 
-/// Digest of a manifest as the registry sees it.
+/// Digest of a manifest, as the registry computes it.
 pub(super) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// Media types that servers give where they know none.
+/// Media types that servers use for unknown content.
 const GENERIC_TYPES: [&str; 4] = ["text/plain", "application/octet-stream", "binary/octet-stream", "application/json"];
 
-/// What is being done, for messages.
+/// The action, for messages.
 pub(super) const READING_MANIFEST: &str = "pulling a manifest";
 pub(super) const READING_BLOB: &str = "pulling a blob";
 
@@ -72,7 +72,7 @@ impl Source for RegistryRepository {
 }
 
 impl RegistryRepository {
-    /// A request without a body, with the types that are understood.
+    /// Sends a request without a body, with the accepted media types.
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -89,8 +89,8 @@ impl RegistryRepository {
         self.send(Call { action, method, to, headers, payload, scopes, connection }).await
     }
 
-    /// By digest the bytes must have it. By tag the registry's own word is compared, and a wrong one only said: many
-    /// registries get that header wrong.
+    /// Checks the digest. For a digest, the bytes must match it. For a tag, they are compared with the registry's
+    /// header, and a mismatch is only logged: many registries send a wrong header.
     fn check_digest(&self, selector: &Selector, headers: &HeaderMap, bytes: &Bytes) -> Result<(), StoreError> {
         let actual = Digest::of(bytes);
         if let Selector::Digest(expected) = selector {
@@ -112,12 +112,12 @@ impl RegistryRepository {
     }
 }
 
-/// True where the descriptor's content is kept among the manifests.
+/// Returns `true` if the descriptor's content is stored as a manifest.
 pub(super) fn is_manifest(descriptor: &Descriptor) -> bool {
     descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
 }
 
-/// What the registry says is the digest; `None` where it says nothing, or in an algorithm that is not known here.
+/// Returns the registry's digest, or `None` if it sends none or one of an unknown algorithm.
 pub(super) fn declared_digest(headers: &HeaderMap) -> Option<Digest> {
     headers.get(DOCKER_CONTENT_DIGEST)?.to_str().ok()?.trim().parse().ok()
 }

@@ -1,4 +1,4 @@
-//! The tags of a repository (distribution-spec, "Listing Tags"), page by page.
+//! Listing of a repository's tags (distribution-spec, "Listing Tags"), page by page.
 
 use std::collections::BTreeSet;
 
@@ -13,21 +13,22 @@ use super::redact;
 use crate::model::{Tag, strict_json};
 use crate::store::StoreError;
 
-/// Tags that are asked for at a time: Quay answers 413 to more, ECR takes ten times as many, and some never look at it.
+/// Tags that are requested per page. Quay replies 413 to more, ECR allows ten times as many, and some registries ignore
+/// it.
 const PAGE_TAGS: usize = 100;
 
-/// Tags of one repository that are kept in memory. The largest public repositories have some tens of thousands.
+/// Limit on the tags of one repository. The largest public repositories have some tens of thousands.
 const MAX_TAGS: usize = 200_000;
 
-/// What is being done, for messages.
+/// The action, for messages.
 const LISTING: &str = "listing tags";
 
 impl RegistryRepository {
-    /// The repository's tags, each once, in the order that the registry gives them in (by the standard that of their
-    /// bytes; not all registries keep to it).
+    /// Lists the repository's tags, each once, in the registry's order (by the standard, the order of their bytes; not
+    /// all registries comply).
     ///
-    /// A repository that is not there is [`StoreError::NotFound`]. A list without end, one that leads to another
-    /// origin, and one with something else than tags are errors: what is returned is always the whole list.
+    /// Returns [`StoreError::NotFound`] if the repository does not exist. An endless list, one that leads to another
+    /// origin, and one with invalid tags are errors: a returned list is always complete.
     pub(super) async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         let first = Destination::Path(format!("{}/tags/list?n={PAGE_TAGS}", self.repository.path()));
@@ -54,7 +55,7 @@ impl RegistryRepository {
     }
 }
 
-/// The tags of one page; `null` is how some write that there are none.
+/// Parses the tags of one page. Some registries write `null` for no tags.
 fn parse(page: &[u8]) -> Result<Vec<Tag>, String> {
     let json = strict_json::parse(page).map_err(|error| format!("its list of tags is not JSON: {error}"))?;
     match json.get("tags") {

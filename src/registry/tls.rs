@@ -1,5 +1,5 @@
-//! TLS: whom to trust, and the cryptography. The provider is graviola (cargo feature `graviola`, the default) or ring
-//! (cargo feature `ring`, for other processors).
+//! TLS: trusted certificates, and the cryptography. The provider is graviola (cargo feature `graviola`, the default) or
+//! ring (cargo feature `ring`, for other processors).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::store::StoreError;
 /// Protocols offered in the handshake, best first.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// What is said of one host besides the common roots.
+/// Settings of one host, in addition to the system's roots.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct HostTls {
     /// Its directory of certificates, `certs.d/HOST[:PORT]`.
     pub(super) directory: Option<PathBuf>,
-    /// What options and configuration say.
+    /// Settings from options and configuration files.
     pub(super) terms: EndpointTls,
 }
 
-/// Makes the configuration for one host. The error names the file that cannot be used.
+/// Builds the configuration for one host. The error names the file that cannot be used.
 pub(super) fn client_config<'a>(
     system_roots: impl FnOnce() -> Result<&'a [CertificateDer<'static>], StoreError>,
     ca_files: &[PathBuf],
@@ -65,8 +65,8 @@ pub(super) fn client_config<'a>(
     Ok(config)
 }
 
-/// The configuration of a client that speaks no TLS: HTTP wants one all the same, and never looks at it. Nothing is asked
-/// of the processor.
+/// Returns the configuration of a client without TLS, which the HTTP library requires and never uses. It needs no
+/// processor feature.
 pub(super) fn config_without_tls() -> Result<ClientConfig, StoreError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(unchecked_provider()?))
         .with_safe_default_protocol_versions()
@@ -74,7 +74,7 @@ pub(super) fn config_without_tls() -> Result<ClientConfig, StoreError> {
     Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-/// The cryptography, where this machine can do it.
+/// Returns the cryptography provider, if this machine supports it.
 fn provider() -> Result<CryptoProvider, StoreError> {
     #[cfg(all(feature = "graviola", feature = "ring"))]
     if missing_processor_feature().is_some() {
@@ -88,7 +88,7 @@ fn provider() -> Result<CryptoProvider, StoreError> {
     unchecked_provider()
 }
 
-/// The cryptography. To make it asks nothing of the processor; to use it does.
+/// Returns the cryptography provider. Creating it needs no processor feature, using it does.
 fn unchecked_provider() -> Result<CryptoProvider, StoreError> {
     #[cfg(feature = "graviola")]
     {
@@ -107,7 +107,7 @@ fn unchecked_provider() -> Result<CryptoProvider, StoreError> {
 #[cfg(not(feature = "ring"))]
 const WITH_RING: &str = "install ocitect with the cargo feature `ring`: cargo install ocitect --features ring";
 
-/// What graviola asserts at its first use.
+/// Returns a missing processor feature that graviola asserts at its first use.
 #[cfg(all(feature = "graviola", target_arch = "x86_64"))]
 fn missing_processor_feature() -> Option<&'static str> {
     macro_rules! first_missing {
@@ -119,7 +119,7 @@ fn missing_processor_feature() -> Option<&'static str> {
     first_missing!("aes", "pclmulqdq", "bmi1", "bmi2", "adx", "avx", "avx2")
 }
 
-/// What graviola asserts at its first use.
+/// Returns a missing processor feature that graviola asserts at its first use.
 #[cfg(all(feature = "graviola", target_arch = "aarch64"))]
 fn missing_processor_feature() -> Option<&'static str> {
     macro_rules! first_missing {
@@ -136,7 +136,7 @@ fn no_tls(reason: &str, help: Option<&str>) -> StoreError {
     StoreError::Malformed { place: "TLS".to_owned(), reason: reason.to_owned(), help }
 }
 
-/// The certificates that are trusted: the system's, and those of the files.
+/// Returns the trusted certificates: the system's, and those of the files.
 fn trusted<'a>(
     system_roots: &[CertificateDer<'static>],
     files: impl Iterator<Item = &'a PathBuf>,
@@ -155,11 +155,11 @@ fn trusted<'a>(
 
 struct Trusted {
     roots: RootCertStore,
-    /// The same, as they are stored.
+    /// The trusted certificates, as they are stored.
     all: Vec<CertificateDer<'static>>,
 }
 
-/// Whose certificates are taken. The handshake's signature must be the certificate's in any case.
+/// Which certificates are accepted. The handshake's signature must always match the certificate.
 #[derive(Debug)]
 struct Verifier {
     accepted: Accepted,
@@ -168,12 +168,12 @@ struct Verifier {
 
 #[derive(Debug)]
 enum Accepted {
-    /// All.
+    /// Any certificate.
     Any,
-    /// What a trusted authority has issued, and a certificate that is itself one of the trusted: a registry's own, signed by
-    /// itself, with or without the mark of an authority. Names and dates are held to all of them.
+    /// Certificates of a trusted authority, and certificates that are trusted themselves: a registry's self-signed one,
+    /// with or without the CA flag. Names and dates are always checked.
     Trusted {
-        /// `None` where nothing is trusted.
+        /// `None` if nothing is trusted.
         issued: Option<Arc<WebPkiServerVerifier>>,
         all: Vec<CertificateDer<'static>>,
     },
@@ -215,7 +215,7 @@ impl ServerCertVerifier for Verifier {
                 if !all.iter().any(|certificate| certificate == end_entity) {
                     return Err(if is_own_authority(&error) { unknown } else { error });
                 }
-                // Dates are looked at before the issuer is, and names after.
+                // Dates are checked before the issuer, and names after it.
                 let parsed = ParsedCertificate::try_from(end_entity)?;
                 verify_server_name(&parsed, server_name).map(|()| ServerCertVerified::assertion())
             }
@@ -243,7 +243,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// True where all that speaks against a certificate is who issued it: nobody that is trusted, or itself, as an authority.
+/// Returns `true` if the only problem of a certificate is its issuer: an untrusted one, or itself, as an authority.
 fn is_of_issuer_alone(error: &rustls::Error) -> bool {
     let of_issuer = [CertificateError::UnknownIssuer, CertificateError::BadSignature];
     match error {
@@ -252,7 +252,7 @@ fn is_of_issuer_alone(error: &rustls::Error) -> bool {
     }
 }
 
-/// True for a certificate that is an authority's, and stands for a server all the same.
+/// Returns `true` if a certificate is an authority's and is used for a server.
 fn is_own_authority(error: &rustls::Error) -> bool {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {

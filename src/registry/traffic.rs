@@ -1,4 +1,4 @@
-//! What went over the line: counted where it happens, told in the end.
+//! Network traffic of a run: counted where it happens, reported at the end.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,20 +6,20 @@ use std::sync::{Mutex, PoisonError};
 
 use reqwest::Method;
 
-/// What a client has sent and got so far.
+/// The traffic of a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Requests by method, redirects, token services and retries included.
+    /// Requests by method, including redirects, token services and retries.
     pub requests: BTreeMap<String, u64>,
-    /// Bytes of requests' bodies that were handed to the network; heads are not counted.
+    /// Bytes of request bodies that were sent, without headers.
     pub sent_bytes: u64,
-    /// Bytes of replies' bodies.
+    /// Bytes of received bodies, without headers.
     pub received_bytes: u64,
-    /// Waits before another try.
+    /// Number of retries.
     pub retries: u64,
 }
 
-/// The counters behind [`Traffic`], shared by everything that sends.
+/// The counters behind [`Traffic`], shared by all senders.
 #[derive(Default)]
 pub(super) struct Counters {
     requests: Mutex<BTreeMap<String, u64>>,

@@ -1,5 +1,5 @@
-//! One request, one reply: the one place through which every request of this crate goes, and where it is counted. It follows
-//! nothing and knows no credentials. Repeating what failed is [`Transport::retrying`]'s, by the policy of
+//! One request and its reply: every request of this crate goes through here and is counted here. This module follows no
+//! redirects and knows no credentials. [`Transport::retrying`] repeats failed requests, by the policy of
 //! [`super::retry`].
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,10 +27,10 @@ use super::traffic::Counters;
 use super::{RegistryOptions, Secrets, redact};
 use crate::store::StoreError;
 
-/// How long a registry may take to answer after it got a whole body: it hashes and moves what it was sent.
+/// Timeout of the reply after the whole body was sent: the registry hashes and moves the content.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// A wait that is longer is told to whoever looks on.
+/// A longer wait is reported to the user.
 const NOTICED_WAIT: Duration = Duration::from_secs(3);
 
 /// The body of a request.
@@ -47,12 +47,12 @@ pub(super) enum Payload {
 pub(super) struct PayloadStream {
     pub(super) pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
     pub(super) size_bytes: u64,
-    /// Whom the silence is to be blamed on.
+    /// Says which side a silence is due to.
     pub(super) progress: Arc<Progress>,
 }
 
 impl PayloadStream {
-    /// Bytes in memory, handed on in pieces, so that a slow line is not taken for a dead one.
+    /// Returns bytes in memory as pieces, so that a slow connection does not time out.
     fn of(bytes: Bytes) -> Self {
         let (progress, size_bytes) = (Arc::new(Progress::new()), bytes.len() as u64);
         let told = Arc::clone(&progress);
@@ -65,17 +65,17 @@ impl PayloadStream {
     }
 }
 
-/// The connection that a request goes over.
+/// The connection of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Connection {
-    /// One that other requests have used or will use.
+    /// One that is shared with other requests.
     Shared,
-    /// One of its own, closed afterwards.
+    /// One for this request only, closed afterwards.
     Own,
 }
 
 impl Payload {
-    /// The same body once more, where that is possible.
+    /// Returns a copy of the body, if possible.
     pub(super) fn again(&self) -> Option<Self> {
         match self {
             Self::Empty => Some(Self::Empty),
@@ -85,18 +85,18 @@ impl Payload {
     }
 }
 
-/// A request, with what messages say of it.
+/// A request, with its description for messages.
 pub(super) struct Outgoing {
-    /// What is being done, in the -ing form.
+    /// The action, in the -ing form.
     pub(super) action: &'static str,
-    /// The registry or repository that it is done for.
+    /// The registry or repository that the request is for.
     pub(super) place: String,
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) payload: Payload,
     pub(super) connection: Connection,
-    /// What is said of the host that it is meant for, which counts for that host alone.
+    /// Settings of the host that the request is meant for. They apply to that host only.
     pub(super) endpoint: Option<Arc<Endpoint>>,
 }
 
@@ -106,7 +106,7 @@ pub(super) struct Reply {
     pace: Pace,
     counters: Arc<Counters>,
     secrets: Secrets,
-    /// How often it was asked for, where it is not worth asking again.
+    /// Number of tries, if another try makes no sense.
     tries: u32,
 }
 
@@ -119,23 +119,23 @@ impl Reply {
         self.response.headers()
     }
 
-    /// The address that answered.
+    /// Returns the address that replied.
     pub(super) fn url(&self) -> &Url {
         self.response.url()
     }
 
-    /// How often it was asked for, where it is not worth asking again; else 1.
+    /// Returns the number of tries if another try makes no sense, and 1 otherwise.
     pub(super) fn tries(&self) -> u32 {
         self.tries
     }
 
-    /// What must not be shown of it.
+    /// Returns the secrets to mask in the reply's text.
     pub(super) fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// The next piece of the body; `None` at its end. A silence that is too long is an error, and so is a body that comes
-    /// in drops.
+    /// Returns the next piece of the body, or `None` at its end. A body that is silent for too long or arrives too
+    /// slowly is an error.
     pub(super) async fn piece(&mut self) -> io::Result<Option<Bytes>> {
         let piece = self.pace.next(self.response.chunk()).await?;
         let piece = piece.map_err(|error| io::Error::other(error.without_url()))?;
@@ -144,10 +144,10 @@ impl Reply {
     }
 }
 
-/// What connections have in common that may stand beside each other.
+/// Settings that connections of one pool share.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct ClientKind {
-    /// `None` where no TLS is spoken: then nothing is asked that only TLS needs.
+    /// `None` for connections without TLS, which need no TLS configuration.
     tls: Option<HostTls>,
     connect_timeout: Option<Duration>,
     keeps_connections: bool,
@@ -158,7 +158,7 @@ pub(super) struct Transport {
     options: RegistryOptions,
     proxies: Proxies,
     clients: Mutex<BTreeMap<ClientKind, reqwest::Client>>,
-    /// Origins that have answered something.
+    /// Origins that have replied.
     heard: Mutex<BTreeSet<String>>,
     counters: Arc<Counters>,
     jitter: Jitter,
@@ -172,7 +172,7 @@ impl Transport {
         Self { options, proxies, clients, heard, counters, jitter }
     }
 
-    /// The waits of a new operation.
+    /// Returns the backoff of a new operation.
     pub(super) fn backoff(&self, is_of_mirror: bool) -> Backoff {
         let retry = &self.options.retry;
         if is_of_mirror { Backoff::new(&retry.of_mirror()) } else { Backoff::new(retry) }
@@ -186,7 +186,7 @@ impl Transport {
         &self.counters
     }
 
-    /// Sends a request once. Any reply is success here.
+    /// Sends a request once. Any reply is `Ok`.
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, Interruption> {
         let (action, place, url) = (outgoing.action, outgoing.place.clone(), outgoing.url.clone());
         let (proxy, sent) = match self.proxies.choose(&url) {
@@ -203,7 +203,7 @@ impl Transport {
                 let was_heard = heard.contains(&origin(&url));
                 let (is_passing, silence) = (failure.is_passing(), failure.silence());
                 let trouble = Trouble { is_passing, retry_after: None, was_heard, silence };
-                // Nothing on the port of TLS, where no port was written, speaks no TLS either.
+                // A server without TLS often does not listen on the port of TLS, if no port was given.
                 let has_no_port = url.port().is_none() && url.scheme() == "https" && proxy.is_none();
                 let speaks_no_tls = failure.speaks_no_tls() || (has_no_port && failure.is_refused());
                 let error = failure.into_error(action, place, &url, proxy.as_ref());
@@ -212,8 +212,8 @@ impl Transport {
         }
     }
 
-    /// Makes a request again for as long as its failures may pass, with the tries that `backoff` has left. The last reply
-    /// is success here, whatever it says; a quota that is used up is not waited for.
+    /// Repeats a request while its failures are transient, with the remaining tries of `backoff`. The last reply is
+    /// `Ok`, whatever its status. An exhausted quota is not retried.
     pub(super) async fn retrying<Sent>(
         &self,
         backoff: &mut Backoff,
@@ -246,7 +246,7 @@ impl Transport {
         }
     }
 
-    /// Waits before the next try, counts it and tells of it. False where there is to be none.
+    /// Waits before the next try, counts it and reports it. Returns `false` if there is no next try.
     pub(super) async fn pause(
         &self,
         backoff: &mut Backoff,
@@ -270,7 +270,7 @@ impl Transport {
         let endpoint = outgoing.endpoint.as_deref().filter(|endpoint| endpoint.is_at(&outgoing.url));
         let client = self.client(&outgoing.url, outgoing.connection, endpoint, proxy)?;
         let idle = self.options.idle_timeout;
-        // What is stored with this request may take long to hash and to move; to begin an upload takes nothing.
+        // Content that this request stores may take long to hash and to move. Starting an upload is fast.
         let limit = if outgoing.method == Method::POST { idle } else { REPLY_TIMEOUT };
         tracing::debug!(method = %outgoing.method, url = redact::address(&outgoing.url), "request");
         self.counters.request(&outgoing.method);
@@ -349,11 +349,12 @@ impl Transport {
         })
     }
 
-    /// A host is written as in references: the port stands where it is not the scheme's own, or where it was written.
+    /// Returns a host's TLS settings. The host is written as in references: with a port if it is not the scheme's
+    /// default or was given.
     fn host_tls(&self, url: &Url, endpoint: Option<&Endpoint>) -> HostTls {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
-        // containerd writes ports between underscores, for systems that have no colons in names.
+        // containerd writes ports between underscores, for systems that do not allow colons in names.
         let mut names = vec![format!("{host}_{port}_"), format!("{host}:{port}")];
         if url.port().is_none() {
             names.insert(0, host.to_owned());
@@ -366,7 +367,7 @@ impl Transport {
     }
 }
 
-/// A request's headers, and those that its host is to get besides.
+/// Returns a request's headers and its host's additional ones.
 fn with_headers_of(endpoint: Option<&Endpoint>, headers: HeaderMap) -> HeaderMap {
     let mut all = HeaderMap::new();
     for header in endpoint.iter().flat_map(|endpoint| &endpoint.headers) {
@@ -374,12 +375,12 @@ fn with_headers_of(endpoint: Option<&Endpoint>, headers: HeaderMap) -> HeaderMap
             all.append(name, header.value.clone());
         }
     }
-    // What the request itself says goes before.
+    // The request's own headers take precedence.
     all.extend(headers);
     all
 }
 
-/// Waits for the reply to a streamed body for as long as the body goes on.
+/// Waits for the reply to a streamed body while the body makes progress.
 async fn watch(
     sent: impl Future<Output = Result<Response, reqwest::Error>>,
     progress: &Progress,

@@ -1,5 +1,5 @@
-//! A TOML file with the lines that its values stand on. What is not asked for is passed over: other tools own these
-//! files and know more keys.
+//! A TOML file with the line numbers of its values. Unknown keys are ignored: other tools own these files and know more
+//! keys.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -11,7 +11,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::error::{ConfigError, Place};
 use crate::model::{InputFile, Pipes, escape};
 
-/// Greatest size of one file. Those in use have some kilobytes, with hundreds of aliases.
+/// Size limit of one file, in bytes. Files in use have some kilobytes, with hundreds of aliases.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// A file's text.
@@ -21,7 +21,7 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Reads a file; `None` where there is none.
+    /// Reads a file. Returns `None` if it does not exist.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
         let failed = |cause| ConfigError::Read { path: path.to_owned(), cause };
         let file = match InputFile::open(path, Pipes::Read) {
@@ -40,7 +40,7 @@ impl File {
         Ok(Some(Self { path: Arc::from(path), text }))
     }
 
-    /// A text as if it had been read from `path`.
+    /// Returns a text as if it had been read from `path`.
     #[cfg(test)]
     pub(super) fn of(path: &str, text: &str) -> Self {
         Self { path: Arc::from(Path::new(path)), text: text.to_owned() }
@@ -50,7 +50,7 @@ impl File {
         &self.path
     }
 
-    /// Parses it. The parser's message is shown without its excerpt of the file, which may hold a secret.
+    /// Parses the file. The parser's message is shown without its excerpt of the file, which may have a secret.
     pub(super) fn parse(&self) -> Result<Spanned<DeTable<'_>>, ConfigError> {
         DeTable::parse(&self.text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
@@ -58,7 +58,7 @@ impl File {
         })
     }
 
-    /// The top of the file, as parsed by [`File::parse`].
+    /// Returns the top-level table, as parsed by [`File::parse`].
     pub(super) fn root<'a>(&'a self, parsed: &'a Spanned<DeTable<'a>>) -> Table<'a> {
         Table { file: self, table: parsed.get_ref(), offset: 0 }
     }
@@ -78,23 +78,23 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Where the table begins.
+    /// Returns where the table begins.
     pub(super) fn place(&self) -> Place {
         self.file.place(self.offset)
     }
 
-    /// The file.
+    /// Returns the file.
     pub(super) fn file(&self) -> &'a File {
         self.file
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub(super) fn value(&self, key: &'static str) -> Option<Value<'a>> {
         let value = self.table.get(key)?;
         Some(Value { file: self.file, key, value })
     }
 
-    /// All keys with their values, in the order of the file; `name` is what messages call a value.
+    /// Returns all keys with their values, in the order of the file. `name` names a value in messages.
     pub(super) fn entries(&self, name: &'static str) -> Vec<(&'a str, Value<'a>)> {
         let mut entries: Vec<_> = self.table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
@@ -102,13 +102,13 @@ impl<'a> Table<'a> {
         entries.into_iter().map(|(key, found)| (key.get_ref().as_ref(), value(found))).collect()
     }
 
-    /// A truth value that is false where it is not said.
+    /// Returns a boolean value, `false` by default.
     pub(super) fn flag(&self, key: &'static str) -> Result<bool, ConfigError> {
         Ok(self.value(key).map(|value| value.boolean()).transpose()?.unwrap_or(false))
     }
 }
 
-/// A value of a file, with the key that it stands under.
+/// A value of a file, with its key.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
     file: &'a File,
@@ -117,17 +117,17 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Where it stands.
+    /// Returns its place in the file.
     pub(super) fn place(&self) -> Place {
         self.file.place(self.value.span().start)
     }
 
-    /// An error about it. `reason` must not quote what may be a secret.
+    /// Returns an error about the value. `reason` must not quote a possible secret.
     pub(super) fn invalid(&self, reason: impl std::fmt::Display) -> ConfigError {
         ConfigError::invalid(&self.place(), format!("`{}`: {reason}", self.key))
     }
 
-    /// A text.
+    /// Returns the value as a string.
     pub(super) fn string(&self) -> Result<&'a str, ConfigError> {
         match self.value.get_ref() {
             DeValue::String(text) => Ok(text.as_ref()),
@@ -135,7 +135,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// True or false.
+    /// Returns the value as a boolean.
     pub(super) fn boolean(&self) -> Result<bool, ConfigError> {
         match self.value.get_ref() {
             DeValue::Boolean(value) => Ok(*value),
@@ -143,7 +143,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A list.
+    /// Returns the value as a list.
     pub(super) fn list(&self) -> Result<Vec<Value<'a>>, ConfigError> {
         match self.value.get_ref() {
             DeValue::Array(list) => Ok(self.members(list)),
@@ -151,7 +151,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A list, or one value that stands for a list of itself.
+    /// Returns the items of a list, or a single value as a list of itself.
     pub(super) fn one_or_list(&self) -> Vec<Value<'a>> {
         match self.value.get_ref() {
             DeValue::Array(list) => self.members(list),
@@ -159,12 +159,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// True for a list.
+    /// Returns `true` if the value is a list.
     pub(super) fn is_list(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::Array(_))
     }
 
-    /// A table.
+    /// Returns the value as a table.
     pub(super) fn table(&self) -> Result<Table<'a>, ConfigError> {
         match self.value.get_ref() {
             DeValue::Table(table) => Ok(Table { file: self.file, table, offset: self.value.span().start }),

@@ -1,11 +1,11 @@
-//! Lengths of time as Go writes them (`30s`, `1m30s`, `250ms`).
+//! Durations in Go's notation (`30s`, `1m30s`, `250ms`).
 
 use std::time::Duration;
 
-/// Longest time-out that is taken: more is a mistake.
+/// Longest valid timeout: a longer one is a mistake.
 const MAX_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// Reads one; `None` where the text is none, is nothing, or is longer than a day.
+/// Parses a duration. Returns `None` if the text is invalid, zero, or longer than a day.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total_ms: u64 = 0;

@@ -1,4 +1,4 @@
-//! The result: where a request goes, and on what terms.
+//! The result of the configuration: the host that a request goes to, and its settings.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,29 +10,29 @@ use url::Url;
 use crate::model::Repository;
 use crate::registry::origin::{endpoint as address, origin};
 
-/// How a host is spoken to.
+/// The protocol of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::registry) enum Scheme {
-    /// TLS, whatever happens.
+    /// TLS only.
     Https,
-    /// TLS; and plain HTTP where nothing there speaks TLS, which no other failure of TLS stands for.
+    /// TLS, or plain HTTP if the server does not support TLS. No other failure of TLS falls back to HTTP.
     HttpsOrHttp,
     /// Plain HTTP.
     Http,
 }
 
-/// What is said of TLS with one host, besides the common roots and `certs.d`.
+/// TLS settings of one host, in addition to the system's roots and `certs.d`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::registry) struct EndpointTls {
-    /// Take any certificate.
+    /// Accept any certificate.
     pub(in crate::registry) skip_verify: bool,
-    /// PEM files of authorities that are trusted besides.
+    /// PEM files of additional trusted authorities.
     pub(in crate::registry) ca_files: Vec<PathBuf>,
-    /// PEM files of the client's certificate and of its key; they may be one file.
+    /// PEM files of the client's certificate and key, which may be one file.
     pub(in crate::registry) identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// A header that a host is sent with every request. Its value may be a secret and is never shown.
+/// A header of every request to a host. Its value may be a secret and is never shown.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::registry) struct Header {
     /// The name, in lower case.
@@ -42,26 +42,26 @@ pub(in crate::registry) struct Header {
 }
 
 impl fmt::Debug for Header {
-    /// Without the value.
+    /// Formats the header without its value.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// A host that serves repositories: what a session is made from. Two that are equal are one session.
+/// A host that serves repositories. Equal endpoints share one session.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::registry) struct Endpoint {
-    /// `HOST[:PORT]`, by which credentials are looked up; `docker.io` for Docker Hub.
+    /// `HOST[:PORT]`, the key of credentials; `docker.io` for Docker Hub.
     pub(in crate::registry) registry: String,
-    /// How it is spoken to.
+    /// The protocol.
     pub(in crate::registry) scheme: Scheme,
-    /// Path that the protocol's paths stand below; `/v2/` by the standard.
+    /// The root of the protocol's paths; `/v2/` by the standard.
     pub(in crate::registry) root: String,
-    /// Terms of TLS.
+    /// TLS settings.
     pub(in crate::registry) tls: EndpointTls,
-    /// Headers for every request to this host and to no other.
+    /// Headers of every request to this host. They are sent to no other host.
     pub(in crate::registry) headers: Vec<Header>,
-    /// Limit on making a connection, where it is not the common one.
+    /// Timeout of connecting, if it differs from the default.
     pub(in crate::registry) connect_timeout: Option<Duration>,
 }
 
@@ -69,7 +69,7 @@ pub(in crate::registry) struct Endpoint {
 pub(in crate::registry) const STANDARD_ROOT: &str = "/v2/";
 
 impl Endpoint {
-    /// A host of which nothing is said but its name.
+    /// Returns a host without settings.
     pub(in crate::registry) fn new(registry: &str, scheme: Scheme) -> Self {
         Self {
             registry: registry.to_owned(),
@@ -81,8 +81,8 @@ impl Endpoint {
         }
     }
 
-    /// True where an address is of this host, by a scheme that it may be spoken to with. What is said of the host counts
-    /// there and nowhere else.
+    /// Returns `true` if an address is at this host, with a scheme that its protocol allows. The host's settings apply
+    /// only to such addresses.
     pub(in crate::registry) fn is_at(&self, url: &Url) -> bool {
         let is_scheme = match self.scheme {
             Scheme::Https => url.scheme() == "https",
@@ -93,16 +93,16 @@ impl Endpoint {
     }
 }
 
-/// One way to a repository: the host to ask, and what the repository is called there.
+/// One route to a repository: the host, and the repository's name there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::registry) struct Route {
     /// The host.
     pub(in crate::registry) endpoint: Endpoint,
-    /// The repository, by its name there.
+    /// The repository, by its name at the host.
     pub(in crate::registry) repository: Repository,
-    /// The upstream's registry, where the host is another: the query parameter `ns` (distribution-spec, "Registry
+    /// The upstream's registry if the host is another: the query parameter `ns` (distribution-spec, "Registry
     /// Proxying").
     pub(in crate::registry) namespace: Option<String>,
-    /// True for a host that stands in for the upstream and may lack what the upstream has. The last way is never one.
+    /// `true` for a mirror, which may not have all content of the upstream. The last route is never a mirror.
     pub(in crate::registry) is_mirror: bool,
 }

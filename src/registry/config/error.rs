@@ -1,4 +1,4 @@
-//! What can be wrong with a file of configuration, and what it can forbid.
+//! Errors of configuration files, and requests that they forbid.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use crate::store::StoreError;
 pub struct Place {
     /// The file.
     pub path: Arc<Path>,
-    /// Line, from 1.
+    /// Line number, from 1.
     pub line: usize,
 }
 
@@ -23,30 +23,30 @@ impl fmt::Display for Place {
     }
 }
 
-/// A path as it may be shown.
+/// Returns a path as it may be shown.
 fn show(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }
 
-/// A configuration that cannot be used, or that forbids what was asked for. No message holds a value of a header or
-/// what may be a password in an address.
+/// A configuration that is invalid, or that forbids the request. No message has a header's value, or a part of an
+/// address that may be a password.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file or a directory cannot be read.
     #[error("cannot read {}", show(.path))]
     Read {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         cause: io::Error,
     },
-    /// A file is over its bound.
+    /// A file exceeds the size limit.
     #[error("{} has more than {limit_bytes} bytes", show(.path))]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The bound.
+        /// The limit, in bytes.
         limit_bytes: u64,
     },
     /// A file is not UTF-8.
@@ -55,38 +55,38 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// A directory of drop-in files has more of them than the bound.
+    /// A directory has too many drop-in files.
     #[error("{} has more than {limit} files", show(.path))]
     TooManyFiles {
         /// The directory.
         path: PathBuf,
-        /// The bound.
+        /// The limit.
         limit: usize,
     },
-    /// What a line says is wrong.
+    /// A line is invalid.
     #[error("{place}: {reason}")]
     Invalid {
-        /// Where it stands.
+        /// Its place.
         place: Place,
         /// What is wrong.
         reason: String,
-        /// How to mend it.
+        /// How to fix it.
         help: Option<String>,
     },
-    /// The name must not be used.
+    /// The name is blocked.
     #[error("{name} is blocked by the key `blocked` at {place}")]
     Blocked {
         /// The image or repository.
         name: String,
-        /// Where `blocked` stands.
+        /// The place of `blocked`.
         place: Place,
     },
-    /// No host is left for what is to be done.
+    /// No host remains for the request.
     #[error("no host in {} is allowed for {what} {name}", show(.path))]
     NoHost {
         /// The repository.
         name: String,
-        /// What is to be done: `pulling`, `pushing to`.
+        /// The request: `pulling`, `pushing to`.
         what: &'static str,
         /// The `hosts.toml`.
         path: PathBuf,
@@ -94,7 +94,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// What a line says is wrong, without a hint.
+    /// Returns the error of an invalid line, without help.
     pub(super) fn invalid(place: &Place, reason: impl Into<String>) -> Self {
         Self::Invalid { place: place.clone(), reason: reason.into(), help: None }
     }

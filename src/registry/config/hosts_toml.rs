@@ -11,28 +11,28 @@ use super::duration;
 use super::endpoint::{EndpointTls, Header, STANDARD_ROOT, Scheme};
 use super::error::{ConfigError, Place};
 
-/// Hosts of one file: each costs a request before the upstream is asked.
+/// Limit on the hosts of one file. Each may cost a request before the upstream is tried.
 const MAX_HOSTS: usize = 64;
 
-/// Headers of one host, and authorities and client certificates of one host: more is a mistake.
+/// Limit on the headers, the authorities and the client certificates of one host. More is a mistake.
 const MAX_ITEMS: usize = 32;
 
 /// A file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HostsFile {
     pub(super) path: PathBuf,
-    /// In the order of the file.
+    /// Hosts in the order of the file.
     pub(super) hosts: Vec<Host>,
-    /// The registry itself, or what stands for it; asked last.
+    /// The registry itself, or the server configured in its place; tried last.
     pub(super) server: Host,
 }
 
-/// A host, with what is said of it.
+/// A host with its settings.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Host {
     /// `None` for the registry itself.
     pub(super) address: Option<Address>,
-    /// Where it stands.
+    /// Its place in the file.
     pub(super) place: Place,
     pub(super) capabilities: Capabilities,
     pub(super) tls: EndpointTls,
@@ -40,19 +40,19 @@ pub(super) struct Host {
     pub(super) connect_timeout: Option<Duration>,
 }
 
-/// Where a host is.
+/// The address of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     /// `HOST[:PORT]`.
     pub(super) registry: String,
     pub(super) scheme: Scheme,
-    /// Path that the protocol's paths stand below, with slashes at both ends.
+    /// The root of the protocol's paths, with slashes at both ends.
     pub(super) root: String,
-    /// Begins the repositories' names there; empty, or with a slash at its end.
+    /// Prefix of the repositories' names there; empty, or with a slash at its end.
     pub(super) path: String,
 }
 
-/// What a host may be asked for.
+/// The requests that a host serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Capabilities {
     pub(super) pull: bool,
@@ -89,7 +89,8 @@ pub(super) fn parse(file: &File) -> Result<HostsFile, ConfigError> {
         }
         for (address, value) in entries {
             let table = value.table()?;
-            // Without `capabilities` containerd would push to it too. A mirror is never pushed to unasked.
+            // Without `capabilities` containerd would also push to the host. ocitect never pushes to a mirror by
+            // default.
             let unsaid = Capabilities { pull: true, resolve: true, push: false };
             hosts.push(parse_host(&table, Some((address, value)), unsaid)?);
         }
@@ -118,7 +119,7 @@ fn parse_host(
             place = value.place();
             let mut address = parse_address(text, overrides_path).map_err(|reason| value.invalid(reason))?;
             if address.scheme == Scheme::Http && tls != EndpointTls::default() {
-                // What is said of TLS would be in vain otherwise; containerd tries TLS first too.
+                // Otherwise the TLS settings would have no effect; containerd tries TLS first too.
                 address.scheme = Scheme::HttpsOrHttp;
             }
             Some(address)
@@ -138,7 +139,7 @@ fn parse_host(
     Ok(Host { address, place, capabilities, tls, headers: parse_headers(table)?, connect_timeout })
 }
 
-/// Reads an address. The error does not quote it, since it may hold a password.
+/// Parses an address. The error does not quote it, since it may have a password.
 fn parse_address(text: &str, overrides_path: bool) -> Result<Address, &'static str> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let url = Url::parse(&with_scheme).map_err(|_| "not a URL")?;
@@ -154,7 +155,7 @@ fn parse_address(text: &str, overrides_path: bool) -> Result<Address, &'static s
     let host = url.host_str().ok_or("the URL has no host")?;
     let registry = match url.port() {
         Some(port) => format!("{host}:{port}"),
-        // A name of one label is a registry's where a port is written, and only there.
+        // A name of one label is a registry only if it has a port.
         None if !host.contains('.') && !host.contains(':') && host != "localhost" => {
             format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
         }
@@ -170,8 +171,8 @@ fn parse_address(text: &str, overrides_path: bool) -> Result<Address, &'static s
     Ok(address)
 }
 
-/// The root of the protocol's paths, and what repositories' names begin with. A path such as `/v2/proxy` begins names
-/// (Harbor's proxies are written so); `/registry` stands before `/v2/`.
+/// Splits a path into the protocol's root and the prefix of repository names. A path such as `/v2/proxy` is a prefix of
+/// names (as Harbor's proxies use it); `/registry` comes before `/v2/`.
 fn split_path(path: &str, overrides_path: bool) -> (String, String) {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let mut root: String = parts.iter().map(|part| format!("/{part}")).collect();
@@ -197,7 +198,7 @@ fn parse_capabilities(table: &Table<'_>, unsaid: Capabilities) -> Result<Capabil
             "pull" => capabilities.pull = true,
             "resolve" => capabilities.resolve = true,
             "push" => capabilities.push = true,
-            // Of newer versions, and nothing that is asked for here.
+            // Known to newer versions, and not used here.
             "referrers" => {}
             _ => return Err(value.invalid("expected pull, resolve or push")),
         }
@@ -211,7 +212,7 @@ fn parse_paths(table: &Table<'_>, key: &'static str) -> Result<Vec<PathBuf>, Con
     list.iter().map(|value| Ok(beside(table, value.string()?))).collect()
 }
 
-/// The first of `client`: a path of certificate and key in one, or a pair of paths.
+/// Parses the first entry of `client`: the path of certificate and key in one file, or a pair of paths.
 fn parse_identity(table: &Table<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
     let Some(value) = table.value("client") else { return Ok(None) };
     let mut identities = Vec::new();
@@ -260,7 +261,7 @@ fn bounded<'a>(value: &Value<'a>) -> Result<Vec<Value<'a>>, ConfigError> {
     Ok(list)
 }
 
-/// Paths are relative to the file.
+/// Resolves a path relative to the file.
 fn beside(table: &Table<'_>, path: &str) -> PathBuf {
     table.file().path().parent().unwrap_or(Path::new("")).join(path)
 }

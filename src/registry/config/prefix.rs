@@ -1,23 +1,23 @@
-//! The names of `registries.conf`: what a table applies to, and what its names become.
+//! Names in `registries.conf`: the images that a table applies to, and their new names.
 
 use crate::model::{Repository, Tag};
 use crate::registry::origin::canonical;
 
-/// What is asked for, as prefixes see it.
+/// A requested name, as prefixes are matched with it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Named<'a> {
-    /// The registry, by the first of its names.
+    /// The registry, by its canonical name.
     pub(super) registry: &'a str,
     /// The repository's path.
     pub(super) path: &'a str,
-    /// `:TAG` or `@DIGEST`, where one is known.
+    /// `:TAG` or `@DIGEST`, if given.
     pub(super) pin: Option<&'a str>,
 }
 
 /// The key `prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Prefix {
-    /// `*.example.com`: all hosts below it, at any port. Holds `.example.com`.
+    /// `*.example.com`: all subdomains, at any port. Holds `.example.com`.
     Subdomains(String),
     /// `HOST[:PORT][/PATH][:TAG|@DIGEST]`.
     Name(Location),
@@ -27,14 +27,14 @@ pub(super) enum Prefix {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
     pub(super) registry: String,
-    /// Without slashes at its ends; empty for the whole registry.
+    /// Without slashes at both ends; empty for the whole registry.
     pub(super) path: String,
     /// `:TAG` or `@DIGEST`.
     pub(super) pin: Option<String>,
 }
 
 impl Prefix {
-    /// Parses it. The error says what is wrong.
+    /// Parses a prefix. The error is the reason.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let Some(domain) = text.strip_prefix('*') else { return Location::parse(text).map(Self::Name) };
         let is_domain = domain.strip_prefix('.').is_some_and(|domain| {
@@ -47,7 +47,7 @@ impl Prefix {
         }
     }
 
-    /// The rest of the path where this is a prefix of the name: on the borders of path components alone.
+    /// Returns the rest of the path if this is a prefix of the name that ends at a path component.
     pub(super) fn rest_of<'a>(&self, name: &Named<'a>) -> Option<&'a str> {
         match self {
             Self::Subdomains(domain) => {
@@ -62,7 +62,7 @@ impl Prefix {
         }
     }
 
-    /// Its length as it was written, by which the longest is chosen.
+    /// Returns its length as written, which decides between matching prefixes.
     pub(super) fn length(&self) -> usize {
         match self {
             Self::Subdomains(domain) => 1 + domain.len(),
@@ -72,7 +72,7 @@ impl Prefix {
 }
 
 impl Location {
-    /// Parses it. The error says what is wrong.
+    /// Parses a location. The error is the reason.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if text.contains("://") {
             return Err("expected HOST[:PORT][/PATH] without a scheme".to_owned());
@@ -95,7 +95,7 @@ impl Location {
         Ok(Self { registry, path: path.to_owned(), pin: pin.map(str::to_owned) })
     }
 
-    /// The repository that `rest` of a name becomes here; `None` where that is not a name.
+    /// Returns the repository for the `rest` of a name, or `None` if that is no valid name.
     pub(super) fn join(&self, rest: &str) -> Option<Repository> {
         let parts = [self.registry.as_str(), self.path.as_str(), rest];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();

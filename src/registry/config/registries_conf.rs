@@ -11,10 +11,10 @@ use super::error::{ConfigError, Place};
 use super::prefix::{Location, Named, Prefix};
 use crate::model::{Repository, ShortNames, escape};
 
-/// Drop-in files of one directory. Systems have a handful.
+/// Limit on the drop-in files of one directory. Systems have a handful.
 const MAX_DROP_INS: usize = 1000;
 
-/// Mirrors of one table: each costs a request before the upstream is asked.
+/// Limit on the mirrors of one table. Each may cost a request before the upstream is tried.
 const MAX_MIRRORS: usize = 64;
 
 /// The merged files.
@@ -29,13 +29,13 @@ pub(super) struct RegistriesConf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Registry {
     pub(super) prefix: Prefix,
-    /// Where the names below `prefix` are; `None` where they stay as they are.
+    /// New location of the names below `prefix`; `None` if they are not changed.
     pub(super) location: Option<Location>,
     pub(super) insecure: bool,
-    /// Where `blocked = true` stands.
+    /// The place of `blocked = true`.
     pub(super) blocked: Option<Place>,
     pub(super) mirrors: Vec<Mirror>,
-    /// Where the table begins.
+    /// The place where the table begins.
     pub(super) place: Place,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Mirror {
     pub(super) pulls: MirrorPulls,
 }
 
-/// What a mirror is asked for: `pull-from-mirror`.
+/// The requests that a mirror serves: `pull-from-mirror`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MirrorPulls {
     All,
@@ -56,8 +56,8 @@ pub(super) enum MirrorPulls {
 }
 
 impl RegistriesConf {
-    /// Reads the files: the one that is named, else the user's or the system's with the drop-in files that belong to
-    /// it, the system's first.
+    /// Reads the files: the configured one, or else the user's or the system's with its drop-in files, the system's
+    /// first.
     pub(super) fn read(files: &ConfigFiles) -> Result<Self, ConfigError> {
         let mut merged = Layer::default();
         if let Some(path) = &files.registries_conf {
@@ -85,7 +85,7 @@ impl RegistriesConf {
         }
         for directory in directories.into_iter().flatten() {
             for path in drop_ins(&directory.join("registries.conf.d"))? {
-                // A file that has gone since it was listed says nothing.
+                // A file may have been removed since it was listed.
                 if let Some(file) = File::read(&path)? {
                     merged = merged.over(Layer::parse(&file)?);
                 }
@@ -94,7 +94,7 @@ impl RegistriesConf {
         Ok(merged.finish())
     }
 
-    /// The table with the longest prefix of a name.
+    /// Returns the table with the longest prefix of a name.
     pub(super) fn table(&self, name: &Named<'_>) -> Option<&Registry> {
         let matching = self.registries.iter().filter(|registry| registry.prefix.rest_of(name).is_some());
         matching.max_by_key(|registry| registry.prefix.length())
@@ -110,7 +110,7 @@ impl RegistriesConf {
     }
 }
 
-/// The `*.conf` files of a directory, sorted; none where there is no directory.
+/// Returns the `*.conf` files of a directory, sorted; none if the directory does not exist.
 fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let failed = |cause| ConfigError::Read { path: directory.to_owned(), cause };
     let entries = match std::fs::read_dir(directory) {
@@ -134,12 +134,12 @@ fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     Ok(paths)
 }
 
-/// What one file says, or several of them merged.
+/// The contents of one file, or of several merged files.
 #[derive(Default)]
 struct Layer {
     registries: Vec<Registry>,
     search: Option<Vec<String>>,
-    /// `None` erases an alias.
+    /// `None` deletes an alias.
     aliases: BTreeMap<String, Option<Repository>>,
 }
 
@@ -152,7 +152,7 @@ impl Layer {
         let mut registries: Vec<Registry> = Vec::new();
         for table in root.value("registry").map(|value| value.list()).transpose()?.unwrap_or_default() {
             let registry = parse_registry(&table.table()?)?;
-            // The first of one file counts, as with the tools that the file is made for.
+            // The first table of a file takes precedence, as with podman and skopeo.
             if !registries.iter().any(|known| known.prefix == registry.prefix) {
                 registries.push(registry);
             }
@@ -167,7 +167,7 @@ impl Layer {
         Ok(Self { registries, search, aliases })
     }
 
-    /// This with another file read over it: its tables replace those of the same prefix.
+    /// Merges a later file into this one: its tables replace those with the same prefix.
     fn over(mut self, later: Self) -> Self {
         self.registries.retain(|known| !later.registries.iter().any(|registry| registry.prefix == known.prefix));
         self.registries.extend(later.registries);
@@ -183,7 +183,7 @@ impl Layer {
     }
 }
 
-/// Version 1 has lists below `[registries]`. Empty ones say nothing and are passed over.
+/// Rejects version 1, which has lists below `[registries]`. Empty lists are ignored.
 fn refuse_version_1(root: &Table<'_>) -> Result<(), ConfigError> {
     let Some(registries) = root.value("registries") else { return Ok(()) };
     let table = registries.table()?;
@@ -208,7 +208,7 @@ fn refuse_version_1(root: &Table<'_>) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Short names are always refused; the mode must be one all the same.
+/// Checks the mode. Short names are always rejected, but an invalid mode is still an error.
 fn check_short_name_mode(root: &Table<'_>) -> Result<(), ConfigError> {
     let Some(value) = root.value("short-name-mode") else { return Ok(()) };
     match value.string()? {
@@ -229,7 +229,7 @@ fn parse_search(value: &Value<'_>) -> Result<Vec<String>, ConfigError> {
     value.list()?.iter().map(host).collect()
 }
 
-/// The full name of an alias; `None` for the empty one, which erases it.
+/// Returns the full name of an alias, or `None` for the empty one, which deletes it.
 fn parse_alias(value: &Value<'_>) -> Result<Option<Repository>, ConfigError> {
     let text = value.string()?;
     if text.is_empty() {
@@ -311,7 +311,7 @@ fn parse_location(table: &Table<'_>) -> Result<Option<Location>, ConfigError> {
     }
 }
 
-/// A tag or digest in a prefix chooses a table; it is not rewritten into another.
+/// Checks tags and digests. In a prefix they select a table; they are not rewritten.
 fn check_pins(registry: &Registry) -> Result<(), ConfigError> {
     let pin = match &registry.prefix {
         Prefix::Name(name) => &name.pin,

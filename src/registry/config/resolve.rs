@@ -1,7 +1,7 @@
-//! From a repository and what is to be done with it to the ways there.
+//! Selection of the routes to a repository, by the kind of request.
 //!
-//! `registries.conf` turns names into names; then `hosts.toml` says who serves the registry of the upstream's name.
-//! So the order is: mirrors of `registries.conf`, hosts of `hosts.toml`, the upstream.
+//! `registries.conf` rewrites names; then `hosts.toml` selects the hosts of the upstream's registry. The order of
+//! routes is: mirrors of `registries.conf`, hosts of `hosts.toml`, the upstream.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +15,14 @@ use super::registries_conf::{MirrorPulls, RegistriesConf, Registry};
 use crate::model::{Repository, Selector, ShortNames};
 use crate::registry::origin::{Locality, canonical, endpoint, locality};
 
-/// What is to be done with a repository.
+/// The kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::registry) enum Action<'a> {
     /// Read a manifest, by tag or by digest.
     Resolve(&'a Selector),
-    /// Read something by its digest alone.
+    /// Read content by digest only.
     Read,
-    /// Everything else: to write, and to ask what a registry has before writing.
+    /// All others: writing, and checking what a registry has before writing.
     Push,
 }
 
@@ -49,7 +49,7 @@ impl Action<'_> {
     }
 }
 
-/// What the files say. `hosts.toml` files are read when their registry is first asked about, once.
+/// The parsed files. A `hosts.toml` is read once, when its registry is first used.
 #[derive(Debug)]
 pub(in crate::registry) struct Config {
     conf: RegistriesConf,
@@ -59,15 +59,15 @@ pub(in crate::registry) struct Config {
 }
 
 impl Config {
-    /// Reads `registries.conf` and what belongs to it. `plain_http` are the registries (`HOST[:PORT]`) that are
-    /// spoken to without TLS whatever the files say.
+    /// Reads `registries.conf` and its drop-in files. `plain_http` are the registries (`HOST[:PORT]`) that use plain
+    /// HTTP whatever the files say.
     pub(in crate::registry) fn read(files: &ConfigFiles, plain_http: &BTreeSet<String>) -> Result<Self, ConfigError> {
         let conf = RegistriesConf::read(files)?;
         Ok(Self { conf, files: files.clone(), plain_http: plain_http.clone(), hosts: Mutex::default() })
     }
 
-    /// The ways to a repository, in the order in which they are to be tried. There is at least one, and the last one is
-    /// no mirror.
+    /// Returns the routes to a repository, in the order in which they are tried. There is at least one, and the last
+    /// one is not a mirror.
     pub(in crate::registry) fn routes(
         &self,
         repository: &Repository,
@@ -97,7 +97,7 @@ impl Config {
         Ok(routes)
     }
 
-    /// A registry's own host, without a repository: to log in at.
+    /// Returns a registry's host, without a repository, for a login.
     pub(in crate::registry) fn endpoint(&self, registry: &str) -> Result<Endpoint, ConfigError> {
         let registry = canonical(registry);
         let table = self.conf.table(&Named { registry, path: "", pin: None });
@@ -106,7 +106,7 @@ impl Config {
         Ok(file.map_or(endpoint.clone(), |file| with_settings(endpoint, &file.server)))
     }
 
-    /// What names without a registry stand for elsewhere.
+    /// Returns the full names of short names.
     pub(in crate::registry) fn short_names(&self) -> &ShortNames {
         &self.conf.short_names
     }
@@ -132,7 +132,7 @@ impl Config {
         Ok(routes)
     }
 
-    /// A registry's host, as its name alone tells.
+    /// Returns a registry's host with default settings.
     fn host(&self, registry: &str, is_insecure: bool) -> Endpoint {
         let is_loopback = || endpoint(registry, "https").is_ok_and(|address| locality(&address) == Locality::Loopback);
         let scheme = if self.plain_http.contains(registry) {
@@ -146,7 +146,7 @@ impl Config {
         Endpoint { tls, ..Endpoint::new(registry, scheme) }
     }
 
-    /// What `hosts.toml` makes of the upstream.
+    /// Returns the routes for the upstream after `hosts.toml`.
     fn hosts(&self, upstream: &Repository, endpoint: Endpoint, action: Action<'_>) -> Result<Vec<Route>, ConfigError> {
         let own =
             |endpoint: Endpoint| Route { endpoint, repository: upstream.clone(), namespace: None, is_mirror: false };
@@ -162,12 +162,12 @@ impl Config {
                 None => own(with_settings(endpoint, &file.server)),
                 Some(address) => self.route(&file.server, address, upstream)?,
             };
-            // A common file may name the registry itself as a mirror.
+            // A shared file may name the registry itself as a mirror.
             routes.retain(|route| route.endpoint != server.endpoint || route.repository != server.repository);
             routes.push(server);
         }
         if action == Action::Push {
-            // One host is written to; what is written has to be where it is looked for.
+            // A push goes to one host only: the content must be where pulls look for it.
             routes.truncate(1);
         }
         match routes.last_mut() {
@@ -205,13 +205,13 @@ impl Config {
     }
 }
 
-/// The host with what a `hosts.toml` says of it.
+/// Returns the host with its settings from `hosts.toml`.
 fn with_settings(endpoint: Endpoint, host: &Host) -> Endpoint {
     let tls = EndpointTls { skip_verify: endpoint.tls.skip_verify || host.tls.skip_verify, ..host.tls.clone() };
     Endpoint { tls, headers: host.headers.clone(), connect_timeout: host.connect_timeout, ..endpoint }
 }
 
-/// The repository under the first of its registry's names.
+/// Returns the repository with another name of its registry.
 fn rename(repository: &Repository, registry: &str) -> Repository {
     format!("{registry}/{}", repository.path()).parse().unwrap_or_else(|_| repository.clone())
 }

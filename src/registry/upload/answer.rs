@@ -1,4 +1,4 @@
-//! What the answers to an upload's requests mean: what is stored, what may pass, what is refused.
+//! Replies to an upload's requests: what is stored, what is transient, what is refused.
 
 use reqwest::{Method, StatusCode};
 
@@ -9,17 +9,17 @@ use crate::store::StoreError;
 /// A request of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// PUT of everything.
+    /// PUT of the whole blob.
     Whole,
-    /// PATCH of everything, without its range.
+    /// PATCH of the whole blob, without a range.
     Streamed,
-    /// PATCH of what is left after a resume, with its range.
+    /// PATCH of the rest after a resume, with its range.
     Rest,
     /// PATCH of a chunk, with its range.
     Chunk,
     /// PUT of the last chunk, with its range.
     LastChunk,
-    /// PUT of nothing.
+    /// PUT without content.
     Close,
 }
 
@@ -28,7 +28,7 @@ impl Step {
         if self.closes() { Method::PUT } else { Method::PATCH }
     }
 
-    /// True where it stores the blob.
+    /// Returns `true` if the request stores the blob.
     pub(super) fn closes(self) -> bool {
         matches!(self, Self::Whole | Self::LastChunk | Self::Close)
     }
@@ -41,7 +41,7 @@ impl Step {
         matches!(self, Self::Chunk | Self::LastChunk)
     }
 
-    /// The manner that a registry does without which refuses it; `None` for a resume.
+    /// Returns the upload mode that a registry does not support if it refuses the request; `None` for a resume.
     pub(super) fn manner(self) -> Option<Manner> {
         match self {
             Self::Whole => Some(Manner::Whole),
@@ -52,23 +52,23 @@ impl Step {
     }
 }
 
-/// How a request ended, short of success.
+/// How a request failed.
 pub(super) enum Setback {
-    /// The source failed: nothing else is to be tried.
+    /// The source failed: no retry.
     Source(StoreError),
-    /// No reply, or one that may pass. `is_loss` where the connection, or what stands between, did not bear the body.
+    /// No reply, or a transient one. `is_loss` if the connection, or a proxy, failed to transfer the body.
     Interrupted { interruption: Interruption, is_loss: bool },
-    /// 401: the token ended on the way, and was renewed.
+    /// 401: the token expired in transit, and was renewed.
     TokenEnded(StoreError),
-    /// The registry takes no such request.
+    /// The registry does not support such a request.
     Refused { step: Step, status: StatusCode, error: StoreError },
-    /// The registry holds something else than it was sent, or nothing any more: worth one more session.
+    /// The registry has other content than it was sent, or lost it: another session is tried once.
     Doubtful(StoreError),
-    /// A no that stays.
+    /// A permanent refusal.
     Final(StoreError),
 }
 
-/// What an answer that is no success means.
+/// The meaning of an error reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// [`Setback::Interrupted`]
@@ -83,15 +83,15 @@ pub(super) enum Verdict {
     Final,
 }
 
-/// What `status` means as the answer to `step`, after `offset` bytes were confirmed in the session.
+/// Returns the meaning of `status` as the reply to `step`, after `offset` bytes were confirmed in the session.
 pub(super) fn verdict(status: StatusCode, step: Step, offset: u64) -> Verdict {
     let refuses = status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED;
     match status.as_u16() {
         401 => Verdict::TokenEnded,
-        // Overload and limits say nothing of how the body should be sent.
+        // Overload and rate limits do not depend on how the body is sent.
         429 | 503 => Verdict::Interrupted { is_loss: false },
         _ if is_temporary(status) => Verdict::Interrupted { is_loss: true },
-        // A session that has taken chunks and is gone: some servers behind one address do not know each other's.
+        // The session accepted chunks and is gone: some servers behind one address do not share sessions.
         404 if step.is_chunk() && offset > 0 => Verdict::Doubtful,
         400 | 404 | 416 if step == Step::Close => Verdict::Doubtful,
         400 if step.closes() => Verdict::Doubtful,
@@ -101,7 +101,7 @@ pub(super) fn verdict(status: StatusCode, step: Step, offset: u64) -> Verdict {
     }
 }
 
-/// True where a request was done, by its status.
+/// Returns `true` if a status means success.
 pub(super) fn is_done(status: StatusCode) -> bool {
     matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT)
 }

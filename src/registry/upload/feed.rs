@@ -1,7 +1,7 @@
-//! What is uploaded, as pieces that can be taken again: a verified reader, and a window of what it gave last.
+//! The content of an upload, as pieces that can be sent again: a verified reader, and a window of its last bytes.
 //!
-//! The last piece is never handed out before the reader has said that size and digest are right: HTTP does not look for
-//! an end after the last byte, so a registry could otherwise commit what is damaged.
+//! The last piece is never returned before the reader has verified size and digest: HTTP does not wait for an end after
+//! the last byte, so a registry could otherwise commit damaged content.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -19,41 +19,41 @@ use crate::registry::body::{PIECE_BYTES, Phase, Progress};
 use crate::registry::transport::PayloadStream;
 use crate::store::{Source, StoreError, VerifiedReader, open};
 
-/// Bytes that are kept after they were handed out. A registry that confirms less than it was sent has usually lost what
-/// stood in the buffers of the connection, which are smaller. Four blobs go up at once, so that this is 16 MiB.
+/// Bytes that are kept after they were returned. A registry that confirms less than it was sent has usually lost the
+/// connection's buffers, which are smaller. Four concurrent uploads keep 16 MiB.
 pub(super) const REPLAY_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A blob as it is handed to requests, one after the other.
+/// A blob as it is sent by one request after another.
 pub(super) struct Feed<'a> {
     source: &'a dyn Source,
     descriptor: &'a Descriptor,
     shared: Arc<Mutex<Shared>>,
 }
 
-/// What the feed and the body of the running request both hold.
+/// State shared by the feed and the body of the current request.
 struct Shared {
     /// Counts the bodies: one that HTTP still holds after its request failed takes nothing from the next.
     generation: u64,
     size_bytes: u64,
     /// `None` before it was opened, and after it ended or failed.
     reader: Option<ReaderStream<VerifiedReader>>,
-    /// The reader has ended, and all is verified.
+    /// The reader has ended, and the content is verified.
     is_whole: bool,
-    /// Read and not to be handed out yet: nothing has been seen of what follows it.
+    /// Read but not to be returned yet: it may be the last piece.
     held: Option<Bytes>,
-    /// What may be handed out again, up to `end`, without gaps.
+    /// Pieces that can be returned again, up to `end`, without gaps.
     window: VecDeque<Bytes>,
     window_bytes: u64,
     limit_bytes: u64,
     /// Offset of the end of the window.
     end: u64,
-    /// Offset of the byte to hand out next.
+    /// Offset of the next byte to return.
     next: u64,
     failure: Option<StoreError>,
 }
 
 impl<'a> Feed<'a> {
-    /// A feed at the blob's first byte. Nothing is opened before [`Feed::seek`].
+    /// Returns a feed at the blob's first byte. The source is opened by [`Feed::seek`].
     pub(super) fn new(source: &'a dyn Source, descriptor: &'a Descriptor) -> Self {
         let shared = Shared {
             generation: 0,
@@ -71,21 +71,21 @@ impl<'a> Feed<'a> {
         Self { source, descriptor, shared: Arc::new(Mutex::new(shared)) }
     }
 
-    /// Keeps this much of what is handed out, in place of [`REPLAY_WINDOW_BYTES`].
+    /// Keeps this many of the returned bytes, in place of [`REPLAY_WINDOW_BYTES`].
     pub(super) fn keep(&self, limit_bytes: u64) {
         self.shared().limit_bytes = limit_bytes;
     }
 
-    /// Goes to an offset: within the window from memory, else through the source, opened again where it lies before
-    /// what is kept. Bodies that were made before give no more bytes. At the blob's end all of it is verified.
+    /// Moves to an offset: within the window from memory, or else through the source, which is opened again if the
+    /// offset is before the window. Earlier bodies return no more bytes. At the blob's end all of it is verified.
     ///
-    /// An error is the source's.
+    /// Errors are the source's.
     pub(super) async fn seek(&self, offset: u64) -> Result<(), StoreError> {
         if self.shared().begin_seek(offset) {
             let reader = open(self.source, self.descriptor).await.map_err(StoreError::of_source)?;
             self.shared().begin_reading(reader);
         }
-        // What is passed over goes through the window, which is bounded.
+        // Skipped bytes go through the window, which is bounded.
         while poll_fn(|context| self.shared().poll_piece(context, offset)).await.is_some_and(|piece| piece.is_ok()) {}
         match self.take_failure() {
             Some(failure) => Err(failure),
@@ -93,7 +93,7 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// The bytes from where the feed is to `until`, as the body of one request.
+    /// Returns the bytes from the current offset to `until`, as the body of one request.
     pub(super) fn body(&self, until: u64) -> PayloadStream {
         let progress = Arc::new(Progress::new());
         let (generation, size_bytes) = {
@@ -105,12 +105,13 @@ impl<'a> Feed<'a> {
         PayloadStream { pieces: Box::pin(body.pieces()), size_bytes, progress }
     }
 
-    /// Offset of the first byte that was not handed to HTTP. How much of it went over the line nobody knows.
+    /// Returns the offset of the first byte that was not passed to HTTP. How many of the earlier bytes were sent is
+    /// unknown.
     pub(super) fn handed(&self) -> u64 {
         self.shared().next
     }
 
-    /// Takes the error of the source, where there was one: it explains whatever HTTP says.
+    /// Takes the error of the source, if it failed: it explains any HTTP error.
     pub(super) fn take_failure(&self) -> Option<StoreError> {
         self.shared().failure.take()
     }
@@ -120,7 +121,7 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// A poisoned lock holds no half-made change: nothing in here panics.
+/// A poisoned lock holds no partial change: nothing in here panics.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -149,7 +150,7 @@ impl Body {
 }
 
 impl Shared {
-    /// Prepares to hand out from `offset` on; true where the source has to be opened for it.
+    /// Prepares to continue at `offset`. Returns `true` if the source must be opened.
     fn begin_seek(&mut self, offset: u64) -> bool {
         self.generation += 1;
         self.failure = None;
@@ -168,7 +169,8 @@ impl Shared {
         (self.window_bytes, self.end, self.next) = (0, 0, 0);
     }
 
-    /// The next piece before `until`; `None` once all up to there was handed out, and at the blob's end verified too.
+    /// Returns the next piece before `until`, or `None` once all bytes up to there were returned, and verified if it is
+    /// the blob's end.
     fn poll_piece(&mut self, context: &mut Context<'_>, until: u64) -> Poll<Option<io::Result<Bytes>>> {
         loop {
             if self.next < self.end && self.next < until {
@@ -197,7 +199,7 @@ impl Shared {
         }
     }
 
-    /// Adds a piece to the window, and lets go of the oldest that the window does without.
+    /// Adds a piece to the window, and drops the oldest pieces that it no longer needs.
     fn admit(&mut self, piece: Bytes) {
         self.end += piece.len() as u64;
         self.window_bytes += piece.len() as u64;
@@ -210,10 +212,10 @@ impl Shared {
         }
     }
 
-    /// Bytes of the window from `next` on, at most up to `until` and to the end of one piece.
+    /// Returns bytes of the window from `next` on, at most up to `until` and to the end of one piece.
     fn hand_out(&mut self, until: u64) -> Bytes {
         let mut ends = self.end;
-        // From the back: what is wanted next is nearly always what was read last.
+        // From the back: the next piece is nearly always the one read last.
         for piece in self.window.iter().rev() {
             let begins = ends - piece.len() as u64;
             if self.next >= begins {
@@ -227,10 +229,10 @@ impl Shared {
         Bytes::new()
     }
 
-    /// Keeps the error, and gives nothing more.
+    /// Stores the error and ends the content.
     fn fail(&mut self, cause: io::Error) {
         (self.reader, self.held) = (None, None);
-        // The verified reader fails with an error of the store, with digest and place.
+        // The verified reader fails with a store error, with digest and place.
         let failure = StoreError::from_reader(cause).unwrap_or_else(|cause| StoreError::Io {
             action: "read",
             path: "the source".to_owned(),
@@ -251,7 +253,7 @@ mod tests {
     use crate::model::{Class, Diagnose as _, MediaType, Root, Selector};
     use crate::store::{BlobReader, Side};
 
-    /// Gives these contents, one for each opening, and the last from then on.
+    /// Returns these contents, one for each opening, and the last one from then on.
     struct Changing {
         contents: Vec<Vec<u8>>,
         openings: AtomicUsize,

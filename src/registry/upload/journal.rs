@@ -1,9 +1,9 @@
-//! The journal: where uploads that are under way stand, so that another process can go on with them.
+//! The journal: the state of uploads in progress, so that another process can resume them.
 //!
-//! One file for each blob that goes to a repository, `HASH.json`, with the session's location and how far the registry
-//! had confirmed it; beside it `HASH.lock`, which is locked for as long as a process uploads the blob. Only locations on
-//! the registry's own origin are written: others hold signatures. Nothing of it is needed: whatever cannot be read,
-//! written or locked is passed over, and what was read is asked of the registry before it is believed.
+//! There is one file for each blob that goes to a repository, `HASH.json`, with the session's location and the offset
+//! that the registry had confirmed. Beside it is `HASH.lock`, which is locked while a process uploads the blob. Only
+//! locations at the registry's own origin are written: others have signatures. The journal is optional: a file that
+//! cannot be read, written or locked is ignored, and an entry is verified with the registry before it is used.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -19,17 +19,17 @@ use crate::registry::origin::origin;
 use crate::store::StoreError;
 use crate::store::local::{read_small, remove_abandoned, replace_private_file};
 
-/// The format of an entry. An entry of another is passed over, and replaced.
+/// The format of an entry. An entry of another format is ignored, and replaced.
 const FORMAT: u32 = 1;
 
-/// Bytes of an entry: far more than the longest location that a server takes.
+/// Size limit of an entry, in bytes: far more than the longest location that a server accepts.
 const MAX_ENTRY_BYTES: u64 = 64 * 1024;
 
-/// Who runs this alone: a location's query may be enough to write into its session.
+/// Only the user may read it: a location's query may be enough to write into its session.
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// What an entry is about.
+/// The key of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Subject {
     /// Scheme, host and port of the registry.
@@ -40,7 +40,7 @@ pub(super) struct Subject {
     pub(super) size_bytes: u64,
 }
 
-/// An upload that was under way.
+/// An upload in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) location: Url,
@@ -61,7 +61,7 @@ struct Stored {
     offset_bytes: u64,
 }
 
-/// The journal of one upload. It may be none, and then does nothing.
+/// The journal of one upload. It may be disabled.
 #[derive(Clone)]
 pub(super) struct Journal(Option<Arc<Place>>);
 
@@ -72,13 +72,13 @@ struct Place {
 }
 
 impl Journal {
-    /// A journal that keeps nothing.
+    /// Returns a disabled journal.
     pub(super) fn none() -> Self {
         Self(None)
     }
 
-    /// Takes the place for `subject` in `directory`, which is made where it is not there. None where another upload of
-    /// the same blob has it, or where it cannot be had.
+    /// Opens the entry for `subject` in `directory`, which is created if it does not exist. The journal is disabled if
+    /// another upload of the same blob has the lock, or if the entry cannot be locked.
     pub(super) async fn open(directory: &Path, subject: Subject) -> Self {
         let directory = directory.to_owned();
         blocking(move || match Place::take(&directory, subject) {
@@ -92,13 +92,13 @@ impl Journal {
         .unwrap_or(Self(None))
     }
 
-    /// The upload that was under way, where one is noted that can be believed.
+    /// Returns the upload in progress, if there is a valid entry.
     pub(super) async fn read(&self) -> Option<Entry> {
         let place = Arc::clone(self.0.as_ref()?);
         blocking(move || place.read()).await.flatten()
     }
 
-    /// Notes how far the upload is. A location elsewhere is not noted, and what was noted before is removed.
+    /// Writes the state of the upload. A location elsewhere is not written, and the earlier entry is removed.
     pub(super) async fn write(&self, entry: Entry) {
         let Some(place) = self.0.clone() else { return };
         blocking(move || {
@@ -109,14 +109,14 @@ impl Journal {
         .await;
     }
 
-    /// Removes what was noted: the blob is there, or its session is of no use any more.
+    /// Removes the entry: the blob exists, or its session is no longer useful.
     pub(super) async fn remove(&self) {
         let Some(place) = self.0.clone() else { return };
         blocking(move || place.remove()).await;
     }
 }
 
-/// Runs what waits for the disk. `None` where the runtime ends.
+/// Runs blocking work. Returns `None` if the runtime ends.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.ok()
 }
@@ -154,7 +154,7 @@ impl Place {
     }
 
     fn remove(&self) {
-        // One that stays is asked about once more, and then replaced.
+        // If it cannot be removed, it is verified once more, and then replaced.
         let _ = fs::remove_file(&self.entry);
     }
 
@@ -163,21 +163,21 @@ impl Place {
     }
 }
 
-/// A lock file, locked. Dropped, it is gone.
+/// A locked lock file. It is removed on drop.
 struct Lock {
     path: PathBuf,
     _file: File,
 }
 
 impl Lock {
-    /// `None` where another has it.
+    /// Returns `None` if another process has the lock.
     fn take(path: PathBuf) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         // Never written: only its lock matters.
         options.create(true).truncate(false).write(true).mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW);
         let file = options.open(&path)?;
         match file.try_lock() {
-            // It is removed by whoever holds it: a lock on a file that has no name any more is nobody's.
+            // The process that holds the lock removes the file: a lock on a removed file protects nothing.
             Ok(()) if file.metadata()?.nlink() > 0 => Ok(Some(Self { path, _file: file })),
             Ok(()) | Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(cause)) => Err(cause),

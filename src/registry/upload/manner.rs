@@ -1,47 +1,48 @@
-//! The ladder: in which manner a blob is sent, and which manner is next where a registry refuses one or a session dies.
+//! Upload modes: how a blob is sent, and which mode is next if a registry refuses one or a session is lost.
 //!
-//! One PUT of all bytes suits nearly all registries and costs the fewest requests. A session whose body was cut may be
-//! lost for good (distribution 2.8 drops it whatever the method was), and a body that is cut again and again never
-//! arrives in one piece: so after two lost sessions the blob goes in chunks, of which each is safe once it was answered.
+//! One PUT of all bytes works with nearly all registries and needs the fewest requests. A session whose body was
+//! interrupted may be lost (distribution 2.8 drops it whatever the method was), and a body that is interrupted
+//! repeatedly never arrives in one piece. So after two lost sessions the blob is sent in chunks, each of which is safe
+//! once it is confirmed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use reqwest::StatusCode;
 
-/// Least bytes of a chunk: ECR takes no smaller part that is not the last.
+/// Smallest chunk, in bytes: ECR accepts smaller parts only as the last one.
 const CHUNK_BYTES: u64 = 5 * 1024 * 1024;
 
-/// Most bytes of a chunk, whatever a registry asks for: it is what a broken connection costs.
+/// Largest chunk, in bytes, whatever a registry requests: a broken connection costs that much.
 const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
 
-/// GHCR answers 416 to ranged chunks of more than this.
+/// Largest chunk of GHCR, which replies 416 to larger ranges.
 const GHCR_CHUNK_BYTES: u64 = 4 * 1024 * 1024;
 const GHCR: &str = "ghcr.io";
 
-/// Sessions that may be lost before a blob goes in chunks.
+/// Lost sessions after which a blob is sent in chunks.
 const LOSSES_BEFORE_CHUNKS: u32 = 2;
 
-/// How the bytes of a blob go up in a session.
+/// How the bytes of a blob are sent in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Manner {
-    /// One PUT with everything (distribution-spec, "POST then PUT").
+    /// One PUT with all bytes (distribution-spec, "POST then PUT").
     Whole,
-    /// One PATCH with everything and without a range, then an empty PUT: as Docker does it.
+    /// One PATCH with all bytes and without a range, then an empty PUT, like Docker.
     Streamed,
     /// A PATCH with its range for each chunk, and a PUT with the last (distribution-spec, "Pushing a blob in chunks").
     Chunks,
 }
 
-/// What a registry has refused.
+/// Modes that a registry has refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Refused {
     manners: BTreeSet<Manner>,
-    /// A PUT with a body, of whatever size: the session is then closed with an empty one.
+    /// PUT requests with a body, of any size: the session is then closed with an empty one.
     put_bodies: bool,
 }
 
-/// What each registry has refused so far, by its name; for the blobs that follow.
+/// Modes that each registry has refused so far, by its name; for the blobs that follow.
 #[derive(Default)]
 pub(in crate::registry) struct Refusals(Mutex<BTreeMap<String, Refused>>);
 
@@ -50,7 +51,8 @@ impl Refusals {
         self.known().get(registry).cloned().unwrap_or_default()
     }
 
-    /// To be called once a blob went up all the same: a registry that refuses everything has another reason.
+    /// Stores the refusals after the blob was uploaded all the same: a registry that refuses every mode has another
+    /// reason.
     pub(super) fn remember(&self, registry: &str, refused: &Refused) {
         if *refused != Refused::default() {
             let mut known = self.known();
@@ -65,7 +67,7 @@ impl Refusals {
     }
 }
 
-/// Where one blob stands on the ladder.
+/// State of the choice for one blob.
 pub(super) struct Ladder {
     refused: Refused,
     losses: u32,
@@ -76,7 +78,7 @@ impl Ladder {
         Self { refused, losses: 0 }
     }
 
-    /// The manner of the next session; `None` where all were refused.
+    /// Returns the mode of the next session, or `None` if all were refused.
     pub(super) fn manner(&self) -> Option<Manner> {
         use Manner::{Chunks, Streamed, Whole};
         let order = match (self.refused.manners.contains(&Whole), self.losses) {
@@ -87,12 +89,12 @@ impl Ladder {
         order.into_iter().find(|manner| !self.refused.manners.contains(manner))
     }
 
-    /// True where a session is closed without a body.
+    /// Returns `true` if a session is closed without a body.
     pub(super) fn closes_empty(&self) -> bool {
         self.refused.put_bodies
     }
 
-    /// The registry takes no body in this manner.
+    /// Records that the registry does not support a mode.
     pub(super) fn refuse(&mut self, manner: Manner, status: StatusCode) {
         self.refused.manners.insert(manner);
         if manner == Manner::Whole && status != StatusCode::PAYLOAD_TOO_LARGE {
@@ -100,7 +102,7 @@ impl Ladder {
         }
     }
 
-    /// A session was lost with what had been sent in it. That is weather, and is forgotten with the blob.
+    /// Records that a session was lost with its content. This is transient, and not remembered for other blobs.
     pub(super) fn lose(&mut self) {
         self.losses += 1;
     }
@@ -110,7 +112,8 @@ impl Ladder {
     }
 }
 
-/// Bytes of a chunk for a registry, of which a session asks for at least `asked` (`OCI-Chunk-Min-Length`).
+/// Returns the size of a registry's chunks, of which a session requires at least `asked` bytes
+/// (`OCI-Chunk-Min-Length`).
 pub(super) fn chunk_bytes(registry: &str, asked: Option<u64>) -> u64 {
     if registry == GHCR {
         return GHCR_CHUNK_BYTES;
@@ -118,7 +121,7 @@ pub(super) fn chunk_bytes(registry: &str, asked: Option<u64>) -> u64 {
     asked.unwrap_or_default().clamp(CHUNK_BYTES, MAX_CHUNK_BYTES)
 }
 
-/// True where what is left of a resumed blob goes in chunks too, since one request may not be as large.
+/// Returns `true` if the rest of a resumed blob is sent in chunks too, because one request may not be as large.
 pub(super) fn rest_goes_in_chunks(registry: &str) -> bool {
     registry == GHCR
 }

@@ -1,12 +1,12 @@
-//! One blob up, through whatever weather: a session, a body in the manner that the registry takes, and after each failure
-//! what the registry confirms to hold, or a session of its own (distribution-spec, "Pushing blobs").
+//! Upload of one blob, in spite of transient failures: a session, a body in a mode that the registry supports, and
+//! after each failure a resume from the confirmed offset or a new session (distribution-spec, "Pushing blobs").
 //!
 //! - [`manner`] decides how the bytes are sent, [`answer`] what the replies mean.
-//! - [`session`] holds the requests around the bodies, [`feed`] the bytes, which can be taken again.
-//! - [`journal`] notes what is under way, for the process that comes after this one.
+//! - [`session`] has the requests around the bodies, [`feed`] the bytes, which can be sent again.
+//! - [`journal`] records uploads in progress, for the next process.
 //!
-//! A PUT or a PATCH is never sent again to the location that it was sent to before. What is tried again is bounded by
-//! progress: a failure counts until the registry confirms more bytes than it ever did of this blob.
+//! A PUT or a PATCH is never sent twice to the same location. Retries are bounded by progress: a failure counts until
+//! the registry confirms more bytes of this blob than ever before.
 
 mod answer;
 mod feed;
@@ -37,20 +37,20 @@ pub(super) use self::manner::Refusals;
 #[cfg(any(test, fuzzing))]
 pub(super) use self::session::held_bytes;
 
-/// What is being done, for messages.
+/// The action, for messages.
 const UPLOADING: &str = "uploading a blob";
 
-/// Tokens that may end on the way without progress between: the second may have been cut short by the first's wait.
+/// Tokens that may expire in transit without progress in between: a wait for the first may have shortened the second.
 const MAX_ENDED_TOKENS: u32 = 2;
 
-/// Bytes of a blob whose upload is worth a line to the user when it is begun again.
+/// From this size on, restarting a blob's upload is reported to the user.
 const NOTICED_BYTES: u64 = 1024 * 1024;
 
-/// Longest part of a chunk that is kept to be sent again. Four blobs go up at once, so that this is 32 MiB; of the
-/// larger chunks that some registries ask for, the source gives the beginning again.
+/// Longest part of a chunk that is kept to be sent again. Four concurrent uploads keep 32 MiB. Of larger chunks, which
+/// some registries require, the beginning is read from the source again.
 const MAX_KEPT_BYTES: u64 = 8 * 1024 * 1024;
 
-/// One blob on its way.
+/// An upload in progress.
 struct Upload<'a> {
     repository: &'a RegistryRepository,
     descriptor: &'a Descriptor,
@@ -61,21 +61,21 @@ struct Upload<'a> {
     /// Most bytes that were confirmed in any session.
     high_water: u64,
     ended_tokens: u32,
-    /// A session that held everything was not closed by an empty request.
+    /// An empty request failed to close a session that had all bytes.
     failed_to_close: bool,
-    /// It was begun once more, because the registry held something else than it was sent.
+    /// It was restarted, because the registry had other content than it was sent.
     was_doubtful: bool,
-    /// The registry takes the rest of a session that was cut.
+    /// The registry can resume an interrupted session.
     resumes: bool,
-    /// The first error of a manner that was refused.
+    /// The error of the first refused mode.
     refusal: Option<StoreError>,
 }
 
 impl RegistryRepository {
-    /// Uploads a blob: in `session`, the location of a session that the registry has opened unasked, else in one of its
-    /// own. On return the registry has said that it holds the blob.
+    /// Uploads a blob: in `session`, the location of a session that the registry has opened without a request, or else
+    /// in a new one. On return the registry has confirmed that it has the blob.
     ///
-    /// Where the journal notes a session of another process, that is gone on with.
+    /// If the journal has a session of another process, that one is resumed.
     pub(super) async fn upload(
         &self,
         descriptor: &Descriptor,
@@ -131,7 +131,7 @@ impl Upload<'_> {
         Ok(())
     }
 
-    /// The session that another process was in, the one that is offered, or a new one.
+    /// Returns the session of another process, the session in `offered`, or a new one.
     async fn first_session(&mut self, offered: Option<Url>) -> Result<Session, StoreError> {
         let digest = self.descriptor.digest;
         if let Some(noted) = self.journal.read().await {
@@ -156,12 +156,12 @@ impl Upload<'_> {
         }
     }
 
-    /// Goes on with what was noted. Whatever is in the way of that, a session of one's own may do without.
+    /// Resumes a session of the journal. Errors are ignored, since a new session may work.
     async fn resume_noted(&mut self, noted: Entry) -> Option<Session> {
         let (digest, size_bytes) = (self.descriptor.digest, self.descriptor.size_bytes);
         let session = Session {
             offset: noted.offset_bytes,
-            // How much the other process has sent is not known.
+            // It is not known how much the other process has sent.
             sent: size_bytes,
             ..Session::new(noted.location, self.ladder.manner()?)
         };
@@ -189,7 +189,7 @@ impl Upload<'_> {
         Ok(session)
     }
 
-    /// Sends what the registry does not hold yet, and has it stored.
+    /// Sends the bytes that the registry does not have yet, and has the blob stored.
     async fn send_rest(&mut self, session: &mut Session) -> Result<(), Setback> {
         self.feed.seek(session.offset).await.map_err(Setback::Source)?;
         let size_bytes = self.descriptor.size_bytes;
@@ -219,7 +219,8 @@ impl Upload<'_> {
         self.feed.keep(chunk_bytes.min(MAX_KEPT_BYTES));
         loop {
             let until = size_bytes.min(session.offset + chunk_bytes);
-            // The last chunk goes with the request that stores the blob: ECR was seen to fail where that is empty.
+            // The last chunk is sent with the request that stores the blob: ECR was seen to fail if that request is
+            // empty.
             if until == size_bytes && !self.ladder.closes_empty() {
                 return self.request(session, Step::LastChunk, until).await;
             }
@@ -230,7 +231,7 @@ impl Upload<'_> {
         }
     }
 
-    /// One request with the bytes from where the session is to `until`.
+    /// Sends one request with the bytes from the session's offset to `until`.
     async fn request(&mut self, session: &mut Session, step: Step, until: u64) -> Result<(), Setback> {
         let call = self.call(session, step, until);
         session.was_closed |= step.closes();
@@ -258,7 +259,7 @@ impl Upload<'_> {
         if let Some(location) = next {
             session.location = location;
         }
-        // What the reply's Range says is not looked at: some say where the first chunk ended, some the chunk's length.
+        // The reply's Range is ignored: some registries report the end of the first chunk, some the chunk's length.
         session.offset = until;
         self.confirm(session).await;
         Ok(())
@@ -282,7 +283,7 @@ impl Upload<'_> {
             headers,
             payload,
             scopes: self.repository.push_scopes(),
-            // A connection may be what does not live long enough for more than one chunk.
+            // A connection may not survive more than one chunk.
             connection: if step.is_chunk() { Connection::Own } else { Connection::Shared },
         }
     }
@@ -301,7 +302,8 @@ impl Upload<'_> {
         }
     }
 
-    /// 201 is the standard's yes. Another is believed where the blob is there, and none that names another digest.
+    /// Checks that the blob is stored. The standard's status is 201. Another one is accepted if the blob exists, and
+    /// none if it names another digest.
     async fn check_stored(&self, reply: &Reply) -> Result<(), StoreError> {
         let digest = self.descriptor.digest;
         if let Some(stored) = declared_digest(reply.headers()).filter(|stored| *stored != digest) {
@@ -315,7 +317,7 @@ impl Upload<'_> {
         Err(self.repository.protocol_error(UPLOADING, detail))
     }
 
-    /// The session to go on in after a setback; `None` where the blob is there all the same.
+    /// Returns the session to continue in after a failure, or `None` if the blob exists all the same.
     async fn next_session(&mut self, setback: Setback, session: Session) -> Result<Option<Session>, StoreError> {
         match setback {
             Setback::Source(error) | Setback::Final(error) => {
@@ -345,7 +347,7 @@ impl Upload<'_> {
                 if self.ended_tokens > MAX_ENDED_TOKENS {
                     return Err(error);
                 }
-                // What was refused is not stored.
+                // A refused request stores nothing.
                 let session = Session { was_closed: false, ..session };
                 self.recover(session, false).await
             }
@@ -358,14 +360,15 @@ impl Upload<'_> {
         }
     }
 
-    /// After an interruption: what is there is there, what the registry confirms is gone on with, and else it is begun
-    /// again.
+    /// Recovers from an interruption: if the blob exists, it is done; if the registry confirms a part, the upload
+    /// resumes there; otherwise it restarts.
     async fn recover(&mut self, session: Session, is_loss: bool) -> Result<Option<Session>, StoreError> {
         let was_all_sent = session.sent == self.descriptor.size_bytes;
         if session.was_closed && was_all_sent && self.repository.contains(self.descriptor).await? {
             return Ok(None);
         }
-        // ECR was seen to fail whenever a session is closed without bytes: then the last ones are sent with that request.
+        // ECR was seen to fail whenever a session is closed without bytes: then the last ones are sent with that
+        // request.
         let closed_empty = session.was_closed && session.offset == self.descriptor.size_bytes;
         if closed_empty && std::mem::replace(&mut self.failed_to_close, true) {
             self.give_up(session).await;
@@ -386,7 +389,7 @@ impl Upload<'_> {
         self.start().await.map(Some)
     }
 
-    /// Takes note of what the registry holds, and of where it goes on.
+    /// Records the confirmed offset and the session's location.
     async fn confirm(&mut self, session: &Session) {
         if session.offset > self.high_water {
             self.high_water = session.offset;
@@ -401,7 +404,7 @@ impl Upload<'_> {
         self.journal.write(entry).await;
     }
 
-    /// Leaves a session of a registry that still answers.
+    /// Cancels a session of a registry that still replies.
     async fn give_up(&self, session: Session) {
         self.journal.remove().await;
         self.repository.abort_session(session.location).await;

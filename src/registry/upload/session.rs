@@ -1,9 +1,8 @@
-//! One upload session of a registry: where it goes on, how it is begun, asked and given up (distribution-spec, "Pushing
-//! blobs").
+//! One upload session of a registry: its location and offset, and the requests that start, query and cancel it
+//! (distribution-spec, "Pushing blobs").
 //!
-//! A location is used for one request and no more: the reply names the next. To ask how far a session is destroys it on
-//! distribution 2.8 where the answer to the last request was lost, so that this is done once after a failure and never
-//! otherwise.
+//! A location is used for one request only: the reply names the next. On distribution 2.8, querying the offset destroys
+//! a session whose last reply was lost. So it is queried once after a failure and never otherwise.
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, LOCATION, RANGE};
@@ -21,36 +20,36 @@ use crate::registry::sink::query_value;
 use crate::registry::transport::{Connection, Payload, Reply};
 use crate::store::StoreError;
 
-/// The least size of a chunk that a registry takes (distribution-spec, "Pushing a blob in chunks").
+/// The smallest chunk that a registry accepts (distribution-spec, "Pushing a blob in chunks").
 const CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-length");
 
-/// What is being done, for messages.
+/// The action, for messages.
 const STARTING: &str = "starting an upload";
 const ASKING: &str = "querying an upload";
 const ABORTING: &str = "canceling an upload";
 
-/// A session, and how far it is.
+/// A session and its offset.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) location: Url,
     pub(super) manner: Manner,
-    /// Bytes that the registry has confirmed: where the next request begins.
+    /// Bytes that the registry has confirmed. The next request begins there.
     pub(super) offset: u64,
-    /// Offset up to which bytes were handed to requests of this session. The registry cannot hold more.
+    /// Offset up to which bytes were passed to requests of this session. The registry cannot have more.
     pub(super) sent: u64,
-    /// A request was made that would have stored the blob.
+    /// A request was sent that would have stored the blob.
     pub(super) was_closed: bool,
-    /// Least bytes of a chunk, where the registry says so.
+    /// Smallest chunk in bytes, if the registry requires one.
     pub(super) chunk_min_bytes: Option<u64>,
 }
 
 impl Session {
-    /// A session that holds nothing yet.
+    /// Returns a session without content.
     pub(super) fn new(location: Url, manner: Manner) -> Self {
         Self { location, manner, offset: 0, sent: 0, was_closed: false, chunk_min_bytes: None }
     }
 
-    /// The address that stores the blob. The location's own query stays as it is.
+    /// Returns the address that stores the blob. The location's own query is kept.
     pub(super) fn closing_address(&self, digest: Digest) -> Url {
         let mut address = self.location.clone();
         let digest = format!("digest={}", query_value(&digest.to_string()));
@@ -64,7 +63,7 @@ impl Session {
 }
 
 impl RegistryRepository {
-    /// Begins a session, with the tries that the upload has left.
+    /// Starts a session, with the remaining tries of the upload.
     pub(super) async fn start_session(&self, manner: Manner, backoff: &mut Backoff) -> Result<Session, StoreError> {
         let call = Call {
             action: STARTING,
@@ -85,8 +84,8 @@ impl RegistryRepository {
         Ok(Session { chunk_min_bytes, ..Session::new(location, manner) })
     }
 
-    /// Asks how far a session is, with the tries that the upload has left. `None` where the registry has lost it, or says what cannot be true; then nothing
-    /// is known of it, and it is not to be used again.
+    /// Queries a session's offset, with the remaining tries of the upload. Returns `None` if the registry has lost the
+    /// session or reports an impossible offset; the session must not be used again.
     pub(super) async fn resume_session(
         &self,
         session: &Session,
@@ -114,7 +113,7 @@ impl RegistryRepository {
         Ok(Some(Session { offset, sent: offset, chunk_min_bytes, ..Session::new(location, manner) }))
     }
 
-    /// Tells the registry that a session is not needed any more. What it answers does not matter.
+    /// Cancels a session. The registry's reply is ignored.
     pub(super) async fn abort_session(&self, location: Url) {
         let call = Call {
             action: ABORTING,
@@ -130,13 +129,13 @@ impl RegistryRepository {
         }
     }
 
-    /// Where a session begins, by the reply that opened it.
+    /// Returns a session's location, from the reply that opened it.
     pub(in crate::registry) fn location(&self, reply: &Reply) -> Result<Url, StoreError> {
         let location = self.next_location(reply, STARTING)?;
         location.ok_or_else(|| self.protocol_error(STARTING, "the reply has no Location".to_owned()))
     }
 
-    /// Where the session goes on after `reply`; `None` where that names no place.
+    /// Returns the session's next location from `reply`, or `None` if it names none.
     pub(super) fn next_location(&self, reply: &Reply, action: &'static str) -> Result<Option<Url>, StoreError> {
         let Some(location) = text(reply.headers(), &LOCATION) else { return Ok(None) };
         let base = self.base()?;
@@ -151,7 +150,8 @@ impl RegistryRepository {
     }
 }
 
-/// 204 is the standard's; others say 200 or 202 with the same headers.
+/// Returns `true` for a status that reports an offset: 204 by the standard; some registries send 200 or 202 with the
+/// same headers.
 fn is_told(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::OK | StatusCode::ACCEPTED)
 }
@@ -160,8 +160,8 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// The bytes that a session holds by its `Range`, `0-LAST`. `0-0` is said of one byte and of none, and `0--1` of none:
-/// neither is worth going on with.
+/// Returns the bytes that a session has by its `Range`, `0-LAST`. `0-0` is sent for one byte and for none, and `0--1`
+/// for none: neither is worth resuming.
 pub(in crate::registry) fn held_bytes(range: &str) -> Option<u64> {
     let range = range.trim();
     let range = range.strip_prefix("bytes=").unwrap_or(range);
