@@ -1,34 +1,34 @@
-//! Which image of a layout or an archive is meant, by the names that the images have there.
+//! Selection of an image of a layout or an archive by its names.
 
 use super::StoreError;
 use crate::model::{Digest, Selector, escape};
 
-/// How many names an error lists; an archive may hold thousands.
+/// Limit on the names that an error lists; an archive may have thousands.
 const MAX_LISTED_NAMES: usize = 20;
 
-/// One image of a layout or an archive.
+/// An image of a layout or an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Every name that it goes by: tags alone, full names. Empty for an image that has none.
+    /// All of its names: bare tags and full names. Empty for an unnamed image.
     pub names: Vec<String>,
     /// Digest of its manifest or index.
     pub digest: Digest,
 }
 
 impl Candidate {
-    /// What to call it in a message: its first name, else its digest.
+    /// Returns its name for messages: the first name, or else the digest.
     fn label(&self) -> String {
         self.names.first().map_or_else(|| self.digest.to_string(), |name| escape(name.as_bytes()))
     }
 }
 
-/// Chooses one of `candidates`: its position, or `None` for a digest that none of them has.
+/// Selects one of `candidates`. Returns its position, or `None` for a digest that none of them has.
 ///
-/// A name is looked for as it stands, then as Docker writes it out (`app` is `docker.io/library/app:latest`), then as
-/// the tag of a full name. Several candidates that name the same digest count as one.
+/// A name is matched as written, then in Docker's full form (`app` is `docker.io/library/app:latest`), then as the tag
+/// of a full name. Several candidates with the same digest count as one.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] with the names that there are, and [`StoreError::Several`].
+/// [`StoreError::NotFound`] with the available names, and [`StoreError::Several`].
 pub fn choose(candidates: &[Candidate], selector: &Selector, place: &str) -> Result<Option<usize>, StoreError> {
     if let Selector::Digest(digest) = selector {
         return Ok(candidates.iter().position(|candidate| candidate.digest == *digest));
@@ -39,10 +39,10 @@ pub fn choose(candidates: &[Candidate], selector: &Selector, place: &str) -> Res
     }
 }
 
-/// Finds the candidates that are meant: their positions, one for each digest.
+/// Returns the positions of the matching candidates, one for each digest.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] with the names that there are.
+/// [`StoreError::NotFound`] with the available names.
 pub(super) fn hits(candidates: &[Candidate], selector: &Selector, place: &str) -> Result<Vec<usize>, StoreError> {
     let mut hits = match selector {
         Selector::Only => (0..candidates.len()).collect(),
@@ -57,12 +57,12 @@ pub(super) fn hits(candidates: &[Candidate], selector: &Selector, place: &str) -
     Ok(hits)
 }
 
-/// What to call the candidates at some positions.
+/// Returns the labels of the candidates at some positions.
 pub(super) fn labels_at(candidates: &[Candidate], positions: &[usize]) -> Vec<String> {
     labels(positions.iter().map(|at| &candidates[*at]))
 }
 
-/// The error for an image that is not among `candidates`; its help lists those.
+/// Returns the error for an image that is not among `candidates`. Its help lists them.
 pub fn not_found(candidates: &[Candidate], selector: &Selector, place: &str) -> StoreError {
     let what = match selector {
         Selector::Only => "an image".to_owned(),
@@ -93,13 +93,13 @@ fn by_name(candidates: &[Candidate], wanted: &str) -> Vec<usize> {
     rules.into_iter().map(matching).find(|hits| !hits.is_empty()).unwrap_or_default()
 }
 
-/// The tag of a name such as `ghcr.io/a/b:1.0`; a colon before the last slash belongs to a port.
+/// Returns the tag of a name such as `ghcr.io/a/b:1.0`. A colon before the last slash belongs to a port.
 pub(super) fn tag_of(name: &str) -> Option<&str> {
     let (_, tag) = name.rsplit_once(':')?;
     (!tag.contains('/')).then_some(tag)
 }
 
-/// A name as Docker writes it out: registry, `library/` of Docker Hub, and tag.
+/// Returns a name in Docker's full form: registry, `library/` of Docker Hub, and tag.
 fn written_out(name: &str) -> String {
     let tag = if tag_of(name).is_some() { "" } else { ":latest" };
     let (registry, path) = match name.split_once('/') {

@@ -1,7 +1,7 @@
-//! What every backend must do, as one set of tests: run against memory, layouts and archives beside their code.
+//! Tests that every backend must pass. They run against memory, layouts and archives beside their code.
 //!
-//! Everything comes through `super`, so that another test crate can include this file in a module that has the store's
-//! and the model's names in scope, and run it against a registry.
+//! All names come through `super`, so that another test crate can include this file in a module that imports the
+//! store's and the model's names, and run it against a registry.
 
 use tokio::io::AsyncReadExt as _;
 
@@ -12,18 +12,18 @@ use super::{
 
 /// A place that the tests write to and read from. Each test gets a new one.
 pub(crate) trait Place {
-    /// A new sink over the place.
+    /// Returns a new sink over the place.
     fn sink(&self) -> Box<dyn Sink>;
 
-    /// The place as a source; an error where nothing was published yet and the backend cannot be read before.
+    /// Returns the place as a source, or an error if nothing was published yet and the backend cannot be read before.
     fn source(&self) -> Result<Box<dyn Source>, StoreError>;
 
-    /// The name under which tag `1` is asked for.
+    /// Returns the name that selects tag `1`.
     fn name(&self) -> String {
         "1".to_owned()
     }
 
-    /// False for a backend that holds one platform and makes the manifest anew from what is stored.
+    /// Returns `false` for a backend that holds one platform and rebuilds the manifest from its content.
     fn keeps_documents(&self) -> bool {
         true
     }
@@ -38,7 +38,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// An image with one plain layer, whose bytes are `content`.
+    /// Returns an image with one uncompressed layer, whose bytes are `content`.
     pub(crate) fn new(content: &[u8]) -> Self {
         let diff_id = Digest::of(content);
         let config =
@@ -126,7 +126,7 @@ async fn bad_sources_leave_nothing(place: &impl Place) {
     let StoreError::Source(inner) = error else { panic!("{error}") };
     assert!(matches!(*inner, StoreError::NotFound { .. }), "{inner}");
     assert!(!sink.contains(descriptor).await.unwrap());
-    // The sink goes on as if nothing had been.
+    // The failed put does not affect the sink.
     fixture.put_children(&*sink).await;
     sink.publish(&fixture.manifest, &tags(&["1"])).await.unwrap();
     let source = place.source().unwrap();
@@ -196,7 +196,7 @@ async fn what_is_missing_is_not_found(place: &impl Place) {
     }
 }
 
-/// Tags from texts that are tags.
+/// Parses valid tags.
 pub(crate) fn tags(texts: &[&str]) -> Vec<Tag> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }

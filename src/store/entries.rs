@@ -1,7 +1,7 @@
-//! What an index lists: images by their platforms, and what is no image (image-spec, image-index.md).
+//! The entries of an index: images with their platforms, and other entries (image-spec, image-index.md).
 //!
-//! Indexes inside of the index are followed. An entry that names no platform has that of its config, as containerd's
-//! `images.Manifest` and `skopeo inspect` read it. Attestations, signatures and other artifacts are no images.
+//! Nested indexes are followed. An entry without a platform has that of its config, like in containerd's
+//! `images.Manifest` and `skopeo inspect`. Attestations, signatures and other artifacts are not images.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,36 +9,36 @@ use std::fmt;
 use super::{Source, StoreError, read_config, read_image, read_root};
 use crate::model::{Descriptor, Image, ImageIndex, MAX_INDEX_DEPTH, Platform, Root, escape};
 
-/// Indexes that are followed below one. Those in use nest a handful; each costs a request.
+/// Limit on nested indexes. Those in use have a handful; each costs a request.
 const MAX_NESTED_INDEXES: usize = 64;
 
-/// Entries without a platform whose configs are read. The largest indexes in use have some dozen platforms; each costs two
-/// requests.
+/// Limit on entries without a platform whose configs are read. The largest indexes in use have some dozen platforms;
+/// each costs two requests.
 const MAX_CONFIGS_READ: usize = 256;
 
-/// Annotation by which BuildKit says what an entry is of another one.
+/// Annotation of BuildKit: the relation of an entry to another one.
 const REFERENCE_TYPE_ANNOTATION: &str = "vnd.docker.reference.type";
 
-/// What stands for os and architecture of an entry that is for no platform.
+/// Architecture and OS of an entry that is for no platform.
 const UNKNOWN: &str = "unknown";
 
 /// An image that an index lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedImage {
-    /// Its platform, by the names of [`Platform::normalized`]: the entry's, else the config's.
+    /// Its platform, with the names of [`Platform::normalized`]: the entry's, or else the config's.
     pub platform: Platform,
     /// Its manifest.
     pub descriptor: Descriptor,
 }
 
-/// An entry that was left out.
+/// An entry that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedEntry {
-    /// Its digest, as it is written.
+    /// Its digest, as written.
     pub digest: String,
-    /// The platform that it names.
+    /// Its platform, as listed.
     pub platform: Option<Platform>,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
 }
 
@@ -59,17 +59,17 @@ impl SkippedEntry {
     }
 }
 
-/// What an index lists, in its order.
+/// The entries of an index, in its order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// The images. What one turns out to be when it is read is for [`read_listed`] to say.
+    /// The images. [`read_listed`] may find that one is not an image.
     pub images: Vec<ListedImage>,
-    /// Everything else.
+    /// All other entries.
     pub skipped: Vec<SkippedEntry>,
 }
 
 impl Entries {
-    /// Adds an image, where it is not listed for the same platform already.
+    /// Adds an image, unless it is listed for the same platform already.
     fn add(&mut self, listed: ListedImage) {
         let is_same = |known: &ListedImage| {
             (known.descriptor.digest, &known.platform) == (listed.descriptor.digest, &listed.platform)
@@ -80,17 +80,17 @@ impl Entries {
     }
 }
 
-/// An image that was listed, read.
+/// A listed entry after reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "only a handful live at a time")]
 pub enum ReadEntry {
-    /// It is one.
+    /// The entry is an image.
     Image(Image),
-    /// It is none.
+    /// The entry is not an image.
     Skipped(SkippedEntry),
 }
 
-/// Returns why an entry of an index is no image, as far as the entry says so, for people.
+/// Returns why an entry of an index is not an image, as far as the entry says so, for people.
 pub fn why_no_image(entry: &Descriptor) -> Option<String> {
     if let Some(kind) = entry.annotations.get(REFERENCE_TYPE_ANNOTATION) {
         let is_attestation = kind == "attestation-manifest";
@@ -110,18 +110,18 @@ pub fn why_no_image(entry: &Descriptor) -> Option<String> {
     entry.platform.as_ref().filter(|platform| is_unknown(platform)).map(|_| "for an unknown platform".to_owned())
 }
 
-/// Lists what an index, and the indexes inside of it, have. A single manifest lists nothing.
+/// Lists the entries of an index and of the indexes inside it. A single manifest has none.
 ///
-/// Reads indexes, and manifest and config of entries that name no platform; no other manifest.
+/// Reads indexes, and manifest and config of entries without a platform; no other manifest.
 ///
 /// # Errors
-/// Those of reading; [`StoreError::Malformed`] for more of these than there should be.
+/// Errors of reading, and [`StoreError::Malformed`] if there are too many of these.
 pub async fn list_entries(source: &dyn Source, root: &Root) -> Result<Entries, StoreError> {
     let Root::Index(index) = root else { return Ok(Entries::default()) };
     let mut entries = Entries::default();
     let mut seen = BTreeSet::from([root.descriptor().digest]);
     let mut configs_read = 0;
-    // What is still to be looked at, the next one last.
+    // Indexes to read, the next one last.
     let mut todo: Vec<(Descriptor, usize)> = Vec::new();
     push_children(index.value(), 1, &mut todo, &mut entries);
     while let Some((entry, depth)) = todo.pop() {
@@ -161,7 +161,7 @@ fn push_children(index: &ImageIndex, depth: usize, todo: &mut Vec<(Descriptor, u
     }));
 }
 
-/// The platform that an image's config names, or why it is no image.
+/// Returns the platform in an image's config, or why it is not an image.
 pub(super) async fn platform_of_config(
     source: &dyn Source,
     entry: &Descriptor,
@@ -181,7 +181,7 @@ pub(super) async fn platform_of_config(
     }
 }
 
-/// Reads an image that is listed, without comparing its config with the entry.
+/// Reads a listed image, without comparing its config with the entry.
 pub async fn read_listed(source: &dyn Source, listed: &ListedImage) -> Result<ReadEntry, StoreError> {
     let entry = &listed.descriptor;
     let skipped = |reason| Ok(ReadEntry::Skipped(SkippedEntry::new(entry, reason)));
@@ -195,8 +195,8 @@ pub async fn read_listed(source: &dyn Source, listed: &ListedImage) -> Result<Re
     read_image(source, manifest).await.map(ReadEntry::Image)
 }
 
-/// Refuses an image whose config is for another platform than its entry says. containerd and podman go by the entry alone
-/// and start what cannot run; podman warns.
+/// Rejects an image whose config is for another platform than its entry. containerd and podman use the entry alone and
+/// start an image that cannot run; podman warns.
 ///
 /// # Errors
 /// [`StoreError::Contradiction`].

@@ -1,15 +1,15 @@
-//! The errors of every backend, in one type: what was being done, where, and whose fault it is.
+//! The errors of every backend, in one type: what failed, where, and on which side.
 
 use std::io;
 
 use crate::model::{Class, Descriptor, Diagnose, Digest, DocumentError, Platform, ReferenceError, escape};
 
-/// Whose damage it is when something that was read is not what it should be.
+/// The side that invalid content comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// A local layout or archive: bad input.
+    /// A local layout or archive: invalid input.
     Local,
-    /// A registry: the other side's failure.
+    /// A registry: a remote failure.
     Remote,
 }
 
@@ -22,96 +22,96 @@ impl Side {
     }
 }
 
-/// A failure of a source or a sink. `place` is what [`crate::store::Source::describe`] says.
+/// An error of a source or a sink. `place` is the result of [`crate::store::Source::describe`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A reference, a manifest or a blob is not there.
+    /// A reference, a manifest or a blob does not exist.
     #[error("{what} was not found in {place}")]
     NotFound {
-        /// What was looked for.
+        /// What was looked up.
         what: String,
-        /// Where.
+        /// Where it was looked up.
         place: String,
-        /// What is there instead, or how to mend it.
+        /// What exists instead, or how to fix it.
         help: Option<String>,
     },
-    /// An image lacks the platform that is wanted.
+    /// An image does not have the requested platform.
     #[error("{place} has no image for {wanted}")]
     NoPlatform {
-        /// The platform that is wanted.
+        /// The requested platform.
         wanted: Platform,
-        /// Where it was looked for.
+        /// Where it was looked up.
         place: String,
-        /// The platforms that are there.
+        /// The available platforms.
         offered: Vec<Platform>,
-        /// What is there and is no image, for people.
+        /// Entries that are not images, for people.
         skipped: Vec<String>,
     },
-    /// An index and the config of an image that it lists name different platforms.
+    /// The entry of an index and the config of its image have different platforms.
     #[error("{place} lists {manifest} for {listed}, but its config says {stated}")]
     Contradiction {
-        /// Where.
+        /// Where the image is.
         place: String,
-        /// Whose damage it is.
+        /// The side that it comes from.
         side: Side,
-        /// The image's manifest.
+        /// Digest of the image's manifest.
         manifest: Digest,
-        /// The platform that the index names.
+        /// The platform in the index.
         listed: Box<Platform>,
-        /// The platform that the config names.
+        /// The platform in the config.
         stated: Box<Platform>,
     },
-    /// Several images are there and none was chosen.
+    /// There are several images, and none was selected.
     #[error("{place} contains {} images, but none was selected", .names.len())]
     Several {
-        /// Where.
+        /// Where they are.
         place: String,
         /// Their names.
         names: Vec<String>,
     },
-    /// Bytes do not have the digest or the size that their descriptor says.
+    /// Content does not match the digest or the size of its descriptor.
     #[error("{digest} in {place} is damaged: expected {expected}, found {actual}")]
     Damaged {
         /// Digest of the descriptor.
         digest: Digest,
         /// Where it was read.
         place: String,
-        /// What the descriptor says.
+        /// The value in the descriptor.
         expected: String,
-        /// What was read.
+        /// The value that was read.
         actual: String,
-        /// Whose damage it is.
+        /// The side that it comes from.
         side: Side,
     },
-    /// A manifest, an index or a config cannot be used.
+    /// A manifest, an index or a config is invalid.
     #[error("cannot use a document of {place}")]
     Document {
         /// Where it was read.
         place: String,
-        /// Whose damage it is.
+        /// The side that it comes from.
         side: Side,
         /// What is wrong with it.
         #[source]
         cause: DocumentError,
     },
-    /// A layout or an archive is not of the form that it should be.
+    /// A layout or an archive is malformed.
     #[error("cannot use {place}: {reason}")]
     Malformed {
-        /// Which.
+        /// The layout or archive.
         place: String,
-        /// Why.
+        /// What is wrong with it.
         reason: String,
-        /// How to mend it.
+        /// How to fix it.
         help: Option<String>,
     },
-    /// The system said no.
+    /// A system call failed.
     #[error("cannot {action} {}", escape(.path.as_bytes()))]
     Io {
-        /// What was being done, in the -ing form: `writing`, `locking`.
+        /// The action, in the -ing form: `writing`, `locking`.
         action: &'static str,
-        /// To what.
+        /// The path that it was applied to.
         path: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         cause: io::Error,
     },
@@ -122,75 +122,75 @@ pub enum StoreError {
         digest: Digest,
         /// Where it was read.
         place: String,
-        /// Whose side it is.
+        /// The side that it comes from.
         side: Side,
-        /// What went wrong.
+        /// The error.
         #[source]
         cause: io::Error,
     },
-    /// 401 to a request without credentials.
+    /// The registry replied 401 to a request without credentials.
     #[error("{place} requires authentication: {detail}")]
     AuthenticationRequired {
         /// The registry and repository.
         place: String,
-        /// What the registry said.
+        /// The registry's message.
         detail: String,
-        /// What to do.
+        /// How to fix it.
         help: Option<String>,
     },
-    /// 401 to credentials.
+    /// The registry replied 401 to the given credentials.
     #[error("authentication to {place} failed: {detail}")]
     Unauthorized {
         /// The registry and repository.
         place: String,
-        /// What the registry said.
+        /// The registry's message.
         detail: String,
-        /// How to mend it.
+        /// How to fix it.
         help: Option<String>,
     },
-    /// 403: known, and not allowed.
+    /// The registry replied 403: the account has no permission.
     #[error("access to {place} was denied: {detail}")]
     Denied {
         /// The registry and repository.
         place: String,
-        /// What the registry said.
+        /// The registry's message.
         detail: String,
-        /// How to mend it.
+        /// How to fix it.
         help: Option<String>,
     },
-    /// The network failed, or the registry breaks the protocol.
+    /// The network failed, or the registry violates the protocol.
     #[error("{action} at {place} failed: {detail}")]
     Remote {
-        /// What was being done.
+        /// The action.
         action: String,
         /// The registry and repository.
         place: String,
         /// What happened, without secrets.
         detail: String,
-        /// How to mend it.
+        /// How to fix it.
         help: Option<String>,
-        /// The cause, where a library gave one.
+        /// The cause, if a library returned one.
         #[source]
         cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// The registry lacks something that a manifest names, though it said or was told that it has it.
+    /// The registry is missing something that a manifest names, though it confirmed that it has it.
     #[error("{place} is missing content of the manifest {manifest}: {detail}")]
     Incomplete {
         /// The registry and repository.
         place: String,
-        /// The manifest that was refused.
+        /// The refused manifest.
         manifest: Digest,
-        /// What the registry said.
+        /// The registry's message.
         detail: String,
     },
-    /// It can not be done with this backend.
+    /// The backend does not support the operation.
     #[error("{place} cannot {what}")]
     Unsupported {
-        /// Which backend.
+        /// The backend.
         place: String,
-        /// What it cannot do.
+        /// The operation.
         what: String,
-        /// How to do without.
+        /// An alternative.
         help: Option<String>,
     },
     /// A tag belongs to an image of another name.
@@ -200,31 +200,31 @@ pub enum StoreError {
         tag: String,
         /// The layout.
         place: String,
-        /// The name that the tag's image has.
+        /// The name of the tag's image.
         owner: String,
-        /// The name of the image that was to be written.
+        /// The name of the image to write.
         name: String,
     },
-    /// A name cannot be used.
+    /// A name is invalid.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// What [`crate::store::Sink::put`] read from its source failed.
+    /// The source of [`crate::store::Sink::put`] failed.
     #[error(transparent)]
     Source(Box<StoreError>),
 }
 
 impl StoreError {
-    /// An I/O error with what was being done to which path.
+    /// Returns an I/O error with the action and the path.
     pub fn io(action: &'static str, path: &std::path::Path, cause: io::Error) -> Self {
         Self::Io { action, path: path.to_string_lossy().into_owned(), cause }
     }
 
-    /// The descriptor's blob is not there.
+    /// Returns the error for a blob that does not exist.
     pub fn blob_not_found(descriptor: &Descriptor, place: String) -> Self {
         Self::NotFound { what: format!("blob {}", descriptor.digest), place, help: None }
     }
 
-    /// True where the side that was read from failed while something was written.
+    /// Returns `true` if reading from the source failed while something was written.
     pub fn is_source(&self) -> bool {
         matches!(self, Self::Source(_))
     }
@@ -237,7 +237,7 @@ impl StoreError {
         }
     }
 
-    /// Takes back the error that [`crate::store::VerifiedReader`] put into an I/O error.
+    /// Returns the error that [`crate::store::VerifiedReader`] put into an I/O error.
     pub fn from_reader(cause: io::Error) -> Result<Self, io::Error> {
         if cause.get_ref().is_some_and(|inner| inner.is::<Self>()) {
             let inner = cause.into_inner().and_then(|inner| inner.downcast::<Self>().ok());
@@ -247,10 +247,10 @@ impl StoreError {
     }
 }
 
-/// How many entries a message lists; an index may have thousands.
+/// Limit on the entries that a message lists; an index may have thousands.
 const MAX_LISTED_ENTRIES: usize = 10;
 
-/// The first of `entries`, and how many more there are.
+/// Returns the first of `entries`, and the number of the others.
 fn listed(entries: &[String]) -> Vec<String> {
     let mut listed: Vec<String> = entries.iter().take(MAX_LISTED_ENTRIES).cloned().collect();
     if entries.len() > MAX_LISTED_ENTRIES {

@@ -1,9 +1,9 @@
-//! Which image of a layout is meant, where that takes a look at what its `index.json` lists.
+//! Selection of an image of a layout, in the cases in which the documents that `index.json` lists must be read.
 //!
-//! Some writers list the manifests of an image's platforms one by one, under one tag or under none: they are one image of
-//! several platforms here. crane takes the list itself for the index then; skopeo takes the first of a tag and refuses
-//! several without one; umoci refuses both. Beside images, a layout lists signatures and SBOMs, and some writers list the
-//! manifests of an index again: neither is another image.
+//! Some writers list the manifests of an image's platforms one by one, under one tag or under none. Here they are one
+//! multi-platform image. crane then takes the list itself for the index; skopeo takes the first one of a tag and
+//! refuses several without a tag; umoci refuses both. A layout may also list signatures and SBOMs, and some writers
+//! list the manifests of an index again. These are not separate images.
 
 use std::collections::BTreeSet;
 
@@ -15,15 +15,15 @@ use crate::model::{
     REF_NAME_ANNOTATION, Root, Selector,
 };
 
-/// Images that are read to find out which one is meant. More platforms than any image has; a layout may list thousands of
-/// images.
+/// Limit on the images that are read for a selection: more than the platforms of any image. A layout may list thousands
+/// of images.
 const MAX_IMAGES_READ: usize = 64;
 
-/// Reads the image that `selector` names out of a layout: one that `index` lists or, by its digest, any manifest or index
-/// whose blob is there. `size_bytes` is the size of that blob, where there is one.
+/// Reads the image that `selector` names from a layout: one that `index` lists or, by its digest, any manifest or index
+/// whose blob exists. `size_bytes` is the size of that blob, if it exists.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] and [`StoreError::Several`] with the names that there are; those of reading.
+/// [`StoreError::NotFound`] and [`StoreError::Several`] with the available names, and errors of reading.
 pub async fn resolve_listed(
     source: &dyn Source,
     index: &LayoutIndex,
@@ -63,7 +63,7 @@ async fn by_digest(
         let bytes = read::read_whole(source, &descriptor, MAX_MANIFEST_BYTES).await?;
         return read::parse_root(source, None, bytes);
     }
-    // The index of an image whose platforms are listed one by one is written nowhere.
+    // The index of an image whose platforms are listed one by one is not a blob.
     for group in groups(index) {
         let images = images_among(source, &group).await?;
         if let Some(root) = flat_image(source, &images).await?
@@ -75,7 +75,7 @@ async fn by_digest(
     Err(index.not_found(&Selector::Digest(*digest), &source.describe()))
 }
 
-/// The manifests of the same names, where there are several, in the list's order.
+/// Returns groups of manifests with the same names, in the list's order.
 fn groups(index: &LayoutIndex) -> Vec<Vec<&Descriptor>> {
     let mut groups: Vec<Vec<&Descriptor>> = Vec::new();
     for entry in index.images() {
@@ -89,8 +89,8 @@ fn groups(index: &LayoutIndex) -> Vec<Vec<&Descriptor>> {
     groups
 }
 
-/// Those of `hits` that are images of their own: no artifacts, and nothing that one of the indexes lists. What cannot be
-/// read is taken for one.
+/// Returns the `hits` that are separate images: no artifacts, and nothing that one of the indexes lists. An unreadable
+/// document counts as an image.
 async fn images_among<'a>(source: &dyn Source, hits: &[&'a Descriptor]) -> Result<Vec<&'a Descriptor>, StoreError> {
     let mut children = BTreeSet::new();
     let mut images = Vec::new();
@@ -109,7 +109,7 @@ async fn images_among<'a>(source: &dyn Source, hits: &[&'a Descriptor]) -> Resul
     Ok(images)
 }
 
-/// The index over manifests of the same names that are each for another platform; `None` where they are not.
+/// Builds the index over manifests of the same names, or returns `None` if their platforms are not all different.
 async fn flat_image(source: &dyn Source, images: &[&Descriptor]) -> Result<Option<Root>, StoreError> {
     let mut manifests: Vec<Descriptor> = Vec::new();
     for image in images {

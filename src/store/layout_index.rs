@@ -1,7 +1,7 @@
-//! `index.json` and `oci-layout` of an image layout, as a directory and as an archive hold them (image-spec,
-//! image-layout.md): which images are listed, by which names, and how a list changes when an image is written.
+//! `index.json` and `oci-layout` of an image layout, in a directory or in an archive (image-spec, image-layout.md): the
+//! images with their names, and the changes of the list when an image is written.
 //!
-//! A list is a value: it is read whole, changed into another one, and knows no files.
+//! A list is a value: it is read whole and changed into another one. This module opens no files.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -14,19 +14,19 @@ use crate::model::{
     UnsupportedEntry, strict_json,
 };
 
-/// Name of the file that says that a directory or an archive is a layout.
+/// Name of the file that marks a directory or an archive as a layout.
 pub const LAYOUT_MARKER_NAME: &str = "oci-layout";
 
-/// What stands in that file.
+/// Content of that file.
 pub const LAYOUT_MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
-/// Greatest size of that file that is read: it holds one version, and others may add fields.
+/// Size limit of that file, in bytes: it has one version, and other tools may add fields.
 pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
 
 /// Name of the list of images.
 pub const INDEX_NAME: &str = "index.json";
 
-/// Checks what stands in `oci-layout`: a version 1 of the layout.
+/// Checks the content of `oci-layout`: version 1 of the layout.
 pub fn check_layout_marker(bytes: &[u8], place: &str) -> Result<(), StoreError> {
     let version = strict_json::parse(bytes).ok();
     let version = version.as_ref().and_then(|value| value.get("imageLayoutVersion")).and_then(Value::as_str);
@@ -44,21 +44,21 @@ pub fn check_layout_marker(bytes: &[u8], place: &str) -> Result<(), StoreError> 
     }
 }
 
-/// The images that a layout lists, in their order. Everything that stands in the list is kept.
+/// The images that a layout lists, in their order. All content of the list is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayoutIndex {
     index: ImageIndex,
 }
 
 impl LayoutIndex {
-    /// A list of the given images.
+    /// Returns a list of the given images.
     pub fn new(manifests: Vec<Descriptor>) -> Self {
         let media_type = Some(MediaType::OciIndex);
         let (unsupported, annotations, other) = Default::default();
         Self { index: ImageIndex { schema_version: 2, media_type, manifests, unsupported, annotations, other } }
     }
 
-    /// Reads the list. `bytes` are at most [`crate::model::MAX_MANIFEST_BYTES`].
+    /// Parses the list. `bytes` are at most [`crate::model::MAX_MANIFEST_BYTES`].
     pub fn parse(bytes: impl Into<Bytes>, place: &str) -> Result<Self, StoreError> {
         let index: Document<ImageIndex> = Document::parse(MediaType::OciIndex, bytes).map_err(|cause| {
             StoreError::Document { place: format!("{place} ({INDEX_NAME})"), side: Side::Local, cause }
@@ -73,19 +73,19 @@ impl LayoutIndex {
         Ok(Self { index })
     }
 
-    /// The list as JSON, canonically.
+    /// Returns the list as canonical JSON.
     pub fn to_bytes(&self) -> Result<Bytes, StoreError> {
         Document::write(MediaType::OciIndex, self.index.clone())
             .map(|document| document.bytes().clone())
             .map_err(|cause| StoreError::Document { place: INDEX_NAME.to_owned(), side: Side::Local, cause })
     }
 
-    /// The images, in the list's order.
+    /// Returns the images, in the list's order.
     pub fn descriptors(&self) -> &[Descriptor] {
         &self.index.manifests
     }
 
-    /// Finds the listed images that are meant, one for each digest. Several for a tag may be the platforms of one image.
+    /// Returns the matching images, one for each digest. Several images of one tag may be the platforms of one image.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -94,22 +94,22 @@ impl LayoutIndex {
         Ok(hits(&self.candidates(), selector, place)?.into_iter().map(|at| images[at]).collect())
     }
 
-    /// The error for several images of which none was chosen.
+    /// Returns the error for several images of which none was selected.
     pub(super) fn several(&self, chosen: &[&Descriptor], place: &str) -> StoreError {
         let candidates: Vec<Candidate> = chosen.iter().map(|entry| candidate(entry)).collect();
         let positions: Vec<usize> = (0..candidates.len()).collect();
         StoreError::Several { place: place.to_owned(), names: labels_at(&candidates, &positions) }
     }
 
-    /// The error for an image that is neither listed nor in the layout at all.
+    /// Returns the error for an image that is neither listed nor in the layout at all.
     pub fn not_found(&self, selector: &Selector, place: &str) -> StoreError {
         not_found(&self.candidates(), selector, place)
     }
 
-    /// The list with `root` under `tags`, or listed by its digest alone where there are none.
+    /// Returns the list with `root` under `tags`, or listed by its digest only if there are no tags.
     ///
-    /// The new descriptor takes the place of the first one that had the tag, and others that had it go; so does a
-    /// nameless one of the same image. Everything else stays as it is. A tag that belongs to an image of another name is
+    /// The new descriptor replaces the first one with the tag. Others with the tag are removed, and so is an unnamed
+    /// one of the same image. All other entries are kept. A tag of an image of another name is
     /// [`StoreError::ForeignTag`].
     pub fn with_root(
         &self,
@@ -159,7 +159,7 @@ impl LayoutIndex {
         Ok(())
     }
 
-    /// The entries that can be images, in the list's order.
+    /// Returns the entries that may be images, in the list's order.
     pub(super) fn images(&self) -> impl Iterator<Item = &Descriptor> {
         self.index.manifests.iter().filter(|entry| is_image(entry))
     }
@@ -168,13 +168,13 @@ impl LayoutIndex {
         self.images().map(candidate).collect()
     }
 
-    /// What it lists and cannot be used, as it is written.
+    /// Returns the unsupported entries, as written.
     pub fn unsupported(&self) -> &[UnsupportedEntry] {
         &self.index.unsupported
     }
 }
 
-/// A descriptor of `root` as a layout lists it: under `ref_name`, and with its full name where it has one.
+/// Returns a descriptor of `root` for a layout's list: with `ref_name`, and with its full name if it has one.
 pub fn named(root: &Descriptor, ref_name: &str, full_name: Option<&str>) -> Descriptor {
     let mut descriptor = root.clone();
     descriptor.annotations.insert(REF_NAME_ANNOTATION.to_owned(), ref_name.to_owned());
@@ -192,13 +192,14 @@ fn ref_name(entry: &Descriptor) -> Option<&str> {
     entry.annotations.get(REF_NAME_ANNOTATION).map(String::as_str)
 }
 
-/// The names that a descriptor gives its image, the tag first.
+/// Returns the names of an image in its descriptor, the tag first.
 pub(super) fn names(entry: &Descriptor) -> Vec<String> {
     let names = [REF_NAME_ANNOTATION, FULL_NAME_ANNOTATION].map(|annotation| entry.annotations.get(annotation));
     names.into_iter().flatten().cloned().collect()
 }
 
-/// True for what can be an image, and for what is named, so that a name of something else gets a clear error.
+/// Returns `true` for an entry that may be an image, and for one with a name, so that a name of something else gets a
+/// clear error.
 fn is_image(entry: &Descriptor) -> bool {
     why_no_image(entry).is_none() || ref_name(entry).is_some()
 }
@@ -283,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_list_without_entries_may_be_null_and_is_written_to() {
-        // What `umoci init` leaves.
+        // The index after `umoci init`.
         let index = LayoutIndex::parse(r#"{"schemaVersion":2,"manifests":null}"#, "x").unwrap();
         assert_eq!(
             refs(&index.with_root(&root(b"1"), None, &tags(&["1"]), "x").unwrap()),

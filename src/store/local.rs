@@ -1,7 +1,7 @@
-//! What the backends on the local disk share: files that appear whole or not at all, reading without following links,
-//! and the way from asynchronous callers to synchronous files.
+//! Code that the backends on the local disk share: atomic replacement of files, reading without following links, and
+//! running synchronous file operations from asynchronous callers.
 //!
-//! A temporary file is locked while its writer lives. One that nobody holds is a killed writer's, and may be removed.
+//! A temporary file is locked by its writer. An unlocked one is left from a killed writer and may be removed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,26 +16,27 @@ use tokio::io::AsyncReadExt as _;
 use super::{Source, StoreError, open};
 use crate::model::{Descriptor, Digest, Hasher};
 
-/// How the names of temporary files begin; nothing else is ever removed.
+/// Prefix of temporary files' names. No other file is ever removed.
 pub const TEMPORARY_PREFIX: &str = ".ocitect-tmp-";
 
-/// How much is read before it is written, hashed or compared, in bytes: large enough that the way between threads does
-/// not show, small beside the bound on memory.
+/// Size of the pieces that are read before they are written, hashed or compared, in bytes: large enough that the cost
+/// of switching threads does not matter, small compared to the memory limit.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Mode of a new file, before the umask.
 const FILE_MODE: u32 = 0o666;
 
-/// Mode of a file that others may read and not write, before the umask.
+/// Mode of a file that others may read but not write, before the umask.
 const UNSHARED_FILE_MODE: u32 = 0o644;
 
-/// Mode of a file that holds secrets.
+/// Mode of a file with secrets.
 const PRIVATE_FILE_MODE: u32 = 0o600;
 
-/// How often a temporary file is made anew that another writer took for abandoned in the moment before it was locked.
+/// Attempts to create a temporary file. An attempt fails if another writer removes the file as abandoned before it is
+/// locked.
 const MAX_CREATE_ATTEMPTS: usize = 16;
 
-/// Runs synchronous work on a thread that may block. A panic of the work goes on in the caller.
+/// Runs synchronous work on a blocking thread. A panic of the work continues in the caller.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -48,8 +49,8 @@ pub async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Copies a blob, verified, into `target`, and gives `target` back. On an error `target` is dropped with a part of the
-/// blob in it; the source's errors are marked as such, and `failed` makes an error of what `target` says.
+/// Copies a blob, verified, into `target`, and returns `target`. On an error `target` is dropped with a part of the
+/// blob in it. Errors of the source are marked as such; `failed` converts errors of `target`.
 pub async fn copy_blob<W: Write + Send + 'static>(
     descriptor: &Descriptor,
     source: &dyn Source,
@@ -83,7 +84,7 @@ pub async fn copy_blob<W: Write + Send + 'static>(
     }
 }
 
-/// Digest and size of what a reader holds.
+/// Returns digest and size of a reader's content.
 pub fn hash(mut reader: impl Read) -> io::Result<(Digest, u64)> {
     let (mut hasher, mut size_bytes, mut chunk) = (Hasher::new(), 0, vec![0; CHUNK_BYTES]);
     loop {
@@ -99,8 +100,8 @@ pub fn hash(mut reader: impl Read) -> io::Result<(Digest, u64)> {
     }
 }
 
-/// Opens a regular file; `None` where there is none. A symbolic link, a device or a pipe is [`StoreError::Malformed`]: a
-/// layout from elsewhere must not make this program read what lies outside of it.
+/// Opens a regular file. Returns `None` if it does not exist. A symbolic link, a device or a pipe is
+/// [`StoreError::Malformed`]: a layout from elsewhere must not make this program read files outside of it.
 pub fn open_regular(path: &Path, place: &str) -> Result<Option<File>, StoreError> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -118,10 +119,10 @@ pub fn open_regular(path: &Path, place: &str) -> Result<Option<File>, StoreError
     }
 }
 
-/// What helps where a layout has symbolic links, as Bazel's rules write them.
+/// Help for a layout with symbolic links, as Bazel's rules write them.
 pub const LINK_HELP: &str = "copy the layout without links (cp -rL LAYOUT COPY), and use the copy";
 
-/// The error for something that is not a regular file, a symbolic link among them.
+/// Returns the error for something that is not a regular file, such as a symbolic link.
 pub fn irregular(path: &Path, place: &str) -> StoreError {
     let name = crate::model::escape(path.as_os_str().as_encoded_bytes());
     let is_link = path.is_symlink();
@@ -130,7 +131,8 @@ pub fn irregular(path: &Path, place: &str) -> StoreError {
     StoreError::Malformed { place: place.to_owned(), reason: format!("{name} is {what}"), help }
 }
 
-/// Reads a regular file whole; `None` where there is none. One of more than `limit_bytes` is [`StoreError::Malformed`].
+/// Reads a regular file whole. Returns `None` if it does not exist. A file of more than `limit_bytes` is
+/// [`StoreError::Malformed`].
 pub fn read_small(path: &Path, limit_bytes: u64, place: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(file) = open_regular(path, place)? else { return Ok(None) };
     let mut bytes = Vec::new();
@@ -152,24 +154,24 @@ pub fn sync_directory(path: &Path) -> Result<(), StoreError> {
 /// The temporary files of this process that have a name now.
 static NAMED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// A poisoned lock holds no half-made change: each change is one call.
+/// A poisoned lock holds no partial change: each change is one call.
 fn named() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     NAMED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every temporary file of this process, and keeps it from making others: the process is about to end, and its
-/// other threads do not know yet.
+/// Removes every temporary file of this process, and prevents the creation of others: the process is about to end while
+/// its other threads still run.
 pub fn remove_own_temporary_files() {
     let named = named();
     for path in named.iter() {
-        // One that was just put in its place has this name no more.
+        // A file that was just renamed does not have this name any more.
         let _ = fs::remove_file(path);
     }
     // Never unlocked again.
     std::mem::forget(named);
 }
 
-/// A file that is being written, under a name that begins with [`TEMPORARY_PREFIX`]. Dropped, it is gone.
+/// A file that is being written, under a name that begins with [`TEMPORARY_PREFIX`]. It is removed on drop.
 #[derive(Debug)]
 pub struct TemporaryFile {
     file: NamedTempFile,
@@ -188,17 +190,17 @@ impl Drop for Name {
 }
 
 impl TemporaryFile {
-    /// A new, empty file in `directory`, locked by this writer. Its mode is 0666 less the umask, as of any new file.
+    /// Creates an empty file in `directory`, locked by this writer. Its mode is 0666 without the bits of the umask.
     pub fn create_in(directory: &Path) -> Result<Self, StoreError> {
         Self::create_with_mode(directory, FILE_MODE)
     }
 
-    /// As [`TemporaryFile::create_in`], and nobody but its owner may write it, whatever the umask.
+    /// Like [`TemporaryFile::create_in`], but only its owner may write it, whatever the umask.
     pub fn create_unshared_in(directory: &Path) -> Result<Self, StoreError> {
         Self::create_with_mode(directory, UNSHARED_FILE_MODE)
     }
 
-    /// As [`TemporaryFile::create_in`], for its owner alone from its first moment on.
+    /// Like [`TemporaryFile::create_in`], but only its owner may access it, from its creation on.
     pub fn create_private_in(directory: &Path) -> Result<Self, StoreError> {
         Self::create_with_mode(directory, PRIVATE_FILE_MODE)
     }
@@ -220,7 +222,7 @@ impl TemporaryFile {
         Err(failed(io::Error::other("temporary files are removed as soon as they are made")))
     }
 
-    /// Locks a new file. False where [`remove_abandoned`] was faster.
+    /// Locks a new file. Returns `false` if [`remove_abandoned`] removed it first.
     fn is_ours(file: &File) -> io::Result<bool> {
         match file.try_lock() {
             Ok(()) => Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) > 0),
@@ -229,12 +231,12 @@ impl TemporaryFile {
         }
     }
 
-    /// The open file.
+    /// Returns the open file.
     pub fn as_file(&self) -> &File {
         self.file.as_file()
     }
 
-    /// Makes the content durable, and then puts it in the place of `target`, at once and durably. `target` is in the
+    /// Makes the content durable, then atomically and durably renames the file to `target`. `target` is in the
     /// directory that the file was created in, or on the same file system.
     pub fn persist(self, target: &Path) -> Result<(), StoreError> {
         self.file.as_file().sync_all().map_err(|cause| StoreError::io("write", target, cause))?;
@@ -242,21 +244,21 @@ impl TemporaryFile {
         sync_directory(parent(target))
     }
 
-    /// As [`TemporaryFile::persist`], but never in the place of something that exists, a symbolic link included.
+    /// Like [`TemporaryFile::persist`], but never replaces anything that exists, including a symbolic link.
     pub fn persist_new(self, target: &Path) -> Result<(), StoreError> {
         self.file.as_file().sync_all().map_err(|cause| StoreError::io("writing", target, cause))?;
         self.file.persist_noclobber(target).map_err(|error| StoreError::io("writing", target, error.error))?;
         sync_directory(parent(target))
     }
 
-    /// As [`TemporaryFile::persist`], at once but not durably: after a power cut the file may be gone, empty or cut. Only
-    /// for what is verified when it is read, and can be made anew.
+    /// Like [`TemporaryFile::persist`], atomic but not durable: after a power failure the file may be missing, empty or
+    /// truncated. Only for files that are verified when they are read and can be recreated.
     pub fn persist_without_sync(self, target: &Path) -> Result<(), StoreError> {
         let persisted = self.file.persist(target).map(|_| ());
         persisted.map_err(|error| StoreError::io("write", target, error.error))
     }
 
-    /// True where `other` holds the same bytes as this file.
+    /// Returns `true` if `other` has the same bytes as this file.
     pub fn is_same_as(&self, other: &File) -> io::Result<bool> {
         if other.metadata()?.len() != self.as_file().metadata()?.len() {
             return Ok(false);
@@ -277,9 +279,9 @@ impl Write for TemporaryFile {
     }
 }
 
-/// Puts a small file of this program's own in the place of `target`, whole and durably or not at all; its owner alone may
-/// read it, from its first moment on. What killed writers left in the directory is removed. For a file that a user names,
-/// see [`crate::store::output`].
+/// Replaces one of this program's own small files, atomically and durably. Only the owner may read it, from its
+/// creation on. Temporary files of killed writers in the directory are removed. For a file that a user names, see
+/// [`crate::store::output`].
 pub fn replace_private_file(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     remove_abandoned(parent(target));
     let mut file = TemporaryFile::create_private_in(parent(target))?;
@@ -287,7 +289,7 @@ pub fn replace_private_file(target: &Path, bytes: &[u8]) -> Result<(), StoreErro
     file.persist(target)
 }
 
-/// The directory that a path is in; `.` for a bare name.
+/// Returns the directory of a path; `.` for a bare name.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -296,8 +298,8 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Removes the temporary files in `directory` whose writers are gone. What cannot be read or removed is left: it harms
-/// nobody.
+/// Removes the temporary files in `directory` whose writers are gone. Files that cannot be read or removed are left;
+/// they do no harm.
 pub fn remove_abandoned(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
@@ -306,7 +308,7 @@ pub fn remove_abandoned(directory: &Path) {
         }
         let Ok(Some(file)) = open_regular(&entry.path(), "") else { continue };
         if file.try_lock().is_ok() {
-            // Removed while it is locked: a writer that has just made it sees that it lost it.
+            // Removed while it is locked: a writer that has just created it notices that.
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{BlobReader, Side, Sink, Source, StoreError, read};
 use crate::model::{Descriptor, Digest, MediaType, Root, Selector, Tag};
 
-/// Blobs that may be put at the same time; more would gain nothing.
+/// Limit on concurrent puts; more would gain nothing.
 const CONCURRENT_PUTS: usize = 4;
 
 /// Blobs, manifests and tags in memory.
@@ -27,29 +27,29 @@ struct State {
 }
 
 impl MemoryStore {
-    /// An empty store; `name` is what messages call it.
+    /// Returns an empty store. `name` is its name in messages.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), state: Mutex::default() }
     }
 
-    /// With bytes under the digest that they should have: what tests damage on purpose.
+    /// Adds bytes under a digest that they need not have, for tests of damaged content.
     pub fn with_raw(self, digest: Digest, bytes: impl Into<Bytes>) -> Self {
         self.state().blobs.insert(digest, bytes.into());
         self
     }
 
-    /// With a blob or a document.
+    /// Adds a blob or a document.
     pub fn with_blob(self, descriptor: &Descriptor, bytes: impl Into<Bytes>) -> Self {
         self.insert(descriptor, bytes.into());
         self
     }
 
-    /// How many blobs and documents it holds.
+    /// Returns the number of blobs and documents.
     pub fn blob_count(&self) -> usize {
         self.state().blobs.len()
     }
 
-    /// The tags, sorted, with what they name.
+    /// Returns the tags, sorted, with the digests that they name.
     pub fn tags(&self) -> BTreeMap<String, Digest> {
         self.state().tags.iter().map(|(tag, (_, digest))| (tag.clone(), *digest)).collect()
     }
@@ -60,7 +60,7 @@ impl MemoryStore {
         state.blobs.insert(descriptor.digest, bytes);
     }
 
-    /// A poisoned lock holds no half-made change: each change is one insertion.
+    /// A poisoned lock holds no partial change: each change is one insertion.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

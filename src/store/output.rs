@@ -1,7 +1,7 @@
-//! Files that are written for others: archives, metadata, lockfiles, files of credentials. One rule for all of them.
+//! Output files: archives, metadata, lockfiles, credential files. One rule applies to all of them.
 //!
-//! A regular file, or nothing yet, is replaced whole, where it really is: symbolic links to it stay. A device, a pipe and
-//! what a descriptor of a process stands for (`/dev/fd/3`) are written to, since replacing them would destroy them.
+//! A regular or new file is replaced atomically, at its real path: symbolic links to it are kept. A device, a pipe or a
+//! descriptor of a process (`/dev/fd/3`) is written to, since replacing it would destroy it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -14,32 +14,32 @@ use super::StoreError;
 use super::local::{TemporaryFile, parent, remove_abandoned};
 use crate::model::escape;
 
-/// Symbolic links that lead from one to the next, as Linux bounds them: more of them are a loop.
+/// Limit on symbolic links that are followed, as in Linux; more are a loop.
 const MAX_LINKS: usize = 40;
 
-/// Who may read a new file.
+/// Access to a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Whoever the umask lets.
+    /// As the umask allows.
     Umask,
-    /// Its owner alone.
+    /// Only its owner.
     Owner,
 }
 
 /// How an output is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputKind {
-    /// By replacing the file here, which need not exist: the path after all symbolic links.
+    /// The file is replaced; it need not exist. The path has no symbolic links left.
     Replaced(PathBuf),
-    /// By writing to what is there: a device, a pipe or a descriptor.
+    /// The device, pipe or descriptor is written to.
     Stream,
 }
 
 impl OutputKind {
-    /// Looks at what is at `path`.
+    /// Returns how an output at `path` is written.
     ///
     /// # Errors
-    /// [`StoreError::Malformed`] for a directory, and for links that lead in a circle; else what the system says.
+    /// [`StoreError::Malformed`] for a directory and for a loop of links, and I/O errors.
     pub fn of(path: &Path) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::io("write", path, cause);
         let Some(end) = link_end(path).map_err(failed)? else { return Ok(Self::Stream) };
@@ -57,7 +57,7 @@ impl OutputKind {
     }
 }
 
-/// Where the symbolic links that begin at `path` end, whether something is there or not; `None` where that is a descriptor.
+/// Follows symbolic links from `path` to their end, which need not exist. Returns `None` if that is a descriptor.
 fn link_end(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut current = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -72,7 +72,7 @@ fn link_end(path: &Path) -> io::Result<Option<PathBuf>> {
     Err(io::Error::from_raw_os_error(libc::ELOOP))
 }
 
-/// True for the path of a descriptor, such as `/proc/self/fd/3`.
+/// Returns `true` if a path names a descriptor, such as `/proc/self/fd/3`.
 fn is_descriptor(path: &Path) -> bool {
     let is_number = path.file_name().is_some_and(|name| name.as_bytes().iter().all(u8::is_ascii_digit));
     if !is_number {
@@ -83,12 +83,12 @@ fn is_descriptor(path: &Path) -> bool {
     of_process || directory == Path::new("/dev/fd")
 }
 
-/// Opens a device, a pipe or a descriptor for writing. What a descriptor's file holds already stays.
+/// Opens a device, a pipe or a descriptor for writing. Existing content of a descriptor's file is kept.
 ///
 /// # Errors
-/// What the system says.
+/// I/O errors.
 pub fn open_stream(path: &Path) -> Result<File, StoreError> {
-    // A terminal does not become this process's own by it.
+    // A terminal must not become this process's controlling terminal.
     OpenOptions::new()
         .append(true)
         .custom_flags(libc::O_NOCTTY)
@@ -96,11 +96,11 @@ pub fn open_stream(path: &Path) -> Result<File, StoreError> {
         .map_err(|cause| StoreError::io("write", path, cause))
 }
 
-/// A new file to be put at `target`, in a directory that is made where it is missing and cleaned of what killed writers
-/// left.
+/// Creates a temporary file for `target`, in its directory, which is created if it does not exist. Temporary files of
+/// killed writers there are removed.
 ///
 /// # Errors
-/// What the system says.
+/// I/O errors.
 pub fn temporary_beside(target: &Path, access: Access) -> Result<TemporaryFile, StoreError> {
     let directory = parent(target);
     fs::create_dir_all(directory).map_err(|cause| StoreError::io("create", directory, cause))?;
@@ -111,10 +111,10 @@ pub fn temporary_beside(target: &Path, access: Access) -> Result<TemporaryFile, 
     }
 }
 
-/// Writes a file: whole and durably or not at all where it is replaced, front to back where it is a stream.
+/// Writes a file: atomically and durably if it is replaced, sequentially if it is a stream.
 ///
 /// # Errors
-/// Those of [`OutputKind::of`], and of writing.
+/// Errors of [`OutputKind::of`] and of writing.
 pub fn write_output(path: &Path, bytes: &[u8], access: Access) -> Result<(), StoreError> {
     let failed = |cause| StoreError::io("write", path, cause);
     match OutputKind::of(path)? {
@@ -127,10 +127,10 @@ pub fn write_output(path: &Path, bytes: &[u8], access: Access) -> Result<(), Sto
     }
 }
 
-/// Writes a file that does not exist yet, whole and durably or not at all.
+/// Writes a file that does not exist yet, atomically and durably.
 ///
 /// # Errors
-/// An error of the kind [`io::ErrorKind::AlreadyExists`] if something is at `path`, and those of writing.
+/// An error of the kind [`io::ErrorKind::AlreadyExists`] if something is at `path`, and errors of writing.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut file = TemporaryFile::create_in(parent(path))?;
     file.write_all(bytes).map_err(|cause| StoreError::io("writing", path, cause))?;

@@ -1,4 +1,4 @@
-//! Reading documents from a source: whole, verified, within their limits.
+//! Reading of documents from a source: whole, verified, with a size limit.
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
@@ -15,8 +15,8 @@ pub async fn read_root(source: &dyn Source, descriptor: &Descriptor) -> Result<R
     parse_root(source, Some(&descriptor.media_type), bytes)
 }
 
-/// Reads the config that a manifest points to. A manifest whose config is not an image's config (an artifact) is
-/// refused.
+/// Reads the config that a manifest points to. A manifest whose config is not an image config (an artifact) is
+/// rejected.
 pub async fn read_config(source: &dyn Source, manifest: &ImageManifest) -> Result<Document<ImageConfig>, StoreError> {
     let descriptor = &manifest.config;
     if !matches!(descriptor.media_type, MediaType::OciConfig | MediaType::DockerConfig) {
@@ -27,14 +27,14 @@ pub async fn read_config(source: &dyn Source, manifest: &ImageManifest) -> Resul
     Document::parse(descriptor.media_type.clone(), bytes).map_err(|cause| document_error(source, cause))
 }
 
-/// Reads the config of a manifest and puts both together.
+/// Reads the config of a manifest and returns both.
 pub async fn read_image(source: &dyn Source, manifest: Document<ImageManifest>) -> Result<Image, StoreError> {
     let config = read_config(source, manifest.value()).await?;
     Image::new(manifest, config).map_err(|cause| document_error(source, cause))
 }
 
-/// Reads a blob whole into memory, verified. One that says that it is over `limit_bytes` is refused before it is opened;
-/// nothing is allocated by what a descriptor says.
+/// Reads a blob whole into memory, verified. A descriptor over `limit_bytes` is rejected before the blob is opened; no
+/// buffer is allocated by the descriptor's size.
 pub(super) async fn read_whole(
     source: &dyn Source,
     descriptor: &Descriptor,
@@ -56,7 +56,7 @@ pub(super) async fn read_whole(
     }
 }
 
-/// Parses a manifest or an index that a source gave.
+/// Parses a manifest or an index from a source.
 pub(super) fn parse_root(source: &dyn Source, declared: Option<&MediaType>, bytes: Bytes) -> Result<Root, StoreError> {
     Root::parse(declared, bytes).map_err(|cause| document_error(source, cause))
 }

@@ -1,23 +1,23 @@
-//! Which manifest of an image serves a platform.
+//! Selection of the manifest for a platform.
 
 use super::entries::{ListedImage, ReadEntry, SkippedEntry, check_listed, list_entries, read_listed};
 use super::{Source, StoreError, read_image};
 use crate::model::{Image, Platform, Root};
 
-/// An image that was chosen for a platform.
+/// An image that was selected for a platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformMatch {
     /// The image.
     pub image: Image,
-    /// The digest of the index that it was chosen from; `None` where the reference names a manifest.
+    /// The digest of the index that lists it; `None` if the reference names a manifest.
     pub index: Option<crate::model::Digest>,
 }
 
-/// Chooses the image for `wanted` from what a reference names, by [`Platform::distance`]. Of equals the first wins.
+/// Selects the image for `wanted` by [`Platform::distance`]. Of equally good images the first wins.
 ///
 /// # Errors
-/// [`StoreError::NoPlatform`], which lists the platforms that are there; [`StoreError::Contradiction`] for an entry of an
-/// index whose config is for another platform.
+/// [`StoreError::NoPlatform`] with the available platforms; [`StoreError::Contradiction`] for an entry of an index
+/// whose config is for another platform.
 pub async fn select_platform(source: &dyn Source, root: &Root, wanted: &Platform) -> Result<PlatformMatch, StoreError> {
     let index = match root {
         Root::Manifest(manifest) => {

@@ -1,4 +1,4 @@
-//! The verifying reader: what comes out of it has the descriptor's size and digest, or ends in an error.
+//! The verifying reader: its content has the descriptor's size and digest, or reading ends in an error.
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::{BlobReader, Side, Source, StoreError};
 use crate::model::{Descriptor, Hasher};
 
-/// Opens a blob or a manifest. The only way to read one: digest and size are checked while it is read.
+/// Opens a blob or a manifest. This is the only way to read one: digest and size are verified while it is read.
 pub async fn open(source: &dyn Source, descriptor: &Descriptor) -> Result<VerifiedReader, StoreError> {
     let inner = source.open_unverified(descriptor).await?;
     Ok(VerifiedReader {
@@ -22,11 +22,11 @@ pub async fn open(source: &dyn Source, descriptor: &Descriptor) -> Result<Verifi
     })
 }
 
-/// A reader that gives an error in place of its end where the bytes do not have the descriptor's digest and size, and
-/// never gives more bytes than that size.
+/// A reader that returns an error instead of the end if the bytes do not match the descriptor's digest and size. It
+/// never returns more bytes than that size.
 pub struct VerifiedReader {
     inner: BlobReader,
-    /// Taken when the end was reached and checked.
+    /// Taken when the end was reached and verified.
     hasher: Option<Hasher>,
     descriptor: Descriptor,
     read_bytes: u64,
