@@ -1,4 +1,4 @@
-//! The copy itself.
+//! Copying of an image.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use super::graph::Graph;
 use crate::model::{Class, Descriptor, Diagnose, Digest, Root, Tag};
 use crate::store::{Sink, Source, StoreError, Supplied};
 
-/// Manifests that are asked for at the same time: the answers are small, and it is the line's latency that costs.
+/// Limit on manifests that are checked concurrently: the replies are small, and latency is what costs.
 const MANIFESTS_ASKED_AT_ONCE: usize = 8;
 
-/// A copy that failed: what was being copied, and which side it failed on.
+/// A copy that failed: what was being copied, and on which side it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("copying {what} from {source_place} to {target_place} failed at the {side}")]
 pub struct CopyError {
@@ -27,7 +27,7 @@ pub struct CopyError {
 }
 
 impl CopyError {
-    /// What the store said.
+    /// Returns the store's error.
     pub fn cause(&self) -> &StoreError {
         &self.cause
     }
@@ -42,14 +42,14 @@ impl Diagnose for CopyError {
     }
 }
 
-/// Copies `root` and everything below it, and then writes `tags`, in order. Nothing is visible before its children are
-/// there; a copy that failed or was cut off leaves every tag as it was.
+/// Copies `root` and everything below it, and then writes `tags`, in order. Nothing is visible before its children
+/// exist. A copy that fails or is interrupted leaves every tag unchanged.
 ///
-/// What stands below a manifest that the target has is not asked for, where the target keeps manifests whole; should it turn
-/// out to have lost something of it, everything is asked for.
+/// Content below a manifest that the target has is not checked if the target keeps manifests whole. If the target turns
+/// out to have lost some of it, everything is checked.
 ///
-/// At most [`Sink::concurrency_limit`] blobs are under way at a time; with a limit of 1 the target sees them in the order
-/// of the [`Graph`].
+/// At most [`Sink::concurrency_limit`] blobs are copied concurrently; with a limit of 1 the target receives them in the
+/// order of the [`Graph`].
 pub async fn copy(
     source: &dyn Source,
     target: &dyn Sink,
@@ -60,12 +60,13 @@ pub async fn copy(
     copy_rest(source, target, root, tags, observer, &Ahead::default()).await
 }
 
-/// Blobs that were copied before the image was known, by [`copy_ahead`].
+/// Blobs that [`copy_ahead`] copied before the image was known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ahead(BTreeMap<Digest, Outcome>);
 
-/// Copies blobs of an image that is not known yet, as they come, each out of a source of its own. Nothing refers to them
-/// before [`copy_rest`] has copied what does. Of each target at most [`Sink::concurrency_limit`] are under way.
+/// Copies blobs of an image that is not known yet, as they arrive, each from its own source. Nothing refers to them
+/// before [`copy_rest`] has copied the manifests. At most [`Sink::concurrency_limit`] are copied concurrently to each
+/// target.
 pub async fn copy_ahead<S: Source>(
     blobs: impl Stream<Item = (Descriptor, Arc<S>)>,
     target: &dyn Sink,
@@ -83,7 +84,7 @@ pub async fn copy_ahead<S: Source>(
     copied.try_collect().await.map(Ahead)
 }
 
-/// [`copy`], where some blobs were copied ahead: those are not asked for again.
+/// Like [`copy`], but does not check blobs again that were copied ahead.
 pub async fn copy_rest(
     source: &dyn Source,
     target: &dyn Sink,
@@ -121,7 +122,7 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    /// The manifests that the target has, with everything below them.
+    /// Returns the manifests that the target has, with everything below them.
     async fn held(&self, graph: &Graph) -> Result<BTreeSet<Digest>, CopyError> {
         if !self.target.keeps_manifests_whole() {
             return Ok(BTreeSet::new());
@@ -139,7 +140,7 @@ impl Copying<'_> {
         held.try_filter_map(|held| std::future::ready(Ok(held))).try_collect().await
     }
 
-    /// Supplies what is wanted, children before parents, and then the root and its tags.
+    /// Ensures that the missing content exists, children before parents, and then writes the root and its tags.
     async fn supply(
         &self,
         graph: &Graph,
@@ -159,7 +160,7 @@ impl Copying<'_> {
                 }
             }
         };
-        // The futures run inside this task, in no order beyond their start: `buffered` keeps the report in the graph's order.
+        // The futures run in this task, started in order: `buffered` keeps the report in the graph's order.
         let limit = self.target.concurrency_limit().max(1);
         let supplied = stream::iter(&graph.blobs).map(blob).buffered(limit);
         let mut blobs: Vec<BlobReport> = supplied.try_collect().await?;
@@ -209,7 +210,7 @@ impl Copying<'_> {
     }
 }
 
-/// A non-distributable layer that the source does not hold and that says by `urls` where it is.
+/// Returns `true` for a non-distributable layer that the source does not have and whose `urls` say where it is.
 fn is_elsewhere(descriptor: &Descriptor, error: &StoreError) -> bool {
     let not_there = matches!(error, StoreError::Source(inner) if matches!(**inner, StoreError::NotFound { .. }));
     not_there && descriptor.media_type.is_foreign() && descriptor.other.get("urls").is_some_and(|urls| !urls.is_null())

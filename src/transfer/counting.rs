@@ -14,11 +14,11 @@ use crate::store::{BlobReader, Side, Source, StoreError};
 /// Bytes between two events of one blob: some hundred events a second at the speed of a disk.
 const EVENT_EVERY_BYTES: u64 = 1024 * 1024;
 
-/// Passes everything on to `inner`, but for manifests that were read before, and tells an observer of the bytes that are
-/// read.
+/// Passes all calls on to `inner`, except for manifests that were read before, and reports the bytes that are read to
+/// an observer.
 pub(super) struct Counting<'a> {
     pub inner: &'a dyn Source,
-    /// What was read of the image, where it is known.
+    /// The documents of the image that were read, if it is known.
     pub graph: Option<&'a Graph>,
     pub observer: std::sync::Arc<dyn Observer>,
 }

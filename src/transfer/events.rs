@@ -1,22 +1,22 @@
-//! What a copy tells while it runs, and what it has done in the end.
+//! The events of a copy while it runs, and its report at the end.
 
 use crate::model::Descriptor;
 
-/// What became of one blob or manifest.
+/// The outcome for one blob or manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Its bytes were sent.
     Copied,
-    /// The target's registry had it in another repository.
+    /// It was mounted from another repository of the target's registry.
     Mounted,
     /// The target had it.
     Skipped,
-    /// A layer that need not be distributed, which the source does not hold: its descriptor says where it is.
+    /// A non-distributable layer that the source does not have: its descriptor says where it is.
     Foreign,
 }
 
 impl Outcome {
-    /// One word for a person or a machine.
+    /// Returns one word for people and programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Copied => "copied",
@@ -27,29 +27,29 @@ impl Outcome {
     }
 }
 
-/// Something that happened while an image was copied.
+/// An event during the copy of an image.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// The graph is known: so many blobs and manifests, so many bytes at the most.
+    /// The graph is known: the number of blobs and manifests, and an upper bound of the bytes.
     Planned {
-        /// Blobs and manifests.
+        /// Number of blobs and manifests.
         blobs: usize,
-        /// Their sizes, added.
+        /// Sum of their sizes.
         size_bytes: u64,
     },
-    /// The bytes of a blob begin to be sent. Comes again where a target starts anew.
+    /// Sending of a blob's bytes starts. It is repeated if a target restarts the blob.
     Started(&'a Descriptor),
-    /// So many bytes of it have been read since it started.
+    /// Bytes of the blob that have been read since it started.
     Progress(&'a Descriptor, u64),
-    /// It is there.
+    /// The blob exists in the target.
     Finished(&'a Descriptor, Outcome),
     /// The root and its tags are written.
     Published(&'a Descriptor),
 }
 
-/// Is told of what happens. Called from the task that copies: it must return at once.
+/// Receives the events of a copy. It is called from the task that copies, and must not block.
 pub trait Observer: Send + Sync {
-    /// One event.
+    /// Handles one event.
     fn event(&self, event: Event<'_>);
 }
 
@@ -61,29 +61,29 @@ impl Observer for Silent {
     fn event(&self, _: Event<'_>) {}
 }
 
-/// What became of one blob.
+/// The outcome for one blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobReport {
     /// The blob.
     pub descriptor: Descriptor,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
-/// What a copy has done: every blob and manifest but the root, in the order of the graph.
+/// The result of a copy: every blob and manifest except the root, in the order of the graph.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// One line a blob.
+    /// One entry for each blob and manifest.
     pub blobs: Vec<BlobReport>,
 }
 
 impl Report {
-    /// What became of a blob; `None` where the graph does not hold it.
+    /// Returns the outcome for a blob, or `None` if it is not in the graph.
     pub fn outcome(&self, digest: &crate::model::Digest) -> Option<Outcome> {
         self.blobs.iter().find(|blob| blob.descriptor.digest == *digest).map(|blob| blob.outcome)
     }
 
-    /// Bytes that were sent.
+    /// Returns the number of bytes that were sent.
     pub fn copied_bytes(&self) -> u64 {
         let copied = self.blobs.iter().filter(|blob| blob.outcome == Outcome::Copied);
         copied.map(|blob| blob.descriptor.size_bytes).fold(0, u64::saturating_add)

@@ -1,4 +1,4 @@
-//! What an image consists of, each digest once, children before parents.
+//! The content of an image, each digest once, children before parents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,20 +7,22 @@ use bytes::Bytes;
 use crate::model::{Descriptor, Digest, MAX_INDEX_DEPTH, Root};
 use crate::store::{Source, StoreError, read_root};
 
-/// Blobs and manifests of one image. The largest indexes in use list some hundred manifests of some hundred layers.
+/// Limit on the blobs and manifests of one image. The largest indexes in use list some hundred manifests of some
+/// hundred layers.
 pub const MAX_BLOBS: usize = 100_000;
 
-/// Bytes of manifests that are kept to be written: hundreds of platforms fit, and what does not is read again.
+/// Limit on the bytes of manifests that are kept until they are written: enough for hundreds of platforms. Others are
+/// read again.
 const MAX_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
 /// The blobs and the manifests below a root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graph {
-    /// Configs and layers, in the order in which the manifests name them, and what an index lists that is no manifest.
+    /// Configs and layers, in the order of the manifests, and entries of an index that are no manifests.
     pub blobs: Vec<Descriptor>,
     /// Manifests and indexes below the root, children before parents.
     pub manifests: Vec<Descriptor>,
-    /// Which manifests and indexes name a blob or a manifest.
+    /// The manifests and indexes that name each blob or manifest.
     parents: BTreeMap<Digest, BTreeSet<Digest>>,
     root: Option<Digest>,
     /// Manifests that were read, so that they need not be read again to be written.
@@ -34,7 +36,7 @@ impl Graph {
         let mut seen = BTreeSet::from([root.descriptor().digest]);
         // Manifests whose children are not read yet, the next one last.
         let mut todo: Vec<(Root, usize)> = vec![(root.clone(), 0)];
-        // Parents before children; turned around in the end.
+        // Parents before children; reversed at the end.
         let mut parents_first = Vec::new();
         let mut kept_bytes = 0;
         while let Some((parent, depth)) = todo.pop() {
@@ -68,13 +70,13 @@ impl Graph {
         Ok(graph)
     }
 
-    /// The bytes of a manifest, where they were kept.
+    /// Returns the bytes of a manifest, if they were kept.
     pub(super) fn document(&self, digest: &Digest) -> Option<Bytes> {
         self.documents.get(digest).cloned()
     }
 
-    /// What is still wanted where `held` manifests are there with everything below them: all that stands below the root on a
-    /// way past them.
+    /// Returns the digests that are still needed if the `held` manifests exist with everything below them: those that
+    /// can be reached from the root without passing a held manifest.
     pub fn wanted(&self, held: &BTreeSet<Digest>) -> BTreeSet<Digest> {
         let mut wanted = BTreeSet::from_iter(self.root);
         // Parents before children, so that one walk is enough.
@@ -89,7 +91,7 @@ impl Graph {
     }
 }
 
-/// An index cannot be copied without everything that it lists.
+/// Rejects unsupported entries: an index cannot be copied without everything that it lists.
 fn refuse_unsupported(source: &dyn Source, parent: &Root) -> Result<(), StoreError> {
     let Root::Index(index) = parent else { return Ok(()) };
     let Some(entry) = index.value().unsupported.first() else { return Ok(()) };

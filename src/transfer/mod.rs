@@ -1,7 +1,7 @@
 //! Copies an image, a graph of blobs, from any source to any target: children before parents, tags last.
 //!
-//! What is there already is passed over, what the target's registry has elsewhere is mounted, and the rest is streamed
-//! through, never whole in memory and never to a disk. Nothing here names a backend. Copying changes no byte.
+//! Existing content is skipped, content in another repository of the target's registry is mounted, and the rest is
+//! streamed, never whole in memory and never to a disk. This module names no backend. Copying changes no byte.
 
 mod copy;
 mod counting;
