@@ -12,14 +12,14 @@ use crate::store::{
     INDEX_NAME, LAYOUT_MARKER, LAYOUT_MARKER_NAME, LayoutIndex, MAX_MARKER_BYTES, StoreError, check_layout_marker,
 };
 
-/// How long a writer waits for another one. The lock is held while one small file is replaced; who holds it longer
-/// hangs.
+/// How long a writer waits for another one. The lock is held while one small file is replaced; a process that holds it
+/// longer hangs.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a waiting writer tries anew.
+/// Interval at which a waiting writer tries to lock again.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The file that writers lock. It is never deleted: a lock on a file that is gone excludes nobody.
+/// The file that writers lock. It is never deleted: a lock on a deleted file excludes no other process.
 const LOCK_NAME: &str = ".ocitect.lock";
 
 /// A layout directory.
@@ -31,25 +31,25 @@ pub struct Layout {
 /// The layout's lock, held until it is dropped.
 pub(super) struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
 
-/// The blobs' directory, locked until it is dropped: nothing is deleted from it while it is shared, and nobody relies on
-/// what he finds there while it is exclusive.
+/// The blobs' directory, locked until it is dropped. While the lock is shared, nothing is deleted; while it is
+/// exclusive, no writer relies on existing blobs.
 #[derive(Debug)]
 pub(super) struct Hold(#[expect(dead_code, reason = "closing the directory releases the lock")] File);
 
-/// Who holds the blobs.
+/// The kind of lock on the blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HoldKind {
-    /// A writer, from the first blob that it looks for to its end: what it found or put is listed later.
+    /// For a writer, from the first blob that it looks up to its end: it lists these blobs later.
     Shared,
-    /// Who deletes blobs.
+    /// For deleting blobs.
     Exclusive,
 }
 
 impl Layout {
-    /// A layout that is there, for reading.
+    /// Opens an existing layout for reading.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where nothing is there, and [`StoreError::Malformed`] where it is not a layout.
+    /// [`StoreError::NotFound`] if nothing exists at the path, and [`StoreError::Malformed`] if it is not a layout.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let layout = Self { path: path.to_owned() };
         if layout.has_marker()? {
@@ -67,7 +67,7 @@ impl Layout {
         Err(layout.malformed(format!("it is not an OCI layout: it has no file {LAYOUT_MARKER_NAME}"), help))
     }
 
-    /// A layout for writing, which may not be there yet. Nothing is written: the first blob makes the directory.
+    /// Opens a layout for writing, which need not exist yet. Nothing is written: the first blob creates the directory.
     ///
     /// # Errors
     /// [`StoreError::Malformed`] for a file, for a layout of another version, and for a directory that is neither empty
@@ -80,13 +80,12 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What `index.json` lists. A layout without one, as a first writer leaves it that was killed, is
-    /// [`StoreError::Malformed`].
+    /// Reads `index.json`. A layout without one, as a killed first writer leaves it, is [`StoreError::Malformed`].
     pub fn index(&self) -> Result<LayoutIndex, StoreError> {
         self.read_index()?.ok_or_else(|| {
             let help = "write it again: it is incomplete".to_owned();
@@ -98,13 +97,13 @@ impl Layout {
         format!("oci:{}", self.label())
     }
 
-    /// Opens a blob; `None` where there is none.
+    /// Opens a blob. Returns `None` if it does not exist.
     pub(super) fn open_blob(&self, digest: &Digest) -> Result<Option<File>, StoreError> {
         self.check_blob_directories()?;
         open_regular(&self.blob_path(digest), &self.place())
     }
 
-    /// An error where a blob is a symbolic link.
+    /// Returns an error if a blob is a symbolic link.
     pub(super) fn refuse_link(&self, digest: &Digest) -> Result<(), StoreError> {
         let path = self.blob_path(digest);
         match fs::symlink_metadata(&path) {
@@ -113,8 +112,8 @@ impl Layout {
         }
     }
 
-    /// True where the blob is there with the right size and digest. What is damaged or not a regular file counts as not
-    /// there: it is replaced when the blob is put.
+    /// Returns `true` if the blob exists with the right size and digest. A damaged blob, or one that is not a regular
+    /// file, counts as missing: it is replaced when the blob is put.
     pub(super) fn has_sound_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
         let file = match self.open_blob(&descriptor.digest) {
             Ok(Some(file)) => file,
@@ -130,7 +129,7 @@ impl Layout {
         Ok(found == (descriptor.digest, descriptor.size_bytes))
     }
 
-    /// Makes what a layout has before its first image: the directory, `oci-layout`, and the directories of the blobs.
+    /// Creates what a layout has before its first image: the directory, `oci-layout`, and the directories of the blobs.
     pub(super) fn prepare(&self) -> Result<(), StoreError> {
         let blobs = self.blobs();
         if self.has_marker()? && is_directory(&blobs) {
@@ -152,18 +151,18 @@ impl Layout {
         sync_directory(&self.path)
     }
 
-    /// A file for a blob that is being written, in the directory that is cleaned of what killed writers leave.
+    /// Creates a temporary file for a blob, and removes those of killed writers.
     pub(super) fn new_blob(&self) -> Result<TemporaryFile, StoreError> {
         TemporaryFile::create_in(parent(&self.blobs()))
     }
 
-    /// Puts a blob, whose bytes were verified, in its place.
+    /// Moves a verified blob into place.
     pub(super) fn keep_blob(&self, file: TemporaryFile, digest: &Digest) -> Result<(), StoreError> {
         file.persist(&self.blob_path(digest))
     }
 
-    /// Writes a manifest or an index and lists it, under the lock. An `index.json` that would say what it says already
-    /// is not touched.
+    /// Writes a manifest or an index and lists it, under the lock. An `index.json` that would not change is not
+    /// written.
     pub(super) fn publish(&self, root: &Root, name: Option<&Repository>, tags: &[Tag]) -> Result<(), StoreError> {
         self.prepare()?;
         if !self.has_sound_blob(root.descriptor())? {
@@ -184,7 +183,7 @@ impl Layout {
         Ok(())
     }
 
-    /// Whether `tags` could be written now: none belongs to an image of another name.
+    /// Checks whether `tags` could be written now: none may belong to an image of another name.
     pub(super) fn check_tags(&self, name: Option<&Repository>, tags: &[Tag]) -> Result<(), StoreError> {
         let root = Descriptor::of(crate::model::MediaType::OciIndex, b"");
         self.updated(self.read_index()?.as_ref(), &root, name, tags).map(|_| ())
@@ -201,7 +200,8 @@ impl Layout {
         current.unwrap_or(&empty).with_root(root, name, tags, &self.place())
     }
 
-    /// Waits until the blobs can be held, [`LOCK_TIMEOUT`] at the most. `None` where no directory is there yet.
+    /// Waits until the blobs can be locked, at most [`LOCK_TIMEOUT`]. Returns `None` if the directory does not exist
+    /// yet.
     pub(super) fn hold_blobs(&self, kind: HoldKind) -> Result<Option<Hold>, StoreError> {
         self.check_blob_directories()?;
         let path = self.blobs();
@@ -220,7 +220,7 @@ impl Layout {
         Ok(Some(Hold(directory)))
     }
 
-    /// Waits for the lock, `timeout` at the most.
+    /// Waits for the lock, at most `timeout`.
     pub(super) fn lock(&self, timeout: Duration) -> Result<Lock, StoreError> {
         let path = self.path.join(LOCK_NAME);
         let failed = |cause| StoreError::io("lock", &path, cause);
@@ -245,7 +245,7 @@ impl Layout {
         bytes.map(|bytes| LayoutIndex::parse(bytes, &self.place())).transpose()
     }
 
-    /// True where `oci-layout` is there; an error where it names another version.
+    /// Returns `true` if `oci-layout` exists, and an error if it has another version.
     fn has_marker(&self) -> Result<bool, StoreError> {
         if self.path.is_file() {
             return Ok(false);
@@ -256,7 +256,7 @@ impl Layout {
         }
     }
 
-    /// Nothing may be there but what a writer leaves that was killed before it wrote `oci-layout`.
+    /// Checks that the directory has nothing but what a writer leaves that was killed before it wrote `oci-layout`.
     fn check_vacant(&self) -> Result<(), StoreError> {
         let failed = |cause| StoreError::io("read", &self.path, cause);
         let entries = match fs::read_dir(&self.path) {
@@ -279,7 +279,7 @@ impl Layout {
         Ok(())
     }
 
-    /// A link in place of a directory of the blobs would have this program read and write elsewhere.
+    /// Rejects a link in place of a directory of the blobs, which would make this program read and write elsewhere.
     pub(super) fn check_blob_directories(&self) -> Result<(), StoreError> {
         let blobs = self.blobs();
         for path in [parent(&blobs), &blobs] {
@@ -311,7 +311,7 @@ impl Layout {
     }
 }
 
-/// Tries to lock until it succeeds, `timeout` at the most.
+/// Tries to lock until it succeeds, at most `timeout`.
 fn wait_for(timeout: Duration, try_lock: impl Fn() -> Result<(), TryLockError>) -> io::Result<()> {
     let started = Instant::now();
     loop {

@@ -1,15 +1,16 @@
 //! OCI image layouts as directories (image-spec, image-layout.md).
 //!
-//! Everything is written to a temporary file, made durable and renamed: `oci-layout` first, then blobs, and `index.json`
-//! last, read, merged and replaced under a lock, so that a killed process or a second writer leaves the layout as it was
-//! or as it should be. A blob that is there already is trusted only after its size and hash were checked.
+//! Every file is written to a temporary file, made durable and renamed: `oci-layout` first, then blobs, and
+//! `index.json` last, which is read, merged and replaced under a lock. A killed process or a second writer leaves the
+//! layout in the old or in the new state. An existing blob is used only after its size and hash were verified.
 //!
-//! What nothing reaches is deleted when that is asked for, and never by itself. Writers hold the directory of the blobs,
-//! shared, from the first blob that they look for to their end; who deletes holds it alone, so that no blob goes that a
-//! writer has found or put and not listed yet.
+//! Unreachable blobs are deleted on request only. Writers hold a shared lock on the directory of the blobs, from the
+//! first blob that they look up to their end; deleting needs an exclusive lock. So no blob is deleted that a writer has
+//! found or put and not listed yet.
 //!
-//! It must never follow a symbolic link inside of a layout, replace a tag of an image of another name, or drop what
-//! another tool has put into `index.json`. File systems without `flock` (some NFS) are not supported for writing.
+//! This module must never follow a symbolic link inside of a layout, replace a tag of an image of another name, or drop
+//! content of `index.json` that another tool has written. File systems without `flock` (some NFS) are not supported for
+//! writing.
 
 mod disk;
 mod prune;

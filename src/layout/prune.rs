@@ -1,11 +1,12 @@
-//! Deletes the blobs of a layout that nothing reaches.
+//! Deletes the unreachable blobs of a layout.
 //!
-//! Reached is what `index.json` lists, through indexes, manifests and every descriptor that stands anywhere in them, and
-//! each manifest or index whose `subject` is reached (image-spec, manifest.md "subject"; a signature, an SBOM), with all
-//! that it reaches. It must never guess: where something that is reached is missing, damaged or of a kind that could name
-//! more than this program knows of, nothing is deleted.
+//! Reachable is what `index.json` lists, through indexes, manifests and every descriptor anywhere in them, and each
+//! manifest or index whose `subject` is reachable (image-spec, manifest.md "subject"; a signature, an SBOM), with
+//! everything that it reaches. This module must never guess: if something reachable is missing, damaged or of a kind
+//! that could name more than this program knows of, nothing is deleted.
 //!
-//! Nobody else of this program writes meanwhile. Other programs take no lock: they must not write at the same time.
+//! Other processes of this program are kept from writing meanwhile. Other programs take no lock: they must not write at
+//! the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,22 +20,23 @@ use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, Root, escape};
 use crate::store::local::{parent, read_small, remove_abandoned, sync_directory};
 use crate::store::{Side, StoreError};
 
-/// What was deleted from a layout, and what is left.
+/// The deleted and the remaining blobs of a layout.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrunedLayout {
-    /// The blobs that nothing reaches, with their sizes in bytes.
+    /// The unreachable blobs, with their sizes in bytes.
     pub removed: BTreeMap<Digest, u64>,
-    /// The blobs that are kept, with their sizes in bytes.
+    /// The kept blobs, with their sizes in bytes.
     pub kept: BTreeMap<Digest, u64>,
 }
 
 impl Layout {
-    /// Deletes every blob that nothing reaches; with `is_dry_run` it only says which, takes no lock and writes nothing.
-    /// Waits for writers, [`LOCK_TIMEOUT`] at the most; writers that come meanwhile wait. A killed one has deleted a part.
+    /// Deletes every unreachable blob. With `is_dry_run` it only reports them, takes no lock and writes nothing. Waits
+    /// for writers, at most [`LOCK_TIMEOUT`]; later writers wait for it. If it is killed, a part of the blobs is
+    /// deleted.
     ///
     /// # Errors
-    /// [`StoreError::Malformed`], [`StoreError::Damaged`] and [`StoreError::Document`] where it is not certain what is
-    /// reached: then nothing is deleted. [`StoreError::Io`] where the system says no, or a writer takes too long.
+    /// [`StoreError::Malformed`], [`StoreError::Damaged`] and [`StoreError::Document`] if it is not certain what is
+    /// reachable: then nothing is deleted. [`StoreError::Io`] if a system call fails, or a writer takes too long.
     pub fn prune(&self, is_dry_run: bool) -> Result<PrunedLayout, StoreError> {
         // In the order in which writers take them.
         let _locks =
@@ -56,14 +58,15 @@ impl Layout {
         Ok(pruned)
     }
 
-    /// The error for an entry that cannot be followed, since its digest is by another algorithm than SHA-256.
+    /// Returns the error for an entry that cannot be followed, since its digest is not SHA-256.
     fn unknown_digest(&self, digest: &str) -> StoreError {
         let digest = escape(digest.as_bytes());
         let reason = format!("it lists {digest}, but only sha256 digests are supported");
         self.malformed(reason, Some("remove this image from the index; nothing was deleted".to_owned()))
     }
 
-    /// The blobs that are there, with their sizes. What has another name, or is no regular file, is nobody's blob.
+    /// Returns the existing blobs with their sizes. A file with another name, and anything but a regular file, is not a
+    /// blob.
     fn blob_files(&self) -> Result<BTreeMap<Digest, u64>, StoreError> {
         self.check_blob_directories()?;
         let directory = self.blobs();
@@ -96,18 +99,18 @@ impl Layout {
     }
 }
 
-/// How sure it is that a descriptor means a blob of the layout.
+/// How certain it is that a descriptor refers to a blob of the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
-    /// An entry of an index: it must be there, and of a kind whose own descriptors are known.
+    /// An entry of an index: it must exist, and be of a kind whose own descriptors are known.
     Listed,
-    /// A config or a layer: it must be there.
+    /// A config or a layer: it must exist.
     Part,
-    /// In a field that this program does not use, such as `subject`: kept where it is there.
+    /// A descriptor in a field that this program does not use, such as `subject`: kept if it exists.
     Mentioned,
 }
 
-/// A descriptor that is to be followed.
+/// A descriptor to follow.
 struct Link {
     descriptor: Descriptor,
     need: Need,
@@ -123,7 +126,7 @@ impl Link {
     }
 }
 
-/// What is reached so far.
+/// The blobs reached so far.
 struct Reach<'a> {
     layout: &'a Layout,
     /// All blobs of the layout.
@@ -159,7 +162,7 @@ impl Reach<'_> {
         Ok(())
     }
 
-    /// False for what need not be there and is not.
+    /// Returns `false` for an optional blob that does not exist.
     fn is_there(&self, link: &Link) -> Result<bool, StoreError> {
         let Descriptor { media_type, digest, size_bytes, .. } = &link.descriptor;
         match self.files.get(digest) {
@@ -187,7 +190,7 @@ impl Reach<'_> {
         })
     }
 
-    /// Every descriptor of a document.
+    /// Returns every descriptor of a document.
     fn links_of(&self, root: &Root) -> Vec<Link> {
         let (need, other) = match root {
             Root::Index(index) => (Need::Listed, &index.value().other),
@@ -203,7 +206,7 @@ impl Reach<'_> {
         links
     }
 
-    /// Reaches what refers to something that is reached, until there is no more of it.
+    /// Follows referrers of reachable blobs, until there are no more.
     fn follow_referrers(&mut self) -> Result<(), StoreError> {
         let mut referrers = self.find_referrers()?;
         loop {
@@ -220,7 +223,7 @@ impl Reach<'_> {
         }
     }
 
-    /// What has a `subject` among the blobs that are not reached, with that subject.
+    /// Returns the documents with a `subject` among the blobs that are not reached, with that subject.
     fn find_referrers(&self) -> Result<Vec<(Digest, Digest)>, StoreError> {
         let mut found = Vec::new();
         for (digest, size_bytes) in self.files {
@@ -234,7 +237,7 @@ impl Reach<'_> {
         Ok(found)
     }
 
-    /// The descriptor of a document that is listed nowhere, by what it says of itself.
+    /// Returns the descriptor of a document that is not listed, from its own fields.
     fn descriptor_of(&self, digest: &Digest) -> Result<Descriptor, StoreError> {
         let bytes = read_small(&self.layout.blob_path(digest), MAX_MANIFEST_BYTES, &self.layout.place())?;
         let bytes = bytes.unwrap_or_default();
@@ -266,7 +269,7 @@ impl Reach<'_> {
     }
 }
 
-/// Every descriptor that stands somewhere in a value.
+/// Collects every descriptor anywhere in a value.
 fn collect_mentioned(value: &Value, links: &mut Vec<Link>) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| collect_mentioned(value, links)),
@@ -280,7 +283,8 @@ fn collect_mentioned(value: &Value, links: &mut Vec<Link>) {
     }
 }
 
-/// The digest of a document's `subject`. Read leniently: what cannot be followed is refused later, and not passed over.
+/// Returns the digest of a document's `subject`. It is parsed leniently: a descriptor that cannot be followed is
+/// rejected later, not skipped.
 fn subject_of(bytes: &[u8]) -> Option<Digest> {
     bytes.trim_ascii_start().strip_prefix(b"{")?;
     let value: Value = serde_json::from_slice(bytes).ok()?;

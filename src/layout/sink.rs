@@ -1,4 +1,4 @@
-//! Writing images into a layout.
+//! Writing of images into a layout.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::model::{Descriptor, Digest, Repository, Root, Tag};
 use crate::store::local::{blocking, copy_blob};
 use crate::store::{Sink, Source, StoreError};
 
-/// Blobs that may be put at the same time: enough to keep a disk busy while sources are waited for.
+/// Limit on concurrent puts: enough to keep a disk busy while sources are slow.
 const CONCURRENT_PUTS: usize = 4;
 
 /// A layout that images of one name are written to.
@@ -19,31 +19,31 @@ const CONCURRENT_PUTS: usize = 4;
 pub struct LayoutSink {
     layout: Layout,
     name: Option<Repository>,
-    /// Blobs that were hashed or written by this sink, and need not be hashed again.
+    /// Blobs that this sink has hashed or written, and need not hash again.
     known: Mutex<BTreeSet<Digest>>,
-    /// Held from the first blob that was looked for or put: nothing is deleted that this sink relies on.
+    /// Held from the first blob that was looked up or put: no blob that this sink relies on is deleted.
     hold: Mutex<Option<Hold>>,
 }
 
 impl LayoutSink {
-    /// A sink for images that are called `name`: their full name is `name:tag`. A tag of an image of another name is
-    /// not replaced; an image without a name replaces no tag of an image that has one.
+    /// Returns a sink for images of the name `name`: their full name is `name:tag`. A tag of an image of another name
+    /// is not replaced; an unnamed image replaces no tag of a named one.
     pub fn new(layout: Layout, name: Option<Repository>) -> Self {
         Self { layout, name, known: Mutex::default(), hold: Mutex::default() }
     }
 
-    /// Says before anything is written what [`Sink::publish`] would say of `tags`: [`StoreError::ForeignTag`] for one
-    /// that belongs to an image of another name. Synchronous, and writes nothing.
+    /// Checks `tags` before anything is written, and returns the error that [`Sink::publish`] would return:
+    /// [`StoreError::ForeignTag`] for one that belongs to an image of another name. Synchronous; writes nothing.
     pub fn check_tags(&self, tags: &[Tag]) -> Result<(), StoreError> {
         self.layout.check_tags(self.name.as_ref(), tags)
     }
 
-    /// A poisoned lock holds no half-made change: each change is one insertion.
+    /// A poisoned lock holds no partial change: each change is one insertion.
     fn is_known(&self, digest: &Digest) -> bool {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
     }
 
-    /// Holds the blobs, where there are any yet.
+    /// Locks the blobs, if there are any yet.
     async fn hold(&self) -> Result<(), StoreError> {
         if self.hold.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             return Ok(());
@@ -100,8 +100,8 @@ impl Sink for LayoutSink {
         Ok(())
     }
 
-    /// Lists `root` in `index.json` under the layout's lock, for which it waits [`super::LOCK_TIMEOUT`] at the most.
-    /// Other images that are listed stay; one whose only tag moves away is listed no more, and its blobs stay.
+    /// Lists `root` in `index.json` under the layout's lock, for which it waits at most [`super::LOCK_TIMEOUT`]. Other
+    /// listed images are kept. An image whose only tag moves away is not listed any more, and its blobs are kept.
     async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
         self.hold().await?;
         let (layout, name) = (self.layout.clone(), self.name.clone());

@@ -1,4 +1,4 @@
-//! Reading images from a layout.
+//! Reading of images from a layout.
 
 use async_trait::async_trait;
 
@@ -7,7 +7,7 @@ use crate::model::{Descriptor, Root, Selector};
 use crate::store::local::blocking;
 use crate::store::{BlobReader, Side, Source, StoreError, resolve_listed};
 
-/// How much of a blob is read at once, in bytes. It bounds what each open blob holds in memory.
+/// Size of a blob's read buffer, in bytes. It limits the memory of each open blob.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 #[async_trait]
@@ -20,7 +20,7 @@ impl Source for Layout {
         Side::Local
     }
 
-    /// A digest may be that of a listed image or of any manifest or index whose blob is there.
+    /// A digest may be that of a listed image or of any manifest or index whose blob exists.
     async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
         let (layout, selector) = (self.clone(), selector.clone());
         let (index, size_bytes) = blocking(move || {
@@ -37,7 +37,7 @@ impl Source for Layout {
         resolve_listed(self, &index, &selector, |_| size_bytes).await
     }
 
-    /// Symbolic links among the blobs, as Bazel writes them.
+    /// Rejects symbolic links among the blobs, as Bazel writes them.
     async fn check_blobs(&self, descriptors: &[Descriptor]) -> Result<(), StoreError> {
         let (layout, descriptors) = (self.clone(), descriptors.to_vec());
         blocking(move || descriptors.iter().try_for_each(|blob| layout.refuse_link(&blob.digest))).await
