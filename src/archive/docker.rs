@@ -1,5 +1,5 @@
-//! Reading a docker-archive, of any version of `docker save` since 1.10: an OCI manifest is made over its config and its
-//! layers as they are stored.
+//! Reading of a docker-archive, of any version of `docker save` since 1.10: an OCI manifest is built over its config
+//! and its stored layers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::store::{BlobReader, Candidate, Side, Source, StoreError, choose, not_
 /// Name of the list of images.
 pub(super) const LIST_NAME: &str = "manifest.json";
 
-/// How many first bytes of a layer tell its compression.
+/// Number of first bytes of a layer that identify its compression.
 const SNIFF_BYTES: u64 = 16;
 
 /// A docker-archive that is read in place.
@@ -47,13 +47,13 @@ struct Listed {
 }
 
 impl DockerArchive {
-    /// Opens an archive, plain or through gzip or zstd. A compressed one is decompressed once, into a file in the
-    /// directory `spool` that has no name. Synchronous: reads and hashes every config and layer, since the archive does
-    /// not say their digests.
+    /// Opens an archive, uncompressed or with gzip or zstd. A compressed one is decompressed once, into an unnamed file
+    /// in the directory `spool`. Synchronous: reads and hashes every config and layer, since the archive does not have
+    /// their digests.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where there is no such file; [`StoreError::Malformed`] for what is not a tar, is cut
-    /// short, is not a docker-archive, or lacks a part of an image.
+    /// [`StoreError::NotFound`] if the file does not exist; [`StoreError::Malformed`] if it is not a tar, is truncated,
+    /// is not a docker-archive, or is missing a part of an image.
     pub fn open(path: &Path, spool: &Path) -> Result<Self, StoreError> {
         let label = escape(path.as_os_str().as_encoded_bytes());
         let place = format!("docker-archive:{label}");
@@ -64,7 +64,7 @@ impl DockerArchive {
             let help = is_oci.then(|| format!("it contains an OCI layout: write oci-archive:{label}"));
             return Err(malformed(format!("it is not a docker-archive: it has no file {LIST_NAME}"), help));
         };
-        // Names that stand twice are refused here too, as far as they are known; Docker's are spelled in capitals.
+        // Duplicate keys are rejected here too, for the known fields; Docker's are capitalized.
         let list: Option<Vec<Listed>> = serde_json::from_slice(&list)
             .map_err(|cause| malformed(format!("cannot read its {LIST_NAME}: {cause}"), None))?;
         let mut reading = Reading { members: &members, place: &place, hashed: BTreeMap::new(), blobs: BTreeMap::new() };
@@ -74,7 +74,7 @@ impl DockerArchive {
         Ok(Self { images, blobs, place })
     }
 
-    /// Each image's names (`RepoTags`), with the descriptor of the manifest that is made for it.
+    /// Returns each image's names (`RepoTags`), with the descriptor of the manifest that is built for it.
     pub fn images(&self) -> impl Iterator<Item = (&[String], &Descriptor)> {
         self.images.iter().map(|image| (image.names.as_slice(), image.manifest.descriptor()))
     }
@@ -86,11 +86,11 @@ impl DockerArchive {
     }
 }
 
-/// What is known while the images are put together.
+/// State while the images are assembled.
 struct Reading<'a> {
     members: &'a Members,
     place: &'a str,
-    /// Digests by the offsets of what was hashed: images share layers.
+    /// Digests by the offset of the hashed content: images share layers.
     hashed: BTreeMap<u64, Digest>,
     blobs: BTreeMap<Digest, Section>,
 }
@@ -120,8 +120,8 @@ impl Reading<'_> {
         Ok(DockerImage { names: listed.repo_tags.unwrap_or_default(), manifest })
     }
 
-    /// The descriptor of a member as it is stored. `media_type` tells it from its size and first bytes, or says what is
-    /// wrong with it.
+    /// Returns the descriptor of a stored member. `media_type` determines its type from size and first bytes, or
+    /// returns what is wrong with it.
     fn blob(
         &mut self,
         name: &str,
@@ -174,8 +174,8 @@ impl Source for DockerArchive {
         Side::Local
     }
 
-    /// A name is looked for in `RepoTags`, as it stands, as Docker writes it out, and as a tag; a digest is that of the
-    /// manifest that is made.
+    /// A name is looked up in `RepoTags`, as written, in Docker's full form, and as a tag; a digest is that of the
+    /// manifest that is built.
     async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
         let candidates = self.candidates();
         match choose(&candidates, selector, &self.place)? {

@@ -1,4 +1,4 @@
-//! Writing a docker-archive: config and layers as they are stored, and `manifest.json` last.
+//! Writing of a docker-archive: config and layers as they are stored, and `manifest.json` last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -16,23 +16,23 @@ use crate::store::{Sink, Source, StoreError, read_root, why_no_image};
 pub struct DockerArchiveSink {
     archive: BlobArchive,
     names: Vec<String>,
-    /// Manifests and indexes have no place in the archive; the chosen one says what the config and the layers are.
+    /// Manifests and indexes, which the archive cannot hold. The selected one names the config and the layers.
     documents: Mutex<BTreeMap<Digest, Root>>,
 }
 
 impl DockerArchiveSink {
-    /// An archive for an image of the given names, such as `ghcr.io/me/app:1.0`: they are written as they are, as
-    /// `RepoTags`. Nothing is written before the first blob.
+    /// Returns an archive for an image of the given names, such as `ghcr.io/me/app:1.0`, which are written as they are,
+    /// as `RepoTags`. Nothing is written before the first blob.
     pub fn new(output: Output, names: Vec<String>) -> Self {
         Self { archive: BlobArchive::new("docker-archive", output, Vec::new()), names, documents: Mutex::default() }
     }
 
-    /// A poisoned lock holds no half-made change: each change is one insertion.
+    /// A poisoned lock holds no partial change: each change is one insertion.
     fn document(&self, digest: &Digest) -> Option<Root> {
         self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 
-    /// The manifest of the one platform that the archive can hold.
+    /// Returns the manifest of the one platform that the archive can hold.
     fn only_manifest(&self, root: &Root) -> Result<Document<ImageManifest>, StoreError> {
         let index = match root {
             Root::Manifest(manifest) => return Ok(manifest.clone()),
@@ -62,8 +62,8 @@ impl DockerArchiveSink {
         }
     }
 
-    /// The images that an index, and those inside of it, list, with their manifests as far as they were put. What else they
-    /// list has no place in the archive.
+    /// Returns the images that an index and its nested indexes list, with the manifests that were put. The archive
+    /// cannot hold other entries.
     fn images(&self, index: &ImageIndex) -> Vec<(Descriptor, Option<Document<ImageManifest>>)> {
         let mut images = Vec::new();
         let mut todo: Vec<Descriptor> = index.manifests.iter().rev().cloned().collect();
@@ -89,18 +89,18 @@ impl Sink for DockerArchiveSink {
         self.archive.place()
     }
 
-    /// One, since the order of the blobs is the order of their bytes.
+    /// Returns 1, since the order of the blobs determines the order of the bytes.
     fn concurrency_limit(&self) -> usize {
         1
     }
 
-    /// True for what was put into this archive; a file that it will replace does not count.
+    /// Returns `true` for content that was put into this archive. A file that it will replace does not count.
     async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
         let digest = &descriptor.digest;
         Ok(self.document(digest).is_some() || self.archive.contains(digest).await)
     }
 
-    /// A manifest or an index is remembered and not written.
+    /// A manifest or an index is stored in memory and not written.
     async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
         if !(descriptor.media_type.is_manifest() || descriptor.media_type.is_index()) {
             return self.archive.put(descriptor, source).await;
@@ -112,8 +112,8 @@ impl Sink for DockerArchiveSink {
         Ok(())
     }
 
-    /// Ends the archive and puts it in its place. The names are those that the sink was made with; `tags` are not looked
-    /// at. An index with more than one platform is [`StoreError::Unsupported`]. Once.
+    /// Completes the archive and moves it into place. The names are those from [`Self::new`]; `tags` are ignored. An
+    /// index with more than one platform is [`StoreError::Unsupported`]. It can be called once.
     async fn publish(&self, root: &Root, _tags: &[Tag]) -> Result<(), StoreError> {
         let (manifest, names, place) = (self.only_manifest(root)?, self.names.clone(), self.archive.place());
         self.archive

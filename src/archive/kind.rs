@@ -1,4 +1,4 @@
-//! What kind of archive a file is, for messages about one that was named as something else.
+//! Detection of a file's kind of archive, for messages about a wrong transport.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,22 +9,22 @@ use super::members::Members;
 use crate::compress::{Algorithm, sniff};
 use crate::store::LAYOUT_MARKER_NAME;
 
-/// How many first bytes tell a compression.
+/// Number of first bytes that identify a compression.
 const SNIFF_BYTES: u64 = 16;
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveKind {
     /// A tar of an OCI layout.
     Oci,
-    /// What `docker save` writes; since version 25 that is an OCI layout too.
+    /// Output of `docker save`; since version 25 that is an OCI layout too.
     Docker,
-    /// Something compressed, which is not looked into.
+    /// A compressed file, whose content is not read.
     Compressed,
 }
 
-/// Returns what kind of archive the regular file at `path` is, by the names of its members; `None` for anything else, and
-/// for what cannot be read.
+/// Returns the kind of archive of the regular file at `path`, by the names of its members, or `None` for anything else,
+/// and for a file that cannot be read.
 pub fn kind_of(path: &Path) -> Option<ArchiveKind> {
     let mut prefix = Vec::new();
     File::open(path).ok()?.take(SNIFF_BYTES).read_to_end(&mut prefix).ok()?;

@@ -1,6 +1,6 @@
 //! The members of a tar: where each one's bytes are.
 //!
-//! Nothing is unpacked. Names are keys and never paths of the disk, so that `..` in them leads nowhere.
+//! Nothing is unpacked. Names are keys and never paths of the disk, so that `..` in them has no effect.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,17 +14,17 @@ use crate::model::{MAX_EXPANSION, escape, is_irregular, max_expanded_bytes, open
 use crate::store::StoreError;
 use crate::tar::{BLOCK_BYTES, EndRule, Entries, EntryKind, FileInput, Rules, TarError};
 
-/// Members that an archive may have: thousands of layers at the four members that old versions of Docker write for each.
-/// With [`MAX_NAME_BYTES`] it bounds what the list takes in memory.
+/// Limit on the members of an archive: thousands of layers with the four members that old versions of Docker write for
+/// each. Together with [`MAX_NAME_BYTES`] it limits the memory of the list.
 const MAX_MEMBERS: usize = 32 * 1024;
 
-/// Longest name that is kept, in bytes. The names that are looked for have fewer than 150.
+/// Longest name that is kept, in bytes. The names that are looked up have fewer than 150.
 const MAX_NAME_BYTES: usize = 1024;
 
-/// Greatest size of an extended header, in bytes: it holds a few names and numbers.
+/// Size limit of an extended header, in bytes: it has a few names and numbers.
 const MAX_EXTENSION_BYTES: u64 = 64 * 1024;
 
-/// Names that are too long to be looked for are read all the same, and passed over.
+/// Names that are too long to be looked up are read and ignored.
 const RULES: Rules = Rules {
     max_extended_header_bytes: MAX_EXTENSION_BYTES,
     max_long_name_bytes: MAX_EXTENSION_BYTES,
@@ -51,16 +51,16 @@ enum Member {
         offset: u64,
         size_bytes: u64,
     },
-    /// The target, by its name in the archive; `None` where it is outside.
+    /// The target, by its name in the archive; `None` if it is outside.
     Link(Option<String>),
 }
 
 impl Members {
-    /// Lists the members of an archive. A compressed one is decompressed into a file in `spool` that has no name.
+    /// Lists the members of an archive. A compressed one is decompressed into an unnamed file in `spool`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where there is no such file, [`StoreError::Malformed`] for what is not a tar, is cut
-    /// short, has sparse members, or more than the bounds of this module allow.
+    /// [`StoreError::NotFound`] if the file does not exist, and [`StoreError::Malformed`] if it is not a tar, is
+    /// truncated, has sparse members, or exceeds the limits of this module.
     pub(super) fn open(path: &Path, spool: &Path, place: &str) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::io("read", path, cause);
         let file = open_regular(path).map_err(|cause| match cause.kind() {
@@ -81,7 +81,7 @@ impl Members {
         Ok(Self { file: Arc::new(file), members, place: place.to_owned() })
     }
 
-    /// A regular member; `None` where there is none of this name. A link is [`StoreError::Malformed`].
+    /// Returns a regular member, or `None` if there is none of this name. A link is [`StoreError::Malformed`].
     pub(super) fn file(&self, name: &str) -> Result<Option<Section>, StoreError> {
         match self.members.get(name) {
             None => Ok(None),
@@ -92,7 +92,7 @@ impl Members {
         }
     }
 
-    /// A regular member, or the one that links inside of the archive lead to.
+    /// Returns a regular member, or the one that links inside of the archive lead to.
     pub(super) fn linked_file(&self, name: &str) -> Result<Option<Section>, StoreError> {
         let mut name = name.to_owned();
         for _ in 0..=MAX_LINKS {
@@ -109,13 +109,13 @@ impl Members {
         Err(malformed(&self.place, format!("its links form a cycle at {}", escape(name.as_bytes()))))
     }
 
-    /// Reads a regular member whole; `None` where there is none of this name.
+    /// Reads a regular member whole. Returns `None` if there is none of this name.
     pub(super) fn read(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(section) = self.file(name)? else { return Ok(None) };
         self.read_section(name, section, limit_bytes).map(Some)
     }
 
-    /// Reads a section whole; `name` is what messages call it.
+    /// Reads a section whole. `name` is its name in messages.
     pub(super) fn read_section(
         &self,
         name: &str,
@@ -132,12 +132,12 @@ impl Members {
         Ok(bytes)
     }
 
-    /// The error for a member that could not be read.
+    /// Returns the error for a member that could not be read.
     pub(super) fn failed(&self, name: &str, cause: io::Error) -> StoreError {
         StoreError::Io { action: "read", path: format!("{}, member {name}", self.place), cause }
     }
 
-    /// The blobs that stand under their digests' names.
+    /// Returns the blobs, which are named by their digests.
     pub(super) fn blobs(&self) -> BTreeMap<crate::model::Digest, Section> {
         let digest_of = |name: &str| format!("sha256:{}", name.strip_prefix("blobs/sha256/")?).parse().ok();
         let section = |name: &str| self.file(name).ok().flatten();
@@ -171,7 +171,7 @@ fn decompress(mut file: File, path: &Path, spool: &Path, place: &str) -> Result<
     Ok(target)
 }
 
-/// One pass over the headers.
+/// Reads all headers in one pass.
 fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member>, StoreError> {
     let input = FileInput::new(file).map_err(|cause| StoreError::io("read", path, cause))?;
     let mut entries = Entries::new(input, RULES);
@@ -180,7 +180,7 @@ fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member
         let Some(name) = clean_name(&entry.name) else { continue };
         let member = match entry.kind {
             EntryKind::File => Member::File { offset: entry.content_offset, size_bytes: entry.size_bytes },
-            // A symbolic link starts from its own directory, a hard link from the root of the archive.
+            // A symbolic link is relative to its own directory, a hard link to the root of the archive.
             EntryKind::Symlink => Member::Link(link_target(&name, &entry.link)),
             EntryKind::HardLink => Member::Link(link_target("", &entry.link)),
             _ => continue,
@@ -188,7 +188,7 @@ fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member
         if members.len() == MAX_MEMBERS {
             return Err(malformed(place, format!("it has more than {MAX_MEMBERS} members")));
         }
-        // Readers disagree on which of the two is meant.
+        // Readers disagree on which of the two members applies.
         if members.insert(name.clone(), member).is_some() {
             return Err(malformed(place, format!("it contains {} twice", escape(name.as_bytes()))));
         }
@@ -208,7 +208,7 @@ fn unreadable(error: TarError, path: &Path, place: &str) -> StoreError {
     malformed(place, reason)
 }
 
-/// A name without `./` before it. Names that nothing is looked for under are `None`.
+/// Returns a name without a leading `./`, or `None` for a name that is never looked up.
 fn clean_name(raw: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(raw).ok().filter(|name| name.len() <= MAX_NAME_BYTES)?;
     let mut name = name;
@@ -218,7 +218,7 @@ fn clean_name(raw: &[u8]) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// What a link at `base` leads to, by its name in the archive; `None` where it leaves it.
+/// Returns the target of a link at `base`, by its name in the archive, or `None` if it is outside.
 fn link_target(base: &str, target: &[u8]) -> Option<String> {
     let target = std::str::from_utf8(target).ok().filter(|target| target.len() <= MAX_NAME_BYTES)?;
     if target.starts_with('/') {

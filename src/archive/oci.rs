@@ -1,4 +1,4 @@
-//! Reading an oci-archive: a tar of a layout.
+//! Reading of an oci-archive: a tar of a layout.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,12 +22,12 @@ pub struct OciArchive {
 }
 
 impl OciArchive {
-    /// Opens an archive, plain or through gzip or zstd. A compressed one is decompressed once, into a file in the
-    /// directory `spool` that has no name. Synchronous: reads every header, and no blob.
+    /// Opens an archive, uncompressed or with gzip or zstd. A compressed one is decompressed once, into an unnamed file
+    /// in the directory `spool`. Synchronous: reads every header, and no blob.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where there is no such file; [`StoreError::Malformed`] for what is not a tar, is cut
-    /// short, or holds no layout.
+    /// [`StoreError::NotFound`] if the file does not exist; [`StoreError::Malformed`] if it is not a tar, is truncated,
+    /// or does not contain a layout.
     pub fn open(path: &Path, spool: &Path) -> Result<Self, StoreError> {
         let label = escape(path.as_os_str().as_encoded_bytes());
         let place = format!("oci-archive:{label}");
@@ -46,7 +46,7 @@ impl OciArchive {
         Ok(Self { blobs: members.blobs(), index, place })
     }
 
-    /// What its `index.json` lists.
+    /// Returns its `index.json`.
     pub fn index(&self) -> &LayoutIndex {
         &self.index
     }
@@ -62,7 +62,7 @@ impl Source for OciArchive {
         Side::Local
     }
 
-    /// A digest may be that of a listed image or of any manifest or index whose blob is there.
+    /// A digest may be that of a listed image or of any manifest or index whose blob exists.
     async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
         resolve_listed(self, &self.index, selector, |digest| Some(self.blobs.get(digest)?.size_bytes)).await
     }

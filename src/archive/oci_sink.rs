@@ -1,4 +1,4 @@
-//! Writing an oci-archive: `oci-layout`, the blobs as they come, and `index.json` last.
+//! Writing of an oci-archive: `oci-layout`, the blobs as they arrive, and `index.json` last.
 
 use async_trait::async_trait;
 
@@ -15,9 +15,9 @@ pub struct OciArchiveSink {
 }
 
 impl OciArchiveSink {
-    /// An archive for an image of the repository `repository`. `ref_name` is what the output itself names
-    /// (`oci-archive:FILE:NAME`): it is written as it is. Without it the image is listed by its full name with the first
-    /// tag that is published, since podman loads a bare tag as `localhost/TAG`.
+    /// Returns an archive for an image of the repository `repository`. `ref_name` is the name in the output itself
+    /// (`oci-archive:FILE:NAME`): it is written as it is. Without it the image is listed by its full name with the
+    /// first published tag, since podman loads a bare tag as `localhost/TAG`.
     ///
     /// Nothing is written before the first blob.
     pub fn new(output: Output, repository: Option<Repository>, ref_name: Option<String>) -> Self {
@@ -25,7 +25,7 @@ impl OciArchiveSink {
         Self { archive, repository, ref_name }
     }
 
-    /// The one descriptor of the archive: podman refuses to choose among several.
+    /// Returns the one descriptor of the archive: podman refuses to select among several.
     fn listed(&self, root: &Descriptor, tags: &[Tag]) -> Descriptor {
         let full_name = |tag: &str| {
             let tag: Tag = tag.parse().ok()?;
@@ -52,12 +52,12 @@ impl Sink for OciArchiveSink {
         self.archive.place()
     }
 
-    /// One, since the order of the blobs is the order of their bytes.
+    /// Returns 1, since the order of the blobs determines the order of the bytes.
     fn concurrency_limit(&self) -> usize {
         1
     }
 
-    /// True for what was put into this archive; a file that it will replace does not count.
+    /// Returns `true` for content that was put into this archive. A file that it will replace does not count.
     async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
         Ok(self.archive.contains(&descriptor.digest).await)
     }
@@ -66,7 +66,7 @@ impl Sink for OciArchiveSink {
         self.archive.put(descriptor, source).await
     }
 
-    /// Ends the archive and puts it in its place; only the first tag is listed. Once.
+    /// Completes the archive and moves it into place. Only the first tag is listed. It can be called once.
     async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
         let (root, listed) = (root.clone(), self.listed(root.descriptor(), tags));
         self.archive

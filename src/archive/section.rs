@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::JoinHandle;
 
-/// How much is read at once, in bytes. It bounds what each open blob holds in memory.
+/// Size of the read buffer, in bytes. It limits the memory of each open blob.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Bytes of a file, from `offset` on.
@@ -24,7 +24,7 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// The section without its first `count` bytes.
+    /// Skips the first `count` bytes of the section.
     fn advance(&mut self, count: usize) {
         self.offset += count as u64;
         self.size_bytes -= count as u64;
@@ -40,15 +40,15 @@ impl Read for Section {
     }
 }
 
-/// What a read gives back: the section without what was read, the buffer, and whether it went well.
+/// Result of a read: the rest of the section, the buffer, and the I/O result.
 type Done = (Section, Vec<u8>, io::Result<()>);
 
-/// Reads a section on threads that may block, a buffer at a time.
+/// Reads a section on blocking threads, a buffer at a time.
 pub(super) struct SectionReader {
-    /// What is still to be read from the file; away while it is read.
+    /// The unread part; `None` during a read.
     section: Option<Section>,
     buffer: Vec<u8>,
-    /// How much of the buffer was given away already.
+    /// Bytes of the buffer that were returned already.
     taken: usize,
     pending: Option<JoinHandle<Done>>,
 }

@@ -1,4 +1,4 @@
-//! What both kinds of archives share when they are written: blobs under their digests' names, each once.
+//! Code that both kinds of archives share when they are written: blobs named by their digests, each once.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -11,16 +11,16 @@ use crate::model::{Descriptor, Digest};
 use crate::store::local::{blocking, copy_blob};
 use crate::store::{Source, StoreError};
 
-/// An archive that is being written. One blob is written at a time, whoever asks.
+/// An archive that is being written. Concurrent callers write one blob at a time.
 pub(super) struct BlobArchive {
     place: String,
     state: Arc<Mutex<State>>,
 }
 
-/// The archive and what is in it.
+/// The archive and its contents.
 pub(super) struct State {
     pub(super) writer: Writer,
-    /// What stands before the first blob: files with their contents.
+    /// Files before the first blob, with their contents.
     preamble: Vec<(&'static str, &'static [u8])>,
     blobs: BTreeSet<Digest>,
 }
@@ -74,7 +74,7 @@ impl BlobArchive {
 }
 
 impl State {
-    /// Writes what stands before the first blob.
+    /// Writes the files before the first blob.
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
         if self.writer.is_empty() {
             for (name, bytes) in &self.preamble {
@@ -86,7 +86,7 @@ impl State {
         Ok(())
     }
 
-    /// Writes a blob that is held in memory, where it is not there yet.
+    /// Writes a blob from memory, unless the archive has it already.
     pub(super) fn blob(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         self.begin()?;
         if !self.blobs.contains(digest) {
@@ -96,7 +96,7 @@ impl State {
         Ok(())
     }
 
-    /// The blob's name in the archive; an error where it is not there.
+    /// Returns the blob's name in the archive, or an error if it does not exist.
     pub(super) fn name_of(&self, descriptor: &Descriptor) -> Result<String, StoreError> {
         if self.blobs.contains(&descriptor.digest) {
             return Ok(blob_name(&descriptor.digest));

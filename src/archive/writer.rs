@@ -1,4 +1,4 @@
-//! A tar, written front to back: to a file that takes its place when it is whole, or to a stream.
+//! A tar, written sequentially: to a temporary file that is renamed when it is complete, or to a stream.
 
 use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -8,37 +8,37 @@ use crate::store::local::{TemporaryFile, open_regular};
 use crate::store::output::{Access, OutputKind, open_stream, temporary_beside};
 use crate::tar::BLOCK_BYTES;
 
-/// Where an archive is written to.
+/// The place that an archive is written to.
 pub enum Output {
-    /// A file. It is replaced at once when the archive is whole, and not touched where it has these bytes already. A
+    /// A file. It is replaced atomically when the archive is complete, and not touched if it has these bytes already. A
     /// device or a pipe is written to directly.
     File(PathBuf),
-    /// A stream, such as standard output. What was written cannot be taken back: after an error it lacks its end.
+    /// A stream, such as standard output. Written bytes cannot be taken back: after an error its end is missing.
     Stream(Box<dyn Write + Send>),
 }
 
-/// Greatest size that the size field of a header can hold: eleven octal digits.
+/// Largest size in the size field of a header: eleven octal digits.
 const MAX_USTAR_SIZE_BYTES: u64 = 0o777_7777_7777;
 
 /// Mode of files and of directories in an archive.
 const FILE_MODE: u32 = 0o644;
 const DIRECTORY_MODE: u32 = 0o755;
 
-/// The writer of one archive. Each member is begun, written, and ended; one that is not ended is taken back by whatever
-/// comes next.
+/// The writer of one archive. Each member is begun, written, and ended. A member that is not ended is removed by the
+/// next call.
 pub(super) struct Writer {
     place: String,
-    /// What messages call the file.
+    /// The file's name in messages.
     path: PathBuf,
     target: Target,
-    /// Everything before this offset is whole members.
+    /// End offset of the last complete member.
     whole_bytes: u64,
-    /// Everything that was written.
+    /// Number of bytes that were written.
     written_bytes: u64,
 }
 
 enum Target {
-    /// Nothing was written yet, and nothing opened.
+    /// Nothing was opened or written yet.
     Unopened(Output),
     File(TemporaryFile),
     Stream(Box<dyn Write + Send>),
@@ -46,7 +46,7 @@ enum Target {
 }
 
 impl Writer {
-    /// A writer that opens its output with the first member.
+    /// Returns a writer that opens its output with the first member.
     pub(super) fn new(kind: &str, output: Output) -> Self {
         let path = match &output {
             Output::File(path) => path.clone(),
@@ -60,7 +60,7 @@ impl Writer {
         &self.place
     }
 
-    /// True before the first member.
+    /// Returns `true` before the first member.
     pub(super) fn is_empty(&self) -> bool {
         self.whole_bytes == 0
     }
@@ -73,14 +73,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds a file that is held in memory.
+    /// Adds a file from memory.
     pub(super) fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.begin(name, bytes.len() as u64)?;
         self.write_all(bytes).map_err(|cause| self.failed(cause))?;
         self.end()
     }
 
-    /// Begins a file, of which exactly `size_bytes` are to be written.
+    /// Begins a file, for which exactly `size_bytes` must be written.
     pub(super) fn begin(&mut self, name: &str, size_bytes: u64) -> Result<(), StoreError> {
         self.start()?;
         let mut head = Vec::new();
@@ -95,7 +95,7 @@ impl Writer {
         self.write_all(&head).map_err(|cause| self.failed(cause))
     }
 
-    /// Ends a file that was written whole.
+    /// Ends a file that was written completely.
     pub(super) fn end(&mut self) -> Result<(), StoreError> {
         let padding = self.written_bytes.next_multiple_of(BLOCK_BYTES as u64) - self.written_bytes;
         self.write_all(&vec![0; padding as usize]).map_err(|cause| self.failed(cause))?;
@@ -103,7 +103,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the archive, makes it durable, and puts it in its place.
+    /// Completes the archive, makes it durable, and moves it into place.
     pub(super) fn finish(&mut self) -> Result<(), StoreError> {
         self.start()?;
         self.write_all(&[0; 2 * BLOCK_BYTES]).map_err(|cause| self.failed(cause))?;
@@ -116,12 +116,12 @@ impl Writer {
         file.persist(&self.path)
     }
 
-    /// The error for what the output says.
+    /// Returns the error for an I/O error of the output.
     pub(super) fn failed(&self, cause: io::Error) -> StoreError {
         StoreError::io("write", &self.path, cause)
     }
 
-    /// Opens the output where that is still to be done, and takes back a member that was not ended.
+    /// Opens the output if it is not open yet, and removes a member that was not ended.
     fn start(&mut self) -> Result<(), StoreError> {
         if matches!(self.target, Target::Unopened(_))
             && let Target::Unopened(output) = std::mem::replace(&mut self.target, Target::Finished)
@@ -144,7 +144,8 @@ impl Writer {
         Ok(())
     }
 
-    /// A file that is there is replaced where it really is, links to it stay; a device or a pipe is written to.
+    /// Opens the output: an existing file is replaced at its real path and links to it are kept; a device or a pipe is
+    /// written to.
     fn open(&mut self, path: &Path) -> Result<Target, StoreError> {
         match OutputKind::of(path)? {
             OutputKind::Stream => Ok(Target::Stream(Box::new(open_stream(path)?))),
@@ -175,8 +176,8 @@ impl Write for Writer {
     }
 }
 
-/// A ustar header with ids 0 and time 0. The names of an archive have at most 100 bytes. A size that does not fit is left
-/// to the pax header before it.
+/// Returns a ustar header with ids 0 and time 0. The names of an archive have at most 100 bytes. A size that does not
+/// fit is in the preceding pax header.
 fn header(name: &str, kind: u8, mode: u32, size_bytes: u64) -> [u8; BLOCK_BYTES] {
     let mut block = [0; BLOCK_BYTES];
     let mut put = |offset: usize, bytes: &[u8]| block[offset..offset + bytes.len()].copy_from_slice(bytes);
@@ -196,7 +197,7 @@ fn header(name: &str, kind: u8, mode: u32, size_bytes: u64) -> [u8; BLOCK_BYTES]
     block
 }
 
-/// `LENGTH KEY=VALUE\n`, where the length counts itself.
+/// Returns `LENGTH KEY=VALUE\n`, where the length counts itself.
 fn pax_record(key: &str, value: &str) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;
