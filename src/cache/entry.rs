@@ -1,4 +1,4 @@
-//! One kept file: a line with the digest of kind, key and content, and the content.
+//! One file of the cache: a line with the digest of kind, key and content, and the content.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
@@ -11,44 +11,44 @@ use crate::model::{Digest, Hasher};
 use crate::store::StoreError;
 use crate::store::local::{TemporaryFile, open_regular, parent};
 
-/// Bytes of the first line: `sha256:`, 64 digits, and its end.
+/// Length of the first line in bytes: `sha256:`, 64 digits, and a newline.
 const HEAD_BYTES: usize = 72;
 
-/// How many digits of a key name the directory that its file is in: 256 directories hold a hundred files each where
-/// there are many blocks, which every file system finds quickly.
+/// Number of digits of a key that name the directory of its file: with many blocks, each of the 256 directories has
+/// about a hundred files, which every file system looks up quickly.
 const SHARD_DIGITS: usize = 2;
 
-/// Mode of the cache's directories, before the umask. Who can write here can change what is built: that is the owner alone,
-/// whatever the umask is.
+/// Mode of the cache's directories, before the umask. A user who can write here can change what is built: only the
+/// owner may, whatever the umask is.
 const DIRECTORY_MODE: u32 = 0o755;
 
-/// How often a file is begun anew because its directory was deleted in that moment.
+/// Attempts to write a file. An attempt fails if the directory is deleted at that moment.
 const MAX_WRITE_ATTEMPTS: usize = 3;
 
-/// A file that was read and is whole.
+/// A valid file.
 pub(super) struct Found {
     pub file: File,
     pub content: Vec<u8>,
-    /// When it was stored, or used the last time.
+    /// The time at which it was stored or last used.
     pub used: SystemTime,
 }
 
-/// What is wrong with a file that cannot be given.
+/// Why a file cannot be used.
 pub(super) enum Flaw {
-    /// It is not what was stored under its name.
+    /// It does not have the content that was stored under its name.
     Damaged,
-    /// It is not there, or the system does not let it be read.
+    /// It does not exist, or cannot be read.
     Unreadable,
 }
 
-/// The path of a key's file in the directory of its kind.
+/// Returns the path of a key's file in the directory of its kind.
 pub(super) fn path(kind_directory: &Path, key: &Digest) -> PathBuf {
     let name = key.hex();
     kind_directory.join(&name[..SHARD_DIGITS]).join(name)
 }
 
-/// Reads a file. A damaged one is deleted; should another process have replaced it by a whole one in that moment, that is
-/// one more miss.
+/// Reads a file. A damaged one is deleted. If another process replaces it by a valid one at that moment, that is one
+/// more cache miss.
 pub(super) fn read(path: &Path, kind: Kind, key: &Digest) -> Option<Found> {
     match check(path, kind, key) {
         Ok(found) => Some(found),
@@ -60,7 +60,7 @@ pub(super) fn read(path: &Path, kind: Kind, key: &Digest) -> Option<Found> {
     }
 }
 
-/// Reads a file, and says what is wrong with it.
+/// Reads a file, or returns what is wrong with it.
 pub(super) fn check(path: &Path, kind: Kind, key: &Digest) -> Result<Found, Flaw> {
     let mut file = match open_regular(path, "the cache") {
         Ok(Some(file)) => file,
@@ -82,7 +82,7 @@ pub(super) fn check(path: &Path, kind: Kind, key: &Digest) -> Result<Found, Flaw
     Ok(Found { file, content, used })
 }
 
-/// Writes a file below the directory of its kind. Gives its size in bytes.
+/// Writes a file below the directory of its kind. Returns its size in bytes.
 pub(super) fn write(kind_directory: &Path, kind: Kind, key: &Digest, content: &[u8]) -> io::Result<u64> {
     if content.len() as u64 > kind.max_bytes {
         let reason = format!("{} bytes are over the cache limit of {}", content.len(), kind.name);
@@ -104,19 +104,19 @@ fn write_once(kind_directory: &Path, target: &Path, parts: &[&[u8]]) -> Result<(
     let shard = parent(target);
     let created = fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(shard);
     created.map_err(|cause| StoreError::io("create", shard, cause))?;
-    // Temporary files of all shards are in one directory, where what killed writers leave is found at once.
+    // Temporary files of all shards are in one directory, where those of killed writers are found at once.
     let mut file = TemporaryFile::create_unshared_in(kind_directory)?;
     let written = parts.iter().try_for_each(|part| file.write_all(part));
     written.map_err(|cause| StoreError::io("write", target, cause))?;
     file.persist_without_sync(target)
 }
 
-/// True where a directory on the way was deleted.
+/// Returns `true` if a directory of the path was deleted.
 fn is_gone(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
 }
 
-/// Keeps the kind of the cause, and the path.
+/// Converts an error, with the kind of its cause and its path.
 pub(super) fn into_io(error: StoreError) -> io::Error {
     let kind = match &error {
         StoreError::Io { cause, .. } => cause.kind(),
@@ -125,7 +125,7 @@ pub(super) fn into_io(error: StoreError) -> io::Error {
     io::Error::new(kind, error)
 }
 
-/// The first line of a file. It binds the content to its name: under another one it is damaged.
+/// Returns the first line of a file. It binds the content to its name: under another name the file is damaged.
 fn head(kind: Kind, key: &Digest, content: &[u8]) -> String {
     let mut hasher = Hasher::new();
     hasher.update(format!("{} {key}\n", kind.name).as_bytes());

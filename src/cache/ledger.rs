@@ -1,8 +1,9 @@
-//! The file `size`: how many bytes are kept, so that not every build that stores something has to count them.
+//! The file `size`: the total size of the cache in bytes, so that not every build that stores something has to count
+//! it.
 //!
-//! It holds one line, `BYTES ADDITIONS`: what was counted the last time and came to it since, and how often something came
-//! to it. It is locked while it is changed. It need not be right: a killed build adds nothing, and what is deleted as
-//! damaged is not taken off. So a ledger that cannot be read, or was added to often, is made anew by counting.
+//! It has one line, `BYTES ADDITIONS`: the size at the last count plus what was stored since, and the number of
+//! additions. It is locked while it is changed. It need not be exact: a killed build adds nothing, and deleted damaged
+//! files are not subtracted. So a ledger that cannot be read, or has many additions, is replaced by counting again.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -14,26 +15,26 @@ use std::time::{Duration, Instant};
 /// The file's name in the root.
 pub(super) const NAME: &str = "size";
 
-/// Mode of the file, before the umask: its owner alone writes it.
+/// Mode of the file, before the umask: only its owner writes it.
 const FILE_MODE: u32 = 0o644;
 
-/// How often is added before everything is counted again: it bounds what killed builds can leave unnoticed.
+/// Number of additions after which everything is counted again. It limits the error that killed builds can cause.
 const MAX_ADDITIONS: u32 = 32;
 
-/// How long another process is waited for. It may count or delete a hundred thousand files; who takes longer hangs.
+/// How long to wait for another process. It may count or delete a hundred thousand files; one that takes longer hangs.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a waiting process tries anew.
+/// Interval at which a waiting process tries to lock again.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Longest text that a ledger has: two numbers.
+/// Longest valid text of a ledger: two numbers.
 const MAX_BYTES: u64 = 64;
 
 /// The ledger, locked until it is dropped.
 pub(super) struct Ledger(File);
 
 impl Ledger {
-    /// Waits for the lock. `None` where another process has it for too long.
+    /// Waits for the lock. Returns `None` if another process holds it for too long.
     pub fn lock(root: &Path) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).read(true).write(true).mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW);
@@ -49,7 +50,7 @@ impl Ledger {
         }
     }
 
-    /// Adds what was stored. Gives the sum, or `None` where everything has to be counted.
+    /// Adds the size of stored files. Returns the sum, or `None` if everything has to be counted again.
     pub fn add(&mut self, stored_bytes: u64) -> io::Result<Option<u64>> {
         let mut text = String::new();
         self.0.rewind()?;
@@ -64,13 +65,13 @@ impl Ledger {
         Ok(Some(sum_bytes))
     }
 
-    /// Notes what was counted.
+    /// Stores a counted size.
     pub fn set(&mut self, size_bytes: u64) -> io::Result<()> {
         self.write(size_bytes, 0)
     }
 
     fn write(&mut self, size_bytes: u64, additions: u32) -> io::Result<()> {
-        // Cut first: a half of a line that a killed process leaves has no end.
+        // Truncated first: a partial line of a killed process has no newline.
         self.0.set_len(0)?;
         self.0.rewind()?;
         self.0.write_all(format!("{size_bytes} {additions}\n").as_bytes())

@@ -1,4 +1,4 @@
-//! Who may write: takes from others the right to write to a cache of earlier versions, which a umask of 000 left open.
+//! Permissions: removes others' permission to write to a cache of earlier versions, which a umask of 000 allowed.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use super::kind::NAMES;
 use super::{ledger, trim};
 
-/// What lets the group and all others write.
+/// Permission bits that let the group and others write.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// In a directory with this bit, only the owner of a file replaces it.
+/// In a directory with this bit, only the owner of a file can replace it.
 const STICKY: u32 = 0o1000;
 
-/// Takes the right to write from all but the owner. Returns a path that others can write to and that is another user's, or
-/// that holds more than the cache, such as `/tmp`: such a root stays as it is.
+/// Removes the permission to write from all but the owner. Returns a path that others can still write to: it is another
+/// user's, or a root with other content than the cache, such as `/tmp`, whose mode is not changed.
 ///
-/// All kept files are looked at only where the directory of a kind or of its version was open.
+/// All files are checked only if the directory of a kind or of its version was writable by others.
 pub(super) fn tighten(root: &Path) -> Option<PathBuf> {
     // SAFETY: geteuid has no preconditions and cannot fail.
     let mut pass = Pass { user: unsafe { libc::geteuid() }, exposed: None };
@@ -59,7 +59,7 @@ impl Pass {
         true
     }
 
-    /// Returns `true` if others could write to it. What does not exist, or is a link, is none of the cache's.
+    /// Returns `true` if others could write to it. A path that does not exist, or is a link, is not part of the cache.
     fn tighten(&mut self, path: &Path) -> bool {
         match open(path).and_then(|file| self.tighten_file(&file)) {
             Ok(is_open) => is_open,
@@ -93,7 +93,7 @@ impl Pass {
     }
 }
 
-/// Opens a file or a directory, and not what a link leads to.
+/// Opens a file or a directory, without following a link.
 fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)
 }

@@ -1,5 +1,5 @@
-//! Finds everything that is kept. Only files are looked at whose names this program gives; others are nobody's business
-//! here, should the root be a directory that holds something else.
+//! Finds all files of the cache. Only files with names of this program are considered. Others are ignored, in case the
+//! root has other content.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,30 +11,30 @@ use super::kind::NAMES;
 use crate::model::Digest;
 use crate::store::local::remove_abandoned;
 
-/// How deep files lie below the directory of a kind: `vVERSION/AB/ABCDEF…`.
+/// Depth of files below the directory of a kind: `vVERSION/AB/ABCDEF…`.
 const MAX_DEPTH: usize = 2;
 
-/// A kept file.
+/// A file of the cache.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub kind_name: &'static str,
     directory: Arc<Path>,
     name: OsString,
     pub key: Digest,
-    /// Of the whole file.
+    /// Size of the whole file.
     pub size_bytes: u64,
-    /// When it was stored, or used the last time.
+    /// The time at which it was stored or last used.
     pub used: SystemTime,
 }
 
 impl Kept {
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> PathBuf {
         self.directory.join(&self.name)
     }
 }
 
-/// Every kept file, in no order. What cannot be read is passed over.
+/// Returns every file of the cache, in no order. What cannot be read is skipped.
 pub(super) fn scan(root: &Path) -> Vec<Kept> {
     let mut found = Vec::new();
     for kind_name in NAMES {
@@ -43,7 +43,7 @@ pub(super) fn scan(root: &Path) -> Vec<Kept> {
     found
 }
 
-/// Removes what killed writers left where entries are written.
+/// Removes temporary files of killed writers.
 pub(super) fn remove_leftovers(root: &Path) {
     for directory in NAMES.map(|name| root.join(name)) {
         let versions = fs::read_dir(&directory).into_iter().flatten().flatten();
@@ -57,7 +57,7 @@ fn scan_directory(kind_name: &'static str, directory: &Path, depth: usize, found
     let Ok(entries) = fs::read_dir(directory) else { return };
     let shared: Arc<Path> = directory.into();
     for entry in entries.flatten() {
-        // Of the entry itself: links are not followed.
+        // Type of the entry itself: links are not followed.
         let Ok(file_type) = entry.file_type() else { continue };
         if file_type.is_dir() && depth < MAX_DEPTH {
             scan_directory(kind_name, &entry.path(), depth + 1, found);

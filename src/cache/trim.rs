@@ -1,4 +1,4 @@
-//! Keeps the cache within its limit: what was not used for the longest time goes first.
+//! Keeps the cache within its limit: the least recently used files are deleted first.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,48 +12,48 @@ use super::ledger::Ledger;
 use super::scan::{Kept, remove_leftovers, scan};
 use crate::store::local::open_regular;
 
-/// Where the registry notes uploads that are under way, and what such a note counts as.
+/// The directory in which the registry module records uploads in progress, and the kind of these entries.
 pub(super) const UPLOADS: &str = "uploads";
 
-/// How long such a note is kept: registries forget an upload after a day to a week.
+/// How long such an entry is kept: registries forget an upload after a day to a week.
 const MAX_UPLOAD_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What of the limit is kept when it was passed, as numerator and denominator: a build that stores a little into a full
-/// cache does not have to count and delete every time.
+/// Share of the limit that is kept when it was exceeded, as numerator and denominator, so that a build that stores a
+/// little into a full cache does not have to count and delete every time.
 const KEPT_SHARE: (u64, u64) = (9, 10);
 
-/// What was deleted, and what is left.
+/// The deleted files, and the remaining size.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trimmed {
-    /// What was deleted, by kind.
+    /// The deleted files, by kind.
     pub removed: BTreeMap<&'static str, Count>,
-    /// Bytes that are kept, notes of uploads aside; 0 where nothing was stored and nothing looked at.
+    /// Remaining bytes, without upload entries; 0 if nothing was stored and nothing was counted.
     pub kept_bytes: u64,
 }
 
-/// A number of files, and their bytes.
+/// A number of files, and their size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// How many files.
+    /// Number of files.
     pub files: u64,
-    /// Their bytes together.
+    /// Total size in bytes.
     pub size_bytes: u64,
 }
 
 impl Count {
-    /// With one file more.
+    /// Returns the count with one more file.
     pub(super) fn with(self, size_bytes: u64) -> Self {
         Self { files: self.files + 1, size_bytes: self.size_bytes.saturating_add(size_bytes) }
     }
 }
 
 impl Cache {
-    /// Deletes what is over the limit, what killed writers left, and notes of uploads that registries have forgotten. It
-    /// is cheap where nothing was stored through this value since the last time, and where the cache is not full. Other
-    /// processes may load and store meanwhile; to them a deleted file is a miss.
+    /// Deletes what exceeds the limit, temporary files of killed writers, and entries of uploads that registries have
+    /// forgotten. This is cheap if nothing was stored through this value since the last call, or the cache is not full.
+    /// Other processes may load and store meanwhile; for them a deleted file is a cache miss.
     ///
     /// # Errors
-    /// What the system said of the file that holds the size. A file that cannot be deleted is passed over.
+    /// I/O errors of the file with the total size. A file that cannot be deleted is skipped.
     pub fn trim(&self) -> io::Result<Trimmed> {
         let stored_bytes = self.shared.stored_bytes.swap(0, Ordering::Relaxed);
         if stored_bytes == 0 {
@@ -62,7 +62,7 @@ impl Cache {
         remove_leftovers(self.root());
         self.expire_uploads(Some(MAX_UPLOAD_AGE));
         let Some(mut ledger) = Ledger::lock(self.root())? else {
-            // Whoever has it counts or deletes already.
+            // The process that holds the lock counts or deletes already.
             return Ok(Trimmed::default());
         };
         let limit_bytes = self.limit_bytes();
@@ -75,7 +75,7 @@ impl Cache {
         }
     }
 
-    /// Counts everything and, where that is more than `limit_bytes`, deletes until `kept_bytes` are left.
+    /// Counts everything and, if that exceeds `limit_bytes`, deletes until `kept_bytes` are left.
     pub(super) fn shrink(&self, ledger: &mut Ledger, limit_bytes: u64, kept_bytes: u64) -> io::Result<Trimmed> {
         let mut found = scan(self.root());
         let size_bytes = found.iter().map(|kept| kept.size_bytes).fold(0, u64::saturating_add);
@@ -93,12 +93,13 @@ impl Cache {
         Ok(trimmed)
     }
 
-    /// Deletes down to `keep_bytes`, least recently used first, what killed writers left, and old notes of uploads; with
-    /// `None` everything, notes of uploads that are not under way included. What others store meanwhile may stay.
+    /// Deletes down to `keep_bytes`, least recently used first, and also temporary files of killed writers and old
+    /// upload entries. With `None` it deletes everything, including entries of uploads that are not in progress. Files
+    /// that other processes store meanwhile may remain.
     ///
     /// # Errors
-    /// What the system said of the directory or of the file that holds the size; [`io::ErrorKind::TimedOut`] where
-    /// another process deletes for too long. A file that cannot be deleted is passed over, and counts as kept.
+    /// I/O errors of the directory or of the file with the total size; [`io::ErrorKind::TimedOut`] if another process
+    /// deletes for too long. A file that cannot be deleted is skipped, and counts as kept.
     pub fn prune(&self, keep_bytes: Option<u64>) -> io::Result<Trimmed> {
         if !self.is_there()? {
             return Ok(Trimmed::default());
@@ -116,7 +117,7 @@ impl Cache {
         Ok(trimmed)
     }
 
-    /// Removes notes of uploads that are older than `max_age`; with `None` all of them.
+    /// Removes upload entries that are older than `max_age`, or all of them with `None`.
     fn expire_uploads(&self, max_age: Option<Duration>) -> Count {
         let is_old = |time: SystemTime| match (max_age, self.shared.now) {
             (None, _) => true,
@@ -146,10 +147,10 @@ impl Trimmed {
     }
 }
 
-/// Removes one file of the journal: a note, or a lock that nobody has. A lock is removed by who holds it, as the journal
-/// does. True where it is gone.
+/// Removes one file of the journal: an entry, or a lock file that is not locked. A locked file is removed by its
+/// holder, as in the journal itself. Returns `true` if it was removed.
 fn expire_upload(path: &Path) -> bool {
-    // Held until the file is gone.
+    // Held until the file is removed.
     let _lock = match path.extension().and_then(|extension| extension.to_str()) {
         Some("json") => None,
         Some("lock") => match open_regular(path, "the upload journal") {

@@ -1,4 +1,4 @@
-//! What is kept, for people: how much of each kind, and whether it is whole.
+//! The contents of the cache, for people: the size of each kind, and whether its files are valid.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,23 +12,23 @@ use super::scan::{Kept, scan};
 use super::trim::UPLOADS;
 use super::{Cache, Count, Kind};
 
-/// What is kept of one kind.
+/// The usage of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KindUsage {
     /// The kind's name: `blocks`, `layers`, `facts`, `documents`, `uploads`.
     pub name: &'static str,
-    /// Its files, whole.
+    /// Its files.
     pub count: Count,
-    /// When the file was used that was not used for the longest time.
+    /// The time of use of the least recently used file.
     pub oldest_use: Option<SystemTime>,
 }
 
-/// What became of reading everything.
+/// The result of reading everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// What was read and is whole.
+    /// The valid files.
     pub sound: Count,
-    /// What is not, by path.
+    /// The invalid files, by path.
     pub unsound: BTreeMap<PathBuf, Unsound>,
 }
 
@@ -44,10 +44,10 @@ pub enum Unsound {
 }
 
 impl Cache {
-    /// What is kept, for each kind in a fixed order; notes of uploads come last. Changes nothing.
+    /// Returns the usage of each kind in a fixed order, upload entries last. Changes nothing.
     ///
     /// # Errors
-    /// What the system said of the directory; one that is not there keeps nothing.
+    /// I/O errors of the directory. If it does not exist, the usage is 0.
     pub fn usage(&self) -> io::Result<Vec<KindUsage>> {
         self.is_there()?;
         let empty = |name| KindUsage { name, count: Count::default(), oldest_use: None };
@@ -70,11 +70,11 @@ impl Cache {
         Ok(kinds.chain([uploads]).collect())
     }
 
-    /// Reads every file of `kinds`, and deletes those that are damaged. Files of other versions are left alone: another
+    /// Reads every file of `kinds`, and deletes damaged ones. Files of other versions are ignored: another version of
     /// ocitect wrote them.
     ///
     /// # Errors
-    /// What the system said of the directory; one that is not there keeps nothing.
+    /// I/O errors of the directory. If it does not exist, there are no files.
     pub fn verify(&self, kinds: &[Kind]) -> io::Result<Verified> {
         let mut verified = Verified::default();
         self.is_there()?;
@@ -88,7 +88,7 @@ impl Cache {
         Ok(verified)
     }
 
-    /// False where there is no such directory.
+    /// Returns `false` if the directory does not exist.
     pub(super) fn is_there(&self) -> io::Result<bool> {
         match fs::read_dir(self.root()) {
             Ok(_) => Ok(true),
@@ -113,7 +113,7 @@ impl Verified {
                 return;
             }
             Err(Flaw::Damaged) if fs::remove_file(&path).is_ok() => Unsound::Deleted,
-            // Deleted, or replaced, by another process in this moment.
+            // Deleted or replaced by another process at this moment.
             Err(_) if !path.exists() => return,
             Err(Flaw::Damaged) => Unsound::Kept,
             Err(Flaw::Unreadable) => Unsound::Unreadable,
