@@ -11,7 +11,7 @@ use crate::build::{BuildOptions, BuildReport, Event, Naming, OutputRequest, buil
 use crate::model::{ReferenceError, escape};
 use crate::spec::Spec;
 
-/// Builds the image of a spec and ends with its `NAME@DIGEST`.
+/// Builds the image of a spec, and prints its `NAME@DIGEST` at the end.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
@@ -53,7 +53,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     print_result(&report.pinned_name(), stdout_is_taken, output.progress)
 }
 
-/// The tags that a push of some platforms leaves where they are.
+/// Returns the tags that a push of some platforms does not move.
 fn unmoved_tags(naming: &Naming, platform_count: usize) -> Option<String> {
     if naming.unmoved.is_empty() {
         return None;
@@ -66,7 +66,7 @@ fn unmoved_tags(naming: &Naming, platform_count: usize) -> Option<String> {
     ))
 }
 
-/// What was built, for people; for programs, the event `built` with what `--metadata` writes.
+/// Prints what was built: for people a summary, for programs the event `built` with the content of `--metadata`.
 fn tell_summary(progress: Progress, report: &BuildReport) {
     match progress {
         Progress::None => {}
@@ -93,7 +93,7 @@ fn output_request(arguments: &BuildArguments, metadata: Option<&Destination>) ->
     })
 }
 
-/// Whether standard output holds an archive or metadata, and so not the line with the digest.
+/// Returns `true` if standard output is used for an archive or metadata, and so not for the line with the digest.
 fn taken_stdout(request: &OutputRequest, metadata: Option<&Destination>) -> Result<bool, Failure> {
     let archive = request.outputs.iter().find(|output| destination::is_stdout(output));
     let metadata = metadata.is_some_and(|metadata| *metadata == Destination::Stdout);

@@ -1,4 +1,4 @@
-//! `ocitect check`: will it start?
+//! `ocitect check`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
     tell(&verdict, &skipped, arguments)
 }
 
-/// A spec is a file or a directory that is there; anything else is the name of an image.
+/// Returns the path of a spec: an existing file or directory. Any other subject is the name of an image.
 fn spec_path(subject: &str) -> Result<Option<&Path>, Failure> {
     const KINDS: [&str; 4] = ["oci:", "oci-archive:", "docker-archive:", "docker://"];
     let path = Path::new(subject);
@@ -51,7 +51,7 @@ fn spec_path(subject: &str) -> Result<Option<&Path>, Failure> {
     Ok(looks_like_path.then_some(path))
 }
 
-/// The variables of all env-files together, later ones before earlier ones. `None` if no file was given.
+/// Returns the variables of all env-files together, later ones before earlier ones, or `None` if no file was given.
 fn given_variables(paths: &[PathBuf]) -> Result<Option<BTreeMap<String, String>>, Failure> {
     let mut variables = (!paths.is_empty()).then(BTreeMap::new);
     for path in paths {
@@ -110,11 +110,11 @@ async fn check_named_image(
     Ok((Verdict::new(BTreeMap::new()).with(findings).with_checked(checked), skipped))
 }
 
-/// What to do about errors.
+/// Help for errors among the findings.
 const GATE_HELP: &str = "fix each error, or ignore a finding with `allow` in the spec's [check]";
 
-/// Tells on stdout what was found, what was looked at and what was not. An error among the findings fails the command,
-/// which is then all that stderr says.
+/// Prints on stdout what was found, what was checked and what was not. If one of the findings is an error, the command
+/// fails, and stderr has nothing else.
 fn tell(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckArguments) -> Done {
     let notes = notes(verdict, skipped);
     if arguments.sarif {
@@ -138,7 +138,7 @@ fn tell(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckArguments)
     }
 }
 
-/// Prints the findings, what was looked at, and how many findings there are.
+/// Prints the findings, what was checked, and the number of findings.
 fn print_for_people(verdict: &Verdict, notes: &[String]) -> Done {
     print(findings::text(&verdict.findings, render::color_on_stdout()).as_bytes())?;
     print(format!("{}\n", notes.join("\n")).as_bytes())?;
@@ -147,7 +147,7 @@ fn print_for_people(verdict: &Verdict, notes: &[String]) -> Done {
     print(format!("{summary}{breakdown}\n").as_bytes())
 }
 
-/// Checks a spec as `ocitect check` does, prints what was found, and returns `true` if there is no error among it.
+/// Checks a spec like `ocitect check`, prints the findings, and returns `true` if none of them is an error.
 pub(super) async fn check_new_spec(
     path: &Path,
     registry: &RegistryArguments,
@@ -172,7 +172,7 @@ pub(super) async fn check_new_spec(
     Ok(verdict.error_count() == 0)
 }
 
-/// A line for each platform that was looked at, for what no rule knows of it, and for what was left out.
+/// Returns a line for each platform that was checked, for what no rule covers, and for what was skipped.
 fn notes(verdict: &Verdict, skipped: &[SkippedEntry]) -> Vec<String> {
     let checked = verdict.checked.iter().map(|checked| format!("checked {checked}"));
     let gaps = verdict.checked.iter().filter_map(Coverage::gap).map(|gap| format!("note: {gap}"));

@@ -1,4 +1,4 @@
-//! `ocitect push` and `ocitect copy`: images as they are, from anywhere to anywhere.
+//! `ocitect push` and `ocitect copy`: copying of images without changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::model::{ImageName, Reference, Repository, Root, Selector, Tag};
 use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platform};
 use crate::transfer;
 
-/// Pushes one image under several references and ends with its `NAME@DIGEST`.
+/// Pushes one image under several references, and prints its `NAME@DIGEST` at the end.
 pub async fn push(arguments: &PushArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let references = arguments.references.iter().map(|text| {
         let reference: Reference = parse(text.strip_prefix("docker://").unwrap_or(text), NAME_HELP)?;
@@ -77,12 +77,12 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
     print_result(&format!("{name}@{}", image.root.descriptor().digest), target.is_stdout(), output.progress)
 }
 
-/// An image that was opened to be copied.
+/// An image that was opened for copying.
 struct Opened {
     name: ImageName,
     source: Arc<dyn Source>,
     root: Root,
-    /// The only image of the root, where nothing else of it is copied.
+    /// The only image of the root, if nothing else of it is copied.
     only: Option<Root>,
 }
 
@@ -103,8 +103,8 @@ impl Opened {
         Ok(Self { name, source, root, only: None })
     }
 
-    /// A docker-archive holds one platform, which is known before anything is copied: the only image that an index lists.
-    /// What it lists beside images has no place there. Any other target gets all of it.
+    /// Selects what to copy. A docker-archive holds one platform, which is determined before anything is copied: the
+    /// only image that an index lists. It has no place for other entries. Any other target gets the whole root.
     async fn for_target(self, target: &Target) -> Result<Self, Failure> {
         if !matches!(&target.place, TargetPlace::Local(ImageName::DockerArchive { .. })) {
             return Ok(self);
@@ -147,7 +147,7 @@ impl Opened {
         Ok(())
     }
 
-    /// The repository that it came from, which its copies in layouts keep as their name.
+    /// Returns the repository of the source, which its copies in layouts keep as their name.
     fn repository(&self) -> Option<Repository> {
         match &self.name {
             ImageName::Registry(reference) => Some(reference.repository.clone()),
@@ -155,7 +155,7 @@ impl Opened {
         }
     }
 
-    /// The tag that it was named by.
+    /// Returns the tag of the source.
     fn tag(&self) -> Option<Tag> {
         match &self.name {
             ImageName::Registry(reference) => reference.tag.clone(),
@@ -169,7 +169,7 @@ impl Opened {
     }
 }
 
-/// What is pushed to has a tag and a registry.
+/// Checks that a target of a push has a tag and a registry.
 fn check_target(reference: &Reference) -> Done {
     if reference.repository.is_local() {
         return Err(Failure::usage(
@@ -193,7 +193,7 @@ fn tag_of(reference: &Reference) -> Result<Tag, Failure> {
     }
 }
 
-/// References grouped by repository, in order of their first mention.
+/// Groups references by repository, in order of their first occurrence.
 fn by_repository(references: &[Reference]) -> Result<Vec<(Repository, Vec<Tag>)>, Failure> {
     let mut grouped: Vec<(Repository, Vec<Tag>)> = Vec::new();
     for reference in references {

@@ -1,5 +1,5 @@
-//! Where a file that the command line names is written to: to a path, or to the process's own standard output or error,
-//! by whatever name.
+//! Destinations of files named on the command line: a path, or the process's standard output or error, by any of its
+//! names.
 
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal as _, Write as _};
@@ -12,22 +12,22 @@ use super::{Done, print};
 use crate::model::ImageName;
 use crate::store::output::{Access, write_output};
 
-/// What stands for standard output among files.
+/// Name of standard output in place of a file.
 const STDOUT: &str = "-";
 
-/// Where a file is written to.
+/// The destination of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// Standard output: `-`, `/dev/stdout`, or the file that it leads to.
+    /// Standard output: `-`, `/dev/stdout`, or the file that it is redirected to.
     Stdout,
-    /// Standard error, where that leads elsewhere.
+    /// Standard error, if it is redirected elsewhere.
     Stderr,
     /// A file, a device or a pipe.
     Path(PathBuf),
 }
 
 impl Destination {
-    /// What `path` means on the command line.
+    /// Interprets `path` as given on the command line.
     pub fn of(path: &Path) -> Self {
         if path == Path::new(STDOUT) || leads_to(path, std::io::stdout().as_fd()) {
             Self::Stdout
@@ -38,7 +38,7 @@ impl Destination {
         }
     }
 
-    /// The path, where it is one.
+    /// Returns the path, unless it is a standard stream.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
@@ -59,19 +59,19 @@ impl Destination {
     }
 }
 
-/// True where `path` is the file, the device or the pipe that `stream` writes to.
+/// Returns `true` if `path` is the file, the device or the pipe that `stream` writes to.
 fn leads_to(path: &Path, stream: BorrowedFd<'_>) -> bool {
     let Ok(found) = std::fs::metadata(path) else { return false };
     let stream = stream.try_clone_to_owned().and_then(|owned| File::from(owned).metadata());
     stream.is_ok_and(|stream| (stream.dev(), stream.ino()) == (found.dev(), found.ino()))
 }
 
-/// True for an archive that is written to standard output.
+/// Returns `true` for an archive that is written to standard output.
 pub fn is_stdout(name: &ImageName) -> bool {
     archive_path(name).is_some_and(|path| path == Path::new(STDOUT))
 }
 
-/// An output with `-` in place of another name of standard output. An archive is refused where it would fill a terminal.
+/// Replaces any name of standard output by `-`. An archive to a terminal is rejected.
 pub fn resolve_archive(name: ImageName) -> Result<ImageName, Failure> {
     let Some(path) = archive_path(&name).map(Path::to_owned) else { return Ok(name) };
     let is_stdout = Destination::of(&path) == Destination::Stdout;

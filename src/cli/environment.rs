@@ -1,4 +1,4 @@
-//! What the environment says, read once: variables, home, directories, credentials' places, proxies, certificates.
+//! The environment, read once: variables, home, directories, credential files, proxies, certificates.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,11 +21,11 @@ use crate::registry::{
 };
 use crate::spec::Inputs;
 
-/// Greatest length of a password or token on standard input: the longest tokens in use have some kilobytes.
+/// Size limit of a password or token on standard input, in bytes: the longest tokens in use have some kilobytes.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
-/// Latest time that a RFC 3339 year of four digits could still hold is later; this is the bound of the specification of
-/// the variable's readers (34 bits), and an image from beyond it is a mistake.
+/// Latest accepted time: the limit in the specification of the variable's readers (34 bits). Four-digit years of RFC
+/// 3339 would allow later times, but an image with one is a mistake.
 const MAX_SOURCE_DATE_EPOCH: i64 = 8_589_934_591;
 
 /// The environment of the process.
@@ -34,12 +34,12 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads it.
+    /// Reads the environment.
     pub fn read() -> Self {
         Self { variables: std::env::vars_os().collect() }
     }
 
-    /// A variable that is set to something.
+    /// Returns a variable, unless it is unset or empty.
     fn value(&self, name: &str) -> Option<&OsString> {
         self.variables.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty())
     }
@@ -56,7 +56,7 @@ impl Environment {
         self.value(name).map(PathBuf::from)
     }
 
-    /// A variable that must be an absolute path to count, as the XDG base directory specification says.
+    /// Returns a variable with an absolute path. A relative one is ignored, by the XDG base directory specification.
     fn absolute_path(&self, name: &str) -> Option<PathBuf> {
         self.path(name).filter(|path| path.is_absolute())
     }
@@ -65,7 +65,7 @@ impl Environment {
         Some(self.path("HOME")?.join(below))
     }
 
-    /// What the spec may ask of the environment, and `--set NAME=VALUE`.
+    /// Returns the variables that a spec may use, and those of `--set NAME=VALUE`.
     pub fn spec_inputs(&self, sets: &[String]) -> Result<Inputs, Failure> {
         let environment = self.variables.iter().filter_map(|(name, value)| {
             // A variable that is not UTF-8 cannot be put into TOML text; it counts as unset.
@@ -82,7 +82,8 @@ impl Environment {
         Ok(Inputs { environment: environment.collect(), sets, short_names: self.short_names() })
     }
 
-    /// Times, directories and threads of a build; `jobs` says how many threads, else it is the processors.
+    /// Returns times, directories and threads of a build. `jobs` is the number of threads; by default it is the number
+    /// of processors.
     pub fn build_options(&self, jobs: Option<u16>) -> Result<BuildOptions, Failure> {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = jobs.map_or_else(processors, usize::from);
@@ -108,7 +109,7 @@ impl Environment {
         })
     }
 
-    /// The cache; `None` where no place for one is known.
+    /// Returns the cache, or `None` if no directory for it is known.
     pub fn cache(&self) -> Result<Option<Cache>, Failure> {
         let limit_bytes = match self.value("OCITECT_CACHE_SIZE") {
             Some(value) => size(&value.to_string_lossy(), "OCITECT_CACHE_SIZE")?,
@@ -118,7 +119,7 @@ impl Environment {
         Ok(self.cache_directory().map(cache))
     }
 
-    /// Where uploads that are under way are noted; `None` where no place for a cache is known.
+    /// Returns the directory that records uploads in progress, or `None` if no directory for a cache is known.
     pub fn journal_directory(&self) -> Option<PathBuf> {
         self.cache_directory().map(|directory| directory.join("uploads"))
     }
@@ -133,8 +134,8 @@ impl Environment {
         self.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 
-    /// Opens images. A password of the command line goes to `login_registries` alone: the registries that the command is
-    /// about, not those of bases.
+    /// Returns the access to images. A password from the command line is only used for `login_registries`: the
+    /// registries that the command names, not those of base images.
     pub fn places(
         &self,
         arguments: &RegistryArguments,
@@ -159,13 +160,13 @@ impl Environment {
         Ok(Places::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
     }
 
-    /// The files that the command line names beside images, and that are read.
+    /// Returns the files other than images that the command line names and that are read.
     pub fn files_read(&self, arguments: &RegistryArguments) -> Vec<PathBuf> {
         let auth_file = arguments.authfile.clone().or_else(|| self.path("REGISTRY_AUTH_FILE"));
         arguments.ca_file.iter().cloned().chain(auth_file).collect()
     }
 
-    /// How registries are reached.
+    /// Returns the settings for access to registries.
     pub fn registry_options(
         &self,
         arguments: &RegistryArguments,
@@ -186,7 +187,7 @@ impl Environment {
         })
     }
 
-    /// Whom the system trusts, or whom OpenSSL's variables name in its place.
+    /// Returns the system's trusted certificates, or those of OpenSSL's variables.
     fn roots(&self) -> Roots {
         let file = self.path("SSL_CERT_FILE");
         let directories = self.value("SSL_CERT_DIR").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
@@ -204,12 +205,12 @@ impl Environment {
         own.into_iter().chain(common.map(PathBuf::from)).collect()
     }
 
-    /// What names without a registry stand for elsewhere on this machine.
+    /// Returns the full names that other tools on this machine use for short names.
     pub fn short_names(&self) -> ShortNames {
         short_names(&self.registry_config())
     }
 
-    /// The files that say how registries are reached: as the tools around podman and containerd have them.
+    /// Returns the files that configure access to registries, those of podman and containerd.
     fn registry_config(&self) -> ConfigFiles {
         let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
         ConfigFiles {
@@ -220,8 +221,8 @@ impl Environment {
         }
     }
 
-    /// Lower case goes before upper case, as curl and Go have it; `http_proxy` in upper case could come from a request's
-    /// header in CGI programs, which this is not.
+    /// Returns the proxies. Lower case takes precedence over upper case, as in curl and Go. In a CGI program
+    /// `HTTP_PROXY` could come from a request's header; this is not one.
     fn proxies(&self) -> ProxyOptions {
         let setting = |name: &str| {
             let variable = name.to_owned();
@@ -256,7 +257,7 @@ impl Environment {
         }
     }
 
-    /// Docker's file, then containers' files, then Docker's old one; whether they exist or not.
+    /// Returns Docker's file, containers' files, and Docker's old one, whether they exist or not.
     fn auth_files(&self) -> Vec<PathBuf> {
         let docker = self.path("DOCKER_CONFIG").or_else(|| self.home(".docker"));
         let runtime = self.absolute_path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json"));
@@ -272,8 +273,8 @@ impl Environment {
         .collect()
     }
 
-    /// The file that `login` writes and `logout` edits: `--authfile`, `$REGISTRY_AUTH_FILE`, else Docker's, which every
-    /// tool reads.
+    /// Returns the file that `login` writes and `logout` edits: `--authfile`, `$REGISTRY_AUTH_FILE`, or Docker's, which
+    /// every tool reads.
     pub fn login_file(&self, authfile: Option<&Path>) -> Result<PathBuf, Failure> {
         let named = authfile.map(Path::to_owned).or_else(|| self.path("REGISTRY_AUTH_FILE"));
         let docker = self.path("DOCKER_CONFIG").or_else(|| self.home(".docker"));
@@ -282,33 +283,33 @@ impl Environment {
         })
     }
 
-    /// Where credential helpers are looked for.
+    /// Returns the search path of credential helpers.
     pub fn helper_path(&self) -> Option<OsString> {
         self.value("PATH").cloned()
     }
 }
 
-/// Differs from process to process, so that many that failed together do not come back together.
+/// Returns a number that differs from process to process, so that many that failed together do not retry together.
 fn jitter_seed() -> u64 {
     let now = SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }
 
-/// Where podman keeps credentials where `XDG_RUNTIME_DIR` is not set.
+/// Returns podman's credential file if `XDG_RUNTIME_DIR` is not set.
 fn default_runtime_file() -> PathBuf {
     // SAFETY: getuid has no preconditions and cannot fail.
     let uid = unsafe { libc::getuid() };
     PathBuf::from(format!("/run/containers/{uid}/auth.json"))
 }
 
-/// A file that reaches the limit of `ulimit -f` is an error like a full disk, with its path, and not the end of the process
-/// without a word.
+/// Makes a file that reaches the limit of `ulimit -f` an I/O error with its path, like a full disk. By default the
+/// signal would end the process without a message.
 pub fn take_too_large_files_as_errors() {
     // SAFETY: a signal that is ignored runs no code.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// A file of credentials that was named and is not there holds none, which is not what was meant.
+/// Rejects a configured credential file that does not exist.
 fn check_auth_file(file: Option<&Path>) -> Result<(), Failure> {
     match file {
         Some(file) if matches!(file.try_exists(), Ok(false)) => {
@@ -322,7 +323,7 @@ fn check_auth_file(file: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
-/// The registry that `--plain-http` names, `HOST[:PORT]`.
+/// Returns the registry of `--plain-http`, `HOST[:PORT]`.
 fn plain_http_host(text: &str) -> Result<String, Failure> {
     registry_name(text).map_err(|host| {
         let message = format!("--plain-http {}: not a registry", escape(text.as_bytes()));
@@ -331,7 +332,8 @@ fn plain_http_host(text: &str) -> Result<String, Failure> {
     })
 }
 
-/// Takes `HOST[:PORT]`, by the rules of references. The error is the host of what is more than that, such as an address.
+/// Parses `HOST[:PORT]`, by the rules of references. If the text has more parts, such as an address, the error is its
+/// host.
 pub fn registry_name(text: &str) -> Result<String, Option<String>> {
     let host = |text: &str| {
         let repository: Repository = format!("{text}/name").parse().ok()?;

@@ -1,4 +1,4 @@
-//! How a failure is told: one line a cause, and the way out of it.
+//! The report of a failure: one line for each cause, and the help.
 
 use std::any::Any;
 use std::error::Error;
@@ -13,46 +13,46 @@ use crate::build::BuildError;
 use crate::model::Diagnose;
 use crate::spec::SpecError;
 
-/// Exit statuses of failures that are not of this machine: access, network, not found.
+/// Exit statuses of remote failures: authentication, network or registry, not found.
 const REMOTE_EXIT_CODES: [u8; 3] = [4, 5, 6];
 
-/// A failure of any command, ready to be told.
+/// A failure of a command, ready to be reported.
 pub struct Failure {
     message: String,
     causes: Vec<String>,
     help: Option<String>,
-    /// Shows lines of the spec and its own help; told to people in place of the rest.
+    /// Excerpt of the spec with its own help, printed for people in place of the other fields.
     diagnostic: Option<String>,
     exit_code: u8,
 }
 
 impl Failure {
-    /// Bad usage that clap cannot know of.
+    /// Returns a usage error that clap cannot detect.
     pub fn usage(message: &str, help: &str) -> Self {
         Self { help: Some(help.to_owned()), exit_code: 2, ..Self::here(message) }
     }
 
-    /// Something that is not there.
+    /// Returns the failure for something that does not exist.
     pub fn not_found(message: &str, help: &str) -> Self {
         Self { exit_code: 6, ..Self::usage(message, help) }
     }
 
-    /// A gate that said no.
+    /// Returns the failure of a check.
     pub fn gate(message: &str, help: &str) -> Self {
         Self { exit_code: 3, ..Self::usage(message, help) }
     }
 
-    /// A failure of this machine.
+    /// Returns a local failure.
     pub fn here(message: &str) -> Self {
         Self { message: message.to_owned(), causes: Vec::new(), help: None, diagnostic: None, exit_code: 1 }
     }
 
-    /// A run that a signal ended.
+    /// Returns the failure of a run that a signal ended.
     pub fn interrupted(message: &str, exit_code: u8) -> Self {
         Self { exit_code, ..Self::here(message) }
     }
 
-    /// The same with what the system said.
+    /// Adds the causes of an error.
     pub fn caused_by(mut self, cause: &dyn Error) -> Self {
         self.causes.push(cause.to_string());
         self
@@ -68,12 +68,12 @@ impl Failure {
         REMOTE_EXIT_CODES.contains(&self.exit_code)
     }
 
-    /// The same with a way out of it.
+    /// Adds help.
     pub fn help(self, help: &str) -> Self {
         Self { help: Some(help.to_owned()), ..self }
     }
 
-    /// Tells it on stderr, as a line of JSON where progress is told so, and gives the exit status.
+    /// Prints the failure on stderr, as a line of JSON if progress is in JSON, and returns the exit status.
     pub fn report(self, progress: Progress) -> ExitCode {
         match progress {
             Progress::Json => tell_json(self.to_json()),
@@ -107,7 +107,7 @@ impl Failure {
     }
 }
 
-/// The causes of an error; one that only repeats what was said before is left out.
+/// Returns the causes of an error, without those that only repeat the previous one.
 fn causes(error: &dyn Error) -> Vec<String> {
     let (message, mut causes) = (error.to_string(), Vec::<String>::new());
     let mut cause = error.source();

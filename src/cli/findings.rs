@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::render;
 use crate::check::{Code, Finding, Severity};
 
-/// Findings that are shown in full: about two screens. More are grouped by what is wrong and what to change.
+/// Limit on findings that are printed in full: about two screens. More are grouped by their cause and help.
 const MAX_SHOWN_IN_FULL: usize = 12;
 
 /// Returns a block for each finding: severity, code, platform and path, what is wrong, the evidence, and what to
 /// change. Equal findings of several platforms are printed once. Many findings are grouped by their cause, with one
-/// line each and the help once. Empty if there is no finding.
+/// line each and the help once. Returns an empty string if there is no finding.
 pub fn text(findings: &[Finding], takes_colors: bool) -> String {
     let mut shown: Vec<(&Finding, String)> = Vec::new();
     for (position, finding) in findings.iter().enumerate() {
@@ -39,7 +39,7 @@ pub fn text(findings: &[Finding], takes_colors: bool) -> String {
     groups.values().map(group).collect()
 }
 
-/// Findings of one cause: a line each, and what to change once.
+/// Formats findings of one cause: a line each, and the help once.
 fn grouped(group: &[(&Finding, &str)], takes_colors: bool) -> String {
     let Some((first, _)) = group.first() else { return String::new() };
     let mut text = format!("{} {} findings\n", head(first, takes_colors), group.len());
@@ -60,7 +60,7 @@ pub fn breakdown(findings: &[Finding]) -> Option<String> {
     (findings.len() > MAX_SHOWN_IN_FULL).then(|| counts.iter().map(counted).collect::<Vec<_>>().join(", "))
 }
 
-/// Returns `true` if two findings differ in the platform alone.
+/// Returns `true` if two findings differ only in the platform.
 fn is_same(left: &Finding, right: &Finding) -> bool {
     Finding { platform: right.platform.clone(), ..left.clone() } == *right
 }

@@ -1,10 +1,10 @@
-//! Options and commands of Docker, podman and their kin that ocitect does not have, and what serves in their place.
+//! Options and commands of Docker, podman and similar tools that ocitect does not have, and their replacements.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::model::escape;
 
-/// Long and short options, and what to write here.
+/// Long and short options, with their replacements.
 const OPTIONS: [(&str, &str); 60] = [
     ("--add-host", "ocitect does not run build commands, so it needs no hosts"),
     ("--all", "all platforms are copied unless --platform is given"),
@@ -68,7 +68,7 @@ const OPTIONS: [(&str, &str); 60] = [
     ("--user", "set `user` in [config] of the spec"),
 ];
 
-/// Commands, and what to run here.
+/// Commands, with their replacements.
 const COMMANDS: [(&str, &str); 26] = [
     ("append", "add a [[layers]] table to the spec, and run `ocitect build`"),
     ("buildx", "run `ocitect build`: it builds all platforms of the spec"),
@@ -101,7 +101,7 @@ const COMMANDS: [(&str, &str); 26] = [
     ("verify", "run `ocitect check IMAGE`, or `ocitect cache verify` for the cache"),
 ];
 
-/// Puts what serves in its place beside an option or a command that is not known.
+/// Adds the replacement to the error for an unknown option or command.
 pub(super) fn explain(mut error: clap::Error) -> clap::Error {
     let (context, table) = match error.kind() {
         ErrorKind::UnknownArgument => (ContextKind::InvalidArg, &OPTIONS[..]),
@@ -119,11 +119,11 @@ pub(super) fn explain(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// The kinds of buildx's `--output type=KIND,dest=FILE`, and how such an output begins here.
+/// The kinds of buildx's `--output type=KIND,dest=FILE`, with the transport to use instead.
 const OUTPUT_TYPES: [(&str, &str); 4] =
     [("oci", "oci-archive:"), ("docker", "docker-archive:"), ("tar", "oci-archive:"), ("local", "oci:")];
 
-/// What to write for an output that is neither a layout nor an archive.
+/// Returns the help for an output that is neither a layout nor an archive.
 pub(super) fn output_help(text: &str) -> String {
     let field = |name: &str| text.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
     if let Some(kind) = field("type") {
@@ -143,7 +143,7 @@ pub(super) fn output_help(text: &str) -> String {
     }
 }
 
-/// How an output is written.
+/// The syntax of outputs.
 const OUTPUT_FORM: &str = "an output is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A sign of life where a line is told for each event: what is waited for, once nothing was said for a while.
+//! The heartbeat of line-by-line progress: after a silence it prints the tasks that are running.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use super::render;
 use crate::build::TaskId;
 
-/// After so much silence something is said: CI systems and people take more of it for a hang.
+/// Silence after which a heartbeat is printed. CI systems and people take a longer one for a hang.
 const SILENCE: Duration = Duration::from_secs(9);
 
-/// Tasks that are named at once; there may be one for each layer.
+/// Limit on tasks in one heartbeat; there may be one for each layer.
 const MAX_NAMED: usize = 4;
 
-/// The tasks that are under way, and when anything was said of them.
+/// The running tasks, and the time of the last output.
 pub struct Heartbeat {
     under_way: BTreeMap<TaskId, Running>,
     since: Instant,
@@ -27,34 +27,34 @@ struct Running {
 }
 
 impl Heartbeat {
-    /// Of a command that begins.
+    /// Returns the heartbeat of a command that starts at `now`.
     pub fn new(now: Instant) -> Self {
         Self { under_way: BTreeMap::new(), since: now, spoke: now }
     }
 
-    /// A task begins.
+    /// Records that a task starts.
     pub fn started(&mut self, task: TaskId, what: String, size_bytes: Option<u64>) {
         self.under_way.insert(task, Running { what, size_bytes, done_bytes: 0, since: Instant::now() });
     }
 
-    /// A task has come so far.
+    /// Records the progress of a task.
     pub fn moved(&mut self, task: TaskId, done_bytes: u64) {
         if let Some(running) = self.under_way.get_mut(&task) {
             running.done_bytes = done_bytes;
         }
     }
 
-    /// A task ends.
+    /// Records that a task ends.
     pub fn finished(&mut self, task: TaskId) {
         self.under_way.remove(&task);
     }
 
-    /// Something was said.
+    /// Records that something was printed.
     pub fn spoke(&mut self, now: Instant) {
         self.spoke = now;
     }
 
-    /// What is to be said now: nothing where something was said lately.
+    /// Returns the lines to print now; none if something was printed lately.
     pub fn lines(&mut self, now: Instant) -> Vec<String> {
         if now.saturating_duration_since(self.spoke) < SILENCE {
             return Vec::new();

@@ -14,8 +14,8 @@ use crate::model::{Platform, escape};
 use crate::spec::{DEFAULT_NAME, Inputs, Spec};
 use crate::store::output::write_new;
 
-/// Writes a spec for a project, prints what it needs, and checks it if nothing is missing. What the check finds is printed
-/// and is no failure: the spec is written.
+/// Writes a spec for a project, prints what it needs, and checks it if nothing is missing. Findings of the check are
+/// printed and are not a failure: the spec is written.
 pub async fn run(arguments: &InitArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
     let path = arguments.directory.join(DEFAULT_NAME);
@@ -46,7 +46,7 @@ pub async fn run(arguments: &InitArguments, output: &OutputArguments, environmen
     Ok(())
 }
 
-/// Anything at the place of the spec stays, a link to nothing included.
+/// Rejects a path at which something exists, including a dangling link.
 fn refuse_existing(path: &Path) -> Done {
     if fs::symlink_metadata(path).is_err() {
         return Ok(());
@@ -55,7 +55,7 @@ fn refuse_existing(path: &Path) -> Done {
     Err(Failure::usage(&message, "edit it, or remove it first; `ocitect check` checks it"))
 }
 
-/// Parses the new spec before it is written. It is valid whatever the project is: an error here is a defect of this program.
+/// Parses the new spec before it is written. It is valid for every project: an error here is a bug in this program.
 fn parse(proposal: &Proposal, path: &Path) -> Result<Spec, Failure> {
     let spec = Spec::parse(&proposal.text, path, &Inputs::default());
     let spec = spec.and_then(|spec| {
@@ -87,7 +87,7 @@ fn note(observer: &Arc<dyn Observer>, text: String) {
     observer.event(Event::Note(text));
 }
 
-/// The command for the spec of this directory, as it is typed.
+/// Returns the command for the spec of this directory, as typed.
 fn command(name: &str, directory: &Path) -> String {
     if directory == Path::new(".") {
         return format!("ocitect {name}");

@@ -1,4 +1,4 @@
-//! `ocitect inspect`: what an image is, without fetching a layer.
+//! `ocitect inspect`: describes an image without fetching a layer.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::{Done, login_registry, parse_image, parse_platform, print, print_json
 use crate::model::{Image, ImageName, Platform, Root, escape};
 use crate::store::{Entries, ReadEntry, SkippedEntry, Source, list_entries, read_image, read_listed, select_platform};
 
-/// Shows an image: its root, and each platform's config and layers.
+/// Prints an image: its root, and each platform's config and layers.
 pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
     let name = parse_image(&arguments.image, environment)?;
@@ -32,34 +32,34 @@ pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environ
     print(to_text(&name, &root, &shown).as_bytes())
 }
 
-/// What there is to show.
+/// The contents to print.
 struct Shown {
     images: Vec<ShownImage>,
-    /// What an index lists that is no image.
+    /// Entries of an index that are not images.
     skipped: Vec<SkippedEntry>,
 }
 
-/// One platform's image.
+/// The image of one platform.
 struct ShownImage {
     image: Image,
-    /// The platform that the index lists it for, where there is one.
+    /// The platform in the index, if there is an index.
     listed: Option<Platform>,
 }
 
 impl ShownImage {
-    /// The platform that it is for: the index's word, else the config's.
+    /// Returns the platform in the index, or else in the config.
     fn platform(&self) -> &Platform {
         self.listed.as_ref().unwrap_or_else(|| self.image.config().value().platform())
     }
 
-    /// The platform of its config, where that is another one.
+    /// Returns the platform in the config, if it differs from the index.
     fn contradiction(&self) -> Option<&Platform> {
         let config = self.image.config().value();
         self.listed.as_ref().filter(|listed| config.contradicts(listed)).map(|_| config.platform())
     }
 }
 
-/// Every image of a root, and what an index lists beside images (attestations).
+/// Returns every image of a root, and the other entries of an index (attestations).
 async fn all_images(source: &dyn Source, root: &Root) -> Result<Shown, Failure> {
     if let Root::Manifest(manifest) = root {
         let image = read_image(source, manifest.clone()).await?;

@@ -1,5 +1,5 @@
-//! What happens when a user or a system ends a run (Ctrl-C, SIGTERM, SIGHUP): temporary files go, what is left is said,
-//! and the exit status is that of the signal.
+//! Handling of signals that end a run (Ctrl-C, SIGTERM, SIGHUP): temporary files are removed, the state of the outputs
+//! is printed, and the exit status is that of the signal.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,21 +13,21 @@ use super::progress;
 use crate::build::{Target, TargetPlace};
 use crate::store::local;
 
-/// Signals that end a run, with what they are called.
+/// Signals that end a run, with their names.
 const SIGNALS: [(libc::c_int, &str); 3] =
     [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM"), (libc::SIGHUP, "SIGHUP")];
 
-/// What a process that a signal ends adds to its number, by the convention of shells.
+/// Added to the number of a signal for the exit status, by the convention of shells.
 const STATUS_OF_SIGNALS: u8 = 128;
 
-/// Where this run has got to.
+/// State of this run's outputs.
 #[derive(Debug, Default)]
 struct Outputs {
-    /// Places that are not complete yet, in order.
+    /// Outputs that are not complete yet, in order.
     unfinished: Vec<Output>,
-    /// Places that are.
+    /// Outputs that are complete.
     written: Vec<String>,
-    /// Where uploads that are under way are noted.
+    /// The directory that records uploads in progress.
     journal: Option<PathBuf>,
 }
 
@@ -39,7 +39,7 @@ struct Output {
 
 static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs { unfinished: Vec::new(), written: Vec::new(), journal: None });
 
-/// Says what a run is about to write, and in which directory it notes uploads.
+/// Records what a run is about to write, and the directory that records its uploads.
 pub fn expect(targets: &[Target], journal: Option<PathBuf>) {
     let output = |target: &Target| {
         let is_registry = matches!(target.place, TargetPlace::Registry(_));
@@ -50,7 +50,7 @@ pub fn expect(targets: &[Target], journal: Option<PathBuf>) {
     outputs.journal = journal;
 }
 
-/// Says that an output is complete: all that is sent, and its tags.
+/// Records that an output is complete, including its tags.
 pub fn published(name: &str) {
     let mut outputs = lock();
     outputs.unfinished.retain(|output| output.name != name);
@@ -58,11 +58,11 @@ pub fn published(name: &str) {
 }
 
 fn lock() -> MutexGuard<'static, Outputs> {
-    // Each change is whole: a poisoned lock holds nothing half-made.
+    // Each change is atomic: a poisoned lock holds no partial change.
     OUTPUTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for the signals beside everything else. One that the process was started to ignore, as by nohup, stays ignored.
+/// Handles the signals on the runtime. A signal that was ignored at the start, as by nohup, stays ignored.
 pub fn watch(runtime: &Runtime, progress: Progress) {
     for (number, name) in SIGNALS {
         if is_ignored(number) {
@@ -77,10 +77,10 @@ pub fn watch(runtime: &Runtime, progress: Progress) {
     }
 }
 
-/// Whether a signal is ignored.
+/// Returns `true` if a signal is ignored.
 fn is_ignored(number: libc::c_int) -> bool {
     let mut current = std::mem::MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: no action is set, and the current one is written where there is room for one.
+    // SAFETY: no action is set, and the current one is written to a buffer of its size.
     let asked = unsafe { libc::sigaction(number, std::ptr::null(), current.as_mut_ptr()) };
     // SAFETY: a call that succeeded has written it.
     asked == 0 && unsafe { current.assume_init() }.sa_sigaction == libc::SIG_IGN
@@ -95,7 +95,7 @@ fn end(number: libc::c_int, name: &str, progress: Progress) {
     std::process::exit(i32::from(status));
 }
 
-/// What is there of what was to be written.
+/// Describes which of the outputs exist.
 fn left(outputs: &Outputs) -> String {
     let names = |registries: bool| -> Vec<&str> {
         let wanted = outputs.unfinished.iter().filter(|output| output.is_registry == registries);
@@ -120,8 +120,8 @@ fn left(outputs: &Outputs) -> String {
     parts.join("; ")
 }
 
-/// Returns `true` if the journal has an upload to go on with. It is missing where there is no cache directory, or none that
-/// can be written.
+/// Returns `true` if the journal has an upload to resume. It does not if the cache directory does not exist or is not
+/// writable.
 fn has_noted(journal: Option<&Path>) -> bool {
     let entries = journal.and_then(|directory| directory.read_dir().ok());
     entries.into_iter().flatten().flatten().any(|entry| entry.path().extension().is_some_and(|end| end == "json"))

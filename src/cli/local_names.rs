@@ -1,4 +1,4 @@
-//! How to name an image on the disk that was named by its path alone.
+//! Suggestions for an image on the disk that was given by its path only.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use crate::archive::{ArchiveKind, kind_of};
 use crate::model::escape;
 use crate::store::LAYOUT_MARKER_NAME;
 
-/// Ends of the names of archives.
+/// File name extensions of archives.
 const ARCHIVE_SUFFIXES: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".oci"];
 
-/// What is at a path, and how to name it, where it is an image.
+/// Returns the kind and the name of the image at a path, if there is one.
 pub fn image_at(path: &Path) -> Option<(&'static str, String)> {
     let shown = escape(path.as_os_str().as_encoded_bytes());
     if path.is_dir() {
@@ -38,7 +38,7 @@ pub fn image_at(path: &Path) -> Option<(&'static str, String)> {
     }
 }
 
-/// How to name what `text`, which names no image, was perhaps meant to be; it may end in a tag.
+/// Returns a suggestion for `text`, which is no valid name of an image and may end in a tag.
 pub fn suggestion(text: &str) -> Option<String> {
     let candidates = [(text, None)].into_iter().chain(text.split_once(':').map(|(path, tag)| (path, Some(tag))));
     for (path, tag) in candidates {
@@ -47,7 +47,7 @@ pub fn suggestion(text: &str) -> Option<String> {
             return Some(format!("{} is {what}: {help}{tag}", escape(path.as_bytes())));
         }
     }
-    // What stands before an `@` may be a password.
+    // The text before an `@` may be a password.
     if text.contains('@') {
         return None;
     }

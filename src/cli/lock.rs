@@ -1,4 +1,4 @@
-//! `ocitect lock`, `update` and `outdated`: what a spec builds on, pinned.
+//! `ocitect lock`, `update` and `outdated`: the pinned images of a spec.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::lock::Lock;
 use crate::model::{ImageName, escape};
 use crate::spec::Spec;
 
-/// Completes the lock of a spec, or shows it.
+/// Updates the lockfile of a spec, or prints it.
 pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     if arguments.show {
@@ -55,7 +55,7 @@ fn show(spec: &Spec, as_json: bool) -> Done {
     if as_json { print_json(&lock_text::to_json(&lock)) } else { print(lock_text::to_text(&lock).as_bytes()) }
 }
 
-/// Moves pins, and shows what changed.
+/// Updates pins, and prints what changed.
 pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
@@ -70,7 +70,7 @@ pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, envir
     print(lock_text::changes(&changes).as_bytes())
 }
 
-/// Says which pins would move, and fails where one would.
+/// Prints which pins would move, and fails if one would.
 pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
@@ -100,7 +100,7 @@ fn shown(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }
 
-/// Places to read from. A password of the command line is for the registries of the spec's images.
+/// Returns the access to images. A password from the command line is used for the registries of the spec's images.
 fn places(
     spec: &Spec,
     environment: &Environment,

@@ -1,4 +1,4 @@
-//! The lock for people and for programs: pins, facts, and what changed.
+//! The lockfile for people and for programs: pins, facts, and changes.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::lock::{Lock, LockedImage, Pin};
 use crate::model::{Descriptor, Digest, Platform, escape};
 use crate::tree::Facts;
 
-/// The whole lock as text.
+/// Returns the whole lockfile as text.
 pub fn to_text(lock: &Lock) -> String {
     let mut lines = Vec::new();
     for (name, image) in lock.images() {
@@ -48,7 +48,7 @@ fn pin_lines(pin: &Pin, lines: &mut Vec<String>) {
     lines.extend(libraries(&facts).iter().map(|name| field("library", name)));
 }
 
-/// The names by which libraries are needed, sorted, each once.
+/// Returns the names under which libraries are needed, sorted, each once.
 fn libraries(facts: &Facts) -> Vec<String> {
     let mut names: Vec<String> =
         facts.elf.values().filter_map(|elf| elf.soname.as_ref()).map(|name| escape(name)).collect();
@@ -57,7 +57,7 @@ fn libraries(facts: &Facts) -> Vec<String> {
     names
 }
 
-/// The whole lock as JSON.
+/// Returns the whole lockfile as JSON.
 pub fn to_json(lock: &Lock) -> Value {
     let image = |(name, image): (&String, &LockedImage)| {
         let platforms = image.platforms().iter().map(|(platform, pin)| pin_json(platform, pin));
@@ -100,7 +100,7 @@ fn facts_json(facts: &Facts) -> Value {
     })
 }
 
-/// What an update has changed, as text.
+/// Returns the changes of an update as text.
 pub fn changes(changes: &[ImageChange]) -> String {
     if !changes.iter().any(ImageChange::is_change) {
         return "no pin changed\n".to_owned();
@@ -153,7 +153,7 @@ fn pin_change_lines(change: &PinChange, lines: &mut Vec<String>) {
     }
 }
 
-/// What names are pinned to and what they mean now, a line each.
+/// Returns the pinned and the current digest of each name, one line each.
 pub fn names(names: &[PinnedName]) -> String {
     names.iter().map(name_line).collect()
 }
@@ -169,7 +169,7 @@ fn name_line(name: &PinnedName) -> String {
     }
 }
 
-/// The same for programs.
+/// Returns the pinned and the current digest of each name, as JSON.
 pub fn names_json(names: &[PinnedName]) -> Value {
     let name = |name: &PinnedName| {
         json!({

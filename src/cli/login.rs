@@ -7,7 +7,7 @@ use super::{Done, progress};
 use crate::model::escape;
 use crate::registry::{Client, Login, remove_login, store_login};
 
-/// Checks credentials at the registry, and keeps them where they are accepted.
+/// Checks credentials at the registry, and stores them if they are accepted.
 pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let registry = registry_name(&arguments.registry)?;
     let Some(user) = arguments.options.username.clone() else {
@@ -30,7 +30,7 @@ pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environ
     Ok(())
 }
 
-/// Forgets the credentials of a registry.
+/// Removes the credentials of a registry.
 pub async fn logout(arguments: &LogoutArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let registry = registry_name(&arguments.registry)?;
     let file = environment.login_file(arguments.authfile.as_deref())?;
@@ -45,10 +45,10 @@ pub async fn logout(arguments: &LogoutArguments, output: &OutputArguments, envir
     ))
 }
 
-/// Where Docker Hub is read by people; its registry has another name.
+/// Docker Hub's web sites. Its registry has another name.
 const HUB_SITES: [&str; 2] = ["hub.docker.com", "www.docker.com"];
 
-/// The registry that is named, `HOST[:PORT]`.
+/// Parses the name of a registry, `HOST[:PORT]`.
 fn registry_name(text: &str) -> Result<String, Failure> {
     let refused = |name: &str| {
         let message = format!("{} is not a registry", escape(text.as_bytes()));

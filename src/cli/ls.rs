@@ -1,4 +1,4 @@
-//! `ocitect ls`: the files of an image, as a running container would see them.
+//! `ocitect ls`: lists the files of an image, as a running container sees them.
 
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -13,7 +13,7 @@ use crate::model::{EntryPath, Platform, Root, escape};
 use crate::store::{Source, list_entries};
 use crate::tree::{Node, NodeKind, View};
 
-/// Lists what stands at a path and below it.
+/// Lists the files at and below a path.
 pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let name = parse_image(&arguments.image, environment)?;
     let asked = EntryPath::new(arguments.path.as_bytes())
@@ -48,7 +48,8 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
     print(lines.as_bytes())
 }
 
-/// This machine's platform where the image has it, else the first one; `None` for an image of a single platform.
+/// Returns this machine's platform if the image has it, or else the first one; `None` for an image of a single
+/// platform.
 async fn default_platform(source: &dyn Source, root: &Root) -> Result<Option<Platform>, Failure> {
     let own = Platform::new("linux", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" });
     let mut offered = list_entries(source, root).await?.images.into_iter().map(|listed| listed.platform);
@@ -69,7 +70,7 @@ fn kind(node: &Node) -> (char, u64, Option<&[u8]>) {
     }
 }
 
-/// `drwxr-xr-x  0:0  SIZE  /path -> target`, the columns wide enough for most.
+/// Returns `drwxr-xr-x  0:0  SIZE  /path -> target`, with columns wide enough for most files.
 fn text_line(path: &EntryPath, node: &Node) -> String {
     let (letter, size_bytes, target) = kind(node);
     let target = target.map(|target| format!(" -> {}", escape(target))).unwrap_or_default();

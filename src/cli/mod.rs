@@ -1,7 +1,7 @@
-//! The command line: arguments, commands, rendering, exit statuss.
+//! The command line: arguments, commands, rendering, exit statuses.
 //!
-//! The only module that touches stdout, stderr, the environment, the clock and the home directory; what the library needs
-//! of them is handed to it as values.
+//! The only module that accesses stdout, stderr, the environment, the clock and the home directory. The library
+//! receives them as values.
 
 mod arguments;
 mod build;
@@ -44,15 +44,15 @@ use crate::build::{Observer, Task};
 use crate::model::{Diagnose, ImageName, Platform, ReferenceError, Root, Selector};
 use crate::store::{SkippedEntry, Source, StoreError};
 
-/// What every command ends in.
+/// The result of a command.
 type Done = Result<(), Failure>;
 
-/// Reads the arguments, runs the command, tells of its failure, and gives the exit status.
+/// Parses the arguments, runs the command, reports its failure, and returns the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are no errors to clap either: 0 for them, 2 for bad usage.
+            // Help and version are also errors of clap: they exit with 0, bad usage with 2.
             let error = habits::explain(error);
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
@@ -104,7 +104,7 @@ fn completions(shell: clap_complete::Shell) -> Done {
     print(&script)
 }
 
-/// Log lines go to stderr, and only where they are asked for.
+/// Starts the log. Log lines go to stderr, and only on request.
 fn start_log(output: &OutputArguments) {
     let level = match output.verbose {
         0 => return,
@@ -119,13 +119,13 @@ fn start_log(output: &OutputArguments) {
         .init();
 }
 
-/// Writes what a command answers to standard output, without the long secrets of this run: a registry may have put one into
-/// a document. Short ones may be words of the answer, which a script reads.
+/// Writes the output of a command to standard output, without the long secrets of this run: a registry may have put one
+/// into a document. Short ones may be words of the output, which a script reads.
 fn print(bytes: &[u8]) -> Done {
     print_exactly(stderr::answer(&String::from_utf8_lossy(bytes)).as_bytes())
 }
 
-/// Writes to standard output. A reader that went away (`| head`) has what it wanted.
+/// Writes to standard output. A closed pipe (`| head`) is not an error.
 fn print_exactly(bytes: &[u8]) -> Done {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -136,7 +136,7 @@ fn print_exactly(bytes: &[u8]) -> Done {
     }
 }
 
-/// Ends a command that made an image with its `NAME@DIGEST`: on stdout, or on stderr where stdout is an archive.
+/// Prints the `NAME@DIGEST` of a new image: on stdout, or on stderr if stdout is an archive.
 fn print_result(image: &str, stdout_is_taken: bool, progress: Progress) -> Done {
     match (stdout_is_taken, progress) {
         (false, _) => return print_exactly(format!("{image}\n").as_bytes()),
@@ -150,7 +150,7 @@ fn print_json(value: &serde_json::Value) -> Done {
     print_exactly(format!("{:#}\n", stderr::answer_json(value.clone())).as_bytes())
 }
 
-/// The registry that a password of the command line is for, where an image is only read.
+/// Returns the registry that a password from the command line is for, if an image is only read.
 fn login_registry(name: &ImageName) -> Vec<&str> {
     match name {
         ImageName::Registry(reference) => vec![reference.repository.registry()],
@@ -158,10 +158,10 @@ fn login_registry(name: &ImageName) -> Vec<&str> {
     }
 }
 
-/// How images are named.
+/// Help for the name of an image.
 const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or REGISTRY/REPOSITORY:TAG";
 
-/// Parses the name of an image of any kind. Where the text could be a registry's name, which one is guessed.
+/// Parses the name of an image of any kind. If the text has no registry, the help suggests one.
 fn parse_image(text: &str, environment: &Environment) -> Result<ImageName, Failure> {
     text.parse().map_err(|error: ReferenceError| {
         if let Some(help) = local_names::suggestion(text) {
@@ -176,20 +176,20 @@ fn parse_image(text: &str, environment: &Environment) -> Result<ImageName, Failu
     })
 }
 
-/// What an index lists and is no image.
+/// Returns a skipped entry of an index as JSON.
 fn skipped_json(entry: &SkippedEntry) -> serde_json::Value {
     let platform = entry.platform.as_ref().map(Platform::to_string);
     serde_json::json!({ "digest": entry.digest, "platform": platform, "reason": entry.reason })
 }
 
-/// Parses a platform that is asked for; names that containerd takes for Go's are taken for them too.
+/// Parses a requested platform. It accepts the same aliases of Go's names as containerd.
 fn parse_platform(text: &str) -> Result<Platform, Failure> {
     Platform::parse_wanted(text).map_err(|error| {
         Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or("give a platform, such as linux/amd64"))
     })
 }
 
-/// What a name means at its source now; told of while it is waited for.
+/// Resolves a name at its source, and reports progress meanwhile.
 async fn resolve(
     source: &dyn Source,
     selector: &Selector,
@@ -200,7 +200,7 @@ async fn resolve(
     source.resolve(selector).await
 }
 
-/// Parses an argument of the command line; `help` is for an error that knows no better.
+/// Parses an argument of the command line. `help` is used for an error without help.
 fn parse<T: std::str::FromStr<Err: Diagnose>>(text: &str, help: &str) -> Result<T, Failure> {
     text.parse().map_err(|error: T::Err| Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or(help)))
 }

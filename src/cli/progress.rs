@@ -18,16 +18,16 @@ use crate::check::Finding;
 use crate::registry::Traffic;
 use crate::transfer::Outcome;
 
-/// A task that is over sooner has no bar: it would only flicker.
+/// Delay before a task gets a bar: the bar of a shorter task would only flicker.
 const BAR_AFTER: Duration = Duration::from_millis(300);
 
-/// How often the bars' spinners move.
+/// Interval of the bars' spinners.
 const TICK: Duration = Duration::from_millis(120);
 
-/// How often it is looked whether nothing was said for long.
+/// Interval at which the heartbeat is checked.
 const HEARTBEAT_CHECK: Duration = Duration::from_secs(1);
 
-/// The observer for what the user asked for.
+/// Returns the observer for the requested kind of progress.
 pub fn observer(progress: Progress, verbose: bool) -> Arc<dyn Observer> {
     match progress {
         // Bars and log lines would overwrite each other.
@@ -38,7 +38,7 @@ pub fn observer(progress: Progress, verbose: bool) -> Arc<dyn Observer> {
     }
 }
 
-/// Notes which outputs are complete, for the end that a signal brings, and passes on what it is told.
+/// Records which outputs are complete, for the report after a signal, and passes all events on.
 struct Noting<O>(O);
 
 impl<O: Observer> Observer for Noting<O> {
@@ -50,14 +50,14 @@ impl<O: Observer> Observer for Noting<O> {
     }
 }
 
-/// Tells what went over the line, if anything did, when it is dropped: at the end of a command, whichever way it ends.
+/// Reports the network traffic, if there was any, when it is dropped: at the end of a command, even of a failed one.
 pub struct TrafficAtEnd {
     places: Places,
     observer: Arc<dyn Observer>,
 }
 
 impl TrafficAtEnd {
-    /// For what is opened at `places`.
+    /// Returns the report for the traffic of `places`.
     pub fn of(places: &Places, observer: &Arc<dyn Observer>) -> Self {
         Self { places: places.clone(), observer: observer.clone() }
     }
@@ -72,12 +72,12 @@ impl Drop for TrafficAtEnd {
     }
 }
 
-/// Tells of something that a command's user should know, and that is no failure.
+/// Prints a warning, which is not a failure.
 pub fn warn(progress: Progress, text: &str) {
     observer(progress, false).event(Event::Warning(text.to_owned()));
 }
 
-/// Tells what a command has done that shows no progress.
+/// Prints what a command without progress has done.
 pub fn note(progress: Progress, text: &str) {
     observer(progress, false).event(Event::Note(text.to_owned()));
 }
@@ -94,7 +94,7 @@ impl Observer for WarningsOnly {
     }
 }
 
-/// A line per event; where nothing happens for a while, what is waited for.
+/// Prints a line for each event, and the running tasks after a silence.
 struct Lines {
     heartbeat: Arc<Mutex<Heartbeat>>,
     _ticker: Ticker,
@@ -131,7 +131,7 @@ impl Observer for Lines {
     }
 }
 
-/// A poisoned lock holds nothing half-made: each change is whole.
+/// A poisoned lock holds no partial change: each change is atomic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -197,10 +197,10 @@ impl Observer for JsonLines {
     }
 }
 
-/// The bars that are on the screen, for who ends the process.
+/// The bars on the screen, for the signal handler.
 static SHOWN: OnceLock<MultiProgress> = OnceLock::new();
 
-/// Takes the bars off the screen.
+/// Removes the bars from the screen.
 pub fn clear_bars() {
     if let Some(bars) = SHOWN.get() {
         let _ = bars.clear();
@@ -229,7 +229,7 @@ impl Bars {
         Self { all, under_way: Arc::default(), ticker: OnceLock::new() }
     }
 
-    /// Starts to move the spinners. indicatif's own way panics where no thread can be started.
+    /// Starts to move the spinners. indicatif's own thread panics if no thread can be started.
     fn tick(&self) {
         self.ticker.get_or_init(|| {
             let under_way = Arc::clone(&self.under_way);
@@ -259,7 +259,7 @@ impl Bars {
     }
 }
 
-/// The templates are ours and well-formed; one that indicatif refused would only look plainer.
+/// Parses a template. They are constant and valid; an invalid one would only look plainer.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

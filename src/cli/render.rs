@@ -1,4 +1,4 @@
-//! Text for people: sizes, colours, the summary of a build.
+//! Text for people: sizes, colors, the summary of a build.
 
 use std::io::IsTerminal as _;
 
@@ -6,27 +6,28 @@ use crate::build::{BuildReport, LayerReport, PlatformReport};
 use crate::model::Tag;
 use crate::transfer::Outcome;
 
-/// True where colours may be written to stderr: a terminal, and `NO_COLOR` not set to anything.
+/// Returns `true` if stderr takes colors: it is a terminal, and `NO_COLOR` is unset or empty.
 pub fn color_on_stderr() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// True where colours may be written to stdout, by the same rule.
+/// Returns `true` if stdout takes colors, by the same rule.
 pub fn color_on_stdout() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// `text` in bold and in a colour of the terminal's palette (31 red, 33 yellow, 36 cyan), where stderr takes colours.
+/// Returns `text` in bold and in a color of the terminal's palette (31 red, 33 yellow, 36 cyan), if stderr takes
+/// colors.
 pub fn emphasis(text: &str, color: u8) -> String {
     emphasis_where(color_on_stderr(), text, color)
 }
 
-/// As [`emphasis`], where `takes_colors` says so.
+/// Like [`emphasis`], if `takes_colors` is `true`.
 pub fn emphasis_where(takes_colors: bool, text: &str, color: u8) -> String {
     if takes_colors { format!("\x1b[1;{color}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// A size as the spec writes sizes: `12.3 MB`, powers of ten.
+/// Returns a size as in the spec: `12.3 MB`, powers of ten.
 pub fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] =
         [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
@@ -39,7 +40,7 @@ pub fn size(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
-/// The summary of a build: each platform with its layers, the total against `max-size`, and where it went.
+/// Returns the summary of a build: each platform with its layers, the total compared with `max-size`, and the outputs.
 pub fn summary(report: &BuildReport) -> String {
     let mut lines = Vec::new();
     for platform in &report.platforms {

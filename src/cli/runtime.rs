@@ -1,6 +1,5 @@
-//! The asynchronous runtime, started in whatever room the system leaves: a limit on processes (`ulimit -u`, a cgroup's
-//! pids) or on open files (`ulimit -n`) makes a run slower or ends it with an error, and never in a panic or a wait
-//! without end.
+//! The asynchronous runtime, within the limits of the system: a limit on processes (`ulimit -u`, a cgroup's pids) or on
+//! open files (`ulimit -n`) makes a run slower or ends it with an error, but never with a panic or a hang.
 
 use std::fs::File;
 use std::io;
@@ -15,34 +14,35 @@ use tokio::runtime::{Builder, Runtime};
 use super::failure::Failure;
 use crate::pack::MAX_THREADS;
 
-/// Threads that a command needs beside the workers at the least to wait for disks and names without waiting for itself.
+/// Threads that a command needs besides the workers, so that waiting for disks and names does not deadlock.
 const SPARE_THREADS: usize = 4;
 
-/// The system counts a thread for a moment longer than anybody can wait for: twice as many as are needed must fit.
+/// The system counts a thread for a moment after it was joined: twice as many as needed must fit.
 const PROBE_FACTOR: usize = 2;
 
-/// How long that moment is taken to be, where there is little room.
+/// Assumed length of that moment, if threads are scarce.
 const AFTERLIFE: Duration = Duration::from_millis(50);
 
-/// Threads without which nothing can be done: one that waits for the disk, and one that unpacks.
+/// Fewest threads that a run needs: one that waits for the disk, and one that unpacks.
 const MIN_THREADS: usize = 2;
 
-/// Threads from which on one can be spared for what is done at intervals, which nothing depends on.
+/// Number of threads from which on one can be spared for periodic work, which nothing depends on.
 const MIN_THREADS_WITH_TICKER: usize = 4;
 
-/// Whether a thread can be spared for what is done at intervals.
+/// Whether a thread can be spared for periodic work.
 static SPARES_TICKER: AtomicBool = AtomicBool::new(true);
 
-/// Open files that every command needs: the runtime's own five, temporary files, and the files that are read and written.
+/// Open files that every command needs: the runtime's own five, temporary files, and the files that are read and
+/// written.
 const MIN_DESCRIPTORS: usize = 16;
 
-/// How long a thread that has nothing to do is kept where there is little room: for good, since it may not come back.
+/// How long an idle thread is kept if threads are scarce: forever, since it may not be possible to start it again.
 const KEPT: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Starts the runtime.
 ///
 /// # Errors
-/// Where the system allows too few threads or open files.
+/// Fails if the system allows too few threads or open files.
 pub fn start() -> Result<Runtime, Failure> {
     check_descriptors()?;
     let processors = thread::available_parallelism().map_or(1, usize::from);
@@ -63,21 +63,21 @@ pub fn start() -> Result<Runtime, Failure> {
     Ok(runtime)
 }
 
-/// Returns `true` if a thread can be spared for what is done at intervals.
+/// Returns `true` if a thread can be spared for periodic work.
 pub fn spares_ticker() -> bool {
     SPARES_TICKER.load(Ordering::Relaxed)
 }
 
-/// A runtime on the calling thread, and others that wait for the disk, of the `count` that can be started. One of these is
-/// started now: what comes later waits for it where no other can be started. They stay, and so one is left for what
-/// unpacks, and one for what is done at intervals.
+/// Builds a runtime on the calling thread, with blocking threads out of the `count` that can be started. One of them is
+/// started now: later work waits for it if no other can be started. Idle threads are kept. So one is left for
+/// unpacking, and one for periodic work.
 fn start_small(count: usize) -> Option<Runtime> {
     let spares_ticker = count >= MIN_THREADS_WITH_TICKER;
     SPARES_TICKER.store(spares_ticker, Ordering::Relaxed);
     let waiting = count.saturating_sub(1 + usize::from(spares_ticker)).max(1);
     let mut builder = Builder::new_current_thread();
     let runtime = builder.enable_all().thread_keep_alive(KEPT).max_blocking_threads(waiting).build().ok()?;
-    // Where there is no thread tokio knows but a panic, which is no reason to speak of one.
+    // If no thread can be started, tokio panics. The message of that panic is suppressed.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let first = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(runtime.spawn_blocking(|| ()))));
@@ -85,7 +85,8 @@ fn start_small(count: usize) -> Option<Runtime> {
     matches!(first, Ok(Ok(()))).then_some(runtime)
 }
 
-/// Starts `count` threads at once, and ends them; else says how many there were, and why there was no other.
+/// Starts `count` threads at once, and ends them. The error is the number of threads that could be started, and why no
+/// other could.
 fn startable_threads(count: usize) -> Result<(), (usize, io::Error)> {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let mut threads = Vec::with_capacity(count);
@@ -121,7 +122,7 @@ fn no_threads(cause: &io::Error) -> Failure {
         .help("raise the limit on processes: `ulimit -u`, or the pids limit of the container")
 }
 
-/// Opens as many files at once as are needed.
+/// Checks that as many files as needed can be open at once.
 fn check_descriptors() -> Result<(), Failure> {
     let opened = || -> io::Result<()> {
         let mut held = vec![File::open("/dev/null")?];
@@ -136,7 +137,7 @@ fn check_descriptors() -> Result<(), Failure> {
                 .caused_by(&cause)
                 .help("raise the limit on open files: `ulimit -n`"))
         }
-        // A system without /dev/null says more where it matters.
+        // If /dev/null does not exist, later errors say more.
         _ => Ok(()),
     }
 }

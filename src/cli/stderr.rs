@@ -1,7 +1,7 @@
-//! Standard error, and standard output for people: what is written there goes through here, and no secret of this run with
-//! it.
+//! Standard error, and standard output for people. All of their text goes through this module, which masks the secrets
+//! of this run.
 //!
-//! Digest lines and the bytes of documents and archives are not for people: they stay as they are.
+//! Digest lines and the bytes of documents and archives are not for people and are written unchanged.
 
 use std::borrow::Cow;
 use std::io::{self, Write as _};
@@ -12,33 +12,33 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::registry::Secrets;
 
-/// What this process has sent as a secret. There is one run in a process, and one standard error.
+/// The secrets that this process has sent. A process has one run and one standard error.
 static SECRETS: LazyLock<Secrets> = LazyLock::new(Secrets::default);
 
-/// What this run has sent as a secret so far.
+/// Returns the secrets that this run has sent so far.
 pub fn secrets() -> &'static Secrets {
     &SECRETS
 }
 
-/// Fewest bytes of a secret that is taken out of the answers on standard output.
+/// Shortest secret that is masked in output on standard output, in bytes.
 const MIN_BYTES_IN_ANSWERS: usize = 8;
 
-/// The answer of a command, as it may be printed.
+/// Returns the output of a command with the secrets masked.
 pub fn answer(text: &str) -> String {
     SECRETS.of_at_least(MIN_BYTES_IN_ANSWERS).blank(text).into_owned()
 }
 
-/// The same for a document.
+/// Returns a document with the secrets masked.
 pub fn answer_json(document: Value) -> Value {
     SECRETS.of_at_least(MIN_BYTES_IN_ANSWERS).blank_json(document)
 }
 
-/// Text as it may be shown.
+/// Returns text with the secrets masked.
 pub fn shown(text: &str) -> Cow<'_, str> {
     SECRETS.blank(text)
 }
 
-/// Writes a line to stderr. A stderr that cannot be written is no reason to fail.
+/// Writes a line to stderr. A write error is ignored.
 pub fn tell(line: &str) {
     write_line(&shown(line));
 }
@@ -52,12 +52,12 @@ pub fn tell_event(name: &str, fields: Value) {
     tell_json(event);
 }
 
-/// Writes a document as one line to stderr. Its texts are looked through one by one: the line stays JSON.
+/// Writes a document as one line to stderr. Secrets are masked in each of its strings, so that the line is valid JSON.
 pub fn tell_json(document: Value) {
     write_line(&SECRETS.blank_json(document).to_string());
 }
 
-/// Writes a line that a script reads, and that this program made by itself: the name and the digest of an image.
+/// Writes a line for scripts without masking: the name and the digest of an image.
 pub fn tell_exactly(line: &str) {
     write_line(line);
 }
@@ -66,7 +66,7 @@ fn write_line(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Where log lines go.
+/// The destination of log lines.
 pub struct Log;
 
 impl<'a> MakeWriter<'a> for Log {

@@ -1,4 +1,4 @@
-//! Something that is done again and again, beside everything else.
+//! Periodic work beside everything else.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use super::runtime;
 
-/// Does its work at an interval, on a thread of its own, until it is dropped.
+/// Runs its work at an interval, on its own thread, until it is dropped.
 pub struct Ticker {
     is_over: Arc<(Mutex<bool>, Condvar)>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
-    /// Begins. Where no thread can be spared the work is not done: it is for people who wait, and nothing depends on it.
+    /// Starts the ticker. If no thread can be spared, the work does not run: it is for waiting users, and nothing
+    /// depends on it.
     pub fn start(interval: Duration, mut work: impl FnMut() + Send + 'static) -> Self {
         let is_over = Arc::new((Mutex::new(false), Condvar::new()));
         let shared = Arc::clone(&is_over);
@@ -38,7 +39,7 @@ impl Ticker {
 }
 
 impl Drop for Ticker {
-    /// The work that is under way is waited for: nothing is done after the end.
+    /// Waits for work in progress: the work does not run after the drop.
     fn drop(&mut self) {
         let (is_over, ended) = &*self.is_over;
         *is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
