@@ -1,4 +1,4 @@
-//! The command `ocitect`: parse, run, exit status.
+//! The command `ocitect`.
 
 use std::process::ExitCode;
 
