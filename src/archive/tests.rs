@@ -1,4 +1,4 @@
-//! Tests of archives through the two traits, and of what others write.
+//! Tests of archives through the two traits, and of archives of other tools.
 
 mod docker;
 mod oci;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::store::local::TEMPORARY_PREFIX;
 
-/// A stream whose bytes can be looked at; it fails after `limit_bytes`.
+/// A stream that keeps its bytes for the test; it fails after `limit_bytes`.
 #[derive(Clone)]
 struct Stream {
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -42,7 +42,7 @@ impl Write for Stream {
     }
 }
 
-/// A tar of files, in the given order, as others write it.
+/// Returns a tar of files, in the given order, as other tools write it.
 fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in files {

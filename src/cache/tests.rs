@@ -1,4 +1,4 @@
-//! Tests of the store: what is kept is found whole or not at all.
+//! Tests of the cache: an entry is found whole or not at all.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,7 +23,7 @@ impl Fixture {
         Self { directory, cache }
     }
 
-    /// As another process has it.
+    /// The cache as another process opens it.
     fn reopened(&self) -> Cache {
         Cache::new(self.cache.root().to_owned(), self.cache.limit_bytes()).at_time(SystemTime::now())
     }
@@ -178,12 +178,12 @@ fn a_use_is_noted_once_an_hour() {
         assert_eq!(after != before, is_moved, "{age:?}");
         assert!(!is_moved || after > now - HOUR / 2, "{age:?}");
     }
-    // Nothing is noted where the time is not known.
+    // No use is recorded if the time is not known.
     fixture.age(&key(1), 5 * HOUR);
     let before = fixture.used(&key(1));
     assert!(Cache::new(fixture.cache.root().to_owned(), 0).load_block(&key(1)).is_some());
     assert_eq!(fixture.used(&key(1)), before);
-    // Stored under a clock that went wrong.
+    // Stored under a wrong clock.
     let file = fs::File::options().write(true).open(fixture.block(&key(1))).unwrap();
     file.set_modified(now + 1000 * HOUR).unwrap();
     assert!(fixture.reopened().load_block(&key(1)).is_some());
@@ -199,7 +199,7 @@ fn the_least_recently_used_go_first_whatever_their_kind() {
         fixture.age(&key(number), HOUR * (100 - number as u32));
     }
     assert_eq!(cache.trim().unwrap(), Trimmed { kept_bytes: 10_000, ..Trimmed::default() });
-    // The oldest is used, and something new comes.
+    // The oldest is used, and a new one is stored.
     assert!(cache.load_block(&key(0)).is_some());
     cache.store_record(&key(10), &[0; 928]).unwrap();
     let removed = [("blocks", Count { files: 2, size_bytes: 2_000 })].into();
@@ -350,7 +350,7 @@ fn a_directory_that_holds_more_than_the_cache_keeps_its_mode() {
     set_mode(&root.join("blocks"), 0o777);
     assert_eq!(fixture.cache.tighten().as_deref(), Some(root));
     assert_eq!((mode(root), mode(&root.join("blocks"))), (0o777, 0o755));
-    // As /tmp: nobody replaces what is another's.
+    // Like /tmp: only the owner of a file can replace it.
     set_mode(root, 0o1777);
     assert_eq!(fixture.cache.tighten(), None);
     assert_eq!(mode(root), 0o1777);
@@ -369,7 +369,7 @@ fn what_is_another_users_is_named() {
     }
 }
 
-/// Threads with caches of their own, as processes have them: load, store and trim the same few keys.
+/// Threads with separate caches, like processes: they load, store and trim the same few keys.
 #[test]
 fn nobody_sees_a_half_of_a_file() {
     let fixture = Fixture::new(200_000);

@@ -1,4 +1,4 @@
-//! Tests of layouts through the two traits: many writers, damage, links, and what stays as it was.
+//! Tests of layouts through the two traits: concurrent writers, damage, links, and files that must not change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ async fn publish(sink: &dyn Sink, content: &[u8], tag: &str) -> Result<Fixture, 
     Ok(fixture)
 }
 
-/// Every file with its content and the time of its last change.
+/// Returns every file with its content and the time of its last change.
 fn snapshot(path: &Path) -> Vec<(PathBuf, Vec<u8>, std::time::SystemTime)> {
     let mut files = Vec::new();
     let mut pending = vec![path.to_owned()];
@@ -128,7 +128,7 @@ async fn links_in_a_layout_are_refused() {
     std::os::unix::fs::symlink(&outside, &path).unwrap();
     let error = read_all(&*place.source().unwrap(), layer).await.unwrap_err();
     assert!(matches!(error, StoreError::Malformed { .. }), "{error}");
-    // Putting it replaces the link, and not what it points to.
+    // Putting it replaces the link, not its target.
     fs::write(&outside, "other").unwrap();
     place.sink().put(layer, &fixture.store).await.unwrap();
     assert_eq!((fs::read(&outside).unwrap(), &fs::read(&path).unwrap()), (b"other".to_vec(), content));
@@ -191,7 +191,7 @@ fn what_is_not_a_layout_is_told_apart() {
     assert_eq!(error.class(), Class::Input);
 }
 
-/// As Bazel's rules lay out an image: the blobs are links to files elsewhere.
+/// Bazel's rules lay out an image with links in place of blobs.
 #[tokio::test]
 async fn links_in_a_layout_are_refused_with_what_helps() {
     let place = Directory::new();

@@ -1,4 +1,4 @@
-//! docker-archives: the contract, what versions of Docker write, and what cannot be held.
+//! docker-archives: the contract, archives of Docker's versions, and images that the format cannot hold.
 
 use std::fs;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ impl Place for File {
     }
 }
 
-/// Config and layers of an image with one layer for each of `layers`.
+/// Returns config and layers of an image with one layer for each of `layers`.
 fn config(layers: &[&[u8]]) -> Vec<u8> {
     let diff_ids: Vec<String> = layers.iter().map(|layer| format!("\"{}\"", Digest::of(layer))).collect();
     let diff_ids = diff_ids.join(",");
@@ -123,7 +123,7 @@ async fn a_lacking_layer_is_an_error() {
     assert!(!place.path().exists());
 }
 
-/// What Docker 1.10 to 24 writes: layers by id, and a link for one that stands there already.
+/// Docker 1.10 to 24 write layers by id, and a link for one that exists already.
 #[tokio::test]
 async fn archives_of_old_versions_are_read() {
     let gzip = b"\x1f\x8b\x08 not really";

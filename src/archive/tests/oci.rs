@@ -1,4 +1,4 @@
-//! oci-archives: the contract, names, and files that are replaced or left.
+//! oci-archives: the contract, names, and files that are replaced or kept.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -87,7 +87,7 @@ async fn what_is_given_up_leaves_the_old_file() {
     assert_eq!(fs::read(place.path()).unwrap(), b"old");
     assert!(!has_temporary_file(place.directory.path()));
 
-    // A link stays, and what it leads to is replaced.
+    // A link is kept, and its target is replaced.
     let sink = OciArchiveSink::new(Output::File(link.clone()), None, None);
     fixture.put_children(&sink).await;
     sink.publish(&fixture.index, &[]).await.unwrap();

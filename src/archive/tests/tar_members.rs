@@ -1,4 +1,4 @@
-//! Tars of others: names in every form, links, and damage.
+//! Tars of other tools: names in every form, links, and damage.
 
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -41,7 +41,7 @@ fn long_names_and_leading_dots_are_understood() {
     let mut builder = tar::Builder::new(Vec::new());
     builder.append_pax_extensions([("path", long.as_bytes()), ("size", b"3"), ("comment", b"x")]).unwrap();
     let mut header = tar::Header::new_ustar();
-    // The size of the extended header wins over that of the field.
+    // The size in the extended header takes precedence over the field.
     header.set_path("short").unwrap();
     header.set_size(0);
     header.set_cksum();

@@ -1,4 +1,4 @@
-//! Tests of pruning: what is reached in any way stays, and where that is not certain everything stays.
+//! Tests of pruning: everything reachable is kept, and if that is not certain, everything is kept.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use crate::store::{Sink, Source, open};
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// A layout whose blobs and index a test writes by hand.
+/// A layout whose blobs and index a test writes directly.
 struct Written {
     directory: tempfile::TempDir,
 }
@@ -34,14 +34,14 @@ impl Written {
         self.directory.path().join("blobs/sha256").join(digest.hex())
     }
 
-    /// Writes a blob; gives a descriptor of it.
+    /// Writes a blob. Returns its descriptor.
     fn blob(&self, media_type: &str, bytes: impl AsRef<[u8]>) -> Value {
         let bytes = bytes.as_ref();
         fs::write(self.path(&Digest::of(bytes)), bytes).unwrap();
         json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() })
     }
 
-    /// Writes a manifest over a config and a layer of its own, with more fields.
+    /// Writes a manifest over its own config and layer, with more fields.
     fn manifest(&self, content: &str, more: Value) -> Value {
         let config = self.blob("application/vnd.oci.image.config.v1+json", format!("config {content}"));
         let layer = self.blob("application/vnd.oci.image.layer.v1.tar", format!("layer {content}"));
@@ -68,7 +68,7 @@ impl Written {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// Says what would go, then prunes: both must agree. Gives how many blobs went.
+    /// Prunes with and without `is_dry_run`; both must agree. Returns the number of removed blobs.
     #[track_caller]
     fn prune(&self) -> usize {
         let before = self.names();
@@ -81,7 +81,7 @@ impl Written {
         pruned.removed.len()
     }
 
-    /// Pruning must be refused, and delete nothing.
+    /// Checks that pruning fails and deletes nothing.
     #[track_caller]
     fn refuses(&self, text: &str) {
         let before = self.names();
@@ -138,7 +138,7 @@ fn referrers_of_what_is_kept_stay_with_their_blobs() {
     layout.list(&[&listed]);
     assert_eq!(layout.prune(), 3 * 4 + 1);
     assert!(layout.path(&digest(&again)).exists());
-    // What it refers to need not be there.
+    // The subject need not exist.
     fs::remove_file(layout.path(&digest(&again))).unwrap();
     layout.list(&[&listed]);
     assert_eq!(layout.prune(), 2);
@@ -213,7 +213,7 @@ fn where_it_is_not_certain_nothing_goes() {
     let lying = layout.blob(OCI_MANIFEST, json!({ "schemaVersion": 2, "manifests": [] }).to_string());
     layout.list(&[&lying]);
     layout.refuses("ambiguous");
-    // What refers to an image and cannot be read may name anything.
+    // A referrer that cannot be read may name anything.
     let artifact = "application/vnd.oci.artifact.manifest.v1+json";
     layout.list(&[&image]);
     let fields = json!({ "mediaType": artifact, "blobs": [], "subject": image });
@@ -253,7 +253,7 @@ fn sink(path: &Path) -> LayoutSink {
     LayoutSink::new(Layout::create_or_open(path).unwrap(), Some("example.com/a".parse().unwrap()))
 }
 
-/// A writer finds a blob that nothing reaches, and counts on it: it may not go before the writer is done.
+/// A writer finds an unreachable blob and relies on it: it must be kept until the writer is done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_writer_found_or_put_stays_until_it_is_listed() {
     let directory = tempfile::tempdir().unwrap();
@@ -281,7 +281,7 @@ async fn what_a_writer_found_or_put_stays_until_it_is_listed() {
     assert!(open(&layout, &old.blobs[0].0).await.is_ok());
 }
 
-/// Writers in threads of their own, each moving one tag over few images, while another thread prunes all the time.
+/// Writers in separate threads, each moving one tag over few images, while another thread prunes repeatedly.
 #[test]
 fn nothing_that_is_listed_is_ever_lost() {
     const ROUNDS: usize = 60;

@@ -12,7 +12,7 @@ fn is_token(seen: &Seen) -> bool {
     seen.path.starts_with("/token")
 }
 
-/// A registry with its token service, which `token` answers for; every token of `good` is let in.
+/// A registry and its token service, with the replies of `token`. Every token of `good` is accepted.
 async fn registry(good: &'static [&'static str], token: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Server {
     let mut server = Server::bind().await;
     let challenge = format!("Bearer realm=\"http://{}/token?own=1\",service=\"s\"", server.host);
@@ -50,7 +50,7 @@ async fn many_who_wait_fetch_one_token() {
     let all = futures_util::future::join_all((0..16).map(|_| resolve(&repository))).await;
     assert!(all.iter().all(Result::is_ok));
     assert_eq!(server.count("GET /token"), 1);
-    // One was refused before, and the others waited for what it learned.
+    // One was refused before; the others waited for its challenge.
     assert_eq!(server.seen().iter().filter(|seen| !is_token(seen)).count(), 1 + 16);
 }
 
@@ -228,7 +228,7 @@ async fn a_token_service_that_fails_is_asked_as_often_as_one_question_is() {
         assert_eq!(error.class(), Class::OtherSide);
         assert!(error.to_string().contains("tried 8 times"), "{error}");
         assert_eq!(server.count("GET /token"), 8, "{code}");
-        // The question that wanted the token was asked once.
+        // The request that needed the token was sent once.
         assert_eq!(server.lines().len(), 9, "{code}: {:#?}", server.lines());
     }
 }

@@ -16,8 +16,8 @@ fn helper(body: &str) -> tempfile::TempDir {
     directory
 }
 
-/// A shell writes the program: were it open for writing here, a process that another test starts at that moment would
-/// hold it open too, and it could not be run.
+/// A shell writes the program. If this process had it open for writing, a process that another test starts at that
+/// moment would inherit the open file, and the program could not be run.
 fn write_helper(directory: &Path, body: &str) {
     let path = directory.join("docker-credential-test");
     let mut shell = std::process::Command::new("/bin/sh");

@@ -23,7 +23,7 @@ fn by_digest() -> Selector {
     Selector::Digest(Digest::of(INDEX.as_bytes()))
 }
 
-/// A registry that has one index and one blob, for everybody.
+/// A registry with one index and one blob, without authentication.
 fn whole(seen: &Seen) -> Answer {
     if seen.path.contains("/blobs/") {
         return status(200).body(CONTENT);
@@ -38,7 +38,7 @@ async fn read(repository: &RoutedRepository) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
-/// An upstream with one mirror, and files that say so.
+/// An upstream with one mirror, and the configuration files.
 struct Scene {
     directory: tempfile::TempDir,
     upstream: Server,
@@ -66,13 +66,13 @@ impl Scene {
         );
     }
 
-    /// Names another mirror.
+    /// Configures another mirror.
     fn replace_mirror(&self, host: &str) {
         let text = std::fs::read_to_string(self.directory.path().join("registries.conf")).unwrap();
         self.write("registries.conf", &text.replace(&self.mirror.host, host));
     }
 
-    /// Writes a `hosts.toml` for the upstream, and takes the mirror out of `registries.conf`.
+    /// Writes a `hosts.toml` for the upstream, and removes the mirror from `registries.conf`.
     fn hosts(&self, text: &str) {
         self.write("registries.conf", "");
         self.write(&format!("certs.d/{}/hosts.toml", self.upstream.host), text);
@@ -169,7 +169,7 @@ async fn a_mirror_that_gives_no_answer_is_asked_once_by_many_at_a_time() {
 #[tokio::test]
 async fn a_mirror_that_is_down_is_passed_over() {
     let scene = Scene::new(whole, whole).await;
-    // Bound, and never listened to any more.
+    // Bound, and not listened to any more.
     let gone = Server::bind().await.host;
     scene.replace_mirror(&gone);
     let repository = scene.repository();
@@ -284,7 +284,7 @@ async fn a_mirror_that_gives_something_else_is_not_believed() {
     let scene = Scene::new(other, whole).await;
     scene.repository().resolve(&by_digest()).await.unwrap();
     assert_eq!(scene.notices().len(), 1);
-    // A page for people, as a network's front door shows it.
+    // A web page, as from a network's captive portal.
     let scene = Scene::new(|_| status(200).with("Content-Type", "text/html").body("<html>"), whole).await;
     scene.repository().resolve(&latest()).await.unwrap();
     assert_eq!(scene.notices().len(), 1);

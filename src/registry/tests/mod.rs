@@ -1,4 +1,4 @@
-//! A registry that answers as a test wants, and what the client does with it.
+//! A registry whose replies a test defines, and the client's behavior with it.
 
 mod auth;
 mod helpers;
@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{Client, Credentials, Login, RegistryOptions, RetryOptions, RoutedRepository};
 
-/// A request as a server saw it.
+/// A request as a server received it.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) method: String,
@@ -49,7 +49,7 @@ impl Seen {
     }
 }
 
-/// A reply to make.
+/// A reply to send.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     status: u16,
@@ -97,8 +97,8 @@ impl Server {
         self.serve_and_cut(|_| None, answer);
     }
 
-    /// As [`Server::serve`], but the connection is broken once as many bytes of a request's body came as `cut` says, which
-    /// sees the request without its body. `answer` sees what came; what it says reaches nobody.
+    /// Like [`Server::serve`], but breaks the connection after so many bytes of a request's body as `cut` returns,
+    /// which receives the request without its body. `answer` receives what arrived; its reply is not sent.
     pub(super) fn serve_and_cut(
         &mut self,
         cut: impl Fn(&Seen) -> Option<usize> + Send + Sync + 'static,
@@ -111,7 +111,7 @@ impl Server {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (seen, cut, answer) = (Arc::clone(&seen), Arc::clone(&cut), Arc::clone(&answer));
                 tokio::spawn(async move {
-                    // A client that goes away is part of some tests.
+                    // In some tests the client disconnects.
                     let _ = serve_one(stream, &seen, &*cut, &*answer).await;
                 });
             }
@@ -126,7 +126,7 @@ impl Server {
         self.seen().iter().map(Seen::line).collect()
     }
 
-    /// How many requests' lines begin so.
+    /// Returns the number of requests whose line has this prefix.
     pub(super) fn count(&self, prefix: &str) -> usize {
         self.lines().iter().filter(|line| line.starts_with(prefix)).count()
     }
@@ -146,7 +146,7 @@ impl Server {
     }
 }
 
-/// The policy with waits of milliseconds.
+/// Returns the retry policy with waits of milliseconds.
 pub(super) fn quick() -> RetryOptions {
     let (first_wait, longest_wait) = (Duration::from_millis(1), Duration::from_millis(4));
     RetryOptions { first_wait, longest_wait, ..RetryOptions::default() }
@@ -156,7 +156,7 @@ pub(super) fn repository(server: &Server, options: RegistryOptions) -> RoutedRep
     Client::new(options).unwrap().repository(format!("{}/x", server.host).parse().unwrap())
 }
 
-/// One request, one reply, and the connection is closed.
+/// Serves one request, and closes the connection.
 async fn serve_one(
     mut stream: TcpStream,
     seen: &Mutex<Vec<Seen>>,

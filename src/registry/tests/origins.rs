@@ -1,5 +1,5 @@
-//! Every way in which a registry can name another place ({GET, upload, token service, next page}) by every kind of
-//! place ({same, port, scheme, host, private address}): no secret arrives at any of them.
+//! Every way in which a registry can name another address ({GET, upload, token service, next page}) with every kind of
+//! address ({same, port, scheme, host, private address}): no secret arrives at any of them.
 
 use tokio::io::AsyncReadExt as _;
 use url::Url;
@@ -30,14 +30,14 @@ async fn read(repository: &RoutedRepository) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
-/// What happens to an address that a registry at `https://r.example` names.
+/// How the client handles an address that a registry at `https://r.example` names.
 #[derive(Debug, PartialEq)]
 enum Fate {
-    /// Gone to, as the registry itself.
+    /// Requested with the registry's credentials.
     Own,
-    /// Gone to, as nobody.
+    /// Requested anonymously.
     Stranger,
-    /// Gone to with TLS, which it lacked.
+    /// Requested with TLS in place of HTTP.
     Mended,
     Refused,
 }
@@ -76,7 +76,7 @@ fn each_place_has_its_fate() {
     }
 }
 
-/// A place that takes everything and should get nothing secret.
+/// A server that accepts everything and must receive no secret.
 async fn honeypot() -> RawServer {
     RawServer::start(|_, head| match head.split(' ').next() {
         Some("GET") => raw("200 OK\r\nContent-Length: 7", b"content"),
@@ -85,7 +85,7 @@ async fn honeypot() -> RawServer {
     .await
 }
 
-/// Addresses of a honeypot: another port, another host, another scheme.
+/// Returns addresses of a honeypot: another port, another host, another scheme.
 fn places(honeypot: &RawServer) -> [String; 3] {
     let port = honeypot.host.rsplit(':').next().unwrap();
     [format!("http://{}", honeypot.host), format!("http://localhost:{port}"), format!("https://{}", honeypot.host)]
@@ -98,7 +98,7 @@ fn assert_clean(honeypot: &RawServer) {
     }
 }
 
-/// A registry that wants Basic credentials, sets cookies, and names `place` wherever it can.
+/// A registry that requires Basic credentials, sets cookies, and names `place` wherever it can.
 async fn registry(place: String) -> Server {
     Server::start(move |seen| {
         let answer = match (seen.authorization(), seen.method.as_str()) {

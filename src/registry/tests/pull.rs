@@ -60,7 +60,7 @@ async fn a_manifest_over_the_limit_is_not_read_to_its_end() {
     let error = resolve(status(200).body(vec![b' '; MAX_MANIFEST_BYTES as usize + 1])).await.unwrap_err();
     assert!(error.to_string().contains("4194304"), "{error}");
     assert_eq!(error.class(), Class::OtherSide);
-    // A length that is only claimed allocates nothing, and its lack is noticed.
+    // A wrong length does not allocate memory, and the missing bytes are detected.
     let lying = status(200).with("Content-Length", "1000000000000000").body(INDEX);
     assert_eq!(resolve(lying).await.unwrap_err().class(), Class::OtherSide);
 }

@@ -15,7 +15,7 @@ fn memory() -> MemoryStore {
     MemoryStore::new("memory").with_blob(&blob(), &b"content"[..])
 }
 
-/// A registry that gives this `Location` and takes what comes.
+/// A registry that replies with this `Location` and accepts any content.
 async fn registry(location: &'static str) -> Server {
     Server::start(move |seen| match seen.method.as_str() {
         "POST" => status(202).with("Location", location),
@@ -92,7 +92,7 @@ async fn locations_that_are_not_used() {
     assert!(error.to_string().contains("no Location"), "{error}");
 }
 
-/// Gives bytes, and then an error or an end.
+/// Returns bytes, and then an error or the end.
 struct Broken {
     given: &'static [u8],
     fails: bool,

@@ -1,11 +1,11 @@
-//! A server whose replies are bytes as a test writes them, ended as it wants, and that keeps every byte that it got.
+//! A server whose replies are bytes from a test, with a selectable end, and which keeps every byte that it received.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a raw server sends, and whether it then falls silent instead of closing the connection.
+/// The reply of a raw server, and whether it then stays silent instead of closing the connection.
 pub(super) struct Raw {
     pub(super) bytes: Vec<u8>,
     pub(super) falls_silent: bool,
@@ -25,7 +25,7 @@ pub(super) struct RawServer {
 }
 
 impl RawServer {
-    /// Answers each request by the number of those before it and by its head.
+    /// Replies to each request by the number of requests before it and by its head.
     pub(super) async fn start(answer: impl Fn(usize, &str) -> Raw + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { host: listener.local_addr().unwrap().to_string(), sent: Arc::default() };
@@ -35,7 +35,7 @@ impl RawServer {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (sent, answer) = (Arc::clone(&sent), Arc::clone(&answer));
                 tokio::spawn(async move {
-                    // A client that goes away is part of some tests.
+                    // In some tests the client disconnects.
                     let _ = serve(stream, number, &sent, &*answer).await;
                 });
             }
@@ -43,7 +43,7 @@ impl RawServer {
         server
     }
 
-    /// Everything that ever arrived, as text.
+    /// Returns everything that was received, as text.
     pub(super) fn sent(&self) -> String {
         String::from_utf8_lossy(&self.sent.lock().unwrap()).into_owned()
     }
@@ -61,7 +61,7 @@ async fn serve(
         let read = stream.read(&mut piece).await?;
         sent.lock().unwrap().extend_from_slice(&piece[..read]);
         request.extend_from_slice(&piece[..read]);
-        // Nothing more, or a handshake of TLS.
+        // The end, or a TLS handshake.
         if read == 0 || !request[0].is_ascii_uppercase() {
             return Ok(());
         }
@@ -69,13 +69,13 @@ async fn serve(
     let Raw { bytes, falls_silent } = answer(number, &String::from_utf8_lossy(&request));
     stream.write_all(&bytes).await?;
     if falls_silent {
-        // Until the client goes.
+        // Until the client disconnects.
         while stream.read(&mut [0; 64]).await? > 0 {}
     }
     stream.shutdown().await
 }
 
-/// True where head and body have come.
+/// Returns `true` if head and body are complete.
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_ascii_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };

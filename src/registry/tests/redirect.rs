@@ -18,7 +18,7 @@ async fn read(repository: &RoutedRepository) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
-/// A registry that wants Basic credentials and sends blobs elsewhere.
+/// A registry that requires Basic credentials and redirects blobs.
 async fn registry(location: String) -> Server {
     Server::start(move |seen| match (seen.authorization(), seen.path.contains("/blobs/")) {
         (None, _) => status(401).with("WWW-Authenticate", "Basic realm=\"r\""),
@@ -79,7 +79,7 @@ async fn a_loop_ends() {
     let server = registry("/v2/x/blobs/again".to_owned()).await;
     let error = read(&repository(&server, server.options_as("u", "p"))).await.unwrap_err();
     assert!(error.to_string().contains("more than 10 redirects"), "{error}");
-    // One more before: it had no credentials yet.
+    // The first request had no credentials yet.
     assert_eq!(server.count("GET /v2/x/blobs/"), 1 + 11);
 }
 

@@ -17,7 +17,7 @@ fn tag_path() -> String {
     format!("/v2/x/manifests/sha256-{}", subject().hex())
 }
 
-/// A referrer's descriptor, as an index lists it.
+/// Returns a referrer's descriptor, as an index lists it.
 fn entry(name: &str, artifact_type: &str) -> Value {
     json!({
         "mediaType": MediaType::OciManifest, "digest": Digest::of(name.as_bytes()), "size": 7,

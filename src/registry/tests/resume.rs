@@ -22,18 +22,18 @@ async fn read(repository: &RoutedRepository, descriptor: &Descriptor) -> Result<
     Ok(bytes)
 }
 
-/// Where a request wants to begin.
+/// Returns the first byte of a request's range.
 fn start(seen: &Seen) -> Option<usize> {
     let range = seen.header("range")?;
     Some(range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().unwrap())
 }
 
-/// The ranges of the requests for a blob, in their order.
+/// Returns the first bytes of the ranges of all requests for a blob, in order.
 fn starts(server: &Server) -> Vec<Option<usize>> {
     server.seen().iter().filter(|seen| seen.path.contains("/blobs/")).map(start).collect()
 }
 
-/// Gives at most `piece` bytes of a wanted part, and then ends the connection.
+/// Returns at most `piece` bytes of a requested range, and then ends the connection.
 fn cut_part(content: &[u8], seen: &Seen, piece: usize) -> Answer {
     let (first, length) = (start(seen).unwrap_or(0), content.len());
     let answer = match start(seen) {
@@ -44,7 +44,7 @@ fn cut_part(content: &[u8], seen: &Seen, piece: usize) -> Answer {
     answer.with("Content-Length", (length - first).to_string()).body(body)
 }
 
-/// As a registry that ends each connection after `piece` bytes.
+/// A registry that ends each connection after `piece` bytes.
 async fn cutting(content: Vec<u8>, piece: usize) -> Server {
     Server::start(move |seen| cut_part(&content, seen, piece)).await
 }
@@ -131,7 +131,7 @@ async fn a_part_of_the_part_is_progress() {
     assert_eq!(starts(&server), [None, Some(1), Some(3), Some(5)]);
 }
 
-/// A raw server that gives the first bytes by `first` and the rest by the book.
+/// A raw server with the first bytes from `first` and correct replies for the rest.
 async fn raw_registry(first: impl Fn() -> Raw + Send + Sync + 'static) -> RawServer {
     RawServer::start(move |_, head| match head.to_ascii_lowercase() {
         head if head.contains("range: bytes=3-") => raw("206 Part\r\nContent-Range: bytes 3-6/7", b"tent"),

@@ -1,4 +1,4 @@
-//! Servers that neither answer nor go away: every question ends, and its error says how often it was asked.
+//! Servers that neither reply nor disconnect: every request ends, and its error has the number of tries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +9,12 @@ use super::*;
 use crate::model::{Class, Descriptor, Diagnose as _, MediaType, Selector};
 use crate::store::{MemoryStore, Sink as _, Source as _, StoreError, open};
 
-/// What a server does with a connection that has sent a request's head.
+/// Behavior of a server on a connection that has sent a request's head.
 #[derive(Clone, Copy)]
 enum Habit {
-    /// Says nothing.
+    /// Sends nothing.
     Silent,
-    /// Says over and over that it will answer.
+    /// Sends one informational reply after another.
     EarlyHints,
     /// Sends the head of a reply byte by byte, without end.
     DripsHead,
@@ -24,7 +24,7 @@ enum Habit {
     DripsTrailers,
 }
 
-/// A server with a habit, and how many requests it has got. It reads no bodies.
+/// A server with a behavior, and the number of requests that it has received. It reads no bodies.
 async fn server(habit: Habit) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -35,7 +35,7 @@ async fn server(habit: Habit) -> (String, Arc<AtomicUsize>) {
             let (stream, _) = listener.accept().await.unwrap();
             let count = Arc::clone(&count);
             tokio::spawn(async move {
-                // The client goes when it has waited long enough.
+                // The client disconnects when it has waited long enough.
                 let _ = serve(stream, habit, &count).await;
             });
         }
@@ -63,7 +63,7 @@ async fn serve(mut stream: TcpStream, habit: Habit, count: &AtomicUsize) -> std:
     }
 }
 
-/// Takes less than a second for a silence, and two of them are enough.
+/// Options with a timeout of less than a second, and two tries.
 fn impatience() -> RegistryOptions {
     let idle_timeout = Duration::from_millis(500);
     let retry = RetryOptions { longest_silence: idle_timeout * 2, ..quick() };
@@ -127,7 +127,7 @@ async fn an_upload_that_is_not_answered_ends() {
     }
 }
 
-/// A registry that begins every upload, and whose uploads do as `put` says.
+/// A registry that starts every upload, and replies to it like `put`.
 async fn uploads(put: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Server {
     Server::start(move |seen| match seen.method.as_str() {
         "POST" => status(202).with("Location", "/up"),
@@ -173,7 +173,7 @@ async fn a_peer_that_does_not_read_is_given_up() {
                         .write_all(format!("{reply}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes())
                         .await;
                 }
-                // The body stays where it is until the client goes.
+                // The body is not read until the client disconnects.
                 count.fetch_add(1, Ordering::SeqCst);
                 std::future::pending().await
             });
@@ -186,7 +186,7 @@ async fn a_peer_that_does_not_read_is_given_up() {
     assert_given_up(&error, &uploads, "no data from");
 }
 
-/// A server of HTTP/2 whose windows never open: it answers what has no body, and counts the others.
+/// An HTTP/2 server whose windows never open: it replies to requests without a body, and counts the others.
 #[cfg(feature = "graviola")]
 async fn closed_windows(directory: &std::path::Path, uploads: Arc<AtomicUsize>) -> String {
     use rustls_pki_types::pem::PemObject as _;

@@ -15,7 +15,7 @@ fn list(tags: &[&str]) -> Answer {
     status(200).body(serde_json::json!({ "name": "x", "tags": tags }).to_string())
 }
 
-/// A registry of three pages; `link` makes the value of `Link` out of path and query.
+/// A registry of three pages; `link` returns the value of `Link` for path and query.
 async fn three_pages(link: impl Fn(&str) -> String + Send + Sync + 'static) -> Server {
     Server::start(move |seen| match seen.path.as_str() {
         FIRST => list(&["b", "a"]).with("Link", link("/v2/x/tags/list?n=100&last=a%2B1")),

@@ -1,4 +1,4 @@
-//! Which files are read, and what stands in for what.
+//! Which files are read, and which take precedence.
 
 use super::*;
 

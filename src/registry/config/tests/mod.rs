@@ -1,4 +1,4 @@
-//! What the files say, and what comes of it.
+//! Configuration files, and the routes that result from them.
 
 mod files;
 mod hosts;
@@ -50,7 +50,7 @@ impl Files {
     }
 }
 
-/// The configuration of one `registries.conf`.
+/// Returns the configuration of one `registries.conf`.
 pub(super) fn config_of(text: &str) -> (Files, Config) {
     let files = Files::new();
     files.write("user/registries.conf", text);
@@ -58,7 +58,7 @@ pub(super) fn config_of(text: &str) -> (Files, Config) {
     (files, config)
 }
 
-/// The configuration of one `hosts.toml`.
+/// Returns the configuration of one `hosts.toml`.
 pub(super) fn hosts_of(host: &str, text: &str) -> (Files, Config) {
     let files = Files::new();
     files.write(&format!("certs.d/{host}/hosts.toml"), text);
@@ -78,7 +78,7 @@ pub(super) fn repository(text: &str) -> Repository {
     text.parse().unwrap()
 }
 
-/// The ways, as `SCHEME HOST/NAME[?ns=…][ mirror]`.
+/// Returns the routes, as `SCHEME HOST/NAME[?ns=…][ mirror]`.
 pub(super) fn ways(config: &Config, name: &str, action: Action<'_>) -> Vec<String> {
     config.routes(&repository(name), action).unwrap().iter().map(show).collect()
 }
@@ -97,7 +97,7 @@ fn show(route: &Route) -> String {
     format!("{scheme} {}{namespace}{root}{insecure}{mirror}", route.repository)
 }
 
-/// The error of a `registries.conf`, with its hint.
+/// Returns the error of a `registries.conf`, with its help.
 pub(super) fn refusal(text: &str) -> String {
     shown(&RegistriesConf::parse(&[File::of("r.conf", text)]).unwrap_err())
 }

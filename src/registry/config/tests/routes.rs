@@ -1,4 +1,4 @@
-//! Both kinds of files together, and what no file is needed for.
+//! Both kinds of files together, and routes without any file.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Failures that pass: answers that are lost, servers that are overloaded, tokens that end.
+//! Transient failures: lost replies, overloaded servers, expired tokens.
 
 use super::*;
 use crate::model::{Class, Diagnose as _};
@@ -10,7 +10,7 @@ async fn a_blob_that_is_there_after_all_is_not_sent_again() {
     let fake = Fake::start(Rules { cut, ..Rules::default() }).await;
     fake.upload(&content(MIB)).await.unwrap();
     assert_eq!(fake.told(), ["POST", &format!("PUT {MIB}"), "HEAD"]);
-    // It was said in other words.
+    // The same with an error status.
     for code in [500, 502, 503, 504, 408, 429, 200, 204] {
         let after = on("PUT", move |_| Some(status(code)));
         let fake = Fake::start(Rules { after, ..Rules::default() }).await;
@@ -68,9 +68,9 @@ async fn a_registry_that_goes_away_is_an_error_that_says_so() {
 
 #[tokio::test]
 async fn an_empty_closing_request_that_fails_is_made_again_where_all_is_kept() {
-    // More than the buffers of a connection hold.
+    // More than the buffers of a connection.
     let size = 24 * MIB;
-    // Cut, resumed, and then the closing PUT fails without having done anything.
+    // Interrupted and resumed; then the closing PUT fails without any effect.
     let cut = on_bodies(|number| (number == 0).then_some(MIB));
     let instead: Rule<Answer> = Box::new(|seen, number| (seen.method == "PUT" && number == 1).then(|| status(502)));
     let fake = Fake::start(Rules { cut, instead, ..Rules::default() }).await;
@@ -79,7 +79,7 @@ async fn an_empty_closing_request_that_fails_is_made_again_where_all_is_kept() {
     assert_eq!(fake.told(), ["POST", &format!("PUT {size}"), "GET", &rest, "PUT", "HEAD", "GET", "PUT"]);
 }
 
-/// A registry whose token `t<number>` ends with `lasts`.
+/// A registry whose token `t<number>` expires with `lasts`.
 async fn with_tokens(instead: impl Fn(&Seen, &str) -> Option<Answer> + Send + Sync + 'static) -> Server {
     let mut server = Server::bind().await;
     let challenge = format!("Bearer realm=\"http://{}/token\"", server.host);
@@ -110,7 +110,7 @@ async fn upload(server: &Server, content: &[u8]) -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn a_token_that_ends_on_the_way_is_renewed() {
-    // The first token ends with the body of the PUT.
+    // The first token expires with the body of the PUT.
     let server = with_tokens(|seen, token| (seen.method == "PUT" && token == "t1").then(|| status(401))).await;
     upload(&server, b"content").await.unwrap();
     assert_eq!((server.count("GET /token"), server.count("POST"), server.count("PUT")), (2, 3, 2));
@@ -129,7 +129,7 @@ async fn tokens_that_always_end_are_not_renewed_without_end() {
 async fn a_session_that_was_offered_is_used_in_place_of_a_new_one() {
     let fake = Fake::start(Rules::default()).await;
     let repository = fake.server.repository().writer().unwrap();
-    // What a mount is answered with 202.
+    // The location in a 202 reply to a mount.
     let offered = format!("http://{}/up/1?v=0", fake.server.host).parse().unwrap();
     fake.state.lock().unwrap().sessions.insert(1, (Vec::new(), 0));
     let descriptor = Descriptor::of(MediaType::OciLayer, b"content");

@@ -1,4 +1,4 @@
-//! Uploads that another process goes on with.
+//! Uploads that another process resumes.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::registry::Notice;
 
-/// What was told to the user.
+/// The notices to the user.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 
@@ -16,7 +16,7 @@ impl Told {
     }
 }
 
-/// Options of a process that keeps a journal, and that gives up at once where `is_killed`.
+/// Options of a process with a journal; with `is_killed` it gives up at once.
 fn options(fake: &Fake, directory: &Path, told: &Told, is_killed: bool) -> RegistryOptions {
     let lines = Arc::clone(&told.0);
     RegistryOptions {
@@ -32,7 +32,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
         .map_or_else(|_| Vec::new(), |entries| entries.map(|entry| entry.unwrap().path()).collect())
 }
 
-/// An upload of `content` that ended with its process after `at` bytes.
+/// Uploads `content` and ends with the process after `at` bytes.
 async fn killed(fake: &Fake, directory: &Path, content: &[u8]) {
     let repository = repository(&fake.server, options(fake, directory, &Told::default(), true));
     fake.upload_to(&repository, content).await.unwrap_err();

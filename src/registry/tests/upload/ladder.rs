@@ -1,11 +1,11 @@
-//! The manners in which a blob goes up, and what leads from one to the next.
+//! The upload modes, and the transitions from one to the next.
 
 use super::*;
 
 const CHUNK: usize = 5 * MIB;
 const SIZE: usize = 12 * MIB;
 
-/// The requests of a whole upload in chunks of 5 MiB.
+/// Returns the requests of a whole upload in chunks of 5 MiB.
 fn in_chunks() -> [String; 3] {
     let (second, third) = (CHUNK, 2 * CHUNK);
     [format!("PATCH 0-{}", CHUNK - 1), format!("PATCH {second}-{}", third - 1), format!("PUT {third}-{}", SIZE - 1)]
@@ -31,7 +31,7 @@ async fn lost_sessions_lead_to_a_stream_and_then_to_chunks() {
     }
 }
 
-/// As docker-registry 2.8: a cut drops the session, and then nothing helps but chunks that are each safe.
+/// Like docker-registry 2.8: an interruption drops the session, so that only confirmed chunks make progress.
 #[tokio::test]
 async fn a_line_that_breaks_every_six_mebibytes_carries_chunks() {
     let cut: Rule<usize> = Box::new(|seen, _| {
@@ -132,7 +132,8 @@ async fn a_registry_that_refuses_ranges_gets_a_stream() {
     }
 }
 
-/// Lost twice, so that it goes in chunks, which are refused, as are streams: one PUT is what is left, and is not given up.
+/// Two sessions are lost, so it is sent in chunks, which are refused like streams: one PUT remains, and is not given
+/// up.
 #[tokio::test]
 async fn a_registry_that_takes_one_put_alone_gets_it_after_losses() {
     let cut = on("PUT", |number| (number < 3).then_some(MIB));
@@ -156,7 +157,7 @@ async fn a_registry_that_refuses_everything_says_why_once_for_each_manner() {
         let error = fake.upload_to(&repository, &content(SIZE)).await.unwrap_err();
         assert!(error.to_string().contains("SIZE_INVALID"), "{error}");
     }
-    // Nothing was remembered of it: that it refuses everything has another reason.
+    // No refusal was stored: if a registry refuses every mode, it has another reason.
     assert_eq!((fake.server.count("POST"), fake.server.count("DELETE")), (6, 6));
 }
 
@@ -182,7 +183,7 @@ async fn refusals_are_remembered_for_later_blobs_and_losses_are_not() {
     assert_eq!(fake.told()[before..], ["POST", "PUT 7"]);
 }
 
-/// ECR's Range stays at the first chunk, Aliyun's tells of the last chunk alone; and some keep one location for all.
+/// ECR's Range stays at the first chunk, Aliyun's has only the last chunk, and some registries keep one location.
 #[tokio::test]
 async fn after_a_good_chunk_the_own_offset_counts() {
     for (code, range) in [(202, "0-5242879"), (201, "0-0"), (204, ""), (200, "0-99999999999")] {
@@ -208,7 +209,7 @@ async fn after_a_good_chunk_the_own_offset_counts() {
     }
 }
 
-/// Servers behind one address that do not know each other's sessions.
+/// Servers behind one address that do not share sessions.
 #[tokio::test]
 async fn a_session_that_is_not_known_between_chunks_is_begun_once_more() {
     let instead: Rule<Answer> = Box::new(|seen, number| match seen.method.as_str() {

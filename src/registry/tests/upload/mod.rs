@@ -1,4 +1,4 @@
-//! Uploads against a registry that keeps real sessions, and that fails, refuses and lies where a test wants it to.
+//! Uploads to a registry that keeps real sessions, and that fails, refuses and lies where a test demands it.
 
 mod faults;
 mod journal;
@@ -12,18 +12,18 @@ use super::*;
 use crate::model::{Descriptor, Digest, MediaType};
 use crate::store::{MemoryStore, StoreError};
 
-/// Decides about a request, which it sees with its number among those of its method.
+/// Decides about a request by the request and its number among those of its method.
 type Rule<T> = Box<dyn Fn(&Seen, usize) -> Option<T> + Send + Sync>;
 
-/// What the registry does other than a good one.
+/// The registry's deviations from a correct one.
 pub(super) struct Rules {
-    /// A body that was cut leaves what came of it; else its session is gone.
+    /// The bytes of an interrupted body are kept; otherwise its session is lost.
     pub(super) keeps: bool,
-    /// After how many bytes of its body a request is cut.
+    /// Number of bytes after which a request's body is interrupted.
     pub(super) cut: Rule<usize>,
-    /// What is answered without looking at the request.
+    /// The reply in place of handling the request.
     pub(super) instead: Rule<Answer>,
-    /// What is answered after the request was done.
+    /// The reply after the request was handled.
     pub(super) after: Rule<Answer>,
 }
 
@@ -35,12 +35,12 @@ impl Default for Rules {
     }
 }
 
-/// A rule for requests of one method, by their number.
+/// Returns a rule for requests of one method, by their number.
 pub(super) fn on<T>(method: &'static str, rule: impl Fn(usize) -> Option<T> + Send + Sync + 'static) -> Rule<T> {
     Box::new(move |seen, number| if seen.method == method { rule(number) } else { None })
 }
 
-/// A rule for the requests that carry bytes of a blob, by their number among all of them.
+/// Returns a rule for the requests with bytes of a blob, by their number among all of them.
 pub(super) fn on_bodies<T>(rule: impl Fn(usize) -> Option<T> + Send + Sync + 'static) -> Rule<T> {
     let count = Mutex::new(0);
     Box::new(move |seen, _| {
@@ -55,7 +55,7 @@ pub(super) fn on_bodies<T>(rule: impl Fn(usize) -> Option<T> + Send + Sync + 'st
 
 #[derive(Default)]
 struct State {
-    /// Bytes, and how often the location has changed.
+    /// Bytes, and the number of changes of the location.
     sessions: BTreeMap<usize, (Vec<u8>, usize)>,
     opened: usize,
     blobs: BTreeMap<String, Vec<u8>>,
@@ -96,7 +96,7 @@ impl Fake {
         Self { server, state }
     }
 
-    /// The blob as it was stored.
+    /// Returns the blob as it was stored.
     pub(super) fn stored(&self, descriptor: &Descriptor) -> Option<Vec<u8>> {
         self.state.lock().unwrap().blobs.get(&descriptor.digest.to_string()).cloned()
     }
@@ -106,7 +106,7 @@ impl Fake {
         self.state.lock().unwrap().sessions.clear();
     }
 
-    /// The requests, each as its method and what says where its bytes belong.
+    /// Returns the requests, each as its method and the position of its bytes.
     pub(super) fn told(&self) -> Vec<String> {
         let seen = self.server.seen();
         seen.iter()
@@ -118,7 +118,7 @@ impl Fake {
             .collect()
     }
 
-    /// Bytes of bodies that came in.
+    /// Returns the number of received body bytes.
     pub(super) fn received_bytes(&self) -> usize {
         self.server.seen().iter().map(|seen| seen.body.len()).sum()
     }
@@ -127,7 +127,7 @@ impl Fake {
         self.upload_with(self.server.options(), content).await
     }
 
-    /// Uploads, and where that is done, sees that the blob is right and that no location was used twice.
+    /// Uploads. After a success, checks that the blob is right and that no location was used twice.
     pub(super) async fn upload_with(&self, options: RegistryOptions, content: &[u8]) -> Result<Descriptor, StoreError> {
         self.upload_to(&repository(&self.server, options), content).await
     }
@@ -178,7 +178,7 @@ impl State {
         }
         bytes.extend_from_slice(&seen.body);
         *newest += 1;
-        // Before the first bytes: what distribution says of nothing.
+        // Before the first bytes: distribution's range for no bytes.
         let range = format!("0-{}", bytes.len().saturating_sub(1));
         let located =
             |code| status(code).with("Location", format!("/up/{session}?v={newest}")).with("Range", range.clone());
@@ -204,7 +204,7 @@ fn place(path: &str) -> Option<(usize, usize)> {
     Some((session.parse().ok()?, version.split('&').next()?.parse().ok()?))
 }
 
-/// Content that is nowhere the same.
+/// Returns content without repetitions.
 pub(super) fn content(size: usize) -> Vec<u8> {
     (0..size).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
 }

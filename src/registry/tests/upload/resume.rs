@@ -1,14 +1,14 @@
-//! After a failure: what the registry confirms is gone on with, and what it says that cannot be true is not believed.
+//! After a failure: the upload resumes from the confirmed offset, and an impossible offset is rejected.
 
 use super::*;
 
-/// The first body is cut here, and the others are not.
+/// Interrupts the first body here, and no other.
 fn cut_first(at: usize) -> Rule<usize> {
     on_bodies(move |number| (number == 0).then_some(at))
 }
 
-/// The requests but for those whether the blob is there: they are made where all was handed over when the line broke,
-/// which depends on the system's buffers.
+/// Returns the requests without those that check for the blob. They are sent if all bytes were handed over when the
+/// connection broke, which depends on the system's buffers.
 fn told_of(fake: &Fake) -> Vec<String> {
     fake.told().into_iter().filter(|told| told != "HEAD").collect()
 }
@@ -91,7 +91,7 @@ async fn what_is_said_in_other_words_is_understood() {
     }
 }
 
-/// The session goes back behind what it had confirmed: nothing of it is to be trusted.
+/// The session falls behind its confirmed offset: it must not be used.
 #[tokio::test]
 async fn a_registry_that_confirms_less_than_before_is_not_believed() {
     let cut = on_bodies(|number| (number < 2).then_some(MIB / 4));
@@ -108,16 +108,16 @@ async fn a_registry_that_does_not_take_the_rest_gets_all_in_a_fresh_session() {
     let instead: Rule<Answer> = Box::new(|seen, _| seen.header("content-range").map(|_| status(416)));
     let fake = Fake::start(Rules { cut, instead, ..Rules::default() }).await;
     fake.upload(&content(MIB)).await.unwrap();
-    // Asked once; and the session that it was said of is given up.
+    // It is queried once, and the session is canceled.
     assert_eq!((fake.server.count("GET"), fake.server.count("DELETE /up/1")), (1, 1), "{:?}", fake.told());
 }
 
-/// What was kept is another than what was sent: found out by its digest, and begun once more.
+/// The registry kept other bytes than it was sent: the digest detects this, and the upload restarts once.
 #[tokio::test]
 async fn a_digest_that_is_wrong_after_a_resume_is_worth_one_more_session() {
     let doubled =
         || on("GET", |_| Some(status(204).with("Location", "/up/1?v=2").with("Range", format!("0-{}", MIB / 2))));
-    // One byte more is claimed than is kept: the rest does not fit.
+    // It reports one byte more than it kept: the rest does not fit.
     let instead: Rule<Answer> =
         Box::new(|seen, _| seen.header("content-range").map(|_| status(202).with("Location", "/up/1?v=2")));
     let cut = cut_first(MIB / 2);
@@ -125,7 +125,7 @@ async fn a_digest_that_is_wrong_after_a_resume_is_worth_one_more_session() {
     fake.upload(&content(MIB)).await.unwrap();
     let told = fake.told();
     assert_eq!(told[told.len() - 3..], ["DELETE", "POST", &format!("PUT {MIB}")], "{told:?}");
-    // It is said once more, and then it is the answer.
+    // The second refusal is final.
     let refuse = on("PUT", |_| Some(status(400).body(r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#)));
     let fake = Fake::start(Rules { instead: refuse, ..Rules::default() }).await;
     let error = fake.upload(b"content").await.unwrap_err();
@@ -140,7 +140,7 @@ async fn a_source_that_is_read_again_must_be_the_same() {
     use crate::model::{Root, Selector};
     use crate::store::{BlobReader, Side, Source};
 
-    /// Content that is changed at its begin after the first opening.
+    /// Content that changes at its beginning after the first opening.
     struct Changing(Mutex<Vec<u8>>);
 
     #[async_trait]
