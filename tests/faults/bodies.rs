@@ -1,4 +1,4 @@
-//! Bodies of pulls that are cut, damaged, misdeclared, or answered with another part.
+//! Bodies of pulls that are interrupted, damaged, misdeclared, or replied to with another range.
 
 use crate::faults::answer::Content;
 use crate::faults::fake::Fake;
@@ -16,7 +16,7 @@ fn with_image(sandbox: &Sandbox, layer_bytes: u64, flavour: Flavour) -> Fake {
     fake
 }
 
-/// The GETs of the layer.
+/// Returns the GETs of the layer.
 fn gets(sandbox: &Sandbox, fake: &Fake) -> Vec<Seen> {
     fake.log().of("GET", &layer(sandbox).digest)
 }
@@ -42,7 +42,7 @@ fn a_blob_that_breaks_off_goes_on_from_there() {
             let seen = gets(&sandbox, &fake).split_off(before);
             assert_eq!(seen.len(), 2, "{what}: {:#?}", fake.log().lines());
             let range = seen[1].header("range").map(ToOwned::to_owned);
-            // What was read last may have been lost with the connection.
+            // The bytes that were read last may have been lost with the connection.
             let start =
                 range.as_deref().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
             assert!(start.unwrap_or(0) <= cut, "{what}: {range:?}");
@@ -87,7 +87,7 @@ fn a_part_that_is_another_is_not_taken() {
     ] {
         fake.unhook();
         fake.hook(Hook::cut(layer.size_bytes / 2).on("GET", &layer.digest).times(1));
-        // Only the second GET and no later one: the first has met the cut.
+        // Only the second GET and no later one: the first is the interrupted one.
         fake.hook(hook.on("GET", &layer.digest).times(1));
         Voyage { sandbox: &sandbox, fake: &fake }.pull(fake.host(), what);
     }

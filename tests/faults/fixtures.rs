@@ -1,4 +1,4 @@
-//! Images to send through the weather, made without a compressor, so that their sizes are known.
+//! Images for the tests of faults, made without a compressor, so that their sizes are known.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -17,7 +17,7 @@ pub const MIB: u64 = 1024 * 1024;
 /// Both platforms of most tests.
 const PLATFORMS: &str = "platforms = [\"linux/amd64\", \"linux/arm64\"]\n";
 
-/// Bytes that no encoder makes shorter, the same in each run (splitmix64).
+/// Bytes that no encoder compresses, the same in each run (splitmix64).
 pub struct Noise(pub u64);
 
 impl Noise {
@@ -33,7 +33,7 @@ impl Noise {
     }
 }
 
-/// Writes a file of noise, piece by piece.
+/// Writes a file of noise, in pieces.
 pub fn write_noise(path: &Path, size_bytes: u64, seed: u64) {
     let (mut file, mut noise) = (File::create(path).unwrap(), Noise(seed));
     for _ in 0..size_bytes / MIB {
@@ -42,7 +42,7 @@ pub fn write_noise(path: &Path, size_bytes: u64, seed: u64) {
     file.write_all(&noise.bytes((size_bytes % MIB) as usize)).unwrap();
 }
 
-/// A layout `image` with one platform and one layer, of a file with so many bytes, and the image's digest.
+/// Writes a layout `image` with one platform and one layer, of a file with so many bytes. Returns the image's digest.
 pub fn one_layer(sandbox: &Sandbox, size_bytes: u64) -> String {
     write_noise(&sandbox.path("noise"), size_bytes, size_bytes);
     sandbox.spec(
@@ -62,7 +62,7 @@ pub fn two_platforms(sandbox: &Sandbox, size_bytes: u64) -> String {
     sandbox.ok(&["build", "-o", "oci:image"]).digest()
 }
 
-/// The descriptor of the only layer of `image`.
+/// Returns the descriptor of the only layer of `image`.
 pub fn layer(sandbox: &Sandbox) -> Layer {
     let layout = sandbox.layout("image");
     let manifest = layout.manifest("latest", "linux/amd64");
@@ -75,7 +75,7 @@ pub struct Layer {
     pub size_bytes: u64,
 }
 
-/// Every blob that an image of a layout has is the same in another.
+/// Checks that every blob of a layout's image is the same in another layout.
 #[track_caller]
 pub fn assert_same(one: &Layout, other: &Layout) {
     let digest = |layout: &Layout| layout.index()["manifests"][0]["digest"].as_str().unwrap().to_owned();
@@ -92,15 +92,15 @@ pub fn assert_same(one: &Layout, other: &Layout) {
     }
 }
 
-/// What a push or a pull must come to.
+/// An image, a registry and a proxy, for a push or a pull that must succeed.
 pub struct Voyage<'a> {
     pub sandbox: &'a Sandbox,
     pub fake: &'a Fake,
 }
 
 impl Voyage<'_> {
-    /// Pushes the layout `image` to `host`, which leads to the registry. It must succeed, and what the registry then holds
-    /// must be the same, byte for byte.
+    /// Pushes the layout `image` to `host`, which leads to the registry. It must succeed, and the registry must then
+    /// have the same image, byte for byte.
     #[track_caller]
     pub fn push(&self, host: &str, what: &str) -> Outcome {
         let pushed = self.sandbox.run(&["push", "oci:image", &format!("{host}/app:1")]);
@@ -110,7 +110,7 @@ impl Voyage<'_> {
         pushed
     }
 
-    /// The registry holds `image` as it is.
+    /// Checks that the registry has `image` unchanged.
     #[track_caller]
     pub fn is_whole(&self, what: &str) {
         let contents = self.fake.contents();
@@ -136,7 +136,7 @@ impl Voyage<'_> {
         }
     }
 
-    /// Copies the image to the layout `back`, which must succeed, and be the same.
+    /// Copies the image to the layout `back`, which must succeed and be the same.
     #[track_caller]
     pub fn pull(&self, host: &str, what: &str) -> Outcome {
         let _ = std::fs::remove_dir_all(self.sandbox.path("back"));
@@ -148,7 +148,7 @@ impl Voyage<'_> {
     }
 }
 
-/// A registry with the repository `app`, and a proxy before it.
+/// A registry with the repository `app`, and a proxy in front of it.
 pub fn stormy(flavour: Flavour) -> (Fake, Proxy) {
     let fake = Fake::start(flavour);
     fake.make("app");
@@ -156,7 +156,7 @@ pub fn stormy(flavour: Flavour) -> (Fake, Proxy) {
     (fake, proxy)
 }
 
-/// Bytes of all bodies of PUT and PATCH to uploads.
+/// Returns the bytes of all bodies of PUT and PATCH to uploads.
 pub fn uploaded_bytes(log: &Log) -> u64 {
     let uploads = log.of("PUT", "/blobs/uploads/").into_iter().chain(log.of("PATCH", "/blobs/uploads/"));
     uploads.map(|seen| seen.body_bytes).sum()

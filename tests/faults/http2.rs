@@ -1,4 +1,4 @@
-//! What goes wrong in HTTP/2 alone: streams refused, connections that say good-bye, streams that break.
+//! Faults of HTTP/2 only: refused streams, GOAWAY, broken streams.
 
 use crate::faults::fake::Fake;
 use crate::faults::flavour::Flavour;
@@ -6,7 +6,7 @@ use crate::faults::http2::{Front, StreamFault};
 use crate::fixtures::{MIB, Voyage, assert_same, one_layer};
 use crate::support::{Sandbox, part};
 
-/// There and back over HTTP/2, with one fault more often than once.
+/// Pushes and pulls over HTTP/2, with one fault several times.
 #[track_caller]
 fn survives(method: &'static str, text: &str, fault: StreamFault, times: usize) -> Front {
     let what = format!("{fault:?} {times} times on {method} {text}");

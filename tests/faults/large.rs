@@ -1,4 +1,4 @@
-//! Large layers through lines that break: what is sent of them is measured where it passes.
+//! Large layers over unreliable connections: the sent bytes are measured at the proxy.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -17,17 +17,16 @@ use crate::faults::script::{Fault, Rule};
 use crate::fixtures::{MIB, uploaded_bytes};
 use crate::support::{Outcome, Sandbox, part};
 
-/// Bytes of requests' heads, configs and manifests, generously.
+/// Upper bound of the bytes of requests' heads, configs and manifests.
 const SMALL_BYTES: u64 = MIB;
-/// What a process may have had on its way when it was killed.
+/// Bytes that a process may have had in transit when it was killed.
 const BUFFER_BYTES: u64 = 4 * MIB;
-/// One of these tests at a time: each takes up to two GiB of disk.
+/// Only one of these tests runs at a time: each takes up to two GiB of disk.
 static DISK: Mutex<()> = Mutex::new(());
-/// How long a process may take to get halfway.
+/// How long a process may take for the first half.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Writes the layout `image` with one layer of so many bytes, in which no two stretches are the same, and gives the
-/// digest of the layer.
+/// Writes the layout `image` with one layer of so many bytes, without repetitions. Returns the digest of the layer.
 fn large_layout(sandbox: &Sandbox, size_bytes: u64) -> String {
     let blobs = sandbox.path("image/blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
@@ -35,7 +34,7 @@ fn large_layout(sandbox: &Sandbox, size_bytes: u64) -> String {
     let mut hash = Sha256::new();
     let mut piece = vec![0; MIB as usize];
     for number in 0..size_bytes / MIB {
-        // A number every few pages: bytes that come twice, or not, change the digest.
+        // A number every few pages: a repeated or missing page changes the digest.
         for (at, place) in piece.chunks_mut(16 * 1024).enumerate() {
             place[..8].copy_from_slice(&(number * 64 + at as u64).to_le_bytes());
         }
@@ -73,7 +72,7 @@ fn put(sandbox: &Sandbox, document: &serde_json::Value) -> (String, usize) {
     (digest, bytes.len())
 }
 
-/// A name of a repository of the real registry that no other run has.
+/// Returns a repository name of the real registry that no other run uses.
 fn own_name(name: &str) -> String {
     format!("weather/{name}-{}:1", std::process::id())
 }
@@ -114,7 +113,7 @@ fn a_gib_through_resets_every_16_mib_comes_to_a_registry_that_resumes_nothing() 
     sandbox.ok(&["inspect", &proxy.image(&name)]);
 }
 
-/// Pushes, and kills the process once half of the layer is on its way.
+/// Pushes, and kills the process once half of the layer is in transit.
 fn push_and_kill(sandbox: &Sandbox, proxy: &Proxy, image: &str, half_bytes: u64) {
     proxy.rule(Rule::new(Fault::StallInBody(half_bytes)).on(&["PUT", "PATCH"]).bodies_from(half_bytes));
     let mut command = sandbox.command(&["push", "oci:image", image]);

@@ -1,4 +1,4 @@
-//! Lists: tags and referrers, page by page, and where their links lead.
+//! Lists: tags and referrers, page by page, and the targets of their links.
 
 use ocitect::model::{Digest, Repository};
 use ocitect::registry::{Client, RegistryOptions, RoutedRepository};

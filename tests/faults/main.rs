@@ -1,5 +1,5 @@
-//! Bad weather: connections that break, registries that differ and lie, and what the program makes of them. The proxy's
-//! and the registries' logs are what these tests believe.
+//! Faults: connections that break, registries that differ and lie, and how the program handles them. These tests rely
+//! on the logs of the proxy and of the registries.
 
 mod bodies;
 #[path = "../support/faults/mod.rs"]

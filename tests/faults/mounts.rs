@@ -1,4 +1,4 @@
-//! Mounts, and every way in which they are refused: the layers of a base come to the repository all the same.
+//! Mounts, and every way in which they are refused: the base's layers reach the repository all the same.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::support::{Outcome, Sandbox};
 /// Size of each layer of the base, in bytes.
 const LAYER_BYTES: usize = 200_000;
 
-/// Pushes a base of two layers for two platforms to `base:1` of a registry, and gives its layers.
+/// Pushes a base of two layers for two platforms to `base:1` of a registry. Returns its layers.
 pub fn push_base(fake: &Fake, flags: &[&str]) -> BTreeSet<String> {
     let base = Sandbox::new();
     let mut text = "[image]\ncompression = \"none\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n".to_owned();
@@ -35,7 +35,7 @@ pub fn push_base(fake: &Fake, flags: &[&str]) -> BTreeSet<String> {
     layers.map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Writes a spec with one layer of its own on that base.
+/// Writes a spec with one additional layer on that base.
 pub fn write_app(sandbox: &Sandbox, host: &str) {
     for architecture in ["amd64", "arm64"] {
         sandbox.write(&format!("own-{architecture}"), format!("{architecture}\n"));
@@ -46,7 +46,7 @@ pub fn write_app(sandbox: &Sandbox, host: &str) {
     ));
 }
 
-/// What was asked of a registry when an image on a base was pushed there.
+/// The requests of a registry during a push of an image on a base.
 struct Pushed {
     fake: Fake,
     base: BTreeSet<String>,
@@ -54,7 +54,7 @@ struct Pushed {
 }
 
 impl Pushed {
-    /// PUTs of layers of the base.
+    /// Returns the number of PUTs of base layers.
     fn uploads(&self) -> usize {
         let puts = self.fake.log().of("PUT", "/app/blobs/uploads/");
         let is_base = |target: &str| self.base.iter().any(|digest| target.contains(&digest["sha256:".len()..]));
@@ -101,7 +101,7 @@ fn what_is_mounted_is_not_sent() {
 fn what_is_answered_with_a_session_is_sent_in_it() {
     let pushed = push_over(with_mounts(Mounts::Never));
     assert_eq!(pushed.uploads(), pushed.base.len(), "{:#?}", pushed.fake.log().lines());
-    // No session is begun beside those that the mounts have opened, but for what is the image's own.
+    // No session is started besides those of the mounts, except for the image's own content.
     let posts = pushed.fake.log().count("POST", "/app/blobs/uploads/");
     assert!(posts <= pushed.base.len() + 4, "{:#?}", pushed.fake.log().lines());
     assert_eq!(pushed.fake.sessions().count(), 0, "sessions were left open: {:#?}", pushed.fake.log().lines());

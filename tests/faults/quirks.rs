@@ -1,5 +1,4 @@
-//! One test for each registry that is known: an image for two platforms goes there and back, and what was asked is looked
-//! at.
+//! One test for each known registry: an image for two platforms is pushed and pulled, and the requests are checked.
 
 use crate::faults::answer::Reply;
 use crate::faults::fake::Fake;
@@ -20,7 +19,7 @@ struct Trip {
 }
 
 impl Trip {
-    /// A registry, and an image to go there as the sailor.
+    /// Creates a registry, and an image that a user with credentials pushes.
     fn new(flavour: Flavour) -> Self {
         let sandbox = Sandbox::new();
         two_platforms(&sandbox, LAYER_BYTES);
@@ -38,7 +37,7 @@ impl Trip {
         self.run(&["push", "oci:image", &self.fake.image("app:1")])
     }
 
-    /// There and back.
+    /// Pushes and pulls the image.
     #[track_caller]
     fn there_and_back(self) -> Self {
         let pushed = self.push();
@@ -53,7 +52,7 @@ impl Trip {
         self.fake.log()
     }
 
-    /// Each blob went up by one PUT, and nothing else.
+    /// Checks that each blob was uploaded by one PUT and nothing else.
     #[track_caller]
     fn by_one_put(self) -> Self {
         assert_eq!(self.log().count("PATCH", ""), 0, "{:#?}", self.log().lines());
@@ -63,7 +62,7 @@ impl Trip {
         self
     }
 
-    /// Sizes of the parts that the layer went up in, in bytes.
+    /// Returns the sizes of the parts of the layer's upload, in bytes.
     fn parts(&self) -> Vec<u64> {
         let patches = self.log().of("PATCH", "/blobs/uploads/");
         let taken = patches.iter().filter(|seen| seen.status.is_some_and(|status| status < 300));
@@ -89,7 +88,7 @@ fn ecr() {
 
 #[test]
 fn ecr_without_the_repository() {
-    // It breaks the connection, and says nothing: as long as that lasts, it may be weather.
+    // It breaks the connection without a reply: this may be a transient failure.
     let trip = Trip::new(Flavour::ecr());
     let failed = trip.run(&["push", "oci:image", &trip.fake.image("nobody-made-it:1")]).expect(5);
     assert!(failed.stderr.contains("nobody-made-it"), "{}", failed.stderr);
@@ -98,7 +97,7 @@ fn ecr_without_the_repository() {
 
 #[test]
 fn ecr_in_parts() {
-    // As behind a proxy with a limit: `Range` is stuck, and the last part must go with the PUT.
+    // Like behind a proxy with a limit: `Range` does not advance, and the last part must be sent with the PUT.
     let trip = Trip::new(Flavour { largest_body_bytes: Some(LAYER_BYTES - 1), ..Flavour::ecr() }).there_and_back();
     assert!(!trip.parts().is_empty(), "{:#?}", trip.log().lines());
     let closing = trip.log().of("PUT", &layer(&trip.sandbox).digest.replace(':', "%3A"));
@@ -115,7 +114,7 @@ fn ghcr() {
 
 #[test]
 fn ghcr_in_parts() {
-    // By its name it is known to take no ranged part above 4 MiB.
+    // It is known by its name to accept no ranged part above 4 MiB.
     let trip = Trip::new(Flavour::ghcr().uploads(|uploads| uploads.put_body_refused = Some(405)));
     let internet = Internet::start("ghcr.io", trip.fake.registry(), |_| Reply::new(404));
     let [flag, file] = log_in(&trip.sandbox, "ghcr.io");
@@ -148,7 +147,7 @@ fn harbor_with_its_quota_used_up() {
     let trip = Trip::new(Flavour { push_quota_bytes: Some(MIB), ..Flavour::harbor() });
     let failed = trip.push();
     assert_ne!(failed.code, 0);
-    // What it says is shown, and not tried again and again.
+    // Its message is shown, and the request is not retried.
     assert!(failed.stderr.contains("will exceed the quota of 1048576"), "{}", failed.stderr);
     let refused = trip.log().all().iter().filter(|seen| seen.status == Some(403)).count();
     assert!(refused <= 2, "{:#?}", trip.log().lines());
@@ -222,7 +221,7 @@ fn docker_hub_with_its_quota_used_up() {
     let counted = trip.log().count("GET", "/manifests/");
     let failed = trip.run(&["copy", &trip.fake.image("app:1"), "oci:other:latest"]).expect(5);
     assert!(failed.stderr.contains("quota"), "{}", failed.stderr);
-    // One without a token, and one that is told of the quota.
+    // One without a token, and one whose reply reports the quota.
     assert_eq!(trip.log().count("GET", "/manifests/") - counted, 2, "{:#?}", trip.log().lines());
 }
 
@@ -269,7 +268,7 @@ fn a_registry_that_wants_large_parts() {
 #[test]
 fn a_registry_whose_put_takes_no_body() {
     Trip::new(Flavour::put_without_body()).there_and_back();
-    // Of which one takes a single PATCH without a range, as of old.
+    // One of them accepts a single PATCH without a range, like older versions.
     let flavour = Flavour::put_without_body().uploads(|uploads| uploads.streams_once = true);
     Trip::new(flavour).there_and_back();
     let flavour = Flavour::put_without_body().uploads(|uploads| uploads.largest_ranged_bytes = Some(0));

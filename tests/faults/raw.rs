@@ -1,5 +1,5 @@
-//! Requests by hand: what the proxy and the registries in memory do is held here, so that tests of the program can rely on
-//! it.
+//! Requests without the program: they check the behavior of the proxy and of the registries in memory, which the other
+//! tests rely on.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use crate::faults::proxy::Proxy;
 use crate::faults::script::{Fault, Rule};
 use crate::fixtures::{MIB, stormy};
 
-/// A reply, taken apart.
+/// A parsed reply.
 #[derive(Debug)]
 struct Raw {
     status: u16,
@@ -25,7 +25,7 @@ impl Raw {
         lines.filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
     }
 
-    /// Path and query of `Location`.
+    /// Returns path and query of `Location`.
     fn location(&self) -> String {
         let location = self.header("Location").unwrap_or_else(|| panic!("no Location: {self:?}"));
         let path = location.strip_prefix("http://").map_or(location, |rest| &rest[rest.find('/').unwrap()..]);
@@ -33,12 +33,12 @@ impl Raw {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on its own connection.
 fn ask(host: &str, method: &str, target: &str, headers: &str, body: &[u8]) -> io::Result<Raw> {
     let mut stream = TcpStream::connect(host)?;
     let head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}");
     write!(stream, "{head}Content-Length: {}\r\n\r\n", body.len())?;
-    // A server may answer and hang up before it has all.
+    // A server may reply and close the connection before it has all.
     let _ = stream.write_all(body);
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
@@ -61,7 +61,7 @@ fn closing(location: &str, content: &[u8]) -> String {
     format!("{location}{joint}digest={}", digest(content))
 }
 
-/// An upload whose PATCH broke after 1000 bytes, and what is said of it at the address that it had.
+/// An upload whose PATCH was interrupted after 1000 bytes, and the reply at its earlier address.
 fn after_a_cut(flavour: Flavour) -> (Fake, Proxy, String, Raw) {
     let (fake, proxy) = stormy(flavour);
     let location = begin(&proxy.host()).location();
@@ -124,7 +124,7 @@ fn bodies_in_chunks_are_read() {
     let location = begin(&proxy.host()).location();
     let mut stream = TcpStream::connect(proxy.host()).unwrap();
     let head = format!("PATCH {location} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
-    // The next request follows at once: it is told from the body.
+    // The next request follows immediately and must be separated from the body.
     let body = "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: x\r\n\r\nGET /v2/ HTTP/1.1\r\nConnection: close\r\n\r\n";
     stream.write_all((head + body).as_bytes()).unwrap();
     let mut text = String::new();

@@ -1,5 +1,5 @@
-//! Where registries lead: to other ports, hosts, schemes and networks, by redirects, Locations and realms. A secret goes
-//! nowhere but where it belongs.
+//! Addresses that registries name: other ports, hosts, schemes and networks, in redirects, Locations and realms. A
+//! secret is sent only to the origin that it belongs to.
 
 use crate::faults::answer::Reply;
 use crate::faults::fake::Fake;
@@ -11,13 +11,13 @@ use crate::fixtures::{MIB, one_layer};
 use crate::sailor::{PASSWORD, guarded, log_in, secrets, with_tokens};
 use crate::support::{Outcome, Sandbox, part};
 
-/// The registry's name, as the world knows it.
+/// The registry's public name.
 const REGISTRY: &str = "registry.test:5000";
 
-/// Places that are not the registry's.
+/// Addresses that are not the registry's.
 const ELSEWHERE: [&str; 3] = ["http://registry.test:6000", "http://other.test", "http://registry.test.other.test:5000"];
 
-/// Places that no public registry may send anybody to.
+/// Addresses that no public registry may lead to.
 const PRIVATE: [&str; 6] = [
     "http://10.0.0.1",
     "http://169.254.169.254/latest/meta-data",
@@ -27,7 +27,7 @@ const PRIVATE: [&str; 6] = [
     "http://localhost:5000",
 ];
 
-/// Says yes to everything, as somebody would who wants more.
+/// Accepts every request, like a server that collects secrets.
 fn honey(head: &Head) -> Reply {
     match head.method.as_str() {
         "PUT" => Reply::new(201),
@@ -38,7 +38,7 @@ fn honey(head: &Head) -> Reply {
     }
 }
 
-/// The registry with the image `app:1`, as the world sees it.
+/// The registry with the image `app:1`, under its public name.
 fn world(sandbox: &Sandbox) -> (Fake, Internet) {
     let fake = Fake::start(with_tokens(|_| {}));
     let [flag, file] = log_in(sandbox, fake.host());
@@ -47,7 +47,7 @@ fn world(sandbox: &Sandbox) -> (Fake, Internet) {
     (fake, internet)
 }
 
-/// Runs the program as the sailor, in this world.
+/// Runs the program with credentials, in this network.
 fn run_in(sandbox: &Sandbox, internet: &Internet, arguments: &[&str]) -> Outcome {
     let [flag, file] = log_in(sandbox, REGISTRY);
     let mut command = sandbox.command(&[arguments, &["--plain-http", REGISTRY, &flag, &file]].concat());
@@ -65,7 +65,7 @@ fn push(sandbox: &Sandbox, internet: &Internet) -> Outcome {
     run_in(sandbox, internet, &["push", "oci:image", &format!("{REGISTRY}/new:1")])
 }
 
-/// Nothing of the sailor's went elsewhere, and nothing at all to private places.
+/// Checks that no secret went elsewhere, and no request at all to private addresses.
 #[track_caller]
 fn nothing_leaked(fake: &Fake, internet: &Internet) {
     internet.elsewhere().assert_without(&secrets(fake));
@@ -128,7 +128,7 @@ fn a_location_elsewhere_gets_the_bytes_and_no_secret() {
         fake.unhook();
         let location = format!("{place}/upload?signature=x");
         fake.hook(Hook::change(move |reply| reply.instead("Location", location.clone())).on("POST", "/blobs/uploads/"));
-        // What was put elsewhere is not in the registry, which then refuses the manifest.
+        // A blob that was put elsewhere is not in the registry, which then refuses the manifest.
         assert_ne!(push(&sandbox, &internet).code, 0);
     }
     assert!(internet.elsewhere().lines().iter().any(|line| line.starts_with("PUT ")));

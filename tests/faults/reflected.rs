@@ -1,4 +1,5 @@
-//! Servers that quote what they were sent: no secret of a run is ever shown, wherever it stands and however it is encoded.
+//! Servers that quote what they were sent: no secret of a run is ever shown, wherever it occurs and however it is
+//! encoded.
 
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -12,12 +13,12 @@ use serde_json::json;
 use crate::support::{Outcome, Sandbox};
 
 const USER: &str = "sailor";
-/// With characters that every encoding escapes.
+/// Has characters that every encoding escapes.
 const PASSWORD: &str = "S3CR?>\"t\\pass&w/%41ord";
 const TOKEN: &str = "T0K.eyJhbGciOi-_~+/tail==";
 const HEADER: &str = "H3ADER-of-the-hosts-file";
 
-/// Where the secret stands in what is sent back.
+/// The place of the secret in the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     ErrorMessage,
@@ -48,9 +49,9 @@ const PLACES: [Place; 11] = [
 ];
 
 impl Place {
-    /// A reply with a text in it, to whoever has a token.
+    /// Returns a reply with a text in it, for a request with a token.
     fn reply(self, text: &str) -> (u16, String, String) {
-        // What a header cannot hold is left out: such a secret is sent back otherwise.
+        // Characters that a header cannot hold are left out: such a secret is sent back in another way.
         let line: String = text.chars().filter(|character| matches!(character, ' '..='~')).collect();
         let error = |code: &str, message: &str| json!({ "errors": [{ "code": code, "message": message }] }).to_string();
         match self {
@@ -61,7 +62,7 @@ impl Place {
             }
             Self::TokenError => (403, String::new(), json!({ "details": text }).to_string()),
             Self::Location => (307, format!("Location: /at/{line}:\r\n"), String::new()),
-            // Each of them replaces what follows the last slash of the one before.
+            // Each of them replaces the text after the last slash of the previous one.
             Self::RelativeLocation => (307, format!("Location: {line}\r\n"), String::new()),
             Self::LocationPath => (307, format!("Location: ftp://example.com/{line}\r\n"), String::new()),
             Self::Realm => {
@@ -76,7 +77,7 @@ impl Place {
     }
 }
 
-/// A registry with its token service, which sends `text` back at `place`; `HOST:PORT`.
+/// A registry with its token service, which sends `text` back at `place`. Returns `HOST:PORT`.
 fn start(place: Place, text: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -118,7 +119,7 @@ fn serve(stream: &TcpStream, host: &str, place: Place, text: &str) -> Option<()>
     stream.write_all(format!("HTTP/1.1 {status} Status\r\n{headers}{length}{body}").as_bytes()).ok()
 }
 
-/// The encodings that a secret is sent in or quoted in.
+/// Returns the encodings that a secret is sent or quoted in.
 fn encodings(user: &str, secret: &str) -> Vec<String> {
     let pair = format!("{user}:{secret}");
     let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -152,8 +153,8 @@ fn inspect(sandbox: &Sandbox, host: &str, more: &[&str]) -> Outcome {
     Outcome::of(command)
 }
 
-/// What must be nowhere in what was printed: the text as it was sent back, the secret as it is, and the parts of either that
-/// the escaping of messages leaves in one piece.
+/// Checks that the output does not contain the text as it was sent back, the secret itself, or the parts of either that
+/// the escaping of messages does not change.
 #[track_caller]
 fn assert_blank(outcome: &Outcome, secret: &str, sent_back: &str, what: &str) {
     let printed = format!("{}{}", outcome.stdout, outcome.stderr);
@@ -170,12 +171,12 @@ fn no_place_and_no_encoding_shows_a_secret() {
     let mut seen = 0;
     for place in PLACES {
         for (user, secret) in [(USER, PASSWORD), ("", TOKEN), ("", HEADER), ("proxy-user", "PR0XY-password")] {
-            // A token service that refuses has given no token that could be known.
+            // A token service that refuses has not issued a token.
             if place == Place::TokenError && secret == TOKEN {
                 continue;
             }
             for (number, sent_back) in encodings(user, secret).into_iter().enumerate() {
-                // One place is enough for what differs in the encoding alone.
+                // One place is enough for cases that differ only in the encoding.
                 if place != Place::ErrorMessage && ![0, 1, 7, 13].contains(&number) {
                     continue;
                 }

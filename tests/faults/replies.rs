@@ -1,4 +1,4 @@
-//! Replies that say no, and mean not now.
+//! Error replies that are transient.
 
 use crate::faults::answer::Reply;
 use crate::faults::fake::Fake;
@@ -101,14 +101,14 @@ fn a_wait_without_end_is_not_waited_for() {
         fake.unhook();
         fake.hook(Hook::answer_after_body(limited().with("Retry-After", wait)).on("PUT", "/manifests/").times(1));
         let outcome = sandbox.run(&["push", "oci:image", &fake.image("app:1")]);
-        // A number that is no time at all is as good as none.
+        // An invalid number counts as none.
         assert!(outcome.code == 5 || wait.len() > 10, "{wait}: {}", outcome.stderr);
     }
     let puts = fake.log().of("PUT", "/manifests/");
     assert!(puts.iter().filter(|seen| seen.status == Some(429)).count() == 2, "{:#?}", fake.log().lines());
 }
 
-/// A pull where every request for a manifest is answered so.
+/// A pull in which every request for a manifest gets this reply.
 fn pull_of(sandbox: &Sandbox, fake: &Fake) -> Outcome {
     sandbox.run(&["copy", &fake.image("app:1"), "oci:back:latest"])
 }

@@ -1,4 +1,4 @@
-//! How many requests a push takes: each costs what the line's latency is. `docs/performance.md` has the numbers.
+//! The number of requests of a push, each of which costs the network's latency. `docs/performance.md` has the numbers.
 
 use crate::faults::fake::Fake;
 use crate::faults::flavour::Flavour;
@@ -9,21 +9,21 @@ use crate::support::Sandbox;
 
 /// Both platforms.
 const PLATFORMS: usize = 2;
-/// Layers of each platform's own.
+/// Layers of each platform.
 const LAYERS: usize = 5;
 
-/// A first push: the tag; for each platform its manifest, a question and two requests for each layer, two for the config,
+/// First push: the tag; for each platform its manifest, a check and two requests for each layer, two for the config,
 /// and the manifest's PUT; the index.
 const FIRST_PUSH: usize = 1 + PLATFORMS * (1 + 3 * LAYERS + 2 + 1) + 1;
-/// The same push again: the tag names it already.
+/// The same push again: the tag names the image already.
 const SAME_PUSH: usize = 1;
-/// One layer changed: the tag; for each platform its manifest, a question for each layer and the config, two requests for
-/// the layer that is new and for the config, and the manifest's PUT; the index.
+/// One changed layer: the tag; for each platform its manifest, a check for each layer and the config, two requests for
+/// the new layer and for the config, and the manifest's PUT; the index.
 const CHANGED_PUSH: usize = 1 + PLATFORMS * (1 + LAYERS + 1 + 2 + 2 + 1) + 1;
-/// What the best of other tools takes on [`peers_work`]: BuildKit 33, crane 47, regctl 119.
+/// The fewest requests of other tools on [`peers_work`]: BuildKit 33, crane 47, regctl 119.
 const PEERS_BEST: usize = 33;
 
-/// A registry behind a proxy that counts, and what it has counted before.
+/// A registry behind a proxy that counts, and the previous count.
 struct Counter {
     fake: Fake,
     proxy: Proxy,
@@ -37,7 +37,7 @@ impl Counter {
         Self { fake, proxy, before: std::cell::Cell::new(0) }
     }
 
-    /// The requests since it was asked last.
+    /// Returns the requests since the last call.
     fn new_requests(&self, what: &str) -> Vec<String> {
         let mut lines = self.proxy.log().lines();
         let before = self.before.replace(lines.len());

@@ -1,4 +1,4 @@
-//! Slowness: what moves is not given up, however slowly.
+//! Slow connections: a transfer that makes progress is not given up, however slow it is.
 
 use std::time::Duration;
 

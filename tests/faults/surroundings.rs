@@ -1,4 +1,4 @@
-//! The proxy and the registries themselves: what the other tests build on.
+//! The proxy and the registries themselves, which the other tests rely on.
 
 use crate::faults::fake::Fake;
 use crate::faults::flavour::Flavour;
@@ -34,6 +34,6 @@ fn the_real_registry_stands_behind_the_proxy() {
     let proxy = Proxy::start(part("REGISTRY_OPEN"));
     let pushed = sandbox.ok(&["push", "oci:image", &proxy.image(&format!("weather/real-{}:1", std::process::id()))]);
     assert_eq!(pushed.digest(), digest);
-    // Locations have the host that the client asked, so that all goes through the proxy.
+    // Locations have the host of the client's request, so that all requests go through the proxy.
     assert_eq!(proxy.log().count("PUT", "/blobs/uploads/"), 2, "{:#?}", proxy.log().lines());
 }

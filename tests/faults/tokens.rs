@@ -1,4 +1,4 @@
-//! Tokens that end when it suits nobody, and token services with ways of their own.
+//! Tokens that expire at an inconvenient time, and token services with quirks.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn push_as(sandbox: &Sandbox, fake: &Fake) -> Outcome {
     sandbox.run(&["push", "oci:image", &fake.image("app:1"), &flag, &file])
 }
 
-/// A push as the sailor converges, and shows no secret.
+/// Checks that a push with credentials succeeds and shows no secret.
 #[track_caller]
 fn converges(sandbox: &Sandbox, fake: &Fake, what: &str) -> Outcome {
     let pushed = push_as(sandbox, fake);
@@ -38,7 +38,7 @@ fn one_token_is_enough_for_a_push() {
 fn a_token_that_ends_before_any_request_is_renewed() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, MIB);
-    // Each request of a push is the first that the first token is not good for.
+    // Each request of a push is the first one for which the first token has expired.
     for lives in 1..9 {
         let fake = Fake::start(with_tokens(|tokens| (tokens.lives_requests, tokens.ending) = (Some(lives), Some(1))));
         converges(&sandbox, &fake, &format!("a token for {lives} requests"));
@@ -55,7 +55,7 @@ fn a_token_that_ends_while_a_body_is_sent_is_renewed() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 3 * MIB);
     let size_bytes = layer(&sandbox).size_bytes;
-    // What went before has used it a little: under the layer it ends, and is then looked at.
+    // The requests before have used it a little: it expires during the layer, and is then checked.
     let fake = Fake::start(with_tokens(|tokens| {
         tokens.lives_bytes = Some(MIB);
         tokens.is_checked_after_body = true;
@@ -126,7 +126,7 @@ fn an_identity_token_falls_back_where_it_is_not_known() {
             tokens.identity = Some(identity.to_owned());
             tokens.post_status = status;
             if status.is_some() {
-                // Whoever comes with an identity token alone is let in by GET.
+                // An identity token alone is accepted by GET.
                 tokens.login = None;
             }
         }));

@@ -1,4 +1,4 @@
-//! Uploads that break: cut at any byte, answered without an answer, located oddly, and lied about.
+//! Interrupted uploads: cut at any byte, without a reply, with unusual Locations, and with false offsets.
 
 use crate::faults::fake::Fake;
 use crate::faults::flavour::{Flavour, Location, RangeWord, Stale};
@@ -8,16 +8,16 @@ use crate::faults::script::{Fault, Rule};
 use crate::fixtures::{MIB, Voyage, layer, one_layer, stormy, uploaded_bytes};
 use crate::support::Sandbox;
 
-/// Bytes of heads, configs and manifests, generously.
+/// Upper bound of the bytes of heads, configs and manifests.
 const SMALL_BYTES: u64 = 64 * 1024;
 
-/// Where a body of so many bytes is cut.
+/// Positions at which a body of so many bytes is interrupted.
 fn cuts(size_bytes: u64) -> [u64; 5] {
     [0, 1, 4096, size_bytes / 2, size_bytes - 1]
 }
 
-/// A push whose layer is cut once at each of the places converges, and sends at most what `most` says of the place and
-/// the layer's size.
+/// Checks that a push whose layer is interrupted once at each position succeeds, and sends at most `most` bytes for the
+/// position and the layer's size.
 fn cut_once(flavour: &Flavour, methods: &'static [&'static str], layer_bytes: u64, most: impl Fn(u64, u64) -> u64) {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, layer_bytes);
@@ -38,7 +38,7 @@ fn cut_once(flavour: &Flavour, methods: &'static [&'static str], layer_bytes: u6
 
 #[test]
 fn a_put_that_is_cut_goes_on_where_distribution_3_keeps_it() {
-    // One byte and none cannot be told apart.
+    // One byte and none have the same range.
     cut_once(&Flavour::distribution3(), &["PUT"], MIB, |cut, size_bytes| size_bytes + cut.min(1));
 }
 
@@ -54,17 +54,17 @@ fn a_put_that_is_cut_begins_again_on_zot() {
 
 #[test]
 fn a_put_that_is_cut_begins_again_on_ecr() {
-    // Once more, since it fails to close a session without bytes.
+    // Sent once more, since closing a session without bytes fails there.
     cut_once(&Flavour::ecr(), &["PUT"], MIB, |cut, size_bytes| cut + 2 * size_bytes);
 }
 
-/// With a limit on bodies, so that layers go in chunks.
+/// Adds a limit on bodies, so that layers are sent in chunks.
 fn chunked(flavour: Flavour) -> Flavour {
     Flavour { largest_body_bytes: Some(6 * MIB), ..flavour }
 }
 
-/// A body above the limit of [`chunked`] is refused while it is on its way: what of it was passed on by then depends on
-/// buffers.
+/// Bytes of a body above the limit of [`chunked`], which is refused in transit: how many of them were passed on by then
+/// depends on buffers.
 const REFUSED_BYTES: u64 = 12 * MIB;
 
 #[test]
@@ -173,7 +173,7 @@ fn lies_about_what_is_there_do_not_damage_a_blob() {
         keeping().uploads(|uploads| uploads.range = RangeWord::Always("0-0")),
         keeping().uploads(|uploads| uploads.range = RangeWord::Always("0--1")),
         keeping().uploads(|uploads| uploads.range = RangeWord::Always("bytes 5-9/10")),
-        // Less than there is, and the address is not looked at: only the digest tells.
+        // Fewer than it has, without checking the address: only the digest detects it.
         keeping().uploads(|uploads| {
             uploads.range = RangeWord::Always("0-4095");
             uploads.stale = Stale::Ignored;

@@ -1,4 +1,4 @@
-//! Layouts as other tools write them, written without ocitect.
+//! Layouts as other tools write them, created without ocitect.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::fs;
@@ -14,7 +14,7 @@ pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// A layout that is made by hand.
+/// A layout that a test writes.
 pub struct Foreign {
     pub directory: PathBuf,
 }
@@ -27,14 +27,14 @@ impl Foreign {
         Self { directory: directory.to_owned() }
     }
 
-    /// Writes a blob, and gives its descriptor.
+    /// Writes a blob. Returns its descriptor.
     pub fn blob(&self, bytes: &[u8], media_type: &str) -> Value {
         let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         fs::write(self.directory.join("blobs/sha256").join(&hex), bytes).unwrap();
         json!({ "mediaType": media_type, "digest": format!("sha256:{hex}"), "size": bytes.len() })
     }
 
-    /// Writes a document of the media type that it says.
+    /// Writes a document of the media type in its own field.
     pub fn document(&self, document: &Value) -> Value {
         let media_type = document["mediaType"].as_str().unwrap().to_owned();
         self.blob(document.to_string().as_bytes(), &media_type)
@@ -45,7 +45,7 @@ impl Foreign {
         self.image_with(platform, |_, _| {})
     }
 
-    /// The same with config and manifest changed.
+    /// Writes such an image with config and manifest changed.
     pub fn image_with(&self, platform: &str, change: impl FnOnce(&mut Value, &mut Value)) -> Value {
         let tar = tar_of("etc/base", platform.as_bytes());
         let layer = self.blob(&tar, LAYER);
@@ -68,7 +68,7 @@ impl Foreign {
         entry
     }
 
-    /// An SBOM, as `oras attach` writes it; `artifactType` stands in the manifest alone.
+    /// Writes an SBOM like `oras attach`; `artifactType` is only in the manifest.
     pub fn artifact(&self) -> Value {
         let empty = self.blob(b"{}", EMPTY);
         self.document(&json!({
@@ -77,7 +77,7 @@ impl Foreign {
         }))
     }
 
-    /// An attestation, as BuildKit writes it.
+    /// Writes an attestation like BuildKit.
     pub fn attestation(&self) -> Value {
         let mut entry = self.image_with("unknown/unknown", |_, _| {});
         entry["annotations"] = json!({ "vnd.docker.reference.type": "attestation-manifest" });
@@ -88,7 +88,7 @@ impl Foreign {
         self.document(&json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries }))
     }
 
-    /// Writes `index.json`, with each entry under its tag, where it has one.
+    /// Writes `index.json`, with each entry under its tag, if it has one.
     pub fn list(&self, entries: &[(Value, &str)]) -> &Self {
         let named = entries.iter().map(|(entry, tag)| if tag.is_empty() { entry.clone() } else { tagged(entry, tag) });
         self.write_index(&json!({ "schemaVersion": 2, "manifests": named.collect::<Vec<_>>() }))
@@ -100,7 +100,7 @@ impl Foreign {
     }
 }
 
-/// An entry of an index without its platform.
+/// Returns an entry of an index without its platform.
 pub fn without_platform(mut entry: Value) -> Value {
     entry.as_object_mut().unwrap().remove("platform");
     entry
@@ -112,7 +112,7 @@ fn tagged(entry: &Value, tag: &str) -> Value {
     entry
 }
 
-/// A tar of one file, and the directory that it stands in.
+/// Returns a tar of one file and its directory.
 fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
     let mut tar = header("etc/", 0o755, 0, b'5').to_vec();
     tar.extend(header(name, 0o644, content.len(), b'0'));

@@ -1,4 +1,4 @@
-//! File systems of a test's own, in memory, gone after it. The tests' user is root, whom modes do not hold.
+//! File systems in memory for a single test, unmounted after it. The tests run as root, for whom modes do not apply.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::fs::{self, File};
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use crate::support::{Sandbox, tool};
 
-/// What a file takes at least, and in steps of what, in bytes.
+/// Smallest size of a file, and its increment, in bytes.
 pub const PAGE_BYTES: u64 = 4096;
 
-/// Name of the file that takes the room away.
+/// Name of the file that fills the file system.
 const FILLER: &str = "filler";
 
 /// A mounted file system.
@@ -19,7 +19,7 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// A file system in memory of so many KiB, at `name` in the sandbox.
+    /// Mounts a file system in memory of so many KiB, at `name` in the sandbox.
     pub fn small(sandbox: &Sandbox, name: &str, size_kib: u32) -> Self {
         let path = sandbox.path(name);
         fs::create_dir(&path).unwrap();
@@ -28,18 +28,18 @@ impl Mount {
         Self { path }
     }
 
-    /// Makes what is there unchangeable.
+    /// Makes the content immutable.
     pub fn freeze(&self) {
         tool("mount", &["-o", "remount,ro", self.path.to_str().unwrap()]);
     }
 
-    /// Fills all that is left.
+    /// Fills all free space.
     pub fn fill(&self) {
         let mut file = File::create(self.path.join(FILLER)).unwrap();
         while file.write_all(&[1; PAGE_BYTES as usize]).is_ok() {}
     }
 
-    /// Fills all that is left but so many pages.
+    /// Fills all free space except so many pages.
     pub fn fill_but(&self, pages: u64) {
         self.fill();
         let filler = File::options().write(true).open(self.path.join(FILLER)).unwrap();
@@ -47,7 +47,7 @@ impl Mount {
         filler.set_len(whole.checked_sub(pages * PAGE_BYTES).expect("more is asked for than there is")).unwrap();
     }
 
-    /// Takes back what was filled.
+    /// Frees the filled space.
     pub fn make_room(&self) {
         fs::remove_file(self.path.join(FILLER)).unwrap();
     }
@@ -55,7 +55,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily, so that whatever still has a file open there does not keep it.
+        // Lazily, so that an open file does not prevent it.
         let _ = std::process::Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }

@@ -1,4 +1,4 @@
-//! What every test needs: a directory of its own, the binary in a clean environment, other tools, and access logs.
+//! The basis of every test: its own directory, the binary in a clean environment, other tools, and access logs.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::ffi::OsStr;
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long an access log may lag behind the client's answer before a test gives up.
+/// How long an access log may lag behind the reply before a test fails.
 const LOG_PATIENCE: Duration = Duration::from_secs(20);
 
-/// A variable that `tests/run` sets.
+/// Returns a variable that `tests/run` sets.
 pub fn part(name: &str) -> String {
     let name = format!("OCITECT_TEST_{name}");
     std::env::var(&name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with tests/run"))
 }
 
-/// A directory of a test's own, with a home and a cache in it, that goes when the test ends.
+/// A directory for a single test, with a home and a cache in it, removed when the test ends.
 pub struct Sandbox {
     directory: tempfile::TempDir,
 }
@@ -39,7 +39,7 @@ impl Sandbox {
         self.root().join(relative)
     }
 
-    /// Writes a file, and the directories that it stands in.
+    /// Writes a file, and creates its directories.
     pub fn write(&self, relative: &str, content: impl AsRef<[u8]>) -> &Self {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -59,7 +59,7 @@ impl Sandbox {
         self.write("ocitect.toml", format!("format = 1\n{text}"))
     }
 
-    /// The binary, in this directory, with nothing of the environment but what it needs.
+    /// Returns the binary's command, in this directory, with a minimal environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ocitect"));
         command.args(arguments).current_dir(self.root()).env_clear();
@@ -75,10 +75,10 @@ impl Sandbox {
         Outcome::of(self.command(arguments))
     }
 
-    /// Runs the binary, and gives the most memory that it had resident at a time, in bytes.
+    /// Runs the binary. Returns also its peak of resident memory, in bytes.
     ///
-    /// Measured by `time`, a small process of its own: the kernel counts what a process held before it became another
-    /// program, and this one is large.
+    /// It is measured by `time`, a small process: the kernel includes the memory that a process had before it executed
+    /// another program, and the test's process is large.
     pub fn run_measured(&self, inner: &Command) -> (Outcome, u64) {
         let peak_file = tempfile::NamedTempFile::new().unwrap();
         let mut command = Command::new("/usr/bin/time");
@@ -102,13 +102,13 @@ impl Sandbox {
         serde_json::from_slice(&fs::read(self.path(relative)).unwrap()).unwrap()
     }
 
-    /// The layout at `relative`.
+    /// Returns the layout at `relative`.
     pub fn layout(&self, relative: &str) -> Layout {
         Layout { directory: self.path(relative) }
     }
 }
 
-/// What a program printed, and how it ended.
+/// A program's output and exit status.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: i32,
@@ -122,14 +122,14 @@ impl Outcome {
         Self::from(output)
     }
 
-    /// Must have ended with this exit code.
+    /// Checks the exit status.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// stderr must hold each of these texts.
+    /// Checks that stderr has each of these texts.
     #[track_caller]
     pub fn says(self, texts: &[&str]) -> Self {
         for text in texts {
@@ -138,7 +138,7 @@ impl Outcome {
         self
     }
 
-    /// The digest at the end of the last line of stdout.
+    /// Returns the digest at the end of the last line of stdout.
     #[track_caller]
     pub fn digest(&self) -> String {
         let line = self.stdout.lines().last().unwrap_or_else(|| panic!("nothing on stdout:\n{}", self.stderr));
@@ -158,14 +158,14 @@ impl From<Output> for Outcome {
     }
 }
 
-/// Every file below a directory, in no order. Symbolic links are not followed.
+/// Returns every file below a directory, in no order. Symbolic links are not followed.
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if is_directory(&path) { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// Runs another program, which must succeed, and gives what it printed.
+/// Runs another program, which must succeed. Returns its output.
 #[track_caller]
 pub fn tool(program: &str, arguments: &[impl AsRef<OsStr>]) -> String {
     let mut command = Command::new(program);
@@ -182,23 +182,23 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The bytes of a blob.
+    /// Returns the bytes of a blob.
     pub fn blob(&self, digest: &str) -> Vec<u8> {
         let hex = digest.strip_prefix("sha256:").unwrap();
         fs::read(self.directory.join("blobs/sha256").join(hex)).unwrap()
     }
 
-    /// A blob that is JSON.
+    /// Returns a JSON blob.
     pub fn json(&self, digest: &str) -> Value {
         serde_json::from_slice(&self.blob(digest)).unwrap()
     }
 
-    /// `index.json`.
+    /// Returns `index.json`.
     pub fn index(&self) -> Value {
         serde_json::from_slice(&fs::read(self.directory.join("index.json")).unwrap()).unwrap()
     }
 
-    /// What a tag names.
+    /// Returns the descriptor that a tag names.
     #[track_caller]
     pub fn tagged(&self, tag: &str) -> Value {
         let index = self.index();
@@ -208,7 +208,7 @@ impl Layout {
         self.json(entry["digest"].as_str().unwrap())
     }
 
-    /// The manifest of a platform (`linux/amd64`), below a tag.
+    /// Returns the manifest of a platform (`linux/amd64`), below a tag.
     #[track_caller]
     pub fn manifest(&self, tag: &str, platform: &str) -> Value {
         let root = self.tagged(tag);
@@ -219,20 +219,20 @@ impl Layout {
         self.json(entry["digest"].as_str().unwrap())
     }
 
-    /// The config of a platform, below a tag.
+    /// Returns the config of a platform, below a tag.
     #[track_caller]
     pub fn config(&self, tag: &str, platform: &str) -> Value {
         self.json(self.manifest(tag, platform)["config"]["digest"].as_str().unwrap())
     }
 
-    /// What `bsdtar -tv` or another program that reads a layer from stdin says of layer number `at` of a manifest.
+    /// Returns the path of the blob of layer number `at` of a manifest.
     #[track_caller]
     pub fn layer_path(&self, manifest: &Value, at: usize) -> PathBuf {
         let digest = manifest["layers"][at]["digest"].as_str().unwrap();
         self.directory.join("blobs/sha256").join(digest.strip_prefix("sha256:").unwrap())
     }
 
-    /// How many blobs there are.
+    /// Returns the number of blobs.
     pub fn blob_count(&self) -> usize {
         fs::read_dir(self.directory.join("blobs/sha256")).unwrap().count()
     }
@@ -247,8 +247,8 @@ pub struct Request {
     pub sent_bytes: u64,
 }
 
-/// The requests to a repository at one of the registries (`OPEN`, `SECOND`, `TLS`, `TOKEN`), in order, from the `skip`th on;
-/// waits until `last` is among them.
+/// Returns the requests to a repository at one of the registries (`OPEN`, `SECOND`, `TLS`, `TOKEN`), in order, from the
+/// `skip`th on. Waits until `last` is among them.
 #[track_caller]
 pub fn requests(registry: &str, repository: &str, skip: usize, last: impl Fn(&Request) -> bool) -> Vec<Request> {
     let log = part(&format!("REGISTRY_{registry}_LOG"));
@@ -279,7 +279,7 @@ fn request(line: &str) -> Option<Request> {
     })
 }
 
-/// True for the request that publishes a tag.
+/// Returns `true` for the request that publishes a tag.
 pub fn is_put_of(tag: &str) -> impl Fn(&Request) -> bool {
     let end = format!("/manifests/{tag}");
     move |request| request.method == "PUT" && request.path.ends_with(&end) && request.status < 300

@@ -1,6 +1,6 @@
-//! Runs a program and ends it at an exact point: before the Nth of the system calls, counted over all its threads, that
-//! change a file system. The kernel asks before each of them (seccomp_unotify(2)); while it waits for the answer, the
-//! thread that made the call stands still.
+//! Runs a program and kills it at an exact point: before the Nth of the system calls, counted over all its threads,
+//! that change a file system. The kernel asks before each of them (seccomp_unotify(2)). While it waits for the reply,
+//! the calling thread is suspended.
 
 use std::fs;
 use std::io;
@@ -8,10 +8,10 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output, Stdio};
 
-/// Where the program has the descriptor that its supervisor takes from it: above all that it opens by itself.
+/// Descriptor in the program that its supervisor takes over: above all that it opens itself.
 const LISTENER: RawFd = 199;
 
-/// Calls that change a file system. Those that create, and those that write into what is no file, are told apart later.
+/// Calls that change a file system. Opening for reading, and writing to other things than files, are sorted out later.
 const CHANGING: &[libc::c_long] = &[
     libc::SYS_openat,
     libc::SYS_write,
@@ -47,15 +47,15 @@ const CHANGING: &[libc::c_long] = &[
 
 /// How a supervised program ended.
 pub struct Supervised {
-    /// How many changing calls it made, the one that it was killed before aside.
+    /// Number of changing calls, without the one that it was killed before.
     pub changes: usize,
     /// Whether it was killed, rather than ending by itself.
     pub was_killed: bool,
     pub output: Output,
 }
 
-/// Runs `command`; with `kill_before`, up to its changing call of that number, counted from 0. What it prints must fit
-/// into a pipe.
+/// Runs `command`; with `kill_before`, up to its changing call of that number, counted from 0. Its output must fit into
+/// a pipe.
 pub fn supervise(mut command: Command, kill_before: Option<usize>) -> Supervised {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: the closure makes system calls alone, none of which allocates or locks.
@@ -77,7 +77,7 @@ pub fn supervise(mut command: Command, kill_before: Option<usize>) -> Supervised
     Supervised { changes, was_killed, output: child.wait_with_output().unwrap() }
 }
 
-/// In the new process: has the kernel ask before every call of [`CHANGING`].
+/// In the new process: makes the kernel ask before every call of [`CHANGING`].
 fn listen() -> io::Result<()> {
     let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
@@ -93,7 +93,7 @@ fn listen() -> io::Result<()> {
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     // SAFETY: plain system calls; the program outlives the call that reads it.
     unsafe {
-        // Where the supervising thread dies, nobody would answer any more.
+        // If the supervising thread ends, nothing would reply any more.
         checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL).into())?;
         checked(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).into())?;
         let (mode, flags) = (libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER);
@@ -107,9 +107,9 @@ fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// The program's listener, as a descriptor of this process.
+/// Returns the program's listener, as a descriptor of this process.
 fn listener_of(child: &Child) -> OwnedFd {
-    // SAFETY: plain system calls, whose results are owned by nobody else.
+    // SAFETY: plain system calls, whose results have no other owner.
     unsafe {
         let process = checked(libc::syscall(libc::SYS_pidfd_open, child.id(), 0)).unwrap();
         let process = OwnedFd::from_raw_fd(process as RawFd);
@@ -118,11 +118,11 @@ fn listener_of(child: &Child) -> OwnedFd {
     }
 }
 
-/// Waits for the next call; `None` where no thread of the program is left.
+/// Waits for the next call. Returns `None` if no thread of the program is left.
 fn next_call(listener: &OwnedFd) -> Option<libc::seccomp_notif> {
     loop {
         let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one entry, which outlives the call; all-zero is what the kernel wants to be handed.
+        // SAFETY: one entry, which outlives the call; the kernel requires all-zero memory.
         let (ready, mut call) = unsafe { (libc::poll(&raw mut poll, 1, -1), std::mem::zeroed()) };
         if ready < 0 {
             continue;
@@ -132,14 +132,14 @@ fn next_call(listener: &OwnedFd) -> Option<libc::seccomp_notif> {
         }
         // SAFETY: the kernel writes into `call`, which is of the type that the request names.
         let received = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut call) };
-        // An error says that the thread that asked is gone.
+        // On an error the calling thread is gone.
         if received == 0 {
             return Some(call);
         }
     }
 }
 
-/// Lets the kernel do what the program asked for.
+/// Lets the kernel execute the call.
 fn go_on(listener: &OwnedFd, call: &libc::seccomp_notif) {
     let flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
     let mut answer = libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags };
@@ -147,7 +147,8 @@ fn go_on(listener: &OwnedFd, call: &libc::seccomp_notif) {
     let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) };
 }
 
-/// Files are opened for reading too, and pipes and counters of events are written into.
+/// Returns `true` if a call changes files. Files are also opened for reading, and pipes and event counters are written
+/// to.
 fn changes_files(call: &libc::seccomp_notif) -> bool {
     let creates =
         |flags: u64| flags & libc::O_CREAT as u64 != 0 || flags & libc::O_TMPFILE as u64 == libc::O_TMPFILE as u64;

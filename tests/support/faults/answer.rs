@@ -1,4 +1,4 @@
-//! Replies: what they hold, and how well they are delivered.
+//! Replies: their content, and faults in their delivery.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ pub struct Reply {
 #[derive(Debug, Clone)]
 pub enum Content {
     Bytes(Vec<u8>),
-    /// The bytes of a file from `start` on, up to `end`.
+    /// The bytes of a file from `start` up to `end`.
     File {
         file: Arc<File>,
         start: u64,
@@ -31,22 +31,22 @@ pub enum Content {
     },
 }
 
-/// What goes wrong while a reply is sent.
+/// Faults while a reply is sent.
 #[derive(Debug, Clone, Default)]
 pub struct Delivery {
-    /// The connection ends and nothing is said.
+    /// The connection ends without a reply.
     pub is_lost: bool,
     /// The connection ends after the reply.
     pub closes: bool,
     /// The connection ends after so many bytes of the body.
     pub cut_after_bytes: Option<u64>,
-    /// The byte at this place of the body is another.
+    /// The byte at this position of the body is changed.
     pub flip_at: Option<u64>,
-    /// `Content-Length` says so.
+    /// The value of `Content-Length`.
     pub declared_bytes: Option<u64>,
-    /// The body comes in chunks.
+    /// The body is chunked.
     pub is_chunked: bool,
-    /// The body comes in pieces of so many bytes, with a pause behind each.
+    /// The body is sent in pieces of so many bytes, with a pause after each.
     pub drip: Option<(usize, Duration)>,
 }
 
@@ -55,13 +55,13 @@ impl Reply {
         Self { status, headers: Vec::new(), content: Content::Bytes(Vec::new()), delivery: Delivery::default() }
     }
 
-    /// An error as registries say it (distribution-spec, "Error Codes").
+    /// Returns an error in the form of the distribution-spec ("Error Codes").
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         let body = json!({ "errors": [{ "code": code, "message": message }] });
         Self::new(status).with("Content-Type", "application/json").body(body.to_string())
     }
 
-    /// No reply: the connection ends.
+    /// Returns no reply: the connection ends.
     pub fn lost() -> Self {
         let delivery = Delivery { is_lost: true, ..Delivery::default() };
         Self { delivery, ..Self::new(0) }
@@ -72,7 +72,7 @@ impl Reply {
         self
     }
 
-    /// With a header in place of those of its name.
+    /// Replaces the headers of a name by one.
     pub fn instead(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.with(name, value)
@@ -96,7 +96,7 @@ impl Reply {
         self
     }
 
-    /// Sends it; `false` where the connection has to end.
+    /// Sends the reply. Returns `false` if the connection has to end.
     pub fn send(&self, stream: &mut dyn Write, is_head: bool, ends: bool) -> io::Result<bool> {
         let closes = self.delivery.closes || ends;
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
@@ -107,7 +107,7 @@ impl Reply {
         match (self.delivery.is_chunked, self.status) {
             (true, _) => head.push_str("Transfer-Encoding: chunked\r\n"),
             (false, 204 | 304) => {}
-            // A HEAD may say the length of what GET would bring.
+            // A HEAD may have the length of the GET's body.
             _ if is_head && self.header("content-length").is_some() => {}
             _ => head.push_str(&format!("Content-Length: {length}\r\n")),
         }

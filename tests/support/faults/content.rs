@@ -1,4 +1,4 @@
-//! What a registry in memory holds. Blobs lie in files without a name, so that they may be large.
+//! The content of a registry in memory. Blobs are in unnamed files, so that they may be large.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// `sha256:…` of some bytes.
+/// Returns `sha256:…` of some bytes.
 pub fn digest(bytes: &[u8]) -> String {
     named(Sha256::new_with_prefix(bytes))
 }
@@ -19,7 +19,7 @@ fn named(hash: Sha256) -> String {
     format!("sha256:{hex}")
 }
 
-/// A blob: its bytes, where they are kept, and how many they are.
+/// A blob: its size, and its bytes if they are kept.
 #[derive(Debug, Clone)]
 pub struct Blob {
     pub file: Option<Arc<File>>,
@@ -27,7 +27,7 @@ pub struct Blob {
 }
 
 impl Blob {
-    /// All of it, in memory.
+    /// Returns all bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0; usize::try_from(self.size_bytes).unwrap()];
         self.file.as_ref().expect("this registry keeps its blobs").read_exact_at(&mut bytes, 0).unwrap();
@@ -35,7 +35,7 @@ impl Blob {
     }
 }
 
-/// Bytes that arrive. They are counted and hashed, and kept where they are to be read again.
+/// Bytes that arrive. They are counted and hashed, and kept if they are read again.
 pub struct Arriving {
     file: Option<File>,
     hash: Sha256,
@@ -56,12 +56,12 @@ impl Arriving {
         self.size_bytes += bytes.len() as u64;
     }
 
-    /// A copy of where it is now, to go back to with [`Arriving::rewind`].
+    /// Returns a copy of the current state, for [`Arriving::rewind`].
     pub fn mark(&self) -> (Sha256, u64) {
         (self.hash.clone(), self.size_bytes)
     }
 
-    /// Forgets what came since.
+    /// Returns to a state.
     pub fn rewind(&mut self, (hash, size_bytes): (Sha256, u64)) {
         if let Some(file) = &mut self.file {
             file.set_len(size_bytes).unwrap();
@@ -91,7 +91,7 @@ impl Manifest {
         serde_json::from_slice(&self.bytes).unwrap_or_default()
     }
 
-    /// The digests that it names: of blobs, and of manifests.
+    /// Returns the digests that it names: of blobs, and of manifests.
     pub fn children(&self) -> (Vec<String>, Vec<String>) {
         let json = self.json();
         let digests = |value: &Value| -> Vec<String> {
@@ -104,7 +104,7 @@ impl Manifest {
     }
 }
 
-/// What one repository has.
+/// The content of one repository.
 #[derive(Debug, Clone, Default)]
 pub struct Repository {
     pub blobs: BTreeSet<String>,
@@ -112,7 +112,7 @@ pub struct Repository {
     pub tags: BTreeMap<String, String>,
 }
 
-/// What all of them have.
+/// The content of all repositories.
 #[derive(Default)]
 pub struct Contents {
     pub repositories: BTreeMap<String, Repository>,
@@ -120,7 +120,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// A blob of a repository.
+    /// Returns a blob of a repository.
     pub fn blob(&self, repository: &str, digest: &str) -> Option<Blob> {
         let has = self.repositories.get(repository).is_some_and(|repository| repository.blobs.contains(digest));
         self.blobs.get(digest).filter(|_| has).cloned()
@@ -131,12 +131,12 @@ impl Contents {
         self.link_blob(repository, digest);
     }
 
-    /// Lets a repository have a blob that the registry has.
+    /// Adds a blob of the registry to a repository.
     pub fn link_blob(&mut self, repository: &str, digest: &str) {
         self.repositories.entry(repository.to_owned()).or_default().blobs.insert(digest.to_owned());
     }
 
-    /// A manifest by tag or digest, and its digest.
+    /// Returns a manifest by tag or digest, and its digest.
     pub fn manifest(&self, repository: &str, reference: &str) -> Option<(String, Manifest)> {
         let repository = self.repositories.get(repository)?;
         let digest = repository.tags.get(reference).map_or(reference, String::as_str);
@@ -153,7 +153,7 @@ impl Contents {
         digest
     }
 
-    /// A digest that a manifest names and that is not there.
+    /// Returns a digest that a manifest names and that does not exist.
     pub fn missing(&self, repository: &str, manifest: &Manifest) -> Option<String> {
         let (blobs, manifests) = manifest.children();
         let repository = self.repositories.get(repository);

@@ -1,4 +1,4 @@
-//! A registry in memory, of a flavour, on a port of its own.
+//! A registry in memory, of a flavour, on its own port.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ pub struct Registry {
     pub(super) contents: Arc<Mutex<Contents>>,
     pub(super) sessions: Sessions,
     pub(super) tokens: TokenService,
-    /// Where blobs are read, where that is elsewhere.
+    /// The storage that blobs are read from, if it is at another address.
     pub(super) storage: Option<Storage>,
     hooks: Mutex<Vec<Hook>>,
     manifests_read: AtomicUsize,
@@ -48,7 +48,7 @@ impl Fake {
         Self { server: Server::start_tls(move |head, body| serving.answer(head, body)), registry }
     }
 
-    /// The registry alone, for whoever has a server for it.
+    /// Returns the registry alone, for another server.
     pub fn registry(&self) -> Arc<Registry> {
         self.registry.clone()
     }
@@ -63,33 +63,33 @@ impl Fake {
         format!("{}/{name}", self.host())
     }
 
-    /// The requests so far, those for tokens included.
+    /// Returns the requests so far, including those for tokens.
     pub fn log(&self) -> &Log {
         self.server.log()
     }
 
-    /// Adds a fault. Of several that a request meets, the first is done.
+    /// Adds a fault. If several match a request, the first applies.
     pub fn hook(&self, hook: Hook) -> &Self {
         self.registry.hooks.lock().unwrap().push(hook);
         self
     }
 
-    /// No fault of a hook from now on.
+    /// Removes all hooks.
     pub fn unhook(&self) {
         self.registry.hooks.lock().unwrap().clear();
     }
 
-    /// What it holds.
+    /// Returns the registry's content.
     pub fn contents(&self) -> MutexGuard<'_, Contents> {
         self.registry.contents()
     }
 
-    /// A blob is there, whatever its repository.
+    /// Returns `true` if the blob exists in any repository.
     pub fn holds(&self, digest: &str) -> bool {
         self.contents().blobs.contains_key(digest)
     }
 
-    /// Makes a repository, where it must be made before it can be written to.
+    /// Creates a repository, for registries that require it before a push.
     pub fn make(&self, repository: &str) -> &Self {
         self.contents().repositories.entry(repository.to_owned()).or_default();
         self
@@ -103,7 +103,7 @@ impl Fake {
         &self.registry.tokens
     }
 
-    /// The requests at the place where blobs are read.
+    /// Returns the requests to the storage of blobs.
     pub fn storage_log(&self) -> &Log {
         self.registry.storage.as_ref().expect("this flavour has its blobs elsewhere").log()
     }

@@ -1,140 +1,140 @@
-//! In what registries differ, as values. `registries` has a constructor for each that is known.
+//! The differences between registries, as values. `registries` has a constructor for each known one.
 
 use super::tokens::Tokens;
 
-/// A registry's ways.
+/// The behavior of a registry.
 #[derive(Debug, Clone)]
 pub struct Flavour {
     pub name: &'static str,
     pub uploads: Uploads,
     pub mounts: Mounts,
-    /// `None`: everybody may do everything.
+    /// `None`: no authentication.
     pub tokens: Option<Tokens>,
     pub referrers: Referrers,
-    /// The largest `n` of a list of tags, and what is said to a larger one.
+    /// The largest `n` of a list of tags, and the status for a larger one.
     pub largest_page: Option<(usize, u16)>,
-    /// Tags of a page where none is asked for.
+    /// Tags of a page by default.
     pub page: usize,
-    /// Blobs lie elsewhere, behind addresses that end.
+    /// Blobs are at another address, which expires.
     pub presigned: Option<Presigned>,
-    /// What is said to the GET and HEAD of a manifest that is not there.
+    /// The status of GET and HEAD for a manifest that does not exist.
     pub missing_manifest: u16,
     /// The reply to a manifest's PUT has a `Location`.
     pub names_manifest: bool,
-    /// `Docker-Content-Digest` stands in replies.
+    /// Replies have `Docker-Content-Digest`.
     pub names_digests: bool,
-    /// To write to a repository that nobody made drops the connection.
+    /// Writing to a repository that was not created drops the connection.
     pub must_be_made: bool,
-    /// A body with more bytes is refused with 413, whatever it is for.
+    /// A larger body is refused with 413, in any request.
     pub largest_body_bytes: Option<u64>,
-    /// Blobs' bytes are kept, to be read again.
+    /// Blobs' bytes are kept for reading.
     pub keeps_blobs: bool,
-    /// After so many GETs of manifests the quota is used up.
+    /// The quota is exhausted after so many GETs of manifests.
     pub pull_quota: Option<usize>,
-    /// With more bytes than these in uploads, the project's quota is used up.
+    /// The project's quota is exhausted after so many bytes in uploads.
     pub push_quota_bytes: Option<u64>,
 }
 
 /// Uploads of blobs.
 #[derive(Debug, Clone)]
 pub struct Uploads {
-    /// What a request leaves that broke off.
+    /// The effect of an interrupted request.
     pub after_cut: AfterCut,
-    /// What is said at an address that another reply has replaced.
+    /// The reply at an address that another reply has replaced.
     pub stale: Stale,
     pub location: Location,
-    /// What PATCH is answered with, where it is taken.
+    /// The status of an accepted PATCH.
     pub patch_status: u16,
-    /// PATCH is refused with this, always.
+    /// PATCH is always refused with this status.
     pub patch_refused: Option<u16>,
-    /// Only the first PATCH may come without `Content-Range`.
+    /// Only the first PATCH may have no `Content-Range`.
     pub streams_once: bool,
-    /// A PATCH with `Content-Range` and more bytes is 416.
+    /// A PATCH with `Content-Range` and more bytes gets 416.
     pub largest_ranged_bytes: Option<u64>,
     /// Parts before the last must have so many bytes.
     pub smallest_part_bytes: Option<u64>,
-    /// `OCI-Chunk-Min-Length` on the reply to POST.
+    /// `OCI-Chunk-Min-Length` in the reply to POST.
     pub min_chunk_header: Option<u64>,
     pub range: RangeWord,
-    /// What `Range` says of an upload without bytes.
+    /// `Range` of an upload without bytes.
     pub empty_range: &'static str,
-    /// PUT with a body is refused with this.
+    /// PUT with a body is refused with this status.
     pub put_body_refused: Option<u16>,
-    /// PUT without a body, after parts, is answered with this.
+    /// PUT without a body, after parts, is refused with this status.
     pub closing_put_refused: Option<u16>,
-    /// GET of an upload is refused with this.
+    /// GET of an upload is refused with this status.
     pub status_refused: Option<u16>,
 }
 
-/// What is there of a body that broke off.
+/// What is kept of an interrupted body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterCut {
-    /// What came is kept.
+    /// The received bytes.
     Keep,
-    /// The request was never made.
+    /// Nothing of this request.
     Forget,
-    /// The whole session is gone.
+    /// Nothing: the session is lost.
     Drop,
 }
 
-/// What an address does that is not the newest.
+/// The behavior of an address that is not the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stale {
-    /// PATCH and PUT are refused with this; GET is answered, and gives the newest.
+    /// PATCH and PUT are refused with this status; GET returns the newest address.
     Refused(u16),
-    /// Every method, GET included, is answered with 404 and ends the session, as distribution 2.8 does.
+    /// Every method, including GET, gets 404 and ends the session, as with distribution 2.8.
     Ends,
-    /// Nothing: the session is all that counts.
+    /// The address is not checked, only the session.
     Ignored,
 }
 
-/// How the address of an upload is said.
+/// The form of an upload's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Location {
     /// With scheme, host and port.
     Absolute,
-    /// From the root on.
+    /// From the root.
     Relative,
     /// `//HOST:PORT/…`
     SchemeRelative,
-    /// Absolute, with `%2B` and `+` in its query, which must come back as they stand.
+    /// Absolute, with `%2B` and `+` in its query, which must come back unchanged.
     Escaped,
-    /// Absolute with `http:`, whatever the registry speaks, as behind a proxy that ends TLS.
+    /// Absolute with `http:`, whatever the registry's scheme is, like behind a proxy that terminates TLS.
     Http,
-    /// There is none.
+    /// No address.
     Missing,
 }
 
-/// What `Range` says on replies of an upload.
+/// `Range` in replies of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RangeWord {
     Honest,
-    /// Nothing.
+    /// No `Range`.
     None,
-    /// It goes to the end of the first part for ever.
+    /// It always ends at the first part.
     StuckAtFirst,
     /// It counts from the beginning of the last part.
     OfPart,
-    /// It claims so many bytes more than came.
+    /// It claims so many bytes more than were received.
     Beyond(u64),
-    /// This, whatever came.
+    /// A fixed value.
     Always(&'static str),
 }
 
 /// Mounts of blobs from other repositories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mounts {
-    /// Where `from` has it; an upload begins otherwise.
+    /// If the repository in `from` has the blob; otherwise an upload starts.
     FromRepository,
-    /// Whatever the registry has, from wherever; `from` without `mount` is 405.
+    /// Any blob of the registry, whatever `from` is; `from` without `mount` gets 405.
     Anything,
-    /// Never: an upload begins.
+    /// Never: an upload starts.
     Never,
-    /// As [`Mounts::FromRepository`], but this where `from` does not exist.
+    /// Like [`Mounts::FromRepository`], but this status if `from` does not exist.
     MissingIs(u16),
-    /// As [`Mounts::FromRepository`], but this where `from` is not said.
+    /// Like [`Mounts::FromRepository`], but this status without `from`.
     FromOrElse(u16),
-    /// This, always.
+    /// Always this status.
     Refused(u16),
 }
 
@@ -142,16 +142,16 @@ pub enum Mounts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Referrers {
     Api,
-    /// This, always.
+    /// Always this status.
     Missing(u16),
-    /// A 303 to there.
+    /// A 303 to this address.
     Elsewhere(String),
 }
 
 /// Addresses of blobs on another port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presigned {
-    /// An address is 403 after so many bytes, and the reply that crosses them breaks off.
+    /// An address gets 403 after so many bytes, and the reply that exceeds them is interrupted.
     pub ends_after_bytes: Option<u64>,
     pub status: u16,
 }

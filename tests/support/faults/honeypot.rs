@@ -1,4 +1,4 @@
-//! An origin that no secret may reach: it keeps everything that it is sent.
+//! An origin that no secret may reach. It records everything that it receives.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,11 +9,11 @@ use super::answer::Reply;
 use super::http::{Body, Head};
 use super::server::Server;
 
-/// What was sent.
+/// Recorded requests.
 #[derive(Debug, Clone, Default)]
 pub struct Kept(Arc<Mutex<Vec<Sent>>>);
 
-/// A request, whole.
+/// A whole request.
 #[derive(Debug)]
 struct Sent {
     head: Head,
@@ -53,13 +53,13 @@ impl Kept {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Sent { head: head.clone(), body });
     }
 
-    /// First lines of all requests.
+    /// Returns the first lines of all requests.
     pub fn lines(&self) -> Vec<String> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().map(|sent| format!("{} {}", sent.head.method, sent.head.target)).collect()
     }
 
-    /// Nothing that came has one of these in it: as it is, escaped, or in a header of Basic.
+    /// Checks that no request has one of these secrets: as it is, escaped, or in a Basic header.
     #[track_caller]
     pub fn assert_without(&self, secrets: &[impl AsRef<str>]) {
         for sent in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -71,7 +71,7 @@ impl Kept {
     }
 }
 
-/// Everything that is in a request, readable.
+/// Returns everything in a request, as readable text.
 fn shown(head: &Head, body: &[u8]) -> String {
     let raw = String::from_utf8_lossy(&head.raw).into_owned();
     let body = String::from_utf8_lossy(body).into_owned();

@@ -1,4 +1,4 @@
-//! One-off faults of a registry: what it says in place of what it would, to whom, and how often.
+//! Faults of a registry for single requests: the changed reply, the matching requests, and how often it applies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::answer::{Delivery, Reply};
 use super::http::Head;
 
-/// A fault, and the requests that it befalls.
+/// A fault, and the requests that it applies to.
 pub struct Hook {
     method: &'static str,
     text: String,
@@ -17,16 +17,16 @@ pub struct Hook {
     pub(super) act: Act,
 }
 
-/// What is done.
+/// The effect of a hook.
 #[derive(Clone)]
 pub enum Act {
-    /// This is said at once; nothing is done, and the body is not looked at.
+    /// Replies at once, without handling the request or reading its body.
     Answer(Reply),
-    /// The body is read and thrown away before this is said.
+    /// Reads and discards the body, and then replies.
     AnswerAfterBody(Reply),
-    /// What is asked for is another thing.
+    /// Changes the request.
     Ask(Arc<dyn Fn(&mut Head) + Send + Sync>),
-    /// All is done, and then something else is said.
+    /// Handles the request, and changes the reply.
     Change(Arc<dyn Fn(Reply) -> Reply + Send + Sync>),
 }
 
@@ -47,12 +47,12 @@ impl Hook {
         Self::new(Act::Change(Arc::new(change)))
     }
 
-    /// `Range` is not looked at.
+    /// Ignores `Range`.
     pub fn ignore_range() -> Self {
         Self::new(Act::Ask(Arc::new(|head| head.headers.retain(|(name, _)| name != "range"))))
     }
 
-    /// A range is answered with another, which begins so many bytes before.
+    /// Replies to a range with another, which begins so many bytes earlier.
     pub fn shift_range(by_bytes: u64) -> Self {
         Self::new(Act::Ask(Arc::new(move |head| {
             let range = head.headers.iter_mut().find(|(name, _)| name == "range");
@@ -63,42 +63,42 @@ impl Hook {
         })))
     }
 
-    /// All is done, and the connection ends without a reply.
+    /// Handles the request, and ends the connection without a reply.
     pub fn lose_reply() -> Self {
         Self::change(|_| Reply::lost())
     }
 
-    /// The body of the reply suffers.
+    /// Changes the delivery of the reply.
     pub fn deliver(change: impl Fn(&mut Delivery) + Send + Sync + 'static) -> Self {
         Self::change(move |reply| reply.deliver(&change))
     }
 
-    /// A byte of the body is another.
+    /// Changes a byte of the body.
     pub fn flip(at: u64) -> Self {
         Self::deliver(move |delivery| delivery.flip_at = Some(at))
     }
 
-    /// The connection ends after so many bytes of the body.
+    /// Ends the connection after so many bytes of the body.
     pub fn cut(after_bytes: u64) -> Self {
         Self::deliver(move |delivery| delivery.cut_after_bytes = Some(after_bytes))
     }
 
-    /// The body comes in pieces of so many bytes, with a pause behind each.
+    /// Sends the body in pieces of so many bytes, with a pause after each.
     pub fn drip(piece_bytes: usize, pause: Duration) -> Self {
         Self::deliver(move |delivery| delivery.drip = Some((piece_bytes, pause)))
     }
 
-    /// Only requests of this method whose target has this text.
+    /// Limits the hook to requests of this method whose target has this text.
     pub fn on(self, method: &'static str, text: &str) -> Self {
         Self { method, text: text.to_owned(), ..self }
     }
 
-    /// Only after so many requests that it would have befallen.
+    /// Skips so many matching requests.
     pub fn after(self, skip: usize) -> Self {
         Self { skip, ..self }
     }
 
-    /// Only so many of them.
+    /// Limits the hook to so many requests.
     pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
     }

@@ -1,14 +1,14 @@
-//! HTTP/1.1 as servers and proxies see it (RFC 9112): heads, and where bodies end.
+//! HTTP/1.1 for servers and proxies (RFC 9112): heads, and the ends of bodies.
 
 use std::io::{self, Read, Write};
 
-/// Longest head of a request; Go's servers take a megabyte, tokens have a few KiB.
+/// Longest head of a request. Go's servers accept a megabyte; tokens have a few KiB.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// First byte of a TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// What bytes come from and go to.
+/// A connection.
 pub trait Stream: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Stream for T {}
@@ -21,7 +21,7 @@ pub struct Head {
     pub target: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// As it came, with the empty line.
+    /// The received bytes, with the empty line.
     pub raw: Vec<u8>,
 }
 
@@ -38,7 +38,7 @@ impl Head {
         Self { method, target, headers: lines.filter_map(header).collect(), raw }
     }
 
-    /// The first header of this name, in lower case.
+    /// Returns the first header of this name, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
@@ -47,7 +47,7 @@ impl Head {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// The values of a parameter of the query, unescaped, in order.
+    /// Returns the values of a query parameter, unescaped, in order.
     pub fn all(&self, name: &str) -> Vec<String> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
         let pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -58,7 +58,7 @@ impl Head {
         self.all(name).into_iter().next()
     }
 
-    /// The same, after so many bytes were read; of a chunked body, only where none were.
+    /// Returns the framing after so many bytes were read; for a chunked body, only if none were.
     pub fn framing_from(&self, received_bytes: u64) -> Framing {
         match self.framing() {
             Framing::Length(length) => Framing::Length(length.saturating_sub(received_bytes)),
@@ -66,7 +66,7 @@ impl Head {
         }
     }
 
-    /// Where the body of this request ends.
+    /// Returns where the body of this request ends.
     pub fn framing(&self) -> Framing {
         let is_chunked = self.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
         match self.header("content-length").and_then(|value| value.parse().ok()) {
@@ -77,7 +77,7 @@ impl Head {
     }
 }
 
-/// What is still to come of a body.
+/// The rest of a body.
 #[derive(Debug, Clone)]
 pub enum Framing {
     /// So many bytes.
@@ -85,14 +85,14 @@ pub enum Framing {
     Chunked(Chunk),
 }
 
-/// Where in a chunked body.
+/// The position in a chunked body.
 #[derive(Debug, Clone)]
 pub enum Chunk {
-    /// In the line that says the next chunk's size.
+    /// In the line with the next chunk's size.
     Size(Vec<u8>),
-    /// So many bytes of data, and the end of line behind them.
+    /// So many bytes of data, and the line end after them.
     Data(u64),
-    /// In the lines behind the last chunk.
+    /// In the lines after the last chunk.
     Trailer(Vec<u8>),
     Done,
 }
@@ -102,7 +102,7 @@ impl Framing {
         matches!(self, Self::Length(0) | Self::Chunked(Chunk::Done))
     }
 
-    /// Bytes that are still to come, where that is known.
+    /// Returns the number of remaining bytes, if it is known.
     pub fn length(&self) -> Option<u64> {
         match self {
             Self::Length(length) => Some(*length),
@@ -110,7 +110,7 @@ impl Framing {
         }
     }
 
-    /// Takes what belongs to the body from the front of `input`, hands its payload on, and gives how much it took.
+    /// Takes the body's part from the front of `input`, passes its payload on, and returns how much it took.
     pub fn take(&mut self, input: &[u8], payload: &mut dyn FnMut(&[u8])) -> usize {
         let mut taken = 0;
         while taken < input.len() && !self.is_done() {
@@ -172,19 +172,19 @@ impl Chunk {
     }
 }
 
-/// A connection, with what was read of it and not used yet.
+/// A connection, with bytes that were read and not used yet.
 pub struct Wire<S> {
     pub stream: S,
     buffer: Vec<u8>,
     start: usize,
 }
 
-/// What a connection begins its next request with.
+/// The beginning of a connection's next request.
 pub enum Next {
     Head(Head),
     /// Not HTTP: a TLS handshake.
     Handshake,
-    /// It has ended.
+    /// The connection has ended.
     End,
 }
 
@@ -193,7 +193,7 @@ impl<S: Read> Wire<S> {
         Self { stream, buffer: Vec::new(), start: 0 }
     }
 
-    /// What is there, after one read where nothing is; empty at the end.
+    /// Returns the buffered bytes, after one read if there are none; empty at the end.
     pub fn filled(&mut self) -> io::Result<&[u8]> {
         if self.start == self.buffer.len() {
             self.buffer.clear();
@@ -215,7 +215,7 @@ impl<S: Read> Wire<S> {
         read
     }
 
-    /// The head of the next request.
+    /// Reads the head of the next request.
     pub fn next(&mut self) -> io::Result<Next> {
         self.buffer.drain(..self.start);
         self.start = 0;
@@ -235,7 +235,7 @@ impl<S: Read> Wire<S> {
     }
 }
 
-/// The body of a request, while it comes.
+/// The body of a request while it arrives.
 pub struct Body<'a> {
     wire: &'a mut Wire<Box<dyn Stream>>,
     framing: Framing,
@@ -254,7 +254,7 @@ impl<'a> Body<'a> {
         self.framing.is_done()
     }
 
-    /// Hands on all of the body that comes; [`Body::is_cut`] tells whether that was all of it.
+    /// Passes on the whole body as it arrives; [`Body::is_cut`] is `true` if it was interrupted.
     pub fn each(&mut self, mut payload: impl FnMut(&[u8])) {
         while !self.framing.is_done() && !self.is_cut {
             let piece = self.wire.filled().unwrap_or_default();
@@ -268,7 +268,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// All of it in memory; `None` where it was cut.
+    /// Returns the whole body, or `None` if it was interrupted.
     pub fn all(&mut self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         self.each(|piece| bytes.extend_from_slice(piece));

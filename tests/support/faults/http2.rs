@@ -1,4 +1,4 @@
-//! HTTP/2 over TLS before a registry that speaks HTTP/1.1, and what goes wrong in HTTP/2 alone (RFC 9113).
+//! HTTP/2 over TLS in front of a registry with HTTP/1.1, and faults of HTTP/2 only (RFC 9113).
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,12 +17,12 @@ use tokio_rustls::server::TlsStream;
 
 use super::server::tls_config;
 
-/// What befalls a stream.
+/// A fault of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamFault {
-    /// It was not even looked at (REFUSED_STREAM): it is safe to ask again.
+    /// It was not processed (REFUSED_STREAM): the request can be sent again.
     Refused,
-    /// The connection takes no new streams (GOAWAY), and ends.
+    /// The connection accepts no new streams (GOAWAY), and ends.
     GoAway,
     /// It ends in INTERNAL_ERROR after so many bytes of the request's body.
     BrokenInBody(u64),
@@ -30,7 +30,7 @@ pub enum StreamFault {
     BrokenInReply(u64),
 }
 
-/// A fault, the requests that it befalls, and how often it still does.
+/// A fault, the requests that it applies to, and how often it still applies.
 struct StreamRule {
     method: &'static str,
     text: String,
@@ -53,7 +53,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// Begins to pass everything on to `upstream` (`HOST:PORT`).
+    /// Starts to pass everything on to `upstream` (`HOST:PORT`).
     pub fn start(upstream: &str) -> Self {
         let shared = Arc::<Shared>::default();
         let (end, ended) = oneshot::channel::<()>();
@@ -66,7 +66,7 @@ impl Front {
                 tell.send(listener.local_addr().unwrap()).unwrap();
                 tokio::select! {
                     () = accept(listener, serving, upstream) => {}
-                    // The front is gone, and its connections with the runtime.
+                    // The front was dropped, and its connections with the runtime.
                     _ = ended => {}
                 }
             });
@@ -79,13 +79,13 @@ impl Front {
         format!("localhost:{}/{name}", self.address.port())
     }
 
-    /// So many requests of this method whose path has this text suffer.
+    /// Applies a fault to so many requests of this method whose path has this text.
     pub fn rule(&self, method: &'static str, text: &str, fault: StreamFault, times: usize) -> &Self {
         self.shared.rules.lock().unwrap().push(StreamRule { method, text: text.to_owned(), fault, times });
         self
     }
 
-    /// `METHOD PATH` of all requests.
+    /// Returns `METHOD PATH` of all requests.
     pub fn lines(&self) -> Vec<String> {
         self.shared.lines.lock().unwrap().clone()
     }
@@ -94,7 +94,7 @@ impl Front {
         *self.shared.connections.lock().unwrap()
     }
 
-    /// How many faults have not come to pass.
+    /// Returns the number of faults that have not been applied.
     pub fn left(&self) -> usize {
         self.shared.rules.lock().unwrap().iter().map(|rule| rule.times).sum()
     }
@@ -116,7 +116,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, upstream: String) {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let (acceptor, shared, upstream) = (acceptor.clone(), shared.clone(), upstream.clone());
         tokio::spawn(async move {
-            // A client that goes away is part of the weather.
+            // In some tests the client disconnects.
             let Ok(stream) = acceptor.accept(stream).await else { return };
             if let Ok(connection) = h2::server::handshake(stream).await {
                 *shared.connections.lock().unwrap() += 1;
@@ -180,7 +180,7 @@ async fn pass_on(
     pass_back(server, respond, fault).await
 }
 
-/// The reply, read whole: what goes through here is small.
+/// Passes the reply back. It is read whole, since it is small.
 async fn pass_back(
     mut server: TcpStream,
     respond: &mut SendResponse<Bytes>,
@@ -204,7 +204,7 @@ async fn pass_back(
     if let Some(StreamFault::BrokenInReply(limit)) = fault {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(body.len());
         sending.send_data(body.slice(..limit), false)?;
-        // What is on its way goes before the end.
+        // Lets data in transit arrive before the end.
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         return Err(Reason::INTERNAL_ERROR.into());
     }

@@ -1,5 +1,5 @@
-//! All names and addresses of the world, behind one HTTP proxy: a registry has some of them, and everything else is a
-//! honeypot. So what leaves for a private address or another host can be seen without a network.
+//! All names and addresses of the network, behind one HTTP proxy: some belong to a registry, and all others to a
+//! honeypot. So requests to a private address or another host can be observed without a network.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub struct Internet {
 }
 
 impl Internet {
-    /// `registry` answers for `host` (`NAME:PORT`), and `answer` for everything else.
+    /// `registry` serves `host` (`NAME:PORT`), and `answer` all other addresses.
     pub fn start(
         host: &'static str,
         registry: Arc<Registry>,
@@ -33,17 +33,17 @@ impl Internet {
         Self { server, elsewhere }
     }
 
-    /// The value of `HTTP_PROXY`.
+    /// Returns the value of `HTTP_PROXY`.
     pub fn proxy(&self) -> String {
         format!("http://{}", self.server.host())
     }
 
-    /// What went to other places than the registry.
+    /// Returns the requests to addresses other than the registry's.
     pub fn elsewhere(&self) -> &Kept {
         &self.elsewhere
     }
 
-    /// All requests.
+    /// Returns all requests.
     pub fn lines(&self) -> Vec<String> {
         self.server.log().lines()
     }

@@ -1,10 +1,10 @@
-//! What servers were asked.
+//! The requests that servers received.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::http::Head;
 
-/// A request as a server saw it.
+/// A request as a server received it.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     pub method: String,
@@ -12,13 +12,13 @@ pub struct Seen {
     pub target: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Bytes of the body that came.
+    /// Received bytes of the body.
     pub body_bytes: u64,
     /// The connection ended before the body did.
     pub is_cut: bool,
-    /// What was answered; `None` where nothing was (yet).
+    /// The status of the reply; `None` if there was none (yet).
     pub status: Option<u16>,
-    /// Which of the server's connections it came by, from 0.
+    /// The number of the server's connection, from 0.
     pub connection: usize,
 }
 
@@ -31,7 +31,7 @@ impl Seen {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// `METHOD TARGET -> STATUS`, with the body's size where it has one.
+    /// Returns `METHOD TARGET -> STATUS`, with the body's size if it has one.
     pub fn line(&self) -> String {
         let status = self.status.map_or("none".to_owned(), |status| status.to_string());
         let cut = if self.is_cut { ", cut" } else { "" };
@@ -46,7 +46,7 @@ impl Seen {
 pub struct Log(Arc<Mutex<Vec<Seen>>>);
 
 impl Log {
-    /// Notes a request that begins, and gives its number.
+    /// Records a request that begins, and returns its number.
     pub fn begin(&self, head: &Head, connection: usize) -> usize {
         let (method, target, headers) = (head.method.clone(), head.target.clone(), head.headers.clone());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +54,7 @@ impl Log {
         all.len() - 1
     }
 
-    /// Changes what is noted of a request.
+    /// Changes the record of a request.
     pub fn note(&self, number: usize, change: impl FnOnce(&mut Seen)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)[number]);
     }
@@ -63,12 +63,12 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Each as [`Seen::line`] shows it.
+    /// Returns each request as [`Seen::line`].
     pub fn lines(&self) -> Vec<String> {
         self.all().iter().map(Seen::line).collect()
     }
 
-    /// The requests of a method whose target has this text.
+    /// Returns the requests of a method whose target has this text.
     pub fn of(&self, method: &str, text: &str) -> Vec<Seen> {
         let mut all = self.all();
         all.retain(|seen| seen.method == method && seen.target.contains(text));
@@ -79,7 +79,7 @@ impl Log {
         self.of(method, text).len()
     }
 
-    /// Bytes of all bodies.
+    /// Returns the bytes of all bodies.
     pub fn body_bytes(&self) -> u64 {
         self.all().iter().map(|seen| seen.body_bytes).sum()
     }

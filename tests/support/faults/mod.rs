@@ -1,5 +1,6 @@
-//! Weather for registry clients: a proxy that breaks connections, registries in memory that behave as known ones do, and
-//! an origin that must never see a secret. All on loopback, each on a port of its own, gone with its value.
+//! Faults for registry clients: a proxy that breaks connections, registries in memory that behave like known ones, and
+//! an origin that must never receive a secret. All are on loopback, each on its own port, and stop when their value is
+//! dropped.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
 pub mod answer;

@@ -1,6 +1,8 @@
-//! A proxy before one server, which passes on what it gets, byte for byte, counts it, and breaks it as a script says.
+//! A proxy in front of one server, which passes everything on, byte for byte, counts it, and breaks connections by a
+//! script.
 //!
-//! It reads requests' heads and follows their bodies; replies it only passes on. What is not HTTP goes through unread.
+//! It parses requests' heads and follows their bodies; replies are only passed on. Other protocols are passed on
+//! without parsing.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -32,7 +34,7 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Begins to pass everything on to `upstream` (`HOST:PORT`).
+    /// Starts to pass everything on to `upstream` (`HOST:PORT`).
     pub fn start(upstream: impl Into<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -52,7 +54,7 @@ impl Proxy {
                     return;
                 }
                 let shared = accepting.clone();
-                // A connection that breaks is what this is for.
+                // Broken connections are expected.
                 thread::spawn(move || pass_on(client, &shared).ok());
             }
         });
@@ -69,7 +71,7 @@ impl Proxy {
         format!("{}/{name}", self.address)
     }
 
-    /// Adds a rule. Of several that a request meets, the first is done.
+    /// Adds a rule. If several match a request, the first applies.
     pub fn rule(&self, rule: Rule) -> &Self {
         self.shared.script.add(rule);
         self
@@ -79,22 +81,22 @@ impl Proxy {
         &self.shared.script
     }
 
-    /// The requests so far, with the bytes of their bodies that were passed on.
+    /// Returns the requests so far, with the bytes of their bodies that were passed on.
     pub fn log(&self) -> &Log {
         &self.shared.log
     }
 
-    /// Bytes that came from clients and were passed on, heads included.
+    /// Returns the bytes from clients that were passed on, including heads.
     pub fn sent_bytes(&self) -> u64 {
         self.shared.sent_bytes.load(Ordering::SeqCst)
     }
 
-    /// Bytes that went to clients, heads included.
+    /// Returns the bytes that were sent to clients, including heads.
     pub fn answered_bytes(&self) -> u64 {
         self.shared.answered_bytes.load(Ordering::SeqCst)
     }
 
-    /// Connections that carried a request.
+    /// Returns the number of connections with a request.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
@@ -103,23 +105,23 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts, which then sees that it is over.
+        // Wakes the accepting thread, which then ends.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-/// What the way back must know of the way there.
+/// State for the replies that the request side sets.
 #[derive(Default)]
 struct Replies {
-    /// What befalls the reply to the last request.
+    /// The fault for the reply to the last request.
     fault: Option<Fault>,
-    /// How many bytes of it went by.
+    /// Passed bytes of that reply.
     passed_bytes: u64,
-    /// The connection ends in a reset, and must not be ended politely before.
+    /// The connection ends in a reset, and must not be closed before.
     is_reset: bool,
 }
 
-/// One connection, both ways.
+/// One connection, both directions.
 struct Passage<'a> {
     shared: &'a Shared,
     client: Arc<TcpStream>,
@@ -144,7 +146,7 @@ fn pass_on(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     let left_bytes = shared.script.connection_limit().unwrap_or(u64::MAX);
     let mut passage = Passage { shared, client, server, replies, number: None, left_bytes };
     let ended = passage.requests();
-    // The server sees the end before the client does: what it keeps of a broken request is settled by then.
+    // The server sees the end before the client does: by then it has decided what to keep of a broken request.
     let _ = passage.server.shutdown(Shutdown::Write);
     let _ = back.join();
     ended
@@ -228,12 +230,12 @@ impl Passage<'_> {
         }
     }
 
-    /// To the server, as far as the connection's limit lets it.
+    /// Sends to the server, up to the connection's limit.
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let passed = bytes.len().min(usize::try_from(self.left_bytes).unwrap_or(usize::MAX));
         self.shared.sent_bytes.fetch_add(passed as u64, Ordering::SeqCst);
         self.left_bytes -= passed as u64;
-        // A server that has already answered and hung up is for the client to see.
+        // If the server has already replied and closed the connection, the client will see it.
         let sent = (&*self.server).write_all(&bytes[..passed]);
         if self.left_bytes == 0 {
             return Err(self.reset());
@@ -241,9 +243,9 @@ impl Passage<'_> {
         sent.or(Ok(()))
     }
 
-    /// Nothing goes on until the client gives up; what it still sends stays in the buffers.
+    /// Stops until the client gives up; further bytes from the client stay in the buffers.
     fn stall(&self) -> io::Result<()> {
-        // The end of a client that was killed lies behind what it had still to send.
+        // The end of a killed client comes after the bytes that it had still to send.
         let clearings = self.shared.script.clearings();
         while !has_hung_up(&self.client)
             && self.shared.script.clearings() == clearings
@@ -258,14 +260,14 @@ impl Passage<'_> {
     }
 }
 
-/// Waits for a tenth of a second, or until the other side has closed the connection: true then.
+/// Waits for a tenth of a second, or until the peer has closed the connection. Returns `true` then.
 fn has_hung_up(stream: &TcpStream) -> bool {
     let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
     // SAFETY: one descriptor is passed, which is open for as long as the stream is borrowed.
     unsafe { libc::poll(&raw mut poll, 1, 100) != 0 }
 }
 
-/// Makes the end of this connection a reset.
+/// Makes this connection end in a reset.
 fn reset(client: &TcpStream) -> io::Error {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let size = libc::socklen_t::try_from(size_of::<libc::linger>()).expect("the size of two integers");
@@ -277,7 +279,7 @@ fn reset(client: &TcpStream) -> io::Error {
     io::ErrorKind::ConnectionReset.into()
 }
 
-/// Replies, from the server to the client.
+/// Passes replies from the server to the client.
 fn pass_back(shared: &Shared, client: &TcpStream, server: &TcpStream, replies: &Mutex<Replies>) -> io::Result<()> {
     let mut buffer = vec![0; PIECE_BYTES];
     loop {
@@ -288,7 +290,7 @@ fn pass_back(shared: &Shared, client: &TcpStream, server: &TcpStream, replies: &
             (replies.fault, replies.passed_bytes - count as u64, replies.is_reset)
         };
         if count == 0 || is_reset {
-            // Both ways: a server that hung up answers no more.
+            // Both directions: a server that closed the connection sends no more replies.
             return if is_reset { Ok(()) } else { client.shutdown(Shutdown::Both) };
         }
         let room = |limit: u64| count.min(usize::try_from(limit.saturating_sub(before)).unwrap_or(usize::MAX));
@@ -325,7 +327,7 @@ fn pass_back(shared: &Shared, client: &TcpStream, server: &TcpStream, replies: &
     }
 }
 
-/// Reads until the other side ends.
+/// Reads until the peer ends the connection.
 fn swallow(mut server: &TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; PIECE_BYTES];
     while server.read(&mut buffer)? != 0 {}

@@ -1,4 +1,4 @@
-//! The registries that are known, each with what it does differently.
+//! The known registries, each with its differences.
 
 use super::flavour::{AfterCut, Flavour, Location, Mounts, Presigned, RangeWord, Referrers, Stale, Uploads};
 use super::tokens::{Joined, Tokens};
@@ -6,7 +6,7 @@ use super::tokens::{Joined, Tokens};
 const MIB: u64 = 1024 * 1024;
 
 impl Flavour {
-    /// distribution's main branch: keeps what a cut PATCH or PUT brought, and tells it to who asks.
+    /// distribution's main branch: keeps the bytes of an interrupted PATCH or PUT, and reports them on request.
     pub fn distribution3() -> Self {
         Self {
             name: "distribution 3",
@@ -43,12 +43,12 @@ impl Flavour {
         }
     }
 
-    /// distribution 2.8: an address that is not the newest ends the upload, by whatever method it is asked for.
+    /// distribution 2.8: any request to an address that is not the newest ends the upload.
     pub fn distribution2() -> Self {
         Self { name: "distribution 2.8", ..Self::distribution3() }.uploads(|uploads| uploads.stale = Stale::Ends)
     }
 
-    /// zot: a broken PATCH ends the session; what any repository has is mounted.
+    /// zot: an interrupted PATCH ends the session; a blob of any repository is mounted.
     pub fn zot() -> Self {
         let zot = Self { name: "zot", mounts: Mounts::Anything, referrers: Referrers::Api, ..Self::distribution3() };
         zot.uploads(|uploads| {
@@ -58,7 +58,7 @@ impl Flavour {
         })
     }
 
-    /// Amazon's: repositories must be made first, parts are large, `Range` is stuck.
+    /// Amazon's: repositories must be created first, parts are large, `Range` does not advance.
     pub fn ecr() -> Self {
         let ecr = Self {
             name: "ECR",
@@ -78,7 +78,7 @@ impl Flavour {
         })
     }
 
-    /// GitHub's: small ranged parts, referrers elsewhere, blobs behind short-lived addresses.
+    /// GitHub's: small ranged parts, referrers at another address, blobs behind short-lived addresses.
     pub fn ghcr() -> Self {
         let ghcr = Self {
             name: "GHCR",
@@ -94,7 +94,7 @@ impl Flavour {
         })
     }
 
-    /// Red Hat's: a mount must say from where, and pages are small.
+    /// Red Hat's: a mount requires `from`, and pages are small.
     pub fn quay() -> Self {
         let tokens = Some(Tokens::default());
         let mounts = Mounts::FromOrElse(400);
@@ -102,7 +102,7 @@ impl Flavour {
         Self { name: "Quay", tokens, mounts, largest_page, page, referrers: Referrers::Api, ..Self::distribution3() }
     }
 
-    /// GitLab's: tokens that end soon, and no scope on what has nothing to do with the project.
+    /// GitLab's: tokens that expire soon, and no scope for repositories outside the project.
     pub fn gitlab() -> Self {
         let tokens = Tokens { refuses_unrelated: Some(403), lives_requests: Some(8), ..Tokens::default() };
         Self { name: "GitLab", tokens: Some(tokens), ..Self::distribution3() }
@@ -120,7 +120,7 @@ impl Flavour {
         }
     }
 
-    /// Google's: one PUT and nothing else; tokens by GET alone.
+    /// Google's: uploads only by one PUT; tokens only by GET.
     pub fn artifact_registry() -> Self {
         let tokens = Some(Tokens { post_status: Some(404), ..Tokens::default() });
         Self { name: "Artifact Registry", tokens, ..Self::distribution3() }.uploads(|uploads| {
@@ -130,14 +130,14 @@ impl Flavour {
         })
     }
 
-    /// Azure's: tokens by GET alone, which end in the middle of a long push; no address is good twice.
+    /// Azure's: tokens only by GET, which expire in the middle of a long push; each address can be used once.
     pub fn acr() -> Self {
         let tokens = Tokens { post_status: Some(400), lives_bytes: Some(4 * MIB), ..Tokens::default() };
         Self { name: "ACR", tokens: Some(tokens), ..Self::distribution3() }
             .uploads(|uploads| uploads.after_cut = AfterCut::Drop)
     }
 
-    /// JFrog's: 403 for a tag that is not there; tokens by GET alone.
+    /// JFrog's: 403 for a tag that does not exist; tokens only by GET.
     pub fn artifactory() -> Self {
         let tokens = Some(Tokens { post_status: Some(401), ..Tokens::default() });
         Self { name: "Artifactory", tokens, missing_manifest: 403, ..Self::distribution3() }
@@ -160,7 +160,7 @@ impl Flavour {
         Self { name: "Docker Hub", tokens, ..Self::distribution3() }
     }
 
-    /// DigitalOcean's: its token service takes one scope at a time.
+    /// DigitalOcean's: its token service accepts one scope at a time.
     pub fn digital_ocean() -> Self {
         let tokens = Some(Tokens { joined: Joined::Refused(400), ..Tokens::default() });
         Self { name: "DigitalOcean", tokens, ..Self::distribution3() }
@@ -171,30 +171,30 @@ impl Flavour {
         Self { name: "Aliyun", ..Self::distribution3() }.uploads(|uploads| uploads.range = RangeWord::OfPart)
     }
 
-    /// Nexus without a token realm set up.
+    /// Nexus without a configured token realm.
     pub fn nexus() -> Self {
         let tokens = Some(Tokens { realm: Some("null://".to_owned()), ..Tokens::default() });
         Self { name: "Nexus", tokens, ..Self::distribution3() }
     }
 
-    /// distribution behind a proxy that takes no body above some bytes.
+    /// distribution behind a proxy with a limit on bodies.
     pub fn behind_small_proxy(largest_body_bytes: u64) -> Self {
         Self { name: "a proxy with a limit", largest_body_bytes: Some(largest_body_bytes), ..Self::distribution3() }
     }
 
-    /// A registry whose PUT takes no body.
+    /// A registry that refuses PUT with a body.
     pub fn put_without_body() -> Self {
         Self { name: "PUT without a body", ..Self::distribution3() }
             .uploads(|uploads| uploads.put_body_refused = Some(405))
     }
 
-    /// With other uploads.
+    /// Changes the behavior of uploads.
     pub fn uploads(mut self, change: impl FnOnce(&mut Uploads)) -> Self {
         change(&mut self.uploads);
         self
     }
 
-    /// With other tokens.
+    /// Changes the behavior of tokens.
     pub fn tokens(mut self, change: impl FnOnce(&mut Tokens)) -> Self {
         change(self.tokens.get_or_insert_default());
         self

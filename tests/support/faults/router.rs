@@ -1,4 +1,4 @@
-//! What a registry does with a request (distribution-spec, "Endpoints").
+//! The handling of a registry's requests (distribution-spec, "Endpoints").
 
 use super::answer::{Content, Reply};
 use super::content::{Blob, Manifest};
@@ -10,7 +10,7 @@ use super::uploads::Context;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// What a path is about.
+/// The meaning of a path.
 enum Route<'a> {
     Base,
     Token,
@@ -48,7 +48,7 @@ impl<'a> Route<'a> {
         found.unwrap_or(Self::Unknown)
     }
 
-    /// What a token must allow.
+    /// Returns what a token must allow.
     fn needs(&self, head: &'a Head, from: Option<&'a str>) -> Vec<Need<'a>> {
         let action = match head.method.as_str() {
             "GET" | "HEAD" => "pull",
@@ -69,7 +69,7 @@ impl<'a> Route<'a> {
 }
 
 impl Registry {
-    /// The reply to a request that no hook has caught.
+    /// Returns the reply to a request that no hook has matched.
     pub(super) fn route(&self, head: &Head, body: &mut Body<'_>) -> Reply {
         let route = Route::of(head.path());
         let from = head.query("from").filter(|_| head.query("mount").is_some());
@@ -81,7 +81,7 @@ impl Registry {
             }
             let length = head.header("content-length").and_then(|value| value.parse().ok()).unwrap_or_default();
             if let Err(reply) = self.tokens.count_bytes(tokens, head, &needs, length) {
-                // The token has ended while the body came.
+                // The token has expired while the body arrived.
                 body.each(|_| {});
                 return reply;
             }
@@ -109,7 +109,7 @@ impl Registry {
         Context { flavour: &self.flavour, contents: &self.contents, scheme: self.scheme, head, repository }
     }
 
-    /// What is said to a body that is too large, before it is read.
+    /// Returns the reply to a body that is too large, before it is read.
     fn refused_size(&self, head: &Head) -> Option<Reply> {
         let length: u64 = head.header("content-length")?.parse().ok()?;
         if self.flavour.largest_body_bytes.is_some_and(|largest| length > largest) {
@@ -251,7 +251,7 @@ impl Registry {
     }
 }
 
-/// The bytes of a blob, or those that a `Range` asks for.
+/// Returns the bytes of a blob, or those of a `Range`.
 pub(super) fn blob_reply(head: &Head, blob: &Blob) -> Reply {
     let Some(file) = blob.file.clone() else {
         // Its bytes were not kept; a HEAD has none.
@@ -276,7 +276,7 @@ fn not_found() -> Reply {
     Reply::error(404, "NOT_FOUND", "there is nothing here")
 }
 
-/// Docker Hub's answer to a pull too many.
+/// Returns Docker Hub's reply to a pull over the quota.
 pub fn quota_reply() -> Reply {
     let message = "You have reached your unauthenticated pull rate limit.";
     Reply::error(429, "TOOMANYREQUESTS", message)

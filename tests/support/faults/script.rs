@@ -1,4 +1,4 @@
-//! What a proxy does to whom, and how often.
+//! The faults of a proxy, the matching requests, and how often each applies.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,32 +6,32 @@ use std::time::Duration;
 
 use super::http::Head;
 
-/// What is done to a connection while a request goes over it.
+/// A fault of a connection during a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// A reset after so many bytes of the request's body were passed on.
     ResetInBody(u64),
     /// A reset after so many bytes of the reply, its head included, were passed on.
     ResetInReply(u64),
-    /// The whole request is passed on; the connection ends when the reply would begin.
+    /// The whole request is passed on; the connection ends before the reply.
     CloseBeforeReply,
-    /// After so many bytes of the body nothing is passed on any more, and nothing said.
+    /// After so many bytes of the body nothing is passed on any more, without an error.
     StallInBody(u64),
     /// After so many bytes of the reply nothing is passed on any more.
     StallInReply(u64),
-    /// The request waits so long before it is passed on.
+    /// The request is delayed before it is passed on.
     Delay(Duration),
-    /// The reply is passed on in pieces of so many bytes, with a pause behind each.
+    /// The reply is passed on in pieces of so many bytes, with a pause after each.
     DripReply(usize, Duration),
 }
 
-/// A fault, and the requests that it befalls.
+/// A fault, and the requests that it applies to.
 #[derive(Debug)]
 pub struct Rule {
     fault: Fault,
     methods: &'static [&'static str],
     text: String,
-    /// Least bytes of the body.
+    /// Fewest bytes of the body.
     from_bytes: u64,
     skip: usize,
     times: usize,
@@ -39,23 +39,23 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Befalls every request.
+    /// Applies to every request.
     pub fn new(fault: Fault) -> Self {
         let (text, met) = (String::new(), AtomicUsize::new(0));
         Self { fault, methods: &[], text, from_bytes: 0, skip: 0, times: usize::MAX, met }
     }
 
-    /// Only these methods.
+    /// Limits the rule to these methods.
     pub fn on(self, methods: &'static [&'static str]) -> Self {
         Self { methods, ..self }
     }
 
-    /// Only targets with this text.
+    /// Limits the rule to targets with this text.
     pub fn at(self, text: &str) -> Self {
         Self { text: text.to_owned(), ..self }
     }
 
-    /// Only bodies of so many bytes and more, and those whose size is not said.
+    /// Limits the rule to bodies of at least so many bytes, and those of unknown size.
     pub fn bodies_from(self, from_bytes: u64) -> Self {
         Self { from_bytes, ..self }
     }

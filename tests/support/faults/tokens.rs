@@ -1,4 +1,4 @@
-//! The token service that belongs to a registry, and what its tokens are good for (distribution's token specification).
+//! The token service of a registry, and the permissions of its tokens (distribution's token specification).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,55 +10,55 @@ use serde_json::{Value, json};
 use super::answer::Reply;
 use super::http::{Body, Head};
 
-/// How tokens are given out, and how long they last.
+/// How tokens are issued, and how long they last.
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
-    /// Who may push; `None`: everybody.
+    /// The account that may push; `None`: no login is required.
     pub login: Option<(String, String)>,
-    /// An identity token that is as good as the login.
+    /// An identity token that is equivalent to the login.
     pub identity: Option<String>,
-    /// Only so many of the first tokens end; later ones are good for ever.
+    /// Only so many of the first tokens expire; later ones never do.
     pub ending: Option<usize>,
-    /// Requests that a token is good for.
+    /// Requests after which a token expires.
     pub lives_requests: Option<usize>,
-    /// Bytes of bodies that a token is good for. One that had none yet is good for any body.
+    /// Bytes of bodies after which a token expires. Its first body may have any size.
     pub lives_bytes: Option<u64>,
-    /// Tokens are looked at after the body as well: what came is not taken where one has ended meanwhile.
+    /// Tokens are also checked after the body: the content is refused if the token has expired meanwhile.
     pub is_checked_after_body: bool,
     /// Fields of the reply besides the token.
     pub more: Option<Value>,
-    /// The token stands in `access_token` alone.
+    /// The token is only in `access_token`.
     pub as_access_token: bool,
-    /// What is done with several scopes at a time.
+    /// The handling of several scopes in one request.
     pub joined: Joined,
-    /// A scope on a repository whose path begins otherwise than the first scope's: this is said.
+    /// The status for a scope on a repository whose path begins otherwise than the first scope's.
     pub refuses_unrelated: Option<u16>,
-    /// The same: it is left out of the token, and nothing said.
+    /// Such a scope is left out of the token, without an error.
     pub leaves_out_unrelated: bool,
-    /// A mount wants `pull` on where it is from.
+    /// A mount requires `pull` on its source repository.
     pub needs_source_scope: bool,
     /// The `scope` of every challenge.
     pub challenge_scope: Option<&'static str>,
-    /// POST is refused with this.
+    /// POST is refused with this status.
     pub post_status: Option<u16>,
-    /// The `realm` of every challenge; `/token` of the registry itself otherwise.
+    /// The `realm` of every challenge; by default `/token` of the registry itself.
     pub realm: Option<String>,
-    /// No token is ever good enough.
+    /// Every token is refused.
     pub never_satisfied: bool,
 }
 
-/// What a token service does with several scopes.
+/// A token service's handling of several scopes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Joined {
     #[default]
     Granted,
-    /// It says this.
+    /// It replies with this status.
     Refused(u16),
-    /// It reads the first alone.
+    /// It reads only the first.
     FirstOnly,
 }
 
-/// What must be allowed: a repository and an action.
+/// A required permission: a repository and an action.
 pub type Need<'a> = (&'a str, &'a str);
 
 #[derive(Debug, Default)]
@@ -76,7 +76,7 @@ impl Tokens {
     }
 }
 
-/// The tokens that were given out.
+/// The issued tokens.
 #[derive(Default)]
 pub struct TokenService {
     issued: Mutex<BTreeMap<String, Issued>>,
@@ -87,22 +87,22 @@ impl TokenService {
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All tokens so far.
+    /// Returns all tokens so far.
     pub fn all(&self) -> Vec<String> {
         self.issued().keys().cloned().collect()
     }
 
-    /// How many there are.
+    /// Returns the number of tokens.
     pub fn count(&self) -> usize {
         self.issued().len()
     }
 
-    /// Lets no token of before be good any more.
+    /// Revokes all tokens issued so far.
     pub fn revoke_all(&self) {
         self.issued().values_mut().for_each(|token| token.is_revoked = true);
     }
 
-    /// Answers `GET` and `POST /token`.
+    /// Replies to `GET` and `POST /token`.
     pub fn answer(&self, tokens: &Tokens, head: &Head, body: &mut Body<'_>) -> Reply {
         let form = body.all().unwrap_or_default();
         let is_post = head.method == "POST";
@@ -145,7 +145,7 @@ impl TokenService {
         Reply::new(200).with("Content-Type", "application/json").body(reply.to_string())
     }
 
-    /// Whether a request may be made. The challenge, where it may not.
+    /// Checks whether a request is allowed. The error is the reply with the challenge.
     pub fn check(&self, tokens: &Tokens, head: &Head, needs: &[Need<'_>]) -> Result<(), Reply> {
         let challenge = |error: &str| Err(challenge(tokens, head, needs, error));
         let Some(token) = token_of(head) else { return challenge("") };
@@ -167,7 +167,7 @@ impl TokenService {
         Ok(())
     }
 
-    /// Counts a body. `Err` where the token has ended under it, and that is looked at.
+    /// Counts a body. Returns `Err` if the token has expired during it, and that is checked.
     pub fn count_bytes(&self, tokens: &Tokens, head: &Head, needs: &[Need<'_>], bytes: u64) -> Result<(), Reply> {
         let mut issued = self.issued();
         let Some(known) = token_of(head).and_then(|token| issued.get_mut(token)) else { return Ok(()) };
@@ -210,7 +210,7 @@ fn challenge(tokens: &Tokens, head: &Head, needs: &[Need<'_>], error: &str) -> R
     Reply::error(401, "UNAUTHORIZED", "authentication required").with("WWW-Authenticate", value)
 }
 
-/// What a token for these scopes allows.
+/// Returns the permissions of a token for these scopes.
 fn allowed(tokens: &Tokens, scopes: &[String], is_known: bool) -> Result<BTreeMap<String, BTreeSet<String>>, Reply> {
     let repositories: Vec<(&str, &str)> =
         scopes.iter().filter_map(|scope| scope.strip_prefix("repository:")?.rsplit_once(':')).collect();

@@ -1,4 +1,4 @@
-//! Uploads (distribution-spec, "Push"), with what each registry makes of them.
+//! Uploads (distribution-spec, "Push"), with the behavior of each registry.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ pub struct Sessions {
     begun: Mutex<usize>,
 }
 
-/// What a request about an upload needs.
+/// The context of an upload's request.
 pub struct Context<'a> {
     pub flavour: &'a Flavour,
     pub contents: &'a Mutex<Contents>,
@@ -42,7 +42,7 @@ impl Context<'_> {
         &self.flavour.uploads
     }
 
-    /// With the address of an upload, as the registry says it.
+    /// Adds the address of an upload, in the registry's form.
     fn locate(&self, reply: Reply, id: &str, offset: u64) -> Reply {
         let (host, scheme) = (self.head.header("host").unwrap_or_default(), self.scheme);
         let path = format!("/v2/{}/blobs/uploads/{id}", self.repository);
@@ -57,7 +57,7 @@ impl Context<'_> {
         reply.with("Location", location)
     }
 
-    /// With what the registry says is there.
+    /// Adds the registry's `Range`.
     fn range(&self, reply: Reply, session: &Session) -> Reply {
         let size_bytes = session.arriving.size_bytes;
         let end = match self.rules().range {
@@ -80,17 +80,17 @@ impl Sessions {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Uploads that are not over.
+    /// Returns the number of unfinished uploads.
     pub fn count(&self) -> usize {
         self.open().len()
     }
 
-    /// All uploads are forgotten, as by a registry that started anew.
+    /// Drops all uploads, like a registry that was restarted.
     pub fn forget_all(&self) {
         self.open().clear();
     }
 
-    /// `POST /v2/NAME/blobs/uploads/`.
+    /// Handles `POST /v2/NAME/blobs/uploads/`.
     pub fn begin(&self, context: &Context<'_>) -> Reply {
         let is_known = context.contents().repositories.contains_key(context.repository);
         if context.flavour.must_be_made && !is_known {
@@ -116,12 +116,12 @@ impl Sessions {
         reply
     }
 
-    /// PATCH, PUT, GET and DELETE of an upload.
+    /// Handles PATCH, PUT, GET and DELETE of an upload.
     pub fn answer(&self, context: &Context<'_>, id: &str, body: &mut Body<'_>) -> Reply {
         let unknown = || Reply::error(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
         let session = self.open().get(id).cloned();
         let Some(session) = session else { return unknown() };
-        // One request at a time: who asks for the state while a broken request is still read waits for its end.
+        // One request at a time: a query of the state waits until an interrupted request was read to its end.
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         if session.is_over || session.repository != context.repository {
             return unknown();
@@ -151,7 +151,7 @@ impl Sessions {
     }
 }
 
-/// What is said where the address is not the newest.
+/// Returns the reply to an address that is not the newest.
 fn refused_address(context: &Context<'_>, session: &mut Session) -> Option<Reply> {
     if context.rules().location == Location::Escaped && !context.head.target.contains("?key=a%2Bb%2F+c&_state=") {
         return Some(Reply::error(400, "BLOB_UPLOAD_INVALID", "the address is another"));
@@ -234,7 +234,7 @@ fn put(context: &Context<'_>, session: &mut Session, body: &mut Body<'_>) -> Rep
     created(context, &digest)
 }
 
-/// Takes the body into the upload; the reply where that fails.
+/// Adds the body to the upload. Returns the reply if that fails.
 fn take(context: &Context<'_>, session: &mut Session, body: &mut Body<'_>) -> Option<Reply> {
     let mark = session.arriving.mark();
     let before = session.arriving.size_bytes;
@@ -261,14 +261,14 @@ fn created(context: &Context<'_>, digest: &str) -> Reply {
     if context.flavour.names_digests { reply.with("Docker-Content-Digest", digest) } else { reply }
 }
 
-/// `START-END`, without a unit.
+/// Parses `START-END`, without a unit.
 fn range_of(text: &str) -> Option<(u64, u64)> {
     let (start, end) = text.split_once('-')?;
     let (start, end) = (start.parse().ok()?, end.parse().ok()?);
     (start <= end).then_some((start, end))
 }
 
-/// The reply to a POST that asks for a mount, where it is more than the beginning of an upload.
+/// Returns the reply to a POST with a mount, unless an upload simply starts.
 fn mount(context: &Context<'_>) -> Option<Reply> {
     let (digest, from) = (context.head.query("mount"), context.head.query("from"));
     let refused = |status: u16| Some(Reply::error(status, "UNSUPPORTED", "not mounted"));
