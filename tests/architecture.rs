@@ -1,6 +1,6 @@
-//! Reads the sources and holds them to the rules that no compiler knows: who may import whom, what stays in a few
-//! modules, how long a file may be, and that no dependency compiles C. A rule that is broken names file and line and
-//! what to do about it.
+//! Checks rules of the sources that the compiler does not know: which module may import which, what is used in a few
+//! modules only, how long a file may be, and that no dependency compiles C. A violation is reported with file and line
+//! and how to fix it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,14 +14,14 @@ mod samples;
 #[path = "architecture/source.rs"]
 mod source;
 
-/// Which modules of ours a module may import; itself always.
+/// Modules of this crate that a module may import, besides itself.
 enum Imports {
     Only(&'static [&'static str]),
     AllBut(&'static [&'static str]),
 }
 use Imports::{AllBut, Only};
 
-/// The modules of `src/`, all of them. A new one gets its line here on purpose.
+/// All modules of `src/`. A new one is added here on purpose.
 const MODULES: &[(&str, Imports)] = &[
     ("model", Only(&[])),
     ("compress", Only(&[])),
@@ -49,7 +49,7 @@ const MODULES: &[(&str, Imports)] = &[
 /// Layout, archive and tree are synchronous inside; they are here for `spawn_blocking` and the traits of store.
 const ASYNC_MODULES: &[&str] = &["store", "registry", "transfer", "build", "cli", "layout", "archive", "tree"];
 
-/// Crates that stay in the modules beside them, and what a module does that is not among them.
+/// Crates that only these modules may use, and what other modules do instead.
 const CONFINED_CRATES: &[(&str, &[&str], &str)] = &[
     ("tokio", ASYNC_MODULES, "stay synchronous, and let build or a backend adapt it"),
     ("tokio_util", ASYNC_MODULES, "stay synchronous, and let build or a backend adapt it"),
@@ -60,7 +60,7 @@ const CONFINED_CRATES: &[(&str, &[&str], &str)] = &[
     ("rustls_native_certs", &["cli"], "take the roots as a value, which cli hands in"),
 ];
 
-/// Ends of paths that reach the environment, the terminal or the wall clock, and what to do instead.
+/// Ends of paths that access the environment, the terminal or the wall clock, and what to do instead.
 const PROCESS_PATHS: &[(&[&str], &str)] = &[
     (&["std", "env"], "take the value from the caller"),
     (&["io", "stdin"], "take a reader from the caller"),
@@ -75,22 +75,22 @@ const PROCESS_PATHS: &[(&[&str], &str)] = &[
     (&["TempDir", "new"], "it reads TMPDIR: use new_in, with a directory from the caller"),
 ];
 
-/// Ends of paths in `std::env` that look at nothing but their arguments.
+/// Ends of paths in `std::env` that depend only on their arguments.
 const PURE_PATHS: &[&[&str]] = &[&["env", "split_paths"], &["env", "join_paths"]];
 
 /// Macros that write to the terminal.
 const PROCESS_MACROS: &[&str] = &["print!", "println!", "eprint!", "eprintln!", "dbg!"];
 
-/// Who may touch the process around the library.
+/// Modules that may access the process.
 const PROCESS_MODULES: &[&str] = &["cli", "main"];
 
-/// What a reviewer still reads in one go.
+/// Length that a reviewer reads in one go.
 const MAX_LINES: usize = 500;
-/// A file that is longer says why, in one of its first lines.
+/// A longer file gives the reason in one of its first lines.
 const LONG_FILE_MARKER: &str = "// Over 500 lines: ";
 const MARKER_LINES: usize = 5;
 
-/// Where a C compiler, an assembler or a C library of the machine is called in by a build script.
+/// Crates whose build script runs a C compiler or an assembler, or links a C library of the machine.
 const C_BUILD_CRATES: &[&str] = &[
     "autotools",
     "bindgen",
@@ -108,7 +108,7 @@ const C_BUILD_CRATES: &[&str] = &[
 const C_BUILD_SUFFIXES: &[&str] = &["-sys", "-src"];
 /// Crates with such a name that compile no C, and why that is so.
 const PURE_RUST_ALL_THE_SAME: &[(&str, &str)] = &[("linux-raw-sys", "types and constants of the kernel, as Rust")];
-/// What is released for. Dependencies of other systems may not be on this machine, so they are not looked at.
+/// Release targets. Dependencies of other systems may not be on this machine and are not checked.
 const TARGETS: &[&str] = &["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 
 fn import_breaches(source: &Source) -> Vec<String> {
@@ -119,7 +119,7 @@ fn import_breaches(source: &Source) -> Vec<String> {
                 && match imports {
                     Some(Only(allowed)) => allowed.contains(&target),
                     Some(AllBut(forbidden)) => !forbidden.contains(&target),
-                    // lib.rs holds them all; main.rs is a crate of its own and has none of them.
+                    // lib.rs contains all modules; main.rs is a separate crate without any.
                     None => source.module == "lib",
                 }
     };
@@ -229,7 +229,7 @@ fn package_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Rust files below `directory` of the package, by name.
+/// Returns the Rust files below `directory` of the package, by name.
 fn rust_files(directory: &str) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut directories = vec![PathBuf::from(directory)];
@@ -305,7 +305,7 @@ fn no_dependency_compiles_c() {
     };
     let mut output = tree(&["--offline"]);
     if !output.status.success() {
-        // A crate for the other processor is not on this machine yet.
+        // A crate for the other processor has not been fetched on this machine yet.
         output = tree(&[]);
     }
     assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));

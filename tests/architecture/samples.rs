@@ -1,4 +1,4 @@
-//! The checks themselves, held against small sources that break a rule or only look as if they did.
+//! Tests of the checks with small sources that break a rule or only look as if they did.
 
 use super::source::Source;
 use super::*;
@@ -7,7 +7,7 @@ fn breaches(check: fn(&Source) -> Vec<String>, name: &str, text: &str) -> Vec<St
     check(&Source::read(name, text))
 }
 
-/// Each sample breaks the rule just once.
+/// Checks that each sample breaks the rule exactly once.
 fn refused(check: fn(&Source) -> Vec<String>, name: &str, samples: &[&str]) {
     for sample in samples {
         let found = breaches(check, name, sample);

@@ -1,7 +1,7 @@
-//! Rust source as what it mentions: paths, imports taken apart, macros that are called; each with line and module.
+//! The names in Rust source: paths, imports, called macros; each with line and module.
 //!
-//! Read as tokens: comments and strings are no code, and what stands inside a macro call is. Not seen are paths that a
-//! macro puts together, and code in the examples of doc comments.
+//! It is read as tokens: comments and strings are not code, the arguments of a macro call are. Paths that a macro
+//! assembles, and code in the examples of doc comments, are not found.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -12,7 +12,7 @@ pub struct Mention {
     pub scope: Scope,
 }
 
-/// The module that a token stands in.
+/// The module of a token.
 #[derive(Clone)]
 pub struct Scope {
     /// From the root of the crate, inline modules included.
@@ -33,7 +33,7 @@ impl Scope {
 }
 
 impl Mention {
-    /// The path from the root of the crate, where it is written relative to crate, self or super.
+    /// Returns the path from the root of the crate, if it is relative to crate, self or super.
     pub fn inside_crate(&self) -> Option<Vec<String>> {
         let mut absolute = match self.segments[0].as_str() {
             "crate" => Vec::new(),
@@ -59,7 +59,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// `name` is its path from the root of the package.
+    /// Parses a source file. `name` is its path from the root of the package.
     pub fn read(name: &str, text: &str) -> Self {
         let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{name}: not Rust: {error}"));
         let mut mentions = Vec::new();
@@ -122,7 +122,7 @@ fn scan(stream: TokenStream, mut scope: Scope, mentions: &mut Vec<Mention>) {
     }
 }
 
-/// An attribute's arguments are code, and so are its strings that name an item: `serde(with = "crate::model::digest")`.
+/// Scans an attribute's arguments, and its strings that name an item: `serde(with = "crate::model::digest")`.
 fn scan_attribute(stream: TokenStream, scope: &Scope, mentions: &mut Vec<Mention>) {
     scan(stream.clone(), scope.clone(), mentions);
     for token in stream {
@@ -141,7 +141,7 @@ fn scan_attribute(stream: TokenStream, scope: &Scope, mentions: &mut Vec<Mention
     }
 }
 
-/// The names of a `use`, groups taken apart: `a::{b, c::d}` is `a::b` and `a::c::d`.
+/// Scans the names of a `use`, with its groups split up: `a::{b, c::d}` is `a::b` and `a::c::d`.
 fn scan_use(tokens: &[TokenTree], prefix: &[String], scope: &Scope, mentions: &mut Vec<Mention>) {
     for tree in tokens.split(|token| is_punct(token, ',')).filter(|tree| !tree.is_empty()) {
         let mut segments = prefix.to_vec();
@@ -164,7 +164,7 @@ fn scan_use(tokens: &[TokenTree], prefix: &[String], scope: &Scope, mentions: &m
     }
 }
 
-/// The path at the head of `tokens`; returns how many tokens it takes.
+/// Scans the path at the head of `tokens`. Returns the number of its tokens.
 fn scan_path(tokens: &[TokenTree], scope: &Scope, mentions: &mut Vec<Mention>) -> usize {
     let mut segments = vec![tokens[0].to_string()];
     let mut length = 1;

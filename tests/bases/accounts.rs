@@ -159,7 +159,7 @@ owner = "app"
             "/var/run 777 0:0 symbolic link",
         ]
     );
-    // What was in a changed directory is still there.
+    // The content of a changed directory is kept.
     assert_eq!(container.stat(&["/home/node/.profile"]), ["/home/node/.profile 644 1000:1000 regular file"]);
 }
 

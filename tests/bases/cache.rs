@@ -1,4 +1,4 @@
-//! The facts of a base are read once: counted at the registry, and with a cache that is damaged or cannot be written.
+//! The facts of a base are read once: counted at the registry, also with a cache that is damaged or cannot be written.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::{Layout, Request, Sandbox, files_below, is_put_of, part, req
 
 const APP: &str = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.txt\", to = \"/lib/\" }]\n";
 
-/// A base of a test's own in the open registry, and a spec that builds on it, in the same registry.
+/// A base for a single test in the open registry, and a spec on it, in the same registry.
 struct Repository {
     sandbox: Sandbox,
     base: String,
@@ -28,10 +28,10 @@ impl Repository {
         Self { sandbox, base, target }
     }
 
-    /// Pushes with a tag; gives the digest, and how many blobs of the base's layers were read for it.
+    /// Pushes with a tag. Returns the digest, and the number of the base's layers that were read.
     fn push(&self, tag: &str) -> (String, usize) {
         let skip = requests("OPEN", &self.base, 0, |_| true).len();
-        // Without the lock, which has the facts too.
+        // Without the lockfile, which has the facts too.
         let _ = fs::remove_file(self.sandbox.path("ocitect.lock"));
         let digest = self.sandbox.ok(&["build", "--push", "-t", tag]).digest();
         requests("OPEN", &self.target, 0, is_put_of(tag));
@@ -60,7 +60,7 @@ fn a_second_build_reads_no_layer_of_the_base() {
     assert!((3..=4).contains(&read), "{read} layers read");
     let (second, read) = repository.push("two");
     assert_eq!((second, read), (first.clone(), 0));
-    // Other contents above it need no more of the base.
+    // Other content above it does not need more of the base.
     repository.sandbox.write("app.txt", "another app\n");
     let (third, read) = repository.push("three");
     assert_eq!(read, 0);

@@ -1,11 +1,11 @@
-//! The config from base to image, as skopeo and podman show it and a container lives by it.
+//! The config from base to image, as skopeo and podman show it and a container uses it.
 
 use serde_json::{Value, json};
 
 use crate::container::{Container, on_base};
 use crate::support::{Layout, Sandbox, part};
 
-/// The table `config` of the image for linux/amd64.
+/// Returns the table `config` of the image for linux/amd64.
 fn execution(text: &str) -> Value {
     let sandbox = Sandbox::new();
     sandbox.spec(&on_base(text));
@@ -73,7 +73,7 @@ fn an_entrypoint_clears_the_command_of_the_base_unless_one_is_set() {
         ("entrypoint = []", Value::Null, Value::Null),
     ];
     for (text, entrypoint, cmd) in cases {
-        // What of it would not start is another matter.
+        // Whether it starts is tested elsewhere.
         let config = execution(&format!("[config]\n{text}\n[check]\nallow = [\"*:/**\"]\n"));
         let found = [config.get("Entrypoint"), config.get("Cmd")].map(|value| value.cloned().unwrap_or_default());
         assert_eq!(found, [entrypoint, cmd], "{text}");

@@ -1,4 +1,4 @@
-//! The spec of a sandbox, built for one platform and loaded into podman, to run programs in it.
+//! Builds the spec of a sandbox for one platform and loads the image into podman, to run programs in it.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::{Sandbox, part, tool};
 
-/// Tests share podman's storage: each image has a name of its own.
+/// Tests share podman's storage: each image has a unique name.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A spec on the base for two platforms, with more text.
@@ -48,7 +48,7 @@ impl Container {
         Self { name, platform }
     }
 
-    /// Runs an applet of the busybox in the image; on arm64 through qemu.
+    /// Runs an applet of the busybox in the image; on arm64 with qemu.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> String {
         let program = ["/usr/bin/busybox"];
@@ -63,21 +63,22 @@ impl Container {
         tool("podman", &[&head[..], &[&*self.name], &program, arguments].concat())
     }
 
-    /// Runs the image as it wants to be run.
+    /// Runs the image's own command.
     #[track_caller]
     pub fn start(&self, arguments: &[&str]) -> String {
         let head = ["run", "--rm", "--network=none", &self.name];
         tool("podman", &[&head[..], arguments].concat())
     }
 
-    /// `MODE UID:GID` and what it is (`directory`, `regular file`, `symbolic link`) of each path; links are not followed.
+    /// Returns `MODE UID:GID` and the type (`directory`, `regular file`, `symbolic link`) of each path; links are not
+    /// followed.
     #[track_caller]
     pub fn stat(&self, paths: &[&str]) -> Vec<String> {
         let said = self.run(&[&["stat", "-c", "%n %a %u:%g %F"], paths].concat());
         said.lines().map(str::to_owned).collect()
     }
 
-    /// All paths below `directory`, sorted.
+    /// Returns all paths below `directory`, sorted.
     #[track_caller]
     pub fn find(&self, directory: &str) -> Vec<String> {
         let said = self.run(&["find", directory]);
@@ -86,7 +87,7 @@ impl Container {
         paths
     }
 
-    /// What `podman image inspect` says.
+    /// Returns the output of `podman image inspect`.
     #[track_caller]
     pub fn inspect(&self) -> Value {
         let said = tool("podman", &["image", "inspect", &self.name]);
@@ -94,7 +95,7 @@ impl Container {
     }
 }
 
-/// A layout made by hand: a single-manifest image of linux/amd64 over these layers, with the tag `latest`.
+/// Writes a layout without ocitect: a single-manifest image of linux/amd64 over these layers, with the tag `latest`.
 pub fn write_layout(directory: &Path, layers: &[(&str, Vec<u8>)], diff_ids: &[String]) {
     fs::create_dir_all(directory.join("blobs/sha256")).unwrap();
     fs::write(directory.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();

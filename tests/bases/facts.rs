@@ -1,4 +1,5 @@
-//! What is known of a base is what other programs see in it: whiteouts, hard links, compressions, and too wide a window.
+//! The facts of a base are compared with other programs' results: whiteouts, hard links, compressions, and a window
+//! that is too large.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -9,11 +10,11 @@ use serde_json::Value;
 use crate::container::{on, sha256, write_layout};
 use crate::support::{Sandbox, part, tool};
 
-/// What podman adds to a container's file system.
+/// Files that podman adds to a container's file system.
 const PODMANS: [&str; 8] =
     ["/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/run"];
 
-/// Path to `KIND MODE UID:GID`, the size for files, and the target for links, of all that `ocitect ls` lists.
+/// Returns, for each path that `ocitect ls` lists, `KIND MODE UID:GID`, the size of files, and the target of links.
 fn listed(image: &str) -> BTreeMap<String, String> {
     let sandbox = Sandbox::new();
     let said = sandbox.ok(&["ls", "--json", "--platform", "linux/amd64", image]).stdout;
@@ -32,7 +33,7 @@ fn listed(image: &str) -> BTreeMap<String, String> {
     said.lines().map(line).collect()
 }
 
-/// The same of a directory, as GNU find sees it.
+/// Returns the same for a directory, from GNU find.
 fn found(root: &str) -> BTreeMap<String, String> {
     let said = tool("find", &[root, "-mindepth", "1", "-printf", "%y|/%P|%m|%U:%G|%s|%l\n"]);
     let line = |line: &str| {
@@ -54,7 +55,7 @@ fn ls_agrees_with_umoci_on_every_file() {
     for name in ["BASE", "BASE_PLAIN", "BASE_WHITEOUTS"] {
         let sandbox = Sandbox::new();
         let layout = part(name);
-        // umoci wants an image without an index.
+        // umoci requires an image without an index.
         let copy = sandbox.path("copy");
         let [from, to] = [format!("oci:{layout}:latest"), format!("oci:{}:latest", copy.display())];
         tool("skopeo", &["copy", "-q", "--override-arch", "amd64", "--override-os", "linux", &from, &to]);
@@ -143,7 +144,7 @@ fn zstd_layout(sandbox: &Sandbox, log: u32) -> String {
     header.set_mode(0o644);
     tar.append_data(&mut header, "file", &b"file\n"[..]).unwrap();
     let tar = tar.into_inner().unwrap();
-    // From standard input, so that no size is known that could narrow the window.
+    // From standard input, so that zstd does not narrow the window to the size.
     let mut zstd = Command::new("zstd");
     zstd.args(["-q", "-3", &format!("--long={log}"), "--stdout"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut zstd = zstd.spawn().unwrap();

@@ -9,7 +9,7 @@ fn spec(from: &str) -> String {
     on("scratch", &format!("[[layers]]\nname = \"taken\"\nfiles = [{from}]\n"))
 }
 
-/// `SHA256  PATH` of a busybox as the image has it.
+/// Returns `SHA256  PATH` of a busybox in the image.
 fn busybox_sum(architecture: &str) -> String {
     sha256(&fs::read(part(&format!("BUSYBOX_{architecture}"))).unwrap())
 }

@@ -1,5 +1,5 @@
-//! Layers as other tools write them: attributes of their machines, ends without a marker, types of other families, and what
-//! no image can be built on.
+//! Layers of other tools: attributes of their machines, archives without an end marker, other families of media types,
+//! and layers that no image can be built on.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const PLAIN: &str = "application/vnd.oci.image.layer.v1.tar";
 const APP: &str = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"note\", to = \"/data/note\" }]\n";
 
-/// Appends an entry, with records before it.
+/// Appends an entry, with its extended header records.
 fn append(tar: &mut Builder<Vec<u8>>, kind: EntryType, name: &str, data: &[u8], records: &[(&str, &[u8])]) {
     tar.append_pax_extensions(records.iter().copied()).unwrap();
     let mut header = Header::new_ustar();
@@ -22,7 +22,7 @@ fn append(tar: &mut Builder<Vec<u8>>, kind: EntryType, name: &str, data: &[u8], 
     tar.append_data(&mut header, name, data).unwrap();
 }
 
-/// A sandbox with a base of these layers, each a media type and a tar as it is stored, and a spec on it.
+/// Returns a sandbox with a base of these layers, each a media type and a stored tar, and a spec on it.
 fn sandbox(layers: &[(&str, Vec<u8>)]) -> Sandbox {
     let sandbox = Sandbox::new();
     let diff_ids: Vec<String> = layers.iter().map(|(_, tar)| format!("sha256:{}", sha256(tar))).collect();
@@ -39,7 +39,7 @@ fn tar_of(names: &[&str]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-/// The records of each entry of the last layer, as Python reads them.
+/// Returns the records of each entry of the last layer, as Python reads them.
 fn last_layer(sandbox: &Sandbox) -> String {
     let layout = sandbox.layout("build/oci");
     let manifest = layout.manifest("latest", "linux/amd64");
@@ -154,7 +154,7 @@ fn what_no_image_can_be_built_on_is_named() {
     let sparse = sandbox(&[(PLAIN, sparse.into_inner().unwrap())]);
     sparse.run(&["build"]).expect(2).says(&["data/holes", "is a sparse file", "help: "]);
 
-    // Older PAX: the map in the headers, and the name that other readers see is another one.
+    // Older PAX: the map is in the headers, and other readers see another name.
     let mut known = Builder::new(Vec::new());
     let records: [(&str, &[u8]); 4] = [
         ("GNU.sparse.name", b"data/holes"),
@@ -204,7 +204,7 @@ fn images_for_windows_are_refused_by_name_and_copied_as_they_are() {
     let words = ["windows/amd64", "Windows layers are not supported", "help: remove it from `platforms`"];
     sandbox.run(&["build"]).expect(2).says(&words);
 
-    // As Windows images are: the version of the system is in the index and in the config.
+    // Like Windows images: the version of the system is in the index and in the config.
     let layout = sandbox.path("base");
     let blobs = layout.join("blobs/sha256");
     let mut index = sandbox.json("base/index.json");

@@ -1,4 +1,4 @@
-//! Images on bases: which base is taken, what is known of it, and what podman sees of the layers and the config above it.
+//! Images on bases: the selection of the base, its facts, and podman's view of the layers and the config above it.
 
 mod accounts;
 mod cache;

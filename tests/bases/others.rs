@@ -1,15 +1,15 @@
-//! Images as other tools write them, read as a base and by every command that reads images.
+//! Images of other tools, as a base and in every command that reads images.
 //!
-//! What others do with the same input stands beside each test. skopeo 1.9, umoci 0.4 and podman 4.3 were run on it;
-//! containerd was not: what is said of it is what containerd/platforms 1.0 (`Normalize`, `Only`) and containerd 2.0
-//! (`core/images`, `Manifest` and `ConfigPlatform`) are known to do.
+//! The results of other tools with the same input are beside each test. skopeo 1.9, umoci 0.4 and podman 4.3 were run
+//! on it. containerd was not run: its results are those of containerd/platforms 1.0 (`Normalize`, `Only`) and
+//! containerd 2.0 (`core/images`, `Manifest` and `ConfigPlatform`), from their sources.
 
 use serde_json::{Value, json};
 
 use crate::foreign::{Foreign, MANIFEST, without_platform};
 use crate::support::{Sandbox, tool};
 
-/// A sandbox with a spec on `oci:base:latest`, whose check is switched off: there is nothing to start.
+/// Returns a sandbox with a spec on `oci:base:latest`, without a check: there is nothing to start.
 fn on_base(platforms: &[&str]) -> (Sandbox, Foreign) {
     let sandbox = Sandbox::new();
     sandbox.write("app.txt", "the app\n").spec(&format!(
@@ -20,7 +20,7 @@ fn on_base(platforms: &[&str]) -> (Sandbox, Foreign) {
     (sandbox, base)
 }
 
-/// The platform whose base layer the build took: the content of `/etc/base`, which names it.
+/// Returns the platform of the base layer in the build: the content of `/etc/base`, which names it.
 #[track_caller]
 fn taken(sandbox: &Sandbox, at: usize) -> String {
     let layout = sandbox.layout("build/oci");
@@ -36,8 +36,8 @@ fn listed(sandbox: &Sandbox, image: &str) -> Vec<String> {
     platforms.map(|image| image["platform"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Every Go reader takes `null` for an empty list or map. `umoci init` writes `"manifests":null`; skopeo says that there is
-/// no such image, and writes into it.
+/// Every Go reader accepts `null` for an empty list or map. `umoci init` writes `"manifests":null`; skopeo reports that
+/// the image does not exist, and writes into the layout.
 #[test]
 fn a_layout_of_umoci_init_is_written_to() {
     let sandbox = Sandbox::new();
@@ -88,8 +88,8 @@ fn null_is_what_is_absent_in_every_document() {
     assert_eq!(config["config"]["Env"], json!(["A=1"]));
 }
 
-/// containerd takes the nearest lower variant (`platforms.Only`). skopeo and podman take amd64 alone for amd64, and a lower
-/// one of arm.
+/// containerd selects the nearest lower variant (`platforms.Only`). skopeo and podman select only amd64 for amd64, and
+/// a lower variant of arm.
 #[test]
 fn the_nearest_lower_variant_serves() {
     for (offered, wanted, served) in [
@@ -119,8 +119,8 @@ fn the_nearest_lower_variant_serves() {
     }
 }
 
-/// skopeo 1.9 shows an index inside of an index and copies none of it; podman does not pull it; umoci unpacks it. containerd
-/// descends into it.
+/// skopeo 1.9 shows a nested index and copies none of it; podman does not pull it; umoci unpacks it. containerd follows
+/// it.
 #[test]
 fn indexes_inside_of_indexes_are_followed() {
     let (sandbox, base) = on_base(&["linux/amd64", "linux/arm64"]);
@@ -141,8 +141,8 @@ fn indexes_inside_of_indexes_are_followed() {
     sandbox.run(&["build"]).expect(2).says(&["nests deeper than 4"]);
 }
 
-/// podman and skopeo read the config of an entry without a platform where no other entry fits, and take the first; umoci
-/// says that the tag is ambiguous. containerd reads the config.
+/// podman and skopeo read the config of an entry without a platform if no other entry matches, and take the first;
+/// umoci reports an ambiguous tag. containerd reads the config.
 #[test]
 fn an_entry_without_a_platform_has_that_of_its_config() {
     let (sandbox, base) = on_base(&["linux/amd64", "linux/arm64"]);
@@ -156,9 +156,8 @@ fn an_entry_without_a_platform_has_that_of_its_config() {
     sandbox.ok(&["ls", "--platform", "linux/arm64", "oci:base"]);
 }
 
-/// Manifests of several platforms under one tag, or under none. skopeo and podman take the first of a tag, and say of
-/// several without one that there is more than one image; umoci says that the tag is ambiguous; crane takes the list itself
-/// for the index.
+/// Manifests of several platforms under one tag, or under none. skopeo and podman take the first of a tag, and report
+/// several images without one; umoci reports an ambiguous tag; crane takes the list itself for the index.
 #[test]
 fn platforms_that_a_layout_lists_one_by_one_are_one_image() {
     for tag in ["latest", ""] {
@@ -171,7 +170,7 @@ fn platforms_that_a_layout_lists_one_by_one_are_one_image() {
         sandbox.ok(&["build"]);
         assert_eq!((taken(&sandbox, 0), taken(&sandbox, 1)), ("linux/amd64".to_owned(), "linux/arm64".to_owned()));
         assert_eq!(listed(&sandbox, name), ["linux/arm64", "linux/amd64"]);
-        // Its lock finds it again, for another platform too.
+        // The lockfile finds it again, for another platform too.
         sandbox.ok(&["build", "--locked"]);
         let locked = sandbox.path("ocitect.lock");
         sandbox.ok(&["outdated"]);
@@ -212,7 +211,7 @@ fn artifacts_are_no_images_and_copies_keep_them() {
     assert_eq!(sandbox.layout("copy").tagged("1")["manifests"].as_array().unwrap().len(), 4);
 }
 
-/// skopeo, podman and umoci read the image beside an entry by another algorithm.
+/// skopeo, podman and umoci read the image beside an entry with another digest algorithm.
 #[test]
 fn an_entry_by_another_algorithm_spoils_nothing_but_itself() {
     let (sandbox, base) = on_base(&["linux/amd64"]);
@@ -226,17 +225,17 @@ fn an_entry_by_another_algorithm_spoils_nothing_but_itself() {
     sandbox.ok(&["build"]);
     assert_eq!(listed(&sandbox, "oci:base:latest"), ["linux/amd64"]);
     sandbox.run(&["inspect", "oci:base:other"]).expect(6);
-    // The copy of a platform is whole; that of the index could not be.
+    // The copy of a platform is complete; that of the index could not be.
     sandbox.ok(&["copy", "--platform", "linux/amd64", "oci:base:latest", "oci:copy:1"]);
     sandbox.run(&["copy", "oci:base:latest", "oci:copy:2"]).expect(2).says(&["sha512:", "copy one platform"]);
-    // What is written beside it leaves it where it is.
+    // Writing another image keeps the entry.
     sandbox.ok(&["build", "-o", "oci:base:new"]);
     assert_eq!(sandbox.layout("base").index()["manifests"][0]["annotations"][crate::foreign::REF_NAME], "other");
     let pruned = sandbox.run(&["cache", "prune", "--layout", "base"]);
     assert_ne!(pruned.code, 0, "the blobs that it refers to are unknown");
 }
 
-/// skopeo, podman and containerd go by the index alone, and start what cannot run; later podmans warn.
+/// skopeo, podman and containerd use the index alone, and start an image that cannot run; later podman versions warn.
 #[test]
 fn a_config_that_contradicts_its_entry_is_refused_with_both_platforms() {
     let (sandbox, base) = on_base(&["linux/amd64"]);
@@ -249,7 +248,7 @@ fn a_config_that_contradicts_its_entry_is_refused_with_both_platforms() {
     sandbox.run(&["check", "oci:base"]).expect(2).says(&[&words]);
     let shown = sandbox.ok(&["inspect", "oci:base"]).stdout;
     assert!(shown.contains("its config says linux/arm64"), "{shown}");
-    // A config that says less contradicts nothing.
+    // A config without a variant does not contradict the entry.
     let silent = base.image_with("linux/arm/v6", |config, _| {
         config.as_object_mut().unwrap().remove("variant");
     });
@@ -257,7 +256,7 @@ fn a_config_that_contradicts_its_entry_is_refused_with_both_platforms() {
     sandbox.ok(&["check", "oci:base"]);
 }
 
-/// Go readers take names in another case for the standard's: so do not labels, annotations and the names of ports.
+/// Go readers match field names in any case, which does not affect labels, annotations and port names.
 #[test]
 fn free_maps_may_have_the_names_of_fields() {
     let sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-//! What differs by platform: variables, tables that merge, lists that are replaced, layers; seen in containers of both.
+//! Differences by platform: variables, merged tables, replaced lists, layers; checked in containers of both.
 
 use serde_json::json;
 

@@ -1,11 +1,12 @@
-//! What a files entry takes: archives of every kind, patterns, ignore files, and what is never packed unasked.
+//! Sources of a files entry: archives of every kind, patterns, ignore files, and files that are never packed by
+//! default.
 
 use std::fs;
 
 use crate::container::{Container, on, on_base};
 use crate::support::{Sandbox, tool};
 
-/// The paths of the layer of linux/amd64, without what is only a parent of `/srv`.
+/// Returns the paths of the layer of linux/amd64, without the parents of `/srv`.
 fn packed(sandbox: &Sandbox) -> Vec<String> {
     sandbox.ok(&["build"]);
     let image = format!("oci:{}", sandbox.path("build/oci").display());
@@ -38,7 +39,7 @@ fn every_kind_of_archive_unpacks_to_the_same() {
     for name in ["a.tar", "a.tar.gz", "a.tar.zst", "a.zip"] {
         let sandbox = Sandbox::new();
         archives(&sandbox);
-        // Told by its content, and not by its name.
+        // Detected by its content, not by its name.
         fs::rename(sandbox.path(name), sandbox.path("archive")).unwrap();
         sandbox.spec(&on_base(
             "[[layers]]\nname = \"app\"\nfiles = [{ from = \"archive\", to = \"/srv\", unpack = true, strip = 1 }]\n",
@@ -180,7 +181,7 @@ fn an_ignore_file_leaves_out_and_brings_back() {
         .write(".ocitectignore", "*.log\n!keep.log\n/src/tmp/\n")
         .spec(&entry("{ from = \"src\", to = \"/srv\" }, { from = \"other\", to = \"/srv/other\" }"));
     assert_eq!(packed(&sandbox), ["b rw-r--r--", "keep.log rw-r--r--", "other/tmp/d rw-r--r--"]);
-    // By Docker's rules a pattern without a slash is about the top alone.
+    // By Docker's rules a pattern without a slash matches at the top only.
     sandbox.write("my.dockerignore", "a.log\nsrc/keep.log\n**/tmp\n");
     let spec = entry("{ from = \"src\", to = \"/srv\" }")
         .replace("platforms =", "ignore-file = \"my.dockerignore\"\nplatforms =");
@@ -212,7 +213,7 @@ fn the_specs_own_files_layouts_and_git_are_never_packed_unasked() {
     ]);
     fs::remove_dir_all(sandbox.path("cache")).ok();
     assert_eq!(packed(&sandbox), ["src/app rw-r--r--"]);
-    // Named itself, it is packed.
+    // If it is named itself, it is packed.
     let spec = entry("{ from = \".git\", to = \"/srv/git\" }, { from = \".env\", to = \"/srv/env\" }");
     sandbox.write("ocitect.toml", format!("format = 1\nenv-files = [\".env\"]\n{spec}"));
     assert_eq!(packed(&sandbox), ["env rw-r--r--", "git/HEAD rw-r--r--"]);

@@ -1,4 +1,4 @@
-//! Where an entry lands, and what its parents look like afterwards, as podman shows it.
+//! Target paths of entries, and the attributes of their parents, as podman shows them.
 
 use crate::container::{Container, on_base};
 use crate::support::{Sandbox, tool};

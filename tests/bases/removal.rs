@@ -1,4 +1,4 @@
-//! `remove`: whiteouts and opaque directories, as podman acts on them.
+//! `remove`: whiteouts and opaque directories, and their effect in podman.
 
 use crate::container::{Container, on, on_base};
 use crate::support::{Sandbox, part};
@@ -9,7 +9,7 @@ fn build(text: &str) -> Container {
     Container::build(&sandbox)
 }
 
-/// True where a path is there, or is a link.
+/// Returns `true` if a path exists, also as a dangling link.
 fn exists(container: &Container, path: &str) -> bool {
     let script = format!("if [ -e {path} ] || [ -L {path} ]; then echo there; else echo gone; fi");
     container.run(&["sh", "-c", &script]) == "there\n"

@@ -1,4 +1,4 @@
-//! Where a base comes from, and what stays of it: layers byte for byte, config fields by value.
+//! Sources of a base, and what is kept of it: layers byte for byte, config fields by value.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn sandbox(spec: &str) -> Sandbox {
     sandbox
 }
 
-/// The base of the tests as a layout.
+/// Returns the base of the tests as a layout.
 fn base(name: &str) -> Layout {
     Layout { directory: part(name).into() }
 }
@@ -28,7 +28,7 @@ fn media_types(manifest: &Value) -> Vec<&str> {
     manifest["layers"].as_array().unwrap().iter().map(|layer| layer["mediaType"].as_str().unwrap()).collect()
 }
 
-/// The base's layers must stand first, with digests and sizes as they were.
+/// Checks that the base's layers come first, with unchanged digests and sizes.
 #[track_caller]
 fn assert_base_layers(built: &Layout, base: &Layout) {
     for platform in PLATFORMS {

@@ -1,4 +1,5 @@
-//! Which image of an index is taken for a platform: os and architecture equal, variants as containerd chooses them.
+//! Selection of an index's image for a platform: os and architecture must be equal, variants are selected as in
+//! containerd.
 
 use serde_json::json;
 
@@ -14,7 +15,7 @@ fn sandbox(platform: &str) -> Sandbox {
     sandbox
 }
 
-/// The digest of the first layer that the base has for a platform.
+/// Returns the digest of the base's first layer for a platform.
 fn first_layer(architecture: &str, variant: Option<&str>) -> String {
     let base = Layout { directory: part("BASE_VARIANTS").into() };
     let index = base.tagged("latest");
@@ -44,7 +45,7 @@ fn variants_are_taken_as_containerd_takes_them() {
         let index = layout.tagged("latest");
         let manifest = layout.json(index["manifests"][0]["digest"].as_str().unwrap());
         assert_eq!(manifest["layers"][0]["digest"], first_layer(architecture, variant), "{platform}");
-        // The image says what the spec says, whatever the base's variant was.
+        // The image has the spec's variant, whatever the base's variant was.
         let config = layout.json(manifest["config"]["digest"].as_str().unwrap());
         let said: Vec<&str> = platform.split('/').collect();
         assert_eq!(config["architecture"], said[1], "{platform}");

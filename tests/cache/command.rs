@@ -16,7 +16,7 @@ fn files(shown: &Value) -> u64 {
     shown["kinds"].as_array().unwrap().iter().map(|kind| kind["files"].as_u64().unwrap()).sum()
 }
 
-/// What is kept, without the ledger.
+/// Returns the files of the cache, without the ledger.
 fn entries(sandbox: &Sandbox) -> Vec<PathBuf> {
     files_below(&sandbox.path("cache")).into_iter().filter(|path| *path != sandbox.path("cache/size")).collect()
 }
@@ -58,7 +58,7 @@ fn a_build_keeps_the_cache_within_its_limit_and_all_can_go() {
     assert!(entries(&sandbox).len() < all && shown(&sandbox)["size_bytes"].as_u64().unwrap() <= 1000);
     let said: Value = serde_json::from_str(&sandbox.ok(&["cache", "prune", "--all", "--json"]).stdout).unwrap();
     assert_eq!((said["kept_bytes"].as_u64(), entries(&sandbox)), (Some(0), Vec::new()));
-    // Without the lock, which has the facts too.
+    // Without the lockfile, which has the facts too.
     fs::remove_file(sandbox.path("ocitect.lock")).unwrap();
     let mut command = sandbox.command(&["build"]);
     command.env("OCITECT_CACHE_SIZE", "2 kB");

@@ -1,5 +1,5 @@
-//! Many builds on one cache at once, while others prune, verify and damage it: every build gives the bytes that it gives
-//! alone with an empty cache.
+//! Many concurrent builds on one cache, while other processes prune, verify and damage it: every build has the same
+//! result as alone with an empty cache.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::images::{on_base, write_spec};
 use crate::support::{Outcome, Sandbox, files_below};
 
-/// Builds at a time, and how often.
+/// Concurrent builds, and rounds.
 const BUILDERS: usize = 8;
 const ROUNDS: usize = 3;
 
-/// Says that it is over when it is dropped, also by a panic: another thread waits for that.
+/// Sets a flag when it is dropped, also by a panic: another thread waits for it.
 pub struct Over<'a>(pub &'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -21,7 +21,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// A build of the spec in `sandbox` with the cache of all, without a lock of its own.
+/// Returns a build of the spec in `sandbox` with the shared cache, without its own lockfile.
 fn builder(sandbox: &Sandbox, shared: &Sandbox, output: &str) -> Command {
     let _ = fs::remove_file(sandbox.path("ocitect.lock"));
     let mut command = sandbox.command(&["build", "-o", output]);
@@ -32,14 +32,14 @@ fn builder(sandbox: &Sandbox, shared: &Sandbox, output: &str) -> Command {
 fn spec(number: usize) -> Sandbox {
     let sandbox = Sandbox::new();
     write_spec(&sandbox, &on_base());
-    // Much in common, and something of its own.
+    // Mostly common content, and some that differs.
     let common: String =
         (0..50_000_u64).map(|line| format!("{:x}\n", line.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
     sandbox.write("files/common", common).write("files/own", format!("{number}\n").repeat(1000));
     sandbox
 }
 
-/// Builds all specs at once, several times; gives what `meanwhile` counted until they were done.
+/// Builds all specs concurrently, several times. Returns the count of `meanwhile` until they were done.
 fn crowd(limit: Option<&str>, meanwhile: impl Fn(&Sandbox) -> usize + Sync) {
     let shared = Sandbox::new();
     let sandboxes: Vec<Sandbox> = (0..BUILDERS).map(spec).collect();
@@ -108,10 +108,10 @@ fn damage_and_deletion_hinder_no_build() {
         }
         let mut damaged = 0;
         for directory in ["blocks", "layers", "facts", "documents"].map(|kind| shared.path("cache").join(kind)) {
-            // What is not kept yet is its writer's: whoever takes that away time and again is told of.
+            // Temporary files belong to their writer, which would report their removal.
             for path in walk(&directory).into_iter().filter(|path| !path.to_string_lossy().contains("tmp-")) {
                 damaged += 1;
-                // As a disk damages: in place. What is renamed into place meanwhile is another file.
+                // Damage in place, as on a disk. A file that is renamed into place meanwhile is another file.
                 let _ = match damaged % 3 {
                     0 => fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(100)),
                     1 => fs::OpenOptions::new()
@@ -126,7 +126,7 @@ fn damage_and_deletion_hinder_no_build() {
     });
 }
 
-/// Files below a directory that others change.
+/// Returns the files below a directory that other processes change.
 fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.flat_map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { vec![entry.path()] }).collect()

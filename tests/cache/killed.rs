@@ -1,5 +1,5 @@
-//! Killed before each of the calls that change a file system: the cache holds nothing damaged, what comes next works, and
-//! nothing is left behind.
+//! Kills before each of the calls that change a file system: the cache has no damaged file, the next run works, and no
+//! temporary file is left.
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use crate::images::{on_base, write_spec};
 use crate::supervisor::supervise;
 use crate::support::{Outcome, Sandbox, files_below};
 
-/// Killing at once: more than that only wait for each other.
+/// Concurrent kills: more would only wait for each other.
 const KILLERS: usize = 4;
 
-/// Prepares a run, gives its arguments.
+/// Prepares a run, and returns its arguments.
 type Prepare = fn(&Sandbox) -> Vec<&'static str>;
 
 fn build(sandbox: &Sandbox) -> Vec<&'static str> {
@@ -33,11 +33,11 @@ fn verify(sandbox: &Sandbox) -> Vec<&'static str> {
     vec!["cache", "verify"]
 }
 
-/// A command on a sandbox of its own, killed before change `at`. Gives how many changes there were.
+/// Runs a command in its own sandbox, killed before change `at`. Returns the number of changes.
 fn kill(prepare: Prepare, at: Option<usize>, digest: &str) -> usize {
     let sandbox = Sandbox::new();
     let arguments = prepare(&sandbox);
-    // Threads make the number of changes differ by a few: the last ones may not be reached.
+    // The number of changes varies a little with the threads: the last ones may not be reached.
     let supervised = supervise(sandbox.command(&arguments), at);
     let what = format!("{arguments:?}, killed before change {at:?}");
     if arguments[0] == "build" {

@@ -1,4 +1,4 @@
-//! Pruning layouts, beside builds that write into them and other programs' images.
+//! Pruning of layouts, during builds that write into them and with other programs' images.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -11,7 +11,7 @@ use crate::images::{on_base, sound_blobs, write_spec};
 use crate::supervisor::supervise;
 use crate::support::{Outcome, Sandbox, files_below, tool};
 
-/// Builds at a time, and how often each builds.
+/// Concurrent builds, and rounds of each.
 const WRITERS: usize = 4;
 const ROUNDS: usize = 4;
 
@@ -20,7 +20,7 @@ fn pruned(sandbox: &Sandbox, more: &[&str]) -> Value {
     serde_json::from_str(&sandbox.ok(&arguments).stdout).unwrap()
 }
 
-/// All that a tag names can be copied by another program.
+/// Checks that another program can copy everything that a tag names.
 fn readable(sandbox: &Sandbox, tag: &str) {
     let source = format!("oci:{}:{tag}", sandbox.path("out").display());
     let target = format!("oci:{}", sandbox.path(format!("read-{tag}")).display());
@@ -43,7 +43,7 @@ fn a_layout_holds_what_its_tags_reach_and_nothing_else() {
     let before = sound_blobs(&sandbox.path("out"));
     let index = fs::read(sandbox.path("out/index.json")).unwrap();
     let said = pruned(&sandbox, &["--dry-run"]);
-    // An index; and of two platforms the manifest, the config, and one layer that both share.
+    // An index; and for two platforms the manifest, the config, and one shared layer.
     assert_eq!(said["removed"].as_array().unwrap().len(), 6, "{said}");
     assert_eq!(sound_blobs(&sandbox.path("out")), before);
     let text = sandbox.ok(&["cache", "prune", "--layout", "out"]).stdout;
@@ -57,7 +57,7 @@ fn a_layout_holds_what_its_tags_reach_and_nothing_else() {
     assert_eq!(fs::read(sandbox.path("out/index.json")).unwrap(), index);
     ["moving", "fixed"].iter().for_each(|tag| readable(&sandbox, tag));
     assert_eq!(pruned(&sandbox, &[])["removed"], Value::Array(Vec::new()));
-    // The next build finds its own, and prunes nothing by itself.
+    // The next build works, and does not prune by itself.
     sandbox.write("files/greeting", "fourth\n").ok(&["build", "-t", "moving", "-o", "oci:out"]);
     assert_eq!(sound_blobs(&sandbox.path("out")).len(), after.len() + 6);
 }
@@ -75,7 +75,7 @@ fn images_of_other_programs_stay() {
     tool("umoci", &["tag", "--image", &format!("{}:docker", layout.display()), "umoci"]);
     assert_eq!(pruned(&sandbox, &[])["removed"].as_array().unwrap().len(), 6);
     ["moving", "fixed", "all"].iter().for_each(|tag| readable(&sandbox, tag));
-    // skopeo does not read what it wrote there in Docker's format.
+    // skopeo cannot read what it wrote there in Docker's format.
     for tag in ["docker", "umoci"] {
         sandbox.ok(&["copy", &format!("oci:out:{tag}"), &format!("oci:read-{tag}")]);
     }
@@ -114,7 +114,7 @@ fn builds_and_pruning_at_once_lose_nothing() {
         for round in 0..ROUNDS {
             let children: Vec<Child> = (0..WRITERS)
                 .map(|writer| {
-                    // Images come back that were pruned before, and that others write at the same time.
+                    // Images are written again that were pruned before, and that others write at the same time.
                     sandbox.write(&format!("own-{writer}"), format!("{}\n", (round + writer) % 3));
                     let own =
                         format!("[[layers]]\nname = \"own\"\nfiles = [{{ from = \"own-{writer}\", to = \"/own\" }}]\n");
@@ -146,7 +146,7 @@ fn killed_while_it_prunes_it_loses_nothing_that_is_listed() {
         three_images(&sandbox);
         let supervised = supervise(sandbox.command(&["cache", "prune", "--layout", "out"]), Some(at));
         ["moving", "fixed"].iter().for_each(|tag| readable(&sandbox, tag));
-        // What is half gone is made whole by the next build of it, and goes with the next pruning.
+        // A partly deleted image is completed by its next build, and deleted by the next pruning.
         sandbox.write("files/greeting", "second\n").ok(&["build", "-t", "moving", "-o", "oci:out"]);
         fs::remove_dir_all(sandbox.path("read-moving")).unwrap();
         readable(&sandbox, "moving");

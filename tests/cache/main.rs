@@ -1,5 +1,5 @@
-//! What is kept between builds: by many processes at once, killed ones and damage included; and the commands that show,
-//! prune and verify it, and prune layouts.
+//! The cache: many processes at once, including killed ones, and damage; and the commands that show, prune and verify
+//! it, and prune layouts.
 
 mod command;
 mod crowds;

@@ -1,4 +1,4 @@
-//! Who may write to the cache: its owner, whatever the umask is.
+//! Permission to write to the cache: only its owner's, whatever the umask is.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::images::{on_base, write_spec};
 use crate::support::{Outcome, Sandbox};
 
-/// Every file and directory below one, itself first.
+/// Returns every file and directory below one, itself first.
 fn below(directory: &Path) -> Vec<PathBuf> {
     let mut found = vec![directory.to_owned()];
     for entry in fs::read_dir(directory).unwrap() {

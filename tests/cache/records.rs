@@ -1,5 +1,5 @@
-//! Layers whose files are what they were are not read again, blocks that were compressed are not compressed again, and
-//! none of it shows in the bytes.
+//! Layers whose files have not changed are not read again, and compressed blocks are not compressed again, without any
+//! effect on the bytes.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::Sandbox;
 
-/// How old files must be for a layer to be recorded, with a little to spare.
+/// Age of files from which on a layer is recorded, with a little to spare.
 const SETTLED_AFTER: Duration = Duration::from_millis(2100);
 
 /// A layer of some MiB in small files, and one large file; more than a few blocks.
@@ -47,7 +47,7 @@ fn settle(sandbox: &Sandbox) {
     }
 }
 
-/// Builds, and says how the layer of each platform came to be, and the digest.
+/// Builds. Returns how the layer of each platform was made, and the digest.
 fn build(sandbox: &Sandbox, output: &str, more: &[&str]) -> (Vec<String>, String) {
     let arguments = [&["build", "--metadata", "metadata.json", "-o", output][..], more].concat();
     let digest = sandbox.ok(&arguments).digest();
@@ -73,12 +73,12 @@ fn a_layer_whose_files_are_unchanged_is_not_packed_again() {
     assert_eq!(first, ["packed", "reused"]);
     let (second, same) = build(&sandbox, "oci:one", &[]);
     assert_eq!((second, &same), (vec!["unchanged".to_owned(); 2], &digest));
-    // Elsewhere it is put together from its blocks.
+    // In another place it is assembled from its blocks.
     let (third, same) = build(&sandbox, "oci:two", &[]);
     assert_eq!((third, &same), (vec!["unchanged".to_owned(); 2], &digest));
     sandbox.ok(&["copy", "oci:two", "oci:verified-two"]);
 
-    // A touch is enough to read it again, and what is in it decides.
+    // A new modification time causes another read; the content then decides.
     let file = sandbox.path("files/00/000");
     fs::File::options().append(true).open(&file).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     let before = blocks(&sandbox).len();
@@ -109,7 +109,7 @@ fn what_was_found_in_a_layer_is_told_again_when_it_is_not_packed_again() {
         assert_eq!(findings(&build(output).stderr), cold, "{output}");
         assert_eq!(sandbox.json("metadata.json")["platforms"][0]["layers"][0]["origin"], "unchanged");
     }
-    // `check` reads nothing of it again either, and says the same.
+    // `check` does not read it again either, with the same findings.
     assert_eq!(findings(&sandbox.ok(&["check"]).stdout), cold);
     let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
     sandbox.write("ocitect.toml", format!("{spec}[check]\nallow = [\"secret:/app/*.py\"]\n"));
@@ -147,7 +147,7 @@ fn blocks_that_are_damaged_or_gone_are_made_again() {
     fs::remove_dir_all(sandbox.path("cache/blocks")).unwrap();
     assert_eq!(build(&sandbox, "oci:three", &[]), (vec!["unchanged".to_owned(); 2], digest.clone()));
     sandbox.ok(&["copy", "oci:three", "oci:verified-three"]);
-    // They are kept again.
+    // They are stored again.
     assert_eq!(self::blocks(&sandbox), blocks);
 }
 
@@ -158,7 +158,7 @@ fn the_bytes_are_the_same_for_any_number_of_threads_and_any_cache() {
         write_spec(&sandbox, &format!("compression = \"{compression}\""));
         let (_, digest) = build(&sandbox, "oci:one", &["--jobs", "1"]);
         for jobs in ["2", "3", "8", "64"] {
-            // What is not compressed leaves no cache behind.
+            // Uncompressed layers do not create a cache.
             let _ = fs::remove_dir_all(sandbox.path("cache"));
             assert_eq!(build(&sandbox, &format!("oci:cold-{jobs}"), &["--jobs", jobs]).1, digest);
             assert_eq!(build(&sandbox, &format!("oci:warm-{jobs}"), &["--jobs", jobs]).1, digest);

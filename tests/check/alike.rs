@@ -1,4 +1,4 @@
-//! What is found of a spec is found of the image that is built of it, whatever the image starts.
+//! The findings of a spec are those of the image that is built from it, whatever the image starts.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ fn spec(sandbox: &Sandbox, base: Option<&str>, config: &str, check: &str) {
     ));
 }
 
-/// Code and path of each finding.
+/// Returns code and path of each finding.
 fn found(sandbox: &Sandbox, arguments: &[&str]) -> BTreeSet<(String, String)> {
     let outcome = sandbox.run(&[&["check", "--json"], arguments].concat()).expect(3);
     let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -26,8 +26,8 @@ fn found(sandbox: &Sandbox, arguments: &[&str]) -> BTreeSet<(String, String)> {
     findings.map(|finding| (text(finding, "code"), text(finding, "path"))).collect()
 }
 
-/// Checks the spec, then the image of it in a layout and an archive: the findings are the same, and `expected` among them.
-/// Without a base, `root` gets a shell, and a program of that name.
+/// Checks the spec, then its image in a layout and an archive: the findings are the same and include `expected`.
+/// Without a base, `root` gets a shell and a program of that name.
 fn is_found_alike(sandbox: &Sandbox, program: &str, config: &str, expected: &[(&str, &str)]) {
     let busybox = fs::read(part("BUSYBOX_AMD64")).unwrap();
     sandbox.write_mode("root/bin/sh", &busybox, 0o755);
@@ -104,7 +104,7 @@ fn archives_of_java() {
     sandbox.write("root/app/app.jar", jar(&[("META-INF/MANIFEST.MF", manifest)]));
     let expected = [("entrypoint-missing", "/app/app.jar"), ("missing-jar", "/app/app.jar")];
     is_found_alike(&sandbox, "java", config, &expected);
-    // Executable, as some builds leave it.
+    // Executable, as after some builds.
     sandbox.write_mode("root/app/app.jar", jar(&[("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\n")]), 0o755);
     is_found_alike(&sandbox, "java", config, &[("entrypoint-missing", "/app/app.jar")]);
 }
@@ -123,12 +123,12 @@ fn the_class_path_of_java() {
 #[test]
 fn scripts_of_shells() {
     let sandbox = Sandbox::new();
-    // Longer than what is read of every script.
+    // Longer than the part that is read of every script.
     let script = format!("#!/bin/sh\nset -e\n# {}\nexec \"$@\"\n", "x".repeat(1000));
     sandbox.write_mode("root/entry.sh", &script, 0o755);
     let config = "entrypoint = [\"/entry.sh\"]\ncmd = [\"/srv/server\"]";
     is_found_alike(&sandbox, "tool", config, &[("entrypoint-missing", "/srv/server")]);
-    // A name that says nothing, and one script behind the other.
+    // A name without an extension, and one script behind the other.
     sandbox.write("root/app/start.text", "exec /app/run\n");
     sandbox.write_mode("root/app/run", "#!/bin/sh\nexec /srv/gone --port 80\n", 0o755);
     let config = "entrypoint = [\"sh\", \"/app/start.text\"]";

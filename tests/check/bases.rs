@@ -1,4 +1,4 @@
-//! No false alarms: real bases, and images that are made of them, have no error.
+//! No false positives: real bases, and images that are built on them, have no error.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::support::{Sandbox, part};
 
 const BASES: [&str; 4] = ["REAL_SLIM", "REAL_PYTHON", "REAL_NODE", "REAL_MUSL"];
 
-/// The codes and severities of what is found.
+/// Returns the codes and severities of the findings.
 fn findings(text: &str) -> Vec<(String, String)> {
     let report: Value = serde_json::from_str(text).unwrap();
     let word = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
@@ -37,7 +37,7 @@ fn images_made_of_the_bases_have_no_error_and_are_not_blamed_for_their_bases() {
         let _ = std::fs::remove_file(sandbox.path("ocitect.lock"));
         let outcome = sandbox.ok(&["check", "--json"]);
         assert_eq!(findings(&outcome.stdout), [], "{name}: {}", outcome.stdout);
-        // As a whole it is told what is own from its history.
+        // For a whole image, the layers above the base are found by its history.
         let output = format!("oci:image:{}", name.to_lowercase());
         sandbox.ok(&["build", "-o", &output]);
         let outcome = sandbox.ok(&["check", "--json", &output]);

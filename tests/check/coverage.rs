@@ -1,4 +1,4 @@
-//! What a check looked at is always said, and where there was nothing to look at it fails.
+//! A check always prints what it checked, and fails if there was nothing to check.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `docs/reference/findings.md` knows every code, and no other.
+//! `docs/reference/findings.md` describes every code, and no other.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::Sandbox;
 
-/// The sections of the page, by heading.
+/// Returns the sections of the page, by heading.
 fn sections() -> BTreeMap<String, String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/findings.md");
     let text = std::fs::read_to_string(page).unwrap();

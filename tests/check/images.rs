@@ -1,10 +1,10 @@
-//! Images that exist: layouts, archives and references, of ocitect and of others.
+//! Existing images: layouts, archives and references, of ocitect and of other tools.
 
 use std::fs;
 
 use crate::support::{Sandbox, part, tool};
 
-/// Builds an image with a program for the wrong processor, unchecked; gives the sandbox.
+/// Builds an image with a program for the wrong processor, without a check. Returns the sandbox.
 fn wrong_image() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write_mode("tool", fs::read(part("BUSYBOX_ARM64")).unwrap(), 0o755);
@@ -47,7 +47,7 @@ fn layouts_archives_and_references_are_checked_alike() {
 fn an_image_that_others_made_is_checked_as_a_whole() {
     let sandbox = wrong_image();
     sandbox.ok(&["build", "-o", "oci:layout:1"]);
-    // umoci writes a layer and a history of its own.
+    // umoci writes its own layer and history.
     let bundle = sandbox.path("bundle").display().to_string();
     let manifest = sandbox.layout("layout").tagged("1")["manifests"][0]["digest"].as_str().unwrap().to_owned();
     sandbox.ok(&["copy", &format!("oci:layout@{manifest}"), "oci:flat:1"]);

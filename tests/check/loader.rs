@@ -1,4 +1,4 @@
-//! What the check says of libraries, beside what the dynamic loader itself says, over every ELF file of the real bases.
+//! The check of libraries, compared with the dynamic loader itself, for every ELF file of the real bases.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ fn base(name: &str) -> (Image, Facts) {
     })
 }
 
-/// Its files, unpacked.
+/// Unpacks its files.
 fn unpack(name: &str, image: &Image) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (layer, _) in image.layers() {
@@ -38,7 +38,7 @@ fn unpack(name: &str, image: &Image) -> tempfile::TempDir {
     root
 }
 
-/// What the loader prints for a file: the needed names, and where it found each, links followed.
+/// Returns the loader's output for a file: the needed names, and where it found each, with links followed.
 fn asked(root: &Path, path: &EntryPath) -> BTreeMap<String, Option<PathBuf>> {
     let mut command = std::process::Command::new("chroot");
     command.arg(root).args(["/lib64/ld-linux-x86-64.so.2", "--list", &path.to_string()]);
@@ -53,7 +53,7 @@ fn asked(root: &Path, path: &EntryPath) -> BTreeMap<String, Option<PathBuf>> {
     outcome.stdout.lines().filter_map(line).collect()
 }
 
-/// Where a path of the root leads; no link in the bases' library folders leaves the root.
+/// Resolves a path of the root; no link in the bases' library folders leaves the root.
 fn real_path(root: &Path, path: &str) -> PathBuf {
     let real = fs::canonicalize(root.join(path.trim_start_matches('/'))).unwrap();
     Path::new("/").join(real.strip_prefix(fs::canonicalize(root).unwrap()).unwrap())

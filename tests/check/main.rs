@@ -1,4 +1,4 @@
-//! Will it start? What `ocitect check` and `ocitect build` find in images, how they tell it, and that nothing is written then.
+//! The findings of `ocitect check` and `ocitect build`, how they are reported, and that no image is written then.
 
 mod alike;
 mod bases;

@@ -1,10 +1,11 @@
-//! Secrets in the files of an image: every kind in every sort of file, what is none, and what they stop.
+//! Secrets in the files of an image: every kind in every sort of file, similar text that is no secret, and the effect
+//! on builds.
 
 use serde_json::Value;
 
 use crate::support::{Sandbox, part};
 
-/// Base64 that is the same in every run.
+/// Returns base64 that is the same in every run.
 fn noise(length: usize) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
@@ -21,7 +22,7 @@ fn word(length: usize) -> String {
     noise(2 * length).replace(['+', '/'], "")[..length].to_owned()
 }
 
-/// A private key as its tools write it; only its numbers are noise.
+/// Returns a private key in its tools' format; only its numbers are noise.
 fn key(name: &str, start: &str, length: usize) -> String {
     let body = format!("{start}{}", noise(length));
     let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
@@ -36,7 +37,7 @@ fn openssh() -> String {
     key("OPENSSH PRIVATE KEY", "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB", 400)
 }
 
-/// A token, put together here so that no file of the project holds one.
+/// Returns a token, assembled here so that no file of the project contains one.
 fn token(parts: &[&str], length: usize) -> String {
     [&parts.concat(), &*word(length)].concat()
 }
@@ -54,7 +55,7 @@ fn sandbox(files: &[(&str, String)]) -> Sandbox {
     sandbox
 }
 
-/// Severity and path of every finding on a secret.
+/// Returns severity and path of every finding on a secret.
 fn secrets(json: &str) -> Vec<(String, String)> {
     let report: Value = serde_json::from_str(json).unwrap();
     let findings = report["findings"].as_array().unwrap().iter();
@@ -155,7 +156,7 @@ fn keys_of_packages_and_tests_are_one_warning_each() {
 
 #[test]
 fn a_secret_across_the_border_of_two_blocks_is_found_by_every_compression() {
-    // A border is at each MiB of some unit: the keys lie across several.
+    // Each unit has a border at each MiB: several keys lie across one.
     let mut text = String::new();
     for mib in 1..9 {
         let end = mib * 1024 * 1024 - 700;

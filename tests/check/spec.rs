@@ -1,4 +1,4 @@
-//! Specs that are checked: exit codes, `[check]`, and the forms in which findings are told.
+//! Checks of specs: exit statuses, `[check]`, and the formats of findings.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ fn busybox(architecture: &str) -> PathBuf {
     part(&format!("BUSYBOX_{architecture}")).into()
 }
 
-/// A spec for both platforms with a program for each, and what else is said.
+/// Writes a spec for both platforms with a program for each, and more lines.
 fn program_spec(sandbox: &Sandbox, image: &str, rest: &str) {
     for (folder, architecture) in [("amd64", "AMD64"), ("arm64", "ARM64")] {
         sandbox.write_mode(&format!("bin/{folder}/tool"), fs::read(busybox(architecture)).unwrap(), 0o755);
@@ -24,7 +24,7 @@ fn program_spec(sandbox: &Sandbox, image: &str, rest: &str) {
     ));
 }
 
-/// The same with the two programs exchanged.
+/// Writes the same with the two programs exchanged.
 fn exchanged(sandbox: &Sandbox, image: &str, rest: &str) {
     program_spec(sandbox, image, rest);
     fs::rename(sandbox.path("bin/amd64"), sandbox.path("bin/other")).unwrap();
@@ -59,7 +59,7 @@ fn a_program_for_another_processor_stops_the_build_before_anything_is_written() 
         assert_eq!(outcome.stdout, "");
     }
     assert!(!sandbox.path("build").exists() && !sandbox.path("out.tar").exists());
-    // The registry saw nothing of it: what it sees first is the right image.
+    // The registry received no request for it: its first request is for the right image.
     program_spec(&sandbox, &format!("name = \"{host}/check/exchanged\""), "");
     sandbox.ok(&["build", "--push"]);
     let seen = requests("OPEN", "check/exchanged", 0, is_put_of("latest"));
@@ -80,7 +80,7 @@ fn one_platform_is_checked_alone_where_one_is_asked_for() {
     assert!(outcome.stdout.contains("error[wrong-architecture]: linux/arm64 /bin/tool: "), "{}", outcome.stdout);
 }
 
-/// What is said first of an image that has one file for each of two platforms.
+/// First lines of the output for an image with one file for each of two platforms.
 const CHECKED: &str = "checked linux/amd64: 1 layer, 1 file\nchecked linux/arm64: 1 layer, 1 file\n";
 
 #[test]
@@ -120,11 +120,11 @@ fn an_allow_that_matches_nothing_is_told_of() {
         )
     );
     assert!(outcome.stdout.ends_with("0 errors, 1 warning\n"), "{}", outcome.stdout);
-    // On one platform it matches, so it is of use.
+    // It matches on one platform, so it is used.
     exchanged(&sandbox, "", "[check]\nallow = [\"wrong-architecture:/bin/tool\"]\n");
     fs::copy(busybox("AMD64"), sandbox.path("bin/amd64/tool")).unwrap();
     assert_eq!(sandbox.ok(&["check"]).stdout, format!("{CHECKED}0 errors, 0 warnings, 1 allowed\n"));
-    // Nothing is said of an entry where the platform that it is for is not checked.
+    // Nothing is printed about an entry whose platform is not checked.
     let one = sandbox.ok(&["check", "--platform", "linux/amd64"]).stdout;
     assert_eq!(one, "checked linux/amd64: 1 layer, 1 file\n0 errors, 0 warnings\n");
 }
@@ -175,7 +175,7 @@ fn findings_are_told_as_json_with_every_field() {
     for field in ["message", "expected", "found", "help"] {
         assert!(finding[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {finding}");
     }
-    // A build tells them as events.
+    // A build reports them as events.
     let outcome = sandbox.run(&["build", "--progress", "json"]).expect(3);
     let events: Vec<Value> = outcome.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let found: Vec<&Value> = events.iter().filter(|event| event["event"] == "finding").collect();
@@ -207,7 +207,7 @@ fn variables_that_the_image_requires_are_looked_for_in_env_files() {
     let required = "required-env = [\"API_KEY\", \"REGION\", \"MODE\"]\nenv = { MODE = \"fast\" }\nentrypoint";
     sandbox.write("ocitect.toml", text.replace("entrypoint", required));
     sandbox.write("half.env", "API_KEY=hunter2\nREGION=\n").write("rest.env", "REGION=north\n");
-    // Only where files are given is it asked at all.
+    // It is only checked if files are given.
     sandbox.ok(&["check"]);
     let outcome = sandbox.run(&["check", "--env-file", "half.env"]).expect(3);
     assert!(outcome.stdout.contains("error[missing-variable]: linux/amd64, linux/arm64 /: "), "{}", outcome.stdout);
@@ -215,7 +215,7 @@ fn variables_that_the_image_requires_are_looked_for_in_env_files() {
     assert!(!outcome.stdout.contains("hunter2"));
     sandbox.ok(&["check", "--env-file", "half.env", "--env-file", "rest.env"]);
     sandbox.run(&["check", "--env-file", "none.env"]).expect(2).says(&["none.env"]);
-    // The image itself knows what it requires.
+    // The image itself has the required variables.
     sandbox.ok(&["build"]);
     let outcome = sandbox.run(&["check", "oci:build/oci", "--env-file", "half.env"]).expect(3);
     assert!(outcome.stdout.contains("missing-variable"), "{}", outcome.stdout);

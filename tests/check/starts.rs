@@ -1,4 +1,5 @@
-//! What is read because the started program leads to it: modules of Node, jars, the last line of an entrypoint script.
+//! Files that are read because the started program leads to them: modules of Node, jars, the last line of an entrypoint
+//! script.
 
 use std::fs;
 use std::io::{Cursor, Write as _};
@@ -66,7 +67,7 @@ fn a_jar_is_read_for_its_java() {
 fn an_entrypoint_script_is_read_to_its_last_line() {
     let sandbox = Sandbox::new();
     spec(&sandbox, "tool", "entrypoint = [\"/entry.sh\"]\ncmd = [\"/srv/server\"]");
-    // Longer than what is read of every script.
+    // Longer than the part that is read of every script.
     let script = format!("#!/bin/sh\nset -e\n# {}\nexec \"$@\"\n", "x".repeat(1000));
     sandbox.write_mode("root/entry.sh", script, 0o755);
     let outcome = sandbox.run(&["check"]).expect(3);

@@ -1,4 +1,4 @@
-//! `docs/reference/commands.md` and the man pages are what the program itself says of its commands.
+//! `docs/reference/commands.md` and the man pages match the program's own help.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,7 +14,7 @@ This page is the output of `ocitect COMMAND --help`. `ocitect man DIR` writes th
 <!-- Generated. Write it again with: UPDATE_DOCS=1 tests/run --test cli commands -->
 ";
 
-/// What `--help` prints on a terminal of 80 columns.
+/// Returns the output of `--help` on a terminal of 80 columns.
 fn help_of(sandbox: &Sandbox, command: &[&str]) -> String {
     let mut process = sandbox.command(&[command, &["--help"]].concat());
     process.env("COLUMNS", "80");
@@ -23,7 +23,7 @@ fn help_of(sandbox: &Sandbox, command: &[&str]) -> String {
     lines.join("\n")
 }
 
-/// The names below `Commands:`, but for `help`.
+/// Returns the names below `Commands:`, without `help`.
 fn commands_in(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names = listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());

@@ -1,8 +1,8 @@
-//! The commands of README.md do what the page shows.
+//! The commands of README.md have the output that the page shows.
 //!
-//! A block that begins with ```` ```console ```` has commands after `$ ` and what they print, with a line `...` for lines
-//! that vary and `sha256:...` for a digest that varies. A block after a line that ends with the name of a file and a colon
-//! is that file.
+//! A block that begins with ```` ```console ```` has commands after `$ ` and their output, with a line `...` for lines
+//! that vary and `sha256:...` for a digest that varies. A block after a line that ends with the name of a file and a
+//! colon is that file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// The registry that the page names.
 const REGISTRY: &str = "localhost:5000";
 
-/// What a page says to do, in its order.
+/// The steps of a page, in its order.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// A file is written.
+    /// Writes a file.
     File { name: String, text: String },
-    /// A command is run, and prints these lines.
+    /// Runs a command, which must print these lines.
     Run { command: String, output: Vec<String> },
 }
 
@@ -43,7 +43,7 @@ fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
-/// The name of the file that a line introduces, such as "Write `a.toml`:".
+/// Returns the name of the file that a line introduces, such as "Write `a.toml`:".
 fn file_named(line: &str) -> Option<String> {
     let (before, name) = line.strip_suffix("`:")?.rsplit_once('`')?;
     let _ = before;
@@ -66,7 +66,7 @@ fn runs(block: &[&str]) -> Vec<Step> {
     runs
 }
 
-/// Whether lines are what a page shows.
+/// Returns `true` if the printed lines match the page.
 fn is_as_shown(shown: &[String], printed: &[&str]) -> bool {
     match shown.split_first() {
         None => printed.is_empty(),
@@ -92,7 +92,7 @@ fn is_line_as_shown(shown: &str, printed: &str) -> bool {
     rest.trim_end().is_empty()
 }
 
-/// A shell whose directory stays from one command to the next.
+/// A shell that keeps its directory from one command to the next.
 struct Shell<'a> {
     sandbox: &'a Sandbox,
     directory: PathBuf,
@@ -111,7 +111,7 @@ impl Shell<'_> {
         }
     }
 
-    /// Runs a command, and returns what it prints on both streams.
+    /// Runs a command, and returns the output of both streams.
     fn run(&mut self, command: &str) -> String {
         let place = self.sandbox.path("directory-after");
         let script = format!("{{ {}\n}} 2>&1; pwd > {}", self.with_registry(command), place.display());

@@ -1,4 +1,4 @@
-//! The example that the README begins with: one static program for two platforms, on nothing.
+//! The example at the beginning of the README: one static program for two platforms, without a base.
 
 use crate::support::{Outcome, Sandbox, tool};
 

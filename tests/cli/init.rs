@@ -1,4 +1,4 @@
-//! `ocitect init`: a first spec for projects of each kind, which `check` and `build` take.
+//! `ocitect init`: a first spec for projects of each kind, which `check` and `build` accept.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -19,7 +19,7 @@ fn hello(architecture: &str) -> Vec<u8> {
     fs::read(Path::new(HELLO).join(architecture).join("hello")).unwrap()
 }
 
-/// Runs `ocitect init`, which must succeed, and returns the spec with what was printed.
+/// Runs `ocitect init`, which must succeed. Returns the spec and the output.
 #[track_caller]
 fn init(sandbox: &Sandbox) -> (String, Outcome) {
     let outcome = sandbox.ok(&["init", "--offline"]);
@@ -35,13 +35,13 @@ fn with_base(sandbox: &Sandbox, base: &str) -> &'static str {
     "local.toml"
 }
 
-/// What `build --print-plan` says of the spec.
+/// Returns the output of `build --print-plan`.
 #[track_caller]
 fn plan(sandbox: &Sandbox) -> String {
     sandbox.ok(&["build", with_base(sandbox, "BASE"), "--print-plan", "--offline"]).stdout
 }
 
-/// The spec passes the check on a base as distributions make them.
+/// Checks that the spec passes the check on a base like those of distributions.
 #[track_caller]
 fn passes(sandbox: &Sandbox, base: &str) {
     let outcome = sandbox.ok(&["check", with_base(sandbox, base), "--offline"]);
@@ -87,7 +87,7 @@ fn a_go_project_is_built_from_its_new_spec() {
         (&config["config"]["User"], &config["config"]["Entrypoint"][0]),
         (&"app".into(), &"/usr/bin/server".into())
     );
-    // The image of the first run is no build result of the project.
+    // The image of the first run is not a build result of the project.
     fs::remove_file(sandbox.path("ocitect.toml")).unwrap();
     assert_eq!(init(&sandbox).0, spec);
 }
@@ -109,7 +109,7 @@ fn what_is_missing_is_named_and_not_checked() {
     sandbox.ok(&["check", "app"]);
 }
 
-/// Puts an image where `docker.io/library/debian` is read from, under both tags that are chosen.
+/// Configures an image in place of `docker.io/library/debian`, under both tags that `init` selects.
 fn debian_is(sandbox: &Sandbox, base: &str, repository: &str) {
     let registry = part("REGISTRY_OPEN");
     for tag in ["12-slim", "13-slim"] {
@@ -296,7 +296,7 @@ fn a_directory_that_cannot_be_used_is_an_error() {
     sandbox.run(&["init", "nowhere"]).expect(2).says(&missing);
     assert!(!sandbox.path("nowhere").exists());
     sandbox.run(&["init", "file"]).expect(2).says(&["error: file is not a directory\n"]);
-    // Root writes into every directory.
+    // Root can write into every directory.
     sandbox.write("closed/go.mod", "module x\n");
     fs::set_permissions(sandbox.root(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(sandbox.path("closed"), fs::Permissions::from_mode(0o555)).unwrap();

@@ -1,5 +1,5 @@
-//! Drives the real binary against real registries and real readers. Run it with `tests/run`, which starts them and says
-//! where they are; a test fails where one is missing.
+//! Runs the real binary against real registries and real readers. Run it with `tests/run`, which starts them and sets
+//! their addresses; a test fails if one is missing.
 
 mod commands;
 mod first_page;

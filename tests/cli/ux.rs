@@ -1,4 +1,4 @@
-//! What a person sees, and what a script can rely on.
+//! The output that a person sees, and the output that a script relies on.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -29,7 +29,7 @@ const COMMANDS: [&str; 16] = [
     "man",
 ];
 
-/// How escape codes of a terminal begin.
+/// First character of a terminal's escape codes.
 const ESCAPE: char = '\u{1b}';
 
 #[test]
@@ -55,7 +55,7 @@ fn quiet_means_errors_and_warnings_alone() {
     sandbox.run(&["inspect", "oci:nowhere", "--progress", "none"]).expect(6).says(&["error: "]);
 }
 
-/// Every line of stderr, which must be an object with the name of an event.
+/// Returns every line of stderr, which must be an object with the name of an event.
 #[track_caller]
 fn events(outcome: &Outcome) -> Vec<Value> {
     let events: Vec<Value> = outcome
@@ -128,7 +128,7 @@ fn elsewhere_than_on_a_terminal_there_are_no_escape_codes() {
     }
 }
 
-/// What a terminal shows of a command: stdout and stderr together, with the escape codes.
+/// Returns a command's output on a terminal: stdout and stderr together, with the escape codes.
 fn on_a_terminal(sandbox: &Sandbox, line: &str, variables: &[(&str, &str)]) -> String {
     let ocitect = sandbox.command(&[]);
     let mut script = Command::new("script");
@@ -157,7 +157,7 @@ fn a_terminal_gets_colour_unless_it_is_unwanted() {
 fn a_terminal_gets_a_bar_for_what_takes_time() {
     let sandbox = Sandbox::new();
     sandbox.spec("[image]\nplatforms = [\"linux/amd64\"]\n[[layers]]\nname = \"large\"\nfiles = [{ from = \"l/\", to = \"/\" }]\n");
-    // Longer to compress than a bar waits before it shows.
+    // Takes longer to compress than the delay of a bar.
     let line = |number: u64| format!("{:x}\n", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     sandbox.write("l/large", (0..4_000_000).map(line).collect::<String>());
     let shown = on_a_terminal(&sandbox, "build", &[]);
@@ -184,7 +184,7 @@ fn every_help_text_has_an_example() {
         assert_eq!(sandbox.ok(&["help", command]).stdout, help);
     }
     assert!(top.contains("Examples:\n  ocitect init ") && top.contains("Exit status:\n  0  success"), "{top}");
-    // What is not there yet is not promised.
+    // Commands that do not exist are not mentioned.
     for later in ["merge", "verify", "serve", "rebase"] {
         assert!(!top.contains(&format!("  {later} ")), "{later} in\n{top}");
     }
@@ -224,7 +224,7 @@ fn the_schema_documents_every_key() {
     assert_eq!(sandbox.ok(&["schema"]).stdout, sandbox.ok(&["schema"]).stdout);
 }
 
-/// The description of a property, or of what it refers to.
+/// Returns the description of a property, or of its reference.
 fn documentation<'a>(property: &'a Value, schema: &'a Value) -> &'a str {
     let own = property["description"].as_str();
     let reference = property["$ref"].as_str().and_then(|reference| schema.pointer(reference.trim_start_matches('#')));
@@ -274,7 +274,7 @@ fn a_reader_that_goes_away_is_no_error() {
             std::os::unix::fs::symlink(part("BASE"), sandbox.path("base")).unwrap();
         }
         let mut child = sandbox.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // Gone before anything is written to it.
+        // Closed before anything is written to it.
         drop(child.stdout.take());
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -282,7 +282,7 @@ fn a_reader_that_goes_away_is_no_error() {
         assert!(!said.contains("panicked") && status.code().is_some(), "{arguments:?}: {status} {said}");
         assert!(status.success(), "{arguments:?}: {status} {said}");
     }
-    // An archive is no text to look at: half of it is a failure.
+    // A partial archive is useless, unlike partial text: this is a failure.
     let mut child = sandbox
         .command(&["build", HELLO, "-o", "oci-archive:-"])
         .stdout(Stdio::piped())

@@ -1,4 +1,4 @@
-//! `unpack` of archives that would write elsewhere, hold what no layer can, or are damaged.
+//! `unpack` of archives that would write elsewhere, have entries that no layer can hold, or are damaged.
 
 use std::io::Write as _;
 
@@ -9,7 +9,7 @@ use crate::support::Sandbox;
 
 const UNPACK: &str = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.archive\", to = \"/app\", unpack = true }]\n";
 
-/// A member of a tar, written byte by byte: libraries refuse to make what is tested here.
+/// Returns a member of a tar, written byte by byte: libraries refuse to write these.
 fn member(name: &[u8], kind: u8, target: &[u8], content: &[u8]) -> Vec<u8> {
     let mut header = [0u8; 512];
     let mut field = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
@@ -35,7 +35,7 @@ fn file(name: &[u8], content: &[u8]) -> Vec<u8> {
     member(name, b'0', b"", content)
 }
 
-/// An archive of one sound file and `members`.
+/// Returns an archive of one valid file and `members`.
 fn tar(members: &[Vec<u8>]) -> Vec<u8> {
     [file(b"sound", b"1"), members.concat(), vec![0; 1024]].concat()
 }
@@ -99,7 +99,7 @@ fn nothing_is_unpacked_through_a_link_of_the_archive() {
 fn tars_that_are_cut_short_are_refused_wherever_the_cut_is() {
     let whole = tar(&[file(b"large", &[b'x'; 4096])]);
     let help = "help: create or download the archive again";
-    // Inside a header, inside a content, and where the next header should be: tars end with zero blocks.
+    // Within a header, within content, and in place of the next header: tars end with zero blocks.
     refused_archive(&whole[..1024 + 300], &["truncated", help]);
     refused_archive(&whole[..1024 + 512 + 2000], &["truncated", "expected ", "found ", help]);
     let packed = gzip(&whole);

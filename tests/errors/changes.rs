@@ -1,8 +1,8 @@
 //! Files that change while they are read.
 //!
-//! No luck is needed to change them in time: the layer has a name of thousands of bytes, each line of progress repeats it,
-//! and the pipe to the test holds but a few of them. So the build stands still in the middle of the file, from the first
-//! line that the test reads until it reads on.
+//! The moment of the change is exact: the layer has a name of thousands of bytes, each line of progress repeats it, and
+//! the pipe to the test holds only a few lines. So the build is blocked in the middle of the file, from the first line
+//! that the test reads until it continues to read.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,10 +15,10 @@ use serde_json::Value;
 use crate::refusal::{spec, state};
 use crate::support::{Sandbox, tool};
 
-/// Bytes of the file that is being read: many times what is read between two lines of progress.
+/// Size of the file that is being read: many times what is read between two lines of progress.
 const LARGE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Bytes of a layer's name: a pipe holds 64 KiB.
+/// Length of a layer's name: a pipe holds 64 KiB.
 const NAME_BYTES: usize = 8000;
 
 /// A sandbox with `tree/a`, large, and `tree/b`, which is read after it.
@@ -27,19 +27,19 @@ fn prepared() -> Sandbox {
     sandbox.write("tree/a", "").write("tree/b", "1");
     let large = File::options().write(true).open(sandbox.path("tree/a")).unwrap();
     large.set_len(LARGE_BYTES).unwrap();
-    // Whatever is written now has another time than the file was listed with.
+    // Any later write changes the time that the file was listed with.
     large.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     let name = "n".repeat(NAME_BYTES);
     spec(&sandbox, &[&format!("[[layers]]\nname = \"{name}\"\nfiles = [{{ from = \"tree\", to = \"/app\" }}]\n")]);
     sandbox
 }
 
-/// Builds, calls `change` while `tree/a` is read, and gives the error, which must be one of this machine.
+/// Builds, calls `change` while `tree/a` is read, and returns the error, which must be a local one.
 fn failed_by(change: impl FnOnce(&Sandbox)) -> Value {
     failed_in(&prepared(), change)
 }
 
-/// As [`failed_by`], for a sandbox that was prepared otherwise.
+/// Like [`failed_by`], for a sandbox that was prepared in another way.
 fn failed_in(sandbox: &Sandbox, change: impl FnOnce(&Sandbox)) -> Value {
     let mut before = None;
     let (code, last) = built_during(sandbox, |sandbox| {
@@ -112,7 +112,7 @@ fn a_file_whose_mode_changes_while_it_is_read() {
 
 #[test]
 fn files_that_get_another_name_while_they_are_read_have_not_changed() {
-    // As an installer does that links the files of another tree to the same cache.
+    // Like an installer that links the files of another tree to the same cache.
     let (code, last) = built_during(&prepared(), |sandbox| {
         for name in ["a", "b"] {
             fs::hard_link(sandbox.path(format!("tree/{name}")), sandbox.path(format!("other-{name}"))).unwrap();

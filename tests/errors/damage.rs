@@ -1,11 +1,11 @@
-//! Layouts and archives of this machine that are damaged: bad input, and nothing comes of it.
+//! Damaged local layouts and archives: invalid input, and nothing is written.
 
 use std::fs;
 
 use crate::refusal::{assert_only_read, base, layer, refused, requests_so_far, spec};
 use crate::support::{Sandbox, part};
 
-/// A sandbox with `oci:image` and `image.tar`, which hold one platform.
+/// Returns a sandbox with `oci:image` and `image.tar`, of one platform.
 fn built() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("app", "x".repeat(10_000));
@@ -14,7 +14,7 @@ fn built() -> Sandbox {
     sandbox
 }
 
-/// Paths of index, manifest, config and layer below `image`.
+/// Returns the paths of index, manifest, config and layer below `image`.
 fn blobs(sandbox: &Sandbox) -> [String; 4] {
     let layout = sandbox.layout("image");
     let named = |value: &serde_json::Value| value["digest"].as_str().unwrap().to_owned();

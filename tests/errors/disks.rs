@@ -1,4 +1,4 @@
-//! Disks that are full, and places that cannot be written to.
+//! Full disks, and places that cannot be written to.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::mount::Mount;
 use crate::refusal::{base, layer, refused, refused_as, spec, state};
 use crate::support::{Outcome, Sandbox, part, tool};
 
-/// A spec with a layer of `kib` KiB that do not compress.
+/// Writes a spec with a layer of `kib` KiB that do not compress.
 pub fn spec_of(sandbox: &Sandbox, kib: usize) {
     let mut state = 1u64;
     let random = std::iter::repeat_with(|| {
@@ -18,7 +18,7 @@ pub fn spec_of(sandbox: &Sandbox, kib: usize) {
     spec(sandbox, &[&layer("app", "/app")]);
 }
 
-/// Files whose names tell that a writer did not clean up.
+/// Returns files with the names of temporary files, which a writer did not remove.
 pub fn leftovers(directory: &Path) -> Vec<PathBuf> {
     let files = state(directory).into_keys();
     files.filter(|path| path.file_name().unwrap().to_string_lossy().contains("tmp")).collect()

@@ -1,4 +1,4 @@
-//! Registries that send something else than they should: damaged blobs, ambiguous documents, endless ones.
+//! Registries that send invalid content: damaged blobs, ambiguous documents, endless ones.
 
 use serde_json::{Value, json};
 
@@ -6,11 +6,11 @@ use crate::liar::{INDEX, Liar, MANIFEST, Page, digest};
 use crate::refusal::{base, layer, refused, spec};
 use crate::support::Sandbox;
 
-/// The most that a manifest may have.
+/// Size limit of a manifest.
 const MANIFEST_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// A build on the image of `liar`, and a copy of it, are both refused as the other side's fault; nothing is written here or
-/// there.
+/// Checks that a build on the image of `liar`, and a copy of it, fail with a registry error, and that nothing is
+/// written here or there.
 #[track_caller]
 fn refused_image(liar: &Liar, words: &[&str]) {
     let sandbox = Sandbox::new();
@@ -23,7 +23,7 @@ fn refused_image(liar: &Liar, words: &[&str]) {
     liar.assert_only_read();
 }
 
-/// The manifest of `liar`, changed.
+/// Returns the manifest of `liar`, changed.
 fn manifest_with(liar: &Liar, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut manifest: Value = serde_json::from_slice(&liar.blobs[&liar.manifest]).unwrap();
     change(&mut manifest);
@@ -218,7 +218,7 @@ fn duplicate_keys_of_a_config_are_refused() {
         manifest["config"]["digest"] = digest(&config).into();
         manifest["config"]["size"] = config.len().into();
     }));
-    // A copy carries configs as they are, of any kind of artifact: only what acts on one reads it.
+    // A copy passes on configs unchanged, of any kind of artifact: they are only read where they are needed.
     let words = [&*digest(&config), "duplicate key \"os\" at line 1 column "];
     let sandbox = Sandbox::new();
     spec(&sandbox, &[&base(&format!("{}:latest", liar.image()))]);

@@ -1,5 +1,5 @@
-//! A disk that is full at each write in turn, page by page; and a limit on the size of files (`ulimit -f`), which needs no
-//! root. What was there stays, and can be read by others.
+//! A disk that is full at each write in turn, page by page; and a limit on the size of files (`ulimit -f`), which needs
+//! no root. Existing files are kept, and other programs can read them.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::mount::Mount;
 use crate::refusal::{base, layer, spec};
 use crate::support::{Outcome, Sandbox, part, tool};
 
-/// Pages that every place here has room for.
+/// Number of pages that is enough for every test.
 const ENOUGH_PAGES: u64 = 40;
 
-/// Layers of 100 bytes, of 5 KiB and of 30 KiB that do not compress.
+/// Writes layers of 100 bytes, of 5 KiB and of 30 KiB that do not compress.
 fn project(sandbox: &Sandbox, seed: u64) {
     let mut state = seed;
     let mut noise = |size: usize| -> Vec<u8> {
@@ -32,7 +32,7 @@ fn project(sandbox: &Sandbox, seed: u64) {
     spec(sandbox, &[&layers]);
 }
 
-/// A place in memory with what a first run leaves there, and a way back to that.
+/// A file system in memory with the result of a first run, which can be restored.
 struct Place<'a> {
     sandbox: &'a Sandbox,
     mount: Mount,
@@ -43,8 +43,8 @@ impl<'a> Place<'a> {
         Self { sandbox, mount: Mount::small(sandbox, "disk", 1024) }
     }
 
-    /// Runs `command` with room for no page, for one, and so on, until it succeeds; `refused` looks at each failure. The
-    /// place is as it was before each run.
+    /// Runs `command` with room for no page, for one, and so on, until it succeeds; `refused` checks each failure. The
+    /// place is restored before each run.
     #[track_caller]
     fn fill_up(&self, command: impl Fn() -> Command, mut refused: impl FnMut(Outcome)) {
         let kept = self.sandbox.path("kept");
@@ -68,7 +68,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Another program finds the tag as it was.
+/// Checks that another program finds the tag unchanged.
 #[track_caller]
 fn read_by_others(layout: &Path, digest: &str) {
     let raw = tool("skopeo", &["inspect", "--raw", &format!("oci:{}:old", layout.display())]);
@@ -217,7 +217,7 @@ fn a_scratch_directory_on_a_disk_that_fills_up_is_named() {
     assert!(refusals > 5, "{refusals}");
 }
 
-/// A build with a limit on the size of files, as `ulimit -f` sets it.
+/// Runs a build with a limit on the size of files, as `ulimit -f` sets it.
 fn limited_build(sandbox: &Sandbox, limit_bytes: u64, output: &str) -> Outcome {
     let build = sandbox.command(&["build", "-t", "new", "-o", output]);
     let mut command = Command::new("prlimit");

@@ -1,5 +1,5 @@
-//! Credential helpers that fail in every way. Each is an error, and nothing is sent in its place; what a helper says beside
-//! its answer is not repeated.
+//! Credential helpers that fail in every way. Each is an error, and no other credential is sent instead; a helper's
+//! other output is not repeated.
 
 use std::process::Command;
 
@@ -8,13 +8,13 @@ use serde_json::json;
 use crate::liar::{Liar, Page};
 use crate::support::{Outcome, Sandbox};
 
-/// What stands in the file beside the helper, and is not to be used in its place: base64 of `file:filesecret`.
+/// Credential in the file beside the helper, which must not be used instead: base64 of `file:filesecret`.
 const INLINE: &str = "ZmlsZTpmaWxlc2VjcmV0";
 
-/// What no message may hold.
+/// Texts that no message may have.
 const SECRETS: [&str; 3] = ["topsecret", "filesecret", INLINE];
 
-/// A registry that wants to see a password.
+/// Returns a registry that requires a password.
 fn closed_registry() -> Liar {
     let liar = Liar::honest();
     let challenge = Some("Basic realm=\"r\"".to_owned());
@@ -25,7 +25,7 @@ fn closed_registry() -> Liar {
     liar
 }
 
-/// `ocitect inspect` of the registry's image, with a helper of that name.
+/// Returns `ocitect inspect` of the registry's image, with a helper of that name.
 fn inspect(sandbox: &Sandbox, liar: &Liar, helper: &str) -> Command {
     let auths = json!({ liar.host(): { "auth": INLINE } });
     let config = json!({ "credHelpers": { liar.host(): helper }, "auths": auths });
@@ -80,7 +80,7 @@ fn a_helper_that_has_nothing_lets_the_search_go_on() {
     let sandbox = with_script("echo 'credentials not found in native keychain'; echo topsecret >&2; exit 1");
     let outcome = Outcome::of(inspect(&sandbox, &liar, "test")).expect(4);
     tells_no_secret(&outcome);
-    // What stood in the file was sent, and refused.
+    // The credential in the file was sent, and refused.
     outcome.says(&["authentication to", "log in again"]);
 }
 

@@ -1,6 +1,6 @@
-//! Registries that send what is meant to do harm: documents that are too large, too deep, or of sizes that no file has, and
-//! layers that are small when they are sent and have no end when they are read. Each ends with exit code 5, a message that
-//! names the registry, and no more memory than any image takes.
+//! Registries that send harmful content: documents that are too large or too deep, impossible sizes, and layers that
+//! are small when they are sent and endless when they are read. Each ends with exit status 5, a message that names the
+//! registry, and no more memory than other images need.
 
 use std::io::Write as _;
 
@@ -12,13 +12,13 @@ use crate::support::{Sandbox, tool};
 
 const MIB: usize = 1024 * 1024;
 
-/// What any command may take, in bytes; none of these images has anything that grants more.
+/// Memory limit of any command, in bytes; none of these images has anything that allows more.
 const RESIDENT_BYTES: u64 = 64 * MIB as u64;
 
-/// What no size can be: more than any file has, more than a number holds, less than nothing, and no whole number.
+/// Invalid sizes: larger than any file, larger than a number can hold, negative, and not an integer.
 const SIZES: [&str; 6] = ["9223372036854775808", "18446744073709551615", "18446744073709551616", "-1", "1e3", "\"12\""];
 
-/// Each of the commands refuses what `liar` sends.
+/// Checks that each of the commands rejects the content of `liar`.
 #[track_caller]
 fn refused_within_bounds(liar: &Liar, commands: &[&str], words: &[&str]) {
     let sandbox = Sandbox::new();
@@ -46,7 +46,7 @@ fn text_of(liar: &Liar, digest: &str) -> String {
     String::from_utf8(liar.blobs[digest].clone()).unwrap()
 }
 
-/// A document with 5 MiB of annotations.
+/// Returns a document with 5 MiB of annotations.
 fn padded(document: &str) -> Vec<u8> {
     let mut value: Value = serde_json::from_str(document).unwrap();
     value["annotations"] = json!({ "padding": "x".repeat(5 * MIB) });
@@ -69,7 +69,7 @@ fn documents_of_five_mebibytes_are_not_read() {
     refused_within_bounds(&liar, &ALL, &words);
     liar.put_config(&padded(&text_of(&liar, &liar.config)));
     refused_within_bounds(&liar, &["build", "inspect"], &words);
-    // It is said to be small, and is not.
+    // Its descriptor has a small size, but it is large.
     liar.put_manifest(text_of(&liar, &liar.manifest).as_bytes());
     let large = padded(&text_of(&liar, &liar.config));
     let said = format!("found {} bytes", large.len());
@@ -141,7 +141,7 @@ fn sizes_that_nothing_has_are_not_believed() {
         liar.put_manifest(with_size(&liar.manifest, &liar.layer, size).as_bytes());
         refused_within_bounds(&liar, &["build", "copy"], &[]);
     }
-    // Two of them are more than a sum holds.
+    // The sum of two of them overflows.
     let manifest = with_size(&liar.manifest, &liar.layer, SIZES[1]);
     let mut manifest: Value = serde_json::from_str(&manifest).unwrap();
     let twice = manifest["layers"][0].clone();
@@ -165,7 +165,7 @@ fn documents_ten_thousand_levels_deep_are_refused() {
     }
 }
 
-/// The header of a tar member of 8 GiB, all that a header can say.
+/// Returns the header of a tar member of 8 GiB, the largest size of a header.
 fn head_of_a_large_file() -> Vec<u8> {
     let mut head = tar::Header::new_ustar();
     head.set_path("bomb").unwrap();
@@ -196,7 +196,7 @@ fn a_bomb_among_the_layers_of_a_base_is_given_up() {
     let liar = Liar::honest();
     let gzip_type = "application/vnd.oci.image.layer.v1.tar+gzip";
     let zstd_type = "application/vnd.oci.image.layer.v1.tar+zstd";
-    // A file without end, and what follows the end of the archive. 8 GiB each, stored in 8 MiB or less.
+    // A very long file, and data after the end of the archive: 8 GiB each, stored in 8 MiB or less.
     for (media_type, pack) in [(gzip_type, gzip as fn(&[u8]) -> Vec<u8>), (zstd_type, zstd)] {
         for head in [head_of_a_large_file(), vec![0; 1024]] {
             let mut body = pack(&head);

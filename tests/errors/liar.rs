@@ -1,4 +1,4 @@
-//! A registry on loopback that holds one image, and that can be made to lie about any part of it.
+//! A registry on loopback with one image, any part of which can be replaced by wrong content.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,7 +15,7 @@ use crate::support::{Layout, Sandbox};
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// What is answered to GET (and, without the body, to HEAD).
+/// The reply to GET (and, without the body, to HEAD).
 #[derive(Clone)]
 pub struct Page {
     pub status: u16,
@@ -33,7 +33,7 @@ impl Page {
         Self { status: 200, content_type: content_type.to_owned(), length: Some(body.len()), body, challenge: None }
     }
 
-    /// The error envelope of the distribution-spec.
+    /// Returns the error envelope of the distribution-spec.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         let body = format!("{{\"errors\":[{{\"code\":\"{code}\",\"message\":\"{message}\"}}]}}");
         Self { status, ..Self::new("application/json", body) }
@@ -52,23 +52,23 @@ pub struct Liar {
     address: SocketAddr,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// Digests of what it holds.
+    /// Digest of its index.
     pub index: String,
     pub manifest: String,
     pub config: String,
     pub layer: String,
-    /// Everything that it holds, by digest.
+    /// All content, by digest.
     pub blobs: BTreeMap<String, Vec<u8>>,
 }
 
-/// `sha256:…` of some bytes.
+/// Returns `sha256:…` of some bytes.
 pub fn digest(bytes: &[u8]) -> String {
     let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }
 
 impl Liar {
-    /// Serves an image of one layer for linux/amd64, with nothing wrong.
+    /// Serves a valid image of one layer for linux/amd64.
     pub fn honest() -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("app", "x".repeat(10_000));
@@ -113,17 +113,17 @@ impl Liar {
         self.address.to_string()
     }
 
-    /// Answers a path so from now on.
+    /// Replaces the reply for a path.
     pub fn put(&self, path: &str, page: Page) {
         self.shared.pages.lock().unwrap().insert(path.to_owned(), page);
     }
 
-    /// Answers for a blob so from now on.
+    /// Replaces a blob.
     pub fn put_blob(&self, digest: &str, body: Vec<u8>) {
         self.put(&format!("/v2/app/blobs/{digest}"), Page::new("application/octet-stream", body));
     }
 
-    /// Puts another manifest in the image's place, with its own digest in a new index, and gives that digest.
+    /// Replaces the image's manifest, with its digest in a new index. Returns that digest.
     pub fn put_manifest(&self, body: &[u8]) -> String {
         let digest = digest(body);
         self.put(&format!("/v2/app/manifests/{digest}"), Page::new(MANIFEST, body));
@@ -134,7 +134,7 @@ impl Liar {
         digest
     }
 
-    /// Puts another config in the image's place, with a manifest and an index that name it.
+    /// Replaces the image's config, with a manifest and an index that name it.
     pub fn put_config(&self, body: &[u8]) {
         let digest = digest(body);
         self.put_blob(&digest, body.to_vec());
@@ -144,8 +144,7 @@ impl Liar {
         self.put_manifest(manifest.to_string().as_bytes());
     }
 
-    /// Puts another layer in the image's place, stored as `body`, with all that names it. Its diff id is not that of any
-    /// content.
+    /// Replaces the image's layer, stored as `body`, with everything that names it. Its diff ID matches no content.
     pub fn put_layer(&self, media_type: &str, body: Vec<u8>) {
         let mut config: Value = serde_json::from_slice(&self.blobs[&self.config]).unwrap();
         config["rootfs"]["diff_ids"] = serde_json::json!([digest(b"no layer at all")]);
@@ -160,12 +159,12 @@ impl Liar {
         self.put_manifest(manifest.to_string().as_bytes());
     }
 
-    /// All requests so far, as `METHOD PATH`.
+    /// Returns all requests so far, as `METHOD PATH`.
     pub fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// None of them could write.
+    /// Checks that no request could write.
     #[track_caller]
     pub fn assert_only_read(&self) {
         for request in self.requests() {
@@ -177,7 +176,7 @@ impl Liar {
 impl Drop for Liar {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread, which then sees that it is over.
+        // Wakes the thread, which then ends.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -197,11 +196,11 @@ fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// One request, one reply, and the connection ends.
+/// Serves one request, and ends the connection.
 fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let Some(Ok(first)) = lines.next() else {
-        // A TLS handshake: answered as web servers without TLS do, so that the client knows.
+        // A TLS handshake: the reply of web servers without TLS, which the client recognizes.
         return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
     };
     for line in lines {

@@ -1,5 +1,5 @@
-//! Bad input: each kind ends with an error that says what, where and what to do, with the exit code for its kind, and with
-//! nothing written to any output. Driven through the real binary.
+//! Invalid input: each kind ends with an error that says what, where and how to fix it, with the exit status of its
+//! kind, and without any output written. The tests run the real binary.
 
 mod archives;
 mod changes;

@@ -1,4 +1,4 @@
-//! Names with line breaks, escapes or bytes that are not UTF-8: kept byte for byte, and shown escaped.
+//! Names with line breaks, escapes or bytes that are not UTF-8: preserved byte for byte, and printed escaped.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -25,7 +25,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Names and link targets of the only layer, as Python reads them.
+/// Returns names and link targets of the only layer, as Python reads them.
 fn packed(sandbox: &Sandbox) -> Vec<String> {
     let layout = sandbox.layout("build/oci");
     let path = layout.layer_path(&layout.manifest("latest", "linux/amd64"), 0);

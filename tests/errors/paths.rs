@@ -1,4 +1,4 @@
-//! What `from` names, and where `to` leads.
+//! Paths of `from`, and targets of `to`.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -234,7 +234,7 @@ fn two_files_with_one_content_for_one_path_are_one() {
         "[[layers]]\nname = \"app\"\nfiles = [{ from = \"one\", to = \"/app\" }, { from = \"two\", to = \"/app\" }]\n";
     spec(&sandbox, &[two]);
     sandbox.ok(&["build"]);
-    // As long, and not the same.
+    // The same length, but other content.
     sandbox.write("two/app", "2");
     refused(&sandbox, &["build"], 2, &["/app", "with different content"]);
 }

@@ -1,4 +1,4 @@
-//! Pipes and devices in the place of files: nothing is waited for without end.
+//! Pipes and devices in place of files: no run hangs.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::refusal::{layer, spec, test_base};
 use crate::support::{Outcome, Sandbox, part, tool};
 
-/// Seconds after which a run counts as one that never ends.
+/// Seconds after which a run counts as hanging.
 const FOR_EVER_S: &str = "100";
 
 /// Runs the binary, which must end by itself.
@@ -147,7 +147,7 @@ fn a_pipe_in_the_place_of_the_trusted_certificates_fails_where_tls_is_spoken() {
     std::fs::File::create(&large).unwrap().set_len(4 * 1024 * 1024 + 1).unwrap();
     run(&sandbox, &inspect, &[("SSL_CERT_FILE", &large)]).expect(2).says(&["large.pem", "more than 4194304 bytes"]);
 
-    // What is in a directory is skipped where it is no file, and so is what does not exist.
+    // Entries of a directory that are not files are skipped, and so is a path that does not exist.
     for (variable, path) in [
         ("SSL_CERT_DIR", sandbox.path("certs")),
         ("SSL_CERT_DIR", file.clone()),

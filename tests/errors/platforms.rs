@@ -1,4 +1,4 @@
-//! Names of platforms that there are not: refused in a spec, with the right one.
+//! Invalid names of platforms: rejected in a spec, with the right name in the help.
 
 use crate::refusal::{layer, refused};
 use crate::support::Sandbox;
@@ -60,7 +60,7 @@ fn two_names_of_one_platform_are_refused() {
     ] {
         refused(&sandbox(&format!("[{pair}]"), ""), &["build"], 2, &["is the same platform as"]);
     }
-    // Two levels of one architecture are two.
+    // Two levels of one architecture are two platforms.
     sandbox("[\"linux/amd64\", \"linux/amd64/v3\"]", "").ok(&["build"]);
 }
 

@@ -1,4 +1,4 @@
-//! What every refusal has in common: its exit code, its words, and that everything is as it was before.
+//! The common properties of every error: its exit status, its text, and that no file has changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,36 +9,36 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Outcome, Request, Sandbox, part, requests};
 
-/// A spec for linux/amd64 with nothing in it.
+/// A spec for linux/amd64 without content.
 pub const HEAD: &str = "[image]\nplatforms = [\"linux/amd64\"]\n";
 
-/// A layer `app` that puts `from` at `to`.
+/// Returns a layer `app` that puts `from` at `to`.
 pub fn layer(from: &str, to: &str) -> String {
     format!("[[layers]]\nname = \"app\"\nfiles = [{{ from = \"{from}\", to = \"{to}\" }}]\n")
 }
 
-/// The line of a spec that takes a base.
+/// Returns the line of a spec that sets a base.
 pub fn base(name: &str) -> String {
     format!("base = \"{name}\"\n")
 }
 
-/// The base image that the tests bring, as specs name it.
+/// Returns the base image of the tests, as specs name it.
 pub fn test_base() -> String {
     base(&format!("oci:{}", part("BASE")))
 }
 
-/// Makes `ocitect.toml` of parts: [`HEAD`], then what belongs to `[image]`, then tables.
+/// Writes `ocitect.toml`: [`HEAD`], then lines of `[image]`, then tables.
 pub fn spec(sandbox: &Sandbox, parts: &[&str]) {
     sandbox.spec(&format!("{HEAD}{}", parts.concat()));
 }
 
-/// Runs the binary, which must refuse with this exit code and these words, and leave every file as it was.
+/// Runs the binary, which must fail with this exit status and these words, and leave every file unchanged.
 #[track_caller]
 pub fn refused(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) -> Outcome {
     refused_as(sandbox, sandbox.command(arguments), code, words)
 }
 
-/// As [`refused`], for a command that was prepared otherwise.
+/// Like [`refused`], for a command that was prepared in another way.
 #[track_caller]
 pub fn refused_as(sandbox: &Sandbox, command: std::process::Command, code: i32, words: &[&str]) -> Outcome {
     let before = state(sandbox.root());
@@ -50,7 +50,7 @@ pub fn refused_as(sandbox: &Sandbox, command: std::process::Command, code: i32, 
     outcome
 }
 
-/// Everything below a directory but the cache, with what changes when something is written.
+/// Returns everything below a directory except the cache, with the properties that a write changes.
 pub fn state(root: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64)> {
     let mut found = BTreeMap::new();
     let mut pending = vec![root.to_owned()];
@@ -58,7 +58,7 @@ pub fn state(root: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64)> {
         for entry in fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();
             let metadata = fs::symlink_metadata(&path).unwrap();
-            // The cache of facts is no output; a socket's or a directory's own times are those of its entries.
+            // The cache of facts is no output; the times of a socket or a directory are those of its entries.
             if path == root.join("cache") {
                 continue;
             }
@@ -73,7 +73,7 @@ pub fn state(root: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64)> {
     found
 }
 
-/// The requests for a repository so far. They end with one of the test's own, so that none is still to be logged.
+/// Returns the requests for a repository so far. The last one is sent here, so that all others have been logged.
 pub fn requests_so_far(registry: &str, repository: &str) -> Vec<Request> {
     let host = part(&format!("REGISTRY_{registry}"));
     let mut stream = TcpStream::connect(&host).unwrap();
@@ -85,7 +85,7 @@ pub fn requests_so_far(registry: &str, repository: &str) -> Vec<Request> {
     found
 }
 
-/// The registry saw nothing for this repository that could write.
+/// Checks that the registry received no request for this repository that could write.
 #[track_caller]
 pub fn assert_only_read(registry: &str, repository: &str) {
     for request in requests_so_far(registry, repository) {

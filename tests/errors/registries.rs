@@ -1,10 +1,10 @@
-//! Registries that say no, each no told apart; and images that are not there.
+//! Errors of registries, each with its own message; and images that do not exist.
 
 use crate::liar::{Liar, Page};
 use crate::refusal::{assert_only_read, base, layer, refused, refused_as, requests_so_far, spec};
 use crate::support::{Sandbox, part};
 
-/// A sandbox with a spec of one layer, built once into `oci:image`.
+/// Returns a sandbox with a spec of one layer, built once into `oci:image`.
 fn built() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("app", "1");
@@ -43,7 +43,7 @@ fn without_credentials_401_says_to_log_in() {
     assert_only_read_but_refusals("bad-input/anonymous");
 }
 
-/// A registry can be asked and say no: nothing came of any request to write.
+/// Checks that every request to write was refused.
 #[track_caller]
 fn assert_only_read_but_refusals(repository: &str) {
     for request in requests_so_far("TOKEN", repository) {
@@ -92,7 +92,8 @@ fn statuses_are_told_apart_while_an_image_is_read() {
         (429, "TOOMANYREQUESTS", "slow", 5, ["429 (TOOMANYREQUESTS): slow", "limits the request rate"]),
         (500, "UNKNOWN", "oh", 5, ["500 (UNKNOWN): oh", "try again"]),
     ];
-    // What may pass is waited out before it is told: side by side, so that the waits do not add up.
+    // Transient failures are retried before they are reported: the tests run concurrently, so that the waits do not add
+    // up.
     std::thread::scope(|scope| {
         for (status, error, message, code, words) in cases {
             for command in ["build", "copy"] {
@@ -174,7 +175,7 @@ fn a_base_that_lacks_the_platform_lists_what_it_has() {
         "help: available platforms: linux/386, linux/arm/v5, linux/arm/v7, linux/arm64",
     ];
     refused(&sandbox, &["build"], 6, &words);
-    // 386 runs on amd64, and is not taken for it.
+    // 386 runs on amd64, but is not selected for it.
     let single = base(&format!("oci:{}", part("BASE_SINGLE")));
     sandbox.spec(&format!("[image]\nplatforms = [\"linux/arm64\"]\n{single}"));
     refused(&sandbox, &["build"], 6, &["has no image for linux/arm64", "help: available platforms: linux/amd64"]);

@@ -156,7 +156,7 @@ fn a_dockerignore_is_warned_of_where_it_would_make_a_difference() {
     sandbox.write(".dockerignore", "**/*.env\n");
     let built = sandbox.ok(&["build"]);
     assert!(built.stderr.contains("would exclude 1 packed file, such as keep/secret.env"), "{}", built.stderr);
-    // The choice is made: one way, and the other.
+    // Both decisions are accepted.
     sandbox.write(".ocitectignore", "# nothing\n");
     assert!(!sandbox.ok(&["build"]).stderr.contains(warning));
     spec(&sandbox, &["ignore-file = \".dockerignore\"\n", &layer("keep", "/app")]);

@@ -1,4 +1,4 @@
-//! Command lines that ask for what cannot be.
+//! Invalid command lines.
 
 use crate::refusal::{layer, refused, refused_as, spec};
 use crate::support::Sandbox;

@@ -92,7 +92,7 @@ pub fn assert_same(one: &Layout, other: &Layout) {
     }
 }
 
-/// An image, a registry and a proxy, for a push or a pull that must succeed.
+/// The image of a sandbox and a registry, for a push or a pull that must succeed.
 pub struct Voyage<'a> {
     pub sandbox: &'a Sandbox,
     pub fake: &'a Fake,

@@ -1,4 +1,4 @@
-//! Facts of large bases: read from the layers, taken from the cache, and planned on.
+//! Facts of large bases: read from the layers, read from the cache, and planned on.
 
 use crate::fixtures::{SMALL_DIRECTORIES, SMALL_FILES, make_base};
 use crate::memory::Allowance;
@@ -25,7 +25,7 @@ fn a_base_of_a_hundred_thousand_entries_is_read_and_built_upon_in_bounded_memory
     one.holds("planning on facts from the cache", &sandbox, &["build", "--print-plan"]);
     one.holds("listing the base", &sandbox, &["ls", "oci:base", "--platform", "linux/amd64", "/srv/dir0001"]);
 
-    // Each platform's base has entries of its own.
+    // Each platform's base has its own entries.
     spec_on_base(&sandbox, "\"linux/amd64\", \"linux/arm64\"");
     let two = Allowance::of_packing("gzip").with_entries(2 * BASE_ENTRIES);
     two.holds("building for two platforms, one of them not read yet", &sandbox, &["build"]);
@@ -39,7 +39,7 @@ fn a_zstd_base_takes_its_window_and_no_more_while_its_facts_are_read() {
     spec_on_base(&sandbox, "\"linux/amd64\"");
     let allowance = Allowance::of_packing("gzip").with_largest_window();
     allowance.holds("reading a zstd layer with a window of 128 MiB", &sandbox, &["build"]);
-    // Its facts are known now, and nothing is decoded any more.
+    // Its facts are in the cache now, and no layer is decoded any more.
     Allowance::of_packing("gzip").holds("building on it from the cache", &sandbox, &["build"]);
 }
 

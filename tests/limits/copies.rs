@@ -1,4 +1,4 @@
-//! Pushing and copying a layer of 2 GiB that is not compressed, so that every byte of it goes over the line.
+//! Pushing and copying an uncompressed layer of 2 GiB, so that every byte of it is transferred.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use crate::fixtures::{LARGE_BYTES, write_large_file};
 use crate::memory::Allowance;
 use crate::support::{Sandbox, part};
 
-/// Removes a blob from the open registry's storage when the test ends: it is of no use to any other test, and large.
+/// Removes a blob from the open registry's storage when the test ends: no other test uses it, and it is large.
 struct StoredBlob(PathBuf);
 
 impl StoredBlob {
@@ -20,7 +20,7 @@ impl StoredBlob {
 
 impl Drop for StoredBlob {
     fn drop(&mut self) {
-        // A failure to remove it is none of the test's.
+        // A failure to remove it does not fail the test.
         let _ = fs::remove_file(&self.0);
     }
 }

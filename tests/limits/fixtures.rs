@@ -1,4 +1,4 @@
-//! Large inputs, made quickly.
+//! Large inputs that are written quickly.
 
 use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -9,7 +9,7 @@ use crate::support::{Sandbox, tool};
 
 /// Size of the large layer's one file, in bytes.
 pub const LARGE_BYTES: u64 = 2048 * MIB;
-/// Every so many bytes a stretch begins that does not compress; between them are holes.
+/// Distance between two ranges that do not compress; the rest of the file is sparse.
 const STRETCH_EVERY_BYTES: u64 = 64 * MIB;
 const STRETCH_BYTES: usize = 2 * MIB as usize;
 
@@ -17,7 +17,7 @@ const STRETCH_BYTES: usize = 2 * MIB as usize;
 pub const SMALL_FILES: u64 = 100_000;
 /// Files in one directory of the small ones.
 pub const FILES_PER_DIRECTORY: u64 = 500;
-/// The small files' directories, and the one that they stand in.
+/// The small files' directories, and their parent.
 pub const SMALL_DIRECTORIES: u64 = SMALL_FILES / FILES_PER_DIRECTORY + 1;
 
 /// A sparse file of [`LARGE_BYTES`].
@@ -31,7 +31,7 @@ pub fn write_large_file(path: &Path) {
     }
 }
 
-/// Bytes that no encoder makes shorter, the same in each run (splitmix64).
+/// Bytes that no encoder compresses, the same in each run (splitmix64).
 struct Noise(u64);
 
 impl Noise {
@@ -47,7 +47,7 @@ impl Noise {
     }
 }
 
-/// [`SMALL_FILES`] files in directories below `directory`; gives the length of the longest path, in bytes.
+/// Writes [`SMALL_FILES`] files in directories below `directory`. Returns the length of the longest path, in bytes.
 pub fn write_small_files(directory: &Path) -> u64 {
     let mut longest = 0;
     for number in 0..SMALL_FILES {
@@ -62,7 +62,7 @@ pub fn write_small_files(directory: &Path) -> u64 {
     longest
 }
 
-/// Makes a base as a layout at `relative`, by `make_base.py`.
+/// Writes a base as a layout at `relative`, with `make_base.py`.
 pub fn make_base(sandbox: &Sandbox, relative: &str, kind: &str) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/limits/make_base.py");
     let target = sandbox.path(relative);

@@ -7,10 +7,10 @@ use crate::fixtures::{LARGE_BYTES, SMALL_DIRECTORIES, SMALL_FILES, write_large_f
 use crate::memory::{Allowance, ENTRY_BYTES, PATH_COPIES};
 use crate::support::Sandbox;
 
-/// What the measured peaks differ by from run to run, in bytes: pages that the allocator keeps.
+/// Variation of the measured peaks between runs, in bytes: pages that the allocator keeps.
 const NOISE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Entries of the largest layer that is measured: what an archive may have at the most.
+/// Entries of the largest measured layer: the limit of an archive.
 const MANY_ENTRIES: u64 = 1_000_000;
 
 fn large_layer(compression: &str) {
@@ -54,7 +54,7 @@ fn a_hundred_thousand_small_files_are_packed_in_bounded_memory() {
     let empty_bytes = allowance.holds("one small file", &sandbox, &["build"]);
     spec("small", "\"linux/amd64\"");
     let peak_bytes = allowance.holds("100,000 small files", &sandbox, &["build"]);
-    // Held beside the peak itself: what is allowed to any command hides what an entry takes.
+    // Compared with the peak itself: the allowance of any command would hide the memory of an entry.
     let allowed_bytes = entries * (ENTRY_BYTES + PATH_COPIES * path_bytes) + NOISE_BYTES;
     let grown_bytes = peak_bytes.saturating_sub(empty_bytes);
     println!("each of them: {} bytes, with paths of {path_bytes} bytes", grown_bytes / entries);
@@ -66,7 +66,7 @@ fn a_hundred_thousand_small_files_are_packed_in_bounded_memory() {
     allowance.holds("100,000 small files for four platforms", &sandbox, &["build"]);
 }
 
-/// Many entries show what a few hide: that nothing is held of an entry but what is promised.
+/// Many entries reveal what few hide: memory for an entry is as documented.
 #[test]
 fn a_million_files_are_packed_in_bounded_memory() {
     let sandbox = Sandbox::new();

@@ -1,5 +1,5 @@
-//! How much memory the program takes, measured from outside: layers of 2 GiB, 100,000 small files, large bases, and copies
-//! from anywhere to anywhere. Each peak is held under what is promised, and printed.
+//! The program's memory, measured from outside: layers of 2 GiB, 100,000 small files, large bases, and copies between
+//! places of every kind. Each peak is compared with the documented limit, and printed.
 
 mod bases;
 mod copies;

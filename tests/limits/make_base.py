@@ -24,9 +24,9 @@ LINKS = 15_000
 BOMB_LINKS = 40_000
 TARGET_BYTES = 4000
 MIB = 1 << 20
-# The file is longer than the window, so that all of the window is used.
+# The file is longer than the window, so that the whole window is used.
 LARGE_FILE_BYTES = 24 * MIB
-# zstd writes a window of 2^27 bytes where it is not told the size of its input.
+# zstd writes a window of 2^27 bytes if it does not know the size of its input.
 ZSTD = ["zstd", "--quiet", "-1", "--long=27", "--stdout"]
 OCI = "application/vnd.oci.image"
 

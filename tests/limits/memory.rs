@@ -1,4 +1,4 @@
-//! The promise of bounded memory as a number, and the peak of a process beside it.
+//! The documented memory limits as numbers, compared with the peak of a process.
 
 use ocitect::compress::{
     GZIP_BLOCK_UNIT_BYTES, MAX_BLOCK_UNITS, NONE_BLOCK_UNIT_BYTES, ZSTD_BLOCK_UNIT_BYTES, ZSTD_WINDOW_MAX_BYTES,
@@ -9,44 +9,43 @@ use crate::support::Sandbox;
 
 pub const MIB: u64 = 1024 * 1024;
 
-/// What any command may take, in bytes.
+/// Memory limit of any command, in bytes.
 const RESIDENT_BYTES: u64 = 64 * MIB;
-/// What each entry of base and layers together may take, in bytes, its path aside.
+/// Memory limit of each entry of base and layers together, in bytes, without its path.
 pub const ENTRY_BYTES: u64 = 512;
-/// How often a path may stand in memory while its layer is planned: where the file is, for reading and for messages; in
-/// the listing; and in the image.
+/// Copies of a path in memory while its layer is planned: the file's path, for reading and for messages; in the
+/// listing; and in the image.
 pub const PATH_COPIES: u64 = 4;
-/// How often a link's target may stand in memory: in the tree, and where facts are taken back from the cache as they are
-/// encoded.
+/// Copies of a link's target in memory: in the tree, and in the encoded facts from the cache.
 const TARGET_COPIES: u64 = 2;
-/// Blocks that each packing thread has at a time: read, being compressed, compressed.
+/// Concurrent blocks of each packing thread: being read, being compressed, compressed.
 const BLOCKS_PER_THREAD: u64 = 3;
-/// What an encoder of deflate is granted beside its blocks, in bytes. Its own tables take more, out of what any command has.
+/// Memory of a deflate encoder besides its blocks, in bytes. Its own tables need more, within the limit of any command.
 const GZIP_TABLES_BYTES: u64 = 512 * 1024;
 /// Hash tables and sequences of zstd at its default level, in bytes.
 const ZSTD_TABLES_BYTES: u64 = 4 * MIB;
 
-/// What a command may take.
+/// The memory limit of a command.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Allowance {
     /// Entries of base and layers together.
     entries: u64,
     /// Length of each entry's path.
     path_bytes: u64,
-    /// What each packing thread takes.
+    /// Memory of each packing thread.
     thread_bytes: u64,
     window_bytes: u64,
-    /// Link targets of all entries together.
+    /// Total length of all link targets.
     target_bytes: u64,
 }
 
 impl Allowance {
-    /// For a command that packs nothing.
+    /// Returns the limit of a command that packs nothing.
     pub fn of_copying() -> Self {
         Self::default()
     }
 
-    /// For packing by `compression`, at its default level.
+    /// Returns the limit of packing with `compression`, at its default level.
     pub fn of_packing(compression: &str) -> Self {
         let (unit_bytes, tables_bytes) = match compression {
             "gzip" => (GZIP_BLOCK_UNIT_BYTES, GZIP_TABLES_BYTES),
@@ -58,27 +57,27 @@ impl Allowance {
         Self { thread_bytes: BLOCKS_PER_THREAD * block_bytes + tables_bytes, ..Self::default() }
     }
 
-    /// With `entries` in base and layers.
+    /// Adds `entries` in base and layers.
     pub fn with_entries(self, entries: u64) -> Self {
         Self { entries, ..self }
     }
 
-    /// With paths of `path_bytes`, which the promise leaves aside.
+    /// Sets paths of `path_bytes`, which the documented limit does not include.
     pub fn with_paths(self, path_bytes: u64) -> Self {
         Self { path_bytes, ..self }
     }
 
-    /// With targets of links of `target_bytes` together, which the promise leaves aside as it does paths.
+    /// Sets link targets of `target_bytes` in total, which the documented limit does not include either.
     pub fn with_link_targets(self, target_bytes: u64) -> Self {
         Self { target_bytes, ..self }
     }
 
-    /// With a base layer whose zstd window is the largest that is granted.
+    /// Adds a base layer with the largest allowed zstd window.
     pub fn with_largest_window(self) -> Self {
         Self { window_bytes: ZSTD_WINDOW_MAX_BYTES, ..self }
     }
 
-    /// The sum, in bytes.
+    /// Returns the sum, in bytes.
     pub fn bytes(self) -> u64 {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS) as u64;
         let entry_bytes = ENTRY_BYTES + PATH_COPIES * self.path_bytes;
@@ -86,13 +85,13 @@ impl Allowance {
         RESIDENT_BYTES + entry_bytes * self.entries + threads * self.thread_bytes + self.window_bytes + target_bytes
     }
 
-    /// Runs the program, which must succeed within the allowance, and gives its peak, in bytes.
+    /// Runs the program, which must succeed within the limit. Returns its peak, in bytes.
     #[track_caller]
     pub fn holds(self, what: &str, sandbox: &Sandbox, arguments: &[&str]) -> u64 {
         self.holds_with(0, &[], what, sandbox, arguments)
     }
 
-    /// As [`Allowance::holds`], for a run that ends with this exit code and says these words.
+    /// Like [`Allowance::holds`], for a run with this exit status and these words.
     #[track_caller]
     pub fn holds_with(self, code: i32, words: &[&str], what: &str, sandbox: &Sandbox, arguments: &[&str]) -> u64 {
         let (outcome, peak_bytes) = sandbox.run_measured(&sandbox.command(arguments));

@@ -1,5 +1,5 @@
-//! Limits on processes and on open files: a run works with what there is, or ends with an error that says so. It never
-//! panics, and never waits without end.
+//! Limits on processes and on open files: a run works within them, or ends with an error that names the limit. It never
+//! panics or hangs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,10 +7,10 @@ use std::process::Command;
 
 use crate::support::{Outcome, Sandbox};
 
-/// A run that takes longer hangs: it packs a few bytes.
+/// A longer run hangs: it packs a few bytes.
 const PATIENCE_S: &str = "60";
 
-/// Users of each test's own, whose processes nobody else's count among.
+/// A user for each test, so that no other processes count.
 const USER: &str = "54321";
 const USER_OF_MANY_LAYERS: &str = "54322";
 
@@ -29,7 +29,7 @@ fn project() -> Sandbox {
     sandbox
 }
 
-/// Runs the program with a limit of `prlimit`, by a user without privileges, in a directory that is new each time.
+/// Runs the program with a limit of `prlimit`, as a user without privileges, in a new directory each time.
 fn limited(sandbox: &Sandbox, limit: &str, arguments: &[&str]) -> Outcome {
     limited_as(USER, sandbox, limit, arguments)
 }
@@ -43,7 +43,7 @@ fn limited_as(user: &str, sandbox: &Sandbox, limit: &str, arguments: &[&str]) ->
     Outcome::of(command)
 }
 
-/// Works, or fails for a reason that names the limit.
+/// Returns `true` if the run succeeds, and checks that a failure names the limit.
 #[track_caller]
 fn works_or_says_why(outcome: &Outcome, limit: &str, words: &[&str]) -> bool {
     assert!(!outcome.stderr.contains("panicked"), "{limit}: {}", outcome.stderr);

@@ -18,7 +18,7 @@ fn a_tag_that_moved_is_outdated_and_an_update_says_what_changed() {
     let on_old = project.sandbox.ok(&["build", "app"]).digest();
     project.sandbox.ok(&["outdated", "app"]);
     let new = project.push_base("2.0");
-    // Another cache: nothing may be written, and nothing be needed.
+    // Another cache: nothing is written or needed.
     let cache = project.sandbox.path("no-cache");
     let text = project.lock_text();
     let said = project.run_with_cache(&cache, &["outdated", "app"]).expect(3).says(&["ocitect update"]);
@@ -29,7 +29,7 @@ fn a_tag_that_moved_is_outdated_and_an_update_says_what_changed() {
     assert_eq!(said["images"][0]["current_digest"], json!(new));
     assert!(!cache.exists());
     assert_eq!(project.lock_text(), text);
-    // The pin holds until it is moved.
+    // The pin is valid until it is updated.
     assert_eq!(project.run_cold(&["build", "app"]).expect(0).digest(), on_old);
 
     let before = fs::metadata(project.lock()).unwrap().modified().unwrap();
@@ -79,7 +79,7 @@ fn one_image_is_updated_alone() {
     project.sandbox.ok(&["lock", "app"]);
     let (new, _) = (project.push_base("2.0"), other.push_base("2.0"));
     let before = project.lock_text();
-    // By its repository alone.
+    // Selected by the repository alone.
     let repository = project.base().replace(":latest", "");
     project.sandbox.ok(&["update", &repository, "--spec", "app"]);
     let after = project.lock_text();
@@ -158,7 +158,7 @@ fn a_digest_that_is_gone_is_told_from_a_tag_that_moved() {
     let said = project.run_cold(&["build", "app"]).expect(6);
     let update = format!("`ocitect update {}`", project.base());
     said.says(&[&format!("{old} no longer exists"), &format!("the tag now points to {new}"), &update]);
-    // What the cache has of it is enough to plan.
+    // The facts in the cache are enough to plan.
     project.sandbox.ok(&["build", "app", "--print-plan"]);
     tool("skopeo", &["delete", "--tls-verify=false", &reference(&new)]);
     let said = project.run_cold(&["build", "app"]).expect(6);

@@ -1,4 +1,5 @@
-//! The lock: what is written, what holds without a layer or a connection, how pins move, and what is refused.
+//! The lockfile: what is written, what works without a layer or a connection, how pins are updated, and what is
+//! rejected.
 
 mod commands;
 #[path = "../registries/images.rs"]

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::project::Project;
 use crate::support::{Outcome, Sandbox, part};
 
-/// Runs the binary where there is no network, not even loopback.
+/// Runs the binary without any network, not even loopback.
 fn cut_off(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     let ocitect = sandbox.command(arguments);
     let mut command = Command::new("unshare");
@@ -19,12 +19,12 @@ fn what_was_built_once_is_built_again_without_a_network() {
     let project = Project::new("lock/offline");
     let sandbox = &project.sandbox;
     let digest = sandbox.ok(&["build", "app", "-o", "oci:out"]).digest();
-    // The layout has the base's layers: nothing is lacking.
+    // The layout has the base's layers: nothing is missing.
     sandbox.write("app/file", "the app\n");
     let built = cut_off(sandbox, &["build", "app", "--offline", "--locked", "-o", "oci:out"]).expect(0);
     assert_eq!(built.digest(), digest);
     cut_off(sandbox, &["build", "app", "--offline", "--print-plan"]).expect(0);
-    // The registry is not asked without the option either, where nothing is lacking.
+    // The registry is not contacted without the option either, if nothing is missing.
     cut_off(sandbox, &["build", "app", "--print-plan"]).expect(0);
     sandbox.write("app/file", "another\n");
     let other = cut_off(sandbox, &["build", "app", "--offline", "-o", "oci:out"]).expect(0);
@@ -57,7 +57,7 @@ fn what_is_not_pinned_is_lacking() {
     assert!(!project.lock().exists());
     project.sandbox.run(&["build", "app", "--offline", "--locked"]).expect(2).says(&["missing: "]);
     project.sandbox.run(&["build", "app", "--offline", "--push"]).expect(2).says(&["--offline", "--push"]);
-    // Files out of an image are in its layers.
+    // Files from an image are in its layers.
     project.on(&["scratch", &format!("docker://{}", project.base())]);
     project.sandbox.ok(&["lock", "app"]);
     cut_off(&project.sandbox, &["build", "app", "--offline", "--print-plan"]).expect(0);

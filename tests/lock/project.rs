@@ -1,4 +1,4 @@
-//! A spec on a base of its own, whose tag can be moved.
+//! A spec on a base for a single test, whose tag can be moved.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::support::{Outcome, Sandbox};
 
 const PLATFORMS: &str = "platforms = [\"linux/amd64\", \"linux/arm64\"]\n";
 
-/// A sandbox with a spec in `app`, on `BASE:latest` of the open registry, and the base's own spec in `base`.
+/// A sandbox with a spec in `app`, on `BASE:latest` of the open registry, and the base's spec in `base`.
 pub struct Project {
     pub sandbox: Sandbox,
     /// Repository of the base, without the registry.
@@ -16,7 +16,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// With the base's first state pushed.
+    /// Creates the project, with the base's first state pushed.
     pub fn new(repository: &str) -> Self {
         let project = Self { sandbox: Sandbox::new(), repository: repository.to_owned() };
         project.push_base("1.0");
@@ -25,7 +25,7 @@ impl Project {
         project
     }
 
-    /// The base's reference.
+    /// Returns the base's reference.
     pub fn base(&self) -> String {
         format!("{}:latest", at("OPEN", &self.repository))
     }
@@ -38,7 +38,7 @@ impl Project {
         fs::read_to_string(self.lock()).unwrap()
     }
 
-    /// A spec on the first image, with files of the others; `${NAME}` may stand in them.
+    /// Writes a spec on the first image, with files of the others; they may have `${NAME}`.
     pub fn on(&self, images: &[&str]) {
         let mut files = "{ from = \"file\", to = \"/app/\" }".to_owned();
         for (at, image) in images.iter().enumerate().skip(1) {
@@ -51,13 +51,13 @@ impl Project {
         self.sandbox.write("app/ocitect.toml", format!("format = 1\n{image}{vars}{layer}"));
     }
 
-    /// Builds the base with packages of this version and pushes it; gives its digest.
+    /// Builds the base with packages of this version and pushes it. Returns its digest.
     pub fn push_base(&self, version: &str) -> String {
         self.write_base(version);
         self.sandbox.ok(&["build", "base", "--push", "-t", &self.base()]).digest()
     }
 
-    /// The spec of the base: a system that stays, and packages of this version.
+    /// Writes the spec of the base: a constant system, and packages of this version.
     pub fn write_base(&self, version: &str) {
         let package = |name: &str, version: &str| {
             format!("Package: {name}\nStatus: install ok installed\nVersion: {version}\n\n")
@@ -73,7 +73,7 @@ impl Project {
         self.sandbox.write("base/ocitect.toml", format!("format = 1\n{image}{}", layers.concat()));
     }
 
-    /// Runs the binary with a cache of its own.
+    /// Runs the binary with another cache.
     pub fn run_with_cache(&self, cache: &Path, arguments: &[&str]) -> Outcome {
         let mut command = self.sandbox.command(arguments);
         command.env("OCITECT_CACHE_DIR", cache);
@@ -91,7 +91,7 @@ impl Project {
     }
 }
 
-/// What a lock says of facts, with its checksum put right.
+/// Returns a lockfile with another version of facts, and a valid checksum.
 pub fn with_facts_version(text: &str, version: u32) -> String {
     let text = text.replace("facts-version = ", &format!("facts-version = {version} # "));
     let lines = text.lines().map(|line| line.split(" # ").next().unwrap());
@@ -99,7 +99,7 @@ pub fn with_facts_version(text: &str, version: u32) -> String {
     signed(&text)
 }
 
-/// A lock with a checksum that is right.
+/// Returns a lockfile with a valid checksum.
 pub fn signed(text: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let (head, rest) = text.split_once("checksum = ").unwrap();

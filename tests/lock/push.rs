@@ -1,4 +1,4 @@
-//! What a push with a lock and an empty cache asks of the registry.
+//! The requests of a push with a lockfile and an empty cache.
 
 use crate::images::{all_requests, base_layers, count, is_get_of, is_mount, own_base};
 use crate::project::Project;
@@ -17,14 +17,14 @@ fn no_layer_of_a_base_is_fetched_with_a_lock_and_an_empty_cache() {
     let layers = base_layers();
     let of_base = all_requests(sandbox, "OPEN", "lock/push-base", before);
     assert!(!of_base.iter().any(|request| is_get_of(request, &layers)), "{of_base:#?}");
-    // Manifest and config of each platform, by digest; no tag is asked for.
+    // Manifest and config of each platform, by digest; no tag is resolved.
     assert_eq!(of_base.len(), 4, "{of_base:#?}");
     assert!(!of_base.iter().any(|request| request.path.ends_with(":latest")), "{of_base:#?}");
     let of_app = requests("OPEN", "lock/push-app", 0, is_put_of("latest"));
     assert!(!of_app.iter().any(|request| is_get_of(request, &layers)), "{of_app:#?}");
     assert_eq!(of_app.iter().filter(|request| is_mount(request)).count(), layers.len());
 
-    // With the cache of documents the base's repository is not even asked.
+    // With the cache of documents, there is no request to the base's repository.
     let before = count(sandbox, "OPEN", "lock/push-base");
     sandbox.ok(&["build", "app", "--push", "--locked", "-t", "again"]);
     assert_eq!(all_requests(sandbox, "OPEN", "lock/push-base", before), []);

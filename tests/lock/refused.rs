@@ -1,4 +1,4 @@
-//! Locks that are refused: `--locked` without what is needed, edits, merges, newer versions.
+//! Rejected lockfiles: `--locked` with missing pins, edits, merges, newer versions.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ fn locked_wants_everything_in_the_lock_and_lists_what_is_not() {
     project.sandbox.ok(&["build", "app", "--locked", "--platform", "linux/amd64"]);
     project.sandbox.ok(&["lock", "app"]);
     project.sandbox.ok(&["build", "app", "--locked"]);
-    // Variables decide what is needed.
+    // Variables determine which pins are needed.
     project.on(&[&base.replace("latest", "${VERSION}")]);
     project.sandbox.ok(&["build", "app", "--locked"]);
     let moved = base.replace("latest", "2");

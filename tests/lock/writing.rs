@@ -1,4 +1,4 @@
-//! When a lock is written, and what stands in it.
+//! When a lockfile is written, and what it contains.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -42,7 +42,7 @@ fn facts_are_the_same_from_layers_cache_and_lock() {
     assert!(!caches[1].join("facts").exists(), "facts of the lock are not read anew");
     let with = project.run_with_cache(&caches[2], &["build", "app", "--locked", "-o", "oci:two"]);
     assert_eq!(with.expect(0).digest(), without);
-    // Facts that came from the cache and from the layers make the same lock.
+    // Facts from the cache and from the layers result in the same lockfile.
     let text = project.lock_text();
     fs::remove_file(project.lock()).unwrap();
     project.run_cold(&["lock", "app"]).expect(0);
@@ -128,7 +128,7 @@ fn what_is_missing_is_completed_and_nothing_else_is_touched() {
     project.sandbox.ok(&["build", "app", "--platform", "linux/amd64"]);
     let first = project.lock_text();
     assert_eq!(first.matches("\n[[image.platform]]\n").count(), 1);
-    // The tag moves: the other platform is taken from the index that the first is pinned to.
+    // The tag moves: the other platform is read from the index that the first is pinned to.
     project.push_base("2.0");
     project.sandbox.ok(&["build", "app"]);
     let both = project.lock_text();
@@ -136,7 +136,7 @@ fn what_is_missing_is_completed_and_nothing_else_is_touched() {
     assert!(both.contains(body), "the first pin is as it was");
     assert_eq!(both.matches("\n[[image.platform]]\n").count(), 2);
     assert_eq!(both.matches("index = ").count(), 1);
-    // A build leaves pins that it has no use for; `lock` drops them.
+    // A build keeps pins that it does not use; `lock` removes them.
     let second = format!("{}/base:latest", part("REGISTRY_OPEN"));
     project.on(&[&second]);
     project.sandbox.ok(&["build", "app"]);

@@ -1,4 +1,4 @@
-//! Archives: by whom they are read, under which names, and that their bytes are a function of the image.
+//! Archives: which programs read them, under which names, and that their bytes depend only on the image.
 
 use std::fs;
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::images::{on_base, sha256, state, write_spec, write_spec_for};
 use crate::support::{Outcome, Sandbox, tool};
 
-/// The names that podman has for an image, sorted.
+/// Returns podman's names of an image, sorted.
 fn podman_names(image: &str) -> Vec<String> {
     let listed = tool("podman", &["image", "inspect", "--format", "{{json .RepoTags}}", image]);
     let mut names: Vec<String> = serde_json::from_str(&listed).unwrap();
@@ -24,7 +24,7 @@ fn runs(image: &str) {
 #[test]
 fn podman_and_skopeo_read_an_oci_archive() {
     let sandbox = Sandbox::new();
-    // Podman takes images of one config for one image with many names.
+    // Podman treats images with the same config as one image with many names.
     sandbox.write("files/of", "an oci-archive\n");
     write_spec(&sandbox, &format!("name = \"example.com/oci/app\"\ntags = [\"1.0\", \"latest\"]\n{}", on_base()));
     let digest = sandbox.ok(&["build", "-o", "oci-archive:app.tar"]).digest();
@@ -132,7 +132,7 @@ fn a_build_that_fails_leaves_the_archive_that_was_there() {
     write_spec_for(&sandbox, "max-size = \"10B\"", &["linux/amd64"]);
     sandbox.run(&arguments).expect(3).says(&["but max-size is 10 bytes"]);
     assert_eq!(state(&sandbox.path("keep")), before);
-    // Damage of the base is found while the archive is written.
+    // A damaged base is detected while the archive is written.
     let layout = sandbox.path("base");
     tool("cp", &["-r", &crate::support::part("BASE"), layout.to_str().unwrap()]);
     write_spec_for(&sandbox, "base = \"oci:base\"", &["linux/amd64"]);

@@ -1,5 +1,5 @@
-//! Two to thirty-two processes that write into one layout at once, while another reads: no tag is lost, and what stands
-//! there is whole at every moment.
+//! Two to thirty-two processes that write into one layout at once, while another reads: no tag is lost, and the layout
+//! is valid at every moment.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,13 +12,13 @@ use crate::images::{on_base, sha256, sound_blobs, write_spec};
 use crate::interrupted::index;
 use crate::support::{Outcome, Sandbox, tool};
 
-/// Writers at once: two, as one person has; a matrix of jobs; and more than any machine of the tests has processors.
+/// Concurrent writers: two, as for one person; a matrix of jobs; and more than any test machine has processors.
 const CROWDS: [usize; 3] = [2, 8, 32];
 
 /// A tag that all of them write.
 const SHARED: &str = "shared";
 
-/// What each tag names, by the layout's index.
+/// Returns the digest of each tag in the layout's index.
 fn tags(index: &Value) -> BTreeMap<String, String> {
     let entries = index["manifests"].as_array().unwrap().iter();
     let named = entries.filter_map(|entry| {
@@ -28,11 +28,11 @@ fn tags(index: &Value) -> BTreeMap<String, String> {
     named.collect()
 }
 
-/// Reads the layout until `is_over`; gives the number of times. What was there stays there, and is whole.
+/// Reads the layout until `is_over`. Returns the number of reads. Listed images are kept and are complete.
 fn keep_reading(sandbox: &Sandbox, is_over: &AtomicBool) -> usize {
     let (mut seen, mut reads) = (BTreeMap::new(), 0);
     while !is_over.load(Ordering::SeqCst) {
-        // Before the first writer has listed its image, there is no index.
+        // There is no index before the first writer has listed its image.
         let Some(index) = index(sandbox) else { continue };
         let found = tags(&index);
         for (tag, digest) in &seen {
@@ -48,7 +48,7 @@ fn keep_reading(sandbox: &Sandbox, is_over: &AtomicBool) -> usize {
     reads
 }
 
-/// A build of an image of its own.
+/// Starts a build of a distinct image.
 fn start_writer(sandbox: &Sandbox, spec: &str, number: usize) -> Child {
     let own = format!("[[layers]]\nname = \"own\"\nfiles = [{{ from = \"own-{number}\", to = \"/own\" }}]\n");
     sandbox.write(&format!("own-{number}"), format!("{number}\n"));

@@ -1,11 +1,11 @@
-//! The forms that an image can take: without an index, of Docker's types, with other compressions.
+//! The formats of an image: without an index, with Docker's media types, with other compressions.
 
 use serde_json::{Value, json};
 
 use crate::images::{on_base, write_spec, write_spec_for};
 use crate::support::{Sandbox, part, tool};
 
-/// Loads the image for amd64 and runs what its layer holds.
+/// Loads the image for amd64 and runs the program in its layer.
 fn podman_runs(sandbox: &Sandbox, name: &str) {
     sandbox.ok(&["build", "--platform", "linux/amd64", "-t", name, "-o", "oci-archive:run.tar"]);
     tool("podman", &["load", "-q", "-i", sandbox.path("run.tar").to_str().unwrap()]);
@@ -61,8 +61,8 @@ fn docker_types_are_used_throughout() {
         }
         assert_eq!((&list["annotations"], &manifest["annotations"]), (&Value::Null, &Value::Null));
     }
-    // Podman reads Docker's types from a registry or a docker-archive, not from a layout.
-    // It takes images of one config for one image, and keeps the manifest that came first.
+    // Podman reads Docker's media types from a registry or a docker-archive, not from a layout. It treats images with
+    // the same config as one image, and keeps the first manifest.
     sandbox.write("files/of", "Docker's types\n");
     let name = format!("{}/formats/docker:1", part("REGISTRY_OPEN"));
     sandbox.ok(&["build", "--push", "-t", &name]);

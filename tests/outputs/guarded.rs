@@ -1,4 +1,4 @@
-//! What outputs must not destroy: devices, pipes, links, and the files that the run itself needs.
+//! Files that outputs must not destroy: devices, pipes, links, and the files that the run itself needs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Outcome, Sandbox, files_below, tool};
 
-/// A project of one platform, which every kind of output can hold.
+/// A project of one platform, for every kind of output.
 fn project() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("files/greeting", "hello\n").write(".ocitectignore", "*.bak\n").write("app.env", "A=b\n");
@@ -21,7 +21,7 @@ fn project() -> Sandbox {
     sandbox
 }
 
-/// Every file of the project, and what it holds.
+/// Returns every file of the project, with its content.
 fn contents(sandbox: &Sandbox) -> BTreeMap<PathBuf, Vec<u8>> {
     let read = |path: PathBuf| (path.clone(), fs::read(path).unwrap_or_default());
     files_below(sandbox.root()).into_iter().filter(|path| !path.starts_with(sandbox.path("cache"))).map(read).collect()
@@ -35,7 +35,7 @@ fn metadata(text: &str) -> Value {
 fn devices_and_pipes_are_written_to_and_stay() {
     let sandbox = project();
     let device = sandbox.path("device");
-    // As /dev/null, beside which nothing is put at risk.
+    // A null device, which nothing can damage.
     tool("mknod", &[device.to_str().unwrap(), "c", "1", "3"]);
     tool("mkfifo", &[sandbox.path("pipe")]);
     symlink("pipe", sandbox.path("to-pipe")).unwrap();
@@ -177,7 +177,7 @@ fn what_a_run_wrote_is_written_again() {
     let build = [&["build"][..], &outputs].concat();
     let first = sandbox.ok(&build).digest();
     assert_eq!(sandbox.ok(&build).digest(), first, "no output is packed");
-    // An empty file is nothing to lose: mktemp makes such.
+    // An empty file may be replaced: mktemp creates one.
     sandbox.write("files/meta.json", "");
     assert_eq!(sandbox.ok(&build).digest(), first);
     sandbox.ok(&["copy", "oci:files/oci", "oci:files/oci:again"]);

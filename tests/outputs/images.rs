@@ -1,4 +1,4 @@
-//! Small images to write, and the state of what was written.
+//! Small images to write, and the state of the written files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,25 +14,25 @@ pub fn write_spec(sandbox: &Sandbox, image: &str) {
     write_spec_for(sandbox, image, &["linux/amd64", "linux/arm64"]);
 }
 
-/// The same for given platforms.
+/// Writes such a spec for given platforms.
 pub fn write_spec_for(sandbox: &Sandbox, image: &str, platforms: &[&str]) {
     sandbox.write("files/greeting", "hello\n").write_mode("files/bin/greet", "#!/bin/sh\necho greetings\n", 0o755);
     let layer = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"files/\", to = \"/app\" }]\n";
     sandbox.spec(&format!("[image]\n{image}\nplatforms = {platforms:?}\n{layer}"));
 }
 
-/// The line that names the base of the tests.
+/// Returns the line that sets the base of the tests.
 pub fn on_base() -> String {
     format!("base = \"oci:{}\"", part("BASE"))
 }
 
-/// A digest as descriptors write it.
+/// Returns a digest in the form of descriptors.
 pub fn sha256(bytes: &[u8]) -> String {
     let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }
 
-/// Every file below a directory: inode and time of its last change.
+/// Returns every file below a directory, with inode and time of its last change.
 pub fn state(directory: &Path) -> BTreeMap<PathBuf, (u64, i64, i64)> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -46,7 +46,7 @@ pub fn state(directory: &Path) -> BTreeMap<PathBuf, (u64, i64, i64)> {
     found
 }
 
-/// The names of a layout's blobs; each must be the hash of its bytes.
+/// Returns the names of a layout's blobs, each of which must be the hash of its bytes.
 #[track_caller]
 pub fn sound_blobs(layout: &Path) -> Vec<String> {
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! Writers that are killed: a layout or an archive is as it was or as it should be.
+//! Killed writers: a layout or an archive is in the old or in the new state.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::images::{on_base, sound_blobs, write_spec};
 use crate::support::{Sandbox, tool};
 
-/// Reads `index.json` as another program would, at any moment.
+/// Reads `index.json` at any moment, like another program.
 pub fn index(sandbox: &Sandbox) -> Option<Value> {
     let bytes = fs::read(sandbox.path("out/index.json")).ok()?;
     Some(serde_json::from_slice(&bytes).expect("index.json is whole at every moment"))
 }
 
-/// Starts a build and kills it after its `events`th progress event; false where it had ended by itself.
+/// Starts a build and kills it after its `events`th progress event. Returns `false` if it had ended by itself.
 fn killed(sandbox: &Sandbox, arguments: &[&str], events: usize) -> bool {
     let mut command = sandbox.command(&[arguments, &["--progress", "json"]].concat());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -36,7 +36,7 @@ fn a_killed_build_leaves_the_layout_whole() {
     let old = sandbox.ok(&["build", "-t", "old", "-o", "oci:out"]).digest();
     let mut events = 1;
     loop {
-        // Something to write in every round.
+        // A change to write in every round.
         sandbox.write("files/round", format!("{events}\n"));
         let was_killed = killed(&sandbox, &["build", "-t", "new", "-o", "oci:out"], events);
         assert_eq!(index(&sandbox).unwrap()["manifests"][0]["digest"], *old);
@@ -53,7 +53,7 @@ fn a_killed_build_leaves_the_layout_whole() {
     }
     assert!(events > 10, "the build told too little: {events}");
     sandbox.ok(&["build", "-t", "new", "-o", "oci:out"]);
-    // Whole, and nothing of the killed ones is left beside.
+    // Complete, and without temporary files of the killed runs.
     sound_blobs(&sandbox.path("out"));
     let mut names: Vec<_> =
         fs::read_dir(sandbox.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();

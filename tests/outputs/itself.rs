@@ -1,4 +1,4 @@
-//! Outputs that lie where files are packed from.
+//! Outputs inside of directories that files are packed from.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
-//! SIGKILL at a thousand points: before each change that a run makes to the disk, whichever of its threads makes it.
-//! Every file is then as it was before or as a whole run leaves it, a tag names what is all there, and the next run ends as
-//! if nothing had happened, with nothing left over.
+//! SIGKILL at a thousand points: before each change that any thread of a run makes to the disk. Every file is then in
+//! its old state or in that of a complete run, everything that a tag names exists, and the next run has the usual
+//! result without leftover files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,31 +12,31 @@ use crate::mount::Mount;
 use crate::supervisor::supervise;
 use crate::support::{Outcome, Sandbox, tool};
 
-/// How many kills there must be. Runs make a few changes more or less, as their threads come and go: there are more points.
+/// Required number of kills. The number of changes varies a little with the threads: there are more points.
 const KILLS: usize = 1000;
-/// Killers at work at once.
+/// Concurrent kills.
 const KILLERS: usize = 2;
-/// After every so many kills, another program reads the layout.
+/// Number of kills after which another program reads the layout.
 const READ_EVERY: usize = 50;
 
-/// Names of files that are not whole yet.
+/// Prefix of incomplete files.
 const TEMPORARY_PREFIX: &str = ".ocitect-tmp-";
 
 /// Every file below a directory, by its path in it.
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// A command, what it finds, and what it leaves when it is not killed.
+/// A command, its initial files, and the files after a complete run.
 struct Scenario {
     name: &'static str,
     start: PathBuf,
     command: Vec<&'static str>,
     before: Files,
     after: Files,
-    /// How many changes a whole run makes.
+    /// Number of changes of a complete run.
     changes: usize,
 }
 
-/// The layers of an old image and of a new one, which shares some of them by name and none by content.
+/// The layers of an old image and of a new one, which shares some of their names but no content.
 const ONE: [&str; 10] = ["a", "b", "c", "d", "e", "f", "l", "m", "o", "p"];
 const TWO: [&str; 11] = ["a", "b", "c", "g", "h", "i", "j", "k", "n", "q", "r"];
 
@@ -46,7 +46,7 @@ const DOCKER: &[&str] =
 const COPY: &[&str] = &["copy", "oci:new", "oci:out:moving"];
 const UPDATE: &[&str] = &["update"];
 
-/// The program in `directory`, with nothing outside of it that it could write to.
+/// Returns the program's command in `directory`, without anything outside that it could write to.
 fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ocitect"));
     command.args(arguments).current_dir(directory).env_clear().stdin(std::process::Stdio::null());
@@ -59,7 +59,7 @@ fn run(directory: &Path, arguments: &[&str]) -> Outcome {
     Outcome::of(command(directory, arguments))
 }
 
-/// Layers of a few bytes, for two platforms, on a base that is as small.
+/// Writes small layers for two platforms, on a small base.
 fn write_project(directory: &Path, layers: &[&str], content: &str) {
     let mut spec = format!(
         "format = 1\n[image]\nname = \"example.com/app\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n\
@@ -74,7 +74,7 @@ fn write_project(directory: &Path, layers: &[&str], content: &str) {
     fs::write(directory.join("ocitect.toml"), spec).unwrap();
 }
 
-/// The base of all, in `root`.
+/// Writes the common base, in `root`.
 fn write_base(root: &Path, content: &str) {
     let directory = new_directory(root, "making-the-base");
     write_project(&directory, &["etc"], content);
@@ -118,7 +118,7 @@ fn scenarios(root: &Path) -> Vec<Scenario> {
     write_project(&update, &["a"], "one");
     run(&update, &["lock"]).expect(0);
     fs::remove_dir_all(update.join("cache")).unwrap();
-    // From now on the base is another one than was locked.
+    // From now on the base differs from the pinned one.
     write_base(root, "of another base");
 
     let scenarios = [
@@ -149,7 +149,7 @@ fn scenario(root: &Path, name: &'static str, start: PathBuf, arguments: &'static
     scenario
 }
 
-/// All but the ledger of the cache, which counts what came to it and not what is there.
+/// Returns all files except the ledger of the cache, which counts additions and not the current content.
 fn files(root: &Path) -> Files {
     let mut found = Files::new();
     let mut pending = vec![root.to_owned()];
@@ -179,7 +179,7 @@ fn copy_directory(source: &Path, target: &Path) {
     }
 }
 
-/// One kill, and what is there after it. False where the run was over before.
+/// Kills one run, and checks the files after it. Returns `false` if the run was over before.
 fn kill_once(scenario: &Scenario, directory: &Path, at: usize, is_read: bool) -> bool {
     copy_directory(&scenario.start, directory);
     let supervised = supervise(command(directory, &scenario.command), Some(at));
@@ -199,7 +199,8 @@ fn kill_once(scenario: &Scenario, directory: &Path, at: usize, is_read: bool) ->
     supervised.was_killed
 }
 
-/// Each file is an old or a new one, none is lost, and `index.json` is new only where all that it names is there.
+/// Checks that each file is an old or a new one, none is missing, and `index.json` is new only if everything that it
+/// names exists.
 fn check_state(scenario: &Scenario, found: &Files, what: &str) {
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     for (path, bytes) in found.iter().filter(|(path, _)| !name(path).starts_with(TEMPORARY_PREFIX)) {
@@ -217,7 +218,7 @@ fn check_state(scenario: &Scenario, found: &Files, what: &str) {
     }
 }
 
-/// Other programs read what is there.
+/// Checks that other programs can read the layout.
 fn check_readers(scenario: &Scenario, directory: &Path) {
     let tags: &[&str] =
         if scenario.before.contains_key(Path::new("out/index.json")) { &["old", "moving"] } else { &[] };

@@ -1,4 +1,4 @@
-//! OCI layouts: tags, other readers, damage, and what a second run leaves alone.
+//! OCI layouts: tags, other readers, damage, and files that a second run does not change.
 
 use std::fs;
 
@@ -71,7 +71,7 @@ fn other_tags_stay_and_a_tag_moves() {
     let sandbox = Sandbox::new();
     write_spec(&sandbox, NAME);
     let first = sandbox.ok(&["build", "-o", "oci:out", "-t", "1", "-t", "moving"]).digest();
-    // As another tool would list an image, with what ocitect does not know.
+    // Like another tool's entry of an image, with fields that ocitect does not know.
     let mut index = sandbox.layout("out").index();
     let mut other = index["manifests"][0].clone();
     other["annotations"] = json!({ "org.opencontainers.image.ref.name": "other", "com.example": "kept" });

@@ -1,4 +1,4 @@
-//! What a build writes to the local disk and to standard output, and who can read it: skopeo, umoci, podman, tar.
+//! The local outputs of a build and its standard output, and their readers: skopeo, umoci, podman, tar.
 
 mod archives;
 mod crowds;

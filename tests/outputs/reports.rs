@@ -1,4 +1,4 @@
-//! What a build says of itself to programs: `--metadata` and `--print-plan`.
+//! Reports of a build for programs: `--metadata` and `--print-plan`.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Runs that a signal ends, and runs that wait for long: what they say.
+//! Messages of runs that a signal ends, and of runs that wait for long.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 
 use crate::support::{Sandbox, files_below, tool};
 
-/// A registry that accepts connections and never says a word.
+/// A registry that accepts connections and never replies.
 fn silent_registry() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -21,7 +21,7 @@ fn project(image: &str) -> Sandbox {
     sandbox
 }
 
-/// Starts a command, and waits until it asks the registry.
+/// Starts a command, and waits for its request to the registry.
 fn waiting(sandbox: &Sandbox, arguments: &[&str], listener: &TcpListener) -> (Child, std::net::TcpStream) {
     let mut command = sandbox.command(arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -29,7 +29,7 @@ fn waiting(sandbox: &Sandbox, arguments: &[&str], listener: &TcpListener) -> (Ch
     (child, connection)
 }
 
-/// Sends a signal, and gives the exit status and what was printed on stderr.
+/// Sends a signal. Returns the exit status and the output on stderr.
 fn end(child: Child, signal: &str) -> (Option<i32>, String) {
     tool("kill", &[&format!("-{signal}"), &child.id().to_string()]);
     let output = child.wait_with_output().unwrap();

@@ -1,4 +1,4 @@
-//! Promise 2: of a base, a push fetches and sends only what is needed.
+//! A push fetches and sends only what is needed of a base.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn a_base_of_the_same_registry_is_mounted_and_never_fetched_or_sent() {
     let base = own_base(&sandbox, "OPEN", "bases/mount-base");
     let name = at("OPEN", "bases/mount");
     write_spec(&sandbox, &name, &base);
-    // Reads the facts of the base, once and for all.
+    // Reads the facts of the base once.
     sandbox.ok(&["build", "--print-plan"]);
     let before = count(&sandbox, "OPEN", "bases/mount-base");
     sandbox.ok(&["build", "--push"]).says(&["base, mounted"]);
@@ -29,7 +29,7 @@ fn a_base_of_the_same_registry_is_mounted_and_never_fetched_or_sent() {
         let digest = layers.iter().find(|digest| mount.path.contains(&digest["sha256:".len()..]));
         assert!(digest.is_some(), "{mount:?}");
     }
-    // One layer and two configs of its own.
+    // One layer and two configs.
     assert_eq!(seen.iter().filter(|request| is_upload(request)).count(), 3, "{seen:#?}");
     assert!(!seen.iter().any(|request| is_get_of(request, &layers)), "{seen:#?}");
     let of_base = all_requests(&sandbox, "OPEN", "bases/mount-base", before);
@@ -79,7 +79,7 @@ fn a_base_of_another_registry_is_streamed_once_and_kept_nowhere() {
     no_file_over(&sandbox.path("scratch"), 0);
 }
 
-/// With its own `TMPDIR`, and no file that it writes larger than 256 KiB, which the layers of the base are.
+/// Pushes with a separate `TMPDIR`, and without writing a file larger than 256 KiB, which the layers of the base are.
 fn push_without_large_files(sandbox: &Sandbox) -> Outcome {
     fs::create_dir_all(sandbox.path("scratch")).unwrap();
     let arguments = ["build", "--push"];

@@ -1,4 +1,4 @@
-//! Credentials from each place where they may be, in their order, and from helpers.
+//! Credentials from each source, in their order, and from helpers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use crate::images::{all_requests, at, is_read, small_image};
 use crate::support::{Outcome, Sandbox, part};
 use crate::tokens::token_requests;
 
-/// A place for credentials: puts the text of a configuration file there.
+/// A source of credentials: puts the text of a configuration file there.
 type Place = (&'static str, fn(&Sandbox, &mut Command, &str));
 
-/// In the order of the search. The first two stand for all that comes before files.
+/// In the order of the search. The first two represent all sources before files.
 const PLACES: [Place; 7] = [
     ("DOCKER_AUTH_CONFIG", |_, command, text| {
         command.env("DOCKER_AUTH_CONFIG", text);
@@ -167,7 +167,7 @@ fn verbose_says_where_credentials_came_from_and_never_what_they_are() {
     pushed.says(&["credentials found", "config/containers/auth.json"]);
 }
 
-/// A credential helper `docker-credential-fake` that notes how it is called and then runs `script`.
+/// Creates a credential helper `docker-credential-fake` that records its calls and then runs `script`.
 fn helper(sandbox: &Sandbox, script: &str) -> PathBuf {
     let text =
         format!("#!/bin/sh\nserver=$(cat)\necho \"$1 $server\" >> \"{}\"\n{script}\n", sandbox.path("calls").display());
@@ -279,7 +279,7 @@ fn an_identity_token_in_a_file_does_the_same() {
 fn a_registry_that_asks_for_nothing_gets_no_password() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
-    // Whoever asks this helper is told off: an open registry needs no credentials.
+    // A call of this helper is an error: an open registry needs no credentials.
     let bin = helper(&sandbox, "echo 'nobody should ask'; exit 1");
     let config = json!({ "credHelpers": { part("REGISTRY_OPEN"): "fake" } });
     let push = sandbox.command(&["push", "oci:image", &at("OPEN", "credentials/open")]);

@@ -1,4 +1,4 @@
-//! Layers of images that were built earlier: `--cache-from`.
+//! Layers of earlier images: `--cache-from`.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::images::{all_requests, at, count, is_mount, is_upload, write_spec_with};
 use crate::support::Sandbox;
 
-/// A machine that has built nothing yet.
+/// A machine with an empty cache.
 fn machine(name: &str, more: &str, content: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     write_spec_with(&sandbox, name, "scratch", more);
@@ -20,7 +20,7 @@ fn origins(sandbox: &Sandbox) -> Vec<String> {
     sandbox.json("metadata.json")["platforms"].as_array().unwrap().iter().map(origin).collect()
 }
 
-/// Builds and pushes with the layers of `earlier`; gives the digest.
+/// Builds and pushes with the layers of `earlier`. Returns the digest.
 fn push_from(sandbox: &Sandbox, earlier: &str) -> String {
     sandbox.ok(&["build", "--push", "--metadata", "metadata.json", "--cache-from", earlier]).digest()
 }
@@ -40,7 +40,7 @@ fn a_layer_that_an_earlier_image_has_is_neither_packed_nor_sent() {
             .iter()
             .any(|request| request.method == "GET" && request.path.contains("/blobs/") && request.sent_bytes > 2000)
     );
-    // Nothing was compressed, so nothing is kept of it.
+    // Nothing was compressed, so nothing is stored in the cache.
     assert!(!cold.path("cache/blocks").exists());
 }
 

@@ -1,4 +1,4 @@
-//! Small images to push, and what access logs say of a push.
+//! Small images to push, and the entries of a push in access logs.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,17 @@ use serde_json::Value;
 
 use crate::support::{Request, Sandbox, part, requests};
 
-/// `REGISTRY/REPOSITORY` at one of the test registries.
+/// Returns `REGISTRY/REPOSITORY` at one of the test registries.
 pub fn at(registry: &str, repository: &str) -> String {
     format!("{}/{repository}", part(&format!("REGISTRY_{registry}")))
 }
 
-/// Writes a spec for two platforms, with one layer of its own on `base`.
+/// Writes a spec for two platforms, with one layer on `base`.
 pub fn write_spec(sandbox: &Sandbox, name: &str, base: &str) {
     write_spec_with(sandbox, name, base, "");
 }
 
-/// The same, with more lines in `[image]`.
+/// Writes such a spec with more lines in `[image]`.
 pub fn write_spec_with(sandbox: &Sandbox, name: &str, base: &str, more: &str) {
     sandbox.write("files/name", format!("{name}\n"));
     let image = format!("[image]\nname = \"{name}\"\nbase = \"{base}\"\n{more}\n");
@@ -25,20 +25,20 @@ pub fn write_spec_with(sandbox: &Sandbox, name: &str, base: &str, more: &str) {
     sandbox.spec(&format!("{image}{platforms}{layer}"));
 }
 
-/// A layout `image` with a small image on nothing, and its digest.
+/// Writes a layout `image` with a small image without a base. Returns its digest.
 pub fn small_image(sandbox: &Sandbox) -> String {
     write_spec(sandbox, "localhost/small", "scratch");
     sandbox.ok(&["build", "-o", "oci:image"]).digest()
 }
 
-/// The base of the tests under a repository of a test's own, so that its requests can be counted.
+/// Copies the base of the tests to a repository for a single test, so that its requests can be counted.
 pub fn own_base(sandbox: &Sandbox, registry: &str, repository: &str) -> String {
     let name = at(registry, repository);
     sandbox.ok(&["push", &format!("oci:{}", part("BASE")), &format!("{name}:latest")]);
     format!("{name}:latest")
 }
 
-/// The digests of all layers of the base, over both platforms.
+/// Returns the digests of all layers of the base, over both platforms.
 pub fn base_layers() -> BTreeSet<String> {
     let layout = crate::support::Layout { directory: part("BASE").into() };
     let manifests = ["linux/amd64", "linux/arm64"].map(|platform| layout.manifest("latest", platform));
@@ -46,7 +46,8 @@ pub fn base_layers() -> BTreeSet<String> {
     manifests.iter().flat_map(|manifest| manifest["layers"].as_array().unwrap().iter().map(digest)).collect()
 }
 
-/// The requests to a repository since the `skip`th. Asks for a tag that nobody has, and waits until the log has that.
+/// Returns the requests to a repository since the `skip`th. Requests a tag that does not exist, and waits until the log
+/// has that request.
 #[track_caller]
 pub fn all_requests(sandbox: &Sandbox, registry: &str, repository: &str, skip: usize) -> Vec<Request> {
     let marker = format!("marker-{skip}");
@@ -57,34 +58,34 @@ pub fn all_requests(sandbox: &Sandbox, registry: &str, repository: &str, skip: u
     found
 }
 
-/// How many requests a repository has seen, those of markers included.
+/// Returns the number of requests to a repository, including those that mark the end.
 #[track_caller]
 pub fn count(sandbox: &Sandbox, registry: &str, repository: &str) -> usize {
     sandbox.run(&["inspect", &format!("{}:counted", at(registry, repository))]).expect(6);
     requests(registry, repository, 0, |request| request.path.ends_with("/manifests/counted")).len()
 }
 
-/// True for requests that change nothing.
+/// Returns `true` for requests that change nothing.
 pub fn is_read(request: &Request) -> bool {
     matches!(request.method.as_str(), "GET" | "HEAD")
 }
 
-/// True for the `GET` of one of these blobs.
+/// Returns `true` for the `GET` of one of these blobs.
 pub fn is_get_of(request: &Request, digests: &BTreeSet<String>) -> bool {
     request.method == "GET" && digests.iter().any(|digest| request.path.ends_with(&format!("/blobs/{digest}")))
 }
 
-/// True for the `PUT` that ends an upload.
+/// Returns `true` for the `PUT` that ends an upload.
 pub fn is_upload(request: &Request) -> bool {
     request.method == "PUT" && request.path.contains("/blobs/uploads/")
 }
 
-/// True for a `POST` that asks for a mount.
+/// Returns `true` for a `POST` that mounts.
 pub fn is_mount(request: &Request) -> bool {
     request.method == "POST" && request.path.contains("mount=")
 }
 
-/// True for the `PUT` of a manifest.
+/// Returns `true` for the `PUT` of a manifest.
 pub fn is_manifest(request: &Request) -> bool {
     request.method == "PUT" && request.path.contains("/manifests/")
 }

@@ -123,7 +123,7 @@ fn a_file_of_credentials_that_is_named_must_be_there_unless_it_is_made() {
     let reference = format!("{}/login/missing-file:1", part("REGISTRY_OPEN"));
     let push = ["push", "oci:image", &reference, "--authfile", "missing.json"];
     sandbox.run(&push).expect(2).says(&["missing.json", "ocitect login REGISTRY --authfile missing.json"]);
-    // A variable may be set for all, whether there was a login or not. A registry that asks for nothing needs no file.
+    // A variable may be set globally, with or without a login. A registry without authentication needs no file.
     let with_variable = |arguments: &[&str]| {
         let mut command = sandbox.command(arguments);
         command.env("REGISTRY_AUTH_FILE", "missing.json");

@@ -1,5 +1,5 @@
-//! Pushes to and pulls from real registries: who one is for them, how they are reached, and how little goes over the line.
-//! The registries' access logs are what these tests believe.
+//! Pushes to and pulls from real registries: credentials, configuration, and how little is transferred. These tests
+//! rely on the registries' access logs.
 
 mod bases;
 mod copy;

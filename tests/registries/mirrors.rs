@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::images::{all_requests, at, base_layers, count, is_get_of, small_image};
 use crate::support::{Outcome, Sandbox, is_put_of, part, requests};
 
-/// A host that nobody reaches: what is read below it comes from mirrors.
+/// A host that does not exist: its content comes from mirrors.
 const UPSTREAM: &str = "registry.invalid";
 
 /// Writes the user's `registries.conf`.
@@ -18,12 +18,12 @@ fn conf(sandbox: &Sandbox, text: &str) {
     sandbox.write("home/.config/containers/registries.conf", text);
 }
 
-/// A table for the upstream below `prefix`, with a mirror at one of the test registries.
+/// Returns a table for the upstream below `prefix`, with a mirror at one of the test registries.
 fn mirrored(prefix: &str, mirror: &str) -> String {
     format!("[[registry]]\nlocation = \"{prefix}\"\n[[registry.mirror]]\nlocation = \"{mirror}\"\n")
 }
 
-/// A server that keeps what it is sent, and says that it wants credentials.
+/// A server that records what it receives, and requires credentials.
 struct Honeypot {
     address: String,
     sent: Arc<Mutex<String>>,
@@ -47,7 +47,7 @@ impl Honeypot {
                     "400 Bad Request\r\n".to_owned()
                 };
                 sent.lock().unwrap().push_str(&request);
-                // A client that goes away has what it wanted.
+                // The client may disconnect.
                 let _ = write!(client, "HTTP/1.1 {answer}Content-Length: 0\r\nConnection: close\r\n\r\n");
             }
         });
@@ -182,7 +182,7 @@ fn what_is_blocked_is_refused_with_file_line_and_key() {
     for arguments in [["inspect", &name].as_slice(), &["push", "oci:image", &name], &["copy", &name, "oci:copied"]] {
         sandbox.run(arguments).expect(2).says(&["`blocked`", "registries.conf:3", &name]);
     }
-    // Asked past the file, which would refuse that too.
+    // Requested without the file, which would also block this.
     assert_eq!(all_requests(&Sandbox::new(), "OPEN", "mirrors/blocked", 0), []);
     let mut named = sandbox.command(&["inspect", &name]);
     named.env("CONTAINERS_REGISTRIES_CONF", "/dev/null");

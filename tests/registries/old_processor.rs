@@ -1,4 +1,4 @@
-//! Processors that the cryptography of this build does not support: TLS alone asks what they can do.
+//! Processors that this build's cryptography does not support: only TLS checks their features.
 
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -25,7 +25,7 @@ fn plain_http_and_local_commands_work_there() {
     let reference = format!("{open}/old/plain:1");
     let push = ["push", "oci:image", &reference, "--plain-http", &open];
     assert_eq!(on_old_processor(&sandbox, &push).expect(0).digest(), digest);
-    // This machine's own registries are tried without TLS where there can be none.
+    // Local registries are tried without TLS if TLS is not available.
     on_old_processor(&sandbox, &["inspect", &reference]).expect(0);
 }
 

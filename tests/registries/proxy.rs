@@ -1,4 +1,4 @@
-//! Proxies: what goes through them, and what does not.
+//! Proxies: which requests use them, and which do not.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,22 +11,22 @@ use crate::support::{Outcome, Sandbox, part};
 /// Longest head of a request that the proxy reads.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// A proxy on a free loopback port, which leads every connection to one address, whatever name it asks for.
+/// A proxy on a free loopback port, which connects every client to one address, whatever name it requests.
 struct Proxy {
     address: String,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
-/// Serves one connection: its client, the address that it is led to, and where its requests are noted.
+/// Serves one connection: its client, the address to connect to, and the record of its requests.
 type Serve = fn(TcpStream, &str, &Mutex<Vec<String>>) -> io::Result<()>;
 
 impl Proxy {
-    /// A proxy of HTTP. It notes the first lines of requests.
+    /// Starts an HTTP proxy, which records the first lines of requests.
     fn http(upstream: String) -> Self {
         Self::start(upstream, serve_http)
     }
 
-    /// A proxy of SOCKS 5. It notes users and names of hosts.
+    /// Starts a SOCKS 5 proxy, which records users and host names.
     fn socks(upstream: String) -> Self {
         Self::start(upstream, serve_socks)
     }
@@ -40,14 +40,14 @@ impl Proxy {
             for client in listener.incoming().flatten() {
                 let upstream = upstream.clone();
                 let noted = noted.clone();
-                // A connection that breaks is the client's to complain of.
+                // The client reports a connection that breaks.
                 thread::spawn(move || serve(client, &upstream, &noted).ok());
             }
         });
         Self { address, seen }
     }
 
-    /// What it was asked so far.
+    /// Returns the recorded requests.
     fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
@@ -65,7 +65,7 @@ fn join(mut client: TcpStream, mut server: TcpStream) -> io::Result<()> {
     client.shutdown(Shutdown::Both)
 }
 
-/// One request a connection: the head is passed on with the address made relative, the rest as it comes.
+/// One request for each connection: the head is passed on with the address made relative, the rest unchanged.
 fn serve_http(mut client: TcpStream, upstream: &str, seen: &Mutex<Vec<String>>) -> io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -190,7 +190,7 @@ fn a_proxy_that_is_down_is_named_with_its_variable_and_without_its_password() {
             if plain {
                 push.extend(["--plain-http", "registry.invalid:5000"]);
             }
-            // What is to be reached is looked up here for socks5, and not there.
+            // For socks5 the target's name is resolved locally, not by the proxy.
             if scheme == "socks5" {
                 push[2] = "192.0.2.1:5000/x:1";
                 push.drain(3..);

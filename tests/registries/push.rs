@@ -37,7 +37,7 @@ fn each_blob_is_asked_for_and_sent_in_one_piece() {
     let seen = requests("OPEN", "push/pieces", 0, is_put_of("1"));
     // Two configs and one layer, which both platforms have.
     let count = |matches: &dyn Fn(&crate::support::Request) -> bool| seen.iter().filter(|one| matches(one)).count();
-    // In a repository that lacks the tag, configs are sent without a question.
+    // In a repository without the tag, configs are sent without a check.
     assert_eq!(count(&|request| request.method == "HEAD" && request.path.contains("/blobs/sha256:")), 1);
     assert_eq!(count(&|request| request.method == "POST"), 3);
     assert_eq!(count(&is_upload), 3);

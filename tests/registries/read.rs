@@ -1,4 +1,4 @@
-//! Reading from a registry: `inspect` and `ls`, and what they fetch.
+//! Reading from a registry: `inspect` and `ls`, and their requests.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ fn inspect_fetches_no_layer() {
     let base = own_base(&sandbox, "OPEN", "read/inspect");
     let before = count(&sandbox, "OPEN", "read/inspect");
     let image: Value = serde_json::from_str(&sandbox.ok(&["inspect", "--json", &base]).stdout).unwrap();
-    // v8 is what arm64 means.
+    // arm64 is v8.
     assert_eq!(image["platforms"][1]["platform"], "linux/arm64");
     assert_eq!(image["platforms"][0]["layers"].as_array().unwrap().len(), 2);
     assert_eq!(image["platforms"][0]["config"]["config"]["Env"][1], "BASE_VERSION=1");

@@ -1,4 +1,4 @@
-//! What was pushed, read by others: oci-client, skopeo and podman.
+//! Pushed images, read by other tools: oci-client, skopeo and podman.
 
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciImageIndex, OciImageManifest};
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::images::{at, write_spec};
 use crate::support::{Sandbox, part, tool};
 
-/// A pushed image on the base, and its digest.
+/// Pushes an image on the base. Returns its digest.
 fn push(sandbox: &Sandbox, name: &str) -> String {
     write_spec(sandbox, name, &at("OPEN", "base:latest"));
     sandbox.ok(&["build", "--push", "-t", "1.0"]).digest()
@@ -26,7 +26,7 @@ fn oci_client_pulls_every_document_and_blob() {
     let sandbox = Sandbox::new();
     let name = at("OPEN", "readers/oci-client");
     let digest = push(&sandbox, &name);
-    // Its TLS wants cryptography even where it speaks none.
+    // Its TLS requires a provider even for plain HTTP.
     let _ = rustls_graviola::default_provider().install_default();
     let client = Client::new(ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() });
     let runtime = tokio::runtime::Runtime::new().unwrap();

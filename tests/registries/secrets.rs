@@ -1,11 +1,11 @@
-//! Layers with secrets: which of them a registry ever sees.
+//! Layers with secrets: which of them are sent to a registry.
 
 use std::collections::BTreeSet;
 
 use crate::images::{all_requests, at, is_manifest, is_upload};
 use crate::support::Sandbox;
 
-/// More than is waited for before a layer is sent ahead, in bytes.
+/// Larger than the size from which on a layer is sent ahead, in bytes.
 const LARGE_BYTES: usize = 20 * 1024 * 1024;
 
 /// A private key of OpenSSH; its numbers are one letter after the other.
@@ -15,11 +15,11 @@ fn key() -> String {
     ["-----BEGIN ", "OPENSSH PRIVATE KEY-----\n", head, &body, "\n-----END ", "OPENSSH PRIVATE KEY-----\n"].concat()
 }
 
-/// An image of two large layers: `keys`, of which one file ends with `secret`, and `rest`.
+/// Returns an image of two large layers: `keys`, of which one file ends with `secret`, and `rest`.
 fn two_layers(name: &str, secret: &str, check: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     let filler = |word: &str| format!("{word}\n").repeat(LARGE_BYTES / (word.len() + 1));
-    // The larger one is made first, and would be sent while the other one is packed.
+    // The larger one is packed first, and would be sent while the other one is packed.
     sandbox.write("keys/data", filler("keys and more") + &filler("and what makes it the larger one") + secret);
     sandbox.write("rest/data", filler("nothing but the rest"));
     let layer =
@@ -32,7 +32,7 @@ fn two_layers(name: &str, secret: &str, check: &str) -> Sandbox {
     sandbox
 }
 
-/// The digests of the layers that a build of the same files makes.
+/// Returns the digests of the layers that a build of the same files has.
 fn layers(sandbox: &Sandbox) -> BTreeSet<String> {
     let manifest = sandbox.layout("alone").manifest("1", "linux/amd64");
     let layers = manifest["layers"].as_array().unwrap().iter();

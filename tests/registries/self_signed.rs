@@ -1,5 +1,5 @@
-//! Registries whose certificate nobody else has signed: what is named for them is trusted as curl and skopeo trust it, and
-//! names and dates are held to it all the same.
+//! Registries with self-signed certificates: a configured certificate is trusted as in curl and skopeo, and its names
+//! and dates are still checked.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::images::small_image;
 use crate::support::{Sandbox, tool};
 
-/// How long a registry may take to begin to listen before a test gives up.
+/// How long a registry may take to start before a test fails.
 const READY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// docker-registry with a certificate of its own, as `localhost:PORT`.
+/// docker-registry with its own certificate, as `localhost:PORT`.
 struct Registry {
     process: Child,
     host: String,
@@ -50,12 +50,12 @@ impl Drop for Registry {
     }
 }
 
-/// Makes `NAME.crt` and `NAME.key`, signed by itself, with these extensions.
+/// Creates `NAME.crt` and `NAME.key`, self-signed, with these extensions.
 fn self_signed(sandbox: &Sandbox, name: &str, extensions: &[&str]) {
     sign(sandbox, name, extensions, ["20200101000000Z", "21200101000000Z"]);
 }
 
-/// The same, from one time to another. Only `openssl ca` takes times.
+/// Creates such a certificate with a validity period. Only `openssl ca` accepts times.
 fn sign(sandbox: &Sandbox, name: &str, extensions: &[&str], [from, to]: [&str; 2]) {
     let at = |extension: &str| sandbox.path(format!("{name}.{extension}")).display().to_string();
     let (key, request) = (at("key"), at("csr"));
@@ -92,7 +92,7 @@ fn a_certificate_that_is_named_is_trusted_with_and_without_the_mark_of_an_author
         let directory = format!("home/.config/containers/certs.d/{}", registry.host);
         sandbox.write(&format!("{directory}/ca.crt"), fs::read(sandbox.path(&file)).unwrap());
         sandbox.ok(&push);
-        // As skopeo has it.
+        // Like in skopeo.
         let certificates = format!("--cert-dir={}", sandbox.path(&directory).display());
         tool("skopeo", &["inspect", "--raw", &certificates, &format!("docker://{}/x:1", registry.host)]);
     }

@@ -1,4 +1,4 @@
-//! Certificates: whom to trust is said by flag or by `certs.d`, and nothing else helps.
+//! Certificates: trust is configured by a flag or by `certs.d`, and by nothing else.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::images::{at, small_image};
 use crate::support::{Outcome, Sandbox, part};
 
-/// The arguments of a push with credentials, without a word on certificates.
+/// Returns the arguments of a push with credentials, without options for certificates.
 fn push<'a>(sandbox: &Sandbox, reference: &'a str) -> [&'a str; 5] {
     small_image(sandbox);
     let entry = json!({ "username": part("REGISTRY_TLS_USER"), "password": part("REGISTRY_TLS_PASSWORD") });

@@ -1,4 +1,4 @@
-//! The token registry: which tokens are asked for, and what is said where they do not reach.
+//! The token registry: which tokens are requested, and the errors if they are insufficient.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ fn auth_file(registry: &str, user: &str, password: &str) -> String {
     serde_json::json!({ "auths": { registry: { "username": user, "password": password } } }).to_string()
 }
 
-/// The requests for tokens that name a repository, in order.
+/// Returns the requests for tokens that name a repository, in order.
 pub fn token_requests(repository: &str) -> Vec<Value> {
     let log = std::fs::read_to_string(part("TOKEN_SERVER_LOG")).unwrap();
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -96,7 +96,7 @@ fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
             let failed = sandbox.run(&arguments).expect(4).says(&["without push permission"]);
             assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
         }
-        // The events tell of packing where there is any.
+        // The events report packing if there is any.
         let built = sandbox.ok(&["build", "-o", &format!("oci:{place}"), "--progress", "json"]);
         assert!(built.stderr.contains("packing own"), "{}", built.stderr);
         let log = std::fs::read_to_string(part(&format!("REGISTRY_{place}_LOG"))).unwrap();

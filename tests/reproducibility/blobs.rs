@@ -7,7 +7,7 @@ use crate::listing;
 use crate::support::{Sandbox, tool};
 use crate::tar::{Entry, entries, field_text};
 
-/// A deflate stream ends where gzip's trailer begins: zlib says where one member ends, and what comes after.
+/// A deflate stream ends where gzip's trailer begins: zlib returns the end of the member, and the data after it.
 const MEMBERS: &str = "
 import sys, zlib
 stream = zlib.decompressobj(31)
@@ -45,7 +45,7 @@ fn a_zstd_layer_is_frames_of_four_to_eight_mebibytes() {
         let count = described.lines().find_map(|line| line.strip_prefix("# Zstandard Frames: "));
         frames.push(count.unwrap_or_else(|| panic!("{described}")).trim().to_owned());
     }
-    // A file of 9 MiB is cut once, after 4 MiB from its start; before it and after it stands a run of small entries.
+    // A file of 9 MiB is split once, after 4 MiB from its start; a run of small entries is before it and after it.
     assert_eq!(frames[..2], ["1", "4"], "{frames:?}");
 }
 
@@ -88,7 +88,7 @@ fn a_header_holds_nothing_of_the_machine_and_pax_only_what_does_not_fit() {
     assert!(extended > 20, "the fixture wants extended headers, and has {extended}");
 }
 
-/// Magic, version, no names of users, no device; a check sum of six octal digits.
+/// Checks magic and version, empty user names, no device; a checksum of six octal digits.
 fn assert_ustar(header: &[u8]) {
     assert_eq!(&header[257..265], b"ustar\x0000");
     assert_eq!(header[265..329], [0; 64], "uname and gname");
@@ -99,7 +99,7 @@ fn assert_ustar(header: &[u8]) {
     assert_eq!(header[148..156], *format!("{sum:06o}\0 ").as_bytes());
 }
 
-/// `PaxHeaders.0/` and the last component, mode 0644, 0:0, time 0.
+/// Checks `PaxHeaders.0/` and the last component, mode 0644, 0:0, time 0.
 fn assert_extended(entry: &Entry<'_>, header: &[u8]) {
     let path = entry.path();
     let path = path.strip_suffix(b"/").unwrap_or(&path);
@@ -112,7 +112,7 @@ fn assert_extended(entry: &Entry<'_>, header: &[u8]) {
     assert_eq!(&header[136..148], b"00000000000\0");
 }
 
-/// Records stand for what a field cannot hold, and for nothing else.
+/// Checks that records are used for values that do not fit into a field, and for no others.
 fn assert_fitting(entry: &Entry<'_>) {
     let path = entry.path();
     let shown = path.escape_ascii().to_string();
@@ -132,7 +132,7 @@ fn assert_fitting(entry: &Entry<'_>) {
     assert!(records.keys().all(known), "{shown}");
 }
 
-/// True where the name alone, or prefix and name, hold a path.
+/// Returns `true` if the name alone, or prefix and name, can hold a path.
 fn fits(path: &[u8]) -> bool {
     let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
     let names = slashes.filter(|at| *at <= 155).map(|at| path.len() - at - 1);

@@ -1,4 +1,4 @@
-//! What other programs read in our deflate, wrapped as gzip: one member of many blocks, at every level.
+//! ocitect's deflate, wrapped as gzip, read by other programs: one member of many blocks, at every level.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use ocitect::compress::{Algorithm, Compression, Encoder, GZIP_LEVEL_MAX, GZIP_LE
 
 use crate::support::Sandbox;
 
-/// Decodes standard input to standard output, by zlib, which is told the format and must see its end.
+/// Decodes standard input to standard output with zlib, for a given format; the stream must end.
 const PYTHON: &str = "
 import sys, zlib
 stream = zlib.decompressobj(31)
@@ -17,11 +17,11 @@ sys.stdout.buffer.write(stream.decompress(sys.stdin.buffer.read()))
 assert stream.eof and not stream.unused_data
 ";
 
-/// What is read: programs, arguments.
+/// The readers: programs, arguments.
 const READERS: [(&str, &[&str]); 4] =
     [("gzip", &["-dc"]), ("python3", &["-c", PYTHON]), ("libdeflate-gunzip", &["-c"]), ("igzip", &["-dc"])];
 
-/// More than two blocks of the binary itself, of text, of what does not compress, and of zeros.
+/// Returns more than two blocks: of the binary itself, of text, of incompressible data, and of zeros.
 fn content() -> Vec<u8> {
     let binary = fs::read(env!("CARGO_BIN_EXE_ocitect")).unwrap();
     let mut content = binary[..binary.len().min(1536 * 1024)].to_vec();

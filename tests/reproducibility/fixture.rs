@@ -1,4 +1,4 @@
-//! A tree with every kind of entry, and the spec that makes an image of it. What it holds never depends on the machine.
+//! A tree with every kind of entry, and a spec of an image from it. The content never depends on the machine.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -10,13 +10,13 @@ use crate::support::{Layout, Outcome, Sandbox, tool};
 
 pub const COMPRESSIONS: [&str; 3] = ["gzip", "zstd", "none"];
 
-/// Where the tree of the first layer goes in the image: the lengths of the long names count it.
+/// Target of the first layer's tree in the image: the lengths of the long names include it.
 const NAMES_TARGET: &str = "data";
 
-/// More than two blocks of the compressor, so that threads have something to share out.
+/// More than two blocks of the compressor, so that threads share the work.
 const NOISE_BYTES: usize = 9 << 20;
 
-/// What stands in a tree.
+/// An entry of a tree.
 #[derive(Clone)]
 pub enum Kind {
     Directory,
@@ -25,7 +25,7 @@ pub enum Kind {
     Link(Vec<u8>),
 }
 
-/// A path below a tree, and what stands there.
+/// A path below a tree, and its entry.
 #[derive(Clone)]
 pub struct Item {
     pub path: Vec<u8>,
@@ -37,14 +37,14 @@ pub struct Checkout {
     pub directory: PathBuf,
 }
 
-/// What a build made.
+/// The result of a build.
 pub struct Built {
     pub index_digest: String,
     pub layout: Layout,
 }
 
 impl Checkout {
-    /// Writes it all below `directory`, which is made.
+    /// Writes everything below `directory`, which is created.
     pub fn write(directory: PathBuf) -> Self {
         fs::create_dir_all(&directory).unwrap();
         write_items(&directory.join("tree"), &names());
@@ -65,7 +65,7 @@ impl Checkout {
         self.build_with(sandbox, compression, "out", |command| command)
     }
 
-    /// The same, where `change` may alter the command, for one output of several.
+    /// Like [`Self::build`], for one output of several; `change` may alter the command.
     pub fn build_with(
         &self,
         sandbox: &Sandbox,
@@ -82,7 +82,7 @@ impl Checkout {
     }
 }
 
-/// Writes items below `root`, in their order; a parent that is not there yet is made.
+/// Writes items below `root`, in their order; missing parents are created.
 pub fn write_items(root: &Path, items: &[Item]) {
     fs::create_dir_all(root).unwrap();
     for item in items {
@@ -108,7 +108,7 @@ fn file(path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Item {
     item(path, Kind::File(content.as_ref().to_vec()))
 }
 
-/// Names and targets of every length and alphabet, and sizes around a block of tar.
+/// Returns names and targets of every length and alphabet, and sizes around a block of tar.
 pub fn names() -> Vec<Item> {
     let mut items = vec![
         item("empty-directory", Kind::Directory),
@@ -138,7 +138,7 @@ pub fn names() -> Vec<Item> {
     items
 }
 
-/// Names that a program could damage.
+/// Returns names that a program could damage.
 fn alphabets() -> Vec<Item> {
     let mut items = vec![
         file("text/caf\u{e9}", "composed\n"),
@@ -159,7 +159,7 @@ fn alphabets() -> Vec<Item> {
     items
 }
 
-/// Symbolic links; what they name is never looked at.
+/// Returns symbolic links, whose targets are never read.
 fn links() -> Vec<Item> {
     let mut items = vec![
         item("link/relative", Kind::Link(b"../run".to_vec())),
@@ -177,7 +177,7 @@ fn links() -> Vec<Item> {
     items
 }
 
-/// A path below the tree that is `length` bytes long in the image, of components that tar can split.
+/// Returns a path below the tree that is `length` bytes long in the image, of components that tar can split.
 fn path_of(length: usize, kind: &str) -> String {
     let mut path = format!("{NAMES_TARGET}/long/{kind}/");
     while length - path.len() > 50 {
@@ -189,7 +189,7 @@ fn path_of(length: usize, kind: &str) -> String {
     path.split_off(NAMES_TARGET.len() + 1)
 }
 
-/// Just what fits a header's prefix and name, 155 and 100 bytes, and one byte more of each.
+/// Returns names that just fit a header's prefix and name, 155 and 100 bytes, and one byte more of each.
 fn splits() -> Vec<Item> {
     let directory = |length: usize| format!("split/{}", "s".repeat(length - NAMES_TARGET.len() - "/split/".len()));
     vec![
@@ -201,7 +201,7 @@ fn splits() -> Vec<Item> {
     ]
 }
 
-/// What entries with keys of their own name.
+/// Returns the files of entries with other attributes.
 fn modes() -> Vec<Item> {
     vec![
         item("setuid", Kind::Program(b"#!/bin/sh\nid -u\n".to_vec())),
@@ -214,7 +214,7 @@ fn modes() -> Vec<Item> {
     ]
 }
 
-/// A tar whose modes are to be kept.
+/// Returns a tar whose modes are preserved.
 fn stored_archive() -> Vec<u8> {
     let mut archive = ::tar::Builder::new(Vec::new());
     let entries: [(&str, ::tar::EntryType, u32, &[u8]); 5] = [
@@ -237,7 +237,7 @@ fn stored_archive() -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
-/// Bytes that compress by a half, and are the same everywhere.
+/// Returns bytes that compress by a half, and are the same on every machine.
 pub fn noise(size_bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(size_bytes);

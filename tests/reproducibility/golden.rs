@@ -1,4 +1,4 @@
-//! The golden file: digests, and a listing beside each, so that a change shows what changed.
+//! The golden file: digests, with a listing beside each, which shows what a change has changed.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn the_digests_are_golden_and_a_change_shows_the_entry() {
     assert_same_lines("the listing is the same, the digest", &part(&golden, true), &part(&found, true));
 }
 
-/// The layers of the first platform: name, and an entry a line.
+/// Returns the layers of the first platform: name, and one line for each entry.
 fn listings(built: &Built, compression: &str) -> String {
     let manifest = built.layout.manifest("golden", "linux/amd64");
     let config = built.layout.config("golden", "linux/amd64");
@@ -57,7 +57,7 @@ fn listings(built: &Built, compression: &str) -> String {
     text
 }
 
-/// The digests of every document and layer of an image.
+/// Returns the digests of every document and layer of an image.
 fn digests(compression: &str, built: &Built) -> String {
     let layout = &built.layout;
     let string = |value: &Value| value.as_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! What a layer holds, a line for each entry, to be compared with what other programs read.
+//! The content of a layer, one line for each entry, for a comparison with other programs' output.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,11 +23,11 @@ pub struct Row {
     pub mtime: u64,
     pub target: Vec<u8>,
     pub xattrs: BTreeMap<String, Vec<u8>>,
-    /// Of a file's content.
+    /// Hash of a file's content.
     pub sha256: String,
 }
 
-/// The tar inside a layer's blob, decompressed by another program than ocitect.
+/// Returns the tar inside a layer's blob, decompressed by another program.
 pub fn plain(blob: &Path, compression: &str) -> Vec<u8> {
     let program: &[&str] = match compression {
         "gzip" => &["gzip", "-dc"],
@@ -79,7 +79,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 impl Row {
-    /// One line: type mode owner size mtime sha256 path [-> target] [{xattrs}].
+    /// Returns one line: type mode owner size mtime sha256 path [-> target] [{xattrs}].
     pub fn line(&self) -> String {
         let Self { kind, mode, uid, gid, size_bytes, mtime, .. } = self;
         let sha256 = if self.sha256.is_empty() { "-" } else { &self.sha256 };
@@ -97,7 +97,7 @@ impl Row {
     }
 }
 
-/// Compares lines; what is only in one of the two lists is shown, and nothing else.
+/// Compares lines, and prints only those that one of the two lists does not have.
 #[track_caller]
 pub fn assert_same_lines(what: &str, expected: &[String], found: &[String]) {
     if expected == found {

@@ -1,5 +1,5 @@
-//! Format 1 through the real binary: golden digests and listings, what must not change a digest, and other programs'
-//! reading of the layers and of what they are compressed to.
+//! Format 1 with the real binary: golden digests and listings, influences that must not change a digest, and other
+//! programs' reading of the layers and of their compressed form.
 
 mod blobs;
 mod deflate;

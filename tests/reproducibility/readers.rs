@@ -1,4 +1,4 @@
-//! What GNU tar, bsdtar and Python's tarfile read in the layers, compared with the listing entry by entry.
+//! The layers as GNU tar, bsdtar and Python's tarfile read them, compared with the listing entry by entry.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -33,7 +33,7 @@ with tarfile.open(sys.argv[1], "r|", encoding="utf-8", errors="surrogateescape")
 print(json.dumps(rows))
 "#;
 
-/// The layers of the image as plain tars beside the rows that we read in them.
+/// Returns the layers of the image as uncompressed tars, with their rows.
 fn layers(sandbox: &Sandbox, compression: &str) -> Vec<(PathBuf, Vec<Row>)> {
     let checkout = Checkout::write(sandbox.path("checkout"));
     let built = checkout.build(sandbox, compression);
@@ -93,7 +93,7 @@ fn gnu_tar_agrees_with_the_listing() {
         command.args(["-tvvf".as_ref(), tar.as_os_str()]).env("LC_ALL", "C").env("TZ", "UTC");
         let output = command.output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        // It does not know this record, and reads on.
+        // It does not know this record, and continues.
         let warning = "tar: Ignoring unknown extended header keyword `hdrcharset'";
         assert!(
             output.status.success() && stderr.lines().all(|line| line.replace('\'', "`") == warning.replace('\'', "`")),
@@ -105,7 +105,7 @@ fn gnu_tar_agrees_with_the_listing() {
     }
 }
 
-/// A line of `tar -tvv` without the padding before owner and size.
+/// Returns a line of `tar -tvv` without the padding before owner and size.
 fn spaced(line: &str) -> String {
     let (mode, rest) = line.split_once(' ').unwrap();
     let Some((owner, rest)) = rest.trim_start().split_once(' ').filter(|_| !mode.is_empty()) else {
@@ -114,7 +114,7 @@ fn spaced(line: &str) -> String {
     format!("{mode} {owner} {}", rest.trim_start())
 }
 
-/// What GNU tar says of an entry: a line, and one for each attribute.
+/// Returns GNU tar's output for an entry: a line, and one for each attribute.
 fn gnu_lines(row: &Row) -> Vec<String> {
     let mark = if row.xattrs.is_empty() { "" } else { "*" };
     let mode = mode_letters(row);
@@ -132,7 +132,7 @@ fn gnu_lines(row: &Row) -> Vec<String> {
     lines
 }
 
-/// As `ls -l` shows type and mode.
+/// Returns type and mode as in `ls -l`.
 fn mode_letters(row: &Row) -> String {
     let mut letters = vec![if row.kind == 'f' { '-' } else { row.kind }];
     for (at, special) in [(6, (0o4000, 's')), (3, (0o2000, 's')), (0, (0o1000, 't'))] {
@@ -176,13 +176,13 @@ fn bsdtar_agrees_with_the_listing() {
         assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
         let said = text.lines().filter(|line| !line.starts_with('#')).map(mtree_row);
-        // It composes what is decomposed in such a locale: those two names are compared below, in another. mtree has
-        // no attributes: they are looked at where bsdtar has put them.
+        // In such a locale it composes decomposed names: those two are compared below, in another. mtree has no
+        // attributes: they are checked in the files that bsdtar extracts.
         let plain = |row: &Row| !row.path.starts_with(b"data/text/caf");
         let bare = |row: &Row| Row { xattrs: BTreeMap::new(), ..row.clone() };
         let bare: Vec<Row> = rows.iter().filter(|row| plain(row)).map(bare).collect();
         let mut said: Vec<Row> = said.filter(plain).collect();
-        // mtree writes a directory's files before its directories; ours are sorted by their paths.
+        // mtree lists a directory's files before its directories; ours are sorted by their paths.
         said.sort_by(|first, second| first.path.cmp(&second.path));
         assert_same_lines("what bsdtar reads", &lines(&bare), &lines(&said));
     }
@@ -196,7 +196,7 @@ fn bsdtar_reads_every_name_byte_for_byte() {
         command.args(["-tf".as_ref(), tar.as_os_str()]).env("LC_ALL", "C");
         let output = command.output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        // It has no words for such names in this locale, says so, and keeps the bytes.
+        // It cannot convert such names in this locale, warns about it, and keeps the bytes.
         let known = |line: &str| line.contains("converted from UTF-8") || line.contains("delayed from previous");
         assert!(stderr.lines().all(known), "{stderr}");
         let said: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
@@ -205,7 +205,7 @@ fn bsdtar_reads_every_name_byte_for_byte() {
     }
 }
 
-/// A line of mtree(5): `./path time=1.0 mode=644 ...`, with `\ooo` for what could be misread.
+/// Parses a line of mtree(5): `./path time=1.0 mode=644 ...`, with `\ooo` for special characters.
 fn mtree_row(line: &str) -> Row {
     let mut words = line.split(' ');
     let path = unescaped(words.next().unwrap());

@@ -1,4 +1,4 @@
-//! What must not reach a digest: the machine, the moment, the checkout, and how the files came to be there.
+//! Influences that must not change a digest: the machine, the time, the checkout, and how the files were created.
 
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::fixture::{COMPRESSIONS, Checkout, names, write_items};
 use crate::support::{Sandbox, part, tool};
 
-/// The digests of the fixture as it is written, in the order of `COMPRESSIONS`; built once for all tests.
+/// Returns the digests of the unchanged fixture, in the order of `COMPRESSIONS`; built once for all tests.
 fn expected() -> &'static [String; 3] {
     static EXPECTED: OnceLock<[String; 3]> = OnceLock::new();
     EXPECTED.get_or_init(|| {
@@ -22,7 +22,7 @@ fn expected() -> &'static [String; 3] {
     })
 }
 
-/// Builds `checkout` in every compression, with the command changed, and compares.
+/// Builds `checkout` with every compression and the changed command, and compares.
 #[track_caller]
 fn assert_same(sandbox: &Sandbox, checkout: &Checkout, change: impl Fn(Command) -> Command) {
     for (compression, expected) in COMPRESSIONS.iter().zip(expected()) {
@@ -31,7 +31,7 @@ fn assert_same(sandbox: &Sandbox, checkout: &Checkout, change: impl Fn(Command) 
     }
 }
 
-/// The command, started by another program with these arguments before it.
+/// Returns the command, started by another program with these arguments before it.
 fn through(command: &Command, program: &str, arguments: &[&str]) -> Command {
     let mut outer = Command::new(program);
     outer.args(arguments).arg(command.get_program()).args(command.get_args());
@@ -40,7 +40,7 @@ fn through(command: &Command, program: &str, arguments: &[&str]) -> Command {
     outer
 }
 
-/// Every file and directory below `root`, but no link.
+/// Returns every file and directory below `root`, but no link.
 fn below(root: &Path) -> Vec<PathBuf> {
     let mut found = vec![root.to_path_buf()];
     let mut at = 0;
@@ -83,7 +83,7 @@ fn times_of_the_sources_do_not_reach_a_digest() {
 fn the_order_of_a_directory_does_not_reach_a_digest() {
     let sandbox = Sandbox::new();
     let checkout = Checkout::write(sandbox.path("checkout"));
-    // A tmpfs lists what was made last first; other file systems have an order of their own.
+    // A tmpfs lists the newest entry first; other file systems have another order.
     let memory = tempfile::tempdir_in("/dev/shm").unwrap();
     let mut items = names();
     write_items(&memory.path().join("forward"), &items);
@@ -130,7 +130,7 @@ fn the_path_of_the_checkout_does_not_reach_a_digest() {
     let sandbox = Sandbox::new();
     let checkout = Checkout::write(sandbox.path("some where/\u{e9}lse/deep/in/the [tree]"));
     assert_same(&sandbox, &checkout, |command| command);
-    // The same from inside of it, with the spec named as a relative path.
+    // The same from inside of the directory, with the spec as a relative path.
     let directory = checkout.directory.clone();
     let relative = Checkout { directory: PathBuf::new() };
     for (compression, expected) in COMPRESSIONS.iter().zip(expected()) {

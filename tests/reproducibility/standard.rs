@@ -1,4 +1,4 @@
-//! Every document that ocitect writes is read by the crate oci-spec, which knows nothing of ocitect.
+//! Every document of ocitect can be read by the crate oci-spec, which is independent of ocitect.
 
 use oci_spec::image::{Arch, Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType, OciLayout, Os};
 
@@ -42,7 +42,7 @@ fn bytes_of(layout: &Layout, descriptor: &Descriptor) -> Vec<u8> {
     bytes
 }
 
-/// The manifests of all images of a layout, each with its entry, after each document on the way was read.
+/// Returns the manifests of all images of a layout, each with its entry, after reading each document on the way.
 fn manifests(layout: &Layout) -> Vec<(Descriptor, ImageManifest)> {
     OciLayout::from_file(layout.directory.join("oci-layout")).unwrap();
     let top = ImageIndex::from_file(layout.directory.join("index.json")).unwrap();

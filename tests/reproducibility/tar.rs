@@ -1,4 +1,4 @@
-//! The headers of a tar as they stand, POSIX.1-2017 pax: read by hand, since a library would forgive too much.
+//! The headers of a tar as stored, POSIX.1-2017 pax: parsed here, since a library would accept too much.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,13 +8,13 @@ pub const BLOCK_BYTES: usize = 512;
 /// An entry, with the extended header before it.
 pub struct Entry<'a> {
     pub header: &'a [u8],
-    /// The header of the entry that holds the records, where there is one.
+    /// The header of the entry with the records, if there is one.
     pub extended: Option<&'a [u8]>,
     pub records: BTreeMap<String, Vec<u8>>,
     pub content: &'a [u8],
 }
 
-/// The entries of a whole tar, which must end in two blocks of zeros and nothing more.
+/// Returns the entries of a whole tar, which must end in two blocks of zeros and nothing more.
 pub fn entries(tar: &[u8]) -> Vec<Entry<'_>> {
     let mut found = Vec::new();
     let mut rest = tar;
@@ -35,7 +35,7 @@ pub fn entries(tar: &[u8]) -> Vec<Entry<'_>> {
     found
 }
 
-/// `LENGTH KEY=VALUE\n`, one after the other; a value may hold anything.
+/// Parses `LENGTH KEY=VALUE\n` records; a value may have any bytes.
 fn records(mut rest: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let mut records = BTreeMap::new();
     let mut last = String::new();
@@ -54,12 +54,12 @@ fn records(mut rest: &[u8]) -> BTreeMap<String, Vec<u8>> {
 }
 
 impl Entry<'_> {
-    /// A field that NUL ends, where it is not full.
+    /// Returns a field, which NUL ends unless it is full.
     pub fn text(&self, field: Range<usize>) -> &[u8] {
         field_text(self.header, field)
     }
 
-    /// A PAX record, else a field of octal digits and NUL.
+    /// Returns a PAX record, or else a field of octal digits and NUL.
     pub fn number(&self, key: &str, field: Range<usize>) -> u64 {
         if let Some(value) = self.records.get(key) {
             return std::str::from_utf8(value).unwrap().parse().unwrap();
@@ -68,7 +68,7 @@ impl Entry<'_> {
         u64::from_str_radix(std::str::from_utf8(digits).unwrap(), 8).expect("a number is octal")
     }
 
-    /// With the slash at a directory's end.
+    /// Returns the path, with the slash at a directory's end.
     pub fn path(&self) -> Vec<u8> {
         if let Some(path) = self.records.get("path") {
             return path.clone();
@@ -78,7 +78,7 @@ impl Entry<'_> {
     }
 }
 
-/// A field that NUL ends, where it is not full.
+/// Returns a field, which NUL ends unless it is full.
 pub fn field_text(header: &[u8], field: Range<usize>) -> &[u8] {
     header[field].split(|byte| *byte == 0).next().unwrap()
 }

@@ -28,7 +28,7 @@ import registries
 import token_server
 from registries import Registry
 
-# What was fetched and made once and stays, shared by all runs: nothing below it is changed.
+# Files that were fetched and made once, shared by all runs: nothing below it is changed.
 PARTS = Path(__file__).resolve().parents[2] / "target" / "test-parts"
 STOP_TIMEOUT_S = 10
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -42,7 +42,7 @@ def main(command: list) -> int:
     os.umask(0o022)
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     with contextlib.ExitStack() as stack:
-        # podman makes a name out of a path, and an underscore may not stand everywhere in one.
+        # podman uses a path as a name, in which an underscore is not allowed everywhere.
         directory = Path(tempfile.gettempdir()) / f"ocitect-{secrets.token_hex(8)}"
         directory.mkdir(mode=0o700)
         directory.chmod(0o755)
@@ -65,7 +65,7 @@ def leave(number: int, _frame):
 
 def build_up(directory: Path, stack: contextlib.ExitStack) -> dict:
     variables = {"OCITECT_TEST_DIR": directory}
-    # Not /var/tmp, where podman and skopeo spool, nor /tmp: what a failed test leaves goes with the rest.
+    # Not /var/tmp, where podman and skopeo spool, nor /tmp: leftover files of a failed test are removed with the rest.
     variables["TMPDIR"] = new_directory(directory / "tmp")
     variables.update(make_bases.make_all(new_directory(directory / "bases"), PARTS))
     variables.update(make_real_bases.make_all(PARTS))
@@ -83,7 +83,7 @@ def start_registries(directory: Path, stack: contextlib.ExitStack) -> dict:
     stack.callback(tokens.stop)
     registries.make_ca(directory)
     ca = directory / "ca.crt"
-    # The colon is there for clients that split `user:password` at the wrong one.
+    # The colon tests clients that split `user:password` at the wrong one.
     password = "pass:" + secrets.token_hex(12)
     subprocess.run(
         ["htpasswd", "-ciB", str(directory / "htpasswd"), "tester"],
@@ -176,7 +176,7 @@ def publish_bases(variables: dict):
 
 def run(command: list, environment: dict) -> int:
     """Runs the command; where we are told to end, everything that it started ends first."""
-    # A terminal sends its interrupts to everybody by itself, and lets only one group read.
+    # A terminal sends its interrupts to all processes itself, and lets only one group read.
     own_group = not sys.stdin or not sys.stdin.isatty()
     stdin = subprocess.DEVNULL if own_group else None
     process = subprocess.Popen(command, env=environment, stdin=stdin, start_new_session=own_group)

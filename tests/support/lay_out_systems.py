@@ -16,7 +16,7 @@ from pathlib import Path
 SYSTEMS = Path(__file__).resolve().parents[2] / "testdata" / "systems"
 NODE_ARCHITECTURES = ("x64", "arm64")
 ARCHITECTURES = ("amd64", "arm64")
-# What a developer's checkout has beside the sources.
+# Files of a developer's checkout besides the sources.
 CLUTTER = {
     ".git/HEAD": "ref: refs/heads/main\n",
     ".gitignore": "dist\n",

@@ -14,7 +14,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-# A registry is up within a second; a machine that swaps may need many.
+# A registry starts within a second; on a machine that swaps it may take many.
 READY_TIMEOUT_S = 60
 POLL_S = 0.05
 STOP_TIMEOUT_S = 10

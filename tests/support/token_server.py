@@ -25,9 +25,9 @@ from pathlib import Path
 SERVICE = "ocitect-token-registry"
 ISSUER = "ocitect-token-server"
 TENANT = "ocitect"
-# Long enough for every test; 60 s, the least that the protocol knows, is also the registry's leeway.
+# Long enough for every test; 60 s, the minimum of the protocol, is also the registry's leeway.
 LIFETIME_S = 300
-# More than any form that a client sends.
+# Larger than any form of a client.
 MAX_FORM_BYTES = 64 * 1024
 
 WRITER = {"pull", "push", "delete", "*"}

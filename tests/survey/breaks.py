@@ -14,7 +14,7 @@ import installers
 from installers import SITE, NotApplicable, NotInstalled
 
 VENV = "app/.venv"
-# Whose own needs are no break of the package: without them nothing starts at all.
+# Libraries that these need are never removed: without them nothing starts at all.
 INTERPRETERS = {"pypi": "usr/bin/python3", "npm": "usr/bin/node"}
 
 

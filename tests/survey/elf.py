@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-# The C library's own names: an image without them starts nothing at all.
+# The C library's own names: an image without them cannot start anything.
 C_LIBRARY = re.compile(r"(libc|libm|libdl|libpthread|librt|libutil|libresolv|ld-linux[^.]*|libc\.musl[^.]*)\.so")
 MULTIARCH = "usr/lib/x86_64-linux-gnu"
 BATCH = 400
@@ -33,7 +33,7 @@ def needed(files: list) -> dict:
     result = {}
     for at in range(0, len(files), BATCH):
         batch = files[at:at + BATCH]
-        # A single file has no line "File:"; the null device stands beside it.
+        # readelf prints no line "File:" for a single file; so the null device is added.
         command = ["readelf", "--dynamic", "--wide", *map(str, batch), "/dev/null"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         current = None

@@ -12,7 +12,7 @@ from pathlib import Path
 RUN_TIMEOUT_S = 120
 NAME = "localhost/survey"
 BASES = {"pypi": "python", "npm": "node", "debian": "slim", "musl": "musl"}
-# Failures that say something of the machine and nothing of the image; decided before any image was made.
+# Failures that are due to the machine and not to the image; decided before any image was made.
 SURROUNDINGS = re.compile(
     r"ENOTFOUND|EAI_AGAIN|getaddrinfo|Name or service not known|Temporary failure in name resolution|Network is unreachable"
     r"|ENETUNREACH|cannot open display|DISPLAY|no CUDA-capable device|libcuda\.so|NVIDIA driver|Illegal instruction"
@@ -124,7 +124,7 @@ class Podman:
         """Builds the image with everything allowed, and runs it."""
         with (image / "ocitect.toml").open("a") as spec:
             spec.write(ALLOW_ALL)
-        # Podman names the image by this path, in which an @ would begin a digest.
+        # Podman uses this path as the image's name, in which an @ would begin a digest.
         layout = self.place / f"layout-{uuid.uuid4().hex}"
         command = [str(binary), "build", "--progress", "none", "-o", f"oci:{layout}", str(image)]
         built = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -132,7 +132,7 @@ class Podman:
         if built.returncode != 0:
             shutil.rmtree(layout, ignore_errors=True)
             return {"state": "not built", "output": built.stdout.decode(errors="replace")[-400:]}
-        # A layer that one image shares with another must not go while the other is being pulled.
+        # A layer that two images share must not be removed while the other one is being pulled.
         with self.storage:
             pulled = self.call("pull", "--quiet", f"oci:{layout}:latest")
         shutil.rmtree(layout)
@@ -157,6 +157,6 @@ def state_of(status: int, output: str) -> str:
 
 def tail(output: str, lines: int = 3) -> str:
     kept = [line.strip() for line in output.splitlines() if line.strip()]
-    # The line that names the error stands before Node's stack.
+    # The line that names the error comes before Node's stack.
     named = [line for line in kept if re.match(r"(\w*Error\b|Error:|.*(cannot open shared object|Exec format))", line)]
     return " | ".join(dict.fromkeys([*named[:1], *kept[-lines:]]))[:500]

@@ -19,7 +19,7 @@ import elf
 NODE_VERSION = "18.20.4"
 INSTALL_TIMEOUT_S = 900
 SITE = "usr/local/lib/python3.11/dist-packages"
-# Of the base's glibc, 2.36, and of any musl.
+# For the base's glibc, 2.36, and for any musl.
 GLIBC, MUSL = "manylinux_2_36", "unknown-linux-musl"
 LEFT_OUT = re.compile(r"usr/share/(doc|man|locale|info|lintian)/")
 PYTHON = shutil.which("python3.11") or sys.executable

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-# States of which the check can be right or wrong.
+# States for which the check can be right or wrong.
 JUDGED = ("runs", "fails")
 VERDICTS = ("right", "false error", "caught", "warned", "silent")
 # Lines whose start the package itself refuses, with its reason: found by running, not by checking.

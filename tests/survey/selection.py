@@ -11,7 +11,7 @@ KINDS = {
     "debian": ["architecture", "library", "base", "link", "start"],
     "musl": ["architecture", "libc", "start"],
 }
-# Every third line is of the development set.
+# Every third line belongs to the development set.
 DEVELOPMENT_EVERY = 3
 
 

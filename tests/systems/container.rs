@@ -1,4 +1,4 @@
-//! A system's image under podman: amd64 as it is, arm64 under qemu.
+//! A system's image in podman: amd64 natively, arm64 with qemu.
 
 use std::process::{Command, Stdio};
 use std::thread;
@@ -9,10 +9,11 @@ use serde_json::Value;
 use crate::support::{Outcome, part, tool};
 use crate::system::Published;
 
-/// How long a program may need until it answers; under qemu, on a busy machine, Node takes many seconds.
+/// How long a program may take until it replies; with qemu, on a busy machine, Node takes many seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A shell of amd64 in arm64 containers: theirs cannot start a program, which no kernel here runs by itself.
+/// An amd64 shell in arm64 containers: their own cannot start a program, since no kernel here runs arm64 programs
+/// itself.
 const SHELL: &str = "/busybox";
 
 /// An image in podman's storage, pulled from the registry.
@@ -43,7 +44,7 @@ impl Image {
         tool("podman", &[&head[..], &self.mounts(), &self.entrypoint(program)].concat())
     }
 
-    /// Starts the image as it wants to be started; `options` are podman's.
+    /// Starts the image's own command; `options` are podman's.
     #[track_caller]
     pub fn start(&self, options: &[&str]) -> Container {
         self.start_with(options, &[&*self.reference])
@@ -73,7 +74,7 @@ impl Image {
     }
 }
 
-/// A running container, which goes with the value.
+/// A running container, which is removed on drop.
 pub struct Container {
     id: String,
     platform: &'static str,
@@ -88,7 +89,7 @@ impl Container {
         Outcome::of(podman)
     }
 
-    /// Waits until a command inside ends with 0, and gives what it printed.
+    /// Waits until a command inside exits with 0. Returns its output.
     #[track_caller]
     pub fn wait_for(&self, command: &[&str]) -> String {
         let began = Instant::now();
@@ -103,7 +104,7 @@ impl Container {
         }
     }
 
-    /// The command of the config's health check, which must end with 0 some time.
+    /// Waits until the config's health check exits with 0.
     #[track_caller]
     pub fn wait_until_healthy(&self, config: &Value) -> String {
         let test: Vec<&str> = config["config"]["Healthcheck"]["Test"]
@@ -119,7 +120,7 @@ impl Container {
         }
     }
 
-    /// Stops it by its signal; gives its exit code.
+    /// Stops it with its signal. Returns its exit status.
     pub fn stop(&self) -> i32 {
         tool("podman", &["stop", "--time=10", &self.id]);
         tool("podman", &["inspect", "--format={{.State.ExitCode}}", &self.id]).trim().parse().unwrap()

@@ -10,11 +10,11 @@ use crate::system::{Published, System};
 
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 
-/// Loads each native module into one process, and prints what each says of itself.
+/// Loads each native module into one process, and prints a property of each.
 const LOAD: &str = "console.log(process.arch, require('rollup').VERSION, require('@swc/core').version,
     typeof require('@anush008/tokenizers').Tokenizer)";
 
-/// esbuild starts its own program, which only qemu can run: a script of an amd64 shell stands between them.
+/// esbuild starts its own program, which only qemu can run: a script of an amd64 shell is between them.
 const ESBUILD: &str =
     "/app/node_modules/.pnpm/@esbuild+linux-arm64@0.28.2/node_modules/@esbuild/linux-arm64/bin/esbuild";
 
@@ -96,7 +96,7 @@ fn on_arm64_it_starts_loads_its_modules_and_is_healthy() {
     tool("chmod", &["-R", "a+rx", script.path().to_str().unwrap()]);
     let mount = format!("--volume={}:/esbuild:ro", path.display());
     let options = [&*mount, "--env=ESBUILD_BINARY_PATH=/esbuild", "--env=OPENAI_API_KEY=none"];
-    // No shell there can start a program either: pnpm's part, and the health check's shell, are ours.
+    // No shell there can start a program either: the test does pnpm's part and the health check's shell.
     let container = image.start_program(&options, &["/usr/bin/node", "/app/agent/src/index.js"]);
     let health = container.wait_for(&["/usr/bin/curl", "--fail", "--silent", "http://localhost:3000/api/health"]);
     assert!(health.contains(r#""esbuild":"export const answer = 42;""#), "{health}");

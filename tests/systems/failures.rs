@@ -1,4 +1,4 @@
-//! What went wrong with these systems once, made on purpose: each is caught before anything is written, by its own code.
+//! Real failures of these systems, reproduced: each is detected before anything is written, with its own code.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use crate::system::{System, assert_untouched};
 
 const ARM64_STORE: &str = "dist/arm64/node_modules/.pnpm";
 
-/// A build that pushes must end with exit code 3, errors of exactly these codes, and these words; the registry never
-/// hears of it.
+/// Checks that a build with a push ends with exit status 3, errors of exactly these codes, and these words, and without
+/// a request to the registry.
 #[track_caller]
 fn refused(system: &System, name: &str, codes: &[&str], words: &[&str]) -> Outcome {
     let repository = format!("systems/refused/{name}");
@@ -22,7 +22,7 @@ fn refused(system: &System, name: &str, codes: &[&str], words: &[&str]) -> Outco
     outcome
 }
 
-/// The folder of a package in the store of Eliza's arm64 workspace.
+/// Returns the folder of a package in the store of Eliza's arm64 workspace.
 fn store(package: &str) -> String {
     let name = package.rsplit_once('@').unwrap().0.replace('+', "/");
     format!("{ARM64_STORE}/{package}/node_modules/{name}")
@@ -48,8 +48,8 @@ fn eliza_a_trailing_comma_in_package_json() {
     refused(&system, "comma", &["broken-json"], &words);
 }
 
-/// The packages of Eliza with native parts: the folder of the package in the store, its part for arm64 with its version,
-/// and the file of that part that is native, in the part for x64 too.
+/// The packages of Eliza with native parts: the folder of the package in the store, its part for arm64 with its
+/// version, and the native file of that part, which the part for x64 has too.
 const NATIVE: [(&str, &str, &str, [&str; 2]); 4] = [
     (
         "rollup@4.68.2",
@@ -119,7 +119,7 @@ fn eliza_a_package_of_the_workspace_is_not_packed() {
 #[test]
 fn eliza_a_musl_base_below_modules_for_glibc() {
     let system = System::eliza().on("REAL_MUSL");
-    // Neither Node, nor curl, nor the user is there; that is another matter.
+    // Node, curl and the user do not exist either, which is not tested here.
     let allow = "allow = [\"entrypoint-missing:/**\", \"shebang-missing:/**\", \"healthcheck-missing:/**\", \
                  \"unknown-user:/**\", \"broken-shebang:/**\"]";
     let spec = system.read("ocitect.toml");
@@ -144,7 +144,7 @@ fn eliza_a_required_variable_is_not_set() {
 #[test]
 fn eliza_a_stand_in_base_that_could_never_run_it() {
     let system = System::eliza().on("BASE");
-    // The stand-in has a shell, the user node, and neither Node nor curl.
+    // The stand-in has a shell and the user node, but neither Node nor curl.
     let outcome = refused(&system, "stand-in", &["healthcheck-missing", "shebang-missing"], &["node", "curl"]);
     assert!(
         outcome.stderr.contains("/usr/local/bin/pnpm") || outcome.stderr.contains("pnpm.cjs"),
@@ -199,7 +199,7 @@ fn agent_runner_a_console_script_of_the_build_machine() {
     system.edit(script, "#!/app/.venv/bin/python", "#!/home/builder/src/agent-runner/.venv/bin/python");
     let words = ["linux/arm64", "/app/.venv/bin/agent-runner", "/home/builder/src/agent-runner/.venv/bin/python"];
     refused(&system, "console-script", &["shebang-missing"], &words);
-    // One that is not what the image starts.
+    // A file that the image does not start.
     let system = System::agent_runner();
     system.write("dist/amd64/venv/bin/f2py", "#!/home/builder/.venv/bin/python\n");
     std::fs::set_permissions(

@@ -1,4 +1,4 @@
-//! A system, laid out as its README.md says, in which a test may break one thing.
+//! A system, assembled as its README.md describes, in which a test may break one thing.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -9,50 +9,51 @@ use serde_json::Value;
 
 use crate::support::{Layout, Outcome, Sandbox, part, tool};
 
-/// The sources and what was built beforehand, in a sandbox of its own.
+/// The sources and the prebuilt files, in their own sandbox.
 pub struct System {
     pub sandbox: Sandbox,
     base: String,
 }
 
 impl System {
-    /// The Node system, on the Node base.
+    /// Returns the Node system, on the Node base.
     pub fn eliza() -> Self {
         static LAID_OUT: OnceLock<PathBuf> = OnceLock::new();
         Self::copy(LAID_OUT.get_or_init(|| lay_out("eliza")), "REAL_NODE")
     }
 
-    /// The Python system, on the Python base.
+    /// Returns the Python system, on the Python base.
     pub fn agent_runner() -> Self {
         static LAID_OUT: OnceLock<PathBuf> = OnceLock::new();
         Self::copy(LAID_OUT.get_or_init(|| lay_out("agent-runner")), "REAL_PYTHON")
     }
 
-    /// True copies: a hardlink that another test makes or removes would change the file's inode while it is packed here.
+    /// Copies all files: a hardlink that another test creates or removes would change the file's inode while it is
+    /// packed here.
     fn copy(laid_out: &Path, base: &str) -> Self {
         let system = Self { sandbox: Sandbox::new(), base: String::new() }.on(base);
         tool("cp", &[Path::new("-a"), laid_out, &system.sandbox.path("system")]);
         system
     }
 
-    /// On another base: `REAL_MUSL`, `BASE`.
+    /// Replaces the base: `REAL_MUSL`, `BASE`.
     pub fn on(mut self, base: &str) -> Self {
         self.base = format!("BASE=oci:{}", part(base));
         self
     }
 
-    /// A path of the system.
+    /// Returns a path of the system.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.sandbox.path("system").join(relative)
     }
 
-    /// The text of a file.
+    /// Returns the text of a file.
     #[track_caller]
     pub fn read(&self, relative: &str) -> String {
         fs::read_to_string(self.path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
     }
 
-    /// Puts a file there, in place of what is there; its mode stays.
+    /// Replaces a file; its mode is kept.
     #[track_caller]
     pub fn write(&self, relative: &str, content: impl AsRef<[u8]>) -> &Self {
         let path = self.path(relative);
@@ -64,7 +65,7 @@ impl System {
         self
     }
 
-    /// Replaces a text that must be in the file once.
+    /// Replaces a text that the file must have once.
     #[track_caller]
     pub fn edit(&self, relative: &str, from: &str, to: &str) -> &Self {
         let text = self.read(relative);
@@ -72,7 +73,7 @@ impl System {
         self.write(relative, text.replace(from, to))
     }
 
-    /// Removes a file, a symlink, or a directory with all that is in it.
+    /// Removes a file, a symlink, or a directory with its content.
     #[track_caller]
     pub fn remove(&self, relative: &str) -> &Self {
         let path = self.path(relative);
@@ -85,7 +86,7 @@ impl System {
         self
     }
 
-    /// Makes a symlink, in place of what is there.
+    /// Replaces a path by a symlink.
     #[track_caller]
     pub fn link(&self, relative: &str, target: &str) -> &Self {
         if fs::symlink_metadata(self.path(relative)).is_ok() {
@@ -96,7 +97,7 @@ impl System {
         self
     }
 
-    /// Puts a file or a directory of the fetched artifacts (`npm/rollup@4.68.2`) there, in place of what is there.
+    /// Replaces a path by a file or a directory of the fetched artifacts (`npm/rollup@4.68.2`).
     #[track_caller]
     pub fn put(&self, artifact: &str, relative: &str) -> &Self {
         if fs::symlink_metadata(self.path(relative)).is_ok() {
@@ -108,8 +109,8 @@ impl System {
         self
     }
 
-    /// Runs `ocitect COMMAND` for the system, with its base and these arguments; a layout or archive that is written
-    /// by a relative name comes beside the system.
+    /// Runs `ocitect COMMAND` for the system, with its base and these arguments. A layout or archive with a relative
+    /// name is written beside the system.
     pub fn run(&self, command: &str, arguments: &[&str]) -> Outcome {
         self.sandbox.run(&[&[command, "system", "--set", &*self.base, "--progress", "none"], arguments].concat())
     }
@@ -133,17 +134,17 @@ pub struct Published {
 }
 
 impl Published {
-    /// The manifest of a platform.
+    /// Returns the manifest of a platform.
     pub fn manifest(&self, platform: &str) -> Value {
         self.layout.manifest("1", platform)
     }
 
-    /// The config of a platform.
+    /// Returns the config of a platform.
     pub fn config(&self, platform: &str) -> Value {
         self.layout.config("1", platform)
     }
 
-    /// The image that the registry has for a platform: `NAME@DIGEST` of the manifest.
+    /// Returns the registry's image for a platform: `NAME@DIGEST` of the manifest.
     #[track_caller]
     pub fn reference(&self, platform: &str) -> String {
         let source = format!("docker://{}@{}", self.name, self.digest);
@@ -154,7 +155,7 @@ impl Published {
         format!("{}@{}", self.name, entry["digest"].as_str().unwrap())
     }
 
-    /// What the tag names in the registry must be what the build said, and what the layout has.
+    /// Checks that the tag in the registry names what the build printed and what the layout has.
     #[track_caller]
     pub fn assert_same_everywhere(&self) {
         let source = format!("docker://{}:1", self.name);
@@ -163,7 +164,7 @@ impl Published {
     }
 }
 
-/// Nothing was ever written to this repository.
+/// Checks that nothing was ever written to this repository.
 #[track_caller]
 pub fn assert_untouched(repository: &str) {
     let storage = Path::new(&part("REGISTRY_OPEN_STORAGE")).join("docker/registry/v2/repositories").join(repository);
@@ -174,7 +175,7 @@ fn skopeo(arguments: &[&str]) -> String {
     tool("skopeo", &[arguments, &["--tls-verify=false"]].concat())
 }
 
-/// Lays the system out, once for all tests; it goes with the surroundings.
+/// Assembles the system once for all tests; it is removed with the test environment.
 fn lay_out(name: &str) -> PathBuf {
     let directory = tempfile::tempdir().unwrap().keep().join(name);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/lay_out_systems.py");

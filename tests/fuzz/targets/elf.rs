@@ -1,4 +1,4 @@
-//! Any bytes as an ELF file: an answer or an error, never a panic, within the bounds that the module sets.
+//! Any bytes as an ELF file: a result or an error, never a panic, within the limits of the module.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any bytes as the facts of a base: an answer or an error, never a panic; and what is taken is written back the same.
+//! Any bytes as the facts of a base: a result or an error, never a panic; valid facts are encoded to the same bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,7 +6,7 @@ use ocitect::model::Digest;
 use ocitect::tree::Facts;
 
 fuzz_target!(|data: &[u8]| {
-    // The checksum would keep everything out that is worth trying: it is put right.
+    // Almost any input would fail at the checksum: it is corrected.
     let mut bytes = data.to_vec();
     bytes.extend_from_slice(Digest::of(data).hex().as_bytes());
     if let Ok(facts) = Facts::decode(&bytes) {

@@ -1,4 +1,4 @@
-//! Any `Location`, and any realm: what must hold is said in `ocitect::registry::fuzzing`.
+//! Any `Location`, and any realm: the properties are in `ocitect::registry::fuzzing`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| ocitect::registry::fuzzing::location(data));

@@ -1,4 +1,4 @@
-//! Any `Range` and any `Content-Range`: what must hold is said in `ocitect::registry::fuzzing`.
+//! Any `Range` and any `Content-Range`: the properties are in `ocitect::registry::fuzzing`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| ocitect::registry::fuzzing::range(data));

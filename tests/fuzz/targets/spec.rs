@@ -1,4 +1,4 @@
-//! Any spec file: what must hold is said in `ocitect::spec::fuzzing`.
+//! Any spec file: the properties are in `ocitect::spec::fuzzing`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| ocitect::spec::fuzzing::spec(data));

@@ -60,12 +60,12 @@ impl Rule {
         Self { from_bytes, ..self }
     }
 
-    /// Only after so many requests that it would have befallen.
+    /// Skips so many matching requests.
     pub fn after(self, skip: usize) -> Self {
         Self { skip, ..self }
     }
 
-    /// Only so many of them.
+    /// Limits the rule to so many requests.
     pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
     }
@@ -82,13 +82,13 @@ impl Rule {
     }
 }
 
-/// The rules of a proxy, and what befalls its connections whatever goes over them.
+/// The rules of a proxy, and the fault of all its connections.
 #[derive(Debug, Default)]
 pub struct Script {
     rules: Mutex<Vec<Rule>>,
     /// Every connection is reset after so many bytes from the client.
     reset_after_bytes: Mutex<Option<u64>>,
-    /// How often it was cleared.
+    /// Number of calls of [`Script::clear`].
     clearings: AtomicUsize,
 }
 
@@ -97,14 +97,14 @@ impl Script {
         self.rules.lock().unwrap().push(rule);
     }
 
-    /// No fault from now on. Connections that are stalled end.
+    /// Removes all faults. Stalled connections end.
     pub fn clear(&self) {
         self.clearings.fetch_add(1, Ordering::SeqCst);
         self.rules.lock().unwrap().clear();
         *self.reset_after_bytes.lock().unwrap() = None;
     }
 
-    /// Every connection from now on is reset after so many bytes from the client.
+    /// Resets every connection from now on after so many bytes from the client.
     pub fn reset_each_after(&self, bytes: u64) {
         *self.reset_after_bytes.lock().unwrap() = Some(bytes);
     }
@@ -117,7 +117,7 @@ impl Script {
         *self.reset_after_bytes.lock().unwrap()
     }
 
-    /// The fault of the first rule that a request meets.
+    /// Returns the fault of the first matching rule.
     pub(super) fn fault_of(&self, head: &Head) -> Option<Fault> {
         self.rules.lock().unwrap().iter().find(|rule| rule.meets(head)).map(|rule| rule.fault)
     }

@@ -1,4 +1,4 @@
-//! A server on a free port of this machine: one thread a connection, one handler for all requests.
+//! A server on a free port of this machine: one thread for each connection, one handler for all requests.
 
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,10 +15,10 @@ use super::answer::Reply;
 use super::http::{Body, Head, Next, Stream, Wire};
 use super::log::Log;
 
-/// With more of a body unread, a server hangs up after its answer, as Go's does.
+/// If more of a body is unread, the server closes the connection after its reply, like Go's.
 const READ_ON_BYTES: u64 = 256 * 1024;
 
-/// Makes the reply to a request; the body is read by it as far as it wants.
+/// Returns the reply to a request; it may read the body.
 type Handler = dyn Fn(&Head, &mut Body<'_>) -> Reply + Send + Sync;
 
 pub struct Server {
@@ -41,7 +41,7 @@ impl Server {
         Self::listen("127.0.0.1", None, Box::new(handler))
     }
 
-    /// Serves HTTPS, as `localhost:PORT`, with the certificate that the test registries have.
+    /// Serves HTTPS, as `localhost:PORT`, with the certificate of the test registries.
     pub fn start_tls(handler: impl Fn(&Head, &mut Body<'_>) -> Reply + Send + Sync + 'static) -> Self {
         Self::listen("localhost", Some(Arc::new(tls_config(&[b"http/1.1"]))), Box::new(handler))
     }
@@ -58,7 +58,7 @@ impl Server {
                     return;
                 }
                 let listening = listening.clone();
-                // A client that goes away is part of the weather.
+                // In some tests the client disconnects.
                 thread::spawn(move || listening.connection(stream).ok());
             }
         });
@@ -78,12 +78,12 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts, which then sees that it is over.
+        // Wakes the accepting thread, which then ends.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-/// The certificate of the test registries, for these protocols.
+/// Returns the certificate of the test registries, for these protocols.
 pub fn tls_config(protocols: &[&[u8]]) -> ServerConfig {
     let ca = std::env::var("OCITECT_TEST_REGISTRY_TLS_CA").expect("the tests run within tests/run");
     let directory = Path::new(&ca).parent().unwrap().to_owned();
@@ -112,7 +112,7 @@ impl Listening {
         loop {
             match wire.next()? {
                 Next::End => return Ok(()),
-                // Answered as web servers without TLS do, so that the client knows.
+                // The reply of web servers without TLS, which the client recognizes.
                 Next::Handshake => {
                     return wire.stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
                 }
@@ -126,7 +126,7 @@ impl Listening {
         }
     }
 
-    /// One request and its reply; `false` where the connection has to end.
+    /// Serves one request. Returns `false` if the connection has to end.
     fn exchange(&self, wire: &mut Wire<Box<dyn Stream>>, head: &Head, connection: usize) -> io::Result<bool> {
         let entry = self.log.begin(head, connection);
         let mut body = Body::new(wire, head.framing());
@@ -143,7 +143,7 @@ impl Listening {
         let ends = is_last || (!is_read && left_bytes > READ_ON_BYTES);
         let goes_on = reply.send(&mut wire.stream, head.method == "HEAD", ends)?;
         if !is_read {
-            // The rest is thrown away, so that the client finds the answer before it finds the end.
+            // The rest is discarded, so that the client receives the reply before the end.
             let mut rest = Body::new(wire, head.framing_from(received));
             rest.each(|_| {});
             return Ok(goes_on && !rest.is_cut);

@@ -1,4 +1,4 @@
-//! Where a registry's blobs lie, on another port: behind addresses that end, and that only GET may use.
+//! The storage of a registry's blobs, on another port: its addresses expire, and allow only GET.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ pub struct Storage {
     signed: Arc<Mutex<Signed>>,
 }
 
-/// The addresses that were given out, with the bytes that each still brings.
+/// The issued addresses, with the bytes that each may still return.
 struct Signed {
     presigned: Presigned,
     left_bytes: BTreeMap<String, u64>,
@@ -30,7 +30,7 @@ impl Storage {
         Self { server, signed }
     }
 
-    /// A new address for a blob.
+    /// Returns a new address for a blob.
     pub(super) fn sign(&self, digest: &str) -> String {
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         let signature = format!("signature-{}", signed.left_bytes.len());
