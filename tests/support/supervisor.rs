@@ -143,7 +143,7 @@ fn next_call(listener: &OwnedFd) -> Option<libc::seccomp_notif> {
 fn go_on(listener: &OwnedFd, call: &libc::seccomp_notif) {
     let flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
     let mut answer = libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags };
-    // SAFETY: the kernel reads `answer`, which is of the type that the request names. It fails for a thread that is gone.
+    // SAFETY: the kernel reads `answer`, which is of the type that the request names. It fails if the thread is gone.
     let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) };
 }
 
