@@ -1,7 +1,7 @@
 //! Opens what packing does not know: members of archives, and files inside images.
 //!
-//! A layer's compressed stream cannot be read out of order, so the files that are wanted of an image are copied, once and
-//! before packing, into one temporary file without a name.
+//! A layer's compressed stream cannot be read out of order. Before packing, all files that are needed of an image are
+//! therefore copied into one temporary file without a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

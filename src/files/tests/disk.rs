@@ -150,7 +150,7 @@ fn attributes_are_carried_where_they_are_asked_for() {
     let fixture = Fixture::with(&["src/file"]);
     let path = std::ffi::CString::new(fixture.path("src/file").as_os_str().as_bytes()).unwrap();
     for name in [c"user.kept", c"user.other", c"user.overlay.opaque", c"user.containers.override_stat"] {
-        // SAFETY: path and name end in NUL, and the value has the size that is told.
+        // SAFETY: path and name end in NUL, and the value has the size that is passed.
         let result = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), b"value".as_ptr().cast(), 5, 0) };
         assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
     }
