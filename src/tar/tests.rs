@@ -1,4 +1,4 @@
-//! Tests of the frame; those of PAX records stand beside them, and each reader tests its own rules.
+//! Tests of the headers and the stream. Those of PAX records are beside them, and each reader tests its own rules.
 
 use std::io::{Read as _, Write as _};
 
