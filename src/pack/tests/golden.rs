@@ -11,7 +11,7 @@ use crate::model::{Compression, DiffId, Digest, LayerPlan, escape};
 
 /// Digests and listing, in the package's root.
 const GOLDEN_FILE: &str = "testdata/golden/pack.txt";
-/// Set to write the golden file anew.
+/// Set this variable to rewrite the golden file.
 const UPDATE_VARIABLE: &str = "OCITECT_UPDATE_GOLDEN";
 
 #[test]
