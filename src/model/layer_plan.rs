@@ -256,7 +256,7 @@ pub enum EntryPathError {
     TooLong(usize),
 }
 
-/// Greatest length of a path in an image: Linux's PATH_MAX, 4096 including the final NUL.
+/// Returns the bytes, which order and compare like the path.
 pub const MAX_PATH_BYTES: usize = 4095;
 
 impl std::borrow::Borrow<[u8]> for EntryPath {

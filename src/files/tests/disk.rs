@@ -185,7 +185,7 @@ fn capabilities_are_for_a_single_file() {
 #[test]
 fn a_directory_that_cannot_be_read_is_named() {
     let fixture = Fixture::with(&["src/"]);
-    // Longer in all than the system takes, so that not even root can read it.
+    // Longer in total than the system accepts, so that not even root can read it.
     let script = "cd \"$1\" && i=0; while [ $i -lt 25 ]; do mkdir \"$2\" && cd -P \"$2\" || exit 1; i=$((i+1)); done";
     let (source, name) = (fixture.path("src"), "d".repeat(200));
     let made = std::process::Command::new("sh").args(["-c", script, "sh"]).arg(&source).arg(&name).status().unwrap();
