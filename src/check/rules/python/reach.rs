@@ -34,7 +34,7 @@ pub(in super::super) struct Reach {
     pub(in super::super) extensions: BTreeSet<EntryPath>,
     /// Sources that were read, with their imports.
     pub(in super::super) sources: BTreeMap<EntryPath, Source>,
-    /// Top-level modules that sources can do without.
+    /// Full names of modules that sources can do without.
     tried: BTreeSet<String>,
     /// Modules that are certainly imported, from the top, and that are there for another Python or processor alone.
     lost: BTreeSet<String>,
