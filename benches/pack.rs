@@ -1,5 +1,5 @@
-//! The stages of packing, one by one and together: walk, tar, hash, compress, whole. On one file of 256 MiB of which half is
-//! random, and on 10,000 small files; both are written to a temporary directory first.
+//! Measures the stages of packing, separately and together: walk, tar, hash, compress, whole. The inputs are one file
+//! of 256 MiB, half of it random, and 10,000 small files. Both are written to a temporary directory first.
 //!
 //! `cargo bench --bench pack`
 
@@ -35,7 +35,7 @@ static DIRECTORIES: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
 static LARGE: LazyLock<LayerPlan> = LazyLock::new(large_file);
 static SMALL: LazyLock<LayerPlan> = LazyLock::new(small_files);
 
-/// Text and noise by turns, a kibibyte each.
+/// Returns text and noise in turns, a kibibyte each.
 fn half_random(size_bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut bytes = Vec::with_capacity(size_bytes + 1024);

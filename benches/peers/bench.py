@@ -56,7 +56,7 @@ class Bench:
             try:
                 self.take_turns(scenario, workload, works, warm, before, runs or self.runs)
             finally:
-                # Also where we are interrupted: storages of peers may be mounted.
+                # Also after an interruption: storages of peers may be mounted.
                 for peer, work in works.items():
                     peer.clear(work)
 
@@ -80,7 +80,7 @@ class Bench:
             peer.clear(work)
         work.scratch.mkdir(parents=True, exist_ok=True)
         with peer.ready(work):
-            # What others wrote goes to the disk now, and not into the next figure.
+            # Pending writes of other peers are flushed now, so that they do not affect the next figure.
             os.sync()
             sample = measure(peer.steps(work), work.scratch, {**os.environ, **peer.environment(work)}, peer.daemon)
         size_bytes = peer.output_bytes(work)

@@ -6,9 +6,9 @@ from report import Results, escape
 
 OURS = "ocitect"
 SHA, PIGZ, ZSTD = "tar | sha256", "tar | pigz -6", "tar | zstd -3"
-# Those that make an image by themselves, as ocitect does.
+# The peers that make a complete image, like ocitect.
 FLOORS = (SHA, PIGZ, ZSTD, "tar | gzip -6", "tar | igzip -1", "stat walk", "skopeo")
-# Room for what starting costs, and for the next cache of the processor.
+# Tolerance for the cost of starting, and for the next cache level of the processor.
 LINEAR_BOUND = 1.5
 MIB = 2**20
 # Promised: so much at most, and so much more for each entry (its paths, which the promise leaves aside, are some 100

@@ -17,7 +17,7 @@ from pathlib import Path
 GNU_TIME = "/usr/bin/time"
 # The slowest peer takes a minute for the largest workload.
 TIMEOUT_S = 1200
-# As much of what a failed command said is shown.
+# How much of a failed command's output is shown.
 SHOWN_BYTES = 2000
 
 
@@ -61,9 +61,9 @@ def daemon_usage(pid: int, forget_peak: bool = False) -> Sample:
         return Sample(0, 0, 0, 0)
     directory = Path(f"/proc/{pid}")
     if forget_peak:
-        # 5: the kernel's word for it, proc(5).
+        # 5 resets the peak, proc(5).
         (directory / "clear_refs").write_text("5")
-    # The fields after the name, which may hold anything but ends with the last parenthesis.
+    # The fields after the name, which may contain anything and ends at the last parenthesis.
     fields = (directory / "stat").read_text().rpartition(")")[2].split()
     user_s, sys_s = (int(field) / os.sysconf("SC_CLK_TCK") for field in fields[11:13])
     (peak,) = (line.split()[1] for line in (directory / "status").read_text().splitlines() if line[:6] == "VmHWM:")

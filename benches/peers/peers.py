@@ -17,7 +17,7 @@ from pathlib import Path
 
 from measure import Failed, Step, output_of, size_of
 
-# Where the tree goes in the image.
+# The path of the tree in the image.
 PLACE = "/app"
 OPENSSL = ["openssl", "sha256"]
 VERSION = re.compile(r"\d+\.\d+[^\s,]*")
@@ -45,7 +45,7 @@ class Peer:
     needs = ()
     note = ""
     version_command = None
-    # A process that works for the commands.
+    # A process that serves the commands.
     daemon = None
 
     def __init__(self, name: str):
@@ -111,7 +111,7 @@ class StatWalk(Peer):
 
     def steps(self, work: Work) -> list:
         parts = sorted(path for path in work.tree.iterdir())
-        # No file is that large, but find must ask.
+        # No file is that large, but find must read the status.
         return [Step([["find", *parts[half::2], "-size", "+1000000G"] for half in (0, 1)], piped=False)]
 
     def output_bytes(self, work: Work) -> int:

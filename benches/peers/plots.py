@@ -100,7 +100,7 @@ def panel(left: float, top: float, title: str, points: list, dashed: list) -> li
              line(x0, y0, x0, y0 + height, "axis"), f'<polyline points="{path(dashed)}" class="bound"/>',
              f'<polyline points="{path(points)}" class="line"/>']
     for x, y in points:
-        # Above and to the left there is no line: it rises.
+        # There is no line above and to the left, since it rises.
         parts += [f'<circle cx="{x_at(x):.1f}" cy="{y_at(y):.1f}" r="3" class="ours"/>',
                   text(x_at(x) - 5, y_at(y) - 5, f"{y:.3g}", "note", "end"),
                   text(x_at(x), y0 + height + 16, f"{x:,}" if x < 10**4 else f"{x // 1000}k", "note", "middle")]

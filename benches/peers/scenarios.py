@@ -20,7 +20,7 @@ from registries import Registry
 
 COUNTS = (1_000, 10_000, 50_000, 100_000, 200_000)
 SIZES_BYTES = (10 * MIB, 100 * MIB, 1024 * MIB, 4096 * MIB)
-# The largest takes a while, and shows the same in a few runs.
+# The largest takes long, and a few runs give the same result.
 LINEAR_RUNS = 3
 STARTS = 21
 CHANGED_BYTES = MIB
@@ -71,7 +71,7 @@ def change_megabyte(tree: Path, run: int):
     """Text and noise, as the file is made of; at a place that no block begins at."""
     lines = workloads.text_lines()
     count = CHANGED_BYTES // (2 * workloads.HALF_TURN_BYTES)
-    # Numbers that the file itself has no turns of.
+    # Seeds that the file itself does not use.
     turns = range(10**6 + run * count, 10**6 + (run + 1) * count)
     parts = [make for turn in turns for make in (
         workloads.large_text(lines, turn), workloads.noise(turn))]
@@ -116,7 +116,7 @@ def registry(bench: Bench):
                 try:
                     sample, sent = push(bench, server, tree, f"{way} {run}", reference, *options)
                 except Failed:
-                    # An ocitect without the option; that was told.
+                    # An ocitect without the option; this was reported.
                     continue
                 bench.record("registry", "python", way, run, sample, sent["bytes"], layers_sent=sent["layers"])
 
@@ -165,7 +165,7 @@ def start_up(bench: Bench):
     with tempfile.TemporaryDirectory(dir=bench.scratch, prefix="start-") as name:
         scratch = Path(name)
         (scratch / "ocitect.toml").write_text("format = 1\n[image]\nnam = 1\n")
-        # A spec that is wrong ends with another code than 0, which `sh` takes.
+        # An invalid spec gives an exit status other than 0, which `sh` ignores.
         wrong = ["sh", "-c", f"! {bench.binary} build --progress none {scratch}"]
         ways = {
             ("--version", "ocitect"): [bench.binary, "--version"], ("spec error", "ocitect"): wrong,

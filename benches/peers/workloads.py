@@ -24,7 +24,7 @@ HALF_SIZE_BYTES = GIB
 HALF_TURN_BYTES = 64 * KIB
 HALF_FILE = "half.bin"
 
-# What the generators must give; another Python that draws other numbers is found out here.
+# The expected output of the generators. It detects a Python with other random numbers.
 DIGESTS = {
     "small": "4a69651dfbfb6143170a6dea1bd33b09ee34aca7c22cc7ca7dd7bc264ca561b6",
     "half": "b5ccc9bece3541528f9401afbd7d145a1e1acbeaf27cdeaa6216e7a1b1cdb577",
@@ -102,7 +102,7 @@ def small_text(lines: list, number: int) -> bytes:
     """Between 0.5 and 4 KiB, in whole lines but for the last."""
     draw = random.Random(number)
     size_bytes = 512 + int(draw.random() * 3584)
-    # A line has some 35 bytes: that many are always enough.
+    # A line has some 35 bytes, so this many are always enough.
     chosen = draw.choices(lines, k=size_bytes // 16)
     return f"// Part {number} of {draw.random()}.\n{''.join(chosen)}".encode()[:size_bytes]
 
@@ -139,7 +139,7 @@ def text_lines() -> list:
         "  if ({} === {}.{}) {{\n", "    {}[{}] = {} + {};\n", "  }}\n", "  // The {} of {} is {} when {} was {}.\n",
         "  let {} = [{}, {}, {}];\n", "    throw new TypeError(`{} is not {}`);\n", "  await {}.{}({{ {}: {} }});\n",
     ]
-    # Few words are many of the names, as in real code.
+    # A few words make up many of the names, as in real code.
     name = lambda: words[int(draw.random() ** 3 * len(words))]
     return [form.format(*(name() for _ in range(5))) for form in draw.choices(forms, k=8192)]
 
@@ -150,7 +150,7 @@ def check(name: str, found: str):
 
 
 def run(command: list):
-    # What npm and pip say belongs to whoever watches, not into a table on standard output.
+    # The output of npm and pip goes to standard error, so that it does not mix with the tables on standard output.
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     if done.returncode != 0:
         sys.exit(f"peers: {command[0]} could not fetch a workload")

@@ -1,5 +1,5 @@
-//! The image that a build has made, as a source to copy from: documents in memory, own layers in temporary files, in the
-//! cache or in an earlier image, base layers where the base is.
+//! The image that a build produced, as a source to copy from: documents are in memory, own layers in temporary files,
+//! the cache or an earlier image, and base layers in the base.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::build::layer::BuiltLayer;
 use crate::model::{Descriptor, Digest, Repository, Root, Selector};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
-/// Everything that a build's root leads to.
+/// Everything that the root of a build refers to.
 pub(super) struct BuiltImage {
     root: Root,
     documents: BTreeMap<Digest, Bytes>,
@@ -20,27 +20,27 @@ pub(super) struct BuiltImage {
 }
 
 impl BuiltImage {
-    /// With a root that leads to nothing yet.
+    /// Creates a value whose root does not refer to anything yet.
     pub fn new(root: Root) -> Self {
         Self { root, documents: BTreeMap::new(), layers: BTreeMap::new(), bases: BTreeMap::new() }
     }
 
-    /// Where everything begins.
+    /// Returns the root.
     pub fn root(&self) -> &Root {
         &self.root
     }
 
-    /// A config or a manifest.
+    /// Adds a config or a manifest.
     pub fn add_document(&mut self, descriptor: &Descriptor, bytes: Bytes) {
         self.documents.insert(descriptor.digest, bytes);
     }
 
-    /// A layer of its own.
+    /// Adds a layer of the image itself.
     pub fn add_layer(&mut self, layer: Arc<BuiltLayer>) {
         self.layers.insert(layer.layer.descriptor.digest, layer);
     }
 
-    /// A layer of a base.
+    /// Adds a layer of a base.
     pub fn add_base_layer(&mut self, descriptor: &Descriptor, base: Arc<dyn Source>) {
         self.bases.insert(descriptor.digest, base);
     }
@@ -69,14 +69,14 @@ impl Source for BuiltImage {
             return layer.open_unverified(descriptor).await;
         }
         match self.bases.get(digest) {
-            // Opened through the verifying reader: whoever sends damaged bytes is named, and not the build.
+            // The verifying reader names the source of damaged bytes, so that the build is not blamed for them.
             Some(base) => Ok(Box::pin(crate::store::open(base.as_ref(), descriptor).await?)),
             None => Err(StoreError::blob_not_found(descriptor, self.describe())),
         }
     }
 
     fn origin(&self, descriptor: &Descriptor) -> Option<Repository> {
-        // What was packed here is taken from here, also where the base has it.
+        // A layer that was packed here is read from here, even if the base has it too.
         match self.layers.get(&descriptor.digest) {
             Some(layer) => layer.origin(descriptor),
             None => self.bases.get(&descriptor.digest)?.origin(descriptor),

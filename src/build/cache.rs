@@ -1,7 +1,8 @@
-//! What a build keeps in the cache: facts of images by their manifests' digests, and the manifests and configs themselves.
+//! What a build stores in the cache: facts of images by the digests of their manifests, and the manifests and configs
+//! themselves.
 //!
-//! The one place that knows that a cache may be none, and that one which cannot be written is told of once and then
-//! passed over. What was stored is trimmed to the cache's limit when the build is done with it.
+//! Only this module handles a cache that is absent or cannot be written: it warns once and continues without it. When
+//! the build no longer uses the cache, its contents are trimmed to its size limit.
 
 use std::error::Error as _;
 use std::io;
@@ -16,29 +17,29 @@ use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, escape};
 use crate::pack::BlockCache;
 use crate::tree::{FACTS_VERSION, Facts, MAX_ENCODED_BYTES};
 
-/// Everything that builds keep, as this version of the program keeps it.
+/// All kinds of cache entries that builds use, in the versions that this program writes.
 pub const CACHE_KINDS: [Kind; 4] = [Kind::BLOCKS, Kind::LAYERS, FACTS, DOCUMENTS];
 
 const FACTS: Kind = Kind::facts(FACTS_VERSION, MAX_ENCODED_BYTES);
 const DOCUMENTS: Kind = Kind::documents(MAX_MANIFEST_BYTES);
 
-/// The cache of a build. Dropped, it trims what it stored into.
+/// The cache of a build. When dropped, it trims the kinds that it stored into.
 pub(super) struct BuildCache {
-    /// `None` keeps nothing.
+    /// `None` stores nothing.
     cache: Option<Cache>,
     complained: AtomicBool,
     observer: Arc<dyn Observer>,
 }
 
-/// Facts, and the bytes that they are kept as.
+/// Facts, and the bytes that they are stored as.
 pub(super) struct KeptFacts {
     pub facts: Facts,
-    /// As [`Facts::compress`] gave them.
+    /// As returned by [`Facts::compress`].
     pub compressed: Vec<u8>,
 }
 
 impl BuildCache {
-    /// Over `cache`; `None` keeps nothing.
+    /// Wraps `cache`; `None` stores nothing.
     pub fn new(cache: Option<Cache>, observer: Arc<dyn Observer>) -> Self {
         if let Some(exposed) = cache.as_ref().and_then(Cache::tighten) {
             let path = escape(exposed.as_os_str().as_encoded_bytes());
@@ -48,43 +49,43 @@ impl BuildCache {
         Self { cache, complained: AtomicBool::new(false), observer }
     }
 
-    /// The cache itself, where there is one.
+    /// Returns the cache itself, if there is one.
     pub fn get(&self) -> Option<&Cache> {
         self.cache.as_ref()
     }
 
-    /// The cache as packing sees it, where there is one.
+    /// Returns the cache as a block cache for packing, if there is one.
     pub fn blocks(&self) -> Option<&dyn BlockCache> {
         self.cache.is_some().then_some(self as &dyn BlockCache)
     }
 
-    /// The facts of a manifest, where they are kept and whole.
+    /// Returns the facts of a manifest if they are stored and complete.
     pub fn load_facts(&self, manifest: &Digest) -> Option<KeptFacts> {
         let compressed = self.cache.as_ref()?.load(FACTS, manifest)?;
         Some(KeptFacts { facts: Facts::decompress(&compressed).ok()?, compressed })
     }
 
-    /// Keeps the facts of a manifest, compressed.
+    /// Stores the compressed facts of a manifest.
     pub fn store_facts(&self, manifest: &Digest, compressed: &[u8]) {
         self.store(|cache| cache.store(FACTS, manifest, compressed));
     }
 
-    /// The bytes of a manifest or a config, where they are kept and whole.
+    /// Returns the bytes of a manifest or a config if they are stored and match the descriptor.
     pub fn load_document(&self, descriptor: &Descriptor) -> Option<Bytes> {
         let bytes = self.cache.as_ref()?.load(DOCUMENTS, &descriptor.digest)?;
-        // Whoever wrote the file, a document is what its digest says.
+        // The digest identifies the document, so it does not matter which program wrote the file.
         let is_whole = bytes.len() as u64 == descriptor.size_bytes && Digest::of(&bytes) == descriptor.digest;
         is_whole.then(|| bytes.into())
     }
 
-    /// Keeps a manifest or a config, where it is not kept yet.
+    /// Stores a manifest or a config unless it is stored already.
     pub fn store_document(&self, descriptor: &Descriptor, bytes: &Bytes) {
         if self.load_document(descriptor).is_none() {
             self.store(|cache| cache.store(DOCUMENTS, &descriptor.digest, bytes));
         }
     }
 
-    /// Stores something. That it cannot be stored is told once, and harms nothing.
+    /// Runs `store` on the cache. The first failure is printed as a warning; failures never stop the build.
     pub fn store(&self, store: impl FnOnce(&Cache) -> io::Result<()>) {
         let Some(cache) = &self.cache else { return };
         if let Err(cause) = store(cache)

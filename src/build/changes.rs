@@ -1,4 +1,4 @@
-//! What an update of the lock has changed in an image: digests, dates, layers, packages.
+//! What an update of the lockfile changed in an image: digests, dates, layers, packages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,21 @@ use crate::model::{DiffId, Digest, Image, Platform};
 use crate::spec::NamedImage;
 use crate::tree::{Facts, Package, PackageSystem};
 
-/// What became of an image's pins.
+/// How the pins of an image changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageChange {
     /// The image, as the spec writes it.
     pub name: String,
-    /// What the name meant: the digest of the index, else of the manifest. `None` where it was not pinned.
+    /// The digest that the name resolved to before: that of the index, or else of the manifest. `None` if it was not
+    /// pinned.
     pub old: Option<Digest>,
-    /// What it means now.
+    /// The digest that it resolves to now.
     pub new: Option<Digest>,
     /// Each platform of the spec.
     pub platforms: Vec<PinChange>,
 }
 
-/// What became of one platform's pin.
+/// How the pin of one platform changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinChange {
     /// The platform.
@@ -32,19 +33,19 @@ pub struct PinChange {
     pub old: Option<Digest>,
     /// The manifest that is pinned now.
     pub new: Digest,
-    /// When the old image was made, as its config says; `None` where it says nothing or can no longer be had.
+    /// Creation time of the old image, from its config. `None` if it is not set or the config is no longer available.
     pub old_created: Option<String>,
-    /// When the new image was made, as its config says.
+    /// Creation time of the new image, from its config.
     pub new_created: Option<String>,
-    /// How many of the layers the old image has too.
+    /// Number of layers that the old image has too.
     pub shared_layer_count: usize,
-    /// How many layers there are now.
+    /// Number of layers of the new image.
     pub layer_count: usize,
-    /// What the databases of packages say.
+    /// Differences between the package databases.
     pub packages: PackageChanges,
 }
 
-/// What differs between two databases of packages.
+/// Differences between two package databases.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PackageChanges {
     /// Name and version, sorted.
@@ -56,12 +57,12 @@ pub struct PackageChanges {
 }
 
 impl ImageChange {
-    /// True where a pin was made or moved.
+    /// Returns `true` if a pin was added or changed.
     pub fn is_change(&self) -> bool {
         self.old != self.new || self.platforms.iter().any(|change| change.old != Some(change.new))
     }
 
-    /// For `--json`.
+    /// Returns the change in the form of `--json`.
     pub fn to_json(&self) -> Value {
         json!({
             "name": self.name,
@@ -97,7 +98,7 @@ impl PinChange {
     }
 }
 
-/// Compares what `old` has of an image with what was found now.
+/// Compares the pins of an image in `old` with those that were found now.
 pub(super) async fn image_change(
     named: &NamedImage,
     old: &Lock,
@@ -123,7 +124,7 @@ pub(super) async fn image_change(
 fn pin_change(platform: &Platform, old: Option<&Pin>, image: &PlatformImage) -> PinChange {
     let old_layers: BTreeSet<DiffId> = old.iter().flat_map(|pin| &pin.layers).map(|layer| layer.diff_id).collect();
     let layers = image.image.config().value().diff_ids();
-    // Facts of another version cannot be compared: nothing is said of packages then.
+    // Facts of another version cannot be compared; package changes are left empty then.
     let old_facts = old.and_then(|pin| pin.facts.read().ok());
     PinChange {
         platform: platform.clone(),
@@ -141,7 +142,7 @@ fn created(image: &Image) -> Option<String> {
     Some(image.config().value().fields().get("created")?.as_str()?.to_owned())
 }
 
-/// Versions by package; of one that is there in several, all.
+/// Returns the versions by package. A package that is installed in several versions has all of them.
 fn versions(packages: &[Package]) -> BTreeMap<(PackageSystem, &str), String> {
     let mut versions: BTreeMap<(PackageSystem, &str), String> = BTreeMap::new();
     for Package { system, name, version } in packages {

@@ -91,7 +91,7 @@ fn has_same_files(one: &PlannedPlatform, other: &PlannedPlatform) -> bool {
         && layers.0.iter().zip(layers.1).all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
-/// What was seen of a layer's files; they are looked at once.
+/// Returns the evidence of a layer's files. Equal layers are read once.
 fn surveyed_layer(
     surveyed: &mut Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)>,
     layer: &Arc<LayerPlan>,

@@ -1,7 +1,7 @@
 //! Opens what packing does not know: members of archives, and files inside images.
 //!
-//! A layer's compressed stream cannot be read out of order, so the files that are wanted of an image are copied, once and
-//! before packing, into one temporary file without a name.
+//! A layer's compressed stream cannot be read out of order. Before packing, all files that are needed of an image are
+//! therefore copied into one temporary file without a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -18,16 +18,16 @@ use crate::files::Archives;
 use crate::model::{Content, ContentOpener, Digest, EntryKind, EntryPath};
 use crate::tree::extract;
 
-/// Opens every content of the plans.
+/// Opens the content of every entry of the plans.
 pub(super) struct Contents {
     archives: Arc<Archives>,
     spool: Arc<File>,
-    /// Where each wanted file of an image stands in the spool: offset and size in bytes.
+    /// Position of each wanted file of an image in the spool: offset and size in bytes.
     spooled: BTreeMap<(Digest, EntryPath), (u64, u64)>,
 }
 
 impl Contents {
-    /// Copies out of images what the plans want of them.
+    /// Copies the files that the plans need out of images.
     pub async fn collect(
         planned: &[PlannedPlatform],
         archives: Arc<Archives>,
@@ -58,7 +58,7 @@ impl Contents {
         observer: &Arc<dyn Observer>,
     ) -> Result<(), BuildError> {
         let manifest = image.image.manifest().descriptor().digest;
-        // By layer and path there: the paths of the tree that have this content.
+        // By layer and path in the layer: the paths of the tree that have this content.
         let mut wanted: BTreeMap<u32, BTreeSet<EntryPath>> = BTreeMap::new();
         let mut paths_by_place: BTreeMap<(u32, EntryPath), Vec<EntryPath>> = BTreeMap::new();
         for path in paths {
@@ -131,7 +131,7 @@ impl ContentOpener for Contents {
     }
 }
 
-/// A stretch of the spool, read without moving any shared position.
+/// A range of the spool, read without a shared file position.
 struct SpoolReader {
     file: Arc<File>,
     offset: u64,

@@ -1,4 +1,4 @@
-//! An image's manifest and config: from the cache where they are kept, else from where the image is.
+//! Reads the manifest and config of an image: from the cache if they are stored there, else from the image's source.
 
 use async_trait::async_trait;
 
@@ -6,7 +6,7 @@ use crate::build::cache::BuildCache;
 use crate::model::{Descriptor, Image, MAX_CONFIG_BYTES, MediaType, Root, Selector};
 use crate::store::{BlobReader, Side, Source, StoreError, read_image, read_root};
 
-/// Reads the image that a manifest's descriptor names, and keeps its documents.
+/// Reads the image that a manifest's descriptor refers to, and stores its documents.
 pub(super) async fn read_documents(
     source: &dyn Source,
     cache: &BuildCache,
@@ -24,13 +24,13 @@ pub(super) async fn read_documents(
     Ok(image)
 }
 
-/// Keeps the documents of an image.
+/// Stores the documents of an image.
 pub(super) fn keep_documents(cache: &BuildCache, image: &Image) {
     cache.store_document(image.manifest().descriptor(), image.manifest().bytes());
     cache.store_document(image.config().descriptor(), image.config().bytes());
 }
 
-/// A source whose documents are looked for in the cache first.
+/// A source that looks for documents in the cache first.
 struct CachedDocuments<'a> {
     source: &'a dyn Source,
     cache: &'a BuildCache,

@@ -1,7 +1,7 @@
-//! Files of one layer that several `files` entries give to one path: where they are equal byte for byte they are one.
+//! Unites files that several `files` entries of a layer give to one path, if they are equal byte for byte.
 //!
-//! A plan compares where contents come from, and reads nothing. Here those are read that have a path and a size in
-//! common, and equal ones get one origin.
+//! A plan compares the origins of contents and reads nothing. This module reads files that have the same path and size,
+//! and gives equal ones the same origin.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,10 +10,10 @@ use crate::files::Archives;
 use crate::model::{Content, ContentOpener as _, EntryKind, EntryPath, ListedRoot, Listing};
 use crate::spec::FilesEntry;
 
-/// Lets files of `listings` that are equal, and go to one path, come from one place. `entries` are the layer's `files`,
-/// in the order of `listings`.
+/// Gives equal files of `listings` that go to the same path the same origin. `entries` are the layer's `files`, in the
+/// order of `listings`.
 ///
-/// What cannot be read is left as it is: the plan says that it is there twice.
+/// Files that cannot be read are left unchanged; the plan then reports the path as a duplicate.
 pub(super) fn unite(entries: &[FilesEntry], listings: &mut [Listing], archives: &Archives) {
     if listings.len() < 2 {
         return;
@@ -31,7 +31,7 @@ pub(super) fn unite(entries: &[FilesEntry], listings: &mut [Listing], archives: 
                 Some((known_bytes, known)) if known_bytes == size_bytes && known != content => {
                     if is_same(known, content, archives).unwrap_or(false) {
                         let known = known.clone();
-                        // Where it comes from is told all the same.
+                        // Messages still name the file's own origin.
                         item.origin = Some(item.origin_text());
                         item.kind = EntryKind::File { size_bytes: *known_bytes, content: known };
                     }
@@ -42,7 +42,7 @@ pub(super) fn unite(entries: &[FilesEntry], listings: &mut [Listing], archives: 
     }
 }
 
-/// Where a listing goes, before links of the image are followed.
+/// Returns the target of a listing, before links of the image are followed.
 fn target(entry: &FilesEntry, listing: &Listing) -> Option<EntryPath> {
     let to = EntryPath::new(entry.to.as_bytes()).ok()?;
     match &listing.root {

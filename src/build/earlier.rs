@@ -1,7 +1,6 @@
-//! Layers of images that were built earlier, which need not be packed and sent again: `--cache-from`.
+//! Layers of images that were built earlier, which need not be packed and uploaded again: `--cache-from`.
 //!
-//! That a layer holds what its image's config says of it, the diff id, is that image's claim. It is asked only where the
-//! user trusts it for that.
+//! These images are trusted: that a layer has the diff ID that its image's config claims is not verified.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +10,15 @@ use crate::build::places::Places;
 use crate::model::{Descriptor, DiffId, Image, ImageName, Layer, LayerPlan, PACKED_ANNOTATION, Platform, Root};
 use crate::store::{Source, StoreError, read_image, select_platform};
 
-/// Own layers of earlier images, by their diff ids and by what they were packed with.
+/// Own layers of earlier images, by diff ID and packing parameters.
 #[derive(Default)]
 pub(super) struct EarlierLayers {
     layers: BTreeMap<(DiffId, String), (Descriptor, Arc<dyn Source>)>,
 }
 
 impl EarlierLayers {
-    /// Those of `images`, for `platforms`. An image that is not there, or cannot be read, is told of, and holds nothing.
+    /// Reads the layers of `images` for `platforms`. An image that is not found or cannot be read causes a warning and
+    /// provides no layers.
     pub async fn read(
         images: &[ImageName],
         platforms: &[Platform],
@@ -67,12 +67,13 @@ impl EarlierLayers {
         }
     }
 
-    /// True where no layer can be found.
+    /// Returns `true` if there are no layers.
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 
-    /// The layer that `plan` packs to, where an image holds it, and the image. It has the digest that packing gives.
+    /// Returns the layer that `plan` packs to, and the image that has it. Its digest is the one that packing would
+    /// produce.
     pub fn find(&self, plan: &LayerPlan, diff_id: DiffId, tar_size_bytes: u64) -> Option<(Layer, Arc<dyn Source>)> {
         let (found, source) = self.layers.get(&(diff_id, plan.compression.packed_as()))?;
         let mut descriptor = Descriptor::new(plan.compression.media_type(), found.digest, found.size_bytes);

@@ -13,76 +13,76 @@ use crate::store::StoreError;
 use crate::transfer::CopyError;
 use crate::tree::TreeError;
 
-/// A build that failed. Errors of the stages are passed on as they are.
+/// An error of a build. Errors of the stages are wrapped unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The spec.
+    /// The spec is invalid.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// The lock.
+    /// The lockfile is invalid.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// `--locked`, and a lock that does not cover the spec.
+    /// `--locked` was given, and the lockfile does not cover the spec.
     #[error("{}", not_locked(.path, *.has_lock, .missing))]
     NotLocked {
-        /// The lock.
+        /// The lockfile.
         path: PathBuf,
-        /// False where there is no such file.
+        /// `false` if the file does not exist.
         has_lock: bool,
-        /// What it lacks, for people.
+        /// The missing pins, as text for messages.
         missing: Vec<String>,
     },
-    /// The lock cannot be written.
+    /// The lockfile cannot be written.
     #[error("cannot write the lockfile {}", escape(.path.as_os_str().as_encoded_bytes()))]
     WriteLock {
-        /// The lock.
+        /// The lockfile.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: Box<StoreError>,
     },
-    /// An image was named that the spec does not read from.
+    /// The spec does not read from the image that was named.
     #[error("the spec has no image \"{}\"", escape(.name.as_bytes()))]
     UnknownImage {
-        /// What was named.
+        /// The name that was given.
         name: String,
-        /// What there is.
+        /// The images of the spec.
         known: Vec<String>,
     },
-    /// A pinned image that is not where it was.
+    /// A pinned image no longer exists under its name.
     #[error("{}: the locked digest {locked} no longer exists; {} ({platform})", escape(.image.as_bytes()), now(.current.as_ref()))]
     LockedGone {
         /// The image, as the spec writes it.
         image: String,
-        /// For which platform.
+        /// The platform.
         platform: Platform,
-        /// The digest of the lock.
+        /// The digest in the lockfile.
         locked: Digest,
-        /// What the name means now; `None` where it means nothing any more.
+        /// The digest that the name resolves to now; `None` if the tag no longer exists.
         current: Option<Digest>,
     },
-    /// The listing of a `files` entry.
+    /// A `files` entry cannot be listed.
     #[error(transparent)]
     Files(#[from] FilesError),
-    /// The plan.
+    /// The image cannot be planned.
     #[error("cannot plan the image for {platform}")]
     Plan {
-        /// For which platform.
+        /// The platform.
         platform: Platform,
-        /// Why.
+        /// The cause.
         #[source]
         cause: Box<PlanError>,
     },
-    /// The index.
+    /// The index cannot be planned.
     #[error("cannot create the index")]
     Index(#[source] PlanError),
-    /// Packing.
+    /// A layer cannot be packed.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// Packing ended early, since what it was for had failed: that is the error to tell.
+    /// Packing was canceled because another step failed. The error of that step is the one to report.
     #[error("packing was canceled")]
     GivenUp,
-    /// Files of a layer changed, and their sizes and times did not.
+    /// The content of files of a layer changed while their sizes and times did not.
     #[error("layer \"{}\" changed, but the sizes and times of its files did not: expected {expected}, found {actual}",
         escape(.layer.as_bytes()))]
     StaleRecord {
@@ -113,21 +113,21 @@ pub enum BuildError {
         #[source]
         cause: Box<StoreError>,
     },
-    /// The layers of a base image or of an image that files are taken from.
+    /// The layers of a base image or of an image that files are copied from cannot be read.
     #[error("cannot read the files of {image} for {platform}")]
     Tree {
         /// The image, as the spec names it.
         image: String,
-        /// For which platform.
+        /// The platform.
         platform: Platform,
-        /// Why.
+        /// The cause.
         #[source]
         cause: Box<TreeError>,
     },
-    /// A path that an image lacks.
+    /// An image does not contain a path.
     #[error("{place}: {image} does not contain {path} for {platform}")]
     NotInImage {
-        /// Where the spec asks for it.
+        /// The place in the spec.
         place: String,
         /// The image.
         image: String,
@@ -136,47 +136,47 @@ pub enum BuildError {
         /// The platform.
         platform: Platform,
     },
-    /// Writing an output.
+    /// An output cannot be written.
     #[error(transparent)]
     Copy(#[from] CopyError),
-    /// A registry does not take the image from whoever pushes it.
+    /// A registry denies the push.
     #[error(transparent)]
     Access(Box<StoreError>),
-    /// Opening an output.
+    /// An output cannot be opened.
     #[error("cannot write {output}")]
     Output {
         /// The output.
         output: String,
-        /// Why.
+        /// The cause.
         #[source]
         cause: Box<StoreError>,
     },
-    /// A platform was asked for that the spec lacks.
+    /// The spec does not have the platform that was requested.
     #[error("the spec does not have the platform {wanted}")]
     UnknownPlatform {
-        /// What was asked for.
+        /// The requested platform.
         wanted: Platform,
-        /// What there is.
+        /// The platforms of the spec.
         known: Vec<Platform>,
     },
-    /// What was asked for contradicts itself or the spec.
+    /// The request contradicts itself or the spec.
     #[error("{reason}")]
     Usage {
         /// What is wrong.
         reason: String,
-        /// How to mend it.
+        /// How to fix it.
         help: String,
     },
-    /// A name that cannot be used.
+    /// A name is invalid.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// `[check]` of the spec.
+    /// `[check]` of the spec is invalid.
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// The check found errors.
     #[error("the check found {error_count} {}; nothing was written", if *.error_count == 1 { "error" } else { "errors" })]
     Refused {
-        /// How many.
+        /// Number of errors.
         error_count: usize,
     },
     /// A file that is to be packed cannot be read.
@@ -184,26 +184,26 @@ pub enum BuildError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: std::io::Error,
     },
-    /// An image to check that holds no image.
+    /// The index to check does not list an image.
     #[error("{image} contains no image to check")]
     NothingToCheck {
-        /// The image, as it was named.
+        /// The image, as the user named it.
         image: String,
-        /// What it lists instead, for people.
+        /// The entries that it lists instead, as text for messages.
         skipped: Vec<String>,
     },
-    /// The system said no.
+    /// An operation of the system failed.
     #[error("cannot {action} {}", escape(.path.as_os_str().as_encoded_bytes()))]
     Io {
-        /// What was being done.
+        /// The operation.
         action: &'static str,
-        /// To what.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: std::io::Error,
     },
@@ -230,7 +230,7 @@ fn meant<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     part.or_else(|| nearest(name, known))
 }
 
-/// What an archive says to an error of reading from it, which packing only passes on.
+/// Returns the help of the archive error that packing wrapped.
 fn member_help(error: &PackError) -> Option<String> {
     let PackError::Content { source, .. } = error else { return None };
     source.get_ref()?.downcast_ref::<FilesError>()?.help()

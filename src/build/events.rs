@@ -1,4 +1,4 @@
-//! What a build or a copy tells while it runs: tasks that take time, notes and warnings.
+//! Events of a running build or copy: tasks that take time, notes and warnings.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,52 +9,52 @@ use crate::model::{Descriptor, Digest};
 use crate::registry::Traffic;
 use crate::transfer;
 
-/// Names a task from its start to its end.
+/// Identifies a task from its start to its end.
 pub type TaskId = u64;
 
-/// Something that happened.
+/// An event of a build or a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Something that may take time begins.
+    /// A task that may take time starts.
     Started {
         /// The task.
         task: TaskId,
-        /// What it does, in the -ing form: `packing app`.
+        /// What the task does, in the -ing form: `packing app`.
         what: String,
-        /// Bytes that it has to go through, where that is known.
+        /// Total bytes of the task, if known.
         size_bytes: Option<u64>,
     },
-    /// A task has gone through so many bytes since it started.
+    /// Reports how many bytes a task has processed since it started.
     Progress {
         /// The task.
         task: TaskId,
-        /// Bytes so far.
+        /// Bytes processed so far.
         done_bytes: u64,
     },
     /// A task ends.
     Finished {
         /// The task.
         task: TaskId,
-        /// What it has done: `packed app`; empty where that is not worth a line.
+        /// What the task did: `packed app`. Empty if it is not worth a line.
         what: String,
     },
-    /// Something worth knowing.
+    /// Something the user may want to know.
     Note(String),
     /// Something that is probably not what the user wants.
     Warning(String),
-    /// What the check found, errors first.
+    /// Findings of the check, errors first.
     Findings(Vec<Finding>),
-    /// An image and its tags are written to this output, whole.
+    /// An image and its tags were written completely to this output.
     Published(String),
-    /// A blob or a manifest is where it is wanted.
+    /// A blob or a manifest exists at its target.
     Settled(transfer::Outcome),
-    /// All that went over the line, when nothing more will.
+    /// Total network traffic, once nothing more is transferred.
     Traffic(Traffic),
 }
 
-/// Is told of what happens. Called from any thread: it must return at once.
+/// Receives the events of a build. May be called from any thread; must not block.
 pub trait Observer: Send + Sync {
-    /// One event.
+    /// Receives one event.
     fn event(&self, event: Event);
 }
 
@@ -68,7 +68,7 @@ impl Observer for Silent {
 
 static NEXT_TASK: AtomicU64 = AtomicU64::new(1);
 
-/// A task that is under way. It tells of its end when it is dropped, if [`Task::finish`] has not.
+/// A running task. Emits its end when dropped, unless [`Task::finish`] did.
 pub struct Task {
     id: TaskId,
     observer: Arc<dyn Observer>,
@@ -76,20 +76,20 @@ pub struct Task {
 }
 
 impl Task {
-    /// Tells that a task begins.
+    /// Starts a task and emits the event.
     pub fn start(observer: &Arc<dyn Observer>, what: String, size_bytes: Option<u64>) -> Self {
-        // Numbers tell tasks apart on the screen; they reach no output.
+        // Numbers only distinguish tasks on the screen; they do not reach any output.
         let id = NEXT_TASK.fetch_add(1, Ordering::Relaxed);
         observer.event(Event::Started { task: id, what, size_bytes });
         Self { id, observer: observer.clone(), finished: AtomicBool::new(false) }
     }
 
-    /// Tells how far it is.
+    /// Reports the bytes processed so far.
     pub fn progress(&self, done_bytes: u64) {
         self.observer.event(Event::Progress { task: self.id, done_bytes });
     }
 
-    /// Tells that it is done, and what was done.
+    /// Ends the task; `what` describes what was done.
     pub fn finish(&self, what: String) {
         if !self.finished.swap(true, Ordering::Relaxed) {
             self.observer.event(Event::Finished { task: self.id, what });
@@ -103,25 +103,25 @@ impl Drop for Task {
     }
 }
 
-/// Tells an [`Observer`] of a transfer's events: one task a blob.
+/// Passes the events of a transfer to an [`Observer`]: one task for each blob.
 pub struct TransferTasks {
     observer: Arc<dyn Observer>,
     target: String,
-    /// What each blob is called, such as a layer's name in the spec.
+    /// Display name of each blob, such as a layer's name in the spec.
     names: Mutex<BTreeMap<Digest, String>>,
     under_way: Mutex<BTreeMap<Digest, Task>>,
-    /// What is done between the blobs: asking what is there, and writing tags.
+    /// The work between blobs: queries for existing blobs, and writing tags.
     _whole: Task,
 }
 
 impl TransferTasks {
-    /// For a copy to `target`.
+    /// Creates the tasks of a copy to `target`.
     pub fn new(observer: Arc<dyn Observer>, target: String, names: BTreeMap<Digest, String>) -> Self {
         let whole = Task::start(&observer, format!("writing to {target}"), None);
         Self { observer, target, names: Mutex::new(names), under_way: Mutex::default(), _whole: whole }
     }
 
-    /// Says what a blob is called, before anything is told of it.
+    /// Sets the display name of a blob. Must be called before the first event of the blob.
     pub fn name_blob(&self, digest: Digest, name: String) {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, name);
     }
@@ -137,7 +137,7 @@ impl TransferTasks {
 
 impl transfer::Observer for TransferTasks {
     fn event(&self, event: transfer::Event<'_>) {
-        // Each change of the map is one call: a poisoned lock holds nothing half-made.
+        // Each change of the map is one call, so a poisoned lock holds a consistent map.
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             transfer::Event::Planned { .. } => {}

@@ -1,4 +1,4 @@
-//! Keeps layers back that hold a secret which stops the build: nothing of them is sent ahead of the image.
+//! Holds back layers that contain a secret which stops the build: no such layer is uploaded ahead of the image.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,19 +9,19 @@ use crate::check::{Code, check_secrets};
 use crate::model::LayerPlan;
 use crate::secrets::SightedFile;
 
-/// Shuts at the first layer that holds a secret which stops the build.
+/// Closes at the first layer that contains a secret which stops the build.
 pub(super) struct SecretGate<'a> {
     platforms: &'a [PlannedPlatform],
     is_shut: AtomicBool,
 }
 
 impl<'a> SecretGate<'a> {
-    /// Open, for these platforms.
+    /// Creates an open gate for these platforms.
     pub fn new(platforms: &'a [PlannedPlatform]) -> Self {
         Self { platforms, is_shut: AtomicBool::new(false) }
     }
 
-    /// Holds what was seen in the layer of `plan` against the `[check]` of every platform that has it.
+    /// Checks the sightings in the layer of `plan` against the `[check]` of every platform that has the layer.
     pub fn look(&self, plan: &Arc<LayerPlan>, sighted: &[SightedFile]) {
         if sighted.is_empty() || self.is_shut() {
             return;
@@ -34,13 +34,14 @@ impl<'a> SecretGate<'a> {
         }
     }
 
-    /// Returns `true` once such a layer was looked at.
+    /// Returns `true` once such a layer was found.
     pub fn is_shut(&self) -> bool {
         self.is_shut.load(Ordering::Relaxed)
     }
 }
 
-/// Returns `true` where some platform takes every secret for an error: then nothing is sent before all is scanned.
+/// Returns `true` if a platform treats every secret as an error. Then nothing is uploaded before every layer is
+/// scanned.
 pub(super) fn denies_secrets(platforms: &[PlannedPlatform]) -> bool {
     platforms.iter().any(|planned| planned.policy.denies(Code::Secret))
 }

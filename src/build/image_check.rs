@@ -22,7 +22,7 @@ use crate::store::{
 };
 use crate::tree::{Facts, NodeKind, read_files};
 
-/// What begins the history entries of ocitect's own layers.
+/// Prefix of the history entries of ocitect's own layers.
 const OWN_HISTORY: &str = "ocitect: ";
 
 /// Returns the findings on an existing image, for each of its platforms or for the requested ones.
@@ -62,7 +62,7 @@ pub async fn check_image(
     Ok(CheckedImages { images, skipped })
 }
 
-/// The images that are looked at, each with the platform that it is looked at for, and what is none.
+/// Returns the images to check, each with its platform, and the entries that are not images.
 async fn images_to_check(
     name: &ImageName,
     source: &dyn Source,
@@ -101,23 +101,23 @@ async fn images_to_check(
     }
 }
 
-/// What was looked at of an image that exists.
+/// The parts of an existing image that were checked.
 #[derive(Debug, Clone)]
 pub struct CheckedImages {
-    /// Each platform's image; at least one.
+    /// The image of each platform; at least one.
     pub images: Vec<CheckedImage>,
-    /// What an index lists that is not an image.
+    /// Entries of an index that are not images.
     pub skipped: Vec<SkippedEntry>,
 }
 
-/// One platform's image, and what the rules say of it.
+/// The image of one platform, and the findings on it.
 #[derive(Debug, Clone)]
 pub struct CheckedImage {
     /// The image.
     pub subject: Subject,
-    /// What was found.
+    /// The findings.
     pub findings: Vec<Finding>,
-    /// What was looked at.
+    /// What was checked.
     pub coverage: Coverage,
 }
 
@@ -152,12 +152,12 @@ async fn image_subject(
     Ok((subject, seen.sighted))
 }
 
-/// The image by its facts alone.
+/// Returns the image as its facts describe it, without any content.
 fn unread_subject(image: &Image, platform: Platform, facts: &Arc<Facts>, layers: &OwnLayers) -> Subject {
     let own = facts.tree.nodes().filter_map(|(path, node)| {
         let (layer, size_bytes) = match &node.kind {
             NodeKind::File { size_bytes, layer, .. } => (*layer, *size_bytes),
-            // A link does not say which layer it is of: it is yours only where everything is.
+            // A link does not name its layer, so it counts as yours only if all layers do.
             NodeKind::Symlink { .. } if layers.first == 0 => (0, 0),
             _ => return None,
         };
@@ -169,18 +169,18 @@ fn unread_subject(image: &Image, platform: Platform, facts: &Arc<Facts>, layers:
     let is_docker = image.manifest().descriptor().media_type == MediaType::DockerManifest;
     let family = if is_docker { Family::Docker } else { Family::Oci };
     let execution = Execution::new(&image.config().value().execution());
-    // What lies beside the files of an image that exists is not known.
+    // Files beside those of an existing image are not known.
     let nothing_on_disk: OnDisk = Arc::new(|_: &Path| false);
     Subject::new(platform, execution, family, facts.clone(), own, nothing_on_disk)
 }
 
-/// Where the layers hold the content of a file.
+/// Returns the layer and path that hold the content of a file.
 fn place_of(facts: &Facts, path: &EntryPath) -> Option<(u32, EntryPath)> {
     let (layer, stored) = facts.tree.node(path)?.content_at(path)?;
     Some((layer, stored.clone()))
 }
 
-/// What is to be read of your files while the layers are streamed. What the facts hold already is not.
+/// Returns the files of your layers to read while the layers are streamed. Content that the facts hold is left out.
 fn wanted_files(subject: &Subject, facts: &Facts) -> BTreeMap<(u32, EntryPath), Wanted> {
     let mut room = Room::default();
     let first = first_files(subject);
@@ -193,7 +193,7 @@ fn wanted_files(subject: &Subject, facts: &Facts) -> BTreeMap<(u32, EntryPath), 
         let interest = if is_program && interest == Interest::Program { Interest::Nothing } else { interest };
         let is_kept = !is_program && (first.contains(path) || may_be_followed(path, node.mode, own.size_bytes));
         if interest != Interest::Nothing || is_kept {
-            // A file may have several names: all want the same of it, but for their names' sake.
+            // A file may have several names. All of them need the same content, but each name may require more of it.
             let wanted = wanted.entry((layer, stored.clone())).or_default();
             wanted.interest = wanted.interest.max(interest);
             wanted.is_kept |= is_kept;
@@ -227,7 +227,7 @@ async fn read_own_files(
     Ok(reading.lock().unwrap_or_else(PoisonError::into_inner).take())
 }
 
-/// Adds what was seen while the layers were streamed.
+/// Adds the evidence that was collected while the layers were streamed.
 fn see_files(subject: &mut Subject, facts: &Facts, seen: &Seen) {
     let paths: Vec<EntryPath> = subject.own().keys().cloned().collect();
     for path in paths {
@@ -242,11 +242,11 @@ fn scratch_error(action: &'static str, options: &BuildOptions) -> impl FnOnce(st
     move |cause| BuildError::Io { action, path, cause }
 }
 
-/// Which layers are yours.
+/// The layers that are yours.
 struct OwnLayers {
-    /// The number of the first.
+    /// Index of the first one.
     first: usize,
-    /// Every layer's name.
+    /// Name of every layer.
     names: Vec<Arc<str>>,
 }
 fn own_layers(image: &Image) -> OwnLayers {

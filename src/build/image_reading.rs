@@ -1,5 +1,5 @@
-//! What is read of an image's own files while its layers are streamed once, and the content that is kept of them. What
-//! the image starts leads from file to file, in another order than the layers have.
+//! Reads an image's own files while its layers are streamed once, and keeps the content that is needed later: the
+//! image's programs refer to files in another order than the layers hold them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,22 +11,22 @@ use crate::check::{Evidence, Interest, MAX_WHOLE_BYTES, read_evidence};
 use crate::model::EntryPath;
 use crate::secrets::{SightedFile, scan_stream};
 
-/// Greatest size of all files that are kept, in bytes. The largest applications known have some two gigabytes of
-/// scripts and archives; what is beyond it is not followed, and a note says so.
+/// Greatest size of all files that are kept, in bytes. The largest known applications have about two gigabytes of
+/// scripts and archives. Files beyond the limit are not followed, and a note says so.
 const MAX_KEPT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-/// What an ELF file begins with.
+/// Magic of an ELF file.
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
-/// Where a layer holds a file: the number of the layer, and the path in its stream.
+/// Position of a file in the layers: the index of the layer, and the path in its stream.
 type Place = (u32, EntryPath);
 
-/// What is wanted of a file.
+/// What to collect from a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
-    /// What is to be seen of it at once.
+    /// Evidence to collect while it is streamed.
     pub(super) interest: Interest,
-    /// `true` if it is kept, since another file may lead to it.
+    /// `true` if its content is kept because another file may refer to it.
     pub(super) is_kept: bool,
     /// Its size in bytes.
     pub(super) size_bytes: u64,
@@ -38,20 +38,20 @@ impl Default for Wanted {
     }
 }
 
-/// What was seen of an image's own files.
+/// What was collected from an image's own files.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// What the rules want to see of them.
+    /// Evidence for the rules.
     pub(super) evidence: BTreeMap<Place, Evidence>,
     /// What looks like a secret in them.
     pub(super) sighted: Vec<SightedFile>,
-    /// The content of those that were kept.
+    /// Content of the files that were kept.
     pub(super) spool: Spool,
-    /// `true` if there was no room for all that was to be kept.
+    /// `true` if not everything that was to be kept fit.
     pub(super) is_incomplete: bool,
 }
 
-/// Takes the files of the layers as they are streamed.
+/// Receives the files of the layers as they are streamed.
 pub(super) struct Reading {
     wanted: BTreeMap<Place, Wanted>,
     seen: Seen,
@@ -64,7 +64,7 @@ impl Reading {
         Ok(Self { wanted, seen: Seen { spool, ..Seen::default() } })
     }
 
-    /// Reads one file to its end. Of a path that a layer holds twice, the last one counts.
+    /// Reads one file to its end. If a layer holds a path twice, the last one counts.
     pub(super) fn file(&mut self, layer: u32, stored: &EntryPath, content: &mut dyn Read) -> io::Result<()> {
         let place = (layer, stored.clone());
         let mut head = Vec::new();
@@ -86,7 +86,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Scans a file, and writes it to the spool on the way.
+    /// Scans a file and copies it to the spool.
     fn spooled(
         &mut self,
         place: Place,
@@ -112,22 +112,22 @@ impl Reading {
         Ok(sightings)
     }
 
-    /// Takes what was seen so far.
+    /// Returns what was collected so far.
     pub(super) fn take(&mut self) -> Seen {
         std::mem::take(&mut self.seen)
     }
 }
 
-/// Files one behind the other in a temporary file.
+/// Files stored one after another in a temporary file.
 #[derive(Default)]
 pub(super) struct Spool {
-    /// `None` in a spool of nothing.
+    /// `None` if the spool is empty.
     file: Option<File>,
     end_bytes: u64,
     spans: BTreeMap<Place, Span>,
 }
 
-/// Where in the spool a file lies.
+/// Position of a file in the spool.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     start_bytes: u64,
@@ -157,7 +157,7 @@ impl Spool {
     }
 }
 
-/// Writes to the spool what is read through it.
+/// A reader that copies what it reads to the spool.
 struct Tee<'a> {
     content: &'a mut dyn Read,
     spool: &'a mut Spool,
@@ -171,7 +171,7 @@ impl Read for Tee<'_> {
     }
 }
 
-/// A file of the spool.
+/// Content of a file in the spool.
 pub(super) struct Content<'a> {
     file: Option<&'a File>,
     span: Span,
@@ -219,7 +219,7 @@ mod tests {
         Some(text)
     }
 
-    /// What is seen of files that are wanted so.
+    /// Returns what is collected from files that are wanted in this way.
     fn seen(files: &[(&str, Interest, bool, &[u8])]) -> Seen {
         let folder = tempfile::tempdir().unwrap();
         let wanted = files.iter().map(|(at, interest, is_kept, bytes)| {

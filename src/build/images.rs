@@ -1,6 +1,6 @@
-//! The images that a build reads: bases, and those that files are taken from. Each is opened once: by its pin where the
-//! lock has one, else by what its name means now. Its facts come from the lock, the cache, or once from its layers; they
-//! are the same from each.
+//! The images that a build reads: base images, and images that files are copied from. Each is opened once: by its pin
+//! if the lockfile has one, else by resolving its name. Its facts come from the lockfile, the cache, or its layers,
+//! which are then read once. All three give the same facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,47 +20,47 @@ use crate::spec::NamedImage;
 use crate::store::{PlatformMatch, Source, StoreError, read_image, select_platform};
 use crate::tree::{Facts, read_facts};
 
-/// An image as it serves one platform.
+/// An image, as selected for one platform.
 #[derive(Clone)]
 pub(super) struct PlatformImage {
-    /// As the spec names it.
+    /// The name in the spec.
     pub name: ImageName,
-    /// Where its blobs are.
+    /// The source of its blobs.
     pub source: Arc<dyn Source>,
     /// Manifest and config.
     pub image: Image,
-    /// The index that it was chosen from.
+    /// Digest of the index that it was selected from.
     pub index: Option<Digest>,
-    /// What is in its layers.
+    /// Facts about its layers.
     pub facts: Arc<Facts>,
 }
 
-/// Facts in memory, and as they are kept.
+/// Facts in memory, and in stored form.
 #[derive(Clone)]
 struct KnownFacts {
     facts: Arc<Facts>,
     kept: LockedFacts,
 }
 
-/// Opens images, and remembers them.
+/// Opens images, and keeps them open.
 pub(super) struct Images<'a> {
     places: &'a Places,
     cache: Arc<BuildCache>,
     scratch_directory: PathBuf,
     observer: Arc<dyn Observer>,
-    /// The pins that hold, and those that came to them.
+    /// The given pins, and those added since.
     lock: Lock,
-    /// The facts of every manifest that was in a lock, by its digest.
+    /// Facts of every manifest that was in a lockfile, by digest.
     locked_facts: BTreeMap<Digest, LockedFacts>,
     opened: BTreeMap<ImageName, (Arc<dyn Source>, Root)>,
     found: BTreeMap<(NamedImage, Platform), PlatformImage>,
     facts: BTreeMap<Digest, KnownFacts>,
-    /// Local images of which it was told that they are another by now.
+    /// Local images for which the user was warned that they changed since they were pinned.
     moved: BTreeSet<String>,
 }
 
 impl<'a> Images<'a> {
-    /// With nothing opened and nothing pinned yet.
+    /// Creates a value without open images and without pins.
     pub fn new(places: &'a Places, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Self {
         Self {
             places,
@@ -76,8 +76,8 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// The same with the pins of `lock`. The facts in `known`, an earlier state of the lock, are taken for the manifests
-    /// that they are of.
+    /// Uses the pins of `lock`. The facts in `known`, an earlier state of the lockfile, are reused for the same
+    /// manifests.
     pub fn pinned_by(self, lock: Lock, known: &Lock) -> Self {
         let pins = known.images().values().flat_map(|image| image.platforms().values());
         let current = pins.filter(|pin| pin.facts.is_current());
@@ -85,12 +85,12 @@ impl<'a> Images<'a> {
         Self { lock, locked_facts, ..self }
     }
 
-    /// The pins: those that were given, and those that came to them.
+    /// Returns the pins: the given ones, and those added since.
     pub fn lock(&self) -> &Lock {
         &self.lock
     }
 
-    /// The image as it serves a platform, with its facts. It is pinned from then on.
+    /// Opens the image for a platform, with its facts, and pins it.
     pub async fn for_platform(&mut self, named: &NamedImage, platform: &Platform) -> Result<PlatformImage, BuildError> {
         let key = (named.clone(), platform.clone());
         if let Some(found) = self.found.get(&key) {
@@ -106,7 +106,7 @@ impl<'a> Images<'a> {
             }
             None => self.choose(named, platform).await?,
         };
-        // Before a layer is fetched for its sake.
+        // Checked before any layer is downloaded for it.
         check_platform(platform)
             .map_err(|cause| BuildError::Plan { platform: platform.clone(), cause: Box::new(cause) })?;
         let layers = &image.manifest().value().layers;
@@ -120,7 +120,7 @@ impl<'a> Images<'a> {
         Ok(found)
     }
 
-    /// A pinned image: nothing is asked but its documents, where the cache lacks them.
+    /// Opens a pinned image. Only documents that the cache does not contain are requested from its source.
     async fn open_pinned(
         &self,
         named: &NamedImage,
@@ -140,8 +140,8 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Tells, once for each image, that a local one was made anew since it was pinned. A registry is not asked: that
-    /// is what `ocitect outdated` is for.
+    /// Warns, once for each image, that a local image was rebuilt since it was pinned. Registries are not queried;
+    /// `ocitect outdated` does that.
     async fn note_moved(&mut self, named: &NamedImage, (source, found): &(Arc<dyn Source>, PlatformMatch)) {
         let selector = match &named.name {
             ImageName::Registry(_) => return,
@@ -161,7 +161,8 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// An image that has no pin for the platform: by the root that its other platforms are pinned to, else by its name.
+    /// Selects an image that has no pin for the platform: from the root that its other platforms are pinned to, else by
+    /// its name.
     async fn choose(
         &mut self,
         named: &NamedImage,
@@ -214,7 +215,7 @@ impl<'a> Images<'a> {
         Ok(known)
     }
 
-    /// Facts that were read before: those of the lock, else those of the cache.
+    /// Returns facts that were read before: those of the lockfile, else those of the cache.
     fn kept_facts(&self, manifest: &Digest) -> Option<(Facts, LockedFacts)> {
         let locked = self.locked_facts.get(manifest).and_then(|kept| Some((kept.read().ok()?, kept.clone())));
         locked.or_else(|| {
@@ -223,7 +224,7 @@ impl<'a> Images<'a> {
         })
     }
 
-    /// Streams the layers of an image, and keeps what is learnt.
+    /// Streams the layers of an image, and stores the facts read from them.
     async fn read_layers(
         &self,
         name: &ImageName,
@@ -244,17 +245,17 @@ impl<'a> Images<'a> {
         Ok((facts, LockedFacts::new(compressed)))
     }
 
-    /// The cache, to be shared with what comes after planning.
+    /// Returns the cache, to share with the steps after planning.
     pub fn cache(&self) -> Arc<BuildCache> {
         self.cache.clone()
     }
 
-    /// Tells of something that is worth a warning.
+    /// Emits a warning.
     pub fn warn(&self, text: String) {
         self.observer.event(Event::Warning(text));
     }
 
-    /// The image that a pin names, where its documents can still be had.
+    /// Returns the image of a pin if its documents are still available.
     pub async fn read_pinned(&self, name: &ImageName, pin: &Pin) -> Option<Image> {
         let (source, _) = self.places.source(name).await.ok()?;
         read_documents(source.as_ref(), &self.cache, &pin.manifest).await.ok()
@@ -266,7 +267,7 @@ pub(super) fn failed(name: &ImageName, platform: &Platform) -> impl FnOnce(Store
     move |cause| BuildError::Image { image, platform, cause: Box::new(cause) }
 }
 
-/// Why a locked digest was not found: its tag names something else, or is gone too.
+/// Returns the error for a locked digest that was not found: its tag refers to another image, or no longer exists.
 async fn gone(
     named: &NamedImage,
     platform: &Platform,
@@ -285,18 +286,17 @@ async fn gone(
     BuildError::LockedGone { image, platform, locked, current }
 }
 
-/// One platform's image, opened, with its facts.
+/// The opened image of one platform, with its facts.
 pub struct Opened {
     /// Manifest and config.
     pub image: Image,
-    /// The platform: the one that was asked for, else what the config says.
+    /// The requested platform, or else the one that the config names.
     pub platform: Platform,
-    /// What is in its layers.
+    /// Facts about its layers.
     pub facts: Arc<Facts>,
 }
 
-/// Opens the image that serves a platform of what was resolved already (`None`: the only one of a single manifest), with
-/// its facts.
+/// Opens the image for a platform of a resolved name (`None`: the only one of a single manifest), with its facts.
 pub async fn image_facts(
     name: &ImageName,
     source: Arc<dyn Source>,

@@ -1,4 +1,5 @@
-//! What goes into each platform's plan: its part of the spec, its base, and the listings of its `files` entries.
+//! Collects the inputs of each platform's plan: its part of the spec, its base, and the listings of its `files`
+//! entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
@@ -23,17 +24,17 @@ use crate::tree::{NodeKind, View};
 /// The plan of one platform, and the images that it reads from.
 pub(super) struct PlannedPlatform {
     pub plan: BuildPlan,
-    /// The base; `None` is scratch.
+    /// The base image; `None` for scratch.
     pub base: Option<PlatformImage>,
-    /// Images that files are taken from, by their manifests' digests.
+    /// Images that files are copied from, by the digests of their manifests.
     pub file_images: BTreeMap<Digest, PlatformImage>,
-    /// What the spec makes of findings.
+    /// The severity of findings, from the spec.
     pub policy: Policy,
-    /// What its layers followed from.
+    /// The inputs that its layers were planned from.
     grounds: Arc<Grounds>,
 }
 
-/// Resolves, lists and plans one platform. What would come out as for an earlier one is taken from there.
+/// Resolves, lists and plans one platform. Results that equal those of an earlier platform are reused.
 pub(super) async fn plan_platform(
     spec: &Spec,
     platform: &Platform,
@@ -74,7 +75,7 @@ pub(super) async fn plan_platform(
     Ok(PlannedPlatform { plan, base, file_images, policy, grounds })
 }
 
-/// A plan with the layers of an earlier platform, where they are the same.
+/// Returns a plan that reuses the layers of an earlier platform if they are the same.
 fn plan_as_earlier(
     input: &PlanInput,
     earlier: &[PlannedPlatform],
@@ -102,20 +103,20 @@ fn planning_base(base: &PlatformImage) -> BaseImage {
     }
 }
 
-/// How the disk is listed, the same for every platform and entry.
+/// The settings for listing the disk, shared by all platforms and entries.
 pub(super) struct Disk {
     directory: PathBuf,
     never_packed: BTreeSet<PathBuf>,
     outputs: BTreeSet<PathBuf>,
-    /// Where archives are opened, for listing and for packing.
+    /// Opens archives, for listing and for packing.
     pub archives: Arc<Archives>,
     threads: usize,
-    /// Whether a `.dockerignore` that is not read was warned of.
+    /// Whether the warning about an unread `.dockerignore` was emitted.
     has_warned: AtomicBool,
 }
 
 impl Disk {
-    /// For a spec, and the outputs that are about to be written.
+    /// Creates the settings for a spec and the outputs that are about to be written.
     pub fn new(spec: &Spec, naming: &Naming, options: &BuildOptions) -> Self {
         let canonical = |path: &PathBuf| std::fs::canonicalize(path).ok();
         Self {
@@ -128,7 +129,7 @@ impl Disk {
         }
     }
 
-    /// Warns once a build, and only where the file would make a difference.
+    /// Warns once per build, and only if the file would make a difference.
     fn warn_of_dockerignore(&self, dockerignore: &UnreadDockerignore, layers: &LayerListings, images: &Images<'_>) {
         let found: Vec<NotLeftOut> =
             layers.iter().flatten().map(|listing| dockerignore.not_left_out(listing)).collect();
@@ -153,19 +154,20 @@ impl Disk {
     }
 }
 
-/// The canonical path of what may not be there yet: that of the directory which it will be made in, and the rest.
+/// Returns the canonical path of a file that may not exist yet: that of the closest existing directory, joined with the
+/// rest.
 pub(super) fn canonical_output(path: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(path).ok()?;
     let mut existing = absolute.ancestors();
     existing.find_map(|ancestor| {
         let canonical = std::fs::canonicalize(ancestor).ok()?;
         let rest = absolute.strip_prefix(ancestor).ok()?;
-        // Joining nothing would add a slash, and a file with one is no file.
+        // Joining an empty path would add a slash, which makes the path of a file invalid.
         Some(if rest.as_os_str().is_empty() { canonical } else { canonical.join(rest) })
     })
 }
 
-/// A path as messages show it, without `.` components.
+/// Returns a path as messages show it, without `.` components.
 fn plain(path: &Path) -> String {
     let path: PathBuf = path.components().filter(|part| !matches!(part, Component::CurDir)).collect();
     escape(path.as_os_str().as_bytes())
@@ -204,7 +206,7 @@ async fn list_layers(
     Ok((layers, file_images))
 }
 
-/// Lists a path of an image. The path itself is followed where it is a link, links below it are taken verbatim.
+/// Lists a path of an image. If the path itself is a link, it is followed; links below it are copied verbatim.
 fn list_image(
     entry: &FilesEntry,
     found: &PlatformImage,
@@ -242,7 +244,7 @@ fn list_image(
 
     let is_directory = at.is_root() || view.node(&at).ok_or_else(not_there)?.is_directory();
     if !is_directory {
-        // Named as the spec names it: a link is followed for its content, not for its name.
+        // Uses the name in the spec: a link is followed for its content, not for its name.
         let name = asked.file_name().to_vec();
         return Ok(Listing { root: ListedRoot::File { name }, items: vec![item(EntryPath::root(), &at)?] });
     }

@@ -1,4 +1,4 @@
-//! A layer of a build, and where its bytes are.
+//! A layer of a build, and the location of its bytes.
 
 use std::io::{self, Read as _};
 use std::path::PathBuf;
@@ -22,18 +22,18 @@ use crate::pack::{
 use crate::secrets::SightedFile;
 use crate::store::{BlobReader, Side, Source, StoreError};
 
-/// What layers are made with.
+/// What packing a layer needs.
 pub(super) struct Workshop {
     pub contents: Contents,
     pub scratch_directory: PathBuf,
-    /// Threads that pack.
+    /// Number of threads that pack.
     pub threads: usize,
     pub cache: Arc<BuildCache>,
     pub records: Records,
 }
 
 impl Workshop {
-    /// Packs a layer with so many threads, and records what came of it.
+    /// Packs a layer on this many threads, and stores a record of the result.
     pub fn pack(
         &self,
         plan: &LayerPlan,
@@ -49,24 +49,24 @@ impl Workshop {
     }
 }
 
-/// A layer that is known, and whose bytes can be had.
+/// A finished layer whose bytes are available.
 pub(super) struct BuiltLayer {
-    /// Its name in the spec of the first platform that has it.
+    /// Name in the spec of the first platform that has it.
     pub name: String,
-    /// Descriptor, diff id and sizes.
+    /// Descriptor, diff ID and sizes.
     pub layer: Layer,
-    /// How it came to be.
+    /// How the layer was made.
     pub origin: LayerOrigin,
-    /// The files in which something looks like a secret.
+    /// Files that contain something that looks like a secret.
     pub sighted: Arc<[SightedFile]>,
     bytes: Arc<LayerBytes>,
 }
 
-/// Where the bytes of a layer are.
+/// The location of a layer's bytes.
 enum LayerBytes {
     /// In a temporary file.
     Packed(Box<PackedLayer>),
-    /// In the cache, as blocks; they are put together when somebody asks.
+    /// In the cache, as blocks that are assembled on the first read.
     Kept(Box<KeptBytes>),
     /// In an image that was built earlier.
     Elsewhere(Arc<dyn Source>),
@@ -80,7 +80,7 @@ struct KeptBytes {
 }
 
 impl BuiltLayer {
-    /// One that was packed now.
+    /// Creates a layer that was just packed.
     pub fn packed(name: String, packed: PackedLayer) -> Self {
         let layer = packed.layer.clone();
         let sighted = packed.sighted.clone().into();
@@ -88,7 +88,7 @@ impl BuiltLayer {
         Self { name, layer, origin: LayerOrigin::Packed, sighted, bytes }
     }
 
-    /// One whose inputs are what they were when `kept` was packed. Nothing is read before its bytes are wanted.
+    /// Creates a layer whose inputs are unchanged since `kept` was packed. Reads nothing until its bytes are needed.
     pub fn kept(kept: KeptLayer, plan: Arc<LayerPlan>, workshop: Arc<Workshop>) -> Self {
         let (name, layer) = (plan.name.clone(), kept.layer.clone());
         let sighted = kept.sighted.clone().into();
@@ -96,14 +96,14 @@ impl BuiltLayer {
         Self { name, layer, origin: LayerOrigin::Kept, sighted, bytes: Arc::new(bytes) }
     }
 
-    /// One that an earlier image holds. `sighted` is of the files that it would have been packed from.
+    /// Creates a layer that an earlier image has. `sighted` refers to the files that it would have been packed from.
     pub fn elsewhere(name: String, layer: Layer, sighted: Vec<SightedFile>, source: Arc<dyn Source>) -> Self {
         let bytes = Arc::new(LayerBytes::Elsewhere(source));
         Self { name, layer, origin: LayerOrigin::Earlier, sighted: sighted.into(), bytes }
     }
 }
 
-/// A layer as a source of one blob. It names no image.
+/// A layer as a source of one blob. It does not contain an image.
 #[async_trait]
 impl Source for BuiltLayer {
     fn describe(&self) -> String {
@@ -118,11 +118,11 @@ impl Source for BuiltLayer {
         Err(StoreError::NotFound { what: "an image".to_owned(), place: "a layer".to_owned(), help: None })
     }
 
-    /// What is only kept in blocks is put together now, or packed again where blocks are gone: this may take as long as
-    /// packing does.
+    /// Assembles a layer that is only stored in blocks, or packs it again if blocks are missing. This may take as long
+    /// as packing.
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
         if let LayerBytes::Elsewhere(source) = &*self.bytes {
-            // Opened through the verifying reader: whoever sends damaged bytes is named, and not the build.
+            // The verifying reader names the source of damaged bytes, so that the build is not blamed for them.
             return Ok(Box::pin(crate::store::open(source.as_ref(), descriptor).await?));
         }
         let bytes = self.bytes.clone();
@@ -145,7 +145,7 @@ impl Source for BuiltLayer {
 }
 
 impl LayerBytes {
-    /// A reader over what is here.
+    /// Returns a reader over the local bytes.
     fn reader(&self) -> io::Result<LayerReader> {
         match self {
             Self::Packed(packed) => Ok(packed.reader()),
@@ -157,7 +157,7 @@ impl LayerBytes {
 
 impl KeptBytes {
     fn reader(&self) -> io::Result<LayerReader> {
-        // One reader makes it, the others wait. A poisoned lock holds a layer or none, and nothing half-made.
+        // One reader makes the layer while the others wait. A poisoned lock holds a complete layer or none.
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(packed) = &*made {
             return Ok(packed.reader());
@@ -183,10 +183,10 @@ impl KeptBytes {
     }
 }
 
-/// How much of a packed layer is read at once: large enough that the way between threads does not show.
+/// Bytes that are read at once from a packed layer: large enough to hide the cost of switching threads.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// A packed layer read on threads that may block.
+/// Returns an async reader over a packed layer, which is read on threads that may block.
 fn in_background(reader: LayerReader) -> impl AsyncRead {
     let chunks = stream::try_unfold(reader, |mut reader| async move {
         let read = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! Between a spec and its lock: what the spec needs, what the lock lacks, and how it is written.
+//! Compares a spec with its lockfile: what the spec needs, what the lockfile does not contain, and how it is written.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::store::StoreError;
 use crate::store::output::{Access, write_output};
 use crate::tree::FACTS_VERSION;
 
-/// An image that one platform of a spec reads from.
+/// An image that a platform of a spec reads from.
 pub(super) type Need = (NamedImage, Platform);
 
-/// All images that these platforms of a spec read from.
+/// Returns all images that these platforms of a spec read from.
 pub(super) fn needs(spec: &Spec, platforms: &[Platform]) -> Result<BTreeSet<Need>, BuildError> {
     let mut needs = BTreeSet::new();
     for platform in platforms {
@@ -26,8 +26,8 @@ pub(super) fn needs(spec: &Spec, platforms: &[Platform]) -> Result<BTreeSet<Need
     Ok(needs)
 }
 
-/// What a build starts from: the lock as it is; `None` where there is none, or the spec needs none. With `locked`,
-/// everything that is needed must be in it.
+/// Loads the lockfile. Returns `None` if it does not exist or the spec needs none. With `locked`, everything that the
+/// spec needs must be in it.
 pub(super) fn load(spec: &Spec, platforms: &[Platform], locked: bool) -> Result<Option<Lock>, BuildError> {
     let needs = needs(spec, platforms)?;
     if needs.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn load(spec: &Spec, platforms: &[Platform], locked: bool) -> Result<
     if missing.is_empty() { Ok(lock) } else { Err(BuildError::NotLocked { path, has_lock: lock.is_some(), missing }) }
 }
 
-/// What a lock lacks, for people.
+/// Returns what a lockfile does not contain, as text for messages.
 fn missing(lock: Option<&Lock>, needs: &BTreeSet<Need>) -> Vec<String> {
     let lacks = |(named, platform): &Need| {
         let image = escape(named.text.as_bytes());
@@ -55,7 +55,7 @@ fn missing(lock: Option<&Lock>, needs: &BTreeSet<Need>) -> Vec<String> {
     needs.iter().filter_map(lacks).collect()
 }
 
-/// A lock that is to be written, once everything else has gone well.
+/// A lockfile to write after all other steps succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LockUpdate {
     pub path: PathBuf,
@@ -63,7 +63,7 @@ pub(super) struct LockUpdate {
 }
 
 impl LockUpdate {
-    /// What is to be written for `spec`; `None` where it is there already.
+    /// Returns the update for `spec`, or `None` if the file already has this content.
     pub fn new(spec: &Spec, before: Option<&Lock>, lock: &Lock) -> Option<Self> {
         let is_new = match before {
             Some(before) => before != lock,
@@ -72,7 +72,7 @@ impl LockUpdate {
         is_new.then(|| Self { path: spec.lock_path(), lock: lock.clone() })
     }
 
-    /// Writes it. A checkout that cannot be written is no reason to fail a build: it is told of.
+    /// Writes the lockfile. If it cannot be written, emits a warning; the build does not fail.
     pub fn write_or_warn(&self, observer: &Arc<dyn Observer>) {
         let path = escape(self.path.as_os_str().as_encoded_bytes());
         observer.event(match write(&self.path, &self.lock) {
@@ -85,7 +85,7 @@ impl LockUpdate {
     }
 }
 
-/// Writes a lock, whole or not at all. Where it is a link, what it leads to is replaced.
+/// Writes a lockfile atomically. If it is a symbolic link, the file that the link refers to is replaced.
 pub(super) fn write(path: &Path, lock: &Lock) -> Result<(), StoreError> {
     write_output(path, lock.to_text().as_bytes(), Access::Umask)
 }

@@ -1,7 +1,8 @@
-//! Runs a build, and opens the places that images are read from and written to.
+//! Runs a build, and opens the images that it reads and writes.
 //!
-//! The stages are the design's: every platform is resolved, listed and planned; then packed, assembled and held against
-//! its budget; and only then written. What a build needs of the outside (time, directories, credentials) is handed in.
+//! The stages: every platform is resolved, listed and planned; then packed, assembled and checked against its budget;
+//! and only then written. The caller passes everything that a build needs from its environment (time, directories,
+//! credentials).
 
 mod built;
 mod cache;

@@ -1,4 +1,4 @@
-//! Under which names a build is published, and where.
+//! Decides the names and the targets of a build.
 
 use std::path::{Path, PathBuf};
 
@@ -6,29 +6,29 @@ use crate::build::BuildError;
 use crate::model::{Diagnose as _, ImageName, Platform, Reference, ReferenceError, Repository, Selector, Tag, escape};
 use crate::spec::ImageSpec;
 
-/// What the command line or a caller asks of a build's outputs.
+/// The outputs that the command line or a caller requests.
 #[derive(Debug, Clone, Default)]
 pub struct OutputRequest {
     /// `-o`, in order.
     pub outputs: Vec<ImageName>,
     /// `--push`.
     pub push: bool,
-    /// `-t`, in order: a tag, or a full reference. Where there is any, the spec's tags and name do not count.
+    /// `-t`, in order: a tag, or a full reference. If there are any, the spec's tags and name are ignored.
     pub tags: Vec<String>,
-    /// `--platform`, in order; empty means all of the spec.
+    /// `--platform`, in order; empty for all platforms of the spec.
     pub platforms: Vec<Platform>,
-    /// Files that are written beside the image, such as `--metadata`: never packed into it.
+    /// Files that are written beside the image, such as `--metadata`; they are never packed into it.
     pub also_written: Vec<PathBuf>,
 }
 
-/// A place that the image is written to, and the tags that it gets there.
+/// A place that the image is written to, and its tags there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The place. Of a registry, the repository alone.
+    /// The place. For a registry, only the repository.
     pub place: TargetPlace,
-    /// Tags, in order; none means by digest alone.
+    /// Tags, in order. If empty, the image is written by digest only.
     pub tags: Vec<Tag>,
-    /// Full names, in order, for an archive that carries all of them.
+    /// Full names, in order, for an archive that stores all of them.
     pub full_names: Vec<String>,
 }
 
@@ -42,12 +42,13 @@ pub enum TargetPlace {
 }
 
 impl Target {
-    /// A repository of a registry.
+    /// Creates a target for a repository of a registry.
     pub fn registry(repository: Repository, tags: Vec<Tag>) -> Self {
         Self { place: TargetPlace::Registry(repository), tags, full_names: Vec::new() }
     }
 
-    /// A layout or an archive: with the tag or the full name that its own name has, else with `tags` and `full_names`.
+    /// Creates a target for a layout or an archive, with the tag or full name that `name` includes, else with `tags`
+    /// and `full_names`.
     pub fn local(name: ImageName, tags: Vec<Tag>, full_names: Vec<String>) -> Result<Self, BuildError> {
         let (tags, full_names) = match selector_of(&name) {
             Some(Selector::Only) => (tags, full_names),
@@ -68,7 +69,7 @@ impl Target {
         Ok(Self { place: TargetPlace::Local(name), tags, full_names })
     }
 
-    /// True for an archive that is written to standard output.
+    /// Returns `true` if the target is an archive on standard output.
     pub fn is_stdout(&self) -> bool {
         match &self.place {
             TargetPlace::Local(ImageName::OciArchive { path, .. } | ImageName::DockerArchive { path, .. }) => {
@@ -97,10 +98,10 @@ fn selector_of(name: &ImageName) -> Option<&Selector> {
     }
 }
 
-/// Names, platforms and targets of a build, decided before anything is done.
+/// Names, platforms and targets of a build, decided before any work is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Naming {
-    /// The image's name, where it has one.
+    /// The image's name, if it has one.
     pub name: Option<Repository>,
     /// All its tags.
     pub tags: Vec<Tag>,
@@ -110,15 +111,15 @@ pub struct Naming {
     pub targets: Vec<Target>,
     /// Files that are written beside the image.
     pub also_written: Vec<PathBuf>,
-    /// Full names that a push of all platforms would move, and this one does not.
+    /// Full names that a push of all platforms would move and that this push leaves unchanged.
     pub unmoved: Vec<String>,
 }
 
-/// The layout that is written where no output is named.
+/// The layout that is written if no output is given.
 pub const DEFAULT_LAYOUT: &str = "build/oci";
 
 impl Naming {
-    /// Decides, or says what contradicts what.
+    /// Decides the names and targets. Returns an error if the request contradicts itself or the spec.
     pub fn decide(image: &ImageSpec, request: &OutputRequest) -> Result<Self, BuildError> {
         let platforms = choose_platforms(image, &request.platforms)?;
         let names = Names::choose(image, &request.tags)?;
@@ -134,7 +135,7 @@ impl Naming {
 }
 
 impl Naming {
-    /// The files, layouts and archives that are written, as they were named.
+    /// Returns the files, layouts and archives that are written, as the user named them.
     pub fn local_paths(&self) -> impl Iterator<Item = &Path> {
         let images = self.targets.iter().filter_map(|target| match &target.place {
             TargetPlace::Local(name) => path_of(name),
@@ -143,7 +144,7 @@ impl Naming {
         images.chain(self.also_written.iter().map(PathBuf::as_path))
     }
 
-    /// The registries that are pushed to.
+    /// Returns the registries that are pushed to.
     pub fn registries(&self) -> impl Iterator<Item = &str> {
         self.targets.iter().filter_map(|target| match &target.place {
             TargetPlace::Registry(repository) => Some(repository.registry()),
@@ -152,7 +153,8 @@ impl Naming {
     }
 }
 
-/// What has a slash and no registry is a branch's name as often as a repository's.
+/// Returns the error for an argument that is not a name. A text with a slash and without a registry may be a branch
+/// name or a repository.
 fn not_a_name(argument: &str, error: ReferenceError) -> BuildError {
     let ReferenceError::NoRegistry(_) = &error else { return error.into() };
     let tag = argument.parse::<Tag>().err().and_then(|error| error.help()).unwrap_or_default();
@@ -173,7 +175,8 @@ fn choose_platforms(image: &ImageSpec, wanted: &[Platform]) -> Result<Vec<Platfo
     Ok(image.platforms.iter().filter(chosen).cloned().collect())
 }
 
-/// Tags by repository, in order of their first mention. Tags without one, of a spec without a name, stand under `None`.
+/// Tags by repository, in order of first mention. Tags without a repository, in a spec without a name, are under
+/// `None`.
 struct Names(Vec<(Option<Repository>, Vec<Tag>)>);
 
 impl Names {
@@ -211,12 +214,12 @@ impl Names {
         }
     }
 
-    /// What the image is called: the first repository that is named.
+    /// Returns the image's name: the first repository.
     fn name(&self) -> Option<Repository> {
         self.0.iter().find_map(|(repository, _)| repository.clone())
     }
 
-    /// Every tag, each once.
+    /// Returns all tags, without duplicates.
     fn tags(&self) -> Vec<Tag> {
         let mut tags: Vec<Tag> = Vec::new();
         for tag in self.0.iter().flat_map(|(_, tags)| tags) {
@@ -227,7 +230,7 @@ impl Names {
         tags
     }
 
-    /// Every `REPOSITORY:TAG`.
+    /// Returns every `REPOSITORY:TAG`.
     fn full_names(&self) -> Vec<String> {
         let full = |repository: &Repository, tags: &[Tag]| -> Vec<String> {
             tags.iter().map(|tag| format!("{repository}:{tag}")).collect()
@@ -292,7 +295,7 @@ fn path_of(name: &ImageName) -> Option<&Path> {
     }
 }
 
-/// The tag of an output's name, which may be a full reference; `None` where that has none.
+/// Returns the tag in an output's name, which may be a full reference; `None` if it has no tag.
 fn tag_of(text: &str) -> Result<Option<Tag>, BuildError> {
     if text.contains('/') {
         return Ok(text.parse::<Reference>()?.tag);
@@ -336,7 +339,7 @@ mod tests {
         }
     }
 
-    /// Each target as `PLACE TAG TAG`.
+    /// Returns each target as `PLACE TAG TAG`.
     fn targets(image: &ImageSpec, request: &OutputRequest) -> Vec<String> {
         let naming = Naming::decide(image, request).unwrap();
         let line = |target: &Target| {

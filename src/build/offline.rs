@@ -1,11 +1,11 @@
-//! An image of a registry without the registry: what `--offline` reads from. It opens nothing, and says what is lacking.
+//! An image of a registry for `--offline`: it opens nothing, and its errors name what is missing.
 
 use async_trait::async_trait;
 
 use crate::model::{Descriptor, MediaType, Reference, Root, Selector};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
-/// An image of which nothing is here beside what the lock and the cache hold.
+/// An image of which only the content of the lockfile and the cache is available.
 pub(super) struct OfflineImage {
     reference: Reference,
 }

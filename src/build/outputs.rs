@@ -1,8 +1,8 @@
-//! What a run must not write over: its spec and lock, what it reads, and what lies inside a layout or the cache. Decided
-//! before anything is done.
+//! Files that a run must not overwrite: its spec and lockfile, its inputs, and files inside a layout or the cache.
+//! Checked before any work is done.
 //!
-//! Files are compared by their real paths and by device and inode: neither `./x/../x`, a symbolic link nor a hard link is
-//! another file.
+//! Files are compared by their real paths and by device and inode, so that `./x/../x`, a symbolic link or a hard link
+//! is recognized as the same file.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -20,28 +20,28 @@ use crate::store::output::OutputKind;
 /// Device and inode.
 type Identity = (u64, u64);
 
-/// A file that is written over by nothing.
+/// A file that must not be overwritten.
 struct Guarded {
     real: PathBuf,
     identity: Option<Identity>,
-    /// What it is to this run: `the spec`.
+    /// Its role in this run: `the spec`.
     role: &'static str,
 }
 
-/// What is about to be written.
+/// A file that is about to be written.
 struct Planned {
-    /// As the command line says it: `-o oci-archive:app.tar`.
+    /// The option as the user typed it: `-o oci-archive:app.tar`.
     label: String,
     real: PathBuf,
     identity: Option<Identity>,
     is_layout: bool,
 }
 
-/// Refuses outputs of a build that would write over what it needs, or into what is not theirs. `also_read` are files that
-/// the command line names and that are read.
+/// Refuses outputs of a build that would overwrite its inputs, or write into a directory that is not theirs.
+/// `also_read` are files from the command line that are read.
 ///
 /// # Errors
-/// [`BuildError::Usage`] and, for what cannot be looked at, [`BuildError::Output`].
+/// Returns [`BuildError::Usage`] and, for a path that cannot be inspected, [`BuildError::Output`].
 pub fn check_outputs(
     spec: &Spec,
     naming: &Naming,
@@ -64,7 +64,8 @@ pub fn check_outputs(
     naming.targets.iter().try_for_each(|target| check_layout(target, naming.name.as_ref()))
 }
 
-/// Refuses a layout whose tags belong to an image of another name, or that is none: the write would, at its end.
+/// Refuses a layout whose tags belong to an image of another name, or that is not a layout. Otherwise the write would
+/// fail at its end.
 fn check_layout(target: &Target, name: Option<&Repository>) -> Result<(), BuildError> {
     let TargetPlace::Local(ImageName::Layout { path, .. }) = &target.place else { return Ok(()) };
     let sink = Layout::create_or_open(path).map(|layout| LayoutSink::new(layout, name.cloned()));
@@ -72,17 +73,17 @@ fn check_layout(target: &Target, name: Option<&Repository>) -> Result<(), BuildE
     checked.map_err(|cause| BuildError::Output { output: target.to_string(), cause: Box::new(cause) })
 }
 
-/// The same for a copy of `source` to `target`.
+/// Makes the same checks for a copy of `source` to `target`.
 ///
 /// # Errors
-/// As [`check_outputs`].
+/// Those of [`check_outputs`].
 pub fn check_copy(source: &ImageName, target: &Target, cache: Option<&Cache>) -> Result<(), BuildError> {
     let guarded: Vec<Guarded> =
         archive_of(source).map(|path| Guarded::new(path, "the image that is copied")).into_iter().collect();
     check(&guarded, image_output(target)?.into_iter().collect(), cache)
 }
 
-/// Refuses outputs that are files which go into the image: by another name, such as a hard link. Under its own name an
+/// Refuses outputs that are also files of the image under another name, such as a hard link. Under its own name an
 /// output is never packed.
 pub(super) fn refuse_inputs(naming: &Naming, platforms: &[PlannedPlatform]) -> Result<(), BuildError> {
     let existing: Vec<Planned> = planned(naming)?.into_iter().filter(|output| output.identity.is_some()).collect();
@@ -117,7 +118,7 @@ impl Planned {
     }
 }
 
-/// The file of an image that is one.
+/// Returns the file of an image that is an archive.
 fn archive_of(name: &ImageName) -> Option<&Path> {
     match name {
         ImageName::OciArchive { path, .. } | ImageName::DockerArchive { path, .. } => Some(path),
@@ -125,7 +126,7 @@ fn archive_of(name: &ImageName) -> Option<&Path> {
     }
 }
 
-/// Everything that is written below a path; streams are not.
+/// Returns everything that is written to paths; streams are left out.
 fn planned(naming: &Naming) -> Result<Vec<Planned>, BuildError> {
     let mut outputs = Vec::new();
     for target in &naming.targets {

@@ -1,4 +1,5 @@
-//! Makes the layers of all platforms: equal ones once, several at a time, and none whose bytes are known already.
+//! Makes the layers of all platforms: each distinct layer once, several at a time, and only if its bytes are not known
+//! yet.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,18 +12,18 @@ use crate::model::LayerPlan;
 use crate::pack::{HashedLayer, MAX_THREADS, PackError, PackObserver, hash_layer};
 use crate::plan::BuildPlan;
 
-/// A layer is given away while others are packed where so many bytes are left to read, at least: what takes less time
-/// than a few questions to a registry is waited for, since a tag that names the image already answers all of them.
+/// Least number of bytes left to read for which a finished layer is uploaded while others are packed. Below it, packing
+/// takes less time than a few requests to a registry, and a single request for the tag may answer all of them.
 const WORTH_OVERLAPPING_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The layers of one platform, in the plan's order, each with whether another platform's packing served it.
+/// The layers of one platform, in the plan's order, each with whether it was packed for another platform.
 pub(super) type PlatformLayers = Vec<(Arc<BuiltLayer>, bool)>;
 
 /// Why not all layers were made.
 pub(super) enum Unfinished {
-    /// One failed.
+    /// Packing a layer failed.
     Failed(PackError),
-    /// Nobody wants them any more.
+    /// The result is no longer needed.
     Unwanted,
 }
 
@@ -37,13 +38,13 @@ pub(super) struct Packing<'a> {
     pub workshop: &'a Arc<Workshop>,
     pub earlier: &'a EarlierLayers,
     pub observer: &'a Arc<dyn Observer>,
-    /// Shuts where a layer holds a secret that stops the build: from then on no layer is given away.
+    /// Closes at a layer that contains a secret which stops the build. From then on no layer is uploaded early.
     pub gate: &'a SecretGate<'a>,
-    /// Is given a layer while much is left to do, and says whether the rest is still wanted.
+    /// Receives a finished layer while much is left to do. Returns `false` if the other layers are no longer needed.
     pub take: &'a (dyn Fn(&Arc<BuiltLayer>) -> bool + Sync),
 }
 
-/// A layer that some platforms have, and what it is called while it is made.
+/// A layer that some platforms share, and its display name.
 struct Distinct<'a> {
     plan: &'a Arc<LayerPlan>,
     name: String,
@@ -51,15 +52,15 @@ struct Distinct<'a> {
 }
 
 impl Packing<'_> {
-    /// Makes every layer of every plan. Equal plans of layers are packed once, for the first platform that has them.
+    /// Makes every layer of every plan. Equal layer plans are packed once, for the first platform that has them.
     pub(super) fn make_all(&self, plans: &[&BuildPlan]) -> Result<Vec<PlatformLayers>, Unfinished> {
         let mut distinct: Vec<Distinct<'_>> = Vec::new();
-        // For each platform and layer: its place among the distinct ones, and whether it stood there already.
+        // For each platform and layer: its index among the distinct ones, and whether it was there already.
         let mut places: Vec<Vec<(usize, bool)>> = Vec::new();
         for plan in plans {
             let mut of_platform = Vec::new();
             for layer in &plan.layers {
-                // Equal layers are one in memory by now.
+                // Equal layers share one allocation by now.
                 let known = distinct.iter().position(|other| Arc::ptr_eq(other.plan, layer));
                 of_platform.push((known.unwrap_or(distinct.len()), known.is_some()));
                 if known.is_none() {
@@ -76,8 +77,9 @@ impl Packing<'_> {
         Ok(places.iter().map(layers).collect())
     }
 
-    /// A layer that outweighs all that are left together is made alone, by all threads; the rest side by side, each by
-    /// one. Those whose inputs are unchanged are known before anything is read.
+    /// Makes the layers. A layer that is larger than all remaining ones together is packed alone on all threads; the
+    /// others are packed in parallel, each on one thread. Layers with unchanged inputs are found before anything is
+    /// read.
     fn make_distinct(&self, layers: &[Distinct<'_>]) -> Result<Vec<Arc<BuiltLayer>>, Unfinished> {
         let kept = |layer: &Distinct<'_>| {
             let kept = self.workshop.records.load(layer.plan)?;
@@ -95,7 +97,7 @@ impl Packing<'_> {
         let make = |at: usize, threads: usize| -> Result<(), Unfinished> {
             let made = Arc::new(self.make(&layers[at], threads)?);
             self.gate.look(layers[at].plan, &made.sighted);
-            // Each change is one assignment: a poisoned lock holds nothing half-made.
+            // Each change is one assignment, so a poisoned lock holds consistent results.
             results.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(made.clone());
             let own_bytes = layers[at].content_bytes;
             let left_bytes = left_bytes.fetch_sub(own_bytes, Ordering::Relaxed).saturating_sub(own_bytes);
@@ -109,7 +111,7 @@ impl Packing<'_> {
         Ok(results.into_iter().flatten().collect())
     }
 
-    /// One layer: that of an earlier image, where one has it, else packed now.
+    /// Makes one layer: reuses that of an earlier image if one has it, else packs it.
     fn make(&self, layer: &Distinct<'_>, threads: usize) -> Result<BuiltLayer, PackError> {
         let Distinct { plan, name, content_bytes } = layer;
         if !self.earlier.is_empty() {
@@ -132,7 +134,7 @@ impl Packing<'_> {
     }
 }
 
-/// How many layers at the start of `order`, which is from the largest down, outweigh all after them together.
+/// Returns how many layers at the start of `order`, sorted from the largest, are larger than all later ones together.
 fn outweighing(order: &[usize], layers: &[Distinct<'_>], total_bytes: u64) -> usize {
     let mut left_bytes = total_bytes;
     let outweighs = |at: &&usize| {
@@ -143,7 +145,7 @@ fn outweighing(order: &[usize], layers: &[Distinct<'_>], total_bytes: u64) -> us
     order.iter().take_while(outweighs).count()
 }
 
-/// Runs `work` for each of `items` on up to `threads` threads. Of several errors, that of the first item is given.
+/// Runs `work` for each of `items` on up to `threads` threads. Of several errors, returns that of the first item.
 fn side_by_side<E: Send>(
     items: &[usize],
     threads: usize,
@@ -157,7 +159,7 @@ fn side_by_side<E: Send>(
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(item) = items.get(at) else { return };
                 if let Err(error) = work(*item) {
-                    // No further item is begun.
+                    // No further item is started.
                     next.store(items.len(), Ordering::Relaxed);
                     let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
                     if failure.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
@@ -168,7 +170,7 @@ fn side_by_side<E: Send>(
             }
         };
         for _ in 1..threads.clamp(1, MAX_THREADS).min(items.len()) {
-            // One that cannot be started is not needed: this one does what is left.
+            // If a thread cannot be started, the current one does the rest of the work.
             if std::thread::Builder::new().spawn_scoped(scope, work_off).is_err() {
                 break;
             }
@@ -181,7 +183,7 @@ fn side_by_side<E: Send>(
     }
 }
 
-/// Adds up what was read, and tells of it.
+/// Adds up the bytes that were read, and reports them as progress.
 pub(super) struct Progress {
     task: Task,
     done_bytes: AtomicU64,
@@ -192,7 +194,7 @@ pub(super) struct Progress {
 const EVENT_EVERY_BYTES: u64 = 1024 * 1024;
 
 impl Progress {
-    /// Tells that work on so many bytes begins.
+    /// Starts a task of this many bytes.
     pub fn start(observer: &Arc<dyn Observer>, what: String, size_bytes: u64) -> Self {
         let task = Task::start(observer, what, Some(size_bytes));
         Self { task, done_bytes: AtomicU64::new(0), told_mib: AtomicU64::new(0) }
@@ -209,7 +211,7 @@ impl PackObserver for Progress {
     }
 }
 
-/// Bytes of all files of a layer.
+/// Returns the total size of all files of a layer, in bytes.
 pub(super) fn content_bytes(layer: &LayerPlan) -> u64 {
     layer.entries.iter().map(|entry| entry.kind.size_bytes()).fold(0, u64::saturating_add)
 }

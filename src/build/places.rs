@@ -1,4 +1,4 @@
-//! Opens the places that images are read from and written to.
+//! Opens the sources and targets of images.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,37 +11,37 @@ use crate::model::{ImageName, Repository, Selector};
 use crate::registry::{Client, Traffic};
 use crate::store::{Sink, Source, StoreError, local};
 
-/// What `-` stands for among archives' files.
+/// The file name that means standard output for archives.
 const STDOUT: &str = "-";
 
-/// Where images are, by their names.
+/// Opens images by name.
 #[derive(Clone)]
 pub struct Places {
     registries: Client,
-    /// For temporary files without a name.
+    /// Directory of temporary files without a name.
     scratch_directory: PathBuf,
     stdout: fn() -> Box<dyn std::io::Write + Send>,
     is_offline: bool,
 }
 
 impl Places {
-    /// Registries by `registries`; compressed archives are unpacked into a temporary file in `scratch_directory`, and `-`
-    /// is what `stdout` gives.
+    /// Uses the client `registries`. Compressed archives are unpacked to temporary files in `scratch_directory`; an
+    /// archive named `-` is written to `stdout`.
     pub fn new(registries: Client, scratch_directory: PathBuf, stdout: fn() -> Box<dyn std::io::Write + Send>) -> Self {
         Self { registries, scratch_directory, stdout, is_offline: false }
     }
 
-    /// The same without registries: what is opened of one is not there, and says so. No socket is opened.
+    /// Disables registries: opening an image of one fails with an error that says so. No socket is opened.
     pub fn offline(self) -> Self {
         Self { is_offline: true, ..self }
     }
 
-    /// True for an image that cannot be asked for, since registries are not.
+    /// Returns `true` if the image is in a registry and registries are disabled.
     pub fn is_offline(&self, name: &ImageName) -> bool {
         self.is_offline && matches!(name, ImageName::Registry(_))
     }
 
-    /// Says that a registry's repositories will be written to, before anything is asked of it: one token then serves all.
+    /// Announces the registry repositories that will be written to, so that one token covers all requests.
     pub fn expect(&self, targets: &[Target]) {
         for target in targets {
             if let TargetPlace::Registry(repository) = &target.place {
@@ -50,12 +50,12 @@ impl Places {
         }
     }
 
-    /// What went to and came from registries so far.
+    /// Returns the traffic to and from registries so far.
     pub fn traffic(&self) -> Traffic {
         self.registries.traffic()
     }
 
-    /// Opens a place to read from, and says which image of it is meant. No registry is asked anything yet.
+    /// Opens a source, and returns which of its images is meant. Sends no request to a registry yet.
     pub async fn source(&self, name: &ImageName) -> Result<(Arc<dyn Source>, Selector), StoreError> {
         let (path, selector) = match name {
             ImageName::Registry(reference) if self.is_offline => {
@@ -75,7 +75,7 @@ impl Places {
         Ok((source, selector))
     }
 
-    /// Opens a place to write to; `name` is what the image is called there. Nothing is written yet.
+    /// Opens a target; `name` is the image's name there. Writes nothing yet.
     pub async fn sink(&self, target: &Target, name: Option<&Repository>) -> Result<Box<dyn Sink>, StoreError> {
         let place = match &target.place {
             TargetPlace::Registry(repository) if self.is_offline => {

@@ -1,9 +1,9 @@
-//! Records of packed layers: what came of a plan whose inputs are as they were.
+//! Records of packed layers, which are reused while the inputs of the plan are unchanged.
 //!
-//! The key of a record is a digest over all that the plan says: of each file of the disk its path, device, inode, size,
-//! mode as it will be, and times of modification and change; and the version of the scan for secrets, since a record says
-//! what that found. Nothing is opened to find it. A file that is as young as the
-//! listing may change once more without its times saying so; a layer with such a file has no record.
+//! The key of a record is a digest over the whole plan: for each file on the disk its path, device, inode, size,
+//! resulting mode, and times of modification and change. It also covers the version of the secret scan, since a record
+//! holds the scan's results. No file is opened to compute it. A file that is about as young as the listing may change
+//! again without a change of its times; a layer with such a file is not recorded.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,20 +15,20 @@ use crate::model::{BYTE_FORMAT, Content, Descriptor, DiffId, Digest, EntryKind, 
 use crate::pack::KeptLayer;
 use crate::secrets::{Kind, Place, SCAN_VERSION, SightedFile, Sighting};
 
-/// How much older than the listing a file must be. Times on disks move in steps: of some milliseconds, mostly, of two
-/// seconds on FAT.
+/// Least age of a file at the time of the listing. File times have a resolution: usually some milliseconds, two seconds
+/// on FAT.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
-/// How much of the text of a key is put together before it is hashed, in bytes.
+/// Bytes of key text that are collected before they are hashed.
 const KEY_PIECE_BYTES: usize = 64 * 1024;
 
-/// The form of records. A record of another form is not found.
+/// Format version of records. Records of other versions are ignored.
 const RECORD_VERSION: u32 = 2;
 
-/// Records of layers in the cache, for the inputs as they were listed.
+/// Records of layers in the cache, for the inputs as listed.
 pub(super) struct Records {
     cache: Arc<BuildCache>,
-    /// Files must be older than this; `None` where the time is not known, and nothing is recorded.
+    /// Files must be older than this. `None` if the time is not known; nothing is recorded then.
     settled_before: Option<SystemTime>,
 }
 
@@ -45,11 +45,11 @@ struct Record {
     sighted: Vec<RecordedFile>,
 }
 
-/// A file in which something looks like a secret.
+/// A file that contains something that looks like a secret.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RecordedFile {
-    /// Its place in the plan.
+    /// Its index in the plan.
     entry: usize,
     sightings: Vec<RecordedSighting>,
 }
@@ -86,7 +86,7 @@ impl RecordedSighting {
 }
 
 impl RecordedFile {
-    /// `None` for a file that the plan does not have.
+    /// Returns `None` if the plan does not have the file.
     fn new(file: &SightedFile, plan: &LayerPlan) -> Option<Self> {
         let entry = plan.entries.binary_search_by(|entry| entry.path.cmp(&file.path)).ok()?;
         Some(Self { entry, sightings: file.sightings.iter().map(RecordedSighting::new).collect() })
@@ -100,16 +100,16 @@ impl RecordedFile {
 }
 
 impl Records {
-    /// Records in `cache`, for files that were listed at `listed_at` or later.
+    /// Creates records in `cache` for files that were listed at `listed_at` or later.
     pub fn new(cache: Arc<BuildCache>, listed_at: Option<SystemTime>) -> Self {
         Self { cache, settled_before: listed_at.and_then(|at| at.checked_sub(SETTLED_AFTER)) }
     }
 
-    /// What the plan packed to before.
+    /// Returns the layer that the plan was packed to before.
     pub fn load(&self, plan: &LayerPlan) -> Option<KeptLayer> {
         let bytes = self.cache.get()?.load_record(&key(plan))?;
         let record: Record = serde_json::from_slice(&bytes).ok()?;
-        // A secret that was found must not be lost: a record that does not fit is none.
+        // No secret that was found may be lost, so a record that does not fit the plan is ignored.
         let sighted = record.sighted.iter().map(|file| file.read(plan)).collect::<Option<_>>()?;
         let mut descriptor = Descriptor::new(plan.compression.media_type(), record.digest, record.size_bytes);
         descriptor.annotations.clone_from(&plan.annotations);
@@ -121,7 +121,7 @@ impl Records {
         })
     }
 
-    /// Keeps what the plan packed to, where all of its files have settled.
+    /// Records the layer that the plan was packed to, if none of its files is too young.
     pub fn store(&self, plan: &LayerPlan, kept: &KeptLayer) {
         if !self.has_settled(plan) {
             return;
@@ -142,7 +142,7 @@ impl Records {
         }
     }
 
-    /// Forgets what the plan packed to: its files changed, and their times did not.
+    /// Deletes the record of the plan: its files changed while their times did not.
     pub fn forget(&self, plan: &LayerPlan) {
         self.cache.store(|cache| cache.store_record(&key(plan), &[]));
     }
@@ -161,10 +161,10 @@ impl Records {
     }
 }
 
-/// The key of a plan's record: equal for equal plans, save for the layer's name and annotations, which are not in its
-/// bytes.
+/// Returns the key of a plan's record. Equal plans have equal keys. The layer's name and annotations do not count,
+/// since they are not in its bytes.
 fn key(plan: &LayerPlan) -> Digest {
-    // Hashed in pieces: of a million entries the text would be larger than all else that is held of them.
+    // Hashed in pieces: for a million entries the text would be larger than everything else in memory.
     let mut hasher = Hasher::new();
     let mut text = Vec::with_capacity(2 * KEY_PIECE_BYTES);
     text.extend_from_slice(
@@ -230,13 +230,13 @@ fn put_content(text: &mut Vec<u8>, content: &Content) {
 }
 
 fn put_stamp(text: &mut Vec<u8>, stamp: &FileStamp) {
-    // Whatever changes the mode moves the time of the inode.
+    // A change of the mode also changes the time of the inode.
     let FileStamp { identity, size_bytes, modified, changed, mode: _ } = stamp;
     put_numbers(text, &[identity.0, identity.1, *size_bytes]);
     put_numbers(text, &[modified.0 as u64, modified.1 as u64, changed.0 as u64, changed.1 as u64]);
 }
 
-/// With its length before it, so that no two lists of values read the same.
+/// Appends bytes after their length, so that different lists of values never have the same encoding.
 fn put_bytes(text: &mut Vec<u8>, bytes: &[u8]) {
     put_numbers(text, &[bytes.len() as u64]);
     text.extend_from_slice(bytes);

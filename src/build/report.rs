@@ -1,27 +1,27 @@
-//! What a build has made, for the summary and for `--metadata`.
+//! The results of a build, for the summary and for `--metadata`.
 
 use serde_json::{Value, json};
 
 use crate::model::{Descriptor, Platform, Repository, Tag};
 use crate::transfer::{Outcome, Report};
 
-/// How a layer came to be.
+/// How a layer was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerOrigin {
-    /// It is the base's.
+    /// It belongs to the base image.
     Base,
     /// It was packed for this platform.
     Packed,
-    /// It was packed for another platform and is the same here.
+    /// It was packed for another platform that shares it.
     Shared,
-    /// Its inputs are what they were when it was packed.
+    /// Its inputs are unchanged since it was packed.
     Kept,
-    /// An image that was built earlier has it.
+    /// It was reused from an earlier image.
     Earlier,
 }
 
 impl LayerOrigin {
-    /// One word for a person or a machine.
+    /// Returns one word for people and programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Base => "base",
@@ -36,11 +36,11 @@ impl LayerOrigin {
 /// One layer of one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerReport {
-    /// Its name in the spec; of a base's layer, `base`.
+    /// Its name in the spec; `base` for a layer of the base image.
     pub name: String,
     /// Its descriptor.
     pub descriptor: Descriptor,
-    /// How it came to be.
+    /// How it was made.
     pub origin: LayerOrigin,
 }
 
@@ -61,40 +61,40 @@ pub struct PlatformReport {
     pub max_size_bytes: Option<u64>,
 }
 
-/// One place that the image was written to.
+/// One target that the image was written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetReport {
     /// The place.
     pub target: String,
-    /// The tags that it got there.
+    /// The tags that were written there.
     pub tags: Vec<Tag>,
-    /// What became of each blob.
+    /// The outcome for each blob.
     pub transfer: Report,
 }
 
-/// What a build has made.
+/// The result of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildReport {
     /// The image's name.
     pub name: Option<Repository>,
     /// Its tags.
     pub tags: Vec<Tag>,
-    /// The index, or the manifest of an image without one.
+    /// The index, or the manifest if the image has no index.
     pub root: Descriptor,
     /// Its platforms, in the spec's order.
     pub platforms: Vec<PlatformReport>,
-    /// Where it was written to.
+    /// The targets that it was written to.
     pub targets: Vec<TargetReport>,
 }
 
 impl BuildReport {
-    /// `NAME@DIGEST`; without a name `@DIGEST`.
+    /// Returns `NAME@DIGEST`, or `@DIGEST` without a name.
     pub fn pinned_name(&self) -> String {
         let name = self.name.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{name}@{}", self.root.digest)
     }
 
-    /// What became of a blob at each target, in order, each word once.
+    /// Returns the outcomes for a blob at the targets, in order and without duplicates.
     pub fn outcomes(&self, descriptor: &Descriptor) -> Vec<Outcome> {
         let mut outcomes: Vec<Outcome> = Vec::new();
         for outcome in self.targets.iter().filter_map(|target| target.transfer.outcome(&descriptor.digest)) {
@@ -105,7 +105,7 @@ impl BuildReport {
         outcomes
     }
 
-    /// For `--metadata`: name, tags, digests, platforms and sizes.
+    /// Returns the content of `--metadata`: name, tags, digests, platforms and sizes.
     pub fn to_json(&self) -> Value {
         let layer = |layer: &LayerReport| {
             let targets = self.targets.iter().map(|target| {

@@ -1,4 +1,4 @@
-//! Runs a build: resolve and plan every platform, pack, assemble, gate, and only then write.
+//! Runs a build: resolves and plans every platform, packs, assembles, checks, and only then writes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,45 +31,45 @@ use crate::model::{Document, Image, ImageConfig, ImageManifest, ImageName, Layer
 use crate::plan::{assemble, index, index_annotations};
 use crate::spec::Spec;
 
-/// What a build is given beside the spec; the library reads no clock, environment or home directory.
+/// The options of a build beside the spec. The library does not read the clock, the environment or the home directory.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// `SOURCE_DATE_EPOCH`, else 0: the time of the config and of ocitect's history entries.
     pub created_s: i64,
-    /// What is kept between builds; `None` keeps nothing.
+    /// The cache that is kept between builds; `None` stores nothing.
     pub cache: Option<Cache>,
-    /// Where temporary files without a name are made.
+    /// Directory of temporary files without a name.
     pub scratch_directory: PathBuf,
-    /// Threads that pack.
+    /// Number of threads that pack.
     pub threads: usize,
-    /// Every image must be in the lock.
+    /// Requires every image to be in the lockfile.
     pub locked: bool,
-    /// Images whose layers are taken where they are what would be packed; they are trusted for that.
+    /// Images whose matching layers are reused. These images are trusted.
     pub cache_from: Vec<ImageName>,
-    /// The time when the build began; `None` where it is not known, and then no layer is taken for unchanged later.
+    /// Start time of the build. If it is `None`, later builds do not treat any layer as unchanged.
     pub started_at: Option<SystemTime>,
 }
 
-/// A build whose platforms are all planned, and nothing written.
+/// A build whose platforms are all planned. Nothing is written yet.
 pub struct PlannedBuild {
     platforms: Vec<PlannedPlatform>,
     disk: Disk,
-    /// False where some of the spec's platforms are left out.
+    /// `false` if some of the spec's platforms are left out.
     is_whole: bool,
-    /// The lock with what it lacked.
+    /// The lockfile with the pins that were missing.
     lock_update: Option<LockUpdate>,
     cache: Arc<BuildCache>,
 }
 
 impl PlannedBuild {
-    /// The plans as JSON, for `--print-plan`.
+    /// Returns the plans as JSON, for `--print-plan`.
     pub fn to_json(&self) -> serde_json::Value {
         self.platforms.iter().map(|platform| platform.plan.to_json()).collect()
     }
 }
 
-/// Resolves every base that the lock lacks, lists every file and plans every platform. A registry sees HEAD and GET alone;
-/// nothing is written but the cache.
+/// Resolves every base image that the lockfile does not contain, lists every file and plans every platform. Sends only
+/// HEAD and GET requests to registries. Writes nothing except to the cache.
 pub async fn plan_build(
     spec: &Spec,
     naming: &Naming,
@@ -97,7 +97,7 @@ pub async fn plan_build(
     Ok(PlannedBuild { platforms, disk, is_whole, lock_update, cache: images.cache() })
 }
 
-/// Puts layers that are equal to one of an earlier platform into memory once.
+/// Shares the memory of layers that are equal to one of an earlier platform.
 fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
     for layer in &mut planned.plan.layers {
         let known = earlier.iter().flat_map(|other| &other.plan.layers).find(|known| *known == layer);
@@ -107,10 +107,12 @@ fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
     }
 }
 
-/// Builds what was planned and writes it to every target, in order. Before anything is packed, registries are asked whether
-/// they take the image from whoever pushes it. Before the first write all platforms are checked, and where there is a
-/// `max-size` or every secret is an error, packed and looked through; else layers that are ready, and hold no secret that
-/// stops the build, may go to registries while others are packed. Before anything refers to them, the lock is completed.
+/// Builds what was planned and writes it to every target, in order.
+///
+/// Before packing, every registry is asked whether it accepts the push. Before the first write, all platforms are
+/// checked. With a `max-size`, or if every secret is an error, all layers are packed and scanned before the first write
+/// too. Otherwise finished layers without a secret that stops the build may be uploaded while others are packed. The
+/// lockfile is completed before anything refers to the image.
 pub async fn build(
     spec: &Spec,
     naming: &Naming,
@@ -129,12 +131,12 @@ pub async fn build(
     check_access(naming, places).await?;
     let lock_update = checked.lock_update.take();
     let earlier = EarlierLayers::read(&options.cache_from, &naming.platforms, places, observer).await;
-    // Where there is a budget, no image is sure to be written before all of its layers are known.
+    // With a budget, all layers must be known before it is certain that an image is written.
     let is_budgeted = checked.platforms.iter().any(|planned| planned.plan.max_size_bytes.is_some());
     let (handover, ahead) = handover(naming, !is_budgeted && !denies_secrets(&checked.platforms));
     let (packed, ahead) =
         tokio::join!(pack(checked, earlier, handover, options, observer), ahead.copy(naming, places, observer));
-    // An upload that failed is why packing was given up.
+    // A failed upload is the reason that packing was canceled.
     let (ahead, packed) = (ahead?, packed?);
     let verdict = with_packed(verdict, &packed);
     if verdict.error_count() > 0 {
@@ -155,8 +157,8 @@ pub async fn build(
     })
 }
 
-/// Checks what was planned and writes nothing. It is packed where its size is asked about. Where variables are `given`, it
-/// is asked too whether they are all that the images require.
+/// Checks what was planned and writes nothing. Layers are packed if the check needs their size. If variables are
+/// `given`, also checks whether they are all that the images require.
 pub async fn check_build(
     planned: PlannedBuild,
     given: Option<&BTreeMap<String, String>>,
@@ -174,7 +176,7 @@ pub async fn check_build(
     Ok(with_packed(verdict, &packed))
 }
 
-/// The findings of files that are not packed, on a thread that may block.
+/// Returns the findings on files that are not packed. Runs on a thread that may block.
 async fn scan(
     checked: Checked,
     options: &BuildOptions,
@@ -186,8 +188,8 @@ async fn scan(
     in_background(move || planned_findings(&platforms, &contents, &records, threads, &observer)).await
 }
 
-/// The last findings: secrets, what is over its budget, and what the spec allows in vain. What is allowed on a platform
-/// that was left out is not known to be in vain.
+/// Adds the last findings: secrets, exceeded budgets, and `allow` entries without an effect. An entry for a platform
+/// that is not built is not reported.
 fn with_packed(verdict: Verdict, packed: &Packed) -> Verdict {
     let verdict = verdict.with(packed_findings(&packed.platforms, &packed.layers));
     let verdict = verdict.with(check_budgets(&packed.platforms, &packed.reports));
@@ -209,8 +211,8 @@ struct Checked {
     cache: Arc<BuildCache>,
 }
 
-/// Looks at the files of every platform: on this thread, as planning does. Nothing else is under way, and what planning has
-/// freed serves again.
+/// Checks the files of every platform on the current thread, like planning. Nothing else runs at this time, and memory
+/// that planning freed is used again.
 async fn check_files(
     planned: PlannedBuild,
     counts_files: bool,
@@ -233,7 +235,7 @@ async fn in_background<T: Send + 'static>(
     }
 }
 
-/// Every platform's image, packed and put together. All lists are in the platforms' order.
+/// The packed and assembled images of all platforms. All lists are in the order of the platforms.
 struct Packed {
     platforms: Vec<PlannedPlatform>,
     layers: Vec<PlatformLayers>,
@@ -242,7 +244,7 @@ struct Packed {
     is_whole: bool,
 }
 
-/// Makes all layers, and gives those that are ready to `take` while much is left to do.
+/// Makes all layers, and passes finished ones to `take` while much is left to do.
 async fn pack(
     checked: Checked,
     earlier: EarlierLayers,
@@ -277,7 +279,7 @@ async fn pack(
     Ok(Packed { platforms, layers, images, reports, is_whole })
 }
 
-/// Config and manifest of one platform.
+/// Returns the config and manifest of one platform.
 fn image(planned: &PlannedPlatform, layers: &PlatformLayers) -> Result<Image, BuildError> {
     let failed = |cause| BuildError::Plan { platform: planned.plan.platform.clone(), cause: Box::new(cause) };
     let layers: Vec<Layer> = layers.iter().map(|(packed, _)| packed.layer.clone()).collect();
@@ -289,7 +291,7 @@ fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> 
     let descriptors = &image.manifest().value().layers;
     let base_count = descriptors.len() - layers.len();
     let own = planned.plan.layers.iter().zip(layers).map(|(plan, (layer, shared))| {
-        // Of a layer that nobody packed, it says more how it came to be.
+        // For a layer that was not packed, its own origin says more than that it is shared.
         let is_shared = *shared && layer.origin == LayerOrigin::Packed;
         (plan.name.clone(), if is_shared { LayerOrigin::Shared } else { layer.origin })
     });
@@ -307,7 +309,7 @@ fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> 
     }
 }
 
-/// Root, documents and layers as one source to copy from.
+/// Combines root, documents and layers into one source to copy from.
 fn gather(spec: &Spec, packed: &Packed) -> Result<BuiltImage, BuildError> {
     let Packed { platforms, layers, images, .. } = packed;
     let root = root(spec, platforms, images)?;

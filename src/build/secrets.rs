@@ -31,7 +31,7 @@ pub(super) fn planned_findings(
     threads: usize,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Finding>, BuildError> {
-    // Layers that are equal are one value by now.
+    // Equal layers share one allocation by now.
     let mut scanned: Vec<(&Arc<LayerPlan>, Vec<SightedFile>)> = Vec::new();
     let mut findings = Vec::new();
     for planned in platforms {

@@ -1,4 +1,4 @@
-//! The commands of the lock: complete it, move its pins, and see whether they would move.
+//! The operations on the lockfile: complete it, update its pins, and report outdated pins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,24 +17,24 @@ use crate::model::{Digest, ImageName, Platform};
 use crate::spec::{NamedImage, Spec};
 use crate::store::StoreError;
 
-/// What completing a lock has changed.
+/// The changes of completing a lockfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockChange {
-    /// The lock.
+    /// The lockfile.
     pub path: PathBuf,
-    /// How many pins it has now.
+    /// Number of pins that it has now.
     pub pin_count: usize,
-    /// Pins that came, and those whose facts were read anew.
+    /// Pins that were added, and pins whose facts were read again.
     pub added: Vec<(String, Platform)>,
-    /// Pins that went, since the spec no longer names their images.
+    /// Pins that were removed because the spec no longer names their images.
     pub removed: Vec<(String, Platform)>,
 }
 
-/// Resolves what the lock lacks, drops what the spec no longer names, and leaves all other pins as they are. A spec that
-/// needs no image has no lock: one that is there is removed.
+/// Resolves the images that the lockfile does not contain, removes pins that the spec no longer names, and leaves all
+/// other pins unchanged. A spec that needs no image has no lockfile: an existing one is removed.
 ///
 /// # Errors
-/// Those of resolving and reading images, and of reading and writing the lock.
+/// Those of resolving and reading images, and of reading and writing the lockfile.
 pub async fn complete_lock(
     spec: &Spec,
     options: &BuildOptions,
@@ -58,12 +58,12 @@ pub async fn complete_lock(
     Ok(LockChange { path: spec.lock_path(), pin_count: pins(&new).count(), added, removed })
 }
 
-/// Pins anew what `names` name (as the spec writes them; none means all), and says for each image what changed. Pins that
-/// the spec has no use for stay. With nothing changed the lock is not written.
+/// Updates the pins of the images in `names` (as the spec writes them; empty for all), and returns the change of each
+/// image. Pins that the spec does not use are kept. If nothing changed, the lockfile is not written.
 ///
 /// # Errors
-/// [`BuildError::UnknownImage`] for a name that the spec does not have; those of resolving and reading images, and of
-/// reading and writing the lock.
+/// Returns [`BuildError::UnknownImage`] for a name that the spec does not have, and the errors of resolving and reading
+/// images and of reading and writing the lockfile.
 pub async fn update_lock(
     spec: &Spec,
     names: &[String],
@@ -89,30 +89,30 @@ pub async fn update_lock(
     Ok(changes)
 }
 
-/// What a name is pinned to, and what it means now.
+/// The pin of a name, and the digest that it resolves to now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinnedName {
     /// The image, as the spec writes it.
     pub name: String,
-    /// What the lock says; `None` where it says nothing.
+    /// The digest in the lockfile; `None` if the name is not pinned.
     pub locked: Option<Digest>,
-    /// What the name means now.
+    /// The digest that the name resolves to now.
     pub current: Digest,
     /// Platforms of the spec that are not pinned.
     pub missing: Vec<Platform>,
 }
 
 impl PinnedName {
-    /// True where the name means something else than the lock says, or is not pinned for a platform.
+    /// Returns `true` if the name resolves to another digest than the locked one, or is not pinned for a platform.
     pub fn is_outdated(&self) -> bool {
         self.locked != Some(self.current) || !self.missing.is_empty()
     }
 }
 
-/// Resolves every name of the spec, and says what the lock has of it. Writes nothing, the cache included.
+/// Resolves every name of the spec, and compares it with the lockfile. Writes nothing, not even to the cache.
 ///
 /// # Errors
-/// Those of resolving, and of reading the lock.
+/// Those of resolving, and of reading the lockfile.
 pub async fn outdated(spec: &Spec, places: &Places) -> Result<Vec<PinnedName>, BuildError> {
     let needs = needs(spec, spec.platforms())?;
     let lock = Lock::load(&spec.lock_path())?.unwrap_or_default();
@@ -134,7 +134,8 @@ async fn current(named: &NamedImage, places: &Places) -> Result<Digest, StoreErr
     Ok(source.resolve(&selector).await?.descriptor().digest)
 }
 
-/// The images that `names` name, each once: by the whole name as the spec writes it, or without tag and digest.
+/// Returns the images that `names` select, without duplicates: by the whole name as the spec writes it, or without tag
+/// and digest.
 fn choose(needs: &BTreeSet<Need>, names: &[String]) -> Result<BTreeSet<NamedImage>, BuildError> {
     let all: BTreeSet<NamedImage> = needs.iter().map(|(named, _)| named.clone()).collect();
     if names.is_empty() {

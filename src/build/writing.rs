@@ -1,4 +1,5 @@
-//! Writes what was built to its targets: layers to registries while others are packed, and then the whole image to each.
+//! Writes a build to its targets: layers to registries while others are packed, and then the whole image to each
+//! target.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,26 +19,26 @@ use crate::model::Digest;
 use crate::store::Sink;
 use crate::transfer::{Ahead, copy_ahead, copy_rest};
 
-/// Gives each layer that is ready to the registries that want it before the image is whole.
+/// Passes each finished layer to the registries that accept layers before the image is complete.
 pub(super) struct Handover(Vec<UnboundedSender<Arc<BuiltLayer>>>);
 
 impl Handover {
-    /// Nobody wants any layer ahead.
+    /// Creates a value without receivers.
     pub fn to_nobody() -> Self {
         Self(Vec::new())
     }
 
-    /// Gives a layer away; false where a registry takes no more, since it failed.
+    /// Passes on a layer. Returns `false` if an upload to a registry failed, so that it accepts no more layers.
     pub fn give(&self, layer: &Arc<BuiltLayer>) -> bool {
         self.0.iter().all(|registry| registry.send(layer.clone()).is_ok())
     }
 }
 
-/// What each target gets ahead of the image, in the targets' order; `None` for targets that get nothing.
+/// The layers for each target ahead of the image, in the targets' order; `None` for a target that receives none.
 pub(super) struct AheadOfImage(Vec<Option<UnboundedReceiver<Arc<BuiltLayer>>>>);
 
-/// Two ends: layers that are given to the one are copied by the other. Without `is_allowed`, since the image may still be
-/// refused, and to layouts and archives nothing is copied ahead.
+/// Returns the sending and the receiving end. Without `is_allowed`, nothing is sent, since the image may still be
+/// refused. Layouts and archives never receive layers ahead of the image.
 pub(super) fn handover(naming: &Naming, is_allowed: bool) -> (Handover, AheadOfImage) {
     let (mut senders, mut receivers) = (Vec::new(), Vec::new());
     for target in &naming.targets {
@@ -52,7 +53,8 @@ pub(super) fn handover(naming: &Naming, is_allowed: bool) -> (Handover, AheadOfI
 }
 
 impl AheadOfImage {
-    /// Copies what is given to the other end, until that is dropped. Tells for each target what it has by then.
+    /// Copies the layers that are passed on until the sender is dropped. Returns the blobs that each target has by
+    /// then.
     pub async fn copy(
         self,
         naming: &Naming,
@@ -79,8 +81,8 @@ impl AheadOfImage {
     }
 }
 
-/// Asks every registry whether it takes the image from whoever asks, before any work is done for it: credentials that are
-/// missing or wrong are found by HEAD and GET.
+/// Asks every registry whether it accepts the push, before any work is done. HEAD and GET requests find missing or
+/// wrong credentials.
 pub(super) async fn check_access(naming: &Naming, places: &Places) -> Result<(), BuildError> {
     for target in naming.targets.iter().filter(|target| matches!(target.place, TargetPlace::Registry(_))) {
         let checked = open_sink(target, naming, places).await?.check_access(&target.tags).await;
@@ -114,7 +116,7 @@ async fn open_sink(target: &Target, naming: &Naming, places: &Places) -> Result<
     sink.map_err(|cause| BuildError::Output { output: target.to_string(), cause: Box::new(cause) })
 }
 
-/// What blobs are called while they are written.
+/// Returns the display names of blobs for progress.
 fn blob_names(reports: &[PlatformReport]) -> BTreeMap<Digest, String> {
     let mut names = BTreeMap::new();
     for report in reports {

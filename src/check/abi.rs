@@ -169,7 +169,7 @@ pub(super) fn fit(platform: &Platform, facts: &ElfFacts) -> Fit {
     }
 }
 
-/// Compares the flags, which say how arguments are passed between a program and its libraries. A program without
+/// Compares the flags, which define how arguments are passed between a program and its libraries. A program without
 /// libraries runs in any case.
 fn fits_flags(platform: &Platform, facts: &ElfFacts) -> bool {
     let is_alone = facts.interpreter.is_none() && facts.needed.is_empty();
@@ -194,7 +194,7 @@ pub fn architecture_of(facts: &ElfFacts) -> Option<&'static str> {
     Architecture::of(facts).map(|architecture| architecture.name)
 }
 
-/// Returns what an ELF file is built for, by GOARCH: `arm64`, `arm with soft float`.
+/// Returns the target of an ELF file, by GOARCH: `arm64`, `arm with soft float`.
 pub(super) fn made_for(facts: &ElfFacts) -> String {
     let Some(architecture) = Architecture::of(facts) else { return format!("ELF machine {}", facts.machine) };
     let float = match facts.machine {

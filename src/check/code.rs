@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub enum Severity {
     /// It cannot work: nothing is written.
     Error,
-    /// It probably will not do what is wanted.
+    /// The image probably does not do what the user wants.
     Warning,
 }
 
@@ -22,10 +22,10 @@ impl Severity {
     }
 }
 
-/// Makes [`Code`] of one table: name, severity, and what it means in one line.
+/// Defines [`Code`] from one table: name, severity, and meaning in one line.
 macro_rules! codes {
     ($($variant:ident $name:literal $severity:ident $meaning:literal)*) => {
-        /// What kind of thing is wrong. Sorted by name.
+        /// The kind of a finding. Sorted by name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $meaning] $variant,)*
@@ -45,7 +45,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => Severity::$severity),* }
             }
 
-            /// Returns what it means, as one sentence without a full stop.
+            /// Returns its meaning, as one sentence without a full stop.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning),* }
             }

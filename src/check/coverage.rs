@@ -1,4 +1,4 @@
-//! What a check looked at. An image without findings is only good if it was looked at.
+//! The coverage of a check. An image without findings is only good if it was checked.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::abi::Architecture;
 use super::subject::Subject;
 use crate::model::Platform;
 
-/// What was looked at of one platform's image.
+/// The parts of one platform's image that were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     /// The platform.
@@ -25,7 +25,7 @@ impl Coverage {
         Self { platform: subject.platform.clone(), layer_count, file_count: subject.file_count() }
     }
 
-    /// Returns what no rule checks; `None` if all rules apply.
+    /// Returns the parts that no rule checks; `None` if all rules apply.
     pub fn gap(&self) -> Option<String> {
         gap(&self.platform)
     }
@@ -49,7 +49,7 @@ impl fmt::Display for Coverage {
     }
 }
 
-/// Returns what no rule checks in images for a platform; `None` if all rules apply.
+/// Returns the parts that no rule checks in images for a platform; `None` if all rules apply.
 pub fn gap(platform: &Platform) -> Option<String> {
     let is_known = Architecture::of_platform(platform).is_some();
     (!is_known)

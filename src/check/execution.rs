@@ -1,11 +1,11 @@
-//! What a container of the image is started with (image-spec, config.md, "config").
+//! How a container of the image is started (image-spec, config.md, "config").
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// The table `config` of an image's config, as far as the check looks at it. What is not as the standard says counts as
-/// absent: the runtimes ignore it, or refuse the image whole.
+/// The fields of an image config's table `config` that the check uses. Fields that violate the standard count as
+/// absent: the runtimes ignore them, or refuse the image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Execution {
     /// `User`, if it is not empty.
@@ -18,9 +18,9 @@ pub struct Execution {
     pub entrypoint: Vec<String>,
     /// `Cmd`.
     pub cmd: Vec<String>,
-    /// `Healthcheck.Test`: `["CMD", …]`, `["CMD-SHELL", …]`, `["NONE"]`; empty if there is none.
+    /// `Healthcheck.Test`: `["CMD", …]`, `["CMD-SHELL", …]`, `["NONE"]`; empty if it is not set.
     pub healthcheck: Vec<String>,
-    /// `Shell`; `/bin/sh -c` if there is none.
+    /// `Shell`; `/bin/sh -c` if it is not set.
     pub shell: Vec<String>,
     /// `Volumes`, sorted.
     pub volumes: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Takes what the table `config` says.
+    /// Reads the table `config`.
     pub fn new(config: &Map<String, Value>) -> Self {
         let text = |name: &str| config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let texts = |value: Option<&Value>| -> Vec<String> {

@@ -10,19 +10,19 @@ use crate::model::{EntryPath, Platform};
 pub struct Finding {
     /// How bad it is; `deny` makes a warning an error.
     pub severity: Severity,
-    /// What kind of thing it is.
+    /// The kind of finding.
     pub code: Code,
     /// In which platform's image.
     pub platform: Platform,
     /// The path that it is about; the root if it is about none.
     pub path: EntryPath,
-    /// What is wrong: one sentence without a full stop, which need not repeat the path.
+    /// The problem: one sentence without a full stop, which need not repeat the path.
     pub message: String,
-    /// What was expected, where something was.
+    /// The expected value, if there is one.
     pub expected: Option<String>,
-    /// What was found instead.
+    /// The value that was found instead.
     pub found: Option<String>,
-    /// What to change.
+    /// How to fix it.
     pub help: String,
     /// All files that it is about, sorted; empty if that is `path` alone.
     pub files: Vec<EntryPath>,
@@ -60,7 +60,7 @@ impl Finding {
         Self { files, ..self }
     }
 
-    /// Adds what was expected and what was found.
+    /// Adds the expected value and the value that was found.
     pub fn evidence(self, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self { expected: Some(expected.into()), found: Some(found.into()), ..self }
     }

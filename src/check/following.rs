@@ -1,7 +1,7 @@
-//! Reads files that other files lead to: what the image starts, and what that loads.
+//! Reads files that other files refer to: the programs that the image starts, and the files that these load.
 //!
-//! [`interest()`](super::interest()) goes by paths alone. This module goes by the content of files: each is read when
-//! another names it.
+//! [`interest()`](super::interest()) selects files only by their paths. This module selects by content: each file is
+//! read when another one refers to it.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use super::rules;
 use super::subject::Subject;
 use crate::model::EntryPath;
 
-/// Files that are read because others lead to them: the largest applications known load some three thousand at their
-/// start.
+/// Greatest number of files that are read because others refer to them. The largest known applications load some three
+/// thousand at their start.
 const MAX_FOLLOWED_FILES: usize = 10_000;
 
 /// Times that files are read which lead to others: a file that is deeper than this is not looked for.
@@ -23,14 +23,14 @@ const MAX_ROUNDS: usize = 100;
 /// Extensions of sources of JavaScript and of shells.
 const SCRIPT_EXTENSIONS: &[&[u8]] = &[b"bash", b"cjs", b"cts", b"js", b"jsx", b"mjs", b"mts", b"sh", b"ts", b"tsx"];
 
-/// Files that say which version a runtime is.
+/// Files that contain the version of a runtime.
 const FOLLOWED_NAMES: &[&[u8]] = &[b"node_version.h"];
 
-/// Adds to an image what is read of the files that others lead to. `read` reads a file of your own layers as far as it
-/// is asked; it gives `None` for one that it cannot read.
+/// Reads the files that others refer to, and adds the evidence to an image. `read` reads the requested part of a file
+/// of your own layers; it returns `None` for a file that it cannot read.
 ///
 /// # Errors
-/// The first error of `read`.
+/// Returns the first error of `read`.
 pub fn follow<E>(
     subject: &mut Subject,
     mut read: impl FnMut(&EntryPath, Interest) -> Result<Option<Evidence>, E>,
@@ -41,7 +41,7 @@ pub fn follow<E>(
         let mut is_done = true;
         for (path, interest) in wanted {
             let size_bytes = subject.own().get(&path).map_or(u64::MAX, |own| own.size_bytes);
-            // Half a file may say the contrary of the whole.
+            // Half a file may say the opposite of the whole.
             let is_asked = size_bytes <= limit_bytes(interest) && asked.len() < MAX_FOLLOWED_FILES;
             if is_asked
                 && asked.insert(path.clone())
@@ -90,7 +90,7 @@ fn follow_sources<E>(
     failure.map_or(Ok(()), Err)
 }
 
-/// Returns the files of your layers that the command line leads to by itself, before any was read.
+/// Returns the files of your layers that the command line refers to directly.
 pub fn first_files(subject: &Subject) -> BTreeSet<EntryPath> {
     let mut first: BTreeSet<EntryPath> = rules::unread_of_start(subject).into_keys().collect();
     rules::follow_python(subject, &mut |path| {

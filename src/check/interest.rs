@@ -27,23 +27,23 @@ const PYC_HEAD_BYTES: u64 = 16;
 /// How much of a RECORD is read, in bytes. The longest known, with 30,000 files, have 4 MB.
 const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What an ELF file begins with.
+/// Magic of an ELF file.
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
-/// What of a file is looked at.
+/// The part of a file that the check reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interest {
     /// Nothing.
     Nothing,
-    /// What it is: an ELF file, a script, anything else.
+    /// The kind of program: an ELF file, a script, or another file.
     Program,
     /// Its first bytes.
     Head(u64),
-    /// What a Java archive says of itself.
+    /// The facts about a Java archive.
     Jar,
-    /// What a JavaScript source loads.
+    /// The modules that a JavaScript source loads.
     Script,
-    /// What it imports: a Python source.
+    /// The imports of a Python source.
     Source,
     /// The native files that it lists: the RECORD of an installed Python package.
     Record,
@@ -51,7 +51,7 @@ pub enum Interest {
     Whole,
 }
 
-/// What was seen of a file.
+/// The part of a file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evidence {
     /// It was not opened.
@@ -64,11 +64,11 @@ pub enum Evidence {
     Jar(Box<JarFacts>),
     /// It was to be one, and Java cannot read it as such.
     DamagedJar,
-    /// What a JavaScript source loads.
+    /// The modules that a JavaScript source loads.
     Script(Box<Script>),
-    /// Its first bytes: 256 of what may be a script.
+    /// Its first bytes: 256 of a file that may be a script.
     Head(Box<[u8]>),
-    /// What a Python source imports.
+    /// The imports of a Python source.
     Source(Box<Source>),
     /// All its bytes.
     Whole(Box<[u8]>),
@@ -92,7 +92,7 @@ pub fn interest(path: &EntryPath, mode: u32, size_bytes: u64) -> Interest {
     }
 }
 
-/// `libx.so`, `libx.so.1`, `x.node`: what is loaded without being executable.
+/// Returns `true` for `libx.so`, `libx.so.1`, `x.node`: files that are loaded without being executable.
 fn is_library_name(name: &[u8]) -> bool {
     name.ends_with(b".node") || name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
 }
@@ -107,7 +107,7 @@ fn is_read_whole(path: &EntryPath, name: &[u8]) -> bool {
         || is_python_setting(path)
 }
 
-/// Reads what is wanted of a seekable file. `source` must be at its start.
+/// Reads the requested part of a seekable file. `source` must be at its start.
 ///
 /// # Errors
 /// Returns the errors of `source`.
@@ -195,10 +195,10 @@ pub fn read_stream_evidence(
     read_evidence(interest, &mut spool)
 }
 
-/// Reads what is wanted of a file of the disk, if it is still as it was listed.
+/// Reads the requested part of a file on the disk, if it is unchanged since it was listed.
 ///
 /// # Errors
-/// Those of opening and reading, and one where the file changed.
+/// Those of opening and reading, and one if the file changed.
 pub fn read_disk_evidence(interest: Interest, listed: &DiskFile) -> io::Result<Evidence> {
     read_evidence(interest, &mut listed.open()?)
 }

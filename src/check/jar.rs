@@ -16,7 +16,7 @@ const MAX_MANIFEST_BYTES: u64 = 1024 * 1024;
 /// Members of an archive, beyond which it is not looked at.
 const MAX_MEMBERS: usize = 500_000;
 
-/// What a class file begins with.
+/// Magic of a class file.
 const CLASS_MAGIC: &[u8] = b"\xca\xfe\xba\xbe";
 
 /// How much of a class file is read: magic, minor and major version.
@@ -37,7 +37,7 @@ pub struct JarFacts {
 }
 
 impl JarFacts {
-    /// Reads them. `None` for what is not an archive that Java can read.
+    /// Reads the facts. Returns `None` for a file that Java cannot read as an archive.
     pub(super) fn read(source: &mut (impl Read + Seek)) -> Option<Self> {
         let mut archive = ZipArchive::new(source).ok().filter(|archive| archive.len() <= MAX_MEMBERS)?;
         let names: Vec<String> = archive.file_names().filter_map(|name| name.ok().map(Into::into)).collect();

@@ -34,12 +34,12 @@ struct Allow {
 /// An `allow` or a `deny` that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// A code that there is not.
+    /// An unknown code.
     #[error("`{key}` in [check] names an unknown finding code: \"{}\"", escape(.code.as_bytes()))]
     UnknownCode {
         /// `allow` or `deny`.
         key: &'static str,
-        /// What it names.
+        /// The code.
         code: String,
     },
     /// A pattern that cannot be read.
@@ -99,14 +99,14 @@ impl Policy {
     }
 }
 
-/// What is left of the findings of all platforms, after each one's policy.
+/// The remaining findings of all platforms, after applying the policy of each.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict {
     /// Errors first, then by code, platform and path.
     pub findings: Vec<Finding>,
     /// How many were skipped.
     pub allowed_count: usize,
-    /// What was looked at, in the order of the platforms.
+    /// What was checked, in the order of the platforms.
     pub checked: Vec<Coverage>,
     policies: BTreeMap<Platform, Policy>,
     used: BTreeSet<String>,
@@ -148,7 +148,7 @@ impl Verdict {
     }
 
     /// Adds a warning for each `allow` entry that matched nothing on any platform. Entries for every code are exempt,
-    /// since they say what is not to be checked. Call it once, after all findings are added.
+    /// since they exclude paths from the check. Call it once, after all findings are added.
     #[must_use]
     pub fn with_unused_allows(self) -> Self {
         let mut unused: BTreeMap<&str, &Platform> = BTreeMap::new();

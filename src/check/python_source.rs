@@ -1,4 +1,4 @@
-//! What a Python source imports (The Python Language Reference, "The import statement"; "Lexical analysis").
+//! Reads the imports of a Python source (The Python Language Reference, "The import statement"; "Lexical analysis").
 //!
 //! Statements are only read, never run. An import counts as certain if it is at the outermost level of the file: not
 //! below `if`, `try`, `def` and similar, and not after the file has certainly ended.
@@ -12,14 +12,14 @@ const MAX_IMPORTS: usize = 2_000;
 /// Longest logical line that is looked at, in bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// Words that begin a statement with a block of its own. What follows on the same line is not certain.
+/// Words that begin a statement with a block. A statement on the same line is not certain to run.
 const COMPOUND: &[&str] =
     &["async", "class", "def", "elif", "else", "except", "finally", "for", "if", "match", "try", "while", "with"];
 
 /// Beginnings of statements after which nothing of a file runs.
 const ENDS: &[&str] = &["raise", "sys.exit(", "exit(", "quit(", "os._exit(", "os.exec"];
 
-/// What changes where modules are found, or puts them in place.
+/// Names in a source that change the search for modules, or add modules.
 const PATH_MARKS: &[&[u8]] = &[
     b"sys.path",
     b"meta_path",
@@ -31,7 +31,7 @@ const PATH_MARKS: &[&[u8]] = &[
     b"extend_path",
 ];
 
-/// What opens libraries by itself.
+/// Names in a source that open libraries.
 const LIBRARY_MARKS: &[&[u8]] = &[b"CDLL", b"cdll", b"RTLD_GLOBAL", b"dlopen", b"LoadLibrary"];
 
 /// One `import a.b` or `from a.b import c, d`.
@@ -41,7 +41,7 @@ pub struct Import {
     pub level: usize,
     /// The module, with dots; empty for `from . import x`.
     pub module: String,
-    /// What `from` names; `None` for `import`.
+    /// The names that `from` imports; `None` for `import`.
     pub names: Option<Vec<String>>,
     /// The line, from 1.
     pub line: u32,
@@ -60,18 +60,18 @@ pub enum ImportKind {
     Other,
 }
 
-/// What was read of a Python source.
+/// The facts about a Python source.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Source {
     /// In the order of the file.
     pub imports: Vec<Import>,
-    /// `true` if it mentions what changes where modules are found.
+    /// `true` if it mentions a name that changes the search for modules.
     pub changes_search: bool,
-    /// `true` if it mentions what opens shared libraries.
+    /// `true` if it mentions a name that opens shared libraries.
     pub opens_libraries: bool,
 }
 
-/// Reads what a source imports. Anything that is not Python gives few or no imports.
+/// Reads the imports of a source. A file that is not Python gives few or no imports.
 pub fn read_source(bytes: &[u8]) -> Source {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mentions = |marks: &[&[u8]]| marks.iter().any(|mark| memchr::memmem::find(bytes, mark).is_some());
@@ -113,12 +113,13 @@ pub fn read_source(bytes: &[u8]) -> Source {
 #[derive(Debug, Default)]
 struct TryBlocks {
     open: Vec<TryBlock>,
-    /// Indentations of the functions that the line is in. What their bodies import no `try` around them catches.
+    /// Indentations of the functions that contain the line. A `try` around a function does not catch the imports in its
+    /// body.
     functions: Vec<usize>,
 }
 
 impl TryBlocks {
-    /// Ends the blocks that a line is no part of.
+    /// Ends the blocks that do not contain the line.
     fn end_before(&mut self, line: &Line, first: &str, imports: &mut [Import]) {
         let is_clause = matches!(first, "except" | "else" | "finally");
         let goes_on = |indent: usize| indent < line.indent || is_clause && indent == line.indent;
@@ -140,7 +141,7 @@ impl TryBlocks {
         self.functions.is_empty() && outermost.is_some_and(|block| block.is_body(line.indent))
     }
 
-    /// Notes a line, and the imports that happen where it is run.
+    /// Records a line, and the imports that happen when it is run.
     fn take_line(&mut self, line: &Line, first: &str, imports: std::ops::Range<usize>) {
         let function = self.functions.last().copied();
         for block in &mut self.open {
@@ -193,7 +194,7 @@ impl TryBlock {
             self.has_clause = true;
             self.handler_indent = None;
         } else if self.has_clause {
-            // What a function of the handler raises is raised later, or never.
+            // An exception in a function of the handler is raised later, or never.
             let indent = *self.handler_indent.get_or_insert(line.indent);
             self.raises |= indent == line.indent && is_raising(&line.text);
         } else {
@@ -204,8 +205,8 @@ impl TryBlock {
         }
     }
 
-    /// Where a handler goes on, so does the source without what the body imports. Where every handler raises again, the
-    /// body of a `try` at the outermost level happens whenever the source is run to its end.
+    /// Ends the `try`. If a handler continues, the source continues without the imports of the body. If every handler
+    /// raises again, the body of a `try` at the outermost level always runs when the source runs to its end.
     fn end(mut self, imports: &mut [Import]) {
         self.goes_on |= self.has_handler && !self.raises;
         if self.goes_on {

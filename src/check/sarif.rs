@@ -7,9 +7,9 @@ use super::finding::Finding;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// Returns a log of one run: the rules that found something, a result for each finding, and `notes` on what was checked
-/// and what was not. `artifact` is what was checked, such as the path of the spec. Results point to it, and name the
-/// path inside the image as a logical location.
+/// Returns a log of one run: the rules with findings, a result for each finding, and `notes` on what was checked and
+/// what was not. `artifact` is the checked object, such as the path of the spec. Results point to it, and name the path
+/// inside the image as a logical location.
 pub fn sarif(findings: &[Finding], notes: &[String], artifact: &str, version: &str) -> Value {
     let mut codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
     codes.sort();
@@ -62,7 +62,7 @@ fn result(finding: &Finding, codes: &[Code], artifact: &str) -> Value {
         text.push_str(&format!("\nfound: {found}"));
     }
     text.push_str(&format!("\nhelp: {}", finding.help));
-    // What stays the same from run to run: a page follows a finding by it.
+    // The parts that do not change between runs: code scanning pages use them to track a finding.
     let fingerprint = format!("{}:{}:{}", finding.code, finding.platform, finding.path);
     json!({
         "ruleId": finding.code.as_str(),

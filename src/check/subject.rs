@@ -1,4 +1,4 @@
-//! What is checked: the image of one platform as a tree in memory, and the facts of its files.
+//! The object of the check: the image of one platform as a tree in memory, and the facts about its files.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::elf::ElfFacts;
 use crate::model::{Content, Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
 use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};
 
-/// Tells whether a path of the disk exists: handed in, since rules are pure.
+/// Returns whether a path on the disk exists. Passed in, since rules are pure.
 pub type OnDisk = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 
 /// One platform's image. Rules read it and nothing else.
@@ -24,7 +24,7 @@ pub type OnDisk = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 pub struct Subject {
     /// The platform.
     pub platform: Platform,
-    /// What a container is started with.
+    /// How a container is started.
     pub execution: Execution,
     /// The family of its manifest.
     pub family: Family,
@@ -38,9 +38,9 @@ pub struct Subject {
     // Shared with the same image for another platform.
     view: Arc<View>,
     own: Arc<BTreeMap<EntryPath, OwnFile>>,
-    /// What JavaScript sources of your layers load, as far as they were read.
+    /// The modules that JavaScript sources of your layers load, as far as they were read.
     scripts: Arc<BTreeMap<EntryPath, Script>>,
-    /// What Python sources of your layers import, as far as they were read.
+    /// The imports of Python sources of your layers, as far as they were read.
     sources: Arc<BTreeMap<EntryPath, Source>>,
     on_disk: OnDisk,
 }
@@ -52,7 +52,7 @@ pub struct OwnFile {
     pub layer: Arc<str>,
     /// Size in bytes; 0 of a link.
     pub size_bytes: u64,
-    /// Which rules may have something to say of it.
+    /// The rules that may apply to it.
     marks: Marks,
     /// Boxed, since most files are never opened, and images have very many.
     seen: Option<Box<Seen>>,
@@ -70,7 +70,7 @@ impl OwnFile {
         Self { layer, size_bytes, marks: Marks::default(), seen: None }
     }
 
-    /// Adds what was seen of it, and where it was on the disk, for files that come from there.
+    /// Adds its evidence, and its path on the disk for files that come from there.
     #[must_use]
     pub fn seen(self, evidence: Evidence, source: Option<PathBuf>) -> Self {
         let seen = (evidence != Evidence::NotRead).then(|| Box::new(Seen { source, evidence }));
@@ -82,12 +82,12 @@ impl OwnFile {
         self.marks.has(marks)
     }
 
-    /// Returns what was seen of it.
+    /// Returns its evidence.
     pub fn evidence(&self) -> &Evidence {
         self.seen.as_ref().map_or(&Evidence::NotRead, |seen| &seen.evidence)
     }
 
-    /// Returns where it was on the disk; `None` for files that were not opened or come from elsewhere.
+    /// Returns its path on the disk; `None` for files that were not opened or come from elsewhere.
     pub fn source(&self) -> Option<&Path> {
         self.seen.as_ref()?.source.as_deref()
     }
@@ -146,12 +146,12 @@ impl Subject {
         }
     }
 
-    /// Adds a layer to the image. `evidence` returns what was seen of an entry of it.
+    /// Adds a layer to the image. `evidence` returns the evidence of one of its entries.
     #[must_use]
     pub fn with_layer(mut self, layer: &LayerPlan, mut evidence: impl FnMut(&EntryPath) -> Evidence) -> Self {
         let name: Arc<str> = layer.name.as_str().into();
         self.mtime_s = Some(layer.mtime_s);
-        // Whiteouts act on what is below the layer, wherever they are in it.
+        // Whiteouts apply to lower layers, regardless of their position in the layer.
         for entry in &layer.entries {
             if let Some(hidden) = Hidden::of(&entry.path) {
                 self.hide(&hidden);
@@ -183,7 +183,7 @@ impl Subject {
         Self { platform, execution, family, ..self.clone() }
     }
 
-    /// Notes what goes where an entry is put over a node.
+    /// Records the effects of replacing a node by an entry.
     fn replace(&mut self, entry: &Entry, standing: &Node, layer: &Arc<str>) {
         let path = &entry.path;
         if Hidden::of(path).is_some() {
@@ -246,7 +246,7 @@ impl Subject {
         Some((at, node))
     }
 
-    /// Returns `true` if something exists where a path leads, or below it.
+    /// Returns `true` if something exists at the target of a path, or below it.
     pub fn exists(&self, path: &EntryPath) -> bool {
         self.view
             .resolve(path)
@@ -273,7 +273,7 @@ impl Subject {
         self.own.iter().filter(move |(_, own)| own.has(marks))
     }
 
-    /// Returns the facts of what is below your layers.
+    /// Returns the facts about the image below your layers.
     pub fn base(&self) -> &Facts {
         &self.base
     }
@@ -284,8 +284,8 @@ impl Subject {
         known.iter().rev().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
-    /// Returns `true` if a file is the base's: your layers leave it as it is. Of an image that exists, the base may
-    /// have all files.
+    /// Returns `true` if a file belongs to the base image and your layers do not change it. In an existing image, all
+    /// files may belong to the base image.
     pub(super) fn is_of_base(&self, path: &EntryPath) -> bool {
         self.base.tree.node(path).is_some_and(|node| self.view.node(path) == Some(node))
     }
@@ -353,7 +353,7 @@ impl Subject {
         }
     }
 
-    /// Returns what the JavaScript source of your layers at exactly this path loads, if it was read.
+    /// Returns the modules that the JavaScript source of your layers at exactly this path loads, if it was read.
     pub fn script(&self, path: &EntryPath) -> Option<Cow<'_, Script>> {
         let known = self.scripts.get(path).map(Cow::Borrowed);
         known.or_else(|| self.content(path).map(|content| Cow::Owned(read_script(content))))
@@ -367,7 +367,7 @@ impl Subject {
         }
     }
 
-    /// Adds what was seen of a file of your layers after the others.
+    /// Adds the evidence of a file of your layers after the others.
     pub fn see(&mut self, path: &EntryPath, evidence: Evidence) {
         match evidence {
             Evidence::Script(script) => _ = Arc::make_mut(&mut self.scripts).insert(path.clone(), *script),
@@ -382,7 +382,7 @@ impl Subject {
         }
     }
 
-    /// Returns what the Python source at exactly this path imports, if it was read.
+    /// Returns the imports of the Python source at exactly this path, if it was read.
     pub fn source(&self, path: &EntryPath) -> Option<&Source> {
         self.sources.get(path)
     }
@@ -451,7 +451,7 @@ fn node_of(entry: &Entry) -> Node {
     Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs: None }
 }
 
-/// What a whiteout hides (image-spec, layer.md, "Whiteouts").
+/// The entries that a whiteout hides (image-spec, layer.md, "Whiteouts").
 enum Hidden {
     Path(EntryPath),
     Below(EntryPath),

@@ -42,18 +42,18 @@ pub fn elf(interpreter: Option<&str>, needed: &[&str]) -> ElfFacts {
     }
 }
 
-/// What is at a path of a layer, or of the base.
+/// An entry of a layer or of the base image.
 pub enum Thing {
     Directory,
     Link(&'static str),
     Elf(ElfFacts),
     /// Content, read whole by the check.
     Text(String),
-    /// As much of a file as the check reads, if that is no text.
+    /// The part of a file that the check reads, if it is not text.
     Bytes(Vec<u8>),
-    /// A Java archive of your layers; `None` for a file that is none.
+    /// A Java archive of your layers; `None` for a file that is not one.
     Jar(Option<JarFacts>),
-    /// A file that the check does not open, of so many bytes.
+    /// A file of this size that the check does not open.
     Unread(u64),
 }
 
@@ -204,7 +204,7 @@ impl Image {
     }
 }
 
-/// Returns a shared library with a name of its own.
+/// Returns a shared library with its own name.
 pub fn shared_library(soname: &str, needed: &[&str]) -> ElfFacts {
     ElfFacts { soname: Some(soname.as_bytes().to_vec()), ..elf(None, needed) }
 }

@@ -1,12 +1,12 @@
-//! Reading what others compressed: streaming, strict about the end, bounded in memory.
+//! Decompresses streams from outside: streaming, strict about the end, with bounded memory.
 //!
-//! - gzip (RFC 1952 section 2.2): all members, one after the other, each with its checksum and length verified. Zero
-//!   bytes after the last member are padding (tools that write in records leave it); anything else is an error.
-//! - zstd (RFC 8878 section 3): all frames, skippable frames skipped, checksums and content sizes verified. A frame
-//!   with a window over [`ZSTD_WINDOW_MAX_BYTES`] is refused when its header is read, before memory is set aside.
+//! - gzip (RFC 1952 section 2.2): reads all members in order, and verifies the checksum and length of each. Zero bytes
+//!   after the last member are padding (from tools that write in records); anything else is an error.
+//! - zstd (RFC 8878 section 3): reads all frames, skips skippable frames, verifies checksums and content sizes. A frame
+//!   with a window over [`ZSTD_WINDOW_MAX_BYTES`] is refused when its header is read, before memory is allocated.
 //!
-//! What the decoder finds wrong is a [`CompressError`] inside an [`io::Error`]; an error of the source passes as it
-//! is. After an error a reader fails on every read: no caller can take the end of a damaged stream for the end.
+//! Errors of the decoder are a [`CompressError`] inside an [`io::Error`]; errors of the source are passed on unchanged.
+//! After an error every further read fails, so that no caller can mistake the end of a damaged stream for the end.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
@@ -16,11 +16,11 @@ use structured_zstd::decoding::{ContentChecksum, FrameDecoder, StreamingDecoder}
 
 use super::{Algorithm, CompressError};
 
-/// The largest zstd window that is granted, in bytes: what `zstd` itself grants without `--long`, and more than any
-/// of its levels asks for.
+/// Greatest accepted zstd window, in bytes: the limit of `zstd` itself without `--long`, and more than any of its
+/// levels uses.
 pub const ZSTD_WINDOW_MAX_BYTES: u64 = 128 * 1024 * 1024;
 
-/// How much of a compressed source is read at once, in bytes.
+/// Size of the buffer for compressed input, in bytes.
 const INPUT_BUFFER_BYTES: usize = 64 * 1024;
 
 /// RFC 1952 section 2.3.1: ID1, ID2, and deflate, the only method.
@@ -30,17 +30,18 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// RFC 8878 section 3.1.2: the first byte of a skippable frame is 0x50 to 0x5f, and these follow.
 const ZSTD_SKIPPABLE_MAGIC_TAIL: [u8; 3] = [0x2a, 0x4d, 0x18];
 const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
-/// What follows `BZh` and the level: the magic of the first block, without which `BZh1` may be a name in a tar.
+/// The bytes after `BZh` and the level: the magic of the first block. Without it, `BZh1` may be a name in a tar
+/// archive.
 const BZIP2_BLOCK_MAGIC: [u8; 6] = [0x31, 0x41, 0x59, 0x26, 0x53, 0x59];
 
-/// How many first bytes tell the formats apart.
+/// Number of first bytes that identify the format.
 const SNIFF_BYTES: usize = 10;
 
-/// Which algorithm made a stream that begins with `prefix`: [`Algorithm::None`] where the bytes are those of no
-/// compression. Ten bytes are enough.
+/// Returns the algorithm of a stream that begins with `prefix`, or [`Algorithm::None`] if it is not compressed. Ten
+/// bytes are enough.
 ///
 /// # Errors
-/// [`CompressError::Unsupported`] for xz and bzip2, which layers are never compressed with.
+/// Returns [`CompressError::Unsupported`] for xz and bzip2, which layers never use.
 pub fn sniff(prefix: &[u8]) -> Result<Algorithm, CompressError> {
     if prefix.starts_with(&GZIP_MAGIC) {
         return Ok(Algorithm::Gzip);
@@ -58,11 +59,12 @@ pub fn sniff(prefix: &[u8]) -> Result<Algorithm, CompressError> {
     Ok(Algorithm::None)
 }
 
-/// A reader of what `reader` holds in compressed form, whichever that is, told by its first bytes. They are read here.
+/// Returns a reader of the decompressed content of `reader`. The algorithm is detected from the first bytes, which are
+/// read here.
 ///
 /// # Errors
-/// Those of reading from `reader`, and those of [`sniff`]. The reader's own are [`CompressError`]s: see the head of
-/// this module.
+/// Those of reading from `reader`, and those of [`sniff`]. Errors of the returned reader are [`CompressError`]s: see
+/// the documentation of this module.
 pub fn decoder<'a>(mut reader: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let mut prefix = Vec::with_capacity(SNIFF_BYTES);
     reader.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut prefix)?;
@@ -70,8 +72,8 @@ pub fn decoder<'a>(mut reader: impl Read + Send + 'a) -> io::Result<Box<dyn Read
     Ok(decoder_for(algorithm, Cursor::new(prefix).chain(reader)))
 }
 
-/// A reader of what `reader` holds, compressed by `algorithm`. Nothing is read before the first read; a source that
-/// holds something else (or nothing) is an error then. The reader buffers its input.
+/// Returns a reader of the content of `reader`, decompressed by `algorithm`. Nothing is read before the first read,
+/// which fails if the source is empty or has another format. The reader buffers its input.
 pub fn decoder_for<'a>(algorithm: Algorithm, reader: impl Read + Send + 'a) -> Box<dyn Read + Send + 'a> {
     match algorithm {
         Algorithm::Gzip => Box::new(Sticky::new(GzipReader::new(reader))),
@@ -80,7 +82,7 @@ pub fn decoder_for<'a>(algorithm: Algorithm, reader: impl Read + Send + 'a) -> B
     }
 }
 
-/// Fails on every read after the first failure.
+/// A reader that fails on every read after the first error.
 struct Sticky<D> {
     decoder: D,
     failed: bool,
@@ -103,7 +105,7 @@ impl<D: Read> Read for Sticky<D> {
     }
 }
 
-/// The compressed source, which remembers how it ended, so that its errors are told from those of the format.
+/// The compressed source. It remembers how it ended, to distinguish its errors from those of the format.
 struct Source<'a> {
     reader: Box<dyn Read + Send + 'a>,
     failed: bool,
@@ -120,7 +122,7 @@ impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.reader.read(buffer) {
-                // Retried here: a decoder that is interrupted inside a header would lose its place.
+                // Retried here: a decoder that is interrupted inside a header would lose its position.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 outcome => {
                     self.failed |= outcome.is_err();
@@ -132,7 +134,7 @@ impl Read for Source<'_> {
     }
 }
 
-/// Reads member after member.
+/// Reads the members one after another.
 struct GzipReader<'a> {
     member: GzDecoder<BufReader<Source<'a>>>,
     ended: bool,
@@ -141,12 +143,13 @@ struct GzipReader<'a> {
 impl<'a> GzipReader<'a> {
     fn new(reader: impl Read + Send + 'a) -> Self {
         let mut member = GzDecoder::new(nothing());
-        // The decoder reads a header when it is made; put in afterwards, the source is first read by the first read.
+        // The decoder reads a header when it is created. It is given the source afterwards, so that the source is only
+        // read by the first read.
         member.reset(BufReader::with_capacity(INPUT_BUFFER_BYTES, Source::new(reader)));
         Self { member, ended: false }
     }
 
-    /// After the end of a member: on to the next one, or to the end.
+    /// Continues after the end of a member, with the next member or the end.
     fn next_member(&mut self) -> io::Result<()> {
         match self.member.get_mut().fill_buf()?.first().copied() {
             None => self.ended = true,
@@ -204,7 +207,7 @@ impl Read for GzipReader<'_> {
     }
 }
 
-/// A source of no bytes, to hold the place of another; it allocates nothing.
+/// Returns an empty source as a placeholder, without allocation.
 fn nothing<'a>() -> BufReader<Source<'a>> {
     BufReader::with_capacity(0, Source::new(io::empty()))
 }
@@ -218,7 +221,7 @@ fn damaged(algorithm: Algorithm, source: io::Error) -> io::Error {
     CompressError::Damaged { algorithm, source }.into()
 }
 
-/// Reads frame after frame.
+/// Reads the frames one after another.
 struct ZstdReader<'a> {
     frames: StreamingDecoder<Source<'a>, FrameDecoder>,
 }
@@ -226,7 +229,7 @@ struct ZstdReader<'a> {
 impl<'a> ZstdReader<'a> {
     fn new(reader: impl Read + Send + 'a) -> Self {
         let mut decoder = FrameDecoder::new();
-        // The decoder's own limit is the same today; this one is ours, and lies within what the decoder takes.
+        // The decoder's own limit has the same value today. This one does not depend on the decoder's version.
         let limited = decoder.set_max_window_size(ZSTD_WINDOW_MAX_BYTES);
         debug_assert!(limited.is_ok(), "the window limit is one that the decoder takes");
         decoder.set_content_checksum(ContentChecksum::Verify);
@@ -244,8 +247,8 @@ impl<'a> ZstdReader<'a> {
             let limit_bytes = ZSTD_WINDOW_MAX_BYTES;
             return CompressError::WindowTooLarge { window_bytes, limit_bytes }.into();
         }
-        // The decoder asks for exactly what the format says comes next, so an end that it met on the way to an error
-        // is the reason for the error.
+        // The decoder requests exactly what the format requires next, so an end of the source is the cause of the
+        // error.
         if source.ended {
             return CompressError::Truncated { algorithm }.into();
         }
@@ -254,13 +257,13 @@ impl<'a> ZstdReader<'a> {
 }
 
 impl Read for ZstdReader<'_> {
-    // `read_to_end` is not passed on: the decoder's own holds the whole compressed stream in memory.
+    // `read_to_end` is not forwarded: the decoder's own holds the whole compressed stream in memory.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.frames.read(buffer).map_err(|error| self.explain(error))
     }
 }
 
-/// The window that the decoder refused, in bytes, if that is what `error` says.
+/// Returns the window that the decoder refused, in bytes, if `error` is that error.
 fn refused_window(error: &io::Error) -> Option<u64> {
     match error.get_ref()?.downcast_ref()? {
         FrameDecoderError::WindowSizeTooBig { requested, .. } => Some(*requested),

@@ -1,15 +1,15 @@
 //! Byte format 1 of compressed streams: a header, the blocks, a trailer.
 //!
-//! - gzip: one member. The header is written by hand (RFC 1952 section 2.3: no name, no time, XFL 0, OS 255); each
-//!   block is raw deflate by our own encoder ([`deflate`]), which leaves the stream at a byte boundary; the trailer is
-//!   an empty final deflate block, CRC-32 and ISIZE.
-//! - zstd: one frame a block, with content size and checksum (RFC 8878 section 3.1.1). No header; the trailer is an
-//!   empty frame for the empty stream, and otherwise nothing. Of the encoder's interfaces, which differ in their
-//!   bytes, it is the one over slices.
-//! - none: the blocks as they are.
+//! - gzip: one member. The header is fixed (RFC 1952 section 2.3: no name, no time, XFL 0, OS 255). Each block is raw
+//!   deflate by our own encoder ([`deflate`]), which ends at a byte boundary. The trailer is an empty final deflate
+//!   block, CRC-32 and ISIZE.
+//! - zstd: one frame per block, with content size and checksum (RFC 8878 section 3.1.1). There is no header. The
+//!   trailer is an empty frame for the empty stream, and otherwise empty. The encoder's interfaces differ in their
+//!   output bytes; the one for slices is used.
+//! - none: the blocks, unchanged.
 //!
-//! No block needs to know whether it is the first or the last one, so a stream can be cut, encoded side by side, and
-//! put together from encoded blocks that were kept.
+//! The encoding of a block does not depend on whether it is the first or the last one. A stream can therefore be cut,
+//! encoded in parallel, and assembled from encoded blocks that were stored.
 
 use std::io::{self, Write};
 
@@ -20,11 +20,11 @@ use super::{Algorithm, CompressError, Compression, MAX_BLOCK_UNITS, deflate};
 /// RFC 1952 section 2.3: magic, deflate, no flags, no time, no extra flags, unknown operating system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// RFC 1951 section 3.2.3 and 3.2.6: a final block of fixed codes that holds nothing but its end.
+/// RFC 1951 section 3.2.3 and 3.2.6: a final block with fixed codes that contains only its end.
 const DEFLATE_END: [u8; 2] = [0x03, 0x00];
 
 impl Compression {
-    /// What comes before the first block. It is the same for every stream.
+    /// Returns the bytes before the first block. They are the same for every stream.
     pub fn header(self) -> &'static [u8] {
         match self.algorithm() {
             Algorithm::Gzip => &GZIP_HEADER,
@@ -32,7 +32,7 @@ impl Compression {
         }
     }
 
-    /// An encoder of blocks, for one thread.
+    /// Creates an encoder of blocks, for one thread.
     pub fn block_encoder(self) -> BlockEncoder {
         let encoding = match self.algorithm() {
             Algorithm::Gzip => {
@@ -45,7 +45,7 @@ impl Compression {
         BlockEncoder { compression: self, encoding }
     }
 
-    /// What comes after the last block. `checksum` is of the whole uncompressed stream.
+    /// Returns the bytes after the last block. `checksum` covers the whole uncompressed stream.
     pub fn trailer(self, checksum: &Checksum) -> Vec<u8> {
         match self.algorithm() {
             Algorithm::Gzip => {
@@ -62,7 +62,7 @@ impl Compression {
     }
 }
 
-/// Encodes blocks one after the other. It keeps its tables between them, and nothing else.
+/// Encodes blocks one after another. Between blocks it keeps only its tables.
 pub struct BlockEncoder {
     compression: Compression,
     encoding: Encoding,
@@ -75,11 +75,11 @@ enum Encoding {
 }
 
 impl BlockEncoder {
-    /// The bytes of one block: a pure function of `block` and the compression. A block of no bytes encodes to no
-    /// bytes.
+    /// Encodes one block. The result depends only on `block` and the compression. An empty block gives no bytes.
     ///
     /// # Errors
-    /// [`CompressError::BlockTooLarge`] for a block over [`MAX_BLOCK_UNITS`] of [`Compression::block_unit_bytes`].
+    /// Returns [`CompressError::BlockTooLarge`] for a block over [`MAX_BLOCK_UNITS`] of
+    /// [`Compression::block_unit_bytes`].
     pub fn encode(&mut self, block: &[u8]) -> Result<Vec<u8>, CompressError> {
         let algorithm = self.compression.algorithm();
         let limit_bytes = MAX_BLOCK_UNITS * self.compression.block_unit_bytes();
@@ -97,7 +97,7 @@ impl BlockEncoder {
     }
 }
 
-/// One zstd frame, by an encoder of its own.
+/// Returns one zstd frame, made by a new encoder.
 fn zstd_frame(level: i32, content: &[u8]) -> Vec<u8> {
     let mut encoder: FrameCompressor = FrameCompressor::new(CompressionLevel::from_level(level));
     encoder.set_content_size_flag(true);
@@ -107,7 +107,7 @@ fn zstd_frame(level: i32, content: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Checksum (CRC-32 of RFC 1952) and size of an uncompressed stream, taken as it goes by.
+/// Checksum (CRC-32 of RFC 1952) and size of an uncompressed stream, computed while it is read.
 #[derive(Debug, Clone, Default)]
 pub struct Checksum {
     crc32: crc32fast::Hasher,
@@ -115,50 +115,50 @@ pub struct Checksum {
 }
 
 impl Checksum {
-    /// The checksum of nothing.
+    /// Returns the checksum of the empty stream.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The checksum of `block` alone, to be put in its place by [`Checksum::append`].
+    /// Returns the checksum of `block` alone, for [`Checksum::append`].
     pub fn of(block: &[u8]) -> Self {
         let mut checksum = Self::new();
         checksum.update(block);
         checksum
     }
 
-    /// The checksum of a stream that went by earlier.
+    /// Returns the checksum of a stream that was read earlier.
     pub fn known(crc32: u32, size_bytes: u64) -> Self {
         Self { crc32: crc32fast::Hasher::new_with_initial_len(crc32, size_bytes), size_bytes }
     }
 
-    /// Takes in the next bytes of the stream.
+    /// Adds the next bytes of the stream.
     pub fn update(&mut self, bytes: &[u8]) {
         self.crc32.update(bytes);
         self.size_bytes += bytes.len() as u64;
     }
 
-    /// Takes in the next part of the stream by its own checksum, so that parts may be summed side by side.
+    /// Adds the checksum of the next part of the stream, so that parts can be processed in parallel.
     pub fn append(&mut self, next: &Self) {
         self.crc32.combine(&next.crc32);
         self.size_bytes += next.size_bytes;
     }
 
-    /// CRC-32 of what was taken in.
+    /// Returns the CRC-32 of the stream so far.
     pub fn crc32(&self) -> u32 {
         self.crc32.clone().finalize()
     }
 
-    /// Size of what was taken in, in bytes.
+    /// Returns the size of the stream so far, in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 }
 
-/// Compresses a stream in one thread, cut at every unit: the same bytes as those blocks encoded apart.
+/// Compresses a stream in one thread, cut at every unit. The bytes equal those of blocks that are encoded separately.
 ///
-/// [`Encoder::finish`] must be called: without it the stream lacks its end. `flush` flushes the target and cuts no
-/// block, so that the bytes do not depend on how they were written.
+/// [`Encoder::finish`] must be called: without it the end of the stream is missing. `flush` flushes the target and does
+/// not cut a block, so that the bytes do not depend on how they were written.
 pub struct Encoder<W: Write> {
     blocks: BlockEncoder,
     target: W,
@@ -176,7 +176,7 @@ impl<W: Write> Encoder<W> {
         Ok(Self { blocks: compression.block_encoder(), target, block: Vec::new(), checksum: Checksum::new() })
     }
 
-    /// Ends the stream and gives the target back, which is not flushed.
+    /// Ends the stream and returns the target without flushing it.
     ///
     /// # Errors
     /// Those of writing to the target.

@@ -1,4 +1,4 @@
-//! What can be wrong with a level, a block or a compressed stream.
+//! Errors of levels, blocks and compressed streams.
 
 use std::io;
 
@@ -17,81 +17,81 @@ pub enum CompressError {
         /// The name, escaped.
         name: String,
     },
-    /// The algorithm has no such level.
+    /// The algorithm does not have the level.
     #[error("{algorithm} has no level {level}: expected {min} to {max}")]
     LevelOutOfRange {
         /// The algorithm.
         algorithm: Algorithm,
-        /// The level that was asked for.
+        /// The requested level.
         level: i32,
-        /// The lowest level that there is.
+        /// The lowest level.
         min: i32,
-        /// The highest level that there is.
+        /// The highest level.
         max: i32,
     },
-    /// A level was given where nothing is compressed.
+    /// A level was given without a compression.
     #[error("compression `none` takes no level, but level {level} was given")]
     LevelNotTaken {
         /// The level that was given.
         level: i32,
     },
-    /// A block is longer than the cuts of byte format 1 allow.
+    /// A block is larger than byte format 1 allows.
     #[error("{algorithm} block of {actual_bytes} bytes is over the block size of {limit_bytes} bytes")]
     BlockTooLarge {
         /// The algorithm.
         algorithm: Algorithm,
         /// Size of the block, in bytes.
         actual_bytes: usize,
-        /// The block size, in bytes.
+        /// The limit, in bytes.
         limit_bytes: usize,
     },
-    /// The stream is compressed in a way that images do not use.
+    /// The compression format is not used by images and not supported.
     #[error("{format} compression is not supported")]
     Unsupported {
         /// Name of the format.
         format: &'static str,
     },
-    /// A zstd frame asks for more memory than is granted.
+    /// A zstd frame needs more memory than is allowed.
     #[error("zstd window of {} MiB is over the limit of {} MiB", mebibytes(*.window_bytes), mebibytes(*.limit_bytes))]
     WindowTooLarge {
-        /// The window that the frame asks for, in bytes.
+        /// The window of the frame, in bytes.
         window_bytes: u64,
-        /// The largest window that is granted, in bytes.
+        /// The greatest allowed window, in bytes.
         limit_bytes: u64,
     },
-    /// The stream ends before its format says that it does.
+    /// The stream is truncated.
     #[error("{algorithm} stream is truncated")]
     Truncated {
         /// The algorithm.
         algorithm: Algorithm,
     },
-    /// Something that is not compressed data follows the compressed data.
+    /// Other data follows the compressed data.
     #[error("{algorithm} stream is followed by data that is not {algorithm}")]
     TrailingData {
         /// The algorithm.
         algorithm: Algorithm,
     },
-    /// The stream is damaged: a bad header, a bad block, or a checksum or length that does not agree.
+    /// The stream is damaged: an invalid header or block, or a wrong checksum or length.
     #[error("{algorithm} stream is damaged")]
     Damaged {
         /// The algorithm.
         algorithm: Algorithm,
-        /// What the decoder said.
+        /// The error of the decoder.
         source: io::Error,
     },
-    /// The reader was read again after it had failed.
+    /// The reader was used again after an error.
     #[error("an earlier read of the compressed stream failed")]
     FailedBefore,
 }
 
 impl CompressError {
-    /// The error inside of `error`, where a reader of [`super::decoder`] made it; `None` for an error of the source
-    /// that it reads from.
+    /// Returns the [`CompressError`] inside `error` if a reader of [`super::decoder`] created it; `None` for an error
+    /// of the source.
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// How to fix it, in one line; `None` where there is nothing to advise.
+    /// Returns one line that says how to fix it; `None` if there is no advice.
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::UnknownAlgorithm { .. } => Some("choose `gzip`, `zstd` or `none`"),
@@ -113,7 +113,7 @@ impl From<CompressError> for io::Error {
     }
 }
 
-/// `bytes` in mebibytes, rounded up, so that what is over a limit also reads as over it.
+/// Returns `bytes` in mebibytes, rounded up, so that a value over a limit is also printed as one over it.
 fn mebibytes(bytes: u64) -> u64 {
     bytes.div_ceil(1024 * 1024)
 }

@@ -1,15 +1,16 @@
-//! What must hold for whatever is compressed. Compiled for tests and fuzzers alone: the target in `tests/fuzz` runs this
-//! check on bytes that libFuzzer makes, and the test here on the seeds.
+//! Properties that hold for all compressed data. Compiled for tests and fuzzers only: the target in `tests/fuzz` checks
+//! them on bytes from libFuzzer, and the test here on the seeds.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::deflate::{Encoder, Level};
 
-/// Most of the output beside the input: the heads of stored blocks, of which there are few, and the boundary.
+/// Greatest size of the output beyond that of the input: the headers of stored blocks, of which there are few, and the
+/// byte boundary.
 const MAX_OVERHEAD_BYTES: usize = 64;
 
-/// A level, as a digit, and a block: what is encoded reads back, is not much larger, and does not depend on what the
-/// encoder was used for before.
+/// Checks a level, given as a digit, and a block: the encoded block decodes to the same bytes, is not much larger, and
+/// does not depend on earlier uses of the encoder.
 pub fn deflate(data: &[u8]) {
     let Some((level, block)) = data.split_first() else { return };
     let level = Level::new(level.wrapping_sub(b'0') % 10).expect("there are ten levels");
@@ -32,7 +33,7 @@ mod tests {
 
     use super::deflate;
 
-    /// How many places a seed is cut at.
+    /// Number of positions at which a seed is cut.
     const MAX_CUTS: usize = 64;
 
     #[test]

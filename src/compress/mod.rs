@@ -1,15 +1,14 @@
-//! Compression of layers, both ways: what the compressed bytes of a layer are (byte format 1), and how the
-//! compressed layers and archives of others are read.
+//! Compresses layers, whose bytes byte format 1 defines, and decompresses layers and archives from outside.
 //!
-//! Encoding is pure and cut into blocks: [`BlockEncoder::encode`] turns one block of the stream into bytes that
-//! depend on nothing but that block and the [`Compression`], so blocks may be encoded in any order, in any number of
-//! threads, and kept. Decoding is streaming, with memory bounded by the window of the format.
+//! Encoding is pure and cut into blocks: [`BlockEncoder::encode`] turns one block of the stream into bytes that depend
+//! only on the block and the [`Compression`]. Blocks may therefore be encoded in any order, in any number of threads,
+//! and stored. Decoding is streaming; its memory is limited by the window of the format.
 //!
 //! gzip is RFC 1952 over RFC 1951; zstd is RFC 8878.
 //!
-//! This module must never let anything but the block and the level reach the bytes that it makes (no reused encoder,
-//! no output buffer of varying size, no time, no name), never report a stream that was cut short as complete, and
-//! never allocate what a damaged header asks for.
+//! The output must depend on nothing but the block and the level (not on a reused encoder, the size of an output
+//! buffer, a time or a name). This module must never report a truncated stream as complete, and never allocate memory
+//! by the header of a damaged stream.
 
 mod decode;
 mod deflate;
@@ -29,34 +28,34 @@ pub use error::CompressError;
 /// One mebibyte, in bytes.
 const MIB: usize = 1024 * 1024;
 
-/// Lowest level of gzip: stored, not compressed.
+/// Lowest level of gzip: stored without compression.
 pub const GZIP_LEVEL_MIN: i32 = 0;
 /// Highest level of gzip.
 pub const GZIP_LEVEL_MAX: i32 = 9;
-/// Level of gzip where none is asked for: what gzip and zlib themselves take.
+/// Default level of gzip, the same as that of gzip and zlib.
 pub const GZIP_LEVEL_DEFAULT: i32 = 6;
-/// Unit of the blocks of gzip, in bytes, not compressed: most blocks have between one and two. Each starts with an empty
-/// window of 32 KiB, so larger blocks gain next to nothing and smaller ones lose.
+/// Unit of the blocks of gzip, in uncompressed bytes: most blocks have between one and two units. Each starts with an
+/// empty window of 32 KiB, so larger blocks gain almost nothing and smaller ones lose.
 pub const GZIP_BLOCK_UNIT_BYTES: usize = MIB;
 
-/// Lowest level of zstd. The encoder also knows 0 (another spelling of 3) and negative levels, which trade size for a
-/// speed that no layer needs; a level has one spelling here.
+/// Lowest level of zstd. The encoder also supports 0 (another spelling of 3) and negative levels, which trade size for
+/// a speed that no layer needs. Here each level has one spelling.
 pub const ZSTD_LEVEL_MIN: i32 = 1;
 /// Highest level of zstd.
 pub const ZSTD_LEVEL_MAX: i32 = 22;
-/// Level of zstd where none is asked for: what zstd itself takes.
+/// Default level of zstd, the same as that of zstd itself.
 pub const ZSTD_LEVEL_DEFAULT: i32 = 3;
-/// Unit of the blocks of zstd, in bytes, not compressed. Each block is a frame that knows nothing of the others: frames
-/// of 1 MiB were measured to cost 3.2 % of size, frames of 4 MiB 0.6 %.
+/// Unit of the blocks of zstd, in uncompressed bytes. Each block is an independent frame. Measured, frames of 1 MiB
+/// cost 3.2 % of size, frames of 4 MiB 0.6 %.
 pub const ZSTD_BLOCK_UNIT_BYTES: usize = 4 * MIB;
 
-/// Unit of the blocks of an uncompressed stream, in bytes. It shows in no output; it only bounds memory.
+/// Unit of the blocks of an uncompressed stream, in bytes. It does not affect the output and only limits memory.
 pub const NONE_BLOCK_UNIT_BYTES: usize = MIB;
 
-/// No block has more units.
+/// Greatest number of units in a block.
 pub const MAX_BLOCK_UNITS: usize = 2;
 
-/// How the bytes of a layer are compressed.
+/// The compression algorithm of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// gzip, RFC 1952; media type suffix `+gzip`.
@@ -68,10 +67,10 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm with this name: `gzip`, `zstd` or `none`.
+    /// Returns the algorithm with this name: `gzip`, `zstd` or `none`.
     ///
     /// # Errors
-    /// [`CompressError::UnknownAlgorithm`] for any other name.
+    /// Returns [`CompressError::UnknownAlgorithm`] for any other name.
     pub fn parse(name: &str) -> Result<Self, CompressError> {
         match name {
             "gzip" => Ok(Self::Gzip),
@@ -81,7 +80,7 @@ impl Algorithm {
         }
     }
 
-    /// The name that [`Algorithm::parse`] takes.
+    /// Returns the name that [`Algorithm::parse`] accepts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -97,7 +96,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// An algorithm and a level that it has.
+/// An algorithm and one of its levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Compression {
     algorithm: Algorithm,
@@ -105,11 +104,11 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// `algorithm` at `level`, or at its default level.
+    /// Creates the compression by `algorithm` at `level`, or at its default level.
     ///
     /// # Errors
-    /// [`CompressError::LevelOutOfRange`] where the algorithm lacks the level, [`CompressError::LevelNotTaken`] for a
-    /// level with [`Algorithm::None`].
+    /// Returns [`CompressError::LevelOutOfRange`] if the algorithm does not have the level, and
+    /// [`CompressError::LevelNotTaken`] for a level with [`Algorithm::None`].
     pub fn new(algorithm: Algorithm, level: Option<i32>) -> Result<Self, CompressError> {
         let (min, default, max) = match (algorithm, level) {
             (Algorithm::Gzip, _) => (GZIP_LEVEL_MIN, GZIP_LEVEL_DEFAULT, GZIP_LEVEL_MAX),
@@ -126,17 +125,17 @@ impl Compression {
         Ok(Self { algorithm, level })
     }
 
-    /// The algorithm.
+    /// Returns the algorithm.
     pub fn algorithm(self) -> Algorithm {
         self.algorithm
     }
 
-    /// The level; 0 for [`Algorithm::None`].
+    /// Returns the level; 0 for [`Algorithm::None`].
     pub fn level(self) -> i32 {
         self.level
     }
 
-    /// The least size of a block, save for those that the stream ends too early for, in bytes. No block has more than
+    /// Returns the least size of a block in bytes, unless the stream ends earlier. No block has more than
     /// [`MAX_BLOCK_UNITS`] of them.
     pub fn block_unit_bytes(self) -> usize {
         match self.algorithm {

@@ -1,4 +1,4 @@
-//! Tests of both ways together, and what they share: a corpus and a way to read a compressed stream.
+//! Tests of encoding and decoding together, and shared helpers: a corpus and a reader of compressed streams.
 
 mod decode;
 mod encode;
@@ -29,7 +29,7 @@ impl Random {
     }
 }
 
-/// `size_bytes` bytes of words, random bytes, zeros and repeats of what came before, in turn: what layers are made of.
+/// Returns `size_bytes` bytes of words, random bytes, zeros and repeats of earlier bytes in turn, similar to layers.
 fn corpus(size_bytes: usize) -> Vec<u8> {
     const WORDS: [&str; 12] = [
         "layer ",
@@ -71,7 +71,7 @@ fn compression(algorithm: Algorithm, level: i32) -> Compression {
     Compression::new(algorithm, Some(level)).unwrap()
 }
 
-/// The stream as a caller would make it from blocks.
+/// Encodes the stream from blocks, like a caller.
 fn encode(compression: Compression, stream: &[u8]) -> Vec<u8> {
     let mut checksum = super::Checksum::new();
     let mut encoded = compression.header().to_vec();
@@ -89,7 +89,7 @@ fn decode(algorithm: Algorithm, encoded: &[u8]) -> io::Result<Vec<u8>> {
     Ok(decoded)
 }
 
-/// The error of decoding `encoded`, which must be one of this module.
+/// Returns the error of decoding `encoded`, which must be one of this module.
 fn refusal(algorithm: Algorithm, encoded: &[u8]) -> CompressError {
     let error = decode(algorithm, encoded).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);

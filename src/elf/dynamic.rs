@@ -1,4 +1,4 @@
-//! The dynamic section, and the tables of symbol versions that it points to.
+//! Reads the dynamic section, and the symbol version tables that it refers to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use super::facts::{ElfError, ElfFacts, MAX_STRINGS, MAX_TEXT_BYTES, Segment, Ver
 
 type Endian = object::Endianness;
 
-/// The string table, and how much has been taken from it.
+/// The string table, and how much of it was used.
 struct Names<R> {
     data: R,
     offset: u64,
@@ -62,7 +62,7 @@ where
         .collect();
     let value = |wanted| entries.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
     let Some(address) = value(DT_STRTAB) else {
-        // A static program that relocates itself may have no names at all.
+        // A static program that relocates itself may have no names.
         return Ok(());
     };
     let (offset, room_bytes) = offset_of(segments, address)?;
@@ -96,7 +96,7 @@ fn version_needs<'data, R: ReadRef<'data>>(
 ) -> Result<Vec<VersionNeed>, ElfError> {
     const DAMAGED: ElfError = ElfError::Damaged("the versions that it needs");
     let mut needs: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> = BTreeMap::new();
-    // Each turn takes a name, and names are counted: damage cannot make this long.
+    // Each iteration reads a name, and names are limited, so damaged input cannot make the loop long.
     for _ in 0..count {
         let need: &Verneed<Endian> = names.data.read_at(offset).map_err(|()| DAMAGED)?;
         let library = names.name(need.vn_file.get(endian).into())?;
@@ -132,7 +132,7 @@ fn version_definitions<'data, R: ReadRef<'data>>(
     let mut versions = BTreeSet::new();
     for _ in 0..count {
         let definition: &Verdef<Endian> = names.data.read_at(offset).map_err(|()| DAMAGED)?;
-        // The first name is the version's; those that follow are the versions that it inherits from.
+        // The first name is that of the version. The following ones are the versions that it inherits from.
         let at = offset.checked_add(definition.vd_aux.get(endian).into()).ok_or(DAMAGED)?;
         let own: &Verdaux<Endian> = names.data.read_at(at).map_err(|()| DAMAGED)?;
         let name = names.name(own.vda_name.get(endian).into())?;

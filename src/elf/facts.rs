@@ -1,4 +1,4 @@
-//! The facts of one file.
+//! The facts of one ELF file.
 
 use object::elf::{ET_DYN, ET_EXEC, FileHeader32, FileHeader64, PT_DYNAMIC, PT_INTERP, PT_LOAD};
 use object::read::ReadRef;
@@ -12,20 +12,20 @@ pub const MAX_SEGMENTS: usize = 1024;
 /// Greatest size of the dynamic section, in bytes: 16384 entries of 16. Real ones have under a hundred.
 pub const MAX_DYNAMIC_BYTES: u64 = 256 * 1024;
 
-/// Greatest number of names that are taken from one file: needed libraries and symbol versions. The largest known have
-/// some hundred.
+/// Greatest number of names that are read from one file: needed libraries and symbol versions. The largest known files
+/// have some hundred.
 pub const MAX_STRINGS: usize = 4096;
 
-/// Greatest size of all names that are taken from one file, in bytes.
+/// Greatest total size of the names that are read from one file, in bytes.
 pub const MAX_TEXT_BYTES: usize = 256 * 1024;
 
-/// Greatest length of the interpreter's path: Linux's PATH_MAX.
+/// Greatest length of the interpreter's path, in bytes: Linux's PATH_MAX.
 const MAX_INTERPRETER_BYTES: u64 = 4096;
 
 /// `\x7fELF`.
 const MAGIC: &[u8; 4] = b"\x7fELF";
 
-/// Width of addresses.
+/// The width of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ElfClass {
     /// ELFCLASS32.
@@ -34,7 +34,7 @@ pub enum ElfClass {
     Elf64,
 }
 
-/// Order of the bytes of a number.
+/// The byte order of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endianness {
     /// ELFDATA2LSB.
@@ -43,7 +43,7 @@ pub enum Endianness {
     Big,
 }
 
-/// What kind of file it is.
+/// The type of an ELF file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ElfType {
     /// ET_EXEC: a program that is not relocated.
@@ -55,18 +55,18 @@ pub enum ElfType {
 /// The symbol versions that a file needs of one library (`.gnu.version_r`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VersionNeed {
-    /// The library's name, as it is also needed.
+    /// The library's name, as in the list of needed libraries.
     pub library: Vec<u8>,
-    /// The versions, such as `GLIBC_2.34`; sorted, each once.
+    /// The versions, such as `GLIBC_2.34`, sorted, without duplicates.
     pub versions: Vec<Vec<u8>>,
 }
 
-/// What an ELF program or shared library says of itself. Names are bytes, as the loader takes them.
+/// The facts of an ELF program or shared library. Names are bytes, as the loader uses them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElfFacts {
-    /// Width of addresses.
+    /// The width of addresses.
     pub class: ElfClass,
-    /// Order of bytes.
+    /// The byte order.
     pub endianness: Endianness,
     /// `e_machine`: 62 is x86-64, 183 is AArch64.
     pub machine: u16,
@@ -74,36 +74,37 @@ pub struct ElfFacts {
     pub flags: u32,
     /// `e_ident[EI_OSABI]`: 0 is System V, 3 is Linux (GNU).
     pub os_abi: u8,
-    /// What kind of file it is.
+    /// The type of the file.
     pub elf_type: ElfType,
-    /// The dynamic loader that a program asks for; `None` for a static program, and for most libraries.
+    /// The dynamic loader of a program; `None` for a static program, and for most libraries.
     pub interpreter: Option<Vec<u8>>,
-    /// True where there is a dynamic section.
+    /// `true` if the file has a dynamic section.
     pub is_dynamic: bool,
-    /// DT_NEEDED, in the file's order, which is the order of the search.
+    /// DT_NEEDED, in the file's order, which is the search order.
     pub needed: Vec<Vec<u8>>,
     /// DT_SONAME.
     pub soname: Option<Vec<u8>>,
-    /// DT_RPATH, as it is written.
+    /// DT_RPATH, unchanged.
     pub rpath: Option<Vec<u8>>,
-    /// DT_RUNPATH, as it is written; where there is one, the loader passes DT_RPATH over.
+    /// DT_RUNPATH, unchanged. If it is set, the loader ignores DT_RPATH.
     pub runpath: Option<Vec<u8>>,
-    /// Symbol versions that it needs, sorted by library. Weak needs, which the loader does without, are left out.
+    /// The symbol versions that it needs, sorted by library. Weak needs, which the loader does not require, are left
+    /// out.
     pub version_needs: Vec<VersionNeed>,
-    /// Symbol versions that it gives, sorted; the file's own name as base version is left out.
+    /// The symbol versions that it defines, sorted. The base version, which is the file's own name, is left out.
     pub version_definitions: Vec<Vec<u8>>,
 }
 
-/// A file that begins as ELF and cannot be read as such.
+/// An error of a file that begins like ELF and cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ElfError {
-    /// Something in it is not as the standard says, or leads outside of the file.
+    /// A part of the file violates the standard, or points outside the file.
     #[error("the ELF file is damaged: {0}")]
     Damaged(&'static str),
-    /// More of something than real files have.
+    /// The file exceeds a limit that real files do not reach.
     #[error("the ELF file has {what} over the limit of {limit}")]
     OverLimit {
-        /// What.
+        /// The limited quantity.
         what: &'static str,
         /// The limit.
         limit: u64,
@@ -111,11 +112,11 @@ pub enum ElfError {
 }
 
 impl ElfFacts {
-    /// Reads the facts of a program or a shared library. `None` for anything else: no ELF, an object file, a core dump,
-    /// a kernel's module.
+    /// Reads the facts of a program or a shared library. Returns `None` for anything else: a file that is not ELF, an
+    /// object file, a core dump, a kernel module.
     ///
     /// # Errors
-    /// [`ElfError`], where it begins as ELF and is damaged, or has more of something than is granted.
+    /// Returns [`ElfError`] if the file begins like ELF and is damaged or exceeds a limit.
     pub fn read<'data>(data: impl ReadRef<'data>) -> Result<Option<Self>, ElfError> {
         let Ok(ident) = data.read_bytes_at(0, 16) else { return Ok(None) };
         if !ident.starts_with(MAGIC) {
@@ -129,14 +130,14 @@ impl ElfFacts {
     }
 }
 
-/// A part of the file that the loader puts at an address.
+/// A part of the file that the loader maps to an address.
 pub(super) struct Segment {
     address: u64,
     offset: u64,
     size_bytes: u64,
 }
 
-/// Where the loader finds an address in the file, and how many bytes follow there.
+/// Returns the offset of an address in the file, and how many bytes of the segment follow it.
 pub(super) fn offset_of(segments: &[Segment], address: u64) -> Result<(u64, u64), ElfError> {
     let inside = |segment: &&Segment| address.checked_sub(segment.address).is_some_and(|at| at < segment.size_bytes);
     let found = segments.iter().find(inside).and_then(|segment| {

@@ -1,9 +1,9 @@
-//! What an ELF file says of itself: what it runs on, what loads it, and which libraries and symbol versions it needs
-//! and gives (System V gABI, chapters 4 and 5; Linux Standard Base Core, "Symbol Versioning").
+//! Reads from an ELF file what it runs on, which program loads it, and which libraries and symbol versions it needs and
+//! defines (System V gABI, chapters 4 and 5; Linux Standard Base Core, "Symbol Versioning").
 //!
-//! Only program headers and the dynamic section are read, as the dynamic loader reads them: stripped files have no
-//! others. Damaged input ends in an error, never in a panic, a long run or much memory: every count and size has a
-//! bound.
+//! Only program headers and the dynamic section are read, like the dynamic loader does: stripped files have nothing
+//! else. Damaged input is an error and never causes a panic, a long run or high memory use, since every count and size
+//! is limited.
 
 mod dynamic;
 mod facts;

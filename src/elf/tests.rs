@@ -2,8 +2,8 @@ use object::read::ReadCache;
 
 use super::*;
 
-/// A file of 64 bits, little-endian, of one segment that holds it all, with these dynamic entries. Names are given by
-/// their place in `strings`; the string table's place is filled in.
+/// Returns a 64-bit little-endian file with these dynamic entries and one segment for the whole file. Names are given
+/// by their position in `strings`; the position of the string table is filled in.
 fn elf64(machine: u16, interpreter: Option<&[u8]>, dynamic: &[(u64, u64)], strings: &[u8], versions: &[u8]) -> Vec<u8> {
     let header_end = 64 + 3 * 56;
     let interpreter_bytes = interpreter.map(|path| [path, b"\0"].concat()).unwrap_or_default();
@@ -32,14 +32,14 @@ fn elf64(machine: u16, interpreter: Option<&[u8]>, dynamic: &[(u64, u64)], strin
             file.extend(field.to_le_bytes());
         }
     };
-    // The address is another than the offset, as in real files.
+    // The address differs from the offset, as in real files.
     segment(1, 0, 0x1_0000, end);
     segment(if interpreter.is_some() { 3 } else { 4 }, interp_at, 0, interpreter_bytes.len() as u64);
     segment(2, dynamic_at, 0x1_0000 + dynamic_at, dynamic_bytes);
     file.extend(interpreter_bytes);
     let tables = [(5, 0x1_0000 + strings_at), (10, strings.len() as u64), (0, 0)];
     for (tag, value) in dynamic.iter().copied().chain(tables) {
-        // Tags of version tables get their address.
+        // Tags of version tables contain an address.
         let value = if matches!(tag, 0x6fff_fffe | 0x6fff_fffc) { 0x1_0000 + versions_at + value } else { value };
         file.extend(tag.to_le_bytes());
         file.extend(value.to_le_bytes());
@@ -58,7 +58,7 @@ fn at(name: &str) -> u32 {
 
 fn sample() -> Vec<u8> {
     let mut versions = Vec::new();
-    // One library, three versions, the last of them weak.
+    // One library with three versions, the last of them weak.
     for field in [1u16, 3] {
         versions.extend(field.to_le_bytes());
     }
@@ -70,7 +70,7 @@ fn sample() -> Vec<u8> {
         versions.extend(at(name).to_le_bytes());
         versions.extend(next.to_le_bytes());
     }
-    // Three definitions of one name each; the first is the base.
+    // Three definitions with one name each; the first is the base.
     let definitions_at = versions.len() as u64;
     for (name, flags, next) in [("libx.so.1", 1u16, 28u32), ("X_2", 0, 28), ("X_1", 0, 0)] {
         for field in [1u16, flags, 1, 1] {
@@ -169,7 +169,7 @@ fn counts_are_bounded() {
     let mut many = sample();
     many[56..58].copy_from_slice(&2000u16.to_le_bytes());
     assert!(matches!(ElfFacts::read(&many[..]), Err(ElfError::OverLimit { what: "program headers", .. })));
-    // A table that says it has no end.
+    // A table without an end.
     let mut endless = [0; 16];
     endless[8..12].copy_from_slice(&16u32.to_le_bytes());
     let file = elf64(62, None, &[(0x6fff_fffe, 0), (0x6fff_ffff, u64::MAX)], STRINGS, &endless.repeat(2));

@@ -1,4 +1,5 @@
-//! What a `.dockerignore` would leave out, where a spec reads no ignore file: Docker reads it unasked, and ocitect does not.
+//! Reports what a `.dockerignore` would leave out if a spec does not read an ignore file. Docker reads it by default;
+//! ocitect does not.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -11,7 +12,7 @@ use crate::spec::IgnoreFile;
 /// Docker's name of the file.
 const NAME: &str = ".dockerignore";
 
-/// A `.dockerignore` beside a spec that is not read.
+/// A `.dockerignore` beside a spec that does not read it.
 #[derive(Debug)]
 pub struct UnreadDockerignore {
     rules: IgnoreRules,
@@ -20,22 +21,23 @@ pub struct UnreadDockerignore {
 /// Files that are packed although a `.dockerignore` leaves them out.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct NotLeftOut {
-    /// How many.
+    /// Number of files.
     pub count: usize,
-    /// The first of them, as the disk has it.
+    /// The first of them, as a path on the disk.
     pub first: Option<PathBuf>,
 }
 
 impl UnreadDockerignore {
-    /// The file beside a spec in `directory`. `None` where there is none, where it says nothing that can be used, and where
-    /// `ignore` are the rules of another ignore file: then the choice was made.
+    /// Finds the file beside a spec in `directory`. Returns `None` if it does not exist or has no usable rules, or if
+    /// `ignore` holds the rules of another ignore file, since the user has chosen one then.
     pub fn find(ignore: &IgnoreRules, directory: &Path) -> Option<Self> {
         let file = IgnoreFile { path: directory.join(NAME), required: false };
         let rules = if ignore.is_empty() { IgnoreRules::load(&file, directory).ok()? } else { return None };
         (!rules.is_empty()).then_some(Self { rules })
     }
 
-    /// What of a listing would not be there with it as the ignore file. Paths that `from` itself names are never left out.
+    /// Returns the items of a listing that the file would leave out. Paths that `from` names exactly are never left
+    /// out.
     pub fn not_left_out(&self, listing: &Listing) -> NotLeftOut {
         let mut found = NotLeftOut::default();
         let mut search = Search { rules: &self.rules, source: None, directories: BTreeMap::new() };
@@ -52,14 +54,14 @@ impl UnreadDockerignore {
 
 struct Search<'a> {
     rules: &'a IgnoreRules,
-    /// The canonical path of what `from` names.
+    /// The canonical path of the source of `from`.
     source: Option<PathBuf>,
-    /// What the rules say of the directories below it.
+    /// The state of the rules for the directories below it.
     directories: BTreeMap<Vec<u8>, IgnoreState>,
 }
 
 impl Search<'_> {
-    /// `below` is the path below the source, `path` the same on the disk.
+    /// Returns `true` if the file is left out. `below` is the path below the source, `path` the same on the disk.
     fn is_left_out(&mut self, below: &[u8], path: &Path) -> bool {
         if below.is_empty() {
             return false;

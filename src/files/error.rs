@@ -1,4 +1,4 @@
-//! What can be wrong with a `files` entry and what it names.
+//! Errors of `files` entries and of the files that they name.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,106 +7,106 @@ use super::archive::ArchiveError;
 use crate::model::{Class, Diagnose, EntryPathError, escape, is_irregular};
 use crate::spec::Place;
 
-/// An error of listing what a `files` entry names.
+/// An error of listing the files of an entry.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
-    /// `from` names nothing that exists.
+    /// `from` does not match anything that exists.
     #[error("{place}: `from = \"{}\"` matches nothing", escape(.pattern.as_bytes()))]
     NothingMatches {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
         /// `from`, as the spec writes it.
         pattern: String,
-        /// What there is instead.
+        /// The names that exist instead.
         help: String,
     },
-    /// `from` matches, but nothing of it is left to pack.
+    /// `from` matches, but all matches are left out.
     #[error("{place}: no files of `from = \"{}\"` are left to pack", escape(.pattern.as_bytes()))]
     NothingLeft {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
         /// `from`, as the spec writes it.
         pattern: String,
     },
-    /// Several files for one name.
+    /// Several files match a `to` that names a single file.
     #[error(
         "{place}: `from = \"{}\"` matches {count} files, which cannot all be written to {}: {matches}",
         escape(.pattern.as_bytes()),
         escape(.to.as_bytes())
     )]
     SeveralMatches {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
         /// `from`, as the spec writes it.
         pattern: String,
         /// `to`, as the spec writes it.
         to: String,
-        /// How many there are.
+        /// Number of files.
         count: usize,
         /// The first of them, escaped.
         matches: String,
     },
-    /// A pattern that cannot be understood.
+    /// A pattern is invalid.
     #[error("{place}: bad pattern \"{}\" in `{key}`: {reason}", escape(.pattern.as_bytes()))]
     Pattern {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
-        /// The key that holds it.
+        /// The key of the pattern.
         key: &'static str,
         /// The pattern.
         pattern: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// Something that no layer can hold.
+    /// A layer cannot hold this kind of file.
     #[error("{place}: {origin} is {what}, which cannot be packed")]
     Refused {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
-        /// What was found, escaped.
+        /// The path, escaped.
         origin: String,
         /// Its kind, with an article.
         what: &'static str,
     },
-    /// A name that would delete files at the reader.
+    /// The name is that of a whiteout, which would delete files when the layer is applied.
     #[error("{place}: cannot pack {origin}: a name that begins with `.wh.` deletes files when the image is unpacked")]
     Whiteout {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
-        /// What was found, escaped.
+        /// The path, escaped.
         origin: String,
     },
-    /// A path that cannot stand in an image.
+    /// The path is not allowed in an image.
     #[error("{place}: {origin} cannot be written to an image")]
     Path {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
-        /// What was found, escaped.
+        /// The path, escaped.
         origin: String,
         /// What is wrong with it.
         source: EntryPathError,
     },
-    /// `unpack` of something that is not a regular file.
+    /// `unpack` is set for something that is not a regular file.
     #[error("{place}: `unpack` needs an archive, but {} is {what}", shown(.path))]
     UnpackOther {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
-        /// What was found.
+        /// The path.
         path: PathBuf,
         /// Its kind, with an article.
         what: &'static str,
     },
-    /// An archive that cannot be unpacked.
+    /// An archive cannot be unpacked.
     #[error("{place}: cannot unpack {}", shown(.path))]
     Archive {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
         /// The archive.
         path: PathBuf,
         /// What is wrong with it.
         source: Box<ArchiveError>,
     },
-    /// A member of an archive that cannot be read.
+    /// A member of an archive cannot be read.
     #[error("cannot read from archive {}", shown(.path))]
     Member {
         /// The archive.
@@ -114,31 +114,31 @@ pub enum FilesError {
         /// What is wrong with it.
         source: Box<ArchiveError>,
     },
-    /// Two archives of one glob hold different things at one path.
+    /// Two archives of one glob hold different content at one path.
     #[error("{place}: {first} and {second} are unpacked to the same path with different content")]
     Conflict {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
-        /// The one, escaped.
+        /// The first archive, escaped.
         first: String,
-        /// The other, escaped.
+        /// The second archive, escaped.
         second: String,
     },
-    /// A capability that Linux does not have.
+    /// Linux does not have the capability.
     #[error("{place}: unknown capability \"{}\"", escape(.name.as_bytes()))]
     Capability {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
         /// Its name.
         name: String,
     },
-    /// `capabilities` of something that is not one file.
+    /// `capabilities` is set for something that is not a single file.
     #[error(
         "{place}: `capabilities` needs a single file, but `from = \"{}\"` is not one",
         escape(.pattern.as_bytes())
     )]
     CapabilitySource {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
         /// `from`, as the spec writes it.
         pattern: String,
@@ -146,45 +146,45 @@ pub enum FilesError {
     /// A directory or a symbolic link was replaced while it was listed.
     #[error("{place}: {} was replaced while it was listed", shown(.path))]
     Replaced {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
-        /// What was there.
+        /// The path of what was replaced.
         path: PathBuf,
     },
-    /// An output of this build is a file that would be packed if it were not written over.
+    /// An output of this build would overwrite a file that would be packed.
     #[error("{place}: {} is an output of this build and a file of `from`", shown(.path))]
     Overwritten {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
         /// The file.
         path: PathBuf,
     },
-    /// `from` lies in what this build writes.
+    /// `from` is inside an output of this build.
     #[error("{place}: {} is an output of this build", shown(.path))]
     Output {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
-        /// What `from` names.
+        /// The path of `from`.
         path: PathBuf,
     },
-    /// `from` is an image, which is not listed here.
+    /// `from` is an image, which this module does not list.
     #[error("{place}: `from = \"{}\"` is not a path on the disk", escape(.pattern.as_bytes()))]
     NotLocal {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
         /// `from`, as the spec writes it.
         pattern: String,
     },
-    /// The system said no.
+    /// An operation of the system failed.
     #[error("{place}: cannot {action} {}", shown(.path))]
     Io {
-        /// Where the entry stands.
+        /// The place of the entry in the spec.
         place: Place,
-        /// What was tried: `read directory`, say.
+        /// The operation: `read directory`, for example.
         action: &'static str,
-        /// On what.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The ignore file cannot be read.
@@ -192,22 +192,22 @@ pub enum FilesError {
     IgnoreFile {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A line of the ignore file cannot be understood.
+    /// A line of the ignore file is invalid.
     #[error("{}:{line}: {reason}", shown(.path))]
     IgnoreLine {
         /// The file.
         path: PathBuf,
-        /// Line, from 1.
+        /// Line number, from 1.
         line: usize,
         /// What is wrong with it.
         reason: String,
     },
 }
 
-/// A path as messages show it.
+/// Returns a path as messages show it.
 pub(super) fn shown(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }

@@ -1,4 +1,4 @@
-//! `include`, `exclude` and `executable`: which paths of a listing are packed, by gitignore(5) patterns.
+//! Applies `include`, `exclude` and `executable`: decides by gitignore(5) patterns which paths of a listing are packed.
 
 use std::path::Path;
 
@@ -19,22 +19,22 @@ pub(super) struct Filter {
     executable: Gitignore,
 }
 
-/// What the patterns say of one path; it passes down to what stands below.
+/// The result of the patterns for one path. Entries below a directory inherit it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Verdict {
-    /// It is left out, with all that stands below.
+    /// The path and everything below it are left out.
     pub excluded: bool,
-    /// It is packed for its own sake. A directory that is not may still hold something that is.
+    /// The path itself is packed. A directory for which this is `false` may still contain entries that are packed.
     pub included: bool,
     /// A pattern of `executable` matches.
     pub executable: bool,
 }
 
-/// Mode of files that a pattern of `executable` matches; it goes before the cascade of modes.
+/// Mode of files that match a pattern of `executable`. It takes precedence over the other rules for modes.
 const EXECUTABLE_MODE: u32 = 0o755;
 
 impl Verdict {
-    /// An item that the verdict lets through, as the patterns want it.
+    /// Returns an accepted item with the changes that the patterns make.
     pub(super) fn applied(self, mut item: ListedItem) -> ListedItem {
         if self.executable && matches!(item.kind, EntryKind::File { .. }) {
             item.executable = true;
@@ -45,7 +45,7 @@ impl Verdict {
 }
 
 impl Filter {
-    /// The patterns of `entry`.
+    /// Compiles the patterns of `entry`.
     pub(super) fn new(entry: &FilesEntry) -> Result<Self, FilesError> {
         let include = if entry.include.is_empty() { None } else { Some(matcher(entry, "include", &entry.include)?) };
         Ok(Self {
@@ -55,22 +55,22 @@ impl Filter {
         })
     }
 
-    /// Patterns that leave nothing out.
+    /// Creates a filter that leaves nothing out.
     pub(super) fn everything() -> Self {
         Self { include: None, exclude: Gitignore::empty(), executable: Gitignore::empty() }
     }
 
-    /// True where only what matches is packed.
+    /// Returns `true` if only matching paths are packed.
     pub(super) fn has_include(&self) -> bool {
         self.include.is_some()
     }
 
-    /// The verdict on the source itself, which patterns do not reach.
+    /// Returns the verdict on the source itself, which patterns do not apply to.
     pub(super) fn root(&self) -> Verdict {
         Verdict { excluded: false, included: self.include.is_none(), executable: false }
     }
 
-    /// The verdict on `path` in a directory whose verdict is `parent`.
+    /// Returns the verdict on `path` in a directory whose verdict is `parent`.
     pub(super) fn below(&self, parent: Verdict, path: &[u8], is_directory: bool) -> Verdict {
         let path = Path::new(std::ffi::OsStr::from_bytes(path));
         let excluded = decide(&self.exclude, path, is_directory, parent.excluded);
@@ -86,7 +86,7 @@ impl Filter {
     }
 }
 
-/// What `patterns` say of `path`, or `inherited` where they say nothing.
+/// Returns the decision of `patterns` for `path`, or `inherited` if none matches.
 fn decide(patterns: &Gitignore, path: &Path, is_directory: bool, inherited: bool) -> bool {
     match patterns.matched(path, is_directory) {
         Match::None => inherited,
@@ -110,7 +110,7 @@ fn matcher(entry: &FilesEntry, key: &'static str, patterns: &[String]) -> Result
     builder.build().map_err(|error| bad(&patterns.join(" "), error))
 }
 
-/// A [`Filter`] over paths that come in a list and not from a walk: it remembers the last directory.
+/// Applies a [`Filter`] to paths from a list instead of a walk. It remembers the last directory.
 pub(super) struct Selector<'a> {
     filter: &'a Filter,
     directory: Vec<u8>,
@@ -118,12 +118,12 @@ pub(super) struct Selector<'a> {
 }
 
 impl<'a> Selector<'a> {
-    /// A selector that uses `filter`.
+    /// Creates a selector that uses `filter`.
     pub(super) fn new(filter: &'a Filter) -> Self {
         Self { filter, directory: Vec::new(), verdict: filter.root() }
     }
 
-    /// The verdict on `path`, with what its parents pass down.
+    /// Returns the verdict on `path`, which includes what it inherits from its parents.
     pub(super) fn verdict(&mut self, path: &EntryPath, is_directory: bool) -> Verdict {
         let bytes = path.as_bytes();
         let parent = bytes.iter().rposition(|byte| *byte == b'/').map_or(&b""[..], |slash| &bytes[..slash]);
@@ -139,18 +139,18 @@ impl<'a> Selector<'a> {
     }
 }
 
-/// An item that is kept, or that is kept only where something below it is.
+/// An item that is kept, or that is kept only if an entry below it is.
 pub(super) struct Kept {
     /// The item.
     pub item: ListedItem,
-    /// False for a directory that is only on the way to something.
+    /// `false` for a directory that is only a parent of wanted items.
     pub wanted: bool,
 }
 
-/// The items that are wanted, and the directories on the way to them; sorted by path.
+/// Returns the wanted items and their parent directories, sorted by path.
 pub(super) fn settle(mut kept: Vec<Kept>) -> Vec<ListedItem> {
     if kept.iter().any(|candidate| !candidate.wanted) {
-        // From the last to the first, a directory comes right after what stands below it.
+        // In reverse order, a directory comes right after the entries below it.
         kept.sort_by(|one, other| other.item.path.cmp_by_components(&one.item.path));
         let mut last: Option<EntryPath> = None;
         kept.retain(|candidate| {

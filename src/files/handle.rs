@@ -1,9 +1,9 @@
-//! Directories by handles, so that nothing outside of a source is reached through a link that takes the place of one of
-//! its directories while it is listed.
+//! Opens directories by handles, so that a symbolic link that replaces a directory during the listing cannot lead
+//! outside the source.
 //!
-//! Every directory is opened from the handle of the source, by its path below it, with no symbolic link on the way; what
-//! is in it is looked at and opened through its own handle. One handle is open per thread, and one for the source: how
-//! deep or how wide a tree is does not matter.
+//! Every directory is opened from the handle of the source by its path below it, without following any symbolic link.
+//! Its entries are inspected and opened through its own handle. One handle is open per thread, and one for the source,
+//! regardless of the depth and width of the tree.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -18,14 +18,14 @@ use rustix::io::Errno;
 
 use crate::model::FileStamp;
 
-/// How a directory is opened: to be read, and not where a link stands.
+/// Flags for opening a directory: read-only, without following a link.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// How a file is opened: no link is followed, no pipe waited for, and no terminal taken.
+/// Flags for opening a file: does not follow a link, wait for a pipe, or acquire a terminal.
 const FILE: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// What the system says of a name, links not followed.
+/// The status of a name; links are not followed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Status {
     /// Its kind.
@@ -37,13 +37,13 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// From what the standard library knows of a file.
+    /// Converts the metadata of the standard library.
     pub fn of_metadata(metadata: &Metadata) -> Self {
         Self { kind: kind_of(metadata.mode()), mode: metadata.mode(), stamp: FileStamp::of(metadata) }
     }
 
-    /// From what the system says.
-    // The fields have other types on other systems.
+    /// Converts the result of `stat`.
+    // The types of the fields differ between systems.
     #[allow(clippy::unnecessary_cast)]
     fn of_stat(stat: &Stat) -> Self {
         Self {
@@ -72,16 +72,16 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// Opens the source, which may be a link to a directory: it is the one that `from` names.
+    /// Opens the source. It may be a link to a directory, since `from` names it.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
         Ok(Self { handle: openat(rustix::fs::CWD, path, flags, Mode::empty())? })
     }
 
-    /// Opens the directory at `below`, a path of names alone; empty for the source itself.
+    /// Opens the directory at `below`, a path that consists of names only. An empty path is the source itself.
     ///
     /// # Errors
-    /// Those of the system: [`is_replaced`] tells of one where something else stands on the way.
+    /// Those of the system. [`is_replaced`] recognizes the error for a path on which a directory was replaced.
     pub fn directory(&self, below: &[u8]) -> io::Result<Directory> {
         let below = if below.is_empty() { OsStr::new(".") } else { OsStr::from_bytes(below) };
         let handle = match without_links(self.handle.as_fd(), below) {
@@ -92,13 +92,13 @@ impl Root {
     }
 }
 
-/// Opens a directory in one call that follows no link; `None` where the system cannot.
+/// Opens a directory in one call that follows no link. Returns `None` if the system does not support the call.
 #[cfg(target_os = "linux")]
 fn without_links(root: BorrowedFd<'_>, below: &OsStr) -> Option<rustix::io::Result<OwnedFd>> {
     use rustix::fs::{ResolveFlags, openat2};
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// Kernels before 5.6 lack the call, and filters of older container runtimes forbid it: asked once.
+    /// Kernels before 5.6 do not have the call, and filters of older container runtimes forbid it. Tried only once.
     static IS_MISSING: AtomicBool = AtomicBool::new(false);
 
     if IS_MISSING.load(Ordering::Relaxed) {
@@ -118,7 +118,7 @@ fn without_links(_root: BorrowedFd<'_>, _below: &OsStr) -> Option<rustix::io::Re
     None
 }
 
-/// Opens a directory through each one above it.
+/// Opens a directory by opening each parent in turn.
 fn name_by_name(root: BorrowedFd<'_>, below: &OsStr) -> rustix::io::Result<OwnedFd> {
     let mut names = below.as_bytes().split(|byte| *byte == b'/').map(OsStr::from_bytes);
     let first = names.next().unwrap_or(OsStr::new("."));
@@ -129,18 +129,18 @@ fn name_by_name(root: BorrowedFd<'_>, below: &OsStr) -> rustix::io::Result<Owned
     Ok(handle)
 }
 
-/// True for an error that says that a link, or anything but a directory, stands where a directory was found.
+/// Returns `true` for the error of a directory that was replaced by a link or another kind of file.
 pub(super) fn is_replaced(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NOTDIR))
 }
 
-/// A directory that is open.
+/// An open directory.
 pub(super) struct Directory {
     stream: Dir,
 }
 
 impl Directory {
-    /// The names in it and their kinds, where the file system says them, in its own order.
+    /// Returns the names in the directory in the system's order, with their kinds if the file system reports them.
     pub fn names(&mut self) -> io::Result<Vec<(OsString, FileType)>> {
         let mut names = Vec::new();
         while let Some(entry) = self.stream.read() {
@@ -153,28 +153,28 @@ impl Directory {
         Ok(names)
     }
 
-    /// What stands at `name`, a link not followed.
+    /// Returns the status of `name`, without following a link.
     pub fn status(&self, name: &OsStr) -> io::Result<Status> {
         Ok(Status::of_stat(&statat(self.stream.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
-    /// Where the symbolic link `name` leads.
+    /// Returns the target of the symbolic link `name`.
     pub fn link_target(&self, name: &OsStr) -> io::Result<Vec<u8>> {
         Ok(readlinkat(self.stream.fd()?, name, Vec::new())?.into_bytes())
     }
 
-    /// Opens the file `name` for reading; the caller says whether it is the one that was found.
+    /// Opens the file `name` for reading. The caller must check that it is the file that was found.
     pub fn file(&self, name: &OsStr) -> io::Result<File> {
         Ok(openat(self.stream.fd()?, name, FILE, Mode::empty())?.into())
     }
 
-    /// The handle.
+    /// Returns the handle.
     pub fn handle(&self) -> io::Result<BorrowedFd<'_>> {
         Ok(self.stream.fd()?)
     }
 }
 
-/// Opens the file at `path` for reading, if it is no link.
+/// Opens the file at `path` for reading, unless it is a link.
 pub(super) fn open_file(path: &Path) -> io::Result<File> {
     Ok(openat(rustix::fs::CWD, path, FILE, Mode::empty())?.into())
 }

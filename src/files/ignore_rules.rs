@@ -1,6 +1,7 @@
 //! The spec's ignore file: gitignore(5), or Docker's rules for a file named `….dockerignore`.
 //!
-//! The rules act inside the spec's directory alone, and on what a walk finds: a path that `from` names is taken.
+//! The rules apply only inside the spec's directory, and only to paths that a walk finds. A path that `from` names is
+//! always packed.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -16,13 +17,13 @@ use super::pattern::literal_braces;
 use crate::model::{InputFile, Pipes};
 use crate::spec::IgnoreFile;
 
-/// Greatest size of an ignore file, in bytes: far over any that was written by hand, and small enough to hold.
+/// Greatest size of an ignore file, in bytes: far above any file written by hand, and small enough to hold in memory.
 pub const MAX_IGNORE_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Each `**` inside of a name doubles the globs of its line; more of them in one line are read as `*`.
+/// Each `**` inside a name doubles the globs of its line. Further ones in a line are read as `*`.
 const MAX_WILD_NAMES: usize = 3;
 
-/// What the spec's ignore file leaves out.
+/// The rules of the spec's ignore file.
 #[derive(Debug, Default)]
 pub struct IgnoreRules {
     /// The spec's directory, canonical.
@@ -42,25 +43,25 @@ enum Rules {
 #[derive(Debug)]
 struct DockerRule {
     globs: GlobSet,
-    /// It begins with `!`.
+    /// The line begins with `!`.
     includes: bool,
 }
 
-/// What the rules say of a path; it passes down to what stands below.
+/// The result of the rules for a path. Entries below a directory inherit it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IgnoreState {
-    /// It is left out.
+    /// The path is left out.
     pub ignored: bool,
-    /// Which of Docker's rules matched it or a directory above; empty for none.
+    /// The Docker rules that matched the path or a directory above it; empty for none.
     matched: Arc<[bool]>,
 }
 
 impl IgnoreRules {
-    /// Reads the ignore file of a spec that stands in `spec_directory`.
+    /// Reads the ignore file of a spec in `spec_directory`.
     ///
     /// # Errors
-    /// [`FilesError::IgnoreFile`] where it cannot be read; also where it is not there, if it is required.
-    /// [`FilesError::IgnoreLine`] for a line that is no pattern.
+    /// Returns [`FilesError::IgnoreFile`] if it cannot be read, or if it is required and does not exist. Returns
+    /// [`FilesError::IgnoreLine`] for a line that is not a valid pattern.
     pub fn load(file: &IgnoreFile, spec_directory: &Path) -> Result<Self, FilesError> {
         let failed = |source| FilesError::IgnoreFile { path: file.path.clone(), source };
         let text = match read(&file.path) {
@@ -78,12 +79,12 @@ impl IgnoreRules {
         Ok(Self { root: directory.canonicalize().map_err(failed)?, rules })
     }
 
-    /// True where there are no rules: they say nothing of any path.
+    /// Returns `true` if there are no rules.
     pub(super) fn is_empty(&self) -> bool {
         matches!(self.rules, Rules::None)
     }
 
-    /// What the rules say of `canonical`, which stands in a directory of which they said `parent`.
+    /// Returns the result for `canonical`, whose directory has the result `parent`.
     pub(super) fn below(&self, parent: &IgnoreState, canonical: &Path, is_directory: bool) -> IgnoreState {
         let relative = match canonical.strip_prefix(&self.root) {
             Ok(relative) if !relative.as_os_str().is_empty() => relative,
@@ -99,7 +100,7 @@ impl IgnoreRules {
         }
     }
 
-    /// True where something below an ignored directory may be taken in again.
+    /// Returns `true` if rules may include entries below an ignored directory again.
     pub(super) fn may_include_again(&self) -> bool {
         matches!(&self.rules, Rules::Docker(rules) if rules.iter().any(|rule| rule.includes))
     }
@@ -127,7 +128,7 @@ fn git_rules(path: &Path, text: &str) -> Result<Gitignore, FilesError> {
     builder.build().map_err(|error| bad(text.lines().count(), error))
 }
 
-/// The rules of a `.dockerignore`: the last line that matches a path, or a directory above it, decides.
+/// Parses the rules of a `.dockerignore`. The last line that matches a path, or a directory above it, decides.
 fn docker_rules(path: &Path, text: &str) -> Result<Vec<DockerRule>, FilesError> {
     let mut rules = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -150,8 +151,8 @@ fn docker_rules(path: &Path, text: &str) -> Result<Vec<DockerRule>, FilesError> 
     Ok(rules)
 }
 
-/// A pattern without leading and trailing slashes, `.` and `..`; empty where it means the directory itself, which is
-/// never left out, or something outside.
+/// Returns a pattern without leading and trailing slashes, `.` and `..`. Returns an empty text if it means the
+/// directory itself, which is never left out, or something outside it.
 fn docker_clean(pattern: &str) -> String {
     let mut parts = Vec::new();
     for part in pattern.split('/').filter(|part| !part.is_empty() && *part != ".") {
@@ -177,7 +178,8 @@ fn docker_globs(pattern: &str) -> Result<GlobSet, String> {
     set.build().map_err(|error| error.to_string())
 }
 
-/// Docker's `**` matches slashes inside of a name too (`**.log`): it is written out as `*` and as `*/**/*`.
+/// Returns the globs for a pattern. Docker's `**` also matches slashes inside a name (`**.log`), so it is expanded to
+/// `*` and `*/**/*`.
 fn docker_variants(pattern: &str) -> Vec<String> {
     let mut variants = vec![String::new()];
     let mut wild_names = 0;

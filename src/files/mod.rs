@@ -1,11 +1,11 @@
-//! What the `files` entries of a spec name, listed: paths, kinds, sizes, modes and link targets.
+//! Lists the files that the `files` entries of a spec name: paths, kinds, sizes, modes and link targets.
 //!
-//! [`list`] lists an entry whose source is on the disk; [`filter`] applies an entry's patterns to a listing that comes
-//! out of an image. [`Archives`] reads the members of archives, when they are listed and again when they are packed.
+//! [`list`] lists an entry whose source is on the disk. [`filter`] applies an entry's patterns to a listing of an
+//! image's files. [`Archives`] reads the members of archives, first for listing and again for packing.
 //!
-//! This module must never open a file of the disk that is to be packed (archives and directories alone), never follow a
-//! symbolic link below a source, and never list what deletes files at the reader: names that begin with `.wh.`
-//! (image-spec, layer.md, "Whiteouts"). The order of directories does not show: a listing is sorted by bytes.
+//! This module must never open a file of the disk that is to be packed (only archives and directories), never follow a
+//! symbolic link below a source, and never list a whiteout, a name that begins with `.wh.` (image-spec, layer.md,
+//! "Whiteouts"). Listings are sorted by bytes, so they do not depend on the order of directories.
 
 mod archive;
 mod dockerignore;
@@ -40,27 +40,27 @@ use source::Source;
 use walk::Walk;
 use xattr::Attributes;
 
-/// What listing needs to know beside the entry.
+/// The settings that listing needs beside the entry.
 pub struct Context<'a> {
     /// The rules of the spec's ignore file.
     pub ignore: &'a IgnoreRules,
-    /// Canonical paths of what is packed only where a `from` names it: the spec, its lock, ignore file and env-files.
+    /// Canonical paths that are packed only if a `from` names them: the spec, its lockfile, ignore file and env-files.
     pub never_packed: &'a BTreeSet<PathBuf>,
-    /// Canonical paths of what this build writes, be it there already or not; never packed.
+    /// Canonical paths of the outputs of this build, whether they exist or not; they are never packed.
     pub outputs: &'a BTreeSet<PathBuf>,
-    /// Where archives are opened.
+    /// Opens archives.
     pub archives: &'a Archives,
-    /// Threads that may read directories; nothing of a listing depends on them.
+    /// Number of threads that may read directories. The listing does not depend on it.
     pub threads: usize,
 }
 
-/// Lists what `entry` names on the disk; `entry.from` is a [`From::Disk`].
+/// Lists the files that `entry` names on the disk; `entry.from` is a [`From::Disk`].
 ///
-/// The items are sorted by path, each path once. A directory that has nothing in it gives no items.
+/// The items are sorted by path and do not contain duplicates. An empty directory gives no items.
 ///
 /// # Errors
-/// All of [`FilesError`], each with the entry's place in the spec; [`FilesError::NothingMatches`] where there is nothing
-/// at `from`, [`FilesError::NothingLeft`] where `include` or `strip` leave nothing of it.
+/// Returns any of [`FilesError`], with the entry's place in the spec: [`FilesError::NothingMatches`] if `from` does not
+/// exist, [`FilesError::NothingLeft`] if `include` or `strip` leave nothing.
 pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesError> {
     let From::Disk { directory, pattern } = &entry.from else {
         return Err(FilesError::NotLocal { place: entry.place.clone(), pattern: entry.from_text.clone() });
@@ -105,12 +105,12 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
     finish(listing, entry, &filter)
 }
 
-/// Applies `include`, `exclude`, `executable` and `capabilities` of `entry` to a listing that comes out of an image.
-/// Applying it to what [`list`] gave changes nothing.
+/// Applies `include`, `exclude`, `executable` and `capabilities` of `entry` to a listing of an image's files. Applying
+/// it to the result of [`list`] changes nothing.
 ///
 /// # Errors
-/// [`FilesError::Pattern`] for a bad pattern, [`FilesError::NothingLeft`] where nothing is left, and those of
-/// `capabilities`.
+/// Returns [`FilesError::Pattern`] for an invalid pattern, [`FilesError::NothingLeft`] if nothing is left, and the
+/// errors of `capabilities`.
 pub fn filter(listing: Listing, entry: &FilesEntry) -> Result<Listing, FilesError> {
     let filter = Filter::new(entry)?;
     let items = match &listing.root {
@@ -132,13 +132,13 @@ pub fn filter(listing: Listing, entry: &FilesEntry) -> Result<Listing, FilesErro
     finish(Listing { root: listing.root, items }, entry, &filter)
 }
 
-/// The verdict on a source that is one file: patterns are matched with its name. `None` leaves it out.
+/// Returns the verdict on a source that is a single file, by its name. `None` leaves it out.
 fn single_verdict(filter: &Filter, name: &[u8]) -> Option<Verdict> {
     let verdict = filter.below(filter.root(), name, false);
     (!verdict.excluded && verdict.included).then_some(verdict)
 }
 
-/// The archives that a glob matches, sorted, and their states.
+/// Returns the archives that a glob matches, sorted, with their states.
 fn matched_archives(
     entry: &FilesEntry,
     context: &Context<'_>,
@@ -163,7 +163,7 @@ fn matched_archives(
     items.into_iter().map(path).collect()
 }
 
-/// The contents of archives, side by side.
+/// Returns the combined contents of archives.
 fn unpacked(
     entry: &FilesEntry,
     context: &Context<'_>,
@@ -191,7 +191,7 @@ fn unpacked(
     }
 }
 
-/// Puts capabilities on, and refuses a listing of which nothing is left by mistake.
+/// Sets capabilities, and refuses a listing that is empty by mistake.
 fn finish(mut listing: Listing, entry: &FilesEntry, filter: &Filter) -> Result<Listing, FilesError> {
     let place = || entry.place.clone();
     let may_be_empty = listing.root == ListedRoot::Directory && !filter.has_include() && entry.strip == 0;
@@ -212,7 +212,7 @@ fn finish(mut listing: Listing, entry: &FilesEntry, filter: &Filter) -> Result<L
     }
 }
 
-/// Refuses a source that is, or lies in, what this build writes.
+/// Refuses a source that is, or is inside, an output of this build.
 fn refuse_outputs(entry: &FilesEntry, context: &Context<'_>, path: &Path) -> Result<(), FilesError> {
     let Ok(canonical) = path.canonicalize() else { return Ok(()) };
     if canonical.ancestors().any(|ancestor| context.outputs.contains(ancestor)) {

@@ -1,5 +1,5 @@
-//! What ocitect wrote, told by its form: layouts, archives, and the files of writers that were killed. None of them is
-//! packed unless a `from` names it.
+//! Recognizes by their form the outputs of ocitect: layouts, archives, and temporary files of runs that were killed.
+//! They are packed only if a `from` names them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -9,50 +9,51 @@ use rustix::fs::FileType;
 
 use super::handle::Status;
 
-/// What only a layout of ocitect's holds together: the mark of the image-spec, and the lock file of its writer.
+/// Names that only a layout of ocitect contains together: the marker file of the image-spec, and the lock file of the
+/// writer.
 const LAYOUT_NAMES: [&str; 2] = ["oci-layout", ".ocitect.lock"];
 
-/// How the names of files begin that are being written.
+/// Prefix of the names of files that are being written.
 const TEMPORARY_PREFIX: &[u8] = b".ocitect-tmp-";
 
-/// Bytes of a block of tar.
+/// Size of a tar block, in bytes.
 const BLOCK_BYTES: usize = 512;
 
-/// How the first member of an archive of ocitect's begins: name, mode, ids, size and time of its header.
+/// Start of the first member in an archive of ocitect: name, mode, IDs, size and time of its header.
 type Start = (&'static str, &'static [u8]);
 
-/// An oci-archive begins with its mark, a docker-archive with the directory of the blobs.
+/// An oci-archive begins with its marker file, a docker-archive with the directory of the blobs.
 const ARCHIVE_STARTS: [Start; 2] = [
     ("oci-layout", b"0000644\x000000000\x000000000\x0000000000036\x0000000000000\0"),
     ("blobs/", b"0000755\x000000000\x000000000\x0000000000000\x0000000000000\0"),
 ];
 
-/// How metadata of a build begins, and what follows on its tags.
+/// Start of a build's metadata, and the text that follows its tags.
 const METADATA_START: &[u8] = b"{\n  \"name\": ";
 const METADATA_FIELDS: [&[u8]; 2] = [b"\n  \"digest\": \"sha256:", b"\n  \"media_type\": \"application/vnd."];
 
-/// Bytes of metadata that are looked at: name, digest and some hundred tags.
+/// Bytes of metadata that are read: enough for the name, the digest and some hundred tags.
 const METADATA_HEAD_BYTES: u64 = 64 * 1024;
 
-/// Offset of a header's mode, which follows on its name.
+/// Offset of the mode in a header, after the name.
 const MODE_OFFSET: usize = 100;
 
-/// Offset of a header's magic.
+/// Offset of the magic in a header.
 const MAGIC_OFFSET: usize = 257;
 
-/// True for a directory that is a layout of ocitect's, by its names, sorted by bytes.
+/// Returns `true` if a directory with these names, sorted by bytes, is a layout of ocitect.
 pub(super) fn is_layout<T>(names: &[(OsString, T)]) -> bool {
     let has = |wanted: &str| names.binary_search_by(|(name, _)| name.as_encoded_bytes().cmp(wanted.as_bytes())).is_ok();
     LAYOUT_NAMES.into_iter().all(has)
 }
 
-/// True for the name of a file that ocitect was writing when it was killed.
+/// Returns `true` for the name of a temporary file of ocitect.
 pub(super) fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX)
 }
 
-/// True for an archive that ocitect wrote. Only files of whole blocks are opened, with `open`; one that cannot be read is
-/// none.
+/// Returns `true` for an archive that ocitect wrote. Only files whose size is a multiple of the block size are opened,
+/// with `open`. A file that cannot be read does not count as an archive.
 pub(super) fn is_archive(status: &Status, open: impl FnOnce() -> io::Result<File>) -> bool {
     let size_bytes = status.stamp.size_bytes;
     let is_whole = size_bytes > 0 && size_bytes.is_multiple_of(BLOCK_BYTES as u64);
@@ -60,8 +61,8 @@ pub(super) fn is_archive(status: &Status, open: impl FnOnce() -> io::Result<File
     is_candidate && first_block(open).is_ok_and(|block| ARCHIVE_STARTS.iter().any(|start| begins(&block, *start)))
 }
 
-/// True for a file that an output may replace though it would be packed by another name: nothing is lost by it. It is
-/// empty, no regular file, or what ocitect wrote: an archive, or what `--metadata` says.
+/// Returns `true` if an output may replace the file, although it would be packed under another name, because no data is
+/// lost. Such a file is empty, not regular, or an output of ocitect: an archive, or the metadata of `--metadata`.
 pub(super) fn is_output(status: &Status, open: impl Fn() -> io::Result<File>) -> bool {
     status.kind != FileType::RegularFile
         || status.stamp.size_bytes == 0
@@ -69,7 +70,7 @@ pub(super) fn is_output(status: &Status, open: impl Fn() -> io::Result<File>) ->
         || open().is_ok_and(is_metadata)
 }
 
-/// True for metadata of a build: name, tags and digest of the image come first.
+/// Returns `true` for the metadata of a build, which begins with name, tags and digest of the image.
 fn is_metadata(file: File) -> bool {
     let mut head = Vec::new();
     if file.take(METADATA_HEAD_BYTES).read_to_end(&mut head).is_err() || !head.starts_with(METADATA_START) {

@@ -1,11 +1,11 @@
-//! Patterns: the glob of a `from`, matched component by component as the walk goes down.
+//! Matches the glob of a `from`, component by component, during a walk.
 
 use globset::{Candidate, Glob, GlobBuilder, GlobMatcher};
 
-/// A glob of relative paths: `*`, `?` and `[…]` within a component, `**` for any number of components. Byte-wise.
+/// A glob of relative paths: `*`, `?` and `[…]` within a component, `**` for any number of components. Matches bytes.
 pub(super) struct GlobPath {
     components: Vec<Component>,
-    /// It ends in a slash: only directories match.
+    /// The glob ends in a slash, so only directories match.
     only_directories: bool,
 }
 
@@ -14,14 +14,14 @@ enum Component {
     Name(GlobMatcher),
 }
 
-/// How far into the pattern a path has come: positions in its components, each once.
+/// The state of matching a path: positions in the pattern's components, without duplicates.
 pub(super) type Positions = Vec<usize>;
 
 impl GlobPath {
-    /// The glob `pattern`, which begins at its first component that is not fixed.
+    /// Parses the glob `pattern`, which begins at its first component that is not fixed.
     ///
     /// # Errors
-    /// What is wrong with the pattern, in words.
+    /// Returns a text that says what is wrong with the pattern.
     pub(super) fn new(pattern: &str) -> Result<Self, String> {
         let mut components = Vec::new();
         for part in pattern.split('/').filter(|part| !part.is_empty() && *part != ".") {
@@ -38,20 +38,20 @@ impl GlobPath {
         Ok(Self { components, only_directories: pattern.ends_with('/') })
     }
 
-    /// How many components a match has; `None` where that differs, and where only directories match.
+    /// Returns the number of components of a match; `None` if it varies or if only directories match.
     pub(super) fn depth(&self) -> Option<usize> {
         let is_fixed = self.components.iter().all(|component| matches!(component, Component::Name(_)));
         (is_fixed && !self.only_directories).then_some(self.components.len())
     }
 
-    /// The positions before the first component of a path.
+    /// Returns the positions before the first component of a path.
     pub(super) fn start(&self) -> Positions {
         let mut positions = Positions::new();
         self.add(0, &mut positions);
         positions
     }
 
-    /// The positions after one more component; none where nothing below can match.
+    /// Returns the positions after one more component. Empty if nothing below can match.
     pub(super) fn advance(&self, positions: &[usize], name: &[u8]) -> Positions {
         let candidate = Candidate::from_bytes(name);
         let mut next = Positions::new();
@@ -65,7 +65,7 @@ impl GlobPath {
         next
     }
 
-    /// True where the path that led to `positions` matches.
+    /// Returns `true` if the path that led to `positions` matches.
     pub(super) fn accepts(&self, positions: &[usize], is_directory: bool) -> bool {
         positions.contains(&self.components.len()) && (is_directory || !self.only_directories)
     }
@@ -81,7 +81,7 @@ impl GlobPath {
     }
 }
 
-/// True where `text` has a character that makes it a glob.
+/// Returns `true` if `text` contains a character that makes it a glob.
 pub(super) fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
@@ -96,7 +96,7 @@ pub(super) fn split_fixed(pattern: &str) -> (&str, &str) {
     }
 }
 
-/// A glob over attribute names, where `*` matches anything.
+/// Compiles a glob over attribute names, in which `*` matches any characters.
 pub(super) fn attribute_glob(pattern: &str) -> Result<Glob, String> {
     GlobBuilder::new(&literal_braces(pattern, false))
         .literal_separator(false)
@@ -114,8 +114,8 @@ fn name_glob(pattern: &str) -> Result<GlobMatcher, String> {
     Ok(glob.compile_matcher())
 }
 
-/// `pattern` with its braces made literal: the glob library gives them a meaning that neither gitignore(5) nor Docker
-/// nor the spec has. With `escapes`, a backslash escapes what follows it.
+/// Escapes the braces of `pattern`: the glob library gives them a meaning that gitignore(5), Docker and the spec do not
+/// have. With `escapes`, a backslash escapes the next character.
 pub(super) fn literal_braces(pattern: &str, escapes: bool) -> String {
     let mut literal = String::with_capacity(pattern.len());
     let mut rest = pattern;
@@ -136,7 +136,7 @@ pub(super) fn literal_braces(pattern: &str, escapes: bool) -> String {
     literal
 }
 
-/// The length of the class `[…]` that `text` begins with, in bytes; `None` where it is not closed.
+/// Returns the length in bytes of the class `[…]` at the start of `text`; `None` if it is not closed.
 fn class_length(text: &str) -> Option<usize> {
     let mut body = 1;
     if text[body..].starts_with(['!', '^']) {

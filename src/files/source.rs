@@ -1,4 +1,4 @@
-//! What `from` names: a directory, a file, or what a glob matches below its fixed part.
+//! Resolves `from` to a directory, a file, or a glob below its fixed part.
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
@@ -11,7 +11,7 @@ use super::pattern::{self, GlobPath};
 use crate::model::escape;
 use crate::spec::FilesEntry;
 
-/// How many names of a directory a hint shows.
+/// Number of names of a directory that a hint shows.
 const SHOWN_NAMES: usize = 8;
 
 /// A source on the disk.
@@ -20,22 +20,22 @@ pub(super) enum Source {
     Directory(PathBuf),
     /// Anything else that exists; symbolic links to it are followed.
     File {
-        /// As it is named.
+        /// The path as the user wrote it.
         path: PathBuf,
-        /// Of what it leads to.
+        /// The metadata of the file that it refers to.
         metadata: Metadata,
     },
     /// A glob.
     Glob {
-        /// The directory that it begins in.
+        /// The directory that the glob begins in.
         fixed: PathBuf,
-        /// The rest.
+        /// The part of the glob after it.
         glob: GlobPath,
     },
 }
 
 impl Source {
-    /// What is named, or the fixed part of a glob.
+    /// Returns the path, or the fixed part of a glob.
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::Directory(path) | Self::File { path, .. } | Self::Glob { fixed: path, .. } => path,
@@ -43,7 +43,8 @@ impl Source {
     }
 }
 
-/// What `text`, relative to `directory`, names. What exists as it is written is taken so; else wildcards make a glob.
+/// Resolves `text`, relative to `directory`. A path that exists exactly as written is used; otherwise wildcards make it
+/// a glob.
 pub(super) fn find(entry: &FilesEntry, directory: &Path, text: &str) -> Result<Source, FilesError> {
     let failed = |path: &Path, source| FilesError::Io {
         place: entry.place.clone(),
@@ -77,7 +78,7 @@ pub(super) fn find(entry: &FilesEntry, directory: &Path, text: &str) -> Result<S
     }
 }
 
-/// The error for a source at, or below, `path` that is not there; its hint says what there is.
+/// Returns the error for a missing source at or below `path`. Its hint lists the names that exist.
 pub(super) fn nothing_matches(entry: &FilesEntry, path: &Path) -> FilesError {
     FilesError::NothingMatches { place: entry.place.clone(), pattern: entry.from_text.clone(), help: hint(path) }
 }
@@ -100,12 +101,12 @@ fn hint(path: &Path) -> String {
     }
 }
 
-/// The working directory where a path has run out of components.
+/// Returns `path`, or the working directory if it is empty.
 fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
-/// `text` relative to `directory`, without the slash that joining nothing would add.
+/// Joins `text` to `directory`, without the slash that joining an empty text would add.
 fn joined(directory: &Path, text: &str) -> PathBuf {
     match text {
         "" => or_here(directory).to_owned(),
@@ -114,6 +115,6 @@ fn joined(directory: &Path, text: &str) -> PathBuf {
 }
 
 fn is_absent(kind: ErrorKind) -> bool {
-    // A component that is a file, and one that is longer than a name can be: no such path can exist.
+    // A path below a file, or with a component that is too long for a name, cannot exist.
     matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename)
 }

@@ -1,18 +1,19 @@
-//! Where the matches of a glob go: into `to` where that ends in a slash, and else, where one file matches, to `to` itself.
+//! Decides the target of a glob's matches: inside `to` if it ends in a slash, else `to` itself if a single file
+//! matches.
 
 use super::FilesError;
 use super::pattern::GlobPath;
 use crate::model::{EntryKind, EntryPath, ListedItem, ListedRoot, Listing, escape};
 use crate::spec::FilesEntry;
 
-/// Matches that an error lists at the most: more would hide what to do about them.
+/// Greatest number of matches that an error lists; more would hide its help.
 const MAX_SHOWN_MATCHES: usize = 10;
 
-/// The listing of what a glob matched.
+/// Returns the listing of the matches of a glob.
 ///
 /// # Errors
-/// [`FilesError::SeveralMatches`] where several files would become one. Directories, and what `**` matches, go below `to`
-/// with their paths, whatever it ends in.
+/// Returns [`FilesError::SeveralMatches`] if several files would have the same target. Directories, and matches of
+/// `**`, always go below `to` with their paths.
 pub(super) fn listing(entry: &FilesEntry, glob: &GlobPath, items: Vec<ListedItem>) -> Result<Listing, FilesError> {
     let below = |items| Ok(Listing { root: ListedRoot::Glob, items });
     let Some(depth) = glob.depth().filter(|_| !entry.to.ends_with('/')) else { return below(items) };
@@ -27,7 +28,7 @@ pub(super) fn listing(entry: &FilesEntry, glob: &GlobPath, items: Vec<ListedItem
     }
 }
 
-/// The match as if `from` had named it.
+/// Returns the listing of a single match, as if `from` named it.
 fn one(item: ListedItem) -> Listing {
     let name = item.path.file_name().to_vec();
     let item = ListedItem { path: EntryPath::root(), ..item };

@@ -1,7 +1,9 @@
-//! The walk below one directory of the disk: what is found, in no order that shows, on several threads where that pays.
+//! Walks the tree below one directory of the disk, on several threads if it is large. The result does not depend on the
+//! order.
 //!
-//! Symbolic links are taken verbatim and never followed; nothing is opened but directories, and what could be an archive
-//! of ocitect's. All of it goes through the handles of directories: what is swapped meanwhile leads nowhere else.
+//! Symbolic links are listed verbatim and never followed. Only directories and possible archives of ocitect are opened.
+//! All accesses go through the handles of directories, so that a directory that is replaced meanwhile cannot lead
+//! elsewhere.
 
 mod found;
 mod leaf;
@@ -28,41 +30,41 @@ use crate::model::{EntryKind, ListedItem};
 use crate::spec::FilesEntry;
 use found::{Failure, Found, Part};
 
-/// A walk that has not begun.
+/// A walk that has not started.
 pub(super) struct Walk<'a> {
     entry: &'a FilesEntry,
     context: &'a Context<'a>,
     filter: &'a Filter,
     attributes: &'a Attributes,
-    /// Where only what a glob matches is taken.
+    /// Selects only what matches the glob.
     glob: Option<&'a GlobPath>,
 }
 
-/// A directory that was found and not yet read.
+/// A directory that was found and is not read yet.
 struct Directory {
     path: PathBuf,
-    /// Below the source; empty for the source itself.
+    /// Path below the source; empty for the source itself.
     below: Vec<u8>,
     verdict: Verdict,
     ignore: IgnoreState,
-    /// `None` where everything below is taken.
+    /// `None` if everything below is selected.
     positions: Option<Positions>,
-    /// `None` where it is no item itself: the source, and what only leads to what a glob matches.
+    /// `None` if it is not an item itself: the source, or a directory that only leads to matches of a glob.
     listed: Option<bool>,
 }
 
-/// The source, and where it really is, for rules that are about real paths.
+/// The source, with its real path for rules that apply to real paths.
 struct Source {
     root: Root,
     canonical: PathBuf,
-    /// The caller's own files below it, which are not packed.
+    /// Files of the caller below it, which are not packed.
     own: BTreeSet<Vec<u8>>,
-    /// What the caller writes below it, which is not packed either.
+    /// Outputs of the caller below it, which are not packed either.
     outputs: BTreeSet<Vec<u8>>,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk for `entry`.
+    /// Creates a walk for `entry`.
     pub(super) fn new(
         entry: &'a FilesEntry,
         context: &'a Context<'a>,
@@ -73,11 +75,11 @@ impl<'a> Walk<'a> {
         Self { entry, context, filter, attributes, glob }
     }
 
-    /// Everything below `path` as far as patterns and rules want it, sorted, and whether there was anything before they
-    /// left out what they leave out.
+    /// Lists everything below `path` that patterns and rules select, sorted. Also returns whether there was anything
+    /// before they left files out.
     ///
     /// # Errors
-    /// Of several the one of the first path, by bytes.
+    /// Of several errors, returns that of the first path, by bytes.
     pub(super) fn run(&self, path: &Path) -> Result<(Vec<ListedItem>, bool), FilesError> {
         let failed = |source| self.io("read directory", path, source);
         let root = Root::open(path).map_err(failed)?;
@@ -101,7 +103,7 @@ impl<'a> Walk<'a> {
         found::gather(found, outputs)
     }
 
-    /// Reads one directory; what it holds, and the directories in it that are to be read.
+    /// Reads one directory. Returns its content, and the directories in it that are to be read.
     fn read(&self, source: &Source, directory: &Directory) -> (Found, Vec<Directory>) {
         let mut visit = Visit::new(self, source, directory);
         if let Err(error) = visit.read() {
@@ -120,16 +122,16 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The reading of one directory.
+/// The state of reading one directory.
 struct Visit<'w, 'a> {
     walk: &'w Walk<'a>,
     source: &'w Source,
     directory: &'w Directory,
-    /// The real path of the directory, and of the name that is looked at; empty where no rule asks for it.
+    /// The real path of the directory and the current name; empty if no rule needs it.
     canonical: PathBuf,
     found: Found,
     directories: Vec<Directory>,
-    /// The path below the source that an error is about, where it is not the directory's.
+    /// The path below the source that an error is about, if it is not that of the directory.
     failed_at: Option<Vec<u8>>,
 }
 
@@ -159,9 +161,9 @@ impl<'w, 'a> Visit<'w, 'a> {
             let item = self.item(&directory.path, &directory.below, EntryKind::Directory, false, attributes)?;
             self.found.own = Some(Kept { item: directory.verdict.applied(item), wanted });
         }
-        // All parts stay until the walk is over: room that stays empty would add up.
+        // All parts stay in memory until the walk ends, so unused capacity would add up.
         self.found.parts.reserve_exact(names.len());
-        // What stands below a directory `a` comes after `a-b` and before `ab`: where `a/` would stand.
+        // Entries below a directory `a` sort after `a-b` and before `ab`: at the position of `a/`.
         let mut waiting: Vec<(&OsStr, usize)> = Vec::new();
         for (name, kind) in &names {
             while let Some((_, number)) = waiting.pop_if(|(earlier, _)| slash_comes_before(earlier, name)) {
@@ -180,7 +182,7 @@ impl<'w, 'a> Visit<'w, 'a> {
         Ok(())
     }
 
-    /// Opens the directory, if it still is one, and the one that was found.
+    /// Opens the directory, if it still is the directory that was found.
     fn open(&self) -> Result<handle::Directory, FilesError> {
         let Directory { path, below, .. } = self.directory;
         self.source.root.directory(below).map_err(|error| match error.kind() {
@@ -190,7 +192,7 @@ impl<'w, 'a> Visit<'w, 'a> {
         })
     }
 
-    /// Takes one name of the directory: hands back a leaf that is kept, and notes a directory that is to be read.
+    /// Handles one name of the directory: returns a leaf that is kept, or records a directory to read.
     fn visit(&mut self, opened: &handle::Directory, name: &OsStr, kind: FileType) -> Result<Option<Kept>, FilesError> {
         let Directory { below, .. } = self.directory;
         let below =
@@ -211,7 +213,7 @@ impl<'w, 'a> Visit<'w, 'a> {
         let walk = self.walk;
         let directory = self.directory;
         let path = joined(&directory.path, name);
-        // Directories are told by their entries, where the file system says it there; of nothing else is that enough.
+        // Directories are recognized by their entries if the file system reports kinds. All other files need a status.
         let status = match kind {
             FileType::Directory => None,
             _ => Some(opened.status(name).map_err(|source| walk.io("access", &path, source))?),
@@ -252,7 +254,8 @@ impl<'w, 'a> Visit<'w, 'a> {
         Ok(None)
     }
 
-    /// Whether the glob takes `name`, and how far it has come there; `None` where it takes nothing there or below.
+    /// Returns whether the glob selects `name`, and its positions there. Returns `None` if it selects nothing at or
+    /// below it.
     fn reach(&self, name: &OsStr, is_directory: bool) -> Option<(bool, Option<Positions>)> {
         let (Some(glob), Some(positions)) = (self.walk.glob, &self.directory.positions) else {
             return Some((true, None));
@@ -264,7 +267,7 @@ impl<'w, 'a> Visit<'w, 'a> {
         (is_directory && !next.is_empty()).then_some((false, Some(next)))
     }
 
-    /// What the ignore file says of `name`.
+    /// Returns the result of the ignore file for `name`.
     fn ignore(&mut self, name: &OsStr, is_directory: bool) -> IgnoreState {
         let rules = self.walk.context.ignore;
         if rules.is_empty() {
@@ -292,18 +295,19 @@ impl<'w, 'a> Visit<'w, 'a> {
                 self.walk.io("read the attributes of", path, source)
             }
         })?;
-        // The content of a file names its path already.
+        // The content of a file includes its path already.
         let origin = (!matches!(kind, EntryKind::File { .. })).then(|| shown(path));
         Ok(ListedItem { path: below, kind, kept_mode: None, executable, xattrs, origin })
     }
 }
 
-/// True where `directory` and a slash sort before `name`, which sorts after `directory`.
+/// Returns `true` if `directory` followed by a slash sorts before `name`, which sorts after `directory`.
 fn slash_comes_before(directory: &OsStr, name: &OsStr) -> bool {
     name.as_bytes().strip_prefix(directory.as_bytes()).is_none_or(|rest| rest.first() > Some(&b'/'))
 }
 
-/// As [`Path::join`], with no room that stays empty: there is a path for each file. Joining nothing adds no slash.
+/// Joins paths like [`Path::join`], but without unused capacity, since there is a path for each file. Joining an empty
+/// name adds no slash.
 fn joined(directory: &Path, name: &OsStr) -> PathBuf {
     let mut path = PathBuf::with_capacity(directory.as_os_str().len() + 1 + name.len());
     path.push(directory);

@@ -1,4 +1,4 @@
-//! Extended attributes of files on the disk, xattr(7). Only Linux has them in this form; elsewhere there are none.
+//! Reads extended attributes of files on the disk, xattr(7). Supported on Linux only; other systems report none.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,13 +17,13 @@ use crate::spec::FilesEntry;
 /// Attributes by name.
 type Carried = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Which attributes are carried.
+/// Selects the attributes that are packed.
 pub(super) struct Attributes {
     names: GlobSet,
 }
 
 impl Attributes {
-    /// Those that `xattrs` of `entry` names.
+    /// Selects the attributes in `xattrs` of `entry`.
     pub(super) fn new(entry: &FilesEntry) -> Result<Self, FilesError> {
         let bad = |text: &str, reason: String| FilesError::Pattern {
             place: entry.place.clone(),
@@ -39,12 +39,12 @@ impl Attributes {
         Ok(Self { names })
     }
 
-    /// None at all.
+    /// Selects no attributes.
     pub(super) fn none() -> Self {
         Self { names: GlobSet::empty() }
     }
 
-    /// Those of a directory that are carried.
+    /// Returns the selected attributes of a directory.
     pub(super) fn of_directory(&self, directory: &Directory) -> io::Result<Carried> {
         if self.names.is_empty() {
             return Ok(Carried::new());
@@ -52,7 +52,7 @@ impl Attributes {
         self.carried(&Holder::Handle(directory.handle()?))
     }
 
-    /// Those of what stands at `name`, a symbolic link not followed, that are carried.
+    /// Returns the selected attributes of the entry `name`, without following a symbolic link.
     pub(super) fn of_name(&self, directory: &Directory, name: &OsStr, status: &Status) -> io::Result<Carried> {
         match status.kind {
             _ if self.names.is_empty() => Ok(Carried::new()),
@@ -61,7 +61,7 @@ impl Attributes {
         }
     }
 
-    /// Those of the file that `open` opens that are carried, if it is the one that was listed.
+    /// Returns the selected attributes of the file that `open` opens, if it is the file that was listed.
     pub(super) fn of_file(&self, open: impl FnOnce() -> io::Result<File>, status: &Status) -> io::Result<Carried> {
         if self.names.is_empty() {
             return Ok(Carried::new());
@@ -73,7 +73,8 @@ impl Attributes {
         self.carried(&Holder::Handle(file.as_fd()))
     }
 
-    /// What belongs to the machine and not to the file ([`xattr_owner`]) is never carried.
+    /// Returns the selected attributes. Those that belong to the machine and not to the file ([`xattr_owner`]) are
+    /// never packed.
     fn carried(&self, holder: &Holder<'_>) -> io::Result<Carried> {
         let mut carried = Carried::new();
         for name in system::list(holder)? {
@@ -88,11 +89,11 @@ impl Attributes {
     }
 }
 
-/// What has attributes.
+/// A file that has attributes.
 enum Holder<'a> {
     /// An open file or directory.
     Handle(BorrowedFd<'a>),
-    /// A symbolic link in a directory: it cannot be opened itself.
+    /// A symbolic link in a directory, since a link cannot be opened itself.
     Link(BorrowedFd<'a>, &'a OsStr),
 }
 
@@ -108,10 +109,10 @@ mod system {
 
     use super::Holder;
 
-    /// The kernel's own limits, XATTR_LIST_MAX and XATTR_SIZE_MAX of `linux/limits.h`: no list and no value is longer.
+    /// The kernel's limits for lists and values, XATTR_LIST_MAX and XATTR_SIZE_MAX of `linux/limits.h`.
     const MAX_BYTES: usize = 65536;
 
-    /// Names of the attributes; none where the file system has none.
+    /// Returns the names of the attributes; none if the file system does not support them.
     pub(super) fn list(holder: &Holder<'_>) -> io::Result<Vec<Vec<u8>>> {
         let mut names = vec![0; MAX_BYTES];
         let length = match holder {
@@ -126,7 +127,7 @@ mod system {
         Ok(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
     }
 
-    /// The value of the attribute `name`; `None` where it went away since it was listed.
+    /// Returns the value of the attribute `name`; `None` if it was removed since it was listed.
     pub(super) fn value(holder: &Holder<'_>, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let name = CString::new(name)?;
         let mut value = vec![0; MAX_BYTES];
@@ -144,7 +145,8 @@ mod system {
         }
     }
 
-    /// A path that begins at the handle of the directory, whatever has taken its name.
+    /// Returns a path that begins at the handle of the directory, so that it is valid even if the directory was
+    /// replaced.
     fn path(directory: BorrowedFd<'_>, name: &OsStr) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name)
     }

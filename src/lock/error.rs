@@ -1,4 +1,4 @@
-//! Why a lock cannot be used.
+//! Errors of lockfiles.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,33 +6,33 @@ use std::path::{Path, PathBuf};
 use super::{LOCK_VERSION, MAX_LOCK_BYTES};
 use crate::model::{Class, Diagnose, Digest, escape};
 
-/// A lock that cannot be used.
+/// An error of a lockfile.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// The system said no.
+    /// The file cannot be read.
     #[error("cannot read {}", show(.path))]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// It is over its bound.
+    /// The file is too large.
     #[error("{} has more than {MAX_LOCK_BYTES} bytes", show(.path))]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// A later program wrote it.
+    /// A later version of the program wrote the file.
     #[error("lockfile {} has version {version}, but this version of ocitect supports only version {LOCK_VERSION}", show(.path))]
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// Its format version.
         version: i64,
     },
-    /// It was edited, merged or damaged.
+    /// The file was edited, merged or damaged.
     #[error("lockfile {} was changed after ocitect wrote it: {reason}", show(.path))]
     Altered {
         /// The file.
@@ -40,12 +40,12 @@ pub enum LockError {
         /// What is wrong.
         reason: String,
     },
-    /// A descriptor with a size that cannot be true.
+    /// The size in a descriptor is out of range.
     #[error("cannot lock {digest}: its size of {size_bytes} bytes is invalid")]
     Size {
         /// Digest of the descriptor.
         digest: Digest,
-        /// What it says.
+        /// The size that it states, in bytes.
         size_bytes: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! The lock as text: one way to write it, and a reader that takes nothing else.
+//! Writes a lockfile as text in the only valid form, and reads only that form.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -50,7 +50,7 @@ fn descriptor_text(descriptor: &Descriptor) -> String {
     format!("media-type = {}, digest = \"{digest}\", size = {size_bytes}", quoted(media_type.as_str()))
 }
 
-/// A basic string of TOML.
+/// Returns a basic string of TOML.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
@@ -125,14 +125,14 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
         let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
         altered(format!("{line}{}", crate::model::escape(error.message().as_bytes())))
     };
-    // Before anything else is looked at: a later version may hold anything.
+    // Checked first, since a later version may have any content.
     let Version { version } = toml::from_str(text).map_err(malformed)?;
     if version > LOCK_VERSION {
         return Err(LockError::Newer { path: path.to_owned(), version });
     }
     let parsed: LockText = toml::from_str(text).map_err(malformed)?;
     let lock = lock(parsed).map_err(altered)?;
-    // One way to write it: what differs was altered, the checksum included.
+    // There is one valid form, so any difference, even in the checksum, means that the file was altered.
     if write(&lock) == text {
         Ok(lock)
     } else {

@@ -1,10 +1,10 @@
-//! The lock file: which images a spec means, pinned by digest for each platform, and the facts of each.
+//! The lockfile: the images of a spec, pinned by digest for each platform, with the facts of each image.
 //!
-//! A lock is TOML, sorted, written in one way only and made for review in a diff. Its checksum covers all that follows it,
-//! so that an edit by hand or a merge that went wrong is refused by name. What it must never hold: anything that depends
-//! on the machine or on where the checkout lies.
+//! A lockfile is sorted TOML with only one valid form, made for review in a diff. Its checksum covers everything that
+//! follows it, so that a manual edit or a wrong merge is detected. It must never contain anything that depends on the
+//! machine or on the location of the checkout.
 //!
-//! Digests and descriptors are those of the image-spec (descriptor.md); facts are those of [`crate::tree`], compressed.
+//! Digests and descriptors are those of the image-spec (descriptor.md). Facts are those of [`crate::tree`], compressed.
 
 mod error;
 mod format;
@@ -19,28 +19,30 @@ use crate::model::{Digest, Platform, open_regular};
 pub use error::LockError;
 pub use pin::{LockedFacts, LockedImage, LockedLayer, Pin, is_same_platform};
 
-/// Greatest size of a lock, in bytes. A platform of a large base has some 200 KB: this is room for hundreds of them.
+/// Greatest size of a lockfile, in bytes. A platform of a large base image needs some 200 KB, so there is room for
+/// hundreds of them.
 pub const MAX_LOCK_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Version of the file. A lock of a later one is refused, since what it says cannot be known.
+/// Version of the format. A lockfile of a later version is refused, since its meaning is not known.
 pub const LOCK_VERSION: i64 = 1;
 
-/// All pins of a spec. A value: changes give a new one.
+/// All pins of a spec. The value is immutable: changes return a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lock {
     images: BTreeMap<String, LockedImage>,
 }
 
 impl Lock {
-    /// A lock of nothing.
+    /// Creates a lockfile without pins.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads a lock; `None` where there is no such file.
+    /// Loads a lockfile; returns `None` if the file does not exist.
     ///
     /// # Errors
-    /// [`LockError`]: it cannot be read, is over [`MAX_LOCK_BYTES`], of a later version, or not what was written.
+    /// Returns [`LockError`] if it cannot be read, is larger than [`MAX_LOCK_BYTES`], is of a later version, or was
+    /// altered.
     pub fn load(path: &Path) -> Result<Option<Self>, LockError> {
         let failed = |cause| LockError::Read { path: path.to_owned(), cause };
         let file = match open_regular(path) {
@@ -58,36 +60,36 @@ impl Lock {
         Self::parse(&text.map_err(altered)?, path).map(Some)
     }
 
-    /// Takes the text of a lock that is named `path`: what [`Lock::to_text`] gave, to the byte.
+    /// Parses the text of the lockfile at `path`, which must be exactly what [`Lock::to_text`] returned.
     ///
     /// # Errors
-    /// [`LockError::Newer`] and [`LockError::Altered`].
+    /// Returns [`LockError::Newer`] or [`LockError::Altered`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, LockError> {
         format::parse(text, path)
     }
 
-    /// The text of the file; the same lock always gives the same.
+    /// Returns the text of the file. Equal lockfiles have equal texts.
     pub fn to_text(&self) -> String {
         format::write(self)
     }
 
-    /// All images by name, sorted.
+    /// Returns all images by name, sorted.
     pub fn images(&self) -> &BTreeMap<String, LockedImage> {
         &self.images
     }
 
-    /// The image of that name.
+    /// Returns the image with this name.
     pub fn image(&self, name: &str) -> Option<&LockedImage> {
         self.images.get(name)
     }
 
-    /// The pin of an image for a platform.
+    /// Returns the pin of an image for a platform.
     pub fn pin(&self, name: &str, platform: &Platform) -> Option<&Pin> {
         self.image(name)?.pin(platform)
     }
 
-    /// With one more pin, or another one in its place. Where the image was pinned to another index, its other platforms'
-    /// pins go: all of one image's are of one index.
+    /// Returns a lockfile with one more pin, or with the pin replaced. If the image was pinned to another index, the
+    /// pins of its other platforms are removed: all pins of an image belong to one index.
     pub fn with_pin(&self, name: &str, index: Option<Digest>, platform: &Platform, pin: Pin) -> Self {
         let mut images = self.images.clone();
         let image = images.entry(name.to_owned()).or_default();
@@ -98,14 +100,14 @@ impl Lock {
         Self { images }
     }
 
-    /// Without an image.
+    /// Returns a lockfile without an image.
     pub fn without(&self, name: &str) -> Self {
         let mut images = self.images.clone();
         images.remove(name);
         Self { images }
     }
 
-    /// With those pins alone that are wanted.
+    /// Returns a lockfile with only the wanted pins.
     pub fn retain(&self, is_wanted: impl Fn(&str, &Platform) -> bool) -> Self {
         let mut images = self.images.clone();
         images.retain(|name, image| {

@@ -1,4 +1,4 @@
-//! What a lock holds of one image.
+//! The content of a lockfile for one image.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,22 @@ use super::error::LockError;
 use crate::model::{Descriptor, DiffId, Digest, Image, Platform};
 use crate::tree::{FACTS_VERSION, Facts, TreeError};
 
-/// What a name of the spec means.
+/// The image that a name of the spec resolved to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockedImage {
-    /// The digest of the index that the name meant; `None` where it meant a single manifest.
+    /// The digest of the index; `None` if the name resolved to a single manifest.
     pub index: Option<Digest>,
-    /// The manifest for each platform of the spec, by the platform as the spec writes it.
+    /// The pin for each platform, by the platform as the spec writes it.
     pub(super) platforms: BTreeMap<Platform, Pin>,
 }
 
 impl LockedImage {
-    /// Its platforms, sorted, with their pins.
+    /// Returns its platforms, sorted, with their pins.
     pub fn platforms(&self) -> &BTreeMap<Platform, Pin> {
         &self.platforms
     }
 
-    /// The pin for a platform, however its variant is written.
+    /// Returns the pin for a platform, in any spelling of its variant.
     pub fn pin(&self, platform: &Platform) -> Option<&Pin> {
         self.platforms.get(platform).or_else(|| {
             let found = self.platforms.iter().find(|(known, _)| is_same_platform(known, platform));
@@ -34,18 +34,18 @@ impl LockedImage {
         self.platforms.insert(platform, pin);
     }
 
-    /// The digest of what the name meant: the index, else the manifest. `None` where nothing is pinned.
+    /// Returns the digest that the name resolved to: the index, else the manifest. Returns `None` if nothing is pinned.
     pub fn root(&self) -> Option<Digest> {
         self.index.or_else(|| self.platforms.values().next().map(|pin| pin.manifest.digest))
     }
 }
 
-/// True where two ways of writing mean one platform (`linux/arm64` and `linux/arm64/v8`).
+/// Returns `true` if both spellings mean the same platform (`linux/arm64` and `linux/arm64/v8`).
 pub fn is_same_platform(left: &Platform, right: &Platform) -> bool {
     left.is_same_as(right)
 }
 
-/// One platform's image, pinned. Descriptors have media type, digest and size, and nothing else.
+/// The pinned image of one platform. Its descriptors consist of media type, digest and size only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// The manifest.
@@ -54,43 +54,43 @@ pub struct Pin {
     pub config: Descriptor,
     /// The layers, lowest first.
     pub layers: Vec<LockedLayer>,
-    /// What is in them.
+    /// The facts about the layers.
     pub facts: LockedFacts,
 }
 
-/// A layer.
+/// A layer of a pinned image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedLayer {
-    /// As it is stored.
+    /// The descriptor of the stored layer.
     pub descriptor: Descriptor,
     /// Digest of its uncompressed tar.
     pub diff_id: DiffId,
 }
 
-/// Facts as they are kept: compressed.
+/// Facts in stored form: compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedFacts {
     /// [`FACTS_VERSION`] of the program that wrote them.
     pub version: u32,
-    /// What [`Facts::compress`] gave.
+    /// The result of [`Facts::compress`].
     pub compressed: Vec<u8>,
 }
 
 impl LockedFacts {
-    /// Facts of this program's version, compressed by [`Facts::compress`].
+    /// Wraps facts of this program's version, compressed by [`Facts::compress`].
     pub fn new(compressed: Vec<u8>) -> Self {
         Self { version: FACTS_VERSION, compressed }
     }
 
-    /// True where this program can read them.
+    /// Returns `true` if this program can read the facts.
     pub fn is_current(&self) -> bool {
         self.version == FACTS_VERSION
     }
 
-    /// The facts.
+    /// Decodes the facts.
     ///
     /// # Errors
-    /// [`TreeError::Encoding`], where they are of another version or damaged.
+    /// Returns [`TreeError::Encoding`] if they are of another version or damaged.
     pub fn read(&self) -> Result<Facts, TreeError> {
         if self.is_current() {
             Facts::decompress(&self.compressed)
@@ -104,7 +104,7 @@ impl Pin {
     /// Pins an image with its facts.
     ///
     /// # Errors
-    /// [`LockError::Size`]: a descriptor says a size that TOML has no number for.
+    /// Returns [`LockError::Size`] if the size in a descriptor is out of range for TOML.
     pub fn new(image: &Image, facts: LockedFacts) -> Result<Self, LockError> {
         let layer = |(descriptor, diff_id): (&Descriptor, &DiffId)| {
             Ok(LockedLayer { descriptor: bare(descriptor)?, diff_id: *diff_id })

@@ -61,7 +61,7 @@ proptest! {
         prop_assert_eq!(&Lock::parse(&text, path()).unwrap(), &lock);
     }
 
-    /// An altered lock is refused; never is one taken for another.
+    /// An altered lockfile is always refused, and never accepted as another one.
     #[test]
     fn every_change_of_a_byte_is_noticed(lock in lock(), at in any::<prop::sample::Index>(), byte in 0x20u8..0x7f) {
         let mut bytes = lock.to_text().into_bytes();

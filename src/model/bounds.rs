@@ -1,30 +1,30 @@
-//! Bounds on what others wrote: how much an archive or a layer may unpack to, and how much text its members may hold. They
-//! are shared by all that read such things, so that one image is not refused here and taken there.
+//! Limits for untrusted input: how much an archive or a layer may expand to, and how much text its members may hold.
+//! All readers share them, so that an image is either accepted everywhere or nowhere.
 
-/// Uncompressed bytes that anything may have, in however few it is stored: 1 GiB, which is read in seconds.
+/// Uncompressed bytes that are always allowed, regardless of the stored size: 1 GiB, which is read in seconds.
 pub const FREE_EXPANSION_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// The same, as it is held to. Unit tests reach it in a moment.
+/// The effective value of [`FREE_EXPANSION_BYTES`]. It is smaller in unit tests, so that they reach it quickly.
 const FREE_BYTES: u64 = if cfg!(test) { 16 * 1024 * 1024 } else { FREE_EXPANSION_BYTES };
 
-/// Uncompressed bytes beyond those for each stored byte. Programs have two to five, and text twenty; what has more was made to
-/// keep its readers busy for ever, or to fill their disks.
+/// Uncompressed bytes per stored byte that are allowed in addition. Programs have two to five, text has about twenty. A
+/// higher ratio is a decompression bomb that keeps its readers busy or fills their disks.
 pub const MAX_EXPANSION: u64 = 256;
 
-/// Greatest size of the names of all entries together, in bytes: held in memory, once. The largest images in the wild have
-/// some hundred thousand entries, and names of 10 MB.
+/// Greatest total size of the names of all entries, in bytes. They are held in memory once. The largest known images
+/// have some hundred thousand entries, and 10 MB of names.
 pub const MAX_NAMES_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Greatest size of the targets of all links together, in bytes: held in memory, once. A million links of 64 bytes; links
-/// that large compress to next to nothing.
+/// Greatest total size of the targets of all links, in bytes. They are held in memory once. This is enough for a
+/// million links of 64 bytes; longer links compress to almost nothing.
 pub const MAX_LINK_TARGETS_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The most uncompressed bytes that `stored_bytes` can be meant to hold.
+/// Returns the greatest number of uncompressed bytes that is accepted for `stored_bytes`.
 pub fn max_expanded_bytes(stored_bytes: u64) -> u64 {
     FREE_BYTES.saturating_add(stored_bytes.saturating_mul(MAX_EXPANSION))
 }
 
-/// True where so many uncompressed bytes are more than `stored_bytes` can be meant to hold.
+/// Returns `true` if `size_bytes` uncompressed bytes are more than is accepted for `stored_bytes`.
 pub fn is_overexpanded(size_bytes: u64, stored_bytes: u64) -> bool {
     size_bytes > max_expanded_bytes(stored_bytes)
 }

@@ -1,15 +1,15 @@
 //! File capabilities as the kernel stores them: the attribute `security.capability` (linux/capability.h,
 //! `struct vfs_cap_data`), in its version 2 form.
 //!
-//! Version 3 adds the user namespace that the value was set in, which means nothing in another machine; version 1 has
-//! room for 32 capabilities only. All numbers are little-endian.
+//! Version 3 adds the user namespace in which the value was set, which has no meaning on another machine. Version 1 has
+//! room for only 32 capabilities. All numbers are little-endian.
 
 use std::borrow::Cow;
 
-/// The attribute that holds them.
+/// The attribute that holds the capabilities.
 pub const ATTRIBUTE: &[u8] = b"security.capability";
 
-/// The names of capabilities(7), each at its number.
+/// The names of capabilities(7), by number.
 pub const NAMES: [&str; 41] = [
     "cap_chown",
     "cap_dac_override",
@@ -54,26 +54,26 @@ pub const NAMES: [&str; 41] = [
     "cap_checkpoint_restore",
 ];
 
-/// Where the revision stands in the first number; the rest of it are flags.
+/// The bits of the first number that hold the revision; the others are flags.
 const REVISION_MASK: u32 = 0xff00_0000;
 const REVISION_1: u32 = 0x0100_0000;
 const REVISION_2: u32 = 0x0200_0000;
 const REVISION_3: u32 = 0x0300_0000;
 
-/// The permitted capabilities are raised when the file is run.
+/// The flag that makes permitted capabilities effective when the file is executed.
 const EFFECTIVE: u32 = 1;
 
-/// Flags, and a pair of permitted and inheritable.
+/// Flags, and one pair of permitted and inheritable sets.
 const REVISION_1_BYTES: usize = 12;
 /// Flags, and two pairs.
 const REVISION_2_BYTES: usize = 20;
-/// Flags, two pairs, and the user id of the namespace's root.
+/// Flags, two pairs, and the user ID of the namespace's root.
 const REVISION_3_BYTES: usize = 24;
 
-/// The value that makes `names`, in any case, permitted and effective.
+/// Returns the value that makes `names` permitted and effective. The case of names is ignored.
 ///
 /// # Errors
-/// The first name that is not known.
+/// Returns the first name that is not known.
 pub fn encode(names: &[String]) -> Result<Vec<u8>, &String> {
     let mut permitted = 0u64;
     for name in names {
@@ -86,7 +86,7 @@ pub fn encode(names: &[String]) -> Result<Vec<u8>, &String> {
     Ok([&(REVISION_2 | EFFECTIVE).to_le_bytes()[..], low, &[0; 4], high, &[0; 4]].concat())
 }
 
-/// The same capabilities in the version 2 form; `None` where the value is of no version that Linux has.
+/// Converts a value to the version 2 form. Returns `None` if the value is of a version that Linux does not have.
 pub fn to_version_2(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let magic = u32::from_le_bytes(value.get(..4)?.try_into().ok()?);
     match (magic & REVISION_MASK, value.len()) {

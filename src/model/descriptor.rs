@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::{Digest, Family, MediaType, Platform, lenient};
 
-/// A pointer to a blob: what it is, its digest and its size. Fields that this program does not know are kept.
+/// A reference to a blob by media type, digest and size. Unknown fields are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct Descriptor {
-    /// What the blob is.
+    /// Media type of the blob.
     pub media_type: MediaType,
     /// Digest of the blob.
     pub digest: Digest,
@@ -19,15 +19,15 @@ pub struct Descriptor {
     pub size_bytes: u64,
     /// Annotations, sorted.
     pub annotations: BTreeMap<String, String>,
-    /// The platform of a manifest that an index lists. One without an operating system or an architecture is none.
+    /// The platform of a manifest in an index. `None` if it does not have both an operating system and an architecture.
     pub platform: Option<Platform>,
-    /// What else stands in the platform (`os.version`, `os.features`), kept as it is.
+    /// Other fields of the platform (`os.version`, `os.features`), unchanged.
     pub platform_details: BTreeMap<String, Value>,
-    /// Whatever else stands in it (`urls`, `artifactType`, `data`), kept as it is.
+    /// Other fields of the descriptor (`urls`, `artifactType`, `data`), unchanged.
     pub other: BTreeMap<String, Value>,
 }
 
-/// A descriptor as documents have it.
+/// A descriptor in the form of JSON documents.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename = "a descriptor")]
 struct Written {
@@ -58,7 +58,7 @@ struct WrittenPlatform {
 impl From<Written> for Descriptor {
     fn from(written: Written) -> Self {
         let Written { media_type, digest, size_bytes, annotations, platform, other } = written;
-        // Writers in Go put empty strings where there is nothing.
+        // Programs in Go write empty strings for missing values.
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let (platform, platform_details) = match platform {
             Some(WrittenPlatform { architecture, os, variant, mut details }) => {
@@ -95,12 +95,12 @@ impl From<Descriptor> for Written {
 }
 
 impl Descriptor {
-    /// A descriptor of bytes held in memory.
+    /// Returns a descriptor of bytes in memory.
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
     }
 
-    /// A descriptor without annotations and platform.
+    /// Returns a descriptor without annotations and platform.
     pub fn new(media_type: MediaType, digest: Digest, size_bytes: u64) -> Self {
         Self {
             media_type,
@@ -113,19 +113,19 @@ impl Descriptor {
         }
     }
 
-    /// Returns the `artifactType` of what is described, where it is not that of an image.
+    /// Returns the `artifactType` of the described content, unless it is that of an image.
     pub fn artifact_type(&self) -> Option<&str> {
         artifact_type(&self.other)
     }
 
-    /// The same pointer with a media type of `family`, where that family has a name for the content.
+    /// Returns the descriptor with a media type of `family`; `None` if the family has no media type for the content.
     pub fn in_family(&self, family: Family) -> Option<Self> {
         Some(Self { media_type: self.media_type.in_family(family)?, ..self.clone() })
     }
 }
 
-/// The `artifactType` among fields, where it is not that of an image: image-spec has the config's media type stand there
-/// too.
+/// Returns the `artifactType` among fields, unless it is that of an image: image-spec also allows the config's media
+/// type there.
 pub(super) fn artifact_type(fields: &BTreeMap<String, Value>) -> Option<&str> {
     let named = fields.get("artifactType")?.as_str()?;
     (!named.is_empty() && !MediaType::from(named).is_config()).then_some(named)

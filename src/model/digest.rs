@@ -1,7 +1,7 @@
-//! Digests: the names of content (image-spec, descriptor.md "Digests").
+//! Digests identify content (image-spec, descriptor.md "Digests").
 //!
-//! Only SHA-256 is supported: it is the one algorithm that every registry and runtime accepts. A value can only be
-//! made by parsing a strict `sha256:<64 lower-case hex>` or by hashing bytes, so that it is safe in a path or a URL.
+//! Only SHA-256 is supported, the only algorithm that every registry and runtime accepts. A value is only created by
+//! parsing a strict `sha256:<64 lower-case hex>` or by hashing bytes, so it is safe in a path or a URL.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of a SHA-256.
+/// Bytes of a SHA-256 hash.
 const SHA256_BYTES: usize = 32;
 
 /// A text that is not a digest of the supported form.
@@ -25,8 +25,8 @@ fn why_none(text: &str) -> String {
     }
 }
 
-/// Returns the algorithm of a digest that fits the grammar (image-spec, descriptor.md "Digests") and is by another
-/// algorithm than SHA-256, such as `sha512`. `None` for everything else.
+/// Returns the algorithm of a digest that matches the grammar (image-spec, descriptor.md "Digests") and uses another
+/// algorithm than SHA-256, such as `sha512`. Returns `None` for everything else.
 pub fn other_algorithm(text: &str) -> Option<&str> {
     let (algorithm, encoded) = text.split_once(':')?;
     let is_word =
@@ -37,7 +37,7 @@ pub fn other_algorithm(text: &str) -> Option<&str> {
     (fits && algorithm != "sha256").then_some(algorithm)
 }
 
-/// SHA-256 of stored bytes: of a blob as it lies in a registry, a layout or an archive.
+/// SHA-256 of stored bytes: of a blob in a registry, a layout or an archive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; SHA256_BYTES]);
 
@@ -48,12 +48,12 @@ pub struct DiffId([u8; SHA256_BYTES]);
 macro_rules! sha256_name {
     ($name:ident) => {
         impl $name {
-            /// Hashes bytes held in memory.
+            /// Hashes bytes in memory.
             pub fn of(bytes: &[u8]) -> Self {
                 Self(Sha256::digest(bytes).into())
             }
 
-            /// The 64 lower-case hexadecimal digits, without the algorithm.
+            /// Returns the 64 lower-case hexadecimal digits, without the algorithm.
             pub fn hex(&self) -> String {
                 let mut text = String::with_capacity(2 * SHA256_BYTES);
                 for byte in self.0 {
@@ -108,7 +108,7 @@ const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 pub struct Hasher(Sha256);
 
 impl Hasher {
-    /// An empty hash.
+    /// Creates a hasher without input.
     pub fn new() -> Self {
         Self::default()
     }
@@ -118,12 +118,12 @@ impl Hasher {
         self.0.update(bytes);
     }
 
-    /// The digest of all bytes so far, as the name of a blob.
+    /// Returns the digest of all bytes so far, as that of a blob.
     pub fn digest(self) -> Digest {
         Digest(self.0.finalize().into())
     }
 
-    /// The digest of all bytes so far, as the name of an uncompressed layer.
+    /// Returns the digest of all bytes so far, as that of an uncompressed layer.
     pub fn diff_id(self) -> DiffId {
         DiffId(self.0.finalize().into())
     }

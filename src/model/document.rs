@@ -1,67 +1,67 @@
-//! Documents: parsed values that keep the bytes that they were parsed from.
+//! Documents: parsed values that keep their original bytes.
 //!
-//! What was fetched is never serialised again: its digest is that of the bytes, and another spelling would be another
-//! document.
+//! A fetched document is never serialized again, because its digest is that of its bytes and another spelling would be
+//! another document.
 
 use serde::Serialize;
 
 use super::{Class, Descriptor, Diagnose, Digest, MediaType, strict_json};
 
-/// A manifest's greatest size: what distribution and containers/image accept (distribution-spec asks for at least as
-/// much). It bounds what a registry can make this program hold in memory.
+/// Greatest size of a manifest, in bytes: the limit of distribution and containers/image (distribution-spec requires at
+/// least as much). It limits how much memory a registry can make this program use.
 pub const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A config's greatest size: the largest seen in the wild are under 100 KiB; the bound is that of a manifest.
+/// Greatest size of a config, in bytes: that of a manifest. The largest known configs are under 100 KiB.
 pub const MAX_CONFIG_BYTES: u64 = MAX_MANIFEST_BYTES;
 
-/// A document that is not what it should be.
+/// An error of a document's content.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
-    /// Not JSON, or not strict JSON, or without a required field.
+    /// The document is not JSON, is not strict JSON, or does not have a required field.
     #[error("cannot read the {kind} {digest}")]
     Malformed {
         /// `manifest`, `index` or `config`.
         kind: &'static str,
         /// Digest of its bytes.
         digest: Digest,
-        /// What the parser said.
+        /// The error of the parser.
         #[source]
         cause: serde_json::Error,
     },
-    /// It could be taken for two kinds of document, or says that it is another kind than it was found as.
+    /// The document could be of two kinds, or declares another kind than expected.
     #[error("the document {digest} is ambiguous: {reason}")]
     Ambiguous {
         /// Digest of its bytes.
         digest: Digest,
-        /// What contradicts what.
+        /// The contradiction.
         reason: String,
     },
-    /// A kind that cannot be used here.
+    /// The kind of document is not supported here.
     #[error("the document {digest} has the media type \"{}\", which is not supported here", super::escape(.media_type.as_str().as_bytes()))]
     Unsupported {
         /// Digest of its bytes.
         digest: Digest,
-        /// What it says that it is.
+        /// The media type that it declares.
         media_type: MediaType,
     },
-    /// Over [`MAX_MANIFEST_BYTES`] or [`MAX_CONFIG_BYTES`].
+    /// The document is larger than [`MAX_MANIFEST_BYTES`] or [`MAX_CONFIG_BYTES`].
     #[error("the document {digest} has {size_bytes} bytes, more than the limit of {limit_bytes}")]
     TooLarge {
         /// Its digest.
         digest: Digest,
-        /// Its size.
+        /// Its size, in bytes.
         size_bytes: u64,
-        /// The limit.
+        /// The limit, in bytes.
         limit_bytes: u64,
     },
-    /// A list of the manifest and one of its config that must be of equal length are not.
+    /// A manifest and its config have different numbers of layers.
     #[error("the config {digest} lists {diff_ids} diff ids for {layers} layers")]
     LayerCount {
         /// Digest of the config.
         digest: Digest,
-        /// How many diff ids it has.
+        /// Number of diff IDs in the config.
         diff_ids: usize,
-        /// How many layers the manifest has.
+        /// Number of layers in the manifest.
         layers: usize,
     },
 }
@@ -88,7 +88,7 @@ pub struct Document<T> {
     value: T,
 }
 
-/// What a kind of document needs to be parsed from JSON.
+/// A kind of document that can be parsed from JSON.
 pub trait FromJson: Sized {
     /// `manifest`, `index` or `config`, for messages.
     const KIND: &'static str;
@@ -96,12 +96,12 @@ pub trait FromJson: Sized {
     /// The names of its fields.
     const NAMES: &'static strict_json::Names;
 
-    /// Makes the value from strictly parsed JSON of media type `media_type`. The error says what is lacking.
+    /// Converts strictly parsed JSON of media type `media_type`. The error names what is missing.
     fn from_json(value: serde_json::Value, media_type: &MediaType) -> Result<Self, serde_json::Error>;
 }
 
 impl<T: FromJson> Document<T> {
-    /// Parses bytes that were read from outside; the caller has checked them against digest and size.
+    /// Parses bytes from outside. The caller must have verified their digest and size.
     pub fn parse(media_type: MediaType, bytes: impl Into<bytes::Bytes>) -> Result<Self, DocumentError> {
         let bytes = bytes.into();
         let descriptor = Descriptor::of(media_type, &bytes);
@@ -114,7 +114,7 @@ impl<T: FromJson> Document<T> {
 }
 
 impl<T: FromJson + Serialize> Document<T> {
-    /// A document of our own, written canonically.
+    /// Writes a new document in canonical form.
     pub fn write(media_type: MediaType, value: T) -> Result<Self, DocumentError> {
         let malformed = |cause| DocumentError::Malformed { kind: T::KIND, digest: Digest::of(b""), cause };
         let bytes = bytes::Bytes::from(strict_json::canonical(&value).map_err(malformed)?);
@@ -123,17 +123,17 @@ impl<T: FromJson + Serialize> Document<T> {
 }
 
 impl<T> Document<T> {
-    /// Media type, digest and size of the bytes.
+    /// Returns media type, digest and size of the bytes.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 
-    /// The bytes as they were read or written.
+    /// Returns the bytes as they were read or written.
     pub fn bytes(&self) -> &bytes::Bytes {
         &self.bytes
     }
 
-    /// What they mean.
+    /// Returns the parsed value.
     pub fn value(&self) -> &T {
         &self.value
     }

@@ -1,24 +1,24 @@
-//! What a failure means to the caller: its class, which decides the exit status, and the hint that helps out of it.
+//! The classes of errors, which decide the exit status, and the help that errors give.
 
-/// Who has to act on a failure. The command line turns a class into its exit status.
+/// The class of an error. The command line converts it to its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// It failed here: a disk, an I/O error, a source that changed while it was read (exit 1).
+    /// A local error: a disk, an I/O error, a source that changed while it was read (exit status 1).
     Here,
-    /// Bad usage, a bad spec, bad input, damage in a local layout or archive (exit 2).
+    /// Invalid usage or input: a wrong option, an invalid spec, a damaged local layout or archive (exit status 2).
     Input,
-    /// A gate said no: over budget, would not start, different (exit 3).
+    /// A check failed: over budget, outdated, different, or an image that would not start (exit status 3).
     Gate,
-    /// Not authorised: 401, 403, no credentials (exit 4).
+    /// Authentication failed: 401, 403, no credentials (exit status 4).
     Unauthorized,
-    /// The other side failed: network, time-out, a broken protocol, damaged content from a registry (exit 5).
+    /// A network or registry error: a time-out, a protocol error, damaged content from a registry (exit status 5).
     OtherSide,
-    /// A reference, a platform or a blob was not found (exit 6).
+    /// A reference, a platform or a blob was not found (exit status 6).
     NotFound,
 }
 
 impl Class {
-    /// The exit status of the command line.
+    /// Returns the exit status of the command line.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Here => 1,
@@ -31,21 +31,22 @@ impl Class {
     }
 }
 
-/// What every error of this crate can say beside its message.
+/// An error with a class and a help text. Every error of this crate implements it.
 ///
-/// A message is a lower-case fragment that says what was being done, to what, what was expected and what was found; the
-/// cause is chained as `source()` and not repeated in it.
+/// A message is a lower-case fragment that names the operation, its object, and what was expected and found. The cause
+/// is available as `source()` and is not repeated in the message.
 pub trait Diagnose: std::error::Error + Send + Sync + 'static {
-    /// Who has to act.
+    /// Returns the class of the error.
     fn class(&self) -> Class;
 
-    /// One sentence on how to mend it, where there is a way that the program knows.
+    /// Returns one sentence that says how to fix it, if a fix is known.
     fn help(&self) -> Option<String> {
         None
     }
 }
 
-/// Bytes from outside as printable text: control characters, `\`, and what is not UTF-8 are escaped (`\n`, `\x1b`).
+/// Returns bytes from outside as printable text: control characters, `\`, and bytes that are not UTF-8 are escaped (`
+/// `, `\x1b`).
 pub fn escape(bytes: &[u8]) -> String {
     if bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\')
         && let Ok(plain) = std::str::from_utf8(bytes)
@@ -71,7 +72,8 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
-/// Control characters, and the marks that reorder or hide text on a terminal (bidirectional overrides, zero widths).
+/// Returns `true` for control characters, and for characters that reorder or hide text on a terminal (bidirectional
+/// overrides, zero widths).
 fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -1,5 +1,5 @@
-//! What must hold for whatever stands in a name or a document from outside. Compiled for tests and fuzzers alone: the
-//! targets in `tests/fuzz` run these checks on bytes that libFuzzer makes, and the tests here on the seeds.
+//! Properties that hold for every name and document from outside. Compiled for tests and fuzzers only: the targets in
+//! `tests/fuzz` check them on bytes from libFuzzer, and the tests here on the seeds.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use super::{
     Reference, Root, escape,
 };
 
-/// A reference, or the name of an image in any place: what is taken prints and parses to the same.
+/// Checks a reference, or the name of an image in any place: an accepted text is printed and parsed to the same value.
 pub fn reference(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match text.parse::<Reference>() {
@@ -20,14 +20,14 @@ pub fn reference(data: &[u8]) {
         Err(error) => check_error(&error),
     }
     match text.parse::<ImageName>() {
-        // What messages show of a path is escaped, and stands for no path then.
+        // Messages escape paths; an escaped text no longer names the path.
         Ok(name) if escape(data) == text => assert_eq!(name.to_string().parse(), Ok(name)),
         Ok(_) => {}
         Err(error) => check_error(&error),
     }
 }
 
-/// Registry and path go into addresses, headers and keys of files: nothing in them can mean anything else there.
+/// Checks that registry and path have no special meaning in the URLs, headers and file keys that they become part of.
 fn check_repository(reference: &Reference) {
     let (registry, path) = (reference.repository.registry(), reference.repository.path());
     assert!(registry.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte)), "{registry}");
@@ -38,7 +38,7 @@ fn check_repository(reference: &Reference) {
     }
 }
 
-/// What a registry may say that a document is, told by the first byte of the input.
+/// Media types that a registry may declare for a document, selected by the first byte of the input.
 const DECLARED: [Option<MediaType>; 5] = [
     None,
     Some(MediaType::OciManifest),
@@ -47,8 +47,8 @@ const DECLARED: [Option<MediaType>; 5] = [
     Some(MediaType::DockerIndex),
 ];
 
-/// A manifest, an index or a config: what is taken has the digest of its bytes and keeps them, and a rewrite means the
-/// same. The first byte, a digit, says what it is declared as.
+/// Checks a manifest, an index or a config: an accepted document keeps its bytes, has their digest, and means the same
+/// after a rewrite. The first byte, a digit, selects the declared media type.
 pub fn document(data: &[u8]) {
     let Some((declared, bytes)) = data.split_first() else { return };
     let declared = &DECLARED[usize::from(declared.wrapping_sub(b'0')) % DECLARED.len()];
@@ -87,7 +87,7 @@ fn check_root(root: &Root, bytes: &[u8]) {
     }
 }
 
-/// Written anew, a document means the same, and written once more it is the same.
+/// Checks that a document means the same after a rewrite, and that a second rewrite gives the same bytes.
 fn check_rewrite<T: FromJson + serde::Serialize + Clone + PartialEq + std::fmt::Debug>(document: &Document<T>) {
     let media_type = document.descriptor().media_type.clone();
     let write = |value: &T| Document::write(media_type.clone(), value.clone());
@@ -103,7 +103,7 @@ fn check_rewrite<T: FromJson + serde::Serialize + Clone + PartialEq + std::fmt::
     assert!(rewrite().is_ok(), "what was taken cannot be written");
 }
 
-/// A message shows nothing that a terminal would act on, nor do its causes and its help.
+/// Checks that a message, its causes and its help contain nothing that a terminal would interpret.
 pub(crate) fn check_error(error: &(impl Diagnose + 'static)) {
     check_text(&error.help().unwrap_or_default());
     let mut shown: Option<&dyn Error> = Some(error);
@@ -118,11 +118,12 @@ pub(crate) fn check_text(text: &str) {
     assert_eq!(escape(lines.as_bytes()), lines, "a message holds what no terminal should see");
 }
 
-/// At how many places at the most a seed is cut: each run of the tests pays for it.
+/// Greatest number of positions at which a seed is cut; each run of the tests takes this time.
 #[cfg(test)]
 const MAX_CUTS: usize = 128;
 
-/// Runs `check` on every seed of a target: whole, cut short, and without one of its bytes, at places all over it.
+/// Runs `check` on every seed of a target: complete, truncated, and without one of its bytes, at positions throughout
+/// the seed.
 #[cfg(test)]
 pub(crate) fn replay(target: &str, check: impl Fn(&[u8])) {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds").join(target);

@@ -9,13 +9,13 @@ use super::descriptor::artifact_type;
 use super::document::{Document, DocumentError, FromJson};
 use super::{Descriptor, DiffId, MediaType, Platform, lenient, other_algorithm, strict_json};
 
-/// An image manifest: one platform's config and layers, lowest layer first. Fields that are not known here are kept.
+/// An image manifest: config and layers of one platform, lowest layer first. Unknown fields are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 pub struct ImageManifest {
     /// Always 2.
     pub schema_version: u32,
-    /// What it is; umoci leaves it out.
+    /// The media type; umoci omits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<MediaType>,
     /// The config's descriptor.
@@ -26,17 +26,17 @@ pub struct ImageManifest {
     /// Annotations, sorted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::texts")]
     pub annotations: BTreeMap<String, String>,
-    /// The manifest that this one refers to. `None` also where it is named by another algorithm than SHA-256.
+    /// The manifest that this one refers to. `None` also if its digest uses another algorithm than SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "supported_subject")]
     pub subject: Option<Descriptor>,
-    /// Whatever else stands in it.
+    /// Other fields, unchanged.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
 }
 
 impl ImageManifest {
-    /// Returns why this is no image, for people; `None` for an image. An artifact has another config than images have, or
-    /// says its type (image-spec, manifest.md "Guidelines for Artifact Usage").
+    /// Returns why this is not an image, as text for messages; `None` for an image. An artifact has another config
+    /// media type than images, or declares its type (image-spec, manifest.md "Guidelines for Artifact Usage").
     pub fn why_no_image(&self) -> Option<String> {
         let shown = |text: &str| super::escape(text.as_bytes());
         if let Some(named) = artifact_type(&self.other) {
@@ -64,7 +64,7 @@ impl FromJson for ImageManifest {
     }
 }
 
-/// An image config, with every field that it has, known here or not.
+/// An image config, with all of its fields, whether known or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ImageConfig {
@@ -84,7 +84,7 @@ struct RootFs {
 }
 
 impl ImageConfig {
-    /// Makes a config of its fields. They must have `architecture`, `os` and `rootfs.diff_ids`.
+    /// Creates a config from its fields. They must include `architecture`, `os` and `rootfs.diff_ids`.
     pub fn from_fields(fields: Map<String, Value>) -> Result<Self, serde_json::Error> {
         let rootfs: Option<RootFs> = match fields.get("rootfs") {
             Some(written) => serde_json::from_value(written.clone())?,
@@ -96,35 +96,35 @@ impl ImageConfig {
                 .into_iter()
                 .filter_map(|name| Some((name.to_owned(), fields.get(name)?.clone())))
                 .filter(|(name, value)| name != "variant" || value.as_str() != Some(""))
-                // Both are strings, and Go writes none of its strings as `null`; it reads it as the empty one.
+                // Both are strings. Go never writes a string as `null`, and reads `null` as the empty string.
                 .map(|(name, value)| if value.is_null() { (name, Value::from("")) } else { (name, value) })
                 .collect(),
         ))?;
         Ok(Self { fields, rootfs, platform: stated.normalized(), stated })
     }
 
-    /// Every field.
+    /// Returns all fields.
     pub fn fields(&self) -> &Map<String, Value> {
         &self.fields
     }
 
-    /// The uncompressed digests of the layers, lowest first.
+    /// Returns the diff IDs of the layers, lowest first.
     pub fn diff_ids(&self) -> &[DiffId] {
         &self.rootfs.diff_ids
     }
 
-    /// os, architecture and variant, by the names of [`Platform::normalized`].
+    /// Returns os, architecture and variant, by the names of [`Platform::normalized`].
     pub fn platform(&self) -> &Platform {
         &self.platform
     }
 
-    /// Returns `true` where it names an operating system and an architecture; some that serve no platform have neither.
+    /// Returns `true` if it names an operating system and an architecture. Images without a platform may omit both.
     pub fn names_platform(&self) -> bool {
         !self.stated.os.is_empty() && !self.stated.architecture.is_empty()
     }
 
-    /// Returns `true` where it says of itself to be for another platform than `wanted`. What it does not say contradicts
-    /// nothing: many configs for `arm` name no variant, and a lower one serves.
+    /// Returns `true` if it declares another platform than `wanted`. A missing value is not a contradiction: many
+    /// configs for `arm` have no variant, and a lower variant runs too.
     pub fn contradicts(&self, wanted: &Platform) -> bool {
         let wanted = wanted.normalized();
         let differs = |stated: &str, normalized: &str, wanted: &str| !stated.is_empty() && normalized != wanted;
@@ -133,12 +133,12 @@ impl ImageConfig {
             || (self.names_platform() && self.stated.variant.is_some() && wanted.distance(&self.platform).is_none())
     }
 
-    /// The table `config`: what a container is started with. Empty where there is none.
+    /// Returns the table `config`, which says how a container is started. Empty if it is missing.
     pub fn execution(&self) -> Map<String, Value> {
         self.fields.get("config").and_then(Value::as_object).cloned().unwrap_or_default()
     }
 
-    /// The environment, in the config's order. An entry without `=` is a name with an empty value.
+    /// Returns the environment, in the config's order. An entry without `=` is a name with an empty value.
     pub fn env(&self) -> Vec<(String, String)> {
         let execution = self.execution();
         let entries = execution.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -159,7 +159,7 @@ impl FromJson for ImageConfig {
     }
 }
 
-/// One platform's image: manifest and config, whose layers and diff ids are equally many.
+/// The image of one platform: a manifest and a config with the same number of layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     manifest: Document<ImageManifest>,
@@ -167,8 +167,8 @@ pub struct Image {
 }
 
 impl Image {
-    /// Puts a manifest and its config together. A config with another number of diff ids than the manifest has layers is
-    /// an error.
+    /// Combines a manifest and its config. Returns an error if the number of diff IDs differs from the number of
+    /// layers.
     pub fn new(manifest: Document<ImageManifest>, config: Document<ImageConfig>) -> Result<Self, DocumentError> {
         let (diff_ids, layers) = (config.value().diff_ids().len(), manifest.value().layers.len());
         if diff_ids != layers {
@@ -177,22 +177,22 @@ impl Image {
         Ok(Self { manifest, config })
     }
 
-    /// The manifest.
+    /// Returns the manifest.
     pub fn manifest(&self) -> &Document<ImageManifest> {
         &self.manifest
     }
 
-    /// The config.
+    /// Returns the config.
     pub fn config(&self) -> &Document<ImageConfig> {
         &self.config
     }
 
-    /// Each layer's descriptor with its diff id, lowest first.
+    /// Returns each layer's descriptor with its diff ID, lowest first.
     pub fn layers(&self) -> impl Iterator<Item = (&Descriptor, &DiffId)> {
         self.manifest.value().layers.iter().zip(self.config.value().diff_ids())
     }
 
-    /// Compressed size of config and layers together, in bytes: what a runtime fetches, the manifest aside.
+    /// Returns the compressed size of config and layers, in bytes: what a runtime downloads, except the manifest.
     pub fn size_bytes(&self) -> u64 {
         let layers = self.manifest.value().layers.iter().map(|layer| layer.size_bytes);
         layers.fold(self.config.descriptor().size_bytes, u64::saturating_add)

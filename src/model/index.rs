@@ -1,4 +1,4 @@
-//! Image indexes and manifest lists (image-spec, image-index.md), and telling them from manifests.
+//! Image indexes and manifest lists (image-spec, image-index.md), and distinguishing them from manifests.
 
 use std::collections::BTreeMap;
 
@@ -9,37 +9,37 @@ use super::document::{Document, DocumentError, FromJson, MAX_MANIFEST_BYTES};
 use super::image::ImageManifest;
 use super::{Descriptor, Digest, MediaType, lenient, other_algorithm, strict_json};
 
-/// Indexes inside indexes: an archive's outer one, the image's, and one to spare. Deeper nesting serves nobody and could
-/// be made endless.
+/// Greatest nesting of indexes: an archive's outer index, the image's index, and a reserve. Deeper nesting has no use
+/// and could be made endless.
 pub const MAX_INDEX_DEPTH: usize = 4;
 
-/// An image index: manifests by platform. Fields that are not known here are kept.
+/// An image index: manifests by platform. Unknown fields are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "ReadIndex")]
 pub struct ImageIndex {
     /// Always 2.
     pub schema_version: u32,
-    /// What it is; may be left out.
+    /// The media type, if given.
     pub media_type: Option<MediaType>,
     /// The manifests, each with its platform.
     pub manifests: Vec<Descriptor>,
-    /// Entries that cannot be used here and spoil nothing else.
+    /// Entries that are not supported here. They do not affect the others.
     pub unsupported: Vec<UnsupportedEntry>,
     /// Annotations, sorted.
     pub annotations: BTreeMap<String, String>,
-    /// Whatever else stands in it.
+    /// Other fields, unchanged.
     pub other: BTreeMap<String, Value>,
 }
 
-/// An entry of an index whose digest is by another algorithm than SHA-256 (image-spec, descriptor.md: such digests are to
-/// pass where they fit the grammar). It is kept where it stands.
+/// An entry of an index whose digest uses another algorithm than SHA-256. image-spec (descriptor.md) requires to accept
+/// such digests if they match the grammar. The entry keeps its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsupportedEntry {
-    /// How many entries stand before it.
+    /// Number of entries before it.
     pub position: usize,
-    /// Its digest, as it is written.
+    /// Its digest, as written.
     pub digest: String,
-    /// All of it.
+    /// The whole entry.
     pub value: Value,
 }
 
@@ -117,7 +117,7 @@ impl FromJson for ImageIndex {
     }
 }
 
-/// What a reference names: an index of several platforms, or one platform's manifest.
+/// The target of a reference: an index of several platforms, or the manifest of one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "only a handful live at a time")]
 pub enum Root {
@@ -128,10 +128,11 @@ pub enum Root {
 }
 
 impl Root {
-    /// Reads a manifest or an index of either family.
+    /// Parses a manifest or an index of either family.
     ///
-    /// `declared` is what the descriptor or the `Content-Type` says, where there is one; where the document says its own
-    /// media type, both must be equal. A document that has fields of both kinds, or of Docker's schema 1, is refused.
+    /// `declared` is the media type from the descriptor or the `Content-Type`, if there is one. If the document
+    /// includes its own media type, both must be equal. A document that has fields of both kinds, or of Docker's schema
+    /// 1, is refused.
     pub fn parse(declared: Option<&MediaType>, bytes: impl Into<bytes::Bytes>) -> Result<Self, DocumentError> {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
@@ -152,7 +153,7 @@ impl Root {
         }
     }
 
-    /// Media type, digest and size.
+    /// Returns media type, digest and size.
     pub fn descriptor(&self) -> &Descriptor {
         match self {
             Self::Index(index) => index.descriptor(),
@@ -160,7 +161,7 @@ impl Root {
         }
     }
 
-    /// The bytes as they were read.
+    /// Returns the bytes as they were read.
     pub fn bytes(&self) -> &bytes::Bytes {
         match self {
             Self::Index(index) => index.bytes(),
@@ -168,7 +169,8 @@ impl Root {
         }
     }
 
-    /// What it points to: manifests of an index; config and layers of a manifest, in that order.
+    /// Returns the descriptors that it refers to: the manifests of an index; the config and the layers of a manifest,
+    /// in that order.
     pub fn children(&self) -> Vec<&Descriptor> {
         match self {
             Self::Index(index) => index.value().manifests.iter().collect(),
@@ -198,7 +200,7 @@ fn unambiguous_media_type(
         Some(media_type) => media_type,
         None if has("manifests") => MediaType::OciIndex,
         None if has("fsLayers") => MediaType::DockerSchema1,
-        // `null` is how Go writes a list without entries.
+        // Go writes an empty list as `null`.
         None if json.get("manifests").is_some() && !has("config") && !has("layers") => MediaType::OciIndex,
         None => MediaType::OciManifest,
     };

@@ -1,7 +1,7 @@
-//! Opening what a user names as an input, so that nothing is waited for without end: a pipe that nobody writes to, a device,
-//! a socket.
+//! Opens input files that the user names without waiting forever: for a pipe that no process writes to, a device, or a
+//! socket.
 //!
-//! This is the one place of the model that looks at the disk. It is here since all that read files share it.
+//! This is the only place in the model that accesses the disk. It is here because all modules that read files share it.
 
 use std::fmt;
 use std::fs::{File, FileType};
@@ -11,28 +11,29 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the writer of a pipe may be silent before its reader gives up: some ask for a password or fetch something first.
+/// How long the writer of a pipe may be silent before the reader gives up. Some writers ask for a password or download
+/// something first.
 pub const SILENT_PIPE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a pipe may be without a writer. One was started with it (`<(…)`), or waits for a reader already.
+/// How long a pipe may be without a writer. Its writer was started with it (`<(…)`), or waits for a reader already.
 pub const LONELY_PIPE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often a silent pipe is looked at.
+/// Interval at which a silent pipe is polled.
 const PIPE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Device number of `/dev/null` on Linux (Documentation/admin-guide/devices.txt): major 1, minor 3.
 const NULL_DEVICE: u64 = 0x103;
 
-/// Whether a pipe will do, such as a shell's `<(…)`.
+/// Whether pipes are accepted, such as a shell's `<(…)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pipes {
-    /// It is refused: the file is read more than once, or what stands beside it matters.
+    /// Pipes are refused: the file is read more than once, or the files beside it matter.
     Refused,
-    /// It is read to its end.
+    /// A pipe is read to its end.
     Read,
 }
 
-/// What was opened is not a regular file; inside of an [`io::Error`].
+/// The file is not a regular file; wrapped in an [`io::Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Irregular(&'static str);
 
@@ -44,7 +45,7 @@ impl fmt::Display for Irregular {
 
 impl std::error::Error for Irregular {}
 
-/// True where [`open_regular`] or [`InputFile::open`] refused something for what it is.
+/// Returns `true` if [`open_regular`] or [`InputFile::open`] refused a file because of its type.
 pub fn is_irregular(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Irregular>())
 }
@@ -52,7 +53,7 @@ pub fn is_irregular(error: &io::Error) -> bool {
 /// Opens a regular file; links are followed.
 ///
 /// # Errors
-/// Those of the system, and one that says what the file is where it is not a regular one: see [`is_irregular`].
+/// Those of the system. If the file is not regular, the error names its type: see [`is_irregular`].
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let file = open(path)?;
     let file_type = file.metadata()?.file_type();
@@ -64,15 +65,15 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 pub struct InputFile {
     file: File,
     is_pipe: bool,
-    /// Something was read.
+    /// Whether anything was read.
     has_begun: bool,
 }
 
 impl InputFile {
-    /// Opens a file; links are followed. `/dev/null` is an empty one.
+    /// Opens a file; links are followed. `/dev/null` is an empty file.
     ///
     /// # Errors
-    /// As [`open_regular`]; pipes are let through by [`Pipes::Read`].
+    /// Those of [`open_regular`]; [`Pipes::Read`] accepts pipes.
     pub fn open(path: &Path, pipes: Pipes) -> io::Result<Self> {
         let file = open(path)?;
         let metadata = file.metadata()?;
@@ -87,7 +88,7 @@ impl InputFile {
 }
 
 impl Read for InputFile {
-    /// Of a pipe, waits for its writer; of one that was never written to, until it is.
+    /// Waits for the writer of a pipe; if nothing was written yet, waits for the first writer.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.is_pipe || buffer.is_empty() {
             return self.file.read(buffer);
@@ -111,10 +112,10 @@ impl Read for InputFile {
     }
 }
 
-/// Opens without waiting: a pipe for a writer, a device for what it stands for.
+/// Opens a path without waiting for the writer of a pipe or for a device.
 fn open(path: &Path) -> io::Result<File> {
     match File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
-        // What opening a socket says.
+        // The error of opening a socket.
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
             Err(path.metadata().map_or(error, |metadata| irregular(metadata.file_type())))
         }
@@ -127,7 +128,7 @@ fn irregular(file_type: FileType) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, Irregular(what))
 }
 
-/// What a file is, with its article.
+/// Returns the name of a file type, with its article.
 pub fn file_type_name(file_type: FileType) -> &'static str {
     match () {
         () if file_type.is_file() => "a regular file",

@@ -1,6 +1,6 @@
-//! What a layer will hold: entries known and sorted, times fixed, nothing read yet.
+//! The plan of a layer: its entries are known and sorted, its times are fixed, and no content is read yet.
 //!
-//! The plan stage makes a [`LayerPlan`]; the pack stage turns it into a [`Layer`]. Two equal plans pack to equal bytes.
+//! The plan stage creates a [`LayerPlan`]; the pack stage turns it into a [`Layer`]. Equal plans pack to equal bytes.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use super::{Descriptor, DiffId, MediaType};
 
-/// The byte format in which layers are packed: `docs/concepts/bytes.md`. Another one has another number.
+/// Version of the byte format of packed layers: `docs/concepts/bytes.md`. Each change of the format increases it.
 pub const BYTE_FORMAT: u32 = 1;
 
-/// The annotation of a layer's descriptor that says how it was packed: [`Compression::packed_as`].
+/// Annotation of a layer's descriptor that records how it was packed: [`Compression::packed_as`].
 pub const PACKED_ANNOTATION: &str = "dev.ocitect.packed";
 
 /// A layer that is not packed yet.
@@ -21,38 +21,39 @@ pub const PACKED_ANNOTATION: &str = "dev.ocitect.packed";
 pub struct LayerPlan {
     /// The layer's name in the spec; not part of its bytes.
     pub name: String,
-    /// What it holds, sorted by path, each path once. Parents are there as they shall be written.
+    /// Its entries, sorted by path, without duplicates. Parent directories are included as they will be written.
     pub entries: Vec<Entry>,
     /// Modification time of every entry, in seconds since 1970.
     pub mtime_s: i64,
-    /// How it is compressed.
+    /// Its compression.
     pub compression: Compression,
     /// Annotations of its descriptor, sorted.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// How a layer is compressed.
+/// The compression of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Compression {
-    /// gzip, by level.
+    /// gzip with this level.
     Gzip(i32),
-    /// zstd, by level.
+    /// zstd with this level.
     Zstd(i32),
-    /// Not at all.
+    /// No compression.
     None,
 }
 
 impl Compression {
-    /// Levels of gzip, the default among them: 6 is what every gzip takes unasked.
+    /// Levels of gzip. The default of gzip tools is 6.
     pub const GZIP_LEVELS: std::ops::RangeInclusive<i32> = 0..=9;
-    /// See [`Compression::GZIP_LEVELS`].
+    /// Default level of gzip.
     pub const GZIP_DEFAULT_LEVEL: i32 = 6;
-    /// Levels of zstd that the encoder has.
+    /// Levels that the zstd encoder supports.
     pub const ZSTD_LEVELS: std::ops::RangeInclusive<i32> = 1..=22;
-    /// The default of zstd's own tools.
+    /// Default level of zstd's own tools.
     pub const ZSTD_DEFAULT_LEVEL: i32 = 3;
 
-    /// Byte format, algorithm and level, which with the diff id decide a layer's digest: `1 gzip 6`, `1 none`.
+    /// Returns byte format, algorithm and level, which together with the diff ID decide a layer's digest: `1 gzip 6`,
+    /// `1 none`.
     pub fn packed_as(self) -> String {
         match self {
             Self::Gzip(level) => format!("{BYTE_FORMAT} gzip {level}"),
@@ -61,7 +62,7 @@ impl Compression {
         }
     }
 
-    /// The media type of a layer that is compressed so, in the OCI family.
+    /// Returns the OCI media type of a layer with this compression.
     pub fn media_type(self) -> MediaType {
         match self {
             Self::Gzip(_) => MediaType::OciLayerGzip,
@@ -71,44 +72,44 @@ impl Compression {
     }
 }
 
-/// One entry of a layer: a path and what stands there.
+/// An entry of a layer: a path and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it stands in the image.
+    /// Its path in the image.
     pub path: EntryPath,
-    /// What it is.
+    /// Its kind.
     pub kind: EntryKind,
-    /// Permission bits, `& 07777`; 0777 of a symbolic link.
+    /// Permission bits, `& 07777`; 0777 for a symbolic link.
     pub mode: u32,
-    /// Owner.
+    /// User ID.
     pub uid: u64,
-    /// Group.
+    /// Group ID.
     pub gid: u64,
-    /// Extended attributes by full name (`security.capability`, `user.x`), sorted; values as the kernel has them.
+    /// Extended attributes by full name (`security.capability`, `user.x`), sorted; values in the kernel's form.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// What stands at a path.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
     /// A directory.
     Directory,
-    /// A regular file. Whiteouts are empty ones.
+    /// A regular file. Whiteouts are empty files.
     File {
-        /// Size of the content, in bytes. Content that turns out otherwise while it is read is an error.
+        /// Size of the content, in bytes. Reading fails if the content has another size.
         size_bytes: u64,
-        /// Where the content comes from.
+        /// The source of the content.
         content: Content,
     },
     /// A symbolic link.
     Symlink {
-        /// What it points to, verbatim.
+        /// Its target, verbatim.
         target: Vec<u8>,
     },
 }
 
 impl EntryKind {
-    /// Size of the content, in bytes; of what has none, zero.
+    /// Returns the size of the content in bytes, or zero for an entry without content.
     pub fn size_bytes(&self) -> u64 {
         match self {
             Self::File { size_bytes, .. } => *size_bytes,
@@ -116,7 +117,7 @@ impl EntryKind {
         }
     }
 
-    /// The path that a file of the disk is read from, escaped; empty for anything else.
+    /// Returns the path on the disk that a file is read from, escaped; empty for anything else.
     pub fn disk_path_text(&self) -> String {
         match self {
             Self::File { content: Content::Disk(file), .. } => super::escape(file.path.as_os_str().as_encoded_bytes()),
@@ -125,14 +126,14 @@ impl EntryKind {
     }
 }
 
-/// Where the content of a file comes from. Equal values mean equal bytes.
+/// The source of a file's content. Equal values mean equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// These bytes.
     Bytes(Arc<[u8]>),
-    /// A file of the disk.
+    /// A file on the disk.
     Disk(DiskFile),
-    /// A member of an archive on the disk, which the opener knows by its place in the archive.
+    /// A member of an archive on the disk, by its position in the archive.
     Member {
         /// The archive.
         archive: Arc<PathBuf>,
@@ -141,29 +142,30 @@ pub enum Content {
         /// Position among the archive's members, from 0.
         index: u64,
     },
-    /// A file of an image, by the digest of the image's manifest and its path there.
+    /// A file of an image, by the digest of the image's manifest and its path.
     Image {
         /// Digest of the manifest.
         manifest: super::Digest,
-        /// Path in the image's file tree, after links on the way to it were followed.
+        /// Path in the image's file tree, after following the links on the way to it.
         path: EntryPath,
     },
 }
 
-/// A file of the disk, and its state when it was listed.
+/// A file on the disk, and its state when it was listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskFile {
-    /// Its path, as it can be opened from the working directory.
+    /// Its path, valid in the working directory.
     pub path: PathBuf,
     /// Its state when it was listed.
     pub stamp: FileStamp,
 }
 
 impl DiskFile {
-    /// Opens the file, if it is still as it was listed. A link that took its place is not followed, a pipe not waited for.
+    /// Opens the file if it is unchanged since it was listed. Does not follow a link or wait for a pipe that replaced
+    /// it.
     ///
     /// # Errors
-    /// Those of opening it, and one where it is another file now, or changed.
+    /// Those of opening the file, and one if it changed or was replaced.
     pub fn open(&self) -> io::Result<std::fs::File> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
@@ -175,7 +177,8 @@ impl DiskFile {
     }
 }
 
-/// The state of a file, to notice that it changed between its listing and the end of its reading, or since an earlier build.
+/// The state of a file, for detecting changes between its listing and the end of its reading, or since an earlier
+/// build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp {
     /// Device and inode.
@@ -184,14 +187,15 @@ pub struct FileStamp {
     pub size_bytes: u64,
     /// Modification time: seconds, nanoseconds.
     pub modified: (i64, i64),
-    /// Change of the inode: seconds, nanoseconds. A new hard link moves it too: see [`FileStamp::is_same_content`].
+    /// Time of the last inode change: seconds, nanoseconds. A new hard link changes it too: see
+    /// [`FileStamp::is_same_content`].
     pub changed: (i64, i64),
     /// Kind and permission bits.
     pub mode: u32,
 }
 
 impl FileStamp {
-    /// The state of a file, from what the system says of it.
+    /// Returns the state of a file from its metadata.
     pub fn of(metadata: &std::fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
         Self {
@@ -205,24 +209,23 @@ impl FileStamp {
 
     /// Returns `true` if `other` is the same file, of the same size, modification time and mode.
     ///
-    /// The time of the inode may differ: installers of uv and pnpm link the files of a tree to those of their cache, and each
-    /// tree that is installed or removed gives all of them another number of links. A write that puts the modification time
-    /// back is not seen here.
+    /// The time of the inode may differ: uv and pnpm install files as hard links to their caches, and each tree that is
+    /// installed or removed changes the number of links. A write that resets the modification time is not detected.
     pub fn is_same_content(&self, other: &Self) -> bool {
         let essence = |stamp: &Self| (stamp.identity, stamp.size_bytes, stamp.modified, stamp.mode);
         essence(self) == essence(other)
     }
 }
 
-/// Opens content that lies in archives or images; pack opens bytes and files of the disk itself.
+/// Opens content in archives or images. Packing opens bytes and files on the disk itself.
 ///
-/// Implemented where archives and images are known, so that packing knows neither.
+/// Implemented outside of the pack stage, so that packing does not depend on archives and images.
 pub trait ContentOpener: Send + Sync {
-    /// A reader over the whole content. It may be called from several threads.
+    /// Returns a reader over the whole content. May be called from several threads.
     fn open(&self, content: &Content) -> io::Result<Box<dyn io::Read + Send + '_>>;
 }
 
-/// A layer that is packed.
+/// A packed layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// Media type (of the OCI family), digest, size and annotations of the compressed bytes.
@@ -233,42 +236,43 @@ pub struct Layer {
     pub tar_size_bytes: u64,
 }
 
-/// A path inside an image: relative to its root, without `.`, `..`, empty components and trailing slash. Any bytes but
-/// NUL; the root itself is the empty path. Sorted by bytes. Clones share the bytes: a plan has each path several times.
+/// A path inside an image: relative to its root, without `.`, `..`, empty components and trailing slash. It may contain
+/// all bytes except NUL. The root is the empty path. Sorted by bytes. Clones share the bytes, since a plan uses each
+/// path several times.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct EntryPath(Arc<[u8]>);
 
-/// A path that cannot stand in an image.
+/// An error of a path that is not allowed in an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryPathError {
-    /// It has a component `..`.
+    /// The path contains the component `..`.
     #[error("\"{}\" points outside of the image", super::escape(.0))]
     LeavesRoot(Vec<u8>),
-    /// It has a NUL byte.
+    /// The path contains a NUL byte.
     #[error("\"{}\" contains a NUL byte", super::escape(.0))]
     Nul(Vec<u8>),
-    /// It is longer than any system would accept.
+    /// The path is longer than any system accepts.
     #[error("a path of {0} bytes is over the limit of {MAX_PATH_BYTES}")]
     TooLong(usize),
 }
 
-/// Greatest length of a path in an image: Linux's PATH_MAX, 4096 with the final NUL.
+/// Returns the bytes, which order and compare like the path.
 pub const MAX_PATH_BYTES: usize = 4095;
 
 impl std::borrow::Borrow<[u8]> for EntryPath {
-    /// Sorted and compared as its bytes are.
+    /// Ordered and compared like its bytes.
     fn borrow(&self) -> &[u8] {
         &self.0
     }
 }
 
 impl EntryPath {
-    /// The root of the image.
+    /// Returns the root of the image.
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// Takes a path with or without leading slash; `.` and empty components are dropped, `..` is refused.
+    /// Creates a path from one with or without leading slash. Removes `.` and empty components, and refuses `..`.
     pub fn new(path: &[u8]) -> Result<Self, EntryPathError> {
         if path.contains(&0) {
             return Err(EntryPathError::Nul(path.to_vec()));
@@ -292,22 +296,22 @@ impl EntryPath {
         Ok(Self(clean.into()))
     }
 
-    /// The bytes, without leading and trailing slash.
+    /// Returns the bytes, without leading and trailing slash.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// True for the root of the image.
+    /// Returns `true` for the root of the image.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The path below `self` that `relative` names, by the same rules as [`EntryPath::new`].
+    /// Appends `relative` to the path, by the rules of [`EntryPath::new`].
     pub fn join(&self, relative: &[u8]) -> Result<Self, EntryPathError> {
         Self::new(&[&self.0, &b"/"[..], relative].concat())
     }
 
-    /// The directory that it stands in; `None` for the root.
+    /// Returns the parent directory; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         if self.is_root() {
             return None;
@@ -316,18 +320,18 @@ impl EntryPath {
         Some(Self(self.0[..end].into()))
     }
 
-    /// The bytes of the directory that it stands in: as [`EntryPath::parent`], without a value of its own. Empty for what
-    /// stands in the root, and for the root.
+    /// Returns the bytes of the parent directory without creating a value, unlike [`EntryPath::parent`]. Empty for the
+    /// root and for its direct entries.
     pub fn parent_bytes(&self) -> &[u8] {
         &self.0[..self.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0)]
     }
 
-    /// The name of the directory that it stands in; empty for what stands in the root.
+    /// Returns the name of the parent directory; empty for direct entries of the root.
     pub fn parent_name(&self) -> &[u8] {
         self.parent_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default()
     }
 
-    /// The path `self` below `directory`, as [`EntryPath::join`] with its bytes.
+    /// Returns the path `self` below `directory`, like [`EntryPath::join`] with its bytes.
     pub fn below(&self, directory: &Self) -> Result<Self, EntryPathError> {
         if directory.is_root() {
             return Ok(self.clone());
@@ -335,34 +339,34 @@ impl EntryPath {
         if self.is_root() {
             return Ok(directory.clone());
         }
-        // Both are clean, so what comes of them is.
+        // Both are clean, so the result is clean too.
         let path = [&directory.0, &b"/"[..], &self.0].concat();
         if path.len() > MAX_PATH_BYTES { Err(EntryPathError::TooLong(path.len())) } else { Ok(Self(path.into())) }
     }
 
-    /// The last component; empty for the root.
+    /// Returns the last component; empty for the root.
     pub fn file_name(&self) -> &[u8] {
         self.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
     }
 
-    /// The components, from the root down.
+    /// Returns the components, from the root down.
     pub fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|byte| *byte == b'/').filter(|part| !part.is_empty())
     }
 
-    /// True where `self` is `ancestor` or stands below it.
+    /// Returns `true` if `self` is `ancestor` or is below it.
     pub fn starts_with(&self, ancestor: &EntryPath) -> bool {
         ancestor.is_root() || self.0.strip_prefix(&*ancestor.0).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
     }
 
-    /// Order of a parent before its children and of whole subtrees side by side; not the order of a layer, which is that
-    /// of the bytes.
+    /// Compares by components: parents come before their children, and subtrees are contiguous. A layer uses another
+    /// order, that of the bytes.
     pub fn cmp_by_components(&self, other: &Self) -> Ordering {
         self.components().cmp(other.components())
     }
 }
 
-/// True for what [`EntryPath::new`] takes as it is; most paths are so.
+/// Returns `true` for a path that [`EntryPath::new`] does not change; most paths are so.
 fn is_clean(path: &[u8]) -> bool {
     path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
 }

@@ -1,5 +1,5 @@
-//! What one `files` entry names, listed: paths, kinds, sizes, modes, link targets; nothing opened but directories and
-//! archives.
+//! The listing of one `files` entry: paths, kinds, sizes, modes, link targets. Only directories and archives are opened
+//! to create it.
 
 use std::collections::BTreeMap;
 
@@ -8,47 +8,48 @@ use super::{EntryKind, EntryPath};
 /// The listing of one `files` entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// What the source is as a whole.
+    /// The source as a whole.
     pub root: ListedRoot,
-    /// What it holds, sorted by path, each path once, directories before what stands in them.
+    /// The items of the source, sorted by path, without duplicates, directories before their entries.
     pub items: Vec<ListedItem>,
 }
 
-/// What the source of a `files` entry is as a whole; it decides where the items go.
+/// The source of a `files` entry as a whole, which decides the targets of the items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListedRoot {
-    /// One file: one item with the empty path. It goes to `to`, or to `to` + `name` where `to` ends in a slash.
+    /// A single file: one item with the empty path. It goes to `to`, or to `to` + `name` if `to` ends in a slash.
     File {
         /// Its own name.
         name: Vec<u8>,
     },
-    /// A directory, or an unpacked archive: its contents go below `to`, which is its copy. The items do not hold the
-    /// directory itself.
+    /// A directory or an unpacked archive. Its contents go below `to`, which becomes its copy. The items do not include
+    /// the directory itself.
     Directory,
-    /// What a glob matched: the items go below `to`, with their paths below the glob's fixed part.
+    /// Matches of a glob: the items go below `to`, with their paths below the glob's fixed part.
     Glob,
 }
 
-/// One thing of a listing.
+/// An item of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedItem {
-    /// Where it stands below the source; empty for a source that is one file.
+    /// Its path below the source; empty if the source is a single file.
     pub path: EntryPath,
-    /// What it is.
+    /// Its kind.
     pub kind: EntryKind,
-    /// A mode that goes before the cascade, `& 07777`: the stored one (`keep-modes`), or 0755 by a pattern of `executable`.
+    /// A mode that takes precedence over the other rules, `& 07777`: the stored one (`keep-modes`), or 0755 by a
+    /// pattern of `executable`.
     pub kept_mode: Option<u32>,
-    /// True for a file that is 0755 by rule: it has the owner's execute bit.
+    /// `true` for a file that gets the mode 0755 because the owner may execute it.
     pub executable: bool,
-    /// Extended attributes to carry, by full name.
+    /// Extended attributes to pack, by full name.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Where it comes from, for messages: a path of the disk, `ARCHIVE: MEMBER`, `IMAGE#/path`. Escaped. `None` for a file
-    /// of the disk whose content says so: there are very many of them.
+    /// Its origin for messages, escaped: a path on the disk, `ARCHIVE: MEMBER`, `IMAGE#/path`. `None` for a file on the
+    /// disk, whose content includes the path: there are very many of them.
     pub origin: Option<String>,
 }
 
 impl ListedItem {
-    /// Where it comes from, for messages; escaped.
+    /// Returns its origin for messages, escaped.
     pub fn origin_text(&self) -> String {
         self.origin.clone().unwrap_or_else(|| self.kind.disk_path_text())
     }

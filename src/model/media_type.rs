@@ -1,10 +1,10 @@
-//! Media types of the two families, OCI and Docker schema 2, and their pairs (image-spec, media-types.md).
+//! Media types of the families OCI and Docker schema 2, and their equivalents (image-spec, media-types.md).
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The family whose names a manifest uses. A whole tree is of one family: registries refuse mixtures.
+/// The family of media types that a manifest uses. A whole tree uses one family: registries refuse mixtures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Family {
     /// `application/vnd.oci.*`
@@ -16,16 +16,16 @@ pub enum Family {
 
 macro_rules! media_types {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What the bytes of a blob are.
+        /// The media type of a blob.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum MediaType {
             $($(#[$doc])* $name,)*
-            /// Any other, kept as it is written.
+            /// Any other media type, as written.
             Other(String),
         }
 
         impl MediaType {
-            /// The name in a descriptor and in `Content-Type`.
+            /// Returns the name for a descriptor and for `Content-Type`.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$name => $text,)*
@@ -35,7 +35,7 @@ macro_rules! media_types {
         }
 
         impl From<&str> for MediaType {
-            /// Parameters (`; charset=utf-8`) are dropped.
+            /// Drops parameters (`; charset=utf-8`).
             fn from(text: &str) -> Self {
                 match text.split(';').next().unwrap_or_default().trim() {
                     $($text => Self::$name,)*
@@ -53,42 +53,42 @@ media_types! {
     OciManifest = "application/vnd.oci.image.manifest.v1+json",
     /// Image config.
     OciConfig = "application/vnd.oci.image.config.v1+json",
-    /// Plain layer.
+    /// Uncompressed layer.
     OciLayer = "application/vnd.oci.image.layer.v1.tar",
-    /// Layer through gzip.
+    /// Layer compressed by gzip.
     OciLayerGzip = "application/vnd.oci.image.layer.v1.tar+gzip",
-    /// Layer through zstd.
+    /// Layer compressed by zstd.
     OciLayerZstd = "application/vnd.oci.image.layer.v1.tar+zstd",
-    /// Plain layer that must not be distributed (deprecated).
+    /// Uncompressed layer that must not be distributed (deprecated).
     OciForeignLayer = "application/vnd.oci.image.layer.nondistributable.v1.tar",
-    /// Layer through gzip that must not be distributed (deprecated).
+    /// Layer compressed by gzip that must not be distributed (deprecated).
     OciForeignLayerGzip = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-    /// Layer through zstd that must not be distributed (deprecated).
+    /// Layer compressed by zstd that must not be distributed (deprecated).
     OciForeignLayerZstd = "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
     /// Docker's manifest list.
     DockerIndex = "application/vnd.docker.distribution.manifest.list.v2+json",
     /// Docker's manifest, schema 2.
     DockerManifest = "application/vnd.docker.distribution.manifest.v2+json",
-    /// Docker's manifest, schema 1: refused with a clear error.
+    /// Docker's manifest, schema 1: refused with an error.
     DockerSchema1 = "application/vnd.docker.distribution.manifest.v1+json",
-    /// Docker's manifest, schema 1, signed: refused with a clear error.
+    /// Docker's manifest, schema 1, signed: refused with an error.
     DockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws",
     /// Docker's config.
     DockerConfig = "application/vnd.docker.container.image.v1+json",
-    /// Docker's plain layer, as docker-archives hold it.
+    /// Docker's uncompressed layer, as in docker-archives.
     DockerLayer = "application/vnd.docker.image.rootfs.diff.tar",
     /// Docker's layer.
     DockerLayerGzip = "application/vnd.docker.image.rootfs.diff.tar.gzip",
-    /// Layer through zstd in Docker's family, as containerd and BuildKit name it. The image manifest version 2 schema 2
-    /// does not have it, and podman does not write it.
+    /// Layer compressed by zstd in Docker's family, as containerd and BuildKit name it. The image manifest version 2
+    /// schema 2 does not define it, and podman does not write it.
     DockerLayerZstd = "application/vnd.docker.image.rootfs.diff.tar.zstd",
-    /// Docker's plain layer that must not be distributed.
+    /// Docker's uncompressed layer that must not be distributed.
     DockerForeignLayer = "application/vnd.docker.image.rootfs.foreign.diff.tar",
     /// Docker's layer that must not be distributed.
     DockerForeignLayerGzip = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 }
 
-/// Pairs of the same meaning: OCI, Docker.
+/// Equivalent media types: OCI, Docker.
 const PAIRS: [(MediaType, MediaType); 7] = [
     (MediaType::OciIndex, MediaType::DockerIndex),
     (MediaType::OciManifest, MediaType::DockerManifest),
@@ -100,11 +100,10 @@ const PAIRS: [(MediaType, MediaType); 7] = [
 ];
 
 impl MediaType {
-    /// The name of the same content in `family`; `None` where that family has no name for it that its readers agree on (zstd
-    /// in Docker's).
+    /// Returns the equivalent in `family`; `None` if the family has no generally supported one (zstd in Docker's).
     pub fn in_family(&self, family: Family) -> Option<MediaType> {
         if *self == Self::DockerLayerZstd {
-            // Read by those who know the name, and written by nobody who does not have it from there.
+            // Read because other tools write it. It is never written unless the source has it.
             return Some(if family == Family::Oci { Self::OciLayerZstd } else { self.clone() });
         }
         let pair = PAIRS.iter().find(|(oci, docker)| self == oci || self == docker);
@@ -116,17 +115,17 @@ impl MediaType {
         }
     }
 
-    /// True for an index or a manifest list.
+    /// Returns `true` for an index or a manifest list.
     pub fn is_index(&self) -> bool {
         matches!(self, Self::OciIndex | Self::DockerIndex)
     }
 
-    /// True for an image manifest of either family.
+    /// Returns `true` for an image manifest of either family.
     pub fn is_manifest(&self) -> bool {
         matches!(self, Self::OciManifest | Self::DockerManifest)
     }
 
-    /// True for a layer of either family.
+    /// Returns `true` for a layer of either family.
     pub fn is_layer(&self) -> bool {
         self.is_foreign()
             || matches!(
@@ -140,12 +139,12 @@ impl MediaType {
             )
     }
 
-    /// True for an image config of either family.
+    /// Returns `true` for an image config of either family.
     pub fn is_config(&self) -> bool {
         matches!(self, Self::OciConfig | Self::DockerConfig)
     }
 
-    /// True for a layer that a registry need not hold (its `urls` say where it is).
+    /// Returns `true` for a layer that a registry need not store (its `urls` give its location).
     pub fn is_foreign(&self) -> bool {
         matches!(
             self,

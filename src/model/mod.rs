@@ -1,7 +1,7 @@
-//! The values that everything else speaks of: digests, descriptors, documents, images, names, and the plan of a layer.
+//! The shared values of all modules: digests, descriptors, documents, images, names, and the plan of a layer.
 //!
-//! Values are immutable and know neither files nor networks; what opens an input without waiting for it is here all the
-//! same, since all share it.
+//! Values are immutable and use neither files nor the network. The only exception opens input files, since all modules
+//! share it.
 
 mod bounds;
 pub mod capability;
@@ -51,8 +51,8 @@ pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, 
 pub use short_names::ShortNames;
 pub use xattr::{XattrOwner, xattr_owner, xattr_pattern_owner};
 
-/// Annotation of a layout's descriptor: the tag alone, as skopeo looks it up (image-spec, annotations.md).
+/// Annotation of a layout's descriptor: the tag, as skopeo expects it (image-spec, annotations.md).
 pub const REF_NAME_ANNOTATION: &str = "org.opencontainers.image.ref.name";
 
-/// Annotation of a layout's descriptor: the image's full name, as containerd and podman read it.
+/// Annotation of a layout's descriptor: the image's full name, as containerd and podman expect it.
 pub const FULL_NAME_ANNOTATION: &str = "io.containerd.image.name";

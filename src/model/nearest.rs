@@ -1,13 +1,13 @@
-//! The name that a misspelt one was meant to be.
+//! Finds the name that was probably meant by a misspelled one.
 
 use std::borrow::Cow;
 
-/// Longest name that is compared, in bytes: comparing takes time by the product of the lengths, and no component of a path
-/// is longer (NAME_MAX).
+/// Longest name that is compared, in bytes. The time of a comparison is the product of the lengths, and no component of
+/// a path is longer (NAME_MAX).
 const MAX_NAME_BYTES: usize = 255;
 
-/// Returns the known name that `name` was probably meant to be: a third of its letters may be wrong, and one in any case. Of
-/// several that are as near, the first by its bytes.
+/// Returns the known name that was probably meant by `name`. A third of its letters may be wrong, and at least one. Of
+/// several equally near names, returns the first by bytes.
 ///
 /// Names are text, or bytes such as those of a path.
 pub fn nearest<'a, N>(name: &(impl AsRef<[u8]> + ?Sized), known: impl IntoIterator<Item = &'a N>) -> Option<&'a N>
@@ -28,9 +28,10 @@ fn text<N: AsRef<[u8]> + ?Sized>(name: &N) -> Cow<'_, str> {
     String::from_utf8_lossy(name.as_ref())
 }
 
-/// Letters that are wrong, left out, added or swapped with the next one; `None` for more than `bound`.
+/// Returns the number of letters that are wrong, missing, added or swapped with the next one; `None` if it exceeds
+/// `bound`.
 fn distance(left: &str, right: &str, bound: usize) -> Option<usize> {
-    // Each letter that one has more is an edit. A directory may have many names, and few are of a fitting length.
+    // The difference in length is a lower bound. A directory may have many names, of which few have a similar length.
     if left.chars().count().abs_diff(right.chars().count()) > bound {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Platforms, and which platform of a base serves which platform of an image (image-spec, image-index.md "platform").
+//! Platforms, and the selection of a base image's platform (image-spec, image-index.md "platform").
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 
 use super::platform_names::{self, Parts, UnknownPart};
 
-/// Operating system, processor architecture and variant, by Go's names (`linux`, `arm64`, `v8`).
+/// Operating system, processor architecture and variant, in Go's names (`linux`, `arm64`, `v8`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Platform {
     /// GOARCH, such as `amd64`.
     pub architecture: String,
     /// GOOS, such as `linux`.
     pub os: String,
-    /// Such as `v7` of `arm`.
+    /// The variant, such as `v7` of `arm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
 }
 
-/// A text that names no platform.
+/// An error of a text that does not name a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
-    /// Not of the form `os/arch[/variant]`.
+    /// The text does not have the form `os/arch[/variant]`.
     #[error(
         "\"{}\" is not a platform: expected os/arch or os/arch/variant, such as linux/amd64",
         super::escape(.0.as_bytes())
     )]
     Malformed(String),
-    /// Of that form, with a name in it that is none of Go's, or a pair of names for which there is no port.
+    /// The text has that form, but one of its names is not Go's, or Go has no port for the pair of names.
     #[error("{}", unknown(.platform, *.part))]
     Unknown {
-        /// What was given.
+        /// The given platform.
         platform: Platform,
-        /// Which part of it is not known.
+        /// The part that is not known.
         part: UnknownPart,
     },
 }
@@ -86,10 +86,10 @@ impl Platform {
         Self { architecture, os, variant }
     }
 
-    /// Parses a platform that an image is to be built for: only Go's names, as Go writes them.
+    /// Parses a platform to build an image for. Accepts only Go's names, in Go's spelling.
     ///
     /// # Errors
-    /// [`PlatformError`], with the name that was probably meant as its help.
+    /// Returns [`PlatformError`]; its help names the platform that was probably meant.
     pub fn parse_known(text: &str) -> Result<Self, PlatformError> {
         let platform = Self::split(text)?;
         match platform.unknown_part() {
@@ -98,21 +98,21 @@ impl Platform {
         }
     }
 
-    /// Parses a platform that an image is asked for: names that containerd takes for Go's are taken for them too.
+    /// Parses a platform to select from an image. Also accepts the aliases that containerd accepts.
     ///
     /// # Errors
-    /// [`PlatformError`], with the name that was probably meant as its help.
+    /// Returns [`PlatformError`]; its help names the platform that was probably meant.
     pub fn parse_wanted(text: &str) -> Result<Self, PlatformError> {
         let said = Self::split(text)?;
         let wanted = said.normalized();
         match wanted.unknown_part() {
             None => Ok(wanted),
-            // The error shows what was given.
+            // The error shows the text as given.
             Some(part) => Err(PlatformError::Unknown { platform: said, part }),
         }
     }
 
-    /// Two or three names, whatever they are.
+    /// Splits a text into two or three names, whether known or not.
     fn split(text: &str) -> Result<Self, PlatformError> {
         let is_name = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
         let parts: Vec<&str> = text.split('/').collect();
@@ -130,14 +130,14 @@ impl Platform {
         platform_names::unknown_part(&self.os, &self.architecture, self.variant.as_deref())
     }
 
-    /// Returns the platform by the names that containerd's `platforms.Normalize` gives it: `arm64` for `aarch64`, lower
-    /// case, and no variant where every processor has it. What others wrote is compared by these names.
+    /// Returns the platform as normalized by containerd's `platforms.Normalize`: `arm64` for `aarch64`, lower case, and
+    /// no variant if every processor has it. Platforms from outside are compared in this form.
     #[must_use]
     pub fn normalized(&self) -> Self {
         Self::of_parts(platform_names::normalized(&self.os, &self.architecture, self.variant.as_deref()))
     }
 
-    /// The variant that is meant: what is said, else containerd's defaults (`arm` means v7, `arm64` means v8).
+    /// Returns the variant, or containerd's default (v7 for `arm`, v8 for `arm64`).
     pub fn effective_variant(&self) -> Option<&str> {
         match (self.variant.as_deref(), self.architecture.as_str()) {
             (None, "arm") => Some("v7"),
@@ -146,16 +146,17 @@ impl Platform {
         }
     }
 
-    /// Returns `true` where two ways of writing mean one platform (`linux/arm64` and `linux/arm64/v8`, `linux/amd64` and
+    /// Returns `true` if both spellings mean the same platform (`linux/arm64` and `linux/arm64/v8`, `linux/amd64` and
     /// `linux/amd64/v1`).
     pub fn is_same_as(&self, other: &Platform) -> bool {
         self.distance(other) == Some(0) && other.distance(self) == Some(0)
     }
 
-    /// How well `offered`, a platform of a base, serves `self`: 0 is exact, larger is worse, `None` not at all.
+    /// Returns how well `offered`, a platform of a base image, fits `self`: 0 is exact, larger is worse, `None` does
+    /// not fit.
     ///
-    /// os and architecture must be equal. Variants follow containerd: where the exact one is missing, the nearest lower
-    /// one serves.
+    /// os and architecture must be equal. Variants follow containerd: if the exact one is missing, the nearest lower
+    /// one is used.
     pub fn distance(&self, offered: &Platform) -> Option<u32> {
         let wanted = self.normalized();
         let offered = offered.normalized();
@@ -165,7 +166,7 @@ impl Platform {
         platform_names::steps_below(&wanted.architecture, wanted.variant.as_deref(), offered.variant.as_deref())
     }
 
-    /// `${machine}` of the spec: the kernel's name of the processor (`x86_64`, `aarch64`).
+    /// Returns `${machine}` of the spec: the kernel's name of the processor (`x86_64`, `aarch64`).
     pub fn machine(&self) -> &str {
         match (self.architecture.as_str(), self.effective_variant()) {
             ("amd64", _) => "x86_64",
@@ -181,7 +182,7 @@ impl Platform {
         }
     }
 
-    /// `${node_arch}` of the spec: the name that Node.js and npm use (`x64`, `arm64`).
+    /// Returns `${node_arch}` of the spec: the name that Node.js and npm use (`x64`, `arm64`).
     pub fn node_arch(&self) -> &str {
         match self.architecture.as_str() {
             "amd64" => "x64",
@@ -192,7 +193,7 @@ impl Platform {
         }
     }
 
-    /// `${gnu_triplet}` of the spec: Debian's multiarch tuple (`x86_64-linux-gnu`).
+    /// Returns `${gnu_triplet}` of the spec: Debian's multiarch tuple (`x86_64-linux-gnu`).
     pub fn gnu_triplet(&self) -> String {
         let cpu = match (self.architecture.as_str(), self.effective_variant()) {
             ("386", _) => "i386",
@@ -209,7 +210,7 @@ impl Platform {
 
 impl FromStr for Platform {
     type Err = PlatformError;
-    /// Takes any names of Go's alphabet: a lockfile may have been written by a later version, which knows more of them.
+    /// Accepts any names of Go's alphabet: a lockfile may be written by a later version, which knows more names.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let is_written = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
         if text.bytes().all(is_written) { Self::split(text) } else { Err(PlatformError::Malformed(text.to_owned())) }
@@ -221,7 +222,7 @@ impl fmt::Display for Platform {
         let parts = [Some(&self.os), Some(&self.architecture), self.variant.as_ref()];
         for (at, part) in parts.into_iter().flatten().enumerate() {
             let slash = if at == 0 { "" } else { "/" };
-            // A config may say anything; what a spec may say needs no escaping.
+            // A config may contain any text; names from a spec need no escaping.
             write!(formatter, "{slash}{}", super::escape(part.as_bytes()))?;
         }
         Ok(())

@@ -1,11 +1,11 @@
-//! The names of platforms: which operating systems, architectures and variants there are (Go's `go tool dist list`, as
-//! image-spec, config.md asks for; image-index.md, "Platform Variants"), other names for them, and the name that was
-//! probably meant.
+//! The names of platforms: the known operating systems, architectures and variants (Go's `go tool dist list`, as
+//! image-spec, config.md requires; image-index.md, "Platform Variants"), their aliases, and suggestions for misspelled
+//! names.
 
 use super::nearest::nearest;
 
-/// Go's ports: an operating system, and the architectures that it runs on. `linux/sparc64` is a port that Go does not
-/// release. `wasi` is no GOOS, but what runtimes for WebAssembly are asked for.
+/// Go's ports: an operating system and its architectures. Go does not release its port `linux/sparc64`. `wasi` is not a
+/// GOOS, but WebAssembly runtimes use it.
 const PORTS: &[(&str, &[&str])] = &[
     ("aix", &["ppc64"]),
     ("android", &["386", "amd64", "arm", "arm64"]),
@@ -31,7 +31,7 @@ const PORTS: &[(&str, &[&str])] = &[
     ("windows", &["386", "amd64", "arm", "arm64"]),
 ];
 
-/// Variants of an architecture, the least demanding first. All of an earlier one's programs run on a later one.
+/// Variants of an architecture, the least demanding first. Programs for a variant run on all later ones.
 const VARIANTS: &[(&str, &[&str])] = &[
     ("amd64", &["v1", "v2", "v3", "v4"]),
     ("arm", &["v5", "v6", "v7", "v8"]),
@@ -46,7 +46,7 @@ const VARIANTS: &[(&str, &[&str])] = &[
     ("riscv64", &["rva20u64", "rva22u64", "rva23u64"]),
 ];
 
-/// What others call an operating system.
+/// Other names of operating systems.
 const SYSTEM_ALIASES: &[(&str, &str)] = &[
     ("apple", "darwin"),
     ("gnu", "linux"),
@@ -61,7 +61,7 @@ const SYSTEM_ALIASES: &[(&str, &str)] = &[
     ("win64", "windows"),
 ];
 
-/// What others (the kernel, Debian, Node.js, Docker Hub) call an architecture: the architecture, and a variant.
+/// Other names of architectures (in the kernel, Debian, Node.js, Docker Hub), with the architecture and the variant.
 const ARCHITECTURE_ALIASES: &[(&str, &str, Option<&str>)] = &[
     ("aarch64", "arm64", None),
     ("amd", "amd64", None),
@@ -131,20 +131,20 @@ const ARCHITECTURE_ALIASES: &[(&str, &str, Option<&str>)] = &[
 /// Operating system, architecture and variant.
 pub(super) type Parts = (String, String, Option<String>);
 
-/// What a name is not.
+/// The part of a platform that is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownPart {
-    /// No GOOS.
+    /// The operating system is not a GOOS.
     System,
-    /// No GOARCH.
+    /// The architecture is not a GOARCH.
     Architecture,
-    /// Both are known, and there is no port of the one for the other.
+    /// Both are known, but there is no port for the pair.
     Pair,
-    /// No variant of the architecture.
+    /// The architecture does not have the variant.
     Variant,
 }
 
-/// Returns which part of a platform is not known, the first from the left; `None` where all are.
+/// Returns the first part of a platform that is not known; `None` if all are known.
 pub(super) fn unknown_part(system: &str, architecture: &str, variant: Option<&str>) -> Option<UnknownPart> {
     let Some(architectures) = architectures_of(system) else { return Some(UnknownPart::System) };
     if !architectures.contains(&architecture) {
@@ -155,7 +155,7 @@ pub(super) fn unknown_part(system: &str, architecture: &str, variant: Option<&st
     (!is_known).then_some(UnknownPart::Variant)
 }
 
-/// Returns the names that could stand in place of the part that is not known.
+/// Returns the names that are valid in place of the unknown part.
 pub(super) fn known_names(part: UnknownPart, system: &str, architecture: &str) -> Vec<&'static str> {
     match part {
         UnknownPart::System => PORTS.iter().map(|(known, _)| *known).collect(),
@@ -172,8 +172,8 @@ fn variants_of(architecture: &str) -> &'static [&'static str] {
     VARIANTS.iter().find(|(known, _)| *known == architecture).map_or(&[], |(_, variants)| variants)
 }
 
-/// Returns a platform by the names that containerd's `platforms.Normalize` gives it: lower case, other names of the most
-/// usual architectures, and no variant where it is the one that every processor of the architecture has.
+/// Returns a platform as normalized by containerd's `platforms.Normalize`: lower case, aliases of the most usual
+/// architectures replaced, and no variant if every processor of the architecture has it.
 pub(super) fn normalized(system: &str, architecture: &str, variant: Option<&str>) -> Parts {
     let system = system.to_ascii_lowercase();
     let system = if system == "macos" { "darwin".to_owned() } else { system };
@@ -193,18 +193,18 @@ pub(super) fn normalized(system: &str, architecture: &str, variant: Option<&str>
     (system, architecture.to_owned(), variant)
 }
 
-/// A variant that is written as a number alone gets its `v`.
+/// Adds a `v` to a variant that is only a number.
 fn with_v(variant: Option<&str>) -> Option<String> {
     let variant = variant?;
     let is_number = variant.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     Some(if is_number { format!("v{variant}") } else { variant.to_owned() })
 }
 
-/// Returns how many steps the variant `offered` of an architecture is below `wanted`, both normalised; `None` where its
+/// Returns how many steps the variant `offered` of an architecture is below `wanted`, both normalized; `None` if its
 /// programs are not known to run there.
 ///
-/// As containerd's `platforms.Only` orders them. A 64-bit Arm of version 9.x has all that 8.(x+5) has. Of ppc64le and
-/// riscv64, which containerd does not order, no variant is the lowest one.
+/// The order is that of containerd's `platforms.Only`. A 64-bit Arm of version 9.x includes 8.(x+5). For ppc64le and
+/// riscv64, which containerd does not order, a missing variant is the lowest one.
 pub(super) fn steps_below(architecture: &str, wanted: Option<&str>, offered: Option<&str>) -> Option<u32> {
     if wanted == offered {
         return Some(0);
@@ -227,7 +227,7 @@ pub(super) fn steps_below(architecture: &str, wanted: Option<&str>, offered: Opt
 }
 
 fn arm64_steps(wanted: &str, offered: &str) -> Option<u32> {
-    /// The minor version of 8 that 9.0 has all of.
+    /// The minor version of 8 that 9.0 includes.
     const NINE_IS_EIGHT_POINT: u32 = 5;
     let version = |variant: &str| -> Option<(u32, u32)> {
         let number = variant.strip_prefix('v')?;
@@ -244,7 +244,7 @@ fn arm64_steps(wanted: &str, offered: &str) -> Option<u32> {
     }
 }
 
-/// Returns the platform that a text was probably meant to name; `None` where nothing is near it.
+/// Returns the platform that was probably meant by a text; `None` if no platform is similar.
 pub(super) fn meant(text: &str) -> Option<Parts> {
     let text = text.trim().to_ascii_lowercase();
     let (system, architecture, variant) = take_apart(&text)?;
@@ -264,13 +264,14 @@ pub(super) fn meant(text: &str) -> Option<Parts> {
         Some(variant) => Some(meant_variant(&variant, architecture)?),
         None => of_alias.map(str::to_owned),
     };
-    // What is meant by `arm64/v8` and `armhf` is best written as it is usual.
+    // `arm64/v8` and `armhf` are suggested in their usual spelling.
     let variant = variant.filter(|variant| !matches!((architecture, &**variant), ("arm64", "v8") | ("amd64", "v1")));
     let is_known = unknown_part(system, architecture, variant.as_deref()).is_none();
     is_known.then(|| (system.to_owned(), architecture.to_owned(), variant))
 }
 
-/// The words for operating system, architecture and variant, however they are parted, and in either order.
+/// Splits a text into the words for operating system, architecture and variant, with any separators and in either
+/// order.
 fn take_apart(text: &str) -> Option<(Option<String>, Option<String>, Option<String>)> {
     let mut words: Vec<String> = text.split(['/', '\\']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
     if let [only] = &words[..] {
@@ -286,7 +287,7 @@ fn take_apart(text: &str) -> Option<(Option<String>, Option<String>, Option<Stri
     match second {
         None if is_system(&first) => Some((Some(first), None, None)),
         None => Some((None, Some(first), None)),
-        // An architecture and its variant, without a system; or the two of them turned around.
+        // An architecture and its variant without an operating system, or architecture and operating system swapped.
         Some(second) if !is_system(&first) && architecture_alias(&first).is_some() => {
             if is_system(&second) {
                 Some((Some(second), Some(first), third))
@@ -298,7 +299,7 @@ fn take_apart(text: &str) -> Option<(Option<String>, Option<String>, Option<Stri
     }
 }
 
-/// `linux-arm-v7`, `linux_amd64`: the system is what stands before the first mark, where that is one.
+/// Splits `linux-arm-v7` or `linux_amd64`. The operating system is the part before the first separator, if it is one.
 fn part_by_marks(word: &str) -> Vec<String> {
     let Some((system, rest)) = word.split_once(['-', '_', ':', '.', ' ', ',']) else { return vec![word.to_owned()] };
     let is_system = architectures_of(system).is_some() || SYSTEM_ALIASES.iter().any(|(name, _)| *name == system);
@@ -323,7 +324,7 @@ fn meant_system(word: &str) -> Option<&'static str> {
     PORTS.iter().map(|(known, _)| *known).find(|known| *known == near)
 }
 
-/// The architecture of a name that stands for one, or is one.
+/// Returns the architecture for an alias, or for its own name.
 fn architecture_alias(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     let known = PORTS.iter().flat_map(|(_, known)| known.iter()).find(|known| **known == word);
     if let Some(known) = known {
@@ -333,7 +334,7 @@ fn architecture_alias(word: &str) -> Option<(&'static str, Option<&'static str>)
     Some((architecture, *variant))
 }
 
-/// A name with a variant attached (`amd64v3`, `arm-v7`), or one that is near a known one.
+/// Returns the architecture for a name with an attached variant (`amd64v3`, `arm-v7`), or for a misspelled name.
 fn meant_architecture(
     word: &str,
     architectures: &'static [&'static str],
@@ -350,7 +351,7 @@ fn meant_architecture(
     architecture_alias(near)
 }
 
-/// Other names that are shorter are near too many words.
+/// Least length of aliases that are suggested. Shorter ones are similar to too many words.
 const MIN_NEAR_ALIAS_BYTES: usize = 4;
 
 fn meant_variant(word: &str, architecture: &str) -> Option<String> {
@@ -364,7 +365,7 @@ fn meant_variant(word: &str, architecture: &str) -> Option<String> {
     known.iter().find(is_meant).map(|variant| (*variant).to_owned())
 }
 
-/// What is most likely meant by a system alone.
+/// Returns the architecture that is most likely meant by an operating system alone.
 fn usual_architecture(architectures: &[&'static str]) -> &'static str {
     let usual = ["amd64", "wasm"].into_iter().find(|usual| architectures.contains(usual));
     usual.or_else(|| architectures.first().copied()).unwrap_or("amd64")

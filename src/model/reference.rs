@@ -1,5 +1,5 @@
-//! Names of images: references of registries (distribution-spec, "Pulling manifests"), and the places an image can be
-//! in, named as skopeo names them.
+//! Names of images: references to registries (distribution-spec, "Pulling manifests"), and the other places of images,
+//! named as skopeo names them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,39 +7,39 @@ use std::str::FromStr;
 
 use super::{Class, Diagnose, Digest, ShortNames, escape};
 
-/// How a reference is written.
+/// The form of a reference, for help texts.
 const FORM: &str = "write it as REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST], such as ghcr.io/me/app:1.0";
 
-/// How a place on the disk is written.
+/// The form of a place on the disk, for help texts.
 const PATH_FORM: &str = "write a layout as oci:DIR[:TAG], an archive as oci-archive:FILE or docker-archive:FILE";
 
-/// True for what is a path by its look, and no reference.
+/// Returns `true` for a text that looks like a path instead of a reference.
 fn looks_like_path(text: &str) -> bool {
     text.starts_with(['.', '/']) || text.ends_with(".tar")
 }
 
-/// A name that cannot be used.
+/// An error of an image's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    /// No registry stands before the first slash.
+    /// There is no registry before the first slash.
     #[error("image reference \"{}\" does not include a registry", escape(.0.as_bytes()))]
     NoRegistry(String),
-    /// A tag that is none.
+    /// The tag is invalid.
     #[error("\"{}\" is not a tag: expected 1 to 128 letters, digits, _, . and -, not beginning with . or -",
         escape(.0.as_bytes()))]
     Tag(String),
-    /// Not of the form `REGISTRY/REPOSITORY[:TAG][@DIGEST]`.
+    /// The text does not have the form `REGISTRY/REPOSITORY[:TAG][@DIGEST]`.
     #[error("\"{}\" is not an image reference: {reason}", escape(without_login(.text).as_bytes()))]
     Malformed {
-        /// What was given.
+        /// The given text.
         text: String,
         /// What is wrong with it.
         reason: String,
     },
 }
 
-/// A text as it may be shown: what may be a user's name and password stands before an `@`, as in URLs, which references
-/// do not have.
+/// Returns a text for messages. A part before `@` may be a user name and password, as in URLs, and is removed;
+/// references do not have one.
 fn without_login(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((login, rest)) if login.contains(':') && !rest.starts_with("sha") => format!("…@{rest}"),
@@ -65,18 +65,18 @@ impl Diagnose for ReferenceError {
     }
 }
 
-/// A reference that was probably meant: without a scheme, without a slash at its end, in lower case. `None` for a text with
-/// an `@`, before which a password may stand.
+/// Returns the reference that was probably meant: without a scheme, without a trailing slash, in lower case. Returns
+/// `None` for a text with an `@`, since it may contain a password.
 fn repaired(text: &str) -> Option<Reference> {
     let text = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text).trim_end_matches('/');
     let plain = text.to_ascii_lowercase();
     [text, plain.as_str()].into_iter().filter(|text| !text.contains('@')).find_map(|text| text.parse().ok())
 }
 
-/// Schemes that people write before a reference, out of a browser or for another program.
+/// Schemes that users copy from a browser or write for another program.
 const SCHEMES: [&str; 4] = ["https://", "http://", REGISTRY_PREFIX, "oci://"];
 
-/// A tag that could be written in place of one that is none.
+/// Suggests a valid tag for an invalid one.
 fn tag_help(text: &str) -> String {
     let dashed: String = text.chars().map(|letter| if is_in_tag(letter) { letter } else { '-' }).collect();
     let tag = dashed.trim_start_matches(['.', '-']);
@@ -95,14 +95,14 @@ fn is_in_tag(letter: char) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(String);
 
-/// Greatest length of a tag, by the distribution-spec.
+/// Greatest length of a tag in bytes, by the distribution-spec.
 const MAX_TAG_BYTES: usize = 128;
 
-/// Greatest length of registry and repository together, by the reference grammar.
+/// Greatest length in bytes of registry and repository together, by the reference grammar.
 const MAX_NAME_BYTES: usize = 255;
 
 impl Tag {
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -134,17 +134,17 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Host and port, such as `ghcr.io`, `127.0.0.1:5000`; `docker.io` for Docker Hub.
+    /// Returns host and port, such as `ghcr.io`, `127.0.0.1:5000`; `docker.io` for Docker Hub.
     pub fn registry(&self) -> &str {
         &self.registry
     }
 
-    /// The path in the registry, such as `library/python`.
+    /// Returns the path in the registry, such as `library/python`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// True for `localhost/…` without a port: by convention images that are never pushed.
+    /// Returns `true` for `localhost/…` without a port: by convention, images that are never pushed.
     pub fn is_local(&self) -> bool {
         self.registry == "localhost"
     }
@@ -152,7 +152,7 @@ impl Repository {
 
 impl FromStr for Repository {
     type Err = ReferenceError;
-    /// Takes a name without tag and digest.
+    /// Parses a name without tag and digest.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let malformed = |reason: &str| ReferenceError::Malformed { text: text.to_owned(), reason: reason.to_owned() };
         let (registry, path) = match text.split_once('/') {
@@ -181,7 +181,7 @@ impl fmt::Display for Repository {
     }
 }
 
-/// Docker's rule for what stands before the first slash.
+/// Decides by Docker's rule whether the text before the first slash is a registry.
 fn is_registry(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost"
 }
@@ -210,7 +210,7 @@ fn is_port(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+/// Returns `true` if the text matches `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
 fn is_path_component(text: &str) -> bool {
     let is_word = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
@@ -222,19 +222,19 @@ fn is_path_component(text: &str) -> bool {
             .all(|separator| matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|byte| *byte == b'-'))
 }
 
-/// What to take from a repository: a tag, a digest, or a digest that a tag is written beside for the reader.
+/// A repository with a tag, a digest, or both. With both, the tag only informs the reader.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     /// The repository.
     pub repository: Repository,
-    /// The tag, where one is written.
+    /// The tag, if given.
     pub tag: Option<Tag>,
-    /// The digest, where one is written; it decides.
+    /// The digest, if given; it takes precedence over the tag.
     pub digest: Option<Digest>,
 }
 
 impl Reference {
-    /// What is asked of the repository: the digest, else the tag, else `latest`.
+    /// Returns the selector for the repository: the digest, else the tag, else `latest`.
     pub fn selector(&self) -> Selector {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => Selector::Digest(*digest),
@@ -277,7 +277,7 @@ impl fmt::Display for Reference {
     }
 }
 
-/// Takes a final `@sha256:HEX` off. An `@` anywhere else stays where it is.
+/// Splits off a final `@sha256:HEX`. An `@` anywhere else is left unchanged.
 fn split_digest(text: &str) -> Result<(&str, Option<Digest>), ReferenceError> {
     match text.rsplit_once('@') {
         Some((rest, digest)) if digest.starts_with("sha") && digest.contains(':') => {
@@ -291,12 +291,12 @@ fn split_digest(text: &str) -> Result<(&str, Option<Digest>), ReferenceError> {
     }
 }
 
-/// Which image of a source is meant.
+/// Selects an image of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Selector {
-    /// The only one that there is; several are an error that lists them.
+    /// The only image; if there are several, the error lists them.
     Only,
-    /// By tag, or by full name in an archive.
+    /// By tag, or in an archive by full name.
     Tag(String),
     /// By digest.
     Digest(Digest),
@@ -317,36 +317,36 @@ impl fmt::Display for Selector {
 pub enum ImageName {
     /// `oci:DIR[:TAG]`, `oci:DIR@sha256:…`: an OCI layout directory.
     Layout {
-        /// The directory, as it was written.
+        /// The directory, as given.
         path: PathBuf,
-        /// Which image in it.
+        /// The image in it.
         selector: Selector,
     },
-    /// `oci-archive:FILE[:TAG]`: a tar of an OCI layout.
+    /// `oci-archive:FILE[:TAG]`: a tar archive of an OCI layout.
     OciArchive {
-        /// The file, as it was written; `-` is standard output.
+        /// The file, as given; `-` is standard output.
         path: PathBuf,
-        /// Which image in it.
+        /// The image in it.
         selector: Selector,
     },
-    /// `docker-archive:FILE[:REF]`: what `docker save` writes.
+    /// `docker-archive:FILE[:REF]`: the format of `docker save`.
     DockerArchive {
-        /// The file, as it was written; `-` is standard output.
+        /// The file, as given; `-` is standard output.
         path: PathBuf,
-        /// Which image in it.
+        /// The image in it.
         selector: Selector,
     },
     /// `docker://REF`, or a bare `REF`.
     Registry(Reference),
 }
 
-/// How a registry's image can be named, and has to where it would pass for another place.
+/// The optional prefix of a registry's image. It is required if the reference would otherwise name another place.
 const REGISTRY_PREFIX: &str = "docker://";
 
-/// Makes the name of an image on the disk.
+/// Creates the name of an image on the disk.
 type OnDisk = fn(PathBuf, Selector) -> ImageName;
 
-/// What the names of images on the disk begin with.
+/// The prefixes of the names of images on the disk.
 const PLACES: [(&str, OnDisk); 3] = [
     ("oci:", |path, selector| ImageName::Layout { path, selector }),
     ("oci-archive:", |path, selector| ImageName::OciArchive { path, selector }),
@@ -369,7 +369,7 @@ impl FromStr for ImageName {
     }
 }
 
-/// A final digest is taken off first, and then the path ends at the first colon.
+/// Splits off a final digest; then the path ends at the first colon.
 fn split_path(text: &str, rest: &str) -> Result<(PathBuf, Selector), ReferenceError> {
     let (rest, digest) = split_digest(rest)?;
     let (path, tag) = match rest.split_once(':') {

@@ -1,28 +1,28 @@
-//! Names without a registry. They are refused, since several registries could be meant; what is said beside is a full name
-//! to write instead.
+//! Suggestions for names without a registry. Such names are refused, since several registries could be meant; the error
+//! suggests full names.
 
 use std::collections::BTreeMap;
 
 use super::{Reference, Repository};
 
-/// Names that are offered: the rest of a longer list helps nobody.
+/// Greatest number of suggestions; a longer list is not helpful.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// Where a name without a registry comes from when nothing else is said.
+/// The registry of a name without one, unless configured otherwise.
 const DEFAULT_REGISTRY: &str = "docker.io";
 
-/// What names without a registry stand for elsewhere, on this machine (containers-registries.conf(5)).
+/// The meaning of names without a registry in other tools on this machine (containers-registries.conf(5)).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShortNames {
     /// Full names, by short name without tag and digest.
     pub aliases: BTreeMap<String, Repository>,
-    /// Registries (`HOST[:PORT]`) that other tools look for such names in; Docker Hub where there is none.
+    /// Registries (`HOST[:PORT]`) that other tools search for such names; Docker Hub if it is empty.
     pub registries: Vec<String>,
 }
 
 impl ShortNames {
-    /// Full references that may have been meant by a short one, the likeliest first: its alias, else the name in each
-    /// registry.
+    /// Returns the full references that may be meant by a short name, the likeliest first: its alias, else the name in
+    /// each registry.
     pub fn suggestions(&self, short_name: &str) -> Vec<String> {
         let end = short_name.find([':', '@']).unwrap_or(short_name.len());
         let (name, pin) = short_name.split_at(end);
@@ -42,7 +42,7 @@ impl ShortNames {
         registries.iter().map(full).filter(is_reference).take(MAX_SUGGESTIONS).collect()
     }
 
-    /// The same as a question; `None` where nothing can have been meant.
+    /// Returns the suggestions as a question; `None` if there are none.
     pub fn question(&self, short_name: &str) -> Option<String> {
         let suggestions = self.suggestions(short_name);
         let (last, others) = suggestions.split_last()?;

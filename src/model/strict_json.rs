@@ -1,8 +1,8 @@
-//! JSON from outside, read strictly, and JSON of our own, written canonically.
+//! Reads JSON from outside strictly, and writes our own JSON in canonical form.
 //!
-//! Documents must be I-JSON (image-spec, considerations.md): a name that stands twice in one object, at any depth, is
-//! refused. So is one that differs from a name of the standard in case alone, in an object of the standard, since parsers
-//! disagree about what it means.
+//! Documents must be I-JSON (image-spec, considerations.md): a name that occurs twice in one object, at any depth, is
+//! refused. In objects of the standard, a name that differs from one of the standard's names only in case is refused
+//! too, since parsers disagree about its meaning.
 
 use std::fmt;
 
@@ -12,20 +12,20 @@ use serde_json::{Map, Value};
 
 /// The names that the standard gives to the fields of an object.
 ///
-/// Readers in Go take a name in another case for the same field. So an object that has one would be two different things
-/// to two readers, and is refused. Maps whose names are free (labels, annotations, ports) and objects that the standard
-/// does not know are not looked into.
+/// Readers in Go ignore the case of names. An object with such a name would have different meanings to different
+/// readers, so it is refused. Maps with free names (labels, annotations, ports) and objects that the standard does not
+/// define are not checked.
 #[derive(Debug)]
 pub struct Names(&'static [(&'static str, Inside)]);
 
-/// What a field of the standard holds.
+/// The content of a field of the standard.
 #[derive(Debug)]
 enum Inside {
-    /// A value, or a map whose names are free.
+    /// A value, or a map with free names.
     Plain,
     /// An object of the standard.
     Object(&'static Names),
-    /// A list of such objects.
+    /// A list of objects of the standard.
     List(&'static Names),
 }
 use Inside::{List, Object, Plain};
@@ -46,7 +46,7 @@ const DESCRIPTOR: Names = Names(&[
 const PLATFORM: Names =
     Names(&[("architecture", Plain), ("os", Plain), ("os.version", Plain), ("os.features", Plain), ("variant", Plain)]);
 
-/// Manifests and indexes, since which of them a document is follows from its fields (image-spec, manifest.md and
+/// Manifests and indexes together, since the kind of a document follows from its fields (image-spec, manifest.md and
 /// image-index.md; Docker's image manifest version 2, schema 1 and 2).
 pub const MANIFEST: Names = Names(&[
     ("schemaVersion", Plain),
@@ -60,7 +60,7 @@ pub const MANIFEST: Names = Names(&[
     ("annotations", Plain),
 ]);
 
-/// image-spec, config.md, with what Docker has beside it.
+/// image-spec, config.md, and the additional fields of Docker.
 pub const CONFIG: Names = Names(&[
     ("architecture", Plain),
     ("os", Plain),
@@ -88,8 +88,8 @@ const EXECUTION: Names = Names(&[
     ("Healthcheck", Object(&Names(&[("Test", Plain)]))),
 ]);
 
-/// Parses one JSON document. Besides what `serde_json` refuses (depth over 128 included), duplicate names are errors, at
-/// any depth.
+/// Parses one JSON document. In addition to the errors of `serde_json` (including a depth over 128), duplicate names
+/// are errors at any depth.
 pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict.deserialize(&mut deserializer)?;
@@ -97,7 +97,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
-/// Refuses names that differ in case alone from those of the standard.
+/// Refuses names that differ from those of the standard only in case.
 pub fn check_names(value: &Value, names: &Names) -> Result<(), serde_json::Error> {
     let Value::Object(fields) = value else { return Ok(()) };
     for (name, field) in fields {
@@ -119,12 +119,12 @@ pub fn check_names(value: &Value, names: &Names) -> Result<(), serde_json::Error
     Ok(())
 }
 
-/// The two letters beyond ASCII that Go's parser takes for letters of ASCII (encoding/json, foldName).
+/// Replaces the two letters beyond ASCII that Go's parser treats as ASCII letters (encoding/json, foldName).
 fn folded(name: &str) -> String {
     name.replace('\u{17f}', "s").replace('\u{212a}', "k")
 }
 
-/// Keys sorted by bytes, no insignificant space, no trailing newline.
+/// Writes JSON with keys sorted by bytes, no insignificant space, and no trailing newline.
 pub fn canonical(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&sorted(serde_json::to_value(value)?))
 }

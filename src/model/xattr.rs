@@ -1,14 +1,14 @@
-//! Which extended attributes belong to an image (xattr(7)), and which to the machine that it lies on.
+//! Decides which extended attributes belong to an image (xattr(7)), and which to the machine that stores it.
 //!
-//! A layer carries `security.capability` and attributes of the namespace `user`. What a storage driver, a security module
-//! or a file system of the host keeps in attributes never goes into a layer: overlayfs, for one, hides all that a directory
-//! has below it where an upper layer marks it as opaque.
+//! A layer carries `security.capability` and attributes of the namespace `user`. Attributes in which a storage driver,
+//! a security module or a file system of the host keeps its own data never go into a layer. With overlayfs, for
+//! example, a directory that an upper layer marks as opaque hides all entries below it.
 
 use std::fmt;
 
 use super::capability;
 
-/// Who keeps an attribute that is not part of an image.
+/// The owner of an attribute that is not part of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum XattrOwner {
     /// A storage driver of containers, such as overlayfs.
@@ -17,8 +17,8 @@ pub enum XattrOwner {
     SecurityModule,
     /// The file system that holds the file, or the host's own tools.
     Host,
-    /// The kernel's access control lists of POSIX. Their users and groups are those of the machine that they were read on;
-    /// inside an image they are the image's own.
+    /// The kernel's POSIX access control lists. Their users and groups are those of the machine that they were read on;
+    /// inside an image they would refer to the image's own users and groups.
     AccessControl,
 }
 
@@ -33,22 +33,22 @@ impl fmt::Display for XattrOwner {
     }
 }
 
-/// Namespaces and names that storage drivers keep for themselves: overlayfs (with and without privileges), fuse-overlayfs,
-/// the override of modes and owners by containers/storage, and umoci's and others' rootless mode.
+/// Namespaces and names that storage drivers reserve: overlayfs (with and without privileges), fuse-overlayfs, the
+/// override of modes and owners by containers/storage, and the rootless modes of umoci and others.
 const DRIVER_PREFIXES: [&[u8]; 5] =
     [b"trusted.overlay.", b"user.overlay.", b"user.fuseoverlayfs.", b"user.containers.", b"user.rootlesscontainers"];
 
-/// The namespace of security modules. [`capability::ATTRIBUTE`] alone of it is part of an image.
+/// The namespace of security modules. Only [`capability::ATTRIBUTE`] of it is part of an image.
 const SECURITY_PREFIX: &[u8] = b"security.";
 
-/// The namespace whose attributes are the image's, those of [`DRIVER_PREFIXES`] aside.
+/// The namespace whose attributes belong to the image, except those of [`DRIVER_PREFIXES`].
 const USER_PREFIX: &[u8] = b"user.";
 
 /// The attributes of access control lists.
 const ACCESS_CONTROL_PREFIX: &[u8] = b"system.posix_acl_";
 
-/// Who keeps the attribute `name`; `None` for one that is part of an image. Namespaces that Linux does not have (such as
-/// `com.apple.`) are the host's.
+/// Returns the owner of the attribute `name`; `None` if it is part of an image. Namespaces that Linux does not have
+/// (such as `com.apple.`) belong to the host.
 pub fn xattr_owner(name: &[u8]) -> Option<XattrOwner> {
     if DRIVER_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         Some(XattrOwner::StorageDriver)
@@ -63,7 +63,8 @@ pub fn xattr_owner(name: &[u8]) -> Option<XattrOwner> {
     }
 }
 
-/// Who keeps every attribute that a pattern (`*`, `?`, `[…]`) can match; `None` where some of them may be part of an image.
+/// Returns the owner of every attribute that a pattern (`*`, `?`, `[…]`) can match; `None` if some of them may be part
+/// of an image.
 pub fn xattr_pattern_owner(pattern: &str) -> Option<XattrOwner> {
     let Some(wildcard) = pattern.find(['*', '?', '[']) else { return xattr_owner(pattern.as_bytes()) };
     let start = &pattern.as_bytes()[..wildcard];

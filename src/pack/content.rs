@@ -1,4 +1,4 @@
-//! Contents of files, read straight into the blocks of the tar, and held to what was listed.
+//! Reads contents of files directly into the blocks of the tar, and compares them with the listing.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -10,17 +10,17 @@ use super::layer::PackObserver;
 use super::scanning::LayerScan;
 use crate::model::{Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, FileStamp};
 
-/// Opens contents, and is told of what was read.
+/// Opens contents, and reports what was read.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) opener: &'a dyn ContentOpener,
     pub(super) observer: &'a dyn PackObserver,
-    /// Looks through what is read, where that is wanted.
+    /// Scans contents for secrets, if requested.
     pub(super) scan: Option<&'a LayerScan>,
 }
 
 impl Reading<'_> {
-    /// Fills `room` with the whole content of `entry`, which has its size.
+    /// Fills `room`, which has the size of `entry`, with the entry's whole content.
     pub(super) fn whole(&self, entry: &Entry, room: &mut [u8]) -> Result<(), PackError> {
         let EntryKind::File { size_bytes, content } = &entry.kind else { return Ok(()) };
         match content {
@@ -34,7 +34,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Fills `room` with a slice of a content that can be read anywhere.
+    /// Fills `room` with a slice of a content that supports random access.
     pub(super) fn slice(&self, entry: &Entry, slice: Range<u64>, room: &mut [u8]) -> Result<(), PackError> {
         let EntryKind::File { size_bytes, content } = &entry.kind else { return Ok(()) };
         match content {
@@ -46,7 +46,7 @@ impl Reading<'_> {
                 check_size(&entry.path, *size_bytes, file.stamp.size_bytes)?;
                 read_disk_file(file, slice.start, room)?;
             }
-            // Opened ones are read in order, by whoever keeps them open.
+            // Opened contents are read in order, by the code that holds them open.
             Content::Member { .. } | Content::Image { .. } => {
                 return Err(PackError::Panicked { stage: "reading content for" });
             }
@@ -56,7 +56,7 @@ impl Reading<'_> {
     }
 }
 
-/// The header is written before the content is read, so that both sizes in a plan must agree.
+/// Checks that both sizes in a plan agree, since the header is written before the content is read.
 fn check_size(path: &EntryPath, size_bytes: u64, content_bytes: u64) -> Result<(), PackError> {
     if size_bytes == content_bytes {
         return Ok(());
@@ -64,9 +64,8 @@ fn check_size(path: &EntryPath, size_bytes: u64, content_bytes: u64) -> Result<(
     Err(PackError::Entry { path: path.clone(), problem: EntryProblem::Size { size_bytes, content_bytes } })
 }
 
-/// Reads a slice of a file of the disk. Its state is compared with what was listed after it was read: a write moves the
-/// times of the file that is open, before or while it is read. What is wrong with a file says more than what reading it
-/// said.
+/// Reads a slice of a file of the disk. Its state is compared with the listing after reading, since a write before or
+/// during the read changes the times of the open file. A change of the file explains more than the error of reading it.
 fn read_disk_file(listed: &DiskFile, from: u64, room: &mut [u8]) -> Result<(), PackError> {
     let file = open_disk_file(listed)?;
     let outcome = file.read_exact_at(room, from);
@@ -78,7 +77,7 @@ fn read_disk_file(listed: &DiskFile, from: u64, room: &mut [u8]) -> Result<(), P
     }
 }
 
-/// Files that the kernel makes up as they are read are said to be empty, and are not.
+/// Checks that an empty file has no content: files that the kernel generates on reading report a size of 0.
 fn check_empty(listed: &DiskFile, file: &File) -> Result<(), PackError> {
     match file.read_at(&mut [0], 0) {
         Ok(0) => Ok(()),
@@ -87,12 +86,12 @@ fn check_empty(listed: &DiskFile, file: &File) -> Result<(), PackError> {
     }
 }
 
-/// Never follows a link that took the file's place, and never waits for the writer of a pipe that did.
+/// Opens a file. Does not follow a link that replaced it, or wait for the writer of a pipe that did.
 fn open_disk_file(listed: &DiskFile) -> Result<File, PackError> {
     let opened = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&listed.path);
     opened.map_err(|source| match (source.kind(), source.raw_os_error()) {
         (ErrorKind::NotFound | ErrorKind::NotADirectory, _) => changed(listed, Change::Vanished),
-        // What O_NOFOLLOW says of a symbolic link; ENXIO is said of a socket.
+        // O_NOFOLLOW gives ELOOP for a symbolic link; a socket gives ENXIO.
         (_, Some(libc::ELOOP | libc::ENXIO)) => changed(listed, Change::Replaced),
         _ => PackError::Open { path: listed.path.clone(), source },
     })
@@ -119,7 +118,7 @@ fn changed(listed: &DiskFile, what: Change) -> PackError {
     PackError::Changed { path: listed.path.clone(), what }
 }
 
-/// Content that the caller opened, and that is read from its start to its end.
+/// Content that the caller opened, and that is read from start to end.
 pub(super) struct OpenContent<'a> {
     path: &'a EntryPath,
     origin: Origin,
@@ -141,7 +140,7 @@ impl<'a> OpenContent<'a> {
         Ok(Self { path: &entry.path, origin, size_bytes: entry.kind.size_bytes(), read_bytes: 0, reader })
     }
 
-    /// Fills `room` with what comes next.
+    /// Fills `room` with the next bytes.
     pub(super) fn read(&mut self, room: &mut [u8]) -> Result<(), PackError> {
         let mut filled = 0;
         while filled < room.len() {
@@ -160,7 +159,7 @@ impl<'a> OpenContent<'a> {
         Ok(())
     }
 
-    /// The end is read too: there a verifying reader says whether what it gave was right.
+    /// Reads to the end too, where a verifying reader reports whether the content was right.
     pub(super) fn finish(mut self) -> Result<(), PackError> {
         if self.read_some(&mut [0])? == 0 {
             return Ok(());
@@ -169,8 +168,8 @@ impl<'a> OpenContent<'a> {
         Err(PackError::ContentLong { path, origin, expected_bytes })
     }
 
-    /// One read, begun again where a signal interrupts it. A reader that claims more than it was given room for is not
-    /// believed.
+    /// Reads once; repeats the read if a signal interrupts it. A reader that returns more than the size of the buffer
+    /// is an error.
     fn read_some(&mut self, room: &mut [u8]) -> Result<usize, PackError> {
         let outcome = loop {
             match self.reader.read(room) {

@@ -1,12 +1,12 @@
-//! Where the tar of a layer is cut into blocks, as byte format 1 has it.
+//! Cuts the tar of a layer into blocks, as byte format 1 specifies.
 //!
-//! A cut depends on the entries around it and on nothing that came long before, so that after an insertion, a deletion or a
-//! change of size the same cuts are found again a little later, and with them the same blocks:
+//! A cut depends only on the entries near it. After an insertion, a deletion or a change of size, the same cuts are
+//! found again shortly after, and with them the same blocks:
 //!
-//! - The content of a large file, one of at least a unit, is cut every unit from its own start; what is left of less than
-//!   a unit belongs to the last slice, with the padding. Its headers end the run before it.
-//! - Everything between is a run. From a unit on, it ends before the next entry that is a [landmark](is_landmark), and
-//!   in any case before the entry that would take it over two units.
+//! - The content of a large file, of at least a unit, is cut every unit from its start. A remainder of less than a unit
+//!   belongs to the last slice, with the padding. The headers of the file end the run before it.
+//! - Everything in between is a run. If it has at least a unit, it ends before the next entry that is a
+//!   [landmark](is_landmark), and in any case before the entry that would make it larger than two units.
 //! - The end of the tar belongs to the last run.
 
 use std::ops::Range;
@@ -17,29 +17,29 @@ use super::header::RECORD_BYTES;
 use crate::compress::Checksum;
 use crate::model::{Entry, LayerPlan};
 
-/// Size of what ends every tar, and is followed by nothing: two records of zeros.
+/// Size of the end marker: two records of zeros.
 pub(super) const END_BYTES: usize = 2 * RECORD_BYTES;
 
-/// The most that the headers of one entry may take, in bytes: readers refuse more (Go's archive/tar, with which the
-/// runtimes read, takes a mebibyte).
+/// Greatest size of the headers of one entry, in bytes. Readers refuse larger ones: the runtimes use Go's archive/tar,
+/// which accepts a mebibyte.
 const MAX_HEADERS_BYTES: u64 = 1024 * 1024;
 
-/// How many landmarks there are to a unit, on the average: a run ends about a fourth of a unit after it might, and only
-/// one in fifty finds none before it has to end.
+/// Average number of landmarks per unit. A run ends about a fourth of a unit after it may, and only one in fifty
+/// reaches its greatest size without a landmark.
 const LANDMARKS_PER_UNIT: u64 = 4;
 
-/// A stretch of the tar that is compressed on its own.
+/// A range of the tar that is compressed on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
-    /// Its place among the blocks, from 0.
+    /// Its index among the blocks.
     pub(super) index: u64,
-    /// Its size, in bytes, not compressed.
+    /// Its size, in uncompressed bytes.
     pub(super) size_bytes: usize,
-    /// What it consists of, in order.
+    /// Its parts, in order.
     pub(super) parts: Vec<Part>,
 }
 
-/// A part of a block. Entries are named by their place in the plan.
+/// A part of a block. Entries are identified by their index in the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
     /// Entries with their headers, contents and padding.
@@ -52,13 +52,13 @@ pub(super) enum Part {
     End,
 }
 
-/// The blocks of a plan, in order. It also holds the plan to its order and its entries to what a tar can hold.
+/// The blocks of a plan, in order. Also checks that the plan is sorted and that its entries fit into a tar.
 pub(super) struct Cuts<'a> {
     plan: &'a LayerPlan,
     unit_bytes: u64,
     /// The next entry.
     entry: usize,
-    /// How much of its content was cut off, where that is large and its headers are done.
+    /// How much of its content was cut off, if it is large and its headers are done.
     sliced_bytes: Option<u64>,
     index: u64,
     is_done: bool,
@@ -66,18 +66,18 @@ pub(super) struct Cuts<'a> {
 }
 
 impl<'a> Cuts<'a> {
-    /// The blocks of `plan` by a unit that is a multiple of a record, and at least a mebibyte.
+    /// Cuts `plan` by a unit that is a multiple of a record, and at least a mebibyte.
     pub(super) fn new(plan: &'a LayerPlan, unit_bytes: usize) -> Self {
         let unit_bytes = unit_bytes as u64;
         Self { plan, unit_bytes, entry: 0, sliced_bytes: None, index: 0, is_done: false, headers: Vec::new() }
     }
 
-    /// How many blocks were cut so far.
+    /// Returns the number of blocks that were cut so far.
     pub(super) fn cut_blocks(&self) -> u64 {
         self.index
     }
 
-    /// The next block; `None` after the end of the tar.
+    /// Returns the next block; `None` after the end of the tar.
     pub(super) fn next(&mut self) -> Result<Option<Block>, PackError> {
         if self.is_done {
             return Ok(None);
@@ -129,7 +129,7 @@ impl<'a> Cuts<'a> {
         Ok((run_bytes + END_BYTES as u64, vec![Part::Entries(start..self.entry), Part::End]))
     }
 
-    /// The size of an entry's headers, once it is known that it may stand here.
+    /// Checks that an entry may follow here, and returns the size of its headers.
     fn headers_bytes(&mut self, entry: &Entry) -> Result<u64, PackError> {
         let previous = self.entry.checked_sub(1).map(|at| &self.plan.entries[at].path);
         if let Some(previous) = previous.filter(|previous| **previous >= entry.path) {
@@ -152,20 +152,20 @@ pub(super) fn write_headers(plan: &LayerPlan, entry: &Entry, headers: &mut Vec<u
         .map_err(|problem| PackError::Entry { path: entry.path.clone(), problem })
 }
 
-/// True where a run that is long enough ends before this entry: the more likely, the larger the entry is, so that there
-/// are as many landmarks to a mebibyte of small files as to one of large ones. What decides is the CRC-32 of its path.
+/// Returns `true` if a run that is long enough ends before this entry. The probability grows with the entry's size, so
+/// that a mebibyte of small files has as many landmarks as one of large files. The CRC-32 of the entry's path decides.
 fn is_landmark(entry: &Entry, entry_bytes: u64, unit_bytes: u64) -> bool {
     let crc32 = u64::from(Checksum::of(entry.path.as_bytes()).crc32());
-    // Both products stay below 2^57: an entry of a run has less than two units, and units are of some mebibytes.
+    // Both products are below 2^57: an entry of a run has less than two units, and units have some mebibytes.
     crc32 * unit_bytes < (entry_bytes * LANDMARKS_PER_UNIT) << 32
 }
 
-/// How many bytes lead from the end of a content to the next header.
+/// Returns the number of bytes from the end of a content to the next header.
 pub(super) fn padding(size_bytes: u64) -> u64 {
     padded(size_bytes) - size_bytes
 }
 
-/// The size of a content with its padding. What a damaged archive claims may be any number.
+/// Returns the size of a content with its padding. A damaged archive may claim any size.
 fn padded(size_bytes: u64) -> u64 {
     size_bytes.div_ceil(RECORD_BYTES as u64).saturating_mul(RECORD_BYTES as u64)
 }

@@ -1,4 +1,4 @@
-//! One entry's headers: an extended header where a field cannot hold its value, and the USTAR header.
+//! Writes the headers of one entry: an extended header if a field cannot hold its value, and the USTAR header.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use super::header::{
 use crate::model::capability;
 use crate::model::{Entry, EntryKind, MAX_PATH_BYTES};
 
-/// Name of every extended header, before the entry's last path component. (Writers put their process id in place of
-/// the zero, which would not be the same twice.)
+/// Directory in the name of every extended header, before the entry's last path component. (Other programs write their
+/// process ID instead of the zero, which is not reproducible.)
 const EXTENDED_HEADER_DIRECTORY: &[u8] = b"PaxHeaders.0/";
 /// Mode of every extended header.
 const EXTENDED_HEADER_MODE: u32 = 0o644;
-/// Mode of every symbolic link: what Linux shows for all of them.
+/// Mode of every symbolic link, as shown by Linux.
 const SYMLINK_MODE: u32 = 0o777;
-/// The bits of a mode that an entry carries: permissions, setuid, setgid, sticky.
+/// The bits of a mode that an entry stores: permissions, setuid, setgid, sticky.
 const MODE_MASK: u32 = 0o7777;
-/// Before the name of an extended attribute, in the keyword that holds its value.
+/// Prefix of an extended attribute's name in the keyword of its record.
 const XATTR_KEYWORD_PREFIX: &[u8] = b"SCHILY.xattr.";
 
 /// Keywords and values of an extended header, sorted by the keywords' bytes.
@@ -27,7 +27,7 @@ type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 /// Appends the headers of `entry` to `headers`: a multiple of 512 bytes, to be followed by the content.
 ///
 /// # Errors
-/// What no header can hold: the root, a name of an attribute with `=` in it, and so on.
+/// Returns an error for what a header cannot hold: the root, an attribute name that contains `=`, and so on.
 pub(super) fn append_headers(entry: &Entry, mtime_s: i64, headers: &mut Vec<u8>) -> Result<(), EntryProblem> {
     if entry.path.is_root() {
         return Err(EntryProblem::Root);
@@ -64,7 +64,7 @@ pub(super) fn append_headers(entry: &Entry, mtime_s: i64, headers: &mut Vec<u8>)
     Ok(())
 }
 
-/// A target that a symbolic link of Linux can have.
+/// Checks that a symbolic link of Linux can have the target.
 fn check_target(target: &[u8]) -> Result<&[u8], EntryProblem> {
     if target.is_empty() {
         Err(EntryProblem::EmptyTarget)
@@ -77,7 +77,7 @@ fn check_target(target: &[u8]) -> Result<&[u8], EntryProblem> {
     }
 }
 
-/// The fields `prefix` and `name`; a path that they cannot hold becomes a record.
+/// Returns the fields `prefix` and `name`; a path that does not fit becomes a record.
 fn place_path<'a>(path: &'a [u8], records: &mut Records) -> (&'a [u8], &'a [u8]) {
     match split(path) {
         Some(fields) if !needs_utf8_record(path) => fields,
@@ -88,20 +88,20 @@ fn place_path<'a>(path: &'a [u8], records: &mut Records) -> (&'a [u8], &'a [u8])
     }
 }
 
-/// The path in two parts that a `/` stands between, or whole; `None` where it fits in neither way.
+/// Splits the path at a `/` into two parts, or leaves it whole; `None` if it does not fit either way.
 fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     if path.len() <= NAME_BYTES {
         return Some((b"", path));
     }
-    // The last slash leaves the shortest name: where that is too long, so is every other. The one at the end of a
-    // directory's path would leave no name at all.
+    // The last slash leaves the shortest name; if that is too long, so are all others. The slash at the end of a
+    // directory's path would leave an empty name.
     let searched = path.len().saturating_sub(1).min(PREFIX_BYTES + 1);
     let slash = path[..searched].iter().rposition(|byte| *byte == b'/')?;
     let (prefix, name) = (&path[..slash], &path[slash + 1..]);
     (name.len() <= NAME_BYTES).then_some((prefix, name))
 }
 
-/// The field `linkname`; a target that it cannot hold becomes a record.
+/// Returns the field `linkname`; a target that does not fit becomes a record.
 fn place_target<'a>(target: &'a [u8], records: &mut Records) -> &'a [u8] {
     if target.len() > LINK_NAME_BYTES || needs_utf8_record(target) {
         records.insert(b"linkpath".to_vec(), target.to_vec());
@@ -109,13 +109,13 @@ fn place_target<'a>(target: &'a [u8], records: &mut Records) -> &'a [u8] {
     cut(target, LINK_NAME_BYTES)
 }
 
-/// True for text that is not ASCII: the fields have no charset, records are UTF-8. Bytes that are not UTF-8 stand in
-/// the fields, which hold them as well as anything.
+/// Returns `true` for text that is not ASCII: fields have no charset, but records are UTF-8. Bytes that are not UTF-8
+/// are written to the fields, which can hold any bytes.
 fn needs_utf8_record(text: &[u8]) -> bool {
     !text.is_ascii() && std::str::from_utf8(text).is_ok()
 }
 
-/// The number, or zero where it is over `max` and becomes a record.
+/// Returns the number, or zero if it is over `max` and becomes a record.
 fn place_number(keyword: &[u8], number: u64, max: u64, records: &mut Records) -> u64 {
     if number <= max {
         return number;
@@ -124,7 +124,7 @@ fn place_number(keyword: &[u8], number: u64, max: u64, records: &mut Records) ->
     0
 }
 
-/// The field `mtime`: as other numbers, and never negative.
+/// Returns the field `mtime`: like other numbers, and never negative.
 fn place_mtime(mtime_s: i64, records: &mut Records) -> u64 {
     match u64::try_from(mtime_s) {
         Ok(seconds) => place_number(b"mtime", seconds, MAX_LONG_NUMBER, records),
@@ -135,7 +135,7 @@ fn place_mtime(mtime_s: i64, records: &mut Records) -> u64 {
     }
 }
 
-/// Says that names in records are plain bytes, where one of them is not UTF-8.
+/// Declares names in records as binary if one of them is not UTF-8.
 fn mark_binary_names(records: &mut Records) {
     let is_binary =
         |keyword: &[u8]| records.get(keyword).is_some_and(|value: &Vec<u8>| std::str::from_utf8(value).is_err());
@@ -144,10 +144,10 @@ fn mark_binary_names(records: &mut Records) {
     }
 }
 
-/// A record for each extended attribute, its value as it is.
+/// Adds a record with the unchanged value for each extended attribute.
 fn place_xattrs(entry: &Entry, records: &mut Records) -> Result<(), EntryProblem> {
     for (name, value) in &entry.xattrs {
-        // A record's keyword ends at its first `=`, and nothing escapes it.
+        // The keyword of a record ends at its first `=`, which cannot be escaped.
         if name.is_empty() || name.contains(&b'=') || name.contains(&0) {
             return Err(EntryProblem::XattrName(name.clone()));
         }
@@ -161,7 +161,7 @@ fn place_xattrs(entry: &Entry, records: &mut Records) -> Result<(), EntryProblem
     Ok(())
 }
 
-/// The extended header of the entry whose last path component is `file_name`: a header, the records, padding.
+/// Appends the extended header of the entry whose last path component is `file_name`: a header, the records, padding.
 fn append_extended_header(file_name: &[u8], records: &Records, headers: &mut Vec<u8>) {
     let mut content = Vec::new();
     for (keyword, value) in records {
@@ -184,11 +184,12 @@ fn append_extended_header(file_name: &[u8], records: &Records, headers: &mut Vec
     headers.resize(headers.len().next_multiple_of(RECORD_BYTES), 0);
 }
 
-/// `LENGTH KEYWORD=VALUE\n`, where the length counts itself.
+/// Appends `LENGTH KEYWORD=VALUE
+/// `, in which the length includes itself.
 fn append_record(keyword: &[u8], value: &[u8], content: &mut Vec<u8>) {
     let rest = b" =\n".len() + keyword.len() + value.len();
     let mut length = rest + decimal_digits(rest);
-    // Its own digits may have carried it over a power of ten, and can do so only once.
+    // The digits of the length may have increased it beyond a power of ten, which can happen only once.
     length = rest + decimal_digits(length);
     content.extend_from_slice(length.to_string().as_bytes());
     for part in [b" ", keyword, b"=", value, b"\n"] {
@@ -200,7 +201,7 @@ fn decimal_digits(number: usize) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
-/// The first bytes of `text`, at most `max`.
+/// Returns the first bytes of `text`, at most `max`.
 fn cut(text: &[u8], max: usize) -> &[u8] {
     &text[..text.len().min(max)]
 }

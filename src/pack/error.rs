@@ -1,4 +1,4 @@
-//! What can go wrong while a layer is packed.
+//! Errors of packing a layer.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 use crate::compress::CompressError;
 use crate::model::{Class, Diagnose, EntryPath, MAX_PATH_BYTES, escape};
 
-/// An error of packing. Nothing is left behind by it: the temporary file has no name.
+/// An error of packing. No file is left behind, since the temporary file has no name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackError {
-    /// The plan's entries are not sorted by the bytes of their paths, or one path stands twice: a bug of its maker.
+    /// The plan's entries are not sorted by the bytes of their paths, or a path occurs twice. This is a bug in the
+    /// planner.
     #[error("entry {path} does not come after {previous}: the plan of the layer is not sorted")]
     Unsorted {
-        /// The entry that is out of place.
+        /// The entry in the wrong position.
         path: EntryPath,
         /// The entry before it.
         previous: EntryPath,
     },
-    /// An entry that no tar can hold.
+    /// A tar cannot hold the entry.
     #[error("cannot write entry {path} to a layer")]
     Entry {
         /// The entry.
@@ -28,7 +29,7 @@ pub enum PackError {
         #[source]
         problem: EntryProblem,
     },
-    /// The plan asks for a compression that there is not.
+    /// The plan requests an unsupported compression.
     #[error("cannot compress layer \"{}\"", escape(.layer.as_bytes()))]
     Compression {
         /// The layer's name.
@@ -36,7 +37,7 @@ pub enum PackError {
         /// What is wrong.
         source: CompressError,
     },
-    /// A file of the disk is not what it was when it was listed.
+    /// A file of the disk changed since it was listed.
     #[error("{} changed while it was packed: {what}", shown(.path))]
     Changed {
         /// The file.
@@ -49,7 +50,7 @@ pub enum PackError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A file of the disk could not be read.
@@ -57,107 +58,107 @@ pub enum PackError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A file of the disk that has another size than the system says, without having changed: the kernel makes it up as it is
-    /// read, as those of procfs and sysfs.
+    /// A file of the disk does not have the size that the system reports, although it did not change: the kernel
+    /// generates it on reading, as in procfs and sysfs.
     #[error("{} does not have the size that the system reports: its content is generated on read", shown(.path))]
     Unsized {
         /// The file.
         path: PathBuf,
     },
-    /// Content out of an archive or an image could not be read.
+    /// Content of an archive or an image could not be read.
     #[error("cannot read the content of {path} from {origin}")]
     Content {
         /// The entry.
         path: EntryPath,
-        /// Where its content comes from.
+        /// The source of the content.
         origin: Origin,
-        /// What the reader said.
+        /// The error of the reader.
         source: io::Error,
     },
-    /// Content out of an archive or an image is shorter than it was listed.
+    /// Content of an archive or an image is shorter than listed.
     #[error("content of {path} from {origin} ended after {actual_bytes} of {expected_bytes} bytes")]
     ContentShort {
         /// The entry.
         path: EntryPath,
-        /// Where its content comes from.
+        /// The source of the content.
         origin: Origin,
-        /// The size that was listed, in bytes.
+        /// The listed size, in bytes.
         expected_bytes: u64,
-        /// What there was, in bytes.
+        /// The actual size, in bytes.
         actual_bytes: u64,
     },
-    /// Content out of an archive or an image is longer than it was listed.
+    /// Content of an archive or an image is longer than listed.
     #[error("content of {path} from {origin} has more than the expected {expected_bytes} bytes")]
     ContentLong {
         /// The entry.
         path: EntryPath,
-        /// Where its content comes from.
+        /// The source of the content.
         origin: Origin,
-        /// The size that was listed, in bytes.
+        /// The listed size, in bytes.
         expected_bytes: u64,
     },
-    /// The temporary file could not be made or written.
+    /// The temporary file could not be created or written.
     #[error("cannot write the layer to a temporary file in {}", shown(.directory))]
     Scratch {
-        /// The directory that it lies in.
+        /// Its directory.
         directory: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A tar could not be written to the writer that it was meant for.
+    /// A tar could not be written to the given writer.
     #[error("cannot write the tar of the layer")]
     Write {
-        /// What the writer said.
+        /// The error of the writer.
         source: io::Error,
     },
-    /// A block could not be compressed, which is a bug.
+    /// A block could not be compressed. This is a bug.
     #[error("cannot compress a block of the layer")]
     Encode {
-        /// What the encoder said.
+        /// The error of the encoder.
         source: CompressError,
     },
-    /// A thread ended without a result, which is a bug.
+    /// A thread ended without a result. This is a bug.
     #[error("the thread for {stage} the layer ended unexpectedly")]
     Panicked {
-        /// What it was doing.
+        /// What the thread was doing.
         stage: &'static str,
     },
 }
 
-/// What is wrong with an entry that no tar can hold.
+/// The problem of an entry that a tar cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryProblem {
-    /// The root of the image is never written.
+    /// It is the root of the image, which is never written.
     #[error("the root of the image cannot be an entry")]
     Root,
-    /// A symbolic link without target.
+    /// It is a symbolic link without target.
     #[error("the link's target is empty")]
     EmptyTarget,
-    /// A symbolic link whose target has a NUL byte.
+    /// It is a symbolic link whose target contains a NUL byte.
     #[error("the link's target has a NUL byte")]
     NulInTarget,
-    /// A symbolic link whose target is longer than any system would accept.
+    /// It is a symbolic link whose target is longer than any system accepts.
     #[error("the link's target of {0} bytes is over the limit of {MAX_PATH_BYTES}")]
     TargetTooLong(usize),
-    /// The name of an extended attribute that no record can hold.
+    /// A record cannot hold the name of its extended attribute.
     #[error("extended attribute \"{}\": the name is empty, or has a NUL byte or `=` in it", escape(.0))]
     XattrName(Vec<u8>),
-    /// `security.capability` that Linux would not take either.
+    /// Linux does not accept its `security.capability`.
     #[error("the value of security.capability has an unknown version")]
     Capability,
-    /// Paths, targets and extended attributes that take more room than readers grant.
+    /// Its path, target and extended attributes are larger than readers accept.
     #[error("its headers take {size_bytes} bytes, over the limit of {limit_bytes}")]
     HeadersTooLarge {
         /// Size of the headers, in bytes.
         size_bytes: u64,
-        /// The most there may be, in bytes.
+        /// The limit, in bytes.
         limit_bytes: u64,
     },
-    /// The entry and its content are planned with two sizes: a bug of the plan's maker.
+    /// The plan has different sizes for the entry and its content. This is a bug in the planner.
     #[error("expected {size_bytes} bytes of content, found {content_bytes}")]
     Size {
         /// Size of the entry, in bytes.
@@ -167,18 +168,18 @@ pub enum EntryProblem {
     },
 }
 
-/// How a file of the disk differs from what was listed.
+/// The difference of a file of the disk to its listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It is gone.
+    /// It no longer exists.
     Vanished,
-    /// Another file, or something that is no file, stands in its place.
+    /// Another file, or something that is not a file, replaced it.
     Replaced,
-    /// It has another size.
+    /// Its size changed.
     Resized {
-        /// The size that was listed, in bytes.
+        /// The listed size, in bytes.
         expected_bytes: u64,
-        /// The size that was found, in bytes.
+        /// The actual size, in bytes.
         actual_bytes: u64,
     },
     /// It was written to.
@@ -201,7 +202,7 @@ impl std::fmt::Display for Change {
     }
 }
 
-/// Where content comes from that the caller opens.
+/// The source of content that the caller opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// An archive on the disk.
@@ -261,7 +262,8 @@ impl Diagnose for PackError {
     }
 }
 
-/// A damaged archive is bad input, a damaged image is the other side's; all else failed here.
+/// Returns the class of an error of content: a damaged archive is invalid input, a damaged image is a registry error,
+/// and everything else is a local error.
 fn content_class(origin: Origin, kind: io::ErrorKind) -> Class {
     match (origin, kind) {
         (Origin::Archive, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => Class::Input,

@@ -1,20 +1,20 @@
-//! The 512 bytes of one USTAR header (POSIX.1-2017, pax, "ustar Interchange Format").
+//! Encodes the 512 bytes of one USTAR header (POSIX.1-2017, pax, "ustar Interchange Format").
 
-/// Size of a header, and what contents are padded to, in bytes.
+/// Size of a header, and the unit that contents are padded to, in bytes.
 pub(super) const RECORD_BYTES: usize = 512;
 
-/// Size of the field `name`, in bytes; it needs no NUL at its end.
+/// Size of the field `name`, in bytes. A final NUL is not required.
 pub(super) const NAME_BYTES: usize = 100;
-/// Size of the field `linkname`, in bytes; it needs no NUL at its end.
+/// Size of the field `linkname`, in bytes. A final NUL is not required.
 pub(super) const LINK_NAME_BYTES: usize = 100;
-/// Size of the field `prefix`, in bytes; it needs no NUL at its end.
+/// Size of the field `prefix`, in bytes. A final NUL is not required.
 pub(super) const PREFIX_BYTES: usize = 155;
-/// The greatest number that seven octal digits hold: of `uid` and `gid`.
+/// Greatest number in seven octal digits, for `uid` and `gid`.
 pub(super) const MAX_ID: u64 = 0o7_777_777;
-/// The greatest number that eleven octal digits hold: of `size` and `mtime`, one less than 8 GiB.
+/// Greatest number in eleven octal digits, for `size` and `mtime`: one less than 8 GiB.
 pub(super) const MAX_LONG_NUMBER: u64 = 0o77_777_777_777;
 
-/// What a header describes: the field `typeflag`.
+/// The type of a header: the field `typeflag`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TypeFlag {
     /// A regular file.
@@ -23,12 +23,11 @@ pub(super) enum TypeFlag {
     Symlink = b'2' as isize,
     /// A directory.
     Directory = b'5' as isize,
-    /// Extended header of the entry that follows.
+    /// Extended header of the following entry.
     ExtendedHeader = b'x' as isize,
 }
 
-/// The fields of a header that vary. Strings are no longer and numbers no greater than the constants above say; what
-/// is beyond them is cut.
+/// The variable fields of a header. Strings and numbers must not exceed the constants above; the excess is cut off.
 #[derive(Debug)]
 pub(super) struct Header<'a> {
     pub(super) type_flag: TypeFlag,
@@ -43,7 +42,7 @@ pub(super) struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// The header's bytes, checksum included. `uname` and `gname` are empty, device numbers zero.
+    /// Returns the header's bytes, including the checksum. `uname` and `gname` are empty, device numbers zero.
     pub(super) fn to_bytes(&self) -> [u8; RECORD_BYTES] {
         let mut bytes = [0; RECORD_BYTES];
         put_text(&mut bytes[0..100], self.name);
@@ -59,8 +58,8 @@ impl Header<'_> {
         put_octal(&mut bytes[337..345], 0);
         put_text(&mut bytes[345..500], self.prefix);
 
-        // The sum is taken with the field `chksum` full of spaces. Its form is the one that every writer has used
-        // since the seventh edition: six digits, NUL, space.
+        // The sum is computed with the field `chksum` full of spaces. The field is written in the form that all
+        // programs use since the seventh edition of Unix: six digits, NUL, space.
         bytes[148..156].fill(b' ');
         let sum = bytes.iter().map(|byte| u64::from(*byte)).sum();
         put_octal(&mut bytes[148..155], sum);
@@ -68,13 +67,13 @@ impl Header<'_> {
     }
 }
 
-/// Text from the left; what remains of the field is NUL.
+/// Writes text from the left; the rest of the field is NUL.
 fn put_text(field: &mut [u8], text: &[u8]) {
     let size = text.len().min(field.len());
     field[..size].copy_from_slice(&text[..size]);
 }
 
-/// Octal digits with leading zeros and a NUL at the end.
+/// Writes octal digits with leading zeros and a final NUL.
 fn put_octal(field: &mut [u8], mut number: u64) {
     let Some((end, digits)) = field.split_last_mut() else { return };
     *end = 0;

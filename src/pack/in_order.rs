@@ -1,32 +1,32 @@
-//! A stage that takes items in any order and works them off in theirs.
+//! A stage that accepts items in any order and processes them in their order.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Items that come from several threads, and a state that takes them one by one, by their numbers from 0.
+/// Receives items from several threads, and processes them one by one by their numbers from 0, with a shared state.
 ///
-/// There is no thread behind it: whoever brings an item works off what is due, unless another thread is at it already,
-/// which then takes this item along. Nobody waits.
+/// There is no separate thread: the thread that adds an item processes all that are due, unless another thread is
+/// already processing, which then includes this item. No thread waits.
 pub(super) struct InOrder<T, S> {
     queue: Mutex<Queue<T>>,
     state: Mutex<S>,
 }
 
 struct Queue<T> {
-    /// What came before its turn.
+    /// Items that arrived before their turn.
     waiting: BTreeMap<u64, T>,
     next: u64,
     is_worked_off: bool,
 }
 
 impl<T, S> InOrder<T, S> {
-    /// A stage that waits for item 0.
+    /// Creates a stage that waits for item 0.
     pub(super) fn new(state: S) -> Self {
         let queue = Queue { waiting: BTreeMap::new(), next: 0, is_worked_off: false };
         Self { queue: Mutex::new(queue), state: Mutex::new(state) }
     }
 
-    /// Brings an item, and works off with `work` what is due. After an error nothing is worked off any more.
+    /// Adds an item, and processes the items that are due with `work`. After an error no further item is processed.
     pub(super) fn bring<E>(
         &self,
         number: u64,
@@ -51,13 +51,14 @@ impl<T, S> InOrder<T, S> {
         Ok(())
     }
 
-    /// The state, once all items were brought.
+    /// Returns the state after all items were added.
     pub(super) fn into_state(self) -> S {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A thread that panicked inside leaves a stage that is still being worked off, so that nobody goes on with its state.
+/// Locks a mutex. A thread that panicked leaves the stage marked as busy, so that no other thread continues with its
+/// state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Packing a layer: from its plan to its descriptor and a temporary file that holds its bytes.
+//! Packs a layer: converts its plan to a descriptor and a temporary file with its bytes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,47 +16,48 @@ use crate::compress::{Algorithm, Checksum, Compression};
 use crate::model::{self, ContentOpener, Descriptor, DiffId, Layer, LayerPlan};
 use crate::secrets::SightedFile;
 
-/// The most threads that pack one layer: each has up to three blocks and an encoder's tables in memory.
+/// Greatest number of threads that pack one layer. Each uses the memory of up to three blocks and of an encoder's
+/// tables.
 pub const MAX_THREADS: usize = 8;
 
-/// How to pack; none of it shows in the bytes.
+/// The options of packing. The bytes do not depend on them.
 #[derive(Clone)]
 pub struct PackOptions<'a> {
-    /// Directory of the temporary file, which has no name in it.
+    /// Directory of the temporary file, which has no name.
     pub scratch_dir: PathBuf,
-    /// Threads that read, hash and compress, 1 to [`MAX_THREADS`], the calling one among them; what is beyond is taken as
-    /// the nearest of these.
+    /// Number of threads that read, hash and compress, including the calling one, from 1 to [`MAX_THREADS`]. Other
+    /// values are clamped.
     pub threads: usize,
-    /// Where blocks are looked for that were compressed before, and kept.
+    /// Cache of compressed blocks, for reading and writing.
     pub cache: Option<&'a dyn BlockCache>,
 }
 
-/// Is told how packing gets on. Called from all threads that pack.
+/// Receives the progress of packing. Called from all threads that pack.
 pub trait PackObserver: Sync {
-    /// `size_bytes` more bytes of content were read.
+    /// Called after `size_bytes` more bytes of content were read.
     fn content_read(&self, size_bytes: u64);
 }
 
-/// Nobody watches.
+/// An observer that does nothing.
 impl PackObserver for () {
     fn content_read(&self, _size_bytes: u64) {}
 }
 
-/// A packed layer and its bytes, which go when the last clone and the last reader do.
+/// A packed layer and its bytes, which are deleted with its last clone and its last reader.
 #[derive(Debug, Clone)]
 pub struct PackedLayer {
-    /// Descriptor, diff id and sizes.
+    /// Descriptor, diff ID and sizes.
     pub layer: Layer,
-    /// How it can be put together again, where it was packed with a cache.
+    /// What is needed to assemble it again, if it was packed with a cache.
     pub kept: Option<KeptLayer>,
-    /// The files in which something looks like a secret, in the plan's order.
+    /// The files that contain something that looks like a secret, in the plan's order.
     pub sighted: Vec<SightedFile>,
     file: Arc<File>,
 }
 
 impl PackedLayer {
-    /// A reader over the bytes that the descriptor names, from their start. Readers do not disturb each other, and may
-    /// outlive the layer.
+    /// Returns a reader over the bytes of the descriptor, from their start. Readers are independent, and may outlive
+    /// the layer.
     pub fn reader(&self) -> LayerReader {
         LayerReader { file: Arc::clone(&self.file), offset_bytes: 0, end_bytes: self.layer.descriptor.size_bytes }
     }
@@ -80,13 +81,13 @@ impl Read for LayerReader {
     }
 }
 
-/// Packs `plan` in one pass: tar, diff id, compression, digest, temporary file. Equal plans give equal bytes, for any
-/// options. Each file of the disk is compared with what was listed after it was read.
+/// Packs `plan` in one pass: tar, diff ID, compression, digest, temporary file. Equal plans give equal bytes, for any
+/// options. Each file of the disk is compared with its listing after it was read.
 ///
 /// # Errors
-/// [`PackError`]: a plan that is not sorted or has an entry that no tar can hold; a source that changed, vanished or
-/// cannot be read; a temporary file that cannot be written. Of several, that of the earliest block. No file is left
-/// behind.
+/// Returns [`PackError`] for a plan that is not sorted or has an entry that a tar cannot hold; for a source that
+/// changed, no longer exists or cannot be read; and for a temporary file that cannot be written. Of several errors,
+/// returns that of the earliest block. No file is left behind.
 pub fn pack_layer(
     plan: &LayerPlan,
     opener: &dyn ContentOpener,
@@ -96,7 +97,7 @@ pub fn pack_layer(
     let compression = compression_of(plan)?;
     let scratch = |source| PackError::Scratch { directory: options.scratch_dir.clone(), source };
     let file = tempfile::tempfile_in(&options.scratch_dir).map_err(scratch)?;
-    // What is not compressed is read from where it is as fast as from a cache.
+    // Uncompressed content is read from its source as fast as from a cache.
     let cache = options.cache.filter(|_| compression.algorithm() != Algorithm::None);
     let scan = LayerScan::default();
     let job = job(plan, compression, opener, options.threads, observer, &scan);
@@ -127,11 +128,11 @@ fn job<'a>(
     Job { plan, unit_bytes, reading, threads: threads.clamp(1, MAX_THREADS) }
 }
 
-/// Puts the layer of `plan` together from the blocks of `cache`, and reads nothing else. `None` where a block is no longer kept, or
-/// where what comes out is not what `kept` says: then the layer has to be packed.
+/// Assembles the layer of `plan` from the blocks of `cache`, and reads nothing else. Returns `None` if a block no
+/// longer exists, or if the result differs from `kept`: then the layer has to be packed.
 ///
 /// # Errors
-/// [`PackError::Compression`] and [`PackError::Scratch`], as [`pack_layer`] has them.
+/// Returns [`PackError::Compression`] and [`PackError::Scratch`] like [`pack_layer`].
 pub fn put_together(
     kept: &KeptLayer,
     plan: &LayerPlan,
@@ -155,19 +156,19 @@ pub fn put_together(
     Ok(is_whole.then(whole))
 }
 
-/// What is known of a layer that was read and not packed.
+/// The facts about a layer that was read and not packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashedLayer {
     /// Digest of the tar.
     pub diff_id: DiffId,
     /// Size of the tar, in bytes.
     pub tar_size_bytes: u64,
-    /// The files in which something looks like a secret, in the plan's order.
+    /// The files that contain something that looks like a secret, in the plan's order.
     pub sighted: Vec<SightedFile>,
 }
 
-/// The diff id of what `plan` packs to, and what looks like a secret in it: everything is read and hashed, and nothing
-/// compressed or written.
+/// Returns the diff ID of the layer that `plan` packs to, and the files that contain something that looks like a
+/// secret. Everything is read and hashed; nothing is compressed or written.
 ///
 /// # Errors
 /// Those of [`pack_layer`] that concern the plan and its contents.
@@ -184,8 +185,8 @@ pub fn hash_layer(
     Ok(HashedLayer { diff_id, tar_size_bytes, sighted: scan.finish(plan) })
 }
 
-/// The files of `plan` in which something looks like a secret: everything is read, and nothing hashed, compressed or written.
-/// [`pack_layer`] finds the same.
+/// Returns the files of `plan` that contain something that looks like a secret. Everything is read; nothing is hashed,
+/// compressed or written. [`pack_layer`] finds the same files.
 ///
 /// # Errors
 /// Those of [`pack_layer`] that concern the plan and its contents.
@@ -208,7 +209,7 @@ fn written_nowhere(failure: Failure) -> PackError {
     }
 }
 
-/// The encoder that the plan asks for.
+/// Returns the compression of the plan.
 fn compression_of(plan: &LayerPlan) -> Result<Compression, PackError> {
     let (algorithm, level) = match plan.compression {
         model::Compression::Gzip(level) => (Algorithm::Gzip, Some(level)),

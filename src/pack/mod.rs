@@ -1,15 +1,16 @@
-//! Packing: a [`LayerPlan`](crate::model::LayerPlan) becomes the bytes of a layer, in one pass: tar, diff id,
+//! Packs layers: converts a [`LayerPlan`](crate::model::LayerPlan) to the bytes of a layer in one pass: tar, diff ID,
 //! compression, digest, temporary file.
 //!
-//! The tar is USTAR with PAX extended headers (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Interchange
-//! Format") only where a field cannot hold its value, as byte format 1 says; layers are those of image-spec, layer.md.
+//! The tar is USTAR. PAX extended headers (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Interchange Format")
+//! are only used if a field cannot hold its value, as byte format 1 specifies. Layers are those of image-spec,
+//! layer.md.
 //!
-//! What passes is looked through for secrets on the way, so that no file is read for that alone.
+//! Contents are scanned for secrets in the same pass, so that no file is read only for the scan.
 //!
-//! Memory is bounded by the blocks that are on their way, about three for each thread, and does not grow with the
-//! layer. This module must never let anything but the plan and the contents reach the bytes: no thread count, no
-//! buffer size, no state of the disk. It must never give out a layer that holds anything but the state of its sources
-//! that was listed, never follow a link in place of a file, and never leave a file behind, whatever fails.
+//! Memory is limited by the blocks in progress, about three per thread, and does not grow with the layer. The bytes
+//! must depend on nothing but the plan and the contents: not on the number of threads, the size of a buffer, or the
+//! state of the disk. This module must never return a layer whose content differs from the listed state of its sources,
+//! never follow a link that replaced a file, and never leave a file behind, even after an error.
 
 mod cache;
 mod content;

@@ -1,12 +1,12 @@
-//! What becomes of a layer's blocks: each is hashed for the diff id, encoded, and written.
+//! Processes the blocks of a layer: each is hashed for the diff ID, encoded, and written.
 //!
 //! ```text
 //! cut ──► read ──► diff id ──► encode, or found among kept blocks ──► write and digest
 //! one at a time    in order                                          in order
 //! ```
 //!
-//! All workers do the same, each with a block of its own. What has to be in order is done by whichever worker brings what
-//! is due ([`InOrder`]).
+//! All workers do the same, each with its own block. Ordered steps are done by the worker that adds the item which is
+//! due ([`InOrder`]).
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -20,7 +20,7 @@ use super::workers::{self, Failure, Job, Room, Way};
 use crate::compress::{BlockEncoder, Checksum, CompressError, Compression};
 use crate::model::{DiffId, Digest, Hasher};
 
-/// What is known of a layer once all of its bytes went by.
+/// The facts about a layer after all of its bytes were processed.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) diff_id: DiffId,
@@ -33,9 +33,9 @@ pub(super) struct Outcome {
     pub(super) blocks: Vec<Digest>,
 }
 
-/// Makes the bytes of a block.
+/// Encodes blocks.
 pub(super) trait EncodeBlock {
-    /// See [`BlockEncoder::encode`].
+    /// Encodes a block; see [`BlockEncoder::encode`].
     fn encode(&mut self, block: &[u8]) -> Result<Vec<u8>, CompressError>;
 }
 
@@ -45,7 +45,7 @@ impl EncodeBlock for BlockEncoder {
     }
 }
 
-/// Packs by `compression` into `file`, with an encoder for each worker.
+/// Packs by `compression` to `file`, with one encoder per worker.
 pub(super) fn pack<E: EncodeBlock>(
     job: &Job<'_>,
     compression: Compression,
@@ -70,7 +70,7 @@ pub(super) fn pack<E: EncodeBlock>(
     Ok(Outcome { diff_id: way.diff_id.into_state().diff_id(), checksum, file, digest, size_bytes, blocks })
 }
 
-/// The diff id alone, and the size of the tar in bytes.
+/// Returns only the diff ID, and the size of the tar in bytes.
 pub(super) fn hash(job: &Job<'_>) -> Result<(DiffId, u64), Failure> {
     let way = Hashing(InOrder::new((Hasher::new(), 0)));
     workers::run(job, &way)?;
@@ -78,7 +78,7 @@ pub(super) fn hash(job: &Job<'_>) -> Result<(DiffId, u64), Failure> {
     Ok((hasher.diff_id(), size_bytes))
 }
 
-/// Reads all contents, and does nothing with them.
+/// Reads all contents and discards them.
 pub(super) fn read(job: &Job<'_>) -> Result<(), Failure> {
     workers::run(job, &Dropping)
 }
@@ -91,15 +91,15 @@ struct Packing<'a, F> {
     output: InOrder<EncodedBlock, Output>,
 }
 
-/// A block that was encoded, and the checksum of what it was.
+/// An encoded block, with the checksum of its uncompressed bytes.
 struct EncodedBlock {
     bytes: Vec<u8>,
     checksum: Checksum,
-    /// Under what it is kept.
+    /// The key under which it is stored.
     key: Option<Digest>,
 }
 
-/// What takes the encoded blocks.
+/// Receives the encoded blocks.
 struct Output {
     file: HashedFile,
     checksum: Checksum,
@@ -133,7 +133,7 @@ impl<E: EncodeBlock, F> Packing<'_, F>
 where
     F: Fn() -> E,
 {
-    /// The encoded block: kept from earlier, or made now and kept for later.
+    /// Returns the encoded block: from the cache, or newly encoded and stored.
     fn encode(&self, block: &[u8], encoder: &mut E) -> Result<EncodedBlock, PackError> {
         let checksum = Checksum::of(block);
         let mut encode = || encoder.encode(block).map_err(|source| PackError::Encode { source });
@@ -161,7 +161,7 @@ impl Output {
     }
 }
 
-/// Blocks that are hashed and go.
+/// Hashes and discards blocks.
 struct Hashing(InOrder<Vec<u8>, (Hasher, u64)>);
 
 impl Way for Hashing {
@@ -179,7 +179,7 @@ impl Way for Hashing {
     }
 }
 
-/// Blocks that go as they come.
+/// Discards blocks.
 struct Dropping;
 
 impl Way for Dropping {
@@ -193,7 +193,7 @@ impl Way for Dropping {
     }
 }
 
-/// The temporary file, and the hash of what went into it. Blocks are large, and need no buffer.
+/// The temporary file, and the hash of its content. Blocks are large, so writes are not buffered.
 pub(super) struct HashedFile {
     file: File,
     hasher: Hasher,
@@ -211,7 +211,7 @@ impl HashedFile {
         self.file.write_all(bytes)
     }
 
-    /// The file, the digest of what was written, and its size in bytes.
+    /// Returns the file, the digest of its content, and its size in bytes.
     pub(super) fn finish(self) -> (File, Digest, u64) {
         (self.file, self.hasher.digest(), self.size_bytes)
     }

@@ -1,4 +1,4 @@
-//! Contents looked through for secrets, as they pass: each worker scans what it has just read.
+//! Scans contents for secrets while they are packed: each worker scans what it has just read.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,16 +7,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::model::{Entry, LayerPlan};
 use crate::secrets::{LargeFile, SightedFile, Sighting, Slice, scan_file};
 
-/// What was seen in the contents of a layer so far.
+/// The sightings in the contents of a layer so far.
 #[derive(Debug, Default)]
 pub(super) struct LayerScan {
-    /// By the place of the entry in the plan.
+    /// By the index of the entry in the plan.
     files: Mutex<BTreeMap<usize, Vec<Sighting>>>,
     large_files: Mutex<BTreeMap<usize, LargeFile>>,
 }
 
 impl LayerScan {
-    /// Looks through the whole content of entry `index`.
+    /// Scans the whole content of entry `index`.
     pub(super) fn file(&self, index: usize, entry: &Entry, content: &[u8]) {
         let sightings = scan_file(&entry.path, content);
         if !sightings.is_empty() {
@@ -24,7 +24,7 @@ impl LayerScan {
         }
     }
 
-    /// Looks through a slice of the content of entry `index`. Slices may come in any order.
+    /// Scans a slice of the content of entry `index`. Slices may arrive in any order.
     pub(super) fn slice(&self, index: usize, entry: &Entry, range: &Range<u64>, content: &[u8]) {
         let size_bytes = entry.kind.size_bytes();
         if range.start == 0 && range.end == size_bytes {
@@ -34,7 +34,7 @@ impl LayerScan {
         lock(&self.large_files).entry(index).or_default().add(slice);
     }
 
-    /// The files in which something was seen, in the order of the plan. To be called once all was looked through.
+    /// Returns the files with sightings, in the order of the plan. Must be called after everything was scanned.
     pub(super) fn finish(self, plan: &LayerPlan) -> Vec<SightedFile> {
         let mut files = self.files.into_inner().unwrap_or_else(PoisonError::into_inner);
         let large_files = self.large_files.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -48,7 +48,7 @@ impl LayerScan {
     }
 }
 
-/// What a worker that panicked left behind is thrown away with the layer.
+/// Locks a mutex. The results of a worker that panicked are discarded with the layer.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

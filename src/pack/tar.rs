@@ -1,4 +1,5 @@
-//! The tar of a layer, block by block: entries in order, each with its headers, content and padding, and the end.
+//! The tar of a layer, block by block: entries in order, each with its headers, content and padding, and the end
+//! marker.
 
 use std::io::Write;
 
@@ -8,11 +9,11 @@ use super::error::PackError;
 use super::layer::PackObserver;
 use crate::model::{Content, ContentOpener, EntryKind, LayerPlan};
 
-/// Unit of the blocks that [`write_tar`] writes, in bytes. It shows in no output.
+/// Unit of the blocks that [`write_tar`] writes, in bytes. It does not affect the output.
 const WRITE_UNIT_BYTES: usize = 1024 * 1024;
 
-/// Writes the uncompressed tar of `plan` to `target`, in one thread, and says how long it is, in bytes. It is what a
-/// layer holds under its compression. `target` is not flushed.
+/// Writes the uncompressed tar of `plan` to `target` in one thread, and returns its length in bytes. It equals the
+/// content of the layer before compression. `target` is not flushed.
 ///
 /// # Errors
 /// Those of [`super::pack_layer`] that concern entries and their contents; [`PackError::Write`] for `target`.
@@ -32,35 +33,35 @@ pub fn write_tar(
     Ok(size_bytes)
 }
 
-/// The tar of a plan, of which each block can be read apart from the others.
+/// The tar of a plan. Its blocks can be read independently.
 pub(super) struct Tar<'a> {
     plan: &'a LayerPlan,
     cuts: Cuts<'a>,
     reading: Reading<'a>,
-    /// A large content that can only be read in order, while its slices are cut.
+    /// A large content that must be read in order, while its slices are cut.
     open: Option<OpenContent<'a>>,
 }
 
-/// A block that was cut, with what had to be read in order.
+/// A block that was cut, with the content that had to be read in order.
 pub(super) struct CutBlock {
     block: Block,
-    /// The content of its slice, where that was read already.
+    /// The content of its slice, if it was read already.
     slice: Option<Vec<u8>>,
 }
 
 impl<'a> Tar<'a> {
-    /// The tar of `plan`, cut by a unit of `unit_bytes`.
+    /// Creates the tar of `plan`, cut by a unit of `unit_bytes`.
     pub(super) fn new(plan: &'a LayerPlan, unit_bytes: usize, reading: Reading<'a>) -> Self {
         Self { plan, cuts: Cuts::new(plan, unit_bytes), reading, open: None }
     }
 
-    /// How many blocks were cut so far.
+    /// Returns the number of blocks that were cut so far.
     pub(super) fn cut_blocks(&self) -> u64 {
         self.cuts.cut_blocks()
     }
 
-    /// The next block; `None` after the end. Large contents out of archives and images are read here, in order; all
-    /// else is left to [`CutBlock::read`].
+    /// Returns the next block; `None` after the end. Large contents of archives and images are read here, in order;
+    /// [`CutBlock::read`] reads all others.
     pub(super) fn next_block(&mut self) -> Result<Option<CutBlock>, PackError> {
         let Some(block) = self.cuts.next()? else { return Ok(None) };
         let slice = match block.parts.first() {
@@ -70,7 +71,8 @@ impl<'a> Tar<'a> {
         Ok(Some(CutBlock { block, slice }))
     }
 
-    /// The slice of a large content up to `to`, with its padding; `None` where it can be read at any time.
+    /// Reads the slice of a large content up to `to`, with its padding. Returns `None` if the content supports random
+    /// access.
     fn read_in_order(&mut self, at: usize, to: u64, block_bytes: usize) -> Result<Option<Vec<u8>>, PackError> {
         let entry = &self.plan.entries[at];
         let EntryKind::File { size_bytes, content: content @ (Content::Member { .. } | Content::Image { .. }) } =
@@ -97,12 +99,12 @@ impl<'a> Tar<'a> {
 }
 
 impl CutBlock {
-    /// Its place among the blocks, from 0.
+    /// Returns its index among the blocks.
     pub(super) fn index(&self) -> u64 {
         self.block.index
     }
 
-    /// Its bytes. Blocks may be read in any order and by any thread.
+    /// Reads its bytes. Blocks may be read in any order and by any thread.
     pub(super) fn read(self, plan: &LayerPlan, reading: Reading<'_>) -> Result<Vec<u8>, PackError> {
         if let Some(bytes) = self.slice {
             if let (Some(scan), Some(Part::Slice(index, slice))) = (reading.scan, self.block.parts.first()) {
@@ -119,14 +121,14 @@ impl CutBlock {
     }
 }
 
-/// A block that is being filled. It consists of zeros at first, as padding and the end of the tar do.
+/// A block that is being filled. Initially it consists of zeros, like padding and the end marker.
 struct Filling<'a> {
     plan: &'a LayerPlan,
     reading: Reading<'a>,
     bytes: Vec<u8>,
-    /// Where the next part goes.
+    /// Position of the next part.
     at: usize,
-    /// Kept between entries.
+    /// Buffer that is reused for all entries.
     headers: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! Tests of packing, and what they share.
+//! Tests of packing, and shared helpers.
 
 mod cuts;
 mod failures;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::{PackError, PackOptions, PackedLayer, pack_layer, write_tar};
 use crate::model::{Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, FileStamp, LayerPlan};
 
-/// For plans without members of archives and files of images.
+/// An opener for plans without members of archives and files of images.
 struct NoOpener;
 
 impl ContentOpener for NoOpener {
@@ -54,7 +54,7 @@ fn with_xattr(mut entry: Entry, name: &str, value: &[u8]) -> Entry {
     entry
 }
 
-/// A plan of these entries, sorted.
+/// Returns a plan of these entries, sorted.
 fn plan(mut entries: Vec<Entry>) -> LayerPlan {
     entries.sort_by(|one, other| one.path.cmp(&other.path));
     LayerPlan {
@@ -86,7 +86,7 @@ fn tar_bytes(plan: &LayerPlan) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that compress by about a half, the same for the same seed.
+/// Returns bytes that compress to about a half; the same seed gives the same bytes.
 fn noise(size_bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(size_bytes + 16);

@@ -1,8 +1,8 @@
-//! The threads that pack: each takes the next block of the tar, reads it, and takes it all the way to its end.
+//! The threads that pack: each takes the next block of the tar, reads it, and processes it to the end.
 //!
-//! There are as many threads as workers, the calling one among them; fewer where the system allows no more. So many blocks are on their way at the most as
-//! memory is granted for: a worker waits before it cuts another one. When a worker fails or panics, the others end after
-//! the block that they are at.
+//! There are as many threads as workers, including the calling one; fewer if the system does not allow as many. The
+//! number of blocks in progress is limited by the allowed memory: a worker waits before it cuts another block. If a
+//! worker fails or panics, the others stop after their current block.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -14,8 +14,8 @@ use super::error::PackError;
 use super::tar::{CutBlock, Tar};
 use crate::model::LayerPlan;
 
-/// Blocks on their way, for each worker: one that it encodes, twice in memory then, and one that is encoded and waits
-/// for an earlier one to be written.
+/// Blocks in progress per worker: one that is being encoded, which uses twice the memory, and one that is encoded and
+/// waits for an earlier block to be written.
 const BLOCKS_PER_WORKER: u64 = 2;
 
 /// Why a layer was not packed.
@@ -33,31 +33,31 @@ impl From<PackError> for Failure {
     }
 }
 
-/// What is read, and by how many.
+/// What is read, and the number of threads.
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
     pub(super) plan: &'a LayerPlan,
-    /// The unit of the cuts.
+    /// Unit of the cuts, in bytes.
     pub(super) unit_bytes: usize,
     pub(super) reading: Reading<'a>,
-    /// At least one.
+    /// Number of threads, at least one.
     pub(super) threads: usize,
 }
 
-/// What becomes of each block.
+/// Processes the blocks of a job.
 pub(super) trait Way: Sync {
-    /// What a worker keeps from block to block.
+    /// The state that a worker keeps from block to block.
     type Tools;
 
-    /// The tools of one worker.
+    /// Creates the state of one worker.
     fn tools(&self) -> Self::Tools;
 
-    /// Takes a block. When it, or any other block, is at its end, `room` is told.
+    /// Processes a block. When a block is finished, `room` is notified.
     fn take(&self, index: u64, block: Vec<u8>, tools: &mut Self::Tools, room: &Room) -> Result<(), Failure>;
 }
 
-/// Takes all blocks of a job their way. All threads have ended on return, whatever happened. Of several failures, that of
-/// the earliest block is given.
+/// Processes all blocks of a job. All threads have ended on return, even after an error. Of several errors, returns
+/// that of the earliest block.
 pub(super) fn run<W: Way>(job: &Job<'_>, way: &W) -> Result<(), Failure> {
     let tar = Mutex::new(Tar::new(job.plan, job.unit_bytes, job.reading));
     let room = Room { state: Mutex::new(State { ended: 0, failure: None }), moved: Condvar::new() };
@@ -65,7 +65,7 @@ pub(super) fn run<W: Way>(job: &Job<'_>, way: &W) -> Result<(), Failure> {
     thread::scope(|scope| {
         for _ in 1..job.threads {
             let thread = thread::Builder::new().name("pack".to_owned());
-            // One that cannot be started is not needed: there is always this one.
+            // If a thread cannot be started, the others do its work; the calling thread always exists.
             if thread.spawn_scoped(scope, || workers.work()).is_err() {
                 break;
             }
@@ -85,29 +85,29 @@ struct Workers<'a, W> {
     room: Room,
 }
 
-/// How many blocks are at their end, and whether there will be more.
+/// The number of finished blocks, and whether there will be more.
 pub(super) struct Room {
     state: Mutex<State>,
-    /// A block came to its end, or a worker failed.
+    /// Signals that a block was finished, or a worker failed.
     moved: Condvar,
 }
 
 struct State {
     ended: u64,
-    /// The failure of the earliest block, with the block's place.
+    /// The failure of the earliest block, with the index of the block.
     failure: Option<(u64, Failure)>,
 }
 
 impl<W: Way> Workers<'_, W> {
-    /// One worker. The others would wait for the block of one that panicked, so they are told; nobody looks at what it
-    /// left half-done.
+    /// Runs one worker. If it panics, the others are notified, since they would wait for its block. Its partial results
+    /// are not used.
     fn work(&self) {
         if panic::catch_unwind(AssertUnwindSafe(|| self.take_blocks())).is_err() {
             self.room.fail(u64::MAX, PackError::Panicked { stage: "packing" }.into());
         }
     }
 
-    /// Takes blocks until there are no more, or something failed.
+    /// Processes blocks until there are no more, or an error occurs.
     fn take_blocks(&self) {
         let mut tools = self.way.tools();
         while let Some(block) = self.next_block() {
@@ -120,7 +120,7 @@ impl<W: Way> Workers<'_, W> {
         }
     }
 
-    /// Waits until there is room for another block, and cuts it.
+    /// Waits until another block may be in progress, and cuts it.
     fn next_block(&self) -> Option<CutBlock> {
         let mut tar = self.tar.lock().unwrap_or_else(PoisonError::into_inner);
         let index = tar.cut_blocks();
@@ -135,13 +135,13 @@ impl<W: Way> Workers<'_, W> {
 }
 
 impl Room {
-    /// A block came to its end.
+    /// Reports that a block is finished.
     pub(super) fn leave(&self) {
         self.state().ended += 1;
         self.moved.notify_all();
     }
 
-    /// Waits until block `index` is one of `count` that are on their way; false where something failed.
+    /// Waits until block `index` is one of `count` in progress. Returns `false` after an error.
     fn wait_for(&self, index: u64, count: u64) -> bool {
         let is_full = |state: &mut State| state.failure.is_none() && index >= state.ended + count;
         let state = self.moved.wait_while(self.state(), is_full).unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +157,7 @@ impl Room {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each change is one assignment: a poisoned lock holds nothing half-made.
+        // Each change is one assignment, so a poisoned lock holds a consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,30 +1,31 @@
-//! The layers of one platform for another: where the spec says the same and the bases have the same where the first plan
-//! looked, the second would come out equal. Nothing is listed for it then.
+//! Reuses the layers of one platform for another. If the spec gives both platforms the same settings, and both base
+//! images give the same answers to what the first plan looked up, the second plan would have the same layers. Its files
+//! are not listed again then.
 
 use super::build_plan::{BuildPlan, PlanInput, plan_above};
 use super::error::PlanError;
 use crate::spec::{From, PlatformSpec};
 use crate::tree::Seen;
 
-/// What the layers of a plan followed from.
+/// The inputs that a plan's layers depend on.
 #[derive(Debug)]
 pub struct Grounds {
     pub(super) spec: PlatformSpec,
     pub(super) workdir: Option<String>,
-    /// passwd and group of the base.
+    /// passwd and group of the base image.
     pub(super) accounts: [bytes::Bytes; 2],
-    /// Which of its layers are left out as they have no entries, in words.
+    /// Warnings about its layers that are left out because they have no entries.
     pub(super) layer_warnings: Vec<String>,
-    /// What the plan saw of the base's tree.
+    /// What the plan looked up in the tree of the base image.
     pub(super) seen: Seen,
 }
 
 impl Grounds {
-    /// The plan of another platform with the layers of `earlier`, which is the plan of these grounds; `None` where they
-    /// could differ. `input` needs no listings.
+    /// Returns the plan of another platform with the layers of `earlier`, which is the plan of these inputs. Returns
+    /// `None` if the layers could differ. `input` needs no listings.
     ///
     /// # Errors
-    /// Those of [`super::plan()`] that are not about layers.
+    /// Those of [`super::plan()`] that do not concern layers.
     pub fn plan_again(&self, earlier: &BuildPlan, input: &PlanInput) -> Result<Option<BuildPlan>, PlanError> {
         let is_same = self.says_the_same(&input.platform_spec)
             && self.workdir == input.config.workdir
@@ -39,7 +40,7 @@ impl Grounds {
         Ok(Some(plan))
     }
 
-    /// True where all that layers follow from is the same in `other`, and the same files are listed for it.
+    /// Returns `true` if all settings that layers depend on are the same in `other`, so that the same files are listed.
     fn says_the_same(&self, other: &PlatformSpec) -> bool {
         let spec = &self.spec;
         let is_of_disk = |from: &From| matches!(from, From::Disk { .. });

@@ -1,5 +1,5 @@
-//! The documents of an image, from plan and packed layers (image-spec: config.md, manifest.md, image-index.md,
-//! annotations.md; Docker's image manifest version 2 schema 2).
+//! Assembles the documents of an image from its plan and packed layers (image-spec: config.md, manifest.md,
+//! image-index.md, annotations.md; Docker's image manifest version 2 schema 2).
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use crate::model::{
     MediaType, Platform,
 };
 
-/// Digest of the base (image-spec, annotations.md).
+/// Digest of the base image (image-spec, annotations.md).
 const BASE_DIGEST_ANNOTATION: &str = "org.opencontainers.image.base.digest";
 
-/// Reference of the base (image-spec, annotations.md).
+/// Reference of the base image (image-spec, annotations.md).
 const BASE_NAME_ANNOTATION: &str = "org.opencontainers.image.base.name";
 
 /// Schema version of manifests and indexes.
 const SCHEMA_VERSION: u32 = 2;
 
-/// Config and manifest of one platform. `layers` are the packed layers of the plan, in its order. Base layers keep
-/// digest, size and whatever else their descriptors say; all media types are of the plan's family.
+/// Returns config and manifest of one platform. `layers` are the packed layers of the plan, in its order. Base layers
+/// keep digest, size and the other fields of their descriptors. All media types belong to the plan's family.
 pub fn assemble(
     plan: &BuildPlan,
     layers: &[Layer],
@@ -49,7 +49,7 @@ pub fn assemble(
     Ok((config, Document::write(manifest_type, manifest)?))
 }
 
-/// The index over the manifests of all platforms, sorted by os, architecture and variant.
+/// Returns the index of the manifests of all platforms, sorted by os, architecture and variant.
 pub fn index(
     children: &[(Platform, Descriptor)],
     annotations: BTreeMap<String, String>,
@@ -73,8 +73,8 @@ pub fn index(
     Ok(Document::write(media_type, index)?)
 }
 
-/// The annotations of the index over several plans: what all of them say, and the base's name and digest where all are
-/// built on one. None in Docker's family.
+/// Returns the annotations of the index of several plans: those that all plans share, and the base image's name and
+/// digest if all plans share it. Docker's family has none.
 pub fn index_annotations(plans: &[&BuildPlan]) -> BTreeMap<String, String> {
     let Some((first, rest)) = plans.split_first() else { return BTreeMap::new() };
     if first.family == Family::Docker {
@@ -103,7 +103,7 @@ fn in_family(media_type: MediaType, family: Family) -> Result<MediaType, PlanErr
     media_type.in_family(family).ok_or(PlanError::NoMediaType { what, media_type, family })
 }
 
-/// The base's fields by value, with those replaced that say which image this is.
+/// Returns the base image's fields, with those replaced that identify the image.
 fn config_fields(plan: &BuildPlan, layers: &[Layer]) -> Result<Map<String, Value>, PlanError> {
     let base = plan.base.as_ref().map(|base| &base.image);
     let mut fields = base.map(|base| base.config().value().fields().clone()).unwrap_or_default();
@@ -133,7 +133,7 @@ fn config_fields(plan: &BuildPlan, layers: &[Layer]) -> Result<Map<String, Value
     Ok(fields)
 }
 
-/// The base's entries, made to fit its layers, then an entry for each own layer.
+/// Returns the base image's history, adjusted to its layers, followed by an entry for each own layer.
 fn history(plan: &BuildPlan, base: Option<&Image>) -> Result<Vec<Value>, PlanError> {
     let mut history = match base.and_then(|base| base.config().value().fields().get("history")) {
         None | Some(Value::Null) => Vec::new(),
@@ -147,15 +147,16 @@ fn history(plan: &BuildPlan, base: Option<&Image>) -> Result<Vec<Value>, PlanErr
     Ok(history)
 }
 
-/// Lets as many entries stand for a layer as there are layers: readers count them, and refuse the image where they do not
-/// agree. Entries that are missing are put at the end. Of too many, the oldest stand for no layer, as BuildKit has it.
+/// Adjusts the history so that it has as many entries with a layer as there are layers. Readers count them, and refuse
+/// an image if the numbers differ. Missing entries are appended. If there are too many, the oldest are marked as empty
+/// layers, as BuildKit does.
 fn fit_history(history: &mut Vec<Value>, layers: usize) {
     let is_empty = |entry: &Value| entry.get("empty_layer").and_then(Value::as_bool) == Some(true);
     let counted = history.iter().filter(|entry| !is_empty(entry)).count();
     history.extend((counted..layers).map(|_| json!({ "created_by": "base" })));
     let surplus = counted.saturating_sub(layers);
     for entry in history.iter_mut().filter(|entry| !is_empty(entry)).take(surplus) {
-        // What is no table says nothing that could be kept.
+        // An entry that is not an object has nothing to keep.
         let mut fields = entry.as_object().cloned().unwrap_or_default();
         fields.insert("empty_layer".to_owned(), true.into());
         *entry = fields.into();
@@ -180,7 +181,7 @@ fn manifest_layers(plan: &BuildPlan, layers: &[Layer]) -> Result<Vec<Descriptor>
     Ok(descriptors)
 }
 
-/// What the spec says goes before what is known of the base.
+/// Returns the annotations of the manifest. Those of the spec take precedence over those about the base image.
 fn manifest_annotations(plan: &BuildPlan) -> BTreeMap<String, String> {
     if plan.family == Family::Docker {
         return BTreeMap::new();

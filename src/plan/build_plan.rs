@@ -1,4 +1,4 @@
-//! From input to plan: the layer `filesystem`, then the layers of the spec, each on the image so far.
+//! Converts the input to a plan: the layer `filesystem`, then the layers of the spec, each planned on the image so far.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,40 +17,40 @@ use crate::model::{
 use crate::spec::{ConfigSpec, LayerSpec, PlatformSpec};
 use crate::tree::{Seen, Tree, View};
 
-/// A base image of one platform, and its facts as far as a plan needs them.
+/// A base image of one platform, with the facts that a plan needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseImage {
     /// Its manifest and config.
     pub image: Image,
-    /// For a base from a registry: the full reference, as the spec writes it.
+    /// For a base image from a registry: the full reference, as the spec writes it.
     pub name: Option<String>,
-    /// Digest of the index that the reference names; `None` where it names a single manifest.
+    /// Digest of the index that the reference resolves to; `None` for a single manifest.
     pub index: Option<Digest>,
     /// Its file tree.
     pub tree: Arc<Tree>,
-    /// Content of `/etc/passwd`, links followed; empty where there is none.
+    /// Content of `/etc/passwd`, following links; empty if it does not exist.
     pub passwd: Bytes,
-    /// Content of `/etc/group`, links followed; empty where there is none.
+    /// Content of `/etc/group`, following links; empty if it does not exist.
     pub group: Bytes,
 }
 
 impl BaseImage {
-    /// Digest of what the reference names: the index, else the manifest.
+    /// Returns the digest that the reference resolves to: the index, else the manifest.
     pub fn reference_digest(&self) -> Digest {
         self.index.unwrap_or(self.image.manifest().descriptor().digest)
     }
 }
 
-/// Everything that one platform's plan depends on.
+/// All inputs of one platform's plan.
 #[derive(Debug, Clone)]
 pub struct PlanInput {
-    /// What the spec says for the platform.
+    /// The settings of the spec for the platform.
     pub platform_spec: PlatformSpec,
-    /// Its `[config]`, with the variables of the base put in.
+    /// Its `[config]`, with the variables of the base image expanded.
     pub config: ConfigSpec,
-    /// The base; `None` for `scratch`.
+    /// The base image; `None` for `scratch`.
     pub base: Option<Arc<BaseImage>>,
-    /// For each layer of the spec, and in it for each `files` entry, what that names, filtered.
+    /// For each layer of the spec and each of its `files` entries, the filtered listing.
     pub listings: Vec<Vec<Listing>>,
     /// The family of the manifest.
     pub family: Family,
@@ -63,48 +63,48 @@ impl PlanInput {
         self.base.as_ref().map(|base| base.tree.clone()).unwrap_or_default()
     }
 
-    /// passwd and group of the base.
+    /// Returns passwd and group of the base image.
     pub(super) fn accounts(&self) -> [Bytes; 2] {
         self.base.as_ref().map(|base| [base.passwd.clone(), base.group.clone()]).unwrap_or_default()
     }
 }
 
-/// What will be built for one platform: nothing is left to decide, and nothing is read yet.
+/// The plan of one platform: everything is decided, and no content is read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildPlan {
     /// The platform, as the spec writes it.
     pub platform: Platform,
-    /// The base; `None` for `scratch`.
+    /// The base image; `None` for `scratch`.
     pub base: Option<Arc<BaseImage>>,
-    /// The layers above the base, lowest first; layers without entries are left out. Shared where platforms have equal
-    /// ones.
+    /// The layers above the base image, lowest first. Layers without entries are left out. Platforms with equal layers
+    /// share them.
     pub layers: Vec<Arc<LayerPlan>>,
     /// The config, as far as it does not depend on the packed layers.
     pub config: ConfigPlan,
-    /// What the spec says in `annotations`: those of the manifest, without the base's.
+    /// The spec's `annotations` for the manifest, without those about the base image.
     pub annotations: BTreeMap<String, String>,
     /// The family of the manifest.
     pub family: Family,
-    /// Limit of the compressed size, in bytes, base included.
+    /// Limit of the compressed size in bytes, including the base image.
     pub max_size_bytes: Option<u64>,
-    /// What the user should know and need not act on.
+    /// Warnings that do not stop the build.
     pub warnings: Vec<String>,
 }
 
 /// The config of an image without its layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigPlan {
-    /// The table `config`: the base's, with what the spec changes.
+    /// The table `config`: that of the base image, with the changes of the spec.
     pub execution: Map<String, Value>,
-    /// `created` of the image and of its own history, by RFC 3339.
+    /// `created` of the image and of its own history entries, in RFC 3339 form.
     pub created: String,
 }
 
-/// Refuses a platform whose layers have a form that this program does not make: Windows keeps files below `Files/` beside
-/// its registry in `Hives/`, and reads nothing else.
+/// Refuses a platform whose layers have an unsupported form: Windows layers hold files below `Files/` and the registry
+/// in `Hives/`, and nothing else is read.
 ///
 /// # Errors
-/// [`PlanError::Windows`].
+/// Returns [`PlanError::Windows`] for such a platform.
 pub fn check_platform(platform: &Platform) -> Result<(), PlanError> {
     if platform.os.eq_ignore_ascii_case("windows") {
         Err(PlanError::Windows { platform: platform.clone() })
@@ -113,15 +113,16 @@ pub fn check_platform(platform: &Platform) -> Result<(), PlanError> {
     }
 }
 
-/// Plans one platform. Layers are in the spec's order above a layer `filesystem`, which stands first where users,
-/// groups, directories or the working directory must be made.
+/// Plans one platform. Its layers are in the spec's order. Below them is a layer `filesystem` if users, groups,
+/// directories or the working directory must be created.
 ///
-/// Errors name the layer, the path and where both sides of a contradiction come from.
+/// Errors name the layer, the path and the origin of both conflicting entries.
 pub fn plan(input: PlanInput) -> Result<BuildPlan, PlanError> {
     plan_on_grounds(input).map(|(plan, _)| plan)
 }
 
-/// As [`plan`], with what the layers followed from: another platform may have them too.
+/// Plans like [`plan`], and also returns the inputs that the layers depend on, so that another platform may reuse the
+/// layers.
 pub fn plan_on_grounds(mut input: PlanInput) -> Result<(BuildPlan, Grounds), PlanError> {
     check_counts(&input.platform_spec, &input.listings)?;
     let listings = std::mem::take(&mut input.listings);
@@ -137,7 +138,7 @@ pub fn plan_on_grounds(mut input: PlanInput) -> Result<(BuildPlan, Grounds), Pla
     Ok((plan, Grounds { spec, workdir, accounts, layer_warnings, seen }))
 }
 
-/// All of a plan but its layers.
+/// Plans everything except the layers.
 pub(super) fn plan_above(input: &PlanInput) -> Result<BuildPlan, PlanError> {
     let PlanInput { platform_spec: spec, config, base, family, created_s, .. } = input;
     check_platform(&spec.platform)?;
@@ -180,7 +181,7 @@ fn plan_layers(
             layers.push(spec_layer(layer, entries, spec.mtime_s, family));
         }
     }
-    // Only now is it known that no layer provides it. It is made below them all the same, since their own parents are
+    // Only now it is known that no layer provides it. It is still created below the layers, since their own parents are
     // written above it.
     if let Some(path) = lacking_workdir(&view, workdir)? {
         first = filesystem::entries(&mut View::noting(tree, seen.clone()), spec, &files, Some(&path))?;
@@ -207,12 +208,12 @@ fn filesystem_layer(entries: Vec<Entry>, spec: &PlatformSpec, family: Family) ->
     }
 }
 
-/// How the layer is packed, for later builds. Docker's manifests have no annotations.
+/// Returns the annotation that says how the layer is packed, for later builds. Docker's manifests have no annotations.
 fn packed_annotation(compression: Compression, family: Family) -> Option<(String, String)> {
     (family == Family::Oci).then(|| (PACKED_ANNOTATION.to_owned(), compression.packed_as()))
 }
 
-/// The working directory, links followed, where nothing stands there in the finished image.
+/// Returns the working directory, following links, if nothing exists there in the finished image.
 fn lacking_workdir(view: &View, workdir: Option<&str>) -> Result<Option<EntryPath>, PlanError> {
     let Some(workdir) = workdir else { return Ok(None) };
     let layer = filesystem::NAME.to_owned();
@@ -237,7 +238,7 @@ fn check_counts(spec: &PlatformSpec, listings: &[Vec<Listing>]) -> Result<(), Pl
     Ok(())
 }
 
-/// What a family cannot express is refused before anything is packed.
+/// Refuses what a family cannot express, before anything is packed.
 fn check_family(spec: &PlatformSpec, base: Option<&BaseImage>, family: Family) -> Result<(), PlanError> {
     if let Some(base) = base {
         for layer in &base.image.manifest().value().layers {

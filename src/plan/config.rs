@@ -1,5 +1,5 @@
-//! The config of an image: the base's, by value, with what the spec changes (image-spec, config.md; the health check and
-//! the shell are Docker's).
+//! Computes the config of an image: that of the base image, with the changes of the spec (image-spec, config.md; the
+//! health check and the shell are Docker's).
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use super::error::PlanError;
 use crate::model::Image;
 use crate::spec::{Command, ConfigSpec, Healthcheck};
 
-/// The label that lists the variables which must be set where the image runs: names, joined by commas, in the spec's
+/// The label that lists the variables which must be set where the image runs: names joined by commas, in the spec's
 /// order.
 pub const REQUIRED_ENV_LABEL: &str = "dev.ocitect.required-env";
 
-/// What runs a command that is one string, where neither spec nor base says.
+/// The shell for a command that is a single string, unless the spec or the base image sets another.
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
 type Fields = Map<String, Value>;
 
-/// The base's table `config` with what the spec changes. Fields that the spec does not touch stay by value, known here or
-/// not; what becomes empty is left out.
+/// Returns the base image's table `config` with the changes of the spec. Other fields are kept, whether known or not;
+/// fields that become empty are removed.
 pub(super) fn merge(
     spec: ConfigSpec,
     base: Option<&Image>,
@@ -56,7 +56,8 @@ fn base_execution(base: Option<&Image>) -> Result<Fields, PlanError> {
     }
 }
 
-/// `ONBUILD` is an instruction to `docker build` alone; kept, it would act on images that are built on this one.
+/// Removes `ONBUILD`. It is an instruction for `docker build` only; if kept, it would affect images that are built on
+/// this one.
 fn drop_on_build(fields: &mut Fields, warnings: &mut Vec<String>) {
     let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     if fields.remove("OnBuild").is_some_and(|value| !is_empty(&value)) {
@@ -102,7 +103,8 @@ fn set_list(fields: &mut Fields, name: &str, words: Vec<String>) {
     }
 }
 
-/// A changed value stays in its place; new names follow, sorted. What the spec does not name stays as it is written.
+/// Merges environment variables. A changed value keeps its position; new names are appended, sorted. All other entries
+/// are kept as written.
 fn merge_env(fields: &mut Fields, changes: &BTreeMap<String, Option<String>>) -> Result<(), PlanError> {
     if changes.is_empty() {
         return Ok(());
@@ -145,7 +147,7 @@ fn merge_labels(
     Ok(())
 }
 
-/// Adds keys to a table that is used as a set.
+/// Adds keys to an object that is used as a set.
 fn add_keys(fields: &mut Fields, name: &str, field: &'static str, keys: Vec<String>) -> Result<(), PlanError> {
     if keys.is_empty() {
         return Ok(());
@@ -185,7 +187,7 @@ fn string_list(fields: &Fields, name: &str, field: &'static str) -> Result<Vec<S
     }
 }
 
-/// As Docker writes it: lengths of time in nanoseconds, what is not said left out.
+/// Returns the health check in Docker's form: durations in nanoseconds, unset fields left out.
 fn healthcheck_value(healthcheck: Healthcheck) -> Value {
     let Healthcheck::Check { test, interval_ns, timeout_ns, start_period_ns, start_interval_ns, retries } = healthcheck
     else {

@@ -1,46 +1,46 @@
-//! What makes a plan impossible.
+//! Errors of planning.
 
 use crate::model::{Class, Descriptor, Diagnose, DocumentError, EntryPath, EntryPathError, Family, escape};
 use crate::spec::Place;
 use crate::tree::{LAYER_TYPE_HELP, ResolveError};
 
-/// A plan that cannot be made: what stands in the way, and where it comes from.
+/// An error that makes a plan impossible, with the origin of the conflict.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// A destination that cannot stand in an image.
+    /// A destination is not allowed in an image.
     #[error("layer \"{}\": cannot write {origin} to the image", escape(.layer.as_bytes()))]
     Path {
         /// The layer's name.
         layer: String,
-        /// What was to be placed, or where the spec says so.
+        /// The origin of the entry, or the place in the spec.
         origin: String,
-        /// What is wrong with its path.
+        /// What is wrong with the path.
         #[source]
         cause: EntryPathError,
     },
-    /// A destination that a reader of the layer would take for a deletion.
+    /// The destination is a whiteout, which deletes files when the layer is applied.
     #[error("layer \"{}\": cannot write {origin} to {path}: a name that begins with .wh. deletes files of lower \
              layers", escape(.layer.as_bytes()))]
     WhiteoutName {
         /// The layer's name.
         layer: String,
-        /// Where it comes from.
+        /// The origin of the entry.
         origin: String,
         /// Its destination.
         path: EntryPath,
     },
-    /// A destination that leads nowhere in the image so far.
+    /// The destination cannot be resolved in the image so far.
     #[error("layer \"{}\": cannot write {origin} to the image", escape(.layer.as_bytes()))]
     Unresolved {
         /// The layer's name.
         layer: String,
-        /// Where it comes from.
+        /// The origin of the entry.
         origin: String,
-        /// What is wrong with the way there.
+        /// The error of resolving it.
         #[source]
         cause: ResolveError,
     },
-    /// Two entries of one layer for one path.
+    /// Two different entries of one layer have the same path.
     #[error(
         "layer \"{}\": {path} is provided by both {first} and {second}, with different {difference}",
         escape(.layer.as_bytes())
@@ -50,106 +50,106 @@ pub enum PlanError {
         layer: String,
         /// Their path.
         path: EntryPath,
-        /// Where the first one comes from.
+        /// The origin of the first entry.
         first: String,
-        /// Where the second one comes from.
+        /// The origin of the second entry.
         second: String,
-        /// In what they differ.
+        /// The property in which they differ.
         difference: &'static str,
     },
-    /// Something that is no directory, where one of the same layer's entries needs a directory.
+    /// An entry of the layer is not a directory, but another entry of the layer is below it.
     #[error("layer \"{}\": cannot write {origin} to {path}: its parent {parent_origin} is not a directory", escape(.layer.as_bytes()))]
     ParentNotDirectory {
         /// The layer's name.
         layer: String,
         /// The lower entry.
         path: EntryPath,
-        /// Where it comes from.
+        /// The origin of the lower entry.
         origin: String,
-        /// Where what stands on the way comes from.
+        /// The origin of the entry that is not a directory.
         parent_origin: String,
     },
-    /// A file or a link, where the image so far has a directory.
+    /// A file or a link would replace a directory of the image so far.
     #[error("layer \"{}\": cannot write {origin} to {path}: a directory already exists there", escape(.layer.as_bytes()))]
     FileOverDirectory {
         /// The layer's name.
         layer: String,
         /// The path.
         path: EntryPath,
-        /// Where it comes from.
+        /// The origin of the entry.
         origin: String,
     },
-    /// A directory, where the image so far has something else.
+    /// A directory would replace something else in the image so far.
     #[error("layer \"{}\": cannot create the directory {origin} at {path}: a file already exists there", escape(.layer.as_bytes()))]
     DirectoryOverFile {
         /// The layer's name.
         layer: String,
         /// The path.
         path: EntryPath,
-        /// Where it comes from.
+        /// The origin of the entry.
         origin: String,
     },
-    /// A path of `remove` that does not exist below the layer.
+    /// A path of `remove` does not exist below the layer.
     #[error("layer \"{}\": cannot remove {path} ({place}): it does not exist in the lower layers", escape(.layer.as_bytes()))]
     RemoveMissing {
         /// The layer's name.
         layer: String,
         /// The path.
         path: EntryPath,
-        /// Where the spec says it.
+        /// The place in the spec.
         place: Place,
         /// The most similar path beside it.
         nearest: Option<EntryPath>,
     },
-    /// `remove` of the whole image.
+    /// `remove` names the root of the image.
     #[error("layer \"{}\": the root of the image cannot be removed ({place})", escape(.layer.as_bytes()))]
     RemoveRoot {
         /// The layer's name.
         layer: String,
-        /// Where the spec says it.
+        /// The place in the spec.
         place: Place,
     },
-    /// An owner's name that neither the spec nor the base knows.
+    /// Neither the spec nor the base image defines the owner's name.
     #[error("unknown {kind} \"{}\" (owner of {origin}): it is in neither the spec nor the base", escape(.name.as_bytes()))]
     UnknownAccount {
         /// `user` or `group`.
         kind: &'static str,
         /// The name.
         name: String,
-        /// Whose owner it was to be.
+        /// The entry that it would own.
         origin: String,
-        /// The names that there are, sorted.
+        /// The known names, sorted.
         known: Vec<String>,
     },
-    /// A user or a group whose name or number is taken, and not by the same one.
+    /// The name or ID of a new user or group is already used by another one.
     #[error("the {kind} \"{}\" ({place}) {difference}", escape(.name.as_bytes()))]
     AccountConflict {
         /// `user` or `group`.
         kind: &'static str,
         /// The name.
         name: String,
-        /// Where the spec says it.
+        /// The place in the spec.
         place: Place,
-        /// What contradicts what.
+        /// The contradiction.
         difference: String,
     },
-    /// A user or a group that cannot be written as a line of `/etc/passwd` or `/etc/group`.
+    /// A user or group cannot be written as a line of `/etc/passwd` or `/etc/group`.
     #[error("\"{}\" ({place}) cannot be written to {file}: it is empty or contains a colon, a comma or a line break", escape(.text.as_bytes()))]
     AccountText {
-        /// What cannot be written.
+        /// The text that cannot be written.
         text: String,
         /// The file.
         file: &'static str,
-        /// Where the spec says it.
+        /// The place in the spec.
         place: Place,
     },
-    /// Layers of an operating system whose layers are of another form (image-spec, layer.md, has none for it).
+    /// Layers of the operating system have another form, which image-spec (layer.md) does not define.
     #[error("cannot build an image for {platform}: Windows layers are not supported")]
     Windows {
         /// The platform.
         platform: crate::model::Platform,
     },
-    /// A layer of the base of a type that nobody reads as a layer.
+    /// A layer of the base image has a media type that is not supported.
     #[error("the base layer {digest} has the media type \"{}\", which is not a layer type", escape(.media_type.as_str().as_bytes()))]
     LayerType {
         /// Digest of the layer.
@@ -157,17 +157,17 @@ pub enum PlanError {
         /// Its media type.
         media_type: crate::model::MediaType,
     },
-    /// A layer that the family of the manifests has no media type for.
+    /// The family of the manifests has no media type for a layer.
     #[error("{what} has the media type {media_type}, which {} manifests do not support", family_name(*.family))]
     NoMediaType {
-        /// Which layer.
+        /// The layer.
         what: String,
         /// Its media type.
         media_type: crate::model::MediaType,
         /// The family.
         family: Family,
     },
-    /// Annotations of an image that is written in Docker's family.
+    /// An image in Docker's family has annotations.
     #[error("docker manifests do not support annotations, but {what} has \"{}\"", escape(.name.as_bytes()))]
     DockerAnnotations {
         /// The image or a layer.
@@ -175,40 +175,40 @@ pub enum PlanError {
         /// The first annotation.
         name: String,
     },
-    /// A field of a base's config that is not what the standard says.
+    /// A field of the base image's config violates the standard.
     #[error("the field \"{field}\" of the base's config is not {expected}")]
     BaseConfig {
-        /// The field, with the table that it stands in.
+        /// The field, with its table.
         field: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
-    /// A time that a config cannot hold.
+    /// A config cannot represent the time.
     #[error("the time {seconds} (seconds since 1970) cannot be written as a date")]
     Time {
         /// Seconds since 1970.
         seconds: i64,
-        /// Why not.
+        /// The cause.
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A broken promise between two stages: as many of one thing as of another.
+    /// Two stages disagree about a number of items. This is an internal error.
     #[error("expected {expected} {what}, found {actual}")]
     Count {
-        /// What was counted.
+        /// The counted items.
         what: &'static str,
-        /// How many there should be.
+        /// The expected number.
         expected: usize,
-        /// How many there are.
+        /// The actual number.
         actual: usize,
     },
-    /// A document of our own that cannot be written.
+    /// A new document cannot be written.
     #[error("cannot write a document of the image")]
     Document(#[from] DocumentError),
 }
 
 impl PlanError {
-    /// A layer whose media type `family` has no name for.
+    /// Returns the error for a layer without a media type in `family`.
     pub(super) fn no_media_type(what: String, descriptor: &Descriptor, family: Family) -> Self {
         Self::NoMediaType { what, media_type: descriptor.media_type.clone(), family }
     }
@@ -221,7 +221,7 @@ fn family_name(family: Family) -> &'static str {
     }
 }
 
-/// Names that a hint lists at the most: more would hide the sentence.
+/// Greatest number of names in a hint; more would hide its text.
 const MAX_LISTED_NAMES: usize = 20;
 
 impl Diagnose for PlanError {

@@ -1,4 +1,4 @@
-//! The layer `filesystem`: users, groups, directories and the working directory, below all layers of the spec
+//! Plans the layer `filesystem`: users, groups, directories and the working directory, below all layers of the spec
 //! (passwd(5), group(5)).
 
 use super::BaseImage;
@@ -16,17 +16,17 @@ pub(super) const NAME: &str = "filesystem";
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
 
-/// root's lines, for an image that has none of these files.
+/// root's line, for an image without these files.
 const ROOT_USER: &str = "root:*:0:0:root:/root:/bin/sh\n";
 const ROOT_GROUP: &str = "root:x:0:\n";
 
-/// The accounts of the image: the base's, and those of the spec.
+/// The accounts of the image: those of the base image, and those of the spec.
 #[derive(Debug, Default)]
 pub(super) struct AccountFiles {
     pub accounts: Accounts,
     passwd: TextFile,
     group: TextFile,
-    /// Homes of the users that are new.
+    /// Home directories of new users.
     homes: Vec<Home>,
 }
 
@@ -37,7 +37,7 @@ struct Home {
     place: Place,
 }
 
-/// A file that only grows.
+/// A text file to which lines are appended.
 #[derive(Debug, Default)]
 struct TextFile {
     bytes: Vec<u8>,
@@ -45,7 +45,7 @@ struct TextFile {
 }
 
 impl TextFile {
-    /// The base's bytes, or root's line where the base has none.
+    /// Starts with the base image's bytes, or with root's line if the base image does not have the file.
     fn start(existing: &[u8], root: &str) -> Self {
         if existing.is_empty() {
             return Self { bytes: root.as_bytes().to_vec(), changed: true };
@@ -64,8 +64,8 @@ impl TextFile {
 }
 
 impl AccountFiles {
-    /// The base's accounts, then those of the spec that are new: `[[groups]]` first, so that they may list members for a
-    /// user's primary group, then each user, and that group where there is none yet.
+    /// Collects the base image's accounts, then the new ones of the spec: `[[groups]]` first, so that they may list
+    /// members for a user's primary group, then each user, with its primary group if it does not exist yet.
     pub fn new(spec: &PlatformSpec, base: Option<&BaseImage>) -> Result<Self, PlanError> {
         let (passwd, group) = base.map_or((&b""[..], &b""[..]), |base| (&base.passwd[..], &base.group[..]));
         if spec.users.is_empty() && spec.groups.is_empty() {
@@ -81,7 +81,7 @@ impl AccountFiles {
             files.add_group(&group.name, group.gid, Some(&group.members), &group.place)?;
         }
         for user in &spec.users {
-            // First, so that a uid that is taken is not told as the gid that follows from it.
+            // First, so that a uid in use is not reported as the gid that follows from it.
             files.add_user(user)?;
             files.add_group(&user.group, user.gid, None, &user.place)?;
         }
@@ -92,7 +92,7 @@ impl AccountFiles {
         self.accounts = Accounts::parse(&self.passwd.bytes, &self.group.bytes);
     }
 
-    /// `members: None` takes a group of that name and number as it is.
+    /// `members: None` accepts an existing group of that name and ID unchanged.
     fn add_group(
         &mut self,
         name: &str,
@@ -172,7 +172,8 @@ fn user_difference(found: &UserEntry, user: &User) -> Option<String> {
     Some(format!("already exists with {field} {there}, not {wanted}"))
 }
 
-/// A colon or a line break would make other fields or lines of it; a comma another member.
+/// Refuses texts with a colon or a line break, which would create other fields or lines, or with a comma, which would
+/// create another member.
 fn check_texts<'a>(
     file: &'static str,
     place: &Place,
@@ -184,8 +185,8 @@ fn check_texts<'a>(
     }
 }
 
-/// The entries of the layer, sorted; none where nothing is to be made. `view` becomes the image with it. `workdir` is a
-/// directory that no layer provides.
+/// Returns the entries of the layer, sorted; empty if nothing has to be created. Updates `view` to the image with this
+/// layer. `workdir` is a directory that no layer provides.
 pub(super) fn entries(
     view: &mut View,
     spec: &PlatformSpec,
@@ -209,7 +210,7 @@ pub(super) fn entries(
     builder.finish()
 }
 
-/// Writes an account file where it changed, with the mode and owner that it has.
+/// Writes an account file if it changed, with its existing mode and owner.
 fn place_text(builder: &mut LayerBuilder<'_>, name: &str, file: &TextFile) -> Result<(), PlanError> {
     if !file.changed {
         return Ok(());
@@ -223,7 +224,7 @@ fn place_text(builder: &mut LayerBuilder<'_>, name: &str, file: &TextFile) -> Re
     builder.place_leaf(&at, kind, attributes, name.to_owned().into())
 }
 
-/// A directory that is there already and need not change is not written.
+/// Writes a directory, unless it exists and does not change.
 fn place_dir(builder: &mut LayerBuilder<'_>, dir: &DirSpec, accounts: &Accounts) -> Result<(), PlanError> {
     let origin = format!("\"{}\" of dirs ({})", escape(dir.path.as_bytes()), dir.place);
     let path = EntryPath::new(dir.path.as_bytes()).map_err(|cause| builder.bad_path(&origin, cause))?;
@@ -242,7 +243,7 @@ fn place_dir(builder: &mut LayerBuilder<'_>, dir: &DirSpec, accounts: &Accounts)
     builder.place_directory(&path, DirectoryWish { new, changed_mode: dir.mode, changed_owner: owner }, origin)
 }
 
-/// A home that `[[dirs]]` makes, or that is there already, is left.
+/// Writes a home directory, unless `[[dirs]]` creates it or it exists.
 fn place_home(builder: &mut LayerBuilder<'_>, home: &Home) -> Result<(), PlanError> {
     let origin = format!("the home \"{}\" ({})", escape(home.path.as_bytes()), home.place);
     let path = EntryPath::new(home.path.as_bytes()).map_err(|cause| builder.bad_path(&origin, cause))?;

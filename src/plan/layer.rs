@@ -1,7 +1,8 @@
-//! One layer on the image so far: where its entries go, which of them agree, which parents and whiteouts they need
-//! (image-spec, layer.md "Whiteouts"; byte format 1, "tar").
+//! Plans one layer on the image so far: the targets of its entries, which entries agree, and the parents and whiteouts
+//! they need (image-spec, layer.md "Whiteouts"; byte format 1, "tar").
 //!
-//! Destinations are resolved within the base and the layers below, after this layer's removals and before its entries.
+//! Destinations are resolved in the base image and the layers below, after this layer's removals and before its
+//! entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, XattrOw
 use crate::spec::Remove;
 use crate::tree::{Node, NodeKind, ResolveError, View};
 
-/// What begins the name of a whiteout.
+/// Prefix of a whiteout's name.
 pub(super) const WHITEOUT_PREFIX: &[u8] = b".wh.";
 
-/// The name of the whiteout that hides all that its directory has below the layer.
+/// Name of the whiteout that hides everything below its directory in lower layers.
 const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
 
-/// Number of a layer of our own in a view's nodes: nobody reads content through a view of a plan.
+/// Layer index of own layers in a view's nodes. Content is never read through the view of a plan.
 const OWN_LAYER: u32 = u32::MAX;
 
 /// Mode, owner and extended attributes of an entry.
@@ -29,7 +30,7 @@ pub(super) struct Attributes {
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// What a directory shall be where it is new, and what shall change where it exists.
+/// The attributes of a new directory, and the changes to an existing one.
 #[derive(Debug, Clone)]
 pub(super) struct DirectoryWish {
     pub new: Attributes,
@@ -43,33 +44,33 @@ pub(super) struct LayerBuilder<'a> {
     view: &'a mut View,
     slots: Slots,
     removed: BTreeSet<EntryPath>,
-    /// Directories that were resolved already: what the spec names, where it leads.
+    /// Directories that were resolved already: the path as the spec writes it, and its target.
     resolved: BTreeMap<EntryPath, Resolved>,
-    /// The one of them that was asked for last: a listing has the files of one directory side by side.
+    /// The last of them: a listing has the files of one directory next to each other.
     last: Option<(EntryPath, Resolved)>,
 }
 
-/// Where a directory is in the image so far.
+/// The target of a directory in the image so far.
 #[derive(Debug, Clone)]
 struct Resolved {
     at: EntryPath,
-    /// Nothing stands there or below: what is placed in it need not be looked for.
+    /// Nothing exists at or below it, so entries below it need not be looked up.
     is_new: bool,
 }
 
 impl<'a> LayerBuilder<'a> {
-    /// A layer without entries on the image so far.
+    /// Creates a layer without entries on the image so far.
     pub fn new(name: &'a str, view: &'a mut View) -> Self {
         let (slots, removed, resolved) = (Slots::default(), BTreeSet::new(), BTreeMap::new());
         Self { name, view, slots, removed, resolved, last: None }
     }
 
-    /// The image so far: layers below, without what this layer removes.
+    /// Returns the image so far: the layers below, without what this layer removes.
     pub fn view(&self) -> &View {
         self.view
     }
 
-    /// Takes paths of the image so far away. To be called before anything is placed.
+    /// Removes paths from the image so far. Must be called before any entry is placed.
     pub fn remove(&mut self, removes: &[Remove]) -> Result<(), PlanError> {
         let mut targets = BTreeSet::new();
         for remove in removes {
@@ -116,7 +117,7 @@ impl<'a> LayerBuilder<'a> {
         parent.join(name).ok()
     }
 
-    /// Places a directory. Where the image has it already (through links, too), only what `wish` changes is changed.
+    /// Places a directory. If the image has it already (also through links), only the changes in `wish` are made.
     pub fn place_directory(&mut self, path: &EntryPath, wish: DirectoryWish, origin: String) -> Result<(), PlanError> {
         self.refuse_whiteout(path, || origin.clone())?;
         let Resolved { at, is_new } =
@@ -138,19 +139,19 @@ impl<'a> LayerBuilder<'a> {
         self.claim(entry, (!unchanged).then_some(origin.into()))
     }
 
-    /// The directory that a path leads to in the image so far, where there is one.
+    /// Returns the directory that a path resolves to in the image so far, if there is one.
     pub fn existing_directory(&mut self, path: &EntryPath, origin: &str) -> Result<Option<Node>, PlanError> {
         let resolved = self.resolve_directory(path);
         let Resolved { at, .. } = resolved.map_err(|cause| self.unplaced_directory(path, origin, cause))?;
         Ok(existing_directory(self.view, &at))
     }
 
-    /// True where an entry of this layer stands at a path that the image so far resolves to.
+    /// Returns `true` if this layer has an entry at a resolved path.
     pub fn has_claim(&self, path: &EntryPath) -> bool {
         self.slots.slot(path).is_some_and(|slot| slot.origin.is_some())
     }
 
-    /// Places a file or a link. Links on the way are followed, one that stands at the path itself is replaced.
+    /// Places a file or a link. Links in its parent path are followed; one at the path itself is replaced.
     pub fn place_leaf(
         &mut self,
         path: &EntryPath,
@@ -168,12 +169,12 @@ impl<'a> LayerBuilder<'a> {
         self.claim(new_entry(at, kind, attributes), Some(origin))
     }
 
-    /// An error about a path that cannot stand in an image.
+    /// Returns the error for a path that is not allowed in an image.
     pub fn bad_path(&self, origin: &str, cause: EntryPathError) -> PlanError {
         PlanError::Path { layer: self.name.to_owned(), origin: origin.to_owned(), cause }
     }
 
-    /// An error about a path that leads nowhere.
+    /// Returns the error for a path that cannot be resolved.
     pub fn unresolved(&self, origin: &str, cause: ResolveError) -> PlanError {
         PlanError::Unresolved { layer: self.name.to_owned(), origin: origin.to_owned(), cause }
     }
@@ -195,7 +196,7 @@ impl<'a> LayerBuilder<'a> {
         Ok(())
     }
 
-    /// Where the directory of a path is.
+    /// Resolves the parent directory of a path.
     fn resolve_parent(&mut self, path: &EntryPath) -> Result<Resolved, ResolveError> {
         match &self.last {
             Some((asked, resolved)) if asked.as_bytes() == path.parent_bytes() => Ok(resolved.clone()),
@@ -203,7 +204,7 @@ impl<'a> LayerBuilder<'a> {
         }
     }
 
-    /// Where a directory is in the image so far. What stands there, if anything, is a directory.
+    /// Resolves a directory in the image so far. If anything exists there, it is a directory.
     fn resolve_directory(&mut self, path: &EntryPath) -> Result<Resolved, ResolveError> {
         let resolved = match self.resolved.get(path) {
             Some(known) => known.clone(),
@@ -220,7 +221,7 @@ impl<'a> LayerBuilder<'a> {
         Ok(resolved)
     }
 
-    /// `None` where its parent was not resolved yet, and for all that is neither a directory nor new.
+    /// Returns `None` if its parent was not resolved yet, or if it exists and is not a directory.
     fn resolve_below_known(&self, path: &EntryPath) -> Option<Resolved> {
         let parent = self.resolved.get(path.parent_bytes()).filter(|_| !path.is_root())?;
         let at = child(&parent.at, path).ok()?;
@@ -262,10 +263,10 @@ impl<'a> LayerBuilder<'a> {
         Ok(())
     }
 
-    /// The entries, sorted, with parents and whiteouts; the view becomes the image with this layer.
+    /// Returns the entries, sorted, with parents and whiteouts. Updates the view to the image with this layer.
     pub fn finish(mut self) -> Result<Vec<Entry>, PlanError> {
         self.add_parents()?;
-        // No file stands over a directory, as was seen when it was placed.
+        // No file replaces a directory; this was checked when it was placed.
         self.view.extend(self.slots.sorted().map(|Slot { entry, .. }| (entry.path.clone(), node_of(entry))));
         if !self.removed.is_empty() {
             self.add_whiteouts()?;
@@ -276,7 +277,7 @@ impl<'a> LayerBuilder<'a> {
 
     fn add_parents(&mut self) -> Result<(), PlanError> {
         let mut parents = BTreeSet::new();
-        // The directory that the entry before stands in, which is among the slots: it is looked after.
+        // The parent directory of the previous entry. It is among the slots and was handled already.
         let mut last: Option<&[u8]> = None;
         for slot in self.slots.sorted() {
             let directory = slot.entry.path.parent_bytes();
@@ -285,7 +286,7 @@ impl<'a> LayerBuilder<'a> {
             }
             for parent in ancestors(&slot.entry.path) {
                 match self.slots.slot(&parent) {
-                    // Its own parents are looked after when its turn comes.
+                    // Its own parents are handled when it is the current entry.
                     Some(found) if found.entry.kind == EntryKind::Directory => break,
                     Some(found) => return Err(self.parent_not_directory(slot, found)),
                     None if !parents.insert(parent) => break,
@@ -314,8 +315,9 @@ impl<'a> LayerBuilder<'a> {
         }
     }
 
-    /// Where the layer writes a removed path itself: as a directory, an opaque whiteout stands in it; as anything else,
-    /// none is needed. A whiteout beside its own path was seen to hide it, or to bring the old contents back.
+    /// Adds the whiteouts of removed paths. If the layer writes such a path itself, a directory gets an opaque
+    /// whiteout, and anything else needs none. A whiteout next to its own path was observed to hide that path, or to
+    /// bring the old contents back.
     fn add_whiteouts(&mut self) -> Result<(), PlanError> {
         for path in std::mem::take(&mut self.removed) {
             let whiteout = match self.slots.slot(&path).map(|slot| &slot.entry.kind) {
@@ -336,12 +338,12 @@ impl<'a> LayerBuilder<'a> {
     }
 }
 
-/// The path of the last component of `path` in `directory`.
+/// Returns the path of the last component of `path` in `directory`.
 fn child(directory: &EntryPath, path: &EntryPath) -> Result<EntryPath, EntryPathError> {
     if directory.as_bytes() == path.parent_bytes() { Ok(path.clone()) } else { directory.join(path.file_name()) }
 }
 
-/// The directories that a path stands in, from the nearest up, without the root.
+/// Returns the parent directories of a path, from the nearest up, without the root.
 pub(super) fn ancestors(path: &EntryPath) -> impl Iterator<Item = EntryPath> {
     std::iter::successors(path.parent(), EntryPath::parent).filter(|parent| !parent.is_root())
 }
@@ -353,8 +355,8 @@ fn existing_directory(view: &View, path: &EntryPath) -> Option<Node> {
     }
 }
 
-/// What a node has, for an entry that is to keep it. Attributes of the machine that a layer was made on are not part of
-/// the image; access control lists are, and name the image's own users.
+/// Returns the attributes of a node for an entry that keeps them. Extended attributes of the machine that made a layer
+/// are not part of the image. Access control lists are, since they refer to the image's own users.
 pub(super) fn attributes_of(node: &Node) -> Attributes {
     let is_kept = |name: &[u8]| matches!(xattr_owner(name), None | Some(XattrOwner::AccessControl));
     let mut xattrs = node.xattrs.as_deref().cloned().unwrap_or_default();
@@ -379,7 +381,8 @@ fn node_of(entry: &Entry) -> Node {
     Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs }
 }
 
-/// In what two entries for one path differ. Files from two places count as different: nothing is read to compare them.
+/// Returns the property in which two entries for one path differ. Files with different origins count as different:
+/// nothing is read to compare them.
 fn difference(first: &Entry, second: &Entry) -> Option<&'static str> {
     use EntryKind::{Directory, File, Symlink};
     match (&first.kind, &second.kind) {

@@ -1,8 +1,8 @@
-//! The build plan: what the spec says, the listings of its files and the facts of a resolved base become, for one
-//! platform, layers whose entries are known and sorted, and a config; later, with the packed layers, the documents of
-//! the image (image-spec: layer.md, config.md, manifest.md, image-index.md).
+//! Plans a build. For one platform, the settings of the spec, the listings of its files and the facts of a resolved
+//! base image become layers with known, sorted entries, and a config. Later, with the packed layers, they become the
+//! documents of the image (image-spec: layer.md, config.md, manifest.md, image-index.md).
 //!
-//! Pure: no file, no network, no clock and no environment is looked at; equal input gives equal plans.
+//! Pure: uses no file, network, clock or environment. Equal inputs give equal plans.
 
 mod again;
 mod assemble;

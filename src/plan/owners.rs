@@ -1,4 +1,4 @@
-//! The owners that the spec names, by the accounts of the image.
+//! Resolves the owners in a spec by the accounts of the image.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use super::error::PlanError;
 use crate::spec::{NameOrId, Owner};
 use crate::tree::Accounts;
 
-/// User and group number of an owner: a name brings its primary group, a number alone is the group too. `origin` is whose
-/// owner it is, for the message.
+/// Returns the user and group ID of an owner. A user name implies its primary group; a user ID alone is also the group
+/// ID. `origin` is the owned entry, for messages.
 pub(super) fn owner_ids(accounts: &Accounts, owner: &Owner, origin: &str) -> Result<(u64, u64), PlanError> {
     let (uid, primary) = match &owner.user {
         NameOrId::Id(id) => (*id, *id),

@@ -7,7 +7,7 @@ use super::layer::WHITEOUT_PREFIX;
 use crate::model::{Compression, Content, Digest, Entry, EntryKind, LayerPlan, escape};
 
 impl BuildPlan {
-    /// The plan as JSON. Equal plans give equal text.
+    /// Returns the plan as JSON. Equal plans give equal texts.
     pub fn to_json(&self) -> Value {
         let mut fields = Map::new();
         let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
@@ -85,7 +85,7 @@ fn entry(entry: &Entry) -> Value {
     fields.into()
 }
 
-/// Where content comes from; states of files, which differ by machine, are left out.
+/// Returns the origin of content. States of files, which differ by machine, are left out.
 fn origin(content: &Content) -> String {
     match content {
         Content::Bytes(bytes) => format!("bytes {}", Digest::of(bytes)),

@@ -1,17 +1,17 @@
-//! The entries of a layer while it is put together.
+//! The entries of a layer while it is planned.
 
 use std::collections::HashMap;
 
 use crate::model::{Entry, EntryKind, EntryPath};
 
-/// An entry, and who wants it: `None` for a directory that is written as it is, or made, for the sake of others. Such a
-/// one gives way.
+/// An entry and its origin. The origin is `None` for a directory that is only written as a parent of other entries. An
+/// entry with an origin replaces it.
 pub(super) struct Slot {
     pub entry: Entry,
     pub origin: Option<Origin>,
 }
 
-/// Where an entry comes from, for messages.
+/// The origin of an entry, for messages.
 pub(super) enum Origin {
     /// Escaped.
     Text(String),
@@ -20,7 +20,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// The same as text, for an entry of this kind.
+    /// Returns the origin as text, for an entry of this kind.
     pub fn text(&self, kind: &EntryKind) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -35,19 +35,19 @@ impl From<String> for Origin {
     }
 }
 
-/// The entries of a layer, by path. They stand in a list, which the plan takes over as it is.
+/// The entries of a layer, by path. They are in a list that becomes part of the plan.
 ///
-/// Listings are sorted, so mostly the list is too, and nothing else is needed to find a path in it. Only where entries come
-/// out of order is it kept beside where each stands.
+/// Listings are sorted, so the list usually is too, and a path is found by binary search. Only if entries arrive out of
+/// order, a map with the position of each entry is kept in addition.
 #[derive(Default)]
 pub(super) struct Slots {
     list: Vec<Slot>,
-    /// `None` while the list is sorted. Asked and never gone through: it has no order.
+    /// `None` while the list is sorted. Used for lookups only and never iterated, since it has no order.
     places: Option<HashMap<EntryPath, usize>>,
 }
 
 impl Slots {
-    /// What stands at a path.
+    /// Returns the slot at a path.
     pub fn slot(&self, path: &EntryPath) -> Option<&Slot> {
         self.place(path).map(|at| &self.list[at])
     }
@@ -63,7 +63,7 @@ impl Slots {
         self.list.binary_search_by(|slot| slot.entry.path.cmp(path)).ok()
     }
 
-    /// Puts a slot at its entry's path, in place of what stands there.
+    /// Inserts a slot at its entry's path, replacing an existing one.
     pub fn insert(&mut self, slot: Slot) {
         if let Some(at) = self.place(&slot.entry.path) {
             self.list[at] = slot;
@@ -79,7 +79,7 @@ impl Slots {
         self.list.push(slot);
     }
 
-    /// Puts slots at paths where nothing stands, each once.
+    /// Inserts slots at paths without a slot. The paths must not contain duplicates.
     pub fn extend(&mut self, slots: Vec<Slot>) {
         if slots.is_empty() {
             return;
@@ -93,7 +93,7 @@ impl Slots {
         }
     }
 
-    /// All of them, sorted by path.
+    /// Returns all slots, sorted by path.
     pub fn sorted(&self) -> impl Iterator<Item = &Slot> {
         let mut order: Vec<usize> = (0..self.list.len()).collect();
         if self.places.is_some() {
@@ -102,13 +102,13 @@ impl Slots {
         order.into_iter().map(|at| &self.list[at])
     }
 
-    /// The entries, sorted by path.
+    /// Returns the entries, sorted by path.
     pub fn into_entries(self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = self.list.into_iter().map(|slot| slot.entry).collect();
         if self.places.is_some() {
             entries.sort_unstable_by(|left, right| left.path.cmp(&right.path));
         }
-        // They stay until the layer is packed; what the slots took beside them need not.
+        // The entries stay in memory until the layer is packed, so unused capacity is freed.
         entries.shrink_to_fit();
         entries
     }

@@ -1,4 +1,4 @@
-//! What a layer of the spec wants: its files, links and removals, placed on the image so far.
+//! Plans a layer of the spec: places its files, links and removals on the image so far.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,23 @@ use crate::model::{Entry, EntryKind, EntryPath, ListedItem, ListedRoot, Listing,
 use crate::spec::{FilesEntry, LayerSpec, LinkEntry, Ownership};
 use crate::tree::{Accounts, View};
 
-/// Mode of directories by rule.
+/// Default mode of directories.
 pub(super) const DIRECTORY_MODE: u32 = 0o755;
 
-/// Mode of executable files by rule.
+/// Default mode of executable files.
 const EXECUTABLE_MODE: u32 = 0o755;
 
-/// Mode of other files by rule.
+/// Default mode of other files.
 pub(super) const FILE_MODE: u32 = 0o644;
 
-/// Mode of symbolic links: the system has no other.
+/// Mode of symbolic links; the system has no other.
 const LINK_MODE: u32 = 0o777;
 
 /// The bits of a mode that an entry carries.
 const MODE_MASK: u32 = 0o7777;
 
-/// The entries of one layer, sorted; `view` becomes the image with it. `listings` are those of the layer's `files`, in
-/// their order.
+/// Returns the entries of one layer, sorted, and updates `view` to the image with this layer. `listings` are those of
+/// the layer's `files`, in their order.
 pub(super) fn layer_entries(
     view: &mut View,
     layer: &LayerSpec,
@@ -44,12 +44,12 @@ pub(super) fn layer_entries(
     builder.finish()
 }
 
-/// How the items of one `files` entry are written.
+/// The attributes for the items of one `files` entry.
 struct Placement {
-    /// The cascade down to the entry.
+    /// Owner and modes, with the inherited values.
     ownership: Ownership,
     owner: (u64, u64),
-    /// What changes directories that exist: what the entry itself says.
+    /// The mode for directories that exist: only a value that the entry itself sets.
     changed_mode: Option<u32>,
     changed_owner: Option<(u64, u64)>,
     origin: String,
@@ -113,8 +113,8 @@ impl Placement {
         }
     }
 
-    /// A mode that is kept for this very item (`keep-modes`) goes before `mode` and `dir-mode` of the whole entry and of
-    /// the steps around it, and these before the rule.
+    /// Returns the mode of an item. A mode of the item itself (`keep-modes`) takes precedence over `mode` and
+    /// `dir-mode` of the entry and its outer levels, which take precedence over the default.
     fn mode(&self, item: &ListedItem) -> u32 {
         let mode = match item.kind {
             EntryKind::Symlink { .. } => return LINK_MODE,

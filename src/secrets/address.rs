@@ -1,19 +1,20 @@
-//! Passwords in addresses: `https://user:password@host`.
+//! Finds passwords in URLs: `https://user:password@host`.
 
 use super::kind::Kind;
 use super::names::is_placeholder;
 use super::sighting::Hit;
 
-/// Longest user and password of an address: a bound on what is searched for `@`.
+/// Longest user and password of a URL, in bytes; it limits the search for `@`.
 const MAX_USERINFO_BYTES: usize = 256;
 
-/// Every address of `text` that has a password.
+/// Returns every URL in `text` that contains a password.
 pub(super) fn addresses(text: &[u8]) -> impl Iterator<Item = Hit> {
     let colons = memchr::memmem::find_iter(text, b"://");
     colons.filter(|at| has_password(&text[at + 3..])).map(|at| Hit::certain(Kind::AddressPassword, at))
 }
 
-/// Whether an address, from behind `://` on, has a password that is no placeholder (RFC 3986, section 3.2.1).
+/// Returns whether a URL, from the end of its `://` on, contains a password that is not a placeholder (RFC 3986,
+/// section 3.2.1).
 fn has_password(text: &[u8]) -> bool {
     let window = &text[..text.len().min(MAX_USERINFO_BYTES)];
     let is_end =

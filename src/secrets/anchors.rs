@@ -1,20 +1,20 @@
-//! Where a secret may be: short texts that every secret of a kind holds, searched for all at once.
+//! Finds candidates for secrets: short texts (anchors) that every secret of a kind contains, searched all at once.
 //!
-//! All bytes of a layer pass by here, so this is what the scan costs. The search (Teddy, of the crate aho-corasick) looks
-//! at 32 bytes at a time for the first four bytes of all anchors in eight groups, and compares only where a group may
-//! match. Which anchors share a group decides how often that is: [`GROUPS`] was found by annealing over Python and
-//! JavaScript sources, programs and noise, where 1 byte in 3,000 is a candidate; in an order by name 1 in 30 is. The
-//! order makes the search fast, and nothing depends on it otherwise.
+//! All bytes of a layer are searched here, so this is the cost of the scan. The search (Teddy, of the crate
+//! aho-corasick) compares 32 bytes at a time with the first four bytes of all anchors, in eight groups, and checks
+//! further only if a group may match. How often that happens depends on which anchors share a group. [`GROUPS`] was
+//! found by simulated annealing over Python and JavaScript sources, programs and noise: 1 byte in 3,000 is a candidate,
+//! compared with 1 in 30 for an order by name. The order only affects the speed.
 
 use std::sync::LazyLock;
 
 use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, Input, MatchKind, Span};
 
-/// How many groups the search has.
+/// Number of groups of the search.
 const GROUP_COUNT: usize = 8;
 
-/// The anchors, by the group that they are searched in.
+/// The anchors, by group.
 const GROUPS: [[&str; GROUP_COUNT]; 8] = [
     ["ghu_", "k_live_", "WILIO", "ygems_", "\nhf_", "hub_pat_", "wilio", "xoxb-"],
     [":hf_", "thToken", "npm_", ">hf_", "sk-ant-", "pi-AgE", "sk-admin-", "doo_v1_"],
@@ -26,7 +26,7 @@ const GROUPS: [[&str; GROUP_COUNT]; 8] = [
     ["hvs.", "\"SG.", "uths\"", "`SG.", " SG.", "essKey", "T-KEY-1", "gsk_"],
 ];
 
-/// The search, and what serves on a processor that has no instructions for it.
+/// The search, and a fallback for processors without the required instructions.
 enum Search {
     Packed(packed::Searcher),
     Automaton(AhoCorasick),
@@ -34,13 +34,13 @@ enum Search {
 
 static SEARCH: LazyLock<Search> = LazyLock::new(|| {
     let mut builder = packed::Config::new();
-    // More groups would need twice the steps; the order makes up for having eight.
+    // More groups would need twice the steps; with this order eight are enough.
     builder.only_teddy_fat(Some(false));
     let packed = builder.builder().extend(anchors()).build();
     packed.map_or_else(|| Search::Automaton(automaton()), Search::Packed)
 });
 
-/// The anchors in the order that puts each into its group: the search deals them out in turn.
+/// Returns the anchors in the order that puts each into its group: the search assigns them to groups in turn.
 fn anchors() -> impl Iterator<Item = &'static str> {
     (0..GROUP_COUNT).flat_map(|row| GROUPS.iter().map(move |group| group[row]))
 }
@@ -50,7 +50,7 @@ fn automaton() -> AhoCorasick {
     built.expect("64 short patterns are within every limit of an automaton")
 }
 
-/// Calls `found` with each anchor of `text` and where it stands, in order. Anchors may overlap.
+/// Calls `found` with each anchor in `text` and its position, in order. Anchors may overlap.
 pub(super) fn find_each(text: &[u8], mut found: impl FnMut(&'static str, usize)) {
     let mut from = 0;
     while let Some((pattern, at)) = SEARCH.next(text, from) {
@@ -60,7 +60,7 @@ pub(super) fn find_each(text: &[u8], mut found: impl FnMut(&'static str, usize))
 }
 
 impl Search {
-    /// The first anchor from `from` on, by its number, and where it stands.
+    /// Returns the first anchor at or after `from`, by its index, and its position.
     fn next(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
         match self {
             Self::Packed(searcher) => {
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn no_anchor_is_the_start_of_another() {
-        // Of two at one place the search gives the first alone.
+        // If two anchors are at one position, the search returns only the first.
         for one in anchors() {
             assert_eq!(anchors().filter(|other| other.starts_with(one)).count(), 1, "{one}");
         }

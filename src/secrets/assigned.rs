@@ -1,4 +1,4 @@
-//! Secrets without a prefix of their own, told by the name that they are given to: `aws_secret_access_key = …`.
+//! Finds secrets without a prefix of their own by the name that they are assigned to: `aws_secret_access_key = …`.
 
 use super::base64::{decode, is_base64};
 use super::kind::Kind;
@@ -7,47 +7,47 @@ use super::random::{Look, entropy_bits, is_random};
 use super::sighting::Hit;
 use super::tokens::is_edge_before;
 
-/// Most characters between a name and its value: quotes, brackets, `=`, `: `, ` => `.
+/// Greatest number of bytes between a name and its value: quotes, brackets, `=`, `: `, ` => `.
 const MAX_SEPARATOR_BYTES: usize = 16;
 
-/// How far a name reaches around what it is found by.
+/// Greatest extent of a name around its anchor, in bytes.
 const MAX_NAME_BYTES: usize = 40;
 
 /// Length of the secret of an AWS access key.
 const AWS_SECRET_CHARS: usize = 40;
 
-/// The least entropy of such a secret, in bits a character: random ones have 4.5 and more, hashes in hexadecimal at most 4.
+/// Least entropy of such a secret, in bits per character: random ones have at least 4.5, hexadecimal hashes at most 4.
 const AWS_SECRET_BITS: f64 = 4.1;
 
-/// How far from an access key its secret is looked for, in bytes: the lines beside it.
+/// Greatest distance of a secret from its access key, in bytes: the neighboring lines.
 pub(super) const AWS_PAIR_BYTES: usize = 256;
 
-/// The most of a file of logins that is looked at.
+/// Greatest part of a file of logins that is scanned, in bytes.
 const MAX_LOGINS_BYTES: usize = 8 * 1024;
 
-/// Shortest token of a registry that is given to a name.
+/// Least length of a registry token that is assigned to a name.
 const MIN_NPMRC_CHARS: usize = 16;
 
-/// The key of Azure's storage emulator, which is the same everywhere.
+/// The key of Azure's storage emulator, which is the same on every machine.
 const AZURITE_KEY: &[u8] = b"Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq";
 
-/// What follows a name and what separates it from its value.
+/// Returns the value after a name and its separator.
 fn value_after(text: &[u8], at: usize) -> &[u8] {
     let rest = &text[at.min(text.len())..];
     let is_separator = |byte: &&u8| {
         matches!(**byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\' | b'=' | b':' | b'>' | b',' | b']' | b')' | b'(')
     };
     let separator = rest.iter().take(MAX_SEPARATOR_BYTES).take_while(is_separator).count();
-    // A name that goes on is another name.
+    // A name that continues is another name.
     if separator == 0 { &[] } else { &rest[separator..] }
 }
 
-/// The characters at the start of `text` that `is` takes.
+/// Returns the characters at the start of `text` that `is` accepts.
 fn run(text: &[u8], is: impl Fn(u8) -> bool) -> &[u8] {
     &text[..text.iter().position(|byte| !is(*byte)).unwrap_or(text.len())]
 }
 
-/// What the word that goes on to `at` has before it.
+/// Returns the part before `at` of the word that includes `at`.
 fn name_before(text: &[u8], at: usize) -> &[u8] {
     let window = &text[at.saturating_sub(MAX_NAME_BYTES)..at];
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
@@ -59,8 +59,8 @@ fn aws_secret(value: &[u8]) -> Look {
     if has_form { Look::of(value) } else { Look::Placeholder }
 }
 
-/// `aws_secret_access_key`, `AWS_SECRET_ACCESS_KEY`, `secretAccessKey`; and Azure's `SharedAccessKey=`. `at` is where the
-/// anchor stands, which ends behind `KEY`.
+/// Finds the value of `aws_secret_access_key`, `AWS_SECRET_ACCESS_KEY`, `secretAccessKey`, or Azure's
+/// `SharedAccessKey=`. `at` is the position of the anchor, which ends after `KEY`.
 pub(super) fn access_key(text: &[u8], at: usize, anchor: &str) -> Option<Hit> {
     let name = name_before(text, at).to_ascii_lowercase();
     let end = at + anchor.len();
@@ -74,27 +74,28 @@ pub(super) fn access_key(text: &[u8], at: usize, anchor: &str) -> Option<Hit> {
     if is_azure { padded(text, end + 1, 43, 1).hit(Kind::AzureKey, end) } else { None }
 }
 
-/// `AccountKey=` of a connection string, and the key behind it.
+/// Finds the key after `AccountKey=` in a connection string.
 pub(super) fn account_key(text: &[u8], at: usize, anchor: &str) -> Option<Hit> {
     let end = at + anchor.len();
     let is_documented = text[end..].starts_with(AZURITE_KEY);
     padded(text, end, 86, 2).hit(Kind::AzureKey, end).filter(|_| !is_documented)
 }
 
-/// The look of so many characters of base64 with so many signs of padding behind them.
+/// Classifies this many base64 characters that are followed by this much padding.
 fn padded(text: &[u8], at: usize, characters: usize, padding: usize) -> Look {
     let value = run(&text[at..], is_base64);
     let equals = run(&text[at + value.len()..], |byte| byte == b'=');
     if value.len() == characters && equals.len() == padding { Look::of(value) } else { Look::Placeholder }
 }
 
-/// The secret of the access key that begins at `at`, where it stands near.
+/// Returns whether the secret of the access key at `at` is near it.
 pub(super) fn has_aws_secret_near(text: &[u8], at: usize) -> bool {
     let window = &text[at.saturating_sub(AWS_PAIR_BYTES)..text.len().min(at + AWS_PAIR_BYTES)];
     window.split(|byte| !is_base64(*byte)).any(|value| aws_secret(value) == Look::Random)
 }
 
-/// `//registry/:_authToken=VALUE` of npm, `npmAuthToken: VALUE` of Yarn. `at` is behind `_au` or `npmAu`.
+/// Finds the value of `//registry/:_authToken=VALUE` of npm, or `npmAuthToken: VALUE` of Yarn. `at` is after `_au` or
+/// `npmAu`.
 pub(super) fn auth_token(text: &[u8], at: usize, anchor: &str) -> Option<Hit> {
     let end = at + anchor.len();
     let name = name_before(text, at);
@@ -104,18 +105,19 @@ pub(super) fn auth_token(text: &[u8], at: usize, anchor: &str) -> Option<Hit> {
         return None;
     }
     let value = run(value_after(text, end), |byte| is_base64(byte) || matches!(byte, b'_' | b'-' | b'.' | b'='));
-    // npm's own tokens say what they are.
+    // npm's own tokens have a prefix.
     let has_form = value.starts_with(b"npm_");
     (!has_form && value.len() >= MIN_NPMRC_CHARS && is_random(value)).then_some(Hit::certain(Kind::RegistryToken, end))
 }
 
-/// `{"auths": {"HOST": {"auth": "BASE64"}}}`, as Docker and its kin keep logins. `at` is behind `"a`.
+/// Finds `{"auths": {"HOST": {"auth": "BASE64"}}}`, the format in which Docker and compatible tools store logins. `at`
+/// is after `"a`.
 pub(super) fn registry_login(text: &[u8], at: usize) -> Option<Hit> {
     const NAME: &[u8] = b"\"auths\"";
     let start = at.checked_sub(2).filter(|start| text[*start..].starts_with(NAME))?;
     let rest = &text[start + NAME.len()..];
     let rest = &rest[..rest.len().min(MAX_LOGINS_BYTES)];
-    // Another file of logins is looked at by itself.
+    // The next file of logins is scanned separately.
     let rest = &rest[..memchr::memmem::find(rest, NAME).unwrap_or(rest.len())];
     let is_object =
         rest.trim_ascii_start().strip_prefix(b":").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"));
@@ -129,7 +131,7 @@ pub(super) fn registry_login(text: &[u8], at: usize) -> Option<Hit> {
     (is_object && is_filled).then_some(Hit::certain(Kind::RegistryLogin, start))
 }
 
-/// `TWILIO_AUTH_TOKEN=…`, `twilio_api_secret: "…"`, and an API key `SK…`: 32 digits of hexadecimal.
+/// Finds `TWILIO_AUTH_TOKEN=…`, `twilio_api_secret: "…"`, or an API key `SK…`: 32 hexadecimal digits.
 pub(super) fn twilio(text: &[u8], at: usize, anchor: &str) -> Option<Hit> {
     let end = at + anchor.len();
     let window = &text[end..text.len().min(end + MAX_NAME_BYTES)];
@@ -137,12 +139,12 @@ pub(super) fn twilio(text: &[u8], at: usize, anchor: &str) -> Option<Hit> {
     let names_secret = [&b"token"[..], b"secret", b"key", b"sid"].iter().any(|word| name.ends_with(word));
     let value = run(value_after(text, end + name.len()), |byte| byte.is_ascii_alphanumeric());
     let digits = value.strip_prefix(b"SK").unwrap_or(value);
-    // An account's own name begins with AC and is no secret.
+    // The ID of an account begins with AC and is not a secret.
     let is_value = digits.len() == 32 && (value.len() == 34 || !name.ends_with(b"sid"));
     Look::of(digits).hit(Kind::TwilioSecret, end).filter(|_| names_secret && is_value)
 }
 
-/// `SG.` and what SendGrid puts behind it. `at` is the character before.
+/// Finds `SG.` followed by the parts of a SendGrid key. `at` is the position before it.
 pub(super) fn sendgrid(text: &[u8], at: usize) -> Option<Hit> {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let rest = text.get(at..)?.strip_prefix(b"SG.")?;
@@ -152,14 +154,15 @@ pub(super) fn sendgrid(text: &[u8], at: usize) -> Option<Hit> {
     Look::of(second).hit(Kind::SendGridKey, at).filter(|_| is_key)
 }
 
-/// `hf_` and 34 letters.
+/// Finds `hf_` followed by 34 letters.
 pub(super) fn hugging_face(text: &[u8], at: usize) -> Option<Hit> {
     let value = run(text.get(at..)?.strip_prefix(b"hf_")?, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
     (value.len() == 34 && !value.contains(&b'_') && is_random(value))
         .then_some(Hit::certain(Kind::HuggingFaceToken, at))
 }
 
-/// A key of OpenAI of any age: `T3BlbkFJ`, which is its name in base64, stands in the middle. `at` is behind the `T`.
+/// Finds an OpenAI key of any version: it contains `T3BlbkFJ`, the company's name in base64, in the middle. `at` is
+/// after the `T`.
 pub(super) fn openai(text: &[u8], at: usize) -> Option<Hit> {
     const MAX_HALF_CHARS: usize = 120;
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -172,7 +175,8 @@ pub(super) fn openai(text: &[u8], at: usize) -> Option<Hit> {
     if is_key && is_edge_before(text, begin) { Look::of(&first[3..]).hit(Kind::OpenAiKey, begin) } else { None }
 }
 
-/// Slack's tokens: a kind, numbers of the workspace and the user, and a secret; or one long text. `at` is the `x`.
+/// Finds Slack's tokens: a kind, numbers of the workspace and the user, and a secret; or one long text. `at` is the
+/// position of the `x`.
 pub(super) fn slack(text: &[u8], at: usize) -> Option<Hit> {
     const MIN_CHARS: usize = 24;
     const MIN_SECRET_CHARS: usize = 16;

@@ -1,10 +1,10 @@
-//! Base64 as it stands in files: over several lines, indented, quoted, escaped, or with a comment's mark before it.
+//! Reads base64 as written in files: over several lines, indented, quoted, escaped, or in a comment.
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-/// Padding is as it may be: a body is often cut off where a text is looked at.
+/// Padding is optional: a body may be cut off at the end of the scanned text.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -12,15 +12,15 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// What may stand between two lines of base64 at the most, in bytes: a line feed, an indentation, quotes, a plus sign.
+/// Greatest distance between two lines of base64, in bytes: a line feed, indentation, quotes, a plus sign.
 const MAX_GAP_BYTES: usize = 64;
 
-/// Returns `true` for a character of base64, padding aside.
+/// Returns `true` for a character of base64, except padding.
 pub(super) fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
 }
 
-/// The base64 characters at the start of `text`, and how much of `text` they take with all that is between them.
+/// Returns the base64 characters at the start of `text`, and the length of the part of `text` that they span.
 pub(super) fn body(text: &[u8]) -> (Vec<u8>, usize) {
     let mut body = Vec::new();
     let mut at = gap(text);
@@ -35,20 +35,21 @@ pub(super) fn body(text: &[u8]) -> (Vec<u8>, usize) {
         at += padding;
         let gap = gap(&text[at..]);
         at += gap;
-        // Of two words with nothing but a space between them the second is no line.
+        // A word that follows after only a space is not another line.
         if padding > 0 || gap == 0 {
             return (body, at);
         }
     }
 }
 
-/// Decodes characters of base64. What is over at the end is dropped.
+/// Decodes base64 characters. Excess characters at the end are dropped.
 pub(super) fn decode(characters: &[u8]) -> Vec<u8> {
     let whole = characters.len() - usize::from(characters.len() % 4 == 1);
     ENGINE.decode(&characters[..whole]).unwrap_or_default()
 }
 
-/// The length of what separates two lines: white space, `\n` as two characters, quotes, `,`, a `+` that joins texts, the
+/// Returns the length of the separator between two lines: white space, `
+/// ` as two characters, quotes, `,`, a `+` that joins texts, a comment sign.
 /// mark of a comment.
 fn gap(text: &[u8]) -> usize {
     let text = &text[..text.len().min(MAX_GAP_BYTES)];
@@ -69,7 +70,8 @@ fn gap(text: &[u8]) -> usize {
     at
 }
 
-/// The length of what follows a backslash and separates: `n` of `\n`, which texts inside of texts escape again.
+/// Returns the length of the separator after a backslash: the `n` of `
+/// `, which nested texts escape again.
 fn escape_length(rest: &[u8]) -> Option<usize> {
     let slashes = rest.iter().take_while(|byte| **byte == b'\\').count();
     matches!(rest.get(slashes), Some(b'n' | b'r' | b't' | b'"' | b'\'' | b'\n' | b'\r')).then_some(slashes + 1)

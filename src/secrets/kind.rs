@@ -1,24 +1,24 @@
-//! What a secret is: a name for records and programs, and words for people.
+//! The kinds of secrets: a name for records and programs, and a description for people.
 
-/// Makes [`Kind`] of one table: name, and what it is called, with its article.
+/// Defines [`Kind`] from one table: name, and description with its article.
 macro_rules! kinds {
     ($($variant:ident $name:literal $words:literal)*) => {
-        /// What something looks like.
+        /// The kind of a secret that something looks like.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
             $(#[doc = $words] $variant,)*
         }
 
         impl Kind {
-            /// Every kind.
+            /// All kinds.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its name in records. It never changes.
+            /// Returns its name in records, which never changes.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// What it is called in messages, with its article.
+            /// Returns its description in messages, with its article.
             pub fn words(self) -> &'static str {
                 match self { $(Self::$variant => $words),* }
             }
@@ -69,12 +69,12 @@ kinds! {
 }
 
 impl Kind {
-    /// Returns `true` for a key that anyone who has it can use at once.
+    /// Returns `true` for a key that can be used immediately by anyone who has it.
     pub fn is_private_key(self) -> bool {
         matches!(self, Self::PrivateKey | Self::AgeKey)
     }
 
-    /// The kind of a name, as [`Kind::as_str`] gives it.
+    /// Returns the kind with a name from [`Kind::as_str`].
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
     }

@@ -1,11 +1,10 @@
-//! What looks like a secret in a file: private keys, tokens, passwords.
+//! Finds what looks like a secret in files: private keys, tokens, passwords.
 //!
-//! [`scan_file`] looks at a whole file, [`scan_stream`] at one that is read, [`Slice`] and [`LargeFile`] at one that comes
-//! in slices. Every byte is searched for
-//! a few dozen short texts at once; where one stands, the strict form of its kind decides: alphabet and length, checksum,
-//! entropy, structure. Some files are read by the rules of their names besides (`.npmrc`, `.env`).
+//! [`scan_file`] scans a whole file, [`scan_stream`] a stream, [`Slice`] and [`LargeFile`] a file in slices. Every byte
+//! is searched for a few dozen short texts at once. Where one is found, the strict form of its kind decides: alphabet
+//! and length, checksum, entropy, structure. Some files are also read by the rules of their names (`.npmrc`, `.env`).
 //!
-//! This module must never keep or show a secret's value: it says what it looks like, and where it is.
+//! This module must never store or show the value of a secret, only its kind and position.
 
 mod address;
 mod anchors;
@@ -27,6 +26,6 @@ pub use names::is_secret;
 pub use scan::{LARGE_FILE_BYTES, LargeFile, MIN_SLICE_BYTES, SightedFile, Slice, scan_file, scan_stream, scan_value};
 pub use sighting::{Place, Sighting};
 
-/// The version of what is found. Whatever changes it, such as a new kind or a stricter form, raises it: then files that were
-/// scanned before are scanned again.
+/// Version of the scan. A change of what it finds, such as a new kind or a stricter form, increases it. Files that were
+/// scanned before are then scanned again.
 pub const SCAN_VERSION: u32 = 1;

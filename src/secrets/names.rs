@@ -1,13 +1,13 @@
-//! Secrets that are told by the name of what holds them: variables of an environment, keys of a settings file.
+//! Recognizes secrets by the name of what holds them: environment variables, keys of a settings file.
 
-/// Words of a name that make its value a secret, wherever they stand in it.
+/// Words that make the value of a name a secret, at any position.
 const SECRET_WORDS: &[&str] =
     &["token", "secret", "password", "passwd", "passphrase", "credential", "credentials", "apikey", "authtoken"];
 
-/// Words that do so as the last one: `API_KEY`, and not `KEY_PREFIX`.
+/// Words that do so only at the end: `API_KEY`, but not `KEY_PREFIX`.
 const SECRET_LAST_WORDS: &[&str] = &["key", "pass", "pwd"];
 
-/// Words of what is published on purpose.
+/// Words for values that are published on purpose.
 const PUBLISHED_WORDS: &[&str] = &["public", "publishable"];
 
 /// Words that make a key one of another kind: of a signature, a database, a cache.
@@ -25,7 +25,7 @@ const OTHER_KEY_WORDS: &[&str] = &[
     "routing",
 ];
 
-/// Last words that say something about a secret, and are not the secret: `TOKEN_URL`, `PASSWORD_FILE`.
+/// Last words of names that describe a secret without being one: `TOKEN_URL`, `PASSWORD_FILE`.
 const HARMLESS_LAST_WORDS: &[&str] = &[
     "algorithm",
     "alg",
@@ -80,11 +80,11 @@ const HARMLESS_LAST_WORDS: &[&str] = &[
     "version",
 ];
 
-/// Values that stand for one that somebody is to fill in.
+/// Placeholders for a value that the user has to fill in.
 const PLACEHOLDERS: &[&str] =
     &["true", "false", "yes", "no", "on", "off", "none", "null", "undefined", "todo", "tbd", "..."];
 
-/// Parts of such values.
+/// Parts of placeholders.
 const PLACEHOLDER_PARTS: &[&str] = &[
     "changeme",
     "change-me",
@@ -100,15 +100,15 @@ const PLACEHOLDER_PARTS: &[&str] = &[
     "****",
 ];
 
-/// Most digits of a number that is a setting, and not a secret.
+/// Greatest number of digits of a number that is a setting instead of a secret.
 const MAX_SETTING_DIGITS: usize = 5;
 
-/// True where a name suggests that its value is a secret, and the value could be one.
+/// Returns `true` if a name suggests that its value is a secret, and the value could be one.
 pub fn is_secret(name: &str, value: &str) -> bool {
     names_secret(name) && is_secret_value(value)
 }
 
-/// `API_TOKEN`, `dbPassword`, `client-secret`.
+/// Returns `true` for names such as `API_TOKEN`, `dbPassword`, `client-secret`.
 fn names_secret(name: &str) -> bool {
     let words = words(name);
     let Some(last) = words.last().map(String::as_str) else { return false };
@@ -118,7 +118,7 @@ fn names_secret(name: &str) -> bool {
     is_secret && !has(PUBLISHED_WORDS) && !HARMLESS_LAST_WORDS.contains(&last)
 }
 
-/// A name taken apart at `_`, `-`, `.`, and where small letters become capitals; in small letters.
+/// Splits a name at `_`, `-`, `.`, and before capital letters; returns the words in lower case.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
@@ -135,7 +135,8 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// A value that is no placeholder, no path, no address (which is told by its own password), no number of a setting.
+/// Returns `true` for a value that is not a placeholder, a path, a URL (whose password is found separately) or the
+/// number of a setting.
 fn is_secret_value(value: &str) -> bool {
     let value = unquoted(value);
     let is_path =
@@ -144,7 +145,7 @@ fn is_secret_value(value: &str) -> bool {
     !is_placeholder(value) && !is_path && !is_number && !value.contains("://")
 }
 
-/// True for nothing, a variable to be put in, and words such as `changeme`.
+/// Returns `true` for an empty value, a variable reference, and words such as `changeme`.
 pub fn is_placeholder(value: &str) -> bool {
     let value = unquoted(value).to_ascii_lowercase();
     let mut letters = value.chars();
@@ -157,7 +158,7 @@ pub fn is_placeholder(value: &str) -> bool {
         || PLACEHOLDER_PARTS.iter().any(|part| value.contains(part))
 }
 
-/// Without spaces around it, and the quotes around that.
+/// Removes spaces around the value, and then quotes around it.
 pub fn unquoted(value: &str) -> &str {
     let value = value.trim();
     let inside = |quote| value.strip_prefix(quote)?.strip_suffix(quote);

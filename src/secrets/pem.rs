@@ -1,42 +1,44 @@
-//! Private keys as text: PEM (RFC 7468), OpenSSH's form of it, PGP's armour (RFC 9580, section 6), and PuTTY's files.
+//! Finds private keys as text: PEM (RFC 7468), OpenSSH's variant of it, PGP armor (RFC 9580, section 6), and PuTTY's
+//! files.
 
 use super::base64::{body, decode};
 use super::kind::Kind;
 use super::random::entropy_bits;
 use super::sighting::Hit;
 
-/// What stands before and after the name of a PEM block.
+/// The text before and after the name of a PEM block.
 const BEGIN: &[u8] = b"-----BEGIN ";
 const DASHES: &[u8] = b"-----";
 
-/// `-----BEGIN ` in base64, so far as what follows does not matter.
+/// `-----BEGIN ` in base64, up to the part that depends on the following text.
 const ENCODED_BEGIN: &[u8] = b"LS0tLS1CRUdJTi";
 
-/// The end of the name of each block that holds a private key.
+/// The end of the name of every block that holds a private key.
 const PRIVATE: &[u8] = b"PRIVATE KEY";
 
-/// Longest name of a block with a private key, such as `OPENSSH PRIVATE KEY`: a bound on what is searched for its start.
+/// Longest name of a block with a private key, such as `OPENSSH PRIVATE KEY`, in bytes; it limits the search for its
+/// start.
 const MAX_NAME_BYTES: usize = 32;
 
-/// Longest header lines of a block (`Proc-Type: 4,ENCRYPTED`, `Version: GnuPG v2`), all together.
+/// Longest headers of a block (`Proc-Type: 4,ENCRYPTED`, `Version: GnuPG v2`) in total, in bytes.
 const MAX_HEADERS_BYTES: usize = 512;
 
-/// The least that a private key has, in bytes: one of Ed25519 has 48, and what is cut off for an example has fewer than 32.
+/// Least size of a private key, in bytes: one of Ed25519 has 48, and a truncated example fewer than 32.
 const MIN_KEY_BYTES: usize = 32;
 
-/// The least that a body has which does not begin as a key does, in characters, so that it counts as one all the same.
+/// Least length of a body that counts as a key although it does not begin like one, in characters.
 const MIN_OPAQUE_CHARS: usize = 256;
 
-/// The least entropy of such a body, in bits a character: random base64 of this length has more than 5.5.
+/// Least entropy of such a body, in bits per character: random base64 of this length has more than 5.5.
 const MIN_OPAQUE_BITS: f64 = 5.0;
 
-/// What an OpenSSH key begins with (openssh-portable, PROTOCOL.key).
+/// The start of an OpenSSH key (openssh-portable, PROTOCOL.key).
 const OPENSSH_MAGIC: &[u8] = b"openssh-key-v1\0";
 
-/// The name of no cipher, in an OpenSSH key: a length of four bytes, and the name.
+/// The name of an OpenSSH key's cipher if it is not encrypted: a length of four bytes, and the name.
 const OPENSSH_NO_CIPHER: &[u8] = b"\0\0\0\x04none";
 
-/// A key whose block's name ends with `PRIVATE KEY`; `at` is where `TE KEY` of it stands.
+/// Finds a key in a block whose name ends with `PRIVATE KEY`; `at` is the position of its `TE KEY`.
 pub(super) fn pem(text: &[u8], at: usize) -> Option<Hit> {
     let name_end = at + b"TE KEY".len();
     let window = &text[name_end.saturating_sub(MAX_NAME_BYTES + BEGIN.len())..name_end];
@@ -54,13 +56,13 @@ pub(super) fn pem(text: &[u8], at: usize) -> Option<Hit> {
     Some(Hit::certain(kind, start))
 }
 
-/// The kind of the key that `rest`, what follows a block's first line, holds.
+/// Returns the kind of the key in `rest`, the text after a block's first line.
 fn key_kind(name: &[u8], rest: &[u8]) -> Option<Kind> {
     let headers = headers_length(rest);
     let is_encrypted = memchr::memmem::find(&rest[..headers], b"ENCRYPTED").is_some();
     let (characters, length) = body(&rest[headers..]);
     let after = &rest[headers + length..];
-    // PGP's armour ends with a checksum.
+    // PGP armor ends with a checksum.
     let is_ended = after.starts_with(b"-----END ") || after.starts_with(b"=") && name.starts_with(b"PGP");
     let is_cut_off = after.is_empty();
     let bytes = decode(&characters);
@@ -83,7 +85,7 @@ fn key_kind(name: &[u8], rest: &[u8]) -> Option<Kind> {
     }
 }
 
-/// The length of the header lines at the start of a block, as they stand in files or with their line feeds escaped.
+/// Returns the length of the headers at the start of a block, with real or escaped line feeds.
 fn headers_length(rest: &[u8]) -> usize {
     let window = &rest[..rest.len().min(MAX_HEADERS_BYTES)];
     let mut length = 0;
@@ -96,22 +98,23 @@ fn headers_length(rest: &[u8]) -> usize {
         let is_header = memchr::memmem::find(text, b": ").is_some();
         let is_first = length == 0 && is_blank;
         if line.is_empty() || !(is_first || is_header) {
-            // The line feeds before the body are the body's.
+            // The line feeds before the body belong to the body.
             return if length > 2 { length } else { 0 };
         }
         length += end;
     }
 }
 
-/// What a structure of DER begins as.
+/// The start of a DER structure.
 enum DerStart {
-    /// A version, and then what a private key has: PKCS #1, PKCS #8, SEC 1.
+    /// A version followed by the fields of a private key: PKCS #1, PKCS #8, SEC 1.
     Key,
-    /// An algorithm, as encrypted keys of PKCS #8 do.
+    /// An algorithm, as in encrypted keys of PKCS #8.
     Encrypted,
 }
 
-/// A private key is a sequence that begins with its version, 0 to 3; an encrypted one begins with a sequence (RFC 5958).
+/// Classifies the start of a DER structure. A private key is a sequence that begins with its version, 0 to 3; an
+/// encrypted one begins with a sequence (RFC 5958).
 fn der_start(bytes: &[u8]) -> Option<DerStart> {
     let (header, _) = der_length(bytes)?;
     match bytes.get(header..header + 4)? {
@@ -126,7 +129,7 @@ fn is_whole_der(bytes: &[u8]) -> bool {
     der_start(bytes).is_some() && der_length(bytes).is_some_and(|(header, content)| bytes.len() >= header + content)
 }
 
-/// The lengths of the header and of the content of the sequence that `bytes` begin with.
+/// Returns the lengths of the header and the content of the sequence at the start of `bytes`.
 fn der_length(bytes: &[u8]) -> Option<(usize, usize)> {
     match *bytes {
         [0x30, length @ 0..=0x7f, ..] => Some((2, usize::from(length))),
@@ -136,14 +139,14 @@ fn der_length(bytes: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// The tag of a packet with a secret key (RFC 9580, sections 4.2 and 5), in both forms.
+/// Returns whether the tag is that of a packet with a secret key (RFC 9580, sections 4.2 and 5), in either form.
 fn is_pgp_secret(tag: u8) -> bool {
     tag == 0xC5 || (tag & 0xFC) == 0x94
 }
 
-/// A key in base64 itself, as Kubernetes has it: `client-key-data: LS0tLS1CRUdJTi…`.
+/// Finds a key that is itself encoded in base64, as in Kubernetes files: `client-key-data: LS0tLS1CRUdJTi…`.
 pub(super) fn encoded_pem(text: &[u8], at: usize) -> Option<Hit> {
-    // The next one is looked at by itself; so no text is looked at twice.
+    // The next one is scanned separately, so that no text is scanned twice.
     let end = memchr::memmem::find(&text[at + 1..], ENCODED_BEGIN).map_or(text.len(), |next| at + 1 + next);
     let decoded = decode(&body(&text[at..end]).0);
     // A certificate may come before the key.
@@ -151,10 +154,10 @@ pub(super) fn encoded_pem(text: &[u8], at: usize) -> Option<Hit> {
     names.find_map(|name_at| pem(&decoded, name_at)).map(|hit| Hit { at, ..hit })
 }
 
-/// Most bytes between the head of a PuTTY file and its private part.
+/// Greatest distance between the head of a PuTTY file and its private part, in bytes.
 const MAX_PUTTY_HEAD_BYTES: usize = 4096;
 
-/// A private key of PuTTY (its documentation, appendix C): `at` is behind the `P` of `PuTTY-User-Key-File-`.
+/// Finds a private key of PuTTY (its documentation, appendix C): `at` is after the `P` of `PuTTY-User-Key-File-`.
 pub(super) fn putty(text: &[u8], at: usize) -> Option<Hit> {
     let start = at.checked_sub(2).filter(|start| text[*start..].starts_with(b"PuTTY-User-Key-File-"))?;
     let window = &text[start..text.len().min(start + MAX_PUTTY_HEAD_BYTES)];

@@ -1,25 +1,25 @@
-//! Whether a text looks as if a generator of secrets made it, or a person who writes documentation.
+//! Decides whether a text looks like a generated secret, or like an example in documentation.
 
 use super::kind::Kind;
 use super::sighting::Hit;
 
-/// Entropy that a secret has at the least, in bits a byte: random hexadecimal digits have close to 4, English words in
-/// lower case 3.5 to 4 in a long text, and a placeholder such as `xxxxxxxx-xxxx` below 2. What tells words from secrets is
-/// [`is_mixed`].
+/// Least entropy of a secret, in bits per byte: random hexadecimal digits have close to 4, English words in lower case
+/// 3.5 to 4 in a long text, and a placeholder such as `xxxxxxxx-xxxx` below 2. [`is_mixed`] distinguishes words from
+/// secrets.
 const MIN_ENTROPY_BITS: f64 = 3.0;
 
-/// Equal bytes in a row that no secret has: of 40 random base64 characters, one in 400,000 has five.
+/// Number of equal bytes in a row that no secret has: of 40 random base64 characters, one in 400,000 has five.
 const MAX_EQUAL_RUN: usize = 5;
 
-/// Length of a run such as `abcdefgh` or `12345678` that no generator makes.
+/// Length of a run such as `abcdefgh` or `12345678` that no generator produces.
 const MAX_ASCENDING_RUN: usize = 8;
 
-/// Length of a run such as `0123456789` that stands for what is to be put in. Real tokens never have one; passwords that
-/// people choose have shorter ones.
+/// Length of a run such as `0123456789` that marks a placeholder. Real tokens never have one; passwords chosen by
+/// people have shorter ones.
 const PLACEHOLDER_RUN: usize = 10;
 
-/// Words of placeholders, in lower case. Each has at least five letters: a random text of 40 letters holds one of five
-/// about once in two million.
+/// Words of placeholders, in lower case. Each has at least five letters: the probability that a random text of 40
+/// letters contains a given one of five is about one in two million.
 const PLACEHOLDER_WORDS: &[&[u8]] = &[
     b"example",
     b"sample",
@@ -48,19 +48,20 @@ const PLACEHOLDER_WORDS: &[&[u8]] = &[
     b"deadbeef",
 ];
 
-/// What a text looks like.
+/// The appearance of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
-    /// A generator made it.
+    /// It was generated.
     Random,
-    /// A person typed it in: it has many different characters, and `abcdefgh` among them, or letters of one case alone.
+    /// A person typed it: it has many different characters, but also a run such as `abcdefgh`, or letters of only one
+    /// case.
     Typed,
-    /// It stands in for something: words, or one character again and again.
+    /// It is a placeholder: words, or one repeated character.
     Placeholder,
 }
 
 impl Look {
-    /// The look of a text.
+    /// Classifies a text.
     pub(super) fn of(text: &[u8]) -> Self {
         let is_mixed = is_mixed(text);
         let is_words = !is_mixed && text.iter().any(|byte| matches!(byte, b'-' | b'_' | b'.'));
@@ -74,18 +75,18 @@ impl Look {
         }
     }
 
-    /// A hit for a text that looks so: none for a placeholder, and no certain one for what was typed in.
+    /// Returns the hit for a text of this look: none for a placeholder, and an uncertain one for typed text.
     pub(super) fn hit(self, kind: Kind, at: usize) -> Option<Hit> {
         (self != Self::Placeholder).then_some(Hit { kind, at, is_certain: self == Self::Random })
     }
 }
 
-/// Returns `true` for text that a generator made.
+/// Returns `true` for generated text.
 pub(super) fn is_random(text: &[u8]) -> bool {
     Look::of(text) == Look::Random
 }
 
-/// Shannon entropy, in bits a byte.
+/// Returns the Shannon entropy, in bits per byte.
 pub(super) fn entropy_bits(text: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     for byte in text {
@@ -96,7 +97,7 @@ pub(super) fn entropy_bits(text: &[u8]) -> f64 {
     -counts.iter().filter(|count| **count > 0).map(|count| share(count) * share(count).log2()).sum::<f64>()
 }
 
-/// Digits among letters, or letters of both cases: words are neither.
+/// Returns `true` for digits among letters, or letters of both cases, which words do not have.
 fn is_mixed(text: &[u8]) -> bool {
     let has = |is: fn(&u8) -> bool| text.iter().any(is);
     let letters = has(u8::is_ascii_alphabetic);
@@ -107,7 +108,7 @@ fn has_equal_run(text: &[u8]) -> bool {
     text.windows(MAX_EQUAL_RUN).any(|run| run.iter().all(|byte| *byte == run[0]))
 }
 
-/// Returns `true` for text with so many characters in a row that follow one another; `a` and `A` follow `9`, as in
+/// Returns `true` if the text contains a run of `length` ascending characters; `a` and `A` follow `9`, as in
 /// hexadecimal digits, and `0` follows the last letter and the last digit.
 fn has_ascending_run(text: &[u8], length: usize) -> bool {
     let follows = |pair: &[u8]| match (pair[0], pair[1]) {

@@ -1,5 +1,4 @@
-//! Files scanned for secrets: whole, or in slices that come in any order. What is found does not depend on where the
-//! slices end.
+//! Scans files for secrets: whole, or in slices in any order. The result does not depend on where the slices end.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -18,43 +17,44 @@ use super::sighting::{Hit, Place, Sighting};
 use super::tokens::token;
 use crate::model::EntryPath;
 
-/// How far behind its anchor a secret is looked at, in bytes. A PEM key of RSA with 16,384 bits has 12,500.
+/// Number of bytes after its anchor that are read of a secret. A PEM key of RSA with 16,384 bits has 12,500.
 const LOOK_AHEAD_BYTES: usize = 16 * 1024;
 
-/// How far before its anchor, in bytes: the prefix of a token, the line beside it.
+/// Number of bytes before its anchor: the prefix of a token, the neighboring line.
 const LOOK_BEHIND_BYTES: usize = 512;
 
-/// What is kept of each end of a slice, in bytes, until its neighbour comes.
+/// Number of bytes that are kept of each end of a slice, until its neighbor arrives.
 const END_BYTES: usize = LOOK_BEHIND_BYTES + LOOK_AHEAD_BYTES;
 
-/// The least that a slice may have which is not the last one, in bytes.
+/// Least size of a slice that is not the last one, in bytes.
 pub const MIN_SLICE_BYTES: usize = 2 * END_BYTES;
 
-/// From this size on a file is large, in bytes: it may come in slices, and its places are bytes and not lines.
+/// Least size of a large file, in bytes. It may be scanned in slices, and positions are given in bytes instead of
+/// lines.
 pub const LARGE_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Greatest size of a file that is read by the rules of its name, in bytes: settings have a few kilobytes.
 const MAX_SETTINGS_BYTES: usize = 64 * 1024;
 
-/// Sightings that are kept of one file: whoever looks into it finds the others.
+/// Greatest number of sightings that are kept for one file. A user who inspects the file will find the others.
 const MAX_SIGHTINGS: usize = 64;
 
-/// A NUL among so many first bytes, and a file is no text: what Git goes by.
+/// Number of first bytes in which a NUL means that a file is not text: the rule of Git.
 const TEXT_HEAD_BYTES: usize = 8000;
 
-/// What programs and libraries begin with: ELF, Windows' and macOS's.
+/// The magics of programs and libraries: ELF, Windows and macOS.
 const PROGRAM_MAGICS: &[&[u8]] = &[b"\x7fELF", b"MZ", b"\xCF\xFA\xED\xFE", b"\xCE\xFA\xED\xFE", b"\xCA\xFE\xBA\xBE"];
 
-/// A file in which something was seen.
+/// A file that contains something that looks like a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SightedFile {
-    /// Where it stands in the image.
+    /// Its path in the image.
     pub path: EntryPath,
-    /// What was seen, in the file's order; at least one.
+    /// The sightings, in the file's order; at least one.
     pub sightings: Vec<Sighting>,
 }
 
-/// Everything in `content`, the whole of the file at `path`, that looks like a secret; one for each line.
+/// Returns everything in `content`, the whole file at `path`, that looks like a secret; one sighting per line.
 pub fn scan_file(path: &EntryPath, content: &[u8]) -> Vec<Sighting> {
     let mut sightings = scan_text(content);
     if content.len() <= MAX_SETTINGS_BYTES
@@ -65,14 +65,14 @@ pub fn scan_file(path: &EntryPath, content: &[u8]) -> Vec<Sighting> {
     finish(sightings)
 }
 
-/// Everything in a text that looks like a secret by itself, passwords in addresses among it.
+/// Returns everything in a text that looks like a secret by itself, including passwords in URLs.
 pub fn scan_value(text: &[u8]) -> Vec<Sighting> {
     let mut sightings = scan_text(text);
     sightings.extend(addresses(text).map(|hit| sighting(hit, Place::Line(line_at(text, hit.at)))));
     finish(sightings)
 }
 
-/// As [`scan_file`], of a file of any size that is read from its start to its end. `head` was read of it already.
+/// Scans like [`scan_file`], for a file of any size that is read from start to end. `head` was read from it already.
 ///
 /// # Errors
 /// Those of `rest`.
@@ -111,7 +111,8 @@ fn is_program(content: &[u8]) -> bool {
     PROGRAM_MAGICS.iter().any(|magic| content.starts_with(magic))
 }
 
-/// The key that a library tests itself with is no key of anybody: those of a program are a kind of their own.
+/// Adjusts a sighting in a program: a key with which a library tests itself is not a real key, so keys in programs have
+/// a separate kind.
 fn seen_in(is_program: bool, sighting: Sighting) -> Sighting {
     let is_key = sighting.kind == Kind::PrivateKey;
     if is_program && is_key { Sighting { kind: Kind::ProgramKey, ..sighting } } else { sighting }
@@ -136,7 +137,7 @@ fn sighting(hit: Hit, place: Place) -> Sighting {
     Sighting { kind: hit.kind, place, is_certain: hit.is_certain }
 }
 
-/// In order, one for each place: the first of those that were found there.
+/// Returns the sightings in order, with only the first of those at the same place.
 fn finish(mut sightings: Vec<Sighting>) -> Vec<Sighting> {
     sightings.sort_by_key(|sighting| sighting.place);
     sightings.dedup_by_key(|sighting| sighting.place);
@@ -148,8 +149,8 @@ fn line_at(text: &[u8], at: usize) -> u64 {
     memchr::memchr_iter(b'\n', &text[..at]).count() as u64 + 1
 }
 
-/// The characters of a text that says to be UTF-16, as Windows' tools write it; those that are not ASCII become a dot. `None`
-/// for any other, and for large files.
+/// Returns the characters of a text that is marked as UTF-16, as written by Windows tools; those that are not ASCII
+/// become a dot. Returns `None` for any other text, and for large files.
 fn utf16_as_bytes(content: &[u8]) -> Option<Vec<u8>> {
     let (low, high) = match content {
         [0xFF, 0xFE, ..] => (0, 1),
@@ -160,7 +161,7 @@ fn utf16_as_bytes(content: &[u8]) -> Option<Vec<u8>> {
     ((content.len() as u64) < LARGE_FILE_BYTES).then(|| content[2..].chunks_exact(2).map(character).collect())
 }
 
-/// The secrets whose anchors stand in `range` of `text`, each once.
+/// Returns the secrets whose anchors are in `range` of `text`, without duplicates.
 fn hits(text: &[u8], range: Range<usize>) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut add = |anchor, at: usize| {
@@ -170,7 +171,7 @@ fn hits(text: &[u8], range: Range<usize>) -> Vec<Hit> {
             hits.push(Hit { at: hit.at + start, ..hit });
         }
     };
-    // These two are told by the character before them, which the first ones of a file lack.
+    // These two are recognized by the character before them, which does not exist at the start of a file.
     if range.start == 0 && (text.starts_with(b"SG.") || text.starts_with(b"hf_")) {
         add(AT_START, 0);
     }
@@ -180,10 +181,10 @@ fn hits(text: &[u8], range: Range<usize>) -> Vec<Hit> {
     hits
 }
 
-/// In place of an anchor: a token at the start of a file.
+/// The anchor of a token at the start of a file.
 const AT_START: &str = "";
 
-/// Whether the anchor at `at` is that of a secret: each kind by its own strict form.
+/// Returns the secret of the anchor at `at`, if the strict form of its kind matches.
 fn verify(text: &[u8], anchor: &str, at: usize) -> Option<Hit> {
     match anchor {
         "TE KEY" => pem(text, at),
@@ -207,43 +208,43 @@ fn verify(text: &[u8], anchor: &str, at: usize) -> Option<Hit> {
     }
 }
 
-/// A large file of which slices are scanned apart from each other.
+/// A large file whose slices are scanned independently.
 #[derive(Debug, Default)]
 pub struct LargeFile {
     is_program: bool,
     hits: BTreeMap<u64, Sighting>,
-    /// What the ends of slices hold that waits for its neighbour, by where the two meet.
+    /// Ends of slices that wait for their neighbor, by the position of the border.
     ends: BTreeMap<u64, End>,
 }
 
-/// One side of where two slices meet.
+/// One side of the border between two slices.
 #[derive(Debug)]
 enum End {
-    /// The last bytes of the slice before.
+    /// The last bytes of the slice before it.
     Tail(Box<[u8]>),
-    /// The first bytes of the slice after.
+    /// The first bytes of the slice after it.
     Head(Box<[u8]>),
 }
 
-/// What was seen in one slice of a large file.
+/// The sightings in one slice of a large file.
 #[derive(Debug)]
 pub struct Slice {
     hits: Vec<(u64, Sighting)>,
-    /// Where it begins and ends in its file.
+    /// Its range in the file.
     range: Range<u64>,
-    /// It begins as a program does, and is the first one.
+    /// It is the first slice, and begins like a program.
     is_program: bool,
     head: Option<Box<[u8]>>,
     tail: Option<Box<[u8]>>,
 }
 
 impl Slice {
-    /// Scans the slice of a file that begins at `from`. It has at least [`MIN_SLICE_BYTES`], or ends the file.
+    /// Scans the slice of a file that begins at `from`. It must have at least [`MIN_SLICE_BYTES`], or end the file.
     pub fn scan(bytes: &[u8], from: u64, is_last: bool) -> Self {
         let range = from..from + bytes.len() as u64;
         let is_first = from == 0;
         debug_assert!(is_last || bytes.len() >= MIN_SLICE_BYTES, "a slice of {} bytes", bytes.len());
-        // What is near a border is left to those who have both sides.
+        // Bytes near a border are scanned once both sides are available.
         let start = if is_first { 0 } else { LOOK_BEHIND_BYTES };
         let end = if is_last { bytes.len() } else { bytes.len().saturating_sub(LOOK_AHEAD_BYTES) };
         let head = (!is_first).then(|| bytes[..bytes.len().min(END_BYTES)].into());
@@ -263,7 +264,7 @@ fn large_hits(text: &[u8], range: Range<usize>, from: u64) -> Vec<(u64, Sighting
 }
 
 impl LargeFile {
-    /// Adds a slice. Slices may come in any order.
+    /// Adds a slice. Slices may arrive in any order.
     pub fn add(&mut self, slice: Slice) {
         self.hits.extend(slice.hits);
         self.is_program |= slice.is_program;
@@ -275,7 +276,7 @@ impl LargeFile {
         }
     }
 
-    /// Scans around a border once both sides are there.
+    /// Scans around a border once both sides are available.
     fn meet(&mut self, border: u64, end: End) {
         let (tail, head) = match (self.ends.remove(&border), end) {
             (Some(End::Tail(tail)), End::Head(head)) | (Some(End::Head(head)), End::Tail(tail)) => (tail, head),
@@ -289,7 +290,7 @@ impl LargeFile {
         self.hits.extend(large_hits(&[tail, head].concat(), range, from));
     }
 
-    /// What was seen, once all slices were added.
+    /// Returns the sightings after all slices were added.
     pub fn finish(self) -> Vec<Sighting> {
         finish(self.hits.into_values().map(|sighting| seen_in(self.is_program, sighting)).collect())
     }

@@ -1,4 +1,4 @@
-//! Files that are told by their names to hold secrets, and what in them is one.
+//! Recognizes by their names files that hold secrets, and finds the secrets in them.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use super::kind::Kind;
 use super::names::{is_placeholder, is_secret, unquoted};
 use crate::model::EntryPath;
 
-/// Something in a file of settings, and its line, from 1.
+/// A secret in a settings file, and its line, from 1.
 type Found = (Kind, u64);
 
-/// Marks of `.env` files that show what is to be filled in.
+/// Words in the names of `.env` files that are templates.
 const TEMPLATES: &[&str] = &["example", "sample", "template", "dist", "tpl", "tmpl", "defaults", "schema"];
 
-/// Settings of tools: file name, folder that it stands in (any where empty), format.
+/// Settings of tools: file name, its directory (empty for any), format.
 const SETTINGS: &[(&str, &str, Format)] = &[
     (".npmrc", "", Format::Npmrc),
     (".yarnrc.yml", "", Format::Yarnrc),
@@ -40,7 +40,7 @@ const SETTINGS: &[(&str, &str, Format)] = &[
     ("id_ed25519", "", Format::Text),
 ];
 
-/// Endings of names.
+/// Suffixes of names.
 const ENDINGS: &[(&str, Format)] = &[
     (".pem", Format::Text),
     (".key", Format::Text),
@@ -49,7 +49,7 @@ const ENDINGS: &[(&str, Format)] = &[
     (".pfx", Format::KeyStore),
 ];
 
-/// Parts of the names of JSON files that cloud consoles make.
+/// Parts of the names of JSON files that cloud consoles create.
 const CLOUD_NAMES: &[&str] = &["service-account", "service_account", "serviceaccount", "firebase-adminsdk"];
 
 /// How a file holds its secrets.
@@ -67,14 +67,14 @@ pub enum Format {
     CargoCredentials,
     CloudJson,
     Dotenv,
-    /// Nothing but what is told by its own look.
+    /// Only secrets that are recognized by their own form.
     Text,
-    /// Told by its name alone: a store of keys in binary form.
+    /// A binary key store, recognized only by its name.
     KeyStore,
 }
 
 impl Format {
-    /// The format of a file, by its path alone.
+    /// Returns the format of a file, by its path only.
     pub fn of(path: &EntryPath) -> Option<Self> {
         let name = std::str::from_utf8(path.file_name()).ok()?;
         let folder = path.parent_name();
@@ -94,7 +94,7 @@ impl Format {
         }
     }
 
-    /// What a file of this format holds, besides what is told by its own look.
+    /// Returns the secrets in a file of this format, except those that are recognized by their own form.
     pub fn find(self, bytes: &[u8]) -> Vec<Found> {
         let text = String::from_utf8_lossy(bytes);
         match self {
@@ -135,7 +135,7 @@ impl Format {
     }
 }
 
-/// `.env`, `.env.production`, `api.env`; not `.env.example`.
+/// Returns `true` for `.env`, `.env.production`, `api.env`, but not for `.env.example`.
 fn is_dotenv(name: &str) -> bool {
     let is_one = name.ends_with(".env") || name.starts_with(".env.");
     is_one && !name.split('.').any(|part| TEMPLATES.contains(&part))
@@ -145,13 +145,13 @@ fn is_filled(value: &str) -> bool {
     !is_placeholder(value)
 }
 
-/// What `kind` says of each line; lines come without the space around them.
+/// Returns the result of `kind` for each line; lines are passed without surrounding space.
 fn lines(text: &str, kind: impl Fn(&str) -> Option<Kind>) -> Vec<Found> {
     let numbered = text.lines().zip(1..);
     numbered.filter_map(|(line, number)| Some((kind(line.trim())?, number))).collect()
 }
 
-/// One for each line that gives one of these names a value.
+/// Returns one for each line that assigns a value to one of these names.
 fn named(text: &str, separator: char, names: &[&str], kind: Kind) -> Vec<Found> {
     lines(text, |line| {
         let (name, value) = line.split_once(separator)?;
@@ -159,7 +159,7 @@ fn named(text: &str, separator: char, names: &[&str], kind: Kind) -> Vec<Found> 
     })
 }
 
-/// `machine NAME login NAME password VALUE`, on one line or on several.
+/// Parses `machine NAME login NAME password VALUE`, on one or several lines.
 fn netrc(text: &str) -> Vec<Found> {
     let words = text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with('#'));
     let words: Vec<(&str, u64)> =
@@ -170,7 +170,7 @@ fn netrc(text: &str) -> Vec<Found> {
 
 fn registry_logins(text: &str) -> Vec<Found> {
     let Ok(value) = serde_json::from_str::<Value>(text) else { return Vec::new() };
-    // Before `auths` there was only what it holds.
+    // Older files contain only the content of `auths`.
     let logins = value.get("auths").unwrap_or(&value).as_object();
     let is_login =
         |login: &Value| ["auth", "identitytoken", "password"].iter().any(|name| is_filled_field(login, name));
@@ -178,7 +178,7 @@ fn registry_logins(text: &str) -> Vec<Found> {
     found.then(|| (Kind::RegistryLogin, line_of(text, "\"auth"))).into_iter().collect()
 }
 
-/// Credentials of a person; those of a service hold a private key, which is told by its look.
+/// Finds credentials of a user. Those of a service contain a private key, which is recognized by its form.
 fn cloud_json(text: &str) -> Vec<Found> {
     let Ok(value) = serde_json::from_str::<Value>(text) else { return Vec::new() };
     let holder = ["installed", "web"].iter().find_map(|name| value.get(name)).unwrap_or(&value);
@@ -202,7 +202,7 @@ mod tests {
         EntryPath::new(text.as_bytes()).unwrap()
     }
 
-    /// The lines on which a file of this path holds something.
+    /// Returns the lines with sightings in a file at this path.
     fn sighted(at: &str, text: &str) -> Vec<u64> {
         let format = Format::of(&path(at)).unwrap_or_else(|| panic!("{at}"));
         format.find(text.as_bytes()).into_iter().map(|(_, line)| line).collect()

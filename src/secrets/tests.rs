@@ -1,4 +1,4 @@
-//! Every kind in every sort of file, what is none of them, and that slices make no difference.
+//! Tests of every kind of secret in every kind of file, of texts that are not secrets, and of slices.
 
 use super::*;
 use crate::model::EntryPath;
@@ -11,7 +11,7 @@ fn kinds(at: &str, content: &[u8]) -> Vec<Kind> {
     scan_file(&path(at), content).into_iter().map(|sighting| sighting.kind).collect()
 }
 
-/// Base64 that is the same in every run.
+/// Returns base64 that is the same in every run.
 fn noise(length: usize) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -32,14 +32,14 @@ fn hex(length: usize) -> String {
     "9f86d081884c7d659a2feaa0c55ad0153bf3a1e7".repeat(4)[..length].to_owned()
 }
 
-/// A block of PEM with so many characters of noise behind `start`, 64 to a line.
+/// Returns a PEM block with this many characters of noise after `start`, 64 per line.
 fn block(name: &str, start: &str, length: usize) -> String {
     let body = format!("{start}{}", noise(length));
     let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     ["-----BEGIN ", name, "-----\n", &lines.join("\n"), "\n-----END ", name, "-----\n"].concat()
 }
 
-/// Heads of keys, as their structures begin, and the characters that follow.
+/// Starts of keys: the beginnings of their structures, and the following characters.
 fn pkcs8() -> String {
     block("PRIVATE KEY", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ", 1578)
 }
@@ -86,7 +86,7 @@ fn private_keys_are_found_whatever_their_file_is_called() {
             [(Kind::PrivateKey, Place::Byte(4))]
         );
     }
-    // Libraries test themselves with keys of their own.
+    // Libraries contain keys for their own tests.
     let program = [b"\x7fELF\x02\x01\x01\0", pkcs1().as_bytes()].concat();
     assert_eq!(kinds("usr/lib/libgnutls.so", &program), [Kind::ProgramKey]);
     let large = [&program[..], &vec![0; 3 << 20]].concat();
@@ -160,7 +160,7 @@ fn what_is_no_private_key_is_none() {
     }
 }
 
-/// Tokens as they are written, put together so that this file holds none.
+/// Returns complete tokens, assembled so that this file contains none.
 fn tokens() -> Vec<(String, Kind)> {
     let of = |parts: &[&str]| parts.concat();
     let dashed = |length: usize| word(length);
@@ -246,7 +246,7 @@ fn what_people_write_in_place_of_a_token_is_none() {
     }
 }
 
-/// What is found in `content` where it is cut at `cuts`, its slices added in any order.
+/// Returns the sightings in `content`, cut at `cuts`, with its slices added in any order.
 fn in_slices(content: &[u8], cuts: &[usize], backwards: bool) -> Vec<Sighting> {
     let borders: Vec<usize> = [&[0][..], cuts, &[content.len()]].concat();
     let mut slices: Vec<Slice> = borders

@@ -1,11 +1,10 @@
-//! Tokens that their issuer gave a prefix, so that they can be told: prefix, alphabet, length, and a checksum where there
-//! is one.
+//! Finds tokens with a prefix from their issuer: checks prefix, alphabet, length, and a checksum if there is one.
 
 use super::kind::Kind;
 use super::random::Look;
 use super::sighting::Hit;
 
-/// The characters of a token behind its prefix.
+/// The characters of a token after its prefix.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Alphabet {
     /// `0-9A-Za-z`.
@@ -42,30 +41,30 @@ impl Alphabet {
     }
 }
 
-/// How the end of a token vouches for the rest.
+/// How the end of a token confirms the rest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Check {
     None,
-    /// CRC-32 of what is behind the prefix, in six digits of base 62, at the end (GitHub, npm).
+    /// A CRC-32 of the text after the prefix, in six digits of base 62, at the end (GitHub, npm).
     Crc32,
 }
 
-/// What a token looks like.
+/// The form of a token.
 struct Form {
-    /// What it is found by; in front of it is nothing more than `before`.
+    /// The text that it is found by, which follows `before`.
     anchor: &'static str,
-    /// What its prefix has before the anchor.
+    /// The part of its prefix before the anchor.
     before: &'static str,
-    /// What its prefix has after the anchor.
+    /// The part of its prefix after the anchor.
     after: &'static str,
     kind: Kind,
     alphabet: Alphabet,
-    /// Fewest and most characters behind the prefix.
+    /// Least and greatest number of characters after the prefix.
     length: (usize, usize),
     check: Check,
 }
 
-/// No bound on the length but that of the text that is looked at.
+/// No limit of the length, except that of the scanned text.
 const ANY: usize = usize::MAX;
 
 const fn form(anchor: &'static str, kind: Kind, alphabet: Alphabet, length: (usize, usize)) -> Form {
@@ -80,13 +79,13 @@ const fn within(before: &'static str, anchor: &'static str, after: &'static str,
     Form { before, anchor, after, ..form }
 }
 
-/// Lengths are those that the issuers give, and where they give none, somewhat less than what they issue.
+/// Lengths are documented by the issuers, or somewhat less than those of issued tokens.
 const FORMS: &[Form] = &[
     checked("ghp_", Kind::GitHubToken),
     checked("gho_", Kind::GitHubToken),
     checked("ghu_", Kind::GitHubToken),
     checked("ghs_", Kind::GitHubToken),
-    // A refresh token is longer than its fellows.
+    // A refresh token is longer than the other tokens.
     form("ghr_", Kind::GitHubToken, Alphabet::Base62, (36, 90)),
     within("git", "hub_pat_", "", form("", Kind::GitHubToken, Alphabet::Word, (60, 90))),
     checked("npm_", Kind::NpmToken),
@@ -122,10 +121,10 @@ const FORMS: &[Form] = &[
 /// Digits of a checksum.
 const CHECK_DIGITS: usize = 6;
 
-/// Tokens of the issuers' own documentation, which everybody may know: what they have behind the prefix.
+/// Tokens in the issuers' own documentation, which are public: their part after the prefix.
 const DOCUMENTED: &[&str] = &["16C7e42F292c6912E7710c838347Ae178B4a"];
 
-/// The token whose anchor stands at `at`, where it is one.
+/// Returns the token whose anchor is at `at`, if it is one.
 pub(super) fn token(text: &[u8], anchor: &str, at: usize) -> Option<Hit> {
     FORMS.iter().filter(|form| form.anchor == anchor).find_map(|form| form.hit(text, at))
 }
@@ -139,7 +138,7 @@ impl Form {
         let rest = text[at + self.anchor.len()..].strip_prefix(self.after.as_bytes())?;
         let length = rest.iter().take_while(|byte| self.alphabet.has(**byte)).count();
         let body = &rest[..length];
-        // A dot or a dash behind a token ends a sentence, and is none of it.
+        // A dot or a dash after a token ends a sentence, and does not belong to it.
         let body = &body[..body.iter().rposition(|byte| !matches!(byte, b'.' | b'-')).map_or(0, |last| last + 1)];
         let is_cut = rest.get(length).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
         if is_cut || !(self.length.0..=self.length.1).contains(&body.len()) {
@@ -152,14 +151,15 @@ impl Form {
         }
         match self.check {
             Check::None => Look::of(body).hit(self.kind, start),
-            // A checksum says more than a look does.
+            // A checksum is stronger evidence than the look.
             Check::Crc32 if has_checksum(body) => Some(Hit::certain(self.kind, start)),
             Check::Crc32 => Look::of(body).hit(self.kind, start).map(|hit| Hit { is_certain: false, ..hit }),
         }
     }
 }
 
-/// Returns `true` where no word goes on at `start`. `\n` of an escaped text and `%3D` of an address end a word.
+/// Returns `true` if no word continues at `start`. `
+/// ` of an escaped text and `%3D` of a URL end a word.
 pub(super) fn is_edge_before(text: &[u8], start: usize) -> bool {
     let before = &text[..start];
     match before {
@@ -170,13 +170,13 @@ pub(super) fn is_edge_before(text: &[u8], start: usize) -> bool {
     }
 }
 
-/// Returns `true` where the last six digits are the CRC-32 of the rest, in base 62.
+/// Returns `true` if the last six digits are the CRC-32 of the rest, in base 62.
 fn has_checksum(body: &[u8]) -> bool {
     let (rest, digits) = body.split_at(body.len() - CHECK_DIGITS);
     base62(crc32fast::hash(rest)) == digits
 }
 
-/// Six digits of base 62, the highest first.
+/// Returns six digits of base 62, the highest first.
 fn base62(mut number: u32) -> [u8; CHECK_DIGITS] {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut digits = [b'0'; CHECK_DIGITS];
@@ -195,7 +195,7 @@ mod tests {
         "a1B2c3D4e5F6g7H8".repeat(20)[..length].to_owned()
     }
 
-    /// A token of a form, with a body that has the fewest characters.
+    /// Returns a token of a form, with a body of the least length.
     fn sample(form: &Form) -> String {
         let body = match form.alphabet {
             Alphabet::Hex => "9f86d081884c7d659a2feaa0c55ad015".repeat(2)[..form.length.0].to_owned(),

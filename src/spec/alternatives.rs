@@ -1,4 +1,4 @@
-//! The ways in which the schema lets a value be written.
+//! The alternatives that the schema allows for a value.
 
 use serde_json::{Map, Value};
 use toml::de::DeValue;
@@ -6,7 +6,7 @@ use toml::de::DeValue;
 /// Keyword of a hint for a value of the wrong type; not part of the published schema.
 pub(super) const HINT: &str = "x-hint";
 
-/// The ways in which a value may be written: references followed, choices taken apart.
+/// The alternatives for a value: references are resolved, choices are split.
 pub(super) struct Alternatives<'a> {
     pub(super) leaves: Vec<&'a Map<String, Value>>,
     pub(super) hint: Option<&'a str>,
@@ -19,7 +19,7 @@ impl<'a> Alternatives<'a> {
         found
     }
 
-    /// Ends, since the schema of the spec holds no cycle of references without a key between.
+    /// Terminates, since the spec's schema has no cycle of references without a key in between.
     fn collect(&mut self, root: &'a Value, schema: &'a Value) {
         let Some(object) = schema.as_object() else { return };
         if let Some(hint) = object.get(HINT).and_then(Value::as_str) {
@@ -42,7 +42,7 @@ impl<'a> Alternatives<'a> {
         choices.into_iter().for_each(|choice| self.collect(root, choice));
     }
 
-    /// The alternatives that a value of this kind can be.
+    /// Returns the alternatives that accept a value of this kind.
     pub(super) fn matching(&self, value: &DeValue<'_>) -> Vec<&'a Map<String, Value>> {
         self.leaves.iter().copied().filter(|leaf| admits(leaf, value)).collect()
     }

@@ -1,6 +1,6 @@
-//! Values that can be written in more than one way: a string or a list, a table or `false`.
+//! Values with more than one form: a string or a list, a table or `false`.
 //!
-//! serde's untagged enums lose places in the text, so one visitor reads them all.
+//! serde's untagged enums lose the position in the text, so a single visitor reads them all.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,9 +13,9 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::raw::{Healthcheck, Text, VarTable};
 
-/// The ways to write a value; those that a type does not implement are wrong types.
+/// The forms of a value. A form that a type does not implement is a wrong type.
 trait Choice<'de>: Sized {
-    /// For the message about a wrong type.
+    /// The expected forms, for the message about a wrong type.
     const EXPECTED: &'static str;
     fn text(_: String) -> Option<Self> {
         None

@@ -1,7 +1,7 @@
-//! `$NAME` in values that no shell reads: what a Dockerfile would expand, and a spec takes as it stands.
+//! Finds `$NAME` in values that no shell reads: a Dockerfile would expand it, but a spec does not.
 //!
-//! Looked at are environment, labels and annotations, paths, names and `[vars]`; never a command, since the shell that
-//! runs it may expand it. `$$` says that a dollar sign is meant.
+//! Checks environment, labels and annotations, paths, names and `[vars]`. Commands are not checked, since the shell
+//! that runs them may expand it. `$$` is a literal dollar sign.
 
 use std::ops::Range;
 
@@ -12,27 +12,27 @@ use super::error::Problem;
 use super::variables::{place, written_here};
 use crate::model::escape;
 
-/// What a value is, which decides how much of a dollar sign is believed.
+/// The role of a value, which decides how likely a dollar sign is a mistake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role<'a> {
-    /// The value of this variable of the container.
+    /// The value of this container variable.
     Env(&'a str),
-    /// A path, of the disk or in the image.
+    /// A path, on the disk or in the image.
     Path,
-    /// A name in which no dollar sign can stand.
+    /// A name that cannot contain a dollar sign.
     Name,
-    /// Text for people and programs, in which anything can stand.
+    /// Text for people and programs, which may contain anything.
     Text,
 }
 
-/// What was found: errors, and what is only worth a warning.
+/// The results: errors and warnings.
 #[derive(Default)]
 pub(super) struct Dollars {
     pub(super) errors: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
 }
 
-/// Looks at a document before variables are put in. `vars` are the names of `[vars]`; `text` is the spec's.
+/// Checks a document before variables are expanded. `vars` are the names of `[vars]`; `text` is that of the spec.
 pub(super) fn find(document: &DeTable<'_>, vars: &[&str], text: &str) -> Dollars {
     let mut search = Search { vars, text, found: Dollars::default() };
     search.document(document);
@@ -45,12 +45,12 @@ struct Search<'a> {
     found: Dollars,
 }
 
-/// A `$NAME` of a value.
+/// A `$NAME` in a value.
 struct Dollar<'a> {
     name: &'a str,
-    /// In the value, in bytes, with the dollar sign.
+    /// Its byte range in the value, including the dollar sign.
     range: Range<usize>,
-    /// A letter or a digit stands before it, as in `Outer$Inner.class`.
+    /// A letter or a digit comes before it, as in `Outer$Inner.class`.
     is_inside_word: bool,
 }
 
@@ -76,14 +76,14 @@ impl Search<'_> {
         }
     }
 
-    /// Some keys of a table.
+    /// Checks some keys of a table.
     fn keys(&mut self, parent: &DeTable<'_>, table: &str, keys: &[(&str, Role<'_>)]) {
         if let Some(table) = parent.get(table).and_then(|table| table.get_ref().as_table()) {
             self.of_table(table, keys);
         }
     }
 
-    /// Some keys of each table of a list.
+    /// Checks some keys of each table of a list.
     fn lists(&mut self, parent: &DeTable<'_>, list: &str, keys: &[(&str, Role<'_>)]) {
         let list = parent.get(list).and_then(|list| list.get_ref().as_array());
         for table in list.into_iter().flatten().filter_map(|table| table.get_ref().as_table()) {
@@ -99,7 +99,7 @@ impl Search<'_> {
         }
     }
 
-    /// A string, or the strings of a list or a table.
+    /// Checks a string, or the strings of a list or a table.
     fn value(&mut self, value: &Spanned<DeValue<'_>>, role: Role<'_>) {
         match value.get_ref() {
             DeValue::String(text) => self.string(text, &value.span(), role),
@@ -136,9 +136,9 @@ impl Search<'_> {
     }
 }
 
-/// True for what looks like a variable without being a known one.
+/// Returns `true` for what looks like a variable and is not a known one.
 fn is_suspect(dollar: &Dollar<'_>, role: Role<'_>) -> bool {
-    /// One capital letter is as likely a part of a pattern or of a hash.
+    /// Least number of characters. A single capital letter may also be part of a pattern or a hash.
     const MIN_CHARS: usize = 2;
     let is_upper = dollar.name.len() >= MIN_CHARS
         && dollar.name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
@@ -150,7 +150,7 @@ fn is_suspect(dollar: &Dollar<'_>, role: Role<'_>) -> bool {
     }
 }
 
-/// Each `$NAME` that is neither `$$NAME` nor `${NAME}`.
+/// Returns each `$NAME` that is neither `$$NAME` nor `${NAME}`.
 fn dollars(value: &str) -> Vec<Dollar<'_>> {
     let bytes = value.as_bytes();
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Env-files: `NAME=value` lines, `#` comments, optional `export` and quotes; nothing is expanded.
+//! Reads env-files: `NAME=value` lines, `#` comments, optional `export` and quotes. Nothing is expanded.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,13 +7,14 @@ use super::error::SpecError;
 use super::read_bounded;
 use crate::model::Pipes;
 
-/// An env-file holds a handful of lines; the bound keeps a wrongly named file out of memory.
+/// Greatest size of an env-file, in bytes. It has few lines; the limit keeps a wrong file out of memory.
 const MAX_ENV_FILE_BYTES: u64 = 1024 * 1024;
 
-/// The variables of an env-file, which may be a pipe such as a shell's `<(…)`; `None` where there is no such file. Of two lines for one name the later one counts.
+/// Reads the variables of an env-file, which may be a pipe such as a shell's `<(…)`. Returns `None` if the file does
+/// not exist. If a name occurs twice, the later line counts.
 ///
 /// # Errors
-/// [`SpecError`]: a file that cannot be read, a line that is none of an env-file.
+/// Returns [`SpecError`] if the file cannot be read or a line is invalid.
 pub fn read(path: &Path) -> Result<Option<BTreeMap<String, String>>, SpecError> {
     match read_bounded(path, MAX_ENV_FILE_BYTES, Pipes::Read) {
         Ok(text) => parse(&text, path).map(Some),
@@ -56,7 +57,7 @@ fn parse_line(line: &str) -> Result<(&str, &str), &'static str> {
     }
 }
 
-/// A `#` begins a comment at the start or after white space.
+/// Removes a comment: it begins with a `#` at the start or after white space.
 fn without_comment(value: &str) -> &str {
     let comment = value
         .char_indices()

@@ -1,7 +1,7 @@
-//! What can be wrong with a spec, and how it is shown: file, line, column, a caret, and how to mend it.
+//! Errors of a spec, and how they are shown: file, line, column, a caret, and a hint.
 //!
-//! A message must never print what a variable holds, since that may be a secret: the text is shown as the spec has it.
-//! Names and paths are the exception, where the result is the point.
+//! A message must never print the value of a variable, since it may be a secret: it shows the text as written in the
+//! spec. Names and paths are the exception, since the user needs to see their result.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::Place;
 use crate::model::{Class, Diagnose, Platform, escape, is_irregular};
 
-/// A spec that cannot be used.
+/// An error of a spec.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// The spec or an env-file cannot be read.
@@ -22,16 +22,16 @@ pub enum SpecError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// The spec or an env-file is over its bound.
+    /// The spec or an env-file is too large.
     #[error("{} has more than {limit_bytes} bytes", show(.path))]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The bound.
+        /// The limit.
         limit_bytes: u64,
     },
     /// The spec or an env-file is not UTF-8.
@@ -40,37 +40,37 @@ pub enum SpecError {
         /// The file.
         path: PathBuf,
     },
-    /// A line of an env-file is none.
+    /// A line of an env-file is invalid.
     #[error("{}:{line}: {reason}", show(.path))]
     EnvFile {
         /// The file.
         path: PathBuf,
-        /// Line, from 1.
+        /// Line number, from 1.
         line: usize,
         /// What is wrong; never the line itself.
         reason: &'static str,
     },
-    /// `--set` names what `[vars]` does not have.
+    /// `--set` names a variable that `[vars]` does not have.
     #[error("--set: {} has no variable \"{}\"", show(.path), escape(.name.as_bytes()))]
     UnknownSet {
         /// The name.
         name: String,
         /// The spec.
         path: PathBuf,
-        /// How to mend it.
+        /// How to fix it.
         help: String,
     },
-    /// A platform was asked about that the spec does not have.
+    /// The spec does not have the requested platform.
     #[error("the spec {} does not have the platform {platform}", show(.path))]
     UnknownPlatform {
         /// The platform.
         platform: Platform,
         /// The spec.
         path: PathBuf,
-        /// Those that it has.
+        /// The platforms of the spec.
         known: Vec<Platform>,
     },
-    /// What the spec says is wrong.
+    /// The content of the spec is invalid.
     #[error("{0}")]
     Invalid(Box<Diagnostics>),
 }
@@ -105,8 +105,8 @@ impl Diagnose for SpecError {
 }
 
 impl SpecError {
-    /// What is wrong with the text, with its lines, carets and hints, in colour or plain; it ends without newline. `None`
-    /// for an error that is about no line of the spec, which message, cause and help say whole.
+    /// Returns the problems with their lines, carets and hints, in color or plain, without a final newline. Returns
+    /// `None` for an error that does not concern a line of the spec; message, cause and help then say everything.
     pub fn render(&self, color: bool) -> Option<String> {
         let Self::Invalid(diagnostics) = self else { return None };
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -116,7 +116,7 @@ impl SpecError {
     }
 }
 
-/// Problems of one spec, and its text.
+/// The problems of a spec, and its text.
 #[derive(Debug)]
 pub struct Diagnostics {
     source: Arc<SourceText>,
@@ -124,7 +124,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Where each problem stands, in the order of the text.
+    /// Returns the place of each problem, in the order of the text.
     pub fn places(&self) -> Vec<Place> {
         self.problems.iter().map(|problem| self.source.place(&problem.span)).collect()
     }
@@ -167,7 +167,7 @@ pub(super) struct SourceText {
 }
 
 impl SourceText {
-    /// Line and column of the start of `span`.
+    /// Returns line and column of the start of `span`.
     pub(super) fn place(&self, span: &Range<usize>) -> Place {
         let before = &self.text[..self.clamp(span).start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -178,13 +178,13 @@ impl SourceText {
         }
     }
 
-    /// The span, within the text and on the borders of characters.
+    /// Limits the span to the text and to character boundaries.
     fn clamp(&self, span: &Range<usize>) -> Range<usize> {
         let start = self.text.floor_char_boundary(span.start);
         start..self.text.ceil_char_boundary(span.end).max(start)
     }
 
-    /// The error that tells of `problems`, in the order of the text.
+    /// Returns the error for `problems`, in the order of the text.
     pub(super) fn error(self: &Arc<Self>, mut problems: Vec<Problem>) -> SpecError {
         problems.sort_by_key(|problem| problem.span.start);
         SpecError::Invalid(Box::new(Diagnostics { source: Arc::clone(self), problems }))
@@ -192,7 +192,7 @@ impl SourceText {
 }
 
 impl SourceText {
-    /// Each problem in one line, in the order of the text.
+    /// Returns each problem as one line, in the order of the text.
     pub(super) fn lines(&self, mut problems: Vec<Problem>) -> Vec<String> {
         problems.sort_by_key(|problem| problem.span.start);
         let line = |problem: &Problem| {
@@ -203,13 +203,13 @@ impl SourceText {
     }
 }
 
-/// One thing that is wrong at one place.
+/// A problem at a place in the text.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) message: String,
     pub(super) help: Option<String>,
     pub(super) span: Range<usize>,
-    /// Another place that matters, and what it is.
+    /// Another relevant place, and its description.
     pub(super) context: Option<(Range<usize>, &'static str)>,
 }
 
@@ -226,14 +226,14 @@ impl Problem {
         Self { context: Some((span.clone(), label)), ..self }
     }
 
-    /// A problem that an error of the model tells of.
+    /// Converts an error of the model to a problem.
     pub(super) fn of(span: &Range<usize>, error: &impl Diagnose) -> Self {
         Self { help: error.help(), ..Self::new(span, error.to_string()) }
     }
 }
 
-/// The text with a mark in place of each character that a terminal would act on and the renderer lets pass. Nothing moves:
-/// a mark is as long in bytes as what it stands for.
+/// Replaces each character that a terminal would interpret and that the renderer does not escape. The replacement has
+/// the same length in bytes, so positions do not change.
 fn printable(text: &str) -> String {
     let is_plain = |character: char| {
         character.is_ascii() || escape(character.encode_utf8(&mut [0; 4]).as_bytes()).len() == character.len_utf8()

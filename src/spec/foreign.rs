@@ -1,8 +1,8 @@
-//! Files of other tools that are given as a spec: recognised by what they say, so that the error can name them.
+//! Recognizes files of other tools that are given as a spec, so that the error can name their format.
 
 use std::path::Path;
 
-/// What a text that is no TOML is instead; `None` where it is not known.
+/// Returns the format of a text that is not TOML; `None` if it is not known.
 pub(super) fn recognise(path: &Path, text: &str) -> Option<&'static str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -21,13 +21,13 @@ pub(super) fn recognise(path: &Path, text: &str) -> Option<&'static str> {
     None
 }
 
-/// The first line of a Dockerfile that is neither empty nor a comment.
+/// Returns `true` for the first line of a Dockerfile that is neither empty nor a comment.
 fn is_instruction(line: &str) -> bool {
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     ["FROM", "ARG"].iter().any(|known| word.eq_ignore_ascii_case(known)) && !rest.trim_start().starts_with('=')
 }
 
-/// `key:` or `key: value`, which TOML never has.
+/// Returns `true` for `key:` or `key: value`, which is never valid TOML.
 fn is_mapping(line: &str) -> bool {
     let Some((key, rest)) = line.split_once(':') else { return false };
     let is_key = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);

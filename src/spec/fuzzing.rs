@@ -1,12 +1,13 @@
-//! What must hold for whatever stands in a spec file. Compiled for tests and fuzzers alone: the target in `tests/fuzz` runs
-//! this check on bytes that libFuzzer makes, and the test here on the seeds.
+//! Properties that hold for every spec file. Compiled for tests and fuzzers only: the target in `tests/fuzz` checks
+//! them on bytes from libFuzzer, and the test here on the seeds.
 
 use std::path::Path;
 
 use super::{Inputs, Spec, SpecError};
 use crate::model::fuzzing::{check_error, check_text};
 
-/// A spec: it is taken, or refused with a message that shows nothing that a terminal would act on; and each time alike.
+/// Checks a spec: it is accepted, or refused with a message that contains nothing a terminal would interpret. The
+/// result is the same each time.
 pub fn spec(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let said = read(text);
@@ -16,7 +17,7 @@ pub fn spec(data: &[u8]) {
     assert_eq!(said, read(text));
 }
 
-/// Every message that the spec gives rise to.
+/// Returns every message for the spec.
 fn read(text: &str) -> Vec<String> {
     let environment = [("TOKEN", "hunter2\u{1b}[31m"), ("VERSION", "1.2.3"), ("EMPTY", "")];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();

@@ -1,20 +1,20 @@
-//! Where a key belongs that stands in the wrong table, or has the name that a Dockerfile, a compose file or another tool
-//! gives it.
+//! Suggests the right place for a key in the wrong table, or for a key with the name that a Dockerfile, a compose file
+//! or another tool uses.
 
 use serde_json::{Map, Value};
 
 use super::alternatives::Alternatives;
 use crate::model::nearest;
 
-/// A table of the spec that keys are looked for in.
+/// A table of the spec that is searched for keys.
 struct Table {
-    /// As messages write it.
+    /// The name in messages.
     shown: &'static str,
-    /// From the root: keys, and `*` for the tables of a list.
+    /// The path from the root: keys, and `*` for the tables of a list.
     path: &'static [&'static str],
 }
 
-/// The tables, those first whose keys are most often written elsewhere.
+/// The tables. Those whose keys are most often misplaced come first.
 const TABLES: [Table; 9] = [
     Table { shown: "[image]", path: &["image"] },
     Table { shown: "[config]", path: &["config"] },
@@ -27,13 +27,13 @@ const TABLES: [Table; 9] = [
     Table { shown: "an entry of `links` in [[layers]]", path: &["layers", "*", "links", "*"] },
 ];
 
-/// Keys of the top level that are no tables.
+/// Keys of the top level that are not tables.
 const AT_THE_TOP: [&str; 2] = ["format", "env-files"];
 
-/// Most tables that are named for one key: `owner` and `mode` are at home in many.
+/// Greatest number of tables that are named for one key: `owner` and `mode` exist in many.
 const MAX_TABLES: usize = 3;
 
-/// Keys of other tools, in lower case without `-` and `_`, and what serves here.
+/// Keys of other tools, in lower case without `-` and `_`, and their equivalents in a spec.
 const ELSEWHERE: [(&str, &str); 58] = [
     ("add", "use `files` of [[layers]]: { from = \"…\", to = \"…\" }"),
     ("architecture", "use `platforms` of [image], such as \"linux/amd64\""),
@@ -103,8 +103,8 @@ const ELSEWHERE: [(&str, &str); 58] = [
     ("xattr", "use `xattrs` in an entry of `files`"),
 ];
 
-/// What to write in place of a key that its table does not have; `known` are those that it has. `None` where nothing is
-/// near.
+/// Returns what to write instead of a key that its table does not have. `known` are the keys of the table. Returns
+/// `None` if nothing is similar.
 pub(super) fn help(root: &Value, name: &str, known: &[&str]) -> Option<String> {
     let tables: Vec<(&Table, Vec<&str>)> = TABLES.iter().map(|table| (table, keys(root, table.path))).collect();
     let homes: Vec<&str> =
@@ -114,7 +114,7 @@ pub(super) fn help(root: &Value, name: &str, known: &[&str]) -> Option<String> {
         return Some(format!("`{name}` is a key of {places}"));
     }
     let plain: String = name.to_ascii_lowercase().chars().filter(|letter| !matches!(letter, '-' | '_')).collect();
-    // `env` of [config] is near `envs`, but `src` is near nothing that is meant.
+    // `env` of [config] is similar to `envs`, but `src` is not similar to its equivalent.
     if let Some((_, help)) = ELSEWHERE.iter().find(|(other, _)| *other == plain) {
         return Some((*help).to_owned());
     }
@@ -126,7 +126,7 @@ pub(super) fn help(root: &Value, name: &str, known: &[&str]) -> Option<String> {
     tables.iter().find_map(near).map(|(table, near)| format!("did you mean `{near}` of {table}?"))
 }
 
-/// The keys of a table, by the schema.
+/// Returns the keys of a table, by the schema.
 fn keys<'a>(root: &'a Value, path: &[&str]) -> Vec<&'a str> {
     let mut leaves = Alternatives::of(root, root).leaves;
     for step in path {
@@ -138,6 +138,6 @@ fn keys<'a>(root: &'a Value, path: &[&str]) -> Vec<&'a str> {
     }
     let properties = leaves.iter().filter_map(|leaf| leaf.get("properties").and_then(Value::as_object));
     let keys = properties.flat_map(Map::keys).map(String::as_str);
-    // Of the top level, what is no table: a table's name in another table is a slip of the pen.
+    // For the top level, only keys that are not tables: the name of a table in another table is a typo.
     keys.filter(|key| !path.is_empty() || AT_THE_TOP.contains(key)).collect()
 }

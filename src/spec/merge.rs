@@ -1,11 +1,11 @@
-//! `[platform."…"]` put over the rest of the spec: tables merge, lists replace, `layers` merge by name.
+//! Merges `[platform."…"]` into the rest of the spec: tables merge, lists replace, `layers` merge by name.
 
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::error::Problem;
 
-/// `document` with the keys of `over` put into it. Whatever comes from `over` keeps its place in the text.
+/// Merges the keys of `over` into `document`. Values from `over` keep their place in the text.
 pub(super) fn merge<'i>(mut document: DeTable<'i>, over: &DeTable<'i>) -> Result<DeTable<'i>, Problem> {
     for (key, value) in over {
         match (document.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value.get_ref()) {
@@ -28,13 +28,13 @@ fn merge_tables<'i>(table: &mut DeTable<'i>, over: &DeTable<'i>) {
     }
 }
 
-/// The key is replaced too, since it has a place of its own.
+/// Replaces the key too, since it has its own place in the text.
 fn replace<'i>(table: &mut DeTable<'i>, key: &Spanned<toml::de::DeString<'i>>, value: &Spanned<DeValue<'i>>) {
     table.remove(key.get_ref().as_ref());
     table.insert(key.clone(), value.clone());
 }
 
-/// A layer of a known name is merged into it; a new name goes last.
+/// Merges a layer into the existing one with its name; appends a layer with a new name.
 fn merge_layers<'i>(layers: &mut DeArray<'i>, over: &DeArray<'i>) -> Result<(), Problem> {
     let mut merged: Vec<&str> = Vec::new();
     for layer in over {
@@ -53,7 +53,7 @@ fn merge_layers<'i>(layers: &mut DeArray<'i>, over: &DeArray<'i>) -> Result<(), 
     Ok(())
 }
 
-/// As it is written: names are compared before variables are put in.
+/// Returns the name as written: names are compared before variables are expanded.
 fn layer_name<'a>(layer: &'a Spanned<DeValue<'_>>) -> Option<&'a str> {
     layer.get_ref().get("name")?.get_ref().as_str()
 }

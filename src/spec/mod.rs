@@ -1,8 +1,8 @@
-//! The spec file, `ocitect.toml`: from text to what each platform shall be.
+//! The spec file, `ocitect.toml`: reads the text, and returns the values for each platform.
 //!
-//! Strict: an unknown key is an error that shows its place and the nearest known key. It reads the spec and its
-//! env-files and nothing else; the environment is handed in as a value. What it must never do: look at the network or at
-//! what the spec's paths name, or show what a variable holds, but where a message quotes a value that it was put into.
+//! Strict: an unknown key is an error with its place and the nearest known key. This module reads only the spec and its
+//! env-files; the caller passes the environment. It must never access the network or the paths in the spec, or show the
+//! value of a variable, except in messages that quote a value in which it was expanded.
 
 mod alternatives;
 mod choice;
@@ -45,24 +45,24 @@ pub use schema::{
 };
 pub use shape::schema;
 
-/// The name of a spec in a directory.
+/// The name of the spec in a directory.
 pub const DEFAULT_NAME: &str = "ocitect.toml";
 
-/// A spec is written by hand; the bound keeps a wrongly named file out of memory.
+/// Greatest size of a spec, in bytes. A spec is written by hand; the limit keeps a wrong file out of memory.
 pub const MAX_SPEC_BYTES: u64 = 1024 * 1024;
 
-/// What a spec may ask of the world outside it.
+/// The inputs of a spec from outside its file.
 #[derive(Clone, Default)]
 pub struct Inputs {
-    /// The environment, which `[vars]` names parts of.
+    /// The environment, which `[vars]` refers to.
     pub environment: BTreeMap<String, String>,
-    /// `--set K=V`: values of `[vars]` that go before everything.
+    /// `--set K=V`: values of `[vars]` that take precedence over all others.
     pub sets: BTreeMap<String, String>,
-    /// What to suggest for a base without a registry.
+    /// Suggestions for a base image without a registry.
     pub short_names: ShortNames,
 }
 
-/// A spec whose keys, types and image-wide values are checked; each platform is put together when it is asked for.
+/// A spec whose keys, types and image-wide values are checked. Each platform is resolved on request.
 pub struct Spec {
     source: Arc<SourceText>,
     directory: PathBuf,
@@ -74,22 +74,22 @@ pub struct Spec {
 }
 
 impl fmt::Debug for Spec {
-    /// Without the environment, which holds secrets.
+    /// Omits the environment, which may contain secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Spec").field("path", &self.source.path).field("image", &self.image).finish()
     }
 }
 
 impl Spec {
-    /// Reads a spec: a file, or a directory that has an [`DEFAULT_NAME`].
+    /// Loads a spec from a file, or from the [`DEFAULT_NAME`] in a directory.
     pub fn load(path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
         let path = if path.is_dir() { path.join(DEFAULT_NAME) } else { path.to_owned() };
-        // Paths are relative to it, and its lock stands beside it: a pipe has no such place.
+        // Paths are relative to the spec's directory, and its lockfile is there too. A pipe has no directory.
         let text = read_bounded(&path, MAX_SPEC_BYTES, Pipes::Refused)?;
         Self::parse(&text, &path, inputs)
     }
 
-    /// Takes the text of a spec that is named `path`. Env-files are read beside it.
+    /// Parses the text of the spec at `path`. Env-files are read relative to it.
     pub fn parse(text: &str, path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
         let source = Arc::new(SourceText { path: path.to_owned(), text: text.to_owned() });
         let directory = match path.parent() {
@@ -105,7 +105,7 @@ impl Spec {
         }
         let env_files = resolve::env_files(document.get_ref(), &directory).map_err(invalid)?;
         let outside = outside(inputs, &env_files)?;
-        // Before a dollar sign makes a name or a tag malformed.
+        // Checked before a dollar sign makes a name or a tag malformed.
         let dollars = resolve::dollars(document.get_ref(), text).map_err(invalid)?;
         if !dollars.errors.is_empty() {
             return Err(source.error(dollars.errors));
@@ -119,37 +119,39 @@ impl Spec {
         Ok(spec)
     }
 
-    /// What the spec says that probably means something else: `FILE:LINE:COLUMN: message (hint)`, each once.
+    /// Returns warnings about values that are probably mistakes: `FILE:LINE:COLUMN: message (hint)`, without
+    /// duplicates.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// What is said once for all platforms.
+    /// Returns the settings that are the same for all platforms.
     pub fn image(&self) -> &ImageSpec {
         &self.image
     }
 
-    /// The platforms, in the spec's order.
+    /// Returns the platforms, in the spec's order.
     pub fn platforms(&self) -> &[Platform] {
         &self.image.platforms
     }
 
-    /// The spec's path, as it was named.
+    /// Returns the spec's path, as given.
     pub fn path(&self) -> &Path {
         &self.source.path
     }
 
-    /// The spec's directory, which its paths are relative to; `.` for a bare file name.
+    /// Returns the spec's directory, which its paths are relative to; `.` for a bare file name.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The lock file: named after the spec, beside it.
+    /// Returns the path of the lockfile: beside the spec, and named after it.
     pub fn lock_path(&self) -> PathBuf {
         self.source.path.with_extension("lock")
     }
 
-    /// The spec, its lock, its ignore files and env-files, whether they exist or not: never packed unasked.
+    /// Returns the paths of the spec, its lockfile, its ignore files and env-files, whether they exist or not. They are
+    /// packed only if a `from` names them.
     pub fn own_files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.source.path.clone(), self.lock_path()];
         files.extend(self.ignore_files.iter().cloned());
@@ -157,8 +159,8 @@ impl Spec {
         files
     }
 
-    /// What the spec says for one of its platforms: overrides merged, variables put in, every value checked. `[config]` is
-    /// checked too, as far as it does not depend on the base.
+    /// Returns the values for one platform of the spec: overrides are merged, variables are expanded, and every value
+    /// is checked. `[config]` is checked too, as far as it does not depend on the base image.
     pub fn platform(&self, platform: &Platform) -> Result<PlatformSpec, SpecError> {
         let merged = self.merged(platform)?;
         let spec = merged.platform_spec().map_err(|problem| self.source.error(vec![problem]))?;
@@ -166,12 +168,13 @@ impl Spec {
         Ok(spec)
     }
 
-    /// `[config]` for one of the spec's platforms, with `${base.NAME}` out of `base_env`, the variables of the base.
+    /// Returns `[config]` for one platform of the spec. `${base.NAME}` is expanded from `base_env`, the environment of
+    /// the base image.
     pub fn config(&self, platform: &Platform, base_env: &[(String, String)]) -> Result<ConfigSpec, SpecError> {
         self.merged(platform)?.config_spec(base_env).map_err(|problem| self.source.error(vec![problem]))
     }
 
-    /// The document as it stands for one platform, without variables put in.
+    /// Returns the merged document of one platform, before variables are expanded.
     fn merged(&self, platform: &Platform) -> Result<Merged<'_>, SpecError> {
         let known = self.platforms().iter().find(|known| convert::is_same(known, platform));
         let Some(platform) = known else {
@@ -184,7 +187,7 @@ impl Spec {
         Merged::new(self, platform).map_err(|problem| self.source.error(vec![problem]))
     }
 
-    /// `--set` names known variables, and every required variable is set on every platform.
+    /// Checks that `--set` names known variables, and that every required variable is set on every platform.
     fn check_variables(&self) -> Result<(), SpecError> {
         let mut names = BTreeSet::new();
         let mut problems: Vec<Problem> = Vec::new();
@@ -203,7 +206,7 @@ impl Spec {
         if problems.is_empty() { Ok(()) } else { Err(self.source.error(problems)) }
     }
 
-    /// Values with a `$NAME` that nothing expands: an error where a variable is meant for certain, else a warning.
+    /// Checks values for a `$NAME` that is not expanded: an error if a variable is certainly intended, else a warning.
     fn check_dollars(&self) -> Result<Vec<String>, SpecError> {
         let mut errors = Vec::new();
         let mut warnings = Vec::new();
@@ -215,14 +218,14 @@ impl Spec {
         if errors.is_empty() { Ok(self.source.lines(warnings)) } else { Err(self.source.error(errors)) }
     }
 
-    /// The ignore files of all platforms, as far as their names can be told.
+    /// Returns the ignore files of all platforms, as far as their names are known.
     fn find_ignore_files(&self) -> BTreeSet<PathBuf> {
         let merged = self.platforms().iter().filter_map(|platform| self.merged(platform).ok());
         merged.filter_map(|merged| merged.ignore_file_name()).map(|name| self.directory.join(name)).collect()
     }
 }
 
-/// A text that is no TOML, with what it is where that is known.
+/// Adds the format of a text that is not TOML to the problem, if it is known.
 fn named(problem: Problem, path: &Path, text: &str) -> Problem {
     match foreign::recognise(path, text) {
         Some(what) => Problem::new(&(0..0), format!("expected a spec in TOML, found {what}")).help(
@@ -233,7 +236,7 @@ fn named(problem: Problem, path: &Path, text: &str) -> Problem {
     }
 }
 
-/// Adds problems at places that have none yet: several platforms share most of a spec.
+/// Adds problems at places without one yet: platforms share most of a spec.
 fn add_new(problems: &mut Vec<Problem>, new: Vec<Problem>) {
     for problem in new {
         if problems.iter().all(|known| known.span != problem.span) {
@@ -242,7 +245,8 @@ fn add_new(problems: &mut Vec<Problem>, new: Vec<Problem>) {
     }
 }
 
-/// The environment goes before env-files, and the first of these that has a name before the others.
+/// Collects the variables from outside. The environment takes precedence over env-files, and earlier env-files over
+/// later ones.
 fn outside(inputs: &Inputs, env_files: &[PathBuf]) -> Result<Outside, SpecError> {
     let mut environment = inputs.environment.clone();
     for path in env_files {
@@ -253,7 +257,7 @@ fn outside(inputs: &Inputs, env_files: &[PathBuf]) -> Result<Outside, SpecError>
     Ok(Outside { sets: inputs.sets.clone(), environment, short_names: inputs.short_names.clone() })
 }
 
-/// Reads a text file whole.
+/// Reads a whole text file.
 fn read_bounded(path: &Path, limit_bytes: u64, pipes: Pipes) -> Result<String, SpecError> {
     let failed = |cause| SpecError::Read { path: path.to_owned(), cause };
     let file = InputFile::open(path, pipes).map_err(failed)?;

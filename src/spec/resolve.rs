@@ -1,7 +1,7 @@
-//! The document of one platform: overrides merged into it, variables put in, and read into its types.
+//! The document of one platform: overrides are merged, variables expanded, and the result is read into its types.
 //!
-//! A merged tree borrows from the text and keeps every place in it, so that what is found wrong in the end still points
-//! to where it is written.
+//! A merged tree borrows from the text and keeps all positions, so that later errors still point to the right place in
+//! the text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -19,15 +19,15 @@ use super::variables::{BUILT_IN, BaseEnv, Outside, Scope, Variables, required_is
 use super::{ConfigSpec, ImageSpec, PlatformSpec, Spec, dollar, merge, shape, template};
 use crate::model::{Platform, escape};
 
-/// The only format there is.
+/// The only supported format.
 const FORMAT: i64 = 1;
 
-/// The text as a tree. The parser bounds its depth.
+/// Parses the text to a tree. The parser limits its depth.
 pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
     DeTable::parse(text).map_err(|error| {
         let message = escape(error.message().trim_end().as_bytes());
         let problem = Problem::new(&error.span().unwrap_or(0..0), message.as_str());
-        // Nothing else that is written in a spec begins with a zero.
+        // No other valid value in a spec begins with a zero.
         if message.contains("leading zero") {
             problem.help("write the mode as a string of octal digits: \"0755\"")
         } else {
@@ -36,7 +36,7 @@ pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
     })
 }
 
-/// Looked at before the keys: a newer format may have others.
+/// Checks the format. Done before the keys are checked, since a newer format may have other keys.
 pub(super) fn check_format(document: &DeTable<'_>) -> Result<(), Problem> {
     let Some(value) = document.get("format") else { return Ok(()) };
     let DeValue::Integer(format) = value.get_ref() else { return Ok(()) };
@@ -48,7 +48,8 @@ pub(super) fn check_format(document: &DeTable<'_>) -> Result<(), Problem> {
     }
 }
 
-/// The env-files, joined to the spec's directory. They are read before variables are known, so they have none.
+/// Returns the env-files, joined to the spec's directory. They are read before variables are known, so their names
+/// cannot contain variables.
 pub(super) fn env_files(document: &DeTable<'_>, directory: &Path) -> Result<Vec<PathBuf>, Problem> {
     let named = document.get("env-files").and_then(|files| files.get_ref().as_array());
     let paths = named.into_iter().flatten().map(|file| match file.get_ref().as_str().unwrap_or_default() {
@@ -64,14 +65,15 @@ pub(super) fn env_files(document: &DeTable<'_>, directory: &Path) -> Result<Vec<
     paths.collect()
 }
 
-/// The dollar signs of a document that only look like variables.
+/// Returns the dollar signs of a document that only look like variables.
 pub(super) fn dollars(document: &DeTable<'_>, text: &str) -> Result<dollar::Dollars, Problem> {
     let vars = vars(document)?;
     let names: Vec<&str> = vars.keys().map(String::as_str).collect();
     Ok(dollar::find(document, &names, text))
 }
 
-/// What `[image]` says once for all platforms, and the keys of `[platform."…"]` checked against it.
+/// Returns the settings of `[image]` that are the same for all platforms, and checks the keys of `[platform."…"]`
+/// against them.
 pub(super) fn image(document: &DeTable<'_>, outside: &Outside, text: &str) -> Result<ImageSpec, Problem> {
     let vars = vars(document)?;
     let mut overridden = BTreeSet::new();
@@ -89,7 +91,7 @@ pub(super) fn image(document: &DeTable<'_>, outside: &Outside, text: &str) -> Re
     Ok(image)
 }
 
-/// `[vars]` of the document or of an override.
+/// Returns `[vars]` of the document or of an override.
 fn vars(document: &DeTable<'_>) -> Result<BTreeMap<String, Var>, Problem> {
     let Some(vars) = document.get("vars") else { return Ok(BTreeMap::new()) };
     let table = vars.get_ref().as_table().cloned().unwrap_or_default();
@@ -109,7 +111,7 @@ fn vars(document: &DeTable<'_>) -> Result<BTreeMap<String, Var>, Problem> {
     read(table, vars.span())
 }
 
-/// The tables of `[platform."…"]` and their keys.
+/// Returns the tables of `[platform."…"]` and their keys.
 fn platform_tables<'a, 'i>(
     document: &'a DeTable<'i>,
 ) -> impl Iterator<Item = (&'a Spanned<toml::de::DeString<'i>>, &'a DeTable<'i>)> {
@@ -133,14 +135,14 @@ fn check_platform_tables(document: &DeTable<'_>, image: &ImageSpec) -> Result<()
     Ok(())
 }
 
-/// Reads a table into its type.
+/// Converts a table to its type.
 fn read<T: DeserializeOwned>(table: DeTable<'_>, span: Range<usize>) -> Result<T, Problem> {
     let value = Spanned::new(span.clone(), DeValue::Table(table));
     T::deserialize(ValueDeserializer::from(value))
         .map_err(|error| Problem::new(&error.span().unwrap_or(span), escape(error.message().as_bytes())))
 }
 
-/// The document of one platform, before variables are put in.
+/// The document of one platform, before variables are expanded.
 pub(super) struct Merged<'a> {
     spec: &'a Spec,
     platform: &'a Platform,
@@ -168,7 +170,7 @@ impl<'a> Merged<'a> {
         Variables { vars: &self.vars, outside: &self.spec.outside, scope: Scope::Platform(self.platform), base }
     }
 
-    /// Everything but `[config]`.
+    /// Converts everything except `[config]`.
     pub(super) fn platform_spec(&self) -> Result<PlatformSpec, Problem> {
         let mut document = self.document.clone();
         for key in ["vars", "config", "env-files"] {
@@ -176,7 +178,7 @@ impl<'a> Merged<'a> {
         }
         self.variables(BaseEnv::Refused).expand_table(&mut document, &self.spec.source.text)?;
         let document = Spanned::new(self.span.clone(), document);
-        // Once more, since a word may have come out of a variable.
+        // Checked again, since a keyword may come from a variable.
         if let Some(problem) = shape::check(&document).into_iter().next() {
             return Err(problem);
         }
@@ -187,13 +189,13 @@ impl<'a> Merged<'a> {
         convert::platform(context, &document, &self.spec.image, self.platform)
     }
 
-    /// `[config]`, with the base's environment.
+    /// Converts `[config]`, with the base image's environment.
     pub(super) fn config_spec(&self, base_env: &[(String, String)]) -> Result<ConfigSpec, Problem> {
         let (config, span) = self.expanded_config(BaseEnv::Known(base_env))?;
         convert::config(&read(config, span)?)
     }
 
-    /// What can be said of `[config]` before the base is known.
+    /// Checks `[config]` as far as possible before the base image is known.
     pub(super) fn check_config(&self) -> Result<(), Problem> {
         let (config, span) = self.expanded_config(BaseEnv::Unknown)?;
         let depends_on_base = self.document.get("config").is_some_and(|config| names_base(config.get_ref()));
@@ -210,7 +212,7 @@ impl<'a> Merged<'a> {
         Ok((table, config.span()))
     }
 
-    /// A problem for each required variable that is unset or empty.
+    /// Returns a problem for each required variable that is unset or empty.
     pub(super) fn unset_required(&self) -> Vec<Problem> {
         let variables = self.variables(BaseEnv::Refused);
         let required = self.vars.iter().filter_map(|(name, var)| match var {
@@ -225,13 +227,13 @@ impl<'a> Merged<'a> {
         problems.collect()
     }
 
-    /// The dollar signs that only look like variables.
+    /// Returns the dollar signs that only look like variables.
     pub(super) fn dollars(&self) -> dollar::Dollars {
         let vars: Vec<&str> = self.vars.keys().map(String::as_str).collect();
         dollar::find(&self.document, &vars, &self.spec.source.text)
     }
 
-    /// The ignore file's name, where its variables are set.
+    /// Returns the ignore file's name, if its variables are set.
     pub(super) fn ignore_file_name(&self) -> Option<String> {
         let image = self.document.get("image")?.get_ref().as_table()?;
         let Some(named) = image.get("ignore-file") else { return Some(convert::DEFAULT_IGNORE_FILE.to_owned()) };
@@ -240,7 +242,7 @@ impl<'a> Merged<'a> {
     }
 }
 
-/// True where a string names a variable of the base.
+/// Returns `true` if a string refers to a variable of the base image.
 fn names_base(value: &DeValue<'_>) -> bool {
     match value {
         DeValue::String(text) => text.contains("${base."),

@@ -1,7 +1,7 @@
 //! The JSON Schema of the spec, and the check of a spec's keys and types against it.
 //!
-//! One description serves the editor and the check, so that they cannot differ. All problems are found in one go, before
-//! any variable is looked at.
+//! The editor and the check use the same schema, so that they cannot differ. All problems are found in one pass, before
+//! variables are expanded.
 
 use std::ops::Range;
 
@@ -17,14 +17,14 @@ use super::habits;
 use super::raw::{Document, ONCE_IN_DOCUMENT, ONCE_IN_IMAGE};
 use crate::model::{escape, nearest};
 
-/// The JSON Schema (draft 7) of `ocitect.toml`, from the types that read it.
+/// Returns the JSON Schema (draft 7) of `ocitect.toml`, generated from the types that read it.
 pub fn schema() -> Value {
     let mut schema = hinted_schema();
     remove_key(&mut schema, HINT);
     schema
 }
 
-/// The schema with the hints of the check.
+/// Returns the schema with the hints of the check.
 fn hinted_schema() -> Value {
     let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Document>();
     RecursiveTransform(remove_null).transform(&mut schema);
@@ -32,7 +32,7 @@ fn hinted_schema() -> Value {
     schema.to_value()
 }
 
-/// TOML has no null: a key that may be left out is just not required.
+/// Removes `null` from the schema. TOML does not have it: an optional key is just not required.
 fn remove_null(schema: &mut schemars::Schema) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
@@ -76,7 +76,7 @@ fn remove_key(value: &mut Value, key: &str) {
     }
 }
 
-/// What is wrong with the keys and types of a document.
+/// Returns the problems of a document's keys and types.
 pub(super) fn check(document: &Spanned<DeTable<'_>>) -> Vec<Problem> {
     let root = hinted_schema();
     let mut check = Check { root: &root, problems: Vec::new() };
@@ -124,7 +124,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// One of a few words, where the schema lists them; what has a variable in it is left to the second check.
+    /// Checks that a text is one of the words that the schema lists. Texts with variables are left to the second check.
     fn word(&mut self, matching: &[&Map<String, Value>], text: &str, span: &Range<usize>, path: &[String]) {
         let mut words = Vec::new();
         for leaf in matching {
@@ -165,7 +165,7 @@ impl<'a> Check<'a> {
                 }
             }
         }
-        // What is missing is probably there, under another name.
+        // A missing key is probably one of the unknown keys.
         if has_unknown && !path.is_empty() {
             return;
         }
@@ -205,7 +205,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// How a required key is written that newcomers do not know of.
+/// Returns an example for a required key that new users may not know.
 fn required_help(name: &str, path: &[String]) -> Option<&'static str> {
     match (path, name) {
         ([], "format") => Some("write `format = 1` as the first line"),

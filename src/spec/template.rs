@@ -1,33 +1,33 @@
-//! `${NAME}`, `${NAME:-default}`, `${NAME:?message}` in a string: the syntax, without what the names mean.
+//! Parses `${NAME}`, `${NAME:-default}`, `${NAME:?message}` in a string: only the syntax, not the meaning of names.
 //!
-//! `$$` is a dollar sign, and so is a `$` before anything else than `{`. A default or a message runs to the `}` that
-//! closes it, and may hold variables itself.
+//! `$$` is a dollar sign, and so is a `$` before anything but `{`. A default or a message ends at its matching `}`, and
+//! may contain variables.
 
 use std::ops::Range;
 
-/// Deepest nesting of defaults; a bound on recursion that no real spec comes near.
+/// Greatest nesting of defaults; it limits recursion, and is far beyond any real spec.
 const MAX_DEPTH: usize = 16;
 
 /// A part of a string.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// As it is.
+    /// Literal text.
     Text(String),
     /// A variable.
     Variable {
-        /// Its name, `base.` included.
+        /// Its name, including `base.`.
         name: String,
-        /// What stands where it has no value.
+        /// The fallback if it has no value.
         otherwise: Otherwise,
-        /// Where it stands in the string, in bytes.
+        /// Its byte range in the string.
         range: Range<usize>,
     },
 }
 
-/// What stands where a variable has no value.
+/// The fallback of a variable without a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Otherwise {
-    /// Nothing is said.
+    /// None is given.
     Unsaid,
     /// `:-default`
     Default(Vec<Piece>),
@@ -35,20 +35,20 @@ pub(super) enum Otherwise {
     Error(Vec<Piece>),
 }
 
-/// What is wrong with the syntax, and where in the string.
+/// A syntax error, and its position in the string.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SyntaxError {
     pub(super) range: Range<usize>,
     pub(super) message: &'static str,
 }
 
-/// The parts of a string.
+/// Splits a string into its parts.
 pub(super) fn parse(text: &str) -> Result<Vec<Piece>, SyntaxError> {
     let mut parser = Parser { text, at: 0 };
     parser.pieces(0)
 }
 
-/// True for a name that `[vars]` may have: letters, digits and `_`, no digit first.
+/// Returns `true` for a valid name in `[vars]`: letters, digits and `_`, no digit first.
 pub(super) fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
@@ -61,7 +61,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// Up to the end, or inside a variable (`depth` > 0) up to its `}`, which is left where it is.
+    /// Parses to the end, or inside a variable (`depth` > 0) up to its `}`, which is not consumed.
     fn pieces(&mut self, depth: usize) -> Result<Vec<Piece>, SyntaxError> {
         let mut pieces = Vec::new();
         let mut text = String::new();

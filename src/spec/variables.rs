@@ -1,7 +1,7 @@
-//! What the names in `${…}` mean, and their values put into the strings of a tree.
+//! Resolves the names in `${…}`, and expands them in the strings of a tree.
 //!
-//! A value from outside (`--set`, the environment, an env-file) is taken as it is; only text of the spec itself is
-//! expanded. Messages name variables and never show what they hold.
+//! A value from outside (`--set`, the environment, an env-file) is used literally; only text of the spec itself is
+//! expanded. Messages name variables and never show their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -16,10 +16,10 @@ use super::raw::{Text, VarTable};
 use super::template::{self, Otherwise, Piece};
 use crate::model::{Platform, ShortNames, escape, nearest};
 
-/// Names that differ by platform and need no `[vars]`.
+/// Names that differ by platform and are defined without `[vars]`.
 pub(super) const BUILT_IN: [&str; 6] = ["os", "arch", "variant", "machine", "node_arch", "gnu_triplet"];
 
-/// Names that a Dockerfile has for parts of the platform, and how they are written here ("Automatic platform ARGs in the
+/// A Dockerfile's names for parts of the platform, and their equivalents in a spec ("Automatic platform ARGs in the
 /// global scope" of Docker's reference).
 const OF_DOCKERFILES: [(&str, &str); 4] = [
     ("TARGETPLATFORM", "${os}/${arch}"),
@@ -28,58 +28,58 @@ const OF_DOCKERFILES: [(&str, &str); 4] = [
     ("TARGETVARIANT", "${variant}"),
 ];
 
-/// How a variable that exists without `[vars]`, here or in a Dockerfile, is written in a spec.
+/// Returns the spelling in a spec for a variable that is defined without `[vars]`, here or in a Dockerfile.
 pub(super) fn written_here(name: &str) -> Option<String> {
     let of_dockerfiles = OF_DOCKERFILES.iter().find(|(known, _)| *known == name).map(|(_, ours)| (*ours).to_owned());
     of_dockerfiles.or_else(|| BUILT_IN.contains(&name).then(|| format!("${{{name}}}")))
 }
 
-/// Variables before the platform is known: what the command line, the environment and env-files hand in.
+/// The variables that do not depend on the platform: those from the command line, the environment and env-files.
 #[derive(Default, Clone)]
 pub(super) struct Outside {
-    /// `--set`, which goes before everything.
+    /// `--set`, which takes precedence over all others.
     pub(super) sets: BTreeMap<String, String>,
-    /// The environment, and env-files below it.
+    /// The environment, and with lower precedence the env-files.
     pub(super) environment: BTreeMap<String, String>,
-    /// What to suggest for a base without a registry.
+    /// Suggestions for a base image without a registry.
     pub(super) short_names: ShortNames,
 }
 
-/// Most variables that one string may take to be put together: defaults that name each other could otherwise keep the
-/// program busy for ever.
+/// Greatest number of variables that the expansion of one string may use. Otherwise defaults that refer to each other
+/// could keep the program busy forever.
 const MAX_LOOK_UPS: usize = 10_000;
 
-/// Longest string that variables may make, in bytes: far over any path or command, and under what would hurt.
+/// Greatest length of an expanded string, in bytes: far above any path or command, and small enough to hold in memory.
 const MAX_EXPANDED_BYTES: usize = 4 * 1024 * 1024;
 
-/// One string on its way.
+/// The state of expanding one string.
 #[derive(Default)]
 struct Walk {
-    /// Variables whose own text is being put together, outermost first.
+    /// Variables whose own text is being expanded, outermost first.
     open: Vec<String>,
     look_ups: usize,
 }
 
-/// For whom variables are looked up.
+/// The scope in which variables are resolved.
 pub(super) enum Scope<'a> {
-    /// The image for all its platforms: what differs by platform is refused, built-in names and these.
+    /// The image with all its platforms. Built-in names and these names, which differ by platform, are refused.
     Image(&'a BTreeSet<String>),
     /// One platform.
     Platform(&'a Platform),
 }
 
-/// What `${base.NAME}` is.
+/// The values of `${base.NAME}`.
 #[derive(Clone, Copy)]
 pub(super) enum BaseEnv<'a> {
-    /// An error: it stands outside `[config]`.
+    /// Not allowed, since it is outside `[config]`.
     Refused,
-    /// Not known yet: it gives nothing, so that the rest can be checked.
+    /// Not known yet. It expands to nothing, so that the rest can be checked.
     Unknown,
-    /// The base's environment.
+    /// The base image's environment.
     Known(&'a [(String, String)]),
 }
 
-/// Looks names up.
+/// Resolves names.
 pub(super) struct Variables<'a> {
     pub(super) vars: &'a BTreeMap<String, Var>,
     pub(super) outside: &'a Outside,
@@ -87,7 +87,7 @@ pub(super) struct Variables<'a> {
     pub(super) base: BaseEnv<'a>,
 }
 
-/// What is wrong with a variable, and where in the string.
+/// An error of a variable, and its position in the string.
 struct Fault {
     range: Range<usize>,
     message: String,
@@ -104,7 +104,7 @@ impl Fault {
 }
 
 impl Variables<'_> {
-    /// Puts variables into all strings of `table`. Keys are left alone, and dates become strings.
+    /// Expands variables in all strings of `table`. Keys are not changed; dates become strings.
     pub(super) fn expand_table(&self, table: &mut DeTable<'_>, source: &str) -> Result<(), Problem> {
         let keys: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).collect();
         for key in keys {
@@ -131,7 +131,7 @@ impl Variables<'_> {
         Ok(())
     }
 
-    /// The string at `span` of `source` with variables put in.
+    /// Expands the string at `span` of `source`.
     pub(super) fn expand(&self, text: &str, span: &Range<usize>, source: &str) -> Result<String, Problem> {
         let expanded = template::parse(text)
             .map_err(|error| {
@@ -144,7 +144,7 @@ impl Variables<'_> {
         })
     }
 
-    /// The value of a name of `[vars]` or a built-in one, if it has one.
+    /// Returns the value of a name of `[vars]` or a built-in name, if it has one.
     pub(super) fn value(&self, name: &str) -> Option<String> {
         self.look_up(name, &(0..0), &mut Walk::default()).ok().flatten()
     }
@@ -253,7 +253,8 @@ impl Variables<'_> {
         }
     }
 
-    /// A text of `[vars]`, which may name other variables; the fault is told where the variable was used.
+    /// Expands a text of `[vars]`, which may refer to other variables. Errors point to the place where the variable is
+    /// used.
     fn own_text(&self, name: &str, text: &str, range: &Range<usize>, walk: &mut Walk) -> Result<String, Fault> {
         if walk.open.iter().any(|known| known == name) {
             let chain = walk.open.join(" -> ");
@@ -297,7 +298,8 @@ impl Variables<'_> {
     }
 }
 
-/// That a required variable is unset or empty, with its name in the environment where that is another one.
+/// Returns the message that a required variable is unset or empty. It includes the name in the environment if that
+/// differs.
 pub(super) fn required_is_unset(name: &str, env: Option<&Text>) -> String {
     match env {
         Some(env) if env.value != name => {
@@ -315,7 +317,8 @@ fn differs(name: &str, range: &Range<usize>) -> Fault {
     Fault::new(range, format!("the variable `{name}` differs by platform, but this value is shared by all platforms"))
 }
 
-/// Where a part of a string stands in the text: exactly, where the literal is written without escapes, else the whole.
+/// Returns the place of a part of a string in the text: the exact place if the literal has no escapes, else the whole
+/// literal.
 pub(super) fn place(text: &str, span: &Range<usize>, source: &str, range: &Range<usize>) -> Range<usize> {
     let literal = source.get(span.clone()).unwrap_or_default();
     let quoted = literal.get(1..literal.len().saturating_sub(1));

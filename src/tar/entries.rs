@@ -1,4 +1,4 @@
-//! Reads headers, takes what describes a member together, and keeps the place in the stream.
+//! Reads headers, combines those that describe one member, and tracks the position in the stream.
 
 use std::io::{self, Read};
 
@@ -9,10 +9,10 @@ use super::pax::PaxRecords;
 use super::sparse::{OldMap, Piece, SparseFormat, SparseMap, SparseRecords, numbers_of_content};
 use super::{BLOCK_BYTES, Bound, EndRule, Entry, EntryKind, Input, MAX_HOLE_BYTES, Rules, TarError};
 
-/// Greatest position in a stream, in bytes: no file can be larger, since offsets are signed (POSIX `off_t`).
+/// Greatest position in a stream, in bytes. No file can be larger, since offsets are signed (POSIX `off_t`).
 const MAX_POSITION_BYTES: u64 = i64::MAX as u64;
 
-/// What comes before a member and describes it.
+/// The headers before a member that describe it.
 #[derive(Default)]
 struct Prelude {
     pax: Option<PaxRecords>,
@@ -25,7 +25,8 @@ impl Prelude {
         self.pax.is_none() && self.long_name.is_none() && self.long_link.is_none()
     }
 
-    /// Name, link target, and the rest. As in Go, a GNU long name goes before PAX, and an empty one says nothing.
+    /// Returns name, link target, and the other records. As in Go, a GNU long name takes precedence over PAX, and an
+    /// empty one is ignored.
     fn resolve(self, header: &Header) -> (Vec<u8>, Vec<u8>, PaxRecords) {
         let mut pax = self.pax.unwrap_or_default();
         let given = |long: Option<Vec<u8>>| long.filter(|name| !name.is_empty());
@@ -40,28 +41,28 @@ impl Prelude {
     }
 }
 
-/// Reads the members of a tar. After an error nothing more may be read.
+/// Reads the members of a tar archive. Must not be used after an error.
 #[derive(Debug)]
 pub struct Entries<I> {
     input: I,
     rules: Rules,
-    /// Where the input stands.
+    /// Position of the input.
     position_bytes: u64,
-    /// Where the header stands that was read last; what errors point to.
+    /// Position of the last header, for errors.
     header_bytes: u64,
-    /// Content of the current member, or extended header, that was not read yet.
+    /// Unread content of the current member or extended header, in bytes.
     content_left_bytes: u64,
     padding_bytes: u64,
-    /// What the content is of, for messages.
+    /// What the content belongs to, for messages.
     inside: &'static str,
-    /// Of the current member, where it is a sparse file.
+    /// The map of the current member if it is a sparse file.
     sparse: Option<SparseMap>,
-    /// Zeros that were given for holes.
+    /// Number of zeros returned for holes.
     pub(super) hole_bytes: u64,
 }
 
 impl<I: Input> Entries<I> {
-    /// The members of the tar that begins where `input` stands.
+    /// Creates a reader of the members of a tar archive at the current position of `input`.
     pub fn new(input: I, rules: Rules) -> Self {
         Self {
             input,
@@ -76,11 +77,11 @@ impl<I: Input> Entries<I> {
         }
     }
 
-    /// The next member; what is left of the content of the one before is passed over. `None` at the end marker. What
-    /// follows the end marker is not looked at.
+    /// Returns the next member, and skips unread content of the previous one. Returns `None` at the end marker. Data
+    /// after the end marker is ignored.
     ///
     /// # Errors
-    /// All of [`TarError`]. A content that is cut short is noticed when the next member is asked for, at the latest.
+    /// Returns any [`TarError`]. Truncated content is detected at the latest when the next member is requested.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut prelude = Prelude::default();
         loop {
@@ -113,8 +114,8 @@ impl<I: Input> Entries<I> {
         }
     }
 
-    /// The content of the member that [`Entries::next_entry`] gave last. A [`TarError`] is inside of the error of one
-    /// that is cut short.
+    /// Returns the content of the last member that [`Entries::next_entry`] returned. If it is truncated, the error
+    /// contains a [`TarError`].
     pub fn content(&mut self) -> impl Read + '_ {
         Content { entries: self }
     }
@@ -149,7 +150,7 @@ impl<I: Input> Entries<I> {
         })
     }
 
-    /// Begins a sparse file of `stored_bytes`: reads its map, and leaves the stored data as its content.
+    /// Starts a sparse file of `stored_bytes`: reads its map, and leaves the stored data as its content.
     fn sparse_map(
         &mut self,
         header: &Header,
@@ -178,7 +179,7 @@ impl<I: Input> Entries<I> {
         map.ok_or_else(|| self.malformed_map())
     }
 
-    /// Reads what follows the header of an old map.
+    /// Reads the blocks after the header that continue an old map.
     fn old_map(&mut self, mut map: OldMap) -> Result<Option<SparseMap>, TarError> {
         let mut map_bytes = 0;
         while map.goes_on() {
@@ -192,7 +193,7 @@ impl<I: Input> Entries<I> {
         Ok(map.finish())
     }
 
-    /// Reads the map that stands before the data.
+    /// Reads the map that precedes the data.
     fn content_map(&mut self) -> Result<Vec<u64>, TarError> {
         let mut text = Vec::new();
         loop {
@@ -227,7 +228,7 @@ impl<I: Input> Entries<I> {
         self.malformed("the map of a sparse file", "it is not in its declared format, or does not fit the file")
     }
 
-    /// The next header, whose checksum is right; `None` at the end, as the [`EndRule`] has it.
+    /// Returns the next header after verifying its checksum; `None` at the end, by the [`EndRule`].
     fn header(&mut self) -> Result<Option<Header>, TarError> {
         self.header_bytes = self.position_bytes;
         let mut header = Header::new_old();
@@ -247,7 +248,7 @@ impl<I: Input> Entries<I> {
         }
     }
 
-    /// The second block of the end marker.
+    /// Reads the second block of the end marker.
     fn end(&mut self) -> Result<(), TarError> {
         let position_bytes = self.position_bytes;
         let mut second = [0; BLOCK_BYTES];
@@ -264,7 +265,7 @@ impl<I: Input> Entries<I> {
         Ok(())
     }
 
-    /// Fills a block; false at the end of the stream.
+    /// Fills a block; returns `false` at the end of the stream.
     fn block(&mut self, block: &mut Block) -> Result<bool, TarError> {
         let mut filled = 0;
         while filled < block.len() {
@@ -287,7 +288,7 @@ impl<I: Input> Entries<I> {
         PaxRecords::parse(&records, reads_xattrs, self.header_bytes)
     }
 
-    /// A header for all members that follow, as git writes one for a comment.
+    /// Reads a header for all following members, as git writes one for a comment.
     fn global(&mut self, size_bytes: u64) -> Result<(), TarError> {
         let records = self.pax(size_bytes, false)?;
         if self.rules.refuses_global_values && records.act() {
@@ -344,7 +345,7 @@ impl<I: Input> Entries<I> {
         TarError::Malformed { what, reason, position_bytes: self.header_bytes }
     }
 
-    /// The stream ends here, `lacking_bytes` too early.
+    /// Returns the error for a stream that ends here, `lacking_bytes` too early.
     fn truncated(&self, inside: &'static str, lacking_bytes: u64) -> TarError {
         let expected_bytes = self.position_bytes.saturating_add(lacking_bytes);
         TarError::Truncated { inside, expected_bytes, actual_bytes: self.position_bytes }

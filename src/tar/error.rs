@@ -1,53 +1,53 @@
-//! What can be wrong with a tar stream. Each reader makes its own error of it, which names the archive or the layer.
+//! Errors of a tar stream. Each reader wraps them in its own error, which names the archive or the layer.
 
 use std::fmt;
 use std::io;
 
 use crate::model::escape;
 
-/// A tar stream that cannot be read.
+/// An error of a tar stream.
 #[derive(Debug, thiserror::Error)]
 pub enum TarError {
-    /// It ends inside of a member, or without an end marker.
+    /// The stream ends inside a member, or without an end marker.
     #[error("the tar stream is truncated in {inside}, after {actual_bytes} bytes")]
     Truncated {
-        /// Where it ends.
+        /// The part in which it ends.
         inside: &'static str,
-        /// The least size that it would need, in bytes.
+        /// The least size that is needed, in bytes.
         expected_bytes: u64,
-        /// Its size, in bytes.
+        /// The actual size, in bytes.
         actual_bytes: u64,
     },
-    /// The checksum of a header is wrong: it is damaged, or is none.
+    /// The checksum of a header is wrong: the header is damaged, or the data is not a header.
     #[error("the checksum of a header is wrong")]
     Checksum {
-        /// Where the header begins, in bytes.
+        /// Position of the header, in bytes.
         position_bytes: u64,
     },
-    /// Something is not as the standard says, or can be understood in two ways.
+    /// A part violates the standard or is ambiguous.
     #[error("{what} is malformed: {reason}")]
     Malformed {
-        /// What: `a header`, `an extended header`.
+        /// The part: `a header`, `an extended header`.
         what: &'static str,
         /// What is wrong with it.
         reason: &'static str,
-        /// Where it begins, in bytes.
+        /// Position of the part, in bytes.
         position_bytes: u64,
     },
-    /// Larger than the caller grants, or than can be meant.
+    /// A part is larger than the limit of the caller or than any meaningful size.
     #[error("{bound}: over the limit of {limit_bytes} bytes")]
     OverLimit {
-        /// What is.
+        /// The limited part.
         bound: Bound,
         /// The limit, in bytes.
         limit_bytes: u64,
-        /// Where its header begins, in bytes.
+        /// Position of its header, in bytes.
         position_bytes: u64,
     },
-    /// A sparse file where none is read, or one in a format that is not known.
+    /// A sparse file, if they are not supported here, or in an unknown format.
     #[error("the member \"{}\" is a sparse file", escape(.name))]
     Sparse {
-        /// Its name, as it is stored.
+        /// Its name, as stored.
         name: Vec<u8>,
     },
     /// The stream could not be read.
@@ -55,7 +55,7 @@ pub enum TarError {
     Io(#[source] io::Error),
 }
 
-/// What has a limit.
+/// A part that has a size limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// A PAX extended header.
@@ -68,7 +68,7 @@ pub enum Bound {
     XattrValue,
     /// The map of a sparse file.
     SparseMap,
-    /// The holes of the sparse files that are read.
+    /// The holes of sparse files that are read.
     Holes,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for Bound {
 }
 
 impl From<io::Error> for TarError {
-    /// Takes back a [`TarError`] that went through a reader.
+    /// Converts back a [`TarError`] that was wrapped by a reader.
     fn from(cause: io::Error) -> Self {
         cause.downcast::<Self>().unwrap_or_else(Self::Io)
     }

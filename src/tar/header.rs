@@ -1,4 +1,4 @@
-//! The fields of a header that readers understand differently: its checksum, its numbers, its type.
+//! Parses the fields of a header that readers interpret differently: its checksum, its numbers, its type.
 
 use ::tar::Header;
 
@@ -7,10 +7,10 @@ use super::{BLOCK_BYTES, EntryKind};
 /// A block of a tar stream.
 pub(super) type Block = [u8; BLOCK_BYTES];
 
-/// Where the checksum stands in a header; it counts as blanks in its own sum.
+/// Position of the checksum in a header. In the sum, it counts as blanks.
 const CHECKSUM_FIELD: std::ops::Range<usize> = 148..156;
 
-/// True for the first block of a tar archive: a header, or the end marker of an empty one.
+/// Returns `true` for the first block of a tar archive: a header, or the end marker of an empty archive.
 pub fn is_start(block: &[u8]) -> bool {
     Block::try_from(block).is_ok_and(|block| is_zero(&block) || has_checksum(&block))
 }
@@ -19,7 +19,8 @@ pub(super) fn is_zero(block: &Block) -> bool {
     block.iter().all(|byte| *byte == 0)
 }
 
-/// True where a header has its checksum, by unsigned bytes or, as some old writers took them, by signed ones.
+/// Returns `true` if the checksum of a header is correct, as a sum of unsigned bytes or, as some old programs computed
+/// it, of signed bytes.
 pub(super) fn has_checksum(block: &Block) -> bool {
     let Some(stored) = number(&block[CHECKSUM_FIELD]) else { return false };
     let counted = |at: usize| if CHECKSUM_FIELD.contains(&at) { b' ' } else { block[at] };
@@ -28,8 +29,8 @@ pub(super) fn has_checksum(block: &Block) -> bool {
     stored == unsigned || i64::try_from(stored) == Ok(signed)
 }
 
-/// A numeric field: octal digits between blanks or NULs, or GNU's base-256, where the first bit is set. `None` for what
-/// is neither, is negative or has over 64 bits; 0 for an empty field.
+/// Parses a numeric field: octal digits between blanks or NULs, or GNU's base-256, which has the first bit set. Returns
+/// `None` if it is invalid, negative or longer than 64 bits, and 0 for an empty field.
 pub(super) fn number(field: &[u8]) -> Option<u64> {
     let (first, rest) = field.split_first()?;
     if first & 0x80 != 0 {
@@ -50,12 +51,13 @@ pub(super) fn number(field: &[u8]) -> Option<u64> {
     })
 }
 
-/// The type of a header, as it is stored.
+/// Returns the type of a header, as stored.
 pub(super) fn type_of(header: &Header) -> u8 {
     header.as_old().linkflag[0]
 }
 
-/// What a member of this type and name is. Before there was a type for directories, a trailing slash marked one.
+/// Returns the kind of a member with this type and name. Before there was a type for directories, a trailing slash
+/// marked them.
 pub(super) fn kind(type_byte: u8, name: &[u8]) -> EntryKind {
     match type_byte {
         0 | b'0' | b'7' if name.ends_with(b"/") => EntryKind::Directory,

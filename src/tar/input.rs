@@ -1,19 +1,19 @@
-//! What a tar is read from: a stream, or a file, where contents need not be read to be passed over.
+//! The input of a tar reader: a stream, or a file, in which contents are skipped without reading them.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 
-/// A reader that can pass bytes over.
+/// A reader that can skip bytes.
 pub trait Input: Read {
-    /// Passes over `count` bytes, and says how many there were: fewer only at the end.
+    /// Skips `count` bytes, and returns how many were skipped: fewer only at the end.
     ///
     /// # Errors
     /// Those of reading.
     fn skip(&mut self, count: u64) -> io::Result<u64>;
 }
 
-/// Any reader, which is read on where bytes are passed over.
+/// Wraps any reader; skips bytes by reading them.
 #[derive(Debug)]
 pub struct Stream<R>(
     /// The reader.
@@ -32,7 +32,7 @@ impl<R: Read> Input for Stream<R> {
     }
 }
 
-/// A file from its beginning, whose own position is not moved.
+/// Reads a file from its start, without moving the file's own position.
 #[derive(Debug)]
 pub struct FileInput<'a> {
     file: &'a File,
@@ -41,10 +41,10 @@ pub struct FileInput<'a> {
 }
 
 impl<'a> FileInput<'a> {
-    /// The file with the size that it has now.
+    /// Wraps the file, with its current size.
     ///
     /// # Errors
-    /// What the system says where it is asked for the size.
+    /// Those of the system for the query of the size.
     pub fn new(file: &'a File) -> io::Result<Self> {
         Ok(Self { file, offset: 0, size_bytes: file.metadata()?.len() })
     }

@@ -1,23 +1,23 @@
 //! Records of PAX extended headers (POSIX.1-2024, pax, "pax Extended Header").
 //!
-//! The crate tar splits them at line feeds, and so loses values that hold one, as the bytes of a capability may.
+//! The crate `tar` splits records at line feeds. It loses values that contain one, as the bytes of a capability may.
 
 use super::sparse::{SparseRecords, decimal};
 use super::{Bound, TarError, Xattrs};
 
-/// Greatest length of an extended attribute's name: Linux's XATTR_NAME_MAX.
+/// Greatest length of an extended attribute's name, in bytes: Linux's XATTR_NAME_MAX.
 pub const MAX_XATTR_NAME_BYTES: usize = 255;
 
-/// Greatest size of an extended attribute's value: Linux's XATTR_SIZE_MAX.
+/// Greatest size of an extended attribute's value, in bytes: Linux's XATTR_SIZE_MAX.
 pub const MAX_XATTR_VALUE_BYTES: usize = 64 * 1024;
 
-/// The prefix under which every tool of images stores extended attributes.
+/// The prefix that all image tools use for extended attributes.
 const XATTR_PREFIX: &[u8] = b"SCHILY.xattr.";
 
-/// GNU tar's sparse files, in each of their three PAX formats.
+/// The prefix of GNU tar's sparse files, in each of their three PAX formats.
 const SPARSE_PREFIX: &[u8] = b"GNU.sparse.";
 
-/// What the records of one extended header say about the entry that follows.
+/// The records of one extended header, which describe the following entry.
 #[derive(Debug, Default)]
 pub(super) struct PaxRecords {
     pub(super) path: Option<Vec<u8>>,
@@ -30,8 +30,8 @@ pub(super) struct PaxRecords {
 }
 
 impl PaxRecords {
-    /// Reads all records of the extended header at `position_bytes`. A keyword that comes twice has the last value; an
-    /// empty value takes the record back.
+    /// Reads all records of the extended header at `position_bytes`. If a keyword occurs twice, the last value counts;
+    /// an empty value removes the record.
     pub(super) fn parse(mut rest: &[u8], reads_xattrs: bool, position_bytes: u64) -> Result<Self, TarError> {
         let mut reader = Reader { records: Self::default(), reads_xattrs, position_bytes };
         while !rest.is_empty() {
@@ -44,7 +44,7 @@ impl PaxRecords {
         Ok(reader.records)
     }
 
-    /// Whether they say what a member is called, links to, or holds.
+    /// Returns whether the records set a member's name, link target or content.
     pub(super) fn act(&self) -> bool {
         self.path.is_some() || self.link_path.is_some() || self.size_bytes.is_some() || self.sparse.is_some()
     }
@@ -120,7 +120,8 @@ impl Reader {
     }
 }
 
-/// Takes `LENGTH KEYWORD=VALUE\n` off the front; the length counts all of it.
+/// Splits `LENGTH KEYWORD=VALUE
+/// ` off the front; the length includes all of it.
 fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = bytes.iter().take(20).position(|byte| *byte == b' ')?;
     let length = usize::try_from(decimal(&bytes[..space])?).ok()?;

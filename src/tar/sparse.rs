@@ -1,29 +1,29 @@
-//! Sparse files in the four formats of GNU tar (GNU tar manual, "Storing Sparse Files"), read as Go's archive/tar reads them:
-//! the old one of a header of type `S`, and 0.0, 0.1 and 1.0 of PAX.
+//! Reads sparse files in the four formats of GNU tar (GNU tar manual, "Storing Sparse Files") like Go's archive/tar:
+//! the old format with a header of type `S`, and the PAX formats 0.0, 0.1 and 1.0.
 
 use std::ops::Range;
 
 use super::header::{Block, number};
 
-/// Where the header of an old sparse file has its map, whether the map goes on, and the size of the file.
+/// Positions in the header of an old sparse file: its map, whether the map continues, and the size of the file.
 const OLD_MAP: Range<usize> = 386..482;
 const OLD_GOES_ON: usize = 482;
 const OLD_SIZE: Range<usize> = 483..495;
 
-/// The same for the blocks with which a map goes on.
+/// The same positions in the blocks that continue a map.
 const MORE_MAP: Range<usize> = 0..504;
 const MORE_GOES_ON: usize = 504;
 
-/// An entry of an old map: offset and length, each of this many bytes.
+/// Size of each number in an entry of an old map, which consists of offset and length, in bytes.
 const OLD_FIELD_BYTES: usize = 12;
 
-/// What the headers of GNU tar have where others have `ustar\0` and a version: only theirs have such a map.
+/// The magic of GNU tar, where others have `ustar\0` and a version. Only GNU tar's headers have such a map.
 const GNU_MAGIC: (Range<usize>, &[u8]) = (257..265, b"ustar  \0");
 
-/// Data that is stored: offset in the file, and length.
+/// A stored piece of data: offset in the file, and length.
 type Segment = (u64, u64);
 
-/// Where the stored data of a sparse file lies in the file.
+/// The positions in the file of a sparse file's stored data.
 #[derive(Debug)]
 pub(super) struct SparseMap {
     segments: Vec<Segment>,
@@ -33,19 +33,20 @@ pub(super) struct SparseMap {
     size_bytes: u64,
 }
 
-/// What comes next of a sparse file.
+/// The next piece of a sparse file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// So many bytes of stored data.
+    /// This many bytes of stored data.
     Data(u64),
-    /// So many zeros.
+    /// This many zeros.
     Hole(u64),
-    /// Nothing.
+    /// The end of the file.
     End,
 }
 
 impl SparseMap {
-    /// A map of a file of `size_bytes`. `None` where data overlaps, is out of order, or lies beyond the end.
+    /// Creates the map of a file of `size_bytes`. Returns `None` if data overlaps, is out of order, or is beyond the
+    /// end.
     fn new(segments: Vec<Segment>, size_bytes: u64) -> Option<Self> {
         let mut end = 0u64;
         for (offset, length) in &segments {
@@ -57,7 +58,7 @@ impl SparseMap {
         Some(Self { segments, next: 0, position_bytes: 0, size_bytes })
     }
 
-    /// Of numbers that are offset and length by turns.
+    /// Creates a map from alternating offsets and lengths.
     pub(super) fn of_numbers(numbers: &[u64], size_bytes: u64) -> Option<Self> {
         let (pairs, rest) = numbers.as_chunks::<2>();
         if !rest.is_empty() {
@@ -83,13 +84,13 @@ impl SparseMap {
         }
     }
 
-    /// Goes on by so many bytes of the piece that comes next.
+    /// Advances by this many bytes of the next piece.
     pub(super) fn advance(&mut self, count: u64) {
         self.position_bytes += count;
     }
 }
 
-/// The map of a header of type `S`, while it is read.
+/// The map of a header of type `S`, while it is being read.
 pub(super) struct OldMap {
     numbers: Vec<u64>,
     size_bytes: u64,
@@ -97,7 +98,7 @@ pub(super) struct OldMap {
 }
 
 impl OldMap {
-    /// `None` for a header of another tool than GNU tar, and for what is not a number.
+    /// Returns `None` for a header of another tool than GNU tar, and for an invalid number.
     pub(super) fn begin(header: &Block) -> Option<Self> {
         let (range, magic) = GNU_MAGIC;
         let size_bytes = number(&header[OLD_SIZE]).filter(|_| &header[range] == magic)?;
@@ -111,7 +112,7 @@ impl OldMap {
         self.goes_on
     }
 
-    /// Takes the next block. `None` for what is not a number.
+    /// Reads the next block. Returns `None` for an invalid number.
     pub(super) fn go_on(&mut self, block: &Block) -> Option<()> {
         self.take(&block[MORE_MAP], block[MORE_GOES_ON])
     }
@@ -135,16 +136,16 @@ impl OldMap {
 pub(super) struct SparseRecords {
     major: Option<u64>,
     minor: Option<u64>,
-    /// The name of the file: the header has another, for readers that know no sparse files.
+    /// The name of the file. The header has another name, for readers without support for sparse files.
     pub(super) name: Option<Vec<u8>>,
     size_bytes: Option<u64>,
     real_size_bytes: Option<u64>,
     count: Option<u64>,
-    /// Offset and length by turns: the map of 0.1, or the records of 0.0.
+    /// Alternating offsets and lengths: the map of 0.1, or the records of 0.0.
     numbers: Vec<u64>,
 }
 
-/// How the map of a sparse file is stored.
+/// The storage of a sparse file's map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SparseFormat {
     /// In records, by 0.0 and 0.1.
@@ -154,7 +155,7 @@ pub(super) enum SparseFormat {
 }
 
 impl SparseRecords {
-    /// Takes a record; `keyword` is what follows `GNU.sparse.`. `None` where it is not what the formats say.
+    /// Adds a record; `keyword` is the part after `GNU.sparse.`. Returns `None` if it violates the formats.
     pub(super) fn take(&mut self, keyword: &[u8], value: &[u8]) -> Option<()> {
         match keyword {
             b"major" => self.major = Some(decimal(value)?),
@@ -172,7 +173,7 @@ impl SparseRecords {
         Some(())
     }
 
-    /// `None` for a format that is not known.
+    /// Returns the format; `None` if it is not known.
     pub(super) fn format(&self) -> Option<SparseFormat> {
         match (self.major, self.minor) {
             (Some(0), Some(0 | 1)) => Some(SparseFormat::Records),
@@ -182,23 +183,23 @@ impl SparseRecords {
         }
     }
 
-    /// The size of the file; that of what is stored where nothing else is said.
+    /// Returns the size of the file; if it is not given, the size of the stored data.
     pub(super) fn size_bytes(&self, stored_bytes: u64) -> u64 {
         self.size_bytes.or(self.real_size_bytes).unwrap_or(stored_bytes)
     }
 
-    /// The map of 0.0 and 0.1.
+    /// Returns the map of 0.0 and 0.1.
     pub(super) fn map(&self, stored_bytes: u64) -> Option<SparseMap> {
         let is_whole = self.count.and_then(|count| count.checked_mul(2)) == Some(self.numbers.len() as u64);
         is_whole.then(|| SparseMap::of_numbers(&self.numbers, self.size_bytes(stored_bytes)))?
     }
 }
 
-/// The numbers of a map of 1.0, as far as the blocks of it are read: how many entries there are, then offset and length of
-/// each. `Ok(None)` where more blocks follow.
+/// Returns the numbers of a map of 1.0 from the blocks read so far: the number of entries, then offset and length of
+/// each. Returns `Ok(None)` if more blocks follow.
 pub(super) fn numbers_of_content(text: &[u8]) -> Result<Option<Vec<u64>>, ()> {
     let mut lines = text.split(|byte| *byte == b'\n');
-    // What follows the last line feed is padding, or half of a number.
+    // The text after the last line feed is padding, or an incomplete number.
     let whole = text.iter().filter(|byte| **byte == b'\n').count();
     if whole == 0 {
         return Ok(None);
@@ -211,7 +212,7 @@ pub(super) fn numbers_of_content(text: &[u8]) -> Result<Option<Vec<u64>>, ()> {
     lines.take(count).map(decimal).collect::<Option<_>>().map(Some).ok_or(())
 }
 
-/// A number in decimal digits, as far as a file can be large.
+/// Parses a decimal number, up to the greatest size of a file.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;

@@ -1,4 +1,4 @@
-//! Tests of the frame; those of PAX records stand beside them, and each reader tests its own rules.
+//! Tests of the headers and the stream. Those of PAX records are beside them, and each reader tests its own rules.
 
 use std::io::{Read as _, Write as _};
 
@@ -34,7 +34,7 @@ fn tar(members: &[Vec<u8>]) -> Vec<u8> {
     [members.concat(), vec![0; 2 * BLOCK_BYTES]].concat()
 }
 
-/// All members, each with its content; both inputs must agree.
+/// Returns all members with their contents; both inputs must agree.
 fn read_by(rules: Rules, bytes: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, TarError> {
     let mut file = tempfile::tempfile_in(std::env::temp_dir()).unwrap();
     file.write_all(bytes).unwrap();
@@ -203,7 +203,7 @@ fn a_stream_that_is_vouched_for_may_end_between_two_members() {
         );
         assert!(read_by(RULES, &members[..length]).is_err(), "{length}");
     }
-    // Inside of a header, of a content, and of what describes a member, the stream is cut short all the same.
+    // Inside a header, a content or a describing header, the stream is truncated in any case.
     let long = member(b'L', "h", b"long\0");
     for cut in [&members[..100], &members[..1024 + 511], &members[..content_end - 1], &long] {
         assert!(read_by(lenient, cut).is_err());
@@ -229,7 +229,8 @@ fn sizes_are_bounded() {
     assert!(matches!(read(&huge), Err(TarError::Malformed { position_bytes: 1024, .. })));
 }
 
-/// A file with so much data and so many holes that its map does not fit in a header, and the tar of it by GNU tar.
+/// Returns a file with so much data and so many holes that its map does not fit into a header, and its tar archive by
+/// GNU tar.
 fn sparse_tar(options: &[&str]) -> (Vec<u8>, Vec<u8>) {
     use std::os::unix::fs::FileExt as _;
     let directory = tempfile::tempdir().unwrap();

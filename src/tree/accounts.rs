@@ -1,29 +1,29 @@
 //! The users and groups of an image (passwd(5), group(5)).
 //!
-//! Lines are bytes from outside: a malformed one is passed over, as the C library does, and of two lines with one name
-//! or id the first counts.
+//! The files are untrusted input: a malformed line is ignored, as in the C library, and of two lines with one name or
+//! ID the first counts.
 
-/// A user, as a line of `/etc/passwd` has it.
+/// A user, from a line of `/etc/passwd`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserEntry {
     /// Login name.
     pub name: String,
-    /// User id.
+    /// User ID.
     pub uid: u32,
-    /// Id of the primary group.
+    /// ID of the primary group.
     pub gid: u32,
-    /// Home directory; empty where the line has none.
+    /// Home directory; empty if the line has none.
     pub home: String,
-    /// Login shell; empty where the line has none.
+    /// Login shell; empty if the line has none.
     pub shell: String,
 }
 
-/// A group, as a line of `/etc/group` has it.
+/// A group, from a line of `/etc/group`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupEntry {
     /// Its name.
     pub name: String,
-    /// Group id.
+    /// Group ID.
     pub gid: u32,
     /// Login names of its members, in the line's order.
     pub members: Vec<String>,
@@ -37,7 +37,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Reads both files; bytes that are not UTF-8 are replaced, and malformed lines passed over.
+    /// Parses both files. Bytes that are not UTF-8 are replaced, and malformed lines are ignored.
     pub fn parse(passwd: &[u8], group: &[u8]) -> Self {
         let lines = |file: &[u8]| -> Vec<String> {
             file.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect()
@@ -48,38 +48,38 @@ impl Accounts {
         }
     }
 
-    /// All users, in the order of their lines.
+    /// Returns all users, in the order of their lines.
     pub fn users(&self) -> &[UserEntry] {
         &self.users
     }
 
-    /// All groups, in the order of their lines.
+    /// Returns all groups, in the order of their lines.
     pub fn groups(&self) -> &[GroupEntry] {
         &self.groups
     }
 
-    /// The first user of that name.
+    /// Returns the first user with this name.
     pub fn user(&self, name: &str) -> Option<&UserEntry> {
         self.users.iter().find(|user| user.name == name)
     }
 
-    /// The first user with that id.
+    /// Returns the first user with this ID.
     pub fn user_by_id(&self, uid: u32) -> Option<&UserEntry> {
         self.users.iter().find(|user| user.uid == uid)
     }
 
-    /// The first group of that name.
+    /// Returns the first group with this name.
     pub fn group(&self, name: &str) -> Option<&GroupEntry> {
         self.groups.iter().find(|group| group.name == name)
     }
 
-    /// The first group with that id.
+    /// Returns the first group with this ID.
     pub fn group_by_id(&self, gid: u32) -> Option<&GroupEntry> {
         self.groups.iter().find(|group| group.gid == gid)
     }
 }
 
-/// `name:password:uid:gid:comment:home:shell`; the last two may be lacking.
+/// Parses `name:password:uid:gid:comment:home:shell`; the last two fields may be missing.
 fn user(line: &str) -> Option<UserEntry> {
     let mut fields = line.split(':');
     let name = name(fields.next()?)?;
@@ -91,7 +91,7 @@ fn user(line: &str) -> Option<UserEntry> {
     Some(UserEntry { name, uid, gid, home, shell })
 }
 
-/// `name:password:gid:member,member`; the members may be lacking.
+/// Parses `name:password:gid:member,member`; the members may be missing.
 fn group_entry(line: &str) -> Option<GroupEntry> {
     let mut fields = line.split(':');
     let name = name(fields.next()?)?;
@@ -101,7 +101,8 @@ fn group_entry(line: &str) -> Option<GroupEntry> {
     Some(GroupEntry { name, gid, members: members.map(str::to_owned).collect() })
 }
 
-/// Comments begin with `#`, and the lines of the old network service with `+` and `-`.
+/// Returns the name, unless the line is a comment, which begins with `#`, or an entry of the old network service, which
+/// begins with `+` or `-`.
 fn name(field: &str) -> Option<String> {
     (!field.is_empty() && !field.starts_with(['#', '+', '-'])).then(|| field.to_owned())
 }

@@ -1,5 +1,5 @@
-//! What is kept of the files of a base while its layers pass by, by the place of the content: layer and stored path.
-//! Which of it counts is known only at the end, when the tree is.
+//! Collects facts from the files of a base image while its layers are streamed, by the position of the content: layer
+//! and stored path. Which files belong to the final image is known only at the end, with the complete tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -14,23 +14,23 @@ use super::rpm::{MAX_RPM_DATABASE_BYTES, read_rpm};
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
 
-/// Greatest size of a file that is kept whole, in bytes: `/etc/passwd`, `/etc/group`, and what configures the dynamic
-/// loader. Real ones are a few KiB.
+/// Greatest size of a file that is kept whole, in bytes: `/etc/passwd`, `/etc/group`, and the configuration of the
+/// dynamic loader. Real ones have a few KiB.
 pub const MAX_KEPT_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Greatest size of all that is kept of a base beside its tree, in bytes. A base of a thousand libraries has about two
-/// million.
+/// Greatest size of everything that is kept of a base image beside its tree, in bytes. A base image with a thousand
+/// libraries needs about two million.
 pub const MAX_KEPT_BYTES: usize = 256 * 1024 * 1024;
 
-/// How much of a program the kernel looks at for `#!`: Linux's BINPRM_BUF_SIZE.
+/// Bytes of a program that the kernel reads for `#!`: Linux's BINPRM_BUF_SIZE.
 pub const SHEBANG_BYTES: u64 = 256;
 
 const COPY_BUFFER_BYTES: usize = 64 * 1024;
 
-/// Where content lies: the layer, and the path under which its stream has it.
+/// Position of content: the layer, and the path in its stream.
 pub(super) type Place = (u32, EntryPath);
 
-/// What a file is read for.
+/// The purpose for which a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     Whole,
@@ -59,8 +59,8 @@ const KNOWN_FILES: &[(&str, Role)] = &[
     ("usr/lib/sysimage/rpm/rpmdb.sqlite", Role::Packages(PackageSystem::Rpm)),
 ];
 
-/// Folders whose files have a role, where their names have this beginning and end. Images without a package manager
-/// have dpkg's database in pieces.
+/// Folders whose files have a role, with the prefix and suffix of their names. Images without a package manager have
+/// dpkg's database in pieces.
 const KNOWN_FOLDERS: &[(&str, &str, &str, Role)] = &[
     ("etc/ld.so.conf.d", "", "", Role::Whole),
     ("etc", "ld-musl-", ".path", Role::Whole),
@@ -82,7 +82,8 @@ fn fits((_, start, end, _): &(&str, &str, &str, Role), path: &EntryPath) -> bool
     path.file_name().starts_with(start.as_bytes()) && path.file_name().ends_with(end.as_bytes())
 }
 
-/// The files of a finished tree that have a role, links followed: path, role, and where the content lies.
+/// Returns the files of a complete tree that have a role, following links: path, role, size, and position of the
+/// content.
 pub(super) fn roles_of(tree: &Tree) -> Vec<(EntryPath, Role, u64, Place)> {
     let known = |path: &str| EntryPath::new(path.as_bytes()).ok();
     let mut paths: Vec<(EntryPath, Role)> =
@@ -104,10 +105,10 @@ pub(super) fn roles_of(tree: &Tree) -> Vec<(EntryPath, Role, u64, Place)> {
     paths.into_iter().filter_map(placed).collect()
 }
 
-/// What has been kept so far.
+/// The facts collected so far.
 #[derive(Debug)]
 pub(super) struct Capture {
-    /// ELF files and rpm's database are spooled into it: what is read of them stands in places all over them.
+    /// ELF files and rpm's database are spooled to it, since they need random access.
     scratch: File,
     buffer: Vec<u8>,
     kept_bytes: usize,
@@ -118,7 +119,8 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// `scratch` is an unlinked temporary file; it grows to the size of the largest ELF file, or of rpm's database.
+    /// Creates an empty value. `scratch` is an unlinked temporary file. It grows to the size of the largest ELF file,
+    /// or of rpm's database.
     pub(super) fn new(scratch: File) -> Self {
         Self {
             scratch,
@@ -131,20 +133,20 @@ impl Capture {
         }
     }
 
-    /// Looks at one regular file of a layer.
+    /// Processes one regular file of a layer.
     pub(super) fn visit(&mut self, path: &EntryPath, node: &Node, content: &mut dyn Read) -> Result<(), LayerError> {
         let Some((layer, stored)) = node.content_at(path) else { return Ok(()) };
         let NodeKind::File { size_bytes, .. } = node.kind else { return Ok(()) };
         let place = (layer, stored.clone());
         match role_of(path) {
-            // Too large for its role: an error if it is still there at the end.
+            // Too large for its role. This is an error only if the file still exists at the end.
             Some(role) if size_bytes > role.limit_bytes() => Ok(()),
             Some(role) => self.take(place, role, content),
             None => self.peek(place, node.mode, content),
         }
     }
 
-    /// Takes a file for its role.
+    /// Reads a file for its role.
     pub(super) fn take(&mut self, place: Place, role: Role, content: &mut dyn Read) -> Result<(), LayerError> {
         match role {
             Role::Whole => {
@@ -176,7 +178,7 @@ impl Capture {
     }
 
     fn peek(&mut self, place: Place, mode: u32, content: &mut dyn Read) -> Result<(), LayerError> {
-        // Of a path that a layer holds twice, the last one counts.
+        // If a layer holds a path twice, the last one counts.
         self.shebangs.remove(&place);
         self.elf.remove(&place);
         let mut head = Vec::new();
@@ -188,7 +190,7 @@ impl Capture {
         } else if is_program_or_library(&head) {
             self.spool(&head, content)?;
             let cache = ReadCache::new(&self.scratch);
-            // A file that only looks like ELF, as compilers have them among their tests, is none.
+            // Ignores files that only look like ELF, such as test data of compilers.
             if let Ok(Some(facts)) = ElfFacts::read(&cache) {
                 self.charge(elf_bytes(&facts))?;
                 self.elf.insert(place, facts);
@@ -221,7 +223,7 @@ impl Capture {
         Ok(())
     }
 
-    /// Forgets what no node of the tree refers to any more. Called between layers: a node that is gone never comes
+    /// Removes the facts that no node of the tree refers to. Called between layers: a node that was removed never comes
     /// back.
     pub(super) fn prune(&mut self, tree: &Tree) {
         let own = |(layer, path): (u32, &EntryPath)| (layer, path.clone());
@@ -256,11 +258,12 @@ fn elf_bytes(facts: &ElfFacts) -> usize {
     let needs = facts.version_needs.iter().flat_map(|need| need.versions.iter().chain([&need.library]));
     let names = facts.needed.iter().chain(&facts.version_definitions).chain(needs);
     let names = names.chain(&facts.soname).chain(&facts.rpath).chain(&facts.runpath).chain(&facts.interpreter);
-    // A name in a list costs about three words beside its bytes.
+    // A name in a list needs about three words in addition to its bytes.
     size_of::<ElfFacts>() + names.map(|name| name.len() + 24).sum::<usize>()
 }
 
-/// The ELF types ET_EXEC and ET_DYN, in either byte order: object files and kernel modules are not worth spooling.
+/// Returns whether the ELF type is ET_EXEC or ET_DYN, in either byte order: object files and kernel modules are not
+/// worth spooling.
 fn is_program_or_library(head: &[u8]) -> bool {
     head.starts_with(b"\x7fELF") && matches!(head.get(16..18), Some([2 | 3, 0] | [0, 2 | 3]))
 }

@@ -1,4 +1,4 @@
-//! Many look-ups in a sorted map, in its order.
+//! Looks up many paths in a sorted map, in order.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
@@ -7,11 +7,11 @@ use std::ops::Bound;
 
 use crate::model::EntryPath;
 
-/// So many entries are passed over one by one before the map is asked anew.
+/// Number of entries that are skipped one by one before the map is searched again.
 const MAX_STEPS: usize = 8;
 
-/// A place in a map that goes forward with the paths that are asked for: cheaper than a look-up for each where these come
-/// sorted, and no less right where they do not.
+/// A position in a map that moves forward with the looked-up paths. It is faster than separate lookups if the paths are
+/// sorted, and correct in any order.
 pub struct Cursor<'a, T> {
     map: &'a BTreeMap<EntryPath, T>,
     rest: Peekable<Range<'a, EntryPath, T>>,
@@ -23,7 +23,7 @@ impl<'a, T> Cursor<'a, T> {
         Self { map, rest: from(map, b""), last: None }
     }
 
-    /// What the map has at a path.
+    /// Returns the value of the map at a path.
     pub fn find(&mut self, path: &EntryPath) -> Option<&'a T> {
         if self.map.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! The entries of one layer's tar stream, as a runtime would unpack them.
+//! Reads the entries of one layer's tar stream, as a runtime would unpack them.
 
 use std::io::Read;
 
@@ -6,7 +6,7 @@ use super::error::LayerError;
 use crate::model::MAX_PATH_BYTES;
 use crate::tar::{self, EndRule, Entry, EntryKind, MAX_EXTENDED_HEADER_BYTES, Rules};
 
-/// As containerd reads layers, with Go's archive/tar.
+/// The rules of containerd, which reads layers with Go's archive/tar.
 const RULES: Rules = Rules {
     max_extended_header_bytes: MAX_EXTENDED_HEADER_BYTES,
     max_long_name_bytes: MAX_EXTENDED_HEADER_BYTES,
@@ -16,7 +16,7 @@ const RULES: Rules = Rules {
     reads_xattrs: true,
 };
 
-/// Reads entries. After an error nothing more may be read.
+/// Reads entries. Must not be used after an error.
 pub(super) struct Entries<R> {
     entries: tar::Entries<tar::Stream<R>>,
 }
@@ -26,8 +26,8 @@ impl<R: Read> Entries<R> {
         Self { entries: tar::Entries::new(tar::Stream(reader), RULES) }
     }
 
-    /// The next entry; what is left of the content of the one before is passed over. `None` at the end marker. What
-    /// follows the end marker is not looked at.
+    /// Returns the next entry, and skips unread content of the previous one. Returns `None` at the end marker. Data
+    /// after the end marker is ignored.
     pub(super) fn next(&mut self) -> Result<Option<Entry>, LayerError> {
         let Some(entry) = self.entries.next_entry()? else { return Ok(None) };
         if entry.name.len() > MAX_PATH_BYTES || entry.link.len() > MAX_PATH_BYTES {
@@ -40,7 +40,7 @@ impl<R: Read> Entries<R> {
         Ok(Some(entry))
     }
 
-    /// The content of the entry that [`Entries::next`] gave last.
+    /// Returns the content of the last entry that [`Entries::next`] returned.
     pub(super) fn content(&mut self) -> impl Read + '_ {
         self.entries.content()
     }

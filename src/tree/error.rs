@@ -1,4 +1,4 @@
-//! What can be wrong with a layer's stream, and what can go wrong while one is read.
+//! Errors of a layer's stream, and of reading it.
 
 use std::io;
 
@@ -8,55 +8,55 @@ use crate::model::{Class, Diagnose, DiffId, Digest, EntryPath, EntryPathError, M
 use crate::store::{Side, StoreError};
 use crate::tar::{Bound, TarError};
 
-/// What helps against a layer of a type that is not known.
+/// The help for a layer with an unknown media type.
 pub const LAYER_TYPE_HELP: &str = "use an image with uncompressed, gzip or zstd layers; decrypt an encrypted image \
                                    with skopeo copy --decryption-key";
 
-/// A layer's tar stream that cannot be read or applied.
+/// An error of reading or applying a layer's tar stream.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
     /// The stream ends inside an entry, or without an end marker.
     #[error("the tar stream is truncated after {position_bytes} bytes")]
     Truncated {
-        /// How many bytes there are.
+        /// Number of bytes in the stream.
         position_bytes: u64,
     },
-    /// Something in the stream is not as the standard says.
+    /// A part of the stream violates the standard.
     #[error("{what} is malformed: {reason}")]
     Malformed {
-        /// What: `a header`, `an extended header`.
+        /// The part: `a header`, `an extended header`.
         what: &'static str,
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// One entry cannot stand in an image.
+    /// An entry is not allowed in an image.
     #[error("cannot apply the entry \"{}\": {reason}", escape(.name))]
     Entry {
-        /// Its name, as it is stored.
+        /// Its name, as stored.
         name: Vec<u8>,
-        /// Why.
+        /// The cause.
         reason: &'static str,
     },
-    /// A sparse file in none of GNU tar's formats (image-spec, layer.md, advises against all of them).
+    /// A sparse file in an unknown format (image-spec, layer.md, advises against all formats).
     #[error("the entry \"{}\" is a sparse file in a format that is not supported", escape(.name))]
     Sparse {
-        /// Its name, as it is stored.
+        /// Its name, as stored.
         name: Vec<u8>,
     },
-    /// A name leaves the image, or is too long.
+    /// A name leads outside the image, or is too long.
     #[error("an entry has an invalid name")]
     Name(#[source] EntryPathError),
-    /// An entry's path, or a hard link's target, leads nowhere.
+    /// The path of an entry, or the target of a hard link, cannot be resolved.
     #[error("cannot resolve the path of the entry \"{}\"", escape(.name))]
     Place {
-        /// The entry's name, as it is stored.
+        /// The entry's name, as stored.
         name: Vec<u8>,
-        /// Where the way ends.
+        /// The error of resolving it.
         #[source]
         cause: ResolveError,
     },
-    /// A hard link to nothing, or to a directory.
+    /// The target of a hard link does not exist, or is a directory.
     #[error("the hard link {path} points to {target}, which is not a file of the image")]
     HardLink {
         /// The link.
@@ -64,10 +64,10 @@ pub enum LayerError {
         /// Its target.
         target: EntryPath,
     },
-    /// More of something than any image needs, or this program grants.
+    /// A quantity exceeds the limit, which is more than any image needs.
     #[error("{what}: over the limit of {limit}")]
     OverLimit {
-        /// What, with its unit.
+        /// The quantity, with its unit.
         what: &'static str,
         /// The limit.
         limit: u64,
@@ -75,25 +75,25 @@ pub enum LayerError {
     /// The stream could not be read.
     #[error("cannot read the tar stream")]
     Read(#[source] io::Error),
-    /// A temporary file could not be made, written or read.
+    /// A temporary file could not be created, written or read.
     #[error("cannot {action} a temporary file")]
     Scratch {
-        /// What was being done, in the -ing form.
+        /// The operation, in the -ing form.
         action: &'static str,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// What was done with an entry's content failed.
+    /// Processing an entry's content failed.
     #[error("cannot pass on the content of {path}")]
     Sink {
         /// The entry.
         path: EntryPath,
-        /// What went wrong.
+        /// The cause.
         #[source]
         cause: io::Error,
     },
-    /// A path that an image's layer should hold is not there.
+    /// An image's layer does not contain an expected path.
     #[error("the layer has no regular file {path}")]
     NotThere {
         /// The path.
@@ -102,7 +102,7 @@ pub enum LayerError {
 }
 
 impl LayerError {
-    /// What whoever made the layer can do about it.
+    /// Returns what the author of the layer can do.
     fn help(&self) -> Option<&'static str> {
         match self {
             Self::Sparse { .. } => Some("create the image again without sparse files (GNU tar: without --sparse)"),
@@ -113,7 +113,7 @@ impl LayerError {
         }
     }
 
-    /// True where the stream itself is at fault.
+    /// Returns `true` if the stream itself is damaged.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Read(cause) => CompressError::of(cause).is_some(),
@@ -124,7 +124,7 @@ impl LayerError {
 }
 
 impl From<io::Error> for LayerError {
-    /// Takes back a [`LayerError`] or a [`TarError`] that went through a reader.
+    /// Converts back a [`LayerError`] or a [`TarError`] that was wrapped by a reader.
     fn from(cause: io::Error) -> Self {
         cause.downcast::<Self>().unwrap_or_else(|cause| TarError::from(cause).into())
     }
@@ -159,32 +159,32 @@ impl From<LayerError> for io::Error {
     }
 }
 
-/// A failure to read what an image's layers hold.
+/// An error of reading an image's layers.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TreeError {
     /// The layer could not be opened, or does not have its digest and size.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A layer that must not be passed on, which registries therefore do not hold.
+    /// A layer that must not be distributed, so that registries do not store it.
     #[error("the layer {digest} is non-distributable, and {place} does not have it")]
     Foreign {
         /// Digest of the layer.
         digest: Digest,
-        /// Where it was looked for.
+        /// The source that was asked.
         place: String,
-        /// What the source said.
+        /// The error of the source.
         #[source]
         cause: Box<StoreError>,
     },
-    /// A layer of a type that nobody reads as a layer: encrypted, or no tar at all.
+    /// A layer with an unsupported media type: it is encrypted, or not a tar archive.
     #[error("the layer {digest} of {place} has the media type \"{}\", which is not a layer type", escape(.media_type.as_str().as_bytes()))]
     LayerType {
         /// Digest of the layer.
         digest: Digest,
         /// Its media type.
         media_type: MediaType,
-        /// Where it was to be read.
+        /// The source of the layer.
         place: String,
     },
     /// A layer cannot be read.
@@ -192,37 +192,37 @@ pub enum TreeError {
     Layer {
         /// Digest of the layer.
         digest: Digest,
-        /// Where it was read.
+        /// The source of the layer.
         place: String,
-        /// Whose damage it is, where it is damage.
+        /// Which side is responsible for damage.
         side: Side,
         /// What is wrong with it.
         #[source]
         cause: LayerError,
     },
-    /// The uncompressed layer is another than the config says.
+    /// The uncompressed layer does not have the diff ID in the config.
     #[error("the layer {digest} of {place} does not match its config: expected diff id {expected}, found {actual}")]
     DiffId {
         /// Digest of the layer.
         digest: Digest,
-        /// Where it was read.
+        /// The source of the layer.
         place: String,
-        /// Whose damage it is.
+        /// Which side is responsible for the damage.
         side: Side,
-        /// What the config says.
+        /// The diff ID in the config.
         expected: DiffId,
-        /// What the stream has.
+        /// The actual diff ID.
         actual: DiffId,
     },
-    /// A layer is asked for that the image does not have.
+    /// The image does not have the requested layer.
     #[error("the image has {layers} layers, but layer {layer} was requested")]
     NoSuchLayer {
-        /// The number that was asked for, from 0.
+        /// The requested index, from 0.
         layer: u32,
-        /// How many there are.
+        /// Number of layers.
         layers: usize,
     },
-    /// A file that every build must look at is larger than any real one.
+    /// A file that every build must read is larger than any real one.
     #[error("{path} of the image has {size_bytes} bytes, more than the limit of {limit_bytes}")]
     TooLarge {
         /// The file.
@@ -232,19 +232,19 @@ pub enum TreeError {
         /// The limit, in bytes.
         limit_bytes: u64,
     },
-    /// A temporary file could not be made.
+    /// A temporary file could not be created.
     #[error("cannot create a temporary file in {}", escape(.folder.as_bytes()))]
     Scratch {
         /// The folder.
         folder: String,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// Facts that were stored cannot be read back; they can be read from the base anew.
+    /// Stored facts cannot be decoded. They can be read from the base image again.
     #[error("cannot use the stored facts: {reason}")]
     Encoding {
-        /// Why.
+        /// The cause.
         reason: &'static str,
     },
 }

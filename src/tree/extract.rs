@@ -1,4 +1,4 @@
-//! The contents of files of an image, out of its layers' streams.
+//! Extracts files of an image from the streams of its layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -12,19 +12,19 @@ use crate::model::{EntryPath, Image};
 use crate::store::{Source, StoreError};
 use crate::tar::{EntryKind, TarError};
 
-/// What is wanted of an image: by layer, from 0 for the lowest, the paths under which its stream has the files, as
-/// [`super::Node::content_at`] says them.
+/// The wanted files of an image: by layer, from 0 for the lowest, the paths in its stream, as returned by
+/// [`super::Node::content_at`].
 pub type Wanted = BTreeMap<u32, BTreeSet<EntryPath>>;
 
-/// Reads the wanted files. Each layer that holds one is streamed once, the lowest first, and `sink` is called with the
-/// layer, the path and the content, in the order of the stream. A path that a layer holds twice comes twice: the last
-/// one counts. Gives `sink` back.
+/// Reads the wanted files, and returns `sink`. Each layer that holds one is streamed once, the lowest first. `sink` is
+/// called with the layer, the path and the content, in the order of the stream. A path that a layer holds twice is
+/// passed twice: the last one counts.
 ///
-/// What `sink` was given is verified only when this returns: until then it must not be relied on.
+/// The data passed to `sink` is verified only when this function returns. Until then it must not be relied on.
 ///
 /// # Errors
-/// [`TreeError`]: a layer that cannot be read or is not what its digest, size and diff id say; a wanted file that is
-/// not there; an error of `sink`.
+/// Returns [`TreeError`] if a layer cannot be read or does not match its digest, size and diff ID; if a wanted file
+/// does not exist; or if `sink` fails.
 pub async fn extract<S>(source: &dyn Source, image: &Image, wanted: &Wanted, mut sink: S) -> Result<S, TreeError>
 where
     S: FnMut(u32, &EntryPath, &mut dyn Read) -> io::Result<()> + Send + 'static,
@@ -39,13 +39,13 @@ where
     Ok(sink)
 }
 
-/// Reads every regular file of the layers from number `first` on, those too that a later layer hides: `sink` is called with
-/// the layer, the path under which its stream has the file, and the content, in the order of the streams. Gives `sink` back.
+/// Reads every regular file of the layers from index `first` on, including those that a later layer hides, and returns
+/// `sink`. `sink` is called with the layer, the path in its stream, and the content, in the order of the streams.
 ///
-/// What `sink` was given is verified only when this returns, as by [`extract`].
+/// The data passed to `sink` is verified only when this function returns, as in [`extract`].
 ///
 /// # Errors
-/// [`TreeError`]: a layer that cannot be read or is not what its digest, size and diff id say; an error of `sink`.
+/// Returns [`TreeError`] if a layer cannot be read or does not match its digest, size and diff ID, or if `sink` fails.
 pub async fn read_files<S>(source: &dyn Source, image: &Image, first: usize, mut sink: S) -> Result<S, TreeError>
 where
     S: FnMut(u32, &EntryPath, &mut dyn Read) -> io::Result<()> + Send + 'static,
@@ -66,7 +66,7 @@ where
     Ok(sink)
 }
 
-/// As [`extract`], for one layer and with a state that is passed along.
+/// Extracts like [`extract`], for one layer and with a state that is passed along.
 pub(super) async fn extract_layer<S: Send + 'static>(
     source: &dyn Source,
     image: &Image,
@@ -100,7 +100,7 @@ pub(super) async fn extract_layer<S: Send + 'static>(
     read_layer(source, descriptor, diff_id, progress, work).await
 }
 
-/// An error that went through a sink is the stream's, where the stream made it, and else the sink's own.
+/// Returns the error of the stream if a sink only passed it on, else the sink's own error.
 fn blame(path: &EntryPath, cause: io::Error) -> LayerError {
     let of_stream = |inner: &(dyn std::error::Error + Send + Sync + 'static)| {
         inner.is::<LayerError>() || inner.is::<TarError>() || inner.is::<StoreError>()

@@ -1,5 +1,5 @@
-//! What a build must know of a base beyond its manifest and config. A pure function of the base's digest and of
-//! [`FACTS_VERSION`]: it does not matter where facts come from, a store of facts or the base's layers.
+//! The facts that a build needs about a base image in addition to its manifest and config. They are a pure function of
+//! the base image's digest and of [`FACTS_VERSION`]: stored facts equal those read from the layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -18,41 +18,42 @@ use crate::elf::ElfFacts;
 use crate::model::{EntryPath, Image};
 use crate::store::Source;
 
-/// Version of what facts hold and of how they are stored. Facts of another version are read from the base anew.
+/// Version of the content and the encoding of facts. Facts of another version are read from the base image again.
 pub const FACTS_VERSION: u32 = 2;
 
-/// The facts of a base.
+/// The facts about a base image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// Every path of the image.
     pub tree: Arc<Tree>,
-    /// The bytes of `/etc/passwd`, links followed; `None` where there is no such file.
+    /// The bytes of `/etc/passwd`, following links; `None` if it does not exist.
     pub passwd: Option<Vec<u8>>,
-    /// The bytes of `/etc/group`, links followed.
+    /// The bytes of `/etc/group`, following links; `None` if it does not exist.
     pub group: Option<Vec<u8>>,
-    /// What configures the dynamic loader's search: `/etc/ld.so.conf`, `/etc/ld.so.conf.d/*`, `/etc/ld-musl-*.path`.
+    /// The configuration of the dynamic loader: `/etc/ld.so.conf`, `/etc/ld.so.conf.d/*`, `/etc/ld-musl-*.path`.
     pub loader_configs: BTreeMap<EntryPath, Vec<u8>>,
-    /// The first line of each executable file that begins with `#!`, with it and without the line feed.
+    /// The first line of each executable file that begins with `#!`, including the `#!`, without the line feed.
     pub shebangs: BTreeMap<EntryPath, Vec<u8>>,
-    /// What each ELF program and shared library says of itself. Files that are damaged are left out.
+    /// The facts about each ELF program and shared library. Damaged files are left out.
     pub elf: BTreeMap<EntryPath, ElfFacts>,
-    /// The installed packages of dpkg, apk and rpm, sorted, each once.
+    /// The installed packages of dpkg, apk and rpm, sorted, without duplicates.
     pub packages: Vec<Package>,
 }
 
 impl Facts {
-    /// The facts of `scratch`: an image of nothing.
+    /// Returns the facts about `scratch`, an empty image.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// The users and groups of the base.
+    /// Returns the users and groups of the base image.
     pub fn accounts(&self) -> Accounts {
         let bytes = |file: &Option<Vec<u8>>| file.clone().unwrap_or_default();
         Accounts::parse(&bytes(&self.passwd), &bytes(&self.group))
     }
 
-    /// The dynamic loaders of the base, sorted: files and links in a library folder that are named as loaders are.
+    /// Returns the dynamic loaders of the base image, sorted: files and links in a library folder with the name of a
+    /// loader.
     pub fn loaders(&self) -> Vec<EntryPath> {
         let is_loader = |path: &EntryPath| {
             let name = path.file_name();
@@ -67,16 +68,16 @@ impl Facts {
     }
 }
 
-/// Reads the facts of an image: each layer is streamed once, the lowest first, and verified to its end; nothing is
-/// unpacked. A file of interest that only a link leads to makes its layer be streamed once more.
+/// Reads the facts about an image. Each layer is streamed once, the lowest first, and verified to its end; nothing is
+/// unpacked. If a file of interest is only reachable through a link, its layer is streamed a second time.
 ///
-/// `scratch_folder` takes one unlinked temporary file, of the size of the largest ELF file or of rpm's database. `progress` is
-/// called with the number of compressed bytes that were read since the call before; it may be called from another
-/// thread.
+/// `scratch_folder` is used for one unlinked temporary file, of the size of the largest ELF file or of rpm's database.
+/// `progress` is called with the number of compressed bytes that were read since the previous call; it may be called
+/// from another thread.
 ///
 /// # Errors
-/// [`TreeError`]: a layer that is damaged, cut short, not what its digest, size or diff id say, or beyond the bounds
-/// that this module sets; a layer that cannot be opened.
+/// Returns [`TreeError`] if a layer cannot be opened, is damaged or truncated, does not match its digest, size or diff
+/// ID, or exceeds the limits of this module.
 pub async fn read_facts(
     source: &dyn Source,
     image: &Image,
@@ -103,7 +104,7 @@ pub async fn read_facts(
     assemble(tree, &capture)
 }
 
-/// Files that have a role and were not seen as such, since a link leads to them, are read in a second pass.
+/// Reads files with a role that were not recognized in the first pass, because they are reached through a link.
 async fn take_missing(
     source: &dyn Source,
     image: &Image,

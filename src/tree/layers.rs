@@ -1,7 +1,7 @@
-//! Layers applied to a tree, lowest first (image-spec, layer.md), as containerd applies them: where the standard is
-//! silent, the tree is what a container would see.
+//! Applies layers to a tree, lowest first (image-spec, layer.md), like containerd: where the standard does not specify
+//! a case, the tree is what a container would see.
 //!
-//! Content is never kept: it passes by once, and a node remembers in which layer and under which path it lies.
+//! Content is never kept. It is streamed once, and a node stores the layer and the path of its content.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -13,24 +13,23 @@ use super::resolve::ResolveError;
 use crate::model::{EntryPath, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES};
 use crate::tar::{Entry, EntryKind};
 
-/// Greatest number of nodes in an image, and of entries in all its layers: bounds memory at about 2 GiB beside
-/// the texts. The largest
-/// images in the wild hold some hundred thousand.
+/// Greatest number of nodes in an image, and of entries in all its layers. It limits memory to about 2 GiB plus the
+/// texts. The largest known images have some hundred thousand.
 pub const MAX_NODES: u64 = 4_000_000;
 
-/// Greatest size of the extended attributes of an image together, in bytes: names, values, and 640 each for the map that
-/// holds them. Hardly any file has some; a hundred thousand with a signature each stay below.
+/// Greatest total size of the extended attributes of an image, in bytes: names, values, and 640 each for the map that
+/// holds them. Hardly any file has some; a hundred thousand files with a signature each are below the limit.
 pub const MAX_XATTRS_BYTES: u64 = 128 * 1024 * 1024;
 
-/// What an extended attribute takes of memory beside its name and value, in bytes: a map of its own, mostly.
+/// Memory for an extended attribute in addition to its name and value, in bytes: mostly for a separate map.
 const XATTR_ITEM_BYTES: u64 = 640;
 
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
 const WHITEOUT_OPAQUE: &[u8] = b".wh..wh..opq";
-/// Reserved by AUFS for what it keeps about a layer; never part of the image.
+/// Prefix that AUFS reserves for its own data about a layer; never part of the image.
 const WHITEOUT_META_PREFIX: &[u8] = b".wh..wh.";
 
-/// Called with each regular file that a layer holds: where it stands in the image, its node, and its content.
+/// Called with each regular file in a layer: its path in the image, its node, and its content.
 pub type Visit<'a> = dyn FnMut(&EntryPath, &Node, &mut dyn Read) -> Result<(), LayerError> + 'a;
 
 /// Builds the tree of an image from its layers, lowest first.
@@ -43,51 +42,52 @@ pub struct TreeBuilder {
     xattrs_bytes: u64,
 }
 
-/// What is known while one layer is applied.
+/// The state of applying one layer.
 #[derive(Default)]
 struct LayerState {
     number: u32,
-    /// What this layer has put into the image: whiteouts do not act on it.
+    /// The paths that this layer wrote: whiteouts do not affect them.
     written: BTreeSet<EntryPath>,
-    /// Stored paths that nodes of other paths refer to: they must keep their meaning.
+    /// Stored paths that nodes of other paths refer to. Their content must not change.
     referred: BTreeSet<EntryPath>,
-    /// Below these nothing is left of the layers below, and nothing of theirs can come there any more: a layer that
-    /// hides one path again and again does not make us look below it each time.
+    /// Paths without entries of lower layers below them. Such entries cannot appear there any more, so a layer that
+    /// hides one path many times does not cause many searches.
     hidden: BTreeSet<EntryPath>,
 }
 
-/// What an entry's name says.
+/// The meaning of an entry's name.
 #[derive(PartialEq, Eq)]
 enum Meaning {
     Entry,
-    /// Hides what the layers below have under this name in the same directory.
+    /// Hides the entry of lower layers with this name in the same directory.
     Whiteout(Vec<u8>),
-    /// Hides what the layers below have in the same directory.
+    /// Hides all entries of lower layers in the same directory.
     Opaque,
     Ignored,
 }
 
 impl TreeBuilder {
-    /// An empty tree.
+    /// Creates an empty tree.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The tree so far.
+    /// Returns the tree so far.
     pub fn tree(&self) -> &Tree {
         &self.tree
     }
 
-    /// The tree of all layers that were applied.
+    /// Returns the tree of all applied layers.
     pub fn finish(self) -> Tree {
         self.tree
     }
 
-    /// Applies the next layer: `reader` gives its uncompressed tar stream, `layer_index` is its number, from 0 for the
-    /// lowest. `visit` sees each regular file of the layer in the order of the stream, those too that another entry of
-    /// the layer replaces later. What follows the end marker is left in the reader.
+    /// Applies the next layer. `reader` returns its uncompressed tar stream; `layer_index` is its number, from 0 for
+    /// the lowest. `visit` is called with each regular file of the layer in the order of the stream, including those
+    /// that a later entry of the layer replaces. Data after the end marker is left in the reader.
     ///
     /// # Errors
+    /// Those of the stream and those of `visit`. The tree must not be used afterwards.
     /// Those of the stream, and those of `visit`. The tree is of no use afterwards.
     pub fn apply_layer(
         &mut self,
@@ -157,8 +157,8 @@ impl TreeBuilder {
         self.insert(path, node, state)
     }
 
-    /// Where an entry goes: links on the way are followed, and what is lacking of the way is made. A file on the way
-    /// gives way to a directory, as it does where layers are laid over each other.
+    /// Returns the path of an entry after following links in its parent path, and creates missing parents. A file in
+    /// the parent path is replaced by a directory, as in a stack of layers.
     fn place(&mut self, entry: &Entry, stored: &EntryPath, state: &mut LayerState) -> Result<EntryPath, LayerError> {
         let path = loop {
             match self.tree.resolve_parent(stored) {
@@ -173,7 +173,7 @@ impl TreeBuilder {
         Ok(path)
     }
 
-    /// Makes the directories above a path that are lacking, as the runtimes do.
+    /// Creates the missing parent directories of a path, as the runtimes do.
     fn make_parents(&mut self, path: &EntryPath, state: &mut LayerState) -> Result<(), LayerError> {
         let mut lacking = Vec::new();
         let mut parent = path.parent();
@@ -222,7 +222,8 @@ impl TreeBuilder {
         Ok(Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs })
     }
 
-    /// A hard link is what its target is; what its own header says of mode and owner is the same or wrong.
+    /// Returns the node of a hard link, which is that of its target. The mode and owner in its own header are the same,
+    /// or wrong.
     fn hard_link(&self, entry: &Entry, path: &EntryPath, state: &mut LayerState) -> Result<Node, LayerError> {
         let target = EntryPath::new(&entry.link).map_err(LayerError::Name)?;
         let place = |cause| LayerError::Place { name: entry.name.clone(), cause };
@@ -250,18 +251,18 @@ impl TreeBuilder {
         Ok(())
     }
 
-    /// A whiteout: takes away what the layers below have at a path and below it.
+    /// Applies a whiteout: removes the entries of lower layers at a path and below it.
     fn hide(&mut self, path: &EntryPath, state: &mut LayerState) -> Result<(), LayerError> {
         if !state.written.contains(path) {
             self.tree.remove_alone(path);
-            // What this layer has below it wants its directory back.
+            // If this layer has entries below it, their directory must exist again.
             state.hidden.remove(path);
         }
         self.hide_below(path, state)
     }
 
-    /// An opaque whiteout: takes away what the layers below have below a path. What this layer has put there stays, and
-    /// where its directory was one of the layers below, in a new one.
+    /// Applies an opaque whiteout: removes the entries of lower layers below a path. Entries of this layer stay. If
+    /// their directory belonged to a lower layer, they are in a new one.
     fn hide_below(&mut self, path: &EntryPath, state: &mut LayerState) -> Result<(), LayerError> {
         if !state.hidden.insert(path.clone()) {
             return Ok(());

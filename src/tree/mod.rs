@@ -1,6 +1,7 @@
-//! The file tree of an image: from its layers as a stream, without unpacking them; and what a build must know of a base.
+//! The file tree of an image, read from its layers as streams without unpacking them; and the facts that a build needs
+//! about a base image.
 //!
-//! Paths are resolved as the system would see them inside the image, rooted there (image-spec, layer.md).
+//! Paths are resolved like inside the image, with its root as the root directory (image-spec, layer.md).
 
 mod accounts;
 mod capture;

@@ -1,4 +1,4 @@
-//! Nodes of a file tree, by path.
+//! The nodes of a file tree, by path.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -9,22 +9,22 @@ use crate::model::EntryPath;
 
 pub use crate::tar::Xattrs;
 
-/// What stands at a path of an image.
+/// An entry of an image, without its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// What it is.
+    /// Its kind.
     pub kind: NodeKind,
     /// Permission bits, `& 07777`.
     pub mode: u32,
-    /// Owner.
+    /// User ID.
     pub uid: u64,
-    /// Group.
+    /// Group ID.
     pub gid: u64,
-    /// Extended attributes; boxed, since hardly any node has some and trees are large.
+    /// Extended attributes. Boxed, since hardly any node has them and trees are large.
     pub xattrs: Option<Box<Xattrs>>,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeKind {
     /// A directory.
@@ -35,13 +35,13 @@ pub enum NodeKind {
         size_bytes: u64,
         /// The layer whose stream holds the content, from 0 for the lowest.
         layer: u32,
-        /// The path under which that layer holds the content, where it is another than the node's: a hard link's
-        /// target, or an entry that came through a symbolic link of the way.
+        /// The path of the content in that layer, if it differs from the node's path: the target of a hard link, or the
+        /// original path of an entry that was written through a symbolic link.
         stored_at: Option<Box<EntryPath>>,
     },
     /// A symbolic link.
     Symlink {
-        /// What it points to, verbatim.
+        /// Its target, verbatim.
         target: Box<[u8]>,
     },
     /// A device or a fifo.
@@ -49,13 +49,13 @@ pub enum NodeKind {
 }
 
 impl Node {
-    /// A directory as it is made where nothing says otherwise: 0755, 0:0.
+    /// Returns a directory with default attributes: 0755, 0:0.
     pub fn plain_directory() -> Self {
         Self { kind: NodeKind::Directory, mode: 0o755, uid: 0, gid: 0, xattrs: None }
     }
 
-    /// Where the content of a regular file lies, for a node that stands at `path`: the layer, from 0 for the lowest, and
-    /// the path under which that layer's stream has it. `None` for anything but a regular file.
+    /// Returns the position of a regular file's content, for a node at `path`: the layer, from 0 for the lowest, and
+    /// the path in its stream. Returns `None` for other nodes.
     pub fn content_at<'a>(&'a self, path: &'a EntryPath) -> Option<(u32, &'a EntryPath)> {
         match &self.kind {
             NodeKind::File { layer, stored_at, .. } => Some((*layer, stored_at.as_deref().unwrap_or(path))),
@@ -63,61 +63,62 @@ impl Node {
         }
     }
 
-    /// True for a directory.
+    /// Returns `true` for a directory.
     pub fn is_directory(&self) -> bool {
         self.kind == NodeKind::Directory
     }
 }
 
-/// The file tree of an image: nodes by path. The root has a node only where a layer has an entry for it.
+/// The file tree of an image: nodes by path. The root only has a node if a layer has an entry for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tree {
     nodes: BTreeMap<EntryPath, Node>,
 }
 
 impl Tree {
-    /// The node at a path; links are not followed.
+    /// Returns the node at a path, without following links.
     pub fn node(&self, path: &EntryPath) -> Option<&Node> {
         self.nodes.get(path)
     }
 
-    /// For many look-ups in the order of the paths.
+    /// Returns a cursor for many lookups in the order of the paths.
     pub fn cursor(&self) -> Cursor<'_, Node> {
         Cursor::new(&self.nodes)
     }
 
-    /// All nodes, sorted by the bytes of their paths.
+    /// Returns all nodes, sorted by the bytes of their paths.
     pub fn nodes(&self) -> impl Iterator<Item = (&EntryPath, &Node)> {
         self.nodes.iter()
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// True where there is no node.
+    /// Returns `true` if there are no nodes.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// All nodes below a path, at any depth, without the path itself, sorted.
+    /// Returns all nodes below a path, at any depth, without the path itself, sorted.
     pub fn below<'a>(&'a self, path: &EntryPath) -> impl Iterator<Item = (&'a EntryPath, &'a Node)> + use<'a> {
         below(&self.nodes, path)
     }
 
-    /// Where a path leads as the system would see it inside the image: links on the way are followed, rooted in the
-    /// image. The last component is not followed. Components that do not exist stay as they are.
+    /// Resolves a path like the system would inside the image: links in its parent path are followed, relative to the
+    /// image's root. The last component is not followed. Components that do not exist are kept.
     pub fn resolve_parent(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
         walk(|at| self.node(at), path, false)
     }
 
-    /// As [`Tree::resolve_parent`], with the last component followed too.
+    /// Resolves a path like [`Tree::resolve_parent`], and also follows the last component.
     pub fn resolve(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
         walk(|at| self.node(at), path, true)
     }
 
-    /// Puts a node at a path, in place of what stands there. Nodes below a directory that becomes something else go.
+    /// Inserts a node at a path, replacing an existing one. If a directory becomes something else, nodes below it are
+    /// removed.
     pub fn insert(&mut self, path: EntryPath, node: Node) {
         if !node.is_directory() {
             self.remove_below(&path);
@@ -125,23 +126,23 @@ impl Tree {
         self.nodes.insert(path, node);
     }
 
-    /// Takes the node at a path away, and all below it.
+    /// Removes the node at a path and everything below it.
     pub fn remove(&mut self, path: &EntryPath) {
         self.remove_below(path);
         self.nodes.remove(path);
     }
 
-    /// Puts a node at a path that sorts after all others, and leaves what is there as it is.
+    /// Appends a node at a path that sorts after all others, and does not change any other node.
     pub(super) fn append(&mut self, path: EntryPath, node: Node) {
         self.nodes.insert(path, node);
     }
 
-    /// Takes the node at a path away, and leaves what is below it; the caller sees to that.
+    /// Removes the node at a path, but not the nodes below it; the caller must handle them.
     pub(super) fn remove_alone(&mut self, path: &EntryPath) {
         self.nodes.remove(path);
     }
 
-    /// Takes all below a path away.
+    /// Removes everything below a path.
     pub fn remove_below(&mut self, path: &EntryPath) {
         let doomed: Vec<EntryPath> = self.below(path).map(|(path, _)| path.clone()).collect();
         for path in doomed {
@@ -150,12 +151,13 @@ impl Tree {
     }
 }
 
-/// The entries of a sorted map that stand below a path.
+/// Returns the entries of a sorted map below a path.
 pub(super) fn below<'a, T>(
     map: &'a BTreeMap<EntryPath, T>,
     path: &EntryPath,
 ) -> impl Iterator<Item = (&'a EntryPath, &'a T)> + use<'a, T> {
-    // Below `a` come `a/…`, but between `a` and `a/` sort names such as `a-b`: the range starts at `a/`.
+    // Entries below `a` have the form `a/…`, but names such as `a-b` sort between `a` and `a/`: the range starts at
+    // `a/`.
     let start = if path.is_root() { Vec::new() } else { [path.as_bytes(), b"/"].concat() };
     let range = (Bound::Included(start.clone()), Bound::<Vec<u8>>::Unbounded);
     map.range::<[u8], _>((range.0.as_ref().map(Vec::as_slice), range.1.as_ref().map(Vec::as_slice)))

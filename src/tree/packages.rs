@@ -1,20 +1,19 @@
-//! The databases of package managers that are lines of text: names and versions (deb-control(5); apk-tools, "installed"
-//! database).
+//! Reads the text databases of package managers: names and versions (deb-control(5); apk-tools, "installed database").
 
 use std::io::{BufRead as _, BufReader, Read};
 
 use super::error::LayerError;
 
-/// Greatest size of a database, in bytes: Debian's with every package installed has about as much.
+/// Greatest size of a database, in bytes: about that of Debian with every package installed.
 pub const MAX_DATABASE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Greatest number of packages in one database: Debian has some 60 000 altogether.
+/// Greatest number of packages in one database: Debian has some 60 000 in total.
 pub const MAX_PACKAGES: usize = 200_000;
 
-/// Lines are looked at up to this length; names and versions are far shorter.
+/// Greatest length of a line that is read; names and versions are far shorter.
 const MAX_LINE_BYTES: u64 = 4096;
 
-/// Whose database a package stands in.
+/// The package manager of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PackageSystem {
     /// Debian's dpkg.
@@ -28,11 +27,11 @@ pub enum PackageSystem {
 /// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Package {
-    /// Whose database it stands in.
+    /// The package manager in whose database it is.
     pub system: PackageSystem,
     /// Its name.
     pub name: String,
-    /// Its version, with everything that belongs to it.
+    /// Its version, with all of its parts.
     pub version: String,
 }
 
@@ -43,8 +42,8 @@ struct Stanza {
     is_gone: bool,
 }
 
-/// Reads a database to its end: the packages that are installed, in its order. That of rpm is no text, and has none
-/// here.
+/// Reads a database to its end, and returns the installed packages in its order. rpm's database is not text, and gives
+/// no packages here.
 pub(super) fn read_packages(system: PackageSystem, content: &mut dyn Read) -> Result<Vec<Package>, LayerError> {
     let mut reader = BufReader::new(content);
     let mut packages = Vec::new();
@@ -83,7 +82,7 @@ impl Stanza {
         } else if let Some(value) = line.strip_prefix(version) {
             self.version = text(value);
         } else if let (PackageSystem::Dpkg, Some(value)) = (system, line.strip_prefix(b"Status:")) {
-            // `want flag status`; what was removed and kept its configuration is listed too.
+            // The format is `want flag status`. Removed packages with remaining configuration are listed too.
             self.is_gone = !value.trim_ascii().ends_with(b" installed");
         }
     }

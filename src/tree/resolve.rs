@@ -1,34 +1,34 @@
-//! Where a path leads as the system would see it inside the image (path_resolution(7), rooted in the image).
+//! Resolves paths like the system inside the image (path_resolution(7), with the image's root as the root directory).
 
 use super::node::{Node, NodeKind};
 use crate::model::EntryPath;
 
-/// Links that are followed on the way to one path: Linux's own limit (MAXSYMLINKS).
+/// Greatest number of links that are followed for one path: Linux's own limit (MAXSYMLINKS).
 pub const MAX_LINKS: usize = 40;
 
-/// A path that leads nowhere.
+/// An error of a path that cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// More links on the way than the system follows.
+    /// The path leads through more links than the system follows.
     #[error("{path} contains more than {MAX_LINKS} symbolic links, such as {link}")]
     Loop {
-        /// The path that was asked for.
+        /// The path to resolve.
         path: EntryPath,
-        /// A link on the way.
+        /// One of the links.
         link: EntryPath,
     },
-    /// A component on the way is a file.
+    /// A parent component of the path is a file.
     #[error("{}", no_directory(.path, .file))]
     NotADirectory {
-        /// The path that was asked for.
+        /// The path to resolve.
         path: EntryPath,
-        /// What is not a directory.
+        /// The file.
         file: EntryPath,
     },
-    /// Links on the way make the path longer than any system accepts.
+    /// Links make the path longer than any system accepts.
     #[error("{path} is too long after its symbolic links are followed")]
     TooLong {
-        /// The path that was asked for.
+        /// The path to resolve.
         path: EntryPath,
     },
 }
@@ -37,14 +37,14 @@ fn no_directory(path: &EntryPath, file: &EntryPath) -> String {
     if path == file { format!("{file} is not a directory") } else { format!("{file} in {path} is not a directory") }
 }
 
-/// Follows a path component by component. `node` gives what stands at a path; components that do not exist stay as they
-/// are, and the last one is followed only where `follow_last` says so.
+/// Resolves a path component by component. `node` returns the node at a path. Components that do not exist are kept,
+/// and the last one is followed only if `follow_last` is set.
 pub(super) fn walk<'a>(
     node: impl Fn(&EntryPath) -> Option<&'a Node>,
     path: &EntryPath,
     follow_last: bool,
 ) -> Result<EntryPath, ResolveError> {
-    // Components still to go, the next one last.
+    // Remaining components, the next one last.
     let mut todo: Vec<Vec<u8>> = path.components().map(<[u8]>::to_vec).collect();
     todo.reverse();
     let mut here: Vec<Vec<u8>> = Vec::new();

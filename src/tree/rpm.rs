@@ -1,5 +1,5 @@
-//! The database of rpm: a file of SQLite whose table `Packages` has one header for each package (rpm, "RPM V4 header
-//! format", and its file `lib/backend/sqlite.c`). Older databases, of Berkeley DB, are not read.
+//! Reads rpm's database: an SQLite file whose table `Packages` has one header for each package (rpm, "RPM V4 header
+//! format", and its file `lib/backend/sqlite.c`). Older databases, in Berkeley DB format, are not supported.
 
 use std::io::{Read, Seek};
 
@@ -7,8 +7,8 @@ use super::error::LayerError;
 use super::packages::{MAX_PACKAGES, Package, PackageSystem};
 use super::sqlite::{Database, SqliteError, Value};
 
-/// Greatest size of the database, in bytes: every header holds all file names of its package, and a full workstation's
-/// database has about 100 MB.
+/// Greatest size of the database, in bytes. Every header contains all file names of its package; the database of a full
+/// workstation has about 100 MB.
 pub const MAX_RPM_DATABASE_BYTES: u64 = 256 * 1024 * 1024;
 
 const NAME: u32 = 1000;
@@ -24,14 +24,15 @@ const STRING: u32 = 6;
 /// An entry of a header's index: tag, type, offset, count.
 const INDEX_ENTRY_BYTES: usize = 16;
 
-/// Longest name, version, release or architecture, in bytes; the file systems hold names to as many.
+/// Longest name, version, release or architecture, in bytes: the limit of file systems for names.
 const MAX_TEXT_BYTES: usize = 255;
 
-/// Reads a database: the packages that are installed, in its order. A database that is damaged, or of another kind, has
-/// none: no build depends on it.
+/// Reads a database, and returns the installed packages in its order. A damaged database, or one of another kind, gives
+/// no packages: no build depends on it.
 ///
 /// # Errors
-/// [`LayerError`]: those of `database`, which is a temporary file; more packages than [`MAX_PACKAGES`].
+/// Returns [`LayerError`] for errors of reading `database`, which is a temporary file, and for more packages than
+/// [`MAX_PACKAGES`].
 pub(super) fn read_rpm(database: impl Read + Seek) -> Result<Vec<Package>, LayerError> {
     let mut packages = Vec::new();
     let take = |row: Vec<Value>| {
@@ -64,13 +65,13 @@ impl From<SqliteError> for Failure {
     }
 }
 
-/// The package of a row: `[EPOCH:]VERSION-RELEASE[.ARCHITECTURE]` is its version.
+/// Returns the package of a row. Its version is `[EPOCH:]VERSION-RELEASE[.ARCHITECTURE]`.
 fn package(value: &Value) -> Option<Package> {
     let Value::Blob(blob) = value else { return None };
     let header = Header::of(blob)?;
     let name = header.text(NAME)?;
     let epoch = header.number(EPOCH).map(|epoch| format!("{epoch}:")).unwrap_or_default();
-    // Imported keys stand there as packages, and have none.
+    // Imported keys are listed as packages without an architecture.
     let architecture = header.text(ARCHITECTURE).map(|name| format!(".{name}")).unwrap_or_default();
     let version = format!("{epoch}{}-{}{architecture}", header.text(VERSION)?, header.text(RELEASE)?);
     Some(Package { system: PackageSystem::Rpm, name, version })
@@ -90,7 +91,7 @@ impl<'a> Header<'a> {
         Some(Self { index, data: rest.get(..data_bytes)? })
     }
 
-    /// The data from where a value begins.
+    /// Returns the data from the start of a value.
     fn value(&self, tag: u32, kind: u32) -> Option<&'a [u8]> {
         let mut entries = self.index.chunks_exact(INDEX_ENTRY_BYTES);
         let entry = entries.find(|entry| number(entry, 0) == Some(tag) && number(entry, 4) == Some(kind))?;
@@ -108,7 +109,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Four bytes, the highest first.
+/// Returns a number of four bytes, the highest first.
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_be_bytes)
 }

@@ -1,27 +1,27 @@
-//! What was asked of a tree, and what it answered.
+//! Records the lookups in a tree, and their results.
 
 use std::collections::BTreeMap;
 
 use super::node::{Node, Tree};
 use crate::model::EntryPath;
 
-/// Answers that are remembered. Layers on paths of their own ask for some dozens, layers all over a base for as many as
-/// they have entries.
+/// Greatest number of recorded results. Layers on separate paths need some dozens; layers that write throughout a base
+/// image need one for each of their entries.
 const MAX_ANSWERS: usize = 4096;
 
-/// The answers of a tree. Another tree that gives the same may stand in for it.
+/// The recorded results of lookups. Another tree with the same results may be used instead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// What stands at a path.
+    /// The node at a path.
     nodes: BTreeMap<EntryPath, Option<Node>>,
-    /// Whether something stands below a path.
+    /// Whether a path has nodes below it.
     below: BTreeMap<EntryPath, bool>,
-    /// More was asked than is remembered.
+    /// There were more lookups than are recorded.
     is_too_much: bool,
 }
 
 impl Seen {
-    /// True where `tree` gives the same answers.
+    /// Returns `true` if `tree` gives the same results.
     pub fn holds(&self, tree: &Tree) -> bool {
         !self.is_too_much
             && self.nodes.iter().all(|(path, node)| tree.node(path) == node.as_ref())
@@ -40,7 +40,7 @@ impl Seen {
         }
     }
 
-    /// Notes that all of a tree may have been looked at.
+    /// Records that the whole tree may have been read.
     pub(super) fn note_everything(&mut self) {
         self.is_too_much = true;
     }

@@ -1,6 +1,6 @@
-//! Reads the rows of a table from a file of SQLite ("SQLite Database File Format", version 3), and nothing else: no
-//! index, no write-ahead log, which is empty in an image whose database was closed. The file comes from outside:
-//! whatever is not as the format says ends the reading.
+//! Reads the rows of a table from an SQLite file ("SQLite Database File Format", version 3). Indexes are not used. The
+//! write-ahead log is ignored, since it is empty in an image whose database was closed. The file is untrusted input: a
+//! violation of the format is an error.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -8,31 +8,31 @@ use SqliteError::Damaged;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Length of the file's header, which stands before the first page's own.
+/// Length of the file's header, which precedes the header of the first page.
 const HEADER_BYTES: usize = 100;
 
-/// Smallest part of a page that the format allows to be used (section 1.3.4).
+/// Least usable size of a page that the format allows (section 1.3.4).
 const MIN_USABLE_BYTES: usize = 480;
 
-/// Greatest number of bytes of one row. rpm takes no header of more than 256 MiB; the largest known have a few.
+/// Greatest size of one row, in bytes. rpm does not accept headers over 256 MiB; the largest known have a few.
 const MAX_ROW_BYTES: usize = 16 * 1024 * 1024;
 
-/// Columns of one row that are looked at: the tables that are read have five at the most.
+/// Greatest number of columns that are read of one row: the tables have at most five.
 const MAX_COLUMNS: usize = 16;
 
-/// What a cell of a leaf takes beside its row: a pointer to it, the row's length and its number.
+/// Size of a leaf's cell in addition to its row: a pointer to it, the row's length and its number.
 const MIN_CELL_BYTES: u64 = 4;
 
 const INTERIOR_TABLE: u8 = 5;
 const LEAF_TABLE: u8 = 13;
 
-/// Why a file cannot be read.
+/// An error of reading a database.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SqliteError {
-    /// The file itself could not be read.
+    /// The file could not be read.
     #[error("cannot read an SQLite file")]
     Io(#[source] io::Error),
-    /// It is not as the format says.
+    /// The file violates the format.
     #[error("not an SQLite file, or damaged: {0}")]
     Damaged(&'static str),
 }
@@ -46,7 +46,7 @@ impl From<io::Error> for SqliteError {
     }
 }
 
-/// A value of a row; what is no integer, text or blob is not told apart.
+/// A value of a row. Values other than integers, texts and blobs are not distinguished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     Other,
@@ -55,7 +55,7 @@ pub(super) enum Value {
     Blob(Vec<u8>),
 }
 
-/// How text is stored.
+/// The encoding of text.
 #[derive(Debug, Clone, Copy)]
 enum Encoding {
     Utf8,
@@ -67,12 +67,12 @@ enum Encoding {
 pub(super) struct Database<R> {
     source: R,
     page_bytes: usize,
-    /// What of a page is not reserved at its end.
+    /// Bytes of a page without the reserved part at its end.
     usable_bytes: usize,
     page_count: u64,
-    /// Pages that may still be read: each of a sound file is read once, but for the few that tables are looked up on.
+    /// Pages that may still be read. Each page of a valid file is read once, except the few for looking up tables.
     budget: u64,
-    /// Bytes of rows that may still be handed on: those of a sound file do not overlap.
+    /// Bytes of rows that may still be returned. The rows of a valid file do not overlap.
     row_budget_bytes: u64,
     encoding: Encoding,
 }
@@ -81,7 +81,7 @@ impl<R: Read + Seek> Database<R> {
     /// Reads the file's header.
     ///
     /// # Errors
-    /// [`SqliteError`]: those of `source`, and a header that is not as the format says.
+    /// Returns [`SqliteError`] for errors of `source`, and if the header violates the format.
     pub(super) fn open(mut source: R) -> Result<Self, SqliteError> {
         let mut header = [0; HEADER_BYTES];
         source.rewind()?;
@@ -98,7 +98,7 @@ impl<R: Read + Seek> Database<R> {
             return Err(Damaged("it has an invalid page size"));
         }
         let encoding = match number(&header[56..60]) {
-            // 0 stands in a file that no table was ever made in.
+            // The value is 0 in a file without any table.
             0 | 1 => Encoding::Utf8,
             2 => Encoding::Utf16Little,
             3 => Encoding::Utf16Big,
@@ -110,8 +110,8 @@ impl<R: Read + Seek> Database<R> {
         Ok(Self { source, page_bytes, usable_bytes, page_count, budget, row_budget_bytes, encoding })
     }
 
-    /// Hands the rows of a table to `each`, by their row numbers; a table that there is not has no row. Values in the
-    /// order of the columns; an `INTEGER PRIMARY KEY` is [`Value::Other`].
+    /// Calls `each` with the rows of a table, in the order of their row numbers; a table that does not exist has no
+    /// rows. Values are in the order of the columns; an `INTEGER PRIMARY KEY` is [`Value::Other`].
     ///
     /// # Errors
     /// Those of `each`, and [`SqliteError`].
@@ -136,7 +136,7 @@ impl<R: Read + Seek> Database<R> {
         self.walk(root, each)
     }
 
-    /// Goes through a table's tree from its root page, in the order of the row numbers.
+    /// Walks a table's tree from its root page, in the order of the row numbers.
     fn walk<E: From<SqliteError>>(
         &mut self,
         root: u64,
@@ -179,7 +179,7 @@ impl<R: Read + Seek> Database<R> {
         Ok(Page { bytes, start: if number == 1 { HEADER_BYTES } else { 0 } })
     }
 
-    /// The payload of a cell of a leaf, with its overflow pages (section 1.6).
+    /// Returns the payload of a leaf's cell, including its overflow pages (section 1.6).
     fn payload(&mut self, page: &Page, index: usize) -> Result<Vec<u8>, SqliteError> {
         let mut cell = page.cell(index)?;
         let length = varint(&mut cell)?;
@@ -203,7 +203,7 @@ impl<R: Read + Seek> Database<R> {
         Ok(payload)
     }
 
-    /// How much of a payload stands in the leaf itself.
+    /// Returns how many bytes of a payload are in the leaf itself.
     fn inline_bytes(&self, length: usize) -> usize {
         let usable = self.usable_bytes;
         if length <= usable - 35 {
@@ -218,7 +218,7 @@ impl<R: Read + Seek> Database<R> {
 /// A page of a tree (section 1.6).
 struct Page {
     bytes: Vec<u8>,
-    /// Where the page's own header begins.
+    /// Start of the page's own header.
     start: usize,
 }
 
@@ -244,7 +244,7 @@ impl Page {
         Ok(number(self.cell(index)?.get(..4).ok_or(Damaged("a cell is truncated"))?))
     }
 
-    /// A cell, with everything that follows it in the page.
+    /// Returns a cell, with everything after it in the page.
     fn cell(&self, index: usize) -> Result<&[u8], SqliteError> {
         let header_bytes = if self.kind()? == INTERIOR_TABLE { 12 } else { 8 };
         let offset = number(self.header(header_bytes + 2 * index, 2)?) as usize;
@@ -252,12 +252,12 @@ impl Page {
     }
 }
 
-/// A number of up to eight bytes, the highest first.
+/// Returns a number of up to eight bytes, the highest first.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
-/// Takes a number of one to nine bytes, seven bits in each but the ninth.
+/// Reads a number of one to nine bytes, with seven bits in each except the ninth.
 fn varint(bytes: &mut &[u8]) -> Result<u64, SqliteError> {
     let mut value = 0u64;
     for index in 0..9 {
@@ -274,7 +274,7 @@ fn varint(bytes: &mut &[u8]) -> Result<u64, SqliteError> {
     Ok(value)
 }
 
-/// The values of a row (section 2.1).
+/// Returns the values of a row (section 2.1).
 fn record(payload: &[u8], encoding: Encoding) -> Result<Vec<Value>, SqliteError> {
     let mut header = payload;
     let header_bytes = varint(&mut header)?;
@@ -308,7 +308,7 @@ fn record(payload: &[u8], encoding: Encoding) -> Result<Vec<Value>, SqliteError>
     Ok(values)
 }
 
-/// A number in two's complement, of one to eight bytes.
+/// Returns a number in two's complement, of one to eight bytes.
 fn signed(bytes: &[u8]) -> i64 {
     let unused_bits = 64 - 8 * bytes.len() as u32;
     (number(bytes) << unused_bits) as i64 >> unused_bits

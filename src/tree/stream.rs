@@ -1,7 +1,7 @@
-//! One layer of an image as an uncompressed stream, with everything about it verified: the stored bytes' digest and
-//! size by the reader of the store, the uncompressed bytes' digest here.
+//! Reads one layer of an image as a verified, uncompressed stream: the store's reader verifies digest and size of the
+//! stored bytes, this module the digest of the uncompressed bytes.
 //!
-//! Each layer is decoded on a thread of its own. It ends soon after the future that waits for it was dropped.
+//! Each layer is decoded on its own thread, which ends soon after the waiting future is dropped.
 
 use std::io::{self, BufReader, Read};
 use std::panic::{self, AssertUnwindSafe};
@@ -18,18 +18,18 @@ use crate::compress;
 use crate::model::{Descriptor, DiffId, Hasher, MAX_EXPANSION, is_overexpanded};
 use crate::store::{Source, StoreError, open};
 
-/// How much of the uncompressed stream is read at once, in bytes.
+/// Size of the buffer for the uncompressed stream, in bytes.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// How often a thread for a layer is asked for, and how long is waited in between: a second in all.
+/// Number of attempts to start a thread for a layer. With the delays in between, they take a second in total.
 const MAX_START_ATTEMPTS: u32 = 50;
 const START_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Called with the number of compressed bytes that were read since the call before.
+/// Called with the number of compressed bytes that were read since the previous call.
 pub(super) type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// Opens a layer and hands its uncompressed stream to `work`, which need not read it to its end. What `work` gives is
-/// passed on only where the layer has its digest, its size and its diff id.
+/// Opens a layer and passes its uncompressed stream to `work`, which need not read it to its end. The result of `work`
+/// is returned only if the layer has its digest, size and diff ID.
 pub(super) async fn read_layer<T: Send + 'static>(
     source: &dyn Source,
     descriptor: &Descriptor,
@@ -65,15 +65,15 @@ pub(super) async fn read_layer<T: Send + 'static>(
     }
 }
 
-/// Runs work that waits for what others read, and so must not take one of the threads that they read with: where the
-/// system allows no more of those, all would wait for each other.
+/// Runs work that waits for data from other threads, on a separate thread. On a thread of the pool that reads the data,
+/// all could wait for each other if the system does not allow more threads.
 async fn on_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LayerError> + Send + 'static,
 ) -> Result<T, LayerError> {
     let (sender, receiver) = oneshot::channel();
     let run = move || {
         let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-        // Nobody waits any more where the future was dropped.
+        // The receiver is gone if the future was dropped.
         let _ = sender.send(outcome);
     };
     start(run).await.map_err(|cause| LayerError::Read(io::Error::other(format!("cannot start a thread: {cause}"))))?;
@@ -84,8 +84,8 @@ async fn on_own_thread<T: Send + 'static>(
     }
 }
 
-/// Starts a thread. Where the system allows few, it counts the one of the layer before for a moment after its end: it is
-/// waited for.
+/// Starts a thread. If the system limits threads, a thread of the previous layer may count for a moment after its end;
+/// this function waits for it.
 async fn start(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let run = Arc::new(Mutex::new(Some(run)));
     let mut attempts = 1;
@@ -108,8 +108,8 @@ fn decode<T>(
     work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError>,
 ) -> Result<(T, DiffId), LayerError> {
     let outcome = decode_and_hash(&mut stored, stored_bytes, work);
-    // The store's reader verifies at its end: it is read to there, whatever follows the compressed data. And where the
-    // stream is damaged, it tells whether the image is or what was sent of it.
+    // The store's reader verifies at its end, so it is read to there, regardless of data after the compressed stream.
+    // For a damaged stream, this shows whether the image itself or its transfer is damaged.
     if outcome.as_ref().err().is_none_or(LayerError::is_damage) {
         io::copy(&mut stored, &mut io::sink())?;
     }
@@ -130,7 +130,7 @@ fn decode_and_hash<T>(
     Ok((value, hashing.hasher.diff_id()))
 }
 
-/// The uncompressed bytes: hashed, and at an end where there are too many for what is stored.
+/// The uncompressed bytes: hashed, and limited by the greatest expansion of the stored size.
 struct Hashing<'a, R> {
     reader: R,
     hasher: Hasher,
@@ -152,7 +152,7 @@ impl<R: Read> Read for Hashing<'_, R> {
     }
 }
 
-/// The stored bytes: counted, and at an end when nobody waits for them any more.
+/// The stored bytes: counted, and ended when the receiver is gone.
 struct Stored<R> {
     reader: R,
     progress: Progress,

@@ -1,4 +1,4 @@
-//! Layers made in memory, for the tests of this module.
+//! Creates layers in memory, for the tests of this module.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -15,7 +15,7 @@ pub(super) fn path(text: &str) -> EntryPath {
     EntryPath::new(text.as_bytes()).unwrap()
 }
 
-/// A tar stream that is being written.
+/// A tar stream for writing.
 pub(super) struct LayerTar {
     builder: Builder<Vec<u8>>,
 }
@@ -25,7 +25,7 @@ impl LayerTar {
         Self { builder: Builder::new(Vec::new()) }
     }
 
-    /// An entry with exactly these fields; the name is not cleaned.
+    /// Adds an entry with exactly these fields; the name is not cleaned.
     pub(super) fn raw(mut self, kind: EntryType, name: &[u8], mode: u32, link: &[u8], data: &[u8]) -> Self {
         let mut header = Header::new_ustar();
         header.as_old_mut().name[..name.len()].copy_from_slice(name);
@@ -60,7 +60,7 @@ impl LayerTar {
         self.raw(EntryType::Link, name.as_bytes(), 0o644, target.as_bytes(), b"")
     }
 
-    /// Records for the entry that follows.
+    /// Adds records for the following entry.
     pub(super) fn pax(mut self, records: &[(&str, &[u8])]) -> Self {
         self.builder.append_pax_extensions(records.iter().copied()).unwrap();
         self
@@ -71,7 +71,7 @@ impl LayerTar {
     }
 }
 
-/// The tree of these layers, lowest first.
+/// Returns the tree of these layers, lowest first.
 pub(super) fn tree_of(layers: &[Vec<u8>]) -> Result<Tree, super::LayerError> {
     let mut builder = TreeBuilder::new();
     for (index, layer) in layers.iter().enumerate() {
@@ -80,7 +80,7 @@ pub(super) fn tree_of(layers: &[Vec<u8>]) -> Result<Tree, super::LayerError> {
     Ok(builder.finish())
 }
 
-/// A line for each node: mode, path, and what it is.
+/// Returns a line for each node: mode, path, and kind.
 pub(super) fn listing(tree: &Tree) -> Vec<String> {
     let line = |(path, node): (&EntryPath, &Node)| {
         let kind = match &node.kind {
@@ -95,7 +95,7 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
     tree.nodes().map(line).collect()
 }
 
-/// An image in memory, and its layers' blobs.
+/// An image in memory, and the blobs of its layers.
 pub(super) struct TestImage {
     pub(super) store: MemoryStore,
     layers: Vec<Descriptor>,
@@ -107,13 +107,13 @@ impl TestImage {
         Self { store: MemoryStore::new("memory"), layers: Vec::new(), diff_ids: Vec::new() }
     }
 
-    /// With a layer that is stored compressed.
+    /// Adds a layer that is stored compressed.
     pub(super) fn with(self, tar: &[u8], algorithm: Algorithm) -> Self {
         let (stored, media_type) = (compressed(tar, algorithm), media_type(algorithm));
         self.with_stored(&stored, media_type, DiffId::of(tar))
     }
 
-    /// With a layer that is stored as these bytes.
+    /// Adds a layer that is stored as these bytes.
     pub(super) fn with_stored(mut self, stored: &[u8], media_type: MediaType, diff_id: DiffId) -> Self {
         let descriptor = Descriptor::of(media_type, stored);
         self.store = self.store.with_blob(&descriptor, stored.to_vec());
@@ -122,14 +122,14 @@ impl TestImage {
         self
     }
 
-    /// With a layer that the store lacks.
+    /// Adds a layer that is missing in the store.
     pub(super) fn with_lacking(mut self, media_type: MediaType) -> Self {
         self.layers.push(Descriptor::of(media_type, b"lacking"));
         self.diff_ids.push(DiffId::of(b"lacking"));
         self
     }
 
-    /// The store, and the image in it.
+    /// Returns the store, and the image in it.
     pub(super) fn finish(self) -> (MemoryStore, Image) {
         let fields = json!({
             "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": self.diff_ids}

@@ -1,4 +1,4 @@
-//! A tree that changes while layers are planned on it, above a base's tree that does not.
+//! A tree that changes while layers are planned, on top of a base image's tree that does not change.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,23 +9,23 @@ use super::resolve::{ResolveError, walk};
 use super::seen::Seen;
 use crate::model::EntryPath;
 
-/// The image so far: a base's tree, and the changes of the layers above it.
+/// The image so far: a base image's tree, and the changes of the layers above it.
 #[derive(Debug, Clone)]
 pub struct View {
     base: Arc<Tree>,
-    /// `None` hides what the base has at a path.
+    /// `None` hides the base image's entry at a path.
     changes: BTreeMap<EntryPath, Option<Node>>,
-    /// What was asked of the base, where that is to be known.
+    /// Records the lookups in the base image's tree, if requested.
     seen: Option<Arc<Mutex<Seen>>>,
 }
 
 impl View {
-    /// A view on a base without changes.
+    /// Creates a view of a base image without changes.
     pub fn new(base: Arc<Tree>) -> Self {
         Self { base, changes: BTreeMap::new(), seen: None }
     }
 
-    /// A view on a base that notes in `seen` what it asks of the base.
+    /// Creates a view of a base image that records its lookups in `seen`.
     pub fn noting(base: Arc<Tree>, seen: Arc<Mutex<Seen>>) -> Self {
         Self { seen: Some(seen), ..Self::new(base) }
     }
@@ -42,7 +42,7 @@ impl View {
         node
     }
 
-    /// The node at exactly this path; links are not followed.
+    /// Returns the node at exactly this path, without following links.
     pub fn node(&self, path: &EntryPath) -> Option<&Node> {
         match self.changes.get(path) {
             Some(change) => change.as_ref(),
@@ -50,7 +50,7 @@ impl View {
         }
     }
 
-    /// Those of `items` at whose path something stands, and what. For many at once, sorted by path.
+    /// Returns those of `items` at whose path a node exists, with the node. For many paths at once, sorted by path.
     pub fn standing<'a, T: 'a>(
         &'a self,
         items: impl Iterator<Item = &'a T>,
@@ -68,7 +68,7 @@ impl View {
         })
     }
 
-    /// All that stands below a path, sorted by the bytes of the paths.
+    /// Returns all nodes below a path, sorted by the bytes of the paths.
     pub fn below<'a>(&'a self, path: &EntryPath) -> impl Iterator<Item = (&'a EntryPath, &'a Node)> + use<'a> {
         self.note(Seen::note_everything);
         let mut kept = self.base.below(path).filter(|(path, _)| !self.changes.contains_key(*path)).peekable();
@@ -80,22 +80,22 @@ impl View {
         })
     }
 
-    /// What layers have put on the base, sorted by path: new nodes, and those that they wrote again.
+    /// Returns the nodes that layers have written, sorted by path: new ones, and replaced ones.
     pub fn written(&self) -> impl Iterator<Item = (&EntryPath, &Node)> {
         self.changes.iter().filter_map(|(path, change)| Some((path, change.as_ref()?)))
     }
 
-    /// True where something stands below a path.
+    /// Returns `true` if nodes exist below a path.
     pub fn has_below(&self, path: &EntryPath) -> bool {
         if below(&self.changes, path).any(|(_, change)| change.is_some()) {
             return true;
         }
-        // Nothing of the base is hidden without all being noted.
+        // Whenever something of the base is hidden, the whole tree is recorded as read.
         self.note(|seen| seen.note_below(path, self.base.below(path).next().is_some()));
         self.base.below(path).any(|(path, _)| !self.changes.contains_key(path))
     }
 
-    /// Puts a node at a path, in place of what stands there. What stands below goes where the node is no directory.
+    /// Inserts a node at a path, replacing an existing one. If the node is not a directory, nodes below it are removed.
     pub fn insert(&mut self, path: EntryPath, node: Node) {
         if !node.is_directory() {
             self.remove_below(&path);
@@ -103,13 +103,14 @@ impl View {
         self.changes.insert(path, Some(node));
     }
 
-    /// Puts nodes at their paths, sorted, each path once; what stands below a node that is no directory stays, so nothing
-    /// may. Cheaper than [`View::insert`] for each: a map that is filled at once has no room that stays empty.
+    /// Inserts nodes, sorted by path, without duplicates. Nodes below one that is not a directory are not removed, so
+    /// there must be none. Cheaper than [`View::insert`] for each node: a map that is filled at once has no unused
+    /// capacity.
     pub fn extend(&mut self, nodes: impl Iterator<Item = (EntryPath, Node)>) {
         self.changes.append(&mut nodes.map(|(path, node)| (path, Some(node))).collect());
     }
 
-    /// Puts all nodes of a layer at their paths, sorted, each path once. As [`View::insert`] for each.
+    /// Inserts all nodes of a layer, sorted by path, without duplicates, like [`View::insert`] for each.
     pub fn lay(&mut self, nodes: Vec<(EntryPath, Node)>) {
         let leaves = nodes.iter().filter(|(_, node)| !node.is_directory());
         let standing = self.standing(leaves, |(path, _)| path);
@@ -121,13 +122,13 @@ impl View {
         self.changes.append(&mut nodes.into_iter().map(|(path, node)| (path, Some(node))).collect());
     }
 
-    /// Takes away what stands at a path and below it.
+    /// Removes the node at a path and everything below it.
     pub fn remove(&mut self, path: &EntryPath) {
         self.remove_below(path);
         self.hide(path);
     }
 
-    /// Takes away what stands below a path (an opaque whiteout).
+    /// Removes everything below a path (an opaque whiteout).
     pub fn remove_below(&mut self, path: &EntryPath) {
         self.note(Seen::note_everything);
         let changed = below(&self.changes, path).map(|(path, _)| path.clone());
@@ -145,14 +146,14 @@ impl View {
         }
     }
 
-    /// Where a path leads as the system would see it inside the image: links on the way are followed, rooted in the
-    /// image, and `..` of link targets never leaves the root. The last component is not followed. Components that do not
-    /// exist stay as they are.
+    /// Resolves a path like the system would inside the image: links in its parent path are followed, relative to the
+    /// image's root, and `..` in link targets never leaves the root. The last component is not followed. Components
+    /// that do not exist are kept.
     pub fn resolve_parent(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
         walk(|at| self.node(at), path, false)
     }
 
-    /// As [`View::resolve_parent`], with the last component followed too.
+    /// Resolves a path like [`View::resolve_parent`], and also follows the last component.
     pub fn resolve(&self, path: &EntryPath) -> Result<EntryPath, ResolveError> {
         walk(|at| self.node(at), path, true)
     }

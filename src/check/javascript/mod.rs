@@ -33,7 +33,7 @@ pub enum Surety {
 /// One module that a source loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Load {
-    /// The name, as it is written.
+    /// The name, as written.
     pub name: Box<str>,
     /// How it is loaded.
     pub system: System,
@@ -41,12 +41,12 @@ pub struct Load {
     pub surety: Surety,
 }
 
-/// What a source loads.
+/// The modules that a source loads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
     /// In the order of the source; nothing if it was not understood to its end.
     pub loads: Vec<Load>,
-    /// `true` if it has an `import` or `export` of its own, which only modules of ECMAScript may have.
+    /// `true` if it contains an `import` or `export`, which only ECMAScript modules may have.
     pub is_ecma: bool,
     /// `true` if it changes how modules are found.
     pub changes_modules: bool,
@@ -55,7 +55,7 @@ pub struct Script {
 /// Greatest size of a source that is read, in bytes. Applications that are bundled into one file have some megabytes.
 pub(super) const MAX_SCRIPT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What a source holds that changes how modules are found.
+/// Names in a source that change how modules are found.
 const HOOKS: &[&str] = &[
     "_resolveFilename",
     "_nodeModulePaths",
@@ -73,7 +73,7 @@ const HOOKS: &[&str] = &[
     ".paths.unshift(",
 ];
 
-/// Reads what a source loads. Bytes that are not text are replaced.
+/// Reads the modules that a source loads. Bytes that are not text are replaced.
 pub(super) fn read_script(bytes: &[u8]) -> Script {
     let text = String::from_utf8_lossy(bytes);
     let changes_modules = HOOKS.iter().any(|hook| text.contains(hook));
@@ -84,7 +84,7 @@ pub(super) fn read_script(bytes: &[u8]) -> Script {
 const CONDITIONS: &[&str] =
     &["if", "else", "for", "while", "do", "switch", "with", "case", "default", "try", "catch", "finally"];
 
-/// Words whose parentheses are no call's.
+/// Words before parentheses that are not those of a call.
 const HEADS: &[&str] = &["if", "for", "while", "switch", "with", "catch"];
 
 /// Words that cannot end a statement.
@@ -123,7 +123,7 @@ const BEFORE_OBJECT: &[&str] = &[
 /// Brackets that are open at once: code that people or bundlers write has far fewer.
 const MAX_DEPTH: usize = 2_000;
 
-/// What an open bracket is.
+/// The kind of an open bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bracket {
     /// The file itself, and blocks of statements.
@@ -141,11 +141,11 @@ enum Bracket {
 #[derive(Debug, Clone, Copy)]
 struct Level {
     bracket: Bracket,
-    /// What holds for all of it.
+    /// The surety for all of it.
     surety: Surety,
-    /// What holds up to the end of the statement.
+    /// The surety up to the end of the statement.
     statement: Surety,
-    /// What holds up to the end of the expression.
+    /// The surety up to the end of the expression.
     expression: Surety,
     in_function: bool,
     /// A `function` or `class` whose brace is still to come.
@@ -166,7 +166,7 @@ impl Level {
     }
 }
 
-/// What a source loads. `None` if it is not understood to its end.
+/// Returns the modules that a source loads. Returns `None` if it cannot be parsed to its end.
 fn loads(text: &str) -> Option<Script> {
     let mut reader = Reader {
         found: Script::default(),
@@ -369,7 +369,7 @@ impl<'a> Reader<'a> {
             Some(Kind::Mark(")")) => self.open(Bracket::Block, perhaps, closed != Some(Bracket::Head)),
             Some(Kind::Mark("=>")) => self.open(Bracket::Block, perhaps, true),
             Some(Kind::Word(word)) if BEFORE_OBJECT.contains(&word) => self.open(Bracket::Object, surety, false),
-            // `catch {`, and what has a name of its own.
+            // `catch {`, and blocks with a name.
             Some(Kind::Word("catch")) => self.open(Bracket::Block, perhaps, false),
             Some(Kind::Word("const" | "let" | "var")) => self.open(Bracket::Object, surety, false),
             Some(Kind::Word(_)) => self.open(Bracket::Block, perhaps, true),

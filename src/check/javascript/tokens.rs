@@ -1,6 +1,6 @@
 //! The tokens of a JavaScript source (ECMA-262, "Lexical Grammar"), as needed to find `require` and `import`.
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
     /// An identifier or a keyword.
@@ -46,13 +46,13 @@ const BEFORE_VALUE: &[&str] = &[
     "await",
 ];
 
-/// Reads tokens one by one. After an error nothing more comes, and [`Tokens::is_broken`] says so.
+/// Reads tokens one by one. After an error no more tokens follow, and [`Tokens::is_broken`] returns `true`.
 pub(super) struct Tokens<'a> {
     rest: &'a str,
     before: Option<Kind<'a>>,
     /// Braces that are open: `true` for those of a substitution.
     braces: Vec<bool>,
-    /// `true` behind a substitution, where the template goes on.
+    /// `true` after a substitution, where the template continues.
     is_in_template: bool,
     pub(super) is_broken: bool,
 }

@@ -1,4 +1,4 @@
-//! What is loaded together into one process.
+//! The objects that are loaded into one process.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use super::{Loader, is_same_machine};
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
 
-/// Objects in one process. The largest programs known have some five hundred.
+/// Greatest number of objects in one process. The largest known programs have some five hundred.
 const MAX_OBJECTS: usize = 4096;
 
 /// A file that is loaded.
 #[derive(Debug, Clone)]
 pub struct Loaded<'a> {
-    /// Where it is, links followed.
+    /// Its path, after following links.
     pub path: EntryPath,
-    /// What it says of itself; `None` if it was not read.
+    /// The facts about the file; `None` if it was not read.
     pub facts: Option<&'a ElfFacts>,
     /// The path under which it was found.
     pub(super) named: EntryPath,
@@ -32,30 +32,30 @@ pub struct Need {
     pub name: Vec<u8>,
     /// Who needs it: an index of [`Closure::objects`].
     pub by: usize,
-    /// What it is: an index of [`Closure::objects`]. `None` if the loader does not find it.
+    /// The object, as an index of [`Closure::objects`]. `None` if the loader does not find it.
     pub found: Option<usize>,
     /// A file of that name for another processor, which the loader skipped.
     pub passed_over: Option<EntryPath>,
 }
 
-/// What is in a process once a program was loaded, or a module into its host.
+/// The objects in a process after a program was loaded, or a module into its host.
 #[derive(Debug, Clone)]
 pub struct Closure<'a> {
     /// Whose loader it is.
     pub libc: Libc,
     /// In the order of loading. The first is the program (the host of a module).
     pub objects: Vec<Loaded<'a>>,
-    /// What they need, in the order of the search.
+    /// The needed libraries, in the order of the search.
     pub needs: Vec<Need>,
-    /// Where the objects of a module begin; 0 of a program.
+    /// Index of the first object of a module; 0 for a program.
     pub(super) first_own: usize,
     /// The loader.
     pub(super) loader: Located<'a>,
     /// Its index.
     loader_at: usize,
-    /// Names of what is loaded already.
+    /// Objects that are loaded already, by name.
     names: BTreeMap<Vec<u8>, usize>,
-    /// Objects by where they are.
+    /// Objects by path.
     places: BTreeMap<EntryPath, usize>,
     /// The next object whose needs are looked at.
     next: usize,
@@ -90,7 +90,7 @@ impl<'a> Closure<'a> {
         self
     }
 
-    /// The index of an object; what is loaded already is not loaded again.
+    /// Adds an object and returns its index; an object that is loaded already is not loaded again.
     fn add(&mut self, found: Located<'a>, loaded_by: Option<usize>) -> usize {
         if let Some(at) = self.places.get(&found.real) {
             return *at;
@@ -105,8 +105,8 @@ impl<'a> Closure<'a> {
         at
     }
 
-    /// Returns what the program (or the module) and its libraries need, without what the host of a module has already
-    /// loaded.
+    /// Returns the needs of the program (or the module) and its libraries, except those that the host of a module has
+    /// already loaded.
     pub fn own_needs(&self) -> impl Iterator<Item = &Need> {
         self.needs.iter().filter(|need| need.by >= self.first_own)
     }
@@ -116,7 +116,7 @@ impl<'a> Closure<'a> {
         self.first_own
     }
 
-    /// Returns what one object needs.
+    /// Returns the needs of one object.
     pub(in super::super) fn needs_of(&self, at: usize) -> &[Need] {
         // Needs are sorted by the object that needs them.
         let start = self.needs.partition_point(|need| need.by < at);
@@ -142,7 +142,7 @@ impl<'a> Closure<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// Loads what is needed until nothing more is. `None` past the bounds.
+    /// Loads all needed libraries recursively. Returns `None` if the limits are exceeded.
     pub(super) fn close(&self, mut closure: Closure<'a>) -> Option<Closure<'a>> {
         if closure.next == 0 {
             self.preload(&mut closure);
@@ -164,7 +164,7 @@ impl<'a> Loader<'a> {
         Some(closure)
     }
 
-    /// LD_PRELOAD: what is not found is skipped.
+    /// Loads the libraries of LD_PRELOAD; missing ones are skipped.
     fn preload(&self, closure: &mut Closure<'a>) {
         let names = self.subject.execution.variable("LD_PRELOAD").unwrap_or_default();
         if names.is_empty() {
@@ -203,7 +203,7 @@ impl<'a> Loader<'a> {
     ) -> Option<Located<'a>> {
         let program = closure.objects[closure.first_own].facts?;
         let mut fits = |found: &Located<'a>| match found.facts {
-            // It is not known what it is.
+            // Its kind is not known.
             None => true,
             Some(facts) if is_same_machine(facts, program) => true,
             Some(_) => {

@@ -67,7 +67,7 @@ impl ConfigReader<'_> {
 /// Matches `*` and `?`, neither of which matches a slash.
 fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut in_text) = (0, 0);
-    // Where the last `*` was, and how far it reaches.
+    // Position of the last `*`, and the end of the text that it matches.
     let mut star: Option<(usize, usize)> = None;
     while in_text < text.len() {
         match pattern.get(at) {

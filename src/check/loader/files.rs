@@ -17,13 +17,13 @@ const MAX_LOOKUPS: u64 = 2_000_000;
 pub(super) struct Located<'a> {
     /// Under which path; the directory's links are followed, the file's own are not. `$ORIGIN` is of this path.
     pub(super) named: EntryPath,
-    /// Where it is, links followed.
+    /// Its path, after following links.
     pub(super) real: EntryPath,
-    /// What it says of itself; `None` if it was not read or is not an ELF file.
+    /// The facts about the file; `None` if it was not read or is not an ELF file.
     pub(super) facts: Option<&'a ElfFacts>,
 }
 
-/// What was looked up in one directory, by name.
+/// The files that were looked up in one directory, by name.
 type Names<'a> = BTreeMap<Vec<u8>, Option<Located<'a>>>;
 
 pub(super) struct Files<'a> {
@@ -38,7 +38,7 @@ impl<'a> Files<'a> {
         Self { subject, lookups: Cell::new(0), directories: RefCell::default(), files: RefCell::default() }
     }
 
-    /// Returns `true` if so much was looked up that answers are no longer given.
+    /// Returns `true` after so many lookups that no more are made.
     pub(super) fn is_exhausted(&self) -> bool {
         self.lookups.get() > MAX_LOOKUPS
     }
@@ -54,8 +54,8 @@ impl<'a> Files<'a> {
         !self.is_exhausted()
     }
 
-    /// Returns the real path of a directory, links followed. A relative path starts at the working directory. `None` if
-    /// there is no such directory.
+    /// Returns the real path of a directory, following links. A relative path starts at the working directory. Returns
+    /// `None` if the directory does not exist.
     pub(super) fn directory(&self, path: &[u8]) -> Option<EntryPath> {
         if let Some(known) = self.directories.borrow().get(path) {
             return known.clone();
@@ -70,7 +70,7 @@ impl<'a> Files<'a> {
             (Some(b'/'), _) | (_, None) => EntryPath::root(),
             (_, Some(workdir)) => self.subject.resolve(&EntryPath::new(workdir.as_bytes()).ok()?).ok()?,
         };
-        // As the system takes `..`: of where the links on the way lead.
+        // `..` is resolved as by the system: relative to the target of links before it.
         for part in path.split(|byte| *byte == b'/') {
             match part {
                 b"" | b"." => {}

@@ -31,7 +31,7 @@ pub struct Loader<'a> {
     /// `true` if the cache is the base's: it knows no file of your layers.
     cache_is_of_base: bool,
     musl_paths: BTreeMap<EntryPath, Vec<u8>>,
-    /// Python and Node, by what they are for.
+    /// Python and Node, by their kind.
     hosts: Vec<(Host, EntryPath)>,
     host_closures: RefCell<BTreeMap<EntryPath, Option<Closure<'a>>>>,
 }
@@ -76,7 +76,7 @@ impl Module {
             path.components().any(|component| folders.contains(&component))
         };
         let is_extension = name.ends_with(b".so") && (is_tagged || (!name.starts_with(b"lib") && in_packages()));
-        // `numpy.libs/x.so`: what wheels bring along is loaded by its name alone.
+        // `numpy.libs/x.so`: libraries that wheels include are loaded only by name.
         let is_bundled = path.parent().is_some_and(|folder| folder.file_name().ends_with(b".libs"));
         (is_extension && !is_bundled).then_some(Self::Python)
     }
@@ -111,9 +111,10 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Returns what a program or library and everything that it loads need, breadth first, as `ldd` prints it: each
-    /// name once, and where it was found, links followed. `None` if that cannot be known: no ELF file at exactly this
-    /// path, a static program, or a loader that is not in the image or belongs to neither glibc nor musl.
+    /// Returns the needs of a program or library and of everything that it loads, breadth first, like `ldd`: each name
+    /// once, with the path that it was found at, after following links. Returns `None` if that is not known: there is
+    /// no ELF file at exactly this path, the program is static, or its loader is missing in the image or belongs to
+    /// neither glibc nor musl.
     pub fn needs(&self, path: &EntryPath) -> Option<Vec<(Vec<u8>, Option<EntryPath>)>> {
         let closure = self.load(path)?;
         let mut seen = BTreeSet::new();

@@ -8,14 +8,14 @@ use super::files::Located;
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
 
-/// Directories for newer processors, in which glibc looks before the directory itself. Which of them it takes depends
-/// on the processor: they count where nothing else is found.
+/// Directories for newer processors, which glibc searches before the directory itself. Which of them it uses depends on
+/// the processor, so they count only if nothing else is found.
 const HWCAPS: &[&str] = &["x86-64-v2", "x86-64-v3", "x86-64-v4", "power9", "power10", "z13", "z14", "z15", "z16"];
 
 /// A directory in which a library is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Where it is, links followed.
+    /// Its path, after following links.
     pub(super) directory: EntryPath,
     /// `true` if a file counts only if the cache knows it.
     is_cached: bool,
@@ -180,7 +180,7 @@ impl Place {
     }
 }
 
-/// The parts of a list as musl takes it apart: empty ones say nothing.
+/// Splits a list like musl, which ignores empty parts.
 fn musl_parts(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     parts(list, b":\n").filter(|part| !part.is_empty())
 }

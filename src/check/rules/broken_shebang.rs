@@ -49,7 +49,7 @@ pub(super) fn broken_shebang(subject: &Subject, findings: &mut Vec<Finding>) {
     findings.extend(groups.filter_map(|group| finding(&setting, &group)));
 }
 
-/// Which of the programs that `env` looks for without success are somewhere in the image all the same.
+/// Returns the programs that `env` does not find, although they are somewhere in the image.
 fn names_in_image(setting: &Setting<'_>, all: &[Broken]) -> BTreeSet<Vec<u8>> {
     let is_sought = |broken: &&Broken| broken.reason == Reason::Missing(Obstacle::NotOnPath);
     let sought: BTreeSet<&[u8]> = all.iter().filter(is_sought).map(|broken| &*broken.program).collect();
@@ -71,7 +71,7 @@ fn scripts_on_path(setting: &Setting<'_>) -> BTreeSet<EntryPath> {
     targets.filter(|at| subject.own().contains_key(at) && subject.shebang(at).is_some()).collect()
 }
 
-/// Where the path of an interpreter is too long for a first line, pip writes a script for `/bin/sh` whose second line
+/// Handles an interpreter whose path is too long for a first line: pip writes a script for `/bin/sh` whose second line
 /// calls it: `'''exec' /path/to/python "$0" "$@"`.
 fn behind_a_shell(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken> {
     let (Evidence::Head(bytes) | Evidence::Whole(bytes)) = setting.subject.own().get(script)?.evidence() else {

@@ -1,5 +1,5 @@
-//! What the image starts, and its health check. The command line is followed to the file that must exist, through PATH,
-//! links, `#!`, shells, wrappers, and interpreters with their scripts.
+//! Checks the programs that the image starts, and its health check. The command line is followed to the file that must
+//! exist, through PATH, links, `#!`, shells, wrappers, and interpreters with their scripts.
 
 use std::collections::BTreeSet;
 
@@ -17,10 +17,11 @@ use crate::check::interest::Evidence;
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
 
-/// Programs that start one another on one command line: each takes a word of it, so that this is never reached.
+/// Greatest number of programs that start one another on one command line. Each consumes a word, so it is never
+/// reached.
 const MAX_PROGRAMS: usize = 64;
 
-/// Shells by name, whose option `-c` takes a text of the usual language.
+/// Names of shells whose option `-c` takes a text in the usual language.
 const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
 
 /// Programs that a busybox may have inside without a link for them, and that health checks and entrypoints use.
@@ -137,7 +138,7 @@ impl Role {
     }
 }
 
-/// Finds what cannot start: `entrypoint-missing`, `entrypoint-not-executable`, `shebang-missing`,
+/// Finds commands that cannot start: `entrypoint-missing`, `entrypoint-not-executable`, `shebang-missing`,
 /// `healthcheck-missing`.
 pub(super) fn commands(subject: &Subject, findings: &mut Vec<Finding>) {
     for (role, failure) in failures(subject) {
@@ -167,15 +168,15 @@ pub(super) struct Visit<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trail<'a> {
     pub(super) visits: Vec<Visit<'a>>,
-    /// Scripts on the way that were not read, and whose text would say more.
+    /// Scripts in the chain that were not read, and whose text would give more information.
     pub(super) unread: BTreeSet<EntryPath>,
 }
 
-/// Returns what the image starts, in order, without the health check.
+/// Returns the programs that the image starts, in order, without the health check.
 pub(super) fn trail(subject: &Subject) -> Trail<'_> {
     let mut trail = Trail::default();
     if subject.platform.os == "linux" {
-        // A failure ends the way, and is a finding of its own.
+        // A failure ends the chain, and has a separate finding.
         let _ended = start(&Setting::of(subject), &mut trail);
     }
     trail
@@ -207,8 +208,8 @@ fn failures(subject: &Subject) -> Vec<(Role, Failure)> {
     [start, health].into_iter().filter_map(Result::err).map(|(role, failure)| (role, *failure)).collect()
 }
 
-/// An entrypoint gets `Cmd` as arguments. What a script does with them is known where its last line says so, and of the
-/// entrypoint of Node's own images: it starts a command that is found as it is.
+/// Starts an entrypoint with `Cmd` as arguments. What a script does with them is known if its last line shows it, and
+/// for the entrypoint of Node's official images, which starts a command unchanged.
 fn start_with_arguments<'a>(
     setting: &Setting<'a>,
     entrypoint: &[String],
@@ -227,11 +228,11 @@ fn start_with_arguments<'a>(
     follow(setting.clone(), cmd.to_vec(), trail).map_err(|failure| (Role::Cmd, failure))
 }
 
-/// A command line and what it is started in.
+/// A command line and its environment.
 struct Start<'a> {
     setting: Setting<'a>,
     arguments: Vec<String>,
-    /// `true` if the kernel is asked directly: a shell, and `execvp`, run what it refuses as a script.
+    /// `true` if the kernel starts it directly. A shell and `execvp` run files that the kernel refuses as scripts.
     is_direct: bool,
     /// `true` in a busybox shell, which may have programs inside.
     in_busybox: bool,
@@ -249,7 +250,7 @@ fn follow<'a>(setting: Setting<'a>, arguments: Vec<String>, trail: &mut Trail<'a
     Ok(())
 }
 
-/// Checks one program, and gives what it starts.
+/// Checks one program, and returns the command that it starts.
 fn step<'a>(start: Start<'a>, trail: &mut Trail<'a>) -> Result<Option<Start<'a>>, Box<Failure>> {
     let Start { setting, arguments, is_direct, in_busybox, is_prepared } = start;
     let Some((name, rest)) = arguments.split_first() else { return Ok(None) };
@@ -288,7 +289,8 @@ fn step<'a>(start: Start<'a>, trail: &mut Trail<'a>) -> Result<Option<Start<'a>>
     }))
 }
 
-/// What the last line of a script of your layers starts, with the arguments of the script; in busybox's shell as well.
+/// Returns the command in the last line of a script of your layers, with the arguments of the script; also for
+/// busybox's shell.
 fn behind_script<'a>(
     mut setting: Setting<'a>,
     script: &EntryPath,
@@ -309,11 +311,11 @@ fn behind_script<'a>(
     if !last.is_path_known {
         setting.folders = None;
     }
-    // Which shell it is does not matter: what busybox has inside is no failure in any.
+    // The shell does not matter: the applets of busybox are not a failure in any.
     Some(Start { setting, arguments: last.words, is_direct: false, in_busybox: true, is_prepared: true })
 }
 
-/// What a script of `package.json` starts: its first command, with the programs of packages on PATH.
+/// Returns the command that a script of `package.json` starts: its first one, with the programs of packages on PATH.
 fn in_package<'a>(setting: Setting<'a>, folder: EntryPath, text: &str) -> Option<Start<'a>> {
     let first = first_command(text).filter(|first| first.is_decisive && first.folders.is_empty())?;
     let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
@@ -356,7 +358,7 @@ fn is_mach_o(bytes: &[u8]) -> bool {
     MACH_O.iter().any(|start| bytes.starts_with(start)) || parts.is_some_and(|parts| *parts < MAX_MACH_O_PARTS)
 }
 
-/// What a shell is given to run.
+/// The input that a shell runs.
 enum Told<'a> {
     /// A text, after `-c`.
     Text(&'a str),
@@ -365,7 +367,7 @@ enum Told<'a> {
 }
 
 /// Returns the options of a shell: whether it is a login or interactive shell, whose profile may set another PATH, and
-/// what it runs. `None` if that is not known.
+/// its input. Returns `None` if that is not known.
 fn told(arguments: &[String]) -> Option<(bool, Told<'_>)> {
     let mut rest = arguments.iter().map(String::as_str);
     let (mut has_profile, mut takes_text) = (false, false);
@@ -392,7 +394,7 @@ fn told(arguments: &[String]) -> Option<(bool, Told<'_>)> {
     Some((has_profile, if takes_text { Told::Text(operand) } else { Told::Script(operand) }))
 }
 
-/// What a shell starts first, if that is plain; and whether its script is there.
+/// Returns the first command of a shell, if it is simple, and whether its script exists.
 fn inside_shell<'a>(
     setting: Setting<'a>,
     shell: &Program,
@@ -427,7 +429,7 @@ fn inside_shell<'a>(
     Ok(Some(Start { setting, arguments: first.words, is_direct: false, in_busybox, is_prepared: false }))
 }
 
-/// A script by name: where it is named, or in PATH.
+/// Checks a script by its name: at its path, or in PATH.
 fn check_shell_script(setting: &Setting<'_>, tool: &str, script: &str) -> Result<(), Box<Failure>> {
     let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
     let folders = setting.folders.as_ref().filter(|_| !script.contains('/'));

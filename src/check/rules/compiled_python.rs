@@ -59,8 +59,8 @@ pub fn stale_pyc(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 impl Record {
-    /// What the head of a compiled file records. `None` for those that are checked by a hash of the source, or not at
-    /// all, and for those of Pythons before 3.7, which had no flags.
+    /// Reads the record in the head of a compiled file. Returns `None` for files that are checked by a hash of the
+    /// source or not at all, and for those of Python before 3.7, which had no flags.
     fn of(head: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
         let (is_magic, flags) = (head.get(2..4)? == b"\r\n", word(4)?);

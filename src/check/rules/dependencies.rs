@@ -15,9 +15,9 @@ use crate::model::EntryPath;
 pub(super) enum Need {
     /// An application needs it, or a package that an application needs.
     Required,
-    /// Whoever names it says that it may be missing.
+    /// The manifest that names it allows it to be missing.
     Optional,
-    /// An application needs it where it is developed.
+    /// An application needs it only for development.
     Development,
     /// No manifest names it.
     Unnamed,
@@ -35,7 +35,7 @@ pub(super) struct Dependencies {
     has_root: bool,
 }
 
-/// The packages that one manifest names, by where Node finds them.
+/// The packages that one manifest names, by the place where Node finds them.
 #[derive(Default)]
 struct Named {
     required: Vec<EntryPath>,
@@ -132,7 +132,7 @@ fn named_by(subject: &Subject, folder: &EntryPath, manifest: &Value) -> Named {
     }
 }
 
-/// Returns where Node finds a package that the package in `folder` requires, links followed.
+/// Returns the place where Node finds a package that the package in `folder` requires, following links.
 pub(super) fn package_at(subject: &Subject, folder: &EntryPath, name: &str) -> Option<EntryPath> {
     let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
     let mut places = above.filter(|folder| folder.file_name() != b"node_modules").filter_map(|folder| {

@@ -28,10 +28,10 @@ const NAMES: &[&str] = &[
     "htmlcov",
 ];
 
-/// Where build tools of Node keep what they have made before.
+/// The cache of build tools of Node.
 const NODE_CACHE: &str = "node_modules/.cache";
 
-/// What an editor leaves beside a file that is open.
+/// The file that an editor creates beside an open file.
 const SWAP_FILE: &str = "*.swp";
 
 /// Files of one kind.
@@ -59,7 +59,7 @@ pub fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
     findings.extend(kinds.iter().map(|(name, kind)| finding(subject, name, kind)));
 }
 
-/// Returns `true` for what this rule is about.
+/// Returns `true` for files that this rule reports.
 pub fn is_leftover(path: &EntryPath) -> bool {
     kind_of(path.as_bytes()).is_some()
 }
@@ -69,7 +69,7 @@ fn kind_of(path: &[u8]) -> Option<(&'static str, usize)> {
     let mut start = 0;
     for part in path.split(|byte| *byte == b'/') {
         let end = start + part.len();
-        // All but one begin with a dot, and this is asked of every component of every path.
+        // All except one begin with a dot. This check comes first, since it runs for every component of every path.
         if !part.starts_with(b".") && part != b"htmlcov" {
             start = end + 1;
             continue;

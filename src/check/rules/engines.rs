@@ -63,7 +63,7 @@ fn manifests(subject: &Subject, graph: &Graph) -> BTreeSet<EntryPath> {
         let manifests = above
             .take_while(|folder| folder.file_name() != b"node_modules")
             .filter_map(|folder| folder.join(b"package.json").ok());
-        // A manifest without a name says no more than which modules are of ECMAScript.
+        // A manifest without a name only declares which modules are ECMAScript.
         let has_name = |path: &EntryPath| subject.content(path).is_some_and(has_name);
         found.extend(manifests.filter(|path| subject.node(path).is_some()).find(has_name));
     }
@@ -75,7 +75,7 @@ fn has_name(manifest: &[u8]) -> bool {
         .is_ok_and(|value| value.get("name").is_some() || value.get("engines").is_some())
 }
 
-/// The header that says the version, beside the program `bin/node` of an installation.
+/// Returns the header that contains the version, beside the program `bin/node` of an installation.
 fn header(runtime: &EntryPath) -> Option<EntryPath> {
     runtime.parent()?.parent()?.join(b"include/node/node_version.h").ok()
 }
@@ -100,7 +100,7 @@ pub(super) fn version_of(subject: &Subject, graph: &Graph) -> Option<Version> {
         let package = subject.base().packages.iter().find(|package| PACKAGES.contains(&&*package.name));
         return version(&package?.version);
     }
-    // Node's own images say it in the environment, and have the program outside of any package.
+    // Node's official images set it in the environment, and their program does not belong to a package.
     version(subject.base_variable("NODE_VERSION")?)
 }
 

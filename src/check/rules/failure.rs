@@ -7,10 +7,10 @@ use crate::tree::NodeKind;
 /// How many other places of a file are named.
 const MAX_PLACES: usize = 3;
 
-/// What kind of failure it is; each has a code of its own for what the image starts.
+/// The kind of a failure. Each has its own code for the programs that the image starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// A program, or the script that it is handed, is not there.
+    /// A program, or the script that is passed to it, does not exist.
     Missing,
     /// It is there and cannot be executed.
     NotExecutable,
@@ -24,14 +24,14 @@ pub(super) struct Failure {
     pub(super) kind: Kind,
     /// The file that it is about; the root for a name that is looked for in PATH.
     pub(super) path: EntryPath,
-    /// What is wrong, as a predicate: `starts "node", which is …`.
+    /// The problem, as a predicate: `starts "node", which is …`.
     pub(super) message: String,
     pub(super) expected: String,
     pub(super) found: String,
     pub(super) help: String,
 }
 
-/// Returns what exists in place of a missing file: nothing, a dangling link, or a file with a similar name.
+/// Returns what exists at the path of a missing file: nothing, a dangling link, or a file with a similar name.
 pub(super) fn found_instead(subject: &Subject, path: &EntryPath) -> String {
     let at = match subject.resolve(path) {
         Ok(at) => at,

@@ -111,7 +111,7 @@ pub fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Where it cannot be known, it may.
+/// Returns `true` if the target exists, or if that is not known.
 fn may_be_there(subject: &Subject, target: &[u8]) -> bool {
     MODULE_SUFFIXES.iter().any(|suffix| {
         let path = [target, suffix.as_bytes()].concat();

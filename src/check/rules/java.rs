@@ -1,5 +1,5 @@
-//! What `java` starts: whether its main class exists and is compiled for the image's Java (java(1); The Java Virtual
-//! Machine Specification, 4.1).
+//! Checks the target of `java`: whether its main class exists and is compiled for the image's Java (java(1); The Java
+//! Virtual Machine Specification, 4.1).
 
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ const MAX_ENTRIES: usize = 4_000;
 /// Libraries that a message names.
 const MAX_NAMED: usize = 5;
 
-/// What `java` starts.
+/// The target that `java` starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target<'a> {
     Jar(&'a str),
@@ -214,14 +214,14 @@ fn libraries(visit: &Visit<'_>, jar: &EntryPath, facts: &JarFacts, findings: &mu
     found
 }
 
-/// Where a class of the class path may be.
+/// A place where a class of the class path may be.
 enum Place {
     /// A class file of a folder.
     File(EntryPath),
     Archive(EntryPath),
 }
 
-/// The places that a class path gives for a class. `None` if it cannot be known.
+/// Returns the places of a class in a class path. Returns `None` if they are not known.
 fn class_places(visit: &Visit<'_>, name: &str, path: Option<&str>) -> Option<Vec<Place>> {
     let (setting, execution) = (&visit.setting, &visit.setting.subject.execution);
     let options = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"];
@@ -318,7 +318,7 @@ fn too_old(visit: &Visit<'_>, at: &EntryPath, class: &str, version: u16) -> Opti
     ))
 }
 
-/// Files that may say which Java an installation is.
+/// Returns the files that may contain the version of an installation.
 fn releases(visit: &Visit<'_>) -> Vec<EntryPath> {
     let home = visit.program.at.parent().and_then(|bin| bin.parent());
     // Java 8 has its programs in `jre/bin` as well.
@@ -326,7 +326,8 @@ fn releases(visit: &Visit<'_>) -> Vec<EntryPath> {
     home.iter().chain(&outer).filter_map(|home| home.join(b"release").ok()).collect()
 }
 
-/// The Java that is started: by the file `release`, by the name of its folder, or by what the base says of itself.
+/// Returns the version of the Java that is started: by the file `release`, by the name of its folder, or by the base
+/// image's declarations.
 fn java_version(visit: &Visit<'_>) -> Option<u16> {
     let subject = visit.setting.subject;
     if subject.own().contains_key(&visit.program.at) {

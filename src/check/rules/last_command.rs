@@ -8,7 +8,7 @@ use super::shell::first_command;
 /// Forms of all arguments of a script.
 const ALL_ARGUMENTS: &[&str] = &["\"$@\"", "\"${@}\"", "$@", "${@}"];
 
-/// Programs that may bring what a later line starts.
+/// Programs that may install a program that a later line starts.
 const BRINGERS: &[&str] = &[
     "apk", "apt", "apt-get", "aws", "bundle", "cargo", "composer", "curl", "dnf", "dotnet", "git", "go", "gsutil",
     "install", "make", "mount", "mvn", "npm", "pip", "pip3", "pnpm", "rsync", "tar", "unzip", "uv", "wget", "yarn",
@@ -29,7 +29,7 @@ pub(super) struct LastCommand {
     pub(super) is_path_known: bool,
 }
 
-/// Returns what the last line of a script starts, if the script gets `arguments`. `None` if that is not certain.
+/// Returns the command in the last line of a script that gets `arguments`. Returns `None` if it is not certain.
 pub(super) fn last_command(text: &str, arguments: &[String]) -> Option<LastCommand> {
     let text = text.replace("\\\n", " ");
     let lines: Vec<&str> = text.lines().filter(|line| !is_blank(line)).collect();
@@ -40,7 +40,7 @@ pub(super) fn last_command(text: &str, arguments: &[String]) -> Option<LastComma
     let (words, takes_arguments) = words(last.trim_end(), arguments)?;
     let program = words.first()?;
     let is_exec = last.starts_with("exec ");
-    // The end of a text that is handed to a command is no command.
+    // The end of a text that is passed to a command is not a command.
     if !is_exec && before.iter().any(|line| line.contains("<<")) {
         return None;
     }
@@ -56,7 +56,7 @@ pub(super) fn last_command(text: &str, arguments: &[String]) -> Option<LastComma
     if takes_arguments && before.iter().any(|line| changes_arguments(line)) {
         return None;
     }
-    // What the script itself speaks of it may have made, or have a way around.
+    // A program that the script mentions may be created by it, or have a fallback.
     let name = program.rsplit('/').next().unwrap_or_default();
     let is_made = |line: &&str| words_of(line).any(|word| word.rsplit('/').next() == Some(name));
     if before.iter().any(is_made) {
@@ -126,7 +126,7 @@ fn may_end(line: &str) -> bool {
 fn changes_arguments(line: &str) -> bool {
     let mut words = line.split_whitespace().map(|word| word.trim_end_matches(';'));
     let has_set = line.contains("set --") || line.contains("set \"") || line.contains("set -- ");
-    // What goes by the first argument may take it for a word of its own.
+    // A line that checks the first argument may treat it as one of its own commands.
     let looks_at_first = line.contains("$1") || line.contains("${1") || line.contains("$*");
     has_set || looks_at_first || words.any(|word| matches!(word, "shift" | "getopts"))
 }

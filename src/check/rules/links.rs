@@ -14,13 +14,13 @@ use super::node_modules::Place;
 use crate::model::{EntryPath, escape};
 use crate::tree::{Node, NodeKind, ResolveError};
 
-/// The way out where a package is a link.
+/// The help if a package is a link.
 const NO_LINKS: &str = "install without links (`pnpm deploy`, `npm install --install-links`)";
 
 /// Documentation, which slim images leave out. Dangling links into it do no harm.
 const DOCUMENTATION: &[&[u8]] = &[b"usr/share/doc", b"usr/share/man", b"usr/share/info", b"usr/share/locale"];
 
-/// A link, what it says, and where it leads.
+/// A link, its target as written, and its resolved target.
 struct Lost<'a> {
     link: &'a EntryPath,
     target: &'a [u8],
@@ -42,7 +42,7 @@ enum End {
 
 /// Finds links that lead to nothing or out of the image.
 pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
-    // By what is missing: one folder that was not packed makes many links wrong.
+    // Grouped by the missing target: one folder that was not packed breaks many links.
     let mut lost: BTreeMap<(Code, Option<EntryPath>), Vec<Lost<'_>>> = BTreeMap::new();
     let mut escapes = Vec::new();
     for (link, _) in subject.own_marked(Marks::LINK) {
@@ -77,8 +77,8 @@ fn end(subject: &Subject, link: &EntryPath) -> Option<End> {
     (!is_in_volume(subject, link)).then_some(end)
 }
 
-/// The end of a link that is a package. One that leads out of what was packed may land on a folder of the base by its
-/// name: `../../lib` of `/app/node_modules` is `/lib`.
+/// Returns the target of a link that is a package. A link out of the packed tree may hit a folder of the base image by
+/// its name: `../../lib` in `/app/node_modules` is `/lib`.
 fn end_of_module(subject: &Subject, link: &EntryPath) -> Option<End> {
     let end = end(subject, link);
     if end.is_some() || link.file_name() == b"node_modules" || is_in_volume(subject, link) {

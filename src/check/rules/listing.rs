@@ -3,10 +3,11 @@
 use super::super::subject::Subject;
 use crate::model::EntryPath;
 
-/// Paths that are named before the rest is counted: enough to recognise what it is about.
+/// Greatest number of paths that are listed; the rest is counted.
 const MAX_LISTED: usize = 3;
 
-/// Where the system or the runtime puts things when a container starts; what a link there leads to cannot be known.
+/// Places where the system or the runtime creates files when a container starts. The target of a link to them is not
+/// known.
 const RUN_TIME_PLACES: &[&[u8]] = &[
     b"proc",
     b"sys",
@@ -22,7 +23,7 @@ const RUN_TIME_PLACES: &[&[u8]] = &[
     b"etc/mtab",
 ];
 
-/// Folders of tests: what is wrong there is often wrong on purpose.
+/// Folders of tests: broken files in them are often intended.
 const TEST_FOLDERS: &[&[u8]] =
     &[b"test", b"tests", b"__tests__", b"fixture", b"fixtures", b"__fixtures__", b"testdata", b"examples"];
 
@@ -113,13 +114,13 @@ pub fn site_folder(path: &EntryPath) -> Option<EntryPath> {
     (at + 1 < components.len()).then(|| EntryPath::new(&components[..=at].join(&b'/')).ok()).flatten()
 }
 
-/// Returns `true` for what appears only when a container runs: below `/proc`, `/run` and similar, or in a declared
+/// Returns `true` for files that only exist when a container runs: below `/proc`, `/run` and similar, or in a declared
 /// volume.
 pub fn is_made_at_run_time(subject: &Subject, path: &EntryPath) -> bool {
     RUN_TIME_PLACES.iter().any(|place| is_in(path, place)) || is_in_volume(subject, path)
 }
 
-/// Returns `true` for a declared volume, and for a path in one: what is mounted there cannot be known.
+/// Returns `true` for a declared volume, and for a path in one: the content of a mount is not known.
 pub fn is_in_volume(subject: &Subject, path: &EntryPath) -> bool {
     subject.execution.volumes.iter().any(|volume| is_in(path, volume.as_bytes()))
 }

@@ -16,7 +16,7 @@ use flaw::{Dialect, flaw};
 
 mod flaw;
 
-/// Programs that run on Node, and read `package.json` as it does. Bun is not among them: it takes comments and commas.
+/// Programs that run on Node, and read `package.json` like it. Bun is not one of them: it accepts comments and commas.
 const NODE_PROGRAMS: &[&[u8]] = &[
     b"node",
     b"nodejs",
@@ -34,10 +34,10 @@ const NODE_PROGRAMS: &[&[u8]] = &[
     b"pm2-runtime",
 ];
 
-/// Where Node itself usually is.
+/// The usual paths of Node itself.
 const NODE_PLACES: &[&[u8]] = &[b"usr/bin/node", b"usr/local/bin/node", b"bin/node", b"nodejs/bin/node"];
 
-/// What the host of .NET reads beside `NAME.dll`.
+/// The files that the host of .NET reads beside `NAME.dll`.
 const DOTNET_MANIFESTS: &[&str] = &[".runtimeconfig.json", ".deps.json"];
 
 /// Returns `true` for a manifest that this rule reads.

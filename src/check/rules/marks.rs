@@ -1,23 +1,23 @@
-//! What rules that go by path, kind and mode look at. It is determined once for each file, since most rules look at few
-//! files and images have very many.
+//! Marks files for the rules that select by path, kind and mode. Marks are determined once for each file, since most
+//! rules need few files and images have very many.
 
 use super::node_modules::may_be_package;
 use super::{dev_files, installations, permissions};
 use crate::model::EntryPath;
 use crate::tree::{Node, NodeKind};
 
-/// Which rules may have something to say of a file. Each looks again for itself.
+/// The rules that may apply to a file. Each rule checks the file again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Marks(u8);
 
 impl Marks {
     /// A symbolic link.
     pub const LINK: Self = Self(1);
-    /// A file whose mode gives more than most need.
+    /// A file with more permissions than most need.
     pub const OPEN: Self = Self(1 << 1);
     /// Something that development leaves behind.
     pub const LEFTOVER: Self = Self(1 << 2);
-    /// What Python reads at its start.
+    /// A file that Python reads at its start.
     pub const PYTHON_SETTING: Self = Self(1 << 3);
     /// Perhaps a package below `node_modules` itself, and every `package.json`.
     pub const NODE_PACKAGE: Self = Self(1 << 4);

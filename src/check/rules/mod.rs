@@ -49,7 +49,7 @@ pub use secrets::check_secrets;
 use super::finding::Finding;
 use super::subject::Subject;
 
-/// A rule adds what it finds.
+/// A rule, which adds its findings.
 type Rule = fn(&Subject, &mut Vec<Finding>);
 
 const RULES: &[Rule] = &[

@@ -46,7 +46,7 @@ const LOADERS: &[&str] = &[
     "require-addon",
 ];
 
-/// Packages that others need where they are built, and that load nothing.
+/// Packages that others need only for building, and that load nothing.
 const ONLY_FOR_BUILDS: &[&str] = &["nan", "node-addon-api", "node-gyp", "napi-macros"];
 
 /// Sources of a package that are followed, from its main module on.
@@ -64,7 +64,7 @@ struct Unbuilt {
     name: String,
     /// `true` for a package that is nothing but the native part of another, for one platform.
     is_part: bool,
-    /// `true` if others are known to do without it: it is missed only where it is loaded itself.
+    /// `true` if others can do without it: it is only missing if it is loaded itself.
     is_for_loading: bool,
 }
 
@@ -94,7 +94,7 @@ pub(super) fn native_parts(subject: &Subject, loaded: &BTreeSet<EntryPath>, find
             _ if is_loaded => Severity::Error,
             Need::Required => Severity::Error,
             Need::Development | Need::Unnamed => Severity::Warning,
-            // Whoever names it as optional goes on without it.
+            // A package that needs it optionally can do without it.
             Need::Optional => continue,
         };
         findings.push(finding(subject, &folder, &name, is_part, severity));
@@ -205,7 +205,7 @@ fn excludes(manifest: &Value, list: &str, value: &str) -> bool {
     is_refused || (has_plain && !has_it && !names.contains(&"any"))
 }
 
-/// Returns `true` for a package that says it is for Linux and this processor.
+/// Returns `true` for a package that declares Linux and this processor.
 fn is_for_one_platform(subject: &Subject, manifest: &Value) -> bool {
     let names = |list: &str, value: &str| {
         let names = manifest.get(list).and_then(Value::as_array);
@@ -214,7 +214,7 @@ fn is_for_one_platform(subject: &Subject, manifest: &Value) -> bool {
     names("os", "linux") && names("cpu", subject.platform.node_arch())
 }
 
-/// Returns `true` if a package has nothing but its manifest and what is said of it.
+/// Returns `true` if a package contains only its manifest and its documentation.
 fn is_bare(subject: &Subject, folder: &EntryPath) -> bool {
     let is_aside = |path: &EntryPath| {
         let name = String::from_utf8_lossy(path.file_name()).into_owned();
@@ -223,7 +223,7 @@ fn is_bare(subject: &Subject, folder: &EntryPath) -> bool {
     subject.below(folder).filter(|(_, node)| !node.is_directory()).all(|(path, _)| is_aside(path))
 }
 
-/// Returns `true` for a package that says it is for another C library than the image's, if that has one alone.
+/// Returns `true` for a package that declares another C library than the only one of the image.
 fn excludes_libc(subject: &Subject, manifest: &Value) -> bool {
     if manifest.get("libc").is_none() {
         return false;
@@ -247,12 +247,12 @@ fn has_platform_package(subject: &Subject, folder: &EntryPath, manifest: &Value)
     names.any(|name| package_at(subject, folder, name).is_some())
 }
 
-/// Returns `true` if a package has an ELF file of its own, a program or a module.
+/// Returns `true` if a package itself contains an ELF file, a program or a module.
 fn has_program(subject: &Subject, folder: &EntryPath) -> bool {
     subject.below(folder).any(|(path, _)| is_inner(folder, path) && subject.elf(path).is_some())
 }
 
-/// Returns `false` for what is of a package inside the one in `folder`.
+/// Returns `false` for files of a package inside the one in `folder`.
 fn is_inner(folder: &EntryPath, path: &EntryPath) -> bool {
     const STORE: &[u8] = b"/node_modules/";
     let rest = path.as_bytes().get(folder.as_bytes().len()..).unwrap_or_default();
@@ -266,7 +266,7 @@ fn has_module(subject: &Subject, folder: &EntryPath) -> bool {
         name.ends_with(b".node") || name.ends_with(b".so")
     };
     let mut inside = subject.below(folder).filter(|(path, _)| is_inner(folder, path) && names_module(path));
-    // A link may lead to what was built elsewhere; what was not read may be anything.
+    // A link may lead to a part that was built elsewhere; a file that was not read may have any content.
     inside.any(|(path, node)| match node.kind {
         NodeKind::File { .. } => subject.elf(path).is_some() || !subject.own().contains_key(path),
         _ => subject.exists(path),

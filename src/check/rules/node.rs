@@ -55,19 +55,19 @@ const FLAGS: &[&str] = &[
 const FLAG_STARTS: &[&str] =
     &["--no-", "--trace-", "--harmony", "--experimental-strip-types", "--experimental-vm-modules"];
 
-/// What CommonJS tries behind a name, in its order.
+/// Extensions that CommonJS tries after a name, in its order.
 const EXTENSIONS: &[&str] = &[".js", ".json", ".node"];
 
-/// What node is started with.
+/// The entry that node starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// A script, as it is named.
+    /// A script, as named.
     File(String),
     /// Code of the command line, after `-e` or `-p`.
     Text(String),
 }
 
-/// Returns what node is started with, by its arguments. `None` if that is not known.
+/// Returns the entry that node starts with, by its arguments. Returns `None` if it is not known.
 pub(super) fn entry(arguments: &[String]) -> Option<Entry> {
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(word) = rest.next() {
@@ -135,14 +135,14 @@ pub(super) fn check_script(setting: &Setting<'_>, arguments: &[String]) -> Resul
     }
 }
 
-/// LOAD_AS_FILE: the name itself, or with an extension. What cannot be known counts as there.
+/// LOAD_AS_FILE: the name itself, or with an extension. An unknown path counts as existing.
 fn stands_as_file(setting: &Setting<'_>, at: &EntryPath) -> bool {
     let stands = |at: &EntryPath| matches!(setting.standing(at), Standing::File | Standing::Unknown);
     stands(at) || EXTENSIONS.iter().filter_map(|extension| with_suffix(at, extension)).any(|at| stands(&at))
 }
 
-/// LOAD_AS_DIRECTORY: what `main` of its `package.json` names, or an index. A `package.json` that was not read may name
-/// anything.
+/// LOAD_AS_DIRECTORY: the file in `main` of its `package.json`, or an index. A `package.json` that was not read may
+/// name any file.
 fn stands_as_directory(setting: &Setting<'_>, at: &EntryPath) -> bool {
     if setting.standing(at) != Standing::Directory {
         return false;
@@ -196,7 +196,8 @@ fn manifest_at(setting: &Setting<'_>, path: &EntryPath) -> Option<Value> {
     serde_json::from_slice(setting.subject.content(&at)?).ok()
 }
 
-/// The script that a package manager is asked for: `npm start`, `pnpm run serve`. `None` if it may be anything else.
+/// Returns the script that a package manager runs: `npm start`, `pnpm run serve`. Returns `None` if it may be another
+/// one.
 fn package_script<'a>(tool: &str, arguments: &'a [String]) -> Option<&'a str> {
     let mut words = arguments.iter().map(String::as_str).filter(|word| !matches!(*word, "-s" | "--silent"));
     match words.next()? {
@@ -208,8 +209,8 @@ fn package_script<'a>(tool: &str, arguments: &'a [String]) -> Option<&'a str> {
     }
 }
 
-/// Returns the folder and the text of the script of `package.json` that a package manager certainly starts. `None` if
-/// another script comes before it, or if programs are not looked up in `node_modules/.bin`.
+/// Returns the folder and the text of the script of `package.json` that a package manager certainly starts. Returns
+/// `None` if another script runs before it, or if programs are not searched in `node_modules/.bin`.
 pub(super) fn package_command(setting: &Setting<'_>, tool: &str, arguments: &[String]) -> Option<(EntryPath, String)> {
     if !matches!(tool, "npm" | "pnpm" | "yarn") || arguments.iter().any(|word| names_another_folder(word)) {
         return None;
@@ -268,7 +269,7 @@ pub(super) fn check_package_script(
 }
 
 fn check_script_name(setting: &Setting<'_>, tool: &str, script: &str, at: EntryPath) -> Result<(), Box<Failure>> {
-    // What is not JSON has a code of its own; what was not read may have any script.
+    // Invalid JSON has a separate code; a manifest that was not read may have any script.
     let Some(manifest) = manifest_at(setting, &at) else { return Ok(()) };
     let scripts = manifest.get("scripts").and_then(Value::as_object);
     let has_server = setting.workdir.join(b"server.js").is_ok_and(|at| setting.standing(&at) != Standing::Nothing);

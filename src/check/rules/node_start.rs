@@ -1,4 +1,4 @@
-//! What Node loads when the image starts. The rules on modules, versions and native parts share it.
+//! The modules that Node loads when the image starts. The rules on modules, versions and native parts share them.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::check::interest::Interest;
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
 
-/// Applies the rules that go by what Node loads at its start.
+/// Applies the rules that depend on the modules which Node loads at its start.
 pub(super) fn node_start(subject: &Subject, findings: &mut Vec<Finding>) {
     let graph = graph(subject);
     missing_modules(subject, &graph, findings);

@@ -29,7 +29,7 @@ pub(super) fn node_too_old(subject: &Subject, graph: &Graph, findings: &mut Vec<
     findings.extend(by_module.values().take(MAX_FINDINGS).map(|all| finding(subject, version, all)));
 }
 
-/// Returns `true` for a Node whose `require` loads modules of ECMAScript. Of 21 there is no such release.
+/// Returns `true` for a Node whose `require` loads ECMAScript modules. No release of 21 does.
 fn can_require_modules(version: Version) -> bool {
     match version.0 {
         20 => version >= FIRST_OF_20,

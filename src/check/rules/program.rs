@@ -9,16 +9,16 @@ use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 use crate::tree::{Node, NodeKind};
 
-/// The search path where the image sets none, as docker, podman and containerd have it.
+/// The search path if the image does not set one, as in docker, podman and containerd.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Directories that the runtime fills. What is below them is not known.
+/// Directories that the runtime fills. Their content is not known.
 const VOLATILE: &[&[u8]] = &[b"dev", b"proc", b"run", b"sys", b"tmp", b"var/run"];
 
 /// Most directories of PATH: with more, nothing is known. Real ones have less than twenty.
 const MAX_FOLDERS: usize = 256;
 
-/// What a program is started in.
+/// The environment in which a program is started.
 #[derive(Debug, Clone)]
 pub(super) struct Setting<'a> {
     pub(super) subject: &'a Subject,
@@ -30,7 +30,7 @@ pub(super) struct Setting<'a> {
     pub(super) user: Option<Identity>,
     /// `true` for the health check, whose help is another.
     pub(super) is_healthcheck: bool,
-    /// Where the volumes are, links followed: anything may be mounted there.
+    /// The paths of the volumes, after following links: anything may be mounted there.
     pub(super) volumes: BTreeSet<EntryPath>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Program {
     pub(super) at: EntryPath,
 }
 
-/// What a name leads to.
+/// The result of looking up a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Lookup {
     Found(Program),
@@ -65,7 +65,7 @@ pub(super) enum Obstacle {
     Closed { at: EntryPath, directory: EntryPath },
 }
 
-/// What a path leads to.
+/// The entry at the target of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     File,
@@ -79,7 +79,7 @@ impl<'a> Setting<'a> {
     /// Returns the setting of the image's own process.
     pub(super) fn of(subject: &'a Subject) -> Self {
         let path = subject.execution.variable("PATH").unwrap_or(DEFAULT_PATH);
-        // What runtimes do with an empty search path differs.
+        // Runtimes treat an empty search path differently.
         let folders: Vec<Vec<u8>> =
             path.split(':').take(MAX_FOLDERS + 1).map(|folder| folder.as_bytes().to_vec()).collect();
         let folders = Some(folders).filter(|folders| !path.is_empty() && folders.len() <= MAX_FOLDERS);
@@ -96,7 +96,7 @@ impl<'a> Setting<'a> {
         place(self.subject, &self.workdir, path)
     }
 
-    /// Returns what a path leads to, links followed.
+    /// Returns the entry at the target of a path, following links.
     pub(super) fn standing(&self, path: &EntryPath) -> Standing {
         let Ok(at) = self.subject.resolve(path) else { return Standing::Nothing };
         match self.subject.node(&at).map(|node| &node.kind) {
@@ -273,8 +273,8 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// Returns where a path leads from a directory. `..` is the parent of the resolved path so far, as on the system. The
-/// last component is not followed.
+/// Resolves a path relative to a directory. `..` is the parent of the resolved path so far, as on the system. The last
+/// component is not followed.
 pub(super) fn place(subject: &Subject, from: &EntryPath, path: &[u8]) -> Option<EntryPath> {
     let mut at = if path.first() == Some(&b'/') { EntryPath::root() } else { from.clone() };
     for component in path.split(|byte| *byte == b'/') {

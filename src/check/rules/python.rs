@@ -33,7 +33,7 @@ const FLAGS: &str = "bBdEhiIOPqsSuvVx";
 /// How many of the searched directories a message names.
 const MAX_SHOWN_FOLDERS: usize = 5;
 
-/// What Python is handed.
+/// The input of Python.
 #[derive(Debug, PartialEq, Eq)]
 enum Handed<'a> {
     Module { name: &'a str, sees_workdir: bool },
@@ -68,7 +68,7 @@ fn after<'a>(arguments: &'a [String], module: &str) -> &'a [String] {
     &arguments[at..]
 }
 
-/// Returns what follows the options; `None` for standard input, and if an option is not known.
+/// Returns the input after the options; `None` for standard input, and if an option is not known.
 fn handed(arguments: &[String]) -> Option<Handed<'_>> {
     let mut rest = arguments.iter().map(String::as_str);
     let mut sees_workdir = true;

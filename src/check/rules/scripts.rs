@@ -1,4 +1,4 @@
-//! Interpreters that get a script: whether the script exists. The manual page of each interpreter says which of its
+//! Checks whether the script of an interpreter exists. The manual page of each interpreter specifies which of its
 //! options take a value. An option that is not known here ends the search.
 
 use super::failure::{Failure, Kind, elsewhere, found_instead, listed};
@@ -6,7 +6,7 @@ use super::program::{Program, Setting, Standing};
 use super::{node, python};
 use crate::model::{EntryPath, escape};
 
-/// How a simple interpreter is given its script.
+/// How a simple interpreter receives its script.
 struct Interpreter {
     names: &'static [&'static str],
     /// Options without a value.
@@ -120,13 +120,13 @@ fn script_of<'a>(interpreter: &Interpreter, arguments: &'a [String]) -> Option<&
     let mut rest = arguments.iter().map(String::as_str);
     let mut is_after = interpreter.before.is_none();
     while let Some(word) = rest.next() {
-        // Alone, each of these takes the next word.
+        // Each of these alone takes the next word as its value.
         let is_half = matches!(word, "-r" | "-I" | "-M");
         let is_known =
             interpreter.flags.contains(&word) || interpreter.joined.iter().any(|start| word.starts_with(start));
         if interpreter.before == Some(word) && !is_after {
             is_after = true;
-            // What follows `-jar` is the file itself.
+            // The word after `-jar` is the file itself.
             if word.starts_with('-') {
                 return rest.next();
             }
@@ -141,7 +141,7 @@ fn script_of<'a>(interpreter: &Interpreter, arguments: &'a [String]) -> Option<&
     None
 }
 
-/// Checks a script that must be exactly where it is named.
+/// Checks a script that must exist at exactly the given path.
 fn check_file(setting: &Setting<'_>, tool: &str, script: &str) -> Result<(), Box<Failure>> {
     let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
     match setting.standing(&at) {

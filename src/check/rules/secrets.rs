@@ -1,7 +1,7 @@
-//! `secret`: what looks like a secret in your layers, in the environment and in labels. Everyone who can pull an image
-//! can read all of it, including what a later layer hides.
+//! `secret`: text in your layers, in the environment and in labels that looks like a secret. Everyone who can pull an
+//! image can read all of it, including files that a later layer hides.
 //!
-//! A value is never shown: a finding says what it looks like, and on which line.
+//! The value is never shown: a finding contains its kind and its line.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub fn check_secrets<'a>(platform: &Platform, sighted: impl IntoIterator<Item = 
 
 /// Files that one finding is about.
 struct Group<'a> {
-    /// An installed package, or tests: what is in them is there on purpose, mostly.
+    /// An installed package, or tests: their content is usually there on purpose.
     is_excused: bool,
     files: Vec<(&'a EntryPath, Vec<Sighting>)>,
 }
@@ -94,7 +94,7 @@ fn told(sightings: &[Sighting]) -> String {
 /// Finds secrets in the environment and in labels, which everyone who can pull the image can read.
 pub fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
     let execution = &subject.execution;
-    // The last one of a name counts; what the base has set is the base's.
+    // The last value of a name counts; values that the base image sets belong to the base image.
     let own = execution.env.iter().filter(|variable| !subject.base_env.contains(variable));
     let environment: BTreeMap<&str, &str> = own.map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let labels = execution.labels.iter().map(|(name, value)| ("label", name.as_str(), value.as_str()));

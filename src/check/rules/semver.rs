@@ -10,7 +10,7 @@ type Partial = (Option<u64>, Option<u64>, Option<u64>);
 /// Longest range that is read, in bytes: those of real packages have less than a hundred.
 const MAX_RANGE_BYTES: usize = 1_000;
 
-/// Reads a version; what follows the three numbers is skipped.
+/// Parses a version; text after the three numbers is ignored.
 pub(super) fn version(text: &str) -> Option<Version> {
     let text = text.trim().trim_start_matches(['v', '=']);
     let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
@@ -53,7 +53,7 @@ fn holds(version: Version, operator: &str, wanted: Partial) -> Option<bool> {
         "" | "=" => version >= low && version < high,
         ">=" | "=>" => version >= low,
         "<" => version < low,
-        // `>18` is past every 18, and `<=18` takes each of them.
+        // `>18` excludes every 18, and `<=18` includes every 18.
         ">" => version >= high,
         "<=" | "=<" => version < high,
         "~" | "~>" => version >= low && version < tilde(wanted),

@@ -9,8 +9,8 @@ use super::super::subject::{Shadowed, Subject};
 use super::listing::{count, list, place, size};
 use crate::model::escape;
 
-/// What two layers may have twice in silence, in bytes: replacing a few settings is what layers are for, and a pull
-/// takes longer to ask for a layer than to get this.
+/// Greatest size of files in two layers that is not reported, in bytes. Layers are meant for replacing a few settings,
+/// and requesting a layer takes longer than downloading this much.
 const MIN_SHADOWED_BYTES: u64 = 64 * 1024;
 
 /// The layer that is made of `[[users]]` and `[[groups]]`, and writes the accounts again.

@@ -12,7 +12,7 @@ const MAX_SCRIPTS: usize = 5;
 /// Longest part of a first line that a message shows.
 const MAX_SHOWN_BYTES: usize = 120;
 
-/// Folders of build machines. What is below them is rarely meant for an image.
+/// Folders of build machines. Paths below them are rarely meant for an image.
 const BUILD_FOLDERS: &[&str] = &[
     "/Users/",
     "/build/",
@@ -26,7 +26,7 @@ const BUILD_FOLDERS: &[&str] = &[
     "/var/tmp/",
 ];
 
-/// What a first line asks for.
+/// The program in a first line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Line<'a> {
     Program {
@@ -42,7 +42,7 @@ enum Line<'a> {
 pub(super) struct Broken {
     /// The script.
     pub(super) script: EntryPath,
-    /// The program that its first line asks for, as it is written.
+    /// The program in its first line, as written.
     pub(super) program: Vec<u8>,
     pub(super) reason: Reason,
 }
@@ -56,9 +56,9 @@ pub(super) enum Reason {
     NotExecutable(Obstacle),
     /// The line ends as Windows writes lines, and the carriage return became part of the name.
     WindowsLineEnd,
-    /// `env` takes all that follows it for one name.
+    /// `env` uses all of the text after it as one name.
     OneName,
-    /// What the kernel does not take for a first line.
+    /// The kernel does not accept it as a first line.
     Refused(&'static str),
 }
 
@@ -85,7 +85,7 @@ fn parse(line: &[u8]) -> Line<'_> {
     Line::Program { interpreter, argument }
 }
 
-/// What `env` starts for its one argument of a first line.
+/// The program that `env` starts for its one argument in a first line.
 enum EnvProgram<'a> {
     Name(&'a [u8]),
     OneName(&'a [u8]),
@@ -120,8 +120,8 @@ pub(super) fn interpreter_name(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(program.rsplit(|byte| *byte == b'/').next()?).ok()
 }
 
-/// Follows the `#!` of an executable file, and of the scripts that it leads to. `None` if it is not a script, if it
-/// starts, and where that cannot be known.
+/// Follows the `#!` of an executable file, and of the scripts that it refers to. Returns `None` if it is not a script,
+/// if it starts, or if that is not known.
 pub(super) fn broken(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken> {
     let mut at = script.clone();
     for _ in 0..=MAX_SCRIPTS {
@@ -212,7 +212,7 @@ pub(super) fn is_build_path(program: &[u8]) -> bool {
 }
 
 impl Broken {
-    /// Returns what is wrong, as a clause: `its #! line names …`.
+    /// Returns the problem, as a clause: `its #! line names …`.
     pub(super) fn clause(&self) -> String {
         let program = self.shown_program();
         match &self.reason {
@@ -230,7 +230,7 @@ impl Broken {
         }
     }
 
-    /// Returns what was expected and what was found.
+    /// Returns the expected value and the value that was found.
     pub(super) fn evidence(&self, setting: &Setting<'_>) -> (String, String) {
         let program = self.shown_program();
         let line = setting.subject.shebang(&self.script).unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! This is not a shell. If the command depends on more than the text itself, nothing is returned.
 
-/// Builtins and reserved words of the usual shells: what they do is not looked at.
+/// Builtins and reserved words of the usual shells; their effects are not analyzed.
 const NO_PROGRAMS: &[&str] = &[
     "!",
     ".",
@@ -89,7 +89,7 @@ const NO_PROGRAMS: &[&str] = &[
 /// Builtins that come before the first command and change nothing that matters here.
 const PRELUDES: &[&str] = &[":", "echo", "export", "printf", "set", "true", "ulimit", "umask"];
 
-/// Variables that change where programs are looked for, or what a shell runs first.
+/// Variables that change the search for programs, or the file that a shell runs first.
 const SEARCH_VARIABLES: &[&str] = &["PATH", "BASH_ENV", "ENV", "IFS"];
 
 /// Commands that are looked at before the first that is a program: far more than any text has.
@@ -153,7 +153,7 @@ fn is_errexit(word: &str) -> bool {
     word.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains('e'))
 }
 
-/// What ends a command.
+/// The end of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Text,
@@ -169,12 +169,12 @@ enum End {
     Background,
 }
 
-/// Checks whether a text fails where a command of it fails that `end` ends and `rest` follows: each `||` must lead out,
-/// and nothing else may go on.
+/// Checks whether a text fails if one of its commands fails, which `end` ends and `rest` follows: each `||` must leave
+/// the text, and nothing else may continue.
 fn is_decisive(end: &End, rest: &str, stops_at_errors: bool) -> bool {
     let mut reader = Reader { rest };
     let mut end = *end;
-    // Each turn takes at least one byte.
+    // Each iteration consumes at least one byte.
     loop {
         let is_last = reader.rest.trim().is_empty();
         match end {
@@ -200,9 +200,9 @@ struct Command {
 
 struct Word {
     text: String,
-    /// `false` if an expansion decides what it becomes.
+    /// `false` if its value depends on an expansion.
     is_plain: bool,
-    /// The text before the first quote, where the name of an assignment must be.
+    /// The text before the first quote, which must contain the name of an assignment.
     unquoted_start: usize,
 }
 
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Skips a command, whatever it is, and gives what ends it.
+    /// Skips any command, and returns its end.
     fn skip_command(&mut self) -> Option<End> {
         self.rest = self.rest.trim_start();
         loop {
@@ -272,7 +272,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What ends a command here, if anything does. `None` for a parenthesis.
+    /// Returns the end of a command at this position, if there is one. Returns `None` for a parenthesis.
     fn end(&mut self) -> Option<Option<End>> {
         let (end, length) = match self.rest.as_bytes() {
             [] => (End::Text, 0),
@@ -337,7 +337,7 @@ impl<'a> Reader<'a> {
         (self.rest.len() < bytes_before).then_some(word)
     }
 
-    /// What follows a quote: to its end, or one character.
+    /// Reads the text after a quote: to its end, or one character.
     fn quoted(&mut self, quote: char, word: &mut Word) -> Option<()> {
         if quote == '\\' {
             let character = self.rest.chars().next()?;
@@ -386,8 +386,8 @@ fn assigned(word: &Word) -> Option<&str> {
     is_name.then_some(name)
 }
 
-/// What follows an expansion: `$NAME`, `${…}`, `$(…)`, `` `…` ``. Brackets are counted, quotes among them are not
-/// looked at. `None` if it does not end.
+/// Returns the text after an expansion: `$NAME`, `${…}`, `$(…)`, `` `…` ``. Brackets are counted; quotes among them are
+/// ignored. Returns `None` if the expansion does not end.
 fn after_expansion(text: &str) -> Option<&str> {
     if let Some(inner) = text.strip_prefix('`') {
         return inner.split_once('`').map(|(_, after)| after);

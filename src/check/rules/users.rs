@@ -10,7 +10,7 @@ use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 use crate::tree::{Accounts, Node};
 
-/// Ids below are the system's own, by the convention of the distributions (login.defs(5)).
+/// IDs below it belong to the system, by the convention of the distributions (login.defs(5)).
 const FIRST_USER_ID: u32 = 1000;
 
 /// The last two ids: the user `nobody`, and an invalid id.
@@ -124,7 +124,7 @@ pub(super) fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>)
     }
 }
 
-/// Returns `true` for a directory that nothing is in, since it is there for what the program makes; and for one with a
+/// Returns `true` for an empty directory, since it is meant for files that the program creates, and for one with a
 /// database.
 fn is_for_writing(subject: &Subject, path: &str) -> bool {
     let Some(at) = EntryPath::new(path.as_bytes()).ok().and_then(|path| subject.resolve(&path).ok()) else {

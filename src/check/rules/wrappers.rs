@@ -1,8 +1,8 @@
 //! Programs that only start the program which follows on their command line: inits, `env`, `su-exec`.
 //!
-//! An option that is not known here ends the search, since what follows may be its value.
+//! An option that is not known here ends the search, since the next word may be its value.
 
-/// What a wrapper starts.
+/// The command that a wrapper starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrapped<'a> {
     /// The program and its arguments; never empty.
@@ -43,7 +43,7 @@ const WRAPPERS: &[Wrapper] = &[
     ),
     wrapper(&["dumb-init"], &["-c", "--single-child", "-v", "--verbose"], &["-r", "--rewrite"], &["--rewrite="]),
     wrapper(&["catatonit"], &["-g"], &[], &[]),
-    // Not `-i`: without PATH, where the C library looks is its own affair.
+    // Not `-i`: without PATH, the search depends on the C library.
     wrapper(&["env"], &["-v"], &["-u", "--unset"], &["--unset="]),
     wrapper(&["nice"], &[], &["-n", "--adjustment"], &["-n", "--adjustment="]),
     wrapper(&["nohup"], &[], &[], &[]),
@@ -52,8 +52,8 @@ const WRAPPERS: &[Wrapper] = &[
     Wrapper { operands: 1, changes_user: true, ..wrapper(&["su-exec", "gosu"], &[], &[], &[]) },
 ];
 
-/// Returns what a command starts, if its program is a wrapper by name. `None` if it is not a wrapper, if it starts
-/// nothing, or if its options are not known.
+/// Returns the command that another command starts, if its program is a wrapper by name. Returns `None` if it is not a
+/// wrapper, if it starts nothing, or if its options are not known.
 pub(super) fn wrapped<'a>(name: &str, arguments: &'a [String]) -> Option<Wrapped<'a>> {
     let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name))?;
     let mut rest = arguments;

@@ -1,9 +1,9 @@
-//! Bits in the order of RFC 1951 section 3.1.1: each byte is filled from its lowest bit.
+//! Writes bits in the order of RFC 1951 section 3.1.1: each byte is filled from its lowest bit.
 
-/// Room behind the last bit, since bits are written eight bytes at a time.
+/// Reserve after the last bit, since bits are written eight bytes at a time.
 const SLACK_BYTES: usize = 16;
 
-/// Bytes that are being written, kept between blocks for their memory alone.
+/// The output. It is kept between blocks to reuse its memory.
 pub(super) struct Output {
     bytes: Vec<u8>,
     at: usize,
@@ -20,7 +20,8 @@ impl Output {
         (self.at, self.pending, self.count) = (0, 0, 0);
     }
 
-    /// A writer with room for `size_bits` more bits. What it wrote counts once it came back through [`Output::take_back`].
+    /// Returns a writer with room for `size_bits` more bits. Its output counts once it is returned by
+    /// [`Output::take_back`].
     pub(super) fn writer(&mut self, size_bits: u64) -> BitWriter<'_> {
         let end = self.at + usize::try_from(size_bits / 8).expect("blocks are in memory") + SLACK_BYTES;
         if self.bytes.len() < end {
@@ -29,19 +30,19 @@ impl Output {
         BitWriter { bytes: &mut self.bytes, at: self.at, pending: self.pending, count: self.count }
     }
 
-    /// Where a writer stopped.
+    /// Accepts the final state of a writer.
     pub(super) fn take_back(&mut self, (at, pending, count): (usize, u64, u32)) {
         (self.at, self.pending, self.count) = (at, pending, count);
     }
 
-    /// How many bits of the last byte are taken.
+    /// Returns how many bits of the last byte are used.
     pub(super) fn bits_in_last_byte(&self) -> u32 {
         self.count
     }
 
     /// Writes whole bytes.
     ///
-    /// The output must be on the boundary of a byte.
+    /// The output must be at a byte boundary.
     pub(super) fn copy(&mut self, bytes: &[u8]) {
         debug_assert_eq!(self.count, 0);
         let end = self.at + bytes.len();
@@ -52,16 +53,16 @@ impl Output {
         self.at = end;
     }
 
-    /// What was written, all of it whole bytes.
+    /// Returns the output, which consists of whole bytes.
     pub(super) fn written(&self) -> &[u8] {
         debug_assert_eq!(self.count, 0);
         &self.bytes[..self.at]
     }
 }
 
-/// Writes bits into room that was made for them.
+/// Writes bits to reserved memory.
 ///
-/// At most 56 bits may be put between two calls of [`BitWriter::flush`].
+/// At most 56 bits may be written between two calls of [`BitWriter::flush`].
 pub(super) struct BitWriter<'a> {
     bytes: &'a mut [u8],
     at: usize,
@@ -70,7 +71,7 @@ pub(super) struct BitWriter<'a> {
 }
 
 impl BitWriter<'_> {
-    /// Puts the lowest `count` bits of `bits`, whose other bits are 0.
+    /// Writes the lowest `count` bits of `bits`; the other bits must be 0.
     #[inline(always)]
     pub(super) fn put(&mut self, bits: u64, count: u32) {
         self.pending |= bits << (self.count & 63);
@@ -92,7 +93,7 @@ impl BitWriter<'_> {
         self.flush();
     }
 
-    /// Ends writing; see [`Output::take_back`].
+    /// Ends writing, and returns the state for [`Output::take_back`].
     pub(super) fn finish(mut self) -> (usize, u64, u32) {
         self.flush();
         (self.at, self.pending, self.count)

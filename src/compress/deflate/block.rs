@@ -1,4 +1,4 @@
-//! Blocks of RFC 1951 section 3.2.3 to 3.2.7: of what was parsed, the cheapest of the three kinds is written.
+//! Writes blocks of RFC 1951 section 3.2.3 to 3.2.7, each as the smallest of the three kinds.
 
 use super::bits::{BitWriter, Output};
 use super::header::Header;
@@ -10,14 +10,14 @@ use super::symbols::{
 use super::tokens::{Sequence, Tally};
 use super::window::Window;
 
-/// Longest code of a literal or length that is made here, though 15 is the format's limit: four of them and what is left
-/// of a byte then fit 64 bits.
+/// Longest code of a literal or length that is used here, although the format allows 15: four of them and the remaining
+/// bits of a byte then fit into 64 bits.
 const LITERAL_LENGTH_LIMIT: usize = 14;
 /// Longest code of a distance.
 const DISTANCE_LIMIT: usize = 15;
 /// Longest stored block.
 const STORED_MAX_BYTES: usize = 0xffff;
-/// Bits of the type of a block, with the bit that says whether it is the last.
+/// Bits of a block's type, including the bit that marks the last block.
 const TYPE_BITS: u32 = 3;
 const TYPE_FIXED: u64 = 1 << 1;
 const TYPE_DYNAMIC: u64 = 2 << 1;
@@ -37,7 +37,7 @@ impl Codes {
         of
     }
 
-    /// Section 3.2.6.
+    /// Returns the fixed codes of section 3.2.6.
     fn fixed() -> Self {
         let mut literal_length_lengths = [8; 288];
         literal_length_lengths[144..256].fill(9);
@@ -45,7 +45,7 @@ impl Codes {
         Self { literal_length_lengths, distance_lengths: [5; 32] }
     }
 
-    /// Bits of all symbols, without their extra bits.
+    /// Returns the number of bits of all symbols, without their extra bits.
     fn size_bits(&self, tally: &Tally) -> u64 {
         let of = |counts: &[u32], lengths: &[u8]| -> u64 {
             counts.iter().zip(lengths).map(|(count, length)| u64::from(*count) * u64::from(*length)).sum()
@@ -54,7 +54,7 @@ impl Codes {
     }
 }
 
-/// Codes with their extra bits, as they are written: the bits below, their number from bit 24 or 56 on.
+/// Codes combined with their extra bits: the bits are in the lower part, their number starts at bit 24 or 56.
 pub(super) struct Tables {
     literals: [u32; 256],
     lengths: [u32; 512],
@@ -62,7 +62,7 @@ pub(super) struct Tables {
     end_of_block: u32,
 }
 
-/// Where the number of bits begins in an entry.
+/// Position of the number of bits in an entry.
 const COUNT_SHIFT: u32 = 24;
 const BITS_MASK: u64 = (1 << COUNT_SHIFT) - 1;
 
@@ -95,14 +95,14 @@ impl Tables {
     }
 }
 
-/// Bits of stored blocks of `size_bytes` bytes, after `bits_in_last_byte`.
+/// Returns the number of bits of stored blocks of `size_bytes` bytes, after `bits_in_last_byte`.
 fn stored_bits(size_bytes: usize, bits_in_last_byte: u32) -> u64 {
     let pieces = size_bytes.div_ceil(STORED_MAX_BYTES).max(1) as u64;
     let first = u64::from((bits_in_last_byte + TYPE_BITS).next_multiple_of(8) - bits_in_last_byte);
     8 * size_bytes as u64 + first + 32 + (pieces - 1) * 40
 }
 
-/// Writes stored blocks; for no bytes, one that is empty.
+/// Writes stored blocks; an empty one if there are no bytes.
 pub(super) fn write_stored(bytes: &[u8], output: &mut Output) {
     let mut rest = bytes;
     loop {
@@ -122,7 +122,7 @@ pub(super) fn write_stored(bytes: &[u8], output: &mut Output) {
     }
 }
 
-/// Writes `bytes`, which were parsed to `sequences` with `tally`, as the kind of block that is smallest.
+/// Writes `bytes`, which were parsed to `sequences` with `tally`, as the smallest kind of block.
 pub(super) fn write(
     bytes: &[u8],
     window: &Window,
@@ -164,7 +164,7 @@ fn put_entry(writer: &mut BitWriter, entry: u32) {
     writer.put(u64::from(entry) & BITS_MASK, entry >> COUNT_SHIFT);
 }
 
-/// `at` is where the literals of the first sequence are.
+/// Writes the sequences. `at` is the position of the first sequence's literals.
 fn write_sequences(window: &Window, mut at: usize, sequences: &[Sequence], tables: &Tables, writer: &mut BitWriter) {
     writer.flush();
     for sequence in sequences {
@@ -178,7 +178,7 @@ fn write_sequences(window: &Window, mut at: usize, sequences: &[Sequence], table
             literals -= 4;
             at += 4;
         }
-        // How many are left cannot be foreseen: entries of no bits cost less than wrong guesses.
+        // How many are left is not predictable: writing entries without bits costs less than mispredicted branches.
         let four = window.load4(at).to_le_bytes();
         for (index, literal) in four[..3].iter().enumerate() {
             let wanted = u32::from(index < literals);

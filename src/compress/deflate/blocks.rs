@@ -1,4 +1,4 @@
-//! Cutting what was parsed into blocks where the statistics of the symbols change.
+//! Cuts parsed data into blocks where the statistics of the symbols change.
 
 use super::bits::Output;
 use super::block::{self, Tables};
@@ -8,13 +8,13 @@ use super::symbols::{DISTANCE_MAX, END_OF_BLOCK};
 use super::tokens::{Sequence, Tally};
 use super::window::Window;
 
-/// How much is parsed before it is asked whether a block ends, in bytes.
+/// Bytes that are parsed between two decisions about the end of a block.
 const CHUNK_BYTES: usize = 4 * 1024;
 
-/// What is kept from block to block for its memory alone.
+/// Memory that is reused from block to block.
 pub(super) struct Memory {
     sequences: Vec<Sequence>,
-    /// Of the block up to the current chunk, and of that chunk.
+    /// Tallies of the block before the current chunk, and of that chunk.
     block: Box<Tally>,
     chunk: Box<Tally>,
     both: Box<Tally>,
@@ -35,7 +35,7 @@ impl Memory {
         }
     }
 
-    /// Forgets what was written.
+    /// Discards the output.
     pub(super) fn clear(&mut self) {
         self.output.clear();
     }
@@ -45,7 +45,7 @@ impl Memory {
         block::write_stored(bytes, &mut self.output);
     }
 
-    /// What was written, made whole bytes by an empty stored block where it is not.
+    /// Returns the output. If it does not end at a byte boundary, an empty stored block is added.
     pub(super) fn finish(&mut self) -> Vec<u8> {
         if self.output.bits_in_last_byte() > 0 {
             block::write_stored(&[], &mut self.output);
@@ -54,27 +54,27 @@ impl Memory {
     }
 }
 
-/// What a match costs beside the bits of its distance, in bits.
+/// Cost of a match without the bits of its distance, in bits.
 const MATCH_BITS: u64 = 10;
-/// How far three bytes may be before any literal was counted.
+/// Greatest distance of a match of three bytes before any literal was counted.
 const FIRST_REACH3: usize = 4096;
-/// Matches of three bytes are looked for where at least one literal in so many is not ASCII: in binaries, where they were
-/// measured to save 1.7 %. In text they save nothing, and looking for them costs a sixth of the speed.
+/// Matches of three bytes are searched if at least one in this many literals is not ASCII. Binaries have such literals;
+/// in them these matches save 1.7 % (measured). In text they save nothing, and the search costs a sixth of the speed.
 const BINARY_SHARE: u32 = 8;
 
-/// Blocks that are being parsed.
+/// The state of cutting blocks.
 pub(super) struct Blocks<'a> {
     bytes: &'a [u8],
     window: &'a Window,
     memory: &'a mut Memory,
-    /// Where the block, its current chunk and the literals since the last match begin.
+    /// Starts of the block, of its current chunk, and of the literals since the last match.
     block_at: usize,
     chunk_at: usize,
     chunk_sequence: usize,
     block_cost: u64,
-    /// How far a short match may be, by its length, to cost less than its literals.
+    /// Greatest distance, by its length, at which a short match costs less than its literals.
     reach: [usize; 6],
-    /// Whether the block so far is that of a binary.
+    /// Whether the block so far looks like a binary.
     is_binary: bool,
 }
 
@@ -96,18 +96,18 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Size of what is being parsed.
+    /// Returns the size of the input.
     pub(super) fn size_bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether a match costs less than its literals would.
+    /// Returns whether a match costs less than its literals.
     #[inline(always)]
     pub(super) fn is_worth(&self, found: Match) -> bool {
         self.reach.get(found.length).is_none_or(|reach| found.distance <= *reach) && found.length > 0
     }
 
-    /// Whether matches of three bytes are worth looking for.
+    /// Returns whether matches of three bytes should be searched.
     pub(super) fn wants_threes(&self) -> bool {
         self.is_binary
     }
@@ -123,15 +123,16 @@ impl<'a> Blocks<'a> {
         self.memory.sequences.push(sequence);
     }
 
-    /// Takes a range as literals; none, if it ends before `at`.
+    /// Adds a range of literals; does nothing if it ends before `at`.
     pub(super) fn literals(&mut self, at: usize, end: usize) {
         for byte in self.bytes.get(at..end).unwrap_or_default() {
             self.memory.chunk.literal(*byte);
         }
     }
 
-    /// Asks whether a deflate block ends before what came since it was last asked: where enough came, or at once where
-    /// the kind of data `changed`. Says whether it did, in which case the literals since the last match were taken.
+    /// Decides whether a deflate block ends before the data since the last decision. Decides if there is enough data,
+    /// or immediately if the kind of data `changed`. Returns whether it decided; the literals since the last match were
+    /// then added.
     pub(super) fn end_chunk_if_due(&mut self, at: usize, literals_at: usize, changed: bool) -> bool {
         let due = at >= self.chunk_at + CHUNK_BYTES || changed && at > self.chunk_at;
         if due {
@@ -140,7 +141,7 @@ impl<'a> Blocks<'a> {
         due
     }
 
-    /// Ends the block before the current chunk if both cost more together than apart, and begins a new chunk at `at`.
+    /// Ends the block before the current chunk if both are larger together than apart, and starts a new chunk at `at`.
     fn end_chunk(&mut self, at: usize, literals_at: usize) {
         if literals_at < at {
             self.memory.sequences.push(Sequence::of_literals(at - literals_at));
@@ -167,7 +168,7 @@ impl<'a> Blocks<'a> {
         self.chunk_sequence = self.memory.sequences.len();
     }
 
-    /// Draws from the block so far what is worth looking for in the next chunk.
+    /// Updates the search parameters for the next chunk from the block so far.
     fn learn(&mut self) {
         let cost = literal_cost(&self.memory.block);
         for (length, reach) in self.reach.iter_mut().enumerate() {
@@ -186,7 +187,7 @@ impl<'a> Blocks<'a> {
         sequences.drain(..count);
     }
 
-    /// Writes what is left.
+    /// Writes the remaining data.
     pub(super) fn finish(mut self, literals_at: usize) {
         let end = self.bytes.len();
         self.end_chunk(end, literals_at);

@@ -1,9 +1,9 @@
-//! What symbols would cost under the best code for them, in whole numbers, so that every machine decides alike.
+//! Computes the cost of symbols under the best code, in integers, so that every machine decides alike.
 
 use super::symbols::END_OF_BLOCK;
 use super::tokens::Tally;
 
-/// A bit, in the unit of costs.
+/// One bit, in units of cost.
 pub(super) const BIT: u64 = 1 << FRACTION_BITS;
 const FRACTION_BITS: u32 = 8;
 const TABLE_BITS: u32 = 10;
@@ -12,13 +12,13 @@ const TABLE_SIZE: usize = 1 << TABLE_BITS;
 /// Bits of a block's header that do not depend on its symbols: its type, three counts, and about twelve lengths of the
 /// code length code.
 const HEADER_BITS: u64 = 17 + 3 * 12;
-/// Bits that the header spends on a symbol that occurs, with the run of absent ones before it.
+/// Bits of the header for each symbol that occurs, including the run of absent ones before it.
 const HEADER_BITS_PER_SYMBOL: u64 = 4;
 
-/// Bits of a stored block's header, about.
+/// Approximate bits of a stored block's header.
 const STORED_HEADER_BITS: u64 = 40;
 
-/// `x log2 x` by `x`, in units of costs.
+/// `x log2 x` by `x`, in units of cost.
 static WEIGHTED_LOGARITHMS: [u32; TABLE_SIZE] = weighted_logarithms();
 
 const fn weighted_logarithms() -> [u32; TABLE_SIZE] {
@@ -31,7 +31,7 @@ const fn weighted_logarithms() -> [u32; TABLE_SIZE] {
     table
 }
 
-/// `log2 x` with 16 bits of fraction, each found by a squaring.
+/// Returns `log2 x` with 16 fractional bits, each computed by squaring.
 const fn logarithm(x: u64) -> u64 {
     let whole = x.ilog2();
     let mut result = (whole as u64) << 16;
@@ -48,19 +48,19 @@ const fn logarithm(x: u64) -> u64 {
     result
 }
 
-/// `x log2 x`, in units of costs.
+/// Returns `x log2 x`, in units of cost.
 #[inline(always)]
 fn weighted_logarithm(x: u32) -> u64 {
     if (x as usize) < TABLE_SIZE {
         return u64::from(WEIGHTED_LOGARITHMS[x as usize]);
     }
-    // Scaled down into the table: x log2 x = 2^s (y log2 y + s y) for x = 2^s y.
+    // Scaled down to the range of the table: x log2 x = 2^s (y log2 y + s y) for x = 2^s y.
     let shift = x.ilog2() + 1 - TABLE_BITS;
     let scaled = x >> shift;
     (u64::from(WEIGHTED_LOGARITHMS[scaled as usize]) << shift) + ((u64::from(shift) * u64::from(x)) << FRACTION_BITS)
 }
 
-/// Cost of all symbols of `counts`, and how many different ones there are.
+/// Returns the cost of all symbols of `counts`, and the number of distinct symbols.
 fn symbols_cost(counts: &[u32]) -> (u64, u64) {
     let (mut sum, mut used, mut weighted) = (0, 0, 0);
     for count in counts {
@@ -71,7 +71,7 @@ fn symbols_cost(counts: &[u32]) -> (u64, u64) {
     (weighted_logarithm(sum).saturating_sub(weighted), used)
 }
 
-/// What a block of `size_bytes` bytes with these symbols costs, its header with it.
+/// Returns the cost of a block of `size_bytes` bytes with these symbols, including its header.
 pub(super) fn block_cost(tally: &Tally, size_bytes: usize) -> u64 {
     let (literals_lengths, used) = symbols_cost(&tally.literal_length);
     let (distances, used_distances) = symbols_cost(&tally.distance);
@@ -80,7 +80,7 @@ pub(super) fn block_cost(tally: &Tally, size_bytes: usize) -> u64 {
     stored.min(literals_lengths + distances + (tally.extra_bits() + header) * BIT)
 }
 
-/// What a literal costs on the average; where there is none, a byte.
+/// Returns the average cost of a literal; the cost of a byte if there is none.
 pub(super) fn literal_cost(tally: &Tally) -> u64 {
     let literals = &tally.literal_length[..END_OF_BLOCK];
     let literal_count: u64 = literals.iter().map(|count| u64::from(*count)).sum();

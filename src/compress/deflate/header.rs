@@ -1,4 +1,4 @@
-//! The header of a dynamic block, RFC 1951 section 3.2.7: the lengths of its codes, under a code of their own.
+//! Writes the header of a dynamic block, RFC 1951 section 3.2.7: its code lengths, encoded by another code.
 
 use super::bits::BitWriter;
 use super::huffman::{code_lengths, codes};
@@ -6,18 +6,18 @@ use super::symbols::FIRST_LENGTH_SYMBOL;
 
 /// Longest code of a code length.
 const CODE_LENGTH_LIMIT: usize = 7;
-/// How many symbols the alphabet of code lengths has.
+/// Number of symbols in the alphabet of code lengths.
 const CODE_LENGTH_SYMBOLS: usize = 19;
 /// The order in which the lengths of that alphabet's codes are written.
 const CODE_LENGTH_ORDER: [u8; CODE_LENGTH_SYMBOLS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 /// Extra bits of that alphabet's last three symbols.
 const REPEAT_EXTRA_BITS: [u8; 3] = [2, 3, 7];
 
-/// Section 3.2.7: the code lengths of a dynamic block, run-length coded, under a code of their own.
+/// The run-length encoded code lengths of a dynamic block (section 3.2.7).
 pub(super) struct Header {
     literal_length_count: usize,
     distance_count: usize,
-    /// Symbol in the lower 5 bits, extra bits above.
+    /// The symbol in the lower 5 bits, extra bits above.
     items: [u16; 320],
     item_count: usize,
     counts: [u32; CODE_LENGTH_SYMBOLS],
@@ -26,7 +26,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// The header for the code lengths of both alphabets.
+    /// Creates the header for the code lengths of both alphabets.
     pub(super) fn of(literal_lengths: &[u8], distance_lengths: &[u8]) -> Self {
         let trimmed = |lengths: &[u8], min: usize| {
             lengths.iter().rposition(|length| *length > 0).map_or(min, |last| (last + 1).max(min))
@@ -71,7 +71,7 @@ impl Header {
                 self.push(length, 0);
                 run -= 1;
                 while run >= 3 {
-                    // Of a run of 7 or 8, six would leave too few to repeat.
+                    // For a run of 7 or 8, a repeat of six would leave too few for another repeat.
                     let piece = if run == 7 {
                         4
                     } else if run == 8 {
@@ -95,7 +95,7 @@ impl Header {
         self.counts[usize::from(symbol)] += 1;
     }
 
-    /// Size, without the bits of the block's type.
+    /// Returns the number of bits, without those of the block's type.
     pub(super) fn size_bits(&self) -> u64 {
         let extra_bits = |symbol: usize| symbol.checked_sub(16).map_or(0, |at| u64::from(REPEAT_EXTRA_BITS[at]));
         let bits =

@@ -1,16 +1,16 @@
-//! Prefix codes of RFC 1951 section 3.2.2 for counted symbols, with a limit on their lengths.
+//! Computes length-limited prefix codes (RFC 1951 section 3.2.2) for counted symbols.
 
-/// Symbols that any alphabet of deflate has at most.
+/// Greatest number of symbols in an alphabet of deflate.
 const MAX_SYMBOLS: usize = 286;
-/// Bits of a sort key that say the symbol.
+/// Bits of a sort key that hold the symbol.
 const SYMBOL_BITS: u32 = 9;
-/// The lengths that a code without limit can have: its weights are Fibonacci numbers at the worst, and the sum of
-/// those is at most the size of a block, far under 2^32.
+/// Greatest depth of an unlimited code. In the worst case the weights are Fibonacci numbers, and their sum is at most
+/// the size of a block, far below 2^32.
 const MAX_DEPTH: usize = 48;
 
-/// Sets the code length of each symbol, 0 for one that does not occur.
+/// Sets the code length of each symbol; 0 if it does not occur.
 ///
-/// Where fewer than two symbols occur, two get a code of one bit, since some decoders refuse incomplete codes.
+/// If fewer than two symbols occur, two get a code of one bit, since some decoders refuse incomplete codes.
 pub(super) fn code_lengths(counts: &[u32], limit: usize, lengths: &mut [u8]) {
     let mut keys = [0u32; MAX_SYMBOLS];
     let mut used = 0;
@@ -40,10 +40,10 @@ pub(super) fn code_lengths(counts: &[u32], limit: usize, lengths: &mut [u8]) {
     }
 }
 
-/// How many leaves Huffman's tree has at each depth, for ascending weights.
+/// Returns the number of leaves at each depth of Huffman's tree, for ascending weights.
 ///
-/// Of the tree only the parents of inner nodes are kept: those of a depth have twice as many children, and what is not
-/// an inner node of the next depth is a leaf.
+/// Only the parents of inner nodes are stored: the nodes of a depth have twice as many children, and those that are not
+/// inner nodes of the next depth are leaves.
 fn leaves_by_depth(keys: &[u32]) -> [usize; MAX_DEPTH] {
     let inner_count = keys.len() - 1;
     let mut weights = [0u32; MAX_SYMBOLS];
@@ -79,12 +79,12 @@ fn leaves_by_depth(keys: &[u32]) -> [usize; MAX_DEPTH] {
     leaves
 }
 
-/// How many codes of each length the best code has whose lengths are at most `limit`, for ascending weights: Larmore and
-/// Hirschberg's package-merge.
+/// Returns the number of codes of each length in the best code with lengths up to `limit`, for ascending weights, by
+/// the package-merge algorithm of Larmore and Hirschberg.
 ///
-/// Each list has the leaves and, in pairs, what is in the list before it. Of the last list 2n - 2 items are taken, and
-/// of each list before twice as many as pairs were taken of it. A symbol's code is as long as there are lists of which
-/// its leaf was taken.
+/// Each list has the leaves and the pairs of items of the previous list. From the last list 2n - 2 items are taken, and
+/// from each previous list two items for each pair that was taken. The code length of a symbol is the number of lists
+/// from which its leaf was taken.
 fn limited_by_depth(keys: &[u32], limit: usize) -> [usize; MAX_DEPTH] {
     let mut is_leaf: Vec<Vec<bool>> = Vec::with_capacity(limit);
     let mut pairs: Vec<u32> = Vec::new();
@@ -107,7 +107,7 @@ fn limited_by_depth(keys: &[u32], limit: usize) -> [usize; MAX_DEPTH] {
     let mut taken = 2 * keys.len() - 2;
     for (longer, flags) in is_leaf.iter().rev().enumerate() {
         let leaves = flags[..taken].iter().filter(|leaf| **leaf).count();
-        // The lists come from the one with most leaves taken, those of all lengths.
+        // The last list is visited first. It has the most taken leaves, those of codes of all lengths.
         taken_leaves[longer + 1] = leaves;
         taken = 2 * (taken - leaves);
     }
@@ -118,7 +118,7 @@ fn limited_by_depth(keys: &[u32], limit: usize) -> [usize; MAX_DEPTH] {
     by_length
 }
 
-/// Sets the code of each symbol by its length, as section 3.2.2 says, its first bit lowest.
+/// Sets the code of each symbol by its length, as specified in section 3.2.2, with its first bit lowest.
 pub(super) fn codes(lengths: &[u8], codes: &mut [u16]) {
     let mut by_length = [0u16; 16];
     for length in lengths {

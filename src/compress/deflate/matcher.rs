@@ -1,9 +1,9 @@
-//! Finding matches: where in the window the next bytes stood before.
+//! Finds matches: earlier positions in the window with the same bytes.
 
 use super::symbols::DISTANCE_MAX;
 use super::window::Window;
 
-/// A match; a `length` of 0 is none.
+/// A match; none if `length` is 0.
 #[derive(Clone, Copy)]
 pub(super) struct Match {
     pub(super) length: usize,
@@ -16,20 +16,20 @@ impl Match {
 
 const SIZE3: usize = 1 << 13;
 const SIZE4: usize = 1 << 16;
-/// Positions ahead of the parse whose step over three bytes is known.
+/// Number of positions ahead of the parse for which the distance of the last equal three bytes is known.
 const RING3: usize = 1 << 11;
 const LATEST4: usize = SIZE3;
 const STEPS3: usize = SIZE3 + SIZE4;
 const PREVIOUS4: usize = STEPS3 + RING3;
 const TABLE_SIZE: usize = PREVIOUS4 + (1 << 16);
 const HASH_FACTOR: u32 = 0x9e37_79b1;
-/// What stands in a table where nothing was entered: further than the window from all positions of the first 32 KiB.
+/// The value of an empty table entry: outside the window of all positions of the first 32 KiB.
 const EMPTY: u16 = 0x8000;
 
-/// Of positions that are passed by, every how many one is entered; and, so that no distance is missed, how many
-/// neighbours are looked up in one place.
+/// Interval of the positions that are entered when a range is skipped. As many neighboring positions are looked up at
+/// one place, so that no distance is missed.
 const ENTER_EVERY: usize = 16;
-/// How far those places are apart.
+/// Distance between these places.
 const PROBE_EVERY: usize = 256;
 
 #[inline(always)]
@@ -42,14 +42,14 @@ fn hash4(word: u32) -> usize {
     LATEST4 + (word.wrapping_mul(HASH_FACTOR) >> (32 - SIZE4.ilog2())) as usize
 }
 
-/// Positions by the hash of what stands there, chained by their order.
+/// Positions by the hash of the bytes there, chained in order.
 ///
-/// Positions are kept modulo 64 KiB. What is older than that may thus look like something in the window; since every
-/// candidate is compared with the bytes themselves, that costs a comparison and nothing else.
+/// Positions are stored modulo 64 KiB, so an older position may look like one in the window. Since every candidate is
+/// compared with the actual bytes, this only costs a comparison.
 pub(super) struct Chains {
-    /// The latest position by three bytes and by four; for the next positions, how far before them the same three bytes
-    /// are; and for all of the window, the previous position with the same four. One array, so that one register holds
-    /// its address.
+    /// Three parts in one array, so that one register holds its address: the latest position by three and by four
+    /// bytes; for the next positions, the distance of the last equal three bytes; and for the whole window, the
+    /// previous position with the same four bytes.
     table: Box<[u16; TABLE_SIZE]>,
     entered: usize,
     /// Whether three bytes were entered last.
@@ -62,26 +62,27 @@ impl Chains {
         Self { table: table.try_into().expect("it was made with this length"), entered: 0, threes: false }
     }
 
-    /// Forgets all positions.
+    /// Removes all positions.
     pub(super) fn clear(&mut self) {
         self.table.fill(EMPTY);
         self.entered = 0;
         self.threes = false;
     }
 
-    /// Up to where positions are entered, or passed.
+    /// Returns the position up to which positions are entered or skipped.
     #[inline(always)]
     pub(super) fn entered(&self) -> usize {
         self.entered
     }
 
-    /// Whether a sample of the positions from the last entered one up to `end` says that nothing there occurred before.
+    /// Returns whether a sample of the positions from the last entered one up to `end` contains nothing that occurred
+    /// before.
     pub(super) fn is_new(&self, window: &Window, end: usize) -> bool {
         let mut runs = (self.entered..end).step_by(PROBE_EVERY);
         !runs.any(|run| (run..run + ENTER_EVERY).any(|at| self.has_eight(window, at)))
     }
 
-    /// Whether the eight bytes at `at` stand at the latest position of their first four.
+    /// Returns whether the eight bytes at `at` also occur at the latest position of their first four.
     #[inline(always)]
     fn has_eight(&self, window: &Window, at: usize) -> bool {
         let eight = window.load8(at);
@@ -89,7 +90,7 @@ impl Chains {
         distance.wrapping_sub(1) < at.min(DISTANCE_MAX) && window.load8(at - distance) == eight
     }
 
-    /// Passes by the positions before `end`, of which few are entered: as many as [`Chains::is_new`] needs.
+    /// Skips the positions before `end`, and enters only as many as [`Chains::is_new`] needs.
     pub(super) fn pass(&mut self, window: &Window, end: usize) {
         for at in (self.entered..end).step_by(ENTER_EVERY) {
             self.enter_one::<false>(window, at);
@@ -97,7 +98,7 @@ impl Chains {
         self.entered = self.entered.max(end);
     }
 
-    /// Enters all positions before `end`; those of three bytes only if `threes`, and else they are not found either.
+    /// Enters all positions before `end`. Matches of three bytes are entered and found only if `threes` is set.
     #[inline(never)]
     pub(super) fn enter(&mut self, window: &Window, end: usize, threes: bool) {
         self.threes = threes;

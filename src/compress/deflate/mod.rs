@@ -1,14 +1,14 @@
-//! Deflate (RFC 1951) for whole blocks in memory: our own encoder, since byte format 1 must outlive every dependency,
-//! and no implementation of deflate promises its bytes.
+//! Deflate (RFC 1951) for whole blocks in memory. This is a separate encoder because byte format 1 must outlive every
+//! dependency, and no implementation of deflate guarantees its output bytes.
 //!
-//! A block is copied into a [`window::Window`], entered in hash chains ([`matcher`]), parsed to literals and matches
+//! A block is copied to a [`window::Window`], entered in hash chains ([`matcher`]), parsed to literals and matches
 //! ([`parse`]), cut into deflate blocks where the statistics change ([`blocks`], by the costs of [`entropy`]), and
-//! written as the cheapest kind of block ([`block`], with the codes of [`huffman`], as [`bits`]). What [`noise`] takes
-//! for random is not parsed.
+//! written as the smallest kind of block ([`block`], with the codes of [`huffman`], as [`bits`]). Data that [`noise`]
+//! classifies as random is not parsed.
 //!
-//! This module must never let anything but the level and the block reach the bytes: no reused table, no difference
-//! between processors, no fraction that is rounded in a way of its own, no width of `usize`. A change of these bytes is
-//! a new byte format. It has no unsafe code: what bounds checks would cost is avoided by masks and fixed sizes.
+//! The output must depend on nothing but the level and the block: not on reused tables, differences between processors,
+//! rounding, or the width of `usize`. A change of the output is a new byte format. The module has no unsafe code: masks
+//! and fixed sizes avoid the cost of bounds checks.
 
 #![forbid(unsafe_code)]
 
@@ -32,17 +32,17 @@ use matcher::Chains;
 use parse::Effort;
 use window::{BLOCK_MAX, Window};
 
-/// How hard the encoder tries, from 0 (stored) to 9.
+/// The effort of the encoder, from 0 (stored) to 9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Level(u8);
 
 impl Level {
-    /// The level of this number; `None` for one that there is not.
+    /// Returns the level with this number; `None` if it does not exist.
     pub(super) fn new(number: u8) -> Option<Self> {
         (number <= 9).then_some(Self(number))
     }
 
-    /// What the level means; `None` for storing. Each was chosen by measuring: docs/decisions.md.
+    /// Returns the parameters of the level; `None` for storing. Each was chosen by measurements: docs/decisions.md.
     fn effort(self) -> Option<Effort> {
         let backward = |depth| Some(Effort { depth, nice: 128, threes: depth > 1, lazy: None });
         let lazy = |depth, nice, good| Some(Effort { depth, nice, threes: true, lazy: Some(good) });
@@ -61,7 +61,7 @@ impl Level {
     }
 }
 
-/// Encodes blocks, each by itself: what one block was does not show in the next.
+/// Encodes blocks independently: the output for a block does not depend on earlier blocks.
 pub(super) struct Encoder {
     level: Level,
     window: Window,
@@ -70,13 +70,13 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder, which takes about 3 MiB of memory and, for what it is given, up to 8 bytes for each match.
+    /// Creates an encoder. It uses about 3 MiB of memory, and up to 8 bytes for each match of the input.
     pub(super) fn new(level: Level) -> Self {
         Self { level, window: Window::new(), chains: Chains::new(), memory: Memory::new() }
     }
 
-    /// Deflate blocks, none of them final, that end on the boundary of a byte: by themselves, or by an empty stored
-    /// block. No bytes encode to no bytes. The memory of one block is bounded by cutting at every 2 MiB.
+    /// Encodes a block to deflate blocks. None of them is final, and they end at a byte boundary, if necessary by an
+    /// empty stored block. Empty input gives empty output. Input is cut every 2 MiB to limit memory.
     pub(super) fn encode(&mut self, block: &[u8]) -> Vec<u8> {
         self.memory.clear();
         for piece in block.chunks(BLOCK_MAX) {

@@ -1,4 +1,4 @@
-//! Choosing among the matches. Both ways go through the block once, and both leave noise alone.
+//! Selects matches. Both methods go through the block once, and both skip noise.
 
 use super::blocks::Blocks;
 use super::matcher::{Chains, Match};
@@ -6,34 +6,35 @@ use super::noise::{PIECE_BYTES, is_noise};
 use super::symbols::LENGTH_MAX;
 use super::window::Window;
 
-/// How far the positions entered must be ahead of the parse, so that it may look at the next ones.
+/// How far entered positions must be ahead of the parse, in bytes, so that it can look at the next positions.
 const AHEAD_BYTES: usize = 32;
-/// A match up to this length may be needless if the one behind it begins earlier.
+/// Greatest length of a match that may be unnecessary if the next match starts earlier.
 const SHORT: usize = 9;
-/// A match of which two bytes would be left costs less than two literals up to this distance.
+/// Greatest distance at which a match shortened to two bytes costs less than two literals.
 const NEAR: usize = 256;
 
-/// How hard a parse tries.
+/// The parameters of a parse.
 #[derive(Clone, Copy)]
 pub(super) struct Effort {
-    /// How many candidates are compared.
+    /// Number of candidates that are compared.
     pub(super) depth: u32,
-    /// A match of this length is good enough to compare no more candidates.
+    /// A match of this length ends the comparison of candidates.
     pub(super) nice: usize,
-    /// Whether matches of three bytes are looked for, where they may pay.
+    /// Whether matches of three bytes are searched if they are likely to help.
     pub(super) threes: bool,
-    /// For the lazy parse: from which length on a quarter of the candidates is compared at the next position, else half.
+    /// For the lazy parse: from this length on, a quarter of the candidates is compared at the next position, otherwise
+    /// half.
     pub(super) lazy: Option<usize>,
 }
 
-/// A parse in progress.
+/// The state of a parse.
 struct Parse<'a, 'b> {
     blocks: Blocks<'a>,
     chains: &'b mut Chains,
     window: &'a Window,
-    /// Where the literals since the last match begin.
+    /// Start of the literals since the last match.
     literals_at: usize,
-    /// Up to where may be parsed before more is entered.
+    /// The position up to which the parse may go before more positions are entered.
     parse_end: usize,
     in_noise: bool,
     threes: bool,
@@ -44,8 +45,8 @@ impl<'a, 'b> Parse<'a, 'b> {
         Self { blocks, chains, window, literals_at: 0, parse_end: 0, in_noise: false, threes }
     }
 
-    /// Enters the next piece of the block, or takes it as literals where it is noise, and asks whether a deflate block
-    /// ends. Gives the position to be parsed next.
+    /// Enters the next piece of the block, or adds it as literals if it is noise, and decides whether a deflate block
+    /// ends. Returns the next position to parse.
     #[inline(never)]
     fn advance(&mut self, at: usize) -> usize {
         let size = self.blocks.size_bytes();
@@ -53,7 +54,7 @@ impl<'a, 'b> Parse<'a, 'b> {
         let piece_end = entered + PIECE_BYTES;
         let noise = piece_end <= size && is_noise(self.window, entered) && self.chains.is_new(self.window, piece_end);
         if noise && at < entered {
-            // What is before it first.
+            // The data before it is parsed first.
             self.parse_end = entered;
             return at;
         }
@@ -73,7 +74,7 @@ impl<'a, 'b> Parse<'a, 'b> {
         at
     }
 
-    /// A match at `at` that is longer than `beaten`, if there is one that is worth it.
+    /// Returns a match at `at` that is longer than `beaten` and cheaper than its literals, if there is one.
     #[inline(always)]
     fn find(&self, at: usize, beaten: usize, depth: u32, nice: usize) -> Match {
         let limit = LENGTH_MAX.min(self.blocks.size_bytes() - at);
@@ -86,7 +87,7 @@ impl<'a, 'b> Parse<'a, 'b> {
         self.blocks.literal(self.window.byte(at));
     }
 
-    /// Takes a match at `at`, and gives the position behind it.
+    /// Adds a match at `at`, and returns the position after it.
     #[inline(always)]
     fn take(&mut self, at: usize, found: Match) -> usize {
         self.blocks.matched(at - self.literals_at, found);
@@ -95,7 +96,7 @@ impl<'a, 'b> Parse<'a, 'b> {
     }
 }
 
-/// Takes a match only where the next position has no better one.
+/// Uses a match only if there is no better one at the next position.
 pub(super) fn lazy(blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort, good: usize) {
     let size = blocks.size_bytes();
     let mut parse = Parse::new(blocks, chains, window, effort.threes);
@@ -129,7 +130,8 @@ pub(super) fn lazy(blocks: Blocks, chains: &mut Chains, window: &Window, effort:
     parse.blocks.finish(parse.literals_at);
 }
 
-/// Whether `next`, one position later, is worth the literal before it: a byte of length counts as four bits.
+/// Returns whether `next`, one position later, is better despite the literal before it: a byte of length is worth four
+/// bits.
 #[inline(always)]
 fn is_better(next: Match, found: Match) -> bool {
     let gain = 4 * (next.length as i32 - found.length as i32);
@@ -137,8 +139,8 @@ fn is_better(next: Match, found: Match) -> bool {
     gain + distances > 2
 }
 
-/// Takes the longest match at each place, unless the match behind it can begin so much earlier that this one is
-/// needless: half the searches of [`lazy`], for what is seldom worse.
+/// Uses the longest match at each position, unless the following match can start early enough to make it unnecessary.
+/// Needs half the searches of [`lazy`], and is rarely worse.
 pub(super) fn backward(blocks: Blocks, chains: &mut Chains, window: &Window, effort: Effort) {
     let Effort { depth, nice, .. } = effort;
     let size = blocks.size_bytes();
@@ -188,7 +190,8 @@ pub(super) fn backward(blocks: Blocks, chains: &mut Chains, window: &Window, eff
     parse.blocks.finish(parse.literals_at);
 }
 
-/// `next`, which is at `next_at`, begun so much earlier that `found`, which ends there, is needless.
+/// Extends `next`, at `next_at`, to start early enough to make `found`, which ends there, unnecessary. Returns `None`
+/// if that is not possible.
 #[inline(always)]
 fn reach_back(window: &Window, next_at: usize, found: Match, next: Match) -> Option<Match> {
     if next.length <= 3 || found.length > SHORT || next_at < next.distance + 8 {

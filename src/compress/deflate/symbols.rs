@@ -1,8 +1,8 @@
 //! The alphabets of RFC 1951 section 3.2.5: lengths and distances as symbols with extra bits.
 
-/// Shortest match that can be written.
+/// Length of the shortest match.
 pub(super) const LENGTH_MIN: usize = 3;
-/// Longest match that can be written.
+/// Length of the longest match.
 pub(super) const LENGTH_MAX: usize = 258;
 /// Size of the window, in bytes.
 pub(super) const DISTANCE_MAX: usize = 32 * 1024;
@@ -10,9 +10,9 @@ pub(super) const DISTANCE_MAX: usize = 32 * 1024;
 pub(super) const END_OF_BLOCK: usize = 256;
 /// The symbol of the shortest lengths.
 pub(super) const FIRST_LENGTH_SYMBOL: usize = 257;
-/// How many symbols the alphabet of literals and lengths has.
+/// Number of symbols in the alphabet of literals and lengths.
 pub(super) const LITERAL_LENGTH_SYMBOLS: usize = 286;
-/// How many symbols the alphabet of distances has.
+/// Number of symbols in the alphabet of distances.
 pub(super) const DISTANCE_SYMBOLS: usize = 30;
 
 const LENGTH_CODES: usize = LITERAL_LENGTH_SYMBOLS - FIRST_LENGTH_SYMBOL;
@@ -29,9 +29,9 @@ pub(super) const LENGTH_BASES: [u16; LENGTH_CODES] = length_bases();
 /// Shortest distance of each distance symbol.
 pub(super) const DISTANCE_BASES: [u16; DISTANCE_SYMBOLS] = distance_bases();
 
-/// Symbol less 257 by length; the lengths below 3 have none.
+/// Symbol minus 257, by length; lengths below 3 have none.
 static LENGTH_CODE_BY_LENGTH: [u8; 512] = length_codes();
-/// Symbol by distance less 1, up to 256; then by that, divided by 128.
+/// Symbol by distance minus 1, up to 256; then by that value divided by 128.
 static DISTANCE_SYMBOL_BY_DISTANCE: [u8; 512] = distance_symbols();
 
 const fn length_bases() -> [u16; LENGTH_CODES] {
@@ -42,7 +42,7 @@ const fn length_bases() -> [u16; LENGTH_CODES] {
         base += 1 << LENGTH_EXTRA_BITS[code];
         code += 1;
     }
-    // The longest length has a symbol of its own, though the one before it could say it too.
+    // The longest length has its own symbol, although the previous symbol could express it too.
     bases[LENGTH_CODES - 1] = LENGTH_MAX as u16;
     bases
 }
@@ -86,13 +86,13 @@ const fn distance_symbols() -> [u8; 512] {
     symbols
 }
 
-/// The symbol of a length, less 257.
+/// Returns the symbol of a length, minus 257.
 #[inline(always)]
 pub(super) fn length_code(length: usize) -> usize {
     usize::from(LENGTH_CODE_BY_LENGTH[length & 511])
 }
 
-/// The symbol of a distance.
+/// Returns the symbol of a distance.
 #[inline(always)]
 pub(super) fn distance_symbol(distance: usize) -> usize {
     let index = distance - 1;

@@ -1,4 +1,4 @@
-//! Tests of the encoder as a whole: what it writes is read back by zlib-rs and by a reader of our own that is strict.
+//! Tests of the whole encoder: its output is decoded by zlib-rs and by a strict reader of our own.
 
 mod codes;
 mod golden;
@@ -13,7 +13,7 @@ use super::{BLOCK_MAX, Encoder, Level};
 use inputs::{Piece, shapes};
 use reader::{Kind, Stream};
 
-/// What zlib-rs makes of `encoded`, which no final block ends.
+/// Decodes `encoded`, which has no final block, with zlib-rs.
 fn inflate(encoded: &[u8], size_bytes: usize) -> Vec<u8> {
     let mut inflater = Decompress::new(false);
     let mut bytes = vec![0; size_bytes + 1];
@@ -28,7 +28,7 @@ fn encode(level: u8, block: &[u8]) -> Vec<u8> {
     Encoder::new(Level::new(level).unwrap()).encode(block)
 }
 
-/// Encodes and reads back in both ways.
+/// Encodes, and decodes in both ways.
 fn read_back(level: u8, block: &[u8]) -> Stream {
     let encoded = encode(level, block);
     assert!(inflate(&encoded, block.len()) == block, "level {level}: zlib-rs reads something else");
@@ -95,7 +95,8 @@ fn a_used_encoder_writes_what_a_fresh_one_does() {
 fn output_is_never_much_larger_than_input() {
     for (name, block) in shapes() {
         for level in 0..=9 {
-            // Five bytes a stored block, the first of which may have to fill a byte, and as many for the boundary.
+            // Five bytes per stored block, the first of which may have to fill a byte, and as many for the byte
+            // boundary.
             let bound = block.len() + 6 * (block.len() / 16_384 + 2);
             assert!(encode(level, &block).len() <= bound, "{name} at level {level}");
         }

@@ -1,21 +1,21 @@
-//! What a parse makes of a block: literals, and matches in the window.
+//! The result of parsing a block: literals, and matches in the window.
 
 use super::symbols::{
     DISTANCE_EXTRA_BITS, DISTANCE_SYMBOLS, END_OF_BLOCK, FIRST_LENGTH_SYMBOL, LENGTH_EXTRA_BITS,
     LITERAL_LENGTH_SYMBOLS, distance_symbol, length_code,
 };
 
-/// Literals, and the match that follows them. The literals themselves are those of the block.
+/// Literals, and the match after them. The literals themselves are those of the block.
 #[derive(Clone, Copy)]
 pub(super) struct Sequence {
     literals: u32,
-    /// Length in the lower 9 bits, symbol of the distance above.
+    /// The length in the lower 9 bits, the symbol of the distance above.
     length_and_symbol: u16,
     distance: u16,
 }
 
 impl Sequence {
-    /// `literals` literals without a match.
+    /// Returns a sequence of `literals` literals without a match.
     pub(super) fn of_literals(literals: usize) -> Self {
         Self { literals: literals as u32, length_and_symbol: 0, distance: 0 }
     }
@@ -25,7 +25,7 @@ impl Sequence {
         self.literals as usize
     }
 
-    /// Length of the match, 0 for none.
+    /// Returns the length of the match, 0 for none.
     #[inline(always)]
     pub(super) fn length(self) -> usize {
         usize::from(self.length_and_symbol & 511)
@@ -42,7 +42,7 @@ impl Sequence {
     }
 }
 
-/// How often each symbol occurs.
+/// The frequency of each symbol.
 #[derive(Clone)]
 pub(super) struct Tally {
     pub(super) literal_length: [u32; LITERAL_LENGTH_SYMBOLS + 2],
@@ -73,7 +73,7 @@ impl Tally {
         self.literal_length[usize::from(byte)] += 1;
     }
 
-    /// Counts a match, and gives the sequence that it ends.
+    /// Counts a match, and returns the sequence that it ends.
     #[inline(always)]
     pub(super) fn sequence(&mut self, literals: usize, length: usize, distance: usize) -> Sequence {
         let symbol = distance_symbol(distance);
@@ -91,7 +91,7 @@ impl Tally {
         self.literal_length[END_OF_BLOCK] = 1;
     }
 
-    /// How many extra bits the matches have.
+    /// Returns the number of extra bits of all matches.
     pub(super) fn extra_bits(&self) -> u64 {
         let of = |counts: &[u32], bits: &[u8]| -> u64 {
             counts.iter().zip(bits).map(|(count, bits)| u64::from(*count) * u64::from(*bits)).sum()

@@ -1,12 +1,12 @@
-//! The block that is being encoded, with room behind it.
+//! The block that is being encoded, followed by padding.
 
-/// Most bytes that are encoded at once; a power of two.
+/// Greatest number of bytes that are encoded at once; a power of two.
 pub(super) const BLOCK_MAX: usize = 2 * 1024 * 1024;
-/// Bytes behind the last position from which eight may be loaded: the longest match, and those eight.
+/// Bytes after the last position at which eight bytes may be loaded: the longest match, and those eight.
 const PADDING: usize = 512;
 
-/// A copy of the block. Positions are taken modulo [`BLOCK_MAX`], so that no load can be outside, which the compiler
-/// sees: what is behind the end is zeros or what an earlier block left, and never counts.
+/// A copy of the block. Positions are taken modulo [`BLOCK_MAX`], so that the compiler knows that no load is out of
+/// bounds. Bytes after the end are zeros or data of an earlier block, and never affect the output.
 pub(super) struct Window {
     bytes: Box<[u8; BLOCK_MAX + PADDING]>,
 }
@@ -17,7 +17,7 @@ impl Window {
         Self { bytes: bytes.try_into().expect("it was made with this length") }
     }
 
-    /// Takes a block of at most [`BLOCK_MAX`] bytes, with zeros behind it.
+    /// Copies a block of at most [`BLOCK_MAX`] bytes, followed by zeros.
     pub(super) fn fill(&mut self, block: &[u8]) {
         let (start, rest) = self.bytes.split_at_mut(block.len());
         start.copy_from_slice(block);
@@ -29,21 +29,22 @@ impl Window {
         self.bytes[at % BLOCK_MAX]
     }
 
-    /// The four bytes at `at`.
+    /// Returns the four bytes at `at`.
     #[inline(always)]
     pub(super) fn load4(&self, at: usize) -> u32 {
         let at = at % BLOCK_MAX;
         u32::from_le_bytes(self.bytes[at..at + 4].try_into().expect("four bytes"))
     }
 
-    /// The eight bytes at `at`.
+    /// Returns the eight bytes at `at`.
     #[inline(always)]
     pub(super) fn load8(&self, at: usize) -> u64 {
         let at = at % BLOCK_MAX;
         u64::from_le_bytes(self.bytes[at..at + 8].try_into().expect("eight bytes"))
     }
 
-    /// How many bytes at `earlier` and `at` are the same, `known` of which are known to be; at most `limit`.
+    /// Returns how many bytes at `earlier` and `at` are equal, at most `limit`. The first `known` are already known to
+    /// be.
     #[inline(always)]
     pub(super) fn match_length(&self, earlier: usize, at: usize, known: usize, limit: usize) -> usize {
         let mut length = known;

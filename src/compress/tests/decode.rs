@@ -1,4 +1,4 @@
-//! Telling the formats apart, gzip, and what holds for every reader.
+//! Tests of the detection of formats, of gzip, and of properties of every reader.
 
 use std::io::{self, Cursor, Read};
 
@@ -52,7 +52,7 @@ fn decoder_reads_what_it_finds() {
     }
 }
 
-/// Gives one byte a read, with an interruption before each.
+/// Returns one byte per read, with an interruption before each.
 struct Trickle<'a>(&'a [u8], bool);
 
 impl Read for Trickle<'_> {
@@ -209,7 +209,7 @@ fn what_is_not_gzip_or_zstd_at_all_is_an_error() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Damage is found or harmless: never a panic, never other content without an error.
+    /// Damage is detected or harmless: it never causes a panic, or different content without an error.
     #[test]
     fn damaged_streams_are_refused_or_whole(seed: u64, changes in 1usize..6, gzipped: bool) {
         let mut random = Random::new(seed);
@@ -221,8 +221,8 @@ proptest! {
             encoded[place] = random.next() as u8;
         }
         if let Ok(decoded) = decode(algorithm, &encoded) {
-            // A damaged magic can turn a zstd frame into a skippable one, and a damaged descriptor can drop the
-            // checksum; what is left then is no longer the same stream to begin with.
+            // A damaged magic can turn a zstd frame into a skippable one, and a damaged descriptor can remove the
+            // checksum. The result is then no longer the same stream.
             prop_assert!(decoded == stream || algorithm == Algorithm::Zstd);
         }
     }

@@ -1,4 +1,4 @@
-//! Levels, blocks, and the bytes' independence of everything but the stream.
+//! Tests of levels and blocks, and that the bytes depend only on the stream.
 
 use std::io::{Read, Write};
 

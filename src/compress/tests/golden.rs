@@ -1,4 +1,4 @@
-//! Golden digests: the encoders are part of byte format 1, so a digest that changes here is a change of the format.
+//! Golden digests. The encoders are part of byte format 1, so a changed digest is a change of the format.
 
 use std::process::Command;
 
@@ -7,14 +7,15 @@ use structured_zstd::CpuLevel;
 
 use super::{Algorithm, compression, corpus, encode};
 
-/// Names the kernels that [`zstd_bytes_under_the_kernels_of_this_process`] is held to.
+/// Names the kernels that [`zstd_bytes_under_the_kernels_of_this_process`] must use.
 const KERNELS_VARIABLE: &str = "OCITECT_TEST_ZSTD_KERNELS";
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Each of `expected` is a level, the size of the encoded stream in bytes, and its digest.
+/// Compares the streams with `expected`: each entry is a level, the size of the encoded stream in bytes, and its
+/// digest.
 fn assert_golden(algorithm: Algorithm, stream: &[u8], expected: &[&str]) {
     let actual: Vec<String> = expected
         .iter()
@@ -70,7 +71,7 @@ fn bytes_of_the_empty_stream() {
     assert_eq!(encode(super::Compression::new(Algorithm::None, None).unwrap(), &[]), [0u8; 0]);
 }
 
-/// With [`KERNELS_VARIABLE`] set it must have a process to itself: the choice of kernels is made once.
+/// With [`KERNELS_VARIABLE`] set, it must run in its own process: the kernels are chosen once.
 #[test]
 fn zstd_bytes_under_the_kernels_of_this_process() {
     if let Ok(level) = std::env::var(KERNELS_VARIABLE) {

@@ -9,13 +9,13 @@ fn zstd(stream: &[u8]) -> Vec<u8> {
     encode(compression(Algorithm::Zstd, 3), stream)
 }
 
-/// RFC 8878 section 3.1.2.
+/// Returns a skippable frame, RFC 8878 section 3.1.2.
 fn skippable(content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap();
     [&b"\x53\x2a\x4d\x18"[..], &length.to_le_bytes(), content].concat()
 }
 
-/// A frame with this window descriptor (section 3.1.1.1.2) that holds `content` as one raw block.
+/// Returns a frame with this window descriptor (section 3.1.1.1.2) that contains `content` as one raw block.
 fn frame_with_window(descriptor: u8, content: &[u8]) -> Vec<u8> {
     let mut frame = b"\x28\xb5\x2f\xfd\0".to_vec();
     frame.push(descriptor);

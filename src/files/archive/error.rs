@@ -1,4 +1,4 @@
-//! What can be wrong with an archive.
+//! Errors of archives.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,72 +6,72 @@ use std::path::PathBuf;
 use crate::compress::CompressError;
 use crate::model::{Class, Diagnose, EntryPathError, escape};
 
-/// An error of reading an archive; what holds it names the archive.
+/// An error of reading an archive. The wrapping error names the archive.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It is not of a format that is known.
+    /// The file is not an archive of a known format.
     #[error("expected a supported archive, found {found}")]
     NotAnArchive {
         /// What it is, with an article.
         found: &'static str,
     },
-    /// It ends too early.
+    /// The archive ends too early.
     #[error("the archive is truncated in {inside}: expected {expected_bytes} bytes, found {actual_bytes}")]
     CutShort {
-        /// Where it ends.
+        /// The part in which it ends.
         inside: &'static str,
-        /// The least size that it would need, in bytes.
+        /// The least size that is needed, in bytes.
         expected_bytes: u64,
-        /// Its size, in bytes.
+        /// The actual size, in bytes.
         actual_bytes: u64,
     },
-    /// It breaks its format.
+    /// The archive violates its format.
     #[error("the archive is damaged at byte {offset}: {reason}")]
     Damaged {
-        /// Where, in the uncompressed archive.
+        /// Offset in the uncompressed archive.
         offset: u64,
         /// What is wrong there.
         reason: String,
     },
-    /// A zip archive that breaks its format.
+    /// A zip archive violates its format.
     #[error("the zip archive is damaged: {}", escape(.reason.as_bytes()))]
     Zip {
         /// What is wrong.
         reason: String,
     },
-    /// It is compressed in a way that cannot be read, or its compressed bytes are damaged.
+    /// The compression is not supported, or the compressed bytes are damaged.
     #[error("cannot decompress the archive")]
     Compression {
-        /// What the decoder said; a [`CompressError`] is inside.
+        /// The error of the decoder, which contains a [`CompressError`].
         source: io::Error,
     },
-    /// It has more members than can be meant.
+    /// The archive has too many members.
     #[error("the archive has more than {limit} members")]
     TooManyMembers {
         /// [`super::MAX_MEMBERS`].
         limit: usize,
     },
-    /// It grows more than can be meant.
+    /// The archive is too large when decompressed.
     #[error("the decompressed archive is over the limit of {limit_bytes} bytes")]
     TooLarge {
         /// [`super::MAX_SPOOL_BYTES`].
         limit_bytes: u64,
     },
-    /// It grows far more than programs and texts do: it was made to fill a disk.
+    /// The expansion ratio is far beyond that of programs and texts: a decompression bomb.
     #[error("the archive expands to more than {limit} times its size, after the first GiB")]
     Expansion {
         /// [`crate::model::MAX_EXPANSION`].
         limit: u64,
     },
-    /// Its names or link targets are more than can be meant.
+    /// The names or link targets are too long in total.
     #[error("the {what} of the archive are over the limit of {limit_bytes} bytes")]
     TooMuchText {
-        /// What is too large together.
+        /// The kind of text that exceeds the limit.
         what: &'static str,
         /// The limit.
         limit_bytes: u64,
     },
-    /// One of its members cannot be taken.
+    /// A member cannot be packed.
     #[error("member \"{}\" {reason}", escape(.name))]
     Member {
         /// The member's name.
@@ -79,102 +79,102 @@ pub enum ArchiveError {
         /// What is wrong with it.
         reason: Reason,
     },
-    /// The content of a member is not what the archive says of it.
+    /// The content of a member does not match what the archive says about it.
     #[error("a member of the archive is damaged: its {what} does not match the archive")]
     Content {
         /// What differs.
         what: &'static str,
     },
-    /// It is not what it was when it was listed.
+    /// The archive changed since it was listed.
     #[error("the archive changed while it was read")]
     Changed,
-    /// It has no such member.
+    /// The archive does not have the member.
     #[error("the archive has no member {index}")]
     NoMember {
         /// Position among the members, from 0.
         index: u64,
     },
-    /// The decompressed copy could not be made.
+    /// The decompressed copy cannot be written.
     #[error("cannot write the decompressed archive to a temporary file in {}", escape(.directory.as_os_str().as_encoded_bytes()))]
     Spool {
-        /// The directory that it lies in.
+        /// Its directory.
         directory: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The system said no.
+    /// An operation of the system failed.
     #[error("cannot {action} the archive")]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-/// What is wrong with a member of an archive; reads after its name.
+/// The problem of a member of an archive. The text follows the member's name.
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
     /// Its name begins with a slash.
     #[error("has an absolute name")]
     Absolute,
-    /// Its name begins with a drive of DOS.
+    /// Its name begins with a DOS drive.
     #[error("has a name with a drive letter")]
     Drive,
-    /// Its stored bytes are those of another member too, as in an archive that unpacks to far more than it holds.
+    /// Its stored bytes are also those of another member, as in an archive that unpacks to far more than it holds.
     #[error("overlaps the member \"{}\"", escape(.other))]
     Overlaps {
         /// The other member.
         other: Vec<u8>,
     },
-    /// It is the archive's root, but no directory.
+    /// It is the archive's root, but not a directory.
     #[error("has no name")]
     Unnamed,
-    /// Its name cannot stand in an image.
+    /// Its name is not allowed in an image.
     #[error("has a name that is not allowed: {0}")]
     Name(EntryPathError),
-    /// It stands below something that is not a directory.
+    /// It is inside something that is not a directory.
     #[error("is inside \"{}\", which is {what} in the archive", escape(.parent))]
     Below {
-        /// The member that it stands below.
+        /// The member that it is inside of.
         parent: Vec<u8>,
-        /// What that is, with an article.
+        /// The kind of that member, with an article.
         what: &'static str,
     },
-    /// A symbolic link that climbs above the archive's root.
+    /// It is a symbolic link that leads above the archive's root.
     #[error("is a symbolic link that points outside of the archive: \"{}\"", escape(.target))]
     LinkLeaves {
         /// Its target.
         target: Vec<u8>,
     },
-    /// A hard link to nothing.
+    /// It is a hard link to a member that does not exist.
     #[error("is a hard link to \"{}\", which is not an earlier file of the archive", escape(.target))]
     LinkTarget {
         /// Its target.
         target: Vec<u8>,
     },
-    /// A hard link whose target leaves the archive.
+    /// It is a hard link whose target is outside the archive.
     #[error("is a hard link to \"{}\", which is outside of the archive", escape(.target))]
     LinkOutside {
         /// Its target.
         target: Vec<u8>,
     },
-    /// A sparse file.
+    /// It is a sparse file.
     #[error("is stored as a sparse file, which is not supported")]
     Sparse,
-    /// A type of tar entry that is not known.
+    /// Its type of tar entry is not known.
     #[error("has the unknown type \"{}\"", escape(&[*.0]))]
     Type(u8),
     /// It is encrypted.
     #[error("is encrypted")]
     Encrypted,
-    /// A compression method of zip that is not supported.
+    /// Its zip compression method is not supported.
     #[error("is compressed by {0}; only stored and deflated members are supported")]
     Method(String),
-    /// A symbolic link whose target cannot be read, or is none.
+    /// It is a symbolic link whose target cannot be read or is not valid.
     #[error("is a symbolic link without a valid target")]
     Target,
-    /// Another member gets the same path by `strip`.
+    /// `strip` gives another member the same path.
     #[error("has the same path as \"{}\" after `strip`", escape(.other))]
     Collision {
         /// The other member.
@@ -182,16 +182,16 @@ pub enum Reason {
     },
 }
 
-/// What helps where an archive is odd, and may be meant to be.
+/// The help for archives that are unusual but may be intended.
 const UNPACK_YOURSELF: &str = "if you trust the archive, unpack it yourself and use the directory as `from`";
 
 impl ArchiveError {
-    /// An error about the member `name`.
+    /// Creates an error for the member `name`.
     pub(super) fn member(name: &[u8], reason: Reason) -> Self {
         Self::Member { name: name.to_vec(), reason }
     }
 
-    /// An error of reading a member's content: what its reader put into it, or the system's.
+    /// Converts an error of reading a member's content: the [`ArchiveError`] inside, or an error of the system.
     pub(super) fn of_member(source: io::Error) -> Self {
         match source.downcast() {
             Ok(error) => error,
@@ -199,7 +199,7 @@ impl ArchiveError {
         }
     }
 
-    /// An error of reading bytes: of the system, or of a decoder.
+    /// Converts an error of reading bytes: of the system or of a decoder.
     pub(super) fn reading(source: io::Error) -> Self {
         match CompressError::of(&source) {
             Some(_) => Self::Compression { source },
@@ -235,7 +235,7 @@ impl Diagnose for ArchiveError {
 }
 
 impl Reason {
-    /// What helps against it, where something does.
+    /// Returns the help for the error, if there is any.
     pub(in crate::files) fn help(&self) -> Option<&'static str> {
         Some(match self {
             Self::Absolute | Self::Unnamed | Self::Name(_) => "create the archive with relative names, without `..`",

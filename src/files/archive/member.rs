@@ -1,4 +1,4 @@
-//! A member of an archive, as the archive says it.
+//! A member of an archive, as stored.
 
 use super::error::ArchiveError;
 use crate::model::{MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES};
@@ -10,9 +10,9 @@ pub(super) struct Member {
     pub name: Vec<u8>,
     /// What it is.
     pub kind: MemberKind,
-    /// `& 07777`; `None` where the archive stores none.
+    /// Mode `& 07777`; `None` if the archive does not store one.
     pub mode: Option<u32>,
-    /// Where its content lies; of a file alone.
+    /// The position of its content; only used for files.
     pub span: Span,
 }
 
@@ -23,15 +23,15 @@ pub(super) enum MemberKind {
     Directory,
     /// A regular file.
     File,
-    /// A symbolic link to this.
+    /// A symbolic link with this target.
     Symlink(Vec<u8>),
-    /// Another name of this member.
+    /// A hard link to this member.
     Hardlink(Vec<u8>),
-    /// Something that no layer can hold, with an article.
+    /// Something that a layer cannot hold, with an article.
     Refused(&'static str),
 }
 
-/// What the members of one archive have taken so far; it is held in memory, and unpacked to disks.
+/// Running totals of the members of one archive, which limit the use of memory and disk.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     names_bytes: u64,
@@ -40,10 +40,10 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// Counts a member.
+    /// Adds a member.
     ///
     /// # Errors
-    /// [`ArchiveError::TooMuchText`].
+    /// Returns [`ArchiveError::TooMuchText`] if names and link targets exceed the limit.
     pub(super) fn add(&mut self, member: &Member) -> Result<(), ArchiveError> {
         let target = match &member.kind {
             MemberKind::Symlink(target) | MemberKind::Hardlink(target) => target.len(),
@@ -61,18 +61,18 @@ impl Totals {
         Ok(())
     }
 
-    /// Size of all contents, in bytes.
+    /// Returns the size of all contents, in bytes.
     pub(super) fn content_bytes(&self) -> u64 {
         self.content_bytes
     }
 }
 
-/// Where the content of a member lies in the file that is read.
+/// The position of a member's content in the file.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Span {
     /// Offset of its first byte.
     pub offset: u64,
-    /// Size as it is stored, in bytes.
+    /// Stored size, in bytes.
     pub stored_bytes: u64,
     /// Size of the content, in bytes.
     pub size_bytes: u64,
@@ -83,11 +83,11 @@ pub(super) struct Span {
 /// How the content of a member is stored.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) enum Packing {
-    /// As it is.
+    /// Uncompressed.
     #[default]
     Plain,
-    /// As it is, with a CRC-32.
+    /// Uncompressed, with a CRC-32.
     Stored(u32),
-    /// By deflate, with a CRC-32 of the content.
+    /// Deflated, with a CRC-32 of the content.
     Deflated(u32),
 }

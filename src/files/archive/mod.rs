@@ -1,8 +1,9 @@
-//! Archives on the disk: their members listed, and read again in any order.
+//! Lists the members of archives on the disk, and reads them in any order.
 //!
-//! tar (POSIX.1-1988 and -2001, and GNU's long names), plain or compressed by gzip or zstd, and zip (APPNOTE 6.3.10),
-//! told by their content. A compressed tar is spooled once to an unlinked temporary file. An archive that ends early,
-//! breaks its format, or changes while it is used is an error; no member is read short.
+//! Supports tar (POSIX.1-1988 and -2001, and GNU's long names), plain or compressed by gzip or zstd, and zip (APPNOTE
+//! 6.3.10). The format is detected from the content. A compressed tar is spooled once to an unlinked temporary file. An
+//! archive that ends early, violates its format, or changes while it is used is an error; members are never truncated
+//! silently.
 
 mod error;
 mod member;
@@ -27,20 +28,21 @@ use crate::model::{Content, ContentOpener, FileStamp, MAX_EXPANSION, is_overexpa
 use crate::tar::{BLOCK_BYTES, is_start};
 use member::{Member, Span};
 
-/// Greatest number of members of an archive: ten times the largest trees that were seen, and few enough to hold.
+/// Greatest number of members of an archive: ten times the largest trees that were seen, and few enough to hold in
+/// memory.
 pub const MAX_MEMBERS: usize = 1_000_000;
 
-/// Greatest size of a decompressed archive, in bytes: 64 GiB, over any real artifact; what grows beyond is a bomb, and
-/// would fill the disk that it is spooled to.
+/// Greatest size of a decompressed archive, in bytes: 64 GiB, more than any real artifact. A larger one is a
+/// decompression bomb that would fill the disk.
 pub const MAX_SPOOL_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
-/// Writes to the spool go through a buffer of this size, in bytes.
+/// Size of the buffer for writes to the spool, in bytes.
 const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Bytes that tell the format of an archive: a tar's first header.
+/// Bytes that are read to detect the format: the first header of a tar archive.
 const HEAD_BYTES: usize = BLOCK_BYTES;
 
-/// The archives that a build reads. Each is opened (and decompressed) once; members may be read by several threads.
+/// The archives that a build reads. Each is opened (and decompressed) once. Several threads may read members.
 #[derive(Debug)]
 pub struct Archives {
     spool_directory: PathBuf,
@@ -50,14 +52,14 @@ pub struct Archives {
 /// An archive whose members are known.
 #[derive(Debug)]
 struct Opened {
-    /// Of the archive, when it was opened.
+    /// Stamp of the archive when it was opened.
     stamp: FileStamp,
     format: Format,
-    /// What members are read from: the archive, or its decompressed copy.
+    /// The file that members are read from: the archive, or its decompressed copy.
     file: Arc<File>,
-    /// True where `file` is a copy, which nobody else can write to.
+    /// `true` if `file` is a decompressed copy, which no other process can write to.
     spooled: bool,
-    /// Where each member's content lies.
+    /// The position of each member's content.
     spans: Vec<Span>,
 }
 
@@ -68,12 +70,13 @@ enum Format {
 }
 
 impl Archives {
-    /// Archives that are spooled to unlinked files in `spool_directory`, which must exist when one is opened.
+    /// Creates a value that spools archives to unlinked files in `spool_directory`. The directory must exist when an
+    /// archive is opened.
     pub fn new(spool_directory: PathBuf) -> Self {
         Self { spool_directory, opened: Mutex::default() }
     }
 
-    /// The archive at `path` as it is now, and its members in their order.
+    /// Returns the archive at `path` in its current state, and its members in their order.
     fn list(&self, path: &Path) -> Result<(Arc<Opened>, Vec<Member>), ArchiveError> {
         let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opened) = all.get(path).filter(|opened| is_unchanged(path, &opened.stamp)) {
@@ -130,7 +133,7 @@ impl Archives {
         target.into_inner().map_err(|error| failed(error.into_error()))
     }
 
-    /// A reader over a member that was listed.
+    /// Returns a reader over a member that was listed.
     fn member(&self, path: &Path, stamp: &FileStamp, index: u64) -> Result<Box<dyn Read + Send>, ArchiveError> {
         if !is_unchanged(path, stamp) {
             return Err(ArchiveError::Changed);
@@ -151,11 +154,12 @@ impl Archives {
 }
 
 impl ContentOpener for Archives {
-    /// A reader over a [`Content::Member`] that [`super::list`] gave.
+    /// Returns a reader over a [`Content::Member`] from [`super::list`].
     ///
     /// # Errors
-    /// A [`FilesError::Member`] is inside, and so it is of the reader's own. The reader fails where content is not of the size (of a zip also: the
-    /// checksum) that the archive says, and where the archive changed by its end.
+    /// Errors of this function and of the reader contain a [`FilesError::Member`]. The reader fails if the content does
+    /// not have the size (for zip also the checksum) that the archive states, or if the archive changed before the
+    /// reader's end.
     fn open(&self, content: &Content) -> io::Result<Box<dyn Read + Send + '_>> {
         let Content::Member { archive, stamp, index } = content else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the content is not a member of an archive"));
@@ -167,7 +171,7 @@ impl ContentOpener for Archives {
     }
 }
 
-/// A reader over a member whose errors name the archive.
+/// A reader over a member whose errors include the archive's path.
 struct Named {
     reader: Box<dyn Read + Send>,
     path: PathBuf,
@@ -186,7 +190,7 @@ fn named(path: &Path, kind: io::ErrorKind, error: ArchiveError) -> io::Error {
     io::Error::new(kind, FilesError::Member { path: path.to_owned(), source: Box::new(error) })
 }
 
-/// What `file` holds in compressed form; `None` where it is not compressed.
+/// Returns a decoder over `file`, or `None` if it is not compressed.
 fn open_decoded(file: File) -> Result<Option<Box<dyn Read + Send>>, ArchiveError> {
     let head = head(&file)?;
     match compress::sniff(&head) {
@@ -205,7 +209,7 @@ fn compressed_by(format: &str) -> &'static str {
     }
 }
 
-/// The first bytes of a file: [`HEAD_BYTES`], or all where it is shorter.
+/// Returns the first bytes of a file: [`HEAD_BYTES`], or all if it is shorter.
 fn head(file: &File) -> Result<Vec<u8>, ArchiveError> {
     let mut head = vec![0; HEAD_BYTES];
     let mut length = 0;
@@ -221,7 +225,7 @@ fn head(file: &File) -> Result<Vec<u8>, ArchiveError> {
     Ok(head)
 }
 
-/// The format of an archive that is not, or no longer, compressed.
+/// Detects the format of an archive that is not compressed, or was decompressed.
 fn tell(file: &File, decompressed: bool) -> Result<Format, ArchiveError> {
     let head = head(file)?;
     if !decompressed && (head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")) {

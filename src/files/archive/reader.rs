@@ -1,4 +1,4 @@
-//! Reading the content of one member, from its place in a file that several threads share.
+//! Reads the content of one member from a file that several threads share.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,8 +11,8 @@ use super::ArchiveError;
 use super::member::{Packing, Span};
 use crate::model::FileStamp;
 
-/// A reader over the content at `span`. It fails where the content is shorter or longer than `span` says, where its
-/// checksum is another, and, with a stamp, where the file changed by the end.
+/// Returns a reader over the content at `span`. It fails if the length or the checksum of the content differs from
+/// `span`, and, with a stamp, if the file changed before the reader's end.
 pub(super) fn open(file: Arc<File>, span: Span, watched: Option<FileStamp>) -> Box<dyn Read + Send> {
     let stored = Stored { file: Arc::clone(&file), offset: span.offset, remaining: span.stored_bytes };
     let (inner, checksum): (Box<dyn Read + Send>, _) = match span.packing {
@@ -46,7 +46,7 @@ impl Read for Stored {
     }
 }
 
-/// A reader that hands out its last byte only when the whole content was found to be right.
+/// A reader that returns its last byte only after the whole content was verified.
 struct Checked {
     inner: Box<dyn Read + Send>,
     remaining: u64,
@@ -105,7 +105,8 @@ impl Checked {
     }
 }
 
-/// An error of the stored bytes is the system's; the decoder's own say that they are damaged.
+/// Distinguishes errors of reading the stored bytes, which come from the system, from errors of the decoder, which mean
+/// damaged data.
 fn decoding(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => damaged("content"),

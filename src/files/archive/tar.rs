@@ -1,4 +1,4 @@
-//! The members of a tar archive, plain or decompressed, in a file.
+//! Lists the members of a tar archive, plain or decompressed, in a file.
 
 use std::fs::File;
 
@@ -8,7 +8,8 @@ use super::member::{Member, MemberKind, Packing, Span, Totals};
 use crate::model::MAX_PATH_BYTES;
 use crate::tar::{EndRule, Entries, Entry, EntryKind, FileInput, MAX_EXTENDED_HEADER_BYTES, Rules, TarError};
 
-/// An archive is whole only with all of its end marker, and what would name or size every member alike is not meant.
+/// The rules for reading: the end marker must be complete, and headers that name or size every following member are
+/// refused.
 const RULES: Rules = Rules {
     max_extended_header_bytes: MAX_EXTENDED_HEADER_BYTES,
     max_long_name_bytes: MAX_PATH_BYTES as u64 + 1,
@@ -18,11 +19,11 @@ const RULES: Rules = Rules {
     reads_xattrs: false,
 };
 
-/// The members of the archive in `file`, in their order.
+/// Returns the members of the archive in `file`, in their order.
 ///
 /// # Errors
-/// [`ArchiveError::CutShort`] where it ends inside of a header or a member, or without the two zero blocks;
-/// [`ArchiveError::Damaged`] where it breaks the format; [`ArchiveError::Member`] for what is not supported.
+/// Returns [`ArchiveError::CutShort`] if the archive ends inside a header or a member, or without the two zero blocks;
+/// [`ArchiveError::Damaged`] if it violates the format; [`ArchiveError::Member`] for unsupported members.
 pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
     let input = FileInput::new(file).map_err(|source| ArchiveError::Io { action: "access", source })?;
     let mut entries = Entries::new(input, RULES);

@@ -1,4 +1,4 @@
-//! The members of an archive as items: names checked, hard links resolved, leading components stripped.
+//! Converts the members of an archive to items: checks names, resolves hard links, strips leading components.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::files::walk::{OWNER_EXECUTES, entry_path};
 use crate::model::{Content, EntryKind, EntryPath, EntryPathError, FileStamp, ListedItem, escape};
 use crate::spec::FilesEntry;
 
-/// What stands at a path when the whole archive was unpacked.
+/// The final entry at a path after the whole archive is unpacked.
 #[derive(Debug, Clone)]
 struct Standing {
-    /// The member whose content it is.
+    /// The member that provides the content.
     index: u64,
     kind: MemberKind,
     size_bytes: u64,
@@ -26,7 +26,7 @@ struct Standing {
 
 type Tree = BTreeMap<EntryPath, Standing>;
 
-/// What the archive at `path` holds for `entry`, if it is still the one that was found there, in the state `found`.
+/// Returns what the archive at `path` holds for `entry`, if the archive is unchanged since the state `found`.
 pub(in crate::files) fn unpack(
     entry: &FilesEntry,
     filter: &Filter,
@@ -59,7 +59,7 @@ pub(in crate::files) fn unpack(
     Ok(kept)
 }
 
-/// The tree that the members make, one after the other: a later one replaces an earlier one of its name.
+/// Returns the tree of the members in their order: a later member replaces an earlier one of the same name.
 fn unpacked(members: Vec<Member>) -> Result<Tree, ArchiveError> {
     let mut tree = Tree::new();
     for (index, member) in (0..).zip(members) {
@@ -81,7 +81,7 @@ fn unpacked(members: Vec<Member>) -> Result<Tree, ArchiveError> {
     Ok(tree)
 }
 
-/// The path that a member's name means; the root for `./`.
+/// Returns the path for a member's name; the root for `./`.
 fn clean(name: &[u8]) -> Result<EntryPath, Reason> {
     if name.starts_with(b"/") {
         return Err(Reason::Absolute);
@@ -92,7 +92,7 @@ fn clean(name: &[u8]) -> Result<EntryPath, Reason> {
     EntryPath::new(name).map_err(Reason::Name)
 }
 
-/// What a hard link to `target` is another name of.
+/// Returns the entry that a hard link to `target` refers to.
 fn link_source(tree: &Tree, target: Vec<u8>) -> Result<&Standing, Reason> {
     let path = match clean(&target) {
         Ok(path) => path,
@@ -107,7 +107,7 @@ fn link_source(tree: &Tree, target: Vec<u8>) -> Result<&Standing, Reason> {
     }
 }
 
-/// Refuses what stands below anything but a directory.
+/// Refuses entries inside something that is not a directory.
 fn check_parents(tree: &Tree) -> Result<(), ArchiveError> {
     for path in tree.keys() {
         let bytes = path.as_bytes();
@@ -125,7 +125,7 @@ fn check_parents(tree: &Tree) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Refuses symbolic links that climb above the archive's root. An absolute target is one inside of the image.
+/// Refuses symbolic links that lead above the archive's root. An absolute target is inside the image.
 fn check_links(tree: &Tree) -> Result<(), ArchiveError> {
     for (path, standing) in tree {
         if let MemberKind::Symlink(target) = &standing.kind
@@ -153,8 +153,8 @@ fn climbs_out(path: &EntryPath, target: &[u8]) -> bool {
     false
 }
 
-/// The tree without the first `count` components of its paths, each beside its member's name. What has no more
-/// components than that is left out.
+/// Removes the first `count` components of the tree's paths, and returns each path with its member's name. Entries
+/// without further components are left out.
 fn strip(tree: Tree, count: usize) -> Result<BTreeMap<EntryPath, (Vec<u8>, Standing)>, ArchiveError> {
     let mut stripped: BTreeMap<EntryPath, (Vec<u8>, Standing)> = BTreeMap::new();
     for (path, standing) in tree {
@@ -172,7 +172,7 @@ fn strip(tree: Tree, count: usize) -> Result<BTreeMap<EntryPath, (Vec<u8>, Stand
     Ok(stripped)
 }
 
-/// Makes items of the members of one archive.
+/// Converts the members of one archive to items.
 struct Maker<'a> {
     entry: &'a FilesEntry,
     archive: Arc<PathBuf>,

@@ -1,5 +1,5 @@
-//! The members of a zip archive (APPNOTE 6.3.10). The crate zip reads the directory; members are read by their offsets,
-//! so that several threads can.
+//! Lists the members of a zip archive (APPNOTE 6.3.10). The crate `zip` reads the central directory. Members are read
+//! by their offsets, so that several threads can read them.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -14,7 +14,7 @@ use super::member::{Member, MemberKind, Packing, Span, Totals};
 use super::{MAX_MEMBERS, MAX_SPOOL_BYTES, reader};
 use crate::model::{MAX_EXPANSION, MAX_PATH_BYTES, is_overexpanded};
 
-/// `S_IFMT` and its values, as the upper half of a member's external attributes has them.
+/// `S_IFMT` and its values, as in the upper half of a member's external attributes.
 const TYPE_BITS: u32 = 0o170_000;
 const TYPE_DIRECTORY: u32 = 0o040_000;
 const TYPE_FILE: u32 = 0o100_000;
@@ -22,10 +22,10 @@ const TYPE_SYMLINK: u32 = 0o120_000;
 /// The bits of a mode.
 const MODE_BITS: u32 = 0o7777;
 
-/// The members of the archive in `file`, in the order of its directory.
+/// Returns the members of the archive in `file`, in the order of its central directory.
 ///
 /// # Errors
-/// [`ArchiveError::Zip`] where it is damaged or cut short, [`ArchiveError::Member`] for what is not supported.
+/// Returns [`ArchiveError::Zip`] if it is damaged or ends early, [`ArchiveError::Member`] for unsupported members.
 pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
     let io = |source| ArchiveError::Io { action: "open", source };
     let mut archive = ZipArchive::new(file.try_clone().map_err(io)?).map_err(zip_error)?;
@@ -55,11 +55,12 @@ pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
     }
 }
 
-/// Members lie side by side, each with its header. Some that overlap hold the same bytes many times over.
+/// Refuses members that overlap, each with its header. Overlapping members are a decompression bomb: they use the same
+/// bytes many times.
 fn refuse_overlaps(members: &[Member], headers: Vec<u64>) -> Result<(), ArchiveError> {
     let mut extents: Vec<(u64, u64, usize)> = Vec::with_capacity(members.len());
     for (index, (member, header)) in members.iter().zip(headers).enumerate() {
-        // What has no content has a header of its own all the same.
+        // A member without content still has its own header.
         let end = member.span.offset.saturating_add(member.span.stored_bytes).max(header.saturating_add(1));
         extents.push((header, end, index));
     }
@@ -78,7 +79,7 @@ fn member(entry: &ZipFile<'_, File>, file: &Arc<File>, size_bytes: u64) -> Resul
     if entry.encrypted() {
         return Err(ArchiveError::member(&name, Reason::Encrypted));
     }
-    // The upper half of the attributes is a Unix mode only where a Unix system wrote it.
+    // The upper half of the attributes is a Unix mode only if a Unix system wrote the member.
     let unix = is_unix(entry.system()).then(|| entry.external_attributes() >> 16);
     let unix = unix.filter(|mode| *mode != 0);
     let file_type = unix.unwrap_or_default() & TYPE_BITS;
@@ -99,8 +100,9 @@ fn member(entry: &ZipFile<'_, File>, file: &Arc<File>, size_bytes: u64) -> Resul
     Ok(Member { name, kind, mode: unix.map(|mode| mode & MODE_BITS), span })
 }
 
-/// The name byte for byte, except that a name in the code page of DOS becomes UTF-8, and that backslashes of systems that
-/// part names by them become slashes (APPNOTE 4.4.17.1 wants these; PowerShell 5 and old .NET write others).
+/// Returns the name byte for byte, with two exceptions: a name in a DOS code page is converted to UTF-8, and
+/// backslashes from systems that use them as separators become slashes (required by APPNOTE 4.4.17.1; PowerShell 5 and
+/// old .NET write backslashes).
 fn name(entry: &ZipFile<'_, File>) -> Result<Vec<u8>, ArchiveError> {
     let raw = entry.name_raw();
     let mut name = if std::str::from_utf8(raw).is_ok() || is_unix(entry.system()) {
@@ -121,12 +123,13 @@ fn is_unix(system: System) -> bool {
     matches!(system, System::Unix | System::OsDarwin)
 }
 
-/// Systems whose file names cannot have a backslash in them.
+/// Returns `true` for systems whose file names cannot contain a backslash.
 fn parts_by_backslashes(system: System) -> bool {
     matches!(system, System::Dos | System::Os2 | System::WindowsNTFS | System::VFAT)
 }
 
-/// `C:/x`; of systems that have drives also `C:x`, which is relative to a directory that nobody knows.
+/// Returns `true` for `C:/x`, and for systems that have drives also for `C:x`, which is relative to an unknown
+/// directory.
 fn has_drive(name: &[u8], system: System) -> bool {
     match name {
         [letter, b':', b'/' | b'\\', ..] => letter.is_ascii_alphabetic(),

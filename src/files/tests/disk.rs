@@ -150,7 +150,7 @@ fn attributes_are_carried_where_they_are_asked_for() {
     let fixture = Fixture::with(&["src/file"]);
     let path = std::ffi::CString::new(fixture.path("src/file").as_os_str().as_bytes()).unwrap();
     for name in [c"user.kept", c"user.other", c"user.overlay.opaque", c"user.containers.override_stat"] {
-        // SAFETY: path and name end in NUL, and the value has the size that is told.
+        // SAFETY: path and name end in NUL, and the value has the size that is passed.
         let result = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), b"value".as_ptr().cast(), 5, 0) };
         assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
     }
@@ -185,7 +185,7 @@ fn capabilities_are_for_a_single_file() {
 #[test]
 fn a_directory_that_cannot_be_read_is_named() {
     let fixture = Fixture::with(&["src/"]);
-    // Longer in all than the system takes, so that not even root can read it.
+    // Longer in total than the system accepts, so that not even root can read it.
     let script = "cd \"$1\" && i=0; while [ $i -lt 25 ]; do mkdir \"$2\" && cd -P \"$2\" || exit 1; i=$((i+1)); done";
     let (source, name) = (fixture.path("src"), "d".repeat(200));
     let made = std::process::Command::new("sh").args(["-c", script, "sh"]).arg(&source).arg(&name).status().unwrap();

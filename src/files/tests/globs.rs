@@ -36,7 +36,7 @@ fn a_glob_gives_what_it_matches_with_paths_below_its_fixed_part() {
     assert_eq!(fixture.paths("dist/[ab]r[!a-l]64/bin/app"), ["arm64/bin/app"]);
 }
 
-/// What `from` becomes at `to`, which does not end in a slash.
+/// Returns the listing of `from` with a `to` that does not end in a slash.
 fn at_one_name(
     fixture: &Fixture,
     from: &str,

@@ -109,7 +109,7 @@ fn a_dockerignore_that_is_not_read_says_what_it_would_leave_out() {
     assert_eq!(found("app"), NotLeftOut { count: 1, first: Some(fixture.path("app/.env")) });
     assert_eq!(found("app/*"), NotLeftOut { count: 1, first: Some(fixture.path("app/.env")) });
     assert_eq!(found("."), NotLeftOut { count: 2, first: Some(fixture.path("./app/.env")) });
-    // What `from` names is taken, as with an ignore file that is read.
+    // A path that `from` names is packed, as with an ignore file that is read.
     assert_eq!(found("dist"), NotLeftOut::default());
     assert_eq!(found("app/.env"), NotLeftOut::default());
 }

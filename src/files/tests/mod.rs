@@ -1,4 +1,4 @@
-//! Listing, on trees and archives that the tests make.
+//! Tests of listing, on trees and archives that the tests create.
 
 mod disk;
 mod globs;
@@ -20,7 +20,7 @@ use super::{ArchiveError, Archives, Context, FilesError, IgnoreRules, NotLeftOut
 use crate::model::{Class, Content, ContentOpener as _, Diagnose as _, EntryKind, ListedItem, Listing, escape};
 use crate::spec::{FilesEntry, From, IgnoreFile, Ownership, Place};
 
-/// A spec's directory, and what listing in it needs.
+/// A spec's directory, and the settings to list in it.
 struct Fixture {
     directory: TempDir,
     ignore: IgnoreRules,
@@ -42,7 +42,7 @@ impl Fixture {
         }
     }
 
-    /// With these files; a path that ends in a slash is a directory.
+    /// Creates these files; a path that ends in a slash is a directory.
     fn with(paths: &[&str]) -> Self {
         let fixture = Self::new();
         for path in paths {
@@ -114,7 +114,7 @@ impl Fixture {
         self.list(&FilesEntry { unpack: true, ..self.entry(from) })
     }
 
-    /// What is wrong with the archive `from`.
+    /// Returns the error of the archive `from`.
     fn archive_error(&self, from: &str) -> ArchiveError {
         match self.unpack(from) {
             Err(FilesError::Archive { source, .. }) => *source,
@@ -122,7 +122,7 @@ impl Fixture {
         }
     }
 
-    /// What is wrong with a member of the archive `from`.
+    /// Returns the error of a member of the archive `from`.
     fn member_error(&self, from: &str) -> (String, Reason) {
         match self.archive_error(from) {
             ArchiveError::Member { name, reason } => (escape(&name), reason),
@@ -148,7 +148,7 @@ fn item<'a>(listing: &'a Listing, path: &str) -> &'a ListedItem {
     listing.items.iter().find(|item| item.path.as_bytes() == path.as_bytes()).unwrap()
 }
 
-/// A line for each item: directories end in `/`, links name their target, executables end in `*`.
+/// Returns a line for each item: directories end in `/`, links show their target, executables end in `*`.
 fn shown(listing: &Listing) -> Vec<String> {
     let line = |item: &ListedItem| {
         let path = escape(item.path.as_bytes());

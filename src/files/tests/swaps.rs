@@ -1,4 +1,4 @@
-//! A tree that an attacker moves under the walk: what lies outside of the source never gets in.
+//! Tests in which an attacker changes the tree during a walk: files outside the source are never listed.
 
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,13 +6,13 @@ use std::thread;
 
 use super::*;
 
-/// How often each walk's tree is swapped: the window is some microseconds wide, and must be hit.
+/// How often each walk's tree is swapped: the vulnerable window has some microseconds, and must be hit.
 const SWAPS: usize = 10_000;
 
-/// Directories beside the swapped ones, so that each walk takes as long as some swaps.
+/// Number of directories beside the swapped ones, so that each walk takes as long as some swaps.
 const BYSTANDERS: usize = 60;
 
-/// A source with directories and files to be swapped, and what must not get in beside it.
+/// Returns a source with directories and files to swap, and files beside it that must not be listed.
 fn attacked() -> Fixture {
     let fixture =
         Fixture::with(&["src/a/mid/inner/f", "src/a/plain", "outside/shadow", "outside/inner/shadow", "hold/"]);
@@ -27,7 +27,7 @@ fn attacked() -> Fixture {
     fixture
 }
 
-/// Swaps `victim` for a link to `target` and back, [`SWAPS`] times, while `work` is done again and again.
+/// Swaps `victim` for a link to `target` and back, [`SWAPS`] times, while `work` is repeated.
 fn while_swapped(fixture: &Fixture, victim: &str, target: &str, mut work: impl FnMut()) {
     let victim = fixture.path(victim);
     let target = fixture.path(target);
@@ -50,7 +50,7 @@ fn while_swapped(fixture: &Fixture, victim: &str, target: &str, mut work: impl F
     });
 }
 
-/// Lists, and holds a listing to what it may hold: the names of the source alone.
+/// Lists, and checks that the listing contains only names of the source.
 fn list_and_look(fixture: &Fixture, entry: &FilesEntry) {
     match fixture.list(entry) {
         Ok(listing) => {
@@ -79,7 +79,7 @@ fn a_directory_further_up_leads_nowhere_either() {
     let entries = [fixture.entry("src/"), fixture.entry("src/**/*"), fixture.entry("src/a/*/*")];
     let mut turn = entries.iter().cycle();
     let mut work = || list_and_look(&fixture, turn.next().unwrap());
-    // `outside/inner` is where `mid/inner` is looked for.
+    // `mid/inner` would be found at `outside/inner`.
     while_swapped(&fixture, "src/a/mid", "outside", &mut work);
 }
 
@@ -87,7 +87,7 @@ fn a_directory_further_up_leads_nowhere_either() {
 fn a_file_that_is_swapped_for_a_link_is_not_opened() {
     let fixture = attacked();
     let entry = FilesEntry { xattrs: strings(&["user.*"]), ..fixture.entry("src/") };
-    // The size is that of an archive of ocitect's, which is looked into while it is listed.
+    // The size is that of an archive of ocitect, which is read during listing.
     fixture.write("src/a/plain", &[b'x'; 1024]);
     while_swapped(&fixture, "src/a/plain", "outside/shadow", || {
         let Ok(listing) = fixture.list(&entry) else { return };

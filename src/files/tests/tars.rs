@@ -8,7 +8,7 @@ use super::*;
 use crate::compress::{Algorithm, Compression, Encoder};
 use crate::model::ListedRoot;
 
-/// A tar archive in the making.
+/// A tar archive that is being written.
 #[derive(Default)]
 struct Tar {
     bytes: Vec<u8>,
@@ -452,7 +452,7 @@ fn a_compressed_archive_that_grows_without_bound_is_refused_while_it_is_spooled(
 #[test]
 fn the_text_of_all_members_is_bounded() {
     use crate::model::MAX_LINK_TARGETS_BYTES;
-    // Each target has its own header, as GNU tar writes long ones.
+    // Each target has a separate header, as GNU tar writes long ones.
     let target = [b'c'; 4000];
     let header = Tar::default().raw(b"long", EntryType::GNULongLink, 0o644, b"", &[&target[..], b"\0"].concat());
     let one = header.raw(b"l", EntryType::Symlink, 0o777, b"", b"").bytes;

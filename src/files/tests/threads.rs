@@ -1,13 +1,13 @@
-//! Walks on several threads: neither their number nor their order shows.
+//! Tests of walks on several threads: the result does not depend on their number or order.
 
 use std::os::unix::net::UnixListener;
 
 use super::*;
 
-/// Names around the slash, which is where the order of whole paths is not that of names.
+/// Names that sort near the slash, where the order of whole paths differs from that of names.
 const NAMES: [&str; 7] = ["a", "a!", "a-b", "a.", "a0", "a-b.c", "b"];
 
-/// Directories within directories, each with files whose names differ from its children's by one byte.
+/// Returns nested directories, each with files whose names differ from those of its children by one byte.
 fn nested() -> Fixture {
     let fixture = Fixture::new();
     for one in NAMES {
@@ -53,7 +53,7 @@ fn of_several_errors_the_first_by_path_is_told() {
     }
     for (at, is_deleted) in [("src/b/a/socket", true), ("src/a/a0/socket", false)] {
         let _socket = UnixListener::bind(fixture.path(at)).unwrap();
-        // Whether the first in a directory or the last: `a-b/a/.wh.x` is before all that is in `a/`.
+        // For the first and the last entry of a directory: `a-b/a/.wh.x` sorts before everything in `a/`.
         for threads in [1, 2, 8].repeat(20) {
             fixture.threads = threads;
             let error = fixture.list(&fixture.entry("src")).unwrap_err().to_string();

@@ -7,7 +7,7 @@ use zip::{CompressionMethod, System, ZipWriter};
 
 use super::*;
 
-/// A zip archive of files (name, mode, content) and links (name, target).
+/// Returns a zip archive of files (name, mode, content) and links (name, target).
 fn zip(files: &[(&str, u32, &str)], links: &[(&str, &str)], method: CompressionMethod) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(method).system(System::Unix);
@@ -35,7 +35,7 @@ fn fixture(archive: &[u8]) -> Fixture {
     fixture
 }
 
-/// Puts `bytes` at `offset` of every header that begins with `signature`.
+/// Writes `bytes` at `offset` of every header that begins with `signature`.
 fn patch(archive: &mut [u8], signature: &[u8; 4], offset: usize, bytes: &[u8]) {
     let places: Vec<usize> =
         archive.windows(4).enumerate().filter(|(_, window)| window == signature).map(|(place, _)| place).collect();
@@ -98,7 +98,7 @@ fn links_that_leave_the_tree_are_refused() {
 
 #[test]
 fn names_that_leave_the_tree_are_refused() {
-    // The writer cleans names, so they are put in behind its back, at the same length.
+    // The writer cleans names, so they are replaced afterwards, at the same length.
     let renamed = |from: &str, to: &str| {
         let archive = stored(&[(from, 0o644, "x")]);
         let mut bytes = archive;
@@ -177,7 +177,7 @@ fn an_archive_that_is_cut_short_is_an_error() {
     assert!(matches!(fixture(&beyond).archive_error("a.zip"), ArchiveError::CutShort { .. }));
 }
 
-/// A zip whose one member has this name, put in behind the writer's back, made on this system (APPNOTE 4.4.2.2).
+/// Returns a zip archive with one member of this name, inserted after writing, from this system (APPNOTE 4.4.2.2).
 fn named(name: &str, system: u8) -> Vec<u8> {
     let placeholder = "n".repeat(name.len());
     let mut bytes = stored(&[(&placeholder, 0o644, "x")]);
@@ -224,7 +224,7 @@ fn members_that_share_bytes_are_refused() {
     let archive = stored(&[("a", 0o644, "text"), ("b", 0o644, "more"), ("c", 0o644, "")]);
     let starts: Vec<usize> = (0..archive.len() - 4).filter(|at| archive[*at..].starts_with(CENTRAL)).collect();
     for (from, to) in [(1, 0), (2, 0), (0, 1)] {
-        // One member's header is another's, so that one content is in the archive twice.
+        // Two members have the same header position, so that one content is in the archive twice.
         let mut shared = archive.clone();
         let offset = shared[starts[to] + 42..starts[to] + 46].to_vec();
         shared[starts[from] + 42..starts[from] + 46].copy_from_slice(&offset);
@@ -232,7 +232,7 @@ fn members_that_share_bytes_are_refused() {
         assert!(matches!(reason, Reason::Overlaps { .. }), "{reason}");
         assert!(reason.help().unwrap().contains("unpack it yourself"));
     }
-    // Its content reaches into the next member.
+    // Its content overlaps the next member.
     let mut longer = archive.clone();
     longer[starts[0] + 20..starts[0] + 28].copy_from_slice(&[10, 0, 0, 0, 10, 0, 0, 0]);
     assert!(matches!(fixture(&longer).member_error("a.zip").1, Reason::Overlaps { .. }));

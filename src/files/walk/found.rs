@@ -1,4 +1,4 @@
-//! What a walk found, directory by directory, and how it becomes one list.
+//! The results of a walk, directory by directory, and their combination into one list.
 
 use std::collections::BTreeSet;
 
@@ -6,41 +6,41 @@ use super::super::FilesError;
 use super::super::filter::{Kept, settle};
 use crate::model::ListedItem;
 
-/// What one directory holds, as far as it is taken.
+/// The selected content of one directory.
 #[derive(Default)]
 pub(super) struct Found {
-    /// The directory itself, where it is an item.
+    /// The directory itself, if it is an item.
     pub own: Option<Kept>,
-    /// What stands in it, in the order of whole paths by bytes.
+    /// Its entries, in the order of whole paths by bytes.
     pub parts: Vec<Part>,
-    /// Something matched the glob, or was there to be taken.
+    /// `true` if something matched the glob or was available.
     pub matches: bool,
-    /// Paths below the source of what ocitect wrote.
+    /// Paths of ocitect's outputs, below the source.
     pub left_out: Vec<Vec<u8>>,
-    /// Why it was not read to its end.
+    /// The error that ended reading the directory.
     pub failure: Option<Failure>,
-    /// The number, among all directories, of the first of those in it.
+    /// The index among all directories of its first child.
     pub first_child: usize,
 }
 
-/// A place in a directory.
+/// An entry of a directory.
 pub(super) enum Part {
-    /// Anything but a directory.
+    /// An entry that is not a directory.
     Leaf(Kept),
-    /// A directory itself, by its number among the directories of its parent.
+    /// A directory itself, by its index among the child directories.
     Own(usize),
-    /// What stands below it.
+    /// The entries below a directory, by the same index.
     Below(usize),
 }
 
-/// An error, and the path below the source that it is about.
+/// An error, and its path below the source.
 pub(super) struct Failure {
     pub path: Vec<u8>,
     pub error: FilesError,
 }
 
-/// All directories together: the items, sorted, and whether anything matched. `outputs` are paths below the source that
-/// are about to be written. The first directory is the source.
+/// Combines all directories. Returns the items, sorted, and whether anything matched. `outputs` are paths below the
+/// source that are about to be written. The first directory is the source.
 pub(super) fn gather(mut found: Vec<Found>, outputs: BTreeSet<Vec<u8>>) -> Result<(Vec<ListedItem>, bool), FilesError> {
     let failures = found.iter_mut().filter_map(|found| found.failure.take());
     if let Some(failure) = failures.min_by(|one, other| one.path.cmp(&other.path)) {
@@ -63,8 +63,8 @@ pub(super) fn gather(mut found: Vec<Found>, outputs: BTreeSet<Vec<u8>>) -> Resul
     Ok((items, matches))
 }
 
-/// The directories, below the source, that lead to what ocitect wrote or is about to write. One that holds nothing else is
-/// not packed: the first build, which made it, had none.
+/// Returns the directories below the source that lead to outputs of ocitect. One that contains nothing else is not
+/// packed, since it did not exist before the first build created it.
 fn leading(below: Vec<u8>) -> Vec<Vec<u8>> {
     let slashes = below.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     slashes.map(|(at, _)| below[..at].to_vec()).collect()

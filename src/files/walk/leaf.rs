@@ -1,4 +1,4 @@
-//! What is no directory: files and symbolic links of the disk as items.
+//! Converts files and symbolic links of the disk to items.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,13 +14,13 @@ use super::super::xattr::Attributes;
 use crate::model::{Content, DiskFile, EntryKind, EntryPath, ListedItem};
 use crate::spec::FilesEntry;
 
-/// Bit of the owner's right to execute.
+/// The bit of the owner's execute permission.
 pub(in super::super) const OWNER_EXECUTES: u32 = 0o100;
 
-/// Names that begin so delete files where a layer is applied (image-spec, layer.md, "Whiteouts").
+/// Names with this prefix delete files when a layer is applied (image-spec, layer.md, "Whiteouts").
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
 
-/// The one item of a source that is a file; `path` is followed where it is a symbolic link.
+/// Returns the only item of a source that is a file. If `path` is a symbolic link, it is followed.
 pub(in super::super) fn single(
     entry: &FilesEntry,
     path: &Path,
@@ -30,7 +30,7 @@ pub(in super::super) fn single(
 ) -> Result<ListedItem, FilesError> {
     let failed = |action, source| FilesError::Io { place: entry.place.clone(), action, path: path.to_owned(), source };
     let canonical = path.canonicalize().map_err(|source| failed("access", source))?;
-    // What a link leads to is no link.
+    // The target of a followed link is never a link.
     let kind = self::kind(entry, path, &canonical, status, || Err(io::ErrorKind::InvalidInput.into()))?;
     let executable = is_executable(status);
     let opened = || handle::open_file(&canonical);
@@ -41,10 +41,10 @@ pub(in super::super) fn single(
     Ok(verdict.applied(item))
 }
 
-/// A path of an item; `origin` is told in messages.
+/// Returns the path of an item; `origin` is only used in messages.
 ///
 /// # Errors
-/// [`FilesError::Whiteout`] for a name that begins with `.wh.`, [`FilesError::Path`] for what cannot be a path.
+/// Returns [`FilesError::Whiteout`] for a name that begins with `.wh.`, [`FilesError::Path`] for an invalid path.
 pub(in super::super) fn entry_path(
     entry: &FilesEntry,
     below: &[u8],
@@ -57,12 +57,13 @@ pub(in super::super) fn entry_path(
     EntryPath::new(below).map_err(|source| FilesError::Path { place: place(), origin: origin(), source })
 }
 
-/// True for a file that is 0755 by rule.
+/// Returns `true` for a file that the rule for executables gives the mode 0755.
 pub(super) fn is_executable(status: &Status) -> bool {
     status.mode & OWNER_EXECUTES != 0 && status.kind == FileType::RegularFile
 }
 
-/// The kind of what is no directory. `opened` is where its content is read from, `target` reads a symbolic link.
+/// Returns the kind of an entry that is not a directory. `opened` is the path that its content is read from, `target`
+/// reads a symbolic link.
 pub(super) fn kind(
     entry: &FilesEntry,
     path: &Path,
@@ -80,7 +81,7 @@ pub(super) fn kind(
                 let place = entry.place.clone();
                 let path = path.to_owned();
                 match source.kind() {
-                    // What the system says of anything but a symbolic link.
+                    // The error of the system for reading the target of anything but a symbolic link.
                     io::ErrorKind::InvalidInput => FilesError::Replaced { place, path },
                     _ => FilesError::Io { place, action: "read symbolic link", path, source },
                 }

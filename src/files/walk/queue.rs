@@ -1,4 +1,4 @@
-//! Directories that wait to be read, and the threads that read them.
+//! The queue of directories to read, and the threads that read them.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -6,15 +6,15 @@ use std::thread;
 use super::Directory;
 use super::found::Found;
 
-/// Threads that read directories: with more of them the kernel's own locks are what is waited for.
+/// Greatest number of threads that read directories. With more threads, the kernel's own locks are the limit.
 const MAX_THREADS: usize = 8;
 
-/// So many waiting directories are worth another thread: one is read in some 20 µs, and a thread started in 50.
+/// Number of waiting directories that justifies another thread: reading one takes some 20 µs, starting a thread 50 µs.
 const WORTH_A_THREAD: usize = 16;
 
-/// Reads `root` and all below it with `read`, which gives what a directory holds and the directories in it; on as many as
-/// `threads` threads. The results are in no order but that `root` comes first, and each with the number of its first child,
-/// which the others follow.
+/// Reads `root` and everything below it on up to `threads` threads. `read` returns the content of a directory and the
+/// directories in it. The order of the results varies, except that `root` comes first. Each result has the index of its
+/// first child; the other children follow it.
 pub(super) fn run(
     root: Directory,
     threads: usize,
@@ -29,7 +29,7 @@ pub(super) fn run(
     if !queue.work(&read, worth) {
         thread::scope(|scope| {
             for _ in 1..threads {
-                // One that cannot be started is not needed.
+                // If a thread cannot be started, the others do its work.
                 let _ = thread::Builder::new().spawn_scoped(scope, || queue.work(&read, usize::MAX));
             }
             queue.work(&read, usize::MAX);
@@ -40,22 +40,22 @@ pub(super) fn run(
 
 struct Queue {
     state: Mutex<State>,
-    /// A directory came, or the last one was read.
+    /// Signals a new directory, or that the last one was read.
     changed: Condvar,
 }
 
 struct State {
-    /// With the number of the result.
+    /// Each with the index of its result.
     pending: Vec<(usize, Directory)>,
-    /// Threads that read one, and may find more.
+    /// Threads that are reading a directory, and may find more.
     busy: usize,
-    /// Threads that wait for one.
+    /// Threads that wait for a directory.
     waiting: usize,
     found: Vec<Found>,
 }
 
 impl Queue {
-    /// Reads directories until none is left (true), or until more than `enough` wait (false).
+    /// Reads directories until none is left (returns `true`), or until more than `enough` wait (returns `false`).
     fn work(&self, read: impl Fn(&Directory) -> (Found, Vec<Directory>), enough: usize) -> bool {
         let mut state = self.lock();
         loop {

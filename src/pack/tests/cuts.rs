@@ -1,4 +1,4 @@
-//! Where blocks begin and end, and that they find themselves again.
+//! Tests of the start and end of blocks, and that the same cuts are found again.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn cut(plan: &LayerPlan) -> Vec<Block> {
     std::iter::from_fn(|| cuts.next().unwrap()).collect()
 }
 
-/// The digest of every block.
+/// Returns the digest of every block.
 fn digests(plan: &LayerPlan) -> Vec<Digest> {
     let reading = Reading { opener: &super::NoOpener, observer: &(), scan: None };
     let mut tar = Tar::new(plan, UNIT_BYTES, reading);
@@ -23,13 +23,13 @@ fn digests(plan: &LayerPlan) -> Vec<Digest> {
     blocks.map(|block| Digest::of(&block.read(plan, reading).unwrap())).collect()
 }
 
-/// How many blocks of `after` are not among those of `before`.
+/// Returns how many blocks of `after` are not among those of `before`.
 fn new_blocks(before: &LayerPlan, after: &LayerPlan) -> usize {
     let before: BTreeSet<_> = digests(before).into_iter().collect();
     digests(after).iter().filter(|digest| !before.contains(digest)).count()
 }
 
-/// Files of up to some KiB in directories, some 20 MiB of them.
+/// Returns files of up to some KiB in directories, some 20 MiB in total.
 fn small_files() -> LayerPlan {
     let number = |number: u64| {
         file(format!("app/{:02}/{number:05}.js", number / 100), noise(number as usize * 37 % 8000, number))

@@ -1,4 +1,4 @@
-//! What cannot be packed, and what changes while it is: a clear error, no thread left, nothing on the disk.
+//! Tests of sources that cannot be packed or change during packing: a clear error, and no thread or file left behind.
 
 use std::fs;
 use std::io::{self, Read};
@@ -32,7 +32,7 @@ fn source(size_bytes: usize) -> Source {
     Source { directory, path }
 }
 
-/// Does something once, when the first bytes were read.
+/// Runs an action once, when the first bytes were read.
 struct Meddler<F: Fn()> {
     meddle: F,
     done: AtomicBool,
@@ -131,7 +131,7 @@ fn a_file_that_gets_another_name_has_not_changed() {
     let source = source(100);
     let mut plan = plan(vec![disk_file("a", &source.path)]);
     fs::hard_link(&source.path, source.directory.path().join("other")).unwrap();
-    // The clock of the file system may not have moved on since the listing: one that was earlier shows the same.
+    // The clock of the file system may not have advanced since the listing; an earlier time has the same effect.
     let EntryKind::File { content: Content::Disk(file), .. } = &mut plan.entries[0].kind else { panic!() };
     file.stamp.changed.1 -= 1;
     assert_ne!(file.stamp, FileStamp::of(&source.path.metadata().unwrap()));
@@ -160,7 +160,7 @@ fn an_unreadable_file_says_what_to_do() {
     assert_eq!((error.class(), error.to_string()), (Class::Here, "cannot open a\\nb".to_owned()));
     assert!(error.help().unwrap().contains("readable"));
 
-    // The system itself refuses it to everyone but root, who may read all.
+    // The system refuses access to all users except root, who may read everything.
     let source = self::source(100);
     let plan = plan(vec![disk_file("a", &source.path)]);
     fs::set_permissions(&source.path, fs::Permissions::from_mode(0o0)).unwrap();
@@ -212,7 +212,7 @@ fn a_level_that_there_is_not_is_bad_input() {
     }
 }
 
-/// Gives every content the same bytes, then an error, if there is one.
+/// Returns the same bytes for every content, then an error, if there is one.
 struct SameOpener(&'static [u8], Option<io::ErrorKind>);
 
 struct Failing(Option<io::ErrorKind>);
@@ -260,7 +260,7 @@ fn failures_of_archives_and_images_have_their_class() {
     assert_eq!(class(Origin::Archive, TimedOut), Class::Here);
     assert_eq!(class(Origin::Image, InvalidData), Class::OtherSide);
     assert_eq!(class(Origin::Image, NotFound), Class::NotFound);
-    // What a verifying reader says at the end of a content counts, though all bytes are there.
+    // The error of a verifying reader at the end of a content counts, although all bytes were read.
     assert_eq!(
         class(Origin::Image, InvalidData),
         pack_opened(Origin::Image, &SameOpener(b"123", Some(InvalidData))).class()
@@ -282,7 +282,7 @@ fn gzip() -> compress::Compression {
     compress::Compression::new(compress::Algorithm::Gzip, Some(1)).unwrap()
 }
 
-/// Makes the same of every block, or fails.
+/// Returns the same for every block, or fails.
 struct Encode<F>(F);
 
 impl<F: Fn(&[u8]) -> Result<Vec<u8>, CompressError>> EncodeBlock for Encode<F> {
@@ -291,7 +291,7 @@ impl<F: Fn(&[u8]) -> Result<Vec<u8>, CompressError>> EncodeBlock for Encode<F> {
     }
 }
 
-/// Runs the pipeline over a file of so many units.
+/// Runs the pipeline over a file of this many units.
 fn run(
     file: fs::File,
     units: usize,
@@ -321,7 +321,7 @@ fn a_full_disk_ends_every_worker() {
 
 #[test]
 fn an_encoder_that_fails_or_panics_ends_every_worker() {
-    /// Does as `fail` does from the third block on.
+    /// Packs; from the third block on, `fail` decides.
     fn packed(threads: usize, fail: impl Fn() -> Result<Vec<u8>, CompressError> + Sync) -> PackError {
         let count = AtomicUsize::new(0);
         let encode = |block: &[u8]| match count.fetch_add(1, Ordering::Relaxed) {

@@ -1,14 +1,14 @@
-//! A plan that holds every kind of entry, and every corner of the format that a small file can reach.
+//! A plan with every kind of entry, and every special case of the format that a small file can have.
 
 use super::{directory, entry, file, noise, plan, symlink, with_xattr};
 use crate::model::{Content, Entry, EntryKind, LayerPlan};
 
 /// `cap_net_bind_service` permitted and effective, in the version 2 form.
 const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-/// Lengths of paths, in bytes, around what `name`, `prefix` and both can hold.
+/// Lengths of paths, in bytes, near the limits of `name`, `prefix` and both.
 const PATH_BYTES: [usize; 11] = [98, 99, 100, 101, 102, 154, 155, 156, 255, 256, 257];
 
-/// The plan. Two blocks of gzip, one of zstd.
+/// Returns the plan. It has two blocks with gzip, one with zstd.
 pub(super) fn every_kind() -> LayerPlan {
     let mut entries = plain_entries();
     entries.extend(long_entries());
@@ -43,7 +43,7 @@ fn plain_entries() -> Vec<Entry> {
     ]
 }
 
-/// Paths with and without a slash at which they split, as files and as directories.
+/// Returns paths with and without a slash at which they can be split, as files and as directories.
 fn long_entries() -> Vec<Entry> {
     let mut entries = Vec::new();
     for size in PATH_BYTES {
@@ -54,7 +54,7 @@ fn long_entries() -> Vec<Entry> {
         };
         entries.push(file(split(&format!("long/file/{size}-")), size.to_string()));
         entries.push(directory(split(&format!("long/directory/{size}-"))));
-        // No file system has longer names.
+        // No file system supports longer names.
         if size <= 255 {
             entries.push(file(format!("whole-{size}-{}", "w".repeat(size - 7 - size.to_string().len())), b""));
         }
@@ -68,7 +68,7 @@ fn long_entries() -> Vec<Entry> {
     entries
 }
 
-/// Names that are not ASCII, not UTF-8, or hard to show.
+/// Returns names that are not ASCII, not UTF-8, or contain unprintable characters.
 fn named_entries() -> Vec<Entry> {
     vec![
         file("name/caf\u{e9}", b"precomposed"),
@@ -87,7 +87,7 @@ fn named_entries() -> Vec<Entry> {
     ]
 }
 
-/// Owners around what a field can hold.
+/// Returns owners near the limits of a field.
 fn owned_entries() -> Vec<Entry> {
     let owners = [(1000, 100), (2_097_151, 2_097_151), (2_097_152, 0), (0, 2_097_152), (4_294_967_294, 4_294_967_294)];
     let owned = owners.map(|(uid, gid)| {

@@ -1,5 +1,5 @@
-//! Golden digests of byte format 1: a digest that changes here is a change of the format. The listing beside them, made
-//! by an independent reader, shows what changed.
+//! Golden digests of byte format 1: a changed digest is a change of the format. The listing next to them, made by an
+//! independent reader, shows what changed.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,9 +9,9 @@ use super::reader::{ReadEntry, read_tar};
 use super::{pack, stored_bytes, tar_bytes};
 use crate::model::{Compression, DiffId, Digest, LayerPlan, escape};
 
-/// Digests and listing, in the package's root.
+/// Digests and listing, relative to the package's root.
 const GOLDEN_FILE: &str = "testdata/golden/pack.txt";
-/// Set to write the golden file anew.
+/// Set this variable to rewrite the golden file.
 const UPDATE_VARIABLE: &str = "OCITECT_UPDATE_GOLDEN";
 
 #[test]
@@ -30,7 +30,7 @@ fn the_fixture_packs_to_the_golden_bytes() {
 
 fn render(plan: &LayerPlan) -> String {
     let tar = tar_bytes(plan);
-    // Contents first: where both change, what changed is shown before that something did.
+    // Contents first: if both change, the changed content is shown before the digest.
     let mut text = "# mode owner mtime size sha256 path [-> target] {records}\n".to_owned();
     for entry in read_tar(&tar) {
         writeln!(text, "{}", line(&entry)).unwrap();

@@ -1,4 +1,4 @@
-//! Headers, byte by byte.
+//! Tests of headers, byte by byte.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ fn headers(entry: &Entry) -> Vec<u8> {
     headers_at(entry, 0)
 }
 
-/// The one header of an entry without extended header.
+/// Returns the only header of an entry without extended header.
 fn lone_header(entry: &Entry) -> [u8; 512] {
     headers(entry).try_into().expect("no extended header")
 }
 
-/// Records of the extended header, and the header after it.
+/// Returns the records of the extended header, and the header after it.
 fn extended(entry: &Entry, mtime_s: i64) -> (BTreeMap<String, Vec<u8>>, [u8; 512]) {
     let bytes = headers_at(entry, mtime_s);
     assert!(bytes.len() > 1024, "an extended header");
@@ -37,14 +37,14 @@ fn keywords(entry: &Entry) -> Vec<String> {
     extended(entry, 0).0.into_keys().collect()
 }
 
-/// `field` padded with NUL to `size`.
+/// Pads `field` with NUL to `size`.
 fn padded(field: &[u8], size: usize) -> Vec<u8> {
     let mut bytes = field.to_vec();
     bytes.resize(size, 0);
     bytes
 }
 
-/// A relative path of `size` bytes whose components have `component` bytes.
+/// Returns a relative path of `size` bytes whose components have `component` bytes.
 fn long_path(component: usize, size: usize) -> Vec<u8> {
     (1..=size).map(|place| if place % (component + 1) == 0 && place < size { b'/' } else { b'n' }).collect()
 }
@@ -89,15 +89,15 @@ fn a_path_of_100_bytes_stands_in_the_name_alone() {
 
 #[test]
 fn a_longer_path_is_split_at_the_last_slash_that_fits() {
-    // Slashes at 20, 41, 62, 83: the last one, though others would do.
+    // Slashes are at 20, 41, 62, 83: the last one is used, although others would fit.
     let header = lone_header(&file(long_path(20, 101), b""));
     assert_eq!(header[345..500], padded(&long_path(20, 83), 155));
     assert_eq!(header[..100], padded(&[b'n'; 17], 100));
-    // The slash that makes it 101 bytes is no place to split.
+    // The path cannot be split at the final slash that makes it 101 bytes long.
     let header = lone_header(&directory(long_path(20, 100)));
     assert_eq!(header[345..500], padded(&long_path(20, 83), 155));
     assert_eq!(header[..100], padded(&[&[b'n'; 16][..], b"/"].concat(), 100));
-    // With no other slash it does not split: 100 bytes and the slash of a directory.
+    // Without another slash it cannot be split: 100 bytes and the slash of a directory.
     assert_eq!(keywords(&directory([b'n'; 100])), ["path"]);
 }
 
@@ -161,7 +161,7 @@ fn bytes_that_are_not_utf8_stand_in_the_fields_or_are_marked_binary() {
     assert_eq!(records["hdrcharset"], b"BINARY");
     assert_eq!((&records["path"][..], &header[..100]), (&[0xff; 101][..], &[0xff; 100][..]));
     assert_eq!(keywords(&symlink("a", [0xff; 101])), ["hdrcharset", "linkpath"]);
-    // A raw name needs no mark where only the UTF-8 target is in a record, and the other way round.
+    // A raw name needs no mark if only the UTF-8 target is in a record, and vice versa.
     assert_eq!(keywords(&symlink(b"\xff", "\u{e9}")), ["linkpath"]);
     assert_eq!(keywords(&symlink("\u{e9}", b"\xff")), ["path"]);
     assert_eq!(keywords(&symlink([0xff; 101], "\u{e9}")), ["hdrcharset", "linkpath", "path"]);

@@ -1,5 +1,5 @@
-//! A reader of tars that shares nothing with the writer: headers by the crate tar, records of extended headers by the
-//! lengths that POSIX gives them (the crate takes each line for a record, which a value may break).
+//! A reader of tar that is independent of the writer: headers by the crate `tar`, records of extended headers by their
+//! lengths as in POSIX (the crate splits records at lines, which a value may contain).
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -20,7 +20,7 @@ pub(super) struct ReadEntry {
     pub(super) content: Vec<u8>,
 }
 
-/// Reads a whole tar, and insists on how it ends.
+/// Reads a whole tar archive, and checks its end.
 pub(super) fn read_tar(tar: &[u8]) -> Vec<ReadEntry> {
     assert_eq!(tar.len() % 512, 0);
     assert!(tar.ends_with(&[0; 1024]));
@@ -49,7 +49,7 @@ pub(super) fn read_tar(tar: &[u8]) -> Vec<ReadEntry> {
     entries
 }
 
-/// What is the same in every header.
+/// Checks the fields that are the same in every header.
 fn check_constants(header: &Header) {
     let bytes = header.as_bytes();
     assert_eq!(&bytes[257..265], b"ustar\x0000");
@@ -78,7 +78,7 @@ fn resolve(header: &Header, records: BTreeMap<String, Vec<u8>>, content: Vec<u8>
     }
 }
 
-/// Records of an extended header, which must be sorted, each once.
+/// Parses the records of an extended header, which must be sorted and unique.
 pub(super) fn parse_records(mut content: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let mut records = BTreeMap::new();
     while !content.is_empty() {

@@ -1,4 +1,4 @@
-//! What is packed is what is read, whatever cuts, threads and sources.
+//! Tests that reading returns what was packed, for any cuts, threads and sources.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::pack::{MAX_THREADS, PackObserver, pack_layer};
 
-/// What reading should give for `entry`.
+/// Returns the expected result of reading `entry`.
 fn expected(entry: &Entry, mtime_s: i64) -> ReadEntry {
     let path = entry.path.as_bytes().to_vec();
     let (kind, path, mode, target, content) = match &entry.kind {
@@ -127,7 +127,7 @@ fn readers_are_independent_and_outlive_the_layer() {
     assert!(all == whole && half == whole);
 }
 
-/// Gives the index of a member, or the path in an image, as content, a few bytes at a time.
+/// Returns the index of a member, or the path in an image, as content, a few bytes at a time.
 struct NamingOpener;
 
 struct Trickle(Vec<u8>, usize);
@@ -201,7 +201,7 @@ fn is_empty(directory: &Path) -> bool {
     std::fs::read_dir(directory).unwrap().next().is_none()
 }
 
-/// Path components of every sort of byte, often ASCII, often near the lengths that fields have.
+/// Returns path components of all kinds of bytes, often ASCII, often near the lengths of fields.
 fn component() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![8 => b'a'..=b'z', 1 => 1..=0xff_u8];
     let text = prop_oneof![

@@ -1,11 +1,11 @@
-//! Layers of one platform for another: only where they would be equal.
+//! Tests of reusing layers of one platform for another: only if they would be equal.
 
 use super::*;
 use crate::plan::plan_on_grounds;
 
 const LAYER: fn() -> TestLayer = || layer("app").directory("src/", "/srv/app", &["d bin", "x bin/run", "f lib.py"]);
 
-/// A base that has these directories, and these links.
+/// Returns an input with a base that has these directories and links.
 fn on(directories: &[&str], links: &[(&str, &str)]) -> PlanInput {
     let mut tree = Tree::default();
     for at in directories {
@@ -18,7 +18,8 @@ fn on(directories: &[&str], links: &[(&str, &str)]) -> PlanInput {
     input(Some(BaseImage { tree: Arc::new(tree), ..base() }))
 }
 
-/// Whether the plan on `second` takes the layers of the plan on `first`; where it does, they are what they would be.
+/// Returns whether the plan on `second` reuses the layers of the plan on `first`. If it does, checks that they are
+/// equal to newly planned ones.
 fn is_shared(first: PlanInput, second: PlanInput) -> bool {
     let (plan_of_first, grounds) = plan_on_grounds(with_layers(first, vec![LAYER()])).unwrap();
     let second = with_layers(second, vec![LAYER()]);

@@ -5,7 +5,7 @@ use crate::spec::{Command, Healthcheck};
 
 fn merged(base_config: Value, config: ConfigSpec) -> Value {
     let mut input = input(Some(base_with(MediaType::DockerLayerGzip, json!({ "config": base_config }))));
-    // The tests of merging are not about the directory.
+    // The tests of merging do not concern the directory.
     input.platform_spec.layers.clear();
     input.config = config;
     Value::Object(plan(input).unwrap().config.execution)

@@ -142,7 +142,7 @@ fn what_dockers_family_cannot_say_is_refused_before_packing() {
     );
 }
 
-/// The entries of the history of an image on [`base_with`]'s one layer, without layers of its own.
+/// Returns the history of an image on the one layer of [`base_with`], without own layers.
 fn history_on(history: serde_json::Value) -> serde_json::Value {
     let base = base_with(MediaType::OciLayerGzip, json!({ "history": history }));
     let (config, _) = assemble(&plan(input(Some(base))).unwrap(), &[]).unwrap();

@@ -1,4 +1,4 @@
-//! Plans on a small base, and how the tests write them: entries as lines of text.
+//! Tests of plans on a small base, and helpers that write entries as lines of text.
 
 mod again;
 mod config;
@@ -24,7 +24,7 @@ use crate::spec::{
 };
 use crate::tree::{Node, NodeKind, Tree};
 
-/// A Debian-like base: merged /usr, a sticky /tmp, a home of its own user, links good and bad.
+/// A Debian-like base: merged /usr, a sticky /tmp, a home directory with its own user, valid and broken links.
 const BASE: &str = "\
 d0755 0:0 /bad
 l0777 0:0 /bad/a -> b
@@ -61,7 +61,7 @@ fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-/// A tree from lines such as `d1777 0:0 /tmp` and `l0777 0:0 /bin -> usr/bin`.
+/// Parses a tree from lines such as `d1777 0:0 /tmp` and `l0777 0:0 /bin -> usr/bin`.
 fn tree(lines: &str) -> Tree {
     let mut tree = Tree::default();
     for line in lines.lines() {
@@ -81,7 +81,7 @@ fn tree(lines: &str) -> Tree {
     tree
 }
 
-/// Entries in the form that [`tree`] reads.
+/// Returns entries in the form that [`tree`] parses.
 fn lines(entries: &[Entry]) -> Vec<String> {
     let line = |entry: &Entry| {
         let (letter, target) = match &entry.kind {
@@ -94,7 +94,7 @@ fn lines(entries: &[Entry]) -> Vec<String> {
     entries.iter().map(line).collect()
 }
 
-/// The base image of [`BASE`], with one layer and the fields of a config.
+/// Returns the base image of [`BASE`], with one layer and the fields of a config.
 fn base_with(media_type: MediaType, config: Value) -> BaseImage {
     let mut fields = json!({
         "architecture": "amd64",
@@ -120,7 +120,7 @@ fn base() -> BaseImage {
     base_with(MediaType::DockerLayerGzip, json!({}))
 }
 
-/// An input without layers.
+/// Returns an input without layers.
 fn input(base: Option<BaseImage>) -> PlanInput {
     let platform_spec = PlatformSpec {
         platform: Platform::new("linux", "amd64"),
@@ -153,7 +153,7 @@ struct TestLayer {
     listings: Vec<Listing>,
 }
 
-/// `name`, `name:group`, numbers.
+/// Parses `name`, `name:group`, or numbers.
 fn owner(text: &str) -> Owner {
     let parse = |text: &str| match text.parse() {
         Ok(id) => NameOrId::Id(id),
@@ -182,7 +182,7 @@ fn layer(name: &str) -> TestLayer {
 }
 
 impl TestLayer {
-    /// A `files` entry. Items are written as in [`item`].
+    /// Adds a `files` entry. Items are written as in [`item`].
     fn files(mut self, from: &str, to: &str, root: ListedRoot, items: &[&str], ownership: Ownership) -> Self {
         self.spec.files.push(FilesEntry {
             from: From::Disk { directory: ".".into(), pattern: from.to_owned() },
@@ -230,7 +230,8 @@ impl TestLayer {
     }
 }
 
-/// `d a` a directory, `f a` a file, `x a` an executable one, `l a -> b` a link; `f:4750 a` with a mode to keep.
+/// Parses `d a` for a directory, `f a` for a file, `x a` for an executable one, `l a -> b` for a link; `f:4750 a` has a
+/// mode to keep.
 fn item(from: &str, text: &str) -> ListedItem {
     let (kind, rest) = text.split_once(' ').unwrap();
     let (letter, kept_mode) = kind.split_once(':').map_or((kind, None), |(letter, mode)| (letter, Some(mode)));
@@ -275,7 +276,7 @@ fn failure(layers: Vec<TestLayer>) -> PlanError {
     error
 }
 
-/// The entries of the last layer.
+/// Returns the entries of the last layer.
 fn last(plan: &BuildPlan) -> Vec<String> {
     lines(&plan.layers.last().unwrap().entries)
 }

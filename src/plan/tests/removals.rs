@@ -1,4 +1,4 @@
-//! `remove`: whiteouts, opaque whiteouts, and what may replace what is removed.
+//! `remove`: whiteouts, opaque whiteouts, and replacements of removed paths.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! `[config]`: how the image runs.
+//! Converts `[config]`: how the image runs.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use super::image_path;
 use super::values::duration_ns;
 use crate::model::{escape, nearest};
 
-/// Linux's last signal, SIGRTMAX.
+/// Linux's last signal number, SIGRTMAX.
 const MAX_SIGNAL: u32 = 64;
 
-/// Linux's signals by their names without SIG (signal(7)), as Docker and podman know them.
+/// Names of Linux's signals without SIG (signal(7)), as Docker and podman accept them.
 const SIGNALS: [&str; 35] = [
     "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
     "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1",
     "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "UNUSED",
 ];
 
-/// Protocols of ports (image-spec, config.md "ExposedPorts" names tcp and udp; Docker and podman take sctp too).
+/// Protocols of ports. image-spec (config.md "ExposedPorts") defines tcp and udp; Docker and podman also accept sctp.
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 
-/// `[config]` with all variables put in.
+/// Converts `[config]` after variables are expanded.
 pub(in super::super) fn config(config: &raw::Config) -> Result<ConfigSpec, Problem> {
     Ok(ConfigSpec {
         user: config.user.as_ref().map(without_nul).transpose()?,
@@ -82,7 +82,7 @@ fn env_name_problem(name: &str, span: &std::ops::Range<usize>) -> Problem {
 }
 
 fn required_env(text: &Text) -> Result<String, Problem> {
-    // The names are joined in one label, so white space and commas would part them.
+    // A label joins the names, so white space and commas are not allowed in them.
     if is_env_name(&text.value) && !text.value.contains(|character: char| character == ',' || character.is_whitespace())
     {
         Ok(text.value.clone())
@@ -99,7 +99,7 @@ fn labels(labels: &At<BTreeMap<String, TextOrFalse>>) -> Result<BTreeMap<String,
     }
 }
 
-/// `3000`, `3000/udp`; without a protocol it is tcp.
+/// Parses `3000` or `3000/udp`; the default protocol is tcp.
 fn port(port: &At<PortText>) -> Result<String, Problem> {
     let (number, protocol) = port.value.0.split_once('/').unwrap_or((&port.value.0, "tcp"));
     let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
@@ -111,7 +111,7 @@ fn port(port: &At<PortText>) -> Result<String, Problem> {
     }
 }
 
-/// A signal as Docker and podman read it: a name in any case, with or without SIG, or a number.
+/// Parses a signal like Docker and podman: a name in any case, with or without SIG, or a number.
 fn stop_signal(text: &Text) -> Result<String, Problem> {
     let signal = &text.value;
     let upper = signal.to_ascii_uppercase();
@@ -128,7 +128,8 @@ fn stop_signal(text: &Text) -> Result<String, Problem> {
     }))
 }
 
-/// `RTMIN`, `RTMIN+1` to `RTMIN+15`, `RTMAX-14` to `RTMAX-1`, `RTMAX`: the names that Docker knows.
+/// Returns `true` for `RTMIN`, `RTMIN+1` to `RTMIN+15`, `RTMAX-14` to `RTMAX-1` and `RTMAX`, the names that Docker
+/// accepts.
 fn is_real_time(name: &str) -> bool {
     let offset = |rest: &str, sign| rest.strip_prefix(sign).map(str::to_owned);
     let within = |digits: String, last| {
@@ -182,7 +183,7 @@ fn healthcheck(healthcheck: &At<HealthcheckChoice>) -> Result<Healthcheck, Probl
     })
 }
 
-/// The test as the config writes it; `None` for `["NONE"]`.
+/// Returns the test in the config's form; `None` for `["NONE"]`.
 fn health_test(test: &At<choice::Command>) -> Result<Option<Vec<String>>, Problem> {
     let words = match command(test)? {
         Command::Shell(text) => return Ok(Some(vec!["CMD-SHELL".to_owned(), text])),

@@ -1,4 +1,4 @@
-//! An entry of `files`.
+//! Converts an entry of `files`.
 
 use std::ops::Range;
 
@@ -9,10 +9,10 @@ use super::image::ownership;
 use super::{Context, image_path};
 use crate::model::{capability, escape, nearest, xattr_pattern_owner};
 
-/// What a `from` begins with that comes out of an image.
+/// Prefixes of a `from` that names an image.
 const IMAGE_PREFIXES: [&str; 4] = ["docker://", "oci:", "oci-archive:", "docker-archive:"];
 
-/// Checks an entry by itself; whether its source exists is found when it is listed.
+/// Converts and checks an entry by itself. Whether its source exists is checked when it is listed.
 pub(super) fn entry(context: Context<'_>, entry: &At<raw::Files>) -> Result<FilesEntry, Problem> {
     let files = &entry.value;
     let from = from(context, &files.from)?;
@@ -34,7 +34,7 @@ pub(super) fn entry(context: Context<'_>, entry: &At<raw::Files>) -> Result<File
     })
 }
 
-/// Keys that would mean nothing are errors, so that nobody believes in them.
+/// Refuses keys that would have no effect.
 fn check_combinations(files: &raw::Files, is_image: bool) -> Result<(), Problem> {
     let refuse = |span: &Range<usize>, message: &str, help: &str| Err(Problem::new(span, message).help(help));
     if files.unpack && is_image {

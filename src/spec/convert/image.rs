@@ -1,4 +1,4 @@
-//! `[image]`, `[[users]]`, `[[groups]]`, `[[dirs]]` and `[check]`.
+//! Converts `[image]`, `[[users]]`, `[[groups]]`, `[[dirs]]` and `[check]`.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use super::values::{account_name, id, mode, mtime_s, owner, size_bytes};
 use super::{Context, annotations, image_path_below_root, is_same, layers};
 use crate::model::{Compression, Family, Platform, Reference, Repository, Tag, escape};
 
-/// The ignore file where the spec names none.
+/// The default ignore file.
 pub(in super::super) const DEFAULT_IGNORE_FILE: &str = ".ocitectignore";
 
-/// The base that is none, and the default.
+/// The name for an image without a base, which is the default.
 const SCRATCH: &str = "scratch";
 
-/// Time of files where the spec says nothing: some runtimes take 0 for "no such file".
+/// Default time of files in seconds: some runtimes treat 0 as "no such file".
 const DEFAULT_MTIME_S: i64 = 1;
 
-/// What is said once for all platforms.
+/// Converts the settings that are the same for all platforms.
 pub(in super::super) fn identity(image: &raw::Image) -> Result<ImageSpec, Problem> {
     let platforms = platforms(&image.platforms)?;
     let index = image.index.as_ref().is_none_or(|index| index.value);
@@ -43,7 +43,7 @@ fn repository(name: &Text) -> Result<Repository, Problem> {
     }
 }
 
-/// In their order, each once: two variables may have given the same tag.
+/// Returns the tags in order, without duplicates: two variables may have the same value.
 fn tags(tags: Option<&At<Vec<Text>>>) -> Result<Vec<Tag>, Problem> {
     let parse = |text: &Text| text.value.parse::<Tag>().map_err(|error| Problem::of(&text.span, &error));
     let Some(tags) = tags else { return Ok(vec![parse(&At { value: "latest".to_owned(), span: 0..0 })?]) };
@@ -78,12 +78,12 @@ fn platforms(platforms: &At<Vec<Text>>) -> Result<Vec<Platform>, Problem> {
     }
 }
 
-/// A platform of the spec: an image for a name that nothing else knows can be neither checked nor pulled.
+/// Parses a platform of the spec. Unknown names are refused, since an image for them can be neither checked nor pulled.
 pub(in super::super) fn parse_platform(text: &Text) -> Result<Platform, Problem> {
     Platform::parse_known(&text.value).map_err(|error| Problem::of(&text.span, &error))
 }
 
-/// What the merged document says for one platform.
+/// Converts the merged document of one platform.
 pub(in super::super) fn platform(
     context: Context<'_>,
     document: &Document,
@@ -133,7 +133,7 @@ fn ignore_file(context: Context<'_>, named: Option<&Text>) -> Result<IgnoreFile,
     }
 }
 
-/// One step of the cascade.
+/// Converts the owner and modes of one level.
 pub(super) fn ownership(
     said_owner: Option<&At<super::super::choice::OwnerText>>,
     said_mode: Option<&At<super::super::choice::ModeText>>,
@@ -146,7 +146,7 @@ pub(super) fn ownership(
     })
 }
 
-/// How a layer or the image compresses: what is said here, else what `outer` says, else gzip.
+/// Returns the compression of a layer or the image: its own, else that of `outer`, else gzip.
 pub(super) fn compression(
     name: Option<&At<CompressionName>>,
     level: Option<&At<i64>>,
@@ -182,7 +182,7 @@ pub(super) fn compression(
     })
 }
 
-/// Docker's manifests have no annotations and no zstd.
+/// Refuses annotations and zstd in Docker's manifests, which support neither.
 pub(super) fn check_family(
     family: Family,
     compression: Compression,
@@ -232,7 +232,7 @@ fn users(context: Context<'_>, users: &[At<raw::User>]) -> Result<Vec<User>, Pro
     Ok(made)
 }
 
-/// A path that stands in a line of passwd.
+/// Converts a path that becomes part of a line of passwd.
 fn account_path(text: &Text) -> Result<String, Problem> {
     if text.value.contains(|character: char| character == ':' || character.is_control()) {
         return Err(Problem::new(&text.span, "a path in passwd must not contain colons or control characters"));

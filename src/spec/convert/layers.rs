@@ -1,4 +1,4 @@
-//! `[[layers]]`, their links and what they remove.
+//! Converts `[[layers]]`, their links and removals.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,21 @@ use super::values::owner;
 use super::{Context, annotations, files, image_path_below_root, is_same};
 use crate::model::{Platform, escape, nearest};
 
-/// The first layer, with users, groups and directories, which has no entry in the spec.
+/// The name of the first layer, with users, groups and directories. It has no entry in the spec.
 const FILESYSTEM_LAYER: &str = "filesystem";
 
-/// What stands around a layer.
+/// The settings that a layer inherits.
 pub(super) struct Around<'a> {
     pub(super) context: Context<'a>,
     pub(super) image: &'a ImageSpec,
     pub(super) platform: &'a Platform,
-    /// The image's step of the cascade.
+    /// The owner and modes of the image.
     pub(super) ownership: Ownership,
-    /// Whose compression and level a layer has where it says none.
+    /// The image's compression and level, which a layer uses unless it sets its own.
     pub(super) compression: &'a raw::Image,
 }
 
-/// The layers of this platform. Those of other platforms are checked too.
+/// Converts the layers of this platform. Layers of other platforms are checked too.
 pub(super) fn layers(around: &Around<'_>, layers: &[At<raw::Layer>]) -> Result<Vec<LayerSpec>, Problem> {
     let mut names: BTreeMap<&str, &raw::Text> = BTreeMap::new();
     let mut made = Vec::new();
@@ -56,7 +56,7 @@ fn check_name(name: &raw::Text) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether the layer is for this platform.
+/// Returns whether the layer is for this platform.
 fn is_for(around: &Around<'_>, layer: &raw::Layer) -> Result<bool, Problem> {
     let Some(only) = &layer.platforms else { return Ok(true) };
     if only.value.is_empty() {
@@ -74,7 +74,7 @@ fn is_for(around: &Around<'_>, layer: &raw::Layer) -> Result<bool, Problem> {
     Ok(is_for)
 }
 
-/// A platform that the image does not have.
+/// Returns the problem of a platform that the image does not have.
 pub(in super::super) fn unknown_platform(
     platform: &Platform,
     known: &[Platform],

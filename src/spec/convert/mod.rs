@@ -1,6 +1,6 @@
-//! From the spec as it is written to what it means: defaults, cascades and every check of a value.
+//! Converts the written spec to its values: applies defaults and inheritance, and checks every value.
 //!
-//! Pure: paths are joined to the spec's directory and never looked at.
+//! Pure: paths are joined to the spec's directory and never accessed.
 
 mod config;
 mod files;
@@ -22,14 +22,14 @@ pub(super) use image::{DEFAULT_IGNORE_FILE, identity, parse_platform, platform};
 pub(super) use layers::unknown_platform;
 pub use values::parse_size;
 
-/// What every conversion needs to know.
+/// The context of every conversion.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     /// The spec's text and name.
     pub(super) source: &'a SourceText,
     /// The spec's directory, which its paths are relative to.
     pub(super) directory: &'a Path,
-    /// What to suggest for a name without a registry.
+    /// Suggestions for names without a registry.
     pub(super) short_names: &'a ShortNames,
 }
 
@@ -38,7 +38,7 @@ impl Context<'_> {
         self.source.place(span)
     }
 
-    /// The paths of layouts and archives joined to the spec's directory.
+    /// Joins the paths of layouts and archives to the spec's directory.
     fn joined(&self, name: ImageName) -> ImageName {
         let join = |path: &Path| self.directory.join(path);
         match name {
@@ -49,7 +49,7 @@ impl Context<'_> {
         }
     }
 
-    /// A base or an image that files come out of. Archives of Docker serve neither.
+    /// Parses the name of a base image or of an image that files are copied from. Docker archives are refused.
     fn image_name(&self, text: &str, span: &Range<usize>) -> Result<ImageName, Problem> {
         if text.contains('\0') {
             return Err(Problem::new(span, "the name of an image must not contain a NUL character"));
@@ -73,10 +73,11 @@ impl Context<'_> {
     }
 }
 
-/// Prefix of whiteouts (image-spec, layer.md "Whiteouts"): such a name would delete at the reader.
+/// Prefix of whiteouts (image-spec, layer.md "Whiteouts"): a file with such a name would delete files when a layer is
+/// applied.
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
 
-/// An absolute path in the image, as it is written.
+/// Checks an absolute path in the image, and returns it as written.
 fn image_path(text: &Text) -> Result<String, Problem> {
     let problem = |message: &str| Problem::new(&text.span, message);
     let shown = escape(text.value.as_bytes());
@@ -95,7 +96,7 @@ fn image_path(text: &Text) -> Result<String, Problem> {
     Ok(text.value.clone())
 }
 
-/// As [`image_path`], of anything but the root.
+/// Like [`image_path`], but refuses the root.
 fn image_path_below_root(text: &Text) -> Result<String, Problem> {
     let path = image_path(text)?;
     if EntryPath::new(path.as_bytes()).is_ok_and(|path| path.is_root()) {
@@ -112,7 +113,7 @@ fn annotations(table: &At<BTreeMap<String, Text>>) -> Result<BTreeMap<String, St
     Ok(table.value.iter().map(|(name, text)| (name.clone(), text.value.clone())).collect())
 }
 
-/// True where two ways of writing mean one platform (`linux/arm64` and `linux/arm64/v8`).
+/// Returns `true` if both spellings mean the same platform (`linux/arm64` and `linux/arm64/v8`).
 pub(super) fn is_same(left: &Platform, right: &Platform) -> bool {
     left.is_same_as(right)
 }

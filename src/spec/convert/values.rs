@@ -1,4 +1,4 @@
-//! Texts that mean numbers: sizes, lengths of time, points in time, modes; and owners, ids, names.
+//! Parses texts with numeric meaning: sizes, durations, times, modes; and owners, IDs, names.
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use super::super::error::Problem;
 use super::super::raw::{At, Text};
 use super::super::{NameOrId, Owner};
 
-/// The last id that Linux gives: 2³²-1 means "no change" to chown.
+/// Greatest ID on Linux: 2³²-1 means "no change" to chown.
 const MAX_ID: u64 = 4_294_967_294;
 
-/// The last second that the eleven octal digits of a tar header hold.
+/// Greatest time in seconds that the eleven octal digits of a tar header can hold.
 const MAX_MTIME_S: i64 = 0o77_777_777_777;
 
 /// Units of sizes, in bytes.
@@ -32,7 +32,7 @@ const SIZE_UNITS: [(&str, u64); 12] = [
     ("TiB", 1 << 40),
 ];
 
-/// Units of lengths of time, as Go writes them, in nanoseconds.
+/// Units of durations, as in Go, in nanoseconds.
 const DURATION_UNITS: [(&str, u64); 8] = [
     ("ns", 1),
     ("us", 1_000),
@@ -44,10 +44,10 @@ const DURATION_UNITS: [(&str, u64); 8] = [
     ("h", 3_600_000_000_000),
 ];
 
-/// The shortest length of time that Docker takes in a health check, apart from 0.
+/// Least duration other than 0 that Docker accepts in a health check, in nanoseconds.
 const MIN_HEALTHCHECK_NS: u64 = 1_000_000;
 
-/// A size, in bytes; not 0.
+/// Converts a size to bytes; 0 is refused.
 pub(super) fn size_bytes(size: &At<TextOrInteger>) -> Result<u64, Problem> {
     let bytes = match &size.value {
         TextOrInteger::Integer(bytes) => u64::try_from(*bytes).ok(),
@@ -59,15 +59,15 @@ pub(super) fn size_bytes(size: &At<TextOrInteger>) -> Result<u64, Problem> {
     })
 }
 
-/// A size as the spec writes sizes, in bytes: a number and a unit (`100MB` is 10^8, `100MiB` is 100 * 2^20 bytes). `None`
-/// for anything else.
+/// Parses a size as a spec writes it, and returns it in bytes: a number and a unit (`100MB` is 10^8, `100MiB` is 100 *
+/// 2^20 bytes). Returns `None` for anything else.
 pub fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = split_number(text);
     let unit = unit.trim_start();
     SIZE_UNITS.iter().find(|(name, _)| *name == unit).and_then(|(_, unit)| scaled(number, *unit))
 }
 
-/// A length of time of a health check, in nanoseconds.
+/// Converts a duration of a health check to nanoseconds.
 pub(super) fn duration_ns(duration: &At<DurationText>) -> Result<u64, Problem> {
     let problem = |message: &str| {
         Problem::new(&duration.span, message).help("write a duration such as \"30s\", \"1m30s\" or \"1.5h\"")
@@ -97,15 +97,16 @@ fn parse_duration(text: &str) -> Option<u64> {
     (!text.is_empty() && i64::try_from(total).is_ok()).then_some(total)
 }
 
-/// Digits with at most one point, and what follows.
+/// Splits a text into digits with at most one point, and the rest.
 fn split_number(text: &str) -> (&str, &str) {
     let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
     text.split_at(end)
 }
 
-/// A decimal number times a unit, rounded down; `None` where it is none or does not fit.
+/// Multiplies a decimal number by a unit, rounded down. Returns `None` if it is not a number or does not fit.
 fn scaled(number: &str, unit: u64) -> Option<u64> {
-    /// Digits after the point that count: more would be below one byte or nanosecond of the largest unit.
+    /// Number of digits after the point that count. Further ones would be below one byte or nanosecond of the largest
+    /// unit.
     const MAX_FRACTION_DIGITS: usize = 18;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
@@ -122,7 +123,7 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
     whole.checked_mul(unit)?.checked_add(part)
 }
 
-/// `mtime`: whole seconds since 1970, as a number or in digits, or RFC 3339.
+/// Converts `mtime`: whole seconds since 1970, as a number or in digits, or RFC 3339.
 pub(super) fn mtime_s(mtime: &At<TextOrInteger>) -> Result<i64, Problem> {
     let problem = |message: &str| {
         Problem::new(&mtime.span, message)
@@ -146,7 +147,7 @@ pub(super) fn mtime_s(mtime: &At<TextOrInteger>) -> Result<i64, Problem> {
     }
 }
 
-/// A mode: one to five octal digits, up to 7777.
+/// Converts a mode: one to five octal digits, up to 7777.
 pub(super) fn mode(mode: &At<ModeText>) -> Result<u32, Problem> {
     let digits = &mode.value.0;
     let is_octal = (1..=5).contains(&digits.len()) && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
@@ -156,7 +157,7 @@ pub(super) fn mode(mode: &At<ModeText>) -> Result<u32, Problem> {
     })
 }
 
-/// `user` or `user:group`.
+/// Parses `user` or `user:group`.
 pub(super) fn owner(owner: &At<OwnerText>) -> Result<Owner, Problem> {
     let (user, group) = match owner.value.0.split_once(':') {
         Some((user, group)) => (user, Some(group)),
@@ -175,7 +176,7 @@ fn name_or_id(text: &str, span: &Range<usize>) -> Result<NameOrId, Problem> {
     Ok(NameOrId::Name(text.to_owned()))
 }
 
-/// A number of a user or a group.
+/// Converts the ID of a user or a group.
 pub(super) fn id(number: &At<i64>) -> Result<u64, Problem> {
     u64::try_from(number.value).ok().filter(|id| *id <= MAX_ID).ok_or_else(|| id_problem(&number.span))
 }
@@ -184,7 +185,7 @@ fn id_problem(span: &Range<usize>) -> Problem {
     Problem::new(span, format!("not an id: expected 0 to {MAX_ID}"))
 }
 
-/// The name of a user or a group that is to be made.
+/// Checks the name of a new user or group.
 pub(super) fn account_name(name: &Text) -> Result<String, Problem> {
     check_name(&name.value, &name.span)?;
     if name.value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -193,9 +194,9 @@ pub(super) fn account_name(name: &Text) -> Result<String, Problem> {
     Ok(name.value.clone())
 }
 
-/// What would end the name within its line of passwd or group, or be another option's syntax.
+/// Refuses names that would end within their line of passwd or group, or be the syntax of another option.
 fn check_name(name: &str, span: &Range<usize>) -> Result<(), Problem> {
-    /// Linux's own limit of login names (utmp), which shadow and useradd enforce.
+    /// Greatest length in bytes: Linux's limit for login names (utmp), which shadow and useradd enforce.
     const MAX_NAME_BYTES: usize = 32;
     let is_bad = |character: char| character.is_control() || character.is_whitespace() || ":,/".contains(character);
     if name.is_empty() || name.len() > MAX_NAME_BYTES || name.starts_with(['-', '+', '~']) || name.contains(is_bad) {

@@ -1,10 +1,10 @@
-//! Each kind of bad input, and a part of what is said about it.
+//! Each kind of invalid input, with a part of its message.
 
 use super::super::SpecError;
 use super::{HEAD, error_of, message_of, parse_with};
 use crate::model::{Class, Diagnose};
 
-/// Texts after [`HEAD`] and what the message or the hint has.
+/// Checks texts after [`HEAD`], each with a part of the message or the hint.
 fn check(cases: &[(&str, &str)]) {
     for (text, expected) in cases {
         let message = message_of(&format!("{HEAD}{text}"));

@@ -1,8 +1,8 @@
-//! What people write who come from a Dockerfile, a compose file or another tool, and the word that they are given.
+//! Keys that users of Dockerfiles, compose files and other tools write, and the hints for them.
 
 use super::{HEAD, config, message_of, parse_with, with_head};
 
-/// Texts after [`HEAD`] and a part of the message or of its help.
+/// Checks texts after [`HEAD`], each with a part of the message or of its help.
 fn check(cases: &[(&str, &str)]) {
     for (text, expected) in cases {
         let message = message_of(&format!("{HEAD}{text}"));

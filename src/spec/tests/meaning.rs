@@ -1,4 +1,4 @@
-//! What values and defaults mean.
+//! The meaning of values and defaults.
 
 use std::path::{Path, PathBuf};
 

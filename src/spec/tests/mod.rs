@@ -16,7 +16,7 @@ use std::path::Path;
 use super::{ConfigSpec, Inputs, PlatformSpec, Spec, SpecError};
 use crate::model::{Diagnose, Platform};
 
-/// The least that a spec has.
+/// The minimal spec.
 const HEAD: &str = "format = 1\n[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n";
 
 fn parse(text: &str) -> Result<Spec, SpecError> {
@@ -33,7 +33,7 @@ fn parse_with(text: &str, environment: &[(&str, &str)], sets: &[(&str, &str)]) -
     )
 }
 
-/// `text` after [`HEAD`], whose last table is `[image]`.
+/// Parses `text` after [`HEAD`], whose last table is `[image]`.
 fn with_head(text: &str) -> Spec {
     parse(&format!("{HEAD}{text}")).unwrap()
 }
@@ -54,7 +54,7 @@ fn config(text: &str) -> ConfigSpec {
     with_head(text).config(&platform("linux/amd64"), &[]).unwrap()
 }
 
-/// The first thing that is wrong with a spec, wherever it is found.
+/// Returns the first error of a spec, at whichever stage it is found.
 fn error_of(text: &str) -> SpecError {
     let spec = match parse(text) {
         Ok(spec) => spec,
@@ -67,13 +67,13 @@ fn error_of(text: &str) -> SpecError {
     failures.into_iter().next().unwrap_or_else(|| panic!("nothing is wrong with:\n{text}"))
 }
 
-/// The message and the hint.
+/// Returns the message and the hint.
 fn message_of(text: &str) -> String {
     let error = error_of(text);
     format!("{error}\n{}", error.help().unwrap_or_default())
 }
 
-/// Lines to make other specs of.
+/// Returns lines to assemble other specs from.
 fn example_lines() -> Vec<&'static str> {
     include_str!("example.toml").lines().collect()
 }

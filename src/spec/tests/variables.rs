@@ -1,8 +1,8 @@
-//! Where values of variables come from, and where they go.
+//! The sources and uses of the values of variables.
 
 use super::{HEAD, on, parse_with, platform, with_head};
 
-/// What `text` becomes on linux/arm64.
+/// Returns `text` expanded for linux/arm64.
 fn expanded(text: &str, vars: &str) -> String {
     let spec = with_head(&format!("annotations = {{ a = '{text}' }}\n[vars]\n{vars}\n"));
     on(&spec, "linux/arm64").annotations["a"].clone()

@@ -1,26 +1,26 @@
-//! The columns that facts are written in, and their numbers, texts and dictionaries.
+//! The columns of encoded facts, with their numbers, texts and dictionaries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-/// What stands together.
+/// A column of similar values.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Column {
-    /// Lengths of lists, and choices.
+    /// Lengths of lists, and variants.
     Counts,
-    /// How much of the path before a path begins with, in bytes.
+    /// Length of the prefix that a path shares with the previous path, in bytes.
     Shared,
-    /// Lengths of the ends of paths.
+    /// Lengths of path suffixes.
     PathLengths,
-    /// The ends of paths.
+    /// Path suffixes.
     Paths,
-    /// What nodes are, by their numbers in the dictionary of attributes.
+    /// Nodes, by their numbers in the dictionary of attributes.
     Nodes,
     /// Sizes of files.
     Sizes,
-    /// Lengths of link targets, and of the paths under which content is stored.
+    /// Lengths of link targets, and of the paths that content is stored under.
     TargetLengths,
-    /// Those.
+    /// Link targets, and these paths.
     Targets,
     /// Which paths of the tree have a script line, an ELF file and so on.
     References,
@@ -28,20 +28,20 @@ pub(super) enum Column {
     Names,
     /// Lengths of other texts.
     TextLengths,
-    /// Other texts; what a dictionary holds stands here where it is first used.
+    /// Other texts; entries of a dictionary are here, at their first use.
     Texts,
 }
 
-/// How many columns there are.
+/// Number of columns.
 pub(super) const COLUMNS: usize = Column::Texts as usize + 1;
 
-/// Texts of one kind: the column of their lengths, and their own.
+/// The columns of one kind of text: that of the lengths, and that of the texts.
 pub(super) type TextColumn = (Column, Column);
 pub(super) const PATHS: TextColumn = (Column::PathLengths, Column::Paths);
 pub(super) const TARGETS: TextColumn = (Column::TargetLengths, Column::Targets);
 pub(super) const TEXTS: TextColumn = (Column::TextLengths, Column::Texts);
 
-/// Columns that are being written.
+/// Columns for writing.
 #[derive(Default)]
 pub(super) struct Writer {
     columns: [Vec<u8>; COLUMNS],
@@ -57,13 +57,13 @@ impl Writer {
         self.columns[texts as usize].extend_from_slice(bytes);
     }
 
-    /// Only the length of a text, where the text itself comes with [`Writer::write_to`].
+    /// Writes only the length of a text; [`Writer::write_to`] writes the text itself.
     pub fn length(&mut self, (lengths, _): TextColumn, bytes: &[u8]) {
         self.number(lengths, bytes.len() as u64);
     }
 
-    /// Each column after its length. What stands in [`Column::Targets`] is handed in: it may be large, and is held by the tree
-    /// already.
+    /// Writes each column after its length. The content of [`Column::Targets`] is passed in: it may be large, and the
+    /// tree holds it already.
     pub fn write_to<'a, I: Iterator<Item = &'a [u8]>>(
         &self,
         target: &mut impl Write,
@@ -85,7 +85,7 @@ impl Writer {
     }
 }
 
-/// Gives texts numbers: one that is new is written out.
+/// Assigns numbers to texts: a new text is written out.
 #[derive(Default)]
 pub(super) struct DictionaryWriter {
     known: BTreeMap<Vec<u8>, u64>,
@@ -103,7 +103,7 @@ impl DictionaryWriter {
     }
 }
 
-/// A number at the end of `target`.
+/// Appends a number to `target`.
 pub(super) fn put_number(target: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         target.push(value as u8 | 0x80);
@@ -112,16 +112,16 @@ pub(super) fn put_number(target: &mut Vec<u8>, mut value: u64) {
     target.push(value as u8);
 }
 
-/// A text after its length at the end of `target`.
+/// Appends a text after its length to `target`.
 pub(super) fn put_text(target: &mut Vec<u8>, bytes: &[u8]) {
     put_number(target, bytes.len() as u64);
     target.extend_from_slice(bytes);
 }
 
-/// Why bytes are no facts.
+/// Why bytes are not valid facts.
 pub(super) struct Damaged(pub &'static str);
 
-/// Takes a number from the front of `rest`.
+/// Removes a number from the front of `rest`, and returns it.
 pub(super) fn take_number(rest: &mut &[u8]) -> Result<u64, Damaged> {
     let mut value = 0u64;
     for shift in (0..u64::BITS).step_by(7) {
@@ -140,7 +140,7 @@ pub(super) fn take_number(rest: &mut &[u8]) -> Result<u64, Damaged> {
     Err(Damaged("a number is too long"))
 }
 
-/// Takes a text after its length from the front of `rest`.
+/// Removes a text after its length from the front of `rest`, and returns it.
 pub(super) fn take_text<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Damaged> {
     let length = take_number(rest)?;
     take_bytes(rest, length)
@@ -153,18 +153,19 @@ fn take_bytes<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], Damaged>
     Ok(bytes)
 }
 
-/// What an item of a list takes of memory beside its texts, in bytes: the least that most of them take.
+/// Memory for an item of a list in addition to its texts, in bytes: the least that most items need.
 const ITEM_BYTES: u64 = 128;
 
-/// Columns that are being read. Nothing is set aside by what a length says; but a number of one byte may stand for a long
-/// text, so that what is made of them has its bound.
+/// Columns for reading. No memory is allocated by the value of a length. A number of one byte may refer to a long text,
+/// so the size of the decoded data is limited.
 pub(super) struct Reader<'a> {
     columns: [&'a [u8]; COLUMNS],
     left_bytes: u64,
 }
 
 impl<'a> Reader<'a> {
-    /// Takes what [`Writer::write_to`] wrote; nothing may follow. What is made of it takes at most `limit_bytes`.
+    /// Reads the result of [`Writer::write_to`], without any following bytes. The decoded data must not exceed
+    /// `limit_bytes`.
     pub fn new(mut bytes: &'a [u8], limit_bytes: u64) -> Result<Self, Damaged> {
         let mut columns = [&b""[..]; COLUMNS];
         for column in &mut columns {
@@ -176,7 +177,7 @@ impl<'a> Reader<'a> {
         Ok(Self { columns, left_bytes: limit_bytes })
     }
 
-    /// Counts an item with so many bytes of text.
+    /// Counts an item with this many bytes of text.
     pub fn spend(&mut self, text_bytes: usize) -> Result<(), Damaged> {
         let left_bytes = self.left_bytes.checked_sub(ITEM_BYTES + text_bytes as u64);
         self.left_bytes = left_bytes.ok_or(Damaged("they are too large"))?;
@@ -202,13 +203,13 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
-    /// All columns must have been read to their ends.
+    /// Checks that all columns were read to their ends.
     pub fn finish(self) -> Result<(), Damaged> {
         if self.columns.iter().all(|column| column.is_empty()) { Ok(()) } else { Err(Damaged("a column is too long")) }
     }
 }
 
-/// Texts by their numbers, as a [`DictionaryWriter`] gave them: each new one has the next number.
+/// Returns texts by the numbers that a [`DictionaryWriter`] assigned: each new text has the next number.
 #[derive(Default)]
 pub(super) struct DictionaryReader<'a> {
     known: Vec<&'a [u8]>,

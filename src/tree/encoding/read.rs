@@ -1,4 +1,4 @@
-//! From columns to facts. Whatever is not written in the one way that there is, is damaged.
+//! Decodes columns to facts. Data that is not in the only valid form is damaged.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::tree::packages::{Package, PackageSystem};
 /// Hexadecimal digits of a SHA-256.
 pub(super) const SUM_BYTES: usize = 64;
 
-/// What facts that are read may take of memory, in bytes: as much as the largest image that is read from its layers.
+/// Greatest memory for decoded facts, in bytes: as much as for the largest image that is read from its layers.
 const MAX_DECODED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Facts, Damaged> {
@@ -216,7 +216,7 @@ fn flag(rest: &mut &[u8]) -> Result<bool, Damaged> {
     }
 }
 
-/// A path that is written as such paths are.
+/// Returns a path if it is written in its clean form.
 fn entry_path(bytes: &[u8]) -> Result<EntryPath, Damaged> {
     let path = EntryPath::new(bytes).map_err(|_| Damaged("a path is invalid"))?;
     if path.as_bytes() == bytes { Ok(path) } else { Err(Damaged("a path is not normalized")) }

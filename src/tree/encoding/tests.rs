@@ -108,7 +108,7 @@ proptest! {
         prop_assert!(Facts::decode(&bytes).is_err());
     }
 
-    /// Facts that come with a right checksum are facts, written in the one way that there is, or refused.
+    /// Bytes with a correct checksum are either facts in their only valid form, or refused.
     #[test]
     fn what_is_read_is_written_so_again(
         facts in facts_about_nodes(), at in any::<prop::sample::Index>(), flip in 1u8..
@@ -124,7 +124,7 @@ proptest! {
     }
 }
 
-/// Paths of the tree, and others, have things that belong to them.
+/// Assigns values to paths of the tree, and to other paths.
 fn facts_about_nodes() -> impl Strategy<Value = Facts> {
     (facts(), prop::collection::vec((any::<prop::sample::Index>(), elf()), 0..4)).prop_map(|(facts, files)| {
         let paths: Vec<EntryPath> = facts.tree.nodes().map(|(path, _)| path.clone()).collect();
@@ -156,7 +156,7 @@ fn lengths_beyond_the_end_allocate_nothing() {
     body.push(FACTS_VERSION as u8);
     body.extend([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
     assert!(Facts::decode(&signed(&body)).is_err());
-    // A list of as many nothings as a number can say, in its column.
+    // A list with as many empty items as a number can express, in its column.
     let mut counts = Vec::new();
     for count in [0, 0, 0, 0, 0, 0, u64::MAX] {
         put_number(&mut counts, count);

@@ -1,4 +1,4 @@
-//! From facts to columns.
+//! Encodes facts to columns.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -13,20 +13,20 @@ use crate::tree::packages::{Package, PackageSystem};
 /// The first line.
 pub(super) const MAGIC: &[u8] = b"ocitect facts\n";
 
-/// What a node is, in its attributes.
+/// The kind of a node, in its attributes.
 pub(super) const DIRECTORY: u64 = 0;
 pub(super) const FILE: u64 = 1;
-/// A file whose layer holds the content under another path.
+/// A file whose content is stored in its layer under another path.
 pub(super) const FILE_ELSEWHERE: u64 = 2;
 pub(super) const SYMLINK: u64 = 3;
 pub(super) const SPECIAL: u64 = 4;
 
-/// Package systems; a number is never given to another one.
+/// Package systems. A number is never reused for another one.
 pub(super) const DPKG: u64 = 0;
 pub(super) const APK: u64 = 1;
 pub(super) const RPM: u64 = 2;
 
-/// Writes facts to `target`, which is not flushed.
+/// Writes facts to `target` without flushing it.
 pub(super) fn encode_to(facts: &Facts, target: &mut impl Write) -> io::Result<()> {
     let mut encoder = Encoder::default();
     encoder.tree(&facts.tree);
@@ -45,7 +45,7 @@ pub(super) fn encode_to(facts: &Facts, target: &mut impl Write) -> io::Result<()
     target.write_all(sum.as_bytes())
 }
 
-/// What stands in the column of targets for a node.
+/// Returns the text in the column of targets for a node.
 fn target_of(node: &Node) -> Option<&[u8]> {
     match &node.kind {
         NodeKind::File { stored_at, .. } => stored_at.as_ref().map(|path| path.as_bytes()),
@@ -54,7 +54,7 @@ fn target_of(node: &Node) -> Option<&[u8]> {
     }
 }
 
-/// A target that sums what goes by.
+/// A target that computes the checksum of its input.
 struct Summed<'a, W> {
     target: &'a mut W,
     hasher: Hasher,
@@ -119,8 +119,8 @@ impl Encoder {
         }
     }
 
-    /// What belongs to some paths. A path of the tree is told by how many nodes it stands behind the one before; a path
-    /// that the tree lacks is written out after a 0.
+    /// Writes a map whose keys are mostly paths of the tree. Such a path is written as its distance, in nodes, from the
+    /// previous one; a path that is not in the tree is written out after a 0.
     fn map<T>(&mut self, tree: &Tree, map: &BTreeMap<EntryPath, T>, each: impl Fn(&mut Self, &T)) {
         self.count(map.len());
         let mut nodes = tree.nodes().map(|(path, _)| path).peekable();
@@ -168,7 +168,7 @@ impl Encoder {
     }
 }
 
-/// What many nodes have in common: kind, layer, mode, owner, extended attributes.
+/// Returns the attributes that many nodes share: kind, layer, mode, owner, extended attributes.
 fn attributes_of(node: &Node) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (kind, layer) = match &node.kind {
@@ -190,7 +190,7 @@ fn attributes_of(node: &Node) -> Vec<u8> {
     bytes
 }
 
-/// What all files of one processor have in common.
+/// Returns the values that all files for one processor share.
 fn elf_header(facts: &ElfFacts) -> Vec<u8> {
     let mut bytes = Vec::new();
     for number in [

@@ -150,7 +150,7 @@ async fn another_diff_id_than_the_config_says_is_damage() {
         assert!(matches!(error, TreeError::DiffId { .. }), "{error}");
         assert_eq!(error.class(), Class::Input);
     }
-    // What follows the end marker belongs to the diff id, and is no entry.
+    // Data after the end marker is part of the diff ID, but not an entry.
     let long = [&tar[..], &LayerTar::new().file("hidden", b"").finish()].concat();
     let facts = read(TestImage::new().with(&long, Algorithm::Gzip)).await.unwrap();
     assert_eq!(facts.tree.len(), 1);
@@ -161,7 +161,7 @@ async fn another_diff_id_than_the_config_says_is_damage() {
 #[tokio::test]
 async fn damaged_layers_are_told_from_damaged_transfers() {
     let tar = LayerTar::new().file("a", &[b'x'; 5000]).finish();
-    // Inside of a file: between two members an end is an end.
+    // Inside a file; between two members, the end would be accepted.
     let cut = &tar[..2048];
     let error = read(TestImage::new().with(cut, Algorithm::Gzip)).await.unwrap_err();
     assert!(
@@ -179,7 +179,7 @@ async fn damaged_layers_are_told_from_damaged_transfers() {
         assert!(matches!(cause, CompressError::Truncated { .. } | CompressError::TrailingData { .. }), "{cause}");
         assert_eq!(error.class(), Class::Input);
     }
-    // The blob in the store is another than its descriptor says: that is what the error says, whatever comes of it.
+    // The blob in the store does not match its descriptor. The error reports that, regardless of other errors.
     let mut altered = whole.clone();
     altered[20] ^= 0xff;
     for stored in [&whole[..whole.len() - 4], &altered, b"no layer at all", b""] {

@@ -7,7 +7,7 @@ use super::super::testing::{LayerTar, listing, path, tree_of};
 use super::super::{LayerError, NodeKind};
 use super::*;
 
-/// Fills a layer.
+/// Adds entries to a layer.
 type Fill = fn(LayerTar) -> LayerTar;
 
 fn shown(layers: &[Fill]) -> Vec<String> {
@@ -177,7 +177,7 @@ fn extended_headers_say_what_the_header_cannot() {
         ("SCHILY.xattr.security.capability", b"\x01\n\0\xff="),
     ];
     let mut bytes = LayerTar::new().pax(records).file("short", b"abc").finish();
-    // The header says another size than the record: the record wins.
+    // The header has another size than the record; the record takes precedence.
     let header = bytes.windows(6).position(|bytes| bytes == b"short\0").unwrap();
     bytes[header + 124..header + 135].copy_from_slice(b"00000000000");
     let mut fixed = tar::Header::new_ustar();
@@ -226,14 +226,14 @@ fn ids_in_base_256_are_read() {
 fn every_cut_is_noticed() {
     let whole = LayerTar::new().pax(&[("comment", b"x")]).file("a", &[b'x'; 700]).directory("d", 0o755).finish();
     let end = whole.len() - 1024;
-    // Between two members, and in the padding of the file, the runtimes take the end for the end of the layer.
+    // Between two members, and in the padding of a file, the runtimes accept the end as that of the layer.
     let is_between = |length| length == 0 || (2236..=2560).contains(&length) || length == end;
     for length in (0..=end).step_by(64).chain([1, 511, 2235, 2236, 2237, end - 1, end + 100]) {
         let outcome = tree_of(&[whole[..length].to_vec()]);
         match outcome {
             Ok(_) => assert!(is_between(length), "{length}"),
             Err(LayerError::Truncated { .. }) => assert!(!is_between(length), "{length}"),
-            // It describes no member: the records are there, and their padding is not looked for.
+            // It describes no member: the records are complete, and their padding is not required.
             Err(LayerError::Malformed { what: "an extended header", .. }) => assert!((525..=1024).contains(&length)),
             other => panic!("{length}: {other:?}"),
         }
@@ -326,7 +326,7 @@ fn each_file_is_visited_with_its_content() {
 }
 
 proptest! {
-    /// Whatever is in a stream: a tree or an error, no panic; and every node has a directory above it.
+    /// Any stream gives a tree or an error and never a panic; and every node has a parent directory.
     #[test]
     fn damaged_streams_give_a_whole_tree_or_an_error(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), fix_sums in any::<bool>()

@@ -45,8 +45,8 @@ const RUNTIMES: &[&str] = &["abi", "cpython", "electron", "napi", "node", "nodej
 /// Beginnings of words that end in a version: `abi115`, `cp311`, `v8`.
 const VERSIONED: &[&str] = &["abi", "cp", "cpython", "napi", "node", "py", "python", "v", "ssl", "openssl", "webkit"];
 
-/// Returns what alternatives have in common: the package, and the path in it without the words in which they differ.
-/// `None` for files that are not a module of a package.
+/// Returns the common part of alternatives: the package, and the path in it without the words in which they differ.
+/// Returns `None` for files that are not a module of a package.
 pub(super) fn family(path: &EntryPath) -> Option<(EntryPath, String)> {
     Module::of(path)?;
     let package = package_of(path)?;
@@ -85,8 +85,8 @@ fn plain(component: &[u8], drops_numbers: bool) -> String {
     kept.join("-")
 }
 
-/// Drops what is wrong with alternatives: all of it where one of them loads, and else all but that of the one which is
-/// the nearest to load. What is built for another C library stays: it is a finding of its own.
+/// Removes the problems of alternatives: all of them if one alternative loads, else all except those of the alternative
+/// that is closest to loading. A file for another C library is kept: it has a separate finding.
 pub(super) fn without_alternatives(survey: &Survey<'_>, problems: BTreeSet<Problem>) -> BTreeSet<Problem> {
     let mut wrong: BTreeMap<EntryPath, Vec<&Problem>> = BTreeMap::new();
     for problem in &problems {

@@ -39,7 +39,7 @@ fn is_wrong(survey: &Survey<'_>, path: &EntryPath, facts: &ElfFacts) -> bool {
     is_known && !survey.runs(facts) && !is_material(path)
 }
 
-/// What the paths of files for this processor have in common with those for others.
+/// Returns the families of the files for this processor.
 fn right_families(survey: &Survey<'_>) -> BTreeSet<String> {
     let right = survey.files.iter().filter(|(_, facts)| survey.runs(facts));
     let parts = right.flat_map(|(path, _)| platform_parts(path));
@@ -47,13 +47,13 @@ fn right_families(survey: &Survey<'_>) -> BTreeSet<String> {
     parts.filter(|part| is_right(part.words.architecture)).map(|part| part.family).collect()
 }
 
-/// The part of a path that says that it is for another processor, where the same for this one is in the image.
+/// Returns the part of a path that names another processor, if the image has the same file for this one.
 fn sibling(survey: &Survey<'_>, right: &BTreeSet<String>, path: &EntryPath) -> Option<Foreign> {
     let wanted = &survey.subject.platform.architecture;
     let says_other = |architecture: Option<&str>| architecture.is_some_and(|found| found != wanted);
     let others = || platform_parts(path).into_iter().filter(|part| says_other(part.words.architecture));
     let beside = others().find(|part| right.contains(&part.family));
-    // A module that was built at installation is elsewhere in its package.
+    // A module that was built at installation is at another place in its package.
     let built = || {
         let package = package_of(path).filter(|package| package.registry == Registry::Npm)?;
         let part = others().find(|part| part.path.starts_with(&package.folder) && part.path != package.folder)?;
@@ -70,7 +70,7 @@ fn finding(survey: &Survey<'_>, made_for: &str, group: &Group) -> Finding {
     let facts = survey.files[group.path()];
     let message = group.sentence(&format!("is built for {made_for}, but the image is for {platform}"));
     let (expected, found) = (expected_header_text(platform), header_text(facts));
-    // Where the header is the same, the flags are not.
+    // If the header is the same, the flags differ.
     let (expected, found) =
         if expected == found { (platform.to_string(), made_for.to_owned()) } else { (expected, found) };
     let finding = Finding::new(Code::WrongArchitecture, platform, group.path().clone(), message, help(survey, group));
@@ -91,7 +91,7 @@ fn help(survey: &Survey<'_>, group: &Group) -> String {
     }
 }
 
-/// Where the sources have the same file for this platform, by the words of its path.
+/// Returns the place of the same file for this platform in the sources, by the words of its path.
 fn beside_in_the_sources(survey: &Survey<'_>, path: &EntryPath) -> Option<String> {
     let source = survey.subject.own().get(path)?.source()?.to_str()?;
     let others = respelled(source, &survey.subject.platform).into_iter();

@@ -17,13 +17,13 @@ const INJECTED: &[&[u8]] =
 /// for nothing else.
 const PRELOADED_PACKAGES: &[&str] = &["nvidia"];
 
-/// Modules whose libraries are looked through for what loads a library first.
+/// Greatest number of modules whose libraries are searched for one that loads a library first.
 const MAX_LOADERS: usize = 2_000;
 
-/// Returns `true` for a need that is not found, and that may be there all the same.
+/// Returns `true` for a need that is not found, but may exist at run time.
 pub(super) fn is_excused(survey: &Survey<'_>, closure: &Closure<'_>, need: &Need) -> bool {
     let root = &closure.own_objects()[0].path;
-    // A file for another processor is a finding of its own.
+    // A file for another processor has a separate finding.
     if need.passed_over.as_ref().is_some_and(|path| survey.subject.own().contains_key(path)) {
         return true;
     }
@@ -39,7 +39,7 @@ pub(super) fn is_excused(survey: &Survey<'_>, closure: &Closure<'_>, need: &Need
     }
 }
 
-/// Returns `true` for what the container's runtime puts in.
+/// Returns `true` for libraries that the container's runtime adds.
 pub(super) fn is_injected(name: &[u8]) -> bool {
     INJECTED.iter().any(|known| name.starts_with(known))
 }
@@ -50,7 +50,7 @@ fn has_file(survey: &Survey<'_>, root: &EntryPath, name: &[u8]) -> bool {
     places.iter().any(|path| path.file_name() == name)
 }
 
-/// Returns `true` if what a module needs may have been loaded by something else before.
+/// Returns `true` if the library that a module needs may have been loaded before it.
 fn is_loaded_before(survey: &Survey<'_>, root: &EntryPath, name: &[u8]) -> bool {
     let Some(facts) = survey.files.get(root) else { return false };
     let own = package_of(root);
@@ -91,8 +91,8 @@ fn is_private(path: &EntryPath, package: &Package) -> bool {
     package.registry == Registry::Pypi && path.components().any(|component| component.ends_with(b".libs"))
 }
 
-/// Returns `true` if a package may open libraries by their paths: its sources that were read say so, or none was read
-/// and a library bears the very name.
+/// Returns `true` if a package may open libraries by their paths: its sources that were read do so, or none was read
+/// and a library has exactly this name.
 fn opens_libraries(survey: &Survey<'_>, package: &Package, has_its_name: bool) -> bool {
     let mut sources = survey.reach().sources.iter().filter(|(path, _)| path.starts_with(&package.folder)).peekable();
     match sources.peek() {
@@ -112,7 +112,7 @@ fn is_loaded_by(survey: &Survey<'_>, root: &EntryPath, path: &EntryPath, counts:
     })
 }
 
-/// Returns `true` if a package may load another first: as far as it is known what it requires, it says so.
+/// Returns `true` if a package may load another one first: its requirements, as far as they are known, include it.
 fn may_need(survey: &Survey<'_>, package: &Package, other: &Package) -> bool {
     if package.registry != Registry::Pypi || other.registry != Registry::Pypi {
         return package.registry == other.registry;

@@ -15,9 +15,9 @@ use crate::model::EntryPath;
 pub(super) struct Foreign {
     /// The file, or the folder above it that is all for that platform.
     pub(super) part: EntryPath,
-    /// What it has in common with those for other platforms.
+    /// The common part of its path and of those for other platforms.
     pub(super) family: String,
-    /// What it is built for: `arm64`, `musl`.
+    /// Its target: `arm64`, `musl`.
     pub(super) made_for: String,
 }
 
@@ -32,8 +32,8 @@ pub(super) fn foreign_architecture(survey: &Survey<'_>, foreign: Vec<Foreign>, f
     findings.extend(families.into_values().filter_map(|(parts, kinds)| finding(survey, &parts, &kinds)));
 }
 
-/// What is one finding: a package's parts for other platforms, be they in it or packages beside it, such as
-/// `@esbuild/linux-arm64`.
+/// Returns the group of one finding: a package's parts for other platforms, either in it or in packages beside it, such
+/// as `@esbuild/linux-arm64`.
 fn group_of(part: &EntryPath, family: String) -> String {
     match package_of(part) {
         Some(package) if package.folder != *part => package.folder.to_string(),
@@ -68,7 +68,7 @@ fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<St
     Some(finding.evidence(format!("only files for {platform}"), listed(&found)).about(parts.iter().cloned()))
 }
 
-/// The last two names of a path: one alone may say no more than `arm64`.
+/// Returns the last two names of a path: the last one may only be `arm64`.
 fn last_names(path: &EntryPath) -> String {
     let names: Vec<&[u8]> = path.components().collect();
     crate::model::escape(&names[names.len().saturating_sub(2)..].join(&b'/'))

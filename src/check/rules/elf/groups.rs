@@ -15,7 +15,7 @@ pub(super) struct Group {
     pub(super) package: Option<Package>,
     /// The files, sorted.
     pub(super) paths: Vec<EntryPath>,
-    /// What they have in common, if they have no package: the upper two folders.
+    /// Their common upper two folders, if they have no package.
     folder: EntryPath,
 }
 

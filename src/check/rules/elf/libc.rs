@@ -53,7 +53,7 @@ pub(super) fn wrong_libc(
     foreign
 }
 
-/// What the paths of files that load have in common with those for other platforms, and the parts that they are.
+/// Returns the families of the files that load, each with the paths in it.
 fn right_families(survey: &Survey<'_>, wrong: &BTreeMap<&EntryPath, Libc>) -> BTreeMap<String, BTreeSet<EntryPath>> {
     let mut families: BTreeMap<String, BTreeSet<EntryPath>> = BTreeMap::new();
     let wanted = &survey.subject.platform.architecture;
@@ -98,7 +98,7 @@ fn wrong_libc_finding(survey: &Survey<'_>, libc: Libc, group: &Group) -> Finding
     finding.evidence(format!("{} ({there})", has.as_str()), found).about(group.paths.iter().cloned())
 }
 
-/// What in a file asks for a C library.
+/// Returns the part of a file that requires a C library.
 fn needed_of(facts: &ElfFacts, libc: Libc) -> String {
     let of_libc = |name: &&Vec<u8>| match libc {
         Libc::Glibc => *name == b"libc.so.6" || Libc::of_loader(name) == Some(Libc::Glibc),

@@ -17,7 +17,7 @@ use crate::model::{EntryPath, escape};
 /// Directories that the evidence lists.
 const MAX_PLACES: usize = 8;
 
-/// What is one finding: everything that one package is missing, or the same missing libraries of files without a
+/// The key of one finding: everything that one package is missing, or the same missing libraries of files without a
 /// package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
@@ -100,7 +100,7 @@ fn finding(survey: &Survey<'_>, weight: Weight, key: &Key, group: &Missing<'_>) 
     Some(if weight == Weight::Warning { finding.as_warning() } else { finding })
 }
 
-/// Where a library is instead.
+/// The place of a library that was not found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     /// A file that bears the name as its DT_SONAME, and is not called so.
@@ -108,7 +108,7 @@ enum Place {
         link: EntryPath,
         bearer: EntryPath,
     },
-    /// A file of the name, where the loader does not look.
+    /// A file with this name, where the loader does not search.
     Elsewhere(EntryPath),
     Nowhere,
 }
@@ -120,7 +120,7 @@ impl Place {
         if let Some(there) = places.iter().find(|path| path.file_name() == name) {
             return Self::Elsewhere((*there).clone());
         }
-        // The nearest to the needer: where its package has its libraries.
+        // The nearest to the file that needs it: the place of its package's libraries.
         let near = |path: &&&EntryPath| {
             path.components().zip(problem.file.components()).take_while(|(left, right)| left == right).count()
         };
@@ -140,7 +140,7 @@ impl Place {
     }
 }
 
-/// Where the loader looks.
+/// Returns the directories that the loader searches, as text.
 fn places_text(survey: &Survey<'_>, problem: &Problem) -> String {
     let searched = || {
         let closure = survey.loader.load(&problem.root)?;

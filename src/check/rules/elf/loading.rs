@@ -1,4 +1,4 @@
-//! What the loader would report for each program and module, as a list of problems that are then grouped.
+//! Lists the problems that the loader would report for each program and module. They are grouped afterwards.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use crate::check::loader::{Closure, Loaded, Module};
 use crate::elf::{ElfFacts, VersionNeed};
 use crate::model::EntryPath;
 
-/// Something because of which a program does not start or a module does not load.
+/// A problem that keeps a program from starting or a module from loading.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Problem {
-    /// What the matter is with.
+    /// The file with the problem.
     pub(super) file: EntryPath,
-    /// What is wrong.
+    /// The problem.
     pub(super) what: What,
     /// The program or module that does not load because of it.
     pub(super) root: EntryPath,
@@ -25,7 +25,7 @@ pub(super) struct Problem {
 pub(super) enum What {
     /// It is built for this C library, and the image has the other.
     WrongLibc(Libc),
-    /// The loader that it names is not there.
+    /// The loader that it names does not exist.
     MissingLoader(Vec<u8>),
     /// A library that it needs is not found.
     MissingLibrary(Vec<u8>),
@@ -79,7 +79,7 @@ fn problems_of(survey: &Survey<'_>, root: &EntryPath, facts: &ElfFacts) -> Vec<P
     found
 }
 
-/// A program's loader is not there, or only the other C library's.
+/// Returns the problem of a program whose loader does not exist, or belongs to the other C library.
 fn loader_problem(survey: &Survey<'_>, root: &EntryPath, facts: &ElfFacts) -> Option<What> {
     let interpreter = facts.interpreter.as_ref().filter(|_| Module::of(root).is_none())?;
     if survey.loader.has_file(interpreter) {
@@ -102,7 +102,7 @@ fn foreign_libc(survey: &Survey<'_>, closure: &Closure<'_>, at: usize) -> Option
     let mut needs = closure.needs_of(at).iter();
     let is_read = |found: Option<usize>| found.is_some_and(|found| closure.objects[found].facts.is_some());
     match closure.libc {
-        // glibc's `libc.so`, if there is one, is a text for the linker: what needs it was linked with musl.
+        // glibc's `libc.so`, if it exists, is a text for the linker: a file that needs it was linked with musl.
         Libc::Glibc => needs
             .any(|need| (need.name.starts_with(b"libc.musl-") || need.name == b"libc.so") && !is_read(need.found))
             .then_some(Libc::Musl),
@@ -118,8 +118,9 @@ fn foreign_libc(survey: &Survey<'_>, closure: &Closure<'_>, at: usize) -> Option
     }
 }
 
-/// musl answers to the name of glibc's library too, and some plain modules do run with it. Those that are published for
-/// any C library get the benefit of the doubt; those that say glibc, or that were built here, do not.
+/// Returns `true` for a file that only works with glibc. musl also provides the name of glibc's library, and some
+/// simple modules run with it. Modules that are published for any C library are assumed to work; those that name glibc,
+/// or were built here, are not.
 fn is_for_glibc_alone(survey: &Survey<'_>, path: &EntryPath) -> bool {
     let names: Vec<Words> = path.components().map(words).collect();
     let says = |libc: Option<Libc>| libc == Some(Libc::Glibc);
@@ -129,8 +130,8 @@ fn is_for_glibc_alone(survey: &Survey<'_>, path: &EntryPath) -> bool {
     !names.iter().any(|words| words.architecture.is_some()) && path.components().all(|name| name != b"prebuilds")
 }
 
-/// Symbol versions that an object needs and the libraries do not have. A library without any versions will do, says the
-/// loader.
+/// Returns the symbol versions that an object needs and the libraries do not have. The loader accepts a library without
+/// any versions.
 fn missing_versions<'c>(closure: &'c Closure<'_>, object: &'c Loaded<'_>) -> Vec<(&'c EntryPath, What)> {
     let mut missing = Vec::new();
     let Some(facts) = object.facts else { return missing };

@@ -8,8 +8,8 @@ use super::packages::{Registry, package_of};
 use super::survey::Survey;
 use crate::check::loader::{Module, is_library};
 
-/// Families of libraries that come in parts, such as those for graphics processors: what opens one looks first whether
-/// it is there.
+/// Families of libraries with several parts, such as those for graphics processors: code that opens one checks first
+/// whether it exists.
 const FAMILIES: &[&[u8]] = &[
     b"libOpenCL.",
     b"libamdhip64.",

@@ -14,13 +14,13 @@ use crate::model::EntryPath;
 /// Names of one package's dependencies that are looked at. The longest known lists have some hundreds.
 const MAX_DEPENDENCIES: usize = 10_000;
 
-/// What a package needs.
+/// The needs of a package.
 #[derive(Debug, Default)]
 struct Needs {
-    /// What must be there; parts of the package for one platform count to these.
+    /// Packages that must exist, including parts of the package for one platform.
     required: BTreeSet<String>,
     optional: BTreeSet<String>,
-    /// What a project needs to be developed; of packages it is not installed.
+    /// Packages for the development of a project. They are not installed for dependencies.
     development: BTreeSet<String>,
 }
 

@@ -42,7 +42,7 @@ impl Package {
     }
 }
 
-/// Where a package comes from.
+/// The source of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Registry {
     Npm,
@@ -68,7 +68,7 @@ pub(super) fn package_of(path: &EntryPath) -> Option<Package> {
 /// The name of a package of `node_modules`, and how many components it has.
 fn npm_name(above: &[&[u8]], below: &[&[u8]]) -> Option<(String, usize)> {
     let first = below.first()?;
-    // Folders such as `.bin` and `.pnpm` are none.
+    // Folders such as `.bin` and `.pnpm` are not packages.
     if first.starts_with(b".") {
         return None;
     }

@@ -77,7 +77,7 @@ fn finding(survey: &Survey<'_>, path: &EntryPath, package: &Package) -> Option<F
     Some(finding.evidence(listed(&names), found))
 }
 
-/// The package that this platform needs of a family, where none of those that would do is there.
+/// Returns the package of a family that this platform needs, if none of the suitable ones exists.
 fn lacking_part<'p, 'm>(survey: &Survey<'_>, folder: &EntryPath, parts: &'p [Part<'m>]) -> Option<&'p Part<'m>> {
     let wanted = (Os::Linux, &survey.subject.platform.architecture[..]);
     let for_processor = |part: &&Part<'_>| part.words.platform_of_package() == Some(wanted);
@@ -92,8 +92,8 @@ fn lacking_part<'p, 'm>(survey: &Survey<'_>, folder: &EntryPath, parts: &'p [Par
     let wanted = parts.iter().find(|part| for_processor(part) && for_libc(part))?;
     let would_do = |part: &&Part<'_>| part.words.is_wasm || (for_processor(part) && for_libc(part));
     let is_there = |part: &Part<'_>| places(folder, part.name).any(|at| stands(survey, &at));
-    // A package for another processor or C library that contains programs of Linux is a finding of its own. Static
-    // programs are an exception: they run, but the package that looks for this platform's package does not find them.
+    // A package for another processor or C library that contains programs of Linux has a separate finding. Static
+    // programs are an exception: they run, but a package that searches for this platform's package does not find them.
     let is_told = |part: &Part<'_>| places(folder, part.name).any(|at| has_failing_elf(survey, &at));
     let is_served = parts.iter().filter(would_do).any(is_there) || parts.iter().any(is_told);
     (!is_served).then_some(wanted)
@@ -107,14 +107,15 @@ fn libc_of_image(survey: &Survey<'_>) -> Option<Libc> {
     loaders.iter().all(|(libc, _)| *libc == first).then_some(first)
 }
 
-/// Where Node looks for a package that one in `folder` needs (Node.js, "Loading from node_modules folders").
+/// Returns the places where Node searches for a package that one in `folder` needs (Node.js, "Loading from node_modules
+/// folders").
 fn places<'a>(folder: &'a EntryPath, name: &'a str) -> impl Iterator<Item = EntryPath> + 'a {
     let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
     let folders = above.filter(|folder| folder.file_name() != b"node_modules");
     folders.filter_map(move |folder| folder.join(&[b"node_modules/", name.as_bytes()].concat()).ok())
 }
 
-/// Returns `true` if something is at a path, or a dangling link, which is a finding of its own.
+/// Returns `true` if a path exists, or is a dangling link, which has a separate finding.
 fn stands(survey: &Survey<'_>, path: &EntryPath) -> bool {
     let is_link = matches!(survey.subject.node(path).map(|node| &node.kind), Some(NodeKind::Symlink { .. }));
     is_link || survey.subject.exists(path)
@@ -126,8 +127,7 @@ fn has_failing_elf(survey: &Survey<'_>, folder: &EntryPath) -> bool {
     survey.files_below(&folder).map(|path| survey.files[path]).any(|facts| !survey.runs(facts) || !is_static(facts))
 }
 
-/// Returns `true` if a package has a program for this platform in itself: built on the spot, or put in place by its
-/// installer.
+/// Returns `true` if a package contains a program for this platform: built at installation, or added by its installer.
 fn has_program(survey: &Survey<'_>, folder: &EntryPath) -> bool {
     let inner = |path: &EntryPath| package_of(path).is_some_and(|package| package.folder == *folder);
     survey.files_below(folder).any(|path| inner(path) && survey.runs(survey.files[path]))

@@ -63,13 +63,13 @@ fn weight(survey: &Survey<'_>, problem: &Problem, packages: &BTreeMap<Package, S
     if survey.is_optional(root) || survey.reach().does_without(root) {
         return Weight::Warning;
     }
-    // What the package brings along itself was lost on the way.
+    // A library that the package includes is missing in the image.
     if is_bundled_name(name) || is_unlinked(survey, problem, name) {
         return Weight::Error;
     }
     let siblings = packages.get(&package.clone().whole());
     if Module::of(root).is_none() {
-        // The only program of a package of npm is what the package is for.
+        // The only program of an npm package is the purpose of the package.
         let is_all = package.registry == Registry::Npm
             && siblings.is_some_and(|siblings| siblings.programs == 1 && siblings.count == 0);
         return if is_all { Weight::Error } else { Weight::Warning };

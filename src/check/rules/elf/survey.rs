@@ -23,10 +23,10 @@ use crate::model::EntryPath;
 /// Folders of files that are there to be read by tests and cross-compilers, and not to run.
 const MATERIALS: &[&[u8]] = &[b"testdata", b"fixtures", b"__fixtures__", b"test-fixtures", b"gcc-cross"];
 
-/// `e_ident[EI_OSABI]` of what Linux runs: System V, GNU, and the standalone one of arm.
+/// Values of `e_ident[EI_OSABI]` that Linux runs: System V, GNU, and the standalone one of arm.
 const LINUX_ABIS: &[u8] = &[0, 3, 97];
 
-/// Shells, which may set variables for what they start.
+/// Shells, which may set variables for the programs that they start.
 const SHELLS: &[&[u8]] = &[b"sh", b"bash", b"dash", b"ash", b"ksh", b"mksh", b"zsh", b"busybox"];
 
 /// `EF_ARM_ABI_FLOAT_HARD`.
@@ -37,7 +37,7 @@ pub(super) struct Survey<'a> {
     pub(super) loader: Loader<'a>,
     /// Every ELF file, sorted by path.
     pub(super) files: BTreeMap<&'a EntryPath, &'a ElfFacts>,
-    /// What the image starts first, links followed.
+    /// The first program of the image, after following links.
     pub(super) started: Option<EntryPath>,
     by_name: OnceCell<BTreeMap<&'a [u8], BTreeSet<&'a EntryPath>>>,
     on_path: OnceCell<BTreeSet<EntryPath>>,
@@ -107,7 +107,7 @@ impl<'a> Survey<'a> {
         !LINUX_ABIS.contains(&facts.os_abi) || is_material(path) || is_for_other_system(path)
     }
 
-    /// Returns what is loaded first: programs that have a loader, and modules of Python and Node.
+    /// Returns the objects that are loaded first: programs that have a loader, and modules of Python and Node.
     pub(super) fn roots(&self) -> impl Iterator<Item = (&'a EntryPath, &'a ElfFacts)> {
         let is_root = |path: &EntryPath, facts: &ElfFacts| {
             Module::of(path).is_some() || (is_program(facts) && !is_library(path, facts))
@@ -156,7 +156,7 @@ impl<'a> Survey<'a> {
         self.started.as_ref() == Some(path) || on_path.contains(path)
     }
 
-    /// Returns what the start of the image certainly imports.
+    /// Returns the modules that the start of the image certainly imports.
     pub(super) fn reach(&self) -> &Reach {
         self.reach.get_or_init(|| Reach::of(self.subject))
     }
@@ -178,8 +178,8 @@ impl<'a> Survey<'a> {
         if !is_started && paths.iter().all(is_weak) { finding.as_warning() } else { finding }
     }
 
-    /// Returns `true` if no shell comes between the runtime and what the image starts, so that the environment is the
-    /// image's.
+    /// Returns `true` if there is no shell between the runtime and the started program, so that its environment is that
+    /// of the image.
     pub(super) fn is_environment_known(&self) -> bool {
         let is_shell = |path: &EntryPath| SHELLS.contains(&path.file_name());
         let visits = trail(self.subject).visits;
@@ -218,12 +218,12 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Returns `true` for what names a loader. Symbols that were split off have the place of the name, and nothing there.
+/// Returns `true` for a file that names a loader. Separated debug symbols have the field for the name, but no content.
 fn is_program(facts: &ElfFacts) -> bool {
     facts.interpreter.as_ref().is_some_and(|path| !path.is_empty())
 }
 
-/// Returns `true` for what is there to be read: tests' data, symbols for debuggers, and the folder of a cross-compiler
+/// Returns `true` for files that are only read: test data, symbols for debuggers, and the folder of a cross-compiler
 /// (`/usr/aarch64-linux-gnu`).
 pub(super) fn is_material(path: &EntryPath) -> bool {
     let mut components = path.components();

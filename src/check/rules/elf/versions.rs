@@ -79,8 +79,8 @@ fn version_help(kind: &[u8], library: &str) -> String {
     }
 }
 
-/// Returns the part before the number: `GLIBC` of `GLIBC_2.34`. A name without a number is a kind of its own, except
-/// for those of glibc's ABI.
+/// Returns the part before the number: `GLIBC` of `GLIBC_2.34`. A name without a number is a separate kind, except for
+/// those of glibc's ABI.
 fn kind_of(version: &[u8]) -> &[u8] {
     if version.starts_with(b"GLIBC_") {
         return GLIBC;

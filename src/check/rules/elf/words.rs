@@ -4,7 +4,7 @@
 use crate::check::abi::Libc;
 use crate::model::{EntryPath, Platform};
 
-/// What the words of one name say.
+/// The meaning of the words in one name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Words {
     /// An operating system.
@@ -81,7 +81,7 @@ const OTHER_SYSTEMS: &[&str] = &[
     "windows",
 ];
 
-/// Words that say nothing of their own beside those above.
+/// Words without a meaning of their own that appear beside those above.
 const FILLERS: &[&str] = &["unknown", "pc", "apple", "msvc", "eabi", "eabihf", "universal", "universal2"];
 
 /// Reads the words of one component of a path.
@@ -129,7 +129,8 @@ impl Words {
             || ARCHITECTURES.iter().any(|(known, _)| *known == word)
     }
 
-    /// What a component has in common with those for other platforms. One without such words counts letter by letter.
+    /// Returns the part that a component has in common with those for other platforms. A component without such words
+    /// is compared as a whole.
     fn common(&self, component: &[u8]) -> String {
         if self.architecture.is_none() && self.libc.is_none() {
             crate::model::escape(component)
@@ -156,7 +157,7 @@ impl Words {
     }
 }
 
-/// A part of a path, from the root down, whose last name says for which platform it is.
+/// A part of a path, from the root down, whose last name contains a platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PlatformPart {
     /// The part.
@@ -196,7 +197,7 @@ pub(super) fn plain_family(path: &EntryPath) -> String {
     family + &words(path.file_name()).rest
 }
 
-/// Returns `true` if a path says that it is for another operating system than Linux.
+/// Returns `true` if a path names another operating system than Linux.
 pub(super) fn is_for_other_system(path: &EntryPath) -> bool {
     path.components().any(|component| words(component).is_of_other_system())
 }

@@ -1,17 +1,17 @@
-//! Where a text stops being JSON, described for the person who fixes it (RFC 8259).
+//! Describes where a text is not valid JSON, for the user who fixes it (RFC 8259).
 
 use serde::de::{Deserialize as _, IgnoredAny};
 
 use super::super::secrets::may_show;
 use crate::model::escape;
 
-/// Characters of a line that are shown: what fits beside a line number on a terminal.
+/// Greatest number of characters of a line that are shown: those that fit beside a line number on a terminal.
 const MAX_SHOWN_CHARS: usize = 100;
 
-/// Characters that are shown before the place, where a line is longer than that.
+/// Number of characters that are shown before the position in a longer line.
 const SHOWN_BEFORE_CHARS: usize = 70;
 
-/// What a reader accepts.
+/// The syntax that a reader accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// As JavaScript's `JSON.parse`.
@@ -20,10 +20,10 @@ pub enum Dialect {
     DotNetHost,
 }
 
-/// The first place where a text is not JSON.
+/// The first position where a text is not valid JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Flaw {
-    /// What is wrong there.
+    /// The problem there.
     pub what: String,
     /// Line, from 1.
     pub line: usize,
@@ -66,7 +66,7 @@ fn offset_of(text: &[u8], line: usize, column: usize) -> usize {
     (start + column).saturating_sub(1)
 }
 
-/// Returns what is wrong, and where to fix it, which may be before the place where the reader noticed.
+/// Returns the problem and the position to fix, which may be before the position that the parser reported.
 fn describe(text: &[u8], at: usize, error: &serde_json::Error) -> (String, usize) {
     let is_space = |byte: &u8| byte.is_ascii_whitespace();
     let before = text[..at.min(text.len())].iter().rposition(|byte| !is_space(byte));
@@ -102,7 +102,7 @@ fn is_conflict(rest: &[u8]) -> bool {
     [&b"<<<<<<<"[..], b"=======", b">>>>>>>"].iter().any(|mark| rest.starts_with(mark))
 }
 
-/// The line, cut where it is long, and a caret below the character of number `caret`.
+/// Returns the line, shortened if it is long, and a caret below character `caret`.
 fn shown(line: &str, number: usize, caret: usize) -> String {
     let gutter = format!("{number} | ");
     let margin = format!("{:>width$} | ", "", width = gutter.len() - 3);
@@ -118,7 +118,7 @@ fn shown(line: &str, number: usize, caret: usize) -> String {
     format!("{gutter}{}\n{margin}{:>before$}^", text(&window), "")
 }
 
-/// The text with its comments as spaces, so that every place stays where it is.
+/// Returns the text with its comments replaced by spaces, so that positions do not change.
 fn without_comments(text: &[u8]) -> Vec<u8> {
     let mut blank = text.to_vec();
     let mut at = 0;

@@ -38,31 +38,31 @@ const HOOKING_PACKAGES: &[&str] = &[
     "tsx",
 ];
 
-/// A module that is asked for and is not there.
+/// A required module that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Missing {
     pub(super) lack: Lack,
     /// The file that asks; the root for code of the command line.
     pub(super) from: EntryPath,
-    /// The name, as it is written.
+    /// The name, as written.
     pub(super) name: String,
     pub(super) system: System,
     /// `true` if a script of your layers runs before, and may make the file.
     pub(super) is_prepared: bool,
 }
 
-/// A module of ECMAScript that is asked for with `require`, which older versions of Node refuse (`ERR_REQUIRE_ESM`).
+/// An ECMAScript module that is loaded with `require`, which older versions of Node refuse (`ERR_REQUIRE_ESM`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RequiredModule {
     /// The module.
     pub(super) module: EntryPath,
     /// The file that asks; the root for code of the command line.
     pub(super) from: EntryPath,
-    /// The name, as it is written.
+    /// The name, as written.
     pub(super) name: String,
 }
 
-/// What is known of the modules that are loaded.
+/// The facts about the loaded modules.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Graph {
     /// Files of your layers that are loaded.
@@ -76,7 +76,7 @@ pub(super) struct Graph {
     pub(super) runtimes: BTreeSet<EntryPath>,
 }
 
-/// Returns the graph of what the image starts. It is empty if that is not Node.
+/// Returns the graph of the program that the image starts. It is empty if the program is not Node.
 pub(super) fn graph(subject: &Subject) -> Graph {
     let Trail { visits, .. } = trail(subject);
     let mut graph = Graph::default();
@@ -234,7 +234,7 @@ impl Walk<'_> {
     }
 }
 
-/// Groups the files by what they are missing.
+/// Groups the files by the module that they are missing.
 pub(super) fn by_lack(missing: &BTreeSet<Missing>) -> BTreeMap<&Lack, Vec<&Missing>> {
     let mut groups: BTreeMap<&Lack, Vec<&Missing>> = BTreeMap::new();
     for one in missing {

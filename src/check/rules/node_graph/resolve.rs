@@ -1,4 +1,4 @@
-//! Where Node finds a module (Node.js, "Modules: CommonJS modules", "All together"; "Modules: ECMAScript modules",
+//! Resolves modules like Node (Node.js, "Modules: CommonJS modules", "All together"; "Modules: ECMAScript modules",
 //! "Resolution Algorithm Specification").
 
 use serde_json::Value;
@@ -8,10 +8,10 @@ use crate::check::javascript::System;
 use crate::check::rules::program::{Setting, Standing, place};
 use crate::model::EntryPath;
 
-/// What `require` tries behind a name, in its order.
+/// Extensions that `require` tries after a name, in its order.
 const EXTENSIONS: &[&str] = &[".js", ".json", ".node"];
 
-/// Where Debian's Node looks beside the usual folders, and where any does for modules of before 2011.
+/// The additional folders of Debian's Node, and those of every Node for modules from before 2011.
 const GLOBAL_FOLDERS: &[&str] = &[
     "/usr/share/nodejs",
     "/usr/lib/nodejs",
@@ -24,18 +24,18 @@ const GLOBAL_FOLDERS: &[&str] = &[
 /// Folders within one another in `exports` that are looked at; packages have at most some six.
 const MAX_CONDITIONS: usize = 16;
 
-/// What a name leads to.
+/// The target of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     /// This file, links followed.
     File(EntryPath),
-    /// Something that exists, or may exist: a part of Node, what was not read, what is in a volume.
+    /// Something that exists, or may exist: a part of Node, a file that was not read, or a path in a volume.
     Unknown,
     /// Nothing.
     Nothing(Lack),
 }
 
-/// What is not there.
+/// The missing object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) enum Lack {
     /// The file of a path.
@@ -44,11 +44,11 @@ pub(in super::super) enum Lack {
     Extension(EntryPath),
     /// A package, in any `node_modules` above.
     Package(String),
-    /// What a package that is there names, or is asked for.
+    /// A file in an existing package, which the package itself or a caller names.
     Inside { package: EntryPath, name: String },
 }
 
-/// Where modules are looked for, beside the folders above the one that asks.
+/// The places where modules are searched, beside the folders above the requiring file.
 pub(super) struct Resolver<'s> {
     setting: &'s Setting<'s>,
     global_folders: Vec<EntryPath>,
@@ -70,7 +70,7 @@ impl<'s> Resolver<'s> {
         Self { setting, global_folders }
     }
 
-    /// Returns what `name` leads to for a file in `folder`, whose links are resolved.
+    /// Returns the target of `name` for a file in `folder`, whose links are resolved.
     pub(super) fn resolve(&self, folder: &EntryPath, name: &str, system: System) -> Target {
         if name.is_empty() || name.contains([':', '?', '\0', '!']) || is_builtin(name) {
             return Target::Unknown;
@@ -111,7 +111,7 @@ impl<'s> Resolver<'s> {
         file.or_else(|| self.folder(at)).unwrap_or_else(|| Target::Nothing(Lack::File(at.clone())))
     }
 
-    /// What CommonJS would find at a path.
+    /// Returns the target that CommonJS finds at a path.
     fn loose(&self, at: &EntryPath) -> Option<Target> {
         self.file(at).or_else(|| self.with_extension(at)).or_else(|| self.folder(at))
     }
@@ -177,8 +177,8 @@ impl<'s> Resolver<'s> {
         None
     }
 
-    /// Returns `true` if a file without an ending that says so is a module of ECMAScript by its manifest; `None` if
-    /// no manifest says.
+    /// Returns `true` if the manifest makes a file without a specific extension an ECMAScript module; `None` if no
+    /// manifest declares a type.
     pub(super) fn declared_system(&self, folder: &EntryPath) -> Option<System> {
         match self.scope(folder)?.1 {
             Manifest::Known(manifest) => match manifest.get("type").and_then(Value::as_str) {
@@ -190,7 +190,8 @@ impl<'s> Resolver<'s> {
         }
     }
 
-    /// `#name`, by the manifest's `imports`. Only what is found counts: what is not there is rarely meant for Node.
+    /// Resolves `#name` by the manifest's `imports`. Only a target that exists counts: a missing one is rarely meant
+    /// for Node.
     fn inner_import(&self, folder: &EntryPath, name: &str, system: System) -> Target {
         let Some((scope, Manifest::Known(manifest))) = self.scope(folder) else { return Target::Unknown };
         let Some(imports) = manifest.get("imports") else { return Target::Unknown };
@@ -250,7 +251,7 @@ impl<'s> Resolver<'s> {
         })
     }
 
-    /// What a package gives under a name; its main module without one.
+    /// Returns the target of a name in a package; its main module without a name.
     fn in_package(&self, at: &EntryPath, inner: &str, system: System) -> Target {
         let Ok(real) = self.setting.subject.resolve(at) else { return Target::Unknown };
         let manifest = match self.manifest(&real) {
@@ -312,14 +313,14 @@ impl<'s> Resolver<'s> {
         }
     }
 
-    /// The target that the first condition which holds gives (PACKAGE_TARGET_RESOLVE).
+    /// Returns the target of the first condition that applies (PACKAGE_TARGET_RESOLVE).
     fn first_target(&self, package: &EntryPath, value: &Value, part: &str, system: System, depth: usize) -> Mapped {
         match value {
             _ if depth == 0 => Mapped::Unknown,
             Value::String(target) if target.starts_with("./") => {
                 let target = target.replace('*', part);
                 let Some(at) = place(self.setting.subject, package, target.as_bytes()) else { return Mapped::Unknown };
-                // Node does not look for another file where this one is not there.
+                // Node does not search for another file if this one does not exist.
                 let lack = Lack::Inside { package: package.clone(), name: target };
                 Mapped::File(self.file(&at).unwrap_or(Target::Nothing(lack)))
             }
@@ -351,7 +352,7 @@ impl<'s> Resolver<'s> {
     }
 }
 
-/// What a map of a manifest gives for a name.
+/// The result of a name in a map of a manifest.
 enum Mapped {
     File(Target),
     Unknown,

@@ -7,7 +7,7 @@ use crate::model::Platform;
 /// How deep parentheses may be nested. Real markers have two or three levels.
 const MAX_DEPTH: usize = 32;
 
-/// What markers are held against.
+/// The values that markers are compared with.
 #[derive(Debug, Clone)]
 pub(super) struct Environment {
     /// The minor version of Python 3, if it is known.
@@ -16,7 +16,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Evaluates a marker. `None` if that depends on what is not known, and if it is not a marker.
+    /// Evaluates a marker. Returns `None` if the result is not known, or if the text is not a marker.
     pub(super) fn evaluate(&self, marker: &str) -> Option<bool> {
         let tokens = tokens(marker)?;
         let mut reader = Reader { environment: self, tokens: &tokens, depth: 0 };
@@ -32,7 +32,7 @@ impl Environment {
             "platform_machine" => self.platform.machine(),
             "platform_python_implementation" => "CPython",
             "implementation_name" => "cpython",
-            // No extra is asked for.
+            // No extra is requested.
             "extra" => "",
             _ => return None,
         };
@@ -84,8 +84,8 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-/// Reads a marker from the front. The outer `Option` is `None` for what is not a marker, the inner one for what is not
-/// known.
+/// Reads a marker from the front. The outer `Option` is `None` for a text that is not a marker, the inner one for an
+/// unknown result.
 struct Reader<'t> {
     environment: &'t Environment,
     tokens: &'t [Token],
@@ -187,7 +187,8 @@ fn is_version(name: &str) -> bool {
     matches!(name, "python_version" | "python_full_version")
 }
 
-/// How 3.MINOR is to a version. `None` if that depends on the patch, or it is no plain version.
+/// Compares 3.MINOR with a version. Returns `None` if the result depends on the patch version, or if the text is not a
+/// plain version.
 fn compare_version(minor: u32, text: &str, is_full: bool) -> Option<Ordering> {
     let text = text.trim_end_matches(".*");
     let numbers: Vec<u32> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;

@@ -18,7 +18,7 @@ use crate::check::python_source::{Import, ImportKind, Source, read_source};
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
-/// Modules that are followed. The largest programs known import some five thousand at their start.
+/// Greatest number of modules that are followed. The largest known programs import some five thousand at their start.
 const MAX_MODULES: usize = 20_000;
 
 /// How many directories a message names.
@@ -27,14 +27,14 @@ const MAX_SHOWN_FOLDERS: usize = 5;
 /// How many parts a dotted name may have.
 const MAX_PARTS: usize = 32;
 
-/// What the start of the image certainly imports.
+/// The modules that the start of the image certainly imports.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Reach {
     /// Extension modules, links followed.
     pub(in super::super) extensions: BTreeSet<EntryPath>,
-    /// Sources that were read, and what they import.
+    /// Sources that were read, with their imports.
     pub(in super::super) sources: BTreeMap<EntryPath, Source>,
-    /// Modules that sources import where they go on without them, from the top.
+    /// Full names of modules that sources can do without.
     tried: BTreeSet<String>,
     /// Modules that are certainly imported, from the top, and that are there for another Python or processor alone.
     lost: BTreeSet<String>,
@@ -49,10 +49,10 @@ struct Missing {
     name: String,
     /// The source that imports it, and the line; `None` for code on the command line.
     importer: Option<(EntryPath, u32)>,
-    /// Where it was looked for.
+    /// The directories that were searched.
     folders: Vec<EntryPath>,
     minor: Option<u32>,
-    /// `true` if a script of your layers comes before, which may install it.
+    /// `true` if a script of your layers runs before, which may install it.
     is_prepared: bool,
 }
 
@@ -60,13 +60,12 @@ struct Missing {
 type Read<'r> = dyn FnMut(&EntryPath) -> Option<Source> + 'r;
 
 impl Reach {
-    /// Returns what is reached through sources that are already read.
+    /// Returns the modules that are reached through sources which were read already.
     pub(in super::super) fn of(subject: &Subject) -> Self {
         walked(subject, &mut |path| subject.source(path).cloned())
     }
 
-    /// Returns `true` for a module that what is started goes on without: it is imported in a `try`, and nowhere else
-    /// for sure.
+    /// Returns `true` if the program can do without a module: it is imported in a `try`, and nowhere else for certain.
     pub(in super::super) fn does_without(&self, module: &EntryPath) -> bool {
         !self.imports(module) && module_name(module).is_some_and(|name| self.tried.contains(&name))
     }
@@ -130,14 +129,14 @@ fn places_of(subject: &Subject, wanted: &str) -> Option<EntryPath> {
     found.cloned()
 }
 
-/// What Python is certainly handed by the image: its search, and code or a first module.
+/// The input that Python certainly receives from the image: its search, and code or a first module.
 struct Start<'a> {
     setting: Setting<'a>,
     search: Search,
     first: FirstSource,
     /// The module that a server is given.
     served: Option<String>,
-    /// `true` if a script of your layers came before, which may install what is missing.
+    /// `true` if a script of your layers ran before, which may install missing modules.
     is_prepared: bool,
 }
 
@@ -218,7 +217,7 @@ fn walked(subject: &Subject, read: &mut Read<'_>) -> Reach {
     reach
 }
 
-/// What a module name leads to.
+/// The result of resolving a module name.
 #[derive(Debug, Clone)]
 enum Module {
     Package {
@@ -227,7 +226,7 @@ enum Module {
         is_namespace: bool,
     },
     Extension(EntryPath),
-    /// A source, bytecode, or what is built into Python.
+    /// A source, bytecode, or a module built into Python.
     Plain,
 }
 
@@ -294,7 +293,7 @@ impl Walk<'_, '_, '_> {
             return;
         }
         for name in import.names.iter().flatten() {
-            // What a package gives may be a module in it, or a name of its own.
+            // A name imported from a package may be a module in it, or a name that it defines.
             let Some(Module::Package { folders, .. }) = self.modules.get(&base).cloned() else { return };
             let full = format!("{base}.{name}");
             if find_module(&self.start.setting, &self.start.search, &folders, name) != Found::Nothing {
@@ -392,7 +391,7 @@ impl Walk<'_, '_, '_> {
         by: Option<usize>,
         line: u32,
     ) {
-        // What the command line names is a finding of its own.
+        // A missing module on the command line has a separate finding.
         let Some(by) = by else { return };
         let last = name.rsplit('.').next().unwrap_or_default();
         let mut is_sure = !self.is_search_changed(by);
@@ -404,7 +403,7 @@ impl Walk<'_, '_, '_> {
             }
             _ => is_sure = false,
         }
-        // One for another interpreter or processor is a finding of its own.
+        // A module for another interpreter or processor has a separate finding.
         if self.is_for_other(&folders, last) {
             self.lost.insert(name.to_owned());
             is_sure = false;
@@ -426,7 +425,7 @@ impl Walk<'_, '_, '_> {
         })
     }
 
-    /// Returns `true` if a source on the way from the start may change where modules are found.
+    /// Returns `true` if a source on the path from the start may change the search for modules.
     fn is_search_changed(&self, by: usize) -> bool {
         let way = std::iter::successors(Some(by), |at| self.steps[*at].by);
         way.take(self.steps.len()).any(|at| self.steps[at].source.changes_search)
@@ -444,7 +443,7 @@ pub(in super::super) fn module_name(path: &EntryPath) -> Option<String> {
     Some(names.map(escape).collect::<Vec<_>>().join("."))
 }
 
-/// Returns `true` for `lib/python3.11/os.py`, and not for what is installed below it.
+/// Returns `true` for `lib/python3.11/os.py`, and not for packages that are installed below it.
 fn is_of_standard_library(at: &EntryPath) -> bool {
     let mut components = at.components();
     let in_library = components.any(|component| component.starts_with(b"python3."));

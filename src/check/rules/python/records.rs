@@ -65,7 +65,7 @@ fn finding(subject: &Subject, reach: &Reach, record: &EntryPath, there: &[EntryP
         format!("install {name} again, and check that no pattern in `exclude` or in an ignore file matches `*.so`");
     let finding = Finding::new(Code::MissingPlatformPackage, &subject.platform, record.clone(), message, help);
     let finding = finding.evidence(shown.join(", "), "nothing").about(lost.iter().cloned());
-    // What is certainly imported and not found is an error of its own; the rest of a package may do without one part of
+    // A missing module that is certainly imported has a separate error; the rest of a package may do without a part of
     // it.
     let does_without = lost.iter().all(|file| reach.does_without(file));
     if does_without || !there.is_empty() { finding.as_warning() } else { finding }

@@ -110,7 +110,7 @@ fn requirement(value: &str) -> Option<Requirement<'_>> {
     (!name.is_empty()).then(|| Requirement { name: normalised(name.as_bytes()), marker })
 }
 
-/// The normalised names of the packages that are installed anywhere in the image.
+/// Returns the normalized names of the packages that are installed anywhere in the image.
 fn installed(subject: &Subject) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (path, _) in subject.below(&EntryPath::root()) {
@@ -127,7 +127,7 @@ fn installed(subject: &Subject) -> BTreeSet<String> {
     names
 }
 
-/// Returns `true` if a module of that name is beside the package, though nothing says that it was installed.
+/// Returns `true` if a module of that name is beside the package, although no metadata says that it was installed.
 fn has_module(subject: &Subject, site: &EntryPath, name: &str) -> bool {
     let module = name.replace('-', "_");
     [module.clone(), format!("{module}.py")]

@@ -1,7 +1,7 @@
-//! Where Python looks for modules (Python, "Command line and environment"; `site`; PEP 405).
+//! The directories in which Python searches for modules (Python, "Command line and environment"; `site`; PEP 405).
 //!
-//! The search is generous: a module that is found anywhere that Python may search counts as found. If something could
-//! add directories that are not known here, the search says so.
+//! The search is generous: a module that is found anywhere that Python may search counts as found. If something may add
+//! directories that are not known here, the search records it.
 
 use super::super::program::{Program, Setting, Standing};
 use super::is_python;
@@ -28,7 +28,7 @@ pub(super) enum First {
     Nothing,
 }
 
-/// Where Python looks for modules.
+/// The directories in which Python searches for modules.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Search {
     /// Directories that exist, the first to be searched first.
@@ -40,8 +40,8 @@ pub(in super::super) struct Search {
 }
 
 impl Search {
-    /// Determines the search of an interpreter. `None` if its own library is not where this module expects it: nothing
-    /// is known then.
+    /// Determines the search of an interpreter. Returns `None` if its own library is not at the expected path, since
+    /// nothing is known then.
     pub(super) fn of(setting: &Setting<'_>, program: &Program, first: First) -> Option<Self> {
         let execution = &setting.subject.execution;
         let variable = |name: &str| execution.variable(name).filter(|value| !value.is_empty());
@@ -89,7 +89,7 @@ impl Search {
     pub(super) fn is_open(&self, setting: &Setting<'_>) -> bool {
         let resolved: Vec<EntryPath> =
             self.folders.iter().filter_map(|folder| setting.subject.resolve(folder).ok()).collect();
-        // What is mounted there is not known.
+        // The content of a mount is not known.
         let is_volatile =
             |folder: &EntryPath| folder.join(b"__init__").is_ok_and(|at| setting.standing(&at) == Standing::Unknown);
         self.has_archives
@@ -120,8 +120,8 @@ fn is_customisation(own: &EntryPath, folders: &[EntryPath]) -> bool {
         && own.parent().is_some_and(|parent| folders.contains(&parent))
 }
 
-/// The library directories `lib/python3.11` of the interpreter, of the virtual environment that it is in, and of the
-/// user; `None` if the interpreter's own is not there.
+/// Returns the library directories `lib/python3.11` of the interpreter, of its virtual environment, and of the user.
+/// Returns `None` if the interpreter's own does not exist.
 fn libraries(setting: &Setting<'_>, program: &Program, minor: Option<u32>) -> Option<Vec<EntryPath>> {
     let prefix = |path: &EntryPath| path.parent().and_then(|folder| folder.parent());
     let home = setting.user.as_ref().and_then(|user| user.home.clone());
@@ -168,7 +168,7 @@ fn plain_lines<'a>(setting: &Setting<'a>, path: &EntryPath) -> Option<Vec<&'a [u
     (!lines.iter().any(is_code)).then_some(lines)
 }
 
-/// What `.pth` files of a directory add, if these are read and hold no code.
+/// Returns the directories that the `.pth` files of a directory add, if they were read and contain no code.
 fn added_by_path_files(setting: &Setting<'_>, folder: &EntryPath) -> Vec<EntryPath> {
     let Ok(folder) = setting.subject.resolve(folder) else { return Vec::new() };
     let files = children(setting, &folder).into_iter().map(|(path, _)| path);
@@ -193,7 +193,7 @@ fn has_path_files(setting: &Setting<'_>, folder: &EntryPath) -> bool {
     children(setting, &folder).iter().any(|(path, _)| is_active(path))
 }
 
-/// What is directly in a directory.
+/// Returns the direct entries of a directory.
 fn children(setting: &Setting<'_>, folder: &EntryPath) -> Vec<(EntryPath, Node)> {
     let below = setting.subject.below(folder).filter(|(path, _)| path.parent_bytes() == folder.as_bytes());
     below.map(|(path, node)| (path.clone(), node.clone())).collect()
@@ -222,10 +222,10 @@ pub(super) fn packages(setting: &Setting<'_>, folders: &[EntryPath], name: &[u8]
     below.filter(|at| setting.standing(at) == Standing::Directory).collect()
 }
 
-/// What a directory has under the name of a module.
+/// The entry of a directory with the name of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A directory with an `__init__`, and that file where it is a source or an extension module.
+    /// A directory with an `__init__`, and that file if it is a source or an extension module.
     Package {
         folder: EntryPath,
         main: Option<EntryPath>,
@@ -239,7 +239,7 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// Finds what Python finds under the name of a module, directory by directory (importlib, `FileFinder`).
+/// Finds a module by its name like Python, directory by directory (importlib, `FileFinder`).
 pub(super) fn find_module(setting: &Setting<'_>, search: &Search, folders: &[EntryPath], name: &str) -> Found {
     let mut portions = Vec::new();
     for folder in folders {

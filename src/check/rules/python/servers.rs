@@ -106,7 +106,7 @@ pub(super) fn check_target(
     module: &str,
 ) -> Result<(), Box<Failure>> {
     let Some(search) = Search::of(setting, interpreter, First::Workdir) else { return Ok(()) };
-    // What celery and flask are given may be an attribute of the last module.
+    // The argument of celery and flask may be an attribute of the last module.
     let parts: Vec<&str> = module.split('.').collect();
     let count = if matches!(tool, "celery" | "flask") { 1 } else { parts.len() };
     let mut folders = search.folders.clone();

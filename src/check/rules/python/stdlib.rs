@@ -1,5 +1,5 @@
-//! The names of Python's own modules, of CPython 3.8 to 3.14 together (`sys.stdlib_module_names`, and what was removed since).
-//! Many are built into the interpreter and are no files.
+//! The names of Python's own modules, of CPython 3.8 to 3.14 together (`sys.stdlib_module_names`, and the modules
+//! removed since). Many are built into the interpreter and have no file.
 
 /// Sorted, for a binary search.
 const NAMES: &[&str] = &[

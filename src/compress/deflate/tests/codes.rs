@@ -1,4 +1,4 @@
-//! Codes and blocks by themselves, for counts that no text has.
+//! Tests codes and blocks separately, with counts that no text has.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,7 +25,7 @@ fn size_bits(counts: &[u32], lengths: &[u8]) -> u64 {
     counts.iter().zip(lengths).map(|(count, length)| u64::from(*count) * u64::from(*length)).sum()
 }
 
-/// The size of Huffman's code, as the sum of the weights of its inner nodes.
+/// Returns the size of Huffman's code, as the sum of the weights of its inner nodes.
 fn best_size_bits(counts: &[u32]) -> u64 {
     let mut heap: BinaryHeap<_> =
         counts.iter().filter(|count| **count > 0).map(|count| Reverse(u64::from(*count))).collect();
@@ -100,7 +100,7 @@ fn codes_are_numbered_as_the_standard_says() {
     assert_eq!(found, expected);
 }
 
-/// Writes a header by itself, and reads it.
+/// Writes only a header, and reads it.
 fn assert_header(literals: &[u8], distances: &[u8]) -> u8 {
     let header = Header::of(literals, distances);
     let mut output = Output::new();
@@ -133,7 +133,7 @@ fn headers_of_runs_of_any_length_come_back() {
 
 #[test]
 fn code_lengths_may_need_their_longest_codes() {
-    // Lengths that occur as often as Fibonacci's numbers say, dealt out so that they form no runs.
+    // Lengths with Fibonacci numbers as frequencies, distributed so that they form no runs.
     let mut left: Vec<(u32, u8)> = fibonacci(11).into_iter().zip(3..).collect();
     let mut literals = Vec::new();
     while left.iter().any(|(count, _)| *count > 0) {
@@ -170,7 +170,7 @@ fn written(bytes: &[u8], matches: &[(usize, Match)]) -> Stream {
 
 #[test]
 fn literals_as_rare_as_can_be_are_limited() {
-    // Without a limit the rarest would have codes of 23 bits. The end of the block is the first number.
+    // Without a limit the rarest symbols would have codes of 23 bits. The first count is that of the end of the block.
     let mut bytes: Vec<u8> = Vec::new();
     for (symbol, count) in (0..).zip(fibonacci(24).into_iter().skip(1)) {
         bytes.extend(vec![symbol; count as usize]);

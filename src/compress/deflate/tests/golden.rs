@@ -26,7 +26,7 @@ fn the_bytes_of_every_level_are_pinned() {
     assert_eq!(found, DIGESTS, "these bytes are byte format 1");
 }
 
-/// SHA-256 of all shapes' encoded bytes, each with its size before it.
+/// Returns the SHA-256 of the encoded bytes of all shapes, each preceded by its size.
 fn digest(level: u8) -> String {
     let mut encoder = Encoder::new(Level::new(level).unwrap());
     let mut hash = Sha256::new();

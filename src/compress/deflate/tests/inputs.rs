@@ -38,7 +38,7 @@ pub(super) enum Piece {
         seed: u64,
         size: usize,
     },
-    /// What was written `distance` bytes ago, if so much was.
+    /// A copy of the bytes `distance` earlier, if there are as many.
     Copy {
         distance: usize,
         size: usize,
@@ -99,12 +99,12 @@ pub(super) fn words(seed: u64, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// One kibibyte of words, one of noise, in turn.
+/// Returns one kibibyte of words and one of noise, in turn.
 pub(super) fn mixed(size: usize) -> Vec<u8> {
     (0..size / 2048).flat_map(|seed| [words(seed as u64 * 5, 1024), random(seed as u64, 1024)].concat()).collect()
 }
 
-/// An input of each shape that deflate treats in a way of its own.
+/// Returns an input of each shape that deflate handles differently.
 pub(super) fn shapes() -> Vec<(&'static str, Vec<u8>)> {
     let twice = |size: usize| {
         let part = random(5, size);

@@ -1,5 +1,5 @@
-//! A reader of deflate that is strict: every code is complete, every length has its shortest spelling, nothing reaches
-//! before the beginning, and what fills a byte is 0. Slow, and written from RFC 1951 alone.
+//! A strict reader of deflate: every code must be complete, every length must have its shortest form, no distance may
+//! reach before the start, and padding bits must be 0. It is slow, and written only from RFC 1951.
 
 /// The kind of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub(super) enum Kind {
     Dynamic,
 }
 
-/// All that a stream of blocks says.
+/// The content of a stream of blocks.
 #[derive(Default)]
 pub(super) struct Stream {
     pub(super) bytes: Vec<u8>,
@@ -77,7 +77,7 @@ impl Code {
     }
 }
 
-/// The lengths of both codes of a dynamic block, behind its type, and the longest code of a code length.
+/// Reads the lengths of both codes of a dynamic block, after its type, and the longest code of a code length.
 fn read_header(bits: &mut Bits) -> (Vec<u8>, Vec<u8>, u8) {
     let (literals, distances, code_lengths) = (bits.take(5) + 257, bits.take(5) + 1, bits.take(4) + 4);
     assert!(literals <= 286 && distances <= 30);
@@ -102,7 +102,7 @@ fn read_header(bits: &mut Bits) -> (Vec<u8>, Vec<u8>, u8) {
     (lengths, of_distances, of_lengths.into_iter().max().unwrap())
 }
 
-/// The lengths that a header alone says.
+/// Reads the lengths in a single header.
 pub(super) fn header(bytes: &[u8]) -> (Vec<u8>, Vec<u8>, u8) {
     read_header(&mut Bits { bytes, at: 0 })
 }
@@ -164,7 +164,7 @@ impl Stream {
     }
 }
 
-/// Section 3.2.5, as a formula: four symbols for each number of extra bits.
+/// Reads a length by section 3.2.5 as a formula: four symbols for each number of extra bits.
 fn read_length(symbol: usize, bits: &mut Bits) -> usize {
     let code = symbol - 257;
     match code {
@@ -179,7 +179,7 @@ fn read_length(symbol: usize, bits: &mut Bits) -> usize {
     }
 }
 
-/// Section 3.2.5, as a formula: two symbols for each number of extra bits.
+/// Reads a distance by section 3.2.5 as a formula: two symbols for each number of extra bits.
 fn read_distance(symbol: usize, bits: &mut Bits) -> usize {
     match symbol {
         0..4 => symbol + 1,

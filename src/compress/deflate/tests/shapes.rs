@@ -1,4 +1,4 @@
-//! Inputs that must come out in a certain way: the kind of block, the longest match, the window's edge.
+//! Inputs with a required output: the kind of block, the longest match, the edge of the window.
 
 use super::inputs::{below, mixed, random, words};
 use super::reader::{Kind, Stream};
@@ -50,7 +50,7 @@ fn a_repeated_byte_takes_the_longest_matches_at_distance_1() {
     }
 }
 
-/// Bytes of 6 bits in which nothing of length 8 repeats but a mark, `distance` bytes apart.
+/// Returns bytes of 6 bits in which nothing of length 8 repeats except a mark, at a distance of `distance` bytes.
 fn marked(distance: usize) -> Vec<u8> {
     let mark: Vec<u8> = (100..164).collect();
     let mut block = mark.clone();
