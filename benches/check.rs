@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ocitect::build::{BuildOptions, Naming, Observer, OutputRequest, Places, Silent, build, check_build, plan_build};
+use ocitect::build::{
+    BuildOptions, Observer, OutputRequest, Outputs, Silent, Transports, build, check_build, plan_build,
+};
 use ocitect::registry::{Client, RegistryOptions};
 use ocitect::spec::{Inputs, Spec};
 
@@ -56,7 +58,7 @@ async fn run(directory: &Path, step: Step, round: usize) {
     let spec = Spec::load(directory, &Inputs::default()).expect("the spec is right");
     let output = format!("oci:{}/out-{round}", directory.display());
     let request = OutputRequest { outputs: vec![output.parse().expect("a name")], ..OutputRequest::default() };
-    let naming = Naming::decide(spec.image(), &request).expect("the outputs are right");
+    let naming = Outputs::decide(spec.image(), &request).expect("the outputs are right");
     let options = BuildOptions {
         created_s: 0,
         cache: None,
@@ -67,9 +69,9 @@ async fn run(directory: &Path, step: Step, round: usize) {
         started_at: None,
     };
     let client = Client::new(RegistryOptions::default()).expect("a client");
-    let places = Places::new(client, directory.to_owned(), || Box::new(std::io::sink()));
+    let transports = Transports::new(client, directory.to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);
-    let planned = plan_build(&spec, &naming, &options, &places, &observer).await.expect("it can be planned");
+    let planned = plan_build(&spec, &naming, &options, &transports, &observer).await.expect("it can be planned");
     match step {
         Step::Plan => {}
         Step::Check => {
@@ -77,7 +79,7 @@ async fn run(directory: &Path, step: Step, round: usize) {
             assert!(!verdict.findings.is_empty(), "an image that runs as root is told of");
         }
         Step::Build => {
-            build(&spec, &naming, planned, &options, &places, &observer).await.expect("it can be built");
+            build(&spec, &naming, planned, &options, &transports, &observer).await.expect("it can be built");
         }
     }
 }

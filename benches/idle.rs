@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use ocitect::build::{BuildOptions, Naming, Observer, OutputRequest, Places, Silent, check_build, plan_build};
+use ocitect::build::{BuildOptions, Observer, OutputRequest, Outputs, Silent, Transports, check_build, plan_build};
 use ocitect::registry::{Client, RegistryOptions};
 use ocitect::spec::{Inputs, Spec};
 
@@ -168,7 +168,7 @@ async fn run(scratch: &Path, root: &Path, platforms: &str, checks: bool) {
     );
     fs::write(scratch.join("ocitect.toml"), text).expect("room");
     let spec = Spec::load(scratch, &Inputs::default()).expect("the spec is right");
-    let naming = Naming::decide(spec.image(), &OutputRequest::default()).expect("the outputs are right");
+    let naming = Outputs::decide(spec.image(), &OutputRequest::default()).expect("the outputs are right");
     let options = BuildOptions {
         created_s: 0,
         cache: None,
@@ -179,9 +179,9 @@ async fn run(scratch: &Path, root: &Path, platforms: &str, checks: bool) {
         started_at: None,
     };
     let client = Client::new(RegistryOptions::default()).expect("a client");
-    let places = Places::new(client, scratch.to_owned(), || Box::new(std::io::sink()));
+    let transports = Transports::new(client, scratch.to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);
-    let planned = plan_build(&spec, &naming, &options, &places, &observer).await.expect("it can be planned");
+    let planned = plan_build(&spec, &naming, &options, &transports, &observer).await.expect("it can be planned");
     if checks {
         check_build(planned, None, &options, &observer).await.expect("it can be checked");
     }

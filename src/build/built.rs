@@ -12,14 +12,14 @@ use crate::model::{Descriptor, Digest, Repository, Root, Selector};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
 /// Everything that the root of a build refers to.
-pub(super) struct BuiltImage {
+pub(super) struct BuildOutput {
     root: Root,
     documents: BTreeMap<Digest, Bytes>,
     layers: BTreeMap<Digest, Arc<BuiltLayer>>,
     bases: BTreeMap<Digest, Arc<dyn Source>>,
 }
 
-impl BuiltImage {
+impl BuildOutput {
     /// Creates a value whose root does not refer to anything yet.
     pub fn new(root: Root) -> Self {
         Self { root, documents: BTreeMap::new(), layers: BTreeMap::new(), bases: BTreeMap::new() }
@@ -47,7 +47,7 @@ impl BuiltImage {
 }
 
 #[async_trait]
-impl Source for BuiltImage {
+impl Source for BuildOutput {
     fn describe(&self) -> String {
         "the build".to_owned()
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::check::PolicyError;
 use crate::files::FilesError;
 use crate::lock::LockError;
-use crate::model::{Class, Diagnose, Digest, Platform, ReferenceError, escape, nearest};
+use crate::model::{Diagnostic, Digest, ErrorKind, Platform, ReferenceError, escape, nearest};
 use crate::pack::PackError;
 use crate::plan::PlanError;
 use crate::spec::SpecError;
@@ -236,28 +236,28 @@ fn member_help(error: &PackError) -> Option<String> {
     source.get_ref()?.downcast_ref::<FilesError>()?.help()
 }
 
-impl Diagnose for BuildError {
-    fn class(&self) -> Class {
+impl Diagnostic for BuildError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Spec(error) => error.class(),
-            Self::Lock(error) => error.class(),
-            Self::NotLocked { .. } | Self::UnknownImage { .. } => Class::Input,
-            Self::WriteLock { cause, .. } => cause.class(),
-            Self::LockedGone { .. } => Class::NotFound,
-            Self::Files(error) => error.class(),
-            Self::Plan { cause, .. } => cause.class(),
-            Self::Index(error) => error.class(),
-            Self::Pack(error) => error.class(),
-            Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.class(),
-            Self::Tree { cause, .. } => cause.class(),
-            Self::Access(error) => error.class(),
-            Self::Copy(error) => error.class(),
-            Self::Reference(error) => error.class(),
-            Self::NotInImage { .. } => Class::NotFound,
-            Self::UnknownPlatform { .. } | Self::Usage { .. } | Self::NothingToCheck { .. } => Class::Input,
-            Self::Refused { .. } => Class::Gate,
-            Self::Policy(error) => error.class(),
-            Self::GivenUp | Self::StaleRecord { .. } | Self::Unreadable { .. } | Self::Io { .. } => Class::Here,
+            Self::Spec(error) => error.error_kind(),
+            Self::Lock(error) => error.error_kind(),
+            Self::NotLocked { .. } | Self::UnknownImage { .. } => ErrorKind::Input,
+            Self::WriteLock { cause, .. } => cause.error_kind(),
+            Self::LockedGone { .. } => ErrorKind::NotFound,
+            Self::Files(error) => error.error_kind(),
+            Self::Plan { cause, .. } => cause.error_kind(),
+            Self::Index(error) => error.error_kind(),
+            Self::Pack(error) => error.error_kind(),
+            Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.error_kind(),
+            Self::Tree { cause, .. } => cause.error_kind(),
+            Self::Access(error) => error.error_kind(),
+            Self::Copy(error) => error.error_kind(),
+            Self::Reference(error) => error.error_kind(),
+            Self::NotInImage { .. } => ErrorKind::NotFound,
+            Self::UnknownPlatform { .. } | Self::Usage { .. } | Self::NothingToCheck { .. } => ErrorKind::Input,
+            Self::Refused { .. } => ErrorKind::CheckFailed,
+            Self::Policy(error) => error.error_kind(),
+            Self::GivenUp | Self::StaleRecord { .. } | Self::Unreadable { .. } | Self::Io { .. } => ErrorKind::Local,
         }
     }
 

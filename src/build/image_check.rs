@@ -9,8 +9,8 @@ use crate::build::checking::Room;
 use crate::build::events::{Event, Observer, Task};
 use crate::build::image_reading::{Reading, Seen, Wanted};
 use crate::build::images::{Opened, failed, open_image};
-use crate::build::places::Places;
 use crate::build::run::BuildOptions;
+use crate::build::transports::Transports;
 use crate::check::{
     Coverage, Execution, Finding, Interest, OnDisk, OwnFile, Subject, check, check_secrets, first_files, follow,
     interest, may_be_followed, read_evidence,
@@ -37,7 +37,7 @@ pub async fn check_image(
     source: Arc<dyn Source>,
     root: &Root,
     wanted: &[Platform],
-    places: &Places,
+    transports: &Transports,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<CheckedImages, BuildError> {
@@ -49,7 +49,7 @@ pub async fn check_image(
     let mut images = Vec::new();
     for (platform, image) in found {
         let layer_count = image.layers().count();
-        let opened = open_image(name, source.as_ref(), image, platform, places, options, observer).await?;
+        let opened = open_image(name, source.as_ref(), image, platform, transports, options, observer).await?;
         let task = Task::start(observer, format!("checking {name}"), None);
         let (subject, sighted) = image_subject(name, source.as_ref(), opened, options, observer).await?;
         let mut findings = check(&subject);

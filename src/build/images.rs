@@ -11,8 +11,8 @@ use crate::build::BuildError;
 use crate::build::cache::{BuildCache, KeptFacts};
 use crate::build::documents::{keep_documents, read_documents};
 use crate::build::events::{Event, Observer, Task};
-use crate::build::places::Places;
 use crate::build::run::BuildOptions;
+use crate::build::transports::Transports;
 use crate::lock::{Lock, LockedFacts, Pin};
 use crate::model::{Digest, Image, ImageName, Platform, Root, Selector, escape};
 use crate::plan::check_platform;
@@ -44,7 +44,7 @@ struct KnownFacts {
 
 /// Opens images, and keeps them open.
 pub(super) struct Images<'a> {
-    places: &'a Places,
+    transports: &'a Transports,
     cache: Arc<BuildCache>,
     scratch_directory: PathBuf,
     observer: Arc<dyn Observer>,
@@ -61,9 +61,9 @@ pub(super) struct Images<'a> {
 
 impl<'a> Images<'a> {
     /// Creates a value without open images and without pins.
-    pub fn new(places: &'a Places, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Self {
+    pub fn new(transports: &'a Transports, options: &BuildOptions, observer: &Arc<dyn Observer>) -> Self {
         Self {
-            places,
+            transports,
             cache: Arc::new(BuildCache::new(options.cache.clone(), observer.clone())),
             scratch_directory: options.scratch_directory.clone(),
             observer: observer.clone(),
@@ -128,11 +128,11 @@ impl<'a> Images<'a> {
         pin: &Pin,
     ) -> Result<(Arc<dyn Source>, PlatformMatch), BuildError> {
         let NamedImage { text, name } = named;
-        let (source, selector) = self.places.source(name).await.map_err(failed(name, platform))?;
+        let (source, selector) = self.transports.source(name).await.map_err(failed(name, platform))?;
         let index = self.lock.image(text).and_then(|image| image.index);
         match read_documents(source.as_ref(), &self.cache, &pin.manifest).await {
             Ok(image) => Ok((source, PlatformMatch { image, index })),
-            Err(cause @ StoreError::NotFound { .. }) if !self.places.is_offline(name) => {
+            Err(cause @ StoreError::NotFound { .. }) if !self.transports.is_offline(name) => {
                 let locked = index.unwrap_or(pin.manifest.digest);
                 Err(gone(named, platform, locked, source.as_ref(), &selector, cause).await)
             }
@@ -172,8 +172,8 @@ impl<'a> Images<'a> {
         let locked = self.lock.image(text).and_then(|image| image.root());
         let (source, root) = match (self.open(name, locked).await, locked) {
             (Ok(opened), _) => opened,
-            (Err(cause @ StoreError::NotFound { .. }), Some(locked)) if !self.places.is_offline(name) => {
-                let (source, selector) = self.places.source(name).await.map_err(failed(name, platform))?;
+            (Err(cause @ StoreError::NotFound { .. }), Some(locked)) if !self.transports.is_offline(name) => {
+                let (source, selector) = self.transports.source(name).await.map_err(failed(name, platform))?;
                 return Err(gone(named, platform, locked, source.as_ref(), &selector, cause).await);
             }
             (Err(cause), _) => return Err(failed(name, platform)(cause)),
@@ -188,7 +188,7 @@ impl<'a> Images<'a> {
             return Ok(opened.clone());
         }
         let task = Task::start(&self.observer, format!("resolving {name}"), None);
-        let (source, selector) = self.places.source(name).await?;
+        let (source, selector) = self.transports.source(name).await?;
         let root = source.resolve(&locked.map_or(selector, Selector::Digest)).await?;
         task.finish(format!("resolved {name} to {}", root.descriptor().digest));
         self.opened.insert(name.clone(), (source.clone(), root.clone()));
@@ -257,7 +257,7 @@ impl<'a> Images<'a> {
 
     /// Returns the image of a pin if its documents are still available.
     pub async fn read_pinned(&self, name: &ImageName, pin: &Pin) -> Option<Image> {
-        let (source, _) = self.places.source(name).await.ok()?;
+        let (source, _) = self.transports.source(name).await.ok()?;
         read_documents(source.as_ref(), &self.cache, &pin.manifest).await.ok()
     }
 }
@@ -302,7 +302,7 @@ pub async fn image_facts(
     source: Arc<dyn Source>,
     root: &Root,
     platform: Option<&Platform>,
-    places: &Places,
+    transports: &Transports,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Opened, BuildError> {
@@ -319,7 +319,7 @@ pub async fn image_facts(
             (found.image, platform)
         }
     };
-    open_image(name, source.as_ref(), image, platform, places, options, observer).await
+    open_image(name, source.as_ref(), image, platform, transports, options, observer).await
 }
 
 /// An image that was read, with its facts.
@@ -328,11 +328,11 @@ pub(super) async fn open_image(
     source: &dyn Source,
     image: Image,
     platform: Platform,
-    places: &Places,
+    transports: &Transports,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Opened, BuildError> {
-    let mut images = Images::new(places, options, observer);
+    let mut images = Images::new(transports, options, observer);
     let facts = images.facts(name, &platform, source, &image).await?.facts;
     Ok(Opened { image, platform, facts })
 }

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::build::BuildError;
 use crate::build::duplicates;
 use crate::build::images::{Images, PlatformImage};
-use crate::build::naming::Naming;
+use crate::build::naming::Outputs;
 use crate::build::run::BuildOptions;
 use crate::check::Policy;
 use crate::files::{self, Archives, FilesError, IgnoreRules, NotLeftOut, UnreadDockerignore};
 use crate::model::{
     Content, Digest, EntryKind, EntryPath, ImageName, ListedItem, ListedRoot, Listing, Platform, escape,
 };
-use crate::plan::{BaseImage, BuildPlan, Grounds, PlanError, PlanInput, plan_on_grounds};
+use crate::plan::{BaseImage, BuildPlan, PlanError, PlanInput, PlanInputs, plan_recording};
 use crate::spec::{FilesEntry, From, PlatformSpec, Spec};
 use crate::tree::{NodeKind, View};
 
@@ -31,7 +31,7 @@ pub(super) struct PlannedPlatform {
     /// The severity of findings, from the spec.
     pub policy: Policy,
     /// The inputs that its layers were planned from.
-    grounds: Arc<Grounds>,
+    inputs: Arc<PlanInputs>,
 }
 
 /// Resolves, lists and plans one platform. Results that equal those of an earlier platform are reused.
@@ -60,29 +60,29 @@ pub(super) async fn plan_platform(
         platform_spec,
     };
     let failed = |cause| BuildError::Plan { platform: platform.clone(), cause: Box::new(cause) };
-    let (plan, grounds, file_images) = match plan_as_earlier(&input, earlier).map_err(failed)? {
-        Some((plan, grounds)) => (plan, grounds, BTreeMap::new()),
+    let (plan, inputs, file_images) = match plan_as_earlier(&input, earlier).map_err(failed)? {
+        Some((plan, inputs)) => (plan, inputs, BTreeMap::new()),
         None => {
             let (listings, file_images) = list_layers(&input.platform_spec, disk, images).await?;
             input.listings = listings;
-            let (plan, grounds) = plan_on_grounds(input).map_err(failed)?;
-            (plan, Arc::new(grounds), file_images)
+            let (plan, inputs) = plan_recording(input).map_err(failed)?;
+            (plan, Arc::new(inputs), file_images)
         }
     };
     for warning in &plan.warnings {
         images.warn(format!("{platform}: {warning}"));
     }
-    Ok(PlannedPlatform { plan, base, file_images, policy, grounds })
+    Ok(PlannedPlatform { plan, base, file_images, policy, inputs })
 }
 
 /// Returns a plan that reuses the layers of an earlier platform if they are the same.
 fn plan_as_earlier(
     input: &PlanInput,
     earlier: &[PlannedPlatform],
-) -> Result<Option<(BuildPlan, Arc<Grounds>)>, PlanError> {
+) -> Result<Option<(BuildPlan, Arc<PlanInputs>)>, PlanError> {
     for other in earlier {
-        if let Some(plan) = other.grounds.plan_again(&other.plan, input)? {
-            return Ok(Some((plan, other.grounds.clone())));
+        if let Some(plan) = other.inputs.plan_again(&other.plan, input)? {
+            return Ok(Some((plan, other.inputs.clone())));
         }
     }
     Ok(None)
@@ -117,7 +117,7 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Creates the settings for a spec and the outputs that are about to be written.
-    pub fn new(spec: &Spec, naming: &Naming, options: &BuildOptions) -> Self {
+    pub fn new(spec: &Spec, naming: &Outputs, options: &BuildOptions) -> Self {
         let canonical = |path: &PathBuf| std::fs::canonicalize(path).ok();
         Self {
             directory: spec.directory().to_owned(),

@@ -23,7 +23,7 @@ use crate::secrets::SightedFile;
 use crate::store::{BlobReader, Side, Source, StoreError};
 
 /// What packing a layer needs.
-pub(super) struct Workshop {
+pub(super) struct PackContext {
     pub contents: Contents,
     pub scratch_directory: PathBuf,
     /// Number of threads that pack.
@@ -32,7 +32,7 @@ pub(super) struct Workshop {
     pub records: Records,
 }
 
-impl Workshop {
+impl PackContext {
     /// Packs a layer on this many threads, and stores a record of the result.
     pub fn pack(
         &self,
@@ -75,7 +75,7 @@ enum LayerBytes {
 struct KeptBytes {
     kept: KeptLayer,
     plan: Arc<LayerPlan>,
-    workshop: Arc<Workshop>,
+    context: Arc<PackContext>,
     made: Mutex<Option<PackedLayer>>,
 }
 
@@ -89,10 +89,10 @@ impl BuiltLayer {
     }
 
     /// Creates a layer whose inputs are unchanged since `kept` was packed. Reads nothing until its bytes are needed.
-    pub fn kept(kept: KeptLayer, plan: Arc<LayerPlan>, workshop: Arc<Workshop>) -> Self {
+    pub fn kept(kept: KeptLayer, plan: Arc<LayerPlan>, context: Arc<PackContext>) -> Self {
         let (name, layer) = (plan.name.clone(), kept.layer.clone());
         let sighted = kept.sighted.clone().into();
-        let bytes = LayerBytes::Kept(Box::new(KeptBytes { kept, plan, workshop, made: Mutex::new(None) }));
+        let bytes = LayerBytes::Kept(Box::new(KeptBytes { kept, plan, context, made: Mutex::new(None) }));
         Self { name, layer, origin: LayerOrigin::Kept, sighted, bytes: Arc::new(bytes) }
     }
 
@@ -167,16 +167,16 @@ impl KeptBytes {
     }
 
     fn make(&self) -> Result<PackedLayer, BuildError> {
-        let Workshop { scratch_directory, cache, threads, .. } = &*self.workshop;
+        let PackContext { scratch_directory, cache, threads, .. } = &*self.context;
         if let Some(blocks) = cache.blocks()
             && let Some(packed) = put_together(&self.kept, &self.plan, blocks, scratch_directory)?
         {
             return Ok(packed);
         }
-        let packed = self.workshop.pack(&self.plan, *threads, &())?;
+        let packed = self.context.pack(&self.plan, *threads, &())?;
         let (expected, actual) = (self.kept.layer.descriptor.digest, packed.layer.descriptor.digest);
         if expected != actual {
-            self.workshop.records.forget(&self.plan);
+            self.context.records.forget(&self.plan);
             return Err(BuildError::StaleRecord { layer: self.plan.name.clone(), expected, actual });
         }
         Ok(packed)

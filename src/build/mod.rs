@@ -6,12 +6,12 @@
 
 mod built;
 mod cache;
+mod cache_from;
 mod changes;
 mod checking;
 mod contents;
 mod documents;
 mod duplicates;
-mod earlier;
 mod error;
 mod events;
 mod gate;
@@ -25,11 +25,11 @@ mod naming;
 mod offline;
 mod outputs;
 mod packing;
-mod places;
 mod records;
 mod report;
 mod run;
 mod secrets;
+mod transports;
 mod update;
 mod writing;
 
@@ -39,9 +39,9 @@ pub use error::BuildError;
 pub use events::{Event, Observer, Silent, Task, TaskId, TransferTasks};
 pub use image_check::{CheckedImage, CheckedImages, check_image};
 pub use images::{Opened, image_facts};
-pub use naming::{DEFAULT_LAYOUT, Naming, OutputRequest, Target, TargetPlace};
+pub use naming::{DEFAULT_LAYOUT, OutputRequest, Outputs, Target, TargetPlace};
 pub use outputs::{check_copy, check_outputs};
-pub use places::Places;
 pub use report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
 pub use run::{BuildOptions, PlannedBuild, build, check_build, plan_build};
+pub use transports::Transports;
 pub use update::{LockChange, PinnedName, complete_lock, outdated, update_lock};

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::build::BuildError;
-use crate::model::{Diagnose as _, ImageName, Platform, Reference, ReferenceError, Repository, Selector, Tag, escape};
+use crate::model::{
+    Diagnostic as _, ImageName, Platform, Reference, ReferenceError, Repository, Selector, Tag, escape,
+};
 use crate::spec::ImageSpec;
 
 /// The outputs that the command line or a caller requests.
@@ -100,7 +102,7 @@ fn selector_of(name: &ImageName) -> Option<&Selector> {
 
 /// Names, platforms and targets of a build, decided before any work is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Naming {
+pub struct Outputs {
     /// The image's name, if it has one.
     pub name: Option<Repository>,
     /// All its tags.
@@ -118,7 +120,7 @@ pub struct Naming {
 /// The layout that is written if no output is given.
 pub const DEFAULT_LAYOUT: &str = "build/oci";
 
-impl Naming {
+impl Outputs {
     /// Decides the names and targets. Returns an error if the request contradicts itself or the spec.
     pub fn decide(image: &ImageSpec, request: &OutputRequest) -> Result<Self, BuildError> {
         let platforms = choose_platforms(image, &request.platforms)?;
@@ -134,7 +136,7 @@ impl Naming {
     }
 }
 
-impl Naming {
+impl Outputs {
     /// Returns the files, layouts and archives that are written, as the user named them.
     pub fn local_paths(&self) -> impl Iterator<Item = &Path> {
         let images = self.targets.iter().filter_map(|target| match &target.place {
@@ -317,7 +319,7 @@ fn only_one_platform(output: &ImageName, platforms: &[Platform]) -> Result<(), B
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Class, Family};
+    use crate::model::{ErrorKind, Family};
 
     fn image(name: Option<&str>) -> ImageSpec {
         ImageSpec {
@@ -341,7 +343,7 @@ mod tests {
 
     /// Returns each target as `PLACE TAG TAG`.
     fn targets(image: &ImageSpec, request: &OutputRequest) -> Vec<String> {
-        let naming = Naming::decide(image, request).unwrap();
+        let naming = Outputs::decide(image, request).unwrap();
         let line = |target: &Target| {
             let place = match &target.place {
                 TargetPlace::Local(name) => name.to_string(),
@@ -366,10 +368,10 @@ mod tests {
         assert_eq!(targets(&image, &other), ["ghcr.io/a/b 2", "quay.io/c/d 3"]);
         let only_elsewhere = request(&[], true, &["quay.io/c/d"], &[]);
         assert_eq!(targets(&image, &only_elsewhere), ["quay.io/c/d latest"]);
-        let naming = Naming::decide(&image, &only_elsewhere).unwrap();
+        let naming = Outputs::decide(&image, &only_elsewhere).unwrap();
         assert_eq!(naming.name.unwrap().to_string(), "quay.io/c/d");
         let archive = request(&["docker-archive:f"], false, &["quay.io/c/d:3", "x"], &["linux/amd64"]);
-        let naming = Naming::decide(&image, &archive).unwrap();
+        let naming = Outputs::decide(&image, &archive).unwrap();
         assert_eq!(naming.targets[0].full_names, ["quay.io/c/d:3", "ghcr.io/a/b:x"]);
     }
 
@@ -378,13 +380,13 @@ mod tests {
         let image = image(Some("ghcr.io/a/b"));
         let part = request(&[], true, &[], &["linux/arm64"]);
         assert_eq!(targets(&image, &part), ["ghcr.io/a/b"]);
-        assert_eq!(Naming::decide(&image, &part).unwrap().unmoved, ["ghcr.io/a/b:1", "ghcr.io/a/b:latest"]);
+        assert_eq!(Outputs::decide(&image, &part).unwrap().unmoved, ["ghcr.io/a/b:1", "ghcr.io/a/b:latest"]);
         for whole in [
             request(&[], true, &["x"], &["linux/arm64"]),
             request(&[], true, &[], &[]),
             request(&["oci:d"], false, &[], &["linux/arm64"]),
         ] {
-            assert!(Naming::decide(&image, &whole).unwrap().unmoved.is_empty());
+            assert!(Outputs::decide(&image, &whole).unwrap().unmoved.is_empty());
         }
         assert_eq!(targets(&image, &request(&[], true, &["x"], &["linux/arm64"])), ["ghcr.io/a/b x"]);
     }
@@ -399,8 +401,8 @@ mod tests {
             (None, request(&[], false, &[], &["linux/s390x"])),
             (None, request(&["oci-archive:f", "oci-archive:f:2"], false, &[], &[])),
         ] {
-            let error = Naming::decide(&image(name), &request).unwrap_err();
-            assert_eq!(error.class(), Class::Input, "{error}");
+            let error = Outputs::decide(&image(name), &request).unwrap_err();
+            assert_eq!(error.error_kind(), ErrorKind::Input, "{error}");
             assert!(error.help().is_some());
         }
     }

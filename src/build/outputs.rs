@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::build::BuildError;
 use crate::build::inputs::{PlannedPlatform, canonical_output};
-use crate::build::naming::{Naming, Target, TargetPlace};
+use crate::build::naming::{Outputs, Target, TargetPlace};
 use crate::cache::Cache;
 use crate::layout::{Layout, LayoutSink};
 use crate::model::{Content, EntryKind, ImageName, Repository, escape};
@@ -44,7 +44,7 @@ struct Planned {
 /// Returns [`BuildError::Usage`] and, for a path that cannot be inspected, [`BuildError::Output`].
 pub fn check_outputs(
     spec: &Spec,
-    naming: &Naming,
+    naming: &Outputs,
     also_read: &[PathBuf],
     cache_from: &[ImageName],
     cache: Option<&Cache>,
@@ -85,7 +85,7 @@ pub fn check_copy(source: &ImageName, target: &Target, cache: Option<&Cache>) ->
 
 /// Refuses outputs that are also files of the image under another name, such as a hard link. Under its own name an
 /// output is never packed.
-pub(super) fn refuse_inputs(naming: &Naming, platforms: &[PlannedPlatform]) -> Result<(), BuildError> {
+pub(super) fn refuse_inputs(naming: &Outputs, platforms: &[PlannedPlatform]) -> Result<(), BuildError> {
     let existing: Vec<Planned> = planned(naming)?.into_iter().filter(|output| output.identity.is_some()).collect();
     if existing.is_empty() {
         return Ok(());
@@ -127,7 +127,7 @@ fn archive_of(name: &ImageName) -> Option<&Path> {
 }
 
 /// Returns everything that is written to paths; streams are left out.
-fn planned(naming: &Naming) -> Result<Vec<Planned>, BuildError> {
+fn planned(naming: &Outputs) -> Result<Vec<Planned>, BuildError> {
     let mut outputs = Vec::new();
     for target in &naming.targets {
         outputs.extend(image_output(target)?);

@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::build::earlier::EarlierLayers;
+use crate::build::cache_from::CacheFrom;
 use crate::build::events::{Event, Observer, Task};
 use crate::build::gate::SecretGate;
-use crate::build::layer::{BuiltLayer, Workshop};
+use crate::build::layer::{BuiltLayer, PackContext};
 use crate::model::LayerPlan;
 use crate::pack::{HashedLayer, MAX_THREADS, PackError, PackObserver, hash_layer};
 use crate::plan::BuildPlan;
@@ -35,8 +35,8 @@ impl From<PackError> for Unfinished {
 
 /// Makes layers.
 pub(super) struct Packing<'a> {
-    pub workshop: &'a Arc<Workshop>,
-    pub earlier: &'a EarlierLayers,
+    pub context: &'a Arc<PackContext>,
+    pub earlier: &'a CacheFrom,
     pub observer: &'a Arc<dyn Observer>,
     /// Closes at a layer that contains a secret which stops the build. From then on no layer is uploaded early.
     pub gate: &'a SecretGate<'a>,
@@ -82,9 +82,9 @@ impl Packing<'_> {
     /// read.
     fn make_distinct(&self, layers: &[Distinct<'_>]) -> Result<Vec<Arc<BuiltLayer>>, Unfinished> {
         let kept = |layer: &Distinct<'_>| {
-            let kept = self.workshop.records.load(layer.plan)?;
+            let kept = self.context.records.load(layer.plan)?;
             self.gate.look(layer.plan, &kept.sighted);
-            Some(Arc::new(BuiltLayer::kept(kept, layer.plan.clone(), self.workshop.clone())))
+            Some(Arc::new(BuiltLayer::kept(kept, layer.plan.clone(), self.context.clone())))
         };
         let known: Vec<Option<Arc<BuiltLayer>>> = layers.iter().map(kept).collect();
         let mut order: Vec<usize> = (0..layers.len()).filter(|at| known[*at].is_none()).collect();
@@ -104,7 +104,7 @@ impl Packing<'_> {
             let is_kept_back = left_bytes < WORTH_OVERLAPPING_BYTES || self.gate.is_shut();
             if is_kept_back || (self.take)(&made) { Ok(()) } else { Err(Unfinished::Unwanted) }
         };
-        let threads = self.workshop.threads;
+        let threads = self.context.threads;
         order[..alone].iter().try_for_each(|at| make(*at, threads))?;
         side_by_side(&order[alone..], threads, |at| make(at, 1))?;
         let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +116,7 @@ impl Packing<'_> {
         let Distinct { plan, name, content_bytes } = layer;
         if !self.earlier.is_empty() {
             let progress = Progress::start(self.observer, format!("hashing {name}"), *content_bytes);
-            let hashed = hash_layer(plan, &self.workshop.contents, threads, &progress)?;
+            let hashed = hash_layer(plan, &self.context.contents, threads, &progress)?;
             let HashedLayer { diff_id, tar_size_bytes, sighted } = hashed;
             if let Some((layer, source)) = self.earlier.find(plan, diff_id, tar_size_bytes) {
                 let place = source.describe();
@@ -128,7 +128,7 @@ impl Packing<'_> {
             }
         }
         let progress = Progress::start(self.observer, format!("packing {name}"), *content_bytes);
-        let packed = self.workshop.pack(plan, threads, &progress)?;
+        let packed = self.context.pack(plan, threads, &progress)?;
         progress.task.finish(format!("packed {name}"));
         Ok(BuiltLayer::packed(plan.name.clone(), packed))
     }

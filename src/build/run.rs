@@ -6,25 +6,25 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::build::BuildError;
-use crate::build::built::BuiltImage;
+use crate::build::built::BuildOutput;
 use crate::build::cache::BuildCache;
+use crate::build::cache_from::CacheFrom;
 use crate::build::checking::{check_budgets, check_given, check_planned, empty_verdict};
 use crate::build::contents::Contents;
-use crate::build::earlier::EarlierLayers;
 use crate::build::events::{Event, Observer, Task};
 use crate::build::gate::{SecretGate, denies_secrets};
 use crate::build::images::Images;
 use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
-use crate::build::layer::{BuiltLayer, Workshop};
+use crate::build::layer::{BuiltLayer, PackContext};
 use crate::build::locking::{self, LockUpdate};
-use crate::build::naming::Naming;
+use crate::build::naming::Outputs;
 use crate::build::outputs;
 use crate::build::packing::{Packing, PlatformLayers, Unfinished};
-use crate::build::places::Places;
 use crate::build::records::Records;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
 use crate::build::secrets::{packed_findings, planned_findings};
-use crate::build::writing::{Handover, check_access, handover, write};
+use crate::build::transports::Transports;
+use crate::build::writing::{EagerUpload, check_access, handover, write};
 use crate::cache::Cache;
 use crate::check::{Finding, Verdict, gap};
 use crate::model::{Document, Image, ImageConfig, ImageManifest, ImageName, Layer, Root};
@@ -72,14 +72,14 @@ impl PlannedBuild {
 /// HEAD and GET requests to registries. Writes nothing except to the cache.
 pub async fn plan_build(
     spec: &Spec,
-    naming: &Naming,
+    naming: &Outputs,
     options: &BuildOptions,
-    places: &Places,
+    transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<PlannedBuild, BuildError> {
     let lock = locking::load(spec, &naming.platforms, options.locked)?;
     let pins = lock.clone().unwrap_or_default();
-    let mut images = Images::new(places, options, observer).pinned_by(pins.clone(), &pins);
+    let mut images = Images::new(transports, options, observer).pinned_by(pins.clone(), &pins);
     let disk = Disk::new(spec, naming, options);
     for warning in spec.warnings() {
         observer.event(Event::Warning(warning.clone()));
@@ -115,10 +115,10 @@ fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
 /// lockfile is completed before anything refers to the image.
 pub async fn build(
     spec: &Spec,
-    naming: &Naming,
+    naming: &Outputs,
     planned: PlannedBuild,
     options: &BuildOptions,
-    places: &Places,
+    transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<BuildReport, BuildError> {
     let (mut checked, verdict) = check_files(planned, false, options, observer).await?;
@@ -128,14 +128,14 @@ pub async fn build(
     if verdict.error_count() > 0 {
         return Err(refuse(verdict, observer));
     }
-    check_access(naming, places).await?;
+    check_access(naming, transports).await?;
     let lock_update = checked.lock_update.take();
-    let earlier = EarlierLayers::read(&options.cache_from, &naming.platforms, places, observer).await;
+    let earlier = CacheFrom::read(&options.cache_from, &naming.platforms, transports, observer).await;
     // With a budget, all layers must be known before it is certain that an image is written.
     let is_budgeted = checked.platforms.iter().any(|planned| planned.plan.max_size_bytes.is_some());
     let (handover, ahead) = handover(naming, !is_budgeted && !denies_secrets(&checked.platforms));
     let (packed, ahead) =
-        tokio::join!(pack(checked, earlier, handover, options, observer), ahead.copy(naming, places, observer));
+        tokio::join!(pack(checked, earlier, handover, options, observer), ahead.copy(naming, transports, observer));
     // A failed upload is the reason that packing was canceled.
     let (ahead, packed) = (ahead?, packed?);
     let verdict = with_packed(verdict, &packed);
@@ -147,7 +147,7 @@ pub async fn build(
     if let Some(update) = lock_update {
         update.write_or_warn(observer);
     }
-    let targets = write(naming, &built, &packed.reports, &ahead, places, observer).await?;
+    let targets = write(naming, &built, &packed.reports, &ahead, transports, observer).await?;
     Ok(BuildReport {
         name: naming.name.clone(),
         tags: naming.tags.clone(),
@@ -172,7 +172,7 @@ pub async fn check_build(
         let verdict = verdict.with(findings);
         return Ok(if is_whole { verdict.with_unused_allows() } else { verdict });
     }
-    let packed = pack(checked, EarlierLayers::default(), Handover::to_nobody(), options, observer).await?;
+    let packed = pack(checked, CacheFrom::default(), EagerUpload::to_nobody(), options, observer).await?;
     Ok(with_packed(verdict, &packed))
 }
 
@@ -247,14 +247,14 @@ struct Packed {
 /// Makes all layers, and passes finished ones to `take` while much is left to do.
 async fn pack(
     checked: Checked,
-    earlier: EarlierLayers,
-    take: Handover,
+    earlier: CacheFrom,
+    take: EagerUpload,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Packed, BuildError> {
     let observer = observer.clone();
     let Checked { platforms, contents, is_whole, cache, .. } = checked;
-    let workshop = Arc::new(Workshop {
+    let context = Arc::new(PackContext {
         contents,
         scratch_directory: options.scratch_directory.clone(),
         threads: options.threads,
@@ -265,7 +265,7 @@ async fn pack(
         let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
         let take = |layer: &Arc<BuiltLayer>| take.give(layer);
         let gate = SecretGate::new(&platforms);
-        let packing = Packing { workshop: &workshop, earlier: &earlier, observer: &observer, gate: &gate, take: &take };
+        let packing = Packing { context: &context, earlier: &earlier, observer: &observer, gate: &gate, take: &take };
         let layers = packing.make_all(&plans).map_err(|unfinished| match unfinished {
             Unfinished::Failed(error) => error.into(),
             Unfinished::Unwanted => BuildError::GivenUp,
@@ -310,10 +310,10 @@ fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> 
 }
 
 /// Combines root, documents and layers into one source to copy from.
-fn gather(spec: &Spec, packed: &Packed) -> Result<BuiltImage, BuildError> {
+fn gather(spec: &Spec, packed: &Packed) -> Result<BuildOutput, BuildError> {
     let Packed { platforms, layers, images, .. } = packed;
     let root = root(spec, platforms, images)?;
-    let mut built = BuiltImage::new(root);
+    let mut built = BuildOutput::new(root);
     for ((planned, layers), image) in platforms.iter().zip(layers).zip(images) {
         add_document(&mut built, image.config(), image.manifest());
         for (packed, _) in layers {
@@ -328,7 +328,7 @@ fn gather(spec: &Spec, packed: &Packed) -> Result<BuiltImage, BuildError> {
     Ok(built)
 }
 
-fn add_document(built: &mut BuiltImage, config: &Document<ImageConfig>, manifest: &Document<ImageManifest>) {
+fn add_document(built: &mut BuildOutput, config: &Document<ImageConfig>, manifest: &Document<ImageManifest>) {
     built.add_document(config.descriptor(), config.bytes().clone());
     built.add_document(manifest.descriptor(), manifest.bytes().clone());
 }

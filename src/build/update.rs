@@ -10,8 +10,8 @@ use crate::build::changes::{ImageChange, image_change};
 use crate::build::events::Observer;
 use crate::build::images::Images;
 use crate::build::locking::{self, Need, needs};
-use crate::build::places::Places;
 use crate::build::run::BuildOptions;
+use crate::build::transports::Transports;
 use crate::lock::{Lock, is_same_platform};
 use crate::model::{Digest, ImageName, Platform};
 use crate::spec::{NamedImage, Spec};
@@ -38,13 +38,13 @@ pub struct LockChange {
 pub async fn complete_lock(
     spec: &Spec,
     options: &BuildOptions,
-    places: &Places,
+    transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<LockChange, BuildError> {
     let needs = needs(spec, spec.platforms())?;
     let before = Lock::load(&spec.lock_path())?;
     let old = before.clone().unwrap_or_default();
-    let mut images = Images::new(places, options, observer).pinned_by(old.clone(), &old);
+    let mut images = Images::new(transports, options, observer).pinned_by(old.clone(), &old);
     let mut added = Vec::new();
     for (named, platform) in &needs {
         if !old.pin(&named.text, platform).is_some_and(|pin| pin.facts.is_current()) {
@@ -68,7 +68,7 @@ pub async fn update_lock(
     spec: &Spec,
     names: &[String],
     options: &BuildOptions,
-    places: &Places,
+    transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<ImageChange>, BuildError> {
     let needs = needs(spec, spec.platforms())?;
@@ -76,7 +76,7 @@ pub async fn update_lock(
     let before = Lock::load(&spec.lock_path())?;
     let old = before.clone().unwrap_or_default();
     let start = chosen.iter().fold(old.clone(), |lock, named| lock.without(&named.text));
-    let mut images = Images::new(places, options, observer).pinned_by(start, &old);
+    let mut images = Images::new(transports, options, observer).pinned_by(start, &old);
     let mut changes = Vec::new();
     for named in &chosen {
         let mut found = BTreeMap::new();
@@ -113,7 +113,7 @@ impl PinnedName {
 ///
 /// # Errors
 /// Those of resolving, and of reading the lockfile.
-pub async fn outdated(spec: &Spec, places: &Places) -> Result<Vec<PinnedName>, BuildError> {
+pub async fn outdated(spec: &Spec, transports: &Transports) -> Result<Vec<PinnedName>, BuildError> {
     let needs = needs(spec, spec.platforms())?;
     let lock = Lock::load(&spec.lock_path())?.unwrap_or_default();
     let mut found = Vec::new();
@@ -123,14 +123,14 @@ pub async fn outdated(spec: &Spec, places: &Places) -> Result<Vec<PinnedName>, B
         let missing = platforms.filter(is_missing).cloned().collect();
         let locked = lock.image(&named.text).and_then(|image| image.root());
         let failed = |cause| BuildError::Resolve { image: named.name.to_string(), cause: Box::new(cause) };
-        let current = current(&named, places).await.map_err(failed)?;
+        let current = current(&named, transports).await.map_err(failed)?;
         found.push(PinnedName { name: named.text, locked, current, missing });
     }
     Ok(found)
 }
 
-async fn current(named: &NamedImage, places: &Places) -> Result<Digest, StoreError> {
-    let (source, selector) = places.source(&named.name).await?;
+async fn current(named: &NamedImage, transports: &Transports) -> Result<Digest, StoreError> {
+    let (source, selector) = transports.source(&named.name).await?;
     Ok(source.resolve(&selector).await?.descriptor().digest)
 }
 

@@ -9,20 +9,20 @@ use futures_util::stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::build::BuildError;
-use crate::build::built::BuiltImage;
+use crate::build::built::BuildOutput;
 use crate::build::events::{Observer, TransferTasks};
 use crate::build::layer::BuiltLayer;
-use crate::build::naming::{Naming, Target, TargetPlace};
-use crate::build::places::Places;
+use crate::build::naming::{Outputs, Target, TargetPlace};
 use crate::build::report::{PlatformReport, TargetReport};
+use crate::build::transports::Transports;
 use crate::model::Digest;
 use crate::store::Sink;
 use crate::transfer::{Ahead, copy_ahead, copy_rest};
 
 /// Passes each finished layer to the registries that accept layers before the image is complete.
-pub(super) struct Handover(Vec<UnboundedSender<Arc<BuiltLayer>>>);
+pub(super) struct EagerUpload(Vec<UnboundedSender<Arc<BuiltLayer>>>);
 
-impl Handover {
+impl EagerUpload {
     /// Creates a value without receivers.
     pub fn to_nobody() -> Self {
         Self(Vec::new())
@@ -35,11 +35,11 @@ impl Handover {
 }
 
 /// The layers for each target ahead of the image, in the targets' order; `None` for a target that receives none.
-pub(super) struct AheadOfImage(Vec<Option<UnboundedReceiver<Arc<BuiltLayer>>>>);
+pub(super) struct EagerUploads(Vec<Option<UnboundedReceiver<Arc<BuiltLayer>>>>);
 
 /// Returns the sending and the receiving end. Without `is_allowed`, nothing is sent, since the image may still be
 /// refused. Layouts and archives never receive layers ahead of the image.
-pub(super) fn handover(naming: &Naming, is_allowed: bool) -> (Handover, AheadOfImage) {
+pub(super) fn handover(naming: &Outputs, is_allowed: bool) -> (EagerUpload, EagerUploads) {
     let (mut senders, mut receivers) = (Vec::new(), Vec::new());
     for target in &naming.targets {
         let is_wanted = is_allowed && matches!(target.place, TargetPlace::Registry(_));
@@ -49,21 +49,21 @@ pub(super) fn handover(naming: &Naming, is_allowed: bool) -> (Handover, AheadOfI
             receiver
         }));
     }
-    (Handover(senders), AheadOfImage(receivers))
+    (EagerUpload(senders), EagerUploads(receivers))
 }
 
-impl AheadOfImage {
+impl EagerUploads {
     /// Copies the layers that are passed on until the sender is dropped. Returns the blobs that each target has by
     /// then.
     pub async fn copy(
         self,
-        naming: &Naming,
-        places: &Places,
+        naming: &Outputs,
+        transports: &Transports,
         observer: &Arc<dyn Observer>,
     ) -> Result<Vec<Ahead>, BuildError> {
         let copies = naming.targets.iter().zip(self.0).map(|(target, layers)| async move {
             let Some(layers) = layers else { return Ok(Ahead::default()) };
-            let sink = open_sink(target, naming, places).await?;
+            let sink = open_sink(target, naming, transports).await?;
             let tasks = Arc::new(TransferTasks::new(observer.clone(), target.to_string(), BTreeMap::new()));
             let named = tasks.clone();
             let blobs = stream::unfold(layers, move |mut layers| {
@@ -83,9 +83,9 @@ impl AheadOfImage {
 
 /// Asks every registry whether it accepts the push, before any work is done. HEAD and GET requests find missing or
 /// wrong credentials.
-pub(super) async fn check_access(naming: &Naming, places: &Places) -> Result<(), BuildError> {
+pub(super) async fn check_access(naming: &Outputs, transports: &Transports) -> Result<(), BuildError> {
     for target in naming.targets.iter().filter(|target| matches!(target.place, TargetPlace::Registry(_))) {
-        let checked = open_sink(target, naming, places).await?.check_access(&target.tags).await;
+        let checked = open_sink(target, naming, transports).await?.check_access(&target.tags).await;
         checked.map_err(|error| BuildError::Access(Box::new(error)))?;
     }
     Ok(())
@@ -93,17 +93,17 @@ pub(super) async fn check_access(naming: &Naming, places: &Places) -> Result<(),
 
 /// Writes the image to every target, in order.
 pub(super) async fn write(
-    naming: &Naming,
-    built: &BuiltImage,
+    naming: &Outputs,
+    built: &BuildOutput,
     reports: &[PlatformReport],
     ahead: &[Ahead],
-    places: &Places,
+    transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<TargetReport>, BuildError> {
     let names = blob_names(reports);
     let mut written = Vec::new();
     for (target, ahead) in naming.targets.iter().zip(ahead) {
-        let sink = open_sink(target, naming, places).await?;
+        let sink = open_sink(target, naming, transports).await?;
         let tasks = Arc::new(TransferTasks::new(observer.clone(), target.to_string(), names.clone()));
         let transfer = copy_rest(built, sink.as_ref(), built.root(), &target.tags, tasks, ahead).await?;
         written.push(TargetReport { target: target.to_string(), tags: target.tags.clone(), transfer });
@@ -111,8 +111,8 @@ pub(super) async fn write(
     Ok(written)
 }
 
-async fn open_sink(target: &Target, naming: &Naming, places: &Places) -> Result<Box<dyn Sink>, BuildError> {
-    let sink = places.sink(target, naming.name.as_ref()).await;
+async fn open_sink(target: &Target, naming: &Outputs, transports: &Transports) -> Result<Box<dyn Sink>, BuildError> {
+    let sink = transports.sink(target, naming.name.as_ref()).await;
     sink.map_err(|cause| BuildError::Output { output: target.to_string(), cause: Box::new(cause) })
 }
 

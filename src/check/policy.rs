@@ -10,7 +10,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::code::{Code, Severity};
 use super::coverage::Coverage;
 use super::finding::Finding;
-use crate::model::{Class, Diagnose, EntryPath, Platform, escape, nearest};
+use crate::model::{Diagnostic, EntryPath, ErrorKind, Platform, escape, nearest};
 
 /// Matches every code in `allow`.
 const EVERY_CODE: &str = "*";
@@ -52,9 +52,9 @@ pub enum PolicyError {
     },
 }
 
-impl Diagnose for PolicyError {
-    fn class(&self) -> Class {
-        Class::Input
+impl Diagnostic for PolicyError {
+    fn error_kind(&self) -> ErrorKind {
+        ErrorKind::Input
     }
 
     fn help(&self) -> Option<String> {

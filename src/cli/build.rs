@@ -7,7 +7,7 @@ use super::destination::{self, Destination};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, habits, interrupt, parse_image, parse_platform, print_json, print_result, progress, render};
-use crate::build::{BuildOptions, BuildReport, Event, Naming, OutputRequest, build, check_outputs, plan_build};
+use crate::build::{BuildOptions, BuildReport, Event, OutputRequest, Outputs, build, check_outputs, plan_build};
 use crate::model::{ReferenceError, escape};
 use crate::spec::Spec;
 
@@ -18,7 +18,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let metadata = arguments.metadata.as_deref().map(Destination::of);
     let request = output_request(arguments, metadata.as_ref())?;
     let stdout_is_taken = taken_stdout(&request, metadata.as_ref())?;
-    let naming = Naming::decide(spec.image(), &request)?;
+    let naming = Outputs::decide(spec.image(), &request)?;
     let cache_from = arguments.cache_from.iter().map(|text| parse_image(text, environment));
     let options = BuildOptions {
         locked: arguments.pins.locked,
@@ -54,7 +54,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
 }
 
 /// Returns the tags that a push of some platforms does not move.
-fn unmoved_tags(naming: &Naming, platform_count: usize) -> Option<String> {
+fn unmoved_tags(naming: &Outputs, platform_count: usize) -> Option<String> {
     if naming.unmoved.is_empty() {
         return None;
     }
@@ -70,7 +70,7 @@ fn unmoved_tags(naming: &Naming, platform_count: usize) -> Option<String> {
 fn tell_summary(progress: Progress, report: &BuildReport) {
     match progress {
         Progress::None => {}
-        Progress::Json => progress::tell_event("built", report.to_json()),
+        Progress::Json => progress::emit_event("built", report.to_json()),
         Progress::Auto | Progress::Plain => progress::tell(&render::summary(report)),
     }
 }

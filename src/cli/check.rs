@@ -14,7 +14,7 @@ use super::{
     resolve, skipped_json,
 };
 use crate::build::{
-    BuildOptions, CheckedImages, Naming, Observer, OutputRequest, check_build, check_image, plan_build,
+    BuildOptions, CheckedImages, Observer, OutputRequest, Outputs, check_build, check_image, plan_build,
 };
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::model::{Platform, escape};
@@ -72,7 +72,7 @@ async fn check_spec(
     observer: &Arc<dyn Observer>,
 ) -> Result<Verdict, Failure> {
     let spec = Spec::load(path, &environment.spec_inputs(&arguments.set)?)?;
-    let naming = Naming::decide(spec.image(), &OutputRequest { platforms, ..OutputRequest::default() })?;
+    let naming = Outputs::decide(spec.image(), &OutputRequest { platforms, ..OutputRequest::default() })?;
     let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options(arguments.jobs)? };
     let places = environment.places(&arguments.registry, &[], observer)?;
     let _traffic = progress::TrafficAtEnd::of(&places, observer);

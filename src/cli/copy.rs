@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::{
     Done, NAME_HELP, destination, interrupt, parse, parse_image, parse_platform, print_result, progress, resolve,
 };
-use crate::build::{Observer, Places, Target, TargetPlace, TransferTasks, check_copy};
+use crate::build::{Observer, Target, TargetPlace, TransferTasks, Transports, check_copy};
 use crate::model::{ImageName, Reference, Repository, Root, Selector, Tag};
 use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platform};
 use crate::transfer;
@@ -25,15 +25,15 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
     let source = parse_image(&arguments.source, environment)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let pushed: Vec<&str> = references.iter().map(|reference| reference.repository.registry()).collect();
-    let places = environment.places(&arguments.registry, &pushed, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
+    let transports = environment.transports(&arguments.registry, &pushed, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     let targets = by_repository(&references)?.into_iter().map(|(repository, tags)| Target::registry(repository, tags));
     let targets: Vec<Target> = targets.collect();
-    places.expect(&targets);
+    transports.expect(&targets);
     interrupt::expect(&targets, environment.journal_directory());
-    let image = Opened::open(&places, source, arguments.platform.as_deref(), &observer).await?;
+    let image = Opened::open(&transports, source, arguments.platform.as_deref(), &observer).await?;
     for target in &targets {
-        image.copy(&places, target, None, &observer).await?;
+        image.copy(&transports, target, None, &observer).await?;
     }
     let name = references.first().map(|reference| reference.repository.to_string()).unwrap_or_default();
     print_result(&format!("{name}@{}", image.root.descriptor().digest), false, output.progress)
@@ -50,12 +50,12 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
         }
         _ => Vec::new(),
     };
-    let places = environment.places(&arguments.registry, &login, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
+    let transports = environment.transports(&arguments.registry, &login, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     if let ImageName::Registry(reference) = &target {
-        places.expect(&[Target::registry(reference.repository.clone(), Vec::new())]);
+        transports.expect(&[Target::registry(reference.repository.clone(), Vec::new())]);
     }
-    let image = Opened::open(&places, source, arguments.platform.as_deref(), &observer).await?;
+    let image = Opened::open(&transports, source, arguments.platform.as_deref(), &observer).await?;
     let (target, name) = match target {
         ImageName::Registry(reference) => {
             check_target(&reference)?;
@@ -72,7 +72,7 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
     check_copy(&image.name, &target, environment.cache()?.as_ref())?;
     let image = image.for_target(&target).await?;
     interrupt::expect(std::slice::from_ref(&target), environment.journal_directory());
-    image.copy(&places, &target, name.as_ref(), &observer).await?;
+    image.copy(&transports, &target, name.as_ref(), &observer).await?;
     let name = name.map(|name| name.to_string()).unwrap_or_default();
     print_result(&format!("{name}@{}", image.root.descriptor().digest), target.is_stdout(), output.progress)
 }
@@ -88,12 +88,12 @@ struct Opened {
 
 impl Opened {
     async fn open(
-        places: &Places,
+        transports: &Transports,
         name: ImageName,
         platform: Option<&str>,
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, Failure> {
-        let (source, selector) = places.source(&name).await?;
+        let (source, selector) = transports.source(&name).await?;
         let mut root = resolve(source.as_ref(), &selector, &name, observer).await?;
         if let Some(platform) = platform {
             let platform = parse_platform(platform)?;
@@ -135,12 +135,12 @@ impl Opened {
 
     async fn copy(
         &self,
-        places: &Places,
+        transports: &Transports,
         target: &Target,
         name: Option<&Repository>,
         observer: &Arc<dyn Observer>,
     ) -> Done {
-        let sink = places.sink(target, name).await?;
+        let sink = transports.sink(target, name).await?;
         let tasks = TransferTasks::new(observer.clone(), target.to_string(), BTreeMap::new());
         let root = self.only.as_ref().unwrap_or(&self.root);
         transfer::copy(self.source.as_ref(), sink.as_ref(), root, &target.tags, Arc::new(tasks)).await?;

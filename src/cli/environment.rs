@@ -11,7 +11,7 @@ use super::arguments::RegistryArguments;
 use super::cache::size;
 use super::failure::Failure;
 use super::stderr;
-use crate::build::{BuildOptions, Event, Observer, Places};
+use crate::build::{BuildOptions, Event, Observer, Transports};
 use crate::cache::{Cache, DEFAULT_LIMIT_BYTES};
 use crate::model::{Repository, ShortNames, escape};
 use crate::pack::MAX_THREADS;
@@ -136,12 +136,12 @@ impl Environment {
 
     /// Returns the access to images. A password from the command line is only used for `login_registries`: the
     /// registries that the command names, not those of base images.
-    pub fn places(
+    pub fn transports(
         &self,
         arguments: &RegistryArguments,
         login_registries: &[&str],
         observer: &Arc<dyn Observer>,
-    ) -> Result<Places, Failure> {
+    ) -> Result<Transports, Failure> {
         check_auth_file(arguments.authfile.as_deref())?;
         let mut explicit = Vec::new();
         if let (Some(user), true) = (&arguments.username, arguments.password_stdin) {
@@ -157,7 +157,7 @@ impl Environment {
         let warning = Notice::new(move |line| warnings.event(Event::Warning(line.to_owned())));
         let options = RegistryOptions { notice, warning, ..self.registry_options(arguments, explicit)? };
         let client = Client::new(options)?;
-        Ok(Places::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
+        Ok(Transports::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
     }
 
     /// Returns the files other than images that the command line names and that are read.

@@ -10,7 +10,7 @@ use super::arguments::Progress;
 use super::render;
 use super::stderr::{tell, tell_json};
 use crate::build::BuildError;
-use crate::model::Diagnose;
+use crate::model::Diagnostic;
 use crate::spec::SpecError;
 
 /// Exit statuses of remote failures: authentication, network or registry, not found.
@@ -77,12 +77,12 @@ impl Failure {
     pub fn report(self, progress: Progress) -> ExitCode {
         match progress {
             Progress::Json => tell_json(self.to_json()),
-            _ => self.tell_people(),
+            _ => self.print_human(),
         }
         ExitCode::from(self.exit_code)
     }
 
-    fn tell_people(&self) {
+    fn print_human(&self) {
         if let Some(diagnostic) = &self.diagnostic {
             return tell(diagnostic);
         }
@@ -121,9 +121,9 @@ fn causes(error: &dyn Error) -> Vec<String> {
     causes
 }
 
-impl<E: Diagnose> From<E> for Failure {
+impl<E: Diagnostic> From<E> for Failure {
     fn from(error: E) -> Self {
-        let exit_code = error.class().exit_code();
+        let exit_code = error.error_kind().exit_code();
         // A diagnostic of the spec shows the line, a caret, and its own help.
         let diagnostic: Option<&SpecError> = match (&error as &dyn Any).downcast_ref::<BuildError>() {
             Some(BuildError::Spec(diagnostic)) => Some(diagnostic),

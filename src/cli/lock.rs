@@ -9,7 +9,7 @@ use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, Regist
 use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, lock_text, print, print_json, progress};
-use crate::build::{self, LockChange, Observer, Places};
+use crate::build::{self, LockChange, Observer, Transports};
 use crate::lock::Lock;
 use crate::model::{ImageName, escape};
 use crate::spec::Spec;
@@ -21,10 +21,10 @@ pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environme
         return show(&spec, arguments.json);
     }
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let places = places(&spec, environment, &arguments.registry, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
+    let transports = transports(&spec, environment, &arguments.registry, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     let options = environment.build_options(None)?;
-    let change = build::complete_lock(&spec, &options, &places, &observer).await?;
+    let change = build::complete_lock(&spec, &options, &transports, &observer).await?;
     tell(&change, &observer);
     Ok(())
 }
@@ -59,10 +59,10 @@ fn show(spec: &Spec, as_json: bool) -> Done {
 pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let places = places(&spec, environment, &arguments.registry, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
+    let transports = transports(&spec, environment, &arguments.registry, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     let options = environment.build_options(None)?;
-    let changes = build::update_lock(&spec, &arguments.bases, &options, &places, &observer).await?;
+    let changes = build::update_lock(&spec, &arguments.bases, &options, &transports, &observer).await?;
     if arguments.json {
         let images: Vec<_> = changes.iter().map(build::ImageChange::to_json).collect();
         return print_json(&json!({ "lock": shown(&spec.lock_path()), "images": images }));
@@ -74,9 +74,9 @@ pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, envir
 pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
-    let places = places(&spec, environment, &arguments.registry, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
-    let names = build::outdated(&spec, &places).await?;
+    let transports = transports(&spec, environment, &arguments.registry, &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    let names = build::outdated(&spec, &transports).await?;
     if arguments.json {
         print_json(&json!({ "lock": shown(&spec.lock_path()), "images": lock_text::names_json(&names) }))?
     } else {
@@ -101,12 +101,12 @@ fn shown(path: &Path) -> String {
 }
 
 /// Returns the access to images. A password from the command line is used for the registries of the spec's images.
-fn places(
+fn transports(
     spec: &Spec,
     environment: &Environment,
     arguments: &RegistryArguments,
     observer: &Arc<dyn Observer>,
-) -> Result<Places, Failure> {
+) -> Result<Transports, Failure> {
     let mut registries = Vec::new();
     for platform in spec.platforms() {
         for image in spec.platform(platform)?.images() {
@@ -118,5 +118,5 @@ fn places(
     registries.sort();
     registries.dedup();
     let registries: Vec<&str> = registries.iter().map(String::as_str).collect();
-    environment.places(arguments, &registries, observer)
+    environment.transports(arguments, &registries, observer)
 }

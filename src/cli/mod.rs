@@ -41,7 +41,7 @@ use environment::Environment;
 use failure::Failure;
 
 use crate::build::{Observer, Task};
-use crate::model::{Diagnose, ImageName, Platform, ReferenceError, Root, Selector};
+use crate::model::{Diagnostic, ImageName, Platform, ReferenceError, Root, Selector};
 use crate::store::{SkippedEntry, Source, StoreError};
 
 /// The result of a command.
@@ -140,7 +140,7 @@ fn print_exactly(bytes: &[u8]) -> Done {
 fn print_result(image: &str, stdout_is_taken: bool, progress: Progress) -> Done {
     match (stdout_is_taken, progress) {
         (false, _) => return print_exactly(format!("{image}\n").as_bytes()),
-        (true, Progress::Json) => progress::tell_event("done", serde_json::json!({ "image": image })),
+        (true, Progress::Json) => progress::emit_event("done", serde_json::json!({ "image": image })),
         (true, _) => stderr::tell_exactly(image),
     }
     Ok(())
@@ -201,7 +201,7 @@ async fn resolve(
 }
 
 /// Parses an argument of the command line. `help` is used for an error without help.
-fn parse<T: std::str::FromStr<Err: Diagnose>>(text: &str, help: &str) -> Result<T, Failure> {
+fn parse<T: std::str::FromStr<Err: Diagnostic>>(text: &str, help: &str) -> Result<T, Failure> {
     text.parse().map_err(|error: T::Err| Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or(help)))
 }
 

@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::arguments::Progress;
 use super::heartbeat::Heartbeat;
-pub use super::stderr::{tell, tell_event};
+pub use super::stderr::{emit_event, tell};
 use super::ticker::Ticker;
 use super::{findings, interrupt, render, stderr};
-use crate::build::{Event, Observer, Places, TaskId};
+use crate::build::{Event, Observer, TaskId, Transports};
 use crate::check::Finding;
 use crate::registry::Traffic;
 use crate::transfer::Outcome;
@@ -52,20 +52,20 @@ impl<O: Observer> Observer for Noting<O> {
 
 /// Reports the network traffic, if there was any, when it is dropped: at the end of a command, even of a failed one.
 pub struct TrafficAtEnd {
-    places: Places,
+    transports: Transports,
     observer: Arc<dyn Observer>,
 }
 
 impl TrafficAtEnd {
-    /// Returns the report for the traffic of `places`.
-    pub fn of(places: &Places, observer: &Arc<dyn Observer>) -> Self {
-        Self { places: places.clone(), observer: observer.clone() }
+    /// Returns the report for the traffic of `transports`.
+    pub fn of(transports: &Transports, observer: &Arc<dyn Observer>) -> Self {
+        Self { transports: transports.clone(), observer: observer.clone() }
     }
 }
 
 impl Drop for TrafficAtEnd {
     fn drop(&mut self) {
-        let traffic = self.places.traffic();
+        let traffic = self.transports.traffic();
         if !traffic.requests.is_empty() {
             self.observer.event(Event::Traffic(traffic));
         }
@@ -190,7 +190,7 @@ impl Observer for JsonLines {
             Event::Published(_) => return,
             Event::Traffic(traffic) => self.traffic(&traffic),
             Event::Findings(findings) => {
-                return findings.iter().for_each(|finding| tell_event("finding", finding.to_json()));
+                return findings.iter().for_each(|finding| emit_event("finding", finding.to_json()));
             }
         };
         stderr::tell_json(line);

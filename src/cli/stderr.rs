@@ -44,7 +44,7 @@ pub fn tell(line: &str) {
 }
 
 /// Writes an event as a line of JSON: its name, and the fields of `fields`.
-pub fn tell_event(name: &str, fields: Value) {
+pub fn emit_event(name: &str, fields: Value) {
     let mut event = json!({ "event": name });
     if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
         event.extend(fields);

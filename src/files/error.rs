@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::archive::ArchiveError;
-use crate::model::{Class, Diagnose, EntryPathError, escape, is_irregular};
+use crate::model::{Diagnostic, EntryPathError, ErrorKind, escape, is_irregular};
 use crate::spec::Place;
 
 /// An error of listing the files of an entry.
@@ -212,15 +212,15 @@ pub(super) fn shown(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }
 
-impl Diagnose for FilesError {
-    fn class(&self) -> Class {
+impl Diagnostic for FilesError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Io { .. } | Self::Replaced { .. } => Class::Here,
+            Self::Io { .. } | Self::Replaced { .. } => ErrorKind::Local,
             Self::IgnoreFile { source, .. } if source.kind() != io::ErrorKind::NotFound && !is_irregular(source) => {
-                Class::Here
+                ErrorKind::Local
             }
-            Self::Archive { source, .. } | Self::Member { source, .. } => source.class(),
-            _ => Class::Input,
+            Self::Archive { source, .. } | Self::Member { source, .. } => source.error_kind(),
+            _ => ErrorKind::Input,
         }
     }
 

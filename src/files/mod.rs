@@ -13,7 +13,7 @@ mod error;
 mod filter;
 mod handle;
 mod ignore_rules;
-mod own;
+mod output_detection;
 mod pattern;
 mod source;
 mod target;

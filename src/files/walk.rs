@@ -152,7 +152,7 @@ impl<'w, 'a> Visit<'w, 'a> {
         let failed = |source| self.walk.io("read directory", &directory.path, source);
         let mut names = opened.names().map_err(failed)?;
         names.sort_unstable_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
-        if !directory.below.is_empty() && own::is_layout(&names) {
+        if !directory.below.is_empty() && output_detection::is_layout(&names) {
             self.found.left_out.push(directory.below.clone());
             return Ok(());
         }
@@ -197,7 +197,7 @@ impl<'w, 'a> Visit<'w, 'a> {
         let Directory { below, .. } = self.directory;
         let below =
             if below.is_empty() { name.as_bytes().to_vec() } else { [below, &b"/"[..], name.as_bytes()].concat() };
-        if name == ".git" || own::is_temporary(name) || self.source.own.contains(&below) {
+        if name == ".git" || output_detection::is_temporary(name) || self.source.own.contains(&below) {
             return Ok(None);
         }
         self.take(opened, name, kind, &below).inspect_err(|_| self.failed_at = Some(below))
@@ -229,7 +229,8 @@ impl<'w, 'a> Visit<'w, 'a> {
         }
         let wanted = verdict.included && !ignore.ignored;
         if is_output {
-            let would_be_lost = |status: &Status| matches && wanted && !own::is_output(status, || opened.file(name));
+            let would_be_lost =
+                |status: &Status| matches && wanted && !output_detection::is_output(status, || opened.file(name));
             return if status.is_some_and(|status| would_be_lost(&status)) {
                 Err(FilesError::Overwritten { place: walk.entry.place.clone(), path })
             } else {
@@ -242,7 +243,7 @@ impl<'w, 'a> Visit<'w, 'a> {
             self.directories.push(Directory { path, below, verdict, ignore, positions, listed });
             return Ok(None);
         };
-        if own::is_archive(&status, || opened.file(name)) {
+        if output_detection::is_archive(&status, || opened.file(name)) {
             self.found.left_out.push(below.to_vec());
         } else if matches && wanted {
             let kind = leaf::kind(walk.entry, &path, &path, &status, || opened.link_target(name))?;

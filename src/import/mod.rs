@@ -18,7 +18,7 @@ mod tree;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Class, Diagnose, escape};
+use crate::model::{Diagnostic, ErrorKind, escape};
 
 use self::artifacts::Artifacts;
 use self::draft::Draft;
@@ -47,16 +47,16 @@ pub enum ImportError {
     },
 }
 
-impl Diagnose for ImportError {
-    fn class(&self) -> Class {
+impl Diagnostic for ImportError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound => Class::Here,
-            Self::Read { .. } | Self::NotADirectory { .. } => Class::Input,
+            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound => ErrorKind::Local,
+            Self::Read { .. } | Self::NotADirectory { .. } => ErrorKind::Input,
         }
     }
 
     fn help(&self) -> Option<String> {
-        (self.class() == Class::Input).then(|| "name the directory of a project".to_owned())
+        (self.error_kind() == ErrorKind::Input).then(|| "name the directory of a project".to_owned())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::{Layout, LayoutSink};
-use crate::model::{Class, Diagnose as _, Repository, Selector};
+use crate::model::{Diagnostic as _, ErrorKind, Repository, Selector};
 use crate::store::contract::{self, Fixture, Place, tags};
 use crate::store::local::TEMPORARY_PREFIX;
 use crate::store::{Sink, Source, StoreError, open};
@@ -101,7 +101,7 @@ async fn a_damaged_blob_is_replaced() {
     for damage in ["", "l4yer", "layer and more"] {
         fs::write(&path, damage).unwrap();
         let error = read_all(&*place.source().unwrap(), layer).await.unwrap_err();
-        assert_eq!(error.class(), Class::Input, "{error}");
+        assert_eq!(error.error_kind(), ErrorKind::Input, "{error}");
         let sink = place.sink();
         assert!(!sink.contains(layer).await.unwrap());
         sink.put(layer, &fixture.store).await.unwrap();
@@ -152,7 +152,7 @@ async fn tags_of_other_images_stay() {
     let before = snapshot(&place.path().join("index.json").parent().unwrap().join("blobs"));
     let sink = place.named("ghcr.io/a/two");
     let error = sink.check_tags(&tags(&["1"])).unwrap_err();
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
     let help = error.help().unwrap();
     let end = format!("if ghcr.io/a/one was renamed, delete the directory {} and build again", place.path().display());
     assert!(help.contains("-o oci:OTHER") && help.ends_with(&end), "{help}");
@@ -170,7 +170,7 @@ async fn tags_of_other_images_stay() {
 fn what_is_not_a_layout_is_told_apart() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    assert_eq!(Layout::open(&path("none")).unwrap_err().class(), Class::NotFound);
+    assert_eq!(Layout::open(&path("none")).unwrap_err().error_kind(), ErrorKind::NotFound);
     fs::write(path("file"), "x").unwrap();
     let error = Layout::open(&path("file")).unwrap_err();
     assert!(error.help().unwrap().contains("oci-archive:"), "{error}");
@@ -188,7 +188,7 @@ fn what_is_not_a_layout_is_told_apart() {
     assert!(matches!(error, StoreError::Malformed { .. }), "{error}");
     fs::write(path("other/index.json"), "{").unwrap();
     let error = Layout::open(&path("other")).unwrap().index().unwrap_err();
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
 }
 
 /// Bazel's rules lay out an image with links in place of blobs.
@@ -205,7 +205,7 @@ async fn links_in_a_layout_are_refused_with_what_helps() {
     std::os::unix::fs::symlink(&moved, &blob).unwrap();
     let error = layout.check_blobs(&[root]).await.unwrap_err();
     assert!(error.to_string().contains("symbolic link") && error.help().unwrap().contains("cp -rL"), "{error}");
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
     let (blobs, elsewhere) = (layout.path().join("blobs"), place.path().join("elsewhere"));
     fs::rename(&blobs, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &blobs).unwrap();

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{LOCK_VERSION, MAX_LOCK_BYTES};
-use crate::model::{Class, Diagnose, Digest, escape};
+use crate::model::{Diagnostic, Digest, ErrorKind, escape};
 
 /// An error of a lockfile.
 #[derive(Debug, thiserror::Error)]
@@ -54,11 +54,11 @@ fn show(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }
 
-impl Diagnose for LockError {
-    fn class(&self) -> Class {
+impl Diagnostic for LockError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Read { .. } => Class::Here,
-            _ => Class::Input,
+            Self::Read { .. } => ErrorKind::Local,
+            _ => ErrorKind::Input,
         }
     }
 

@@ -150,7 +150,7 @@ fn edits_and_bad_merges_are_refused_by_name() {
         let error = Lock::parse(&edit, path()).unwrap_err();
         assert!(matches!(error, LockError::Altered { .. }), "{error}: {edit}");
         assert!(error.to_string().starts_with("lockfile dir/ocitect.lock was changed after"), "{error}");
-        let help = crate::model::Diagnose::help(&error).unwrap();
+        let help = crate::model::Diagnostic::help(&error).unwrap();
         assert!(help.contains("version control") && help.contains("ocitect lock"), "{help}");
     }
 }

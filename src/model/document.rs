@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{Class, Descriptor, Diagnose, Digest, MediaType, strict_json};
+use super::{Descriptor, Diagnostic, Digest, ErrorKind, MediaType, strict_json};
 
 /// Greatest size of a manifest, in bytes: the limit of distribution and containers/image (distribution-spec requires at
 /// least as much). It limits how much memory a registry can make this program use.
@@ -66,9 +66,9 @@ pub enum DocumentError {
     },
 }
 
-impl Diagnose for DocumentError {
-    fn class(&self) -> Class {
-        Class::Input
+impl Diagnostic for DocumentError {
+    fn error_kind(&self) -> ErrorKind {
+        ErrorKind::Input
     }
     fn help(&self) -> Option<String> {
         match self {

@@ -2,7 +2,7 @@
 
 /// The class of an error. The command line converts it to its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub enum ErrorKind {
     /// A local error: a disk, an I/O error, a source that changed while it was read (exit status 1).
     Here,
     /// Invalid usage or input: a wrong option, an invalid spec, a damaged local layout or archive (exit status 2).
@@ -17,7 +17,7 @@ pub enum Class {
     NotFound,
 }
 
-impl Class {
+impl ErrorKind {
     /// Returns the exit status of the command line.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -35,9 +35,9 @@ impl Class {
 ///
 /// A message is a lower-case fragment that names the operation, its object, and what was expected and found. The cause
 /// is available as `source()` and is not repeated in the message.
-pub trait Diagnose: std::error::Error + Send + Sync + 'static {
+pub trait Diagnostic: std::error::Error + Send + Sync + 'static {
     /// Returns the class of the error.
-    fn class(&self) -> Class;
+    fn error_kind(&self) -> ErrorKind;
 
     /// Returns one sentence that says how to fix it, if a fix is known.
     fn help(&self) -> Option<String> {

@@ -4,8 +4,8 @@
 use std::error::Error;
 
 use super::{
-    Diagnose, Digest, Document, DocumentError, FromJson, ImageConfig, ImageIndex, ImageManifest, ImageName, MediaType,
-    Reference, Root, escape,
+    Diagnostic, Digest, Document, DocumentError, FromJson, ImageConfig, ImageIndex, ImageManifest, ImageName,
+    MediaType, Reference, Root, escape,
 };
 
 /// Checks a reference, or the name of an image in any place: an accepted text is printed and parsed to the same value.
@@ -104,7 +104,7 @@ fn check_rewrite<T: FromJson + serde::Serialize + Clone + PartialEq + std::fmt::
 }
 
 /// Checks that a message, its causes and its help contain nothing that a terminal would interpret.
-pub(crate) fn check_error(error: &(impl Diagnose + 'static)) {
+pub(crate) fn check_error(error: &(impl Diagnostic + 'static)) {
     check_text(&error.help().unwrap_or_default());
     let mut shown: Option<&dyn Error> = Some(error);
     while let Some(error) = shown {

@@ -32,7 +32,7 @@ pub use bounds::{
 pub use descriptor::Descriptor;
 pub use digest::{DiffId, Digest, DigestError, Hasher, other_algorithm};
 pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
-pub use failure::{Class, Diagnose, escape};
+pub use failure::{Diagnostic, ErrorKind, escape};
 pub use image::{Image, ImageConfig, ImageManifest};
 pub use index::{ImageIndex, MAX_INDEX_DEPTH, Root, UnsupportedEntry};
 pub use input_file::{

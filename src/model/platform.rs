@@ -52,9 +52,9 @@ fn unknown(platform: &Platform, part: UnknownPart) -> String {
     }
 }
 
-impl super::Diagnose for PlatformError {
-    fn class(&self) -> super::Class {
-        super::Class::Input
+impl super::Diagnostic for PlatformError {
+    fn error_kind(&self) -> super::ErrorKind {
+        super::ErrorKind::Input
     }
 
     fn help(&self) -> Option<String> {
@@ -232,7 +232,7 @@ impl fmt::Display for Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Diagnose as _;
+    use crate::model::Diagnostic as _;
 
     fn platform(text: &str) -> Platform {
         text.parse().unwrap()

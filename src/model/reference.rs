@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Class, Diagnose, Digest, ShortNames, escape};
+use super::{Diagnostic, Digest, ErrorKind, ShortNames, escape};
 
 /// The form of a reference, for help texts.
 const FORM: &str = "write it as REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST], such as ghcr.io/me/app:1.0";
@@ -47,9 +47,9 @@ fn without_login(text: &str) -> String {
     }
 }
 
-impl Diagnose for ReferenceError {
-    fn class(&self) -> Class {
-        Class::Input
+impl Diagnostic for ReferenceError {
+    fn error_kind(&self) -> ErrorKind {
+        ErrorKind::Input
     }
     fn help(&self) -> Option<String> {
         match self {

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::compress::CompressError;
-use crate::model::{Class, Diagnose, EntryPath, MAX_PATH_BYTES, escape};
+use crate::model::{Diagnostic, EntryPath, ErrorKind, MAX_PATH_BYTES, escape};
 
 /// An error of packing. No file is left behind, since the temporary file has no name.
 #[derive(Debug, thiserror::Error)]
@@ -220,16 +220,16 @@ impl std::fmt::Display for Origin {
     }
 }
 
-impl Diagnose for PackError {
-    fn class(&self) -> Class {
+impl Diagnostic for PackError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Entry { problem: EntryProblem::Root | EntryProblem::Size { .. }, .. } => Class::Here,
-            Self::Entry { .. } | Self::Compression { .. } | Self::Unsized { .. } => Class::Input,
+            Self::Entry { problem: EntryProblem::Root | EntryProblem::Size { .. }, .. } => ErrorKind::Local,
+            Self::Entry { .. } | Self::Compression { .. } | Self::Unsized { .. } => ErrorKind::Input,
             Self::Content { origin, source, .. } => content_class(*origin, source.kind()),
             Self::ContentShort { origin: Origin::Image, .. } | Self::ContentLong { origin: Origin::Image, .. } => {
-                Class::OtherSide
+                ErrorKind::Remote
             }
-            _ => Class::Here,
+            _ => ErrorKind::Local,
         }
     }
 
@@ -264,12 +264,12 @@ impl Diagnose for PackError {
 
 /// Returns the class of an error of content: a damaged archive is invalid input, a damaged image is a registry error,
 /// and everything else is a local error.
-fn content_class(origin: Origin, kind: io::ErrorKind) -> Class {
+fn content_class(origin: Origin, kind: io::ErrorKind) -> ErrorKind {
     match (origin, kind) {
-        (Origin::Archive, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => Class::Input,
-        (Origin::Image, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => Class::OtherSide,
-        (Origin::Image, io::ErrorKind::NotFound) => Class::NotFound,
-        _ => Class::Here,
+        (Origin::Archive, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => ErrorKind::Input,
+        (Origin::Image, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => ErrorKind::Remote,
+        (Origin::Image, io::ErrorKind::NotFound) => ErrorKind::NotFound,
+        _ => ErrorKind::Local,
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::again::Grounds;
 use super::error::PlanError;
 use super::filesystem::{self, AccountFiles};
+use super::reuse::PlanInputs;
 use super::{config, sources};
 use crate::model::{
     Compression, Descriptor, Digest, Entry, EntryPath, Family, Image, LayerPlan, Listing, PACKED_ANNOTATION, Platform,
@@ -118,12 +118,12 @@ pub fn check_platform(platform: &Platform) -> Result<(), PlanError> {
 ///
 /// Errors name the layer, the path and the origin of both conflicting entries.
 pub fn plan(input: PlanInput) -> Result<BuildPlan, PlanError> {
-    plan_on_grounds(input).map(|(plan, _)| plan)
+    plan_recording(input).map(|(plan, _)| plan)
 }
 
 /// Plans like [`plan`], and also returns the inputs that the layers depend on, so that another platform may reuse the
 /// layers.
-pub fn plan_on_grounds(mut input: PlanInput) -> Result<(BuildPlan, Grounds), PlanError> {
+pub fn plan_recording(mut input: PlanInput) -> Result<(BuildPlan, PlanInputs), PlanError> {
     check_counts(&input.platform_spec, &input.listings)?;
     let listings = std::mem::take(&mut input.listings);
     let mut plan = plan_above(&input)?;
@@ -135,7 +135,7 @@ pub fn plan_on_grounds(mut input: PlanInput) -> Result<(BuildPlan, Grounds), Pla
     plan.layers = layers.into_iter().map(Arc::new).collect();
     plan.warnings.extend(layer_warnings.iter().cloned());
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((plan, Grounds { spec, workdir, accounts, layer_warnings, seen }))
+    Ok((plan, PlanInputs { spec, workdir, accounts, layer_warnings, seen }))
 }
 
 /// Plans everything except the layers.

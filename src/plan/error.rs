@@ -1,6 +1,6 @@
 //! Errors of planning.
 
-use crate::model::{Class, Descriptor, Diagnose, DocumentError, EntryPath, EntryPathError, Family, escape};
+use crate::model::{Descriptor, Diagnostic, DocumentError, EntryPath, EntryPathError, ErrorKind, Family, escape};
 use crate::spec::Place;
 use crate::tree::{LAYER_TYPE_HELP, ResolveError};
 
@@ -224,11 +224,11 @@ fn family_name(family: Family) -> &'static str {
 /// Greatest number of names in a hint; more would hide its text.
 const MAX_LISTED_NAMES: usize = 20;
 
-impl Diagnose for PlanError {
-    fn class(&self) -> Class {
+impl Diagnostic for PlanError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Count { .. } | Self::Document(_) => Class::Here,
-            _ => Class::Input,
+            Self::Count { .. } | Self::Document(_) => ErrorKind::Local,
+            _ => ErrorKind::Input,
         }
     }
 

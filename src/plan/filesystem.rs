@@ -3,7 +3,7 @@
 
 use super::BaseImage;
 use super::error::PlanError;
-use super::layer::{Attributes, DirectoryWish, LayerBuilder, attributes_of};
+use super::layer::{Attributes, DirectoryAttrs, LayerBuilder, attributes_of};
 use super::owners::owner_ids;
 use super::sources::{DIRECTORY_MODE, FILE_MODE};
 use crate::model::{Content, Entry, EntryKind, EntryPath, escape};
@@ -240,7 +240,7 @@ fn place_dir(builder: &mut LayerBuilder<'_>, dir: &DirSpec, accounts: &Accounts)
         owner: owner.unwrap_or_default(),
         ..Attributes::default()
     };
-    builder.place_directory(&path, DirectoryWish { new, changed_mode: dir.mode, changed_owner: owner }, origin)
+    builder.place_directory(&path, DirectoryAttrs { new, changed_mode: dir.mode, changed_owner: owner }, origin)
 }
 
 /// Writes a home directory, unless `[[dirs]]` creates it or it exists.
@@ -254,7 +254,7 @@ fn place_home(builder: &mut LayerBuilder<'_>, home: &Home) -> Result<(), PlanErr
     builder.place_directory(&path, new_directory(home.owner), origin)
 }
 
-fn new_directory(owner: (u64, u64)) -> DirectoryWish {
+fn new_directory(owner: (u64, u64)) -> DirectoryAttrs {
     let new = Attributes { mode: DIRECTORY_MODE, owner, ..Attributes::default() };
-    DirectoryWish { new, changed_mode: None, changed_owner: None }
+    DirectoryAttrs { new, changed_mode: None, changed_owner: None }
 }

@@ -32,7 +32,7 @@ pub(super) struct Attributes {
 
 /// The attributes of a new directory, and the changes to an existing one.
 #[derive(Debug, Clone)]
-pub(super) struct DirectoryWish {
+pub(super) struct DirectoryAttrs {
     pub new: Attributes,
     pub changed_mode: Option<u32>,
     pub changed_owner: Option<(u64, u64)>,
@@ -118,7 +118,7 @@ impl<'a> LayerBuilder<'a> {
     }
 
     /// Places a directory. If the image has it already (also through links), only the changes in `wish` are made.
-    pub fn place_directory(&mut self, path: &EntryPath, wish: DirectoryWish, origin: String) -> Result<(), PlanError> {
+    pub fn place_directory(&mut self, path: &EntryPath, wish: DirectoryAttrs, origin: String) -> Result<(), PlanError> {
         self.refuse_whiteout(path, || origin.clone())?;
         let Resolved { at, is_new } =
             self.resolve_directory(path).map_err(|cause| self.unplaced_directory(path, &origin, cause))?;

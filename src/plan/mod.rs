@@ -4,7 +4,6 @@
 //!
 //! Pure: uses no file, network, clock or environment. Equal inputs give equal plans.
 
-mod again;
 mod assemble;
 mod build_plan;
 mod config;
@@ -13,13 +12,14 @@ mod filesystem;
 mod layer;
 mod owners;
 mod print;
+mod reuse;
 mod slots;
 mod sources;
 #[cfg(test)]
 mod tests;
 
-pub use again::Grounds;
 pub use assemble::{assemble, index, index_annotations};
-pub use build_plan::{BaseImage, BuildPlan, ConfigPlan, PlanInput, check_platform, plan, plan_on_grounds};
+pub use build_plan::{BaseImage, BuildPlan, ConfigPlan, PlanInput, check_platform, plan, plan_recording};
 pub use config::REQUIRED_ENV_LABEL;
 pub use error::PlanError;
+pub use reuse::PlanInputs;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::PlanError;
-use super::layer::{Attributes, DirectoryWish, LayerBuilder};
+use super::layer::{Attributes, DirectoryAttrs, LayerBuilder};
 use super::owners::owner_ids;
 use super::slots::Origin;
 use crate::model::{Entry, EntryKind, EntryPath, ListedItem, ListedRoot, Listing, escape};
@@ -105,8 +105,8 @@ impl Placement {
         }
     }
 
-    fn directory(&self, mode: u32, xattrs: BTreeMap<Vec<u8>, Vec<u8>>) -> DirectoryWish {
-        DirectoryWish {
+    fn directory(&self, mode: u32, xattrs: BTreeMap<Vec<u8>, Vec<u8>>) -> DirectoryAttrs {
+        DirectoryAttrs {
             new: Attributes { mode, owner: self.owner, xattrs },
             changed_mode: self.changed_mode,
             changed_owner: self.changed_owner,

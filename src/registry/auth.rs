@@ -21,7 +21,7 @@ use super::credentials::Credential;
 use super::origin::{check_hop, check_realm, origin};
 use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
-use super::retry::{Interruption, Trouble};
+use super::retry::{RequestError, RetryInfo};
 use super::scope::Scopes;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::{Secret, redact};
@@ -130,7 +130,7 @@ impl Token {
 impl Authenticator {
     /// Returns a usable token: a cached one, even if it allows more, or a new one. Concurrent requests for the same
     /// token wait for one fetch. A refusal is not retried.
-    pub(super) async fn token(&self, transport: &Transport, asked: Asked<'_>) -> Result<Fetched, Interruption> {
+    pub(super) async fn token(&self, transport: &Transport, asked: Asked<'_>) -> Result<Fetched, RequestError> {
         let key = |scopes: &Scopes| Key {
             origin: origin(asked.registry),
             realm: asked.challenge.realm.clone(),
@@ -172,7 +172,7 @@ impl Authenticator {
         slots.iter().filter(|(key, _)| covers(key)).map(|(_, slot)| Arc::clone(slot)).collect()
     }
 
-    async fn fetch(&self, transport: &Transport, asked: &Asked<'_>) -> Result<Token, Interruption> {
+    async fn fetch(&self, transport: &Transport, asked: &Asked<'_>) -> Result<Token, RequestError> {
         let realm = realm(asked)?;
         let started = Instant::now();
         let reply = match asked.credential {
@@ -217,7 +217,7 @@ impl Authenticator {
         realm: &Url,
         reply: Reply,
         started: Instant,
-    ) -> Result<Token, Interruption> {
+    ) -> Result<Token, RequestError> {
         if !reply.status().is_success() {
             return Err(refused(reply, asked).await);
         }
@@ -265,7 +265,7 @@ fn realm(asked: &Asked<'_>) -> Result<Url, StoreError> {
     Ok(realm)
 }
 
-async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Reply, Interruption> {
+async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Reply, RequestError> {
     let mut url = realm.clone();
     let mut headers = HeaderMap::new();
     {
@@ -297,9 +297,9 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
 }
 
 /// Turns a token service's refusal into an error. Some services reply 400 to unknown credentials.
-async fn refused(reply: Reply, asked: &Asked<'_>) -> Interruption {
+async fn refused(reply: Reply, asked: &Asked<'_>) -> RequestError {
     let is_refusal = matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    let trouble = Trouble::of(reply.status(), reply.headers());
+    let trouble = RetryInfo::of(reply.status(), reply.headers());
     let had_credentials = asked.credential.is_some();
     let request =
         Request { action: ACTION, what: None, place: asked.name.to_owned(), registry: asked.name, had_credentials };
@@ -313,7 +313,7 @@ async fn refused(reply: Reply, asked: &Asked<'_>) -> Interruption {
         }
         other => other,
     };
-    Interruption { trouble, ..Interruption::from(error) }
+    RequestError { trouble, ..RequestError::from(error) }
 }
 
 fn broken(asked: &Asked<'_>, realm: &Url, what: &str) -> StoreError {

@@ -17,13 +17,13 @@ use super::origin::{check_hop, origin};
 use super::redirect::{Reach, follow};
 use super::reply::{self, Request};
 use super::repository::RegistryRepository;
-use super::retry::{Backoff, Interruption};
+use super::retry::{Backoff, RequestError};
 use super::routed::RoutedRepository;
 use super::scope::Scopes;
 use super::session::{Authorization, Session};
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
-use super::upload::Refusals;
+use super::upload::UnsupportedModes;
 use super::{Credentials, Login, RegistryOptions, grant};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
@@ -41,7 +41,7 @@ struct Inner {
     authenticator: Authenticator,
     credentials: CredentialStore,
     sessions: Mutex<BTreeMap<Endpoint, Arc<Session>>>,
-    refusals: Refusals,
+    refusals: UnsupportedModes,
     /// Read when the first repository is used.
     config: Mutex<Option<Arc<Config>>>,
     mirrors: Mirrors,
@@ -90,7 +90,8 @@ impl Client {
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
         let credentials = CredentialStore::new(&options);
         let transport = Transport::new(options);
-        let (authenticator, sessions, refusals) = (Authenticator::default(), Mutex::default(), Refusals::default());
+        let (authenticator, sessions, refusals) =
+            (Authenticator::default(), Mutex::default(), UnsupportedModes::default());
         let (config, mirrors, named) = (Mutex::default(), Mirrors::default(), Mutex::default());
         Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals, config, mirrors, named })))
     }
@@ -191,7 +192,7 @@ impl Client {
     }
 
     /// Returns the upload modes that registries have refused.
-    pub(super) fn refusals(&self) -> &Refusals {
+    pub(super) fn refusals(&self) -> &UnsupportedModes {
         &self.0.refusals
     }
 
@@ -225,7 +226,7 @@ impl Client {
 
     /// Sends a request once, answering challenges. Any reply is `Ok`. A stream is sent only once: after a 401 the token
     /// is renewed all the same, for the caller's next attempt.
-    pub(super) async fn send_once(&self, at: At<'_>, call: Call) -> Result<Reply, Interruption> {
+    pub(super) async fn send_once(&self, at: At<'_>, call: Call) -> Result<Reply, RequestError> {
         let At { place, mirror, .. } = at;
         let session = self.session(at.endpoint)?;
         let mut greeting = session.greet().await;
@@ -304,7 +305,7 @@ impl Client {
         scopes: &Scopes,
         reply: Reply,
         authorization: Option<Authorization>,
-    ) -> Result<Reply, Interruption> {
+    ) -> Result<Reply, RequestError> {
         if reply.status() == StatusCode::UNAUTHORIZED && origin(reply.url()) == origin(&session.base()) {
             let scopes = session.learn(reply.headers(), scopes);
             let refused = authorization.and_then(|authorization| authorization.token);
@@ -314,7 +315,7 @@ impl Client {
     }
 
     /// Sends one request and follows its redirects. Another host that requires a token gets an anonymous one.
-    async fn exchange(&self, session: &Session, outgoing: Outgoing, reach: Reach) -> Result<Reply, Interruption> {
+    async fn exchange(&self, session: &Session, outgoing: Outgoing, reach: Reach) -> Result<Reply, RequestError> {
         let (transport, base) = (&self.0.transport, session.base());
         let permit = session.permit().await;
         let is_read = matches!(outgoing.method, Method::GET | Method::HEAD);
@@ -335,7 +336,7 @@ impl Client {
         let url = reply.url().clone();
         let scopes = Scopes::parse(challenge.scope.as_deref().unwrap_or_default());
         let asked = Asked::new(&url, session.registry(), &challenge, &scopes);
-        let fetched = self.0.authenticator.token(transport, asked).await.map_err(Interruption::exhausted)?;
+        let fetched = self.0.authenticator.token(transport, asked).await.map_err(RequestError::exhausted)?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
         let again =
             Outgoing { action, place, method, url, headers, payload: Payload::Empty, connection, endpoint: None };
@@ -349,7 +350,7 @@ impl Client {
         scopes: &Scopes,
         is_for_long: bool,
         refused: Option<&super::Secret>,
-    ) -> Result<Option<Authorization>, Interruption> {
+    ) -> Result<Option<Authorization>, RequestError> {
         let Some(challenge) = session.challenge() else { return Ok(None) };
         let credential = self.0.credentials.lookup(session.registry(), at.path).await?;
         let credential = credential.as_deref();
@@ -387,7 +388,7 @@ impl Client {
             fetched => fetched,
         };
         // The fetch was retried already: the request that needs the token does not retry it again.
-        let fetched = fetched.map_err(Interruption::exhausted)?;
+        let fetched = fetched.map_err(RequestError::exhausted)?;
         let (header, is_fresh) = (bearer(&fetched.token), fetched.is_fresh);
         Ok(Some(Authorization { header, token: Some(fetched.token), is_fresh }))
     }
@@ -414,7 +415,7 @@ impl Client {
 
     /// Sends `GET /v2/` (distribution-spec, "Determining Support") after a 401 without a challenge, as seen with
     /// gcr.io.
-    async fn ask_for_challenge(&self, session: &Session) -> Result<(), Interruption> {
+    async fn ask_for_challenge(&self, session: &Session) -> Result<(), RequestError> {
         let (action, place, method) = ("connecting", session.registry().to_owned(), Method::GET);
         let (url, headers) = (session.address("", session.registry())?, HeaderMap::new());
         let (payload, connection, endpoint) = (Payload::Empty, Connection::Shared, Some(session.endpoint().clone()));

@@ -20,7 +20,7 @@ use super::body::{Unread, read_small, silence};
 use super::client::{Call, Destination};
 use super::origin::origin;
 use super::redact;
-use super::retry::{Backoff, Interruption};
+use super::retry::{Backoff, RequestError};
 use super::scope::Scopes;
 use super::source::{ACCEPTED, READING_BLOB, READING_MANIFEST, is_manifest};
 use super::transport::{Connection, Payload, Reply};
@@ -172,7 +172,7 @@ impl Pull {
     }
 
     /// Checks whether a reply has the requested content, and where it begins.
-    async fn begin(&mut self, reply: Reply) -> Result<Reply, Interruption> {
+    async fn begin(&mut self, reply: Reply) -> Result<Reply, RequestError> {
         match reply.status() {
             StatusCode::OK => {
                 self.check_encoding(&reply)?;
@@ -234,7 +234,7 @@ impl Pull {
 
     /// Handles a range that was not requested: from now on the whole content is requested, and its known bytes are
     /// skipped.
-    fn wrong_part(&mut self, reply: &Reply) -> Interruption {
+    fn wrong_part(&mut self, reply: &Reply) -> RequestError {
         let (wanted, digest, status) = (self.wanted_part(), self.descriptor.digest, reply.status().as_u16());
         let given = reply.headers().get(CONTENT_RANGE);
         let given = given.map_or("none".to_owned(), |range| redact::text(&String::from_utf8_lossy(range.as_bytes())));
@@ -246,7 +246,7 @@ impl Pull {
     }
 
     /// Handles a refusal of a signed address by storage: the registry is asked for another address.
-    async fn refused(&mut self, reply: Reply) -> Interruption {
+    async fn refused(&mut self, reply: Reply) -> RequestError {
         let base = match self.repository.base() {
             Ok(base) => base,
             Err(error) => return error.into(),
@@ -262,7 +262,7 @@ impl Pull {
         interruption
     }
 
-    fn broken_off(&self, cause: Option<io::Error>) -> Interruption {
+    fn broken_off(&self, cause: Option<io::Error>) -> RequestError {
         let (at_bytes, size_bytes) = (self.at_bytes, self.descriptor.size_bytes);
         broken_off(
             self.action(),
@@ -272,7 +272,7 @@ impl Pull {
         )
     }
 
-    async fn wait(&mut self, interruption: Interruption) -> Result<(), StoreError> {
+    async fn wait(&mut self, interruption: RequestError) -> Result<(), StoreError> {
         if self.fresh_bytes >= PROGRESS_BYTES {
             self.backoff.progressed();
             self.storage_refusals = 0;
@@ -299,7 +299,7 @@ fn is_identity(encoding: &HeaderValue) -> bool {
     encoding.to_str().is_ok_and(|text| text.trim().is_empty() || text.trim().eq_ignore_ascii_case("identity"))
 }
 
-fn broken_off(action: &str, place: String, detail: String, cause: Option<io::Error>) -> Interruption {
+fn broken_off(action: &str, place: String, detail: String, cause: Option<io::Error>) -> RequestError {
     let silence = cause.as_ref().and_then(silence).unwrap_or_default();
     let cause = cause.map(Into::into);
     let mut interruption =
@@ -308,8 +308,8 @@ fn broken_off(action: &str, place: String, detail: String, cause: Option<io::Err
     interruption
 }
 
-pub(super) fn interruption(error: StoreError, is_passing: bool) -> Interruption {
-    let mut interruption = Interruption::from(error);
+pub(super) fn interruption(error: StoreError, is_passing: bool) -> RequestError {
+    let mut interruption = RequestError::from(error);
     interruption.trouble.is_passing = is_passing;
     interruption
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::origin::origin;
 use super::redact;
-use super::retry::Interruption;
+use super::retry::RequestError;
 use super::transport::{Outgoing, Payload, Reply, Transport};
 use crate::store::StoreError;
 
@@ -32,7 +32,7 @@ pub(super) async fn follow(
     rule: Rule,
     reach: Reach,
     first: Outgoing,
-) -> Result<Reply, Interruption> {
+) -> Result<Reply, RequestError> {
     let mut outgoing = first;
     for _ in 0..=MAX_HOPS {
         let (action, place, method) = (outgoing.action, outgoing.place.clone(), outgoing.method.clone());

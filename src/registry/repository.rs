@@ -12,10 +12,10 @@ use super::RegistryOptions;
 use super::client::{At, Call, Client, Destination};
 use super::config::Route;
 use super::reply::{self, Request};
-use super::retry::{Backoff, Interruption, Trouble};
+use super::retry::{Backoff, RequestError, RetryInfo};
 use super::sink::query_value;
 use super::transport::Reply;
-use super::upload::Refusals;
+use super::upload::UnsupportedModes;
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
@@ -66,7 +66,7 @@ impl RegistryRepository {
     }
 
     /// Sends a request of this repository once. Any reply is `Ok`.
-    pub(super) async fn send_once(&self, call: Call) -> Result<Reply, Interruption> {
+    pub(super) async fn send_once(&self, call: Call) -> Result<Reply, RequestError> {
         let (place, call) = (self.repository.to_string(), self.named(call));
         self.client.send_once(self.place(&place), call).await
     }
@@ -92,7 +92,7 @@ impl RegistryRepository {
     }
 
     /// Returns the upload modes that registries have refused.
-    pub(super) fn refusals(&self) -> &Refusals {
+    pub(super) fn refusals(&self) -> &UnsupportedModes {
         self.client.refusals()
     }
 
@@ -102,7 +102,7 @@ impl RegistryRepository {
     }
 
     /// Waits before the next try and reports the wait. Returns `false` if there is no next try.
-    pub(super) async fn pause(&self, backoff: &mut Backoff, action: &'static str, interruption: &Interruption) -> bool {
+    pub(super) async fn pause(&self, backoff: &mut Backoff, action: &'static str, interruption: &RequestError) -> bool {
         let (place, why) = (self.repository.to_string(), interruption.why());
         self.client.transport().pause(backoff, interruption.trouble, action, &place, &why).await
     }
@@ -114,10 +114,10 @@ impl RegistryRepository {
         method: &Method,
         action: &'static str,
         what: Option<String>,
-    ) -> Interruption {
-        let trouble = Trouble::of(reply.status(), reply.headers());
+    ) -> RequestError {
+        let trouble = RetryInfo::of(reply.status(), reply.headers());
         let error = self.failure(reply, method, action, what).await;
-        Interruption { trouble, ..Interruption::from(error) }
+        RequestError { trouble, ..RequestError::from(error) }
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {

@@ -63,16 +63,16 @@ impl Default for RetryOptions {
 
 /// A failed request, or an error reply.
 #[derive(Debug)]
-pub(super) struct Interruption {
+pub(super) struct RequestError {
     /// The error to return if it is not retried.
     pub(super) error: StoreError,
     /// What matters for another try.
-    pub(super) trouble: Trouble,
+    pub(super) trouble: RetryInfo,
     /// The server did not answer the TLS handshake with TLS.
     pub(super) speaks_no_tls: bool,
 }
 
-impl Interruption {
+impl RequestError {
     /// Returns the cause, without the action and the place.
     pub(super) fn why(&self) -> String {
         match &self.error {
@@ -101,16 +101,16 @@ pub(super) fn tried(tries: u32) -> String {
     if tries > 1 { format!("; tried {tries} times") } else { String::new() }
 }
 
-impl From<StoreError> for Interruption {
+impl From<StoreError> for RequestError {
     /// Converts an error that is not retried.
     fn from(error: StoreError) -> Self {
-        Self { error, trouble: Trouble::default(), speaks_no_tls: false }
+        Self { error, trouble: RetryInfo::default(), speaks_no_tls: false }
     }
 }
 
 /// What a failure says about another try.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Trouble {
+pub(super) struct RetryInfo {
     /// `true` if another try may succeed.
     pub(super) is_passing: bool,
     /// How long the registry asks to wait.
@@ -121,14 +121,14 @@ pub(super) struct Trouble {
     pub(super) silence: Duration,
 }
 
-impl Default for Trouble {
+impl Default for RetryInfo {
     /// Returns a failure that is not retried.
     fn default() -> Self {
         Self { is_passing: false, retry_after: None, was_heard: true, silence: Duration::ZERO }
     }
 }
 
-impl Trouble {
+impl RetryInfo {
     /// Classifies an error reply. An exhausted quota is not transient.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
         let is_passing = is_temporary(status) && quota(status, headers).is_none();
@@ -162,7 +162,7 @@ impl Backoff {
     }
 
     /// Returns how long to wait before the next try, or `None` to give up.
-    pub(super) fn next_wait(&mut self, trouble: Trouble, jitter: &Jitter) -> Option<Duration> {
+    pub(super) fn next_wait(&mut self, trouble: RetryInfo, jitter: &Jitter) -> Option<Duration> {
         let tries = if trouble.was_heard { self.options.tries } else { self.options.first_tries };
         self.failures += 1;
         self.silence += trouble.silence;
@@ -272,8 +272,8 @@ mod tests {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
     }
 
-    fn failure(is_passing: bool, retry_after: Option<u64>) -> Trouble {
-        Trouble { is_passing, retry_after: retry_after.map(Duration::from_secs), ..Trouble::default() }
+    fn failure(is_passing: bool, retry_after: Option<u64>) -> RetryInfo {
+        RetryInfo { is_passing, retry_after: retry_after.map(Duration::from_secs), ..RetryInfo::default() }
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn who_never_answered_is_given_up_sooner() {
         let (mut backoff, jitter) = (Backoff::new(&RetryOptions::default()), Jitter::default());
-        let unheard = Trouble { was_heard: false, ..failure(true, None) };
+        let unheard = RetryInfo { was_heard: false, ..failure(true, None) };
         assert!(backoff.next_wait(unheard, &jitter).is_some());
         assert!(backoff.next_wait(unheard, &jitter).is_some());
         assert_eq!(backoff.next_wait(unheard, &jitter), None);
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn silences_are_waited_out_for_three_minutes_and_the_second_try_is_always_made() {
         let jitter = Jitter::default();
-        let silent = |seconds| Trouble { silence: Duration::from_secs(seconds), ..failure(true, None) };
+        let silent = |seconds| RetryInfo { silence: Duration::from_secs(seconds), ..failure(true, None) };
         let tries = |seconds| {
             let mut backoff = Backoff::new(&RetryOptions::default());
             while backoff.next_wait(silent(seconds), &jitter).is_some() {}
@@ -348,7 +348,7 @@ mod tests {
     fn how_often_it_was_tried_is_said_where_it_was_more_than_once() {
         let given_up = |tries| {
             let (action, place, detail) = ("asking".to_owned(), "r".to_owned(), "no".to_owned());
-            Interruption::from(StoreError::Remote { action, place, detail, help: None, cause: None })
+            RequestError::from(StoreError::Remote { action, place, detail, help: None, cause: None })
                 .given_up_after(tries)
                 .error
                 .to_string()

@@ -15,8 +15,8 @@ use super::config::{Action, Route};
 use super::mirrors::Verdict;
 use super::pull::Pull;
 use super::{Client, RegistryRepository};
-use crate::model::{Descriptor, Diagnose as _, Digest, Repository, Root, Selector, Tag};
-use crate::store::{BlobReader, Side, Sink, Source, StoreError, Supplied};
+use crate::model::{Descriptor, Diagnostic as _, Digest, Repository, Root, Selector, Tag};
+use crate::store::{BlobReader, Ensured, Side, Sink, Source, StoreError};
 
 /// A repository: a source and a sink of images.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub struct RoutedRepository {
 }
 
 /// The hosts to read something from, best first, and the failures of those that were tried.
-struct Ways {
+struct Candidates {
     client: Client,
     rest: std::vec::IntoIter<Route>,
     /// Mirrors that failed, with the reason.
@@ -83,7 +83,7 @@ impl RoutedRepository {
         Ok(self.client.at(last))
     }
 
-    fn ways(&self, action: Action<'_>) -> Result<Ways, StoreError> {
+    fn ways(&self, action: Action<'_>) -> Result<Candidates, StoreError> {
         let mut routes = self.client.config()?.routes(&self.repository, action)?;
         if matches!(action, Action::Read | Action::Resolve(Selector::Digest(_)))
             && let Some(finder) = self.client.mirrors().finder(&self.repository)
@@ -92,11 +92,11 @@ impl RoutedRepository {
             routes.insert(0, finder);
         }
         routes.retain(|way| !self.client.mirrors().is_left_out(way));
-        Ok(Ways { client: self.client.clone(), rest: routes.into_iter(), tried: Vec::new() })
+        Ok(Candidates { client: self.client.clone(), rest: routes.into_iter(), tried: Vec::new() })
     }
 }
 
-impl Ways {
+impl Candidates {
     fn next(&mut self) -> Option<RegistryRepository> {
         self.rest.next().map(|way| self.client.at(way))
     }
@@ -200,8 +200,8 @@ impl Sink for RoutedRepository {
         self.writer()?.put(descriptor, source).await
     }
 
-    async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
-        self.writer()?.supply(descriptor, source).await
+    async fn ensure(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Ensured, StoreError> {
+        self.writer()?.ensure(descriptor, source).await
     }
 
     fn keeps_manifests_whole(&self) -> bool {

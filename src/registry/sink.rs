@@ -19,7 +19,7 @@ use super::scope::Scopes;
 use super::source::{declared_digest, is_manifest};
 use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
-use crate::store::{Sink, Source, StoreError, Supplied, read_root};
+use crate::store::{Ensured, Sink, Source, StoreError, read_root};
 
 /// Limit on blobs that are checked, mounted or uploaded concurrently. Checks and mounts wait only for network latency;
 /// the limit on uploads is lower ([`super::repository::CONCURRENT_UPLOADS`]).
@@ -93,9 +93,9 @@ impl Sink for RegistryRepository {
     /// In a repository without any of the tags, blobs that can be mounted are mounted without a check: mounting an
     /// existing blob changes nothing. A config is sent there without a check, which would cost as much. Manifests are
     /// checked before the blobs below them, and written when those exist.
-    async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
+    async fn ensure(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Ensured, StoreError> {
         if is_manifest(descriptor) {
-            return self.put(descriptor, source).await.map(|()| Supplied::Put);
+            return self.put(descriptor, source).await.map(|()| Ensured::Uploaded);
         }
         let is_new = self.is_new();
         let origin = source.origin(descriptor).and_then(|origin| self.client.written_at(&origin, &self.way.endpoint));
@@ -103,22 +103,22 @@ impl Sink for RegistryRepository {
         let (mut is_asked_for, mut session) = (false, None);
         if !(is_new && (origin.is_some() || is_config(descriptor))) {
             if self.contains(descriptor).await? {
-                return Ok(Supplied::Found);
+                return Ok(Ensured::Existing);
             }
             is_asked_for = true;
         }
         if let Some(origin) = origin {
             match self.mount(descriptor, &origin).await? {
-                Mount::Done => return Ok(Supplied::Mounted),
+                Mount::Done => return Ok(Ensured::Mounted),
                 Mount::Session(location) => session = Some(location),
                 Mount::Refused => drop(self.refused_mounts().insert(origin.path().to_owned())),
             }
             if !is_asked_for && self.contains(descriptor).await? {
-                return Ok(Supplied::Found);
+                return Ok(Ensured::Existing);
             }
         }
         self.upload(descriptor, source, session).await?;
-        Ok(Supplied::Put)
+        Ok(Ensured::Uploaded)
     }
 
     /// Registries accept a manifest only if they have everything that it names.

@@ -21,7 +21,7 @@ use super::config::Endpoint;
 use super::failure::Failure;
 use super::origin::origin;
 use super::proxy::{Proxies, ProxyServer};
-use super::retry::{self, Backoff, Interruption, Jitter, Trouble};
+use super::retry::{self, Backoff, Jitter, RequestError, RetryInfo};
 use super::tls::{HostTls, client_config, config_without_tls};
 use super::traffic::Counters;
 use super::{RegistryOptions, Secrets, redact};
@@ -187,7 +187,7 @@ impl Transport {
     }
 
     /// Sends a request once. Any reply is `Ok`.
-    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, Interruption> {
+    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, RequestError> {
         let (action, place, url) = (outgoing.action, outgoing.place.clone(), outgoing.url.clone());
         let (proxy, sent) = match self.proxies.choose(&url) {
             Ok(proxy) => (proxy.clone(), self.try_send(outgoing, proxy.as_ref()).await),
@@ -202,12 +202,12 @@ impl Transport {
             Err(failure) => {
                 let was_heard = heard.contains(&origin(&url));
                 let (is_passing, silence) = (failure.is_passing(), failure.silence());
-                let trouble = Trouble { is_passing, retry_after: None, was_heard, silence };
+                let trouble = RetryInfo { is_passing, retry_after: None, was_heard, silence };
                 // A server without TLS often does not listen on the port of TLS, if no port was given.
                 let has_no_port = url.port().is_none() && url.scheme() == "https" && proxy.is_none();
                 let speaks_no_tls = failure.speaks_no_tls() || (has_no_port && failure.is_refused());
                 let error = failure.into_error(action, place, &url, proxy.as_ref());
-                Err(Interruption { error, trouble, speaks_no_tls })
+                Err(RequestError { error, trouble, speaks_no_tls })
             }
         }
     }
@@ -220,14 +220,14 @@ impl Transport {
         action: &'static str,
         place: &str,
         mut send: impl FnMut() -> Sent,
-    ) -> Result<Reply, Interruption>
+    ) -> Result<Reply, RequestError>
     where
-        Sent: Future<Output = Result<Reply, Interruption>>,
+        Sent: Future<Output = Result<Reply, RequestError>>,
     {
         loop {
             match send().await {
                 Ok(reply) => {
-                    let trouble = Trouble::of(reply.status(), reply.headers());
+                    let trouble = RetryInfo::of(reply.status(), reply.headers());
                     let why = format!("the server returned {}", reply.status().as_u16());
                     if !trouble.is_passing {
                         return Ok(reply);
@@ -250,7 +250,7 @@ impl Transport {
     pub(super) async fn pause(
         &self,
         backoff: &mut Backoff,
-        trouble: Trouble,
+        trouble: RetryInfo,
         action: &'static str,
         place: &str,
         why: &str,

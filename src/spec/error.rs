@@ -12,7 +12,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Place;
-use crate::model::{Class, Diagnose, Platform, escape, is_irregular};
+use crate::model::{Diagnostic, ErrorKind, Platform, escape, is_irregular};
 
 /// An error of a spec.
 #[derive(Debug, thiserror::Error)]
@@ -75,12 +75,14 @@ pub enum SpecError {
     Invalid(Box<Diagnostics>),
 }
 
-impl Diagnose for SpecError {
-    fn class(&self) -> Class {
+impl Diagnostic for SpecError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound && !is_irregular(cause) => Class::Here,
-            Self::UnknownPlatform { .. } => Class::NotFound,
-            _ => Class::Input,
+            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound && !is_irregular(cause) => {
+                ErrorKind::Local
+            }
+            Self::UnknownPlatform { .. } => ErrorKind::NotFound,
+            _ => ErrorKind::Input,
         }
     }
 
@@ -227,7 +229,7 @@ impl Problem {
     }
 
     /// Converts an error of the model to a problem.
-    pub(super) fn of(span: &Range<usize>, error: &impl Diagnose) -> Self {
+    pub(super) fn of(span: &Range<usize>, error: &impl Diagnostic) -> Self {
         Self { help: error.help(), ..Self::new(span, error.to_string()) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::model::{Class, Descriptor, Diagnose, Digest, DocumentError, Platform, ReferenceError, escape};
+use crate::model::{Descriptor, Diagnostic, Digest, DocumentError, ErrorKind, Platform, ReferenceError, escape};
 
 /// The side that invalid content comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +14,10 @@ pub enum Side {
 }
 
 impl Side {
-    fn damage_class(self) -> Class {
+    fn damage_class(self) -> ErrorKind {
         match self {
-            Self::Local => Class::Input,
-            Self::Remote => Class::OtherSide,
+            Self::Local => ErrorKind::Input,
+            Self::Remote => ErrorKind::Remote,
         }
     }
 }
@@ -274,23 +274,23 @@ fn io_help(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-impl Diagnose for StoreError {
-    fn class(&self) -> Class {
+impl Diagnostic for StoreError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound { .. } | Self::NoPlatform { .. } => Class::NotFound,
+            Self::NotFound { .. } | Self::NoPlatform { .. } => ErrorKind::NotFound,
             Self::Several { .. } | Self::Malformed { .. } | Self::Unsupported { .. } | Self::ForeignTag { .. } => {
-                Class::Input
+                ErrorKind::Input
             }
             Self::Damaged { side, .. } | Self::Document { side, .. } | Self::Contradiction { side, .. } => {
                 side.damage_class()
             }
-            Self::Read { side: Side::Remote, .. } | Self::Remote { .. } | Self::Incomplete { .. } => Class::OtherSide,
-            Self::Io { .. } | Self::Read { .. } => Class::Here,
+            Self::Read { side: Side::Remote, .. } | Self::Remote { .. } | Self::Incomplete { .. } => ErrorKind::Remote,
+            Self::Io { .. } | Self::Read { .. } => ErrorKind::Local,
             Self::AuthenticationRequired { .. } | Self::Unauthorized { .. } | Self::Denied { .. } => {
-                Class::Unauthorized
+                ErrorKind::Unauthorized
             }
-            Self::Reference(error) => error.class(),
-            Self::Source(error) => error.class(),
+            Self::Reference(error) => error.error_kind(),
+            Self::Source(error) => error.error_kind(),
         }
     }
 

@@ -78,7 +78,7 @@ pub trait Source: Send + Sync {
 
 /// How a blob came to exist in the sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Supplied {
+pub enum Ensured {
     /// It existed already.
     Found,
     /// It was mounted from another repository of the registry.
@@ -115,11 +115,11 @@ pub trait Sink: Send + Sync {
 
     /// Ensures that the blob or manifest exists: reuses an existing copy, mounts it from [`Source::origin`], or puts
     /// it.
-    async fn supply(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Supplied, StoreError> {
+    async fn ensure(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Ensured, StoreError> {
         if self.contains(descriptor).await? {
-            return Ok(Supplied::Found);
+            return Ok(Ensured::Existing);
         }
-        self.put(descriptor, source).await.map(|()| Supplied::Put)
+        self.put(descriptor, source).await.map(|()| Ensured::Uploaded)
     }
 
     /// Returns `true` if a manifest cannot exist without everything that it names, so that the content below it need

@@ -8,8 +8,8 @@ use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use super::counting::Counting;
 use super::events::{BlobReport, Event, Observer, Outcome, Report};
 use super::graph::Graph;
-use crate::model::{Class, Descriptor, Diagnose, Digest, Root, Tag};
-use crate::store::{Sink, Source, StoreError, Supplied};
+use crate::model::{Descriptor, Diagnostic, Digest, ErrorKind, Root, Tag};
+use crate::store::{Ensured, Sink, Source, StoreError};
 
 /// Limit on manifests that are checked concurrently: the replies are small, and latency is what costs.
 const MANIFESTS_ASKED_AT_ONCE: usize = 8;
@@ -33,9 +33,9 @@ impl CopyError {
     }
 }
 
-impl Diagnose for CopyError {
-    fn class(&self) -> Class {
-        self.cause.class()
+impl Diagnostic for CopyError {
+    fn error_kind(&self) -> ErrorKind {
+        self.cause.error_kind()
     }
     fn help(&self) -> Option<String> {
         self.cause.help()
@@ -72,7 +72,7 @@ pub async fn copy_ahead<S: Source>(
     target: &dyn Sink,
     observer: Arc<dyn Observer>,
 ) -> Result<Ahead, CopyError> {
-    let supply = |(descriptor, source): (Descriptor, Arc<S>)| {
+    let ensure = |(descriptor, source): (Descriptor, Arc<S>)| {
         let observer = observer.clone();
         async move {
             let copying = Copying { source: source.as_ref(), target, observer };
@@ -80,7 +80,7 @@ pub async fn copy_ahead<S: Source>(
             Ok((descriptor.digest, report.outcome))
         }
     };
-    let copied = blobs.map(supply).buffer_unordered(target.concurrency_limit().max(1));
+    let copied = blobs.map(ensure).buffer_unordered(target.concurrency_limit().max(1));
     copied.try_collect().await.map(Ahead)
 }
 
@@ -105,9 +105,9 @@ pub async fn copy_rest(
     let wanted = if is_published { BTreeSet::new() } else { graph.wanted(&copying.held(&graph).await?) };
     let everything = graph.wanted(&BTreeSet::new());
     let is_all = wanted == everything;
-    let report = match copying.supply(&graph, &wanted, ahead, root, tags, is_published).await {
+    let report = match copying.ensure(&graph, &wanted, ahead, root, tags, is_published).await {
         Err(error) if matches!(error.cause, StoreError::Incomplete { .. }) && !(is_all && ahead.0.is_empty()) => {
-            copying.supply(&graph, &everything, &Ahead::default(), root, tags, is_published).await?
+            copying.ensure(&graph, &everything, &Ahead::default(), root, tags, is_published).await?
         }
         supplied => supplied?,
     };
@@ -141,7 +141,7 @@ impl Copying<'_> {
     }
 
     /// Ensures that the missing content exists, children before parents, and then writes the root and its tags.
-    async fn supply(
+    async fn ensure(
         &self,
         graph: &Graph,
         wanted: &BTreeSet<Digest>,
@@ -186,10 +186,10 @@ impl Copying<'_> {
 
     async fn outcome(&self, descriptor: &Descriptor, graph: Option<&Graph>) -> Result<Outcome, StoreError> {
         let counting = Counting { inner: self.source, graph, observer: self.observer.clone() };
-        match self.target.supply(descriptor, &counting).await {
-            Ok(Supplied::Found) => Ok(Outcome::Skipped),
-            Ok(Supplied::Mounted) => Ok(Outcome::Mounted),
-            Ok(Supplied::Put) => Ok(Outcome::Copied),
+        match self.target.ensure(descriptor, &counting).await {
+            Ok(Ensured::Existing) => Ok(Outcome::Skipped),
+            Ok(Ensured::Mounted) => Ok(Outcome::Mounted),
+            Ok(Ensured::Uploaded) => Ok(Outcome::Copied),
             Err(error) if is_elsewhere(descriptor, &error) => Ok(Outcome::Foreign),
             Err(error) => Err(error),
         }

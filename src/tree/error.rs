@@ -4,7 +4,7 @@ use std::io;
 
 use super::resolve::ResolveError;
 use crate::compress::CompressError;
-use crate::model::{Class, Diagnose, DiffId, Digest, EntryPath, EntryPathError, MediaType, escape};
+use crate::model::{Diagnostic, DiffId, Digest, EntryPath, EntryPathError, ErrorKind, MediaType, escape};
 use crate::store::{Side, StoreError};
 use crate::tar::{Bound, TarError};
 
@@ -249,15 +249,17 @@ pub enum TreeError {
     },
 }
 
-impl Diagnose for TreeError {
-    fn class(&self) -> Class {
+impl Diagnostic for TreeError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Store(error) => error.class(),
-            Self::Foreign { .. } => Class::NotFound,
+            Self::Store(error) => error.error_kind(),
+            Self::Foreign { .. } => ErrorKind::NotFound,
             Self::Layer { side, cause, .. } if cause.is_damage() => damage_class(*side),
             Self::DiffId { side, .. } => damage_class(*side),
-            Self::TooLarge { .. } | Self::LayerType { .. } => Class::Input,
-            Self::Layer { .. } | Self::NoSuchLayer { .. } | Self::Scratch { .. } | Self::Encoding { .. } => Class::Here,
+            Self::TooLarge { .. } | Self::LayerType { .. } => ErrorKind::Input,
+            Self::Layer { .. } | Self::NoSuchLayer { .. } | Self::Scratch { .. } | Self::Encoding { .. } => {
+                ErrorKind::Local
+            }
         }
     }
 
@@ -278,9 +280,9 @@ impl Diagnose for TreeError {
     }
 }
 
-fn damage_class(side: Side) -> Class {
+fn damage_class(side: Side) -> ErrorKind {
     match side {
-        Side::Local => Class::Input,
-        Side::Remote => Class::OtherSide,
+        Side::Local => ErrorKind::Input,
+        Side::Remote => ErrorKind::Remote,
     }
 }

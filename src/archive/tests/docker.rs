@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::super::{DockerArchive, DockerArchiveSink, Output};
 use super::tar_of;
 use crate::model::{
-    Class, Descriptor, Diagnose as _, Digest, Document, ImageIndex, MediaType, Platform, Root, Selector,
+    Descriptor, Diagnostic as _, Digest, Document, ErrorKind, ImageIndex, MediaType, Platform, Root, Selector,
 };
 use crate::store::contract::{self, Fixture, Place};
 use crate::store::{Sink, Source, StoreError, read_image};
@@ -105,7 +105,7 @@ async fn several_platforms_are_refused_and_attestations_are_not_counted() {
     let error = sink.publish(&with(other.clone()), &[]).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("linux/amd64, linux/arm64"), "{text}");
-    assert_eq!((error.class(), error.help().as_deref()), (Class::Input, Some("choose one with --platform")));
+    assert_eq!((error.error_kind(), error.help().as_deref()), (ErrorKind::Input, Some("choose one with --platform")));
     assert!(!place.path().exists());
     other.platform = Some(Platform::new("unknown", "unknown"));
     sink.publish(&with(other), &[]).await.unwrap();
@@ -190,7 +190,7 @@ fn damaged_archives_are_refused() {
     ];
     for files in cases {
         let error = File::with(&tar_of(files)).open().unwrap_err();
-        assert_eq!(error.class(), Class::Input, "{error}");
+        assert_eq!(error.error_kind(), ErrorKind::Input, "{error}");
     }
     let oci = File::with(&tar_of(&[(crate::store::LAYOUT_MARKER_NAME, crate::store::LAYOUT_MARKER)]));
     assert!(oci.open().unwrap_err().help().unwrap().contains("oci-archive:"));

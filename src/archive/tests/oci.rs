@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::super::{OciArchive, OciArchiveSink, Output};
 use super::{Stream, has_temporary_file, tar_of};
 use crate::compress::{Algorithm, Compression, Encoder};
-use crate::model::{Class, Diagnose as _, FULL_NAME_ANNOTATION, REF_NAME_ANNOTATION, Selector};
+use crate::model::{Diagnostic as _, ErrorKind, FULL_NAME_ANNOTATION, REF_NAME_ANNOTATION, Selector};
 use crate::store::contract::{self, Fixture, Place, tags};
 use crate::store::{Sink, Source, StoreError};
 
@@ -102,7 +102,7 @@ async fn outputs_that_cannot_be_written_are_named() {
     for limit_bytes in [0, 600, 2000, 5000] {
         let sink = OciArchiveSink::new(Output::Stream(Box::new(Stream::new(limit_bytes))), None, None);
         let Err(error) = publish(&sink, &[7; 3000]).await else { panic!("{limit_bytes} bytes were enough") };
-        assert_eq!(error.class(), Class::Here, "{error}");
+        assert_eq!(error.error_kind(), ErrorKind::Local, "{error}");
         assert!(matches!(&error, StoreError::Io { action: "write", .. }), "{error}");
     }
     fs::write(place.path(), "a file").unwrap();
@@ -160,7 +160,7 @@ async fn compressed_archives_are_read() {
         assert_eq!(place.open().unwrap().resolve(&Selector::Only).await.unwrap(), fixture.index);
         fs::write(place.path(), &bytes[..bytes.len() - 9]).unwrap();
         let error = place.open().unwrap_err();
-        assert_eq!(error.class(), Class::Input, "{error}");
+        assert_eq!(error.error_kind(), ErrorKind::Input, "{error}");
     }
     assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 1);
 }
@@ -168,7 +168,7 @@ async fn compressed_archives_are_read() {
 #[test]
 fn what_is_no_layout_is_told_apart() {
     let place = File::new();
-    assert_eq!(place.open().unwrap_err().class(), Class::NotFound);
+    assert_eq!(place.open().unwrap_err().error_kind(), ErrorKind::NotFound);
     let marker = (crate::store::LAYOUT_MARKER_NAME, crate::store::LAYOUT_MARKER);
     type Case<'a> = (&'a [(&'a str, &'a [u8])], Option<&'a str>);
     let cases: [Case; 5] = [
@@ -181,7 +181,7 @@ fn what_is_no_layout_is_told_apart() {
     for (files, wanted) in cases {
         fs::write(place.path(), tar_of(files)).unwrap();
         let error = place.open().unwrap_err();
-        assert_eq!(error.class(), Class::Input, "{error}");
+        assert_eq!(error.error_kind(), ErrorKind::Input, "{error}");
         let help = error.help().unwrap_or_default();
         assert!(wanted.is_none_or(|wanted| help.contains(wanted)), "{help}");
     }

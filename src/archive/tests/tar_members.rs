@@ -6,7 +6,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use super::super::members::Members;
 use super::super::writer::{Output, Writer};
 use super::{Stream, tar_of};
-use crate::model::{Class, Diagnose as _};
+use crate::model::{Diagnostic as _, ErrorKind};
 use crate::store::StoreError;
 
 fn open(bytes: &[u8]) -> Result<Members, StoreError> {
@@ -59,7 +59,7 @@ fn archives_that_are_cut_anywhere_are_refused() {
     for len in 0..bytes.len() - 512 {
         if len % 512 < 2 || len % 97 == 0 {
             let error = open(&bytes[..len]).unwrap_err();
-            assert_eq!(error.class(), Class::Input, "{len}: {error}");
+            assert_eq!(error.error_kind(), ErrorKind::Input, "{len}: {error}");
         }
     }
     open(&bytes[..bytes.len() - 512]).unwrap();

@@ -64,7 +64,7 @@ const MAX_NAMED: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target<'a> {
     Jar(&'a str),
-    Class { name: &'a str, path: Option<&'a str> },
+    ErrorKind { name: &'a str, path: Option<&'a str> },
 }
 
 /// Finds problems of Java programs: `java-too-old`, `missing-jar`, and `entrypoint-missing` for a main class.
@@ -72,7 +72,7 @@ pub(super) fn java(subject: &Subject, findings: &mut Vec<Finding>) {
     for visit in trail(subject).visits.iter().filter(|visit| is_java(visit)) {
         match target(&visit.arguments) {
             Some(Target::Jar(name)) => jar(visit, name, findings),
-            Some(Target::Class { name, path }) => class(visit, name, path, findings),
+            Some(Target::ErrorKind { name, path }) => class(visit, name, path, findings),
             None => {}
         }
     }
@@ -84,7 +84,7 @@ pub(super) fn unread(subject: &Subject) -> BTreeMap<EntryPath, Interest> {
     for visit in trail(subject).visits.iter().filter(|visit| is_java(visit)) {
         let files = match target(&visit.arguments) {
             Some(Target::Jar(name)) => file(visit, name.as_bytes()).into_iter().map(|at| (at, Interest::Jar)).collect(),
-            Some(Target::Class { name, path }) => class_files(visit, name, path),
+            Some(Target::ErrorKind { name, path }) => class_files(visit, name, path),
             None => continue,
         };
         let release = releases(visit).into_iter().map(|at| (at, Interest::Whole));
@@ -117,7 +117,7 @@ fn target(arguments: &[String]) -> Option<Target<'_>> {
             rest.next()?;
         } else if !word.starts_with('-') {
             let is_class = !word.contains(['/', '@', '$']) && !word.ends_with(".java");
-            return is_class.then_some(Target::Class { name: word, path });
+            return is_class.then_some(Target::ErrorKind { name: word, path });
         } else if !FLAGS.iter().any(|flag| word.starts_with(flag)) {
             return None;
         }
@@ -177,7 +177,7 @@ fn jar(visit: &Visit<'_>, name: &str, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The archives of `Class-Path` that are there; those that are not are a finding.
+/// The archives of `ErrorKind-Path` that are there; those that are not are a finding.
 fn libraries(visit: &Visit<'_>, jar: &EntryPath, facts: &JarFacts, findings: &mut Vec<Finding>) -> Vec<EntryPath> {
     let subject = visit.setting.subject;
     let folder = jar.parent().unwrap_or_default();

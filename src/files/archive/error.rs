@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::compress::CompressError;
-use crate::model::{Class, Diagnose, EntryPathError, escape};
+use crate::model::{Diagnostic, EntryPathError, ErrorKind, escape};
 
 /// An error of reading an archive. The wrapping error names the archive.
 #[derive(Debug, thiserror::Error)]
@@ -208,11 +208,11 @@ impl ArchiveError {
     }
 }
 
-impl Diagnose for ArchiveError {
-    fn class(&self) -> Class {
+impl Diagnostic for ArchiveError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Io { .. } | Self::Spool { .. } | Self::Changed => Class::Here,
-            _ => Class::Input,
+            Self::Io { .. } | Self::Spool { .. } | Self::Changed => ErrorKind::Local,
+            _ => ErrorKind::Input,
         }
     }
 

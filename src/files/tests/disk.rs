@@ -79,7 +79,7 @@ fn nothing_at_from_is_an_error_that_shows_what_there_is() {
     let error = fixture.list(&fixture.entry("dist/riscv64/app")).unwrap_err();
     assert_eq!(error.to_string(), "ocitect.toml:7:3: `from = \"dist/riscv64/app\"` matches nothing");
     assert!(help(&error).ends_with("dist contains amd64, arm64"), "{}", help(&error));
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
     symlink("gone", fixture.path("dangling")).unwrap();
     let error = fixture.list(&fixture.entry("dangling")).unwrap_err();
     assert!(help(&error).ends_with("is a symbolic link to gone, which does not exist"));
@@ -93,7 +93,7 @@ fn sockets_and_fifos_are_refused_by_name_unless_they_are_left_out() {
     let _listener = UnixListener::bind(fixture.path("src/control")).unwrap();
     let error = fixture.list(&fixture.entry("src")).unwrap_err();
     assert!(error.to_string().ends_with("src/control is a socket, which cannot be packed"), "{error}");
-    assert_eq!((error.class(), help(&error)), (Class::Input, "exclude it with `exclude`".to_owned()));
+    assert_eq!((error.error_kind(), help(&error)), (ErrorKind::Input, "exclude it with `exclude`".to_owned()));
     assert!(matches!(fixture.list(&fixture.entry("src/control")), Err(FilesError::Refused { .. })));
     assert!(matches!(fixture.list(&fixture.entry("src/c*")), Err(FilesError::Refused { .. })));
     let path = std::ffi::CString::new(fixture.path("src/pipe").as_os_str().as_bytes()).unwrap();
@@ -192,7 +192,7 @@ fn a_directory_that_cannot_be_read_is_named() {
     assert!(made.success());
     let error = fixture.list(&fixture.entry("src")).unwrap_err();
     assert!(matches!(error, FilesError::Io { .. }), "{error}");
-    assert_eq!(error.class(), Class::Here);
+    assert_eq!(error.error_kind(), ErrorKind::Local);
     assert!(error.to_string().contains(&name), "{error}");
 }
 
@@ -233,7 +233,7 @@ fn an_output_is_not_written_over_a_file_that_would_be_packed() {
     for entry in [fixture.entry("src"), fixture.entry("src/*.py"), fixture.entry(".")] {
         let error = fixture.list(&entry).unwrap_err();
         assert!(matches!(error, FilesError::Overwritten { .. }), "{error}");
-        assert_eq!(error.class(), Class::Input);
+        assert_eq!(error.error_kind(), ErrorKind::Input);
     }
     let exclude = strings(&["main.py"]);
     assert_eq!(shown(&fixture.list(&FilesEntry { exclude, ..fixture.entry("src") }).unwrap()), ["b"]);

@@ -77,7 +77,7 @@ fn several_files_for_one_name_are_an_error_that_lists_them() {
         let said = error.to_string();
         assert!(said.contains("matches 2 files") && said.contains("/app.jar") && said.contains("b.jar"), "{said}");
         assert!(help(&error).contains("end `to` with a slash"), "{}", help(&error));
-        assert_eq!(error.class(), Class::Input);
+        assert_eq!(error.error_kind(), ErrorKind::Input);
     }
     for number in 0..30 {
         fixture.write(&format!("many/{number:02}"), b"x");

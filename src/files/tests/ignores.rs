@@ -81,7 +81,7 @@ fn an_ignore_file_that_is_named_must_be_there() {
         |required| IgnoreRules::load(&IgnoreFile { path: fixture.path("none"), required }, fixture.directory.path());
     assert!(load(false).is_ok());
     let error = load(true).unwrap_err();
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
     assert!(help(&error).contains("ignore-file"));
 }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::{ArchiveError, Archives, Context, FilesError, IgnoreRules, NotLeftOut, Reason, UnreadDockerignore, list};
-use crate::model::{Class, Content, ContentOpener as _, Diagnose as _, EntryKind, ListedItem, Listing, escape};
+use crate::model::{Content, ContentOpener as _, Diagnostic as _, EntryKind, ErrorKind, ListedItem, Listing, escape};
 use crate::spec::{FilesEntry, From, IgnoreFile, Ownership, Place};
 
 /// A spec's directory, and the settings to list in it.

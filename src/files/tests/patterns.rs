@@ -64,7 +64,7 @@ fn nothing_left_is_an_error() {
         let entry = FilesEntry { include: strings(include), exclude: strings(exclude), ..fixture.entry(from) };
         let error = fixture.list(&entry).unwrap_err();
         assert!(matches!(error, FilesError::NothingLeft { .. }), "{error}");
-        assert_eq!(error.class(), Class::Input);
+        assert_eq!(error.error_kind(), ErrorKind::Input);
     }
     let entry = FilesEntry { exclude: strings(&["*"]), ..fixture.entry("src") };
     assert!(fixture.list(&entry).unwrap().items.is_empty());

@@ -282,7 +282,7 @@ fn an_archive_that_is_cut_short_is_an_error_wherever_it_is_cut() {
     for length in 512..whole.len() {
         let error = fixture(&whole[..length]).archive_error("a.tar");
         assert!(matches!(error, ArchiveError::CutShort { .. }), "{length}: {error}");
-        assert_eq!(error.class(), Class::Input);
+        assert_eq!(error.error_kind(), ErrorKind::Input);
     }
     let packed = gzip(&whole);
     for length in 30..packed.len() {
@@ -381,7 +381,7 @@ fn an_archive_that_changes_after_it_was_listed_is_an_error() {
             matches!(inner, FilesError::Member { source, .. } if matches!(**source, ArchiveError::Changed)),
             "{inner}"
         );
-        assert_eq!(inner.class(), Class::Here);
+        assert_eq!(inner.error_kind(), ErrorKind::Local);
         let again = fixture.unpack("a.tar").unwrap();
         assert_eq!(fixture.read(item(&again, "read.me")).unwrap(), b"else");
         fs::remove_file(fixture.path("a.tar")).unwrap();
@@ -414,7 +414,7 @@ fn content_of_other_kinds_and_unknown_members_are_errors() {
 fn a_spool_that_cannot_be_written_is_a_failure_here() {
     let mut fixture = fixture(&gzip(&sample().end()));
     fixture.archives = Archives::new(fixture.path("missing"));
-    assert_eq!(fixture.archive_error("a.tar").class(), Class::Here);
+    assert_eq!(fixture.archive_error("a.tar").error_kind(), ErrorKind::Local);
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn content_that_is_not_what_the_archive_says_is_an_error() {
                 matches!(inner, FilesError::Member { source, .. } if matches!(**source, ArchiveError::Content { .. })),
                 "{inner}"
             );
-            assert_eq!(inner.class(), Class::Input);
+            assert_eq!(inner.error_kind(), ErrorKind::Input);
         }
     }
 }
@@ -170,7 +170,7 @@ fn an_archive_that_is_cut_short_is_an_error() {
     let archive = stored(&[("a", 0o644, "text"), ("b", 0o644, "more")]);
     for length in 4..archive.len() {
         let error = fixture(&archive[..length]).archive_error("a.zip");
-        assert_eq!(error.class(), Class::Input, "{length}: {error}");
+        assert_eq!(error.error_kind(), ErrorKind::Input, "{length}: {error}");
     }
     let mut beyond = archive;
     patch(&mut beyond, CENTRAL, 20, &[0, 0, 1, 0]);
@@ -244,5 +244,5 @@ fn an_archive_that_says_it_grows_without_bound_is_refused() {
     patch(&mut archive, CENTRAL, 24, &(3u32 << 30).to_le_bytes());
     let error = fixture(&archive).archive_error("a.zip");
     assert!(matches!(error, ArchiveError::Expansion { .. }), "{error}");
-    assert_eq!((error.class(), error.help().is_some()), (Class::Input, true));
+    assert_eq!((error.error_kind(), error.help().is_some()), (ErrorKind::Input, true));
 }

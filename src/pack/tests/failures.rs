@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::{NoOpener, directory, disk_file, entry, file, noise, options, pack, plan, with_xattr};
 use crate::compress::{self, CompressError};
 use crate::model::{
-    Class, Compression, Content, ContentOpener, Diagnose as _, Digest, EntryKind, EntryPath, FileStamp,
+    Compression, Content, ContentOpener, Diagnostic as _, Digest, EntryKind, EntryPath, ErrorKind, FileStamp,
 };
 use crate::pack::content::Reading;
 use crate::pack::pipeline::{self, EncodeBlock};
@@ -63,7 +63,7 @@ fn change_before_packed(meddle: impl Fn(&Source)) -> PackError {
 }
 
 fn change_of(error: &PackError) -> Change {
-    assert_eq!(error.class(), Class::Here);
+    assert_eq!(error.error_kind(), ErrorKind::Local);
     assert!(error.help().is_some());
     match error {
         PackError::Changed { what, .. } => *what,
@@ -157,7 +157,7 @@ fn a_pipe_in_place_of_a_file_is_not_waited_for() {
 fn an_unreadable_file_says_what_to_do() {
     let source = io::Error::from(io::ErrorKind::PermissionDenied);
     let error = PackError::Open { path: "a\nb".into(), source };
-    assert_eq!((error.class(), error.to_string()), (Class::Here, "cannot open a\\nb".to_owned()));
+    assert_eq!((error.error_kind(), error.to_string()), (ErrorKind::Local, "cannot open a\\nb".to_owned()));
     assert!(error.help().unwrap().contains("readable"));
 
     // The system refuses access to all users except root, who may read everything.
@@ -180,7 +180,7 @@ fn plans_out_of_order_or_with_a_path_twice_are_refused() {
     for plan in [reversed, twice] {
         let error = pack(&plan).unwrap_err();
         assert!(matches!(error, PackError::Unsorted { .. }), "{error}");
-        assert_eq!(error.class(), Class::Here);
+        assert_eq!(error.error_kind(), ErrorKind::Local);
     }
     // The order is that of whole paths, not of components: `-` is before `/`.
     pack(&plan(vec![file("a-", b""), directory("a"), file("a/b", b"")])).unwrap();
@@ -190,7 +190,7 @@ fn plans_out_of_order_or_with_a_path_twice_are_refused() {
 fn entries_that_no_tar_holds_are_named() {
     let error = pack(&plan(vec![with_xattr(file("a", b""), "user.a=b", b"")])).unwrap_err();
     assert_eq!(error.to_string(), "cannot write entry /a to a layer");
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("\"user.a=b\""));
 
     let kind = EntryKind::File { size_bytes: 2, content: Content::Bytes(b"abc".as_slice().into()) };
@@ -208,7 +208,7 @@ fn a_level_that_there_is_not_is_bad_input() {
     for compression in [Compression::Gzip(10), Compression::Gzip(-1), Compression::Zstd(0), Compression::Zstd(23)] {
         plan.compression = compression;
         let error = pack(&plan).unwrap_err();
-        assert_eq!((error.class(), error.help().is_some()), (Class::Input, true), "{error}");
+        assert_eq!((error.error_kind(), error.help().is_some()), (ErrorKind::Input, true), "{error}");
     }
 }
 
@@ -242,28 +242,28 @@ fn pack_opened(origin: Origin, opener: &dyn ContentOpener) -> PackError {
 
 #[test]
 fn contents_of_another_size_than_listed_are_refused() {
-    for (origin, class) in [(Origin::Archive, Class::Here), (Origin::Image, Class::OtherSide)] {
+    for (origin, class) in [(Origin::Archive, ErrorKind::Local), (Origin::Image, ErrorKind::Remote)] {
         let error = pack_opened(origin, &SameOpener(b"12", None));
         assert!(matches!(error, PackError::ContentShort { expected_bytes: 3, actual_bytes: 2, .. }), "{error}");
-        assert_eq!(error.class(), class);
+        assert_eq!(error.error_kind(), class);
         let error = pack_opened(origin, &SameOpener(b"1234", None));
         assert!(matches!(error, PackError::ContentLong { expected_bytes: 3, .. }), "{error}");
-        assert_eq!(error.class(), class);
+        assert_eq!(error.error_kind(), class);
     }
 }
 
 #[test]
 fn failures_of_archives_and_images_have_their_class() {
     use io::ErrorKind::{InvalidData, NotFound, TimedOut};
-    let class = |origin, kind| pack_opened(origin, &SameOpener(b"1", Some(kind))).class();
-    assert_eq!(class(Origin::Archive, InvalidData), Class::Input);
-    assert_eq!(class(Origin::Archive, TimedOut), Class::Here);
-    assert_eq!(class(Origin::Image, InvalidData), Class::OtherSide);
-    assert_eq!(class(Origin::Image, NotFound), Class::NotFound);
+    let class = |origin, kind| pack_opened(origin, &SameOpener(b"1", Some(kind))).error_kind();
+    assert_eq!(class(Origin::Archive, InvalidData), ErrorKind::Input);
+    assert_eq!(class(Origin::Archive, TimedOut), ErrorKind::Local);
+    assert_eq!(class(Origin::Image, InvalidData), ErrorKind::Remote);
+    assert_eq!(class(Origin::Image, NotFound), ErrorKind::NotFound);
     // The error of a verifying reader at the end of a content counts, although all bytes were read.
     assert_eq!(
         class(Origin::Image, InvalidData),
-        pack_opened(Origin::Image, &SameOpener(b"123", Some(InvalidData))).class()
+        pack_opened(Origin::Image, &SameOpener(b"123", Some(InvalidData))).error_kind()
     );
     let error = pack_opened(Origin::Archive, &NoOpener);
     assert_eq!(error.to_string(), "cannot read the content of /a from its archive");
@@ -275,7 +275,7 @@ fn a_scratch_directory_that_is_not_there_is_named() {
     let error = pack_layer(&plan(vec![]), &NoOpener, &options, &()).unwrap_err();
     assert_eq!(error.to_string(), "cannot write the layer to a temporary file in /nowhere/at/all");
     assert!(error.help().unwrap().contains("TMPDIR"));
-    assert_eq!(error.class(), Class::Here);
+    assert_eq!(error.error_kind(), ErrorKind::Local);
 }
 
 fn gzip() -> compress::Compression {
@@ -315,7 +315,7 @@ fn a_full_disk_ends_every_worker() {
     }
     let source = io::Error::from(io::ErrorKind::StorageFull);
     let error = PackError::Scratch { directory: "/tmp".into(), source };
-    assert_eq!((error.class(), error.to_string().ends_with("in /tmp")), (Class::Here, true));
+    assert_eq!((error.error_kind(), error.to_string().ends_with("in /tmp")), (ErrorKind::Local, true));
     assert!(error.help().unwrap().contains("space"));
 }
 
@@ -367,7 +367,7 @@ fn headers_that_no_reader_takes_are_refused() {
     let huge = with_xattr(file("a", b""), "user.huge", &vec![b'x'; 1024 * 1024]);
     match pack(&plan(vec![huge])).unwrap_err() {
         error @ PackError::Entry { problem: EntryProblem::HeadersTooLarge { .. }, .. } => {
-            assert_eq!((error.class(), error.help().is_some()), (Class::Input, true));
+            assert_eq!((error.error_kind(), error.help().is_some()), (ErrorKind::Input, true));
         }
         other => panic!("{other}"),
     }

@@ -311,7 +311,7 @@ fn listings_that_do_not_match_the_spec_are_a_failure_of_our_own() {
     input.listings[0].clear();
     let error = plan(input).unwrap_err();
     assert_eq!(error.to_string(), "expected 1 listings of a layer, found 0");
-    assert_eq!(error.class(), crate::model::Class::Here);
+    assert_eq!(error.error_kind(), crate::model::ErrorKind::Local);
 }
 
 #[test]

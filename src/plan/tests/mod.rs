@@ -1,11 +1,11 @@
 //! Tests of plans on a small base, and helpers that write entries as lines of text.
 
-mod again;
 mod config;
 mod documents;
 mod filesystem;
 mod layers;
 mod removals;
+mod reuse;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{BaseImage, BuildPlan, PlanError, PlanInput, plan};
 use crate::model::{
-    Compression, Content, Descriptor, Diagnose, Digest, DiskFile, Document, Entry, EntryKind, EntryPath, Family,
+    Compression, Content, Descriptor, Diagnostic, Digest, DiskFile, Document, Entry, EntryKind, EntryPath, Family,
     FileStamp, Image, ListedItem, ListedRoot, Listing, MediaType, Platform,
 };
 use crate::spec::{
@@ -272,7 +272,7 @@ fn planned(layers: Vec<TestLayer>) -> BuildPlan {
 
 fn failure(layers: Vec<TestLayer>) -> PlanError {
     let error = plan(with_layers(input(Some(base())), layers)).unwrap_err();
-    assert_eq!(error.class(), crate::model::Class::Input);
+    assert_eq!(error.error_kind(), crate::model::ErrorKind::Input);
     error
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{Class, Diagnose, escape};
+use crate::model::{Diagnostic, ErrorKind, escape};
 use crate::store::StoreError;
 
 /// A line of a file.
@@ -100,11 +100,11 @@ impl ConfigError {
     }
 }
 
-impl Diagnose for ConfigError {
-    fn class(&self) -> Class {
+impl Diagnostic for ConfigError {
+    fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound => Class::Here,
-            _ => Class::Input,
+            Self::Read { cause, .. } if cause.kind() != io::ErrorKind::NotFound => ErrorKind::Local,
+            _ => ErrorKind::Input,
         }
     }
 

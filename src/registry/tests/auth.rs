@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Class, Diagnose as _, Selector};
+use crate::model::{Diagnostic as _, ErrorKind, Selector};
 use crate::store::{Sink as _, Source as _, StoreError};
 
 const INDEX: &str = r#"{"schemaVersion":2,"manifests":[]}"#;
@@ -69,7 +69,7 @@ async fn more_scopes_are_asked_for_once() {
 async fn a_token_that_stays_refused_is_fetched_twice_at_most() {
     let server = registry(&[], |_| status(200).body(r#"{"token":"bad"}"#)).await;
     let error = resolve(&server.repository()).await.unwrap_err();
-    assert_eq!(error.class(), Class::Unauthorized);
+    assert_eq!(error.error_kind(), ErrorKind::Unauthorized);
     assert_eq!(server.count("GET /token"), 2);
 }
 
@@ -144,7 +144,7 @@ async fn a_token_service_that_lies_elsewhere_gets_nothing() {
             Server::start(move |_| status(401).with("WWW-Authenticate", format!("Bearer realm=\"{realm}\""))).await;
         let error = resolve(&repository(&server, server.options_as("u", "topsecret"))).await.unwrap_err();
         assert!(error.to_string().contains("was not used"), "{error}");
-        assert_eq!(error.class(), Class::OtherSide);
+        assert_eq!(error.error_kind(), ErrorKind::Remote);
     }
     assert!(honeypot.lines().is_empty());
 }
@@ -165,7 +165,7 @@ async fn replies_without_a_token_are_errors_that_show_none() {
         let body = body.to_owned();
         let server = registry(&["good"], move |_| status(200).body(body.clone())).await;
         let error = resolve(&server.repository()).await.unwrap_err();
-        assert_eq!(error.class(), Class::OtherSide);
+        assert_eq!(error.error_kind(), ErrorKind::Remote);
         assert!(!format!("{error:?}").contains("topsecret"), "{error:?}");
     }
 }
@@ -178,7 +178,7 @@ async fn refused_credentials_are_not_replaced_by_none() {
     })
     .await;
     let error = resolve(&repository(&server, server.options_as("u", "topsecret"))).await.unwrap_err();
-    assert_eq!(error.class(), Class::Unauthorized);
+    assert_eq!(error.error_kind(), ErrorKind::Unauthorized);
     assert!(error.to_string().contains("incorrect username or password"), "{error}");
     assert!(error.help().unwrap().contains("ocitect login"), "{error}");
     assert!(!format!("{error:?}").contains("topsecret"));
@@ -194,7 +194,7 @@ async fn a_challenge_that_comes_late_is_answered() {
     .await;
     resolve(&repository(&server, server.options_as("u", "p"))).await.unwrap();
     let anonymous = resolve(&server.repository()).await.unwrap_err();
-    assert_eq!(anonymous.class(), Class::Unauthorized);
+    assert_eq!(anonymous.error_kind(), ErrorKind::Unauthorized);
     assert!(anonymous.to_string().contains("requires authentication: "), "{anonymous}");
     assert!(anonymous.help().unwrap().ends_with(&format!("ocitect login {}", server.host)), "{anonymous}");
     let wrong = resolve(&repository(&server, server.options_as("u", "q"))).await.unwrap_err();
@@ -213,7 +213,7 @@ async fn a_login_is_checked_with_these_credentials_alone() {
     let login = |secret: &str| Login { registry: server.host.clone(), user: "u".to_owned(), secret: secret.into() };
     client.check_login(&login("p")).await.unwrap();
     let error = client.check_login(&login("wrong")).await.unwrap_err();
-    assert_eq!(error.class(), Class::Unauthorized);
+    assert_eq!(error.error_kind(), ErrorKind::Unauthorized);
     let server = registry(&["good"], |_| status(200).body(r#"{"token":"good"}"#)).await;
     let login = Login { registry: server.host.clone(), user: "u".to_owned(), secret: "p".into() };
     Client::new(server.options()).unwrap().check_login(&login).await.unwrap();
@@ -225,7 +225,7 @@ async fn a_token_service_that_fails_is_asked_as_often_as_one_question_is() {
     for code in [429, 500, 503] {
         let server = registry(&["good"], move |_| status(code)).await;
         let error = resolve(&server.repository()).await.unwrap_err();
-        assert_eq!(error.class(), Class::OtherSide);
+        assert_eq!(error.error_kind(), ErrorKind::Remote);
         assert!(error.to_string().contains("tried 8 times"), "{error}");
         assert_eq!(server.count("GET /token"), 8, "{code}");
         // The request that needed the token was sent once.
@@ -271,7 +271,7 @@ async fn a_registry_is_asked_for_access_before_anything_is_written() {
     .await;
     let tags = ["1".parse().unwrap()];
     let error = repository(&server, server.options_as("u", "q")).check_access(&tags).await.unwrap_err();
-    assert_eq!(error.class(), Class::Unauthorized, "{error}");
+    assert_eq!(error.error_kind(), ErrorKind::Unauthorized, "{error}");
     repository(&server, server.options_as("u", "p")).check_access(&tags).await.unwrap();
     repository(&server, server.options_as("u", "p")).check_access(&[]).await.unwrap();
     assert!(server.seen().iter().all(|seen| matches!(&*seen.method, "GET" | "HEAD")), "{:#?}", server.lines());

@@ -4,7 +4,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::raw::{Raw, RawServer};
 use super::*;
-use crate::model::{Class, Descriptor, Diagnose as _, Digest, MediaType, Selector};
+use crate::model::{Descriptor, Diagnostic as _, Digest, ErrorKind, MediaType, Selector};
 use crate::registry::{ConfigFiles, Notice};
 use crate::store::{MemoryStore, Sink as _, Source as _, StoreError, open};
 
@@ -294,7 +294,7 @@ async fn a_mirror_that_gives_something_else_is_not_believed() {
 async fn the_error_is_the_upstream_s_and_names_the_mirrors() {
     let scene = Scene::new(|_| status(503), |_| status(404)).await;
     let error = scene.repository().resolve(&latest()).await.unwrap_err();
-    assert_eq!(error.class(), Class::NotFound);
+    assert_eq!(error.error_kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains(&format!("{}/x", scene.upstream.host)), "{error}");
     let help = error.help().unwrap();
     assert!(help.contains(&format!("these mirrors failed before: {}/x (", scene.mirror.host)), "{help}");
@@ -309,7 +309,7 @@ async fn nothing_is_written_to_a_mirror_nor_looked_for_there_before_writing() {
     };
     let scene = Scene::new(whole, accepts).await;
     let memory = MemoryStore::new("memory").with_blob(&blob(), CONTENT);
-    scene.repository().supply(&blob(), &memory).await.unwrap();
+    scene.repository().ensure(&blob(), &memory).await.unwrap();
     scene.repository().contains(&blob()).await.unwrap();
     assert_eq!(scene.mirror.lines(), Vec::<String>::new());
     assert!(scene.upstream.count("PUT /up") == 1 && scene.upstream.lines().iter().all(|line| !line.contains("ns=")));
@@ -329,7 +329,7 @@ async fn names_are_rewritten_for_reading_writing_and_mounting() {
     let at = |name: &str| client.repository(format!("{upstream}/{name}").parse().unwrap());
     at("x").resolve(&latest()).await.unwrap();
     assert_eq!(crate::store::Source::describe(&at("x")), format!("{upstream}/x"));
-    at("x").supply(&blob(), &at("base")).await.unwrap();
+    at("x").ensure(&blob(), &at("base")).await.unwrap();
     let lines = scene.mirror.lines();
     assert_eq!(lines[0], "GET /v2/sub/x/manifests/latest");
     let digest = blob().digest.to_string().replace(':', "%3A");
@@ -348,7 +348,7 @@ async fn what_is_blocked_is_not_asked_for() {
         read(&repository).await.unwrap_err(),
     ];
     for error in errors {
-        assert_eq!(error.class(), Class::Input);
+        assert_eq!(error.error_kind(), ErrorKind::Input);
         let text = error.to_string();
         assert!(text.contains("`blocked` at") && text.contains("registries.conf:3"), "{text}");
     }
@@ -411,7 +411,7 @@ async fn a_handshake_that_is_cut_is_no_reason_for_plain_http() {
     let options = RegistryOptions { config, retry: quick(), ..RegistryOptions::default() };
     let repository = Client::new(options).unwrap().repository(format!("{}/x", server.host).parse().unwrap());
     let error = repository.resolve(&latest()).await.unwrap_err();
-    assert_eq!(error.class(), Class::OtherSide, "{error}");
+    assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
     assert!(!server.sent().is_empty() && !server.sent().contains("GET "));
 }
 
@@ -422,7 +422,7 @@ async fn a_file_that_cannot_be_used_is_told_on_every_use() {
     let repository = scene.repository();
     for _ in 0..2 {
         let error = repository.resolve(&latest()).await.unwrap_err();
-        assert_eq!(error.class(), Class::Input);
+        assert_eq!(error.error_kind(), ErrorKind::Input);
         assert!(error.to_string().contains("registries.conf:2"), "{error}");
     }
 }

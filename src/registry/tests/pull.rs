@@ -1,7 +1,7 @@
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::model::{Class, Descriptor, Diagnose as _, Digest, MAX_MANIFEST_BYTES, MediaType, Selector};
+use crate::model::{Descriptor, Diagnostic as _, Digest, ErrorKind, MAX_MANIFEST_BYTES, MediaType, Selector};
 use crate::store::{Source as _, StoreError, open};
 
 const INDEX: &str = r#"{"schemaVersion":2,"manifests":[]}"#;
@@ -52,33 +52,33 @@ async fn a_type_that_the_document_contradicts_is_refused() {
     let manifest = MediaType::OciManifest.to_string();
     let error = resolve(status(200).with("Content-Type", manifest).body(INDEX)).await.unwrap_err();
     assert!(matches!(error, StoreError::Document { .. }), "{error}");
-    assert_eq!(error.class(), Class::OtherSide);
+    assert_eq!(error.error_kind(), ErrorKind::Remote);
 }
 
 #[tokio::test]
 async fn a_manifest_over_the_limit_is_not_read_to_its_end() {
     let error = resolve(status(200).body(vec![b' '; MAX_MANIFEST_BYTES as usize + 1])).await.unwrap_err();
     assert!(error.to_string().contains("4194304"), "{error}");
-    assert_eq!(error.class(), Class::OtherSide);
+    assert_eq!(error.error_kind(), ErrorKind::Remote);
     // A wrong length does not allocate memory, and the missing bytes are detected.
     let lying = status(200).with("Content-Length", "1000000000000000").body(INDEX);
-    assert_eq!(resolve(lying).await.unwrap_err().class(), Class::OtherSide);
+    assert_eq!(resolve(lying).await.unwrap_err().error_kind(), ErrorKind::Remote);
 }
 
 #[tokio::test]
 async fn refusals_are_told_apart() {
     let envelope = |code: &str| format!(r#"{{"errors":[{{"code":"{code}","message":"said\u001b[31m so"}}]}}"#);
     for (answer, class, text) in [
-        (status(404).body(envelope("MANIFEST_UNKNOWN")), Class::NotFound, "tag latest was not found"),
-        (status(404).body(envelope("NAME_UNKNOWN")), Class::NotFound, "tag latest was not found"),
-        (status(403).body(envelope("DENIED")), Class::Unauthorized, "was denied"),
-        (status(401), Class::Unauthorized, "401"),
-        (status(429).body(envelope("TOOMANYREQUESTS")), Class::OtherSide, "429 (TOOMANYREQUESTS): said\\u{1b}[31m so"),
-        (status(500), Class::OtherSide, "500"),
-        (status(302), Class::OtherSide, "302"),
+        (status(404).body(envelope("MANIFEST_UNKNOWN")), ErrorKind::NotFound, "tag latest was not found"),
+        (status(404).body(envelope("NAME_UNKNOWN")), ErrorKind::NotFound, "tag latest was not found"),
+        (status(403).body(envelope("DENIED")), ErrorKind::Unauthorized, "was denied"),
+        (status(401), ErrorKind::Unauthorized, "401"),
+        (status(429).body(envelope("TOOMANYREQUESTS")), ErrorKind::Remote, "429 (TOOMANYREQUESTS): said\\u{1b}[31m so"),
+        (status(500), ErrorKind::Remote, "500"),
+        (status(302), ErrorKind::Remote, "302"),
     ] {
         let error = resolve(answer.clone()).await.unwrap_err();
-        assert_eq!(error.class(), class, "{answer:?} {error}");
+        assert_eq!(error.error_kind(), class, "{answer:?} {error}");
         assert!(error.to_string().contains(text), "{error}");
     }
     let help = |error: StoreError| error.help().unwrap_or_default();
@@ -109,12 +109,12 @@ async fn a_missing_blob_and_a_body_that_breaks_off_are_the_other_sides() {
     let descriptor = Descriptor::of(MediaType::OciLayer, b"content");
     let server = Server::start(|_| status(404)).await;
     let error = open(&server.repository(), &descriptor).await.err().unwrap();
-    assert_eq!(error.class(), Class::NotFound);
+    assert_eq!(error.error_kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains(&descriptor.digest.to_string()), "{error}");
     let server = Server::start(|_| status(200).with("Content-Length", "7").body("con")).await;
     let mut reader = open(&server.repository(), &descriptor).await.unwrap();
     let cause = reader.read_to_end(&mut Vec::new()).await.unwrap_err();
-    assert_eq!(StoreError::from_reader(cause).unwrap().class(), Class::OtherSide);
+    assert_eq!(StoreError::from_reader(cause).unwrap().error_kind(), ErrorKind::Remote);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn nobody_there_is_said_in_words() {
     let repository = Client::new(RegistryOptions::default()).unwrap().repository(format!("{host}/x").parse().unwrap());
     let error = repository.resolve(&latest()).await.unwrap_err();
     assert!(error.to_string().contains("refused the connection"), "{error}");
-    assert_eq!(error.class(), Class::OtherSide);
+    assert_eq!(error.error_kind(), ErrorKind::Remote);
 }
 
 #[tokio::test]
@@ -149,6 +149,6 @@ async fn silence_ends() {
 async fn a_tag_that_is_none_never_reaches_an_address() {
     let server = Server::start(|_| status(200)).await;
     let error = server.repository().resolve(&Selector::Tag("../../y".to_owned())).await.unwrap_err();
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
     assert!(server.lines().is_empty());
 }

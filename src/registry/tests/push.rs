@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::super::sink::Mount;
 use super::*;
-use crate::model::{Class, Descriptor, Diagnose as _, Digest, MediaType, Root, Selector};
+use crate::model::{Descriptor, Diagnostic as _, Digest, ErrorKind, MediaType, Root, Selector};
 use crate::store::{BlobReader, MemoryStore, Side, Sink as _, Source, StoreError};
 
 const INDEX: &str = r#"{"schemaVersion":2,"manifests":[]}"#;
@@ -119,20 +119,20 @@ impl Source for Broken {
 #[tokio::test]
 async fn a_source_that_fails_is_blamed_and_nothing_is_taken() {
     for (source, class) in [
-        (Broken { given: b"con", fails: true }, Class::Here),
-        (Broken { given: b"con", fails: false }, Class::Input),
-        (Broken { given: b"c0ntent", fails: false }, Class::Input),
-        (Broken { given: b"contents", fails: false }, Class::Input),
+        (Broken { given: b"con", fails: true }, ErrorKind::Local),
+        (Broken { given: b"con", fails: false }, ErrorKind::Input),
+        (Broken { given: b"c0ntent", fails: false }, ErrorKind::Input),
+        (Broken { given: b"contents", fails: false }, ErrorKind::Input),
     ] {
         let server = registry("/up").await;
         let error = server.repository().put(&blob(), &source).await.unwrap_err();
         assert!(error.is_source(), "{error}");
-        assert_eq!(error.class(), class, "{error}");
+        assert_eq!(error.error_kind(), class, "{error}");
         assert!(server.seen().iter().all(|seen| seen.method != "PUT" || seen.is_cut));
     }
     let server = registry("/up").await;
     let absent = server.repository().put(&blob(), &MemoryStore::new("memory")).await.unwrap_err();
-    assert!(absent.is_source() && absent.class() == Class::NotFound, "{absent}");
+    assert!(absent.is_source() && absent.error_kind() == ErrorKind::NotFound, "{absent}");
 }
 
 #[tokio::test]
@@ -249,9 +249,9 @@ impl Source for Elsewhere {
     }
 }
 
-async fn supply(server: &Server, origin: &str) -> (crate::store::Supplied, Vec<String>) {
+async fn ensure(server: &Server, origin: &str) -> (crate::store::Ensured, Vec<String>) {
     let source = Elsewhere(memory(), origin.replace("HERE", &server.host).parse().unwrap());
-    let supplied = server.repository().supply(&blob(), &source).await.unwrap();
+    let supplied = server.repository().ensure(&blob(), &source).await.unwrap();
     (
         supplied,
         server.seen().iter().map(|seen| format!("{} {}", seen.method, seen.path.split('?').next().unwrap())).collect(),
@@ -270,8 +270,11 @@ async fn what_a_mount_begins_is_gone_on_with() {
             _ => status(404),
         })
         .await;
-        let (supplied, lines) = supply(&server, "HERE/base/image").await;
-        assert_eq!((supplied, lines), (crate::store::Supplied::Put, expected.into_iter().map(str::to_owned).collect()));
+        let (supplied, lines) = ensure(&server, "HERE/base/image").await;
+        assert_eq!(
+            (supplied, lines),
+            (crate::store::Ensured::Uploaded, expected.into_iter().map(str::to_owned).collect())
+        );
     }
 }
 
@@ -284,7 +287,7 @@ async fn nothing_is_mounted_from_another_registry_or_from_itself() {
             _ => status(404),
         })
         .await;
-        supply(&server, origin).await;
+        ensure(&server, origin).await;
         assert!(!server.lines().iter().any(|line| line.contains("mount=")), "{:?}", server.lines());
     }
 }

@@ -1,7 +1,7 @@
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::model::{Class, Descriptor, Diagnose as _, MediaType};
+use crate::model::{Descriptor, Diagnostic as _, ErrorKind, MediaType};
 use crate::store::{Source as _, StoreError, open};
 
 fn blob() -> Descriptor {
@@ -70,7 +70,7 @@ async fn places_that_are_not_gone_to() {
         let error = read(&repository(&server, server.options_as("u", "p"))).await.unwrap_err();
         assert!(error.to_string().contains("is not allowed"), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
-        assert_eq!(error.class(), Class::OtherSide);
+        assert_eq!(error.error_kind(), ErrorKind::Remote);
     }
 }
 

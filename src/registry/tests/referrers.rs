@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{Class, Descriptor, Diagnose as _, Digest, MAX_MANIFEST_BYTES, MediaType, Root};
+use crate::model::{Descriptor, Diagnostic as _, Digest, ErrorKind, MAX_MANIFEST_BYTES, MediaType, Root};
 use crate::store::{MemoryStore, Sink as _, StoreError};
 
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
@@ -128,7 +128,7 @@ async fn other_refusals_and_what_is_no_index_are_errors() {
             })
             .await;
             let error = names(&server, None).await.unwrap_err();
-            assert_eq!(error.class(), Class::OtherSide, "{error}");
+            assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
         }
     }
 }
@@ -275,7 +275,7 @@ async fn one_that_is_always_undone_ends() {
     let (server, _) = registry(BTreeMap::new(), move |bytes| bytes.clone_from(&empty)).await;
     let error = put(&server, &referrer(None), MediaType::OciManifest).await.unwrap_err();
     assert!(error.to_string().contains("another writer keeps removing"), "{error}");
-    assert_eq!(error.class(), Class::OtherSide);
+    assert_eq!(error.error_kind(), ErrorKind::Remote);
     assert!(server.count(&format!("PUT {}", tag_path())) < 20);
 }
 
@@ -286,7 +286,7 @@ async fn a_tag_that_is_something_else_is_not_overwritten() {
     for other in [&manifest[..], b"{}", b"<html>", docker.as_bytes(), &vec![b' '; MAX_MANIFEST_BYTES as usize + 1]] {
         let (server, held) = registry([(tag_path(), other.to_vec())].into(), |_| {}).await;
         let error = put(&server, &manifest, MediaType::OciManifest).await.unwrap_err();
-        assert_eq!(error.class(), Class::OtherSide);
+        assert_eq!(error.error_kind(), ErrorKind::Remote);
         assert_eq!(held.lock().unwrap()[&tag_path()], other);
         assert_eq!(server.count(&format!("PUT {}", tag_path())), 0);
     }

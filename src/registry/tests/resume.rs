@@ -5,7 +5,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::raw::{Raw, RawServer, raw};
 use super::*;
-use crate::model::{Class, Descriptor, Diagnose as _, MediaType, Selector};
+use crate::model::{Descriptor, Diagnostic as _, ErrorKind, MediaType, Selector};
 use crate::store::{Source as _, StoreError, open};
 
 const CONTENT: &[u8] = b"content";
@@ -100,7 +100,7 @@ async fn a_part_that_nobody_asked_for_is_an_error() {
         let server = Server::start(move |_| answer.clone()).await;
         let error = read(&server.repository(), &blob()).await.unwrap_err();
         assert!(error.to_string().contains("expected all"), "{error}");
-        assert_eq!(error.class(), Class::OtherSide);
+        assert_eq!(error.error_kind(), ErrorKind::Remote);
         assert_eq!(server.count("GET /v2/x/blobs"), 1);
     }
 }
@@ -194,7 +194,7 @@ async fn a_length_that_cannot_be_right_is_said_before_anything_is_read() {
         let server = Server::start(move |_| status(200).with("Content-Length", length).body("conten")).await;
         let error = open(&server.repository(), &blob()).await.err().unwrap();
         assert!(error.to_string().contains(&format!("expected 7 bytes, found {length} bytes")), "{error}");
-        assert_eq!(error.class(), Class::OtherSide);
+        assert_eq!(error.error_kind(), ErrorKind::Remote);
         assert_eq!(server.count("GET /v2/x/blobs"), 1);
     }
 }
@@ -205,7 +205,7 @@ async fn an_empty_blob_is_looked_for_and_has_no_parts() {
     let server = Server::start(|_| status(200)).await;
     assert_eq!(read(&server.repository(), &empty).await.unwrap(), b"");
     let server = Server::start(|_| status(404)).await;
-    assert_eq!(read(&server.repository(), &empty).await.unwrap_err().class(), Class::NotFound);
+    assert_eq!(read(&server.repository(), &empty).await.unwrap_err().error_kind(), ErrorKind::NotFound);
     let server = raw_registry(|| Raw { falls_silent: true, ..raw("200 OK", b"") }).await;
     assert_eq!(read(&raw_repository(&server), &empty).await.unwrap(), b"");
     assert!(!server.sent().to_ascii_lowercase().contains("range:"), "{}", server.sent());
@@ -225,7 +225,7 @@ async fn what_makes_progress_is_not_given_up_and_what_makes_none_is() {
         } else {
             let error = found.unwrap_err();
             assert!(error.to_string().contains("ended after"), "{error}");
-            assert_eq!(error.class(), Class::OtherSide);
+            assert_eq!(error.error_kind(), ErrorKind::Remote);
             assert_eq!(server.count("GET /v2/x/blobs"), 2);
         }
     }
@@ -275,7 +275,7 @@ async fn overload_is_waited_out_at_the_start_and_in_the_middle() {
     assert_eq!(starts(&server).last(), Some(&Some(4)));
     let server =
         Server::start(|seen| if start(seen).is_some() { status(404) } else { cut_part(CONTENT, seen, 4) }).await;
-    assert_eq!(read(&server.repository(), &blob()).await.unwrap_err().class(), Class::NotFound);
+    assert_eq!(read(&server.repository(), &blob()).await.unwrap_err().error_kind(), ErrorKind::NotFound);
 }
 
 /// A registry that redirects each request for a blob to another signed address of `storage`.
@@ -316,14 +316,14 @@ async fn a_signed_address_that_has_expired_is_asked_for_again() {
     let storage = Server::start(|_| status(403)).await;
     let server = signing(&storage).await;
     let error = read(&server.repository(), &blob()).await.unwrap_err();
-    assert_eq!(error.class(), Class::Unauthorized);
+    assert_eq!(error.error_kind(), ErrorKind::Unauthorized);
     assert_eq!(storage.lines().len(), 4);
 }
 
 #[tokio::test]
 async fn a_refusal_of_the_registry_itself_is_final() {
     let server = Server::start(|_| status(403)).await;
-    assert_eq!(read(&server.repository(), &blob()).await.unwrap_err().class(), Class::Unauthorized);
+    assert_eq!(read(&server.repository(), &blob()).await.unwrap_err().error_kind(), ErrorKind::Unauthorized);
     assert_eq!(server.count("GET /v2/x/blobs"), 1);
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncRead;
 
 use super::*;
-use crate::model::{Class, Descriptor, Diagnose as _, MediaType, Selector};
+use crate::model::{Descriptor, Diagnostic as _, ErrorKind, MediaType, Selector};
 use crate::store::{MemoryStore, Sink as _, Source as _, StoreError, open};
 
 /// Behavior of a server on a connection that has sent a request's head.
@@ -77,7 +77,7 @@ fn impatient(host: &str) -> RoutedRepository {
 
 #[track_caller]
 fn assert_given_up(error: &StoreError, requests: &AtomicUsize, words: &str) {
-    assert_eq!(error.class(), Class::OtherSide, "{error}");
+    assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
     assert!(error.to_string().contains(words) && error.to_string().contains("tried 2 times"), "{error}");
     assert_eq!(requests.load(Ordering::SeqCst), 2, "{error}");
 }
@@ -143,7 +143,7 @@ async fn tries_of_an_upload_and_of_the_questions_about_it_are_one_budget() {
     let source = MemoryStore::new("memory").with_blob(&descriptor, &b"content"[..]);
     let server = uploads(|_| status(503)).await;
     let error = server.repository().put(&descriptor, &source).await.unwrap_err();
-    assert_eq!(error.class(), Class::OtherSide, "{error}");
+    assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
     let asked = server.count("GET /up") + server.count("PUT /up");
     assert!(asked <= 10, "{:#?}", server.lines());
 }

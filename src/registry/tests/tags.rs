@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::model::{Class, Diagnose as _, Digest};
+use crate::model::{Diagnostic as _, Digest, ErrorKind};
 use crate::store::StoreError;
 
 const FIRST: &str = "/v2/x/tags/list?n=100";
@@ -53,7 +53,7 @@ async fn none_are_written_in_several_ways() {
     }
     let server = Server::start(|_| status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#)).await;
     let error = tags(&server).await.unwrap_err();
-    assert_eq!(error.class(), Class::NotFound);
+    assert_eq!(error.error_kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("the repository was not found"), "{error}");
 }
 
@@ -92,7 +92,7 @@ async fn a_list_without_end_ends() {
     .await;
     let error = tags(&server).await.unwrap_err();
     assert!(error.to_string().contains("more than 5000 pages"), "{error}");
-    assert_eq!(error.class(), Class::OtherSide);
+    assert_eq!(error.error_kind(), ErrorKind::Remote);
     let asked = AtomicUsize::new(0);
     let server = Server::start(move |_| {
         let number = asked.fetch_add(1, Ordering::SeqCst);
@@ -110,7 +110,7 @@ async fn a_list_without_end_ends() {
 async fn what_is_no_list_is_an_error_and_no_short_list() {
     for body in ["", "<html>", "{}", r#"{"tags":["a"]"#, r#"{"tags":{"a":1}}"#, r#"{"tags":["a",null]}"#] {
         let server = Server::start(move |_| status(200).body(body)).await;
-        assert_eq!(tags(&server).await.unwrap_err().class(), Class::OtherSide, "{body}");
+        assert_eq!(tags(&server).await.unwrap_err().error_kind(), ErrorKind::Remote, "{body}");
     }
     let server = Server::start(|_| list(&["a"]).with("Link", "/v2/x/tags/list?last=a")).await;
     assert!(tags(&server).await.unwrap_err().to_string().contains("Link header"));
@@ -141,10 +141,10 @@ async fn a_manifest_is_deleted_by_its_digest() {
     for (answer, class, text) in [
         (202, None, ""),
         (200, None, ""),
-        (404, Some(Class::NotFound), "manifest sha256:"),
-        (403, Some(Class::Unauthorized), "was denied"),
-        (400, Some(Class::OtherSide), "400"),
-        (405, Some(Class::OtherSide), "UNSUPPORTED"),
+        (404, Some(ErrorKind::NotFound), "manifest sha256:"),
+        (403, Some(ErrorKind::Unauthorized), "was denied"),
+        (400, Some(ErrorKind::Remote), "400"),
+        (405, Some(ErrorKind::Remote), "UNSUPPORTED"),
     ] {
         let server =
             Server::start(move |_| status(answer).body(r#"{"errors":[{"code":"UNSUPPORTED","message":"no"}]}"#)).await;
@@ -153,7 +153,7 @@ async fn a_manifest_is_deleted_by_its_digest() {
         match (found, class) {
             (Ok(()), None) => {}
             (Err(error), Some(class)) => {
-                assert_eq!(error.class(), class);
+                assert_eq!(error.error_kind(), class);
                 assert!(error.to_string().contains(text), "{error}");
                 let is_disabled = error.help().is_some_and(|help| help.contains("deletion disabled"));
                 assert_eq!(is_disabled, matches!(answer, 400 | 405), "{answer}");

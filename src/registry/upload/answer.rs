@@ -2,8 +2,8 @@
 
 use reqwest::{Method, StatusCode};
 
-use super::manner::Manner;
-use crate::registry::retry::{Interruption, is_temporary};
+use super::mode::UploadMode;
+use crate::registry::retry::{RequestError, is_temporary};
 use crate::store::StoreError;
 
 /// A request of a session.
@@ -42,22 +42,22 @@ impl Step {
     }
 
     /// Returns the upload mode that a registry does not support if it refuses the request; `None` for a resume.
-    pub(super) fn manner(self) -> Option<Manner> {
+    pub(super) fn manner(self) -> Option<UploadMode> {
         match self {
-            Self::Whole => Some(Manner::Whole),
-            Self::Streamed => Some(Manner::Streamed),
-            Self::Chunk | Self::LastChunk => Some(Manner::Chunks),
+            Self::Whole => Some(UploadMode::Whole),
+            Self::Streamed => Some(UploadMode::Streamed),
+            Self::Chunk | Self::LastChunk => Some(UploadMode::Chunks),
             Self::Rest | Self::Close => None,
         }
     }
 }
 
 /// How a request failed.
-pub(super) enum Setback {
+pub(super) enum UploadError {
     /// The source failed: no retry.
     Source(StoreError),
     /// No reply, or a transient one. `is_loss` if the connection, or a proxy, failed to transfer the body.
-    Interrupted { interruption: Interruption, is_loss: bool },
+    Interrupted { interruption: RequestError, is_loss: bool },
     /// 401: the token expired in transit, and was renewed.
     TokenEnded(StoreError),
     /// The registry does not support such a request.
@@ -71,15 +71,15 @@ pub(super) enum Setback {
 /// The meaning of an error reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// [`Setback::Interrupted`]
+    /// [`UploadError::Interrupted`]
     Interrupted { is_loss: bool },
-    /// [`Setback::TokenEnded`]
+    /// [`UploadError::TokenEnded`]
     TokenEnded,
-    /// [`Setback::Refused`]
+    /// [`UploadError::Refused`]
     Refused,
-    /// [`Setback::Doubtful`]
+    /// [`UploadError::Doubtful`]
     Doubtful,
-    /// [`Setback::Final`]
+    /// [`UploadError::Final`]
     Final,
 }
 

@@ -1,17 +1,17 @@
 //! Upload of one blob, in spite of transient failures: a session, a body in a mode that the registry supports, and
 //! after each failure a resume from the confirmed offset or a new session (distribution-spec, "Pushing blobs").
 //!
-//! - [`manner`] decides how the bytes are sent, [`answer`] what the replies mean.
-//! - [`session`] has the requests around the bodies, [`feed`] the bytes, which can be sent again.
+//! - [`mode`] decides how the bytes are sent, [`answer`] what the replies mean.
+//! - [`session`] has the requests around the bodies, [`replay_buffer`] the bytes, which can be sent again.
 //! - [`journal`] records uploads in progress, for the next process.
 //!
 //! A PUT or a PATCH is never sent twice to the same location. Retries are bounded by progress: a failure counts until
 //! the registry confirms more bytes of this blob than ever before.
 
 mod answer;
-mod feed;
 mod journal;
-mod manner;
+mod mode;
+mod replay_buffer;
 mod session;
 
 use bytes::Bytes;
@@ -19,21 +19,21 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::Url;
 
-use self::answer::{Setback, Step, Verdict, is_done, verdict};
-use self::feed::Feed;
+use self::answer::{Step, UploadError, Verdict, is_done, verdict};
 use self::journal::{Entry, Journal, Subject};
-use self::manner::{Ladder, Manner, chunk_bytes, rest_goes_in_chunks};
+use self::mode::{UploadMode, UploadStrategy, chunk_bytes, rest_goes_in_chunks};
+use self::replay_buffer::ReplayBuffer;
 use self::session::Session;
 use super::RegistryRepository;
 use super::client::{Call, Destination};
 use super::origin::{canonical, origin};
-use super::retry::{Backoff, Interruption, Trouble};
+use super::retry::{Backoff, RequestError, RetryInfo};
 use super::source::declared_digest;
 use super::transport::{Connection, Payload, Reply};
 use crate::model::Descriptor;
 use crate::store::{Sink as _, Source, StoreError};
 
-pub(super) use self::manner::Refusals;
+pub(super) use self::mode::UnsupportedModes;
 #[cfg(any(test, fuzzing))]
 pub(super) use self::session::held_bytes;
 
@@ -54,9 +54,9 @@ const MAX_KEPT_BYTES: u64 = 8 * 1024 * 1024;
 struct Upload<'a> {
     repository: &'a RegistryRepository,
     descriptor: &'a Descriptor,
-    feed: Feed<'a>,
+    feed: ReplayBuffer<'a>,
     journal: Journal,
-    ladder: Ladder,
+    ladder: UploadStrategy,
     backoff: Backoff,
     /// Most bytes that were confirmed in any session.
     high_water: u64,
@@ -87,9 +87,9 @@ impl RegistryRepository {
         let upload = Upload {
             repository: self,
             descriptor,
-            feed: Feed::new(source, descriptor),
+            feed: ReplayBuffer::new(source, descriptor),
             journal: self.journal(descriptor).await?,
-            ladder: Ladder::new(self.refusals().of(self.registry())),
+            ladder: UploadStrategy::new(self.refusals().of(self.registry())),
             backoff: self.backoff(),
             high_water: 0,
             ended_tokens: 0,
@@ -175,7 +175,7 @@ impl Upload<'_> {
         Some(session)
     }
 
-    fn manner(&mut self) -> Result<Manner, StoreError> {
+    fn manner(&mut self) -> Result<UploadMode, StoreError> {
         self.ladder.manner().ok_or_else(|| {
             let all_refused = || self.repository.protocol_error(UPLOADING, "no manner is taken".to_owned());
             self.refusal.take().unwrap_or_else(all_refused)
@@ -190,17 +190,17 @@ impl Upload<'_> {
     }
 
     /// Sends the bytes that the registry does not have yet, and has the blob stored.
-    async fn send_rest(&mut self, session: &mut Session) -> Result<(), Setback> {
-        self.feed.seek(session.offset).await.map_err(Setback::Source)?;
+    async fn send_rest(&mut self, session: &mut Session) -> Result<(), UploadError> {
+        self.feed.seek(session.offset).await.map_err(UploadError::Source)?;
         let size_bytes = self.descriptor.size_bytes;
         let is_resumed = session.offset > 0;
         let step = match session.manner {
             _ if session.offset == size_bytes => Step::Close,
-            Manner::Chunks => Step::Chunk,
+            UploadMode::Chunks => Step::Chunk,
             _ if is_resumed && rest_goes_in_chunks(self.repository.registry()) => Step::Chunk,
             _ if is_resumed => Step::Rest,
-            Manner::Whole => Step::Whole,
-            Manner::Streamed => Step::Streamed,
+            UploadMode::Whole => Step::Whole,
+            UploadMode::Streamed => Step::Streamed,
         };
         match step {
             Step::Chunk => return self.send_chunks(session).await,
@@ -213,7 +213,7 @@ impl Upload<'_> {
         }
     }
 
-    async fn send_chunks(&mut self, session: &mut Session) -> Result<(), Setback> {
+    async fn send_chunks(&mut self, session: &mut Session) -> Result<(), UploadError> {
         let size_bytes = self.descriptor.size_bytes;
         let chunk_bytes = chunk_bytes(self.repository.registry(), session.chunk_min_bytes);
         self.feed.keep(chunk_bytes.min(MAX_KEPT_BYTES));
@@ -232,30 +232,30 @@ impl Upload<'_> {
     }
 
     /// Sends one request with the bytes from the session's offset to `until`.
-    async fn request(&mut self, session: &mut Session, step: Step, until: u64) -> Result<(), Setback> {
+    async fn request(&mut self, session: &mut Session, step: Step, until: u64) -> Result<(), UploadError> {
         let call = self.call(session, step, until);
         session.was_closed |= step.closes();
         let sent = self.repository.send_once(call).await;
         let handed = self.feed.handed();
         session.sent = session.sent.max(handed);
         if let Some(failure) = self.feed.take_failure() {
-            return Err(Setback::Source(failure));
+            return Err(UploadError::Source(failure));
         }
-        let reply = sent.map_err(|interruption| Setback::Interrupted { interruption, is_loss: true })?;
+        let reply = sent.map_err(|interruption| UploadError::Interrupted { interruption, is_loss: true })?;
         if !is_done(reply.status()) {
             return Err(self.setback(session, step, reply).await);
         }
         if handed < until {
             let error =
                 self.repository.protocol_error(UPLOADING, "the registry replied before everything was sent".to_owned());
-            let trouble = Trouble { is_passing: true, ..Trouble::default() };
-            let interruption = Interruption { error, trouble, speaks_no_tls: false };
-            return Err(Setback::Interrupted { interruption, is_loss: true });
+            let trouble = RetryInfo { is_passing: true, ..RetryInfo::default() };
+            let interruption = RequestError { error, trouble, speaks_no_tls: false };
+            return Err(UploadError::Interrupted { interruption, is_loss: true });
         }
         if step.closes() {
-            return self.check_stored(&reply).await.map_err(Setback::Final);
+            return self.check_stored(&reply).await.map_err(UploadError::Final);
         }
-        let next = self.repository.next_location(&reply, UPLOADING).map_err(Setback::Final)?;
+        let next = self.repository.next_location(&reply, UPLOADING).map_err(UploadError::Final)?;
         if let Some(location) = next {
             session.location = location;
         }
@@ -288,17 +288,17 @@ impl Upload<'_> {
         }
     }
 
-    async fn setback(&self, session: &Session, step: Step, reply: Reply) -> Setback {
+    async fn setback(&self, session: &Session, step: Step, reply: Reply) -> UploadError {
         let (status, repository) = (reply.status(), self.repository);
         let what = Some(format!("the upload of {}", self.descriptor.digest));
         let verdict = verdict(status, step, session.offset);
         let interruption = repository.interrupted(reply, &step.method(), UPLOADING, what).await;
         match verdict {
-            Verdict::Interrupted { is_loss } => Setback::Interrupted { interruption, is_loss },
-            Verdict::TokenEnded => Setback::TokenEnded(interruption.error),
-            Verdict::Refused => Setback::Refused { step, status, error: interruption.error },
-            Verdict::Doubtful => Setback::Doubtful(interruption.error),
-            Verdict::Final => Setback::Final(interruption.error),
+            Verdict::Interrupted { is_loss } => UploadError::Interrupted { interruption, is_loss },
+            Verdict::TokenEnded => UploadError::TokenEnded(interruption.error),
+            Verdict::Refused => UploadError::Refused { step, status, error: interruption.error },
+            Verdict::Doubtful => UploadError::Doubtful(interruption.error),
+            Verdict::Final => UploadError::Final(interruption.error),
         }
     }
 
@@ -318,13 +318,13 @@ impl Upload<'_> {
     }
 
     /// Returns the session to continue in after a failure, or `None` if the blob exists all the same.
-    async fn next_session(&mut self, setback: Setback, session: Session) -> Result<Option<Session>, StoreError> {
+    async fn next_session(&mut self, setback: UploadError, session: Session) -> Result<Option<Session>, StoreError> {
         match setback {
-            Setback::Source(error) | Setback::Final(error) => {
+            UploadError::Source(error) | UploadError::Final(error) => {
                 self.give_up(session).await;
                 Err(error)
             }
-            Setback::Doubtful(error) => {
+            UploadError::Doubtful(error) => {
                 self.give_up(session).await;
                 if std::mem::replace(&mut self.was_doubtful, true) {
                     return Err(error);
@@ -332,9 +332,9 @@ impl Upload<'_> {
                 tracing::info!(%error, "restarting the upload");
                 self.start().await.map(Some)
             }
-            Setback::Refused { step, status, error } => {
+            UploadError::Refused { step, status, error } => {
                 tracing::info!(%error, ?step, "continuing the upload in another mode");
-                self.resumes &= session.manner == Manner::Chunks || !step.is_ranged();
+                self.resumes &= session.manner == UploadMode::Chunks || !step.is_ranged();
                 self.give_up(session).await;
                 if let Some(manner) = step.manner() {
                     self.ladder.refuse(manner, status);
@@ -342,7 +342,7 @@ impl Upload<'_> {
                 }
                 self.start().await.map(Some)
             }
-            Setback::TokenEnded(error) => {
+            UploadError::TokenEnded(error) => {
                 self.ended_tokens += 1;
                 if self.ended_tokens > MAX_ENDED_TOKENS {
                     return Err(error);
@@ -351,7 +351,7 @@ impl Upload<'_> {
                 let session = Session { was_closed: false, ..session };
                 self.recover(session, false).await
             }
-            Setback::Interrupted { interruption, is_loss } => {
+            UploadError::Interrupted { interruption, is_loss } => {
                 if !self.repository.pause(&mut self.backoff, UPLOADING, &interruption).await {
                     return Err(interruption.given_up_after(self.backoff.tries()).error);
                 }
@@ -372,7 +372,7 @@ impl Upload<'_> {
         let closed_empty = session.was_closed && session.offset == self.descriptor.size_bytes;
         if closed_empty && std::mem::replace(&mut self.failed_to_close, true) {
             self.give_up(session).await;
-            self.ladder.refuse(Manner::Streamed, StatusCode::INTERNAL_SERVER_ERROR);
+            self.ladder.refuse(UploadMode::Streamed, StatusCode::INTERNAL_SERVER_ERROR);
             return self.start().await.map(Some);
         }
         if self.resumes

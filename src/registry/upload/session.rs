@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, HeaderName, LOCATION, RANGE};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::manner::Manner;
+use super::mode::UploadMode;
 use crate::model::Digest;
 use crate::registry::RegistryRepository;
 use crate::registry::client::{Call, Destination};
@@ -32,7 +32,7 @@ const ABORTING: &str = "canceling an upload";
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) location: Url,
-    pub(super) manner: Manner,
+    pub(super) manner: UploadMode,
     /// Bytes that the registry has confirmed. The next request begins there.
     pub(super) offset: u64,
     /// Offset up to which bytes were passed to requests of this session. The registry cannot have more.
@@ -45,7 +45,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Returns a session without content.
-    pub(super) fn new(location: Url, manner: Manner) -> Self {
+    pub(super) fn new(location: Url, manner: UploadMode) -> Self {
         Self { location, manner, offset: 0, sent: 0, was_closed: false, chunk_min_bytes: None }
     }
 
@@ -64,7 +64,7 @@ impl Session {
 
 impl RegistryRepository {
     /// Starts a session, with the remaining tries of the upload.
-    pub(super) async fn start_session(&self, manner: Manner, backoff: &mut Backoff) -> Result<Session, StoreError> {
+    pub(super) async fn start_session(&self, manner: UploadMode, backoff: &mut Backoff) -> Result<Session, StoreError> {
         let call = Call {
             action: STARTING,
             method: Method::POST,
@@ -210,7 +210,7 @@ mod tests {
             ("https://r.example/up?", format!("https://r.example/up?{shown}")),
             ("https://r.example/up?_state=a%2Bb%3D&x", format!("https://r.example/up?_state=a%2Bb%3D&x&{shown}")),
         ] {
-            let session = Session::new(location.parse().unwrap(), Manner::Whole);
+            let session = Session::new(location.parse().unwrap(), UploadMode::Whole);
             assert_eq!(session.closing_address(digest).as_str(), expected);
         }
     }

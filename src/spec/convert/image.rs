@@ -94,7 +94,7 @@ pub(in super::super) fn platform(
     let compression = compression(image.compression.as_ref(), image.level.as_ref(), None)?;
     check_family(image_spec.media_types, compression, image.compression.as_ref(), &image.annotations)?;
     let ownership = ownership(image.owner.as_ref(), image.mode.as_ref(), image.dir_mode.as_ref())?;
-    let around = layers::Around { context, image: image_spec, platform, ownership, compression: image };
+    let around = layers::LayerContext { context, image: image_spec, platform, ownership, compression: image };
     Ok(PlatformSpec {
         platform: platform.clone(),
         base: image.base.as_ref().map_or(Ok(Base::Scratch), |text| base(context, text))?,

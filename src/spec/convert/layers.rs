@@ -14,7 +14,7 @@ use crate::model::{Platform, escape, nearest};
 const FILESYSTEM_LAYER: &str = "filesystem";
 
 /// The settings that a layer inherits.
-pub(super) struct Around<'a> {
+pub(super) struct LayerContext<'a> {
     pub(super) context: Context<'a>,
     pub(super) image: &'a ImageSpec,
     pub(super) platform: &'a Platform,
@@ -25,7 +25,7 @@ pub(super) struct Around<'a> {
 }
 
 /// Converts the layers of this platform. Layers of other platforms are checked too.
-pub(super) fn layers(around: &Around<'_>, layers: &[At<raw::Layer>]) -> Result<Vec<LayerSpec>, Problem> {
+pub(super) fn layers(around: &LayerContext<'_>, layers: &[At<raw::Layer>]) -> Result<Vec<LayerSpec>, Problem> {
     let mut names: BTreeMap<&str, &raw::Text> = BTreeMap::new();
     let mut made = Vec::new();
     for layer in layers.iter().map(|layer| &layer.value) {
@@ -57,7 +57,7 @@ fn check_name(name: &raw::Text) -> Result<(), Problem> {
 }
 
 /// Returns whether the layer is for this platform.
-fn is_for(around: &Around<'_>, layer: &raw::Layer) -> Result<bool, Problem> {
+fn is_for(around: &LayerContext<'_>, layer: &raw::Layer) -> Result<bool, Problem> {
     let Some(only) = &layer.platforms else { return Ok(true) };
     if only.value.is_empty() {
         return Err(Problem::new(&only.span, "`platforms` of this layer must not be empty")
@@ -88,7 +88,7 @@ pub(in super::super) fn unknown_platform(
     Problem::new(span, format!("the image has no platform {platform}")).help(help)
 }
 
-fn layer_spec(around: &Around<'_>, layer: &raw::Layer) -> Result<LayerSpec, Problem> {
+fn layer_spec(around: &LayerContext<'_>, layer: &raw::Layer) -> Result<LayerSpec, Problem> {
     let image = around.compression;
     let outer = compression(image.compression.as_ref(), image.level.as_ref(), None)?;
     let compression = compression(layer.compression.as_ref(), layer.level.as_ref(), Some(outer))?;

@@ -2,7 +2,7 @@
 
 use super::super::SpecError;
 use super::{HEAD, error_of, message_of, parse_with};
-use crate::model::{Class, Diagnose};
+use crate::model::{Diagnostic, ErrorKind};
 
 /// Checks texts after [`HEAD`], each with a part of the message or the hint.
 fn check(cases: &[(&str, &str)]) {
@@ -10,7 +10,7 @@ fn check(cases: &[(&str, &str)]) {
         let message = message_of(&format!("{HEAD}{text}"));
         assert!(message.contains(expected), "{text}\n{message}");
         assert!(message.starts_with("nowhere/ocitect.toml:"), "{message}");
-        assert_eq!(error_of(&format!("{HEAD}{text}")).class(), Class::Input);
+        assert_eq!(error_of(&format!("{HEAD}{text}")).error_kind(), ErrorKind::Input);
     }
 }
 
@@ -240,7 +240,7 @@ fn set_of_an_unknown_variable() {
     let error = parse_with(&text, &[], &[("VERSIO", "2")]).unwrap_err();
     assert!(matches!(error, SpecError::UnknownSet { .. }));
     assert_eq!(error.help().as_deref(), Some("did you mean VERSION?"));
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
 }
 
 #[test]

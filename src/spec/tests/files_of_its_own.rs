@@ -2,7 +2,7 @@
 
 use super::super::{Inputs, MAX_SPEC_BYTES, Spec, SpecError};
 use super::HEAD;
-use crate::model::{Class, Diagnose};
+use crate::model::{Diagnostic, ErrorKind};
 
 fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -50,6 +50,6 @@ fn files_that_cannot_be_read() {
     assert!(matches!(load("latin1.toml"), SpecError::NotUtf8 { .. }));
     assert!(matches!(load("env.toml"), SpecError::EnvFile { line: 2, .. }));
     let missing = load("none.toml");
-    assert_eq!(missing.class(), Class::Input);
+    assert_eq!(missing.error_kind(), ErrorKind::Input);
     assert!(missing.help().unwrap().starts_with("give the path of a spec"), "{missing}");
 }

@@ -180,7 +180,7 @@ fn a_required_variable_shows_its_message_where_it_is_used() {
         (format!("{HEAD}{vars}[config]\nworkdir = \"/${{VERSION}}\"\n"), &[][..]),
     ] {
         let error = parse_with(&text, environment, &[]).unwrap_err();
-        let shown = format!("{error} {}", crate::model::Diagnose::help(&error).unwrap());
+        let shown = format!("{error} {}", crate::model::Diagnostic::help(&error).unwrap());
         assert!(shown.contains("the required variable `VERSION` is not set (in the environment: RELEASE)"), "{shown}");
         assert!(shown.contains("set it to the release's number"), "{shown}");
     }

@@ -14,7 +14,7 @@ mod variables;
 use std::path::Path;
 
 use super::{ConfigSpec, Inputs, PlatformSpec, Spec, SpecError};
-use crate::model::{Diagnose, Platform};
+use crate::model::{Diagnostic, Platform};
 
 /// The minimal spec.
 const HEAD: &str = "format = 1\n[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n";

@@ -72,9 +72,9 @@ fn a_value_of_an_override_keeps_its_place() {
 
 #[test]
 fn a_platform_that_the_spec_lacks() {
-    use crate::model::{Class, Diagnose as _};
+    use crate::model::{Diagnostic as _, ErrorKind};
     let spec = parse(super::HEAD).unwrap();
     let error = spec.platform(&platform("linux/s390x")).unwrap_err();
-    assert_eq!(error.class(), Class::NotFound);
+    assert_eq!(error.error_kind(), ErrorKind::NotFound);
     assert_eq!(error.help().as_deref(), Some("available platforms: linux/amd64, linux/arm64"));
 }

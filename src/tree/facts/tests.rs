@@ -6,7 +6,7 @@ use super::super::testing::{LayerTar, TestImage, compressed, path};
 use super::super::{LayerError, MAX_KEPT_FILE_BYTES, Package, PackageSystem};
 use super::*;
 use crate::compress::{Algorithm, CompressError};
-use crate::model::{Class, Diagnose as _, DiffId, MediaType};
+use crate::model::{Diagnostic as _, DiffId, ErrorKind, MediaType};
 use crate::store::{MemoryStore, StoreError};
 
 const PASSWD: &[u8] = b"root:x:0:0:root:/root:/bin/bash\nnode:x:1000:1000::/home/node:/bin/sh\n";
@@ -148,7 +148,7 @@ async fn another_diff_id_than_the_config_says_is_damage() {
         let image = TestImage::new().with_stored(&compressed(&tar, algorithm), MediaType::OciLayer, DiffId::of(b"x"));
         let error = read(image).await.unwrap_err();
         assert!(matches!(error, TreeError::DiffId { .. }), "{error}");
-        assert_eq!(error.class(), Class::Input);
+        assert_eq!(error.error_kind(), ErrorKind::Input);
     }
     // Data after the end marker is part of the diff ID, but not an entry.
     let long = [&tar[..], &LayerTar::new().file("hidden", b"").finish()].concat();
@@ -168,7 +168,7 @@ async fn damaged_layers_are_told_from_damaged_transfers() {
         matches!(&error, TreeError::Layer { cause: LayerError::Truncated { position_bytes: 2048 }, .. }),
         "{error}"
     );
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
 
     let whole = compressed(&tar, Algorithm::Gzip);
     for stored in [&whole[..whole.len() - 4], &[&whole[..], b"tail"].concat()] {
@@ -177,7 +177,7 @@ async fn damaged_layers_are_told_from_damaged_transfers() {
         let TreeError::Layer { cause: LayerError::Read(cause), .. } = &error else { panic!("{error}") };
         let cause = CompressError::of(cause).unwrap();
         assert!(matches!(cause, CompressError::Truncated { .. } | CompressError::TrailingData { .. }), "{cause}");
-        assert_eq!(error.class(), Class::Input);
+        assert_eq!(error.error_kind(), ErrorKind::Input);
     }
     // The blob in the store does not match its descriptor. The error reports that, regardless of other errors.
     let mut altered = whole.clone();
@@ -208,7 +208,7 @@ async fn a_layer_of_an_unknown_type_is_named() {
     let error = read(image).await.unwrap_err();
     assert!(matches!(error, TreeError::LayerType { .. }) && error.to_string().contains(text), "{error}");
     assert!(error.help().unwrap().contains("decrypt"));
-    assert_eq!(error.class(), Class::Input);
+    assert_eq!(error.error_kind(), ErrorKind::Input);
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn a_zstd_window_over_the_limit_is_refused_by_name() {
 async fn layers_that_are_not_there_are_named() {
     let error = read(TestImage::new().with_lacking(MediaType::OciForeignLayerGzip)).await.unwrap_err();
     assert!(matches!(error, TreeError::Foreign { .. }), "{error}");
-    assert_eq!(error.class(), Class::NotFound);
+    assert_eq!(error.error_kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains(&DiffId::of(b"lacking").hex()), "{error}");
     let error = read(TestImage::new().with_lacking(MediaType::OciLayerGzip)).await.unwrap_err();
     assert!(matches!(error, TreeError::Store(StoreError::NotFound { .. })), "{error}");
@@ -287,5 +287,5 @@ async fn contents_are_taken_out_of_the_layers_that_hold_them() {
     let full = |_: u32, _: &EntryPath, _: &mut dyn Read| Err(std::io::Error::other("full"));
     let error = extract(&store, &image, &wanted, full).await.err().unwrap();
     assert!(matches!(&error, TreeError::Layer { cause: LayerError::Sink { .. }, .. }), "{error}");
-    assert_eq!(error.class(), Class::Here);
+    assert_eq!(error.error_kind(), ErrorKind::Local);
 }

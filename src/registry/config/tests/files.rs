@@ -96,10 +96,10 @@ fn errors_become_those_of_the_store_with_place_and_hint() {
     let files = Files::new();
     files.write("user/registries.conf", "[registries.block]\nregistries = [\"a.example\"]");
     let error = Config::read(&files.places(), &BTreeSet::new()).unwrap_err();
-    assert_eq!(error.class(), crate::model::Class::Input);
+    assert_eq!(error.error_kind(), crate::model::ErrorKind::Input);
     let (text, help) = (error.to_string(), error.help());
     let store = crate::store::StoreError::from(error);
-    assert_eq!(store.class(), crate::model::Class::Input);
+    assert_eq!(store.error_kind(), crate::model::ErrorKind::Input);
     assert_eq!(store.help(), help);
     for part in ["registries.conf:2", "version 1"] {
         assert!(text.contains(part) && store.to_string().contains(part), "{store}");

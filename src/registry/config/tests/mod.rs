@@ -14,7 +14,7 @@ use super::endpoint::{Route, Scheme};
 use super::error::ConfigError;
 use super::registries_conf::RegistriesConf;
 use super::{Action, Config, ConfigFiles};
-use crate::model::{Diagnose, Digest, Repository, Selector};
+use crate::model::{Diagnostic, Digest, Repository, Selector};
 
 /// A directory with the files of a test.
 pub(super) struct Files(tempfile::TempDir);

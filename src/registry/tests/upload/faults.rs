@@ -1,7 +1,7 @@
 //! Transient failures: lost replies, overloaded servers, expired tokens.
 
 use super::*;
-use crate::model::{Class, Diagnose as _};
+use crate::model::{Diagnostic as _, ErrorKind};
 
 #[tokio::test]
 async fn a_blob_that_is_there_after_all_is_not_sent_again() {
@@ -30,7 +30,7 @@ async fn a_burst_of_failures_is_waited_out_within_the_budget() {
         let instead = on_bodies(move |_| Some(status(code)));
         let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
         let error = fake.upload(b"content").await.unwrap_err();
-        assert_eq!(error.class(), Class::OtherSide, "{error}");
+        assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
         assert!(error.to_string().contains(&code.to_string()), "{error}");
         assert_eq!(fake.server.count("POST"), RetryOptions::default().tries as usize);
     }
@@ -51,7 +51,7 @@ async fn a_line_that_never_holds_ends_in_an_error() {
     for keeps in [true, false] {
         let fake = Fake::start(Rules { keeps, cut: on_bodies(|_| Some(1)), ..Rules::default() }).await;
         let error = fake.upload(&content(MIB)).await.unwrap_err();
-        assert_eq!(error.class(), Class::OtherSide, "{error}");
+        assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
         assert_eq!(fake.server.count("POST"), RetryOptions::default().tries as usize);
     }
 }
@@ -61,7 +61,7 @@ async fn a_registry_that_goes_away_is_an_error_that_says_so() {
     let instead = on("PUT", |_| Some(status(403).body(r#"{"errors":[{"code":"DENIED","message":"quota"}]}"#)));
     let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
     let error = fake.upload(b"content").await.unwrap_err();
-    assert_eq!(error.class(), Class::Unauthorized);
+    assert_eq!(error.error_kind(), ErrorKind::Unauthorized);
     assert!(error.to_string().contains("quota"), "{error}");
     assert_eq!(fake.told(), ["POST", "PUT 7", "DELETE"]);
 }
@@ -121,7 +121,7 @@ async fn a_token_that_ends_on_the_way_is_renewed() {
 async fn tokens_that_always_end_are_not_renewed_without_end() {
     let server = with_tokens(|seen, _| (seen.method == "PUT").then(|| status(401))).await;
     let error = upload(&server, b"content").await.unwrap_err();
-    assert_eq!(error.class(), Class::Unauthorized, "{error}");
+    assert_eq!(error.error_kind(), ErrorKind::Unauthorized, "{error}");
     assert_eq!(server.count("PUT"), 3);
 }
 

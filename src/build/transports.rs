@@ -16,7 +16,7 @@ const STDOUT: &str = "-";
 
 /// Opens images by name.
 #[derive(Clone)]
-pub struct Places {
+pub struct Transports {
     registries: Client,
     /// Directory of temporary files without a name.
     scratch_directory: PathBuf,
@@ -24,7 +24,7 @@ pub struct Places {
     is_offline: bool,
 }
 
-impl Places {
+impl Transports {
     /// Uses the client `registries`. Compressed archives are unpacked to temporary files in `scratch_directory`; an
     /// archive named `-` is written to `stdout`.
     pub fn new(registries: Client, scratch_directory: PathBuf, stdout: fn() -> Box<dyn std::io::Write + Send>) -> Self {

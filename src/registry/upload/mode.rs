@@ -25,7 +25,7 @@ const LOSSES_BEFORE_CHUNKS: u32 = 2;
 
 /// How the bytes of a blob are sent in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Manner {
+pub(super) enum UploadMode {
     /// One PUT with all bytes (distribution-spec, "POST then PUT").
     Whole,
     /// One PATCH with all bytes and without a range, then an empty PUT, like Docker.
@@ -37,16 +37,16 @@ pub(super) enum Manner {
 /// Modes that a registry has refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Refused {
-    manners: BTreeSet<Manner>,
+    manners: BTreeSet<UploadMode>,
     /// PUT requests with a body, of any size: the session is then closed with an empty one.
     put_bodies: bool,
 }
 
 /// Modes that each registry has refused so far, by its name; for the blobs that follow.
 #[derive(Default)]
-pub(in crate::registry) struct Refusals(Mutex<BTreeMap<String, Refused>>);
+pub(in crate::registry) struct UnsupportedModes(Mutex<BTreeMap<String, Refused>>);
 
-impl Refusals {
+impl UnsupportedModes {
     pub(super) fn of(&self, registry: &str) -> Refused {
         self.known().get(registry).cloned().unwrap_or_default()
     }
@@ -68,19 +68,19 @@ impl Refusals {
 }
 
 /// State of the choice for one blob.
-pub(super) struct Ladder {
+pub(super) struct UploadStrategy {
     refused: Refused,
     losses: u32,
 }
 
-impl Ladder {
+impl UploadStrategy {
     pub(super) fn new(refused: Refused) -> Self {
         Self { refused, losses: 0 }
     }
 
     /// Returns the mode of the next session, or `None` if all were refused.
-    pub(super) fn manner(&self) -> Option<Manner> {
-        use Manner::{Chunks, Streamed, Whole};
+    pub(super) fn manner(&self) -> Option<UploadMode> {
+        use UploadMode::{Chunks, Streamed, Whole};
         let order = match (self.refused.manners.contains(&Whole), self.losses) {
             (false, 0) => [Whole, Chunks, Streamed],
             (false, losses) if losses < LOSSES_BEFORE_CHUNKS => [Streamed, Whole, Chunks],
@@ -95,9 +95,9 @@ impl Ladder {
     }
 
     /// Records that the registry does not support a mode.
-    pub(super) fn refuse(&mut self, manner: Manner, status: StatusCode) {
+    pub(super) fn refuse(&mut self, manner: UploadMode, status: StatusCode) {
         self.refused.manners.insert(manner);
-        if manner == Manner::Whole && status != StatusCode::PAYLOAD_TOO_LARGE {
+        if manner == UploadMode::Whole && status != StatusCode::PAYLOAD_TOO_LARGE {
             self.refused.put_bodies = true;
         }
     }
@@ -128,11 +128,11 @@ pub(super) fn rest_goes_in_chunks(registry: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Manner::{Chunks, Streamed, Whole};
+    use super::UploadMode::{Chunks, Streamed, Whole};
     use super::*;
 
-    fn ladder(refused: &[Manner], losses: u32) -> Option<Manner> {
-        let mut ladder = Ladder::new(Refused::default());
+    fn ladder(refused: &[UploadMode], losses: u32) -> Option<UploadMode> {
+        let mut ladder = UploadStrategy::new(Refused::default());
         refused.iter().for_each(|manner| ladder.refuse(*manner, StatusCode::METHOD_NOT_ALLOWED));
         (0..losses).for_each(|_| ladder.lose());
         ladder.manner()
@@ -143,7 +143,7 @@ mod tests {
         for (losses, expected) in [(0, Whole), (1, Streamed), (2, Chunks), (9, Chunks)] {
             assert_eq!(ladder(&[], losses), Some(expected), "{losses}");
         }
-        let cases: [(&[Manner], u32, Option<Manner>); 9] = [
+        let cases: [(&[UploadMode], u32, Option<UploadMode>); 9] = [
             (&[Whole], 0, Some(Chunks)),
             (&[Whole], 1, Some(Chunks)),
             (&[Whole, Chunks], 0, Some(Streamed)),
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn bodies_of_put_are_given_up_but_not_for_their_size() {
         for (status, expected) in [(StatusCode::PAYLOAD_TOO_LARGE, false), (StatusCode::METHOD_NOT_ALLOWED, true)] {
-            let mut ladder = Ladder::new(Refused::default());
+            let mut ladder = UploadStrategy::new(Refused::default());
             ladder.refuse(Whole, status);
             assert_eq!(ladder.closes_empty(), expected);
         }
@@ -170,15 +170,15 @@ mod tests {
 
     #[test]
     fn refusals_are_remembered_by_registry() {
-        let refusals = Refusals::default();
-        let mut ladder = Ladder::new(refusals.of("a.example"));
+        let refusals = UnsupportedModes::default();
+        let mut ladder = UploadStrategy::new(refusals.of("a.example"));
         ladder.lose();
         refusals.remember("a.example", ladder.refused());
         assert_eq!(refusals.of("a.example"), Refused::default());
         ladder.refuse(Whole, StatusCode::PAYLOAD_TOO_LARGE);
         refusals.remember("a.example", ladder.refused());
-        assert_eq!(Ladder::new(refusals.of("a.example")).manner(), Some(Chunks));
-        assert_eq!(Ladder::new(refusals.of("b.example")).manner(), Some(Whole));
+        assert_eq!(UploadStrategy::new(refusals.of("a.example")).manner(), Some(Chunks));
+        assert_eq!(UploadStrategy::new(refusals.of("b.example")).manner(), Some(Whole));
     }
 
     #[test]

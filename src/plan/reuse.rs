@@ -9,7 +9,7 @@ use crate::tree::Seen;
 
 /// The inputs that a plan's layers depend on.
 #[derive(Debug)]
-pub struct Grounds {
+pub struct PlanInputs {
     pub(super) spec: PlatformSpec,
     pub(super) workdir: Option<String>,
     /// passwd and group of the base image.
@@ -20,7 +20,7 @@ pub struct Grounds {
     pub(super) seen: Seen,
 }
 
-impl Grounds {
+impl PlanInputs {
     /// Returns the plan of another platform with the layers of `earlier`, which is the plan of these inputs. Returns
     /// `None` if the layers could differ. `input` needs no listings.
     ///

@@ -6,30 +6,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::build::events::{Event, Observer, Task};
-use crate::build::places::Places;
+use crate::build::transports::Transports;
 use crate::model::{Descriptor, DiffId, Image, ImageName, Layer, LayerPlan, PACKED_ANNOTATION, Platform, Root};
 use crate::store::{Source, StoreError, read_image, select_platform};
 
 /// Own layers of earlier images, by diff ID and packing parameters.
 #[derive(Default)]
-pub(super) struct EarlierLayers {
+pub(super) struct CacheFrom {
     layers: BTreeMap<(DiffId, String), (Descriptor, Arc<dyn Source>)>,
 }
 
-impl EarlierLayers {
+impl CacheFrom {
     /// Reads the layers of `images` for `platforms`. An image that is not found or cannot be read causes a warning and
     /// provides no layers.
     pub async fn read(
         images: &[ImageName],
         platforms: &[Platform],
-        places: &Places,
+        transports: &Transports,
         observer: &Arc<dyn Observer>,
     ) -> Self {
         let mut earlier = Self::default();
         for name in images {
             let task = Task::start(observer, format!("reading the layers of {name}"), None);
             let before = earlier.layers.len();
-            match earlier.add(name, platforms, places).await {
+            match earlier.add(name, platforms, transports).await {
                 Ok(()) => task.finish(format!("found {} layers in {name}", earlier.layers.len() - before)),
                 Err(cause) => {
                     let text = format!("cannot reuse layers from {name}: {}", reason(&cause));
@@ -40,8 +40,13 @@ impl EarlierLayers {
         earlier
     }
 
-    async fn add(&mut self, name: &ImageName, platforms: &[Platform], places: &Places) -> Result<(), StoreError> {
-        let (source, selector) = places.source(name).await?;
+    async fn add(
+        &mut self,
+        name: &ImageName,
+        platforms: &[Platform],
+        transports: &Transports,
+    ) -> Result<(), StoreError> {
+        let (source, selector) = transports.source(name).await?;
         let root = source.resolve(&selector).await?;
         if let Root::Manifest(manifest) = &root {
             let image = read_image(source.as_ref(), manifest.clone()).await?;

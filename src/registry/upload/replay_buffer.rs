@@ -24,7 +24,7 @@ use crate::store::{Source, StoreError, VerifiedReader, open};
 pub(super) const REPLAY_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A blob as it is sent by one request after another.
-pub(super) struct Feed<'a> {
+pub(super) struct ReplayBuffer<'a> {
     source: &'a dyn Source,
     descriptor: &'a Descriptor,
     shared: Arc<Mutex<Shared>>,
@@ -52,8 +52,8 @@ struct Shared {
     failure: Option<StoreError>,
 }
 
-impl<'a> Feed<'a> {
-    /// Returns a feed at the blob's first byte. The source is opened by [`Feed::seek`].
+impl<'a> ReplayBuffer<'a> {
+    /// Returns a feed at the blob's first byte. The source is opened by [`ReplayBuffer::seek`].
     pub(super) fn new(source: &'a dyn Source, descriptor: &'a Descriptor) -> Self {
         let shared = Shared {
             generation: 0,
@@ -250,7 +250,7 @@ mod tests {
     use futures_util::StreamExt as _;
 
     use super::*;
-    use crate::model::{Class, Diagnose as _, MediaType, Root, Selector};
+    use crate::model::{Diagnostic as _, ErrorKind, MediaType, Root, Selector};
     use crate::store::{BlobReader, Side};
 
     /// Returns these contents, one for each opening, and the last one from then on.
@@ -310,7 +310,7 @@ mod tests {
         let content = content(1_000_000);
         let source = Changing::new([content.clone()]);
         let descriptor = descriptor(&content);
-        let feed = Feed::new(&source, &descriptor);
+        let feed = ReplayBuffer::new(&source, &descriptor);
         feed.seek(0).await.unwrap();
         assert_eq!(read(feed.body(1_000_000)).await.unwrap(), content);
         for (from, until) in [(0, 1), (1, 65_536), (65_535, 65_537), (700_000, 1_000_000), (1_000_000, 1_000_000)] {
@@ -327,7 +327,7 @@ mod tests {
         let content = content(1_000_000);
         let source = Changing::new([content.clone()]);
         let descriptor = descriptor(&content);
-        let feed = Feed::new(&source, &descriptor);
+        let feed = ReplayBuffer::new(&source, &descriptor);
         feed.keep(200_000);
         feed.seek(900_000).await.unwrap();
         assert_eq!(source.openings(), 1);
@@ -344,7 +344,7 @@ mod tests {
         let content = content(300_000);
         let source = Changing::new([content.clone()]);
         let descriptor = descriptor(&content);
-        let feed = Feed::new(&source, &descriptor);
+        let feed = ReplayBuffer::new(&source, &descriptor);
         feed.seek(0).await.unwrap();
         let mut first = feed.body(300_000);
         first.pieces.next().await.unwrap().unwrap();
@@ -365,12 +365,12 @@ mod tests {
         damaged[0] ^= 1;
         for bad in [damaged, content[..199_999].to_vec(), [content.clone(), vec![0]].concat()] {
             let source = Changing::new([bad]);
-            let feed = Feed::new(&source, &descriptor);
+            let feed = ReplayBuffer::new(&source, &descriptor);
             feed.seek(0).await.unwrap();
             assert!(read(feed.body(200_000)).await.is_err());
             assert!(feed.handed() < 200_000, "{}", feed.handed());
             let failure = feed.take_failure().unwrap();
-            assert!(failure.is_source() && failure.class() == Class::Input, "{failure}");
+            assert!(failure.is_source() && failure.error_kind() == ErrorKind::Input, "{failure}");
             assert!(feed.take_failure().is_none());
         }
     }
@@ -383,7 +383,7 @@ mod tests {
         changed[5] ^= 1;
         for second in [changed, content[..100].to_vec(), Vec::new()] {
             let source = Changing::new([content.clone(), second]);
-            let feed = Feed::new(&source, &descriptor);
+            let feed = ReplayBuffer::new(&source, &descriptor);
             feed.keep(1);
             feed.seek(0).await.unwrap();
             assert_eq!(read(feed.body(200_000)).await.unwrap(), content);
@@ -403,8 +403,8 @@ mod tests {
     async fn the_end_of_an_empty_blob_is_looked_for() {
         let descriptor = descriptor(b"");
         let empty = Changing::new([Vec::new()]);
-        Feed::new(&empty, &descriptor).seek(0).await.unwrap();
+        ReplayBuffer::new(&empty, &descriptor).seek(0).await.unwrap();
         let longer = Changing::new([b"x".to_vec()]);
-        assert!(Feed::new(&longer, &descriptor).seek(0).await.unwrap_err().is_source());
+        assert!(ReplayBuffer::new(&longer, &descriptor).seek(0).await.unwrap_err().is_source());
     }
 }

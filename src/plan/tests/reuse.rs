@@ -1,7 +1,7 @@
 //! Tests of reusing layers of one platform for another: only if they would be equal.
 
 use super::*;
-use crate::plan::plan_on_grounds;
+use crate::plan::plan_recording;
 
 const LAYER: fn() -> TestLayer = || layer("app").directory("src/", "/srv/app", &["d bin", "x bin/run", "f lib.py"]);
 
@@ -21,7 +21,7 @@ fn on(directories: &[&str], links: &[(&str, &str)]) -> PlanInput {
 /// Returns whether the plan on `second` reuses the layers of the plan on `first`. If it does, checks that they are
 /// equal to newly planned ones.
 fn is_shared(first: PlanInput, second: PlanInput) -> bool {
-    let (plan_of_first, grounds) = plan_on_grounds(with_layers(first, vec![LAYER()])).unwrap();
+    let (plan_of_first, grounds) = plan_recording(with_layers(first, vec![LAYER()])).unwrap();
     let second = with_layers(second, vec![LAYER()]);
     let bare = PlanInput { listings: Vec::new(), ..second.clone() };
     let again = grounds.plan_again(&plan_of_first, &bare).unwrap();
@@ -51,7 +51,7 @@ fn layers_are_planned_anew_where_bases_differ_in_what_they_touch() {
 
 #[test]
 fn layers_are_planned_anew_where_the_spec_says_something_else() {
-    let (first, grounds) = plan_on_grounds(with_layers(on(&[], &[]), vec![LAYER()])).unwrap();
+    let (first, grounds) = plan_recording(with_layers(on(&[], &[]), vec![LAYER()])).unwrap();
     let same = || PlanInput { listings: Vec::new(), ..with_layers(on(&[], &[]), vec![LAYER()]) };
     let again = |input: &PlanInput| grounds.plan_again(&first, input).unwrap();
     assert!(again(&same()).is_some());
@@ -77,7 +77,7 @@ fn layers_are_planned_anew_where_the_spec_says_something_else() {
 #[test]
 fn what_is_removed_is_looked_at_anew_for_each_base() {
     let removing = || layer("app").remove(&["/etc/x"]);
-    let (first, grounds) = plan_on_grounds(with_layers(on(&["etc", "etc/x"], &[]), vec![removing()])).unwrap();
+    let (first, grounds) = plan_recording(with_layers(on(&["etc", "etc/x"], &[]), vec![removing()])).unwrap();
     let same = with_layers(on(&["etc", "etc/x"], &[]), vec![removing()]);
     assert!(grounds.plan_again(&first, &PlanInput { listings: Vec::new(), ..same }).unwrap().is_none());
 }
