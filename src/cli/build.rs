@@ -30,19 +30,19 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
         check_outputs(&spec, &naming, &also_read, &options.cache_from, options.cache.as_ref())?;
     }
     let pushed: Vec<&str> = naming.registries().collect();
-    let places = environment.places(&arguments.registry, &pushed, &observer)?;
-    let places = if arguments.pins.offline { places.offline() } else { places };
-    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
-    places.expect(&naming.targets);
+    let transports = environment.transports(&arguments.registry, &pushed, &observer)?;
+    let transports = if arguments.pins.offline { transports.offline() } else { transports };
+    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    transports.expect(&naming.targets);
 
     if !arguments.print_plan {
         interrupt::expect(&naming.targets, environment.journal_directory());
     }
-    let planned = plan_build(&spec, &naming, &options, &places, &observer).await?;
+    let planned = plan_build(&spec, &naming, &options, &transports, &observer).await?;
     if arguments.print_plan {
         return print_json(&planned.to_json());
     }
-    let report = build(&spec, &naming, planned, &options, &places, &observer).await?;
+    let report = build(&spec, &naming, planned, &options, &transports, &observer).await?;
     if let Some(destination) = &metadata {
         destination.write(format!("{:#}\n", report.to_json()).as_bytes())?;
     }

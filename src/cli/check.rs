@@ -74,10 +74,10 @@ async fn check_spec(
     let spec = Spec::load(path, &environment.spec_inputs(&arguments.set)?)?;
     let naming = Outputs::decide(spec.image(), &OutputRequest { platforms, ..OutputRequest::default() })?;
     let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options(arguments.jobs)? };
-    let places = environment.places(&arguments.registry, &[], observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&places, observer);
-    let places = if arguments.pins.offline { places.offline() } else { places };
-    let planned = plan_build(&spec, &naming, &options, &places, observer).await?;
+    let transports = environment.transports(&arguments.registry, &[], observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&transports, observer);
+    let transports = if arguments.pins.offline { transports.offline() } else { transports };
+    let planned = plan_build(&spec, &naming, &options, &transports, observer).await?;
     let given = given_variables(&arguments.env_file)?;
     Ok(check_build(planned, given.as_ref(), &options, observer).await?)
 }
@@ -92,14 +92,14 @@ async fn check_named_image(
         return Err(Failure::usage("--set applies to specs only, but an image is checked", "remove --set"));
     }
     let name = parse_image(&arguments.subject, environment)?;
-    let places = environment.places(&arguments.registry, &login_registry(&name), observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&places, observer);
-    let places = if arguments.pins.offline { places.offline() } else { places };
-    let (source, selector) = places.source(&name).await?;
+    let transports = environment.transports(&arguments.registry, &login_registry(&name), observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&transports, observer);
+    let transports = if arguments.pins.offline { transports.offline() } else { transports };
+    let (source, selector) = transports.source(&name).await?;
     let root = resolve(source.as_ref(), &selector, &name, observer).await?;
     let options = environment.build_options(arguments.jobs)?;
     let CheckedImages { images, skipped } =
-        check_image(&name, source, &root, platforms, &places, &options, observer).await?;
+        check_image(&name, source, &root, platforms, &transports, &options, observer).await?;
     let given = given_variables(&arguments.env_file)?;
     let checked: Vec<Coverage> = images.iter().map(|image| image.coverage.clone()).collect();
     let findings = images.into_iter().flat_map(|image| {

@@ -14,9 +14,9 @@ use crate::store::{Entries, ReadEntry, SkippedEntry, Source, list_entries, read_
 pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
     let name = parse_image(&arguments.image, environment)?;
-    let places = environment.places(&arguments.registry, &login_registry(&name), &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
-    let (source, selector) = places.source(&name).await?;
+    let transports = environment.transports(&arguments.registry, &login_registry(&name), &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    let (source, selector) = transports.source(&name).await?;
     let root = resolve(source.as_ref(), &selector, &name, &observer).await?;
     let shown = match &arguments.platform {
         Some(platform) => {

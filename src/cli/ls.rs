@@ -19,16 +19,16 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
     let asked = EntryPath::new(arguments.path.as_bytes())
         .map_err(|error| Failure::usage(&error.to_string(), "give an absolute path in the image"))?;
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let places = environment.places(&arguments.registry, &login_registry(&name), &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&places, &observer);
-    let (source, selector) = places.source(&name).await?;
+    let transports = environment.transports(&arguments.registry, &login_registry(&name), &observer)?;
+    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    let (source, selector) = transports.source(&name).await?;
     let root = resolve(source.as_ref(), &selector, &name, &observer).await?;
     let platform = match &arguments.platform {
         Some(platform) => Some(parse_platform(platform)?),
         None => default_platform(source.as_ref(), &root).await?,
     };
     let options = environment.build_options(None)?;
-    let facts = image_facts(&name, source, &root, platform.as_ref(), &places, &options, &observer).await?.facts;
+    let facts = image_facts(&name, source, &root, platform.as_ref(), &transports, &options, &observer).await?.facts;
     let view = View::new(facts.tree.clone());
     let at = view.resolve(&asked).map_err(|error| Failure::usage(&error.to_string(), "give another path"))?;
 

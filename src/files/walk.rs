@@ -25,7 +25,7 @@ use super::handle::{self, Root, Status};
 use super::ignore_rules::IgnoreState;
 use super::pattern::{GlobPath, Positions};
 use super::xattr::Attributes;
-use super::{Context, FilesError, own};
+use super::{Context, FilesError, output_detection};
 use crate::model::{EntryKind, ListedItem};
 use crate::spec::FilesEntry;
 use found::{Failure, Found, Part};

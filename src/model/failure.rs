@@ -4,15 +4,15 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
     /// A local error: a disk, an I/O error, a source that changed while it was read (exit status 1).
-    Here,
+    Local,
     /// Invalid usage or input: a wrong option, an invalid spec, a damaged local layout or archive (exit status 2).
     Input,
     /// A check failed: over budget, outdated, different, or an image that would not start (exit status 3).
-    Gate,
+    CheckFailed,
     /// Authentication failed: 401, 403, no credentials (exit status 4).
     Unauthorized,
     /// A network or registry error: a time-out, a protocol error, damaged content from a registry (exit status 5).
-    OtherSide,
+    Remote,
     /// A reference, a platform or a blob was not found (exit status 6).
     NotFound,
 }
@@ -21,11 +21,11 @@ impl ErrorKind {
     /// Returns the exit status of the command line.
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Here => 1,
+            Self::Local => 1,
             Self::Input => 2,
-            Self::Gate => 3,
+            Self::CheckFailed => 3,
             Self::Unauthorized => 4,
-            Self::OtherSide => 5,
+            Self::Remote => 5,
             Self::NotFound => 6,
         }
     }

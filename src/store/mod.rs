@@ -80,11 +80,11 @@ pub trait Source: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ensured {
     /// It existed already.
-    Found,
+    Existing,
     /// It was mounted from another repository of the registry.
     Mounted,
     /// Its bytes were written.
-    Put,
+    Uploaded,
 }
 
 /// A place that images are written to.

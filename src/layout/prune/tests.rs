@@ -90,7 +90,7 @@ impl Written {
             let chain =
                 format!("{error} {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default());
             assert!(chain.contains(text), "{chain}");
-            assert_eq!(crate::model::Diagnostic::class(&error).exit_code(), 2, "{error}");
+            assert_eq!(crate::model::Diagnostic::error_kind(&error).exit_code(), 2, "{error}");
         }
         assert_eq!(self.names(), before);
     }
