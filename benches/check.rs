@@ -44,7 +44,10 @@ fn main() {
     println!("median: plan {plan:.2?}, plan and check {check:.2?}, build with check {build:.2?}");
     let added = check.saturating_sub(plan);
     let without = build.saturating_sub(added);
-    println!("the check adds {:.1} % to a cold build", 100.0 * added.as_secs_f64() / without.as_secs_f64());
+    println!(
+        "the check adds {:.1} % to a cold build",
+        100.0 * added.as_secs_f64() / without.as_secs_f64()
+    );
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -57,7 +60,10 @@ enum Step {
 async fn run(directory: &Path, step: Step, round: usize) {
     let spec = Spec::load(directory, &Inputs::default()).expect("the spec is right");
     let output = format!("oci:{}/out-{round}", directory.display());
-    let request = OutputRequest { outputs: vec![output.parse().expect("a name")], ..OutputRequest::default() };
+    let request = OutputRequest {
+        outputs: vec![output.parse().expect("a name")],
+        ..OutputRequest::default()
+    };
     let naming = Outputs::decide(spec.image(), &request).expect("the outputs are right");
     let options = BuildOptions {
         created_s: 0,
@@ -71,15 +77,21 @@ async fn run(directory: &Path, step: Step, round: usize) {
     let client = Client::new(RegistryOptions::default()).expect("a client");
     let transports = Transports::new(client, directory.to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);
-    let planned = plan_build(&spec, &naming, &options, &transports, &observer).await.expect("it can be planned");
+    let planned = plan_build(&spec, &naming, &options, &transports, &observer)
+        .await
+        .expect("it can be planned");
     match step {
         Step::Plan => {}
         Step::Check => {
-            let verdict = check_build(planned, None, &options, &observer).await.expect("it can be checked");
+            let verdict = check_build(planned, None, &options, &observer)
+                .await
+                .expect("it can be checked");
             assert!(!verdict.findings.is_empty(), "an image that runs as root is told of");
         }
         Step::Build => {
-            build(&spec, &naming, planned, &options, &transports, &observer).await.expect("it can be built");
+            build(&spec, &naming, planned, &options, &transports, &observer)
+                .await
+                .expect("it can be built");
         }
     }
 }
@@ -117,19 +129,37 @@ fn make_sources(directory: &Path) -> usize {
 
 /// Returns programs and libraries of this machine up to the size limit.
 fn elf_files() -> Vec<PathBuf> {
-    let folders = ["/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"];
-    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_small_elf(path)).collect();
+    let folders = [
+        "/usr/bin",
+        "/usr/sbin",
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib64",
+    ];
+    let entries = folders
+        .iter()
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flatten()
+        .flatten();
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| is_small_elf(path))
+        .collect();
     found.sort();
     found.truncate(ELF_FILES);
     found
 }
 
 fn is_small_elf(path: &Path) -> bool {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return false;
+    };
     if !metadata.is_file() || metadata.len() > MAX_ELF_BYTES {
         return false;
     }
     let mut magic = [0; 4];
-    fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
+    fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok()
+        && magic == *b"\x7fELF"
 }

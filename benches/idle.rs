@@ -21,22 +21,43 @@ const FLOOR_THREADS: usize = 2;
 const ROUNDS: usize = 11;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let files = arguments.first().map_or(FILES, |text| text.parse().expect("a number of files"));
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let files = arguments
+        .first()
+        .map_or(FILES, |text| text.parse().expect("a number of files"));
     let own = tempfile::tempdir().expect("a temporary directory");
     let root = match arguments.get(1) {
         Some(directory) => fs::canonicalize(directory).expect("a directory that is there"),
         None => make_files(own.path(), files),
     };
-    println!("{} names below {}, {ROUNDS} rounds in turn", stat_walk(&root), root.display());
+    println!(
+        "{} names below {}, {ROUNDS} rounds in turn",
+        stat_walk(&root),
+        root.display()
+    );
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let platforms = |number: usize| PLATFORMS[..number].join("\", \"");
     let steps: [(&str, Step<'_>); 5] = [
         ("stat walk", Box::new(|| assert!(stat_walk(&root) > 0))),
-        ("plan", Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(1), false)))),
-        ("plan and check", Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(1), true)))),
-        ("plan, 8 platforms", Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(8), false)))),
-        ("plan and check, 8 platforms", Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(8), true)))),
+        (
+            "plan",
+            Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(1), false))),
+        ),
+        (
+            "plan and check",
+            Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(1), true))),
+        ),
+        (
+            "plan, 8 platforms",
+            Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(8), false))),
+        ),
+        (
+            "plan and check, 8 platforms",
+            Box::new(|| runtime.block_on(run(own.path(), &root, &platforms(8), true))),
+        ),
     ];
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); steps.len()];
     for _ in 0..ROUNDS {
@@ -48,7 +69,10 @@ fn main() {
     }
     let medians = times.into_iter().map(median).collect::<Vec<_>>();
     for ((name, _), time) in steps.iter().zip(&medians) {
-        println!("{name:28} {time:9.2?}  {:5.2} of the stat walk", time.as_secs_f64() / medians[0].as_secs_f64());
+        println!(
+            "{name:28} {time:9.2?}  {:5.2} of the stat walk",
+            time.as_secs_f64() / medians[0].as_secs_f64()
+        );
     }
 }
 
@@ -93,7 +117,11 @@ fn make_files(directory: &Path, files: usize) -> PathBuf {
 /// Reads the status of everything below `root`; returns the number of names.
 fn stat_walk(root: &Path) -> usize {
     let walk = StatWalk {
-        state: Mutex::new(Directories { pending: vec![root.to_owned()], busy: 0, waiting: 0 }),
+        state: Mutex::new(Directories {
+            pending: vec![root.to_owned()],
+            busy: 0,
+            waiting: 0,
+        }),
         changed: Condvar::new(),
         names: AtomicUsize::new(0),
     };
@@ -181,8 +209,12 @@ async fn run(scratch: &Path, root: &Path, platforms: &str, checks: bool) {
     let client = Client::new(RegistryOptions::default()).expect("a client");
     let transports = Transports::new(client, scratch.to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);
-    let planned = plan_build(&spec, &naming, &options, &transports, &observer).await.expect("it can be planned");
+    let planned = plan_build(&spec, &naming, &options, &transports, &observer)
+        .await
+        .expect("it can be planned");
     if checks {
-        check_build(planned, None, &options, &observer).await.expect("it can be checked");
+        check_build(planned, None, &options, &observer)
+            .await
+            .expect("it can be checked");
     }
 }

@@ -72,17 +72,26 @@ fn small_files() -> LayerPlan {
     let files = (0..SMALL_FILES).map(|number| {
         let path = directory.join(format!("{number:05}"));
         std::fs::write(&path, half_random(number % 8000, number as u64)).expect("room for the files");
-        disk_file(&format!("node_modules/package-{:02}/{number:05}.js", number / 100), &path)
+        disk_file(
+            &format!("node_modules/package-{:02}/{number:05}.js", number / 100),
+            &path,
+        )
     });
     plan(files.collect())
 }
 
 fn disk_file(path: &str, source: &Path) -> Entry {
     let stamp = FileStamp::of(&source.metadata().expect("it was just written"));
-    let content = Content::Disk(DiskFile { path: source.to_owned(), stamp });
+    let content = Content::Disk(DiskFile {
+        path: source.to_owned(),
+        stamp,
+    });
     Entry {
         path: EntryPath::new(path.as_bytes()).expect("a plain path"),
-        kind: EntryKind::File { size_bytes: stamp.size_bytes, content },
+        kind: EntryKind::File {
+            size_bytes: stamp.size_bytes,
+            content,
+        },
         mode: 0o644,
         uid: 0,
         gid: 0,
@@ -92,7 +101,13 @@ fn disk_file(path: &str, source: &Path) -> Entry {
 
 fn plan(entries: Vec<Entry>) -> LayerPlan {
     let (mtime_s, compression, annotations) = (0, Compression::Gzip(6), BTreeMap::new());
-    LayerPlan { name: "bench".to_owned(), entries, mtime_s, compression, annotations }
+    LayerPlan {
+        name: "bench".to_owned(),
+        entries,
+        mtime_s,
+        compression,
+        annotations,
+    }
 }
 
 struct NoOpener;
@@ -121,7 +136,10 @@ fn walk(bencher: Bencher) {
         std::fs::write(parent.join(format!("{number:05}.js")), b"").expect("room for the files");
     }
     let entry = FilesEntry {
-        from: From::Disk { directory, pattern: ".".to_owned() },
+        from: From::Disk {
+            directory,
+            pattern: ".".to_owned(),
+        },
         from_text: ".".to_owned(),
         to: "/app".to_owned(),
         include: Vec::new(),
@@ -137,7 +155,13 @@ fn walk(bencher: Bencher) {
     };
     let archives = Archives::new(scratch());
     let (ignore, none) = (IgnoreRules::default(), BTreeSet::new());
-    let context = Context { ignore: &ignore, never_packed: &none, outputs: &none, archives: &archives, threads: 2 };
+    let context = Context {
+        ignore: &ignore,
+        never_packed: &none,
+        outputs: &none,
+        archives: &archives,
+        threads: 2,
+    };
     bencher.bench(|| list(&entry, &context).expect("the tree is readable").items.len());
 }
 
@@ -165,7 +189,9 @@ fn compress_block(bencher: Bencher, encoder: &str) {
     let algorithm = Algorithm::parse(name).expect("an algorithm");
     let encoding = Encoding::new(algorithm, level.parse().ok()).expect("a level");
     let block = half_random(encoding.block_unit_bytes(), 1);
-    bencher.counter(BytesCount::of_slice(&block)).bench(|| encoding.block_encoder().encode(divan::black_box(&block)));
+    bencher
+        .counter(BytesCount::of_slice(&block))
+        .bench(|| encoding.block_encoder().encode(divan::black_box(&block)));
 }
 
 #[divan::bench(args = ["large", "small"], consts = [1, 2], sample_count = 3)]
@@ -184,8 +210,15 @@ fn whole_none(bencher: Bencher, input: &str) {
 }
 
 fn whole(bencher: Bencher, input: &str, threads: usize, compression: Compression) {
-    let plan = LayerPlan { compression, ..input_plan(input).clone() };
-    let options = PackOptions { scratch_dir: std::env::temp_dir(), threads, cache: None };
+    let plan = LayerPlan {
+        compression,
+        ..input_plan(input).clone()
+    };
+    let options = PackOptions {
+        scratch_dir: std::env::temp_dir(),
+        threads,
+        cache: None,
+    };
     bencher
         .counter(content_bytes(&plan))
         .bench(|| pack_layer(&plan, &NoOpener, &options, &()).expect("the files are readable"));

@@ -47,17 +47,35 @@ const MODULES: &[(&str, Imports)] = &[
 ];
 
 /// Layout, archive and tree are synchronous inside; they are here for `spawn_blocking` and the traits of store.
-const ASYNC_MODULES: &[&str] = &["store", "registry", "transfer", "build", "cli", "layout", "archive", "tree"];
+const ASYNC_MODULES: &[&str] = &[
+    "store", "registry", "transfer", "build", "cli", "layout", "archive", "tree",
+];
 
 /// Crates that only these modules may use, and what other modules do instead.
 const CONFINED_CRATES: &[(&str, &[&str], &str)] = &[
-    ("tokio", ASYNC_MODULES, "stay synchronous, and let build or a backend adapt it"),
-    ("tokio_util", ASYNC_MODULES, "stay synchronous, and let build or a backend adapt it"),
+    (
+        "tokio",
+        ASYNC_MODULES,
+        "stay synchronous, and let build or a backend adapt it",
+    ),
+    (
+        "tokio_util",
+        ASYNC_MODULES,
+        "stay synchronous, and let build or a backend adapt it",
+    ),
     ("reqwest", &["registry"], "ask registry, which holds the only HTTP"),
     ("hyper", &["registry"], "ask registry, which holds the only HTTP"),
     ("rustls", &["registry"], "ask registry, which holds the only TLS"),
-    ("rustls_graviola", &["registry"], "ask registry, which holds the only TLS"),
-    ("rustls_native_certs", &["cli"], "take the roots as a value, which cli hands in"),
+    (
+        "rustls_graviola",
+        &["registry"],
+        "ask registry, which holds the only TLS",
+    ),
+    (
+        "rustls_native_certs",
+        &["cli"],
+        "take the roots as a value, which cli hands in",
+    ),
 ];
 
 /// Ends of paths that access the environment, the terminal or the wall clock, and what to do instead.
@@ -65,14 +83,29 @@ const PROCESS_PATHS: &[(&[&str], &str)] = &[
     (&["std", "env"], "take the value from the caller"),
     (&["io", "stdin"], "take a reader from the caller"),
     (&["io", "stdout"], "take a writer from the caller"),
-    (&["io", "stderr"], "take a writer from the caller, or return an error or an event"),
+    (
+        &["io", "stderr"],
+        "take a writer from the caller, or return an error or an event",
+    ),
     (&["SystemTime", "now"], "take the time from the caller"),
     (&["OffsetDateTime", "now_utc"], "take the time from the caller"),
     (&["OffsetDateTime", "now_local"], "take the time from the caller"),
-    (&["tempfile", "tempfile"], "it reads TMPDIR: use tempfile_in, with a directory from the caller"),
-    (&["tempfile", "tempdir"], "it reads TMPDIR: use tempdir_in, with a directory from the caller"),
-    (&["NamedTempFile", "new"], "it reads TMPDIR: use new_in, with a directory from the caller"),
-    (&["TempDir", "new"], "it reads TMPDIR: use new_in, with a directory from the caller"),
+    (
+        &["tempfile", "tempfile"],
+        "it reads TMPDIR: use tempfile_in, with a directory from the caller",
+    ),
+    (
+        &["tempfile", "tempdir"],
+        "it reads TMPDIR: use tempdir_in, with a directory from the caller",
+    ),
+    (
+        &["NamedTempFile", "new"],
+        "it reads TMPDIR: use new_in, with a directory from the caller",
+    ),
+    (
+        &["TempDir", "new"],
+        "it reads TMPDIR: use new_in, with a directory from the caller",
+    ),
 ];
 
 /// Ends of paths in `std::env` that depend only on their arguments.
@@ -112,7 +145,10 @@ const PURE_RUST_ALL_THE_SAME: &[(&str, &str)] = &[("linux-raw-sys", "types and c
 const TARGETS: &[&str] = &["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 
 fn import_breaches(source: &Source) -> Vec<String> {
-    let imports = MODULES.iter().find(|(module, _)| *module == source.module).map(|(_, imports)| imports);
+    let imports = MODULES
+        .iter()
+        .find(|(module, _)| *module == source.module)
+        .map(|(_, imports)| imports);
     let may_import = |target: &str| {
         target == source.module
             || MODULES.iter().any(|(module, _)| *module == target)
@@ -132,7 +168,9 @@ fn import_breaches(source: &Source) -> Vec<String> {
                 breaches.push(source.breach(mention, "main may import ocitect::cli alone", "do it in cli"));
             }
         }
-        let Some(absolute) = mention.inside_crate() else { continue };
+        let Some(absolute) = mention.inside_crate() else {
+            continue;
+        };
         let target = absolute.first().map_or("crate", String::as_str);
         if !may_import(target) {
             let rule = format!("{} may not import {target}", source.module);
@@ -188,14 +226,22 @@ fn process_breaches(source: &Source) -> Vec<String> {
     let rule = "only cli touches terminal, environment and clock";
     for mention in source.mentions.iter().filter(|mention| !mention.scope.is_test) {
         for (path, help) in PROCESS_PATHS {
-            let is_pure = PURE_PATHS
-                .iter()
-                .any(|pure| mention.segments.windows(pure.len()).last().is_some_and(|end| end == *pure));
+            let is_pure = PURE_PATHS.iter().any(|pure| {
+                mention
+                    .segments
+                    .windows(pure.len())
+                    .last()
+                    .is_some_and(|end| end == *pure)
+            });
             if !is_pure && mention.segments.windows(path.len()).any(|window| window == *path) {
                 breaches.push(source.breach(mention, rule, help));
             }
         }
-        if mention.segments.last().is_some_and(|last| PROCESS_MACROS.contains(&last.as_str())) {
+        if mention
+            .segments
+            .last()
+            .is_some_and(|last| PROCESS_MACROS.contains(&last.as_str()))
+        {
             breaches.push(source.breach(mention, rule, "return a value, an error or an event"));
         }
     }
@@ -204,7 +250,10 @@ fn process_breaches(source: &Source) -> Vec<String> {
 
 fn length_breach(name: &str, text: &str) -> Option<String> {
     let lines = text.lines().count();
-    let reason = |line: &str| line.strip_prefix(LONG_FILE_MARKER).is_some_and(|reason| !reason.trim().is_empty());
+    let reason = |line: &str| {
+        line.strip_prefix(LONG_FILE_MARKER)
+            .is_some_and(|reason| !reason.trim().is_empty())
+    };
     let breach = lines > MAX_LINES && !text.lines().take(MARKER_LINES).any(reason);
     breach.then(|| {
         format!(
@@ -234,13 +283,18 @@ fn rust_files(directory: &str) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut directories = vec![PathBuf::from(directory)];
     while let Some(directory) = directories.pop() {
-        let Ok(entries) = fs::read_dir(package_root().join(&directory)) else { continue };
+        let Ok(entries) = fs::read_dir(package_root().join(&directory)) else {
+            continue;
+        };
         for entry in entries.map(Result::unwrap) {
             let path = directory.join(entry.file_name());
             if entry.file_type().unwrap().is_dir() {
                 directories.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push((path.to_str().unwrap().to_owned(), fs::read_to_string(entry.path()).unwrap()));
+                files.push((
+                    path.to_str().unwrap().to_owned(),
+                    fs::read_to_string(entry.path()).unwrap(),
+                ));
             }
         }
     }
@@ -250,12 +304,26 @@ fn rust_files(directory: &str) -> Vec<(String, String)> {
 
 fn check_sources(check: fn(&Source) -> Vec<String>) {
     let files = rust_files("src");
-    assert!(files.len() > MODULES.len(), "only {} files found below src", files.len());
-    assert_none(files.iter().flat_map(|(name, text)| check(&Source::read(name, text))).collect());
+    assert!(
+        files.len() > MODULES.len(),
+        "only {} files found below src",
+        files.len()
+    );
+    assert_none(
+        files
+            .iter()
+            .flat_map(|(name, text)| check(&Source::read(name, text)))
+            .collect(),
+    );
 }
 
 fn assert_none(breaches: Vec<String>) {
-    assert!(breaches.is_empty(), "{} found:\n{}", breaches.len(), breaches.join("\n"));
+    assert!(
+        breaches.is_empty(),
+        "{} found:\n{}",
+        breaches.len(),
+        breaches.join("\n")
+    );
 }
 
 #[test]
@@ -267,11 +335,22 @@ fn modules_import_only_what_the_table_allows() {
 fn every_module_has_its_line_in_the_table() {
     let entries = fs::read_dir(package_root().join("src")).unwrap();
     let found: BTreeSet<String> = entries
-        .map(|entry| entry.unwrap().file_name().to_str().unwrap().trim_end_matches(".rs").to_owned())
+        .map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .to_str()
+                .unwrap()
+                .trim_end_matches(".rs")
+                .to_owned()
+        })
         .filter(|name| name != "lib" && name != "main")
         .collect();
     let listed = MODULES.iter().map(|(module, _)| (*module).to_owned()).collect();
-    assert_eq!(found, listed, "src (left) and MODULES in tests/architecture.rs (right) differ");
+    assert_eq!(
+        found, listed,
+        "src (left) and MODULES in tests/architecture.rs (right) differ"
+    );
 }
 
 #[test]
@@ -299,8 +378,19 @@ fn long_files_give_a_reason() {
 fn no_dependency_compiles_c() {
     let tree = |extra: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
-        command.args(["tree", "--locked", "-e", "normal,build", "--prefix", "none", "--format", "{p}"]);
-        command.args(TARGETS.iter().flat_map(|target| ["--target", target])).args(extra);
+        command.args([
+            "tree",
+            "--locked",
+            "-e",
+            "normal,build",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ]);
+        command
+            .args(TARGETS.iter().flat_map(|target| ["--target", target]))
+            .args(extra);
         command.current_dir(package_root()).output().unwrap()
     };
     let mut output = tree(&["--offline"]);
@@ -308,9 +398,16 @@ fn no_dependency_compiles_c() {
         // A crate for the other processor has not been fetched on this machine yet.
         output = tree(&[]);
     }
-    assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "cargo tree: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8(output.stdout).unwrap();
     let names: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
-    assert!(names.contains("ocitect") && names.contains("rustls"), "no tree of ours: {text}");
+    assert!(
+        names.contains("ocitect") && names.contains("rustls"),
+        "no tree of ours: {text}"
+    );
     assert_none(names.into_iter().filter_map(dependency_breach).collect());
 }

@@ -58,30 +58,49 @@ impl DockerArchive {
         let label = escape(path.as_os_str().as_encoded_bytes());
         let place = format!("docker-archive:{label}");
         let members = Members::open(path, spool, &place)?;
-        let malformed = |reason: String, help| StoreError::Malformed { place: place.clone(), reason, help };
+        let malformed = |reason: String, help| StoreError::Malformed {
+            place: place.clone(),
+            reason,
+            help,
+        };
         let Some(list) = members.read(LIST_NAME, MAX_MANIFEST_BYTES)? else {
             let is_oci = members.file(crate::store::LAYOUT_MARKER_NAME)?.is_some();
             let help = is_oci.then(|| format!("it contains an OCI layout: write oci-archive:{label}"));
-            return Err(malformed(format!("it is not a docker-archive: it has no file {LIST_NAME}"), help));
+            return Err(malformed(
+                format!("it is not a docker-archive: it has no file {LIST_NAME}"),
+                help,
+            ));
         };
         // Duplicate keys are rejected here too, for the known fields; Docker's are capitalized.
         let list: Option<Vec<Listed>> = serde_json::from_slice(&list)
             .map_err(|cause| malformed(format!("cannot read its {LIST_NAME}: {cause}"), None))?;
-        let mut reading = Reading { members: &members, place: &place, hashed: BTreeMap::new(), blobs: BTreeMap::new() };
-        let images =
-            list.unwrap_or_default().into_iter().map(|listed| reading.image(listed)).collect::<Result<_, _>>()?;
+        let mut reading = Reading {
+            members: &members,
+            place: &place,
+            hashed: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+        };
+        let images = list
+            .unwrap_or_default()
+            .into_iter()
+            .map(|listed| reading.image(listed))
+            .collect::<Result<_, _>>()?;
         let blobs = reading.blobs;
         Ok(Self { images, blobs, place })
     }
 
     /// Returns each image's names (`RepoTags`), with the descriptor of the manifest that is built for it.
     pub fn images(&self) -> impl Iterator<Item = (&[String], &Descriptor)> {
-        self.images.iter().map(|image| (image.names.as_slice(), image.manifest.descriptor()))
+        self.images
+            .iter()
+            .map(|image| (image.names.as_slice(), image.manifest.descriptor()))
     }
 
     fn candidates(&self) -> Vec<Candidate> {
-        let candidate =
-            |image: &DockerImage| Candidate { names: image.names.clone(), digest: image.manifest.descriptor().digest };
+        let candidate = |image: &DockerImage| Candidate {
+            names: image.names.clone(),
+            digest: image.manifest.descriptor().digest,
+        };
         self.images.iter().map(candidate).collect()
     }
 }
@@ -99,10 +118,15 @@ impl Reading<'_> {
     fn image(&mut self, listed: Listed) -> Result<DockerImage, StoreError> {
         let config = self.blob(&listed.config, |size_bytes, _| match size_bytes {
             0..=MAX_CONFIG_BYTES => Ok(MediaType::OciConfig),
-            _ => Err(format!("has {size_bytes} bytes, more than the limit of {MAX_CONFIG_BYTES}")),
+            _ => Err(format!(
+                "has {size_bytes} bytes, more than the limit of {MAX_CONFIG_BYTES}"
+            )),
         })?;
         let layers = listed.layers.unwrap_or_default();
-        let layers = layers.iter().map(|name| self.blob(name, layer_type)).collect::<Result<_, _>>()?;
+        let layers = layers
+            .iter()
+            .map(|name| self.blob(name, layer_type))
+            .collect::<Result<_, _>>()?;
         let manifest = ImageManifest {
             schema_version: 2,
             media_type: Some(MediaType::OciManifest),
@@ -117,7 +141,10 @@ impl Reading<'_> {
             side: Side::Local,
             cause,
         })?;
-        Ok(DockerImage { names: listed.repo_tags.unwrap_or_default(), manifest })
+        Ok(DockerImage {
+            names: listed.repo_tags.unwrap_or_default(),
+            manifest,
+        })
     }
 
     /// Returns the descriptor of a stored member. `media_type` determines its type from size and first bytes, or
@@ -135,7 +162,10 @@ impl Reading<'_> {
         };
         let name = name.trim_start_matches("./");
         let section = self.members.linked_file(name)?.ok_or_else(|| malformed("is missing"))?;
-        let prefix = Section { size_bytes: section.size_bytes.min(SNIFF_BYTES), ..section.clone() };
+        let prefix = Section {
+            size_bytes: section.size_bytes.min(SNIFF_BYTES),
+            ..section.clone()
+        };
         let prefix = self.members.read_section(name, prefix, SNIFF_BYTES)?;
         let media_type = media_type(section.size_bytes, &prefix).map_err(|what| malformed(&what))?;
         let digest = match self.hashed.get(&section.offset) {
@@ -189,7 +219,10 @@ impl Source for DockerArchive {
         if let Some(section) = self.blobs.get(digest) {
             return Ok(Box::pin(SectionReader::new(section.clone())));
         }
-        let made = self.images.iter().find(|image| image.manifest.descriptor().digest == *digest);
+        let made = self
+            .images
+            .iter()
+            .find(|image| image.manifest.descriptor().digest == *digest);
         let made = made.ok_or_else(|| StoreError::blob_not_found(descriptor, self.place.clone()))?;
         Ok(Box::pin(std::io::Cursor::new(made.manifest.bytes().clone())))
     }

@@ -24,12 +24,20 @@ impl DockerArchiveSink {
     /// Returns an archive for an image of the given names, such as `ghcr.io/me/app:1.0`, which are written as they are,
     /// as `RepoTags`. Nothing is written before the first blob.
     pub fn new(output: Output, names: Vec<String>) -> Self {
-        Self { archive: BlobArchive::new("docker-archive", output, Vec::new()), names, documents: Mutex::default() }
+        Self {
+            archive: BlobArchive::new("docker-archive", output, Vec::new()),
+            names,
+            documents: Mutex::default(),
+        }
     }
 
     /// A poisoned lock holds no partial change: each change is one insertion.
     fn document(&self, digest: &Digest) -> Option<Root> {
-        self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+        self.documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(digest)
+            .cloned()
     }
 
     /// Returns the manifest of the one platform that the archive can hold.
@@ -107,7 +115,10 @@ impl Sink for DockerArchiveSink {
         }
         if self.document(&descriptor.digest).is_none() {
             let root = read_root(source, descriptor).await.map_err(StoreError::of_source)?;
-            self.documents.lock().unwrap_or_else(PoisonError::into_inner).insert(descriptor.digest, root);
+            self.documents
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(descriptor.digest, root);
         }
         Ok(())
     }
@@ -120,10 +131,18 @@ impl Sink for DockerArchiveSink {
             .change(move |state| {
                 state.begin()?;
                 let manifest = manifest.value();
-                let layers = manifest.layers.iter().map(|layer| state.name_of(layer)).collect::<Result<Vec<_>, _>>()?;
+                let layers = manifest
+                    .layers
+                    .iter()
+                    .map(|layer| state.name_of(layer))
+                    .collect::<Result<Vec<_>, _>>()?;
                 let config = state.name_of(&manifest.config)?;
                 let list = strict_json::canonical(&json!([{ "Config": config, "Layers": layers, "RepoTags": names }]))
-                    .map_err(|cause| StoreError::Malformed { place, reason: cause.to_string(), help: None })?;
+                    .map_err(|cause| StoreError::Malformed {
+                        place,
+                        reason: cause.to_string(),
+                        help: None,
+                    })?;
                 state.writer.file(LIST_NAME, &list)?;
                 state.writer.finish()
             })

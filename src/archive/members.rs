@@ -64,31 +64,45 @@ impl Members {
     pub(super) fn open(path: &Path, spool: &Path, place: &str) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::io("read", path, cause);
         let file = open_regular(path).map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => {
-                StoreError::NotFound { what: "an archive".to_owned(), place: place.to_owned(), help: None }
-            }
+            io::ErrorKind::NotFound => StoreError::NotFound {
+                what: "an archive".to_owned(),
+                place: place.to_owned(),
+                help: None,
+            },
             _ if is_irregular(&cause) => malformed(place, cause.to_string()),
             _ => StoreError::io("open", path, cause),
         })?;
         let mut prefix = Vec::new();
-        (&file).take(BLOCK_BYTES as u64).read_to_end(&mut prefix).map_err(failed)?;
+        (&file)
+            .take(BLOCK_BYTES as u64)
+            .read_to_end(&mut prefix)
+            .map_err(failed)?;
         let algorithm = compress::sniff(&prefix).map_err(|error| compressed(place, &error))?;
         let file = match algorithm {
             Algorithm::None => file,
             Algorithm::Gzip | Algorithm::Zstd => decompress(file, path, spool, place)?,
         };
         let members = scan(&file, path, place)?;
-        Ok(Self { file: Arc::new(file), members, place: place.to_owned() })
+        Ok(Self {
+            file: Arc::new(file),
+            members,
+            place: place.to_owned(),
+        })
     }
 
     /// Returns a regular member, or `None` if there is none of this name. A link is [`StoreError::Malformed`].
     pub(super) fn file(&self, name: &str) -> Result<Option<Section>, StoreError> {
         match self.members.get(name) {
             None => Ok(None),
-            Some(Member::File { offset, size_bytes }) => {
-                Ok(Some(Section { file: self.file.clone(), offset: *offset, size_bytes: *size_bytes }))
-            }
-            Some(Member::Link(_)) => Err(malformed(&self.place, format!("its {} is a link", escape(name.as_bytes())))),
+            Some(Member::File { offset, size_bytes }) => Ok(Some(Section {
+                file: self.file.clone(),
+                offset: *offset,
+                size_bytes: *size_bytes,
+            })),
+            Some(Member::Link(_)) => Err(malformed(
+                &self.place,
+                format!("its {} is a link", escape(name.as_bytes())),
+            )),
         }
     }
 
@@ -99,19 +113,26 @@ impl Members {
             match self.members.get(&name) {
                 Some(Member::Link(Some(target))) => name.clone_from(target),
                 Some(Member::Link(None)) => {
-                    let reason =
-                        format!("its {} is a link that points outside of the archive", escape(name.as_bytes()));
+                    let reason = format!(
+                        "its {} is a link that points outside of the archive",
+                        escape(name.as_bytes())
+                    );
                     return Err(malformed(&self.place, reason));
                 }
                 Some(Member::File { .. }) | None => return self.file(&name),
             }
         }
-        Err(malformed(&self.place, format!("its links form a cycle at {}", escape(name.as_bytes()))))
+        Err(malformed(
+            &self.place,
+            format!("its links form a cycle at {}", escape(name.as_bytes())),
+        ))
     }
 
     /// Reads a regular member whole. Returns `None` if there is none of this name.
     pub(super) fn read(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(section) = self.file(name)? else { return Ok(None) };
+        let Some(section) = self.file(name)? else {
+            return Ok(None);
+        };
         self.read_section(name, section, limit_bytes).map(Some)
     }
 
@@ -124,34 +145,54 @@ impl Members {
     ) -> Result<Vec<u8>, StoreError> {
         let label = escape(name.as_bytes());
         if section.size_bytes > limit_bytes {
-            let reason = format!("its {label} has {} bytes, more than the limit of {limit_bytes}", section.size_bytes);
+            let reason = format!(
+                "its {label} has {} bytes, more than the limit of {limit_bytes}",
+                section.size_bytes
+            );
             return Err(malformed(&self.place, reason));
         }
         let mut bytes = Vec::new();
-        section.read_to_end(&mut bytes).map_err(|cause| self.failed(&label, cause))?;
+        section
+            .read_to_end(&mut bytes)
+            .map_err(|cause| self.failed(&label, cause))?;
         Ok(bytes)
     }
 
     /// Returns the error for a member that could not be read.
     pub(super) fn failed(&self, name: &str, cause: io::Error) -> StoreError {
-        StoreError::Io { action: "read", path: format!("{}, member {name}", self.place), cause }
+        StoreError::Io {
+            action: "read",
+            path: format!("{}, member {name}", self.place),
+            cause,
+        }
     }
 
     /// Returns the blobs, which are named by their digests.
     pub(super) fn blobs(&self) -> BTreeMap<crate::model::Digest, Section> {
         let digest_of = |name: &str| format!("sha256:{}", name.strip_prefix("blobs/sha256/")?).parse().ok();
         let section = |name: &str| self.file(name).ok().flatten();
-        self.members.keys().filter_map(|name| Some((digest_of(name)?, section(name)?))).collect()
+        self.members
+            .keys()
+            .filter_map(|name| Some((digest_of(name)?, section(name)?)))
+            .collect()
     }
 }
 
 fn malformed(place: &str, reason: String) -> StoreError {
-    StoreError::Malformed { place: place.to_owned(), reason, help: None }
+    StoreError::Malformed {
+        place: place.to_owned(),
+        reason,
+        help: None,
+    }
 }
 
 fn compressed(place: &str, error: &CompressError) -> StoreError {
     let help = error.help().map(ToOwned::to_owned);
-    StoreError::Malformed { place: place.to_owned(), reason: error.to_string(), help }
+    StoreError::Malformed {
+        place: place.to_owned(),
+        reason: error.to_string(),
+        help,
+    }
 }
 
 fn decompress(mut file: File, path: &Path, spool: &Path, place: &str) -> Result<File, StoreError> {
@@ -179,7 +220,10 @@ fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member
     while let Some(entry) = entries.next_entry().map_err(|error| unreadable(error, path, place))? {
         let Some(name) = clean_name(&entry.name) else { continue };
         let member = match entry.kind {
-            EntryKind::File => Member::File { offset: entry.content_offset, size_bytes: entry.size_bytes },
+            EntryKind::File => Member::File {
+                offset: entry.content_offset,
+                size_bytes: entry.size_bytes,
+            },
             // A symbolic link is relative to its own directory, a hard link to the root of the archive.
             EntryKind::Symlink => Member::Link(link_target(&name, &entry.link)),
             EntryKind::HardLink => Member::Link(link_target("", &entry.link)),
@@ -190,7 +234,10 @@ fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member
         }
         // Readers disagree on which of the two members applies.
         if members.insert(name.clone(), member).is_some() {
-            return Err(malformed(place, format!("it contains {} twice", escape(name.as_bytes()))));
+            return Err(malformed(
+                place,
+                format!("it contains {} twice", escape(name.as_bytes())),
+            ));
         }
     }
     Ok(members)
@@ -210,7 +257,9 @@ fn unreadable(error: TarError, path: &Path, place: &str) -> StoreError {
 
 /// Returns a name without a leading `./`, or `None` for a name that is never looked up.
 fn clean_name(raw: &[u8]) -> Option<String> {
-    let name = std::str::from_utf8(raw).ok().filter(|name| name.len() <= MAX_NAME_BYTES)?;
+    let name = std::str::from_utf8(raw)
+        .ok()
+        .filter(|name| name.len() <= MAX_NAME_BYTES)?;
     let mut name = name;
     while let Some(rest) = name.strip_prefix("./") {
         name = rest.trim_start_matches('/');
@@ -220,7 +269,9 @@ fn clean_name(raw: &[u8]) -> Option<String> {
 
 /// Returns the target of a link at `base`, by its name in the archive, or `None` if it is outside.
 fn link_target(base: &str, target: &[u8]) -> Option<String> {
-    let target = std::str::from_utf8(target).ok().filter(|target| target.len() <= MAX_NAME_BYTES)?;
+    let target = std::str::from_utf8(target)
+        .ok()
+        .filter(|target| target.len() <= MAX_NAME_BYTES)?;
     if target.starts_with('/') {
         return None;
     }

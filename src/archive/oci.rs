@@ -32,18 +32,29 @@ impl OciArchive {
         let label = escape(path.as_os_str().as_encoded_bytes());
         let place = format!("oci-archive:{label}");
         let members = Members::open(path, spool, &place)?;
-        let malformed = |reason: String, help| StoreError::Malformed { place: place.clone(), reason, help };
+        let malformed = |reason: String, help| StoreError::Malformed {
+            place: place.clone(),
+            reason,
+            help,
+        };
         let Some(marker) = members.read(LAYOUT_MARKER_NAME, MAX_MARKER_BYTES)? else {
             let is_docker = members.file("manifest.json")?.is_some();
             let help = is_docker.then(|| format!("it is a docker save archive: write docker-archive:{label}"));
-            return Err(malformed(format!("it contains no OCI layout: it has no file {LAYOUT_MARKER_NAME}"), help));
+            return Err(malformed(
+                format!("it contains no OCI layout: it has no file {LAYOUT_MARKER_NAME}"),
+                help,
+            ));
         };
         check_layout_marker(&marker, &place)?;
         let Some(index) = members.read(INDEX_NAME, MAX_MANIFEST_BYTES)? else {
             return Err(malformed(format!("it has no file {INDEX_NAME}"), None));
         };
         let index = LayoutIndex::parse(index, &place)?;
-        Ok(Self { blobs: members.blobs(), index, place })
+        Ok(Self {
+            blobs: members.blobs(),
+            index,
+            place,
+        })
     }
 
     /// Returns its `index.json`.
@@ -64,7 +75,10 @@ impl Source for OciArchive {
 
     /// A digest may be that of a listed image or of any manifest or index whose blob exists.
     async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
-        resolve_listed(self, &self.index, selector, |digest| Some(self.blobs.get(digest)?.size_bytes)).await
+        resolve_listed(self, &self.index, selector, |digest| {
+            Some(self.blobs.get(digest)?.size_bytes)
+        })
+        .await
     }
 
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {

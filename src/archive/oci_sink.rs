@@ -22,7 +22,11 @@ impl OciArchiveSink {
     /// Nothing is written before the first blob.
     pub fn new(output: Output, repository: Option<Repository>, ref_name: Option<String>) -> Self {
         let archive = BlobArchive::new("oci-archive", output, vec![(LAYOUT_MARKER_NAME, LAYOUT_MARKER)]);
-        Self { archive, repository, ref_name }
+        Self {
+            archive,
+            repository,
+            ref_name,
+        }
     }
 
     /// Returns the one descriptor of the archive: podman refuses to select among several.
@@ -72,7 +76,9 @@ impl Sink for OciArchiveSink {
         self.archive
             .change(move |state| {
                 state.blob(&root.descriptor().digest, root.bytes())?;
-                state.writer.file(INDEX_NAME, &LayoutIndex::new(vec![listed]).to_bytes()?)?;
+                state
+                    .writer
+                    .file(INDEX_NAME, &LayoutIndex::new(vec![listed]).to_bytes()?)?;
                 state.writer.finish()
             })
             .await

@@ -55,7 +55,12 @@ pub(super) struct SectionReader {
 
 impl SectionReader {
     pub(super) fn new(section: Section) -> Self {
-        Self { section: Some(section), buffer: Vec::new(), taken: 0, pending: None }
+        Self {
+            section: Some(section),
+            buffer: Vec::new(),
+            taken: 0,
+            pending: None,
+        }
     }
 
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -29,7 +29,14 @@ impl BlobArchive {
     pub(super) fn new(kind: &str, output: Output, preamble: Vec<(&'static str, &'static [u8])>) -> Self {
         let writer = Writer::new(kind, output);
         let place = writer.place().to_owned();
-        Self { place, state: Arc::new(Mutex::new(State { writer, preamble, blobs: BTreeSet::new() })) }
+        Self {
+            place,
+            state: Arc::new(Mutex::new(State {
+                writer,
+                preamble,
+                blobs: BTreeSet::new(),
+            })),
+        }
     }
 
     pub(super) fn place(&self) -> String {
@@ -52,7 +59,11 @@ impl BlobArchive {
         })
         .await?;
         let place = self.place.clone();
-        let failed = move |cause| StoreError::Io { action: "write", path: place.clone(), cause };
+        let failed = move |cause| StoreError::Io {
+            action: "write",
+            path: place.clone(),
+            cause,
+        };
         let Content(state) = copy_blob(descriptor, source, Content(state), failed).await?;
         with(state, move |state| {
             state.writer.end()?;

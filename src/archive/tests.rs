@@ -19,7 +19,10 @@ struct Stream {
 
 impl Stream {
     fn new(limit_bytes: usize) -> Self {
-        Self { bytes: Arc::default(), limit_bytes }
+        Self {
+            bytes: Arc::default(),
+            limit_bytes,
+        }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -55,5 +58,11 @@ fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn has_temporary_file(directory: &Path) -> bool {
     let mut entries = std::fs::read_dir(directory).unwrap();
-    entries.any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX))
+    entries.any(|entry| {
+        entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with(TEMPORARY_PREFIX)
+    })
 }

@@ -53,7 +53,13 @@ impl Writer {
             Output::Stream(_) => PathBuf::from("-"),
         };
         let place = format!("{kind}:{}", crate::model::escape(path.as_os_str().as_encoded_bytes()));
-        Self { place, path, target: Target::Unopened(output), whole_bytes: 0, written_bytes: 0 }
+        Self {
+            place,
+            path,
+            target: Target::Unopened(output),
+            whole_bytes: 0,
+            written_bytes: 0,
+        }
     }
 
     pub(super) fn place(&self) -> &str {
@@ -68,7 +74,8 @@ impl Writer {
     /// Adds a directory.
     pub(super) fn directory(&mut self, name: &str) -> Result<(), StoreError> {
         self.start()?;
-        self.write_all(&header(name, b'5', DIRECTORY_MODE, 0)).map_err(|cause| self.failed(cause))?;
+        self.write_all(&header(name, b'5', DIRECTORY_MODE, 0))
+            .map_err(|cause| self.failed(cause))?;
         self.whole_bytes = self.written_bytes;
         Ok(())
     }
@@ -87,7 +94,12 @@ impl Writer {
         if size_bytes > MAX_USTAR_SIZE_BYTES {
             let record = pax_record("size", &size_bytes.to_string());
             let short = name.rsplit('/').next().unwrap_or(name);
-            head.extend_from_slice(&header(&format!("PaxHeaders.0/{short}"), b'x', FILE_MODE, record.len() as u64));
+            head.extend_from_slice(&header(
+                &format!("PaxHeaders.0/{short}"),
+                b'x',
+                FILE_MODE,
+                record.len() as u64,
+            ));
             head.extend_from_slice(&record);
             head.resize(head.len().next_multiple_of(BLOCK_BYTES), 0);
         }
@@ -98,7 +110,8 @@ impl Writer {
     /// Ends a file that was written completely.
     pub(super) fn end(&mut self) -> Result<(), StoreError> {
         let padding = self.written_bytes.next_multiple_of(BLOCK_BYTES as u64) - self.written_bytes;
-        self.write_all(&vec![0; padding as usize]).map_err(|cause| self.failed(cause))?;
+        self.write_all(&vec![0; padding as usize])
+            .map_err(|cause| self.failed(cause))?;
         self.whole_bytes = self.written_bytes;
         Ok(())
     }
@@ -106,9 +119,12 @@ impl Writer {
     /// Completes the archive, makes it durable, and moves it into place.
     pub(super) fn finish(&mut self) -> Result<(), StoreError> {
         self.start()?;
-        self.write_all(&[0; 2 * BLOCK_BYTES]).map_err(|cause| self.failed(cause))?;
+        self.write_all(&[0; 2 * BLOCK_BYTES])
+            .map_err(|cause| self.failed(cause))?;
         self.flush().map_err(|cause| self.failed(cause))?;
-        let Target::File(file) = std::mem::replace(&mut self.target, Target::Finished) else { return Ok(()) };
+        let Target::File(file) = std::mem::replace(&mut self.target, Target::Finished) else {
+            return Ok(());
+        };
         let existing = open_regular(&self.path, &self.place).ok().flatten();
         if existing.is_some_and(|existing| file.is_same_as(&existing).unwrap_or(false)) {
             return Ok(());
@@ -138,7 +154,9 @@ impl Writer {
             return Err(self.failed(io::Error::other("an earlier write failed")));
         };
         let mut file = file.as_file();
-        let back = file.set_len(self.whole_bytes).and_then(|()| file.seek(SeekFrom::Start(self.whole_bytes)));
+        let back = file
+            .set_len(self.whole_bytes)
+            .and_then(|()| file.seek(SeekFrom::Start(self.whole_bytes)));
         back.map_err(|cause| self.failed(cause))?;
         self.written_bytes = self.whole_bytes;
         Ok(())
@@ -182,7 +200,11 @@ fn header(name: &str, kind: u8, mode: u32, size_bytes: u64) -> [u8; BLOCK_BYTES]
     let mut block = [0; BLOCK_BYTES];
     let mut put = |offset: usize, bytes: &[u8]| block[offset..offset + bytes.len()].copy_from_slice(bytes);
     let name = &name.as_bytes()[..name.len().min(100)];
-    let size_bytes = if size_bytes > MAX_USTAR_SIZE_BYTES { 0 } else { size_bytes };
+    let size_bytes = if size_bytes > MAX_USTAR_SIZE_BYTES {
+        0
+    } else {
+        size_bytes
+    };
     put(0, name);
     put(100, format!("{mode:07o}\0").as_bytes());
     put(108, b"0000000\x000000000\0");

@@ -22,7 +22,12 @@ pub(super) struct BuildOutput {
 impl BuildOutput {
     /// Creates a value whose root does not refer to anything yet.
     pub fn new(root: Root) -> Self {
-        Self { root, documents: BTreeMap::new(), layers: BTreeMap::new(), bases: BTreeMap::new() }
+        Self {
+            root,
+            documents: BTreeMap::new(),
+            layers: BTreeMap::new(),
+            bases: BTreeMap::new(),
+        }
     }
 
     /// Returns the root.

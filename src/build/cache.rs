@@ -46,7 +46,11 @@ impl BuildCache {
             let text = format!("other users can write to the cache at {path}, and so change what is built");
             observer.event(Event::Warning(text));
         }
-        Self { cache, complained: AtomicBool::new(false), observer }
+        Self {
+            cache,
+            complained: AtomicBool::new(false),
+            observer,
+        }
     }
 
     /// Returns the cache itself, if there is one.
@@ -62,7 +66,10 @@ impl BuildCache {
     /// Returns the facts of a manifest if they are stored and complete.
     pub fn load_facts(&self, manifest: &Digest) -> Option<KeptFacts> {
         let compressed = self.cache.as_ref()?.load(FACTS, manifest)?;
-        Some(KeptFacts { facts: Facts::decompress(&compressed).ok()?, compressed })
+        Some(KeptFacts {
+            facts: Facts::decompress(&compressed).ok()?,
+            compressed,
+        })
     }
 
     /// Stores the compressed facts of a manifest.

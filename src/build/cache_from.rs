@@ -67,7 +67,9 @@ impl CacheFrom {
         for (descriptor, diff_id) in image.layers() {
             if let Some(packed) = descriptor.annotations.get(PACKED_ANNOTATION) {
                 let key = (*diff_id, packed.clone());
-                self.layers.entry(key).or_insert_with(|| (descriptor.clone(), source.clone()));
+                self.layers
+                    .entry(key)
+                    .or_insert_with(|| (descriptor.clone(), source.clone()));
             }
         }
     }
@@ -83,7 +85,14 @@ impl CacheFrom {
         let (found, source) = self.layers.get(&(diff_id, plan.compression.packed_as()))?;
         let mut descriptor = Descriptor::new(plan.compression.media_type(), found.digest, found.size_bytes);
         descriptor.annotations.clone_from(&plan.annotations);
-        Some((Layer { descriptor, diff_id, tar_size_bytes }, source.clone()))
+        Some((
+            Layer {
+                descriptor,
+                diff_id,
+                tar_size_bytes,
+            },
+            source.clone(),
+        ))
     }
 }
 

@@ -77,7 +77,10 @@ impl ImageChange {
 impl PinChange {
     fn to_json(&self) -> Value {
         let listed = |packages: &[(String, String)]| -> Vec<Value> {
-            packages.iter().map(|(name, version)| json!({ "name": name, "version": version })).collect()
+            packages
+                .iter()
+                .map(|(name, version)| json!({ "name": name, "version": version }))
+                .collect()
         };
         let changed = self.packages.changed.iter();
         let changed = changed.map(|(name, old, new)| json!({ "name": name, "old_version": old, "new_version": new }));
@@ -114,15 +117,32 @@ pub(super) async fn image_change(
             _ => None,
         };
         let new_created = created(&image.image);
-        let old_created = if is_same { new_created.clone() } else { old_image.as_ref().and_then(created) };
-        platforms.push(PinChange { old_created, new_created, ..pin_change(platform, old_pin, image) });
+        let old_created = if is_same {
+            new_created.clone()
+        } else {
+            old_image.as_ref().and_then(created)
+        };
+        platforms.push(PinChange {
+            old_created,
+            new_created,
+            ..pin_change(platform, old_pin, image)
+        });
     }
     let root = |lock: &Lock| lock.image(&named.text).and_then(|image| image.root());
-    ImageChange { name: named.text.clone(), old: root(old), new: root(images.lock()), platforms }
+    ImageChange {
+        name: named.text.clone(),
+        old: root(old),
+        new: root(images.lock()),
+        platforms,
+    }
 }
 
 fn pin_change(platform: &Platform, old: Option<&Pin>, image: &PlatformImage) -> PinChange {
-    let old_layers: BTreeSet<DiffId> = old.iter().flat_map(|pin| &pin.layers).map(|layer| layer.diff_id).collect();
+    let old_layers: BTreeSet<DiffId> = old
+        .iter()
+        .flat_map(|pin| &pin.layers)
+        .map(|layer| layer.diff_id)
+        .collect();
     let layers = image.image.config().value().diff_ids();
     // Facts of another version cannot be compared; package changes are left empty then.
     let old_facts = old.and_then(|pin| pin.facts.read().ok());
@@ -134,7 +154,9 @@ fn pin_change(platform: &Platform, old: Option<&Pin>, image: &PlatformImage) -> 
         new_created: None,
         shared_layer_count: layers.iter().filter(|layer| old_layers.contains(layer)).count(),
         layer_count: layers.len(),
-        packages: old_facts.map(|old| package_changes(&old, &image.facts)).unwrap_or_default(),
+        packages: old_facts
+            .map(|old| package_changes(&old, &image.facts))
+            .unwrap_or_default(),
     }
 }
 
@@ -160,13 +182,17 @@ fn package_changes(old: &Facts, new: &Facts) -> PackageChanges {
         match old.get(&(*system, *name)) {
             None => changes.added.push(((*name).to_owned(), version.clone())),
             Some(before) if before != version => {
-                changes.changed.push(((*name).to_owned(), before.clone(), version.clone()));
+                changes
+                    .changed
+                    .push(((*name).to_owned(), before.clone(), version.clone()));
             }
             Some(_) => {}
         }
     }
     let gone = old.iter().filter(|(package, _)| !new.contains_key(*package));
-    changes.removed = gone.map(|((_, name), version)| ((*name).to_owned(), version.clone())).collect();
+    changes.removed = gone
+        .map(|((_, name), version)| ((*name).to_owned(), version.clone()))
+        .collect();
     changes
 }
 
@@ -180,14 +206,29 @@ mod tests {
             name: (*name).to_owned(),
             version: (*version).to_owned(),
         };
-        Facts { packages: packages.iter().map(package).collect(), ..Facts::empty() }
+        Facts {
+            packages: packages.iter().map(package).collect(),
+            ..Facts::empty()
+        }
     }
 
     #[test]
     fn packages_are_added_removed_and_changed() {
         use PackageSystem::{Apk, Dpkg};
-        let old = facts(&[(Dpkg, "a", "1"), (Dpkg, "b", "1"), (Dpkg, "c", "1"), (Dpkg, "c", "2"), (Apk, "a", "1")]);
-        let new = facts(&[(Dpkg, "b", "2"), (Dpkg, "c", "1"), (Dpkg, "c", "3"), (Dpkg, "d", "1"), (Apk, "a", "1")]);
+        let old = facts(&[
+            (Dpkg, "a", "1"),
+            (Dpkg, "b", "1"),
+            (Dpkg, "c", "1"),
+            (Dpkg, "c", "2"),
+            (Apk, "a", "1"),
+        ]);
+        let new = facts(&[
+            (Dpkg, "b", "2"),
+            (Dpkg, "c", "1"),
+            (Dpkg, "c", "3"),
+            (Dpkg, "d", "1"),
+            (Apk, "a", "1"),
+        ]);
         let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
         let changes = package_changes(&old, &new);
         assert_eq!(changes.added, [pair("d", "1")]);

@@ -54,7 +54,10 @@ pub(super) fn check_planned(
         let mut subject = match last.take().filter(|(other, _)| has_same_files(planned, other)) {
             Some((_, same)) => same.for_platform(platform, execution, family),
             None => {
-                let base = planned.base.as_ref().map_or_else(|| scratch.clone(), |base| base.facts.clone());
+                let base = planned
+                    .base
+                    .as_ref()
+                    .map_or_else(|| scratch.clone(), |base| base.facts.clone());
                 let bare = Subject::new(platform, execution, family, base, BTreeMap::new(), on_disk());
                 planned.plan.layers.iter().try_fold(bare, |subject, layer| {
                     let evidence = surveyed_layer(&mut surveyed, layer, opener, options)?;
@@ -80,7 +83,10 @@ pub(super) fn check_planned(
 
 /// Returns `true` for two platforms whose images differ in nothing but the config.
 fn has_same_files(one: &PlannedPlatform, other: &PlannedPlatform) -> bool {
-    let bases = (one.base.as_ref().map(|base| &base.facts), other.base.as_ref().map(|base| &base.facts));
+    let bases = (
+        one.base.as_ref().map(|base| &base.facts),
+        other.base.as_ref().map(|base| &base.facts),
+    );
     let has_same_base = match bases {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other),
         (one, other) => one.is_none() && other.is_none(),
@@ -88,7 +94,11 @@ fn has_same_files(one: &PlannedPlatform, other: &PlannedPlatform) -> bool {
     let layers = (&one.plan.layers, &other.plan.layers);
     has_same_base
         && layers.0.len() == layers.1.len()
-        && layers.0.iter().zip(layers.1).all(|(one, other)| Arc::ptr_eq(one, other))
+        && layers
+            .0
+            .iter()
+            .zip(layers.1)
+            .all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
 /// Returns the evidence of a layer's files. Equal layers are read once.
@@ -113,7 +123,9 @@ pub(super) struct Room {
 
 impl Default for Room {
     fn default() -> Self {
-        Self { left_bytes: MAX_WHOLE_FILES_BYTES }
+        Self {
+            left_bytes: MAX_WHOLE_FILES_BYTES,
+        }
     }
 }
 
@@ -144,7 +156,9 @@ fn survey(layer: &LayerPlan, opener: &dyn ContentOpener, options: &BuildOptions)
         .entries
         .iter()
         .filter_map(|entry| {
-            let EntryKind::File { size_bytes, content } = &entry.kind else { return None };
+            let EntryKind::File { size_bytes, content } = &entry.kind else {
+                return None;
+            };
             let interest = room.granted(interest(&entry.path, entry.mode, *size_bytes), *size_bytes);
             (interest != Interest::Nothing).then_some((entry, content, interest))
         })
@@ -176,11 +190,14 @@ fn look_at(
     let evidence = match content {
         Content::Disk(file) => read_disk_evidence(interest, file),
         Content::Bytes(bytes) => read_stream_evidence(interest, &mut &bytes[..], scratch),
-        Content::Member { .. } | Content::Image { .. } => {
-            opener.open(content).and_then(|mut reader| read_stream_evidence(interest, &mut reader, scratch))
-        }
+        Content::Member { .. } | Content::Image { .. } => opener
+            .open(content)
+            .and_then(|mut reader| read_stream_evidence(interest, &mut reader, scratch)),
     };
-    evidence.map_err(|cause| BuildError::Unreadable { path: content_path(entry, content), cause })
+    evidence.map_err(|cause| BuildError::Unreadable {
+        path: content_path(entry, content),
+        cause,
+    })
 }
 
 /// Reads what other files lead to.
@@ -191,7 +208,9 @@ fn follow_files(
     options: &BuildOptions,
 ) -> Result<(), BuildError> {
     follow(subject, |path, interest| {
-        let Some((entry, content)) = top_file(layers, path) else { return Ok(None) };
+        let Some((entry, content)) = top_file(layers, path) else {
+            return Ok(None);
+        };
         look_at(entry, content, interest, opener, options).map(Some)
     })
 }
@@ -219,7 +238,11 @@ fn content_path(entry: &Entry, content: &Content) -> PathBuf {
 /// Returns the findings on variables that the images require and that neither `given` nor their own environment sets.
 pub(super) fn check_given(platforms: &[PlannedPlatform], given: &BTreeMap<String, String>) -> Vec<Finding> {
     let findings = |planned: &PlannedPlatform| {
-        check_variables(&planned.plan.platform, &Execution::new(&planned.plan.config.execution), given)
+        check_variables(
+            &planned.plan.platform,
+            &Execution::new(&planned.plan.config.execution),
+            given,
+        )
     };
     platforms.iter().flat_map(findings).collect()
 }
@@ -232,31 +255,64 @@ pub(super) fn empty_verdict(platforms: &[PlannedPlatform]) -> Verdict {
 
 /// Returns the findings on `max-size`, each with the layers and the largest files of the image.
 pub(super) fn check_budgets(platforms: &[PlannedPlatform], reports: &[PlatformReport]) -> Vec<Finding> {
-    platforms.iter().zip(reports).filter_map(|(planned, report)| check_budget(planned, report)).collect()
+    platforms
+        .iter()
+        .zip(reports)
+        .filter_map(|(planned, report)| check_budget(planned, report))
+        .collect()
 }
 
 fn check_budget(planned: &PlannedPlatform, report: &PlatformReport) -> Option<Finding> {
-    let limit_bytes = report.max_size_bytes.filter(|limit_bytes| report.size_bytes > *limit_bytes)?;
-    let mut layers: Vec<(u64, &str)> =
-        report.layers.iter().map(|layer| (layer.descriptor.size_bytes, &*layer.name)).collect();
+    let limit_bytes = report
+        .max_size_bytes
+        .filter(|limit_bytes| report.size_bytes > *limit_bytes)?;
+    let mut layers: Vec<(u64, &str)> = report
+        .layers
+        .iter()
+        .map(|layer| (layer.descriptor.size_bytes, &*layer.name))
+        .collect();
     layers.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.cmp(right.1)));
     let layers: Vec<String> = layers.iter().map(|(bytes, name)| format!("{name} {bytes}")).collect();
     let file = |entry: &Entry| match &entry.kind {
         EntryKind::File { size_bytes, .. } => Some((*size_bytes, entry.path.clone())),
         _ => None,
     };
-    let mut files: Vec<(u64, EntryPath)> =
-        planned.plan.layers.iter().flat_map(|layer| &layer.entries).filter_map(file).collect();
+    let mut files: Vec<(u64, EntryPath)> = planned
+        .plan
+        .layers
+        .iter()
+        .flat_map(|layer| &layer.entries)
+        .filter_map(file)
+        .collect();
     files.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.cmp(&right.1)));
-    let files: Vec<String> = files.iter().take(SHOWN_FILES).map(|(bytes, path)| format!("{path} {bytes}")).collect();
-    let message = format!("the compressed image has {} bytes, but max-size is {limit_bytes} bytes", report.size_bytes);
+    let files: Vec<String> = files
+        .iter()
+        .take(SHOWN_FILES)
+        .map(|(bytes, path)| format!("{path} {bytes}"))
+        .collect();
+    let message = format!(
+        "the compressed image has {} bytes, but max-size is {limit_bytes} bytes",
+        report.size_bytes
+    );
     let mut help = format!(
         "leave files out, use a smaller base image, or raise max-size; compressed layers in bytes: {}",
         layers.join(", ")
     );
     if !files.is_empty() {
-        help.push_str(&format!("; largest files, uncompressed, in bytes: {}", files.join(", ")));
+        help.push_str(&format!(
+            "; largest files, uncompressed, in bytes: {}",
+            files.join(", ")
+        ));
     }
-    let finding = Finding::new(Code::BudgetExceeded, &planned.plan.platform, EntryPath::root(), message, help);
-    Some(finding.evidence(format!("at most {limit_bytes} bytes"), format!("{} bytes", report.size_bytes)))
+    let finding = Finding::new(
+        Code::BudgetExceeded,
+        &planned.plan.platform,
+        EntryPath::root(),
+        message,
+        help,
+    );
+    Some(finding.evidence(
+        format!("at most {limit_bytes} bytes"),
+        format!("{} bytes", report.size_bytes),
+    ))
 }

@@ -34,8 +34,11 @@ impl Contents {
         scratch_directory: &Path,
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, BuildError> {
-        let io_error =
-            |cause| BuildError::Io { action: "create a temporary file in", path: scratch_directory.to_owned(), cause };
+        let io_error = |cause| BuildError::Io {
+            action: "create a temporary file in",
+            path: scratch_directory.to_owned(),
+            cause,
+        };
         let mut contents = Self {
             archives,
             spool: Arc::new(tempfile::tempfile_in(scratch_directory).map_err(io_error)?),
@@ -67,7 +70,10 @@ impl Contents {
             }
             if let Some((layer, place)) = image.facts.tree.node(&path).and_then(|node| node.content_at(&path)) {
                 wanted.entry(layer).or_default().insert(place.clone());
-                paths_by_place.entry((layer, place.clone())).or_default().push(path.clone());
+                paths_by_place
+                    .entry((layer, place.clone()))
+                    .or_default()
+                    .push(path.clone());
             }
         }
         if wanted.is_empty() {
@@ -77,12 +83,20 @@ impl Contents {
         let mut spool = self.spool.try_clone().map_err(|cause| self.spool_error(cause))?;
         let placed = Arc::new(Mutex::new(Vec::new()));
         let found = placed.clone();
-        let taken = extract(image.source.as_ref(), &image.image, &wanted, move |layer, place, reader| {
-            let offset = spool.seek(SeekFrom::End(0))?;
-            let size_bytes = io::copy(reader, &mut spool)?;
-            found.lock().unwrap_or_else(PoisonError::into_inner).push(((layer, place.clone()), (offset, size_bytes)));
-            Ok(())
-        });
+        let taken = extract(
+            image.source.as_ref(),
+            &image.image,
+            &wanted,
+            move |layer, place, reader| {
+                let offset = spool.seek(SeekFrom::End(0))?;
+                let size_bytes = io::copy(reader, &mut spool)?;
+                found
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(((layer, place.clone()), (offset, size_bytes)));
+                Ok(())
+            },
+        );
         let _sink = taken.await.map_err(|cause| BuildError::Tree {
             image: image.name.to_string(),
             platform: image.image.config().value().platform().clone(),
@@ -99,14 +113,22 @@ impl Contents {
     }
 
     fn spool_error(&self, cause: io::Error) -> BuildError {
-        BuildError::Io { action: "open", path: "the temporary file for files of images".into(), cause }
+        BuildError::Io {
+            action: "open",
+            path: "the temporary file for files of images".into(),
+            cause,
+        }
     }
 }
 
 fn wanted_files(platform: &PlannedPlatform) -> BTreeMap<Digest, BTreeSet<EntryPath>> {
     let mut wanted: BTreeMap<Digest, BTreeSet<EntryPath>> = BTreeMap::new();
     for entry in platform.plan.layers.iter().flat_map(|layer| &layer.entries) {
-        if let EntryKind::File { content: Content::Image { manifest, path }, .. } = &entry.kind {
+        if let EntryKind::File {
+            content: Content::Image { manifest, path },
+            ..
+        } = &entry.kind
+        {
             wanted.entry(*manifest).or_default().insert(path.clone());
         }
     }
@@ -120,9 +142,16 @@ impl ContentOpener for Contents {
             Content::Image { manifest, path } => {
                 let place = self.spooled.get(&(*manifest, path.clone()));
                 let (offset, left) = *place.ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::NotFound, format!("the layers of {manifest} do not contain {path}"))
+                    io::Error::new(
+                        io::ErrorKind::NotFound,
+                        format!("the layers of {manifest} do not contain {path}"),
+                    )
                 })?;
-                Ok(Box::new(SpoolReader { file: self.spool.clone(), offset, left }))
+                Ok(Box::new(SpoolReader {
+                    file: self.spool.clone(),
+                    offset,
+                    left,
+                }))
             }
             Content::Bytes(_) | Content::Disk(_) => {
                 Err(io::Error::other("bytes and files are opened by packing itself"))

@@ -17,7 +17,11 @@ pub(super) async fn read_documents(
         Root::Manifest(manifest) => read_image(&cached, manifest).await?,
         Root::Index(_) => {
             let reason = format!("{} is locked as a manifest, but it is an index", manifest.digest);
-            return Err(StoreError::Malformed { place: source.describe(), reason, help: None });
+            return Err(StoreError::Malformed {
+                place: source.describe(),
+                reason,
+                help: None,
+            });
         }
     };
     keep_documents(cache, &image);

@@ -22,8 +22,12 @@ pub(super) fn unite(entries: &[FilesEntry], listings: &mut [Listing], archives: 
     for (entry, listing) in entries.iter().zip(listings) {
         let Some(target) = target(entry, listing) else { continue };
         for item in &mut listing.items {
-            let EntryKind::File { size_bytes, content } = &mut item.kind else { continue };
-            let Ok(path) = target.join(item.path.as_bytes()) else { continue };
+            let EntryKind::File { size_bytes, content } = &mut item.kind else {
+                continue;
+            };
+            let Ok(path) = target.join(item.path.as_bytes()) else {
+                continue;
+            };
             match first.get(&path) {
                 None => {
                     first.insert(path, (*size_bytes, content.clone()));
@@ -33,7 +37,10 @@ pub(super) fn unite(entries: &[FilesEntry], listings: &mut [Listing], archives: 
                         let known = known.clone();
                         // Messages still name the file's own origin.
                         item.origin = Some(item.origin_text());
-                        item.kind = EntryKind::File { size_bytes: *known_bytes, content: known };
+                        item.kind = EntryKind::File {
+                            size_bytes: *known_bytes,
+                            content: known,
+                        };
                     }
                 }
                 Some(_) => {}
@@ -52,7 +59,10 @@ fn target(entry: &FilesEntry, listing: &Listing) -> Option<EntryPath> {
 }
 
 fn is_same(left: &Content, right: &Content, archives: &Archives) -> io::Result<bool> {
-    let (mut left, mut right) = (BufReader::new(open(left, archives)?), BufReader::new(open(right, archives)?));
+    let (mut left, mut right) = (
+        BufReader::new(open(left, archives)?),
+        BufReader::new(open(right, archives)?),
+    );
     loop {
         let (one, other) = (left.fill_buf()?, right.fill_buf()?);
         let common = one.len().min(other.len());

@@ -211,8 +211,11 @@ pub enum BuildError {
 
 fn not_locked(path: &std::path::Path, has_lock: bool, missing: &[String]) -> String {
     let path = escape(path.as_os_str().as_encoded_bytes());
-    let start =
-        if has_lock { format!("lockfile {path} is out of date") } else { format!("lockfile {path} does not exist") };
+    let start = if has_lock {
+        format!("lockfile {path} is out of date")
+    } else {
+        format!("lockfile {path} does not exist")
+    };
     format!("{start}, but --locked was given (missing: {})", missing.join("; "))
 }
 
@@ -232,7 +235,9 @@ fn meant<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
 
 /// Returns the help of the archive error that packing wrapped.
 fn member_help(error: &PackError) -> Option<String> {
-    let PackError::Content { source, .. } = error else { return None };
+    let PackError::Content { source, .. } = error else {
+        return None;
+    };
     source.get_ref()?.downcast_ref::<FilesError>()?.help()
 }
 
@@ -272,9 +277,14 @@ impl Diagnostic for BuildError {
                 None if known.is_empty() => "the spec uses no images: there is nothing to update".to_owned(),
                 None => format!("use one of: {}", escape(known.join(", ").as_bytes())),
             }),
-            Self::LockedGone { image, current: Some(_), .. } => {
-                Some(format!("run `ocitect update {}` to pin the current image", escape(image.as_bytes())))
-            }
+            Self::LockedGone {
+                image,
+                current: Some(_),
+                ..
+            } => Some(format!(
+                "run `ocitect update {}` to pin the current image",
+                escape(image.as_bytes())
+            )),
             Self::LockedGone { .. } => Some("use an existing image in the spec, and run `ocitect update`".to_owned()),
             Self::Files(error) => error.help(),
             Self::Plan { cause, .. } => cause.help(),

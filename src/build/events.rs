@@ -80,13 +80,24 @@ impl Task {
     pub fn start(observer: &Arc<dyn Observer>, what: String, size_bytes: Option<u64>) -> Self {
         // Numbers only distinguish tasks on the screen; they do not reach any output.
         let id = NEXT_TASK.fetch_add(1, Ordering::Relaxed);
-        observer.event(Event::Started { task: id, what, size_bytes });
-        Self { id, observer: observer.clone(), finished: AtomicBool::new(false) }
+        observer.event(Event::Started {
+            task: id,
+            what,
+            size_bytes,
+        });
+        Self {
+            id,
+            observer: observer.clone(),
+            finished: AtomicBool::new(false),
+        }
     }
 
     /// Reports the bytes processed so far.
     pub fn progress(&self, done_bytes: u64) {
-        self.observer.event(Event::Progress { task: self.id, done_bytes });
+        self.observer.event(Event::Progress {
+            task: self.id,
+            done_bytes,
+        });
     }
 
     /// Ends the task; `what` describes what was done.
@@ -118,17 +129,31 @@ impl TransferTasks {
     /// Creates the tasks of a copy to `target`.
     pub fn new(observer: Arc<dyn Observer>, target: String, names: BTreeMap<Digest, String>) -> Self {
         let whole = Task::start(&observer, format!("writing to {target}"), None);
-        Self { observer, target, names: Mutex::new(names), under_way: Mutex::default(), _whole: whole }
+        Self {
+            observer,
+            target,
+            names: Mutex::new(names),
+            under_way: Mutex::default(),
+            _whole: whole,
+        }
     }
 
     /// Sets the display name of a blob. Must be called before the first event of the blob.
     pub fn name_blob(&self, digest: Digest, name: String) {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, name);
+        self.names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(digest, name);
     }
 
     fn name(&self, descriptor: &Descriptor) -> String {
         let short = &descriptor.digest.hex()[..12];
-        match self.names.lock().unwrap_or_else(PoisonError::into_inner).get(&descriptor.digest) {
+        match self
+            .names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&descriptor.digest)
+        {
             Some(name) => format!("{name} ({short})"),
             None => short.to_owned(),
         }

@@ -18,7 +18,10 @@ pub(super) struct SecretGate<'a> {
 impl<'a> SecretGate<'a> {
     /// Creates an open gate for these platforms.
     pub fn new(platforms: &'a [PlannedPlatform]) -> Self {
-        Self { platforms, is_shut: AtomicBool::new(false) }
+        Self {
+            platforms,
+            is_shut: AtomicBool::new(false),
+        }
     }
 
     /// Checks the sightings in the layer of `plan` against the `[check]` of every platform that has the layer.

@@ -44,7 +44,10 @@ pub async fn check_image(
     let (found, skipped) = images_to_check(name, source.as_ref(), root, wanted).await?;
     if found.is_empty() {
         let skipped = skipped.iter().map(ToString::to_string).collect();
-        return Err(BuildError::NothingToCheck { image: name.to_string(), skipped });
+        return Err(BuildError::NothingToCheck {
+            image: name.to_string(),
+            skipped,
+        });
     }
     let mut images = Vec::new();
     for (platform, image) in found {
@@ -56,7 +59,11 @@ pub async fn check_image(
         findings.extend(check_secrets(&subject.platform, &sighted));
         findings.sort();
         let coverage = Coverage::of(&subject, layer_count);
-        images.push(CheckedImage { subject, findings, coverage });
+        images.push(CheckedImage {
+            subject,
+            findings,
+            coverage,
+        });
         task.finish(String::new());
     }
     Ok(CheckedImages { images, skipped })
@@ -69,10 +76,15 @@ async fn images_to_check(
     root: &Root,
     wanted: &[Platform],
 ) -> Result<(Vec<(Platform, Image)>, Vec<SkippedEntry>), BuildError> {
-    let unreadable = |cause| BuildError::Resolve { image: name.to_string(), cause: Box::new(cause) };
+    let unreadable = |cause| BuildError::Resolve {
+        image: name.to_string(),
+        cause: Box::new(cause),
+    };
     let mut found = Vec::new();
     for platform in wanted {
-        let chosen = select_platform(source, root, platform).await.map_err(failed(name, platform))?;
+        let chosen = select_platform(source, root, platform)
+            .await
+            .map_err(failed(name, platform))?;
         found.push((platform.clone(), chosen.image));
     }
     match root {
@@ -80,8 +92,11 @@ async fn images_to_check(
         Root::Manifest(manifest) => {
             let image = read_image(source, manifest.clone()).await.map_err(unreadable)?;
             let config = image.config().value();
-            let platform =
-                if config.names_platform() { config.platform().clone() } else { Platform::new("unknown", "unknown") };
+            let platform = if config.names_platform() {
+                config.platform().clone()
+            } else {
+                Platform::new("unknown", "unknown")
+            };
             Ok((vec![(platform, image)], Vec::new()))
         }
         Root::Index(_) => {
@@ -132,7 +147,10 @@ async fn image_subject(
     let own = own_layers(&image);
     if own.first > 0 {
         let layers = if own.first == 1 { "layer" } else { "layers" };
-        let text = format!("{name} for {platform}: {} base image {layers} not scanned for secrets", own.first);
+        let text = format!(
+            "{name} for {platform}: {} base image {layers} not scanned for secrets",
+            own.first
+        );
         observer.event(Event::Note(text));
     }
     let mut subject = unread_subject(&image, platform, &facts, &own);
@@ -187,10 +205,16 @@ fn wanted_files(subject: &Subject, facts: &Facts) -> BTreeMap<(u32, EntryPath), 
     let mut wanted: BTreeMap<(u32, EntryPath), Wanted> = BTreeMap::new();
     for (path, own) in subject.own() {
         let Some(node) = facts.tree.node(path) else { continue };
-        let Some((layer, stored)) = node.content_at(path) else { continue };
+        let Some((layer, stored)) = node.content_at(path) else {
+            continue;
+        };
         let is_program = facts.elf.contains_key(path);
         let interest = room.granted(interest(path, node.mode, own.size_bytes), own.size_bytes);
-        let interest = if is_program && interest == Interest::Program { Interest::Nothing } else { interest };
+        let interest = if is_program && interest == Interest::Program {
+            Interest::Nothing
+        } else {
+            interest
+        };
         let is_kept = !is_program && (first.contains(path) || may_be_followed(path, node.mode, own.size_bytes));
         if interest != Interest::Nothing || is_kept {
             // A file may have several names. All of them need the same content, but each name may require more of it.
@@ -217,7 +241,10 @@ async fn read_own_files(
     let reading = Arc::new(Mutex::new(reading));
     let shared = reading.clone();
     let taken = read_files(source, image, first_own, move |layer, stored, content| {
-        shared.lock().unwrap_or_else(PoisonError::into_inner).file(layer, stored, content)
+        shared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .file(layer, stored, content)
     });
     let _sink = taken.await.map_err(|cause| BuildError::Tree {
         image: name.to_string(),
@@ -255,18 +282,37 @@ fn own_layers(image: &Image) -> OwnLayers {
     let is_empty =
         |entry: &&serde_json::Value| entry.get("empty_layer").and_then(serde_json::Value::as_bool) == Some(true);
     let created_by = |entry: &serde_json::Value| {
-        entry.get("created_by").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+        entry
+            .get("created_by")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     };
-    let entries: Vec<String> = history.into_iter().flatten().filter(|entry| !is_empty(entry)).map(created_by).collect();
+    let entries: Vec<String> = history
+        .into_iter()
+        .flatten()
+        .filter(|entry| !is_empty(entry))
+        .map(created_by)
+        .collect();
     let count = config.diff_ids().len();
-    let unnamed = || OwnLayers { first: 0, names: (0..count).map(|at| Arc::from(format!("layer {at}"))).collect() };
+    let unnamed = || OwnLayers {
+        first: 0,
+        names: (0..count).map(|at| Arc::from(format!("layer {at}"))).collect(),
+    };
     if entries.len() != count {
         return unnamed();
     }
-    let own = entries.iter().rev().take_while(|entry| entry.starts_with(OWN_HISTORY)).count();
+    let own = entries
+        .iter()
+        .rev()
+        .take_while(|entry| entry.starts_with(OWN_HISTORY))
+        .count();
     if own == 0 {
         return unnamed();
     }
     let name = |entry: &String| Arc::from(entry.strip_prefix(OWN_HISTORY).unwrap_or("base"));
-    OwnLayers { first: count - own, names: entries.iter().map(name).collect() }
+    OwnLayers {
+        first: count - own,
+        names: entries.iter().map(name).collect(),
+    }
 }

@@ -34,7 +34,11 @@ pub(super) struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { interest: Interest::Nothing, is_kept: false, size_bytes: 0 }
+        Self {
+            interest: Interest::Nothing,
+            is_kept: false,
+            size_bytes: 0,
+        }
     }
 }
 
@@ -60,8 +64,17 @@ pub(super) struct Reading {
 impl Reading {
     /// Creates the spool: a temporary file without a name in `scratch_folder`, which takes the content of files.
     pub(super) fn new(wanted: BTreeMap<Place, Wanted>, scratch_folder: &Path) -> io::Result<Self> {
-        let spool = Spool { file: Some(tempfile::tempfile_in(scratch_folder)?), ..Spool::default() };
-        Ok(Self { wanted, seen: Seen { spool, ..Seen::default() } })
+        let spool = Spool {
+            file: Some(tempfile::tempfile_in(scratch_folder)?),
+            ..Spool::default()
+        };
+        Ok(Self {
+            wanted,
+            seen: Seen {
+                spool,
+                ..Seen::default()
+            },
+        })
     }
 
     /// Reads one file to its end. If a layer holds a path twice, the last one counts.
@@ -81,7 +94,10 @@ impl Reading {
             scan_stream(stored, head, content)?
         };
         if !sightings.is_empty() {
-            self.seen.sighted.push(SightedFile { path: stored.clone(), sightings });
+            self.seen.sighted.push(SightedFile {
+                path: stored.clone(),
+                sightings,
+            });
         }
         Ok(())
     }
@@ -98,7 +114,10 @@ impl Reading {
         let start_bytes = spool.end_bytes;
         spool.append(&head)?;
         let sightings = scan_stream(&place.1, head, &mut Tee { content, spool })?;
-        let span = Span { start_bytes, end_bytes: spool.end_bytes };
+        let span = Span {
+            start_bytes,
+            end_bytes: spool.end_bytes,
+        };
         if wanted.interest != Interest::Nothing {
             let evidence = read_evidence(wanted.interest, &mut spool.content(span))?;
             self.seen.evidence.insert(place.clone(), evidence);
@@ -141,11 +160,17 @@ impl Spool {
     }
 
     fn content(&self, span: Span) -> Content<'_> {
-        Content { file: self.file.as_ref(), span, at_bytes: 0 }
+        Content {
+            file: self.file.as_ref(),
+            span,
+            at_bytes: 0,
+        }
     }
 
     fn has_room_for(&self, size_bytes: u64) -> bool {
-        self.end_bytes.checked_add(size_bytes).is_some_and(|end_bytes| end_bytes <= MAX_KEPT_BYTES)
+        self.end_bytes
+            .checked_add(size_bytes)
+            .is_some_and(|end_bytes| end_bytes <= MAX_KEPT_BYTES)
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -183,7 +208,9 @@ impl Read for Content<'_> {
         let size_bytes = self.span.end_bytes - self.span.start_bytes;
         let left_bytes = usize::try_from(size_bytes.saturating_sub(self.at_bytes)).unwrap_or(usize::MAX);
         let wanted = buffer.len().min(left_bytes);
-        let Some(file) = self.file.filter(|_| wanted > 0) else { return Ok(0) };
+        let Some(file) = self.file.filter(|_| wanted > 0) else {
+            return Ok(0);
+        };
         let count = file.read_at(&mut buffer[..wanted], self.span.start_bytes + self.at_bytes)?;
         self.at_bytes += count as u64;
         Ok(count)
@@ -224,7 +251,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wanted = files.iter().map(|(at, interest, is_kept, bytes)| {
             let size_bytes = bytes.len() as u64;
-            ((0, path(at)), Wanted { interest: *interest, is_kept: *is_kept, size_bytes })
+            (
+                (0, path(at)),
+                Wanted {
+                    interest: *interest,
+                    is_kept: *is_kept,
+                    size_bytes,
+                },
+            )
         });
         let mut reading = Reading::new(wanted.collect(), folder.path()).unwrap();
         for (at, _, _, bytes) in files {
@@ -246,7 +280,10 @@ mod tests {
         assert_eq!(read(&seen, "e.js").as_deref(), Some("last"));
         assert_eq!(read(&seen, "c.js").as_deref(), Some(&*long));
         assert_eq!(read(&seen, "a.js").as_deref(), Some("first"));
-        assert_eq!((read(&seen, "b.json"), read(&seen, "d"), read(&seen, "f")), (None, None, None));
+        assert_eq!(
+            (read(&seen, "b.json"), read(&seen, "d"), read(&seen, "f")),
+            (None, None, None)
+        );
         assert_eq!(seen.evidence[&(0, path("b.json"))], Evidence::Whole((*b"{}").into()));
         assert_eq!(seen.evidence[&(0, path("e.js"))], Evidence::Head((*b"la").into()));
         assert!(matches!(seen.evidence[&(0, path("d"))], Evidence::DamagedElf(_)));
@@ -256,8 +293,21 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_not_kept_and_that_is_known() {
         let folder = tempfile::tempdir().unwrap();
-        let wanted = Wanted { is_kept: true, size_bytes: MAX_KEPT_BYTES, ..Wanted::default() };
-        let wanted = BTreeMap::from([((0, path("a")), Wanted { size_bytes: 1, ..wanted }), ((0, path("b")), wanted)]);
+        let wanted = Wanted {
+            is_kept: true,
+            size_bytes: MAX_KEPT_BYTES,
+            ..Wanted::default()
+        };
+        let wanted = BTreeMap::from([
+            (
+                (0, path("a")),
+                Wanted {
+                    size_bytes: 1,
+                    ..wanted
+                },
+            ),
+            ((0, path("b")), wanted),
+        ]);
         let mut reading = Reading::new(wanted, folder.path()).unwrap();
         reading.file(0, &path("a"), &mut &b"a"[..]).unwrap();
         reading.file(0, &path("b"), &mut &b"b"[..]).unwrap();
@@ -269,12 +319,19 @@ mod tests {
     #[test]
     fn archives_are_read_out_of_the_spool() {
         let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
-        writer.start_file("META-INF/MANIFEST.MF", zip::write::SimpleFileOptions::default()).unwrap();
+        writer
+            .start_file("META-INF/MANIFEST.MF", zip::write::SimpleFileOptions::default())
+            .unwrap();
         writer.write_all(b"Main-Class: a.Main\n").unwrap();
         let jar = writer.finish().unwrap().into_inner();
-        let seen = seen(&[("x", Interest::Nothing, true, b"before"), ("a.jar", Interest::Nothing, true, &jar)]);
+        let seen = seen(&[
+            ("x", Interest::Nothing, true, b"before"),
+            ("a.jar", Interest::Nothing, true, &jar),
+        ]);
         let evidence = read_evidence(Interest::Jar, &mut seen.spool.open(&(0, path("a.jar"))).unwrap()).unwrap();
-        let Evidence::Jar(facts) = evidence else { panic!("{evidence:?}") };
+        let Evidence::Jar(facts) = evidence else {
+            panic!("{evidence:?}")
+        };
         assert_eq!(facts.attributes["Main-Class"], "a.Main");
     }
 }

@@ -82,7 +82,11 @@ impl<'a> Images<'a> {
         let pins = known.images().values().flat_map(|image| image.platforms().values());
         let current = pins.filter(|pin| pin.facts.is_current());
         let locked_facts = current.map(|pin| (pin.manifest.digest, pin.facts.clone())).collect();
-        Self { lock, locked_facts, ..self }
+        Self {
+            lock,
+            locked_facts,
+            ..self
+        }
     }
 
     /// Returns the pins: the given ones, and those added since.
@@ -107,15 +111,23 @@ impl<'a> Images<'a> {
             None => self.choose(named, platform).await?,
         };
         // Checked before any layer is downloaded for it.
-        check_platform(platform)
-            .map_err(|cause| BuildError::Plan { platform: platform.clone(), cause: Box::new(cause) })?;
+        check_platform(platform).map_err(|cause| BuildError::Plan {
+            platform: platform.clone(),
+            cause: Box::new(cause),
+        })?;
         let layers = &image.manifest().value().layers;
         source.check_blobs(layers).await.map_err(failed(name, platform))?;
         let known = self.facts(name, platform, source.as_ref(), &image).await?;
         if !pin.is_some_and(|pin| pin.facts.is_current()) {
             self.lock = self.lock.with_pin(text, index, platform, Pin::new(&image, known.kept)?);
         }
-        let found = PlatformImage { name: name.clone(), source, image, index, facts: known.facts };
+        let found = PlatformImage {
+            name: name.clone(),
+            source,
+            image,
+            index,
+            facts: known.facts,
+        };
         self.found.insert(key, found.clone());
         Ok(found)
     }
@@ -150,7 +162,9 @@ impl<'a> Images<'a> {
             | ImageName::DockerArchive { selector, .. } => selector,
         };
         let locked = found.index.unwrap_or(found.image.manifest().descriptor().digest);
-        let Ok(root) = source.resolve(selector).await else { return };
+        let Ok(root) = source.resolve(selector).await else {
+            return;
+        };
         let current = root.descriptor().digest;
         if current != locked && self.moved.insert(named.text.clone()) {
             let text = escape(named.text.as_bytes());
@@ -178,7 +192,9 @@ impl<'a> Images<'a> {
             }
             (Err(cause), _) => return Err(failed(name, platform)(cause)),
         };
-        let found = select_platform(source.as_ref(), &root, platform).await.map_err(failed(name, platform))?;
+        let found = select_platform(source.as_ref(), &root, platform)
+            .await
+            .map_err(failed(name, platform))?;
         keep_documents(&self.cache, &found.image);
         Ok((source, found))
     }
@@ -210,14 +226,20 @@ impl<'a> Images<'a> {
             Some(found) => found,
             None => self.read_layers(name, platform, source, image).await?,
         };
-        let known = KnownFacts { facts: Arc::new(facts), kept };
+        let known = KnownFacts {
+            facts: Arc::new(facts),
+            kept,
+        };
         self.facts.insert(manifest, known.clone());
         Ok(known)
     }
 
     /// Returns facts that were read before: those of the lockfile, else those of the cache.
     fn kept_facts(&self, manifest: &Digest) -> Option<(Facts, LockedFacts)> {
-        let locked = self.locked_facts.get(manifest).and_then(|kept| Some((kept.read().ok()?, kept.clone())));
+        let locked = self
+            .locked_facts
+            .get(manifest)
+            .and_then(|kept| Some((kept.read().ok()?, kept.clone())));
         locked.or_else(|| {
             let KeptFacts { facts, compressed } = self.cache.load_facts(manifest)?;
             Some((facts, LockedFacts::new(compressed)))
@@ -232,16 +254,29 @@ impl<'a> Images<'a> {
         source: &dyn Source,
         image: &Image,
     ) -> Result<(Facts, LockedFacts), BuildError> {
-        let size_bytes = image.layers().map(|(layer, _)| layer.size_bytes).fold(0, u64::saturating_add);
-        let task = Arc::new(Task::start(&self.observer, format!("reading {name} for {platform}"), Some(size_bytes)));
+        let size_bytes = image
+            .layers()
+            .map(|(layer, _)| layer.size_bytes)
+            .fold(0, u64::saturating_add);
+        let task = Arc::new(Task::start(
+            &self.observer,
+            format!("reading {name} for {platform}"),
+            Some(size_bytes),
+        ));
         let (told, done_bytes) = (task.clone(), AtomicU64::new(0));
         let progress = move |bytes| told.progress(done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes);
-        let failed =
-            |cause| BuildError::Tree { image: name.to_string(), platform: platform.clone(), cause: Box::new(cause) };
-        let facts = read_facts(source, image, &self.scratch_directory, progress).await.map_err(failed)?;
+        let failed = |cause| BuildError::Tree {
+            image: name.to_string(),
+            platform: platform.clone(),
+            cause: Box::new(cause),
+        };
+        let facts = read_facts(source, image, &self.scratch_directory, progress)
+            .await
+            .map_err(failed)?;
         let compressed = facts.compress().map_err(failed)?;
         task.finish(format!("read {name} for {platform}"));
-        self.cache.store_facts(&image.manifest().descriptor().digest, &compressed);
+        self.cache
+            .store_facts(&image.manifest().descriptor().digest, &compressed);
         Ok((facts, LockedFacts::new(compressed)))
     }
 
@@ -264,7 +299,11 @@ impl<'a> Images<'a> {
 
 pub(super) fn failed(name: &ImageName, platform: &Platform) -> impl FnOnce(StoreError) -> BuildError {
     let (image, platform) = (name.to_string(), platform.clone());
-    move |cause| BuildError::Image { image, platform, cause: Box::new(cause) }
+    move |cause| BuildError::Image {
+        image,
+        platform,
+        cause: Box::new(cause),
+    }
 }
 
 /// Returns the error for a locked digest that was not found: its tag refers to another image, or no longer exists.
@@ -283,7 +322,12 @@ async fn gone(
         Err(StoreError::NotFound { .. }) => None,
         Err(cause) => return failed(&named.name, &platform)(cause),
     };
-    BuildError::LockedGone { image, platform, locked, current }
+    BuildError::LockedGone {
+        image,
+        platform,
+        locked,
+        current,
+    }
 }
 
 /// The opened image of one platform, with its facts.
@@ -309,13 +353,17 @@ pub async fn image_facts(
     let (image, platform) = match (root, platform) {
         (Root::Manifest(manifest), None) => {
             let unknown = Platform::new("unknown", "unknown");
-            let image = read_image(source.as_ref(), manifest.clone()).await.map_err(failed(name, &unknown))?;
+            let image = read_image(source.as_ref(), manifest.clone())
+                .await
+                .map_err(failed(name, &unknown))?;
             let platform = image.config().value().platform().clone();
             (image, platform)
         }
         (root, platform) => {
             let platform = platform.cloned().unwrap_or_else(|| Platform::new("linux", "amd64"));
-            let found = select_platform(source.as_ref(), root, &platform).await.map_err(failed(name, &platform))?;
+            let found = select_platform(source.as_ref(), root, &platform)
+                .await
+                .map_err(failed(name, &platform))?;
             (found.image, platform)
         }
     };

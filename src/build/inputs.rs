@@ -48,7 +48,10 @@ pub(super) async fn plan_platform(
         None => None,
         Some(named) => Some(images.for_platform(&named, platform).await?),
     };
-    let base_env = base.as_ref().map(|base| base.image.config().value().env()).unwrap_or_default();
+    let base_env = base
+        .as_ref()
+        .map(|base| base.image.config().value().env())
+        .unwrap_or_default();
     let config = spec.config(platform, &base_env)?;
     let policy = Policy::new(&platform_spec.check.allow, &platform_spec.check.deny)?;
     let mut input = PlanInput {
@@ -59,7 +62,10 @@ pub(super) async fn plan_platform(
         created_s,
         platform_spec,
     };
-    let failed = |cause| BuildError::Plan { platform: platform.clone(), cause: Box::new(cause) };
+    let failed = |cause| BuildError::Plan {
+        platform: platform.clone(),
+        cause: Box::new(cause),
+    };
     let (plan, inputs, file_images) = match plan_as_earlier(&input, earlier).map_err(failed)? {
         Some((plan, inputs)) => (plan, inputs, BTreeMap::new()),
         None => {
@@ -72,7 +78,13 @@ pub(super) async fn plan_platform(
     for warning in &plan.warnings {
         images.warn(format!("{platform}: {warning}"));
     }
-    Ok(PlannedPlatform { plan, base, file_images, policy, inputs })
+    Ok(PlannedPlatform {
+        plan,
+        base,
+        file_images,
+        policy,
+        inputs,
+    })
 }
 
 /// Returns a plan that reuses the layers of an earlier platform if they are the same.
@@ -131,14 +143,23 @@ impl Disk {
 
     /// Warns once per build, and only if the file would make a difference.
     fn warn_of_dockerignore(&self, dockerignore: &UnreadDockerignore, layers: &LayerListings, images: &Images<'_>) {
-        let found: Vec<NotLeftOut> =
-            layers.iter().flatten().map(|listing| dockerignore.not_left_out(listing)).collect();
+        let found: Vec<NotLeftOut> = layers
+            .iter()
+            .flatten()
+            .map(|listing| dockerignore.not_left_out(listing))
+            .collect();
         let count: usize = found.iter().map(|found| found.count).sum();
-        let Some(first) = found.into_iter().find_map(|found| found.first) else { return };
+        let Some(first) = found.into_iter().find_map(|found| found.first) else {
+            return;
+        };
         if self.has_warned.swap(true, Ordering::Relaxed) {
             return;
         }
-        let files = if count == 1 { "1 packed file" } else { &format!("{count} packed files") };
+        let files = if count == 1 {
+            "1 packed file"
+        } else {
+            &format!("{count} packed files")
+        };
         images.warn(format!(
             "{} is ignored, but would exclude {files}, such as {} (set ignore-file = \".dockerignore\" in [image], \
              or create an empty .ocitectignore)",
@@ -150,7 +171,16 @@ impl Disk {
     fn list(&self, entry: &FilesEntry, ignore: &IgnoreRules) -> Result<Listing, FilesError> {
         let (never_packed, outputs) = (&self.never_packed, &self.outputs);
         let (archives, threads) = (&*self.archives, self.threads);
-        files::list(entry, &files::Context { ignore, never_packed, outputs, archives, threads })
+        files::list(
+            entry,
+            &files::Context {
+                ignore,
+                never_packed,
+                outputs,
+                archives,
+                threads,
+            },
+        )
     }
 }
 
@@ -163,13 +193,20 @@ pub(super) fn canonical_output(path: &Path) -> Option<PathBuf> {
         let canonical = std::fs::canonicalize(ancestor).ok()?;
         let rest = absolute.strip_prefix(ancestor).ok()?;
         // Joining an empty path would add a slash, which makes the path of a file invalid.
-        Some(if rest.as_os_str().is_empty() { canonical } else { canonical.join(rest) })
+        Some(if rest.as_os_str().is_empty() {
+            canonical
+        } else {
+            canonical.join(rest)
+        })
     })
 }
 
 /// Returns a path as messages show it, without `.` components.
 fn plain(path: &Path) -> String {
-    let path: PathBuf = path.components().filter(|part| !matches!(part, Component::CurDir)).collect();
+    let path: PathBuf = path
+        .components()
+        .filter(|part| !matches!(part, Component::CurDir))
+        .collect();
     escape(path.as_os_str().as_bytes())
 }
 
@@ -228,10 +265,16 @@ fn list_image(
         let origin = format!("{}#{at}", found.name);
         let kind = match &node.kind {
             NodeKind::Directory => EntryKind::Directory,
-            NodeKind::Symlink { target } => EntryKind::Symlink { target: target.to_vec() },
-            NodeKind::File { size_bytes, .. } => {
-                EntryKind::File { size_bytes: *size_bytes, content: Content::Image { manifest, path: at.clone() } }
-            }
+            NodeKind::Symlink { target } => EntryKind::Symlink {
+                target: target.to_vec(),
+            },
+            NodeKind::File { size_bytes, .. } => EntryKind::File {
+                size_bytes: *size_bytes,
+                content: Content::Image {
+                    manifest,
+                    path: at.clone(),
+                },
+            },
             NodeKind::Special => {
                 let (place, what) = (entry.place.clone(), "a device or a fifo");
                 return Err(FilesError::Refused { place, origin, what }.into());
@@ -239,19 +282,32 @@ fn list_image(
         };
         let executable = matches!(kind, EntryKind::File { .. }) && node.mode & 0o100 != 0;
         let kept_mode = (entry.keep_modes && !matches!(kind, EntryKind::Symlink { .. })).then_some(node.mode & 0o7777);
-        Ok(ListedItem { path: relative, kind, kept_mode, executable, xattrs: BTreeMap::new(), origin: Some(origin) })
+        Ok(ListedItem {
+            path: relative,
+            kind,
+            kept_mode,
+            executable,
+            xattrs: BTreeMap::new(),
+            origin: Some(origin),
+        })
     };
 
     let is_directory = at.is_root() || view.node(&at).ok_or_else(not_there)?.is_directory();
     if !is_directory {
         // Uses the name in the spec: a link is followed for its content, not for its name.
         let name = asked.file_name().to_vec();
-        return Ok(Listing { root: ListedRoot::File { name }, items: vec![item(EntryPath::root(), &at)?] });
+        return Ok(Listing {
+            root: ListedRoot::File { name },
+            items: vec![item(EntryPath::root(), &at)?],
+        });
     }
     let mut items = Vec::new();
     for (path, _) in found.facts.tree.below(&at) {
         let relative = EntryPath::new(&path.as_bytes()[at.as_bytes().len()..]).map_err(|_| not_there())?;
         items.push(item(relative, path)?);
     }
-    Ok(Listing { root: ListedRoot::Directory, items })
+    Ok(Listing {
+        root: ListedRoot::Directory,
+        items,
+    })
 }

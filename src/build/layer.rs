@@ -40,7 +40,11 @@ impl PackContext {
         threads: usize,
         observer: &dyn PackObserver,
     ) -> Result<PackedLayer, PackError> {
-        let options = PackOptions { scratch_dir: self.scratch_directory.clone(), threads, cache: self.cache.blocks() };
+        let options = PackOptions {
+            scratch_dir: self.scratch_directory.clone(),
+            threads,
+            cache: self.cache.blocks(),
+        };
         let packed = pack_layer(plan, &self.contents, &options, observer)?;
         if let Some(kept) = &packed.kept {
             self.records.store(plan, kept);
@@ -85,21 +89,44 @@ impl BuiltLayer {
         let layer = packed.layer.clone();
         let sighted = packed.sighted.clone().into();
         let bytes = Arc::new(LayerBytes::Packed(Box::new(packed)));
-        Self { name, layer, origin: LayerOrigin::Packed, sighted, bytes }
+        Self {
+            name,
+            layer,
+            origin: LayerOrigin::Packed,
+            sighted,
+            bytes,
+        }
     }
 
     /// Creates a layer whose inputs are unchanged since `kept` was packed. Reads nothing until its bytes are needed.
     pub fn kept(kept: KeptLayer, plan: Arc<LayerPlan>, context: Arc<PackContext>) -> Self {
         let (name, layer) = (plan.name.clone(), kept.layer.clone());
         let sighted = kept.sighted.clone().into();
-        let bytes = LayerBytes::Kept(Box::new(KeptBytes { kept, plan, context, made: Mutex::new(None) }));
-        Self { name, layer, origin: LayerOrigin::Kept, sighted, bytes: Arc::new(bytes) }
+        let bytes = LayerBytes::Kept(Box::new(KeptBytes {
+            kept,
+            plan,
+            context,
+            made: Mutex::new(None),
+        }));
+        Self {
+            name,
+            layer,
+            origin: LayerOrigin::Kept,
+            sighted,
+            bytes: Arc::new(bytes),
+        }
     }
 
     /// Creates a layer that an earlier image has. `sighted` refers to the files that it would have been packed from.
     pub fn elsewhere(name: String, layer: Layer, sighted: Vec<SightedFile>, source: Arc<dyn Source>) -> Self {
         let bytes = Arc::new(LayerBytes::Elsewhere(source));
-        Self { name, layer, origin: LayerOrigin::Earlier, sighted: sighted.into(), bytes }
+        Self {
+            name,
+            layer,
+            origin: LayerOrigin::Earlier,
+            sighted: sighted.into(),
+            bytes,
+        }
     }
 }
 
@@ -115,7 +142,11 @@ impl Source for BuiltLayer {
     }
 
     async fn resolve(&self, _: &Selector) -> Result<Root, StoreError> {
-        Err(StoreError::NotFound { what: "an image".to_owned(), place: "a layer".to_owned(), help: None })
+        Err(StoreError::NotFound {
+            what: "an image".to_owned(),
+            place: "a layer".to_owned(),
+            help: None,
+        })
     }
 
     /// Assembles a layer that is only stored in blocks, or packs it again if blocks are missing. This may take as long
@@ -126,7 +157,9 @@ impl Source for BuiltLayer {
             return Ok(Box::pin(crate::store::open(source.as_ref(), descriptor).await?));
         }
         let bytes = self.bytes.clone();
-        let reader = tokio::task::spawn_blocking(move || bytes.reader()).await.map_err(io::Error::other);
+        let reader = tokio::task::spawn_blocking(move || bytes.reader())
+            .await
+            .map_err(io::Error::other);
         let reader = reader.and_then(|reader| reader).map_err(|cause| StoreError::Read {
             digest: descriptor.digest,
             place: self.describe(),
@@ -167,7 +200,12 @@ impl KeptBytes {
     }
 
     fn make(&self) -> Result<PackedLayer, BuildError> {
-        let PackContext { scratch_directory, cache, threads, .. } = &*self.context;
+        let PackContext {
+            scratch_directory,
+            cache,
+            threads,
+            ..
+        } = &*self.context;
         if let Some(blocks) = cache.blocks()
             && let Some(packed) = put_together(&self.kept, &self.plan, blocks, scratch_directory)?
         {
@@ -177,7 +215,11 @@ impl KeptBytes {
         let (expected, actual) = (self.kept.layer.descriptor.digest, packed.layer.descriptor.digest);
         if expected != actual {
             self.context.records.forget(&self.plan);
-            return Err(BuildError::StaleRecord { layer: self.plan.name.clone(), expected, actual });
+            return Err(BuildError::StaleRecord {
+                layer: self.plan.name.clone(),
+                expected,
+                actual,
+            });
         }
         Ok(packed)
     }

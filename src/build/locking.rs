@@ -35,8 +35,20 @@ pub(super) fn load(spec: &Spec, platforms: &[Platform], locked: bool) -> Result<
     }
     let path = spec.lock_path();
     let lock = Lock::load(&path)?;
-    let missing = if locked { missing(lock.as_ref(), &needs) } else { Vec::new() };
-    if missing.is_empty() { Ok(lock) } else { Err(BuildError::NotLocked { path, has_lock: lock.is_some(), missing }) }
+    let missing = if locked {
+        missing(lock.as_ref(), &needs)
+    } else {
+        Vec::new()
+    };
+    if missing.is_empty() {
+        Ok(lock)
+    } else {
+        Err(BuildError::NotLocked {
+            path,
+            has_lock: lock.is_some(),
+            missing,
+        })
+    }
 }
 
 /// Returns what a lockfile does not contain, as text for messages.
@@ -69,7 +81,10 @@ impl LockUpdate {
             Some(before) => before != lock,
             None => !lock.images().is_empty(),
         };
-        is_new.then(|| Self { path: spec.lock_path(), lock: lock.clone() })
+        is_new.then(|| Self {
+            path: spec.lock_path(),
+            lock: lock.clone(),
+        })
     }
 
     /// Writes the lockfile. If it cannot be written, emits a warning; the build does not fail.
@@ -78,8 +93,12 @@ impl LockUpdate {
         observer.event(match write(&self.path, &self.lock) {
             Ok(()) => Event::Note(format!("wrote {path}")),
             Err(cause) => {
-                let reason = std::error::Error::source(&cause).map(|source| format!(": {source}")).unwrap_or_default();
-                Event::Warning(format!("cannot write the lockfile {path}, building without it: {cause}{reason}"))
+                let reason = std::error::Error::source(&cause)
+                    .map(|source| format!(": {source}"))
+                    .unwrap_or_default();
+                Event::Warning(format!(
+                    "cannot write the lockfile {path}, building without it: {cause}{reason}"
+                ))
             }
         });
     }

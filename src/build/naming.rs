@@ -46,7 +46,11 @@ pub enum TargetPlace {
 impl Target {
     /// Creates a target for a repository of a registry.
     pub fn registry(repository: Repository, tags: Vec<Tag>) -> Self {
-        Self { place: TargetPlace::Registry(repository), tags, full_names: Vec::new() }
+        Self {
+            place: TargetPlace::Registry(repository),
+            tags,
+            full_names: Vec::new(),
+        }
     }
 
     /// Creates a target for a layout or an archive, with the tag or full name that `name` includes, else with `tags`
@@ -68,7 +72,11 @@ impl Target {
                 });
             }
         };
-        Ok(Self { place: TargetPlace::Local(name), tags, full_names })
+        Ok(Self {
+            place: TargetPlace::Local(name),
+            tags,
+            full_names,
+        })
     }
 
     /// Returns `true` if the target is an archive on standard output.
@@ -130,9 +138,20 @@ impl Outputs {
         if request.push {
             targets.extend(names.registry_targets(partial)?);
         }
-        let unmoved = if request.push && partial { names.full_names() } else { Vec::new() };
+        let unmoved = if request.push && partial {
+            names.full_names()
+        } else {
+            Vec::new()
+        };
         let also_written = request.also_written.clone();
-        Ok(Self { name: names.name(), tags: names.tags(), platforms, targets, also_written, unmoved })
+        Ok(Self {
+            name: names.name(),
+            tags: names.tags(),
+            platforms,
+            targets,
+            also_written,
+            unmoved,
+        })
     }
 }
 
@@ -158,8 +177,14 @@ impl Outputs {
 /// Returns the error for an argument that is not a name. A text with a slash and without a registry may be a branch
 /// name or a repository.
 fn not_a_name(argument: &str, error: ReferenceError) -> BuildError {
-    let ReferenceError::NoRegistry(_) = &error else { return error.into() };
-    let tag = argument.parse::<Tag>().err().and_then(|error| error.help()).unwrap_or_default();
+    let ReferenceError::NoRegistry(_) = &error else {
+        return error.into();
+    };
+    let tag = argument
+        .parse::<Tag>()
+        .err()
+        .and_then(|error| error.help())
+        .unwrap_or_default();
     let full = error.help().unwrap_or_default();
     BuildError::Usage {
         reason: format!("-t {}: {error}", escape(argument.as_bytes())),
@@ -170,7 +195,10 @@ fn not_a_name(argument: &str, error: ReferenceError) -> BuildError {
 fn choose_platforms(image: &ImageSpec, wanted: &[Platform]) -> Result<Vec<Platform>, BuildError> {
     for platform in wanted {
         if !image.platforms.iter().any(|known| known.is_same_as(platform)) {
-            return Err(BuildError::UnknownPlatform { wanted: platform.clone(), known: image.platforms.clone() });
+            return Err(BuildError::UnknownPlatform {
+                wanted: platform.clone(),
+                known: image.platforms.clone(),
+            });
         }
     }
     let chosen = |platform: &&Platform| wanted.is_empty() || wanted.iter().any(|wanted| wanted.is_same_as(platform));
@@ -237,7 +265,11 @@ impl Names {
         let full = |repository: &Repository, tags: &[Tag]| -> Vec<String> {
             tags.iter().map(|tag| format!("{repository}:{tag}")).collect()
         };
-        self.0.iter().filter_map(|(repository, tags)| Some(full(repository.as_ref()?, tags))).flatten().collect()
+        self.0
+            .iter()
+            .filter_map(|(repository, tags)| Some(full(repository.as_ref()?, tags)))
+            .flatten()
+            .collect()
     }
 
     fn registry_targets(&self, partial: bool) -> Result<Vec<Target>, BuildError> {
@@ -268,7 +300,10 @@ impl Names {
 fn local_targets(request: &OutputRequest, names: &Names, platforms: &[Platform]) -> Result<Vec<Target>, BuildError> {
     let mut outputs = request.outputs.clone();
     if outputs.is_empty() && !request.push {
-        outputs.push(ImageName::Layout { path: DEFAULT_LAYOUT.into(), selector: Selector::Only });
+        outputs.push(ImageName::Layout {
+            path: DEFAULT_LAYOUT.into(),
+            selector: Selector::Only,
+        });
     }
     let mut targets: Vec<Target> = Vec::new();
     for output in outputs {
@@ -311,8 +346,14 @@ fn only_one_platform(output: &ImageName, platforms: &[Platform]) -> Result<(), B
     }
     let listed: Vec<String> = platforms.iter().map(ToString::to_string).collect();
     Err(BuildError::Usage {
-        reason: format!("{output} can hold one platform, but this build has {}", listed.join(", ")),
-        help: format!("choose one with --platform {}", listed.first().map_or("", String::as_str)),
+        reason: format!(
+            "{output} can hold one platform, but this build has {}",
+            listed.join(", ")
+        ),
+        help: format!(
+            "choose one with --platform {}",
+            listed.first().map_or("", String::as_str)
+        ),
     })
 }
 
@@ -349,21 +390,29 @@ mod tests {
                 TargetPlace::Local(name) => name.to_string(),
                 TargetPlace::Registry(repository) => repository.to_string(),
             };
-            [vec![place], target.tags.iter().map(ToString::to_string).collect()].concat().join(" ")
+            [vec![place], target.tags.iter().map(ToString::to_string).collect()]
+                .concat()
+                .join(" ")
         };
         naming.targets.iter().map(line).collect()
     }
 
     #[test]
     fn without_outputs_a_layout_is_written() {
-        assert_eq!(targets(&image(None), &request(&[], false, &[], &[])), ["oci:build/oci 1 latest"]);
+        assert_eq!(
+            targets(&image(None), &request(&[], false, &[], &[])),
+            ["oci:build/oci 1 latest"]
+        );
     }
 
     #[test]
     fn pushes_and_outputs_get_the_tags_that_they_should() {
         let image = image(Some("ghcr.io/a/b"));
         let all = request(&["oci:d", "oci-archive:f:x"], true, &[], &[]);
-        assert_eq!(targets(&image, &all), ["oci:d 1 latest", "oci-archive:f:x x", "ghcr.io/a/b 1 latest"]);
+        assert_eq!(
+            targets(&image, &all),
+            ["oci:d 1 latest", "oci-archive:f:x x", "ghcr.io/a/b 1 latest"]
+        );
         let other = request(&[], true, &["2", "quay.io/c/d:3"], &[]);
         assert_eq!(targets(&image, &other), ["ghcr.io/a/b 2", "quay.io/c/d 3"]);
         let only_elsewhere = request(&[], true, &["quay.io/c/d"], &[]);
@@ -380,7 +429,10 @@ mod tests {
         let image = image(Some("ghcr.io/a/b"));
         let part = request(&[], true, &[], &["linux/arm64"]);
         assert_eq!(targets(&image, &part), ["ghcr.io/a/b"]);
-        assert_eq!(Outputs::decide(&image, &part).unwrap().unmoved, ["ghcr.io/a/b:1", "ghcr.io/a/b:latest"]);
+        assert_eq!(
+            Outputs::decide(&image, &part).unwrap().unmoved,
+            ["ghcr.io/a/b:1", "ghcr.io/a/b:latest"]
+        );
         for whole in [
             request(&[], true, &["x"], &["linux/arm64"]),
             request(&[], true, &[], &[]),
@@ -388,7 +440,10 @@ mod tests {
         ] {
             assert!(Outputs::decide(&image, &whole).unwrap().unmoved.is_empty());
         }
-        assert_eq!(targets(&image, &request(&[], true, &["x"], &["linux/arm64"])), ["ghcr.io/a/b x"]);
+        assert_eq!(
+            targets(&image, &request(&[], true, &["x"], &["linux/arm64"])),
+            ["ghcr.io/a/b x"]
+        );
     }
 
     #[test]

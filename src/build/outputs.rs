@@ -49,10 +49,20 @@ pub fn check_outputs(
     cache_from: &[ImageName],
     cache: Option<&Cache>,
 ) -> Result<(), BuildError> {
-    let mut guarded =
-        vec![Guarded::new(spec.path(), "the spec"), Guarded::new(&spec.lock_path(), "the spec's lockfile")];
-    guarded.extend(spec.own_files().iter().map(|path| Guarded::new(path, "a file that the spec reads")));
-    guarded.extend(also_read.iter().map(|path| Guarded::new(path, "a file that this command reads")));
+    let mut guarded = vec![
+        Guarded::new(spec.path(), "the spec"),
+        Guarded::new(&spec.lock_path(), "the spec's lockfile"),
+    ];
+    guarded.extend(
+        spec.own_files()
+            .iter()
+            .map(|path| Guarded::new(path, "a file that the spec reads")),
+    );
+    guarded.extend(
+        also_read
+            .iter()
+            .map(|path| Guarded::new(path, "a file that this command reads")),
+    );
     for platform in &naming.platforms {
         for image in spec.platform(platform)?.images() {
             guarded.extend(archive_of(&image.name).map(|path| Guarded::new(path, "an image that the spec reads")));
@@ -61,16 +71,24 @@ pub fn check_outputs(
     let earlier = cache_from.iter().filter_map(archive_of);
     guarded.extend(earlier.map(|path| Guarded::new(path, "the image of --cache-from")));
     check(&guarded, planned(naming)?, cache)?;
-    naming.targets.iter().try_for_each(|target| check_layout(target, naming.name.as_ref()))
+    naming
+        .targets
+        .iter()
+        .try_for_each(|target| check_layout(target, naming.name.as_ref()))
 }
 
 /// Refuses a layout whose tags belong to an image of another name, or that is not a layout. Otherwise the write would
 /// fail at its end.
 fn check_layout(target: &Target, name: Option<&Repository>) -> Result<(), BuildError> {
-    let TargetPlace::Local(ImageName::Layout { path, .. }) = &target.place else { return Ok(()) };
+    let TargetPlace::Local(ImageName::Layout { path, .. }) = &target.place else {
+        return Ok(());
+    };
     let sink = Layout::create_or_open(path).map(|layout| LayoutSink::new(layout, name.cloned()));
     let checked = sink.and_then(|sink| sink.check_tags(&target.tags));
-    checked.map_err(|cause| BuildError::Output { output: target.to_string(), cause: Box::new(cause) })
+    checked.map_err(|cause| BuildError::Output {
+        output: target.to_string(),
+        cause: Box::new(cause),
+    })
 }
 
 /// Makes the same checks for a copy of `source` to `target`.
@@ -78,22 +96,37 @@ fn check_layout(target: &Target, name: Option<&Repository>) -> Result<(), BuildE
 /// # Errors
 /// Those of [`check_outputs`].
 pub fn check_copy(source: &ImageName, target: &Target, cache: Option<&Cache>) -> Result<(), BuildError> {
-    let guarded: Vec<Guarded> =
-        archive_of(source).map(|path| Guarded::new(path, "the image that is copied")).into_iter().collect();
+    let guarded: Vec<Guarded> = archive_of(source)
+        .map(|path| Guarded::new(path, "the image that is copied"))
+        .into_iter()
+        .collect();
     check(&guarded, image_output(target)?.into_iter().collect(), cache)
 }
 
 /// Refuses outputs that are also files of the image under another name, such as a hard link. Under its own name an
 /// output is never packed.
 pub(super) fn refuse_inputs(naming: &Outputs, platforms: &[PlannedPlatform]) -> Result<(), BuildError> {
-    let existing: Vec<Planned> = planned(naming)?.into_iter().filter(|output| output.identity.is_some()).collect();
+    let existing: Vec<Planned> = planned(naming)?
+        .into_iter()
+        .filter(|output| output.identity.is_some())
+        .collect();
     if existing.is_empty() {
         return Ok(());
     }
-    for entry in platforms.iter().flat_map(|planned| &planned.plan.layers).flat_map(|layer| &layer.entries) {
+    for entry in platforms
+        .iter()
+        .flat_map(|planned| &planned.plan.layers)
+        .flat_map(|layer| &layer.entries)
+    {
         let (path, identity) = match &entry.kind {
-            EntryKind::File { content: Content::Disk(file), .. } => (&file.path, file.stamp.identity),
-            EntryKind::File { content: Content::Member { archive, stamp, .. }, .. } => (&**archive, stamp.identity),
+            EntryKind::File {
+                content: Content::Disk(file),
+                ..
+            } => (&file.path, file.stamp.identity),
+            EntryKind::File {
+                content: Content::Member { archive, stamp, .. },
+                ..
+            } => (&**archive, stamp.identity),
             _ => continue,
         };
         if let Some(output) = existing.iter().find(|output| output.identity == Some(identity)) {
@@ -105,7 +138,11 @@ pub(super) fn refuse_inputs(naming: &Outputs, platforms: &[PlannedPlatform]) -> 
 
 impl Guarded {
     fn new(path: &Path, role: &'static str) -> Self {
-        Self { real: canonical_output(path).unwrap_or_else(|| path.to_owned()), identity: identity(path), role }
+        Self {
+            real: canonical_output(path).unwrap_or_else(|| path.to_owned()),
+            identity: identity(path),
+            role,
+        }
     }
 }
 
@@ -139,12 +176,19 @@ fn planned(naming: &Outputs) -> Result<Vec<Planned>, BuildError> {
 }
 
 fn image_output(target: &Target) -> Result<Option<Planned>, BuildError> {
-    let TargetPlace::Local(name) = &target.place else { return Ok(None) };
+    let TargetPlace::Local(name) = &target.place else {
+        return Ok(None);
+    };
     let label = format!("the output {target}");
     match name {
         ImageName::Layout { path, .. } => {
             let real = canonical_output(path).unwrap_or_else(|| path.clone());
-            Ok(Some(Planned { label, real, identity: None, is_layout: true }))
+            Ok(Some(Planned {
+                label,
+                real,
+                identity: None,
+                is_layout: true,
+            }))
         }
         _ if target.is_stdout() => Ok(None),
         other => archive_of(other).map_or(Ok(None), |path| file_output(label, path)),
@@ -153,10 +197,20 @@ fn image_output(target: &Target) -> Result<Option<Planned>, BuildError> {
 
 fn file_output(label: String, path: &Path) -> Result<Option<Planned>, BuildError> {
     let kind = OutputKind::of(path);
-    let kind = kind.map_err(|cause| BuildError::Output { output: label.clone(), cause: Box::new(cause) })?;
-    let OutputKind::Replaced(end) = kind else { return Ok(None) };
+    let kind = kind.map_err(|cause| BuildError::Output {
+        output: label.clone(),
+        cause: Box::new(cause),
+    })?;
+    let OutputKind::Replaced(end) = kind else {
+        return Ok(None);
+    };
     let real = canonical_output(&end).unwrap_or_else(|| end.clone());
-    Ok(Some(Planned { label, real, identity: identity(&end), is_layout: false }))
+    Ok(Some(Planned {
+        label,
+        real,
+        identity: identity(&end),
+        is_layout: false,
+    }))
 }
 
 fn identity(path: &Path) -> Option<Identity> {

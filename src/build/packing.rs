@@ -65,14 +65,21 @@ impl Packing<'_> {
                 of_platform.push((known.unwrap_or(distinct.len()), known.is_some()));
                 if known.is_none() {
                     let name = format!("{} of {}", layer.name, plan.platform);
-                    distinct.push(Distinct { plan: layer, name, content_bytes: content_bytes(layer) });
+                    distinct.push(Distinct {
+                        plan: layer,
+                        name,
+                        content_bytes: content_bytes(layer),
+                    });
                 }
             }
             places.push(of_platform);
         }
         let made = self.make_distinct(&distinct)?;
         let layers = |of_platform: &Vec<(usize, bool)>| {
-            of_platform.iter().map(|(at, shared)| (made[*at].clone(), *shared)).collect()
+            of_platform
+                .iter()
+                .map(|(at, shared)| (made[*at].clone(), *shared))
+                .collect()
         };
         Ok(places.iter().map(layers).collect())
     }
@@ -84,12 +91,18 @@ impl Packing<'_> {
         let kept = |layer: &Distinct<'_>| {
             let kept = self.context.records.load(layer.plan)?;
             self.gate.look(layer.plan, &kept.sighted);
-            Some(Arc::new(BuiltLayer::kept(kept, layer.plan.clone(), self.context.clone())))
+            Some(Arc::new(BuiltLayer::kept(
+                kept,
+                layer.plan.clone(),
+                self.context.clone(),
+            )))
         };
         let known: Vec<Option<Arc<BuiltLayer>>> = layers.iter().map(kept).collect();
         let mut order: Vec<usize> = (0..layers.len()).filter(|at| known[*at].is_none()).collect();
         order.sort_by_key(|at| (std::cmp::Reverse(layers[*at].content_bytes), *at));
-        let total_bytes = order.iter().fold(0u64, |sum, at| sum.saturating_add(layers[*at].content_bytes));
+        let total_bytes = order
+            .iter()
+            .fold(0u64, |sum, at| sum.saturating_add(layers[*at].content_bytes));
 
         let alone = outweighing(&order, layers, total_bytes);
         let left_bytes = AtomicU64::new(total_bytes);
@@ -100,9 +113,15 @@ impl Packing<'_> {
             // Each change is one assignment, so a poisoned lock holds consistent results.
             results.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(made.clone());
             let own_bytes = layers[at].content_bytes;
-            let left_bytes = left_bytes.fetch_sub(own_bytes, Ordering::Relaxed).saturating_sub(own_bytes);
+            let left_bytes = left_bytes
+                .fetch_sub(own_bytes, Ordering::Relaxed)
+                .saturating_sub(own_bytes);
             let is_kept_back = left_bytes < WORTH_OVERLAPPING_BYTES || self.gate.is_shut();
-            if is_kept_back || (self.take)(&made) { Ok(()) } else { Err(Unfinished::Unwanted) }
+            if is_kept_back || (self.take)(&made) {
+                Ok(())
+            } else {
+                Err(Unfinished::Unwanted)
+            }
         };
         let threads = self.context.threads;
         order[..alone].iter().try_for_each(|at| make(*at, threads))?;
@@ -113,11 +132,19 @@ impl Packing<'_> {
 
     /// Makes one layer: reuses that of an earlier image if one has it, else packs it.
     fn make(&self, layer: &Distinct<'_>, threads: usize) -> Result<BuiltLayer, PackError> {
-        let Distinct { plan, name, content_bytes } = layer;
+        let Distinct {
+            plan,
+            name,
+            content_bytes,
+        } = layer;
         if !self.earlier.is_empty() {
             let progress = Progress::start(self.observer, format!("hashing {name}"), *content_bytes);
             let hashed = hash_layer(plan, &self.context.contents, threads, &progress)?;
-            let HashedLayer { diff_id, tar_size_bytes, sighted } = hashed;
+            let HashedLayer {
+                diff_id,
+                tar_size_bytes,
+                sighted,
+            } = hashed;
             if let Some((layer, source)) = self.earlier.find(plan, diff_id, tar_size_bytes) {
                 let place = source.describe();
                 progress.task.finish(format!("found {name} in {place}"));
@@ -197,7 +224,11 @@ impl Progress {
     /// Starts a task of this many bytes.
     pub fn start(observer: &Arc<dyn Observer>, what: String, size_bytes: u64) -> Self {
         let task = Task::start(observer, what, Some(size_bytes));
-        Self { task, done_bytes: AtomicU64::new(0), told_mib: AtomicU64::new(0) }
+        Self {
+            task,
+            done_bytes: AtomicU64::new(0),
+            told_mib: AtomicU64::new(0),
+        }
     }
 }
 
@@ -213,5 +244,9 @@ impl PackObserver for Progress {
 
 /// Returns the total size of all files of a layer, in bytes.
 pub(super) fn content_bytes(layer: &LayerPlan) -> u64 {
-    layer.entries.iter().map(|entry| entry.kind.size_bytes()).fold(0, u64::saturating_add)
+    layer
+        .entries
+        .iter()
+        .map(|entry| entry.kind.size_bytes())
+        .fold(0, u64::saturating_add)
 }

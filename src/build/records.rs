@@ -72,7 +72,12 @@ impl RecordedSighting {
             Place::Line(line) => (Some(line), None),
             Place::Byte(byte) => (None, Some(byte)),
         };
-        Self { kind: sighting.kind.as_str().to_owned(), line, byte, is_certain: sighting.is_certain }
+        Self {
+            kind: sighting.kind.as_str().to_owned(),
+            line,
+            byte,
+            is_certain: sighting.is_certain,
+        }
     }
 
     fn read(&self) -> Option<Sighting> {
@@ -81,7 +86,11 @@ impl RecordedSighting {
             (None, Some(byte)) => Place::Byte(byte),
             (None, None) => Place::Whole,
         };
-        Some(Sighting { kind: Kind::from_name(&self.kind)?, place, is_certain: self.is_certain })
+        Some(Sighting {
+            kind: Kind::from_name(&self.kind)?,
+            place,
+            is_certain: self.is_certain,
+        })
     }
 }
 
@@ -89,12 +98,19 @@ impl RecordedFile {
     /// Returns `None` if the plan does not have the file.
     fn new(file: &SightedFile, plan: &LayerPlan) -> Option<Self> {
         let entry = plan.entries.binary_search_by(|entry| entry.path.cmp(&file.path)).ok()?;
-        Some(Self { entry, sightings: file.sightings.iter().map(RecordedSighting::new).collect() })
+        Some(Self {
+            entry,
+            sightings: file.sightings.iter().map(RecordedSighting::new).collect(),
+        })
     }
 
     fn read(&self, plan: &LayerPlan) -> Option<SightedFile> {
         let path = plan.entries.get(self.entry)?.path.clone();
-        let sightings = self.sightings.iter().map(RecordedSighting::read).collect::<Option<_>>()?;
+        let sightings = self
+            .sightings
+            .iter()
+            .map(RecordedSighting::read)
+            .collect::<Option<_>>()?;
         Some(SightedFile { path, sightings })
     }
 }
@@ -102,7 +118,10 @@ impl RecordedFile {
 impl Records {
     /// Creates records in `cache` for files that were listed at `listed_at` or later.
     pub fn new(cache: Arc<BuildCache>, listed_at: Option<SystemTime>) -> Self {
-        Self { cache, settled_before: listed_at.and_then(|at| at.checked_sub(SETTLED_AFTER)) }
+        Self {
+            cache,
+            settled_before: listed_at.and_then(|at| at.checked_sub(SETTLED_AFTER)),
+        }
     }
 
     /// Returns the layer that the plan was packed to before.
@@ -110,11 +129,19 @@ impl Records {
         let bytes = self.cache.get()?.load_record(&key(plan))?;
         let record: Record = serde_json::from_slice(&bytes).ok()?;
         // No secret that was found may be lost, so a record that does not fit the plan is ignored.
-        let sighted = record.sighted.iter().map(|file| file.read(plan)).collect::<Option<_>>()?;
+        let sighted = record
+            .sighted
+            .iter()
+            .map(|file| file.read(plan))
+            .collect::<Option<_>>()?;
         let mut descriptor = Descriptor::new(plan.compression.media_type(), record.digest, record.size_bytes);
         descriptor.annotations.clone_from(&plan.annotations);
         Some(KeptLayer {
-            layer: Layer { descriptor, diff_id: record.diff_id, tar_size_bytes: record.tar_size_bytes },
+            layer: Layer {
+                descriptor,
+                diff_id: record.diff_id,
+                tar_size_bytes: record.tar_size_bytes,
+            },
             crc32: record.crc32,
             blocks: record.blocks,
             sighted,
@@ -126,7 +153,11 @@ impl Records {
         if !self.has_settled(plan) {
             return;
         }
-        let sighted = kept.sighted.iter().map(|file| RecordedFile::new(file, plan)).collect::<Option<_>>();
+        let sighted = kept
+            .sighted
+            .iter()
+            .map(|file| RecordedFile::new(file, plan))
+            .collect::<Option<_>>();
         let Some(sighted) = sighted else { return };
         let record = Record {
             digest: kept.layer.descriptor.digest,
@@ -148,16 +179,27 @@ impl Records {
     }
 
     fn has_settled(&self, plan: &LayerPlan) -> bool {
-        let Some(before) = self.settled_before.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok()) else {
+        let Some(before) = self
+            .settled_before
+            .and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok())
+        else {
             return false;
         };
         let before = (before.as_secs() as i64, i64::from(before.subsec_nanos()));
         let stamps = plan.entries.iter().filter_map(|entry| match &entry.kind {
-            EntryKind::File { content: Content::Disk(file), .. } => Some(file.stamp),
-            EntryKind::File { content: Content::Member { stamp, .. }, .. } => Some(*stamp),
+            EntryKind::File {
+                content: Content::Disk(file),
+                ..
+            } => Some(file.stamp),
+            EntryKind::File {
+                content: Content::Member { stamp, .. },
+                ..
+            } => Some(*stamp),
             _ => None,
         });
-        stamps.into_iter().all(|stamp| stamp.modified < before && stamp.changed < before)
+        stamps
+            .into_iter()
+            .all(|stamp| stamp.modified < before && stamp.changed < before)
     }
 }
 
@@ -173,7 +215,10 @@ fn key(plan: &LayerPlan) -> Digest {
     text.extend_from_slice(format!("{:?}, {}\n", plan.compression, plan.mtime_s).as_bytes());
     for entry in &plan.entries {
         put_bytes(&mut text, entry.path.as_bytes());
-        put_numbers(&mut text, &[u64::from(entry.mode), entry.uid, entry.gid, entry.xattrs.len() as u64]);
+        put_numbers(
+            &mut text,
+            &[u64::from(entry.mode), entry.uid, entry.gid, entry.xattrs.len() as u64],
+        );
         for (name, value) in &entry.xattrs {
             put_bytes(&mut text, name);
             put_bytes(&mut text, value);
@@ -231,9 +276,18 @@ fn put_content(text: &mut Vec<u8>, content: &Content) {
 
 fn put_stamp(text: &mut Vec<u8>, stamp: &FileStamp) {
     // A change of the mode also changes the time of the inode.
-    let FileStamp { identity, size_bytes, modified, changed, mode: _ } = stamp;
+    let FileStamp {
+        identity,
+        size_bytes,
+        modified,
+        changed,
+        mode: _,
+    } = stamp;
     put_numbers(text, &[identity.0, identity.1, *size_bytes]);
-    put_numbers(text, &[modified.0 as u64, modified.1 as u64, changed.0 as u64, changed.1 as u64]);
+    put_numbers(
+        text,
+        &[modified.0 as u64, modified.1 as u64, changed.0 as u64, changed.1 as u64],
+    );
 }
 
 /// Appends bytes after their length, so that different lists of values never have the same encoding.
@@ -243,5 +297,7 @@ fn put_bytes(text: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn put_numbers(text: &mut Vec<u8>, numbers: &[u64]) {
-    numbers.iter().for_each(|number| text.extend_from_slice(&number.to_le_bytes()));
+    numbers
+        .iter()
+        .for_each(|number| text.extend_from_slice(&number.to_le_bytes()));
 }

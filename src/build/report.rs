@@ -97,7 +97,11 @@ impl BuildReport {
     /// Returns the outcomes for a blob at the targets, in order and without duplicates.
     pub fn outcomes(&self, descriptor: &Descriptor) -> Vec<Outcome> {
         let mut outcomes: Vec<Outcome> = Vec::new();
-        for outcome in self.targets.iter().filter_map(|target| target.transfer.outcome(&descriptor.digest)) {
+        for outcome in self
+            .targets
+            .iter()
+            .filter_map(|target| target.transfer.outcome(&descriptor.digest))
+        {
             if !outcomes.contains(&outcome) {
                 outcomes.push(outcome);
             }

@@ -93,14 +93,26 @@ pub async fn plan_build(
     }
     outputs::refuse_inputs(naming, &platforms)?;
     let lock_update = LockUpdate::new(spec, lock.as_ref(), images.lock());
-    let is_whole = spec.platforms().iter().all(|platform| naming.platforms.contains(platform));
-    Ok(PlannedBuild { platforms, disk, is_whole, lock_update, cache: images.cache() })
+    let is_whole = spec
+        .platforms()
+        .iter()
+        .all(|platform| naming.platforms.contains(platform));
+    Ok(PlannedBuild {
+        platforms,
+        disk,
+        is_whole,
+        lock_update,
+        cache: images.cache(),
+    })
 }
 
 /// Shares the memory of layers that are equal to one of an earlier platform.
 fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
     for layer in &mut planned.plan.layers {
-        let known = earlier.iter().flat_map(|other| &other.plan.layers).find(|known| *known == layer);
+        let known = earlier
+            .iter()
+            .flat_map(|other| &other.plan.layers)
+            .find(|known| *known == layer);
         if let Some(known) = known {
             *layer = known.clone();
         }
@@ -122,7 +134,11 @@ pub async fn build(
     observer: &Arc<dyn Observer>,
 ) -> Result<BuildReport, BuildError> {
     let (mut checked, verdict) = check_files(planned, false, options, observer).await?;
-    for gap in checked.platforms.iter().filter_map(|planned| gap(&planned.plan.platform)) {
+    for gap in checked
+        .platforms
+        .iter()
+        .filter_map(|planned| gap(&planned.plan.platform))
+    {
         observer.event(Event::Note(gap));
     }
     if verdict.error_count() > 0 {
@@ -132,10 +148,15 @@ pub async fn build(
     let lock_update = checked.lock_update.take();
     let earlier = CacheFrom::read(&options.cache_from, &naming.platforms, transports, observer).await;
     // With a budget, all layers must be known before it is certain that an image is written.
-    let is_budgeted = checked.platforms.iter().any(|planned| planned.plan.max_size_bytes.is_some());
+    let is_budgeted = checked
+        .platforms
+        .iter()
+        .any(|planned| planned.plan.max_size_bytes.is_some());
     let (handover, ahead) = handover(naming, !is_budgeted && !denies_secrets(&checked.platforms));
-    let (packed, ahead) =
-        tokio::join!(pack(checked, earlier, handover, options, observer), ahead.copy(naming, transports, observer));
+    let (packed, ahead) = tokio::join!(
+        pack(checked, earlier, handover, options, observer),
+        ahead.copy(naming, transports, observer)
+    );
     // A failed upload is the reason that packing was canceled.
     let (ahead, packed) = (ahead?, packed?);
     let verdict = with_packed(verdict, &packed);
@@ -166,13 +187,32 @@ pub async fn check_build(
     observer: &Arc<dyn Observer>,
 ) -> Result<Verdict, BuildError> {
     let (checked, verdict) = check_files(planned, true, options, observer).await?;
-    let verdict = verdict.with(given.into_iter().flat_map(|given| check_given(&checked.platforms, given)));
-    if checked.platforms.iter().all(|planned| planned.plan.max_size_bytes.is_none()) {
+    let verdict = verdict.with(
+        given
+            .into_iter()
+            .flat_map(|given| check_given(&checked.platforms, given)),
+    );
+    if checked
+        .platforms
+        .iter()
+        .all(|planned| planned.plan.max_size_bytes.is_none())
+    {
         let (is_whole, findings) = (checked.is_whole, scan(checked, options, observer).await?);
         let verdict = verdict.with(findings);
-        return Ok(if is_whole { verdict.with_unused_allows() } else { verdict });
+        return Ok(if is_whole {
+            verdict.with_unused_allows()
+        } else {
+            verdict
+        });
     }
-    let packed = pack(checked, CacheFrom::default(), EagerUpload::to_nobody(), options, observer).await?;
+    let packed = pack(
+        checked,
+        CacheFrom::default(),
+        EagerUpload::to_nobody(),
+        options,
+        observer,
+    )
+    .await?;
     Ok(with_packed(verdict, &packed))
 }
 
@@ -182,7 +222,12 @@ async fn scan(
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Finding>, BuildError> {
-    let Checked { platforms, contents, cache, .. } = checked;
+    let Checked {
+        platforms,
+        contents,
+        cache,
+        ..
+    } = checked;
     let records = Records::new(cache, options.started_at);
     let (threads, observer) = (options.threads, observer.clone());
     in_background(move || planned_findings(&platforms, &contents, &records, threads, &observer)).await
@@ -193,7 +238,11 @@ async fn scan(
 fn with_packed(verdict: Verdict, packed: &Packed) -> Verdict {
     let verdict = verdict.with(packed_findings(&packed.platforms, &packed.layers));
     let verdict = verdict.with(check_budgets(&packed.platforms, &packed.reports));
-    if packed.is_whole { verdict.with_unused_allows() } else { verdict }
+    if packed.is_whole {
+        verdict.with_unused_allows()
+    } else {
+        verdict
+    }
 }
 
 fn refuse(verdict: Verdict, observer: &Arc<dyn Observer>) -> BuildError {
@@ -219,11 +268,26 @@ async fn check_files(
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<(Checked, Verdict), BuildError> {
-    let PlannedBuild { platforms, disk, is_whole, lock_update, cache } = planned;
+    let PlannedBuild {
+        platforms,
+        disk,
+        is_whole,
+        lock_update,
+        cache,
+    } = planned;
     let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
     let (findings, checked) = check_planned(&platforms, &contents, counts_files, options, observer)?;
     let verdict = empty_verdict(&platforms).with(findings).with_checked(checked);
-    Ok((Checked { platforms, contents, is_whole, lock_update, cache }, verdict))
+    Ok((
+        Checked {
+            platforms,
+            contents,
+            is_whole,
+            lock_update,
+            cache,
+        },
+        verdict,
+    ))
 }
 
 async fn in_background<T: Send + 'static>(
@@ -253,7 +317,13 @@ async fn pack(
     observer: &Arc<dyn Observer>,
 ) -> Result<Packed, BuildError> {
     let observer = observer.clone();
-    let Checked { platforms, contents, is_whole, cache, .. } = checked;
+    let Checked {
+        platforms,
+        contents,
+        is_whole,
+        cache,
+        ..
+    } = checked;
     let context = Arc::new(PackContext {
         contents,
         scratch_directory: options.scratch_directory.clone(),
@@ -265,7 +335,13 @@ async fn pack(
         let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
         let take = |layer: &Arc<BuiltLayer>| take.give(layer);
         let gate = SecretGate::new(&platforms);
-        let packing = Packing { context: &context, earlier: &earlier, observer: &observer, gate: &gate, take: &take };
+        let packing = Packing {
+            context: &context,
+            earlier: &earlier,
+            observer: &observer,
+            gate: &gate,
+            take: &take,
+        };
         let layers = packing.make_all(&plans).map_err(|unfinished| match unfinished {
             Unfinished::Failed(error) => error.into(),
             Unfinished::Unwanted => BuildError::GivenUp,
@@ -274,14 +350,28 @@ async fn pack(
     })
     .await?;
     let both = || platforms.iter().zip(&layers);
-    let images: Vec<Image> = both().map(|(planned, layers)| image(planned, layers)).collect::<Result<_, _>>()?;
-    let reports = both().zip(&images).map(|((planned, layers), image)| report(planned, layers, image)).collect();
-    Ok(Packed { platforms, layers, images, reports, is_whole })
+    let images: Vec<Image> = both()
+        .map(|(planned, layers)| image(planned, layers))
+        .collect::<Result<_, _>>()?;
+    let reports = both()
+        .zip(&images)
+        .map(|((planned, layers), image)| report(planned, layers, image))
+        .collect();
+    Ok(Packed {
+        platforms,
+        layers,
+        images,
+        reports,
+        is_whole,
+    })
 }
 
 /// Returns the config and manifest of one platform.
 fn image(planned: &PlannedPlatform, layers: &PlatformLayers) -> Result<Image, BuildError> {
-    let failed = |cause| BuildError::Plan { platform: planned.plan.platform.clone(), cause: Box::new(cause) };
+    let failed = |cause| BuildError::Plan {
+        platform: planned.plan.platform.clone(),
+        cause: Box::new(cause),
+    };
     let layers: Vec<Layer> = layers.iter().map(|(packed, _)| packed.layer.clone()).collect();
     let (config, manifest) = assemble(&planned.plan, &layers).map_err(failed)?;
     Image::new(manifest, config).map_err(|cause| failed(cause.into()))
@@ -293,7 +383,10 @@ fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> 
     let own = planned.plan.layers.iter().zip(layers).map(|(plan, (layer, shared))| {
         // For a layer that was not packed, its own origin says more than that it is shared.
         let is_shared = *shared && layer.origin == LayerOrigin::Packed;
-        (plan.name.clone(), if is_shared { LayerOrigin::Shared } else { layer.origin })
+        (
+            plan.name.clone(),
+            if is_shared { LayerOrigin::Shared } else { layer.origin },
+        )
     });
     let base = std::iter::repeat_n(("base".to_owned(), LayerOrigin::Base), base_count);
     let layers = base.chain(own).zip(descriptors);
@@ -302,7 +395,11 @@ fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> 
         manifest: image.manifest().descriptor().clone(),
         config: image.config().descriptor().clone(),
         layers: layers
-            .map(|((name, origin), descriptor)| LayerReport { name, descriptor: descriptor.clone(), origin })
+            .map(|((name, origin), descriptor)| LayerReport {
+                name,
+                descriptor: descriptor.clone(),
+                origin,
+            })
             .collect(),
         size_bytes: image.size_bytes(),
         max_size_bytes: planned.plan.max_size_bytes,
@@ -311,7 +408,12 @@ fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> 
 
 /// Combines root, documents and layers into one source to copy from.
 fn gather(spec: &Spec, packed: &Packed) -> Result<BuildOutput, BuildError> {
-    let Packed { platforms, layers, images, .. } = packed;
+    let Packed {
+        platforms,
+        layers,
+        images,
+        ..
+    } = packed;
     let root = root(spec, platforms, images)?;
     let mut built = BuildOutput::new(root);
     for ((planned, layers), image) in platforms.iter().zip(layers).zip(images) {

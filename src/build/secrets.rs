@@ -17,7 +17,10 @@ use crate::secrets::SightedFile;
 /// Returns the findings on packed layers, platform by platform.
 pub(super) fn packed_findings(platforms: &[PlannedPlatform], layers: &[PlatformLayers]) -> Vec<Finding> {
     let findings = |(planned, layers): (&PlannedPlatform, &PlatformLayers)| {
-        check_secrets(&planned.plan.platform, layers.iter().flat_map(|(layer, _)| layer.sighted.iter()))
+        check_secrets(
+            &planned.plan.platform,
+            layers.iter().flat_map(|(layer, _)| layer.sighted.iter()),
+        )
     };
     platforms.iter().zip(layers).flat_map(findings).collect()
 }

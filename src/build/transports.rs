@@ -28,12 +28,20 @@ impl Transports {
     /// Uses the client `registries`. Compressed archives are unpacked to temporary files in `scratch_directory`; an
     /// archive named `-` is written to `stdout`.
     pub fn new(registries: Client, scratch_directory: PathBuf, stdout: fn() -> Box<dyn std::io::Write + Send>) -> Self {
-        Self { registries, scratch_directory, stdout, is_offline: false }
+        Self {
+            registries,
+            scratch_directory,
+            stdout,
+            is_offline: false,
+        }
     }
 
     /// Disables registries: opening an image of one fails with an error that says so. No socket is opened.
     pub fn offline(self) -> Self {
-        Self { is_offline: true, ..self }
+        Self {
+            is_offline: true,
+            ..self
+        }
     }
 
     /// Returns `true` if the image is in a registry and registries are disabled.

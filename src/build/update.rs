@@ -54,8 +54,15 @@ pub async fn complete_lock(
     }
     let new = only_needed(images.lock(), &needs);
     write(spec, before.as_ref(), &new)?;
-    let removed = pins(&old).filter(|(name, platform)| new.pin(name, platform).is_none()).collect();
-    Ok(LockChange { path: spec.lock_path(), pin_count: pins(&new).count(), added, removed })
+    let removed = pins(&old)
+        .filter(|(name, platform)| new.pin(name, platform).is_none())
+        .collect();
+    Ok(LockChange {
+        path: spec.lock_path(),
+        pin_count: pins(&new).count(),
+        added,
+        removed,
+    })
 }
 
 /// Updates the pins of the images in `names` (as the spec writes them; empty for all), and returns the change of each
@@ -118,13 +125,24 @@ pub async fn outdated(spec: &Spec, transports: &Transports) -> Result<Vec<Pinned
     let lock = Lock::load(&spec.lock_path())?.unwrap_or_default();
     let mut found = Vec::new();
     for named in choose(&needs, &[])? {
-        let platforms = needs.iter().filter(|(need, _)| *need == named).map(|(_, platform)| platform);
+        let platforms = needs
+            .iter()
+            .filter(|(need, _)| *need == named)
+            .map(|(_, platform)| platform);
         let is_missing = |platform: &&Platform| lock.pin(&named.text, platform).is_none();
         let missing = platforms.filter(is_missing).cloned().collect();
         let locked = lock.image(&named.text).and_then(|image| image.root());
-        let failed = |cause| BuildError::Resolve { image: named.name.to_string(), cause: Box::new(cause) };
+        let failed = |cause| BuildError::Resolve {
+            image: named.name.to_string(),
+            cause: Box::new(cause),
+        };
         let current = current(&named, transports).await.map_err(failed)?;
-        found.push(PinnedName { name: named.text, locked, current, missing });
+        found.push(PinnedName {
+            name: named.text,
+            locked,
+            current,
+            missing,
+        });
     }
     Ok(found)
 }
@@ -146,7 +164,10 @@ fn choose(needs: &BTreeSet<Need>, names: &[String]) -> Result<BTreeSet<NamedImag
         let meant: Vec<&NamedImage> = all.iter().filter(|named| is_meant(named, name)).collect();
         if meant.is_empty() {
             let known = all.iter().map(|named| named.text.clone()).collect();
-            return Err(BuildError::UnknownImage { name: name.clone(), known });
+            return Err(BuildError::UnknownImage {
+                name: name.clone(),
+                known,
+            });
         }
         chosen.extend(meant.into_iter().cloned());
     }
@@ -164,19 +185,27 @@ fn is_meant(named: &NamedImage, name: &str) -> bool {
 
 fn only_needed(lock: &Lock, needs: &BTreeSet<Need>) -> Lock {
     lock.retain(|name, platform| {
-        needs.iter().any(|(named, needed)| named.text == name && is_same_platform(needed, platform))
+        needs
+            .iter()
+            .any(|(named, needed)| named.text == name && is_same_platform(needed, platform))
     })
 }
 
 fn pins(lock: &Lock) -> impl Iterator<Item = (String, Platform)> {
-    lock.images()
-        .iter()
-        .flat_map(|(name, image)| image.platforms().keys().map(|platform| (name.clone(), platform.clone())))
+    lock.images().iter().flat_map(|(name, image)| {
+        image
+            .platforms()
+            .keys()
+            .map(|platform| (name.clone(), platform.clone()))
+    })
 }
 
 fn write(spec: &Spec, before: Option<&Lock>, lock: &Lock) -> Result<(), BuildError> {
     let path = spec.lock_path();
-    let failed = |cause: StoreError| BuildError::WriteLock { path: path.clone(), cause: Box::new(cause) };
+    let failed = |cause: StoreError| BuildError::WriteLock {
+        path: path.clone(),
+        cause: Box::new(cause),
+    };
     match before {
         Some(before) if before == lock && !lock.images().is_empty() => Ok(()),
         None if lock.images().is_empty() => Ok(()),

@@ -62,9 +62,15 @@ impl EagerUploads {
         observer: &Arc<dyn Observer>,
     ) -> Result<Vec<Ahead>, BuildError> {
         let copies = naming.targets.iter().zip(self.0).map(|(target, layers)| async move {
-            let Some(layers) = layers else { return Ok(Ahead::default()) };
+            let Some(layers) = layers else {
+                return Ok(Ahead::default());
+            };
             let sink = open_sink(target, naming, transports).await?;
-            let tasks = Arc::new(TransferTasks::new(observer.clone(), target.to_string(), BTreeMap::new()));
+            let tasks = Arc::new(TransferTasks::new(
+                observer.clone(),
+                target.to_string(),
+                BTreeMap::new(),
+            ));
             let named = tasks.clone();
             let blobs = stream::unfold(layers, move |mut layers| {
                 let tasks = named.clone();
@@ -84,8 +90,15 @@ impl EagerUploads {
 /// Asks every registry whether it accepts the push, before any work is done. HEAD and GET requests find missing or
 /// wrong credentials.
 pub(super) async fn check_access(naming: &Outputs, transports: &Transports) -> Result<(), BuildError> {
-    for target in naming.targets.iter().filter(|target| matches!(target.place, TargetPlace::Registry(_))) {
-        let checked = open_sink(target, naming, transports).await?.check_access(&target.tags).await;
+    for target in naming
+        .targets
+        .iter()
+        .filter(|target| matches!(target.place, TargetPlace::Registry(_)))
+    {
+        let checked = open_sink(target, naming, transports)
+            .await?
+            .check_access(&target.tags)
+            .await;
         checked.map_err(|error| BuildError::Access(Box::new(error)))?;
     }
     Ok(())
@@ -106,14 +119,21 @@ pub(super) async fn write(
         let sink = open_sink(target, naming, transports).await?;
         let tasks = Arc::new(TransferTasks::new(observer.clone(), target.to_string(), names.clone()));
         let transfer = copy_rest(built, sink.as_ref(), built.root(), &target.tags, tasks, ahead).await?;
-        written.push(TargetReport { target: target.to_string(), tags: target.tags.clone(), transfer });
+        written.push(TargetReport {
+            target: target.to_string(),
+            tags: target.tags.clone(),
+            transfer,
+        });
     }
     Ok(written)
 }
 
 async fn open_sink(target: &Target, naming: &Outputs, transports: &Transports) -> Result<Box<dyn Sink>, BuildError> {
     let sink = transports.sink(target, naming.name.as_ref()).await;
-    sink.map_err(|cause| BuildError::Output { output: target.to_string(), cause: Box::new(cause) })
+    sink.map_err(|cause| BuildError::Output {
+        output: target.to_string(),
+        cause: Box::new(cause),
+    })
 }
 
 /// Returns the display names of blobs for progress.
@@ -121,7 +141,9 @@ fn blob_names(reports: &[PlatformReport]) -> BTreeMap<Digest, String> {
     let mut names = BTreeMap::new();
     for report in reports {
         for layer in &report.layers {
-            names.entry(layer.descriptor.digest).or_insert_with(|| layer.name.clone());
+            names
+                .entry(layer.descriptor.digest)
+                .or_insert_with(|| layer.name.clone());
         }
         names.insert(report.config.digest, format!("config of {}", report.platform));
         names.insert(report.manifest.digest, format!("manifest of {}", report.platform));

@@ -73,7 +73,9 @@ pub(super) fn check(path: &Path, kind: Kind, key: &Digest) -> Result<Found, Flaw
         return Err(Flaw::Damaged);
     }
     let (mut found_head, mut content) = ([0; HEAD_BYTES], Vec::with_capacity(content_bytes as usize));
-    let read = file.read_exact(&mut found_head).and_then(|()| (&file).take(content_bytes).read_to_end(&mut content));
+    let read = file
+        .read_exact(&mut found_head)
+        .and_then(|()| (&file).take(content_bytes).read_to_end(&mut content));
     read.map_err(|_| Flaw::Unreadable)?;
     if found_head != *head(kind, key, &content).as_bytes() {
         return Err(Flaw::Damaged);

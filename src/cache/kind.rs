@@ -16,20 +16,36 @@ pub struct Kind {
 
 impl Kind {
     /// Compressed blocks of layers.
-    pub const BLOCKS: Self = Self { name: "blocks", version: 1, max_bytes: MAX_BLOCK_BYTES };
+    pub const BLOCKS: Self = Self {
+        name: "blocks",
+        version: 1,
+        max_bytes: MAX_BLOCK_BYTES,
+    };
 
     /// Records of layers: a layer's inputs and its result.
-    pub const LAYERS: Self = Self { name: "layers", version: 1, max_bytes: MAX_RECORD_BYTES };
+    pub const LAYERS: Self = Self {
+        name: "layers",
+        version: 1,
+        max_bytes: MAX_RECORD_BYTES,
+    };
 
     /// Returns the kind of images' facts, by the digests of their manifests. `version` is the version of their
     /// encoding, `max_bytes` their size limit.
     pub const fn facts(version: u32, max_bytes: u64) -> Self {
-        Self { name: "facts", version, max_bytes }
+        Self {
+            name: "facts",
+            version,
+            max_bytes,
+        }
     }
 
     /// Returns the kind of manifests and configs, by their digests.
     pub const fn documents(max_bytes: u64) -> Self {
-        Self { name: "documents", version: 1, max_bytes }
+        Self {
+            name: "documents",
+            version: 1,
+            max_bytes,
+        }
     }
 
     /// Returns its directory below the root. Files of another version are in another directory and are never read as

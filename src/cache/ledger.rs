@@ -37,7 +37,13 @@ impl Ledger {
     /// Waits for the lock. Returns `None` if another process holds it for too long.
     pub fn lock(root: &Path) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
-        options.create(true).truncate(false).read(true).write(true).mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW);
+        options
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(FILE_MODE)
+            .custom_flags(libc::O_NOFOLLOW);
         let file = options.open(root.join(NAME))?;
         let started = Instant::now();
         loop {

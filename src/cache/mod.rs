@@ -72,7 +72,14 @@ impl Cache {
     }
 
     fn with(root: PathBuf, limit_bytes: u64, now: Option<SystemTime>) -> Self {
-        Self { shared: Arc::new(Shared { root, limit_bytes, stored_bytes: AtomicU64::new(0), now }) }
+        Self {
+            shared: Arc::new(Shared {
+                root,
+                limit_bytes,
+                stored_bytes: AtomicU64::new(0),
+                now,
+            }),
+        }
     }
 
     /// Removes the group's and others' permission to write, which earlier versions allowed under a umask of 000.

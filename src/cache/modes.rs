@@ -20,7 +20,10 @@ const STICKY: u32 = 0o1000;
 /// All files are checked only if the directory of a kind or of its version was writable by others.
 pub(super) fn tighten(root: &Path) -> Option<PathBuf> {
     // SAFETY: geteuid has no preconditions and cannot fail.
-    let mut pass = Pass { user: unsafe { libc::geteuid() }, exposed: None };
+    let mut pass = Pass {
+        user: unsafe { libc::geteuid() },
+        exposed: None,
+    };
     let is_root_open = pass.tighten_root(root);
     for kind in NAMES.map(|name| root.join(name)) {
         let mut is_open = pass.tighten(&kind) || is_root_open;
@@ -95,15 +98,26 @@ impl Pass {
 
 /// Opens a file or a directory, without following a link.
 fn open(path: &Path) -> io::Result<File> {
-    File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)
+    File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
 }
 
 fn paths_in(directory: &Path) -> impl Iterator<Item = PathBuf> {
-    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
+    fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
 }
 
 fn holds_cache_alone(root: &Path) -> bool {
     let is_of_cache = |name: &str| NAMES.contains(&name) || [ledger::NAME, trim::UPLOADS].contains(&name);
-    let mut names = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let mut names = fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name());
     names.all(|name| name.to_str().is_some_and(is_of_cache))
 }

@@ -67,7 +67,14 @@ fn scan_directory(kind_name: &'static str, directory: &Path, depth: usize, found
             let Ok(metadata) = entry.metadata() else { continue };
             let Ok(used) = metadata.modified() else { continue };
             let (directory, size_bytes) = (shared.clone(), metadata.len());
-            found.push(Kept { kind_name, directory, name, key, size_bytes, used });
+            found.push(Kept {
+                kind_name,
+                directory,
+                name,
+                key,
+                size_bytes,
+                used,
+            });
         }
     }
 }

@@ -47,9 +47,13 @@ fn key(number: usize) -> Digest {
 }
 
 fn files_below(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
     let paths = entries.map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+    paths
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
+        .collect()
 }
 
 #[test]
@@ -131,7 +135,10 @@ fn sizes_are_bounded_both_ways() {
     const SMALL: Kind = Kind::documents(4);
     let fixture = Fixture::new(u64::MAX);
     fixture.cache.store(SMALL, &key(1), b"four").unwrap();
-    assert_eq!(fixture.cache.store(SMALL, &key(1), b"fives").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(
+        fixture.cache.store(SMALL, &key(1), b"fives").unwrap_err().kind(),
+        io::ErrorKind::InvalidInput
+    );
     assert_eq!(fixture.cache.load(SMALL, &key(1)).as_deref(), Some(&b"four"[..]));
     fixture.cache.store(Kind::documents(5), &key(1), b"fives").unwrap();
     assert_eq!(fixture.cache.load(SMALL, &key(1)), None);
@@ -146,7 +153,10 @@ fn a_root_that_cannot_be_written_is_named_and_a_link_is_followed() {
     let error = cache.store_block(&key(1), b"x").unwrap_err();
     assert!(error.to_string().contains("file/cache/blocks"), "{error}");
     assert!(std::error::Error::source(&error).is_some());
-    assert_eq!((cache.load_block(&key(1)), cache.trim().unwrap()), (None, Trimmed::default()));
+    assert_eq!(
+        (cache.load_block(&key(1)), cache.trim().unwrap()),
+        (None, Trimmed::default())
+    );
     fs::create_dir(base.join("real")).unwrap();
     std::os::unix::fs::symlink("real", base.join("link")).unwrap();
     let linked = Cache::new(base.join("link"), u64::MAX);
@@ -181,7 +191,11 @@ fn a_use_is_noted_once_an_hour() {
     // No use is recorded if the time is not known.
     fixture.age(&key(1), 5 * HOUR);
     let before = fixture.used(&key(1));
-    assert!(Cache::new(fixture.cache.root().to_owned(), 0).load_block(&key(1)).is_some());
+    assert!(
+        Cache::new(fixture.cache.root().to_owned(), 0)
+            .load_block(&key(1))
+            .is_some()
+    );
     assert_eq!(fixture.used(&key(1)), before);
     // Stored under a wrong clock.
     let file = fs::File::options().write(true).open(fixture.block(&key(1))).unwrap();
@@ -198,12 +212,31 @@ fn the_least_recently_used_go_first_whatever_their_kind() {
         cache.store_block(&key(number), &[0; 928]).unwrap();
         fixture.age(&key(number), HOUR * (100 - number as u32));
     }
-    assert_eq!(cache.trim().unwrap(), Trimmed { kept_bytes: 10_000, ..Trimmed::default() });
+    assert_eq!(
+        cache.trim().unwrap(),
+        Trimmed {
+            kept_bytes: 10_000,
+            ..Trimmed::default()
+        }
+    );
     // The oldest is used, and a new one is stored.
     assert!(cache.load_block(&key(0)).is_some());
     cache.store_record(&key(10), &[0; 928]).unwrap();
-    let removed = [("blocks", Count { files: 2, size_bytes: 2_000 })].into();
-    assert_eq!(cache.trim().unwrap(), Trimmed { removed, kept_bytes: 9_000 });
+    let removed = [(
+        "blocks",
+        Count {
+            files: 2,
+            size_bytes: 2_000,
+        },
+    )]
+    .into();
+    assert_eq!(
+        cache.trim().unwrap(),
+        Trimmed {
+            removed,
+            kept_bytes: 9_000
+        }
+    );
     let kept: Vec<usize> = (0..10).filter(|number| fixture.block(&key(*number)).exists()).collect();
     assert_eq!(kept, [0, 3, 4, 5, 6, 7, 8, 9]);
     assert!(cache.load_record(&key(10)).is_some());
@@ -237,9 +270,17 @@ fn what_killed_writers_left_goes_and_what_is_not_ours_stays() {
     let cache = &fixture.cache;
     cache.store_block(&key(1), b"one").unwrap();
     let left = ["blocks/v1", "blocks/v0", "facts/v9", "."];
-    let not_ours = ["blocks/v1/README", "mine/aa", "documents/letter.txt", "documents/v1/00/x"];
-    for path in
-        left.map(|directory| format!("{directory}/{TEMPORARY_PREFIX}x")).iter().map(String::as_str).chain(not_ours)
+    let not_ours = [
+        "blocks/v1/README",
+        "mine/aa",
+        "documents/letter.txt",
+        "documents/v1/00/x",
+    ];
+    for path in left
+        .map(|directory| format!("{directory}/{TEMPORARY_PREFIX}x"))
+        .iter()
+        .map(String::as_str)
+        .chain(not_ours)
     {
         let path = cache.root().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -255,7 +296,11 @@ fn what_killed_writers_left_goes_and_what_is_not_ours_stays() {
         .filter(|path| !path.starts_with(cache.root().join("blocks/v1/zz")))
         .collect();
     names.sort();
-    let mut wanted: Vec<_> = not_ours.iter().chain(&["size"]).map(|name| cache.root().join(name)).collect();
+    let mut wanted: Vec<_> = not_ours
+        .iter()
+        .chain(&["size"])
+        .map(|name| cache.root().join(name))
+        .collect();
     wanted.sort();
     assert_eq!(names, wanted);
     assert!(outside.join(key(5).hex()).exists());
@@ -269,10 +314,24 @@ fn files_of_earlier_versions_are_counted_and_go() {
         fs::create_dir_all(cache.root().join(path)).unwrap();
         let file = cache.root().join(path).join(key(7).hex());
         fs::write(&file, [0; 1_000]).unwrap();
-        fs::File::options().write(true).open(file).unwrap().set_modified(SystemTime::now() - HOUR).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(file)
+            .unwrap()
+            .set_modified(SystemTime::now() - HOUR)
+            .unwrap();
     }
     cache.store_block(&key(1), b"one").unwrap();
-    assert_eq!(cache.trim().unwrap().removed.values().map(|count| count.files).sum::<u64>(), 2);
+    assert_eq!(
+        cache
+            .trim()
+            .unwrap()
+            .removed
+            .values()
+            .map(|count| count.files)
+            .sum::<u64>(),
+        2
+    );
     assert!(cache.load_block(&key(1)).is_some());
 }
 
@@ -291,12 +350,19 @@ fn old_notes_of_uploads_expire() {
         ("new.json", 6 * day),
         ("other", 99 * day),
     ] {
-        let file = fs::File::options().create(true).append(true).open(uploads.join(name)).unwrap();
+        let file = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(uploads.join(name))
+            .unwrap();
         file.set_modified(SystemTime::now() - age).unwrap();
     }
     fixture.cache.store_block(&key(1), b"x").unwrap();
     fixture.cache.trim().unwrap();
-    let mut names: Vec<_> = fs::read_dir(&uploads).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = fs::read_dir(&uploads)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
     assert_eq!(names, ["held.lock", "new.json", "other"]);
 }
@@ -392,7 +458,11 @@ fn nobody_sees_a_half_of_a_file() {
         }
     });
     let left = files_below(&fixture.cache.root().join("blocks"));
-    assert!(left.iter().all(|path| !path.to_string_lossy().contains(TEMPORARY_PREFIX)), "{left:?}");
+    assert!(
+        left.iter()
+            .all(|path| !path.to_string_lossy().contains(TEMPORARY_PREFIX)),
+        "{left:?}"
+    );
 }
 
 #[test]
@@ -401,9 +471,18 @@ fn what_is_kept_is_shown_and_changes_by_nothing() {
     let cache = &fixture.cache;
     let counts = || -> Vec<(&str, u64, u64)> {
         let usage = cache.usage().unwrap();
-        usage.iter().map(|kind| (kind.name, kind.count.files, kind.count.size_bytes)).collect()
+        usage
+            .iter()
+            .map(|kind| (kind.name, kind.count.files, kind.count.size_bytes))
+            .collect()
     };
-    let empty = [("blocks", 0, 0), ("layers", 0, 0), ("facts", 0, 0), ("documents", 0, 0), ("uploads", 0, 0)];
+    let empty = [
+        ("blocks", 0, 0),
+        ("layers", 0, 0),
+        ("facts", 0, 0),
+        ("documents", 0, 0),
+        ("uploads", 0, 0),
+    ];
     assert_eq!(counts(), empty);
     assert!(!cache.root().exists());
     cache.store_block(&key(1), &[0; 28]).unwrap();
@@ -413,10 +492,19 @@ fn what_is_kept_is_shown_and_changes_by_nothing() {
     fs::write(cache.root().join("uploads/a.json"), "12").unwrap();
     fs::write(cache.root().join("uploads/a.lock"), "").unwrap();
     fixture.age(&key(2), 9 * HOUR);
-    let expected = [("blocks", 2, 300), ("layers", 1, 100), ("facts", 0, 0), ("documents", 0, 0), ("uploads", 1, 2)];
+    let expected = [
+        ("blocks", 2, 300),
+        ("layers", 1, 100),
+        ("facts", 0, 0),
+        ("documents", 0, 0),
+        ("uploads", 1, 2),
+    ];
     assert_eq!(counts(), expected);
     let usage = cache.usage().unwrap();
-    assert_eq!((usage[0].oldest_use, usage[2].oldest_use), (Some(fixture.used(&key(2))), None));
+    assert_eq!(
+        (usage[0].oldest_use, usage[2].oldest_use),
+        (Some(fixture.used(&key(2))), None)
+    );
     fs::write(fixture.directory.path().join("file"), "").unwrap();
     let bad = Cache::new(fixture.directory.path().join("file"), 1);
     assert!(bad.usage().is_err() && bad.prune(None).is_err() && bad.verify(&[Kind::BLOCKS]).is_err());
@@ -432,11 +520,38 @@ fn pruning_keeps_exactly_what_fits_and_all_means_all() {
         cache.store_block(&key(number), &[0; 928]).unwrap();
         fixture.age(&key(number), HOUR * (10 + number as u32));
     }
-    let blocks = |files| [("blocks", Count { files, size_bytes: files * 1_000 })].into();
-    assert_eq!(cache.prune(Some(10_000)).unwrap(), Trimmed { kept_bytes: 10_000, ..Trimmed::default() });
-    assert_eq!(cache.prune(Some(9_999)).unwrap(), Trimmed { removed: blocks(1), kept_bytes: 9_000 });
+    let blocks = |files| {
+        [(
+            "blocks",
+            Count {
+                files,
+                size_bytes: files * 1_000,
+            },
+        )]
+        .into()
+    };
+    assert_eq!(
+        cache.prune(Some(10_000)).unwrap(),
+        Trimmed {
+            kept_bytes: 10_000,
+            ..Trimmed::default()
+        }
+    );
+    assert_eq!(
+        cache.prune(Some(9_999)).unwrap(),
+        Trimmed {
+            removed: blocks(1),
+            kept_bytes: 9_000
+        }
+    );
     assert!(!fixture.block(&key(9)).exists());
-    assert_eq!(cache.prune(Some(4_500)).unwrap(), Trimmed { removed: blocks(5), kept_bytes: 4_000 });
+    assert_eq!(
+        cache.prune(Some(4_500)).unwrap(),
+        Trimmed {
+            removed: blocks(5),
+            kept_bytes: 4_000
+        }
+    );
     let uploads = cache.root().join("uploads");
     fs::create_dir(&uploads).unwrap();
     let held = fs::File::create(uploads.join("held.lock")).unwrap();
@@ -444,8 +559,18 @@ fn pruning_keeps_exactly_what_fits_and_all_means_all() {
     fs::write(uploads.join("a.json"), "note").unwrap();
     assert_eq!(cache.prune(Some(4_000)).unwrap().removed.len(), 0);
     let all = cache.prune(None).unwrap();
-    assert_eq!((all.removed["blocks"].files, all.removed["uploads"].files, all.kept_bytes), (4, 1, 0));
-    assert_eq!(files_below(cache.root()), [cache.root().join("size"), uploads.join("held.lock")]);
+    assert_eq!(
+        (
+            all.removed["blocks"].files,
+            all.removed["uploads"].files,
+            all.kept_bytes
+        ),
+        (4, 1, 0)
+    );
+    assert_eq!(
+        files_below(cache.root()),
+        [cache.root().join("size"), uploads.join("held.lock")]
+    );
 }
 
 #[test]
@@ -463,9 +588,22 @@ fn verifying_deletes_what_is_damaged_and_leaves_other_versions_alone() {
     fs::write(fixture.block(&key(2)), "").unwrap();
     fs::write(cache.path(KINDS[1], &key(1)), [0; 80]).unwrap();
     let verified = cache.verify(&KINDS).unwrap();
-    assert_eq!(verified.sound, Count { files: 2, size_bytes: 200 });
-    let damaged = [fixture.block(&key(0)), fixture.block(&key(2)), cache.path(KINDS[1], &key(1))];
-    assert_eq!(verified.unsound, damaged.clone().map(|path| (path, Unsound::Deleted)).into());
+    assert_eq!(
+        verified.sound,
+        Count {
+            files: 2,
+            size_bytes: 200
+        }
+    );
+    let damaged = [
+        fixture.block(&key(0)),
+        fixture.block(&key(2)),
+        cache.path(KINDS[1], &key(1)),
+    ];
+    assert_eq!(
+        verified.unsound,
+        damaged.clone().map(|path| (path, Unsound::Deleted)).into()
+    );
     assert!(damaged.iter().all(|path| !path.exists()) && other.exists());
     assert!(cache.verify(&KINDS).unwrap().unsound.is_empty());
 }

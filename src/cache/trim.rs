@@ -43,7 +43,10 @@ pub struct Count {
 impl Count {
     /// Returns the count with one more file.
     pub(super) fn with(self, size_bytes: u64) -> Self {
-        Self { files: self.files + 1, size_bytes: self.size_bytes.saturating_add(size_bytes) }
+        Self {
+            files: self.files + 1,
+            size_bytes: self.size_bytes.saturating_add(size_bytes),
+        }
     }
 }
 
@@ -67,7 +70,10 @@ impl Cache {
         };
         let limit_bytes = self.limit_bytes();
         match ledger.add(stored_bytes)? {
-            Some(kept_bytes) if kept_bytes <= limit_bytes => Ok(Trimmed { kept_bytes, ..Trimmed::default() }),
+            Some(kept_bytes) if kept_bytes <= limit_bytes => Ok(Trimmed {
+                kept_bytes,
+                ..Trimmed::default()
+            }),
             _ => {
                 let kept_bytes = limit_bytes / KEPT_SHARE.1 * KEPT_SHARE.0;
                 self.shrink(&mut ledger, limit_bytes, kept_bytes)
@@ -79,7 +85,10 @@ impl Cache {
     pub(super) fn shrink(&self, ledger: &mut Ledger, limit_bytes: u64, kept_bytes: u64) -> io::Result<Trimmed> {
         let mut found = scan(self.root());
         let size_bytes = found.iter().map(|kept| kept.size_bytes).fold(0, u64::saturating_add);
-        let mut trimmed = Trimmed { kept_bytes: size_bytes, ..Trimmed::default() };
+        let mut trimmed = Trimmed {
+            kept_bytes: size_bytes,
+            ..Trimmed::default()
+        };
         if size_bytes > limit_bytes {
             found.sort_by_key(|kept| (kept.used, kept.key));
             for kept in &found {
@@ -106,7 +115,10 @@ impl Cache {
         }
         remove_leftovers(self.root());
         let Some(mut ledger) = Ledger::lock(self.root())? else {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "another process is deleting from it"));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "another process is deleting from it",
+            ));
         };
         let uploads = self.expire_uploads(keep_bytes.map(|_| MAX_UPLOAD_AGE));
         let kept_bytes = keep_bytes.unwrap_or(0);

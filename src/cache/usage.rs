@@ -50,7 +50,11 @@ impl Cache {
     /// I/O errors of the directory. If it does not exist, the usage is 0.
     pub fn usage(&self) -> io::Result<Vec<KindUsage>> {
         self.is_there()?;
-        let empty = |name| KindUsage { name, count: Count::default(), oldest_use: None };
+        let empty = |name| KindUsage {
+            name,
+            count: Count::default(),
+            oldest_use: None,
+        };
         let mut kinds: BTreeMap<&str, KindUsage> = NAMES.map(|name| (name, empty(name))).into();
         for kept in scan(self.root()) {
             if let Some(kind) = kinds.get_mut(kept.kind_name) {

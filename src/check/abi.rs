@@ -158,7 +158,11 @@ pub(super) fn fit(platform: &Platform, facts: &ElfFacts) -> Fit {
         return Fit::Unknown;
     };
     if wanted != found {
-        return if wanted.also_runs(found) { Fit::Companion } else { Fit::Foreign };
+        return if wanted.also_runs(found) {
+            Fit::Companion
+        } else {
+            Fit::Foreign
+        };
     }
     if fits_flags(platform, facts) {
         Fit::Exact
@@ -196,7 +200,9 @@ pub fn architecture_of(facts: &ElfFacts) -> Option<&'static str> {
 
 /// Returns the target of an ELF file, by GOARCH: `arm64`, `arm with soft float`.
 pub(super) fn made_for(facts: &ElfFacts) -> String {
-    let Some(architecture) = Architecture::of(facts) else { return format!("ELF machine {}", facts.machine) };
+    let Some(architecture) = Architecture::of(facts) else {
+        return format!("ELF machine {}", facts.machine);
+    };
     let float = match facts.machine {
         EM_ARM if facts.flags & EF_ARM_ABI_FLOAT_SOFT != 0 => " with soft float",
         EM_ARM if facts.flags & EF_ARM_ABI_FLOAT_HARD != 0 => " with hard float",
@@ -218,13 +224,19 @@ pub(super) fn header_text(facts: &ElfFacts) -> String {
 
 /// Returns the description of the header that a file for a platform would have.
 pub(super) fn expected_header_text(platform: &Platform) -> String {
-    let Some(known) = Architecture::of_platform(platform) else { return platform.to_string() };
+    let Some(known) = Architecture::of_platform(platform) else {
+        return platform.to_string();
+    };
     format!("{}, {}", known.label, width_and_order(known.class, known.endianness))
 }
 
 fn width_and_order(class: ElfClass, endianness: Endianness) -> String {
     let bits = if class == ElfClass::Elf64 { 64 } else { 32 };
-    let order = if endianness == Endianness::Little { "little" } else { "big" };
+    let order = if endianness == Endianness::Little {
+        "little"
+    } else {
+        "big"
+    };
     format!("{bits} bits, {order}-endian")
 }
 
@@ -234,7 +246,13 @@ mod tests {
     use super::*;
 
     fn made(class: ElfClass, endianness: Endianness, machine: u16, flags: u32) -> ElfFacts {
-        ElfFacts { class, endianness, machine, flags, ..elf(None, &["libc.so.6"]) }
+        ElfFacts {
+            class,
+            endianness,
+            machine,
+            flags,
+            ..elf(None, &["libc.so.6"])
+        }
     }
 
     fn fit_of(platform: &str, facts: &ElfFacts) -> Fit {
@@ -254,15 +272,27 @@ mod tests {
             ("linux/ppc64le", Elf64, Little, 21),
             ("linux/mips64le", Elf64, Little, 8),
         ] {
-            assert_eq!(fit_of(platform, &made(class, order, machine, 0)), Fit::Exact, "{platform}");
+            assert_eq!(
+                fit_of(platform, &made(class, order, machine, 0)),
+                Fit::Exact,
+                "{platform}"
+            );
             let (other_class, other_order) = match (class, order) {
                 (Elf64, Little) => (Elf32, Big),
                 (Elf64, Big) => (Elf32, Little),
                 (Elf32, Little) => (Elf64, Big),
                 (Elf32, Big) => (Elf64, Little),
             };
-            assert_ne!(fit_of(platform, &made(other_class, order, machine, 0)), Fit::Exact, "{platform}");
-            assert_ne!(fit_of(platform, &made(class, other_order, machine, 0)), Fit::Exact, "{platform}");
+            assert_ne!(
+                fit_of(platform, &made(other_class, order, machine, 0)),
+                Fit::Exact,
+                "{platform}"
+            );
+            assert_ne!(
+                fit_of(platform, &made(class, other_order, machine, 0)),
+                Fit::Exact,
+                "{platform}"
+            );
         }
         assert_eq!(fit_of("linux/amd64", &made(Elf64, Little, 183, 0)), Fit::Foreign);
         assert_eq!(fit_of("linux/arm64", &made(Elf64, Little, 62, 0)), Fit::Foreign);
@@ -272,7 +302,10 @@ mod tests {
     fn processors_that_run_an_older_one_too_are_companions() {
         use {ElfClass::Elf32, Endianness::Little};
         assert_eq!(fit_of("linux/amd64", &made(Elf32, Little, 3, 0)), Fit::Companion);
-        assert_eq!(fit_of("linux/arm64", &made(Elf32, Little, 40, 0x0500_0400)), Fit::Companion);
+        assert_eq!(
+            fit_of("linux/arm64", &made(Elf32, Little, 40, 0x0500_0400)),
+            Fit::Companion
+        );
         assert_eq!(fit_of("linux/386", &made(ElfClass::Elf64, Little, 62, 0)), Fit::Foreign);
     }
 
@@ -292,7 +325,10 @@ mod tests {
         ] {
             assert_eq!(fit_of(platform, facts), wanted, "{platform} {:x}", facts.flags);
         }
-        let alone = ElfFacts { needed: Vec::new(), ..soft.clone() };
+        let alone = ElfFacts {
+            needed: Vec::new(),
+            ..soft.clone()
+        };
         assert_eq!(fit_of("linux/arm/v7", &alone), Fit::Exact);
         assert_eq!(made_for(&soft), "arm with soft float");
         assert_eq!(fit_of("linux/riscv64", &made(Elf64, Little, 243, 0x5)), Fit::Exact);
@@ -304,7 +340,11 @@ mod tests {
     #[test]
     fn what_cannot_be_known_is_unknown() {
         use {ElfClass::Elf64, Endianness::Little};
-        assert_eq!(fit_of("linux/amd64", &made(Elf64, Little, 224, 0)), Fit::Unknown, "a GPU");
+        assert_eq!(
+            fit_of("linux/amd64", &made(Elf64, Little, 224, 0)),
+            Fit::Unknown,
+            "a GPU"
+        );
         assert_eq!(fit_of("linux/unheard", &made(Elf64, Little, 62, 0)), Fit::Unknown);
         assert_eq!(fit_of("windows/amd64", &made(Elf64, Little, 62, 0)), Fit::Unknown);
     }

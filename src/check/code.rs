@@ -119,7 +119,12 @@ mod tests {
     fn names_are_kebab_case_sorted_and_read_back() {
         assert!(Code::ALL.is_sorted_by(|left, right| left.as_str() < right.as_str()));
         for code in Code::ALL {
-            assert!(code.as_str().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{code}");
+            assert!(
+                code.as_str()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+                "{code}"
+            );
             assert_eq!(code.as_str().parse(), Ok(*code));
         }
         assert_eq!("no-such-code".parse::<Code>(), Err(()));

@@ -22,7 +22,11 @@ pub struct Coverage {
 impl Coverage {
     /// Returns the coverage of `subject`, whose image has `layer_count` layers.
     pub fn of(subject: &Subject, layer_count: usize) -> Self {
-        Self { platform: subject.platform.clone(), layer_count, file_count: subject.file_count() }
+        Self {
+            platform: subject.platform.clone(),
+            layer_count,
+            file_count: subject.file_count(),
+        }
     }
 
     /// Returns the parts that no rule checks; `None` if all rules apply.
@@ -45,7 +49,12 @@ impl fmt::Display for Coverage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let layers = counted(self.layer_count, "layer");
-        write!(formatter, "{}: {layers}, {}", self.platform, counted(self.file_count, "file"))
+        write!(
+            formatter,
+            "{}: {layers}, {}",
+            self.platform,
+            counted(self.file_count, "file")
+        )
     }
 }
 
@@ -62,7 +71,13 @@ mod tests {
 
     #[test]
     fn platforms_that_no_rule_knows_are_named() {
-        for known in ["linux/amd64", "linux/arm/v7", "linux/mips64le", "linux/riscv64", "linux/amd64/v3"] {
+        for known in [
+            "linux/amd64",
+            "linux/arm/v7",
+            "linux/mips64le",
+            "linux/riscv64",
+            "linux/amd64/v3",
+        ] {
             assert_eq!(gap(&known.parse().unwrap()), None, "{known}");
         }
         for unknown in ["windows/amd64", "wasip1/wasm", "freebsd/amd64", "linux/unheard"] {
@@ -72,7 +87,11 @@ mod tests {
 
     #[test]
     fn counts_are_told_in_words() {
-        let coverage = Coverage { platform: Platform::new("linux", "amd64"), layer_count: 1, file_count: 2 };
+        let coverage = Coverage {
+            platform: Platform::new("linux", "amd64"),
+            layer_count: 1,
+            file_count: 2,
+        };
         assert_eq!(coverage.to_string(), "linux/amd64: 1 layer, 2 files");
     }
 }

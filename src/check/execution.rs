@@ -52,7 +52,11 @@ impl Execution {
             entrypoint: texts(config.get("Entrypoint")),
             cmd: texts(config.get("Cmd")),
             healthcheck: texts(config.get("Healthcheck").and_then(|check| check.get("Test"))),
-            shell: if shell.is_empty() { ["/bin/sh", "-c"].map(str::to_owned).to_vec() } else { shell },
+            shell: if shell.is_empty() {
+                ["/bin/sh", "-c"].map(str::to_owned).to_vec()
+            } else {
+                shell
+            },
             volumes,
             labels: table("Labels").filter_map(label).collect(),
         }
@@ -60,6 +64,10 @@ impl Execution {
 
     /// Returns the value of an environment variable. The last variable of a name counts.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.env
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 }

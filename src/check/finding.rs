@@ -48,7 +48,10 @@ impl Finding {
     /// Returns the finding as a warning.
     #[must_use]
     pub fn as_warning(self) -> Self {
-        Self { severity: Severity::Warning, ..self }
+        Self {
+            severity: Severity::Warning,
+            ..self
+        }
     }
 
     /// Adds all files that it is about.
@@ -62,7 +65,11 @@ impl Finding {
 
     /// Adds the expected value and the value that was found.
     pub fn evidence(self, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { expected: Some(expected.into()), found: Some(found.into()), ..self }
+        Self {
+            expected: Some(expected.into()),
+            found: Some(found.into()),
+            ..self
+        }
     }
 
     /// Returns it as an object with every field. `expected` and `found` may be null.

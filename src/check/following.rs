@@ -21,7 +21,9 @@ const MAX_FOLLOWED_FILES: usize = 10_000;
 const MAX_ROUNDS: usize = 100;
 
 /// Extensions of sources of JavaScript and of shells.
-const SCRIPT_EXTENSIONS: &[&[u8]] = &[b"bash", b"cjs", b"cts", b"js", b"jsx", b"mjs", b"mts", b"sh", b"ts", b"tsx"];
+const SCRIPT_EXTENSIONS: &[&[u8]] = &[
+    b"bash", b"cjs", b"cts", b"js", b"jsx", b"mjs", b"mts", b"sh", b"ts", b"tsx",
+];
 
 /// Files that contain the version of a runtime.
 const FOLLOWED_NAMES: &[&[u8]] = &[b"node_version.h"];
@@ -108,7 +110,9 @@ pub fn may_be_followed(path: &EntryPath, mode: u32, size_bytes: u64) -> bool {
         Some(at) if at > 0 => &name[at + 1..],
         _ => b"",
     };
-    let is_declaration = [&b".d.ts"[..], b".d.mts", b".d.cts"].iter().any(|end| name.ends_with(end));
+    let is_declaration = [&b".d.ts"[..], b".d.mts", b".d.cts"]
+        .iter()
+        .any(|end| name.ends_with(end));
     let is_other = mode & 0o111 != 0 || extension.is_empty() || FOLLOWED_NAMES.contains(&name);
     match extension {
         b"jar" | b"war" => size_bytes <= MAX_JAR_BYTES,

@@ -182,7 +182,11 @@ pub fn read_stream_evidence(
     }
     let mut head = Vec::new();
     if interest != Interest::Nothing {
-        let limit_bytes = if interest == Interest::Script { MAX_SCRIPT_BYTES } else { MAX_WHOLE_BYTES };
+        let limit_bytes = if interest == Interest::Script {
+            MAX_SCRIPT_BYTES
+        } else {
+            MAX_WHOLE_BYTES
+        };
         (&mut source).take(limit_bytes).read_to_end(&mut head)?;
     }
     if interest != Interest::Program || !head.starts_with(ELF_MAGIC) {
@@ -214,7 +218,12 @@ mod tests {
             ("app/package.json", 0o644, 1000, Interest::Whole),
             ("app/package.json", 0o644, MAX_WHOLE_BYTES + 1, Interest::Nothing),
             ("app/node_modules/a/package.json", 0o644, 1000, Interest::Whole),
-            ("app/node_modules/a/test/fixtures/package.json", 0o644, 1000, Interest::Nothing),
+            (
+                "app/node_modules/a/test/fixtures/package.json",
+                0o644,
+                1000,
+                Interest::Nothing,
+            ),
             ("app/node_modules/a/index.js", 0o644, 1000, Interest::Nothing),
             ("app/node_modules/a/cli.js", 0o755, 1000, Interest::Program),
             ("app/App.runtimeconfig.json", 0o644, 1000, Interest::Whole),

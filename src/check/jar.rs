@@ -39,23 +39,46 @@ pub struct JarFacts {
 impl JarFacts {
     /// Reads the facts. Returns `None` for a file that Java cannot read as an archive.
     pub(super) fn read(source: &mut (impl Read + Seek)) -> Option<Self> {
-        let mut archive = ZipArchive::new(source).ok().filter(|archive| archive.len() <= MAX_MEMBERS)?;
-        let names: Vec<String> = archive.file_names().filter_map(|name| name.ok().map(Into::into)).collect();
-        let manifest = names.iter().find(|name| name.eq_ignore_ascii_case("META-INF/MANIFEST.MF")).cloned();
-        let mut classes: Vec<Box<str>> =
-            names.into_iter().filter(|name| name.ends_with(".class")).map(String::into_boxed_str).collect();
+        let mut archive = ZipArchive::new(source)
+            .ok()
+            .filter(|archive| archive.len() <= MAX_MEMBERS)?;
+        let names: Vec<String> = archive
+            .file_names()
+            .filter_map(|name| name.ok().map(Into::into))
+            .collect();
+        let manifest = names
+            .iter()
+            .find(|name| name.eq_ignore_ascii_case("META-INF/MANIFEST.MF"))
+            .cloned();
+        let mut classes: Vec<Box<str>> = names
+            .into_iter()
+            .filter(|name| name.ends_with(".class"))
+            .map(String::into_boxed_str)
+            .collect();
         classes.sort_unstable();
-        let mut facts = Self { classes, ..Self::default() };
+        let mut facts = Self {
+            classes,
+            ..Self::default()
+        };
         if let Some(name) = manifest {
             let mut bytes = Vec::new();
-            archive.by_name(&name).ok()?.take(MAX_MANIFEST_BYTES).read_to_end(&mut bytes).ok()?;
+            archive
+                .by_name(&name)
+                .ok()?
+                .take(MAX_MANIFEST_BYTES)
+                .read_to_end(&mut bytes)
+                .ok()?;
             facts.attributes = attributes(&String::from_utf8_lossy(&bytes));
         }
         for name in ["Main-Class", "Start-Class"] {
-            let Some(class) = facts.attributes.get(name) else { continue };
+            let Some(class) = facts.attributes.get(name) else {
+                continue;
+            };
             let Some(member) = facts.member_of(class) else { continue };
             let mut head = Vec::new();
-            let read = archive.by_name(&member).map(|file| file.take(CLASS_HEAD_BYTES).read_to_end(&mut head));
+            let read = archive
+                .by_name(&member)
+                .map(|file| file.take(CLASS_HEAD_BYTES).read_to_end(&mut head));
             if let Some(version) = class_version(&head).filter(|_| matches!(read, Ok(Ok(_)))) {
                 facts.versions.insert(member, version);
             }
@@ -98,7 +121,9 @@ fn attributes(text: &str) -> BTreeMap<String, String> {
             }
             (Some(_), None) => {}
             (None, _) => {
-                let Some((name, value)) = line.split_once(':') else { continue };
+                let Some((name, value)) = line.split_once(':') else {
+                    continue;
+                };
                 attributes.insert(name.trim().to_owned(), value.trim_start().to_owned());
                 last = Some(name.trim().to_owned());
             }
@@ -117,7 +142,9 @@ mod tests {
     fn archive(members: &[(&str, &[u8])]) -> Cursor<Vec<u8>> {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
         for (name, bytes) in members {
-            writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer
+                .start_file(*name, zip::write::SimpleFileOptions::default())
+                .unwrap();
             writer.write_all(bytes).unwrap();
         }
         writer.finish().unwrap()
@@ -134,15 +161,24 @@ mod tests {
         let facts = JarFacts::read(&mut source).unwrap();
         assert_eq!(facts.attributes["Main-Class"], "com.example.Main");
         assert_eq!(facts.attributes["Class-Path"], "a.jar b.jar");
-        assert_eq!(facts.versions, BTreeMap::from([("com/example/Main.class".to_owned(), 65)]));
-        assert_eq!(facts.member_of("com.example.Other").as_deref(), Some("com/example/Other.class"));
+        assert_eq!(
+            facts.versions,
+            BTreeMap::from([("com/example/Main.class".to_owned(), 65)])
+        );
+        assert_eq!(
+            facts.member_of("com.example.Other").as_deref(),
+            Some("com/example/Other.class")
+        );
         assert_eq!(facts.member_of("com.example.Gone"), None);
     }
 
     #[test]
     fn classes_of_an_application_in_one_file_are_found_in_their_folder() {
         let mut source = archive(&[
-            ("META-INF/MANIFEST.MF", b"Main-Class: l.JarLauncher\nStart-Class: a.App\n"),
+            (
+                "META-INF/MANIFEST.MF",
+                b"Main-Class: l.JarLauncher\nStart-Class: a.App\n",
+            ),
             ("l/JarLauncher.class", b"\xca\xfe\xba\xbe\0\0\0\x3d"),
             ("BOOT-INF/classes/a/App.class", b"\xca\xfe\xba\xbe\0\0\0\x41"),
         ]);

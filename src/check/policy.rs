@@ -74,16 +74,30 @@ impl Policy {
     /// # Errors
     /// Returns [`PolicyError`] for an unknown code and for a pattern that cannot be parsed.
     pub fn new(allow: &[(String, String)], deny: &[String]) -> Result<Self, PolicyError> {
-        let known =
-            |key, text: &String| text.parse().map_err(|()| PolicyError::UnknownCode { key, code: text.clone() });
+        let known = |key, text: &String| {
+            text.parse().map_err(|()| PolicyError::UnknownCode {
+                key,
+                code: text.clone(),
+            })
+        };
         let allow = allow.iter().map(|(code, pattern)| {
             let text = format!("{code}:{pattern}");
-            let code = if code == EVERY_CODE { None } else { Some(known("allow", code)?) };
+            let code = if code == EVERY_CODE {
+                None
+            } else {
+                Some(known("allow", code)?)
+            };
             // A star does not cross a slash, as in a shell; two do.
             let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-            let glob = glob
-                .map_err(|error| PolicyError::Pattern { pattern: pattern.clone(), reason: error.kind().to_string() })?;
-            Ok(Allow { text, code, pattern: glob.compile_matcher() })
+            let glob = glob.map_err(|error| PolicyError::Pattern {
+                pattern: pattern.clone(),
+                reason: error.kind().to_string(),
+            })?;
+            Ok(Allow {
+                text,
+                code,
+                pattern: glob.compile_matcher(),
+            })
         });
         Ok(Self {
             allow: allow.collect::<Result<_, PolicyError>>()?,
@@ -115,13 +129,19 @@ pub struct Verdict {
 impl Verdict {
     /// Creates a verdict without findings, with a policy for each platform.
     pub fn new(policies: BTreeMap<Platform, Policy>) -> Self {
-        Self { policies, ..Self::default() }
+        Self {
+            policies,
+            ..Self::default()
+        }
     }
 
     /// Adds what was checked.
     #[must_use]
     pub fn with_checked(self, checked: impl IntoIterator<Item = Coverage>) -> Self {
-        Self { checked: self.checked.into_iter().chain(checked).collect(), ..self }
+        Self {
+            checked: self.checked.into_iter().chain(checked).collect(),
+            ..self
+        }
     }
 
     /// Adds findings. Allowed findings are left out, and denied warnings become errors.
@@ -153,13 +173,23 @@ impl Verdict {
     pub fn with_unused_allows(self) -> Self {
         let mut unused: BTreeMap<&str, &Platform> = BTreeMap::new();
         for (platform, policy) in &self.policies {
-            for allow in policy.allow.iter().filter(|allow| allow.code.is_some() && !self.used.contains(&allow.text)) {
+            for allow in policy
+                .allow
+                .iter()
+                .filter(|allow| allow.code.is_some() && !self.used.contains(&allow.text))
+            {
                 unused.entry(&allow.text).or_insert(platform);
             }
         }
         let finding = |(text, platform): (&str, &Platform)| {
             let message = format!("`allow` entry \"{}\" matches no finding", escape(text.as_bytes()));
-            Finding::new(Code::UnusedAllow, platform, EntryPath::root(), message, "remove it from [check]")
+            Finding::new(
+                Code::UnusedAllow,
+                platform,
+                EntryPath::root(),
+                message,
+                "remove it from [check]",
+            )
         };
         let findings: Vec<Finding> = unused.into_iter().map(finding).collect();
         self.with(findings)
@@ -167,7 +197,10 @@ impl Verdict {
 
     /// Returns the number of errors.
     pub fn error_count(&self) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .count()
     }
 
     /// Returns the number of warnings.
@@ -190,11 +223,21 @@ mod tests {
 
     fn finding(code: Code, path: &str) -> Finding {
         let platform = Platform::new("linux", "amd64");
-        Finding::new(code, &platform, EntryPath::new(path.as_bytes()).unwrap(), "m".to_owned(), "h")
+        Finding::new(
+            code,
+            &platform,
+            EntryPath::new(path.as_bytes()).unwrap(),
+            "m".to_owned(),
+            "h",
+        )
     }
 
     fn verdict(allow: &[&str], deny: &[&str], findings: &[(Code, &str)]) -> Vec<String> {
-        let split = |text: &&str| text.split_once(':').map(|(code, path)| (code.to_owned(), path.to_owned())).unwrap();
+        let split = |text: &&str| {
+            text.split_once(':')
+                .map(|(code, path)| (code.to_owned(), path.to_owned()))
+                .unwrap()
+        };
         let allow: Vec<_> = allow.iter().map(split).collect();
         let deny: Vec<_> = deny.iter().map(|code| (*code).to_owned()).collect();
         let policy = Policy::new(&allow, &deny).unwrap();
@@ -206,7 +249,11 @@ mod tests {
 
     #[test]
     fn what_is_allowed_is_passed_over_by_code_and_path() {
-        let findings = [(Code::Secret, "/app/a.pem"), (Code::Secret, "/app/b/c.pem"), (Code::RunsAsRoot, "/")];
+        let findings = [
+            (Code::Secret, "/app/a.pem"),
+            (Code::Secret, "/app/b/c.pem"),
+            (Code::RunsAsRoot, "/"),
+        ];
         assert_eq!(
             verdict(&["secret:/app/*.pem", "runs-as-root:/**"], &[], &findings),
             ["warning secret /app/b/c.pem"]
@@ -225,17 +272,32 @@ mod tests {
 
     #[test]
     fn an_allow_that_matches_nothing_is_a_warning_but_for_every_code() {
-        assert_eq!(verdict(&["secret:/nowhere", "*:/nowhere"], &[], &[]), ["warning unused-allow /"]);
-        assert_eq!(verdict(&["secret:/x", "unused-allow:/**"], &["unused-allow"], &[]), [""; 0]);
-        assert_eq!(verdict(&["secret:/x"], &["unused-allow"], &[]), ["error unused-allow /"]);
+        assert_eq!(
+            verdict(&["secret:/nowhere", "*:/nowhere"], &[], &[]),
+            ["warning unused-allow /"]
+        );
+        assert_eq!(
+            verdict(&["secret:/x", "unused-allow:/**"], &["unused-allow"], &[]),
+            [""; 0]
+        );
+        assert_eq!(
+            verdict(&["secret:/x"], &["unused-allow"], &[]),
+            ["error unused-allow /"]
+        );
         // Two entries for one finding are both of use.
-        assert_eq!(verdict(&["secret:/x", "secret:/**"], &[], &[(Code::Secret, "/x")]), [""; 0]);
+        assert_eq!(
+            verdict(&["secret:/x", "secret:/**"], &[], &[(Code::Secret, "/x")]),
+            [""; 0]
+        );
     }
 
     #[test]
     fn codes_and_patterns_that_mean_nothing_are_refused() {
         let error = Policy::new(&[("secrets".to_owned(), "/**".to_owned())], &[]).unwrap_err();
-        assert_eq!(error.to_string(), "`allow` in [check] names an unknown finding code: \"secrets\"");
+        assert_eq!(
+            error.to_string(),
+            "`allow` in [check] names an unknown finding code: \"secrets\""
+        );
         assert!(error.help().unwrap().contains("did you mean \"secret\"?"));
         let error = Policy::new(&[], &["x".to_owned()]).unwrap_err();
         assert_eq!(error.help().unwrap(), "run `ocitect check --codes` to list all codes");

@@ -13,8 +13,9 @@ const MAX_IMPORTS: usize = 2_000;
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Words that begin a statement with a block. A statement on the same line is not certain to run.
-const COMPOUND: &[&str] =
-    &["async", "class", "def", "elif", "else", "except", "finally", "for", "if", "match", "try", "while", "with"];
+const COMPOUND: &[&str] = &[
+    "async", "class", "def", "elif", "else", "except", "finally", "for", "if", "match", "try", "while", "with",
+];
 
 /// Beginnings of statements after which nothing of a file runs.
 const ENDS: &[&str] = &["raise", "sys.exit(", "exit(", "quit(", "os._exit(", "os.exec"];
@@ -75,8 +76,11 @@ pub struct Source {
 pub fn read_source(bytes: &[u8]) -> Source {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mentions = |marks: &[&[u8]]| marks.iter().any(|mark| memchr::memmem::find(bytes, mark).is_some());
-    let mut source =
-        Source { imports: Vec::new(), changes_search: mentions(PATH_MARKS), opens_libraries: mentions(LIBRARY_MARKS) };
+    let mut source = Source {
+        imports: Vec::new(),
+        changes_search: mentions(PATH_MARKS),
+        opens_libraries: mentions(LIBRARY_MARKS),
+    };
     let mut lines = Lines { bytes, at: 0, line: 1 };
     let mut has_ended = false;
     let mut blocks = TryBlocks::default();
@@ -84,7 +88,11 @@ pub fn read_source(bytes: &[u8]) -> Source {
         if line.text.is_empty() {
             continue;
         }
-        let first = line.text.split(|character: char| !character.is_alphanumeric()).next().unwrap_or_default();
+        let first = line
+            .text
+            .split(|character: char| !character.is_alphanumeric())
+            .next()
+            .unwrap_or_default();
         blocks.end_before(&line, first, &mut source.imports);
         if line.indent == 0 && ENDS.iter().any(|end| line.text.starts_with(end)) {
             has_ended = true;
@@ -152,7 +160,10 @@ impl TryBlocks {
         if is_function {
             self.functions.push(line.indent);
         } else if first == "try" {
-            self.open.push(TryBlock { indent: line.indent, ..TryBlock::default() });
+            self.open.push(TryBlock {
+                indent: line.indent,
+                ..TryBlock::default()
+            });
         }
     }
 }
@@ -234,32 +245,54 @@ fn parse_import(statement: &str, line: u32, kind: ImportKind, imports: &mut Vec<
         for part in rest.split(',') {
             let module = part.split_whitespace().next().unwrap_or_default();
             if is_dotted_name(module) {
-                imports.push(Import { level: 0, module: module.to_owned(), names: None, line, kind });
+                imports.push(Import {
+                    level: 0,
+                    module: module.to_owned(),
+                    names: None,
+                    line,
+                    kind,
+                });
             }
         }
     } else if let Some(rest) = statement.strip_prefix("from") {
         let is_word =
             |at: &usize| rest[..*at].ends_with([' ', '.']) && rest[at + "import".len()..].starts_with([' ', '(', '*']);
-        let Some(at) = rest.match_indices("import").map(|(at, _)| at).find(is_word) else { return };
+        let Some(at) = rest.match_indices("import").map(|(at, _)| at).find(is_word) else {
+            return;
+        };
         let module = rest[..at].trim();
         let names = &rest[at + "import".len()..];
         let name = module.trim_start_matches(['.', ' ']);
         let level = module.matches('.').count() - name.matches('.').count();
-        let is_module = if name.is_empty() { level > 0 } else { is_dotted_name(name) };
+        let is_module = if name.is_empty() {
+            level > 0
+        } else {
+            is_dotted_name(name)
+        };
         if !rest.starts_with([' ', '.']) || !is_module {
             return;
         }
         let names = names.trim_matches([' ', '(', ')']).split(',');
-        let names = names.filter_map(|part| part.split_whitespace().next()).filter(|name| is_dotted_name(name));
+        let names = names
+            .filter_map(|part| part.split_whitespace().next())
+            .filter(|name| is_dotted_name(name));
         let names = Some(names.map(str::to_owned).collect());
-        imports.push(Import { level, module: name.to_owned(), names, line, kind });
+        imports.push(Import {
+            level,
+            module: name.to_owned(),
+            names,
+            line,
+            kind,
+        });
     }
 }
 
 fn is_dotted_name(text: &str) -> bool {
     let is_part = |part: &str| {
         part.starts_with(|first: char| first.is_alphabetic() || first == '_')
-            && part.chars().all(|character| character.is_alphanumeric() || character == '_')
+            && part
+                .chars()
+                .all(|character| character.is_alphanumeric() || character == '_')
     };
     text.split('.').all(is_part)
 }
@@ -284,7 +317,10 @@ impl Lines<'_> {
             return None;
         }
         let number = self.line;
-        let indent = self.bytes[self.at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\x0c')).count();
+        let indent = self.bytes[self.at..]
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\x0c'))
+            .count();
         let mut text: Vec<u8> = Vec::new();
         let mut depth = 0usize;
         while let Some(byte) = self.bytes.get(self.at).copied() {
@@ -372,20 +408,33 @@ mod tests {
 
     fn shown(text: &str) -> Vec<String> {
         let show = |import: &Import| {
-            let names = import.names.as_ref().map(|names| format!(" [{}]", names.join(" "))).unwrap_or_default();
+            let names = import
+                .names
+                .as_ref()
+                .map(|names| format!(" [{}]", names.join(" ")))
+                .unwrap_or_default();
             let mark = match import.kind {
                 ImportKind::Certain => "",
                 ImportKind::Tried => "~",
                 ImportKind::Other => "?",
             };
-            format!("{}{}{}{names}:{}", mark, ".".repeat(import.level), import.module, import.line)
+            format!(
+                "{}{}{}{names}:{}",
+                mark,
+                ".".repeat(import.level),
+                import.module,
+                import.line
+            )
         };
         read_source(text.as_bytes()).imports.iter().map(show).collect()
     }
 
     #[test]
     fn imports_at_the_outermost_level_are_certain() {
-        assert_eq!(shown("import a, b.c as d\n\nfrom e.f import g as h, i\n"), ["a:1", "b.c:1", "e.f [g i]:3"]);
+        assert_eq!(
+            shown("import a, b.c as d\n\nfrom e.f import g as h, i\n"),
+            ["a:1", "b.c:1", "e.f [g i]:3"]
+        );
         assert_eq!(
             shown("from . import x\nfrom ..y import *\nfrom .z import (\n  a,  # one\n  b,\n)\nimport q"),
             [". [x]:1", "..y []:2", ".z [a b]:3", "q:7"]
@@ -402,8 +451,14 @@ mod tests {
 
     #[test]
     fn imports_below_something_are_not() {
-        assert_eq!(shown("try:\n    import a\nexcept ImportError:\n    a = None\nimport b"), ["~a:2", "b:5"]);
-        assert_eq!(shown("if x: import a; import b\ndef f():\n\timport c"), ["?a:1", "?b:1", "?c:3"]);
+        assert_eq!(
+            shown("try:\n    import a\nexcept ImportError:\n    a = None\nimport b"),
+            ["~a:2", "b:5"]
+        );
+        assert_eq!(
+            shown("if x: import a; import b\ndef f():\n\timport c"),
+            ["?a:1", "?b:1", "?c:3"]
+        );
         assert_eq!(shown("import a\nsys.exit(main())\nimport b\n"), ["a:1", "?b:3"]);
         assert_eq!(shown("raise SystemExit\nimport b\n"), ["?b:2"]);
     }
@@ -412,10 +467,16 @@ mod tests {
     fn a_try_whose_handlers_raise_is_certain() {
         let numpy = "try:\n    from . import core\nexcept ImportError as exc:\n    msg = 1\n    raise ImportError(msg) from exc\n";
         assert_eq!(shown(numpy), [". [core]:2"]);
-        assert_eq!(shown("try:\n  import a\nexcept A:\n  raise\nexcept B:\n  pass\nimport b"), ["~a:2", "b:7"]);
+        assert_eq!(
+            shown("try:\n  import a\nexcept A:\n  raise\nexcept B:\n  pass\nimport b"),
+            ["~a:2", "b:7"]
+        );
         assert_eq!(shown("try:\n  if x:\n    import a\nexcept A:\n  raise\n"), ["?a:3"]);
         assert_eq!(shown("if x:\n  try:\n    import a\n  except A:\n    raise\n"), ["?a:3"]);
-        assert_eq!(shown("try:\n  import a\nexcept A: raise\nelse:\n  import b\n"), ["a:2", "?b:5"]);
+        assert_eq!(
+            shown("try:\n  import a\nexcept A: raise\nelse:\n  import b\n"),
+            ["a:2", "?b:5"]
+        );
         let later = "try:\n  import a\nexcept A:\n  def a():\n    raise B\n";
         assert_eq!(shown(later), ["~a:2"]);
         assert_eq!(shown("try:\n  import a\nexcept A:\n  if x:\n    raise\n"), ["~a:2"]);
@@ -445,9 +506,15 @@ mod tests {
 
     #[test]
     fn strings_and_comments_are_no_statements() {
-        assert_eq!(shown("\"\"\"\nimport a\n\"\"\"\nimport b  # import c\nx = '''\nfrom d import e'''"), ["b:4"]);
+        assert_eq!(
+            shown("\"\"\"\nimport a\n\"\"\"\nimport b  # import c\nx = '''\nfrom d import e'''"),
+            ["b:4"]
+        );
         assert_eq!(shown("x = 'it\\'s'\nimport a\ny = r'\\'\nimport b"), ["a:2", "b:4"]);
-        assert_eq!(shown("x = [\nimport_a,\n]\nimportlib.import_module('a')\nfrom_ = 1\nimport b"), ["b:6"]);
+        assert_eq!(
+            shown("x = [\nimport_a,\n]\nimportlib.import_module('a')\nfrom_ = 1\nimport b"),
+            ["b:6"]
+        );
         assert_eq!(shown("x = f'{\"import a\"}'\n'\nimport a\n"), ["a:3"]);
     }
 

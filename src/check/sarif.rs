@@ -14,7 +14,10 @@ pub fn sarif(findings: &[Finding], notes: &[String], artifact: &str, version: &s
     let mut codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
     codes.sort();
     codes.dedup();
-    let results: Vec<Value> = findings.iter().map(|finding| result(finding, &codes, artifact)).collect();
+    let results: Vec<Value> = findings
+        .iter()
+        .map(|finding| result(finding, &codes, artifact))
+        .collect();
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -101,8 +104,13 @@ mod tests {
     #[test]
     fn a_log_has_the_rules_that_found_something_and_a_result_for_each_finding() {
         let path = EntryPath::new(b"app/id_rsa").unwrap();
-        let finding =
-            Finding::new(Code::Secret, &Platform::new("linux", "amd64"), path, "a key".to_owned(), "leave it out");
+        let finding = Finding::new(
+            Code::Secret,
+            &Platform::new("linux", "amd64"),
+            path,
+            "a key".to_owned(),
+            "leave it out",
+        );
         let notes = ["checked linux/amd64: 1 layer, 2 files".to_owned()];
         let log = sarif(
             &[finding.clone().evidence("no key", "a private key"), finding],
@@ -112,17 +120,29 @@ mod tests {
         );
         assert_eq!(log["version"], "2.1.0");
         let run = &log["runs"][0];
-        assert_eq!(run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"], notes[0]);
+        assert_eq!(
+            run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"],
+            notes[0]
+        );
         assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 1);
         assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "secret");
         let result = &run["results"][0];
-        assert_eq!((result["ruleIndex"].as_u64(), result["level"].as_str()), (Some(0), Some("warning")));
+        assert_eq!(
+            (result["ruleIndex"].as_u64(), result["level"].as_str()),
+            (Some(0), Some("warning"))
+        );
         assert_eq!(
             result["message"]["text"],
             "/app/id_rsa: a key\nexpected: no key\nfound: a private key\nhelp: leave it out"
         );
         let location = &result["locations"][0];
-        assert_eq!(location["physicalLocation"]["artifactLocation"]["uri"], "my%20app/ocitect.toml");
-        assert_eq!(location["logicalLocations"][0]["fullyQualifiedName"], "linux/amd64:/app/id_rsa");
+        assert_eq!(
+            location["physicalLocation"]["artifactLocation"]["uri"],
+            "my%20app/ocitect.toml"
+        );
+        assert_eq!(
+            location["logicalLocations"][0]["fullyQualifiedName"],
+            "linux/amd64:/app/id_rsa"
+        );
     }
 }

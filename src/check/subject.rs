@@ -67,7 +67,12 @@ struct Seen {
 impl OwnFile {
     /// Creates a file of a layer that was not opened.
     pub fn new(layer: Arc<str>, size_bytes: u64) -> Self {
-        Self { layer, size_bytes, marks: Marks::default(), seen: None }
+        Self {
+            layer,
+            size_bytes,
+            marks: Marks::default(),
+            seen: None,
+        }
     }
 
     /// Adds its evidence, and its path on the disk for files that come from there.
@@ -108,7 +113,10 @@ pub struct Shadowed {
 
 impl fmt::Debug for Subject {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Subject").field("platform", &self.platform).finish_non_exhaustive()
+        formatter
+            .debug_struct("Subject")
+            .field("platform", &self.platform)
+            .finish_non_exhaustive()
     }
 }
 
@@ -163,7 +171,13 @@ impl Subject {
             let node = node_of(entry);
             if !node.is_directory() {
                 let file = own_file(entry, name.clone(), evidence(&entry.path));
-                own.push((entry.path.clone(), OwnFile { marks: Marks::of(&entry.path, &node), ..file }));
+                own.push((
+                    entry.path.clone(),
+                    OwnFile {
+                        marks: Marks::of(&entry.path, &node),
+                        ..file
+                    },
+                ));
             }
             nodes.push((entry.path.clone(), node));
         }
@@ -180,7 +194,12 @@ impl Subject {
     /// Returns the image for another platform that has the same files and starts something else.
     #[must_use]
     pub fn for_platform(&self, platform: Platform, execution: Execution, family: Family) -> Self {
-        Self { platform, execution, family, ..self.clone() }
+        Self {
+            platform,
+            execution,
+            family,
+            ..self.clone()
+        }
     }
 
     /// Records the effects of replacing a node by an entry.
@@ -193,7 +212,12 @@ impl Subject {
             (EntryKind::File { .. }, NodeKind::File { size_bytes, .. }) => {
                 let below = self.own.get(path).map(|own| own.layer.clone());
                 let (path, size_bytes, above) = (path.clone(), *size_bytes, layer.clone());
-                self.shadowed.push(Shadowed { path, size_bytes, below, above });
+                self.shadowed.push(Shadowed {
+                    path,
+                    size_bytes,
+                    below,
+                    above,
+                });
             }
             (EntryKind::File { .. } | EntryKind::Symlink { .. }, NodeKind::Directory) => self.forget_below(path),
             _ => {}
@@ -216,9 +240,12 @@ impl Subject {
 
     fn forget_below(&mut self, path: &EntryPath) {
         let doomed: Vec<EntryPath> = match self.view.node(path) {
-            Some(node) if node.is_directory() => {
-                self.own.keys().filter(|own| *own != path && own.starts_with(path)).cloned().collect()
-            }
+            Some(node) if node.is_directory() => self
+                .own
+                .keys()
+                .filter(|own| *own != path && own.starts_with(path))
+                .cloned()
+                .collect(),
             _ => Vec::new(),
         };
         for path in doomed {
@@ -260,7 +287,9 @@ impl Subject {
 
     /// Returns the number of files in the image.
     pub fn file_count(&self) -> usize {
-        self.below(&EntryPath::root()).filter(|(_, node)| matches!(node.kind, NodeKind::File { .. })).count()
+        self.below(&EntryPath::root())
+            .filter(|(_, node)| matches!(node.kind, NodeKind::File { .. }))
+            .count()
     }
 
     /// Returns the files and links of your layers, sorted by path.
@@ -280,14 +309,25 @@ impl Subject {
 
     /// Returns a variable that the base sets. If the base's environment is not known, the image's own is used.
     pub(super) fn base_variable(&self, name: &str) -> Option<&str> {
-        let known = if self.base_env.is_empty() { &self.execution.env } else { &self.base_env };
-        known.iter().rev().find(|(known, _)| known == name).map(|(_, value)| &**value)
+        let known = if self.base_env.is_empty() {
+            &self.execution.env
+        } else {
+            &self.base_env
+        };
+        known
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| &**value)
     }
 
     /// Returns `true` if a file belongs to the base image and your layers do not change it. In an existing image, all
     /// files may belong to the base image.
     pub(super) fn is_of_base(&self, path: &EntryPath) -> bool {
-        self.base.tree.node(path).is_some_and(|node| self.view.node(path) == Some(node))
+        self.base
+            .tree
+            .node(path)
+            .is_some_and(|node| self.view.node(path) == Some(node))
     }
 
     /// Returns the image without your layers. Problems in it are not caused by this build.
@@ -295,7 +335,14 @@ impl Subject {
     pub fn base_alone(&self) -> Self {
         let own = BTreeMap::new();
         let execution = self.execution.clone();
-        Self::new(self.platform.clone(), execution, self.family, self.base.clone(), own, self.on_disk.clone())
+        Self::new(
+            self.platform.clone(),
+            execution,
+            self.family,
+            self.base.clone(),
+            own,
+            self.on_disk.clone(),
+        )
     }
 
     /// Returns the facts of the ELF file at exactly this path. `None` for anything else, and if the file is damaged.
@@ -391,7 +438,9 @@ impl Subject {
     pub fn accounts(&self) -> Accounts {
         let base = |bytes: &Option<Vec<u8>>| bytes.clone().unwrap_or_default();
         let file = |path: &[u8], below: &Option<Vec<u8>>| -> Vec<u8> {
-            let Ok(path) = EntryPath::new(path) else { return Vec::new() };
+            let Ok(path) = EntryPath::new(path) else {
+                return Vec::new();
+            };
             match self.find(&path) {
                 Some((at, _)) if self.own.contains_key(&at) => {
                     self.content(&at).map(<[u8]>::to_vec).unwrap_or_else(|| base(below))
@@ -400,7 +449,10 @@ impl Subject {
                 None => Vec::new(),
             }
         };
-        Accounts::parse(&file(b"etc/passwd", &self.base.passwd), &file(b"etc/group", &self.base.group))
+        Accounts::parse(
+            &file(b"etc/passwd", &self.base.passwd),
+            &file(b"etc/group", &self.base.group),
+        )
     }
 
     /// Returns the files that configure the dynamic loader's search, by path: the base's and yours.
@@ -409,7 +461,9 @@ impl Subject {
         let base = self.base.loader_configs.iter().filter(|(path, _)| is_there(path));
         let mut configs: BTreeMap<EntryPath, Vec<u8>> =
             base.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
-        let own = self.own.range::<[u8], _>((Bound::Included(&b"etc/ld"[..]), Bound::Unbounded));
+        let own = self
+            .own
+            .range::<[u8], _>((Bound::Included(&b"etc/ld"[..]), Bound::Unbounded));
         for (path, _) in own.take_while(|(path, _)| path.as_bytes().starts_with(b"etc/ld")) {
             if let Some(bytes) = self.content(path) {
                 configs.insert(path.clone(), bytes.to_vec());
@@ -431,7 +485,9 @@ impl Subject {
 }
 
 fn own_file(entry: &Entry, layer: Arc<str>, evidence: Evidence) -> OwnFile {
-    let EntryKind::File { size_bytes, content } = &entry.kind else { return OwnFile::new(layer, 0) };
+    let EntryKind::File { size_bytes, content } = &entry.kind else {
+        return OwnFile::new(layer, 0);
+    };
     let file = OwnFile::new(layer, *size_bytes);
     match (evidence, content) {
         (Evidence::NotRead, _) => file,
@@ -443,12 +499,22 @@ fn own_file(entry: &Entry, layer: Arc<str>, evidence: Evidence) -> OwnFile {
 fn node_of(entry: &Entry) -> Node {
     let kind = match &entry.kind {
         EntryKind::Directory => NodeKind::Directory,
-        EntryKind::Symlink { target } => NodeKind::Symlink { target: target.clone().into() },
-        EntryKind::File { size_bytes, .. } => {
-            NodeKind::File { size_bytes: *size_bytes, layer: u32::MAX, stored_at: None }
-        }
+        EntryKind::Symlink { target } => NodeKind::Symlink {
+            target: target.clone().into(),
+        },
+        EntryKind::File { size_bytes, .. } => NodeKind::File {
+            size_bytes: *size_bytes,
+            layer: u32::MAX,
+            stored_at: None,
+        },
     };
-    Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs: None }
+    Node {
+        kind,
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        xattrs: None,
+    }
 }
 
 /// The entries that a whiteout hides (image-spec, layer.md, "Whiteouts").

@@ -72,7 +72,14 @@ impl Image {
     pub fn new(platform: &str) -> Self {
         let platform = platform.parse().unwrap();
         let (base, tree, entries) = (Facts::empty(), Tree::default(), BTreeMap::new());
-        Self { platform, config: json!({}), family: Family::Oci, base, tree, entries }
+        Self {
+            platform,
+            config: json!({}),
+            family: Family::Oci,
+            base,
+            tree,
+            entries,
+        }
     }
 
     /// Sets the table `config`.
@@ -97,10 +104,16 @@ impl Image {
             }
             parent = directory.parent();
         }
-        let file = |size_bytes| NodeKind::File { size_bytes, layer: 0, stored_at: None };
+        let file = |size_bytes| NodeKind::File {
+            size_bytes,
+            layer: 0,
+            stored_at: None,
+        };
         let kind = match thing {
             Thing::Directory => NodeKind::Directory,
-            Thing::Link(target) => NodeKind::Symlink { target: target.as_bytes().into() },
+            Thing::Link(target) => NodeKind::Symlink {
+                target: target.as_bytes().into(),
+            },
             Thing::Unread(size_bytes) => file(size_bytes),
             Thing::Jar(_) => file(1000),
             Thing::Bytes(bytes) => file(bytes.len() as u64),
@@ -126,7 +139,14 @@ impl Image {
                 file(size_bytes)
             }
         };
-        self.tree.insert(at, Node { kind, mode, ..Node::plain_directory() });
+        self.tree.insert(
+            at,
+            Node {
+                kind,
+                mode,
+                ..Node::plain_directory()
+            },
+        );
         self
     }
 
@@ -138,26 +158,49 @@ impl Image {
     /// Adds something to the layer, with an owner and a group of the same number.
     pub fn owned(mut self, at: &str, mode: u32, id: u64, thing: Thing) -> Self {
         let at = path(at);
-        let file = |size_bytes| EntryKind::File { size_bytes, content: Content::Bytes(Arc::from([])) };
+        let file = |size_bytes| EntryKind::File {
+            size_bytes,
+            content: Content::Bytes(Arc::from([])),
+        };
         let (kind, evidence) = match thing {
             Thing::Directory => (EntryKind::Directory, Evidence::NotRead),
-            Thing::Link(target) => (EntryKind::Symlink { target: target.as_bytes().to_vec() }, Evidence::NotRead),
+            Thing::Link(target) => (
+                EntryKind::Symlink {
+                    target: target.as_bytes().to_vec(),
+                },
+                Evidence::NotRead,
+            ),
             Thing::Unread(size_bytes) => (file(size_bytes), Evidence::NotRead),
             Thing::Elf(facts) => (file(1000), Evidence::Elf(Box::new(facts))),
-            Thing::Jar(facts) => {
-                (file(1000), facts.map_or(Evidence::DamagedJar, |facts| Evidence::Jar(Box::new(facts))))
-            }
+            Thing::Jar(facts) => (
+                file(1000),
+                facts.map_or(Evidence::DamagedJar, |facts| Evidence::Jar(Box::new(facts))),
+            ),
             Thing::Text(text) => (file(text.len() as u64), Evidence::Whole(text.into_bytes().into())),
             Thing::Bytes(bytes) => (file(bytes.len() as u64), Evidence::Head(bytes.into())),
         };
-        let entry = Entry { path: at.clone(), kind, mode, uid: id, gid: id, xattrs: BTreeMap::new() };
+        let entry = Entry {
+            path: at.clone(),
+            kind,
+            mode,
+            uid: id,
+            gid: id,
+            xattrs: BTreeMap::new(),
+        };
         self.entries.insert(at, (entry, evidence));
         self
     }
 
     /// Returns the image as a subject.
     pub fn subject(self) -> Subject {
-        let Self { platform, config, family, mut base, tree, mut entries } = self;
+        let Self {
+            platform,
+            config,
+            family,
+            mut base,
+            tree,
+            mut entries,
+        } = self;
         base.tree = Arc::new(tree);
         let layer = LayerPlan {
             name: "app".to_owned(),
@@ -192,7 +235,10 @@ impl Image {
 
     /// Returns the findings of one code.
     pub fn found(self, code: Code) -> Vec<Finding> {
-        self.findings().into_iter().filter(|finding| finding.code == code).collect()
+        self.findings()
+            .into_iter()
+            .filter(|finding| finding.code == code)
+            .collect()
     }
 
     /// Returns the findings of one rule.
@@ -206,7 +252,10 @@ impl Image {
 
 /// Returns a shared library with its own name.
 pub fn shared_library(soname: &str, needed: &[&str]) -> ElfFacts {
-    ElfFacts { soname: Some(soname.as_bytes().to_vec()), ..elf(None, needed) }
+    ElfFacts {
+        soname: Some(soname.as_bytes().to_vec()),
+        ..elf(None, needed)
+    }
 }
 
 /// Returns glibc's loader and two libraries, as Debian for x86-64 has them: `/lib` is a link, and so is the loader's
@@ -216,16 +265,36 @@ pub fn debian() -> Image {
     Image::new("linux/amd64")
         .base("lib", 0o777, Thing::Link("usr/lib"))
         .base("lib64", 0o777, Thing::Link("usr/lib64"))
-        .base("usr/lib64/ld-linux-x86-64.so.2", 0o777, Thing::Link("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"))
-        .base(&format!("{tuple}/ld-linux-x86-64.so.2"), 0o755, Thing::Elf(shared_library("ld-linux-x86-64.so.2", &[])))
-        .base(&format!("{tuple}/libc.so.6"), 0o755, Thing::Elf(shared_library("libc.so.6", &["ld-linux-x86-64.so.2"])))
+        .base(
+            "usr/lib64/ld-linux-x86-64.so.2",
+            0o777,
+            Thing::Link("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"),
+        )
+        .base(
+            &format!("{tuple}/ld-linux-x86-64.so.2"),
+            0o755,
+            Thing::Elf(shared_library("ld-linux-x86-64.so.2", &[])),
+        )
+        .base(
+            &format!("{tuple}/libc.so.6"),
+            0o755,
+            Thing::Elf(shared_library("libc.so.6", &["ld-linux-x86-64.so.2"])),
+        )
         .base(&format!("{tuple}/libz.so.1"), 0o777, Thing::Link("libz.so.1.2"))
-        .base(&format!("{tuple}/libz.so.1.2"), 0o644, Thing::Elf(shared_library("libz.so.1", &["libc.so.6"])))
+        .base(
+            &format!("{tuple}/libz.so.1.2"),
+            0o644,
+            Thing::Elf(shared_library("libz.so.1", &["libc.so.6"])),
+        )
 }
 
 /// Returns musl's loader, which is its C library.
 pub fn alpine() -> Image {
     Image::new("linux/amd64")
-        .base("lib/ld-musl-x86_64.so.1", 0o755, Thing::Elf(shared_library("libc.musl-x86_64.so.1", &[])))
+        .base(
+            "lib/ld-musl-x86_64.so.1",
+            0o755,
+            Thing::Elf(shared_library("libc.musl-x86_64.so.1", &[])),
+        )
         .base("lib/libc.musl-x86_64.so.1", 0o777, Thing::Link("ld-musl-x86_64.so.1"))
 }

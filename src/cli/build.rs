@@ -31,7 +31,11 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     }
     let pushed: Vec<&str> = naming.registries().collect();
     let transports = environment.transports(&arguments.registry, &pushed, &observer)?;
-    let transports = if arguments.pins.offline { transports.offline() } else { transports };
+    let transports = if arguments.pins.offline {
+        transports.offline()
+    } else {
+        transports
+    };
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     transports.expect(&naming.targets);
 
@@ -89,7 +93,11 @@ fn output_request(arguments: &BuildArguments, metadata: Option<&Destination>) ->
         push: arguments.push,
         tags: arguments.tag.clone(),
         platforms: platforms.collect::<Result<_, _>>()?,
-        also_written: metadata.and_then(Destination::path).map(Path::to_owned).into_iter().collect(),
+        also_written: metadata
+            .and_then(Destination::path)
+            .map(Path::to_owned)
+            .into_iter()
+            .collect(),
     })
 }
 

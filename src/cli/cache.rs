@@ -100,12 +100,20 @@ struct PruneArguments {
 
 /// Runs it.
 pub fn run(arguments: &CacheArguments, environment: &Environment) -> Done {
-    if let Some(CacheCommand::Prune(PruneArguments { layout: Some(path), dry_run, .. })) = &arguments.command {
+    if let Some(CacheCommand::Prune(PruneArguments {
+        layout: Some(path),
+        dry_run,
+        ..
+    })) = &arguments.command
+    {
         return prune_layout(path, *dry_run, arguments.json);
     }
-    let cache = environment
-        .cache()?
-        .ok_or_else(|| Failure::usage("no cache directory: HOME is not set", "set OCITECT_CACHE_DIR to a directory"))?;
+    let cache = environment.cache()?.ok_or_else(|| {
+        Failure::usage(
+            "no cache directory: HOME is not set",
+            "set OCITECT_CACHE_DIR to a directory",
+        )
+    })?;
     let told = match &arguments.command {
         None => show(&cache, arguments.json),
         Some(CacheCommand::Prune(prune)) => prune_cache(&cache, prune, arguments.json),
@@ -138,7 +146,11 @@ impl From<Failure> for Failed {
 fn show(cache: &Cache, is_json: bool) -> Result<(), Failed> {
     let usage = cache.usage()?;
     // Notes of uploads are not held against the limit.
-    let total_bytes: u64 = usage.iter().filter(|kind| kind.name != "uploads").map(|kind| kind.count.size_bytes).sum();
+    let total_bytes: u64 = usage
+        .iter()
+        .filter(|kind| kind.name != "uploads")
+        .map(|kind| kind.count.size_bytes)
+        .sum();
     if is_json {
         let kinds = usage.iter().map(|kind| {
             let Count { files, size_bytes } = kind.count;
@@ -152,10 +164,16 @@ fn show(cache: &Cache, is_json: bool) -> Result<(), Failed> {
     }
     let mut text = format!("{}\n", name(cache.root()));
     for kind in &usage {
-        let oldest = oldest_use(kind).map(|time| format!("  oldest use {time}")).unwrap_or_default();
+        let oldest = oldest_use(kind)
+            .map(|time| format!("  oldest use {time}"))
+            .unwrap_or_default();
         text += &format!("  {}{oldest}\n", count_line(kind.name, kind.count));
     }
-    text += &format!("  total      {:>22} of {}\n", render::size(total_bytes), render::size(cache.limit_bytes()));
+    text += &format!(
+        "  total      {:>22} of {}\n",
+        render::size(total_bytes),
+        render::size(cache.limit_bytes())
+    );
     Ok(print(text.as_bytes())?)
 }
 
@@ -192,11 +210,15 @@ fn verify(cache: &Cache, is_json: bool) -> Result<(), Failed> {
         Unsound::Unreadable => "cannot be read",
     };
     if is_json {
-        let entries = unsound.iter().map(|(path, found)| json!({ "path": name(path), "finding": what(found) }));
+        let entries = unsound
+            .iter()
+            .map(|(path, found)| json!({ "path": name(path), "finding": what(found) }));
         let entries: Vec<_> = entries.collect();
         print_json(&json!({ "sound": { "files": sound.files, "size_bytes": sound.size_bytes }, "unsound": entries }))?;
     } else {
-        let lines = unsound.iter().map(|(path, found)| format!("{}: {}\n", name(path), what(found)));
+        let lines = unsound
+            .iter()
+            .map(|(path, found)| format!("{}: {}\n", name(path), what(found)));
         let total = format!("{} files, {} intact\n", sound.files, render::size(sound.size_bytes));
         print(lines.chain([total]).collect::<String>().as_bytes())?;
     }
@@ -212,7 +234,9 @@ fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
     let PrunedLayout { removed, kept } = Layout::open(path)?.prune(is_dry_run)?;
     let [removed_bytes, kept_bytes] = [&removed, &kept].map(|blobs| blobs.values().sum::<u64>());
     if is_json {
-        let blobs = removed.iter().map(|(digest, size_bytes)| json!({ "digest": digest, "size_bytes": size_bytes }));
+        let blobs = removed
+            .iter()
+            .map(|(digest, size_bytes)| json!({ "digest": digest, "size_bytes": size_bytes }));
         return print_json(&json!({
             "layout": name(path),
             "dry_run": is_dry_run,
@@ -236,7 +260,10 @@ fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
 pub fn size(text: &str, place: &str) -> Result<u64, Failure> {
     parse_size(text).ok_or_else(|| {
         let message = format!("{place}: \"{}\" is not a size", escape(text.as_bytes()));
-        Failure::usage(&message, "a size is a number and a unit: 500MB (10^6 bytes), 2GiB (2^30 bytes)")
+        Failure::usage(
+            &message,
+            "a size is a number and a unit: 500MB (10^6 bytes), 2GiB (2^30 bytes)",
+        )
     })
 }
 
@@ -245,7 +272,11 @@ fn name(path: &Path) -> String {
 }
 
 fn count_line(kind: &str, count: Count) -> String {
-    format!("{kind:<10} {:>8} files {:>10}", count.files, render::size(count.size_bytes))
+    format!(
+        "{kind:<10} {:>8} files {:>10}",
+        count.files,
+        render::size(count.size_bytes)
+    )
 }
 
 /// In UTC, to the second.

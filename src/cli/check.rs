@@ -30,7 +30,10 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
     let platforms = arguments.platform.iter().map(|text| parse_platform(text));
     let platforms: Vec<Platform> = platforms.collect::<Result<_, Failure>>()?;
     let (verdict, skipped) = match spec_path(&arguments.subject)? {
-        Some(path) => (check_spec(path, platforms, arguments, environment, &observer).await?, Vec::new()),
+        Some(path) => (
+            check_spec(path, platforms, arguments, environment, &observer).await?,
+            Vec::new(),
+        ),
         None => check_named_image(&platforms, arguments, environment, &observer).await?,
     };
     tell(&verdict, &skipped, arguments)
@@ -57,7 +60,10 @@ fn given_variables(paths: &[PathBuf]) -> Result<Option<BTreeMap<String, String>>
     for path in paths {
         let shown = escape(path.as_os_str().as_encoded_bytes());
         let found = read_env_file(path)?.ok_or_else(|| {
-            Failure::usage(&format!("env file {shown} does not exist"), "give a file with NAME=value lines")
+            Failure::usage(
+                &format!("env file {shown} does not exist"),
+                "give a file with NAME=value lines",
+            )
         })?;
         variables.get_or_insert_default().extend(found);
     }
@@ -72,11 +78,24 @@ async fn check_spec(
     observer: &Arc<dyn Observer>,
 ) -> Result<Verdict, Failure> {
     let spec = Spec::load(path, &environment.spec_inputs(&arguments.set)?)?;
-    let naming = Outputs::decide(spec.image(), &OutputRequest { platforms, ..OutputRequest::default() })?;
-    let options = BuildOptions { locked: arguments.pins.locked, ..environment.build_options(arguments.jobs)? };
+    let naming = Outputs::decide(
+        spec.image(),
+        &OutputRequest {
+            platforms,
+            ..OutputRequest::default()
+        },
+    )?;
+    let options = BuildOptions {
+        locked: arguments.pins.locked,
+        ..environment.build_options(arguments.jobs)?
+    };
     let transports = environment.transports(&arguments.registry, &[], observer)?;
     let _traffic = progress::TrafficAtEnd::of(&transports, observer);
-    let transports = if arguments.pins.offline { transports.offline() } else { transports };
+    let transports = if arguments.pins.offline {
+        transports.offline()
+    } else {
+        transports
+    };
     let planned = plan_build(&spec, &naming, &options, &transports, observer).await?;
     let given = given_variables(&arguments.env_file)?;
     Ok(check_build(planned, given.as_ref(), &options, observer).await?)
@@ -89,12 +108,19 @@ async fn check_named_image(
     observer: &Arc<dyn Observer>,
 ) -> Result<(Verdict, Vec<SkippedEntry>), Failure> {
     if !arguments.set.is_empty() {
-        return Err(Failure::usage("--set applies to specs only, but an image is checked", "remove --set"));
+        return Err(Failure::usage(
+            "--set applies to specs only, but an image is checked",
+            "remove --set",
+        ));
     }
     let name = parse_image(&arguments.subject, environment)?;
     let transports = environment.transports(&arguments.registry, &login_registry(&name), observer)?;
     let _traffic = progress::TrafficAtEnd::of(&transports, observer);
-    let transports = if arguments.pins.offline { transports.offline() } else { transports };
+    let transports = if arguments.pins.offline {
+        transports.offline()
+    } else {
+        transports
+    };
     let (source, selector) = transports.source(&name).await?;
     let root = resolve(source.as_ref(), &selector, &name, observer).await?;
     let options = environment.build_options(arguments.jobs)?;
@@ -104,10 +130,15 @@ async fn check_named_image(
     let checked: Vec<Coverage> = images.iter().map(|image| image.coverage.clone()).collect();
     let findings = images.into_iter().flat_map(|image| {
         let (platform, execution) = (&image.subject.platform, &image.subject.execution);
-        let variables = given.iter().flat_map(|given| check_variables(platform, execution, given));
+        let variables = given
+            .iter()
+            .flat_map(|given| check_variables(platform, execution, given));
         variables.chain(image.findings).collect::<Vec<_>>()
     });
-    Ok((Verdict::new(BTreeMap::new()).with(findings).with_checked(checked), skipped))
+    Ok((
+        Verdict::new(BTreeMap::new()).with(findings).with_checked(checked),
+        skipped,
+    ))
 }
 
 /// Help for errors among the findings.
@@ -118,7 +149,12 @@ const GATE_HELP: &str = "fix each error, or ignore a finding with `allow` in the
 fn tell(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckArguments) -> Done {
     let notes = notes(verdict, skipped);
     if arguments.sarif {
-        print_json(&sarif(&verdict.findings, &notes, &arguments.subject, env!("CARGO_PKG_VERSION")))?;
+        print_json(&sarif(
+            &verdict.findings,
+            &notes,
+            &arguments.subject,
+            env!("CARGO_PKG_VERSION"),
+        ))?;
     } else if arguments.json {
         print_json(&json!({
             "findings": verdict.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
@@ -143,7 +179,9 @@ fn print_for_people(verdict: &Verdict, notes: &[String]) -> Done {
     print(findings::text(&verdict.findings, render::color_on_stdout()).as_bytes())?;
     print(format!("{}\n", notes.join("\n")).as_bytes())?;
     let summary = findings::summary(verdict.error_count(), verdict.warning_count(), verdict.allowed_count);
-    let breakdown = findings::breakdown(&verdict.findings).map(|text| format!(": {text}")).unwrap_or_default();
+    let breakdown = findings::breakdown(&verdict.findings)
+        .map(|text| format!(": {text}"))
+        .unwrap_or_default();
     print(format!("{summary}{breakdown}\n").as_bytes())
 }
 
@@ -164,7 +202,10 @@ pub(super) async fn check_new_spec(
         sarif: false,
         codes: false,
         jobs: None,
-        pins: PinArguments { locked: false, offline: is_offline },
+        pins: PinArguments {
+            locked: false,
+            offline: is_offline,
+        },
         registry: registry.clone(),
     };
     let verdict = check_spec(path, Vec::new(), &arguments, environment, observer).await?;
@@ -175,7 +216,11 @@ pub(super) async fn check_new_spec(
 /// Returns a line for each platform that was checked, for what no rule covers, and for what was skipped.
 fn notes(verdict: &Verdict, skipped: &[SkippedEntry]) -> Vec<String> {
     let checked = verdict.checked.iter().map(|checked| format!("checked {checked}"));
-    let gaps = verdict.checked.iter().filter_map(Coverage::gap).map(|gap| format!("note: {gap}"));
+    let gaps = verdict
+        .checked
+        .iter()
+        .filter_map(Coverage::gap)
+        .map(|gap| format!("note: {gap}"));
     let skipped = skipped.iter().map(|entry| format!("skipped {entry}"));
     checked.chain(gaps).chain(skipped).collect()
 }

@@ -24,10 +24,15 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
     let references: Vec<Reference> = references.collect::<Result<_, Failure>>()?;
     let source = parse_image(&arguments.source, environment)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let pushed: Vec<&str> = references.iter().map(|reference| reference.repository.registry()).collect();
+    let pushed: Vec<&str> = references
+        .iter()
+        .map(|reference| reference.repository.registry())
+        .collect();
     let transports = environment.transports(&arguments.registry, &pushed, &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
-    let targets = by_repository(&references)?.into_iter().map(|(repository, tags)| Target::registry(repository, tags));
+    let targets = by_repository(&references)?
+        .into_iter()
+        .map(|(repository, tags)| Target::registry(repository, tags));
     let targets: Vec<Target> = targets.collect();
     transports.expect(&targets);
     interrupt::expect(&targets, environment.journal_directory());
@@ -35,8 +40,15 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
     for target in &targets {
         image.copy(&transports, target, None, &observer).await?;
     }
-    let name = references.first().map(|reference| reference.repository.to_string()).unwrap_or_default();
-    print_result(&format!("{name}@{}", image.root.descriptor().digest), false, output.progress)
+    let name = references
+        .first()
+        .map(|reference| reference.repository.to_string())
+        .unwrap_or_default();
+    print_result(
+        &format!("{name}@{}", image.root.descriptor().digest),
+        false,
+        output.progress,
+    )
 }
 
 /// Copies one image.
@@ -65,8 +77,14 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
         }
         local => {
             let (name, tag) = (image.repository(), image.tag());
-            let full_name = name.as_ref().zip(tag.as_ref()).map(|(name, tag)| format!("{name}:{tag}"));
-            (Target::local(local, tag.into_iter().collect(), full_name.into_iter().collect())?, name)
+            let full_name = name
+                .as_ref()
+                .zip(tag.as_ref())
+                .map(|(name, tag)| format!("{name}:{tag}"));
+            (
+                Target::local(local, tag.into_iter().collect(), full_name.into_iter().collect())?,
+                name,
+            )
         }
     };
     check_copy(&image.name, &target, environment.cache()?.as_ref())?;
@@ -74,7 +92,11 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
     interrupt::expect(std::slice::from_ref(&target), environment.journal_directory());
     image.copy(&transports, &target, name.as_ref(), &observer).await?;
     let name = name.map(|name| name.to_string()).unwrap_or_default();
-    print_result(&format!("{name}@{}", image.root.descriptor().digest), target.is_stdout(), output.progress)
+    print_result(
+        &format!("{name}@{}", image.root.descriptor().digest),
+        target.is_stdout(),
+        output.progress,
+    )
 }
 
 /// An image that was opened for copying.
@@ -100,7 +122,12 @@ impl Opened {
             let found = select_platform(source.as_ref(), &root, &platform).await?;
             root = Root::Manifest(found.image.manifest().clone());
         }
-        Ok(Self { name, source, root, only: None })
+        Ok(Self {
+            name,
+            source,
+            root,
+            only: None,
+        })
     }
 
     /// Selects what to copy. A docker-archive holds one platform, which is determined before anything is copied: the
@@ -122,11 +149,18 @@ impl Opened {
                 &format!("{} contains no image", self.name),
                 "run `ocitect inspect` to list its content",
             )),
-            [(_, image)] => Ok(Self { only: Some(Root::Manifest(image.manifest().clone())), ..self }),
+            [(_, image)] => Ok(Self {
+                only: Some(Root::Manifest(image.manifest().clone())),
+                ..self
+            }),
             [(first, _), ..] => {
                 let platforms: Vec<String> = images.iter().map(|(platform, _)| platform.to_string()).collect();
                 Err(Failure::usage(
-                    &format!("{target} can hold one platform, but {} has {}", self.name, platforms.join(", ")),
+                    &format!(
+                        "{target} can hold one platform, but {} has {}",
+                        self.name,
+                        platforms.join(", ")
+                    ),
                     &format!("choose one with --platform {first}"),
                 ))
             }
@@ -198,7 +232,10 @@ fn by_repository(references: &[Reference]) -> Result<Vec<(Repository, Vec<Tag>)>
     let mut grouped: Vec<(Repository, Vec<Tag>)> = Vec::new();
     for reference in references {
         let tag = tag_of(reference)?;
-        match grouped.iter_mut().find(|(repository, _)| *repository == reference.repository) {
+        match grouped
+            .iter_mut()
+            .find(|(repository, _)| *repository == reference.repository)
+        {
             Some((_, tags)) if tags.contains(&tag) => {}
             Some((_, tags)) => tags.push(tag),
             None => grouped.push((reference.repository.clone(), vec![tag])),

@@ -61,8 +61,12 @@ impl Destination {
 
 /// Returns `true` if `path` is the file, the device or the pipe that `stream` writes to.
 fn leads_to(path: &Path, stream: BorrowedFd<'_>) -> bool {
-    let Ok(found) = std::fs::metadata(path) else { return false };
-    let stream = stream.try_clone_to_owned().and_then(|owned| File::from(owned).metadata());
+    let Ok(found) = std::fs::metadata(path) else {
+        return false;
+    };
+    let stream = stream
+        .try_clone_to_owned()
+        .and_then(|owned| File::from(owned).metadata());
     stream.is_ok_and(|stream| (stream.dev(), stream.ino()) == (found.dev(), found.ino()))
 }
 
@@ -73,9 +77,15 @@ pub fn is_stdout(name: &ImageName) -> bool {
 
 /// Replaces any name of standard output by `-`. An archive to a terminal is rejected.
 pub fn resolve_archive(name: ImageName) -> Result<ImageName, Failure> {
-    let Some(path) = archive_path(&name).map(Path::to_owned) else { return Ok(name) };
+    let Some(path) = archive_path(&name).map(Path::to_owned) else {
+        return Ok(name);
+    };
     let is_stdout = Destination::of(&path) == Destination::Stdout;
-    let fills_terminal = if is_stdout { std::io::stdout().is_terminal() } else { is_terminal(&path) };
+    let fills_terminal = if is_stdout {
+        std::io::stdout().is_terminal()
+    } else {
+        is_terminal(&path)
+    };
     if fills_terminal {
         return Err(Failure::usage(
             &format!("cannot write the archive {name} to a terminal"),
@@ -83,10 +93,14 @@ pub fn resolve_archive(name: ImageName) -> Result<ImageName, Failure> {
         ));
     }
     Ok(match name {
-        ImageName::OciArchive { selector, .. } if is_stdout => ImageName::OciArchive { path: STDOUT.into(), selector },
-        ImageName::DockerArchive { selector, .. } if is_stdout => {
-            ImageName::DockerArchive { path: STDOUT.into(), selector }
-        }
+        ImageName::OciArchive { selector, .. } if is_stdout => ImageName::OciArchive {
+            path: STDOUT.into(),
+            selector,
+        },
+        ImageName::DockerArchive { selector, .. } if is_stdout => ImageName::DockerArchive {
+            path: STDOUT.into(),
+            selector,
+        },
         other => other,
     })
 }
@@ -100,6 +114,11 @@ fn archive_path(name: &ImageName) -> Option<&Path> {
 
 fn is_terminal(path: &Path) -> bool {
     let is_device = std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_char_device());
-    let opened = || OpenOptions::new().write(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path);
+    let opened = || {
+        OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+            .open(path)
+    };
     is_device && opened().is_ok_and(|device| device.is_terminal())
 }

@@ -36,12 +36,16 @@ pub struct Environment {
 impl Environment {
     /// Reads the environment.
     pub fn read() -> Self {
-        Self { variables: std::env::vars_os().collect() }
+        Self {
+            variables: std::env::vars_os().collect(),
+        }
     }
 
     /// Returns a variable, unless it is unset or empty.
     fn value(&self, name: &str) -> Option<&OsString> {
-        self.variables.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty())
+        self.variables
+            .get(std::ffi::OsStr::new(name))
+            .filter(|value| !value.is_empty())
     }
 
     fn secret(&self, name: &str) -> Option<Secret> {
@@ -79,7 +83,11 @@ impl Environment {
             )),
         };
         let sets = sets.iter().map(split).collect::<Result<_, _>>()?;
-        Ok(Inputs { environment: environment.collect(), sets, short_names: self.short_names() })
+        Ok(Inputs {
+            environment: environment.collect(),
+            sets,
+            short_names: self.short_names(),
+        })
     }
 
     /// Returns times, directories and threads of a build. `jobs` is the number of threads; by default it is the number
@@ -99,14 +107,21 @@ impl Environment {
     }
 
     fn source_date_epoch(&self) -> Result<i64, Failure> {
-        let Some(value) = self.value("SOURCE_DATE_EPOCH") else { return Ok(0) };
+        let Some(value) = self.value("SOURCE_DATE_EPOCH") else {
+            return Ok(0);
+        };
         let seconds = value.to_str().and_then(|text| text.parse().ok());
-        seconds.filter(|seconds| (0..=MAX_SOURCE_DATE_EPOCH).contains(seconds)).ok_or_else(|| {
-            Failure::usage(
-                &format!("SOURCE_DATE_EPOCH: \"{}\" is not a time", escape(value.as_encoded_bytes())),
-                &format!("set it to seconds since 1970, from 0 to {MAX_SOURCE_DATE_EPOCH}, or unset it"),
-            )
-        })
+        seconds
+            .filter(|seconds| (0..=MAX_SOURCE_DATE_EPOCH).contains(seconds))
+            .ok_or_else(|| {
+                Failure::usage(
+                    &format!(
+                        "SOURCE_DATE_EPOCH: \"{}\" is not a time",
+                        escape(value.as_encoded_bytes())
+                    ),
+                    &format!("set it to seconds since 1970, from 0 to {MAX_SOURCE_DATE_EPOCH}, or unset it"),
+                )
+            })
     }
 
     /// Returns the cache, or `None` if no directory for it is known.
@@ -148,16 +163,26 @@ impl Environment {
             let secret = read_secret()?;
             for registry in login_registries {
                 let (registry, user) = ((*registry).to_owned(), user.clone());
-                explicit.push(Login { registry, user, secret: secret.clone() });
+                explicit.push(Login {
+                    registry,
+                    user,
+                    secret: secret.clone(),
+                });
             }
         }
         let notes = observer.clone();
         let notice = Notice::new(move |line| notes.event(Event::Note(line.to_owned())));
         let warnings = observer.clone();
         let warning = Notice::new(move |line| warnings.event(Event::Warning(line.to_owned())));
-        let options = RegistryOptions { notice, warning, ..self.registry_options(arguments, explicit)? };
+        let options = RegistryOptions {
+            notice,
+            warning,
+            ..self.registry_options(arguments, explicit)?
+        };
         let client = Client::new(options)?;
-        Ok(Transports::new(client, self.scratch_directory(), || Box::new(std::io::stdout())))
+        Ok(Transports::new(client, self.scratch_directory(), || {
+            Box::new(std::io::stdout())
+        }))
     }
 
     /// Returns the files other than images that the command line names and that are read.
@@ -173,14 +198,21 @@ impl Environment {
         explicit: Vec<Login>,
     ) -> Result<RegistryOptions, Failure> {
         Ok(RegistryOptions {
-            plain_http: arguments.plain_http.iter().map(|text| plain_http_host(text)).collect::<Result<_, _>>()?,
+            plain_http: arguments
+                .plain_http
+                .iter()
+                .map(|text| plain_http_host(text))
+                .collect::<Result<_, _>>()?,
             roots: self.roots(),
             ca_files: arguments.ca_file.clone(),
             certs_dirs: self.certs_directories(),
             config: self.registry_config(),
             proxies: self.proxies(),
             credentials: self.credentials(arguments.authfile.as_deref(), explicit),
-            retry: RetryOptions { seed: jitter_seed(), ..RetryOptions::default() },
+            retry: RetryOptions {
+                seed: jitter_seed(),
+                ..RetryOptions::default()
+            },
             journal_directory: self.journal_directory(),
             secrets: stderr::secrets().clone(),
             ..RegistryOptions::default()
@@ -190,18 +222,27 @@ impl Environment {
     /// Returns the system's trusted certificates, or those of OpenSSL's variables.
     fn roots(&self) -> Roots {
         let file = self.path("SSL_CERT_FILE");
-        let directories = self.value("SSL_CERT_DIR").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
+        let directories = self
+            .value("SSL_CERT_DIR")
+            .map(|list| std::env::split_paths(list).collect::<Vec<_>>());
         if file.is_none() && directories.is_none() {
             return Roots::new(|| rustls_native_certs::load_native_certs().certs);
         }
-        let named = directories.unwrap_or_default().into_iter().filter(|path| !path.as_os_str().is_empty());
+        let named = directories
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|path| !path.as_os_str().is_empty());
         Roots::of_files(file, named.collect())
     }
 
     fn certs_directories(&self) -> Vec<PathBuf> {
         let own = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
         let own = own.map(|directory| directory.join("containers/certs.d"));
-        let common = ["/etc/containers/certs.d", "/etc/containerd/certs.d", "/etc/docker/certs.d"];
+        let common = [
+            "/etc/containers/certs.d",
+            "/etc/containerd/certs.d",
+            "/etc/docker/certs.d",
+        ];
         own.into_iter().chain(common.map(PathBuf::from)).collect()
     }
 
@@ -239,14 +280,21 @@ impl Environment {
     fn credentials(&self, authfile: Option<&Path>, explicit: Vec<Login>) -> Credentials {
         let auth_file = authfile.map(Path::to_owned).or_else(|| self.path("REGISTRY_AUTH_FILE"));
         let github = match (self.text("GITHUB_ACTOR"), self.secret("GITHUB_TOKEN")) {
-            (Some(user), Some(secret)) => Some(Login { registry: "ghcr.io".to_owned(), user, secret }),
+            (Some(user), Some(secret)) => Some(Login {
+                registry: "ghcr.io".to_owned(),
+                user,
+                secret,
+            }),
             _ => None,
         };
-        let gitlab =
-            match (self.text("CI_REGISTRY"), self.text("CI_REGISTRY_USER"), self.secret("CI_REGISTRY_PASSWORD")) {
-                (Some(registry), Some(user), Some(secret)) => Some(Login { registry, user, secret }),
-                _ => None,
-            };
+        let gitlab = match (
+            self.text("CI_REGISTRY"),
+            self.text("CI_REGISTRY_USER"),
+            self.secret("CI_REGISTRY_PASSWORD"),
+        ) {
+            (Some(registry), Some(user), Some(secret)) => Some(Login { registry, user, secret }),
+            _ => None,
+        };
         Credentials {
             explicit,
             docker_auth_config: self.secret("DOCKER_AUTH_CONFIG"),
@@ -260,7 +308,9 @@ impl Environment {
     /// Returns Docker's file, containers' files, and Docker's old one, whether they exist or not.
     fn auth_files(&self) -> Vec<PathBuf> {
         let docker = self.path("DOCKER_CONFIG").or_else(|| self.home(".docker"));
-        let runtime = self.absolute_path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json"));
+        let runtime = self
+            .absolute_path("XDG_RUNTIME_DIR")
+            .map(|directory| directory.join("containers/auth.json"));
         let config = self.absolute_path("XDG_CONFIG_HOME").or_else(|| self.home(".config"));
         [
             docker.map(|directory| directory.join("config.json")),
@@ -279,7 +329,10 @@ impl Environment {
         let named = authfile.map(Path::to_owned).or_else(|| self.path("REGISTRY_AUTH_FILE"));
         let docker = self.path("DOCKER_CONFIG").or_else(|| self.home(".docker"));
         named.or_else(|| Some(docker?.join("config.json"))).ok_or_else(|| {
-            Failure::usage("no place to store credentials: HOME is not set", "name a file with --authfile")
+            Failure::usage(
+                "no place to store credentials: HOME is not set",
+                "name a file with --authfile",
+            )
         })
     }
 
@@ -291,7 +344,9 @@ impl Environment {
 
 /// Returns a number that differs from process to process, so that many that failed together do not retry together.
 fn jitter_seed() -> u64 {
-    let now = SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }
 
@@ -328,7 +383,10 @@ fn plain_http_host(text: &str) -> Result<String, Failure> {
     registry_name(text).map_err(|host| {
         let message = format!("--plain-http {}: not a registry", escape(text.as_bytes()));
         let example = host.as_deref().unwrap_or("localhost:5000");
-        Failure::usage(&message, &format!("give only the host and port: --plain-http {example}"))
+        Failure::usage(
+            &message,
+            &format!("give only the host and port: --plain-http {example}"),
+        )
     })
 }
 
@@ -349,7 +407,10 @@ pub fn registry_name(text: &str) -> Result<String, Option<String>> {
 /// Reads a password or a token from standard input, without its line end.
 pub fn read_secret() -> Result<Secret, Failure> {
     let mut secret = String::new();
-    let read = std::io::stdin().lock().take(MAX_SECRET_BYTES + 1).read_to_string(&mut secret);
+    let read = std::io::stdin()
+        .lock()
+        .take(MAX_SECRET_BYTES + 1)
+        .read_to_string(&mut secret);
     let failed = |reason: &str| {
         Failure::usage(
             &format!("cannot read the password from standard input: {reason}"),
@@ -361,5 +422,9 @@ pub fn read_secret() -> Result<Secret, Failure> {
         return Err(failed("it is longer than 64 KiB"));
     }
     let secret = secret.trim_end_matches(['\r', '\n']).to_owned();
-    if secret.is_empty() { Err(failed("it is empty")) } else { Ok(secret.into()) }
+    if secret.is_empty() {
+        Err(failed("it is empty"))
+    } else {
+        Ok(secret.into())
+    }
 }

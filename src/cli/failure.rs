@@ -29,27 +29,46 @@ pub struct Failure {
 impl Failure {
     /// Returns a usage error that clap cannot detect.
     pub fn usage(message: &str, help: &str) -> Self {
-        Self { help: Some(help.to_owned()), exit_code: 2, ..Self::here(message) }
+        Self {
+            help: Some(help.to_owned()),
+            exit_code: 2,
+            ..Self::here(message)
+        }
     }
 
     /// Returns the failure for something that does not exist.
     pub fn not_found(message: &str, help: &str) -> Self {
-        Self { exit_code: 6, ..Self::usage(message, help) }
+        Self {
+            exit_code: 6,
+            ..Self::usage(message, help)
+        }
     }
 
     /// Returns the failure of a check.
     pub fn gate(message: &str, help: &str) -> Self {
-        Self { exit_code: 3, ..Self::usage(message, help) }
+        Self {
+            exit_code: 3,
+            ..Self::usage(message, help)
+        }
     }
 
     /// Returns a local failure.
     pub fn here(message: &str) -> Self {
-        Self { message: message.to_owned(), causes: Vec::new(), help: None, diagnostic: None, exit_code: 1 }
+        Self {
+            message: message.to_owned(),
+            causes: Vec::new(),
+            help: None,
+            diagnostic: None,
+            exit_code: 1,
+        }
     }
 
     /// Returns the failure of a run that a signal ended.
     pub fn interrupted(message: &str, exit_code: u8) -> Self {
-        Self { exit_code, ..Self::here(message) }
+        Self {
+            exit_code,
+            ..Self::here(message)
+        }
     }
 
     /// Adds the causes of an error.
@@ -70,7 +89,10 @@ impl Failure {
 
     /// Adds help.
     pub fn help(self, help: &str) -> Self {
-        Self { help: Some(help.to_owned()), ..self }
+        Self {
+            help: Some(help.to_owned()),
+            ..self
+        }
     }
 
     /// Prints the failure on stderr, as a line of JSON if progress is in JSON, and returns the exit status.
@@ -130,6 +152,12 @@ impl<E: Diagnostic> From<E> for Failure {
             _ => (&error as &dyn Any).downcast_ref(),
         };
         let diagnostic = diagnostic.and_then(|error| error.render(render::color_on_stderr()));
-        Self { message: error.to_string(), causes: causes(&error), help: error.help(), diagnostic, exit_code }
+        Self {
+            message: error.to_string(),
+            causes: causes(&error),
+            help: error.help(),
+            diagnostic,
+            exit_code,
+        }
     }
 }

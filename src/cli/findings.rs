@@ -18,12 +18,18 @@ pub fn text(findings: &[Finding], takes_colors: bool) -> String {
             continue;
         }
         let same = |other: &&Finding| is_same(finding, other);
-        let platforms: Vec<String> =
-            findings[position..].iter().filter(same).map(|finding| finding.platform.to_string()).collect();
+        let platforms: Vec<String> = findings[position..]
+            .iter()
+            .filter(same)
+            .map(|finding| finding.platform.to_string())
+            .collect();
         shown.push((finding, platforms.join(", ")));
     }
     if shown.len() <= MAX_SHOWN_IN_FULL {
-        return shown.iter().map(|(finding, platforms)| block(finding, platforms, takes_colors)).collect();
+        return shown
+            .iter()
+            .map(|(finding, platforms)| block(finding, platforms, takes_colors))
+            .collect();
     }
     /// Findings with one severity, code and help, each with its platforms.
     type Groups<'a> = BTreeMap<(Severity, Code, &'a str), Vec<(&'a Finding, &'a str)>>;
@@ -41,7 +47,9 @@ pub fn text(findings: &[Finding], takes_colors: bool) -> String {
 
 /// Formats findings of one cause: a line each, and the help once.
 fn grouped(group: &[(&Finding, &str)], takes_colors: bool) -> String {
-    let Some((first, _)) = group.first() else { return String::new() };
+    let Some((first, _)) = group.first() else {
+        return String::new();
+    };
     let mut text = format!("{} {} findings\n", head(first, takes_colors), group.len());
     for (finding, platforms) in group {
         text.push_str(&format!("  {platforms} {}: {}\n", finding.path, finding.message));
@@ -62,7 +70,10 @@ pub fn breakdown(findings: &[Finding]) -> Option<String> {
 
 /// Returns `true` if two findings differ only in the platform.
 fn is_same(left: &Finding, right: &Finding) -> bool {
-    Finding { platform: right.platform.clone(), ..left.clone() } == *right
+    Finding {
+        platform: right.platform.clone(),
+        ..left.clone()
+    } == *right
 }
 
 fn block(finding: &Finding, platforms: &str, takes_colors: bool) -> String {
@@ -83,11 +94,19 @@ fn head(finding: &Finding, takes_colors: bool) -> String {
         Severity::Error => 31,
         Severity::Warning => 33,
     };
-    render::emphasis_where(takes_colors, &format!("{}[{}]:", finding.severity.as_str(), finding.code), color)
+    render::emphasis_where(
+        takes_colors,
+        &format!("{}[{}]:", finding.severity.as_str(), finding.code),
+        color,
+    )
 }
 
 fn help(finding: &Finding, takes_colors: bool) -> String {
-    format!("  {} {}\n", render::emphasis_where(takes_colors, "help:", 36), finding.help)
+    format!(
+        "  {} {}\n",
+        render::emphasis_where(takes_colors, "help:", 36),
+        finding.help
+    )
 }
 
 /// Indents evidence of several lines, such as a line of a file with a mark below it, so that the lines are aligned.
@@ -98,7 +117,11 @@ fn indented(evidence: &str) -> String {
 /// Returns `1 error, 2 warnings`, with the number of allowed findings.
 pub fn summary(error_count: usize, warning_count: usize, allowed_count: usize) -> String {
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let mut summary = format!("{}, {}", counted(error_count, "error"), counted(warning_count, "warning"));
+    let mut summary = format!(
+        "{}, {}",
+        counted(error_count, "error"),
+        counted(warning_count, "warning")
+    );
     if allowed_count > 0 {
         summary.push_str(&format!(", {allowed_count} allowed"));
     }
@@ -108,8 +131,14 @@ pub fn summary(error_count: usize, warning_count: usize, allowed_count: usize) -
 /// Returns every code with its severity and its meaning, one line each.
 pub fn codes() -> String {
     let width = Code::ALL.iter().map(|code| code.as_str().len()).max().unwrap_or(0);
-    let line =
-        |code: &Code| format!("{:<width$}  {:<7}  {}\n", code.as_str(), code.severity().as_str(), code.meaning());
+    let line = |code: &Code| {
+        format!(
+            "{:<width$}  {:<7}  {}\n",
+            code.as_str(),
+            code.severity().as_str(),
+            code.meaning()
+        )
+    };
     Code::ALL.iter().map(line).collect()
 }
 
@@ -121,7 +150,10 @@ mod tests {
     #[test]
     fn what_two_platforms_share_is_said_once() {
         let finding = |architecture: &str, path: &str| {
-            let (platform, path) = (Platform::new("linux", architecture), EntryPath::new(path.as_bytes()).unwrap());
+            let (platform, path) = (
+                Platform::new("linux", architecture),
+                EntryPath::new(path.as_bytes()).unwrap(),
+            );
             Finding::new(Code::Secret, &platform, path, "a key".to_owned(), "leave it out").evidence("none", "one")
         };
         let findings = [finding("amd64", "/a"), finding("amd64", "/b"), finding("arm64", "/a")];
@@ -136,7 +168,13 @@ mod tests {
     fn many_findings_are_grouped_by_their_cause() {
         let finding = |at: usize, code: Code, help: &str| {
             let path = EntryPath::new(format!("/{at:02}").as_bytes()).unwrap();
-            Finding::new(code, &Platform::new("linux", "amd64"), path, format!("message {at}"), help)
+            Finding::new(
+                code,
+                &Platform::new("linux", "amd64"),
+                path,
+                format!("message {at}"),
+                help,
+            )
         };
         let mut findings: Vec<Finding> = (0..12).map(|at| finding(at, Code::Secret, "leave it out")).collect();
         assert_eq!(text(&findings, false).matches("help:").count(), 12);
@@ -148,8 +186,14 @@ mod tests {
             shown.starts_with("error[missing-library]: linux/amd64 /12: message 12\n  help: use a base image\n"),
             "{shown}"
         );
-        assert!(shown.contains("warning[secret]: 12 findings\n  linux/amd64 /00: message 0\n"), "{shown}");
-        assert!(shown.ends_with("warning[secret]: linux/amd64 /13: message 13\n  help: something else\n"), "{shown}");
+        assert!(
+            shown.contains("warning[secret]: 12 findings\n  linux/amd64 /00: message 0\n"),
+            "{shown}"
+        );
+        assert!(
+            shown.ends_with("warning[secret]: linux/amd64 /13: message 13\n  help: something else\n"),
+            "{shown}"
+        );
         assert_eq!(shown.matches("help:").count(), 3);
         assert_eq!(breakdown(&findings).as_deref(), Some("1 missing-library, 13 secret"));
     }

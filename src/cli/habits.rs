@@ -6,23 +6,53 @@ use crate::model::escape;
 
 /// Long and short options, with their replacements.
 const OPTIONS: [(&str, &str); 60] = [
-    ("--add-host", "ocitect does not run build commands, so it needs no hosts"),
+    (
+        "--add-host",
+        "ocitect does not run build commands, so it needs no hosts",
+    ),
     ("--all", "all platforms are copied unless --platform is given"),
     ("--annotation", "set `annotations` in [image] of the spec"),
     ("--arch", "use --platform linux/ARCH"),
     ("--authfile-path", "use --authfile FILE"),
-    ("--build-arg", "declare the variable in [vars] of the spec, and set it with --set NAME=VALUE"),
-    ("--build-context", "copy files from another image with `from = \"docker://REF#/path\"` in the spec"),
+    (
+        "--build-arg",
+        "declare the variable in [vars] of the spec, and set it with --set NAME=VALUE",
+    ),
+    (
+        "--build-context",
+        "copy files from another image with `from = \"docker://REF#/path\"` in the spec",
+    ),
     ("--builder", "ocitect does not use builders"),
-    ("--cache-to", "the cache is the directory $OCITECT_CACHE_DIR; --cache-from reuses layers of a pushed image"),
-    ("--context", "give the directory of the spec as an argument: ocitect build DIR"),
-    ("--creds", "use --username USER --password-stdin, or run `ocitect login`"),
+    (
+        "--cache-to",
+        "the cache is the directory $OCITECT_CACHE_DIR; --cache-from reuses layers of a pushed image",
+    ),
+    (
+        "--context",
+        "give the directory of the spec as an argument: ocitect build DIR",
+    ),
+    (
+        "--creds",
+        "use --username USER --password-stdin, or run `ocitect login`",
+    ),
     ("--debug", "use -v, or -vv for more"),
-    ("--dest-creds", "use --username USER --password-stdin, or run `ocitect login`"),
-    ("--dest-tls-verify", "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate"),
+    (
+        "--dest-creds",
+        "use --username USER --password-stdin, or run `ocitect login`",
+    ),
+    (
+        "--dest-tls-verify",
+        "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate",
+    ),
     ("--destination", "use --push -t REF"),
-    ("--dockerfile", "ocitect does not read Dockerfiles: `ocitect build DIR` builds DIR/ocitect.toml"),
-    ("--dry-run", "run `ocitect check` to check the spec, or `ocitect build --print-plan` to print the plan"),
+    (
+        "--dockerfile",
+        "ocitect does not read Dockerfiles: `ocitect build DIR` builds DIR/ocitect.toml",
+    ),
+    (
+        "--dry-run",
+        "run `ocitect check` to check the spec, or `ocitect build --print-plan` to print the plan",
+    ),
     ("--entrypoint", "set `entrypoint` in [config] of the spec"),
     ("--env", "set `env` in [config] of the spec"),
     ("--expose", "set `ports` in [config] of the spec"),
@@ -31,23 +61,47 @@ const OPTIONS: [(&str, &str); 60] = [
     ("--force", "not needed: an output replaces the image that has its tag"),
     ("--force-rm", "ocitect does not run containers"),
     ("--frozen", "use --locked"),
-    ("--iidfile", "the last line of standard output is NAME@DIGEST; --metadata FILE writes it as JSON"),
+    (
+        "--iidfile",
+        "the last line of standard output is NAME@DIGEST; --metadata FILE writes it as JSON",
+    ),
     ("--image", "use -t REF"),
-    ("--insecure", "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate"),
-    ("--insecure-registry", "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate"),
+    (
+        "--insecure",
+        "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate",
+    ),
+    (
+        "--insecure-registry",
+        "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate",
+    ),
     ("--label", "set `labels` in [config] of the spec"),
-    ("--load", "use --platform OS/ARCH -o docker-archive:- | docker load (or podman load)"),
-    ("--manifest", "list the platforms in `platforms` of the spec: several platforms become one index"),
+    (
+        "--load",
+        "use --platform OS/ARCH -o docker-archive:- | docker load (or podman load)",
+    ),
+    (
+        "--manifest",
+        "list the platforms in `platforms` of the spec: several platforms become one index",
+    ),
     ("--metadata-file", "use --metadata FILE"),
     ("--multi-arch", "all platforms are copied unless --platform is given"),
     ("--name", "set `name` in [image] of the spec, or use -t REF"),
-    ("--network", "ocitect does not run build commands; --offline opens no connections"),
-    ("--no-cache", "the cache never changes an image; run `ocitect cache prune --all` to empty it"),
+    (
+        "--network",
+        "ocitect does not run build commands; --offline opens no connections",
+    ),
+    (
+        "--no-cache",
+        "the cache never changes an image; run `ocitect cache prune --all` to empty it",
+    ),
     ("--no-push", "not needed: an image is pushed only with --push"),
     ("--os", "use --platform OS/ARCH"),
     ("--out", "use -o oci:DIR, -o oci-archive:FILE or -o docker-archive:FILE"),
     ("--output-dir", "use -o oci:DIR"),
-    ("--password", "use --password-stdin, and give the password on standard input"),
+    (
+        "--password",
+        "use --password-stdin, and give the password on standard input",
+    ),
     ("-p", "use --password-stdin, and give the password on standard input"),
     ("--platforms", "use --platform"),
     ("--provenance", "ocitect does not write attestations yet"),
@@ -56,13 +110,25 @@ const OPTIONS: [(&str, &str); 60] = [
     ("-q", "use --progress none"),
     ("--rm", "ocitect does not run containers"),
     ("--sbom", "ocitect does not write attestations yet"),
-    ("--secret", "ocitect does not run build commands, so it needs no secrets"),
-    ("--squash", "each [[layers]] table of the spec is one layer: use fewer tables"),
+    (
+        "--secret",
+        "ocitect does not run build commands, so it needs no secrets",
+    ),
+    (
+        "--squash",
+        "each [[layers]] table of the spec is one layer: use fewer tables",
+    ),
     ("--ssh", "ocitect does not run build commands, so it needs no keys"),
     ("--tag-only", "use -t TAG"),
-    ("--target", "a spec describes one image: write a spec for each, and give it as an argument"),
+    (
+        "--target",
+        "a spec describes one image: write a spec for each, and give it as an argument",
+    ),
     ("--tarball", "use -o oci-archive:FILE or -o docker-archive:FILE"),
-    ("--tls-verify", "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate"),
+    (
+        "--tls-verify",
+        "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate",
+    ),
     ("--timestamp", "set SOURCE_DATE_EPOCH in the environment"),
     ("-u", "use --username USER --password-stdin"),
     ("--user", "set `user` in [config] of the spec"),
@@ -78,16 +144,25 @@ const COMMANDS: [(&str, &str); 26] = [
     ("digest", "run `ocitect inspect --json IMAGE | jq -r .digest`"),
     ("export", "run `ocitect copy IMAGE oci-archive:FILE`"),
     ("files", "run `ocitect ls IMAGE`"),
-    ("images", "ocitect has no image store: images are in registries, layouts and archives"),
+    (
+        "images",
+        "ocitect has no image store: images are in registries, layouts and archives",
+    ),
     ("import", "run `ocitect copy docker-archive:FILE TARGET`"),
     ("lint", "run `ocitect check`"),
-    ("load", "write the image with `ocitect build -o docker-archive:FILE`, then run `podman load` or `docker load`"),
+    (
+        "load",
+        "write the image with `ocitect build -o docker-archive:FILE`, then run `podman load` or `docker load`",
+    ),
     ("manifest", "run `ocitect inspect IMAGE`"),
     ("mirror", "run `ocitect copy SOURCE TARGET`"),
     ("new", "run `ocitect init`: it writes a spec"),
     ("publish", "run `ocitect build --push`"),
     ("pull", "run `ocitect copy REF oci:DIR`"),
-    ("rmi", "ocitect has no image store: images are in registries, layouts and archives"),
+    (
+        "rmi",
+        "ocitect has no image store: images are in registries, layouts and archives",
+    ),
     (
         "run",
         "ocitect does not run containers: use `ocitect build -o docker-archive:- | podman load`, then `podman run`",
@@ -95,10 +170,16 @@ const COMMANDS: [(&str, &str); 26] = [
     ("save", "run `ocitect copy IMAGE docker-archive:FILE`"),
     ("scan", "run `ocitect check`"),
     ("sync", "run `ocitect copy SOURCE TARGET`"),
-    ("tag", "run `ocitect copy SOURCE REF`: it skips layers that already exist"),
+    (
+        "tag",
+        "run `ocitect copy SOURCE REF`: it skips layers that already exist",
+    ),
     ("upgrade", "run `ocitect update`"),
     ("validate", "run `ocitect check`"),
-    ("verify", "run `ocitect check IMAGE`, or `ocitect cache verify` for the cache"),
+    (
+        "verify",
+        "run `ocitect check IMAGE`, or `ocitect cache verify` for the cache",
+    ),
 ];
 
 /// Adds the replacement to the error for an unknown option or command.
@@ -108,10 +189,16 @@ pub(super) fn explain(mut error: clap::Error) -> clap::Error {
         ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, &COMMANDS[..]),
         _ => return error,
     };
-    let Some(ContextValue::String(written)) = error.get(context) else { return error };
+    let Some(ContextValue::String(written)) = error.get(context) else {
+        return error;
+    };
     let written = written.split('=').next().unwrap_or_default();
     if let Some((_, help)) = table.iter().find(|(known, _)| *known == written) {
-        for guess in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::Suggested] {
+        for guess in [
+            ContextKind::SuggestedArg,
+            ContextKind::SuggestedSubcommand,
+            ContextKind::Suggested,
+        ] {
             error.remove(guess);
         }
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![(*help).into()]));
@@ -120,14 +207,24 @@ pub(super) fn explain(mut error: clap::Error) -> clap::Error {
 }
 
 /// The kinds of buildx's `--output type=KIND,dest=FILE`, with the transport to use instead.
-const OUTPUT_TYPES: [(&str, &str); 4] =
-    [("oci", "oci-archive:"), ("docker", "docker-archive:"), ("tar", "oci-archive:"), ("local", "oci:")];
+const OUTPUT_TYPES: [(&str, &str); 4] = [
+    ("oci", "oci-archive:"),
+    ("docker", "docker-archive:"),
+    ("tar", "oci-archive:"),
+    ("local", "oci:"),
+];
 
 /// Returns the help for an output that is neither a layout nor an archive.
 pub(super) fn output_help(text: &str) -> String {
-    let field = |name: &str| text.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    let field = |name: &str| {
+        text.split(',')
+            .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+    };
     if let Some(kind) = field("type") {
-        let prefix = OUTPUT_TYPES.iter().find(|(known, _)| *known == kind).map(|(_, prefix)| *prefix);
+        let prefix = OUTPUT_TYPES
+            .iter()
+            .find(|(known, _)| *known == kind)
+            .map(|(_, prefix)| *prefix);
         return match (kind, prefix, field("dest")) {
             ("registry" | "image", ..) => "use --push".to_owned(),
             (_, Some(prefix), Some(dest)) => format!("use -o {prefix}{}", escape(dest.as_bytes())),

@@ -29,12 +29,24 @@ struct Running {
 impl Heartbeat {
     /// Returns the heartbeat of a command that starts at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { under_way: BTreeMap::new(), since: now, spoke: now }
+        Self {
+            under_way: BTreeMap::new(),
+            since: now,
+            spoke: now,
+        }
     }
 
     /// Records that a task starts.
     pub fn started(&mut self, task: TaskId, what: String, size_bytes: Option<u64>) {
-        self.under_way.insert(task, Running { what, size_bytes, done_bytes: 0, since: Instant::now() });
+        self.under_way.insert(
+            task,
+            Running {
+                what,
+                size_bytes,
+                done_bytes: 0,
+                since: Instant::now(),
+            },
+        );
     }
 
     /// Records the progress of a task.
@@ -63,7 +75,12 @@ impl Heartbeat {
         if self.under_way.is_empty() {
             return vec![format!("still running after {}", seconds(now, self.since))];
         }
-        let mut lines: Vec<String> = self.under_way.values().take(MAX_NAMED).map(|running| running.line(now)).collect();
+        let mut lines: Vec<String> = self
+            .under_way
+            .values()
+            .take(MAX_NAMED)
+            .map(|running| running.line(now))
+            .collect();
         if self.under_way.len() > MAX_NAMED {
             lines.push(format!("and {} more", self.under_way.len() - MAX_NAMED));
         }
@@ -73,7 +90,12 @@ impl Heartbeat {
 
 impl Running {
     fn line(&self, now: Instant) -> String {
-        let Self { what, size_bytes, done_bytes, since } = self;
+        let Self {
+            what,
+            size_bytes,
+            done_bytes,
+            since,
+        } = self;
         let done = match (size_bytes, done_bytes) {
             (Some(size_bytes), done_bytes) => {
                 format!(": {} of {}", render::size(*done_bytes), render::size(*size_bytes))
@@ -110,7 +132,10 @@ mod tests {
             lines[0].starts_with("still writing app (0123) to ghcr.io/me/app: 12.0 MB of 80.0 MB after "),
             "{lines:?}"
         );
-        assert!(lines[1].starts_with("still resolving ghcr.io/me/base:1 after "), "{lines:?}");
+        assert!(
+            lines[1].starts_with("still resolving ghcr.io/me/base:1 after "),
+            "{lines:?}"
+        );
         heartbeat.finished(7);
         heartbeat.spoke(after(3608));
         assert!(heartbeat.lines(after(3610)).is_empty());

@@ -31,12 +31,21 @@ pub async fn run(arguments: &InitArguments, output: &OutputArguments, environmen
     }
     match check::check_new_spec(&path, &arguments.registry, arguments.offline, environment, &observer).await {
         Ok(true) => {
-            note(&observer, format!("next: run `{}`", self::command("build", &arguments.directory)));
+            note(
+                &observer,
+                format!("next: run `{}`", self::command("build", &arguments.directory)),
+            );
         }
-        Ok(false) => note(&observer, format!("next: correct what the check found, then run `{command}`")),
+        Ok(false) => note(
+            &observer,
+            format!("next: correct what the check found, then run `{command}`"),
+        ),
         Err(failure) if failure.is_remote() => {
             note(&observer, format!("not checked: {}", failure.summary()));
-            note(&observer, format!("next: run `{command}` once the base image can be reached"));
+            note(
+                &observer,
+                format!("next: run `{command}` once the base image can be reached"),
+            );
         }
         Err(failure) => {
             observer.event(Event::Warning(format!("the check failed: {}", failure.summary())));
@@ -52,14 +61,20 @@ fn refuse_existing(path: &Path) -> Done {
         return Ok(());
     }
     let message = format!("{} already exists", shown(path));
-    Err(Failure::usage(&message, "edit it, or remove it first; `ocitect check` checks it"))
+    Err(Failure::usage(
+        &message,
+        "edit it, or remove it first; `ocitect check` checks it",
+    ))
 }
 
 /// Parses the new spec before it is written. It is valid for every project: an error here is a bug in this program.
 fn parse(proposal: &Proposal, path: &Path) -> Result<Spec, Failure> {
     let spec = Spec::parse(&proposal.text, path, &Inputs::default());
     let spec = spec.and_then(|spec| {
-        spec.platforms().iter().try_for_each(|platform| spec.platform(platform).map(drop)).map(|()| spec)
+        spec.platforms()
+            .iter()
+            .try_for_each(|platform| spec.platform(platform).map(drop))
+            .map(|()| spec)
     });
     spec.map_err(|error| {
         Failure::here("the spec for this project is not valid, so it was not written")
@@ -74,7 +89,10 @@ fn report(proposal: &Proposal, spec: &Spec, observer: &Arc<dyn Observer>) {
         note(observer, format!("found {line}"));
     }
     let platforms: Vec<String> = spec.platforms().iter().map(Platform::to_string).collect();
-    note(observer, format!("wrote {} for {}", shown(spec.path()), platforms.join(", ")));
+    note(
+        observer,
+        format!("wrote {} for {}", shown(spec.path()), platforms.join(", ")),
+    );
     for line in &proposal.notes {
         note(observer, format!("note: {line}"));
     }

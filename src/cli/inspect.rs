@@ -22,7 +22,10 @@ pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environ
         Some(platform) => {
             let platform = parse_platform(platform)?;
             let image = select_platform(source.as_ref(), &root, &platform).await?.image;
-            Shown { images: vec![ShownImage { image, listed: None }], skipped: Vec::new() }
+            Shown {
+                images: vec![ShownImage { image, listed: None }],
+                skipped: Vec::new(),
+            }
         }
         None => all_images(source.as_ref(), &root).await?,
     };
@@ -49,13 +52,18 @@ struct ShownImage {
 impl ShownImage {
     /// Returns the platform in the index, or else in the config.
     fn platform(&self) -> &Platform {
-        self.listed.as_ref().unwrap_or_else(|| self.image.config().value().platform())
+        self.listed
+            .as_ref()
+            .unwrap_or_else(|| self.image.config().value().platform())
     }
 
     /// Returns the platform in the config, if it differs from the index.
     fn contradiction(&self) -> Option<&Platform> {
         let config = self.image.config().value();
-        self.listed.as_ref().filter(|listed| config.contradicts(listed)).map(|_| config.platform())
+        self.listed
+            .as_ref()
+            .filter(|listed| config.contradicts(listed))
+            .map(|_| config.platform())
     }
 }
 
@@ -63,13 +71,22 @@ impl ShownImage {
 async fn all_images(source: &dyn Source, root: &Root) -> Result<Shown, Failure> {
     if let Root::Manifest(manifest) = root {
         let image = read_image(source, manifest.clone()).await?;
-        return Ok(Shown { images: vec![ShownImage { image, listed: None }], skipped: Vec::new() });
+        return Ok(Shown {
+            images: vec![ShownImage { image, listed: None }],
+            skipped: Vec::new(),
+        });
     }
-    let Entries { images: entries, mut skipped } = list_entries(source, root).await?;
+    let Entries {
+        images: entries,
+        mut skipped,
+    } = list_entries(source, root).await?;
     let mut images = Vec::new();
     for entry in entries {
         match read_listed(source, &entry).await? {
-            ReadEntry::Image(image) => images.push(ShownImage { image, listed: Some(entry.platform) }),
+            ReadEntry::Image(image) => images.push(ShownImage {
+                image,
+                listed: Some(entry.platform),
+            }),
             ReadEntry::Skipped(entry) => skipped.push(entry),
         }
     }
@@ -118,7 +135,10 @@ fn image_json(shown: &ShownImage) -> Value {
 
 fn to_text(name: &ImageName, root: &Root, shown: &Shown) -> String {
     let mut lines = vec![name.to_string(), field("digest", &root.descriptor().digest.to_string())];
-    lines.push(field("media type", &escape(root.descriptor().media_type.as_str().as_bytes())));
+    lines.push(field(
+        "media type",
+        &escape(root.descriptor().media_type.as_str().as_bytes()),
+    ));
     for image in &shown.images {
         lines.push(String::new());
         image_lines(image, &mut lines);
@@ -126,7 +146,12 @@ fn to_text(name: &ImageName, root: &Root, shown: &Shown) -> String {
     if !shown.skipped.is_empty() {
         lines.push(String::new());
     }
-    lines.extend(shown.skipped.iter().map(|entry| field("not an image", &entry.to_string())));
+    lines.extend(
+        shown
+            .skipped
+            .iter()
+            .map(|entry| field("not an image", &entry.to_string())),
+    );
     lines.push(String::new());
     lines.join("\n")
 }
@@ -166,15 +191,24 @@ fn image_lines(shown: &ShownImage, lines: &mut Vec<String>) {
         }
     }
     for (name, value) in config.env() {
-        lines.push(field("env", &format!("{}={}", escape(name.as_bytes()), escape(value.as_bytes()))));
+        lines.push(field(
+            "env",
+            &format!("{}={}", escape(name.as_bytes()), escape(value.as_bytes())),
+        ));
     }
     if let Some(Value::Object(labels)) = execution.get("Labels") {
         for (name, value) in labels {
-            lines.push(field("label", &format!("{}={}", escape(name.as_bytes()), one_line(value))));
+            lines.push(field(
+                "label",
+                &format!("{}={}", escape(name.as_bytes()), one_line(value)),
+            ));
         }
     }
     for (layer, _) in image.layers() {
-        lines.push(field("layer", &format!("{}  {:>9}", layer.digest, size(layer.size_bytes))));
+        lines.push(field(
+            "layer",
+            &format!("{}  {:>9}", layer.digest, size(layer.size_bytes)),
+        ));
     }
 }
 

@@ -14,8 +14,11 @@ use crate::build::{Target, TargetPlace};
 use crate::store::local;
 
 /// Signals that end a run, with their names.
-const SIGNALS: [(libc::c_int, &str); 3] =
-    [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM"), (libc::SIGHUP, "SIGHUP")];
+const SIGNALS: [(libc::c_int, &str); 3] = [
+    (libc::SIGINT, "SIGINT"),
+    (libc::SIGTERM, "SIGTERM"),
+    (libc::SIGHUP, "SIGHUP"),
+];
 
 /// Added to the number of a signal for the exit status, by the convention of shells.
 const STATUS_OF_SIGNALS: u8 = 128;
@@ -37,13 +40,20 @@ struct Output {
     is_registry: bool,
 }
 
-static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs { unfinished: Vec::new(), written: Vec::new(), journal: None });
+static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs {
+    unfinished: Vec::new(),
+    written: Vec::new(),
+    journal: None,
+});
 
 /// Records what a run is about to write, and the directory that records its uploads.
 pub fn expect(targets: &[Target], journal: Option<PathBuf>) {
     let output = |target: &Target| {
         let is_registry = matches!(target.place, TargetPlace::Registry(_));
-        Output { name: target.to_string(), is_registry }
+        Output {
+            name: target.to_string(),
+            is_registry,
+        }
     };
     let mut outputs = lock();
     outputs.unfinished.extend(targets.iter().map(output));
@@ -69,7 +79,9 @@ pub fn watch(runtime: &Runtime, progress: Progress) {
             continue;
         }
         runtime.spawn(async move {
-            let Ok(mut signals) = signal(SignalKind::from_raw(number)) else { return };
+            let Ok(mut signals) = signal(SignalKind::from_raw(number)) else {
+                return;
+            };
             if signals.recv().await.is_some() {
                 end(number, name, progress);
             }
@@ -98,7 +110,10 @@ fn end(number: libc::c_int, name: &str, progress: Progress) {
 /// Describes which of the outputs exist.
 fn left(outputs: &Outputs) -> String {
     let names = |registries: bool| -> Vec<&str> {
-        let wanted = outputs.unfinished.iter().filter(|output| output.is_registry == registries);
+        let wanted = outputs
+            .unfinished
+            .iter()
+            .filter(|output| output.is_registry == registries);
         wanted.map(|output| output.name.as_str()).collect()
     };
     let mut parts = Vec::new();
@@ -107,11 +122,18 @@ fn left(outputs: &Outputs) -> String {
     }
     let local = names(false);
     if !local.is_empty() {
-        parts.push(format!("{} is unchanged, except for unreferenced blobs", local.join(", ")));
+        parts.push(format!(
+            "{} is unchanged, except for unreferenced blobs",
+            local.join(", ")
+        ));
     }
     let remote = names(true);
     if !remote.is_empty() {
-        let resume = if has_noted(outputs.journal.as_deref()) { "; its uploads resume on the next run" } else { "" };
+        let resume = if has_noted(outputs.journal.as_deref()) {
+            "; its uploads resume on the next run"
+        } else {
+            ""
+        };
         parts.push(format!("no tag was written in {}{resume}", remote.join(", ")));
     }
     if parts.is_empty() {
@@ -124,7 +146,11 @@ fn left(outputs: &Outputs) -> String {
 /// writable.
 fn has_noted(journal: Option<&Path>) -> bool {
     let entries = journal.and_then(|directory| directory.read_dir().ok());
-    entries.into_iter().flatten().flatten().any(|entry| entry.path().extension().is_some_and(|end| end == "json"))
+    entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| entry.path().extension().is_some_and(|end| end == "json"))
 }
 
 #[cfg(test)]
@@ -133,7 +159,10 @@ mod tests {
 
     #[test]
     fn what_is_left_names_each_output() {
-        let output = |name: &str, is_registry| Output { name: name.to_owned(), is_registry };
+        let output = |name: &str, is_registry| Output {
+            name: name.to_owned(),
+            is_registry,
+        };
         assert_eq!(left(&Outputs::default()), "nothing was written");
         let journal = tempfile::tempdir().unwrap();
         let mut outputs = Outputs {
@@ -149,6 +178,9 @@ mod tests {
         outputs.journal = Some(journal.path().to_owned());
         assert_eq!(left(&outputs), expected);
         std::fs::write(journal.path().join("0f34.json"), "{}").unwrap();
-        assert_eq!(left(&outputs), format!("{expected}; its uploads resume on the next run"));
+        assert_eq!(
+            left(&outputs),
+            format!("{expected}; its uploads resume on the next run")
+        );
     }
 }

@@ -31,19 +31,24 @@ pub fn image_at(path: &Path) -> Option<(&'static str, String)> {
     match kind_of(path)? {
         ArchiveKind::Oci => Some(("an OCI archive", format!("name it oci-archive:{shown}"))),
         ArchiveKind::Docker => Some(("a docker save archive", format!("name it docker-archive:{shown}"))),
-        ArchiveKind::Compressed if is_named_as_archive(&shown) => {
-            Some(("a compressed archive", format!("name it oci-archive:{shown} or docker-archive:{shown}")))
-        }
+        ArchiveKind::Compressed if is_named_as_archive(&shown) => Some((
+            "a compressed archive",
+            format!("name it oci-archive:{shown} or docker-archive:{shown}"),
+        )),
         ArchiveKind::Compressed => None,
     }
 }
 
 /// Returns a suggestion for `text`, which is no valid name of an image and may end in a tag.
 pub fn suggestion(text: &str) -> Option<String> {
-    let candidates = [(text, None)].into_iter().chain(text.split_once(':').map(|(path, tag)| (path, Some(tag))));
+    let candidates = [(text, None)]
+        .into_iter()
+        .chain(text.split_once(':').map(|(path, tag)| (path, Some(tag))));
     for (path, tag) in candidates {
         if let Some((what, help)) = image_at(Path::new(path)) {
-            let tag = tag.map(|tag| format!(" (append the tag: :{})", escape(tag.as_bytes()))).unwrap_or_default();
+            let tag = tag
+                .map(|tag| format!(" (append the tag: :{})", escape(tag.as_bytes())))
+                .unwrap_or_default();
             return Some(format!("{} is {what}: {help}{tag}", escape(path.as_bytes())));
         }
     }
@@ -56,7 +61,9 @@ pub fn suggestion(text: &str) -> Option<String> {
     if is_named_as_archive(text.split(':').next().unwrap_or_default()) {
         Some(format!("write a file as oci-archive:{shown} or docker-archive:{shown}"))
     } else if is_path {
-        Some(format!("write a directory as oci:{shown}, a file as oci-archive:{shown} or docker-archive:{shown}"))
+        Some(format!(
+            "write a directory as oci:{shown}, a file as oci-archive:{shown} or docker-archive:{shown}"
+        ))
     } else {
         None
     }
@@ -76,7 +83,11 @@ mod tests {
             suggestion("nowhere/x.tar").unwrap(),
             "write a file as oci-archive:nowhere/x.tar or docker-archive:nowhere/x.tar"
         );
-        assert!(suggestion("./nowhere").unwrap().starts_with("write a directory as oci:./nowhere"));
+        assert!(
+            suggestion("./nowhere")
+                .unwrap()
+                .starts_with("write a directory as oci:./nowhere")
+        );
         assert_eq!(suggestion("node:18-slim"), None);
         assert_eq!(suggestion("https://ghcr.io/x"), None);
     }

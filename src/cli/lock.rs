@@ -38,21 +38,30 @@ fn tell(change: &LockChange, observer: &Arc<dyn Observer>) {
     for (name, platform) in &change.removed {
         note(format!("removed {} for {platform}", escape(name.as_bytes())));
     }
-    note(match (change.pin_count, change.added.is_empty() && change.removed.is_empty()) {
-        (0, true) => "the spec uses no images: nothing to lock".to_owned(),
-        (0, false) => format!("removed {path}: the spec uses no images"),
-        (_, true) => format!("{path} is up to date"),
-        (_, false) => format!("wrote {path}"),
-    });
+    note(
+        match (change.pin_count, change.added.is_empty() && change.removed.is_empty()) {
+            (0, true) => "the spec uses no images: nothing to lock".to_owned(),
+            (0, false) => format!("removed {path}: the spec uses no images"),
+            (_, true) => format!("{path} is up to date"),
+            (_, false) => format!("wrote {path}"),
+        },
+    );
 }
 
 fn show(spec: &Spec, as_json: bool) -> Done {
     let path = spec.lock_path();
     let Some(lock) = Lock::load(&path)? else {
         let path = escape(path.as_os_str().as_encoded_bytes());
-        return Err(Failure::not_found(&format!("lockfile {path} does not exist"), "run `ocitect lock` to create it"));
+        return Err(Failure::not_found(
+            &format!("lockfile {path} does not exist"),
+            "run `ocitect lock` to create it",
+        ));
     };
-    if as_json { print_json(&lock_text::to_json(&lock)) } else { print(lock_text::to_text(&lock).as_bytes()) }
+    if as_json {
+        print_json(&lock_text::to_json(&lock))
+    } else {
+        print(lock_text::to_text(&lock).as_bytes())
+    }
 }
 
 /// Updates pins, and prints what changed.

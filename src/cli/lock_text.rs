@@ -34,12 +34,18 @@ fn pin_lines(pin: &Pin, lines: &mut Vec<String>) {
     lines.extend(pin.layers.iter().map(|layer| field("layer", &sized(&layer.descriptor))));
     let Ok(facts) = pin.facts.read() else {
         let version = pin.facts.version;
-        return lines.push(field("facts", &format!("version {version}, which this version of ocitect cannot read")));
+        return lines.push(field(
+            "facts",
+            &format!("version {version}, which this version of ocitect cannot read"),
+        ));
     };
     lines.push(field("paths", &facts.tree.len().to_string()));
     lines.extend(facts.loaders().iter().map(|path| field("loader", &path.to_string())));
     for user in facts.accounts().users() {
-        lines.push(field("user", &format!("{} {}:{}", escape(user.name.as_bytes()), user.uid, user.gid)));
+        lines.push(field(
+            "user",
+            &format!("{} {}:{}", escape(user.name.as_bytes()), user.uid, user.gid),
+        ));
     }
     for package in &facts.packages {
         let (name, version) = (escape(package.name.as_bytes()), escape(package.version.as_bytes()));
@@ -50,8 +56,12 @@ fn pin_lines(pin: &Pin, lines: &mut Vec<String>) {
 
 /// Returns the names under which libraries are needed, sorted, each once.
 fn libraries(facts: &Facts) -> Vec<String> {
-    let mut names: Vec<String> =
-        facts.elf.values().filter_map(|elf| elf.soname.as_ref()).map(|name| escape(name)).collect();
+    let mut names: Vec<String> = facts
+        .elf
+        .values()
+        .filter_map(|elf| elf.soname.as_ref())
+        .map(|name| escape(name))
+        .collect();
     names.sort();
     names.dedup();
     names
@@ -83,13 +93,21 @@ fn pin_json(platform: &Platform, pin: &Pin) -> Value {
 }
 
 fn descriptor_json(descriptor: &Descriptor) -> Value {
-    let Descriptor { media_type, digest, size_bytes, .. } = descriptor;
+    let Descriptor {
+        media_type,
+        digest,
+        size_bytes,
+        ..
+    } = descriptor;
     json!({ "media_type": media_type, "digest": digest, "size_bytes": size_bytes })
 }
 
 fn facts_json(facts: &Facts) -> Value {
     let users = facts.accounts();
-    let users = users.users().iter().map(|user| json!({ "name": user.name, "uid": user.uid, "gid": user.gid }));
+    let users = users
+        .users()
+        .iter()
+        .map(|user| json!({ "name": user.name, "uid": user.uid, "gid": user.gid }));
     let package = |package: &crate::tree::Package| json!({ "name": package.name, "version": package.version });
     json!({
         "paths": facts.tree.len(),
@@ -107,8 +125,15 @@ pub fn changes(changes: &[ImageChange]) -> String {
     }
     let mut lines = Vec::new();
     for image in changes.iter().filter(|image| image.is_change()) {
-        lines.push(format!("{}  {}", escape(image.name.as_bytes()), from_to(image.old, image.new)));
-        image.platforms.iter().for_each(|change| pin_change_lines(change, &mut lines));
+        lines.push(format!(
+            "{}  {}",
+            escape(image.name.as_bytes()),
+            from_to(image.old, image.new)
+        ));
+        image
+            .platforms
+            .iter()
+            .for_each(|change| pin_change_lines(change, &mut lines));
     }
     lines.push(String::new());
     lines.join("\n")
@@ -127,14 +152,23 @@ fn pin_change_lines(change: &PinChange, lines: &mut Vec<String>) {
     if change.old == Some(change.new) {
         return lines.push(format!("  {}  unchanged", change.platform));
     }
-    lines.push(format!("  {}  {}", change.platform, from_to(change.old, Some(change.new))));
-    let date =
-        |date: &Option<String>| date.as_ref().map_or_else(|| "unknown".to_owned(), |date| escape(date.as_bytes()));
+    lines.push(format!(
+        "  {}  {}",
+        change.platform,
+        from_to(change.old, Some(change.new))
+    ));
+    let date = |date: &Option<String>| {
+        date.as_ref()
+            .map_or_else(|| "unknown".to_owned(), |date| escape(date.as_bytes()))
+    };
     match change.old {
         Some(_) => {
             let dates = format!("{} -> {}", date(&change.old_created), date(&change.new_created));
             lines.push(field("created", &dates));
-            lines.push(field("layers", &format!("{} of {} shared", change.shared_layer_count, change.layer_count)));
+            lines.push(field(
+                "layers",
+                &format!("{} of {} shared", change.shared_layer_count, change.layer_count),
+            ));
         }
         None => {
             lines.push(field("created", &date(&change.new_created)));
@@ -143,7 +177,10 @@ fn pin_change_lines(change: &PinChange, lines: &mut Vec<String>) {
     }
     let shown = |text: &str| escape(text.as_bytes());
     for (name, old, new) in &change.packages.changed {
-        lines.push(field("changed", &format!("{} {} -> {}", shown(name), shown(old), shown(new))));
+        lines.push(field(
+            "changed",
+            &format!("{} {} -> {}", shown(name), shown(old), shown(new)),
+        ));
     }
     for (name, version) in &change.packages.added {
         lines.push(field("added", &format!("{} {}", shown(name), shown(version))));
@@ -165,7 +202,10 @@ fn name_line(name: &PinnedName) -> String {
         None => format!("{image}  not pinned; the current digest is {}\n", name.current),
         Some(locked) if locked != name.current => format!("{image}  {locked} -> {}\n", name.current),
         Some(locked) if missing.is_empty() => format!("{image}  {locked} is current\n"),
-        Some(locked) => format!("{image}  {locked} is current, but not pinned for {}\n", missing.join(", ")),
+        Some(locked) => format!(
+            "{image}  {locked} is current, but not pinned for {}\n",
+            missing.join(", ")
+        ),
     }
 }
 

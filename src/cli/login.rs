@@ -16,13 +16,20 @@ pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environ
             &format!("echo \"$TOKEN\" | ocitect login {registry} --username USER --password-stdin"),
         ));
     };
-    let login = Login { registry: registry.clone(), user, secret: read_secret()? };
+    let login = Login {
+        registry: registry.clone(),
+        user,
+        secret: read_secret()?,
+    };
     let client = Client::new(environment.registry_options(&arguments.options, Vec::new())?)?;
     let is_checked = client.check_login(&login).await?;
     let file = environment.login_file(arguments.options.authfile.as_deref())?;
     let kept = store_login(&file, environment.helper_path().as_deref(), &login).await?;
     let user = escape(login.user.as_bytes());
-    progress::note(output.progress, &format!("logged in to {registry} as {user}, credentials stored in {kept}"));
+    progress::note(
+        output.progress,
+        &format!("logged in to {registry} as {user}, credentials stored in {kept}"),
+    );
     if !is_checked {
         let text = format!("{registry} did not ask for credentials, so they could not be verified");
         progress::warn(output.progress, &text);

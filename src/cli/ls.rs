@@ -28,15 +28,35 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
         None => default_platform(source.as_ref(), &root).await?,
     };
     let options = environment.build_options(None)?;
-    let facts = image_facts(&name, source, &root, platform.as_ref(), &transports, &options, &observer).await?.facts;
+    let facts = image_facts(
+        &name,
+        source,
+        &root,
+        platform.as_ref(),
+        &transports,
+        &options,
+        &observer,
+    )
+    .await?
+    .facts;
     let view = View::new(facts.tree.clone());
-    let at = view.resolve(&asked).map_err(|error| Failure::usage(&error.to_string(), "give another path"))?;
+    let at = view
+        .resolve(&asked)
+        .map_err(|error| Failure::usage(&error.to_string(), "give another path"))?;
 
     let mut lines = String::new();
     let below = facts.tree.below(&at).map(|(path, node)| (path.clone(), node));
-    let itself = facts.tree.node(&at).filter(|_| !at.is_root()).map(|node| (at.clone(), node));
+    let itself = facts
+        .tree
+        .node(&at)
+        .filter(|_| !at.is_root())
+        .map(|node| (at.clone(), node));
     for (path, node) in itself.into_iter().chain(below) {
-        lines.push_str(&if arguments.json { json_line(&path, node) } else { text_line(&path, node) });
+        lines.push_str(&if arguments.json {
+            json_line(&path, node)
+        } else {
+            text_line(&path, node)
+        });
         lines.push('\n');
     }
     if lines.is_empty() && !at.is_root() {
@@ -51,10 +71,26 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
 /// Returns this machine's platform if the image has it, or else the first one; `None` for an image of a single
 /// platform.
 async fn default_platform(source: &dyn Source, root: &Root) -> Result<Option<Platform>, Failure> {
-    let own = Platform::new("linux", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" });
-    let mut offered = list_entries(source, root).await?.images.into_iter().map(|listed| listed.platform);
+    let own = Platform::new(
+        "linux",
+        if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "amd64"
+        },
+    );
+    let mut offered = list_entries(source, root)
+        .await?
+        .images
+        .into_iter()
+        .map(|listed| listed.platform);
     let first = offered.next();
-    if first.iter().cloned().chain(offered).any(|platform| own.distance(&platform).is_some()) {
+    if first
+        .iter()
+        .cloned()
+        .chain(offered)
+        .any(|platform| own.distance(&platform).is_some())
+    {
         Ok(Some(own))
     } else {
         Ok(first)
@@ -73,9 +109,14 @@ fn kind(node: &Node) -> (char, u64, Option<&[u8]>) {
 /// Returns `drwxr-xr-x  0:0  SIZE  /path -> target`, with columns wide enough for most files.
 fn text_line(path: &EntryPath, node: &Node) -> String {
     let (letter, size_bytes, target) = kind(node);
-    let target = target.map(|target| format!(" -> {}", escape(target))).unwrap_or_default();
+    let target = target
+        .map(|target| format!(" -> {}", escape(target)))
+        .unwrap_or_default();
     let owner = format!("{}:{}", node.uid, node.gid);
-    format!("{letter}{} {owner:>11} {size_bytes:>10} {path}{target}", permissions(node.mode))
+    format!(
+        "{letter}{} {owner:>11} {size_bytes:>10} {path}{target}",
+        permissions(node.mode)
+    )
 }
 
 fn permissions(mode: u32) -> String {
@@ -119,8 +160,12 @@ mod tests {
 
     #[test]
     fn modes_read_as_ls_writes_them() {
-        for (mode, text) in [(0o755, "rwxr-xr-x"), (0o4755, "rwsr-xr-x"), (0o1777, "rwxrwxrwt"), (0o2644, "rw-r-Sr--")]
-        {
+        for (mode, text) in [
+            (0o755, "rwxr-xr-x"),
+            (0o4755, "rwsr-xr-x"),
+            (0o1777, "rwxrwxrwt"),
+            (0o2644, "rw-r-Sr--"),
+        ] {
             assert_eq!(permissions(mode), text);
         }
     }

@@ -185,7 +185,13 @@ fn skipped_json(entry: &SkippedEntry) -> serde_json::Value {
 /// Parses a requested platform. It accepts the same aliases of Go's names as containerd.
 fn parse_platform(text: &str) -> Result<Platform, Failure> {
     Platform::parse_wanted(text).map_err(|error| {
-        Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or("give a platform, such as linux/amd64"))
+        Failure::usage(
+            &error.to_string(),
+            error
+                .help()
+                .as_deref()
+                .unwrap_or("give a platform, such as linux/amd64"),
+        )
     })
 }
 
@@ -202,7 +208,8 @@ async fn resolve(
 
 /// Parses an argument of the command line. `help` is used for an error without help.
 fn parse<T: std::str::FromStr<Err: Diagnostic>>(text: &str, help: &str) -> Result<T, Failure> {
-    text.parse().map_err(|error: T::Err| Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or(help)))
+    text.parse()
+        .map_err(|error: T::Err| Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or(help)))
 }
 
 #[cfg(test)]

@@ -59,7 +59,10 @@ pub struct TrafficAtEnd {
 impl TrafficAtEnd {
     /// Returns the report for the traffic of `transports`.
     pub fn of(transports: &Transports, observer: &Arc<dyn Observer>) -> Self {
-        Self { transports: transports.clone(), observer: observer.clone() }
+        Self {
+            transports: transports.clone(),
+            observer: observer.clone(),
+        }
     }
 }
 
@@ -105,7 +108,10 @@ impl Lines {
         let heartbeat = Arc::new(Mutex::new(Heartbeat::new(Instant::now())));
         let beating = Arc::clone(&heartbeat);
         let beat = move || lock(&beating).lines(Instant::now()).iter().for_each(|line| tell(line));
-        Self { heartbeat, _ticker: Ticker::start(HEARTBEAT_CHECK, beat) }
+        Self {
+            heartbeat,
+            _ticker: Ticker::start(HEARTBEAT_CHECK, beat),
+        }
     }
 }
 
@@ -121,7 +127,9 @@ impl Observer for Lines {
             }
             Event::Note(what) => what,
             Event::Warning(text) => format!("warning: {text}"),
-            Event::Findings(findings) => findings::text(&findings, render::color_on_stderr()).trim_end().to_owned(),
+            Event::Findings(findings) => findings::text(&findings, render::color_on_stderr())
+                .trim_end()
+                .to_owned(),
             Event::Settled(_) | Event::Published(_) | Event::Traffic(_) => return,
         };
         if !line.is_empty() {
@@ -190,7 +198,9 @@ impl Observer for JsonLines {
             Event::Published(_) => return,
             Event::Traffic(traffic) => self.traffic(&traffic),
             Event::Findings(findings) => {
-                return findings.iter().for_each(|finding| emit_event("finding", finding.to_json()));
+                return findings
+                    .iter()
+                    .for_each(|finding| emit_event("finding", finding.to_json()));
             }
         };
         stderr::tell_json(line);
@@ -226,15 +236,23 @@ impl Bars {
     fn new() -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let _ = SHOWN.set(all.clone());
-        Self { all, under_way: Arc::default(), ticker: OnceLock::new() }
+        Self {
+            all,
+            under_way: Arc::default(),
+            ticker: OnceLock::new(),
+        }
     }
 
     /// Starts to move the spinners. indicatif's own thread panics if no thread can be started.
     fn tick(&self) {
         self.ticker.get_or_init(|| {
             let under_way = Arc::clone(&self.under_way);
-            let tick =
-                move || lock(&under_way).values().filter_map(|task| task.bar.as_ref()).for_each(ProgressBar::tick);
+            let tick = move || {
+                lock(&under_way)
+                    .values()
+                    .filter_map(|task| task.bar.as_ref())
+                    .for_each(ProgressBar::tick)
+            };
             Ticker::start(TICK, tick)
         });
     }
@@ -269,7 +287,15 @@ impl Observer for Bars {
         let mut under_way = lock(&self.under_way);
         match event {
             Event::Started { task, what, size_bytes } => {
-                under_way.insert(task, Bar { what, size_bytes, since: Instant::now(), bar: None });
+                under_way.insert(
+                    task,
+                    Bar {
+                        what,
+                        size_bytes,
+                        since: Instant::now(),
+                        bar: None,
+                    },
+                );
             }
             Event::Progress { task, done_bytes } => {
                 let Some(task) = under_way.get_mut(&task) else { return };

@@ -24,13 +24,21 @@ pub fn emphasis(text: &str, color: u8) -> String {
 
 /// Like [`emphasis`], if `takes_colors` is `true`.
 pub fn emphasis_where(takes_colors: bool, text: &str, color: u8) -> String {
-    if takes_colors { format!("\x1b[1;{color}m{text}\x1b[0m") } else { text.to_owned() }
+    if takes_colors {
+        format!("\x1b[1;{color}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Returns a size as in the spec: `12.3 MB`, powers of ten.
 pub fn size(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 4] =
-        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    const UNITS: [(&str, u64); 4] = [
+        ("TB", 1_000_000_000_000),
+        ("GB", 1_000_000_000),
+        ("MB", 1_000_000),
+        ("kB", 1_000),
+    ];
     for (unit, factor) in UNITS {
         if bytes >= factor {
             let tenths = u128::from(bytes) * 10 / u128::from(factor);
@@ -45,7 +53,12 @@ pub fn summary(report: &BuildReport) -> String {
     let mut lines = Vec::new();
     for platform in &report.platforms {
         lines.push(format!("{}  {}", platform.platform, platform.manifest.digest));
-        let width = platform.layers.iter().map(|layer| layer.name.chars().count()).max().unwrap_or(0);
+        let width = platform
+            .layers
+            .iter()
+            .map(|layer| layer.name.chars().count())
+            .max()
+            .unwrap_or(0);
         for layer in &platform.layers {
             lines.push(layer_line(report, layer, width));
         }
@@ -53,21 +66,37 @@ pub fn summary(report: &BuildReport) -> String {
     }
     for target in &report.targets {
         let tags: Vec<&str> = target.tags.iter().map(Tag::as_str).collect();
-        let tags = if tags.is_empty() { "by digest only".to_owned() } else { format!("tags {}", tags.join(", ")) };
+        let tags = if tags.is_empty() {
+            "by digest only".to_owned()
+        } else {
+            format!("tags {}", tags.join(", "))
+        };
         lines.push(format!("{}: {tags}", target.target));
     }
     lines.join("\n")
 }
 
 fn layer_line(report: &BuildReport, layer: &LayerReport, width: usize) -> String {
-    let outcomes: Vec<&str> = report.outcomes(&layer.descriptor).into_iter().map(Outcome::as_str).collect();
+    let outcomes: Vec<&str> = report
+        .outcomes(&layer.descriptor)
+        .into_iter()
+        .map(Outcome::as_str)
+        .collect();
     let pad = width - layer.name.chars().count();
     let how = [vec![layer.origin.as_str()], outcomes].concat().join(", ");
-    format!("  {}{}  {:>9}  {how}", layer.name, " ".repeat(pad), size(layer.descriptor.size_bytes))
+    format!(
+        "  {}{}  {:>9}  {how}",
+        layer.name,
+        " ".repeat(pad),
+        size(layer.descriptor.size_bytes)
+    )
 }
 
 fn total_line(platform: &PlatformReport, width: usize) -> String {
-    let limit = platform.max_size_bytes.map(|limit| format!("  of {} (max-size)", size(limit))).unwrap_or_default();
+    let limit = platform
+        .max_size_bytes
+        .map(|limit| format!("  of {} (max-size)", size(limit)))
+        .unwrap_or_default();
     let pad = " ".repeat(width.saturating_sub("total".len()));
     format!("  total{pad}  {:>9}{limit}", size(platform.size_bytes))
 }
@@ -78,9 +107,13 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_ten_and_never_rounded_up() {
-        for (bytes, text) in
-            [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (1_999_999, "1.9 MB"), (u64::MAX, "18446744.0 TB")]
-        {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (1_999_999, "1.9 MB"),
+            (u64::MAX, "18446744.0 TB"),
+        ] {
             assert_eq!(size(bytes), text);
         }
     }

@@ -50,7 +50,11 @@ pub fn start() -> Result<Runtime, Failure> {
     let wanted = PROBE_FACTOR * (workers + SPARE_THREADS);
     let started = startable_threads(wanted);
     let runtime = match started {
-        Ok(()) => Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(no_runtime)?,
+        Ok(()) => Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()
+            .map_err(no_runtime)?,
         Err((count, cause)) => {
             thread::sleep(AFTERLIFE);
             if count < MIN_THREADS {
@@ -76,7 +80,12 @@ fn start_small(count: usize) -> Option<Runtime> {
     SPARES_TICKER.store(spares_ticker, Ordering::Relaxed);
     let waiting = count.saturating_sub(1 + usize::from(spares_ticker)).max(1);
     let mut builder = Builder::new_current_thread();
-    let runtime = builder.enable_all().thread_keep_alive(KEPT).max_blocking_threads(waiting).build().ok()?;
+    let runtime = builder
+        .enable_all()
+        .thread_keep_alive(KEPT)
+        .max_blocking_threads(waiting)
+        .build()
+        .ok()?;
     // If no thread can be started, tokio panics. The message of that panic is suppressed.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -132,11 +141,11 @@ fn check_descriptors() -> Result<(), Failure> {
         Ok(())
     };
     match opened() {
-        Err(cause) if matches!(cause.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
-            Err(Failure::here(&format!("cannot open the {MIN_DESCRIPTORS} files that this command needs at once"))
-                .caused_by(&cause)
-                .help("raise the limit on open files: `ulimit -n`"))
-        }
+        Err(cause) if matches!(cause.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => Err(Failure::here(
+            &format!("cannot open the {MIN_DESCRIPTORS} files that this command needs at once"),
+        )
+        .caused_by(&cause)
+        .help("raise the limit on open files: `ulimit -n`")),
         // If /dev/null does not exist, later errors say more.
         _ => Ok(()),
     }

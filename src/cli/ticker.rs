@@ -33,7 +33,11 @@ impl Ticker {
             }
         };
         let builder = thread::Builder::new().name("ticker".to_owned());
-        let thread = if runtime::spares_ticker() { builder.spawn(run).ok() } else { None };
+        let thread = if runtime::spares_ticker() {
+            builder.spawn(run).ok()
+        } else {
+            None
+        };
         Self { is_over, thread }
     }
 }
@@ -44,7 +48,10 @@ impl Drop for Ticker {
         let (is_over, ended) = &*self.is_over;
         *is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
         ended.notify_all();
-        let is_own = self.thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id());
+        let is_own = self
+            .thread
+            .as_ref()
+            .is_some_and(|thread| thread.thread().id() == thread::current().id());
         if let Some(thread) = self.thread.take().filter(|_| !is_own) {
             let _ = thread.join();
         }

@@ -114,7 +114,11 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn new(reader: impl Read + Send + 'a) -> Self {
-        Self { reader: Box::new(reader), failed: false, ended: false }
+        Self {
+            reader: Box::new(reader),
+            failed: false,
+            ended: false,
+        }
     }
 }
 
@@ -234,7 +238,9 @@ impl<'a> ZstdReader<'a> {
         debug_assert!(limited.is_ok(), "the window limit is one that the decoder takes");
         decoder.set_content_checksum(ContentChecksum::Verify);
         let source = Source::new(BufReader::with_capacity(INPUT_BUFFER_BYTES, reader));
-        Self { frames: StreamingDecoder::new_with_decoder(source, decoder) }
+        Self {
+            frames: StreamingDecoder::new_with_decoder(source, decoder),
+        }
     }
 
     fn explain(&self, error: io::Error) -> io::Error {
@@ -245,7 +251,11 @@ impl<'a> ZstdReader<'a> {
         }
         if let Some(window_bytes) = refused_window(&error) {
             let limit_bytes = ZSTD_WINDOW_MAX_BYTES;
-            return CompressError::WindowTooLarge { window_bytes, limit_bytes }.into();
+            return CompressError::WindowTooLarge {
+                window_bytes,
+                limit_bytes,
+            }
+            .into();
         }
         // The decoder requests exactly what the format requires next, so an end of the source is the cause of the
         // error.

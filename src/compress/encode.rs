@@ -37,12 +37,17 @@ impl Compression {
         let encoding = match self.algorithm() {
             Algorithm::Gzip => {
                 let level = deflate::Level::new(self.level().unsigned_abs() as u8);
-                Encoding::Deflate(Box::new(deflate::Encoder::new(level.expect("a compression has one of its levels"))))
+                Encoding::Deflate(Box::new(deflate::Encoder::new(
+                    level.expect("a compression has one of its levels"),
+                )))
             }
             Algorithm::Zstd => Encoding::Zstd,
             Algorithm::None => Encoding::None,
         };
-        BlockEncoder { compression: self, encoding }
+        BlockEncoder {
+            compression: self,
+            encoding,
+        }
     }
 
     /// Returns the bytes after the last block. `checksum` covers the whole uncompressed stream.
@@ -84,7 +89,11 @@ impl BlockEncoder {
         let algorithm = self.compression.algorithm();
         let limit_bytes = MAX_BLOCK_UNITS * self.compression.block_unit_bytes();
         if block.len() > limit_bytes {
-            return Err(CompressError::BlockTooLarge { algorithm, actual_bytes: block.len(), limit_bytes });
+            return Err(CompressError::BlockTooLarge {
+                algorithm,
+                actual_bytes: block.len(),
+                limit_bytes,
+            });
         }
         if block.is_empty() {
             return Ok(Vec::new());
@@ -129,7 +138,10 @@ impl Checksum {
 
     /// Returns the checksum of a stream that was read earlier.
     pub fn known(crc32: u32, size_bytes: u64) -> Self {
-        Self { crc32: crc32fast::Hasher::new_with_initial_len(crc32, size_bytes), size_bytes }
+        Self {
+            crc32: crc32fast::Hasher::new_with_initial_len(crc32, size_bytes),
+            size_bytes,
+        }
     }
 
     /// Adds the next bytes of the stream.
@@ -173,7 +185,12 @@ impl<W: Write> Encoder<W> {
     /// Those of writing to `target`.
     pub fn new(compression: Compression, mut target: W) -> io::Result<Self> {
         target.write_all(compression.header())?;
-        Ok(Self { blocks: compression.block_encoder(), target, block: Vec::new(), checksum: Checksum::new() })
+        Ok(Self {
+            blocks: compression.block_encoder(),
+            target,
+            block: Vec::new(),
+            checksum: Checksum::new(),
+        })
     }
 
     /// Ends the stream and returns the target without flushing it.
@@ -182,7 +199,8 @@ impl<W: Write> Encoder<W> {
     /// Those of writing to the target.
     pub fn finish(mut self) -> io::Result<W> {
         self.write_block()?;
-        self.target.write_all(&self.blocks.compression.trailer(&self.checksum))?;
+        self.target
+            .write_all(&self.blocks.compression.trailer(&self.checksum))?;
         Ok(self.target)
     }
 

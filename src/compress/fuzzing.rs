@@ -12,7 +12,9 @@ const MAX_OVERHEAD_BYTES: usize = 64;
 /// Checks a level, given as a digit, and a block: the encoded block decodes to the same bytes, is not much larger, and
 /// does not depend on earlier uses of the encoder.
 pub fn deflate(data: &[u8]) {
-    let Some((level, block)) = data.split_first() else { return };
+    let Some((level, block)) = data.split_first() else {
+        return;
+    };
     let level = Level::new(level.wrapping_sub(b'0') % 10).expect("there are ten levels");
     let mut encoder = Encoder::new(level);
     let encoded = encoder.encode(block);
@@ -20,9 +22,14 @@ pub fn deflate(data: &[u8]) {
     assert!(encoded.len() <= block.len() + block.len() / 1024 + MAX_OVERHEAD_BYTES);
     let mut bytes = vec![0; block.len() + 1];
     let mut inflater = Decompress::new(false);
-    let status = inflater.decompress(&encoded, &mut bytes, FlushDecompress::Sync).expect("it is deflate");
+    let status = inflater
+        .decompress(&encoded, &mut bytes, FlushDecompress::Sync)
+        .expect("it is deflate");
     assert_ne!(status, Status::StreamEnd);
-    assert_eq!((inflater.total_in(), inflater.total_out()), (encoded.len() as u64, block.len() as u64));
+    assert_eq!(
+        (inflater.total_in(), inflater.total_out()),
+        (encoded.len() as u64, block.len() as u64)
+    );
     assert_eq!(&bytes[..block.len()], block);
 }
 
@@ -39,8 +46,10 @@ mod tests {
     #[test]
     fn the_seeds_of_blocks_hold() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds/deflate");
-        let seeds: Vec<Vec<u8>> =
-            fs::read_dir(directory).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+        let seeds: Vec<Vec<u8>> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+            .collect();
         assert!(!seeds.is_empty());
         for seed in &seeds {
             for level in b'0'..=b'9' {

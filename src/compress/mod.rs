@@ -76,7 +76,9 @@ impl Algorithm {
             "gzip" => Ok(Self::Gzip),
             "zstd" => Ok(Self::Zstd),
             "none" => Ok(Self::None),
-            other => Err(CompressError::UnknownAlgorithm { name: other.escape_default().to_string() }),
+            other => Err(CompressError::UnknownAlgorithm {
+                name: other.escape_default().to_string(),
+            }),
         }
     }
 
@@ -120,7 +122,12 @@ impl Compression {
         };
         let level = level.unwrap_or(default);
         if !(min..=max).contains(&level) {
-            return Err(CompressError::LevelOutOfRange { algorithm, level, min, max });
+            return Err(CompressError::LevelOutOfRange {
+                algorithm,
+                level,
+                min,
+                max,
+            });
         }
         Ok(Self { algorithm, level })
     }

@@ -30,15 +30,25 @@ impl<'data, R: ReadRef<'data>> Names<R> {
         }
         let end = self.offset.checked_add(self.size_bytes).ok_or(DAMAGED)?;
         let end = end.min(self.data.len().map_err(|()| DAMAGED)?);
-        let start = self.offset.checked_add(at).filter(|start| *start < end).ok_or(DAMAGED)?;
+        let start = self
+            .offset
+            .checked_add(at)
+            .filter(|start| *start < end)
+            .ok_or(DAMAGED)?;
         let name = self.data.read_bytes_at_until(start..end, 0).map_err(|()| DAMAGED)?;
         self.count += 1;
         self.text_bytes += name.len();
         if self.count > MAX_STRINGS {
-            return Err(ElfError::OverLimit { what: "names", limit: MAX_STRINGS as u64 });
+            return Err(ElfError::OverLimit {
+                what: "names",
+                limit: MAX_STRINGS as u64,
+            });
         }
         if self.text_bytes > MAX_TEXT_BYTES {
-            return Err(ElfError::OverLimit { what: "bytes of names", limit: MAX_TEXT_BYTES as u64 });
+            return Err(ElfError::OverLimit {
+                what: "bytes of names",
+                limit: MAX_TEXT_BYTES as u64,
+            });
         }
         Ok(name.to_vec())
     }
@@ -67,7 +77,13 @@ where
     };
     let (offset, room_bytes) = offset_of(segments, address)?;
     let size_bytes = value(DT_STRSZ).unwrap_or(room_bytes).min(room_bytes);
-    let mut names = Names { data, offset, size_bytes, count: 0, text_bytes: 0 };
+    let mut names = Names {
+        data,
+        offset,
+        size_bytes,
+        count: 0,
+        text_bytes: 0,
+    };
     for (tag, at) in &entries {
         match *tag {
             DT_NEEDED => facts.needed.push(names.name(*at)?),
@@ -117,8 +133,10 @@ fn version_needs<'data, R: ReadRef<'data>>(
         }
         offset = offset.checked_add(next.into()).ok_or(DAMAGED)?;
     }
-    let need =
-        |(library, versions): (_, BTreeSet<_>)| VersionNeed { library, versions: versions.into_iter().collect() };
+    let need = |(library, versions): (_, BTreeSet<_>)| VersionNeed {
+        library,
+        versions: versions.into_iter().collect(),
+    };
     Ok(needs.into_iter().map(need).collect())
 }
 
@@ -133,7 +151,9 @@ fn version_definitions<'data, R: ReadRef<'data>>(
     for _ in 0..count {
         let definition: &Verdef<Endian> = names.data.read_at(offset).map_err(|()| DAMAGED)?;
         // The first name is that of the version. The following ones are the versions that it inherits from.
-        let at = offset.checked_add(definition.vd_aux.get(endian).into()).ok_or(DAMAGED)?;
+        let at = offset
+            .checked_add(definition.vd_aux.get(endian).into())
+            .ok_or(DAMAGED)?;
         let own: &Verdaux<Endian> = names.data.read_at(at).map_err(|()| DAMAGED)?;
         let name = names.name(own.vda_name.get(endian).into())?;
         if definition.vd_flags.get(endian).0 & VER_FLG_BASE.0 == 0 {

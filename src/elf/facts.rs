@@ -118,7 +118,9 @@ impl ElfFacts {
     /// # Errors
     /// Returns [`ElfError`] if the file begins like ELF and is damaged or exceeds a limit.
     pub fn read<'data>(data: impl ReadRef<'data>) -> Result<Option<Self>, ElfError> {
-        let Ok(ident) = data.read_bytes_at(0, 16) else { return Ok(None) };
+        let Ok(ident) = data.read_bytes_at(0, 16) else {
+            return Ok(None);
+        };
         if !ident.starts_with(MAGIC) {
             return Ok(None);
         }
@@ -139,7 +141,11 @@ pub(super) struct Segment {
 
 /// Returns the offset of an address in the file, and how many bytes of the segment follow it.
 pub(super) fn offset_of(segments: &[Segment], address: u64) -> Result<(u64, u64), ElfError> {
-    let inside = |segment: &&Segment| address.checked_sub(segment.address).is_some_and(|at| at < segment.size_bytes);
+    let inside = |segment: &&Segment| {
+        address
+            .checked_sub(segment.address)
+            .is_some_and(|at| at < segment.size_bytes)
+    };
     let found = segments.iter().find(inside).and_then(|segment| {
         let at = address - segment.address;
         Some((segment.offset.checked_add(at)?, segment.size_bytes - at))
@@ -160,11 +166,18 @@ where
         _ => return Ok(None),
     };
     if usize::from(header.e_phnum(endian)) > MAX_SEGMENTS {
-        return Err(ElfError::OverLimit { what: "program headers", limit: MAX_SEGMENTS as u64 });
+        return Err(ElfError::OverLimit {
+            what: "program headers",
+            limit: MAX_SEGMENTS as u64,
+        });
     }
     let mut facts = ElfFacts {
         class,
-        endianness: if header.is_little_endian() { Endianness::Little } else { Endianness::Big },
+        endianness: if header.is_little_endian() {
+            Endianness::Little
+        } else {
+            Endianness::Big
+        },
         machine: header.e_machine(endian).0,
         flags: header.e_flags(endian).0,
         os_abi: header.e_ident().os_abi.0,
@@ -178,14 +191,19 @@ where
         version_needs: Vec::new(),
         version_definitions: Vec::new(),
     };
-    let headers = header.program_headers(endian, data).map_err(|_| ElfError::Damaged("its program headers"))?;
+    let headers = header
+        .program_headers(endian, data)
+        .map_err(|_| ElfError::Damaged("its program headers"))?;
     let of_type = |wanted| headers.iter().filter(move |header| header.p_type(endian) == wanted);
     if let Some(segment) = of_type(PT_INTERP).next() {
         facts.interpreter = Some(interpreter::<E, R>(endian, data, segment)?);
     }
     if let Some(segment) = of_type(PT_DYNAMIC).next() {
         if segment.p_filesz(endian).into() > MAX_DYNAMIC_BYTES {
-            return Err(ElfError::OverLimit { what: "a dynamic section", limit: MAX_DYNAMIC_BYTES });
+            return Err(ElfError::OverLimit {
+                what: "a dynamic section",
+                limit: MAX_DYNAMIC_BYTES,
+            });
         }
         facts.is_dynamic = true;
         let segments: Vec<Segment> = of_type(PT_LOAD)
@@ -208,8 +226,13 @@ where
     R: ReadRef<'data>,
 {
     if segment.p_filesz(endian).into() > MAX_INTERPRETER_BYTES {
-        return Err(ElfError::OverLimit { what: "an interpreter's path", limit: MAX_INTERPRETER_BYTES });
+        return Err(ElfError::OverLimit {
+            what: "an interpreter's path",
+            limit: MAX_INTERPRETER_BYTES,
+        });
     }
-    let path = segment.data(endian, data).map_err(|()| ElfError::Damaged("its interpreter's path"))?;
+    let path = segment
+        .data(endian, data)
+        .map_err(|()| ElfError::Damaged("its interpreter's path"))?;
     Ok(path.split(|byte| *byte == 0).next().unwrap_or_default().to_vec())
 }

@@ -34,13 +34,22 @@ fn elf64(machine: u16, interpreter: Option<&[u8]>, dynamic: &[(u64, u64)], strin
     };
     // The address differs from the offset, as in real files.
     segment(1, 0, 0x1_0000, end);
-    segment(if interpreter.is_some() { 3 } else { 4 }, interp_at, 0, interpreter_bytes.len() as u64);
+    segment(
+        if interpreter.is_some() { 3 } else { 4 },
+        interp_at,
+        0,
+        interpreter_bytes.len() as u64,
+    );
     segment(2, dynamic_at, 0x1_0000 + dynamic_at, dynamic_bytes);
     file.extend(interpreter_bytes);
     let tables = [(5, 0x1_0000 + strings_at), (10, strings.len() as u64), (0, 0)];
     for (tag, value) in dynamic.iter().copied().chain(tables) {
         // Tags of version tables contain an address.
-        let value = if matches!(tag, 0x6fff_fffe | 0x6fff_fffc) { 0x1_0000 + versions_at + value } else { value };
+        let value = if matches!(tag, 0x6fff_fffe | 0x6fff_fffc) {
+            0x1_0000 + versions_at + value
+        } else {
+            value
+        };
         file.extend(tag.to_le_bytes());
         file.extend(value.to_le_bytes());
     }
@@ -109,7 +118,13 @@ fn everything_that_the_loader_looks_at_is_read() {
     assert_eq!(facts.rpath.as_deref(), Some(&b"/a:/b"[..]));
     assert_eq!(facts.runpath.as_deref(), Some(&b"$ORIGIN"[..]));
     let versions = vec![b"GLIBC_2.17".to_vec(), b"GLIBC_2.34".to_vec()];
-    assert_eq!(facts.version_needs, [VersionNeed { library: b"libc.so.6".to_vec(), versions }]);
+    assert_eq!(
+        facts.version_needs,
+        [VersionNeed {
+            library: b"libc.so.6".to_vec(),
+            versions
+        }]
+    );
     assert_eq!(facts.version_definitions, [b"X_1", b"X_2"]);
 }
 
@@ -120,7 +135,11 @@ fn this_test_needs_the_c_library() {
     let facts = ElfFacts::read(&cache).unwrap().unwrap();
     assert!(facts.interpreter.is_some());
     assert!(facts.needed.contains(&b"libc.so.6".to_vec()));
-    let libc = facts.version_needs.iter().find(|need| need.library == b"libc.so.6").unwrap();
+    let libc = facts
+        .version_needs
+        .iter()
+        .find(|need| need.library == b"libc.so.6")
+        .unwrap();
     assert!(libc.versions.iter().all(|version| version.starts_with(b"GLIBC_")));
 }
 
@@ -153,7 +172,11 @@ fn every_cut_and_every_altered_byte_is_survived() {
             altered[index] = value;
             let in_memory = ElfFacts::read(&altered[..]);
             let cache = ReadCache::new(std::io::Cursor::new(altered));
-            assert_eq!(ElfFacts::read(&cache).is_ok(), in_memory.is_ok(), "byte {index} as {value}");
+            assert_eq!(
+                ElfFacts::read(&cache).is_ok(),
+                in_memory.is_ok(),
+                "byte {index} as {value}"
+            );
         }
     }
 }
@@ -162,16 +185,37 @@ fn every_cut_and_every_altered_byte_is_survived() {
 fn counts_are_bounded() {
     let endless: Vec<(u64, u64)> = vec![(1, 1); MAX_STRINGS + 1];
     let file = elf64(62, None, &endless, STRINGS, b"");
-    assert!(matches!(ElfFacts::read(&file[..]), Err(ElfError::OverLimit { what: "names", .. })));
+    assert!(matches!(
+        ElfFacts::read(&file[..]),
+        Err(ElfError::OverLimit { what: "names", .. })
+    ));
     let large: Vec<(u64, u64)> = vec![(0x100, 0); MAX_DYNAMIC_BYTES as usize / 16];
     let file = elf64(62, None, &large, STRINGS, b"");
-    assert!(matches!(ElfFacts::read(&file[..]), Err(ElfError::OverLimit { what: "a dynamic section", .. })));
+    assert!(matches!(
+        ElfFacts::read(&file[..]),
+        Err(ElfError::OverLimit {
+            what: "a dynamic section",
+            ..
+        })
+    ));
     let mut many = sample();
     many[56..58].copy_from_slice(&2000u16.to_le_bytes());
-    assert!(matches!(ElfFacts::read(&many[..]), Err(ElfError::OverLimit { what: "program headers", .. })));
+    assert!(matches!(
+        ElfFacts::read(&many[..]),
+        Err(ElfError::OverLimit {
+            what: "program headers",
+            ..
+        })
+    ));
     // A table without an end.
     let mut endless = [0; 16];
     endless[8..12].copy_from_slice(&16u32.to_le_bytes());
-    let file = elf64(62, None, &[(0x6fff_fffe, 0), (0x6fff_ffff, u64::MAX)], STRINGS, &endless.repeat(2));
+    let file = elf64(
+        62,
+        None,
+        &[(0x6fff_fffe, 0), (0x6fff_ffff, u64::MAX)],
+        STRINGS,
+        &endless.repeat(2),
+    );
     assert!(ElfFacts::read(&file[..]).is_ok());
 }

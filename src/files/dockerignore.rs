@@ -31,8 +31,15 @@ impl UnreadDockerignore {
     /// Finds the file beside a spec in `directory`. Returns `None` if it does not exist or has no usable rules, or if
     /// `ignore` holds the rules of another ignore file, since the user has chosen one then.
     pub fn find(ignore: &IgnoreRules, directory: &Path) -> Option<Self> {
-        let file = IgnoreFile { path: directory.join(NAME), required: false };
-        let rules = if ignore.is_empty() { IgnoreRules::load(&file, directory).ok()? } else { return None };
+        let file = IgnoreFile {
+            path: directory.join(NAME),
+            required: false,
+        };
+        let rules = if ignore.is_empty() {
+            IgnoreRules::load(&file, directory).ok()?
+        } else {
+            return None;
+        };
         (!rules.is_empty()).then_some(Self { rules })
     }
 
@@ -40,9 +47,19 @@ impl UnreadDockerignore {
     /// out.
     pub fn not_left_out(&self, listing: &Listing) -> NotLeftOut {
         let mut found = NotLeftOut::default();
-        let mut search = Search { rules: &self.rules, source: None, directories: BTreeMap::new() };
+        let mut search = Search {
+            rules: &self.rules,
+            source: None,
+            directories: BTreeMap::new(),
+        };
         for item in &listing.items {
-            let EntryKind::File { content: Content::Disk(file), .. } = &item.kind else { continue };
+            let EntryKind::File {
+                content: Content::Disk(file),
+                ..
+            } = &item.kind
+            else {
+                continue;
+            };
             if search.is_left_out(item.path.as_bytes(), &file.path) {
                 found.count += 1;
                 found.first.get_or_insert_with(|| file.path.clone());
@@ -68,7 +85,10 @@ impl Search<'_> {
         }
         if self.source.is_none() {
             let depth = below.split(|byte| *byte == b'/').count();
-            self.source = path.ancestors().nth(depth).and_then(|source| source.canonicalize().ok());
+            self.source = path
+                .ancestors()
+                .nth(depth)
+                .and_then(|source| source.canonicalize().ok());
         }
         self.state(below, false).ignored
     }
@@ -77,13 +97,18 @@ impl Search<'_> {
         if let Some(known) = self.directories.get(below).filter(|_| is_directory) {
             return known.clone();
         }
-        let Some(source) = self.source.clone() else { return IgnoreState::default() };
+        let Some(source) = self.source.clone() else {
+            return IgnoreState::default();
+        };
         let parent = match below.iter().rposition(|byte| *byte == b'/') {
             Some(slash) => self.state(&below[..slash], true),
             None => IgnoreState::default(),
         };
-        let state =
-            self.rules.below(&parent, &source.join(Path::new(std::ffi::OsStr::from_bytes(below))), is_directory);
+        let state = self.rules.below(
+            &parent,
+            &source.join(Path::new(std::ffi::OsStr::from_bytes(below))),
+            is_directory,
+        );
         if is_directory {
             self.directories.insert(below.to_vec(), state.clone());
         }

@@ -47,7 +47,11 @@ impl Verdict {
 impl Filter {
     /// Compiles the patterns of `entry`.
     pub(super) fn new(entry: &FilesEntry) -> Result<Self, FilesError> {
-        let include = if entry.include.is_empty() { None } else { Some(matcher(entry, "include", &entry.include)?) };
+        let include = if entry.include.is_empty() {
+            None
+        } else {
+            Some(matcher(entry, "include", &entry.include)?)
+        };
         Ok(Self {
             include,
             exclude: matcher(entry, "exclude", &entry.exclude)?,
@@ -57,7 +61,11 @@ impl Filter {
 
     /// Creates a filter that leaves nothing out.
     pub(super) fn everything() -> Self {
-        Self { include: None, exclude: Gitignore::empty(), executable: Gitignore::empty() }
+        Self {
+            include: None,
+            exclude: Gitignore::empty(),
+            executable: Gitignore::empty(),
+        }
     }
 
     /// Returns `true` if only matching paths are packed.
@@ -67,7 +75,11 @@ impl Filter {
 
     /// Returns the verdict on the source itself, which patterns do not apply to.
     pub(super) fn root(&self) -> Verdict {
-        Verdict { excluded: false, included: self.include.is_none(), executable: false }
+        Verdict {
+            excluded: false,
+            included: self.include.is_none(),
+            executable: false,
+        }
     }
 
     /// Returns the verdict on `path` in a directory whose verdict is `parent`.
@@ -105,7 +117,9 @@ fn matcher(entry: &FilesEntry, key: &'static str, patterns: &[String]) -> Result
         reason: escape(error.to_string().as_bytes()),
     };
     for pattern in patterns {
-        builder.add_line(None, &literal_braces(pattern, true)).map_err(|error| bad(pattern, error))?;
+        builder
+            .add_line(None, &literal_braces(pattern, true))
+            .map_err(|error| bad(pattern, error))?;
     }
     builder.build().map_err(|error| bad(&patterns.join(" "), error))
 }
@@ -120,16 +134,27 @@ pub(super) struct Selector<'a> {
 impl<'a> Selector<'a> {
     /// Creates a selector that uses `filter`.
     pub(super) fn new(filter: &'a Filter) -> Self {
-        Self { filter, directory: Vec::new(), verdict: filter.root() }
+        Self {
+            filter,
+            directory: Vec::new(),
+            verdict: filter.root(),
+        }
     }
 
     /// Returns the verdict on `path`, which includes what it inherits from its parents.
     pub(super) fn verdict(&mut self, path: &EntryPath, is_directory: bool) -> Verdict {
         let bytes = path.as_bytes();
-        let parent = bytes.iter().rposition(|byte| *byte == b'/').map_or(&b""[..], |slash| &bytes[..slash]);
+        let parent = bytes
+            .iter()
+            .rposition(|byte| *byte == b'/')
+            .map_or(&b""[..], |slash| &bytes[..slash]);
         if parent != self.directory {
             self.verdict = self.filter.root();
-            let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+            let ends = parent
+                .iter()
+                .enumerate()
+                .filter(|(_, byte)| **byte == b'/')
+                .map(|(end, _)| end);
             for end in ends.chain((!parent.is_empty()).then_some(parent.len())) {
                 self.verdict = self.filter.below(self.verdict, &parent[..end], true);
             }

@@ -19,11 +19,17 @@ use rustix::io::Errno;
 use crate::model::FileStamp;
 
 /// Flags for opening a directory: read-only, without following a link.
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// Flags for opening a file: does not follow a link, wait for a pipe, or acquire a terminal.
-const FILE: OFlags =
-    OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
 
 /// The status of a name; links are not followed.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +45,11 @@ pub(super) struct Status {
 impl Status {
     /// Converts the metadata of the standard library.
     pub fn of_metadata(metadata: &Metadata) -> Self {
-        Self { kind: kind_of(metadata.mode()), mode: metadata.mode(), stamp: FileStamp::of(metadata) }
+        Self {
+            kind: kind_of(metadata.mode()),
+            mode: metadata.mode(),
+            stamp: FileStamp::of(metadata),
+        }
     }
 
     /// Converts the result of `stat`.
@@ -75,7 +85,9 @@ impl Root {
     /// Opens the source. It may be a link to a directory, since `from` names it.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
-        Ok(Self { handle: openat(rustix::fs::CWD, path, flags, Mode::empty())? })
+        Ok(Self {
+            handle: openat(rustix::fs::CWD, path, flags, Mode::empty())?,
+        })
     }
 
     /// Opens the directory at `below`, a path that consists of names only. An empty path is the source itself.
@@ -83,12 +95,18 @@ impl Root {
     /// # Errors
     /// Those of the system. [`is_replaced`] recognizes the error for a path on which a directory was replaced.
     pub fn directory(&self, below: &[u8]) -> io::Result<Directory> {
-        let below = if below.is_empty() { OsStr::new(".") } else { OsStr::from_bytes(below) };
+        let below = if below.is_empty() {
+            OsStr::new(".")
+        } else {
+            OsStr::from_bytes(below)
+        };
         let handle = match without_links(self.handle.as_fd(), below) {
             Some(outcome) => outcome?,
             None => name_by_name(self.handle.as_fd(), below)?,
         };
-        Ok(Directory { stream: Dir::new(handle)? })
+        Ok(Directory {
+            stream: Dir::new(handle)?,
+        })
     }
 }
 
@@ -155,7 +173,11 @@ impl Directory {
 
     /// Returns the status of `name`, without following a link.
     pub fn status(&self, name: &OsStr) -> io::Result<Status> {
-        Ok(Status::of_stat(&statat(self.stream.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?))
+        Ok(Status::of_stat(&statat(
+            self.stream.fd()?,
+            name,
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?))
     }
 
     /// Returns the target of the symbolic link `name`.
@@ -199,8 +221,14 @@ mod tests {
         assert!(name_by_name(root.handle.as_fd(), OsStr::new("a/b/c")).is_ok());
         for below in ["link", "link/b", "link/b/c", "inner", "inner/b", "file", "file/x"] {
             let in_one_call = root.directory(below.as_bytes()).err().unwrap();
-            let by_name: io::Error = name_by_name(root.handle.as_fd(), OsStr::new(below)).err().unwrap().into();
-            assert!(is_replaced(&in_one_call) && is_replaced(&by_name), "{below}: {in_one_call}, {by_name}");
+            let by_name: io::Error = name_by_name(root.handle.as_fd(), OsStr::new(below))
+                .err()
+                .unwrap()
+                .into();
+            assert!(
+                is_replaced(&in_one_call) && is_replaced(&by_name),
+                "{below}: {in_one_call}, {by_name}"
+            );
         }
         assert!(!is_replaced(&root.directory(b"none").err().unwrap()));
     }
@@ -214,7 +242,10 @@ mod tests {
         for name in ["file", "link"] {
             let status = directory.status(OsStr::new(name)).unwrap();
             let expected = Status::of_metadata(&source.path().join(name).symlink_metadata().unwrap());
-            assert_eq!((status.kind, status.mode, status.stamp), (expected.kind, expected.mode, expected.stamp));
+            assert_eq!(
+                (status.kind, status.mode, status.stamp),
+                (expected.kind, expected.mode, expected.stamp)
+            );
         }
         assert_eq!(directory.link_target(OsStr::new("link")).unwrap(), b"file");
         assert!(directory.file(OsStr::new("link")).is_err());

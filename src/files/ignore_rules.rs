@@ -63,20 +63,33 @@ impl IgnoreRules {
     /// Returns [`FilesError::IgnoreFile`] if it cannot be read, or if it is required and does not exist. Returns
     /// [`FilesError::IgnoreLine`] for a line that is not a valid pattern.
     pub fn load(file: &IgnoreFile, spec_directory: &Path) -> Result<Self, FilesError> {
-        let failed = |source| FilesError::IgnoreFile { path: file.path.clone(), source };
+        let failed = |source| FilesError::IgnoreFile {
+            path: file.path.clone(),
+            source,
+        };
         let text = match read(&file.path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !file.required => return Ok(Self::default()),
             other => other.map_err(failed)?,
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let docker = file.path.file_name().is_some_and(|name| name.as_bytes().ends_with(b".dockerignore"));
+        let docker = file
+            .path
+            .file_name()
+            .is_some_and(|name| name.as_bytes().ends_with(b".dockerignore"));
         let rules = if docker {
             Rules::Docker(docker_rules(&file.path, text)?)
         } else {
             Rules::Git(git_rules(&file.path, text)?)
         };
-        let directory = if spec_directory.as_os_str().is_empty() { Path::new(".") } else { spec_directory };
-        Ok(Self { root: directory.canonicalize().map_err(failed)?, rules })
+        let directory = if spec_directory.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            spec_directory
+        };
+        Ok(Self {
+            root: directory.canonicalize().map_err(failed)?,
+            rules,
+        })
     }
 
     /// Returns `true` if there are no rules.
@@ -94,7 +107,10 @@ impl IgnoreRules {
             Rules::None => IgnoreState::default(),
             Rules::Git(rules) => {
                 let ignored = matches!(rules.matched(relative, is_directory), Match::Ignore(_));
-                IgnoreState { ignored: parent.ignored || ignored, matched: Arc::default() }
+                IgnoreState {
+                    ignored: parent.ignored || ignored,
+                    matched: Arc::default(),
+                }
             }
             Rules::Docker(rules) => docker_state(rules, parent, relative),
         }
@@ -108,9 +124,13 @@ impl IgnoreRules {
 
 fn read(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
-    InputFile::open(path, Pipes::Refused)?.take(MAX_IGNORE_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    InputFile::open(path, Pipes::Refused)?
+        .take(MAX_IGNORE_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_IGNORE_FILE_BYTES {
-        return Err(std::io::Error::other(format!("it is over the limit of {MAX_IGNORE_FILE_BYTES} bytes")));
+        return Err(std::io::Error::other(format!(
+            "it is over the limit of {MAX_IGNORE_FILE_BYTES} bytes"
+        )));
     }
     String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8"))
 }
@@ -123,7 +143,9 @@ fn git_rules(path: &Path, text: &str) -> Result<Gitignore, FilesError> {
     };
     let mut builder = GitignoreBuilder::new("");
     for (number, line) in text.lines().enumerate() {
-        builder.add_line(None, &literal_braces(line, true)).map_err(|error| bad(number + 1, error))?;
+        builder
+            .add_line(None, &literal_braces(line, true))
+            .map_err(|error| bad(number + 1, error))?;
     }
     builder.build().map_err(|error| bad(text.lines().count(), error))
 }
@@ -213,5 +235,8 @@ fn docker_state(rules: &[DockerRule], parent: &IgnoreState, relative: &Path) -> 
         }
         matched.push(matches);
     }
-    IgnoreState { ignored, matched: matched.into() }
+    IgnoreState {
+        ignored,
+        matched: matched.into(),
+    }
 }

@@ -63,7 +63,10 @@ pub struct Context<'a> {
 /// exist, [`FilesError::NothingLeft`] if `include` or `strip` leave nothing.
 pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesError> {
     let From::Disk { directory, pattern } = &entry.from else {
-        return Err(FilesError::NotLocal { place: entry.place.clone(), pattern: entry.from_text.clone() });
+        return Err(FilesError::NotLocal {
+            place: entry.place.clone(),
+            pattern: entry.from_text.clone(),
+        });
     };
     let filter = Filter::new(entry)?;
     let source = source::find(entry, directory, pattern)?;
@@ -71,11 +74,17 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
     let listing = match (&source, entry.unpack) {
         (Source::Directory(path), false) => {
             let (items, _) = Walk::new(entry, context, &filter, &Attributes::new(entry)?, None).run(path)?;
-            Listing { root: ListedRoot::Directory, items }
+            Listing {
+                root: ListedRoot::Directory,
+                items,
+            }
         }
         (Source::Directory(path), true) => return Err(unpack_other(entry, path, "a directory")),
         (Source::File { path, metadata }, false) => {
-            let name = path.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .map(|name| name.as_bytes().to_vec())
+                .unwrap_or_default();
             let items = match single_verdict(&filter, &name) {
                 Some(verdict) => {
                     let status = Status::of_metadata(metadata);
@@ -84,7 +93,10 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
                 None => Vec::new(),
             };
             walk::entry_path(entry, &name, || error::shown(path))?;
-            Listing { root: ListedRoot::File { name }, items }
+            Listing {
+                root: ListedRoot::File { name },
+                items,
+            }
         }
         (Source::File { path, metadata }, true) if metadata.is_file() => {
             unpacked(entry, context, &filter, &[(path.clone(), FileStamp::of(metadata))])?
@@ -124,12 +136,22 @@ pub fn filter(listing: Listing, entry: &FilesEntry) -> Result<Listing, FilesErro
                 let is_directory = matches!(item.kind, EntryKind::Directory);
                 let verdict = selector.verdict(&item.path, is_directory);
                 let kept = !verdict.excluded && (verdict.included || is_directory);
-                kept.then(|| Kept { wanted: verdict.included, item: verdict.applied(item) })
+                kept.then(|| Kept {
+                    wanted: verdict.included,
+                    item: verdict.applied(item),
+                })
             };
             settle(listing.items.into_iter().filter_map(select).collect())
         }
     };
-    finish(Listing { root: listing.root, items }, entry, &filter)
+    finish(
+        Listing {
+            root: listing.root,
+            items,
+        },
+        entry,
+        &filter,
+    )
 }
 
 /// Returns the verdict on a source that is a single file, by its name. `None` leaves it out.
@@ -154,7 +176,10 @@ fn matched_archives(
     let path = |item: ListedItem| {
         let path = fixed.join(std::ffi::OsStr::from_bytes(item.path.as_bytes()));
         match item.kind {
-            EntryKind::File { content: Content::Disk(file), .. } => Ok((path, file.stamp)),
+            EntryKind::File {
+                content: Content::Disk(file),
+                ..
+            } => Ok((path, file.stamp)),
             EntryKind::File { .. } => Err(unpack_other(entry, &path, "not a regular file")),
             EntryKind::Directory => Err(unpack_other(entry, &path, "a directory")),
             EntryKind::Symlink { .. } => Err(unpack_other(entry, &path, "a symbolic link")),
@@ -186,8 +211,15 @@ fn unpacked(
         true
     });
     match conflict {
-        Some((first, second)) => Err(FilesError::Conflict { place: entry.place.clone(), first, second }),
-        None => Ok(Listing { root: ListedRoot::Directory, items }),
+        Some((first, second)) => Err(FilesError::Conflict {
+            place: entry.place.clone(),
+            first,
+            second,
+        }),
+        None => Ok(Listing {
+            root: ListedRoot::Directory,
+            items,
+        }),
     }
 }
 
@@ -196,32 +228,49 @@ fn finish(mut listing: Listing, entry: &FilesEntry, filter: &Filter) -> Result<L
     let place = || entry.place.clone();
     let may_be_empty = listing.root == ListedRoot::Directory && !filter.has_include() && entry.strip == 0;
     if listing.items.is_empty() && !may_be_empty {
-        return Err(FilesError::NothingLeft { place: place(), pattern: entry.from_text.clone() });
+        return Err(FilesError::NothingLeft {
+            place: place(),
+            pattern: entry.from_text.clone(),
+        });
     }
     if entry.capabilities.is_empty() {
         return Ok(listing);
     }
-    let value = capability::encode(&entry.capabilities)
-        .map_err(|name| FilesError::Capability { place: place(), name: name.clone() })?;
+    let value = capability::encode(&entry.capabilities).map_err(|name| FilesError::Capability {
+        place: place(),
+        name: name.clone(),
+    })?;
     match (&listing.root, listing.items.as_mut_slice()) {
         (ListedRoot::File { .. }, [item]) if matches!(item.kind, EntryKind::File { .. }) => {
             item.xattrs.insert(capability::ATTRIBUTE.to_vec(), value);
             Ok(listing)
         }
-        _ => Err(FilesError::CapabilitySource { place: place(), pattern: entry.from_text.clone() }),
+        _ => Err(FilesError::CapabilitySource {
+            place: place(),
+            pattern: entry.from_text.clone(),
+        }),
     }
 }
 
 /// Refuses a source that is, or is inside, an output of this build.
 fn refuse_outputs(entry: &FilesEntry, context: &Context<'_>, path: &Path) -> Result<(), FilesError> {
-    let Ok(canonical) = path.canonicalize() else { return Ok(()) };
+    let Ok(canonical) = path.canonicalize() else {
+        return Ok(());
+    };
     if canonical.ancestors().any(|ancestor| context.outputs.contains(ancestor)) {
-        Err(FilesError::Output { place: entry.place.clone(), path: path.to_owned() })
+        Err(FilesError::Output {
+            place: entry.place.clone(),
+            path: path.to_owned(),
+        })
     } else {
         Ok(())
     }
 }
 
 fn unpack_other(entry: &FilesEntry, path: &Path, what: &'static str) -> FilesError {
-    FilesError::UnpackOther { place: entry.place.clone(), path: path.to_owned(), what }
+    FilesError::UnpackOther {
+        place: entry.place.clone(),
+        path: path.to_owned(),
+        what,
+    }
 }

@@ -24,8 +24,14 @@ type Start = (&'static str, &'static [u8]);
 
 /// An oci-archive begins with its marker file, a docker-archive with the directory of the blobs.
 const ARCHIVE_STARTS: [Start; 2] = [
-    ("oci-layout", b"0000644\x000000000\x000000000\x0000000000036\x0000000000000\0"),
-    ("blobs/", b"0000755\x000000000\x000000000\x0000000000000\x0000000000000\0"),
+    (
+        "oci-layout",
+        b"0000644\x000000000\x000000000\x0000000000036\x0000000000000\0",
+    ),
+    (
+        "blobs/",
+        b"0000755\x000000000\x000000000\x0000000000000\x0000000000000\0",
+    ),
 ];
 
 /// Start of a build's metadata, and the text that follows its tags.
@@ -43,7 +49,11 @@ const MAGIC_OFFSET: usize = 257;
 
 /// Returns `true` if a directory with these names, sorted by bytes, is a layout of ocitect.
 pub(super) fn is_layout<T>(names: &[(OsString, T)]) -> bool {
-    let has = |wanted: &str| names.binary_search_by(|(name, _)| name.as_encoded_bytes().cmp(wanted.as_bytes())).is_ok();
+    let has = |wanted: &str| {
+        names
+            .binary_search_by(|(name, _)| name.as_encoded_bytes().cmp(wanted.as_bytes()))
+            .is_ok()
+    };
     LAYOUT_NAMES.into_iter().all(has)
 }
 
@@ -76,7 +86,9 @@ fn is_metadata(file: File) -> bool {
     if file.take(METADATA_HEAD_BYTES).read_to_end(&mut head).is_err() || !head.starts_with(METADATA_START) {
         return false;
     }
-    METADATA_FIELDS.iter().all(|field| head.windows(field.len()).any(|window| window == *field))
+    METADATA_FIELDS
+        .iter()
+        .all(|field| head.windows(field.len()).any(|window| window == *field))
 }
 
 fn first_block(open: impl FnOnce() -> io::Result<File>) -> io::Result<[u8; BLOCK_BYTES]> {

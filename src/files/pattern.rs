@@ -35,12 +35,18 @@ impl GlobPath {
         if matches!(components.last(), Some(Component::AnyDepth)) {
             components.push(Component::Name(name_glob("*")?));
         }
-        Ok(Self { components, only_directories: pattern.ends_with('/') })
+        Ok(Self {
+            components,
+            only_directories: pattern.ends_with('/'),
+        })
     }
 
     /// Returns the number of components of a match; `None` if it varies or if only directories match.
     pub(super) fn depth(&self) -> Option<usize> {
-        let is_fixed = self.components.iter().all(|component| matches!(component, Component::Name(_)));
+        let is_fixed = self
+            .components
+            .iter()
+            .all(|component| matches!(component, Component::Name(_)));
         (is_fixed && !self.only_directories).then_some(self.components.len())
     }
 

@@ -80,17 +80,33 @@ pub(super) fn find(entry: &FilesEntry, directory: &Path, text: &str) -> Result<S
 
 /// Returns the error for a missing source at or below `path`. Its hint lists the names that exist.
 pub(super) fn nothing_matches(entry: &FilesEntry, path: &Path) -> FilesError {
-    FilesError::NothingMatches { place: entry.place.clone(), pattern: entry.from_text.clone(), help: hint(path) }
+    FilesError::NothingMatches {
+        place: entry.place.clone(),
+        pattern: entry.from_text.clone(),
+        help: hint(path),
+    }
 }
 
 fn hint(path: &Path) -> String {
     if let Ok(target) = fs::read_link(path) {
-        return format!("{} is a symbolic link to {}, which does not exist", shown(path), shown(&target));
+        return format!(
+            "{} is a symbolic link to {}, which does not exist",
+            shown(path),
+            shown(&target)
+        );
     }
-    let nearest = path.ancestors().map(or_here).find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
-    let Ok(entries) = fs::read_dir(nearest) else { return format!("{} is not a directory", shown(nearest)) };
-    let mut names: Vec<String> =
-        entries.flatten().map(|entry| escape(entry.file_name().as_os_str().as_encoded_bytes())).collect();
+    let nearest = path
+        .ancestors()
+        .map(or_here)
+        .find(|ancestor| ancestor.exists())
+        .unwrap_or(Path::new("/"));
+    let Ok(entries) = fs::read_dir(nearest) else {
+        return format!("{} is not a directory", shown(nearest));
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| escape(entry.file_name().as_os_str().as_encoded_bytes()))
+        .collect();
     names.sort();
     let more = if names.len() > SHOWN_NAMES { ", …" } else { "" };
     names.truncate(SHOWN_NAMES);
@@ -103,7 +119,11 @@ fn hint(path: &Path) -> String {
 
 /// Returns `path`, or the working directory if it is empty.
 fn or_here(path: &Path) -> &Path {
-    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+    if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    }
 }
 
 /// Joins `text` to `directory`, without the slash that joining an empty text would add.
@@ -116,5 +136,8 @@ fn joined(directory: &Path, text: &str) -> PathBuf {
 
 fn is_absent(kind: ErrorKind) -> bool {
     // A path below a file, or with a component that is too long for a name, cannot exist.
-    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename)
+    matches!(
+        kind,
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename
+    )
 }

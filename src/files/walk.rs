@@ -72,7 +72,13 @@ impl<'a> Walk<'a> {
         attributes: &'a Attributes,
         glob: Option<&'a GlobPath>,
     ) -> Self {
-        Self { entry, context, filter, attributes, glob }
+        Self {
+            entry,
+            context,
+            filter,
+            attributes,
+            glob,
+        }
     }
 
     /// Lists everything below `path` that patterns and rules select, sorted. Also returns whether there was anything
@@ -90,7 +96,12 @@ impl<'a> Walk<'a> {
         };
         let outputs: BTreeSet<Vec<u8>> = self.context.outputs.iter().filter_map(below).collect();
         let own = self.context.never_packed.iter().filter_map(below).collect();
-        let source = Source { root, own, outputs: outputs.clone(), canonical };
+        let source = Source {
+            root,
+            own,
+            outputs: outputs.clone(),
+            canonical,
+        };
         let first = Directory {
             path: path.to_owned(),
             below: Vec::new(),
@@ -114,11 +125,19 @@ impl<'a> Walk<'a> {
     }
 
     fn io(&self, action: &'static str, path: &Path, source: io::Error) -> FilesError {
-        FilesError::Io { place: self.entry.place.clone(), action, path: path.to_owned(), source }
+        FilesError::Io {
+            place: self.entry.place.clone(),
+            action,
+            path: path.to_owned(),
+            source,
+        }
     }
 
     fn changed(&self, path: &Path) -> FilesError {
-        FilesError::Replaced { place: self.entry.place.clone(), path: path.to_owned() }
+        FilesError::Replaced {
+            place: self.entry.place.clone(),
+            path: path.to_owned(),
+        }
     }
 }
 
@@ -143,7 +162,15 @@ impl<'w, 'a> Visit<'w, 'a> {
             joined(&source.canonical, OsStr::from_bytes(&directory.below))
         };
         let (found, directories) = (Found::default(), Vec::new());
-        Self { walk, source, directory, canonical, found, directories, failed_at: None }
+        Self {
+            walk,
+            source,
+            directory,
+            canonical,
+            found,
+            directories,
+            failed_at: None,
+        }
     }
 
     fn read(&mut self) -> Result<(), FilesError> {
@@ -158,8 +185,17 @@ impl<'w, 'a> Visit<'w, 'a> {
         }
         if let Some(wanted) = directory.listed {
             let attributes = self.walk.attributes.of_directory(&opened);
-            let item = self.item(&directory.path, &directory.below, EntryKind::Directory, false, attributes)?;
-            self.found.own = Some(Kept { item: directory.verdict.applied(item), wanted });
+            let item = self.item(
+                &directory.path,
+                &directory.below,
+                EntryKind::Directory,
+                false,
+                attributes,
+            )?;
+            self.found.own = Some(Kept {
+                item: directory.verdict.applied(item),
+                wanted,
+            });
         }
         // All parts stay in memory until the walk ends, so unused capacity would add up.
         self.found.parts.reserve_exact(names.len());
@@ -177,7 +213,9 @@ impl<'w, 'a> Visit<'w, 'a> {
                 waiting.push((name, number));
             }
         }
-        self.found.parts.extend(waiting.into_iter().rev().map(|(_, number)| Part::Below(number)));
+        self.found
+            .parts
+            .extend(waiting.into_iter().rev().map(|(_, number)| Part::Below(number)));
         self.found.parts.shrink_to_fit();
         Ok(())
     }
@@ -195,12 +233,16 @@ impl<'w, 'a> Visit<'w, 'a> {
     /// Handles one name of the directory: returns a leaf that is kept, or records a directory to read.
     fn visit(&mut self, opened: &handle::Directory, name: &OsStr, kind: FileType) -> Result<Option<Kept>, FilesError> {
         let Directory { below, .. } = self.directory;
-        let below =
-            if below.is_empty() { name.as_bytes().to_vec() } else { [below, &b"/"[..], name.as_bytes()].concat() };
+        let below = if below.is_empty() {
+            name.as_bytes().to_vec()
+        } else {
+            [below, &b"/"[..], name.as_bytes()].concat()
+        };
         if name == ".git" || output_detection::is_temporary(name) || self.source.own.contains(&below) {
             return Ok(None);
         }
-        self.take(opened, name, kind, &below).inspect_err(|_| self.failed_at = Some(below))
+        self.take(opened, name, kind, &below)
+            .inspect_err(|_| self.failed_at = Some(below))
     }
 
     fn take(
@@ -219,7 +261,9 @@ impl<'w, 'a> Visit<'w, 'a> {
             _ => Some(opened.status(name).map_err(|source| walk.io("access", &path, source))?),
         };
         let is_directory = status.is_none_or(|status| status.kind == FileType::Directory);
-        let Some((matches, positions)) = self.reach(name, is_directory) else { return Ok(None) };
+        let Some((matches, positions)) = self.reach(name, is_directory) else {
+            return Ok(None);
+        };
         let is_output = self.source.outputs.contains(below);
         self.found.matches |= matches && !is_output;
         let verdict = walk.filter.below(directory.verdict, below, is_directory);
@@ -232,7 +276,10 @@ impl<'w, 'a> Visit<'w, 'a> {
             let would_be_lost =
                 |status: &Status| matches && wanted && !output_detection::is_output(status, || opened.file(name));
             return if status.is_some_and(|status| would_be_lost(&status)) {
-                Err(FilesError::Overwritten { place: walk.entry.place.clone(), path })
+                Err(FilesError::Overwritten {
+                    place: walk.entry.place.clone(),
+                    path,
+                })
             } else {
                 Ok(None)
             };
@@ -240,7 +287,14 @@ impl<'w, 'a> Visit<'w, 'a> {
         let Some(status) = status.filter(|_| !is_directory) else {
             let below = below.to_vec();
             let listed = matches.then_some(wanted);
-            self.directories.push(Directory { path, below, verdict, ignore, positions, listed });
+            self.directories.push(Directory {
+                path,
+                below,
+                verdict,
+                ignore,
+                positions,
+                listed,
+            });
             return Ok(None);
         };
         if output_detection::is_archive(&status, || opened.file(name)) {
@@ -250,7 +304,10 @@ impl<'w, 'a> Visit<'w, 'a> {
             let executable = leaf::is_executable(&status);
             let attributes = walk.attributes.of_name(opened, name, &status);
             let item = self.item(&path, below, kind, executable, attributes)?;
-            return Ok(Some(Kept { item: verdict.applied(item), wanted: true }));
+            return Ok(Some(Kept {
+                item: verdict.applied(item),
+                wanted: true,
+            }));
         }
         Ok(None)
     }
@@ -298,13 +355,22 @@ impl<'w, 'a> Visit<'w, 'a> {
         })?;
         // The content of a file includes its path already.
         let origin = (!matches!(kind, EntryKind::File { .. })).then(|| shown(path));
-        Ok(ListedItem { path: below, kind, kept_mode: None, executable, xattrs, origin })
+        Ok(ListedItem {
+            path: below,
+            kind,
+            kept_mode: None,
+            executable,
+            xattrs,
+            origin,
+        })
     }
 }
 
 /// Returns `true` if `directory` followed by a slash sorts before `name`, which sorts after `directory`.
 fn slash_comes_before(directory: &OsStr, name: &OsStr) -> bool {
-    name.as_bytes().strip_prefix(directory.as_bytes()).is_none_or(|rest| rest.first() > Some(&b'/'))
+    name.as_bytes()
+        .strip_prefix(directory.as_bytes())
+        .is_none_or(|rest| rest.first() > Some(&b'/'))
 }
 
 /// Joins paths like [`Path::join`], but without unused capacity, since there is a path for each file. Joining an empty

@@ -35,13 +35,17 @@ impl Attributes {
         for text in &entry.xattrs {
             names.add(pattern::attribute_glob(text).map_err(|reason| bad(text, reason))?);
         }
-        let names = names.build().map_err(|error| bad(&entry.xattrs.join(" "), error.to_string()))?;
+        let names = names
+            .build()
+            .map_err(|error| bad(&entry.xattrs.join(" "), error.to_string()))?;
         Ok(Self { names })
     }
 
     /// Selects no attributes.
     pub(super) fn none() -> Self {
-        Self { names: GlobSet::empty() }
+        Self {
+            names: GlobSet::empty(),
+        }
     }
 
     /// Returns the selected attributes of a directory.
@@ -124,7 +128,11 @@ mod system {
             other => other?,
         };
         names.truncate(length);
-        Ok(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+        Ok(names
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect())
     }
 
     /// Returns the value of the attribute `name`; `None` if it was removed since it was listed.

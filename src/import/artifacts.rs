@@ -100,12 +100,23 @@ impl Wheel {
             return None;
         }
         let platform_tag = (*parts.last()?).to_owned();
-        Some(Self { path: path.to_owned(), distribution: parts[0].to_owned(), platform_tag })
+        Some(Self {
+            path: path.to_owned(),
+            distribution: parts[0].to_owned(),
+            platform_tag,
+        })
     }
 
     /// Returns the platform of Linux that the wheel is for; `None` for one that is for all, or for another system.
     pub fn platform(&self) -> Option<Platform> {
-        let platforms = ["linux/amd64", "linux/arm64", "linux/386", "linux/ppc64le", "linux/s390x", "linux/riscv64"];
+        let platforms = [
+            "linux/amd64",
+            "linux/arm64",
+            "linux/386",
+            "linux/ppc64le",
+            "linux/s390x",
+            "linux/riscv64",
+        ];
         let mut platforms = platforms.iter().filter_map(|text| Platform::parse_known(text).ok());
         platforms.find(|platform| {
             self.platform_tag.contains("linux") && self.platform_tag.ends_with(&format!("_{}", platform.machine()))
@@ -175,7 +186,9 @@ impl Artifacts {
         let shown = escape(path.as_bytes());
         match read_program(tree, path) {
             Ok(Found::Program(program)) => self.programs.push(program),
-            Ok(Found::Foreign(what)) => self.notes.push(format!("{shown} is {what}: images for Linux cannot run it")),
+            Ok(Found::Foreign(what)) => self
+                .notes
+                .push(format!("{shown} is {what}: images for Linux cannot run it")),
             Ok(Found::Other) => {}
             Err(reason) => self.notes.push(format!("{shown} was skipped: {reason}")),
         }
@@ -183,8 +196,11 @@ impl Artifacts {
 
     /// Forgets the programs that .NET puts beside an assembly: `dotnet NAME.dll` starts it on every processor.
     fn remove_apphosts(&mut self) {
-        let hosts: BTreeSet<String> =
-            self.dotnet.iter().filter_map(|path| Some(path.strip_suffix(".runtimeconfig.json")?.to_owned())).collect();
+        let hosts: BTreeSet<String> = self
+            .dotnet
+            .iter()
+            .filter_map(|path| Some(path.strip_suffix(".runtimeconfig.json")?.to_owned()))
+            .collect();
         self.programs.retain(|program| !hosts.contains(&program.path));
     }
 }
@@ -192,15 +208,23 @@ impl Artifacts {
 /// Directories of installed Python packages and virtual environments, with a `/` at the end: programs in them are tools of
 /// these packages.
 fn installed_packages(tree: &ProjectTree) -> BTreeSet<String> {
-    let packages = tree.directories().filter(|path| path.ends_with(".dist-info")).map(parent);
+    let packages = tree
+        .directories()
+        .filter(|path| path.ends_with(".dist-info"))
+        .map(parent);
     let environments = tree.files().filter(|path| file_name(path) == "pyvenv.cfg").map(parent);
-    packages.chain(environments).map(|directory| format!("{directory}/")).collect()
+    packages
+        .chain(environments)
+        .map(|directory| format!("{directory}/"))
+        .collect()
 }
 
 /// Returns `false` for the jars that build tools write beside the one that is started.
 fn is_started(name: &str) -> bool {
     let stem = name.trim_end_matches(".jar");
-    let is_extra = ["-sources", "-javadoc", "-tests", "-plain", "-original"].iter().any(|end| stem.ends_with(end));
+    let is_extra = ["-sources", "-javadoc", "-tests", "-plain", "-original"]
+        .iter()
+        .any(|end| stem.ends_with(end));
     !is_extra && !stem.starts_with("original-") && !stem.ends_with("-wrapper")
 }
 
@@ -226,7 +250,9 @@ fn read_program(tree: &ProjectTree, path: &str) -> Result<Found, String> {
     }
     let cache = ReadCache::new(file);
     let facts = ElfFacts::read(&cache).map_err(|error| error.to_string())?;
-    Ok(facts.filter(|facts| is_program(path, facts)).map_or(Found::Other, |facts| classify(path, &facts)))
+    Ok(facts
+        .filter(|facts| is_program(path, facts))
+        .map_or(Found::Other, |facts| classify(path, &facts)))
 }
 
 /// Returns `false` for shared libraries. A static program that can be relocated has neither an interpreter nor needs.
@@ -242,7 +268,9 @@ fn classify(path: &str, facts: &ElfFacts) -> Found {
     if !LINUX_ABIS.contains(&facts.os_abi) {
         return Found::Foreign("a program for another system than Linux");
     }
-    let Some(architecture) = architecture_of(facts) else { return Found::Foreign("for an unknown processor") };
+    let Some(architecture) = architecture_of(facts) else {
+        return Found::Foreign("for an unknown processor");
+    };
     let variant = match architecture {
         "arm" if facts.flags & EF_ARM_ABI_FLOAT_HARD != 0 => "/v7",
         "arm" => "/v5",
@@ -263,7 +291,9 @@ fn classify(path: &str, facts: &ElfFacts) -> Found {
 }
 
 fn linkage(facts: &ElfFacts) -> Linkage {
-    let Some(interpreter) = &facts.interpreter else { return Linkage::Static };
+    let Some(interpreter) = &facts.interpreter else {
+        return Linkage::Static;
+    };
     let text = String::from_utf8_lossy(interpreter).into_owned();
     match Libc::of_loader(file_name(&text).as_bytes()) {
         Some(Libc::Musl) => Linkage::Musl,
@@ -305,8 +335,11 @@ mod tests {
             ("src/server", HELLO_AMD64),
         ]);
         let artifacts = Artifacts::read(&ProjectTree::read(directory.path()).unwrap());
-        let found: Vec<String> =
-            artifacts.programs.iter().map(|program| format!("{}: {}", program.path, program.describe())).collect();
+        let found: Vec<String> = artifacts
+            .programs
+            .iter()
+            .map(|program| format!("{}: {}", program.path, program.describe()))
+            .collect();
         assert_eq!(
             found,
             [
@@ -315,20 +348,35 @@ mod tests {
             ]
         );
         let notes = artifacts.notes.join("\n");
-        assert!(notes.contains("dist/mac/server is a program for macOS: images for Linux cannot run it"), "{notes}");
-        assert!(notes.contains("dist/damaged was skipped: the ELF file is damaged"), "{notes}");
+        assert!(
+            notes.contains("dist/mac/server is a program for macOS: images for Linux cannot run it"),
+            "{notes}"
+        );
+        assert!(
+            notes.contains("dist/damaged was skipped: the ELF file is damaged"),
+            "{notes}"
+        );
     }
 
     #[test]
     fn wheels_say_what_they_are_for() {
         let wheel = |name: &str| Wheel::of(name).unwrap();
         let native = wheel("dist/hello_x-1.0-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl");
-        assert_eq!((native.distribution.as_str(), native.is_pure(), native.is_musl()), ("hello_x", false, false));
+        assert_eq!(
+            (native.distribution.as_str(), native.is_pure(), native.is_musl()),
+            ("hello_x", false, false)
+        );
         assert_eq!(native.platform().unwrap().to_string(), "linux/amd64");
         let musl = wheel("dist/hello-1.0-cp312-cp312-musllinux_1_2_aarch64.whl");
-        assert_eq!((musl.is_musl(), musl.platform().unwrap().to_string()), (true, "linux/arm64".to_owned()));
+        assert_eq!(
+            (musl.is_musl(), musl.platform().unwrap().to_string()),
+            (true, "linux/arm64".to_owned())
+        );
         assert!(wheel("dist/hello-1.0-py3-none-any.whl").is_pure());
-        assert_eq!(wheel("dist/hello-1.0-cp312-cp312-macosx_11_0_arm64.whl").platform(), None);
+        assert_eq!(
+            wheel("dist/hello-1.0-cp312-cp312-macosx_11_0_arm64.whl").platform(),
+            None
+        );
         assert_eq!(Wheel::of("dist/hello.whl"), None);
     }
 

@@ -92,12 +92,19 @@ pub struct Files {
 impl Files {
     /// Packs `from` at `to`.
     pub fn new(from: &str, to: &str) -> Self {
-        Self { from: from.to_owned(), to: to.to_owned(), ..Self::default() }
+        Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// The same without what these patterns match.
     pub fn exclude(self, patterns: &[&str]) -> Self {
-        Self { exclude: patterns.iter().map(|pattern| (*pattern).to_owned()).collect(), ..self }
+        Self {
+            exclude: patterns.iter().map(|pattern| (*pattern).to_owned()).collect(),
+            ..self
+        }
     }
 }
 
@@ -135,7 +142,10 @@ impl Draft {
     /// Adds what must exist for each platform; what is the same for all is added once.
     pub fn expect(&mut self, path: impl Fn(&Platform) -> String, commands: impl Fn(&Platform) -> Vec<String>) {
         for platform in &self.platforms {
-            let expected = Expected { path: path(platform), commands: commands(platform) };
+            let expected = Expected {
+                path: path(platform),
+                commands: commands(platform),
+            };
             if self.expected.iter().all(|known| known.path != expected.path) {
                 self.expected.push(expected);
             }

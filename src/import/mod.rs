@@ -94,7 +94,9 @@ pub fn propose(directory: &Path) -> Result<Proposal, ImportError> {
 fn missing(draft: &Draft, tree: &ProjectTree) -> Vec<String> {
     let is_missing = |path: &str| match path.split_once('*') {
         None => !tree.has(path),
-        Some((before, after)) => !tree.files().any(|file| file.starts_with(before) && file.ends_with(after)),
+        Some((before, after)) => !tree
+            .files()
+            .any(|file| file.starts_with(before) && file.ends_with(after)),
     };
     let expected = draft.expected.iter().filter(|expected| is_missing(&expected.path));
     expected
@@ -103,7 +105,10 @@ fn missing(draft: &Draft, tree: &ProjectTree) -> Vec<String> {
             if expected.commands.is_empty() {
                 return format!("{path} is missing");
             }
-            format!("{path} is missing: build it with `{}`", printable(&expected.commands.join(" && ")))
+            format!(
+                "{path} is missing: build it with `{}`",
+                printable(&expected.commands.join(" && "))
+            )
         })
         .collect()
 }

@@ -86,7 +86,11 @@ pub fn image_name(name: &str) -> String {
         }
     }
     let plain = plain.trim_end_matches(['-', '_', '.']);
-    if plain.is_empty() { "app".to_owned() } else { plain.to_owned() }
+    if plain.is_empty() {
+        "app".to_owned()
+    } else {
+        plain.to_owned()
+    }
 }
 
 /// Returns a note about a manifest that is damaged, with the first line of the parser's message.
@@ -98,7 +102,9 @@ fn damaged(path: &str, error: &impl std::fmt::Display) -> String {
 
 /// Returns the number that a text begins with.
 fn leading_number(text: &str) -> Option<u32> {
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
     text[..digits].parse().ok()
 }
 
@@ -141,7 +147,11 @@ mod tests {
         ]);
         let project = Project::read(&ProjectTree::read(directory.path()).unwrap());
         let notes = project.notes.join("\n");
-        for expected in ["package.json was skipped: EOF", "pyproject.toml was skipped: ", "Cargo.toml was skipped: "] {
+        for expected in [
+            "package.json was skipped: EOF",
+            "pyproject.toml was skipped: ",
+            "Cargo.toml was skipped: ",
+        ] {
             assert!(notes.contains(expected), "{expected} in {notes}");
         }
         assert!(project.node.is_none() && project.python.is_none() && project.cargo.is_none());

@@ -51,14 +51,25 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
 /// Returns a line for each result that was found.
 pub fn found(artifacts: &Artifacts) -> Vec<String> {
     let shown = |path: &str| escape(path.as_bytes());
-    let programs = artifacts.programs.iter().map(|program| format!("{}: {}", shown(&program.path), program.describe()));
+    let programs = artifacts
+        .programs
+        .iter()
+        .map(|program| format!("{}: {}", shown(&program.path), program.describe()));
     let jars = artifacts.jars.iter().map(|path| format!("{}: jar", shown(path)));
     let wheels = artifacts.wheels.iter().map(|wheel| {
-        let place = wheel.platform().map_or_else(|| shown(&wheel.platform_tag), |platform| platform.to_string());
+        let place = wheel
+            .platform()
+            .map_or_else(|| shown(&wheel.platform_tag), |platform| platform.to_string());
         format!("{}: wheel for {place}", shown(&wheel.path))
     });
-    let dotnet = artifacts.dotnet.iter().map(|path| format!("{}: .NET program", shown(path)));
-    let pages = artifacts.pages.iter().map(|path| format!("{}/index.html: web page", shown(path)));
+    let dotnet = artifacts
+        .dotnet
+        .iter()
+        .map(|path| format!("{}: .NET program", shown(path)));
+    let pages = artifacts
+        .pages
+        .iter()
+        .map(|path| format!("{}/index.html: web page", shown(path)));
     let mut lines: Vec<String> = programs.chain(jars).chain(wheels).chain(dotnet).chain(pages).collect();
     if lines.len() > MAX_LISTED {
         let more = lines.len() - MAX_LISTED;
@@ -104,7 +115,10 @@ fn by_manifests(project: &Project) -> Option<Kind> {
         (project.dotnet.is_some(), Kind::Dotnet),
         (project.jvm.is_some(), Kind::Jvm),
         (project.python.is_some(), Kind::Python),
-        (node.is_some_and(|node| node.start.is_none() && (node.has_build || project.pages.is_some())), Kind::Pages),
+        (
+            node.is_some_and(|node| node.start.is_none() && (node.has_build || project.pages.is_some())),
+            Kind::Pages,
+        ),
         (node.is_some(), Kind::Node),
         (project.cargo.is_some(), Kind::Program),
         (project.pages.is_some(), Kind::Pages),
@@ -119,8 +133,14 @@ fn is_maturin(project: &Project) -> bool {
 
 /// The names of the project that its manifests give.
 fn project_names(project: &Project) -> Vec<String> {
-    let go = project.go.iter().flat_map(|go| go.programs.iter().map(|(name, _)| name.clone()));
-    let cargo = project.cargo.iter().flat_map(|cargo| cargo.programs.iter().chain(&cargo.name).cloned());
+    let go = project
+        .go
+        .iter()
+        .flat_map(|go| go.programs.iter().map(|(name, _)| name.clone()));
+    let cargo = project
+        .cargo
+        .iter()
+        .flat_map(|cargo| cargo.programs.iter().chain(&cargo.name).cloned());
     let others = [
         project.dotnet.as_ref().map(|dotnet| dotnet.assembly.clone()),
         project.jvm.as_ref().and_then(|jvm| jvm.name.clone()),

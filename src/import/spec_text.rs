@@ -22,14 +22,24 @@ pub fn render(draft: &Draft) -> String {
         &format!("Written by `ocitect init` from {origin}. docs/reference/spec.md of ocitect lists all keys."),
     );
     text.push_str("format = 1\n\n[image]\n");
-    comment(&mut text, "Where `ocitect build --push` pushes to. Replace the registry with yours.");
-    line(&mut text, "name", &string(&format!("{EXAMPLE_REGISTRY}/{}", draft.name)));
+    comment(
+        &mut text,
+        "Where `ocitect build --push` pushes to. Replace the registry with yours.",
+    );
+    line(
+        &mut text,
+        "name",
+        &string(&format!("{EXAMPLE_REGISTRY}/{}", draft.name)),
+    );
     line(&mut text, "tags", "[\"${VERSION}\", \"latest\"]");
     draft.base_comment.iter().for_each(|words| comment(&mut text, words));
     line(&mut text, "base", &string(&draft.base));
     let platforms: Vec<String> = draft.platforms.iter().map(Platform::to_string).collect();
     if platforms.len() == 1 {
-        comment(&mut text, "Add a platform here when its files are built, such as \"linux/amd64\" or \"linux/arm64\".");
+        comment(
+            &mut text,
+            "Add a platform here when its files are built, such as \"linux/amd64\" or \"linux/arm64\".",
+        );
     }
     line(&mut text, "platforms", &strings(&platforms));
     vars(&mut text, draft);
@@ -54,7 +64,10 @@ fn vars(text: &mut String, draft: &Draft) {
 fn users(text: &mut String, draft: &Draft) {
     if draft.user == User::New {
         text.push('\n');
-        comment(text, "The user that the program runs as. It owns no files of the image, so it cannot change them.");
+        comment(
+            text,
+            "The user that the program runs as. It owns no files of the image, so it cannot change them.",
+        );
         let _ = writeln!(text, "[[users]]\nname = {}\nuid = {UID}", string(USER_NAME));
     }
 }
@@ -65,7 +78,9 @@ fn layer(text: &mut String, layer: &Layer) {
         [one] => line(&mut table, "files", &format!("[{}]", entry(one))),
         several => {
             table.push_str("files = [\n");
-            several.iter().for_each(|files| table.push_str(&format!("  {},\n", entry(files))));
+            several
+                .iter()
+                .for_each(|files| table.push_str(&format!("  {},\n", entry(files))));
             table.push_str("]\n");
         }
     }
@@ -73,7 +88,10 @@ fn layer(text: &mut String, layer: &Layer) {
     layer.comment.iter().for_each(|words| comment(text, words));
     if !layer.commands.is_empty() {
         comment(text, "");
-        layer.commands.iter().for_each(|command| verbatim(text, &format!("    {command}")));
+        layer
+            .commands
+            .iter()
+            .for_each(|command| verbatim(text, &format!("    {command}")));
         comment(text, "");
     }
     if layer.is_optional {
@@ -84,7 +102,10 @@ fn layer(text: &mut String, layer: &Layer) {
 }
 
 fn entry(files: &Files) -> String {
-    let mut keys = vec![format!("from = {}", string(&files.from)), format!("to = {}", string(&files.to))];
+    let mut keys = vec![
+        format!("from = {}", string(&files.from)),
+        format!("to = {}", string(&files.to)),
+    ];
     if !files.exclude.is_empty() {
         keys.push(format!("exclude = {}", strings(&files.exclude)));
     }
@@ -108,7 +129,10 @@ fn config(text: &mut String, draft: &Draft) {
         line(text, "workdir", &string(workdir));
     }
     if !draft.env.is_empty() {
-        let pairs = draft.env.iter().map(|(name, value)| format!("{name} = {}", string(value)));
+        let pairs = draft
+            .env
+            .iter()
+            .map(|(name, value)| format!("{name} = {}", string(value)));
         line(text, "env", &format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
     }
     draft.start_comment.iter().for_each(|words| comment(text, words));
@@ -126,10 +150,16 @@ fn config(text: &mut String, draft: &Draft) {
 }
 
 fn overrides(text: &mut String, draft: &Draft) {
-    let Some((name, values)) = &draft.platform_variable else { return };
+    let Some((name, values)) = &draft.platform_variable else {
+        return;
+    };
     for platform in draft.platforms.iter().skip(1) {
         let value = string(values.get(platform).map_or("", String::as_str));
-        let _ = write!(text, "\n[platform.{}]\nvars = {{ {name} = {value} }}\n", string(&platform.to_string()));
+        let _ = write!(
+            text,
+            "\n[platform.{}]\nvars = {{ {name} = {value} }}\n",
+            string(&platform.to_string())
+        );
     }
 }
 
@@ -177,7 +207,10 @@ fn comment(text: &mut String, words: &str) {
 
 /// Adds a line as a comment. TOML allows no control characters in one, so each is written as `?`.
 fn verbatim(text: &mut String, words: &str) {
-    let plain: String = words.chars().map(|character| if character.is_control() { '?' } else { character }).collect();
+    let plain: String = words
+        .chars()
+        .map(|character| if character.is_control() { '?' } else { character })
+        .collect();
     if plain.is_empty() {
         text.push_str("#\n");
     } else {
@@ -219,11 +252,23 @@ mod tests {
     #[test]
     fn a_spec_has_comments_and_values() {
         let mut draft = draft("x");
-        draft.layers[0].files.push(Files { is_executable: true, ..Files::new("b", "/b") }.exclude(&["**/*.pyc"]));
-        draft.layers.push(Layer { is_optional: true, ..draft.layers[0].clone() });
+        draft.layers[0].files.push(
+            Files {
+                is_executable: true,
+                ..Files::new("b", "/b")
+            }
+            .exclude(&["**/*.pyc"]),
+        );
+        draft.layers.push(Layer {
+            is_optional: true,
+            ..draft.layers[0].clone()
+        });
         draft.env = vec![("A".to_owned(), "1".to_owned())];
-        let values: BTreeMap<Platform, String> =
-            draft.platforms.iter().map(|platform| (platform.clone(), format!("dist/{platform}"))).collect();
+        let values: BTreeMap<Platform, String> = draft
+            .platforms
+            .iter()
+            .map(|platform| (platform.clone(), format!("dist/{platform}")))
+            .collect();
         draft.platform_variable = Some(("PROGRAM", values));
         let text = render(&draft);
         for expected in [
@@ -247,7 +292,11 @@ mod tests {
         let mut text = String::new();
         comment(&mut text, &"word ".repeat(40));
         assert_eq!(text.lines().count(), 3);
-        assert!(text.lines().all(|line| line.starts_with("# word") && line.len() <= COMMENT_WIDTH + 2), "{text}");
+        assert!(
+            text.lines()
+                .all(|line| line.starts_with("# word") && line.len() <= COMMENT_WIDTH + 2),
+            "{text}"
+        );
     }
 
     proptest! {

@@ -38,13 +38,35 @@ fn of_several_manifests_one_is_chosen() {
     let rust = "[package]\nname = \"tool\"\n";
     let maturin = "[build-system]\nbuild-backend = \"maturin\"\n[project]\nname = \"fast\"\n";
     for (files, expected) in [
-        (vec![("go.mod", "module x/api\n"), ("package.json", page)], "registry.example.com/api"),
-        (vec![("package.json", server), ("requirements.txt", "x\n"), ("src/web/__main__.py", "")], "python:3.12-slim"),
-        (vec![("Cargo.toml", rust), ("src/main.rs", ""), ("package.json", server)], "registry.example.com/tool"),
-        (vec![("Cargo.toml", rust), ("src/lib.rs", ""), ("pyproject.toml", maturin)], "python:3.12-slim"),
-        (vec![("Cargo.toml", rust), ("src/lib.rs", ""), ("package.json", server)], "node:22-slim"),
+        (
+            vec![("go.mod", "module x/api\n"), ("package.json", page)],
+            "registry.example.com/api",
+        ),
+        (
+            vec![
+                ("package.json", server),
+                ("requirements.txt", "x\n"),
+                ("src/web/__main__.py", ""),
+            ],
+            "python:3.12-slim",
+        ),
+        (
+            vec![("Cargo.toml", rust), ("src/main.rs", ""), ("package.json", server)],
+            "registry.example.com/tool",
+        ),
+        (
+            vec![("Cargo.toml", rust), ("src/lib.rs", ""), ("pyproject.toml", maturin)],
+            "python:3.12-slim",
+        ),
+        (
+            vec![("Cargo.toml", rust), ("src/lib.rs", ""), ("package.json", server)],
+            "node:22-slim",
+        ),
         (vec![("package.json", page)], "nginx-unprivileged"),
-        (vec![("package.json", page), ("dist/index.html", "")], "nginx-unprivileged"),
+        (
+            vec![("package.json", page), ("dist/index.html", "")],
+            "nginx-unprivileged",
+        ),
         (vec![("package.json", server), ("dist/index.html", "")], "node:22-slim"),
         (vec![("index.html", "")], "nginx-unprivileged"),
         (vec![("README.md", "")], "base = \"scratch\""),
@@ -56,12 +78,22 @@ fn of_several_manifests_one_is_chosen() {
 #[test]
 fn a_program_that_only_lies_there_is_not_the_image() {
     let manifest = r#"{"name":"web","main":"server.js"}"#;
-    let directory =
-        project_of_bytes(&[("package.json", manifest.as_bytes()), ("server.js", b""), ("bin/ffmpeg", HELLO_AMD64)]);
+    let directory = project_of_bytes(&[
+        ("package.json", manifest.as_bytes()),
+        ("server.js", b""),
+        ("bin/ffmpeg", HELLO_AMD64),
+    ]);
     says(&of(directory.path()).0.text, &["node:22-slim"]);
     // A program of the project's own name is one that was made from it.
     let directory = project_of_bytes(&[("package.json", manifest.as_bytes()), ("dist/web", HELLO_AMD64)]);
-    says(&of(directory.path()).0.text, &["base = \"scratch\"", "from = \"dist/web\"", "platforms = [\"linux/amd64\"]"]);
+    says(
+        &of(directory.path()).0.text,
+        &[
+            "base = \"scratch\"",
+            "from = \"dist/web\"",
+            "platforms = [\"linux/amd64\"]",
+        ],
+    );
 }
 
 #[test]
@@ -88,7 +120,10 @@ fn programs_decide_platforms_and_paths() {
     );
     assert!(proposal.missing.is_empty(), "{:?}", proposal.missing);
     assert_eq!((spec.base_text.as_str(), spec.users.len()), ("scratch", 1));
-    says(&proposal.notes.join("\n"), &["only is not packed: it is not built for all platforms"]);
+    says(
+        &proposal.notes.join("\n"),
+        &["only is not packed: it is not built for all platforms"],
+    );
 }
 
 #[test]
@@ -120,8 +155,11 @@ fn what_is_missing_comes_with_its_command() {
         )
     };
     assert_eq!(proposal.missing, [command("amd64"), command("arm64")]);
-    let (proposal, _) =
-        proposed(&[("Cargo.toml", "[package]\nname = \"api\"\n"), ("src/main.rs", ""), ("Cargo.lock", "")]);
+    let (proposal, _) = proposed(&[
+        ("Cargo.toml", "[package]\nname = \"api\"\n"),
+        ("src/main.rs", ""),
+        ("Cargo.lock", ""),
+    ]);
     says(
         &proposal.missing[1],
         &[
@@ -135,27 +173,53 @@ fn what_is_missing_comes_with_its_command() {
 fn node_dependencies_are_installed_by_the_projects_manager() {
     let manifest = r#"{"name":"@acme/Shop","main":"dist/main.js","scripts":{"build":"tsc"},"dependencies":{"a":"1"}}"#;
     for (file, expected) in [
-        ("package-lock.json", "npm ci --prefix dist/x64 --omit=dev --os=linux --cpu=x64 --libc=glibc"),
+        (
+            "package-lock.json",
+            "npm ci --prefix dist/x64 --omit=dev --os=linux --cpu=x64 --libc=glibc",
+        ),
         ("pnpm-lock.yaml", "pnpm install --dir dist/x64 --prod --frozen-lockfile"),
-        ("yarn.lock", "yarn install --production --frozen-lockfile --modules-folder dist/x64/node_modules"),
+        (
+            "yarn.lock",
+            "yarn install --production --frozen-lockfile --modules-folder dist/x64/node_modules",
+        ),
         ("README", "npm install --prefix dist/x64"),
     ] {
         let (proposal, spec) = proposed(&[("package.json", manifest), ("dist/main.js", ""), (file, "")]);
         says(
             &proposal.text,
-            &[expected, "registry.example.com/shop\"", "cmd = [\"node\", \"dist/main.js\"]", "run build"],
+            &[
+                expected,
+                "registry.example.com/shop\"",
+                "cmd = [\"node\", \"dist/main.js\"]",
+                "run build",
+            ],
         );
         // The directory of results holds the dependencies, too.
-        says(&proposal.text, &["from = \"dist\", to = \"/app/dist\", exclude = [\"/x64\", \"/arm64\"]"]);
-        assert_eq!((spec.base_text.as_str(), spec.users.len()), ("docker.io/library/node:22-slim", 0));
+        says(
+            &proposal.text,
+            &["from = \"dist\", to = \"/app/dist\", exclude = [\"/x64\", \"/arm64\"]"],
+        );
+        assert_eq!(
+            (spec.base_text.as_str(), spec.users.len()),
+            ("docker.io/library/node:22-slim", 0)
+        );
         assert_eq!(proposal.missing.len(), 2, "{:?}", proposal.missing);
     }
     let berry = [("package.json", manifest), ("yarn.lock", ""), (".yarnrc.yml", "")];
-    says(&proposed(&berry).0.text, &["yarn config set supportedArchitectures.cpu --json '[\"arm64\"]'"]);
+    says(
+        &proposed(&berry).0.text,
+        &["yarn config set supportedArchitectures.cpu --json '[\"arm64\"]'"],
+    );
     let (proposal, _) = proposed(&berry);
-    says(&proposal.missing[2], &["dist/main.js is missing: build it with `yarn run build`"]);
+    says(
+        &proposal.missing[2],
+        &["dist/main.js is missing: build it with `yarn run build`"],
+    );
     let (proposal, _) = proposed(&[("package.json", r#"{"name":"lib"}"#)]);
-    says(&proposal.notes.join("\n"), &["package.json does not say what is started"]);
+    says(
+        &proposal.notes.join("\n"),
+        &["package.json does not say what is started"],
+    );
 }
 
 #[test]
@@ -163,29 +227,54 @@ fn python_dependencies_are_installed_by_the_projects_tool() {
     let manifest = "[project]\nname = \"hello-web\"\nrequires-python = \">=3.13\"\ndependencies = [\"fastapi\"]\n\
         [project.scripts]\nhello-web = \"hello.cli:main\"\n";
     for (file, expected) in [
-        ("uv.lock", "uv pip install --target dist/aarch64 --only-binary :all: --python-version 3.13"),
+        (
+            "uv.lock",
+            "uv pip install --target dist/aarch64 --only-binary :all: --python-version 3.13",
+        ),
         ("poetry.lock", "poetry export --output dist/requirements.txt"),
-        ("requirements.txt", "--platform manylinux2014_aarch64 --requirement requirements.txt"),
+        (
+            "requirements.txt",
+            "--platform manylinux2014_aarch64 --requirement requirements.txt",
+        ),
         ("README", "--platform manylinux2014_aarch64 dist/hello_web-*.whl"),
     ] {
         let (proposal, spec) = proposed(&[("pyproject.toml", manifest), ("src/hello/__init__.py", ""), (file, "")]);
-        says(&proposal.text, &[expected, "from hello.cli import main; sys.exit(main())", "uvicorn"]);
+        says(
+            &proposal.text,
+            &[expected, "from hello.cli import main; sys.exit(main())", "uvicorn"],
+        );
         assert_eq!(spec.base_text, "docker.io/library/python:3.13-slim");
         says(&proposal.missing[0], &["dist/x86_64 is missing"]);
-        assert_eq!(proposal.text.contains("from = \"src/hello\", to = \"/app/hello\""), file != "README");
+        assert_eq!(
+            proposal.text.contains("from = \"src/hello\", to = \"/app/hello\""),
+            file != "README"
+        );
     }
 }
 
 #[test]
 fn wheels_are_unpacked() {
     let manifest = "[project]\nname = \"hello-web\"\n[project.scripts]\nx = \"hello:main\"\n";
-    let pure = [("pyproject.toml", manifest), ("uv.lock", ""), ("dist/hello_web-1.0-py3-none-any.whl", "")];
+    let pure = [
+        ("pyproject.toml", manifest),
+        ("uv.lock", ""),
+        ("dist/hello_web-1.0-py3-none-any.whl", ""),
+    ];
     let (proposal, _) = proposed(&pure);
-    says(&proposal.text, &["from = \"dist/hello_web-*.whl\", to = \"/app/site-packages\", unpack = true"]);
-    says(&proposal.found.join("\n"), &["dist/hello_web-1.0-py3-none-any.whl: wheel for any"]);
+    says(
+        &proposal.text,
+        &["from = \"dist/hello_web-*.whl\", to = \"/app/site-packages\", unpack = true"],
+    );
+    says(
+        &proposal.found.join("\n"),
+        &["dist/hello_web-1.0-py3-none-any.whl: wheel for any"],
+    );
     assert!(proposal.missing.is_empty(), "{:?}", proposal.missing);
     let (proposal, spec) = proposed(&[("dist/fast-1.0-cp312-cp312-musllinux_1_2_aarch64.whl", "")]);
-    says(&proposal.text, &["platforms = [\"linux/arm64\"]", "dist/fast-*musllinux*${machine}.whl"]);
+    says(
+        &proposal.text,
+        &["platforms = [\"linux/arm64\"]", "dist/fast-*musllinux*${machine}.whl"],
+    );
     assert_eq!(spec.base_text, "docker.io/library/python:3.12-alpine");
 }
 
@@ -193,26 +282,67 @@ fn wheels_are_unpacked() {
 fn java_and_dotnet_are_the_same_for_all_platforms() {
     let pom = "<project><artifactId>shop</artifactId><java.version>21</java.version></project>";
     let (proposal, spec) = proposed(&[("pom.xml", pom), ("mvnw", "")]);
-    says(&proposal.text, &["from = \"target/shop-*.jar\", to = \"/app/app.jar\"", "uid = 10001"]);
-    assert_eq!(proposal.missing, ["target/shop-*.jar is missing: build it with `./mvnw --batch-mode package`"]);
+    says(
+        &proposal.text,
+        &["from = \"target/shop-*.jar\", to = \"/app/app.jar\"", "uid = 10001"],
+    );
+    assert_eq!(
+        proposal.missing,
+        ["target/shop-*.jar is missing: build it with `./mvnw --batch-mode package`"]
+    );
     assert_eq!(spec.base_text, "docker.io/library/eclipse-temurin:21-jre");
-    let (proposal, _) = proposed(&[("pom.xml", pom), ("target/shop-1.0.jar", ""), ("target/shop-1.0-sources.jar", "")]);
+    let (proposal, _) = proposed(&[
+        ("pom.xml", pom),
+        ("target/shop-1.0.jar", ""),
+        ("target/shop-1.0-sources.jar", ""),
+    ]);
     says(&proposal.text, &["from = \"target/shop-1.0.jar\""]);
     assert!(proposal.missing.is_empty());
     let gradle = "plugins { application }\napplication { mainClass = \"com.example.Main\" }\n";
-    let (proposal, _) =
-        proposed(&[("build.gradle.kts", gradle), ("settings.gradle.kts", "rootProject.name = \"shop\"\n")]);
-    says(&proposal.text, &["from = \"build/install/shop/lib\"", "\"/app/lib/*\", \"com.example.Main\"", "installDist"]);
+    let (proposal, _) = proposed(&[
+        ("build.gradle.kts", gradle),
+        ("settings.gradle.kts", "rootProject.name = \"shop\"\n"),
+    ]);
+    says(
+        &proposal.text,
+        &[
+            "from = \"build/install/shop/lib\"",
+            "\"/app/lib/*\", \"com.example.Main\"",
+            "installDist",
+        ],
+    );
 
     let web = "<Project Sdk=\"Microsoft.NET.Sdk.Web\"><TargetFramework>net8.0</TargetFramework></Project>";
     let (proposal, spec) = proposed(&[("Shop.csproj", web)]);
-    says(&proposal.text, &["user = \"app\"", "ports = [\"8080\"]", "[\"dotnet\", \"/app/Shop.dll\"]"]);
-    says(&proposal.missing[0], &["dist/app/Shop.dll is missing", "-p:UseAppHost=false --output dist/app Shop.csproj"]);
-    assert_eq!((spec.base_text.as_str(), spec.users.len()), ("mcr.microsoft.com/dotnet/aspnet:8.0", 0));
+    says(
+        &proposal.text,
+        &[
+            "user = \"app\"",
+            "ports = [\"8080\"]",
+            "[\"dotnet\", \"/app/Shop.dll\"]",
+        ],
+    );
+    says(
+        &proposal.missing[0],
+        &[
+            "dist/app/Shop.dll is missing",
+            "-p:UseAppHost=false --output dist/app Shop.csproj",
+        ],
+    );
+    assert_eq!(
+        (spec.base_text.as_str(), spec.users.len()),
+        ("mcr.microsoft.com/dotnet/aspnet:8.0", 0)
+    );
     let published = "bin/Release/net8.0/publish/Shop.runtimeconfig.json";
-    let (proposal, _) =
-        proposed(&[("Shop.csproj", web), (published, "{}"), ("bin/Debug/Shop.runtimeconfig.json", "{}")]);
-    says(&proposal.text, &["from = \"bin/Release/net8.0/publish\", to = \"/app\""]);
+    let (proposal, _) = proposed(&[
+        ("Shop.csproj", web),
+        (published, "{}"),
+        ("bin/Debug/Shop.runtimeconfig.json", "{}"),
+    ]);
+    says(
+        &proposal.text,
+        &["from = \"bin/Release/net8.0/publish\", to = \"/app\""],
+    );
 }
 
 #[test]
@@ -220,13 +350,25 @@ fn names_of_others_stay_values() {
     let manifest = "{\"name\":\"x\\n[[layers]]\\n\\u0000\\\"\",\"main\":\"a\\\"b\\n\\u001b[31m${x}.js\",\
         \"dependencies\":{\"a\":\"1\"},\"scripts\":{\"build\":\"x\"}}";
     let (proposal, _) = proposed(&[("package.json", manifest), ("a\"b\n\u{1b}[31m${x}.js", "")]);
-    says(&proposal.text, &["registry.example.com/x-layers\"", "a\\\"b\\u000A\\u001B[31m$${x}.js"]);
-    assert!(proposal.found.iter().all(|line| !line.contains(['\n', '\u{1b}'])), "{:?}", proposal.found);
+    says(
+        &proposal.text,
+        &["registry.example.com/x-layers\"", "a\\\"b\\u000A\\u001B[31m$${x}.js"],
+    );
+    assert!(
+        proposal.found.iter().all(|line| !line.contains(['\n', '\u{1b}'])),
+        "{:?}",
+        proposal.found
+    );
     assert!(!proposal.text.contains("\n[[layers]]\n\u{0}"));
 }
 
 #[test]
 fn the_same_project_gives_the_same_spec() {
-    let files = [("go.mod", "module x/api\n"), ("cmd/a/a.go", ""), ("cmd/b/b.go", ""), ("dist/x", "")];
+    let files = [
+        ("go.mod", "module x/api\n"),
+        ("cmd/a/a.go", ""),
+        ("cmd/b/b.go", ""),
+        ("dist/x", ""),
+    ];
     assert_eq!(proposed(&files).0, proposed(&files).0);
 }

@@ -77,11 +77,17 @@ impl ProjectTree {
     /// # Errors
     /// [`ImportError`] if it does not exist, is not a directory or cannot be read. What is wrong below it is a note.
     pub fn read(root: &Path) -> Result<Self, ImportError> {
-        let failed = |cause| ImportError::Read { path: root.to_owned(), cause };
+        let failed = |cause| ImportError::Read {
+            path: root.to_owned(),
+            cause,
+        };
         if !fs::metadata(root).map_err(failed)?.is_dir() {
             return Err(ImportError::NotADirectory { path: root.to_owned() });
         }
-        let mut tree = Self { root: root.to_owned(), ..Self::default() };
+        let mut tree = Self {
+            root: root.to_owned(),
+            ..Self::default()
+        };
         tree.enter("").map_err(failed)?;
         tree.walk();
         tree.read_manifests();
@@ -158,11 +164,14 @@ impl ProjectTree {
             }
             match self.enter(&directory) {
                 Ok(found) => waiting.extend(found),
-                Err(error) => self.notes.push(format!("cannot read {}: {error}", escape(directory.as_bytes()))),
+                Err(error) => self
+                    .notes
+                    .push(format!("cannot read {}: {error}", escape(directory.as_bytes()))),
             }
             if self.files.len() + self.directories.len() >= MAX_ENTRIES {
-                self.notes
-                    .push(format!("the project has more than {MAX_ENTRIES} files; the deepest were not looked at"));
+                self.notes.push(format!(
+                    "the project has more than {MAX_ENTRIES} files; the deepest were not looked at"
+                ));
                 return;
             }
         }
@@ -174,7 +183,8 @@ impl ProjectTree {
         let mut unreadable = 0;
         for (count, entry) in fs::read_dir(self.root.join(directory))?.enumerate() {
             if count >= MAX_NAMES {
-                self.notes.push(format!("{} has more than {MAX_NAMES} names: skipped", shown(directory)));
+                self.notes
+                    .push(format!("{} has more than {MAX_NAMES} names: skipped", shown(directory)));
                 return Ok(Vec::new());
             }
             let entry = entry?;
@@ -187,13 +197,24 @@ impl ProjectTree {
             }
         }
         if unreadable > 0 {
-            self.notes.push(format!("{} has names that are not UTF-8: they were skipped", shown(directory)));
+            self.notes.push(format!(
+                "{} has names that are not UTF-8: they were skipped",
+                shown(directory)
+            ));
         }
         found.sort();
-        let directories: Vec<String> =
-            found.iter().filter(|(_, is_directory)| *is_directory).map(|(path, _)| path.clone()).collect();
+        let directories: Vec<String> = found
+            .iter()
+            .filter(|(_, is_directory)| *is_directory)
+            .map(|(path, _)| path.clone())
+            .collect();
         self.directories.extend(directories.iter().cloned());
-        self.files.extend(found.into_iter().filter(|(_, is_directory)| !is_directory).map(|(path, _)| path));
+        self.files.extend(
+            found
+                .into_iter()
+                .filter(|(_, is_directory)| !is_directory)
+                .map(|(path, _)| path),
+        );
         Ok(directories)
     }
 
@@ -211,7 +232,9 @@ impl ProjectTree {
                 Ok(text) => {
                     self.manifests.insert(path, text);
                 }
-                Err(reason) => self.notes.push(format!("{} was skipped: {reason}", escape(path.as_bytes()))),
+                Err(reason) => self
+                    .notes
+                    .push(format!("{} was skipped: {reason}", escape(path.as_bytes()))),
             }
         }
     }
@@ -219,7 +242,9 @@ impl ProjectTree {
     fn read_text(&self, path: &str) -> Result<String, String> {
         let mut bytes = Vec::new();
         let file = self.open(path).map_err(|error| error.to_string())?;
-        file.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        file.take(MAX_MANIFEST_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| error.to_string())?;
         if bytes.len() as u64 > MAX_MANIFEST_BYTES {
             return Err(format!("it has more than {MAX_MANIFEST_BYTES} bytes"));
         }
@@ -231,7 +256,8 @@ impl ProjectTree {
 
 /// Returns `true` for a path below a directory of build results.
 pub fn is_result(path: &str) -> bool {
-    path.split_once('/').is_some_and(|(first, _)| RESULT_DIRECTORIES.contains(&first))
+    path.split_once('/')
+        .is_some_and(|(first, _)| RESULT_DIRECTORIES.contains(&first))
 }
 
 /// Returns the last component of a path.
@@ -246,11 +272,19 @@ pub fn parent(path: &str) -> &str {
 
 /// Returns the path of a name in a directory; the empty directory is the project's own.
 pub fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+    if directory.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{directory}/{name}")
+    }
 }
 
 fn shown(directory: &str) -> String {
-    if directory.is_empty() { "the directory".to_owned() } else { escape(directory.as_bytes()) }
+    if directory.is_empty() {
+        "the directory".to_owned()
+    } else {
+        escape(directory.as_bytes())
+    }
 }
 
 /// Whether what is in a directory is looked at.
@@ -333,7 +367,13 @@ mod tests {
     #[test]
     fn a_missing_directory_and_a_file_are_errors() {
         let directory = project(&[("file", "")]);
-        assert!(matches!(ProjectTree::read(&directory.path().join("none")), Err(ImportError::Read { .. })));
-        assert!(matches!(ProjectTree::read(&directory.path().join("file")), Err(ImportError::NotADirectory { .. })));
+        assert!(matches!(
+            ProjectTree::read(&directory.path().join("none")),
+            Err(ImportError::Read { .. })
+        ));
+        assert!(matches!(
+            ProjectTree::read(&directory.path().join("file")),
+            Err(ImportError::NotADirectory { .. })
+        ));
     }
 }

@@ -57,14 +57,24 @@ impl Layout {
         }
         let what = "an OCI layout".to_owned();
         if !path.exists() {
-            return Err(StoreError::NotFound { what, place: layout.place(), help: None });
+            return Err(StoreError::NotFound {
+                what,
+                place: layout.place(),
+                help: None,
+            });
         }
         let help = if path.is_file() {
-            Some(format!("if it is an archive, write oci-archive:{0} or docker-archive:{0}", layout.label()))
+            Some(format!(
+                "if it is an archive, write oci-archive:{0} or docker-archive:{0}",
+                layout.label()
+            ))
         } else {
             None
         };
-        Err(layout.malformed(format!("it is not an OCI layout: it has no file {LAYOUT_MARKER_NAME}"), help))
+        Err(layout.malformed(
+            format!("it is not an OCI layout: it has no file {LAYOUT_MARKER_NAME}"),
+            help,
+        ))
     }
 
     /// Opens a layout for writing, which need not exist yet. Nothing is written: the first blob creates the directory.
@@ -236,7 +246,8 @@ impl Layout {
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let target = self.path.join(name);
         let mut file = TemporaryFile::create_in(&self.path)?;
-        file.write_all(bytes).map_err(|cause| StoreError::io("write", &target, cause))?;
+        file.write_all(bytes)
+            .map_err(|cause| StoreError::io("write", &target, cause))?;
         file.persist(&target)
     }
 
@@ -271,8 +282,10 @@ impl Layout {
             let name = entry.map_err(failed)?.file_name();
             let name = name.as_encoded_bytes();
             if name != LOCK_NAME.as_bytes() && !name.starts_with(TEMPORARY_PREFIX.as_bytes()) {
-                let reason =
-                    format!("the directory is not an OCI layout, and it is not empty: it contains {}", escape(name));
+                let reason = format!(
+                    "the directory is not an OCI layout, and it is not empty: it contains {}",
+                    escape(name)
+                );
                 return Err(self.malformed(reason, Some("use an empty or new directory".to_owned())));
             }
         }
@@ -286,7 +299,11 @@ impl Layout {
             if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
                 let name = escape(path.as_os_str().as_encoded_bytes());
                 let is_link = path.is_symlink();
-                let what = if is_link { "a symbolic link, not a directory" } else { "not a directory" };
+                let what = if is_link {
+                    "a symbolic link, not a directory"
+                } else {
+                    "not a directory"
+                };
                 let help = is_link.then(|| local::LINK_HELP.to_owned());
                 return Err(self.malformed(format!("{name} is {what}"), help));
             }
@@ -307,7 +324,11 @@ impl Layout {
     }
 
     pub(super) fn malformed(&self, reason: String, help: Option<String>) -> StoreError {
-        StoreError::Malformed { place: self.place(), reason, help }
+        StoreError::Malformed {
+            place: self.place(),
+            reason,
+            help,
+        }
     }
 }
 
@@ -342,10 +363,19 @@ mod tests {
     #[test]
     fn a_writer_waits_no_longer_than_it_says() {
         let directory = tempfile::tempdir().unwrap();
-        let layout = Layout { path: directory.path().to_owned() };
+        let layout = Layout {
+            path: directory.path().to_owned(),
+        };
         let held = layout.lock(Duration::ZERO).unwrap();
-        let Err(error) = layout.lock(Duration::ZERO) else { panic!("two writers hold the lock") };
-        let StoreError::Io { action: "lock", cause, .. } = error else { panic!("{error}") };
+        let Err(error) = layout.lock(Duration::ZERO) else {
+            panic!("two writers hold the lock")
+        };
+        let StoreError::Io {
+            action: "lock", cause, ..
+        } = error
+        else {
+            panic!("{error}")
+        };
         assert_eq!(cause.kind(), io::ErrorKind::TimedOut);
         drop(held);
         assert!(layout.lock(Duration::ZERO).is_ok());

@@ -39,15 +39,29 @@ impl Layout {
     /// reachable: then nothing is deleted. [`StoreError::Io`] if a system call fails, or a writer takes too long.
     pub fn prune(&self, is_dry_run: bool) -> Result<PrunedLayout, StoreError> {
         // In the order in which writers take them.
-        let _locks =
-            if is_dry_run { None } else { Some((self.hold_blobs(HoldKind::Exclusive)?, self.lock(LOCK_TIMEOUT)?)) };
+        let _locks = if is_dry_run {
+            None
+        } else {
+            Some((self.hold_blobs(HoldKind::Exclusive)?, self.lock(LOCK_TIMEOUT)?))
+        };
         let index = self.index()?;
         if let Some(entry) = index.unsupported().first() {
             return Err(self.unknown_digest(&entry.digest));
         }
         let files = self.blob_files()?;
-        let mut reach = Reach { layout: self, files: &files, reached: BTreeSet::new(), read: BTreeSet::new() };
-        reach.follow(index.descriptors().iter().map(|entry| Link::new(entry, Need::Listed)).collect())?;
+        let mut reach = Reach {
+            layout: self,
+            files: &files,
+            reached: BTreeSet::new(),
+            read: BTreeSet::new(),
+        };
+        reach.follow(
+            index
+                .descriptors()
+                .iter()
+                .map(|entry| Link::new(entry, Need::Listed))
+                .collect(),
+        )?;
         reach.follow_referrers()?;
         let reached = reach.reached;
         let (kept, removed) = files.into_iter().partition(|(digest, _)| reached.contains(digest));
@@ -62,7 +76,10 @@ impl Layout {
     fn unknown_digest(&self, digest: &str) -> StoreError {
         let digest = escape(digest.as_bytes());
         let reason = format!("it lists {digest}, but only sha256 digests are supported");
-        self.malformed(reason, Some("remove this image from the index; nothing was deleted".to_owned()))
+        self.malformed(
+            reason,
+            Some("remove this image from the index; nothing was deleted".to_owned()),
+        )
     }
 
     /// Returns the existing blobs with their sizes. A file with another name, and anything but a regular file, is not a
@@ -79,7 +96,10 @@ impl Layout {
         let mut files = BTreeMap::new();
         for entry in entries {
             let entry = entry.map_err(failed)?;
-            let digest = entry.file_name().to_str().and_then(|name| format!("sha256:{name}").parse().ok());
+            let digest = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| format!("sha256:{name}").parse().ok());
             let metadata = entry.metadata().map_err(failed)?;
             if let (Some(digest), true) = (digest, metadata.is_file()) {
                 files.insert(digest, metadata.len());
@@ -95,7 +115,11 @@ impl Layout {
         }
         remove_abandoned(self.path());
         remove_abandoned(parent(&self.blobs()));
-        if blobs.is_empty() { Ok(()) } else { sync_directory(&self.blobs()) }
+        if blobs.is_empty() {
+            Ok(())
+        } else {
+            sync_directory(&self.blobs())
+        }
     }
 }
 
@@ -118,7 +142,10 @@ struct Link {
 
 impl Link {
     fn new(descriptor: &Descriptor, need: Need) -> Self {
-        Self { descriptor: descriptor.clone(), need }
+        Self {
+            descriptor: descriptor.clone(),
+            need,
+        }
     }
 
     fn is_document(&self) -> bool {
@@ -164,20 +191,30 @@ impl Reach<'_> {
 
     /// Returns `false` for an optional blob that does not exist.
     fn is_there(&self, link: &Link) -> Result<bool, StoreError> {
-        let Descriptor { media_type, digest, size_bytes, .. } = &link.descriptor;
+        let Descriptor {
+            media_type,
+            digest,
+            size_bytes,
+            ..
+        } = &link.descriptor;
         match self.files.get(digest) {
             Some(found_bytes) if found_bytes == size_bytes || link.need == Need::Mentioned => Ok(true),
             Some(found_bytes) => Err(self.damaged(digest, format!("{size_bytes} bytes"), format!("{found_bytes}"))),
             None if link.need == Need::Mentioned || media_type.is_foreign() => Ok(false),
-            None => Err(self.refused(format!("{digest} is missing, so the blobs that it refers to are unknown"))),
+            None => Err(self.refused(format!(
+                "{digest} is missing, so the blobs that it refers to are unknown"
+            ))),
         }
     }
 
     fn read_document(&self, descriptor: &Descriptor) -> Result<Root, StoreError> {
         let digest = &descriptor.digest;
         let bytes = read_small(&self.layout.blob_path(digest), MAX_MANIFEST_BYTES, &self.layout.place())?;
-        let bytes = bytes
-            .ok_or_else(|| self.refused(format!("{digest} is missing, so the blobs that it refers to are unknown")))?;
+        let bytes = bytes.ok_or_else(|| {
+            self.refused(format!(
+                "{digest} is missing, so the blobs that it refers to are unknown"
+            ))
+        })?;
         let found = Digest::of(&bytes);
         if found != *digest {
             return Err(self.damaged(digest, digest.to_string(), found.to_string()));
@@ -196,9 +233,19 @@ impl Reach<'_> {
             Root::Index(index) => (Need::Listed, &index.value().other),
             Root::Manifest(manifest) => (Need::Part, &manifest.value().other),
         };
-        let mut links: Vec<Link> = root.children().into_iter().map(|child| Link::new(child, need)).collect();
+        let mut links: Vec<Link> = root
+            .children()
+            .into_iter()
+            .map(|child| Link::new(child, need))
+            .collect();
         if let Root::Manifest(manifest) = root {
-            links.extend(manifest.value().subject.iter().map(|subject| Link::new(subject, Need::Mentioned)));
+            links.extend(
+                manifest
+                    .value()
+                    .subject
+                    .iter()
+                    .map(|subject| Link::new(subject, Need::Mentioned)),
+            );
         }
         for value in other.values() {
             collect_mentioned(value, &mut links);
@@ -217,7 +264,10 @@ impl Reach<'_> {
             }
             for (digest, _) in found {
                 let descriptor = self.descriptor_of(&digest)?;
-                self.follow(vec![Link { descriptor, need: Need::Listed }])?;
+                self.follow(vec![Link {
+                    descriptor,
+                    need: Need::Listed,
+                }])?;
             }
             referrers = others;
         }
@@ -246,13 +296,22 @@ impl Reach<'_> {
             return Err(self.damaged(digest, digest.to_string(), found.to_string()));
         }
         let place = self.layout.place();
-        let root =
-            Root::parse(None, bytes).map_err(|cause| StoreError::Document { place, side: Side::Local, cause })?;
+        let root = Root::parse(None, bytes).map_err(|cause| StoreError::Document {
+            place,
+            side: Side::Local,
+            cause,
+        })?;
         Ok(root.descriptor().clone())
     }
 
     fn damaged(&self, digest: &Digest, expected: String, actual: String) -> StoreError {
-        StoreError::Damaged { digest: *digest, place: self.layout.place(), expected, actual, side: Side::Local }
+        StoreError::Damaged {
+            digest: *digest,
+            place: self.layout.place(),
+            expected,
+            actual,
+            side: Side::Local,
+        }
     }
 
     fn unknown(&self, descriptor: &Descriptor) -> StoreError {
@@ -275,7 +334,10 @@ fn collect_mentioned(value: &Value, links: &mut Vec<Link>) {
         Value::Array(values) => values.iter().for_each(|value| collect_mentioned(value, links)),
         Value::Object(fields) => {
             if let Ok(descriptor) = serde_json::from_value(value.clone()) {
-                links.push(Link { descriptor, need: Need::Mentioned });
+                links.push(Link {
+                    descriptor,
+                    need: Need::Mentioned,
+                });
             }
             fields.values().for_each(|value| collect_mentioned(value, links));
         }

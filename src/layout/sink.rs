@@ -29,7 +29,12 @@ impl LayoutSink {
     /// Returns a sink for images of the name `name`: their full name is `name:tag`. A tag of an image of another name
     /// is not replaced; an unnamed image replaces no tag of a named one.
     pub fn new(layout: Layout, name: Option<Repository>) -> Self {
-        Self { layout, name, known: Mutex::default(), hold: Mutex::default() }
+        Self {
+            layout,
+            name,
+            known: Mutex::default(),
+            hold: Mutex::default(),
+        }
     }
 
     /// Checks `tags` before anything is written, and returns the error that [`Sink::publish`] would return:
@@ -40,7 +45,10 @@ impl LayoutSink {
 
     /// A poisoned lock holds no partial change: each change is one insertion.
     fn is_known(&self, digest: &Digest) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(digest)
     }
 
     /// Locks the blobs, if there are any yet.

@@ -25,9 +25,9 @@ impl Source for Layout {
         let (layout, selector) = (self.clone(), selector.clone());
         let (index, size_bytes) = blocking(move || {
             let size_bytes = match &selector {
-                Selector::Digest(digest) => {
-                    layout.open_blob(digest)?.and_then(|file| Some(file.metadata().ok()?.len()))
-                }
+                Selector::Digest(digest) => layout
+                    .open_blob(digest)?
+                    .and_then(|file| Some(file.metadata().ok()?.len())),
                 Selector::Only | Selector::Tag(_) => None,
             };
             Ok(((layout.index()?, selector), size_bytes))

@@ -16,7 +16,9 @@ struct Directory {
 
 impl Directory {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -78,9 +80,15 @@ async fn publishing_again_changes_no_file() {
     let before = snapshot(&place.path());
     publish(&*place.sink(), b"layer", "1").await.unwrap();
     assert_eq!(before, snapshot(&place.path()));
-    let names: Vec<_> = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = fs::read_dir(place.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(names.len(), 4, "{names:?}");
-    assert_eq!(fs::read(place.path().join("oci-layout")).unwrap(), br#"{"imageLayoutVersion":"1.0.0"}"#);
+    assert_eq!(
+        fs::read(place.path().join("oci-layout")).unwrap(),
+        br#"{"imageLayoutVersion":"1.0.0"}"#
+    );
 }
 
 #[tokio::test]
@@ -131,7 +139,10 @@ async fn links_in_a_layout_are_refused() {
     // Putting it replaces the link, not its target.
     fs::write(&outside, "other").unwrap();
     place.sink().put(layer, &fixture.store).await.unwrap();
-    assert_eq!((fs::read(&outside).unwrap(), &fs::read(&path).unwrap()), (b"other".to_vec(), content));
+    assert_eq!(
+        (fs::read(&outside).unwrap(), &fs::read(&path).unwrap()),
+        (b"other".to_vec(), content)
+    );
 
     let blobs = place.path().join("blobs/sha256");
     let elsewhere = place.directory.path().join("elsewhere");
@@ -154,10 +165,16 @@ async fn tags_of_other_images_stay() {
     let error = sink.check_tags(&tags(&["1"])).unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Input);
     let help = error.help().unwrap();
-    let end = format!("if ghcr.io/a/one was renamed, delete the directory {} and build again", place.path().display());
+    let end = format!(
+        "if ghcr.io/a/one was renamed, delete the directory {} and build again",
+        place.path().display()
+    );
     assert!(help.contains("-o oci:OTHER") && help.ends_with(&end), "{help}");
     let index = fs::read(place.path().join("index.json")).unwrap();
-    assert!(matches!(publish(&sink, b"2", "1").await, Err(StoreError::ForeignTag { .. })));
+    assert!(matches!(
+        publish(&sink, b"2", "1").await,
+        Err(StoreError::ForeignTag { .. })
+    ));
     assert_eq!(index, fs::read(place.path().join("index.json")).unwrap());
     assert_eq!(before, snapshot(&place.path().join("blobs")));
     let Err(StoreError::Several { names, .. }) = place.source().unwrap().resolve(&Selector::Only).await else {
@@ -170,13 +187,22 @@ async fn tags_of_other_images_stay() {
 fn what_is_not_a_layout_is_told_apart() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    assert_eq!(Layout::open(&path("none")).unwrap_err().error_kind(), ErrorKind::NotFound);
+    assert_eq!(
+        Layout::open(&path("none")).unwrap_err().error_kind(),
+        ErrorKind::NotFound
+    );
     fs::write(path("file"), "x").unwrap();
     let error = Layout::open(&path("file")).unwrap_err();
     assert!(error.help().unwrap().contains("oci-archive:"), "{error}");
-    assert!(matches!(Layout::create_or_open(&path("file")), Err(StoreError::Malformed { .. })));
+    assert!(matches!(
+        Layout::create_or_open(&path("file")),
+        Err(StoreError::Malformed { .. })
+    ));
     fs::create_dir(path("other")).unwrap();
-    assert!(matches!(Layout::open(&path("other")), Err(StoreError::Malformed { .. })));
+    assert!(matches!(
+        Layout::open(&path("other")),
+        Err(StoreError::Malformed { .. })
+    ));
     assert!(Layout::create_or_open(&path("other")).is_ok());
     fs::write(path("other/data"), "x").unwrap();
     let error = Layout::create_or_open(&path("other")).unwrap_err();
@@ -195,22 +221,36 @@ fn what_is_not_a_layout_is_told_apart() {
 #[tokio::test]
 async fn links_in_a_layout_are_refused_with_what_helps() {
     let place = Directory::new();
-    let root = publish(&*place.sink(), b"layer", "1").await.unwrap().index.descriptor().clone();
+    let root = publish(&*place.sink(), b"layer", "1")
+        .await
+        .unwrap()
+        .index
+        .descriptor()
+        .clone();
     let layout = Layout::open(&place.path()).unwrap();
     layout.check_blobs(std::slice::from_ref(&root)).await.unwrap();
     let absent = crate::model::Descriptor::of(crate::model::MediaType::OciLayer, b"absent");
     layout.check_blobs(&[absent]).await.unwrap();
-    let (blob, moved) = (layout.path().join("blobs/sha256").join(root.digest.hex()), place.path().join("moved"));
+    let (blob, moved) = (
+        layout.path().join("blobs/sha256").join(root.digest.hex()),
+        place.path().join("moved"),
+    );
     fs::rename(&blob, &moved).unwrap();
     std::os::unix::fs::symlink(&moved, &blob).unwrap();
     let error = layout.check_blobs(&[root]).await.unwrap_err();
-    assert!(error.to_string().contains("symbolic link") && error.help().unwrap().contains("cp -rL"), "{error}");
+    assert!(
+        error.to_string().contains("symbolic link") && error.help().unwrap().contains("cp -rL"),
+        "{error}"
+    );
     assert_eq!(error.error_kind(), ErrorKind::Input);
     let (blobs, elsewhere) = (layout.path().join("blobs"), place.path().join("elsewhere"));
     fs::rename(&blobs, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &blobs).unwrap();
     let error = layout.resolve(&Selector::Tag("1".to_owned())).await.unwrap_err();
-    assert!(error.to_string().contains("symbolic link") && error.help().unwrap().contains("cp -rL"), "{error}");
+    assert!(
+        error.to_string().contains("symbolic link") && error.help().unwrap().contains("cp -rL"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -233,7 +273,12 @@ async fn what_killed_writers_leave_is_removed_and_hinders_nobody() {
 fn writers_lose_no_tag() {
     const WRITERS: usize = 16;
     let place = Directory::new();
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
     runtime().block_on(publish(&*place.sink(), b"first", "first")).unwrap();
     let write = |thread: usize| {
         let sinks: Vec<_> = (0..WRITERS).map(|_| place.named("ghcr.io/a/b")).collect();
@@ -258,7 +303,9 @@ fn writers_lose_no_tag() {
     let layout = Layout::open(&place.path()).unwrap();
     assert_eq!(layout.index().unwrap().descriptors().len(), 2 * WRITERS + 1);
     for name in (0..2).flat_map(|thread| (0..WRITERS).map(move |at| format!("{thread}-{at}"))) {
-        let root = runtime().block_on(layout.resolve(&Selector::Tag(name.clone()))).unwrap();
+        let root = runtime()
+            .block_on(layout.resolve(&Selector::Tag(name.clone())))
+            .unwrap();
         assert_eq!(root, Fixture::new(name.as_bytes()).index);
     }
 }

@@ -19,8 +19,15 @@ const HEAD: &str = "\
 ";
 
 pub(super) fn write(lock: &Lock) -> String {
-    let images: String = lock.images.iter().map(|(name, image)| image_text(name, image)).collect();
-    format!("{HEAD}version = {LOCK_VERSION}\nchecksum = \"{}\"\n{images}", Digest::of(images.as_bytes()))
+    let images: String = lock
+        .images
+        .iter()
+        .map(|(name, image)| image_text(name, image))
+        .collect();
+    format!(
+        "{HEAD}version = {LOCK_VERSION}\nchecksum = \"{}\"\n{images}",
+        Digest::of(images.as_bytes())
+    )
 }
 
 fn image_text(name: &str, image: &LockedImage) -> String {
@@ -37,7 +44,12 @@ fn image_text(name: &str, image: &LockedImage) -> String {
             descriptor_text(&pin.config),
         );
         for layer in &pin.layers {
-            let _ = writeln!(text, "  {{ {}, diff-id = \"{}\" }},", descriptor_text(&layer.descriptor), layer.diff_id);
+            let _ = writeln!(
+                text,
+                "  {{ {}, diff-id = \"{}\" }},",
+                descriptor_text(&layer.descriptor),
+                layer.diff_id
+            );
         }
         let facts = STANDARD.encode(&pin.facts.compressed);
         let _ = writeln!(text, "]\nfacts-version = {}\nfacts = \"{facts}\"", pin.facts.version);
@@ -46,8 +58,16 @@ fn image_text(name: &str, image: &LockedImage) -> String {
 }
 
 fn descriptor_text(descriptor: &Descriptor) -> String {
-    let Descriptor { media_type, digest, size_bytes, .. } = descriptor;
-    format!("media-type = {}, digest = \"{digest}\", size = {size_bytes}", quoted(media_type.as_str()))
+    let Descriptor {
+        media_type,
+        digest,
+        size_bytes,
+        ..
+    } = descriptor;
+    format!(
+        "media-type = {}, digest = \"{digest}\", size = {size_bytes}",
+        quoted(media_type.as_str())
+    )
 }
 
 /// Returns a basic string of TOML.
@@ -119,16 +139,24 @@ struct LayerText {
 }
 
 pub(super) fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
-    let altered = |reason: String| LockError::Altered { path: path.to_owned(), reason };
+    let altered = |reason: String| LockError::Altered {
+        path: path.to_owned(),
+        reason,
+    };
     let malformed = |error: toml::de::Error| {
-        let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+        let line = error
+            .span()
+            .map(|span| text[..span.start.min(text.len())].lines().count().max(1));
         let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
         altered(format!("{line}{}", crate::model::escape(error.message().as_bytes())))
     };
     // Checked first, since a later version may have any content.
     let Version { version } = toml::from_str(text).map_err(malformed)?;
     if version > LOCK_VERSION {
-        return Err(LockError::Newer { path: path.to_owned(), version });
+        return Err(LockError::Newer {
+            path: path.to_owned(),
+            version,
+        });
     }
     let parsed: LockText = toml::from_str(text).map_err(malformed)?;
     let lock = lock(parsed).map_err(altered)?;
@@ -143,7 +171,10 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
 fn lock(text: LockText) -> Result<Lock, String> {
     let mut images = BTreeMap::new();
     for image in text.image {
-        let mut locked = LockedImage { index: image.index, platforms: BTreeMap::new() };
+        let mut locked = LockedImage {
+            index: image.index,
+            platforms: BTreeMap::new(),
+        };
         for pin in image.platform {
             let platform: Platform = pin.platform.parse().map_err(|_| "invalid platform".to_owned())?;
             locked.platforms.insert(platform, pin_of(pin)?);
@@ -154,16 +185,25 @@ fn lock(text: LockText) -> Result<Lock, String> {
 }
 
 fn pin_of(text: PinText) -> Result<Pin, String> {
-    let compressed = STANDARD.decode(text.facts).map_err(|_| "facts are not base64".to_owned())?;
+    let compressed = STANDARD
+        .decode(text.facts)
+        .map_err(|_| "facts are not base64".to_owned())?;
     let layer = |layer: LayerText| LockedLayer {
-        descriptor: descriptor(DescriptorText { media_type: layer.media_type, digest: layer.digest, size: layer.size }),
+        descriptor: descriptor(DescriptorText {
+            media_type: layer.media_type,
+            digest: layer.digest,
+            size: layer.size,
+        }),
         diff_id: layer.diff_id,
     };
     Ok(Pin {
         manifest: descriptor(text.manifest),
         config: descriptor(text.config),
         layers: text.layers.into_iter().map(layer).collect(),
-        facts: LockedFacts { version: text.facts_version, compressed },
+        facts: LockedFacts {
+            version: text.facts_version,
+            compressed,
+        },
     })
 }
 

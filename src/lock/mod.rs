@@ -44,7 +44,10 @@ impl Lock {
     /// Returns [`LockError`] if it cannot be read, is larger than [`MAX_LOCK_BYTES`], is of a later version, or was
     /// altered.
     pub fn load(path: &Path) -> Result<Option<Self>, LockError> {
-        let failed = |cause| LockError::Read { path: path.to_owned(), cause };
+        let failed = |cause| LockError::Read {
+            path: path.to_owned(),
+            cause,
+        };
         let file = match open_regular(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -56,7 +59,10 @@ impl Lock {
             return Err(LockError::TooLarge { path: path.to_owned() });
         }
         let text = String::from_utf8(bytes);
-        let altered = |_| LockError::Altered { path: path.to_owned(), reason: "it is not UTF-8".to_owned() };
+        let altered = |_| LockError::Altered {
+            path: path.to_owned(),
+            reason: "it is not UTF-8".to_owned(),
+        };
         Self::parse(&text.map_err(altered)?, path).map(Some)
     }
 
@@ -94,7 +100,10 @@ impl Lock {
         let mut images = self.images.clone();
         let image = images.entry(name.to_owned()).or_default();
         if image.index != index {
-            *image = LockedImage { index, ..LockedImage::default() };
+            *image = LockedImage {
+                index,
+                ..LockedImage::default()
+            };
         }
         image.insert(platform.clone(), pin);
         Self { images }

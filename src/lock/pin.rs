@@ -24,7 +24,10 @@ impl LockedImage {
     /// Returns the pin for a platform, in any spelling of its variant.
     pub fn pin(&self, platform: &Platform) -> Option<&Pin> {
         self.platforms.get(platform).or_else(|| {
-            let found = self.platforms.iter().find(|(known, _)| is_same_platform(known, platform));
+            let found = self
+                .platforms
+                .iter()
+                .find(|(known, _)| is_same_platform(known, platform));
             found.map(|(_, pin)| pin)
         })
     }
@@ -36,7 +39,8 @@ impl LockedImage {
 
     /// Returns the digest that the name resolved to: the index, else the manifest. Returns `None` if nothing is pinned.
     pub fn root(&self) -> Option<Digest> {
-        self.index.or_else(|| self.platforms.values().next().map(|pin| pin.manifest.digest))
+        self.index
+            .or_else(|| self.platforms.values().next().map(|pin| pin.manifest.digest))
     }
 }
 
@@ -79,7 +83,10 @@ pub struct LockedFacts {
 impl LockedFacts {
     /// Wraps facts of this program's version, compressed by [`Facts::compress`].
     pub fn new(compressed: Vec<u8>) -> Self {
-        Self { version: FACTS_VERSION, compressed }
+        Self {
+            version: FACTS_VERSION,
+            compressed,
+        }
     }
 
     /// Returns `true` if this program can read the facts.
@@ -95,7 +102,9 @@ impl LockedFacts {
         if self.is_current() {
             Facts::decompress(&self.compressed)
         } else {
-            Err(TreeError::Encoding { reason: "they have another version" })
+            Err(TreeError::Encoding {
+                reason: "they have another version",
+            })
         }
     }
 }
@@ -107,7 +116,10 @@ impl Pin {
     /// Returns [`LockError::Size`] if the size in a descriptor is out of range for TOML.
     pub fn new(image: &Image, facts: LockedFacts) -> Result<Self, LockError> {
         let layer = |(descriptor, diff_id): (&Descriptor, &DiffId)| {
-            Ok(LockedLayer { descriptor: bare(descriptor)?, diff_id: *diff_id })
+            Ok(LockedLayer {
+                descriptor: bare(descriptor)?,
+                diff_id: *diff_id,
+            })
         };
         Ok(Self {
             manifest: bare(image.manifest().descriptor())?,
@@ -119,7 +131,12 @@ impl Pin {
 }
 
 fn bare(descriptor: &Descriptor) -> Result<Descriptor, LockError> {
-    let Descriptor { media_type, digest, size_bytes, .. } = descriptor.clone();
+    let Descriptor {
+        media_type,
+        digest,
+        size_bytes,
+        ..
+    } = descriptor.clone();
     match i64::try_from(size_bytes) {
         Ok(_) => Ok(Descriptor::new(media_type, digest, size_bytes)),
         Err(_) => Err(LockError::Size { digest, size_bytes }),

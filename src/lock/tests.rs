@@ -5,27 +5,39 @@ use crate::model::{Descriptor, DiffId, MediaType};
 use crate::tree::{FACTS_VERSION, Facts};
 
 fn descriptor() -> impl Strategy<Value = Descriptor> {
-    let media_type =
-        prop_oneof![Just(MediaType::OciLayerGzip), "\\PC{0,6}".prop_map(|text| MediaType::from(&text[..]))];
+    let media_type = prop_oneof![
+        Just(MediaType::OciLayerGzip),
+        "\\PC{0,6}".prop_map(|text| MediaType::from(&text[..]))
+    ];
     (media_type, any::<u8>(), 0..=i64::MAX as u64)
         .prop_map(|(media_type, content, size_bytes)| Descriptor::new(media_type, Digest::of(&[content]), size_bytes))
 }
 
 fn pin() -> impl Strategy<Value = Pin> {
-    let layer = (descriptor(), any::<u8>())
-        .prop_map(|(descriptor, content)| LockedLayer { descriptor, diff_id: DiffId::of(&[content]) });
+    let layer = (descriptor(), any::<u8>()).prop_map(|(descriptor, content)| LockedLayer {
+        descriptor,
+        diff_id: DiffId::of(&[content]),
+    });
     let facts = (0u32..9, prop::collection::vec(any::<u8>(), 0..9))
         .prop_map(|(version, compressed)| LockedFacts { version, compressed });
-    (descriptor(), descriptor(), prop::collection::vec(layer, 0..4), facts)
-        .prop_map(|(manifest, config, layers, facts)| Pin { manifest, config, layers, facts })
+    (descriptor(), descriptor(), prop::collection::vec(layer, 0..4), facts).prop_map(
+        |(manifest, config, layers, facts)| Pin {
+            manifest,
+            config,
+            layers,
+            facts,
+        },
+    )
 }
 
 fn lock() -> impl Strategy<Value = Lock> {
     let platform = prop_oneof![Just("linux/amd64"), Just("linux/arm64/v8"), Just("linux/arm/v7")]
         .prop_map(|text| text.parse::<Platform>().unwrap());
     let platforms = prop::collection::btree_map(platform, pin(), 1..3);
-    let image = (prop::option::of(any::<u8>()), platforms)
-        .prop_map(|(index, platforms)| LockedImage { index: index.map(|byte| Digest::of(&[byte])), platforms });
+    let image = (prop::option::of(any::<u8>()), platforms).prop_map(|(index, platforms)| LockedImage {
+        index: index.map(|byte| Digest::of(&[byte])),
+        platforms,
+    });
     let name = prop_oneof!["[a-z./:\"\\\\]{1,8}", any::<String>()];
     prop::collection::btree_map(name, image, 0..3).prop_map(|images| Lock { images })
 }
@@ -36,7 +48,10 @@ fn path() -> &'static Path {
 
 fn sample() -> Lock {
     let descriptor = |text: &str| Descriptor::new(MediaType::OciManifest, Digest::of(text.as_bytes()), 7);
-    let layer = LockedLayer { descriptor: descriptor("layer"), diff_id: DiffId::of(b"tar") };
+    let layer = LockedLayer {
+        descriptor: descriptor("layer"),
+        diff_id: DiffId::of(b"tar"),
+    };
     let pin = |text: &str| Pin {
         manifest: descriptor(text),
         config: descriptor("config"),
@@ -45,8 +60,18 @@ fn sample() -> Lock {
     };
     let index = Some(Digest::of(b"index"));
     Lock::new()
-        .with_pin("docker.io/library/python:3.11", index, &platform("linux/amd64"), pin("amd64"))
-        .with_pin("docker.io/library/python:3.11", index, &platform("linux/arm64"), pin("arm64"))
+        .with_pin(
+            "docker.io/library/python:3.11",
+            index,
+            &platform("linux/amd64"),
+            pin("amd64"),
+        )
+        .with_pin(
+            "docker.io/library/python:3.11",
+            index,
+            &platform("linux/arm64"),
+            pin("arm64"),
+        )
         .with_pin("oci:bases", None, &platform("linux/amd64"), pin("other"))
 }
 
@@ -78,10 +103,16 @@ proptest! {
 fn it_reads_well() {
     let text = sample().to_text();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].starts_with("# ") && lines[1].contains("ocitect update"), "{text}");
+    assert!(
+        lines[0].starts_with("# ") && lines[1].contains("ocitect update"),
+        "{text}"
+    );
     assert_eq!(lines[2], "version = 1");
     assert!(lines[3].starts_with("checksum = \"sha256:"), "{text}");
-    assert_eq!(lines[4..7], ["", "[[image]]", "name = \"docker.io/library/python:3.11\""]);
+    assert_eq!(
+        lines[4..7],
+        ["", "[[image]]", "name = \"docker.io/library/python:3.11\""]
+    );
     assert_eq!(lines[7], format!("index = \"{}\"", Digest::of(b"index")));
     assert_eq!(lines[9..11], ["[[image.platform]]", "platform = \"linux/amd64\""]);
     let manifest = format!(
@@ -89,7 +120,10 @@ fn it_reads_well() {
         Digest::of(b"amd64")
     );
     assert_eq!(lines[11], manifest);
-    assert!(lines[14].starts_with("  { media-type = ") && lines[14].ends_with("\" },"), "{text}");
+    assert!(
+        lines[14].starts_with("  { media-type = ") && lines[14].ends_with("\" },"),
+        "{text}"
+    );
     assert_eq!(lines[16], format!("facts-version = {FACTS_VERSION}"));
     assert!(lines.iter().all(|line| !line.ends_with(' ')));
 }
@@ -98,7 +132,10 @@ fn it_reads_well() {
 fn pins_are_found_however_the_variant_is_written() {
     let lock = sample();
     let name = "docker.io/library/python:3.11";
-    assert_eq!(lock.pin(name, &platform("linux/arm64/v8")), lock.pin(name, &platform("linux/arm64")));
+    assert_eq!(
+        lock.pin(name, &platform("linux/arm64/v8")),
+        lock.pin(name, &platform("linux/arm64"))
+    );
     assert!(lock.pin(name, &platform("linux/arm64/v8")).is_some());
     assert_eq!(lock.pin(name, &platform("linux/arm/v7")), None);
     assert_eq!(lock.pin("oci:other", &platform("linux/amd64")), None);
@@ -125,7 +162,10 @@ fn a_newer_lock_is_refused_by_name_whatever_it_holds() {
     for text in ["version = 2\n", "version = 3\nwhat = { is = [1] }\n"] {
         let error = Lock::parse(text, path()).unwrap_err();
         assert!(matches!(error, LockError::Newer { .. }), "{error}");
-        assert!(error.to_string().starts_with("lockfile dir/ocitect.lock has version"), "{error}");
+        assert!(
+            error.to_string().starts_with("lockfile dir/ocitect.lock has version"),
+            "{error}"
+        );
     }
 }
 
@@ -149,9 +189,17 @@ fn edits_and_bad_merges_are_refused_by_name() {
     for edit in edits {
         let error = Lock::parse(&edit, path()).unwrap_err();
         assert!(matches!(error, LockError::Altered { .. }), "{error}: {edit}");
-        assert!(error.to_string().starts_with("lockfile dir/ocitect.lock was changed after"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("lockfile dir/ocitect.lock was changed after"),
+            "{error}"
+        );
         let help = crate::model::Diagnostic::help(&error).unwrap();
-        assert!(help.contains("version control") && help.contains("ocitect lock"), "{help}");
+        assert!(
+            help.contains("version control") && help.contains("ocitect lock"),
+            "{help}"
+        );
     }
 }
 
@@ -159,9 +207,15 @@ fn edits_and_bad_merges_are_refused_by_name() {
 fn facts_of_another_version_are_kept_and_not_read() {
     let facts = LockedFacts::new(Facts::empty().compress().unwrap());
     assert_eq!(facts.read().unwrap(), Facts::empty());
-    let other = LockedFacts { version: FACTS_VERSION + 1, ..facts.clone() };
+    let other = LockedFacts {
+        version: FACTS_VERSION + 1,
+        ..facts.clone()
+    };
     assert!(!other.is_current() && other.read().is_err());
-    let damaged = LockedFacts { compressed: vec![1, 2, 3], ..facts };
+    let damaged = LockedFacts {
+        compressed: vec![1, 2, 3],
+        ..facts
+    };
     assert!(damaged.read().is_err());
 }
 
@@ -174,7 +228,10 @@ fn a_file_that_is_not_there_is_no_lock_and_a_large_one_is_refused() {
     assert_eq!(Lock::load(&path).unwrap(), Some(sample()));
     std::fs::write(&path, b"\xff").unwrap();
     assert!(matches!(Lock::load(&path), Err(LockError::Altered { .. })));
-    std::fs::File::create(&path).unwrap().set_len(MAX_LOCK_BYTES + 1).unwrap();
+    std::fs::File::create(&path)
+        .unwrap()
+        .set_len(MAX_LOCK_BYTES + 1)
+        .unwrap();
     assert!(matches!(Lock::load(&path), Err(LockError::TooLarge { .. })));
     assert!(matches!(Lock::load(directory.path()), Err(LockError::Read { .. })));
 }

@@ -5,7 +5,11 @@
 pub const FREE_EXPANSION_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The effective value of [`FREE_EXPANSION_BYTES`]. It is smaller in unit tests, so that they reach it quickly.
-const FREE_BYTES: u64 = if cfg!(test) { 16 * 1024 * 1024 } else { FREE_EXPANSION_BYTES };
+const FREE_BYTES: u64 = if cfg!(test) {
+    16 * 1024 * 1024
+} else {
+    FREE_EXPANSION_BYTES
+};
 
 /// Uncompressed bytes per stored byte that are allowed in addition. Programs have two to five, text has about twenty. A
 /// higher ratio is a decompression bomb that keeps its readers busy or fills their disks.

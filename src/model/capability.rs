@@ -131,7 +131,13 @@ mod tests {
 
     #[test]
     fn values_of_no_version_are_refused() {
-        for bad in [vec![], vec![0; 3], vec![0; 20], value([0, 0, 0, 2], &PAIRS[..15]), value([0, 0, 0, 3], &PAIRS)] {
+        for bad in [
+            vec![],
+            vec![0; 3],
+            vec![0; 20],
+            value([0, 0, 0, 2], &PAIRS[..15]),
+            value([0, 0, 0, 3], &PAIRS),
+        ] {
             assert_eq!(to_version_2(&bad), None);
         }
     }

@@ -35,7 +35,11 @@ struct Written {
     digest: Digest,
     #[serde(rename = "size")]
     size_bytes: u64,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::texts")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "lenient::texts"
+    )]
     annotations: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     platform: Option<WrittenPlatform>,
@@ -57,40 +61,98 @@ struct WrittenPlatform {
 
 impl From<Written> for Descriptor {
     fn from(written: Written) -> Self {
-        let Written { media_type, digest, size_bytes, annotations, platform, other } = written;
+        let Written {
+            media_type,
+            digest,
+            size_bytes,
+            annotations,
+            platform,
+            other,
+        } = written;
         // Programs in Go write empty strings for missing values.
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let (platform, platform_details) = match platform {
-            Some(WrittenPlatform { architecture, os, variant, mut details }) => {
+            Some(WrittenPlatform {
+                architecture,
+                os,
+                variant,
+                mut details,
+            }) => {
                 let (architecture, os, variant) = (given(architecture), given(os), given(variant));
                 match (os, architecture) {
-                    (Some(os), Some(architecture)) => (Some(Platform { architecture, os, variant }), details),
+                    (Some(os), Some(architecture)) => (
+                        Some(Platform {
+                            architecture,
+                            os,
+                            variant,
+                        }),
+                        details,
+                    ),
                     (os, architecture) => {
                         let rest = [("os", os), ("architecture", architecture), ("variant", variant)];
-                        details
-                            .extend(rest.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into()))));
+                        details.extend(
+                            rest.into_iter()
+                                .filter_map(|(name, text)| Some((name.to_owned(), text?.into()))),
+                        );
                         (None, details)
                     }
                 }
             }
             None => (None, BTreeMap::new()),
         };
-        Self { media_type, digest, size_bytes, annotations, platform, platform_details, other }
+        Self {
+            media_type,
+            digest,
+            size_bytes,
+            annotations,
+            platform,
+            platform_details,
+            other,
+        }
     }
 }
 
 impl From<Descriptor> for Written {
     fn from(descriptor: Descriptor) -> Self {
-        let Descriptor { media_type, digest, size_bytes, annotations, platform, platform_details, other } = descriptor;
+        let Descriptor {
+            media_type,
+            digest,
+            size_bytes,
+            annotations,
+            platform,
+            platform_details,
+            other,
+        } = descriptor;
         let platform = match platform {
             None if platform_details.is_empty() => None,
-            None => Some(WrittenPlatform { architecture: None, os: None, variant: None, details: platform_details }),
-            Some(Platform { architecture, os, variant }) => {
+            None => Some(WrittenPlatform {
+                architecture: None,
+                os: None,
+                variant: None,
+                details: platform_details,
+            }),
+            Some(Platform {
+                architecture,
+                os,
+                variant,
+            }) => {
                 let (architecture, os) = (Some(architecture), Some(os));
-                Some(WrittenPlatform { architecture, os, variant, details: platform_details })
+                Some(WrittenPlatform {
+                    architecture,
+                    os,
+                    variant,
+                    details: platform_details,
+                })
             }
         };
-        Self { media_type, digest, size_bytes, annotations, platform, other }
+        Self {
+            media_type,
+            digest,
+            size_bytes,
+            annotations,
+            platform,
+            other,
+        }
     }
 }
 
@@ -120,7 +182,10 @@ impl Descriptor {
 
     /// Returns the descriptor with a media type of `family`; `None` if the family has no media type for the content.
     pub fn in_family(&self, family: Family) -> Option<Self> {
-        Some(Self { media_type: self.media_type.in_family(family)?, ..self.clone() })
+        Some(Self {
+            media_type: self.media_type.in_family(family)?,
+            ..self.clone()
+        })
     }
 }
 
@@ -143,17 +208,28 @@ mod tests {
         );
         let descriptor: Descriptor = serde_json::from_str(&text).unwrap();
         assert_eq!(descriptor.platform, Some(Platform::new("windows", "amd64")));
-        assert_eq!(super::super::strict_json::canonical(&descriptor).unwrap(), text.as_bytes());
+        assert_eq!(
+            super::super::strict_json::canonical(&descriptor).unwrap(),
+            text.as_bytes()
+        );
     }
 
     #[test]
     fn a_platform_without_names_is_none() {
-        for platform in
-            ["null", "{}", r#"{"os":"","architecture":""}"#, r#"{"architecture":"amd64"}"#, r#"{"os":null}"#]
-        {
+        for platform in [
+            "null",
+            "{}",
+            r#"{"os":"","architecture":""}"#,
+            r#"{"architecture":"amd64"}"#,
+            r#"{"os":null}"#,
+        ] {
             let digest = Digest::of(b"x");
             let text = format!(r#"{{"mediaType":"m","digest":"{digest}","size":1,"platform":{platform}}}"#);
-            assert_eq!(serde_json::from_str::<Descriptor>(&text).unwrap().platform, None, "{platform}");
+            assert_eq!(
+                serde_json::from_str::<Descriptor>(&text).unwrap().platform,
+                None,
+                "{platform}"
+            );
         }
     }
 }

@@ -29,8 +29,12 @@ fn why_none(text: &str) -> String {
 /// algorithm than SHA-256, such as `sha512`. Returns `None` for everything else.
 pub fn other_algorithm(text: &str) -> Option<&str> {
     let (algorithm, encoded) = text.split_once(':')?;
-    let is_word =
-        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
     let is_encoded = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'_' | b'-');
     let fits =
         algorithm.split(['+', '.', '_', '-']).all(is_word) && !encoded.is_empty() && encoded.bytes().all(is_encoded);
@@ -67,7 +71,9 @@ macro_rules! sha256_name {
         impl FromStr for $name {
             type Err = DigestError;
             fn from_str(text: &str) -> Result<Self, DigestError> {
-                parse_sha256(text).map(Self).ok_or_else(|| DigestError(text.to_owned()))
+                parse_sha256(text)
+                    .map(Self)
+                    .ok_or_else(|| DigestError(text.to_owned()))
             }
         }
 
@@ -166,7 +172,16 @@ mod tests {
     fn refuses_everything_but_the_strict_form() {
         let upper = EMPTY.to_uppercase();
         let traversal = format!("sha256:../{}", &EMPTY[10..]);
-        for bad in ["", "sha256:", "sha256:00", "sha512:00", &EMPTY[7..], &upper, &traversal, &format!("{EMPTY}0")] {
+        for bad in [
+            "",
+            "sha256:",
+            "sha256:00",
+            "sha512:00",
+            &EMPTY[7..],
+            &upper,
+            &traversal,
+            &format!("{EMPTY}0"),
+        ] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
     }
@@ -188,6 +203,9 @@ mod tests {
             assert_eq!(other_algorithm(text), algorithm, "{text}");
         }
         let error = "sha512:00".parse::<Digest>().unwrap_err();
-        assert_eq!(error.to_string(), "\"sha512:00\" is a sha512 digest: only sha256 is supported");
+        assert_eq!(
+            error.to_string(),
+            "\"sha512:00\" is a sha512 digest: only sha256 is supported"
+        );
     }
 }

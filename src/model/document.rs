@@ -72,9 +72,10 @@ impl Diagnostic for DocumentError {
     }
     fn help(&self) -> Option<String> {
         match self {
-            Self::Unsupported { media_type: MediaType::DockerSchema1 | MediaType::DockerSchema1Signed, .. } => {
-                Some("push the image again with a current tool: Docker's schema 1 is obsolete".to_owned())
-            }
+            Self::Unsupported {
+                media_type: MediaType::DockerSchema1 | MediaType::DockerSchema1Signed,
+                ..
+            } => Some("push the image again with a current tool: Docker's schema 1 is obsolete".to_owned()),
             _ => None,
         }
     }
@@ -105,20 +106,36 @@ impl<T: FromJson> Document<T> {
     pub fn parse(media_type: MediaType, bytes: impl Into<bytes::Bytes>) -> Result<Self, DocumentError> {
         let bytes = bytes.into();
         let descriptor = Descriptor::of(media_type, &bytes);
-        let malformed = |cause| DocumentError::Malformed { kind: T::KIND, digest: descriptor.digest, cause };
+        let malformed = |cause| DocumentError::Malformed {
+            kind: T::KIND,
+            digest: descriptor.digest,
+            cause,
+        };
         let json = strict_json::parse(&bytes).map_err(malformed)?;
         strict_json::check_names(&json, T::NAMES).map_err(malformed)?;
         let value = T::from_json(json, &descriptor.media_type).map_err(malformed)?;
-        Ok(Self { descriptor, bytes, value })
+        Ok(Self {
+            descriptor,
+            bytes,
+            value,
+        })
     }
 }
 
 impl<T: FromJson + Serialize> Document<T> {
     /// Writes a new document in canonical form.
     pub fn write(media_type: MediaType, value: T) -> Result<Self, DocumentError> {
-        let malformed = |cause| DocumentError::Malformed { kind: T::KIND, digest: Digest::of(b""), cause };
+        let malformed = |cause| DocumentError::Malformed {
+            kind: T::KIND,
+            digest: Digest::of(b""),
+            cause,
+        };
         let bytes = bytes::Bytes::from(strict_json::canonical(&value).map_err(malformed)?);
-        Ok(Self { descriptor: Descriptor::of(media_type, &bytes), bytes, value })
+        Ok(Self {
+            descriptor: Descriptor::of(media_type, &bytes),
+            bytes,
+            value,
+        })
     }
 }
 

@@ -45,8 +45,8 @@ pub trait Diagnostic: std::error::Error + Send + Sync + 'static {
     }
 }
 
-/// Returns bytes from outside as printable text: control characters, `\`, and bytes that are not UTF-8 are escaped (`
-/// `, `\x1b`).
+/// Returns bytes from outside as printable text: control characters, `\`, and bytes that are not UTF-8 are escaped
+/// (`\n`, `\x1b`).
 pub fn escape(bytes: &[u8]) -> String {
     if bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\')
         && let Ok(plain) = std::str::from_utf8(bytes)

@@ -30,11 +30,23 @@ pub fn reference(data: &[u8]) {
 /// Checks that registry and path have no special meaning in the URLs, headers and file keys that they become part of.
 fn check_repository(reference: &Reference) {
     let (registry, path) = (reference.repository.registry(), reference.repository.path());
-    assert!(registry.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte)), "{registry}");
-    assert!(path.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte)));
+    assert!(
+        registry
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte)),
+        "{registry}"
+    );
+    assert!(
+        path.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte))
+    );
     assert!(path.split('/').all(|part| !matches!(part, "" | "." | "..")), "{path}");
     if let Some(tag) = &reference.tag {
-        assert!(tag.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)));
+        assert!(
+            tag.as_str()
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        );
     }
 }
 
@@ -50,12 +62,18 @@ const DECLARED: [Option<MediaType>; 5] = [
 /// Checks a manifest, an index or a config: an accepted document keeps its bytes, has their digest, and means the same
 /// after a rewrite. The first byte, a digit, selects the declared media type.
 pub fn document(data: &[u8]) {
-    let Some((declared, bytes)) = data.split_first() else { return };
+    let Some((declared, bytes)) = data.split_first() else {
+        return;
+    };
     let declared = &DECLARED[usize::from(declared.wrapping_sub(b'0')) % DECLARED.len()];
     match Root::parse(declared.as_ref(), bytes.to_vec()) {
         Ok(root) => {
             check_root(&root, bytes);
-            assert!(declared.as_ref().is_none_or(|declared| *declared == root.descriptor().media_type));
+            assert!(
+                declared
+                    .as_ref()
+                    .is_none_or(|declared| *declared == root.descriptor().media_type)
+            );
         }
         Err(error) => check_error(&error),
     }
@@ -71,8 +89,14 @@ pub fn document(data: &[u8]) {
 fn check_root(root: &Root, bytes: &[u8]) {
     let descriptor = root.descriptor();
     assert_eq!(root.bytes(), bytes);
-    assert_eq!((descriptor.digest, descriptor.size_bytes), (Digest::of(bytes), bytes.len() as u64));
-    assert_eq!(Root::parse(Some(&descriptor.media_type), bytes.to_vec()).as_ref().ok(), Some(root));
+    assert_eq!(
+        (descriptor.digest, descriptor.size_bytes),
+        (Digest::of(bytes), bytes.len() as u64)
+    );
+    assert_eq!(
+        Root::parse(Some(&descriptor.media_type), bytes.to_vec()).as_ref().ok(),
+        Some(root)
+    );
     match root {
         Root::Index(index) => {
             assert!(descriptor.media_type.is_index());
@@ -115,7 +139,11 @@ pub(crate) fn check_error(error: &(impl Diagnostic + 'static)) {
 
 pub(crate) fn check_text(text: &str) {
     let lines = text.replace('\n', " ").replace('\\', "/");
-    assert_eq!(escape(lines.as_bytes()), lines, "a message holds what no terminal should see");
+    assert_eq!(
+        escape(lines.as_bytes()),
+        lines,
+        "a message holds what no terminal should see"
+    );
 }
 
 /// Greatest number of positions at which a seed is cut; each run of the tests takes this time.
@@ -126,7 +154,9 @@ const MAX_CUTS: usize = 128;
 /// the seed.
 #[cfg(test)]
 pub(crate) fn replay(target: &str, check: impl Fn(&[u8])) {
-    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds").join(target);
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fuzz/seeds")
+        .join(target);
     let mut seeds = 0;
     for entry in std::fs::read_dir(&directory).unwrap() {
         let path = entry.unwrap().path();

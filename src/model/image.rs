@@ -24,10 +24,18 @@ pub struct ImageManifest {
     #[serde(deserialize_with = "lenient::list")]
     pub layers: Vec<Descriptor>,
     /// Annotations, sorted.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::texts")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "lenient::texts"
+    )]
     pub annotations: BTreeMap<String, String>,
     /// The manifest that this one refers to. `None` also if its digest uses another algorithm than SHA-256.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "supported_subject")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "supported_subject"
+    )]
     pub subject: Option<Descriptor>,
     /// Other fields, unchanged.
     #[serde(flatten)]
@@ -53,7 +61,9 @@ fn supported_subject<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     if value.is_null() || digest.and_then(other_algorithm).is_some() {
         return Ok(None);
     }
-    serde_json::from_value(value).map(Some).map_err(serde::de::Error::custom)
+    serde_json::from_value(value)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
 }
 
 impl FromJson for ImageManifest {
@@ -97,10 +107,21 @@ impl ImageConfig {
                 .filter_map(|name| Some((name.to_owned(), fields.get(name)?.clone())))
                 .filter(|(name, value)| name != "variant" || value.as_str() != Some(""))
                 // Both are strings. Go never writes a string as `null`, and reads `null` as the empty string.
-                .map(|(name, value)| if value.is_null() { (name, Value::from("")) } else { (name, value) })
+                .map(|(name, value)| {
+                    if value.is_null() {
+                        (name, Value::from(""))
+                    } else {
+                        (name, value)
+                    }
+                })
                 .collect(),
         ))?;
-        Ok(Self { fields, rootfs, platform: stated.normalized(), stated })
+        Ok(Self {
+            fields,
+            rootfs,
+            platform: stated.normalized(),
+            stated,
+        })
     }
 
     /// Returns all fields.
@@ -129,19 +150,31 @@ impl ImageConfig {
         let wanted = wanted.normalized();
         let differs = |stated: &str, normalized: &str, wanted: &str| !stated.is_empty() && normalized != wanted;
         differs(&self.stated.os, &self.platform.os, &wanted.os)
-            || differs(&self.stated.architecture, &self.platform.architecture, &wanted.architecture)
+            || differs(
+                &self.stated.architecture,
+                &self.platform.architecture,
+                &wanted.architecture,
+            )
             || (self.names_platform() && self.stated.variant.is_some() && wanted.distance(&self.platform).is_none())
     }
 
     /// Returns the table `config`, which says how a container is started. Empty if it is missing.
     pub fn execution(&self) -> Map<String, Value> {
-        self.fields.get("config").and_then(Value::as_object).cloned().unwrap_or_default()
+        self.fields
+            .get("config")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Returns the environment, in the config's order. An entry without `=` is a name with an empty value.
     pub fn env(&self) -> Vec<(String, String)> {
         let execution = self.execution();
-        let entries = execution.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
+        let entries = execution
+            .get("Env")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let split = |text: &str| match text.split_once('=') {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
             None => (text.to_owned(), String::new()),
@@ -172,7 +205,11 @@ impl Image {
     pub fn new(manifest: Document<ImageManifest>, config: Document<ImageConfig>) -> Result<Self, DocumentError> {
         let (diff_ids, layers) = (config.value().diff_ids().len(), manifest.value().layers.len());
         if diff_ids != layers {
-            return Err(DocumentError::LayerCount { digest: config.descriptor().digest, diff_ids, layers });
+            return Err(DocumentError::LayerCount {
+                digest: config.descriptor().digest,
+                diff_ids,
+                layers,
+            });
         }
         Ok(Self { manifest, config })
     }

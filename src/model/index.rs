@@ -60,17 +60,37 @@ struct ReadIndex {
 impl TryFrom<ReadIndex> for ImageIndex {
     type Error = serde_json::Error;
     fn try_from(read: ReadIndex) -> Result<Self, serde_json::Error> {
-        let ReadIndex { schema_version, media_type, annotations, other, .. } = read;
+        let ReadIndex {
+            schema_version,
+            media_type,
+            annotations,
+            other,
+            ..
+        } = read;
         let mut manifests = Vec::with_capacity(read.manifests.len());
         let mut unsupported = Vec::new();
         for (position, value) in read.manifests.into_iter().enumerate() {
-            let digest = value.get("digest").and_then(Value::as_str).filter(|digest| other_algorithm(digest).is_some());
+            let digest = value
+                .get("digest")
+                .and_then(Value::as_str)
+                .filter(|digest| other_algorithm(digest).is_some());
             match digest.map(str::to_owned) {
-                Some(digest) => unsupported.push(UnsupportedEntry { position, digest, value }),
+                Some(digest) => unsupported.push(UnsupportedEntry {
+                    position,
+                    digest,
+                    value,
+                }),
                 None => manifests.push(serde_json::from_value(value)?),
             }
         }
-        Ok(Self { schema_version, media_type, manifests, unsupported, annotations, other })
+        Ok(Self {
+            schema_version,
+            media_type,
+            manifests,
+            unsupported,
+            annotations,
+            other,
+        })
     }
 }
 
@@ -138,9 +158,17 @@ impl Root {
         let digest = Digest::of(&bytes);
         if bytes.len() as u64 > MAX_MANIFEST_BYTES {
             let size_bytes = bytes.len() as u64;
-            return Err(DocumentError::TooLarge { digest, size_bytes, limit_bytes: MAX_MANIFEST_BYTES });
+            return Err(DocumentError::TooLarge {
+                digest,
+                size_bytes,
+                limit_bytes: MAX_MANIFEST_BYTES,
+            });
         }
-        let malformed = |cause| DocumentError::Malformed { kind: "manifest", digest, cause };
+        let malformed = |cause| DocumentError::Malformed {
+            kind: "manifest",
+            digest,
+            cause,
+        };
         let json = strict_json::parse(&bytes).map_err(malformed)?;
         strict_json::check_names(&json, &strict_json::MANIFEST).map_err(malformed)?;
         let media_type = unambiguous_media_type(declared, &json, digest)?;
@@ -193,8 +221,13 @@ fn unambiguous_media_type(
     if let (Some(declared), Some(own)) = (declared, &own)
         && declared != own
     {
-        let (declared, own) = (super::escape(declared.as_str().as_bytes()), super::escape(own.as_str().as_bytes()));
-        return Err(ambiguous(format!("it was declared as {declared}, but its own media type is {own}")));
+        let (declared, own) = (
+            super::escape(declared.as_str().as_bytes()),
+            super::escape(own.as_str().as_bytes()),
+        );
+        return Err(ambiguous(format!(
+            "it was declared as {declared}, but its own media type is {own}"
+        )));
     }
     let media_type = match own.or_else(|| declared.cloned()) {
         Some(media_type) => media_type,
@@ -212,7 +245,9 @@ fn unambiguous_media_type(
         &[]
     };
     match foreign.iter().find(|name| has(name)) {
-        Some(name) => Err(ambiguous(format!("it was declared as {media_type}, but has a field \"{name}\""))),
+        Some(name) => Err(ambiguous(format!(
+            "it was declared as {media_type}, but has a field \"{name}\""
+        ))),
         None => Ok(media_type),
     }
 }
@@ -229,7 +264,10 @@ mod tests {
         let root = Root::parse(None, text.clone().into_bytes()).unwrap();
         assert_eq!(root.descriptor().media_type, MediaType::OciManifest);
         assert_eq!(root.bytes(), text.as_bytes());
-        assert!(matches!(Root::parse(None, r#"{"schemaVersion":2,"manifests":[]}"#), Ok(Root::Index(_))));
+        assert!(matches!(
+            Root::parse(None, r#"{"schemaVersion":2,"manifests":[]}"#),
+            Ok(Root::Index(_))
+        ));
     }
 
     #[test]
@@ -239,17 +277,25 @@ mod tests {
             r#"{"schemaVersion":2,"mediaType":null,"manifests":null,"annotations":null,"config":null,"layers":null}"#
                 .to_owned(),
         ] {
-            let Root::Index(index) = Root::parse(None, text.clone()).unwrap() else { panic!("{text} is an index") };
+            let Root::Index(index) = Root::parse(None, text.clone()).unwrap() else {
+                panic!("{text} is an index")
+            };
             assert!(index.value().manifests.is_empty() && index.value().annotations.is_empty());
         }
         let text = format!(
             r#"{{"schemaVersion":2,"config":{},"layers":null,"annotations":null,"subject":null,"manifests":null}}"#,
             CONFIG.replace("}", r#","annotations":null,"platform":null,"urls":null}"#)
         );
-        let Root::Manifest(manifest) = Root::parse(None, text).unwrap() else { panic!("it is a manifest") };
+        let Root::Manifest(manifest) = Root::parse(None, text).unwrap() else {
+            panic!("it is a manifest")
+        };
         assert!(manifest.value().layers.is_empty() && manifest.value().subject.is_none());
         assert!(
-            Root::parse(None, r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}"#).is_err()
+            Root::parse(
+                None,
+                r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}"#
+            )
+            .is_err()
         );
     }
 
@@ -257,7 +303,9 @@ mod tests {
     fn an_entry_by_another_algorithm_spoils_nothing_else() {
         let other = format!(r#"{{"digest":"sha512:{}","mediaType":"x","size":1}}"#, "a".repeat(128));
         let text = format!(r#"{{"manifests":[{other},{CONFIG},{other}],"schemaVersion":2}}"#);
-        let Root::Index(index) = Root::parse(None, text.clone()).unwrap() else { panic!("it is an index") };
+        let Root::Index(index) = Root::parse(None, text.clone()).unwrap() else {
+            panic!("it is an index")
+        };
         assert_eq!((index.value().manifests.len(), index.value().unsupported.len()), (1, 2));
         let written = serde_json::to_value(index.value()).unwrap();
         assert_eq!(written, serde_json::from_str::<Value>(&text).unwrap());
@@ -272,20 +320,38 @@ mod tests {
     #[test]
     fn ambiguous_documents_are_refused() {
         let both = format!(r#"{{"schemaVersion":2,"config":{CONFIG},"layers":[],"manifests":[]}}"#);
-        let lying = format!(r#"{{"mediaType":"{}","schemaVersion":2,"manifests":[]}}"#, MediaType::OciManifest);
+        let lying = format!(
+            r#"{{"mediaType":"{}","schemaVersion":2,"manifests":[]}}"#,
+            MediaType::OciManifest
+        );
         for text in [both, lying] {
             let error = Root::parse(None, text.clone().into_bytes()).unwrap_err();
             assert!(matches!(error, DocumentError::Ambiguous { .. }), "{text}: {error}");
         }
         let declared = MediaType::OciIndex;
-        let text = format!(r#"{{"mediaType":"{}","schemaVersion":2,"manifests":[]}}"#, MediaType::DockerIndex);
-        assert!(matches!(Root::parse(Some(&declared), text.into_bytes()), Err(DocumentError::Ambiguous { .. })));
+        let text = format!(
+            r#"{{"mediaType":"{}","schemaVersion":2,"manifests":[]}}"#,
+            MediaType::DockerIndex
+        );
+        assert!(matches!(
+            Root::parse(Some(&declared), text.into_bytes()),
+            Err(DocumentError::Ambiguous { .. })
+        ));
     }
 
     #[test]
     fn schema_1_and_unknown_kinds_are_named() {
         let error = Root::parse(None, r#"{"schemaVersion":1,"fsLayers":[]}"#).unwrap_err();
-        assert!(matches!(error, DocumentError::Unsupported { media_type: MediaType::DockerSchema1, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                DocumentError::Unsupported {
+                    media_type: MediaType::DockerSchema1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
         let large = vec![b' '; MAX_MANIFEST_BYTES as usize + 1];
         assert!(matches!(Root::parse(None, large), Err(DocumentError::TooLarge { .. })));
     }

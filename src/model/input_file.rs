@@ -57,7 +57,11 @@ pub fn is_irregular(error: &io::Error) -> bool {
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let file = open(path)?;
     let file_type = file.metadata()?.file_type();
-    if file_type.is_file() { Ok(file) } else { Err(irregular(file_type)) }
+    if file_type.is_file() {
+        Ok(file)
+    } else {
+        Err(irregular(file_type))
+    }
 }
 
 /// A small file that is read once, from its start to its end.
@@ -83,7 +87,11 @@ impl InputFile {
         if !(file_type.is_file() || is_null || is_pipe) {
             return Err(irregular(file_type));
         }
-        Ok(Self { file, is_pipe, has_begun: false })
+        Ok(Self {
+            file,
+            is_pipe,
+            has_begun: false,
+        })
     }
 }
 
@@ -116,15 +124,19 @@ impl Read for InputFile {
 fn open(path: &Path) -> io::Result<File> {
     match File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
         // The error of opening a socket.
-        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
-            Err(path.metadata().map_or(error, |metadata| irregular(metadata.file_type())))
-        }
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => Err(path
+            .metadata()
+            .map_or(error, |metadata| irregular(metadata.file_type()))),
         outcome => outcome,
     }
 }
 
 fn irregular(file_type: FileType) -> io::Error {
-    let what = if file_type.is_fifo() { "a fifo (named pipe)" } else { file_type_name(file_type) };
+    let what = if file_type.is_fifo() {
+        "a fifo (named pipe)"
+    } else {
+        file_type_name(file_type)
+    };
     io::Error::new(io::ErrorKind::InvalidInput, Irregular(what))
 }
 
@@ -180,7 +192,10 @@ mod tests {
             (pipe.as_path(), "expected a regular file, found a fifo (named pipe)"),
             (&at("socket"), "expected a regular file, found a socket"),
             (directory.path(), "expected a regular file, found a directory"),
-            (Path::new("/dev/zero"), "expected a regular file, found a character device"),
+            (
+                Path::new("/dev/zero"),
+                "expected a regular file, found a character device",
+            ),
         ] {
             for error in [read(path, Pipes::Refused).unwrap_err(), open_regular(path).unwrap_err()] {
                 assert_eq!(error.to_string(), what);

@@ -120,7 +120,10 @@ impl EntryKind {
     /// Returns the path on the disk that a file is read from, escaped; empty for anything else.
     pub fn disk_path_text(&self) -> String {
         match self {
-            Self::File { content: Content::Disk(file), .. } => super::escape(file.path.as_os_str().as_encoded_bytes()),
+            Self::File {
+                content: Content::Disk(file),
+                ..
+            } => super::escape(file.path.as_os_str().as_encoded_bytes()),
             _ => String::new(),
         }
     }
@@ -169,7 +172,10 @@ impl DiskFile {
     pub fn open(&self) -> io::Result<std::fs::File> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = std::fs::File::options().read(true).custom_flags(flags).open(&self.path)?;
+        let file = std::fs::File::options()
+            .read(true)
+            .custom_flags(flags)
+            .open(&self.path)?;
         if self.stamp.is_same_content(&FileStamp::of(&file.metadata()?)) {
             return Ok(file);
         }
@@ -281,7 +287,10 @@ impl EntryPath {
             return Ok(Self(path.into()));
         }
         let mut clean = Vec::with_capacity(path.len());
-        for component in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
+        for component in path
+            .split(|byte| *byte == b'/')
+            .filter(|part| !part.is_empty() && *part != b".")
+        {
             if component == b".." {
                 return Err(EntryPathError::LeavesRoot(path.to_vec()));
             }
@@ -328,7 +337,10 @@ impl EntryPath {
 
     /// Returns the name of the parent directory; empty for direct entries of the root.
     pub fn parent_name(&self) -> &[u8] {
-        self.parent_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+        self.parent_bytes()
+            .rsplit(|byte| *byte == b'/')
+            .next()
+            .unwrap_or_default()
     }
 
     /// Returns the path `self` below `directory`, like [`EntryPath::join`] with its bytes.
@@ -341,7 +353,11 @@ impl EntryPath {
         }
         // Both are clean, so the result is clean too.
         let path = [&directory.0, &b"/"[..], &self.0].concat();
-        if path.len() > MAX_PATH_BYTES { Err(EntryPathError::TooLong(path.len())) } else { Ok(Self(path.into())) }
+        if path.len() > MAX_PATH_BYTES {
+            Err(EntryPathError::TooLong(path.len()))
+        } else {
+            Ok(Self(path.into()))
+        }
     }
 
     /// Returns the last component; empty for the root.
@@ -356,7 +372,11 @@ impl EntryPath {
 
     /// Returns `true` if `self` is `ancestor` or is below it.
     pub fn starts_with(&self, ancestor: &EntryPath) -> bool {
-        ancestor.is_root() || self.0.strip_prefix(&*ancestor.0).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        ancestor.is_root()
+            || self
+                .0
+                .strip_prefix(&*ancestor.0)
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
     }
 
     /// Compares by components: parents come before their children, and subtrees are contiguous. A layer uses another
@@ -368,7 +388,8 @@ impl EntryPath {
 
 /// Returns `true` for a path that [`EntryPath::new`] does not change; most paths are so.
 fn is_clean(path: &[u8]) -> bool {
-    path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
+    path.split(|byte| *byte == b'/')
+        .all(|part| !matches!(part, b"" | b"." | b".."))
 }
 
 impl std::fmt::Display for EntryPath {
@@ -392,13 +413,26 @@ mod tests {
         assert!(path("/").is_root());
         assert!(matches!(EntryPath::new(b"a/../b"), Err(EntryPathError::LeavesRoot(_))));
         assert!(matches!(EntryPath::new(b"a\0"), Err(EntryPathError::Nul(_))));
-        assert!(matches!(EntryPath::new(&[b'a'; 4096]), Err(EntryPathError::TooLong(4096))));
+        assert!(matches!(
+            EntryPath::new(&[b'a'; 4096]),
+            Err(EntryPathError::TooLong(4096))
+        ));
         assert_eq!(path("a").join(b"b/c").unwrap(), path("/a/b/c"));
         assert_eq!(path("b/c").below(&path("a")).unwrap(), path("a/b/c"));
-        assert_eq!((path("b").below(&path("")).unwrap(), path("").below(&path("b")).unwrap()), (path("b"), path("b")));
+        assert_eq!(
+            (path("b").below(&path("")).unwrap(), path("").below(&path("b")).unwrap()),
+            (path("b"), path("b"))
+        );
         let long = EntryPath::new(&[b'a'; 4095]).unwrap();
         assert_eq!(path("b").below(&long), Err(EntryPathError::TooLong(4097)));
-        for (text, clean) in [("", ""), (".", ""), ("./a", "a"), ("a/.", "a"), ("a//b", "a/b"), (".a/..b", ".a/..b")] {
+        for (text, clean) in [
+            ("", ""),
+            (".", ""),
+            ("./a", "a"),
+            ("a/.", "a"),
+            ("a//b", "a/b"),
+            (".a/..b", ".a/..b"),
+        ] {
             assert_eq!(path(text).as_bytes(), clean.as_bytes());
         }
     }
@@ -406,8 +440,14 @@ mod tests {
     #[test]
     fn parents_and_ancestors() {
         assert_eq!(path("a/b").parent(), Some(path("a")));
-        assert_eq!((path("a/b/c").parent_bytes(), path("a").parent_bytes()), (&b"a/b"[..], &b""[..]));
-        assert_eq!((path("a/b/c").parent_name(), path("a").parent_name()), (&b"b"[..], &b""[..]));
+        assert_eq!(
+            (path("a/b/c").parent_bytes(), path("a").parent_bytes()),
+            (&b"a/b"[..], &b""[..])
+        );
+        assert_eq!(
+            (path("a/b/c").parent_name(), path("a").parent_name()),
+            (&b"b"[..], &b""[..])
+        );
         assert_eq!(path("a").parent(), Some(EntryPath::root()));
         assert_eq!(EntryPath::root().parent(), None);
         assert!(path("a/b").starts_with(&path("a")));

@@ -16,5 +16,8 @@ where
 /// Reads `null` as the empty map, and as a value of the map as the empty string.
 pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let texts = Option::<BTreeMap<String, Option<String>>>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(texts.into_iter().map(|(name, text)| (name, text.unwrap_or_default())).collect())
+    Ok(texts
+        .into_iter()
+        .map(|(name, text)| (name, text.unwrap_or_default()))
+        .collect())
 }

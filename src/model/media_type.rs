@@ -104,7 +104,11 @@ impl MediaType {
     pub fn in_family(&self, family: Family) -> Option<MediaType> {
         if *self == Self::DockerLayerZstd {
             // Read because other tools write it. It is never written unless the source has it.
-            return Some(if family == Family::Oci { Self::OciLayerZstd } else { self.clone() });
+            return Some(if family == Family::Oci {
+                Self::OciLayerZstd
+            } else {
+                self.clone()
+            });
         }
         let pair = PAIRS.iter().find(|(oci, docker)| self == oci || self == docker);
         match (pair, family) {
@@ -187,8 +191,14 @@ mod tests {
             assert_eq!(oci.in_family(Family::Oci).as_ref(), Some(oci));
         }
         assert_eq!(MediaType::OciLayerZstd.in_family(Family::Docker), None);
-        assert_eq!(MediaType::DockerLayerZstd.in_family(Family::Oci), Some(MediaType::OciLayerZstd));
-        assert_eq!(MediaType::DockerLayerZstd.in_family(Family::Docker), Some(MediaType::DockerLayerZstd));
+        assert_eq!(
+            MediaType::DockerLayerZstd.in_family(Family::Oci),
+            Some(MediaType::OciLayerZstd)
+        );
+        assert_eq!(
+            MediaType::DockerLayerZstd.in_family(Family::Docker),
+            Some(MediaType::DockerLayerZstd)
+        );
     }
 
     #[test]
@@ -208,7 +218,11 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["application/vnd.oci.image.layer.v1.tar+gzip+encrypted", "application/octet-stream", ""] {
+        for text in [
+            "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+            "application/octet-stream",
+            "",
+        ] {
             assert!(!MediaType::from(text).is_layer(), "{text}");
         }
         assert!(!MediaType::OciConfig.is_layer());
@@ -216,6 +230,9 @@ mod tests {
 
     #[test]
     fn parameters_are_dropped() {
-        assert_eq!(MediaType::from("application/vnd.oci.image.index.v1+json; charset=utf-8"), MediaType::OciIndex);
+        assert_eq!(
+            MediaType::from("application/vnd.oci.image.index.v1+json; charset=utf-8"),
+            MediaType::OciIndex
+        );
     }
 }

@@ -45,9 +45,18 @@ mod tests {
     #[test]
     fn a_near_name_is_found_and_a_far_one_is_not() {
         let names = ["docs", "doc", "man"];
-        for (name, meant) in [("dosc", Some("doc")), ("docss", Some("docs")), ("mna", Some("man")), ("xyz", None)] {
+        for (name, meant) in [
+            ("dosc", Some("doc")),
+            ("docss", Some("docs")),
+            ("mna", Some("man")),
+            ("xyz", None),
+        ] {
             assert_eq!(nearest(name, names), meant, "{name}");
-            assert_eq!(nearest(name.as_bytes(), names.map(str::as_bytes)), meant.map(str::as_bytes), "{name}");
+            assert_eq!(
+                nearest(name.as_bytes(), names.map(str::as_bytes)),
+                meant.map(str::as_bytes),
+                "{name}"
+            );
         }
         assert_eq!(nearest("entrypiont", ["entrypoint", "environment"]), Some("entrypoint"));
         assert_eq!(nearest("sitting", ["kitten"]), None);

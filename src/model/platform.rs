@@ -65,7 +65,9 @@ impl super::Diagnostic for PlatformError {
         if let Some(parts) = platform_names::meant(&text) {
             return Some(format!("did you mean {}?", Platform::of_parts(parts)));
         }
-        let Self::Unknown { platform, part } = self else { return None };
+        let Self::Unknown { platform, part } = self else {
+            return None;
+        };
         let known = platform_names::known_names(*part, &platform.os, &platform.architecture).join(", ");
         Some(match part {
             UnknownPart::System => format!("known operating systems: {known}"),
@@ -79,11 +81,19 @@ impl super::Diagnostic for PlatformError {
 impl Platform {
     /// Returns a platform without variant.
     pub fn new(os: &str, architecture: &str) -> Self {
-        Self { architecture: architecture.to_owned(), os: os.to_owned(), variant: None }
+        Self {
+            architecture: architecture.to_owned(),
+            os: os.to_owned(),
+            variant: None,
+        }
     }
 
     fn of_parts((os, architecture, variant): Parts) -> Self {
-        Self { architecture, os, variant }
+        Self {
+            architecture,
+            os,
+            variant,
+        }
     }
 
     /// Parses a platform to build an image for. Accepts only Go's names, in Go's spelling.
@@ -119,9 +129,10 @@ impl Platform {
         match parts[..] {
             _ if !parts.iter().all(is_name) => Err(PlatformError::Malformed(text.to_owned())),
             [os, architecture] => Ok(Self::new(os, architecture)),
-            [os, architecture, variant] => {
-                Ok(Self { variant: Some(variant.to_owned()), ..Self::new(os, architecture) })
-            }
+            [os, architecture, variant] => Ok(Self {
+                variant: Some(variant.to_owned()),
+                ..Self::new(os, architecture)
+            }),
             _ => Err(PlatformError::Malformed(text.to_owned())),
         }
     }
@@ -134,7 +145,11 @@ impl Platform {
     /// no variant if every processor has it. Platforms from outside are compared in this form.
     #[must_use]
     pub fn normalized(&self) -> Self {
-        Self::of_parts(platform_names::normalized(&self.os, &self.architecture, self.variant.as_deref()))
+        Self::of_parts(platform_names::normalized(
+            &self.os,
+            &self.architecture,
+            self.variant.as_deref(),
+        ))
     }
 
     /// Returns the variant, or containerd's default (v7 for `arm`, v8 for `arm64`).
@@ -163,7 +178,11 @@ impl Platform {
         if wanted.os != offered.os || wanted.architecture != offered.architecture {
             return None;
         }
-        platform_names::steps_below(&wanted.architecture, wanted.variant.as_deref(), offered.variant.as_deref())
+        platform_names::steps_below(
+            &wanted.architecture,
+            wanted.variant.as_deref(),
+            offered.variant.as_deref(),
+        )
     }
 
     /// Returns `${machine}` of the spec: the kernel's name of the processor (`x86_64`, `aarch64`).
@@ -213,7 +232,11 @@ impl FromStr for Platform {
     /// Accepts any names of Go's alphabet: a lockfile may be written by a later version, which knows more names.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let is_written = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
-        if text.bytes().all(is_written) { Self::split(text) } else { Err(PlatformError::Malformed(text.to_owned())) }
+        if text.bytes().all(is_written) {
+            Self::split(text)
+        } else {
+            Err(PlatformError::Malformed(text.to_owned()))
+        }
     }
 }
 
@@ -243,7 +266,15 @@ mod tests {
         for good in ["linux/amd64", "linux/arm/v7", "windows/amd64"] {
             assert_eq!(platform(good).to_string(), good);
         }
-        for bad in ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "Linux/amd64", "linux/amd 64"] {
+        for bad in [
+            "",
+            "linux",
+            "linux/",
+            "/amd64",
+            "linux/arm/v7/x",
+            "Linux/amd64",
+            "linux/amd 64",
+        ] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }
     }
@@ -285,14 +316,26 @@ mod tests {
                 "unknown architecture \"aarch64\" in platform \"linux/aarch64\"",
                 "did you mean linux/arm64?",
             ),
-            ("linx/amd64", "unknown operating system \"linx\" in platform \"linx/amd64\"", "did you mean linux/amd64?"),
-            ("linux/arm/7", "unknown variant \"7\" of arm in platform \"linux/arm/7\"", "did you mean linux/arm/v7?"),
+            (
+                "linx/amd64",
+                "unknown operating system \"linx\" in platform \"linx/amd64\"",
+                "did you mean linux/amd64?",
+            ),
+            (
+                "linux/arm/7",
+                "unknown variant \"7\" of arm in platform \"linux/arm/7\"",
+                "did you mean linux/arm/v7?",
+            ),
             (
                 "darwin/386",
                 "platform \"darwin/386\" does not exist: darwin has no port for 386",
                 "architectures of darwin: amd64, arm64",
             ),
-            ("linux/386/v1", "unknown variant \"v1\" of 386 in platform \"linux/386/v1\"", "386 has no variants"),
+            (
+                "linux/386/v1",
+                "unknown variant \"v1\" of 386 in platform \"linux/386/v1\"",
+                "386 has no variants",
+            ),
             (
                 "amd64",
                 "\"amd64\" is not a platform: expected os/arch or os/arch/variant, such as linux/amd64",
@@ -300,10 +343,19 @@ mod tests {
             ),
         ] {
             let error = Platform::parse_known(text).unwrap_err();
-            assert_eq!((error.to_string().as_str(), error.help().as_deref()), (message, Some(help)));
+            assert_eq!(
+                (error.to_string().as_str(), error.help().as_deref()),
+                (message, Some(help))
+            );
         }
-        for known in ["linux/amd64", "linux/arm64/v8", "linux/arm/v5", "windows/amd64", "wasip1/wasm", "linux/amd64/v4"]
-        {
+        for known in [
+            "linux/amd64",
+            "linux/arm64/v8",
+            "linux/arm/v5",
+            "windows/amd64",
+            "wasip1/wasm",
+            "linux/amd64/v4",
+        ] {
             assert_eq!(Platform::parse_known(known).unwrap().to_string(), known);
         }
     }

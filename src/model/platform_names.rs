@@ -23,7 +23,10 @@ const PORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("netbsd", &["386", "amd64", "arm", "arm64"]),
-    ("openbsd", &["386", "amd64", "arm", "arm64", "mips64", "ppc64", "riscv64"]),
+    (
+        "openbsd",
+        &["386", "amd64", "arm", "arm64", "mips64", "ppc64", "riscv64"],
+    ),
     ("plan9", &["386", "amd64", "arm"]),
     ("solaris", &["amd64"]),
     ("wasi", &["wasm"]),
@@ -146,10 +149,16 @@ pub enum UnknownPart {
 
 /// Returns the first part of a platform that is not known; `None` if all are known.
 pub(super) fn unknown_part(system: &str, architecture: &str, variant: Option<&str>) -> Option<UnknownPart> {
-    let Some(architectures) = architectures_of(system) else { return Some(UnknownPart::System) };
+    let Some(architectures) = architectures_of(system) else {
+        return Some(UnknownPart::System);
+    };
     if !architectures.contains(&architecture) {
         let is_known = PORTS.iter().any(|(_, known)| known.contains(&architecture));
-        return Some(if is_known { UnknownPart::Pair } else { UnknownPart::Architecture });
+        return Some(if is_known {
+            UnknownPart::Pair
+        } else {
+            UnknownPart::Architecture
+        });
     }
     let is_known = variant.is_none_or(|variant| variants_of(architecture).contains(&variant));
     (!is_known).then_some(UnknownPart::Variant)
@@ -165,11 +174,17 @@ pub(super) fn known_names(part: UnknownPart, system: &str, architecture: &str) -
 }
 
 fn architectures_of(system: &str) -> Option<&'static [&'static str]> {
-    PORTS.iter().find(|(known, _)| *known == system).map(|(_, architectures)| *architectures)
+    PORTS
+        .iter()
+        .find(|(known, _)| *known == system)
+        .map(|(_, architectures)| *architectures)
 }
 
 fn variants_of(architecture: &str) -> &'static [&'static str] {
-    VARIANTS.iter().find(|(known, _)| *known == architecture).map_or(&[], |(_, variants)| variants)
+    VARIANTS
+        .iter()
+        .find(|(known, _)| *known == architecture)
+        .map_or(&[], |(_, variants)| variants)
 }
 
 /// Returns a platform as normalized by containerd's `platforms.Normalize`: lower case, aliases of the most usual
@@ -178,18 +193,27 @@ pub(super) fn normalized(system: &str, architecture: &str, variant: Option<&str>
     let system = system.to_ascii_lowercase();
     let system = if system == "macos" { "darwin".to_owned() } else { system };
     let architecture = architecture.to_ascii_lowercase();
-    let variant = variant.map(str::to_ascii_lowercase).filter(|variant| !variant.is_empty());
+    let variant = variant
+        .map(str::to_ascii_lowercase)
+        .filter(|variant| !variant.is_empty());
     let variant = variant.as_deref();
     let (architecture, variant) = match &*architecture {
         "i386" => ("386", None),
         "x86_64" | "x86-64" | "amd64" => ("amd64", with_v(variant).filter(|variant| variant != "v1")),
-        "aarch64" | "arm64" => ("arm64", with_v(variant).filter(|variant| variant != "v8" && variant != "v8.0")),
+        "aarch64" | "arm64" => (
+            "arm64",
+            with_v(variant).filter(|variant| variant != "v8" && variant != "v8.0"),
+        ),
         "armhf" => ("arm", Some("v7".to_owned())),
         "armel" => ("arm", Some("v6".to_owned())),
         "arm" => ("arm", with_v(variant).or_else(|| Some("v7".to_owned()))),
         other => (other, variant.map(str::to_owned)),
     };
-    let variant = if variant.as_deref() == Some("v9.0") { Some("v9".to_owned()) } else { variant };
+    let variant = if variant.as_deref() == Some("v9.0") {
+        Some("v9".to_owned())
+    } else {
+        variant
+    };
     (system, architecture.to_owned(), variant)
 }
 
@@ -197,7 +221,11 @@ pub(super) fn normalized(system: &str, architecture: &str, variant: Option<&str>
 fn with_v(variant: Option<&str>) -> Option<String> {
     let variant = variant?;
     let is_number = variant.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    Some(if is_number { format!("v{variant}") } else { variant.to_owned() })
+    Some(if is_number {
+        format!("v{variant}")
+    } else {
+        variant.to_owned()
+    })
 }
 
 /// Returns how many steps the variant `offered` of an architecture is below `wanted`, both normalized; `None` if its
@@ -211,8 +239,12 @@ pub(super) fn steps_below(architecture: &str, wanted: Option<&str>, offered: Opt
     }
     let number = |variant: &str| variant.strip_prefix('v')?.parse::<u32>().ok();
     match architecture {
-        "amd64" => wanted.map_or(Some(1), number)?.checked_sub(offered.map_or(Some(1), number)?),
-        "arm" => wanted.map_or(Some(7), number)?.checked_sub(offered.map_or(Some(7), number)?),
+        "amd64" => wanted
+            .map_or(Some(1), number)?
+            .checked_sub(offered.map_or(Some(1), number)?),
+        "arm" => wanted
+            .map_or(Some(7), number)?
+            .checked_sub(offered.map_or(Some(7), number)?),
         "arm64" => arm64_steps(wanted.unwrap_or("v8"), offered.unwrap_or("v8")),
         "ppc64le" | "riscv64" => {
             let known = variants_of(architecture);
@@ -273,7 +305,11 @@ pub(super) fn meant(text: &str) -> Option<Parts> {
 /// Splits a text into the words for operating system, architecture and variant, with any separators and in either
 /// order.
 fn take_apart(text: &str) -> Option<(Option<String>, Option<String>, Option<String>)> {
-    let mut words: Vec<String> = text.split(['/', '\\']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let mut words: Vec<String> = text
+        .split(['/', '\\'])
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect();
     if let [only] = &words[..] {
         words = part_by_marks(only);
     }
@@ -301,7 +337,9 @@ fn take_apart(text: &str) -> Option<(Option<String>, Option<String>, Option<Stri
 
 /// Splits `linux-arm-v7` or `linux_amd64`. The operating system is the part before the first separator, if it is one.
 fn part_by_marks(word: &str) -> Vec<String> {
-    let Some((system, rest)) = word.split_once(['-', '_', ':', '.', ' ', ',']) else { return vec![word.to_owned()] };
+    let Some((system, rest)) = word.split_once(['-', '_', ':', '.', ' ', ',']) else {
+        return vec![word.to_owned()];
+    };
     let is_system = architectures_of(system).is_some() || SYSTEM_ALIASES.iter().any(|(name, _)| *name == system);
     if !is_system {
         return vec![word.to_owned()];
@@ -309,7 +347,9 @@ fn part_by_marks(word: &str) -> Vec<String> {
     if architecture_alias(rest).is_some() {
         return vec![system.to_owned(), rest.to_owned()];
     }
-    let parts = rest.split(['-', '_', ':', '.', ' ', ',']).filter(|part| !part.is_empty());
+    let parts = rest
+        .split(['-', '_', ':', '.', ' ', ','])
+        .filter(|part| !part.is_empty());
     std::iter::once(system).chain(parts).map(str::to_owned).collect()
 }
 
@@ -326,7 +366,10 @@ fn meant_system(word: &str) -> Option<&'static str> {
 
 /// Returns the architecture for an alias, or for its own name.
 fn architecture_alias(word: &str) -> Option<(&'static str, Option<&'static str>)> {
-    let known = PORTS.iter().flat_map(|(_, known)| known.iter()).find(|known| **known == word);
+    let known = PORTS
+        .iter()
+        .flat_map(|(_, known)| known.iter())
+        .find(|known| **known == word);
     if let Some(known) = known {
         return Some((known, None));
     }
@@ -340,13 +383,22 @@ fn meant_architecture(
     architectures: &'static [&'static str],
 ) -> Option<(&'static str, Option<&'static str>)> {
     for (architecture, variants) in VARIANTS {
-        let rest = word.strip_prefix(architecture).map(|rest| rest.trim_start_matches(['-', '_', '.', ':', ' ']));
-        let attached = rest.and_then(|rest| variants.iter().find(|variant| **variant == rest || variant[1..] == *rest));
+        let rest = word
+            .strip_prefix(architecture)
+            .map(|rest| rest.trim_start_matches(['-', '_', '.', ':', ' ']));
+        let attached = rest.and_then(|rest| {
+            variants
+                .iter()
+                .find(|variant| **variant == rest || variant[1..] == *rest)
+        });
         if let Some(variant) = attached {
             return Some((architecture, Some(variant)));
         }
     }
-    let aliases = ARCHITECTURE_ALIASES.iter().map(|(name, ..)| *name).filter(|name| name.len() > MIN_NEAR_ALIAS_BYTES);
+    let aliases = ARCHITECTURE_ALIASES
+        .iter()
+        .map(|(name, ..)| *name)
+        .filter(|name| name.len() > MIN_NEAR_ALIAS_BYTES);
     let near = nearest(word, architectures.iter().copied()).or_else(|| nearest(word, aliases))?;
     architecture_alias(near)
 }
@@ -367,7 +419,9 @@ fn meant_variant(word: &str, architecture: &str) -> Option<String> {
 
 /// Returns the architecture that is most likely meant by an operating system alone.
 fn usual_architecture(architectures: &[&'static str]) -> &'static str {
-    let usual = ["amd64", "wasm"].into_iter().find(|usual| architectures.contains(usual));
+    let usual = ["amd64", "wasm"]
+        .into_iter()
+        .find(|usual| architectures.contains(usual));
     usual.or_else(|| architectures.first().copied()).unwrap_or("amd64")
 }
 

@@ -68,9 +68,16 @@ impl Diagnostic for ReferenceError {
 /// Returns the reference that was probably meant: without a scheme, without a trailing slash, in lower case. Returns
 /// `None` for a text with an `@`, since it may contain a password.
 fn repaired(text: &str) -> Option<Reference> {
-    let text = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text).trim_end_matches('/');
+    let text = SCHEMES
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))
+        .unwrap_or(text)
+        .trim_end_matches('/');
     let plain = text.to_ascii_lowercase();
-    [text, plain.as_str()].into_iter().filter(|text| !text.contains('@')).find_map(|text| text.parse().ok())
+    [text, plain.as_str()]
+        .into_iter()
+        .filter(|text| !text.contains('@'))
+        .find_map(|text| text.parse().ok())
 }
 
 /// Schemes that users copy from a browser or write for another program.
@@ -78,7 +85,10 @@ const SCHEMES: [&str; 4] = ["https://", "http://", REGISTRY_PREFIX, "oci://"];
 
 /// Suggests a valid tag for an invalid one.
 fn tag_help(text: &str) -> String {
-    let dashed: String = text.chars().map(|letter| if is_in_tag(letter) { letter } else { '-' }).collect();
+    let dashed: String = text
+        .chars()
+        .map(|letter| if is_in_tag(letter) { letter } else { '-' })
+        .collect();
     let tag = dashed.trim_start_matches(['.', '-']);
     match (tag.is_empty() || tag.len() > MAX_TAG_BYTES, text.contains('+')) {
         (true, _) => "use a tag such as \"1.0.0\" or \"latest\"".to_owned(),
@@ -154,7 +164,10 @@ impl FromStr for Repository {
     type Err = ReferenceError;
     /// Parses a name without tag and digest.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let malformed = |reason: &str| ReferenceError::Malformed { text: text.to_owned(), reason: reason.to_owned() };
+        let malformed = |reason: &str| ReferenceError::Malformed {
+            text: text.to_owned(),
+            reason: reason.to_owned(),
+        };
         let (registry, path) = match text.split_once('/') {
             Some((first, rest)) if is_registry(first) => (first, rest),
             _ => return Err(ReferenceError::NoRegistry(text.to_owned())),
@@ -171,7 +184,10 @@ impl FromStr for Repository {
                  dashes",
             ));
         }
-        Ok(Self { registry: registry.to_owned(), path: path.to_owned() })
+        Ok(Self {
+            registry: registry.to_owned(),
+            path: path.to_owned(),
+        })
     }
 }
 
@@ -250,17 +266,25 @@ impl FromStr for Reference {
         let (rest, digest) = split_digest(text)?;
         let last_slash = rest.rfind('/').map_or(0, |at| at + 1);
         let (name, tag) = match rest[last_slash..].find(':') {
-            Some(colon) if last_slash > 0 => {
-                (&rest[..last_slash + colon], Some(rest[last_slash + colon + 1..].parse()?))
-            }
+            Some(colon) if last_slash > 0 => (
+                &rest[..last_slash + colon],
+                Some(rest[last_slash + colon + 1..].parse()?),
+            ),
             _ => (rest, None),
         };
         let repository = name.parse().map_err(|error| match error {
             ReferenceError::NoRegistry(_) => ReferenceError::NoRegistry(text.to_owned()),
-            ReferenceError::Malformed { reason, .. } => ReferenceError::Malformed { text: text.to_owned(), reason },
+            ReferenceError::Malformed { reason, .. } => ReferenceError::Malformed {
+                text: text.to_owned(),
+                reason,
+            },
             tag @ ReferenceError::Tag(_) => tag,
         })?;
-        Ok(Self { repository, tag, digest })
+        Ok(Self {
+            repository,
+            tag,
+            digest,
+        })
     }
 }
 
@@ -281,10 +305,12 @@ impl fmt::Display for Reference {
 fn split_digest(text: &str) -> Result<(&str, Option<Digest>), ReferenceError> {
     match text.rsplit_once('@') {
         Some((rest, digest)) if digest.starts_with("sha") && digest.contains(':') => {
-            let digest = digest.parse().map_err(|error: super::DigestError| ReferenceError::Malformed {
-                text: text.to_owned(),
-                reason: error.to_string(),
-            })?;
+            let digest = digest
+                .parse()
+                .map_err(|error: super::DigestError| ReferenceError::Malformed {
+                    text: text.to_owned(),
+                    reason: error.to_string(),
+                })?;
             Ok((rest, Some(digest)))
         }
         _ => Ok((text, None)),
@@ -349,8 +375,14 @@ type OnDisk = fn(PathBuf, Selector) -> ImageName;
 /// The prefixes of the names of images on the disk.
 const PLACES: [(&str, OnDisk); 3] = [
     ("oci:", |path, selector| ImageName::Layout { path, selector }),
-    ("oci-archive:", |path, selector| ImageName::OciArchive { path, selector }),
-    ("docker-archive:", |path, selector| ImageName::DockerArchive { path, selector }),
+    ("oci-archive:", |path, selector| ImageName::OciArchive {
+        path,
+        selector,
+    }),
+    ("docker-archive:", |path, selector| ImageName::DockerArchive {
+        path,
+        selector,
+    }),
 ];
 
 impl FromStr for ImageName {
@@ -378,7 +410,10 @@ fn split_path(text: &str, rest: &str) -> Result<(PathBuf, Selector), ReferenceEr
     };
     if path.is_empty() || tag == Some("") {
         let reason = "a path or a tag is empty".to_owned();
-        return Err(ReferenceError::Malformed { text: text.to_owned(), reason });
+        return Err(ReferenceError::Malformed {
+            text: text.to_owned(),
+            reason,
+        });
     }
     let selector = match (digest, tag) {
         (Some(digest), _) => Selector::Digest(digest),

@@ -30,7 +30,11 @@ impl ShortNames {
             return vec![format!("{full}{pin}")];
         }
         let fallback = [DEFAULT_REGISTRY.to_owned()];
-        let registries = if self.registries.is_empty() { &fallback[..] } else { &self.registries };
+        let registries = if self.registries.is_empty() {
+            &fallback[..]
+        } else {
+            &self.registries
+        };
         let full = |registry: &String| {
             if registry == DEFAULT_REGISTRY && !name.contains('/') {
                 format!("{registry}/library/{name}{pin}")
@@ -39,7 +43,12 @@ impl ShortNames {
             }
         };
         let is_reference = |text: &String| text.parse::<Reference>().is_ok();
-        registries.iter().map(full).filter(is_reference).take(MAX_SUGGESTIONS).collect()
+        registries
+            .iter()
+            .map(full)
+            .filter(is_reference)
+            .take(MAX_SUGGESTIONS)
+            .collect()
     }
 
     /// Returns the suggestions as a question; `None` if there are none.
@@ -60,7 +69,10 @@ mod tests {
     #[test]
     fn without_configuration_docker_hub_is_meant() {
         let names = ShortNames::default();
-        assert_eq!(names.question("node:18").unwrap(), "did you mean docker.io/library/node:18?");
+        assert_eq!(
+            names.question("node:18").unwrap(),
+            "did you mean docker.io/library/node:18?"
+        );
         assert_eq!(names.question("me/app").unwrap(), "did you mean docker.io/me/app?");
         assert_eq!(names.question("NOT A NAME"), None);
     }
@@ -68,9 +80,18 @@ mod tests {
     #[test]
     fn several_registries_are_all_named_up_to_a_bound() {
         let registries = |count: usize| (0..count).map(|number| format!("r{number}.example")).collect();
-        let names = ShortNames { registries: registries(2), ..ShortNames::default() };
-        assert_eq!(names.question("a:1").unwrap(), "did you mean r0.example/a:1 or r1.example/a:1?");
-        let names = ShortNames { registries: registries(9), ..ShortNames::default() };
+        let names = ShortNames {
+            registries: registries(2),
+            ..ShortNames::default()
+        };
+        assert_eq!(
+            names.question("a:1").unwrap(),
+            "did you mean r0.example/a:1 or r1.example/a:1?"
+        );
+        let names = ShortNames {
+            registries: registries(9),
+            ..ShortNames::default()
+        };
         assert_eq!(names.suggestions("a").len(), 3);
     }
 }

@@ -43,8 +43,13 @@ const DESCRIPTOR: Names = Names(&[
 ]);
 
 /// image-spec, image-index.md, "platform".
-const PLATFORM: Names =
-    Names(&[("architecture", Plain), ("os", Plain), ("os.version", Plain), ("os.features", Plain), ("variant", Plain)]);
+const PLATFORM: Names = Names(&[
+    ("architecture", Plain),
+    ("os", Plain),
+    ("os.version", Plain),
+    ("os.features", Plain),
+    ("variant", Plain),
+]);
 
 /// Manifests and indexes together, since the kind of a document follows from its fields (image-spec, manifest.md and
 /// image-index.md; Docker's image manifest version 2, schema 1 and 2).
@@ -70,7 +75,10 @@ pub const CONFIG: Names = Names(&[
     ("created", Plain),
     ("config", Object(&EXECUTION)),
     ("rootfs", Object(&Names(&[("type", Plain), ("diff_ids", Plain)]))),
-    ("history", List(&Names(&[("created_by", Plain), ("empty_layer", Plain)]))),
+    (
+        "history",
+        List(&Names(&[("created_by", Plain), ("empty_layer", Plain)])),
+    ),
 ]);
 
 /// image-spec, config.md, "config".
@@ -189,7 +197,10 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(name) = fields.next_key::<String>()? {
             let value = fields.next_value_seed(Strict)?;
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format!("duplicate key \"{}\"", super::escape(name.as_bytes()))));
+                return Err(A::Error::custom(format!(
+                    "duplicate key \"{}\"",
+                    super::escape(name.as_bytes())
+                )));
             }
             object.insert(name, value);
         }
@@ -229,7 +240,10 @@ mod tests {
         }
         for (names, good) in [
             (&MANIFEST, r#"{"annotations":{"Digest":"x","Layers":"y","digest":"z"}}"#),
-            (&MANIFEST, r#"{"config":{"annotations":{"MediaType":"x"},"x":{"Size":1}}}"#),
+            (
+                &MANIFEST,
+                r#"{"config":{"annotations":{"MediaType":"x"},"x":{"Size":1}}}"#,
+            ),
             (&MANIFEST, r#"{"extension":{"Manifests":[]},"layers":[{"data":"x"}]}"#),
             (
                 &CONFIG,

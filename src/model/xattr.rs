@@ -35,8 +35,13 @@ impl fmt::Display for XattrOwner {
 
 /// Namespaces and names that storage drivers reserve: overlayfs (with and without privileges), fuse-overlayfs, the
 /// override of modes and owners by containers/storage, and the rootless modes of umoci and others.
-const DRIVER_PREFIXES: [&[u8]; 5] =
-    [b"trusted.overlay.", b"user.overlay.", b"user.fuseoverlayfs.", b"user.containers.", b"user.rootlesscontainers"];
+const DRIVER_PREFIXES: [&[u8]; 5] = [
+    b"trusted.overlay.",
+    b"user.overlay.",
+    b"user.fuseoverlayfs.",
+    b"user.containers.",
+    b"user.rootlesscontainers",
+];
 
 /// The namespace of security modules. Only [`capability::ATTRIBUTE`] of it is part of an image.
 const SECURITY_PREFIX: &[u8] = b"security.";
@@ -66,7 +71,9 @@ pub fn xattr_owner(name: &[u8]) -> Option<XattrOwner> {
 /// Returns the owner of every attribute that a pattern (`*`, `?`, `[…]`) can match; `None` if some of them may be part
 /// of an image.
 pub fn xattr_pattern_owner(pattern: &str) -> Option<XattrOwner> {
-    let Some(wildcard) = pattern.find(['*', '?', '[']) else { return xattr_owner(pattern.as_bytes()) };
+    let Some(wildcard) = pattern.find(['*', '?', '[']) else {
+        return xattr_owner(pattern.as_bytes());
+    };
     let start = &pattern.as_bytes()[..wildcard];
     if capability::ATTRIBUTE.starts_with(start) || USER_PREFIX.starts_with(start) {
         return None;
@@ -80,9 +87,14 @@ mod tests {
 
     #[test]
     fn capabilities_and_attributes_of_users_belong_to_the_image() {
-        for name in
-            ["security.capability", "user.note", "user.overlay", "user.overlayed", "user.mime_type", "user.containersx"]
-        {
+        for name in [
+            "security.capability",
+            "user.note",
+            "user.overlay",
+            "user.overlayed",
+            "user.mime_type",
+            "user.containersx",
+        ] {
             assert_eq!(xattr_owner(name.as_bytes()), None, "{name}");
         }
     }
@@ -117,12 +129,27 @@ mod tests {
 
     #[test]
     fn patterns_are_refused_only_where_nothing_of_an_image_can_match() {
-        for pattern in ["*", "user.*", "u*", "?ser.x", "security.*", "security.cap*", "s*", "user.overlay*", "[us]*"] {
+        for pattern in [
+            "*",
+            "user.*",
+            "u*",
+            "?ser.x",
+            "security.*",
+            "security.cap*",
+            "s*",
+            "user.overlay*",
+            "[us]*",
+        ] {
             assert_eq!(xattr_pattern_owner(pattern), None, "{pattern}");
         }
-        for pattern in
-            ["trusted.*", "trusted.overlay.*", "user.overlay.*", "security.sel*", "system.*", "trusted.overlay.opaque"]
-        {
+        for pattern in [
+            "trusted.*",
+            "trusted.overlay.*",
+            "user.overlay.*",
+            "security.sel*",
+            "system.*",
+            "trusted.overlay.opaque",
+        ] {
             assert!(xattr_pattern_owner(pattern).is_some(), "{pattern}");
         }
     }

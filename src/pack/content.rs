@@ -22,7 +22,9 @@ pub(super) struct Reading<'a> {
 impl Reading<'_> {
     /// Fills `room`, which has the size of `entry`, with the entry's whole content.
     pub(super) fn whole(&self, entry: &Entry, room: &mut [u8]) -> Result<(), PackError> {
-        let EntryKind::File { size_bytes, content } = &entry.kind else { return Ok(()) };
+        let EntryKind::File { size_bytes, content } = &entry.kind else {
+            return Ok(());
+        };
         match content {
             Content::Bytes(_) | Content::Disk(_) => self.slice(entry, 0..*size_bytes, room),
             Content::Member { .. } | Content::Image { .. } => {
@@ -36,7 +38,9 @@ impl Reading<'_> {
 
     /// Fills `room` with a slice of a content that supports random access.
     pub(super) fn slice(&self, entry: &Entry, slice: Range<u64>, room: &mut [u8]) -> Result<(), PackError> {
-        let EntryKind::File { size_bytes, content } = &entry.kind else { return Ok(()) };
+        let EntryKind::File { size_bytes, content } = &entry.kind else {
+            return Ok(());
+        };
         match content {
             Content::Bytes(bytes) => {
                 check_size(&entry.path, *size_bytes, bytes.len() as u64)?;
@@ -48,7 +52,9 @@ impl Reading<'_> {
             }
             // Opened contents are read in order, by the code that holds them open.
             Content::Member { .. } | Content::Image { .. } => {
-                return Err(PackError::Panicked { stage: "reading content for" });
+                return Err(PackError::Panicked {
+                    stage: "reading content for",
+                });
             }
         }
         self.observer.content_read(room.len() as u64);
@@ -61,7 +67,13 @@ fn check_size(path: &EntryPath, size_bytes: u64, content_bytes: u64) -> Result<(
     if size_bytes == content_bytes {
         return Ok(());
     }
-    Err(PackError::Entry { path: path.clone(), problem: EntryProblem::Size { size_bytes, content_bytes } })
+    Err(PackError::Entry {
+        path: path.clone(),
+        problem: EntryProblem::Size {
+            size_bytes,
+            content_bytes,
+        },
+    })
 }
 
 /// Reads a slice of a file of the disk. Its state is compared with the listing after reading, since a write before or
@@ -71,9 +83,14 @@ fn read_disk_file(listed: &DiskFile, from: u64, room: &mut [u8]) -> Result<(), P
     let outcome = file.read_exact_at(room, from);
     check_stamp(listed, &file)?;
     match outcome {
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(PackError::Unsized { path: listed.path.clone() }),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(PackError::Unsized {
+            path: listed.path.clone(),
+        }),
         Ok(()) if listed.stamp.size_bytes == 0 => check_empty(listed, &file),
-        outcome => outcome.map_err(|source| PackError::Read { path: listed.path.clone(), source }),
+        outcome => outcome.map_err(|source| PackError::Read {
+            path: listed.path.clone(),
+            source,
+        }),
     }
 }
 
@@ -81,31 +98,48 @@ fn read_disk_file(listed: &DiskFile, from: u64, room: &mut [u8]) -> Result<(), P
 fn check_empty(listed: &DiskFile, file: &File) -> Result<(), PackError> {
     match file.read_at(&mut [0], 0) {
         Ok(0) => Ok(()),
-        Ok(_) => Err(PackError::Unsized { path: listed.path.clone() }),
-        Err(source) => Err(PackError::Read { path: listed.path.clone(), source }),
+        Ok(_) => Err(PackError::Unsized {
+            path: listed.path.clone(),
+        }),
+        Err(source) => Err(PackError::Read {
+            path: listed.path.clone(),
+            source,
+        }),
     }
 }
 
 /// Opens a file. Does not follow a link that replaced it, or wait for the writer of a pipe that did.
 fn open_disk_file(listed: &DiskFile) -> Result<File, PackError> {
-    let opened = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&listed.path);
+    let opened = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(&listed.path);
     opened.map_err(|source| match (source.kind(), source.raw_os_error()) {
         (ErrorKind::NotFound | ErrorKind::NotADirectory, _) => changed(listed, Change::Vanished),
         // O_NOFOLLOW gives ELOOP for a symbolic link; a socket gives ENXIO.
         (_, Some(libc::ELOOP | libc::ENXIO)) => changed(listed, Change::Replaced),
-        _ => PackError::Open { path: listed.path.clone(), source },
+        _ => PackError::Open {
+            path: listed.path.clone(),
+            source,
+        },
     })
 }
 
 fn check_stamp(listed: &DiskFile, file: &File) -> Result<(), PackError> {
-    let metadata = file.metadata().map_err(|source| PackError::Read { path: listed.path.clone(), source })?;
+    let metadata = file.metadata().map_err(|source| PackError::Read {
+        path: listed.path.clone(),
+        source,
+    })?;
     let (expected, actual) = (listed.stamp, FileStamp::of(&metadata));
     let change = if expected.is_same_content(&actual) {
         return Ok(());
     } else if actual.identity != expected.identity || !metadata.is_file() {
         Change::Replaced
     } else if actual.size_bytes != expected.size_bytes {
-        Change::Resized { expected_bytes: expected.size_bytes, actual_bytes: actual.size_bytes }
+        Change::Resized {
+            expected_bytes: expected.size_bytes,
+            actual_bytes: actual.size_bytes,
+        }
     } else if actual.modified != expected.modified {
         Change::Written
     } else {
@@ -115,7 +149,10 @@ fn check_stamp(listed: &DiskFile, file: &File) -> Result<(), PackError> {
 }
 
 fn changed(listed: &DiskFile, what: Change) -> PackError {
-    PackError::Changed { path: listed.path.clone(), what }
+    PackError::Changed {
+        path: listed.path.clone(),
+        what,
+    }
 }
 
 /// Content that the caller opened, and that is read from start to end.
@@ -134,10 +171,24 @@ impl<'a> OpenContent<'a> {
         content: &'a Content,
         opener: &'a dyn ContentOpener,
     ) -> Result<Self, PackError> {
-        let origin = if matches!(content, Content::Image { .. }) { Origin::Image } else { Origin::Archive };
+        let origin = if matches!(content, Content::Image { .. }) {
+            Origin::Image
+        } else {
+            Origin::Archive
+        };
         let opened = opener.open(content);
-        let reader = opened.map_err(|source| PackError::Content { path: entry.path.clone(), origin, source })?;
-        Ok(Self { path: &entry.path, origin, size_bytes: entry.kind.size_bytes(), read_bytes: 0, reader })
+        let reader = opened.map_err(|source| PackError::Content {
+            path: entry.path.clone(),
+            origin,
+            source,
+        })?;
+        Ok(Self {
+            path: &entry.path,
+            origin,
+            size_bytes: entry.kind.size_bytes(),
+            read_bytes: 0,
+            reader,
+        })
     }
 
     /// Fills `room` with the next bytes.
@@ -165,7 +216,11 @@ impl<'a> OpenContent<'a> {
             return Ok(());
         }
         let (path, origin, expected_bytes) = (self.path.clone(), self.origin, self.size_bytes);
-        Err(PackError::ContentLong { path, origin, expected_bytes })
+        Err(PackError::ContentLong {
+            path,
+            origin,
+            expected_bytes,
+        })
     }
 
     /// Reads once; repeats the read if a signal interrupts it. A reader that returns more than the size of the buffer
@@ -178,6 +233,10 @@ impl<'a> OpenContent<'a> {
                 other => break other,
             }
         };
-        outcome.map_err(|source| PackError::Content { path: self.path.clone(), origin: self.origin, source })
+        outcome.map_err(|source| PackError::Content {
+            path: self.path.clone(),
+            origin: self.origin,
+            source,
+        })
     }
 }

@@ -69,7 +69,15 @@ impl<'a> Cuts<'a> {
     /// Cuts `plan` by a unit that is a multiple of a record, and at least a mebibyte.
     pub(super) fn new(plan: &'a LayerPlan, unit_bytes: usize) -> Self {
         let unit_bytes = unit_bytes as u64;
-        Self { plan, unit_bytes, entry: 0, sliced_bytes: None, index: 0, is_done: false, headers: Vec::new() }
+        Self {
+            plan,
+            unit_bytes,
+            entry: 0,
+            sliced_bytes: None,
+            index: 0,
+            is_done: false,
+            headers: Vec::new(),
+        }
     }
 
     /// Returns the number of blocks that were cut so far.
@@ -86,7 +94,11 @@ impl<'a> Cuts<'a> {
             Some(from) => self.slice(from),
             None => self.run()?,
         };
-        let block = Block { index: self.index, size_bytes: size_bytes as usize, parts };
+        let block = Block {
+            index: self.index,
+            size_bytes: size_bytes as usize,
+            parts,
+        };
         self.index += 1;
         Ok(Some(block))
     }
@@ -100,7 +112,10 @@ impl<'a> Cuts<'a> {
         }
         self.sliced_bytes = None;
         self.entry += 1;
-        (size_bytes - from + padding(size_bytes), vec![Part::Slice(at, from..size_bytes)])
+        (
+            size_bytes - from + padding(size_bytes),
+            vec![Part::Slice(at, from..size_bytes)],
+        )
     }
 
     fn run(&mut self) -> Result<(u64, Vec<Part>), PackError> {
@@ -110,7 +125,11 @@ impl<'a> Cuts<'a> {
             let headers_bytes = self.headers_bytes(entry)?;
             let content_bytes = entry.kind.size_bytes();
             let is_large = content_bytes >= self.unit_bytes;
-            let entry_bytes = if is_large { headers_bytes } else { headers_bytes + padded(content_bytes) };
+            let entry_bytes = if is_large {
+                headers_bytes
+            } else {
+                headers_bytes + padded(content_bytes)
+            };
             let ends = run_bytes >= self.unit_bytes && !is_large && is_landmark(entry, entry_bytes, self.unit_bytes);
             if run_bytes > 0 && (ends || run_bytes + entry_bytes > 2 * self.unit_bytes) {
                 return Ok((run_bytes, vec![Part::Entries(start..self.entry)]));
@@ -118,7 +137,10 @@ impl<'a> Cuts<'a> {
             run_bytes += entry_bytes;
             if is_large {
                 self.sliced_bytes = Some(0);
-                return Ok((run_bytes, vec![Part::Entries(start..self.entry), Part::Headers(self.entry)]));
+                return Ok((
+                    run_bytes,
+                    vec![Part::Entries(start..self.entry), Part::Headers(self.entry)],
+                ));
             }
             self.entry += 1;
         }
@@ -126,21 +148,33 @@ impl<'a> Cuts<'a> {
             return Ok((run_bytes, vec![Part::Entries(start..self.entry)]));
         }
         self.is_done = true;
-        Ok((run_bytes + END_BYTES as u64, vec![Part::Entries(start..self.entry), Part::End]))
+        Ok((
+            run_bytes + END_BYTES as u64,
+            vec![Part::Entries(start..self.entry), Part::End],
+        ))
     }
 
     /// Checks that an entry may follow here, and returns the size of its headers.
     fn headers_bytes(&mut self, entry: &Entry) -> Result<u64, PackError> {
         let previous = self.entry.checked_sub(1).map(|at| &self.plan.entries[at].path);
         if let Some(previous) = previous.filter(|previous| **previous >= entry.path) {
-            return Err(PackError::Unsorted { path: entry.path.clone(), previous: previous.clone() });
+            return Err(PackError::Unsorted {
+                path: entry.path.clone(),
+                previous: previous.clone(),
+            });
         }
         self.headers.clear();
         write_headers(self.plan, entry, &mut self.headers)?;
         let size_bytes = self.headers.len() as u64;
         if size_bytes > MAX_HEADERS_BYTES {
-            let problem = EntryProblem::HeadersTooLarge { size_bytes, limit_bytes: MAX_HEADERS_BYTES };
-            return Err(PackError::Entry { path: entry.path.clone(), problem });
+            let problem = EntryProblem::HeadersTooLarge {
+                size_bytes,
+                limit_bytes: MAX_HEADERS_BYTES,
+            };
+            return Err(PackError::Entry {
+                path: entry.path.clone(),
+                problem,
+            });
         }
         Ok(size_bytes)
     }
@@ -148,8 +182,10 @@ impl<'a> Cuts<'a> {
 
 /// Appends the headers of an entry of `plan`.
 pub(super) fn write_headers(plan: &LayerPlan, entry: &Entry, headers: &mut Vec<u8>) -> Result<(), PackError> {
-    append_headers(entry, plan.mtime_s, headers)
-        .map_err(|problem| PackError::Entry { path: entry.path.clone(), problem })
+    append_headers(entry, plan.mtime_s, headers).map_err(|problem| PackError::Entry {
+        path: entry.path.clone(),
+        problem,
+    })
 }
 
 /// Returns `true` if a run that is long enough ends before this entry. The probability grows with the entry's size, so
@@ -167,5 +203,7 @@ pub(super) fn padding(size_bytes: u64) -> u64 {
 
 /// Returns the size of a content with its padding. A damaged archive may claim any size.
 fn padded(size_bytes: u64) -> u64 {
-    size_bytes.div_ceil(RECORD_BYTES as u64).saturating_mul(RECORD_BYTES as u64)
+    size_bytes
+        .div_ceil(RECORD_BYTES as u64)
+        .saturating_mul(RECORD_BYTES as u64)
 }

@@ -137,8 +137,11 @@ fn place_mtime(mtime_s: i64, records: &mut Records) -> u64 {
 
 /// Declares names in records as binary if one of them is not UTF-8.
 fn mark_binary_names(records: &mut Records) {
-    let is_binary =
-        |keyword: &[u8]| records.get(keyword).is_some_and(|value: &Vec<u8>| std::str::from_utf8(value).is_err());
+    let is_binary = |keyword: &[u8]| {
+        records
+            .get(keyword)
+            .is_some_and(|value: &Vec<u8>| std::str::from_utf8(value).is_err())
+    };
     if is_binary(b"path") || is_binary(b"linkpath") {
         records.insert(b"hdrcharset".to_vec(), b"BINARY".to_vec());
     }
@@ -152,7 +155,9 @@ fn place_xattrs(entry: &Entry, records: &mut Records) -> Result<(), EntryProblem
             return Err(EntryProblem::XattrName(name.clone()));
         }
         let value = if name == capability::ATTRIBUTE {
-            capability::to_version_2(value).ok_or(EntryProblem::Capability)?.into_owned()
+            capability::to_version_2(value)
+                .ok_or(EntryProblem::Capability)?
+                .into_owned()
         } else {
             value.clone()
         };

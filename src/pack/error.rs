@@ -193,7 +193,10 @@ impl std::fmt::Display for Change {
         match self {
             Self::Vanished => formatter.write_str("it no longer exists"),
             Self::Replaced => formatter.write_str("it was replaced"),
-            Self::Resized { expected_bytes, actual_bytes } => {
+            Self::Resized {
+                expected_bytes,
+                actual_bytes,
+            } => {
                 write!(formatter, "expected {expected_bytes} bytes, found {actual_bytes}")
             }
             Self::Written => formatter.write_str("it was written to"),
@@ -223,12 +226,18 @@ impl std::fmt::Display for Origin {
 impl Diagnostic for PackError {
     fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::Entry { problem: EntryProblem::Root | EntryProblem::Size { .. }, .. } => ErrorKind::Local,
+            Self::Entry {
+                problem: EntryProblem::Root | EntryProblem::Size { .. },
+                ..
+            } => ErrorKind::Local,
             Self::Entry { .. } | Self::Compression { .. } | Self::Unsized { .. } => ErrorKind::Input,
             Self::Content { origin, source, .. } => content_class(*origin, source.kind()),
-            Self::ContentShort { origin: Origin::Image, .. } | Self::ContentLong { origin: Origin::Image, .. } => {
-                ErrorKind::Remote
+            Self::ContentShort {
+                origin: Origin::Image, ..
             }
+            | Self::ContentLong {
+                origin: Origin::Image, ..
+            } => ErrorKind::Remote,
             _ => ErrorKind::Local,
         }
     }
@@ -237,9 +246,14 @@ impl Diagnostic for PackError {
         let help = match self {
             Self::Unsized { .. } => "copy it to a regular file (cat FILE > COPY), and pack the copy",
             Self::Changed { .. } => "build again when nothing writes to it",
-            Self::ContentShort { origin: Origin::Archive, .. } | Self::ContentLong { origin: Origin::Archive, .. } => {
-                "build again when nothing writes to the archive"
+            Self::ContentShort {
+                origin: Origin::Archive,
+                ..
             }
+            | Self::ContentLong {
+                origin: Origin::Archive,
+                ..
+            } => "build again when nothing writes to the archive",
             Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "make it readable for the user who builds, or exclude it with `exclude`"
             }
@@ -251,10 +265,14 @@ impl Diagnostic for PackError {
             }
             Self::Scratch { .. } => "set TMPDIR to a writable directory",
             Self::Compression { source, .. } => return source.help().map(str::to_owned),
-            Self::Entry { problem: EntryProblem::XattrName(_), .. } => "remove the attribute from `xattrs`",
-            Self::Entry { problem: EntryProblem::HeadersTooLarge { .. }, .. } => {
-                "remove large attributes from `xattrs`"
-            }
+            Self::Entry {
+                problem: EntryProblem::XattrName(_),
+                ..
+            } => "remove the attribute from `xattrs`",
+            Self::Entry {
+                problem: EntryProblem::HeadersTooLarge { .. },
+                ..
+            } => "remove large attributes from `xattrs`",
             Self::Unsorted { .. } | Self::Encode { .. } | Self::Panicked { .. } => "this is a bug: please report it",
             _ => return None,
         };

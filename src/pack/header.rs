@@ -75,7 +75,9 @@ fn put_text(field: &mut [u8], text: &[u8]) {
 
 /// Writes octal digits with leading zeros and a final NUL.
 fn put_octal(field: &mut [u8], mut number: u64) {
-    let Some((end, digits)) = field.split_last_mut() else { return };
+    let Some((end, digits)) = field.split_last_mut() else {
+        return;
+    };
     *end = 0;
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number & 7) as u8;

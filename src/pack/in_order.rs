@@ -22,8 +22,15 @@ struct Queue<T> {
 impl<T, S> InOrder<T, S> {
     /// Creates a stage that waits for item 0.
     pub(super) fn new(state: S) -> Self {
-        let queue = Queue { waiting: BTreeMap::new(), next: 0, is_worked_off: false };
-        Self { queue: Mutex::new(queue), state: Mutex::new(state) }
+        let queue = Queue {
+            waiting: BTreeMap::new(),
+            next: 0,
+            is_worked_off: false,
+        };
+        Self {
+            queue: Mutex::new(queue),
+            state: Mutex::new(state),
+        }
     }
 
     /// Adds an item, and processes the items that are due with `work`. After an error no further item is processed.

@@ -59,7 +59,11 @@ impl PackedLayer {
     /// Returns a reader over the bytes of the descriptor, from their start. Readers are independent, and may outlive
     /// the layer.
     pub fn reader(&self) -> LayerReader {
-        LayerReader { file: Arc::clone(&self.file), offset_bytes: 0, end_bytes: self.layer.descriptor.size_bytes }
+        LayerReader {
+            file: Arc::clone(&self.file),
+            offset_bytes: 0,
+            end_bytes: self.layer.descriptor.size_bytes,
+        }
     }
 }
 
@@ -95,24 +99,48 @@ pub fn pack_layer(
     observer: &dyn PackObserver,
 ) -> Result<PackedLayer, PackError> {
     let compression = compression_of(plan)?;
-    let scratch = |source| PackError::Scratch { directory: options.scratch_dir.clone(), source };
+    let scratch = |source| PackError::Scratch {
+        directory: options.scratch_dir.clone(),
+        source,
+    };
     let file = tempfile::tempfile_in(&options.scratch_dir).map_err(scratch)?;
     // Uncompressed content is read from its source as fast as from a cache.
     let cache = options.cache.filter(|_| compression.algorithm() != Algorithm::None);
     let scan = LayerScan::default();
     let job = job(plan, compression, opener, options.threads, observer, &scan);
     let packed = pipeline::pack(&job, compression, || compression.block_encoder(), cache, file);
-    let Outcome { diff_id, checksum, file, digest, size_bytes, blocks } = packed.map_err(|failure| match failure {
+    let Outcome {
+        diff_id,
+        checksum,
+        file,
+        digest,
+        size_bytes,
+        blocks,
+    } = packed.map_err(|failure| match failure {
         Failure::File(source) => scratch(source),
         Failure::Other(error) => error,
     })?;
     let mut descriptor = Descriptor::new(plan.compression.media_type(), digest, size_bytes);
     descriptor.annotations.clone_from(&plan.annotations);
-    let layer = Layer { descriptor, diff_id, tar_size_bytes: checksum.size_bytes() };
+    let layer = Layer {
+        descriptor,
+        diff_id,
+        tar_size_bytes: checksum.size_bytes(),
+    };
     let sighted = scan.finish(plan);
-    let keep = || KeptLayer { layer: layer.clone(), crc32: checksum.crc32(), blocks, sighted: sighted.clone() };
+    let keep = || KeptLayer {
+        layer: layer.clone(),
+        crc32: checksum.crc32(),
+        blocks,
+        sighted: sighted.clone(),
+    };
     let kept = cache.map(|_| keep());
-    Ok(PackedLayer { layer, kept, sighted, file: Arc::new(file) })
+    Ok(PackedLayer {
+        layer,
+        kept,
+        sighted,
+        file: Arc::new(file),
+    })
 }
 
 fn job<'a>(
@@ -124,8 +152,17 @@ fn job<'a>(
     scan: &'a LayerScan,
 ) -> Job<'a> {
     let unit_bytes = compression.block_unit_bytes();
-    let reading = Reading { opener, observer, scan: Some(scan) };
-    Job { plan, unit_bytes, reading, threads: threads.clamp(1, MAX_THREADS) }
+    let reading = Reading {
+        opener,
+        observer,
+        scan: Some(scan),
+    };
+    Job {
+        plan,
+        unit_bytes,
+        reading,
+        threads: threads.clamp(1, MAX_THREADS),
+    }
 }
 
 /// Assembles the layer of `plan` from the blocks of `cache`, and reads nothing else. Returns `None` if a block no
@@ -140,7 +177,10 @@ pub fn put_together(
     scratch_dir: &Path,
 ) -> Result<Option<PackedLayer>, PackError> {
     let compression = compression_of(plan)?;
-    let scratch = |source| PackError::Scratch { directory: scratch_dir.to_owned(), source };
+    let scratch = |source| PackError::Scratch {
+        directory: scratch_dir.to_owned(),
+        source,
+    };
     let mut file = HashedFile::new(tempfile::tempfile_in(scratch_dir).map_err(scratch)?);
     file.write(compression.header()).map_err(scratch)?;
     for key in &kept.blocks {
@@ -151,8 +191,12 @@ pub fn put_together(
     file.write(&compression.trailer(&checksum)).map_err(scratch)?;
     let (file, digest, size_bytes) = file.finish();
     let is_whole = digest == kept.layer.descriptor.digest && size_bytes == kept.layer.descriptor.size_bytes;
-    let whole =
-        || PackedLayer { layer: kept.layer.clone(), kept: None, sighted: kept.sighted.clone(), file: Arc::new(file) };
+    let whole = || PackedLayer {
+        layer: kept.layer.clone(),
+        kept: None,
+        sighted: kept.sighted.clone(),
+        file: Arc::new(file),
+    };
     Ok(is_whole.then(whole))
 }
 
@@ -182,7 +226,11 @@ pub fn hash_layer(
     let scan = LayerScan::default();
     let hashed = pipeline::hash(&job(plan, compression, opener, threads, observer, &scan));
     let (diff_id, tar_size_bytes) = hashed.map_err(written_nowhere)?;
-    Ok(HashedLayer { diff_id, tar_size_bytes, sighted: scan.finish(plan) })
+    Ok(HashedLayer {
+        diff_id,
+        tar_size_bytes,
+        sighted: scan.finish(plan),
+    })
 }
 
 /// Returns the files of `plan` that contain something that looks like a secret. Everything is read; nothing is hashed,
@@ -216,5 +264,8 @@ fn compression_of(plan: &LayerPlan) -> Result<Compression, PackError> {
         model::Compression::Zstd(level) => (Algorithm::Zstd, Some(level)),
         model::Compression::None => (Algorithm::None, None),
     };
-    Compression::new(algorithm, level).map_err(|source| PackError::Compression { layer: plan.name.clone(), source })
+    Compression::new(algorithm, level).map_err(|source| PackError::Compression {
+        layer: plan.name.clone(),
+        source,
+    })
 }

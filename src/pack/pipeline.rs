@@ -55,7 +55,11 @@ pub(super) fn pack<E: EncodeBlock>(
 ) -> Result<Outcome, Failure> {
     let mut file = HashedFile::new(file);
     file.write(compression.header()).map_err(Failure::File)?;
-    let output = Output { file, checksum: Checksum::new(), blocks: Vec::new() };
+    let output = Output {
+        file,
+        checksum: Checksum::new(),
+        blocks: Vec::new(),
+    };
     let way = Packing {
         compression,
         make_encoder,
@@ -64,10 +68,21 @@ pub(super) fn pack<E: EncodeBlock>(
         output: InOrder::new(output),
     };
     workers::run(job, &way)?;
-    let Output { mut file, checksum, blocks } = way.output.into_state();
+    let Output {
+        mut file,
+        checksum,
+        blocks,
+    } = way.output.into_state();
     file.write(&compression.trailer(&checksum)).map_err(Failure::File)?;
     let (file, digest, size_bytes) = file.finish();
-    Ok(Outcome { diff_id: way.diff_id.into_state().diff_id(), checksum, file, digest, size_bytes, blocks })
+    Ok(Outcome {
+        diff_id: way.diff_id.into_state().diff_id(),
+        checksum,
+        file,
+        digest,
+        size_bytes,
+        blocks,
+    })
 }
 
 /// Returns only the diff ID, and the size of the tar in bytes.
@@ -138,7 +153,11 @@ where
         let checksum = Checksum::of(block);
         let mut encode = || encoder.encode(block).map_err(|source| PackError::Encode { source });
         let Some(cache) = self.cache else {
-            return Ok(EncodedBlock { bytes: encode()?, checksum, key: None });
+            return Ok(EncodedBlock {
+                bytes: encode()?,
+                checksum,
+                key: None,
+            });
         };
         let key = block_key(self.compression, block);
         let bytes = match cache.load(&key) {
@@ -149,7 +168,11 @@ where
                 encoded
             }
         };
-        Ok(EncodedBlock { bytes, checksum, key: Some(key) })
+        Ok(EncodedBlock {
+            bytes,
+            checksum,
+            key: Some(key),
+        })
     }
 }
 
@@ -202,7 +225,11 @@ pub(super) struct HashedFile {
 
 impl HashedFile {
     pub(super) fn new(file: File) -> Self {
-        Self { file, hasher: Hasher::new(), size_bytes: 0 }
+        Self {
+            file,
+            hasher: Hasher::new(),
+            size_bytes: 0,
+        }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -23,7 +23,15 @@ pub fn write_tar(
     observer: &dyn PackObserver,
     target: &mut dyn Write,
 ) -> Result<u64, PackError> {
-    let mut tar = Tar::new(plan, WRITE_UNIT_BYTES, Reading { opener, observer, scan: None });
+    let mut tar = Tar::new(
+        plan,
+        WRITE_UNIT_BYTES,
+        Reading {
+            opener,
+            observer,
+            scan: None,
+        },
+    );
     let mut size_bytes = 0;
     while let Some(block) = tar.next_block()? {
         let bytes = block.read(plan, tar.reading)?;
@@ -52,7 +60,12 @@ pub(super) struct CutBlock {
 impl<'a> Tar<'a> {
     /// Creates the tar of `plan`, cut by a unit of `unit_bytes`.
     pub(super) fn new(plan: &'a LayerPlan, unit_bytes: usize, reading: Reading<'a>) -> Self {
-        Self { plan, cuts: Cuts::new(plan, unit_bytes), reading, open: None }
+        Self {
+            plan,
+            cuts: Cuts::new(plan, unit_bytes),
+            reading,
+            open: None,
+        }
     }
 
     /// Returns the number of blocks that were cut so far.
@@ -63,7 +76,9 @@ impl<'a> Tar<'a> {
     /// Returns the next block; `None` after the end. Large contents of archives and images are read here, in order;
     /// [`CutBlock::read`] reads all others.
     pub(super) fn next_block(&mut self) -> Result<Option<CutBlock>, PackError> {
-        let Some(block) = self.cuts.next()? else { return Ok(None) };
+        let Some(block) = self.cuts.next()? else {
+            return Ok(None);
+        };
         let slice = match block.parts.first() {
             Some(Part::Slice(at, slice)) => self.read_in_order(*at, slice.end, block.size_bytes)?,
             _ => None,
@@ -75,8 +90,10 @@ impl<'a> Tar<'a> {
     /// access.
     fn read_in_order(&mut self, at: usize, to: u64, block_bytes: usize) -> Result<Option<Vec<u8>>, PackError> {
         let entry = &self.plan.entries[at];
-        let EntryKind::File { size_bytes, content: content @ (Content::Member { .. } | Content::Image { .. }) } =
-            &entry.kind
+        let EntryKind::File {
+            size_bytes,
+            content: content @ (Content::Member { .. } | Content::Image { .. }),
+        } = &entry.kind
         else {
             return Ok(None);
         };
@@ -113,7 +130,13 @@ impl CutBlock {
             }
             return Ok(bytes);
         }
-        let mut filling = Filling { plan, reading, bytes: vec![0; self.block.size_bytes], at: 0, headers: Vec::new() };
+        let mut filling = Filling {
+            plan,
+            reading,
+            bytes: vec![0; self.block.size_bytes],
+            at: 0,
+            headers: Vec::new(),
+        };
         for part in &self.block.parts {
             filling.put(part)?;
         }

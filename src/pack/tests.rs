@@ -26,19 +26,39 @@ impl ContentOpener for NoOpener {
 }
 
 fn entry(path: impl AsRef<[u8]>, kind: EntryKind, mode: u32) -> Entry {
-    Entry { path: EntryPath::new(path.as_ref()).unwrap(), kind, mode, uid: 0, gid: 0, xattrs: BTreeMap::new() }
+    Entry {
+        path: EntryPath::new(path.as_ref()).unwrap(),
+        kind,
+        mode,
+        uid: 0,
+        gid: 0,
+        xattrs: BTreeMap::new(),
+    }
 }
 
 fn file(path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Entry {
     let content: Arc<[u8]> = content.as_ref().into();
-    let kind = EntryKind::File { size_bytes: content.len() as u64, content: Content::Bytes(content) };
+    let kind = EntryKind::File {
+        size_bytes: content.len() as u64,
+        content: Content::Bytes(content),
+    };
     entry(path, kind, 0o644)
 }
 
 fn disk_file(path: impl AsRef<[u8]>, source: &Path) -> Entry {
     let stamp = FileStamp::of(&source.symlink_metadata().unwrap());
-    let content = Content::Disk(DiskFile { path: source.to_owned(), stamp });
-    entry(path, EntryKind::File { size_bytes: stamp.size_bytes, content }, 0o644)
+    let content = Content::Disk(DiskFile {
+        path: source.to_owned(),
+        stamp,
+    });
+    entry(
+        path,
+        EntryKind::File {
+            size_bytes: stamp.size_bytes,
+            content,
+        },
+        0o644,
+    )
 }
 
 fn directory(path: impl AsRef<[u8]>) -> Entry {
@@ -46,7 +66,13 @@ fn directory(path: impl AsRef<[u8]>) -> Entry {
 }
 
 fn symlink(path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Entry {
-    entry(path, EntryKind::Symlink { target: target.as_ref().to_vec() }, 0o777)
+    entry(
+        path,
+        EntryKind::Symlink {
+            target: target.as_ref().to_vec(),
+        },
+        0o777,
+    )
 }
 
 fn with_xattr(mut entry: Entry, name: &str, value: &[u8]) -> Entry {
@@ -67,7 +93,11 @@ fn plan(mut entries: Vec<Entry>) -> LayerPlan {
 }
 
 fn options(threads: usize) -> PackOptions<'static> {
-    PackOptions { scratch_dir: std::env::temp_dir(), threads, cache: None }
+    PackOptions {
+        scratch_dir: std::env::temp_dir(),
+        threads,
+        cache: None,
+    }
 }
 
 fn pack(plan: &LayerPlan) -> Result<PackedLayer, PackError> {

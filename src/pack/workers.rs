@@ -60,7 +60,13 @@ pub(super) trait Way: Sync {
 /// that of the earliest block.
 pub(super) fn run<W: Way>(job: &Job<'_>, way: &W) -> Result<(), Failure> {
     let tar = Mutex::new(Tar::new(job.plan, job.unit_bytes, job.reading));
-    let room = Room { state: Mutex::new(State { ended: 0, failure: None }), moved: Condvar::new() };
+    let room = Room {
+        state: Mutex::new(State {
+            ended: 0,
+            failure: None,
+        }),
+        moved: Condvar::new(),
+    };
     let workers = Workers { job, way, tar, room };
     thread::scope(|scope| {
         for _ in 1..job.threads {
@@ -72,7 +78,13 @@ pub(super) fn run<W: Way>(job: &Job<'_>, way: &W) -> Result<(), Failure> {
         }
         workers.work();
     });
-    match workers.room.state.into_inner().unwrap_or_else(PoisonError::into_inner).failure {
+    match workers
+        .room
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .failure
+    {
         Some((_, failure)) => Err(failure),
         None => Ok(()),
     }
@@ -103,7 +115,8 @@ impl<W: Way> Workers<'_, W> {
     /// are not used.
     fn work(&self) {
         if panic::catch_unwind(AssertUnwindSafe(|| self.take_blocks())).is_err() {
-            self.room.fail(u64::MAX, PackError::Panicked { stage: "packing" }.into());
+            self.room
+                .fail(u64::MAX, PackError::Panicked { stage: "packing" }.into());
         }
     }
 
@@ -144,7 +157,10 @@ impl Room {
     /// Waits until block `index` is one of `count` in progress. Returns `false` after an error.
     fn wait_for(&self, index: u64, count: u64) -> bool {
         let is_full = |state: &mut State| state.failure.is_none() && index >= state.ended + count;
-        let state = self.moved.wait_while(self.state(), is_full).unwrap_or_else(PoisonError::into_inner);
+        let state = self
+            .moved
+            .wait_while(self.state(), is_full)
+            .unwrap_or_else(PoisonError::into_inner);
         state.failure.is_none()
     }
 

@@ -29,11 +29,19 @@ pub fn assemble(
 ) -> Result<(Document<ImageConfig>, Document<ImageManifest>), PlanError> {
     if layers.len() != plan.layers.len() {
         let (expected, actual) = (plan.layers.len(), layers.len());
-        return Err(PlanError::Count { what: "packed layers", expected, actual });
+        return Err(PlanError::Count {
+            what: "packed layers",
+            expected,
+            actual,
+        });
     }
     let fields = config_fields(plan, layers)?;
     let config_type = in_family(MediaType::OciConfig, plan.family)?;
-    let malformed = |cause| DocumentError::Malformed { kind: "config", digest: Digest::of(b""), cause };
+    let malformed = |cause| DocumentError::Malformed {
+        kind: "config",
+        digest: Digest::of(b""),
+        cause,
+    };
     let config = ImageConfig::from_fields(fields).map_err(malformed)?;
     let config = Document::write(config_type, config)?;
     let manifest_type = in_family(MediaType::OciManifest, plan.family)?;
@@ -58,7 +66,11 @@ pub fn index(
     let mut manifests = Vec::with_capacity(children.len());
     for (platform, descriptor) in children {
         let media_type = in_family(descriptor.media_type.clone(), family)?;
-        manifests.push(Descriptor { media_type, platform: Some(platform.clone()), ..descriptor.clone() });
+        manifests.push(Descriptor {
+            media_type,
+            platform: Some(platform.clone()),
+            ..descriptor.clone()
+        });
     }
     manifests.sort_by(|left, right| order(left).cmp(&order(right)));
     let media_type = in_family(MediaType::OciIndex, family)?;
@@ -67,7 +79,11 @@ pub fn index(
         media_type: Some(media_type.clone()),
         manifests,
         unsupported: Vec::new(),
-        annotations: if family == Family::Oci { annotations } else { BTreeMap::new() },
+        annotations: if family == Family::Oci {
+            annotations
+        } else {
+            BTreeMap::new()
+        },
         other: BTreeMap::new(),
     };
     Ok(Document::write(media_type, index)?)
@@ -76,13 +92,19 @@ pub fn index(
 /// Returns the annotations of the index of several plans: those that all plans share, and the base image's name and
 /// digest if all plans share it. Docker's family has none.
 pub fn index_annotations(plans: &[&BuildPlan]) -> BTreeMap<String, String> {
-    let Some((first, rest)) = plans.split_first() else { return BTreeMap::new() };
+    let Some((first, rest)) = plans.split_first() else {
+        return BTreeMap::new();
+    };
     if first.family == Family::Docker {
         return BTreeMap::new();
     }
     let mut annotations = first.annotations.clone();
     annotations.retain(|name, value| rest.iter().all(|plan| plan.annotations.get(name) == Some(value)));
-    let reference = |plan: &BuildPlan| plan.base.as_ref().map(|base| (base.name.clone(), base.reference_digest()));
+    let reference = |plan: &BuildPlan| {
+        plan.base
+            .as_ref()
+            .map(|base| (base.name.clone(), base.reference_digest()))
+    };
     if let Some(base) = &first.base
         && rest.iter().all(|plan| reference(plan) == reference(first))
     {
@@ -100,14 +122,24 @@ fn order(descriptor: &Descriptor) -> Option<(&str, &str, Option<&str>)> {
 
 fn in_family(media_type: MediaType, family: Family) -> Result<MediaType, PlanError> {
     let what = "a document of the image".to_owned();
-    media_type.in_family(family).ok_or(PlanError::NoMediaType { what, media_type, family })
+    media_type.in_family(family).ok_or(PlanError::NoMediaType {
+        what,
+        media_type,
+        family,
+    })
 }
 
 /// Returns the base image's fields, with those replaced that identify the image.
 fn config_fields(plan: &BuildPlan, layers: &[Layer]) -> Result<Map<String, Value>, PlanError> {
     let base = plan.base.as_ref().map(|base| &base.image);
-    let mut fields = base.map(|base| base.config().value().fields().clone()).unwrap_or_default();
-    let Platform { architecture, os, variant } = &plan.platform;
+    let mut fields = base
+        .map(|base| base.config().value().fields().clone())
+        .unwrap_or_default();
+    let Platform {
+        architecture,
+        os,
+        variant,
+    } = &plan.platform;
     fields.insert("architecture".to_owned(), architecture.as_str().into());
     fields.insert("os".to_owned(), os.as_str().into());
     match variant {
@@ -121,7 +153,10 @@ fn config_fields(plan: &BuildPlan, layers: &[Layer]) -> Result<Map<String, Value
         fields.insert("config".to_owned(), plan.config.execution.clone().into())
     };
     let base_ids = base.map(|base| base.config().value().diff_ids()).unwrap_or_default();
-    let diff_ids: Vec<_> = base_ids.iter().chain(layers.iter().map(|layer| &layer.diff_id)).collect();
+    let diff_ids: Vec<_> = base_ids
+        .iter()
+        .chain(layers.iter().map(|layer| &layer.diff_id))
+        .collect();
     let diff_ids: Vec<String> = diff_ids.into_iter().map(ToString::to_string).collect();
     fields.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": diff_ids }));
     let history = history(plan, base)?;
@@ -138,9 +173,17 @@ fn history(plan: &BuildPlan, base: Option<&Image>) -> Result<Vec<Value>, PlanErr
     let mut history = match base.and_then(|base| base.config().value().fields().get("history")) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(entries)) => entries.clone(),
-        Some(_) => return Err(PlanError::BaseConfig { field: "history", expected: "a list" }),
+        Some(_) => {
+            return Err(PlanError::BaseConfig {
+                field: "history",
+                expected: "a list",
+            });
+        }
     };
-    fit_history(&mut history, base.map_or(0, |base| base.manifest().value().layers.len()));
+    fit_history(
+        &mut history,
+        base.map_or(0, |base| base.manifest().value().layers.len()),
+    );
     let created = &plan.config.created;
     let own = plan.layers.iter().map(|layer| format!("ocitect: {}", layer.name));
     history.extend(own.map(|created_by| json!({ "created": created, "created_by": created_by })));
@@ -165,9 +208,15 @@ fn fit_history(history: &mut Vec<Value>, layers: usize) {
 
 fn manifest_layers(plan: &BuildPlan, layers: &[Layer]) -> Result<Vec<Descriptor>, PlanError> {
     let in_family = |what: String, layer: &Descriptor| {
-        layer.in_family(plan.family).ok_or_else(|| PlanError::no_media_type(what, layer, plan.family))
+        layer
+            .in_family(plan.family)
+            .ok_or_else(|| PlanError::no_media_type(what, layer, plan.family))
     };
-    let base = plan.base.as_ref().map(|base| &base.image.manifest().value().layers[..]).unwrap_or_default();
+    let base = plan
+        .base
+        .as_ref()
+        .map(|base| &base.image.manifest().value().layers[..])
+        .unwrap_or_default();
     let mut descriptors = Vec::with_capacity(base.len() + layers.len());
     for layer in base {
         descriptors.push(in_family(format!("the base layer {}", layer.digest), layer)?);
@@ -187,14 +236,21 @@ fn manifest_annotations(plan: &BuildPlan) -> BTreeMap<String, String> {
         return BTreeMap::new();
     }
     let manifest_digest = |base: &BaseImage| base.image.manifest().descriptor().digest;
-    let mut annotations =
-        plan.base.as_ref().map(|base| base_annotations(base, manifest_digest(base))).unwrap_or_default();
+    let mut annotations = plan
+        .base
+        .as_ref()
+        .map(|base| base_annotations(base, manifest_digest(base)))
+        .unwrap_or_default();
     annotations.extend(plan.annotations.clone());
     annotations
 }
 
 fn base_annotations(base: &BaseImage, digest: Digest) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::from([(BASE_DIGEST_ANNOTATION.to_owned(), digest.to_string())]);
-    annotations.extend(base.name.iter().map(|name| (BASE_NAME_ANNOTATION.to_owned(), name.clone())));
+    annotations.extend(
+        base.name
+            .iter()
+            .map(|name| (BASE_NAME_ANNOTATION.to_owned(), name.clone())),
+    );
     annotations
 }

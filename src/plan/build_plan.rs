@@ -65,7 +65,10 @@ impl PlanInput {
 
     /// Returns passwd and group of the base image.
     pub(super) fn accounts(&self) -> [Bytes; 2] {
-        self.base.as_ref().map(|base| [base.passwd.clone(), base.group.clone()]).unwrap_or_default()
+        self.base
+            .as_ref()
+            .map(|base| [base.passwd.clone(), base.group.clone()])
+            .unwrap_or_default()
     }
 }
 
@@ -107,7 +110,9 @@ pub struct ConfigPlan {
 /// Returns [`PlanError::Windows`] for such a platform.
 pub fn check_platform(platform: &Platform) -> Result<(), PlanError> {
     if platform.os.eq_ignore_ascii_case("windows") {
-        Err(PlanError::Windows { platform: platform.clone() })
+        Err(PlanError::Windows {
+            platform: platform.clone(),
+        })
     } else {
         Ok(())
     }
@@ -131,16 +136,40 @@ pub fn plan_recording(mut input: PlanInput) -> Result<(BuildPlan, PlanInputs), P
     let (spec, base, seen) = (input.platform_spec, input.base, Arc::<Mutex<Seen>>::default());
     let mut layer_warnings = Vec::new();
     let (base, workdir_text) = (base.as_deref(), workdir.as_deref());
-    let layers = plan_layers(&spec, base, listings, workdir_text, input.family, &seen, &mut layer_warnings)?;
+    let layers = plan_layers(
+        &spec,
+        base,
+        listings,
+        workdir_text,
+        input.family,
+        &seen,
+        &mut layer_warnings,
+    )?;
     plan.layers = layers.into_iter().map(Arc::new).collect();
     plan.warnings.extend(layer_warnings.iter().cloned());
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((plan, PlanInputs { spec, workdir, accounts, layer_warnings, seen }))
+    Ok((
+        plan,
+        PlanInputs {
+            spec,
+            workdir,
+            accounts,
+            layer_warnings,
+            seen,
+        },
+    ))
 }
 
 /// Plans everything except the layers.
 pub(super) fn plan_above(input: &PlanInput) -> Result<BuildPlan, PlanError> {
-    let PlanInput { platform_spec: spec, config, base, family, created_s, .. } = input;
+    let PlanInput {
+        platform_spec: spec,
+        config,
+        base,
+        family,
+        created_s,
+        ..
+    } = input;
     check_platform(&spec.platform)?;
     check_family(spec, base.as_deref(), *family)?;
     let mut warnings = foreign_layers(base.as_deref());
@@ -195,7 +224,13 @@ fn plan_layers(
 fn spec_layer(layer: &LayerSpec, entries: Vec<Entry>, mtime_s: i64, family: Family) -> LayerPlan {
     let mut annotations = layer.annotations.clone();
     annotations.extend(packed_annotation(layer.compression, family));
-    LayerPlan { name: layer.name.clone(), entries, mtime_s, compression: layer.compression, annotations }
+    LayerPlan {
+        name: layer.name.clone(),
+        entries,
+        mtime_s,
+        compression: layer.compression,
+        annotations,
+    }
 }
 
 fn filesystem_layer(entries: Vec<Entry>, spec: &PlatformSpec, family: Family) -> LayerPlan {
@@ -222,14 +257,20 @@ fn lacking_workdir(view: &View, workdir: Option<&str>) -> Result<Option<EntryPat
         Ok(path) => path,
         Err(cause) => return Err(PlanError::Path { layer, origin, cause }),
     };
-    let at = view.resolve(&path).map_err(|cause| PlanError::Unresolved { layer, origin, cause })?;
+    let at = view
+        .resolve(&path)
+        .map_err(|cause| PlanError::Unresolved { layer, origin, cause })?;
     let stands = at.is_root() || view.node(&at).is_some() || view.has_below(&at);
     Ok((!stands).then_some(at))
 }
 
 fn check_counts(spec: &PlatformSpec, listings: &[Vec<Listing>]) -> Result<(), PlanError> {
     let count = |what, expected, actual| {
-        if expected == actual { Ok(()) } else { Err(PlanError::Count { what, expected, actual }) }
+        if expected == actual {
+            Ok(())
+        } else {
+            Err(PlanError::Count { what, expected, actual })
+        }
     };
     count("listed layers", spec.layers.len(), listings.len())?;
     for (layer, listings) in spec.layers.iter().zip(listings) {
@@ -247,7 +288,9 @@ fn check_family(spec: &PlatformSpec, base: Option<&BaseImage>, family: Family) -
                 return Err(PlanError::LayerType { digest, media_type });
             }
             let what = || format!("the base layer {}", layer.digest);
-            layer.in_family(family).ok_or_else(|| PlanError::no_media_type(what(), layer, family))?;
+            layer
+                .in_family(family)
+                .ok_or_else(|| PlanError::no_media_type(what(), layer, family))?;
         }
     }
     let layers = spec.layers.iter().map(|layer| (&*layer.name, layer.compression));
@@ -257,7 +300,10 @@ fn check_family(spec: &PlatformSpec, base: Option<&BaseImage>, family: Family) -
     if family == Family::Docker {
         refuse_annotations("the image", &spec.annotations)?;
         for layer in &spec.layers {
-            refuse_annotations(&format!("layer \"{}\"", escape(layer.name.as_bytes())), &layer.annotations)?;
+            refuse_annotations(
+                &format!("layer \"{}\"", escape(layer.name.as_bytes())),
+                &layer.annotations,
+            )?;
         }
     }
     Ok(())
@@ -269,23 +315,35 @@ fn check_compression(name: &str, compression: Compression, family: Family) -> Re
         Some(_) => Ok(()),
         None => {
             let what = format!("layer \"{}\"", escape(name.as_bytes()));
-            Err(PlanError::NoMediaType { what, media_type, family })
+            Err(PlanError::NoMediaType {
+                what,
+                media_type,
+                family,
+            })
         }
     }
 }
 
 fn refuse_annotations(what: &str, annotations: &BTreeMap<String, String>) -> Result<(), PlanError> {
     match annotations.keys().next() {
-        Some(name) => Err(PlanError::DockerAnnotations { what: what.to_owned(), name: name.clone() }),
+        Some(name) => Err(PlanError::DockerAnnotations {
+            what: what.to_owned(),
+            name: name.clone(),
+        }),
         None => Ok(()),
     }
 }
 
 fn foreign_layers(base: Option<&BaseImage>) -> Vec<String> {
     let is_foreign = |layer: &&Descriptor| layer.media_type.is_foreign();
-    let layers = base.map(|base| &base.image.manifest().value().layers[..]).unwrap_or_default();
+    let layers = base
+        .map(|base| &base.image.manifest().value().layers[..])
+        .unwrap_or_default();
     let warn = |layer: &Descriptor| {
-        format!("the base layer {} is foreign: it may be available only at its URLs, not in the registry", layer.digest)
+        format!(
+            "the base layer {} is foreign: it may be available only at its URLs, not in the registry",
+            layer.digest
+        )
     };
     layers.iter().filter(is_foreign).map(warn).collect()
 }

@@ -32,7 +32,11 @@ pub(super) fn merge(
     let mut fields = base_execution(base)?;
     drop_on_build(&mut fields, warnings);
     set_commands(&mut fields, &spec)?;
-    let texts = [("User", spec.user), ("WorkingDir", spec.workdir), ("StopSignal", spec.stop_signal)];
+    let texts = [
+        ("User", spec.user),
+        ("WorkingDir", spec.workdir),
+        ("StopSignal", spec.stop_signal),
+    ];
     for (name, value) in texts {
         if let Some(value) = value {
             fields.insert(name.to_owned(), value.into());
@@ -45,14 +49,20 @@ pub(super) fn merge(
     if let Some(healthcheck) = spec.healthcheck {
         fields.insert("Healthcheck".to_owned(), healthcheck_value(healthcheck));
     }
-    Ok(ConfigPlan { execution: fields, created: rfc3339(created_s)? })
+    Ok(ConfigPlan {
+        execution: fields,
+        created: rfc3339(created_s)?,
+    })
 }
 
 fn base_execution(base: Option<&Image>) -> Result<Fields, PlanError> {
     match base.and_then(|base| base.config().value().fields().get("config")) {
         None | Some(Value::Null) => Ok(Fields::new()),
         Some(Value::Object(fields)) => Ok(fields.clone()),
-        Some(_) => Err(PlanError::BaseConfig { field: "config", expected: "an object" }),
+        Some(_) => Err(PlanError::BaseConfig {
+            field: "config",
+            expected: "an object",
+        }),
     }
 }
 
@@ -119,7 +129,10 @@ fn merge_env(fields: &mut Fields, changes: &BTreeMap<String, Option<String>>) ->
             merged.push(format!("{name}={value}"));
         }
     }
-    merged.extend(rest.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))));
+    merged.extend(
+        rest.into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", value?))),
+    );
     set_list(fields, "Env", merged);
     Ok(())
 }
@@ -172,24 +185,38 @@ fn table(fields: &Fields, name: &str, field: &'static str) -> Result<Fields, Pla
     match fields.get(name) {
         None | Some(Value::Null) => Ok(Fields::new()),
         Some(Value::Object(table)) => Ok(table.clone()),
-        Some(_) => Err(PlanError::BaseConfig { field, expected: "an object" }),
+        Some(_) => Err(PlanError::BaseConfig {
+            field,
+            expected: "an object",
+        }),
     }
 }
 
 fn string_list(fields: &Fields, name: &str, field: &'static str) -> Result<Vec<String>, PlanError> {
-    let malformed = || PlanError::BaseConfig { field, expected: "a list of strings" };
+    let malformed = || PlanError::BaseConfig {
+        field,
+        expected: "a list of strings",
+    };
     match fields.get(name) {
         None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(items)) => {
-            items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(malformed)).collect()
-        }
+        Some(Value::Array(items)) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned).ok_or_else(malformed))
+            .collect(),
         Some(_) => Err(malformed()),
     }
 }
 
 /// Returns the health check in Docker's form: durations in nanoseconds, unset fields left out.
 fn healthcheck_value(healthcheck: Healthcheck) -> Value {
-    let Healthcheck::Check { test, interval_ns, timeout_ns, start_period_ns, start_interval_ns, retries } = healthcheck
+    let Healthcheck::Check {
+        test,
+        interval_ns,
+        timeout_ns,
+        start_period_ns,
+        start_interval_ns,
+        retries,
+    } = healthcheck
     else {
         return json!({ "Test": ["NONE"] });
     };
@@ -202,12 +229,21 @@ fn healthcheck_value(healthcheck: Healthcheck) -> Value {
     ];
     let mut fields = Fields::new();
     fields.insert("Test".to_owned(), test.into());
-    fields.extend(numbers.into_iter().filter_map(|(name, number)| Some((name.to_owned(), number?.into()))));
+    fields.extend(
+        numbers
+            .into_iter()
+            .filter_map(|(name, number)| Some((name.to_owned(), number?.into()))),
+    );
     fields.into()
 }
 
 fn rfc3339(seconds: i64) -> Result<String, PlanError> {
-    let time = OffsetDateTime::from_unix_timestamp(seconds)
-        .map_err(|cause| PlanError::Time { seconds, cause: Box::new(cause) })?;
-    time.format(&Rfc3339).map_err(|cause| PlanError::Time { seconds, cause: Box::new(cause) })
+    let time = OffsetDateTime::from_unix_timestamp(seconds).map_err(|cause| PlanError::Time {
+        seconds,
+        cause: Box::new(cause),
+    })?;
+    time.format(&Rfc3339).map_err(|cause| PlanError::Time {
+        seconds,
+        cause: Box::new(cause),
+    })
 }

@@ -210,7 +210,11 @@ pub enum PlanError {
 impl PlanError {
     /// Returns the error for a layer without a media type in `family`.
     pub(super) fn no_media_type(what: String, descriptor: &Descriptor, family: Family) -> Self {
-        Self::NoMediaType { what, media_type: descriptor.media_type.clone(), family }
+        Self::NoMediaType {
+            what,
+            media_type: descriptor.media_type.clone(),
+            family,
+        }
     }
 }
 
@@ -234,10 +238,16 @@ impl Diagnostic for PlanError {
 
     fn help(&self) -> Option<String> {
         Some(match self {
-            Self::Unresolved { cause: ResolveError::Loop { link, .. }, .. } => {
+            Self::Unresolved {
+                cause: ResolveError::Loop { link, .. },
+                ..
+            } => {
                 format!("remove the link in this layer (remove = [\"{link}\"]), or use another path")
             }
-            Self::Unresolved { cause: ResolveError::NotADirectory { file, .. }, .. }
+            Self::Unresolved {
+                cause: ResolveError::NotADirectory { file, .. },
+                ..
+            }
             | Self::DirectoryOverFile { path: file, .. } => {
                 format!("remove the file in this layer (remove = [\"{file}\"]), or use another path")
             }
@@ -251,7 +261,9 @@ impl Diagnostic for PlanError {
                 "exclude one of them, or put them into two layers: the later layer wins".to_owned()
             }
             Self::ParentNotDirectory { .. } => "use another path for one of them, or exclude it".to_owned(),
-            Self::RemoveMissing { nearest: Some(nearest), .. } => format!("did you mean {nearest}?"),
+            Self::RemoveMissing {
+                nearest: Some(nearest), ..
+            } => format!("did you mean {nearest}?"),
             Self::RemoveMissing { nearest: None, .. } => {
                 "use an exact path of the base or of a lower layer, or delete the entry".to_owned()
             }
@@ -263,9 +275,9 @@ impl Diagnostic for PlanError {
             Self::AccountConflict { .. } => {
                 "remove it to use the existing one, or choose an unused name and id".to_owned()
             }
-            Self::NoMediaType { family: Family::Docker, .. } => {
-                "write media-types = \"oci\", or use compression = \"gzip\"".to_owned()
-            }
+            Self::NoMediaType {
+                family: Family::Docker, ..
+            } => "write media-types = \"oci\", or use compression = \"gzip\"".to_owned(),
             Self::DockerAnnotations { .. } => "write media-types = \"oci\", or use [config.labels]".to_owned(),
             Self::Windows { .. } => "remove it from `platforms`; `ocitect copy` can copy images for Windows".to_owned(),
             Self::LayerType { .. } => LAYER_TYPE_HELP.to_owned(),
@@ -279,7 +291,14 @@ fn unknown_account_help(kind: &str, known: &[String]) -> Option<String> {
     if known.is_empty() {
         return Some(format!("declare it in [[{kind}s]], or use a numeric id"));
     }
-    let names: Vec<_> = known.iter().take(MAX_LISTED_NAMES).map(|name| escape(name.as_bytes())).collect();
+    let names: Vec<_> = known
+        .iter()
+        .take(MAX_LISTED_NAMES)
+        .map(|name| escape(name.as_bytes()))
+        .collect();
     let more = if known.len() > MAX_LISTED_NAMES { ", …" } else { "" };
-    Some(format!("declare it in [[{kind}s]], or use an existing one: {}{more}", names.join(", ")))
+    Some(format!(
+        "declare it in [[{kind}s]], or use an existing one: {}{more}",
+        names.join(", ")
+    ))
 }

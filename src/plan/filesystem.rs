@@ -48,7 +48,10 @@ impl TextFile {
     /// Starts with the base image's bytes, or with root's line if the base image does not have the file.
     fn start(existing: &[u8], root: &str) -> Self {
         if existing.is_empty() {
-            return Self { bytes: root.as_bytes().to_vec(), changed: true };
+            return Self {
+                bytes: root.as_bytes().to_vec(),
+                changed: true,
+            };
         }
         let mut bytes = existing.to_vec();
         if bytes.last() != Some(&b'\n') {
@@ -69,7 +72,10 @@ impl AccountFiles {
     pub fn new(spec: &PlatformSpec, base: Option<&BaseImage>) -> Result<Self, PlanError> {
         let (passwd, group) = base.map_or((&b""[..], &b""[..]), |base| (&base.passwd[..], &base.group[..]));
         if spec.users.is_empty() && spec.groups.is_empty() {
-            return Ok(Self { accounts: Accounts::parse(passwd, group), ..Self::default() });
+            return Ok(Self {
+                accounts: Accounts::parse(passwd, group),
+                ..Self::default()
+            });
         }
         let mut files = Self {
             passwd: TextFile::start(passwd, ROOT_USER),
@@ -115,7 +121,11 @@ impl AccountFiles {
             )));
         }
         let members = members.map(Vec::as_slice).unwrap_or_default();
-        check_texts(GROUP, place, std::iter::once(name).chain(members.iter().map(String::as_str)))?;
+        check_texts(
+            GROUP,
+            place,
+            std::iter::once(name).chain(members.iter().map(String::as_str)),
+        )?;
         self.group.append(&format!("{name}:x:{gid}:{}\n", members.join(",")));
         self.read();
         Ok(())
@@ -132,12 +142,26 @@ impl AccountFiles {
         let id = u32::try_from(user.uid).map_err(|_| conflict(too_large(user.uid)))?;
         if let Some(found) = self.accounts.user_by_id(id) {
             let name = escape(found.name.as_bytes());
-            return Err(conflict(format!("has the uid {}, which is used by the user \"{name}\"", user.uid)));
+            return Err(conflict(format!(
+                "has the uid {}, which is used by the user \"{name}\"",
+                user.uid
+            )));
         }
         check_texts(PASSWD, &user.place, [&*user.name, &user.home, &user.shell].into_iter())?;
-        let User { name, uid, gid, home, shell, .. } = user;
+        let User {
+            name,
+            uid,
+            gid,
+            home,
+            shell,
+            ..
+        } = user;
         self.passwd.append(&format!("{name}:*:{uid}:{gid}::{home}:{shell}\n"));
-        self.homes.push(Home { path: home.clone(), owner: (*uid, *gid), place: user.place.clone() });
+        self.homes.push(Home {
+            path: home.clone(),
+            owner: (*uid, *gid),
+            place: user.place.clone(),
+        });
         self.read();
         Ok(())
     }
@@ -148,7 +172,12 @@ fn too_large(id: u64) -> String {
 }
 
 fn account_conflict(kind: &'static str, name: &str, place: &Place, difference: String) -> PlanError {
-    PlanError::AccountConflict { kind, name: name.to_owned(), place: place.clone(), difference }
+    PlanError::AccountConflict {
+        kind,
+        name: name.to_owned(),
+        place: place.clone(),
+        difference,
+    }
 }
 
 fn group_difference(found: &GroupEntry, gid: u64, members: Option<&Vec<String>>) -> Option<String> {
@@ -180,7 +209,11 @@ fn check_texts<'a>(
     mut texts: impl Iterator<Item = &'a str>,
 ) -> Result<(), PlanError> {
     match texts.find(|text| text.is_empty() || text.contains([':', ',', '\n', '\0'])) {
-        Some(text) => Err(PlanError::AccountText { text: text.to_owned(), file, place: place.clone() }),
+        Some(text) => Err(PlanError::AccountText {
+            text: text.to_owned(),
+            file,
+            place: place.clone(),
+        }),
         None => Ok(()),
     }
 }
@@ -216,11 +249,20 @@ fn place_text(builder: &mut LayerBuilder<'_>, name: &str, file: &TextFile) -> Re
         return Ok(());
     }
     let path = EntryPath::new(name.as_bytes()).map_err(|cause| builder.bad_path(name, cause))?;
-    let at = builder.view().resolve(&path).map_err(|cause| builder.unresolved(name, cause))?;
-    let new = Attributes { mode: FILE_MODE, ..Attributes::default() };
+    let at = builder
+        .view()
+        .resolve(&path)
+        .map_err(|cause| builder.unresolved(name, cause))?;
+    let new = Attributes {
+        mode: FILE_MODE,
+        ..Attributes::default()
+    };
     let attributes = builder.view().node(&at).map_or(new, attributes_of);
     let content = Content::Bytes(file.bytes.as_slice().into());
-    let kind = EntryKind::File { size_bytes: file.bytes.len() as u64, content };
+    let kind = EntryKind::File {
+        size_bytes: file.bytes.len() as u64,
+        content,
+    };
     builder.place_leaf(&at, kind, attributes, name.to_owned().into())
 }
 
@@ -228,7 +270,11 @@ fn place_text(builder: &mut LayerBuilder<'_>, name: &str, file: &TextFile) -> Re
 fn place_dir(builder: &mut LayerBuilder<'_>, dir: &DirSpec, accounts: &Accounts) -> Result<(), PlanError> {
     let origin = format!("\"{}\" of dirs ({})", escape(dir.path.as_bytes()), dir.place);
     let path = EntryPath::new(dir.path.as_bytes()).map_err(|cause| builder.bad_path(&origin, cause))?;
-    let owner = dir.owner.as_ref().map(|owner| owner_ids(accounts, owner, &origin)).transpose()?;
+    let owner = dir
+        .owner
+        .as_ref()
+        .map(|owner| owner_ids(accounts, owner, &origin))
+        .transpose()?;
     let stands = builder.existing_directory(&path, &origin)?.is_some_and(|node| {
         dir.mode.is_none_or(|mode| mode == node.mode) && owner.is_none_or(|owner| owner == (node.uid, node.gid))
     });
@@ -240,14 +286,25 @@ fn place_dir(builder: &mut LayerBuilder<'_>, dir: &DirSpec, accounts: &Accounts)
         owner: owner.unwrap_or_default(),
         ..Attributes::default()
     };
-    builder.place_directory(&path, DirectoryAttrs { new, changed_mode: dir.mode, changed_owner: owner }, origin)
+    builder.place_directory(
+        &path,
+        DirectoryAttrs {
+            new,
+            changed_mode: dir.mode,
+            changed_owner: owner,
+        },
+        origin,
+    )
 }
 
 /// Writes a home directory, unless `[[dirs]]` creates it or it exists.
 fn place_home(builder: &mut LayerBuilder<'_>, home: &Home) -> Result<(), PlanError> {
     let origin = format!("the home \"{}\" ({})", escape(home.path.as_bytes()), home.place);
     let path = EntryPath::new(home.path.as_bytes()).map_err(|cause| builder.bad_path(&origin, cause))?;
-    let at = builder.view().resolve(&path).map_err(|cause| builder.unresolved(&origin, cause))?;
+    let at = builder
+        .view()
+        .resolve(&path)
+        .map_err(|cause| builder.unresolved(&origin, cause))?;
     if builder.has_claim(&at) || builder.view().node(&at).is_some() || builder.view().has_below(&at) {
         return Ok(());
     }
@@ -255,6 +312,14 @@ fn place_home(builder: &mut LayerBuilder<'_>, home: &Home) -> Result<(), PlanErr
 }
 
 fn new_directory(owner: (u64, u64)) -> DirectoryAttrs {
-    let new = Attributes { mode: DIRECTORY_MODE, owner, ..Attributes::default() };
-    DirectoryAttrs { new, changed_mode: None, changed_owner: None }
+    let new = Attributes {
+        mode: DIRECTORY_MODE,
+        owner,
+        ..Attributes::default()
+    };
+    DirectoryAttrs {
+        new,
+        changed_mode: None,
+        changed_owner: None,
+    }
 }

@@ -62,7 +62,14 @@ impl<'a> LayerBuilder<'a> {
     /// Creates a layer without entries on the image so far.
     pub fn new(name: &'a str, view: &'a mut View) -> Self {
         let (slots, removed, resolved) = (Slots::default(), BTreeSet::new(), BTreeMap::new());
-        Self { name, view, slots, removed, resolved, last: None }
+        Self {
+            name,
+            view,
+            slots,
+            removed,
+            resolved,
+            last: None,
+        }
     }
 
     /// Returns the image so far: the layers below, without what this layer removes.
@@ -95,7 +102,10 @@ impl<'a> LayerBuilder<'a> {
             cause,
         })?;
         if path.is_root() {
-            return Err(PlanError::RemoveRoot { layer: layer(), place: remove.place.clone() });
+            return Err(PlanError::RemoveRoot {
+                layer: layer(),
+                place: remove.place.clone(),
+            });
         }
         let target = self.view.resolve_parent(&path).map_err(|cause| PlanError::Unresolved {
             layer: layer(),
@@ -106,13 +116,20 @@ impl<'a> LayerBuilder<'a> {
             return Ok(target);
         }
         let nearest = self.nearest_sibling(&target);
-        Err(PlanError::RemoveMissing { layer: layer(), path, place: remove.place.clone(), nearest })
+        Err(PlanError::RemoveMissing {
+            layer: layer(),
+            path,
+            place: remove.place.clone(),
+            nearest,
+        })
     }
 
     fn nearest_sibling(&self, path: &EntryPath) -> Option<EntryPath> {
         let parent = path.parent()?;
         let below = self.view.below(&parent);
-        let siblings = below.map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(&parent));
+        let siblings = below
+            .map(|(path, _)| path)
+            .filter(|path| path.parent().as_ref() == Some(&parent));
         let name = nearest(path.file_name(), siblings.map(EntryPath::file_name))?;
         parent.join(name).ok()
     }
@@ -120,19 +137,28 @@ impl<'a> LayerBuilder<'a> {
     /// Places a directory. If the image has it already (also through links), only the changes in `wish` are made.
     pub fn place_directory(&mut self, path: &EntryPath, wish: DirectoryAttrs, origin: String) -> Result<(), PlanError> {
         self.refuse_whiteout(path, || origin.clone())?;
-        let Resolved { at, is_new } =
-            self.resolve_directory(path).map_err(|cause| self.unplaced_directory(path, &origin, cause))?;
+        let Resolved { at, is_new } = self
+            .resolve_directory(path)
+            .map_err(|cause| self.unplaced_directory(path, &origin, cause))?;
         if at.is_root() {
             return Ok(());
         }
-        let existing = if is_new { None } else { existing_directory(self.view, &at) };
+        let existing = if is_new {
+            None
+        } else {
+            existing_directory(self.view, &at)
+        };
         let unchanged = existing.is_some() && wish.changed_mode.is_none() && wish.changed_owner.is_none();
         let attributes = match existing {
             None => wish.new,
             Some(node) => {
                 let kept = attributes_of(&node);
                 let mode = wish.changed_mode.unwrap_or(kept.mode);
-                Attributes { mode, owner: wish.changed_owner.unwrap_or(kept.owner), ..kept }
+                Attributes {
+                    mode,
+                    owner: wish.changed_owner.unwrap_or(kept.owner),
+                    ..kept
+                }
             }
         };
         let entry = new_entry(at, EntryKind::Directory, attributes);
@@ -160,30 +186,46 @@ impl<'a> LayerBuilder<'a> {
         origin: Origin,
     ) -> Result<(), PlanError> {
         self.refuse_whiteout(path, || origin.text(&kind))?;
-        let directory = self.resolve_parent(path).map_err(|cause| self.unresolved(&origin.text(&kind), cause))?;
+        let directory = self
+            .resolve_parent(path)
+            .map_err(|cause| self.unresolved(&origin.text(&kind), cause))?;
         let at = child(&directory.at, path).map_err(|cause| self.bad_path(&origin.text(&kind), cause))?;
         if at.is_root() || !directory.is_new && existing_directory(self.view, &at).is_some() {
             let (layer, origin) = (self.name.to_owned(), origin.text(&kind));
-            return Err(PlanError::FileOverDirectory { layer, path: at, origin });
+            return Err(PlanError::FileOverDirectory {
+                layer,
+                path: at,
+                origin,
+            });
         }
         self.claim(new_entry(at, kind, attributes), Some(origin))
     }
 
     /// Returns the error for a path that is not allowed in an image.
     pub fn bad_path(&self, origin: &str, cause: EntryPathError) -> PlanError {
-        PlanError::Path { layer: self.name.to_owned(), origin: origin.to_owned(), cause }
+        PlanError::Path {
+            layer: self.name.to_owned(),
+            origin: origin.to_owned(),
+            cause,
+        }
     }
 
     /// Returns the error for a path that cannot be resolved.
     pub fn unresolved(&self, origin: &str, cause: ResolveError) -> PlanError {
-        PlanError::Unresolved { layer: self.name.to_owned(), origin: origin.to_owned(), cause }
+        PlanError::Unresolved {
+            layer: self.name.to_owned(),
+            origin: origin.to_owned(),
+            cause,
+        }
     }
 
     fn unplaced_directory(&self, path: &EntryPath, origin: &str, cause: ResolveError) -> PlanError {
         match cause {
-            ResolveError::NotADirectory { file, path: asked } if asked == *path => {
-                PlanError::DirectoryOverFile { layer: self.name.to_owned(), path: file, origin: origin.to_owned() }
-            }
+            ResolveError::NotADirectory { file, path: asked } if asked == *path => PlanError::DirectoryOverFile {
+                layer: self.name.to_owned(),
+                path: file,
+                origin: origin.to_owned(),
+            },
             cause => self.unresolved(origin, cause),
         }
     }
@@ -231,16 +273,25 @@ impl<'a> LayerBuilder<'a> {
         match self.view.node(&at) {
             Some(node) if !node.is_directory() => None,
             Some(_) => Some(Resolved { at, is_new: false }),
-            None => Some(Resolved { is_new: !self.view.has_below(&at), at }),
+            None => Some(Resolved {
+                is_new: !self.view.has_below(&at),
+                at,
+            }),
         }
     }
 
     fn resolve_from_root(&self, path: &EntryPath) -> Result<Resolved, ResolveError> {
         let at = self.view.resolve(path)?;
         match self.view.node(&at) {
-            Some(node) if !node.is_directory() => Err(ResolveError::NotADirectory { path: path.clone(), file: at }),
+            Some(node) if !node.is_directory() => Err(ResolveError::NotADirectory {
+                path: path.clone(),
+                file: at,
+            }),
             Some(_) => Ok(Resolved { at, is_new: false }),
-            None => Ok(Resolved { is_new: !self.view.has_below(&at), at }),
+            None => Ok(Resolved {
+                is_new: !self.view.has_below(&at),
+                at,
+            }),
         }
     }
 
@@ -256,7 +307,13 @@ impl<'a> LayerBuilder<'a> {
                 if let Some(difference) = difference(&slot.entry, &entry) {
                     let (first, second) = (first.text(&slot.entry.kind), second.text(&entry.kind));
                     let layer = self.name.to_owned();
-                    return Err(PlanError::Conflict { layer, path: entry.path, first, second, difference });
+                    return Err(PlanError::Conflict {
+                        layer,
+                        path: entry.path,
+                        first,
+                        second,
+                        difference,
+                    });
                 }
             }
         }
@@ -267,7 +324,11 @@ impl<'a> LayerBuilder<'a> {
     pub fn finish(mut self) -> Result<Vec<Entry>, PlanError> {
         self.add_parents()?;
         // No file replaces a directory; this was checked when it was placed.
-        self.view.extend(self.slots.sorted().map(|Slot { entry, .. }| (entry.path.clone(), node_of(entry))));
+        self.view.extend(
+            self.slots
+                .sorted()
+                .map(|Slot { entry, .. }| (entry.path.clone(), node_of(entry))),
+        );
         if !self.removed.is_empty() {
             self.add_whiteouts()?;
             self.add_parents()?;
@@ -296,7 +357,10 @@ impl<'a> LayerBuilder<'a> {
         }
         let made = parents.into_iter().map(|path| {
             let node = existing_directory(self.view, &path).unwrap_or_else(Node::plain_directory);
-            Slot { entry: new_entry(path, EntryKind::Directory, attributes_of(&node)), origin: None }
+            Slot {
+                entry: new_entry(path, EntryKind::Directory, attributes_of(&node)),
+                origin: None,
+            }
         });
         self.slots.extend(made.collect());
         Ok(())
@@ -330,9 +394,15 @@ impl<'a> LayerBuilder<'a> {
             };
             let origin = format!("the whiteout of {path}");
             let at = whiteout.map_err(|cause| self.bad_path(&origin, cause))?;
-            let kind = EntryKind::File { size_bytes: 0, content: Content::Bytes(Arc::default()) };
+            let kind = EntryKind::File {
+                size_bytes: 0,
+                content: Content::Bytes(Arc::default()),
+            };
             let entry = new_entry(at, kind, Attributes::default());
-            self.slots.insert(Slot { entry, origin: Some(origin.into()) });
+            self.slots.insert(Slot {
+                entry,
+                origin: Some(origin.into()),
+            });
         }
         Ok(())
     }
@@ -340,7 +410,11 @@ impl<'a> LayerBuilder<'a> {
 
 /// Returns the path of the last component of `path` in `directory`.
 fn child(directory: &EntryPath, path: &EntryPath) -> Result<EntryPath, EntryPathError> {
-    if directory.as_bytes() == path.parent_bytes() { Ok(path.clone()) } else { directory.join(path.file_name()) }
+    if directory.as_bytes() == path.parent_bytes() {
+        Ok(path.clone())
+    } else {
+        directory.join(path.file_name())
+    }
 }
 
 /// Returns the parent directories of a path, from the nearest up, without the root.
@@ -361,24 +435,49 @@ pub(super) fn attributes_of(node: &Node) -> Attributes {
     let is_kept = |name: &[u8]| matches!(xattr_owner(name), None | Some(XattrOwner::AccessControl));
     let mut xattrs = node.xattrs.as_deref().cloned().unwrap_or_default();
     xattrs.retain(|name, _| is_kept(name));
-    Attributes { mode: node.mode, owner: (node.uid, node.gid), xattrs }
+    Attributes {
+        mode: node.mode,
+        owner: (node.uid, node.gid),
+        xattrs,
+    }
 }
 
 fn new_entry(path: EntryPath, kind: EntryKind, attributes: Attributes) -> Entry {
-    let Attributes { mode, owner: (uid, gid), xattrs } = attributes;
-    Entry { path, kind, mode, uid, gid, xattrs }
+    let Attributes {
+        mode,
+        owner: (uid, gid),
+        xattrs,
+    } = attributes;
+    Entry {
+        path,
+        kind,
+        mode,
+        uid,
+        gid,
+        xattrs,
+    }
 }
 
 fn node_of(entry: &Entry) -> Node {
     let kind = match &entry.kind {
         EntryKind::Directory => NodeKind::Directory,
-        EntryKind::File { size_bytes, .. } => {
-            NodeKind::File { size_bytes: *size_bytes, layer: OWN_LAYER, stored_at: None }
-        }
-        EntryKind::Symlink { target } => NodeKind::Symlink { target: target.as_slice().into() },
+        EntryKind::File { size_bytes, .. } => NodeKind::File {
+            size_bytes: *size_bytes,
+            layer: OWN_LAYER,
+            stored_at: None,
+        },
+        EntryKind::Symlink { target } => NodeKind::Symlink {
+            target: target.as_slice().into(),
+        },
     };
     let xattrs = (!entry.xattrs.is_empty()).then(|| Box::new(entry.xattrs.clone()));
-    Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs }
+    Node {
+        kind,
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        xattrs,
+    }
 }
 
 /// Returns the property in which two entries for one path differ. Files with different origins count as different:

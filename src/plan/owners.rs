@@ -35,7 +35,12 @@ pub(super) fn owner_ids(accounts: &Accounts, owner: &Owner, origin: &str) -> Res
 
 fn unknown(kind: &'static str, name: &str, origin: &str, known: BTreeSet<String>) -> PlanError {
     let (name, origin) = (name.to_owned(), origin.to_owned());
-    PlanError::UnknownAccount { kind, name, origin, known: known.into_iter().collect() }
+    PlanError::UnknownAccount {
+        kind,
+        name,
+        origin,
+        known: known.into_iter().collect(),
+    }
 }
 
 #[cfg(test)]
@@ -54,10 +59,27 @@ mod tests {
         ] {
             assert_eq!(owner_ids(&accounts, &Owner { user, group }, "x").unwrap(), expected);
         }
-        let error = owner_ids(&accounts, &Owner { user: name("nod"), group: None }, "dist/x").unwrap_err();
-        assert_eq!(error.to_string(), "unknown user \"nod\" (owner of dist/x): it is in neither the spec nor the base");
-        let owner = Owner { user: NameOrId::Id(0), group: Some(name("g")) };
+        let error = owner_ids(
+            &accounts,
+            &Owner {
+                user: name("nod"),
+                group: None,
+            },
+            "dist/x",
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown user \"nod\" (owner of dist/x): it is in neither the spec nor the base"
+        );
+        let owner = Owner {
+            user: NameOrId::Id(0),
+            group: Some(name("g")),
+        };
         let error = owner_ids(&accounts, &owner, "x").unwrap_err();
-        assert!(matches!(error, PlanError::UnknownAccount { kind: "group", .. }), "{error}");
+        assert!(
+            matches!(error, PlanError::UnknownAccount { kind: "group", .. }),
+            "{error}"
+        );
     }
 }

@@ -91,7 +91,10 @@ fn origin(content: &Content) -> String {
         Content::Bytes(bytes) => format!("bytes {}", Digest::of(bytes)),
         Content::Disk(file) => format!("file {}", escape(file.path.as_os_str().as_encoded_bytes())),
         Content::Member { archive, index, .. } => {
-            format!("archive {}, member {index}", escape(archive.as_os_str().as_encoded_bytes()))
+            format!(
+                "archive {}, member {index}",
+                escape(archive.as_os_str().as_encoded_bytes())
+            )
         }
         Content::Image { manifest, path } => format!("image {manifest}, {path}"),
     }

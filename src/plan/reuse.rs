@@ -45,7 +45,11 @@ impl PlanInputs {
         let spec = &self.spec;
         let is_of_disk = |from: &From| matches!(from, From::Disk { .. });
         spec.layers == other.layers
-            && spec.layers.iter().flat_map(|layer| &layer.files).all(|entry| is_of_disk(&entry.from))
+            && spec
+                .layers
+                .iter()
+                .flat_map(|layer| &layer.files)
+                .all(|entry| is_of_disk(&entry.from))
             && (&spec.users, &spec.groups, &spec.dirs) == (&other.users, &other.groups, &other.dirs)
             && (spec.mtime_s, spec.compression) == (other.mtime_s, other.compression)
             && spec.ignore_file == other.ignore_file

@@ -70,7 +70,11 @@ impl Slots {
             return;
         }
         if self.places.is_none() && self.list.last().is_some_and(|last| last.entry.path > slot.entry.path) {
-            let places = self.list.iter().enumerate().map(|(at, slot)| (slot.entry.path.clone(), at));
+            let places = self
+                .list
+                .iter()
+                .enumerate()
+                .map(|(at, slot)| (slot.entry.path.clone(), at));
             self.places = Some(places.collect());
         }
         if let Some(places) = &mut self.places {
@@ -120,13 +124,25 @@ mod tests {
 
     fn slot(path: &str, mode: u32) -> Slot {
         let path = EntryPath::new(path.as_bytes()).unwrap();
-        let entry = Entry { path, kind: EntryKind::Directory, mode, uid: 0, gid: 0, xattrs: Default::default() };
+        let entry = Entry {
+            path,
+            kind: EntryKind::Directory,
+            mode,
+            uid: 0,
+            gid: 0,
+            xattrs: Default::default(),
+        };
         Slot { entry, origin: None }
     }
 
     #[test]
     fn slots_are_found_and_replaced_in_whatever_order_they_come() {
-        for order in [["a", "b", "c", "d"], ["d", "c", "b", "a"], ["a", "c", "b", "d"], ["b", "c", "d", "a"]] {
+        for order in [
+            ["a", "b", "c", "d"],
+            ["d", "c", "b", "a"],
+            ["a", "c", "b", "d"],
+            ["b", "c", "d", "a"],
+        ] {
             let mut slots = Slots::default();
             for path in order {
                 assert!(slots.slot(&slot(path, 0).entry.path).is_none());

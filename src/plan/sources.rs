@@ -64,7 +64,13 @@ impl Placement {
             None => (0, 0),
         };
         let changed_owner = entry.ownership.owner.is_some().then_some(owner);
-        Ok(Self { ownership, owner, changed_mode: entry.ownership.dir_mode, changed_owner, origin })
+        Ok(Self {
+            ownership,
+            owner,
+            changed_mode: entry.ownership.dir_mode,
+            changed_owner,
+            origin,
+        })
     }
 
     fn place(&self, builder: &mut LayerBuilder<'_>, entry: &FilesEntry, listing: Listing) -> Result<(), PlanError> {
@@ -92,22 +98,40 @@ impl Placement {
         target: &EntryPath,
         item: ListedItem,
     ) -> Result<(), PlanError> {
-        let path = item.path.below(target).map_err(|cause| builder.bad_path(&item.origin_text(), cause))?;
+        let path = item
+            .path
+            .below(target)
+            .map_err(|cause| builder.bad_path(&item.origin_text(), cause))?;
         let mode = self.mode(&item);
         match item.kind {
-            EntryKind::Directory => {
-                builder.place_directory(&path, self.directory(mode, item.xattrs), item.origin.unwrap_or_default())
-            }
+            EntryKind::Directory => builder.place_directory(
+                &path,
+                self.directory(mode, item.xattrs),
+                item.origin.unwrap_or_default(),
+            ),
             kind => {
-                let attributes = Attributes { mode, owner: self.owner, xattrs: item.xattrs };
-                builder.place_leaf(&path, kind, attributes, item.origin.map_or(Origin::Content, Origin::Text))
+                let attributes = Attributes {
+                    mode,
+                    owner: self.owner,
+                    xattrs: item.xattrs,
+                };
+                builder.place_leaf(
+                    &path,
+                    kind,
+                    attributes,
+                    item.origin.map_or(Origin::Content, Origin::Text),
+                )
             }
         }
     }
 
     fn directory(&self, mode: u32, xattrs: BTreeMap<Vec<u8>, Vec<u8>>) -> DirectoryAttrs {
         DirectoryAttrs {
-            new: Attributes { mode, owner: self.owner, xattrs },
+            new: Attributes {
+                mode,
+                owner: self.owner,
+                xattrs,
+            },
             changed_mode: self.changed_mode,
             changed_owner: self.changed_owner,
         }
@@ -140,6 +164,17 @@ fn place_link(
         None => (0, 0),
     };
     let path = EntryPath::new(link.path.as_bytes()).map_err(|cause| builder.bad_path(&origin, cause))?;
-    let kind = EntryKind::Symlink { target: link.target.clone().into_bytes() };
-    builder.place_leaf(&path, kind, Attributes { mode: LINK_MODE, owner, xattrs: BTreeMap::new() }, origin.into())
+    let kind = EntryKind::Symlink {
+        target: link.target.clone().into_bytes(),
+    };
+    builder.place_leaf(
+        &path,
+        kind,
+        Attributes {
+            mode: LINK_MODE,
+            owner,
+            xattrs: BTreeMap::new(),
+        },
+        origin.into(),
+    )
 }

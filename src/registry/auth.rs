@@ -142,7 +142,10 @@ impl Authenticator {
             if let Some(token) = &*slot.lock().await
                 && token.serves(&asked)
             {
-                return Ok(Fetched { token: token.secret.clone(), is_fresh: false });
+                return Ok(Fetched {
+                    token: token.secret.clone(),
+                    is_fresh: false,
+                });
             }
         }
         let slot = Arc::clone(self.slots().entry(key(asked.joined)).or_default());
@@ -150,12 +153,18 @@ impl Authenticator {
         if let Some(token) = &*held
             && token.serves(&asked)
         {
-            return Ok(Fetched { token: token.secret.clone(), is_fresh: false });
+            return Ok(Fetched {
+                token: token.secret.clone(),
+                is_fresh: false,
+            });
         }
         let token = self.fetch(transport, &asked).await?;
         let secret = token.secret.clone();
         *held = Some(token);
-        Ok(Fetched { token: secret, is_fresh: true })
+        Ok(Fetched {
+            token: secret,
+            is_fresh: true,
+        })
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Key, Slot>> {
@@ -166,10 +175,17 @@ impl Authenticator {
     fn covering(&self, wanted: &Key, joined: &Scopes) -> Vec<Slot> {
         let slots = self.slots();
         let covers = |key: &Key| {
-            let same = Key { scopes: wanted.scopes.clone(), ..key.clone() } == *wanted;
+            let same = Key {
+                scopes: wanted.scopes.clone(),
+                ..key.clone()
+            } == *wanted;
             same && key.scopes.covers(&wanted.scopes) && joined.covers(&key.scopes)
         };
-        slots.iter().filter(|(key, _)| covers(key)).map(|(_, slot)| Arc::clone(slot)).collect()
+        slots
+            .iter()
+            .filter(|(key, _)| covers(key))
+            .map(|(_, slot)| Arc::clone(slot))
+            .collect()
     }
 
     async fn fetch(&self, transport: &Transport, asked: &Asked<'_>) -> Result<Token, RequestError> {
@@ -197,18 +213,31 @@ impl Authenticator {
         let rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
         let identity = rotated.get(&(realm.to_string(), identity.clone())).unwrap_or(identity);
         let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", identity.expose());
+        form.append_pair("grant_type", "refresh_token")
+            .append_pair("refresh_token", identity.expose());
         form.append_pair("client_id", CLIENT_ID);
         if let Some(service) = &asked.challenge.service {
             form.append_pair("service", service);
         }
         form.append_pair("scope", &asked.joined.ordered().join(" "));
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
         let payload = Payload::Bytes(form.finish().into());
         let (method, url, place) = (Method::POST, realm.clone(), asked.name.to_owned());
         let (connection, endpoint) = (Connection::Shared, asked.endpoint.cloned());
-        Outgoing { action: ACTION, place, method, url, headers, payload, connection, endpoint }
+        Outgoing {
+            action: ACTION,
+            place,
+            method,
+            url,
+            headers,
+            payload,
+            connection,
+            endpoint,
+        }
     }
 
     async fn read(
@@ -222,10 +251,12 @@ impl Authenticator {
             return Err(refused(reply, asked).await);
         }
         let secrets = reply.secrets().clone();
-        let body = read_small(reply, MAX_TOKEN_BYTES).await.map_err(|unread| match unread {
-            Unread::TooLarge => broken(asked, realm, &format!("more than {MAX_TOKEN_BYTES} bytes")),
-            Unread::Broken(_) => broken(asked, realm, "an incomplete reply"),
-        })?;
+        let body = read_small(reply, MAX_TOKEN_BYTES)
+            .await
+            .map_err(|unread| match unread {
+                Unread::TooLarge => broken(asked, realm, &format!("more than {MAX_TOKEN_BYTES} bytes")),
+                Unread::Broken(_) => broken(asked, realm, "an incomplete reply"),
+            })?;
         // The parser's message is not shown: it may quote the token.
         let json: Value =
             serde_json::from_slice(&body).map_err(|_| broken(asked, realm, "a reply that is not JSON"))?;
@@ -238,14 +269,22 @@ impl Authenticator {
         let secret = text("token").or_else(|| text("access_token")).map(Secret::from);
         let secret = secret.ok_or_else(|| broken(asked, realm, "a reply without a token"))?;
         let renew_at = started + lifetime(&json) - RENEWAL_MARGIN;
-        Ok(Token { secret, fetched_at: started, renew_at })
+        Ok(Token {
+            secret,
+            fetched_at: started,
+            renew_at,
+        })
     }
 }
 
 /// Returns the lifetime of a token. `issued_at` is ignored: it is the token service's clock, which may be wrong.
 fn lifetime(json: &Value) -> Duration {
-    let seconds = json.get("expires_in").and_then(|value| value.as_f64().or_else(|| value.as_str()?.parse().ok()));
-    let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(MIN_LIFETIME);
+    let seconds = json
+        .get("expires_in")
+        .and_then(|value| value.as_f64().or_else(|| value.as_str()?.parse().ok()));
+    let lifetime = seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .unwrap_or(MIN_LIFETIME);
     lifetime.clamp(MIN_LIFETIME, MAX_LIFETIME)
 }
 
@@ -290,10 +329,21 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
         let (method, url, headers) = (Method::GET, url.clone(), headers.clone());
         let (place, payload, connection) = (asked.name.to_owned(), Payload::Empty, Connection::Shared);
         let endpoint = asked.endpoint.cloned();
-        let outgoing = Outgoing { action: ACTION, place, method, url, headers, payload, connection, endpoint };
+        let outgoing = Outgoing {
+            action: ACTION,
+            place,
+            method,
+            url,
+            headers,
+            payload,
+            connection,
+            endpoint,
+        };
         follow(transport, asked.registry, rule, Reach::Anywhere, outgoing)
     };
-    transport.retrying(&mut transport.backoff(asked.is_of_mirror), ACTION, asked.name, send).await
+    transport
+        .retrying(&mut transport.backoff(asked.is_of_mirror), ACTION, asked.name, send)
+        .await
 }
 
 /// Turns a token service's refusal into an error. Some services reply 400 to unknown credentials.
@@ -301,8 +351,13 @@ async fn refused(reply: Reply, asked: &Asked<'_>) -> RequestError {
     let is_refusal = matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let trouble = RetryInfo::of(reply.status(), reply.headers());
     let had_credentials = asked.credential.is_some();
-    let request =
-        Request { action: ACTION, what: None, place: asked.name.to_owned(), registry: asked.name, had_credentials };
+    let request = Request {
+        action: ACTION,
+        what: None,
+        place: asked.name.to_owned(),
+        registry: asked.name,
+        had_credentials,
+    };
     let error = match reply::failure(reply, "the token service", request).await {
         StoreError::Denied { place, detail, .. } if is_refusal && !had_credentials => {
             reply::authentication_required(place, detail, asked.name)
@@ -313,7 +368,10 @@ async fn refused(reply: Reply, asked: &Asked<'_>) -> RequestError {
         }
         other => other,
     };
-    RequestError { trouble, ..RequestError::from(error) }
+    RequestError {
+        trouble,
+        ..RequestError::from(error)
+    }
 }
 
 fn broken(asked: &Asked<'_>, realm: &Url, what: &str) -> StoreError {
@@ -328,7 +386,10 @@ fn broken(asked: &Asked<'_>, realm: &Url, what: &str) -> StoreError {
 
 /// Returns the `Authorization` value for a user and a password, marked as sensitive.
 pub(super) fn basic(user: &str, password: &Secret) -> HeaderValue {
-    secret_header(format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose()))))
+    secret_header(format!(
+        "Basic {}",
+        STANDARD.encode(format!("{user}:{}", password.expose()))
+    ))
 }
 
 /// Returns the `Authorization` value for a token, marked as sensitive. The value is empty if the token has bytes that a
@@ -362,7 +423,10 @@ mod tests {
 
     #[test]
     fn secrets_are_marked() {
-        assert_eq!(basic("Aladdin", &"open sesame".into()), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(
+            basic("Aladdin", &"open sesame".into()),
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+        );
         assert!(basic("a", &"b".into()).is_sensitive() && bearer(&"a".into()).is_sensitive());
         assert_eq!(format!("{:?}", bearer(&"secret".into())), "Sensitive");
         assert_eq!(bearer(&"a\nb".into()), "");

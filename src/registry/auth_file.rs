@@ -57,7 +57,10 @@ impl AuthFile {
 
     pub(super) fn parse(place: String, text: &[u8]) -> Result<Self, StoreError> {
         if text.trim_ascii().is_empty() {
-            return Ok(Self { place, fields: Map::new() });
+            return Ok(Self {
+                place,
+                fields: Map::new(),
+            });
         }
         match serde_json::from_slice(text) {
             Ok(Value::Object(fields)) => Ok(Self { place, fields }),
@@ -72,23 +75,40 @@ impl AuthFile {
     /// Wraps the entries of `.dockercfg`, which has no `auths` object.
     fn below_auths(self) -> Self {
         let fields = Map::from_iter([("auths".to_owned(), Value::Object(self.fields))]);
-        Self { place: self.place, fields }
+        Self {
+            place: self.place,
+            fields,
+        }
     }
 
     /// Returns the credential helpers to ask, in order: the registry's own, then the one for all registries.
     pub(super) fn helpers(&self, registry: &str) -> Vec<String> {
-        let own = self.fields.get("credHelpers").and_then(Value::as_object).and_then(|helpers| {
-            let exact = helpers.get(registry);
-            exact.or_else(|| helpers.iter().find(|(key, _)| is_key_of(key, registry)).map(|(_, helper)| helper))
-        });
-        let names = [own, self.fields.get("credsStore")].into_iter().flatten().filter_map(Value::as_str);
+        let own = self
+            .fields
+            .get("credHelpers")
+            .and_then(Value::as_object)
+            .and_then(|helpers| {
+                let exact = helpers.get(registry);
+                exact.or_else(|| {
+                    helpers
+                        .iter()
+                        .find(|(key, _)| is_key_of(key, registry))
+                        .map(|(_, helper)| helper)
+                })
+            });
+        let names = [own, self.fields.get("credsStore")]
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
         names.filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
     }
 
     /// Returns the inline entry for a repository: `REGISTRY/a/b`, `REGISTRY/a`, `REGISTRY`, then any other spelling of
     /// it.
     pub(super) fn inline(&self, registry: &str, path: &str) -> Result<Option<Credential>, StoreError> {
-        let Some(auths) = self.fields.get("auths").and_then(Value::as_object) else { return Ok(None) };
+        let Some(auths) = self.fields.get("auths").and_then(Value::as_object) else {
+            return Ok(None);
+        };
         let full = format!("{registry}/{path}");
         let mut key = full.trim_end_matches('/');
         let mut entries = Vec::new();
@@ -99,7 +119,12 @@ impl AuthFile {
                 None => break,
             }
         }
-        entries.extend(auths.iter().filter(|(key, _)| is_key_of(key, registry)).map(|(_, entry)| entry));
+        entries.extend(
+            auths
+                .iter()
+                .filter(|(key, _)| is_key_of(key, registry))
+                .map(|(_, entry)| entry),
+        );
         for entry in entries {
             if let Some(credential) = self.credential(entry)? {
                 return Ok(Some(credential));
@@ -116,19 +141,32 @@ impl AuthFile {
         }
         let pair = match text("auth") {
             Some(encoded) => Some(self.decode(encoded)?),
-            None => text("username").zip(text("password")).map(|(user, secret)| (user.to_owned(), secret.to_owned())),
+            None => text("username")
+                .zip(text("password"))
+                .map(|(user, secret)| (user.to_owned(), secret.to_owned())),
         };
         if let Some(token) = text("identitytoken") {
             let user = pair.map(|(user, _)| user).unwrap_or_default();
-            return Ok(Some(Credential::Identity { user, token: token.into() }));
+            return Ok(Some(Credential::Identity {
+                user,
+                token: token.into(),
+            }));
         }
-        Ok(pair.map(|(user, password)| Credential::Password { user, password: password.into() }))
+        Ok(pair.map(|(user, password)| Credential::Password {
+            user,
+            password: password.into(),
+        }))
     }
 
     /// Decodes base64 of `user:password` and splits it at the first colon. Some tools pad with NULs.
     fn decode(&self, encoded: &str) -> Result<(String, String), StoreError> {
-        let bytes = BASE64.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let pair = bytes.as_deref().and_then(|text| text.trim_matches('\0').split_once(':'));
+        let bytes = BASE64
+            .decode(encoded.trim())
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let pair = bytes
+            .as_deref()
+            .and_then(|text| text.trim_matches('\0').split_once(':'));
         pair.map(|(user, password)| (user.to_owned(), password.to_owned()))
             .ok_or_else(|| malformed(&self.place, "one of its \"auth\" values is not base64 of user:password"))
     }
@@ -136,7 +174,11 @@ impl AuthFile {
     /// Returns the file with one entry for a registry, in place of all of its entries.
     pub(super) fn with_login(self, registry: &str, user: &str, secret: &Secret) -> Self {
         let (mut file, _) = self.without_login(registry);
-        let key = if canonical(registry) == HUB_ALIASES[0] { HUB_KEY } else { registry };
+        let key = if canonical(registry) == HUB_ALIASES[0] {
+            HUB_KEY
+        } else {
+            registry
+        };
         let entry = serde_json::json!({ "auth": BASE64.encode(format!("{user}:{}", secret.expose())) });
         match file.fields.entry("auths").or_insert_with(|| Value::Object(Map::new())) {
             Value::Object(auths) => drop(auths.insert(key.to_owned(), entry)),
@@ -148,7 +190,9 @@ impl AuthFile {
     /// Returns the file without the entries of a registry, and whether there were any. Entries of single repositories
     /// are kept.
     pub(super) fn without_login(mut self, registry: &str) -> (Self, bool) {
-        let Some(auths) = self.fields.get_mut("auths").and_then(Value::as_object_mut) else { return (self, false) };
+        let Some(auths) = self.fields.get_mut("auths").and_then(Value::as_object_mut) else {
+            return (self, false);
+        };
         let before = auths.len();
         auths.retain(|key, _| !is_key_of(key, registry));
         let is_changed = auths.len() != before;
@@ -172,7 +216,11 @@ fn is_key_of(key: &str, registry: &str) -> bool {
 }
 
 fn malformed(place: &str, reason: &str) -> StoreError {
-    StoreError::Malformed { place: place.to_owned(), reason: reason.to_owned(), help: None }
+    StoreError::Malformed {
+        place: place.to_owned(),
+        reason: reason.to_owned(),
+        help: None,
+    }
 }
 
 #[cfg(test)]
@@ -185,7 +233,9 @@ mod tests {
 
     fn pair(text: &str, registry: &str, path: &str) -> Option<(String, String)> {
         let credential = file(text).inline(registry, path).unwrap()?;
-        credential.pair().map(|(user, secret)| (user.to_owned(), secret.expose().to_owned()))
+        credential
+            .pair()
+            .map(|(user, secret)| (user.to_owned(), secret.expose().to_owned()))
     }
 
     fn some(user: &str, secret: &str) -> Option<(String, String)> {
@@ -211,7 +261,13 @@ mod tests {
 
     #[test]
     fn hub_has_many_names() {
-        for key in [HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io", "https://docker.io"] {
+        for key in [
+            HUB_KEY,
+            "docker.io",
+            "index.docker.io",
+            "registry-1.docker.io",
+            "https://docker.io",
+        ] {
             let text = format!(r#"{{"auths":{{"{key}":{{"auth":"dTpw"}}}}}}"#);
             assert_eq!(pair(&text, "docker.io", "library/x"), some("u", "p"), "{key}");
             assert_eq!(pair(&text, "index.docker.io", "library/x"), some("u", "p"), "{key}");
@@ -220,15 +276,25 @@ mod tests {
 
     #[test]
     fn entries_of_every_kind_are_read() {
-        let only = |entry: &str| file(&format!(r#"{{"auths":{{"r":{entry}}}}}"#)).inline("r", "x").unwrap();
+        let only = |entry: &str| {
+            file(&format!(r#"{{"auths":{{"r":{entry}}}}}"#))
+                .inline("r", "x")
+                .unwrap()
+        };
         assert!(only("{}").is_none() && only(r#"{"auth":""}"#).is_none() && only("7").is_none());
-        assert!(matches!(only(r#"{"registrytoken":"t"}"#), Some(Credential::Registry(_))));
+        assert!(matches!(
+            only(r#"{"registrytoken":"t"}"#),
+            Some(Credential::Registry(_))
+        ));
         assert!(
             matches!(only(r#"{"identitytoken":"t","auth":"dTo="}"#), Some(Credential::Identity { user, .. }) if user == "u")
         );
         let padded = format!(r#"{{"auth":"{}"}}"#, BASE64.encode("u:p\0\0"));
         assert_eq!(only(&padded).unwrap().pair(), Some(("u", &"p".into())));
-        assert_eq!(only(r#"{"username":"u","password":"p"}"#).unwrap().pair(), Some(("u", &"p".into())));
+        assert_eq!(
+            only(r#"{"username":"u","password":"p"}"#).unwrap().pair(),
+            Some(("u", &"p".into()))
+        );
     }
 
     #[test]
@@ -238,8 +304,14 @@ mod tests {
             assert!(!error.to_string().contains("secret"), "{error}");
         }
         for bad in ["!!", "bm9jb2xvbg=="] {
-            let error = file(&format!(r#"{{"auths":{{"r":{{"auth":"{bad}"}}}}}}"#)).inline("r", "x").err().unwrap();
-            assert!(error.to_string().contains("auth.json") && !error.to_string().contains(bad), "{error}");
+            let error = file(&format!(r#"{{"auths":{{"r":{{"auth":"{bad}"}}}}}}"#))
+                .inline("r", "x")
+                .err()
+                .unwrap();
+            assert!(
+                error.to_string().contains("auth.json") && !error.to_string().contains(bad),
+                "{error}"
+            );
         }
     }
 

@@ -39,7 +39,11 @@ impl fmt::Display for Silence {
         match bytes {
             0 => write!(formatter, "the server sent nothing for {} seconds", waited.as_secs()),
             bytes => {
-                write!(formatter, "the server sent only {bytes} bytes in {} seconds", waited.as_secs())
+                write!(
+                    formatter,
+                    "the server sent only {bytes} bytes in {} seconds",
+                    waited.as_secs()
+                )
             }
         }
     }
@@ -66,7 +70,11 @@ const MIN_PACE_BYTES: u64 = 4 * 1024;
 
 impl Pace {
     pub(super) fn new(idle: Duration) -> Self {
-        Self { idle, waited: Duration::ZERO, bytes: 0 }
+        Self {
+            idle,
+            waited: Duration::ZERO,
+            bytes: 0,
+        }
     }
 
     /// Waits for the next piece, within the limit.
@@ -75,7 +83,9 @@ impl Pace {
         piece: impl Future<Output = Result<Option<Bytes>, E>>,
     ) -> io::Result<Result<Option<Bytes>, E>> {
         let began = Instant::now();
-        let Ok(piece) = timeout(self.idle, piece).await else { return Err(silent(self.idle, 0)) };
+        let Ok(piece) = timeout(self.idle, piece).await else {
+            return Err(silent(self.idle, 0));
+        };
         self.waited += began.elapsed();
         self.bytes += piece.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len) as u64;
         if self.waited > self.idle * 2 {
@@ -130,7 +140,10 @@ pub(super) enum Phase {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State { phase: Phase::Sending, since: Instant::now() }))
+        Self(Mutex::new(State {
+            phase: Phase::Sending,
+            since: Instant::now(),
+        }))
     }
 
     /// Returns when to give up, and the length of that silence.

@@ -15,7 +15,11 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Returns the error for a configured file that cannot be used.
 pub(super) fn unusable(path: &Path, reason: &str) -> StoreError {
     let place = escape(path.as_os_str().as_encoded_bytes());
-    StoreError::Malformed { place, reason: reason.to_owned(), help: Some("expected a PEM file".to_owned()) }
+    StoreError::Malformed {
+        place,
+        reason: reason.to_owned(),
+        help: Some("expected a PEM file".to_owned()),
+    }
 }
 
 /// Reads the certificates of a file. A file without any is an error.
@@ -51,7 +55,9 @@ fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
 /// Reads a file, once for each host that uses it.
 fn read_text(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    InputFile::open(path, Pipes::Refused)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
+    InputFile::open(path, Pipes::Refused)?
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut text)?;
     if text.len() as u64 > MAX_FILE_BYTES {
         let reason = format!("it has more than {MAX_FILE_BYTES} bytes");
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, reason));
@@ -83,7 +89,10 @@ impl HostFiles {
                 if paths.contains(&partner) {
                     Ok(partner)
                 } else {
-                    Err(unusable(path, &format!("there is no .{extension} file with the same name next to it")))
+                    Err(unusable(
+                        path,
+                        &format!("there is no .{extension} file with the same name next to it"),
+                    ))
                 }
             };
             match path.extension().and_then(|extension| extension.to_str()) {
@@ -111,7 +120,12 @@ mod tests {
         let missing = certificates(&path).unwrap_err();
         assert!(matches!(missing, StoreError::Io { .. }), "{missing}");
         let large = vec![b'x'; MAX_FILE_BYTES as usize + 1];
-        for bad in [&b""[..], b"nonsense", b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n", &large] {
+        for bad in [
+            &b""[..],
+            b"nonsense",
+            b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n",
+            &large,
+        ] {
             std::fs::write(&path, bad).unwrap();
             for error in [certificates(&path).unwrap_err(), private_key(&path).unwrap_err()] {
                 assert!(error.to_string().contains("ca.pem"), "{error}");
@@ -129,11 +143,19 @@ mod tests {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
         let files = HostFiles::list(directory.path()).unwrap();
-        assert_eq!(files.authorities, [directory.path().join("a.crt"), directory.path().join("b.crt")]);
+        assert_eq!(
+            files.authorities,
+            [directory.path().join("a.crt"), directory.path().join("b.crt")]
+        );
         assert_eq!(files.identity.unwrap().1, directory.path().join("client.key"));
         for lone in ["other.cert", "other.key"] {
             std::fs::write(directory.path().join(lone), "").unwrap();
-            assert!(HostFiles::list(directory.path()).unwrap_err().to_string().contains(lone));
+            assert!(
+                HostFiles::list(directory.path())
+                    .unwrap_err()
+                    .to_string()
+                    .contains(lone)
+            );
             std::fs::remove_file(directory.path().join(lone)).unwrap();
         }
     }

@@ -52,8 +52,11 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<Challenge> {
 pub(super) fn is_short_of_scope(headers: &HeaderMap) -> bool {
     let challenges = headers.get_all(WWW_AUTHENTICATE).iter();
     let mut challenges = challenges.flat_map(|header| parse(&String::from_utf8_lossy(header.as_bytes())));
-    challenges
-        .any(|(_, parameters)| parameters.iter().any(|(name, value)| name == "error" && value == "insufficient_scope"))
+    challenges.any(|(_, parameters)| {
+        parameters
+            .iter()
+            .any(|(name, value)| name == "error" && value == "insufficient_scope")
+    })
 }
 
 type Parameters = Vec<(String, String)>;
@@ -122,25 +125,42 @@ mod tests {
 
     fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
         let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
-        let challenge = TokenChallenge { realm: realm.to_owned(), service: owned(service), scope: owned(scope) };
+        let challenge = TokenChallenge {
+            realm: realm.to_owned(),
+            service: owned(service),
+            scope: owned(scope),
+        };
         Some(Challenge::Bearer(challenge))
     }
 
     #[test]
     fn parameters_are_read_with_quotes_and_escapes() {
         let text = r#"Bearer realm="https://a.example/t?x=1,2",service="a \"b\"",scope="repository:x:pull,push""#;
-        let expected = bearer("https://a.example/t?x=1,2", Some("a \"b\""), Some("repository:x:pull,push"));
+        let expected = bearer(
+            "https://a.example/t?x=1,2",
+            Some("a \"b\""),
+            Some("repository:x:pull,push"),
+        );
         assert_eq!(preferred_of(&[text]), expected);
-        assert_eq!(preferred_of(&["bearer REALM = t , Service=s"]), bearer("t", Some("s"), None));
+        assert_eq!(
+            preferred_of(&["bearer REALM = t , Service=s"]),
+            bearer("t", Some("s"), None)
+        );
     }
 
     #[test]
     fn bearer_wins_wherever_it_stands() {
         let expected = bearer("t", None, None);
         assert_eq!(preferred_of(&[r#"Basic realm="x""#, r#"Bearer realm="t""#]), expected);
-        assert_eq!(preferred_of(&[r#"Negotiate, Basic realm="x", Bearer realm="t""#]), expected);
+        assert_eq!(
+            preferred_of(&[r#"Negotiate, Basic realm="x", Bearer realm="t""#]),
+            expected
+        );
         assert_eq!(preferred_of(&[r#"Negotiate YWJj/d==, Bearer realm="t""#]), expected);
-        assert_eq!(preferred_of(&[r#"Basic realm="x, Bearer realm=y""#]), Some(Challenge::Basic));
+        assert_eq!(
+            preferred_of(&[r#"Basic realm="x, Bearer realm=y""#]),
+            Some(Challenge::Basic)
+        );
         assert_eq!(preferred_of(&["Basic"]), Some(Challenge::Basic));
     }
 
@@ -148,14 +168,25 @@ mod tests {
     fn a_token_that_allows_too_little_is_told_from_one_that_is_refused() {
         let is_short =
             |value: &str| is_short_of_scope(&HeaderMap::from_iter([(WWW_AUTHENTICATE, value.parse().unwrap())]));
-        assert!(is_short(r#"Bearer realm="t",service="s",scope="repository:x:push",error="insufficient_scope""#));
+        assert!(is_short(
+            r#"Bearer realm="t",service="s",scope="repository:x:push",error="insufficient_scope""#
+        ));
         assert!(!is_short(r#"Bearer realm="t",error="invalid_token""#));
         assert!(!is_short(r#"Bearer realm="insufficient_scope""#));
     }
 
     #[test]
     fn what_cannot_be_answered_is_passed_over() {
-        for bad in ["", "Negotiate", "Bearer", r#"Bearer realm="""#, "=,=\"", "\"", "Digest realm=x", ",,,"] {
+        for bad in [
+            "",
+            "Negotiate",
+            "Bearer",
+            r#"Bearer realm="""#,
+            "=,=\"",
+            "\"",
+            "Digest realm=x",
+            ",,,",
+        ] {
             assert_eq!(preferred_of(&[bad]), None, "{bad}");
         }
         assert_eq!(preferred_of(&[r#"Bearer realm="t\"#]), bearer("t", None, None));

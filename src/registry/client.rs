@@ -93,7 +93,16 @@ impl Client {
         let (authenticator, sessions, refusals) =
             (Authenticator::default(), Mutex::default(), UnsupportedModes::default());
         let (config, mirrors, named) = (Mutex::default(), Mirrors::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { transport, authenticator, credentials, sessions, refusals, config, mirrors, named })))
+        Ok(Self(Arc::new(Inner {
+            transport,
+            authenticator,
+            credentials,
+            sessions,
+            refusals,
+            config,
+            mirrors,
+            named,
+        })))
     }
 
     /// Returns a repository to read and write, at the hosts from the configuration.
@@ -104,7 +113,12 @@ impl Client {
     /// Returns a repository at one host.
     pub(super) fn at(&self, way: Route) -> RegistryRepository {
         let (client, repository) = (self.clone(), way.repository.clone());
-        RegistryRepository { client, repository, way: Arc::new(way), target: Arc::default() }
+        RegistryRepository {
+            client,
+            repository,
+            way: Arc::new(way),
+            target: Arc::default(),
+        }
     }
 
     /// Returns the configuration, and reads its files at the first call. Every call returns the error of files that are
@@ -147,10 +161,16 @@ impl Client {
     pub fn expect(&self, repository: &Repository, is_written: bool) {
         let action = if is_written { Action::Push } else { Action::Read };
         // An invalid registry fails at its first request.
-        let Ok(ways) = self.config().and_then(|config| Ok(config.routes(repository, action)?)) else { return };
+        let Ok(ways) = self.config().and_then(|config| Ok(config.routes(repository, action)?)) else {
+            return;
+        };
         for way in ways {
             let path = way.repository.path();
-            let scopes = if is_written { Scopes::push(path) } else { Scopes::pull(path) };
+            let scopes = if is_written {
+                Scopes::push(path)
+            } else {
+                Scopes::pull(path)
+            };
             if let Ok(session) = self.session(&way.endpoint) {
                 session.expect(&scopes);
             }
@@ -165,8 +185,14 @@ impl Client {
     /// Checks whether a registry accepts these credentials, and no others. Returns `false` if the registry did not
     /// require any, so that they were not checked, and [`StoreError::Unauthorized`] if it refuses them.
     pub async fn check_login(&self, login: &Login) -> Result<bool, StoreError> {
-        let credentials = Credentials { explicit: vec![login.clone()], ..Credentials::default() };
-        let probe = Self::new(RegistryOptions { credentials, ..self.options().clone() })?;
+        let credentials = Credentials {
+            explicit: vec![login.clone()],
+            ..Credentials::default()
+        };
+        let probe = Self::new(RegistryOptions {
+            credentials,
+            ..self.options().clone()
+        })?;
         let call = Call {
             action: "logging in",
             method: Method::GET,
@@ -178,12 +204,26 @@ impl Client {
         };
         let (registry, place) = (login.registry.as_str(), login.registry.clone());
         let endpoint = probe.config()?.endpoint(registry)?;
-        let at = At { endpoint: &endpoint, path: "", place: &place, mirror: None };
-        let reply = probe.send(at, call, &mut probe.transport().backoff(false)).await.map_err(wrong_login)?;
+        let at = At {
+            endpoint: &endpoint,
+            path: "",
+            place: &place,
+            mirror: None,
+        };
+        let reply = probe
+            .send(at, call, &mut probe.transport().backoff(false))
+            .await
+            .map_err(wrong_login)?;
         if reply.status().is_success() {
             return Ok(probe.session(&endpoint)?.challenge().is_some());
         }
-        let request = Request { action: "logging in", what: None, place, registry, had_credentials: true };
+        let request = Request {
+            action: "logging in",
+            what: None,
+            place,
+            registry,
+            had_credentials: true,
+        };
         Err(wrong_login(reply::failure(reply, "GET", request).await))
     }
 
@@ -202,14 +242,26 @@ impl Client {
 
     /// Returns `true` if there are credentials for a repository.
     pub(super) async fn has_credentials(&self, repository: &Repository) -> bool {
-        let found = self.0.credentials.lookup(repository.registry(), repository.path()).await;
+        let found = self
+            .0
+            .credentials
+            .lookup(repository.registry(), repository.path())
+            .await;
         found.is_ok_and(|credential| credential.is_some())
     }
 
     /// Sends a request whose body can be sent again, and retries transient failures. The last reply is `Ok`, whatever
     /// its status.
     pub(super) async fn send(&self, at: At<'_>, call: Call, backoff: &mut Backoff) -> Result<Reply, StoreError> {
-        let Call { action, method, to, headers, payload, scopes, connection } = call;
+        let Call {
+            action,
+            method,
+            to,
+            headers,
+            payload,
+            scopes,
+            connection,
+        } = call;
         let body = match payload {
             Payload::Empty => None,
             Payload::Bytes(bytes) => Some(bytes),
@@ -218,7 +270,18 @@ impl Client {
         let send = || {
             let payload = body.clone().map_or(Payload::Empty, Payload::Bytes);
             let (method, to, headers, scopes) = (method.clone(), to.clone(), headers.clone(), scopes.clone());
-            self.send_once(at, Call { action, method, to, headers, payload, scopes, connection })
+            self.send_once(
+                at,
+                Call {
+                    action,
+                    method,
+                    to,
+                    headers,
+                    payload,
+                    scopes,
+                    connection,
+                },
+            )
         };
         let sent = self.0.transport.retrying(backoff, action, at.place, send).await;
         sent.map_err(|interruption| interruption.error)
@@ -234,10 +297,22 @@ impl Client {
             // The mirror was disabled while this request waited for the first reply.
             return Err(left_out(call.action, place).into());
         }
-        let Call { action, method, to, headers, payload, mut scopes, connection } = call;
+        let Call {
+            action,
+            method,
+            to,
+            headers,
+            payload,
+            mut scopes,
+            connection,
+        } = call;
         let mut payload = payload;
         let is_for_long = matches!(payload, Payload::Stream(_));
-        let reach = if matches!(to, Destination::Own(_)) { Reach::Origin } else { Reach::Anywhere };
+        let reach = if matches!(to, Destination::Own(_)) {
+            Reach::Origin
+        } else {
+            Reach::Anywhere
+        };
         let mut authorization = None;
         let mut answers = 0;
         loop {
@@ -256,7 +331,16 @@ impl Client {
             }
             let (place, method) = (place.to_owned(), method.clone());
             let endpoint = Some(Arc::clone(session.endpoint()));
-            let outgoing = Outgoing { action, place, method, url, headers, payload, connection, endpoint };
+            let outgoing = Outgoing {
+                action,
+                place,
+                method,
+                url,
+                headers,
+                payload,
+                connection,
+                endpoint,
+            };
             let reply = match (self.exchange(&session, outgoing, reach).await, again) {
                 (Ok(reply), again) => {
                     payload = match again {
@@ -288,7 +372,9 @@ impl Client {
             }
             scopes = wanted;
             let refused = authorization.and_then(|authorization: Authorization| authorization.token);
-            authorization = self.authorization(&session, at, &scopes, is_for_long, refused.as_ref()).await?;
+            authorization = self
+                .authorization(&session, at, &scopes, is_for_long, refused.as_ref())
+                .await?;
             if authorization.is_none() {
                 return Ok(reply);
             }
@@ -336,10 +422,23 @@ impl Client {
         let url = reply.url().clone();
         let scopes = Scopes::parse(challenge.scope.as_deref().unwrap_or_default());
         let asked = Asked::new(&url, session.registry(), &challenge, &scopes);
-        let fetched = self.0.authenticator.token(transport, asked).await.map_err(RequestError::exhausted)?;
+        let fetched = self
+            .0
+            .authenticator
+            .token(transport, asked)
+            .await
+            .map_err(RequestError::exhausted)?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
-        let again =
-            Outgoing { action, place, method, url, headers, payload: Payload::Empty, connection, endpoint: None };
+        let again = Outgoing {
+            action,
+            place,
+            method,
+            url,
+            headers,
+            payload: Payload::Empty,
+            connection,
+            endpoint: None,
+        };
         follow(transport, &base, check_hop, reach, again).await
     }
 
@@ -351,11 +450,17 @@ impl Client {
         is_for_long: bool,
         refused: Option<&super::Secret>,
     ) -> Result<Option<Authorization>, RequestError> {
-        let Some(challenge) = session.challenge() else { return Ok(None) };
+        let Some(challenge) = session.challenge() else {
+            return Ok(None);
+        };
         let credential = self.0.credentials.lookup(session.registry(), at.path).await?;
         let credential = credential.as_deref();
         if let Some(Credential::Registry(token)) = credential {
-            return Ok(Some(Authorization { header: bearer(token), token: None, is_fresh: true }));
+            return Ok(Some(Authorization {
+                header: bearer(token),
+                token: None,
+                is_fresh: true,
+            }));
         }
         let challenge = match challenge {
             Challenge::Basic => {
@@ -390,14 +495,20 @@ impl Client {
         // The fetch was retried already: the request that needs the token does not retry it again.
         let fetched = fetched.map_err(RequestError::exhausted)?;
         let (header, is_fresh) = (bearer(&fetched.token), fetched.is_fresh);
-        Ok(Some(Authorization { header, token: Some(fetched.token), is_fresh }))
+        Ok(Some(Authorization {
+            header,
+            token: Some(fetched.token),
+            is_fresh,
+        }))
     }
 
     /// Returns `true` if the token for `scopes` itself says that the repository cannot be pushed to with it.
     pub(super) async fn token_forbids_push(&self, at: At<'_>, scopes: &Scopes) -> Result<bool, StoreError> {
         let session = self.session(at.endpoint)?;
         let authorization = self.authorization(&session, at, scopes, false, None).await;
-        let token = authorization.map_err(|interruption| interruption.error)?.and_then(|known| known.token);
+        let token = authorization
+            .map_err(|interruption| interruption.error)?
+            .and_then(|known| known.token);
         Ok(token.is_some_and(|token| grant::forbids_push(&token, at.path)))
     }
 
@@ -408,7 +519,10 @@ impl Client {
             return Ok(Arc::clone(session));
         }
         let session = Arc::new(Session::new(endpoint.clone())?);
-        endpoint.headers.iter().for_each(|header| self.options().secrets.add_header(header.value.as_bytes()));
+        endpoint
+            .headers
+            .iter()
+            .for_each(|header| self.options().secrets.add_header(header.value.as_bytes()));
         sessions.insert(endpoint.clone(), Arc::clone(&session));
         Ok(session)
     }
@@ -419,7 +533,16 @@ impl Client {
         let (action, place, method) = ("connecting", session.registry().to_owned(), Method::GET);
         let (url, headers) = (session.address("", session.registry())?, HeaderMap::new());
         let (payload, connection, endpoint) = (Payload::Empty, Connection::Shared, Some(session.endpoint().clone()));
-        let outgoing = Outgoing { action, place, method, url, headers, payload, connection, endpoint };
+        let outgoing = Outgoing {
+            action,
+            place,
+            method,
+            url,
+            headers,
+            payload,
+            connection,
+            endpoint,
+        };
         let reply = self.0.transport.send(outgoing).await?;
         session.learn(reply.headers(), &Scopes::default());
         Ok(())
@@ -438,10 +561,22 @@ fn wrong_login(error: StoreError) -> StoreError {
 
 fn left_out(action: &str, place: &str) -> StoreError {
     let detail = "the mirror is skipped".to_owned();
-    StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
+    StoreError::Remote {
+        action: action.to_owned(),
+        place: place.to_owned(),
+        detail,
+        help: None,
+        cause: None,
+    }
 }
 
 fn unrepeatable(action: &str, place: &str) -> StoreError {
     let detail = "the request body cannot be sent again".to_owned();
-    StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
+    StoreError::Remote {
+        action: action.to_owned(),
+        place: place.to_owned(),
+        detail,
+        help: None,
+        cause: None,
+    }
 }

@@ -48,7 +48,10 @@ impl Credential {
 
 impl From<&Login> for Credential {
     fn from(login: &Login) -> Self {
-        Self::Password { user: login.user.clone(), password: login.secret.clone() }
+        Self::Password {
+            user: login.user.clone(),
+            password: login.secret.clone(),
+        }
     }
 }
 
@@ -73,7 +76,13 @@ impl CredentialStore {
             Credential::from(login).add_to(&secrets);
         }
         let warning = options.warning.clone();
-        Self { credentials, secrets, warning, has_warned: AtomicBool::new(false), found: Mutex::default() }
+        Self {
+            credentials,
+            secrets,
+            warning,
+            has_warned: AtomicBool::new(false),
+            found: Mutex::default(),
+        }
     }
 
     /// Returns the credential for a repository, or `None` to stay anonymous. A file that cannot be read or a helper
@@ -100,8 +109,12 @@ impl CredentialStore {
 
     async fn search(&self, registry: &str, path: &str) -> Result<Option<(Credential, String)>, StoreError> {
         let credentials = &self.credentials;
-        let of =
-            |logins: &[Login]| logins.iter().find(|login| canonical(&login.registry) == registry).map(Credential::from);
+        let of = |logins: &[Login]| {
+            logins
+                .iter()
+                .find(|login| canonical(&login.registry) == registry)
+                .map(Credential::from)
+        };
         if let Some(credential) = of(&credentials.explicit) {
             return Ok(Some((credential, "the command line".to_owned())));
         }
@@ -131,7 +144,8 @@ impl CredentialStore {
     fn warn_of_missing(&self, file: &Path) {
         if self.credentials.auth_file.is_some() && !self.has_warned.swap(true, Ordering::Relaxed) {
             let shown = escape(file.as_os_str().as_encoded_bytes());
-            self.warning.tell(&format!("credentials file {shown} (REGISTRY_AUTH_FILE) does not exist"));
+            self.warning
+                .tell(&format!("credentials file {shown} (REGISTRY_AUTH_FILE) does not exist"));
         }
     }
 
@@ -145,14 +159,23 @@ impl CredentialStore {
         for name in file.helpers(registry) {
             let helper = Helper::find(&name, self.credentials.helper_path.as_deref())?;
             if let Some(credential) = helper.lookup(server_name(registry)).await? {
-                return Ok(Some((credential, format!("the credential helper {name} of {}", file.place))));
+                return Ok(Some((
+                    credential,
+                    format!("the credential helper {name} of {}", file.place),
+                )));
             }
         }
-        Ok(file.inline(registry, path)?.map(|credential| (credential, file.place.clone())))
+        Ok(file
+            .inline(registry, path)?
+            .map(|credential| (credential, file.place.clone())))
     }
 }
 
 /// Returns the name that helpers know a registry by.
 pub(super) fn server_name(registry: &str) -> &str {
-    if canonical(registry) == HUB_ALIASES[0] { HUB_KEY } else { registry }
+    if canonical(registry) == HUB_ALIASES[0] {
+        HUB_KEY
+    } else {
+        registry
+    }
 }

@@ -19,20 +19,36 @@ impl RegistryRepository {
     pub(super) async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
         let path = self.repository.path();
         let scopes = Scopes::pull(path).merged(&Scopes::parse(&format!("repository:{path}:delete")));
-        let reply = self.ask(Method::DELETE, format!("manifests/{digest}"), DELETING, scopes).await?;
+        let reply = self
+            .ask(Method::DELETE, format!("manifests/{digest}"), DELETING, scopes)
+            .await?;
         let status = reply.status();
         match status {
             StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT => return Ok(()),
             _ => {}
         }
-        let error = self.failure(reply, &Method::DELETE, DELETING, Some(format!("manifest {digest}"))).await;
+        let error = self
+            .failure(reply, &Method::DELETE, DELETING, Some(format!("manifest {digest}")))
+            .await;
         match (status, error) {
             (
                 StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED,
-                StoreError::Remote { action, place, detail, cause, .. },
+                StoreError::Remote {
+                    action,
+                    place,
+                    detail,
+                    cause,
+                    ..
+                },
             ) => {
                 let help = Some("the registry has deletion disabled".to_owned());
-                Err(StoreError::Remote { action, place, detail, help, cause })
+                Err(StoreError::Remote {
+                    action,
+                    place,
+                    detail,
+                    help,
+                    cause,
+                })
             }
             (_, error) => Err(error),
         }

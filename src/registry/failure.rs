@@ -34,7 +34,11 @@ impl Failure {
 
     /// Returns how long the connection was silent.
     pub(super) fn silence(&self) -> Duration {
-        if let Self::Silence(limit) = self { *limit } else { Duration::ZERO }
+        if let Self::Silence(limit) = self {
+            *limit
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Returns `true` if the server answered the TLS handshake with something other than TLS, or no handshake is
@@ -66,7 +70,11 @@ impl Failure {
             Self::Setup(error) | Self::NoTls(error) => return error,
             Self::Silence(limit) => {
                 let through = proxy.map_or(String::new(), |proxy| format!(" through {proxy}"));
-                (format!("no data from {host}{through} for {} seconds", limit.as_secs()), None, None)
+                (
+                    format!("no data from {host}{through} for {} seconds", limit.as_secs()),
+                    None,
+                    None,
+                )
             }
             Self::Http(error) => {
                 let (detail, help) = match proxy.filter(|_| is_of_proxy(&error)) {
@@ -76,7 +84,13 @@ impl Failure {
                 (detail, help, Some(root_cause(&error).into()))
             }
         };
-        StoreError::Remote { action: action.to_owned(), place, detail, help, cause }
+        StoreError::Remote {
+            action: action.to_owned(),
+            place,
+            detail,
+            help,
+            cause,
+        }
     }
 }
 
@@ -91,7 +105,12 @@ fn explain_proxy(error: &reqwest::Error, proxy: &ProxyServer, host: &str) -> (St
         _ if error.is_timeout() => format!("{proxy} did not answer in time"),
         _ => format!("{proxy} did not connect to {host}"),
     };
-    (detail, Some(format!("check the proxy, or name {host} in NO_PROXY to reach it directly")))
+    (
+        detail,
+        Some(format!(
+            "check the proxy, or name {host} in NO_PROXY to reach it directly"
+        )),
+    )
 }
 
 /// Returns the innermost error: those around it only name the layers of a library.
@@ -109,12 +128,21 @@ fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {
         return explain_tls(error, url);
     }
     if error.is_dns() {
-        return (format!("cannot find the host {host}"), Some("check the name and the network".to_owned()));
+        return (
+            format!("cannot find the host {host}"),
+            Some("check the name and the network".to_owned()),
+        );
     }
     let kind = find::<io::Error>(error).map(io::Error::kind);
     if kind == Some(io::ErrorKind::UnexpectedEof) && error.is_connect() {
-        let help = format!("if the registry does not use TLS, use --plain-http {}", registry_name(url));
-        return (format!("{host} closed the connection during the TLS handshake"), Some(help));
+        let help = format!(
+            "if the registry does not use TLS, use --plain-http {}",
+            registry_name(url)
+        );
+        return (
+            format!("{host} closed the connection during the TLS handshake"),
+            Some(help),
+        );
     }
     let detail = match kind {
         Some(io::ErrorKind::ConnectionRefused) => format!("{host} refused the connection"),

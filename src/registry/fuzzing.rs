@@ -79,13 +79,19 @@ pub fn location(data: &[u8]) {
         && check_hop(&registry, &request, &next).is_ok()
     {
         check_address(&registry, &next);
-        assert!(request.scheme() == "http" || next.scheme() == "https", "{next} lost TLS");
+        assert!(
+            request.scheme() == "http" || next.scheme() == "https",
+            "{next} lost TLS"
+        );
     }
     if let Ok(realm) = Url::parse(&text)
         && check_realm(&registry, &realm).is_ok()
     {
         check_address(&registry, &realm);
-        assert!(registry.scheme() == "http" || realm.scheme() == "https", "{realm} lost TLS");
+        assert!(
+            registry.scheme() == "http" || realm.scheme() == "https",
+            "{realm} lost TLS"
+        );
     }
 }
 
@@ -99,9 +105,16 @@ fn registry_of(kind: u8) -> Url {
 fn check_address(registry: &Url, url: &Url) {
     assert!(matches!(url.scheme(), "http" | "https"), "{url}");
     assert!(url.username().is_empty() && url.password().is_none(), "{url}");
-    assert_eq!(Url::parse(url.as_str()).as_ref(), Ok(url), "what is sent is what was looked at");
+    assert_eq!(
+        Url::parse(url.as_str()).as_ref(),
+        Ok(url),
+        "what is sent is what was looked at"
+    );
     if locality(registry) == Locality::Public {
-        assert!(is_public(url) || url.host() == registry.host(), "{url} leads into a private network");
+        assert!(
+            is_public(url) || url.host() == registry.host(),
+            "{url} leads into a private network"
+        );
     }
 }
 
@@ -117,9 +130,10 @@ fn is_public(url: &Url) -> bool {
         None => return false,
     };
     match address.to_canonical() {
-        IpAddr::V4(address) => {
-            !matches!(address.octets(), [0 | 10 | 127, ..] | [169, 254, ..] | [172, 16..32, ..] | [192, 168, ..])
-        }
+        IpAddr::V4(address) => !matches!(
+            address.octets(),
+            [0 | 10 | 127, ..] | [169, 254, ..] | [172, 16..32, ..] | [192, 168, ..]
+        ),
         IpAddr::V6(address) => {
             let is_closed = matches!(address.octets(), [0xfc | 0xfd | 0xff, ..] | [0xfe, 0x80..0xc0, ..]);
             !is_closed && address.to_bits() > 1
@@ -139,11 +153,20 @@ pub fn link(data: &[u8]) {
     let found = next_page(&registry, &page, values.iter().copied());
     let Ok(Some(next)) = &found else { return };
     assert_eq!(origin(next), origin(&registry));
-    assert!(next.username().is_empty() && next.password().is_none() && next.fragment().is_none(), "{next}");
+    assert!(
+        next.username().is_empty() && next.password().is_none() && next.fragment().is_none(),
+        "{next}"
+    );
     let written = format!("<{next}>; rel=\"next\"");
-    assert_eq!(next_page(&registry, &page, [written.as_str()]).as_ref(), Ok(&Some(next.clone())));
+    assert_eq!(
+        next_page(&registry, &page, [written.as_str()]).as_ref(),
+        Ok(&Some(next.clone()))
+    );
     let before = "<https://evil.example/>; rel=\"prev\", ,</1>;rel=first;title=\"a, <b>; rel=next\",";
-    assert_eq!(next_page(&registry, &page, std::iter::once(before).chain(values)), found);
+    assert_eq!(
+        next_page(&registry, &page, std::iter::once(before).chain(values)),
+        found
+    );
 }
 
 /// Checks an upload's `Range` in the first line and `Content-Range` in the second: a range that is written out again
@@ -156,16 +179,27 @@ pub fn range(data: &[u8]) {
         assert_eq!(held_bytes(&format!("0-{}", bytes - 1)), Some(bytes));
     }
     if let Some(range) = ContentRange::parse(part) {
-        assert!(range.first <= range.last && range.total.is_none_or(|total| range.last < total), "{part}");
+        assert!(
+            range.first <= range.last && range.total.is_none_or(|total| range.last < total),
+            "{part}"
+        );
         let total = range.total.map_or("*".to_owned(), |total| total.to_string());
-        assert_eq!(ContentRange::parse(&format!("bytes {}-{}/{total}", range.first, range.last)), Some(range));
+        assert_eq!(
+            ContentRange::parse(&format!("bytes {}-{}/{total}", range.first, range.last)),
+            Some(range)
+        );
     }
 }
 
 /// Checks `Retry-After` in the first line, `Date` in the second, and quota headers in the others.
 pub fn limits(data: &[u8]) {
-    const NAMES: [&str; 5] =
-        ["retry-after", "date", "ratelimit-limit", "ratelimit-remaining", "docker-ratelimit-source"];
+    const NAMES: [&str; 5] = [
+        "retry-after",
+        "date",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "docker-ratelimit-source",
+    ];
     let mut headers = HeaderMap::new();
     for (name, line) in NAMES.into_iter().zip(data.split(|byte| *byte == b'\n')) {
         if let Ok(value) = HeaderValue::from_bytes(line) {
@@ -204,12 +238,18 @@ pub fn auth_file(data: &[u8]) {
     let read = parsed(&changed.to_text());
     let found = read.inline(REGISTRY, "").ok().flatten();
     let pair = found.as_ref().and_then(|credential| credential.pair());
-    assert!(pair == Some(("me", &Secret::from("pass:word"))), "the login is not found again");
+    assert!(
+        pair == Some(("me", &Secret::from("pass:word"))),
+        "the login is not found again"
+    );
     let after = fields(&changed.to_text());
     assert_eq!(others(&before, REGISTRY), others(&after, REGISTRY));
     let (forgotten, was_there) = read.without_login(REGISTRY);
     assert!(was_there);
-    assert_eq!(others(&before, REGISTRY), others(&fields(&forgotten.to_text()), REGISTRY));
+    assert_eq!(
+        others(&before, REGISTRY),
+        others(&fields(&forgotten.to_text()), REGISTRY)
+    );
     assert!(!forgotten.without_login(REGISTRY).1);
 }
 
@@ -229,8 +269,10 @@ fn others(fields: &Map<String, Value>, registry: &str) -> Map<String, Value> {
     let mut rest = fields.clone();
     match rest.get_mut("auths").and_then(Value::as_object_mut) {
         Some(auths) => auths.retain(|key, _| {
-            let host =
-                key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).map(|rest| rest.split('/').next());
+            let host = key
+                .strip_prefix("https://")
+                .or_else(|| key.strip_prefix("http://"))
+                .map(|rest| rest.split('/').next());
             key != registry && host != Some(Some(registry))
         }),
         None => drop(rest.remove("auths")),

@@ -26,8 +26,11 @@ struct Access {
 pub(super) fn actions(token: &Secret, path: &str) -> Option<Vec<String>> {
     let claims = token.expose().split('.').nth(1)?;
     let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?).ok()?;
-    let mut named =
-        claims.access.into_iter().filter(|access| access.kind == "repository" && access.name == path).peekable();
+    let mut named = claims
+        .access
+        .into_iter()
+        .filter(|access| access.kind == "repository" && access.name == path)
+        .peekable();
     named.peek()?;
     Some(named.flat_map(|access| access.actions).collect())
 }
@@ -48,7 +51,9 @@ mod tests {
     #[test]
     fn a_token_that_names_the_repository_says_what_it_allows() {
         let access = |actions: &str| {
-            token(&format!(r#"{{"access":[{{"type":"repository","name":"a/b","actions":{actions}}}]}}"#))
+            token(&format!(
+                r#"{{"access":[{{"type":"repository","name":"a/b","actions":{actions}}}]}}"#
+            ))
         };
         assert!(forbids_push(&access(r#"["pull"]"#), "a/b"));
         assert!(forbids_push(&access("[]"), "a/b"));
@@ -60,8 +65,13 @@ mod tests {
 
     #[test]
     fn other_tokens_say_nothing() {
-        for claims in ["{}", "", "[]", r#"{"access":7}"#, r#"{"access":[{"type":"registry","name":"a","actions":[]}]}"#]
-        {
+        for claims in [
+            "{}",
+            "",
+            "[]",
+            r#"{"access":7}"#,
+            r#"{"access":[{"type":"registry","name":"a","actions":[]}]}"#,
+        ] {
             assert!(!forbids_push(&token(claims), "a"), "{claims}");
         }
         for opaque in ["", "opaque", "a.b.c", "..", "a.%%%.c"] {

@@ -45,16 +45,27 @@ impl Helper {
     pub(super) fn find(name: &str, path: Option<&OsStr>) -> Result<Self, StoreError> {
         let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if name.is_empty() || !name.bytes().all(is_good) {
-            return Err(failed(&redact::text(name), "its name may contain only letters, digits, ., _ and -"));
+            return Err(failed(
+                &redact::text(name),
+                "its name may contain only letters, digits, ., _ and -",
+            ));
         }
         let file_name = format!("docker-credential-{name}");
-        let directories = path.map(|path| std::env::split_paths(path).collect::<Vec<_>>()).unwrap_or_default();
+        let directories = path
+            .map(|path| std::env::split_paths(path).collect::<Vec<_>>())
+            .unwrap_or_default();
         let programs = directories.into_iter().filter(|directory| directory.is_absolute());
         let program = programs.map(|directory| directory.join(&file_name)).find(|program| {
-            program.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+            program
+                .metadata()
+                .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
         });
         let program = program.ok_or_else(|| failed(name, &format!("there is no program {file_name} in PATH")))?;
-        Ok(Self { name: name.to_owned(), program, time_limit: TIME_LIMIT })
+        Ok(Self {
+            name: name.to_owned(),
+            program,
+            time_limit: TIME_LIMIT,
+        })
     }
 
     /// Replaces the timeout.
@@ -75,14 +86,21 @@ impl Helper {
         let json: Option<Value> = serde_json::from_str(&answer.text).ok();
         let text = |name| json.as_ref()?.get(name)?.as_str().map(ToOwned::to_owned);
         match (text("Username"), text("Secret")) {
-            (Some(user), Some(token)) if user == TOKEN_USER => {
-                Ok(Some(Credential::Identity { user, token: token.into() }))
-            }
+            (Some(user), Some(token)) if user == TOKEN_USER => Ok(Some(Credential::Identity {
+                user,
+                token: token.into(),
+            })),
             (Some(user), Some(password)) if !(user.is_empty() && password.is_empty()) => {
-                Ok(Some(Credential::Password { user, password: password.into() }))
+                Ok(Some(Credential::Password {
+                    user,
+                    password: password.into(),
+                }))
             }
             (Some(_), Some(_)) => Ok(None),
-            _ => Err(failed(&self.name, "its answer is not a JSON object with Username and Secret")),
+            _ => Err(failed(
+                &self.name,
+                "its answer is not a JSON object with Username and Secret",
+            )),
         }
     }
 
@@ -90,7 +108,11 @@ impl Helper {
     pub(super) async fn store(&self, server: &str, user: &str, secret: &Secret) -> Result<(), StoreError> {
         let entry = serde_json::json!({ "ServerURL": server, "Username": user, "Secret": secret.expose() }).to_string();
         let answer = self.run("store", entry.as_bytes()).await?;
-        if answer.is_success { Ok(()) } else { Err(self.refusal(&answer.text)) }
+        if answer.is_success {
+            Ok(())
+        } else {
+            Err(self.refusal(&answer.text))
+        }
     }
 
     /// Deletes the credentials of a server from the helper. Returns `false` if it had none.
@@ -118,18 +140,29 @@ impl Helper {
     async fn run(&self, verb: &str, input: &[u8]) -> Result<Answer, StoreError> {
         let broken = |cause| StoreError::io("run", &self.program, cause);
         let mut command = Command::new(&self.program);
-        command.arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command
+            .arg(verb)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
         let mut child = command.spawn().map_err(broken)?;
         match timeout(self.time_limit, converse(&mut child, input)).await {
             Ok(Ok(Some(answer))) => Ok(answer),
             Ok(Ok(None)) => {
                 child.kill().await.map_err(broken)?;
-                Err(failed(&self.name, &format!("its answer has more than {MAX_ANSWER_BYTES} bytes")))
+                Err(failed(
+                    &self.name,
+                    &format!("its answer has more than {MAX_ANSWER_BYTES} bytes"),
+                ))
             }
             Ok(Err(cause)) => Err(broken(cause)),
             Err(_) => {
                 child.kill().await.map_err(broken)?;
-                Err(failed(&self.name, &format!("it did not answer within {} seconds", self.time_limit.as_secs())))
+                Err(failed(
+                    &self.name,
+                    &format!("it did not answer within {} seconds", self.time_limit.as_secs()),
+                ))
             }
         }
     }
@@ -156,11 +189,18 @@ async fn converse(child: &mut Child, input: &[u8]) -> io::Result<Option<Answer>>
         return Ok(None);
     }
     let is_success = child.wait().await?.success();
-    Ok(Some(Answer { is_success, text: String::from_utf8_lossy(&bytes).into_owned() }))
+    Ok(Some(Answer {
+        is_success,
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+    }))
 }
 
 fn failed(name: &str, reason: &str) -> StoreError {
     let help = "fix the helper, or remove it from its configuration file; no credentials were sent".to_owned();
     let (place, reason) = (format!("the credential helper \"{name}\""), reason.to_owned());
-    StoreError::Malformed { place, reason, help: Some(help) }
+    StoreError::Malformed {
+        place,
+        reason,
+        help: Some(help),
+    }
 }

@@ -82,8 +82,10 @@ fn first_link(text: &str) -> Result<(Option<Link<'_>>, Option<&str>), LinkError>
     if let Some(after) = text.strip_prefix(',') {
         return Ok((None, Some(after)));
     }
-    let (target, mut rest) =
-        text.strip_prefix('<').and_then(|text| text.split_once('>')).ok_or(LinkError::Malformed)?;
+    let (target, mut rest) = text
+        .strip_prefix('<')
+        .and_then(|text| text.split_once('>'))
+        .ok_or(LinkError::Malformed)?;
     let (mut relation, mut is_of_page) = (None, true);
     loop {
         rest = rest.trim_start_matches(is_space);
@@ -91,7 +93,13 @@ fn first_link(text: &str) -> Result<(Option<Link<'_>>, Option<&str>), LinkError>
             break;
         }
         if let Some(after) = rest.strip_prefix(',') {
-            return Ok((Some(Link { target, is_next: is_of_page && is_next(relation) }), Some(after)));
+            return Ok((
+                Some(Link {
+                    target,
+                    is_next: is_of_page && is_next(relation),
+                }),
+                Some(after),
+            ));
         }
         let parameter = rest.strip_prefix(';').ok_or(LinkError::Malformed)?;
         let (name, value, after) = first_parameter(parameter)?;
@@ -103,7 +111,13 @@ fn first_link(text: &str) -> Result<(Option<Link<'_>>, Option<&str>), LinkError>
         }
         rest = after;
     }
-    Ok((Some(Link { target, is_next: is_of_page && is_next(relation) }), None))
+    Ok((
+        Some(Link {
+            target,
+            is_next: is_of_page && is_next(relation),
+        }),
+        None,
+    ))
 }
 
 /// Splits off a parameter: name, value without its quotes, and the rest. A backslash within quotes is kept: no
@@ -113,7 +127,9 @@ fn first_parameter(text: &str) -> Result<(&str, &str, &str), LinkError> {
     let end = text.find(['=', ';', ',']).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let name = name.trim_end_matches(is_space);
-    let Some(value) = rest.strip_prefix('=') else { return Ok((name, "", rest)) };
+    let Some(value) = rest.strip_prefix('=') else {
+        return Ok((name, "", rest));
+    };
     let value = value.trim_start_matches(is_space);
     let Some(quoted) = value.strip_prefix('"') else {
         let end = value.find([';', ',']).unwrap_or(value.len());
@@ -181,7 +197,14 @@ mod tests {
 
     #[test]
     fn the_last_page_names_none() {
-        for values in [&[][..], &[""], &["  ,"], &["</a>"], &["</a>; rel=prev"], &["</a>; rel=nextish; next"]] {
+        for values in [
+            &[][..],
+            &[""],
+            &["  ,"],
+            &["</a>"],
+            &["</a>; rel=prev"],
+            &["</a>; rel=nextish; next"],
+        ] {
             assert_eq!(next(values), Ok(None), "{values:?}");
         }
     }
@@ -200,30 +223,50 @@ mod tests {
             ("file:///etc/passwd", "null"),
         ] {
             let error = next(&[&format!("<{target}>; rel=next")]).unwrap_err();
-            let expected = LinkError::Elsewhere { registry: "https://r.example".to_owned(), next: origin.to_owned() };
+            let expected = LinkError::Elsewhere {
+                registry: "https://r.example".to_owned(),
+                next: origin.to_owned(),
+            };
             assert_eq!(error, expected, "{target}");
             assert!(error.to_string().contains(origin) && error.to_string().contains("https://r.example"));
         }
         for target in ["https://u:p@r.example/", "https://u@r.example/", "https://[", "http://"] {
-            assert_eq!(next(&[&format!("<{target}>; rel=next")]), Err(LinkError::Address), "{target}");
+            assert_eq!(
+                next(&[&format!("<{target}>; rel=next")]),
+                Err(LinkError::Address),
+                "{target}"
+            );
         }
     }
 
     #[test]
     fn a_page_behind_a_redirect_leads_no_further() {
-        let found = next_page(&url("https://r.example/"), &url("https://cdn.example/list"), ["</more>; rel=next"]);
+        let found = next_page(
+            &url("https://r.example/"),
+            &url("https://cdn.example/list"),
+            ["</more>; rel=next"],
+        );
         assert!(matches!(found, Err(LinkError::Elsewhere { .. })), "{found:?}");
     }
 
     #[test]
     fn what_is_no_link_is_an_error_and_not_the_end_of_the_list() {
-        for value in ["/v2/x/tags/list", "</v2", "</a> rel=next", r#"</a>; rel="next"#, "</a>; rel=prev, x", "</é>; ü"]
-        {
+        for value in [
+            "/v2/x/tags/list",
+            "</v2",
+            "</a> rel=next",
+            r#"</a>; rel="next"#,
+            "</a>; rel=prev, x",
+            "</é>; ü",
+        ] {
             let is_error = next(&[value]).is_err();
             assert_eq!(is_error, value != "</é>; ü", "{value}");
         }
         let mut headers = HeaderMap::new();
         headers.insert(LINK, HeaderValue::from_bytes(b"</\xff>; rel=next").unwrap());
-        assert_eq!(next_of(&url("https://r.example/"), &url(PAGE), &headers), Err(LinkError::Malformed));
+        assert_eq!(
+            next_of(&url("https://r.example/"), &url(PAGE), &headers),
+            Err(LinkError::Malformed)
+        );
     }
 }

@@ -24,10 +24,15 @@ pub async fn store_login(path: &Path, helper_path: Option<&OsStr>, login: &Login
     let file = read(path)?;
     if let Some(name) = file.helpers(canonical(&login.registry)).first() {
         let helper = Helper::find(name, helper_path)?;
-        helper.store(server_name(&login.registry), &login.user, &login.secret).await?;
+        helper
+            .store(server_name(&login.registry), &login.user, &login.secret)
+            .await?;
         return Ok(format!("the credential helper {name}"));
     }
-    write(path, &file.with_login(&login.registry, &login.user, &login.secret).to_text())?;
+    write(
+        path,
+        &file.with_login(&login.registry, &login.user, &login.secret).to_text(),
+    )?;
     Ok(escape(path.as_os_str().as_encoded_bytes()))
 }
 

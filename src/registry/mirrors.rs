@@ -70,6 +70,10 @@ impl Mirrors {
 
     /// Returns the route on which a tag of a repository was found last.
     pub(super) fn finder(&self, repository: &Repository) -> Option<Route> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).get(repository).cloned()
+        self.found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(repository)
+            .cloned()
     }
 }

@@ -89,8 +89,16 @@ impl Roots {
                 }
                 Some(Err(_)) | None => Vec::new(),
             };
-            let entries = directories.iter().filter_map(|directory| directory.read_dir().ok()).flatten().flatten();
-            all.extend(entries.filter_map(|entry| parsable_certificates(&entry.path()).ok()).flatten());
+            let entries = directories
+                .iter()
+                .filter_map(|directory| directory.read_dir().ok())
+                .flatten()
+                .flatten();
+            all.extend(
+                entries
+                    .filter_map(|entry| parsable_certificates(&entry.path()).ok())
+                    .flatten(),
+            );
             Ok(all)
         })
     }

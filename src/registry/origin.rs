@@ -15,14 +15,24 @@ const HUB_HOST: &str = "registry-1.docker.io";
 
 /// Returns the canonical name of a registry.
 pub(super) fn canonical(registry: &str) -> &str {
-    if HUB_ALIASES.contains(&registry) { HUB_ALIASES[0] } else { registry }
+    if HUB_ALIASES.contains(&registry) {
+        HUB_ALIASES[0]
+    } else {
+        registry
+    }
 }
 
 /// Returns the address of a registry's root.
 pub(super) fn endpoint(registry: &str, scheme: &str) -> Result<Url, ReferenceError> {
-    let host = if canonical(registry) == HUB_ALIASES[0] { HUB_HOST } else { registry };
-    Url::parse(&format!("{scheme}://{host}/"))
-        .map_err(|error| ReferenceError::Malformed { text: registry.to_owned(), reason: error.to_string() })
+    let host = if canonical(registry) == HUB_ALIASES[0] {
+        HUB_HOST
+    } else {
+        registry
+    };
+    Url::parse(&format!("{scheme}://{host}/")).map_err(|error| ReferenceError::Malformed {
+        text: registry.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// Returns scheme, host and port, which a credential is bound to.
@@ -46,7 +56,11 @@ pub(super) fn locality(url: &Url) -> Locality {
     match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
-            if name == "localhost" || name.ends_with(".localhost") { Locality::Loopback } else { Locality::Public }
+            if name == "localhost" || name.ends_with(".localhost") {
+                Locality::Loopback
+            } else {
+                Locality::Public
+            }
         }
         Some(Host::Ipv4(address)) => locality_of(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => locality_of(IpAddr::V6(address)),
@@ -119,7 +133,11 @@ pub(super) fn check_hop(registry: &Url, previous: &Url, next: &Url) -> Result<()
         (_, Locality::Public) | (Locality::Loopback, _) | (Locality::Private, Locality::Private) => true,
         _ => next.host() == registry.host(),
     };
-    if allowed { Ok(()) } else { Err("it is in a private network") }
+    if allowed {
+        Ok(())
+    } else {
+        Err("it is in a private network")
+    }
 }
 
 /// Checks whether credentials for the registry at `registry` may be sent to the token service `realm`. The error is the
@@ -134,7 +152,11 @@ pub(super) fn check_realm(registry: &Url, realm: &Url) -> Result<(), &'static st
         Locality::Loopback => locality(registry) == Locality::Loopback,
         Locality::Private => realm.host() == registry.host(),
     };
-    if allowed { Ok(()) } else { Err("it is in a private network") }
+    if allowed {
+        Ok(())
+    } else {
+        Err("it is in a private network")
+    }
 }
 
 fn check_form(url: &Url) -> Result<(), &'static str> {
@@ -175,16 +197,26 @@ mod tests {
 
     #[test]
     fn hub_is_served_elsewhere() {
-        assert_eq!(endpoint("docker.io", "https").unwrap().as_str(), "https://registry-1.docker.io/");
-        assert_eq!(endpoint("index.docker.io", "https").unwrap().as_str(), "https://registry-1.docker.io/");
+        assert_eq!(
+            endpoint("docker.io", "https").unwrap().as_str(),
+            "https://registry-1.docker.io/"
+        );
+        assert_eq!(
+            endpoint("index.docker.io", "https").unwrap().as_str(),
+            "https://registry-1.docker.io/"
+        );
         assert_eq!(endpoint("[::1]:5000", "http").unwrap().as_str(), "http://[::1]:5000/");
     }
 
     #[test]
     fn addresses_tell_where_they_lead() {
-        for text in
-            ["http://localhost/", "http://a.localhost./", "http://127.1.2.3/", "http://[::1]/", "http://2130706433/"]
-        {
+        for text in [
+            "http://localhost/",
+            "http://a.localhost./",
+            "http://127.1.2.3/",
+            "http://[::1]/",
+            "http://2130706433/",
+        ] {
             assert_eq!(locality(&url(text)), Locality::Loopback, "{text}");
         }
         let private = [
@@ -205,7 +237,12 @@ mod tests {
         for host in private {
             assert_eq!(locality(&url(&format!("http://{host}/"))), Locality::Private, "{host}");
         }
-        for text in ["http://ghcr.io/", "http://8.8.8.8/", "http://localhost.example/", "http://[2001:4860::8888]/"] {
+        for text in [
+            "http://ghcr.io/",
+            "http://8.8.8.8/",
+            "http://localhost.example/",
+            "http://[2001:4860::8888]/",
+        ] {
             assert_eq!(locality(&url(text)), Locality::Public, "{text}");
         }
     }
@@ -228,7 +265,11 @@ mod tests {
             ("http://127.0.0.1:5000/", "http://10.0.0.6/x", true),
         ];
         for (from, to, allowed) in cases {
-            assert_eq!(check_hop(&url(from), &url(from), &url(to)).is_ok(), allowed, "{from} {to}");
+            assert_eq!(
+                check_hop(&url(from), &url(from), &url(to)).is_ok(),
+                allowed,
+                "{from} {to}"
+            );
         }
     }
 
@@ -245,7 +286,11 @@ mod tests {
             ("https://r.example/", "https://user:secret@auth.example/token", false),
         ];
         for (registry, realm, allowed) in cases {
-            assert_eq!(check_realm(&url(registry), &url(realm)).is_ok(), allowed, "{registry} {realm}");
+            assert_eq!(
+                check_realm(&url(registry), &url(realm)).is_ok(),
+                allowed,
+                "{registry} {realm}"
+            );
         }
         assert!(
             Url::parse("null:///token").map_or(true, |realm| check_realm(&url("https://r.example/"), &realm).is_err())
@@ -256,7 +301,10 @@ mod tests {
     fn locations_of_every_form_are_resolved() {
         let request = url("https://r.example:5000/v2/x/blobs/uploads/");
         let cases = [
-            ("/v2/x/blobs/uploads/1?_state=a%2Bb", "https://r.example:5000/v2/x/blobs/uploads/1?_state=a%2Bb"),
+            (
+                "/v2/x/blobs/uploads/1?_state=a%2Bb",
+                "https://r.example:5000/v2/x/blobs/uploads/1?_state=a%2Bb",
+            ),
             ("1", "https://r.example:5000/v2/x/blobs/uploads/1"),
             ("//cdn.example/1", "https://cdn.example/1"),
             ("http://r.example:5000/1#f", "https://r.example:5000/1"),
@@ -264,11 +312,26 @@ mod tests {
             ("https://r.example/1", "https://r.example/1"),
         ];
         for (location, expected) in cases {
-            assert_eq!(upload_location(&request, &request, location).unwrap().as_str(), expected, "{location}");
+            assert_eq!(
+                upload_location(&request, &request, location).unwrap().as_str(),
+                expected,
+                "{location}"
+            );
         }
         let plain = url("https://r.example/v2/x/blobs/uploads/");
-        assert_eq!(upload_location(&plain, &plain, "http://r.example:443/1").unwrap().as_str(), "https://r.example/1");
-        for bad in ["http://cdn.example/1", "http://r.example:81/1", "https://10.0.0.1/1", "https://[", "file:///etc"] {
+        assert_eq!(
+            upload_location(&plain, &plain, "http://r.example:443/1")
+                .unwrap()
+                .as_str(),
+            "https://r.example/1"
+        );
+        for bad in [
+            "http://cdn.example/1",
+            "http://r.example:81/1",
+            "https://10.0.0.1/1",
+            "https://[",
+            "file:///etc",
+        ] {
             assert!(upload_location(&request, &request, bad).is_err(), "{bad}");
         }
     }

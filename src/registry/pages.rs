@@ -49,7 +49,12 @@ impl RegistryRepository {
         let Pages { action, first, headers } = pages;
         let (mut to, mut seen) = (first, BTreeSet::new());
         for page in 0..MAX_PAGES {
-            let small = Small { action, to, headers: headers.clone(), limit_bytes: MAX_PAGE_BYTES };
+            let small = Small {
+                action,
+                to,
+                headers: headers.clone(),
+                limit_bytes: MAX_PAGE_BYTES,
+            };
             let (headers, url, bytes) = match self.fetch(small).await? {
                 Fetched::Whole { headers, url, bytes } => (headers, url, bytes),
                 Fetched::Refused(reply) if page == 0 => return Ok(Listed::Refused(reply)),

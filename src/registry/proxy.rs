@@ -33,13 +33,28 @@ impl ProxyServer {
         if text.is_empty() {
             return Ok(None);
         }
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let url = Url::parse(&with_scheme).ok().filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host());
+        let with_scheme = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("http://{text}")
+        };
+        let url = Url::parse(&with_scheme)
+            .ok()
+            .filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host());
         let variable = setting.variable.clone();
-        url.map(|url| Some(Self { url, variable: variable.clone() })).ok_or_else(|| StoreError::Malformed {
+        url.map(|url| {
+            Some(Self {
+                url,
+                variable: variable.clone(),
+            })
+        })
+        .ok_or_else(|| StoreError::Malformed {
             place: format!("the proxy in {variable}"),
             reason: "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]".to_owned(),
-            help: Some(format!("use one of the schemes {}; the default is http", SCHEMES.join(", "))),
+            help: Some(format!(
+                "use one of the schemes {}; the default is http",
+                SCHEMES.join(", ")
+            )),
         })
     }
 
@@ -53,7 +68,12 @@ impl fmt::Display for ProxyServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port().map_or(String::new(), |port| format!(":{port}"));
-        write!(formatter, "the proxy {}://{host}{port} ({})", self.url.scheme(), self.variable)
+        write!(
+            formatter,
+            "the proxy {}://{host}{port} ({})",
+            self.url.scheme(),
+            self.variable
+        )
     }
 }
 
@@ -78,7 +98,11 @@ impl Proxies {
             add_credentials(setting, secrets);
         }
         let direct = parse_direct(options.no_proxy.as_deref().unwrap_or_default());
-        Self(Arc::new(Rules { http: options.http.clone(), https: options.https.clone(), direct }))
+        Self(Arc::new(Rules {
+            http: options.http.clone(),
+            https: options.https.clone(),
+            direct,
+        }))
     }
 
     /// Returns the proxy for an address, or `None` if it is accessed directly.
@@ -100,7 +124,9 @@ fn add_credentials(setting: &ProxySetting, secrets: &Secrets) {
     if let Some((user, password)) = written_credentials(setting.address.expose()) {
         secrets.add_login(user, &password.into());
     }
-    let Ok(Some(server)) = ProxyServer::parse(setting) else { return };
+    let Ok(Some(server)) = ProxyServer::parse(setting) else {
+        return;
+    };
     let decoded = |text: &str| percent_decoded(text);
     if let Some(password) = server.url.password() {
         secrets.add_login(&decoded(server.url.username()), &decoded(password).into());
@@ -118,12 +144,19 @@ fn written_credentials(address: &str) -> Option<(&str, &str)> {
 fn percent_decoded(text: &str) -> String {
     // The pair's parser also decodes `+`, which a user name or a password may hold: it is escaped first.
     let pair = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    url::form_urlencoded::parse(pair.as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 impl Rules {
     fn choose(&self, url: &Url) -> Result<Option<ProxyServer>, StoreError> {
-        let setting = if url.scheme() == "https" { &self.https } else { &self.http };
+        let setting = if url.scheme() == "https" {
+            &self.https
+        } else {
+            &self.http
+        };
         let is_direct = locality(url) == Locality::Loopback || self.direct.iter().any(|direct| direct.matches(url));
         match setting {
             Some(setting) if !is_direct => ProxyServer::parse(setting),
@@ -155,10 +188,16 @@ fn parse_direct(text: &str) -> Vec<Direct> {
 
 fn parse_entry(entry: &str) -> Direct {
     if entry == "*" {
-        return Direct { what: Target::Everything, port: None };
+        return Direct {
+            what: Target::Everything,
+            port: None,
+        };
     }
     if let Some(network) = parse_network(entry) {
-        return Direct { what: network, port: None };
+        return Direct {
+            what: network,
+            port: None,
+        };
     }
     let (host, port) = match entry.rsplit_once(':').map(|(host, port)| (host, port.parse().ok())) {
         Some((host, Some(port))) => (host, Some(port)),
@@ -175,7 +214,12 @@ fn parse_entry(entry: &str) -> Direct {
 }
 
 fn parse_network(text: &str) -> Option<Target> {
-    let bare = |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+    let bare = |text: &str| {
+        text.trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>()
+            .ok()
+    };
     match text.split_once('/') {
         None => bare(text).map(|address| Target::Network(address, bits(address))),
         Some((address, length)) => {
@@ -232,7 +276,10 @@ mod tests {
     use super::*;
 
     fn setting(address: &str) -> ProxySetting {
-        ProxySetting { address: address.into(), variable: "HTTPS_PROXY".to_owned() }
+        ProxySetting {
+            address: address.into(),
+            variable: "HTTPS_PROXY".to_owned(),
+        }
     }
 
     fn chosen(no_proxy: &str, url: &str) -> bool {
@@ -241,7 +288,10 @@ mod tests {
             https: Some(setting("http://user:secret@proxy.example")),
             no_proxy: Some(no_proxy.to_owned()),
         };
-        Proxies::new(&options, &Secrets::default()).choose(&url.parse().unwrap()).unwrap().is_some()
+        Proxies::new(&options, &Secrets::default())
+            .choose(&url.parse().unwrap())
+            .unwrap()
+            .is_some()
     }
 
     #[test]
@@ -282,14 +332,23 @@ mod tests {
 
     #[test]
     fn a_bad_address_is_an_error_where_it_is_needed_and_without_its_password() {
-        let options = ProxyOptions { https: Some(setting("ftp://user:secret@x")), ..ProxyOptions::default() };
+        let options = ProxyOptions {
+            https: Some(setting("ftp://user:secret@x")),
+            ..ProxyOptions::default()
+        };
         let proxies = Proxies::new(&options, &Secrets::default());
-        let error = proxies.choose(&"https://ghcr.io/".parse().unwrap()).unwrap_err().to_string();
+        let error = proxies
+            .choose(&"https://ghcr.io/".parse().unwrap())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("HTTPS_PROXY") && !error.contains("secret"), "{error}");
         for url in ["https://localhost/", "http://ghcr.io/"] {
             assert!(proxies.choose(&url.parse().unwrap()).unwrap().is_none(), "{url}");
         }
-        let empty = ProxyOptions { https: Some(setting(" ")), ..ProxyOptions::default() };
+        let empty = ProxyOptions {
+            https: Some(setting(" ")),
+            ..ProxyOptions::default()
+        };
         let proxies = Proxies::new(&empty, &Secrets::default());
         assert!(proxies.choose(&"https://ghcr.io/".parse().unwrap()).unwrap().is_none());
     }
@@ -297,19 +356,35 @@ mod tests {
     #[test]
     fn a_proxy_is_shown_with_its_variable_and_without_its_credentials() {
         for (address, shown) in [
-            ("user:secret@proxy.example:3128", "the proxy http://proxy.example:3128 (HTTPS_PROXY)"),
+            (
+                "user:secret@proxy.example:3128",
+                "the proxy http://proxy.example:3128 (HTTPS_PROXY)",
+            ),
             ("socks5://[::1]:1080", "the proxy socks5://[::1]:1080 (HTTPS_PROXY)"),
             ("SOCKS5H://x", "the proxy socks5h://x (HTTPS_PROXY)"),
         ] {
-            assert_eq!(ProxyServer::parse(&setting(address)).unwrap().unwrap().to_string(), shown);
+            assert_eq!(
+                ProxyServer::parse(&setting(address)).unwrap().unwrap().to_string(),
+                shown
+            );
         }
     }
 
     #[test]
     fn passwords_of_proxies_are_secrets() {
-        for address in ["http://me:p%40ss+word@proxy.example", "me:p%40ss+word@proxy.example", "ftp://me:p@ss+word@x"] {
+        for address in [
+            "http://me:p%40ss+word@proxy.example",
+            "me:p%40ss+word@proxy.example",
+            "ftp://me:p@ss+word@x",
+        ] {
             let secrets = Secrets::default();
-            Proxies::new(&ProxyOptions { http: Some(setting(address)), ..ProxyOptions::default() }, &secrets);
+            Proxies::new(
+                &ProxyOptions {
+                    http: Some(setting(address)),
+                    ..ProxyOptions::default()
+                },
+                &secrets,
+            );
             for shown in ["p@ss+word", "p%40ss+word", "bWU6cEBzcyt3b3Jk"] {
                 assert_eq!(secrets.blank(shown), "***", "{address}");
             }

@@ -89,7 +89,10 @@ impl Pull {
     /// Returns the same content at another host, from the current offset.
     pub(super) fn moved_to(self, repository: RegistryRepository) -> Self {
         let at_bytes = self.at_bytes;
-        Self { at_bytes, ..Self::new(repository, self.descriptor) }
+        Self {
+            at_bytes,
+            ..Self::new(repository, self.descriptor)
+        }
     }
 
     /// Returns the next bytes, or `None` at the end, once all have arrived, however the connection ends. Bytes over the
@@ -193,7 +196,10 @@ impl Pull {
     }
 
     fn check_encoding(&self, reply: &Reply) -> Result<(), StoreError> {
-        let other = reply.headers().get(CONTENT_ENCODING).filter(|encoding| !is_identity(encoding));
+        let other = reply
+            .headers()
+            .get(CONTENT_ENCODING)
+            .filter(|encoding| !is_identity(encoding));
         match other {
             None => Ok(()),
             Some(encoding) => {
@@ -207,7 +213,10 @@ impl Pull {
 
     /// Rejects a wrong length at once.
     fn check_length(&self, reply: &Reply) -> Result<(), StoreError> {
-        let declared = reply.headers().get(CONTENT_LENGTH).and_then(|length| number(length.to_str().ok()?));
+        let declared = reply
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|length| number(length.to_str().ok()?));
         match declared {
             Some(declared) if declared != self.descriptor.size_bytes => Err(StoreError::Damaged {
                 digest: self.descriptor.digest,
@@ -222,7 +231,9 @@ impl Pull {
 
     fn is_wanted_part(&self, reply: &Reply) -> bool {
         let mut ranges = reply.headers().get_all(CONTENT_RANGE).iter();
-        let (Some(range), None) = (ranges.next(), ranges.next()) else { return false };
+        let (Some(range), None) = (ranges.next(), ranges.next()) else {
+            return false;
+        };
         let range = range.to_str().ok().and_then(ContentRange::parse);
         reply.status() == StatusCode::PARTIAL_CONTENT
             && range.is_some_and(|range| {
@@ -237,7 +248,9 @@ impl Pull {
     fn wrong_part(&mut self, reply: &Reply) -> RequestError {
         let (wanted, digest, status) = (self.wanted_part(), self.descriptor.digest, reply.status().as_u16());
         let given = reply.headers().get(CONTENT_RANGE);
-        let given = given.map_or("none".to_owned(), |range| redact::text(&String::from_utf8_lossy(range.as_bytes())));
+        let given = given.map_or("none".to_owned(), |range| {
+            redact::text(&String::from_utf8_lossy(range.as_bytes()))
+        });
         let asked = wanted.as_deref().unwrap_or("all");
         let detail = format!("expected {asked} of {digest}, found status {status} with the range {given}");
         let error = self.repository.protocol_error(self.action(), detail);
@@ -254,7 +267,10 @@ impl Pull {
         let is_of_storage = origin(reply.url()) != origin(&base);
         let may_have_expired = matches!(reply.status().as_u16(), 400 | 401 | 403 | 410);
         let what = format!("{} {}", self.kind(), self.descriptor.digest);
-        let mut interruption = self.repository.interrupted(reply, &Method::GET, self.action(), Some(what)).await;
+        let mut interruption = self
+            .repository
+            .interrupted(reply, &Method::GET, self.action(), Some(what))
+            .await;
         if is_of_storage && may_have_expired {
             self.storage_refusals += 1;
             interruption.trouble.is_passing = self.storage_refusals <= MAX_STORAGE_REFUSALS;
@@ -267,7 +283,10 @@ impl Pull {
         broken_off(
             self.action(),
             self.repository.repository.to_string(),
-            format!("{} ended after {at_bytes} of {size_bytes} bytes", self.descriptor.digest),
+            format!(
+                "{} ended after {at_bytes} of {size_bytes} bytes",
+                self.descriptor.digest
+            ),
             cause,
         )
     }
@@ -287,23 +306,41 @@ impl Pull {
     }
 
     fn kind(&self) -> &'static str {
-        if is_manifest(&self.descriptor) { "manifest" } else { "blob" }
+        if is_manifest(&self.descriptor) {
+            "manifest"
+        } else {
+            "blob"
+        }
     }
 
     fn action(&self) -> &'static str {
-        if is_manifest(&self.descriptor) { READING_MANIFEST } else { READING_BLOB }
+        if is_manifest(&self.descriptor) {
+            READING_MANIFEST
+        } else {
+            READING_BLOB
+        }
     }
 }
 
 fn is_identity(encoding: &HeaderValue) -> bool {
-    encoding.to_str().is_ok_and(|text| text.trim().is_empty() || text.trim().eq_ignore_ascii_case("identity"))
+    encoding
+        .to_str()
+        .is_ok_and(|text| text.trim().is_empty() || text.trim().eq_ignore_ascii_case("identity"))
 }
 
 fn broken_off(action: &str, place: String, detail: String, cause: Option<io::Error>) -> RequestError {
     let silence = cause.as_ref().and_then(silence).unwrap_or_default();
     let cause = cause.map(Into::into);
-    let mut interruption =
-        interruption(StoreError::Remote { action: action.to_owned(), place, detail, help: None, cause }, true);
+    let mut interruption = interruption(
+        StoreError::Remote {
+            action: action.to_owned(),
+            place,
+            detail,
+            help: None,
+            cause,
+        },
+        true,
+    );
     interruption.trouble.silence = silence;
     interruption
 }
@@ -335,7 +372,12 @@ pub(super) enum Fetched {
 impl RegistryRepository {
     /// Reads a small document of this repository into memory. An interrupted one is requested again, whole.
     pub(super) async fn fetch(&self, small: Small) -> Result<Fetched, StoreError> {
-        let Small { action, to, headers, limit_bytes } = small;
+        let Small {
+            action,
+            to,
+            headers,
+            limit_bytes,
+        } = small;
         let mut backoff = self.backoff();
         loop {
             let call = Call {
@@ -358,9 +400,12 @@ impl RegistryRepository {
                     let detail = format!("the reply has more than {limit_bytes} bytes");
                     return Err(self.protocol_error(action, detail));
                 }
-                Err(Unread::Broken(cause)) => {
-                    broken_off(action, self.repository.to_string(), "the reply is incomplete".to_owned(), Some(cause))
-                }
+                Err(Unread::Broken(cause)) => broken_off(
+                    action,
+                    self.repository.to_string(),
+                    "the reply is incomplete".to_owned(),
+                    Some(cause),
+                ),
             };
             if !self.pause(&mut backoff, action, &interruption).await {
                 return Err(interruption.given_up_after(backoff.tries()).error);

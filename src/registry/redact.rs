@@ -10,7 +10,11 @@ const MAX_SHOWN_CHARACTERS: usize = 300;
 /// Returns an address without user, password, query and fragment. Queries may have signatures and tokens.
 pub(super) fn address(url: &Url) -> String {
     let query = if url.query().is_some() { "?…" } else { "" };
-    format!("{}{}{query}", url.origin().ascii_serialization(), escape(url.path().as_bytes()))
+    format!(
+        "{}{}{query}",
+        url.origin().ascii_serialization(),
+        escape(url.path().as_bytes())
+    )
 }
 
 /// Names of authentication schemes, which a credential follows.
@@ -31,7 +35,9 @@ fn without_credentials(text: &str) -> String {
     let mut shown = String::new();
     let mut hides = false;
     for word in text.split_inclusive(char::is_whitespace) {
-        let bare = word.trim_matches(|character: char| !character.is_ascii_alphanumeric()).to_ascii_lowercase();
+        let bare = word
+            .trim_matches(|character: char| !character.is_ascii_alphanumeric())
+            .to_ascii_lowercase();
         let space = &word[word.trim_end().len()..];
         if hides && !bare.is_empty() {
             shown.extend(["…", space])
@@ -49,14 +55,19 @@ mod tests {
 
     #[test]
     fn neither_user_nor_query_is_shown() {
-        let url = "https://user:secret@cdn.example:8443/blob/x?X-Amz-Signature=secret#secret".parse().unwrap();
+        let url = "https://user:secret@cdn.example:8443/blob/x?X-Amz-Signature=secret#secret"
+            .parse()
+            .unwrap();
         assert_eq!(address(&url), "https://cdn.example:8443/blob/x?…");
     }
 
     #[test]
     fn credentials_that_come_back_are_not_shown() {
         assert_eq!(text("you sent Basic dXNyOlMzQ1JFVA== to us"), "you sent Basic … to us");
-        assert_eq!(text("Authorization: \"bearer eyJhbGciOi.x.y\""), "Authorization: \"bearer …");
+        assert_eq!(
+            text("Authorization: \"bearer eyJhbGciOi.x.y\""),
+            "Authorization: \"bearer …"
+        );
         assert_eq!(text("basic rules"), "basic …");
         assert_eq!(text("no such basics here"), "no such basics here");
     }

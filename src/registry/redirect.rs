@@ -39,10 +39,18 @@ pub(super) async fn follow(
         let (url, mut headers, connection) = (outgoing.url.clone(), outgoing.headers.clone(), outgoing.connection);
         let endpoint = outgoing.endpoint.clone();
         let reply = transport.send(outgoing).await?;
-        let Some(location) = location(&reply) else { return Ok(reply) };
+        let Some(location) = location(&reply) else {
+            return Ok(reply);
+        };
         let refused = |reason: &str| {
-            let shown = url.join(&location).map_or_else(|_| redact::text(&location), |next| redact::address(&next));
-            refusal(action, &place, format!("the redirect to {shown} is not allowed: {reason}"))
+            let shown = url
+                .join(&location)
+                .map_or_else(|_| redact::text(&location), |next| redact::address(&next));
+            refusal(
+                action,
+                &place,
+                format!("the redirect to {shown} is not allowed: {reason}"),
+            )
         };
         let next = url.join(&location).map_err(|_| refused("it is not a URL"))?;
         if reach == Reach::Origin && origin(&next) != origin(registry) {
@@ -52,8 +60,16 @@ pub(super) async fn follow(
         if origin(&next) != origin(&url) {
             headers.remove(AUTHORIZATION);
         }
-        outgoing =
-            Outgoing { action, place, method, url: next, headers, payload: Payload::Empty, connection, endpoint };
+        outgoing = Outgoing {
+            action,
+            place,
+            method,
+            url: next,
+            headers,
+            payload: Payload::Empty,
+            connection,
+            endpoint,
+        };
     }
     let detail = format!("more than {MAX_HOPS} redirects");
     Err(refusal(outgoing.action, &outgoing.place, detail).into())
@@ -73,5 +89,11 @@ fn location(reply: &Reply) -> Option<String> {
 }
 
 fn refusal(action: &str, place: &str, detail: String) -> StoreError {
-    StoreError::Remote { action: action.to_owned(), place: place.to_owned(), detail, help: None, cause: None }
+    StoreError::Remote {
+        action: action.to_owned(),
+        place: place.to_owned(),
+        detail,
+        help: None,
+        cause: None,
+    }
 }

@@ -46,9 +46,16 @@ impl RegistryRepository {
     ) -> Result<Vec<Descriptor>, StoreError> {
         let filter = artifact_type.map_or(String::new(), |name| format!("?{ARTIFACT_TYPE}={}", query_value(name)));
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.oci.image.index.v1+json"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/vnd.oci.image.index.v1+json"),
+        );
         let path = format!("{}/referrers/{subject}{filter}", self.repository.path());
-        let pages = Pages { action: LISTING, first: Destination::Own(path), headers };
+        let pages = Pages {
+            action: LISTING,
+            first: Destination::Own(path),
+            headers,
+        };
         let mut referrers = Referrers::default();
         let listed = self
             .read_pages(pages, |headers, page| {
@@ -60,8 +67,14 @@ impl RegistryRepository {
         match listed {
             Listed::Whole => Ok(referrers.found),
             Listed::Refused(reply) if lacks_api(reply.status()) => {
-                let listed = self.fallback(subject).await?.map(|index| index.manifests).unwrap_or_default();
-                referrers.take(listed, artifact_type).map_err(|detail| self.protocol_error(LISTING, detail))?;
+                let listed = self
+                    .fallback(subject)
+                    .await?
+                    .map(|index| index.manifests)
+                    .unwrap_or_default();
+                referrers
+                    .take(listed, artifact_type)
+                    .map_err(|detail| self.protocol_error(LISTING, detail))?;
                 Ok(referrers.found)
             }
             Listed::Refused(reply) => Err(self.failure(reply, &Method::GET, LISTING, None).await),
@@ -72,9 +85,17 @@ impl RegistryRepository {
     async fn fallback(&self, subject: &Digest) -> Result<Option<ImageIndex>, StoreError> {
         let tag = fallback_tag(subject);
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.oci.image.index.v1+json"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/vnd.oci.image.index.v1+json"),
+        );
         let to = Destination::Path(format!("{}/manifests/{tag}", self.repository.path()));
-        let small = Small { action: LISTING, to, headers, limit_bytes: MAX_MANIFEST_BYTES };
+        let small = Small {
+            action: LISTING,
+            to,
+            headers,
+            limit_bytes: MAX_MANIFEST_BYTES,
+        };
         match self.fetch(small).await? {
             Fetched::Whole { headers, bytes, .. } => {
                 parse(&headers, &bytes).map(Some).map_err(|reason| StoreError::Remote {
@@ -161,15 +182,23 @@ fn fallback_tag(subject: &Digest) -> String {
 }
 
 fn is_filtered(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(FILTERS_APPLIED).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|name| name.trim() == ARTIFACT_TYPE)
+    let values = headers
+        .get_all(FILTERS_APPLIED)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim() == ARTIFACT_TYPE)
 }
 
 fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<ImageIndex, String> {
     let declared = declared_type(headers);
     match Root::parse(declared.as_ref(), bytes.to_vec()) {
         Ok(Root::Index(index)) if index.descriptor().media_type == MediaType::OciIndex => Ok(index.value().clone()),
-        Ok(root) => Err(format!("expected an image index, found media type {}", root.descriptor().media_type)),
+        Ok(root) => Err(format!(
+            "expected an image index, found media type {}",
+            root.descriptor().media_type
+        )),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -192,17 +221,32 @@ fn subject(root: &Root) -> Result<Option<Digest>, String> {
 /// Returns the descriptor for the list, with the annotations and the artifact type. A manifest without an artifact type
 /// has its config's media type.
 fn referrer(root: &Root) -> Descriptor {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
     let (artifact_type, annotations) = match root {
         Root::Manifest(manifest) => {
             let manifest = manifest.value();
             let own = text(manifest.other.get(ARTIFACT_TYPE));
-            (own.or_else(|| Some(manifest.config.media_type.to_string())), manifest.annotations.clone())
+            (
+                own.or_else(|| Some(manifest.config.media_type.to_string())),
+                manifest.annotations.clone(),
+            )
         }
-        Root::Index(index) => (text(index.value().other.get(ARTIFACT_TYPE)), index.value().annotations.clone()),
+        Root::Index(index) => (
+            text(index.value().other.get(ARTIFACT_TYPE)),
+            index.value().annotations.clone(),
+        ),
     };
     let other = artifact_type.map(|name| (ARTIFACT_TYPE.to_owned(), Value::String(name)));
-    Descriptor { annotations, other: other.into_iter().collect(), ..root.descriptor().clone() }
+    Descriptor {
+        annotations,
+        other: other.into_iter().collect(),
+        ..root.descriptor().clone()
+    }
 }
 
 fn lists(index: &ImageIndex, digest: &Digest) -> bool {
@@ -227,6 +271,8 @@ fn extended(index: Option<ImageIndex>, referrer: &Descriptor) -> Result<Root, St
     let index = Document::write(MediaType::OciIndex, index).map_err(|error| error.to_string())?;
     match index.descriptor().size_bytes {
         size_bytes if size_bytes <= MAX_MANIFEST_BYTES => Ok(Root::Index(index)),
-        _ => Err(format!("the list of referrers would have more than {MAX_MANIFEST_BYTES} bytes")),
+        _ => Err(format!(
+            "the list of referrers would have more than {MAX_MANIFEST_BYTES} bytes"
+        )),
     }
 }

@@ -35,8 +35,18 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
     let (tried, secrets) = (retry::tried(reply.tries()), reply.secrets().clone());
     let body = read_small(reply, MAX_ERROR_BYTES).await.unwrap_or_default();
     let said = Said::parse(&body, &secrets);
-    let detail = format!("{method} {address} returned {}{}{limit}{tried}", status.as_u16(), said.shown());
-    let Request { action, what, place, registry, had_credentials } = request;
+    let detail = format!(
+        "{method} {address} returned {}{}{limit}{tried}",
+        status.as_u16(),
+        said.shown()
+    );
+    let Request {
+        action,
+        what,
+        place,
+        registry,
+        had_credentials,
+    } = request;
     // Registries with tokens reply 401 to a known account without permission: a new login would not help.
     if status == StatusCode::UNAUTHORIZED && had_credentials && is_short {
         status = StatusCode::FORBIDDEN;
@@ -62,7 +72,13 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
         }
         _ => {
             let help = help(status, &said.code);
-            StoreError::Remote { action: action.to_owned(), place, detail, help, cause: None }
+            StoreError::Remote {
+                action: action.to_owned(),
+                place,
+                detail,
+                help,
+                cause: None,
+            }
         }
     }
 }
@@ -109,13 +125,18 @@ impl Said {
     /// Parses `{"errors":[{"code","message"}]}`, and `{"details"}` and `{"error"}` of token services. Secrets are
     /// masked before the text is truncated.
     fn parse(body: &[u8], secrets: &Secrets) -> Self {
-        let Ok(json) = serde_json::from_slice::<Value>(body) else { return Self::default() };
+        let Ok(json) = serde_json::from_slice::<Value>(body) else {
+            return Self::default();
+        };
         let first = json.pointer("/errors/0").unwrap_or(&json);
         let text = |names: &[&str]| {
             let found = names.iter().find_map(|name| first.get(name).and_then(Value::as_str));
             redact::text(&secrets.blank(found.unwrap_or_default()))
         };
-        Self { code: text(&["code", "error"]), message: text(&["message", "details", "error_description"]) }
+        Self {
+            code: text(&["code", "error"]),
+            message: text(&["message", "details", "error_description"]),
+        }
     }
 
     fn shown(&self) -> String {
@@ -140,9 +161,19 @@ mod tests {
     fn envelopes_of_every_kind_are_read_or_passed_over() {
         let said = parse(br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m","detail":{}}]}"#);
         assert_eq!(said.shown(), " (DENIED): no\\u{1b}[31m");
-        assert_eq!(parse(br#"{"details":"incorrect username"}"#).shown(), ": incorrect username");
+        assert_eq!(
+            parse(br#"{"details":"incorrect username"}"#).shown(),
+            ": incorrect username"
+        );
         assert_eq!(parse(br#"{"error":"invalid_grant"}"#).shown(), " (invalid_grant)");
-        for other in [&b""[..], b"<html>", b"[]", b"{\"errors\":[]}", b"{\"errors\":7}", b"\xff"] {
+        for other in [
+            &b""[..],
+            b"<html>",
+            b"[]",
+            b"{\"errors\":[]}",
+            b"{\"errors\":7}",
+            b"\xff",
+        ] {
             assert_eq!(parse(other), Said::default());
         }
     }

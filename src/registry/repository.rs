@@ -45,7 +45,11 @@ pub(super) struct Target {
 impl Default for Target {
     fn default() -> Self {
         let (known_tags, refused_mounts) = (Mutex::default(), Mutex::default());
-        Self { known_tags, refused_mounts, uploads: Semaphore::new(CONCURRENT_UPLOADS) }
+        Self {
+            known_tags,
+            refused_mounts,
+            uploads: Semaphore::new(CONCURRENT_UPLOADS),
+        }
     }
 }
 
@@ -73,12 +77,19 @@ impl RegistryRepository {
 
     pub(super) fn place<'a>(&'a self, place: &'a str) -> At<'a> {
         let mirror = self.way.is_mirror.then_some(&*self.way);
-        At { endpoint: &self.way.endpoint, path: self.repository.path(), place, mirror }
+        At {
+            endpoint: &self.way.endpoint,
+            path: self.repository.path(),
+            place,
+            mirror,
+        }
     }
 
     /// Adds the upstream's name to the request if this is another host (distribution-spec, "Registry Proxying").
     fn named(&self, call: Call) -> Call {
-        let Some(namespace) = &self.way.namespace else { return call };
+        let Some(namespace) = &self.way.namespace else {
+            return call;
+        };
         let with_name = |path: &str| {
             let mark = if path.contains('?') { '&' } else { '?' };
             format!("{path}{mark}ns={}", query_value(namespace))
@@ -104,7 +115,10 @@ impl RegistryRepository {
     /// Waits before the next try and reports the wait. Returns `false` if there is no next try.
     pub(super) async fn pause(&self, backoff: &mut Backoff, action: &'static str, interruption: &RequestError) -> bool {
         let (place, why) = (self.repository.to_string(), interruption.why());
-        self.client.transport().pause(backoff, interruption.trouble, action, &place, &why).await
+        self.client
+            .transport()
+            .pause(backoff, interruption.trouble, action, &place, &why)
+            .await
     }
 
     /// Turns an error reply into an interruption.
@@ -117,7 +131,10 @@ impl RegistryRepository {
     ) -> RequestError {
         let trouble = RetryInfo::of(reply.status(), reply.headers());
         let error = self.failure(reply, method, action, what).await;
-        RequestError { trouble, ..RequestError::from(error) }
+        RequestError {
+            trouble,
+            ..RequestError::from(error)
+        }
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
@@ -156,6 +173,12 @@ impl RegistryRepository {
     /// Returns a protocol error.
     pub(super) fn protocol_error(&self, action: &str, detail: String) -> StoreError {
         let place = self.repository.to_string();
-        StoreError::Remote { action: action.to_owned(), place, detail, help: None, cause: None }
+        StoreError::Remote {
+            action: action.to_owned(),
+            place,
+            detail,
+            help: None,
+            cause: None,
+        }
     }
 }

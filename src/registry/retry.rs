@@ -41,7 +41,11 @@ const MIRROR_TRIES: u32 = 2;
 impl RetryOptions {
     /// Returns the options for a mirror.
     pub(super) fn of_mirror(&self) -> Self {
-        Self { tries: MIRROR_TRIES, first_tries: 1, ..self.clone() }
+        Self {
+            tries: MIRROR_TRIES,
+            first_tries: 1,
+            ..self.clone()
+        }
     }
 }
 
@@ -98,13 +102,21 @@ impl RequestError {
 
 /// Returns the end of a message that says how often something was tried; empty for one try.
 pub(super) fn tried(tries: u32) -> String {
-    if tries > 1 { format!("; tried {tries} times") } else { String::new() }
+    if tries > 1 {
+        format!("; tried {tries} times")
+    } else {
+        String::new()
+    }
 }
 
 impl From<StoreError> for RequestError {
     /// Converts an error that is not retried.
     fn from(error: StoreError) -> Self {
-        Self { error, trouble: RetryInfo::default(), speaks_no_tls: false }
+        Self {
+            error,
+            trouble: RetryInfo::default(),
+            speaks_no_tls: false,
+        }
     }
 }
 
@@ -124,7 +136,12 @@ pub(super) struct RetryInfo {
 impl Default for RetryInfo {
     /// Returns a failure that is not retried.
     fn default() -> Self {
-        Self { is_passing: false, retry_after: None, was_heard: true, silence: Duration::ZERO }
+        Self {
+            is_passing: false,
+            retry_after: None,
+            was_heard: true,
+            silence: Duration::ZERO,
+        }
     }
 }
 
@@ -132,7 +149,11 @@ impl RetryInfo {
     /// Classifies an error reply. An exhausted quota is not transient.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
         let is_passing = is_temporary(status) && quota(status, headers).is_none();
-        Self { is_passing, retry_after: retry_after(headers), ..Self::default() }
+        Self {
+            is_passing,
+            retry_after: retry_after(headers),
+            ..Self::default()
+        }
     }
 }
 
@@ -148,7 +169,12 @@ pub(super) struct Backoff {
 
 impl Backoff {
     pub(super) fn new(options: &RetryOptions) -> Self {
-        Self { options: options.clone(), failures: 0, silence: Duration::ZERO, asked: Duration::ZERO }
+        Self {
+            options: options.clone(),
+            failures: 0,
+            silence: Duration::ZERO,
+            asked: Duration::ZERO,
+        }
     }
 
     /// Returns the tries since the last progress.
@@ -163,7 +189,11 @@ impl Backoff {
 
     /// Returns how long to wait before the next try, or `None` to give up.
     pub(super) fn next_wait(&mut self, trouble: RetryInfo, jitter: &Jitter) -> Option<Duration> {
-        let tries = if trouble.was_heard { self.options.tries } else { self.options.first_tries };
+        let tries = if trouble.was_heard {
+            self.options.tries
+        } else {
+            self.options.first_tries
+        };
         self.failures += 1;
         self.silence += trouble.silence;
         let was_silent_for_long = self.silence >= self.options.longest_silence && self.failures > 1;
@@ -195,7 +225,10 @@ impl Jitter {
     /// Returns a time between half of a wait and all of it.
     fn of(&self, wait: Duration) -> Duration {
         // A step of the SplitMix64 sequence: an odd increment, and bits mixed by two multiplications.
-        let state = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let state = self
+            .0
+            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+            .wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let share = (mixed >> 32) as f64 / f64::from(u32::MAX);
@@ -217,7 +250,9 @@ const LIMIT_SOURCE: HeaderName = HeaderName::from_static("docker-ratelimit-sourc
 pub(super) fn quota(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
     let remaining = text(REMAINING);
-    let is_used_up = remaining.as_deref().is_some_and(|text| text.split(';').next().unwrap_or_default().trim() == "0");
+    let is_used_up = remaining
+        .as_deref()
+        .is_some_and(|text| text.split(';').next().unwrap_or_default().trim() == "0");
     if status != StatusCode::TOO_MANY_REQUESTS || !(is_used_up || headers.contains_key(LIMIT_SOURCE)) {
         return None;
     }
@@ -226,10 +261,17 @@ pub(super) fn quota(status: StatusCode, headers: &HeaderMap) -> Option<String> {
         let (count, seconds): (u64, u64) = (count.trim().parse().ok()?, window.trim().parse().ok()?);
         Some(format!("{count} in {}", span(Duration::from_secs(seconds))))
     };
-    let limit = text(LIMIT).as_deref().and_then(window).map_or(String::new(), |limit| format!(" of {limit}"));
+    let limit = text(LIMIT)
+        .as_deref()
+        .and_then(window)
+        .map_or(String::new(), |limit| format!(" of {limit}"));
     let reset = match retry_after(headers) {
         Some(wait) => format!("retry after {}", span(wait)),
-        None => match remaining.as_deref().or(text(LIMIT).as_deref()).and_then(|text| text.split_once(";w=")) {
+        None => match remaining
+            .as_deref()
+            .or(text(LIMIT).as_deref())
+            .and_then(|text| text.split_once(";w="))
+        {
             Some((_, seconds)) if seconds.trim().parse::<u64>().is_ok() => {
                 let window = Duration::from_secs(seconds.trim().parse().unwrap_or_default());
                 format!("it resets within {}", span(window))
@@ -269,11 +311,18 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     fn failure(is_passing: bool, retry_after: Option<u64>) -> RetryInfo {
-        RetryInfo { is_passing, retry_after: retry_after.map(Duration::from_secs), ..RetryInfo::default() }
+        RetryInfo {
+            is_passing,
+            retry_after: retry_after.map(Duration::from_secs),
+            ..RetryInfo::default()
+        }
     }
 
     #[test]
@@ -292,7 +341,10 @@ mod tests {
         let mut backoff = Backoff::new(&options);
         for expected_ms in [200, 400, 800, 1600, 3200, 6400, 10_000] {
             let wait = backoff.next_wait(failure(true, None), &jitter).unwrap();
-            let (least, most) = (Duration::from_millis(expected_ms / 2), Duration::from_millis(expected_ms));
+            let (least, most) = (
+                Duration::from_millis(expected_ms / 2),
+                Duration::from_millis(expected_ms),
+            );
             assert!((least..=most).contains(&wait), "{wait:?} {expected_ms}");
         }
         assert_eq!(backoff.next_wait(failure(true, None), &jitter), None);
@@ -304,7 +356,10 @@ mod tests {
     #[test]
     fn who_never_answered_is_given_up_sooner() {
         let (mut backoff, jitter) = (Backoff::new(&RetryOptions::default()), Jitter::default());
-        let unheard = RetryInfo { was_heard: false, ..failure(true, None) };
+        let unheard = RetryInfo {
+            was_heard: false,
+            ..failure(true, None)
+        };
         assert!(backoff.next_wait(unheard, &jitter).is_some());
         assert!(backoff.next_wait(unheard, &jitter).is_some());
         assert_eq!(backoff.next_wait(unheard, &jitter), None);
@@ -325,17 +380,26 @@ mod tests {
         let jitter = Jitter::default();
         let mut backoff = Backoff::new(&RetryOptions::default());
         for _ in 0..3 {
-            assert_eq!(backoff.next_wait(failure(true, Some(100)), &jitter), Some(Duration::from_secs(100)));
+            assert_eq!(
+                backoff.next_wait(failure(true, Some(100)), &jitter),
+                Some(Duration::from_secs(100))
+            );
         }
         assert_eq!(backoff.next_wait(failure(true, Some(1)), &jitter), None);
         backoff.progressed();
-        assert_eq!(backoff.next_wait(failure(true, Some(100)), &jitter), Some(Duration::from_secs(100)));
+        assert_eq!(
+            backoff.next_wait(failure(true, Some(100)), &jitter),
+            Some(Duration::from_secs(100))
+        );
     }
 
     #[test]
     fn silences_are_waited_out_for_three_minutes_and_the_second_try_is_always_made() {
         let jitter = Jitter::default();
-        let silent = |seconds| RetryInfo { silence: Duration::from_secs(seconds), ..failure(true, None) };
+        let silent = |seconds| RetryInfo {
+            silence: Duration::from_secs(seconds),
+            ..failure(true, None)
+        };
         let tries = |seconds| {
             let mut backoff = Backoff::new(&RetryOptions::default());
             while backoff.next_wait(silent(seconds), &jitter).is_some() {}
@@ -348,14 +412,23 @@ mod tests {
     fn how_often_it_was_tried_is_said_where_it_was_more_than_once() {
         let given_up = |tries| {
             let (action, place, detail) = ("asking".to_owned(), "r".to_owned(), "no".to_owned());
-            RequestError::from(StoreError::Remote { action, place, detail, help: None, cause: None })
-                .given_up_after(tries)
-                .error
-                .to_string()
+            RequestError::from(StoreError::Remote {
+                action,
+                place,
+                detail,
+                help: None,
+                cause: None,
+            })
+            .given_up_after(tries)
+            .error
+            .to_string()
         };
         assert_eq!(
             (given_up(1), given_up(3)),
-            ("asking at r failed: no".to_owned(), "asking at r failed: no; tried 3 times".to_owned())
+            (
+                "asking at r failed: no".to_owned(),
+                "asking at r failed: no; tried 3 times".to_owned()
+            )
         );
     }
 
@@ -364,10 +437,20 @@ mod tests {
         let asked = |lines: &[(&'static str, &str)]| retry_after(&headers(lines)).map(|wait| wait.as_secs());
         assert_eq!(asked(&[("retry-after", "120")]), Some(120));
         let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
-        assert_eq!(asked(&[("retry-after", "Wed, 21 Oct 2026 07:30:05 GMT"), date]), Some(125));
+        assert_eq!(
+            asked(&[("retry-after", "Wed, 21 Oct 2026 07:30:05 GMT"), date]),
+            Some(125)
+        );
         assert_eq!(asked(&[("retry-after", "Wed, 21 Oct 2026 07:27:00 GMT"), date]), None);
         assert_eq!(asked(&[("retry-after", "Wed, 21 Oct 2026 07:30:05 GMT")]), None);
-        for bad in ["-1", "", "soon", "1e9", "99999999999999999999999", "Wed, 99 Oct 2026 07:30:05 GMT"] {
+        for bad in [
+            "-1",
+            "",
+            "soon",
+            "1e9",
+            "99999999999999999999999",
+            "Wed, 99 Oct 2026 07:30:05 GMT",
+        ] {
             assert_eq!(asked(&[("retry-after", bad), date]), None, "{bad}");
         }
         assert_eq!(asked(&[]), None);
@@ -377,13 +460,20 @@ mod tests {
     fn a_quota_is_told_from_a_limit_on_the_rate() {
         let limit = ("ratelimit-limit", "100;w=21600");
         let used_up = |lines: &[(&'static str, &str)]| quota(StatusCode::TOO_MANY_REQUESTS, &headers(lines));
-        let said = used_up(&[limit, ("ratelimit-remaining", "0;w=21600"), ("docker-ratelimit-source", "1.2.3.4")]);
+        let said = used_up(&[
+            limit,
+            ("ratelimit-remaining", "0;w=21600"),
+            ("docker-ratelimit-source", "1.2.3.4"),
+        ]);
         let expected = "the quota of 100 in 6 h is used up; it resets within 6 h";
         assert_eq!(said.as_deref(), Some(expected));
         let said = used_up(&[limit, ("docker-ratelimit-source", "x"), ("retry-after", "5400")]).unwrap();
         assert!(said.ends_with("retry after 1 h 30 min"), "{said}");
         assert_eq!(used_up(&[]), None);
         assert_eq!(used_up(&[limit, ("ratelimit-remaining", "5;w=21600")]), None);
-        assert_eq!(quota(StatusCode::OK, &headers(&[("ratelimit-remaining", "0;w=21600")])), None);
+        assert_eq!(
+            quota(StatusCode::OK, &headers(&[("ratelimit-remaining", "0;w=21600")])),
+            None
+        );
     }
 }

@@ -37,7 +37,11 @@ struct Candidates {
 
 impl RoutedRepository {
     pub(super) fn new(client: Client, repository: Repository) -> Self {
-        Self { client, repository, writer: Arc::default() }
+        Self {
+            client,
+            repository,
+            writer: Arc::default(),
+        }
     }
 
     /// Returns the repository's name.
@@ -92,7 +96,11 @@ impl RoutedRepository {
             routes.insert(0, finder);
         }
         routes.retain(|way| !self.client.mirrors().is_left_out(way));
-        Ok(Candidates { client: self.client.clone(), rest: routes.into_iter(), tried: Vec::new() })
+        Ok(Candidates {
+            client: self.client.clone(),
+            rest: routes.into_iter(),
+            tried: Vec::new(),
+        })
     }
 }
 
@@ -117,7 +125,9 @@ impl Candidates {
         let (mirror, why) = (at.repository.to_string(), error.to_string());
         if self.client.mirrors().leave_out(&at.way, verdict) {
             tracing::info!(mirror, why, "the mirror is skipped for the rest of this run");
-            at.notice(&format!("the mirror {mirror} is skipped for the rest of this run: {why}"));
+            at.notice(&format!(
+                "the mirror {mirror} is skipped for the rest of this run: {why}"
+            ));
         } else {
             tracing::debug!(mirror, why, "the mirror does not have it");
         }
@@ -234,7 +244,9 @@ fn with_mirrors(mut error: StoreError, tried: &[String]) -> StoreError {
         return error;
     }
     let said = format!("these mirrors failed before: {}", tried.join("; "));
-    let all = error.help().map_or_else(|| said.clone(), |help| format!("{help}; {said}"));
+    let all = error
+        .help()
+        .map_or_else(|| said.clone(), |help| format!("{help}; {said}"));
     match &mut error {
         StoreError::NotFound { help, .. }
         | StoreError::Malformed { help, .. }

@@ -28,7 +28,10 @@ impl Scopes {
                 }
                 _ => (scope, ""),
             };
-            let actions = actions.split(',').filter(|action| !action.is_empty()).map(ToOwned::to_owned);
+            let actions = actions
+                .split(',')
+                .filter(|action| !action.is_empty())
+                .map(ToOwned::to_owned);
             scopes.0.entry(resource.to_owned()).or_default().extend(actions);
         }
         scopes
@@ -37,14 +40,20 @@ impl Scopes {
     /// Returns these scopes and others, actions merged by resource.
     pub(super) fn merged(mut self, others: &Self) -> Self {
         for (resource, actions) in &others.0 {
-            self.0.entry(resource.clone()).or_default().extend(actions.iter().cloned());
+            self.0
+                .entry(resource.clone())
+                .or_default()
+                .extend(actions.iter().cloned());
         }
         self
     }
 
     /// Returns `true` if these scopes allow everything that `others` allow.
     pub(super) fn covers(&self, others: &Self) -> bool {
-        others.0.iter().all(|(resource, actions)| self.0.get(resource).is_some_and(|own| own.is_superset(actions)))
+        others
+            .0
+            .iter()
+            .all(|(resource, actions)| self.0.get(resource).is_some_and(|own| own.is_superset(actions)))
     }
 
     /// Returns each scope as text, those that write first: some services read only the first.
@@ -70,21 +79,42 @@ mod tests {
     #[test]
     fn more_covers_less() {
         let more = Scopes::push("a").merged(&Scopes::pull("b"));
-        for less in [Scopes::default(), Scopes::pull("a"), Scopes::pull("a").merged(&Scopes::pull("b")), more.clone()] {
+        for less in [
+            Scopes::default(),
+            Scopes::pull("a"),
+            Scopes::pull("a").merged(&Scopes::pull("b")),
+            more.clone(),
+        ] {
             assert!(more.covers(&less));
         }
-        for other in [Scopes::push("b"), Scopes::pull("c"), Scopes::parse("repository:a:delete"), Scopes::parse("*")] {
+        for other in [
+            Scopes::push("b"),
+            Scopes::pull("c"),
+            Scopes::parse("repository:a:delete"),
+            Scopes::parse("*"),
+        ] {
             assert!(!more.covers(&other));
         }
     }
 
     #[test]
     fn actions_merge_and_writing_stands_first() {
-        let scopes = Scopes::pull("a").merged(&Scopes::push("z")).merged(&Scopes::parse("repository:a:delete *"));
-        assert_eq!(scopes.ordered(), ["repository:z:pull,push", "*", "repository:a:delete,pull"]);
+        let scopes = Scopes::pull("a")
+            .merged(&Scopes::push("z"))
+            .merged(&Scopes::parse("repository:a:delete *"));
+        assert_eq!(
+            scopes.ordered(),
+            ["repository:z:pull,push", "*", "repository:a:delete,pull"]
+        );
         assert_eq!(Scopes::pull("x").merged(&Scopes::pull("x")), Scopes::pull("x"));
-        assert_eq!(Scopes::parse("repository:host:5000/x:pull").ordered(), ["repository:host:5000/x:pull"]);
+        assert_eq!(
+            Scopes::parse("repository:host:5000/x:pull").ordered(),
+            ["repository:host:5000/x:pull"]
+        );
         assert!(Scopes::parse("").ordered().is_empty());
-        assert_eq!(Scopes::parse("repository:a:b: x:y:,").ordered(), ["repository:a:b:", "x:y:,"]);
+        assert_eq!(
+            Scopes::parse("repository:a:b: x:y:,").ordered(),
+            ["repository:a:b:", "x:y:,"]
+        );
     }
 }

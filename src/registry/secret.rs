@@ -44,7 +44,10 @@ mod tests {
     #[test]
     fn a_secret_is_never_printed() {
         let secret = Secret::from("hunter2");
-        assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "Secret Some(\n    Secret,\n)");
+        assert_eq!(
+            format!("{secret:?} {:#?}", Some(&secret)),
+            "Secret Some(\n    Secret,\n)"
+        );
         assert_eq!(secret.expose(), "hunter2");
         assert!(!secret.is_empty() && Secret::default().is_empty());
     }

@@ -73,12 +73,20 @@ impl Secrets {
     pub fn add_header(&self, value: &[u8]) {
         self.add_bytes(value);
         let text = String::from_utf8_lossy(value);
-        for part in text.split([' ', ';', ',', '=']).filter(|part| part.len() >= MIN_PART_BYTES) {
+        for part in text
+            .split([' ', ';', ',', '='])
+            .filter(|part| part.len() >= MIN_PART_BYTES)
+        {
             self.add_bytes(part.as_bytes());
         }
-        let Some((_, credentials)) = text.trim().split_once(' ') else { return };
+        let Some((_, credentials)) = text.trim().split_once(' ') else {
+            return;
+        };
         self.add(&credentials.trim().into());
-        let decoded = STANDARD.decode(credentials.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let decoded = STANDARD
+            .decode(credentials.trim())
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
         if let Some((user, password)) = decoded.as_deref().and_then(|pair| pair.split_once(':')) {
             self.add_login(user, &password.into());
         }
@@ -86,12 +94,19 @@ impl Secrets {
 
     /// Returns the secrets with at least so many bytes.
     pub fn of_at_least(&self, bytes: usize) -> Self {
-        let needles = self.needles().iter().filter(|needle| needle.0.len() >= bytes).cloned().collect();
+        let needles = self
+            .needles()
+            .iter()
+            .filter(|needle| needle.0.len() >= bytes)
+            .cloned()
+            .collect();
         Self(Arc::new(Mutex::new(needles)))
     }
 
     fn add_pieces(&self, text: &str) {
-        let pieces = text.split(URL_SEPARATORS).filter(|piece| piece.len() >= MIN_PIECE_BYTES);
+        let pieces = text
+            .split(URL_SEPARATORS)
+            .filter(|piece| piece.len() >= MIN_PIECE_BYTES);
         pieces.for_each(|piece| self.add_bytes(piece.as_bytes()));
     }
 
@@ -111,7 +126,11 @@ impl Secrets {
         }
         let mut spans = Vec::new();
         search(&View::of(text), MAX_NESTED_ENCODINGS, &needles, &mut spans);
-        if spans.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(replace(text, spans)) }
+        if spans.is_empty() {
+            Cow::Borrowed(text)
+        } else {
+            Cow::Owned(replace(text, spans))
+        }
     }
 
     /// Returns a document with the secrets in its strings masked. Numbers and field names are kept.
@@ -146,7 +165,12 @@ type Span = (usize, usize);
 /// Searches a view, and the views that its escapes decode to.
 fn search(view: &View, depth: usize, needles: &[Needle], spans: &mut Vec<Span>) {
     for needle in needles {
-        spans.extend(needle.find(view.bytes()).into_iter().map(|(from, to)| view.span(from, to)));
+        spans.extend(
+            needle
+                .find(view.bytes())
+                .into_iter()
+                .map(|(from, to)| view.span(from, to)),
+        );
     }
     for run in base64_runs(view.bytes()) {
         let is_cut = is_cut_at(view.bytes(), run.to);
@@ -156,7 +180,9 @@ fn search(view: &View, depth: usize, needles: &[Needle], spans: &mut Vec<Span>) 
         }
     }
     if depth > 0 {
-        view.decodings().iter().for_each(|decoded| search(decoded, depth - 1, needles, spans));
+        view.decodings()
+            .iter()
+            .for_each(|decoded| search(decoded, depth - 1, needles, spans));
     }
 }
 
@@ -192,7 +218,9 @@ impl Needle {
     /// Returns where its beginning is at the end of `text`.
     fn beginning_before(&self, text: &[u8]) -> Option<usize> {
         let longest = self.0.len().min(text.len() + 1).saturating_sub(1);
-        let length = (MIN_BYTES_WITHIN_WORDS..=longest).rev().find(|length| text.ends_with(&self.0[..*length]))?;
+        let length = (MIN_BYTES_WITHIN_WORDS..=longest)
+            .rev()
+            .find(|length| text.ends_with(&self.0[..*length]))?;
         Some(text.len() - length)
     }
 
@@ -267,8 +295,15 @@ mod tests {
     /// Returns the encodings that a secret is sent in or quoted in, by name.
     fn encodings() -> Vec<(&'static str, String)> {
         let pair = format!("user:{PASSWORD}");
-        let all_escaped = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-        let html = PASSWORD.replace('&', "&amp;").replace('"', "&#34;").replace('>', "&gt;");
+        let all_escaped = |text: &str| {
+            text.encode_utf16()
+                .map(|unit| format!("\\u{unit:04x}"))
+                .collect::<String>()
+        };
+        let html = PASSWORD
+            .replace('&', "&amp;")
+            .replace('"', "&#34;")
+            .replace('>', "&gt;");
         let go = json(PASSWORD).replace('&', "\\u0026").replace('>', "\\u003e");
         vec![
             ("as it is", PASSWORD.to_owned()),
@@ -288,8 +323,14 @@ mod tests {
             ("JSON, every character escaped", all_escaped(PASSWORD)),
             ("our own escapes", crate::model::escape(PASSWORD.as_bytes())),
             ("HTML", html),
-            ("JSON in our own escapes", crate::model::escape(json(PASSWORD).as_bytes())),
-            ("form in JSON in JSON", json(&json(&byte_serialize(PASSWORD.as_bytes()).collect::<String>()))),
+            (
+                "JSON in our own escapes",
+                crate::model::escape(json(PASSWORD).as_bytes()),
+            ),
+            (
+                "form in JSON in JSON",
+                json(&json(&byte_serialize(PASSWORD.as_bytes()).collect::<String>())),
+            ),
             ("base64 in percent", percent_encoded(&STANDARD.encode(&pair))),
             ("base64 in JSON", STANDARD.encode(&pair).replace('/', "\\/")),
         ]
@@ -299,9 +340,14 @@ mod tests {
     fn every_encoding_is_blanked_wherever_it_stands() {
         let secrets = known();
         for (name, encoded) in encodings() {
-            for (before, after) in
-                [("", ""), ("you sent ", " to us"), ("token=", "&x=1"), ("/v2/", "?…"), ("\u{2026}ö", "ö"), ("(", ").")]
-            {
+            for (before, after) in [
+                ("", ""),
+                ("you sent ", " to us"),
+                ("token=", "&x=1"),
+                ("/v2/", "?…"),
+                ("\u{2026}ö", "ö"),
+                ("(", ")."),
+            ] {
                 let shown = secrets.blank(&format!("{before}{encoded}{after}")).into_owned();
                 assert!(!shown.contains(&encoded) && shown.contains(BLANK), "{name}: {shown}");
                 assert!(!shown.contains("pa ss") && !shown.contains("rd&"), "{name}: {shown}");
@@ -320,7 +366,11 @@ mod tests {
             for length in [characters.len() / 2, characters.len() - 1] {
                 let cut: String = characters[..length].iter().collect();
                 let shown = secrets.blank(&format!("you sent {cut}…")).into_owned();
-                assert!(shown.starts_with("you sent ***"), "{name}, {length} of {}: {shown}", characters.len());
+                assert!(
+                    shown.starts_with("you sent ***"),
+                    "{name}, {length} of {}: {shown}",
+                    characters.len()
+                );
             }
         }
     }
@@ -329,7 +379,10 @@ mod tests {
     fn short_secrets_are_blanked_as_words_alone() {
         let secrets = Secrets::default();
         secrets.add_login("me", &"abc".into());
-        assert_eq!(secrets.blank("abc is wrong, \"abc\", abcd, xabc, öabc"), "*** is wrong, \"***\", abcd, xabc, öabc");
+        assert_eq!(
+            secrets.blank("abc is wrong, \"abc\", abcd, xabc, öabc"),
+            "*** is wrong, \"***\", abcd, xabc, öabc"
+        );
         assert_eq!(secrets.blank(&STANDARD.encode("me:abc")), "***");
         assert_eq!(secrets.blank("no secret here"), "no secret here");
     }
@@ -337,9 +390,19 @@ mod tests {
     #[test]
     fn other_text_stays_as_it_is() {
         let digest = "sha256:0f343b0931126a20f133d67c2b018a3b";
-        for text in
-            [digest, "", "…", "100 % of 50%25", "a\\b \\u{1b} &amp; &;", "%", "\\", "\\u12", "%4", "ö%ö", "&#x;"]
-        {
+        for text in [
+            digest,
+            "",
+            "…",
+            "100 % of 50%25",
+            "a\\b \\u{1b} &amp; &;",
+            "%",
+            "\\",
+            "\\u12",
+            "%4",
+            "ö%ö",
+            "&#x;",
+        ] {
             assert_eq!(known().blank(text), text);
             assert_eq!(Secrets::default().blank(text), text);
         }
@@ -350,7 +413,10 @@ mod tests {
         let secrets = Secrets::default();
         secrets.add_header(b"Basic dXNlcjpodW50ZXIy");
         secrets.add_header(b"session=0123456789abcdef; theme=dark");
-        assert_eq!(secrets.blank("hunter2 dXNlcjpodW50ZXIy 0123456789abcdef dark"), "*** *** *** dark");
+        assert_eq!(
+            secrets.blank("hunter2 dXNlcjpodW50ZXIy 0123456789abcdef dark"),
+            "*** *** *** dark"
+        );
     }
 
     #[test]
@@ -358,7 +424,9 @@ mod tests {
         let secrets = Secrets::default();
         secrets.add(&"first-half-of-it/rest/another-half-of-it".into());
         secrets.add_header(b"Bearer header-half-1/header-half-2");
-        let shown = secrets.blank("/at/first-half-of-it/x /another-half-of-it header-half-2 /rest").into_owned();
+        let shown = secrets
+            .blank("/at/first-half-of-it/x /another-half-of-it header-half-2 /rest")
+            .into_owned();
         assert_eq!(shown, "/at/***/x /*** *** /rest");
         // The base64 of the pair has a slash, and no part of the password itself is long.
         let password = "???abc#def#ghi#jkl#mn";
@@ -373,7 +441,10 @@ mod tests {
         let secrets = Secrets::default();
         secrets.add(&"12345".into());
         let value = serde_json::json!({ "12345": [12345, "12345 is wrong", null] });
-        assert_eq!(secrets.blank_json(value), serde_json::json!({ "12345": [12345, "*** is wrong", null] }));
+        assert_eq!(
+            secrets.blank_json(value),
+            serde_json::json!({ "12345": [12345, "*** is wrong", null] })
+        );
     }
 
     #[test]

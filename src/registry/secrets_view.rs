@@ -21,7 +21,11 @@ impl View {
             let end = at + character.len_utf8();
             origins.extend((at..end).map(|_| (at, end)));
         }
-        Self { bytes: text.as_bytes().to_vec(), origins, text_bytes: text.len() }
+        Self {
+            bytes: text.as_bytes().to_vec(),
+            origins,
+            text_bytes: text.len(),
+        }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -31,7 +35,10 @@ impl View {
     /// Returns the part of the text that the bytes from `from` to `to` come from.
     pub(super) fn span(&self, from: usize, to: usize) -> (usize, usize) {
         let begin = self.origins.get(from).map_or(self.text_bytes, |origin| origin.0);
-        let end = to.checked_sub(1).and_then(|last| self.origins.get(last)).map_or(begin, |origin| origin.1);
+        let end = to
+            .checked_sub(1)
+            .and_then(|last| self.origins.get(last))
+            .map_or(begin, |origin| origin.1);
         (begin, end)
     }
 
@@ -61,7 +68,11 @@ impl View {
                 }
             }
         }
-        is_changed.then_some(Self { bytes, origins, text_bytes: self.text_bytes })
+        is_changed.then_some(Self {
+            bytes,
+            origins,
+            text_bytes: self.text_bytes,
+        })
     }
 }
 
@@ -77,7 +88,11 @@ fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
 
 /// Decodes form encoding, where a plus is a space.
 fn form(text: &[u8]) -> Option<(Vec<u8>, usize)> {
-    if text.starts_with(b"+") { Some((b" ".to_vec(), 1)) } else { percent(text) }
+    if text.starts_with(b"+") {
+        Some((b" ".to_vec(), 1))
+    } else {
+        percent(text)
+    }
 }
 
 /// Decodes the escapes of JSON, Rust, Go and shells: `\"`, `\n`, `\u0022`, `\u{22}`, `\x22`.
@@ -136,7 +151,11 @@ fn entity(text: &[u8]) -> Option<(Vec<u8>, usize)> {
 
 fn number(digits: &[u8], radix: u32) -> Option<u32> {
     let digits = std::str::from_utf8(digits).ok()?;
-    if digits.starts_with('+') { None } else { u32::from_str_radix(digits, radix).ok() }
+    if digits.starts_with('+') {
+        None
+    } else {
+        u32::from_str_radix(digits, radix).ok()
+    }
 }
 
 fn utf8(number: u32) -> Option<Vec<u8>> {
@@ -173,7 +192,11 @@ pub(super) fn base64_runs(text: &[u8]) -> Vec<Run> {
         let bare_to = from + length;
         if length >= MIN_RUN_BYTES {
             let padding = text[bare_to..].iter().take(2).take_while(|byte| **byte == b'=').count();
-            runs.push(Run { from, to: bare_to + padding, bare_to });
+            runs.push(Run {
+                from,
+                to: bare_to + padding,
+                bare_to,
+            });
         }
         from = bare_to + 1;
     }
@@ -189,9 +212,17 @@ impl Run {
                 b'_' => b'/',
                 other => *other,
             };
-            let characters: Vec<u8> = text.get(self.from + skipped..self.bare_to)?.iter().map(standard).collect();
+            let characters: Vec<u8> = text
+                .get(self.from + skipped..self.bare_to)?
+                .iter()
+                .map(standard)
+                .collect();
             // One remaining character decodes to nothing.
-            let whole = if characters.len() % 4 == 1 { characters.len() - 1 } else { characters.len() };
+            let whole = if characters.len() % 4 == 1 {
+                characters.len() - 1
+            } else {
+                characters.len()
+            };
             LENIENT.decode(&characters[..whole]).ok()
         })
     }

@@ -54,12 +54,25 @@ pub(super) struct Authorization {
 
 impl Session {
     pub(super) fn new(endpoint: Endpoint) -> Result<Self, StoreError> {
-        let base = address(&endpoint.registry, if endpoint.scheme == Scheme::Http { "http" } else { "https" })?;
+        let base = address(
+            &endpoint.registry,
+            if endpoint.scheme == Scheme::Http {
+                "http"
+            } else {
+                "https"
+            },
+        )?;
         let may_be_plain = endpoint.scheme == Scheme::HttpsOrHttp;
         let (challenge, expected, asks_apart) = (None, Scopes::default(), false);
         Ok(Self {
             endpoint: Arc::new(endpoint),
-            state: Mutex::new(State { base, may_be_plain, challenge, expected, asks_apart }),
+            state: Mutex::new(State {
+                base,
+                may_be_plain,
+                challenge,
+                expected,
+                asks_apart,
+            }),
             is_met: AtomicBool::new(false),
             greeting: AsyncMutex::default(),
             permits: Semaphore::new(MAX_PENDING_REQUESTS),
@@ -100,7 +113,9 @@ impl Session {
     /// Switches to plain HTTP, if that is allowed and no reply has arrived yet.
     pub(super) fn fall_back(&self) -> bool {
         let mut state = self.state();
-        let Ok(base) = address(self.registry(), "http") else { return false };
+        let Ok(base) = address(self.registry(), "http") else {
+            return false;
+        };
         if !std::mem::take(&mut state.may_be_plain) {
             return false;
         }
@@ -127,7 +142,11 @@ impl Session {
     /// Returns the scopes to request for a token that must allow `scopes`.
     pub(super) fn joined(&self, scopes: &Scopes) -> Scopes {
         let state = self.state();
-        if state.asks_apart { scopes.clone() } else { state.expected.clone().merged(scopes) }
+        if state.asks_apart {
+            scopes.clone()
+        } else {
+            state.expected.clone().merged(scopes)
+        }
     }
 
     /// Switches to requesting only the scopes that a request needs. Returns `false` if that changes nothing for
@@ -140,18 +159,23 @@ impl Session {
 
     /// Returns the address of a path below the protocol's root, `/v2/` by the standard.
     pub(super) fn address(&self, path: &str, place: &str) -> Result<Url, StoreError> {
-        self.base().join(&self.endpoint.root).and_then(|root| root.join(path)).map_err(|error| StoreError::Remote {
-            action: "building a URL".to_owned(),
-            place: place.to_owned(),
-            detail: error.to_string(),
-            help: None,
-            cause: None,
-        })
+        self.base()
+            .join(&self.endpoint.root)
+            .and_then(|root| root.join(path))
+            .map_err(|error| StoreError::Remote {
+                action: "building a URL".to_owned(),
+                place: place.to_owned(),
+                detail: error.to_string(),
+                help: None,
+                cause: None,
+            })
     }
 
     /// Stores the challenge of a 401, and returns the scopes with those that it requires.
     pub(super) fn learn(&self, headers: &HeaderMap, scopes: &Scopes) -> Scopes {
-        let Some(mut challenge) = preferred(headers) else { return scopes.clone() };
+        let Some(mut challenge) = preferred(headers) else {
+            return scopes.clone();
+        };
         let mut wanted = scopes.clone();
         if let Challenge::Bearer(challenge) = &mut challenge
             && let Some(more) = challenge.scope.take()

@@ -54,7 +54,11 @@ impl Sink for RegistryRepository {
         let named = self.named_by(&reference).await?;
         self.client.keep_named(&self.repository, &reference, named);
         let place = self.repository.to_string();
-        if !self.client.token_forbids_push(self.place(&place), &self.push_scopes()).await? {
+        if !self
+            .client
+            .token_forbids_push(self.place(&place), &self.push_scopes())
+            .await?
+        {
             return Ok(());
         }
         let detail = "the token service returned a token without push permission".to_owned();
@@ -62,7 +66,11 @@ impl Sink for RegistryRepository {
             let help = Some("use an account with push permission".to_owned());
             return Err(StoreError::Denied { place, detail, help });
         }
-        Err(reply::authentication_required(place, detail, self.repository.registry()))
+        Err(reply::authentication_required(
+            place,
+            detail,
+            self.repository.registry(),
+        ))
     }
 
     /// Returns `false` if it is not known: the content is sent, and the registry reports what is wrong.
@@ -70,7 +78,9 @@ impl Sink for RegistryRepository {
         let kind = if is_manifest(descriptor) { "manifests" } else { "blobs" };
         let path = format!("{kind}/{}", descriptor.digest);
         let mut method = Method::HEAD;
-        let mut reply = self.ask(method.clone(), path.clone(), LOOKING, self.push_scopes()).await?;
+        let mut reply = self
+            .ask(method.clone(), path.clone(), LOOKING, self.push_scopes())
+            .await?;
         if reply.status() == StatusCode::METHOD_NOT_ALLOWED {
             method = Method::GET;
             reply = self.ask(method.clone(), path, LOOKING, self.push_scopes()).await?;
@@ -98,7 +108,9 @@ impl Sink for RegistryRepository {
             return self.put(descriptor, source).await.map(|()| Ensured::Uploaded);
         }
         let is_new = self.is_new();
-        let origin = source.origin(descriptor).and_then(|origin| self.client.written_at(&origin, &self.way.endpoint));
+        let origin = source
+            .origin(descriptor)
+            .and_then(|origin| self.client.written_at(&origin, &self.way.endpoint));
         let origin = origin.filter(|origin| self.may_mount(descriptor, origin));
         let (mut is_asked_for, mut session) = (false, None);
         if !(is_new && (origin.is_some() || is_config(descriptor))) {
@@ -137,8 +149,11 @@ impl Sink for RegistryRepository {
                 None => self.named_by(&reference).await,
             }
         };
-        let named =
-            stream::iter(references.clone()).map(ask).buffered(TAGS_ASKED_AT_ONCE).try_collect::<Vec<_>>().await?;
+        let named = stream::iter(references.clone())
+            .map(ask)
+            .buffered(TAGS_ASKED_AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
         let digest = root.descriptor().digest;
         let is_published = named.iter().all(|named| *named == Some(digest));
         self.known_tags().extend(references.into_iter().zip(named));
@@ -195,7 +210,10 @@ impl RegistryRepository {
 
     /// Returns the repositories that mounting has failed from.
     fn refused_mounts(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.target.refused_mounts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.target
+            .refused_mounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns `true` if the tags were requested and none of them exists.
@@ -207,7 +225,14 @@ impl RegistryRepository {
     /// Returns the digest that a tag or a digest names here, as the registry reports it, or `None` if it does not. An
     /// unexpected status (Artifactory: 403 for a missing tag) is not an error.
     async fn named_by(&self, reference: &str) -> Result<Option<Digest>, StoreError> {
-        let reply = self.ask(Method::HEAD, format!("manifests/{reference}"), LOOKING, self.push_scopes()).await?;
+        let reply = self
+            .ask(
+                Method::HEAD,
+                format!("manifests/{reference}"),
+                LOOKING,
+                self.push_scopes(),
+            )
+            .await?;
         match reply.status() {
             StatusCode::OK => Ok(declared_digest(reply.headers())),
             status if is_no_answer(status) => Err(self.failure(reply, &Method::HEAD, LOOKING, None).await),
@@ -225,8 +250,11 @@ impl RegistryRepository {
     /// Asks the registry to mount a blob from another of its repositories (distribution-spec, "Mounting a blob").
     /// Unless this returns an error, the blob can still be uploaded.
     pub(super) async fn mount(&self, descriptor: &Descriptor, origin: &Repository) -> Result<Mount, StoreError> {
-        let query =
-            format!("mount={}&from={}", query_value(&descriptor.digest.to_string()), query_value(origin.path()));
+        let query = format!(
+            "mount={}&from={}",
+            query_value(&descriptor.digest.to_string()),
+            query_value(origin.path())
+        );
         let call = Call {
             action: MOUNTING,
             method: Method::POST,
@@ -274,11 +302,18 @@ impl RegistryRepository {
             connection: Connection::Shared,
         };
         let reply = self.send(call).await?;
-        if !matches!(reply.status(), StatusCode::CREATED | StatusCode::OK | StatusCode::ACCEPTED) {
+        if !matches!(
+            reply.status(),
+            StatusCode::CREATED | StatusCode::OK | StatusCode::ACCEPTED
+        ) {
             let what = Some(format!("the repository, for the manifest {}", root.descriptor().digest));
             let is_incomplete = reply.status().is_client_error();
             let error = self.failure(reply, &Method::PUT, WRITING_MANIFEST, what).await;
-            return Err(if is_incomplete { incomplete(error, root.descriptor().digest) } else { error });
+            return Err(if is_incomplete {
+                incomplete(error, root.descriptor().digest)
+            } else {
+                error
+            });
         }
         self.check_stored(root.descriptor().digest, reply.headers())?;
         Ok(reply.headers().clone())
@@ -308,7 +343,11 @@ const INCOMPLETE_CODES: [&str; 3] = ["(MANIFEST_BLOB_UNKNOWN)", "(BLOB_UNKNOWN)"
 fn incomplete(error: StoreError, manifest: Digest) -> StoreError {
     match error {
         StoreError::Remote { place, detail, .. } if INCOMPLETE_CODES.iter().any(|code| detail.contains(code)) => {
-            StoreError::Incomplete { place, manifest, detail }
+            StoreError::Incomplete {
+                place,
+                manifest,
+                detail,
+            }
         }
         other => other,
     }
@@ -322,7 +361,9 @@ fn is_no_answer(status: StatusCode) -> bool {
 /// Returns `false` if the registry reports another size or digest: its content is damaged, and is sent again.
 fn is_whole(reply: &Reply, descriptor: &Descriptor) -> bool {
     let headers = reply.headers();
-    let size_bytes = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let size_bytes = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let digest = declared_digest(headers);
     size_bytes.is_none_or(|size_bytes| size_bytes == descriptor.size_bytes)
         && digest.is_none_or(|digest| digest == descriptor.digest)

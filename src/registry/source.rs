@@ -22,7 +22,12 @@ pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, appl
 pub(super) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// Media types that servers use for unknown content.
-const GENERIC_TYPES: [&str; 4] = ["text/plain", "application/octet-stream", "binary/octet-stream", "application/json"];
+const GENERIC_TYPES: [&str; 4] = [
+    "text/plain",
+    "application/octet-stream",
+    "binary/octet-stream",
+    "application/json",
+];
 
 /// The action, for messages.
 pub(super) const READING_MANIFEST: &str = "pulling a manifest";
@@ -48,7 +53,12 @@ impl Source for RegistryRepository {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
         let to = Destination::Path(format!("{}/manifests/{reference}", self.repository.path()));
-        let small = Small { action: READING_MANIFEST, to, headers, limit_bytes: MAX_MANIFEST_BYTES };
+        let small = Small {
+            action: READING_MANIFEST,
+            to,
+            headers,
+            limit_bytes: MAX_MANIFEST_BYTES,
+        };
         let (headers, bytes) = match self.fetch(small).await? {
             Fetched::Whole { headers, bytes, .. } => (headers, bytes),
             Fetched::Refused(reply) => {
@@ -86,7 +96,16 @@ impl RegistryRepository {
         }
         let to = Destination::Path(format!("{}/{path}", self.repository.path()));
         let (payload, connection) = (Payload::Empty, Connection::Shared);
-        self.send(Call { action, method, to, headers, payload, scopes, connection }).await
+        self.send(Call {
+            action,
+            method,
+            to,
+            headers,
+            payload,
+            scopes,
+            connection,
+        })
+        .await
     }
 
     /// Checks the digest. For a digest, the bytes must match it. For a tag, they are compared with the registry's

@@ -32,7 +32,11 @@ impl RegistryRepository {
     pub(super) async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         let first = Destination::Path(format!("{}/tags/list?n={PAGE_TAGS}", self.repository.path()));
-        let pages = Pages { action: LISTING, first, headers: HeaderMap::new() };
+        let pages = Pages {
+            action: LISTING,
+            first,
+            headers: HeaderMap::new(),
+        };
         let listed = self
             .read_pages(pages, |_, bytes| {
                 for tag in parse(bytes)? {
@@ -48,9 +52,9 @@ impl RegistryRepository {
             .await?;
         match listed {
             Listed::Whole => Ok(tags),
-            Listed::Refused(reply) => {
-                Err(self.failure(reply, &Method::GET, LISTING, Some("the repository".to_owned())).await)
-            }
+            Listed::Refused(reply) => Err(self
+                .failure(reply, &Method::GET, LISTING, Some("the repository".to_owned()))
+                .await),
         }
     }
 }
@@ -66,8 +70,15 @@ fn parse(page: &[u8]) -> Result<Vec<Tag>, String> {
 }
 
 fn tag(value: &Value) -> Result<Tag, String> {
-    let text = value.as_str().ok_or("its list of tags contains a value that is not a string")?;
-    text.parse().map_err(|_| format!("its list of tags contains \"{}\", which is not a tag", redact::text(text)))
+    let text = value
+        .as_str()
+        .ok_or("its list of tags contains a value that is not a string")?;
+    text.parse().map_err(|_| {
+        format!(
+            "its list of tags contains \"{}\", which is not a tag",
+            redact::text(text)
+        )
+    })
 }
 
 #[cfg(test)]
@@ -80,10 +91,22 @@ mod tests {
         assert_eq!(texts(r#"{"name":"x","tags":["b","a"]}"#).unwrap(), ["b", "a"]);
         assert!(texts(r#"{"name":"x","tags":null}"#).unwrap().is_empty());
         assert!(texts(r#"{"tags":[]}"#).unwrap().is_empty());
-        for bad in ["", "[]", "{}", "<html>", r#"{"tags":7}"#, r#"{"tags":[7]}"#, r#"{"tags":["a","../b"]}"#] {
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            "<html>",
+            r#"{"tags":7}"#,
+            r#"{"tags":[7]}"#,
+            r#"{"tags":["a","../b"]}"#,
+        ] {
             assert!(texts(bad).is_err(), "{bad}");
         }
-        for bad in [r#"{"tags":[],"tags":["a"]}"#, r#"{"tags":["a"]"#, r#"{"tags":["\u001b[31m"]}"#] {
+        for bad in [
+            r#"{"tags":[],"tags":["a"]}"#,
+            r#"{"tags":["a"]"#,
+            r#"{"tags":["\u001b[31m"]}"#,
+        ] {
             let error = texts(bad).unwrap_err();
             assert!(!error.contains('\u{1b}'), "{error}");
         }

@@ -71,7 +71,9 @@ pub(super) fn config_without_tls() -> Result<ClientConfig, StoreError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(unchecked_provider()?))
         .with_safe_default_protocol_versions()
         .map_err(|error| no_tls(&error.to_string(), None))?;
-    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+    Ok(builder
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
 }
 
 /// Returns the cryptography provider, if this machine supports it.
@@ -133,7 +135,11 @@ fn missing_processor_feature() -> Option<&'static str> {
 
 fn no_tls(reason: &str, help: Option<&str>) -> StoreError {
     let help = help.map(ToOwned::to_owned);
-    StoreError::Malformed { place: "TLS".to_owned(), reason: reason.to_owned(), help }
+    StoreError::Malformed {
+        place: "TLS".to_owned(),
+        reason: reason.to_owned(),
+        help,
+    }
 }
 
 /// Returns the trusted certificates: the system's, and those of the files.
@@ -146,7 +152,9 @@ fn trusted<'a>(
     let mut all = system_roots.to_vec();
     for path in files {
         for certificate in certificates(path)? {
-            roots.add(certificate.clone()).map_err(|error| unusable(path, &error.to_string()))?;
+            roots
+                .add(certificate.clone())
+                .map_err(|error| unusable(path, &error.to_string()))?;
             all.push(certificate);
         }
     }
@@ -181,7 +189,10 @@ enum Accepted {
 
 impl Verifier {
     fn any(provider: &CryptoProvider) -> Self {
-        Self { accepted: Accepted::Any, algorithms: provider.signature_verification_algorithms }
+        Self {
+            accepted: Accepted::Any,
+            algorithms: provider.signature_verification_algorithms,
+        }
     }
 
     fn trusted(trusted: Trusted, provider: Arc<CryptoProvider>) -> Result<Self, StoreError> {
@@ -193,7 +204,10 @@ impl Verifier {
             let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
             Some(built.map_err(|error| no_tls(&error.to_string(), None))?)
         };
-        Ok(Self { accepted: Accepted::Trusted { issued, all }, algorithms })
+        Ok(Self {
+            accepted: Accepted::Trusted { issued, all },
+            algorithms,
+        })
     }
 }
 
@@ -206,7 +220,9 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Accepted::Trusted { issued, all } = &self.accepted else { return Ok(ServerCertVerified::assertion()) };
+        let Accepted::Trusted { issued, all } = &self.accepted else {
+            return Ok(ServerCertVerified::assertion());
+        };
         let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let Some(issued) = issued else { return Err(unknown) };
         let verified = issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
@@ -268,7 +284,9 @@ mod tests {
 
     #[test]
     fn http2_is_offered_first() {
-        let Ok(config) = client_config(|| Ok(&[]), &[], &HostTls::default()) else { panic!("no configuration") };
+        let Ok(config) = client_config(|| Ok(&[]), &[], &HostTls::default()) else {
+            panic!("no configuration")
+        };
         assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
     }
 }

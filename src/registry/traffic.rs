@@ -30,7 +30,12 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn request(&self, method: &Method) {
-        *self.requests.lock().unwrap_or_else(PoisonError::into_inner).entry(method.to_string()).or_default() += 1;
+        *self
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(method.to_string())
+            .or_default() += 1;
     }
 
     pub(super) fn sent(&self, bytes: usize) {

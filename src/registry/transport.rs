@@ -61,7 +61,11 @@ impl PayloadStream {
             told.enter(if piece.is_empty() { Phase::Sent } else { Phase::Sending });
             std::future::ready((!piece.is_empty()).then_some((Ok(piece), rest)))
         });
-        Self { pieces: Box::pin(pieces), size_bytes, progress }
+        Self {
+            pieces: Box::pin(pieces),
+            size_bytes,
+            progress,
+        }
     }
 }
 
@@ -169,13 +173,24 @@ impl Transport {
         let jitter = Jitter::new(options.retry.seed);
         let proxies = Proxies::new(&options.proxies, &options.secrets);
         let (clients, heard, counters) = (Mutex::default(), Mutex::default(), Arc::default());
-        Self { options, proxies, clients, heard, counters, jitter }
+        Self {
+            options,
+            proxies,
+            clients,
+            heard,
+            counters,
+            jitter,
+        }
     }
 
     /// Returns the backoff of a new operation.
     pub(super) fn backoff(&self, is_of_mirror: bool) -> Backoff {
         let retry = &self.options.retry;
-        if is_of_mirror { Backoff::new(&retry.of_mirror()) } else { Backoff::new(retry) }
+        if is_of_mirror {
+            Backoff::new(&retry.of_mirror())
+        } else {
+            Backoff::new(retry)
+        }
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
@@ -202,12 +217,21 @@ impl Transport {
             Err(failure) => {
                 let was_heard = heard.contains(&origin(&url));
                 let (is_passing, silence) = (failure.is_passing(), failure.silence());
-                let trouble = RetryInfo { is_passing, retry_after: None, was_heard, silence };
+                let trouble = RetryInfo {
+                    is_passing,
+                    retry_after: None,
+                    was_heard,
+                    silence,
+                };
                 // A server without TLS often does not listen on the port of TLS, if no port was given.
                 let has_no_port = url.port().is_none() && url.scheme() == "https" && proxy.is_none();
                 let speaks_no_tls = failure.speaks_no_tls() || (has_no_port && failure.is_refused());
                 let error = failure.into_error(action, place, &url, proxy.as_ref());
-                Err(RequestError { error, trouble, speaks_no_tls })
+                Err(RequestError {
+                    error,
+                    trouble,
+                    speaks_no_tls,
+                })
             }
         }
     }
@@ -233,7 +257,10 @@ impl Transport {
                         return Ok(reply);
                     }
                     if !self.pause(backoff, trouble, action, place, &why).await {
-                        return Ok(Reply { tries: backoff.tries(), ..reply });
+                        return Ok(Reply {
+                            tries: backoff.tries(),
+                            ..reply
+                        });
                     }
                 }
                 Err(interruption) => {
@@ -255,23 +282,34 @@ impl Transport {
         place: &str,
         why: &str,
     ) -> bool {
-        let Some(wait) = backoff.next_wait(trouble, &self.jitter) else { return false };
+        let Some(wait) = backoff.next_wait(trouble, &self.jitter) else {
+            return false;
+        };
         self.counters.retry();
         tracing::info!(place, why, wait_ms = wait.as_millis() as u64, "retrying {action}");
         if wait >= NOTICED_WAIT {
             let wait = retry::span(wait);
-            self.options.notice.tell(&format!("{action} at {place} failed, retrying in {wait}: {why}"));
+            self.options
+                .notice
+                .tell(&format!("{action} at {place} failed, retrying in {wait}: {why}"));
         }
         tokio::time::sleep(wait).await;
         true
     }
 
     async fn try_send(&self, outgoing: Outgoing, proxy: Option<&ProxyServer>) -> Result<Reply, Failure> {
-        let endpoint = outgoing.endpoint.as_deref().filter(|endpoint| endpoint.is_at(&outgoing.url));
+        let endpoint = outgoing
+            .endpoint
+            .as_deref()
+            .filter(|endpoint| endpoint.is_at(&outgoing.url));
         let client = self.client(&outgoing.url, outgoing.connection, endpoint, proxy)?;
         let idle = self.options.idle_timeout;
         // Content that this request stores may take long to hash and to move. Starting an upload is fast.
-        let limit = if outgoing.method == Method::POST { idle } else { REPLY_TIMEOUT };
+        let limit = if outgoing.method == Method::POST {
+            idle
+        } else {
+            REPLY_TIMEOUT
+        };
         tracing::debug!(method = %outgoing.method, url = redact::address(&outgoing.url), "request");
         self.counters.request(&outgoing.method);
         let headers = with_headers_of(endpoint, outgoing.headers);
@@ -285,8 +323,17 @@ impl Transport {
             Payload::Bytes(bytes) => Some(PayloadStream::of(bytes)),
             Payload::Stream(stream) => Some(stream),
         };
-        let Some(PayloadStream { pieces, size_bytes, progress }) = stream else {
-            return self.reply(timeout(idle, request.send()).await.map_err(|_| Failure::Silence(idle))?);
+        let Some(PayloadStream {
+            pieces,
+            size_bytes,
+            progress,
+        }) = stream
+        else {
+            return self.reply(
+                timeout(idle, request.send())
+                    .await
+                    .map_err(|_| Failure::Silence(idle))?,
+            );
         };
         let counters = Arc::clone(&self.counters);
         let counted = pieces.inspect(move |piece| counters.sent(piece.as_ref().map_or(0, Bytes::len)));
@@ -299,7 +346,13 @@ impl Transport {
         let response = sent.map_err(|error| Failure::Http(error.without_url()))?;
         tracing::debug!(status = response.status().as_u16(), "reply");
         let (pace, counters) = (Pace::new(self.options.idle_timeout), Arc::clone(&self.counters));
-        Ok(Reply { response, pace, counters, secrets: self.options.secrets.clone(), tries: 1 })
+        Ok(Reply {
+            response,
+            pace,
+            counters,
+            secrets: self.options.secrets.clone(),
+            tries: 1,
+        })
     }
 
     fn client(
@@ -345,7 +398,11 @@ impl Transport {
         }
         builder.build().map_err(|error| {
             let reason = error.without_url().to_string();
-            Failure::Setup(StoreError::Malformed { place: "the HTTP client".to_owned(), reason, help: None })
+            Failure::Setup(StoreError::Malformed {
+                place: "the HTTP client".to_owned(),
+                reason,
+                help: None,
+            })
         })
     }
 
@@ -359,7 +416,11 @@ impl Transport {
         if url.port().is_none() {
             names.insert(0, host.to_owned());
         }
-        let directories = self.options.certs_dirs.iter().flat_map(|root| names.iter().map(|name| root.join(name)));
+        let directories = self
+            .options
+            .certs_dirs
+            .iter()
+            .flat_map(|root| names.iter().map(|name| root.join(name)));
         let directory: Option<PathBuf> = directories.into_iter().find(|directory| directory.is_dir());
         let mut terms = endpoint.map(|endpoint| endpoint.tls.clone()).unwrap_or_default();
         terms.skip_verify |= names.iter().any(|name| self.options.skip_verify.contains(name));

@@ -16,13 +16,44 @@ const GROUP_COUNT: usize = 8;
 
 /// The anchors, by group.
 const GROUPS: [[&str; GROUP_COUNT]; 8] = [
-    ["ghu_", "k_live_", "WILIO", "ygems_", "\nhf_", "hub_pat_", "wilio", "xoxb-"],
-    [":hf_", "thToken", "npm_", ">hf_", "sk-ant-", "pi-AgE", "sk-admin-", "doo_v1_"],
-    ["ghr_", "shpat_", "3BlbkFJ", "dckr_", "glpat-", "glsa_", "tskey-", "ghp_"],
+    [
+        "ghu_", "k_live_", "WILIO", "ygems_", "\nhf_", "hub_pat_", "wilio", "xoxb-",
+    ],
+    [
+        ":hf_",
+        "thToken",
+        "npm_",
+        ">hf_",
+        "sk-ant-",
+        "pi-AgE",
+        "sk-admin-",
+        "doo_v1_",
+    ],
+    [
+        "ghr_", "shpat_", "3BlbkFJ", "dckr_", "glpat-", "glsa_", "tskey-", "ghp_",
+    ],
     ["'SG.", ">SG.", "dop_v1_", "TE KEY", "'hf_", "=SG.", "\nSG.", ":SG."],
-    ["untKey=", "ss_key", "sntrys_", "LS0tLS1CRUdJTi", "xapp-", "AKIA", "SS_KEY", "ASIA"],
+    [
+        "untKey=",
+        "ss_key",
+        "sntrys_",
+        "LS0tLS1CRUdJTi",
+        "xapp-",
+        "AKIA",
+        "SS_KEY",
+        "ASIA",
+    ],
     ["\"hf_", "=hf_", "glrt-", " hf_", "gho_", "hvr.", "hvb.", "ghs_"],
-    ["xoxr-", "r_v1_", "sk-svcacct-", "xoxs-", "xoxp-", "sk-proj-", "TTY-User-Key", "xoxa-"],
+    [
+        "xoxr-",
+        "r_v1_",
+        "sk-svcacct-",
+        "xoxs-",
+        "xoxp-",
+        "sk-proj-",
+        "TTY-User-Key",
+        "xoxa-",
+    ],
     ["hvs.", "\"SG.", "uths\"", "`SG.", " SG.", "essKey", "T-KEY-1", "gsk_"],
 ];
 
@@ -46,7 +77,9 @@ fn anchors() -> impl Iterator<Item = &'static str> {
 }
 
 fn automaton() -> AhoCorasick {
-    let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(anchors());
+    let built = AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(anchors());
     built.expect("64 short patterns are within every limit of an automaton")
 }
 

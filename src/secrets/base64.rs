@@ -74,11 +74,16 @@ fn gap(text: &[u8]) -> usize {
 /// `, which nested texts escape again.
 fn escape_length(rest: &[u8]) -> Option<usize> {
     let slashes = rest.iter().take_while(|byte| **byte == b'\\').count();
-    matches!(rest.get(slashes), Some(b'n' | b'r' | b't' | b'"' | b'\'' | b'\n' | b'\r')).then_some(slashes + 1)
+    matches!(
+        rest.get(slashes),
+        Some(b'n' | b'r' | b't' | b'"' | b'\'' | b'\n' | b'\r')
+    )
+    .then_some(slashes + 1)
 }
 
 fn is_space(rest: &[u8]) -> bool {
-    rest.first().is_none_or(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\''))
+    rest.first()
+        .is_none_or(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\''))
 }
 
 #[cfg(test)]

@@ -1,8 +1,17 @@
 //! Recognizes secrets by the name of what holds them: environment variables, keys of a settings file.
 
 /// Words that make the value of a name a secret, at any position.
-const SECRET_WORDS: &[&str] =
-    &["token", "secret", "password", "passwd", "passphrase", "credential", "credentials", "apikey", "authtoken"];
+const SECRET_WORDS: &[&str] = &[
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "credentials",
+    "apikey",
+    "authtoken",
+];
 
 /// Words that do so only at the end: `API_KEY`, but not `KEY_PREFIX`.
 const SECRET_LAST_WORDS: &[&str] = &["key", "pass", "pwd"];
@@ -81,8 +90,20 @@ const HARMLESS_LAST_WORDS: &[&str] = &[
 ];
 
 /// Placeholders for a value that the user has to fill in.
-const PLACEHOLDERS: &[&str] =
-    &["true", "false", "yes", "no", "on", "off", "none", "null", "undefined", "todo", "tbd", "..."];
+const PLACEHOLDERS: &[&str] = &[
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "none",
+    "null",
+    "undefined",
+    "todo",
+    "tbd",
+    "...",
+];
 
 /// Parts of placeholders.
 const PLACEHOLDER_PARTS: &[&str] = &[
@@ -111,7 +132,9 @@ pub fn is_secret(name: &str, value: &str) -> bool {
 /// Returns `true` for names such as `API_TOKEN`, `dbPassword`, `client-secret`.
 fn names_secret(name: &str) -> bool {
     let words = words(name);
-    let Some(last) = words.last().map(String::as_str) else { return false };
+    let Some(last) = words.last().map(String::as_str) else {
+        return false;
+    };
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let ends_as_secret = words.len() > 1 && SECRET_LAST_WORDS.contains(&last) && !has(OTHER_KEY_WORDS);
     let is_secret = has(SECRET_WORDS) || ends_as_secret;
@@ -128,7 +151,10 @@ fn words(name: &str) -> Vec<String> {
         }
         was_small = letter.is_ascii_lowercase();
         if letter.is_ascii_alphanumeric() {
-            words.last_mut().expect("there is a word from the start").push(letter.to_ascii_lowercase());
+            words
+                .last_mut()
+                .expect("there is a word from the start")
+                .push(letter.to_ascii_lowercase());
         }
     }
     words.retain(|word| !word.is_empty());

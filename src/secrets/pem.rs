@@ -45,7 +45,9 @@ pub(super) fn pem(text: &[u8], at: usize) -> Option<Hit> {
     let begin = memchr::memmem::rfind(window, BEGIN)?;
     let name = &window[begin + BEGIN.len()..];
     if !name.ends_with(PRIVATE)
-        || !name.iter().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'0'..=b'9'))
+        || !name
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'0'..=b'9'))
     {
         return None;
     }
@@ -75,7 +77,11 @@ fn key_kind(name: &[u8], rest: &[u8]) -> Option<Kind> {
     }
     if let Some(key) = bytes.strip_prefix(OPENSSH_MAGIC) {
         let is_open = key.starts_with(OPENSSH_NO_CIPHER);
-        return Some(if is_open { Kind::PrivateKey } else { Kind::EncryptedPrivateKey });
+        return Some(if is_open {
+            Kind::PrivateKey
+        } else {
+            Kind::EncryptedPrivateKey
+        });
     }
     match (name, der_start(&bytes)) {
         (_, Some(DerStart::Encrypted)) => Some(Kind::EncryptedPrivateKey),
@@ -91,7 +97,10 @@ fn headers_length(rest: &[u8]) -> usize {
     let mut length = 0;
     loop {
         let line = &window[length..];
-        let end = line.iter().position(|byte| matches!(byte, b'\n' | b'\\')).map_or(line.len(), |end| end + 1);
+        let end = line
+            .iter()
+            .position(|byte| matches!(byte, b'\n' | b'\\'))
+            .map_or(line.len(), |end| end + 1);
         let text = line[..end].trim_ascii_start();
         let text = text.strip_prefix(b"n").unwrap_or(text);
         let is_blank = text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b'\\');
@@ -151,7 +160,9 @@ pub(super) fn encoded_pem(text: &[u8], at: usize) -> Option<Hit> {
     let decoded = decode(&body(&text[at..end]).0);
     // A certificate may come before the key.
     let mut names = memchr::memmem::find_iter(&decoded, b"TE KEY-----");
-    names.find_map(|name_at| pem(&decoded, name_at)).map(|hit| Hit { at, ..hit })
+    names
+        .find_map(|name_at| pem(&decoded, name_at))
+        .map(|hit| Hit { at, ..hit })
 }
 
 /// Greatest distance between the head of a PuTTY file and its private part, in bytes.
@@ -159,13 +170,19 @@ const MAX_PUTTY_HEAD_BYTES: usize = 4096;
 
 /// Finds a private key of PuTTY (its documentation, appendix C): `at` is after the `P` of `PuTTY-User-Key-File-`.
 pub(super) fn putty(text: &[u8], at: usize) -> Option<Hit> {
-    let start = at.checked_sub(2).filter(|start| text[*start..].starts_with(b"PuTTY-User-Key-File-"))?;
+    let start = at
+        .checked_sub(2)
+        .filter(|start| text[*start..].starts_with(b"PuTTY-User-Key-File-"))?;
     let window = &text[start..text.len().min(start + MAX_PUTTY_HEAD_BYTES)];
     let after = |name: &[u8]| memchr::memmem::find(window, name).map(|found| &window[found + name.len()..]);
     let encryption = after(b"Encryption: ")?;
     let lines = after(b"Private-Lines: ")?;
     let first = lines.iter().position(|byte| *byte == b'\n')?;
     let is_open = encryption.starts_with(b"none");
-    let kind = if is_open { Kind::PrivateKey } else { Kind::EncryptedPrivateKey };
+    let kind = if is_open {
+        Kind::PrivateKey
+    } else {
+        Kind::EncryptedPrivateKey
+    };
     (body(&lines[first..]).0.len() >= MIN_KEY_BYTES).then_some(Hit::certain(kind, start))
 }

@@ -77,7 +77,11 @@ impl Look {
 
     /// Returns the hit for a text of this look: none for a placeholder, and an uncertain one for typed text.
     pub(super) fn hit(self, kind: Kind, at: usize) -> Option<Hit> {
-        (self != Self::Placeholder).then_some(Hit { kind, at, is_certain: self == Self::Random })
+        (self != Self::Placeholder).then_some(Hit {
+            kind,
+            at,
+            is_certain: self == Self::Random,
+        })
     }
 }
 
@@ -94,7 +98,11 @@ pub(super) fn entropy_bits(text: &[u8]) -> f64 {
     }
     let length = text.len() as f64;
     let share = |count: &u32| f64::from(*count) / length;
-    -counts.iter().filter(|count| **count > 0).map(|count| share(count) * share(count).log2()).sum::<f64>()
+    -counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| share(count) * share(count).log2())
+        .sum::<f64>()
 }
 
 /// Returns `true` for digits among letters, or letters of both cases, which words do not have.
@@ -105,7 +113,8 @@ fn is_mixed(text: &[u8]) -> bool {
 }
 
 fn has_equal_run(text: &[u8]) -> bool {
-    text.windows(MAX_EQUAL_RUN).any(|run| run.iter().all(|byte| *byte == run[0]))
+    text.windows(MAX_EQUAL_RUN)
+        .any(|run| run.iter().all(|byte| *byte == run[0]))
 }
 
 /// Returns `true` if the text contains a run of `length` ascending characters; `a` and `A` follow `9`, as in
@@ -121,7 +130,9 @@ fn has_ascending_run(text: &[u8], length: usize) -> bool {
 
 fn has_placeholder_word(text: &[u8]) -> bool {
     let text = text.to_ascii_lowercase();
-    PLACEHOLDER_WORDS.iter().any(|word| memchr::memmem::find(&text, word).is_some())
+    PLACEHOLDER_WORDS
+        .iter()
+        .any(|word| memchr::memmem::find(&text, word).is_some())
 }
 
 #[cfg(test)]
@@ -153,9 +164,11 @@ mod tests {
         ] {
             assert_eq!(Look::of(written.as_bytes()), Look::Placeholder, "{written}");
         }
-        for typed in
-            ["k3JfLq9ZxW0uPs12345678TnYbVm", "k3JfLq9ZxW0uPs123456789TnYbVm", "qwertzuiopasdfghjklyxcvbnmqaywsxedc"]
-        {
+        for typed in [
+            "k3JfLq9ZxW0uPs12345678TnYbVm",
+            "k3JfLq9ZxW0uPs123456789TnYbVm",
+            "qwertzuiopasdfghjklyxcvbnmqaywsxedc",
+        ] {
             assert_eq!(Look::of(typed.as_bytes()), Look::Typed, "{typed}");
         }
     }

@@ -43,7 +43,13 @@ const MAX_SIGHTINGS: usize = 64;
 const TEXT_HEAD_BYTES: usize = 8000;
 
 /// The magics of programs and libraries: ELF, Windows and macOS.
-const PROGRAM_MAGICS: &[&[u8]] = &[b"\x7fELF", b"MZ", b"\xCF\xFA\xED\xFE", b"\xCE\xFA\xED\xFE", b"\xCA\xFE\xBA\xBE"];
+const PROGRAM_MAGICS: &[&[u8]] = &[
+    b"\x7fELF",
+    b"MZ",
+    b"\xCF\xFA\xED\xFE",
+    b"\xCE\xFA\xED\xFE",
+    b"\xCA\xFE\xBA\xBE",
+];
 
 /// A file that contains something that looks like a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,9 +108,17 @@ fn scan_text(content: &[u8]) -> Vec<Sighting> {
     let hits = hits(content, 0..content.len());
     let is_lined = (content.len() as u64) < LARGE_FILE_BYTES
         && (hits.is_empty() || memchr::memchr(0, &content[..content.len().min(TEXT_HEAD_BYTES)]).is_none());
-    let place = |at| if is_lined { Place::Line(line_at(content, at)) } else { Place::Byte(at as u64) };
+    let place = |at| {
+        if is_lined {
+            Place::Line(line_at(content, at))
+        } else {
+            Place::Byte(at as u64)
+        }
+    };
     let is_program = is_program(content);
-    hits.into_iter().map(|hit| seen_in(is_program, sighting(hit, place(hit.at)))).collect()
+    hits.into_iter()
+        .map(|hit| seen_in(is_program, sighting(hit, place(hit.at))))
+        .collect()
 }
 
 fn is_program(content: &[u8]) -> bool {
@@ -115,26 +129,46 @@ fn is_program(content: &[u8]) -> bool {
 /// a separate kind.
 fn seen_in(is_program: bool, sighting: Sighting) -> Sighting {
     let is_key = sighting.kind == Kind::PrivateKey;
-    if is_program && is_key { Sighting { kind: Kind::ProgramKey, ..sighting } } else { sighting }
+    if is_program && is_key {
+        Sighting {
+            kind: Kind::ProgramKey,
+            ..sighting
+        }
+    } else {
+        sighting
+    }
 }
 
 fn scan_settings(format: Format, content: &[u8]) -> Vec<Sighting> {
     if format == Format::KeyStore {
         let is_store = !content.is_empty();
         return is_store
-            .then_some(Sighting { kind: Kind::KeyStore, place: Place::Whole, is_certain: true })
+            .then_some(Sighting {
+                kind: Kind::KeyStore,
+                place: Place::Whole,
+                is_certain: true,
+            })
             .into_iter()
             .collect();
     }
     let by_line = format.find(content).into_iter();
-    let mut found: Vec<Sighting> =
-        by_line.map(|(kind, line)| Sighting { kind, place: Place::Line(line), is_certain: true }).collect();
+    let mut found: Vec<Sighting> = by_line
+        .map(|(kind, line)| Sighting {
+            kind,
+            place: Place::Line(line),
+            is_certain: true,
+        })
+        .collect();
     found.extend(addresses(content).map(|hit| sighting(hit, Place::Line(line_at(content, hit.at)))));
     found
 }
 
 fn sighting(hit: Hit, place: Place) -> Sighting {
-    Sighting { kind: hit.kind, place, is_certain: hit.is_certain }
+    Sighting {
+        kind: hit.kind,
+        place,
+        is_certain: hit.is_certain,
+    }
 }
 
 /// Returns the sightings in order, with only the first of those at the same place.
@@ -167,8 +201,15 @@ fn hits(text: &[u8], range: Range<usize>) -> Vec<Hit> {
     let mut add = |anchor, at: usize| {
         let start = at.saturating_sub(LOOK_BEHIND_BYTES);
         let window = &text[start..text.len().min(at + LOOK_AHEAD_BYTES)];
-        if let Some(hit) = range.contains(&at).then(|| verify(window, anchor, at - start)).flatten() {
-            hits.push(Hit { at: hit.at + start, ..hit });
+        if let Some(hit) = range
+            .contains(&at)
+            .then(|| verify(window, anchor, at - start))
+            .flatten()
+        {
+            hits.push(Hit {
+                at: hit.at + start,
+                ..hit
+            });
         }
     };
     // These two are recognized by the character before them, which does not exist at the start of a file.
@@ -191,7 +232,11 @@ fn verify(text: &[u8], anchor: &str, at: usize) -> Option<Hit> {
         "LS0tLS1CRUdJTi" => encoded_pem(text, at),
         "TTY-User-Key" => putty(text, at),
         "AKIA" | "ASIA" => token(text, anchor, at).map(|hit| {
-            let kind = if has_aws_secret_near(text, at) { Kind::AwsKeyPair } else { hit.kind };
+            let kind = if has_aws_secret_near(text, at) {
+                Kind::AwsKeyPair
+            } else {
+                hit.kind
+            };
             Hit { kind, ..hit }
         }),
         "ss_key" | "SS_KEY" | "essKey" => access_key(text, at, anchor),
@@ -243,14 +288,28 @@ impl Slice {
     pub fn scan(bytes: &[u8], from: u64, is_last: bool) -> Self {
         let range = from..from + bytes.len() as u64;
         let is_first = from == 0;
-        debug_assert!(is_last || bytes.len() >= MIN_SLICE_BYTES, "a slice of {} bytes", bytes.len());
+        debug_assert!(
+            is_last || bytes.len() >= MIN_SLICE_BYTES,
+            "a slice of {} bytes",
+            bytes.len()
+        );
         // Bytes near a border are scanned once both sides are available.
         let start = if is_first { 0 } else { LOOK_BEHIND_BYTES };
-        let end = if is_last { bytes.len() } else { bytes.len().saturating_sub(LOOK_AHEAD_BYTES) };
+        let end = if is_last {
+            bytes.len()
+        } else {
+            bytes.len().saturating_sub(LOOK_AHEAD_BYTES)
+        };
         let head = (!is_first).then(|| bytes[..bytes.len().min(END_BYTES)].into());
         let tail = (!is_last).then(|| bytes[bytes.len().saturating_sub(END_BYTES)..].into());
         let is_program = is_first && is_program(bytes);
-        Self { hits: large_hits(bytes, start..end, from), range, is_program, head, tail }
+        Self {
+            hits: large_hits(bytes, start..end, from),
+            range,
+            is_program,
+            head,
+            tail,
+        }
     }
 }
 
@@ -292,6 +351,11 @@ impl LargeFile {
 
     /// Returns the sightings after all slices were added.
     pub fn finish(self) -> Vec<Sighting> {
-        finish(self.hits.into_values().map(|sighting| seen_in(self.is_program, sighting)).collect())
+        finish(
+            self.hits
+                .into_values()
+                .map(|sighting| seen_in(self.is_program, sighting))
+                .collect(),
+        )
     }
 }

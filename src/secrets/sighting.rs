@@ -47,6 +47,10 @@ pub(super) struct Hit {
 impl Hit {
     /// Creates a hit without doubt.
     pub(super) fn certain(kind: Kind, at: usize) -> Self {
-        Self { kind, at, is_certain: true }
+        Self {
+            kind,
+            at,
+            is_certain: true,
+        }
     }
 }

@@ -8,7 +8,10 @@ fn path(text: &str) -> EntryPath {
 }
 
 fn kinds(at: &str, content: &[u8]) -> Vec<Kind> {
-    scan_file(&path(at), content).into_iter().map(|sighting| sighting.kind).collect()
+    scan_file(&path(at), content)
+        .into_iter()
+        .map(|sighting| sighting.kind)
+        .collect()
 }
 
 /// Returns base64 that is the same in every run.
@@ -35,13 +38,30 @@ fn hex(length: usize) -> String {
 /// Returns a PEM block with this many characters of noise after `start`, 64 per line.
 fn block(name: &str, start: &str, length: usize) -> String {
     let body = format!("{start}{}", noise(length));
-    let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    ["-----BEGIN ", name, "-----\n", &lines.join("\n"), "\n-----END ", name, "-----\n"].concat()
+    let lines: Vec<&str> = body
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    [
+        "-----BEGIN ",
+        name,
+        "-----\n",
+        &lines.join("\n"),
+        "\n-----END ",
+        name,
+        "-----\n",
+    ]
+    .concat()
 }
 
 /// Starts of keys: the beginnings of their structures, and the following characters.
 fn pkcs8() -> String {
-    block("PRIVATE KEY", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ", 1578)
+    block(
+        "PRIVATE KEY",
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ",
+        1578,
+    )
 }
 
 fn pkcs1() -> String {
@@ -66,18 +86,36 @@ const LOCKED: &str = "b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGA
 #[test]
 fn private_keys_are_found_whatever_their_file_is_called() {
     for key in [pkcs8(), pkcs1(), ed25519(), sec1(), openssh(OPEN)] {
-        for at in ["app/privkey.txt", "etc/tls.crt", "root/deploy_key", "app/a.js", "srv/data.bin"] {
+        for at in [
+            "app/privkey.txt",
+            "etc/tls.crt",
+            "root/deploy_key",
+            "app/a.js",
+            "srv/data.bin",
+        ] {
             assert_eq!(kinds(at, key.as_bytes()), [Kind::PrivateKey], "{at}: {key}");
         }
         let escaped = key.replace('\n', "\\n");
         let account = format!("{{\n \"type\": \"service_account\",\n \"private_key\": \"{escaped}\"\n}}\n");
         assert_eq!(kinds("app/gcp.json", account.as_bytes()), [Kind::PrivateKey]);
-        let indented = format!("key: |\n{}", key.lines().map(|line| format!("    {line}\n")).collect::<String>());
+        let indented = format!(
+            "key: |\n{}",
+            key.lines().map(|line| format!("    {line}\n")).collect::<String>()
+        );
         assert_eq!(kinds("app/values.yaml", indented.as_bytes()), [Kind::PrivateKey]);
         let joined: String = key.lines().map(|line| format!("    \"{line}\\n\" +\n")).collect();
-        assert_eq!(kinds("app/Key.java", format!("String KEY =\n{joined}    \"\";\n").as_bytes()), [Kind::PrivateKey]);
-        assert_eq!(kinds("app/dos.pem", key.replace('\n', "\r\n").as_bytes()), [Kind::PrivateKey]);
-        let wide: Vec<u8> = [0xFF, 0xFE].into_iter().chain(key.bytes().flat_map(|byte| [byte, 0])).collect();
+        assert_eq!(
+            kinds("app/Key.java", format!("String KEY =\n{joined}    \"\";\n").as_bytes()),
+            [Kind::PrivateKey]
+        );
+        assert_eq!(
+            kinds("app/dos.pem", key.replace('\n', "\r\n").as_bytes()),
+            [Kind::PrivateKey]
+        );
+        let wide: Vec<u8> = [0xFF, 0xFE]
+            .into_iter()
+            .chain(key.bytes().flat_map(|byte| [byte, 0]))
+            .collect();
         assert_eq!(kinds("app/wide.pem", &wide), [Kind::PrivateKey]);
         let binary = [&[0, 1, 2, 255][..], key.as_bytes(), &[0; 9]].concat();
         let found = scan_file(&path("app/server"), &binary);
@@ -92,9 +130,18 @@ fn private_keys_are_found_whatever_their_file_is_called() {
     let large = [&program[..], &vec![0; 3 << 20]].concat();
     assert_eq!(in_slices(&large, &[1 << 20], true)[0].kind, Kind::ProgramKey);
     let encoded = base64_of(pkcs1().as_bytes());
-    assert_eq!(kinds("root/kube.yml", format!("client-key-data: {encoded}\n").as_bytes()), [Kind::PrivateKey]);
+    assert_eq!(
+        kinds("root/kube.yml", format!("client-key-data: {encoded}\n").as_bytes()),
+        [Kind::PrivateKey]
+    );
     let certificate = base64_of(block("CERTIFICATE", "MIIDXTCCAkWgAwIB", 1200).as_bytes());
-    assert_eq!(kinds("root/kube.yml", format!("client-certificate-data: {certificate}\n").as_bytes()), []);
+    assert_eq!(
+        kinds(
+            "root/kube.yml",
+            format!("client-certificate-data: {certificate}\n").as_bytes()
+        ),
+        []
+    );
 }
 
 fn base64_of(bytes: &[u8]) -> String {
@@ -104,30 +151,67 @@ fn base64_of(bytes: &[u8]) -> String {
 
 #[test]
 fn other_forms_of_private_keys_are_found() {
-    let pgp =
-        ["-----BEGIN PGP PRIVATE KEY ", "BLOCK-----\nVersion: GnuPG v2\n\nlQ", &noise(700), "\n=aB3d\n-----END PGP"]
-            .concat();
+    let pgp = [
+        "-----BEGIN PGP PRIVATE KEY ",
+        "BLOCK-----\nVersion: GnuPG v2\n\nlQ",
+        &noise(700),
+        "\n=aB3d\n-----END PGP",
+    ]
+    .concat();
     assert_eq!(kinds("app/release.asc", pgp.as_bytes()), [Kind::PrivateKey]);
     let bare = pgp.replace("Version: GnuPG v2\n", "");
     assert_eq!(kinds("app/release.asc", bare.as_bytes()), [Kind::PrivateKey]);
     let putty = |encryption: &str| {
-        let head =
-            ["PuTTY-User-", "Key-File-3: ssh-ed25519\nEncryption: ", encryption, "\nComment: a\nPublic-Lines: 2\n"]
-                .concat();
-        format!("{head}{}\n{}\nPrivate-Lines: 1\n{}\nPrivate-MAC: {}\n", noise(64), noise(16), noise(48), hex(64))
+        let head = [
+            "PuTTY-User-",
+            "Key-File-3: ssh-ed25519\nEncryption: ",
+            encryption,
+            "\nComment: a\nPublic-Lines: 2\n",
+        ]
+        .concat();
+        format!(
+            "{head}{}\n{}\nPrivate-Lines: 1\n{}\nPrivate-MAC: {}\n",
+            noise(64),
+            noise(16),
+            noise(48),
+            hex(64)
+        )
     };
     assert_eq!(kinds("app/key.ppk", putty("none").as_bytes()), [Kind::PrivateKey]);
-    assert_eq!(kinds("app/key.ppk", putty("aes256-cbc").as_bytes()), [Kind::EncryptedPrivateKey]);
-    let identity = ["AGE-SECRET-", "KEY-1", "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7LQPZRY9X8GF2TVDW0S3JN54KHCE"].concat();
-    assert_eq!(kinds("app/key.txt", format!("# created\n{identity}\n").as_bytes()), [Kind::AgeKey]);
+    assert_eq!(
+        kinds("app/key.ppk", putty("aes256-cbc").as_bytes()),
+        [Kind::EncryptedPrivateKey]
+    );
+    let identity = [
+        "AGE-SECRET-",
+        "KEY-1",
+        "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7LQPZRY9X8GF2TVDW0S3JN54KHCE",
+    ]
+    .concat();
+    assert_eq!(
+        kinds("app/key.txt", format!("# created\n{identity}\n").as_bytes()),
+        [Kind::AgeKey]
+    );
     for locked in [
         openssh(LOCKED),
-        block("ENCRYPTED PRIVATE KEY", "MIIFHDBOBgkqhkiG9w0BBQ0wQTApBgkqhkiG9w0BBQwwHAQI", 1700),
+        block(
+            "ENCRYPTED PRIVATE KEY",
+            "MIIFHDBOBgkqhkiG9w0BBQ0wQTApBgkqhkiG9w0BBQwwHAQI",
+            1700,
+        ),
         pkcs1()
-            .replacen("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3F\n\n", 1)
+            .replacen(
+                "KEY-----\n",
+                "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3F\n\n",
+                1,
+            )
             .replace("MIIEpAIBAAKCAQEA", "q3EGRIYZ6VWTB2NC"),
     ] {
-        assert_eq!(kinds("app/locked.pem", locked.as_bytes()), [Kind::EncryptedPrivateKey], "{locked}");
+        assert_eq!(
+            kinds("app/locked.pem", locked.as_bytes()),
+            [Kind::EncryptedPrivateKey],
+            "{locked}"
+        );
         assert_eq!(
             kinds("app/locked.json", locked.replace('\n', "\\n").as_bytes()),
             [Kind::EncryptedPrivateKey],
@@ -172,8 +256,14 @@ fn tokens() -> Vec<(String, Kind)> {
         (of(&["gh", "r_", &word(76)]), Kind::GitHubToken),
         (of(&["github_", "pat_", &word(22), "_", &word(59)]), Kind::GitHubToken),
         (of(&["gl", "pat-", &dashed(20)]), Kind::GitLabToken),
-        (of(&["xo", "xb-", "2406183957123-2406183957124-", &word(24)]), Kind::SlackToken),
-        (of(&["xo", "xp-", "2406183957123-2406183957124-2406183957125-", &hex(32)]), Kind::SlackToken),
+        (
+            of(&["xo", "xb-", "2406183957123-2406183957124-", &word(24)]),
+            Kind::SlackToken,
+        ),
+        (
+            of(&["xo", "xp-", "2406183957123-2406183957124-2406183957125-", &hex(32)]),
+            Kind::SlackToken,
+        ),
         (of(&["sk_", "live_", &word(24)]), Kind::StripeKey),
         (of(&["rk_", "live_", &word(99)]), Kind::StripeKey),
         (of(&["sk-", "proj-", &word(48)]), Kind::OpenAiKey),
@@ -273,7 +363,14 @@ fn where_a_large_file_is_cut_makes_no_difference() {
     ];
     let mut content = vec![b'.'; 3 * MIB];
     // Around each border, and in the middle.
-    let places = [0, MIB - 900, MIB + 9_000, 2 * MIB - 20, 2 * MIB + 40_000, 3 * MIB - 2_000];
+    let places = [
+        0,
+        MIB - 900,
+        MIB + 9_000,
+        2 * MIB - 20,
+        2 * MIB + 40_000,
+        3 * MIB - 2_000,
+    ];
     for (at, secret) in places.iter().zip(secrets.iter().cycle()) {
         content[*at..at + secret.len()].copy_from_slice(secret.as_bytes());
         if *at > 0 {
@@ -283,7 +380,10 @@ fn where_a_large_file_is_cut_makes_no_difference() {
     }
     let whole = scan_file(&path("a"), &content);
     assert_eq!(whole.len(), places.len(), "{whole:?}");
-    for cut in (0..12).map(|step| MIB - 20_000 + step * 2_003).chain(((MIB - 910)..(MIB - 860)).step_by(7)) {
+    for cut in (0..12)
+        .map(|step| MIB - 20_000 + step * 2_003)
+        .chain(((MIB - 910)..(MIB - 860)).step_by(7))
+    {
         for backwards in [false, true] {
             assert_eq!(in_slices(&content, &[cut, cut + MIB], backwards), whole, "{cut}");
         }
@@ -291,16 +391,25 @@ fn where_a_large_file_is_cut_makes_no_difference() {
     assert_eq!(in_slices(&content, &[MIB, 2 * MIB], false), whole);
     assert_eq!(in_slices(&content, &[], false), whole);
     let mut rest = &content[10..];
-    assert_eq!(scan_stream(&path("a"), content[..10].to_vec(), &mut rest).unwrap(), whole);
+    assert_eq!(
+        scan_stream(&path("a"), content[..10].to_vec(), &mut rest).unwrap(),
+        whole
+    );
     // The last slice may be short.
     assert_eq!(in_slices(&content, &[MIB, 3 * MIB - 100], true), whole);
 }
 
 #[test]
 fn hostile_files_end_soon_and_give_a_bounded_list() {
-    for part in
-        ["-----BEGIN PRIVATE KEY-----", "\"auths\":{", "xoxb-", "LS0tLS1CRUdJTi", "PuTTY-User-Key-File-", "AKIA", "SG."]
-    {
+    for part in [
+        "-----BEGIN PRIVATE KEY-----",
+        "\"auths\":{",
+        "xoxb-",
+        "LS0tLS1CRUdJTi",
+        "PuTTY-User-Key-File-",
+        "AKIA",
+        "SG.",
+    ] {
         let text = part.repeat(400_000 / part.len());
         assert_eq!(kinds("a", text.as_bytes()), [], "{part}");
     }
@@ -311,8 +420,17 @@ fn hostile_files_end_soon_and_give_a_bounded_list() {
 #[test]
 fn files_are_read_by_the_rules_of_their_names_too() {
     let text = "A_TOKEN=a1\nB=x\nURL=https://me:hunter2@x\n";
-    let found: Vec<_> = scan_file(&path("app/.env"), text.as_bytes()).iter().map(|one| (one.kind, one.place)).collect();
-    assert_eq!(found, [(Kind::Variable, Place::Line(1)), (Kind::AddressPassword, Place::Line(3))]);
+    let found: Vec<_> = scan_file(&path("app/.env"), text.as_bytes())
+        .iter()
+        .map(|one| (one.kind, one.place))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Kind::Variable, Place::Line(1)),
+            (Kind::AddressPassword, Place::Line(3))
+        ]
+    );
     assert_eq!(kinds("app/settings.py", text.as_bytes()), []);
     assert_eq!(kinds("app/x.p12", b"\x30\x82"), [Kind::KeyStore]);
     assert_eq!(kinds("app/x.p12", b""), []);

@@ -68,15 +68,31 @@ struct Form {
 const ANY: usize = usize::MAX;
 
 const fn form(anchor: &'static str, kind: Kind, alphabet: Alphabet, length: (usize, usize)) -> Form {
-    Form { anchor, before: "", after: "", kind, alphabet, length, check: Check::None }
+    Form {
+        anchor,
+        before: "",
+        after: "",
+        kind,
+        alphabet,
+        length,
+        check: Check::None,
+    }
 }
 
 const fn checked(anchor: &'static str, kind: Kind) -> Form {
-    Form { check: Check::Crc32, ..form(anchor, kind, Alphabet::Base62, (36, 36)) }
+    Form {
+        check: Check::Crc32,
+        ..form(anchor, kind, Alphabet::Base62, (36, 36))
+    }
 }
 
 const fn within(before: &'static str, anchor: &'static str, after: &'static str, form: Form) -> Form {
-    Form { before, anchor, after, ..form }
+    Form {
+        before,
+        anchor,
+        after,
+        ..form
+    }
 }
 
 /// Lengths are documented by the issuers, or somewhat less than those of issued tokens.
@@ -87,7 +103,12 @@ const FORMS: &[Form] = &[
     checked("ghs_", Kind::GitHubToken),
     // A refresh token is longer than the other tokens.
     form("ghr_", Kind::GitHubToken, Alphabet::Base62, (36, 90)),
-    within("git", "hub_pat_", "", form("", Kind::GitHubToken, Alphabet::Word, (60, 90))),
+    within(
+        "git",
+        "hub_pat_",
+        "",
+        form("", Kind::GitHubToken, Alphabet::Word, (60, 90)),
+    ),
     checked("npm_", Kind::NpmToken),
     form("glpat-", Kind::GitLabToken, Alphabet::Dotted, (20, 300)),
     form("glrt-", Kind::GitLabToken, Alphabet::Dotted, (20, 300)),
@@ -96,24 +117,74 @@ const FORMS: &[Form] = &[
     form("sk-proj-", Kind::OpenAiKey, Alphabet::Base64Url, (40, ANY)),
     form("sk-svcacct-", Kind::OpenAiKey, Alphabet::Base64Url, (40, ANY)),
     form("sk-admin-", Kind::OpenAiKey, Alphabet::Base64Url, (40, ANY)),
-    within("s", "k_live_", "", form("", Kind::StripeKey, Alphabet::Base62, (24, 247))),
-    within("r", "k_live_", "", form("", Kind::StripeKey, Alphabet::Base62, (24, 247))),
+    within(
+        "s",
+        "k_live_",
+        "",
+        form("", Kind::StripeKey, Alphabet::Base62, (24, 247)),
+    ),
+    within(
+        "r",
+        "k_live_",
+        "",
+        form("", Kind::StripeKey, Alphabet::Base62, (24, 247)),
+    ),
     form("hvs.", Kind::VaultToken, Alphabet::Base64Url, (24, ANY)),
     form("hvb.", Kind::VaultToken, Alphabet::Base64Url, (24, ANY)),
     form("hvr.", Kind::VaultToken, Alphabet::Base64Url, (24, ANY)),
-    within("py", "pi-AgE", "", form("", Kind::PyPiToken, Alphabet::Base64Url, (50, ANY))),
-    within("", "dckr_", "pat_", form("", Kind::DockerHubToken, Alphabet::Base64Url, (27, 64))),
-    within("", "dckr_", "oat_", form("", Kind::DockerHubToken, Alphabet::Base64Url, (27, 64))),
+    within(
+        "py",
+        "pi-AgE",
+        "",
+        form("", Kind::PyPiToken, Alphabet::Base64Url, (50, ANY)),
+    ),
+    within(
+        "",
+        "dckr_",
+        "pat_",
+        form("", Kind::DockerHubToken, Alphabet::Base64Url, (27, 64)),
+    ),
+    within(
+        "",
+        "dckr_",
+        "oat_",
+        form("", Kind::DockerHubToken, Alphabet::Base64Url, (27, 64)),
+    ),
     form("dop_v1_", Kind::DigitalOceanToken, Alphabet::Hex, (64, 64)),
     form("doo_v1_", Kind::DigitalOceanToken, Alphabet::Hex, (64, 64)),
-    within("do", "r_v1_", "", form("", Kind::DigitalOceanToken, Alphabet::Hex, (64, 64))),
+    within(
+        "do",
+        "r_v1_",
+        "",
+        form("", Kind::DigitalOceanToken, Alphabet::Hex, (64, 64)),
+    ),
     form("shpat_", Kind::ShopifyToken, Alphabet::Hex, (32, 32)),
-    within("rub", "ygems_", "", form("", Kind::RubyGemsKey, Alphabet::Hex, (48, 48))),
-    within("", "tskey-", "auth-", form("", Kind::TailscaleKey, Alphabet::Base64Url, (24, 80))),
-    within("", "tskey-", "api-", form("", Kind::TailscaleKey, Alphabet::Base64Url, (24, 80))),
+    within(
+        "rub",
+        "ygems_",
+        "",
+        form("", Kind::RubyGemsKey, Alphabet::Hex, (48, 48)),
+    ),
+    within(
+        "",
+        "tskey-",
+        "auth-",
+        form("", Kind::TailscaleKey, Alphabet::Base64Url, (24, 80)),
+    ),
+    within(
+        "",
+        "tskey-",
+        "api-",
+        form("", Kind::TailscaleKey, Alphabet::Base64Url, (24, 80)),
+    ),
     form("sntrys_", Kind::SentryToken, Alphabet::Base64Both, (100, ANY)),
     form("gsk_", Kind::GroqKey, Alphabet::Base62, (52, 52)),
-    within("AGE-SECRE", "T-KEY-1", "", form("", Kind::AgeKey, Alphabet::Bech32, (58, 58))),
+    within(
+        "AGE-SECRE",
+        "T-KEY-1",
+        "",
+        form("", Kind::AgeKey, Alphabet::Bech32, (58, 58)),
+    ),
     form("AKIA", Kind::AwsAccessKey, Alphabet::Upper, (16, 16)),
     form("ASIA", Kind::AwsAccessKey, Alphabet::Upper, (16, 16)),
 ];
@@ -126,7 +197,10 @@ const DOCUMENTED: &[&str] = &["16C7e42F292c6912E7710c838347Ae178B4a"];
 
 /// Returns the token whose anchor is at `at`, if it is one.
 pub(super) fn token(text: &[u8], anchor: &str, at: usize) -> Option<Hit> {
-    FORMS.iter().filter(|form| form.anchor == anchor).find_map(|form| form.hit(text, at))
+    FORMS
+        .iter()
+        .filter(|form| form.anchor == anchor)
+        .find_map(|form| form.hit(text, at))
 }
 
 impl Form {
@@ -139,8 +213,13 @@ impl Form {
         let length = rest.iter().take_while(|byte| self.alphabet.has(**byte)).count();
         let body = &rest[..length];
         // A dot or a dash after a token ends a sentence, and does not belong to it.
-        let body = &body[..body.iter().rposition(|byte| !matches!(byte, b'.' | b'-')).map_or(0, |last| last + 1)];
-        let is_cut = rest.get(length).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let body = &body[..body
+            .iter()
+            .rposition(|byte| !matches!(byte, b'.' | b'-'))
+            .map_or(0, |last| last + 1)];
+        let is_cut = rest
+            .get(length)
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
         if is_cut || !(self.length.0..=self.length.1).contains(&body.len()) {
             return None;
         }
@@ -153,7 +232,10 @@ impl Form {
             Check::None => Look::of(body).hit(self.kind, start),
             // A checksum is stronger evidence than the look.
             Check::Crc32 if has_checksum(body) => Some(Hit::certain(self.kind, start)),
-            Check::Crc32 => Look::of(body).hit(self.kind, start).map(|hit| Hit { is_certain: false, ..hit }),
+            Check::Crc32 => Look::of(body).hit(self.kind, start).map(|hit| Hit {
+                is_certain: false,
+                ..hit
+            }),
         }
     }
 }
@@ -215,9 +297,15 @@ mod tests {
     fn each_form_is_found_between_any_marks() {
         for form in FORMS {
             let token = sample(form);
-            for (before, after) in
-                [("", ""), ("\"", "\""), ("=", "\n"), (": '", "',"), ("\\n", "\\n"), ("%3D", "&x"), ("://x:", "@h")]
-            {
+            for (before, after) in [
+                ("", ""),
+                ("\"", "\""),
+                ("=", "\n"),
+                (": '", "',"),
+                ("\\n", "\\n"),
+                ("%3D", "&x"),
+                ("://x:", "@h"),
+            ] {
                 let text = [before, &token, after].concat();
                 assert_eq!(found(&text, form), Some((form.kind, before.len())), "{text}");
             }
@@ -230,7 +318,10 @@ mod tests {
 
     #[test]
     fn a_token_with_a_long_run_is_a_placeholder() {
-        for form in FORMS.iter().filter(|form| !matches!(form.alphabet, Alphabet::Upper | Alphabet::Bech32)) {
+        for form in FORMS
+            .iter()
+            .filter(|form| !matches!(form.alphabet, Alphabet::Upper | Alphabet::Bech32))
+        {
             let run = "0123456789abcdef";
             let token = sample(form);
             let placeholder = [&token[..token.len() - run.len()], run].concat();

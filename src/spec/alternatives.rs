@@ -14,7 +14,10 @@ pub(super) struct Alternatives<'a> {
 
 impl<'a> Alternatives<'a> {
     pub(super) fn of(root: &'a Value, schema: &'a Value) -> Self {
-        let mut found = Self { leaves: Vec::new(), hint: None };
+        let mut found = Self {
+            leaves: Vec::new(),
+            hint: None,
+        };
         found.collect(root, schema);
         found
     }
@@ -65,7 +68,10 @@ fn admits(leaf: &Map<String, Value>, value: &DeValue<'_>) -> bool {
         DeValue::Integer(_) => wanted == Some("integer"),
         DeValue::Float(_) => wanted == Some("number"),
         DeValue::Boolean(value) => {
-            wanted == Some("boolean") && leaf.get("const").is_none_or(|constant| *constant == Value::Bool(*value))
+            wanted == Some("boolean")
+                && leaf
+                    .get("const")
+                    .is_none_or(|constant| *constant == Value::Bool(*value))
         }
         DeValue::Datetime(_) => leaf.get("format").and_then(Value::as_str) == Some("date-time"),
         DeValue::Array(_) => wanted == Some("array"),

@@ -34,7 +34,11 @@ pub(super) struct Dollars {
 
 /// Checks a document before variables are expanded. `vars` are the names of `[vars]`; `text` is that of the spec.
 pub(super) fn find(document: &DeTable<'_>, vars: &[&str], text: &str) -> Dollars {
-    let mut search = Search { vars, text, found: Dollars::default() };
+    let mut search = Search {
+        vars,
+        text,
+        found: Dollars::default(),
+    };
     search.document(document);
     search.found
 }
@@ -56,9 +60,21 @@ struct Dollar<'a> {
 
 impl Search<'_> {
     fn document(&mut self, document: &DeTable<'_>) {
-        self.keys(document, "image", &[("name", Role::Name), ("base", Role::Name), ("tags", Role::Name)]);
-        self.keys(document, "image", &[("ignore-file", Role::Path), ("annotations", Role::Text)]);
-        self.keys(document, "config", &[("workdir", Role::Path), ("volumes", Role::Path), ("labels", Role::Text)]);
+        self.keys(
+            document,
+            "image",
+            &[("name", Role::Name), ("base", Role::Name), ("tags", Role::Name)],
+        );
+        self.keys(
+            document,
+            "image",
+            &[("ignore-file", Role::Path), ("annotations", Role::Text)],
+        );
+        self.keys(
+            document,
+            "config",
+            &[("workdir", Role::Path), ("volumes", Role::Path), ("labels", Role::Text)],
+        );
         if let Some(vars) = document.get("vars") {
             self.value(vars, Role::Text);
         }
@@ -68,9 +84,17 @@ impl Search<'_> {
         }
         self.lists(document, "dirs", &[("path", Role::Path)]);
         self.lists(document, "users", &[("home", Role::Path), ("shell", Role::Path)]);
-        self.lists(document, "layers", &[("remove", Role::Path), ("annotations", Role::Text)]);
+        self.lists(
+            document,
+            "layers",
+            &[("remove", Role::Path), ("annotations", Role::Text)],
+        );
         let layers = document.get("layers").and_then(|layers| layers.get_ref().as_array());
-        for layer in layers.into_iter().flatten().filter_map(|layer| layer.get_ref().as_table()) {
+        for layer in layers
+            .into_iter()
+            .flatten()
+            .filter_map(|layer| layer.get_ref().as_table())
+        {
             self.lists(layer, "files", &[("from", Role::Path), ("to", Role::Path)]);
             self.lists(layer, "links", &[("path", Role::Path), ("target", Role::Path)]);
         }
@@ -86,7 +110,11 @@ impl Search<'_> {
     /// Checks some keys of each table of a list.
     fn lists(&mut self, parent: &DeTable<'_>, list: &str, keys: &[(&str, Role<'_>)]) {
         let list = parent.get(list).and_then(|list| list.get_ref().as_array());
-        for table in list.into_iter().flatten().filter_map(|table| table.get_ref().as_table()) {
+        for table in list
+            .into_iter()
+            .flatten()
+            .filter_map(|table| table.get_ref().as_table())
+        {
             self.of_table(table, keys);
         }
     }
@@ -117,7 +145,11 @@ impl Search<'_> {
             let is_error = role == Role::Name || is_itself || (is_known && role != Role::Text);
             if is_error || is_known || is_suspect(&dollar, role) {
                 let problem = self.problem(&dollar, role, &at);
-                if is_error { self.found.errors.push(problem) } else { self.found.warnings.push(problem) }
+                if is_error {
+                    self.found.errors.push(problem)
+                } else {
+                    self.found.warnings.push(problem)
+                }
             }
         }
     }
@@ -141,7 +173,10 @@ fn is_suspect(dollar: &Dollar<'_>, role: Role<'_>) -> bool {
     /// Least number of characters. A single capital letter may also be part of a pattern or a hash.
     const MIN_CHARS: usize = 2;
     let is_upper = dollar.name.len() >= MIN_CHARS
-        && dollar.name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        && dollar
+            .name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     match role {
         Role::Env(_) => is_upper,
         Role::Path => is_upper || !dollar.is_inside_word,
@@ -167,9 +202,16 @@ fn dollars(value: &str) -> Vec<Dollar<'_>> {
         let start = at + 1;
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         let end = start + bytes[start..].iter().take_while(|byte| is_word(byte)).count();
-        if bytes.get(start).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') {
+        if bytes
+            .get(start)
+            .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        {
             let is_inside_word = at > 0 && is_word(&bytes[at - 1]);
-            found.push(Dollar { name: &value[start..end], range: at..end, is_inside_word });
+            found.push(Dollar {
+                name: &value[start..end],
+                range: at..end,
+                is_inside_word,
+            });
         }
         at = end.max(start);
     }
@@ -186,7 +228,9 @@ mod tests {
         let names = |text| dollars(text).iter().map(|dollar| dollar.name).collect::<Vec<_>>();
         assert_eq!(names("/app/bin:$PATH"), ["PATH"]);
         assert_eq!(names("$a$B_1/$c"), ["a", "B_1", "c"]);
-        for text in ["", "$", "$$", "$$PATH", "${PATH}", "$${PATH}", "cost: $5", "a $ b", "$(x)", "$-x"] {
+        for text in [
+            "", "$", "$$", "$$PATH", "${PATH}", "$${PATH}", "cost: $5", "a $ b", "$(x)", "$-x",
+        ] {
             assert!(names(text).is_empty(), "{text}");
         }
         assert_eq!(names("$$A$B"), ["B"]);

@@ -30,8 +30,11 @@ fn parse(text: &str, path: &Path) -> Result<BTreeMap<String, String>, SpecError>
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (name, value) =
-            parse_line(line).map_err(|reason| SpecError::EnvFile { path: path.to_owned(), line: index + 1, reason })?;
+        let (name, value) = parse_line(line).map_err(|reason| SpecError::EnvFile {
+            path: path.to_owned(),
+            line: index + 1,
+            reason,
+        })?;
         variables.insert(name.to_owned(), value.to_owned());
     }
     Ok(variables)

@@ -112,8 +112,11 @@ impl SpecError {
     pub fn render(&self, color: bool) -> Option<String> {
         let Self::Invalid(diagnostics) = self else { return None };
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let reports: Vec<String> =
-            diagnostics.problems.iter().map(|problem| diagnostics.report(problem, &renderer)).collect();
+        let reports: Vec<String> = diagnostics
+            .problems
+            .iter()
+            .map(|problem| diagnostics.report(problem, &renderer))
+            .collect();
         Some(reports.join("\n\n"))
     }
 }
@@ -128,7 +131,10 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Returns the place of each problem, in the order of the text.
     pub fn places(&self) -> Vec<Place> {
-        self.problems.iter().map(|problem| self.source.place(&problem.span)).collect()
+        self.problems
+            .iter()
+            .map(|problem| self.source.place(&problem.span))
+            .collect()
     }
 
     fn report(&self, problem: &Problem, renderer: &Renderer) -> String {
@@ -150,7 +156,9 @@ impl Diagnostics {
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = self.problems.first() else { return formatter.write_str("the spec is invalid") };
+        let Some(first) = self.problems.first() else {
+            return formatter.write_str("the spec is invalid");
+        };
         write!(formatter, "{}: {}", self.source.place(&first.span), first.message)?;
         match self.problems.len() {
             1 => Ok(()),
@@ -189,7 +197,10 @@ impl SourceText {
     /// Returns the error for `problems`, in the order of the text.
     pub(super) fn error(self: &Arc<Self>, mut problems: Vec<Problem>) -> SpecError {
         problems.sort_by_key(|problem| problem.span.start);
-        SpecError::Invalid(Box::new(Diagnostics { source: Arc::clone(self), problems }))
+        SpecError::Invalid(Box::new(Diagnostics {
+            source: Arc::clone(self),
+            problems,
+        }))
     }
 }
 
@@ -217,20 +228,34 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(span: &Range<usize>, message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, span: span.clone(), context: None }
+        Self {
+            message: message.into(),
+            help: None,
+            span: span.clone(),
+            context: None,
+        }
     }
 
     pub(super) fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 
     pub(super) fn context(self, span: &Range<usize>, label: &'static str) -> Self {
-        Self { context: Some((span.clone(), label)), ..self }
+        Self {
+            context: Some((span.clone(), label)),
+            ..self
+        }
     }
 
     /// Converts an error of the model to a problem.
     pub(super) fn of(span: &Range<usize>, error: &impl Diagnostic) -> Self {
-        Self { help: error.help(), ..Self::new(span, error.to_string()) }
+        Self {
+            help: error.help(),
+            ..Self::new(span, error.to_string())
+        }
     }
 }
 

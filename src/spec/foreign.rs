@@ -5,9 +5,15 @@ use std::path::Path;
 /// Returns the format of a text that is not TOML; `None` if it is not known.
 pub(super) fn recognise(path: &Path, text: &str) -> Option<&'static str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let first = lines.next().unwrap_or_default();
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().to_ascii_lowercase())
+        .unwrap_or_default();
     let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
     if is_instruction(first) || ["dockerfile", "containerfile"].iter().any(|word| name.contains(word)) {
         return Some("a Dockerfile");
@@ -29,7 +35,9 @@ fn is_instruction(line: &str) -> bool {
 
 /// Returns `true` for `key:` or `key: value`, which is never valid TOML.
 fn is_mapping(line: &str) -> bool {
-    let Some((key, rest)) = line.split_once(':') else { return false };
+    let Some((key, rest)) = line.split_once(':') else {
+        return false;
+    };
     let is_key = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     !key.is_empty() && key.bytes().all(is_key) && (rest.is_empty() || rest.starts_with(' '))
 }
@@ -41,7 +49,11 @@ mod tests {
     #[test]
     fn files_of_other_tools_are_recognised_by_content_and_by_name() {
         for (name, text, found) in [
-            ("a", "# syntax=docker/dockerfile:1\nFROM debian\nRUN x", Some("a Dockerfile")),
+            (
+                "a",
+                "# syntax=docker/dockerfile:1\nFROM debian\nRUN x",
+                Some("a Dockerfile"),
+            ),
             ("a", "ARG V=1\nFROM debian:$V", Some("a Dockerfile")),
             ("Dockerfile", "", Some("a Dockerfile")),
             ("app.Dockerfile", "x y", Some("a Dockerfile")),

@@ -20,8 +20,13 @@ pub fn spec(data: &[u8]) {
 /// Returns every message for the spec.
 fn read(text: &str) -> Vec<String> {
     let environment = [("TOKEN", "hunter2\u{1b}[31m"), ("VERSION", "1.2.3"), ("EMPTY", "")];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let inputs = Inputs { environment, ..Inputs::default() };
+    let environment = environment
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let inputs = Inputs {
+        environment,
+        ..Inputs::default()
+    };
     let spec = match Spec::parse(text, Path::new("/nowhere/ocitect.toml"), &inputs) {
         Ok(spec) => spec,
         Err(error) => return vec![message(&error)],

@@ -16,15 +16,42 @@ struct Table {
 
 /// The tables. Those whose keys are most often misplaced come first.
 const TABLES: [Table; 9] = [
-    Table { shown: "[image]", path: &["image"] },
-    Table { shown: "[config]", path: &["config"] },
-    Table { shown: "[[layers]]", path: &["layers", "*"] },
-    Table { shown: "an entry of `files` in [[layers]]", path: &["layers", "*", "files", "*"] },
-    Table { shown: "[config.healthcheck]", path: &["config", "healthcheck"] },
-    Table { shown: "[check]", path: &["check"] },
-    Table { shown: "[[users]]", path: &["users", "*"] },
-    Table { shown: "the top level, before the first table", path: &[] },
-    Table { shown: "an entry of `links` in [[layers]]", path: &["layers", "*", "links", "*"] },
+    Table {
+        shown: "[image]",
+        path: &["image"],
+    },
+    Table {
+        shown: "[config]",
+        path: &["config"],
+    },
+    Table {
+        shown: "[[layers]]",
+        path: &["layers", "*"],
+    },
+    Table {
+        shown: "an entry of `files` in [[layers]]",
+        path: &["layers", "*", "files", "*"],
+    },
+    Table {
+        shown: "[config.healthcheck]",
+        path: &["config", "healthcheck"],
+    },
+    Table {
+        shown: "[check]",
+        path: &["check"],
+    },
+    Table {
+        shown: "[[users]]",
+        path: &["users", "*"],
+    },
+    Table {
+        shown: "the top level, before the first table",
+        path: &[],
+    },
+    Table {
+        shown: "an entry of `links` in [[layers]]",
+        path: &["layers", "*", "links", "*"],
+    },
 ];
 
 /// Keys of the top level that are not tables.
@@ -40,11 +67,17 @@ const ELSEWHERE: [(&str, &str); 58] = [
     ("arch", "use `platforms` of [image], such as \"linux/amd64\""),
     ("arg", "declare build variables in [vars]"),
     ("args", "declare build variables in [vars]"),
-    ("build", "ocitect does not run build commands: build first, and list the results in `files` of [[layers]]"),
+    (
+        "build",
+        "ocitect does not run build commands: build first, and list the results in `files` of [[layers]]",
+    ),
     ("buildargs", "declare build variables in [vars]"),
     ("caps", "use `capabilities` in an entry of `files` in [[layers]]"),
     ("capadd", "use `capabilities` in an entry of `files` in [[layers]]"),
-    ("chmod", "use `mode`, or `executable` for patterns of files that become 0755"),
+    (
+        "chmod",
+        "use `mode`, or `executable` for patterns of files that become 0755",
+    ),
     ("chown", "use `owner`"),
     ("command", "use `cmd` in [config]"),
     ("contents", "use `files` of [[layers]]: { from = \"…\", to = \"…\" }"),
@@ -58,7 +91,10 @@ const ELSEWHERE: [(&str, &str); 58] = [
     ("destination", "use `to`"),
     ("dst", "use `to`"),
     ("directories", "declare directories in [[dirs]]"),
-    ("dockerfile", "ocitect does not read Dockerfiles: set `base` of [image] and `files` of [[layers]]"),
+    (
+        "dockerfile",
+        "ocitect does not read Dockerfiles: set `base` of [image] and `files` of [[layers]]",
+    ),
     ("envfile", "use `env-files` at the top level"),
     ("environment", "use `env` in [config]"),
     ("envs", "use `env` in [config]"),
@@ -66,26 +102,53 @@ const ELSEWHERE: [(&str, &str); 58] = [
     ("exposedports", "use `ports` in [config]"),
     ("group", "write the group after the user: owner = \"user:group\""),
     ("healthcheckcmd", "use `healthcheck` in [config]"),
-    ("ignore", "use `exclude` in an entry of `files`, or `ignore-file` in [image]"),
+    (
+        "ignore",
+        "use `exclude` in an entry of `files`, or `ignore-file` in [image]",
+    ),
     ("imagename", "use `name` in [image]"),
     ("label", "use `labels` in [config]"),
-    ("maintainer", "write a label in [config.labels]: \"org.opencontainers.image.authors\" = \"…\""),
+    (
+        "maintainer",
+        "write a label in [config.labels]: \"org.opencontainers.image.authors\" = \"…\"",
+    ),
     ("os", "use `platforms` of [image], such as \"linux/amd64\""),
-    ("packages", "ocitect does not install packages: use a base that has them, or pack their files"),
-    ("paths", "declare directories in [[dirs]], and files in `files` of [[layers]]"),
+    (
+        "packages",
+        "ocitect does not install packages: use a base that has them, or pack their files",
+    ),
+    (
+        "paths",
+        "declare directories in [[dirs]], and files in `files` of [[layers]]",
+    ),
     ("permissions", "use `mode` and `dir-mode`"),
     ("port", "use `ports` in [config]"),
-    ("registry", "include it in `name` of [image], such as \"ghcr.io/me/app\""),
+    (
+        "registry",
+        "include it in `name` of [image], such as \"ghcr.io/me/app\"",
+    ),
     ("repo", "use `name` in [image], such as \"ghcr.io/me/app\""),
     ("repository", "use `name` in [image], such as \"ghcr.io/me/app\""),
-    ("run", "ocitect does not run build commands: run it before, and list the results in `files` of [[layers]]"),
-    ("secrets", "pass secrets to the container instead: an image must not contain them"),
+    (
+        "run",
+        "ocitect does not run build commands: run it before, and list the results in `files` of [[layers]]",
+    ),
+    (
+        "secrets",
+        "pass secrets to the container instead: an image must not contain them",
+    ),
     ("size", "use `max-size` of [image]"),
     ("source", "use `from`"),
     ("sourcedateepoch", "set SOURCE_DATE_EPOCH in the environment"),
     ("src", "use `from`"),
-    ("stopgraceperiod", "set it where the container runs: an image has only `stop-signal`"),
-    ("symlinks", "use `links` in [[layers]]: { path = \"…\", target = \"…\" }"),
+    (
+        "stopgraceperiod",
+        "set it where the container runs: an image has only `stop-signal`",
+    ),
+    (
+        "symlinks",
+        "use `links` in [[layers]]: { path = \"…\", target = \"…\" }",
+    ),
     (
         "timestamp",
         "set SOURCE_DATE_EPOCH in the environment for the time of the image, or `mtime` of [image] for the time of \
@@ -93,7 +156,10 @@ const ELSEWHERE: [(&str, &str); 58] = [
     ),
     ("uid", "use `owner`, such as \"1000\" or \"1000:1000\""),
     ("gid", "use `owner`, such as \"1000:1000\""),
-    ("variables", "declare build variables in [vars], and variables of the container in `env` of [config]"),
+    (
+        "variables",
+        "declare build variables in [vars], and variables of the container in `env` of [config]",
+    ),
     ("version", "use `tags` of [image] for the version of the image"),
     ("volume", "use `volumes` in [config]"),
     ("workingdir", "use `workdir` in [config]"),
@@ -107,13 +173,24 @@ const ELSEWHERE: [(&str, &str); 58] = [
 /// `None` if nothing is similar.
 pub(super) fn help(root: &Value, name: &str, known: &[&str]) -> Option<String> {
     let tables: Vec<(&Table, Vec<&str>)> = TABLES.iter().map(|table| (table, keys(root, table.path))).collect();
-    let homes: Vec<&str> =
-        tables.iter().filter(|(_, keys)| keys.contains(&name)).map(|(table, _)| table.shown).collect();
+    let homes: Vec<&str> = tables
+        .iter()
+        .filter(|(_, keys)| keys.contains(&name))
+        .map(|(table, _)| table.shown)
+        .collect();
     if let Some((last, others)) = homes.get(..homes.len().min(MAX_TABLES)).and_then(<[&str]>::split_last) {
-        let places = if others.is_empty() { (*last).to_owned() } else { format!("{} or {last}", others.join(", ")) };
+        let places = if others.is_empty() {
+            (*last).to_owned()
+        } else {
+            format!("{} or {last}", others.join(", "))
+        };
         return Some(format!("`{name}` is a key of {places}"));
     }
-    let plain: String = name.to_ascii_lowercase().chars().filter(|letter| !matches!(letter, '-' | '_')).collect();
+    let plain: String = name
+        .to_ascii_lowercase()
+        .chars()
+        .filter(|letter| !matches!(letter, '-' | '_'))
+        .collect();
     // `env` of [config] is similar to `envs`, but `src` is not similar to its equivalent.
     if let Some((_, help)) = ELSEWHERE.iter().find(|(other, _)| *other == plain) {
         return Some((*help).to_owned());
@@ -123,7 +200,10 @@ pub(super) fn help(root: &Value, name: &str, known: &[&str]) -> Option<String> {
     }
     let near =
         |(table, keys): &(&Table, Vec<&str>)| Some((table.shown, nearest(name, keys.iter().copied())?.to_owned()));
-    tables.iter().find_map(near).map(|(table, near)| format!("did you mean `{near}` of {table}?"))
+    tables
+        .iter()
+        .find_map(near)
+        .map(|(table, near)| format!("did you mean `{near}` of {table}?"))
 }
 
 /// Returns the keys of a table, by the schema.
@@ -134,10 +214,17 @@ fn keys<'a>(root: &'a Value, path: &[&str]) -> Vec<&'a str> {
             "*" => leaf.get("items"),
             key => leaf.get("properties")?.get(key),
         };
-        leaves = leaves.iter().filter_map(inner).flat_map(|schema| Alternatives::of(root, schema).leaves).collect();
+        leaves = leaves
+            .iter()
+            .filter_map(inner)
+            .flat_map(|schema| Alternatives::of(root, schema).leaves)
+            .collect();
     }
-    let properties = leaves.iter().filter_map(|leaf| leaf.get("properties").and_then(Value::as_object));
+    let properties = leaves
+        .iter()
+        .filter_map(|leaf| leaf.get("properties").and_then(Value::as_object));
     let keys = properties.flat_map(Map::keys).map(String::as_str);
     // For the top level, only keys that are not tables: the name of a table in another table is a typo.
-    keys.filter(|key| !path.is_empty() || AT_THE_TOP.contains(key)).collect()
+    keys.filter(|key| !path.is_empty() || AT_THE_TOP.contains(key))
+        .collect()
 }

@@ -8,7 +8,10 @@ use super::error::Problem;
 /// Merges the keys of `over` into `document`. Values from `over` keep their place in the text.
 pub(super) fn merge<'i>(mut document: DeTable<'i>, over: &DeTable<'i>) -> Result<DeTable<'i>, Problem> {
     for (key, value) in over {
-        match (document.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value.get_ref()) {
+        match (
+            document.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut),
+            value.get_ref(),
+        ) {
             (Some(DeValue::Array(layers)), DeValue::Array(over)) if key.get_ref() == "layers" => {
                 merge_layers(layers, over)?;
             }
@@ -21,7 +24,10 @@ pub(super) fn merge<'i>(mut document: DeTable<'i>, over: &DeTable<'i>) -> Result
 
 fn merge_tables<'i>(table: &mut DeTable<'i>, over: &DeTable<'i>) {
     for (key, value) in over {
-        match (table.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value.get_ref()) {
+        match (
+            table.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut),
+            value.get_ref(),
+        ) {
             (Some(DeValue::Table(inner)), DeValue::Table(over)) => merge_tables(inner, over),
             _ => replace(table, key, value),
         }

@@ -76,14 +76,22 @@ pub struct Spec {
 impl fmt::Debug for Spec {
     /// Omits the environment, which may contain secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Spec").field("path", &self.source.path).field("image", &self.image).finish()
+        formatter
+            .debug_struct("Spec")
+            .field("path", &self.source.path)
+            .field("image", &self.image)
+            .finish()
     }
 }
 
 impl Spec {
     /// Loads a spec from a file, or from the [`DEFAULT_NAME`] in a directory.
     pub fn load(path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
-        let path = if path.is_dir() { path.join(DEFAULT_NAME) } else { path.to_owned() };
+        let path = if path.is_dir() {
+            path.join(DEFAULT_NAME)
+        } else {
+            path.to_owned()
+        };
         // Paths are relative to the spec's directory, and its lockfile is there too. A pipe has no directory.
         let text = read_bounded(&path, MAX_SPEC_BYTES, Pipes::Refused)?;
         Self::parse(&text, &path, inputs)
@@ -91,7 +99,10 @@ impl Spec {
 
     /// Parses the text of the spec at `path`. Env-files are read relative to it.
     pub fn parse(text: &str, path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
-        let source = Arc::new(SourceText { path: path.to_owned(), text: text.to_owned() });
+        let source = Arc::new(SourceText {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        });
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
@@ -112,7 +123,15 @@ impl Spec {
         }
         let image = resolve::image(document.get_ref(), &outside, text).map_err(invalid)?;
         let ignore_files = BTreeSet::new();
-        let mut spec = Self { source, directory, env_files, outside, image, ignore_files, warnings: Vec::new() };
+        let mut spec = Self {
+            source,
+            directory,
+            env_files,
+            outside,
+            image,
+            ignore_files,
+            warnings: Vec::new(),
+        };
         spec.check_variables()?;
         spec.warnings = spec.check_dollars()?;
         spec.ignore_files = spec.find_ignore_files();
@@ -163,15 +182,21 @@ impl Spec {
     /// is checked. `[config]` is checked too, as far as it does not depend on the base image.
     pub fn platform(&self, platform: &Platform) -> Result<PlatformSpec, SpecError> {
         let merged = self.merged(platform)?;
-        let spec = merged.platform_spec().map_err(|problem| self.source.error(vec![problem]))?;
-        merged.check_config().map_err(|problem| self.source.error(vec![problem]))?;
+        let spec = merged
+            .platform_spec()
+            .map_err(|problem| self.source.error(vec![problem]))?;
+        merged
+            .check_config()
+            .map_err(|problem| self.source.error(vec![problem]))?;
         Ok(spec)
     }
 
     /// Returns `[config]` for one platform of the spec. `${base.NAME}` is expanded from `base_env`, the environment of
     /// the base image.
     pub fn config(&self, platform: &Platform, base_env: &[(String, String)]) -> Result<ConfigSpec, SpecError> {
-        self.merged(platform)?.config_spec(base_env).map_err(|problem| self.source.error(vec![problem]))
+        self.merged(platform)?
+            .config_spec(base_env)
+            .map_err(|problem| self.source.error(vec![problem]))
     }
 
     /// Returns the merged document of one platform, before variables are expanded.
@@ -201,9 +226,17 @@ impl Spec {
                 Some(near) => format!("did you mean {near}?"),
                 None => "use a name that is declared in [vars]".to_owned(),
             };
-            return Err(SpecError::UnknownSet { name: name.clone(), path: self.source.path.clone(), help });
+            return Err(SpecError::UnknownSet {
+                name: name.clone(),
+                path: self.source.path.clone(),
+                help,
+            });
         }
-        if problems.is_empty() { Ok(()) } else { Err(self.source.error(problems)) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(self.source.error(problems))
+        }
     }
 
     /// Checks values for a `$NAME` that is not expanded: an error if a variable is certainly intended, else a warning.
@@ -215,13 +248,23 @@ impl Spec {
             add_new(&mut errors, found.errors);
             add_new(&mut warnings, found.warnings);
         }
-        if errors.is_empty() { Ok(self.source.lines(warnings)) } else { Err(self.source.error(errors)) }
+        if errors.is_empty() {
+            Ok(self.source.lines(warnings))
+        } else {
+            Err(self.source.error(errors))
+        }
     }
 
     /// Returns the ignore files of all platforms, as far as their names are known.
     fn find_ignore_files(&self) -> BTreeSet<PathBuf> {
-        let merged = self.platforms().iter().filter_map(|platform| self.merged(platform).ok());
-        merged.filter_map(|merged| merged.ignore_file_name()).map(|name| self.directory.join(name)).collect()
+        let merged = self
+            .platforms()
+            .iter()
+            .filter_map(|platform| self.merged(platform).ok());
+        merged
+            .filter_map(|merged| merged.ignore_file_name())
+            .map(|name| self.directory.join(name))
+            .collect()
     }
 }
 
@@ -254,17 +297,27 @@ fn outside(inputs: &Inputs, env_files: &[PathBuf]) -> Result<Outside, SpecError>
             environment.entry(name).or_insert(value);
         }
     }
-    Ok(Outside { sets: inputs.sets.clone(), environment, short_names: inputs.short_names.clone() })
+    Ok(Outside {
+        sets: inputs.sets.clone(),
+        environment,
+        short_names: inputs.short_names.clone(),
+    })
 }
 
 /// Reads a whole text file.
 fn read_bounded(path: &Path, limit_bytes: u64, pipes: Pipes) -> Result<String, SpecError> {
-    let failed = |cause| SpecError::Read { path: path.to_owned(), cause };
+    let failed = |cause| SpecError::Read {
+        path: path.to_owned(),
+        cause,
+    };
     let file = InputFile::open(path, pipes).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit_bytes {
-        return Err(SpecError::TooLarge { path: path.to_owned(), limit_bytes });
+        return Err(SpecError::TooLarge {
+            path: path.to_owned(),
+            limit_bytes,
+        });
     }
     String::from_utf8(bytes).map_err(|_| SpecError::NotUtf8 { path: path.to_owned() })
 }

@@ -27,7 +27,10 @@ pub(super) type Text = At<String>;
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = toml::Spanned::deserialize(deserializer)?;
-        Ok(Self { span: spanned.span(), value: spanned.into_inner() })
+        Ok(Self {
+            span: spanned.span(),
+            value: spanned.into_inner(),
+        })
     }
 }
 
@@ -142,7 +145,10 @@ fn mtime_schema(_: &mut SchemaGenerator) -> Schema {
 
 impl<T: Default> Default for At<T> {
     fn default() -> Self {
-        Self { value: T::default(), span: 0..0 }
+        Self {
+            value: T::default(),
+            span: 0..0,
+        }
     }
 }
 

@@ -38,13 +38,20 @@ pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
 
 /// Checks the format. Done before the keys are checked, since a newer format may have other keys.
 pub(super) fn check_format(document: &DeTable<'_>) -> Result<(), Problem> {
-    let Some(value) = document.get("format") else { return Ok(()) };
-    let DeValue::Integer(format) = value.get_ref() else { return Ok(()) };
+    let Some(value) = document.get("format") else {
+        return Ok(());
+    };
+    let DeValue::Integer(format) = value.get_ref() else {
+        return Ok(());
+    };
     match i64::from_str_radix(format.as_str(), format.radix()) {
         Ok(FORMAT) => Ok(()),
         Ok(..FORMAT) => Err(Problem::new(&value.span(), "unknown format").help("write format = 1")),
-        _ => Err(Problem::new(&value.span(), "the spec needs a newer version of ocitect: this one supports format 1")
-            .help("update ocitect, or write format = 1")),
+        _ => Err(Problem::new(
+            &value.span(),
+            "the spec needs a newer version of ocitect: this one supports format 1",
+        )
+        .help("update ocitect, or write format = 1")),
     }
 }
 
@@ -52,16 +59,20 @@ pub(super) fn check_format(document: &DeTable<'_>) -> Result<(), Problem> {
 /// cannot contain variables.
 pub(super) fn env_files(document: &DeTable<'_>, directory: &Path) -> Result<Vec<PathBuf>, Problem> {
     let named = document.get("env-files").and_then(|files| files.get_ref().as_array());
-    let paths = named.into_iter().flatten().map(|file| match file.get_ref().as_str().unwrap_or_default() {
-        name if name.contains("${") => {
-            Err(Problem::new(&file.span(), "the name of an env-file must not contain variables")
-                .help("write the name as it is: env-files are read before variables are known"))
-        }
-        name if name.is_empty() || name.contains('\0') => {
-            Err(Problem::new(&file.span(), "not a valid path of an env-file"))
-        }
-        name => Ok(directory.join(name)),
-    });
+    let paths = named
+        .into_iter()
+        .flatten()
+        .map(|file| match file.get_ref().as_str().unwrap_or_default() {
+            name if name.contains("${") => Err(Problem::new(
+                &file.span(),
+                "the name of an env-file must not contain variables",
+            )
+            .help("write the name as it is: env-files are read before variables are known")),
+            name if name.is_empty() || name.contains('\0') => {
+                Err(Problem::new(&file.span(), "not a valid path of an env-file"))
+            }
+            name => Ok(directory.join(name)),
+        });
     paths.collect()
 }
 
@@ -80,12 +91,20 @@ pub(super) fn image(document: &DeTable<'_>, outside: &Outside, text: &str) -> Re
     for (_, platform) in platform_tables(document) {
         overridden.extend(self::vars(platform)?.into_keys());
     }
-    let Some(image) = document.get("image") else { return Err(Problem::new(&(0..0), "the spec has no `image`")) };
+    let Some(image) = document.get("image") else {
+        return Err(Problem::new(&(0..0), "the spec has no `image`"));
+    };
     let keys = image.get_ref().as_table().into_iter().flatten();
     let said_once = keys.filter(|(key, _)| ONCE_IN_IMAGE.contains(&key.get_ref().as_ref()));
     let mut table: DeTable<'_> = said_once.map(|(key, value)| (key.clone(), value.clone())).collect();
     let scope = Scope::Image(&overridden);
-    Variables { vars: &vars, outside, scope, base: BaseEnv::Refused }.expand_table(&mut table, text)?;
+    Variables {
+        vars: &vars,
+        outside,
+        scope,
+        base: BaseEnv::Refused,
+    }
+    .expand_table(&mut table, text)?;
     let image = convert::identity(&read::<raw::Image>(table, image.span())?)?;
     check_platform_tables(document, &image)?;
     Ok(image)
@@ -93,7 +112,9 @@ pub(super) fn image(document: &DeTable<'_>, outside: &Outside, text: &str) -> Re
 
 /// Returns `[vars]` of the document or of an override.
 fn vars(document: &DeTable<'_>) -> Result<BTreeMap<String, Var>, Problem> {
-    let Some(vars) = document.get("vars") else { return Ok(BTreeMap::new()) };
+    let Some(vars) = document.get("vars") else {
+        return Ok(BTreeMap::new());
+    };
     let table = vars.get_ref().as_table().cloned().unwrap_or_default();
     for key in table.keys() {
         let name = key.get_ref().as_ref();
@@ -116,13 +137,19 @@ fn platform_tables<'a, 'i>(
     document: &'a DeTable<'i>,
 ) -> impl Iterator<Item = (&'a Spanned<toml::de::DeString<'i>>, &'a DeTable<'i>)> {
     let tables = document.get("platform").and_then(|tables| tables.get_ref().as_table());
-    tables.into_iter().flatten().filter_map(|(key, table)| Some((key, table.get_ref().as_table()?)))
+    tables
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, table)| Some((key, table.get_ref().as_table()?)))
 }
 
 fn check_platform_tables(document: &DeTable<'_>, image: &ImageSpec) -> Result<(), Problem> {
     let mut seen: Vec<(Platform, Range<usize>)> = Vec::new();
     for (key, _) in platform_tables(document) {
-        let text = At { value: key.get_ref().to_string(), span: key.span() };
+        let text = At {
+            value: key.get_ref().to_string(),
+            span: key.span(),
+        };
         let platform = convert::parse_platform(&text)?;
         if !image.platforms.iter().any(|known| convert::is_same(known, &platform)) {
             return Err(convert::unknown_platform(&platform, &image.platforms, &text.span));
@@ -157,17 +184,30 @@ impl<'a> Merged<'a> {
         let span = parsed.span();
         let mut document = parsed.into_inner();
         let is_this = |key: &str| key.parse().is_ok_and(|key| convert::is_same(&key, platform));
-        let over = platform_tables(&document).find(|(key, _)| is_this(key.get_ref())).map(|(_, over)| over.clone());
+        let over = platform_tables(&document)
+            .find(|(key, _)| is_this(key.get_ref()))
+            .map(|(_, over)| over.clone());
         document.remove("platform");
         if let Some(over) = over {
             document = merge::merge(document, &over)?;
         }
         let vars = vars(&document)?;
-        Ok(Self { spec, platform, document, span, vars })
+        Ok(Self {
+            spec,
+            platform,
+            document,
+            span,
+            vars,
+        })
     }
 
     fn variables<'b>(&'b self, base: BaseEnv<'b>) -> Variables<'b> {
-        Variables { vars: &self.vars, outside: &self.spec.outside, scope: Scope::Platform(self.platform), base }
+        Variables {
+            vars: &self.vars,
+            outside: &self.spec.outside,
+            scope: Scope::Platform(self.platform),
+            base,
+        }
     }
 
     /// Converts everything except `[config]`.
@@ -176,7 +216,8 @@ impl<'a> Merged<'a> {
         for key in ["vars", "config", "env-files"] {
             document.remove(key);
         }
-        self.variables(BaseEnv::Refused).expand_table(&mut document, &self.spec.source.text)?;
+        self.variables(BaseEnv::Refused)
+            .expand_table(&mut document, &self.spec.source.text)?;
         let document = Spanned::new(self.span.clone(), document);
         // Checked again, since a keyword may come from a variable.
         if let Some(problem) = shape::check(&document).into_iter().next() {
@@ -185,7 +226,11 @@ impl<'a> Merged<'a> {
         let document: Document = read(document.into_inner(), self.span.clone())?;
         let (source, directory, short_names) =
             (&self.spec.source, &self.spec.directory, &self.spec.outside.short_names);
-        let context = Context { source, directory, short_names };
+        let context = Context {
+            source,
+            directory,
+            short_names,
+        };
         convert::platform(context, &document, &self.spec.image, self.platform)
     }
 
@@ -198,7 +243,10 @@ impl<'a> Merged<'a> {
     /// Checks `[config]` as far as possible before the base image is known.
     pub(super) fn check_config(&self) -> Result<(), Problem> {
         let (config, span) = self.expanded_config(BaseEnv::Unknown)?;
-        let depends_on_base = self.document.get("config").is_some_and(|config| names_base(config.get_ref()));
+        let depends_on_base = self
+            .document
+            .get("config")
+            .is_some_and(|config| names_base(config.get_ref()));
         if !depends_on_base {
             convert::config(&read(config, span)?)?;
         }
@@ -206,7 +254,9 @@ impl<'a> Merged<'a> {
     }
 
     fn expanded_config(&self, base: BaseEnv<'_>) -> Result<(DeTable<'a>, Range<usize>), Problem> {
-        let Some(config) = self.document.get("config") else { return Ok((DeTable::new(), 0..0)) };
+        let Some(config) = self.document.get("config") else {
+            return Ok((DeTable::new(), 0..0));
+        };
         let mut table = config.get_ref().as_table().cloned().unwrap_or_default();
         self.variables(base).expand_table(&mut table, &self.spec.source.text)?;
         Ok((table, config.span()))
@@ -222,7 +272,11 @@ impl<'a> Merged<'a> {
         let unset = required.filter(|(name, ..)| variables.value(name).is_none_or(|value| value.is_empty()));
         let problems = unset.map(|(name, env, required)| {
             let problem = Problem::new(&required.span, required_is_unset(name, env));
-            if required.value.is_empty() { problem } else { problem.help(escape(required.value.as_bytes())) }
+            if required.value.is_empty() {
+                problem
+            } else {
+                problem.help(escape(required.value.as_bytes()))
+            }
         });
         problems.collect()
     }
@@ -236,9 +290,13 @@ impl<'a> Merged<'a> {
     /// Returns the ignore file's name, if its variables are set.
     pub(super) fn ignore_file_name(&self) -> Option<String> {
         let image = self.document.get("image")?.get_ref().as_table()?;
-        let Some(named) = image.get("ignore-file") else { return Some(convert::DEFAULT_IGNORE_FILE.to_owned()) };
+        let Some(named) = image.get("ignore-file") else {
+            return Some(convert::DEFAULT_IGNORE_FILE.to_owned());
+        };
         let text = named.get_ref().as_str()?;
-        self.variables(BaseEnv::Refused).expand(text, &named.span(), &self.spec.source.text).ok()
+        self.variables(BaseEnv::Refused)
+            .expand(text, &named.span(), &self.spec.source.text)
+            .ok()
     }
 }
 

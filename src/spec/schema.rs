@@ -92,8 +92,13 @@ pub struct NamedImage {
 impl NamedImage {
     fn new(written: &str, name: &ImageName) -> Self {
         // `docker://REF` and `REF` are one image.
-        let text = written.parse().map_or_else(|_| written.to_owned(), |name: ImageName| name.to_string());
-        Self { text, name: name.clone() }
+        let text = written
+            .parse()
+            .map_or_else(|_| written.to_owned(), |name: ImageName| name.to_string());
+        Self {
+            text,
+            name: name.clone(),
+        }
     }
 }
 
@@ -109,15 +114,23 @@ impl PlatformSpec {
     /// Every image that is read from: the base, and those that files are taken from; each once, sorted.
     pub fn images(&self) -> BTreeSet<NamedImage> {
         let entries = self.layers.iter().flat_map(|layer| &layer.files);
-        self.base_image().into_iter().chain(entries.filter_map(FilesEntry::image)).collect()
+        self.base_image()
+            .into_iter()
+            .chain(entries.filter_map(FilesEntry::image))
+            .collect()
     }
 }
 
 impl FilesEntry {
     /// The image that the files are taken from; `None` for files of the disk.
     pub fn image(&self) -> Option<NamedImage> {
-        let From::Image { image, .. } = &self.from else { return None };
-        let written = self.from_text.split_once("#/").map_or(&*self.from_text, |(image, _)| image);
+        let From::Image { image, .. } = &self.from else {
+            return None;
+        };
+        let written = self
+            .from_text
+            .split_once("#/")
+            .map_or(&*self.from_text, |(image, _)| image);
         Some(NamedImage::new(written, image))
     }
 }

@@ -26,7 +26,9 @@ pub fn schema() -> Value {
 
 /// Returns the schema with the hints of the check.
 fn hinted_schema() -> Value {
-    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Document>();
+    let mut schema = SchemaSettings::draft07()
+        .into_generator()
+        .into_root_schema_for::<Document>();
     RecursiveTransform(remove_null).transform(&mut schema);
     schema.insert("title".to_owned(), "ocitect.toml".into());
     schema.to_value()
@@ -79,8 +81,16 @@ fn remove_key(value: &mut Value, key: &str) {
 /// Returns the problems of a document's keys and types.
 pub(super) fn check(document: &Spanned<DeTable<'_>>) -> Vec<Problem> {
     let root = hinted_schema();
-    let mut check = Check { root: &root, problems: Vec::new() };
-    check.table(&Alternatives::of(&root, &root), document.get_ref(), &document.span(), &mut Vec::new());
+    let mut check = Check {
+        root: &root,
+        problems: Vec::new(),
+    };
+    check.table(
+        &Alternatives::of(&root, &root),
+        document.get_ref(),
+        &document.span(),
+        &mut Vec::new(),
+    );
     check.problems
 }
 
@@ -118,7 +128,15 @@ impl<'a> Check<'a> {
                 }
             }
             DeValue::Table(table) => {
-                self.table(&Alternatives { leaves: matching, hint: None }, table, &value.span(), path);
+                self.table(
+                    &Alternatives {
+                        leaves: matching,
+                        hint: None,
+                    },
+                    table,
+                    &value.span(),
+                    path,
+                );
             }
             _ => {}
         }
@@ -137,7 +155,11 @@ impl<'a> Check<'a> {
         if words.contains(&text) || text.contains("${") {
             return;
         }
-        let message = format!("`{}` must be one of {}", escape(path.join(".").as_bytes()), words.join(", "));
+        let message = format!(
+            "`{}` must be one of {}",
+            escape(path.join(".").as_bytes()),
+            words.join(", ")
+        );
         let problem = Problem::new(span, message);
         self.problems.push(match nearest(text, words) {
             Some(word) => problem.help(format!("did you mean \"{word}\"?")),
@@ -169,7 +191,12 @@ impl<'a> Check<'a> {
         if has_unknown && !path.is_empty() {
             return;
         }
-        let required = leaf.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let required = leaf
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
         for name in required.filter(|name| !table.contains_key(*name)) {
             let message = match &path[..] {
                 [] => format!("the spec has no `{name}`"),
@@ -201,7 +228,8 @@ impl<'a> Check<'a> {
         } else {
             habits::help(self.root, name, &known)
         };
-        self.problems.push(problem.help(help.unwrap_or_else(|| format!("known keys: {}", known.join(", ")))));
+        self.problems
+            .push(problem.help(help.unwrap_or_else(|| format!("known keys: {}", known.join(", ")))));
     }
 }
 

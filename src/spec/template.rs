@@ -51,7 +51,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Piece>, SyntaxError> {
 /// Returns `true` for a valid name in `[vars]`: letters, digits and `_`, no digit first.
 pub(super) fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
-    bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+    bytes
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
@@ -76,7 +78,11 @@ impl Parser<'_> {
                 pieces.push(self.variable(depth + 1)?);
                 continue;
             }
-            self.at += if self.rest().starts_with("$$") { 2 } else { character.len_utf8() };
+            self.at += if self.rest().starts_with("$$") {
+                2
+            } else {
+                character.len_utf8()
+            };
             text.push(character);
         }
         if !text.is_empty() {
@@ -87,13 +93,20 @@ impl Parser<'_> {
 
     fn variable(&mut self, depth: usize) -> Result<Piece, SyntaxError> {
         let start = self.at;
-        let error = |end, message| Err(SyntaxError { range: start..end, message });
+        let error = |end, message| {
+            Err(SyntaxError {
+                range: start..end,
+                message,
+            })
+        };
         if depth > MAX_DEPTH {
             return error(start + 2, "variables are nested too deeply");
         }
         self.at += 2;
         let name_end = self.rest().find([':', '}']).map(|length| self.at + length);
-        let Some(name_end) = name_end else { return error(self.text.len(), "`${` has no closing `}`") };
+        let Some(name_end) = name_end else {
+            return error(self.text.len(), "`${` has no closing `}`");
+        };
         let name = self.text[self.at..name_end].to_owned();
         if !is_name(name.strip_prefix("base.").unwrap_or(&name)) {
             return error(name_end, "not a valid variable name: expected letters, digits and _");
@@ -104,7 +117,11 @@ impl Parser<'_> {
             return error(self.text.len(), "`${` has no closing `}`");
         }
         self.at += 1;
-        Ok(Piece::Variable { name, otherwise, range: start..self.at })
+        Ok(Piece::Variable {
+            name,
+            otherwise,
+            range: start..self.at,
+        })
     }
 
     fn otherwise(&mut self, start: usize, depth: usize) -> Result<Otherwise, SyntaxError> {
@@ -114,7 +131,10 @@ impl Parser<'_> {
             Some(":?") => Otherwise::Error,
             _ => {
                 let message = "expected }, :-default} or :?message} after the name of the variable";
-                return Err(SyntaxError { range: start..self.at + 1, message });
+                return Err(SyntaxError {
+                    range: start..self.at + 1,
+                    message,
+                });
             }
         };
         self.at += 2;

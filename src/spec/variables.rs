@@ -30,7 +30,10 @@ const OF_DOCKERFILES: [(&str, &str); 4] = [
 
 /// Returns the spelling in a spec for a variable that is defined without `[vars]`, here or in a Dockerfile.
 pub(super) fn written_here(name: &str) -> Option<String> {
-    let of_dockerfiles = OF_DOCKERFILES.iter().find(|(known, _)| *known == name).map(|(_, ours)| (*ours).to_owned());
+    let of_dockerfiles = OF_DOCKERFILES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, ours)| (*ours).to_owned());
     of_dockerfiles.or_else(|| BUILT_IN.contains(&name).then(|| format!("${{{name}}}")))
 }
 
@@ -96,10 +99,17 @@ struct Fault {
 
 impl Fault {
     fn new(range: &Range<usize>, message: impl Into<String>) -> Self {
-        Self { range: range.clone(), message: message.into(), help: None }
+        Self {
+            range: range.clone(),
+            message: message.into(),
+            help: None,
+        }
     }
     fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 }
 
@@ -140,7 +150,10 @@ impl Variables<'_> {
             .and_then(|pieces| self.join(&pieces, &mut Walk::default()));
         expanded.map_err(|fault| {
             let problem = Problem::new(&place(text, span, source, &fault.range), fault.message);
-            Problem { help: fault.help, ..problem }
+            Problem {
+                help: fault.help,
+                ..problem
+            }
         })
     }
 
@@ -157,7 +170,10 @@ impl Variables<'_> {
                 Piece::Variable { name, otherwise, range } => {
                     let value = self.variable(name, otherwise, range, walk)?;
                     if joined.len() + value.len() > MAX_EXPANDED_BYTES {
-                        return Err(Fault::new(range, "this string is too long after its variables are expanded"));
+                        return Err(Fault::new(
+                            range,
+                            "this string is too long after its variables are expanded",
+                        ));
                     }
                     joined.push_str(&value);
                 }
@@ -190,24 +206,41 @@ impl Variables<'_> {
             (_, Otherwise::Error(pieces)) => {
                 let message = self.join(pieces, walk)?;
                 let fault = Fault::new(range, format!("the variable `{name}` is not set"));
-                Err(if message.is_empty() { fault } else { fault.help(escape(message.as_bytes())) })
+                Err(if message.is_empty() {
+                    fault
+                } else {
+                    fault.help(escape(message.as_bytes()))
+                })
             }
             (None, Otherwise::Unsaid) => Err(self.unset(name, range)),
         }
     }
 
     fn is_required(&self, name: &str) -> bool {
-        matches!(self.vars.get(name), Some(Var::Table(VarTable { required: Some(_), .. })))
+        matches!(
+            self.vars.get(name),
+            Some(Var::Table(VarTable { required: Some(_), .. }))
+        )
     }
 
     fn unset(&self, name: &str, range: &Range<usize>) -> Fault {
-        if let Some(Var::Table(VarTable { env, required: Some(required), .. })) = self.vars.get(name) {
+        if let Some(Var::Table(VarTable {
+            env,
+            required: Some(required),
+            ..
+        })) = self.vars.get(name)
+        {
             let fault = Fault::new(range, required_is_unset(name, env.as_ref()));
-            return if required.value.is_empty() { fault } else { fault.help(escape(required.value.as_bytes())) };
+            return if required.value.is_empty() {
+                fault
+            } else {
+                fault.help(escape(required.value.as_bytes()))
+            };
         }
         if let Some(name_in_base) = name.strip_prefix("base.") {
-            return Fault::new(range, format!("the base's environment has no `{name_in_base}`"))
-                .help(format!("write ${{{name}:-default}} if the variable may be missing in the base"));
+            return Fault::new(range, format!("the base's environment has no `{name_in_base}`")).help(format!(
+                "write ${{{name}:-default}} if the variable may be missing in the base"
+            ));
         }
         let mut help = String::new();
         if let Some(Var::Table(VarTable { env: Some(env), .. })) = self.vars.get(name) {
@@ -219,12 +252,16 @@ impl Variables<'_> {
 
     fn base_value(&self, name: &str, range: &Range<usize>) -> Result<Option<String>, Fault> {
         match self.base {
-            BaseEnv::Refused => Err(Fault::new(range, format!("`${{base.{name}}}` is used outside `[config]`"))
-                .help("use the base's environment only in values of [config]")),
+            BaseEnv::Refused => Err(
+                Fault::new(range, format!("`${{base.{name}}}` is used outside `[config]`"))
+                    .help("use the base's environment only in values of [config]"),
+            ),
             BaseEnv::Unknown => Ok(None),
-            BaseEnv::Known(pairs) => {
-                Ok(pairs.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone()))
-            }
+            BaseEnv::Known(pairs) => Ok(pairs
+                .iter()
+                .rev()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())),
         }
     }
 
@@ -237,11 +274,15 @@ impl Variables<'_> {
         {
             return Err(differs(name, range));
         }
-        let Some(var) = self.vars.get(name) else { return Err(self.unknown(name, range)) };
+        let Some(var) = self.vars.get(name) else {
+            return Err(self.unknown(name, range));
+        };
         let set = self.outside.sets.get(name);
         let (env, own) = match var {
             Var::Value(text) => {
-                return set.map_or_else(|| self.own_text(name, text, range, walk), |set| Ok(set.clone())).map(Some);
+                return set
+                    .map_or_else(|| self.own_text(name, text, range, walk), |set| Ok(set.clone()))
+                    .map(Some);
             }
             Var::Table(table) => (table.env.as_ref(), table.default.as_ref()),
         };
@@ -258,19 +299,27 @@ impl Variables<'_> {
     fn own_text(&self, name: &str, text: &str, range: &Range<usize>, walk: &mut Walk) -> Result<String, Fault> {
         if walk.open.iter().any(|known| known == name) {
             let chain = walk.open.join(" -> ");
-            return Err(Fault::new(range, format!("the variable `{name}` refers to itself: {chain} -> {name}")));
+            return Err(Fault::new(
+                range,
+                format!("the variable `{name}` refers to itself: {chain} -> {name}"),
+            ));
         }
         walk.open.push(name.to_owned());
         let expanded = template::parse(text)
             .map_err(|error| Fault::new(range, format!("in the variable `{name}`: {}", error.message)))
             .and_then(|pieces| self.join(&pieces, walk))
-            .map_err(|fault| Fault { range: range.clone(), ..fault });
+            .map_err(|fault| Fault {
+                range: range.clone(),
+                ..fault
+            });
         walk.open.pop();
         expanded
     }
 
     fn built_in(&self, name: &str, range: &Range<usize>) -> Result<String, Fault> {
-        let Scope::Platform(platform) = &self.scope else { return Err(differs(name, range)) };
+        let Scope::Platform(platform) = &self.scope else {
+            return Err(differs(name, range));
+        };
         Ok(match name {
             "os" => platform.os.clone(),
             "arch" => platform.architecture.clone(),
@@ -303,7 +352,10 @@ impl Variables<'_> {
 pub(super) fn required_is_unset(name: &str, env: Option<&Text>) -> String {
     match env {
         Some(env) if env.value != name => {
-            format!("the required variable `{name}` is not set (in the environment: {})", escape(env.value.as_bytes()))
+            format!(
+                "the required variable `{name}` is not set (in the environment: {})",
+                escape(env.value.as_bytes())
+            )
         }
         _ => format!("the required variable `{name}` is not set"),
     }
@@ -314,7 +366,10 @@ fn container_hint(name: &str) -> String {
 }
 
 fn differs(name: &str, range: &Range<usize>) -> Fault {
-    Fault::new(range, format!("the variable `{name}` differs by platform, but this value is shared by all platforms"))
+    Fault::new(
+        range,
+        format!("the variable `{name}` differs by platform, but this value is shared by all platforms"),
+    )
 }
 
 /// Returns the place of a part of a string in the text: the exact place if the literal has no escapes, else the whole

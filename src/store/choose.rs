@@ -18,7 +18,9 @@ pub struct Candidate {
 impl Candidate {
     /// Returns its name for messages: the first name, or else the digest.
     fn label(&self) -> String {
-        self.names.first().map_or_else(|| self.digest.to_string(), |name| escape(name.as_bytes()))
+        self.names
+            .first()
+            .map_or_else(|| self.digest.to_string(), |name| escape(name.as_bytes()))
     }
 }
 
@@ -35,7 +37,10 @@ pub fn choose(candidates: &[Candidate], selector: &Selector, place: &str) -> Res
     }
     match &hits(candidates, selector, place)?[..] {
         [only] => Ok(Some(*only)),
-        several => Err(StoreError::Several { place: place.to_owned(), names: labels_at(candidates, several) }),
+        several => Err(StoreError::Several {
+            place: place.to_owned(),
+            names: labels_at(candidates, several),
+        }),
     }
 }
 
@@ -46,7 +51,9 @@ pub fn choose(candidates: &[Candidate], selector: &Selector, place: &str) -> Res
 pub(super) fn hits(candidates: &[Candidate], selector: &Selector, place: &str) -> Result<Vec<usize>, StoreError> {
     let mut hits = match selector {
         Selector::Only => (0..candidates.len()).collect(),
-        Selector::Digest(digest) => (0..candidates.len()).filter(|at| candidates[*at].digest == *digest).collect(),
+        Selector::Digest(digest) => (0..candidates.len())
+            .filter(|at| candidates[*at].digest == *digest)
+            .collect(),
         Selector::Tag(wanted) => by_name(candidates, wanted),
     };
     if hits.is_empty() {
@@ -69,7 +76,11 @@ pub fn not_found(candidates: &[Candidate], selector: &Selector, place: &str) -> 
         other => other.to_string(),
     };
     let help = (!candidates.is_empty()).then(|| format!("use one of: {}", labels(candidates).join(", ")));
-    StoreError::NotFound { what, place: place.to_owned(), help }
+    StoreError::NotFound {
+        what,
+        place: place.to_owned(),
+        help,
+    }
 }
 
 fn labels<'a>(candidates: impl IntoIterator<Item = &'a Candidate>) -> Vec<String> {
@@ -84,13 +95,18 @@ fn labels<'a>(candidates: impl IntoIterator<Item = &'a Candidate>) -> Vec<String
 
 fn by_name(candidates: &[Candidate], wanted: &str) -> Vec<usize> {
     let full = written_out(wanted);
-    let rules: [&dyn Fn(&str) -> bool; 3] =
-        [&|name| name == wanted, &|name| written_out(name) == full, &|name| tag_of(name) == Some(wanted)];
+    let rules: [&dyn Fn(&str) -> bool; 3] = [&|name| name == wanted, &|name| written_out(name) == full, &|name| {
+        tag_of(name) == Some(wanted)
+    }];
     let matching = |rule: &dyn Fn(&str) -> bool| -> Vec<usize> {
         let has_it = |candidate: &Candidate| candidate.names.iter().any(|name| rule(name));
         (0..candidates.len()).filter(|at| has_it(&candidates[*at])).collect()
     };
-    rules.into_iter().map(matching).find(|hits| !hits.is_empty()).unwrap_or_default()
+    rules
+        .into_iter()
+        .map(matching)
+        .find(|hits| !hits.is_empty())
+        .unwrap_or_default()
 }
 
 /// Returns the tag of a name such as `ghcr.io/a/b:1.0`. A colon before the last slash belongs to a port.
@@ -106,8 +122,16 @@ fn written_out(name: &str) -> String {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
         _ => ("docker.io", name),
     };
-    let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
-    let library = if registry == "docker.io" && !path.contains('/') { "library/" } else { "" };
+    let registry = if registry == "index.docker.io" {
+        "docker.io"
+    } else {
+        registry
+    };
+    let library = if registry == "docker.io" && !path.contains('/') {
+        "library/"
+    } else {
+        ""
+    };
     format!("{registry}/{library}{path}{tag}")
 }
 
@@ -116,7 +140,10 @@ mod tests {
     use super::*;
 
     fn candidate(names: &[&str], content: &[u8]) -> Candidate {
-        Candidate { names: names.iter().map(|name| (*name).to_owned()).collect(), digest: Digest::of(content) }
+        Candidate {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            digest: Digest::of(content),
+        }
     }
 
     fn tag(name: &str) -> Selector {
@@ -130,11 +157,23 @@ mod tests {
             candidate(&["docker.io/library/app:latest"], b"2"),
             candidate(&["localhost:5000/x:edge"], b"3"),
         ];
-        for (wanted, at) in [("1.0", 0), ("ghcr.io/a/b:1.0", 0), ("app", 1), ("library/app", 1), ("edge", 2)] {
+        for (wanted, at) in [
+            ("1.0", 0),
+            ("ghcr.io/a/b:1.0", 0),
+            ("app", 1),
+            ("library/app", 1),
+            ("edge", 2),
+        ] {
             assert_eq!(choose(&candidates, &tag(wanted), "x").unwrap(), Some(at), "{wanted}");
         }
-        assert_eq!(choose(&candidates, &Selector::Digest(Digest::of(b"3")), "x").unwrap(), Some(2));
-        assert_eq!(choose(&candidates, &Selector::Digest(Digest::of(b"4")), "x").unwrap(), None);
+        assert_eq!(
+            choose(&candidates, &Selector::Digest(Digest::of(b"3")), "x").unwrap(),
+            Some(2)
+        );
+        assert_eq!(
+            choose(&candidates, &Selector::Digest(Digest::of(b"4")), "x").unwrap(),
+            None
+        );
     }
 
     #[test]
@@ -154,7 +193,10 @@ mod tests {
             panic!("expected not found")
         };
         assert_eq!(help.as_deref(), Some("use one of: a, b\\n"));
-        assert!(matches!(choose(&[], &Selector::Only, "x"), Err(StoreError::NotFound { help: None, .. })));
+        assert!(matches!(
+            choose(&[], &Selector::Only, "x"),
+            Err(StoreError::NotFound { help: None, .. })
+        ));
         let same = [candidate(&["a"], b"1"), candidate(&["b"], b"1")];
         assert_eq!(choose(&same, &Selector::Only, "x").unwrap(), Some(0));
     }
@@ -162,6 +204,9 @@ mod tests {
     #[test]
     fn two_images_of_one_tag_are_several() {
         let candidates = [candidate(&["ghcr.io/a:1"], b"1"), candidate(&["ghcr.io/b:1"], b"2")];
-        assert!(matches!(choose(&candidates, &tag("1"), "x"), Err(StoreError::Several { .. })));
+        assert!(matches!(
+            choose(&candidates, &tag("1"), "x"),
+            Err(StoreError::Several { .. })
+        ));
     }
 }

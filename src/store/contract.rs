@@ -69,12 +69,20 @@ impl Fixture {
             other: Default::default(),
         };
         let index = Document::write(MediaType::OciIndex, index).unwrap();
-        let blobs = vec![(layer, content.to_vec()), (config.descriptor().clone(), config.bytes().to_vec())];
+        let blobs = vec![
+            (layer, content.to_vec()),
+            (config.descriptor().clone(), config.bytes().to_vec()),
+        ];
         let mut store = MemoryStore::new("fixture").with_blob(manifest.descriptor(), manifest.bytes().clone());
         for (descriptor, bytes) in &blobs {
             store = store.with_blob(descriptor, bytes.clone());
         }
-        Self { store, manifest: Root::Manifest(manifest), index: Root::Index(index), blobs }
+        Self {
+            store,
+            manifest: Root::Manifest(manifest),
+            index: Root::Index(index),
+            blobs,
+        }
     }
 
     /// Puts the blobs and the manifest of the index.
@@ -123,7 +131,9 @@ async fn bad_sources_leave_nothing(place: &impl Place) {
         assert!(!sink.contains(descriptor).await.unwrap());
     }
     let error = sink.put(descriptor, &MemoryStore::new("empty")).await.unwrap_err();
-    let StoreError::Source(inner) = error else { panic!("{error}") };
+    let StoreError::Source(inner) = error else {
+        panic!("{error}")
+    };
     assert!(matches!(*inner, StoreError::NotFound { .. }), "{inner}");
     assert!(!sink.contains(descriptor).await.unwrap());
     // The failed put does not affect the sink.
@@ -154,7 +164,13 @@ async fn what_is_published_is_read_back(place: &impl Place) {
     let source = place.source().unwrap();
     let mut root = source.resolve(&Selector::Tag(place.name())).await.unwrap();
     assert_eq!(source.resolve(&Selector::Only).await.unwrap(), root);
-    assert_eq!(source.resolve(&Selector::Digest(root.descriptor().digest)).await.unwrap(), root);
+    assert_eq!(
+        source
+            .resolve(&Selector::Digest(root.descriptor().digest))
+            .await
+            .unwrap(),
+        root
+    );
     if place.keeps_documents() {
         assert_eq!(root, fixture.index);
         let by_digest = Selector::Digest(fixture.manifest.descriptor().digest);
@@ -162,7 +178,9 @@ async fn what_is_published_is_read_back(place: &impl Place) {
         root = read_root(&*source, root.children()[0]).await.unwrap();
         assert_eq!(root, fixture.manifest);
     }
-    let Root::Manifest(manifest) = &root else { panic!("expected a manifest") };
+    let Root::Manifest(manifest) = &root else {
+        panic!("expected a manifest")
+    };
     read_config(&*source, manifest.value()).await.unwrap();
     for (child, expected) in root.children().into_iter().rev().zip(&fixture.blobs) {
         assert_eq!((child, read(&*source, child).await), (&expected.0, expected.1.clone()));
@@ -188,7 +206,9 @@ async fn what_is_missing_is_not_found(place: &impl Place) {
     sink.publish(&fixture.manifest, &tags(&["1"])).await.unwrap();
     let source = place.source().unwrap();
     let missing = Descriptor::of(MediaType::OciLayer, b"missing");
-    let Err(error) = open(&*source, &missing).await else { panic!("it opened what is not there") };
+    let Err(error) = open(&*source, &missing).await else {
+        panic!("it opened what is not there")
+    };
     assert!(matches!(error, StoreError::NotFound { .. }), "{error}");
     for selector in [Selector::Tag("missing".to_owned()), Selector::Digest(missing.digest)] {
         let error = source.resolve(&selector).await.unwrap_err();
@@ -203,6 +223,11 @@ pub(crate) fn tags(texts: &[&str]) -> Vec<Tag> {
 
 async fn read(source: &dyn Source, descriptor: &Descriptor) -> Vec<u8> {
     let mut bytes = Vec::new();
-    open(source, descriptor).await.unwrap().read_to_end(&mut bytes).await.unwrap();
+    open(source, descriptor)
+        .await
+        .unwrap()
+        .read_to_end(&mut bytes)
+        .await
+        .unwrap();
     bytes
 }

@@ -55,7 +55,11 @@ impl fmt::Display for SkippedEntry {
 impl SkippedEntry {
     fn new(descriptor: &Descriptor, reason: String) -> Self {
         let platform = descriptor.platform.as_ref().map(Platform::normalized);
-        Self { digest: descriptor.digest.to_string(), platform, reason }
+        Self {
+            digest: descriptor.digest.to_string(),
+            platform,
+            reason,
+        }
     }
 }
 
@@ -104,10 +108,17 @@ pub fn why_no_image(entry: &Descriptor) -> Option<String> {
         return Some(format!("an artifact of type {}", escape(named.as_bytes())));
     }
     if !(entry.media_type.is_manifest() || entry.media_type.is_index()) {
-        return Some(format!("of media type {}", escape(entry.media_type.as_str().as_bytes())));
+        return Some(format!(
+            "of media type {}",
+            escape(entry.media_type.as_str().as_bytes())
+        ));
     }
     let is_unknown = |platform: &Platform| platform.os == UNKNOWN || platform.architecture == UNKNOWN;
-    entry.platform.as_ref().filter(|platform| is_unknown(platform)).map(|_| "for an unknown platform".to_owned())
+    entry
+        .platform
+        .as_ref()
+        .filter(|platform| is_unknown(platform))
+        .map(|_| "for an unknown platform".to_owned())
 }
 
 /// Lists the entries of an index and of the indexes inside it. A single manifest has none.
@@ -117,7 +128,9 @@ pub fn why_no_image(entry: &Descriptor) -> Option<String> {
 /// # Errors
 /// Errors of reading, and [`StoreError::Malformed`] if there are too many of these.
 pub async fn list_entries(source: &dyn Source, root: &Root) -> Result<Entries, StoreError> {
-    let Root::Index(index) = root else { return Ok(Entries::default()) };
+    let Root::Index(index) = root else {
+        return Ok(Entries::default());
+    };
     let mut entries = Entries::default();
     let mut seen = BTreeSet::from([root.descriptor().digest]);
     let mut configs_read = 0;
@@ -138,14 +151,20 @@ pub async fn list_entries(source: &dyn Source, root: &Root) -> Result<Entries, S
                 push_children(nested.value(), depth + 1, &mut todo, &mut entries);
             }
         } else if let Some(platform) = &entry.platform {
-            entries.add(ListedImage { platform: platform.normalized(), descriptor: entry });
+            entries.add(ListedImage {
+                platform: platform.normalized(),
+                descriptor: entry,
+            });
         } else {
             configs_read += 1;
             if configs_read > MAX_CONFIGS_READ {
                 return Err(too_much(source, root));
             }
             match platform_of_config(source, &entry).await? {
-                Ok(platform) => entries.add(ListedImage { platform, descriptor: entry }),
+                Ok(platform) => entries.add(ListedImage {
+                    platform,
+                    descriptor: entry,
+                }),
                 Err(reason) => entries.skipped.push(SkippedEntry::new(&entry, reason)),
             }
         }
@@ -157,7 +176,11 @@ fn push_children(index: &ImageIndex, depth: usize, todo: &mut Vec<(Descriptor, u
     todo.extend(index.manifests.iter().rev().map(|entry| (entry.clone(), depth)));
     entries.skipped.extend(index.unsupported.iter().map(|entry| {
         let reason = "its digest algorithm is not supported".to_owned();
-        SkippedEntry { digest: entry.digest.clone(), platform: None, reason }
+        SkippedEntry {
+            digest: entry.digest.clone(),
+            platform: None,
+            reason,
+        }
     }));
 }
 

@@ -216,12 +216,20 @@ pub enum StoreError {
 impl StoreError {
     /// Returns an I/O error with the action and the path.
     pub fn io(action: &'static str, path: &std::path::Path, cause: io::Error) -> Self {
-        Self::Io { action, path: path.to_string_lossy().into_owned(), cause }
+        Self::Io {
+            action,
+            path: path.to_string_lossy().into_owned(),
+            cause,
+        }
     }
 
     /// Returns the error for a blob that does not exist.
     pub fn blob_not_found(descriptor: &Descriptor, place: String) -> Self {
-        Self::NotFound { what: format!("blob {}", descriptor.digest), place, help: None }
+        Self::NotFound {
+            what: format!("blob {}", descriptor.digest),
+            place,
+            help: None,
+        }
     }
 
     /// Returns `true` if reading from the source failed while something was written.
@@ -241,7 +249,9 @@ impl StoreError {
     pub fn from_reader(cause: io::Error) -> Result<Self, io::Error> {
         if cause.get_ref().is_some_and(|inner| inner.is::<Self>()) {
             let inner = cause.into_inner().and_then(|inner| inner.downcast::<Self>().ok());
-            return inner.map(|error| *error).ok_or_else(|| io::Error::other("an error without a cause"));
+            return inner
+                .map(|error| *error)
+                .ok_or_else(|| io::Error::other("an error without a cause"));
         }
         Err(cause)
     }

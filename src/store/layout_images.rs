@@ -43,7 +43,9 @@ pub async fn resolve_listed(
             match &images[..] {
                 [] => Err(index.several(hits, &place)),
                 [only] => read_root(source, only).await,
-                images => flat_image(source, images).await?.ok_or_else(|| index.several(images, &place)),
+                images => flat_image(source, images)
+                    .await?
+                    .ok_or_else(|| index.several(images, &place)),
             }
         }
     }
@@ -116,19 +118,35 @@ async fn flat_image(source: &dyn Source, images: &[&Descriptor]) -> Result<Optio
         if !image.media_type.is_manifest() || names(image) != names(images[0]) {
             return Ok(None);
         }
-        let Some(platform) = platform_of(source, image).await? else { return Ok(None) };
-        if manifests.iter().any(|other| other.platform.as_ref().is_some_and(|other| other.is_same_as(&platform))) {
+        let Some(platform) = platform_of(source, image).await? else {
+            return Ok(None);
+        };
+        if manifests
+            .iter()
+            .any(|other| other.platform.as_ref().is_some_and(|other| other.is_same_as(&platform)))
+        {
             return Ok(None);
         }
-        let mut entry = Descriptor { platform: Some(platform), ..(*image).clone() };
-        entry.annotations.retain(|name, _| name != REF_NAME_ANNOTATION && name != FULL_NAME_ANNOTATION);
+        let mut entry = Descriptor {
+            platform: Some(platform),
+            ..(*image).clone()
+        };
+        entry
+            .annotations
+            .retain(|name, _| name != REF_NAME_ANNOTATION && name != FULL_NAME_ANNOTATION);
         manifests.push(entry);
     }
     if manifests.len() < 2 {
         return Ok(None);
     }
-    let is_docker = manifests.iter().all(|entry| entry.media_type == MediaType::DockerManifest);
-    let media_type = if is_docker { MediaType::DockerIndex } else { MediaType::OciIndex };
+    let is_docker = manifests
+        .iter()
+        .all(|entry| entry.media_type == MediaType::DockerManifest);
+    let media_type = if is_docker {
+        MediaType::DockerIndex
+    } else {
+        MediaType::OciIndex
+    };
     let index = ImageIndex {
         schema_version: 2,
         media_type: Some(media_type.clone()),

@@ -29,17 +29,28 @@ pub const INDEX_NAME: &str = "index.json";
 /// Checks the content of `oci-layout`: version 1 of the layout.
 pub fn check_layout_marker(bytes: &[u8], place: &str) -> Result<(), StoreError> {
     let version = strict_json::parse(bytes).ok();
-    let version = version.as_ref().and_then(|value| value.get("imageLayoutVersion")).and_then(Value::as_str);
+    let version = version
+        .as_ref()
+        .and_then(|value| value.get("imageLayoutVersion"))
+        .and_then(Value::as_str);
     match version {
         Some(version) if version.starts_with("1.") => Ok(()),
         Some(version) => {
             let version = crate::model::escape(version.as_bytes());
             let reason = format!("unsupported layout version {version}: only 1.0.0 is supported");
-            Err(StoreError::Malformed { place: place.to_owned(), reason, help: None })
+            Err(StoreError::Malformed {
+                place: place.to_owned(),
+                reason,
+                help: None,
+            })
         }
         None => {
             let reason = format!("{LAYOUT_MARKER_NAME} has no version");
-            Err(StoreError::Malformed { place: place.to_owned(), reason, help: None })
+            Err(StoreError::Malformed {
+                place: place.to_owned(),
+                reason,
+                help: None,
+            })
         }
     }
 }
@@ -55,20 +66,36 @@ impl LayoutIndex {
     pub fn new(manifests: Vec<Descriptor>) -> Self {
         let media_type = Some(MediaType::OciIndex);
         let (unsupported, annotations, other) = Default::default();
-        Self { index: ImageIndex { schema_version: 2, media_type, manifests, unsupported, annotations, other } }
+        Self {
+            index: ImageIndex {
+                schema_version: 2,
+                media_type,
+                manifests,
+                unsupported,
+                annotations,
+                other,
+            },
+        }
     }
 
     /// Parses the list. `bytes` are at most [`crate::model::MAX_MANIFEST_BYTES`].
     pub fn parse(bytes: impl Into<Bytes>, place: &str) -> Result<Self, StoreError> {
-        let index: Document<ImageIndex> = Document::parse(MediaType::OciIndex, bytes).map_err(|cause| {
-            StoreError::Document { place: format!("{place} ({INDEX_NAME})"), side: Side::Local, cause }
-        })?;
+        let index: Document<ImageIndex> =
+            Document::parse(MediaType::OciIndex, bytes).map_err(|cause| StoreError::Document {
+                place: format!("{place} ({INDEX_NAME})"),
+                side: Side::Local,
+                cause,
+            })?;
         let index = index.value().clone();
         let is_index = index.media_type.as_ref().is_none_or(MediaType::is_index);
         let has = |name: &&str| index.other.get(*name).is_some_and(|field| !field.is_null());
         if !is_index || ["layers", "config", "fsLayers"].iter().any(has) {
             let reason = format!("its {INDEX_NAME} is not an index");
-            return Err(StoreError::Malformed { place: place.to_owned(), reason, help: None });
+            return Err(StoreError::Malformed {
+                place: place.to_owned(),
+                reason,
+                help: None,
+            });
         }
         Ok(Self { index })
     }
@@ -77,7 +104,11 @@ impl LayoutIndex {
     pub fn to_bytes(&self) -> Result<Bytes, StoreError> {
         Document::write(MediaType::OciIndex, self.index.clone())
             .map(|document| document.bytes().clone())
-            .map_err(|cause| StoreError::Document { place: INDEX_NAME.to_owned(), side: Side::Local, cause })
+            .map_err(|cause| StoreError::Document {
+                place: INDEX_NAME.to_owned(),
+                side: Side::Local,
+                cause,
+            })
     }
 
     /// Returns the images, in the list's order.
@@ -91,14 +122,20 @@ impl LayoutIndex {
     /// [`StoreError::NotFound`].
     pub(super) fn hits(&self, selector: &Selector, place: &str) -> Result<Vec<&Descriptor>, StoreError> {
         let images: Vec<&Descriptor> = self.images().collect();
-        Ok(hits(&self.candidates(), selector, place)?.into_iter().map(|at| images[at]).collect())
+        Ok(hits(&self.candidates(), selector, place)?
+            .into_iter()
+            .map(|at| images[at])
+            .collect())
     }
 
     /// Returns the error for several images of which none was selected.
     pub(super) fn several(&self, chosen: &[&Descriptor], place: &str) -> StoreError {
         let candidates: Vec<Candidate> = chosen.iter().map(|entry| candidate(entry)).collect();
         let positions: Vec<usize> = (0..candidates.len()).collect();
-        StoreError::Several { place: place.to_owned(), names: labels_at(&candidates, &positions) }
+        StoreError::Several {
+            place: place.to_owned(),
+            names: labels_at(&candidates, &positions),
+        }
     }
 
     /// Returns the error for an image that is neither listed nor in the layout at all.
@@ -136,11 +173,20 @@ impl LayoutIndex {
             manifests.retain(|entry| !is_old(entry));
             manifests.insert(at, fresh);
         }
-        Ok(Self { index: ImageIndex { manifests, ..self.index.clone() } })
+        Ok(Self {
+            index: ImageIndex {
+                manifests,
+                ..self.index.clone()
+            },
+        })
     }
 
     fn check_owner(&self, name: Option<&Repository>, tag: &Tag, place: &str) -> Result<(), StoreError> {
-        let holders = self.index.manifests.iter().filter(|entry| ref_name(entry) == Some(tag.as_str()));
+        let holders = self
+            .index
+            .manifests
+            .iter()
+            .filter(|entry| ref_name(entry) == Some(tag.as_str()));
         for owner in holders.filter_map(|entry| entry.annotations.get(FULL_NAME_ANNOTATION)) {
             let repository = match tag_of(owner) {
                 Some(tag) => &owner[..owner.len() - tag.len() - 1],
@@ -177,15 +223,22 @@ impl LayoutIndex {
 /// Returns a descriptor of `root` for a layout's list: with `ref_name`, and with its full name if it has one.
 pub fn named(root: &Descriptor, ref_name: &str, full_name: Option<&str>) -> Descriptor {
     let mut descriptor = root.clone();
-    descriptor.annotations.insert(REF_NAME_ANNOTATION.to_owned(), ref_name.to_owned());
+    descriptor
+        .annotations
+        .insert(REF_NAME_ANNOTATION.to_owned(), ref_name.to_owned());
     if let Some(full_name) = full_name {
-        descriptor.annotations.insert(FULL_NAME_ANNOTATION.to_owned(), full_name.to_owned());
+        descriptor
+            .annotations
+            .insert(FULL_NAME_ANNOTATION.to_owned(), full_name.to_owned());
     }
     descriptor
 }
 
 fn candidate(entry: &Descriptor) -> Candidate {
-    Candidate { names: names(entry), digest: entry.digest }
+    Candidate {
+        names: names(entry),
+        digest: entry.digest,
+    }
 }
 
 fn ref_name(entry: &Descriptor) -> Option<&str> {
@@ -218,22 +271,39 @@ mod tests {
     }
 
     fn refs(index: &LayoutIndex) -> Vec<(Option<&str>, Digest)> {
-        index.descriptors().iter().map(|entry| (ref_name(entry), entry.digest)).collect()
+        index
+            .descriptors()
+            .iter()
+            .map(|entry| (ref_name(entry), entry.digest))
+            .collect()
     }
 
     #[test]
     fn a_tag_is_replaced_in_its_place_and_the_rest_stays() {
         let name: Repository = "ghcr.io/a/b".parse().unwrap();
-        let first = LayoutIndex::new(vec![]).with_root(&root(b"1"), Some(&name), &tags(&["1", "latest"]), "x").unwrap();
+        let first = LayoutIndex::new(vec![])
+            .with_root(&root(b"1"), Some(&name), &tags(&["1", "latest"]), "x")
+            .unwrap();
         let foreign = named(&root(b"other"), "other", None);
         let mut list = first.index.manifests.clone();
         list.insert(1, foreign.clone());
-        let second = LayoutIndex::new(list).with_root(&root(b"2"), Some(&name), &tags(&["1"]), "x").unwrap();
+        let second = LayoutIndex::new(list)
+            .with_root(&root(b"2"), Some(&name), &tags(&["1"]), "x")
+            .unwrap();
         let [one, other, two] = [b"1".as_slice(), b"other", b"2"].map(Digest::of);
-        assert_eq!(refs(&second), [(Some("1"), two), (Some("other"), other), (Some("latest"), one)]);
-        assert_eq!(second.descriptors()[0].annotations[FULL_NAME_ANNOTATION], "ghcr.io/a/b:1");
+        assert_eq!(
+            refs(&second),
+            [(Some("1"), two), (Some("other"), other), (Some("latest"), one)]
+        );
+        assert_eq!(
+            second.descriptors()[0].annotations[FULL_NAME_ANNOTATION],
+            "ghcr.io/a/b:1"
+        );
         assert_eq!(second.descriptors()[1], foreign);
-        assert_eq!(second.with_root(&root(b"2"), Some(&name), &tags(&["1"]), "x").unwrap(), second);
+        assert_eq!(
+            second.with_root(&root(b"2"), Some(&name), &tags(&["1"]), "x").unwrap(),
+            second
+        );
     }
 
     #[test]
@@ -249,15 +319,26 @@ mod tests {
     fn a_tag_of_another_name_is_not_replaced() {
         let [ours, theirs]: [Repository; 2] =
             ["ghcr.io/a/ours", "ghcr.io:443/a/theirs"].map(|text| text.parse().unwrap());
-        let index = LayoutIndex::new(vec![]).with_root(&root(b"1"), Some(&theirs), &tags(&["1"]), "x").unwrap();
+        let index = LayoutIndex::new(vec![])
+            .with_root(&root(b"1"), Some(&theirs), &tags(&["1"]), "x")
+            .unwrap();
         for name in [Some(&ours), None] {
             let error = index.with_root(&root(b"2"), name, &tags(&["0", "1"]), "x").unwrap_err();
-            let StoreError::ForeignTag { tag, owner, .. } = error else { panic!("{error}") };
+            let StoreError::ForeignTag { tag, owner, .. } = error else {
+                panic!("{error}")
+            };
             assert_eq!((tag.as_str(), owner.as_str()), ("1", "ghcr.io:443/a/theirs"));
         }
         assert!(index.with_root(&root(b"2"), Some(&ours), &tags(&["2"]), "x").is_ok());
         let nameless = LayoutIndex::new(vec![named(&root(b"1"), "1", None)]);
-        assert_eq!(nameless.with_root(&root(b"2"), Some(&ours), &tags(&["1"]), "x").unwrap().descriptors().len(), 1);
+        assert_eq!(
+            nameless
+                .with_root(&root(b"2"), Some(&ours), &tags(&["1"]), "x")
+                .unwrap()
+                .descriptors()
+                .len(),
+            1
+        );
     }
 
     #[test]
@@ -275,7 +356,10 @@ mod tests {
             MediaType::OciManifest,
             Digest::of(b"1")
         );
-        let index = LayoutIndex::parse(text, "x").unwrap().with_root(&root(b"2"), None, &tags(&["1"]), "x").unwrap();
+        let index = LayoutIndex::parse(text, "x")
+            .unwrap()
+            .with_root(&root(b"2"), None, &tags(&["1"]), "x")
+            .unwrap();
         let text = String::from_utf8(index.to_bytes().unwrap().to_vec()).unwrap();
         for kept in [r#""x":[1]"#, r#"{"a":"b"}"#, r#"{"c":"d"}"#, r#""urls":["u"]"#] {
             assert!(text.contains(kept), "{kept} in {text}");
@@ -294,24 +378,44 @@ mod tests {
 
     #[test]
     fn what_is_by_another_algorithm_stays_where_it_is() {
-        let other =
-            format!(r#"{{"mediaType":"{}","digest":"sha512:{}","size":1}}"#, MediaType::OciManifest, "a".repeat(128));
+        let other = format!(
+            r#"{{"mediaType":"{}","digest":"sha512:{}","size":1}}"#,
+            MediaType::OciManifest,
+            "a".repeat(128)
+        );
         let text = format!(r#"{{"schemaVersion":2,"manifests":[{other}]}}"#);
-        let index = LayoutIndex::parse(text, "x").unwrap().with_root(&root(b"2"), None, &tags(&["1"]), "x").unwrap();
+        let index = LayoutIndex::parse(text, "x")
+            .unwrap()
+            .with_root(&root(b"2"), None, &tags(&["1"]), "x")
+            .unwrap();
         assert_eq!((index.descriptors().len(), index.unsupported().len()), (1, 1));
         let written = String::from_utf8(index.to_bytes().unwrap().to_vec()).unwrap();
-        assert!(written.find("sha512:").unwrap() < written.find("sha256:").unwrap(), "{written}");
+        assert!(
+            written.find("sha512:").unwrap() < written.find("sha256:").unwrap(),
+            "{written}"
+        );
     }
 
     #[test]
     fn damaged_lists_and_versions_are_refused() {
         let both = r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#;
-        for bad in
-            ["", "[]", "{}", both, r#"{"schemaVersion":2}"#, r#"{"schemaVersion":2,"manifests":[{"digest":"x"}]}"#]
-        {
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            both,
+            r#"{"schemaVersion":2}"#,
+            r#"{"schemaVersion":2,"manifests":[{"digest":"x"}]}"#,
+        ] {
             assert!(LayoutIndex::parse(bad, "x").is_err(), "{bad}");
         }
-        for bad in ["", "{}", "1", r#"{"imageLayoutVersion":"2.0.0"}"#, r#"{"imageLayoutVersion":1}"#] {
+        for bad in [
+            "",
+            "{}",
+            "1",
+            r#"{"imageLayoutVersion":"2.0.0"}"#,
+            r#"{"imageLayoutVersion":1}"#,
+        ] {
             assert!(check_layout_marker(bad.as_bytes(), "x").is_err(), "{bad}");
         }
         check_layout_marker(LAYOUT_MARKER, "x").unwrap();

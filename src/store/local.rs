@@ -43,9 +43,11 @@ pub async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(error) => {
-            Err(StoreError::Io { action: "access", path: "the local disk".to_owned(), cause: io::Error::other(error) })
-        }
+        Err(error) => Err(StoreError::Io {
+            action: "access",
+            path: "the local disk".to_owned(),
+            cause: io::Error::other(error),
+        }),
     }
 }
 
@@ -126,21 +128,37 @@ pub const LINK_HELP: &str = "copy the layout without links (cp -rL LAYOUT COPY),
 pub fn irregular(path: &Path, place: &str) -> StoreError {
     let name = crate::model::escape(path.as_os_str().as_encoded_bytes());
     let is_link = path.is_symlink();
-    let what = if is_link { "a symbolic link, not a regular file" } else { "not a regular file" };
+    let what = if is_link {
+        "a symbolic link, not a regular file"
+    } else {
+        "not a regular file"
+    };
     let help = is_link.then(|| LINK_HELP.to_owned());
-    StoreError::Malformed { place: place.to_owned(), reason: format!("{name} is {what}"), help }
+    StoreError::Malformed {
+        place: place.to_owned(),
+        reason: format!("{name} is {what}"),
+        help,
+    }
 }
 
 /// Reads a regular file whole. Returns `None` if it does not exist. A file of more than `limit_bytes` is
 /// [`StoreError::Malformed`].
 pub fn read_small(path: &Path, limit_bytes: u64, place: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(file) = open_regular(path, place)? else { return Ok(None) };
+    let Some(file) = open_regular(path, place)? else {
+        return Ok(None);
+    };
     let mut bytes = Vec::new();
-    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(|cause| StoreError::io("read", path, cause))?;
+    file.take(limit_bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|cause| StoreError::io("read", path, cause))?;
     if bytes.len() as u64 > limit_bytes {
         let name = crate::model::escape(path.as_os_str().as_encoded_bytes());
         let reason = format!("{name} has more than {limit_bytes} bytes");
-        return Err(StoreError::Malformed { place: place.to_owned(), reason, help: None });
+        return Err(StoreError::Malformed {
+            place: place.to_owned(),
+            reason,
+            help: None,
+        });
     }
     Ok(Some(bytes))
 }
@@ -209,7 +227,9 @@ impl TemporaryFile {
         let failed = |cause| StoreError::io("write to", directory, cause);
         for _ in 0..MAX_CREATE_ATTEMPTS {
             let mut builder = tempfile::Builder::new();
-            builder.prefix(TEMPORARY_PREFIX).permissions(fs::Permissions::from_mode(mode));
+            builder
+                .prefix(TEMPORARY_PREFIX)
+                .permissions(fs::Permissions::from_mode(mode));
             let mut named = named();
             let file = builder.tempfile_in(directory).map_err(failed)?;
             named.insert(file.path().to_owned());
@@ -219,7 +239,9 @@ impl TemporaryFile {
                 return Ok(Self { file, _name: name });
             }
         }
-        Err(failed(io::Error::other("temporary files are removed as soon as they are made")))
+        Err(failed(io::Error::other(
+            "temporary files are removed as soon as they are made",
+        )))
     }
 
     /// Locks a new file. Returns `false` if [`remove_abandoned`] removed it first.
@@ -239,15 +261,25 @@ impl TemporaryFile {
     /// Makes the content durable, then atomically and durably renames the file to `target`. `target` is in the
     /// directory that the file was created in, or on the same file system.
     pub fn persist(self, target: &Path) -> Result<(), StoreError> {
-        self.file.as_file().sync_all().map_err(|cause| StoreError::io("write", target, cause))?;
-        self.file.persist(target).map_err(|error| StoreError::io("write", target, error.error))?;
+        self.file
+            .as_file()
+            .sync_all()
+            .map_err(|cause| StoreError::io("write", target, cause))?;
+        self.file
+            .persist(target)
+            .map_err(|error| StoreError::io("write", target, error.error))?;
         sync_directory(parent(target))
     }
 
     /// Like [`TemporaryFile::persist`], but never replaces anything that exists, including a symbolic link.
     pub fn persist_new(self, target: &Path) -> Result<(), StoreError> {
-        self.file.as_file().sync_all().map_err(|cause| StoreError::io("writing", target, cause))?;
-        self.file.persist_noclobber(target).map_err(|error| StoreError::io("writing", target, error.error))?;
+        self.file
+            .as_file()
+            .sync_all()
+            .map_err(|cause| StoreError::io("writing", target, cause))?;
+        self.file
+            .persist_noclobber(target)
+            .map_err(|error| StoreError::io("writing", target, error.error))?;
         sync_directory(parent(target))
     }
 
@@ -285,7 +317,8 @@ impl Write for TemporaryFile {
 pub fn replace_private_file(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     remove_abandoned(parent(target));
     let mut file = TemporaryFile::create_private_in(parent(target))?;
-    file.write_all(bytes).map_err(|cause| StoreError::io("write", target, cause))?;
+    file.write_all(bytes)
+        .map_err(|cause| StoreError::io("write", target, cause))?;
     file.persist(target)
 }
 
@@ -303,10 +336,16 @@ pub fn parent(path: &Path) -> &Path {
 pub fn remove_abandoned(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
-        if !entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
+        if !entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(TEMPORARY_PREFIX.as_bytes())
+        {
             continue;
         }
-        let Ok(Some(file)) = open_regular(&entry.path(), "") else { continue };
+        let Ok(Some(file)) = open_regular(&entry.path(), "") else {
+            continue;
+        };
         if file.try_lock().is_ok() {
             // Removed while it is locked: a writer that has just created it notices that.
             let _ = fs::remove_file(entry.path());
@@ -366,7 +405,11 @@ mod tests {
         assert!(open_regular(&file, "x").unwrap().is_some());
         assert!(open_regular(&directory.path().join("none"), "x").unwrap().is_none());
         for bad in [link.as_path(), directory.path()] {
-            assert!(matches!(open_regular(bad, "x"), Err(StoreError::Malformed { .. })), "{}", bad.display());
+            assert!(
+                matches!(open_regular(bad, "x"), Err(StoreError::Malformed { .. })),
+                "{}",
+                bad.display()
+            );
         }
         assert!(matches!(read_small(&file, 5, "x"), Err(StoreError::Malformed { .. })));
         assert_eq!(read_small(&file, 6, "x").unwrap().as_deref(), Some(&b"secret"[..]));

@@ -29,7 +29,10 @@ struct State {
 impl MemoryStore {
     /// Returns an empty store. `name` is its name in messages.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), state: Mutex::default() }
+        Self {
+            name: name.to_owned(),
+            state: Mutex::default(),
+        }
     }
 
     /// Adds bytes under a digest that they need not have, for tests of damaged content.
@@ -51,12 +54,18 @@ impl MemoryStore {
 
     /// Returns the tags, sorted, with the digests that they name.
     pub fn tags(&self) -> BTreeMap<String, Digest> {
-        self.state().tags.iter().map(|(tag, (_, digest))| (tag.clone(), *digest)).collect()
+        self.state()
+            .tags
+            .iter()
+            .map(|(tag, (_, digest))| (tag.clone(), *digest))
+            .collect()
     }
 
     fn insert(&self, descriptor: &Descriptor, bytes: Bytes) {
         let mut state = self.state();
-        state.media_types.insert(descriptor.digest, descriptor.media_type.clone());
+        state
+            .media_types
+            .insert(descriptor.digest, descriptor.media_type.clone());
         state.blobs.insert(descriptor.digest, bytes);
     }
 
@@ -80,7 +89,10 @@ impl Source for MemoryStore {
         let state = self.state();
         let found = match selector {
             Selector::Tag(tag) => state.tags.get(tag).cloned(),
-            Selector::Digest(digest) => state.media_types.get(digest).map(|media_type| (media_type.clone(), *digest)),
+            Selector::Digest(digest) => state
+                .media_types
+                .get(digest)
+                .map(|media_type| (media_type.clone(), *digest)),
             Selector::Only if state.tags.len() == 1 => state.tags.values().next().cloned(),
             Selector::Only => None,
         };
@@ -115,7 +127,9 @@ impl Sink for MemoryStore {
     }
 
     async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
-        let bytes = read::read_whole(source, descriptor, u64::MAX).await.map_err(StoreError::of_source)?;
+        let bytes = read::read_whole(source, descriptor, u64::MAX)
+            .await
+            .map_err(StoreError::of_source)?;
         self.insert(descriptor, bytes);
         Ok(())
     }

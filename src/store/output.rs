@@ -42,12 +42,18 @@ impl OutputKind {
     /// [`StoreError::Malformed`] for a directory and for a loop of links, and I/O errors.
     pub fn of(path: &Path) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::io("write", path, cause);
-        let Some(end) = link_end(path).map_err(failed)? else { return Ok(Self::Stream) };
+        let Some(end) = link_end(path).map_err(failed)? else {
+            return Ok(Self::Stream);
+        };
         match fs::metadata(&end) {
             Ok(metadata) if metadata.is_dir() => {
                 let reason = "it is a directory".to_owned();
                 let help = Some("give a file in it".to_owned());
-                Err(StoreError::Malformed { place: escape(path.as_os_str().as_bytes()), reason, help })
+                Err(StoreError::Malformed {
+                    place: escape(path.as_os_str().as_bytes()),
+                    reason,
+                    help,
+                })
             }
             Ok(metadata) if !metadata.is_file() => Ok(Self::Stream),
             Ok(_) => fs::canonicalize(&end).map(Self::Replaced).map_err(failed),
@@ -74,11 +80,15 @@ fn link_end(path: &Path) -> io::Result<Option<PathBuf>> {
 
 /// Returns `true` if a path names a descriptor, such as `/proc/self/fd/3`.
 fn is_descriptor(path: &Path) -> bool {
-    let is_number = path.file_name().is_some_and(|name| name.as_bytes().iter().all(u8::is_ascii_digit));
+    let is_number = path
+        .file_name()
+        .is_some_and(|name| name.as_bytes().iter().all(u8::is_ascii_digit));
     if !is_number {
         return false;
     }
-    let Ok(directory) = fs::canonicalize(parent(path)) else { return false };
+    let Ok(directory) = fs::canonicalize(parent(path)) else {
+        return false;
+    };
     let of_process = directory.starts_with("/proc") && directory.file_name() == Some(OsStr::new("fd"));
     of_process || directory == Path::new("/dev/fd")
 }
@@ -133,7 +143,8 @@ pub fn write_output(path: &Path, bytes: &[u8], access: Access) -> Result<(), Sto
 /// An error of the kind [`io::ErrorKind::AlreadyExists`] if something is at `path`, and errors of writing.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut file = TemporaryFile::create_in(parent(path))?;
-    file.write_all(bytes).map_err(|cause| StoreError::io("writing", path, cause))?;
+    file.write_all(bytes)
+        .map_err(|cause| StoreError::io("writing", path, cause))?;
     file.persist_new(path)
 }
 
@@ -218,8 +229,16 @@ mod tests {
     fn what_a_descriptor_stands_for_is_written_to() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        let file = File::options().create_new(true).read(true).write(true).open(&path).unwrap();
-        for name in [format!("/dev/fd/{}", file.as_raw_fd()), format!("/proc/self/fd/{}", file.as_raw_fd())] {
+        let file = File::options()
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
+        for name in [
+            format!("/dev/fd/{}", file.as_raw_fd()),
+            format!("/proc/self/fd/{}", file.as_raw_fd()),
+        ] {
             assert_eq!(OutputKind::of(Path::new(&name)).unwrap(), OutputKind::Stream);
             write(Path::new(&name), "x").unwrap();
         }

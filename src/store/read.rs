@@ -21,7 +21,10 @@ pub async fn read_config(source: &dyn Source, manifest: &ImageManifest) -> Resul
     let descriptor = &manifest.config;
     if !matches!(descriptor.media_type, MediaType::OciConfig | MediaType::DockerConfig) {
         let (digest, media_type) = (descriptor.digest, descriptor.media_type.clone());
-        return Err(document_error(source, DocumentError::Unsupported { digest, media_type }));
+        return Err(document_error(
+            source,
+            DocumentError::Unsupported { digest, media_type },
+        ));
     }
     let bytes = read_whole(source, descriptor, MAX_CONFIG_BYTES).await?;
     Document::parse(descriptor.media_type.clone(), bytes).map_err(|cause| document_error(source, cause))
@@ -42,7 +45,14 @@ pub(super) async fn read_whole(
 ) -> Result<Bytes, StoreError> {
     let (digest, size_bytes) = (descriptor.digest, descriptor.size_bytes);
     if size_bytes > limit_bytes {
-        return Err(document_error(source, DocumentError::TooLarge { digest, size_bytes, limit_bytes }));
+        return Err(document_error(
+            source,
+            DocumentError::TooLarge {
+                digest,
+                size_bytes,
+                limit_bytes,
+            },
+        ));
     }
     let mut bytes = Vec::new();
     match open(source, descriptor).await?.read_to_end(&mut bytes).await {
@@ -62,5 +72,9 @@ pub(super) fn parse_root(source: &dyn Source, declared: Option<&MediaType>, byte
 }
 
 fn document_error(source: &dyn Source, cause: DocumentError) -> StoreError {
-    StoreError::Document { place: source.describe(), side: source.side(), cause }
+    StoreError::Document {
+        place: source.describe(),
+        side: source.side(),
+        cause,
+    }
 }

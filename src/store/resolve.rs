@@ -25,7 +25,11 @@ pub async fn select_platform(source: &dyn Source, root: &Root, wanted: &Platform
             let config = image.config().value();
             if !config.names_platform() {
                 let (digest, reason) = (manifest.descriptor().digest, "its config has no platform".to_owned());
-                let skipped = SkippedEntry { digest: digest.to_string(), platform: None, reason };
+                let skipped = SkippedEntry {
+                    digest: digest.to_string(),
+                    platform: None,
+                    reason,
+                };
                 return Err(no_platform(source, wanted, Vec::new(), vec![skipped]));
             }
             if config.contradicts(wanted) {
@@ -36,15 +40,21 @@ pub async fn select_platform(source: &dyn Source, root: &Root, wanted: &Platform
         Root::Index(index) => index.descriptor().digest,
     };
     let entries = list_entries(source, root).await?;
-    let mut candidates: Vec<(u32, &ListedImage)> =
-        entries.images.iter().filter_map(|listed| Some((wanted.distance(&listed.platform)?, listed))).collect();
+    let mut candidates: Vec<(u32, &ListedImage)> = entries
+        .images
+        .iter()
+        .filter_map(|listed| Some((wanted.distance(&listed.platform)?, listed)))
+        .collect();
     candidates.sort_by_key(|(distance, _)| *distance);
     let mut skipped = entries.skipped.clone();
     for (_, listed) in candidates {
         match read_listed(source, listed).await? {
             ReadEntry::Image(image) => {
                 check_listed(source, listed, &image)?;
-                return Ok(PlatformMatch { image, index: Some(index) });
+                return Ok(PlatformMatch {
+                    image,
+                    index: Some(index),
+                });
             }
             ReadEntry::Skipped(entry) => skipped.push(entry),
         }
@@ -53,7 +63,12 @@ pub async fn select_platform(source: &dyn Source, root: &Root, wanted: &Platform
         let digest = listed.descriptor.digest.to_string();
         !skipped.iter().any(|entry| entry.digest == digest)
     };
-    let offered = entries.images.iter().filter(is_image).map(|listed| listed.platform.clone()).collect();
+    let offered = entries
+        .images
+        .iter()
+        .filter(is_image)
+        .map(|listed| listed.platform.clone())
+        .collect();
     Err(no_platform(source, wanted, offered, skipped))
 }
 
@@ -64,5 +79,10 @@ fn no_platform(
     skipped: Vec<SkippedEntry>,
 ) -> StoreError {
     let skipped = skipped.iter().map(ToString::to_string).collect();
-    StoreError::NoPlatform { wanted: wanted.clone(), place: source.describe(), offered, skipped }
+    StoreError::NoPlatform {
+        wanted: wanted.clone(),
+        place: source.describe(),
+        offered,
+        skipped,
+    }
 }

@@ -37,7 +37,16 @@ pub struct VerifiedReader {
 impl VerifiedReader {
     fn damaged(&self, expected: String, actual: String) -> io::Error {
         let (digest, place, side) = (self.descriptor.digest, self.place.clone(), self.side);
-        io::Error::new(io::ErrorKind::InvalidData, StoreError::Damaged { digest, place, expected, actual, side })
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            StoreError::Damaged {
+                digest,
+                place,
+                expected,
+                actual,
+                side,
+            },
+        )
     }
 
     fn failed(&self, cause: io::Error) -> io::Error {
@@ -52,7 +61,9 @@ impl VerifiedReader {
     }
 
     fn check_end(&mut self) -> io::Result<()> {
-        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let Some(hasher) = self.hasher.take() else {
+            return Ok(());
+        };
         let (wanted, found) = (self.descriptor.size_bytes, self.read_bytes);
         if found < wanted {
             return Err(self.damaged(format!("{wanted} bytes"), format!("{found} bytes")));
@@ -125,6 +136,9 @@ mod tests {
             assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
         }
         let lying = Descriptor::new(MediaType::OciLayer, Digest::of(b"content"), 3);
-        assert!(matches!(read(b"content", &lying).await, Err(StoreError::Damaged { .. })));
+        assert!(matches!(
+            read(b"content", &lying).await,
+            Err(StoreError::Damaged { .. })
+        ));
     }
 }

@@ -125,7 +125,10 @@ impl<I: Input> Entries<I> {
         let kind = kind(type_of(header), &name);
         let said_bytes = pax.size_bytes.unwrap_or(stored_bytes);
         if kind == EntryKind::Directory && type_of(header) != b'5' && said_bytes > 0 {
-            return Err(self.malformed("a header", "its name is a directory's, but its type and size are a file's"));
+            return Err(self.malformed(
+                "a header",
+                "its name is a directory's, but its type and size are a file's",
+            ));
         }
         let mut size_bytes = if kind.has_content() { said_bytes } else { 0 };
         if type_of(header) == b'S' || pax.sparse.is_some() {
@@ -144,7 +147,11 @@ impl<I: Input> Entries<I> {
             gid: pax.gid.map_or_else(|| id(&fields.gid), Ok)?,
             size_bytes,
             content_offset: self.position_bytes,
-            link: if matches!(kind, EntryKind::HardLink | EntryKind::Symlink) { link } else { Vec::new() },
+            link: if matches!(kind, EntryKind::HardLink | EntryKind::Symlink) {
+                link
+            } else {
+                Vec::new()
+            },
             xattrs: pax.xattrs,
             name,
         })
@@ -225,7 +232,10 @@ impl<I: Input> Entries<I> {
     }
 
     fn malformed_map(&self) -> TarError {
-        self.malformed("the map of a sparse file", "it is not in its declared format, or does not fit the file")
+        self.malformed(
+            "the map of a sparse file",
+            "it is not in its declared format, or does not fit the file",
+        )
     }
 
     /// Returns the next header after verifying its checksum; `None` at the end, by the [`EndRule`].
@@ -244,7 +254,9 @@ impl<I: Input> Entries<I> {
         if has_checksum(header.as_bytes()) {
             Ok(Some(header))
         } else {
-            Err(TarError::Checksum { position_bytes: self.header_bytes })
+            Err(TarError::Checksum {
+                position_bytes: self.header_bytes,
+            })
         }
     }
 
@@ -260,7 +272,11 @@ impl<I: Input> Entries<I> {
         }
         if !is_zero(&second) {
             let reason = "its second block is missing";
-            return Err(TarError::Malformed { what: "the end marker", reason, position_bytes });
+            return Err(TarError::Malformed {
+                what: "the end marker",
+                reason,
+                position_bytes,
+            });
         }
         Ok(())
     }
@@ -305,7 +321,11 @@ impl<I: Input> Entries<I> {
 
     fn extension(&mut self, size_bytes: u64, bound: Bound, limit_bytes: u64) -> Result<Vec<u8>, TarError> {
         if size_bytes > limit_bytes {
-            return Err(TarError::OverLimit { bound, limit_bytes, position_bytes: self.header_bytes });
+            return Err(TarError::OverLimit {
+                bound,
+                limit_bytes,
+                position_bytes: self.header_bytes,
+            });
         }
         self.begin_content(size_bytes, "an extended header")?;
         let mut bytes = Vec::new();
@@ -315,7 +335,9 @@ impl<I: Input> Entries<I> {
 
     fn begin_content(&mut self, size_bytes: u64, inside: &'static str) -> Result<(), TarError> {
         let padding_bytes = size_bytes.wrapping_neg() % BLOCK_BYTES as u64;
-        let end = size_bytes.checked_add(padding_bytes).and_then(|padded| padded.checked_add(self.position_bytes));
+        let end = size_bytes
+            .checked_add(padding_bytes)
+            .and_then(|padded| padded.checked_add(self.position_bytes));
         if end.is_none_or(|end| end > MAX_POSITION_BYTES) {
             return Err(self.malformed("a header", "its size is too large"));
         }
@@ -342,13 +364,21 @@ impl<I: Input> Entries<I> {
     }
 
     fn malformed(&self, what: &'static str, reason: &'static str) -> TarError {
-        TarError::Malformed { what, reason, position_bytes: self.header_bytes }
+        TarError::Malformed {
+            what,
+            reason,
+            position_bytes: self.header_bytes,
+        }
     }
 
     /// Returns the error for a stream that ends here, `lacking_bytes` too early.
     fn truncated(&self, inside: &'static str, lacking_bytes: u64) -> TarError {
         let expected_bytes = self.position_bytes.saturating_add(lacking_bytes);
-        TarError::Truncated { inside, expected_bytes, actual_bytes: self.position_bytes }
+        TarError::Truncated {
+            inside,
+            expected_bytes,
+            actual_bytes: self.position_bytes,
+        }
     }
 }
 
@@ -412,7 +442,11 @@ impl<I: Input> Entries<I> {
         self.hole_bytes = self.hole_bytes.saturating_add(count);
         if self.hole_bytes > MAX_HOLE_BYTES {
             let bound = Bound::Holes;
-            return Err(TarError::OverLimit { bound, limit_bytes: MAX_HOLE_BYTES, position_bytes: self.header_bytes });
+            return Err(TarError::OverLimit {
+                bound,
+                limit_bytes: MAX_HOLE_BYTES,
+                position_bytes: self.header_bytes,
+            });
         }
         Ok(())
     }

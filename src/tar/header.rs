@@ -22,7 +22,9 @@ pub(super) fn is_zero(block: &Block) -> bool {
 /// Returns `true` if the checksum of a header is correct, as a sum of unsigned bytes or, as some old programs computed
 /// it, of signed bytes.
 pub(super) fn has_checksum(block: &Block) -> bool {
-    let Some(stored) = number(&block[CHECKSUM_FIELD]) else { return false };
+    let Some(stored) = number(&block[CHECKSUM_FIELD]) else {
+        return false;
+    };
     let counted = |at: usize| if CHECKSUM_FIELD.contains(&at) { b' ' } else { block[at] };
     let unsigned: u64 = (0..BLOCK_BYTES).map(|at| u64::from(counted(at))).sum();
     let signed: i64 = (0..BLOCK_BYTES).map(|at| i64::from(counted(at).cast_signed())).sum();
@@ -37,13 +39,16 @@ pub(super) fn number(field: &[u8]) -> Option<u64> {
         if first & 0x40 != 0 {
             return None; // negative
         }
-        return rest
-            .iter()
-            .try_fold(u64::from(first & 0x3f), |value, byte| Some(value.checked_mul(256)? | u64::from(*byte)));
+        return rest.iter().try_fold(u64::from(first & 0x3f), |value, byte| {
+            Some(value.checked_mul(256)? | u64::from(*byte))
+        });
     }
     let is_blank = |byte: &u8| matches!(byte, b' ' | 0);
     let start = field.iter().position(|byte| !is_blank(byte)).unwrap_or(field.len());
-    let end = field.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    let end = field
+        .iter()
+        .rposition(|byte| !is_blank(byte))
+        .map_or(start, |last| last + 1);
     let digits = field[start..end].split(|byte| *byte == 0).next()?;
     digits.iter().try_fold(0u64, |value, digit| match digit {
         b'0'..=b'7' => Some(value.checked_mul(8)? + u64::from(digit - b'0')),

@@ -46,7 +46,11 @@ impl<'a> FileInput<'a> {
     /// # Errors
     /// Those of the system for the query of the size.
     pub fn new(file: &'a File) -> io::Result<Self> {
-        Ok(Self { file, offset: 0, size_bytes: file.metadata()?.len() })
+        Ok(Self {
+            file,
+            offset: 0,
+            size_bytes: file.metadata()?.len(),
+        })
     }
 }
 

@@ -33,7 +33,11 @@ impl PaxRecords {
     /// Reads all records of the extended header at `position_bytes`. If a keyword occurs twice, the last value counts;
     /// an empty value removes the record.
     pub(super) fn parse(mut rest: &[u8], reads_xattrs: bool, position_bytes: u64) -> Result<Self, TarError> {
-        let mut reader = Reader { records: Self::default(), reads_xattrs, position_bytes };
+        let mut reader = Reader {
+            records: Self::default(),
+            reads_xattrs,
+            position_bytes,
+        };
         while !rest.is_empty() {
             let record = split_record(rest);
             let (keyword, value, after) =
@@ -108,15 +112,25 @@ impl Reader {
         if value.is_empty() {
             return Ok(None);
         }
-        decimal(value).map(Some).ok_or_else(|| self.malformed("a size or an id is not a number"))
+        decimal(value)
+            .map(Some)
+            .ok_or_else(|| self.malformed("a size or an id is not a number"))
     }
 
     fn malformed(&self, reason: &'static str) -> TarError {
-        TarError::Malformed { what: "an extended header", reason, position_bytes: self.position_bytes }
+        TarError::Malformed {
+            what: "an extended header",
+            reason,
+            position_bytes: self.position_bytes,
+        }
     }
 
     fn over_limit(&self, bound: Bound, limit: usize) -> TarError {
-        TarError::OverLimit { bound, limit_bytes: limit as u64, position_bytes: self.position_bytes }
+        TarError::OverLimit {
+            bound,
+            limit_bytes: limit as u64,
+            position_bytes: self.position_bytes,
+        }
     }
 }
 
@@ -169,7 +183,11 @@ mod tests {
     #[test]
     fn attributes_over_the_limits_of_linux_are_refused() {
         let value = vec![b'v'; MAX_XATTR_VALUE_BYTES + 1];
-        let mut reader = Reader { records: PaxRecords::default(), reads_xattrs: true, position_bytes: 0 };
+        let mut reader = Reader {
+            records: PaxRecords::default(),
+            reads_xattrs: true,
+            position_bytes: 0,
+        };
         assert!(reader.take(b"SCHILY.xattr.user.x", &value).is_err());
         assert!(reader.take(b"SCHILY.xattr.user.x", &value[1..]).is_ok());
         assert!(reader.take(&[XATTR_PREFIX, &[b'n'; 256]].concat(), b"").is_err());

@@ -55,7 +55,12 @@ impl SparseMap {
             }
             end = offset.checked_add(*length).filter(|end| *end <= size_bytes)?;
         }
-        Some(Self { segments, next: 0, position_bytes: 0, size_bytes })
+        Some(Self {
+            segments,
+            next: 0,
+            position_bytes: 0,
+            size_bytes,
+        })
     }
 
     /// Creates a map from alternating offsets and lengths.
@@ -64,7 +69,10 @@ impl SparseMap {
         if !rest.is_empty() {
             return None;
         }
-        Self::new(pairs.iter().map(|[offset, length]| (*offset, *length)).collect(), size_bytes)
+        Self::new(
+            pairs.iter().map(|[offset, length]| (*offset, *length)).collect(),
+            size_bytes,
+        )
     }
 
     pub(super) fn size_bytes(&self) -> u64 {
@@ -73,7 +81,11 @@ impl SparseMap {
 
     pub(super) fn piece(&mut self) -> Piece {
         let end = |segment: &Segment| segment.0 + segment.1;
-        while self.segments.get(self.next).is_some_and(|segment| end(segment) <= self.position_bytes) {
+        while self
+            .segments
+            .get(self.next)
+            .is_some_and(|segment| end(segment) <= self.position_bytes)
+        {
             self.next += 1;
         }
         match self.segments.get(self.next) {
@@ -102,7 +114,11 @@ impl OldMap {
     pub(super) fn begin(header: &Block) -> Option<Self> {
         let (range, magic) = GNU_MAGIC;
         let size_bytes = number(&header[OLD_SIZE]).filter(|_| &header[range] == magic)?;
-        let mut map = Self { numbers: Vec::new(), size_bytes, goes_on: false };
+        let mut map = Self {
+            numbers: Vec::new(),
+            size_bytes,
+            goes_on: false,
+        };
         map.take(&header[OLD_MAP], header[OLD_GOES_ON])?;
         Some(map)
     }
@@ -204,12 +220,20 @@ pub(super) fn numbers_of_content(text: &[u8]) -> Result<Option<Vec<u64>>, ()> {
     if whole == 0 {
         return Ok(None);
     }
-    let count =
-        lines.next().and_then(decimal).and_then(|count| usize::try_from(count).ok()?.checked_mul(2)).ok_or(())?;
+    let count = lines
+        .next()
+        .and_then(decimal)
+        .and_then(|count| usize::try_from(count).ok()?.checked_mul(2))
+        .ok_or(())?;
     if whole <= count {
         return Ok(None);
     }
-    lines.take(count).map(decimal).collect::<Option<_>>().map(Some).ok_or(())
+    lines
+        .take(count)
+        .map(decimal)
+        .collect::<Option<_>>()
+        .map(Some)
+        .ok_or(())
 }
 
 /// Parses a decimal number, up to the greatest size of a file.
@@ -230,7 +254,15 @@ mod tests {
         for good in [&[][..], &[0, 10], &[0, 3, 3, 2, 10, 0], &[10, 0], &[5, 0, 5, 1]] {
             assert!(is_map(good), "{good:?}");
         }
-        for bad in [&[0][..], &[0, 11], &[5, 2, 6, 1], &[5, 1, 0, 1], &[u64::MAX, 1], &[1, u64::MAX], &[11, 0]] {
+        for bad in [
+            &[0][..],
+            &[0, 11],
+            &[5, 2, 6, 1],
+            &[5, 1, 0, 1],
+            &[u64::MAX, 1],
+            &[1, u64::MAX],
+            &[11, 0],
+        ] {
             assert!(!is_map(bad), "{bad:?}");
         }
     }
@@ -238,7 +270,14 @@ mod tests {
     #[test]
     fn pieces_cover_the_file() {
         let mut map = SparseMap::of_numbers(&[2, 3, 5, 0, 5, 1, 8, 0], 10).unwrap();
-        for piece in [Piece::Hole(2), Piece::Data(3), Piece::Data(1), Piece::Hole(2), Piece::Hole(2), Piece::End] {
+        for piece in [
+            Piece::Hole(2),
+            Piece::Data(3),
+            Piece::Data(1),
+            Piece::Hole(2),
+            Piece::Hole(2),
+            Piece::End,
+        ] {
             assert_eq!(map.piece(), piece);
             if let Piece::Data(count) | Piece::Hole(count) = piece {
                 map.advance(count);
@@ -253,7 +292,14 @@ mod tests {
         }
         assert_eq!(numbers_of_content(b"2\n0\n5\n7\n3\n\0\0"), Ok(Some(vec![0, 5, 7, 3])));
         assert_eq!(numbers_of_content(b"0\n\0"), Ok(Some(vec![])));
-        for bad in ["\n", "-1\n", "x\n", "1\n\n1\n", "18446744073709551615\n", "99999999999999999999\n"] {
+        for bad in [
+            "\n",
+            "-1\n",
+            "x\n",
+            "1\n\n1\n",
+            "18446744073709551615\n",
+            "99999999999999999999\n",
+        ] {
             assert_eq!(numbers_of_content(bad.as_bytes()), Err(()), "{bad}");
         }
     }
@@ -262,16 +308,32 @@ mod tests {
     fn records_are_held_to_their_format() {
         let format_of = |records: &[(&str, &str)]| {
             let mut all = SparseRecords::default();
-            let taken: Option<Vec<()>> =
-                records.iter().map(|(keyword, value)| all.take(keyword.as_bytes(), value.as_bytes())).collect();
+            let taken: Option<Vec<()>> = records
+                .iter()
+                .map(|(keyword, value)| all.take(keyword.as_bytes(), value.as_bytes()))
+                .collect();
             taken.map(|_| all.format())
         };
-        assert_eq!(format_of(&[("major", "1"), ("minor", "0")]), Some(Some(SparseFormat::Content)));
+        assert_eq!(
+            format_of(&[("major", "1"), ("minor", "0")]),
+            Some(Some(SparseFormat::Content))
+        );
         assert_eq!(format_of(&[("map", "0,1")]), Some(Some(SparseFormat::Records)));
-        for unknown in [&[("major", "1")][..], &[("major", "2"), ("minor", "0")], &[("name", "x")], &[("other", "")]] {
+        for unknown in [
+            &[("major", "1")][..],
+            &[("major", "2"), ("minor", "0")],
+            &[("name", "x")],
+            &[("other", "")],
+        ] {
             assert_eq!(format_of(unknown), Some(None), "{unknown:?}");
         }
-        for bad in [("major", ""), ("size", "-1"), ("map", "0,,1"), ("numbytes", "1"), ("numblocks", "x")] {
+        for bad in [
+            ("major", ""),
+            ("size", "-1"),
+            ("map", "0,,1"),
+            ("numbytes", "1"),
+            ("numblocks", "x"),
+        ] {
             assert_eq!(format_of(&[bad]), None, "{bad:?}");
         }
         assert_eq!(format_of(&[("offset", "1"), ("offset", "1")]), None);

@@ -75,7 +75,11 @@ pub async fn copy_ahead<S: Source>(
     let ensure = |(descriptor, source): (Descriptor, Arc<S>)| {
         let observer = observer.clone();
         async move {
-            let copying = Copying { source: source.as_ref(), target, observer };
+            let copying = Copying {
+                source: source.as_ref(),
+                target,
+                observer,
+            };
             let report = copying.blob(&descriptor, None).await?;
             Ok((descriptor.digest, report.outcome))
         }
@@ -93,21 +97,38 @@ pub async fn copy_rest(
     observer: Arc<dyn Observer>,
     ahead: &Ahead,
 ) -> Result<Report, CopyError> {
-    let copying = Copying { source, target, observer };
+    let copying = Copying {
+        source,
+        target,
+        observer,
+    };
     let graph = Graph::read(source, root).await;
     let graph = graph.map_err(|cause| copying.error("the image".to_owned(), cause.of_source()))?;
-    let sizes = graph.blobs.iter().chain(&graph.manifests).map(|descriptor| descriptor.size_bytes);
+    let sizes = graph
+        .blobs
+        .iter()
+        .chain(&graph.manifests)
+        .map(|descriptor| descriptor.size_bytes);
     copying.observer.event(Event::Planned {
         blobs: graph.blobs.len() + graph.manifests.len(),
         size_bytes: sizes.fold(0, u64::saturating_add),
     });
-    let is_published = target.is_published(root, tags).await.map_err(|cause| copying.root_error(root, cause))?;
-    let wanted = if is_published { BTreeSet::new() } else { graph.wanted(&copying.held(&graph).await?) };
+    let is_published = target
+        .is_published(root, tags)
+        .await
+        .map_err(|cause| copying.root_error(root, cause))?;
+    let wanted = if is_published {
+        BTreeSet::new()
+    } else {
+        graph.wanted(&copying.held(&graph).await?)
+    };
     let everything = graph.wanted(&BTreeSet::new());
     let is_all = wanted == everything;
     let report = match copying.ensure(&graph, &wanted, ahead, root, tags, is_published).await {
         Err(error) if matches!(error.cause, StoreError::Incomplete { .. }) && !(is_all && ahead.0.is_empty()) => {
-            copying.ensure(&graph, &everything, &Ahead::default(), root, tags, is_published).await?
+            copying
+                .ensure(&graph, &everything, &Ahead::default(), root, tags, is_published)
+                .await?
         }
         supplied => supplied?,
     };
@@ -137,7 +158,9 @@ impl Copying<'_> {
             }
         };
         let held = stream::iter(graph.manifests.iter().map(ask)).buffered(MANIFESTS_ASKED_AT_ONCE);
-        held.try_filter_map(|held| std::future::ready(Ok(held))).try_collect().await
+        held.try_filter_map(|held| std::future::ready(Ok(held)))
+            .try_collect()
+            .await
     }
 
     /// Ensures that the missing content exists, children before parents, and then writes the root and its tags.
@@ -154,7 +177,10 @@ impl Copying<'_> {
             let descriptor = descriptor.clone();
             async move {
                 match (ahead.0.get(&descriptor.digest), wanted.contains(&descriptor.digest)) {
-                    (Some(outcome), _) => Ok(BlobReport { descriptor, outcome: *outcome }),
+                    (Some(outcome), _) => Ok(BlobReport {
+                        descriptor,
+                        outcome: *outcome,
+                    }),
                     (None, true) => self.blob(&descriptor, Some(graph)).await,
                     (None, false) => Ok(self.report(&descriptor, Outcome::Skipped)),
                 }
@@ -168,7 +194,10 @@ impl Copying<'_> {
             blobs.push(blob(manifest).await?);
         }
         if !is_published {
-            self.target.publish(root, tags).await.map_err(|cause| self.root_error(root, cause))?;
+            self.target
+                .publish(root, tags)
+                .await
+                .map_err(|cause| self.root_error(root, cause))?;
         }
         Ok(Report { blobs })
     }
@@ -181,11 +210,18 @@ impl Copying<'_> {
 
     fn report(&self, descriptor: &Descriptor, outcome: Outcome) -> BlobReport {
         self.observer.event(Event::Finished(descriptor, outcome));
-        BlobReport { descriptor: descriptor.clone(), outcome }
+        BlobReport {
+            descriptor: descriptor.clone(),
+            outcome,
+        }
     }
 
     async fn outcome(&self, descriptor: &Descriptor, graph: Option<&Graph>) -> Result<Outcome, StoreError> {
-        let counting = Counting { inner: self.source, graph, observer: self.observer.clone() };
+        let counting = Counting {
+            inner: self.source,
+            graph,
+            observer: self.observer.clone(),
+        };
         match self.target.ensure(descriptor, &counting).await {
             Ok(Ensured::Existing) => Ok(Outcome::Skipped),
             Ok(Ensured::Mounted) => Ok(Outcome::Mounted),
@@ -299,7 +335,9 @@ mod tests {
         let damaged = Descriptor::of(MediaType::OciLayer, b"content");
         let store = store.with_raw(damaged.digest, &b"c0ntent"[..]);
         let target = MemoryStore::new("target");
-        let error = copy(&store, &target, &root, &["t".parse().unwrap()], Arc::new(Silent)).await.unwrap_err();
+        let error = copy(&store, &target, &root, &["t".parse().unwrap()], Arc::new(Silent))
+            .await
+            .unwrap_err();
         assert!(error.to_string().ends_with("failed at the source"), "{error}");
         assert!(matches!(error.cause(), StoreError::Source(_)));
         assert!(target.tags().is_empty());
@@ -308,9 +346,13 @@ mod tests {
     #[tokio::test]
     async fn a_foreign_layer_that_the_source_lacks_is_passed_over() {
         let mut foreign = Descriptor::of(MediaType::DockerForeignLayerGzip, b"elsewhere");
-        foreign.other.insert("urls".to_owned(), serde_json::json!(["https://example.com/layer"]));
+        foreign
+            .other
+            .insert("urls".to_owned(), serde_json::json!(["https://example.com/layer"]));
         let (store, root) = manifest(MemoryStore::new("source"), &[]);
-        let Root::Manifest(document) = &root else { panic!("a manifest was made") };
+        let Root::Manifest(document) = &root else {
+            panic!("a manifest was made")
+        };
         let mut value = document.value().clone();
         value.layers.push(foreign);
         let document = Document::write(MediaType::OciManifest, value).unwrap();

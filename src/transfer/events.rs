@@ -80,12 +80,17 @@ pub struct Report {
 impl Report {
     /// Returns the outcome for a blob, or `None` if it is not in the graph.
     pub fn outcome(&self, digest: &crate::model::Digest) -> Option<Outcome> {
-        self.blobs.iter().find(|blob| blob.descriptor.digest == *digest).map(|blob| blob.outcome)
+        self.blobs
+            .iter()
+            .find(|blob| blob.descriptor.digest == *digest)
+            .map(|blob| blob.outcome)
     }
 
     /// Returns the number of bytes that were sent.
     pub fn copied_bytes(&self) -> u64 {
         let copied = self.blobs.iter().filter(|blob| blob.outcome == Outcome::Copied);
-        copied.map(|blob| blob.descriptor.size_bytes).fold(0, u64::saturating_add)
+        copied
+            .map(|blob| blob.descriptor.size_bytes)
+            .fold(0, u64::saturating_add)
     }
 }

@@ -32,7 +32,10 @@ pub struct Graph {
 impl Graph {
     /// Reads every manifest below `root`.
     pub async fn read(source: &dyn Source, root: &Root) -> Result<Self, StoreError> {
-        let mut graph = Self { root: Some(root.descriptor().digest), ..Self::default() };
+        let mut graph = Self {
+            root: Some(root.descriptor().digest),
+            ..Self::default()
+        };
         let mut seen = BTreeSet::from([root.descriptor().digest]);
         // Manifests whose children are not read yet, the next one last.
         let mut todo: Vec<(Root, usize)> = vec![(root.clone(), 0)];
@@ -43,7 +46,11 @@ impl Graph {
             let mut below = Vec::new();
             refuse_unsupported(source, &parent)?;
             for child in parent.children() {
-                graph.parents.entry(child.digest).or_default().insert(parent.descriptor().digest);
+                graph
+                    .parents
+                    .entry(child.digest)
+                    .or_default()
+                    .insert(parent.descriptor().digest);
                 if !seen.insert(child.digest) {
                     continue;
                 }
@@ -94,7 +101,9 @@ impl Graph {
 /// Rejects unsupported entries: an index cannot be copied without everything that it lists.
 fn refuse_unsupported(source: &dyn Source, parent: &Root) -> Result<(), StoreError> {
     let Root::Index(index) = parent else { return Ok(()) };
-    let Some(entry) = index.value().unsupported.first() else { return Ok(()) };
+    let Some(entry) = index.value().unsupported.first() else {
+        return Ok(());
+    };
     let listed = crate::model::escape(entry.digest.as_bytes());
     Err(StoreError::Unsupported {
         place: source.describe(),

@@ -40,7 +40,9 @@ impl Accounts {
     /// Parses both files. Bytes that are not UTF-8 are replaced, and malformed lines are ignored.
     pub fn parse(passwd: &[u8], group: &[u8]) -> Self {
         let lines = |file: &[u8]| -> Vec<String> {
-            file.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+            file.split(|byte| *byte == b'\n')
+                .map(|line| String::from_utf8_lossy(line).into_owned())
+                .collect()
         };
         Self {
             users: lines(passwd).iter().filter_map(|line| user(line)).collect(),
@@ -88,7 +90,13 @@ fn user(line: &str) -> Option<UserEntry> {
     let gid = id(fields.next()?)?;
     let home = fields.nth(1).unwrap_or_default().to_owned();
     let shell = fields.next().unwrap_or_default().to_owned();
-    Some(UserEntry { name, uid, gid, home, shell })
+    Some(UserEntry {
+        name,
+        uid,
+        gid,
+        home,
+        shell,
+    })
 }
 
 /// Parses `name:password:gid:member,member`; the members may be missing.
@@ -97,8 +105,16 @@ fn group_entry(line: &str) -> Option<GroupEntry> {
     let name = name(fields.next()?)?;
     let _password = fields.next()?;
     let gid = id(fields.next()?)?;
-    let members = fields.next().unwrap_or_default().split(',').filter(|member| !member.is_empty());
-    Some(GroupEntry { name, gid, members: members.map(str::to_owned).collect() })
+    let members = fields
+        .next()
+        .unwrap_or_default()
+        .split(',')
+        .filter(|member| !member.is_empty());
+    Some(GroupEntry {
+        name,
+        gid,
+        members: members.map(str::to_owned).collect(),
+    })
 }
 
 /// Returns the name, unless the line is a comment, which begins with `#`, or an entry of the old network service, which
@@ -124,7 +140,10 @@ mod tests {
         let group = b"root:x:0:\nstaff:x:50:node,,root\n";
         let accounts = Accounts::parse(passwd, group);
         let node = accounts.user("node").unwrap();
-        assert_eq!((node.uid, node.gid, &node.home[..], &node.shell[..]), (1000, 1001, "/home/node", "/bin/sh"));
+        assert_eq!(
+            (node.uid, node.gid, &node.home[..], &node.shell[..]),
+            (1000, 1001, "/home/node", "/bin/sh")
+        );
         assert_eq!(accounts.user_by_id(0).unwrap().name, "root");
         assert_eq!(accounts.user("bare").unwrap().home, "");
         assert_eq!(accounts.group("staff").unwrap().members, ["node", "root"]);
@@ -138,7 +157,10 @@ mod tests {
             b"\n# comment:x:1:1\n+::::::\nshort:x:1\nneg:x:-1:1::\nbig:x:4294967296:0::\nplus:x:+1:1::\n:x:1:1::\n\
             odd\xff:x:3:3::/:\na:x:5:5::/1:\na:x:6:6::/2:\n";
         let accounts = Accounts::parse(passwd, b"x\ny:z\nw::q:\n");
-        assert_eq!(accounts.users().iter().map(|user| user.uid).collect::<Vec<_>>(), [3, 5, 6]);
+        assert_eq!(
+            accounts.users().iter().map(|user| user.uid).collect::<Vec<_>>(),
+            [3, 5, 6]
+        );
         assert_eq!(accounts.user("a").unwrap().uid, 5);
         assert!(accounts.groups().is_empty());
     }

@@ -68,7 +68,9 @@ const KNOWN_FOLDERS: &[(&str, &str, &str, Role)] = &[
 ];
 
 fn role_of(path: &EntryPath) -> Option<Role> {
-    let known = KNOWN_FILES.iter().find(|(known, _)| known.as_bytes() == path.as_bytes());
+    let known = KNOWN_FILES
+        .iter()
+        .find(|(known, _)| known.as_bytes() == path.as_bytes());
     known.map(|(_, role)| *role).or_else(|| {
         let folder = path.parent()?;
         KNOWN_FOLDERS
@@ -86,19 +88,26 @@ fn fits((_, start, end, _): &(&str, &str, &str, Role), path: &EntryPath) -> bool
 /// content.
 pub(super) fn roles_of(tree: &Tree) -> Vec<(EntryPath, Role, u64, Place)> {
     let known = |path: &str| EntryPath::new(path.as_bytes()).ok();
-    let mut paths: Vec<(EntryPath, Role)> =
-        KNOWN_FILES.iter().filter_map(|(path, role)| Some((known(path)?, *role))).collect();
+    let mut paths: Vec<(EntryPath, Role)> = KNOWN_FILES
+        .iter()
+        .filter_map(|(path, role)| Some((known(path)?, *role)))
+        .collect();
     for folder in KNOWN_FOLDERS {
         let Some(shown_at) = known(folder.0) else { continue };
         let Ok(at) = tree.resolve(&shown_at) else { continue };
-        let children = tree.below(&at).map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(&at));
+        let children = tree
+            .below(&at)
+            .map(|(path, _)| path)
+            .filter(|path| path.parent().as_ref() == Some(&at));
         let fitting = children.filter(|path| fits(folder, path));
         paths.extend(fitting.filter_map(|path| Some((shown_at.join(path.file_name()).ok()?, folder.3))));
     }
     let placed = |(path, role): (EntryPath, Role)| {
         let at = tree.resolve(&path).ok()?;
         let node = tree.node(&at)?;
-        let NodeKind::File { size_bytes, .. } = node.kind else { return None };
+        let NodeKind::File { size_bytes, .. } = node.kind else {
+            return None;
+        };
         let (layer, stored) = node.content_at(&at)?;
         Some((path, role, size_bytes, (layer, stored.clone())))
     };
@@ -135,8 +144,12 @@ impl Capture {
 
     /// Processes one regular file of a layer.
     pub(super) fn visit(&mut self, path: &EntryPath, node: &Node, content: &mut dyn Read) -> Result<(), LayerError> {
-        let Some((layer, stored)) = node.content_at(path) else { return Ok(()) };
-        let NodeKind::File { size_bytes, .. } = node.kind else { return Ok(()) };
+        let Some((layer, stored)) = node.content_at(path) else {
+            return Ok(());
+        };
+        let NodeKind::File { size_bytes, .. } = node.kind else {
+            return Ok(());
+        };
         let place = (layer, stored.clone());
         match role_of(path) {
             // Too large for its role. This is an error only if the file still exists at the end.
@@ -207,7 +220,10 @@ impl Capture {
         loop {
             match content.read(&mut self.buffer) {
                 Ok(0) => return Ok(()),
-                Ok(count) => self.scratch.write_all(&self.buffer[..count]).map_err(scratch("write"))?,
+                Ok(count) => self
+                    .scratch
+                    .write_all(&self.buffer[..count])
+                    .map_err(scratch("write"))?,
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
                 Err(cause) => return Err(cause.into()),
             }
@@ -218,7 +234,10 @@ impl Capture {
         self.kept_bytes += bytes;
         if self.kept_bytes > MAX_KEPT_BYTES {
             let what = "the facts of a base beside its tree, in bytes";
-            return Err(LayerError::OverLimit { what, limit: MAX_KEPT_BYTES as u64 });
+            return Err(LayerError::OverLimit {
+                what,
+                limit: MAX_KEPT_BYTES as u64,
+            });
         }
         Ok(())
     }
@@ -237,7 +256,12 @@ impl Capture {
         self.packages.retain(|(_, place), _| alive.contains(place));
         self.shebangs.retain(|place, _| alive.contains(place));
         self.elf.retain(|place, _| alive.contains(place));
-        let whole = self.whole.values().chain(self.shebangs.values()).map(Vec::len).sum::<usize>();
+        let whole = self
+            .whole
+            .values()
+            .chain(self.shebangs.values())
+            .map(Vec::len)
+            .sum::<usize>();
         let packages = self.packages.values().flatten().map(package_bytes).sum::<usize>();
         self.kept_bytes = whole + packages + self.elf.values().map(elf_bytes).sum::<usize>();
     }
@@ -255,9 +279,16 @@ fn package_bytes(package: &Package) -> usize {
 }
 
 fn elf_bytes(facts: &ElfFacts) -> usize {
-    let needs = facts.version_needs.iter().flat_map(|need| need.versions.iter().chain([&need.library]));
+    let needs = facts
+        .version_needs
+        .iter()
+        .flat_map(|need| need.versions.iter().chain([&need.library]));
     let names = facts.needed.iter().chain(&facts.version_definitions).chain(needs);
-    let names = names.chain(&facts.soname).chain(&facts.rpath).chain(&facts.runpath).chain(&facts.interpreter);
+    let names = names
+        .chain(&facts.soname)
+        .chain(&facts.rpath)
+        .chain(&facts.runpath)
+        .chain(&facts.interpreter);
     // A name in a list needs about three words in addition to its bytes.
     size_of::<ElfFacts>() + names.map(|name| name.len() + 24).sum::<usize>()
 }

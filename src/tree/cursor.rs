@@ -20,7 +20,11 @@ pub struct Cursor<'a, T> {
 
 impl<'a, T> Cursor<'a, T> {
     pub(super) fn new(map: &'a BTreeMap<EntryPath, T>) -> Self {
-        Self { map, rest: from(map, b""), last: None }
+        Self {
+            map,
+            rest: from(map, b""),
+            last: None,
+        }
     }
 
     /// Returns the value of the map at a path.
@@ -40,12 +44,16 @@ impl<'a, T> Cursor<'a, T> {
             };
         }
         self.rest = from(self.map, path.as_bytes());
-        self.rest.peek().filter(|(found, _)| *found == path).map(|(_, value)| *value)
+        self.rest
+            .peek()
+            .filter(|(found, _)| *found == path)
+            .map(|(_, value)| *value)
     }
 }
 
 fn from<'a, T>(map: &'a BTreeMap<EntryPath, T>, path: &[u8]) -> Peekable<Range<'a, EntryPath, T>> {
-    map.range::<[u8], _>((Bound::Included(path), Bound::Unbounded)).peekable()
+    map.range::<[u8], _>((Bound::Included(path), Bound::Unbounded))
+        .peekable()
 }
 
 #[cfg(test)]

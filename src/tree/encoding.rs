@@ -49,8 +49,9 @@ impl Facts {
     /// # Errors
     /// Returns [`TreeError::Encoding`] if the encoder fails, which is not expected.
     pub fn compress(&self) -> Result<Vec<u8>, TreeError> {
-        compress(|target| write::encode_to(self, target))
-            .map_err(|_| TreeError::Encoding { reason: "they cannot be compressed" })
+        compress(|target| write::encode_to(self, target)).map_err(|_| TreeError::Encoding {
+            reason: "they cannot be compressed",
+        })
     }
 
     /// Decodes the result of [`Facts::compress`], or of another zstd encoder.
@@ -73,12 +74,18 @@ fn compress(write: impl FnOnce(&mut BufWriter<Encoder<Vec<u8>>>) -> io::Result<(
 
 fn decompress_within(bytes: &[u8], limit_bytes: u64) -> Result<Facts, TreeError> {
     let mut encoded = Vec::new();
-    let read = decoder_for(Algorithm::Zstd, bytes).take(limit_bytes + 1).read_to_end(&mut encoded);
+    let read = decoder_for(Algorithm::Zstd, bytes)
+        .take(limit_bytes + 1)
+        .read_to_end(&mut encoded);
     if read.is_err() {
-        return Err(TreeError::Encoding { reason: "their compression is damaged" });
+        return Err(TreeError::Encoding {
+            reason: "their compression is damaged",
+        });
     }
     if encoded.len() as u64 > limit_bytes {
-        return Err(TreeError::Encoding { reason: "they are too large" });
+        return Err(TreeError::Encoding {
+            reason: "they are too large",
+        });
     }
     Facts::decode(&encoded)
 }

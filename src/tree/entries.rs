@@ -23,16 +23,23 @@ pub(super) struct Entries<R> {
 
 impl<R: Read> Entries<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { entries: tar::Entries::new(tar::Stream(reader), RULES) }
+        Self {
+            entries: tar::Entries::new(tar::Stream(reader), RULES),
+        }
     }
 
     /// Returns the next entry, and skips unread content of the previous one. Returns `None` at the end marker. Data
     /// after the end marker is ignored.
     pub(super) fn next(&mut self) -> Result<Option<Entry>, LayerError> {
-        let Some(entry) = self.entries.next_entry()? else { return Ok(None) };
+        let Some(entry) = self.entries.next_entry()? else {
+            return Ok(None);
+        };
         if entry.name.len() > MAX_PATH_BYTES || entry.link.len() > MAX_PATH_BYTES {
             let limit = MAX_PATH_BYTES as u64;
-            return Err(LayerError::OverLimit { what: "the name or the link target of an entry, in bytes", limit });
+            return Err(LayerError::OverLimit {
+                what: "the name or the link target of an entry, in bytes",
+                limit,
+            });
         }
         if matches!(entry.kind, EntryKind::Other(_)) {
             return Err(unknown_type(entry.name));
@@ -47,5 +54,8 @@ impl<R: Read> Entries<R> {
 }
 
 pub(super) fn unknown_type(name: Vec<u8>) -> LayerError {
-    LayerError::Entry { name, reason: "its type is not known" }
+    LayerError::Entry {
+        name,
+        reason: "its type is not known",
+    }
 }

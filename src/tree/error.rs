@@ -126,15 +126,22 @@ impl LayerError {
 impl From<io::Error> for LayerError {
     /// Converts back a [`LayerError`] or a [`TarError`] that was wrapped by a reader.
     fn from(cause: io::Error) -> Self {
-        cause.downcast::<Self>().unwrap_or_else(|cause| TarError::from(cause).into())
+        cause
+            .downcast::<Self>()
+            .unwrap_or_else(|cause| TarError::from(cause).into())
     }
 }
 
 impl From<TarError> for LayerError {
     fn from(error: TarError) -> Self {
         match error {
-            TarError::Truncated { actual_bytes, .. } => Self::Truncated { position_bytes: actual_bytes },
-            TarError::Checksum { .. } => Self::Malformed { what: "a header", reason: "its checksum is wrong" },
+            TarError::Truncated { actual_bytes, .. } => Self::Truncated {
+                position_bytes: actual_bytes,
+            },
+            TarError::Checksum { .. } => Self::Malformed {
+                what: "a header",
+                reason: "its checksum is wrong",
+            },
             TarError::Malformed { what, reason, .. } => Self::Malformed { what, reason },
             TarError::OverLimit { bound, limit_bytes, .. } => {
                 let what = match bound {
@@ -145,7 +152,10 @@ impl From<TarError> for LayerError {
                     Bound::SparseMap => "the map of a sparse file, in bytes",
                     Bound::Holes => "the holes of sparse files that are read, in bytes",
                 };
-                Self::OverLimit { what, limit: limit_bytes }
+                Self::OverLimit {
+                    what,
+                    limit: limit_bytes,
+                }
             }
             TarError::Sparse { name } => Self::Sparse { name },
             TarError::Io(cause) => cause.downcast().unwrap_or_else(Self::Read),
@@ -269,12 +279,17 @@ impl Diagnostic for TreeError {
             Self::Foreign { .. } => Some("use a base whose layers are all in its registry".to_owned()),
             Self::LayerType { .. } => Some(LAYER_TYPE_HELP.to_owned()),
             Self::Layer { cause, .. } if cause.help().is_some() => cause.help().map(str::to_owned),
-            Self::Layer { cause: LayerError::Read(cause), .. } => {
-                CompressError::of(cause).and_then(CompressError::help).map(str::to_owned)
+            Self::Layer {
+                cause: LayerError::Read(cause),
+                ..
+            } => CompressError::of(cause)
+                .and_then(CompressError::help)
+                .map(str::to_owned),
+            Self::Layer {
+                cause: LayerError::Scratch { .. },
+                ..
             }
-            Self::Layer { cause: LayerError::Scratch { .. }, .. } | Self::Scratch { .. } => {
-                Some("set TMPDIR to a writable directory with enough space".to_owned())
-            }
+            | Self::Scratch { .. } => Some("set TMPDIR to a writable directory with enough space".to_owned()),
             _ => None,
         }
     }

@@ -108,5 +108,8 @@ fn blame(path: &EntryPath, cause: io::Error) -> LayerError {
     if CompressError::of(&cause).is_some() || cause.get_ref().is_some_and(of_stream) {
         return cause.into();
     }
-    LayerError::Sink { path: path.clone(), cause }
+    LayerError::Sink {
+        path: path.clone(),
+        cause,
+    }
 }

@@ -64,7 +64,11 @@ impl Facts {
                 && folder.components().any(|component| component.starts_with(b"lib"))
         };
         let nodes = self.tree.nodes().filter(|(_, node)| !node.is_directory());
-        nodes.map(|(path, _)| path).filter(|path| is_loader(path)).cloned().collect()
+        nodes
+            .map(|(path, _)| path)
+            .filter(|path| is_loader(path))
+            .cloned()
+            .collect()
     }
 }
 
@@ -85,14 +89,18 @@ pub async fn read_facts(
     progress: impl Fn(u64) + Send + Sync + 'static,
 ) -> Result<Facts, TreeError> {
     let folder = || scratch_folder.to_string_lossy().into_owned();
-    let scratch =
-        tempfile::tempfile_in(scratch_folder).map_err(|cause| TreeError::Scratch { folder: folder(), cause })?;
+    let scratch = tempfile::tempfile_in(scratch_folder).map_err(|cause| TreeError::Scratch {
+        folder: folder(),
+        cause,
+    })?;
     let progress: Progress = Arc::new(progress);
     let mut state = (TreeBuilder::new(), Capture::new(scratch));
     for (index, (descriptor, diff_id)) in (0u32..).zip(image.layers()) {
         let work = move |reader: &mut dyn Read| {
             let (mut builder, mut capture) = state;
-            builder.apply_layer(reader, index, &mut |path, node, content| capture.visit(path, node, content))?;
+            builder.apply_layer(reader, index, &mut |path, node, content| {
+                capture.visit(path, node, content)
+            })?;
             capture.prune(builder.tree());
             Ok((builder, capture))
         };
@@ -121,7 +129,9 @@ async fn take_missing(
     for (layer, wanted) in missing {
         let paths = wanted.keys().cloned().collect();
         let each = move |capture: &mut Capture, path: &EntryPath, content: &mut dyn Read| {
-            wanted.get(path).map_or(Ok(()), |role| capture.take((layer, path.clone()), *role, content))
+            wanted
+                .get(path)
+                .map_or(Ok(()), |role| capture.take((layer, path.clone()), *role, content))
         };
         capture = extract_layer(source, image, layer, paths, Arc::clone(&progress), capture, each).await?;
     }
@@ -133,17 +143,25 @@ fn assemble(tree: Tree, capture: &Capture) -> Result<Facts, TreeError> {
     let mut databases: BTreeSet<(Role, Place)> = BTreeSet::new();
     for (path, role, size_bytes, place) in roles_of(&tree) {
         if size_bytes > role.limit_bytes() {
-            return Err(TreeError::TooLarge { path, size_bytes, limit_bytes: role.limit_bytes() });
+            return Err(TreeError::TooLarge {
+                path,
+                size_bytes,
+                limit_bytes: role.limit_bytes(),
+            });
         }
         match role {
             Role::Packages(system) => {
                 // Two usual paths may lead to one file.
                 if databases.insert((role, place.clone())) {
-                    facts.packages.extend(capture.packages.get(&(system, place)).into_iter().flatten().cloned());
+                    facts
+                        .packages
+                        .extend(capture.packages.get(&(system, place)).into_iter().flatten().cloned());
                 }
             }
             Role::Whole => {
-                let Some(bytes) = capture.whole.get(&place).cloned() else { continue };
+                let Some(bytes) = capture.whole.get(&place).cloned() else {
+                    continue;
+                };
                 match path.as_bytes() {
                     b"etc/passwd" => facts.passwd = Some(bytes),
                     b"etc/group" => facts.group = Some(bytes),
@@ -157,7 +175,9 @@ fn assemble(tree: Tree, capture: &Capture) -> Result<Facts, TreeError> {
     facts.packages.sort();
     facts.packages.dedup();
     for (path, node) in tree.nodes() {
-        let Some((layer, stored)) = node.content_at(path) else { continue };
+        let Some((layer, stored)) = node.content_at(path) else {
+            continue;
+        };
         let place = (layer, stored.clone());
         if let Some(line) = capture.shebangs.get(&place) {
             facts.shebangs.insert(path.clone(), line.clone());

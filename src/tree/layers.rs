@@ -95,7 +95,10 @@ impl TreeBuilder {
         layer_index: u32,
         visit: &mut Visit<'_>,
     ) -> Result<(), LayerError> {
-        let mut state = LayerState { number: layer_index, ..LayerState::default() };
+        let mut state = LayerState {
+            number: layer_index,
+            ..LayerState::default()
+        };
         let mut entries = Entries::new(reader);
         while let Some(entry) = entries.next()? {
             let stored = EntryPath::new(&entry.name).map_err(LayerError::Name)?;
@@ -122,13 +125,28 @@ impl TreeBuilder {
         self.entry_count += 1;
         self.names_bytes += entry.name.len() as u64;
         self.link_targets_bytes += entry.link.len() as u64;
-        let xattrs = entry.xattrs.iter().map(|(name, value)| (name.len() + value.len()) as u64 + XATTR_ITEM_BYTES);
+        let xattrs = entry
+            .xattrs
+            .iter()
+            .map(|(name, value)| (name.len() + value.len()) as u64 + XATTR_ITEM_BYTES);
         self.xattrs_bytes += xattrs.sum::<u64>();
         for (what, actual, limit) in [
             ("the entries of an image", self.entry_count, MAX_NODES),
-            ("the names of the entries of an image, in bytes", self.names_bytes, MAX_NAMES_BYTES),
-            ("the link targets of an image, in bytes", self.link_targets_bytes, MAX_LINK_TARGETS_BYTES),
-            ("the extended attributes of an image, in bytes", self.xattrs_bytes, MAX_XATTRS_BYTES),
+            (
+                "the names of the entries of an image, in bytes",
+                self.names_bytes,
+                MAX_NAMES_BYTES,
+            ),
+            (
+                "the link targets of an image, in bytes",
+                self.link_targets_bytes,
+                MAX_LINK_TARGETS_BYTES,
+            ),
+            (
+                "the extended attributes of an image, in bytes",
+                self.xattrs_bytes,
+                MAX_XATTRS_BYTES,
+            ),
         ] {
             if actual > limit {
                 return Err(LayerError::OverLimit { what, limit });
@@ -147,7 +165,10 @@ impl TreeBuilder {
         visit: &mut Visit<'_>,
     ) -> Result<(), LayerError> {
         if stored.is_root() && entry.kind != EntryKind::Directory {
-            return Err(LayerError::Entry { name: entry.name, reason: "the root of an image is a directory" });
+            return Err(LayerError::Entry {
+                name: entry.name,
+                reason: "the root of an image is a directory",
+            });
         }
         let has_content = entry.kind == EntryKind::File;
         let node = self.node(entry, stored, &path, state)?;
@@ -166,7 +187,12 @@ impl TreeBuilder {
                 Err(ResolveError::NotADirectory { file, .. }) if stored != &file && stored.starts_with(&file) => {
                     self.tree.remove(&file);
                 }
-                Err(cause) => return Err(LayerError::Place { name: entry.name.clone(), cause }),
+                Err(cause) => {
+                    return Err(LayerError::Place {
+                        name: entry.name.clone(),
+                        cause,
+                    });
+                }
             }
         };
         self.make_parents(&path, state)?;
@@ -184,7 +210,10 @@ impl TreeBuilder {
             parent = directory.parent();
             lacking.push(directory);
         }
-        lacking.into_iter().rev().try_for_each(|directory| self.insert(directory, Node::plain_directory(), state))
+        lacking
+            .into_iter()
+            .rev()
+            .try_for_each(|directory| self.insert(directory, Node::plain_directory(), state))
     }
 
     fn node(
@@ -205,32 +234,55 @@ impl TreeBuilder {
                     reason: "it is a symbolic link with an empty target",
                 });
             }
-            EntryKind::Symlink => NodeKind::Symlink { target: entry.link.into() },
+            EntryKind::Symlink => NodeKind::Symlink {
+                target: entry.link.into(),
+            },
             EntryKind::File => {
                 if state.referred.contains(stored) {
                     let reason = "the layer contains it twice, and a link refers to the first";
-                    return Err(LayerError::Entry { name: entry.name, reason });
+                    return Err(LayerError::Entry {
+                        name: entry.name,
+                        reason,
+                    });
                 }
                 let stored_at = (stored != path).then(|| Box::new(stored.clone()));
                 if stored_at.is_some() {
                     state.referred.insert(stored.clone());
                 }
-                NodeKind::File { size_bytes: entry.size_bytes, layer: state.number, stored_at }
+                NodeKind::File {
+                    size_bytes: entry.size_bytes,
+                    layer: state.number,
+                    stored_at,
+                }
             }
         };
         let xattrs = (!entry.xattrs.is_empty()).then(|| Box::new(entry.xattrs));
-        Ok(Node { kind, mode: entry.mode, uid: entry.uid, gid: entry.gid, xattrs })
+        Ok(Node {
+            kind,
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            xattrs,
+        })
     }
 
     /// Returns the node of a hard link, which is that of its target. The mode and owner in its own header are the same,
     /// or wrong.
     fn hard_link(&self, entry: &Entry, path: &EntryPath, state: &mut LayerState) -> Result<Node, LayerError> {
         let target = EntryPath::new(&entry.link).map_err(LayerError::Name)?;
-        let place = |cause| LayerError::Place { name: entry.name.clone(), cause };
+        let place = |cause| LayerError::Place {
+            name: entry.name.clone(),
+            cause,
+        };
         let at = self.tree.resolve_parent(&target).map_err(place)?;
         let mut node = match self.tree.node(&at) {
             Some(node) if !node.is_directory() => node.clone(),
-            _ => return Err(LayerError::HardLink { path: path.clone(), target }),
+            _ => {
+                return Err(LayerError::HardLink {
+                    path: path.clone(),
+                    target,
+                });
+            }
         };
         if let NodeKind::File { layer, stored_at, .. } = &mut node.kind {
             let stored = stored_at.take().map_or(at, |stored| *stored);
@@ -246,7 +298,10 @@ impl TreeBuilder {
         state.written.insert(path.clone());
         self.tree.insert(path, node);
         if self.tree.len() as u64 > MAX_NODES {
-            return Err(LayerError::OverLimit { what: "the nodes of an image", limit: MAX_NODES });
+            return Err(LayerError::OverLimit {
+                what: "the nodes of an image",
+                limit: MAX_NODES,
+            });
         }
         Ok(())
     }
@@ -277,12 +332,23 @@ impl TreeBuilder {
 }
 
 fn meaning(entry: &Entry, stored: &EntryPath) -> Result<Meaning, LayerError> {
-    let invalid = |reason| LayerError::Entry { name: entry.name.clone(), reason };
-    let Some(parent) = stored.parent() else { return Ok(Meaning::Entry) };
-    if parent.components().any(|component| component.starts_with(WHITEOUT_META_PREFIX)) {
+    let invalid = |reason| LayerError::Entry {
+        name: entry.name.clone(),
+        reason,
+    };
+    let Some(parent) = stored.parent() else {
+        return Ok(Meaning::Entry);
+    };
+    if parent
+        .components()
+        .any(|component| component.starts_with(WHITEOUT_META_PREFIX))
+    {
         return Ok(Meaning::Ignored);
     }
-    if parent.components().any(|component| component.starts_with(WHITEOUT_PREFIX)) {
+    if parent
+        .components()
+        .any(|component| component.starts_with(WHITEOUT_PREFIX))
+    {
         return Err(invalid("a whiteout is no directory"));
     }
     let name = stored.file_name();

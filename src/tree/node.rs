@@ -51,7 +51,13 @@ pub enum NodeKind {
 impl Node {
     /// Returns a directory with default attributes: 0755, 0:0.
     pub fn plain_directory() -> Self {
-        Self { kind: NodeKind::Directory, mode: 0o755, uid: 0, gid: 0, xattrs: None }
+        Self {
+            kind: NodeKind::Directory,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            xattrs: None,
+        }
     }
 
     /// Returns the position of a regular file's content, for a node at `path`: the layer, from 0 for the lowest, and
@@ -158,7 +164,11 @@ pub(super) fn below<'a, T>(
 ) -> impl Iterator<Item = (&'a EntryPath, &'a T)> + use<'a, T> {
     // Entries below `a` have the form `a/…`, but names such as `a-b` sort between `a` and `a/`: the range starts at
     // `a/`.
-    let start = if path.is_root() { Vec::new() } else { [path.as_bytes(), b"/"].concat() };
+    let start = if path.is_root() {
+        Vec::new()
+    } else {
+        [path.as_bytes(), b"/"].concat()
+    };
     let range = (Bound::Included(start.clone()), Bound::<Vec<u8>>::Unbounded);
     map.range::<[u8], _>((range.0.as_ref().map(Vec::as_slice), range.1.as_ref().map(Vec::as_slice)))
         .take_while(move |(found, _)| found.as_bytes().starts_with(&start))
@@ -182,7 +192,10 @@ mod tests {
         let below: Vec<_> = tree.below(&path("a")).map(|(path, _)| path.to_string()).collect();
         assert_eq!(below, ["/a/b", "/a/b/c"]);
         tree.remove(&path("a"));
-        assert_eq!(tree.nodes().map(|(path, _)| path.to_string()).collect::<Vec<_>>(), ["/a-b", "/ab"]);
+        assert_eq!(
+            tree.nodes().map(|(path, _)| path.to_string()).collect::<Vec<_>>(),
+            ["/a-b", "/ab"]
+        );
         assert_eq!(tree.below(&EntryPath::root()).count(), 2);
     }
 }

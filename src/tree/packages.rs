@@ -58,7 +58,10 @@ pub(super) fn read_packages(system: PackageSystem, content: &mut dyn Read) -> Re
         if count == 0 || (is_whole_start && text.is_some_and(<[u8]>::is_empty)) {
             packages.extend(std::mem::take(&mut stanza).package(system));
             if packages.len() > MAX_PACKAGES {
-                return Err(LayerError::OverLimit { what: "packages of a database", limit: MAX_PACKAGES as u64 });
+                return Err(LayerError::OverLimit {
+                    what: "packages of a database",
+                    limit: MAX_PACKAGES as u64,
+                });
             }
         } else if is_whole_start {
             stanza.take(system, text.unwrap_or(&line));
@@ -99,7 +102,10 @@ mod tests {
 
     fn shown(system: PackageSystem, mut text: &[u8]) -> Vec<String> {
         let packages = read_packages(system, &mut text).unwrap();
-        packages.into_iter().map(|package| format!("{} {}", package.name, package.version)).collect()
+        packages
+            .into_iter()
+            .map(|package| format!("{} {}", package.name, package.version))
+            .collect()
     }
 
     #[test]
@@ -110,7 +116,10 @@ mod tests {
              Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n\n\n\
              Package: bare\nVersion: 1:2~x\n\nPackage: none\n\nVersion: 3"
         );
-        assert_eq!(shown(PackageSystem::Dpkg, text.as_bytes()), ["libc6 2.36-9", "bare 1:2~x"]);
+        assert_eq!(
+            shown(PackageSystem::Dpkg, text.as_bytes()),
+            ["libc6 2.36-9", "bare 1:2~x"]
+        );
         assert_eq!(shown(PackageSystem::Dpkg, b"Package: a\nVersion: 1"), ["a 1"]);
         assert_eq!(shown(PackageSystem::Dpkg, b"d41d8cd98f  usr/share/doc\n"), [""; 0]);
     }

@@ -34,7 +34,11 @@ pub enum ResolveError {
 }
 
 fn no_directory(path: &EntryPath, file: &EntryPath) -> String {
-    if path == file { format!("{file} is not a directory") } else { format!("{file} in {path} is not a directory") }
+    if path == file {
+        format!("{file} is not a directory")
+    } else {
+        format!("{file} in {path} is not a directory")
+    }
 }
 
 /// Resolves a path component by component. `node` returns the node at a path. Components that do not exist are kept,
@@ -63,7 +67,10 @@ pub(super) fn walk<'a>(
             Some(NodeKind::Symlink { target }) if follow_last || !todo.is_empty() => {
                 links += 1;
                 if links > MAX_LINKS {
-                    return Err(ResolveError::Loop { path: path.clone(), link: at });
+                    return Err(ResolveError::Loop {
+                        path: path.clone(),
+                        link: at,
+                    });
                 }
                 here.pop();
                 if target.first() == Some(&b'/') {
@@ -72,7 +79,10 @@ pub(super) fn walk<'a>(
                 todo.extend(target.rsplit(|byte| *byte == b'/').map(<[u8]>::to_vec));
             }
             Some(NodeKind::File { .. } | NodeKind::Special) if !todo.is_empty() => {
-                return Err(ResolveError::NotADirectory { path: path.clone(), file: at });
+                return Err(ResolveError::NotADirectory {
+                    path: path.clone(),
+                    file: at,
+                });
             }
             _ => {}
         }

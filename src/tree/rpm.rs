@@ -42,15 +42,17 @@ pub(super) fn read_rpm(database: impl Read + Seek) -> Result<Vec<Package>, Layer
         }
         Ok(())
     };
-    let outcome =
-        Database::open(database).map_err(Failure::Sqlite).and_then(|mut opened| opened.rows("Packages", take));
+    let outcome = Database::open(database)
+        .map_err(Failure::Sqlite)
+        .and_then(|mut opened| opened.rows("Packages", take));
     match outcome {
         Ok(()) => Ok(packages),
         Err(Failure::Sqlite(SqliteError::Damaged(_))) => Ok(Vec::new()),
         Err(Failure::Sqlite(SqliteError::Io(cause))) => Err(LayerError::Scratch { action: "read", cause }),
-        Err(Failure::Limit) => {
-            Err(LayerError::OverLimit { what: "packages of a database", limit: MAX_PACKAGES as u64 })
-        }
+        Err(Failure::Limit) => Err(LayerError::OverLimit {
+            what: "packages of a database",
+            limit: MAX_PACKAGES as u64,
+        }),
     }
 }
 
@@ -70,11 +72,25 @@ fn package(value: &Value) -> Option<Package> {
     let Value::Blob(blob) = value else { return None };
     let header = Header::of(blob)?;
     let name = header.text(NAME)?;
-    let epoch = header.number(EPOCH).map(|epoch| format!("{epoch}:")).unwrap_or_default();
+    let epoch = header
+        .number(EPOCH)
+        .map(|epoch| format!("{epoch}:"))
+        .unwrap_or_default();
     // Imported keys are listed as packages without an architecture.
-    let architecture = header.text(ARCHITECTURE).map(|name| format!(".{name}")).unwrap_or_default();
-    let version = format!("{epoch}{}-{}{architecture}", header.text(VERSION)?, header.text(RELEASE)?);
-    Some(Package { system: PackageSystem::Rpm, name, version })
+    let architecture = header
+        .text(ARCHITECTURE)
+        .map(|name| format!(".{name}"))
+        .unwrap_or_default();
+    let version = format!(
+        "{epoch}{}-{}{architecture}",
+        header.text(VERSION)?,
+        header.text(RELEASE)?
+    );
+    Some(Package {
+        system: PackageSystem::Rpm,
+        name,
+        version,
+    })
 }
 
 /// A header: number of index entries, size of the data, the index, the data.
@@ -87,8 +103,13 @@ impl<'a> Header<'a> {
     fn of(blob: &'a [u8]) -> Option<Self> {
         let entries = usize::try_from(number(blob, 0)?).ok()?;
         let data_bytes = usize::try_from(number(blob, 4)?).ok()?;
-        let (index, rest) = blob.get(8..)?.split_at_checked(entries.checked_mul(INDEX_ENTRY_BYTES)?)?;
-        Some(Self { index, data: rest.get(..data_bytes)? })
+        let (index, rest) = blob
+            .get(8..)?
+            .split_at_checked(entries.checked_mul(INDEX_ENTRY_BYTES)?)?;
+        Some(Self {
+            index,
+            data: rest.get(..data_bytes)?,
+        })
     }
 
     /// Returns the data from the start of a value.
@@ -111,7 +132,11 @@ impl<'a> Header<'a> {
 
 /// Returns a number of four bytes, the highest first.
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_be_bytes)
+    bytes
+        .get(at..at.checked_add(4)?)?
+        .try_into()
+        .ok()
+        .map(u32::from_be_bytes)
 }
 
 #[cfg(test)]
@@ -126,7 +151,10 @@ mod tests {
     fn shown(bytes: &[u8]) -> Vec<String> {
         let packages = read_rpm(Cursor::new(bytes)).unwrap();
         assert!(packages.iter().all(|package| package.system == PackageSystem::Rpm));
-        packages.into_iter().map(|package| format!("{} {}", package.name, package.version)).collect()
+        packages
+            .into_iter()
+            .map(|package| format!("{} {}", package.name, package.version))
+            .collect()
     }
 
     #[test]
@@ -152,7 +180,10 @@ mod tests {
             [&entries.to_be_bytes()[..], &data_bytes.to_be_bytes(), rest].concat()
         };
         let name = |blob: &[u8]| Header::of(blob).and_then(|header| header.text(NAME));
-        assert_eq!(name(&header(1, 3, &[&text(0)[..], b"ab\0"].concat())), Some("ab".to_owned()));
+        assert_eq!(
+            name(&header(1, 3, &[&text(0)[..], b"ab\0"].concat())),
+            Some("ab".to_owned())
+        );
         for blob in [
             header(1, 2, &[&text(0)[..], b"ab\0"].concat()),
             header(1, 3, &[&text(9)[..], b"ab\0"].concat()),

@@ -25,7 +25,10 @@ impl Seen {
     pub fn holds(&self, tree: &Tree) -> bool {
         !self.is_too_much
             && self.nodes.iter().all(|(path, node)| tree.node(path) == node.as_ref())
-            && self.below.iter().all(|(path, has_below)| tree.below(path).next().is_some() == *has_below)
+            && self
+                .below
+                .iter()
+                .all(|(path, has_below)| tree.below(path).next().is_some() == *has_below)
     }
 
     pub(super) fn note_node(&mut self, path: &EntryPath, node: Option<&Node>) {

@@ -107,7 +107,15 @@ impl<R: Read + Seek> Database<R> {
         let file_bytes = source.seek(SeekFrom::End(0))?;
         let page_count = file_bytes / page_bytes as u64;
         let (budget, row_budget_bytes) = (page_count.saturating_mul(2), file_bytes.saturating_mul(2));
-        Ok(Self { source, page_bytes, usable_bytes, page_count, budget, row_budget_bytes, encoding })
+        Ok(Self {
+            source,
+            page_bytes,
+            usable_bytes,
+            page_count,
+            budget,
+            row_budget_bytes,
+            encoding,
+        })
     }
 
     /// Calls `each` with the rows of a table, in the order of their row numbers; a table that does not exist has no
@@ -174,9 +182,13 @@ impl<R: Read + Seek> Database<R> {
         }
         self.budget = self.budget.checked_sub(1).ok_or(Damaged("its pages form a cycle"))?;
         let mut bytes = vec![0; self.page_bytes];
-        self.source.seek(SeekFrom::Start((number - 1) * self.page_bytes as u64))?;
+        self.source
+            .seek(SeekFrom::Start((number - 1) * self.page_bytes as u64))?;
         self.source.read_exact(&mut bytes)?;
-        Ok(Page { bytes, start: if number == 1 { HEADER_BYTES } else { 0 } })
+        Ok(Page {
+            bytes,
+            start: if number == 1 { HEADER_BYTES } else { 0 },
+        })
     }
 
     /// Returns the payload of a leaf's cell, including its overflow pages (section 1.6).
@@ -187,7 +199,10 @@ impl<R: Read + Seek> Database<R> {
         let length = usize::try_from(length).ok().filter(|length| *length <= MAX_ROW_BYTES);
         let length = length.ok_or(Damaged("a row is too large"))?;
         let charged = length as u64 + MIN_CELL_BYTES;
-        self.row_budget_bytes = self.row_budget_bytes.checked_sub(charged).ok_or(Damaged("its rows overlap"))?;
+        self.row_budget_bytes = self
+            .row_budget_bytes
+            .checked_sub(charged)
+            .ok_or(Damaged("its rows overlap"))?;
         let inline = self.inline_bytes(length);
         let mut payload = cell.get(..inline).ok_or(Damaged("a cell is truncated"))?.to_vec();
         if inline == length {
@@ -229,7 +244,9 @@ impl Page {
 
     fn header(&self, offset: usize, length: usize) -> Result<&[u8], SqliteError> {
         let start = self.start + offset;
-        self.bytes.get(start..start + length).ok_or(Damaged("a page is truncated"))
+        self.bytes
+            .get(start..start + length)
+            .ok_or(Damaged("a page is truncated"))
     }
 
     fn cell_count(&self) -> Result<usize, SqliteError> {
@@ -241,7 +258,9 @@ impl Page {
     }
 
     fn left_child(&self, index: usize) -> Result<u64, SqliteError> {
-        Ok(number(self.cell(index)?.get(..4).ok_or(Damaged("a cell is truncated"))?))
+        Ok(number(
+            self.cell(index)?.get(..4).ok_or(Damaged("a cell is truncated"))?,
+        ))
     }
 
     /// Returns a cell, with everything after it in the page.
@@ -278,10 +297,14 @@ fn varint(bytes: &mut &[u8]) -> Result<u64, SqliteError> {
 fn record(payload: &[u8], encoding: Encoding) -> Result<Vec<Value>, SqliteError> {
     let mut header = payload;
     let header_bytes = varint(&mut header)?;
-    let header_bytes = usize::try_from(header_bytes).ok().filter(|length| *length <= payload.len());
+    let header_bytes = usize::try_from(header_bytes)
+        .ok()
+        .filter(|length| *length <= payload.len());
     let header_bytes = header_bytes.ok_or(Damaged("a row's header is truncated"))?;
     let consumed = payload.len() - header.len();
-    let mut kinds = payload.get(consumed..header_bytes).ok_or(Damaged("a row's header is truncated"))?;
+    let mut kinds = payload
+        .get(consumed..header_bytes)
+        .ok_or(Damaged("a row's header is truncated"))?;
     let mut body = &payload[header_bytes..];
     let mut values = Vec::new();
     while !kinds.is_empty() && values.len() < MAX_COLUMNS {
@@ -360,9 +383,22 @@ mod tests {
     #[test]
     fn values_of_every_kind_are_read() {
         let text = |text: &str| Value::Text(text.to_owned());
-        let numbers = [0, 1, -1, 127, -129, 40_000, -9_000_000, 5_000_000_000, i64::MIN, i64::MAX];
-        let mut expected: Vec<Vec<Value>> =
-            numbers.iter().map(|number| vec![Value::Integer(*number), text("n\u{e4}")]).collect();
+        let numbers = [
+            0,
+            1,
+            -1,
+            127,
+            -129,
+            40_000,
+            -9_000_000,
+            5_000_000_000,
+            i64::MIN,
+            i64::MAX,
+        ];
+        let mut expected: Vec<Vec<Value>> = numbers
+            .iter()
+            .map(|number| vec![Value::Integer(*number), text("n\u{e4}")])
+            .collect();
         expected.push(vec![Value::Other, text("")]);
         expected.push(vec![Value::Other, Value::Other]);
         assert_eq!(rows(FIXTURE, "Values").unwrap(), expected);
@@ -384,7 +420,10 @@ mod tests {
             (&[0; 200][..], "it is not an SQLite file"),
             (&FIXTURE[..100], "a page does not exist"),
         ] {
-            assert!(matches!(rows(bytes, "Packages"), Err(Damaged(reason)) if reason == expected), "{expected}");
+            assert!(
+                matches!(rows(bytes, "Packages"), Err(Damaged(reason)) if reason == expected),
+                "{expected}"
+            );
         }
         for (at, value) in [(16, 0), (17, 1), (20, 255), (59, 9)] {
             let mut bytes = FIXTURE.to_vec();

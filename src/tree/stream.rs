@@ -39,29 +39,58 @@ pub(super) async fn read_layer<T: Send + 'static>(
 ) -> Result<T, TreeError> {
     let (digest, place, side) = (descriptor.digest, source.describe(), source.side());
     if !descriptor.media_type.is_layer() {
-        return Err(TreeError::LayerType { digest, media_type: descriptor.media_type.clone(), place });
+        return Err(TreeError::LayerType {
+            digest,
+            media_type: descriptor.media_type.clone(),
+            place,
+        });
     }
     let reader = match open(source, descriptor).await {
         Ok(reader) => reader,
         Err(cause @ StoreError::NotFound { .. }) if descriptor.media_type.is_foreign() => {
-            return Err(TreeError::Foreign { digest, place, cause: Box::new(cause) });
+            return Err(TreeError::Foreign {
+                digest,
+                place,
+                cause: Box::new(cause),
+            });
         }
         Err(cause) => return Err(cause.into()),
     };
     let stop = StopOnDrop(Arc::default());
     let read_bytes = Arc::<AtomicU64>::default();
     let reader = SyncIoBridge::new(reader);
-    let stored = Stored { reader, progress, read_bytes: Arc::clone(&read_bytes), stop: Arc::clone(&stop.0) };
+    let stored = Stored {
+        reader,
+        progress,
+        read_bytes: Arc::clone(&read_bytes),
+        stop: Arc::clone(&stop.0),
+    };
     let outcome = on_own_thread(move || decode(stored, &read_bytes, work)).await;
     drop(stop);
     match outcome {
         Ok((value, actual)) if actual == *diff_id => Ok(value),
-        Ok((_, actual)) => Err(TreeError::DiffId { digest, place, side, expected: *diff_id, actual }),
+        Ok((_, actual)) => Err(TreeError::DiffId {
+            digest,
+            place,
+            side,
+            expected: *diff_id,
+            actual,
+        }),
         Err(LayerError::Read(cause)) => Err(match StoreError::from_reader(cause) {
             Ok(error) => error.into(),
-            Err(cause) => TreeError::Layer { digest, place, side, cause: LayerError::Read(cause) },
+            Err(cause) => TreeError::Layer {
+                digest,
+                place,
+                side,
+                cause: LayerError::Read(cause),
+            },
         }),
-        Err(cause) => Err(TreeError::Layer { digest, place, side, cause }),
+        Err(cause) => Err(TreeError::Layer {
+            digest,
+            place,
+            side,
+            cause,
+        }),
     }
 }
 
@@ -76,7 +105,9 @@ async fn on_own_thread<T: Send + 'static>(
         // The receiver is gone if the future was dropped.
         let _ = sender.send(outcome);
     };
-    start(run).await.map_err(|cause| LayerError::Read(io::Error::other(format!("cannot start a thread: {cause}"))))?;
+    start(run)
+        .await
+        .map_err(|cause| LayerError::Read(io::Error::other(format!("cannot start a thread: {cause}"))))?;
     match receiver.await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panicked)) => panic::resume_unwind(panicked),
@@ -92,7 +123,9 @@ async fn start(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     loop {
         let shared = Arc::clone(&run);
         let take = move || shared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let started = thread::Builder::new().name("layer".to_owned()).spawn(move || take().map_or((), |run| run()));
+        let started = thread::Builder::new()
+            .name("layer".to_owned())
+            .spawn(move || take().map_or((), |run| run()));
         match started {
             Ok(_) => return Ok(()),
             Err(cause) if attempts == MAX_START_ATTEMPTS => return Err(cause),
@@ -122,7 +155,12 @@ fn decode_and_hash<T>(
     work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError>,
 ) -> Result<(T, DiffId), LayerError> {
     let reader = compress::decoder(stored)?;
-    let mut hashing = Hashing { reader, hasher: Hasher::new(), size_bytes: 0, stored_bytes };
+    let mut hashing = Hashing {
+        reader,
+        hasher: Hasher::new(),
+        size_bytes: 0,
+        stored_bytes,
+    };
     let mut buffered = BufReader::with_capacity(BUFFER_BYTES, &mut hashing);
     let value = work(&mut buffered)?;
     io::copy(&mut buffered, &mut io::sink())?;
@@ -145,7 +183,11 @@ impl<R: Read> Read for Hashing<'_, R> {
         let stored_bytes = self.stored_bytes.load(Ordering::Relaxed);
         if is_overexpanded(self.size_bytes, stored_bytes) {
             let what = "the uncompressed size in multiples of the stored size, after the first GiB";
-            return Err(LayerError::OverLimit { what, limit: MAX_EXPANSION }.into());
+            return Err(LayerError::OverLimit {
+                what,
+                limit: MAX_EXPANSION,
+            }
+            .into());
         }
         self.hasher.update(&buffer[..count]);
         Ok(count)

@@ -22,7 +22,9 @@ pub(super) struct LayerTar {
 
 impl LayerTar {
     pub(super) fn new() -> Self {
-        Self { builder: Builder::new(Vec::new()) }
+        Self {
+            builder: Builder::new(Vec::new()),
+        }
     }
 
     /// Adds an entry with exactly these fields; the name is not cleaned.
@@ -87,8 +89,16 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
             NodeKind::Directory => "/".to_owned(),
             NodeKind::Special => " special".to_owned(),
             NodeKind::Symlink { target } => format!(" -> {}", target.escape_ascii()),
-            NodeKind::File { size_bytes, layer, stored_at: None } => format!(" {size_bytes} in {layer}"),
-            NodeKind::File { size_bytes, layer, stored_at: Some(at) } => format!(" {size_bytes} in {layer} at {at}"),
+            NodeKind::File {
+                size_bytes,
+                layer,
+                stored_at: None,
+            } => format!(" {size_bytes} in {layer}"),
+            NodeKind::File {
+                size_bytes,
+                layer,
+                stored_at: Some(at),
+            } => format!(" {size_bytes} in {layer} at {at}"),
         };
         format!("{:o} {path}{kind}", node.mode)
     };
@@ -104,7 +114,11 @@ pub(super) struct TestImage {
 
 impl TestImage {
     pub(super) fn new() -> Self {
-        Self { store: MemoryStore::new("memory"), layers: Vec::new(), diff_ids: Vec::new() }
+        Self {
+            store: MemoryStore::new("memory"),
+            layers: Vec::new(),
+            diff_ids: Vec::new(),
+        }
     }
 
     /// Adds a layer that is stored compressed.

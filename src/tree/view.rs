@@ -22,12 +22,19 @@ pub struct View {
 impl View {
     /// Creates a view of a base image without changes.
     pub fn new(base: Arc<Tree>) -> Self {
-        Self { base, changes: BTreeMap::new(), seen: None }
+        Self {
+            base,
+            changes: BTreeMap::new(),
+            seen: None,
+        }
     }
 
     /// Creates a view of a base image that records its lookups in `seen`.
     pub fn noting(base: Arc<Tree>, seen: Arc<Mutex<Seen>>) -> Self {
-        Self { seen: Some(seen), ..Self::new(base) }
+        Self {
+            seen: Some(seen),
+            ..Self::new(base)
+        }
     }
 
     fn note(&self, what: impl FnOnce(&mut Seen)) {
@@ -71,8 +78,14 @@ impl View {
     /// Returns all nodes below a path, sorted by the bytes of the paths.
     pub fn below<'a>(&'a self, path: &EntryPath) -> impl Iterator<Item = (&'a EntryPath, &'a Node)> + use<'a> {
         self.note(Seen::note_everything);
-        let mut kept = self.base.below(path).filter(|(path, _)| !self.changes.contains_key(*path)).peekable();
-        let mut changed = below(&self.changes, path).filter_map(|(path, node)| Some((path, node.as_ref()?))).peekable();
+        let mut kept = self
+            .base
+            .below(path)
+            .filter(|(path, _)| !self.changes.contains_key(*path))
+            .peekable();
+        let mut changed = below(&self.changes, path)
+            .filter_map(|(path, node)| Some((path, node.as_ref()?)))
+            .peekable();
         std::iter::from_fn(move || match (kept.peek(), changed.peek()) {
             (Some((left, _)), Some((right, _))) if left < right => kept.next(),
             (_, Some(_)) => changed.next(),
@@ -82,7 +95,9 @@ impl View {
 
     /// Returns the nodes that layers have written, sorted by path: new ones, and replaced ones.
     pub fn written(&self) -> impl Iterator<Item = (&EntryPath, &Node)> {
-        self.changes.iter().filter_map(|(path, change)| Some((path, change.as_ref()?)))
+        self.changes
+            .iter()
+            .filter_map(|(path, change)| Some((path, change.as_ref()?)))
     }
 
     /// Returns `true` if nodes exist below a path.
@@ -107,19 +122,23 @@ impl View {
     /// there must be none. Cheaper than [`View::insert`] for each node: a map that is filled at once has no unused
     /// capacity.
     pub fn extend(&mut self, nodes: impl Iterator<Item = (EntryPath, Node)>) {
-        self.changes.append(&mut nodes.map(|(path, node)| (path, Some(node))).collect());
+        self.changes
+            .append(&mut nodes.map(|(path, node)| (path, Some(node))).collect());
     }
 
     /// Inserts all nodes of a layer, sorted by path, without duplicates, like [`View::insert`] for each.
     pub fn lay(&mut self, nodes: Vec<(EntryPath, Node)>) {
         let leaves = nodes.iter().filter(|(_, node)| !node.is_directory());
         let standing = self.standing(leaves, |(path, _)| path);
-        let replaced: Vec<EntryPath> =
-            standing.filter(|(_, node)| node.is_directory()).map(|((path, _), _)| path.clone()).collect();
+        let replaced: Vec<EntryPath> = standing
+            .filter(|(_, node)| node.is_directory())
+            .map(|((path, _), _)| path.clone())
+            .collect();
         for path in replaced {
             self.remove_below(&path);
         }
-        self.changes.append(&mut nodes.into_iter().map(|(path, node)| (path, Some(node))).collect());
+        self.changes
+            .append(&mut nodes.into_iter().map(|(path, node)| (path, Some(node))).collect());
     }
 
     /// Removes the node at a path and everything below it.
@@ -132,7 +151,12 @@ impl View {
     pub fn remove_below(&mut self, path: &EntryPath) {
         self.note(Seen::note_everything);
         let changed = below(&self.changes, path).map(|(path, _)| path.clone());
-        let doomed: Vec<EntryPath> = self.base.below(path).map(|(path, _)| path.clone()).chain(changed).collect();
+        let doomed: Vec<EntryPath> = self
+            .base
+            .below(path)
+            .map(|(path, _)| path.clone())
+            .chain(changed)
+            .collect();
         for path in doomed {
             self.hide(&path);
         }
@@ -171,19 +195,45 @@ mod tests {
     fn view(links: &[(&str, &str)], files: &[&str]) -> View {
         let mut tree = Tree::default();
         for (at, target) in links {
-            let kind = NodeKind::Symlink { target: target.as_bytes().into() };
-            tree.insert(path(at), Node { kind, ..Node::plain_directory() });
+            let kind = NodeKind::Symlink {
+                target: target.as_bytes().into(),
+            };
+            tree.insert(
+                path(at),
+                Node {
+                    kind,
+                    ..Node::plain_directory()
+                },
+            );
         }
         for at in files {
-            let kind = NodeKind::File { size_bytes: 0, layer: 0, stored_at: None };
-            tree.insert(path(at), Node { kind, ..Node::plain_directory() });
+            let kind = NodeKind::File {
+                size_bytes: 0,
+                layer: 0,
+                stored_at: None,
+            };
+            tree.insert(
+                path(at),
+                Node {
+                    kind,
+                    ..Node::plain_directory()
+                },
+            );
         }
         View::new(Arc::new(tree))
     }
 
     #[test]
     fn links_on_the_way_are_followed_inside_the_root() {
-        let view = view(&[("lib", "usr/lib"), ("abs", "/opt/x"), ("up", "../../../etc"), ("usr/lib/y", "../z")], &[]);
+        let view = view(
+            &[
+                ("lib", "usr/lib"),
+                ("abs", "/opt/x"),
+                ("up", "../../../etc"),
+                ("usr/lib/y", "../z"),
+            ],
+            &[],
+        );
         for (asked, found) in [
             ("lib/a", "/usr/lib/a"),
             ("abs/b", "/opt/x/b"),
@@ -200,8 +250,14 @@ mod tests {
     #[test]
     fn loops_and_files_on_the_way_are_errors() {
         let view = view(&[("a", "b"), ("b", "a")], &["f"]);
-        assert!(matches!(view.resolve_parent(&path("a/x")), Err(ResolveError::Loop { .. })));
-        assert!(matches!(view.resolve_parent(&path("f/x")), Err(ResolveError::NotADirectory { .. })));
+        assert!(matches!(
+            view.resolve_parent(&path("a/x")),
+            Err(ResolveError::Loop { .. })
+        ));
+        assert!(matches!(
+            view.resolve_parent(&path("f/x")),
+            Err(ResolveError::NotADirectory { .. })
+        ));
         assert_eq!(view.resolve_parent(&path("a")).unwrap(), path("a"));
     }
 

@@ -76,13 +76,33 @@ fn what_is_allowed_or_no_code_is_no_breach() {
 
 #[test]
 fn modules_are_held_to_their_own_line_of_the_table() {
-    refused(import_breaches, "src/layout/mod.rs", &["use crate::archive::Archive;", "use super::registry::Client;"]);
+    refused(
+        import_breaches,
+        "src/layout/mod.rs",
+        &["use crate::archive::Archive;", "use super::registry::Client;"],
+    );
     refused(import_breaches, "src/build/run.rs", &["use crate::cli::run;"]);
-    refused(import_breaches, "src/elf.rs", &["use crate::model::Digest;", "use super::model::Digest;"]);
-    refused(import_breaches, "src/main.rs", &["use ocitect::model::Digest;", "use crate::model::Digest;"]);
+    refused(
+        import_breaches,
+        "src/elf.rs",
+        &["use crate::model::Digest;", "use super::model::Digest;"],
+    );
+    refused(
+        import_breaches,
+        "src/main.rs",
+        &["use ocitect::model::Digest;", "use crate::model::Digest;"],
+    );
     allowed(import_breaches, "src/main.rs", &["fn main() { ocitect::cli::run(); }"]);
-    allowed(import_breaches, "src/build/run.rs", &["use crate::{archive, registry::Client};"]);
-    allowed(import_breaches, "src/lib.rs", &["pub use crate::model::Digest;", "pub use model::Digest;"]);
+    allowed(
+        import_breaches,
+        "src/build/run.rs",
+        &["use crate::{archive, registry::Client};"],
+    );
+    allowed(
+        import_breaches,
+        "src/lib.rs",
+        &["pub use crate::model::Digest;", "pub use model::Digest;"],
+    );
 }
 
 #[test]
@@ -92,7 +112,11 @@ fn a_module_that_the_table_lacks_may_import_nothing() {
 
 #[test]
 fn a_breach_names_its_file_and_line() {
-    let found = breaches(import_breaches, "src/pack/tar.rs", "\nuse crate::{\n    model,\n    store::Source,\n};\n");
+    let found = breaches(
+        import_breaches,
+        "src/pack/tar.rs",
+        "\nuse crate::{\n    model,\n    store::Source,\n};\n",
+    );
     assert_eq!(found.len(), 1);
     let start = "src/pack/tar.rs:4: `crate::store::Source`: pack may not import store; help: ";
     assert!(found[0].starts_with(start), "{found:?}");
@@ -114,9 +138,17 @@ fn globs_are_for_tests_of_the_same_module() {
         ],
     );
     refused(glob_breaches, "src/lib.rs", &["pub use model::*;"]);
-    let fine = ["#[cfg(test)] mod tests { use super::*; }", "use rayon::prelude::*;", "fn f(a: u8) -> u8 { a * 2 }"];
+    let fine = [
+        "#[cfg(test)] mod tests { use super::*; }",
+        "use rayon::prelude::*;",
+        "fn f(a: u8) -> u8 { a * 2 }",
+    ];
     allowed(glob_breaches, "src/pack/tar.rs", &fine);
-    allowed(glob_breaches, "src/pack/tests/tar.rs", &["use super::*;", "use crate::pack::*;"]);
+    allowed(
+        glob_breaches,
+        "src/pack/tests/tar.rs",
+        &["use super::*;", "use crate::pack::*;"],
+    );
 }
 
 #[test]
@@ -136,10 +168,18 @@ fn confined_crates_are_seen_however_they_are_written() {
         ],
     );
     refused(crate_breaches, "src/transfer/copy.rs", &["use reqwest::Client;"]);
-    let fine =
-        ["// tokio::spawn", "const A: &str = \"tokio::spawn\";", "use crate::model::tokio;", "use tokio_like::A;"];
+    let fine = [
+        "// tokio::spawn",
+        "const A: &str = \"tokio::spawn\";",
+        "use crate::model::tokio;",
+        "use tokio_like::A;",
+    ];
     allowed(crate_breaches, "src/plan/mod.rs", &fine);
-    allowed(crate_breaches, "src/registry/client.rs", &["use reqwest::Client;", "use tokio::time::timeout;"]);
+    allowed(
+        crate_breaches,
+        "src/registry/client.rs",
+        &["use reqwest::Client;", "use tokio::time::timeout;"],
+    );
 }
 
 #[test]
@@ -185,7 +225,16 @@ fn a_long_file_needs_a_reason() {
 
 #[test]
 fn crates_that_compile_c_are_known_by_name() {
-    for name in ["cc", "cmake", "nasm-rs", "bindgen", "zstd-sys", "aws-lc-sys", "openssl-src", "pkg-config"] {
+    for name in [
+        "cc",
+        "cmake",
+        "nasm-rs",
+        "bindgen",
+        "zstd-sys",
+        "aws-lc-sys",
+        "openssl-src",
+        "pkg-config",
+    ] {
         assert!(dependency_breach(name).is_some(), "{name}");
     }
     for name in ["linux-raw-sys", "zlib-rs", "rustls", "system"] {

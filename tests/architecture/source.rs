@@ -25,7 +25,10 @@ impl Scope {
         let inside = name.trim_start_matches("src/").trim_end_matches(".rs");
         let mut path: Vec<String> = inside.split('/').map(str::to_owned).collect();
         let is_test = path.iter().any(|part| part == "tests");
-        if path.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str())) {
+        if path
+            .last()
+            .is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str()))
+        {
             path.pop();
         }
         Self { path, is_test }
@@ -41,7 +44,12 @@ impl Mention {
             _ => return None,
         };
         let leading = |segment: &&String| ["crate", "self", "super"].contains(&segment.as_str());
-        for _super in self.segments.iter().take_while(leading).filter(|segment| *segment == "super") {
+        for _super in self
+            .segments
+            .iter()
+            .take_while(leading)
+            .filter(|segment| *segment == "super")
+        {
             absolute.pop();
         }
         absolute.extend(self.segments.iter().skip_while(leading).cloned());
@@ -65,11 +73,20 @@ impl Source {
         let mut mentions = Vec::new();
         scan(tokens, Scope::of_file(name), &mut mentions);
         let module = name.trim_start_matches("src/").split('/').next().unwrap_or_default();
-        Self { name: name.to_owned(), module: module.trim_end_matches(".rs").to_owned(), mentions }
+        Self {
+            name: name.to_owned(),
+            module: module.trim_end_matches(".rs").to_owned(),
+            mentions,
+        }
     }
 
     pub fn breach(&self, mention: &Mention, rule: &str, help: &str) -> String {
-        format!("{}:{}: `{}`: {rule}; help: {help}", self.name, mention.line, mention.segments.join("::"))
+        format!(
+            "{}:{}: `{}`: {rule}; help: {help}",
+            self.name,
+            mention.line,
+            mention.segments.join("::")
+        )
     }
 }
 
@@ -79,18 +96,31 @@ fn scan(stream: TokenStream, mut scope: Scope, mentions: &mut Vec<Mention>) {
     let mut in_test_item = false;
     let mut at = 0;
     while at < tokens.len() {
-        let here = Scope { path: scope.path.clone(), is_test: scope.is_test || in_test_item };
+        let here = Scope {
+            path: scope.path.clone(),
+            is_test: scope.is_test || in_test_item,
+        };
         match &tokens[at..] {
             [TokenTree::Punct(hash), TokenTree::Group(attribute), ..] if hash.as_char() == '#' => {
                 in_test_item |= is_cfg_test(&attribute.stream());
                 scan_attribute(attribute.stream(), &here, mentions);
                 at += 2;
             }
-            [TokenTree::Punct(hash), TokenTree::Punct(_), TokenTree::Group(attribute), ..] if hash.as_char() == '#' => {
+            [
+                TokenTree::Punct(hash),
+                TokenTree::Punct(_),
+                TokenTree::Group(attribute),
+                ..,
+            ] if hash.as_char() == '#' => {
                 scope.is_test |= is_cfg_test(&attribute.stream());
                 at += 3;
             }
-            [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Group(body), ..] if word == "mod" => {
+            [
+                TokenTree::Ident(word),
+                TokenTree::Ident(name),
+                TokenTree::Group(body),
+                ..,
+            ] if word == "mod" => {
                 let mut inner = here;
                 inner.path.push(name.to_string());
                 scan(body.stream(), inner, mentions);
@@ -99,7 +129,11 @@ fn scan(stream: TokenStream, mut scope: Scope, mentions: &mut Vec<Mention>) {
             }
             [TokenTree::Ident(word), TokenTree::Ident(_), TokenTree::Ident(name), ..] if word == "extern" => {
                 let (line, segments) = (name.span().start().line, vec![name.to_string()]);
-                mentions.push(Mention { line, segments, scope: here });
+                mentions.push(Mention {
+                    line,
+                    segments,
+                    scope: here,
+                });
                 at += 3;
             }
             [TokenTree::Ident(word), next, ..] if word == "use" && !is_punct(next, '<') => {
@@ -131,9 +165,16 @@ fn scan_attribute(stream: TokenStream, scope: &Scope, mentions: &mut Vec<Mention
             TokenTree::Literal(literal) => {
                 let text = literal.to_string();
                 let text = text.trim_matches('"');
-                if ["crate::", "super::", "self::"].iter().any(|root| text.starts_with(root)) {
+                if ["crate::", "super::", "self::"]
+                    .iter()
+                    .any(|root| text.starts_with(root))
+                {
                     let segments = text.split("::").map(str::to_owned).collect();
-                    mentions.push(Mention { line: literal.span().start().line, segments, scope: scope.clone() });
+                    mentions.push(Mention {
+                        line: literal.span().start().line,
+                        segments,
+                        scope: scope.clone(),
+                    });
                 }
             }
             TokenTree::Ident(_) | TokenTree::Punct(_) => {}
@@ -143,7 +184,10 @@ fn scan_attribute(stream: TokenStream, scope: &Scope, mentions: &mut Vec<Mention
 
 /// Scans the names of a `use`, with its groups split up: `a::{b, c::d}` is `a::b` and `a::c::d`.
 fn scan_use(tokens: &[TokenTree], prefix: &[String], scope: &Scope, mentions: &mut Vec<Mention>) {
-    for tree in tokens.split(|token| is_punct(token, ',')).filter(|tree| !tree.is_empty()) {
+    for tree in tokens
+        .split(|token| is_punct(token, ','))
+        .filter(|tree| !tree.is_empty())
+    {
         let mut segments = prefix.to_vec();
         let mut group = None;
         for token in tree {
@@ -159,7 +203,11 @@ fn scan_use(tokens: &[TokenTree], prefix: &[String], scope: &Scope, mentions: &m
         match group {
             Some(inner) => scan_use(&inner.into_iter().collect::<Vec<_>>(), &segments, scope, mentions),
             None if segments.is_empty() => {}
-            None => mentions.push(Mention { line: tree[0].span().start().line, segments, scope: scope.clone() }),
+            None => mentions.push(Mention {
+                line: tree[0].span().start().line,
+                segments,
+                scope: scope.clone(),
+            }),
         }
     }
 }
@@ -183,7 +231,11 @@ fn scan_path(tokens: &[TokenTree], scope: &Scope, mentions: &mut Vec<Mention>) -
     } else if segments.len() == 1 {
         return length;
     }
-    mentions.push(Mention { line: tokens[0].span().start().line, segments, scope: scope.clone() });
+    mentions.push(Mention {
+        line: tokens[0].span().start().line,
+        segments,
+        scope: scope.clone(),
+    });
     length
 }
 

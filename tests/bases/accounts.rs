@@ -47,8 +47,16 @@ user = "worker"
     assert_eq!(container.run(&["cat", "/etc/passwd"]), format!("{PASSWD}{lines}"));
     let lines = "readers:x:2000:app,node\napp:x:1001:\n";
     assert_eq!(container.run(&["cat", "/etc/group"]), format!("{GROUP}{lines}"));
-    let paths =
-        ["/home/app", "/srv/worker", "/home/node", "/srv/app", "/srv/both", "/srv/node", "/srv/number", "/srv/numbers"];
+    let paths = [
+        "/home/app",
+        "/srv/worker",
+        "/home/node",
+        "/srv/app",
+        "/srv/both",
+        "/srv/node",
+        "/srv/number",
+        "/srv/numbers",
+    ];
     assert_eq!(
         container.stat(&paths),
         [
@@ -62,8 +70,14 @@ user = "worker"
             "/srv/numbers 644 77:88 regular file",
         ]
     );
-    assert_eq!(container.run(&["id"]), "uid=1002(worker) gid=50(staff) groups=50(staff)\n");
-    assert_eq!(container.run(&["id", "app"]), "uid=1001(app) gid=1001(app) groups=1001(app),2000(readers)\n");
+    assert_eq!(
+        container.run(&["id"]),
+        "uid=1002(worker) gid=50(staff) groups=50(staff)\n"
+    );
+    assert_eq!(
+        container.run(&["id", "app"]),
+        "uid=1001(app) gid=1001(app) groups=1001(app),2000(readers)\n"
+    );
 }
 
 #[test]
@@ -160,7 +174,10 @@ owner = "app"
         ]
     );
     // The content of a changed directory is kept.
-    assert_eq!(container.stat(&["/home/node/.profile"]), ["/home/node/.profile 644 1000:1000 regular file"]);
+    assert_eq!(
+        container.stat(&["/home/node/.profile"]),
+        ["/home/node/.profile 644 1000:1000 regular file"]
+    );
 }
 
 #[test]

@@ -20,7 +20,18 @@ impl Repository {
         let (base, target) = (format!("{name}/base"), format!("{name}/app"));
         let from = format!("oci:{}:latest", part("BASE"));
         let to = format!("docker://{host}/{base}:latest");
-        tool("skopeo", &["copy", "-q", "--all", "--preserve-digests", "--dest-tls-verify=false", &from, &to]);
+        tool(
+            "skopeo",
+            &[
+                "copy",
+                "-q",
+                "--all",
+                "--preserve-digests",
+                "--dest-tls-verify=false",
+                &from,
+                &to,
+            ],
+        );
         let sandbox = Sandbox::new();
         sandbox.write("app.txt", "the app\n");
         let spec = on(&format!("{host}/{base}:latest"), APP).replace("localhost/bases", &format!("{host}/{target}"));
@@ -36,18 +47,27 @@ impl Repository {
         let digest = self.sandbox.ok(&["build", "--push", "-t", tag]).digest();
         requests("OPEN", &self.target, 0, is_put_of(tag));
         let marker = format!("/manifests/after-{tag}");
-        self.sandbox.run(&["inspect", &format!("{}/{}:after-{tag}", part("REGISTRY_OPEN"), self.base)]).expect(6);
+        self.sandbox
+            .run(&[
+                "inspect",
+                &format!("{}/{}:after-{tag}", part("REGISTRY_OPEN"), self.base),
+            ])
+            .expect(6);
         let seen = requests("OPEN", &self.base, skip, |request| request.path.ends_with(&marker));
         let is_layer = |request: &&Request| request.method == "GET" && self.is_layer(&request.path);
         (digest, seen.iter().filter(is_layer).count())
     }
 
     fn is_layer(&self, path: &str) -> bool {
-        let base = Layout { directory: part("BASE").into() };
+        let base = Layout {
+            directory: part("BASE").into(),
+        };
         ["linux/amd64", "linux/arm64"].iter().any(|platform| {
             let manifest = base.manifest("latest", platform);
             let layers = manifest["layers"].as_array().unwrap().clone();
-            layers.iter().any(|layer| path.ends_with(layer["digest"].as_str().unwrap()))
+            layers
+                .iter()
+                .any(|layer| path.ends_with(layer["digest"].as_str().unwrap()))
         })
     }
 }
@@ -82,8 +102,12 @@ fn a_damaged_entry_of_the_cache_is_read_anew_and_mended() {
         bytes
     };
     type Damage<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
-    let damages: [(&str, Damage<'_>); 4] =
-        [("empty", &|_| Vec::new()), ("cut", &cut), ("flipped", &flipped), ("foreign", &|_| b"{}".to_vec())];
+    let damages: [(&str, Damage<'_>); 4] = [
+        ("empty", &|_| Vec::new()),
+        ("cut", &cut),
+        ("flipped", &flipped),
+        ("foreign", &|_| b"{}".to_vec()),
+    ];
     for (name, damage) in damages {
         for (path, bytes) in cached.iter().zip(&whole) {
             fs::write(path, damage(bytes)).unwrap();
@@ -92,7 +116,11 @@ fn a_damaged_entry_of_the_cache_is_read_anew_and_mended() {
         assert_eq!(digest, first, "{name}");
         assert!(read >= 3, "{name}: {read} layers read");
         for (path, bytes) in cached.iter().zip(&whole) {
-            assert!(fs::read(path).unwrap() == *bytes, "{name}: {} is not mended", path.display());
+            assert!(
+                fs::read(path).unwrap() == *bytes,
+                "{name}: {} is not mended",
+                path.display()
+            );
         }
     }
 }
@@ -113,17 +141,27 @@ fn one_platforms_facts_are_not_the_others() {
 #[test]
 fn a_cache_that_cannot_be_written_is_told_once_and_the_build_works() {
     let sandbox = Sandbox::new();
-    sandbox.write("app.txt", "the app\n").spec(&on(&format!("oci:{}", part("BASE")), APP));
+    sandbox
+        .write("app.txt", "the app\n")
+        .spec(&on(&format!("oci:{}", part("BASE")), APP));
     let expected = sandbox.ok(&["build", "-o", "oci:expected"]).digest();
     sandbox.write("file", "no directory");
-    let places = ["/proc/cache".to_owned(), sandbox.path("file/cache").display().to_string()];
+    let places = [
+        "/proc/cache".to_owned(),
+        sandbox.path("file/cache").display().to_string(),
+    ];
     for (at, place) in places.iter().enumerate() {
         let output = format!("oci:out-{at}");
         let mut command = sandbox.command(&["build", "-o", &output]);
         command.env("OCITECT_CACHE_DIR", place);
         let built = crate::support::Outcome::of(command).expect(0);
         assert_eq!(built.digest(), expected);
-        assert_eq!(built.stderr.matches("cannot write to the cache").count(), 1, "{}", built.stderr);
+        assert_eq!(
+            built.stderr.matches("cannot write to the cache").count(),
+            1,
+            "{}",
+            built.stderr
+        );
         assert!(built.stderr.contains(place), "{}", built.stderr);
     }
 }

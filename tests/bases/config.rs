@@ -14,7 +14,11 @@ fn execution(text: &str) -> Value {
 }
 
 fn below() -> Value {
-    Layout { directory: part("BASE").into() }.config("latest", "linux/amd64")["config"].clone()
+    Layout {
+        directory: part("BASE").into(),
+    }
+    .config("latest", "linux/amd64")["config"]
+        .clone()
 }
 
 #[test]
@@ -57,7 +61,10 @@ required-env = ["TOKEN", "KEY"]
         config["Labels"],
         json!({ "dev.ocitect.required-env": "TOKEN,KEY", "org.example.new": "yes", "org.example.version": "2" })
     );
-    assert_eq!(config["ExposedPorts"], json!({ "3000/tcp": {}, "5173/udp": {}, "8080/tcp": {} }));
+    assert_eq!(
+        config["ExposedPorts"],
+        json!({ "3000/tcp": {}, "5173/udp": {}, "8080/tcp": {} })
+    );
     assert_eq!(config["Volumes"], json!({ "/var/lib": {}, "/workspace": {} }));
 }
 
@@ -67,9 +74,21 @@ fn an_entrypoint_clears_the_command_of_the_base_unless_one_is_set() {
         ("", json!(["/bin/env", "--"]), json!(["/bin/sh"])),
         ("cmd = [\"/bin/ls\"]", json!(["/bin/env", "--"]), json!(["/bin/ls"])),
         ("entrypoint = [\"/bin/echo\"]", json!(["/bin/echo"]), Value::Null),
-        ("entrypoint = [\"/bin/echo\"]\ncmd = [\"x\"]", json!(["/bin/echo"]), json!(["x"])),
-        ("entrypoint = \"exec ls\"", json!(["/bin/sh", "-ec", "exec ls"]), Value::Null),
-        ("shell = [\"/bin/env\", \"sh\"]\ncmd = \"ls\"", json!(["/bin/env", "--"]), json!(["/bin/env", "sh", "ls"])),
+        (
+            "entrypoint = [\"/bin/echo\"]\ncmd = [\"x\"]",
+            json!(["/bin/echo"]),
+            json!(["x"]),
+        ),
+        (
+            "entrypoint = \"exec ls\"",
+            json!(["/bin/sh", "-ec", "exec ls"]),
+            Value::Null,
+        ),
+        (
+            "shell = [\"/bin/env\", \"sh\"]\ncmd = \"ls\"",
+            json!(["/bin/env", "--"]),
+            json!(["/bin/env", "sh", "ls"]),
+        ),
         ("entrypoint = []", Value::Null, Value::Null),
     ];
     for (text, entrypoint, cmd) in cases {
@@ -111,8 +130,13 @@ fn a_health_check_replaces_the_bases_and_false_takes_it_away() {
 #[test]
 fn podman_sees_and_runs_what_the_spec_says() {
     let sandbox = Sandbox::new();
-    sandbox.write_mode("start", "#!/bin/sh\necho \"$GREETING from $(pwd) as $(id -un) with $*\"\n", 0o755).spec(
-        &on_base(
+    sandbox
+        .write_mode(
+            "start",
+            "#!/bin/sh\necho \"$GREETING from $(pwd) as $(id -un) with $*\"\n",
+            0o755,
+        )
+        .spec(&on_base(
             r#"media-types = "docker"
 [[layers]]
 name = "app"
@@ -129,8 +153,7 @@ env = { GREETING = "hello" }
 [config.labels]
 "org.example.who" = "podman"
 "#,
-        ),
-    );
+        ));
     let container = Container::build(&sandbox);
     assert_eq!(container.start(&[]), "hello from /app as node with one two\n");
     assert_eq!(container.start(&["three"]), "hello from /app as node with three\n");
@@ -141,7 +164,11 @@ env = { GREETING = "hello" }
     assert_eq!(config["ExposedPorts"], json!({ "3000/tcp": {}, "8080/tcp": {} }));
     assert_eq!(config["StopSignal"], "SIGQUIT");
     assert_eq!(config["WorkingDir"], "/app");
-    let check = if inspected["Healthcheck"].is_null() { &inspected["HealthCheck"] } else { &inspected["Healthcheck"] };
+    let check = if inspected["Healthcheck"].is_null() {
+        &inspected["HealthCheck"]
+    } else {
+        &inspected["Healthcheck"]
+    };
     assert_eq!(check["Test"], json!(["CMD", "/bin/true"]), "{inspected}");
     assert_eq!(inspected["Architecture"], "amd64");
 }

@@ -58,8 +58,17 @@ impl Container {
         }
         let qemu = tool("sh", &["-c", "command -v qemu-aarch64-static"]);
         let mount = format!("{}:/qemu:ro", qemu.trim());
-        let head =
-            ["run", "--rm", "--network=none", "--platform", self.platform, "-v", &mount, "--entrypoint", "/qemu"];
+        let head = [
+            "run",
+            "--rm",
+            "--network=none",
+            "--platform",
+            self.platform,
+            "-v",
+            &mount,
+            "--entrypoint",
+            "/qemu",
+        ];
         tool("podman", &[&head[..], &[&*self.name], &program, arguments].concat())
     }
 
@@ -104,11 +113,17 @@ pub fn write_layout(directory: &Path, layers: &[(&str, Vec<u8>)], diff_ids: &[St
         fs::write(directory.join("blobs/sha256").join(&hex), bytes).unwrap();
         serde_json::json!({ "mediaType": media_type, "digest": format!("sha256:{hex}"), "size": bytes.len() })
     };
-    let layers: Vec<Value> = layers.iter().map(|(media_type, bytes)| blob(media_type, bytes)).collect();
+    let layers: Vec<Value> = layers
+        .iter()
+        .map(|(media_type, bytes)| blob(media_type, bytes))
+        .collect();
     let config = serde_json::json!({
         "os": "linux", "architecture": "amd64", "rootfs": { "type": "layers", "diff_ids": diff_ids },
     });
-    let config = blob("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
+    let config = blob(
+        "application/vnd.oci.image.config.v1+json",
+        config.to_string().as_bytes(),
+    );
     let media_type = "application/vnd.oci.image.manifest.v1+json";
     let manifest =
         serde_json::json!({ "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers });
@@ -121,5 +136,8 @@ pub fn write_layout(directory: &Path, layers: &[(&str, Vec<u8>)], diff_ids: &[St
 /// The hash of bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

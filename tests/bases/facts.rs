@@ -11,8 +11,16 @@ use crate::container::{on, sha256, write_layout};
 use crate::support::{Sandbox, part, tool};
 
 /// Files that podman adds to a container's file system.
-const PODMANS: [&str; 8] =
-    ["/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/run"];
+const PODMANS: [&str; 8] = [
+    "/dev",
+    "/proc",
+    "/sys",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/etc/mtab",
+    "/run",
+];
 
 /// Returns, for each path that `ocitect ls` lists, `KIND MODE UID:GID`, the size of files, and the target of links.
 fn listed(image: &str) -> BTreeMap<String, String> {
@@ -38,7 +46,9 @@ fn found(root: &str) -> BTreeMap<String, String> {
     let said = tool("find", &[root, "-mindepth", "1", "-printf", "%y|/%P|%m|%U:%G|%s|%l\n"]);
     let line = |line: &str| {
         let fields: Vec<&str> = line.split('|').collect();
-        let [kind, path, mode, owner, size, target] = fields[..] else { panic!("{line}") };
+        let [kind, path, mode, owner, size, target] = fields[..] else {
+            panic!("{line}")
+        };
         let rest = match kind {
             "f" => format!("f {mode} {owner} {size}"),
             "d" => format!("d {mode} {owner}"),
@@ -58,7 +68,19 @@ fn ls_agrees_with_umoci_on_every_file() {
         // umoci requires an image without an index.
         let copy = sandbox.path("copy");
         let [from, to] = [format!("oci:{layout}:latest"), format!("oci:{}:latest", copy.display())];
-        tool("skopeo", &["copy", "-q", "--override-arch", "amd64", "--override-os", "linux", &from, &to]);
+        tool(
+            "skopeo",
+            &[
+                "copy",
+                "-q",
+                "--override-arch",
+                "amd64",
+                "--override-os",
+                "linux",
+                &from,
+                &to,
+            ],
+        );
         let bundle = sandbox.path("bundle");
         let image = format!("{}:latest", copy.display());
         tool("umoci", &["unpack", "--image", &image, bundle.to_str().unwrap()]);
@@ -70,9 +92,18 @@ fn ls_agrees_with_umoci_on_every_file() {
 
 #[track_caller]
 fn assert_same(name: &str, expected: &BTreeMap<String, String>, said: &BTreeMap<String, String>) {
-    let missing: Vec<_> = expected.iter().filter(|(path, what)| said.get(*path) != Some(what)).collect();
-    let more: Vec<_> = said.iter().filter(|(path, what)| expected.get(*path) != Some(what)).collect();
-    assert!(missing.is_empty() && more.is_empty(), "{name}: expected {missing:#?}, found {more:#?}");
+    let missing: Vec<_> = expected
+        .iter()
+        .filter(|(path, what)| said.get(*path) != Some(what))
+        .collect();
+    let more: Vec<_> = said
+        .iter()
+        .filter(|(path, what)| expected.get(*path) != Some(what))
+        .collect();
+    assert!(
+        missing.is_empty() && more.is_empty(),
+        "{name}: expected {missing:#?}, found {more:#?}"
+    );
 }
 
 #[test]
@@ -81,12 +112,26 @@ fn ls_agrees_with_podman_on_every_file() {
         let layout = part(name);
         let image = tool("podman", &["pull", "-q", &format!("oci:{layout}:latest")]);
         let script = "find / -xdev -exec stat -c '%F|%n|%a|%u:%g|%s' {} + ";
-        let run = ["run", "--rm", "--network=none", "--entrypoint", "/bin/sh", image.trim(), "-c", script];
-        let ours =
-            |path: &str| PODMANS.iter().all(|theirs| path != *theirs && !path.starts_with(&format!("{theirs}/")));
+        let run = [
+            "run",
+            "--rm",
+            "--network=none",
+            "--entrypoint",
+            "/bin/sh",
+            image.trim(),
+            "-c",
+            script,
+        ];
+        let ours = |path: &str| {
+            PODMANS
+                .iter()
+                .all(|theirs| path != *theirs && !path.starts_with(&format!("{theirs}/")))
+        };
         let line = |line: &str| {
             let fields: Vec<&str> = line.split('|').collect();
-            let [kind, path, mode, owner, size] = fields[..] else { panic!("{line}") };
+            let [kind, path, mode, owner, size] = fields[..] else {
+                panic!("{line}")
+            };
             let rest = match kind {
                 "directory" => format!("d {mode} {owner}"),
                 "symbolic link" => format!("l {owner}"),
@@ -95,12 +140,18 @@ fn ls_agrees_with_podman_on_every_file() {
             (path.to_owned(), rest)
         };
         let said = tool("podman", &run);
-        let expected: BTreeMap<_, _> = said.lines().map(line).filter(|(path, _)| path != "/" && ours(path)).collect();
+        let expected: BTreeMap<_, _> = said
+            .lines()
+            .map(line)
+            .filter(|(path, _)| path != "/" && ours(path))
+            .collect();
         let without_target = |what: String| match what.strip_prefix("l ") {
             Some(link) => format!("l {}", link.split(' ').next().unwrap()),
             None => what,
         };
-        let listed = listed(&format!("oci:{layout}")).into_iter().filter(|(path, _)| ours(path));
+        let listed = listed(&format!("oci:{layout}"))
+            .into_iter()
+            .filter(|(path, _)| ours(path));
         let listed: BTreeMap<_, _> = listed.map(|(path, what)| (path, without_target(what))).collect();
         assert_same(name, &expected, &listed);
     }
@@ -121,7 +172,16 @@ fn a_layer_can_write_where_whiteouts_and_links_were() {
     let container = crate::container::Container::build(&sandbox);
     assert_eq!(
         container.find("/data"),
-        ["/data", "/data/a", "/data/again", "/data/b", "/data/sub", "/data/sub/more", "/data/sub/new", "/data/through"]
+        [
+            "/data",
+            "/data/a",
+            "/data/again",
+            "/data/b",
+            "/data/sub",
+            "/data/sub/more",
+            "/data/sub/new",
+            "/data/through"
+        ]
     );
     assert_eq!(container.find("/opaque"), ["/opaque", "/opaque/new", "/opaque/old"]);
     assert_eq!(
@@ -133,7 +193,10 @@ fn a_layer_can_write_where_whiteouts_and_links_were() {
             "/kind/directory-to-file 644 0:0 regular file",
         ]
     );
-    assert_eq!(container.run(&["cat", "/hard/two", "/hard/three"]), "new\nhard/one of the first layer\n");
+    assert_eq!(
+        container.run(&["cat", "/hard/two", "/hard/three"]),
+        "new\nhard/one of the first layer\n"
+    );
 }
 
 /// A tar with one file, through zstd with a window of `1 << log` bytes.
@@ -146,7 +209,9 @@ fn zstd_layout(sandbox: &Sandbox, log: u32) -> String {
     let tar = tar.into_inner().unwrap();
     // From standard input, so that zstd does not narrow the window to the size.
     let mut zstd = Command::new("zstd");
-    zstd.args(["-q", "-3", &format!("--long={log}"), "--stdout"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    zstd.args(["-q", "-3", &format!("--long={log}"), "--stdout"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut zstd = zstd.spawn().unwrap();
     zstd.stdin.take().unwrap().write_all(&tar).unwrap();
     let compressed = zstd.wait_with_output().unwrap().stdout;
@@ -161,15 +226,20 @@ fn a_zstd_window_over_128_mib_is_refused_by_name() {
     let sandbox = Sandbox::new();
     sandbox.write("app.txt", "the app\n");
     let spec = |base: &str| {
-        let spec =
-            on(&format!("oci:{base}"), "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.txt\", to = \"/app\" }]\n");
+        let spec = on(
+            &format!("oci:{base}"),
+            "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.txt\", to = \"/app\" }]\n",
+        );
         spec.replace(", \"linux/arm64\"", "")
     };
     for (log, window) in [(28, "256 MiB"), (30, "1024 MiB")] {
         let base = zstd_layout(&sandbox, log);
         sandbox.spec(&spec(&base));
         let failed =
-            sandbox.run(&["build"]).expect(2).says(&[&format!("zstd window of {window}"), "128 MiB", "zstd --long=27"]);
+            sandbox
+                .run(&["build"])
+                .expect(2)
+                .says(&[&format!("zstd window of {window}"), "128 MiB", "zstd --long=27"]);
         assert!(failed.stderr.contains(&base), "which base: {}", failed.stderr);
         assert!(!sandbox.path("build").exists());
     }
@@ -185,8 +255,13 @@ fn a_layer_that_is_not_what_the_config_says_is_refused() {
     let sandbox = Sandbox::new();
     let layers = [("application/vnd.oci.image.layer.v1.tar", vec![0; 1024])];
     write_layout(&sandbox.path("base"), &layers, &[format!("sha256:{}", "1".repeat(64))]);
-    let spec = on("oci:base", "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.txt\", to = \"/app\" }]\n");
-    sandbox.write("app.txt", "").spec(&spec.replace(", \"linux/arm64\"", ""));
+    let spec = on(
+        "oci:base",
+        "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.txt\", to = \"/app\" }]\n",
+    );
+    sandbox
+        .write("app.txt", "")
+        .spec(&spec.replace(", \"linux/arm64\"", ""));
     let actual = format!("sha256:{}", sha256(&[0; 1024]));
     let failed = sandbox.run(&["build"]).expect(2);
     failed.says(&["diff id", &actual, &"1".repeat(64)]);

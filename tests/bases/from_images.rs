@@ -37,7 +37,10 @@ fn a_program_of_a_layout_and_of_a_registry_is_the_same_for_each_platform() {
         let container = Container::build_for(&sandbox, platform);
         let said = container.run(&["sha256sum", "/usr/bin/busybox"]);
         assert_eq!(said, format!("{}  /usr/bin/busybox\n", busybox_sum(architecture)));
-        assert_eq!(container.stat(&["/usr/bin/busybox"]), ["/usr/bin/busybox 755 0:0 regular file"]);
+        assert_eq!(
+            container.stat(&["/usr/bin/busybox"]),
+            ["/usr/bin/busybox 755 0:0 regular file"]
+        );
     }
 }
 
@@ -51,9 +54,20 @@ fn a_path_through_links_is_followed_to_the_file() {
          {{ from = \"oci:{base}#/etc/os-release\", to = \"/etc/\" }}"
     )));
     let container = Container::build(&sandbox);
-    assert!(container.run(&["sha256sum", "/usr/bin/busybox"]).starts_with(&busybox_sum("AMD64")));
-    assert_eq!(container.stat(&["/etc/os-release"]), ["/etc/os-release 644 0:0 regular file"]);
-    assert!(container.run(&["cat", "/etc/os-release"]).starts_with("ID=ocitect-test\n"));
+    assert!(
+        container
+            .run(&["sha256sum", "/usr/bin/busybox"])
+            .starts_with(&busybox_sum("AMD64"))
+    );
+    assert_eq!(
+        container.stat(&["/etc/os-release"]),
+        ["/etc/os-release 644 0:0 regular file"]
+    );
+    assert!(
+        container
+            .run(&["cat", "/etc/os-release"])
+            .starts_with("ID=ocitect-test\n")
+    );
 }
 
 #[test]
@@ -68,10 +82,16 @@ fn a_directory_gives_its_contents_with_links_as_they_are() {
     )));
     let container = Container::build(&sandbox);
     assert_eq!(container.run(&["readlink", "/usr/bin/sh"]), "busybox\n");
-    assert_eq!(container.run(&["sh", "-c", "cat /copies/home/node/.profile"]), "PS1='node$ '\n");
+    assert_eq!(
+        container.run(&["sh", "-c", "cat /copies/home/node/.profile"]),
+        "PS1='node$ '\n"
+    );
     let long = format!("/copies/doc/base/{}name", "long-".repeat(24));
     // The copyright was removed by a layer of that image.
-    assert_eq!(container.find("/copies/doc"), ["/copies/doc", "/copies/doc/base", &long]);
+    assert_eq!(
+        container.find("/copies/doc"),
+        ["/copies/doc", "/copies/doc/base", &long]
+    );
     assert_eq!(
         container.stat(&[
             "/copies/home/node",
@@ -106,8 +126,14 @@ files = [
     )));
     let container = Container::build(&sandbox);
     assert_eq!(container.run(&["cat", "/etc/motd"]), "written through a link\n");
-    assert_eq!(container.run(&["cat", "/srv/two", "/srv/three"]), "hard/one of the first layer\n".repeat(2));
-    assert_eq!(container.find("/srv/data"), ["/srv/data", "/srv/data/sub", "/srv/data/sub/new"]);
+    assert_eq!(
+        container.run(&["cat", "/srv/two", "/srv/three"]),
+        "hard/one of the first layer\n".repeat(2)
+    );
+    assert_eq!(
+        container.find("/srv/data"),
+        ["/srv/data", "/srv/data/sub", "/srv/data/sub/new"]
+    );
 }
 
 #[test]
@@ -116,7 +142,10 @@ fn what_the_image_lacks_is_not_found() {
     for path in ["/usr/bin/none", "/usr/share/doc/base/copyright"] {
         let sandbox = Sandbox::new();
         sandbox.spec(&spec(&format!("{{ from = \"oci:{base}#{path}\", to = \"/x\" }}")));
-        sandbox.run(&["build"]).expect(6).says(&[path, "ocitect.toml:", "linux/amd64", "help:"]);
+        sandbox
+            .run(&["build"])
+            .expect(6)
+            .says(&[path, "ocitect.toml:", "linux/amd64", "help:"]);
         assert!(!sandbox.path("build").exists());
     }
     let sandbox = Sandbox::new();
@@ -128,7 +157,13 @@ fn what_the_image_lacks_is_not_found() {
 #[test]
 fn a_platform_that_the_other_image_lacks_is_an_error() {
     let sandbox = Sandbox::new();
-    sandbox.spec(&spec(&format!("{{ from = \"oci:{}#/etc/platform\", to = \"/platform\" }}", part("BASE_VARIANTS"))));
-    sandbox.run(&["build"]).expect(6).says(&["linux/amd64", "linux/386", "linux/arm64"]);
+    sandbox.spec(&spec(&format!(
+        "{{ from = \"oci:{}#/etc/platform\", to = \"/platform\" }}",
+        part("BASE_VARIANTS")
+    )));
+    sandbox
+        .run(&["build"])
+        .expect(6)
+        .says(&["linux/amd64", "linux/386", "linux/arm64"]);
     sandbox.ok(&["build", "--platform", "linux/arm64"]);
 }

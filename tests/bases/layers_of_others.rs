@@ -25,9 +25,14 @@ fn append(tar: &mut Builder<Vec<u8>>, kind: EntryType, name: &str, data: &[u8], 
 /// Returns a sandbox with a base of these layers, each a media type and a stored tar, and a spec on it.
 fn sandbox(layers: &[(&str, Vec<u8>)]) -> Sandbox {
     let sandbox = Sandbox::new();
-    let diff_ids: Vec<String> = layers.iter().map(|(_, tar)| format!("sha256:{}", sha256(tar))).collect();
+    let diff_ids: Vec<String> = layers
+        .iter()
+        .map(|(_, tar)| format!("sha256:{}", sha256(tar)))
+        .collect();
     write_layout(&sandbox.path("base"), layers, &diff_ids);
-    sandbox.write("note", "note\n").spec(&on("oci:base", APP).replace(", \"linux/arm64\"", ""));
+    sandbox
+        .write("note", "note\n")
+        .spec(&on("oci:base", APP).replace(", \"linux/arm64\"", ""));
     sandbox
 }
 
@@ -53,7 +58,13 @@ fn attributes_of_a_storage_driver_do_not_hide_what_the_base_has() {
     let mut tar = Builder::new(Vec::new());
     append(&mut tar, EntryType::Directory, "usr/", b"", &[]);
     append(&mut tar, EntryType::Directory, "usr/bin/", b"", &[]);
-    append(&mut tar, EntryType::Regular, "usr/bin/busybox", &fs::read(part("BUSYBOX_AMD64")).unwrap(), &[]);
+    append(
+        &mut tar,
+        EntryType::Regular,
+        "usr/bin/busybox",
+        &fs::read(part("BUSYBOX_AMD64")).unwrap(),
+        &[],
+    );
     let records: [(&str, &[u8]); 9] = [
         ("SCHILY.xattr.trusted.overlay.opaque", b"y"),
         ("SCHILY.xattr.user.overlay.opaque", b"y"),
@@ -69,7 +80,10 @@ fn attributes_of_a_storage_driver_do_not_hide_what_the_base_has() {
     append(&mut tar, EntryType::Regular, "data/old", b"old\n", &[]);
     let sandbox = sandbox(&[(PLAIN, tar.into_inner().unwrap())]);
     sandbox.ok(&["build"]);
-    assert_eq!(last_layer(&sandbox), "[('data', ['SCHILY.xattr.user.note']), ('data/note', [])]\n");
+    assert_eq!(
+        last_layer(&sandbox),
+        "[('data', ['SCHILY.xattr.user.note']), ('data/note', [])]\n"
+    );
     let container = Container::build(&sandbox);
     assert_eq!(container.find("/data"), ["/data", "/data/note", "/data/old"]);
 }
@@ -79,8 +93,16 @@ fn attributes_of_the_machine_are_not_packed_from_the_disk() {
     let sandbox = Sandbox::new();
     sandbox.write("tree/inside", "x\n");
     let tree = sandbox.path("tree");
-    for name in ["trusted.overlay.opaque", "user.overlay.opaque", "user.containers.override_stat", "user.note"] {
-        tool("setfattr", &["-n", name, "-v", "y", tree.join("inside").to_str().unwrap()]);
+    for name in [
+        "trusted.overlay.opaque",
+        "user.overlay.opaque",
+        "user.containers.override_stat",
+        "user.note",
+    ] {
+        tool(
+            "setfattr",
+            &["-n", name, "-v", "y", tree.join("inside").to_str().unwrap()],
+        );
     }
     let spec = |xattrs: &str| {
         sandbox.spec(&format!(
@@ -91,7 +113,10 @@ fn attributes_of_the_machine_are_not_packed_from_the_disk() {
     for xattrs in ["*", "user.*"] {
         spec(xattrs);
         sandbox.ok(&["build"]);
-        assert_eq!(last_layer(&sandbox), "[('tree', []), ('tree/inside', ['SCHILY.xattr.user.note'])]\n");
+        assert_eq!(
+            last_layer(&sandbox),
+            "[('tree', []), ('tree/inside', ['SCHILY.xattr.user.note'])]\n"
+        );
     }
     for (xattrs, owner) in [
         ("trusted.overlay.opaque", "a storage driver"),
@@ -100,7 +125,10 @@ fn attributes_of_the_machine_are_not_packed_from_the_disk() {
         ("system.posix_acl_access", "access control lists"),
     ] {
         spec(xattrs);
-        sandbox.run(&["build"]).expect(2).says(&[xattrs, owner, "is never packed", "help: remove it"]);
+        sandbox
+            .run(&["build"])
+            .expect(2)
+            .says(&[xattrs, owner, "is never packed", "help: remove it"]);
     }
 }
 
@@ -111,11 +139,19 @@ fn a_layer_without_an_end_marker_and_one_without_bytes_are_built_on() {
     let sandbox = sandbox(&[(PLAIN, bare), (PLAIN, Vec::new()), (PLAIN, tar_of(&["data/older"]))]);
     sandbox.ok(&["build"]);
     let listed = sandbox.ok(&["ls", "oci:build/oci", "/data"]).stdout;
-    assert!(["/data/note", "/data/old", "/data/older"].iter().all(|path| listed.contains(path)), "{listed}");
+    assert!(
+        ["/data/note", "/data/old", "/data/older"]
+            .iter()
+            .all(|path| listed.contains(path)),
+        "{listed}"
+    );
     // Two independent readers.
     let target = sandbox.path("unpacked");
     let image = format!("{}:latest", sandbox.path("build/oci").display());
-    tool("umoci", &["unpack", "--rootless", "--image", &image, target.to_str().unwrap()]);
+    tool(
+        "umoci",
+        &["unpack", "--rootless", "--image", &image, target.to_str().unwrap()],
+    );
     assert_eq!(fs::read_to_string(target.join("rootfs/data/old")).unwrap(), "old\n");
     let copy = format!("dir:{}", sandbox.path("copy").display());
     tool("skopeo", &["copy", "-q", &format!("oci:{image}"), &copy]);
@@ -125,7 +161,10 @@ fn a_layer_without_an_end_marker_and_one_without_bytes_are_built_on() {
 fn a_layer_that_is_cut_short_inside_of_a_file_is_refused() {
     let whole = tar_of(&["data/old"]);
     let sandbox = sandbox(&[(PLAIN, whole[..514].to_vec())]);
-    sandbox.run(&["build"]).expect(2).says(&["the tar stream is truncated after 514 bytes"]);
+    sandbox
+        .run(&["build"])
+        .expect(2)
+        .says(&["the tar stream is truncated after 514 bytes"]);
 }
 
 #[test]
@@ -135,9 +174,16 @@ fn layers_of_dockers_other_types_take_ocis_names() {
     let sandbox = sandbox(&[(diff, tar_of(&["data/old"])), (foreign, tar_of(&["data/older"]))]);
     sandbox.ok(&["build"]).says(&["warning: ", "is foreign"]);
     let manifest = sandbox.layout("build/oci").manifest("latest", "linux/amd64");
-    let types: Vec<_> =
-        manifest["layers"].as_array().unwrap().iter().map(|layer| layer["mediaType"].as_str().unwrap()).collect();
-    assert_eq!(types, [PLAIN, "application/vnd.oci.image.layer.nondistributable.v1.tar", GZIP]);
+    let types: Vec<_> = manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["mediaType"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        types,
+        [PLAIN, "application/vnd.oci.image.layer.nondistributable.v1.tar", GZIP]
+    );
 }
 
 #[test]
@@ -146,13 +192,25 @@ fn what_no_image_can_be_built_on_is_named() {
     let tar = tar_of(&["data/old"]);
     let digest = format!("sha256:{}", sha256(&tar));
     let unknown = sandbox(&[(encrypted, tar.clone())]);
-    unknown.run(&["build"]).expect(2).says(&[encrypted, &digest, "help: ", "decrypt"]);
+    unknown
+        .run(&["build"])
+        .expect(2)
+        .says(&[encrypted, &digest, "help: ", "decrypt"]);
     unknown.ok(&["copy", "oci:base", "oci:copy"]);
 
     let mut sparse = Builder::new(Vec::new());
-    append(&mut sparse, EntryType::Regular, "data/holes", b"x", &[("GNU.sparse.major", b"1")]);
+    append(
+        &mut sparse,
+        EntryType::Regular,
+        "data/holes",
+        b"x",
+        &[("GNU.sparse.major", b"1")],
+    );
     let sparse = sandbox(&[(PLAIN, sparse.into_inner().unwrap())]);
-    sparse.run(&["build"]).expect(2).says(&["data/holes", "is a sparse file", "help: "]);
+    sparse
+        .run(&["build"])
+        .expect(2)
+        .says(&["data/holes", "is a sparse file", "help: "]);
 
     // Older PAX: the map is in the headers, and other readers see another name.
     let mut known = Builder::new(Vec::new());
@@ -162,7 +220,13 @@ fn what_no_image_can_be_built_on_is_named() {
         ("GNU.sparse.numblocks", b"1"),
         ("GNU.sparse.size", b"9000"),
     ];
-    append(&mut known, EntryType::Regular, "data/GNUSparseFile.1/holes", b"x", &records);
+    append(
+        &mut known,
+        EntryType::Regular,
+        "data/GNUSparseFile.1/holes",
+        b"x",
+        &records,
+    );
     let known = sandbox(&[(PLAIN, known.into_inner().unwrap())]);
     known.ok(&["build"]);
     let listed = known.ok(&["ls", "oci:build/oci"]).stdout;
@@ -174,7 +238,10 @@ fn what_no_image_can_be_built_on_is_named() {
     header.set_size(0);
     dangling.append_link(&mut header, "data/link", "data/nothing").unwrap();
     let dangling = sandbox(&[(PLAIN, dangling.into_inner().unwrap())]);
-    dangling.run(&["build"]).expect(2).says(&["/data/link", "/data/nothing", "not a file of the image", "help: "]);
+    dangling
+        .run(&["build"])
+        .expect(2)
+        .says(&["/data/link", "/data/nothing", "not a file of the image", "help: "]);
 }
 
 #[test]
@@ -190,7 +257,14 @@ fn links_as_blobs_are_found_before_anything_is_planned() {
     let words = ["is a symbolic link", &layer, "help: copy the layout", "cp -rL"];
     sandbox.run(&["build", "--print-plan"]).expect(2).says(&words);
     sandbox.run(&["copy", "oci:base", "oci:copy"]).expect(2).says(&words);
-    tool("cp", &["-rL", sandbox.path("base").to_str().unwrap(), sandbox.path("real").to_str().unwrap()]);
+    tool(
+        "cp",
+        &[
+            "-rL",
+            sandbox.path("base").to_str().unwrap(),
+            sandbox.path("real").to_str().unwrap(),
+        ],
+    );
     fs::rename(sandbox.path("base"), sandbox.path("linked")).unwrap();
     fs::rename(sandbox.path("real"), sandbox.path("base")).unwrap();
     sandbox.ok(&["build"]);
@@ -200,8 +274,16 @@ fn links_as_blobs_are_found_before_anything_is_planned() {
 fn images_for_windows_are_refused_by_name_and_copied_as_they_are() {
     let sandbox = sandbox(&[(PLAIN, tar_of(&["Files/old"]))]);
     let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
-    sandbox.write("ocitect.toml", spec.replace("linux/amd64", "windows/amd64").replace("oci:base", "scratch"));
-    let words = ["windows/amd64", "Windows layers are not supported", "help: remove it from `platforms`"];
+    sandbox.write(
+        "ocitect.toml",
+        spec.replace("linux/amd64", "windows/amd64")
+            .replace("oci:base", "scratch"),
+    );
+    let words = [
+        "windows/amd64",
+        "Windows layers are not supported",
+        "help: remove it from `platforms`",
+    ];
     sandbox.run(&["build"]).expect(2).says(&words);
 
     // Like Windows images: the version of the system is in the index and in the config.
@@ -229,6 +311,9 @@ fn images_for_windows_are_refused_by_name_and_copied_as_they_are() {
     sandbox.write("ocitect.toml", spec.replace("linux/amd64", "windows/amd64"));
     sandbox.run(&["build"]).expect(2).says(&words);
     sandbox.run(&["lock"]).expect(2).says(&words);
-    assert!(sandbox.ok(&["inspect", "oci:base"]).stdout.contains("windows"), "on read");
+    assert!(
+        sandbox.ok(&["inspect", "oci:base"]).stdout.contains("windows"),
+        "on read"
+    );
     sandbox.ok(&["copy", "oci:base", "oci:copy"]);
 }

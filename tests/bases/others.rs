@@ -26,14 +26,19 @@ fn taken(sandbox: &Sandbox, at: usize) -> String {
     let layout = sandbox.layout("build/oci");
     let entry = layout.tagged("latest")["manifests"][at].clone();
     let manifest = layout.json(entry["digest"].as_str().unwrap());
-    tool("tar", &["-xOf".into(), layout.layer_path(&manifest, 0), "etc/base".into()])
+    tool(
+        "tar",
+        &["-xOf".into(), layout.layer_path(&manifest, 0), "etc/base".into()],
+    )
 }
 
 #[track_caller]
 fn listed(sandbox: &Sandbox, image: &str) -> Vec<String> {
     let shown: Value = serde_json::from_str(&sandbox.ok(&["inspect", "--json", image]).stdout).unwrap();
     let platforms = shown["platforms"].as_array().unwrap().iter();
-    platforms.map(|image| image["platform"].as_str().unwrap().to_owned()).collect()
+    platforms
+        .map(|image| image["platform"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Every Go reader accepts `null` for an empty list or map. `umoci init` writes `"manifests":null`; skopeo reports that
@@ -47,7 +52,10 @@ fn a_layout_of_umoci_init_is_written_to() {
     );
     tool("umoci", &["init", "--layout", sandbox.path("made").to_str().unwrap()]);
     sandbox.ok(&["build", "-o", "oci:made:x"]);
-    tool("skopeo", &["inspect", "--raw", &format!("oci:{}:x", sandbox.path("made").display())]);
+    tool(
+        "skopeo",
+        &["inspect", "--raw", &format!("oci:{}:x", sandbox.path("made").display())],
+    );
     sandbox.run(&["inspect", "oci:made:y"]).expect(6);
 }
 
@@ -93,12 +101,20 @@ fn null_is_what_is_absent_in_every_document() {
 #[test]
 fn the_nearest_lower_variant_serves() {
     for (offered, wanted, served) in [
-        (&["linux/amd64", "linux/amd64/v2"][..], "linux/amd64/v3", "linux/amd64/v2"),
+        (
+            &["linux/amd64", "linux/amd64/v2"][..],
+            "linux/amd64/v3",
+            "linux/amd64/v2",
+        ),
         (&["linux/amd64"], "linux/amd64/v3", "linux/amd64"),
         (&["linux/amd64/v1"], "linux/amd64", "linux/amd64/v1"),
         (&["linux/arm64"], "linux/arm64/v8.2", "linux/arm64"),
         (&["linux/arm64/v8"], "linux/arm64/v9", "linux/arm64/v8"),
-        (&["linux/arm64", "linux/arm64/v8.4", "linux/arm64/v8.6"], "linux/arm64/v9", "linux/arm64/v8.4"),
+        (
+            &["linux/arm64", "linux/arm64/v8.4", "linux/arm64/v8.6"],
+            "linux/arm64/v9",
+            "linux/arm64/v8.4",
+        ),
         (&["linux/arm/v5", "linux/arm/v6"], "linux/arm", "linux/arm/v6"),
         (&["linux/aarch64"], "linux/arm64", "linux/aarch64"),
         (&["Linux/x86_64"], "linux/amd64/v2", "Linux/x86_64"),
@@ -110,12 +126,17 @@ fn the_nearest_lower_variant_serves() {
         sandbox.ok(&["build"]);
         assert_eq!(taken(&sandbox, 0), served, "{wanted} of {offered:?}");
     }
-    for (offered, wanted) in
-        [("linux/amd64/v2", "linux/amd64"), ("linux/arm64/v9", "linux/arm64"), ("linux/arm/v7", "linux/arm/v6")]
-    {
+    for (offered, wanted) in [
+        ("linux/amd64/v2", "linux/amd64"),
+        ("linux/arm64/v9", "linux/arm64"),
+        ("linux/arm/v7", "linux/arm/v6"),
+    ] {
         let (sandbox, base) = on_base(&[wanted]);
         base.list(&[(base.index(&[base.image(offered)]), "latest")]);
-        sandbox.run(&["build"]).expect(6).says(&[wanted, &format!("help: available platforms: {offered}")]);
+        sandbox
+            .run(&["build"])
+            .expect(6)
+            .says(&[wanted, &format!("help: available platforms: {offered}")]);
     }
 }
 
@@ -128,14 +149,25 @@ fn indexes_inside_of_indexes_are_followed() {
     let deeper = base.index(&[base.index(&[base.image("linux/amd64")])]);
     base.list(&[(base.index(&[inner, base.attestation(), deeper]), "latest")]);
     sandbox.ok(&["build"]);
-    assert_eq!((taken(&sandbox, 0), taken(&sandbox, 1)), ("linux/amd64".to_owned(), "linux/arm64".to_owned()));
+    assert_eq!(
+        (taken(&sandbox, 0), taken(&sandbox, 1)),
+        ("linux/amd64".to_owned(), "linux/arm64".to_owned())
+    );
     assert_eq!(listed(&sandbox, "oci:base"), ["linux/arm64", "linux/amd64"]);
     assert!(sandbox.ok(&["ls", "oci:base", "/etc"]).stdout.contains("/etc/base"));
     sandbox.ok(&["copy", "oci:base", "oci-archive:copy.tar"]);
     assert_eq!(listed(&sandbox, "oci-archive:copy.tar"), ["linux/arm64", "linux/amd64"]);
-    sandbox.ok(&["copy", "--platform", "linux/amd64", "oci:base", "docker-archive:one.tar:localhost/x:1"]);
+    sandbox.ok(&[
+        "copy",
+        "--platform",
+        "linux/amd64",
+        "oci:base",
+        "docker-archive:one.tar:localhost/x:1",
+    ]);
 
-    let nested = (0..6).fold(base.index(&[base.image("linux/amd64")]), |inner, _| base.index(&[inner]));
+    let nested = (0..6).fold(base.index(&[base.image("linux/amd64")]), |inner, _| {
+        base.index(&[inner])
+    });
     base.list(&[(nested, "latest")]);
     std::fs::remove_file(sandbox.path("ocitect.lock")).unwrap();
     sandbox.run(&["build"]).expect(2).says(&["nests deeper than 4"]);
@@ -151,7 +183,10 @@ fn an_entry_without_a_platform_has_that_of_its_config() {
     arm64["platform"] = json!({ "os": "", "architecture": "" });
     base.list(&[(base.index(&[without_platform(base.artifact()), arm64, amd64]), "latest")]);
     sandbox.ok(&["build"]);
-    assert_eq!((taken(&sandbox, 0), taken(&sandbox, 1)), ("linux/amd64".to_owned(), "linux/arm64".to_owned()));
+    assert_eq!(
+        (taken(&sandbox, 0), taken(&sandbox, 1)),
+        ("linux/amd64".to_owned(), "linux/arm64".to_owned())
+    );
     assert_eq!(listed(&sandbox, "oci:base"), ["linux/arm64", "linux/amd64"]);
     sandbox.ok(&["ls", "--platform", "linux/arm64", "oci:base"]);
 }
@@ -168,7 +203,10 @@ fn platforms_that_a_layout_lists_one_by_one_are_one_image() {
         let name = if tag.is_empty() { "oci:base" } else { "oci:base:latest" };
         sandbox.write("ocitect.toml", spec.replace("oci:base:latest", name));
         sandbox.ok(&["build"]);
-        assert_eq!((taken(&sandbox, 0), taken(&sandbox, 1)), ("linux/amd64".to_owned(), "linux/arm64".to_owned()));
+        assert_eq!(
+            (taken(&sandbox, 0), taken(&sandbox, 1)),
+            ("linux/amd64".to_owned(), "linux/arm64".to_owned())
+        );
         assert_eq!(listed(&sandbox, name), ["linux/arm64", "linux/amd64"]);
         // The lockfile finds it again, for another platform too.
         sandbox.ok(&["build", "--locked"]);
@@ -176,13 +214,22 @@ fn platforms_that_a_layout_lists_one_by_one_are_one_image() {
         sandbox.ok(&["outdated"]);
         std::fs::remove_file(&locked).unwrap();
         sandbox.ok(&["copy", name, "oci:copy:1"]);
-        assert_eq!(sandbox.layout("copy").tagged("1")["manifests"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            sandbox.layout("copy").tagged("1")["manifests"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
         assert_eq!(listed(&sandbox, "oci:copy:1"), ["linux/arm64", "linux/amd64"]);
     }
     let (sandbox, base) = on_base(&["linux/amd64"]);
     let other = base.image_with("linux/amd64", |config, _| config["author"] = "another".into());
     base.list(&[(base.image("linux/amd64"), ""), (other, "")]);
-    sandbox.run(&["inspect", "oci:base"]).expect(2).says(&["contains 2 images, but none was selected"]);
+    sandbox
+        .run(&["inspect", "oci:base"])
+        .expect(2)
+        .says(&["contains 2 images, but none was selected"]);
 }
 
 /// skopeo and podman count every entry of `index.json` as an image, and umoci every entry of an index.
@@ -195,7 +242,11 @@ fn artifacts_are_no_images_and_copies_keep_them() {
     typed["artifactType"] = "application/spdx+json".into();
     let index = base.index(&[lying, typed, base.image("linux/amd64"), base.attestation()]);
     // A referrer beside the image, and the image's own manifest once more.
-    base.list(&[(base.artifact(), ""), (index, "latest"), (base.image("linux/amd64"), "")]);
+    base.list(&[
+        (base.artifact(), ""),
+        (index, "latest"),
+        (base.image("linux/amd64"), ""),
+    ]);
     sandbox.ok(&["build"]);
     assert_eq!(taken(&sandbox, 0), "linux/amd64");
     assert_eq!(listed(&sandbox, "oci:base"), ["linux/amd64"]);
@@ -206,9 +257,19 @@ fn artifacts_are_no_images_and_copies_keep_them() {
     sandbox.ok(&["copy", "oci:base", "docker-archive:one.tar:localhost/x:1"]);
     let members = tool("tar", &["-tf", sandbox.path("one.tar").to_str().unwrap()]);
     let files = members.lines().filter(|name| !name.ends_with('/'));
-    assert_eq!(files.count(), 3, "config, layer and manifest.json, nothing of the artifacts: {members}");
+    assert_eq!(
+        files.count(),
+        3,
+        "config, layer and manifest.json, nothing of the artifacts: {members}"
+    );
     sandbox.ok(&["copy", "oci:base", "oci:copy:1"]);
-    assert_eq!(sandbox.layout("copy").tagged("1")["manifests"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        sandbox.layout("copy").tagged("1")["manifests"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
 }
 
 /// skopeo, podman and umoci read the image beside an entry with another digest algorithm.
@@ -227,10 +288,16 @@ fn an_entry_by_another_algorithm_spoils_nothing_but_itself() {
     sandbox.run(&["inspect", "oci:base:other"]).expect(6);
     // The copy of a platform is complete; that of the index could not be.
     sandbox.ok(&["copy", "--platform", "linux/amd64", "oci:base:latest", "oci:copy:1"]);
-    sandbox.run(&["copy", "oci:base:latest", "oci:copy:2"]).expect(2).says(&["sha512:", "copy one platform"]);
+    sandbox
+        .run(&["copy", "oci:base:latest", "oci:copy:2"])
+        .expect(2)
+        .says(&["sha512:", "copy one platform"]);
     // Writing another image keeps the entry.
     sandbox.ok(&["build", "-o", "oci:base:new"]);
-    assert_eq!(sandbox.layout("base").index()["manifests"][0]["annotations"][crate::foreign::REF_NAME], "other");
+    assert_eq!(
+        sandbox.layout("base").index()["manifests"][0]["annotations"][crate::foreign::REF_NAME],
+        "other"
+    );
     let pruned = sandbox.run(&["cache", "prune", "--layout", "base"]);
     assert_ne!(pruned.code, 0, "the blobs that it refers to are unknown");
 }
@@ -275,7 +342,10 @@ fn free_maps_may_have_the_names_of_fields() {
         sandbox.ok(&["ls", image]);
     }
     sandbox.ok(&["copy", "oci:made:1", "oci:copied:1"]);
-    tool("skopeo", &["inspect", &format!("oci:{}:1", sandbox.path("made").display())]);
+    tool(
+        "skopeo",
+        &["inspect", &format!("oci:{}:1", sandbox.path("made").display())],
+    );
 }
 
 #[test]
@@ -307,18 +377,30 @@ fn an_image_that_is_named_by_its_path_alone_is_said_how_to_name() {
     sandbox.ok(&["copy", "oci:base", "oci-archive:oci.tar"]);
     sandbox.ok(&["copy", "oci:base", "docker-archive:docker.tar:localhost/x:1"]);
     for (arguments, words) in [
-        (&["inspect", "base"][..], "help: base is an OCI layout: name it oci:base"),
+        (
+            &["inspect", "base"][..],
+            "help: base is an OCI layout: name it oci:base",
+        ),
         (&["inspect", "./base"], "name it oci:./base"),
         (&["ls", "base"], "name it oci:base"),
-        (&["inspect", "base:latest"], "name it oci:base (append the tag: :latest)"),
+        (
+            &["inspect", "base:latest"],
+            "name it oci:base (append the tag: :latest)",
+        ),
         (&["check", "./base"], "name it oci:./base"),
         (&["inspect", "oci.tar"], "name it oci-archive:oci.tar"),
         (&["check", "docker.tar"], "name it docker-archive:docker.tar"),
         (&["check", "oci.tar"], "oci.tar is an OCI archive, not a spec"),
-        (&["copy", "oci:base", "new.tar"], "oci-archive:new.tar or docker-archive:new.tar"),
+        (
+            &["copy", "oci:base", "new.tar"],
+            "oci-archive:new.tar or docker-archive:new.tar",
+        ),
         (&["copy", "oci:base", "./new"], "oci:./new"),
         (&["push", "base", "localhost:1/x"], "name it oci:base"),
-        (&["build", "-o", "out.tar"], "oci-archive:out.tar or -o docker-archive:out.tar"),
+        (
+            &["build", "-o", "out.tar"],
+            "oci-archive:out.tar or -o docker-archive:out.tar",
+        ),
     ] {
         let outcome = sandbox.run(arguments).expect(2).says(&[words]);
         assert!(!outcome.stderr.contains("docker.io"), "{}", outcome.stderr);

@@ -14,7 +14,9 @@ fn packed(sandbox: &Sandbox) -> Vec<String> {
     let path = |line: &str| line.split_whitespace().nth(3).unwrap().to_owned();
     let mode = |line: &str| line.split_whitespace().next().unwrap().to_owned();
     let lines = listed.lines().filter(|line| !line.starts_with('d'));
-    lines.map(|line| format!("{} {}", path(line).trim_start_matches("/srv/"), &mode(line)[1..])).collect()
+    lines
+        .map(|line| format!("{} {}", path(line).trim_start_matches("/srv/"), &mode(line)[1..]))
+        .collect()
 }
 
 fn entry(text: &str) -> String {
@@ -23,13 +25,21 @@ fn entry(text: &str) -> String {
 
 /// A tree, and archives of it: `top/bin/tool` (0755), `top/share/text` (0600), `top/link`.
 fn archives(sandbox: &Sandbox) {
-    sandbox.write_mode("top/bin/tool", "#!/bin/sh\necho tool\n", 0o755).write_mode("top/share/text", "text\n", 0o600);
+    sandbox
+        .write_mode("top/bin/tool", "#!/bin/sh\necho tool\n", 0o755)
+        .write_mode("top/share/text", "text\n", 0o600);
     std::os::unix::fs::symlink("bin/tool", sandbox.path("top/link")).unwrap();
     let root = sandbox.root().to_str().unwrap();
     tool("tar", &["-C", root, "-cf", &format!("{root}/a.tar"), "top"]);
     tool("tar", &["-C", root, "-czf", &format!("{root}/a.tar.gz"), "top"]);
-    tool("tar", &["-C", root, "--zstd", "-cf", &format!("{root}/a.tar.zst"), "top"]);
-    tool("bsdtar", &["-C", root, "--format", "zip", "-cf", &format!("{root}/a.zip"), "top"]);
+    tool(
+        "tar",
+        &["-C", root, "--zstd", "-cf", &format!("{root}/a.tar.zst"), "top"],
+    );
+    tool(
+        "bsdtar",
+        &["-C", root, "--format", "zip", "-cf", &format!("{root}/a.zip"), "top"],
+    );
     fs::remove_dir_all(sandbox.path("top")).unwrap();
 }
 
@@ -48,7 +58,10 @@ fn every_kind_of_archive_unpacks_to_the_same() {
         layers.push(sandbox.layout("build/oci").manifest("latest", "linux/amd64")["layers"][2]["digest"].clone());
         if name == "a.zip" {
             let container = Container::build(&sandbox);
-            assert_eq!(container.run(&["sh", "-c", "/srv/link; cat /srv/share/text"]), "tool\ntext\n");
+            assert_eq!(
+                container.run(&["sh", "-c", "/srv/link; cat /srv/share/text"]),
+                "tool\ntext\n"
+            );
             assert_eq!(
                 container.stat(&["/srv/bin/tool", "/srv/share/text", "/srv/link"]),
                 [
@@ -66,15 +79,24 @@ fn every_kind_of_archive_unpacks_to_the_same() {
 fn an_archive_is_a_file_unless_it_is_to_be_unpacked_and_a_glob_unpacks_each() {
     let sandbox = Sandbox::new();
     archives(&sandbox);
-    sandbox.write("one/1", "1").write("two/2", "2").write("packages/not-a-package", "");
+    sandbox
+        .write("one/1", "1")
+        .write("two/2", "2")
+        .write("packages/not-a-package", "");
     let root = sandbox.root().to_str().unwrap();
     for name in ["one", "two"] {
-        tool("tar", &["-C", root, "-cf", &format!("{root}/packages/{name}.tar"), name]);
+        tool(
+            "tar",
+            &["-C", root, "-cf", &format!("{root}/packages/{name}.tar"), name],
+        );
     }
     sandbox.spec(&entry(
         "{ from = \"a.zip\", to = \"/srv/\" }, { from = \"packages/*.tar\", to = \"/srv/all\", unpack = true }",
     ));
-    assert_eq!(packed(&sandbox), ["a.zip rw-r--r--", "all/one/1 rw-r--r--", "all/two/2 rw-r--r--"]);
+    assert_eq!(
+        packed(&sandbox),
+        ["a.zip rw-r--r--", "all/one/1 rw-r--r--", "all/two/2 rw-r--r--"]
+    );
 }
 
 #[test]
@@ -86,7 +108,18 @@ fn keep_modes_keeps_the_modes_of_an_archive_and_nothing_else_of_it() {
         .write_mode("t/open/x", "x\n", 0o666);
     let root = sandbox.root().to_str().unwrap();
     tool("chmod", &["2775", &format!("{root}/t/open")]);
-    tool("tar", &["-C", &format!("{root}/t"), "--owner=55:66", "--group=77", "-cf", &format!("{root}/kept.tar"), "."]);
+    tool(
+        "tar",
+        &[
+            "-C",
+            &format!("{root}/t"),
+            "--owner=55:66",
+            "--group=77",
+            "-cf",
+            &format!("{root}/kept.tar"),
+            ".",
+        ],
+    );
     sandbox.spec(&on_base(
         "[[layers]]\nname = \"app\"\nfiles = [{ from = \"kept.tar\", to = \"/srv\", unpack = true, keep-modes = true }, \
          { from = \"kept.tar\", to = \"/ruled\", unpack = true, owner = \"node\", executable = [\"open/*\"] }]\n",
@@ -119,21 +152,41 @@ fn keep_modes_keeps_the_modes_of_an_archive_and_nothing_else_of_it() {
 #[test]
 fn includes_choose_excludes_leave_out_and_executable_gives_the_bit() {
     let sandbox = Sandbox::new();
-    for name in
-        ["src/a.py", "src/b.txt", "src/deep/c.py", "src/deep/__pycache__/c.pyc", "src/run.sh", "src/deep/tests/d.py"]
-    {
+    for name in [
+        "src/a.py",
+        "src/b.txt",
+        "src/deep/c.py",
+        "src/deep/__pycache__/c.pyc",
+        "src/run.sh",
+        "src/deep/tests/d.py",
+    ] {
         sandbox.write(name, name);
     }
     let cases: [(&str, &[&str]); 4] = [
         (
             "exclude = [\"**/__pycache__\", \"/b.txt\"]",
-            &["a.py rw-r--r--", "deep/c.py rw-r--r--", "deep/tests/d.py rw-r--r--", "run.sh rw-r--r--"],
+            &[
+                "a.py rw-r--r--",
+                "deep/c.py rw-r--r--",
+                "deep/tests/d.py rw-r--r--",
+                "run.sh rw-r--r--",
+            ],
         ),
-        ("include = [\"*.py\"], exclude = [\"tests/\"]", &["a.py rw-r--r--", "deep/c.py rw-r--r--"]),
-        ("include = [\"*.sh\", \"/b.txt\"], executable = [\"*.sh\"]", &["b.txt rw-r--r--", "run.sh rwxr-xr-x"]),
+        (
+            "include = [\"*.py\"], exclude = [\"tests/\"]",
+            &["a.py rw-r--r--", "deep/c.py rw-r--r--"],
+        ),
+        (
+            "include = [\"*.sh\", \"/b.txt\"], executable = [\"*.sh\"]",
+            &["b.txt rw-r--r--", "run.sh rwxr-xr-x"],
+        ),
         (
             "include = [\"deep/\"], mode = \"0640\"",
-            &["deep/__pycache__/c.pyc rw-r-----", "deep/c.py rw-r-----", "deep/tests/d.py rw-r-----"],
+            &[
+                "deep/__pycache__/c.pyc rw-r-----",
+                "deep/c.py rw-r-----",
+                "deep/tests/d.py rw-r-----",
+            ],
         ),
     ];
     for (keys, expected) in cases {
@@ -155,18 +208,29 @@ fn patterns_act_on_the_unpacked_tree_after_strip() {
 #[test]
 fn globs_keep_what_is_below_their_fixed_part() {
     let sandbox = Sandbox::new();
-    for name in ["dist/one/a.js", "dist/one/b.css", "dist/two/deep/c.js", "dist/.hidden.js", "dist/[x].js"] {
+    for name in [
+        "dist/one/a.js",
+        "dist/one/b.css",
+        "dist/two/deep/c.js",
+        "dist/.hidden.js",
+        "dist/[x].js",
+    ] {
         sandbox.write(name, name);
     }
     let cases: [(&str, &[&str]); 3] = [
         ("dist/**/*.js", &[".hidden.js", "[x].js", "one/a.js", "two/deep/c.js"]),
-        ("dist/*", &[".hidden.js", "[x].js", "one/a.js", "one/b.css", "two/deep/c.js"]),
+        (
+            "dist/*",
+            &[".hidden.js", "[x].js", "one/a.js", "one/b.css", "two/deep/c.js"],
+        ),
         ("dist/[x].js", &["[x].js"]),
     ];
     for (from, expected) in cases {
         sandbox.spec(&entry(&format!("{{ from = \"{from}\", to = \"/srv/\" }}")));
-        let found: Vec<String> =
-            packed(&sandbox).iter().map(|line| line.trim_end_matches(" rw-r--r--").to_owned()).collect();
+        let found: Vec<String> = packed(&sandbox)
+            .iter()
+            .map(|line| line.trim_end_matches(" rw-r--r--").to_owned())
+            .collect();
         assert_eq!(found, expected, "{from}");
     }
 }
@@ -179,8 +243,13 @@ fn an_ignore_file_leaves_out_and_brings_back() {
     }
     sandbox
         .write(".ocitectignore", "*.log\n!keep.log\n/src/tmp/\n")
-        .spec(&entry("{ from = \"src\", to = \"/srv\" }, { from = \"other\", to = \"/srv/other\" }"));
-    assert_eq!(packed(&sandbox), ["b rw-r--r--", "keep.log rw-r--r--", "other/tmp/d rw-r--r--"]);
+        .spec(&entry(
+            "{ from = \"src\", to = \"/srv\" }, { from = \"other\", to = \"/srv/other\" }",
+        ));
+    assert_eq!(
+        packed(&sandbox),
+        ["b rw-r--r--", "keep.log rw-r--r--", "other/tmp/d rw-r--r--"]
+    );
     // By Docker's rules a pattern without a slash matches at the top only.
     sandbox.write("my.dockerignore", "a.log\nsrc/keep.log\n**/tmp\n");
     let spec = entry("{ from = \"src\", to = \"/srv\" }")

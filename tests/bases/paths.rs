@@ -6,8 +6,11 @@ use crate::support::{Sandbox, tool};
 #[test]
 fn directories_of_the_base_keep_mode_and_owner_when_a_layer_writes_into_them() {
     let sandbox = Sandbox::new();
-    sandbox.write("note", "note\n").write("tree/inside", "inside\n").spec(&on_base(
-        r#"
+    sandbox
+        .write("note", "note\n")
+        .write("tree/inside", "inside\n")
+        .spec(&on_base(
+            r#"
 [[layers]]
 name = "first"
 files = [
@@ -23,7 +26,7 @@ mode = "0600"
 dir-mode = "0700"
 files = [{ from = "tree/", to = "/home/node/" }, { from = "tree", to = "/tmp/tree" }]
 "#,
-    ));
+        ));
     let container = Container::build(&sandbox);
     let paths = [
         "/tmp",
@@ -52,15 +55,18 @@ files = [{ from = "tree/", to = "/home/node/" }, { from = "tree", to = "/tmp/tre
         "/tmp/tree/inside 600 0:0 regular file",
     ];
     assert_eq!(container.stat(&paths), expected);
-    assert_eq!(container.run(&["cat", "/home/node/inside", "/home/node/.profile"]), "inside\nPS1='node$ '\n");
+    assert_eq!(
+        container.run(&["cat", "/home/node/inside", "/home/node/.profile"]),
+        "inside\nPS1='node$ '\n"
+    );
 }
 
 #[test]
 fn attributes_of_a_parent_are_written_again() {
     let sandbox = Sandbox::new();
-    sandbox
-        .write("note", "note\n")
-        .spec(&on_base("[[layers]]\nname = \"app\"\nfiles = [{ from = \"note\", to = \"/opt/base/note\" }]\n"));
+    sandbox.write("note", "note\n").spec(&on_base(
+        "[[layers]]\nname = \"app\"\nfiles = [{ from = \"note\", to = \"/opt/base/note\" }]\n",
+    ));
     sandbox.ok(&["build"]);
     let layout = sandbox.layout("build/oci");
     let manifest = layout.manifest("latest", "linux/amd64");
@@ -137,7 +143,10 @@ files = [{ from = "note", to = "/here/late" }]
             "/opt/late 644 0:0 regular file",
         ]
     );
-    assert_eq!(container.run(&["cat", "/lib/x/y", "/run/app/pid", "/here/late"]), "note\nnote\nnote\n");
+    assert_eq!(
+        container.run(&["cat", "/lib/x/y", "/run/app/pid", "/here/late"]),
+        "note\nnote\nnote\n"
+    );
     // The shell is still found through the link.
     assert_eq!(container.start(&["/bin/sh", "-c", "echo works"]), "works\n");
 }
@@ -157,9 +166,19 @@ files = [{ from = "two", to = "/srv/file" }, { from = "two", to = "/srv/link" },
 "#,
     ));
     let container = Container::build(&sandbox);
-    assert_eq!(container.run(&["cat", "/srv/file", "/srv/link", "/srv/linked"]), "two\ntwo\none\n");
-    assert_eq!(container.stat(&["/srv/link", "/etc/os-release"])[1], "/etc/os-release 644 0:0 regular file");
-    assert!(container.run(&["cat", "/usr/lib/os-release"]).starts_with("ID=ocitect-test"));
+    assert_eq!(
+        container.run(&["cat", "/srv/file", "/srv/link", "/srv/linked"]),
+        "two\ntwo\none\n"
+    );
+    assert_eq!(
+        container.stat(&["/srv/link", "/etc/os-release"])[1],
+        "/etc/os-release 644 0:0 regular file"
+    );
+    assert!(
+        container
+            .run(&["cat", "/usr/lib/os-release"])
+            .starts_with("ID=ocitect-test")
+    );
 }
 
 #[test]

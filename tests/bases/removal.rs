@@ -62,8 +62,14 @@ remove = ["/usr/share/doc", "/opt/base"]
 files = [{ from = "new", to = "/usr/share/doc/base/new" }, { from = "new", to = "/opt/base/deep/new", owner = "node" }]
 "#,
     );
-    assert_eq!(container.find("/usr/share/doc"), ["/usr/share/doc", "/usr/share/doc/base", "/usr/share/doc/base/new"]);
-    assert_eq!(container.find("/opt"), ["/opt", "/opt/base", "/opt/base/deep", "/opt/base/deep/new"]);
+    assert_eq!(
+        container.find("/usr/share/doc"),
+        ["/usr/share/doc", "/usr/share/doc/base", "/usr/share/doc/base/new"]
+    );
+    assert_eq!(
+        container.find("/opt"),
+        ["/opt", "/opt/base", "/opt/base/deep", "/opt/base/deep/new"]
+    );
 }
 
 #[test]
@@ -80,8 +86,15 @@ files = [
 ]
 "#,
     );
-    assert_eq!(container.run(&["cat", "/opt/base", "/etc/motd/inside", "/var/run/inside"]), "new\nnew\nnew\n");
-    let kinds = ["/opt/base 644 0:0 regular file", "/etc/motd 755 0:0 directory", "/var/run 755 0:0 directory"];
+    assert_eq!(
+        container.run(&["cat", "/opt/base", "/etc/motd/inside", "/var/run/inside"]),
+        "new\nnew\nnew\n"
+    );
+    let kinds = [
+        "/opt/base 644 0:0 regular file",
+        "/etc/motd 755 0:0 directory",
+        "/var/run 755 0:0 directory",
+    ];
     assert_eq!(container.stat(&["/opt/base", "/etc/motd", "/var/run"]), kinds);
     assert!(!exists(&container, "/run/inside"), "the link is gone, and not followed");
 }
@@ -112,7 +125,10 @@ fn whiteouts_over_whiteouts_hide_what_is_left() {
          files = [{ from = \"new\", to = \"/data/sub\" }, { from = \"new\", to = \"/opaque/newer\" }]\n",
     ));
     let container = Container::build(&sandbox);
-    assert_eq!(container.find("/data"), ["/data", "/data/a", "/data/sub", "/data/through"]);
+    assert_eq!(
+        container.find("/data"),
+        ["/data", "/data/a", "/data/sub", "/data/through"]
+    );
     assert_eq!(container.find("/opaque"), ["/opaque", "/opaque/newer"]);
     assert_eq!(container.find("/hard"), ["/hard", "/hard/three"]);
     assert!(!exists(&container, "/via"));

@@ -16,16 +16,30 @@ fn sandbox(spec: &str) -> Sandbox {
 
 /// Returns the base of the tests as a layout.
 fn base(name: &str) -> Layout {
-    Layout { directory: part(name).into() }
+    Layout {
+        directory: part(name).into(),
+    }
 }
 
 fn digests(manifest: &Value) -> Vec<(String, u64)> {
     let layers = manifest["layers"].as_array().unwrap().iter();
-    layers.map(|layer| (layer["digest"].as_str().unwrap().to_owned(), layer["size"].as_u64().unwrap())).collect()
+    layers
+        .map(|layer| {
+            (
+                layer["digest"].as_str().unwrap().to_owned(),
+                layer["size"].as_u64().unwrap(),
+            )
+        })
+        .collect()
 }
 
 fn media_types(manifest: &Value) -> Vec<&str> {
-    manifest["layers"].as_array().unwrap().iter().map(|layer| layer["mediaType"].as_str().unwrap()).collect()
+    manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["mediaType"].as_str().unwrap())
+        .collect()
 }
 
 /// Checks that the base's layers come first, with unchanged digests and sizes.
@@ -56,9 +70,16 @@ fn scratch_is_nothing_at_all() {
 
 #[test]
 fn a_layout_is_a_base_with_a_tag_without_and_by_digest() {
-    let index = base("BASE").index()["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let index = base("BASE").index()["manifests"][0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let directory = part("BASE");
-    let bases = [format!("oci:{directory}"), format!("oci:{directory}:latest"), format!("oci:{directory}@{index}")];
+    let bases = [
+        format!("oci:{directory}"),
+        format!("oci:{directory}:latest"),
+        format!("oci:{directory}@{index}"),
+    ];
     let built = bases.map(|base| {
         let sandbox = sandbox(&on(&base, APP));
         let digest = sandbox.ok(&["build"]).digest();
@@ -98,7 +119,10 @@ fn a_base_of_a_registry_is_named_in_the_annotations() {
     let name = "org.opencontainers.image.base.name";
     let digest = "org.opencontainers.image.base.digest";
     let top = built.tagged("latest");
-    assert_eq!(top["annotations"], json!({ name: format!("{host}/base:latest"), digest: index }));
+    assert_eq!(
+        top["annotations"],
+        json!({ name: format!("{host}/base:latest"), digest: index })
+    );
     let below = base("BASE").tagged("latest");
     for (at, platform) in PLATFORMS.iter().enumerate() {
         let manifest = built.manifest("latest", platform);
@@ -110,14 +134,23 @@ fn a_base_of_a_registry_is_named_in_the_annotations() {
 #[test]
 fn a_pinned_base_is_taken_by_its_digest() {
     let host = part("REGISTRY_OPEN");
-    let index = base("BASE").index()["manifests"][0]["digest"].as_str().unwrap().to_owned();
-    for reference in [format!("{host}/base@{index}"), format!("{host}/base:no-such-tag@{index}")] {
+    let index = base("BASE").index()["manifests"][0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for reference in [
+        format!("{host}/base@{index}"),
+        format!("{host}/base:no-such-tag@{index}"),
+    ] {
         let sandbox = sandbox(&on(&reference, APP));
         sandbox.ok(&["build"]);
         assert_base_layers(&sandbox.layout("build/oci"), &base("BASE"));
     }
     let unknown = format!("sha256:{}", "0".repeat(64));
-    for reference in [format!("{host}/base@{unknown}"), format!("{host}/base:latest@{unknown}")] {
+    for reference in [
+        format!("{host}/base@{unknown}"),
+        format!("{host}/base:latest@{unknown}"),
+    ] {
         let sandbox = sandbox(&on(&reference, APP));
         sandbox.run(&["build"]).expect(6).says(&[&unknown]);
         assert!(!sandbox.path("build").exists());
@@ -126,34 +159,60 @@ fn a_pinned_base_is_taken_by_its_digest() {
 
 #[test]
 fn a_docker_base_becomes_oci_and_its_layers_stay() {
-    for base_name in [format!("oci:{}", part("BASE_DOCKER")), format!("{}/base-docker:latest", part("REGISTRY_SECOND"))]
-    {
+    for base_name in [
+        format!("oci:{}", part("BASE_DOCKER")),
+        format!("{}/base-docker:latest", part("REGISTRY_SECOND")),
+    ] {
         let sandbox = sandbox(&on(&base_name, APP));
         sandbox.ok(&["build"]);
         let built = sandbox.layout("build/oci");
         assert_base_layers(&built, &base("BASE_DOCKER"));
         let manifest = built.manifest("latest", "linux/arm64");
         assert_eq!(manifest["mediaType"], "application/vnd.oci.image.manifest.v1+json");
-        assert_eq!(manifest["config"]["mediaType"], "application/vnd.oci.image.config.v1+json");
-        assert_eq!(media_types(&manifest), ["application/vnd.oci.image.layer.v1.tar+gzip"; 3]);
-        assert_eq!(built.tagged("latest")["mediaType"], "application/vnd.oci.image.index.v1+json");
+        assert_eq!(
+            manifest["config"]["mediaType"],
+            "application/vnd.oci.image.config.v1+json"
+        );
+        assert_eq!(
+            media_types(&manifest),
+            ["application/vnd.oci.image.layer.v1.tar+gzip"; 3]
+        );
+        assert_eq!(
+            built.tagged("latest")["mediaType"],
+            "application/vnd.oci.image.index.v1+json"
+        );
     }
 }
 
 #[test]
 fn media_types_docker_makes_a_docker_image_of_any_base() {
     for name in ["BASE", "BASE_DOCKER"] {
-        let spec = on(&format!("oci:{}", part(name)), &format!("media-types = \"docker\"\n{APP}"));
+        let spec = on(
+            &format!("oci:{}", part(name)),
+            &format!("media-types = \"docker\"\n{APP}"),
+        );
         let sandbox = sandbox(&spec);
         sandbox.ok(&["build"]);
         let built = sandbox.layout("build/oci");
         assert_base_layers(&built, &base(name));
         let manifest = built.manifest("latest", "linux/amd64");
-        assert_eq!(manifest["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
-        assert_eq!(manifest["config"]["mediaType"], "application/vnd.docker.container.image.v1+json");
-        assert_eq!(media_types(&manifest), ["application/vnd.docker.image.rootfs.diff.tar.gzip"; 3]);
+        assert_eq!(
+            manifest["mediaType"],
+            "application/vnd.docker.distribution.manifest.v2+json"
+        );
+        assert_eq!(
+            manifest["config"]["mediaType"],
+            "application/vnd.docker.container.image.v1+json"
+        );
+        assert_eq!(
+            media_types(&manifest),
+            ["application/vnd.docker.image.rootfs.diff.tar.gzip"; 3]
+        );
         let top = built.tagged("latest");
-        assert_eq!(top["mediaType"], "application/vnd.docker.distribution.manifest.list.v2+json");
+        assert_eq!(
+            top["mediaType"],
+            "application/vnd.docker.distribution.manifest.list.v2+json"
+        );
         assert!(manifest.get("annotations").is_none() && top.get("annotations").is_none());
     }
 }
@@ -167,15 +226,24 @@ fn layers_of_every_compression_are_kept_and_run() {
         assert_base_layers(&built, &base(name));
         let manifest = built.manifest("latest", "linux/amd64");
         let kept = format!("application/vnd.oci.image.layer.v1.tar{suffix}");
-        assert_eq!(media_types(&manifest), [&*kept, &kept, "application/vnd.oci.image.layer.v1.tar+gzip"]);
+        assert_eq!(
+            media_types(&manifest),
+            [&*kept, &kept, "application/vnd.oci.image.layer.v1.tar+gzip"]
+        );
         let container = Container::build(&sandbox);
-        assert_eq!(container.run(&["cat", "/srv/app.txt", "/etc/architecture"]), "the app\namd64\n");
+        assert_eq!(
+            container.run(&["cat", "/srv/app.txt", "/etc/architecture"]),
+            "the app\namd64\n"
+        );
     }
 }
 
 #[test]
 fn a_docker_image_cannot_have_the_zstd_layers_of_a_base() {
-    let spec = on(&format!("oci:{}", part("BASE_ZSTD")), &format!("media-types = \"docker\"\n{APP}"));
+    let spec = on(
+        &format!("oci:{}", part("BASE_ZSTD")),
+        &format!("media-types = \"docker\"\n{APP}"),
+    );
     let sandbox = sandbox(&spec);
     sandbox.run(&["build"]).expect(2).says(&["zstd", "help:"]);
     assert!(!sandbox.path("build").exists());
@@ -207,7 +275,10 @@ fn the_history_and_the_layers_of_the_base_stay_in_front() {
     let below = base("BASE").config("latest", "linux/amd64");
     let history = config["history"].as_array().unwrap();
     assert_eq!(history[..3], below["history"].as_array().unwrap()[..]);
-    assert_eq!(history[3..], [json!({ "created": "1970-01-01T00:00:00Z", "created_by": "ocitect: app" })]);
+    assert_eq!(
+        history[3..],
+        [json!({ "created": "1970-01-01T00:00:00Z", "created_by": "ocitect: app" })]
+    );
     let diff_ids = |config: &Value| config["rootfs"]["diff_ids"].as_array().unwrap().clone();
     assert_eq!(diff_ids(&config)[..2], diff_ids(&below)[..]);
     assert_eq!(diff_ids(&config).len(), 3);
@@ -219,7 +290,10 @@ fn a_single_manifest_is_a_base_for_the_platform_of_its_config_alone() {
     let reference = format!("oci:{}", part("BASE_SINGLE"));
     let both = on(&reference, APP);
     let sandbox = sandbox(&both);
-    sandbox.run(&["build"]).expect(6).says(&["linux/arm64", "linux/amd64", "help:"]);
+    sandbox
+        .run(&["build"])
+        .expect(6)
+        .says(&["linux/arm64", "linux/amd64", "help:"]);
     assert!(!sandbox.path("build").exists());
     sandbox.ok(&["build", "--platform", "linux/amd64"]);
     let manifest = sandbox.layout("build/oci").manifest("latest", "linux/amd64");

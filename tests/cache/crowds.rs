@@ -25,7 +25,10 @@ impl Drop for Over<'_> {
 fn builder(sandbox: &Sandbox, shared: &Sandbox, output: &str) -> Command {
     let _ = fs::remove_file(sandbox.path("ocitect.lock"));
     let mut command = sandbox.command(&["build", "-o", output]);
-    command.env("OCITECT_CACHE_DIR", shared.path("cache")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env("OCITECT_CACHE_DIR", shared.path("cache"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -33,9 +36,12 @@ fn spec(number: usize) -> Sandbox {
     let sandbox = Sandbox::new();
     write_spec(&sandbox, &on_base());
     // Mostly common content, and some that differs.
-    let common: String =
-        (0..50_000_u64).map(|line| format!("{:x}\n", line.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
-    sandbox.write("files/common", common).write("files/own", format!("{number}\n").repeat(1000));
+    let common: String = (0..50_000_u64)
+        .map(|line| format!("{:x}\n", line.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .collect();
+    sandbox
+        .write("files/common", common)
+        .write("files/own", format!("{number}\n").repeat(1000));
     sandbox
 }
 
@@ -43,8 +49,10 @@ fn spec(number: usize) -> Sandbox {
 fn crowd(limit: Option<&str>, meanwhile: impl Fn(&Sandbox) -> usize + Sync) {
     let shared = Sandbox::new();
     let sandboxes: Vec<Sandbox> = (0..BUILDERS).map(spec).collect();
-    let alone: Vec<String> =
-        sandboxes.iter().map(|sandbox| sandbox.ok(&["build", "-o", "oci:alone"]).digest()).collect();
+    let alone: Vec<String> = sandboxes
+        .iter()
+        .map(|sandbox| sandbox.ok(&["build", "-o", "oci:alone"]).digest())
+        .collect();
     let is_over = AtomicBool::new(false);
     let disturbed = std::thread::scope(|scope| {
         let disturber = scope.spawn(|| {
@@ -80,7 +88,10 @@ fn crowd(limit: Option<&str>, meanwhile: impl Fn(&Sandbox) -> usize + Sync) {
     println!("{verified}");
     shared.ok(&["cache", "prune"]);
     let left = files_below(&shared.path("cache"));
-    assert!(!left.iter().any(|path| path.to_string_lossy().contains("tmp-")), "{left:?}");
+    assert!(
+        !left.iter().any(|path| path.to_string_lossy().contains("tmp-")),
+        "{left:?}"
+    );
 }
 
 #[test]
@@ -109,11 +120,17 @@ fn damage_and_deletion_hinder_no_build() {
         let mut damaged = 0;
         for directory in ["blocks", "layers", "facts", "documents"].map(|kind| shared.path("cache").join(kind)) {
             // Temporary files belong to their writer, which would report their removal.
-            for path in walk(&directory).into_iter().filter(|path| !path.to_string_lossy().contains("tmp-")) {
+            for path in walk(&directory)
+                .into_iter()
+                .filter(|path| !path.to_string_lossy().contains("tmp-"))
+            {
                 damaged += 1;
                 // Damage in place, as on a disk. A file that is renamed into place meanwhile is another file.
                 let _ = match damaged % 3 {
-                    0 => fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(100)),
+                    0 => fs::OpenOptions::new()
+                        .write(true)
+                        .open(&path)
+                        .and_then(|file| file.set_len(100)),
                     1 => fs::OpenOptions::new()
                         .append(true)
                         .open(&path)
@@ -129,5 +146,13 @@ fn damage_and_deletion_hinder_no_build() {
 /// Returns the files below a directory that other processes change.
 fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.flat_map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { vec![entry.path()] }).collect()
+    entries
+        .flat_map(|entry| {
+            if entry.path().is_dir() {
+                walk(&entry.path())
+            } else {
+                vec![entry.path()]
+            }
+        })
+        .collect()
 }

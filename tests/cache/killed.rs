@@ -29,7 +29,9 @@ fn prune(sandbox: &Sandbox) -> Vec<&'static str> {
 
 fn verify(sandbox: &Sandbox) -> Vec<&'static str> {
     prune(sandbox);
-    files_below(&sandbox.path("cache/documents")).iter().for_each(|path| fs::write(path, "damage").unwrap());
+    files_below(&sandbox.path("cache/documents"))
+        .iter()
+        .for_each(|path| fs::write(path, "damage").unwrap());
     vec!["cache", "verify"]
 }
 

@@ -32,7 +32,9 @@ fn three_images(sandbox: &Sandbox) {
     write_spec(sandbox, &on_base());
     sandbox.ok(&["build", "-t", "moving", "-t", "fixed", "-o", "oci:out"]);
     for content in ["second\n", "third\n"] {
-        sandbox.write("files/greeting", content).ok(&["build", "-t", "moving", "-o", "oci:out"]);
+        sandbox
+            .write("files/greeting", content)
+            .ok(&["build", "-t", "moving", "-o", "oci:out"]);
     }
 }
 
@@ -48,17 +50,25 @@ fn a_layout_holds_what_its_tags_reach_and_nothing_else() {
     assert_eq!(sound_blobs(&sandbox.path("out")), before);
     let text = sandbox.ok(&["cache", "prune", "--layout", "out"]).stdout;
     let last = text.lines().last().unwrap();
-    assert!(last.starts_with("removed 6 blobs, ") && last.contains(&format!("kept {}, ", before.len() - 6)), "{text}");
+    assert!(
+        last.starts_with("removed 6 blobs, ") && last.contains(&format!("kept {}, ", before.len() - 6)),
+        "{text}"
+    );
     let after = sound_blobs(&sandbox.path("out"));
     for removed in said["removed"].as_array().unwrap() {
-        assert!(!after.contains(&removed["digest"].as_str().unwrap()[7..].to_owned()), "{removed}");
+        assert!(
+            !after.contains(&removed["digest"].as_str().unwrap()[7..].to_owned()),
+            "{removed}"
+        );
     }
     assert_eq!(after.len(), before.len() - 6);
     assert_eq!(fs::read(sandbox.path("out/index.json")).unwrap(), index);
     ["moving", "fixed"].iter().for_each(|tag| readable(&sandbox, tag));
     assert_eq!(pruned(&sandbox, &[])["removed"], Value::Array(Vec::new()));
     // The next build works, and does not prune by itself.
-    sandbox.write("files/greeting", "fourth\n").ok(&["build", "-t", "moving", "-o", "oci:out"]);
+    sandbox
+        .write("files/greeting", "fourth\n")
+        .ok(&["build", "-t", "moving", "-o", "oci:out"]);
     assert_eq!(sound_blobs(&sandbox.path("out")).len(), after.len() + 6);
 }
 
@@ -72,9 +82,14 @@ fn images_of_other_programs_stay() {
         tool("skopeo", &[&["copy", "-q"], more, &[&source, &target]].concat());
     }
     let layout = sandbox.path("out");
-    tool("umoci", &["tag", "--image", &format!("{}:docker", layout.display()), "umoci"]);
+    tool(
+        "umoci",
+        &["tag", "--image", &format!("{}:docker", layout.display()), "umoci"],
+    );
     assert_eq!(pruned(&sandbox, &[])["removed"].as_array().unwrap().len(), 6);
-    ["moving", "fixed", "all"].iter().for_each(|tag| readable(&sandbox, tag));
+    ["moving", "fixed", "all"]
+        .iter()
+        .for_each(|tag| readable(&sandbox, tag));
     // skopeo cannot read what it wrote there in Docker's format.
     for tag in ["docker", "umoci"] {
         sandbox.ok(&["copy", &format!("oci:out:{tag}"), &format!("oci:read-{tag}")]);
@@ -92,7 +107,10 @@ fn a_damaged_layout_is_left_as_it_is() {
     let manifest = layout.manifest("fixed", "linux/arm64");
     let config = manifest["config"]["digest"].as_str().unwrap();
     fs::remove_file(sandbox.path("out/blobs/sha256").join(&config[7..])).unwrap();
-    sandbox.run(&["cache", "prune", "--layout", "out"]).expect(2).says(&[config, "is missing", "nothing was deleted"]);
+    sandbox
+        .run(&["cache", "prune", "--layout", "out"])
+        .expect(2)
+        .says(&[config, "is missing", "nothing was deleted"]);
     assert_eq!(sound_blobs(&sandbox.path("out")).len(), before.len() - 1);
 }
 
@@ -135,7 +153,9 @@ fn builds_and_pruning_at_once_lose_nothing() {
     println!("{removed} blobs were pruned");
     pruned(&sandbox, &[]);
     sound_blobs(&sandbox.path("out"));
-    ["moving", "fixed", "t0", "t1", "t2", "t3"].iter().for_each(|tag| readable(&sandbox, tag));
+    ["moving", "fixed", "t0", "t1", "t2", "t3"]
+        .iter()
+        .for_each(|tag| readable(&sandbox, tag));
 }
 
 #[test]
@@ -147,12 +167,17 @@ fn killed_while_it_prunes_it_loses_nothing_that_is_listed() {
         let supervised = supervise(sandbox.command(&["cache", "prune", "--layout", "out"]), Some(at));
         ["moving", "fixed"].iter().for_each(|tag| readable(&sandbox, tag));
         // A partly deleted image is completed by its next build, and deleted by the next pruning.
-        sandbox.write("files/greeting", "second\n").ok(&["build", "-t", "moving", "-o", "oci:out"]);
+        sandbox
+            .write("files/greeting", "second\n")
+            .ok(&["build", "-t", "moving", "-o", "oci:out"]);
         fs::remove_dir_all(sandbox.path("read-moving")).unwrap();
         readable(&sandbox, "moving");
         assert_eq!(pruned(&sandbox, &[])["removed"].as_array().unwrap().len(), 6);
         let left = files_below(&sandbox.path("out"));
-        assert!(!left.iter().any(|path| path.to_string_lossy().contains("tmp-")), "{left:?}");
+        assert!(
+            !left.iter().any(|path| path.to_string_lossy().contains("tmp-")),
+            "{left:?}"
+        );
         if !supervised.was_killed {
             break;
         }

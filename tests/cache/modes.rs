@@ -12,7 +12,11 @@ fn below(directory: &Path) -> Vec<PathBuf> {
     let mut found = vec![directory.to_owned()];
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(below(&path)) } else { found.push(path) }
+        if path.is_dir() {
+            found.extend(below(&path))
+        } else {
+            found.push(path)
+        }
     }
     found
 }
@@ -24,8 +28,13 @@ fn nobody_else_may_write_to_it() {
         write_spec(&sandbox, &on_base());
         let inner = sandbox.command(&[]);
         let mut command = std::process::Command::new("sh");
-        command.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]).arg(inner.get_program());
-        command.args(["build", "-o", "oci:out"]).current_dir(sandbox.root()).env_clear();
+        command
+            .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
+            .arg(inner.get_program());
+        command
+            .args(["build", "-o", "oci:out"])
+            .current_dir(sandbox.root())
+            .env_clear();
         command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Outcome::of(command).expect(0);
         let kept = below(&sandbox.path("cache"));
@@ -33,7 +42,12 @@ fn nobody_else_may_write_to_it() {
         for path in kept {
             let mode = fs::metadata(&path).unwrap().mode() & 0o777;
             assert_eq!(mode & 0o022, 0, "umask {umask}: {} is {mode:o}", path.display());
-            assert_eq!(mode & 0o004 != 0, others_may_read, "umask {umask}: {} is {mode:o}", path.display());
+            assert_eq!(
+                mode & 0o004 != 0,
+                others_may_read,
+                "umask {umask}: {} is {mode:o}",
+                path.display()
+            );
         }
         sandbox.ok(&["build", "-o", "oci:out"]);
     }
@@ -54,6 +68,8 @@ fn a_cache_that_was_left_open_is_tightened_by_the_next_build() {
 
     sandbox.write("cache/other", "");
     set_mode(&cache);
-    sandbox.ok(&["build", "-o", "oci:out"]).says(&["warning: other users can write to the cache at "]);
+    sandbox
+        .ok(&["build", "-o", "oci:out"])
+        .says(&["warning: other users can write to the cache at "]);
     assert_eq!(fs::metadata(&cache).unwrap().mode() & 0o777, 0o777);
 }

@@ -18,7 +18,10 @@ fn sandbox() -> Sandbox {
     for number in 0..400_u64 {
         let lines =
             (0..400).map(|line| format!("{number} {:x}\n", (number * 1000 + line).wrapping_mul(0x9e37_79b9_7f4a)));
-        sandbox.write(&format!("files/{:02}/{number:03}", number % 17), lines.collect::<String>());
+        sandbox.write(
+            &format!("files/{:02}/{number:03}", number % 17),
+            lines.collect::<String>(),
+        );
     }
     let large = (0..400_000_u64).map(|line| format!("{:x}\n", line.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
     sandbox.write("files/large", large.collect::<String>());
@@ -80,9 +83,17 @@ fn a_layer_whose_files_are_unchanged_is_not_packed_again() {
 
     // A new modification time causes another read; the content then decides.
     let file = sandbox.path("files/00/000");
-    fs::File::options().append(true).open(&file).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    fs::File::options()
+        .append(true)
+        .open(&file)
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
     let before = blocks(&sandbox).len();
-    assert_eq!(build(&sandbox, "oci:one", &[]), (vec!["packed".to_owned(), "reused".to_owned()], digest.clone()));
+    assert_eq!(
+        build(&sandbox, "oci:one", &[]),
+        (vec!["packed".to_owned(), "reused".to_owned()], digest.clone())
+    );
     assert_eq!(blocks(&sandbox).len(), before);
     fs::write(&file, "something else").unwrap();
     let (changed, other) = build(&sandbox, "oci:one", &[]);
@@ -104,15 +115,24 @@ fn what_was_found_in_a_layer_is_told_again_when_it_is_not_packed_again() {
     };
     let build = |output: &str| sandbox.ok(&["build", "--metadata", "metadata.json", "-o", output]);
     let cold = findings(&build("oci:one").stderr);
-    assert!(cold.contains("/app/settings.py") && cold.contains("a GitHub token (line 2)"), "{cold}");
+    assert!(
+        cold.contains("/app/settings.py") && cold.contains("a GitHub token (line 2)"),
+        "{cold}"
+    );
     for output in ["oci:one", "oci:two"] {
         assert_eq!(findings(&build(output).stderr), cold, "{output}");
-        assert_eq!(sandbox.json("metadata.json")["platforms"][0]["layers"][0]["origin"], "unchanged");
+        assert_eq!(
+            sandbox.json("metadata.json")["platforms"][0]["layers"][0]["origin"],
+            "unchanged"
+        );
     }
     // `check` does not read it again either, with the same findings.
     assert_eq!(findings(&sandbox.ok(&["check"]).stdout), cold);
     let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
-    sandbox.write("ocitect.toml", format!("{spec}[check]\nallow = [\"secret:/app/*.py\"]\n"));
+    sandbox.write(
+        "ocitect.toml",
+        format!("{spec}[check]\nallow = [\"secret:/app/*.py\"]\n"),
+    );
     assert!(!build("oci:one").stderr.contains("[secret]"));
     sandbox.write("ocitect.toml", format!("{spec}[check]\ndeny = [\"secret\"]\n"));
     let outcome = sandbox.run(&["build", "-o", "oci:three"]).expect(3);
@@ -127,7 +147,11 @@ fn a_file_that_was_just_written_is_read_again() {
     fs::write(sandbox.path("files/large"), "new").unwrap();
     build(&sandbox, "oci:one", &[]);
     let (again, second) = build(&sandbox, "oci:one", &[]);
-    assert_eq!(again, ["packed", "reused"], "it is younger than the steps of a disk's clock");
+    assert_eq!(
+        again,
+        ["packed", "reused"],
+        "it is younger than the steps of a disk's clock"
+    );
     assert_ne!(second, digest);
 }
 
@@ -142,10 +166,16 @@ fn blocks_that_are_damaged_or_gone_are_made_again() {
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     fs::write(&blocks[0], damaged).unwrap();
-    assert_eq!(build(&sandbox, "oci:two", &[]), (vec!["unchanged".to_owned(); 2], digest.clone()));
+    assert_eq!(
+        build(&sandbox, "oci:two", &[]),
+        (vec!["unchanged".to_owned(); 2], digest.clone())
+    );
     sandbox.ok(&["copy", "oci:two", "oci:verified-two"]);
     fs::remove_dir_all(sandbox.path("cache/blocks")).unwrap();
-    assert_eq!(build(&sandbox, "oci:three", &[]), (vec!["unchanged".to_owned(); 2], digest.clone()));
+    assert_eq!(
+        build(&sandbox, "oci:three", &[]),
+        (vec!["unchanged".to_owned(); 2], digest.clone())
+    );
     sandbox.ok(&["copy", "oci:three", "oci:verified-three"]);
     // They are stored again.
     assert_eq!(self::blocks(&sandbox), blocks);
@@ -160,8 +190,14 @@ fn the_bytes_are_the_same_for_any_number_of_threads_and_any_cache() {
         for jobs in ["2", "3", "8", "64"] {
             // Uncompressed layers do not create a cache.
             let _ = fs::remove_dir_all(sandbox.path("cache"));
-            assert_eq!(build(&sandbox, &format!("oci:cold-{jobs}"), &["--jobs", jobs]).1, digest);
-            assert_eq!(build(&sandbox, &format!("oci:warm-{jobs}"), &["--jobs", jobs]).1, digest);
+            assert_eq!(
+                build(&sandbox, &format!("oci:cold-{jobs}"), &["--jobs", jobs]).1,
+                digest
+            );
+            assert_eq!(
+                build(&sandbox, &format!("oci:warm-{jobs}"), &["--jobs", jobs]).1,
+                digest
+            );
         }
     }
 }
@@ -182,5 +218,8 @@ fn layers_say_how_they_were_packed() {
     }
     write_spec(&sandbox, "media-types = \"docker\"");
     build(&sandbox, "oci:one:t", &[]);
-    assert_eq!(sandbox.layout("one").manifest("t", "linux/amd64")["layers"][0]["annotations"], Value::Null);
+    assert_eq!(
+        sandbox.layout("one").manifest("t", "linux/amd64")["layers"][0]["annotations"],
+        Value::Null
+    );
 }

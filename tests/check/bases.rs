@@ -11,7 +11,10 @@ fn findings(text: &str) -> Vec<(String, String)> {
     let report: Value = serde_json::from_str(text).unwrap();
     let word = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
     let findings = report["findings"].as_array().unwrap();
-    findings.iter().map(|finding| (word(finding, "severity"), word(finding, "code"))).collect()
+    findings
+        .iter()
+        .map(|finding| (word(finding, "severity"), word(finding, "code")))
+        .collect()
 }
 
 #[test]
@@ -19,7 +22,9 @@ fn the_bases_have_no_error() {
     let sandbox = Sandbox::new();
     for name in BASES {
         let outcome = sandbox.ok(&["check", "--json", &format!("oci:{}", part(name))]);
-        let errors = findings(&outcome.stdout).into_iter().filter(|(severity, _)| severity == "error");
+        let errors = findings(&outcome.stdout)
+            .into_iter()
+            .filter(|(severity, _)| severity == "error");
         assert_eq!(errors.count(), 0, "{name}: {}", outcome.stdout);
     }
 }

@@ -7,7 +7,9 @@ use crate::support::Sandbox;
 
 /// An image whose entrypoint does not exist.
 fn broken(layout: &Foreign, platform: &str) -> Value {
-    layout.image_with(platform, |config, _| config["config"] = json!({ "Entrypoint": ["/does/not/exist"] }))
+    layout.image_with(platform, |config, _| {
+        config["config"] = json!({ "Entrypoint": ["/does/not/exist"] })
+    })
 }
 
 fn lay_out(sandbox: &Sandbox, name: &str, entry: impl FnOnce(&Foreign) -> Value) {
@@ -19,14 +21,25 @@ fn lay_out(sandbox: &Sandbox, name: &str, entry: impl FnOnce(&Foreign) -> Value)
 #[test]
 fn an_image_is_found_wherever_the_index_keeps_it() {
     let sandbox = Sandbox::new();
-    lay_out(&sandbox, "plain", |layout| layout.index(&[broken(layout, "linux/amd64")]));
-    lay_out(&sandbox, "nested", |layout| layout.index(&[layout.index(&[broken(layout, "linux/amd64")])]));
-    lay_out(&sandbox, "silent", |layout| layout.index(&[without_platform(broken(layout, "linux/amd64"))]));
-    lay_out(&sandbox, "alias", |layout| layout.index(&[broken(layout, "Linux/x86_64")]));
+    lay_out(&sandbox, "plain", |layout| {
+        layout.index(&[broken(layout, "linux/amd64")])
+    });
+    lay_out(&sandbox, "nested", |layout| {
+        layout.index(&[layout.index(&[broken(layout, "linux/amd64")])])
+    });
+    lay_out(&sandbox, "silent", |layout| {
+        layout.index(&[without_platform(broken(layout, "linux/amd64"))])
+    });
+    lay_out(&sandbox, "alias", |layout| {
+        layout.index(&[broken(layout, "Linux/x86_64")])
+    });
     lay_out(&sandbox, "manifest", |layout| broken(layout, "linux/amd64"));
     for name in ["plain", "nested", "silent", "alias", "manifest"] {
         let outcome = sandbox.run(&["check", &format!("oci:{name}")]).expect(3);
-        for line in ["error[entrypoint-missing]: linux/amd64 ", "checked linux/amd64: 1 layer, 1 file\n"] {
+        for line in [
+            "error[entrypoint-missing]: linux/amd64 ",
+            "checked linux/amd64: 1 layer, 1 file\n",
+        ] {
             assert!(outcome.stdout.contains(line), "{name}: {line}\n{}", outcome.stdout);
         }
     }
@@ -40,7 +53,9 @@ fn nothing_to_check_is_an_error_that_says_what_there_was() {
         layout.document(&json!({ "schemaVersion": 2, "mediaType": crate::foreign::INDEX, "manifests": null }))
     });
     lay_out(&sandbox, "hollow", |layout| layout.index(&[layout.index(&[])]));
-    lay_out(&sandbox, "unknown", |layout| layout.index(&[broken(layout, "unknown/unknown")]));
+    lay_out(&sandbox, "unknown", |layout| {
+        layout.index(&[broken(layout, "unknown/unknown")])
+    });
     lay_out(&sandbox, "attestation", |layout| layout.index(&[layout.attestation()]));
     lay_out(&sandbox, "typed", |layout| {
         let mut entry = broken(layout, "linux/amd64");
@@ -70,13 +85,19 @@ fn nothing_to_check_is_an_error_that_says_what_there_was() {
         for format in [&[][..], &["--json"], &["--sarif"]] {
             let image = format!("oci:{name}");
             let arguments = [&["check", &image][..], format].concat();
-            let outcome = sandbox.run(&arguments).expect(2).says(&["contains no image to check", reason]);
+            let outcome = sandbox
+                .run(&arguments)
+                .expect(2)
+                .says(&["contains no image to check", reason]);
             assert_eq!(outcome.stdout, "", "{name}");
         }
     }
     lay_out(&sandbox, "bare", foreign_config);
     sandbox.run(&["check", "oci:bare"]).expect(2).says(&["application/x"]);
-    sandbox.run(&["check", "oci:typed", "--platform", "linux/amd64"]).expect(6).says(&["an artifact of type x/y"]);
+    sandbox
+        .run(&["check", "oci:typed", "--platform", "linux/amd64"])
+        .expect(6)
+        .says(&["an artifact of type x/y"]);
 }
 
 #[test]
@@ -105,10 +126,22 @@ fn what_was_left_out_is_named_in_every_format() {
         report["checked"][0],
         json!({ "platform": "linux/amd64", "layers": 1, "files": 1, "not_checked": null })
     );
-    assert!(report["checked"][1]["not_checked"].as_str().unwrap().contains("windows/amd64"), "{report}");
+    assert!(
+        report["checked"][1]["not_checked"]
+            .as_str()
+            .unwrap()
+            .contains("windows/amd64"),
+        "{report}"
+    );
     assert_eq!(report["skipped"][0]["reason"], "an attestation");
     assert_eq!(report["skipped"][1]["platform"], Value::Null);
     let log: Value = serde_json::from_str(&sandbox.ok(&["check", "--sarif", "oci:mixed"]).stdout).unwrap();
-    let notes = log["runs"][0]["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
-    assert_eq!(notes.len(), text.lines().count() - 1, "every line but the summary: {log}");
+    let notes = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+        .as_array()
+        .unwrap();
+    assert_eq!(
+        notes.len(),
+        text.lines().count() - 1,
+        "every line but the summary: {log}"
+    );
 }

@@ -14,7 +14,10 @@ fn sections() -> BTreeMap<String, String> {
     let mut sections = BTreeMap::new();
     for section in text.split("\n## ").skip(1) {
         let (heading, body) = section.split_once('\n').unwrap();
-        assert!(sections.insert(heading.to_owned(), body.to_owned()).is_none(), "{heading} stands there twice");
+        assert!(
+            sections.insert(heading.to_owned(), body.to_owned()).is_none(),
+            "{heading} stands there twice"
+        );
     }
     sections
 }
@@ -27,15 +30,28 @@ fn every_code_has_a_section_with_its_severity_an_example_and_a_way_out() {
     let sections = sections();
     for code in codes {
         let (name, severity) = (code["code"].as_str().unwrap(), code["severity"].as_str().unwrap());
-        let section =
-            sections.get(name).unwrap_or_else(|| panic!("docs/reference/findings.md has no section \"## {name}\""));
+        let section = sections
+            .get(name)
+            .unwrap_or_else(|| panic!("docs/reference/findings.md has no section \"## {name}\""));
         let kind = if severity == "error" { "Error" } else { "Warning" };
-        assert!(section.trim_start().starts_with(kind), "{name} is an {severity}: its section must begin with {kind}");
+        assert!(
+            section.trim_start().starts_with(kind),
+            "{name} is an {severity}: its section must begin with {kind}"
+        );
         let has_example = section.contains("\n```\n") || section.contains("\n\n    ");
         assert!(has_example, "{name} has no example of its message");
-        assert!(section.to_lowercase().contains("way out:"), "{name} does not say what to do");
+        assert!(
+            section.to_lowercase().contains("way out:"),
+            "{name} does not say what to do"
+        );
     }
     let known: Vec<&str> = codes.iter().map(|code| code["code"].as_str().unwrap()).collect();
-    let others: Vec<&String> = sections.keys().filter(|heading| !known.contains(&heading.as_str())).collect();
-    assert!(others.is_empty(), "docs/reference/findings.md has sections for what is no code: {others:?}");
+    let others: Vec<&String> = sections
+        .keys()
+        .filter(|heading| !known.contains(&heading.as_str()))
+        .collect();
+    assert!(
+        others.is_empty(),
+        "docs/reference/findings.md has sections for what is no code: {others:?}"
+    );
 }

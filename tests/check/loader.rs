@@ -18,12 +18,19 @@ const MACHINE: u16 = 62;
 
 /// The amd64 image of a base, with its facts.
 fn base(name: &str) -> (Image, Facts) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let source = Source::open(Path::new(&part(name))).unwrap();
         let root = source.resolve(&Selector::Only).await.unwrap();
-        let found = select_platform(&source, &root, &Platform::new("linux", "amd64")).await.unwrap();
-        let facts = read_facts(&source, &found.image, &std::env::temp_dir(), |_| ()).await.unwrap();
+        let found = select_platform(&source, &root, &Platform::new("linux", "amd64"))
+            .await
+            .unwrap();
+        let facts = read_facts(&source, &found.image, &std::env::temp_dir(), |_| ())
+            .await
+            .unwrap();
         (found.image, facts)
     })
 }
@@ -41,7 +48,9 @@ fn unpack(name: &str, image: &Image) -> tempfile::TempDir {
 /// Returns the loader's output for a file: the needed names, and where it found each, with links followed.
 fn asked(root: &Path, path: &EntryPath) -> BTreeMap<String, Option<PathBuf>> {
     let mut command = std::process::Command::new("chroot");
-    command.arg(root).args(["/lib64/ld-linux-x86-64.so.2", "--list", &path.to_string()]);
+    command
+        .arg(root)
+        .args(["/lib64/ld-linux-x86-64.so.2", "--list", &path.to_string()]);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin");
     let outcome = Outcome::of(command);
     let line = |line: &str| {
@@ -67,14 +76,23 @@ fn libraries_are_found_where_the_loader_finds_them() {
         let execution = Execution::new(&image.config().value().execution());
         let nothing_beside = Arc::new(|_: &Path| false);
         let platform = Platform::new("linux", "amd64");
-        let subject = Subject::new(platform, execution, Family::Oci, Arc::new(facts), BTreeMap::new(), nothing_beside);
+        let subject = Subject::new(
+            platform,
+            execution,
+            Family::Oci,
+            Arc::new(facts),
+            BTreeMap::new(),
+            nothing_beside,
+        );
         let loader = Loader::new(&subject);
         let mut compared = 0;
         for (path, elf) in subject.elf_files() {
             if elf.machine != MACHINE || elf.needed.is_empty() {
                 continue;
             }
-            let needs = loader.needs(path).unwrap_or_else(|| panic!("{name}: nothing is known of {path}"));
+            let needs = loader
+                .needs(path)
+                .unwrap_or_else(|| panic!("{name}: nothing is known of {path}"));
             let told = asked(root.path(), path);
             for (needed, found) in needs {
                 let needed = String::from_utf8(needed).unwrap();
@@ -82,7 +100,9 @@ fn libraries_are_found_where_the_loader_finds_them() {
                 if needed.starts_with("ld-linux") {
                     continue;
                 }
-                let place = told.get(&needed).unwrap_or_else(|| panic!("{name}: {path}: ld.so never names {needed}"));
+                let place = told
+                    .get(&needed)
+                    .unwrap_or_else(|| panic!("{name}: {path}: ld.so never names {needed}"));
                 let found = found.map(|found| PathBuf::from(found.to_string()));
                 assert_eq!(&found, place, "{name}: {needed} of {path}");
                 compared += 1;

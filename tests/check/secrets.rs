@@ -25,16 +25,37 @@ fn word(length: usize) -> String {
 /// Returns a private key in its tools' format; only its numbers are noise.
 fn key(name: &str, start: &str, length: usize) -> String {
     let body = format!("{start}{}", noise(length));
-    let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    ["-----BEGIN ", name, "-----\n", &lines.join("\n"), "\n-----END ", name, "-----\n"].concat()
+    let lines: Vec<&str> = body
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    [
+        "-----BEGIN ",
+        name,
+        "-----\n",
+        &lines.join("\n"),
+        "\n-----END ",
+        name,
+        "-----\n",
+    ]
+    .concat()
 }
 
 fn rsa() -> String {
-    key("PRIVATE KEY", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ", 1578)
+    key(
+        "PRIVATE KEY",
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ",
+        1578,
+    )
 }
 
 fn openssh() -> String {
-    key("OPENSSH PRIVATE KEY", "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB", 400)
+    key(
+        "OPENSSH PRIVATE KEY",
+        "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB",
+        400,
+    )
 }
 
 /// Returns a token, assembled here so that no file of the project contains one.
@@ -73,7 +94,10 @@ fn secrets_are_found_whatever_their_files_are_called() {
     let stripe = token(&["sk_", "live_"], 24);
     let openai = token(&["sk-", "proj-"], 48);
     let vault = token(&["hv", "s."], 95);
-    let account = format!("{{\"type\": \"service_account\", \"private_key\": \"{}\"}}", rsa().replace('\n', "\\n"));
+    let account = format!(
+        "{{\"type\": \"service_account\", \"private_key\": \"{}\"}}",
+        rsa().replace('\n', "\\n")
+    );
     let keys = [
         ("privkey.txt", rsa()),
         ("tls.crt", key("RSA PRIVATE KEY", "MIIEpAIBAAKCAQEA", 1576)),
@@ -82,7 +106,10 @@ fn secrets_are_found_whatever_their_files_are_called() {
         ("id_ed25519.bak", key("PRIVATE KEY", "MC4CAQAwBQYDK2VwBCIEI", 43)),
         (
             "values.yml",
-            format!("tls:\n  key: |\n{}", rsa().lines().map(|line| format!("    {line}\n")).collect::<String>()),
+            format!(
+                "tls:\n  key: |\n{}",
+                rsa().lines().map(|line| format!("    {line}\n")).collect::<String>()
+            ),
         ),
     ];
     let tokens = [
@@ -101,24 +128,38 @@ fn secrets_are_found_whatever_their_files_are_called() {
     ];
     let sandbox = sandbox(&[&keys[..], &tokens].concat());
     let mut expected: Vec<(String, String)> = Vec::new();
-    expected.extend(keys.iter().map(|(path, _)| ("error".to_owned(), format!("/app/{path}"))));
-    expected.extend(tokens.iter().map(|(path, _)| ("warning".to_owned(), format!("/app/{path}"))));
+    expected.extend(
+        keys.iter()
+            .map(|(path, _)| ("error".to_owned(), format!("/app/{path}"))),
+    );
+    expected.extend(
+        tokens
+            .iter()
+            .map(|(path, _)| ("warning".to_owned(), format!("/app/{path}"))),
+    );
     expected.sort();
     let checked = sandbox.run(&["check", "--json"]).expect(3);
     let mut found = secrets(&checked.stdout);
     found.sort();
     assert_eq!(found, expected);
     // A build finds the same while it packs, and writes no image.
-    let built = sandbox.run(&["build", "-o", "oci:out:1", "-o", "oci-archive:out.tar"]).expect(3);
-    let groups =
-        [format!("error[secret]: {} findings", keys.len()), format!("warning[secret]: {} findings", tokens.len())];
+    let built = sandbox
+        .run(&["build", "-o", "oci:out:1", "-o", "oci-archive:out.tar"])
+        .expect(3);
+    let groups = [
+        format!("error[secret]: {} findings", keys.len()),
+        format!("warning[secret]: {} findings", tokens.len()),
+    ];
     let lines = expected.iter().map(|(_, path)| format!("  linux/amd64 {path}: "));
     for text in groups.into_iter().chain(lines) {
         assert!(built.stderr.contains(&text), "{text}: {}", built.stderr);
     }
     assert!(!sandbox.path("out/index.json").exists() && !sandbox.path("out.tar").exists());
     for secret in [&github, &slack, &stripe, &openai, &vault, &noise(40)] {
-        assert!(!built.stderr.contains(&secret[10..]) && !checked.stdout.contains(&secret[10..]), "a value is shown");
+        assert!(
+            !built.stderr.contains(&secret[10..]) && !checked.stdout.contains(&secret[10..]),
+            "a value is shown"
+        );
     }
 }
 
@@ -148,7 +189,11 @@ fn keys_of_packages_and_tests_are_one_warning_each() {
     ]);
     let found = secrets(&sandbox.ok(&["check", "--json"]).stdout);
     let paths: Vec<&str> = found.iter().map(|(_, path)| path.as_str()).collect();
-    let expected = ["/app/node_modules/forge", "/app/testdata", "/app/venv/lib/python3.11/site-packages/trust"];
+    let expected = [
+        "/app/node_modules/forge",
+        "/app/testdata",
+        "/app/venv/lib/python3.11/site-packages/trust",
+    ];
     assert_eq!(paths, expected);
     assert!(found.iter().all(|(severity, _)| severity == "warning"), "{found:?}");
     sandbox.ok(&["build", "-o", "oci:out:1"]);
@@ -164,13 +209,30 @@ fn a_secret_across_the_border_of_two_blocks_is_found_by_every_compression() {
         text.push_str(&rsa());
     }
     let sandbox = sandbox(&[("dump.sql", text)]);
-    let told = |output: &str| output.lines().find(|line| line.contains("[secret]")).unwrap().to_owned();
+    let told = |output: &str| {
+        output
+            .lines()
+            .find(|line| line.contains("[secret]"))
+            .unwrap()
+            .to_owned()
+    };
     let checked = told(&sandbox.run(&["check"]).expect(3).stdout);
-    assert!(checked.contains("a private key (byte ") && checked.contains(" and 5 more"), "{checked}");
+    assert!(
+        checked.contains("a private key (byte ") && checked.contains(" and 5 more"),
+        "{checked}"
+    );
     for compression in ["gzip", "zstd", "none"] {
         sandbox.spec(&format!("{CONFIG}compression = \"{compression}\"\n{LAYER}"));
-        assert_eq!(told(&sandbox.run(&["build", "-o", "oci:out:1"]).expect(3).stderr), checked, "{compression}");
-        assert_eq!(told(&sandbox.run(&["check"]).expect(3).stdout), checked, "{compression}");
+        assert_eq!(
+            told(&sandbox.run(&["build", "-o", "oci:out:1"]).expect(3).stderr),
+            checked,
+            "{compression}"
+        );
+        assert_eq!(
+            told(&sandbox.run(&["check"]).expect(3).stdout),
+            checked,
+            "{compression}"
+        );
     }
     sandbox.spec(&format!("{CONFIG}{LAYER}[check]\nallow = [\"secret:/app/dump.sql\"]\n"));
     sandbox.ok(&["build", "-o", "oci:out:1"]);
@@ -213,7 +275,10 @@ fn members_of_archives_and_files_of_images_are_scanned() {
 fn what_is_not_scanned_is_said() {
     let sandbox = Sandbox::new();
     sandbox.write("files/readme", "nothing to see\n");
-    sandbox.spec(&format!("[image]\nbase = \"oci:{}\"\nplatforms = [\"linux/amd64\"]\n{LAYER}", part("BASE")));
+    sandbox.spec(&format!(
+        "[image]\nbase = \"oci:{}\"\nplatforms = [\"linux/amd64\"]\n{LAYER}",
+        part("BASE")
+    ));
     sandbox.ok(&["build", "-o", "oci:out:1"]);
     let outcome = sandbox.run(&["check", "oci:out:1"]);
     assert!(outcome.stderr.contains(" base image layer"), "{}", outcome.stderr);

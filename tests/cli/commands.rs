@@ -25,8 +25,14 @@ fn help_of(sandbox: &Sandbox, command: &[&str]) -> String {
 
 /// Returns the names below `Commands:`, without `help`.
 fn commands_in(help: &str) -> Vec<String> {
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let names = listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    let listed = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty());
+    let names = listed
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
@@ -74,6 +80,9 @@ fn every_command_has_a_man_page() {
         let words: Vec<&str> = shown.split_whitespace().collect();
         assert!(words.join(" ").contains(&usage), "{usage:?} is missing in:\n{shown}");
     }
-    let shown = tool("man", &["--local-file", sandbox.path("pages/ocitect.1").to_str().unwrap()]);
+    let shown = tool(
+        "man",
+        &["--local-file", sandbox.path("pages/ocitect.1").to_str().unwrap()],
+    );
     assert!(shown.contains("ocitect-build(1)"), "{shown}");
 }

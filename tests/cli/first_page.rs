@@ -31,7 +31,10 @@ fn steps(page: &str) -> Vec<Step> {
         if let Some(kind) = line.strip_prefix("```") {
             let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
             match file_named(before) {
-                Some(name) if kind != "console" => steps.push(Step::File { name, text: block.join("\n") + "\n" }),
+                Some(name) if kind != "console" => steps.push(Step::File {
+                    name,
+                    text: block.join("\n") + "\n",
+                }),
                 _ if kind == "console" => steps.extend(runs(&block)),
                 _ => {}
             }
@@ -54,7 +57,10 @@ fn runs(block: &[&str]) -> Vec<Step> {
     let mut runs: Vec<Step> = Vec::new();
     for line in block {
         match (line.strip_prefix("$ "), runs.last_mut()) {
-            (Some(command), _) => runs.push(Step::Run { command: command.to_owned(), output: Vec::new() }),
+            (Some(command), _) => runs.push(Step::Run {
+                command: command.to_owned(),
+                output: Vec::new(),
+            }),
             (None, Some(Step::Run { command, output })) if output.is_empty() && command.ends_with('\\') => {
                 command.push('\n');
                 command.push_str(line);
@@ -82,11 +88,19 @@ fn is_as_shown(shown: &[String], printed: &[&str]) -> bool {
 
 fn is_line_as_shown(shown: &str, printed: &str) -> bool {
     let mut parts = shown.split("sha256:...");
-    let Some(mut rest) = printed.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let Some(mut rest) = printed.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
     for part in parts {
-        let Some(hex) = rest.strip_prefix("sha256:") else { return false };
-        let end = hex.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(hex.len());
-        let Some(after) = hex[end..].strip_prefix(part) else { return false };
+        let Some(hex) = rest.strip_prefix("sha256:") else {
+            return false;
+        };
+        let end = hex
+            .find(|character: char| !character.is_ascii_hexdigit())
+            .unwrap_or(hex.len());
+        let Some(after) = hex[end..].strip_prefix(part) else {
+            return false;
+        };
         rest = after;
     }
     rest.trim_end().is_empty()
@@ -106,7 +120,10 @@ impl Shell<'_> {
             Step::Run { command, output } => {
                 let printed = self.run(command);
                 let printed: Vec<&str> = printed.lines().collect();
-                assert!(is_as_shown(output, &printed), "$ {command}\nshown: {output:#?}\nprinted: {printed:#?}");
+                assert!(
+                    is_as_shown(output, &printed),
+                    "$ {command}\nshown: {output:#?}\nprinted: {printed:#?}"
+                );
             }
         }
     }
@@ -127,7 +144,9 @@ impl Shell<'_> {
             .output()
             .unwrap();
         self.directory = fs::read_to_string(place).unwrap().trim_end().into();
-        String::from_utf8(output.stdout).unwrap().replace(&self.registry, REGISTRY)
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .replace(&self.registry, REGISTRY)
     }
 
     fn with_registry(&self, text: &str) -> String {
@@ -146,7 +165,11 @@ fn the_first_page_shows_what_its_commands_do() {
     fs::create_dir_all(checkout.join("testdata")).unwrap();
     let hello = format!("{ROOT}/testdata/hello");
     tool("cp", &["-r", &hello, checkout.join("testdata").to_str().unwrap()]);
-    let mut shell = Shell { sandbox: &sandbox, directory: checkout, registry: part("REGISTRY_OPEN") };
+    let mut shell = Shell {
+        sandbox: &sandbox,
+        directory: checkout,
+        registry: part("REGISTRY_OPEN"),
+    };
     for step in &steps {
         shell.take(step);
     }
@@ -157,9 +180,18 @@ fn a_page_is_held_against_what_is_printed() {
     let page = "Write `a.txt`:\n\n```text\nhello\n```\n\nThen:\n\n```console\n$ cat a.txt\nhello\n$ b \\\n  c\n...\nd sha256:... e\n```\n";
     let output = vec!["...".to_owned(), "d sha256:... e".to_owned()];
     let expected = [
-        Step::File { name: "a.txt".to_owned(), text: "hello\n".to_owned() },
-        Step::Run { command: "cat a.txt".to_owned(), output: vec!["hello".to_owned()] },
-        Step::Run { command: "b \\\n  c".to_owned(), output: output.clone() },
+        Step::File {
+            name: "a.txt".to_owned(),
+            text: "hello\n".to_owned(),
+        },
+        Step::Run {
+            command: "cat a.txt".to_owned(),
+            output: vec!["hello".to_owned()],
+        },
+        Step::Run {
+            command: "b \\\n  c".to_owned(),
+            output: output.clone(),
+        },
     ];
     assert_eq!(steps(page), expected);
     assert!(is_as_shown(&output, &["d sha256:0a e"]));

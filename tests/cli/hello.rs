@@ -36,25 +36,55 @@ fn the_example_builds_and_runs_on_both_platforms() {
         "-o",
         "docker-archive:arm64.tar",
     ]);
-    tool("podman", &["load", "-q", "-i", sandbox.path("amd64.tar").to_str().unwrap()]);
-    tool("podman", &["load", "-q", "-i", sandbox.path("arm64.tar").to_str().unwrap()]);
-    let run = ["run", "--rm", "--network=none", "localhost/hello:1", "stat", "/home/hello"];
+    tool(
+        "podman",
+        &["load", "-q", "-i", sandbox.path("amd64.tar").to_str().unwrap()],
+    );
+    tool(
+        "podman",
+        &["load", "-q", "-i", sandbox.path("arm64.tar").to_str().unwrap()],
+    );
+    let run = [
+        "run",
+        "--rm",
+        "--network=none",
+        "localhost/hello:1",
+        "stat",
+        "/home/hello",
+    ];
     let said = tool("podman", &run);
     assert!(said.starts_with("hello from linux/amd64\n"), "{said}");
     assert!(said.contains("d 0755 1000 1000"), "{said}");
 
     let qemu = tool("sh", &["-c", "command -v qemu-aarch64-static"]);
     let mount = format!("{}:/qemu:ro", qemu.trim());
-    let run = ["run", "--rm", "--network=none", "--platform", "linux/arm64", "-v", &mount, "--entrypoint", "/qemu"];
-    let said = tool("podman", &[&run[..], &["localhost/hello:arm", "/usr/bin/hello", "id"]].concat());
+    let run = [
+        "run",
+        "--rm",
+        "--network=none",
+        "--platform",
+        "linux/arm64",
+        "-v",
+        &mount,
+        "--entrypoint",
+        "/qemu",
+    ];
+    let said = tool(
+        "podman",
+        &[&run[..], &["localhost/hello:arm", "/usr/bin/hello", "id"]].concat(),
+    );
     assert!(said.starts_with("hello from linux/arm64\n"), "{said}");
 }
 
 #[test]
 fn a_second_run_writes_nothing() {
     let sandbox = Sandbox::new();
-    let listing =
-        |sandbox: &Sandbox| tool("find", &[sandbox.path("build").to_str().unwrap(), "-printf", "%p %T@ %i\n"]);
+    let listing = |sandbox: &Sandbox| {
+        tool(
+            "find",
+            &[sandbox.path("build").to_str().unwrap(), "-printf", "%p %T@ %i\n"],
+        )
+    };
     let first = sandbox.ok(&["build", SPEC]).digest();
     let before = listing(&sandbox);
     let second: Outcome = sandbox.ok(&["build", SPEC]);

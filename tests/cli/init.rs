@@ -29,8 +29,13 @@ fn init(sandbox: &Sandbox) -> (String, Outcome) {
 /// Writes the spec again with a base that needs no network, and returns its name.
 fn with_base(sandbox: &Sandbox, base: &str) -> &'static str {
     let text = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
-    let replaced = |line: &str| line.starts_with("base = ").then(|| format!("base = \"oci:{}\"\n", part(base)));
-    let lines = text.lines().map(|line| replaced(line).unwrap_or_else(|| format!("{line}\n")));
+    let replaced = |line: &str| {
+        line.starts_with("base = ")
+            .then(|| format!("base = \"oci:{}\"\n", part(base)))
+    };
+    let lines = text
+        .lines()
+        .map(|line| replaced(line).unwrap_or_else(|| format!("{line}\n")));
     sandbox.write("local.toml", lines.collect::<String>());
     "local.toml"
 }
@@ -38,7 +43,9 @@ fn with_base(sandbox: &Sandbox, base: &str) -> &'static str {
 /// Returns the output of `build --print-plan`.
 #[track_caller]
 fn plan(sandbox: &Sandbox) -> String {
-    sandbox.ok(&["build", with_base(sandbox, "BASE"), "--print-plan", "--offline"]).stdout
+    sandbox
+        .ok(&["build", with_base(sandbox, "BASE"), "--print-plan", "--offline"])
+        .stdout
 }
 
 /// Checks that the spec passes the check on a base like those of distributions.
@@ -58,8 +65,12 @@ fn contains(text: &str, expected: &[&str]) {
 #[test]
 fn a_go_project_is_built_from_its_new_spec() {
     let sandbox = Sandbox::new();
-    sandbox.write("go.mod", "module example.com/me/server\n").write("main.go", "package main\n");
-    sandbox.write("dist/amd64/server", hello("amd64")).write("dist/arm64/server", hello("arm64"));
+    sandbox
+        .write("go.mod", "module example.com/me/server\n")
+        .write("main.go", "package main\n");
+    sandbox
+        .write("dist/amd64/server", hello("amd64"))
+        .write("dist/arm64/server", hello("arm64"));
     let (spec, outcome) = init(&sandbox);
     contains(
         &spec,
@@ -72,7 +83,14 @@ fn a_go_project_is_built_from_its_new_spec() {
             "user = \"app\"\nentrypoint = [\"/usr/bin/server\"]\n",
         ],
     );
-    contains(&outcome.stdout, &["checked linux/amd64: ", "checked linux/arm64: ", "0 errors, 0 warnings\n"]);
+    contains(
+        &outcome.stdout,
+        &[
+            "checked linux/amd64: ",
+            "checked linux/arm64: ",
+            "0 errors, 0 warnings\n",
+        ],
+    );
     outcome.says(&[
         "found go.mod: Go module example.com/me/server\n",
         "found dist/arm64/server: program for linux/arm64, static\n",
@@ -95,7 +113,9 @@ fn a_go_project_is_built_from_its_new_spec() {
 #[test]
 fn what_is_missing_is_named_and_not_checked() {
     let sandbox = Sandbox::new();
-    sandbox.write("app/go.mod", "module x/server\n").write("app/dist/amd64/server", hello("amd64"));
+    sandbox
+        .write("app/go.mod", "module x/server\n")
+        .write("app/dist/amd64/server", hello("amd64"));
     fs::create_dir(sandbox.path("app/dist/arm64")).unwrap();
     let outcome = sandbox.ok(&["init", "app"]).says(&[
         "wrote app/ocitect.toml for linux/amd64, linux/arm64\n",
@@ -103,7 +123,11 @@ fn what_is_missing_is_named_and_not_checked() {
         "next: build what is missing, then run `ocitect check app`\n",
     ]);
     assert_eq!(outcome.stdout, "");
-    assert!(!outcome.stderr.contains("dist/amd64/server is missing"), "{}", outcome.stderr);
+    assert!(
+        !outcome.stderr.contains("dist/amd64/server is missing"),
+        "{}",
+        outcome.stderr
+    );
     sandbox.run(&["check", "app"]).expect(2).says(&["dist/arm64/server"]);
     sandbox.write("app/dist/arm64/server", hello("arm64"));
     sandbox.ok(&["check", "app"]);
@@ -123,7 +147,12 @@ fn debian_is(sandbox: &Sandbox, base: &str, repository: &str) {
 #[test]
 fn findings_of_the_first_check_are_printed_and_are_no_failure() {
     for (base, repository, stdout, next) in [
-        ("REAL_SLIM", "init-slim", "0 errors, 0 warnings\n", "next: run `ocitect build`\n"),
+        (
+            "REAL_SLIM",
+            "init-slim",
+            "0 errors, 0 warnings\n",
+            "next: run `ocitect build`\n",
+        ),
         (
             "REAL_MUSL",
             "init-musl",
@@ -136,7 +165,9 @@ fn findings_of_the_first_check_are_printed_and_are_no_failure() {
         sandbox.write("dist/server", fs::read("/bin/true").unwrap());
         let mut command = sandbox.command(&["init"]);
         command.env("CONTAINERS_REGISTRIES_CONF", sandbox.path("registries.conf"));
-        let outcome = Outcome::of(command).expect(0).says(&["wrote ./ocitect.toml for linux/", next]);
+        let outcome = Outcome::of(command)
+            .expect(0)
+            .says(&["wrote ./ocitect.toml for linux/", next]);
         contains(&outcome.stdout, &["checked linux/", stdout]);
         assert!(!sandbox.path("ocitect.lock").exists());
     }
@@ -147,38 +178,67 @@ fn a_program_for_glibc_gets_debian() {
     let sandbox = Sandbox::new();
     sandbox.write("dist/server", fs::read("/bin/true").unwrap());
     let (spec, outcome) = init(&sandbox);
-    contains(&spec, &["base = \"docker.io/library/debian:1", "from = \"dist/server\", to = \"/usr/local/bin/server\""]);
-    outcome.says(&["needs glibc 2.", "not checked: ", "next: run `ocitect check` once the base image can be reached"]);
+    contains(
+        &spec,
+        &[
+            "base = \"docker.io/library/debian:1",
+            "from = \"dist/server\", to = \"/usr/local/bin/server\"",
+        ],
+    );
+    outcome.says(&[
+        "needs glibc 2.",
+        "not checked: ",
+        "next: run `ocitect check` once the base image can be reached",
+    ]);
     passes(&sandbox, "REAL_SLIM");
 }
 
 #[test]
 fn a_program_for_musl_gets_alpine() {
     let mut program = fs::read("/bin/true").unwrap();
-    let glibc: &[u8] =
-        if cfg!(target_arch = "x86_64") { b"/lib64/ld-linux-x86-64.so.2" } else { b"/lib/ld-linux-aarch64.so.1" };
-    let musl: &[u8] =
-        if cfg!(target_arch = "x86_64") { b"/lib/ld-musl-x86_64.so.1\0" } else { b"/lib/ld-musl-aarch64.so.1" };
+    let glibc: &[u8] = if cfg!(target_arch = "x86_64") {
+        b"/lib64/ld-linux-x86-64.so.2"
+    } else {
+        b"/lib/ld-linux-aarch64.so.1"
+    };
+    let musl: &[u8] = if cfg!(target_arch = "x86_64") {
+        b"/lib/ld-musl-x86_64.so.1\0"
+    } else {
+        b"/lib/ld-musl-aarch64.so.1"
+    };
     let at = program.windows(glibc.len()).position(|window| window == glibc).unwrap();
     program[at..at + musl.len()].copy_from_slice(musl);
     let sandbox = Sandbox::new();
     sandbox.write("build/server", program);
-    contains(&init(&sandbox).0, &["base = \"docker.io/library/alpine:3\"", "/usr/local/bin/server"]);
+    contains(
+        &init(&sandbox).0,
+        &["base = \"docker.io/library/alpine:3\"", "/usr/local/bin/server"],
+    );
 }
 
 #[test]
 fn a_node_project_is_packed_with_the_dependencies_of_each_platform() {
     let sandbox = Sandbox::new();
     let manifest = r#"{"name":"@me/shop","scripts":{"start":"node server.js"},"dependencies":{"a":"1"},"engines":{"node":">=18"}}"#;
-    sandbox.write("package.json", manifest).write("server.js", "").write("package-lock.json", "{}");
+    sandbox
+        .write("package.json", manifest)
+        .write("server.js", "")
+        .write("package-lock.json", "{}");
     for cpu in ["x64", "arm64"] {
-        sandbox.write(&format!("dist/{cpu}/node_modules/a/package.json"), r#"{"name":"a","main":"a.js"}"#);
+        sandbox.write(
+            &format!("dist/{cpu}/node_modules/a/package.json"),
+            r#"{"name":"a","main":"a.js"}"#,
+        );
         sandbox.write(&format!("dist/{cpu}/node_modules/a/a.js"), "");
     }
     let (spec, outcome) = init(&sandbox);
     contains(
         &spec,
-        &["base = \"docker.io/library/node:22-slim\"", "user = \"node\"", "cmd = [\"node\", \"server.js\"]"],
+        &[
+            "base = \"docker.io/library/node:22-slim\"",
+            "user = \"node\"",
+            "cmd = [\"node\", \"server.js\"]",
+        ],
     );
     outcome.says(&["package.json: Node.js package @me/shop, with npm", "not checked: "]);
     let plan = plan(&sandbox);
@@ -193,7 +253,10 @@ fn a_python_project_is_packed_with_the_dependencies_of_each_platform() {
         "pyproject.toml",
         "[project]\nname = \"hello\"\nrequires-python = \">=3.11,<3.12\"\ndependencies = [\"a\"]\n",
     );
-    sandbox.write("uv.lock", "").write("src/hello/__main__.py", "").write("src/hello/__pycache__/x.pyc", "");
+    sandbox
+        .write("uv.lock", "")
+        .write("src/hello/__main__.py", "")
+        .write("src/hello/__pycache__/x.pyc", "");
     for machine in ["x86_64", "aarch64"] {
         sandbox.write(&format!("dist/{machine}/a-1.dist-info/METADATA"), "");
         sandbox.write(&format!("dist/{machine}/a/__init__.py"), "");
@@ -201,7 +264,11 @@ fn a_python_project_is_packed_with_the_dependencies_of_each_platform() {
     let (spec, outcome) = init(&sandbox);
     contains(
         &spec,
-        &["docker.io/library/python:3.11-slim", "[\"python3\", \"-m\", \"hello\"]", "--python-version 3.11"],
+        &[
+            "docker.io/library/python:3.11-slim",
+            "[\"python3\", \"-m\", \"hello\"]",
+            "--python-version 3.11",
+        ],
     );
     outcome.says(&["pyproject.toml: Python project hello, with uv, Python 3.11"]);
     let plan = plan(&sandbox);
@@ -214,18 +281,31 @@ fn a_python_project_is_packed_with_the_dependencies_of_each_platform() {
 fn jars_wheels_assemblies_and_pages_are_packed() {
     for (files, expected) in [
         (
-            &[("pom.xml", "<project><artifactId>shop</artifactId></project>"), ("target/shop-1.jar", "")][..],
+            &[
+                ("pom.xml", "<project><artifactId>shop</artifactId></project>"),
+                ("target/shop-1.jar", ""),
+            ][..],
             "app/app.jar",
         ),
         (
-            &[("App.csproj", "<OutputType>Exe"), ("dist/app/App.runtimeconfig.json", "{}"), ("dist/app/App.dll", "")],
+            &[
+                ("App.csproj", "<OutputType>Exe"),
+                ("dist/app/App.runtimeconfig.json", "{}"),
+                ("dist/app/App.dll", ""),
+            ],
             "app/App.dll",
         ),
         (
-            &[("package.json", r#"{"scripts":{"build":"vite build"}}"#), ("dist/index.html", "")],
+            &[
+                ("package.json", r#"{"scripts":{"build":"vite build"}}"#),
+                ("dist/index.html", ""),
+            ],
             "usr/share/nginx/html/index.html",
         ),
-        (&[("index.html", ""), ("style.css", "")], "usr/share/nginx/html/style.css"),
+        (
+            &[("index.html", ""), ("style.css", "")],
+            "usr/share/nginx/html/style.css",
+        ),
     ] {
         let sandbox = Sandbox::new();
         for (path, text) in files {
@@ -236,14 +316,27 @@ fn jars_wheels_assemblies_and_pages_are_packed() {
         contains(&plan(&sandbox), &[expected]);
     }
     let sandbox = Sandbox::new();
-    sandbox.write("wheel/hello/__init__.py", "").write("wheel/hello-1.dist-info/METADATA", "");
+    sandbox
+        .write("wheel/hello/__init__.py", "")
+        .write("wheel/hello-1.dist-info/METADATA", "");
     fs::create_dir(sandbox.path("dist")).unwrap();
     let zip = "import shutil, sys; shutil.make_archive(sys.argv[1], 'zip', sys.argv[2])";
     let to = sandbox.path("dist/wheel");
-    tool("python3", &["-c", zip, to.to_str().unwrap(), sandbox.path("wheel").to_str().unwrap()]);
-    fs::rename(sandbox.path("dist/wheel.zip"), sandbox.path("dist/hello-1-py3-none-any.whl")).unwrap();
-    sandbox.write("pyproject.toml", "[project]\nname = \"hello\"\n").write("uv.lock", "");
-    init(&sandbox).1.says(&["found dist/hello-1-py3-none-any.whl: wheel for any"]);
+    tool(
+        "python3",
+        &["-c", zip, to.to_str().unwrap(), sandbox.path("wheel").to_str().unwrap()],
+    );
+    fs::rename(
+        sandbox.path("dist/wheel.zip"),
+        sandbox.path("dist/hello-1-py3-none-any.whl"),
+    )
+    .unwrap();
+    sandbox
+        .write("pyproject.toml", "[project]\nname = \"hello\"\n")
+        .write("uv.lock", "");
+    init(&sandbox)
+        .1
+        .says(&["found dist/hello-1-py3-none-any.whl: wheel for any"]);
     contains(&plan(&sandbox), &["app/site-packages/hello/__init__.py"]);
 }
 
@@ -256,20 +349,30 @@ fn nothing_is_overwritten() {
     symlink("nowhere", sandbox.path("link/ocitect.toml")).unwrap();
     for directory in ["file", "directory", "link"] {
         let outcome = sandbox.run(&["init", directory]).expect(2);
-        let outcome = outcome.says(&[&format!("error: {directory}/ocitect.toml already exists\n"), "help: edit it"]);
+        let outcome = outcome.says(&[
+            &format!("error: {directory}/ocitect.toml already exists\n"),
+            "help: edit it",
+        ]);
         assert!(!outcome.stderr.contains("found"), "{}", outcome.stderr);
     }
     assert_eq!(fs::read_to_string(sandbox.path("file/ocitect.toml")).unwrap(), "mine");
     assert!(!sandbox.path("link/nowhere").exists());
-    let before: Vec<String> = fs::read_dir(sandbox.path("file")).unwrap().map(|entry| format!("{entry:?}")).collect();
+    let before: Vec<String> = fs::read_dir(sandbox.path("file"))
+        .unwrap()
+        .map(|entry| format!("{entry:?}"))
+        .collect();
     assert_eq!(before.len(), 1, "{before:?}");
 }
 
 #[test]
 fn manifests_that_cannot_be_used_are_notes() {
     let sandbox = Sandbox::new();
-    sandbox.write("package.json", "{ \"name\": ").write("pyproject.toml", "[project\n");
-    sandbox.write("requirements.txt", vec![b'#'; 1024 * 1024 + 1]).write("go.mod", b"module \xff\n");
+    sandbox
+        .write("package.json", "{ \"name\": ")
+        .write("pyproject.toml", "[project\n");
+    sandbox
+        .write("requirements.txt", vec![b'#'; 1024 * 1024 + 1])
+        .write("go.mod", b"module \xff\n");
     fs::write(sandbox.path(std::ffi::OsStr::from_bytes(b"caf\xe9")), "").unwrap();
     tool("mkfifo", &[sandbox.path("Cargo.toml")]);
     symlink("/etc", sandbox.path("dist")).unwrap();
@@ -291,18 +394,26 @@ fn manifests_that_cannot_be_used_are_notes() {
 fn a_directory_that_cannot_be_used_is_an_error() {
     let sandbox = Sandbox::new();
     sandbox.write("file", "");
-    let missing =
-        ["error: cannot read the directory nowhere\n", "No such file or directory", "help: name the directory"];
+    let missing = [
+        "error: cannot read the directory nowhere\n",
+        "No such file or directory",
+        "help: name the directory",
+    ];
     sandbox.run(&["init", "nowhere"]).expect(2).says(&missing);
     assert!(!sandbox.path("nowhere").exists());
-    sandbox.run(&["init", "file"]).expect(2).says(&["error: file is not a directory\n"]);
+    sandbox
+        .run(&["init", "file"])
+        .expect(2)
+        .says(&["error: file is not a directory\n"]);
     // Root can write into every directory.
     sandbox.write("closed/go.mod", "module x\n");
     fs::set_permissions(sandbox.root(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(sandbox.path("closed"), fs::Permissions::from_mode(0o555)).unwrap();
     let mut command = sandbox.command(&["init", "closed"]);
     command.uid(NOBODY).gid(NOBODY);
-    Outcome::of(command).expect(1).says(&["error: cannot write to closed", "Permission denied"]);
+    Outcome::of(command)
+        .expect(1)
+        .says(&["error: cannot write to closed", "Permission denied"]);
     assert!(!sandbox.path("closed/ocitect.toml").exists());
 }
 
@@ -310,9 +421,15 @@ fn a_directory_that_cannot_be_used_is_an_error() {
 fn every_command_that_finds_no_spec_names_init() {
     let sandbox = Sandbox::new();
     for command in ["build", "check", "lock", "update", "outdated"] {
-        sandbox.run(&[command]).expect(2).says(&["cannot read ./ocitect.toml", "`ocitect init` writes one"]);
+        sandbox
+            .run(&[command])
+            .expect(2)
+            .says(&["cannot read ./ocitect.toml", "`ocitect init` writes one"]);
     }
-    sandbox.run(&["build", "nowhere"]).expect(2).says(&["`ocitect init` writes one"]);
+    sandbox
+        .run(&["build", "nowhere"])
+        .expect(2)
+        .says(&["`ocitect init` writes one"]);
     sandbox.run(&["new"]).expect(2).says(&["run `ocitect init`"]);
 }
 
@@ -323,7 +440,10 @@ fn what_is_found_is_reported_as_asked_for() {
     assert_eq!(sandbox.ok(&["init", "a", "--progress", "none"]).stderr, "");
     let told = sandbox.ok(&["init", "b", "--progress", "json"]).stderr;
     let events: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(events.iter().any(|event| event["text"] == "found go.mod: Go module x"), "{events:#?}");
+    assert!(
+        events.iter().any(|event| event["text"] == "found go.mod: Go module x"),
+        "{events:#?}"
+    );
     let specs = ["a", "b"].map(|directory| fs::read_to_string(sandbox.path(directory).join("ocitect.toml")).unwrap());
     assert_eq!(specs[0], specs[1]);
 }

@@ -37,7 +37,15 @@ fn stdout_holds_the_result_alone() {
     let sandbox = Sandbox::new();
     let built = sandbox.ok(&["build", HELLO, "-t", "example.com/me/hello:1"]);
     assert_eq!(built.stdout, format!("example.com/me/hello@{}\n", built.digest()));
-    for text in ["linux/amd64", "linux/arm64", "program", "packed", "total", "of 100.0 kB (max-size)", "tags 1"] {
+    for text in [
+        "linux/amd64",
+        "linux/arm64",
+        "program",
+        "packed",
+        "total",
+        "of 100.0 kB (max-size)",
+        "tags 1",
+    ] {
         assert!(built.stderr.contains(text), "{text} in\n{}", built.stderr);
     }
     let copied = sandbox.ok(&["copy", "oci:build/oci", "oci:copy"]);
@@ -52,7 +60,10 @@ fn quiet_means_errors_and_warnings_alone() {
     let built = sandbox.ok(&["build", HELLO, "--progress", "none"]);
     assert_eq!(built.stderr, "");
     assert!(built.stdout.starts_with("@sha256:"));
-    sandbox.run(&["inspect", "oci:nowhere", "--progress", "none"]).expect(6).says(&["error: "]);
+    sandbox
+        .run(&["inspect", "oci:nowhere", "--progress", "none"])
+        .expect(6)
+        .says(&["error: "]);
 }
 
 /// Returns every line of stderr, which must be an object with the name of an event.
@@ -79,9 +90,17 @@ fn progress_as_json_is_one_object_a_line_to_the_end() {
     fields.as_object_mut().unwrap().remove("event");
     assert_eq!(fields, sandbox.json("meta.json"));
     let started: Vec<&Value> = told.iter().filter(|event| event["event"] == "started").collect();
-    assert!(started.iter().any(|event| event["what"] == "packing program of linux/arm64"), "{started:#?}");
+    assert!(
+        started
+            .iter()
+            .any(|event| event["what"] == "packing program of linux/arm64"),
+        "{started:#?}"
+    );
     for start in started {
-        let ends = told.iter().filter(|event| event["event"] == "finished" && event["task"] == start["task"]).count();
+        let ends = told
+            .iter()
+            .filter(|event| event["event"] == "finished" && event["task"] == start["task"])
+            .count();
         assert_eq!(ends, 1, "{start}");
     }
 }
@@ -98,7 +117,10 @@ fn an_error_is_an_event_too() {
     let failed = sandbox.run(&["build", "--progress", "json"]).expect(2);
     let told = events(&failed);
     assert_eq!(told.len(), 1);
-    assert!(told[0]["diagnostic"].as_str().unwrap().contains("ocitect.toml:3:1"), "{told:#?}");
+    assert!(
+        told[0]["diagnostic"].as_str().unwrap().contains("ocitect.toml:3:1"),
+        "{told:#?}"
+    );
 }
 
 #[test]
@@ -106,7 +128,12 @@ fn a_digest_on_stderr_is_an_event_where_events_are_told() {
     let sandbox = Sandbox::new();
     let mut command = sandbox.command(&["build", HELLO, "--progress", "json", "-o", "oci-archive:-"]);
     command.stdout(File::create(sandbox.path("archive.tar")).unwrap());
-    let output = command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    let output = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
     let told = events(&Outcome::from(output).expect(0));
     let said = sandbox.ok(&["inspect", "--json", "oci-archive:archive.tar"]).stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
@@ -120,11 +147,20 @@ fn a_digest_on_stderr_is_an_event_where_events_are_told() {
 fn elsewhere_than_on_a_terminal_there_are_no_escape_codes() {
     let sandbox = Sandbox::new();
     sandbox.spec("[image]\nplatform = [\"linux/amd64\"]\n");
-    for arguments in [&["build", HELLO][..], &["build"], &["inspect", "oci:nowhere"], &["--help"], &["biuld"]] {
+    for arguments in [
+        &["build", HELLO][..],
+        &["build"],
+        &["inspect", "oci:nowhere"],
+        &["--help"],
+        &["biuld"],
+    ] {
         let mut command = sandbox.command(arguments);
         command.env("TERM", "xterm-256color");
         let outcome = Outcome::of(command);
-        assert!(!outcome.stderr.contains(ESCAPE) && !outcome.stdout.contains(ESCAPE), "{arguments:?}: {outcome:?}");
+        assert!(
+            !outcome.stderr.contains(ESCAPE) && !outcome.stdout.contains(ESCAPE),
+            "{arguments:?}: {outcome:?}"
+        );
     }
 }
 
@@ -133,9 +169,15 @@ fn on_a_terminal(sandbox: &Sandbox, line: &str, variables: &[(&str, &str)]) -> S
     let ocitect = sandbox.command(&[]);
     let mut script = Command::new("script");
     let line = format!("'{}' {line}", ocitect.get_program().to_str().unwrap());
-    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(sandbox.root()).env_clear();
+    script
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .current_dir(sandbox.root())
+        .env_clear();
     script.envs(ocitect.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    script.env("TERM", "xterm-256color").envs(variables.iter().copied()).stdin(Stdio::null());
+    script
+        .env("TERM", "xterm-256color")
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null());
     Outcome::of(script).stdout
 }
 
@@ -149,7 +191,10 @@ fn a_terminal_gets_colour_unless_it_is_unwanted() {
     assert!(shown.contains("error:") && !shown.contains(ESCAPE), "{shown:?}");
     sandbox.spec("[image]\nplatform = [\"linux/amd64\"]\n");
     let shown = on_a_terminal(&sandbox, "build", &[("NO_COLOR", "1")]);
-    assert!(shown.contains("ocitect.toml:3:1") && !shown.contains(ESCAPE), "{shown:?}");
+    assert!(
+        shown.contains("ocitect.toml:3:1") && !shown.contains(ESCAPE),
+        "{shown:?}"
+    );
     assert!(on_a_terminal(&sandbox, "build", &[]).contains(ESCAPE));
 }
 
@@ -161,7 +206,10 @@ fn a_terminal_gets_a_bar_for_what_takes_time() {
     let line = |number: u64| format!("{:x}\n", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     sandbox.write("l/large", (0..4_000_000).map(line).collect::<String>());
     let shown = on_a_terminal(&sandbox, "build", &[]);
-    assert!(shown.contains("packing large of linux/amd64") && shown.contains("MiB/"), "{shown:?}");
+    assert!(
+        shown.contains("packing large of linux/amd64") && shown.contains("MiB/"),
+        "{shown:?}"
+    );
     let last = shown.trim_end().lines().last().unwrap();
     assert!(last.starts_with("@sha256:"), "{last:?}");
     assert!(shown.contains("packed large of linux/amd64"), "{shown:?}");
@@ -183,12 +231,18 @@ fn every_help_text_has_an_example() {
         );
         assert_eq!(sandbox.ok(&["help", command]).stdout, help);
     }
-    assert!(top.contains("Examples:\n  ocitect init ") && top.contains("Exit status:\n  0  success"), "{top}");
+    assert!(
+        top.contains("Examples:\n  ocitect init ") && top.contains("Exit status:\n  0  success"),
+        "{top}"
+    );
     // Commands that do not exist are not mentioned.
     for later in ["merge", "verify", "serve", "rebase"] {
         assert!(!top.contains(&format!("  {later} ")), "{later} in\n{top}");
     }
-    assert_eq!(sandbox.ok(&["--version"]).stdout, format!("ocitect {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        sandbox.ok(&["--version"]).stdout,
+        format!("ocitect {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
@@ -200,25 +254,51 @@ fn completions_name_every_command() {
             assert!(script.contains(command), "{command} for {shell}");
         }
     }
-    let bash = sandbox.write("completions", sandbox.ok(&["completions", "bash"]).stdout).path("completions");
+    let bash = sandbox
+        .write("completions", sandbox.ok(&["completions", "bash"]).stdout)
+        .path("completions");
     tool("bash", &["-n", bash.to_str().unwrap()]);
-    sandbox.run(&["completions", "tcsh"]).expect(2).says(&["bash", "zsh", "fish"]);
+    sandbox
+        .run(&["completions", "tcsh"])
+        .expect(2)
+        .says(&["bash", "zsh", "fish"]);
 }
 
 #[test]
 fn the_schema_documents_every_key() {
     let sandbox = Sandbox::new();
     let schema: Value = serde_json::from_str(&sandbox.ok(&["schema"]).stdout).unwrap();
-    assert!(schema["$schema"].as_str().unwrap().contains("json-schema.org"), "{schema}");
-    for key in
-        ["format", "env-files", "image", "vars", "users", "groups", "dirs", "layers", "config", "check", "platform"]
-    {
+    assert!(
+        schema["$schema"].as_str().unwrap().contains("json-schema.org"),
+        "{schema}"
+    );
+    for key in [
+        "format",
+        "env-files",
+        "image",
+        "vars",
+        "users",
+        "groups",
+        "dirs",
+        "layers",
+        "config",
+        "check",
+        "platform",
+    ] {
         let property = &schema["properties"][key];
         assert!(property.is_object(), "{key}");
         assert!(!documentation(property, &schema).is_empty(), "{key} has no description");
     }
     let text = schema.to_string();
-    for key in ["max-size", "keep-modes", "start-interval", "required-env", "ignore-file", "capabilities", "dir-mode"] {
+    for key in [
+        "max-size",
+        "keep-modes",
+        "start-interval",
+        "required-env",
+        "ignore-file",
+        "capabilities",
+        "dir-mode",
+    ] {
         assert!(text.contains(&format!("\"{key}\":{{")), "{key}");
     }
     assert_eq!(sandbox.ok(&["schema"]).stdout, sandbox.ok(&["schema"]).stdout);
@@ -227,20 +307,38 @@ fn the_schema_documents_every_key() {
 /// Returns the description of a property, or of its reference.
 fn documentation<'a>(property: &'a Value, schema: &'a Value) -> &'a str {
     let own = property["description"].as_str();
-    let reference = property["$ref"].as_str().and_then(|reference| schema.pointer(reference.trim_start_matches('#')));
-    own.or_else(|| reference.and_then(|target| target["description"].as_str())).unwrap_or_default()
+    let reference = property["$ref"]
+        .as_str()
+        .and_then(|reference| schema.pointer(reference.trim_start_matches('#')));
+    own.or_else(|| reference.and_then(|target| target["description"].as_str()))
+        .unwrap_or_default()
 }
 
 #[test]
 fn typing_errors_get_the_nearest_name() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["biuld"]).expect(2).says(&["unrecognized subcommand 'biuld'", "similar", "'build'"]);
-    sandbox.run(&["build", "--pussh"]).expect(2).says(&["--pussh", "'--push'"]);
-    sandbox.run(&["inspect", "--progress", "jsn", "oci:x"]).expect(2).says(&["jsn", "json"]);
+    sandbox
+        .run(&["biuld"])
+        .expect(2)
+        .says(&["unrecognized subcommand 'biuld'", "similar", "'build'"]);
+    sandbox
+        .run(&["build", "--pussh"])
+        .expect(2)
+        .says(&["--pussh", "'--push'"]);
+    sandbox
+        .run(&["inspect", "--progress", "jsn", "oci:x"])
+        .expect(2)
+        .says(&["jsn", "json"]);
     sandbox.run(&["push", "oci:x"]).expect(2).says(&["<REF>"]);
     sandbox.run(&["inspect"]).expect(2).says(&["<IMAGE>"]);
-    sandbox.run(&["inspect", "oic:build/oci"]).expect(2).says(&["oci:DIR[:TAG]"]);
-    sandbox.run(&["build", "no/such/place"]).expect(2).says(&["no/such/place"]);
+    sandbox
+        .run(&["inspect", "oic:build/oci"])
+        .expect(2)
+        .says(&["oci:DIR[:TAG]"]);
+    sandbox
+        .run(&["build", "no/such/place"])
+        .expect(2)
+        .says(&["no/such/place"]);
     sandbox.run(&[]).expect(2).says(&["Usage: ocitect"]);
 }
 
@@ -269,17 +367,30 @@ fn exit_codes_tell_failures_apart() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let sandbox = Sandbox::new();
-    for arguments in [vec!["schema"], vec!["completions", "zsh"], vec!["ls", "--json", "oci:base"], vec!["--help"]] {
+    for arguments in [
+        vec!["schema"],
+        vec!["completions", "zsh"],
+        vec!["ls", "--json", "oci:base"],
+        vec!["--help"],
+    ] {
         if arguments[0] == "ls" {
             std::os::unix::fs::symlink(part("BASE"), sandbox.path("base")).unwrap();
         }
-        let mut child = sandbox.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = sandbox
+            .command(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         // Closed before anything is written to it.
         drop(child.stdout.take());
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         let status = child.wait().unwrap();
-        assert!(!said.contains("panicked") && status.code().is_some(), "{arguments:?}: {status} {said}");
+        assert!(
+            !said.contains("panicked") && status.code().is_some(),
+            "{arguments:?}: {status} {said}"
+        );
         assert!(status.success(), "{arguments:?}: {status} {said}");
     }
     // A partial archive is useless, unlike partial text: this is a failure.
@@ -298,15 +409,30 @@ fn a_cache_that_cannot_be_written_is_told_of_once_and_does_no_harm() {
     let sandbox = Sandbox::new();
     sandbox.write("cache", "a file in its way\n");
     let base = format!("base = \"oci:{}\"", part("BASE"));
-    sandbox.spec(&format!("[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n{base}\n"));
+    sandbox.spec(&format!(
+        "[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n{base}\n"
+    ));
     let built = sandbox.ok(&["build"]);
-    assert_eq!(built.stderr.matches("warning: cannot write to the cache").count(), 1, "{}", built.stderr);
+    assert_eq!(
+        built.stderr.matches("warning: cannot write to the cache").count(),
+        1,
+        "{}",
+        built.stderr
+    );
 }
 
 #[test]
 fn a_time_that_is_none_is_refused() {
     let sandbox = Sandbox::new();
-    for (value, code) in [("0", 0), ("8589934591", 0), ("", 0), ("8589934592", 2), ("-1", 2), ("now", 2), ("1.5", 2)] {
+    for (value, code) in [
+        ("0", 0),
+        ("8589934591", 0),
+        ("", 0),
+        ("8589934592", 2),
+        ("-1", 2),
+        ("now", 2),
+        ("1.5", 2),
+    ] {
         let mut command = sandbox.command(&["build", HELLO]);
         command.env("SOURCE_DATE_EPOCH", value);
         let outcome = Outcome::of(command).expect(code);

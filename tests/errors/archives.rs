@@ -51,17 +51,32 @@ fn refused_archive(archive: &[u8], words: &[&str]) {
     let sandbox = Sandbox::new();
     sandbox.write("app.archive", archive);
     spec(&sandbox, &[UNPACK]);
-    refused(&sandbox, &["build"], 2, &["./ocitect.toml:6:19: ", "./app.archive", "\nhelp: "]).says(words);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["./ocitect.toml:6:19: ", "./app.archive", "\nhelp: "],
+    )
+    .says(words);
 }
 
 #[test]
 fn names_that_leave_the_archive_are_refused() {
     let help = "create the archive with relative names, without `..`";
-    refused_archive(&tar(&[file(b"/etc/passwd", b"x")]), &["member \"/etc/passwd\" has an absolute name", help]);
-    refused_archive(&gzip(&tar(&[file(b"/etc/passwd", b"x")])), &["member \"/etc/passwd\" has an absolute name", help]);
+    refused_archive(
+        &tar(&[file(b"/etc/passwd", b"x")]),
+        &["member \"/etc/passwd\" has an absolute name", help],
+    );
+    refused_archive(
+        &gzip(&tar(&[file(b"/etc/passwd", b"x")])),
+        &["member \"/etc/passwd\" has an absolute name", help],
+    );
     for name in [&b"../evil"[..], b"a/../../evil", b"./../evil", b"a/.."] {
         let shown = format!("member \"{}\"", String::from_utf8_lossy(name));
-        refused_archive(&tar(&[file(name, b"x")]), &[&shown, "has a name that is not allowed: ", help]);
+        refused_archive(
+            &tar(&[file(name, b"x")]),
+            &[&shown, "has a name that is not allowed: ", help],
+        );
     }
 }
 
@@ -69,7 +84,10 @@ fn names_that_leave_the_archive_are_refused() {
 fn devices_and_fifos_are_refused() {
     for (kind, what) in [(b'3', "a character device"), (b'4', "a block device"), (b'6', "a fifo")] {
         let words = format!("./app.archive: dev/x is {what}, which cannot be packed");
-        refused_archive(&tar(&[member(b"dev/x", kind, b"", b"")]), &[&words, "help: exclude it with `exclude`"]);
+        refused_archive(
+            &tar(&[member(b"dev/x", kind, b"", b"")]),
+            &[&words, "help: exclude it with `exclude`"],
+        );
     }
 }
 
@@ -78,12 +96,18 @@ fn hard_links_lead_to_files_of_the_archive_alone() {
     let words = ["member \"shadow\" is a hard link to \"../../etc/shadow\", which is outside of the archive"];
     refused_archive(&tar(&[member(b"shadow", b'1', b"../../etc/shadow", b"")]), &words);
     let words = ["member \"shadow\" is a hard link to \"later\", which is not an earlier file of the archive"];
-    refused_archive(&tar(&[member(b"shadow", b'1', b"later", b""), file(b"later", b"x")]), &words);
+    refused_archive(
+        &tar(&[member(b"shadow", b'1', b"later", b""), file(b"later", b"x")]),
+        &words,
+    );
 }
 
 #[test]
 fn names_that_would_delete_are_refused_in_archives_too() {
-    refused_archive(&tar(&[file(b"deep/.wh.app", b"")]), &["cannot pack ./app.archive: deep/.wh.app"]);
+    refused_archive(
+        &tar(&[file(b"deep/.wh.app", b"")]),
+        &["cannot pack ./app.archive: deep/.wh.app"],
+    );
 }
 
 #[test]
@@ -105,9 +129,16 @@ fn tars_that_are_cut_short_are_refused_wherever_the_cut_is() {
     let packed = gzip(&whole);
     refused_archive(
         &packed[..packed.len() / 2],
-        &["cannot decompress the archive", "gzip stream is truncated", "download or create it again"],
+        &[
+            "cannot decompress the archive",
+            "gzip stream is truncated",
+            "download or create it again",
+        ],
     );
-    refused_archive(&packed[..packed.len() - 4], &["cannot decompress the archive", "download or create it again"]);
+    refused_archive(
+        &packed[..packed.len() - 4],
+        &["cannot decompress the archive", "download or create it again"],
+    );
 }
 
 #[test]
@@ -119,8 +150,17 @@ fn a_tar_whose_checksum_is_wrong_is_refused() {
 
 #[test]
 fn what_is_no_archive_is_told_by_its_content() {
-    refused_archive(b"#!/bin/sh\n", &["expected a supported archive", "use a tar, tar.gz, tar.zst or zip archive"]);
-    refused_archive(b"", &["found an empty file", "use a tar, tar.gz, tar.zst or zip archive"]);
+    refused_archive(
+        b"#!/bin/sh\n",
+        &[
+            "expected a supported archive",
+            "use a tar, tar.gz, tar.zst or zip archive",
+        ],
+    );
+    refused_archive(
+        b"",
+        &["found an empty file", "use a tar, tar.gz, tar.zst or zip archive"],
+    );
 }
 
 fn zip(write: impl FnOnce(&mut ZipWriter<std::io::Cursor<Vec<u8>>>)) -> Vec<u8> {
@@ -145,7 +185,10 @@ fn links_of_a_zip_that_leave_it_are_refused() {
 fn links_of_a_zip_that_stay_in_it_are_kept() {
     let sandbox = Sandbox::new();
     let options = SimpleFileOptions::default();
-    sandbox.write("app.archive", zip(|writer| writer.add_symlink("a/b/link", "../../sound", options).unwrap()));
+    sandbox.write(
+        "app.archive",
+        zip(|writer| writer.add_symlink("a/b/link", "../../sound", options).unwrap()),
+    );
     spec(&sandbox, &[UNPACK]);
     sandbox.ok(&["build"]);
     let listed = sandbox.ok(&["ls", "oci:build/oci"]).stdout;
@@ -154,7 +197,10 @@ fn links_of_a_zip_that_stay_in_it_are_kept() {
 
 #[test]
 fn names_of_a_zip_that_leave_it_are_refused() {
-    for (name, shown) in [("../evil", "has a name that is not allowed"), ("/evil", "has an absolute name")] {
+    for (name, shown) in [
+        ("../evil", "has a name that is not allowed"),
+        ("/evil", "has an absolute name"),
+    ] {
         let archive = zip(|writer| writer.start_file(name, SimpleFileOptions::default()).unwrap());
         refused_archive(&archive, &[&format!("member \"{name}\" {shown}")]);
     }
@@ -168,7 +214,10 @@ fn a_zip_that_is_cut_short_or_damaged_is_refused() {
     });
     refused_archive(
         &whole[..whole.len() - 30],
-        &["the zip archive is damaged", "help: create or download the archive again"],
+        &[
+            "the zip archive is damaged",
+            "help: create or download the archive again",
+        ],
     );
 }
 

@@ -30,7 +30,12 @@ fn prepared() -> Sandbox {
     // Any later write changes the time that the file was listed with.
     large.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     let name = "n".repeat(NAME_BYTES);
-    spec(&sandbox, &[&format!("[[layers]]\nname = \"{name}\"\nfiles = [{{ from = \"tree\", to = \"/app\" }}]\n")]);
+    spec(
+        &sandbox,
+        &[&format!(
+            "[[layers]]\nname = \"{name}\"\nfiles = [{{ from = \"tree\", to = \"/app\" }}]\n"
+        )],
+    );
     sandbox
 }
 
@@ -58,12 +63,24 @@ fn failed_in(sandbox: &Sandbox, change: impl FnOnce(&Sandbox)) -> Value {
 
 /// Builds, and calls `change` while `tree/a` is read. Returns the exit status and the last line on stderr.
 fn built_during(sandbox: &Sandbox, change: impl FnOnce(&Sandbox)) -> (Option<i32>, String) {
-    let mut command = sandbox.command(&["build", "--progress", "json", "-o", "oci:out", "-o", "oci-archive:out.tar"]);
+    let mut command = sandbox.command(&[
+        "build",
+        "--progress",
+        "json",
+        "-o",
+        "oci:out",
+        "-o",
+        "oci-archive:out.tar",
+    ]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut events = BufReader::new(child.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+    let mut events = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map(|line| line.unwrap());
     let reading = |line: &String| line.contains("\"progress\"") && line.contains("packing");
     let first = events.find(reading).expect("a line of progress");
-    let done_bytes = serde_json::from_str::<Value>(&first).unwrap()["done_bytes"].as_u64().unwrap();
+    let done_bytes = serde_json::from_str::<Value>(&first).unwrap()["done_bytes"]
+        .as_u64()
+        .unwrap();
     assert!(done_bytes > 0 && done_bytes < LARGE_BYTES / 2, "{done_bytes}");
 
     change(sandbox);
@@ -81,23 +98,46 @@ fn assert_says(error: &Value, path: &str, what: &str) {
 #[test]
 fn a_file_that_grows_while_it_is_read() {
     let error = failed_by(|sandbox| {
-        File::options().append(true).open(sandbox.path("tree/a")).unwrap().write_all(b"more").unwrap();
+        File::options()
+            .append(true)
+            .open(sandbox.path("tree/a"))
+            .unwrap()
+            .write_all(b"more")
+            .unwrap();
     });
-    assert_says(&error, "./tree/a changed", &format!("expected {LARGE_BYTES} bytes, found {}", LARGE_BYTES + 4));
+    assert_says(
+        &error,
+        "./tree/a changed",
+        &format!("expected {LARGE_BYTES} bytes, found {}", LARGE_BYTES + 4),
+    );
 }
 
 #[test]
 fn a_file_that_shrinks_while_it_is_read() {
     let error = failed_by(|sandbox| {
-        File::options().write(true).open(sandbox.path("tree/a")).unwrap().set_len(LARGE_BYTES / 2 + 1).unwrap();
+        File::options()
+            .write(true)
+            .open(sandbox.path("tree/a"))
+            .unwrap()
+            .set_len(LARGE_BYTES / 2 + 1)
+            .unwrap();
     });
-    assert_says(&error, "./tree/a changed", &format!("expected {LARGE_BYTES} bytes, found {}", LARGE_BYTES / 2 + 1));
+    assert_says(
+        &error,
+        "./tree/a changed",
+        &format!("expected {LARGE_BYTES} bytes, found {}", LARGE_BYTES / 2 + 1),
+    );
 }
 
 #[test]
 fn a_file_that_is_written_to_while_it_is_read() {
     let error = failed_by(|sandbox| {
-        File::options().write(true).open(sandbox.path("tree/a")).unwrap().write_all_at(b"x", 0).unwrap();
+        File::options()
+            .write(true)
+            .open(sandbox.path("tree/a"))
+            .unwrap()
+            .write_all_at(b"x", 0)
+            .unwrap();
     });
     assert_says(&error, "./tree/a changed", "it was written to");
 }
@@ -115,7 +155,11 @@ fn files_that_get_another_name_while_they_are_read_have_not_changed() {
     // Like an installer that links the files of another tree to the same cache.
     let (code, last) = built_during(&prepared(), |sandbox| {
         for name in ["a", "b"] {
-            fs::hard_link(sandbox.path(format!("tree/{name}")), sandbox.path(format!("other-{name}"))).unwrap();
+            fs::hard_link(
+                sandbox.path(format!("tree/{name}")),
+                sandbox.path(format!("other-{name}")),
+            )
+            .unwrap();
         }
     });
     assert_eq!(code, Some(0), "{last}");
@@ -149,15 +193,26 @@ fn a_file_whose_place_another_takes() {
 fn an_archive_that_grows_while_it_is_unpacked() {
     let sandbox = prepared();
     let (archive, tree) = (sandbox.path("app.tar"), sandbox.path("tree"));
-    tool("tar", &["-cf", archive.to_str().unwrap(), "-C", tree.to_str().unwrap(), "."]);
+    tool(
+        "tar",
+        &["-cf", archive.to_str().unwrap(), "-C", tree.to_str().unwrap(), "."],
+    );
     let name = "n".repeat(NAME_BYTES);
     let files = "files = [{ from = \"app.tar\", to = \"/app\", unpack = true }]";
     spec(&sandbox, &[&format!("[[layers]]\nname = \"{name}\"\n{files}\n")]);
     let error = failed_in(&sandbox, |sandbox| {
-        File::options().append(true).open(sandbox.path("app.tar")).unwrap().write_all(b"more").unwrap();
+        File::options()
+            .append(true)
+            .open(sandbox.path("app.tar"))
+            .unwrap()
+            .write_all(b"more")
+            .unwrap();
     });
     let causes = error["causes"].to_string();
-    assert!(causes.contains("./app.tar") && causes.contains("the archive changed while it was read"), "{error}");
+    assert!(
+        causes.contains("./app.tar") && causes.contains("the archive changed while it was read"),
+        "{error}"
+    );
     assert_eq!(error["help"], "build again when nothing writes to it");
 }
 

@@ -71,9 +71,10 @@ fn a_layer_of_a_layout_that_is_damaged_is_never_tagged_elsewhere() {
     let digest = blobs(&sandbox)[3].clone();
     let size = fs::metadata(sandbox.path(path_of(&digest))).unwrap().len();
     let host = part("REGISTRY_OPEN");
-    for (change, words) in
-        [(true, "found sha256:".to_owned()), (false, format!("expected {size} bytes, found 100 bytes"))]
-    {
+    for (change, words) in [
+        (true, "found sha256:".to_owned()),
+        (false, format!("expected {size} bytes, found 100 bytes")),
+    ] {
         if change {
             flip(&sandbox, &path_of(&digest))
         } else {
@@ -81,16 +82,30 @@ fn a_layer_of_a_layout_that_is_damaged_is_never_tagged_elsewhere() {
         }
         let words = [&*digest, "image is damaged", &words];
         refused(&sandbox, &["copy", "oci:image", "oci-archive:copy.tar"], 2, &words);
-        refused(&sandbox, &["push", "oci:image", &format!("{host}/bad-input/damaged-layer:1")], 2, &words);
+        refused(
+            &sandbox,
+            &["push", "oci:image", &format!("{host}/bad-input/damaged-layer:1")],
+            2,
+            &words,
+        );
         let written = requests_so_far("OPEN", "bad-input/damaged-layer");
         assert!(
             !written
                 .iter()
                 .any(|request| request.method == "PUT" && request.status < 300 && request.path.contains(&digest))
         );
-        assert!(!written.iter().any(|request| request.method == "PUT" && request.path.contains("/manifests/")));
+        assert!(
+            !written
+                .iter()
+                .any(|request| request.method == "PUT" && request.path.contains("/manifests/"))
+        );
         spec(&sandbox, &[&base("oci:image"), &layer("app", "/app")]);
-        refused(&sandbox, &["build", "--push", "-t", &format!("{host}/bad-input/damaged-base:1")], 2, &words);
+        refused(
+            &sandbox,
+            &["build", "--push", "-t", &format!("{host}/bad-input/damaged-base:1")],
+            2,
+            &words,
+        );
     }
     assert_only_read("OPEN", "bad-input/damaged-base");
 }
@@ -115,7 +130,12 @@ fn a_layout_that_is_none_says_what_it_lacks() {
         2,
         &["cannot use oci:empty: it is not an OCI layout: it has no file oci-layout"],
     );
-    refused(&sandbox, &["inspect", "oci:image:nope"], 6, &["nope", "not found in oci:image", "latest"]);
+    refused(
+        &sandbox,
+        &["inspect", "oci:image:nope"],
+        6,
+        &["nope", "not found in oci:image", "latest"],
+    );
     fs::remove_file(sandbox.path("image/index.json")).unwrap();
     refused(
         &sandbox,

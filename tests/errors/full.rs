@@ -18,7 +18,9 @@ fn project(sandbox: &Sandbox, seed: u64) {
     let mut state = seed;
     let mut noise = |size: usize| -> Vec<u8> {
         let next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8
         };
         std::iter::repeat_with(next).take(size).collect()
@@ -26,8 +28,9 @@ fn project(sandbox: &Sandbox, seed: u64) {
     let mut layers = String::new();
     for (name, size) in [("small", 100), ("middle", 5 * 1024), ("large", 30 * 1024)] {
         sandbox.write(name, noise(size));
-        layers
-            .push_str(&format!("[[layers]]\nname = \"{name}\"\nfiles = [{{ from = \"{name}\", to = \"/{name}\" }}]\n"));
+        layers.push_str(&format!(
+            "[[layers]]\nname = \"{name}\"\nfiles = [{{ from = \"{name}\", to = \"/{name}\" }}]\n"
+        ));
     }
     spec(sandbox, &[&layers]);
 }
@@ -40,7 +43,10 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn new(sandbox: &'a Sandbox) -> Self {
-        Self { sandbox, mount: Mount::small(sandbox, "disk", 1024) }
+        Self {
+            sandbox,
+            mount: Mount::small(sandbox, "disk", 1024),
+        }
     }
 
     /// Runs `command` with room for no page, for one, and so on, until it succeeds; `refused` checks each failure. The
@@ -55,7 +61,11 @@ impl<'a> Place<'a> {
             tool("cp", &["-a", &format!("{kept}/."), disk]);
             self.mount.fill_but(pages);
             let outcome = Outcome::of(command());
-            assert_eq!(leftovers(&self.mount.path), Vec::<std::path::PathBuf>::new(), "with room for {pages} pages");
+            assert_eq!(
+                leftovers(&self.mount.path),
+                Vec::<std::path::PathBuf>::new(),
+                "with room for {pages} pages"
+            );
             self.mount.make_room();
             if outcome.code == 0 {
                 println!("enough: {pages} pages");
@@ -71,7 +81,10 @@ impl<'a> Place<'a> {
 /// Checks that another program finds the tag unchanged.
 #[track_caller]
 fn read_by_others(layout: &Path, digest: &str) {
-    let raw = tool("skopeo", &["inspect", "--raw", &format!("oci:{}:old", layout.display())]);
+    let raw = tool(
+        "skopeo",
+        &["inspect", "--raw", &format!("oci:{}:old", layout.display())],
+    );
     assert_eq!(crate::liar::digest(raw.as_bytes()), digest);
 }
 
@@ -124,7 +137,14 @@ fn archives_on_a_disk_that_fills_up_stay_as_they_were() {
             sandbox.write(path, bytes);
         }
     }
-    tool("skopeo", &["inspect", "--raw", &format!("oci-archive:{}", sandbox.path(paths[0]).display())]);
+    tool(
+        "skopeo",
+        &[
+            "inspect",
+            "--raw",
+            &format!("oci-archive:{}", sandbox.path(paths[0]).display()),
+        ],
+    );
 }
 
 #[test]
@@ -139,7 +159,9 @@ fn a_lock_and_a_metadata_file_on_a_disk_that_fills_up_stay_as_they_were() {
     place.fill_up(
         || sandbox.command(&["lock", "disk"]),
         |outcome| {
-            outcome.expect(1).says(&["disk/ocitect.lock", FULL, "help: free some space"]);
+            outcome
+                .expect(1)
+                .says(&["disk/ocitect.lock", FULL, "help: free some space"]);
             assert!(!sandbox.path("disk/ocitect.lock").exists());
             refusals += 1;
         },
@@ -153,7 +175,9 @@ fn a_lock_and_a_metadata_file_on_a_disk_that_fills_up_stay_as_they_were() {
     place.fill_up(
         || sandbox.command(&["build", "disk", "-o", "oci:image", "--metadata", "disk/out.json"]),
         |outcome| {
-            outcome.expect(1).says(&["disk/out.json", FULL, "help: free some space"]);
+            outcome
+                .expect(1)
+                .says(&["disk/out.json", FULL, "help: free some space"]);
             assert_eq!(fs::read(sandbox.path("disk/out.json")).unwrap(), b"{\"old\": true}\n");
             assert_eq!(fs::read(sandbox.path("disk/ocitect.lock")).unwrap(), lock);
             refusals += 1;
@@ -174,14 +198,22 @@ fn a_cache_on_a_disk_that_fills_up_is_done_without() {
         command.env("OCITECT_CACHE_DIR", place.mount.path.join("cache"));
         let outcome = Outcome::of(command).expect(0);
         assert_eq!(leftovers(&place.mount.path), Vec::<std::path::PathBuf>::new());
-        let warnings = outcome.stderr.lines().filter(|line| line.starts_with("warning: ")).collect::<Vec<_>>();
+        let warnings = outcome
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("warning: "))
+            .collect::<Vec<_>>();
         place.mount.make_room();
         let _ = fs::remove_dir_all(place.mount.path.join("cache"));
         if warnings.is_empty() {
             break;
         }
         assert_eq!(warnings.len(), 1, "{}", outcome.stderr);
-        assert!(warnings[0].contains("cannot write to the cache") && warnings[0].contains(FULL), "{}", warnings[0]);
+        assert!(
+            warnings[0].contains("cannot write to the cache") && warnings[0].contains(FULL),
+            "{}",
+            warnings[0]
+        );
         assert!(warnings[0].contains("disk/cache"), "{}", warnings[0]);
         warned += 1;
     }
@@ -221,15 +253,23 @@ fn a_scratch_directory_on_a_disk_that_fills_up_is_named() {
 fn limited_build(sandbox: &Sandbox, limit_bytes: u64, output: &str) -> Outcome {
     let build = sandbox.command(&["build", "-t", "new", "-o", output]);
     let mut command = Command::new("prlimit");
-    command.arg(format!("--fsize={limit_bytes}")).arg(build.get_program()).args(build.get_args());
-    command.env_clear().envs(build.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+        .arg(format!("--fsize={limit_bytes}"))
+        .arg(build.get_program())
+        .args(build.get_args());
+    command
+        .env_clear()
+        .envs(build.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.current_dir(sandbox.root()).stdin(std::process::Stdio::null());
     Outcome::of(command)
 }
 
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error_that_names_the_place() {
-    for (output, path, enough_bytes) in [("oci:image", "image", 2000), ("oci-archive:image.tar", "image.tar", 10_000)] {
+    for (output, path, enough_bytes) in [
+        ("oci:image", "image", 2000),
+        ("oci-archive:image.tar", "image.tar", 10_000),
+    ] {
         let sandbox = Sandbox::new();
         sandbox.write("app", "1");
         spec(&sandbox, &[&layer("app", "/app")]);
@@ -246,7 +286,10 @@ fn a_limit_on_the_size_of_files_is_an_error_that_names_the_place() {
             if outcome.code == 0 {
                 break;
             }
-            let said = outcome.expect(1).says(&["File too large", "help: raise the limit on file size"]).stderr;
+            let said = outcome
+                .expect(1)
+                .says(&["File too large", "help: raise the limit on file size"])
+                .stderr;
             let place = [scratch.as_str(), path].iter().position(|place| said.contains(place));
             named[place.unwrap_or_else(|| panic!("no path in {said}"))] += 1;
             assert!(files() == before);

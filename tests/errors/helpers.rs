@@ -18,7 +18,10 @@ const SECRETS: [&str; 3] = ["topsecret", "filesecret", INLINE];
 fn closed_registry() -> Liar {
     let liar = Liar::honest();
     let challenge = Some("Basic realm=\"r\"".to_owned());
-    let refusal = Page { challenge, ..Page::error(401, "UNAUTHORIZED", "who are you") };
+    let refusal = Page {
+        challenge,
+        ..Page::error(401, "UNAUTHORIZED", "who are you")
+    };
     for path in ["/v2/", "/v2/app/manifests/latest"] {
         liar.put(path, refusal.clone());
     }
@@ -33,7 +36,9 @@ fn inspect(sandbox: &Sandbox, liar: &Liar, helper: &str) -> Command {
     let mut command = sandbox.command(&["inspect", &liar.image(), "-vv"]);
     let path = std::env::var_os("PATH").unwrap();
     let directories = std::iter::once(sandbox.path("bin")).chain(std::env::split_paths(&path));
-    command.env("PATH", std::env::join_paths(directories).unwrap()).env("DOCKER_CONFIG", sandbox.path("docker"));
+    command
+        .env("PATH", std::env::join_paths(directories).unwrap())
+        .env("DOCKER_CONFIG", sandbox.path("docker"));
     command
 }
 
@@ -46,7 +51,11 @@ fn with_script(script: &str) -> Sandbox {
 #[track_caller]
 fn tells_no_secret(outcome: &Outcome) {
     for secret in SECRETS {
-        assert!(!outcome.stderr.contains(secret) && !outcome.stdout.contains(secret), "{}", outcome.stderr);
+        assert!(
+            !outcome.stderr.contains(secret) && !outcome.stdout.contains(secret),
+            "{}",
+            outcome.stderr
+        );
     }
 }
 
@@ -54,14 +63,35 @@ fn tells_no_secret(outcome: &Outcome) {
 fn a_helper_that_fails_is_named_and_nothing_is_sent_in_its_place() {
     let liar = closed_registry();
     for (script, words) in [
-        ("echo 'the key ring is locked'; exit 1", "it reported: the key ring is locked"),
+        (
+            "echo 'the key ring is locked'; exit 1",
+            "it reported: the key ring is locked",
+        ),
         ("echo topsecret >&2; exit 1", "it failed"),
-        ("echo '{\"Username\":\"u\",\"Secret\":\"topsecret\"}'; exit 1", "it failed"),
-        ("echo topsecret", "its answer is not a JSON object with Username and Secret"),
-        ("echo '[\"topsecret\"]'", "its answer is not a JSON object with Username and Secret"),
-        ("echo '{\"Username\":\"topsecret\"}'", "its answer is not a JSON object with Username and Secret"),
-        ("echo '{\"Username\":\"u\",\"Secret\":7}'", "its answer is not a JSON object with Username and Secret"),
-        ("printf '\\377\\376topsecret'", "its answer is not a JSON object with Username and Secret"),
+        (
+            "echo '{\"Username\":\"u\",\"Secret\":\"topsecret\"}'; exit 1",
+            "it failed",
+        ),
+        (
+            "echo topsecret",
+            "its answer is not a JSON object with Username and Secret",
+        ),
+        (
+            "echo '[\"topsecret\"]'",
+            "its answer is not a JSON object with Username and Secret",
+        ),
+        (
+            "echo '{\"Username\":\"topsecret\"}'",
+            "its answer is not a JSON object with Username and Secret",
+        ),
+        (
+            "echo '{\"Username\":\"u\",\"Secret\":7}'",
+            "its answer is not a JSON object with Username and Secret",
+        ),
+        (
+            "printf '\\377\\376topsecret'",
+            "its answer is not a JSON object with Username and Secret",
+        ),
         ("exit 0", "its answer is not a JSON object with Username and Secret"),
         ("kill -9 $$", "it failed"),
         ("printf 'no\\033[31m\\nway\\n'; exit 3", "it reported: no\\u{1b}[31m"),
@@ -92,7 +122,9 @@ fn a_gibibyte_of_answer_is_not_read() {
         let (outcome, peak_bytes) = sandbox.run_measured(&inspect(&sandbox, &liar, "test"));
         println!("{}", outcome.stderr);
         tells_no_secret(&outcome);
-        outcome.expect(2).says(&["the credential helper \"test\"", "its answer has more than 65536 bytes"]);
+        outcome
+            .expect(2)
+            .says(&["the credential helper \"test\"", "its answer has more than 65536 bytes"]);
         assert!(peak_bytes <= 64 * 1024 * 1024, "{peak_bytes}");
     }
 }
@@ -101,7 +133,10 @@ fn a_gibibyte_of_answer_is_not_read() {
 fn a_helper_that_does_not_listen_or_keeps_talking_elsewhere_can_still_answer() {
     let liar = closed_registry();
     let answer = "printf '{\"ServerURL\":\"x\",\"Username\":\"u\",\"Secret\":\"topsecret\"}'";
-    for script in [format!("exec <&-; {answer}"), format!("yes topsecret | head -c 1000000 >&2; {answer}")] {
+    for script in [
+        format!("exec <&-; {answer}"),
+        format!("yes topsecret | head -c 1000000 >&2; {answer}"),
+    ] {
         let sandbox = with_script(&script);
         let outcome = Outcome::of(inspect(&sandbox, &liar, "test")).expect(4);
         tells_no_secret(&outcome);

@@ -16,14 +16,24 @@ const MIB: usize = 1024 * 1024;
 const RESIDENT_BYTES: u64 = 64 * MIB as u64;
 
 /// Invalid sizes: larger than any file, larger than a number can hold, negative, and not an integer.
-const SIZES: [&str; 6] = ["9223372036854775808", "18446744073709551615", "18446744073709551616", "-1", "1e3", "\"12\""];
+const SIZES: [&str; 6] = [
+    "9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "-1",
+    "1e3",
+    "\"12\"",
+];
 
 /// Checks that each of the commands rejects the content of `liar`.
 #[track_caller]
 fn refused_within_bounds(liar: &Liar, commands: &[&str], words: &[&str]) {
     let sandbox = Sandbox::new();
     sandbox.write("app", "1");
-    spec(&sandbox, &[&base(&format!("{}:latest", liar.image())), &layer("app", "/app")]);
+    spec(
+        &sandbox,
+        &[&base(&format!("{}:latest", liar.image())), &layer("app", "/app")],
+    );
     for name in commands {
         let image = liar.image();
         let arguments: &[&str] = match *name {
@@ -60,7 +70,10 @@ fn documents_of_five_mebibytes_are_not_read() {
     for (media_type, document) in [(INDEX, &liar.index), (MANIFEST, &liar.manifest)] {
         let large = padded(&text_of(&liar, document));
         for length in [Some(large.len()), None] {
-            let page = Page { length, ..Page::new(media_type, large.clone()) };
+            let page = Page {
+                length,
+                ..Page::new(media_type, large.clone())
+            };
             liar.put("/v2/app/manifests/latest", page);
             refused_within_bounds(&liar, &ALL, &words);
         }
@@ -74,7 +87,10 @@ fn documents_of_five_mebibytes_are_not_read() {
     let large = padded(&text_of(&liar, &liar.config));
     let said = format!("found {} bytes", large.len());
     for (length, found) in [(Some(large.len()), &*said), (None, "found more")] {
-        let page = Page { length, ..Page::new("application/octet-stream", large.clone()) };
+        let page = Page {
+            length,
+            ..Page::new("application/octet-stream", large.clone())
+        };
         liar.put(&format!("/v2/app/blobs/{}", liar.config), page);
         refused_within_bounds(&liar, &ALL, &[&*liar.config, "is damaged", found]);
     }
@@ -83,11 +99,23 @@ fn documents_of_five_mebibytes_are_not_read() {
 #[test]
 fn words_about_an_error_and_tokens_without_end_are_not_read() {
     let liar = Liar::honest();
-    let endless = format!("{{\"errors\":[{{\"code\":\"UNKNOWN\",\"message\":\"{}\"}}]}}", "x".repeat(5 * MIB));
-    liar.put("/v2/app/manifests/latest", Page { status: 500, ..Page::new("application/json", endless) });
+    let endless = format!(
+        "{{\"errors\":[{{\"code\":\"UNKNOWN\",\"message\":\"{}\"}}]}}",
+        "x".repeat(5 * MIB)
+    );
+    liar.put(
+        "/v2/app/manifests/latest",
+        Page {
+            status: 500,
+            ..Page::new("application/json", endless)
+        },
+    );
     refused_within_bounds(&liar, &["inspect"], &["500"]);
     let challenge = Some(format!("Bearer realm=\"http://{}/token\",service=\"s\"", liar.host()));
-    let refusal = Page { challenge, ..Page::error(401, "UNAUTHORIZED", "who are you") };
+    let refusal = Page {
+        challenge,
+        ..Page::error(401, "UNAUTHORIZED", "who are you")
+    };
     liar.put("/v2/", refusal.clone());
     liar.put("/v2/app/manifests/latest", refusal);
     let token = format!("{{\"token\":\"{}\"}}", "x".repeat(5 * MIB));
@@ -114,7 +142,11 @@ fn names_that_stand_twice_and_both_families_in_one_are_refused() {
         }
     }
     cases.push((INDEX, index.replacen('{', "{\"layers\":[],", 1), "is ambiguous"));
-    cases.push((MANIFEST, manifest.replacen('{', "{\"manifests\":[],", 1), "is ambiguous"));
+    cases.push((
+        MANIFEST,
+        manifest.replacen('{', "{\"manifests\":[],", 1),
+        "is ambiguous",
+    ));
     cases.push((MANIFEST, index, "is ambiguous"));
     cases.push((INDEX, manifest, "is ambiguous"));
     for (media_type, document, words) in cases {
@@ -134,7 +166,10 @@ fn sizes_that_nothing_has_are_not_believed() {
         text.replace(&old, &format!("\"size\":{size}"))
     };
     for size in SIZES {
-        liar.put("/v2/app/manifests/latest", Page::new(INDEX, with_size(&liar.index, &liar.manifest, size)));
+        liar.put(
+            "/v2/app/manifests/latest",
+            Page::new(INDEX, with_size(&liar.index, &liar.manifest, size)),
+        );
         refused_within_bounds(&liar, &ALL, &[]);
         liar.put_manifest(with_size(&liar.manifest, &liar.config, size).as_bytes());
         refused_within_bounds(&liar, &["build", "copy"], &[]);
@@ -186,7 +221,10 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     let sandbox = Sandbox::new();
     sandbox.write("plain", bytes);
     let (plain, packed) = (sandbox.path("plain"), sandbox.path("packed"));
-    tool("zstd", &["-q", "-19", plain.to_str().unwrap(), "-o", packed.to_str().unwrap()]);
+    tool(
+        "zstd",
+        &["-q", "-19", plain.to_str().unwrap(), "-o", packed.to_str().unwrap()],
+    );
     std::fs::read(packed).unwrap()
 }
 

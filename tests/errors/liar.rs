@@ -30,13 +30,22 @@ pub struct Page {
 impl Page {
     pub fn new(content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
-        Self { status: 200, content_type: content_type.to_owned(), length: Some(body.len()), body, challenge: None }
+        Self {
+            status: 200,
+            content_type: content_type.to_owned(),
+            length: Some(body.len()),
+            body,
+            challenge: None,
+        }
     }
 
     /// Returns the error envelope of the distribution-spec.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         let body = format!("{{\"errors\":[{{\"code\":\"{code}\",\"message\":\"{message}\"}}]}}");
-        Self { status, ..Self::new("application/json", body) }
+        Self {
+            status,
+            ..Self::new("application/json", body)
+        }
     }
 }
 
@@ -88,7 +97,16 @@ impl Liar {
             move || serve(&listener, &shared)
         });
         let blobs = [&index, &manifest, &config, &layer].map(|digest| (digest.clone(), layout.blob(digest)));
-        let liar = Self { address, shared, thread: Some(thread), index, manifest, config, layer, blobs: blobs.into() };
+        let liar = Self {
+            address,
+            shared,
+            thread: Some(thread),
+            index,
+            manifest,
+            config,
+            layer,
+            blobs: blobs.into(),
+        };
         liar.put_all(&layout);
         liar
     }
@@ -96,10 +114,19 @@ impl Liar {
     fn put_all(&self, layout: &Layout) {
         self.put("/v2/", Page::new("application/json", "{}"));
         self.put("/v2/app/manifests/latest", Page::new(INDEX, layout.blob(&self.index)));
-        self.put(&format!("/v2/app/manifests/{}", self.index), Page::new(INDEX, layout.blob(&self.index)));
-        self.put(&format!("/v2/app/manifests/{}", self.manifest), Page::new(MANIFEST, layout.blob(&self.manifest)));
+        self.put(
+            &format!("/v2/app/manifests/{}", self.index),
+            Page::new(INDEX, layout.blob(&self.index)),
+        );
+        self.put(
+            &format!("/v2/app/manifests/{}", self.manifest),
+            Page::new(MANIFEST, layout.blob(&self.manifest)),
+        );
         for digest in [&self.config, &self.layer] {
-            self.put(&format!("/v2/app/blobs/{digest}"), Page::new("application/octet-stream", layout.blob(digest)));
+            self.put(
+                &format!("/v2/app/blobs/{digest}"),
+                Page::new("application/octet-stream", layout.blob(digest)),
+            );
         }
     }
 
@@ -120,7 +147,10 @@ impl Liar {
 
     /// Replaces a blob.
     pub fn put_blob(&self, digest: &str, body: Vec<u8>) {
-        self.put(&format!("/v2/app/blobs/{digest}"), Page::new("application/octet-stream", body));
+        self.put(
+            &format!("/v2/app/blobs/{digest}"),
+            Page::new("application/octet-stream", body),
+        );
     }
 
     /// Replaces the image's manifest, with its digest in a new index. Returns that digest.
@@ -189,7 +219,9 @@ fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
         if shared.stopped.load(Ordering::SeqCst) {
             return;
         }
-        let (Ok(stream), shared) = (stream, shared.clone()) else { continue };
+        let (Ok(stream), shared) = (stream, shared.clone()) else {
+            continue;
+        };
         std::thread::spawn(move || {
             let _ = answer(stream, &shared);
         });
@@ -209,13 +241,21 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
     }
     let mut words = first.split(' ');
-    let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(()) };
+    let (Some(method), Some(target)) = (words.next(), words.next()) else {
+        return Ok(());
+    };
     let path = target.split('?').next().unwrap_or_default();
     shared.requests.lock().unwrap().push(format!("{method} {path}"));
     let missing = || Page::error(404, "NOT_FOUND", "there is nothing here");
     let page = shared.pages.lock().unwrap().get(path).cloned().unwrap_or_else(missing);
-    let length = page.length.map(|length| format!("Content-Length: {length}\r\n")).unwrap_or_default();
-    let challenge = page.challenge.map(|text| format!("WWW-Authenticate: {text}\r\n")).unwrap_or_default();
+    let length = page
+        .length
+        .map(|length| format!("Content-Length: {length}\r\n"))
+        .unwrap_or_default();
+    let challenge = page
+        .challenge
+        .map(|text| format!("WWW-Authenticate: {text}\r\n"))
+        .unwrap_or_default();
     let head = format!(
         "HTTP/1.1 {} X\r\nContent-Type: {}\r\n{length}{challenge}Connection: close\r\n\r\n",
         page.status, page.content_type

@@ -9,8 +9,18 @@ use std::path::PathBuf;
 use crate::refusal::{layer, refused, spec};
 use crate::support::{Sandbox, tool};
 
-const NAMES: [&[u8]; 4] = [b"line\nbreak", b"not-utf8-\xff\xfe", b"red\x1b[31m", "bücher\u{202e}".as_bytes()];
-const SHOWN: [&str; 4] = ["line\\nbreak", "not-utf8-\\xff\\xfe", "red\\u{1b}[31m", "bücher\\u{202e}"];
+const NAMES: [&[u8]; 4] = [
+    b"line\nbreak",
+    b"not-utf8-\xff\xfe",
+    b"red\x1b[31m",
+    "bücher\u{202e}".as_bytes(),
+];
+const SHOWN: [&str; 4] = [
+    "line\\nbreak",
+    "not-utf8-\\xff\\xfe",
+    "red\\u{1b}[31m",
+    "bücher\\u{202e}",
+];
 
 /// Prints each name of a layer as hexadecimal digits.
 const LIST: &str = "import sys, tarfile\n\
@@ -29,7 +39,10 @@ fn hex(bytes: &[u8]) -> String {
 fn packed(sandbox: &Sandbox) -> Vec<String> {
     let layout = sandbox.layout("build/oci");
     let path = layout.layer_path(&layout.manifest("latest", "linux/amd64"), 0);
-    tool("python3", &["-c", LIST, path.to_str().unwrap()]).lines().map(|line| line.trim_end().to_owned()).collect()
+    tool("python3", &["-c", LIST, path.to_str().unwrap()])
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
 #[test]
@@ -48,11 +61,17 @@ fn names_of_the_disk_are_kept_and_shown_escaped() {
         let expected = hex(&[b"app/", name].concat());
         assert!(packed.contains(&expected), "{expected}\n{packed:#?}");
     }
-    assert!(packed.contains(&format!("{} {}", hex(b"app/link"), hex(NAMES[1]))), "{packed:#?}");
+    assert!(
+        packed.contains(&format!("{} {}", hex(b"app/link"), hex(NAMES[1]))),
+        "{packed:#?}"
+    );
 
     let listed = sandbox.ok(&["ls", "oci:build/oci"]).stdout;
     for shown in SHOWN {
-        assert!(listed.lines().any(|line| line.ends_with(&format!(" /app/{shown}"))), "{shown}\n{listed}");
+        assert!(
+            listed.lines().any(|line| line.ends_with(&format!(" /app/{shown}"))),
+            "{shown}\n{listed}"
+        );
     }
     assert!(listed.contains(" /app/link -> not-utf8-\\xff\\xfe\n"), "{listed}");
     assert_eq!(listed.lines().count(), NAMES.len() + 2);
@@ -67,8 +86,14 @@ fn names_of_an_archive_are_kept() {
         fs::write(named(&sandbox, "tree", name), "x").unwrap();
     }
     let (archive, tree) = (sandbox.path("app.tar"), sandbox.path("tree"));
-    tool("tar", &["-cf", archive.to_str().unwrap(), "-C", tree.to_str().unwrap(), "."]);
-    spec(&sandbox, &["[[layers]]\nname = \"a\"\nfiles = [{ from = \"app.tar\", to = \"/app\", unpack = true }]\n"]);
+    tool(
+        "tar",
+        &["-cf", archive.to_str().unwrap(), "-C", tree.to_str().unwrap(), "."],
+    );
+    spec(
+        &sandbox,
+        &["[[layers]]\nname = \"a\"\nfiles = [{ from = \"app.tar\", to = \"/app\", unpack = true }]\n"],
+    );
     sandbox.ok(&["build"]);
     let packed = packed(&sandbox);
     for name in NAMES {
@@ -89,7 +114,9 @@ fn one_such_path_can_be_listed_by_its_bytes() {
     assert!(listed.ends_with(" /app/not-utf8-\\xff\\xfe\n"), "{listed}");
     let mut command = sandbox.command(&["ls", "oci:build/oci"]);
     command.arg(OsStr::from_bytes(b"/app/\xfd\n"));
-    crate::support::Outcome::of(command).expect(6).says(&["does not contain /app/\\xfd\\n\n"]);
+    crate::support::Outcome::of(command)
+        .expect(6)
+        .says(&["does not contain /app/\\xfd\\n\n"]);
 }
 
 #[test]

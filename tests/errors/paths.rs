@@ -11,12 +11,25 @@ fn from_that_matches_nothing_says_what_is_there() {
     let sandbox = Sandbox::new();
     sandbox.write("dist/app", "x");
     spec(&sandbox, &[&layer("dist/ap", "/app")]);
-    let words = ["error: ./ocitect.toml:6:19: `from = \"dist/ap\"` matches nothing", "help: ./dist contains app"];
+    let words = [
+        "error: ./ocitect.toml:6:19: `from = \"dist/ap\"` matches nothing",
+        "help: ./dist contains app",
+    ];
     refused(&sandbox, &["build"], 2, &words);
     spec(&sandbox, &[&layer("dist/*.jar", "/app/")]);
-    refused(&sandbox, &["build"], 2, &["`from = \"dist/*.jar\"` matches nothing", "help: ./dist contains app"]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["`from = \"dist/*.jar\"` matches nothing", "help: ./dist contains app"],
+    );
     spec(&sandbox, &[&layer("target/release/app", "/app")]);
-    refused(&sandbox, &["build"], 2, &["`from = \"target/release/app\"` matches nothing", "dist", "help: "]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["`from = \"target/release/app\"` matches nothing", "dist", "help: "],
+    );
 }
 
 #[test]
@@ -29,7 +42,10 @@ fn from_of_which_nothing_is_left_says_so() {
         &sandbox,
         &["build"],
         2,
-        &["./ocitect.toml:6:19: no files of `from = \"dist\"` are left to pack", "`include`"],
+        &[
+            "./ocitect.toml:6:19: no files of `from = \"dist\"` are left to pack",
+            "`include`",
+        ],
     );
 }
 
@@ -38,7 +54,12 @@ fn from_that_an_image_lacks_names_image_and_path() {
     let sandbox = Sandbox::new();
     let image = format!("oci:{}", part("BASE"));
     spec(&sandbox, &[&layer(&format!("{image}#/usr/bin/nope"), "/app")]);
-    let words = ["./ocitect.toml:6:19", &image, "does not contain /usr/bin/nope for linux/amd64", "`ocitect ls IMAGE`"];
+    let words = [
+        "./ocitect.toml:6:19",
+        &image,
+        "does not contain /usr/bin/nope for linux/amd64",
+        "`ocitect ls IMAGE`",
+    ];
     refused(&sandbox, &["build"], 6, &words);
 }
 
@@ -64,9 +85,20 @@ fn two_modes_and_a_file_and_a_link_for_one_path_are_an_error() {
                 { from = \"app\", to = \"/app\", mode = \"0700\" }]\n";
     spec(&sandbox, &[text]);
     refused(&sandbox, &["build"], 2, &["with different mode"]);
-    let text = format!("{}links = [{{ path = \"/app\", target = \"x\" }}]\n", layer("app", "/app"));
+    let text = format!(
+        "{}links = [{{ path = \"/app\", target = \"x\" }}]\n",
+        layer("app", "/app")
+    );
     spec(&sandbox, &[&text]);
-    refused(&sandbox, &["build"], 2, &["with different kind", "./app and the link \"/app\" (./ocitect.toml:7:19)"]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &[
+            "with different kind",
+            "./app and the link \"/app\" (./ocitect.toml:7:19)",
+        ],
+    );
 }
 
 #[test]
@@ -74,9 +106,15 @@ fn a_file_over_a_directory_is_an_error_unless_that_is_removed() {
     let sandbox = Sandbox::new();
     sandbox.write("app", "1");
     spec(&sandbox, &[&test_base(), &layer("app", "/opt")]);
-    let words = ["layer \"app\": cannot write ./app to /opt: a directory already exists there", "remove = [\"/opt\"]"];
+    let words = [
+        "layer \"app\": cannot write ./app to /opt: a directory already exists there",
+        "remove = [\"/opt\"]",
+    ];
     refused(&sandbox, &["build"], 2, &words);
-    spec(&sandbox, &[&test_base(), &layer("app", "/opt"), "remove = [\"/opt\"]\n"]);
+    spec(
+        &sandbox,
+        &[&test_base(), &layer("app", "/opt"), "remove = [\"/opt\"]\n"],
+    );
     sandbox.ok(&["build", "-o", "oci:removed"]);
     spec(&sandbox, &[&test_base(), &layer("app", "/opt/")]);
     sandbox.ok(&["build", "-o", "oci:inside"]);
@@ -95,7 +133,12 @@ fn a_file_below_a_file_is_an_error() {
     let two =
         "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app\", to = \"/a\" }, { from = \"app\", to = \"/a/b\" }]\n";
     spec(&sandbox, &[two]);
-    refused(&sandbox, &["build"], 2, &["cannot write ./app to /a/b: its parent ./app is not a directory"]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["cannot write ./app to /a/b: its parent ./app is not a directory"],
+    );
 }
 
 #[test]
@@ -112,7 +155,17 @@ fn a_path_that_leaves_the_image_is_an_error_wherever_it_stands() {
         "[[users]]\nname = \"a\"\nuid = 1\nhome = \"/../root\"\n".to_owned(),
     ] {
         spec(&sandbox, &[&text]);
-        refused(&sandbox, &["build"], 2, &["points outside of the image", " --> ./ocitect.toml:", "^^", "without .."]);
+        refused(
+            &sandbox,
+            &["build"],
+            2,
+            &[
+                "points outside of the image",
+                " --> ./ocitect.toml:",
+                "^^",
+                "without ..",
+            ],
+        );
     }
 }
 
@@ -126,8 +179,12 @@ fn link_targets_may_be_absolute_and_may_climb() {
     spec(&sandbox, &[&layer("tree", "/app"), links]);
     sandbox.ok(&["build"]);
     let listed = sandbox.ok(&["ls", "oci:build/oci"]).stdout;
-    for line in [" /a -> /app/x\n", " /b -> ../../..\n", "absolute -> /etc/localtime\n", "climbing -> ../../../../up\n"]
-    {
+    for line in [
+        " /a -> /app/x\n",
+        " /b -> ../../..\n",
+        "absolute -> /etc/localtime\n",
+        "climbing -> ../../../../up\n",
+    ] {
         assert!(listed.contains(line), "{line}\n{listed}");
     }
 }
@@ -155,16 +212,40 @@ fn a_loop_of_links_on_the_way_to_a_destination_is_named() {
 #[test]
 fn a_name_that_would_delete_is_refused_wherever_it_comes_from() {
     let sandbox = Sandbox::new();
-    sandbox.write("tree/deep/.wh.app", "1").write("app", "1").write(".wh.file", "1");
+    sandbox
+        .write("tree/deep/.wh.app", "1")
+        .write("app", "1")
+        .write(".wh.file", "1");
     let help = "help: rename it, or exclude it with `exclude`";
     spec(&sandbox, &[&layer("tree", "/app")]);
-    refused(&sandbox, &["build"], 2, &["cannot pack ./tree/deep/.wh.app", "deletes files", help]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["cannot pack ./tree/deep/.wh.app", "deletes files", help],
+    );
     spec(&sandbox, &[&layer(".wh.file", "/app/")]);
     refused(&sandbox, &["build"], 2, &[".wh.file", "begins with"]);
     spec(&sandbox, &[&layer("app", "/app/.wh..wh..opq")]);
-    refused(&sandbox, &["build"], 2, &["\"/app/.wh..wh..opq\" contains a name that begins with .wh.", "a whiteout"]);
-    spec(&sandbox, &["[[layers]]\nname = \"a\"\nlinks = [{ path = \"/.wh.x\", target = \"y\" }]\n"]);
-    refused(&sandbox, &["build"], 2, &["\"/.wh.x\" contains a name that begins with .wh."]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &[
+            "\"/app/.wh..wh..opq\" contains a name that begins with .wh.",
+            "a whiteout",
+        ],
+    );
+    spec(
+        &sandbox,
+        &["[[layers]]\nname = \"a\"\nlinks = [{ path = \"/.wh.x\", target = \"y\" }]\n"],
+    );
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["\"/.wh.x\" contains a name that begins with .wh."],
+    );
 }
 
 #[test]
@@ -178,15 +259,28 @@ fn sockets_fifos_and_devices_are_named_by_their_kind() {
         &sandbox,
         &["build"],
         2,
-        &["./ocitect.toml:6:19: ./run/agent.sock is a socket, which cannot be packed", help],
+        &[
+            "./ocitect.toml:6:19: ./run/agent.sock is a socket, which cannot be packed",
+            help,
+        ],
     );
     spec(&sandbox, &[&layer("run/agent.sock", "/run/")]);
     refused(&sandbox, &["build"], 2, &["./run/agent.sock is a socket"]);
     tool("mkfifo", &[sandbox.path("run/fifos/pipe")]);
     spec(&sandbox, &[&layer("run/fifos", "/run")]);
-    refused(&sandbox, &["build"], 2, &["./run/fifos/pipe is a fifo, which cannot be packed", help]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["./run/fifos/pipe is a fifo, which cannot be packed", help],
+    );
     spec(&sandbox, &[&layer("/dev/null", "/null")]);
-    refused(&sandbox, &["build"], 2, &["/dev/null is a character device, which cannot be packed"]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["/dev/null is a character device, which cannot be packed"],
+    );
 }
 
 #[test]
@@ -195,7 +289,10 @@ fn a_user_whose_id_is_anothers_is_told_whose() {
     let user = |name: &str, uid: u32, more: &str| format!("[[users]]\nname = \"{name}\"\nuid = {uid}\n{more}");
     let help = "help: remove it to use the existing one, or choose an unused name and id";
     spec(&sandbox, &[&test_base(), &user("app", 1000, "")]);
-    let words = ["the user \"app\" (./ocitect.toml:6:8) has the uid 1000, which is used by the user \"node\"", help];
+    let words = [
+        "the user \"app\" (./ocitect.toml:6:8) has the uid 1000, which is used by the user \"node\"",
+        help,
+    ];
     refused(&sandbox, &["build"], 2, &words);
     spec(&sandbox, &[&test_base(), &user("node", 1001, "")]);
     refused(
@@ -210,11 +307,23 @@ fn a_user_whose_id_is_anothers_is_told_whose() {
         &sandbox,
         &["build"],
         2,
-        &["the group \"app\"", "has the gid 50, which is used by the group \"staff\"", help],
+        &[
+            "the group \"app\"",
+            "has the gid 50, which is used by the group \"staff\"",
+            help,
+        ],
     );
     spec(&sandbox, &[&user("a", 7, ""), &user("b", 7, "")]);
-    refused(&sandbox, &["build"], 2, &["the uid 7 is used by another user", "first here"]);
-    spec(&sandbox, &[&test_base(), &user("app", 50, "gid = 50\ngroup = \"staff\"\n")]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["the uid 7 is used by another user", "first here"],
+    );
+    spec(
+        &sandbox,
+        &[&test_base(), &user("app", 50, "gid = 50\ngroup = \"staff\"\n")],
+    );
     sandbox.ok(&["build"]);
 }
 

@@ -6,7 +6,10 @@ use crate::support::Sandbox;
 fn sandbox(platforms: &str, rest: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("app", "1");
-    sandbox.spec(&format!("[image]\nplatforms = {platforms}\n{}{rest}", layer("app", "/app")));
+    sandbox.spec(&format!(
+        "[image]\nplatforms = {platforms}\n{}{rest}",
+        layer("app", "/app")
+    ));
     sandbox
 }
 
@@ -35,7 +38,12 @@ fn unknown_names_in_a_spec_are_refused_with_the_right_one() {
         refused(&over, &["build"], 2, &["^", name, &help]);
     }
     let only = sandbox("[\"linux/arm64\"]", "platforms = [\"linux/aarch64\"]\n");
-    refused(&only, &["build"], 2, &["unknown architecture \"aarch64\"", "help: did you mean linux/arm64?"]);
+    refused(
+        &only,
+        &["build"],
+        2,
+        &["unknown architecture \"aarch64\"", "help: did you mean linux/arm64?"],
+    );
 }
 
 #[test]
@@ -58,7 +66,12 @@ fn two_names_of_one_platform_are_refused() {
         "\"linux/arm\", \"linux/arm/v7\"",
         "\"linux/arm64/v9\", \"linux/arm64/v9.0\"",
     ] {
-        refused(&sandbox(&format!("[{pair}]"), ""), &["build"], 2, &["is the same platform as"]);
+        refused(
+            &sandbox(&format!("[{pair}]"), ""),
+            &["build"],
+            2,
+            &["is the same platform as"],
+        );
     }
     // Two levels of one architecture are two platforms.
     sandbox("[\"linux/amd64\", \"linux/amd64/v3\"]", "").ok(&["build"]);
@@ -82,9 +95,19 @@ fn a_platform_that_is_asked_for_may_have_the_names_that_containerd_takes() {
     sandbox.ok(&["inspect", "--platform", "linux/x86-64", "oci:build/oci"]);
     for command in [&["inspect"][..], &["ls"], &["check"]] {
         let arguments = [command, &["--platform", "linux/amd46", "oci:build/oci"]].concat();
-        refused(&sandbox, &arguments, 2, &["unknown architecture \"amd46\"", "help: did you mean linux/amd64?"]);
+        refused(
+            &sandbox,
+            &arguments,
+            2,
+            &["unknown architecture \"amd46\"", "help: did you mean linux/amd64?"],
+        );
     }
     let words = ["unknown operating system \"linx\"", "help: did you mean linux/amd64?"];
     refused(&sandbox, &["build", "--platform", "linx/amd64"], 2, &words);
-    refused(&sandbox, &["copy", "--platform", "linx/amd64", "oci:build/oci", "oci:x"], 2, &words);
+    refused(
+        &sandbox,
+        &["copy", "--platform", "linx/amd64", "oci:build/oci", "oci:x"],
+        2,
+        &words,
+    );
 }

@@ -66,7 +66,10 @@ pub fn state(root: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64)> {
                 pending.push(path.clone());
                 found.insert(path, (metadata.ino(), 0, 0, 0));
             } else {
-                found.insert(path, (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()));
+                found.insert(
+                    path,
+                    (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()),
+                );
             }
         }
     }

@@ -36,7 +36,10 @@ fn without_credentials_401_says_to_log_in() {
     let sandbox = built();
     let host = part("REGISTRY_TOKEN");
     let target = format!("{host}/bad-input/anonymous:1");
-    let words = ["requires authentication", &format!("help: log in: ocitect login {host}")];
+    let words = [
+        "requires authentication",
+        &format!("help: log in: ocitect login {host}"),
+    ];
     refused(&sandbox, &["build", "--push", "-t", &target], 4, &words);
     refused(&sandbox, &["push", "oci:image", &target], 4, &words);
     refused(&sandbox, &["copy", &target, "oci:copy"], 4, &words);
@@ -58,14 +61,43 @@ fn a_wrong_password_says_to_renew_it() {
     let (host, user) = (part("REGISTRY_TLS"), part("REGISTRY_TLS_USER"));
     let ca = part("REGISTRY_TLS_CA");
     let image = format!("{host}/bad-input/password:1");
-    let words = ["authentication to", "401", &format!("help: log in again: ocitect login {host}")];
-    refused_with(&sandbox, &user, "a-wrong-one", &["push", "oci:image", &image, "--ca-file", &ca], 4, &words);
-    refused_with(&sandbox, &user, "a-wrong-one", &["inspect", &image, "--ca-file", &ca], 4, &words);
+    let words = [
+        "authentication to",
+        "401",
+        &format!("help: log in again: ocitect login {host}"),
+    ];
+    refused_with(
+        &sandbox,
+        &user,
+        "a-wrong-one",
+        &["push", "oci:image", &image, "--ca-file", &ca],
+        4,
+        &words,
+    );
+    refused_with(
+        &sandbox,
+        &user,
+        "a-wrong-one",
+        &["inspect", &image, "--ca-file", &ca],
+        4,
+        &words,
+    );
 
     let (host, user) = (part("REGISTRY_TOKEN"), part("TOKEN_WRITER"));
     let image = format!("{host}/bad-input/password:1");
-    let words = ["authentication to", "incorrect username or password", "help: log in again"];
-    refused_with(&sandbox, &user, "a-wrong-one", &["push", "oci:image", &image], 4, &words);
+    let words = [
+        "authentication to",
+        "incorrect username or password",
+        "help: log in again",
+    ];
+    refused_with(
+        &sandbox,
+        &user,
+        "a-wrong-one",
+        &["push", "oci:image", &image],
+        4,
+        &words,
+    );
     assert_only_read_but_refusals("bad-input/password");
 }
 
@@ -85,11 +117,35 @@ fn an_account_that_may_not_push_is_told_so_and_not_to_log_in() {
 #[test]
 fn statuses_are_told_apart_while_an_image_is_read() {
     let cases = [
-        (401, "UNAUTHORIZED", "who are you", 4, ["requires authentication", "401 (UNAUTHORIZED): who are you"]),
+        (
+            401,
+            "UNAUTHORIZED",
+            "who are you",
+            4,
+            ["requires authentication", "401 (UNAUTHORIZED): who are you"],
+        ),
         (403, "DENIED", "quota", 4, ["was denied", "403 (DENIED): quota"]),
-        (404, "MANIFEST_UNKNOWN", "no", 6, ["tag latest was not found in", "latest"]),
-        (404, "NAME_UNKNOWN", "no", 6, ["tag latest was not found in", "check the name of the repository"]),
-        (429, "TOOMANYREQUESTS", "slow", 5, ["429 (TOOMANYREQUESTS): slow", "limits the request rate"]),
+        (
+            404,
+            "MANIFEST_UNKNOWN",
+            "no",
+            6,
+            ["tag latest was not found in", "latest"],
+        ),
+        (
+            404,
+            "NAME_UNKNOWN",
+            "no",
+            6,
+            ["tag latest was not found in", "check the name of the repository"],
+        ),
+        (
+            429,
+            "TOOMANYREQUESTS",
+            "slow",
+            5,
+            ["429 (TOOMANYREQUESTS): slow", "limits the request rate"],
+        ),
         (500, "UNKNOWN", "oh", 5, ["500 (UNKNOWN): oh", "try again"]),
     ];
     // Transient failures are retried before they are reported: the tests run concurrently, so that the waits do not add
@@ -116,12 +172,34 @@ fn statuses_are_told_apart_while_an_image_is_read() {
 #[test]
 fn a_403_to_an_upload_is_a_denial() {
     let liar = Liar::honest();
-    liar.put("/v2/app/blobs/uploads/", Page::error(403, "DENIED", "the project is read-only"));
+    liar.put(
+        "/v2/app/blobs/uploads/",
+        Page::error(403, "DENIED", "the project is read-only"),
+    );
     let sandbox = built();
-    let words = ["was denied", "403 (DENIED): the project is read-only", "use an account with"];
-    refused(&sandbox, &["push", "oci:image", &format!("{}:1", liar.image())], 4, &words);
-    refused(&sandbox, &["build", "--push", "-t", &format!("{}:1", liar.image())], 4, &words);
-    assert!(!liar.requests().iter().any(|request| request.starts_with("PUT ") || request.starts_with("PATCH ")));
+    let words = [
+        "was denied",
+        "403 (DENIED): the project is read-only",
+        "use an account with",
+    ];
+    refused(
+        &sandbox,
+        &["push", "oci:image", &format!("{}:1", liar.image())],
+        4,
+        &words,
+    );
+    refused(
+        &sandbox,
+        &["build", "--push", "-t", &format!("{}:1", liar.image())],
+        4,
+        &words,
+    );
+    assert!(
+        !liar
+            .requests()
+            .iter()
+            .any(|request| request.starts_with("PUT ") || request.starts_with("PATCH "))
+    );
 }
 
 #[test]
@@ -129,8 +207,14 @@ fn a_missing_repository_or_tag_is_not_found() {
     let sandbox = Sandbox::new();
     let host = part("REGISTRY_OPEN");
     for (image, words) in [
-        (format!("{host}/bad-input/missing:1"), format!("tag 1 was not found in {host}/bad-input/missing")),
-        (format!("{host}/base:no-such-tag"), format!("tag no-such-tag was not found in {host}/base")),
+        (
+            format!("{host}/bad-input/missing:1"),
+            format!("tag 1 was not found in {host}/bad-input/missing"),
+        ),
+        (
+            format!("{host}/base:no-such-tag"),
+            format!("tag no-such-tag was not found in {host}/base"),
+        ),
         (
             format!("{host}/base@sha256:{}", "0".repeat(64)),
             format!("sha256:{} was not found in {host}/base", "0".repeat(64)),
@@ -139,7 +223,12 @@ fn a_missing_repository_or_tag_is_not_found() {
         refused(&sandbox, &["inspect", &image], 6, &[&words]);
         refused(&sandbox, &["copy", &image, "oci:copy"], 6, &[&words]);
         spec(&sandbox, &[&base(&image)]);
-        refused(&sandbox, &["build"], 6, &[&words, &format!("cannot read {image} for linux/amd64")]);
+        refused(
+            &sandbox,
+            &["build"],
+            6,
+            &[&words, &format!("cannot read {image} for linux/amd64")],
+        );
     }
 }
 
@@ -148,7 +237,11 @@ fn a_registry_whose_certificate_nobody_vouches_for_is_not_spoken_to() {
     let sandbox = built();
     let host = part("REGISTRY_TLS");
     let image = format!("{host}/base:latest");
-    let words = ["the certificate of localhost was issued by an untrusted authority", "help: ", "--ca-file FILE"];
+    let words = [
+        "the certificate of localhost was issued by an untrusted authority",
+        "help: ",
+        "--ca-file FILE",
+    ];
     refused(&sandbox, &["inspect", &image], 5, &words);
     refused(&sandbox, &["push", "oci:image", &image], 5, &words);
     refused(&sandbox, &["build", "--push", "-t", &image], 5, &words);
@@ -162,7 +255,12 @@ fn a_registry_that_is_not_there_is_named() {
     let image = format!("{}/app:1", liar.host());
     drop(liar);
     let sandbox = built();
-    refused(&sandbox, &["inspect", &image], 5, &[&image[..image.find('/').unwrap()], "refused"]);
+    refused(
+        &sandbox,
+        &["inspect", &image],
+        5,
+        &[&image[..image.find('/').unwrap()], "refused"],
+    );
     refused(&sandbox, &["build", "--push", "-t", &image], 5, &["refused"]);
 }
 
@@ -178,18 +276,33 @@ fn a_base_that_lacks_the_platform_lists_what_it_has() {
     // 386 runs on amd64, but is not selected for it.
     let single = base(&format!("oci:{}", part("BASE_SINGLE")));
     sandbox.spec(&format!("[image]\nplatforms = [\"linux/arm64\"]\n{single}"));
-    refused(&sandbox, &["build"], 6, &["has no image for linux/arm64", "help: available platforms: linux/amd64"]);
+    refused(
+        &sandbox,
+        &["build"],
+        6,
+        &["has no image for linux/arm64", "help: available platforms: linux/amd64"],
+    );
     let host = part("REGISTRY_OPEN");
     let remote = base(&format!("{host}/base:latest"));
-    sandbox.spec(&format!("[image]\nname = \"{host}/bad-input/platform\"\nplatforms = [\"linux/s390x\"]\n{remote}"));
+    sandbox.spec(&format!(
+        "[image]\nname = \"{host}/bad-input/platform\"\nplatforms = [\"linux/s390x\"]\n{remote}"
+    ));
     refused(
         &sandbox,
         &["build", "--push"],
         6,
-        &["has no image for linux/s390x", "help: available platforms: linux/amd64, linux/arm64"],
+        &[
+            "has no image for linux/s390x",
+            "help: available platforms: linux/amd64, linux/arm64",
+        ],
     );
     assert_only_read("OPEN", "bad-input/platform");
-    refused(&sandbox, &["copy", "--platform", "linux/s390x", &format!("{host}/base"), "oci:copy"], 6, &["linux/s390x"]);
+    refused(
+        &sandbox,
+        &["copy", "--platform", "linux/s390x", &format!("{host}/base"), "oci:copy"],
+        6,
+        &["linux/s390x"],
+    );
 }
 
 #[test]
@@ -209,7 +322,20 @@ fn an_image_over_its_max_size_is_not_pushed_and_lists_its_layers() {
         ", little 2048",
     ];
     refused(&sandbox, &["build", "--push"], 3, &words);
-    refused(&sandbox, &["build", "-o", "oci:out", "-o", "oci-archive:out.tar", "--metadata", "out.json"], 3, &words);
+    refused(
+        &sandbox,
+        &[
+            "build",
+            "-o",
+            "oci:out",
+            "-o",
+            "oci-archive:out.tar",
+            "--metadata",
+            "out.json",
+        ],
+        3,
+        &words,
+    );
     assert_only_read("OPEN", "bad-input/budget");
     spec(&sandbox, &[&image("200kB"), layers]);
     sandbox.ok(&["build", "--push"]);
@@ -245,6 +371,11 @@ fn what_is_wrong_with_a_platform_is_found_before_the_first_write() {
          [[layers]]\nname = \"app\"\nfiles = [{{ from = \"${{arch}}/app\", to = \"/app\" }}]\n"
     );
     sandbox.write("amd64/app", "1").spec(&text);
-    refused(&sandbox, &["build", "--push", "-o", "oci:out"], 2, &["`from = \"arm64/app\"` matches nothing"]);
+    refused(
+        &sandbox,
+        &["build", "--push", "-o", "oci:out"],
+        2,
+        &["`from = \"arm64/app\"` matches nothing"],
+    );
     assert_only_read("OPEN", "bad-input/planned");
 }

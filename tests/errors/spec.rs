@@ -21,8 +21,22 @@ error: unknown key `compresion` in `image`
 #[test]
 fn every_unknown_key_is_shown_at_once() {
     let sandbox = Sandbox::new();
-    spec(&sandbox, &["bass = \"scratch\"\n", "[[layer]]\nname = \"a\"\n", "[config]\nzzz = 1\n"]);
-    let words = ["`bass`", "did you mean `base`?", "`layer`", "did you mean `layers`?", "`zzz`", "known keys: "];
+    spec(
+        &sandbox,
+        &[
+            "bass = \"scratch\"\n",
+            "[[layer]]\nname = \"a\"\n",
+            "[config]\nzzz = 1\n",
+        ],
+    );
+    let words = [
+        "`bass`",
+        "did you mean `base`?",
+        "`layer`",
+        "did you mean `layers`?",
+        "`zzz`",
+        "known keys: ",
+    ];
     refused(&sandbox, &["build"], 2, &words);
 }
 
@@ -48,7 +62,10 @@ fn a_mode_without_quotes_is_shown_how_to_be_written() {
         &sandbox,
         &["build"],
         2,
-        &["./ocitect.toml:4:8", "= help: write the mode as a string of octal digits: \"0755\""],
+        &[
+            "./ocitect.toml:4:8",
+            "= help: write the mode as a string of octal digits: \"0755\"",
+        ],
     );
 }
 
@@ -56,7 +73,12 @@ fn a_mode_without_quotes_is_shown_how_to_be_written() {
 fn text_that_is_no_toml_is_shown_where_it_breaks() {
     let sandbox = Sandbox::new();
     sandbox.write("ocitect.toml", "format = 1\n[image\n");
-    refused(&sandbox, &["build"], 2, &["--> ./ocitect.toml:2:7", "2 | [image\n", "unclosed table"]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["--> ./ocitect.toml:2:7", "2 | [image\n", "unclosed table"],
+    );
     sandbox.write("ocitect.toml", b"format = 1 # \xff\n");
     refused(&sandbox, &["build"], 2, &["ocitect.toml", "UTF-8"]);
 }
@@ -64,7 +86,10 @@ fn text_that_is_no_toml_is_shown_where_it_breaks() {
 #[test]
 fn an_unset_required_variable_shows_its_own_words() {
     let sandbox = Sandbox::new();
-    spec(&sandbox, &["[vars]\nTOKEN_URL = { env = \"TOKEN_URL\", required = \"set it to the address\" }\n"]);
+    spec(
+        &sandbox,
+        &["[vars]\nTOKEN_URL = { env = \"TOKEN_URL\", required = \"set it to the address\" }\n"],
+    );
     let words = [
         "error: the required variable `TOKEN_URL` is not set\n --> ./ocitect.toml:5:45",
         "^^^^^^^^^^^^^^^^^^^^^^^\n",
@@ -80,16 +105,32 @@ fn an_unset_required_variable_shows_its_own_words() {
 #[test]
 fn a_variable_without_value_and_one_that_is_unknown_are_told_apart() {
     let sandbox = Sandbox::new();
-    spec(&sandbox, &["tags = [\"${VERSION}\"]\n[vars]\nVERSION = { env = \"VERSION\" }\n"]);
-    refused(&sandbox, &["build"], 2, &["`VERSION` has no value and no default", "./ocitect.toml:4:10"]);
+    spec(
+        &sandbox,
+        &["tags = [\"${VERSION}\"]\n[vars]\nVERSION = { env = \"VERSION\" }\n"],
+    );
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["`VERSION` has no value and no default", "./ocitect.toml:4:10"],
+    );
     spec(&sandbox, &["tags = [\"${VERSIN}\"]\n[vars]\nVERSION = \"1\"\n"]);
-    refused(&sandbox, &["build"], 2, &["unknown variable `VERSIN`", "did you mean ${VERSION}?", "^^^^^^^^^"]);
+    refused(
+        &sandbox,
+        &["build"],
+        2,
+        &["unknown variable `VERSIN`", "did you mean ${VERSION}?", "^^^^^^^^^"],
+    );
 }
 
 #[test]
 fn a_variable_that_the_base_lacks_is_marked_inside_the_string() {
     let sandbox = Sandbox::new();
-    spec(&sandbox, &[&test_base(), "[config]\nenv = { PATH = \"/app/bin:${base.PTH}\" }\n"]);
+    spec(
+        &sandbox,
+        &[&test_base(), "[config]\nenv = { PATH = \"/app/bin:${base.PTH}\" }\n"],
+    );
     let shown = "error: the base's environment has no `PTH`
  --> ./ocitect.toml:6:26
   |
@@ -105,9 +146,18 @@ fn a_variable_that_the_base_lacks_is_marked_inside_the_string() {
 #[test]
 fn a_spec_is_named_where_it_cannot_be_read() {
     let sandbox = Sandbox::new();
-    let words = ["cannot read ./ocitect.toml\n", "No such file or directory", "help: give the path of a spec"];
+    let words = [
+        "cannot read ./ocitect.toml\n",
+        "No such file or directory",
+        "help: give the path of a spec",
+    ];
     refused(&sandbox, &["build"], 2, &words);
-    refused(&sandbox, &["build", "other.toml"], 2, &["cannot read other.toml\n", "No such file or directory"]);
+    refused(
+        &sandbox,
+        &["build", "other.toml"],
+        2,
+        &["cannot read other.toml\n", "No such file or directory"],
+    );
 }
 
 #[test]
@@ -148,21 +198,39 @@ fn a_dockerignore_is_warned_of_where_it_would_make_a_difference() {
     sandbox.write("keep/secret.env", "1");
     sandbox.write("keep/app", "1");
     let warning = ".dockerignore is ignored";
-    for (lines, is_warned) in [("*.log\n", false), ("**/*.env\n", true), ("**/*.env\n!keep/secret.env\n", false)] {
+    for (lines, is_warned) in [
+        ("*.log\n", false),
+        ("**/*.env\n", true),
+        ("**/*.env\n!keep/secret.env\n", false),
+    ] {
         sandbox.write(".dockerignore", lines);
         let built = sandbox.ok(&["build"]);
-        assert_eq!(built.stderr.matches(warning).count(), usize::from(is_warned), "{lines}\n{}", built.stderr);
+        assert_eq!(
+            built.stderr.matches(warning).count(),
+            usize::from(is_warned),
+            "{lines}\n{}",
+            built.stderr
+        );
     }
     sandbox.write(".dockerignore", "**/*.env\n");
     let built = sandbox.ok(&["build"]);
-    assert!(built.stderr.contains("would exclude 1 packed file, such as keep/secret.env"), "{}", built.stderr);
+    assert!(
+        built
+            .stderr
+            .contains("would exclude 1 packed file, such as keep/secret.env"),
+        "{}",
+        built.stderr
+    );
     // Both decisions are accepted.
     sandbox.write(".ocitectignore", "# nothing\n");
     assert!(!sandbox.ok(&["build"]).stderr.contains(warning));
     spec(&sandbox, &["ignore-file = \".dockerignore\"\n", &layer("keep", "/app")]);
     sandbox.ok(&["build"]);
     let listed = sandbox.ok(&["ls", "oci:build/oci", "/app"]).stdout;
-    assert!(listed.contains("/app/app") && !listed.contains("secret.env"), "{listed}");
+    assert!(
+        listed.contains("/app/app") && !listed.contains("secret.env"),
+        "{listed}"
+    );
 }
 
 #[test]
@@ -178,7 +246,10 @@ fn files_of_other_tools_are_called_by_their_names() {
             &sandbox,
             &["build", name],
             2,
-            &[&format!("expected a spec in TOML, found {what}"), "help: give the path of an ocitect.toml"],
+            &[
+                &format!("expected a spec in TOML, found {what}"),
+                "help: give the path of an ocitect.toml",
+            ],
         );
     }
 }

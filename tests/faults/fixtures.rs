@@ -22,7 +22,10 @@ pub struct Noise(pub u64);
 
 impl Noise {
     pub fn bytes(&mut self, size: usize) -> Vec<u8> {
-        std::iter::repeat_with(|| self.next()).flat_map(u64::to_le_bytes).take(size).collect()
+        std::iter::repeat_with(|| self.next())
+            .flat_map(u64::to_le_bytes)
+            .take(size)
+            .collect()
     }
 
     fn next(&mut self) -> u64 {
@@ -67,7 +70,10 @@ pub fn layer(sandbox: &Sandbox) -> Layer {
     let layout = sandbox.layout("image");
     let manifest = layout.manifest("latest", "linux/amd64");
     let layer = &manifest["layers"][0];
-    Layer { digest: layer["digest"].as_str().unwrap().to_owned(), size_bytes: layer["size"].as_u64().unwrap() }
+    Layer {
+        digest: layer["digest"].as_str().unwrap().to_owned(),
+        size_bytes: layer["size"].as_u64().unwrap(),
+    }
 }
 
 pub struct Layer {
@@ -86,8 +92,13 @@ pub fn assert_same(one: &Layout, other: &Layout) {
         let bytes = one.blob(&digest);
         assert!(bytes == other.blob(&digest), "{digest} differs");
         let json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let entries = ["manifests", "layers"].into_iter().filter_map(|list| json[list].as_array()).flatten();
-        let named = entries.chain([&json["config"]]).filter_map(|entry| entry["digest"].as_str());
+        let entries = ["manifests", "layers"]
+            .into_iter()
+            .filter_map(|list| json[list].as_array())
+            .flatten();
+        let named = entries
+            .chain([&json["config"]])
+            .filter_map(|entry| entry["digest"].as_str());
         left.extend(named.map(ToOwned::to_owned));
     }
 }
@@ -158,6 +169,9 @@ pub fn stormy(flavour: Flavour) -> (Fake, Proxy) {
 
 /// Returns the bytes of all bodies of PUT and PATCH to uploads.
 pub fn uploaded_bytes(log: &Log) -> u64 {
-    let uploads = log.of("PUT", "/blobs/uploads/").into_iter().chain(log.of("PATCH", "/blobs/uploads/"));
+    let uploads = log
+        .of("PUT", "/blobs/uploads/")
+        .into_iter()
+        .chain(log.of("PATCH", "/blobs/uploads/"));
     uploads.map(|seen| seen.body_bytes).sum()
 }

@@ -18,7 +18,11 @@ fn survives(method: &'static str, text: &str, fault: StreamFault, times: usize) 
     let ca = part("REGISTRY_TLS_CA");
     let pushed = sandbox.run(&["push", "oci:image", &front.image("app:1"), "--ca-file", &ca]);
     assert_eq!(pushed.code, 0, "{what}\n{}\n{:#?}", pushed.stderr, front.lines());
-    Voyage { sandbox: &sandbox, fake: &fake }.is_whole(&what);
+    Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    }
+    .is_whole(&what);
     let pulled = sandbox.run(&["copy", &front.image("app:1"), "oci:back:latest", "--ca-file", &ca]);
     assert_eq!(pulled.code, 0, "{what}\n{}\n{:#?}", pulled.stderr, front.lines());
     assert_same(&sandbox.layout("image"), &sandbox.layout("back"));
@@ -29,7 +33,12 @@ fn survives(method: &'static str, text: &str, fault: StreamFault, times: usize) 
 #[test]
 fn one_connection_carries_all() {
     let front = survives("NONE", "", StreamFault::Refused, 0);
-    assert_eq!(front.connections(), 2, "one for the push, one for the pull: {:#?}", front.lines());
+    assert_eq!(
+        front.connections(),
+        2,
+        "one for the push, one for the pull: {:#?}",
+        front.lines()
+    );
 }
 
 #[test]

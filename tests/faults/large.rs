@@ -61,7 +61,10 @@ fn large_layout(sandbox: &Sandbox, size_bytes: u64) -> String {
     sandbox.write("image/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
     let root = json!({ "mediaType": format!("{oci}.manifest.v1+json"), "digest": manifest.0, "size": manifest.1,
         "annotations": { "org.opencontainers.image.ref.name": "latest" } });
-    sandbox.write("image/index.json", json!({ "schemaVersion": 2, "manifests": [root] }).to_string());
+    sandbox.write(
+        "image/index.json",
+        json!({ "schemaVersion": 2, "manifests": [root] }).to_string(),
+    );
     layer
 }
 
@@ -80,8 +83,16 @@ fn own_name(name: &str) -> String {
 #[track_caller]
 fn assert_at_most(proxy: &Proxy, most_bytes: u64, what: &str) {
     let sent_bytes = proxy.sent_bytes();
-    println!("{what}: {:.1} MiB of {:.1} MiB", sent_bytes as f64 / MIB as f64, most_bytes as f64 / MIB as f64);
-    assert!(sent_bytes <= most_bytes, "{what}: {sent_bytes} of {most_bytes}\n{:#?}", proxy.log().lines());
+    println!(
+        "{what}: {:.1} MiB of {:.1} MiB",
+        sent_bytes as f64 / MIB as f64,
+        most_bytes as f64 / MIB as f64
+    );
+    assert!(
+        sent_bytes <= most_bytes,
+        "{what}: {sent_bytes} of {most_bytes}\n{:#?}",
+        proxy.log().lines()
+    );
 }
 
 #[test]
@@ -95,7 +106,11 @@ fn a_gib_through_resets_every_16_mib_is_sent_little_more_than_once() {
     let pushed = sandbox.run(&["push", "oci:image", &proxy.image("app:1")]);
     assert_eq!(pushed.code, 0, "{}\n{:#?}", pushed.stderr, proxy.log().lines());
     assert!(fake.holds(&layer));
-    assert_at_most(&proxy, size_bytes + size_bytes / 10, "1 GiB to distribution 3, reset every 16 MiB");
+    assert_at_most(
+        &proxy,
+        size_bytes + size_bytes / 10,
+        "1 GiB to distribution 3, reset every 16 MiB",
+    );
 }
 
 #[test]
@@ -108,20 +123,32 @@ fn a_gib_through_resets_every_16_mib_comes_to_a_registry_that_resumes_nothing() 
     let name = own_name("gib");
     let pushed = sandbox.run(&["push", "oci:image", &proxy.image(&name)]);
     assert_eq!(pushed.code, 0, "{}\n{:#?}", pushed.stderr, proxy.log().lines());
-    assert_at_most(&proxy, size_bytes + size_bytes / 2, "1 GiB to docker-registry 2.8, reset every 16 MiB");
+    assert_at_most(
+        &proxy,
+        size_bytes + size_bytes / 2,
+        "1 GiB to docker-registry 2.8, reset every 16 MiB",
+    );
     proxy.script().clear();
     sandbox.ok(&["inspect", &proxy.image(&name)]);
 }
 
 /// Pushes, and kills the process once half of the layer is in transit.
 fn push_and_kill(sandbox: &Sandbox, proxy: &Proxy, image: &str, half_bytes: u64) {
-    proxy.rule(Rule::new(Fault::StallInBody(half_bytes)).on(&["PUT", "PATCH"]).bodies_from(half_bytes));
+    proxy.rule(
+        Rule::new(Fault::StallInBody(half_bytes))
+            .on(&["PUT", "PATCH"])
+            .bodies_from(half_bytes),
+    );
     let mut command = sandbox.command(&["push", "oci:image", image]);
     let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let began = Instant::now();
     while uploaded_bytes(proxy.log()) < half_bytes {
         assert!(began.elapsed() < PATIENCE, "never halfway: {:#?}", proxy.log().lines());
-        assert!(process.try_wait().unwrap().is_none(), "ended before: {:#?}", proxy.log().lines());
+        assert!(
+            process.try_wait().unwrap().is_none(),
+            "ended before: {:#?}",
+            proxy.log().lines()
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
     process.kill().unwrap();
@@ -144,7 +171,11 @@ fn a_push_that_was_killed_goes_on_where_it_was() {
     assert!(fake.holds(&layer));
     let most_bytes = before_bytes + size_bytes / 2 + BUFFER_BYTES + SMALL_BYTES;
     assert_at_most(&proxy, most_bytes, "256 MiB, killed at half");
-    assert!(!pushed.stderr.contains("restarting upload"), "nothing was begun again: {}", pushed.stderr);
+    assert!(
+        !pushed.stderr.contains("restarting upload"),
+        "nothing was begun again: {}",
+        pushed.stderr
+    );
 }
 
 #[test]

@@ -17,16 +17,23 @@ fn repository(fake: &Fake, name: &str) -> RoutedRepository {
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 /// A registry whose `app` has so many tags.
 fn with_tags(flavour: Flavour, count: usize) -> Fake {
     let fake = Fake::start(flavour);
-    let manifest =
-        Manifest { media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(), bytes: b"{}".to_vec() };
+    let manifest = Manifest {
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        bytes: b"{}".to_vec(),
+    };
     for number in 0..count {
-        fake.contents().put_manifest("app", &format!("v{number:04}"), manifest.clone());
+        fake.contents()
+            .put_manifest("app", &format!("v{number:04}"), manifest.clone());
     }
     fake
 }
@@ -35,8 +42,20 @@ fn with_tags(flavour: Flavour, count: usize) -> Fake {
 fn all_pages_of_tags_are_read_whatever_their_size() {
     for (flavour, count) in [
         (Flavour::distribution3(), 250),
-        (Flavour { tokens: None, ..Flavour::quay() }, 250),
-        (Flavour { largest_page: Some((1000, 400)), ..Flavour::distribution3() }, 1001),
+        (
+            Flavour {
+                tokens: None,
+                ..Flavour::quay()
+            },
+            250,
+        ),
+        (
+            Flavour {
+                largest_page: Some((1000, 400)),
+                ..Flavour::distribution3()
+            },
+            1001,
+        ),
         (Flavour::distribution3(), 0),
     ] {
         let fake = with_tags(flavour, count);
@@ -71,7 +90,14 @@ fn referrers_come_from_the_api_or_from_the_tag() {
     );
     let put = |fake: &Fake, reference: &str, kind: &str, text: &str| {
         let media_type = format!("application/vnd.oci.image.{kind}.v1+json");
-        fake.contents().put_manifest("app", reference, Manifest { media_type, bytes: text.as_bytes().to_vec() });
+        fake.contents().put_manifest(
+            "app",
+            reference,
+            Manifest {
+                media_type,
+                bytes: text.as_bytes().to_vec(),
+            },
+        );
     };
     for referrers in [
         Referrers::Api,
@@ -80,7 +106,10 @@ fn referrers_come_from_the_api_or_from_the_tag() {
         Referrers::Missing(406),
         Referrers::Elsewhere("http://127.0.0.1:1/not-a-registry".to_owned()),
     ] {
-        let fake = Fake::start(Flavour { referrers: referrers.clone(), ..Flavour::distribution3() });
+        let fake = Fake::start(Flavour {
+            referrers: referrers.clone(),
+            ..Flavour::distribution3()
+        });
         put(&fake, "artifact", "manifest", &manifest);
         if referrers != Referrers::Api {
             put(&fake, &subject.to_string().replace(':', "-"), "index", &index);

@@ -31,8 +31,12 @@ pub fn push_base(fake: &Fake, flags: &[&str]) -> BTreeSet<String> {
     base.ok(&[&["push", "oci:image", &fake.image("base:1")], flags].concat());
     let layout = base.layout("image");
     let manifests = ["linux/amd64", "linux/arm64"].map(|platform| layout.manifest("latest", platform));
-    let layers = manifests.iter().flat_map(|manifest| manifest["layers"].as_array().unwrap());
-    layers.map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
+    let layers = manifests
+        .iter()
+        .flat_map(|manifest| manifest["layers"].as_array().unwrap());
+    layers
+        .map(|layer| layer["digest"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Writes a spec with one additional layer on that base.
@@ -57,7 +61,11 @@ impl Pushed {
     /// Returns the number of PUTs of base layers.
     fn uploads(&self) -> usize {
         let puts = self.fake.log().of("PUT", "/app/blobs/uploads/");
-        let is_base = |target: &str| self.base.iter().any(|digest| target.contains(&digest["sha256:".len()..]));
+        let is_base = |target: &str| {
+            self.base
+                .iter()
+                .any(|digest| target.contains(&digest["sha256:".len()..]))
+        };
         puts.iter().filter(|seen| is_base(&seen.target)).count()
     }
 
@@ -78,19 +86,30 @@ fn push_over(flavour: Flavour) -> Pushed {
     write_app(&sandbox, fake.host());
     let outcome = sandbox.run(&[&["build", "--push", "-o", "oci:image:latest"], &flags[..]].concat());
     assert_eq!(outcome.code, 0, "{what}\n{}\n{:#?}", outcome.stderr, fake.log().lines());
-    Voyage { sandbox: &sandbox, fake: &fake }.is_whole(&what);
+    Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    }
+    .is_whole(&what);
     Pushed { fake, base, outcome }
 }
 
 fn with_mounts(mounts: Mounts) -> Flavour {
-    Flavour { mounts, tokens: Some(Tokens::default()), ..Flavour::distribution3() }
+    Flavour {
+        mounts,
+        tokens: Some(Tokens::default()),
+        ..Flavour::distribution3()
+    }
 }
 
 #[test]
 fn what_is_mounted_is_not_sent() {
-    for flavour in
-        [with_mounts(Mounts::FromRepository), with_mounts(Mounts::Anything), Flavour::docker_hub(), Flavour::quay()]
-    {
+    for flavour in [
+        with_mounts(Mounts::FromRepository),
+        with_mounts(Mounts::Anything),
+        Flavour::docker_hub(),
+        Flavour::quay(),
+    ] {
         let pushed = push_over(flavour);
         assert_eq!(pushed.uploads(), 0, "{:#?}", pushed.fake.log().lines());
         assert!(pushed.mounts() >= pushed.base.len(), "{:#?}", pushed.fake.log().lines());
@@ -104,14 +123,24 @@ fn what_is_answered_with_a_session_is_sent_in_it() {
     // No session is started besides those of the mounts, except for the image's own content.
     let posts = pushed.fake.log().count("POST", "/app/blobs/uploads/");
     assert!(posts <= pushed.base.len() + 4, "{:#?}", pushed.fake.log().lines());
-    assert_eq!(pushed.fake.sessions().count(), 0, "sessions were left open: {:#?}", pushed.fake.log().lines());
+    assert_eq!(
+        pushed.fake.sessions().count(),
+        0,
+        "sessions were left open: {:#?}",
+        pushed.fake.log().lines()
+    );
 }
 
 #[test]
 fn a_refused_mount_is_followed_by_an_upload() {
     for status in [400, 401, 403, 404, 405] {
         let pushed = push_over(with_mounts(Mounts::Refused(status)));
-        assert_eq!(pushed.uploads(), pushed.base.len(), "{status}: {:#?}", pushed.fake.log().lines());
+        assert_eq!(
+            pushed.uploads(),
+            pushed.base.len(),
+            "{status}: {:#?}",
+            pushed.fake.log().lines()
+        );
     }
 }
 
@@ -123,7 +152,11 @@ fn a_mount_that_breaks_is_tried_again_or_done_without() {
     write_app(&sandbox, fake.host());
     fake.hook(Hook::lose_reply().on("POST", "mount=").times(3));
     sandbox.ok(&["build", "--push", "-o", "oci:image:latest"]);
-    Voyage { sandbox: &sandbox, fake: &fake }.is_whole("mounts without an answer");
+    Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    }
+    .is_whole("mounts without an answer");
 }
 
 #[test]
@@ -138,7 +171,11 @@ fn scopes_that_are_not_granted_together_are_done_without() {
         for needs_source_scope in [false, true] {
             let flavour = with_mounts(Mounts::FromRepository).tokens(change);
             let pushed = push_over(flavour.tokens(|tokens| tokens.needs_source_scope = needs_source_scope));
-            assert!(!pushed.outcome.stderr.contains("weather-token"), "{}", pushed.outcome.stderr);
+            assert!(
+                !pushed.outcome.stderr.contains("weather-token"),
+                "{}",
+                pushed.outcome.stderr
+            );
         }
     }
 }

@@ -23,7 +23,11 @@ impl Trip {
     fn new(flavour: Flavour) -> Self {
         let sandbox = Sandbox::new();
         two_platforms(&sandbox, LAYER_BYTES);
-        let fake = Fake::start(if flavour.tokens.is_some() { guarded(flavour) } else { flavour });
+        let fake = Fake::start(if flavour.tokens.is_some() {
+            guarded(flavour)
+        } else {
+            flavour
+        });
         fake.make("app");
         Self { sandbox, fake }
     }
@@ -42,7 +46,10 @@ impl Trip {
     fn there_and_back(self) -> Self {
         let pushed = self.push();
         assert_eq!(pushed.code, 0, "{}\n{:#?}", pushed.stderr, self.log().lines());
-        let voyage = Voyage { sandbox: &self.sandbox, fake: &self.fake };
+        let voyage = Voyage {
+            sandbox: &self.sandbox,
+            fake: &self.fake,
+        };
         voyage.is_whole("pushed");
         voyage.pull(self.fake.host(), "pulled");
         self
@@ -57,7 +64,11 @@ impl Trip {
     fn by_one_put(self) -> Self {
         assert_eq!(self.log().count("PATCH", ""), 0, "{:#?}", self.log().lines());
         let puts = self.log().of("PUT", "/blobs/uploads/");
-        assert!(puts.iter().all(|seen| seen.status == Some(201)), "{:#?}", self.log().lines());
+        assert!(
+            puts.iter().all(|seen| seen.status == Some(201)),
+            "{:#?}",
+            self.log().lines()
+        );
         assert_eq!(puts.len(), 3, "a layer and two configs: {:#?}", self.log().lines());
         self
     }
@@ -65,8 +76,13 @@ impl Trip {
     /// Returns the sizes of the parts of the layer's upload, in bytes.
     fn parts(&self) -> Vec<u64> {
         let patches = self.log().of("PATCH", "/blobs/uploads/");
-        let taken = patches.iter().filter(|seen| seen.status.is_some_and(|status| status < 300));
-        taken.map(|seen| seen.body_bytes).filter(|bytes| *bytes > 10_000).collect()
+        let taken = patches
+            .iter()
+            .filter(|seen| seen.status.is_some_and(|status| status < 300));
+        taken
+            .map(|seen| seen.body_bytes)
+            .filter(|bytes| *bytes > 10_000)
+            .collect()
     }
 }
 
@@ -90,7 +106,9 @@ fn ecr() {
 fn ecr_without_the_repository() {
     // It breaks the connection without a reply: this may be a transient failure.
     let trip = Trip::new(Flavour::ecr());
-    let failed = trip.run(&["push", "oci:image", &trip.fake.image("nobody-made-it:1")]).expect(5);
+    let failed = trip
+        .run(&["push", "oci:image", &trip.fake.image("nobody-made-it:1")])
+        .expect(5);
     assert!(failed.stderr.contains("nobody-made-it"), "{}", failed.stderr);
     assert_eq!(trip.log().count("PUT", ""), 0, "{:#?}", trip.log().lines());
 }
@@ -98,7 +116,11 @@ fn ecr_without_the_repository() {
 #[test]
 fn ecr_in_parts() {
     // Like behind a proxy with a limit: `Range` does not advance, and the last part must be sent with the PUT.
-    let trip = Trip::new(Flavour { largest_body_bytes: Some(LAYER_BYTES - 1), ..Flavour::ecr() }).there_and_back();
+    let trip = Trip::new(Flavour {
+        largest_body_bytes: Some(LAYER_BYTES - 1),
+        ..Flavour::ecr()
+    })
+    .there_and_back();
     assert!(!trip.parts().is_empty(), "{:#?}", trip.log().lines());
     let closing = trip.log().of("PUT", &layer(&trip.sandbox).digest.replace(':', "%3A"));
     assert!(closing.last().unwrap().body_bytes > 0, "{:#?}", trip.log().lines());
@@ -108,8 +130,14 @@ fn ecr_in_parts() {
 fn ghcr() {
     let trip = Trip::new(Flavour::ghcr()).there_and_back().by_one_put();
     let storage = trip.fake.storage_log().all();
-    assert!(!storage.is_empty() && storage.iter().all(|seen| seen.method == "GET"), "{storage:#?}");
-    assert!(storage.iter().all(|seen| seen.header("authorization").is_none()), "{storage:#?}");
+    assert!(
+        !storage.is_empty() && storage.iter().all(|seen| seen.method == "GET"),
+        "{storage:#?}"
+    );
+    assert!(
+        storage.iter().all(|seen| seen.header("authorization").is_none()),
+        "{storage:#?}"
+    );
 }
 
 #[test]
@@ -118,12 +146,23 @@ fn ghcr_in_parts() {
     let trip = Trip::new(Flavour::ghcr().uploads(|uploads| uploads.put_body_refused = Some(405)));
     let internet = Internet::start("ghcr.io", trip.fake.registry(), |_| Reply::new(404));
     let [flag, file] = log_in(&trip.sandbox, "ghcr.io");
-    let mut command =
-        trip.sandbox.command(&["push", "oci:image", "ghcr.io/app:1", "--plain-http", "ghcr.io", &flag, &file]);
+    let mut command = trip.sandbox.command(&[
+        "push",
+        "oci:image",
+        "ghcr.io/app:1",
+        "--plain-http",
+        "ghcr.io",
+        &flag,
+        &file,
+    ]);
     command.env("HTTP_PROXY", internet.proxy());
     let pushed = Outcome::of(command);
     assert_eq!(pushed.code, 0, "{}\n{:#?}", pushed.stderr, internet.lines());
-    Voyage { sandbox: &trip.sandbox, fake: &trip.fake }.is_whole("in parts");
+    Voyage {
+        sandbox: &trip.sandbox,
+        fake: &trip.fake,
+    }
+    .is_whole("in parts");
 }
 
 #[test]
@@ -144,11 +183,18 @@ fn harbor() {
 
 #[test]
 fn harbor_with_its_quota_used_up() {
-    let trip = Trip::new(Flavour { push_quota_bytes: Some(MIB), ..Flavour::harbor() });
+    let trip = Trip::new(Flavour {
+        push_quota_bytes: Some(MIB),
+        ..Flavour::harbor()
+    });
     let failed = trip.push();
     assert_ne!(failed.code, 0);
     // Its message is shown, and the request is not retried.
-    assert!(failed.stderr.contains("will exceed the quota of 1048576"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("will exceed the quota of 1048576"),
+        "{}",
+        failed.stderr
+    );
     let refused = trip.log().all().iter().filter(|seen| seen.status == Some(403)).count();
     assert!(refused <= 2, "{:#?}", trip.log().lines());
 }
@@ -187,7 +233,9 @@ fn gitea() {
     let trip = Trip::new(Flavour::gitea()).there_and_back().by_one_put();
     let asked = trip.log().of("GET", "/token");
     assert!(
-        asked.iter().any(|seen| seen.target.contains("repository%3Aapp%3Apull%2Cpush")),
+        asked
+            .iter()
+            .any(|seen| seen.target.contains("repository%3Aapp%3Apull%2Cpush")),
         "{:#?}",
         trip.log().lines()
     );
@@ -204,11 +252,17 @@ fn docker_hub_by_its_other_names() {
     let trip = Trip::new(Flavour::docker_hub());
     let internet = Internet::start("registry-1.docker.io", trip.fake.registry(), |_| Reply::new(404));
     let [flag, file] = log_in(&trip.sandbox, "https://index.docker.io/v1/");
-    for (at, name) in ["docker.io", "index.docker.io", "registry-1.docker.io"].into_iter().enumerate() {
+    for (at, name) in ["docker.io", "index.docker.io", "registry-1.docker.io"]
+        .into_iter()
+        .enumerate()
+    {
         let image = format!("{name}/sailor/app:{at}");
         let mut command =
-            trip.sandbox.command(&["push", "oci:image", &image, "--plain-http", "docker.io", &flag, &file]);
-        command.env("HTTP_PROXY", internet.proxy()).env("HTTPS_PROXY", internet.proxy());
+            trip.sandbox
+                .command(&["push", "oci:image", &image, "--plain-http", "docker.io", &flag, &file]);
+        command
+            .env("HTTP_PROXY", internet.proxy())
+            .env("HTTPS_PROXY", internet.proxy());
         let pushed = Outcome::of(command);
         assert_eq!(pushed.code, 0, "{name}: {}\n{:#?}", pushed.stderr, internet.lines());
     }
@@ -217,12 +271,23 @@ fn docker_hub_by_its_other_names() {
 
 #[test]
 fn docker_hub_with_its_quota_used_up() {
-    let trip = Trip::new(Flavour { pull_quota: Some(3), ..Flavour::docker_hub() }).there_and_back();
+    let trip = Trip::new(Flavour {
+        pull_quota: Some(3),
+        ..Flavour::docker_hub()
+    })
+    .there_and_back();
     let counted = trip.log().count("GET", "/manifests/");
-    let failed = trip.run(&["copy", &trip.fake.image("app:1"), "oci:other:latest"]).expect(5);
+    let failed = trip
+        .run(&["copy", &trip.fake.image("app:1"), "oci:other:latest"])
+        .expect(5);
     assert!(failed.stderr.contains("quota"), "{}", failed.stderr);
     // One without a token, and one whose reply reports the quota.
-    assert_eq!(trip.log().count("GET", "/manifests/") - counted, 2, "{:#?}", trip.log().lines());
+    assert_eq!(
+        trip.log().count("GET", "/manifests/") - counted,
+        2,
+        "{:#?}",
+        trip.log().lines()
+    );
 }
 
 #[test]
@@ -233,7 +298,11 @@ fn digital_ocean() {
 #[test]
 fn aliyun() {
     Trip::new(Flavour::aliyun()).there_and_back().by_one_put();
-    let trip = Trip::new(Flavour { largest_body_bytes: Some(LAYER_BYTES - 1), ..Flavour::aliyun() }).there_and_back();
+    let trip = Trip::new(Flavour {
+        largest_body_bytes: Some(LAYER_BYTES - 1),
+        ..Flavour::aliyun()
+    })
+    .there_and_back();
     assert!(!trip.parts().is_empty(), "{:#?}", trip.log().lines());
 }
 
@@ -247,7 +316,8 @@ fn nexus_without_a_token_realm() {
 fn nexus_that_loses_its_upload() {
     let trip = Trip::new(Flavour::distribution3());
     let reply = Reply::error(400, "BLOB_UPLOAD_INVALID", "blob upload invalid");
-    trip.fake.hook(Hook::answer_after_body(reply).on("PUT", "/blobs/uploads/").times(1));
+    trip.fake
+        .hook(Hook::answer_after_body(reply).on("PUT", "/blobs/uploads/").times(1));
     trip.there_and_back();
 }
 
@@ -262,7 +332,11 @@ fn a_registry_that_wants_large_parts() {
     let flavour = Flavour::behind_small_proxy(LAYER_BYTES - 1)
         .uploads(|uploads| uploads.min_chunk_header = Some(LAYER_BYTES / 2));
     let trip = Trip::new(flavour).there_and_back();
-    assert!(trip.parts().iter().all(|bytes| *bytes >= LAYER_BYTES / 2), "{:#?}", trip.log().lines());
+    assert!(
+        trip.parts().iter().all(|bytes| *bytes >= LAYER_BYTES / 2),
+        "{:#?}",
+        trip.log().lines()
+    );
 }
 
 #[test]

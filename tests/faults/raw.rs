@@ -22,13 +22,20 @@ struct Raw {
 impl Raw {
     fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+        lines
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .next()
     }
 
     /// Returns path and query of `Location`.
     fn location(&self) -> String {
-        let location = self.header("Location").unwrap_or_else(|| panic!("no Location: {self:?}"));
-        let path = location.strip_prefix("http://").map_or(location, |rest| &rest[rest.find('/').unwrap()..]);
+        let location = self
+            .header("Location")
+            .unwrap_or_else(|| panic!("no Location: {self:?}"));
+        let path = location
+            .strip_prefix("http://")
+            .map_or(location, |rest| &rest[rest.find('/').unwrap()..]);
         path.to_owned()
     }
 }
@@ -42,10 +49,17 @@ fn ask(host: &str, method: &str, target: &str, headers: &str, body: &[u8]) -> io
     let _ = stream.write_all(body);
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    let end = bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Ok(Raw { status, head, body: bytes.split_off(end + 4) })
+    Ok(Raw {
+        status,
+        head,
+        body: bytes.split_off(end + 4),
+    })
 }
 
 fn get(host: &str, target: &str) -> Raw {
@@ -80,10 +94,22 @@ fn distribution_3_keeps_what_came_and_takes_it_up_at_a_new_address() {
     assert_eq!(ask(&host, "PATCH", &old, "", &content[1000..]).unwrap().status, 416);
     let range = |start: usize, end: usize| format!("Content-Range: {start}-{end}\r\n");
     let new = told.location();
-    assert_eq!(ask(&host, "PATCH", &new, &range(2000, 2999), &content[..1000]).unwrap().status, 416);
+    assert_eq!(
+        ask(&host, "PATCH", &new, &range(2000, 2999), &content[..1000])
+            .unwrap()
+            .status,
+        416
+    );
     let patched = ask(&host, "PATCH", &new, &range(1000, 1999), &content[..1000]).unwrap();
     assert_eq!((patched.status, patched.header("Range")), (202, Some("0-1999")));
-    let put = ask(&host, "PUT", &closing(&patched.location(), &content), "", &content[2000..]).unwrap();
+    let put = ask(
+        &host,
+        "PUT",
+        &closing(&patched.location(), &content),
+        "",
+        &content[2000..],
+    )
+    .unwrap();
     assert_eq!(put.status, 201, "{put:?}");
     assert!(fake.holds(&digest(&content)));
 
@@ -92,7 +118,10 @@ fn distribution_3_keeps_what_came_and_takes_it_up_at_a_new_address() {
     let part = ask(&host, "GET", &blob, "Range: bytes=4990-\r\n", &[]).unwrap();
     assert_eq!((part.status, part.body.len()), (206, 10));
     assert_eq!(part.header("Content-Range"), Some("bytes 4990-4999/5000"));
-    assert_eq!(ask(&host, "GET", &blob, "Range: bytes=5000-\r\n", &[]).unwrap().status, 416);
+    assert_eq!(
+        ask(&host, "GET", &blob, "Range: bytes=5000-\r\n", &[]).unwrap().status,
+        416
+    );
 }
 
 #[test]
@@ -129,14 +158,20 @@ fn bodies_in_chunks_are_read() {
     stream.write_all((head + body).as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    assert!(text.contains("Range: 0-10\r\n") && text.contains("HTTP/1.1 200 OK"), "{text}");
+    assert!(
+        text.contains("Range: 0-10\r\n") && text.contains("HTTP/1.1 200 OK"),
+        "{text}"
+    );
     assert_eq!(proxy.log().count("GET", "/v2/"), 1);
 }
 
 #[test]
 fn ecr_wants_large_parts_and_a_last_one() {
     let fake = Fake::start(Flavour::ecr());
-    assert!(ask(fake.host(), "POST", "/v2/app/blobs/uploads/", "", &[]).is_err(), "nobody made the repository");
+    assert!(
+        ask(fake.host(), "POST", "/v2/app/blobs/uploads/", "", &[]).is_err(),
+        "nobody made the repository"
+    );
     fake.make("app");
     let content = vec![9; 11 * MIB as usize];
     let (first, rest) = content.split_at(5 * MIB as usize);
@@ -146,8 +181,20 @@ fn ecr_wants_large_parts_and_a_last_one() {
         assert_eq!((patched.status, patched.header("Range")), (201, Some("0-5242879")));
         location = patched.location();
     }
-    assert_eq!(ask(fake.host(), "PUT", &closing(&location, &content), "", &[]).unwrap().status, 500);
-    let put = ask(fake.host(), "PUT", &closing(&location, &content), "", &rest[first.len()..]).unwrap();
+    assert_eq!(
+        ask(fake.host(), "PUT", &closing(&location, &content), "", &[])
+            .unwrap()
+            .status,
+        500
+    );
+    let put = ask(
+        fake.host(),
+        "PUT",
+        &closing(&location, &content),
+        "",
+        &rest[first.len()..],
+    )
+    .unwrap();
     assert_eq!(put.status, 201);
 
     let mut location = begin(fake.host()).location();
@@ -161,7 +208,10 @@ fn ecr_wants_large_parts_and_a_last_one() {
 #[test]
 fn parts_are_refused_as_each_registry_refuses_them() {
     let patched = |flavour: Flavour, headers: &str, body: &[u8]| {
-        let fake = Fake::start(Flavour { tokens: None, ..flavour });
+        let fake = Fake::start(Flavour {
+            tokens: None,
+            ..flavour
+        });
         let first = ask(fake.host(), "PATCH", &begin(fake.host()).location(), headers, body).unwrap();
         let second = match first.header("Location") {
             Some(_) => ask(fake.host(), "PATCH", &first.location(), "", body).unwrap().status,
@@ -176,7 +226,10 @@ fn parts_are_refused_as_each_registry_refuses_them() {
     assert_eq!(patched(Flavour::artifact_registry(), "", b"x"), (400, 0));
     assert_eq!(patched(Flavour::gitea(), "", b"x"), (202, 400));
     assert_eq!(patched(Flavour::behind_small_proxy(10), "", &large), (413, 0));
-    let fake = Fake::start(Flavour { tokens: None, ..Flavour::gitea() });
+    let fake = Fake::start(Flavour {
+        tokens: None,
+        ..Flavour::gitea()
+    });
     assert_eq!(begin(fake.host()).header("Range"), Some("0--1"));
 }
 
@@ -186,8 +239,10 @@ fn tokens_allow_what_they_were_asked_for_and_end() {
     let refused = get(fake.host(), "/v2/app/tags/list");
     assert_eq!(refused.status, 401);
     let challenge = refused.header("WWW-Authenticate").unwrap().to_owned();
-    let expected =
-        format!("Bearer realm=\"http://{}/token\",service=\"weather\",scope=\"repository:app:pull\"", fake.host());
+    let expected = format!(
+        "Bearer realm=\"http://{}/token\",service=\"weather\",scope=\"repository:app:pull\"",
+        fake.host()
+    );
     assert_eq!(challenge, expected);
     let token = get(fake.host(), "/token?service=weather&scope=repository:app:pull");
     let token: serde_json::Value = serde_json::from_slice(&token.body).unwrap();
@@ -195,7 +250,10 @@ fn tokens_allow_what_they_were_asked_for_and_end() {
     let with = |method: &str, target: &str| ask(fake.host(), method, target, &bearer, &[]).unwrap();
     assert_eq!(with("GET", "/v2/app/tags/list").status, 404);
     let short = with("POST", "/v2/app/blobs/uploads/");
-    assert!(short.status == 401 && short.head.contains("insufficient_scope"), "{short:?}");
+    assert!(
+        short.status == 401 && short.head.contains("insufficient_scope"),
+        "{short:?}"
+    );
     assert_eq!(with("GET", "/v2/app/tags/list").status, 404);
     assert!(with("GET", "/v2/app/tags/list").head.contains("invalid_token"));
 }
@@ -223,5 +281,8 @@ fn the_proxy_breaks_replies_and_connections_where_it_is_told() {
     assert!((10_000..10_500).contains(&passed_bytes), "{passed_bytes}");
     let kept = get(&proxy.host(), &location);
     assert_eq!(proxy.log().body_bytes(), fake.log().body_bytes());
-    assert_eq!(kept.header("Range"), Some(&*format!("0-{}", fake.log().body_bytes() - 1)));
+    assert_eq!(
+        kept.header("Range"),
+        Some(&*format!("0-{}", fake.log().body_bytes() - 1))
+    );
 }

@@ -15,7 +15,11 @@ use crate::support::{Outcome, Sandbox, part};
 const REGISTRY: &str = "registry.test:5000";
 
 /// Addresses that are not the registry's.
-const ELSEWHERE: [&str; 3] = ["http://registry.test:6000", "http://other.test", "http://registry.test.other.test:5000"];
+const ELSEWHERE: [&str; 3] = [
+    "http://registry.test:6000",
+    "http://other.test",
+    "http://registry.test.other.test:5000",
+];
 
 /// Addresses that no public registry may lead to.
 const PRIVATE: [&str; 6] = [
@@ -32,9 +36,9 @@ fn honey(head: &Head) -> Reply {
     match head.method.as_str() {
         "PUT" => Reply::new(201),
         "POST" => Reply::new(202).with("Location", "/more"),
-        _ => {
-            Reply::new(200).with("Content-Type", "application/json").body(r#"{"token":"honey","access_token":"honey"}"#)
-        }
+        _ => Reply::new(200)
+            .with("Content-Type", "application/json")
+            .body(r#"{"token":"honey","access_token":"honey"}"#),
     }
 }
 
@@ -51,14 +55,20 @@ fn world(sandbox: &Sandbox) -> (Fake, Internet) {
 fn run_in(sandbox: &Sandbox, internet: &Internet, arguments: &[&str]) -> Outcome {
     let [flag, file] = log_in(sandbox, REGISTRY);
     let mut command = sandbox.command(&[arguments, &["--plain-http", REGISTRY, &flag, &file]].concat());
-    command.env("HTTP_PROXY", internet.proxy()).env("HTTPS_PROXY", internet.proxy());
+    command
+        .env("HTTP_PROXY", internet.proxy())
+        .env("HTTPS_PROXY", internet.proxy());
     let outcome = Outcome::of(command);
     assert!(!outcome.stderr.contains(PASSWORD), "{}", outcome.stderr);
     outcome
 }
 
 fn pull(sandbox: &Sandbox, internet: &Internet) -> Outcome {
-    run_in(sandbox, internet, &["copy", &format!("{REGISTRY}/app:1"), "oci:back:latest"])
+    run_in(
+        sandbox,
+        internet,
+        &["copy", &format!("{REGISTRY}/app:1"), "oci:back:latest"],
+    )
 }
 
 fn push(sandbox: &Sandbox, internet: &Internet) -> Outcome {
@@ -70,7 +80,9 @@ fn push(sandbox: &Sandbox, internet: &Internet) -> Outcome {
 fn nothing_leaked(fake: &Fake, internet: &Internet) {
     internet.elsewhere().assert_without(&secrets(fake));
     for line in internet.elsewhere().lines() {
-        let is_private = PRIVATE.iter().any(|place| line.contains(place.split('/').nth(2).unwrap()));
+        let is_private = PRIVATE
+            .iter()
+            .any(|place| line.contains(place.split('/').nth(2).unwrap()));
         assert!(!is_private, "{line}");
     }
 }
@@ -97,7 +109,11 @@ fn redirects_of_reads_carry_no_secret() {
                 fake.hook(Hook::answer(Reply::new(status).with("Location", format!("{place}/x?a=b"))).on("GET", kind));
                 pull(&sandbox, &internet).expect(5);
             }
-            assert!(internet.elsewhere().lines().len() >= ELSEWHERE.len(), "{:#?}", internet.lines());
+            assert!(
+                internet.elsewhere().lines().len() >= ELSEWHERE.len(),
+                "{:#?}",
+                internet.lines()
+            );
             nothing_leaked(&fake, &internet);
         }
     }
@@ -154,13 +170,25 @@ fn redirects_of_writes_are_not_followed() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
     let (fake, internet) = world(&sandbox);
-    for (method, kind) in [("PUT", "/blobs/uploads/"), ("PUT", "/manifests/"), ("POST", "/blobs/uploads/")] {
+    for (method, kind) in [
+        ("PUT", "/blobs/uploads/"),
+        ("PUT", "/manifests/"),
+        ("POST", "/blobs/uploads/"),
+    ] {
         fake.unhook();
         let reply = Reply::new(307).with("Location", "http://other.test/x");
         fake.hook(Hook::answer_after_body(reply).on(method, kind));
         assert_ne!(push(&sandbox, &internet).code, 0, "{method} {kind}");
     }
-    assert!(!internet.elsewhere().lines().iter().any(|line| !line.starts_with("GET ")), "{:?}", internet.lines());
+    assert!(
+        !internet
+            .elsewhere()
+            .lines()
+            .iter()
+            .any(|line| !line.starts_with("GET ")),
+        "{:?}",
+        internet.lines()
+    );
     nothing_leaked(&fake, &internet);
 }
 
@@ -168,7 +196,10 @@ fn redirects_of_writes_are_not_followed() {
 fn no_realm_in_a_private_network_is_asked() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
-    for place in PRIVATE.into_iter().chain(["null://", "ftp://other.test/token", "file:///etc/passwd"]) {
+    for place in PRIVATE
+        .into_iter()
+        .chain(["null://", "ftp://other.test/token", "file:///etc/passwd"])
+    {
         let fake = Fake::start(with_tokens(|tokens| tokens.realm = Some(format!("{place}/token"))));
         let internet = Internet::start(REGISTRY, fake.registry(), honey);
         let failed = push(&sandbox, &internet).expect(5);
@@ -199,7 +230,17 @@ fn nothing_leads_from_https_to_http() {
         guarded(with_tokens(|_| {})).tokens(|tokens| tokens.realm = Some(format!("{elsewhere}/token"))),
     );
     let [flag, file] = log_in(&sandbox, fake.host());
-    let failed = sandbox.run(&["push", "oci:image", &fake.image("app:1"), "--ca-file", &ca, &flag, &file]).expect(5);
+    let failed = sandbox
+        .run(&[
+            "push",
+            "oci:image",
+            &fake.image("app:1"),
+            "--ca-file",
+            &ca,
+            &flag,
+            &file,
+        ])
+        .expect(5);
     assert!(failed.stderr.contains("https"), "{}", failed.stderr);
 
     let fake = Fake::start_tls(crate::faults::flavour::Flavour::distribution3());
@@ -207,11 +248,15 @@ fn nothing_leads_from_https_to_http() {
     for kind in ["/blobs/", "/manifests/"] {
         fake.unhook();
         fake.hook(Hook::answer(Reply::new(307).with("Location", format!("{elsewhere}/x"))).on("GET", kind));
-        sandbox.run(&["copy", &fake.image("app:1"), "oci:back:latest", "--ca-file", &ca]).expect(5);
+        sandbox
+            .run(&["copy", &fake.image("app:1"), "oci:back:latest", "--ca-file", &ca])
+            .expect(5);
     }
     fake.unhook();
     let location = format!("{elsewhere}/upload");
     fake.hook(Hook::change(move |reply| reply.instead("Location", location.clone())).on("POST", "/blobs/uploads/"));
-    sandbox.run(&["push", "oci:image", &fake.image("new:1"), "--ca-file", &ca]).expect(5);
+    sandbox
+        .run(&["push", "oci:image", &fake.image("new:1"), "--ca-file", &ca])
+        .expect(5);
     assert_eq!(honeypot.kept().lines(), [""; 0]);
 }

@@ -52,14 +52,23 @@ impl Place {
     /// Returns a reply with a text in it, for a request with a token.
     fn reply(self, text: &str) -> (u16, String, String) {
         // Characters that a header cannot hold are left out: such a secret is sent back in another way.
-        let line: String = text.chars().filter(|character| matches!(character, ' '..='~')).collect();
+        let line: String = text
+            .chars()
+            .filter(|character| matches!(character, ' '..='~'))
+            .collect();
         let error = |code: &str, message: &str| json!({ "errors": [{ "code": code, "message": message }] }).to_string();
         match self {
-            Self::ErrorMessage => (403, String::new(), error("DENIED", &format!("token {text} lacks a right"))),
+            Self::ErrorMessage => (
+                403,
+                String::new(),
+                error("DENIED", &format!("token {text} lacks a right")),
+            ),
             Self::ErrorCode => (400, String::new(), error(text, "no")),
-            Self::LongErrorMessage => {
-                (403, String::new(), error("DENIED", &format!("{} {text}", "x".repeat(300 - text.len() / 2))))
-            }
+            Self::LongErrorMessage => (
+                403,
+                String::new(),
+                error("DENIED", &format!("{} {text}", "x".repeat(300 - text.len() / 2))),
+            ),
             Self::TokenError => (403, String::new(), json!({ "details": text }).to_string()),
             Self::Location => (307, format!("Location: /at/{line}:\r\n"), String::new()),
             // Each of them replaces the text after the last slash of the previous one.
@@ -72,7 +81,11 @@ impl Place {
             }
             Self::ContentEncoding => (200, format!("Content-Encoding: {line}\r\n"), "{}".to_owned()),
             Self::ContentType => (200, format!("Content-Type: {line}\r\n"), "{}".to_owned()),
-            Self::Document => (200, String::new(), json!({ "schemaVersion": 2, "mediaType": text }).to_string()),
+            Self::Document => (
+                200,
+                String::new(),
+                json!({ "schemaVersion": 2, "mediaType": text }).to_string(),
+            ),
         }
     }
 }
@@ -111,12 +124,18 @@ fn serve(stream: &TcpStream, host: &str, place: Place, text: &str) -> Option<()>
     } else if has("authorization") {
         place.reply(text)
     } else {
-        (401, format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"s\"\r\n"), String::new())
+        (
+            401,
+            format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"s\"\r\n"),
+            String::new(),
+        )
     };
     let length = format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let body = if head.starts_with("HEAD ") { "" } else { &body };
     let mut stream = stream;
-    stream.write_all(format!("HTTP/1.1 {status} Status\r\n{headers}{length}{body}").as_bytes()).ok()
+    stream
+        .write_all(format!("HTTP/1.1 {status} Status\r\n{headers}{length}{body}").as_bytes())
+        .ok()
 }
 
 /// Returns the encodings that a secret is sent or quoted in.
@@ -138,16 +157,25 @@ fn encodings(user: &str, secret: &str) -> Vec<String> {
         quoted.trim_matches('"').to_owned(),
         quoted,
         secret.replace('&', "&amp;").replace('"', "&quot;").replace('>', "&gt;"),
-        secret.chars().map(|character| format!("\\u{:04x}", u32::from(character))).collect(),
+        secret
+            .chars()
+            .map(|character| format!("\\u{:04x}", u32::from(character)))
+            .collect(),
     ]
 }
 
 fn inspect(sandbox: &Sandbox, host: &str, more: &[&str]) -> Outcome {
     let auth = STANDARD.encode(format!("{USER}:{PASSWORD}"));
-    sandbox.write("home/.docker/config.json", json!({ "auths": { host: { "auth": auth } } }).to_string());
+    sandbox.write(
+        "home/.docker/config.json",
+        json!({ "auths": { host: { "auth": auth } } }).to_string(),
+    );
     let hosts = format!("[host.\"http://{host}\"]\ncapabilities = [\"pull\", \"resolve\"]\n");
     let header = format!("[host.\"http://{host}\".header]\nx-key = \"{HEADER}\"\n");
-    sandbox.write(&format!("home/.config/containers/certs.d/{host}/hosts.toml"), format!("{hosts}{header}"));
+    sandbox.write(
+        &format!("home/.config/containers/certs.d/{host}/hosts.toml"),
+        format!("{hosts}{header}"),
+    );
     let mut command = sandbox.command(&[&["inspect", &format!("{host}/app:1")], more].concat());
     command.env("HTTPS_PROXY", "http://proxy-user:PR0XY-password@proxy.invalid:3128");
     Outcome::of(command)
@@ -158,9 +186,13 @@ fn inspect(sandbox: &Sandbox, host: &str, more: &[&str]) -> Outcome {
 #[track_caller]
 fn assert_blank(outcome: &Outcome, secret: &str, sent_back: &str, what: &str) {
     let printed = format!("{}{}", outcome.stdout, outcome.stderr);
-    let parts =
-        [secret, sent_back].into_iter().flat_map(|text| text.split(['"', '\\', '%', '&', '/', '?', '>', ':', ' ']));
-    for part in [secret, sent_back].into_iter().chain(parts.filter(|part| part.len() >= 4)) {
+    let parts = [secret, sent_back]
+        .into_iter()
+        .flat_map(|text| text.split(['"', '\\', '%', '&', '/', '?', '>', ':', ' ']));
+    for part in [secret, sent_back]
+        .into_iter()
+        .chain(parts.filter(|part| part.len() >= 4))
+    {
         assert!(!printed.contains(part), "{what}: {part:?} is in\n{printed}");
     }
 }
@@ -170,7 +202,12 @@ fn no_place_and_no_encoding_shows_a_secret() {
     let sandbox = Sandbox::new();
     let mut seen = 0;
     for place in PLACES {
-        for (user, secret) in [(USER, PASSWORD), ("", TOKEN), ("", HEADER), ("proxy-user", "PR0XY-password")] {
+        for (user, secret) in [
+            (USER, PASSWORD),
+            ("", TOKEN),
+            ("", HEADER),
+            ("proxy-user", "PR0XY-password"),
+        ] {
             // A token service that refuses has not issued a token.
             if place == Place::TokenError && secret == TOKEN {
                 continue;
@@ -198,5 +235,7 @@ fn no_place_and_no_encoding_shows_a_secret() {
 fn what_is_blanked_leaves_the_rest_of_the_message() {
     let sandbox = Sandbox::new();
     let host = start(Place::ErrorMessage, TOKEN.to_owned());
-    inspect(&sandbox, &host, &[]).expect(4).says(&["returned 403 (DENIED): token *** lacks a right"]);
+    inspect(&sandbox, &host, &[])
+        .expect(4)
+        .says(&["returned 403 (DENIED): token *** lacks a right"]);
 }

@@ -9,8 +9,12 @@ use crate::fixtures::{MIB, Voyage, one_layer};
 use crate::support::{Outcome, Sandbox};
 
 /// Requests of a push, then of a pull.
-const PUSHING: [(&str, &str); 4] =
-    [("HEAD", "/blobs/"), ("POST", "/blobs/uploads/"), ("PUT", "/blobs/uploads/"), ("PUT", "/manifests/")];
+const PUSHING: [(&str, &str); 4] = [
+    ("HEAD", "/blobs/"),
+    ("POST", "/blobs/uploads/"),
+    ("PUT", "/blobs/uploads/"),
+    ("PUT", "/manifests/"),
+];
 const PULLING: [(&str, &str); 2] = [("GET", "/manifests/"), ("GET", "/blobs/")];
 
 fn unavailable(status: u16) -> Reply {
@@ -24,9 +28,17 @@ fn server_errors_pass_by_while_pushing() {
     for (method, text) in PUSHING {
         for (status, times) in [(500, 1), (502, 2), (503, 3), (504, 1)] {
             let fake = Fake::start(Flavour::distribution3());
-            fake.hook(Hook::answer_after_body(unavailable(status)).on(method, text).times(times));
+            fake.hook(
+                Hook::answer_after_body(unavailable(status))
+                    .on(method, text)
+                    .times(times),
+            );
             let what = format!("{method} {text}: {times} times {status}");
-            Voyage { sandbox: &sandbox, fake: &fake }.push(fake.host(), &what);
+            Voyage {
+                sandbox: &sandbox,
+                fake: &fake,
+            }
+            .push(fake.host(), &what);
         }
     }
 }
@@ -36,7 +48,10 @@ fn server_errors_pass_by_while_pulling() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, MIB);
     let fake = Fake::start(Flavour::distribution3());
-    let voyage = Voyage { sandbox: &sandbox, fake: &fake };
+    let voyage = Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    };
     voyage.push(fake.host(), "fair weather");
     for (method, text) in PULLING {
         for (status, times) in [(500, 1), (502, 2), (503, 3), (504, 1)] {
@@ -52,8 +67,16 @@ fn six_server_errors_in_a_row_are_waited_out() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
     let fake = Fake::start(Flavour::distribution3());
-    fake.hook(Hook::answer_after_body(unavailable(503)).on("PUT", "/manifests/1").times(6));
-    Voyage { sandbox: &sandbox, fake: &fake }.push(fake.host(), "503 six times");
+    fake.hook(
+        Hook::answer_after_body(unavailable(503))
+            .on("PUT", "/manifests/1")
+            .times(6),
+    );
+    Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    }
+    .push(fake.host(), "503 six times");
 }
 
 #[test]
@@ -64,7 +87,11 @@ fn server_errors_without_end_are_an_error_and_publish_nothing() {
     fake.hook(Hook::answer_after_body(unavailable(503)).on("POST", "/blobs/uploads/"));
     let failed = sandbox.run(&["push", "oci:image", &fake.image("app:1")]).expect(5);
     assert!(failed.stderr.contains("503"), "{}", failed.stderr);
-    assert!(fake.log().count("POST", "/blobs/uploads/") > 6, "{:#?}", fake.log().lines());
+    assert!(
+        fake.log().count("POST", "/blobs/uploads/") > 6,
+        "{:#?}",
+        fake.log().lines()
+    );
     assert_eq!(fake.log().count("PUT", "/manifests/"), 0, "{:#?}", fake.log().lines());
     assert!(!failed.stderr.contains("panicked"), "{}", failed.stderr);
 }
@@ -82,13 +109,20 @@ fn a_limit_on_the_rate_is_waited_for() {
         ("nothing said", limited()),
         ("seconds", limited().with("Retry-After", "1")),
         ("a date", dated().with("Retry-After", "Wed, 21 Oct 2026 07:28:01 GMT")),
-        ("a date that is over", dated().with("Retry-After", "Wed, 21 Oct 2020 07:28:00 GMT")),
+        (
+            "a date that is over",
+            dated().with("Retry-After", "Wed, 21 Oct 2020 07:28:00 GMT"),
+        ),
         ("less than nothing", limited().with("Retry-After", "-5")),
         ("rubbish", limited().with("Retry-After", "soon")),
     ] {
         let fake = Fake::start(Flavour::distribution3());
         fake.hook(Hook::answer_after_body(reply).on("PUT", "/manifests/").times(1));
-        Voyage { sandbox: &sandbox, fake: &fake }.push(fake.host(), what);
+        Voyage {
+            sandbox: &sandbox,
+            fake: &fake,
+        }
+        .push(fake.host(), what);
     }
 }
 
@@ -99,13 +133,21 @@ fn a_wait_without_end_is_not_waited_for() {
     let fake = Fake::start(Flavour::distribution3());
     for wait in ["86400", "99999999999999999999"] {
         fake.unhook();
-        fake.hook(Hook::answer_after_body(limited().with("Retry-After", wait)).on("PUT", "/manifests/").times(1));
+        fake.hook(
+            Hook::answer_after_body(limited().with("Retry-After", wait))
+                .on("PUT", "/manifests/")
+                .times(1),
+        );
         let outcome = sandbox.run(&["push", "oci:image", &fake.image("app:1")]);
         // An invalid number counts as none.
         assert!(outcome.code == 5 || wait.len() > 10, "{wait}: {}", outcome.stderr);
     }
     let puts = fake.log().of("PUT", "/manifests/");
-    assert!(puts.iter().filter(|seen| seen.status == Some(429)).count() == 2, "{:#?}", fake.log().lines());
+    assert!(
+        puts.iter().filter(|seen| seen.status == Some(429)).count() == 2,
+        "{:#?}",
+        fake.log().lines()
+    );
 }
 
 /// A pull in which every request for a manifest gets this reply.
@@ -118,11 +160,20 @@ fn a_quota_that_is_used_up_stops_at_once() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
     let fake = Fake::start(Flavour::distribution3());
-    Voyage { sandbox: &sandbox, fake: &fake }.push(fake.host(), "fair weather");
+    Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    }
+    .push(fake.host(), "fair weather");
     let before = fake.log().count("GET", "/manifests/");
     fake.hook(Hook::answer(quota_reply()).on("GET", "/manifests/"));
     let failed = pull_of(&sandbox, &fake).expect(5);
-    assert_eq!(fake.log().count("GET", "/manifests/") - before, 1, "{:#?}", fake.log().lines());
+    assert_eq!(
+        fake.log().count("GET", "/manifests/") - before,
+        1,
+        "{:#?}",
+        fake.log().lines()
+    );
     failed.says(&["quota", "6 h"]);
 }
 
@@ -131,9 +182,16 @@ fn a_plain_limit_of_the_same_registry_is_waited_for() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
     let fake = Fake::start(Flavour::docker_hub());
-    let voyage = Voyage { sandbox: &sandbox, fake: &fake };
+    let voyage = Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    };
     voyage.push(fake.host(), "fair weather");
-    fake.hook(Hook::answer(Reply::new(429).body("Too Many Requests")).on("GET", "/manifests/").times(2));
+    fake.hook(
+        Hook::answer(Reply::new(429).body("Too Many Requests"))
+            .on("GET", "/manifests/")
+            .times(2),
+    );
     voyage.pull(fake.host(), "abuse limit");
 }
 
@@ -141,7 +199,10 @@ fn a_plain_limit_of_the_same_registry_is_waited_for() {
 fn a_refusal_without_end_asks_for_two_tokens_at_most() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
-    for (command, most) in [(["push", "oci:image", "HOST/app:1"], 2), (["copy", "HOST/app:1", "oci:back:latest"], 2)] {
+    for (command, most) in [
+        (["push", "oci:image", "HOST/app:1"], 2),
+        (["copy", "HOST/app:1", "oci:back:latest"], 2),
+    ] {
         let fake = Fake::start(Flavour::quay().tokens(|tokens| tokens.never_satisfied = true));
         let command = command.map(|word| word.replace("HOST", fake.host()));
         let failed = sandbox.run(&command.each_ref().map(String::as_str)).expect(4);

@@ -34,7 +34,11 @@ impl Counter {
     fn new() -> Self {
         let fake = Fake::start(Flavour::distribution3());
         let proxy = Proxy::start(fake.host());
-        Self { fake, proxy, before: std::cell::Cell::new(0) }
+        Self {
+            fake,
+            proxy,
+            before: std::cell::Cell::new(0),
+        }
     }
 
     /// Returns the requests since the last call.
@@ -49,7 +53,11 @@ impl Counter {
 
 #[track_caller]
 fn at_most(most: usize, requests: &[String]) {
-    assert!(requests.len() <= most, "{} requests, not {most}\n{requests:#?}", requests.len());
+    assert!(
+        requests.len() <= most,
+        "{} requests, not {most}\n{requests:#?}",
+        requests.len()
+    );
 }
 
 fn write_five_layers(sandbox: &Sandbox, host: &str) {
@@ -57,7 +65,10 @@ fn write_five_layers(sandbox: &Sandbox, host: &str) {
         format!("[image]\nname = \"{host}/app\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n");
     for number in 0..LAYERS {
         for (seed, architecture) in ["amd64", "arm64"].into_iter().enumerate() {
-            sandbox.write(&format!("{number}-{architecture}"), Noise((number * 2 + seed) as u64).bytes(20_000));
+            sandbox.write(
+                &format!("{number}-{architecture}"),
+                Noise((number * 2 + seed) as u64).bytes(20_000),
+            );
         }
         text += &format!(
             "[[layers]]\nname = \"layer{number}\"\nfiles = [{{ from = \"{number}-${{arch}}\", to = \"/{number}\" }}]\n"
@@ -92,5 +103,9 @@ fn peers_work_takes_fewer_requests_than_theirs() {
     sandbox.ok(&["build", "--push"]);
     let requests = counter.new_requests("two platforms, one own layer each, over a base of two in the same registry");
     at_most(PEERS_BEST - 1, &requests);
-    assert_eq!(counter.proxy.log().count("GET", "/blobs/sha256"), 2 + 4, "configs, and layers for their facts, once");
+    assert_eq!(
+        counter.proxy.log().count("GET", "/blobs/sha256"),
+        2 + 4,
+        "configs, and layers for their facts, once"
+    );
 }

@@ -19,14 +19,21 @@ pub fn guarded(flavour: Flavour) -> Flavour {
 
 /// distribution with tokens; only this user gets one for writing.
 pub fn with_tokens(change: impl FnOnce(&mut Tokens)) -> Flavour {
-    guarded(Flavour { tokens: Some(Tokens::default()), ..Flavour::distribution3() }).tokens(change)
+    guarded(Flavour {
+        tokens: Some(Tokens::default()),
+        ..Flavour::distribution3()
+    })
+    .tokens(change)
 }
 
 /// Writes the user's credentials for a registry. Returns the flags that name them.
 pub fn log_in(sandbox: &Sandbox, host: &str) -> [String; 2] {
     let auth = STANDARD.encode(format!("{USER}:{PASSWORD}"));
     sandbox.write("auth.json", json!({ "auths": { host: { "auth": auth } } }).to_string());
-    ["--authfile".to_owned(), sandbox.path("auth.json").to_str().unwrap().to_owned()]
+    [
+        "--authfile".to_owned(),
+        sandbox.path("auth.json").to_str().unwrap().to_owned(),
+    ]
 }
 
 /// Returns the secrets that only the registry may receive.

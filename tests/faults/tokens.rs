@@ -20,7 +20,11 @@ fn converges(sandbox: &Sandbox, fake: &Fake, what: &str) -> Outcome {
     let pushed = push_as(sandbox, fake);
     assert_eq!(pushed.code, 0, "{what}\n{}\n{:#?}", pushed.stderr, fake.log().lines());
     Voyage { sandbox, fake }.is_whole(what);
-    assert!(!pushed.stderr.contains(PASSWORD) && !pushed.stderr.contains("weather-token"), "{}", pushed.stderr);
+    assert!(
+        !pushed.stderr.contains(PASSWORD) && !pushed.stderr.contains("weather-token"),
+        "{}",
+        pushed.stderr
+    );
     pushed
 }
 
@@ -31,7 +35,12 @@ fn one_token_is_enough_for_a_push() {
     let fake = Fake::start(with_tokens(|_| {}));
     converges(&sandbox, &fake, "tokens for good");
     assert_eq!(fake.tokens().count(), 1, "{:#?}", fake.log().lines());
-    assert_eq!(fake.log().all().iter().filter(|seen| seen.status == Some(401)).count(), 1, "{:#?}", fake.log().lines());
+    assert_eq!(
+        fake.log().all().iter().filter(|seen| seen.status == Some(401)).count(),
+        1,
+        "{:#?}",
+        fake.log().lines()
+    );
 }
 
 #[test]
@@ -40,7 +49,9 @@ fn a_token_that_ends_before_any_request_is_renewed() {
     one_layer(&sandbox, MIB);
     // Each request of a push is the first one for which the first token has expired.
     for lives in 1..9 {
-        let fake = Fake::start(with_tokens(|tokens| (tokens.lives_requests, tokens.ending) = (Some(lives), Some(1))));
+        let fake = Fake::start(with_tokens(|tokens| {
+            (tokens.lives_requests, tokens.ending) = (Some(lives), Some(1))
+        }));
         converges(&sandbox, &fake, &format!("a token for {lives} requests"));
         assert_eq!(fake.tokens().count(), 2, "{lives}: {:#?}", fake.log().lines());
     }
@@ -62,7 +73,11 @@ fn a_token_that_ends_while_a_body_is_sent_is_renewed() {
     }));
     converges(&sandbox, &fake, "a token for a MiB");
     let sent_bytes = fake.log().body_bytes();
-    assert!(sent_bytes <= 2 * size_bytes + MIB, "{sent_bytes} bytes\n{:#?}", fake.log().lines());
+    assert!(
+        sent_bytes <= 2 * size_bytes + MIB,
+        "{sent_bytes} bytes\n{:#?}",
+        fake.log().lines()
+    );
 }
 
 #[test]
@@ -70,12 +85,19 @@ fn a_token_that_is_refused_once_the_body_is_there_begins_no_endless_loop() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, MIB);
     let fake = Fake::start(with_tokens(|_| {}));
-    let challenge =
-        format!("Bearer realm=\"http://{}/token\",service=\"weather\",error=\"invalid_token\"", fake.host());
+    let challenge = format!(
+        "Bearer realm=\"http://{}/token\",service=\"weather\",error=\"invalid_token\"",
+        fake.host()
+    );
     let refused = Reply::error(401, "UNAUTHORIZED", "expired").with("WWW-Authenticate", challenge);
     fake.hook(Hook::answer_after_body(refused).on("PUT", "/blobs/uploads/"));
     let failed = push_as(&sandbox, &fake).expect(4);
-    assert!(fake.log().count("PUT", "/blobs/uploads/") <= 6, "{}\n{:#?}", failed.stderr, fake.log().lines());
+    assert!(
+        fake.log().count("PUT", "/blobs/uploads/") <= 6,
+        "{}\n{:#?}",
+        failed.stderr,
+        fake.log().lines()
+    );
 }
 
 #[test]
@@ -133,7 +155,13 @@ fn an_identity_token_falls_back_where_it_is_not_known() {
         let auths = json!({ "auths": { fake.host(): { "auth": "PHRva2VuPjo=", "identitytoken": identity } } });
         sandbox.write("auth.json", auths.to_string());
         let pushed = sandbox.run(&["push", "oci:image", &fake.image("app:1"), "--authfile", "auth.json"]);
-        assert_eq!(pushed.code, 0, "{status:?}\n{}\n{:#?}", pushed.stderr, fake.log().lines());
+        assert_eq!(
+            pushed.code,
+            0,
+            "{status:?}\n{}\n{:#?}",
+            pushed.stderr,
+            fake.log().lines()
+        );
         assert!(fake.log().count("POST", "/token") >= 1, "{:#?}", fake.log().lines());
         assert!(!pushed.stderr.contains(identity), "{}", pushed.stderr);
     }
@@ -143,11 +171,17 @@ fn an_identity_token_falls_back_where_it_is_not_known() {
 fn wrong_credentials_are_said_to_be_wrong() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
-    let fake = Fake::start(with_tokens(|tokens| tokens.login = Some(("other".to_owned(), "else".to_owned()))));
+    let fake = Fake::start(with_tokens(|tokens| {
+        tokens.login = Some(("other".to_owned(), "else".to_owned()))
+    }));
     let failed = push_as(&sandbox, &fake).expect(4);
     assert!(!failed.stderr.contains(PASSWORD), "{}", failed.stderr);
     assert_eq!(
         fake.log().count("POST", "/blobs/"),
-        fake.log().of("POST", "/blobs/").iter().filter(|seen| seen.status == Some(401)).count()
+        fake.log()
+            .of("POST", "/blobs/")
+            .iter()
+            .filter(|seen| seen.status == Some(401))
+            .count()
     );
 }

@@ -22,29 +22,52 @@ fn cut_once(flavour: &Flavour, methods: &'static [&'static str], layer_bytes: u6
     let sandbox = Sandbox::new();
     one_layer(&sandbox, layer_bytes);
     let size_bytes = layer(&sandbox).size_bytes;
-    let body_bytes = if methods == ["PATCH"] { size_bytes.min(5 * MIB) } else { size_bytes };
+    let body_bytes = if methods == ["PATCH"] {
+        size_bytes.min(5 * MIB)
+    } else {
+        size_bytes
+    };
     for cut in cuts(body_bytes) {
         let (fake, proxy) = stormy(flavour.clone());
-        proxy.rule(Rule::new(Fault::ResetInBody(cut)).on(methods).bodies_from(SMALL_BYTES).times(1));
+        proxy.rule(
+            Rule::new(Fault::ResetInBody(cut))
+                .on(methods)
+                .bodies_from(SMALL_BYTES)
+                .times(1),
+        );
         let what = format!("{}, {methods:?} cut after {cut} bytes", flavour.name);
-        Voyage { sandbox: &sandbox, fake: &fake }.push(&proxy.host(), &what);
+        Voyage {
+            sandbox: &sandbox,
+            fake: &fake,
+        }
+        .push(&proxy.host(), &what);
         let sent_bytes = uploaded_bytes(proxy.log());
         let most_bytes = most(cut, size_bytes) + SMALL_BYTES;
         let log = proxy.log().lines();
-        assert!(sent_bytes <= most_bytes, "{what}: {sent_bytes} bytes of {most_bytes}\n{log:#?}");
-        assert!(proxy.log().all().iter().any(|seen| seen.is_cut), "{what}: no cut\n{log:#?}");
+        assert!(
+            sent_bytes <= most_bytes,
+            "{what}: {sent_bytes} bytes of {most_bytes}\n{log:#?}"
+        );
+        assert!(
+            proxy.log().all().iter().any(|seen| seen.is_cut),
+            "{what}: no cut\n{log:#?}"
+        );
     }
 }
 
 #[test]
 fn a_put_that_is_cut_goes_on_where_distribution_3_keeps_it() {
     // One byte and none have the same range.
-    cut_once(&Flavour::distribution3(), &["PUT"], MIB, |cut, size_bytes| size_bytes + cut.min(1));
+    cut_once(&Flavour::distribution3(), &["PUT"], MIB, |cut, size_bytes| {
+        size_bytes + cut.min(1)
+    });
 }
 
 #[test]
 fn a_put_that_is_cut_begins_again_on_distribution_2() {
-    cut_once(&Flavour::distribution2(), &["PUT"], MIB, |cut, size_bytes| cut + size_bytes);
+    cut_once(&Flavour::distribution2(), &["PUT"], MIB, |cut, size_bytes| {
+        cut + size_bytes
+    });
 }
 
 #[test]
@@ -60,7 +83,10 @@ fn a_put_that_is_cut_begins_again_on_ecr() {
 
 /// Adds a limit on bodies, so that layers are sent in chunks.
 fn chunked(flavour: Flavour) -> Flavour {
-    Flavour { largest_body_bytes: Some(6 * MIB), ..flavour }
+    Flavour {
+        largest_body_bytes: Some(6 * MIB),
+        ..flavour
+    }
 }
 
 /// Bytes of a body above the limit of [`chunked`], which is refused in transit: how many of them were passed on by then
@@ -93,10 +119,22 @@ fn a_push_through_many_cuts_converges_while_it_gets_on() {
     one_layer(&sandbox, 16 * MIB);
     let size_bytes = layer(&sandbox).size_bytes;
     let (fake, proxy) = stormy(Flavour::distribution3());
-    proxy.rule(Rule::new(Fault::ResetInBody(MIB)).on(&["PUT", "PATCH"]).bodies_from(MIB + 1));
-    Voyage { sandbox: &sandbox, fake: &fake }.push(&proxy.host(), "cut after each MiB");
+    proxy.rule(
+        Rule::new(Fault::ResetInBody(MIB))
+            .on(&["PUT", "PATCH"])
+            .bodies_from(MIB + 1),
+    );
+    Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    }
+    .push(&proxy.host(), "cut after each MiB");
     let sent_bytes = uploaded_bytes(proxy.log());
-    assert!(sent_bytes <= size_bytes + SMALL_BYTES, "{sent_bytes} bytes\n{:#?}", proxy.log().lines());
+    assert!(
+        sent_bytes <= size_bytes + SMALL_BYTES,
+        "{sent_bytes} bytes\n{:#?}",
+        proxy.log().lines()
+    );
 }
 
 #[test]
@@ -104,13 +142,39 @@ fn a_blob_whose_answer_was_lost_is_found_and_not_sent_again() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, MIB);
     let layer = layer(&sandbox);
-    for flavour in [Flavour::distribution3(), Flavour::distribution2(), Flavour::zot(), Flavour::ecr()] {
+    for flavour in [
+        Flavour::distribution3(),
+        Flavour::distribution2(),
+        Flavour::zot(),
+        Flavour::ecr(),
+    ] {
         let (fake, proxy) = stormy(flavour.clone());
-        proxy.rule(Rule::new(Fault::CloseBeforeReply).on(&["PUT"]).at("/blobs/uploads/").times(2));
-        Voyage { sandbox: &sandbox, fake: &fake }.push(&proxy.host(), flavour.name);
+        proxy.rule(
+            Rule::new(Fault::CloseBeforeReply)
+                .on(&["PUT"])
+                .at("/blobs/uploads/")
+                .times(2),
+        );
+        Voyage {
+            sandbox: &sandbox,
+            fake: &fake,
+        }
+        .push(&proxy.host(), flavour.name);
         let hex = layer.digest.strip_prefix("sha256:").unwrap();
-        assert_eq!(fake.log().count("PUT", hex), 1, "{}: {:#?}", flavour.name, fake.log().lines());
-        assert_eq!(fake.log().count("PUT", "/blobs/uploads/"), 2, "{}: {:#?}", flavour.name, fake.log().lines());
+        assert_eq!(
+            fake.log().count("PUT", hex),
+            1,
+            "{}: {:#?}",
+            flavour.name,
+            fake.log().lines()
+        );
+        assert_eq!(
+            fake.log().count("PUT", "/blobs/uploads/"),
+            2,
+            "{}: {:#?}",
+            flavour.name,
+            fake.log().lines()
+        );
     }
 }
 
@@ -118,12 +182,20 @@ fn a_blob_whose_answer_was_lost_is_found_and_not_sent_again() {
 fn answers_to_other_requests_of_a_push_may_be_lost() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
-    let requests: [(&'static [&'static str], &str); 4] =
-        [(&["HEAD"], "/blobs/"), (&["POST"], "/blobs/uploads/"), (&["PUT"], "/manifests/"), (&["HEAD"], "/manifests/")];
+    let requests: [(&'static [&'static str], &str); 4] = [
+        (&["HEAD"], "/blobs/"),
+        (&["POST"], "/blobs/uploads/"),
+        (&["PUT"], "/manifests/"),
+        (&["HEAD"], "/manifests/"),
+    ];
     for (methods, text) in requests {
         let (fake, proxy) = stormy(Flavour::distribution3());
         proxy.rule(Rule::new(Fault::CloseBeforeReply).on(methods).at(text).times(2));
-        Voyage { sandbox: &sandbox, fake: &fake }.push(&proxy.host(), &format!("{methods:?} {text}"));
+        Voyage {
+            sandbox: &sandbox,
+            fake: &fake,
+        }
+        .push(&proxy.host(), &format!("{methods:?} {text}"));
     }
 }
 
@@ -131,11 +203,25 @@ fn answers_to_other_requests_of_a_push_may_be_lost() {
 fn locations_of_every_form_are_gone_to() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, MIB);
-    for location in [Location::Absolute, Location::Relative, Location::SchemeRelative, Location::Escaped] {
+    for location in [
+        Location::Absolute,
+        Location::Relative,
+        Location::SchemeRelative,
+        Location::Escaped,
+    ] {
         let flavour = Flavour::distribution3().uploads(|uploads| uploads.location = location);
         let (fake, proxy) = stormy(flavour);
-        proxy.rule(Rule::new(Fault::ResetInBody(MIB / 2)).on(&["PUT"]).bodies_from(MIB).times(1));
-        Voyage { sandbox: &sandbox, fake: &fake }.push(&proxy.host(), &format!("{location:?}"));
+        proxy.rule(
+            Rule::new(Fault::ResetInBody(MIB / 2))
+                .on(&["PUT"])
+                .bodies_from(MIB)
+                .times(1),
+        );
+        Voyage {
+            sandbox: &sandbox,
+            fake: &fake,
+        }
+        .push(&proxy.host(), &format!("{location:?}"));
     }
 }
 
@@ -147,7 +233,11 @@ fn a_location_that_loses_tls_keeps_it_all_the_same() {
     let fake = Fake::start_tls(flavour);
     let ca = crate::support::part("REGISTRY_TLS_CA");
     sandbox.ok(&["push", "oci:image", &fake.image("app:1"), "--ca-file", &ca]);
-    Voyage { sandbox: &sandbox, fake: &fake }.is_whole("http: in Location");
+    Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    }
+    .is_whole("http: in Location");
 }
 
 #[test]
@@ -155,7 +245,10 @@ fn a_session_without_a_location_is_an_error_of_the_registry() {
     let sandbox = Sandbox::new();
     one_layer(&sandbox, 1000);
     let fake = Fake::start(Flavour::distribution3().uploads(|uploads| uploads.location = Location::Missing));
-    sandbox.run(&["push", "oci:image", &fake.image("app:1")]).expect(5).says(&["Location"]);
+    sandbox
+        .run(&["push", "oci:image", &fake.image("app:1")])
+        .expect(5)
+        .says(&["Location"]);
 }
 
 #[test]
@@ -184,9 +277,18 @@ fn lies_about_what_is_there_do_not_damage_a_blob() {
     for flavour in lies {
         let (fake, proxy) = stormy(flavour.clone());
         let half = size_bytes / 2;
-        proxy.rule(Rule::new(Fault::ResetInBody(half)).on(&["PUT"]).bodies_from(half).times(1));
+        proxy.rule(
+            Rule::new(Fault::ResetInBody(half))
+                .on(&["PUT"])
+                .bodies_from(half)
+                .times(1),
+        );
         let what = format!("{:?}", flavour.uploads);
-        Voyage { sandbox: &sandbox, fake: &fake }.push(&proxy.host(), &what);
+        Voyage {
+            sandbox: &sandbox,
+            fake: &fake,
+        }
+        .push(&proxy.host(), &what);
     }
 }
 
@@ -201,5 +303,9 @@ fn a_session_that_is_gone_is_begun_again() {
             .on("PUT", "/blobs/uploads/")
             .times(2),
     );
-    Voyage { sandbox: &sandbox, fake: &fake }.push(&proxy.host(), "404 to PUT");
+    Voyage {
+        sandbox: &sandbox,
+        fake: &fake,
+    }
+    .push(&proxy.host(), "404 to PUT");
 }

@@ -9,10 +9,13 @@ const BASE_ENTRIES: u64 = SMALL_FILES + SMALL_DIRECTORIES;
 
 /// A spec with one file on the base in `base`.
 fn spec_on_base(sandbox: &Sandbox, platforms: &str) {
-    sandbox.write("own/one/file", "one\n").write("own/two/file", "two\n").spec(&format!(
-        "[image]\nbase = \"oci:base\"\nplatforms = [{platforms}]\n\
+    sandbox
+        .write("own/one/file", "one\n")
+        .write("own/two/file", "two\n")
+        .spec(&format!(
+            "[image]\nbase = \"oci:base\"\nplatforms = [{platforms}]\n\
          [[layers]]\nname = \"own\"\nfiles = [{{ from = \"own\", to = \"/srv/own\" }}]\n"
-    ));
+        ));
 }
 
 #[test]
@@ -21,14 +24,26 @@ fn a_base_of_a_hundred_thousand_entries_is_read_and_built_upon_in_bounded_memory
     make_base(&sandbox, "base", "entries");
     spec_on_base(&sandbox, "\"linux/amd64\"");
     let one = Allowance::of_packing("gzip").with_entries(BASE_ENTRIES);
-    one.holds("reading the facts of a base of 100,000 entries", &sandbox, &["build", "--print-plan"]);
+    one.holds(
+        "reading the facts of a base of 100,000 entries",
+        &sandbox,
+        &["build", "--print-plan"],
+    );
     one.holds("planning on facts from the cache", &sandbox, &["build", "--print-plan"]);
-    one.holds("listing the base", &sandbox, &["ls", "oci:base", "--platform", "linux/amd64", "/srv/dir0001"]);
+    one.holds(
+        "listing the base",
+        &sandbox,
+        &["ls", "oci:base", "--platform", "linux/amd64", "/srv/dir0001"],
+    );
 
     // Each platform's base has its own entries.
     spec_on_base(&sandbox, "\"linux/amd64\", \"linux/arm64\"");
     let two = Allowance::of_packing("gzip").with_entries(2 * BASE_ENTRIES);
-    two.holds("building for two platforms, one of them not read yet", &sandbox, &["build"]);
+    two.holds(
+        "building for two platforms, one of them not read yet",
+        &sandbox,
+        &["build"],
+    );
     two.holds("building for two platforms from the cache", &sandbox, &["build"]);
 }
 
@@ -48,7 +63,9 @@ fn long_link_targets_are_held_once_and_too_many_of_them_not_at_all() {
     let sandbox = Sandbox::new();
     make_base(&sandbox, "base", "links");
     spec_on_base(&sandbox, "\"linux/amd64\"");
-    let allowance = Allowance::of_packing("gzip").with_entries(15_000).with_link_targets(15_000 * 4_000);
+    let allowance = Allowance::of_packing("gzip")
+        .with_entries(15_000)
+        .with_link_targets(15_000 * 4_000);
     allowance.holds("reading 15,000 links with targets of 4,000 bytes", &sandbox, &["build"]);
     allowance.holds("building on them from the cache", &sandbox, &["build"]);
 

@@ -14,7 +14,13 @@ impl StoredBlob {
     fn new(digest: &str) -> Self {
         let hex = digest.strip_prefix("sha256:").unwrap();
         let storage = PathBuf::from(part("REGISTRY_OPEN_STORAGE"));
-        Self(storage.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data"))
+        Self(
+            storage
+                .join("docker/registry/v2/blobs/sha256")
+                .join(&hex[..2])
+                .join(hex)
+                .join("data"),
+        )
     }
 }
 
@@ -39,13 +45,24 @@ fn a_layer_of_2_gib_is_pushed_and_copied_in_bounded_memory() {
     fs::remove_file(sandbox.path("large")).unwrap();
 
     let copying = Allowance::of_copying();
-    copying.holds("2 GiB from a registry to a layout", &sandbox, &["copy", &name, "oci:one:large"]);
+    copying.holds(
+        "2 GiB from a registry to a layout",
+        &sandbox,
+        &["copy", &name, "oci:one:large"],
+    );
     let second = format!("{}/limits/large", part("REGISTRY_SECOND"));
     copying.holds("2 GiB from registry to registry", &sandbox, &["copy", &name, &second]);
     let manifest = sandbox.layout("one").manifest("large", "linux/amd64");
     let layer = &manifest["layers"][0];
     let _stored = StoredBlob::new(layer["digest"].as_str().unwrap());
-    assert!(layer["size"].as_u64().unwrap() > LARGE_BYTES, "the whole layer went over the line");
+    assert!(
+        layer["size"].as_u64().unwrap() > LARGE_BYTES,
+        "the whole layer went over the line"
+    );
 
-    copying.holds("2 GiB from layout to layout", &sandbox, &["copy", "oci:one:large", "oci:two:large"]);
+    copying.holds(
+        "2 GiB from layout to layout",
+        &sandbox,
+        &["copy", "oci:one:large", "oci:two:large"],
+    );
 }

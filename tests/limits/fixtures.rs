@@ -36,7 +36,10 @@ struct Noise(u64);
 
 impl Noise {
     fn bytes(&mut self, size: usize) -> Vec<u8> {
-        std::iter::repeat_with(|| self.next()).flat_map(u64::to_le_bytes).take(size).collect()
+        std::iter::repeat_with(|| self.next())
+            .flat_map(u64::to_le_bytes)
+            .take(size)
+            .collect()
     }
 
     fn next(&mut self) -> u64 {

@@ -21,10 +21,15 @@ fn large_layer(compression: &str) {
          [[layers]]\nname = \"large\"\nfiles = [{{ from = \"large\", to = \"/large\" }}]\n"
     ));
     let what = format!("2 GiB into a layout, compression {compression}");
-    Allowance::of_packing(compression).with_entries(1).holds(&what, &sandbox, &["build"]);
+    Allowance::of_packing(compression)
+        .with_entries(1)
+        .holds(&what, &sandbox, &["build"]);
     let layout = sandbox.layout("build/oci");
     let manifest = layout.manifest("latest", "linux/amd64");
-    assert!(manifest["layers"][0]["size"].as_u64().unwrap() < LARGE_BYTES, "holes compress well");
+    assert!(
+        manifest["layers"][0]["size"].as_u64().unwrap() < LARGE_BYTES,
+        "holes compress well"
+    );
 }
 
 #[test]
@@ -57,11 +62,20 @@ fn a_hundred_thousand_small_files_are_packed_in_bounded_memory() {
     // Compared with the peak itself: the allowance of any command would hide the memory of an entry.
     let allowed_bytes = entries * (ENTRY_BYTES + PATH_COPIES * path_bytes) + NOISE_BYTES;
     let grown_bytes = peak_bytes.saturating_sub(empty_bytes);
-    println!("each of them: {} bytes, with paths of {path_bytes} bytes", grown_bytes / entries);
-    assert!(grown_bytes <= allowed_bytes, "{grown_bytes} bytes for {entries} entries, allowed {allowed_bytes}");
+    println!(
+        "each of them: {} bytes, with paths of {path_bytes} bytes",
+        grown_bytes / entries
+    );
+    assert!(
+        grown_bytes <= allowed_bytes,
+        "{grown_bytes} bytes for {entries} entries, allowed {allowed_bytes}"
+    );
 
     // A layer is in memory once, however many platforms have it.
-    spec("small", "\"linux/386\", \"linux/amd64\", \"linux/arm\", \"linux/arm64\"");
+    spec(
+        "small",
+        "\"linux/386\", \"linux/amd64\", \"linux/arm\", \"linux/arm64\"",
+    );
     let allowance = allowance.with_paths(path_bytes);
     allowance.holds("100,000 small files for four platforms", &sandbox, &["build"]);
 }
@@ -77,7 +91,9 @@ fn a_million_files_are_packed_in_bounded_memory() {
     };
     let name_bytes = MANY_ENTRIES.to_string().len() as u64;
     let allowance = |prefix: &str| {
-        Allowance::of_packing("gzip").with_entries(MANY_ENTRIES).with_paths(prefix.len() as u64 + name_bytes)
+        Allowance::of_packing("gzip")
+            .with_entries(MANY_ENTRIES)
+            .with_paths(prefix.len() as u64 + name_bytes)
     };
 
     let mut tar = BufWriter::new(File::create(sandbox.path("many.tar")).unwrap());

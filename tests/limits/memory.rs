@@ -54,7 +54,10 @@ impl Allowance {
             other => panic!("{other} is no compression"),
         };
         let block_bytes = (MAX_BLOCK_UNITS * unit_bytes) as u64;
-        Self { thread_bytes: BLOCKS_PER_THREAD * block_bytes + tables_bytes, ..Self::default() }
+        Self {
+            thread_bytes: BLOCKS_PER_THREAD * block_bytes + tables_bytes,
+            ..Self::default()
+        }
     }
 
     /// Adds `entries` in base and layers.
@@ -74,12 +77,17 @@ impl Allowance {
 
     /// Adds a base layer with the largest allowed zstd window.
     pub fn with_largest_window(self) -> Self {
-        Self { window_bytes: ZSTD_WINDOW_MAX_BYTES, ..self }
+        Self {
+            window_bytes: ZSTD_WINDOW_MAX_BYTES,
+            ..self
+        }
     }
 
     /// Returns the sum, in bytes.
     pub fn bytes(self) -> u64 {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS) as u64;
+        let threads = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(MAX_THREADS) as u64;
         let entry_bytes = ENTRY_BYTES + PATH_COPIES * self.path_bytes;
         let target_bytes = TARGET_COPIES * self.target_bytes;
         RESIDENT_BYTES + entry_bytes * self.entries + threads * self.thread_bytes + self.window_bytes + target_bytes
@@ -98,7 +106,10 @@ impl Allowance {
         outcome.expect(code).says(words);
         let (peak_mib, allowed_mib) = (peak_bytes as f64 / MIB as f64, self.bytes() as f64 / MIB as f64);
         println!("{what}: {peak_mib:.1} MiB of {allowed_mib:.1} MiB");
-        assert!(peak_bytes <= self.bytes(), "{what} took {peak_mib:.1} MiB, and may take {allowed_mib:.1} MiB");
+        assert!(
+            peak_bytes <= self.bytes(),
+            "{what} took {peak_mib:.1} MiB, and may take {allowed_mib:.1} MiB"
+        );
         peak_bytes
     }
 }

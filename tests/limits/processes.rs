@@ -25,7 +25,10 @@ fn project() -> Sandbox {
     let layers: Vec<String> = (0..3)
         .map(|at| format!("[[layers]]\nname = \"l{at}\"\nfiles = [{{ from = \"files/\", to = \"/l{at}\" }}]\n"))
         .collect();
-    sandbox.spec(&format!("[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n{}", layers.concat()));
+    sandbox.spec(&format!(
+        "[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n{}",
+        layers.concat()
+    ));
     sandbox
 }
 
@@ -36,10 +39,27 @@ fn limited(sandbox: &Sandbox, limit: &str, arguments: &[&str]) -> Outcome {
 
 fn limited_as(user: &str, sandbox: &Sandbox, limit: &str, arguments: &[&str]) -> Outcome {
     let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", PATIENCE_S, "setpriv", "--reuid", user, "--regid", user, "--clear-groups"]);
-    command.args(["prlimit", limit]).arg(sandbox.path("ocitect")).args(arguments);
-    command.current_dir(sandbox.root()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("HOME", sandbox.path("nobody")).env("TMPDIR", sandbox.root());
+    command.args([
+        "--signal=KILL",
+        PATIENCE_S,
+        "setpriv",
+        "--reuid",
+        user,
+        "--regid",
+        user,
+        "--clear-groups",
+    ]);
+    command
+        .args(["prlimit", limit])
+        .arg(sandbox.path("ocitect"))
+        .args(arguments);
+    command
+        .current_dir(sandbox.root())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .env("HOME", sandbox.path("nobody"))
+        .env("TMPDIR", sandbox.root());
     Outcome::of(command)
 }
 
@@ -51,7 +71,11 @@ fn works_or_says_why(outcome: &Outcome, limit: &str, words: &[&str]) -> bool {
         0 => true,
         1 => {
             let says = words.iter().any(|word| outcome.stderr.contains(word));
-            assert!(says && outcome.stderr.contains("error: "), "{limit}: {}", outcome.stderr);
+            assert!(
+                says && outcome.stderr.contains("error: "),
+                "{limit}: {}",
+                outcome.stderr
+            );
             false
         }
         other => panic!("{limit}: {other} (-1 or 137: it hangs)\n{}", outcome.stderr),
@@ -61,7 +85,9 @@ fn works_or_says_why(outcome: &Outcome, limit: &str, words: &[&str]) -> bool {
 #[test]
 fn few_processes_make_a_run_slower_or_end_it() {
     let sandbox = project();
-    let whole = limited(&sandbox, "--nproc=1000", &["build", "-o", "oci:whole"]).expect(0).digest();
+    let whole = limited(&sandbox, "--nproc=1000", &["build", "-o", "oci:whole"])
+        .expect(0)
+        .digest();
     let mut worked = 0;
     for count in 1..=12 {
         let limit = format!("--nproc={count}");
@@ -71,7 +97,11 @@ fn few_processes_make_a_run_slower_or_end_it() {
             assert_eq!(built.digest(), whole);
             worked += 1;
         }
-        let copied = limited(&sandbox, &limit, &["copy", "oci:whole", &format!("oci-archive:out-{count}.tar")]);
+        let copied = limited(
+            &sandbox,
+            &limit,
+            &["copy", "oci:whole", &format!("oci-archive:out-{count}.tar")],
+        );
         works_or_says_why(&copied, &limit, &["ulimit -u", "cannot start a thread"]);
         let checked = limited(&sandbox, &limit, &["check", "oci:whole"]);
         works_or_says_why(&checked, &limit, &["ulimit -u", "cannot start a thread"]);
@@ -84,8 +114,17 @@ fn a_base_with_many_layers_is_read_with_few_processes() {
     let sandbox = project();
     let layers = (0..60)
         .map(|at| format!("[[layers]]\nname = \"l{at}\"\nfiles = [{{ from = \"files/1\", to = \"/l{at}\" }}]\n"));
-    sandbox.spec(&format!("[image]\nplatforms = [\"linux/amd64\"]\n{}", layers.collect::<String>()));
-    limited_as(USER_OF_MANY_LAYERS, &sandbox, "--nproc=1000", &["build", "-o", "oci:many"]).expect(0);
+    sandbox.spec(&format!(
+        "[image]\nplatforms = [\"linux/amd64\"]\n{}",
+        layers.collect::<String>()
+    ));
+    limited_as(
+        USER_OF_MANY_LAYERS,
+        &sandbox,
+        "--nproc=1000",
+        &["build", "-o", "oci:many"],
+    )
+    .expect(0);
     // One thread that works, one that waits for the disk, and one that unpacks.
     for limit in ["--nproc=3", "--nproc=4", "--nproc=5"] {
         limited_as(USER_OF_MANY_LAYERS, &sandbox, limit, &["check", "oci:many"]).expect(0);
@@ -115,6 +154,13 @@ fn a_deep_and_wide_tree_needs_few_open_files() {
     for number in 0..500 {
         sandbox.write(&format!("files/wide/{number}/file"), "x");
     }
-    let few = limited(&sandbox, "--nofile=64", &["build", "-o", "oci:few"]).expect(0).digest();
-    assert_eq!(few, limited(&sandbox, "--nofile=1000", &["build", "-o", "oci:many"]).expect(0).digest());
+    let few = limited(&sandbox, "--nofile=64", &["build", "-o", "oci:few"])
+        .expect(0)
+        .digest();
+    assert_eq!(
+        few,
+        limited(&sandbox, "--nofile=1000", &["build", "-o", "oci:many"])
+            .expect(0)
+            .digest()
+    );
 }

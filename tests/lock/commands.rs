@@ -21,9 +21,21 @@ fn a_tag_that_moved_is_outdated_and_an_update_says_what_changed() {
     // Another cache: nothing is written or needed.
     let cache = project.sandbox.path("no-cache");
     let text = project.lock_text();
-    let said = project.run_with_cache(&cache, &["outdated", "app"]).expect(3).says(&["ocitect update"]);
-    assert!(said.stdout.contains(&format!("{}  {old} -> {new}", project.base())), "{}", said.stdout);
-    let said = json_of(&project.run_with_cache(&cache, &["outdated", "app", "--json"]).expect(3).stdout);
+    let said = project
+        .run_with_cache(&cache, &["outdated", "app"])
+        .expect(3)
+        .says(&["ocitect update"]);
+    assert!(
+        said.stdout.contains(&format!("{}  {old} -> {new}", project.base())),
+        "{}",
+        said.stdout
+    );
+    let said = json_of(
+        &project
+            .run_with_cache(&cache, &["outdated", "app", "--json"])
+            .expect(3)
+            .stdout,
+    );
     assert_eq!(said["images"][0]["outdated"], true);
     assert_eq!(said["images"][0]["locked_digest"], json!(old));
     assert_eq!(said["images"][0]["current_digest"], json!(new));
@@ -49,7 +61,10 @@ fn a_tag_that_moved_is_outdated_and_an_update_says_what_changed() {
     assert_ne!(project.sandbox.ok(&["build", "app", "--locked"]).digest(), on_old);
     project.sandbox.ok(&["outdated", "app"]);
     let text = project.lock_text();
-    assert_eq!(project.run_cold(&["update", "--spec", "app"]).expect(0).stdout, "no pin changed\n");
+    assert_eq!(
+        project.run_cold(&["update", "--spec", "app"]).expect(0).stdout,
+        "no pin changed\n"
+    );
     assert_eq!(project.lock_text(), text);
 }
 
@@ -59,17 +74,34 @@ fn an_update_is_told_to_programs_too() {
     let old = project.push_base("1.0");
     project.sandbox.ok(&["lock", "app"]);
     let new = project.push_base("1.1");
-    let said = json_of(&project.sandbox.ok(&["update", "--json", "--spec", "app/ocitect.toml"]).stdout);
+    let said = json_of(
+        &project
+            .sandbox
+            .ok(&["update", "--json", "--spec", "app/ocitect.toml"])
+            .stdout,
+    );
     assert_eq!(said["lock"], "app/ocitect.lock");
     let image = &said["images"][0];
     assert_eq!((&image["old_digest"], &image["new_digest"]), (&json!(old), &json!(new)));
-    assert_eq!((&image["name"], &image["changed"]), (&json!(project.base()), &json!(true)));
+    assert_eq!(
+        (&image["name"], &image["changed"]),
+        (&json!(project.base()), &json!(true))
+    );
     let change = &image["platforms"][1];
     assert_eq!(change["platform"], "linux/arm64");
     assert_eq!((&change["layers"], &change["shared_layers"]), (&json!(2), &json!(1)));
-    assert_eq!(change["packages"]["changed"], json!([{ "name": "libc6", "old_version": "1.0", "new_version": "1.1" }]));
-    assert_eq!(change["packages"]["added"], json!([{ "name": "only-1.1", "version": "1" }]));
-    assert_eq!(change["packages"]["removed"], json!([{ "name": "only-1.0", "version": "1" }]));
+    assert_eq!(
+        change["packages"]["changed"],
+        json!([{ "name": "libc6", "old_version": "1.0", "new_version": "1.1" }])
+    );
+    assert_eq!(
+        change["packages"]["added"],
+        json!([{ "name": "only-1.1", "version": "1" }])
+    );
+    assert_eq!(
+        change["packages"]["removed"],
+        json!([{ "name": "only-1.0", "version": "1" }])
+    );
 }
 
 #[test]
@@ -85,12 +117,20 @@ fn one_image_is_updated_alone() {
     let after = project.lock_text();
     assert!(after.contains(&format!("index = \"{new}\"")));
     let start = format!("\nname = \"{}\"\n", other.base());
-    let part_of = |text: &str| text.split("[[image]]").find(|part| part.starts_with(&start)).unwrap().to_owned();
+    let part_of = |text: &str| {
+        text.split("[[image]]")
+            .find(|part| part.starts_with(&start))
+            .unwrap()
+            .to_owned()
+    };
     assert_eq!(part_of(&before), part_of(&after));
     let said = project.sandbox.run(&["outdated", "app"]).expect(3).stdout;
     assert_eq!(said.lines().filter(|line| line.contains(" -> ")).count(), 1, "{said}");
 
-    let unknown = project.sandbox.run(&["update", "lock/one-othr", "--spec", "app"]).expect(2);
+    let unknown = project
+        .sandbox
+        .run(&["update", "lock/one-othr", "--spec", "app"])
+        .expect(2);
     unknown.says(&["the spec has no image \"lock/one-othr\"", "help:"]);
     let close = other.base().replace("latest", "latst");
     project
@@ -124,20 +164,36 @@ fn a_lock_is_shown_readable() {
     project.on(&[&project.base(), &format!("oci:{}", part("BASE"))]);
     project.sandbox.ok(&["lock", "app"]);
     let text = project.sandbox.ok(&["lock", "--show", "app"]).stdout;
-    for line in
-        ["package    libc6 1.0", "user       node 1000:1000", "  linux/arm64", "layer      sha256:", "paths      "]
-    {
+    for line in [
+        "package    libc6 1.0",
+        "user       node 1000:1000",
+        "  linux/arm64",
+        "layer      sha256:",
+        "paths      ",
+    ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     let shown = json_of(&project.sandbox.ok(&["lock", "--show", "--json", "app"]).stdout);
-    let image = shown["images"].as_array().unwrap().iter().find(|image| image["name"] == project.base()).unwrap();
+    let image = shown["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|image| image["name"] == project.base())
+        .unwrap();
     let pin = &image["platforms"][0];
     assert_eq!(pin["platform"], "linux/amd64");
-    assert_eq!(pin["facts"]["packages"][1], json!({ "name": "libc6", "version": "1.0" }));
+    assert_eq!(
+        pin["facts"]["packages"][1],
+        json!({ "name": "libc6", "version": "1.0" })
+    );
     assert_eq!(pin["facts"]["users"], json!([{ "name": "root", "uid": 0, "gid": 0 }]));
     assert_eq!(pin["layers"].as_array().unwrap().len(), 2);
     assert!(pin["layers"][0]["diff_id"].as_str().unwrap().starts_with("sha256:"));
-    project.sandbox.run(&["lock", "--json", "app"]).expect(2).says(&["--show"]);
+    project
+        .sandbox
+        .run(&["lock", "--json", "app"])
+        .expect(2)
+        .says(&["--show"]);
 }
 
 #[test]
@@ -157,7 +213,11 @@ fn a_digest_that_is_gone_is_told_from_a_tag_that_moved() {
     tool("skopeo", &["delete", "--tls-verify=false", &reference(&old)]);
     let said = project.run_cold(&["build", "app"]).expect(6);
     let update = format!("`ocitect update {}`", project.base());
-    said.says(&[&format!("{old} no longer exists"), &format!("the tag now points to {new}"), &update]);
+    said.says(&[
+        &format!("{old} no longer exists"),
+        &format!("the tag now points to {new}"),
+        &update,
+    ]);
     // The facts in the cache are enough to plan.
     project.sandbox.ok(&["build", "app", "--print-plan"]);
     tool("skopeo", &["delete", "--tls-verify=false", &reference(&new)]);

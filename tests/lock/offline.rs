@@ -9,7 +9,12 @@ use crate::support::{Outcome, Sandbox, part};
 fn cut_off(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     let ocitect = sandbox.command(arguments);
     let mut command = Command::new("unshare");
-    command.arg("-n").arg(ocitect.get_program()).args(arguments).current_dir(sandbox.root()).env_clear();
+    command
+        .arg("-n")
+        .arg(ocitect.get_program())
+        .args(arguments)
+        .current_dir(sandbox.root())
+        .env_clear();
     command.envs(ocitect.get_envs().filter_map(|(name, value)| Some((name, value?))));
     Outcome::of(command)
 }
@@ -38,14 +43,23 @@ fn a_layer_that_is_not_here_is_named_with_its_image() {
     sandbox.ok(&["lock", "app"]);
     let base = project.base();
     let said = cut_off(sandbox, &["build", "app", "--offline", "-o", "oci-archive:out.tar"]).expect(6);
-    let said =
-        said.says(&["the layer sha256:", &format!(" of {base} was not found"), "--offline", "without --offline"]);
+    let said = said.says(&[
+        "the layer sha256:",
+        &format!(" of {base} was not found"),
+        "--offline",
+        "without --offline",
+    ]);
     let layer = said.stderr.split("the layer ").nth(1).unwrap()[..71].to_owned();
-    assert!(project.lock_text().contains(&format!("digest = \"{layer}\"")), "{layer}");
+    assert!(
+        project.lock_text().contains(&format!("digest = \"{layer}\"")),
+        "{layer}"
+    );
     assert!(!sandbox.path("out.tar").exists());
     // Documents are needed too.
     let cache = tempfile::tempdir().unwrap();
-    let said = project.run_with_cache(cache.path(), &["build", "app", "--offline", "--print-plan"]).expect(6);
+    let said = project
+        .run_with_cache(cache.path(), &["build", "app", "--offline", "--print-plan"])
+        .expect(6);
     said.says(&["the manifest sha256:", &format!(" of {base} was not found")]);
 }
 
@@ -53,10 +67,21 @@ fn a_layer_that_is_not_here_is_named_with_its_image() {
 fn what_is_not_pinned_is_lacking() {
     let project = Project::new("lock/offline-pin");
     let said = cut_off(&project.sandbox, &["build", "app", "--offline"]).expect(6);
-    said.says(&[&format!("a pin of {} was not found in the lock", project.base()), "help:"]);
+    said.says(&[
+        &format!("a pin of {} was not found in the lock", project.base()),
+        "help:",
+    ]);
     assert!(!project.lock().exists());
-    project.sandbox.run(&["build", "app", "--offline", "--locked"]).expect(2).says(&["missing: "]);
-    project.sandbox.run(&["build", "app", "--offline", "--push"]).expect(2).says(&["--offline", "--push"]);
+    project
+        .sandbox
+        .run(&["build", "app", "--offline", "--locked"])
+        .expect(2)
+        .says(&["missing: "]);
+    project
+        .sandbox
+        .run(&["build", "app", "--offline", "--push"])
+        .expect(2)
+        .says(&["--offline", "--push"]);
     // Files from an image are in its layers.
     project.on(&["scratch", &format!("docker://{}", project.base())]);
     project.sandbox.ok(&["lock", "app"]);
@@ -69,7 +94,9 @@ fn what_is_not_pinned_is_lacking() {
 fn images_of_the_disk_work_as_ever() {
     let project = Project::new("lock/offline-local");
     project.on(&[&format!("oci:{}", part("BASE"))]);
-    let digest = cut_off(&project.sandbox, &["build", "app", "--offline", "-o", "oci:one"]).expect(0).digest();
+    let digest = cut_off(&project.sandbox, &["build", "app", "--offline", "-o", "oci:one"])
+        .expect(0)
+        .digest();
     assert!(project.lock().exists());
     assert_eq!(project.sandbox.ok(&["build", "app", "-o", "oci:two"]).digest(), digest);
 }

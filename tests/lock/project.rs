@@ -18,7 +18,10 @@ pub struct Project {
 impl Project {
     /// Creates the project, with the base's first state pushed.
     pub fn new(repository: &str) -> Self {
-        let project = Self { sandbox: Sandbox::new(), repository: repository.to_owned() };
+        let project = Self {
+            sandbox: Sandbox::new(),
+            repository: repository.to_owned(),
+        };
         project.push_base("1.0");
         project.sandbox.write("app/file", "the app\n");
         project.on(&[&project.base()]);
@@ -48,13 +51,16 @@ impl Project {
         let image = format!("[image]\nname = \"{name}\"\nbase = \"{}\"\n{PLATFORMS}", images[0]);
         let vars = "[vars]\nVERSION = { env = \"VERSION\", default = \"latest\" }\n";
         let layer = format!("[[layers]]\nname = \"app\"\nfiles = [{files}]\n");
-        self.sandbox.write("app/ocitect.toml", format!("format = 1\n{image}{vars}{layer}"));
+        self.sandbox
+            .write("app/ocitect.toml", format!("format = 1\n{image}{vars}{layer}"));
     }
 
     /// Builds the base with packages of this version and pushes it. Returns its digest.
     pub fn push_base(&self, version: &str) -> String {
         self.write_base(version);
-        self.sandbox.ok(&["build", "base", "--push", "-t", &self.base()]).digest()
+        self.sandbox
+            .ok(&["build", "base", "--push", "-t", &self.base()])
+            .digest()
     }
 
     /// Writes the spec of the base: a constant system, and packages of this version.
@@ -64,13 +70,19 @@ impl Project {
         };
         let extra = package(&format!("only-{version}"), "1");
         let status = format!("{}{}{extra}", package("libc6", version), package("dash", "5"));
-        self.sandbox.write("base/status", status).write("base/passwd", "root:x:0:0:root:/root:/bin/sh\n");
+        self.sandbox
+            .write("base/status", status)
+            .write("base/passwd", "root:x:0:0:root:/root:/bin/sh\n");
         let layer = |name: &str, to: &str, from: &str| {
             format!("[[layers]]\nname = \"{name}\"\nfiles = [{{ from = \"{from}\", to = \"{to}\" }}]\n")
         };
-        let layers = [layer("system", "/etc/", "passwd"), layer("packages", "/var/lib/dpkg/", "status")];
+        let layers = [
+            layer("system", "/etc/", "passwd"),
+            layer("packages", "/var/lib/dpkg/", "status"),
+        ];
         let image = format!("[image]\n{PLATFORMS}");
-        self.sandbox.write("base/ocitect.toml", format!("format = 1\n{image}{}", layers.concat()));
+        self.sandbox
+            .write("base/ocitect.toml", format!("format = 1\n{image}{}", layers.concat()));
     }
 
     /// Runs the binary with another cache.
@@ -87,7 +99,9 @@ impl Project {
     }
 
     pub fn plan(&self, cache: &Path) -> String {
-        self.run_with_cache(cache, &["build", "app", "--print-plan"]).expect(0).stdout
+        self.run_with_cache(cache, &["build", "app", "--print-plan"])
+            .expect(0)
+            .stdout
     }
 }
 
@@ -104,6 +118,9 @@ pub fn signed(text: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let (head, rest) = text.split_once("checksum = ").unwrap();
     let (_, body) = rest.split_once('\n').unwrap();
-    let sum: String = Sha256::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum: String = Sha256::digest(body.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{head}checksum = \"sha256:{sum}\"\n{body}")
 }

@@ -12,8 +12,10 @@ fn locked_wants_everything_in_the_lock_and_lists_what_is_not() {
     let base = project.base();
     let lacks = |image: &str, platform: &str| format!("{image} for {platform}");
     let said = project.sandbox.run(&["build", "app", "--locked"]).expect(2);
-    let said =
-        said.says(&["lockfile app/ocitect.lock does not exist, but --locked was given (missing: ", "`ocitect lock`"]);
+    let said = said.says(&[
+        "lockfile app/ocitect.lock does not exist, but --locked was given (missing: ",
+        "`ocitect lock`",
+    ]);
     let _ = said.says(&[&lacks(&base, "linux/amd64"), &lacks(&base, "linux/arm64")]);
     assert!(!project.lock().exists() && !project.sandbox.path("build").exists());
 
@@ -25,21 +27,30 @@ fn locked_wants_everything_in_the_lock_and_lists_what_is_not() {
         .run(&["build", "app", "--locked"])
         .expect(2)
         .says(&["lockfile app/ocitect.lock is out of date"]);
-    for one in [lacks(&base, "linux/arm64"), lacks(&other, "linux/amd64"), lacks(&other, "linux/arm64")] {
+    for one in [
+        lacks(&base, "linux/arm64"),
+        lacks(&other, "linux/amd64"),
+        lacks(&other, "linux/arm64"),
+    ] {
         assert!(said.stderr.contains(&one), "{one} in\n{}", said.stderr);
     }
     assert!(!said.stderr.contains(&lacks(&base, "linux/amd64")), "{}", said.stderr);
     assert_eq!(project.lock_text(), text);
 
     project.on(&[&base]);
-    project.sandbox.ok(&["build", "app", "--locked", "--platform", "linux/amd64"]);
+    project
+        .sandbox
+        .ok(&["build", "app", "--locked", "--platform", "linux/amd64"]);
     project.sandbox.ok(&["lock", "app"]);
     project.sandbox.ok(&["build", "app", "--locked"]);
     // Variables determine which pins are needed.
     project.on(&[&base.replace("latest", "${VERSION}")]);
     project.sandbox.ok(&["build", "app", "--locked"]);
     let moved = base.replace("latest", "2");
-    let said = project.sandbox.run(&["build", "app", "--locked", "--set", "VERSION=2"]).expect(2);
+    let said = project
+        .sandbox
+        .run(&["build", "app", "--locked", "--set", "VERSION=2"])
+        .expect(2);
     said.says(&[&lacks(&moved, "linux/amd64")]);
 }
 
@@ -51,7 +62,12 @@ fn an_edited_lock_is_refused_by_every_command() {
     let merged = text.replacen("\n[[image]]", "\n<<<<<<< ours\n[[image]]", 1);
     let zeros = "0".repeat(64);
     let index = text.split("index = \"sha256:").nth(1).unwrap()[..64].to_owned();
-    for edit in [text.replace(&index, &zeros), merged, signed(&format!("{text}\n# a note\n")), String::new()] {
+    for edit in [
+        text.replace(&index, &zeros),
+        merged,
+        signed(&format!("{text}\n# a note\n")),
+        String::new(),
+    ] {
         fs::write(project.lock(), &edit).unwrap();
         for arguments in [
             &["build", "app"][..],
@@ -62,7 +78,11 @@ fn an_edited_lock_is_refused_by_every_command() {
             &["outdated", "app"],
         ] {
             let said = project.sandbox.run(arguments).expect(2);
-            said.says(&["app/ocitect.lock was changed after ocitect wrote it", "version control", "delete it"]);
+            said.says(&[
+                "app/ocitect.lock was changed after ocitect wrote it",
+                "version control",
+                "delete it",
+            ]);
             assert_eq!(fs::read_to_string(project.lock()).unwrap(), edit);
         }
     }
@@ -72,9 +92,17 @@ fn an_edited_lock_is_refused_by_every_command() {
 fn a_newer_lock_is_refused_by_name() {
     let project = Project::new("lock/newer");
     project.sandbox.ok(&["lock", "app"]);
-    let newer = project.lock_text().replace("version = 1\n", "version = 2\n").replace("[[image]]", "[[other]]");
+    let newer = project
+        .lock_text()
+        .replace("version = 1\n", "version = 2\n")
+        .replace("[[image]]", "[[other]]");
     fs::write(project.lock(), &newer).unwrap();
-    for arguments in [&["build", "app"][..], &["lock", "app"], &["update", "--spec", "app"], &["outdated", "app"]] {
+    for arguments in [
+        &["build", "app"][..],
+        &["lock", "app"],
+        &["update", "--spec", "app"],
+        &["outdated", "app"],
+    ] {
         let said = project.sandbox.run(arguments).expect(2);
         said.says(&[
             "lockfile app/ocitect.lock has version 2",
@@ -92,6 +120,10 @@ fn a_pipe_in_the_place_of_a_lock_is_not_waited_for() {
     let _ = std::fs::remove_file(&lock);
     crate::support::tool("mkfifo", &[&lock]);
     for command in [&["build", "app"][..], &["lock", "app", "--show"], &["outdated", "app"]] {
-        project.sandbox.run(command).expect(1).says(&["ocitect.lock", "expected a regular file"]);
+        project
+            .sandbox
+            .run(command)
+            .expect(1)
+            .says(&["ocitect.lock", "expected a regular file"]);
     }
 }

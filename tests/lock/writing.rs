@@ -12,9 +12,16 @@ use crate::support::{Outcome, Sandbox, part, tool};
 fn a_build_writes_the_lock_once_and_then_leaves_it() {
     let project = Project::new("lock/once");
     let digest = project.push_base("1.0");
-    let first = project.sandbox.ok(&["build", "app"]).says(&["wrote app/ocitect.lock"]).digest();
+    let first = project
+        .sandbox
+        .ok(&["build", "app"])
+        .says(&["wrote app/ocitect.lock"])
+        .digest();
     let text = project.lock_text();
-    assert!(text.contains(&format!("name = \"{}\"\nindex = \"{digest}\"\n", project.base())), "{text}");
+    assert!(
+        text.contains(&format!("name = \"{}\"\nindex = \"{digest}\"\n", project.base())),
+        "{text}"
+    );
     assert_eq!(text.matches("\n[[image.platform]]\n").count(), 2);
     let before = fs::metadata(project.lock()).unwrap();
     let second = project.sandbox.ok(&["build", "app"]);
@@ -22,21 +29,37 @@ fn a_build_writes_the_lock_once_and_then_leaves_it() {
     assert_eq!(second.digest(), first);
     let after = fs::metadata(project.lock()).unwrap();
     assert_eq!((after.ino(), after.mtime_nsec()), (before.ino(), before.mtime_nsec()));
-    project.sandbox.ok(&["lock", "app"]).says(&["app/ocitect.lock is up to date"]);
+    project
+        .sandbox
+        .ok(&["lock", "app"])
+        .says(&["app/ocitect.lock is up to date"]);
     assert_eq!(fs::metadata(project.lock()).unwrap().ino(), before.ino());
-    assert_eq!(project.run_cold(&["build", "app", "--locked"]).expect(0).digest(), first);
+    assert_eq!(
+        project.run_cold(&["build", "app", "--locked"]).expect(0).digest(),
+        first
+    );
 }
 
 #[test]
 fn facts_are_the_same_from_layers_cache_and_lock() {
     let project = Project::new("lock/same");
-    project.on(&[&project.base(), &format!("docker://{}/base:latest", part("REGISTRY_OPEN"))]);
-    let caches = [project.sandbox.path("cache-1"), project.sandbox.path("cache-2"), project.sandbox.path("cache-3")];
+    project.on(&[
+        &project.base(),
+        &format!("docker://{}/base:latest", part("REGISTRY_OPEN")),
+    ]);
+    let caches = [
+        project.sandbox.path("cache-1"),
+        project.sandbox.path("cache-2"),
+        project.sandbox.path("cache-3"),
+    ];
     let from_layers = project.plan(&caches[0]);
     assert!(!project.lock().exists(), "a plan writes no lock");
     let from_cache = project.plan(&caches[0]);
     assert_eq!(from_cache, from_layers);
-    let without = project.run_with_cache(&caches[0], &["build", "app", "-o", "oci:one"]).expect(0).digest();
+    let without = project
+        .run_with_cache(&caches[0], &["build", "app", "-o", "oci:one"])
+        .expect(0)
+        .digest();
     let from_lock = project.plan(&caches[1]);
     assert_eq!(from_lock, from_layers);
     assert!(!caches[1].join("facts").exists(), "facts of the lock are not read anew");
@@ -58,7 +81,11 @@ fn facts_of_another_version_are_read_anew() {
     assert_ne!(other, text);
     fs::write(project.lock(), &other).unwrap();
     let help = "found version 1, expected version 2";
-    project.sandbox.run(&["build", "app", "--locked"]).expect(2).says(&["is out of date", help, "ocitect lock"]);
+    project
+        .sandbox
+        .run(&["build", "app", "--locked"])
+        .expect(2)
+        .says(&["is out of date", help, "ocitect lock"]);
     assert_eq!(project.lock_text(), other);
     assert_eq!(project.run_cold(&["build", "app"]).expect(0).digest(), digest);
     assert_eq!(project.lock_text(), text);
@@ -71,7 +98,12 @@ fn facts_of_another_version_are_read_anew() {
 fn a_spec_without_images_has_no_lock() {
     let project = Project::new("lock/scratch");
     project.on(&["scratch"]);
-    for arguments in [&["build", "app"][..], &["build", "app", "--locked"], &["lock", "app"], &["outdated", "app"]] {
+    for arguments in [
+        &["build", "app"][..],
+        &["build", "app", "--locked"],
+        &["lock", "app"],
+        &["outdated", "app"],
+    ] {
         project.sandbox.ok(arguments);
         assert!(!project.lock().exists(), "{arguments:?}");
     }
@@ -90,7 +122,10 @@ fn a_lock_is_named_after_its_spec_and_does_not_depend_on_where_it_lies() {
     project.on(&["oci:./bases/own:1", "docker://127.0.0.1/x"]);
     let spec = fs::read_to_string(project.sandbox.path("app/ocitect.toml")).unwrap();
     let spec = spec.replace("docker://127.0.0.1/x#", "oci:bases/own:${VERSION}#");
-    project.sandbox.write("app/api.toml", &spec).write("other/place/api.toml", &spec);
+    project
+        .sandbox
+        .write("app/api.toml", &spec)
+        .write("other/place/api.toml", &spec);
     tool(
         "cp",
         &[
@@ -102,10 +137,18 @@ fn a_lock_is_named_after_its_spec_and_does_not_depend_on_where_it_lies() {
     let set = ["--set", "VERSION=1"];
     project.sandbox.ok(&[&["lock", "app/api.toml"][..], &set].concat());
     let absolute = project.sandbox.path("other/place/api.toml");
-    project.sandbox.ok(&[&["lock", absolute.to_str().unwrap()][..], &set].concat());
+    project
+        .sandbox
+        .ok(&[&["lock", absolute.to_str().unwrap()][..], &set].concat());
     let text = fs::read_to_string(project.sandbox.path("app/api.lock")).unwrap();
-    assert_eq!(fs::read_to_string(project.sandbox.path("other/place/api.lock")).unwrap(), text);
-    assert!(text.contains("name = \"oci:./bases/own:1\"\n") && text.contains("name = \"oci:bases/own:1\"\n"), "{text}");
+    assert_eq!(
+        fs::read_to_string(project.sandbox.path("other/place/api.lock")).unwrap(),
+        text
+    );
+    assert!(
+        text.contains("name = \"oci:./bases/own:1\"\n") && text.contains("name = \"oci:bases/own:1\"\n"),
+        "{text}"
+    );
     assert!(!text.contains(project.sandbox.root().to_str().unwrap()), "{text}");
     assert!(!project.lock().exists());
 }
@@ -141,9 +184,15 @@ fn what_is_missing_is_completed_and_nothing_else_is_touched() {
     project.on(&[&second]);
     project.sandbox.ok(&["build", "app"]);
     assert_eq!(project.lock_text().matches("[[image]]").count(), 2);
-    project.sandbox.ok(&["lock", "app"]).says(&[&format!("removed {} for linux/arm64", project.base())]);
+    project
+        .sandbox
+        .ok(&["lock", "app"])
+        .says(&[&format!("removed {} for linux/arm64", project.base())]);
     let text = project.lock_text();
-    assert!(text.contains(&second) && text.matches("[[image]]").count() == 1, "{text}");
+    assert!(
+        text.contains(&second) && text.matches("[[image]]").count() == 1,
+        "{text}"
+    );
 }
 
 #[test]
@@ -164,7 +213,9 @@ fn platforms_may_have_bases_of_their_own() {
 fn a_build_that_fails_before_it_writes_leaves_no_lock() {
     let project = Project::new("lock/failing");
     let text = fs::read_to_string(project.sandbox.path("app/ocitect.toml")).unwrap();
-    project.sandbox.write("app/ocitect.toml", text.replace("[vars]", "max-size = 10\n[vars]"));
+    project
+        .sandbox
+        .write("app/ocitect.toml", text.replace("[vars]", "max-size = 10\n[vars]"));
     project.sandbox.run(&["build", "app"]).expect(3);
     assert!(!project.lock().exists());
 }
@@ -178,10 +229,21 @@ fn a_checkout_that_cannot_be_written_is_a_warning() {
     );
     let ocitect = project.sandbox.command(&[]);
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", &script]).current_dir(project.sandbox.root()).env_clear();
+    command
+        .args(["-m", "sh", "-c", &script])
+        .current_dir(project.sandbox.root())
+        .env_clear();
     command.envs(ocitect.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let built = Outcome::of(command).expect(0).says(&["ead-only file system"]);
-    assert_eq!(built.stderr.matches("cannot write the lockfile app/ocitect.lock").count(), 1, "{}", built.stderr);
+    assert_eq!(
+        built
+            .stderr
+            .matches("cannot write the lockfile app/ocitect.lock")
+            .count(),
+        1,
+        "{}",
+        built.stderr
+    );
     assert!(!project.lock().exists());
     assert_eq!(project.sandbox.ok(&["build", "app"]).digest(), built.digest());
 }
@@ -211,9 +273,18 @@ fn a_local_base_that_was_made_anew_is_told_of_until_the_pin_is_moved() {
     project.write_base("2.0");
     project.sandbox.ok(&base);
     let outcome = project.sandbox.ok(&["build", "app"]);
-    assert_eq!(outcome.stderr.matches("run `ocitect update`").count(), 1, "{}", outcome.stderr);
+    assert_eq!(
+        outcome.stderr.matches("run `ocitect update`").count(),
+        1,
+        "{}",
+        outcome.stderr
+    );
     assert_eq!(outcome.digest(), first);
     project.sandbox.ok(&["update", "--spec", "app"]);
     let outcome = project.sandbox.ok(&["build", "app"]);
-    assert!(!outcome.stderr.contains("to update the pin") && outcome.digest() != first, "{}", outcome.stderr);
+    assert!(
+        !outcome.stderr.contains("to update the pin") && outcome.digest() != first,
+        "{}",
+        outcome.stderr
+    );
 }

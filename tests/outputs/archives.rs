@@ -26,7 +26,13 @@ fn podman_and_skopeo_read_an_oci_archive() {
     let sandbox = Sandbox::new();
     // Podman treats images with the same config as one image with many names.
     sandbox.write("files/of", "an oci-archive\n");
-    write_spec(&sandbox, &format!("name = \"example.com/oci/app\"\ntags = [\"1.0\", \"latest\"]\n{}", on_base()));
+    write_spec(
+        &sandbox,
+        &format!(
+            "name = \"example.com/oci/app\"\ntags = [\"1.0\", \"latest\"]\n{}",
+            on_base()
+        ),
+    );
     let digest = sandbox.ok(&["build", "-o", "oci-archive:app.tar"]).digest();
     let archive = sandbox.path("app.tar");
     let index = tool("tar", &["-xOf", archive.to_str().unwrap(), "index.json"]);
@@ -41,12 +47,24 @@ fn podman_and_skopeo_read_an_oci_archive() {
     assert_eq!(podman_names("example.com/oci/app:1.0"), ["example.com/oci/app:1.0"]);
     runs("example.com/oci/app:1.0");
     let target = format!("oci:{}:x", sandbox.path("copied").display());
-    tool("skopeo", &["copy", "-q", "--all", &format!("oci-archive:{}", archive.display()), &target]);
+    tool(
+        "skopeo",
+        &[
+            "copy",
+            "-q",
+            "--all",
+            &format!("oci-archive:{}", archive.display()),
+            &target,
+        ],
+    );
     assert_eq!(sandbox.layout("copied").index()["manifests"][0]["digest"], digest);
 
     sandbox.write("files/of", "another oci-archive\n");
     sandbox.ok(&["build", "-o", "oci-archive:own.tar:example.com/oci/own:2"]);
-    tool("podman", &["load", "-q", "-i", sandbox.path("own.tar").to_str().unwrap()]);
+    tool(
+        "podman",
+        &["load", "-q", "-i", sandbox.path("own.tar").to_str().unwrap()],
+    );
     assert_eq!(podman_names("example.com/oci/own:2"), ["example.com/oci/own:2"]);
 }
 
@@ -54,30 +72,66 @@ fn podman_and_skopeo_read_an_oci_archive() {
 fn podman_loads_a_docker_archive_under_all_its_names() {
     let sandbox = Sandbox::new();
     sandbox.write("files/of", "a docker-archive\n");
-    write_spec(&sandbox, &format!("name = \"example.com/docker/app\"\ntags = [\"1.0\", \"1\"]\n{}", on_base()));
+    write_spec(
+        &sandbox,
+        &format!(
+            "name = \"example.com/docker/app\"\ntags = [\"1.0\", \"1\"]\n{}",
+            on_base()
+        ),
+    );
     let build = ["build", "--platform", "linux/amd64", "-o", "docker-archive:app.tar"];
     sandbox.ok(&build);
-    tool("podman", &["load", "-q", "-i", sandbox.path("app.tar").to_str().unwrap()]);
-    assert_eq!(podman_names("example.com/docker/app:1.0"), ["example.com/docker/app:1", "example.com/docker/app:1.0"]);
+    tool(
+        "podman",
+        &["load", "-q", "-i", sandbox.path("app.tar").to_str().unwrap()],
+    );
+    assert_eq!(
+        podman_names("example.com/docker/app:1.0"),
+        ["example.com/docker/app:1", "example.com/docker/app:1.0"]
+    );
     runs("example.com/docker/app:1");
-    let health = tool("podman", &["inspect", "--format", "{{.HealthCheck.Retries}}", "example.com/docker/app:1"]);
+    let health = tool(
+        "podman",
+        &[
+            "inspect",
+            "--format",
+            "{{.HealthCheck.Retries}}",
+            "example.com/docker/app:1",
+        ],
+    );
     assert_eq!(health, "3\n");
 
     sandbox.ok(&[&build[..], &["-t", "a", "-t", "example.com/docker/other:b"]].concat());
-    let list = tool("tar", &["-xOf", sandbox.path("app.tar").to_str().unwrap(), "manifest.json"]);
+    let list = tool(
+        "tar",
+        &["-xOf", sandbox.path("app.tar").to_str().unwrap(), "manifest.json"],
+    );
     let list: Value = serde_json::from_str(&list).unwrap();
-    assert_eq!(list[0]["RepoTags"], json!(["example.com/docker/app:a", "example.com/docker/other:b"]));
-    sandbox.ok(&["build", "--platform", "linux/amd64", "-o", "docker-archive:own.tar:example.com/docker/own:3"]);
-    let list = tool("tar", &["-xOf", sandbox.path("own.tar").to_str().unwrap(), "manifest.json"]);
+    assert_eq!(
+        list[0]["RepoTags"],
+        json!(["example.com/docker/app:a", "example.com/docker/other:b"])
+    );
+    sandbox.ok(&[
+        "build",
+        "--platform",
+        "linux/amd64",
+        "-o",
+        "docker-archive:own.tar:example.com/docker/own:3",
+    ]);
+    let list = tool(
+        "tar",
+        &["-xOf", sandbox.path("own.tar").to_str().unwrap(), "manifest.json"],
+    );
     assert!(list.contains("[\"example.com/docker/own:3\"]"), "{list}");
 }
 
 #[test]
 fn an_archive_on_stdout_goes_straight_into_podman() {
     let sandbox = Sandbox::new();
-    for (kind, repository) in
-        [("oci-archive:-", "example.com/stdout/oci"), ("docker-archive:-", "example.com/stdout/docker")]
-    {
+    for (kind, repository) in [
+        ("oci-archive:-", "example.com/stdout/oci"),
+        ("docker-archive:-", "example.com/stdout/docker"),
+    ] {
         sandbox.write("files/of", repository);
         write_spec(&sandbox, &format!("name = \"{repository}\"\n{}", on_base()));
         let mut build = sandbox.command(&["build", "--platform", "linux/amd64", "-o", kind]);
@@ -100,7 +154,14 @@ fn the_same_image_gives_the_same_archive_on_any_number_of_threads() {
     // Several blocks of the compressor.
     let line = |number: u32| format!("{number} {}\n", number.wrapping_mul(2_654_435_761));
     sandbox.write("files/numbers", (0..400_000).map(line).collect::<String>());
-    let outputs = ["--platform", "linux/amd64", "-o", "oci-archive:oci.tar", "-o", "docker-archive:docker.tar"];
+    let outputs = [
+        "--platform",
+        "linux/amd64",
+        "-o",
+        "oci-archive:oci.tar",
+        "-o",
+        "docker-archive:docker.tar",
+    ];
     let arguments = [&["build"][..], &outputs].concat();
     let digests = || ["oci.tar", "docker.tar"].map(|name| sha256(&fs::read(sandbox.path(name)).unwrap()));
     sandbox.ok(&arguments);
@@ -109,7 +170,10 @@ fn the_same_image_gives_the_same_archive_on_any_number_of_threads() {
     assert_eq!(digests(), first);
     let ocitect = sandbox.command(&arguments);
     let mut single = std::process::Command::new("taskset");
-    single.args(["--cpu-list", "0"]).arg(ocitect.get_program()).args(&arguments);
+    single
+        .args(["--cpu-list", "0"])
+        .arg(ocitect.get_program())
+        .args(&arguments);
     single.current_dir(sandbox.root()).env_clear();
     single.envs(ocitect.get_envs().filter_map(|(name, value)| Some((name, value?))));
     single.env("OCITECT_CACHE_DIR", sandbox.path("another-cache"));
@@ -117,7 +181,12 @@ fn the_same_image_gives_the_same_archive_on_any_number_of_threads() {
     assert_eq!(digests(), first);
     for name in ["oci.tar", "docker.tar"] {
         let listed = tool("tar", &["-tvf", sandbox.path(name).to_str().unwrap()]);
-        assert!(listed.lines().all(|line| line.contains(" 0/0 ") || line.contains(" root/root ")), "{listed}");
+        assert!(
+            listed
+                .lines()
+                .all(|line| line.contains(" 0/0 ") || line.contains(" root/root ")),
+            "{listed}"
+        );
     }
 }
 
@@ -125,7 +194,13 @@ fn the_same_image_gives_the_same_archive_on_any_number_of_threads() {
 fn a_build_that_fails_leaves_the_archive_that_was_there() {
     let sandbox = Sandbox::new();
     write_spec_for(&sandbox, "", &["linux/amd64"]);
-    let arguments = ["build", "-o", "oci-archive:keep/oci.tar", "-o", "docker-archive:keep/docker.tar"];
+    let arguments = [
+        "build",
+        "-o",
+        "oci-archive:keep/oci.tar",
+        "-o",
+        "docker-archive:keep/docker.tar",
+    ];
     fs::create_dir(sandbox.path("keep")).unwrap();
     sandbox.ok(&arguments);
     let before = state(&sandbox.path("keep"));
@@ -154,7 +229,13 @@ fn an_archive_makes_the_directories_on_the_way_where_it_can() {
     sandbox.ok(&["build", "-o", "oci-archive:new/directory/a.tar"]);
     assert!(sandbox.path("new/directory/a.tar").is_file());
     sandbox.write("file", "in the way\n");
-    sandbox.run(&["build", "-o", "oci-archive:file/a.tar"]).expect(1).says(&["file/a.tar"]);
-    sandbox.run(&["build", "-o", "oci-archive:new"]).expect(2).says(&["it is a directory", "give a file in it"]);
+    sandbox
+        .run(&["build", "-o", "oci-archive:file/a.tar"])
+        .expect(1)
+        .says(&["file/a.tar"]);
+    sandbox
+        .run(&["build", "-o", "oci-archive:new"])
+        .expect(2)
+        .says(&["it is a directory", "give a file in it"]);
     assert_eq!(fs::read(sandbox.path("file")).unwrap(), b"in the way\n");
 }

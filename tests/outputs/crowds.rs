@@ -37,10 +37,15 @@ fn keep_reading(sandbox: &Sandbox, is_over: &AtomicBool) -> usize {
         let found = tags(&index);
         for (tag, digest) in &seen {
             assert!(found.contains_key(tag), "{tag} was there, and is lost");
-            assert!(tag == SHARED || found[tag] == *digest, "{tag} named another image before");
+            assert!(
+                tag == SHARED || found[tag] == *digest,
+                "{tag} named another image before"
+            );
         }
         for digest in found.values() {
-            let path = sandbox.path("out/blobs/sha256").join(digest.strip_prefix("sha256:").unwrap());
+            let path = sandbox
+                .path("out/blobs/sha256")
+                .join(digest.strip_prefix("sha256:").unwrap());
             assert_eq!(sha256(&fs::read(path).expect("what a tag names is there")), *digest);
         }
         (seen, reads) = (found, reads + 1);
@@ -65,11 +70,19 @@ fn crowd(writers: usize) {
     let is_over = AtomicBool::new(false);
     let built = std::thread::scope(|scope| {
         let reader = scope.spawn(|| keep_reading(&sandbox, &is_over));
-        let children: Vec<Child> = (0..writers).map(|number| start_writer(&sandbox, &spec, number)).collect();
-        let ended: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+        let children: Vec<Child> = (0..writers)
+            .map(|number| start_writer(&sandbox, &spec, number))
+            .collect();
+        let ended: Vec<_> = children
+            .into_iter()
+            .map(|child| child.wait_with_output().unwrap())
+            .collect();
         is_over.store(true, Ordering::SeqCst);
         println!("{writers} writers, {} reads", reader.join().unwrap());
-        ended.into_iter().map(|output| Outcome::from(output).expect(0).digest()).collect::<Vec<String>>()
+        ended
+            .into_iter()
+            .map(|output| Outcome::from(output).expect(0).digest())
+            .collect::<Vec<String>>()
     });
     let found = tags(&index(&sandbox).unwrap());
     for (number, digest) in built.iter().enumerate() {
@@ -80,7 +93,9 @@ fn crowd(writers: usize) {
     let listed = tool("umoci", &["ls", "--layout", sandbox.path("out").to_str().unwrap()]);
     assert_eq!(listed.lines().count(), writers + 1, "{listed}");
     for path in ["out", "out/blobs", "cache/documents/v1"] {
-        let names = fs::read_dir(sandbox.path(path)).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = fs::read_dir(sandbox.path(path))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
         let left: Vec<_> = names.filter(|name| name.to_string_lossy().contains("tmp")).collect();
         assert!(left.is_empty(), "{path}: {left:?}");
     }
@@ -107,9 +122,18 @@ fn writers_of_one_archive_leave_one_of_them() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         })
         .collect();
-    let ended = started.into_iter().map(|child| Outcome::from(child.wait_with_output().unwrap()).expect(0));
+    let ended = started
+        .into_iter()
+        .map(|child| Outcome::from(child.wait_with_output().unwrap()).expect(0));
     let built: Vec<String> = ended.map(|outcome| outcome.digest()).collect();
     let said: Value = serde_json::from_str(&sandbox.ok(&["inspect", "--json", "oci-archive:out.tar"]).stdout).unwrap();
     assert!(built.iter().any(|digest| said["digest"] == **digest), "{said}");
-    tool("skopeo", &["inspect", "--raw", &format!("oci-archive:{}", sandbox.path("out.tar").display())]);
+    tool(
+        "skopeo",
+        &[
+            "inspect",
+            "--raw",
+            &format!("oci-archive:{}", sandbox.path("out.tar").display()),
+        ],
+    );
 }

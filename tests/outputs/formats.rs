@@ -7,8 +7,19 @@ use crate::support::{Sandbox, part, tool};
 
 /// Loads the image for amd64 and runs the program in its layer.
 fn podman_runs(sandbox: &Sandbox, name: &str) {
-    sandbox.ok(&["build", "--platform", "linux/amd64", "-t", name, "-o", "oci-archive:run.tar"]);
-    tool("podman", &["load", "-q", "-i", sandbox.path("run.tar").to_str().unwrap()]);
+    sandbox.ok(&[
+        "build",
+        "--platform",
+        "linux/amd64",
+        "-t",
+        name,
+        "-o",
+        "oci-archive:run.tar",
+    ]);
+    tool(
+        "podman",
+        &["load", "-q", "-i", sandbox.path("run.tar").to_str().unwrap()],
+    );
     let run = ["run", "--rm", "--network=none", "--entrypoint", "/app/bin/greet", name];
     assert_eq!(tool("podman", &run), "greetings\n");
 }
@@ -16,7 +27,10 @@ fn podman_runs(sandbox: &Sandbox, name: &str) {
 fn skopeo_copies(sandbox: &Sandbox, layout: &str, digest: &str) {
     let source = format!("oci:{}:latest", sandbox.path(layout).display());
     let target = format!("oci:{}:latest", sandbox.path("copied").display());
-    tool("skopeo", &["copy", "-q", "--all", "--preserve-digests", &source, &target]);
+    tool(
+        "skopeo",
+        &["copy", "-q", "--all", "--preserve-digests", &source, &target],
+    );
     assert_eq!(sandbox.layout("copied").index()["manifests"][0]["digest"], digest);
 }
 
@@ -40,26 +54,44 @@ fn one_platform_has_an_index_unless_said_otherwise() {
     write_spec_for(&sandbox, "", &["linux/arm64"]);
     sandbox.ok(&["build", "-o", "oci:out"]);
     let index = sandbox.layout("out").tagged("latest");
-    assert_eq!(index["manifests"][0]["platform"], json!({ "architecture": "arm64", "os": "linux" }));
+    assert_eq!(
+        index["manifests"][0]["platform"],
+        json!({ "architecture": "arm64", "os": "linux" })
+    );
 }
 
 #[test]
 fn docker_types_are_used_throughout() {
     let sandbox = Sandbox::new();
     for base in ["BASE", "BASE_DOCKER"] {
-        write_spec(&sandbox, &format!("media-types = \"docker\"\nbase = \"oci:{}\"", part(base)));
+        write_spec(
+            &sandbox,
+            &format!("media-types = \"docker\"\nbase = \"oci:{}\"", part(base)),
+        );
         let output = format!("oci:out-{base}");
         sandbox.ok(&["build", "-o", &output]);
         let layout = sandbox.layout(&format!("out-{base}"));
         let list = layout.tagged("latest");
-        assert_eq!(list["mediaType"], "application/vnd.docker.distribution.manifest.list.v2+json");
+        assert_eq!(
+            list["mediaType"],
+            "application/vnd.docker.distribution.manifest.list.v2+json"
+        );
         let manifest = layout.manifest("latest", "linux/amd64");
-        assert_eq!(manifest["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
-        assert_eq!(manifest["config"]["mediaType"], "application/vnd.docker.container.image.v1+json");
+        assert_eq!(
+            manifest["mediaType"],
+            "application/vnd.docker.distribution.manifest.v2+json"
+        );
+        assert_eq!(
+            manifest["config"]["mediaType"],
+            "application/vnd.docker.container.image.v1+json"
+        );
         for layer in manifest["layers"].as_array().unwrap() {
             assert_eq!(layer["mediaType"], "application/vnd.docker.image.rootfs.diff.tar.gzip");
         }
-        assert_eq!((&list["annotations"], &manifest["annotations"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&list["annotations"], &manifest["annotations"]),
+            (&Value::Null, &Value::Null)
+        );
     }
     // Podman reads Docker's media types from a registry or a docker-archive, not from a layout. It treats images with
     // the same config as one image, and keeps the first manifest.
@@ -69,24 +101,42 @@ fn docker_types_are_used_throughout() {
     tool("podman", &["pull", "-q", "--tls-verify=false", &name]);
     let run = ["run", "--rm", "--network=none", "--entrypoint", "/app/bin/greet", &name];
     assert_eq!(tool("podman", &run), "greetings\n");
-    assert_eq!(tool("podman", &["inspect", "--format", "{{.HealthCheck.Retries}}", &name]), "3\n");
+    assert_eq!(
+        tool("podman", &["inspect", "--format", "{{.HealthCheck.Retries}}", &name]),
+        "3\n"
+    );
 
     write_spec(&sandbox, "media-types = \"docker\"\ncompression = \"zstd\"");
+    sandbox.run(&["build", "-o", "oci:refused"]).expect(2).says(&[
+        "Docker's media types do not support this compression",
+        "media-types = \"oci\"",
+    ]);
+    write_spec(&sandbox, "media-types = \"docker\"\nannotations = { a = \"b\" }");
     sandbox
         .run(&["build", "-o", "oci:refused"])
         .expect(2)
-        .says(&["Docker's media types do not support this compression", "media-types = \"oci\""]);
-    write_spec(&sandbox, "media-types = \"docker\"\nannotations = { a = \"b\" }");
-    sandbox.run(&["build", "-o", "oci:refused"]).expect(2).says(&["annotations"]);
+        .says(&["annotations"]);
     assert!(!sandbox.path("refused").exists());
 }
 
 #[test]
 fn zstd_and_plain_layers_are_read_by_podman_and_skopeo() {
     for (compression, media_type, name) in [
-        ("zstd", "application/vnd.oci.image.layer.v1.tar+zstd", "localhost/formats/zstd:1"),
-        ("none", "application/vnd.oci.image.layer.v1.tar", "localhost/formats/plain:1"),
-        ("gzip", "application/vnd.oci.image.layer.v1.tar+gzip", "localhost/formats/gzip:1"),
+        (
+            "zstd",
+            "application/vnd.oci.image.layer.v1.tar+zstd",
+            "localhost/formats/zstd:1",
+        ),
+        (
+            "none",
+            "application/vnd.oci.image.layer.v1.tar",
+            "localhost/formats/plain:1",
+        ),
+        (
+            "gzip",
+            "application/vnd.oci.image.layer.v1.tar+gzip",
+            "localhost/formats/gzip:1",
+        ),
     ] {
         let sandbox = Sandbox::new();
         sandbox.write("files/of", compression);
@@ -94,7 +144,10 @@ fn zstd_and_plain_layers_are_read_by_podman_and_skopeo() {
         let built = sandbox.ok(&["build", "-o", "oci:out"]);
         let manifest = sandbox.layout("out").manifest("latest", "linux/amd64");
         assert_eq!(manifest["layers"][2]["mediaType"], media_type);
-        assert_eq!(manifest["layers"][0]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip", "the base's");
+        assert_eq!(
+            manifest["layers"][0]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip",
+            "the base's"
+        );
         skopeo_copies(&sandbox, "out", &built.digest());
         podman_runs(&sandbox, name);
     }

@@ -13,7 +13,10 @@ use crate::support::{Outcome, Sandbox, files_below, tool};
 /// A project of one platform, for every kind of output.
 fn project() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write("files/greeting", "hello\n").write(".ocitectignore", "*.bak\n").write("app.env", "A=b\n");
+    sandbox
+        .write("files/greeting", "hello\n")
+        .write(".ocitectignore", "*.bak\n")
+        .write("app.env", "A=b\n");
     sandbox.spec(
         "env-files = [\"app.env\"]\n[image]\nname = \"example.com/guarded\"\nplatforms = [\"linux/amd64\"]\n\
          [[layers]]\nname = \"app\"\nfiles = [{ from = \"files/\", to = \"/app\" }]\n",
@@ -24,7 +27,11 @@ fn project() -> Sandbox {
 /// Returns every file of the project, with its content.
 fn contents(sandbox: &Sandbox) -> BTreeMap<PathBuf, Vec<u8>> {
     let read = |path: PathBuf| (path.clone(), fs::read(path).unwrap_or_default());
-    files_below(sandbox.root()).into_iter().filter(|path| !path.starts_with(sandbox.path("cache"))).map(read).collect()
+    files_below(sandbox.root())
+        .into_iter()
+        .filter(|path| !path.starts_with(sandbox.path("cache")))
+        .map(read)
+        .collect()
 }
 
 fn metadata(text: &str) -> Value {
@@ -48,10 +55,17 @@ fn devices_and_pipes_are_written_to_and_stay() {
     assert!(fs::metadata(&device).unwrap().file_type().is_char_device());
     assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
     for name in ["pipe", "to-pipe"] {
-        let reader = Command::new("cat").arg(sandbox.path("pipe")).stdout(Stdio::piped()).spawn().unwrap();
+        let reader = Command::new("cat")
+            .arg(sandbox.path("pipe"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         sandbox.ok(&["build", "-o", "oci:out", "--metadata", name]);
         let read = reader.wait_with_output().unwrap();
-        assert_eq!(metadata(&String::from_utf8(read.stdout).unwrap())["name"], "example.com/guarded");
+        assert_eq!(
+            metadata(&String::from_utf8(read.stdout).unwrap())["name"],
+            "example.com/guarded"
+        );
     }
     assert!(fs::metadata(sandbox.path("pipe")).unwrap().file_type().is_fifo());
 }
@@ -63,27 +77,50 @@ fn metadata_goes_to_standard_output_and_the_digest_to_standard_error() {
     for name in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
         let built = sandbox.ok(&["build", "-o", "oci:out", "--metadata", name]);
         assert_eq!(metadata(&built.stdout)["digest"], *digest, "{name}");
-        assert!(built.stderr.trim_end().ends_with(&format!("example.com/guarded@{digest}")), "{}", built.stderr);
+        assert!(
+            built
+                .stderr
+                .trim_end()
+                .ends_with(&format!("example.com/guarded@{digest}")),
+            "{}",
+            built.stderr
+        );
     }
     // A file that standard output is redirected to is standard output too.
     let file = fs::File::create(sandbox.path("all")).unwrap();
     let mut command = sandbox.command(&["build", "-o", "oci:out", "--metadata", "/dev/stdout"]);
     assert!(command.stdout(file).stderr(Stdio::null()).status().unwrap().success());
-    assert_eq!(metadata(&fs::read_to_string(sandbox.path("all")).unwrap())["digest"], *digest);
+    assert_eq!(
+        metadata(&fs::read_to_string(sandbox.path("all")).unwrap())["digest"],
+        *digest
+    );
     let archive = sandbox.path("from-stdout.tar");
     let mut command = sandbox.command(&["build", "-o", "oci-archive:/dev/stdout"]);
-    assert!(command.stdout(fs::File::create(&archive).unwrap()).stderr(Stdio::null()).status().unwrap().success());
+    assert!(
+        command
+            .stdout(fs::File::create(&archive).unwrap())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(tool("tar", &["-tf", archive.to_str().unwrap()]).starts_with("oci-layout\n"));
     sandbox
         .run(&["build", "-o", "oci-archive:-", "--metadata", "-"])
         .expect(2)
-        .says(&["oci-archive:- and --metadata are both written to standard output", "write one of them to a file"]);
+        .says(&[
+            "oci-archive:- and --metadata are both written to standard output",
+            "write one of them to a file",
+        ]);
 }
 
 #[test]
 fn links_stay_and_what_they_lead_to_is_replaced() {
     let sandbox = project();
-    sandbox.write("real/meta.json", "").write("real/app.tar", "").ok(&["build", "-o", "oci:base"]);
+    sandbox
+        .write("real/meta.json", "")
+        .write("real/app.tar", "")
+        .ok(&["build", "-o", "oci:base"]);
     for (link, target) in [
         ("meta.json", "real/meta.json"),
         ("app.tar", "real/app.tar"),
@@ -94,7 +131,10 @@ fn links_stay_and_what_they_lead_to_is_replaced() {
         symlink(target, sandbox.path(link)).unwrap();
     }
     let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
-    sandbox.write("ocitect.toml", spec.replace("[image]\n", "[image]\nbase = \"oci:base\"\n"));
+    sandbox.write(
+        "ocitect.toml",
+        spec.replace("[image]\n", "[image]\nbase = \"oci:base\"\n"),
+    );
     sandbox.ok(&["build", "-o", "oci-archive:app.tar", "--metadata", "meta.json"]);
     sandbox.ok(&["build", "-o", "oci-archive:new.tar", "--metadata", "new.json"]);
     for link in ["meta.json", "app.tar", "new.json", "new.tar", "ocitect.lock"] {
@@ -110,7 +150,10 @@ fn what_the_run_needs_is_not_written_over() {
     let sandbox = project();
     sandbox.ok(&["build", "-o", "oci:layout", "-o", "oci-archive:base.tar"]);
     let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
-    sandbox.write("ocitect.toml", spec.replace("[image]\n", "[image]\nbase = \"oci-archive:base.tar\"\n"));
+    sandbox.write(
+        "ocitect.toml",
+        spec.replace("[image]\n", "[image]\nbase = \"oci-archive:base.tar\"\n"),
+    );
     sandbox.write("ca.pem", "").write("auth.json", "{}");
     sandbox.ok(&["build", "-o", "oci:out"]);
     symlink("ocitect.toml", sandbox.path("to-spec")).unwrap();
@@ -146,7 +189,10 @@ fn what_the_run_needs_is_not_written_over() {
     ] {
         let archive = format!("oci-archive:{path}");
         let registry = ["--authfile", "auth.json", "--ca-file", "ca.pem"];
-        for output in [["-o", "oci:new-layout", "--metadata", path], ["-o", "oci:new-layout", "-o", &archive]] {
+        for output in [
+            ["-o", "oci:new-layout", "--metadata", path],
+            ["-o", "oci:new-layout", "-o", &archive],
+        ] {
             let refused = sandbox.run(&[&["build"][..], &output, &registry].concat());
             refused.expect(2).says(&[reason, "help: "]);
             assert!(contents(&sandbox) == before, "{path}");
@@ -158,22 +204,55 @@ fn what_the_run_needs_is_not_written_over() {
         ["-o", "oci-archive:one", "-o", "docker-archive:./one"],
         ["-o", "oci-archive:cache/../one", "-o", "docker-archive:here/one"],
     ] {
-        sandbox.run(&[&["build"][..], &outputs].concat()).expect(2).says(&["is written to the same file"]);
+        sandbox
+            .run(&[&["build"][..], &outputs].concat())
+            .expect(2)
+            .says(&["is written to the same file"]);
     }
-    sandbox.run(&["build", "-o", "oci:layout/inner"]).expect(2).says(&[inside]);
-    sandbox.run(&["build", "-o", "oci:cache/inner"]).expect(2).says(&["it is inside the cache"]);
-    sandbox.run(&["build", "--cache-from", "oci-archive:hard-base", "-o", "oci-archive:base.tar"]).expect(2);
+    sandbox
+        .run(&["build", "-o", "oci:layout/inner"])
+        .expect(2)
+        .says(&[inside]);
+    sandbox
+        .run(&["build", "-o", "oci:cache/inner"])
+        .expect(2)
+        .says(&["it is inside the cache"]);
+    sandbox
+        .run(&[
+            "build",
+            "--cache-from",
+            "oci-archive:hard-base",
+            "-o",
+            "oci-archive:base.tar",
+        ])
+        .expect(2);
     let whole = "it is the image that is copied";
-    sandbox.run(&["copy", "oci-archive:base.tar", "docker-archive:hard-base"]).expect(2).says(&[whole]);
-    sandbox.run(&["copy", "oci-archive:base.tar", "oci-archive:here/base.tar"]).expect(2).says(&[whole]);
-    sandbox.run(&["copy", "oci-archive:base.tar", "oci-archive:layout/index.json"]).expect(2).says(&[inside]);
+    sandbox
+        .run(&["copy", "oci-archive:base.tar", "docker-archive:hard-base"])
+        .expect(2)
+        .says(&[whole]);
+    sandbox
+        .run(&["copy", "oci-archive:base.tar", "oci-archive:here/base.tar"])
+        .expect(2)
+        .says(&[whole]);
+    sandbox
+        .run(&["copy", "oci-archive:base.tar", "oci-archive:layout/index.json"])
+        .expect(2)
+        .says(&[inside]);
     assert!(contents(&sandbox) == before);
 }
 
 #[test]
 fn what_a_run_wrote_is_written_again() {
     let sandbox = project();
-    let outputs = ["-o", "oci:files/oci", "-o", "oci-archive:files/app.tar", "--metadata", "files/meta.json"];
+    let outputs = [
+        "-o",
+        "oci:files/oci",
+        "-o",
+        "oci-archive:files/app.tar",
+        "--metadata",
+        "files/meta.json",
+    ];
     let build = [&["build"][..], &outputs].concat();
     let first = sandbox.ok(&build).digest();
     assert_eq!(sandbox.ok(&build).digest(), first, "no output is packed");
@@ -191,8 +270,17 @@ fn an_archive_is_not_dumped_onto_a_terminal() {
     let on_terminal = |arguments: &str| {
         let binary = env!("CARGO_BIN_EXE_ocitect");
         let mut script = Command::new("script");
-        script.args(["--quiet", "--return", "--command", &format!("{binary} {arguments}"), "/dev/null"]);
-        script.current_dir(sandbox.root()).env("OCITECT_CACHE_DIR", sandbox.path("cache")).stdin(Stdio::null());
+        script.args([
+            "--quiet",
+            "--return",
+            "--command",
+            &format!("{binary} {arguments}"),
+            "/dev/null",
+        ]);
+        script
+            .current_dir(sandbox.root())
+            .env("OCITECT_CACHE_DIR", sandbox.path("cache"))
+            .stdin(Stdio::null());
         Outcome::of(script)
     };
     for arguments in [
@@ -202,11 +290,25 @@ fn an_archive_is_not_dumped_onto_a_terminal() {
         "copy oci:out oci-archive:-",
     ] {
         let refused = on_terminal(arguments).expect(2);
-        assert!(refused.stdout.contains("to a terminal") && refused.stdout.contains("help"), "{}", refused.stdout);
+        assert!(
+            refused.stdout.contains("to a terminal") && refused.stdout.contains("help"),
+            "{}",
+            refused.stdout
+        );
         assert!(!refused.stdout.contains("oci-layout"), "{}", refused.stdout);
     }
-    assert!(on_terminal("build -o oci:out --metadata -").expect(0).stdout.contains(&digest));
-    assert!(on_terminal("build -o oci-archive:- | tar -t").expect(0).stdout.contains("oci-layout"));
+    assert!(
+        on_terminal("build -o oci:out --metadata -")
+            .expect(0)
+            .stdout
+            .contains(&digest)
+    );
+    assert!(
+        on_terminal("build -o oci-archive:- | tar -t")
+            .expect(0)
+            .stdout
+            .contains("oci-layout")
+    );
 }
 
 #[test]
@@ -214,7 +316,10 @@ fn a_directory_of_another_image_is_refused_before_anything_is_built() {
     let sandbox = project();
     sandbox.ok(&["build"]);
     let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
-    sandbox.write("ocitect.toml", spec.replace("example.com/guarded", "example.com/renamed"));
+    sandbox.write(
+        "ocitect.toml",
+        spec.replace("example.com/guarded", "example.com/renamed"),
+    );
     sandbox.write("files/greeting", "something that must be packed\n");
     let cached = files_below(&sandbox.path("cache")).len();
     sandbox.run(&["build"]).expect(2).says(&[

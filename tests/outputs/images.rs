@@ -16,7 +16,9 @@ pub fn write_spec(sandbox: &Sandbox, image: &str) {
 
 /// Writes such a spec for given platforms.
 pub fn write_spec_for(sandbox: &Sandbox, image: &str, platforms: &[&str]) {
-    sandbox.write("files/greeting", "hello\n").write_mode("files/bin/greet", "#!/bin/sh\necho greetings\n", 0o755);
+    sandbox
+        .write("files/greeting", "hello\n")
+        .write_mode("files/bin/greet", "#!/bin/sh\necho greetings\n", 0o755);
     let layer = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"files/\", to = \"/app\" }]\n";
     sandbox.spec(&format!("[image]\n{image}\nplatforms = {platforms:?}\n{layer}"));
 }

@@ -55,8 +55,10 @@ fn a_killed_build_leaves_the_layout_whole() {
     sandbox.ok(&["build", "-t", "new", "-o", "oci:out"]);
     // Complete, and without temporary files of the killed runs.
     sound_blobs(&sandbox.path("out"));
-    let mut names: Vec<_> =
-        fs::read_dir(sandbox.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = fs::read_dir(sandbox.path("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
     names.retain(|name| !name.to_string_lossy().contains("lock"));
     assert_eq!(names, ["blobs", "index.json", "oci-layout"]);
@@ -71,7 +73,11 @@ fn a_first_build_that_is_killed_can_be_made_again() {
     for events in [2, 5, 8, 11, 14] {
         let sandbox = Sandbox::new();
         write_spec(&sandbox, &on_base());
-        killed(&sandbox, &["build", "-o", "oci:out", "-o", "oci-archive:out.tar"], events);
+        killed(
+            &sandbox,
+            &["build", "-o", "oci:out", "-o", "oci-archive:out.tar"],
+            events,
+        );
         if sandbox.path("out.tar").exists() {
             sandbox.ok(&["inspect", "oci-archive:out.tar"]);
         }

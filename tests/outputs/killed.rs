@@ -40,17 +40,40 @@ struct Scenario {
 const ONE: [&str; 10] = ["a", "b", "c", "d", "e", "f", "l", "m", "o", "p"];
 const TWO: [&str; 11] = ["a", "b", "c", "g", "h", "i", "j", "k", "n", "q", "r"];
 
-const BUILD: &[&str] = &["build", "-t", "new", "-t", "moving", "-o", "oci:out", "-o", "oci-archive:out.tar"];
-const DOCKER: &[&str] =
-    &["build", "--platform", "linux/amd64", "-o", "docker-archive:docker.tar", "--metadata", "out.json"];
+const BUILD: &[&str] = &[
+    "build",
+    "-t",
+    "new",
+    "-t",
+    "moving",
+    "-o",
+    "oci:out",
+    "-o",
+    "oci-archive:out.tar",
+];
+const DOCKER: &[&str] = &[
+    "build",
+    "--platform",
+    "linux/amd64",
+    "-o",
+    "docker-archive:docker.tar",
+    "--metadata",
+    "out.json",
+];
 const COPY: &[&str] = &["copy", "oci:new", "oci:out:moving"];
 const UPDATE: &[&str] = &["update"];
 
 /// Returns the program's command in `directory`, without anything outside that it could write to.
 fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ocitect"));
-    command.args(arguments).current_dir(directory).env_clear().stdin(std::process::Stdio::null());
-    command.env("HOME", directory.join("home")).env("OCITECT_CACHE_DIR", directory.join("cache"));
+    command
+        .args(arguments)
+        .current_dir(directory)
+        .env_clear()
+        .stdin(std::process::Stdio::null());
+    command
+        .env("HOME", directory.join("home"))
+        .env("OCITECT_CACHE_DIR", directory.join("cache"));
     command.env("TMPDIR", directory.join("scratch"));
     command
 }
@@ -97,7 +120,21 @@ fn scenarios(root: &Path) -> Vec<Scenario> {
 
     let again = new_directory(root, "again");
     write_project(&again, &ONE, "one");
-    run(&again, &["build", "-t", "old", "-t", "moving", "-o", "oci:out", "-o", "oci-archive:out.tar"]).expect(0);
+    run(
+        &again,
+        &[
+            "build",
+            "-t",
+            "old",
+            "-t",
+            "moving",
+            "-o",
+            "oci:out",
+            "-o",
+            "oci-archive:out.tar",
+        ],
+    )
+    .expect(0);
     write_project(&again, &TWO, "two");
 
     let docker = new_directory(root, "docker");
@@ -128,14 +165,21 @@ fn scenarios(root: &Path) -> Vec<Scenario> {
         ("copy", copy, COPY),
         ("update", update, UPDATE),
     ];
-    scenarios.into_iter().map(|(name, start, command)| scenario(root, name, start, command)).collect()
+    scenarios
+        .into_iter()
+        .map(|(name, start, command)| scenario(root, name, start, command))
+        .collect()
 }
 
 fn scenario(root: &Path, name: &'static str, start: PathBuf, arguments: &'static [&'static str]) -> Scenario {
     let whole = root.join("whole");
     copy_directory(&start, &whole);
     let supervised = supervise(command(&whole, arguments), None);
-    assert!(supervised.output.status.success(), "{}", String::from_utf8_lossy(&supervised.output.stderr));
+    assert!(
+        supervised.output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&supervised.output.stderr)
+    );
     let scenario = Scenario {
         name,
         before: files(&start),
@@ -192,7 +236,11 @@ fn kill_once(scenario: &Scenario, directory: &Path, at: usize, is_read: bool) ->
     assert_eq!(next.code, 0, "{what}, then: {}", next.stderr);
     let left = files(directory);
     for (path, bytes) in &left {
-        assert!(scenario.after.get(path) == Some(bytes), "{what}, then run again: {} differs", path.display());
+        assert!(
+            scenario.after.get(path) == Some(bytes),
+            "{what}, then run again: {} differs",
+            path.display()
+        );
     }
     assert_eq!(left.len(), scenario.after.len(), "{what}, then run again");
     fs::remove_dir_all(directory).unwrap();
@@ -203,9 +251,16 @@ fn kill_once(scenario: &Scenario, directory: &Path, at: usize, is_read: bool) ->
 /// names exists.
 fn check_state(scenario: &Scenario, found: &Files, what: &str) {
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    for (path, bytes) in found.iter().filter(|(path, _)| !name(path).starts_with(TEMPORARY_PREFIX)) {
+    for (path, bytes) in found
+        .iter()
+        .filter(|(path, _)| !name(path).starts_with(TEMPORARY_PREFIX))
+    {
         let known = [scenario.before.get(path), scenario.after.get(path)];
-        assert!(known.contains(&Some(bytes)), "{what}: {} is neither old nor new", path.display());
+        assert!(
+            known.contains(&Some(bytes)),
+            "{what}: {} is neither old nor new",
+            path.display()
+        );
     }
     for path in scenario.before.keys() {
         assert!(found.contains_key(path), "{what}: {} is lost", path.display());
@@ -213,15 +268,22 @@ fn check_state(scenario: &Scenario, found: &Files, what: &str) {
     let index = Path::new("out/index.json");
     if found.contains_key(index) && found.get(index) != scenario.before.get(index) {
         for path in scenario.after.keys().filter(|path| path.starts_with("out")) {
-            assert!(found.contains_key(path), "{what}: the index is new, and {} is not there", path.display());
+            assert!(
+                found.contains_key(path),
+                "{what}: the index is new, and {} is not there",
+                path.display()
+            );
         }
     }
 }
 
 /// Checks that other programs can read the layout.
 fn check_readers(scenario: &Scenario, directory: &Path) {
-    let tags: &[&str] =
-        if scenario.before.contains_key(Path::new("out/index.json")) { &["old", "moving"] } else { &[] };
+    let tags: &[&str] = if scenario.before.contains_key(Path::new("out/index.json")) {
+        &["old", "moving"]
+    } else {
+        &[]
+    };
     for tag in tags {
         run(directory, &["inspect", &format!("oci:out:{tag}")]).expect(0);
         let source = format!("oci:{}:{tag}", directory.join("out").display());
@@ -236,8 +298,10 @@ fn a_thousand_kills_leave_everything_as_it_was_or_as_it_should_be() {
     let sandbox = Sandbox::new();
     let mount = Mount::small(&sandbox, "memory", 64 * 1024);
     let scenarios = scenarios(&mount.path);
-    let points: Vec<(&Scenario, usize)> =
-        scenarios.iter().flat_map(|scenario| (0..scenario.changes).map(move |at| (scenario, at))).collect();
+    let points: Vec<(&Scenario, usize)> = scenarios
+        .iter()
+        .flat_map(|scenario| (0..scenario.changes).map(move |at| (scenario, at)))
+        .collect();
     assert!(points.len() >= KILLS, "only {} changes are made", points.len());
     let (next, kills) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {

@@ -12,11 +12,17 @@ const NAME: &str = "name = \"example.com/team/app\"";
 #[test]
 fn skopeo_reads_and_copies_every_platform() {
     let sandbox = Sandbox::new();
-    write_spec(&sandbox, &format!("{NAME}\ntags = [\"1.0\", \"latest\"]\n{}", on_base()));
+    write_spec(
+        &sandbox,
+        &format!("{NAME}\ntags = [\"1.0\", \"latest\"]\n{}", on_base()),
+    );
     let digest = sandbox.ok(&["build", "-o", "oci:out"]).digest();
     for tag in ["1.0", "latest"] {
         let source = format!("oci:{}:{tag}", sandbox.path("out").display());
-        assert_eq!(sha256(tool("skopeo", &["inspect", "--raw", &source]).as_bytes()), digest);
+        assert_eq!(
+            sha256(tool("skopeo", &["inspect", "--raw", &source]).as_bytes()),
+            digest
+        );
         let target = format!("oci:{}:{tag}", sandbox.path("copied").display());
         tool("skopeo", &["copy", "-q", "--all", &source, &target]);
         assert_eq!(sandbox.layout("copied").index()["manifests"][0]["digest"], digest);
@@ -27,7 +33,11 @@ fn skopeo_reads_and_copies_every_platform() {
 #[test]
 fn umoci_lists_and_unpacks() {
     let sandbox = Sandbox::new();
-    write_spec_for(&sandbox, &format!("index = false\ntags = [\"1\"]\n{}", on_base()), &["linux/amd64"]);
+    write_spec_for(
+        &sandbox,
+        &format!("index = false\ntags = [\"1\"]\n{}", on_base()),
+        &["linux/amd64"],
+    );
     sandbox.ok(&["build", "-o", "oci:out"]);
     let layout = sandbox.path("out");
     assert_eq!(tool("umoci", &["ls", "--layout", layout.to_str().unwrap()]), "1\n");
@@ -55,22 +65,39 @@ fn a_tag_stands_alone_and_beside_it_the_full_name() {
         })
         .into();
     let entries = index["manifests"].as_array().unwrap();
-    assert_eq!(entries.iter().map(|entry| entry["annotations"].clone()).collect::<Vec<_>>(), expected);
-    assert_eq!(fs::read(sandbox.path("named/oci-layout")).unwrap(), br#"{"imageLayoutVersion":"1.0.0"}"#);
+    assert_eq!(
+        entries
+            .iter()
+            .map(|entry| entry["annotations"].clone())
+            .collect::<Vec<_>>(),
+        expected
+    );
+    assert_eq!(
+        fs::read(sandbox.path("named/oci-layout")).unwrap(),
+        br#"{"imageLayoutVersion":"1.0.0"}"#
+    );
 
     write_spec(&sandbox, "tags = [\"1.0\"]");
     let built = sandbox.ok(&["build", "-o", "oci:nameless", "-o", "oci:own:mine"]);
     assert!(built.stdout.starts_with("@sha256:"), "{}", built.stdout);
     let annotations = |layout: &str| sandbox.layout(layout).index()["manifests"][0]["annotations"].clone();
-    assert_eq!(annotations("nameless"), json!({ "org.opencontainers.image.ref.name": "1.0" }));
-    assert_eq!(annotations("own"), json!({ "org.opencontainers.image.ref.name": "mine" }));
+    assert_eq!(
+        annotations("nameless"),
+        json!({ "org.opencontainers.image.ref.name": "1.0" })
+    );
+    assert_eq!(
+        annotations("own"),
+        json!({ "org.opencontainers.image.ref.name": "mine" })
+    );
 }
 
 #[test]
 fn other_tags_stay_and_a_tag_moves() {
     let sandbox = Sandbox::new();
     write_spec(&sandbox, NAME);
-    let first = sandbox.ok(&["build", "-o", "oci:out", "-t", "1", "-t", "moving"]).digest();
+    let first = sandbox
+        .ok(&["build", "-o", "oci:out", "-t", "1", "-t", "moving"])
+        .digest();
     // Like another tool's entry of an image, with fields that ocitect does not know.
     let mut index = sandbox.layout("out").index();
     let mut other = index["manifests"][0].clone();
@@ -81,12 +108,16 @@ fn other_tags_stay_and_a_tag_moves() {
     sandbox.write("out/index.json", index.to_string());
 
     sandbox.write("files/greeting", "hello again\n");
-    let second = sandbox.ok(&["build", "-o", "oci:out", "-t", "2", "-t", "moving"]).digest();
+    let second = sandbox
+        .ok(&["build", "-o", "oci:out", "-t", "2", "-t", "moving"])
+        .digest();
     assert_ne!(first, second);
     let index = sandbox.layout("out").index();
     let digest_of = |tag: &str| {
         let entries = index["manifests"].as_array().unwrap();
-        let mut named = entries.iter().filter(|entry| entry["annotations"]["org.opencontainers.image.ref.name"] == tag);
+        let mut named = entries
+            .iter()
+            .filter(|entry| entry["annotations"]["org.opencontainers.image.ref.name"] == tag);
         let digest = named.next().unwrap()["digest"].as_str().unwrap().to_owned();
         assert!(named.next().is_none(), "{index:#}");
         digest
@@ -145,7 +176,9 @@ fn a_second_run_touches_nothing() {
     write_spec(&sandbox, &format!("{NAME}\ntags = [\"1\", \"2\"]\n{}", on_base()));
     let first = sandbox.ok(&["build", "-o", "oci:out", "-o", "oci:out:3"]);
     let before = state(&sandbox.path("out"));
-    let second = sandbox.ok(&["build", "-o", "oci:out", "-o", "oci:out:3"]).says(&["base, skipped", "packed, skipped"]);
+    let second = sandbox
+        .ok(&["build", "-o", "oci:out", "-o", "oci:out:3"])
+        .says(&["base, skipped", "packed, skipped"]);
     assert_eq!(second.stdout, first.stdout);
     assert_eq!(state(&sandbox.path("out")), before);
 }
@@ -158,11 +191,17 @@ fn a_directory_that_is_no_layout_is_left_alone() {
     sandbox.write("broken/oci-layout", "{\"imageLayoutVersion\":\"2.0.0\"}");
     sandbox.write("file", "a file\n");
     for (output, reason) in [
-        ("home/keep", "is not an OCI layout, and it is not empty: it contains file"),
+        (
+            "home/keep",
+            "is not an OCI layout, and it is not empty: it contains file",
+        ),
         ("broken", "only 1.0.0 is supported"),
         ("file", "it is not a directory"),
     ] {
-        sandbox.run(&["build", "-o", &format!("oci:{output}")]).expect(2).says(&[reason]);
+        sandbox
+            .run(&["build", "-o", &format!("oci:{output}")])
+            .expect(2)
+            .says(&[reason]);
     }
     assert_eq!(fs::read_dir(sandbox.path("home/keep")).unwrap().count(), 1);
     assert_eq!(fs::read_dir(sandbox.path("broken")).unwrap().count(), 1);
@@ -177,13 +216,28 @@ fn outputs_that_contradict_themselves_are_bad_usage() {
     for (arguments, message) in [
         (vec!["-o", "example.com/app:1"], "use --push"),
         (vec!["-o", &digest], "has the digest"),
-        (vec!["-o", "oci-archive:a.tar", "-o", "oci-archive:a.tar:2"], "two outputs write to the file"),
-        (vec!["-o", "docker-archive:a.tar"], "can hold one platform, but this build has linux/amd64, linux/arm64"),
-        (vec!["--platform", "linux/s390x"], "available platforms: linux/amd64, linux/arm64"),
+        (
+            vec!["-o", "oci-archive:a.tar", "-o", "oci-archive:a.tar:2"],
+            "two outputs write to the file",
+        ),
+        (
+            vec!["-o", "docker-archive:a.tar"],
+            "can hold one platform, but this build has linux/amd64, linux/arm64",
+        ),
+        (
+            vec!["--platform", "linux/s390x"],
+            "available platforms: linux/amd64, linux/arm64",
+        ),
         (vec!["-t", "no spaces"], "is not"),
-        (vec!["-o", "oci-archive:-", "-o", "oci-archive:-:2"], "two outputs write to"),
+        (
+            vec!["-o", "oci-archive:-", "-o", "oci-archive:-:2"],
+            "two outputs write to",
+        ),
     ] {
-        sandbox.run(&[&["build"][..], &arguments].concat()).expect(2).says(&["error: ", message]);
+        sandbox
+            .run(&[&["build"][..], &arguments].concat())
+            .expect(2)
+            .says(&["error: ", message]);
     }
     for path in ["out", "a.tar", "build", "-"] {
         assert!(!sandbox.path(path).exists(), "{path}");
@@ -194,11 +248,23 @@ fn outputs_that_contradict_themselves_are_bad_usage() {
 fn outputs_together_hold_one_image() {
     let sandbox = Sandbox::new();
     write_spec(&sandbox, NAME);
-    let outputs = ["-o", "oci:out", "-o", "oci-archive:out.tar", "-o", "docker-archive:docker.tar", "-o", "oci:more:x"];
+    let outputs = [
+        "-o",
+        "oci:out",
+        "-o",
+        "oci-archive:out.tar",
+        "-o",
+        "docker-archive:docker.tar",
+        "-o",
+        "oci:more:x",
+    ];
     let built = sandbox.ok(&[&["build", "--platform", "linux/arm64"][..], &outputs].concat());
     for image in ["oci:out:latest", "oci-archive:out.tar", "oci:more:x"] {
         let said = sandbox.ok(&["inspect", "--json", image]).stdout;
-        assert!(said.contains(&format!("\"digest\": \"{}\"", built.digest())), "{image}: {said}");
+        assert!(
+            said.contains(&format!("\"digest\": \"{}\"", built.digest())),
+            "{image}: {said}"
+        );
     }
     let config = |image: &str| {
         let said: serde_json::Value = serde_json::from_str(&sandbox.ok(&["inspect", "--json", image]).stdout).unwrap();

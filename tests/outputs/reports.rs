@@ -28,13 +28,24 @@ fn metadata_names_what_was_made() {
         assert_eq!(told["max_size_bytes"], 5_000_000);
         let manifest = sandbox.layout("out").manifest("latest", platform);
         let layers = manifest["layers"].as_array().unwrap();
-        let sizes = layers.iter().chain([&manifest["config"]]).map(|blob| blob["size"].as_u64().unwrap());
+        let sizes = layers
+            .iter()
+            .chain([&manifest["config"]])
+            .map(|blob| blob["size"].as_u64().unwrap());
         assert_eq!(told["size_bytes"], sizes.sum::<u64>());
-        let names: Vec<&Value> = told["layers"].as_array().unwrap().iter().map(|layer| &layer["name"]).collect();
+        let names: Vec<&Value> = told["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|layer| &layer["name"])
+            .collect();
         assert_eq!(names, ["base", "base", "app"]);
         assert_eq!(told["layers"][2]["digest"], layers[2]["digest"]);
     }
-    let left: Vec<_> = fs::read_dir(sandbox.path("info")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(sandbox.path("info"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["meta.json"]);
 }
 
@@ -51,7 +62,10 @@ fn a_printed_plan_is_the_same_every_time_and_nothing_is_written() {
     let sandbox = Sandbox::new();
     write_spec(&sandbox, &format!("name = \"example.com/plan/app\"\n{}", on_base()));
     let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
-    sandbox.write("ocitect.toml", format!("{spec}\n[[users]]\nname = \"app\"\nuid = 2000\n"));
+    sandbox.write(
+        "ocitect.toml",
+        format!("{spec}\n[[users]]\nname = \"app\"\nuid = 2000\n"),
+    );
     let before = fs::read_dir(sandbox.root()).unwrap().count();
     let first = sandbox.ok(&["build", "--print-plan"]);
     let plan: Value = serde_json::from_str(&first.stdout).unwrap();

@@ -44,7 +44,10 @@ fn a_signal_ends_a_run_with_what_is_left() {
         let (child, _connection) = waiting(&sandbox, &["build", "-o", "oci:out"], &listener);
         let (code, stderr) = end(child, signal);
         assert_eq!(code, Some(status), "{stderr}");
-        assert!(stderr.contains(&format!("error: interrupted by SIG{signal}: oci:out is unchanged")), "{stderr}");
+        assert!(
+            stderr.contains(&format!("error: interrupted by SIG{signal}: oci:out is unchanged")),
+            "{stderr}"
+        );
         assert!(!sandbox.path("out").exists());
     }
 }
@@ -60,8 +63,15 @@ fn an_interrupted_push_says_that_nothing_was_tagged() {
     let last: serde_json::Value = serde_json::from_str(stderr.lines().last().unwrap()).unwrap();
     assert_eq!(last["exit_code"], 143);
     let message = last["message"].as_str().unwrap();
-    assert!(message.contains(&format!("no tag was written in {address}/app")), "{message}");
-    assert!(files_below(sandbox.root()).iter().all(|path| !path.to_string_lossy().contains(".ocitect-tmp-")));
+    assert!(
+        message.contains(&format!("no tag was written in {address}/app")),
+        "{message}"
+    );
+    assert!(
+        files_below(sandbox.root())
+            .iter()
+            .all(|path| !path.to_string_lossy().contains(".ocitect-tmp-"))
+    );
 }
 
 #[test]
@@ -70,9 +80,17 @@ fn a_signal_that_is_ignored_stays_so() {
     let sandbox = project(&format!("base = \"{address}/base:1\""));
     let inner = sandbox.command(&[]);
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", "trap '' INT; exec \"$@\"", "sh"]).arg(inner.get_program()).args(["build", "-o", "oci:out"]);
-    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.current_dir(sandbox.root()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .args(["-c", "trap '' INT; exec \"$@\"", "sh"])
+        .arg(inner.get_program())
+        .args(["build", "-o", "oci:out"]);
+    command
+        .env_clear()
+        .envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+        .current_dir(sandbox.root())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let _connection = listener.accept().unwrap();
     tool("kill", &["-INT", &child.id().to_string()]);
@@ -88,7 +106,10 @@ fn silence_is_broken_by_what_is_waited_for() {
     let (mut child, _connection) = waiting(&sandbox, &["build", "-o", "oci:out"], &listener);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.find(|line| line.starts_with("still resolving ")).unwrap();
-    assert!(line.starts_with(&format!("still resolving {address}/base:1 after ")), "{line}");
+    assert!(
+        line.starts_with(&format!("still resolving {address}/base:1 after ")),
+        "{line}"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -101,7 +122,9 @@ fn programs_that_read_progress_get_no_sign_of_life() {
     let quiet = waiting(&sandbox, &["build", "-o", "oci:other", "--progress", "none"], &listener);
     let json = waiting(&sandbox, &["build", "-o", "oci:third", "--progress", "json"], &listener);
     let mut plain_child = plain.0;
-    let mut lines = BufReader::new(plain_child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = BufReader::new(plain_child.stderr.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("still ")));
     plain_child.kill().unwrap();
     plain_child.wait().unwrap();

@@ -26,14 +26,19 @@ fn a_base_of_the_same_registry_is_mounted_and_never_fetched_or_sent() {
     for mount in &mounts {
         assert_eq!(mount.status, 201, "{mount:?}");
         assert!(mount.path.contains("from=bases%2Fmount-base"), "{mount:?}");
-        let digest = layers.iter().find(|digest| mount.path.contains(&digest["sha256:".len()..]));
+        let digest = layers
+            .iter()
+            .find(|digest| mount.path.contains(&digest["sha256:".len()..]));
         assert!(digest.is_some(), "{mount:?}");
     }
     // One layer and two configs.
     assert_eq!(seen.iter().filter(|request| is_upload(request)).count(), 3, "{seen:#?}");
     assert!(!seen.iter().any(|request| is_get_of(request, &layers)), "{seen:#?}");
     let of_base = all_requests(&sandbox, "OPEN", "bases/mount-base", before);
-    assert!(!of_base.iter().any(|request| is_get_of(request, &layers)), "{of_base:#?}");
+    assert!(
+        !of_base.iter().any(|request| is_get_of(request, &layers)),
+        "{of_base:#?}"
+    );
     assert!(!of_base.is_empty(), "the base was not even resolved");
 }
 
@@ -70,11 +75,19 @@ fn a_base_of_another_registry_is_streamed_once_and_kept_nowhere() {
     let of_base = all_requests(&sandbox, "SECOND", "bases/stream-base", before);
     for layer in &layers {
         let one = std::iter::once(layer.clone()).collect();
-        assert_eq!(of_base.iter().filter(|request| is_get_of(request, &one)).count(), 1, "{layer} {of_base:#?}");
+        assert_eq!(
+            of_base.iter().filter(|request| is_get_of(request, &one)).count(),
+            1,
+            "{layer} {of_base:#?}"
+        );
     }
     let seen = requests("OPEN", "bases/stream", 0, is_put_of("latest"));
     assert!(!seen.iter().any(is_mount), "{seen:#?}");
-    assert_eq!(seen.iter().filter(|request| is_upload(request)).count(), layers.len() + 3, "{seen:#?}");
+    assert_eq!(
+        seen.iter().filter(|request| is_upload(request)).count(),
+        layers.len() + 3,
+        "{seen:#?}"
+    );
     no_file_over(&sandbox.path("cache"), 100_000);
     no_file_over(&sandbox.path("scratch"), 0);
 }
@@ -98,7 +111,11 @@ fn no_file_over(directory: &Path, size_bytes: u64) {
         if entry.file_type().unwrap().is_dir() {
             no_file_over(&entry.path(), size_bytes)
         } else {
-            assert!(entry.metadata().unwrap().len() <= size_bytes, "{}", entry.path().display())
+            assert!(
+                entry.metadata().unwrap().len() <= size_bytes,
+                "{}",
+                entry.path().display()
+            )
         }
     }
 }
@@ -111,10 +128,16 @@ fn what_the_target_has_is_neither_fetched_nor_sent_again() {
     write_spec(&sandbox, &name, &base);
     sandbox.ok(&["build", "--push"]);
     sandbox.write("files/more", "a change of the own layer\n");
-    let before = [count(&sandbox, "SECOND", "bases/skip-base"), count(&sandbox, "OPEN", "bases/skip")];
+    let before = [
+        count(&sandbox, "SECOND", "bases/skip-base"),
+        count(&sandbox, "OPEN", "bases/skip"),
+    ];
     sandbox.ok(&["build", "--push"]).says(&["base, skipped"]);
     let of_base = all_requests(&sandbox, "SECOND", "bases/skip-base", before[0]);
-    assert!(!of_base.iter().any(|request| is_get_of(request, &base_layers())), "{of_base:#?}");
+    assert!(
+        !of_base.iter().any(|request| is_get_of(request, &base_layers())),
+        "{of_base:#?}"
+    );
     let seen = all_requests(&sandbox, "OPEN", "bases/skip", before[1]);
     assert_eq!(seen.iter().filter(|request| is_upload(request)).count(), 3, "{seen:#?}");
     assert!(!seen.iter().any(is_mount), "{seen:#?}");
@@ -131,19 +154,29 @@ fn a_layout_fetches_what_it_lacks_and_nothing_twice() {
         let before = count(&sandbox, "OPEN", "bases/layout-base");
         sandbox.ok(&["build", "-o", "oci:out"]);
         let seen = all_requests(&sandbox, "OPEN", "bases/layout-base", before);
-        assert_eq!(seen.iter().filter(|request| is_get_of(request, &layers)).count(), expected, "{seen:#?}");
+        assert_eq!(
+            seen.iter().filter(|request| is_get_of(request, &layers)).count(),
+            expected,
+            "{seen:#?}"
+        );
     }
 }
 
 #[test]
 fn a_base_is_pinned_by_its_digest_and_the_tag_beside_it_does_not_count() {
     let sandbox = Sandbox::new();
-    let layout = crate::support::Layout { directory: part("BASE").into() };
+    let layout = crate::support::Layout {
+        directory: part("BASE").into(),
+    };
     let digest = layout.index()["manifests"][0]["digest"].as_str().unwrap().to_owned();
     let repository = at("OPEN", "base");
     write_spec(&sandbox, "localhost/pinned", &format!("{repository}:latest"));
     sandbox.ok(&["build"]);
-    write_spec(&sandbox, "localhost/pinned", &format!("{repository}:no-such-tag@{digest}"));
+    write_spec(
+        &sandbox,
+        "localhost/pinned",
+        &format!("{repository}:no-such-tag@{digest}"),
+    );
     sandbox.ok(&["build"]);
     write_spec(&sandbox, "localhost/pinned", &format!("{repository}@{digest}"));
     sandbox.ok(&["build"]);
@@ -154,7 +187,10 @@ fn a_base_is_pinned_by_its_digest_and_the_tag_beside_it_does_not_count() {
     let unknown = format!("{repository}@sha256:{}", "1".repeat(64));
     write_spec(&sandbox, "localhost/pinned", &unknown);
     fs::remove_dir_all(sandbox.path("build")).unwrap();
-    sandbox.run(&["build"]).expect(6).says(&["was not found", &"1".repeat(64)]);
+    sandbox
+        .run(&["build"])
+        .expect(6)
+        .says(&["was not found", &"1".repeat(64)]);
     write_spec_with(&sandbox, "localhost/pinned", &format!("{repository}:no-such-tag"), "");
     sandbox.run(&["build"]).expect(6).says(&["no-such-tag"]);
     assert!(!sandbox.path("build").exists());

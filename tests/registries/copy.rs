@@ -20,7 +20,10 @@ fn an_image_keeps_its_digest_all_the_way_round() {
         (&remote, &elsewhere),
         (&elsewhere, "oci:again:x"),
         ("oci:again:x", "oci-archive:archive.tar"),
-        ("oci-archive:archive.tar", &format!("docker://{}:2", at("OPEN", "copy/round"))),
+        (
+            "oci-archive:archive.tar",
+            &format!("docker://{}:2", at("OPEN", "copy/round")),
+        ),
         ("oci-archive:archive.tar", "oci:last"),
     ];
     for (source, target) in steps {
@@ -29,7 +32,10 @@ fn an_image_keeps_its_digest_all_the_way_round() {
         assert_eq!(copied.stdout.lines().count(), 1, "{}", copied.stdout);
     }
     assert_eq!(inspect(&sandbox, "oci:last")["digest"], *digest);
-    assert_eq!(inspect(&sandbox, &format!("{}:2", at("OPEN", "copy/round")))["digest"], *digest);
+    assert_eq!(
+        inspect(&sandbox, &format!("{}:2", at("OPEN", "copy/round")))["digest"],
+        *digest
+    );
 }
 
 #[test]
@@ -40,9 +46,16 @@ fn a_copy_within_a_registry_mounts() {
     let seen = requests("OPEN", "copy/mount", 0, is_put_of("x"));
     assert!(!seen.iter().any(is_upload), "{seen:#?}");
     // Layers and the two configs.
-    assert_eq!(seen.iter().filter(|request| is_mount(request)).count(), base_layers().len() + 2, "{seen:#?}");
+    assert_eq!(
+        seen.iter().filter(|request| is_mount(request)).count(),
+        base_layers().len() + 2,
+        "{seen:#?}"
+    );
     let of_source = all_requests(&sandbox, "OPEN", "copy/mount-source", 0);
-    assert!(!of_source.iter().any(|request| is_get_of(request, &base_layers())), "{of_source:#?}");
+    assert!(
+        !of_source.iter().any(|request| is_get_of(request, &base_layers())),
+        "{of_source:#?}"
+    );
 }
 
 #[test]
@@ -52,15 +65,25 @@ fn a_copy_between_registries_streams_each_blob_once() {
     sandbox.ok(&["push", &source, &format!("{}:x", at("OPEN", "copy/stream"))]);
     let of_source = all_requests(&sandbox, "SECOND", "copy/stream", 0);
     let layers = base_layers();
-    assert_eq!(of_source.iter().filter(|request| is_get_of(request, &layers)).count(), layers.len(), "{of_source:#?}");
+    assert_eq!(
+        of_source.iter().filter(|request| is_get_of(request, &layers)).count(),
+        layers.len(),
+        "{of_source:#?}"
+    );
     let seen = requests("OPEN", "copy/stream", 0, is_put_of("x"));
-    assert_eq!(seen.iter().filter(|request| is_upload(request)).count(), layers.len() + 2, "{seen:#?}");
+    assert_eq!(
+        seen.iter().filter(|request| is_upload(request)).count(),
+        layers.len() + 2,
+        "{seen:#?}"
+    );
 }
 
 #[test]
 fn docker_images_are_copied_as_they_are() {
     let sandbox = Sandbox::new();
-    let layout = crate::support::Layout { directory: part("BASE_DOCKER").into() };
+    let layout = crate::support::Layout {
+        directory: part("BASE_DOCKER").into(),
+    };
     let expected = layout.index()["manifests"][0]["digest"].as_str().unwrap().to_owned();
     let remote = format!("{}:1", at("OPEN", "copy/docker"));
     for (source, target) in [
@@ -71,7 +94,10 @@ fn docker_images_are_copied_as_they_are() {
         assert_eq!(sandbox.ok(&["copy", &source, target]).digest(), expected, "{target}");
     }
     let root = sandbox.layout("copied").tagged("1");
-    assert_eq!(root["mediaType"], "application/vnd.docker.distribution.manifest.list.v2+json");
+    assert_eq!(
+        root["mediaType"],
+        "application/vnd.docker.distribution.manifest.list.v2+json"
+    );
     assert_eq!(root, layout.tagged("latest"));
 }
 
@@ -82,15 +108,25 @@ fn one_platform_is_copied_as_the_manifest_that_it_is() {
     let platforms = inspect(&sandbox, "oci:image")["platforms"].clone();
     let arm64 = platforms[1]["digest"].as_str().unwrap();
     let remote = format!("{}:arm", at("OPEN", "copy/platform"));
-    for (source, target) in
-        [("oci:image", &*remote), (&remote, "oci:arm"), ("oci:image", "docker-archive:arm.tar:localhost/x:1")]
-    {
+    for (source, target) in [
+        ("oci:image", &*remote),
+        (&remote, "oci:arm"),
+        ("oci:image", "docker-archive:arm.tar:localhost/x:1"),
+    ] {
         let copied = sandbox.ok(&["copy", "--platform", "linux/arm64", source, target]);
         assert_eq!(copied.digest(), arm64, "{source} to {target}");
     }
-    assert_eq!(inspect(&sandbox, &remote)["media_type"], "application/vnd.oci.image.manifest.v1+json");
+    assert_eq!(
+        inspect(&sandbox, &remote)["media_type"],
+        "application/vnd.oci.image.manifest.v1+json"
+    );
     let pushed = format!("{}:pushed", at("OPEN", "copy/platform"));
-    assert_eq!(sandbox.ok(&["push", "--platform", "linux/arm64", "oci:image", &pushed]).digest(), arm64);
+    assert_eq!(
+        sandbox
+            .ok(&["push", "--platform", "linux/arm64", "oci:image", &pushed])
+            .digest(),
+        arm64
+    );
     sandbox
         .run(&["copy", "--platform", "linux/s390x", "oci:image", "oci:other"])
         .expect(6)
@@ -102,16 +138,30 @@ fn one_platform_is_copied_as_the_manifest_that_it_is() {
 fn a_docker_archive_becomes_an_image_over_its_blobs_as_they_are() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
-    sandbox.ok(&["copy", "--platform", "linux/amd64", "oci:image", "docker-archive:image.tar:example.com/small:1"]);
+    sandbox.ok(&[
+        "copy",
+        "--platform",
+        "linux/amd64",
+        "oci:image",
+        "docker-archive:image.tar:example.com/small:1",
+    ]);
     sandbox.ok(&["copy", "docker-archive:image.tar", "oci:from-archive:1"]);
     let remote = format!("{}:1", at("OPEN", "copy/docker-archive"));
-    let pushed = sandbox.ok(&["push", "docker-archive:image.tar:example.com/small:1", &remote]).digest();
+    let pushed = sandbox
+        .ok(&["push", "docker-archive:image.tar:example.com/small:1", &remote])
+        .digest();
     let (before, after) = (inspect(&sandbox, "oci:image"), inspect(&sandbox, "oci:from-archive"));
     assert_eq!(after["digest"], *pushed);
     let layers = |image: &Value| image["platforms"][0]["layers"][0]["digest"].clone();
     assert_eq!(layers(&after), layers(&before));
-    assert_eq!(after["platforms"][0]["config_digest"], before["platforms"][0]["config_digest"]);
-    sandbox.run(&["push", "docker-archive:image.tar:no/such:1", &remote]).expect(6).says(&["example.com/small:1"]);
+    assert_eq!(
+        after["platforms"][0]["config_digest"],
+        before["platforms"][0]["config_digest"]
+    );
+    sandbox
+        .run(&["push", "docker-archive:image.tar:no/such:1", &remote])
+        .expect(6)
+        .says(&["example.com/small:1"]);
 }
 
 #[test]
@@ -137,13 +187,33 @@ fn a_copy_that_cannot_be_read_or_written_leaves_the_target_alone() {
     bytes[last] ^= 1;
     std::fs::write(&layer, bytes).unwrap();
     let name = at("OPEN", "copy/damaged");
-    sandbox.run(&["copy", "oci:image", &format!("{name}:1")]).expect(2).says(&["failed at the source", "is damaged"]);
-    sandbox.run(&["copy", "oci:image", "oci-archive:copied.tar"]).expect(2).says(&["is damaged"]);
+    sandbox
+        .run(&["copy", "oci:image", &format!("{name}:1")])
+        .expect(2)
+        .says(&["failed at the source", "is damaged"]);
+    sandbox
+        .run(&["copy", "oci:image", "oci-archive:copied.tar"])
+        .expect(2)
+        .says(&["is damaged"]);
     assert!(!sandbox.path("copied.tar").exists());
-    sandbox.run(&["copy", "oci:no-such-layout", &format!("{name}:1")]).expect(6).says(&["no-such-layout"]);
-    sandbox.run(&["copy", "oci:image:other", &format!("{name}:1")]).expect(6).says(&["other", "latest"]);
+    sandbox
+        .run(&["copy", "oci:no-such-layout", &format!("{name}:1")])
+        .expect(6)
+        .says(&["no-such-layout"]);
+    sandbox
+        .run(&["copy", "oci:image:other", &format!("{name}:1")])
+        .expect(6)
+        .says(&["other", "latest"]);
     let seen = all_requests(&sandbox, "OPEN", "copy/damaged", 0);
-    let finished = seen.iter().filter(|request| request.method == "PUT" && request.status < 300);
-    assert!(!finished.clone().any(|request| request.path.contains("/manifests/")), "{seen:#?}");
-    assert!(seen.iter().any(|request| !is_read(request)), "the damage is found only while the blob is sent");
+    let finished = seen
+        .iter()
+        .filter(|request| request.method == "PUT" && request.status < 300);
+    assert!(
+        !finished.clone().any(|request| request.path.contains("/manifests/")),
+        "{seen:#?}"
+    );
+    assert!(
+        seen.iter().any(|request| !is_read(request)),
+        "the damage is found only while the blob is sent"
+    );
 }

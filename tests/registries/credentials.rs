@@ -56,7 +56,13 @@ fn auth_file(registry: &str, user: &str, password: &str) -> String {
 
 /// `ocitect push` of the layout `image` to the TLS registry.
 fn push_tls(sandbox: &Sandbox, repository: &str) -> Command {
-    sandbox.command(&["push", "oci:image", &at("TLS", repository), "--ca-file", &part("REGISTRY_TLS_CA")])
+    sandbox.command(&[
+        "push",
+        "oci:image",
+        &at("TLS", repository),
+        "--ca-file",
+        &part("REGISTRY_TLS_CA"),
+    ])
 }
 
 #[test]
@@ -66,7 +72,11 @@ fn each_place_is_enough() {
         small_image(&sandbox);
         let (user, password) = tls_user();
         let mut command = push_tls(&sandbox, &format!("credentials/each-{number}"));
-        put(&sandbox, &mut command, &auth_file(&part("REGISTRY_TLS"), &user, &password));
+        put(
+            &sandbox,
+            &mut command,
+            &auth_file(&part("REGISTRY_TLS"), &user, &password),
+        );
         let pushed = Outcome::of(command);
         assert_eq!(pushed.code, 0, "{place}: {}", pushed.stderr);
     }
@@ -75,7 +85,9 @@ fn each_place_is_enough() {
 #[test]
 fn the_first_place_that_answers_wins_be_it_right_or_wrong() {
     for pair in PLACES.windows(2) {
-        let [(first, put_first), (second, put_second)] = pair else { unreachable!("windows of two") };
+        let [(first, put_first), (second, put_second)] = pair else {
+            unreachable!("windows of two")
+        };
         for first_is_right in [true, false] {
             let sandbox = Sandbox::new();
             small_image(&sandbox);
@@ -131,14 +143,23 @@ fn a_password_of_the_command_line_goes_before_everything() {
         command.args(["--username", user, "--password-stdin"]);
         sandbox.write("stdin", stdin);
         command.stdin(fs::File::open(sandbox.path("stdin")).unwrap());
-        PLACES[0].1(&sandbox, &mut command, &auth_file(&part("REGISTRY_TLS"), user, file_password));
+        PLACES[0].1(
+            &sandbox,
+            &mut command,
+            &auth_file(&part("REGISTRY_TLS"), user, file_password),
+        );
         Outcome::of(command)
     };
     run(&user, &format!("{password}\n"), "wrong").expect(0);
     let refused = run(&user, "not-the-secret\n", &password).expect(4);
     assert!(!refused.stderr.contains("not-the-secret"), "{}", refused.stderr);
-    run(&user, "", &password).expect(2).says(&["cannot read the password from standard input: it is empty"]);
-    sandbox.run(&["push", "oci:image", "ghcr.io/x/y", "--username", "me"]).expect(2).says(&["--password-stdin"]);
+    run(&user, "", &password)
+        .expect(2)
+        .says(&["cannot read the password from standard input: it is empty"]);
+    sandbox
+        .run(&["push", "oci:image", "ghcr.io/x/y", "--username", "me"])
+        .expect(2)
+        .says(&["--password-stdin"]);
 }
 
 #[test]
@@ -146,7 +167,11 @@ fn a_damaged_file_is_an_error_that_tells_no_secret() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
     let mut command = push_tls(&sandbox, "credentials/damaged");
-    PLACES[3].1(&sandbox, &mut command, "{\"auths\": {\"localhost\": {\"auth\": \"secret-in-here");
+    PLACES[3].1(
+        &sandbox,
+        &mut command,
+        "{\"auths\": {\"localhost\": {\"auth\": \"secret-in-here",
+    );
     let failed = Outcome::of(command).expect(2);
     assert!(!failed.stderr.contains("secret-in-here"), "{}", failed.stderr);
     failed.says(&["docker/config.json: it is not JSON, at line 1"]);
@@ -163,14 +188,20 @@ fn verbose_says_where_credentials_came_from_and_never_what_they_are() {
     command.arg("-vv");
     let pushed = Outcome::of(command).expect(0);
     let encoded = STANDARD.encode(format!("{user}:{password}"));
-    assert!(!pushed.stderr.contains(&password) && !pushed.stderr.contains(&encoded), "{}", pushed.stderr);
+    assert!(
+        !pushed.stderr.contains(&password) && !pushed.stderr.contains(&encoded),
+        "{}",
+        pushed.stderr
+    );
     pushed.says(&["credentials found", "config/containers/auth.json"]);
 }
 
 /// Creates a credential helper `docker-credential-fake` that records its calls and then runs `script`.
 fn helper(sandbox: &Sandbox, script: &str) -> PathBuf {
-    let text =
-        format!("#!/bin/sh\nserver=$(cat)\necho \"$1 $server\" >> \"{}\"\n{script}\n", sandbox.path("calls").display());
+    let text = format!(
+        "#!/bin/sh\nserver=$(cat)\necho \"$1 $server\" >> \"{}\"\n{script}\n",
+        sandbox.path("calls").display()
+    );
     sandbox.write_mode("bin/docker-credential-fake", text, 0o755);
     sandbox.path("bin")
 }
@@ -224,7 +255,10 @@ fn a_helper_that_fails_ends_the_search_and_nothing_is_sent() {
     let (user, password) = tls_user();
     let registry = part("REGISTRY_OPEN");
     let failures = [
-        ("echo 'the key ring is locked'; exit 1", "it reported: the key ring is locked"),
+        (
+            "echo 'the key ring is locked'; exit 1",
+            "it reported: the key ring is locked",
+        ),
         ("echo 'my-own-secret' >&2; exit 1", "it failed"),
         ("echo 'not JSON'", "its answer is not a JSON object"),
     ];
@@ -240,9 +274,14 @@ fn a_helper_that_fails_ends_the_search_and_nothing_is_sent() {
     }
     let config = json!({ "credHelpers": { part("REGISTRY_TLS"): "not-there" } });
     let bin = sandbox.path("bin");
-    with_helper(&sandbox, push_tls(&sandbox, "credentials/helper-missing"), bin.clone(), &config)
-        .expect(2)
-        .says(&["there is no program docker-credential-not-there in PATH"]);
+    with_helper(
+        &sandbox,
+        push_tls(&sandbox, "credentials/helper-missing"),
+        bin.clone(),
+        &config,
+    )
+    .expect(2)
+    .says(&["there is no program docker-credential-not-there in PATH"]);
     let config = json!({ "credsStore": "../bin/evil" });
     with_helper(&sandbox, push_tls(&sandbox, "credentials/helper-name"), bin, &config)
         .expect(2)
@@ -261,7 +300,11 @@ fn an_identity_token_of_a_helper_is_exchanged_for_tokens() {
     let asked = token_requests("credentials/identity");
     assert!(!asked.is_empty());
     for line in asked {
-        assert_eq!((&line["method"], &line["grant_type"]), (&json!("POST"), &json!("refresh_token")), "{line}");
+        assert_eq!(
+            (&line["method"], &line["grant_type"]),
+            (&json!("POST"), &json!("refresh_token")),
+            "{line}"
+        );
         assert_eq!(line["status"], 200);
     }
 }
@@ -271,8 +314,17 @@ fn an_identity_token_in_a_file_does_the_same() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
     let entry = json!({ "identitytoken": part("TOKEN_IDENTITY") });
-    sandbox.write("auth.json", json!({ "auths": { part("REGISTRY_TOKEN"): entry } }).to_string());
-    sandbox.ok(&["push", "oci:image", &at("TOKEN", "credentials/identity-file"), "--authfile", "auth.json"]);
+    sandbox.write(
+        "auth.json",
+        json!({ "auths": { part("REGISTRY_TOKEN"): entry } }).to_string(),
+    );
+    sandbox.ok(&[
+        "push",
+        "oci:image",
+        &at("TOKEN", "credentials/identity-file"),
+        "--authfile",
+        "auth.json",
+    ]);
 }
 
 #[test]

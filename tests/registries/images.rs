@@ -40,10 +40,15 @@ pub fn own_base(sandbox: &Sandbox, registry: &str, repository: &str) -> String {
 
 /// Returns the digests of all layers of the base, over both platforms.
 pub fn base_layers() -> BTreeSet<String> {
-    let layout = crate::support::Layout { directory: part("BASE").into() };
+    let layout = crate::support::Layout {
+        directory: part("BASE").into(),
+    };
     let manifests = ["linux/amd64", "linux/arm64"].map(|platform| layout.manifest("latest", platform));
     let digest = |layer: &Value| layer["digest"].as_str().unwrap().to_owned();
-    manifests.iter().flat_map(|manifest| manifest["layers"].as_array().unwrap().iter().map(digest)).collect()
+    manifests
+        .iter()
+        .flat_map(|manifest| manifest["layers"].as_array().unwrap().iter().map(digest))
+        .collect()
 }
 
 /// Returns the requests to a repository since the `skip`th. Requests a tag that does not exist, and waits until the log
@@ -51,7 +56,9 @@ pub fn base_layers() -> BTreeSet<String> {
 #[track_caller]
 pub fn all_requests(sandbox: &Sandbox, registry: &str, repository: &str, skip: usize) -> Vec<Request> {
     let marker = format!("marker-{skip}");
-    sandbox.run(&["inspect", &format!("{}:{marker}", at(registry, repository))]).expect(6);
+    sandbox
+        .run(&["inspect", &format!("{}:{marker}", at(registry, repository))])
+        .expect(6);
     let end = format!("/manifests/{marker}");
     let mut found = requests(registry, repository, skip, |request| request.path.ends_with(&end));
     found.retain(|request| !request.path.ends_with(&end));
@@ -61,8 +68,13 @@ pub fn all_requests(sandbox: &Sandbox, registry: &str, repository: &str, skip: u
 /// Returns the number of requests to a repository, including those that mark the end.
 #[track_caller]
 pub fn count(sandbox: &Sandbox, registry: &str, repository: &str) -> usize {
-    sandbox.run(&["inspect", &format!("{}:counted", at(registry, repository))]).expect(6);
-    requests(registry, repository, 0, |request| request.path.ends_with("/manifests/counted")).len()
+    sandbox
+        .run(&["inspect", &format!("{}:counted", at(registry, repository))])
+        .expect(6);
+    requests(registry, repository, 0, |request| {
+        request.path.ends_with("/manifests/counted")
+    })
+    .len()
 }
 
 /// Returns `true` for requests that change nothing.
@@ -72,7 +84,10 @@ pub fn is_read(request: &Request) -> bool {
 
 /// Returns `true` for the `GET` of one of these blobs.
 pub fn is_get_of(request: &Request, digests: &BTreeSet<String>) -> bool {
-    request.method == "GET" && digests.iter().any(|digest| request.path.ends_with(&format!("/blobs/{digest}")))
+    request.method == "GET"
+        && digests
+            .iter()
+            .any(|digest| request.path.ends_with(&format!("/blobs/{digest}")))
 }
 
 /// Returns `true` for the `PUT` that ends an upload.

@@ -32,7 +32,10 @@ struct Honeypot {
 impl Honeypot {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let honeypot = Self { address: listener.local_addr().unwrap().to_string(), sent: Arc::default() };
+        let honeypot = Self {
+            address: listener.local_addr().unwrap().to_string(),
+            sent: Arc::default(),
+        };
         let (sent, realm) = (Arc::clone(&honeypot.sent), format!("http://{}/token", honeypot.address));
         thread::spawn(move || {
             for mut client in listener.incoming().flatten() {
@@ -48,7 +51,10 @@ impl Honeypot {
                 };
                 sent.lock().unwrap().push_str(&request);
                 // The client may disconnect.
-                let _ = write!(client, "HTTP/1.1 {answer}Content-Length: 0\r\nConnection: close\r\n\r\n");
+                let _ = write!(
+                    client,
+                    "HTTP/1.1 {answer}Content-Length: 0\r\nConnection: close\r\n\r\n"
+                );
             }
         });
         honeypot
@@ -69,7 +75,11 @@ fn a_mirror_stands_in_for_an_upstream_that_is_out_of_reach() {
     let name = format!("{UPSTREAM}/team/alone");
     assert_eq!(sandbox.ok(&["copy", &name, "oci:copied"]).digest(), digest);
     let seen = all_requests(&sandbox, "OPEN", "mirrors/alone", before);
-    assert!(seen.iter().all(|request| request.path.contains(&format!("?ns={UPSTREAM}"))), "{seen:#?}");
+    assert!(
+        seen.iter()
+            .all(|request| request.path.contains(&format!("?ns={UPSTREAM}"))),
+        "{seen:#?}"
+    );
 }
 
 #[test]
@@ -79,14 +89,21 @@ fn what_a_mirror_lacks_comes_from_the_upstream() {
     let name = format!("{}:latest", at("OPEN", "mirrors/lacking"));
     sandbox.ok(&["push", &base, &name]);
     let before = count(&sandbox, "OPEN", "mirrors/lacking");
-    conf(&sandbox, &mirrored(&at("OPEN", "mirrors/lacking"), &at("SECOND", "mirrors/nothing")));
+    conf(
+        &sandbox,
+        &mirrored(&at("OPEN", "mirrors/lacking"), &at("SECOND", "mirrors/nothing")),
+    );
     sandbox.ok(&["copy", &name, "oci:copied"]);
     let layers = |seen: &[crate::support::Request]| {
-        seen.iter().filter(|request| is_get_of(request, &base_layers()) && request.status == 200).count()
+        seen.iter()
+            .filter(|request| is_get_of(request, &base_layers()) && request.status == 200)
+            .count()
     };
     let seen = all_requests(&sandbox, "OPEN", "mirrors/lacking", before);
     assert_eq!(layers(&seen), base_layers().len(), "{seen:#?}");
-    let asked = requests("SECOND", "mirrors/nothing", 0, |request| request.path.contains("/manifests/latest"));
+    let asked = requests("SECOND", "mirrors/nothing", 0, |request| {
+        request.path.contains("/manifests/latest")
+    });
     assert!(asked.iter().all(|request| request.status == 404), "{asked:#?}");
 }
 
@@ -97,7 +114,11 @@ fn mirrors_that_are_down_or_refuse_are_passed_over_and_told_of() {
     let name = at("OPEN", "mirrors/down");
     sandbox.ok(&["push", "oci:image", &name]);
     // A port that was free a moment ago.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
     conf(
         &sandbox,
         &format!(
@@ -109,7 +130,11 @@ fn mirrors_that_are_down_or_refuse_are_passed_over_and_told_of() {
     let outcome = sandbox.ok(&["-v", "copy", &name, "oci:copied"]);
     outcome.says(&[&format!("the mirror {free}/x is skipped"), "mirrors/refused is skipped"]);
     let missing = sandbox.run(&["inspect", &format!("{name}:missing")]).expect(6);
-    missing.says(&[&format!("was not found in {name}"), "these mirrors failed before", &free]);
+    missing.says(&[
+        &format!("was not found in {name}"),
+        "these mirrors failed before",
+        &free,
+    ]);
 }
 
 #[test]
@@ -119,7 +144,10 @@ fn a_mirror_that_wants_credentials_never_sees_the_upstream_s() {
     let name = at("TOKEN", "mirrors/secret");
     let password = part("TOKEN_WRITER_PASSWORD");
     let entry = json!({ "username": part("TOKEN_WRITER"), "password": password });
-    sandbox.write("auth.json", json!({ "auths": { part("REGISTRY_TOKEN"): entry } }).to_string());
+    sandbox.write(
+        "auth.json",
+        json!({ "auths": { part("REGISTRY_TOKEN"): entry } }).to_string(),
+    );
     let authfile = ["--authfile", "auth.json"];
     sandbox.ok(&[&["push", "oci:image", &name][..], &authfile].concat());
     let honeypot = Honeypot::start();
@@ -129,8 +157,14 @@ fn a_mirror_that_wants_credentials_never_sees_the_upstream_s() {
     assert!(sent.contains("GET /v2/mirrors/secret/manifests/latest?ns="), "{sent}");
     assert!(sent.contains("GET /token?"), "{sent}");
     let lower = sent.to_ascii_lowercase();
-    assert!(!lower.contains("authorization:") && !lower.contains("account="), "{sent}");
-    assert!(!sent.contains(&password) && !sent.contains(&part("TOKEN_WRITER")), "{sent}");
+    assert!(
+        !lower.contains("authorization:") && !lower.contains("account="),
+        "{sent}"
+    );
+    assert!(
+        !sent.contains(&password) && !sent.contains(&part("TOKEN_WRITER")),
+        "{sent}"
+    );
 }
 
 #[test]
@@ -139,11 +173,17 @@ fn a_mirror_by_digest_alone_is_not_asked_what_a_tag_means() {
     let digest = small_image(&sandbox);
     let (name, mirror) = (at("OPEN", "mirrors/by-digest"), at("SECOND", "mirrors/by-digest"));
     sandbox.ok(&["push", "oci:image", &name, &mirror]);
-    conf(&sandbox, &format!("{}pull-from-mirror = \"digest-only\"\n", mirrored(&name, &mirror)));
+    conf(
+        &sandbox,
+        &format!("{}pull-from-mirror = \"digest-only\"\n", mirrored(&name, &mirror)),
+    );
     let before = count(&sandbox, "SECOND", "mirrors/by-digest");
     assert_eq!(sandbox.ok(&["copy", &name, "oci:copied"]).digest(), digest);
     let seen = all_requests(&sandbox, "SECOND", "mirrors/by-digest", before);
-    assert!(!seen.iter().any(|request| request.path.contains("/manifests/latest")), "{seen:#?}");
+    assert!(
+        !seen.iter().any(|request| request.path.contains("/manifests/latest")),
+        "{seen:#?}"
+    );
     assert!(seen.iter().any(|request| request.path.contains("/blobs/")), "{seen:#?}");
 }
 
@@ -164,13 +204,19 @@ fn names_are_rewritten_for_reading_and_writing() {
     let digest = small_image(&sandbox);
     conf(
         &sandbox,
-        &format!("[[registry]]\nprefix = \"{UPSTREAM}/a\"\nlocation = \"{}\"\n", at("OPEN", "mirrors/moved")),
+        &format!(
+            "[[registry]]\nprefix = \"{UPSTREAM}/a\"\nlocation = \"{}\"\n",
+            at("OPEN", "mirrors/moved")
+        ),
     );
     let pushed = sandbox.ok(&["push", "oci:image", &format!("{UPSTREAM}/a/app:1")]);
     assert_eq!(pushed.stdout.trim_end(), format!("{UPSTREAM}/a/app@{digest}"));
     sandbox.ok(&["inspect", &format!("{}:1", at("OPEN", "mirrors/moved/app"))]);
     sandbox.ok(&["inspect", &format!("{UPSTREAM}/a/app:1")]);
-    sandbox.run(&["inspect", &format!("{UPSTREAM}/ab/app:1")]).expect(5).says(&[UPSTREAM]);
+    sandbox
+        .run(&["inspect", &format!("{UPSTREAM}/ab/app:1")])
+        .expect(5)
+        .says(&[UPSTREAM]);
 }
 
 #[test]
@@ -178,9 +224,19 @@ fn what_is_blocked_is_refused_with_file_line_and_key() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
     let name = at("OPEN", "mirrors/blocked");
-    conf(&sandbox, &format!("[[registry]]\nlocation = \"{name}\"\nblocked = true\n"));
-    for arguments in [["inspect", &name].as_slice(), &["push", "oci:image", &name], &["copy", &name, "oci:copied"]] {
-        sandbox.run(arguments).expect(2).says(&["`blocked`", "registries.conf:3", &name]);
+    conf(
+        &sandbox,
+        &format!("[[registry]]\nlocation = \"{name}\"\nblocked = true\n"),
+    );
+    for arguments in [
+        ["inspect", &name].as_slice(),
+        &["push", "oci:image", &name],
+        &["copy", &name, "oci:copied"],
+    ] {
+        sandbox
+            .run(arguments)
+            .expect(2)
+            .says(&["`blocked`", "registries.conf:3", &name]);
     }
     // Requested without the file, which would also block this.
     assert_eq!(all_requests(&Sandbox::new(), "OPEN", "mirrors/blocked", 0), []);
@@ -195,13 +251,33 @@ fn insecure_takes_any_certificate_and_plain_http_where_there_is_no_tls() {
     small_image(&sandbox);
     let name = at("TLS", "mirrors/insecure");
     let entry = json!({ "username": part("REGISTRY_TLS_USER"), "password": part("REGISTRY_TLS_PASSWORD") });
-    sandbox.write("auth.json", json!({ "auths": { part("REGISTRY_TLS"): entry } }).to_string());
+    sandbox.write(
+        "auth.json",
+        json!({ "auths": { part("REGISTRY_TLS"): entry } }).to_string(),
+    );
     let push = ["push", "oci:image", &name, "--authfile", "auth.json"];
     sandbox.run(&push).expect(5).says(&["certificate"]);
-    conf(&sandbox, &format!("[[registry]]\nlocation = \"{name}\"\ninsecure = true\n"));
+    conf(
+        &sandbox,
+        &format!("[[registry]]\nlocation = \"{name}\"\ninsecure = true\n"),
+    );
     sandbox.ok(&push);
-    sandbox.run(&["push", "oci:image", &at("TLS", "mirrors/other"), "--authfile", "auth.json"]).expect(5);
-    conf(&sandbox, &format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", part("REGISTRY_OPEN")));
+    sandbox
+        .run(&[
+            "push",
+            "oci:image",
+            &at("TLS", "mirrors/other"),
+            "--authfile",
+            "auth.json",
+        ])
+        .expect(5);
+    conf(
+        &sandbox,
+        &format!(
+            "[[registry]]\nlocation = \"{}\"\ninsecure = true\n",
+            part("REGISTRY_OPEN")
+        ),
+    );
     sandbox.ok(&["push", "oci:image", &at("OPEN", "mirrors/insecure")]);
 }
 
@@ -214,7 +290,13 @@ fn hosts_toml_says_whom_to_trust_and_where_the_protocol_begins() {
     sandbox.write("auth.json", json!({ "auths": { registry.clone(): entry } }).to_string());
     let authfile = ["--authfile", "auth.json"];
     let ca = part("REGISTRY_TLS_CA");
-    let push = ["push", "oci:image", &format!("{registry}/mirrors/hosts/app"), "--ca-file", &ca];
+    let push = [
+        "push",
+        "oci:image",
+        &format!("{registry}/mirrors/hosts/app"),
+        "--ca-file",
+        &ca,
+    ];
     sandbox.ok(&[&push[..], &authfile].concat());
     let inspect = |name: &str| sandbox.run(&[&["inspect", name][..], &authfile].concat());
     let hosts = |host: &str, text: &str| {
@@ -246,11 +328,23 @@ fn hosts_toml_says_whom_to_trust_and_where_the_protocol_begins() {
 #[test]
 fn short_names_are_refused_with_what_the_configuration_has() {
     let sandbox = Sandbox::new();
-    conf(&sandbox, "unqualified-search-registries = [\"r.example\"]\n[aliases]\n\"node\" = \"quay.io/mirrors/node\"\n");
-    sandbox.run(&["inspect", "node:18"]).expect(2).says(&["did you mean quay.io/mirrors/node:18?"]);
-    sandbox.run(&["inspect", "app:1"]).expect(2).says(&["did you mean r.example/app:1?"]);
+    conf(
+        &sandbox,
+        "unqualified-search-registries = [\"r.example\"]\n[aliases]\n\"node\" = \"quay.io/mirrors/node\"\n",
+    );
+    sandbox
+        .run(&["inspect", "node:18"])
+        .expect(2)
+        .says(&["did you mean quay.io/mirrors/node:18?"]);
+    sandbox
+        .run(&["inspect", "app:1"])
+        .expect(2)
+        .says(&["did you mean r.example/app:1?"]);
     sandbox.spec("[image]\nname = \"localhost/x\"\nbase = \"node:18\"\nplatforms = [\"linux/amd64\"]\n");
-    sandbox.run(&["build", "-o", "oci:out"]).expect(2).says(&["did you mean quay.io/mirrors/node:18?"]);
+    sandbox
+        .run(&["build", "-o", "oci:out"])
+        .expect(2)
+        .says(&["did you mean quay.io/mirrors/node:18?"]);
 }
 
 #[test]
@@ -258,5 +352,8 @@ fn version_1_is_refused() {
     let sandbox = Sandbox::new();
     conf(&sandbox, "[registries.insecure]\nregistries = [\"r.example\"]\n");
     let name = at("OPEN", "mirrors/version");
-    sandbox.run(&["inspect", &name]).expect(2).says(&["registries.conf:2", "version 1", "help:", "[[registry]]"]);
+    sandbox
+        .run(&["inspect", &name])
+        .expect(2)
+        .says(&["registries.conf:2", "version 1", "help:", "[[registry]]"]);
 }

@@ -10,7 +10,11 @@ use crate::support::{Outcome, Sandbox, part};
 fn on_old_processor(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     let own = sandbox.command(arguments);
     let mut command = Command::new("qemu-x86_64-static");
-    command.args(["-cpu", "Haswell"]).arg(own.get_program()).args(own.get_args()).env_clear();
+    command
+        .args(["-cpu", "Haswell"])
+        .arg(own.get_program())
+        .args(own.get_args())
+        .env_clear();
     command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.current_dir(sandbox.root()).stdin(Stdio::null());
     Outcome::of(command)
@@ -34,5 +38,8 @@ fn tls_fails_there_with_what_to_do() {
     let sandbox = Sandbox::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let failed = on_old_processor(&sandbox, &["inspect", &format!("registry.invalid:{port}/x:1")]).expect(2);
-    failed.says(&["this processor does not support adx", "help: install ocitect with the cargo feature `ring`"]);
+    failed.says(&[
+        "this processor does not support adx",
+        "help: install ocitect with the cargo feature `ring`",
+    ]);
 }

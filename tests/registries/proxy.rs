@@ -121,7 +121,10 @@ fn plain_http_to_another_machine_goes_by_flag_alone_and_through_the_proxy() {
     let pushed = with(&sandbox, &[&push[..], &flag].concat(), &variables).expect(0);
     assert_eq!(pushed.digest(), digest);
     let lines = proxy.seen();
-    assert!(lines.iter().all(|line| line.contains(" http://registry.test:5000/v2/")), "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.contains(" http://registry.test:5000/v2/")),
+        "{lines:#?}"
+    );
     assert!(lines.iter().any(|line| line.starts_with("PUT ")), "{lines:#?}");
     let seen = all_requests(&sandbox, "OPEN", "proxy/plain", 0);
     assert!(seen.iter().any(|request| !is_read(request)));
@@ -137,14 +140,23 @@ fn https_goes_through_a_tunnel_and_the_certificate_is_checked_at_its_end() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
     let proxy = Proxy::http(part("REGISTRY_TLS"));
-    let push = ["push", "oci:image", "registry.test/proxy/tunnel:1", "--ca-file", &part("REGISTRY_TLS_CA")];
+    let push = [
+        "push",
+        "oci:image",
+        "registry.test/proxy/tunnel:1",
+        "--ca-file",
+        &part("REGISTRY_TLS_CA"),
+    ];
     let address = format!("http://user:proxy-secret@{}", proxy.address);
     let refused = with(&sandbox, &push, &[("HTTPS_PROXY", &address)]).expect(5);
     // The registry's certificate is for localhost.
     assert!(refused.stderr.contains("certificate"), "{}", refused.stderr);
     assert!(!refused.stderr.contains("proxy-secret"), "{}", refused.stderr);
     let lines = proxy.seen();
-    assert!(!lines.is_empty() && lines.iter().all(|line| line == "CONNECT registry.test:443 HTTP/1.1"), "{lines:?}");
+    assert!(
+        !lines.is_empty() && lines.iter().all(|line| line == "CONNECT registry.test:443 HTTP/1.1"),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -152,11 +164,21 @@ fn what_no_proxy_names_is_reached_directly() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
     let proxy = Proxy::http(part("REGISTRY_OPEN"));
-    let push = ["push", "oci:image", "registry.invalid:5000/x:1", "--plain-http", "registry.invalid:5000"];
+    let push = [
+        "push",
+        "oci:image",
+        "registry.invalid:5000/x:1",
+        "--plain-http",
+        "registry.invalid:5000",
+    ];
     for no_proxy in ["registry.invalid", ".invalid", "*", "other.test,registry.invalid:5000"] {
-        with(&sandbox, &push, &[("HTTP_PROXY", &*proxy.address), ("NO_PROXY", no_proxy)])
-            .expect(5)
-            .says(&["registry.invalid:5000"]);
+        with(
+            &sandbox,
+            &push,
+            &[("HTTP_PROXY", &*proxy.address), ("NO_PROXY", no_proxy)],
+        )
+        .expect(5)
+        .says(&["registry.invalid:5000"]);
     }
     assert_eq!(proxy.seen(), [""; 0]);
 }
@@ -167,7 +189,11 @@ fn an_address_of_a_proxy_that_cannot_be_used_is_an_error_where_it_is_needed() {
     small_image(&sandbox);
     let push = ["push", "oci:image", "registry.invalid/x:1"];
     for variable in ["HTTPS_PROXY", "all_proxy"] {
-        for address in ["ftp://user:proxy-secret@x", "socks6://user:proxy-secret@x:1080", "http://user:proxy-secret@"] {
+        for address in [
+            "ftp://user:proxy-secret@x",
+            "socks6://user:proxy-secret@x:1080",
+            "http://user:proxy-secret@",
+        ] {
             let failed = with(&sandbox, &push, &[(variable, address)]).expect(2);
             assert!(!failed.stderr.contains("proxy-secret"), "{}", failed.stderr);
             failed.says(&["the proxy in", variable, "socks5h"]);
@@ -199,7 +225,11 @@ fn a_proxy_that_is_down_is_named_with_its_variable_and_without_its_password() {
             let address = format!("{scheme}://user:proxy-secret@{free}");
             let failed = with(&sandbox, &push, &[(variable, &address)]).expect(5);
             assert!(!failed.stderr.contains("proxy-secret"), "{}", failed.stderr);
-            failed.says(&[&format!("the proxy {scheme}://{free} ({variable})"), "NO_PROXY", "tried 3 times"]);
+            failed.says(&[
+                &format!("the proxy {scheme}://{free} ({variable})"),
+                "NO_PROXY",
+                "tried 3 times",
+            ]);
         }
     }
 }
@@ -229,12 +259,19 @@ fn serve_socks(mut client: TcpStream, upstream: &str, asked: &Mutex<Vec<String>>
     }
     let kind = read_bytes(&mut client, 4)?[3];
     let host = match kind {
-        1 => read_bytes(&mut client, 4)?.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
+        1 => read_bytes(&mut client, 4)?
+            .iter()
+            .map(u8::to_string)
+            .collect::<Vec<_>>()
+            .join("."),
         3 => read_counted(&mut client)?,
         _ => return Err(io::Error::other("an address of another kind")),
     };
     let port = read_bytes(&mut client, 2)?;
-    asked.lock().unwrap().push(format!("{who} {host}:{}", u16::from_be_bytes([port[0], port[1]])));
+    asked
+        .lock()
+        .unwrap()
+        .push(format!("{who} {host}:{}", u16::from_be_bytes([port[0], port[1]])));
     let server = TcpStream::connect(upstream)?;
     client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0])?;
     join(client, server)
@@ -256,7 +293,13 @@ fn socks_proxies_lead_to_registries() {
         }
     }
     let with_login = format!("socks5h://user:p%40ss@{}", socks.address);
-    let push = ["push", "oci:image", "registry.test:5000/proxy/login:1", "--plain-http", "registry.test:5000"];
+    let push = [
+        "push",
+        "oci:image",
+        "registry.test:5000/proxy/login:1",
+        "--plain-http",
+        "registry.test:5000",
+    ];
     with(&sandbox, &push, &[("HTTP_PROXY", &with_login)]).expect(0);
     assert_eq!(socks.seen().last().unwrap(), "user:p@ss registry.test:5000");
 }
@@ -266,7 +309,13 @@ fn tls_is_spoken_with_the_registry_behind_a_socks_proxy() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
     let socks = Proxy::socks(part("REGISTRY_TLS"));
-    let push = ["push", "oci:image", "registry.test/proxy/tls:1", "--ca-file", &part("REGISTRY_TLS_CA")];
+    let push = [
+        "push",
+        "oci:image",
+        "registry.test/proxy/tls:1",
+        "--ca-file",
+        &part("REGISTRY_TLS_CA"),
+    ];
     let address = format!("socks5h://{}", socks.address);
     let refused = with(&sandbox, &push, &[("HTTPS_PROXY", &address)]).expect(5);
     // The registry's certificate is for localhost.
@@ -285,7 +334,13 @@ fn a_socks_proxy_is_not_asked_for_what_needs_none() {
     with(&sandbox, &["build", "--offline"], &variables).expect(0);
     let reference = format!("{}/proxy/socks-direct:1", part("REGISTRY_OPEN"));
     with(&sandbox, &["push", "oci:image", &reference], &variables).expect(0);
-    let push = ["push", "oci:image", "registry.invalid:5000/x:1", "--plain-http", "registry.invalid:5000"];
+    let push = [
+        "push",
+        "oci:image",
+        "registry.invalid:5000/x:1",
+        "--plain-http",
+        "registry.invalid:5000",
+    ];
     with(&sandbox, &push, &variables).expect(5).says(&["registry.invalid"]);
     assert_eq!(socks.seen(), [""; 0]);
 }

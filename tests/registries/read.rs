@@ -15,11 +15,20 @@ fn inspect_fetches_no_layer() {
     assert_eq!(image["platforms"][1]["platform"], "linux/arm64");
     assert_eq!(image["platforms"][0]["layers"].as_array().unwrap().len(), 2);
     assert_eq!(image["platforms"][0]["config"]["config"]["Env"][1], "BASE_VERSION=1");
-    let text = sandbox.ok(&["inspect", "--platform", "linux/arm64", &format!("docker://{base}")]).stdout;
+    let text = sandbox
+        .ok(&["inspect", "--platform", "linux/arm64", &format!("docker://{base}")])
+        .stdout;
     assert!(text.contains("linux/arm64") && !text.contains("linux/amd64"), "{text}");
     let seen = all_requests(&sandbox, "OPEN", "read/inspect", before);
-    assert!(!seen.iter().any(|request| is_get_of(request, &base_layers())), "{seen:#?}");
-    assert!(seen.iter().all(|request| request.method == "GET" || request.method == "HEAD"), "{seen:#?}");
+    assert!(
+        !seen.iter().any(|request| is_get_of(request, &base_layers())),
+        "{seen:#?}"
+    );
+    assert!(
+        seen.iter()
+            .all(|request| request.method == "GET" || request.method == "HEAD"),
+        "{seen:#?}"
+    );
 }
 
 #[test]
@@ -37,10 +46,19 @@ fn ls_lists_what_a_container_would_see_and_reads_layers_once() {
     let before = count(&sandbox, "OPEN", "read/ls");
     let below = sandbox.ok(&["ls", "--platform", "linux/amd64", &base, "/home"]).stdout;
     assert_eq!(below.lines().count(), 3, "{below}");
-    assert!(below.lines().last().unwrap().ends_with("/home/node/.profile"), "{below}");
-    sandbox.run(&["ls", "--platform", "linux/amd64", &base, "/nowhere"]).expect(6).says(&["/nowhere"]);
+    assert!(
+        below.lines().last().unwrap().ends_with("/home/node/.profile"),
+        "{below}"
+    );
+    sandbox
+        .run(&["ls", "--platform", "linux/amd64", &base, "/nowhere"])
+        .expect(6)
+        .says(&["/nowhere"]);
     let seen = all_requests(&sandbox, "OPEN", "read/ls", before);
-    assert!(!seen.iter().any(|request| is_get_of(request, &base_layers())), "{seen:#?}");
+    assert!(
+        !seen.iter().any(|request| is_get_of(request, &base_layers())),
+        "{seen:#?}"
+    );
 }
 
 #[test]
@@ -50,16 +68,31 @@ fn what_is_not_there_is_not_found_and_a_digest_goes_before_a_tag() {
     let name = at("OPEN", "read/missing");
     sandbox.ok(&["push", "oci:image", &format!("{name}:1")]);
     sandbox.ok(&["inspect", &format!("{name}:no-such-tag@{digest}")]);
-    sandbox.run(&["inspect", &format!("{name}:no-such-tag")]).expect(6).says(&["no-such-tag", "was not found"]);
+    sandbox
+        .run(&["inspect", &format!("{name}:no-such-tag")])
+        .expect(6)
+        .says(&["no-such-tag", "was not found"]);
     let unknown = format!("{name}:1@sha256:{}", "2".repeat(64));
-    sandbox.run(&["inspect", &unknown]).expect(6).says(&[&"2".repeat(64), "was not found"]);
-    sandbox.run(&["copy", &unknown, "oci:copied"]).expect(6).says(&["was not found"]);
+    sandbox
+        .run(&["inspect", &unknown])
+        .expect(6)
+        .says(&[&"2".repeat(64), "was not found"]);
+    sandbox
+        .run(&["copy", &unknown, "oci:copied"])
+        .expect(6)
+        .says(&["was not found"]);
     assert!(!sandbox.path("copied").exists());
-    sandbox.run(&["inspect", &at("OPEN", "read/no-such-repository")]).expect(6).says(&["was not found"]);
+    sandbox
+        .run(&["inspect", &at("OPEN", "read/no-such-repository")])
+        .expect(6)
+        .says(&["was not found"]);
     sandbox
         .run(&["inspect", "--platform", "linux/s390x", &format!("{name}:1")])
         .expect(6)
-        .says(&["no image for linux/s390x", "available platforms: linux/amd64, linux/arm64"]);
+        .says(&[
+            "no image for linux/s390x",
+            "available platforms: linux/amd64, linux/arm64",
+        ]);
 }
 
 #[test]
@@ -69,6 +102,12 @@ fn a_registry_that_does_not_answer_is_the_other_sides_failure() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     drop(taken);
-    sandbox.run(&["inspect", &format!("{address}/x:1")]).expect(5).says(&[&address.to_string()]);
-    sandbox.run(&["inspect", "registry.invalid/x:1"]).expect(5).says(&["registry.invalid"]);
+    sandbox
+        .run(&["inspect", &format!("{address}/x:1")])
+        .expect(5)
+        .says(&[&address.to_string()]);
+    sandbox
+        .run(&["inspect", "registry.invalid/x:1"])
+        .expect(5)
+        .says(&["registry.invalid"]);
 }

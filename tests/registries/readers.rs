@@ -28,7 +28,10 @@ fn oci_client_pulls_every_document_and_blob() {
     let digest = push(&sandbox, &name);
     // Its TLS requires a provider even for plain HTTP.
     let _ = rustls_graviola::default_provider().install_default();
-    let client = Client::new(ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() });
+    let client = Client::new(ClientConfig {
+        protocol: ClientProtocol::Http,
+        ..ClientConfig::default()
+    });
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let auth = RegistryAuth::Anonymous;
@@ -40,14 +43,20 @@ fn oci_client_pulls_every_document_and_blob() {
         assert_eq!(index.manifests.len(), 2);
         for child in index.manifests {
             let pinned: Reference = format!("{name}@{}", child.digest).parse().unwrap();
-            let (bytes, _) = client.pull_manifest_raw(&pinned, &auth, &[OCI_IMAGE_MEDIA_TYPE]).await.unwrap();
+            let (bytes, _) = client
+                .pull_manifest_raw(&pinned, &auth, &[OCI_IMAGE_MEDIA_TYPE])
+                .await
+                .unwrap();
             assert_eq!(sha256(&bytes), child.digest);
             let manifest: OciImageManifest = serde_json::from_slice(&bytes).unwrap();
             assert_eq!(manifest.layers.len(), 3);
             for blob in manifest.layers.iter().chain([&manifest.config]) {
                 let mut content = Vec::new();
                 client.pull_blob(&reference, blob, &mut content).await.unwrap();
-                assert_eq!((sha256(&content), content.len() as i64), (blob.digest.clone(), blob.size));
+                assert_eq!(
+                    (sha256(&content), content.len() as i64),
+                    (blob.digest.clone(), blob.size)
+                );
             }
         }
     });
@@ -65,9 +74,19 @@ fn skopeo_inspects_and_copies() {
     let config: Value = serde_json::from_str(&config).unwrap();
     assert_eq!(config["config"]["Healthcheck"]["Retries"], 3);
     let target = format!("oci:{}:copied", sandbox.path("copied").display());
-    tool("skopeo", &["copy", "-q", "--all", "--src-tls-verify=false", &url, &target]);
+    tool(
+        "skopeo",
+        &["copy", "-q", "--all", "--src-tls-verify=false", &url, &target],
+    );
     assert_eq!(sandbox.layout("copied").index()["manifests"][0]["digest"], digest);
-    assert_eq!(sandbox.ok(&["inspect", "--json", "oci:copied"]).stdout.matches(&digest).count(), 1);
+    assert_eq!(
+        sandbox
+            .ok(&["inspect", "--json", "oci:copied"])
+            .stdout
+            .matches(&digest)
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -77,7 +96,15 @@ fn podman_pulls_and_runs() {
     push(&sandbox, &name);
     let image = format!("{name}:1.0");
     tool("podman", &["pull", "-q", "--tls-verify=false", &image]);
-    let run = ["run", "--rm", "--network=none", &image, "/bin/cat", "/own/name", "/etc/motd"];
+    let run = [
+        "run",
+        "--rm",
+        "--network=none",
+        &image,
+        "/bin/cat",
+        "/own/name",
+        "/etc/motd",
+    ];
     assert_eq!(tool("podman", &run), format!("{name}\na base image for tests\n"));
 }
 
@@ -86,8 +113,20 @@ fn what_skopeo_pushed_is_read() {
     let sandbox = Sandbox::new();
     let name = format!("{}:1", at("OPEN", "readers/from-skopeo"));
     let source = format!("oci:{}:latest", part("BASE_ZSTD"));
-    tool("skopeo", &["copy", "-q", "--all", "--dest-tls-verify=false", &source, &format!("docker://{name}")]);
-    let listed = sandbox.ok(&["ls", "--platform", "linux/arm64", &name, "/etc/motd"]).stdout;
+    tool(
+        "skopeo",
+        &[
+            "copy",
+            "-q",
+            "--all",
+            "--dest-tls-verify=false",
+            &source,
+            &format!("docker://{name}"),
+        ],
+    );
+    let listed = sandbox
+        .ok(&["ls", "--platform", "linux/arm64", &name, "/etc/motd"])
+        .stdout;
     assert!(listed.starts_with("-rw-r--r--"), "{listed}");
     write_spec(&sandbox, "localhost/on-skopeo", &name);
     sandbox.ok(&["build"]);

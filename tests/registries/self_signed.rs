@@ -24,11 +24,21 @@ impl Registry {
         let storage = format!("storage:\n  filesystem:\n    rootdirectory: {}\n", at("storage"));
         let tls = format!("  tls:\n    certificate: {}\n    key: {}\n", at("crt"), at("key"));
         let http = format!("http:\n  addr: 127.0.0.1:0\n  secret: of-the-tests\n{tls}");
-        sandbox.write(&format!("{name}.yml"), format!("version: 0.1\nlog:\n  level: info\n{storage}{http}"));
+        sandbox.write(
+            &format!("{name}.yml"),
+            format!("version: 0.1\nlog:\n  level: info\n{storage}{http}"),
+        );
         let log = fs::File::create(at("log")).unwrap();
         let mut command = Command::new("docker-registry");
-        command.args(["serve", &at("yml")]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let mut registry = Self { process: command.spawn().unwrap(), host: String::new() };
+        command
+            .args(["serve", &at("yml")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        let mut registry = Self {
+            process: command.spawn().unwrap(),
+            host: String::new(),
+        };
         let began = Instant::now();
         loop {
             let text = fs::read_to_string(at("log")).unwrap();
@@ -59,16 +69,44 @@ fn self_signed(sandbox: &Sandbox, name: &str, extensions: &[&str]) {
 fn sign(sandbox: &Sandbox, name: &str, extensions: &[&str], [from, to]: [&str; 2]) {
     let at = |extension: &str| sandbox.path(format!("{name}.{extension}")).display().to_string();
     let (key, request) = (at("key"), at("csr"));
-    let new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=registry"];
+    let new = [
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-subj",
+        "/CN=registry",
+    ];
     tool("openssl", &[&new[..], &["-keyout", &key, "-out", &request]].concat());
     let (database, directory) = (at("index"), sandbox.root().display());
     let defaults = "default_md = sha256\npolicy = any\nrand_serial = yes\n[any]\ncommonName = supplied\n";
     let places = format!("database = {database}\nnew_certs_dir = {directory}\n");
-    sandbox.write(&format!("{name}.cnf"), format!("[ca]\ndefault_ca = own\n[own]\n{places}{defaults}"));
-    sandbox.write(&format!("{name}.index"), "").write(&format!("{name}.ext"), extensions.join("\n"));
-    let files = ["-config", &at("cnf"), "-in", &request, "-keyfile", &key, "-extfile", &at("ext"), "-out", &at("crt")];
+    sandbox.write(
+        &format!("{name}.cnf"),
+        format!("[ca]\ndefault_ca = own\n[own]\n{places}{defaults}"),
+    );
+    sandbox
+        .write(&format!("{name}.index"), "")
+        .write(&format!("{name}.ext"), extensions.join("\n"));
+    let files = [
+        "-config",
+        &at("cnf"),
+        "-in",
+        &request,
+        "-keyfile",
+        &key,
+        "-extfile",
+        &at("ext"),
+        "-out",
+        &at("crt"),
+    ];
     let dates = ["-startdate", from, "-enddate", to];
-    tool("openssl", &[&["ca", "-batch", "-notext", "-selfsign"][..], &files, &dates].concat());
+    tool(
+        "openssl",
+        &[&["ca", "-batch", "-notext", "-selfsign"][..], &files, &dates].concat(),
+    );
 }
 
 const NAMES: &str = "subjectAltName=DNS:localhost,IP:127.0.0.1";
@@ -79,9 +117,11 @@ const NO_AUTHORITY: &str = "basicConstraints=critical,CA:FALSE";
 fn a_certificate_that_is_named_is_trusted_with_and_without_the_mark_of_an_authority() {
     let sandbox = Sandbox::new();
     small_image(&sandbox);
-    for (name, extensions) in
-        [("authority", &[NAMES, AUTHORITY][..]), ("plain", &[NAMES, NO_AUTHORITY]), ("bare", &[NAMES])]
-    {
+    for (name, extensions) in [
+        ("authority", &[NAMES, AUTHORITY][..]),
+        ("plain", &[NAMES, NO_AUTHORITY]),
+        ("bare", &[NAMES]),
+    ] {
         self_signed(&sandbox, name, extensions);
         let registry = Registry::start(&sandbox, name);
         let push = ["push", "oci:image", &format!("{}/x:1", registry.host)];
@@ -94,7 +134,15 @@ fn a_certificate_that_is_named_is_trusted_with_and_without_the_mark_of_an_author
         sandbox.ok(&push);
         // Like in skopeo.
         let certificates = format!("--cert-dir={}", sandbox.path(&directory).display());
-        tool("skopeo", &["inspect", "--raw", &certificates, &format!("docker://{}/x:1", registry.host)]);
+        tool(
+            "skopeo",
+            &[
+                "inspect",
+                "--raw",
+                &certificates,
+                &format!("docker://{}/x:1", registry.host),
+            ],
+        );
     }
 }
 
@@ -129,11 +177,30 @@ fn a_certificate_of_an_authority_that_is_not_named_is_trusted_where_it_is_itself
     let at = |name: &str| sandbox.path(name).display().to_string();
     let request = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=registry -keyout";
     let request: Vec<&str> = request.split(' ').collect();
-    tool("openssl", &[&request[..], &[&at("leaf.key"), "-out", &at("leaf.csr")]].concat());
+    tool(
+        "openssl",
+        &[&request[..], &[&at("leaf.key"), "-out", &at("leaf.csr")]].concat(),
+    );
     sandbox.write("leaf.ext", NAMES);
-    let sign =
-        ["x509", "-req", "-in", &at("leaf.csr"), "-CA", &at("ca.crt"), "-CAkey", &at("ca.key"), "-CAcreateserial"];
-    tool("openssl", &[&sign[..], &["-days", "30", "-extfile", &at("leaf.ext"), "-out", &at("leaf.crt")]].concat());
+    let sign = [
+        "x509",
+        "-req",
+        "-in",
+        &at("leaf.csr"),
+        "-CA",
+        &at("ca.crt"),
+        "-CAkey",
+        &at("ca.key"),
+        "-CAcreateserial",
+    ];
+    tool(
+        "openssl",
+        &[
+            &sign[..],
+            &["-days", "30", "-extfile", &at("leaf.ext"), "-out", &at("leaf.crt")],
+        ]
+        .concat(),
+    );
     let registry = Registry::start(&sandbox, "leaf");
     let push = ["push", "oci:image", &format!("{}/x:1", registry.host)];
     for file in ["leaf.crt", "ca.crt"] {
@@ -159,5 +226,8 @@ fn files_of_certificates_that_are_no_files_or_too_large_are_refused_at_once() {
     let directory = "home/.config/containers/certs.d/localhost:1";
     fs::create_dir_all(sandbox.path(directory)).unwrap();
     tool("mkfifo", &[sandbox.path(format!("{directory}/ca.crt"))]);
-    sandbox.run(&["push", "oci:image", "localhost:1/x:1"]).expect(2).says(&["ca.crt", "expected a regular file"]);
+    sandbox
+        .run(&["push", "oci:image", "localhost:1/x:1"])
+        .expect(2)
+        .says(&["ca.crt", "expected a regular file"]);
 }

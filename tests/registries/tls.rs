@@ -11,7 +11,10 @@ use crate::support::{Outcome, Sandbox, part};
 fn push<'a>(sandbox: &Sandbox, reference: &'a str) -> [&'a str; 5] {
     small_image(sandbox);
     let entry = json!({ "username": part("REGISTRY_TLS_USER"), "password": part("REGISTRY_TLS_PASSWORD") });
-    sandbox.write("auth.json", json!({ "auths": { part("REGISTRY_TLS"): entry } }).to_string());
+    sandbox.write(
+        "auth.json",
+        json!({ "auths": { part("REGISTRY_TLS"): entry } }).to_string(),
+    );
     ["push", "oci:image", reference, "--authfile", "auth.json"]
 }
 
@@ -33,7 +36,10 @@ fn a_ca_file_is_trusted() {
     let reference = at("TLS", "tls/file");
     let push = push(&sandbox, &reference);
     sandbox.ok(&[&push[..], &["--ca-file", &part("REGISTRY_TLS_CA")]].concat());
-    sandbox.run(&[&push[..], &["--ca-file", "not-there.pem"]].concat()).expect(1).says(&["not-there.pem"]);
+    sandbox
+        .run(&[&push[..], &["--ca-file", "not-there.pem"]].concat())
+        .expect(1)
+        .says(&["not-there.pem"]);
     sandbox.write("empty.pem", "no certificate\n");
     let empty = sandbox.run(&[&push[..], &["--ca-file", "empty.pem"]].concat());
     empty.expect(2).says(&["empty.pem", "it contains no certificate"]);
@@ -45,11 +51,16 @@ fn the_files_that_variables_name_are_trusted() {
     let reference = at("TLS", "tls/variables");
     let push = push(&sandbox, &reference);
     let ca = fs::read(part("REGISTRY_TLS_CA")).unwrap();
-    sandbox.write("roots/ca.pem", &ca).write("roots/readme.txt", "no certificate");
+    sandbox
+        .write("roots/ca.pem", &ca)
+        .write("roots/readme.txt", "no certificate");
     for (variable, value) in [
         ("SSL_CERT_FILE", sandbox.path("roots/ca.pem")),
         ("SSL_CERT_DIR", sandbox.path("roots")),
-        ("SSL_CERT_DIR", format!("/nowhere:{}", sandbox.path("roots").display()).into()),
+        (
+            "SSL_CERT_DIR",
+            format!("/nowhere:{}", sandbox.path("roots").display()).into(),
+        ),
     ] {
         let mut command = sandbox.command(&push);
         command.env(variable, value);
@@ -68,7 +79,10 @@ fn certs_d_of_the_user_is_trusted_for_its_registry_alone() {
     let ca = fs::read(part("REGISTRY_TLS_CA")).unwrap();
     sandbox.write("home/.config/containers/certs.d/localhost:1/ca.crt", &ca);
     sandbox.run(&push).expect(5);
-    sandbox.write(&format!("home/.config/containers/certs.d/{}/ca.crt", part("REGISTRY_TLS")), &ca);
+    sandbox.write(
+        &format!("home/.config/containers/certs.d/{}/ca.crt", part("REGISTRY_TLS")),
+        &ca,
+    );
     sandbox.ok(&push);
 
     let mut command = sandbox.command(&push);
@@ -87,9 +101,15 @@ fn a_certificate_without_its_key_is_an_error() {
     let reference = at("TLS", "tls/unpaired");
     let push = push(&sandbox, &reference);
     let directory = format!("home/.config/containers/certs.d/{}", part("REGISTRY_TLS"));
-    sandbox.write(&format!("{directory}/ca.crt"), fs::read(part("REGISTRY_TLS_CA")).unwrap());
+    sandbox.write(
+        &format!("{directory}/ca.crt"),
+        fs::read(part("REGISTRY_TLS_CA")).unwrap(),
+    );
     sandbox.write(&format!("{directory}/client.cert"), "a certificate");
-    sandbox.run(&push).expect(2).says(&["client.cert", "there is no .key file with the same name"]);
+    sandbox
+        .run(&push)
+        .expect(2)
+        .says(&["client.cert", "there is no .key file with the same name"]);
 }
 
 #[test]
@@ -97,5 +117,7 @@ fn an_answer_from_a_registry_with_tls_does_not_come_by_plain_http_even_when_it_i
     let sandbox = Sandbox::new();
     let reference = at("TLS", "tls/plain");
     let push = push(&sandbox, &reference);
-    sandbox.run(&[&push[..], &["--plain-http", &part("REGISTRY_TLS")]].concat()).expect(5);
+    sandbox
+        .run(&[&push[..], &["--plain-http", &part("REGISTRY_TLS")]].concat())
+        .expect(5);
 }

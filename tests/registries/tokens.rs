@@ -7,7 +7,10 @@ use crate::support::{Outcome, Sandbox, is_put_of, part, requests};
 
 fn as_user(sandbox: &Sandbox, arguments: &[&str], user: &str) -> Outcome {
     let password = part(&format!("TOKEN_{user}_PASSWORD"));
-    sandbox.write("auth.json", auth_file(&part("REGISTRY_TOKEN"), &part(&format!("TOKEN_{user}")), &password));
+    sandbox.write(
+        "auth.json",
+        auth_file(&part("REGISTRY_TOKEN"), &part(&format!("TOKEN_{user}")), &password),
+    );
     let authfile = sandbox.path("auth.json");
     sandbox.run(&[arguments, &["--authfile", authfile.to_str().unwrap()]].concat())
 }
@@ -22,7 +25,9 @@ pub fn token_requests(repository: &str) -> Vec<Value> {
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let named = |line: &Value| {
         let scopes = line["scopes"].as_array().unwrap();
-        scopes.iter().any(|scope| scope.as_str().unwrap().contains(&format!("repository:{repository}:")))
+        scopes
+            .iter()
+            .any(|scope| scope.as_str().unwrap().contains(&format!("repository:{repository}:")))
     };
     lines.filter(named).collect()
 }
@@ -33,11 +38,17 @@ fn a_mount_asks_for_push_first_and_for_pull_of_its_source() {
     let base = format!("{}:latest", at("TOKEN", "tokens/mount-base"));
     as_user(&sandbox, &["push", &format!("oci:{}", part("BASE")), &base], "WRITER").expect(0);
     write_spec(&sandbox, &at("TOKEN", "tokens/mount"), &base);
-    as_user(&sandbox, &["build", "--push"], "WRITER").expect(0).says(&["base, mounted"]);
+    as_user(&sandbox, &["build", "--push"], "WRITER")
+        .expect(0)
+        .says(&["base, mounted"]);
 
     let seen = requests("TOKEN", "tokens/mount", 0, is_put_of("latest"));
     let mounts: Vec<_> = seen.iter().filter(|request| is_mount(request)).collect();
-    assert_eq!(mounts.iter().filter(|request| request.status == 201).count(), base_layers().len(), "{mounts:#?}");
+    assert_eq!(
+        mounts.iter().filter(|request| request.status == 201).count(),
+        base_layers().len(),
+        "{mounts:#?}"
+    );
     let with_both: Vec<Value> = token_requests("tokens/mount")
         .into_iter()
         .filter(|line| line["scopes"].as_array().unwrap().len() == 2)
@@ -83,11 +94,26 @@ fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
         write_spec(&sandbox, &at(place, "tokens/early"), "scratch");
         sandbox.write("wrong.json", auth_file(registry, "writer", "wrong"));
         sandbox.write("none.json", "{}");
-        for (file, words) in [("wrong.json", "authentication to"), ("none.json", "requires authentication")] {
-            let arguments = ["build", "--push", "--authfile", file, "--ca-file", &part("REGISTRY_TLS_CA")];
-            let failed = sandbox.run(&[&arguments[..], &["--progress", "json"]].concat()).expect(4);
+        for (file, words) in [
+            ("wrong.json", "authentication to"),
+            ("none.json", "requires authentication"),
+        ] {
+            let arguments = [
+                "build",
+                "--push",
+                "--authfile",
+                file,
+                "--ca-file",
+                &part("REGISTRY_TLS_CA"),
+            ];
+            let failed = sandbox
+                .run(&[&arguments[..], &["--progress", "json"]].concat())
+                .expect(4);
             assert!(!failed.stderr.contains("packing own"), "{}", failed.stderr);
-            sandbox.run(&arguments).expect(4).says(&[words, &format!("ocitect login {registry}")]);
+            sandbox
+                .run(&arguments)
+                .expect(4)
+                .says(&[words, &format!("ocitect login {registry}")]);
         }
         if place == "TOKEN" {
             let reader = auth_file(registry, &part("TOKEN_READER"), &part("TOKEN_READER_PASSWORD"));
@@ -112,13 +138,19 @@ fn anonymous_clients_read_what_is_public_and_nothing_else() {
     for repository in ["public/tokens", "tokens/private"] {
         as_user(&sandbox, &["push", "oci:image", &at("TOKEN", repository)], "WRITER").expect(0);
     }
-    sandbox.ok(&["inspect", &at("TOKEN", "public/tokens")]).stdout.contains(&digest);
+    sandbox
+        .ok(&["inspect", &at("TOKEN", "public/tokens")])
+        .stdout
+        .contains(&digest);
     sandbox
         .run(&["inspect", &at("TOKEN", "tokens/private")])
         .expect(4)
         .says(&["requires authentication", "help: log in: ocitect login 127.0.0.1:"]);
     let new_tag = format!("{}:new", at("TOKEN", "public/tokens"));
-    sandbox.run(&["push", "oci:image", &new_tag]).expect(4).says(&["ocitect login"]);
+    sandbox
+        .run(&["push", "oci:image", &new_tag])
+        .expect(4)
+        .says(&["ocitect login"]);
 }
 
 #[test]
@@ -129,11 +161,20 @@ fn a_reader_reads_and_is_told_that_it_cannot_push() {
     as_user(&sandbox, &["push", "oci:image", &name], "WRITER").expect(0);
     as_user(&sandbox, &["inspect", &name], "READER").expect(0);
     let refused = as_user(&sandbox, &["push", "oci:image", &format!("{name}:other")], "READER").expect(4);
-    assert!(!refused.stderr.contains(&part("TOKEN_READER_PASSWORD")), "{}", refused.stderr);
+    assert!(
+        !refused.stderr.contains(&part("TOKEN_READER_PASSWORD")),
+        "{}",
+        refused.stderr
+    );
     refused.says(&["failed at the target", &name, "help:"]);
-    sandbox.write("auth.json", auth_file(&part("REGISTRY_TOKEN"), "writer", "wrong-secret"));
+    sandbox.write(
+        "auth.json",
+        auth_file(&part("REGISTRY_TOKEN"), "writer", "wrong-secret"),
+    );
     let authfile = sandbox.path("auth.json");
-    let wrong = sandbox.run(&["push", "oci:image", &name, "--authfile", authfile.to_str().unwrap()]).expect(4);
+    let wrong = sandbox
+        .run(&["push", "oci:image", &name, "--authfile", authfile.to_str().unwrap()])
+        .expect(4);
     assert!(!wrong.stderr.contains("wrong-secret"), "{}", wrong.stderr);
     wrong.says(&["help: log in again: ocitect login 127.0.0.1:"]);
     as_user(&sandbox, &["inspect", &format!("{name}:other")], "WRITER").expect(6);

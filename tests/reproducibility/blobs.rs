@@ -42,7 +42,9 @@ fn a_zstd_layer_is_frames_of_four_to_eight_mebibytes() {
     for layer in layers(&built) {
         tool("sh", &["-c", "zstd -tq < \"$0\"", layer.to_str().unwrap()]);
         let described = tool("zstd", &["-lv".as_ref(), layer.as_os_str()]);
-        let count = described.lines().find_map(|line| line.strip_prefix("# Zstandard Frames: "));
+        let count = described
+            .lines()
+            .find_map(|line| line.strip_prefix("# Zstandard Frames: "));
         frames.push(count.unwrap_or_else(|| panic!("{described}")).trim().to_owned());
     }
     // A file of 9 MiB is split once, after 4 MiB from its start; a run of small entries is before it and after it.
@@ -55,7 +57,10 @@ fn a_layer_names_its_compression() {
     let checkout = Checkout::write(sandbox.path("checkout"));
     let suffixes = ["+gzip", "+zstd", ""];
     for (compression, suffix) in COMPRESSIONS.iter().zip(suffixes) {
-        let manifest = checkout.build(&sandbox, compression).layout.manifest("golden", "linux/arm64");
+        let manifest = checkout
+            .build(&sandbox, compression)
+            .layout
+            .manifest("golden", "linux/arm64");
         let expected = format!("application/vnd.oci.image.layer.v1.tar{suffix}");
         for layer in manifest["layers"].as_array().unwrap() {
             assert_eq!(layer["mediaType"], expected);
@@ -80,10 +85,23 @@ fn a_header_holds_nothing_of_the_machine_and_pax_only_what_does_not_fit() {
             }
             assert_fitting(entry);
         }
-        let sorted = |entry: &Entry<'_>| entry.path().strip_suffix(b"/").map(<[u8]>::to_vec).unwrap_or(entry.path());
+        let sorted = |entry: &Entry<'_>| {
+            entry
+                .path()
+                .strip_suffix(b"/")
+                .map(<[u8]>::to_vec)
+                .unwrap_or(entry.path())
+        };
         let paths: Vec<_> = entries.iter().map(sorted).collect();
-        assert!(paths.is_sorted_by(|first, second| first < second), "sorted, and each path once");
-        assert!(paths.iter().all(|path| !path.is_empty() && !path.starts_with(b"/") && !path.starts_with(b"./")));
+        assert!(
+            paths.is_sorted_by(|first, second| first < second),
+            "sorted, and each path once"
+        );
+        assert!(
+            paths
+                .iter()
+                .all(|path| !path.is_empty() && !path.starts_with(b"/") && !path.starts_with(b"./"))
+        );
     }
     assert!(extended > 20, "the fixture wants extended headers, and has {extended}");
 }
@@ -94,8 +112,11 @@ fn assert_ustar(header: &[u8]) {
     assert_eq!(header[265..329], [0; 64], "uname and gname");
     assert_eq!(&header[329..345], b"0000000\x000000000\0");
     assert_eq!(header[500..], [0; 12]);
-    let sum: u32 =
-        header.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) }).sum();
+    let sum: u32 = header
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) })
+        .sum();
     assert_eq!(header[148..156], *format!("{sum:06o}\0 ").as_bytes());
 }
 
@@ -105,8 +126,14 @@ fn assert_extended(entry: &Entry<'_>, header: &[u8]) {
     let path = path.strip_suffix(b"/").unwrap_or(&path);
     let last = path.rsplit(|byte| *byte == b'/').next().unwrap();
     let name = field_text(header, 0..100);
-    assert!(name.len() == 100 || name.len() == 13 + last.len(), "{}", name.escape_ascii());
-    let cut = name.strip_prefix(b"PaxHeaders.0/").expect("an extended header has its name");
+    assert!(
+        name.len() == 100 || name.len() == 13 + last.len(),
+        "{}",
+        name.escape_ascii()
+    );
+    let cut = name
+        .strip_prefix(b"PaxHeaders.0/")
+        .expect("an extended header has its name");
     assert!(last.starts_with(cut), "{}", name.escape_ascii());
     assert_eq!(&header[100..124], b"0000644\x000000000\x000000000\0");
     assert_eq!(&header[136..148], b"00000000000\0");
@@ -116,15 +143,34 @@ fn assert_extended(entry: &Entry<'_>, header: &[u8]) {
 fn assert_fitting(entry: &Entry<'_>) {
     let path = entry.path();
     let shown = path.escape_ascii().to_string();
-    let target = entry.records.get("linkpath").map_or(entry.text(157..257), Vec::as_slice);
+    let target = entry
+        .records
+        .get("linkpath")
+        .map_or(entry.text(157..257), Vec::as_slice);
     let foreign = |text: &[u8]| !text.is_ascii() && std::str::from_utf8(text).is_ok();
     let records = &entry.records;
-    assert_eq!(records.contains_key("path"), foreign(&path) || !fits(&path), "path of {shown}");
-    assert_eq!(records.contains_key("linkpath"), foreign(target) || target.len() > 100, "target of {shown}");
+    assert_eq!(
+        records.contains_key("path"),
+        foreign(&path) || !fits(&path),
+        "path of {shown}"
+    );
+    assert_eq!(
+        records.contains_key("linkpath"),
+        foreign(target) || target.len() > 100,
+        "target of {shown}"
+    );
     for (key, field) in [("uid", 108..116), ("gid", 116..124)] {
-        assert_eq!(records.contains_key(key), entry.number(key, field) > 0o7_777_777, "{key} of {shown}");
+        assert_eq!(
+            records.contains_key(key),
+            entry.number(key, field) > 0o7_777_777,
+            "{key} of {shown}"
+        );
     }
-    let binary = |key: &str| records.get(key).is_some_and(|value| std::str::from_utf8(value).is_err());
+    let binary = |key: &str| {
+        records
+            .get(key)
+            .is_some_and(|value| std::str::from_utf8(value).is_err())
+    };
     let charset = (binary("path") || binary("linkpath")).then(|| b"BINARY".to_vec());
     assert_eq!(records.get("hdrcharset"), charset.as_ref(), "character set of {shown}");
     let known = ["path", "linkpath", "uid", "gid", "hdrcharset"];
@@ -134,7 +180,11 @@ fn assert_fitting(entry: &Entry<'_>) {
 
 /// Returns `true` if the name alone, or prefix and name, can hold a path.
 fn fits(path: &[u8]) -> bool {
-    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    let slashes = path
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'/')
+        .map(|(at, _)| at);
     let names = slashes.filter(|at| *at <= 155).map(|at| path.len() - at - 1);
     path.len() <= 100 || names.into_iter().any(|length| (1..=100).contains(&length))
 }

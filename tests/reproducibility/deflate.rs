@@ -18,8 +18,12 @@ assert stream.eof and not stream.unused_data
 ";
 
 /// The readers: programs, arguments.
-const READERS: [(&str, &[&str]); 4] =
-    [("gzip", &["-dc"]), ("python3", &["-c", PYTHON]), ("libdeflate-gunzip", &["-c"]), ("igzip", &["-dc"])];
+const READERS: [(&str, &[&str]); 4] = [
+    ("gzip", &["-dc"]),
+    ("python3", &["-c", PYTHON]),
+    ("libdeflate-gunzip", &["-c"]),
+    ("igzip", &["-dc"]),
+];
 
 /// Returns more than two blocks: of the binary itself, of text, of incompressible data, and of zeros.
 fn content() -> Vec<u8> {
@@ -43,8 +47,16 @@ fn gzip(level: i32, content: &[u8]) -> Vec<u8> {
 }
 
 fn read_by(program: &str, arguments: &[&str], path: &Path) -> Vec<u8> {
-    let output = Command::new(program).args(arguments).stdin(fs::File::open(path).unwrap()).output().unwrap();
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(fs::File::open(path).unwrap())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{program}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output.stdout
 }
 
@@ -56,7 +68,10 @@ fn every_program_reads_every_level() {
             let path = sandbox.path(format!("{level}.gz"));
             fs::write(&path, gzip(level, &content)).unwrap();
             for (program, arguments) in READERS {
-                assert!(read_by(program, arguments, &path) == content, "{program} at level {level}");
+                assert!(
+                    read_by(program, arguments, &path) == content,
+                    "{program} at level {level}"
+                );
             }
         }
     }

@@ -50,9 +50,22 @@ impl Checkout {
         write_items(&directory.join("tree"), &names());
         write_items(&directory.join("modes"), &modes());
         fs::write(directory.join("stored.tar"), stored_archive()).unwrap();
-        for (name, value) in [("user.comment", "two\nlines"), ("user.left", "out"), ("user.raw", "0x00ff10")] {
+        for (name, value) in [
+            ("user.comment", "two\nlines"),
+            ("user.left", "out"),
+            ("user.raw", "0x00ff10"),
+        ] {
             let path = directory.join("modes/notes/marked");
-            tool("setfattr", &["-n".as_ref(), name.as_ref(), "-v".as_ref(), value.as_ref(), path.as_os_str()]);
+            tool(
+                "setfattr",
+                &[
+                    "-n".as_ref(),
+                    name.as_ref(),
+                    "-v".as_ref(),
+                    value.as_ref(),
+                    path.as_os_str(),
+                ],
+            );
         }
         for compression in COMPRESSIONS {
             fs::write(directory.join(format!("{compression}.toml")), spec(compression)).unwrap();
@@ -78,7 +91,10 @@ impl Checkout {
         let mut command = sandbox.command(&["build", "-o", &format!("oci:{output}:golden")]);
         command.arg(spec);
         let outcome = Outcome::of(change(command)).expect(0);
-        Built { index_digest: outcome.digest(), layout: sandbox.layout(&output) }
+        Built {
+            index_digest: outcome.digest(),
+            layout: sandbox.layout(&output),
+        }
     }
 }
 
@@ -101,7 +117,10 @@ pub fn write_items(root: &Path, items: &[Item]) {
 }
 
 fn item(path: impl AsRef<[u8]>, kind: Kind) -> Item {
-    Item { path: path.as_ref().to_vec(), kind }
+    Item {
+        path: path.as_ref().to_vec(),
+        kind,
+    }
 }
 
 fn file(path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Item {
@@ -155,7 +174,10 @@ fn alphabets() -> Vec<Item> {
         file("text/long-\u{e9}".to_owned() + &"\u{e9}".repeat(100), ""),
     ];
     items.push(file(b"bytes/caf\xe9", "not UTF-8\n"));
-    items.push(file([b"bytes/".as_slice(), &[0xff; 120]].concat(), "not UTF-8, and long\n"));
+    items.push(file(
+        [b"bytes/".as_slice(), &[0xff; 120]].concat(),
+        "not UTF-8, and long\n",
+    ));
     items
 }
 
@@ -194,8 +216,14 @@ fn splits() -> Vec<Item> {
     let directory = |length: usize| format!("split/{}", "s".repeat(length - NAMES_TARGET.len() - "/split/".len()));
     vec![
         file(format!("{}/{}", directory(155), "f".repeat(100)), "fits\n"),
-        file(format!("{}/{}", directory(155), "f".repeat(101)), "the name is too long\n"),
-        file(format!("{}/{}", directory(156), "f".repeat(100)), "the prefix is too long\n"),
+        file(
+            format!("{}/{}", directory(155), "f".repeat(101)),
+            "the name is too long\n",
+        ),
+        file(
+            format!("{}/{}", directory(156), "f".repeat(100)),
+            "the prefix is too long\n",
+        ),
         item(format!("{}/{}", directory(155), "d".repeat(99)), Kind::Directory),
         item(format!("{}/{}", directory(155), "d".repeat(100)), Kind::Directory),
     ]

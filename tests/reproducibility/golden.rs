@@ -25,9 +25,16 @@ fn the_digests_are_golden_and_a_change_shows_the_entry() {
     let listings = listings(&built[0].1, "gzip");
     for (compression, built) in &built[1..] {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-        assert_same_lines(compression, &lines(&listings), &lines(&self::listings(built, compression)));
+        assert_same_lines(
+            compression,
+            &lines(&listings),
+            &lines(&self::listings(built, compression)),
+        );
     }
-    let digests: String = built.iter().map(|(compression, built)| digests(compression, built)).collect();
+    let digests: String = built
+        .iter()
+        .map(|(compression, built)| digests(compression, built))
+        .collect();
     let found = format!("{HEAD}{listings}{DIGESTS}{digests}");
     if std::env::var_os(UPDATE).is_some_and(|value| value == "1") {
         std::fs::create_dir_all(Path::new(GOLDEN).parent().unwrap()).unwrap();
@@ -36,10 +43,17 @@ fn the_digests_are_golden_and_a_change_shows_the_entry() {
     let golden = std::fs::read_to_string(GOLDEN).unwrap_or_else(|error| panic!("{GOLDEN}: {error}; set {UPDATE}=1"));
     let part = |text: &str, digests: bool| -> Vec<String> {
         let (listing, rest) = text.split_once(DIGESTS).expect("a golden file has both parts");
-        (if digests { rest } else { listing }).lines().map(str::to_owned).collect()
+        (if digests { rest } else { listing })
+            .lines()
+            .map(str::to_owned)
+            .collect()
     };
     assert_same_lines("the listing of the layers", &part(&golden, false), &part(&found, false));
-    assert_same_lines("the listing is the same, the digest", &part(&golden, true), &part(&found, true));
+    assert_same_lines(
+        "the listing is the same, the digest",
+        &part(&golden, true),
+        &part(&found, true),
+    );
 }
 
 /// Returns the layers of the first platform: name, and one line for each entry.
@@ -69,10 +83,19 @@ fn digests(compression: &str, built: &Built) -> String {
         let config = layout.json(manifest["config"]["digest"].as_str().unwrap());
         let platform = format!("{}/{}", string(&config["os"]), string(&config["architecture"]));
         writeln!(text, "{compression} {platform} manifest {}", string(&entry["digest"])).unwrap();
-        writeln!(text, "{compression} {platform} config {}", string(&manifest["config"]["digest"])).unwrap();
+        writeln!(
+            text,
+            "{compression} {platform} config {}",
+            string(&manifest["config"]["digest"])
+        )
+        .unwrap();
         if manifest["layers"] != layers_before {
             text.push_str(&layers(compression, &manifest, &config));
-            assert_eq!(layers_before, Value::Null, "nothing in the layers depends on the platform");
+            assert_eq!(
+                layers_before,
+                Value::Null,
+                "nothing in the layers depends on the platform"
+            );
         }
         layers_before = manifest["layers"].clone();
     }
@@ -86,8 +109,12 @@ fn layers(compression: &str, manifest: &Value, config: &Value) -> String {
     let mut text = String::new();
     for (at, (layer, diff_id)) in layers.iter().zip(diff_ids).enumerate() {
         let (digest, size) = (layer["digest"].as_str().unwrap(), layer["size"].as_u64().unwrap());
-        writeln!(text, "{compression} layer {at} {digest} {size} bytes, diff id {}", diff_id.as_str().unwrap())
-            .unwrap();
+        writeln!(
+            text,
+            "{compression} layer {at} {digest} {size} bytes, diff id {}",
+            diff_id.as_str().unwrap()
+        )
+        .unwrap();
     }
     text
 }

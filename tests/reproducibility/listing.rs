@@ -35,7 +35,12 @@ pub fn plain(blob: &Path, compression: &str) -> Vec<u8> {
         _ => &["cat"],
     };
     let input = std::fs::File::open(blob).unwrap();
-    let output = Command::new(program[0]).args(&program[1..]).stdin(input).stderr(Stdio::inherit()).output().unwrap();
+    let output = Command::new(program[0])
+        .args(&program[1..])
+        .stdin(input)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{program:?} does not read {}", blob.display());
     output.stdout
 }
@@ -55,7 +60,8 @@ fn row(entry: &Entry<'_>) -> Row {
     let path = entry.path();
     assert_eq!(path.ends_with(b"/"), kind == 'd', "{}", path.escape_ascii());
     let xattr = |(name, value): (&String, &Vec<u8>)| {
-        name.strip_prefix("SCHILY.xattr.").map(|name| (name.to_owned(), value.clone()))
+        name.strip_prefix("SCHILY.xattr.")
+            .map(|name| (name.to_owned(), value.clone()))
     };
     Row {
         path: path.strip_suffix(b"/").unwrap_or(&path).to_vec(),
@@ -65,9 +71,17 @@ fn row(entry: &Entry<'_>) -> Row {
         gid: entry.number("gid", 116..124),
         size_bytes: entry.content.len() as u64,
         mtime: entry.number("mtime", 136..148),
-        target: entry.records.get("linkpath").cloned().unwrap_or_else(|| entry.text(157..257).to_vec()),
+        target: entry
+            .records
+            .get("linkpath")
+            .cloned()
+            .unwrap_or_else(|| entry.text(157..257).to_vec()),
         xattrs: entry.records.iter().filter_map(xattr).collect(),
-        sha256: if kind == 'f' { hex(&sha2::Sha256::digest(entry.content)) } else { String::new() },
+        sha256: if kind == 'f' {
+            hex(&sha2::Sha256::digest(entry.content))
+        } else {
+            String::new()
+        },
     }
 }
 
@@ -81,15 +95,26 @@ pub fn hex(bytes: &[u8]) -> String {
 impl Row {
     /// Returns one line: type mode owner size mtime sha256 path [-> target] [{xattrs}].
     pub fn line(&self) -> String {
-        let Self { kind, mode, uid, gid, size_bytes, mtime, .. } = self;
+        let Self {
+            kind,
+            mode,
+            uid,
+            gid,
+            size_bytes,
+            mtime,
+            ..
+        } = self;
         let sha256 = if self.sha256.is_empty() { "-" } else { &self.sha256 };
         let path = self.path.escape_ascii();
         let mut line = format!("{kind} {mode:04o} {uid}:{gid} {size_bytes} {mtime} {sha256} {path}");
         if !self.target.is_empty() {
             write!(line, " -> {}", self.target.escape_ascii()).unwrap();
         }
-        let xattrs: Vec<_> =
-            self.xattrs.iter().map(|(name, value)| format!("{name}={}", value.escape_ascii())).collect();
+        let xattrs: Vec<_> = self
+            .xattrs
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.escape_ascii()))
+            .collect();
         if !xattrs.is_empty() {
             write!(line, " {{{}}}", xattrs.join(", ")).unwrap();
         }

@@ -60,7 +60,11 @@ fn python_agrees_with_the_listing_in_every_compression() {
             let said = tool("python3", &["-c".as_ref(), PYTHON.as_ref(), tar.as_os_str()]);
             let said: Vec<Value> = serde_json::from_str(&said).unwrap();
             let said: Vec<Row> = said.iter().map(python_row).collect();
-            assert_same_lines(&format!("what Python reads in a {compression} layer"), &lines(&rows), &lines(&said));
+            assert_same_lines(
+                &format!("what Python reads in a {compression} layer"),
+                &lines(&rows),
+                &lines(&said),
+            );
         }
     }
 }
@@ -79,7 +83,9 @@ fn python_row(value: &Value) -> Row {
         size_bytes: number("size"),
         mtime: number("mtime"),
         target: bytes(&value["target"]),
-        xattrs: xattrs.map(|(key, value)| (key["SCHILY.xattr.".len()..].to_owned(), bytes(value))).collect(),
+        xattrs: xattrs
+            .map(|(key, value)| (key["SCHILY.xattr.".len()..].to_owned(), bytes(value)))
+            .collect(),
         sha256: value["sha256"].as_str().unwrap().to_owned(),
     }
 }
@@ -89,14 +95,26 @@ fn gnu_tar_agrees_with_the_listing() {
     let sandbox = Sandbox::new();
     for (tar, rows) in layers(&sandbox, "gzip") {
         let mut command = Command::new("tar");
-        command.args(["--numeric-owner", "--full-time", "--quoting-style=escape", "--xattrs", "--xattrs-include=*"]);
-        command.args(["-tvvf".as_ref(), tar.as_os_str()]).env("LC_ALL", "C").env("TZ", "UTC");
+        command.args([
+            "--numeric-owner",
+            "--full-time",
+            "--quoting-style=escape",
+            "--xattrs",
+            "--xattrs-include=*",
+        ]);
+        command
+            .args(["-tvvf".as_ref(), tar.as_os_str()])
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC");
         let output = command.output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         // It does not know this record, and continues.
         let warning = "tar: Ignoring unknown extended header keyword `hdrcharset'";
         assert!(
-            output.status.success() && stderr.lines().all(|line| line.replace('\'', "`") == warning.replace('\'', "`")),
+            output.status.success()
+                && stderr
+                    .lines()
+                    .all(|line| line.replace('\'', "`") == warning.replace('\'', "`")),
             "{stderr}"
         );
         let said: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(spaced).collect();
@@ -119,7 +137,11 @@ fn gnu_lines(row: &Row) -> Vec<String> {
     let mark = if row.xattrs.is_empty() { "" } else { "*" };
     let mode = mode_letters(row);
     let slash = if row.kind == 'd' { "/" } else { "" };
-    let target = if row.kind == 'l' { format!(" -> {}", gnu_escaped(&row.target)) } else { String::new() };
+    let target = if row.kind == 'l' {
+        format!(" -> {}", gnu_escaped(&row.target))
+    } else {
+        String::new()
+    };
     assert_eq!(row.mtime, 1_700_000_000);
     let mut lines = vec![format!(
         "{mode}{mark} {}/{} {} 2023-11-14 22:13:20 {}{slash}{target}",
@@ -128,7 +150,11 @@ fn gnu_lines(row: &Row) -> Vec<String> {
         row.size_bytes,
         gnu_escaped(&row.path)
     )];
-    lines.extend(row.xattrs.iter().map(|(name, value)| format!("  x: {} {name}", value.len())));
+    lines.extend(
+        row.xattrs
+            .iter()
+            .map(|(name, value)| format!("  x: {} {name}", value.len())),
+    );
     lines
 }
 
@@ -170,16 +196,28 @@ fn bsdtar_agrees_with_the_listing() {
     for (tar, rows) in layers(&sandbox, "zstd") {
         let mut command = Command::new("bsdtar");
         let from = [b"@", tar.as_os_str().as_bytes()].concat();
-        command.args(["-cf", "-", "--format=mtree", "--options=!all,type,mode,uid,gid,size,time,link,sha256"]);
+        command.args([
+            "-cf",
+            "-",
+            "--format=mtree",
+            "--options=!all,type,mode,uid,gid,size,time,link,sha256",
+        ]);
         command.arg(OsStr::from_bytes(&from)).env("LC_ALL", "C.UTF-8");
         let output = command.output().unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let text = String::from_utf8(output.stdout).unwrap();
         let said = text.lines().filter(|line| !line.starts_with('#')).map(mtree_row);
         // In such a locale it composes decomposed names: those two are compared below, in another. mtree has no
         // attributes: they are checked in the files that bsdtar extracts.
         let plain = |row: &Row| !row.path.starts_with(b"data/text/caf");
-        let bare = |row: &Row| Row { xattrs: BTreeMap::new(), ..row.clone() };
+        let bare = |row: &Row| Row {
+            xattrs: BTreeMap::new(),
+            ..row.clone()
+        };
         let bare: Vec<Row> = rows.iter().filter(|row| plain(row)).map(bare).collect();
         let mut said: Vec<Row> = said.filter(plain).collect();
         // mtree lists a directory's files before its directories; ours are sorted by their paths.
@@ -199,9 +237,17 @@ fn bsdtar_reads_every_name_byte_for_byte() {
         // It cannot convert such names in this locale, warns about it, and keeps the bytes.
         let known = |line: &str| line.contains("converted from UTF-8") || line.contains("delayed from previous");
         assert!(stderr.lines().all(known), "{stderr}");
-        let said: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+        let said: Vec<String> = String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
         let name = |row: &Row| gnu_escaped(&row.path) + if row.kind == 'd' { "/" } else { "" };
-        assert_same_lines("the names that bsdtar reads", &rows.iter().map(name).collect::<Vec<_>>(), &said);
+        assert_same_lines(
+            "the names that bsdtar reads",
+            &rows.iter().map(name).collect::<Vec<_>>(),
+            &said,
+        );
     }
 }
 
@@ -277,8 +323,16 @@ fn attributes_and_special_bits_arrive_on_the_disk() {
         };
         assert_eq!(attribute("srv/notes/marked", "user.comment"), "two\nlines", "{program}");
         let capabilities = tool("getcap", &[target.join("usr/bin/bound")]);
-        assert!(capabilities.contains("cap_net_bind_service,cap_sys_nice=ep"), "{program}: {capabilities}");
-        let stat = |path: &str| tool("stat", &["-c".as_ref(), "%a %u:%g %Y".as_ref(), target.join(path).as_os_str()]);
+        assert!(
+            capabilities.contains("cap_net_bind_service,cap_sys_nice=ep"),
+            "{program}: {capabilities}"
+        );
+        let stat = |path: &str| {
+            tool(
+                "stat",
+                &["-c".as_ref(), "%a %u:%g %Y".as_ref(), target.join(path).as_os_str()],
+            )
+        };
         assert_eq!(stat("usr/bin/setuid"), "4755 0:0 1700000000\n", "{program}");
         assert_eq!(stat("srv/stored/setgid"), "2770 1000:1000 1700000000\n", "{program}");
         assert_eq!(stat("usr/bin/bound"), "755 3000000:50 1700000000\n", "{program}");

@@ -34,9 +34,16 @@ fn assert_same(sandbox: &Sandbox, checkout: &Checkout, change: impl Fn(Command) 
 /// Returns the command, started by another program with these arguments before it.
 fn through(command: &Command, program: &str, arguments: &[&str]) -> Command {
     let mut outer = Command::new(program);
-    outer.args(arguments).arg(command.get_program()).args(command.get_args());
+    outer
+        .args(arguments)
+        .arg(command.get_program())
+        .args(command.get_args());
     outer.env_clear().current_dir(command.get_current_dir().unwrap());
-    outer.envs(command.get_envs().filter_map(|(name, value)| value.map(|value| (name, value))));
+    outer.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| value.map(|value| (name, value))),
+    );
     outer
 }
 
@@ -74,7 +81,12 @@ fn times_of_the_sources_do_not_reach_a_digest() {
     }
     tool(
         "touch",
-        &["-h".as_ref(), "-d".as_ref(), "@7".as_ref(), checkout.directory.join("tree/link/text").as_os_str()],
+        &[
+            "-h".as_ref(),
+            "-d".as_ref(),
+            "@7".as_ref(),
+            checkout.directory.join("tree/link/text").as_os_str(),
+        ],
     );
     assert_same(&sandbox, &checkout, |command| command);
 }
@@ -90,7 +102,10 @@ fn the_order_of_a_directory_does_not_reach_a_digest() {
     items.reverse();
     write_items(&memory.path().join("backward"), &items);
     let order = |name: &str| -> Vec<_> {
-        fs::read_dir(memory.path().join(name)).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        fs::read_dir(memory.path().join(name))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect()
     };
     assert_ne!(order("forward"), order("backward"), "the test wants two orders");
     fs::remove_dir_all(checkout.directory.join("tree")).unwrap();
@@ -105,8 +120,11 @@ fn the_order_of_a_directory_does_not_reach_a_digest() {
 fn language_and_time_zone_do_not_reach_a_digest() {
     let sandbox = Sandbox::new();
     let checkout = Checkout::write(sandbox.path("checkout"));
-    for (zone, language) in [("Pacific/Kiritimati", "tr_TR.UTF-8"), ("America/St_Johns", "C"), ("UTC", "ja_JP.EUC-JP")]
-    {
+    for (zone, language) in [
+        ("Pacific/Kiritimati", "tr_TR.UTF-8"),
+        ("America/St_Johns", "C"),
+        ("UTC", "ja_JP.EUC-JP"),
+    ] {
         assert_same(&sandbox, &checkout, |mut command| {
             command.env("TZ", zone).env("LANG", language).env("LC_ALL", language);
             command
@@ -119,10 +137,18 @@ fn the_number_of_threads_does_not_reach_a_digest() {
     let sandbox = Sandbox::new();
     let checkout = Checkout::write(sandbox.path("checkout"));
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
+    let allowed = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .unwrap()
+        .trim();
     let first = allowed.split(['-', ',']).next().unwrap();
-    assert_same(&sandbox, &checkout, |command| through(&command, "taskset", &["-c", first]));
-    assert_same(&sandbox, &checkout, |command| through(&command, "taskset", &["-c", allowed]));
+    assert_same(&sandbox, &checkout, |command| {
+        through(&command, "taskset", &["-c", first])
+    });
+    assert_same(&sandbox, &checkout, |command| {
+        through(&command, "taskset", &["-c", allowed])
+    });
 }
 
 #[test]
@@ -132,7 +158,9 @@ fn the_path_of_the_checkout_does_not_reach_a_digest() {
     assert_same(&sandbox, &checkout, |command| command);
     // The same from inside of the directory, with the spec as a relative path.
     let directory = checkout.directory.clone();
-    let relative = Checkout { directory: PathBuf::new() };
+    let relative = Checkout {
+        directory: PathBuf::new(),
+    };
     for (compression, expected) in COMPRESSIONS.iter().zip(expected()) {
         let built = relative.build_with(&sandbox, compression, "inside", |mut command| {
             command.current_dir(&directory);
@@ -147,7 +175,11 @@ fn hardlinks_of_the_sources_do_not_reach_a_digest() {
     let sandbox = Sandbox::new();
     let checkout = Checkout::write(sandbox.path("checkout"));
     let tree = checkout.directory.join("tree");
-    for (path, other) in [("same/two", "same/one"), ("text/ space ", "empty"), ("text/new\nline", "empty")] {
+    for (path, other) in [
+        ("same/two", "same/one"),
+        ("text/ space ", "empty"),
+        ("text/new\nline", "empty"),
+    ] {
         fs::remove_file(tree.join(path)).unwrap();
         fs::hard_link(tree.join(other), tree.join(path)).unwrap();
     }
@@ -159,7 +191,10 @@ fn hardlinks_of_the_sources_do_not_reach_a_digest() {
 fn owners_of_the_sources_do_not_reach_a_digest() {
     let sandbox = Sandbox::new();
     let checkout = Checkout::write(sandbox.path("checkout"));
-    tool("chown", &["-hR".as_ref(), "12345:54321".as_ref(), checkout.directory.as_os_str()]);
+    tool(
+        "chown",
+        &["-hR".as_ref(), "12345:54321".as_ref(), checkout.directory.as_os_str()],
+    );
     assert_same(&sandbox, &checkout, |command| command);
 }
 
@@ -187,7 +222,10 @@ fn a_warm_cache_gives_the_same_digest_as_a_cold_one() {
         part("BASE")
     ));
     let cold = sandbox.ok(&["build", "-o", "oci:cold"]).digest();
-    assert!(below(&sandbox.path("cache")).iter().any(|path| path.is_file()), "the test wants a cache");
+    assert!(
+        below(&sandbox.path("cache")).iter().any(|path| path.is_file()),
+        "the test wants a cache"
+    );
     let warm = sandbox.ok(&["build", "-o", "oci:warm"]).digest();
     fs::remove_dir_all(sandbox.path("cache")).unwrap();
     let again = sandbox.ok(&["build", "-o", "oci:warm"]).digest();

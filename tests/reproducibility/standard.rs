@@ -48,12 +48,23 @@ fn manifests(layout: &Layout) -> Vec<(Descriptor, ImageManifest)> {
     let top = ImageIndex::from_file(layout.directory.join("index.json")).unwrap();
     let mut found = Vec::new();
     for entry in top.manifests() {
-        assert!(entry.annotations().as_ref().unwrap().contains_key("org.opencontainers.image.ref.name"));
+        assert!(
+            entry
+                .annotations()
+                .as_ref()
+                .unwrap()
+                .contains_key("org.opencontainers.image.ref.name")
+        );
         match entry.media_type() {
             MediaType::ImageIndex => {
                 let index = ImageIndex::from_reader(bytes_of(layout, entry).as_slice()).unwrap();
                 assert_eq!(index.media_type().as_ref(), Some(&MediaType::ImageIndex));
-                found.extend(index.manifests().iter().map(|entry| (entry.clone(), manifest(layout, entry))));
+                found.extend(
+                    index
+                        .manifests()
+                        .iter()
+                        .map(|entry| (entry.clone(), manifest(layout, entry))),
+                );
             }
             MediaType::ImageManifest => found.push((entry.clone(), manifest(layout, entry))),
             other => panic!("{other} in index.json"),
@@ -85,18 +96,37 @@ fn oci_spec_reads_every_document() {
     for (entry, manifest) in &found {
         let config = config(&layout, manifest);
         let platform = entry.platform().as_ref().unwrap();
-        assert_eq!((config.os(), config.architecture()), (platform.os(), platform.architecture()));
+        assert_eq!(
+            (config.os(), config.architecture()),
+            (platform.os(), platform.architecture())
+        );
         assert_eq!(config.os(), &Os::Linux);
         assert_eq!(config.variant(), platform.variant());
         assert_eq!(config.rootfs().diff_ids().len(), manifest.layers().len());
-        let filled = config.history().as_ref().unwrap().iter().filter(|step| step.empty_layer() != Some(true)).count();
+        let filled = config
+            .history()
+            .as_ref()
+            .unwrap()
+            .iter()
+            .filter(|step| step.empty_layer() != Some(true))
+            .count();
         assert_eq!(filled, manifest.layers().len());
-        assert!(manifest.layers().iter().all(|layer| layer.media_type() == &MediaType::ImageLayerGzip));
-        assert_eq!(manifest.annotations().as_ref().unwrap()["org.opencontainers.image.title"], "Everything");
+        assert!(
+            manifest
+                .layers()
+                .iter()
+                .all(|layer| layer.media_type() == &MediaType::ImageLayerGzip)
+        );
+        assert_eq!(
+            manifest.annotations().as_ref().unwrap()["org.opencontainers.image.title"],
+            "Everything"
+        );
         assert_eq!(manifest.annotations().as_ref().unwrap()["Digest"], "no digest");
     }
-    let architectures: Vec<&Arch> =
-        found[..3].iter().map(|(entry, _)| entry.platform().as_ref().unwrap().architecture()).collect();
+    let architectures: Vec<&Arch> = found[..3]
+        .iter()
+        .map(|(entry, _)| entry.platform().as_ref().unwrap().architecture())
+        .collect();
     assert_eq!(architectures, [&Arch::Amd64, &Arch::ARM, &Arch::ARM64]);
 
     let config = config(&layout, &found[0].1);
@@ -104,14 +134,26 @@ fn oci_spec_reads_every_document() {
     assert_eq!(config.user().as_deref(), Some("app"));
     assert_eq!(config.working_dir().as_deref(), Some("/srv"));
     assert_eq!(config.entrypoint().as_deref(), Some(&["/srv/start".to_owned()][..]));
-    assert_eq!(config.cmd().as_deref(), Some(&["--port".to_owned(), "8080".to_owned()][..]));
+    assert_eq!(
+        config.cmd().as_deref(),
+        Some(&["--port".to_owned(), "8080".to_owned()][..])
+    );
     assert_eq!(config.stop_signal().as_deref(), Some("SIGTERM"));
     let mut ports = config.exposed_ports().clone().unwrap();
     ports.sort();
     assert_eq!(ports, ["53/udp", "8080/tcp"]);
     assert_eq!(config.volumes().as_deref(), Some(&["/var/data".to_owned()][..]));
-    assert!(config.env().as_ref().unwrap().contains(&"GREETING=hello world".to_owned()));
-    assert_eq!(config.labels().as_ref().unwrap()["org.opencontainers.image.licenses"], "Apache-2.0");
+    assert!(
+        config
+            .env()
+            .as_ref()
+            .unwrap()
+            .contains(&"GREETING=hello world".to_owned())
+    );
+    assert_eq!(
+        config.labels().as_ref().unwrap()["org.opencontainers.image.licenses"],
+        "Apache-2.0"
+    );
 }
 
 #[test]
@@ -128,7 +170,14 @@ fn oci_spec_reads_one_platform_without_an_index_and_other_compressions() {
         let layout = sandbox.layout(compression);
         let found = manifests(&layout);
         assert_eq!(found.len(), 1);
-        assert!(found[0].1.layers().iter().all(|layer| layer.media_type() == &media_type), "{compression}");
+        assert!(
+            found[0]
+                .1
+                .layers()
+                .iter()
+                .all(|layer| layer.media_type() == &media_type),
+            "{compression}"
+        );
         assert_eq!(config(&layout, &found[0].1).architecture(), &Arch::Amd64);
     }
 }

@@ -21,15 +21,28 @@ pub fn entries(tar: &[u8]) -> Vec<Entry<'_>> {
     let mut extended: Option<(&[u8], &[u8])> = None;
     while rest[0] != 0 {
         let (header, after) = rest.split_at(BLOCK_BYTES);
-        let own = Entry { header, extended: None, records: BTreeMap::new(), content: &[] };
+        let own = Entry {
+            header,
+            extended: None,
+            records: BTreeMap::new(),
+            content: &[],
+        };
         let (content, after) = after.split_at(usize::try_from(own.number("size", 124..136)).unwrap());
         rest = &after[content.len().next_multiple_of(BLOCK_BYTES) - content.len()..];
         if header[156] == b'x' {
-            assert!(extended.replace((header, content)).is_none(), "two extended headers for one entry");
+            assert!(
+                extended.replace((header, content)).is_none(),
+                "two extended headers for one entry"
+            );
             continue;
         }
         let (extended, records) = extended.take().unzip();
-        found.push(Entry { extended, records: self::records(records.unwrap_or_default()), content, ..own });
+        found.push(Entry {
+            extended,
+            records: self::records(records.unwrap_or_default()),
+            content,
+            ..own
+        });
     }
     assert_eq!(rest, [0; 2 * BLOCK_BYTES], "the end of the tar");
     found
@@ -42,7 +55,9 @@ fn records(mut rest: &[u8]) -> BTreeMap<String, Vec<u8>> {
     while !rest.is_empty() {
         let space = rest.iter().position(|byte| *byte == b' ').unwrap();
         let length: usize = std::str::from_utf8(&rest[..space]).unwrap().parse().unwrap();
-        let record = rest[space + 1..length].strip_suffix(b"\n").expect("a record ends in a newline");
+        let record = rest[space + 1..length]
+            .strip_suffix(b"\n")
+            .expect("a record ends in a newline");
         let equals = record.iter().position(|byte| *byte == b'=').unwrap();
         let key = String::from_utf8(record[..equals].to_vec()).unwrap();
         assert!(last < key, "records are sorted: {last} before {key}");
@@ -74,7 +89,11 @@ impl Entry<'_> {
             return path.clone();
         }
         let (prefix, name) = (self.text(345..500), self.text(0..100));
-        if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
+        if prefix.is_empty() {
+            name.to_vec()
+        } else {
+            [prefix, b"/", name].concat()
+        }
     }
 }
 

@@ -24,7 +24,9 @@ impl Foreign {
     pub fn new(directory: &Path) -> Self {
         fs::create_dir_all(directory.join("blobs/sha256")).unwrap();
         fs::write(directory.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-        Self { directory: directory.to_owned() }
+        Self {
+            directory: directory.to_owned(),
+        }
     }
 
     /// Writes a blob. Returns its descriptor.
@@ -90,7 +92,13 @@ impl Foreign {
 
     /// Writes `index.json`, with each entry under its tag, if it has one.
     pub fn list(&self, entries: &[(Value, &str)]) -> &Self {
-        let named = entries.iter().map(|(entry, tag)| if tag.is_empty() { entry.clone() } else { tagged(entry, tag) });
+        let named = entries.iter().map(|(entry, tag)| {
+            if tag.is_empty() {
+                entry.clone()
+            } else {
+                tagged(entry, tag)
+            }
+        });
         self.write_index(&json!({ "schemaVersion": 2, "manifests": named.collect::<Vec<_>>() }))
     }
 

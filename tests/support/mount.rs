@@ -44,7 +44,13 @@ impl Mount {
         self.fill();
         let filler = File::options().write(true).open(self.path.join(FILLER)).unwrap();
         let whole = filler.metadata().unwrap().len();
-        filler.set_len(whole.checked_sub(pages * PAGE_BYTES).expect("more is asked for than there is")).unwrap();
+        filler
+            .set_len(
+                whole
+                    .checked_sub(pages * PAGE_BYTES)
+                    .expect("more is asked for than there is"),
+            )
+            .unwrap();
     }
 
     /// Frees the filled space.

@@ -26,7 +26,9 @@ pub struct Sandbox {
 
 impl Sandbox {
     pub fn new() -> Self {
-        let sandbox = Self { directory: tempfile::tempdir().unwrap() };
+        let sandbox = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
         fs::create_dir(sandbox.path("home")).unwrap();
         sandbox
     }
@@ -64,7 +66,9 @@ impl Sandbox {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ocitect"));
         command.args(arguments).current_dir(self.root()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.path("home")).env("TMPDIR", std::env::temp_dir());
+        command
+            .env("HOME", self.path("home"))
+            .env("TMPDIR", std::env::temp_dir());
         command.env("OCITECT_CACHE_DIR", self.path("cache"));
         command.stdin(std::process::Stdio::null());
         command
@@ -82,7 +86,9 @@ impl Sandbox {
     pub fn run_measured(&self, inner: &Command) -> (Outcome, u64) {
         let peak_file = tempfile::NamedTempFile::new().unwrap();
         let mut command = Command::new("/usr/bin/time");
-        command.args(["--quiet", "--format", "%M", "--output"]).arg(peak_file.path());
+        command
+            .args(["--quiet", "--format", "%M", "--output"])
+            .arg(peak_file.path());
         command.arg(inner.get_program()).args(inner.get_args()).env_clear();
         command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(self.root()).stdin(std::process::Stdio::null());
@@ -104,7 +110,9 @@ impl Sandbox {
 
     /// Returns the layout at `relative`.
     pub fn layout(&self, relative: &str) -> Layout {
-        Layout { directory: self.path(relative) }
+        Layout {
+            directory: self.path(relative),
+        }
     }
 }
 
@@ -141,8 +149,15 @@ impl Outcome {
     /// Returns the digest at the end of the last line of stdout.
     #[track_caller]
     pub fn digest(&self) -> String {
-        let line = self.stdout.lines().last().unwrap_or_else(|| panic!("nothing on stdout:\n{}", self.stderr));
-        let digest = line.rsplit_once('@').unwrap_or_else(|| panic!("no digest in {line:?}")).1;
+        let line = self
+            .stdout
+            .lines()
+            .last()
+            .unwrap_or_else(|| panic!("nothing on stdout:\n{}", self.stderr));
+        let digest = line
+            .rsplit_once('@')
+            .unwrap_or_else(|| panic!("no digest in {line:?}"))
+            .1;
         assert!(digest.starts_with("sha256:") && digest.len() == 71, "{line}");
         digest.to_owned()
     }
@@ -162,7 +177,15 @@ impl From<Output> for Outcome {
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if is_directory(&path) { files_below(&path) } else { vec![path] }).collect()
+    entries
+        .flat_map(|path| {
+            if is_directory(&path) {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 /// Runs another program, which must succeed. Returns its output.
@@ -171,8 +194,18 @@ pub fn tool(program: &str, arguments: &[impl AsRef<OsStr>]) -> String {
     let mut command = Command::new(program);
     command.args(arguments).stdin(std::process::Stdio::null());
     let outcome = Outcome::of(command);
-    let shown: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
-    assert_eq!(outcome.code, 0, "{program} {}\n{}{}", shown.join(" "), outcome.stdout, outcome.stderr);
+    let shown: Vec<_> = arguments
+        .iter()
+        .map(|argument| argument.as_ref().to_string_lossy())
+        .collect();
+    assert_eq!(
+        outcome.code,
+        0,
+        "{program} {}\n{}{}",
+        shown.join(" "),
+        outcome.stdout,
+        outcome.stderr
+    );
     outcome.stdout
 }
 
@@ -229,7 +262,9 @@ impl Layout {
     #[track_caller]
     pub fn layer_path(&self, manifest: &Value, at: usize) -> PathBuf {
         let digest = manifest["layers"][at]["digest"].as_str().unwrap();
-        self.directory.join("blobs/sha256").join(digest.strip_prefix("sha256:").unwrap())
+        self.directory
+            .join("blobs/sha256")
+            .join(digest.strip_prefix("sha256:").unwrap())
     }
 
     /// Returns the number of blobs.
@@ -257,12 +292,18 @@ pub fn requests(registry: &str, repository: &str, skip: usize, last: impl Fn(&Re
         let text = fs::read_to_string(&log).unwrap();
         let found: Vec<Request> = text.lines().filter_map(request).collect();
         let prefix = format!("/v2/{repository}/");
-        let found: Vec<Request> =
-            found.into_iter().filter(|request| request.path.starts_with(&prefix)).skip(skip).collect();
+        let found: Vec<Request> = found
+            .into_iter()
+            .filter(|request| request.path.starts_with(&prefix))
+            .skip(skip)
+            .collect();
         if found.iter().any(&last) {
             return found;
         }
-        assert!(began.elapsed() < LOG_PATIENCE, "the last request never came: {found:#?}");
+        assert!(
+            began.elapsed() < LOG_PATIENCE,
+            "the last request never came: {found:#?}"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }

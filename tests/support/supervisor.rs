@@ -74,7 +74,11 @@ pub fn supervise(mut command: Command, kill_before: Option<usize>) -> Supervised
         }
         go_on(&listener, &call);
     }
-    Supervised { changes, was_killed, output: child.wait_with_output().unwrap() }
+    Supervised {
+        changes,
+        was_killed,
+        output: child.wait_with_output().unwrap(),
+    }
 }
 
 /// In the new process: makes the kernel ask before every call of [`CHANGING`].
@@ -90,7 +94,10 @@ fn listen() -> io::Result<()> {
         program[at + 1] = rule(equal, (CHANGING.len() - at) as u8, 0, *number as u32);
     }
     program[CHANGING.len() + 2] = rule(end, 0, 0, libc::SECCOMP_RET_USER_NOTIF);
-    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let program = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
     // SAFETY: plain system calls; the program outlives the call that reads it.
     unsafe {
         // If the supervising thread ends, nothing would reply any more.
@@ -104,7 +111,11 @@ fn listen() -> io::Result<()> {
 }
 
 fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// Returns the program's listener, as a descriptor of this process.
@@ -121,7 +132,11 @@ fn listener_of(child: &Child) -> OwnedFd {
 /// Waits for the next call. Returns `None` if no thread of the program is left.
 fn next_call(listener: &OwnedFd) -> Option<libc::seccomp_notif> {
     loop {
-        let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut poll = libc::pollfd {
+            fd: listener.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
         // SAFETY: one entry, which outlives the call; the kernel requires all-zero memory.
         let (ready, mut call) = unsafe { (libc::poll(&raw mut poll, 1, -1), std::mem::zeroed()) };
         if ready < 0 {
@@ -142,7 +157,12 @@ fn next_call(listener: &OwnedFd) -> Option<libc::seccomp_notif> {
 /// Lets the kernel execute the call.
 fn go_on(listener: &OwnedFd, call: &libc::seccomp_notif) {
     let flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
-    let mut answer = libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags };
+    let mut answer = libc::seccomp_notif_resp {
+        id: call.id,
+        val: 0,
+        error: 0,
+        flags,
+    };
     // SAFETY: the kernel reads `answer`, which is of the type that the request names. It fails if the thread is gone.
     let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) };
 }

@@ -23,7 +23,11 @@ fn published() -> &'static Published {
 fn both_platforms_are_in_the_registry_and_in_the_layout() {
     published().assert_same_everywhere();
     for platform in PLATFORMS {
-        assert_eq!(published().manifest(platform)["layers"].as_array().unwrap().len(), 5, "{platform}");
+        assert_eq!(
+            published().manifest(platform)["layers"].as_array().unwrap().len(),
+            5,
+            "{platform}"
+        );
     }
 }
 
@@ -58,7 +62,15 @@ fn every_file_belongs_to_the_user_and_nothing_of_the_checkout_is_packed() {
             let columns: Vec<&str> = line.split_whitespace().collect();
             assert_eq!(columns[2..4], ["1000", "1000"], "{line}");
             let path = columns[8];
-            let kept_out = ["/.git", "/.idea", "/.pytest_cache", "/__pycache__", "app/tests", "app/docs", "app/dist"];
+            let kept_out = [
+                "/.git",
+                "/.idea",
+                "/.pytest_cache",
+                "/__pycache__",
+                "app/tests",
+                "app/docs",
+                "app/dist",
+            ];
             assert!(!kept_out.iter().any(|name| path.contains(name)), "{path}");
         }
     }
@@ -71,7 +83,14 @@ fn on_amd64_it_starts_loads_its_modules_and_is_healthy() {
     assert_eq!(loaded, "x86_64 2.2.6 2.11.10 /app/.venv\n");
     let container = image.start(&[]);
     container.wait_until_healthy(&published().config("linux/amd64"));
-    let said = container.wait_for(&["stat", "-c", "%U:%G %a", "/workspace", "/workspace/heartbeat.json", "/app/src"]);
+    let said = container.wait_for(&[
+        "stat",
+        "-c",
+        "%U:%G %a",
+        "/workspace",
+        "/workspace/heartbeat.json",
+        "/app/src",
+    ]);
     assert_eq!(said, "stigmer:stigmer 755\nstigmer:stigmer 644\nstigmer:stigmer 755\n");
     assert_eq!(container.stop(), 0);
 }
@@ -91,6 +110,9 @@ fn an_image_over_the_gate_is_refused_before_anything_is_written() {
     system.edit("ocitect.toml", "max-size = \"100MB\"", "max-size = \"50MB\"");
     let repository = "systems/agent-runner-too-large";
     let reference = format!("{}/{repository}:1", part("REGISTRY_OPEN"));
-    system.run("build", &["--push", "-t", &reference]).expect(3).says(&["linux/amd64", "50000000"]);
+    system
+        .run("build", &["--push", "-t", &reference])
+        .expect(3)
+        .says(&["linux/amd64", "50000000"]);
     assert_untouched(repository);
 }

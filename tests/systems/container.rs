@@ -27,21 +27,39 @@ impl Image {
     #[track_caller]
     pub fn pull(published: &Published, platform: &'static str) -> Self {
         let reference = published.reference(platform);
-        tool("podman", &["pull", "-q", "--tls-verify=false", "--platform", platform, &reference]);
+        tool(
+            "podman",
+            &["pull", "-q", "--tls-verify=false", "--platform", platform, &reference],
+        );
         let mut mounts = Vec::new();
         if platform == "linux/arm64" {
             let qemu = tool("sh", &["-c", "command -v qemu-aarch64-static"]);
             mounts.push(format!("--volume={}:/qemu:ro", qemu.trim()));
             mounts.push(format!("--volume={}:{SHELL}:ro", part("BUSYBOX_AMD64")));
         }
-        Self { reference, platform, mounts }
+        Self {
+            reference,
+            platform,
+            mounts,
+        }
     }
 
     /// Runs a program of the image, named by its path, in a directory of the image.
     #[track_caller]
     pub fn run(&self, workdir: &str, program: &[&str]) -> String {
-        let head = ["run", "--rm", "--network=none", "--platform", self.platform, "--workdir", workdir];
-        tool("podman", &[&head[..], &self.mounts(), &self.entrypoint(program)].concat())
+        let head = [
+            "run",
+            "--rm",
+            "--network=none",
+            "--platform",
+            self.platform,
+            "--workdir",
+            workdir,
+        ];
+        tool(
+            "podman",
+            &[&head[..], &self.mounts(), &self.entrypoint(program)].concat(),
+        )
     }
 
     /// Starts the image's own command; `options` are podman's.
@@ -58,8 +76,14 @@ impl Image {
 
     fn start_with(&self, options: &[&str], image_and_arguments: &[&str]) -> Container {
         let head = ["run", "--detach", "--network=none", "--platform", self.platform];
-        let id = tool("podman", &[&head[..], &self.mounts(), options, image_and_arguments].concat());
-        Container { id: id.trim().to_owned(), platform: self.platform }
+        let id = tool(
+            "podman",
+            &[&head[..], &self.mounts(), options, image_and_arguments].concat(),
+        );
+        Container {
+            id: id.trim().to_owned(),
+            platform: self.platform,
+        }
     }
 
     fn mounts(&self) -> Vec<&str> {
@@ -83,9 +107,17 @@ pub struct Container {
 impl Container {
     /// Runs a command inside, as the image's user, with its environment and in its directory.
     pub fn exec(&self, command: &[&str]) -> Outcome {
-        let qemu: &[&str] = if self.platform == "linux/arm64" { &["/qemu"] } else { &[] };
+        let qemu: &[&str] = if self.platform == "linux/arm64" {
+            &["/qemu"]
+        } else {
+            &[]
+        };
         let mut podman = Command::new("podman");
-        podman.args(["exec", &self.id]).args(qemu).args(command).stdin(Stdio::null());
+        podman
+            .args(["exec", &self.id])
+            .args(qemu)
+            .args(command)
+            .stdin(Stdio::null());
         Outcome::of(podman)
     }
 
@@ -99,7 +131,12 @@ impl Container {
                 return outcome.stdout;
             }
             let late = began.elapsed() > PATIENCE;
-            assert!(!late && self.is_running(), "{command:?}: {}\n{}", outcome.stderr, self.logs());
+            assert!(
+                !late && self.is_running(),
+                "{command:?}: {}\n{}",
+                outcome.stderr,
+                self.logs()
+            );
             thread::sleep(Duration::from_millis(200));
         }
     }
@@ -123,7 +160,10 @@ impl Container {
     /// Stops it with its signal. Returns its exit status.
     pub fn stop(&self) -> i32 {
         tool("podman", &["stop", "--time=10", &self.id]);
-        tool("podman", &["inspect", "--format={{.State.ExitCode}}", &self.id]).trim().parse().unwrap()
+        tool("podman", &["inspect", "--format={{.State.ExitCode}}", &self.id])
+            .trim()
+            .parse()
+            .unwrap()
     }
 
     fn is_running(&self) -> bool {
@@ -142,6 +182,10 @@ impl Drop for Container {
     fn drop(&mut self) {
         let mut podman = Command::new("podman");
         podman.args(["rm", "--force", "--time=0", &self.id]);
-        let _ = podman.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ = podman
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
     }
 }

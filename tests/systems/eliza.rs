@@ -28,7 +28,10 @@ fn both_platforms_are_in_the_registry_and_in_the_layout() {
     published().assert_same_everywhere();
     for platform in PLATFORMS {
         let manifest = published().manifest(platform);
-        assert_eq!(manifest["mediaType"], "application/vnd.docker.distribution.manifest.v2+json", "{platform}");
+        assert_eq!(
+            manifest["mediaType"], "application/vnd.docker.distribution.manifest.v2+json",
+            "{platform}"
+        );
         assert_eq!(manifest["layers"].as_array().unwrap().len(), 6, "{platform}");
     }
 }
@@ -42,7 +45,13 @@ fn the_config_says_what_the_system_needs() {
         assert_eq!(config["Cmd"], json!(["pnpm", "start"]));
         assert_eq!(config["Entrypoint"], json!(null));
         assert_eq!(config["ExposedPorts"], json!({ "3000/tcp": {}, "5173/tcp": {} }));
-        assert!(config["Env"].as_array().unwrap().contains(&json!("NODE_ENV=production")), "{config}");
+        assert!(
+            config["Env"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("NODE_ENV=production")),
+            "{config}"
+        );
         assert_eq!(config["Labels"]["dev.ocitect.required-env"], "OPENAI_API_KEY");
         let second = 1_000_000_000_u64;
         let health = json!({
@@ -68,9 +77,15 @@ fn symlinks_of_the_workspace_are_packed_as_they_are_and_its_tests_are_not() {
     ] {
         assert!(workspace.contains(&link), "{link} in\n{workspace}");
     }
-    assert!(dependencies.contains("app/node_modules/@eliza/agent -> ../../agent"), "{dependencies}");
+    assert!(
+        dependencies.contains("app/node_modules/@eliza/agent -> ../../agent"),
+        "{dependencies}"
+    );
     assert!(!dependencies.contains("x64"), "{dependencies}");
-    assert!(workspace.contains("app/agent/src/index.js") && !workspace.contains("index.test.js"), "{workspace}");
+    assert!(
+        workspace.contains("app/agent/src/index.js") && !workspace.contains("index.test.js"),
+        "{workspace}"
+    );
 }
 
 #[test]
@@ -95,9 +110,18 @@ fn on_arm64_it_starts_loads_its_modules_and_is_healthy() {
     std::fs::write(&path, format!("#!/busybox sh\nexec /qemu {ESBUILD} \"$@\"\n")).unwrap();
     tool("chmod", &["-R", "a+rx", script.path().to_str().unwrap()]);
     let mount = format!("--volume={}:/esbuild:ro", path.display());
-    let options = [&*mount, "--env=ESBUILD_BINARY_PATH=/esbuild", "--env=OPENAI_API_KEY=none"];
+    let options = [
+        &*mount,
+        "--env=ESBUILD_BINARY_PATH=/esbuild",
+        "--env=OPENAI_API_KEY=none",
+    ];
     // No shell there can start a program either: the test does pnpm's part and the health check's shell.
     let container = image.start_program(&options, &["/usr/bin/node", "/app/agent/src/index.js"]);
-    let health = container.wait_for(&["/usr/bin/curl", "--fail", "--silent", "http://localhost:3000/api/health"]);
+    let health = container.wait_for(&[
+        "/usr/bin/curl",
+        "--fail",
+        "--silent",
+        "http://localhost:3000/api/health",
+    ]);
     assert!(health.contains(r#""esbuild":"export const answer = 42;""#), "{health}");
 }

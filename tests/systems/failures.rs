@@ -13,10 +13,18 @@ const ARM64_STORE: &str = "dist/arm64/node_modules/.pnpm";
 fn refused(system: &System, name: &str, codes: &[&str], words: &[&str]) -> Outcome {
     let repository = format!("systems/refused/{name}");
     let reference = format!("{}/{repository}:1", part("REGISTRY_OPEN"));
-    let outcome = system.run("build", &["-o", "oci:image", "--push", "-t", &reference]).expect(3).says(words);
+    let outcome = system
+        .run("build", &["-o", "oci:image", "--push", "-t", &reference])
+        .expect(3)
+        .says(words);
     let code = |line: &str| Some(line.strip_prefix("error[")?.split_once(']')?.0.to_owned());
     let found: BTreeSet<String> = outcome.stderr.lines().filter_map(code).collect();
-    assert_eq!(found, codes.iter().map(|code| (*code).to_owned()).collect(), "{}", outcome.stderr);
+    assert_eq!(
+        found,
+        codes.iter().map(|code| (*code).to_owned()).collect(),
+        "{}",
+        outcome.stderr
+    );
     assert_untouched(&repository);
     assert!(!system.sandbox.path("image").exists());
     outcome
@@ -40,7 +48,11 @@ fn the_right_systems_have_no_error() {
 #[test]
 fn eliza_a_trailing_comma_in_package_json() {
     let system = System::eliza();
-    system.edit("dist/x64/package.json", "\"rollup\": \"4.68.2\"", "\"rollup\": \"4.68.2\",");
+    system.edit(
+        "dist/x64/package.json",
+        "\"rollup\": \"4.68.2\"",
+        "\"rollup\": \"4.68.2\",",
+    );
     let words = [
         "linux/amd64 /app/package.json: is not valid JSON: a comma after the last item (line 26, column 23)",
         "         26 |     \"rollup\": \"4.68.2\",\n            |                       ^\n",
@@ -69,7 +81,12 @@ const NATIVE: [(&str, &str, &str, [&str; 2]); 4] = [
         "1.16.22",
         ["swc.linux-arm64-gnu.node", "swc.linux-x64-gnu.node"],
     ),
-    ("esbuild@0.28.2", "@esbuild/linux-arm64", "0.28.2", ["bin/esbuild", "bin/esbuild"]),
+    (
+        "esbuild@0.28.2",
+        "@esbuild/linux-arm64",
+        "0.28.2",
+        ["bin/esbuild", "bin/esbuild"],
+    ),
 ];
 
 #[test]
@@ -81,7 +98,12 @@ fn eliza_the_part_for_the_platform_of_each_native_package_is_missing() {
         system.remove(&format!("{ARM64_STORE}/{package}/node_modules/{part}"));
         system.remove(&format!("{ARM64_STORE}/node_modules/{part}"));
         let name = package.rsplit_once('@').unwrap().0.replace('+', "/");
-        let outcome = refused(&system, "missing-part", &["missing-platform-package"], &["linux/arm64", &name, part]);
+        let outcome = refused(
+            &system,
+            "missing-part",
+            &["missing-platform-package"],
+            &["linux/arm64", &name, part],
+        );
         assert!(!outcome.stderr.contains("]: linux/amd64 /app"), "{}", outcome.stderr);
     }
 }
@@ -91,19 +113,35 @@ fn eliza_the_part_of_each_native_package_is_for_another_processor() {
     for (_, part, version, [native, other]) in NATIVE {
         let system = System::eliza();
         let folder = store(&format!("{}@{version}", part.replace('/', "+")));
-        let source = format!("npm/{}@{version}/{other}", part.replace('/', "+").replace("arm64", "x64"));
+        let source = format!(
+            "npm/{}@{version}/{other}",
+            part.replace('/', "+").replace("arm64", "x64")
+        );
         system.put(&source, &format!("{folder}/{native}"));
-        refused(&system, "wrong-part", &["wrong-architecture"], &["linux/arm64", part, native]);
+        refused(
+            &system,
+            "wrong-part",
+            &["wrong-architecture"],
+            &["linux/arm64", part, native],
+        );
     }
 }
 
 #[test]
 fn eliza_the_whole_workspace_is_for_another_processor() {
     let system = System::eliza();
-    system.edit("ocitect.toml", "from = \"dist/${node_arch}/node_modules\"", "from = \"dist/arm64/node_modules\"");
+    system.edit(
+        "ocitect.toml",
+        "from = \"dist/${node_arch}/node_modules\"",
+        "from = \"dist/arm64/node_modules\"",
+    );
     system.edit("ocitect.toml", "from = \"dist/${node_arch}\"", "from = \"dist/arm64\"");
     let outcome = refused(&system, "all-arm64", &["wrong-architecture"], &["linux/amd64"]);
-    for package in ["@rollup/rollup-linux-arm64-gnu", "@swc/core-linux-arm64-gnu", "@esbuild/linux-arm64"] {
+    for package in [
+        "@rollup/rollup-linux-arm64-gnu",
+        "@swc/core-linux-arm64-gnu",
+        "@esbuild/linux-arm64",
+    ] {
         assert!(outcome.stderr.contains(package), "{package} in:\n{}", outcome.stderr);
     }
     assert!(!outcome.stderr.contains("]: linux/arm64 "), "{}", outcome.stderr);
@@ -113,7 +151,12 @@ fn eliza_the_whole_workspace_is_for_another_processor() {
 fn eliza_a_package_of_the_workspace_is_not_packed() {
     let system = System::eliza();
     system.remove("dist/arm64/packages/core");
-    refused(&system, "workspace", &["missing-module"], &["linux/arm64", "@eliza/core"]);
+    refused(
+        &system,
+        "workspace",
+        &["missing-module"],
+        &["linux/arm64", "@eliza/core"],
+    );
 }
 
 #[test]
@@ -135,7 +178,13 @@ fn eliza_a_required_variable_is_not_set() {
     let given = system.path("given.env").display().to_string();
     system.write("given.env", "OPENAI_API_KEY=\nOTHER=1\n");
     let outcome = system.run("check", &["--env-file", &given]).expect(3);
-    assert!(outcome.stdout.contains("error[missing-variable]: linux/amd64, linux/arm64 /: "), "{}", outcome.stdout);
+    assert!(
+        outcome
+            .stdout
+            .contains("error[missing-variable]: linux/amd64, linux/arm64 /: "),
+        "{}",
+        outcome.stdout
+    );
     assert!(outcome.stdout.contains("OPENAI_API_KEY"), "{}", outcome.stdout);
     system.write("given.env", "OPENAI_API_KEY=sk-none\n");
     system.run("check", &["--env-file", &given]).expect(0);
@@ -145,7 +194,12 @@ fn eliza_a_required_variable_is_not_set() {
 fn eliza_a_stand_in_base_that_could_never_run_it() {
     let system = System::eliza().on("BASE");
     // The stand-in has a shell and the user node, but neither Node nor curl.
-    let outcome = refused(&system, "stand-in", &["healthcheck-missing", "shebang-missing"], &["node", "curl"]);
+    let outcome = refused(
+        &system,
+        "stand-in",
+        &["healthcheck-missing", "shebang-missing"],
+        &["node", "curl"],
+    );
     assert!(
         outcome.stderr.contains("/usr/local/bin/pnpm") || outcome.stderr.contains("pnpm.cjs"),
         "{}",
@@ -156,7 +210,11 @@ fn eliza_a_stand_in_base_that_could_never_run_it() {
 #[test]
 fn eliza_the_start_command_is_misspelt() {
     let system = System::eliza();
-    system.edit("ocitect.toml", "cmd = [\"pnpm\", \"start\"]", "cmd = [\"pnmp\", \"start\"]");
+    system.edit(
+        "ocitect.toml",
+        "cmd = [\"pnpm\", \"start\"]",
+        "cmd = [\"pnmp\", \"start\"]",
+    );
     refused(&system, "misspelt", &["entrypoint-missing"], &["pnmp"]);
 }
 
@@ -165,7 +223,13 @@ fn agent_runner_as_root_is_denied_where_the_spec_says_so() {
     let system = System::agent_runner();
     system.edit("ocitect.toml", "user = \"stigmer\"\nworkdir", "workdir");
     let outcome = system.run("check", &[]).expect(0);
-    assert!(outcome.stdout.contains("warning[runs-as-root]: linux/amd64, linux/arm64 /: "), "{}", outcome.stdout);
+    assert!(
+        outcome
+            .stdout
+            .contains("warning[runs-as-root]: linux/amd64, linux/arm64 /: "),
+        "{}",
+        outcome.stdout
+    );
     let spec = system.read("ocitect.toml");
     system.write("ocitect.toml", spec + "\n[check]\ndeny = [\"runs-as-root\"]\n");
     refused(&system, "root", &["runs-as-root"], &[]);
@@ -175,14 +239,28 @@ fn agent_runner_as_root_is_denied_where_the_spec_says_so() {
 fn agent_runner_over_its_budget() {
     let system = System::agent_runner();
     system.edit("ocitect.toml", "max-size = \"100MB\"", "max-size = \"40MB\"");
-    refused(&system, "budget", &["budget-exceeded"], &["but max-size is 40000000 bytes", "dependencies "]);
+    refused(
+        &system,
+        "budget",
+        &["budget-exceeded"],
+        &["but max-size is 40000000 bytes", "dependencies "],
+    );
 }
 
 #[test]
 fn agent_runner_a_health_check_that_could_never_answer() {
     let system = System::agent_runner();
-    system.edit("ocitect.toml", "\"-m\", \"agent_runner.health\"", "\"-m\", \"agent_runner.healthy\"");
-    refused(&system, "health-module", &["healthcheck-missing"], &["agent_runner.healthy"]);
+    system.edit(
+        "ocitect.toml",
+        "\"-m\", \"agent_runner.health\"",
+        "\"-m\", \"agent_runner.healthy\"",
+    );
+    refused(
+        &system,
+        "health-module",
+        &["healthcheck-missing"],
+        &["agent_runner.healthy"],
+    );
     let system = System::agent_runner();
     system.edit(
         "ocitect.toml",
@@ -196,8 +274,16 @@ fn agent_runner_a_health_check_that_could_never_answer() {
 fn agent_runner_a_console_script_of_the_build_machine() {
     let system = System::agent_runner();
     let script = "dist/arm64/venv/bin/agent-runner";
-    system.edit(script, "#!/app/.venv/bin/python", "#!/home/builder/src/agent-runner/.venv/bin/python");
-    let words = ["linux/arm64", "/app/.venv/bin/agent-runner", "/home/builder/src/agent-runner/.venv/bin/python"];
+    system.edit(
+        script,
+        "#!/app/.venv/bin/python",
+        "#!/home/builder/src/agent-runner/.venv/bin/python",
+    );
+    let words = [
+        "linux/arm64",
+        "/app/.venv/bin/agent-runner",
+        "/home/builder/src/agent-runner/.venv/bin/python",
+    ];
     refused(&system, "console-script", &["shebang-missing"], &words);
     // A file that the image does not start.
     let system = System::agent_runner();
@@ -207,21 +293,39 @@ fn agent_runner_a_console_script_of_the_build_machine() {
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
     )
     .unwrap();
-    refused(&system, "other-script", &["broken-shebang"], &["linux/amd64 /app/.venv/bin/f2py"]);
+    refused(
+        &system,
+        "other-script",
+        &["broken-shebang"],
+        &["linux/amd64 /app/.venv/bin/f2py"],
+    );
 }
 
 #[test]
 fn agent_runner_a_user_that_nobody_made() {
     let system = System::agent_runner();
-    system.edit("ocitect.toml", "user = \"stigmer\"\nworkdir", "user = \"worker\"\nworkdir");
+    system.edit(
+        "ocitect.toml",
+        "user = \"stigmer\"\nworkdir",
+        "user = \"worker\"\nworkdir",
+    );
     refused(&system, "user", &["unknown-user"], &["worker"]);
 }
 
 #[test]
 fn agent_runner_extensions_for_another_processor() {
     let system = System::agent_runner();
-    system.edit("ocitect.toml", "from = \"dist/${arch}/venv\"", "from = \"dist/arm64/venv\"");
-    let outcome = refused(&system, "extensions", &["wrong-architecture"], &["linux/amd64", "numpy", "pydantic_core"]);
+    system.edit(
+        "ocitect.toml",
+        "from = \"dist/${arch}/venv\"",
+        "from = \"dist/arm64/venv\"",
+    );
+    let outcome = refused(
+        &system,
+        "extensions",
+        &["wrong-architecture"],
+        &["linux/amd64", "numpy", "pydantic_core"],
+    );
     assert!(!outcome.stderr.contains("]: linux/arm64 "), "{}", outcome.stderr);
 }
 
@@ -229,6 +333,14 @@ fn agent_runner_extensions_for_another_processor() {
 fn agent_runner_an_editable_installation() {
     let system = System::agent_runner();
     let packages = "dist/amd64/venv/lib/python3.11/site-packages";
-    system.write(&format!("{packages}/__editable__.graphton-0.1.0.pth"), "/home/builder/src/libs/graphton/src\n");
-    refused(&system, "editable", &["editable-install"], &["linux/amd64", "/home/builder/src/libs/graphton/src"]);
+    system.write(
+        &format!("{packages}/__editable__.graphton-0.1.0.pth"),
+        "/home/builder/src/libs/graphton/src\n",
+    );
+    refused(
+        &system,
+        "editable",
+        &["editable-install"],
+        &["linux/amd64", "/home/builder/src/libs/graphton/src"],
+    );
 }

@@ -31,7 +31,11 @@ impl System {
     /// Copies all files: a hardlink that another test creates or removes would change the file's inode while it is
     /// packed here.
     fn copy(laid_out: &Path, base: &str) -> Self {
-        let system = Self { sandbox: Sandbox::new(), base: String::new() }.on(base);
+        let system = Self {
+            sandbox: Sandbox::new(),
+            base: String::new(),
+        }
+        .on(base);
         tool("cp", &[Path::new("-a"), laid_out, &system.sandbox.path("system")]);
         system
     }
@@ -112,7 +116,13 @@ impl System {
     /// Runs `ocitect COMMAND` for the system, with its base and these arguments. A layout or archive with a relative
     /// name is written beside the system.
     pub fn run(&self, command: &str, arguments: &[&str]) -> Outcome {
-        self.sandbox.run(&[&[command, "system", "--set", &*self.base, "--progress", "none"], arguments].concat())
+        self.sandbox.run(
+            &[
+                &[command, "system", "--set", &*self.base, "--progress", "none"],
+                arguments,
+            ]
+            .concat(),
+        )
     }
 
     /// Builds for one registry and into the layout `image`, which must succeed.
@@ -120,8 +130,15 @@ impl System {
     pub fn publish(self, repository: &str) -> Published {
         let name = format!("{}/{repository}", part("REGISTRY_OPEN"));
         let reference = format!("{name}:1");
-        let outcome = self.run("build", &["-o", "oci:image", "--push", "-t", &reference]).expect(0);
-        Published { name, digest: outcome.digest(), layout: self.sandbox.layout("image"), _system: self }
+        let outcome = self
+            .run("build", &["-o", "oci:image", "--push", "-t", &reference])
+            .expect(0);
+        Published {
+            name,
+            digest: outcome.digest(),
+            layout: self.sandbox.layout("image"),
+            _system: self,
+        }
     }
 }
 
@@ -159,7 +176,10 @@ impl Published {
     #[track_caller]
     pub fn assert_same_everywhere(&self) {
         let source = format!("docker://{}:1", self.name);
-        assert_eq!(skopeo(&["inspect", "--format={{.Digest}}", &source]).trim(), self.digest);
+        assert_eq!(
+            skopeo(&["inspect", "--format={{.Digest}}", &source]).trim(),
+            self.digest
+        );
         assert_eq!(self.layout.index()["manifests"][0]["digest"], self.digest);
     }
 }
@@ -167,7 +187,9 @@ impl Published {
 /// Checks that nothing was ever written to this repository.
 #[track_caller]
 pub fn assert_untouched(repository: &str) {
-    let storage = Path::new(&part("REGISTRY_OPEN_STORAGE")).join("docker/registry/v2/repositories").join(repository);
+    let storage = Path::new(&part("REGISTRY_OPEN_STORAGE"))
+        .join("docker/registry/v2/repositories")
+        .join(repository);
     assert!(!storage.exists(), "{}", storage.display());
 }
 
@@ -192,14 +214,24 @@ fn what_a_test_breaks_stays_its_own() {
         .edit("package.json", "\"rollup\": \"4.68.2\"", "\"rollup\": \"4.68.2\",")
         .remove("dist/arm64/agent")
         .link("dist/x64/node_modules/rollup", "/nowhere")
-        .put("npm/@rollup+rollup-linux-arm64-gnu@4.68.2", "dist/x64/node_modules/.pnpm/esbuild@0.28.2");
+        .put(
+            "npm/@rollup+rollup-linux-arm64-gnu@4.68.2",
+            "dist/x64/node_modules/.pnpm/esbuild@0.28.2",
+        );
     assert_eq!(broken.read(rollup), "{");
-    assert!(broken.read("dist/x64/node_modules/.pnpm/esbuild@0.28.2/package.json").contains("rollup-linux-arm64-gnu"));
+    assert!(
+        broken
+            .read("dist/x64/node_modules/.pnpm/esbuild@0.28.2/package.json")
+            .contains("rollup-linux-arm64-gnu")
+    );
     let whole = System::eliza();
     let artifact = Path::new(&part("ARTIFACTS")).join("npm/rollup@4.68.2/package.json");
     assert_eq!(whole.read(rollup), fs::read_to_string(artifact).unwrap());
     assert_eq!(whole.read("dist/x64/package.json"), whole.read("package.json"));
-    for path in ["dist/arm64/agent/src/index.js", "dist/x64/node_modules/rollup/package.json"] {
+    for path in [
+        "dist/arm64/agent/src/index.js",
+        "dist/x64/node_modules/rollup/package.json",
+    ] {
         assert!(whole.path(path).is_file(), "{path}");
     }
 }

@@ -17,7 +17,9 @@ struct File {
 
 impl File {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn with(bytes: &[u8]) -> Self {
@@ -55,7 +57,10 @@ impl Place for File {
 
 /// Returns config and layers of an image with one layer for each of `layers`.
 fn config(layers: &[&[u8]]) -> Vec<u8> {
-    let diff_ids: Vec<String> = layers.iter().map(|layer| format!("\"{}\"", Digest::of(layer))).collect();
+    let diff_ids: Vec<String> = layers
+        .iter()
+        .map(|layer| format!("\"{}\"", Digest::of(layer)))
+        .collect();
     let diff_ids = diff_ids.join(",");
     format!(r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[{diff_ids}]}}}}"#).into()
 }
@@ -92,7 +97,9 @@ async fn it_is_written_with_all_names_and_blobs_as_they_are_stored() {
 async fn several_platforms_are_refused_and_attestations_are_not_counted() {
     let place = File::new();
     let fixture = Fixture::new(b"layer");
-    let Root::Index(index) = &fixture.index else { panic!("expected an index") };
+    let Root::Index(index) = &fixture.index else {
+        panic!("expected an index")
+    };
     let with = |extra: Descriptor| {
         let mut index: ImageIndex = index.value().clone();
         index.manifests.push(extra);
@@ -105,7 +112,10 @@ async fn several_platforms_are_refused_and_attestations_are_not_counted() {
     let error = sink.publish(&with(other.clone()), &[]).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("linux/amd64, linux/arm64"), "{text}");
-    assert_eq!((error.error_kind(), error.help().as_deref()), (ErrorKind::Input, Some("choose one with --platform")));
+    assert_eq!(
+        (error.error_kind(), error.help().as_deref()),
+        (ErrorKind::Input, Some("choose one with --platform"))
+    );
     assert!(!place.path().exists());
     other.platform = Some(Platform::new("unknown", "unknown"));
     sink.publish(&with(other), &[]).await.unwrap();
@@ -141,15 +151,30 @@ async fn archives_of_old_versions_are_read() {
     let mut link = tar::Header::new_gnu();
     link.set_entry_type(tar::EntryType::Symlink);
     link.set_size(0);
-    builder.append_link(&mut link, "three/layer.tar", "../one/layer.tar").unwrap();
+    builder
+        .append_link(&mut link, "three/layer.tar", "../one/layer.tar")
+        .unwrap();
     let place = File::with(&builder.into_inner().unwrap());
     let archive = place.open().unwrap();
-    for name in ["app:1.0", "docker.io/library/app:1.0", "index.docker.io/library/app:1.0", "1.0"] {
+    for name in [
+        "app:1.0",
+        "docker.io/library/app:1.0",
+        "index.docker.io/library/app:1.0",
+        "1.0",
+    ] {
         let Root::Manifest(manifest) = archive.resolve(&Selector::Tag(name.to_owned())).await.unwrap() else {
             panic!("expected a manifest")
         };
-        let types: Vec<_> = manifest.value().layers.iter().map(|layer| layer.media_type.clone()).collect();
-        assert_eq!(types, [MediaType::OciLayer, MediaType::OciLayerGzip, MediaType::OciLayer]);
+        let types: Vec<_> = manifest
+            .value()
+            .layers
+            .iter()
+            .map(|layer| layer.media_type.clone())
+            .collect();
+        assert_eq!(
+            types,
+            [MediaType::OciLayer, MediaType::OciLayerGzip, MediaType::OciLayer]
+        );
         assert_eq!(manifest.value().layers[2].digest, Digest::of(b"plain"));
         assert_eq!(read_image(&archive, manifest).await.unwrap().layers().count(), 3);
     }
@@ -159,7 +184,12 @@ async fn archives_of_old_versions_are_read() {
 async fn one_of_several_images_is_chosen_by_name() {
     let (one, two) = (config(&[]), config(&[b"layer"]));
     let list = r#"[{"Config":"1.json","RepoTags":["a:1","a:2"],"Layers":[]},{"Config":"2.json","RepoTags":null,"Layers":["l"]}]"#;
-    let bytes = tar_of(&[("1.json", &one), ("2.json", &two), ("./l", b"layer"), ("manifest.json", list.as_bytes())]);
+    let bytes = tar_of(&[
+        ("1.json", &one),
+        ("2.json", &two),
+        ("./l", b"layer"),
+        ("manifest.json", list.as_bytes()),
+    ]);
     let place = File::with(&bytes);
     let archive = place.open().unwrap();
     let digests: Vec<Digest> = archive.images().map(|(_, descriptor)| descriptor.digest).collect();
@@ -167,9 +197,10 @@ async fn one_of_several_images_is_chosen_by_name() {
         panic!("expected several")
     };
     assert_eq!(names, ["a:1".to_owned(), digests[1].to_string()]);
-    for (selector, digest) in
-        [(Selector::Tag("a:2".to_owned()), digests[0]), (Selector::Digest(digests[1]), digests[1])]
-    {
+    for (selector, digest) in [
+        (Selector::Tag("a:2".to_owned()), digests[0]),
+        (Selector::Digest(digests[1]), digests[1]),
+    ] {
         assert_eq!(archive.resolve(&selector).await.unwrap().descriptor().digest, digest);
     }
 }
@@ -183,15 +214,25 @@ fn damaged_archives_are_refused() {
         &[("c", &good)],
         &[("c", &good), ("manifest.json", b"")],
         &[("c", &good), ("manifest.json", b"[{}]")],
-        &[("c", &good), ("manifest.json", br#"[{"Config":"c","Config":"d","Layers":[]}]"#)],
+        &[
+            ("c", &good),
+            ("manifest.json", br#"[{"Config":"c","Config":"d","Layers":[]}]"#),
+        ],
         &[("c", &good), ("manifest.json", missing.as_bytes())],
         &[("c", &good), ("manifest.json", outside.as_bytes())],
-        &[("c", &good), ("xz", b"\xfd7zXZ\0 and more"), ("manifest.json", xz.as_bytes())],
+        &[
+            ("c", &good),
+            ("xz", b"\xfd7zXZ\0 and more"),
+            ("manifest.json", xz.as_bytes()),
+        ],
     ];
     for files in cases {
         let error = File::with(&tar_of(files)).open().unwrap_err();
         assert_eq!(error.error_kind(), ErrorKind::Input, "{error}");
     }
-    let oci = File::with(&tar_of(&[(crate::store::LAYOUT_MARKER_NAME, crate::store::LAYOUT_MARKER)]));
+    let oci = File::with(&tar_of(&[(
+        crate::store::LAYOUT_MARKER_NAME,
+        crate::store::LAYOUT_MARKER,
+    )]));
     assert!(oci.open().unwrap_err().help().unwrap().contains("oci-archive:"));
 }

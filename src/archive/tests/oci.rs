@@ -17,7 +17,9 @@ struct File {
 
 impl File {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -31,7 +33,11 @@ impl File {
 
 impl Place for File {
     fn sink(&self) -> Box<dyn Sink> {
-        Box::new(OciArchiveSink::new(Output::File(self.path()), Some("ghcr.io/a/b".parse().unwrap()), None))
+        Box::new(OciArchiveSink::new(
+            Output::File(self.path()),
+            Some("ghcr.io/a/b".parse().unwrap()),
+            None,
+        ))
     }
 
     fn source(&self) -> Result<Box<dyn Source>, StoreError> {
@@ -92,7 +98,10 @@ async fn what_is_given_up_leaves_the_old_file() {
     fixture.put_children(&sink).await;
     sink.publish(&fixture.index, &[]).await.unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert_eq!(place.open().unwrap().resolve(&Selector::Only).await.unwrap(), fixture.index);
+    assert_eq!(
+        place.open().unwrap().resolve(&Selector::Only).await.unwrap(),
+        fixture.index
+    );
     assert!(sink.publish(&fixture.index, &[]).await.is_err());
 }
 
@@ -101,7 +110,9 @@ async fn outputs_that_cannot_be_written_are_named() {
     let place = File::new();
     for limit_bytes in [0, 600, 2000, 5000] {
         let sink = OciArchiveSink::new(Output::Stream(Box::new(Stream::new(limit_bytes))), None, None);
-        let Err(error) = publish(&sink, &[7; 3000]).await else { panic!("{limit_bytes} bytes were enough") };
+        let Err(error) = publish(&sink, &[7; 3000]).await else {
+            panic!("{limit_bytes} bytes were enough")
+        };
         assert_eq!(error.error_kind(), ErrorKind::Local, "{error}");
         assert!(matches!(&error, StoreError::Io { action: "write", .. }), "{error}");
     }
@@ -120,16 +131,31 @@ async fn a_stream_that_broke_off_takes_no_more() {
     let layer = &fixture.blobs[0].0;
     let damaged = crate::store::MemoryStore::new("damaged").with_raw(layer.digest, &b"la"[..]);
     assert!(sink.put(layer, &damaged).await.unwrap_err().is_source());
-    assert!(matches!(sink.put(layer, &fixture.store).await, Err(StoreError::Io { .. })));
+    assert!(matches!(
+        sink.put(layer, &fixture.store).await,
+        Err(StoreError::Io { .. })
+    ));
 }
 
 #[tokio::test]
 async fn one_descriptor_is_listed_under_the_first_full_name() {
     let name = || Some("ghcr.io/a/b".parse().unwrap());
     let cases = [
-        (name(), None, &["1", "2"][..], Some("ghcr.io/a/b:1"), Some("ghcr.io/a/b:1")),
+        (
+            name(),
+            None,
+            &["1", "2"][..],
+            Some("ghcr.io/a/b:1"),
+            Some("ghcr.io/a/b:1"),
+        ),
         (name(), Some("3"), &["1"], Some("3"), Some("ghcr.io/a/b:3")),
-        (name(), Some("quay.io/c:4"), &["1"], Some("quay.io/c:4"), Some("quay.io/c:4")),
+        (
+            name(),
+            Some("quay.io/c:4"),
+            &["1"],
+            Some("quay.io/c:4"),
+            Some("quay.io/c:4"),
+        ),
         (None, None, &["1"], Some("1"), None),
         (None, Some("x y"), &[], Some("x y"), None),
         (name(), None, &[], None, None),
@@ -141,9 +167,14 @@ async fn one_descriptor_is_listed_under_the_first_full_name() {
         fixture.put_children(&sink).await;
         sink.publish(&fixture.index, &tags(texts)).await.unwrap();
         let archive = place.open().unwrap();
-        let [descriptor] = archive.index().descriptors() else { panic!("expected one descriptor") };
+        let [descriptor] = archive.index().descriptors() else {
+            panic!("expected one descriptor")
+        };
         let annotation = |name: &str| descriptor.annotations.get(name).map(String::as_str);
-        assert_eq!((annotation(REF_NAME_ANNOTATION), annotation(FULL_NAME_ANNOTATION)), (listed, full_name));
+        assert_eq!(
+            (annotation(REF_NAME_ANNOTATION), annotation(FULL_NAME_ANNOTATION)),
+            (listed, full_name)
+        );
     }
 }
 
@@ -157,7 +188,10 @@ async fn compressed_archives_are_read() {
         std::io::Write::write_all(&mut encoder, &plain).unwrap();
         let bytes = encoder.finish().unwrap();
         fs::write(place.path(), &bytes).unwrap();
-        assert_eq!(place.open().unwrap().resolve(&Selector::Only).await.unwrap(), fixture.index);
+        assert_eq!(
+            place.open().unwrap().resolve(&Selector::Only).await.unwrap(),
+            fixture.index
+        );
         fs::write(place.path(), &bytes[..bytes.len() - 9]).unwrap();
         let error = place.open().unwrap_err();
         assert_eq!(error.error_kind(), ErrorKind::Input, "{error}");
@@ -176,7 +210,10 @@ fn what_is_no_layout_is_told_apart() {
         (&[("manifest.json", b"[]")], Some("docker-archive:")),
         (&[marker], None),
         (&[marker, ("index.json", b"{")], None),
-        (&[("oci-layout", br#"{"imageLayoutVersion":"7"}"#), ("index.json", b"{}")], None),
+        (
+            &[("oci-layout", br#"{"imageLayoutVersion":"7"}"#), ("index.json", b"{}")],
+            None,
+        ),
     ];
     for (files, wanted) in cases {
         fs::write(place.path(), tar_of(files)).unwrap();

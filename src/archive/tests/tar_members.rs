@@ -39,7 +39,9 @@ fn long_names_and_leading_dots_are_understood() {
     assert!(members.read(&long, 1).is_err());
 
     let mut builder = tar::Builder::new(Vec::new());
-    builder.append_pax_extensions([("path", long.as_bytes()), ("size", b"3"), ("comment", b"x")]).unwrap();
+    builder
+        .append_pax_extensions([("path", long.as_bytes()), ("size", b"3"), ("comment", b"x")])
+        .unwrap();
     let mut header = tar::Header::new_ustar();
     // The size in the extended header takes precedence over the field.
     header.set_path("short").unwrap();
@@ -89,9 +91,21 @@ fn hostile_extensions_are_refused() {
         open(&builder.into_inner().unwrap())
     };
     assert!(with_pax(&[("comment", b"x")]).is_ok());
-    assert!(with_pax(&[("SCHILY.xattr.user.x", b"line\n9 size=7\n")]).is_ok(), "values may hold line feeds");
-    for bad in [("size", &b"18446744073709551615"[..]), ("size", b"-1"), ("size", b"+1"), ("GNU.sparse.major", b"1")] {
-        assert!(matches!(with_pax(&[bad]), Err(StoreError::Malformed { .. })), "{}", bad.0);
+    assert!(
+        with_pax(&[("SCHILY.xattr.user.x", b"line\n9 size=7\n")]).is_ok(),
+        "values may hold line feeds"
+    );
+    for bad in [
+        ("size", &b"18446744073709551615"[..]),
+        ("size", b"-1"),
+        ("size", b"+1"),
+        ("GNU.sparse.major", b"1"),
+    ] {
+        assert!(
+            matches!(with_pax(&[bad]), Err(StoreError::Malformed { .. })),
+            "{}",
+            bad.0
+        );
     }
     assert!(with_pax(&[("comment", &[b'x'; 70_000])]).is_err());
 }
@@ -122,7 +136,10 @@ fn links_are_followed_inside_of_the_archive_alone() {
     }
     assert!(matches!(members.file("a/soft"), Err(StoreError::Malformed { .. })));
     for bad in ["out", "absolute", "circle"] {
-        assert!(matches!(members.linked_file(bad), Err(StoreError::Malformed { .. })), "{bad}");
+        assert!(
+            matches!(members.linked_file(bad), Err(StoreError::Malformed { .. })),
+            "{bad}"
+        );
     }
     assert!(members.linked_file("lost").unwrap().is_none());
 }
@@ -141,8 +158,14 @@ fn sizes_over_eight_gib_are_written_and_read() {
     file.seek(SeekFrom::Current(SIZE_BYTES as i64 + 1023)).unwrap();
     file.write_all(&[0]).unwrap();
     let members = Members::open(&path, directory.path(), "archive:x").unwrap();
-    assert_eq!(members.file("blobs/sha256/large").unwrap().unwrap().size_bytes, SIZE_BYTES);
+    assert_eq!(
+        members.file("blobs/sha256/large").unwrap().unwrap().size_bytes,
+        SIZE_BYTES
+    );
     let mut archive = tar::Archive::new(fs::File::open(&path).unwrap());
     let entry = archive.entries_with_seek().unwrap().next().unwrap().unwrap();
-    assert_eq!((entry.size(), entry.path_bytes().as_ref()), (SIZE_BYTES, &b"blobs/sha256/large"[..]));
+    assert_eq!(
+        (entry.size(), entry.path_bytes().as_ref()),
+        (SIZE_BYTES, &b"blobs/sha256/large"[..])
+    );
 }

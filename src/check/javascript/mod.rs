@@ -77,12 +77,16 @@ const HOOKS: &[&str] = &[
 pub(super) fn read_script(bytes: &[u8]) -> Script {
     let text = String::from_utf8_lossy(bytes);
     let changes_modules = HOOKS.iter().any(|hook| text.contains(hook));
-    Script { changes_modules, ..loads(&text).unwrap_or_default() }
+    Script {
+        changes_modules,
+        ..loads(&text).unwrap_or_default()
+    }
 }
 
 /// Words behind which a condition, a loop or a `try` begins.
-const CONDITIONS: &[&str] =
-    &["if", "else", "for", "while", "do", "switch", "with", "case", "default", "try", "catch", "finally"];
+const CONDITIONS: &[&str] = &[
+    "if", "else", "for", "while", "do", "switch", "with", "case", "default", "try", "catch", "finally",
+];
 
 /// Words before parentheses that are not those of a call.
 const HEADS: &[&str] = &["if", "for", "while", "switch", "with", "catch"];
@@ -154,7 +158,14 @@ struct Level {
 
 impl Level {
     fn new(bracket: Bracket, surety: Surety, in_function: bool) -> Self {
-        Self { bracket, surety, statement: surety, expression: surety, in_function, awaits_body: false }
+        Self {
+            bracket,
+            surety,
+            statement: surety,
+            expression: surety,
+            in_function,
+            awaits_body: false,
+        }
     }
 
     fn here(&self) -> Surety {
@@ -241,9 +252,10 @@ impl<'a> Reader<'a> {
             _ => false,
         };
         let may_begin = match next {
-            Kind::Word(word) => {
-                !matches!(word, "in" | "of" | "instanceof" | "else" | "catch" | "finally" | "from" | "as")
-            }
+            Kind::Word(word) => !matches!(
+                word,
+                "in" | "of" | "instanceof" | "else" | "catch" | "finally" | "from" | "as"
+            ),
             Kind::Text(_) => true,
             _ => false,
         };
@@ -267,15 +279,19 @@ impl<'a> Reader<'a> {
         // A word cannot follow a brace within one statement, these aside.
         if closed == Some(Bracket::Block)
             && in_block
-            && !matches!(word, "else" | "catch" | "finally" | "while" | "in" | "of" | "instanceof" | "from")
+            && !matches!(
+                word,
+                "else" | "catch" | "finally" | "while" | "in" | "of" | "instanceof" | "from"
+            )
         {
             level.end_statement();
         }
         match word {
             "function" | "class" => level.awaits_body = true,
-            "return" if !level.in_function => {
-                self.levels.iter_mut().for_each(|level| level.surety = level.surety.max(Surety::Perhaps))
-            }
+            "return" if !level.in_function => self
+                .levels
+                .iter_mut()
+                .for_each(|level| level.surety = level.surety.max(Surety::Perhaps)),
             _ if in_block && CONDITIONS.contains(&word) && !is_exported => {
                 level.statement = level.statement.max(Surety::Perhaps);
             }
@@ -297,14 +313,23 @@ impl<'a> Reader<'a> {
     }
 
     fn require(&mut self, ahead: &[tokens::Token<'a>]) {
-        if matches!(self.before, Some(Kind::Word("const" | "let" | "var" | "function" | "class"))) {
+        if matches!(
+            self.before,
+            Some(Kind::Word("const" | "let" | "var" | "function" | "class"))
+        ) {
             self.declares_require = true;
         }
         let kinds = (ahead.first(), ahead.get(1), ahead.get(2));
-        let (Some(open), Some(name), Some(close)) = kinds else { return };
+        let (Some(open), Some(name), Some(close)) = kinds else {
+            return;
+        };
         if let (Kind::Mark("("), Kind::Text(Some(name)), Kind::Mark(")")) = (open.kind, name.kind, close.kind) {
             let surety = self.here();
-            self.found.loads.push(Load { name: name.into(), system: System::CommonJs, surety });
+            self.found.loads.push(Load {
+                name: name.into(),
+                system: System::CommonJs,
+                surety,
+            });
         }
     }
 
@@ -313,7 +338,11 @@ impl<'a> Reader<'a> {
         let is_name = matches!(self.before, Some(Kind::Word("from" | "import")));
         if self.awaits_from && is_name && self.levels.len() == 1 {
             self.awaits_from = false;
-            let load = |name: &str| Load { name: name.into(), system: System::Ecma, surety: Surety::Certain };
+            let load = |name: &str| Load {
+                name: name.into(),
+                system: System::Ecma,
+                surety: Surety::Certain,
+            };
             self.found.loads.extend(name.map(load));
         }
     }
@@ -322,7 +351,10 @@ impl<'a> Reader<'a> {
         match mark {
             "(" => {
                 let is_head = matches!(self.before, Some(Kind::Word(word)) if HEADS.contains(&word))
-                    || matches!((self.before_that, self.before), (Some(Kind::Word("for")), Some(Kind::Word("await"))));
+                    || matches!(
+                        (self.before_that, self.before),
+                        (Some(Kind::Word("for")), Some(Kind::Word("await")))
+                    );
                 let is_head = is_head && !matches!(self.before_that, Some(Kind::Mark("." | "?." | "#")));
                 self.open(if is_head { Bracket::Head } else { Bracket::Group }, self.here(), false)
             }

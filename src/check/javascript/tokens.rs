@@ -25,8 +25,9 @@ pub(super) struct Token<'a> {
 }
 
 /// Punctuation of more than one character that must not be read as its parts.
-const MARKS: &[&str] =
-    &["...", "&&=", "||=", "??=", "=>", "?.", "&&", "||", "??", "++", "--", "==", "!=", "<=", ">=", "+=", "-=", "*="];
+const MARKS: &[&str] = &[
+    "...", "&&=", "||=", "??=", "=>", "?.", "&&", "||", "??", "++", "--", "==", "!=", "<=", ">=", "+=", "-=", "*=",
+];
 
 /// Words after which a slash begins a regular expression.
 const BEFORE_VALUE: &[&str] = &[
@@ -60,8 +61,18 @@ pub(super) struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let rest = if text.starts_with("#!") { text.split_once('\n').map_or("", |(_, rest)| rest) } else { text };
-        Self { rest, before: None, braces: Vec::new(), is_in_template: false, is_broken: false }
+        let rest = if text.starts_with("#!") {
+            text.split_once('\n').map_or("", |(_, rest)| rest)
+        } else {
+            text
+        };
+        Self {
+            rest,
+            before: None,
+            braces: Vec::new(),
+            is_in_template: false,
+            is_broken: false,
+        }
     }
 
     fn broken<T>(&mut self) -> Option<T> {
@@ -81,7 +92,9 @@ impl<'a> Tokens<'a> {
                 let end = text.find(['\n', '\r']).unwrap_or(text.len());
                 self.rest = &text[end..];
             } else if let Some(comment) = text.strip_prefix("/*") {
-                let Some((comment, rest)) = comment.split_once("*/") else { return self.broken() };
+                let Some((comment, rest)) = comment.split_once("*/") else {
+                    return self.broken();
+                };
                 has_line_end |= comment.contains('\n');
                 self.rest = rest;
             } else {
@@ -123,7 +136,9 @@ impl<'a> Tokens<'a> {
                 ']' => in_class = false,
                 '/' if !in_class => {
                     let flags = &self.rest[at + 1..];
-                    let end = flags.find(|flag: char| !flag.is_ascii_alphabetic()).unwrap_or(flags.len());
+                    let end = flags
+                        .find(|flag: char| !flag.is_ascii_alphabetic())
+                        .unwrap_or(flags.len());
                     return Some(at + 1 + end);
                 }
                 _ => {}
@@ -207,7 +222,9 @@ impl<'a> Tokens<'a> {
                 Some(Kind::SubstitutionEnd)
             }
             '0'..='9' => {
-                self.take(length_of(self.rest, &|character| is_word(character) || character == '.'));
+                self.take(length_of(self.rest, &|character| {
+                    is_word(character) || character == '.'
+                }));
                 Some(Kind::Value)
             }
             _ if is_word(first) => Some(Kind::Word(self.take(length_of(self.rest, &is_word)))),
@@ -230,7 +247,10 @@ impl<'a> Iterator for Tokens<'a> {
         if std::mem::take(&mut self.is_in_template) {
             let kind = self.template()?;
             self.before = Some(kind);
-            return Some(Token { kind, after_line_end: false });
+            return Some(Token {
+                kind,
+                after_line_end: false,
+            });
         }
         let after_line_end = self.skip_blanks()?;
         let kind = self.kind(after_line_end)?;

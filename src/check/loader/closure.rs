@@ -75,17 +75,27 @@ impl<'a> Closure<'a> {
             places: BTreeMap::new(),
             next: 0,
         };
-        let program = Located { named: path.clone(), real: path.clone(), facts: Some(facts) };
+        let program = Located {
+            named: path.clone(),
+            real: path.clone(),
+            facts: Some(facts),
+        };
         closure.add(program, None);
         closure.loader_at = closure.add(loader.clone(), None);
-        closure.names.insert(loader.named.file_name().to_vec(), closure.loader_at);
+        closure
+            .names
+            .insert(loader.named.file_name().to_vec(), closure.loader_at);
         closure
     }
 
     /// Adds a module that the program opens.
     pub(super) fn with_module(mut self, path: &EntryPath, facts: &'a ElfFacts) -> Self {
         self.first_own = self.objects.len();
-        let module = Located { named: path.clone(), real: path.clone(), facts: Some(facts) };
+        let module = Located {
+            named: path.clone(),
+            real: path.clone(),
+            facts: Some(facts),
+        };
         self.add(module, Some(0));
         self
     }
@@ -101,7 +111,12 @@ impl<'a> Closure<'a> {
             self.names.entry(soname.clone()).or_insert(at);
         }
         self.places.insert(found.real.clone(), at);
-        self.objects.push(Loaded { path: found.real, facts: found.facts, named: found.named, loaded_by });
+        self.objects.push(Loaded {
+            path: found.real,
+            facts: found.facts,
+            named: found.named,
+            loaded_by,
+        });
         at
     }
 
@@ -150,10 +165,20 @@ impl<'a> Loader<'a> {
         while closure.next < closure.objects.len() {
             let by = closure.next;
             closure.next += 1;
-            let Some(facts) = closure.objects[by].facts else { continue };
-            let versions = facts.version_needs.iter().map(|need| need.versions.len()).sum::<usize>();
+            let Some(facts) = closure.objects[by].facts else {
+                continue;
+            };
+            let versions = facts
+                .version_needs
+                .iter()
+                .map(|need| need.versions.len())
+                .sum::<usize>();
             self.files.spend(facts.needed.len() + versions / 8);
-            let places = if facts.needed.is_empty() { Vec::new() } else { self.places(&closure, by) };
+            let places = if facts.needed.is_empty() {
+                Vec::new()
+            } else {
+                self.places(&closure, by)
+            };
             for name in &facts.needed {
                 self.load_need(&mut closure, by, &places, name);
                 if closure.objects.len() > MAX_OBJECTS || self.files.is_exhausted() {
@@ -190,7 +215,12 @@ impl<'a> Loader<'a> {
             closure.names.insert(name.to_vec(), at);
             Some(at)
         });
-        closure.needs.push(Need { name: name.to_vec(), by, found, passed_over });
+        closure.needs.push(Need {
+            name: name.to_vec(),
+            by,
+            found,
+            passed_over,
+        });
     }
 
     fn search(
@@ -213,14 +243,21 @@ impl<'a> Loader<'a> {
         };
         if name.contains(&b'/') {
             let texts = self.expand(closure, by, name);
-            return texts.iter().filter_map(|path| self.files.at(path)).find(|found| fits(found));
+            return texts
+                .iter()
+                .filter_map(|path| self.files.at(path))
+                .find(|found| fits(found));
         }
-        places.iter().flat_map(|place| self.in_place(place, name)).find(|found| fits(found))
+        places
+            .iter()
+            .flat_map(|place| self.in_place(place, name))
+            .find(|found| fits(found))
     }
 }
 
 /// The names under which musl finds itself (`load_library` of its ldso/dynlink.c).
 fn is_reserved_by_musl(name: &[u8]) -> bool {
     let own = [&b"c."[..], b"pthread.", b"rt.", b"m.", b"dl.", b"util.", b"xnet."];
-    name.strip_prefix(b"lib").is_some_and(|rest| own.iter().any(|start| rest.starts_with(start)))
+    name.strip_prefix(b"lib")
+        .is_some_and(|rest| own.iter().any(|start| rest.starts_with(start)))
 }

@@ -14,7 +14,11 @@ const MAX_ENTRIES: usize = 1000;
 
 /// Returns the directories of `/etc/ld.so.conf`, in search order.
 pub(super) fn configured_directories(configs: &BTreeMap<EntryPath, Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut reader = ConfigReader { configs, directories: Vec::new(), count: 0 };
+    let mut reader = ConfigReader {
+        configs,
+        directories: Vec::new(),
+        count: 0,
+    };
     reader.read(b"etc/ld.so.conf", MAX_INCLUDE_DEPTH);
     reader.directories
 }
@@ -34,16 +38,24 @@ impl ConfigReader<'_> {
             if line.is_empty() || self.count > MAX_ENTRIES {
                 continue;
             }
-            match line.strip_prefix(b"include").filter(|rest| rest.first().is_some_and(u8::is_ascii_whitespace)) {
+            match line
+                .strip_prefix(b"include")
+                .filter(|rest| rest.first().is_some_and(u8::is_ascii_whitespace))
+            {
                 Some(patterns) if depth > 0 => {
-                    for pattern in patterns.split(u8::is_ascii_whitespace).filter(|pattern| !pattern.is_empty()) {
+                    for pattern in patterns
+                        .split(u8::is_ascii_whitespace)
+                        .filter(|pattern| !pattern.is_empty())
+                    {
                         self.include(path, pattern, depth - 1);
                     }
                 }
                 Some(_) => {}
                 None if line.starts_with(b"hwcap") => {}
                 // `directory=kind` of old times.
-                None => self.directories.extend(line.split(|byte| *byte == b'=').next().map(<[u8]>::to_vec)),
+                None => self
+                    .directories
+                    .extend(line.split(|byte| *byte == b'=').next().map(<[u8]>::to_vec)),
             }
         }
     }
@@ -54,7 +66,10 @@ impl ConfigReader<'_> {
             Some(absolute) => absolute.to_vec(),
             None => [folder, b"/", pattern].concat(),
         };
-        let fitting = self.configs.keys().filter(|path| matches_glob(&pattern, path.as_bytes()));
+        let fitting = self
+            .configs
+            .keys()
+            .filter(|path| matches_glob(&pattern, path.as_bytes()));
         for path in fitting.cloned().collect::<Vec<EntryPath>>() {
             self.count += 1;
             if self.count <= MAX_ENTRIES {
@@ -144,10 +159,15 @@ impl Tokens<'_> {
 fn token(after: &[u8]) -> Option<(&[u8], usize)> {
     [&b"ORIGIN"[..], b"LIB", b"PLATFORM"].into_iter().find_map(|name| {
         if let Some(rest) = after.strip_prefix(b"{") {
-            return rest.strip_prefix(name)?.starts_with(b"}").then_some((name, name.len() + 2));
+            return rest
+                .strip_prefix(name)?
+                .starts_with(b"}")
+                .then_some((name, name.len() + 2));
         }
         let rest = after.strip_prefix(name)?;
-        let ends = rest.first().is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+        let ends = rest
+            .first()
+            .is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
         ends.then_some((name, name.len()))
     })
 }
@@ -158,21 +178,33 @@ mod tests {
     use super::*;
 
     fn directories(configs: &[(&str, &str)]) -> Vec<String> {
-        let configs = configs.iter().map(|(at, text)| (path(at), text.as_bytes().to_vec())).collect();
+        let configs = configs
+            .iter()
+            .map(|(at, text)| (path(at), text.as_bytes().to_vec()))
+            .collect();
         let found = configured_directories(&configs);
-        found.iter().map(|path| String::from_utf8(path.clone()).unwrap()).collect()
+        found
+            .iter()
+            .map(|path| String::from_utf8(path.clone()).unwrap())
+            .collect()
     }
 
     #[test]
     fn includes_are_read_in_the_order_of_their_names() {
         let found = directories(&[
-            ("etc/ld.so.conf", "# own first\n/opt/lib\ninclude /etc/ld.so.conf.d/*.conf\n  /last # really\n"),
+            (
+                "etc/ld.so.conf",
+                "# own first\n/opt/lib\ninclude /etc/ld.so.conf.d/*.conf\n  /last # really\n",
+            ),
             ("etc/ld.so.conf.d/b.conf", "/b\n/b2/"),
             ("etc/ld.so.conf.d/a.conf", "/a\r\n"),
             ("etc/ld.so.conf.d/README", "/no"),
         ]);
         assert_eq!(found, ["/opt/lib", "/a", "/b", "/b2/", "/last"]);
-        assert_eq!(directories(&[("etc/ld.so.conf", "include ld.so.conf.d/?.conf x"), ("etc/x", "/x")]), ["/x"]);
+        assert_eq!(
+            directories(&[("etc/ld.so.conf", "include ld.so.conf.d/?.conf x"), ("etc/x", "/x")]),
+            ["/x"]
+        );
         assert!(directories(&[("etc/ld.so.conf.d/a.conf", "/a")]).is_empty());
     }
 
@@ -195,14 +227,22 @@ mod tests {
             ("", "", true),
             ("a", "ab", false),
         ] {
-            assert_eq!(matches_glob(pattern.as_bytes(), text.as_bytes()), wanted, "{pattern} {text}");
+            assert_eq!(
+                matches_glob(pattern.as_bytes(), text.as_bytes()),
+                wanted,
+                "{pattern} {text}"
+            );
         }
     }
 
     #[test]
     fn tokens_are_replaced_where_they_end() {
         let (origin, lib) = (path("opt/x"), [b"lib64".to_vec(), b"lib".to_vec()]);
-        let tokens = Tokens { origin: &origin, lib: &lib, platform: "x86_64" };
+        let tokens = Tokens {
+            origin: &origin,
+            lib: &lib,
+            platform: "x86_64",
+        };
         let expand = |text: &str| -> Vec<String> {
             let found = tokens.expand(text.as_bytes());
             found.into_iter().map(|text| String::from_utf8(text).unwrap()).collect()

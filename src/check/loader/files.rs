@@ -35,7 +35,12 @@ pub(super) struct Files<'a> {
 
 impl<'a> Files<'a> {
     pub(super) fn new(subject: &'a Subject) -> Self {
-        Self { subject, lookups: Cell::new(0), directories: RefCell::default(), files: RefCell::default() }
+        Self {
+            subject,
+            lookups: Cell::new(0),
+            directories: RefCell::default(),
+            files: RefCell::default(),
+        }
     }
 
     /// Returns `true` after so many lookups that no more are made.
@@ -60,7 +65,11 @@ impl<'a> Files<'a> {
         if let Some(known) = self.directories.borrow().get(path) {
             return known.clone();
         }
-        let found = if self.count(path) { self.find_directory(path) } else { None };
+        let found = if self.count(path) {
+            self.find_directory(path)
+        } else {
+            None
+        };
         self.directories.borrow_mut().insert(path.to_vec(), found.clone());
         found
     }
@@ -90,8 +99,16 @@ impl<'a> Files<'a> {
         if let Some(known) = self.files.borrow().get(directory).and_then(|names| names.get(name)) {
             return known.clone();
         }
-        let found = if self.count(name) { self.find_file(directory, name) } else { None };
-        self.files.borrow_mut().entry(directory.clone()).or_default().insert(name.to_vec(), found.clone());
+        let found = if self.count(name) {
+            self.find_file(directory, name)
+        } else {
+            None
+        };
+        self.files
+            .borrow_mut()
+            .entry(directory.clone())
+            .or_default()
+            .insert(name.to_vec(), found.clone());
         found
     }
 

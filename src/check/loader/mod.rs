@@ -50,7 +50,11 @@ impl Host {
         match text {
             "node" | "nodejs" => Some(Self::Node),
             "python3" | "python" => Some(Self::Python(None)),
-            _ => text.strip_prefix("python3.")?.parse().ok().map(|minor| Self::Python(Some(minor))),
+            _ => text
+                .strip_prefix("python3.")?
+                .parse()
+                .ok()
+                .map(|minor| Self::Python(Some(minor))),
         }
     }
 }
@@ -77,7 +81,9 @@ impl Module {
         };
         let is_extension = name.ends_with(b".so") && (is_tagged || (!name.starts_with(b"lib") && in_packages()));
         // `numpy.libs/x.so`: libraries that wheels include are loaded only by name.
-        let is_bundled = path.parent().is_some_and(|folder| folder.file_name().ends_with(b".libs"));
+        let is_bundled = path
+            .parent()
+            .is_some_and(|folder| folder.file_name().ends_with(b".libs"));
         (is_extension && !is_bundled).then_some(Self::Python)
     }
 }
@@ -86,11 +92,21 @@ impl<'a> Loader<'a> {
     /// Reads the loader configuration of an image.
     pub fn new(subject: &'a Subject) -> Self {
         let files = Files::new(subject);
-        let cache = EntryPath::new(b"etc/ld.so.cache").ok().and_then(|path| subject.find(&path));
+        let cache = EntryPath::new(b"etc/ld.so.cache")
+            .ok()
+            .and_then(|path| subject.find(&path));
         let own_cache = cache.as_ref().is_some_and(|(path, _)| subject.own().contains_key(path));
-        let configs = if own_cache { subject.loader_configs() } else { subject.base().loader_configs.clone() };
+        let configs = if own_cache {
+            subject.loader_configs()
+        } else {
+            subject.base().loader_configs.clone()
+        };
         // ld.so reads the cache and never the configuration that ldconfig made it of.
-        let configured = if cache.is_some() { configured_directories(&configs) } else { Vec::new() };
+        let configured = if cache.is_some() {
+            configured_directories(&configs)
+        } else {
+            Vec::new()
+        };
         let cached_directories = configured.iter().filter_map(|path| files.directory(path)).collect();
         let is_musl = |path: &EntryPath| path.file_name().starts_with(b"ld-musl-");
         let mut musl_paths = subject.loader_configs();
@@ -134,8 +150,12 @@ impl<'a> Loader<'a> {
         match Module::of(path).and_then(|module| self.host_of(module, path)) {
             Some(host) => {
                 let closure = self.host_closure(&host)?;
-                let is_same_kind = closure.objects[0].facts.is_some_and(|host| is_same_machine(host, facts));
-                is_same_kind.then(|| self.close(closure.with_module(path, facts))).flatten()
+                let is_same_kind = closure.objects[0]
+                    .facts
+                    .is_some_and(|host| is_same_machine(host, facts));
+                is_same_kind
+                    .then(|| self.close(closure.with_module(path, facts)))
+                    .flatten()
             }
             None => {
                 let (libc, loader) = self.only_loader(facts)?;
@@ -148,7 +168,9 @@ impl<'a> Loader<'a> {
     pub(super) fn loaders(&self, architecture: &Architecture) -> Vec<(Libc, EntryPath)> {
         let of = |libc: Libc| {
             let paths = architecture.loaders(libc).iter();
-            paths.filter_map(|path| self.files.at(format!("/{path}").as_bytes())).map(move |found| (libc, found.named))
+            paths
+                .filter_map(|path| self.files.at(format!("/{path}").as_bytes()))
+                .map(move |found| (libc, found.named))
         };
         of(Libc::Glibc).chain(of(Libc::Musl)).collect()
     }
@@ -173,7 +195,9 @@ impl<'a> Loader<'a> {
         let has_musl = architecture.is_some_and(|architecture| self.loaders(architecture).iter().any(is_musl));
         let has_glibc = || {
             let places = self.default_places(libc, &loader.real, loader.facts);
-            places.iter().any(|place| self.files.in_directory(place, b"libc.so.6").is_some())
+            places
+                .iter()
+                .any(|place| self.files.in_directory(place, b"libc.so.6").is_some())
         };
         (!has_musl || has_glibc()).then_some(libc)
     }
@@ -188,7 +212,10 @@ impl<'a> Loader<'a> {
             Some((self.libc_of(&name, &located)?, located))
         };
         let mut loaders: Vec<(Libc, Located<'a>)> = self.loaders(architecture).into_iter().filter_map(known).collect();
-        let needs_musl = facts.needed.iter().any(|name| name == b"libc.so" || name.starts_with(b"libc.musl-"));
+        let needs_musl = facts
+            .needed
+            .iter()
+            .any(|name| name == b"libc.so" || name.starts_with(b"libc.musl-"));
         let wanted = if needs_musl { Libc::Musl } else { Libc::Glibc };
         let several = loaders.iter().any(|(libc, _)| *libc != loaders[0].0);
         loaders.retain(|(libc, _)| !several || *libc == wanted);
@@ -204,7 +231,9 @@ impl<'a> Loader<'a> {
             _ => false,
         };
         let mut serving = self.hosts.iter().filter(|(host, _)| serves(host));
-        let exact = serving.clone().find(|(host, _)| minor.is_some() && *host == Host::Python(minor));
+        let exact = serving
+            .clone()
+            .find(|(host, _)| minor.is_some() && *host == Host::Python(minor));
         exact.or_else(|| serving.next()).map(|(_, path)| path.clone())
     }
 
@@ -232,7 +261,12 @@ impl<'a> Loader<'a> {
 
 /// Returns the minor version in a path such as `lib/python3.11/site-packages`.
 pub(super) fn python_minor(path: &EntryPath) -> Option<u32> {
-    let minor = |component: &[u8]| std::str::from_utf8(component.strip_prefix(b"python3.")?).ok()?.parse().ok();
+    let minor = |component: &[u8]| {
+        std::str::from_utf8(component.strip_prefix(b"python3.")?)
+            .ok()?
+            .parse()
+            .ok()
+    };
     path.components().find_map(minor)
 }
 

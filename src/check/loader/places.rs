@@ -10,7 +10,17 @@ use crate::model::EntryPath;
 
 /// Directories for newer processors, which glibc searches before the directory itself. Which of them it uses depends on
 /// the processor, so they count only if nothing else is found.
-const HWCAPS: &[&str] = &["x86-64-v2", "x86-64-v3", "x86-64-v4", "power9", "power10", "z13", "z14", "z15", "z16"];
+const HWCAPS: &[&str] = &[
+    "x86-64-v2",
+    "x86-64-v3",
+    "x86-64-v4",
+    "power9",
+    "power10",
+    "z13",
+    "z14",
+    "z15",
+    "z16",
+];
 
 /// A directory in which a library is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +79,16 @@ impl<'a> Loader<'a> {
         found.extend(self.listed(closure, by, runpath(by), b":"));
         let mut places: Vec<Place> = found.into_iter().map(Place::plain).collect();
         let cached = self.cached_directories.iter().cloned();
-        places.extend(cached.map(|directory| Place { directory, is_cached: true }));
+        places.extend(cached.map(|directory| Place {
+            directory,
+            is_cached: true,
+        }));
         let loader = &closure.loader;
-        places.extend(self.default_places(Libc::Glibc, &loader.real, loader.facts).into_iter().map(Place::plain));
+        places.extend(
+            self.default_places(Libc::Glibc, &loader.real, loader.facts)
+                .into_iter()
+                .map(Place::plain),
+        );
         places
     }
 
@@ -84,7 +101,9 @@ impl<'a> Loader<'a> {
         };
         let listed = |at: usize, list: Option<&[u8]>| {
             let texts = musl_parts(list.unwrap_or_default()).flat_map(|part| self.expand(closure, at, part));
-            texts.filter_map(|path| self.files.directory(&path)).collect::<Vec<EntryPath>>()
+            texts
+                .filter_map(|path| self.files.directory(&path))
+                .collect::<Vec<EntryPath>>()
         };
         let mut found = listed(0, self.search_variable(closure));
         for at in closure.chain(by) {
@@ -103,8 +122,15 @@ impl<'a> Loader<'a> {
 
     /// LD_LIBRARY_PATH of the image; programs that run with their owner's rights do not heed it.
     fn search_variable(&self, closure: &Closure<'a>) -> Option<&[u8]> {
-        let is_privileged = self.subject.node(&closure.objects[0].path).is_some_and(|node| node.mode & 0o6000 != 0);
-        let value = self.subject.execution.variable("LD_LIBRARY_PATH").filter(|value| !value.is_empty());
+        let is_privileged = self
+            .subject
+            .node(&closure.objects[0].path)
+            .is_some_and(|node| node.mode & 0o6000 != 0);
+        let value = self
+            .subject
+            .execution
+            .variable("LD_LIBRARY_PATH")
+            .filter(|value| !value.is_empty());
         value.filter(|_| !is_privileged).map(str::as_bytes)
     }
 
@@ -129,7 +155,12 @@ impl<'a> Loader<'a> {
             lib = vec![[b"lib/", tuple].concat()];
         }
         let platform = self.subject.platform.machine();
-        Tokens { origin: &origin, lib: &lib, platform }.expand(text)
+        Tokens {
+            origin: &origin,
+            lib: &lib,
+            platform,
+        }
+        .expand(text)
     }
 
     /// Returns the existing directories that are built into a loader.
@@ -141,16 +172,39 @@ impl<'a> Loader<'a> {
         } else if let Some(tuple) = multiarch_folder(loader) {
             // Debian's: by the processor, and common to all.
             let tuple = String::from_utf8_lossy(tuple);
-            texts.extend([format!("/lib/{tuple}"), format!("/usr/lib/{tuple}"), "/lib".into(), "/usr/lib".into()]);
+            texts.extend([
+                format!("/lib/{tuple}"),
+                format!("/usr/lib/{tuple}"),
+                "/lib".into(),
+                "/usr/lib".into(),
+            ]);
         } else {
             // Which directories other loaders were built with is not recorded: take all usual ones.
-            let usual = ["/lib64", "/usr/lib64", "/lib64/lp64d", "/usr/lib64/lp64d", "/lib", "/usr/lib"];
+            let usual = [
+                "/lib64",
+                "/usr/lib64",
+                "/lib64/lp64d",
+                "/usr/lib64/lp64d",
+                "/lib",
+                "/usr/lib",
+            ];
             texts.extend(usual.map(str::to_owned));
-            let tuples = facts.and_then(Architecture::of).map(|architecture| architecture.tuples).unwrap_or_default();
-            texts.extend(tuples.iter().flat_map(|tuple| [format!("/lib/{tuple}"), format!("/usr/lib/{tuple}")]));
+            let tuples = facts
+                .and_then(Architecture::of)
+                .map(|architecture| architecture.tuples)
+                .unwrap_or_default();
+            texts.extend(
+                tuples
+                    .iter()
+                    .flat_map(|tuple| [format!("/lib/{tuple}"), format!("/usr/lib/{tuple}")]),
+            );
             beside = loader.parent();
         }
-        texts.iter().filter_map(|path| self.files.directory(path.as_bytes())).chain(beside).collect()
+        texts
+            .iter()
+            .filter_map(|path| self.files.directory(path.as_bytes()))
+            .chain(beside)
+            .collect()
     }
 
     /// Returns the files of a name in a place: its own, then those for newer processors.
@@ -161,7 +215,9 @@ impl<'a> Loader<'a> {
             let folder = [b"/", place.directory.as_bytes(), b"/glibc-hwcaps"].concat();
             self.files.directory(&folder)?;
             HWCAPS.iter().find_map(|capability| {
-                let directory = self.files.directory(&[&folder, &b"/"[..], capability.as_bytes()].concat())?;
+                let directory = self
+                    .files
+                    .directory(&[&folder, &b"/"[..], capability.as_bytes()].concat())?;
                 self.files.in_directory(&directory, name)
             })
         };
@@ -176,7 +232,10 @@ impl<'a> Loader<'a> {
 
 impl Place {
     fn plain(directory: EntryPath) -> Self {
-        Self { directory, is_cached: false }
+        Self {
+            directory,
+            is_cached: false,
+        }
     }
 }
 
@@ -188,6 +247,8 @@ fn musl_parts(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Returns the directory of a loader if it is at Debian's place: `x86_64-linux-gnu`.
 fn multiarch_folder(loader: &EntryPath) -> Option<&[u8]> {
     let components: Vec<&[u8]> = loader.components().collect();
-    let [.., b"lib", folder, _] = components[..] else { return None };
+    let [.., b"lib", folder, _] = components[..] else {
+        return None;
+    };
     folder.windows(7).any(|part| part == b"-linux-").then_some(folder)
 }

@@ -12,7 +12,11 @@ fn program(needed: &[&str]) -> ElfFacts {
 
 fn with(facts: ElfFacts, rpath: Option<&str>, runpath: Option<&str>) -> ElfFacts {
     let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
-    ElfFacts { rpath: bytes(rpath), runpath: bytes(runpath), ..facts }
+    ElfFacts {
+        rpath: bytes(rpath),
+        runpath: bytes(runpath),
+        ..facts
+    }
 }
 
 fn file(image: Image, at: &str, facts: ElfFacts) -> Image {
@@ -33,7 +37,11 @@ fn needs(image: Image, at: &str) -> Vec<String> {
 #[test]
 fn needs_are_found_breadth_first_and_named_once() {
     let image = file(debian(), "bin/x", program(&["libz.so.1", "libq.so", "libc.so.6"]));
-    let image = file(image, "usr/lib/libq.so", shared_library("libq.so", &["libz.so.1", "libr.so"]));
+    let image = file(
+        image,
+        "usr/lib/libq.so",
+        shared_library("libq.so", &["libz.so.1", "libr.so"]),
+    );
     assert_eq!(
         needs(image, "bin/x"),
         [
@@ -50,7 +58,10 @@ fn needs_are_found_breadth_first_and_named_once() {
 fn what_is_loaded_by_its_soname_is_not_searched_again() {
     let image = file(debian(), "app/x", program(&["/app/real.so", "libq.so.1"]));
     let image = file(image, "app/real.so", shared_library("libq.so.1", &[]));
-    assert_eq!(needs(image, "app/x"), ["/app/real.so /app/real.so", "libq.so.1 /app/real.so"]);
+    assert_eq!(
+        needs(image, "app/x"),
+        ["/app/real.so /app/real.so", "libq.so.1 /app/real.so"]
+    );
 }
 
 #[test]
@@ -61,9 +72,15 @@ fn rpath_serves_what_is_loaded_below_and_runpath_does_not() {
         file(image, "app/lib/libb.so", shared_library("libb.so", &[]))
     };
     let rpath = with(program(&["liba.so"]), Some("/none:$ORIGIN/../lib"), None);
-    assert_eq!(needs(image(rpath), "app/bin/x"), ["liba.so /app/lib/liba.so", "libb.so /app/lib/libb.so"]);
+    assert_eq!(
+        needs(image(rpath), "app/bin/x"),
+        ["liba.so /app/lib/liba.so", "libb.so /app/lib/libb.so"]
+    );
     let runpath = with(program(&["liba.so"]), None, Some("${ORIGIN}/../lib"));
-    assert_eq!(needs(image(runpath), "app/bin/x"), ["liba.so /app/lib/liba.so", "libb.so -"]);
+    assert_eq!(
+        needs(image(runpath), "app/bin/x"),
+        ["liba.so /app/lib/liba.so", "libb.so -"]
+    );
     // Where there is a RUNPATH, the RPATH of the same file counts for nothing.
     let both = with(program(&["liba.so"]), Some("$ORIGIN/../lib"), Some("/none"));
     assert_eq!(needs(image(both), "app/bin/x"), ["liba.so -"]);
@@ -72,7 +89,11 @@ fn rpath_serves_what_is_loaded_below_and_runpath_does_not() {
 #[test]
 fn an_object_with_runpath_does_not_inherit_rpath() {
     let image = file(debian(), "app/x", with(program(&["liba.so"]), Some("/app/lib"), None));
-    let image = file(image, "app/lib/liba.so", with(shared_library("liba.so", &["libb.so"]), None, Some("/other")));
+    let image = file(
+        image,
+        "app/lib/liba.so",
+        with(shared_library("liba.so", &["libb.so"]), None, Some("/other")),
+    );
     let image = file(image, "app/lib/libb.so", shared_library("libb.so", &[]));
     assert_eq!(needs(image, "app/x"), ["liba.so /app/lib/liba.so", "libb.so -"]);
 }
@@ -81,7 +102,9 @@ fn an_object_with_runpath_does_not_inherit_rpath() {
 fn the_environment_is_looked_in_and_not_by_privileged_programs() {
     let config = json!({"Env": ["LD_LIBRARY_PATH=/none:/app/lib"]});
     let image = |mode| {
-        let image = debian().config(config.clone()).own("bin/x", mode, Thing::Elf(program(&["liba.so"])));
+        let image = debian()
+            .config(config.clone())
+            .own("bin/x", mode, Thing::Elf(program(&["liba.so"])));
         file(image, "app/lib/liba.so", shared_library("liba.so", &[]))
     };
     assert_eq!(needs(image(0o755), "bin/x"), ["liba.so /app/lib/liba.so"]);
@@ -100,16 +123,35 @@ fn preloaded_libraries_serve_by_their_sonames() {
 fn configured_directories_count_as_far_as_the_cache_knows_them() {
     let base = |cache: bool| {
         let image = debian()
-            .base("etc/ld.so.conf", 0o644, Thing::Text("include /etc/ld.so.conf.d/*.conf\n".into()))
-            .base("etc/ld.so.conf.d/local.conf", 0o644, Thing::Text("/usr/local/lib\n".into()))
-            .base("usr/local/lib/libold.so", 0o644, Thing::Elf(shared_library("libold.so", &[])));
-        if cache { image.base("etc/ld.so.cache", 0o644, Thing::Unread(100)) } else { image }
+            .base(
+                "etc/ld.so.conf",
+                0o644,
+                Thing::Text("include /etc/ld.so.conf.d/*.conf\n".into()),
+            )
+            .base(
+                "etc/ld.so.conf.d/local.conf",
+                0o644,
+                Thing::Text("/usr/local/lib\n".into()),
+            )
+            .base(
+                "usr/local/lib/libold.so",
+                0o644,
+                Thing::Elf(shared_library("libold.so", &[])),
+            );
+        if cache {
+            image.base("etc/ld.so.cache", 0o644, Thing::Unread(100))
+        } else {
+            image
+        }
     };
     let own = |image| {
         let image = file(image, "bin/x", program(&["libold.so", "libnew.so"]));
         file(image, "usr/local/lib/libnew.so", shared_library("libnew.so", &[]))
     };
-    let (old, new) = ("libold.so /usr/local/lib/libold.so", "libnew.so /usr/local/lib/libnew.so");
+    let (old, new) = (
+        "libold.so /usr/local/lib/libold.so",
+        "libnew.so /usr/local/lib/libnew.so",
+    );
     assert_eq!(needs(own(base(true)), "bin/x"), [old, "libnew.so -"]);
     assert_eq!(needs(own(base(false)), "bin/x"), ["libold.so -", "libnew.so -"]);
     let renewed = own(base(true)).own("etc/ld.so.cache", 0o644, Thing::Unread(120));
@@ -118,30 +160,57 @@ fn configured_directories_count_as_far_as_the_cache_knows_them() {
 
 #[test]
 fn libraries_for_other_processors_are_passed_over() {
-    let foreign = ElfFacts { machine: 183, ..shared_library("liba.so", &[]) };
-    let image = file(debian(), "app/x", with(program(&["liba.so"]), None, Some("/app/one:/app/two")));
+    let foreign = ElfFacts {
+        machine: 183,
+        ..shared_library("liba.so", &[])
+    };
+    let image = file(
+        debian(),
+        "app/x",
+        with(program(&["liba.so"]), None, Some("/app/one:/app/two")),
+    );
     let image = file(image, "app/one/liba.so", foreign.clone());
     let subject = file(image, "app/two/liba.so", shared_library("liba.so", &[])).subject();
     let closure = Loader::new(&subject).load(&path("app/x")).unwrap();
     assert_eq!(closure.needs[0].passed_over, Some(path("app/one/liba.so")));
-    assert_eq!(closure.objects[closure.needs[0].found.unwrap()].path, path("app/two/liba.so"));
+    assert_eq!(
+        closure.objects[closure.needs[0].found.unwrap()].path,
+        path("app/two/liba.so")
+    );
 }
 
 #[test]
 fn folders_for_newer_processors_count_last() {
     let image = file(debian(), "bin/x", program(&["liba.so"]));
-    let image = file(image, "usr/lib/glibc-hwcaps/x86-64-v3/liba.so", shared_library("liba.so", &[]));
-    assert_eq!(needs(image, "bin/x"), ["liba.so /usr/lib/glibc-hwcaps/x86-64-v3/liba.so"]);
+    let image = file(
+        image,
+        "usr/lib/glibc-hwcaps/x86-64-v3/liba.so",
+        shared_library("liba.so", &[]),
+    );
+    assert_eq!(
+        needs(image, "bin/x"),
+        ["liba.so /usr/lib/glibc-hwcaps/x86-64-v3/liba.so"]
+    );
 }
 
 #[test]
 fn modules_find_what_their_host_has_loaded() {
-    let image =
-        file(debian(), "opt/py/bin/python3.11", with(program(&["libpython3.11.so.1.0"]), None, Some("/opt/py/lib")));
-    let image = file(image, "opt/py/lib/libpython3.11.so.1.0", shared_library("libpython3.11.so.1.0", &["libz.so.1"]));
+    let image = file(
+        debian(),
+        "opt/py/bin/python3.11",
+        with(program(&["libpython3.11.so.1.0"]), None, Some("/opt/py/lib")),
+    );
+    let image = file(
+        image,
+        "opt/py/lib/libpython3.11.so.1.0",
+        shared_library("libpython3.11.so.1.0", &["libz.so.1"]),
+    );
     let module = "opt/py/lib/python3.11/site-packages/a/b.cpython-311-x86_64-linux-gnu.so";
     let image = file(image, module, elf(None, &["libpython3.11.so.1.0", "libmore.so"]));
-    assert_eq!(needs(image, module), ["libpython3.11.so.1.0 /opt/py/lib/libpython3.11.so.1.0", "libmore.so -"]);
+    assert_eq!(
+        needs(image, module),
+        ["libpython3.11.so.1.0 /opt/py/lib/libpython3.11.so.1.0", "libmore.so -"]
+    );
 }
 
 #[test]
@@ -181,9 +250,17 @@ fn musl_takes_rpath_and_runpath_alike_and_finds_itself() {
     let image = file(
         alpine(),
         "app/bin/x",
-        with(elf(Some(MUSL), &["libc.musl-x86_64.so.1", "liba.so"]), None, Some("$ORIGIN/../lib")),
+        with(
+            elf(Some(MUSL), &["libc.musl-x86_64.so.1", "liba.so"]),
+            None,
+            Some("$ORIGIN/../lib"),
+        ),
     );
-    let image = file(image, "app/lib/liba.so", shared_library("other-name", &["libb.so", "libpthread.so.0"]));
+    let image = file(
+        image,
+        "app/lib/liba.so",
+        shared_library("other-name", &["libb.so", "libpthread.so.0"]),
+    );
     let image = file(image, "app/lib/libb.so", shared_library("libb.so", &["other-name"]));
     assert_eq!(
         needs(image, "app/bin/x"),
@@ -209,8 +286,14 @@ fn musl_reads_its_path_file_in_place_of_its_default() {
         let image = file(image, "usr/local/lib/liba.so", shared_library("liba.so", &[]));
         file(image, "opt/libb.so", shared_library("libb.so", &[]))
     };
-    assert_eq!(needs(image(None), "bin/x"), ["liba.so /usr/local/lib/liba.so", "libb.so -"]);
-    assert_eq!(needs(image(Some("/lib\n/opt\n")), "bin/x"), ["liba.so -", "libb.so /opt/libb.so"]);
+    assert_eq!(
+        needs(image(None), "bin/x"),
+        ["liba.so /usr/local/lib/liba.so", "libb.so -"]
+    );
+    assert_eq!(
+        needs(image(Some("/lib\n/opt\n")), "bin/x"),
+        ["liba.so -", "libb.so /opt/libb.so"]
+    );
     assert_eq!(needs(image(Some("")), "bin/x"), ["liba.so -", "libb.so -"]);
 }
 
@@ -220,17 +303,35 @@ fn a_loader_that_only_has_the_name_of_glibcs_is_not_guessed_at() {
     let subject = file(gcompat, "bin/x", program(&["libz.so.1"])).subject();
     assert!(Loader::new(&subject).needs(&path("bin/x")).is_none());
     // A link to musl's own is musl.
-    let link = alpine().base("lib64/ld-linux-x86-64.so.2", 0o777, Thing::Link("/lib/ld-musl-x86_64.so.1"));
-    assert_eq!(needs(file(link, "bin/x", program(&["libz.so.1"])), "bin/x"), ["libz.so.1 -"]);
+    let link = alpine().base(
+        "lib64/ld-linux-x86-64.so.2",
+        0o777,
+        Thing::Link("/lib/ld-musl-x86_64.so.1"),
+    );
+    assert_eq!(
+        needs(file(link, "bin/x", program(&["libz.so.1"])), "bin/x"),
+        ["libz.so.1 -"]
+    );
     let both = debian().base("lib/ld-musl-x86_64.so.1", 0o755, Thing::Elf(elf(None, &[])));
-    assert_eq!(needs(file(both, "bin/x", program(&["liby.so.1"])), "bin/x"), ["liby.so.1 -"]);
+    assert_eq!(
+        needs(file(both, "bin/x", program(&["liby.so.1"])), "bin/x"),
+        ["liby.so.1 -"]
+    );
 }
 
 #[test]
 fn loops_and_hostile_lists_end() {
-    let image = file(debian(), "bin/x", with(program(&["liba.so"]), Some(&"/app/lib:".repeat(20_000)), None));
+    let image = file(
+        debian(),
+        "bin/x",
+        with(program(&["liba.so"]), Some(&"/app/lib:".repeat(20_000)), None),
+    );
     let image = file(image, "app/lib/liba.so", shared_library("liba.so", &["libb.so"]));
-    let image = file(image, "app/lib/libb.so", shared_library("libb.so", &["liba.so", "../x", "", "..", "/"]));
+    let image = file(
+        image,
+        "app/lib/libb.so",
+        shared_library("libb.so", &["liba.so", "../x", "", "..", "/"]),
+    );
     let image = image.own("l", 0o777, Thing::Link("l"));
     let found = needs(image, "bin/x");
     assert_eq!(found[..2], ["liba.so /app/lib/liba.so", "libb.so /app/lib/libb.so"]);
@@ -239,8 +340,9 @@ fn loops_and_hostile_lists_end() {
 
 #[test]
 fn what_has_no_loader_has_no_answer() {
-    let subject =
-        file(debian(), "bin/static", elf(None, &[])).own("bin/text", 0o755, Thing::Text("x".into())).subject();
+    let subject = file(debian(), "bin/static", elf(None, &[]))
+        .own("bin/text", 0o755, Thing::Text("x".into()))
+        .subject();
     let loader = Loader::new(&subject);
     assert!(loader.needs(&path("bin/text")).is_none());
     assert!(loader.needs(&path("bin/none")).is_none());
@@ -254,7 +356,11 @@ fn past_a_bound_nothing_is_known() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut image = debian();
     for at in 0..60 {
-        image = file(image, &format!("usr/lib/lib{at}.so"), shared_library(&format!("lib{at}.so"), &names));
+        image = file(
+            image,
+            &format!("usr/lib/lib{at}.so"),
+            shared_library(&format!("lib{at}.so"), &names),
+        );
     }
     for at in 0..20 {
         image = file(image, &format!("bin/{at}"), program(&names));

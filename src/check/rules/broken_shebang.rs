@@ -25,7 +25,10 @@ pub(super) fn broken_shebang(subject: &Subject, findings: &mut Vec<Finding>) {
         return;
     }
     // Who calls the script is not known.
-    let setting = Setting { user: None, ..Setting::of(subject) };
+    let setting = Setting {
+        user: None,
+        ..Setting::of(subject)
+    };
     let named = named_scripts(subject);
     let follow = |script: &EntryPath| broken(&setting, script).or_else(|| behind_a_shell(&setting, script));
     let scripts = scripts_on_path(&setting);
@@ -42,7 +45,10 @@ pub(super) fn broken_shebang(subject: &Subject, findings: &mut Vec<Finding>) {
             _ => false,
         };
         if is_sure {
-            groups.entry((is_line_end, broken.program.clone())).or_default().push(broken);
+            groups
+                .entry((is_line_end, broken.program.clone()))
+                .or_default()
+                .push(broken);
         }
     }
     let groups = groups.into_values().take(MAX_FINDINGS);
@@ -56,7 +62,10 @@ fn names_in_image(setting: &Setting<'_>, all: &[Broken]) -> BTreeSet<Vec<u8>> {
     if sought.is_empty() {
         return BTreeSet::new();
     }
-    let files = setting.subject.below(&EntryPath::root()).filter(|(_, node)| !node.is_directory());
+    let files = setting
+        .subject
+        .below(&EntryPath::root())
+        .filter(|(_, node)| !node.is_directory());
     let names = files.filter(|(path, _)| sought.contains(path.file_name()));
     names.map(|(path, _)| path.file_name().to_vec()).collect()
 }
@@ -64,11 +73,17 @@ fn names_in_image(setting: &Setting<'_>, all: &[Broken]) -> BTreeSet<Vec<u8>> {
 /// Executable scripts of your layers in the directories of PATH, links followed.
 fn scripts_on_path(setting: &Setting<'_>) -> BTreeSet<EntryPath> {
     let subject = setting.subject;
-    let places = setting.folders.iter().flatten().filter_map(|folder| setting.place(folder));
+    let places = setting
+        .folders
+        .iter()
+        .flatten()
+        .filter_map(|folder| setting.place(folder));
     let folders: BTreeSet<EntryPath> = places.filter_map(|folder| subject.resolve(&folder).ok()).collect();
     let on_path = subject.own().keys().filter(|own| folders.contains(own.parent_bytes()));
     let targets = on_path.filter_map(|own| subject.find(own)).map(|(at, _)| at);
-    targets.filter(|at| subject.own().contains_key(at) && subject.shebang(at).is_some()).collect()
+    targets
+        .filter(|at| subject.own().contains_key(at) && subject.shebang(at).is_some())
+        .collect()
 }
 
 /// Handles an interpreter whose path is too long for a first line: pip writes a script for `/bin/sh` whose second line
@@ -85,9 +100,11 @@ fn behind_a_shell(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken> {
         return None;
     }
     match setting.look_up(program) {
-        Lookup::Failed(obstacle @ Obstacle::Missing(_)) => {
-            Some(Broken { script: script.clone(), program: program.to_vec(), reason: Reason::Missing(obstacle) })
-        }
+        Lookup::Failed(obstacle @ Obstacle::Missing(_)) => Some(Broken {
+            script: script.clone(),
+            program: program.to_vec(),
+            reason: Reason::Missing(obstacle),
+        }),
         _ => None,
     }
 }
@@ -97,17 +114,39 @@ fn finding(setting: &Setting<'_>, group: &[Broken]) -> Option<Finding> {
     let message = match group {
         [one] => format!("this script is on PATH, but {}", one.clause()),
         all => {
-            let shown: Vec<String> =
-                all.iter().skip(1).take(MAX_SHOWN_SCRIPTS).map(|one| one.script.to_string()).collect();
+            let shown: Vec<String> = all
+                .iter()
+                .skip(1)
+                .take(MAX_SHOWN_SCRIPTS)
+                .map(|one| one.script.to_string())
+                .collect();
             let more = all.len() - 1 - shown.len();
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("this script is on PATH, but {}; the same applies to {}{more}", first.clause(), shown.join(", "))
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            format!(
+                "this script is on PATH, but {}; the same applies to {}{more}",
+                first.clause(),
+                shown.join(", ")
+            )
         }
     };
     let (expected, found) = first.evidence(setting);
     let (subject, path) = (setting.subject, first.script.clone());
-    let finding = Finding::new(Code::BrokenShebang, &subject.platform, path, message, help(setting, first));
-    let severity = if is_of_the_build(first) { finding.severity } else { Severity::Warning };
+    let finding = Finding::new(
+        Code::BrokenShebang,
+        &subject.platform,
+        path,
+        message,
+        help(setting, first),
+    );
+    let severity = if is_of_the_build(first) {
+        finding.severity
+    } else {
+        Severity::Warning
+    };
     Some(Finding { severity, ..finding }.evidence(expected, found))
 }
 
@@ -116,7 +155,10 @@ fn finding(setting: &Setting<'_>, group: &[Broken]) -> Option<Finding> {
 fn is_of_the_build(broken: &Broken) -> bool {
     is_build_path(&broken.program)
         || broken.reason == Reason::WindowsLineEnd
-        || broken.program.windows(7).any(|part| part == b"/.venv/" || part == b"/venv/b")
+        || broken
+            .program
+            .windows(7)
+            .any(|part| part == b"/.venv/" || part == b"/venv/b")
 }
 
 fn help(setting: &Setting<'_>, broken: &Broken) -> String {
@@ -159,7 +201,11 @@ mod tests {
     fn console_scripts_of_the_build_machine_are_one_finding() {
         let mut image = image();
         for name in ["a", "b", "c", "d", "e", "f", "g"] {
-            image = image.own(&format!("app/.venv/bin/{name}"), 0o755, script("#!/home/ci/app/.venv/bin/python"));
+            image = image.own(
+                &format!("app/.venv/bin/{name}"),
+                0o755,
+                script("#!/home/ci/app/.venv/bin/python"),
+            );
         }
         let found = image.found(Code::BrokenShebang);
         assert_eq!(found.len(), 1);
@@ -171,7 +217,10 @@ mod tests {
              /app/.venv/bin/f and 1 more"
         );
         assert_eq!(found[0].expected.as_deref(), Some("/home/ci/app/.venv/bin/python"));
-        assert_eq!(found[0].found.as_deref(), Some("nothing; the directory /home does not exist"));
+        assert_eq!(
+            found[0].found.as_deref(),
+            Some("nothing; the directory /home does not exist")
+        );
         assert_eq!(
             found[0].help,
             "make the scripts relocatable (`uv venv --relocatable`), or build them with the interpreter \
@@ -182,49 +231,104 @@ mod tests {
     #[test]
     fn only_own_scripts_in_directories_of_path_count() {
         let broken = || script("#!/usr/bin/perl");
-        assert!(image().own("app/lib/x", 0o755, broken()).found(Code::BrokenShebang).is_empty());
-        assert!(image().base("usr/bin/x", 0o755, broken()).found(Code::BrokenShebang).is_empty());
-        assert!(image().own("usr/bin/x", 0o644, broken()).found(Code::BrokenShebang).is_empty());
-        assert_eq!(image().own("usr/bin/x", 0o755, broken()).found(Code::BrokenShebang).len(), 1);
-        let linked = image().own("opt/x", 0o755, broken()).own("usr/bin/x", 0o777, Thing::Link("/opt/x"));
+        assert!(
+            image()
+                .own("app/lib/x", 0o755, broken())
+                .found(Code::BrokenShebang)
+                .is_empty()
+        );
+        assert!(
+            image()
+                .base("usr/bin/x", 0o755, broken())
+                .found(Code::BrokenShebang)
+                .is_empty()
+        );
+        assert!(
+            image()
+                .own("usr/bin/x", 0o644, broken())
+                .found(Code::BrokenShebang)
+                .is_empty()
+        );
+        assert_eq!(
+            image()
+                .own("usr/bin/x", 0o755, broken())
+                .found(Code::BrokenShebang)
+                .len(),
+            1
+        );
+        let linked = image()
+            .own("opt/x", 0o755, broken())
+            .own("usr/bin/x", 0o777, Thing::Link("/opt/x"));
         assert_eq!(linked.found(Code::BrokenShebang)[0].path.to_string(), "/opt/x");
     }
 
     #[test]
     fn scripts_that_start_or_may_start_are_passed_over() {
-        for line in
-            ["#!/bin/sh", "#!/usr/bin/env sh", "#!/usr/bin/env python", "#!/bin/sh -e", "#!/usr/bin/env -S python -u"]
-        {
-            assert!(image().own("usr/bin/x", 0o755, script(line)).found(Code::BrokenShebang).is_empty(), "{line}");
+        for line in [
+            "#!/bin/sh",
+            "#!/usr/bin/env sh",
+            "#!/usr/bin/env python",
+            "#!/bin/sh -e",
+            "#!/usr/bin/env -S python -u",
+        ] {
+            assert!(
+                image()
+                    .own("usr/bin/x", 0o755, script(line))
+                    .found(Code::BrokenShebang)
+                    .is_empty(),
+                "{line}"
+            );
         }
         let outside = image().own("opt/node/bin/node", 0o755, Thing::Unread(1));
-        assert!(outside.own("usr/bin/x", 0o755, script("#!/usr/bin/env node")).found(Code::BrokenShebang).is_empty());
+        assert!(
+            outside
+                .own("usr/bin/x", 0o755, script("#!/usr/bin/env node"))
+                .found(Code::BrokenShebang)
+                .is_empty()
+        );
         let none = image().own("usr/bin/x", 0o755, script("#!/usr/bin/env node"));
         assert_eq!(none.found(Code::BrokenShebang).len(), 1);
     }
 
     #[test]
     fn windows_line_ends_and_long_paths_are_seen_through() {
-        let found = image().own("usr/bin/x", 0o755, script("#!/bin/sh\r")).found(Code::BrokenShebang);
+        let found = image()
+            .own("usr/bin/x", 0o755, script("#!/bin/sh\r"))
+            .found(Code::BrokenShebang);
         assert_eq!(
             found[0].message,
             "this script is on PATH, but its #! line ends with a carriage return (Windows line ending)"
         );
         let pip = |path: &str| script(&format!("#!/bin/sh\n'''exec' {path} \"$0\" \"$@\"\n' '''"));
-        let found = image().own("usr/bin/x", 0o755, pip("\"/home/a b/python\"")).found(Code::BrokenShebang);
+        let found = image()
+            .own("usr/bin/x", 0o755, pip("\"/home/a b/python\""))
+            .found(Code::BrokenShebang);
         assert_eq!(found[0].expected.as_deref(), Some("/home/a b/python"));
-        assert!(image().own("usr/bin/x", 0o755, pip("/app/.venv/bin/python")).found(Code::BrokenShebang).is_empty());
         assert!(
-            image().own("usr/bin/x", 0o755, pip("\"$(dirname $0)\"/'python'")).found(Code::BrokenShebang).is_empty()
+            image()
+                .own("usr/bin/x", 0o755, pip("/app/.venv/bin/python"))
+                .found(Code::BrokenShebang)
+                .is_empty()
+        );
+        assert!(
+            image()
+                .own("usr/bin/x", 0o755, pip("\"$(dirname $0)\"/'python'"))
+                .found(Code::BrokenShebang)
+                .is_empty()
         );
     }
 
     #[test]
     fn what_the_entrypoint_is_told_for_is_not_told_again() {
         let config = json!({ "Entrypoint": ["x"], "Env": ["PATH=/usr/bin"] });
-        let image = image().config(config).own("usr/bin/x", 0o755, script("#!/usr/bin/perl"));
+        let image = image()
+            .config(config)
+            .own("usr/bin/x", 0o755, script("#!/usr/bin/perl"));
         let codes: Vec<Code> = image.findings().into_iter().map(|finding| finding.code).collect();
-        assert!(codes.contains(&Code::ShebangMissing) && !codes.contains(&Code::BrokenShebang), "{codes:?}");
+        assert!(
+            codes.contains(&Code::ShebangMissing) && !codes.contains(&Code::BrokenShebang),
+            "{codes:?}"
+        );
     }
 
     #[test]

@@ -143,14 +143,22 @@ impl Role {
 pub(super) fn commands(subject: &Subject, findings: &mut Vec<Finding>) {
     for (role, failure) in failures(subject) {
         let message = format!("{} {}", role.noun(), failure.message);
-        let finding = Finding::new(role.code(failure.kind), &subject.platform, failure.path, message, failure.help);
+        let finding = Finding::new(
+            role.code(failure.kind),
+            &subject.platform,
+            failure.path,
+            message,
+            failure.help,
+        );
         findings.push(finding.evidence(failure.expected, failure.found));
     }
 }
 
 /// Returns the scripts that a finding of [`commands`] already names for their `#!`.
 pub(super) fn named_scripts(subject: &Subject) -> BTreeSet<EntryPath> {
-    let scripts = failures(subject).into_iter().filter(|(_, failure)| failure.kind == Kind::Shebang);
+    let scripts = failures(subject)
+        .into_iter()
+        .filter(|(_, failure)| failure.kind == Kind::Shebang);
     scripts.map(|(_, failure)| failure.path).collect()
 }
 
@@ -197,7 +205,10 @@ fn failures(subject: &Subject) -> Vec<(Role, Failure)> {
     let execution = &subject.execution;
     let setting = Setting::of(subject);
     let start = start(&setting, &mut Trail::default());
-    let setting = Setting { is_healthcheck: true, ..setting };
+    let setting = Setting {
+        is_healthcheck: true,
+        ..setting
+    };
     let trail = &mut Trail::default();
     let health = match execution.healthcheck.split_first() {
         Some((kind, command)) if kind == "CMD" => follow(setting, command.to_vec(), trail),
@@ -205,7 +216,11 @@ fn failures(subject: &Subject) -> Vec<(Role, Failure)> {
         _ => Ok(()),
     };
     let health = health.map_err(|failure| (Role::Healthcheck, failure));
-    [start, health].into_iter().filter_map(Result::err).map(|(role, failure)| (role, *failure)).collect()
+    [start, health]
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|(role, failure)| (role, *failure))
+        .collect()
 }
 
 /// Starts an entrypoint with `Cmd` as arguments. What a script does with them is known if its last line shows it, and
@@ -218,10 +233,14 @@ fn start_with_arguments<'a>(
 ) -> Result<(), (Role, Box<Failure>)> {
     follow(setting.clone(), [entrypoint, cmd].concat(), trail).map_err(|failure| (Role::Entrypoint, failure))?;
     let [name] = entrypoint else { return Ok(()) };
-    let Lookup::Found(program) = setting.look_up(name.as_bytes()) else { return Ok(()) };
+    let Lookup::Found(program) = setting.look_up(name.as_bytes()) else {
+        return Ok(());
+    };
     let is_nodes_own = program.at.file_name() == b"docker-entrypoint.sh"
         && !setting.subject.own().contains_key(&program.at)
-        && cmd.first().is_some_and(|name| matches!(&**name, "node" | "npm" | "pnpm" | "yarn"));
+        && cmd
+            .first()
+            .is_some_and(|name| matches!(&**name, "node" | "npm" | "pnpm" | "yarn"));
     if !is_nodes_own || !matches!(setting.look_up(cmd[0].as_bytes()), Lookup::Found(_)) {
         return Ok(());
     }
@@ -242,7 +261,13 @@ struct Start<'a> {
 
 /// Follows a command line to the last program that it certainly starts.
 fn follow<'a>(setting: Setting<'a>, arguments: Vec<String>, trail: &mut Trail<'a>) -> Result<(), Box<Failure>> {
-    let mut next = Some(Start { setting, arguments, is_direct: true, in_busybox: false, is_prepared: false });
+    let mut next = Some(Start {
+        setting,
+        arguments,
+        is_direct: true,
+        in_busybox: false,
+        is_prepared: false,
+    });
     for _ in 0..MAX_PROGRAMS {
         let Some(start) = next else { return Ok(()) };
         next = step(start, trail)?;
@@ -252,8 +277,16 @@ fn follow<'a>(setting: Setting<'a>, arguments: Vec<String>, trail: &mut Trail<'a
 
 /// Checks one program, and returns the command that it starts.
 fn step<'a>(start: Start<'a>, trail: &mut Trail<'a>) -> Result<Option<Start<'a>>, Box<Failure>> {
-    let Start { setting, arguments, is_direct, in_busybox, is_prepared } = start;
-    let Some((name, rest)) = arguments.split_first() else { return Ok(None) };
+    let Start {
+        setting,
+        arguments,
+        is_direct,
+        in_busybox,
+        is_prepared,
+    } = start;
+    let Some((name, rest)) = arguments.split_first() else {
+        return Ok(None);
+    };
     let program = match setting.look_up(name.as_bytes()) {
         Lookup::Found(program) => program,
         Lookup::Unknown => return Ok(None),
@@ -268,24 +301,42 @@ fn step<'a>(start: Start<'a>, trail: &mut Trail<'a>) -> Result<Option<Start<'a>>
     }
     check_script(&setting, &program, rest)?;
     let arguments = rest.to_vec();
-    trail.visits.push(Visit { setting: setting.clone(), program: program.clone(), arguments, is_prepared });
+    trail.visits.push(Visit {
+        setting: setting.clone(),
+        program: program.clone(),
+        arguments,
+        is_prepared,
+    });
     let tool = String::from_utf8_lossy(program.named.file_name()).into_owned();
     if let Some((folder, text)) = package_command(&setting, &tool, rest) {
         return Ok(in_package(setting, folder, &text).map(|start| Start { is_prepared, ..start }));
     }
     if let Some(line) = setting.subject.shebang(&program.at) {
         let is_shell = shebang::interpreter_name(line).is_some_and(|name| SHELLS.contains(&name));
-        return Ok(if is_shell { behind_script(setting, &program.at, rest, trail) } else { None });
+        return Ok(if is_shell {
+            behind_script(setting, &program.at, rest, trail)
+        } else {
+            None
+        });
     }
     if SHELLS.contains(&&*tool) {
         let next = inside_shell(setting, &program, &tool, rest, trail)?;
-        return Ok(next.map(|next| Start { is_prepared: next.is_prepared || is_prepared, ..next }));
+        return Ok(next.map(|next| Start {
+            is_prepared: next.is_prepared || is_prepared,
+            ..next
+        }));
     }
     Ok(wrapped(&tool, rest).map(|wrapped| {
         let user = setting.user.clone().filter(|_| !wrapped.changes_user);
         let arguments = wrapped.arguments.to_vec();
         let setting = Setting { user, ..setting };
-        Start { arguments, setting, is_direct: false, in_busybox: false, is_prepared }
+        Start {
+            arguments,
+            setting,
+            is_direct: false,
+            in_busybox: false,
+            is_prepared,
+        }
     }))
 }
 
@@ -306,13 +357,21 @@ fn behind_script<'a>(
     };
     let last = last_command(std::str::from_utf8(content).ok()?, arguments)?;
     if let Some(folder) = &last.folder {
-        setting.workdir = setting.place(folder.as_bytes()).filter(|at| setting.subject.exists(at))?;
+        setting.workdir = setting
+            .place(folder.as_bytes())
+            .filter(|at| setting.subject.exists(at))?;
     }
     if !last.is_path_known {
         setting.folders = None;
     }
     // The shell does not matter: the applets of busybox are not a failure in any.
-    Some(Start { setting, arguments: last.words, is_direct: false, in_busybox: true, is_prepared: true })
+    Some(Start {
+        setting,
+        arguments: last.words,
+        is_direct: false,
+        in_busybox: true,
+        is_prepared: true,
+    })
 }
 
 /// Returns the command that a script of `package.json` starts: its first one, with the programs of packages on PATH.
@@ -322,14 +381,26 @@ fn in_package<'a>(setting: Setting<'a>, folder: EntryPath, text: &str) -> Option
     let stores = above.filter_map(|at| at.join(b"node_modules/.bin").ok());
     let stores = stores.map(|at| [&b"/"[..], at.as_bytes()].concat());
     let folders = setting.folders.clone().map(|folders| stores.chain(folders).collect());
-    let setting = Setting { workdir: folder, folders, ..setting };
-    Some(Start { setting, arguments: first.words, is_direct: false, in_busybox: true, is_prepared: false })
+    let setting = Setting {
+        workdir: folder,
+        folders,
+        ..setting
+    };
+    Some(Start {
+        setting,
+        arguments: first.words,
+        is_direct: false,
+        in_busybox: true,
+        is_prepared: false,
+    })
 }
 
 /// A file that was read and is certainly neither a program nor a script: text, nothing, or a program of macOS.
 fn refused_by_the_kernel(setting: &Setting<'_>, program: &Program) -> Option<Failure> {
     let own = setting.subject.own().get(&program.at)?;
-    let (Evidence::Head(bytes) | Evidence::Whole(bytes)) = own.evidence() else { return None };
+    let (Evidence::Head(bytes) | Evidence::Whole(bytes)) = own.evidence() else {
+        return None;
+    };
     let without_mark = bytes.strip_prefix(b"\xef\xbb\xbf");
     let is_text = std::str::from_utf8(&bytes[..bytes.len().min(64)]).is_ok_and(|text| !text.contains('\0'));
     let (found, help) = if bytes.is_empty() {
@@ -337,9 +408,15 @@ fn refused_by_the_kernel(setting: &Setting<'_>, program: &Program) -> Option<Fai
     } else if is_mach_o(bytes) {
         ("a macOS program", "build the program for Linux")
     } else if without_mark.is_some_and(|rest| rest.starts_with(b"#!")) {
-        ("a byte order mark before #!", "write the file without a byte order mark")
+        (
+            "a byte order mark before #!",
+            "write the file without a byte order mark",
+        )
     } else if is_text && !bytes.starts_with(b"#!") {
-        ("text without #!", "start the script with `#!` and its interpreter, or name the interpreter in the command")
+        (
+            "text without #!",
+            "start the script with `#!` and its interpreter, or name the interpreter in the command",
+        )
     } else {
         return None;
     };
@@ -379,7 +456,9 @@ fn told(arguments: &[String]) -> Option<(bool, Told<'_>)> {
             "--norc" | "--noprofile" | "--posix" => {}
             _ if word.starts_with("--") => return None,
             _ => {
-                let Some(letters) = word.strip_prefix(['-', '+']) else { break word };
+                let Some(letters) = word.strip_prefix(['-', '+']) else {
+                    break word;
+                };
                 if letters.contains('s') {
                     return None;
                 }
@@ -391,7 +470,14 @@ fn told(arguments: &[String]) -> Option<(bool, Told<'_>)> {
             }
         }
     };
-    Some((has_profile, if takes_text { Told::Text(operand) } else { Told::Script(operand) }))
+    Some((
+        has_profile,
+        if takes_text {
+            Told::Text(operand)
+        } else {
+            Told::Script(operand)
+        },
+    ))
 }
 
 /// Returns the first command of a shell, if it is simple, and whether its script exists.
@@ -402,19 +488,31 @@ fn inside_shell<'a>(
     arguments: &[String],
     trail: &mut Trail<'a>,
 ) -> Result<Option<Start<'a>>, Box<Failure>> {
-    let Some((has_profile, told)) = told(arguments) else { return Ok(None) };
+    let Some((has_profile, told)) = told(arguments) else {
+        return Ok(None);
+    };
     let text = match told {
         Told::Text(text) => text,
         Told::Script(script) => {
             check_shell_script(&setting, tool, script)?;
-            let at = setting.place(script.as_bytes()).and_then(|at| setting.subject.resolve(&at).ok());
-            let behind = arguments.iter().position(|word| word == script).map_or(arguments.len(), |at| at + 1);
+            let at = setting
+                .place(script.as_bytes())
+                .and_then(|at| setting.subject.resolve(&at).ok());
+            let behind = arguments
+                .iter()
+                .position(|word| word == script)
+                .map_or(arguments.len(), |at| at + 1);
             return Ok(at.and_then(|at| behind_script(setting, &at, &arguments[behind..], trail)));
         }
     };
-    let Some(first) = first_command(text).filter(|first| first.is_decisive) else { return Ok(None) };
+    let Some(first) = first_command(text).filter(|first| first.is_decisive) else {
+        return Ok(None);
+    };
     let execution = &setting.subject.execution;
-    let is_searched_anew = has_profile || ["BASH_ENV", "ENV"].iter().any(|name| execution.variable(name).is_some());
+    let is_searched_anew = has_profile
+        || ["BASH_ENV", "ENV"]
+            .iter()
+            .any(|name| execution.variable(name).is_some());
     let mut setting = setting;
     for folder in &first.folders {
         match setting.place(folder.as_bytes()).filter(|at| setting.subject.exists(at)) {
@@ -426,12 +524,20 @@ fn inside_shell<'a>(
         setting.folders = None;
     }
     let in_busybox = shell.at.file_name().starts_with(b"busybox");
-    Ok(Some(Start { setting, arguments: first.words, is_direct: false, in_busybox, is_prepared: false }))
+    Ok(Some(Start {
+        setting,
+        arguments: first.words,
+        is_direct: false,
+        in_busybox,
+        is_prepared: false,
+    }))
 }
 
 /// Checks a script by its name: at its path, or in PATH.
 fn check_shell_script(setting: &Setting<'_>, tool: &str, script: &str) -> Result<(), Box<Failure>> {
-    let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
+    let Some(at) = setting.place(script.as_bytes()) else {
+        return Ok(());
+    };
     let folders = setting.folders.as_ref().filter(|_| !script.contains('/'));
     let on_path = folders.into_iter().flatten().any(|folder| {
         let at = setting.place(&[folder, &b"/"[..], script.as_bytes()].concat());

@@ -46,16 +46,27 @@ pub fn stale_pyc(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(mtime_s) = subject.mtime_s else { return };
     let mut groups: BTreeMap<(Option<EntryPath>, &str), Vec<Stale<'_>>> = BTreeMap::new();
     for (path, own) in subject.own() {
-        let (Evidence::Head(head) | Evidence::Whole(head)) = own.evidence() else { continue };
-        let Some(source) = source_of(path).and_then(|source| subject.own().get(&source)) else { continue };
+        let (Evidence::Head(head) | Evidence::Whole(head)) = own.evidence() else {
+            continue;
+        };
+        let Some(source) = source_of(path).and_then(|source| subject.own().get(&source)) else {
+            continue;
+        };
         // Both are kept in 32 bits, cut.
-        let packed = Record { mtime_s: mtime_s as u32, size_bytes: source.size_bytes as u32 };
+        let packed = Record {
+            mtime_s: mtime_s as u32,
+            size_bytes: source.size_bytes as u32,
+        };
         if let Some(recorded) = Record::of(head).filter(|recorded| *recorded != packed) {
             let stale = Stale { path, recorded, packed };
             groups.entry((site_folder(path), &own.layer)).or_default().push(stale);
         }
     }
-    findings.extend(groups.iter().map(|((site, layer), stale)| finding(subject, site.as_ref(), layer, stale)));
+    findings.extend(
+        groups
+            .iter()
+            .map(|((site, layer), stale)| finding(subject, site.as_ref(), layer, stale)),
+    );
 }
 
 impl Record {
@@ -64,7 +75,10 @@ impl Record {
     fn of(head: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
         let (is_magic, flags) = (head.get(2..4)? == b"\r\n", word(4)?);
-        (is_magic && flags == 0).then_some(Self { mtime_s: word(8)?, size_bytes: word(12)? })
+        (is_magic && flags == 0).then_some(Self {
+            mtime_s: word(8)?,
+            size_bytes: word(12)?,
+        })
     }
 }
 
@@ -97,18 +111,24 @@ fn finding(subject: &Subject, site: Option<&EntryPath>, layer: &str, stale: &[St
                 `python3 -m compileall --invalidation-mode unchecked-hash`, which records no time";
     let is_time = first.recorded.mtime_s != first.packed.mtime_s;
     let (expected, found) = if is_time {
-        (format!("source time {}", moment(first.packed)), format!("source time {}", moment(first.recorded)))
+        (
+            format!("source time {}", moment(first.packed)),
+            format!("source time {}", moment(first.recorded)),
+        )
     } else {
         let bytes = |record: Record| format!("source size {}", count(record.size_bytes as usize, "byte", "bytes"));
         (bytes(first.packed), bytes(first.recorded))
     };
-    Finding::new(Code::StalePyc, &subject.platform, path, message, help)
-        .evidence(format!("{expected}, as packed"), format!("{found}, recorded in {}", first.path))
+    Finding::new(Code::StalePyc, &subject.platform, path, message, help).evidence(
+        format!("{expected}, as packed"),
+        format!("{found}, recorded in {}", first.path),
+    )
 }
 
 fn moment(record: Record) -> String {
     let time = OffsetDateTime::from_unix_timestamp(i64::from(record.mtime_s)).ok();
-    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| record.mtime_s.to_string())
+    time.and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_else(|| record.mtime_s.to_string())
 }
 
 #[cfg(test)]
@@ -125,7 +145,9 @@ mod tests {
     }
 
     fn with(compiled: &str, head: Thing) -> Image {
-        Image::new("linux/amd64").own("app/src/a.py", 0o644, Thing::Unread(7)).own(compiled, 0o644, head)
+        Image::new("linux/amd64")
+            .own("app/src/a.py", 0o644, Thing::Unread(7))
+            .own(compiled, 0o644, head)
     }
 
     #[test]
@@ -141,7 +163,10 @@ mod tests {
             "1 compiled file does not match the source in layer \"app\", so Python compiles it again at every start: \
              /app/src/__pycache__/a.cpython-311.pyc"
         );
-        assert_eq!(finding.expected.as_deref(), Some("source time 1970-01-01T00:00:01Z, as packed"));
+        assert_eq!(
+            finding.expected.as_deref(),
+            Some("source time 1970-01-01T00:00:01Z, as packed")
+        );
         assert_eq!(
             finding.found.as_deref(),
             Some("source time 2023-11-14T22:13:20Z, recorded in /app/src/__pycache__/a.cpython-311.pyc")
@@ -152,8 +177,14 @@ mod tests {
     #[test]
     fn sizes_are_compared_too() {
         let found = with("app/src/__pycache__/a.cpython-311.pyc", head(0, 1, 8)).found_by(stale_pyc);
-        assert_eq!(found[0].found.as_deref().map(|text| &text[..19]), Some("source size 8 bytes"));
-        assert_eq!(with("app/src/__pycache__/a.cpython-311.opt-1.pyc", head(0, 1, 7)).found_by(stale_pyc), []);
+        assert_eq!(
+            found[0].found.as_deref().map(|text| &text[..19]),
+            Some("source size 8 bytes")
+        );
+        assert_eq!(
+            with("app/src/__pycache__/a.cpython-311.opt-1.pyc", head(0, 1, 7)).found_by(stale_pyc),
+            []
+        );
     }
 
     #[test]
@@ -162,10 +193,19 @@ mod tests {
         for flags in [1, 3, 2, TIME] {
             assert_eq!(with(cache, head(flags, TIME, 9)).found_by(stale_pyc), [], "{flags}");
         }
-        for lonely in ["app/src/a.pyc", "app/src/__pycache__/b.cpython-311.pyc", "app/src/__pycache__/a.pyc"] {
+        for lonely in [
+            "app/src/a.pyc",
+            "app/src/__pycache__/b.cpython-311.pyc",
+            "app/src/__pycache__/a.pyc",
+        ] {
             assert_eq!(with(lonely, head(0, TIME, 7)).found_by(stale_pyc), [], "{lonely}");
         }
-        for cut in [&b""[..], b"\xa7\x0d\r\n", b"\xa7\x0d\r\n\0\0\0\0\x01\0\0\0\x01\0\0", b"no magic at all!"] {
+        for cut in [
+            &b""[..],
+            b"\xa7\x0d\r\n",
+            b"\xa7\x0d\r\n\0\0\0\0\x01\0\0\0\x01\0\0",
+            b"no magic at all!",
+        ] {
             assert_eq!(with(cache, Thing::Bytes(cut.to_vec())).found_by(stale_pyc), []);
         }
     }
@@ -175,16 +215,24 @@ mod tests {
         let site = "v/lib/python3.11/site-packages";
         let mut image = Image::new("linux/amd64");
         for name in ["a", "b", "c", "d"] {
-            image = image.own(&format!("{site}/{name}/__init__.py"), 0o644, Thing::Unread(7)).own(
-                &format!("{site}/{name}/__pycache__/__init__.cpython-311.pyc"),
-                0o644,
-                head(0, TIME, 7),
-            );
+            image = image
+                .own(&format!("{site}/{name}/__init__.py"), 0o644, Thing::Unread(7))
+                .own(
+                    &format!("{site}/{name}/__pycache__/__init__.cpython-311.pyc"),
+                    0o644,
+                    head(0, TIME, 7),
+                );
         }
         let found = image.found_by(stale_pyc);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].path, path(site));
-        assert!(found[0].message.starts_with("the compiled files of 4 packages do not match"), "{}", found[0].message);
+        assert!(
+            found[0]
+                .message
+                .starts_with("the compiled files of 4 packages do not match"),
+            "{}",
+            found[0].message
+        );
         assert!(found[0].message.ends_with("and 1 more"), "{}", found[0].message);
     }
 

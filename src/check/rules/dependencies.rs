@@ -50,7 +50,10 @@ impl Dependencies {
         let manifests = subject.own_marked(Marks::NODE_PACKAGE).map(|(path, _)| path);
         for path in manifests.filter(|path| path.file_name() == b"package.json" && test_folder(path).is_none()) {
             let Some(folder) = path.parent() else { continue };
-            let Some(manifest) = subject.content(path).and_then(|bytes| serde_json::from_slice(bytes).ok()) else {
+            let Some(manifest) = subject
+                .content(path)
+                .and_then(|bytes| serde_json::from_slice(bytes).ok())
+            else {
                 continue;
             };
             if Place::of(path).is_none() {
@@ -68,7 +71,12 @@ impl Dependencies {
             has_root: !roots.is_empty(),
         };
         for root in &roots {
-            found.development.extend(named.get(root).into_iter().flat_map(|named| named.development.iter().cloned()));
+            found.development.extend(
+                named
+                    .get(root)
+                    .into_iter()
+                    .flat_map(|named| named.development.iter().cloned()),
+            );
         }
         while let Some(folder) = roots.pop_front() {
             let Some(packages) = named.get(&folder) else { continue };
@@ -81,7 +89,11 @@ impl Dependencies {
         for (folder, packages) in &named {
             for package in &packages.optional {
                 found.optional.insert(package.clone());
-                found.optional_parents.entry(package.clone()).or_default().insert(folder.clone());
+                found
+                    .optional_parents
+                    .entry(package.clone())
+                    .or_default()
+                    .insert(folder.clone());
             }
         }
         found
@@ -94,9 +106,15 @@ impl Dependencies {
 
     /// Returns why the packages are in the image that name the package in a folder as optional.
     pub(super) fn need_of_parents(&self, folder: &EntryPath) -> Need {
-        let Some(parents) = self.optional_parents.get(folder) else { return self.need_of(folder) };
+        let Some(parents) = self.optional_parents.get(folder) else {
+            return self.need_of(folder);
+        };
         let is_required = |parent: &EntryPath| self.roots.contains(parent) || self.need_of(parent) == Need::Required;
-        if parents.iter().any(is_required) { Need::Required } else { Need::Optional }
+        if parents.iter().any(is_required) {
+            Need::Required
+        } else {
+            Need::Optional
+        }
     }
 
     /// Returns why the package in a folder is in the image. If no application has a manifest, each package counts as
@@ -113,7 +131,13 @@ impl Dependencies {
 
 fn named_by(subject: &Subject, folder: &EntryPath, manifest: &Value) -> Named {
     let names = |list: &str| -> Vec<&str> {
-        manifest.get(list).and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+        manifest
+            .get(list)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect()
     };
     let optional = names("optionalDependencies");
     let peers_meta = manifest.get("peerDependenciesMeta");
@@ -121,10 +145,18 @@ fn named_by(subject: &Subject, folder: &EntryPath, manifest: &Value) -> Named {
         let meta = peers_meta.and_then(|meta| meta.get(name)?.get("optional"));
         meta.and_then(Value::as_bool) == Some(true)
     };
-    let (optional_peers, peers): (Vec<&str>, Vec<&str>) =
-        names("peerDependencies").into_iter().partition(|name| is_optional_peer(name));
-    let at = |names: Vec<&str>| names.into_iter().filter_map(|name| package_at(subject, folder, name)).collect();
-    let required = names("dependencies").into_iter().filter(|name| !optional.contains(name));
+    let (optional_peers, peers): (Vec<&str>, Vec<&str>) = names("peerDependencies")
+        .into_iter()
+        .partition(|name| is_optional_peer(name));
+    let at = |names: Vec<&str>| {
+        names
+            .into_iter()
+            .filter_map(|name| package_at(subject, folder, name))
+            .collect()
+    };
+    let required = names("dependencies")
+        .into_iter()
+        .filter(|name| !optional.contains(name));
     Named {
         required: at(required.chain(peers).collect()),
         optional: at(optional.iter().copied().chain(optional_peers).collect()),
@@ -135,9 +167,11 @@ fn named_by(subject: &Subject, folder: &EntryPath, manifest: &Value) -> Named {
 /// Returns the place where Node finds a package that the package in `folder` requires, following links.
 pub(super) fn package_at(subject: &Subject, folder: &EntryPath, name: &str) -> Option<EntryPath> {
     let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
-    let mut places = above.filter(|folder| folder.file_name() != b"node_modules").filter_map(|folder| {
-        let at = folder.join(&[b"node_modules/", name.as_bytes()].concat()).ok()?;
-        subject.exists(&at).then(|| subject.resolve(&at).ok())?
-    });
+    let mut places = above
+        .filter(|folder| folder.file_name() != b"node_modules")
+        .filter_map(|folder| {
+            let at = folder.join(&[b"node_modules/", name.as_bytes()].concat()).ok()?;
+            subject.exists(&at).then(|| subject.resolve(&at).ok())?
+        });
     places.next()
 }

@@ -47,7 +47,9 @@ struct Kind {
 pub fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
     for (path, own) in subject.own_marked(Marks::LEFTOVER) {
-        let Some((name, top_length)) = kind_of(path.as_bytes()) else { continue };
+        let Some((name, top_length)) = kind_of(path.as_bytes()) else {
+            continue;
+        };
         let kind = kinds.entry(name).or_default();
         let top = &path.as_bytes()[..top_length];
         if kind.tops.last().is_none_or(|last| last.as_bytes() != top) {
@@ -115,7 +117,10 @@ mod tests {
 
     fn with(paths: &[&str]) -> Vec<Finding> {
         let image = Image::new("linux/amd64");
-        paths.iter().fold(image, |image, at| image.own(at, 0o644, Thing::Unread(1_000))).found_by(dev_files)
+        paths
+            .iter()
+            .fold(image, |image, at| image.own(at, 0o644, Thing::Unread(1_000)))
+            .found_by(dev_files)
     }
 
     #[test]
@@ -125,12 +130,20 @@ mod tests {
         assert_eq!((finding.code, finding.severity), (Code::DevFiles, Severity::Warning));
         assert_eq!(finding.path, path("app/.git"));
         assert_eq!(finding.message, "is not needed at run time (2 files, 2.0 kB)");
-        assert_eq!(finding.help, "exclude it: `exclude = [\"**/.git\"]`, or add the pattern to the ignore file");
+        assert_eq!(
+            finding.help,
+            "exclude it: `exclude = [\"**/.git\"]`, or add the pattern to the ignore file"
+        );
     }
 
     #[test]
     fn each_name_is_one_finding_however_often_it_is_there() {
-        let found = with(&["app/.DS_Store", "app/a/.DS_Store", "app/.mypy_cache/.gitignore", "app/x/.mypy_cache/x/y"]);
+        let found = with(&[
+            "app/.DS_Store",
+            "app/a/.DS_Store",
+            "app/.mypy_cache/.gitignore",
+            "app/x/.mypy_cache/x/y",
+        ]);
         let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
         assert_eq!(
             messages,
@@ -145,10 +158,24 @@ mod tests {
 
     #[test]
     fn every_kind_is_known_and_nothing_else() {
-        for at in ["a/.svn/x", ".hg/x", "node_modules/.cache/babel/x", "a/.x.js.swp", "htmlcov/i.html", "a/.git"] {
+        for at in [
+            "a/.svn/x",
+            ".hg/x",
+            "node_modules/.cache/babel/x",
+            "a/.x.js.swp",
+            "htmlcov/i.html",
+            "a/.git",
+        ] {
             assert_eq!(with(&[at]).len(), 1, "{at}");
         }
-        for at in ["a/.gitignore", "a/.github/x", "root/.cache/x", "a/__pycache__/x.pyc", "a/data.swp", "a/git/x"] {
+        for at in [
+            "a/.gitignore",
+            "a/.github/x",
+            "root/.cache/x",
+            "a/__pycache__/x.pyc",
+            "a/data.swp",
+            "a/git/x",
+        ] {
             assert_eq!(with(&[at]), [], "{at}");
         }
         let base = Image::new("linux/amd64").base("app/.git/HEAD", 0o644, Thing::Unread(1));

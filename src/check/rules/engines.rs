@@ -13,29 +13,49 @@ use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
 /// Names of the package that has Node in the distributions.
-const PACKAGES: &[&str] = &["nodejs", "nodejs-current", "nodejs18", "nodejs20", "nodejs22", "nodejs24"];
+const PACKAGES: &[&str] = &[
+    "nodejs",
+    "nodejs-current",
+    "nodejs18",
+    "nodejs20",
+    "nodejs22",
+    "nodejs24",
+];
 
 /// Packages that a message names.
 const MAX_NAMED: usize = 3;
 
 /// Finds packages for another version of Node: one finding for all packages.
 pub(super) fn engines(subject: &Subject, graph: &Graph, findings: &mut Vec<Finding>) {
-    let Some(found) = version_of(subject, graph) else { return };
+    let Some(found) = version_of(subject, graph) else {
+        return;
+    };
     let mut unfit: BTreeMap<EntryPath, (String, String)> = BTreeMap::new();
     for manifest in manifests(subject, graph) {
-        let Some(value) = subject.content(&manifest).and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok())
+        let Some(value) = subject
+            .content(&manifest)
+            .and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok())
         else {
             continue;
         };
-        let Some(range) = value.get("engines").and_then(|engines| engines.get("node")?.as_str()) else { continue };
+        let Some(range) = value.get("engines").and_then(|engines| engines.get("node")?.as_str()) else {
+            continue;
+        };
         if is_in(found, range) == Some(false) {
             let name = value.get("name").and_then(Value::as_str).unwrap_or("the application");
             unfit.insert(manifest, (escape(name.as_bytes()), escape(range.as_bytes())));
         }
     }
-    let Some((path, (name, range))) = unfit.iter().next() else { return };
+    let Some((path, (name, range))) = unfit.iter().next() else {
+        return;
+    };
     let found = format!("Node {}.{}.{}", found.0, found.1, found.2);
-    let more: Vec<&str> = unfit.values().skip(1).take(MAX_NAMED).map(|(name, _)| &**name).collect();
+    let more: Vec<&str> = unfit
+        .values()
+        .skip(1)
+        .take(MAX_NAMED)
+        .map(|(name, _)| &**name)
+        .collect();
     let rest = unfit.len() - 1 - more.len();
     let more = match (more.is_empty(), rest) {
         (true, _) => String::new(),
@@ -83,13 +103,17 @@ fn header(runtime: &EntryPath) -> Option<EntryPath> {
 /// Returns the headers of your Node installations that were not read.
 pub(super) fn unread(subject: &Subject, graph: &Graph) -> BTreeSet<EntryPath> {
     let headers = graph.runtimes.iter().filter_map(header);
-    headers.filter(|at| subject.own().contains_key(at) && subject.content(at).is_none()).collect()
+    headers
+        .filter(|at| subject.own().contains_key(at) && subject.content(at).is_none())
+        .collect()
 }
 
 /// Returns the version of the Node that is started, if there is only one.
 pub(super) fn version_of(subject: &Subject, graph: &Graph) -> Option<Version> {
     let mut runtimes = graph.runtimes.iter();
-    let (Some(runtime), None) = (runtimes.next(), runtimes.next()) else { return None };
+    let (Some(runtime), None) = (runtimes.next(), runtimes.next()) else {
+        return None;
+    };
     if let Some(content) = header(runtime).and_then(|header| subject.content(&header)) {
         return version_of_header(&String::from_utf8_lossy(content));
     }
@@ -97,7 +121,11 @@ pub(super) fn version_of(subject: &Subject, graph: &Graph) -> Option<Version> {
         return None;
     }
     if runtime.as_bytes().starts_with(b"usr/bin/") {
-        let package = subject.base().packages.iter().find(|package| PACKAGES.contains(&&*package.name));
+        let package = subject
+            .base()
+            .packages
+            .iter()
+            .find(|package| PACKAGES.contains(&&*package.name));
         return version(&package?.version);
     }
     // Node's official images set it in the environment, and their program does not belong to a package.
@@ -107,9 +135,20 @@ pub(super) fn version_of(subject: &Subject, graph: &Graph) -> Option<Version> {
 fn version_of_header(content: &str) -> Option<Version> {
     let number = |name: &str| {
         let mut lines = content.lines();
-        lines.find_map(|line| line.strip_prefix("#define ")?.trim().strip_prefix(name)?.trim().parse().ok())
+        lines.find_map(|line| {
+            line.strip_prefix("#define ")?
+                .trim()
+                .strip_prefix(name)?
+                .trim()
+                .parse()
+                .ok()
+        })
     };
-    Some((number("NODE_MAJOR_VERSION")?, number("NODE_MINOR_VERSION")?, number("NODE_PATCH_VERSION")?))
+    Some((
+        number("NODE_MAJOR_VERSION")?,
+        number("NODE_MINOR_VERSION")?,
+        number("NODE_PATCH_VERSION")?,
+    ))
 }
 
 #[cfg(test)]
@@ -131,23 +170,39 @@ mod tests {
             .own("app/index.js", 0o644, text("require('a')"))
             .own("app/node_modules/a/package.json", 0o644, text(package))
             .own("app/node_modules/a/index.js", 0o644, text(""))
-            .own("app/node_modules/b/package.json", 0o644, text(r#"{"name": "b", "engines": {"node": "99"}}"#))
+            .own(
+                "app/node_modules/b/package.json",
+                0o644,
+                text(r#"{"name": "b", "engines": {"node": "99"}}"#),
+            )
             .subject();
         let mut findings = Vec::new();
         engines(&subject, &graph(&subject), &mut findings);
-        findings.into_iter().map(|finding| format!("{} {}", finding.path, finding.message)).collect()
+        findings
+            .into_iter()
+            .map(|finding| format!("{} {}", finding.path, finding.message))
+            .collect()
     }
 
     #[test]
     fn what_is_loaded_and_for_another_node_is_a_warning() {
         let fits = r#"{"name": "app", "engines": {"node": ">=18"}}"#;
         let unfit = r#"{"name": "a", "engines": {"node": "^20.19.0 || >=22.12.0"}}"#;
-        assert_eq!(found(fits, r#"{"name": "a", "engines": {"node": "18 || 20"}}"#), [""; 0]);
+        assert_eq!(
+            found(fits, r#"{"name": "a", "engines": {"node": "18 || 20"}}"#),
+            [""; 0]
+        );
         let message = "requires Node ^20.19.0 || >=22.12.0, but the image has Node 18.20.4";
-        assert_eq!(found(fits, unfit), [format!("/app/node_modules/a/package.json a {message}")]);
+        assert_eq!(
+            found(fits, unfit),
+            [format!("/app/node_modules/a/package.json a {message}")]
+        );
         let both = found(r#"{"name": "app", "engines": {"node": "16"}}"#, unfit);
         assert_eq!(both.len(), 1);
         assert!(both[0].ends_with("; the same applies to app"), "{both:?}");
-        assert_eq!(found(r#"{"engines": {"node": "lts/*"}}"#, r#"{"engines": {"npm": "1"}}"#), [""; 0]);
+        assert_eq!(
+            found(r#"{"engines": {"node": "lts/*"}}"#, r#"{"engines": {"npm": "1"}}"#),
+            [""; 0]
+        );
     }
 }

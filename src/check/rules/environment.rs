@@ -12,7 +12,12 @@ use crate::plan::REQUIRED_ENV_LABEL;
 /// Finds variables for the code `empty-variable`: variables that are empty, and are not empty in the base.
 pub(super) fn empty_variable(subject: &Subject, findings: &mut Vec<Finding>) {
     let is_empty = |variable: &&(String, String)| variable.1.is_empty();
-    let of_base: BTreeSet<&str> = subject.base_env.iter().filter(is_empty).map(|(name, _)| &**name).collect();
+    let of_base: BTreeSet<&str> = subject
+        .base_env
+        .iter()
+        .filter(is_empty)
+        .map(|(name, _)| &**name)
+        .collect();
     let empty = subject.execution.env.iter().filter(is_empty).map(|(name, _)| name);
     for name in empty.filter(|name| !of_base.contains(name.as_str())) {
         let shown = escape(name.as_bytes());
@@ -39,7 +44,11 @@ pub(super) fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>
 /// [`REQUIRED_ENV_LABEL`], and that neither `given` nor the image's own environment sets to a value. Sorted by name. No
 /// value is shown.
 pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTreeMap<String, String>) -> Vec<Finding> {
-    let label = execution.labels.get(REQUIRED_ENV_LABEL).map(String::as_str).unwrap_or_default();
+    let label = execution
+        .labels
+        .get(REQUIRED_ENV_LABEL)
+        .map(String::as_str)
+        .unwrap_or_default();
     let of_label = label.split(',').map(str::trim).filter(|name| !name.is_empty());
     let of_image: BTreeMap<&str, &str> = execution.env.iter().map(|(name, value)| (&**name, &**value)).collect();
     let names: BTreeSet<&str> = of_label.collect();
@@ -58,7 +67,10 @@ pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTree
         let help = format!("add a line {name}=… to an env file, or set it in `env`");
         let path = EntryPath::root();
         let finding = Finding::new(Code::MissingVariable, platform, path, message, help);
-        finding.evidence(format!("a value for {name}"), if is_empty { "an empty string" } else { "no value" })
+        finding.evidence(
+            format!("a value for {name}"),
+            if is_empty { "an empty string" } else { "no value" },
+        )
     };
     missing.map(finding).collect()
 }
@@ -76,7 +88,9 @@ mod tests {
         let config = json!({ "Env": ["A=1", "URL=", "OLD=", "BARE"] });
         let mut subject = Image::new("linux/amd64").config(config).subject();
         subject.base_env = vec![("OLD".to_owned(), String::new())];
-        let found = rules::check(&subject).into_iter().filter(|finding| finding.code == Code::EmptyVariable);
+        let found = rules::check(&subject)
+            .into_iter()
+            .filter(|finding| finding.code == Code::EmptyVariable);
         let messages: Vec<String> = found.map(|finding| finding.message).collect();
         assert_eq!(
             messages,
@@ -93,7 +107,12 @@ mod tests {
         let found = image("CMD").found(Code::HealthcheckIgnored);
         let expected = "podman ignores the health check of an image with an OCI manifest; docker runs it";
         assert_eq!(found[0].message, expected);
-        assert!(image("CMD").family(Family::Docker).found(Code::HealthcheckIgnored).is_empty());
+        assert!(
+            image("CMD")
+                .family(Family::Docker)
+                .found(Code::HealthcheckIgnored)
+                .is_empty()
+        );
         assert!(image("NONE").found(Code::HealthcheckIgnored).is_empty());
         assert!(Image::new("linux/amd64").found(Code::HealthcheckIgnored).is_empty());
     }

@@ -73,25 +73,43 @@ fn near_name(subject: &Subject, path: &EntryPath) -> Option<EntryPath> {
     let parent = path.parent()?;
     let below = subject.below(&parent).map(|(path, _)| path);
     let beside = below.filter(|found| found.parent().as_ref() == Some(&parent));
-    parent.join(nearest(path.file_name(), beside.map(EntryPath::file_name))?).ok()
+    parent
+        .join(nearest(path.file_name(), beside.map(EntryPath::file_name))?)
+        .ok()
 }
 
 /// Returns files of the image with the name of `wanted`, those that share the most of its last components. Returns
 /// nothing if there are too many to be of help. If `executable` is set, only executable files are returned.
 pub(super) fn elsewhere(subject: &Subject, wanted: &[u8], executable: bool) -> Vec<EntryPath> {
-    let wanted: Vec<&[u8]> = wanted.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
+    let wanted: Vec<&[u8]> = wanted
+        .split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty())
+        .collect();
     let shared = |path: &EntryPath| {
         let components: Vec<&[u8]> = path.components().collect();
-        components.iter().rev().zip(wanted.iter().rev()).take_while(|(left, right)| left == right).count()
+        components
+            .iter()
+            .rev()
+            .zip(wanted.iter().rev())
+            .take_while(|(left, right)| left == right)
+            .count()
     };
     let all = subject.below(&EntryPath::root());
     let fitting =
         all.filter(|(_, node)| matches!(node.kind, NodeKind::File { .. }) && (!executable || node.mode & 0o111 != 0));
     let ranked: Vec<(usize, EntryPath)> = fitting.map(|(path, _)| (shared(path), path.clone())).collect();
     let most = ranked.iter().map(|(count, _)| *count).max().unwrap_or_default();
-    let best: Vec<EntryPath> =
-        ranked.into_iter().filter(|(count, _)| *count == most).map(|(_, path)| path).take(MAX_PLACES + 1).collect();
-    if most == 0 || best.len() > MAX_PLACES { Vec::new() } else { best }
+    let best: Vec<EntryPath> = ranked
+        .into_iter()
+        .filter(|(count, _)| *count == most)
+        .map(|(_, path)| path)
+        .take(MAX_PLACES + 1)
+        .collect();
+    if most == 0 || best.len() > MAX_PLACES {
+        Vec::new()
+    } else {
+        best
+    }
 }
 
 /// Returns paths as a list in a sentence.
@@ -132,7 +150,10 @@ mod tests {
             image = image.own(name, 0o644, Thing::Unread(1));
         }
         let subject = image.subject();
-        assert_eq!(elsewhere(&subject, b"app/dist/index.js", false), [path("srv/dist/index.js")]);
+        assert_eq!(
+            elsewhere(&subject, b"app/dist/index.js", false),
+            [path("srv/dist/index.js")]
+        );
         assert!(elsewhere(&subject, b"index.js", false).is_empty());
         assert!(elsewhere(&subject, b"app/dist/index.js", true).is_empty());
         assert!(elsewhere(&subject, b"none", false).is_empty());

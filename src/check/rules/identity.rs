@@ -56,8 +56,9 @@ impl Identity {
         let accounts = known_accounts(subject)?;
         let text = UserText::of(subject);
         let name = if text.user.is_empty() { "0" } else { text.user };
-        let line =
-            accounts.user(name).or_else(|| id(name).and_then(|uid| accounts.user_by_id(u32::try_from(uid).ok()?)));
+        let line = accounts
+            .user(name)
+            .or_else(|| id(name).and_then(|uid| accounts.user_by_id(u32::try_from(uid).ok()?)));
         let uid = line.map(|line| u64::from(line.uid)).or_else(|| id(name))?;
         let home = line.map(|line| line.home.clone()).filter(|home| !home.is_empty());
         let (gid, groups) = match text.group {
@@ -68,7 +69,10 @@ impl Identity {
             None => {
                 let is_member = |members: &[String]| line.is_some_and(|line| members.contains(&line.name));
                 let groups = accounts.groups().iter().filter(|group| is_member(&group.members));
-                (line.map_or(0, |line| u64::from(line.gid)), groups.map(|group| u64::from(group.gid)).collect())
+                (
+                    line.map_or(0, |line| u64::from(line.gid)),
+                    groups.map(|group| u64::from(group.gid)).collect(),
+                )
             }
         };
         Some(Self { uid, gid, groups, home })
@@ -81,7 +85,11 @@ impl Identity {
 
     /// Returns `true` unless the mode bits certainly forbid to execute a file: root needs any of the three bits.
     pub(super) fn may_execute(&self, file: &Node) -> bool {
-        if self.is_root() { file.mode & 0o111 != 0 } else { self.may(file, EXECUTE) }
+        if self.is_root() {
+            file.mode & 0o111 != 0
+        } else {
+            self.may(file, EXECUTE)
+        }
     }
 
     /// Returns `true` unless the mode bits certainly forbid to make files in a directory.
@@ -97,7 +105,10 @@ impl Identity {
         let mut at = EntryPath::root();
         for component in path.parent()?.components() {
             at = at.join(component).ok()?;
-            if subject.node(&at).is_some_and(|node| node.is_directory() && !self.may(node, EXECUTE)) {
+            if subject
+                .node(&at)
+                .is_some_and(|node| node.is_directory() && !self.may(node, EXECUTE))
+            {
                 return Some(at);
             }
         }
@@ -105,7 +116,10 @@ impl Identity {
     }
 
     fn may(&self, node: &Node, wanted: u32) -> bool {
-        let has_acl = node.xattrs.as_ref().is_some_and(|xattrs| xattrs.contains_key(ACL_ATTRIBUTE));
+        let has_acl = node
+            .xattrs
+            .as_ref()
+            .is_some_and(|xattrs| xattrs.contains_key(ACL_ATTRIBUTE));
         let bits = if node.uid == self.uid {
             node.mode >> 6
         } else if node.gid == self.gid || self.groups.contains(&node.gid) {
@@ -131,7 +145,11 @@ pub(super) fn known_accounts(subject: &Subject) -> Option<Accounts> {
 
 /// Returns `true` if the base has the very same node, so that its facts count.
 fn is_base(subject: &Subject, path: &EntryPath) -> bool {
-    subject.base().tree.node(path).is_some_and(|node| subject.node(path) == Some(node))
+    subject
+        .base()
+        .tree
+        .node(path)
+        .is_some_and(|node| subject.node(path) == Some(node))
 }
 
 #[cfg(test)]
@@ -169,20 +187,36 @@ mod tests {
 
     #[test]
     fn accounts_that_were_not_read_are_not_guessed() {
-        assert_eq!(Identity::of(&image("app").own("etc/passwd", 0o644, Thing::Unread(9)).subject()), None);
-        assert_eq!(Identity::of(&image("1000").own("etc/passwd", 0o644, Thing::Unread(9)).subject()), None);
+        assert_eq!(
+            Identity::of(&image("app").own("etc/passwd", 0o644, Thing::Unread(9)).subject()),
+            None
+        );
+        assert_eq!(
+            Identity::of(&image("1000").own("etc/passwd", 0o644, Thing::Unread(9)).subject()),
+            None
+        );
     }
 
     #[test]
     fn mode_bits_of_owner_group_and_others_are_told_apart() {
-        let image = image("node").own("f", 0o100, Thing::Unread(1)).owned("g", 0o410, 50, Thing::Unread(1));
-        let subject = image.owned("h", 0o100, 1000, Thing::Unread(1)).own("d", 0o700, Thing::Directory).subject();
+        let image = image("node")
+            .own("f", 0o100, Thing::Unread(1))
+            .owned("g", 0o410, 50, Thing::Unread(1));
+        let subject = image
+            .owned("h", 0o100, 1000, Thing::Unread(1))
+            .own("d", 0o700, Thing::Directory)
+            .subject();
         let who = Identity::of(&subject).unwrap();
         let may = |at: &str| who.may_execute(subject.node(&path(at)).unwrap());
         assert_eq!((may("f"), may("g"), may("h")), (false, true, true));
         assert_eq!(who.closed_directory(&subject, &path("d/e/f")), Some(path("d")));
         assert_eq!(who.closed_directory(&subject, &path("d")), None);
-        let root = Identity { uid: 0, gid: 0, groups: Vec::new(), home: None };
+        let root = Identity {
+            uid: 0,
+            gid: 0,
+            groups: Vec::new(),
+            home: None,
+        };
         assert!(root.may_execute(subject.node(&path("f")).unwrap()));
         assert!(root.may_write_into(subject.node(&path("d")).unwrap()));
     }

@@ -56,7 +56,10 @@ impl Pointer {
         match self {
             Self::Lines => lines.filter(|line| line.starts_with(b"/")).collect(),
             Self::FirstLine => lines.next().filter(|line| line.starts_with(b"/")).into_iter().collect(),
-            Self::Finder => lines.filter(|line| line.starts_with(b"MAPPING")).flat_map(quoted_paths).collect(),
+            Self::Finder => lines
+                .filter(|line| line.starts_with(b"MAPPING"))
+                .flat_map(quoted_paths)
+                .collect(),
         }
     }
 }
@@ -67,7 +70,9 @@ fn quoted_paths(line: &[u8]) -> Vec<&[u8]> {
     let mut rest = line;
     while let Some(start) = rest.iter().position(|byte| matches!(byte, b'\'' | b'"')) {
         let inside = &rest[start + 1..];
-        let Some(end) = inside.iter().position(|byte| *byte == rest[start]) else { break };
+        let Some(end) = inside.iter().position(|byte| *byte == rest[start]) else {
+            break;
+        };
         if inside.starts_with(b"/") {
             paths.push(&inside[..end]);
         }
@@ -84,7 +89,11 @@ pub fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
         else {
             continue;
         };
-        for target in pointer.paths(text).into_iter().filter(|target| !may_be_there(subject, target)) {
+        for target in pointer
+            .paths(text)
+            .into_iter()
+            .filter(|target| !may_be_there(subject, target))
+        {
             let files = lacking.entry(target).or_default();
             if files.last() != Some(&path) {
                 files.push(path);
@@ -101,7 +110,11 @@ pub fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
                 list(files.iter().copied())
             ),
         };
-        let whose = if is_on_disk(subject, target) { "exists only on the build machine" } else { "does not exist" };
+        let whose = if is_on_disk(subject, target) {
+            "exists only on the build machine"
+        } else {
+            "does not exist"
+        };
         let help = format!(
             "install the package itself (`pip install .` without `-e`, `uv sync --no-editable`), or pack its \
              directory at {shown}"
@@ -127,7 +140,9 @@ fn is_on_disk(subject: &Subject, path: &[u8]) -> bool {
 pub fn foreign_home(subject: &Subject, findings: &mut Vec<Finding>) {
     let settings = subject.own_marked(Marks::PYTHON_SETTING).map(|(path, _)| path);
     for path in settings.filter(|path| path.file_name() == b"pyvenv.cfg") {
-        let Some(home) = subject.content(path).and_then(venv_home) else { continue };
+        let Some(home) = subject.content(path).and_then(venv_home) else {
+            continue;
+        };
         let Ok(at) = EntryPath::new(home) else { continue };
         if has_python(subject, &at) || is_in_volume(subject, &at) {
             continue;
@@ -155,7 +170,10 @@ fn venv_home(text: &[u8]) -> Option<&[u8]> {
 
 fn has_python(subject: &Subject, home: &EntryPath) -> bool {
     let versions = (0..=MAX_PYTHON_MINOR).map(|minor| format!("python3.{minor}"));
-    let mut names = ["python3", "python", "pypy3", "pypy", "python2"].map(str::to_owned).into_iter().chain(versions);
+    let mut names = ["python3", "python", "pypy3", "pypy", "python2"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(versions);
     names.any(|name| home.join(name.as_bytes()).is_ok_and(|at| subject.find(&at).is_some()))
 }
 
@@ -200,7 +218,10 @@ mod tests {
     #[test]
     fn one_folder_is_one_finding() {
         let image = with(&[
-            ("__editable___a_finder.py", "import sys\nMAPPING: dict[str, str] = {'a': '/src/a', \"b\": \"/src/b\"}\n"),
+            (
+                "__editable___a_finder.py",
+                "import sys\nMAPPING: dict[str, str] = {'a': '/src/a', \"b\": \"/src/b\"}\n",
+            ),
             ("easy-install.pth", "/src/a\n/src/a\n/tmp/build/c\n"),
             ("a.egg-link", "/src/a\n.\n"),
         ]);
@@ -221,11 +242,20 @@ mod tests {
     #[test]
     fn what_is_there_or_no_path_is_fine() {
         let image = with(&[
-            ("a.pth", "/app/src\n\n# /gone\nimport sys; sys.path.append('/gone')\n../../../lib\n"),
-            ("__editable___a_finder.py", "MAPPING = {'a': '/app/src/a', 'm': '/app/src/m'}\nOTHER = '/gone'\n"),
+            (
+                "a.pth",
+                "/app/src\n\n# /gone\nimport sys; sys.path.append('/gone')\n../../../lib\n",
+            ),
+            (
+                "__editable___a_finder.py",
+                "MAPPING = {'a': '/app/src/a', 'm': '/app/src/m'}\nOTHER = '/gone'\n",
+            ),
             ("b.egg-link", "/app/src\n/gone\n"),
             ("distutils-precedence.pth", "import os; enabled = True"),
-            ("a-1.0.dist-info/direct_url.json", "{\"dir_info\": {\"editable\": true}, \"url\": \"file:///gone\"}"),
+            (
+                "a-1.0.dist-info/direct_url.json",
+                "{\"dir_info\": {\"editable\": true}, \"url\": \"file:///gone\"}",
+            ),
             ("vendor/x.pth", "/gone\n"),
             ("cut.pth", "/data/models\n"),
         ])
@@ -239,7 +269,10 @@ mod tests {
     #[test]
     fn damaged_pointers_are_passed_over() {
         for text in ["MAPPING = {'a': '/gone", "MAPPING", "MAPPING = '", "/\0\n"] {
-            let image = with(&[("__editable___a_finder.py", text), ("x.pth", &text.replace("MAPPING", "import"))]);
+            let image = with(&[
+                ("__editable___a_finder.py", text),
+                ("x.pth", &text.replace("MAPPING", "import")),
+            ]);
             assert_eq!(image.found_by(editable_install), [], "{text}");
         }
     }
@@ -256,15 +289,27 @@ mod tests {
     fn the_python_of_a_virtual_environment_must_be_there() {
         let found = venv("version = 3.11\nhome = /home/dev/.pyenv/versions/3.11.7/bin\n").found_by(foreign_home);
         let [finding] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((finding.path.clone(), finding.severity), (path("app/.venv/pyvenv.cfg"), Severity::Warning));
+        assert_eq!(
+            (finding.path.clone(), finding.severity),
+            (path("app/.venv/pyvenv.cfg"), Severity::Warning)
+        );
         assert_eq!(
             finding.message,
             "uses the Python in /home/dev/.pyenv/versions/3.11.7/bin, which is not in the image"
         );
         assert_eq!(finding.expected.as_deref(), Some("home = a directory with python3"));
-        assert_eq!(finding.found.as_deref(), Some("home = /home/dev/.pyenv/versions/3.11.7/bin"));
+        assert_eq!(
+            finding.found.as_deref(),
+            Some("home = /home/dev/.pyenv/versions/3.11.7/bin")
+        );
         assert_eq!(messages(venv("home=/opt/tools/bin"), Code::ForeignPath).len(), 1);
-        for fine in ["home = /usr/bin", "Home=/opt/pypy/bin\r\n", "home = bin", "version = 3.11", ""] {
+        for fine in [
+            "home = /usr/bin",
+            "Home=/opt/pypy/bin\r\n",
+            "home = bin",
+            "version = 3.11",
+            "",
+        ] {
             assert_eq!(messages(venv(fine), Code::ForeignPath), [""; 0], "{fine}");
         }
     }

@@ -83,7 +83,10 @@ pub(super) fn unread(subject: &Subject) -> BTreeMap<EntryPath, Interest> {
     let mut unread = BTreeMap::new();
     for visit in trail(subject).visits.iter().filter(|visit| is_java(visit)) {
         let files = match target(&visit.arguments) {
-            Some(Target::Jar(name)) => file(visit, name.as_bytes()).into_iter().map(|at| (at, Interest::Jar)).collect(),
+            Some(Target::Jar(name)) => file(visit, name.as_bytes())
+                .into_iter()
+                .map(|at| (at, Interest::Jar))
+                .collect(),
             Some(Target::ErrorKind { name, path }) => class_files(visit, name, path),
             None => continue,
         };
@@ -144,23 +147,44 @@ fn jar(visit: &Visit<'_>, name: &str, findings: &mut Vec<Finding>) {
     let Some(at) = file(visit, name.as_bytes()) else { return };
     let Some(own) = subject.own().get(&at) else { return };
     let error = |message: &str, expected: &str, found: String, help: &str| {
-        Finding::new(Code::EntrypointMissing, &subject.platform, at.clone(), message.to_owned(), help)
-            .evidence(expected, found)
+        Finding::new(
+            Code::EntrypointMissing,
+            &subject.platform,
+            at.clone(),
+            message.to_owned(),
+            help,
+        )
+        .evidence(expected, found)
     };
     let facts = match own.evidence() {
         Evidence::Jar(facts) => facts,
         Evidence::DamagedJar => {
             let (message, help) = ("java runs this file, which is not a jar", "pack the complete jar");
-            findings.push(error(message, "a zip archive", "another file, or an incomplete archive".to_owned(), help));
+            findings.push(error(
+                message,
+                "a zip archive",
+                "another file, or an incomplete archive".to_owned(),
+                help,
+            ));
             return;
         }
         _ => return,
     };
-    let Some(main) = facts.attributes.get("Main-Class").map(|main| main.trim()).filter(|main| !main.is_empty()) else {
+    let Some(main) = facts
+        .attributes
+        .get("Main-Class")
+        .map(|main| main.trim())
+        .filter(|main| !main.is_empty())
+    else {
         let message = "java runs this jar, but its manifest names no main class";
         let help = "pack an executable jar (such as one of Spring Boot or Maven Shade), set Main-Class in its \
                     manifest, or start a class with `-cp`";
-        findings.push(error(message, "Main-Class in META-INF/MANIFEST.MF", "no Main-Class".to_owned(), help));
+        findings.push(error(
+            message,
+            "Main-Class in META-INF/MANIFEST.MF",
+            "no Main-Class".to_owned(),
+            help,
+        ));
         return;
     };
     let libraries = libraries(visit, &at, facts, findings);
@@ -168,7 +192,12 @@ fn jar(visit: &Visit<'_>, name: &str, findings: &mut Vec<Finding>) {
     if facts.member_of(main).is_none() && !libraries.iter().any(serves) {
         let message = "java runs this jar, but its main class is not in it";
         let found = format!("Main-Class: {}, but no such class", escape(main.as_bytes()));
-        findings.push(error(message, &escape(class_file(main).as_bytes()), found, "build the jar with its classes"));
+        findings.push(error(
+            message,
+            &escape(class_file(main).as_bytes()),
+            found,
+            "build the jar with its classes",
+        ));
         return;
     }
     let newest = facts.versions.iter().max_by_key(|(_, version)| **version);
@@ -181,15 +210,24 @@ fn jar(visit: &Visit<'_>, name: &str, findings: &mut Vec<Finding>) {
 fn libraries(visit: &Visit<'_>, jar: &EntryPath, facts: &JarFacts, findings: &mut Vec<Finding>) -> Vec<EntryPath> {
     let subject = visit.setting.subject;
     let folder = jar.parent().unwrap_or_default();
-    let beside = Setting { workdir: folder, ..visit.setting.clone() };
-    let entries = facts.attributes.get("Class-Path").map(String::as_str).unwrap_or_default();
+    let beside = Setting {
+        workdir: folder,
+        ..visit.setting.clone()
+    };
+    let entries = facts
+        .attributes
+        .get("Class-Path")
+        .map(String::as_str)
+        .unwrap_or_default();
     let (mut found, mut lost) = (Vec::new(), Vec::new());
     for entry in entries.split_whitespace().take(MAX_ENTRIES) {
         // An entry is an address; few are more than a path.
         if entry.contains(['%', ':']) || entry.ends_with('/') {
             continue;
         }
-        let Some(at) = beside.place(entry.as_bytes()) else { continue };
+        let Some(at) = beside.place(entry.as_bytes()) else {
+            continue;
+        };
         match beside.standing(&at) {
             Standing::Nothing => lost.push(at),
             _ => found.push(subject.resolve(&at).unwrap_or(at)),
@@ -197,10 +235,15 @@ fn libraries(visit: &Visit<'_>, jar: &EntryPath, facts: &JarFacts, findings: &mu
     }
     if let Some(first) = lost.first() {
         let named: Vec<String> = lost.iter().take(MAX_NAMED).map(ToString::to_string).collect();
-        let more =
-            if lost.len() > named.len() { format!(" and {} more", lost.len() - named.len()) } else { String::new() };
-        let message =
-            format!("its Class-Path names {}{more}, which Java skips because no such file exists", named.join(", "));
+        let more = if lost.len() > named.len() {
+            format!(" and {} more", lost.len() - named.len())
+        } else {
+            String::new()
+        };
+        let message = format!(
+            "its Class-Path names {}{more}, which Java skips because no such file exists",
+            named.join(", ")
+        );
         let help = match &elsewhere(subject, first.file_name(), false)[..] {
             [] => "pack the libraries at the paths that the manifest names".to_owned(),
             places => format!(
@@ -226,7 +269,11 @@ fn class_places(visit: &Visit<'_>, name: &str, path: Option<&str>) -> Option<Vec
     let (setting, execution) = (&visit.setting, &visit.setting.subject.execution);
     let options = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"];
     let names_path = |text: &str| text.contains("-cp") || text.contains("class") || text.contains('@');
-    if options.iter().filter_map(|name| execution.variable(name)).any(names_path) {
+    if options
+        .iter()
+        .filter_map(|name| execution.variable(name))
+        .any(names_path)
+    {
         return None;
     }
     let mut places = Vec::new();
@@ -248,7 +295,9 @@ fn class_places(visit: &Visit<'_>, name: &str, path: Option<&str>) -> Option<Vec
                     let is_jar = |path: &&EntryPath| {
                         path.parent().as_ref() == Some(&at) && path.file_name().to_ascii_lowercase().ends_with(b".jar")
                     };
-                    let jars = below.filter(is_jar).filter_map(|path| setting.subject.resolve(path).ok());
+                    let jars = below
+                        .filter(is_jar)
+                        .filter_map(|path| setting.subject.resolve(path).ok());
                     places.extend(jars.map(Place::Archive));
                 } else {
                     places.push(Place::File(at.join(class_file(name).as_bytes()).ok()?));
@@ -271,8 +320,12 @@ fn class_files(visit: &Visit<'_>, name: &str, path: Option<&str>) -> BTreeMap<En
 fn class(visit: &Visit<'_>, name: &str, path: Option<&str>, findings: &mut Vec<Finding>) {
     let subject = visit.setting.subject;
     // Java's own classes are in no class path.
-    let is_of_java = ["com.sun.", "java.", "javax.", "jdk.", "sun."].iter().any(|start| name.starts_with(start));
-    let Some(places) = class_places(visit, name, path).filter(|_| !is_of_java) else { return };
+    let is_of_java = ["com.sun.", "java.", "javax.", "jdk.", "sun."]
+        .iter()
+        .any(|start| name.starts_with(start));
+    let Some(places) = class_places(visit, name, path).filter(|_| !is_of_java) else {
+        return;
+    };
     for place in &places {
         match place {
             Place::File(at) => {
@@ -299,8 +352,18 @@ fn class(visit: &Visit<'_>, name: &str, path: Option<&str>, findings: &mut Vec<F
     let path: Vec<String> = path.take(MAX_NAMED).collect();
     let message = format!("java runs the class {shown}, which is not on its class path");
     let help = "fix `-cp` or the name of the class, or pack the archive that contains it";
-    let finding = Finding::new(Code::EntrypointMissing, &subject.platform, visit.program.named.clone(), message, help);
-    let found = if path.is_empty() { "no entry of the class path exists".to_owned() } else { path.join(", ") };
+    let finding = Finding::new(
+        Code::EntrypointMissing,
+        &subject.platform,
+        visit.program.named.clone(),
+        message,
+        help,
+    );
+    let found = if path.is_empty() {
+        "no entry of the class path exists".to_owned()
+    } else {
+        path.join(", ")
+    };
     findings.push(finding.evidence(class_file(&shown), found));
 }
 
@@ -322,8 +385,14 @@ fn too_old(visit: &Visit<'_>, at: &EntryPath, class: &str, version: u16) -> Opti
 fn releases(visit: &Visit<'_>) -> Vec<EntryPath> {
     let home = visit.program.at.parent().and_then(|bin| bin.parent());
     // Java 8 has its programs in `jre/bin` as well.
-    let outer = home.as_ref().filter(|home| home.file_name() == b"jre").and_then(EntryPath::parent);
-    home.iter().chain(&outer).filter_map(|home| home.join(b"release").ok()).collect()
+    let outer = home
+        .as_ref()
+        .filter(|home| home.file_name() == b"jre")
+        .and_then(EntryPath::parent);
+    home.iter()
+        .chain(&outer)
+        .filter_map(|home| home.join(b"release").ok())
+        .collect()
 }
 
 /// Returns the version of the Java that is started: by the file `release`, by the name of its folder, or by the base
@@ -331,8 +400,12 @@ fn releases(visit: &Visit<'_>) -> Vec<EntryPath> {
 fn java_version(visit: &Visit<'_>) -> Option<u16> {
     let subject = visit.setting.subject;
     if subject.own().contains_key(&visit.program.at) {
-        let content = releases(visit).into_iter().find_map(|at| subject.content(&at).map(String::from_utf8_lossy))?;
-        return content.lines().find_map(|line| feature(line.strip_prefix("JAVA_VERSION=")?));
+        let content = releases(visit)
+            .into_iter()
+            .find_map(|at| subject.content(&at).map(String::from_utf8_lossy))?;
+        return content
+            .lines()
+            .find_map(|line| feature(line.strip_prefix("JAVA_VERSION=")?));
     }
     let of_folder = visit.program.at.components().filter_map(|part| {
         let part = std::str::from_utf8(part).ok()?;
@@ -347,7 +420,10 @@ fn java_version(visit: &Visit<'_>) -> Option<u16> {
 
 /// The number that Java goes by: 17 of `17.0.9+9`, 8 of `1.8.0_392` and of `jdk8u392`.
 fn feature(text: &str) -> Option<u16> {
-    let text = text.trim_matches(['"', ' ', '\r']).trim_start_matches("jdk").trim_start_matches('-');
+    let text = text
+        .trim_matches(['"', ' ', '\r'])
+        .trim_start_matches("jdk")
+        .trim_start_matches('-');
     let mut numbers = text.split(|character: char| !character.is_ascii_digit());
     match numbers.next()?.parse().ok()? {
         1 => numbers.next()?.parse().ok(),

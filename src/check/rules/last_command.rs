@@ -47,9 +47,12 @@ pub(super) fn last_command(text: &str, arguments: &[String]) -> Option<LastComma
     let is_function = |line: &&str| {
         let rest = line.trim_start();
         let rest = rest.strip_prefix("function ").unwrap_or(rest).trim_start();
-        rest.strip_prefix(program.as_str()).is_some_and(|rest| rest.trim_start().starts_with(['(', '{']))
+        rest.strip_prefix(program.as_str())
+            .is_some_and(|rest| rest.trim_start().starts_with(['(', '{']))
     };
-    let runs_other_code = before.iter().any(|line| SOURCES.iter().any(|start| line.trim_start().starts_with(start)));
+    let runs_other_code = before
+        .iter()
+        .any(|line| SOURCES.iter().any(|start| line.trim_start().starts_with(start)));
     if !is_exec && (before.iter().any(is_function) || runs_other_code && !program.contains('/')) {
         return None;
     }
@@ -63,7 +66,11 @@ pub(super) fn last_command(text: &str, arguments: &[String]) -> Option<LastComma
         return None;
     }
     let is_path_known = !runs_other_code && !before.iter().any(|line| line.contains("PATH="));
-    Some(LastCommand { words, folder: folder(before)?, is_path_known })
+    Some(LastCommand {
+        words,
+        folder: folder(before)?,
+        is_path_known,
+    })
 }
 
 fn is_blank(line: &str) -> bool {
@@ -77,7 +84,10 @@ fn words(line: &str, arguments: &[String]) -> Option<(Vec<String>, bool)> {
     if line.starts_with([' ', '\t']) {
         return None;
     }
-    let all = ALL_ARGUMENTS.iter().filter_map(|all| Some((line.find(all)?, all.len()))).min();
+    let all = ALL_ARGUMENTS
+        .iter()
+        .filter_map(|all| Some((line.find(all)?, all.len())))
+        .min();
     let Some((at, length)) = all else {
         let command = first_command(line).filter(|command| command.is_decisive && command.folders.is_empty())?;
         return Some((command.words, false));
@@ -139,8 +149,10 @@ fn is_balanced(lines: &[&str]) -> bool {
 
 /// The directory that is changed to, if it is one and plain. `None` if it is not known.
 fn folder(lines: &[&str]) -> Option<Option<String>> {
-    let changes: Vec<&&str> =
-        lines.iter().filter(|line| words_of(line).any(|word| matches!(word, "cd" | "pushd" | "popd"))).collect();
+    let changes: Vec<&&str> = lines
+        .iter()
+        .filter(|line| words_of(line).any(|word| matches!(word, "cd" | "pushd" | "popd")))
+        .collect();
     match changes[..] {
         [] => Some(None),
         [one] => {
@@ -176,7 +188,10 @@ mod tests {
             ("#!/bin/sh\n/srv/gone --port 80", "/srv/gone --port 80"),
             ("#!/bin/sh\nexec node /app/x.js $OPTIONS", "node /app/x.js"),
             ("#!/bin/sh\nexec java $JAVA_OPTS \"$@\"", "java"),
-            ("#!/bin/sh\nif [ -n \"$A\" ]; then\n  echo a\nfi\nexec \"$@\"", "/srv/server --port"),
+            (
+                "#!/bin/sh\nif [ -n \"$A\" ]; then\n  echo a\nfi\nexec \"$@\"",
+                "/srv/server --port",
+            ),
             ("#!/bin/sh\ncd /app || exit 1\nexec ./run", "./run in /app"),
             ("#!/bin/sh\nexec 2>&1\nexec >> /log\nexec /srv/gone", "/srv/gone"),
             ("#!/bin/sh\nexport PATH=/x:$PATH\nexec run", "run PATH?"),

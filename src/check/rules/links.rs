@@ -18,7 +18,12 @@ use crate::tree::{Node, NodeKind, ResolveError};
 const NO_LINKS: &str = "install without links (`pnpm deploy`, `npm install --install-links`)";
 
 /// Documentation, which slim images leave out. Dangling links into it do no harm.
-const DOCUMENTATION: &[&[u8]] = &[b"usr/share/doc", b"usr/share/man", b"usr/share/info", b"usr/share/locale"];
+const DOCUMENTATION: &[&[u8]] = &[
+    b"usr/share/doc",
+    b"usr/share/man",
+    b"usr/share/info",
+    b"usr/share/locale",
+];
 
 /// A link, its target as written, and its resolved target.
 struct Lost<'a> {
@@ -46,12 +51,22 @@ pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut lost: BTreeMap<(Code, Option<EntryPath>), Vec<Lost<'_>>> = BTreeMap::new();
     let mut escapes = Vec::new();
     for (link, _) in subject.own_marked(Marks::LINK) {
-        let Some(NodeKind::Symlink { target }) = subject.node(link).map(|node| &node.kind) else { continue };
+        let Some(NodeKind::Symlink { target }) = subject.node(link).map(|node| &node.kind) else {
+            continue;
+        };
         let is_module = is_module(link);
-        let end = if is_module { end_of_module(subject, link) } else { end_of_other(subject, link) };
+        let end = if is_module {
+            end_of_module(subject, link)
+        } else {
+            end_of_other(subject, link)
+        };
         if end.is_some() && is_module || !climbs_above_root(link, target) {
             let Some(end) = end else { continue };
-            let code = if is_module { Code::MissingModule } else { Code::DanglingSymlink };
+            let code = if is_module {
+                Code::MissingModule
+            } else {
+                Code::DanglingSymlink
+            };
             let cause = match &end {
                 End::Missing(at) => Some(missing_root(subject, at)),
                 End::ThroughFile(file) | End::NoPackage(file) => Some(file.clone()),
@@ -62,7 +77,10 @@ pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
             escapes.push(link);
         }
     }
-    findings.extend(lost.iter().map(|((code, cause), lost)| dangling(subject, *code, cause.as_ref(), lost)));
+    findings.extend(
+        lost.iter()
+            .map(|((code, cause), lost)| dangling(subject, *code, cause.as_ref(), lost)),
+    );
     findings.extend(escape_finding(subject, &escapes));
 }
 
@@ -87,7 +105,16 @@ fn end_of_module(subject: &Subject, link: &EntryPath) -> Option<End> {
     let at = subject.resolve(link).ok()?;
     let is_of_base = at.is_root() || subject.base().tree.node(&at).is_some_and(Node::is_directory);
     let has = |name: &&str| at.join(name.as_bytes()).is_ok_and(|at| subject.node(&at).is_some());
-    let is_package = ["package.json", "index.js", "index.cjs", "index.mjs", "index.json", "index.node"].iter().any(has);
+    let is_package = [
+        "package.json",
+        "index.js",
+        "index.cjs",
+        "index.mjs",
+        "index.json",
+        "index.node",
+    ]
+    .iter()
+    .any(has);
     (is_of_base && !is_package && !is_in_volume(subject, &at)).then_some(End::NoPackage(at))
 }
 
@@ -103,14 +130,20 @@ fn end_of_other(subject: &Subject, link: &EntryPath) -> Option<End> {
 }
 
 fn is_below(path: &EntryPath, folder: &[u8]) -> bool {
-    path.as_bytes().strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
+    path.as_bytes()
+        .strip_prefix(folder)
+        .is_some_and(|rest| rest.starts_with(b"/"))
 }
 
 /// Returns `true` for a package of `node_modules`, or `node_modules` itself. Returns `false` for commands (`.bin`), for
 /// a store's own `node_modules`, and for packages of tests.
 fn is_module(link: &EntryPath) -> bool {
     if link.file_name() == b"node_modules" {
-        return !link.parent().unwrap_or_default().components().any(|part| part == b"node_modules");
+        return !link
+            .parent()
+            .unwrap_or_default()
+            .components()
+            .any(|part| part == b"node_modules");
     }
     Place::of(link).is_some_and(|place| place.inside.is_empty() && !place.is_hoisted && !place.is_of_a_test())
 }
@@ -175,7 +208,11 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
         }
         _ => "fix the target of the link, or leave it out with `exclude`".to_owned(),
     };
-    let path = if lost.len() == 1 { first.link.clone() } else { place(links()) };
+    let path = if lost.len() == 1 {
+        first.link.clone()
+    } else {
+        place(links())
+    };
     let found = match lost.len() {
         1 => format!("a link to {}", escape(first.target)),
         _ => format!("{} is a link to {}", first.link, escape(first.target)),
@@ -218,11 +255,18 @@ fn escape_finding(subject: &Subject, links: &[&EntryPath]) -> Option<Finding> {
     };
     let message = match links.len() {
         1 => "points above the root of the image".to_owned(),
-        many => format!("{many} links point above the root of the image: {}", list(links.iter().copied())),
+        many => format!(
+            "{many} links point above the root of the image: {}",
+            list(links.iter().copied())
+        ),
     };
     let help = "make the link absolute, or fix its number of `..`: in a container, the parent of the root is the root";
     let depth = first.components().count().saturating_sub(1);
-    let path = if links.len() == 1 { (*first).clone() } else { place(links.iter().copied()) };
+    let path = if links.len() == 1 {
+        (*first).clone()
+    } else {
+        place(links.iter().copied())
+    };
     let expected = format!("at most {depth} `..` in a link at this depth");
     let found = format!("{first} is a link to {target}");
     Some(Finding::new(Code::SymlinkEscape, &subject.platform, path, message, help).evidence(expected, found))

@@ -24,8 +24,16 @@ const RUN_TIME_PLACES: &[&[u8]] = &[
 ];
 
 /// Folders of tests: broken files in them are often intended.
-const TEST_FOLDERS: &[&[u8]] =
-    &[b"test", b"tests", b"__tests__", b"fixture", b"fixtures", b"__fixtures__", b"testdata", b"examples"];
+const TEST_FOLDERS: &[&[u8]] = &[
+    b"test",
+    b"tests",
+    b"__tests__",
+    b"fixture",
+    b"fixtures",
+    b"__fixtures__",
+    b"testdata",
+    b"examples",
+];
 
 /// Returns a list of paths: `/a, /b, /c and 9 more`.
 pub fn list<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> String {
@@ -41,7 +49,9 @@ pub fn list<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> String {
 /// Returns the path of a finding about these paths: the only one, or the deepest folder that contains them all.
 pub fn place<'a>(paths: impl IntoIterator<Item = &'a EntryPath>) -> EntryPath {
     let mut paths = paths.into_iter();
-    let Some(first) = paths.next() else { return EntryPath::root() };
+    let Some(first) = paths.next() else {
+        return EntryPath::root();
+    };
     paths.fold(first.clone(), |mut folder, path| {
         while !path.starts_with(&folder) || *path == folder {
             folder = folder.parent().unwrap_or_default();
@@ -77,7 +87,9 @@ pub fn package_folder(path: &EntryPath) -> Option<EntryPath> {
     let is_scope = components.get(store + 1)?.starts_with(b"@");
     let end = store + if is_scope { 3 } else { 2 };
     // The last component is the file itself.
-    (end < components.len()).then(|| EntryPath::new(&components[..end].join(&b'/')).ok()).flatten()
+    (end < components.len())
+        .then(|| EntryPath::new(&components[..end].join(&b'/')).ok())
+        .flatten()
 }
 
 /// Returns the folder of third-party code that an installer put there: a [`package_folder`], a single module beside
@@ -92,7 +104,11 @@ pub fn installed_folder(path: &EntryPath) -> Option<EntryPath> {
     let components: Vec<&[u8]> = path.components().collect();
     let last = components.len().checked_sub(1)?;
     let folder = |end: usize| EntryPath::new(&components[..end].join(&b'/')).ok();
-    if let Some(at) = components[..last].iter().rposition(|part| *part == b"gems").filter(|at| at + 1 < last) {
+    if let Some(at) = components[..last]
+        .iter()
+        .rposition(|part| *part == b"gems")
+        .filter(|at| at + 1 < last)
+    {
         return folder(at + 2);
     }
     let at = components[..last].iter().rposition(|part| *part == b"vendor")?;
@@ -111,7 +127,9 @@ pub fn site_folder(path: &EntryPath) -> Option<EntryPath> {
     let components: Vec<&[u8]> = path.components().collect();
     let is_site = |part: &&[u8]| [&b"site-packages"[..], b"dist-packages"].contains(part);
     let at = components.iter().position(is_site)?;
-    (at + 1 < components.len()).then(|| EntryPath::new(&components[..=at].join(&b'/')).ok()).flatten()
+    (at + 1 < components.len())
+        .then(|| EntryPath::new(&components[..=at].join(&b'/')).ok())
+        .flatten()
 }
 
 /// Returns `true` for files that only exist when a container runs: below `/proc`, `/run` and similar, or in a declared
@@ -122,7 +140,11 @@ pub fn is_made_at_run_time(subject: &Subject, path: &EntryPath) -> bool {
 
 /// Returns `true` for a declared volume, and for a path in one: the content of a mount is not known.
 pub fn is_in_volume(subject: &Subject, path: &EntryPath) -> bool {
-    subject.execution.volumes.iter().any(|volume| is_in(path, volume.as_bytes()))
+    subject
+        .execution
+        .volumes
+        .iter()
+        .any(|volume| is_in(path, volume.as_bytes()))
 }
 
 fn is_in(path: &EntryPath, place: &[u8]) -> bool {
@@ -151,27 +173,44 @@ mod tests {
     fn packages_are_told_by_their_folder() {
         for (file, folder) in [
             ("app/node_modules/a/lib/x.js", Some("app/node_modules/a")),
-            ("app/node_modules/@s/a/node_modules/b/x.js", Some("app/node_modules/@s/a/node_modules/b")),
-            ("v/lib/python3.11/site-packages/numpy/core/x.pem", Some("v/lib/python3.11/site-packages/numpy")),
+            (
+                "app/node_modules/@s/a/node_modules/b/x.js",
+                Some("app/node_modules/@s/a/node_modules/b"),
+            ),
+            (
+                "v/lib/python3.11/site-packages/numpy/core/x.pem",
+                Some("v/lib/python3.11/site-packages/numpy"),
+            ),
             ("v/site-packages/six.py", None),
             ("app/x.js", None),
         ] {
             assert_eq!(package_folder(&path(file)), folder.map(path), "{file}");
         }
-        assert_eq!(site_folder(&path("v/site-packages/a/b.py")), Some(path("v/site-packages")));
+        assert_eq!(
+            site_folder(&path("v/site-packages/a/b.py")),
+            Some(path("v/site-packages"))
+        );
         assert_eq!(site_folder(&path("v/site-packages")), None);
-        assert_eq!(test_folder(&path("lib/python3.11/test/certdata/x.pem")), Some(path("lib/python3.11/test")));
+        assert_eq!(
+            test_folder(&path("lib/python3.11/test/certdata/x.pem")),
+            Some(path("lib/python3.11/test"))
+        );
         assert_eq!(test_folder(&path("lib/latest/x.pem")), None);
     }
 
     #[test]
     fn sizes_are_powers_of_ten() {
-        assert_eq!([999, 1_000, 1_999_999, 12_300_000_000].map(size), ["999 bytes", "1.0 kB", "1.9 MB", "12.3 GB"]);
+        assert_eq!(
+            [999, 1_000, 1_999_999, 12_300_000_000].map(size),
+            ["999 bytes", "1.0 kB", "1.9 MB", "12.3 GB"]
+        );
     }
 
     #[test]
     fn volumes_and_the_systems_folders_are_made_at_run_time() {
-        let subject = Image::new("linux/amd64").config(serde_json::json!({"Volumes": {"/data": {}}})).subject();
+        let subject = Image::new("linux/amd64")
+            .config(serde_json::json!({"Volumes": {"/data": {}}}))
+            .subject();
         for there in ["proc/1", "run", "tmp/x", "data/x"] {
             assert!(is_made_at_run_time(&subject, &path(there)), "{there}");
         }

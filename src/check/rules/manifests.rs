@@ -49,13 +49,27 @@ pub fn is_manifest(path: &EntryPath) -> bool {
 /// Finds manifests that are not valid JSON.
 pub fn broken_json(subject: &Subject, findings: &mut Vec<Finding>) {
     let words = Words::of(subject);
-    let node = if runs_node(subject, &words) { node_manifests(subject, &words) } else { BTreeSet::new() };
+    let node = if runs_node(subject, &words) {
+        node_manifests(subject, &words)
+    } else {
+        BTreeSet::new()
+    };
     let node = node.into_iter().map(|path| (path, Dialect::Strict, "Node.js"));
-    let dotnet = dotnet_manifests(&words).into_iter().map(|path| (path, Dialect::DotNetHost, "the .NET host"));
+    let dotnet = dotnet_manifests(&words)
+        .into_iter()
+        .map(|path| (path, Dialect::DotNetHost, "the .NET host"));
     for (path, dialect, reader) in node.chain(dotnet) {
-        let Some(flaw) = subject.content(&path).and_then(|bytes| flaw(bytes, dialect)) else { continue };
-        let message = format!("is not valid JSON: {} (line {}, column {})", flaw.what, flaw.line, flaw.column);
-        let help = format!("fix line {}: {reader} reads this file before the program and fails", flaw.line);
+        let Some(flaw) = subject.content(&path).and_then(|bytes| flaw(bytes, dialect)) else {
+            continue;
+        };
+        let message = format!(
+            "is not valid JSON: {} (line {}, column {})",
+            flaw.what, flaw.line, flaw.column
+        );
+        let help = format!(
+            "fix line {}: {reader} reads this file before the program and fails",
+            flaw.line
+        );
         let found = format!("line {}, column {}\n{}", flaw.line, flaw.column, flaw.shown);
         findings
             .push(Finding::new(Code::BrokenJson, &subject.platform, path, message, help).evidence("valid JSON", found));
@@ -77,13 +91,18 @@ impl Words {
         let workdir = EntryPath::new(execution.workdir.as_deref().unwrap_or("/").as_bytes()).unwrap_or_default();
         let workdir = subject.resolve(&workdir).unwrap_or_default();
         let all = execution.entrypoint.iter().chain(&execution.cmd);
-        let words: Vec<Vec<u8>> = all.flat_map(|text| text.split_whitespace()).map(|word| word.into()).collect();
+        let words: Vec<Vec<u8>> = all
+            .flat_map(|text| text.split_whitespace())
+            .map(|word| word.into())
+            .collect();
         let absolute = |word: &[u8]| match word.first() {
             Some(b'/') => EntryPath::new(word).ok(),
             _ => workdir.join(word).ok(),
         };
         let is_file = |subject: &Subject, at: &EntryPath| {
-            subject.node(at).is_some_and(|node| matches!(node.kind, NodeKind::File { .. }))
+            subject
+                .node(at)
+                .is_some_and(|node| matches!(node.kind, NodeKind::File { .. }))
         };
         let files = words.iter().filter_map(|word| subject.resolve(&absolute(word)?).ok());
         let files = files.filter(|at| is_file(subject, at)).collect();
@@ -98,11 +117,23 @@ fn runs_node(subject: &Subject, words: &Words) -> bool {
     let is_node = |word: &[u8]| NODE_PROGRAMS.contains(&&name(word)[..]);
     let is_shebang_of_node = |path: &EntryPath| {
         let line = subject.shebang(path).unwrap_or_default();
-        line.strip_prefix(b"#!").unwrap_or(line).split(u8::is_ascii_whitespace).any(is_node)
+        line.strip_prefix(b"#!")
+            .unwrap_or(line)
+            .split(u8::is_ascii_whitespace)
+            .any(is_node)
     };
     let is_bun = |word: &Vec<u8>| [&b"bun"[..], b"bunx"].contains(&&name(word)[..]);
-    let has_node = || NODE_PLACES.iter().any(|at| EntryPath::new(at).is_ok_and(|at| subject.find(&at).is_some()));
-    let has_manifest = || words.workdir.join(b"package.json").is_ok_and(|at| subject.find(&at).is_some());
+    let has_node = || {
+        NODE_PLACES
+            .iter()
+            .any(|at| EntryPath::new(at).is_ok_and(|at| subject.find(&at).is_some()))
+    };
+    let has_manifest = || {
+        words
+            .workdir
+            .join(b"package.json")
+            .is_ok_and(|at| subject.find(&at).is_some())
+    };
     words.words.iter().any(|word| is_node(word))
         || words.files.iter().any(is_shebang_of_node)
         || (!words.words.iter().any(is_bun) && has_manifest() && has_node())
@@ -143,7 +174,9 @@ fn dotnet_manifests(words: &Words) -> BTreeSet<EntryPath> {
         let name = file.file_name();
         let stem = name.strip_suffix(b".dll").unwrap_or(name).to_vec();
         let folder = file.parent().unwrap_or_default();
-        DOTNET_MANIFESTS.iter().filter_map(move |end| folder.join(&[&stem[..], end.as_bytes()].concat()).ok())
+        DOTNET_MANIFESTS
+            .iter()
+            .filter_map(move |end| folder.join(&[&stem[..], end.as_bytes()].concat()).ok())
     };
     words.files.iter().flat_map(beside).collect()
 }

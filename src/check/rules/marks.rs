@@ -32,7 +32,12 @@ impl Marks {
             (Self::PYTHON_SETTING, installations::is_python_setting(path)),
             (Self::NODE_PACKAGE, may_be_package(path)),
         ];
-        Self(marks.iter().filter(|(_, is_so)| *is_so).fold(0, |all, (mark, _)| all | mark.0))
+        Self(
+            marks
+                .iter()
+                .filter(|(_, is_so)| *is_so)
+                .fold(0, |all, (mark, _)| all | mark.0),
+        )
     }
 
     /// Returns `true` if all of `marks` are among these.
@@ -47,23 +52,48 @@ mod tests {
     use super::*;
 
     fn file(at: &str, mode: u32) -> Marks {
-        let kind = NodeKind::File { size_bytes: 1, layer: 0, stored_at: None };
-        Marks::of(&path(at), &Node { kind, mode, ..Node::plain_directory() })
+        let kind = NodeKind::File {
+            size_bytes: 1,
+            layer: 0,
+            stored_at: None,
+        };
+        Marks::of(
+            &path(at),
+            &Node {
+                kind,
+                mode,
+                ..Node::plain_directory()
+            },
+        )
     }
 
     #[test]
     fn most_files_have_no_mark() {
-        for at in
-            ["app/main.js", "app/node_modules/a/lib/index.js", "usr/lib/python3/site-packages/a/b.py", "etc/passwd"]
-        {
+        for at in [
+            "app/main.js",
+            "app/node_modules/a/lib/index.js",
+            "usr/lib/python3/site-packages/a/b.py",
+            "etc/passwd",
+        ] {
             assert_eq!(file(at, 0o755), Marks::default(), "{at}");
         }
     }
 
     #[test]
     fn each_mark_is_told() {
-        let kind = NodeKind::Symlink { target: b"x".as_slice().into() };
-        assert!(Marks::of(&path("a"), &Node { kind, ..Node::plain_directory() }).has(Marks::LINK));
+        let kind = NodeKind::Symlink {
+            target: b"x".as_slice().into(),
+        };
+        assert!(
+            Marks::of(
+                &path("a"),
+                &Node {
+                    kind,
+                    ..Node::plain_directory()
+                }
+            )
+            .has(Marks::LINK)
+        );
         for mode in [0o666, 0o4755, 0o2755] {
             assert!(file("a", mode).has(Marks::OPEN), "{mode:o}");
         }

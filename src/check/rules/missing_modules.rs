@@ -14,12 +14,21 @@ const MAX_FINDINGS: usize = 20;
 /// Finds modules that are not in the image.
 pub(super) fn missing_modules(subject: &Subject, graph: &Graph, findings: &mut Vec<Finding>) {
     let groups = by_lack(&graph.missing);
-    findings.extend(groups.into_iter().take(MAX_FINDINGS).map(|(lack, all)| finding(subject, lack, &all)));
+    findings.extend(
+        groups
+            .into_iter()
+            .take(MAX_FINDINGS)
+            .map(|(lack, all)| finding(subject, lack, &all)),
+    );
 }
 
 fn finding(subject: &Subject, lack: &Lack, all: &[&Missing]) -> Finding {
     let first = all[0];
-    let verb = if first.system == System::Ecma { "imports" } else { "requires" };
+    let verb = if first.system == System::Ecma {
+        "imports"
+    } else {
+        "requires"
+    };
     let name = escape(first.name.as_bytes());
     let is_text = first.from.is_root();
     let subject_words = if is_text { "the code on the command line " } else { "" };
@@ -43,22 +52,28 @@ fn evidence(subject: &Subject, lack: &Lack, first: &Missing) -> (String, String)
     let nothing = || "nothing".to_owned();
     match lack {
         Lack::File(at) => (at.to_string(), super::failure::found_instead(subject, at)),
-        Lack::Extension(at) => {
-            (at.to_string(), "a file with another extension, which `import` does not try".to_owned())
-        }
+        Lack::Extension(at) => (
+            at.to_string(),
+            "a file with another extension, which `import` does not try".to_owned(),
+        ),
         Lack::Package(package) => {
             let above = match first.from.parent() {
                 Some(folder) if !first.from.is_root() => format!("{folder} or a directory above it"),
                 _ => "the working directory or a directory above it".to_owned(),
             };
-            (format!("node_modules/{} in {above}", escape(package.as_bytes())), nothing())
+            (
+                format!("node_modules/{} in {above}", escape(package.as_bytes())),
+                nothing(),
+            )
         }
-        Lack::Inside { package, name } if name.is_empty() => {
-            (format!("the main module of {package}"), "the package without it".to_owned())
-        }
-        Lack::Inside { package, name } => {
-            (format!("{} in {package}", escape(name.as_bytes())), "the package without it".to_owned())
-        }
+        Lack::Inside { package, name } if name.is_empty() => (
+            format!("the main module of {package}"),
+            "the package without it".to_owned(),
+        ),
+        Lack::Inside { package, name } => (
+            format!("{} in {package}", escape(name.as_bytes())),
+            "the package without it".to_owned(),
+        ),
     }
 }
 

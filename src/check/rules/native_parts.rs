@@ -53,7 +53,13 @@ const ONLY_FOR_BUILDS: &[&str] = &["nan", "node-addon-api", "node-gyp", "napi-ma
 const MAX_SOURCES: usize = 60;
 
 /// Packages for one platform whose parents do without them: slower, or by fetching them.
-const DISPENSABLE: &[&str] = &["@cbor-extract/", "@msgpackr-extract/", "@next/swc-", "@nx/nx-", "@sentry/cli-"];
+const DISPENSABLE: &[&str] = &[
+    "@cbor-extract/",
+    "@msgpackr-extract/",
+    "@next/swc-",
+    "@nx/nx-",
+    "@sentry/cli-",
+];
 
 /// Files that a package for one platform has beside its native part.
 const ASIDE: &[&str] = &[".d.ts", ".json", ".md", ".txt", "LICENSE", "NOTICE", "README"];
@@ -73,23 +79,40 @@ pub(super) fn native_parts(subject: &Subject, loaded: &BTreeSet<EntryPath>, find
     if subject.platform.os != "linux" {
         return;
     }
-    let unbuilt: Vec<Unbuilt> =
-        unbuilt(subject).into_iter().filter(|one| !does_without(subject, &one.folder)).collect();
+    let unbuilt: Vec<Unbuilt> = unbuilt(subject)
+        .into_iter()
+        .filter(|one| !does_without(subject, &one.folder))
+        .collect();
     if unbuilt.is_empty() {
         return;
     }
     let dependencies = Dependencies::of(subject);
-    for Unbuilt { folder, name, is_part, is_for_loading } in unbuilt {
+    for Unbuilt {
+        folder,
+        name,
+        is_part,
+        is_for_loading,
+    } in unbuilt
+    {
         // Names that start like the folder are sorted between it and the files below it.
-        let near = loaded.range(folder.clone()..).take_while(|path| path.as_bytes().starts_with(folder.as_bytes()));
+        let near = loaded
+            .range(folder.clone()..)
+            .take_while(|path| path.as_bytes().starts_with(folder.as_bytes()));
         let is_loaded = near.into_iter().any(|path| path.starts_with(&folder));
         // An install script may move the program out of the package for the platform into its parent.
-        let has_moved = is_part && dependencies.optional_parents(&folder).any(|parent| has_program(subject, parent));
+        let has_moved = is_part
+            && dependencies
+                .optional_parents(&folder)
+                .any(|parent| has_program(subject, parent));
         if has_moved || is_for_loading && !is_loaded {
             continue;
         }
         // Each package for a platform is optional, and one of them is needed.
-        let need = if is_part { dependencies.need_of_parents(&folder) } else { dependencies.need_of(&folder) };
+        let need = if is_part {
+            dependencies.need_of_parents(&folder)
+        } else {
+            dependencies.need_of(&folder)
+        };
         let severity = match need {
             _ if is_loaded => Severity::Error,
             Need::Required => Severity::Error,
@@ -105,7 +128,12 @@ pub(super) fn native_parts(subject: &Subject, loaded: &BTreeSet<EntryPath>, find
 pub(super) fn unread(subject: &Subject) -> BTreeSet<EntryPath> {
     let mut unread = BTreeSet::new();
     for one in unbuilt(subject) {
-        let mut sources = Sources { subject, folder: &one.folder, native: Vec::new(), unread: &mut unread };
+        let mut sources = Sources {
+            subject,
+            folder: &one.folder,
+            native: Vec::new(),
+            unread: &mut unread,
+        };
         sources.follow();
     }
     unread
@@ -142,7 +170,9 @@ fn finding(subject: &Subject, folder: &EntryPath, name: &str, is_part: bool, sev
 
 /// Packages of `node_modules` that are built when they are installed, and have no native module of Linux.
 fn unbuilt(subject: &Subject) -> Vec<Unbuilt> {
-    let manifests = subject.own_marked(Marks::NODE_PACKAGE).filter(|(path, _)| path.file_name() == b"package.json");
+    let manifests = subject
+        .own_marked(Marks::NODE_PACKAGE)
+        .filter(|(path, _)| path.file_name() == b"package.json");
     manifests.filter_map(|(path, _)| unbuilt_at(subject, path)).collect()
 }
 
@@ -189,7 +219,9 @@ fn is_build(text: &str) -> bool {
 
 /// Returns `true` if the script goes on though nothing was built: `node-gyp rebuild || exit 0`.
 fn is_tolerant(text: &str) -> bool {
-    let Some((_, last)) = text.rsplit_once("||") else { return false };
+    let Some((_, last)) = text.rsplit_once("||") else {
+        return false;
+    };
     !LAST_BUILDERS.iter().any(|word| last.contains(word))
 }
 
@@ -218,9 +250,14 @@ fn is_for_one_platform(subject: &Subject, manifest: &Value) -> bool {
 fn is_bare(subject: &Subject, folder: &EntryPath) -> bool {
     let is_aside = |path: &EntryPath| {
         let name = String::from_utf8_lossy(path.file_name()).into_owned();
-        ASIDE.iter().any(|aside| name.ends_with(aside) || name.starts_with(aside))
+        ASIDE
+            .iter()
+            .any(|aside| name.ends_with(aside) || name.starts_with(aside))
     };
-    subject.below(folder).filter(|(_, node)| !node.is_directory()).all(|(path, _)| is_aside(path))
+    subject
+        .below(folder)
+        .filter(|(_, node)| !node.is_directory())
+        .all(|(path, _)| is_aside(path))
 }
 
 /// Returns `true` for a package that declares another C library than the only one of the image.
@@ -229,7 +266,9 @@ fn excludes_libc(subject: &Subject, manifest: &Value) -> bool {
         return false;
     }
     let loaders = Loader::new(subject);
-    let Some(architecture) = Architecture::of_platform(&subject.platform) else { return false };
+    let Some(architecture) = Architecture::of_platform(&subject.platform) else {
+        return false;
+    };
     let found = loaders.loaders(architecture);
     !found.is_empty() && found.iter().all(|(libc, _)| excludes(manifest, "libc", libc.as_str()))
 }
@@ -243,13 +282,19 @@ fn has_platform_packages(manifest: &Value) -> bool {
 /// Returns `true` if one of those packages is there, for whichever platform of Linux.
 fn has_platform_package(subject: &Subject, folder: &EntryPath, manifest: &Value) -> bool {
     let optional = manifest.get("optionalDependencies").and_then(Value::as_object);
-    let mut names = optional.into_iter().flatten().map(|(name, _)| name).filter(|name| name.contains("linux"));
+    let mut names = optional
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name)
+        .filter(|name| name.contains("linux"));
     names.any(|name| package_at(subject, folder, name).is_some())
 }
 
 /// Returns `true` if a package itself contains an ELF file, a program or a module.
 fn has_program(subject: &Subject, folder: &EntryPath) -> bool {
-    subject.below(folder).any(|(path, _)| is_inner(folder, path) && subject.elf(path).is_some())
+    subject
+        .below(folder)
+        .any(|(path, _)| is_inner(folder, path) && subject.elf(path).is_some())
 }
 
 /// Returns `false` for files of a package inside the one in `folder`.
@@ -265,7 +310,9 @@ fn has_module(subject: &Subject, folder: &EntryPath) -> bool {
         let name = path.file_name();
         name.ends_with(b".node") || name.ends_with(b".so")
     };
-    let mut inside = subject.below(folder).filter(|(path, _)| is_inner(folder, path) && names_module(path));
+    let mut inside = subject
+        .below(folder)
+        .filter(|(path, _)| is_inner(folder, path) && names_module(path));
     // A link may lead to a part that was built elsewhere; a file that was not read may have any content.
     inside.any(|(path, node)| match node.kind {
         NodeKind::File { .. } => subject.elf(path).is_some() || !subject.own().contains_key(path),
@@ -280,7 +327,12 @@ fn does_without(subject: &Subject, folder: &EntryPath) -> bool {
         return true;
     }
     let mut unread = BTreeSet::new();
-    let mut sources = Sources { subject, folder, native: Vec::new(), unread: &mut unread };
+    let mut sources = Sources {
+        subject,
+        folder,
+        native: Vec::new(),
+        unread: &mut unread,
+    };
     sources.follow();
     let all_tried = sources.native.iter().all(|(_, surety)| *surety == Surety::Tried);
     let names: BTreeSet<&str> = sources.native.iter().map(|(name, _)| &**name).collect();
@@ -347,9 +399,16 @@ impl Sources<'_> {
             };
         }
         let named = |end: &&str| EntryPath::new(&[at.as_bytes(), end.as_bytes()].concat()).ok();
-        let is_file =
-            |at: &EntryPath| matches!(self.subject.node(at).map(|node| &node.kind), Some(NodeKind::File { .. }));
-        let found = ["", ".js", ".cjs", "/index.js"].iter().filter_map(named).find(is_file)?;
+        let is_file = |at: &EntryPath| {
+            matches!(
+                self.subject.node(at).map(|node| &node.kind),
+                Some(NodeKind::File { .. })
+            )
+        };
+        let found = ["", ".js", ".cjs", "/index.js"]
+            .iter()
+            .filter_map(named)
+            .find(is_file)?;
         found.starts_with(self.folder).then_some(found)
     }
 }

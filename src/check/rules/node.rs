@@ -52,8 +52,13 @@ const FLAGS: &[&str] = &[
 ];
 
 /// Beginnings of options without a value.
-const FLAG_STARTS: &[&str] =
-    &["--no-", "--trace-", "--harmony", "--experimental-strip-types", "--experimental-vm-modules"];
+const FLAG_STARTS: &[&str] = &[
+    "--no-",
+    "--trace-",
+    "--harmony",
+    "--experimental-strip-types",
+    "--experimental-vm-modules",
+];
 
 /// Extensions that CommonJS tries after a name, in its order.
 const EXTENSIONS: &[&str] = &[".js", ".json", ".node"];
@@ -71,8 +76,13 @@ pub(super) enum Entry {
 pub(super) fn entry(arguments: &[String]) -> Option<Entry> {
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(word) = rest.next() {
-        let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-        let letters = name.strip_prefix('-').filter(|letters| !letters.starts_with('-')).unwrap_or_default();
+        let (name, value) = word
+            .split_once('=')
+            .map_or((word, None), |(name, value)| (name, Some(value)));
+        let letters = name
+            .strip_prefix('-')
+            .filter(|letters| !letters.starts_with('-'))
+            .unwrap_or_default();
         // `-pe`.
         let is_short = !letters.is_empty() && letters.chars().all(|letter| matches!(letter, 'e' | 'p'));
         if is_short || matches!(name, "--eval" | "--print") {
@@ -115,10 +125,18 @@ fn script_of(arguments: &[String]) -> Option<(&str, bool)> {
 
 /// Checks whether the main module exists.
 pub(super) fn check_script(setting: &Setting<'_>, arguments: &[String]) -> Result<(), Box<Failure>> {
-    let Some((script, has_hooks)) = script_of(arguments) else { return Ok(()) };
-    let has_hooks =
-        has_hooks || setting.subject.execution.variable("NODE_OPTIONS").is_some_and(|text| !text.is_empty());
-    let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
+    let Some((script, has_hooks)) = script_of(arguments) else {
+        return Ok(());
+    };
+    let has_hooks = has_hooks
+        || setting
+            .subject
+            .execution
+            .variable("NODE_OPTIONS")
+            .is_some_and(|text| !text.is_empty());
+    let Some(at) = setting.place(script.as_bytes()) else {
+        return Ok(());
+    };
     let names_directory = script.ends_with('/') || script == "." || script == ".." || script.ends_with("/.");
     let is_there = (!names_directory && stands_as_file(setting, &at)) || stands_as_directory(setting, &at);
     if is_there || (has_hooks && has_any_extension(setting, &at)) {
@@ -138,7 +156,11 @@ pub(super) fn check_script(setting: &Setting<'_>, arguments: &[String]) -> Resul
 /// LOAD_AS_FILE: the name itself, or with an extension. An unknown path counts as existing.
 fn stands_as_file(setting: &Setting<'_>, at: &EntryPath) -> bool {
     let stands = |at: &EntryPath| matches!(setting.standing(at), Standing::File | Standing::Unknown);
-    stands(at) || EXTENSIONS.iter().filter_map(|extension| with_suffix(at, extension)).any(|at| stands(&at))
+    stands(at)
+        || EXTENSIONS
+            .iter()
+            .filter_map(|extension| with_suffix(at, extension))
+            .any(|at| stands(&at))
 }
 
 /// LOAD_AS_DIRECTORY: the file in `main` of its `package.json`, or an index. A `package.json` that was not read may
@@ -148,7 +170,9 @@ fn stands_as_directory(setting: &Setting<'_>, at: &EntryPath) -> bool {
         return false;
     }
     let has_index = |at: &EntryPath| at.join(b"index").is_ok_and(|index| has_extension(setting, &index));
-    let Ok(manifest) = at.join(b"package.json") else { return false };
+    let Ok(manifest) = at.join(b"package.json") else {
+        return false;
+    };
     let main = match (setting.standing(&manifest), manifest_at(setting, &manifest)) {
         (Standing::Nothing, _) => None,
         (_, None) => return true,
@@ -156,20 +180,31 @@ fn stands_as_directory(setting: &Setting<'_>, at: &EntryPath) -> bool {
     };
     let Some(main) = main else { return has_index(at) };
     // A main module outside of the directory is left alone.
-    let Ok(main) = at.join(main.as_bytes()) else { return true };
+    let Ok(main) = at.join(main.as_bytes()) else {
+        return true;
+    };
     has_index(at) || stands_as_file(setting, &main) || has_index(&main)
 }
 
 fn has_extension(setting: &Setting<'_>, at: &EntryPath) -> bool {
     let stands = |at: &EntryPath| matches!(setting.standing(at), Standing::File | Standing::Unknown);
-    EXTENSIONS.iter().filter_map(|extension| with_suffix(at, extension)).any(|at| stands(&at))
+    EXTENSIONS
+        .iter()
+        .filter_map(|extension| with_suffix(at, extension))
+        .any(|at| stands(&at))
 }
 
 /// Returns `true` if a file exists there under any extension: `index.ts` for a loader of TypeScript.
 fn has_any_extension(setting: &Setting<'_>, at: &EntryPath) -> bool {
-    let Some(parent) = at.parent().and_then(|parent| setting.subject.resolve(&parent).ok()) else { return true };
+    let Some(parent) = at.parent().and_then(|parent| setting.subject.resolve(&parent).ok()) else {
+        return true;
+    };
     let name = at.file_name();
-    let stem_bytes = name.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 0).unwrap_or(name.len());
+    let stem_bytes = name
+        .iter()
+        .rposition(|byte| *byte == b'.')
+        .filter(|at| *at > 0)
+        .unwrap_or(name.len());
     let start = [&name[..stem_bytes], b"."].concat();
     let mut below = setting.subject.below(&parent);
     below.any(|(found, _)| found.parent().as_ref() == Some(&parent) && found.file_name().starts_with(&start))
@@ -185,7 +220,10 @@ fn no_main_module(at: EntryPath) -> Box<Failure> {
         message: "runs this directory with node, but it has no main module".to_owned(),
         expected: "a package.json whose `main` exists, or index.js".to_owned(),
         found: "neither".to_owned(),
-        help: format!("pack {}/index.js, or pass the script to node", at.to_string().trim_end_matches('/')),
+        help: format!(
+            "pack {}/index.js, or pass the script to node",
+            at.to_string().trim_end_matches('/')
+        ),
         path: at,
     })
 }
@@ -199,7 +237,10 @@ fn manifest_at(setting: &Setting<'_>, path: &EntryPath) -> Option<Value> {
 /// Returns the script that a package manager runs: `npm start`, `pnpm run serve`. Returns `None` if it may be another
 /// one.
 fn package_script<'a>(tool: &str, arguments: &'a [String]) -> Option<&'a str> {
-    let mut words = arguments.iter().map(String::as_str).filter(|word| !matches!(*word, "-s" | "--silent"));
+    let mut words = arguments
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !matches!(*word, "-s" | "--silent"));
     match words.next()? {
         name @ ("start" | "test") => Some(name),
         // yarn runs programs of packages so, too.
@@ -227,15 +268,26 @@ pub(super) fn package_command(setting: &Setting<'_>, tool: &str, arguments: &[St
     let scripts = manifest.get("scripts")?;
     let text = scripts.get(name)?.as_str()?;
     let is_plain = scripts.get(format!("pre{name}")).is_none();
-    let has_pnp = [&b".pnp.cjs"[..], b".pnp.js"]
-        .iter()
-        .any(|name| folder.join(name).is_ok_and(|at| setting.standing(&at) != Standing::Nothing));
+    let has_pnp = [&b".pnp.cjs"[..], b".pnp.js"].iter().any(|name| {
+        folder
+            .join(name)
+            .is_ok_and(|at| setting.standing(&at) != Standing::Nothing)
+    });
     (is_plain && !has_pnp).then(|| (folder, text.to_owned()))
 }
 
 /// Returns `true` for an option by which a package manager goes to another folder.
 fn names_another_folder(word: &str) -> bool {
-    const OPTIONS: &[&str] = &["-C", "--dir", "--prefix", "--cwd", "-w", "--workspace", "-F", "--filter"];
+    const OPTIONS: &[&str] = &[
+        "-C",
+        "--dir",
+        "--prefix",
+        "--cwd",
+        "-w",
+        "--workspace",
+        "-F",
+        "--filter",
+    ];
     OPTIONS.iter().any(|option| word.starts_with(option))
 }
 
@@ -245,22 +297,31 @@ pub(super) fn check_package_script(
     tool: &str,
     arguments: &[String],
 ) -> Result<(), Box<Failure>> {
-    let Some(script) = package_script(tool, arguments) else { return Ok(()) };
+    let Some(script) = package_script(tool, arguments) else {
+        return Ok(());
+    };
     if arguments.iter().any(|word| names_another_folder(word)) {
         return Ok(());
     }
     let mut folder = Some(setting.workdir.clone());
     while let Some(at) = folder {
-        let Ok(manifest) = at.join(b"package.json") else { return Ok(()) };
+        let Ok(manifest) = at.join(b"package.json") else {
+            return Ok(());
+        };
         match setting.standing(&manifest) {
             Standing::Nothing => folder = at.parent(),
             _ => return check_script_name(setting, tool, script, manifest),
         }
     }
-    let Ok(at) = setting.workdir.join(b"package.json") else { return Ok(()) };
+    let Ok(at) = setting.workdir.join(b"package.json") else {
+        return Ok(());
+    };
     Err(Box::new(Failure {
         kind: Kind::Missing,
-        message: format!("runs {tool} {}, but there is no package.json", escape(script.as_bytes())),
+        message: format!(
+            "runs {tool} {}, but there is no package.json",
+            escape(script.as_bytes())
+        ),
         expected: format!("package.json in {} or a directory above it", setting.workdir),
         found: found_instead(setting.subject, &at),
         help: "pack package.json into the working directory, or set `workdir` to its directory".to_owned(),
@@ -270,19 +331,32 @@ pub(super) fn check_package_script(
 
 fn check_script_name(setting: &Setting<'_>, tool: &str, script: &str, at: EntryPath) -> Result<(), Box<Failure>> {
     // Invalid JSON has a separate code; a manifest that was not read may have any script.
-    let Some(manifest) = manifest_at(setting, &at) else { return Ok(()) };
+    let Some(manifest) = manifest_at(setting, &at) else {
+        return Ok(());
+    };
     let scripts = manifest.get("scripts").and_then(Value::as_object);
-    let has_server = setting.workdir.join(b"server.js").is_ok_and(|at| setting.standing(&at) != Standing::Nothing);
+    let has_server = setting
+        .workdir
+        .join(b"server.js")
+        .is_ok_and(|at| setting.standing(&at) != Standing::Nothing);
     if scripts.is_some_and(|scripts| scripts.contains_key(script)) || (script == "start" && has_server) {
         return Ok(());
     }
-    let names: Vec<String> = scripts.into_iter().flatten().map(|(name, _)| escape(name.as_bytes())).collect();
+    let names: Vec<String> = scripts
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| escape(name.as_bytes()))
+        .collect();
     let script = escape(script.as_bytes());
     Err(Box::new(Failure {
         kind: Kind::Missing,
         message: format!("runs {tool} {script}, but this file has no such script"),
         expected: format!("\"{script}\" in \"scripts\""),
-        found: if names.is_empty() { "no scripts".to_owned() } else { names.join(", ") },
+        found: if names.is_empty() {
+            "no scripts".to_owned()
+        } else {
+            names.join(", ")
+        },
         help: format!("add a script \"{script}\", or use a script that exists"),
         path: at,
     }))
@@ -299,7 +373,9 @@ pub(super) fn check_bun(setting: &Setting<'_>, arguments: &[String]) -> Result<(
     if script.starts_with('-') || !ends.iter().any(|end| script.ends_with(end)) {
         return Ok(());
     }
-    let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
+    let Some(at) = setting.place(script.as_bytes()) else {
+        return Ok(());
+    };
     match setting.standing(&at) {
         Standing::Nothing if !has_any_extension(setting, &at) => Err(missing_script(setting, "bun", at, None)),
         _ => Ok(()),
@@ -323,7 +399,11 @@ mod tests {
             .config(json!({ "WorkingDir": "/app" }))
             .own("app/dist/index.js", 0o644, Thing::Unread(1))
             .own("app/src/main.ts", 0o644, Thing::Unread(1))
-            .own("app/package.json", 0o644, text(r#"{"main": "dist", "scripts": {"serve": "node dist"}}"#))
+            .own(
+                "app/package.json",
+                0o644,
+                text(r#"{"main": "dist", "scripts": {"serve": "node dist"}}"#),
+            )
             .own("app/empty/x", 0o644, Thing::Unread(1))
             .own("unread/package.json", 0o644, Thing::Unread(1))
             .own("bad/package.json", 0o644, text(r#"{"main": "gone.js"}"#))
@@ -357,7 +437,11 @@ mod tests {
             ("--watch", None),
         ] {
             let found = check_script(&Setting::of(&subject), &words(line)).err();
-            assert_eq!(found.map(|failure| failure.path.to_string()).as_deref(), expected, "{line}");
+            assert_eq!(
+                found.map(|failure| failure.path.to_string()).as_deref(),
+                expected,
+                "{line}"
+            );
         }
         let failure = check_script(&Setting::of(&subject), &words("dist/idnex.js")).unwrap_err();
         assert_eq!(failure.found, "nothing, but /app/dist/index.js exists");
@@ -367,7 +451,9 @@ mod tests {
     fn scripts_of_package_managers_are_looked_for() {
         let check = |subject: &crate::check::Subject, line: &str| {
             let words = words(line);
-            check_package_script(&Setting::of(subject), &words[0], &words[1..]).err().map(|failure| failure.message)
+            check_package_script(&Setting::of(subject), &words[0], &words[1..])
+                .err()
+                .map(|failure| failure.message)
         };
         let subject = image().subject();
         for (line, expected) in [
@@ -385,7 +471,10 @@ mod tests {
         let with_server = image().own("app/server.js", 0o644, Thing::Unread(1)).subject();
         assert_eq!(check(&with_server, "npm start"), None);
         let elsewhere = image().config(json!({ "WorkingDir": "/srv" })).subject();
-        assert_eq!(check(&elsewhere, "npm start").unwrap(), "runs npm start, but there is no package.json");
+        assert_eq!(
+            check(&elsewhere, "npm start").unwrap(),
+            "runs npm start, but there is no package.json"
+        );
         let below = image().config(json!({ "WorkingDir": "/app/dist" })).subject();
         assert_eq!(check(&below, "npm run serve"), None);
         let unread = image().config(json!({ "WorkingDir": "/unread" })).subject();

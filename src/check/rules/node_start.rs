@@ -26,8 +26,15 @@ pub(super) fn node_start(subject: &Subject, findings: &mut Vec<Finding>) {
 /// Returns files of your layers that were not read, and that the start leads to: scripts, modules, archives.
 pub(in super::super) fn unread_of_start(subject: &Subject) -> BTreeMap<EntryPath, Interest> {
     let graph = graph(subject);
-    let whole = trail(subject).unread.into_iter().chain(engines::unread(subject, &graph));
+    let whole = trail(subject)
+        .unread
+        .into_iter()
+        .chain(engines::unread(subject, &graph));
     let whole = whole.map(|path| (path, Interest::Whole));
-    let scripts = graph.unread.into_iter().chain(native_parts::unread(subject)).map(|path| (path, Interest::Script));
+    let scripts = graph
+        .unread
+        .into_iter()
+        .chain(native_parts::unread(subject))
+        .map(|path| (path, Interest::Script));
     whole.chain(scripts).chain(java::unread(subject)).collect()
 }

@@ -21,12 +21,19 @@ const MAX_FINDINGS: usize = 20;
 
 /// Finds ES modules that Node cannot load with `require`: one finding for each module.
 pub(super) fn node_too_old(subject: &Subject, graph: &Graph, findings: &mut Vec<Finding>) {
-    let Some(version) = version_of(subject, graph).filter(|version| !can_require_modules(*version)) else { return };
+    let Some(version) = version_of(subject, graph).filter(|version| !can_require_modules(*version)) else {
+        return;
+    };
     let mut by_module: BTreeMap<&EntryPath, Vec<&RequiredModule>> = BTreeMap::new();
     for required in &graph.required_modules {
         by_module.entry(&required.module).or_default().push(required);
     }
-    findings.extend(by_module.values().take(MAX_FINDINGS).map(|all| finding(subject, version, all)));
+    findings.extend(
+        by_module
+            .values()
+            .take(MAX_FINDINGS)
+            .map(|all| finding(subject, version, all)),
+    );
 }
 
 /// Returns `true` for a Node whose `require` loads ECMAScript modules. No release of 21 does.
@@ -41,7 +48,11 @@ fn can_require_modules(version: Version) -> bool {
 fn finding(subject: &Subject, version: Version, all: &[&RequiredModule]) -> Finding {
     let first = all[0];
     let node = format!("Node {}.{}.{}", version.0, version.1, version.2);
-    let words = if first.from.is_root() { "the code on the command line " } else { "" };
+    let words = if first.from.is_root() {
+        "the code on the command line "
+    } else {
+        ""
+    };
     let more = match all.len() {
         1 => String::new(),
         2 => "; the same applies to 1 more file".to_owned(),
@@ -52,7 +63,10 @@ fn finding(subject: &Subject, version: Version, all: &[&RequiredModule]) -> Find
     let help = "use a base image with Node 20.19, 22.12 or newer, load the module with `import()`, or install a \
                 version of it that has CommonJS";
     let finding = Finding::new(Code::NodeTooOld, &subject.platform, first.from.clone(), message, help);
-    finding.evidence("Node 20.19, 22.12 or newer", format!("{node}, and {} is an ES module", first.module))
+    finding.evidence(
+        "Node 20.19, 22.12 or newer",
+        format!("{node}, and {} is an ES module", first.module),
+    )
 }
 
 #[cfg(test)]
@@ -81,7 +95,11 @@ mod tests {
             .own("opt/node/include/node/node_version.h", 0o644, Thing::Text(header))
             .own("app/index.js", 0o644, text(index))
             .own("app/own.mjs", 0o644, text("import 'modern'"))
-            .own(&format!("{modules}/modern/package.json"), 0o644, text(r#"{"type": "module", "exports": "./i.js"}"#))
+            .own(
+                &format!("{modules}/modern/package.json"),
+                0o644,
+                text(r#"{"type": "module", "exports": "./i.js"}"#),
+            )
             .own(&format!("{modules}/modern/i.js"), 0o644, text("export default 1"))
             .own(&format!("{modules}/both/package.json"), 0o644, text(exports))
             .own(&format!("{modules}/both/i.mjs"), 0o644, text(""))
@@ -93,7 +111,10 @@ mod tests {
         let subject = image.subject();
         let mut findings = Vec::new();
         node_too_old(&subject, &graph(&subject), &mut findings);
-        findings.into_iter().map(|finding| format!("{} {}", finding.path, finding.message)).collect()
+        findings
+            .into_iter()
+            .map(|finding| format!("{} {}", finding.path, finding.message))
+            .collect()
     }
 
     fn of_index(version: Version, index: &str) -> Vec<String> {
@@ -108,13 +129,19 @@ mod tests {
             of_index(old, "const m = require('modern')"),
             [format!("/app/index.js requires \"modern\", {message}")]
         );
-        assert_eq!(of_index(old, "require('./own.mjs')"), [format!("/app/index.js requires \"./own.mjs\", {message}")]);
+        assert_eq!(
+            of_index(old, "require('./own.mjs')"),
+            [format!("/app/index.js requires \"./own.mjs\", {message}")]
+        );
         let inner = format!("/app/node_modules/plain/index.js requires \"modern\", {message}");
         assert_eq!(of_index(old, "require('plain')"), [inner]);
         let both = format!("/app/index.js requires \"modern\", {message}; the same applies to 1 more file");
         assert_eq!(of_index(old, "require('plain'); require('modern')"), [both]);
         let code = found(image(old, &["node", "-e", "require('modern')"], ""));
-        assert_eq!(code, [format!("/ the code on the command line requires \"modern\", {message}")]);
+        assert_eq!(
+            code,
+            [format!("/ the code on the command line requires \"modern\", {message}")]
+        );
     }
 
     #[test]
@@ -129,7 +156,11 @@ mod tests {
         ] {
             assert_eq!(of_index((18, 20, 4), index), [""; 0], "{index}");
         }
-        let option = image((22, 11, 0), &["node", "--experimental-require-module", "index.js"], "require('modern')");
+        let option = image(
+            (22, 11, 0),
+            &["node", "--experimental-require-module", "index.js"],
+            "require('modern')",
+        );
         assert_eq!(found(option), [""; 0]);
     }
 
@@ -144,7 +175,11 @@ mod tests {
             ((22, 12, 0), false),
             ((24, 0, 0), false),
         ] {
-            assert_eq!(!of_index(version, "require('modern')").is_empty(), is_told, "{version:?}");
+            assert_eq!(
+                !of_index(version, "require('modern')").is_empty(),
+                is_told,
+                "{version:?}"
+            );
         }
     }
 }

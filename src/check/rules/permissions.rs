@@ -55,7 +55,14 @@ pub fn setuid(subject: &Subject, findings: &mut Vec<Finding>) {
     let files = own_files(subject, SET_ID);
     let help = "remove the bit with `mode`; use `capabilities` if the program needs a single privilege of root";
     let what = "run with the rights of its owner or group";
-    findings.extend(modes_finding(subject, Code::Setuid, &files, ["file", "files"], what, help));
+    findings.extend(modes_finding(
+        subject,
+        Code::Setuid,
+        &files,
+        ["file", "files"],
+        what,
+        help,
+    ));
 }
 
 /// Returns `true` for a mode that one of these rules is about.
@@ -65,9 +72,15 @@ pub fn is_open(mode: u32) -> bool {
 
 fn own_files(subject: &Subject, bits: u32) -> Vec<&EntryPath> {
     let has_bits = |path: &&EntryPath| {
-        subject.node(path).is_some_and(|node| matches!(node.kind, NodeKind::File { .. }) && node.mode & bits != 0)
+        subject
+            .node(path)
+            .is_some_and(|node| matches!(node.kind, NodeKind::File { .. }) && node.mode & bits != 0)
     };
-    subject.own_marked(Marks::OPEN).map(|(path, _)| path).filter(has_bits).collect()
+    subject
+        .own_marked(Marks::OPEN)
+        .map(|(path, _)| path)
+        .filter(has_bits)
+        .collect()
 }
 
 /// One finding for all: a mode is given to many files at once.
@@ -88,7 +101,11 @@ fn modes_finding(
         }
     };
     let mode = subject.node(first).map_or(0, |node| node.mode);
-    let safe = if code == Code::Setuid { mode & !SET_ID } else { mode & !OTHERS_WRITE };
+    let safe = if code == Code::Setuid {
+        mode & !SET_ID
+    } else {
+        mode & !OTHERS_WRITE
+    };
     let path = place(paths.iter().copied());
     let evidence = (format!("mode {safe:04o}"), format!("{first} has mode {mode:04o}"));
     Some(Finding::new(code, &subject.platform, path, message, help).evidence(evidence.0, evidence.1))
@@ -114,7 +131,10 @@ mod tests {
     #[test]
     fn a_file_that_everybody_may_write_is_a_warning() {
         let finding = only(Image::new("linux/amd64").own("app/x", 0o666, Thing::Unread(1)));
-        assert_eq!((finding.code, finding.severity), (Code::WorldWritable, Severity::Warning));
+        assert_eq!(
+            (finding.code, finding.severity),
+            (Code::WorldWritable, Severity::Warning)
+        );
         assert_eq!(finding.path, path("app/x"));
         assert_eq!(finding.message, "can be written by every user");
         assert_eq!(finding.expected.as_deref(), Some("mode 0664"));
@@ -128,7 +148,10 @@ mod tests {
             image = image.own(&format!("app/{name}"), 0o777, Thing::Unread(1));
         }
         let finding = only(image);
-        assert_eq!(finding.message, "4 files can be written by every user: /app/a, /app/b/c, /app/b/d and 1 more");
+        assert_eq!(
+            finding.message,
+            "4 files can be written by every user: /app/a, /app/b/c, /app/b/d and 1 more"
+        );
         assert_eq!(finding.path, path("app"));
     }
 
@@ -144,9 +167,19 @@ mod tests {
         };
         assert_eq!(image().found_by(modes), []);
         let finding = only(image().own("srv", 0o777, Thing::Directory));
-        assert_eq!((finding.message.as_str(), finding.path), ("can be changed by every user", path("srv")));
-        let finding = only(image().own("opt/a", 0o777, Thing::Directory).own("opt/b", 0o777, Thing::Directory));
-        assert_eq!(finding.message, "2 directories can be changed by every user: /opt/a, /opt/b");
+        assert_eq!(
+            (finding.message.as_str(), finding.path),
+            ("can be changed by every user", path("srv"))
+        );
+        let finding = only(
+            image()
+                .own("opt/a", 0o777, Thing::Directory)
+                .own("opt/b", 0o777, Thing::Directory),
+        );
+        assert_eq!(
+            finding.message,
+            "2 directories can be changed by every user: /opt/a, /opt/b"
+        );
     }
 
     #[test]
@@ -156,8 +189,13 @@ mod tests {
         assert_eq!(finding.message, "runs with the rights of its owner or group");
         assert_eq!(finding.expected.as_deref(), Some("mode 0755"));
         assert_eq!(finding.found.as_deref(), Some("/app/su has mode 4755"));
-        let two = Image::new("linux/amd64").own("a", 0o2755, Thing::Unread(1)).own("b", 0o4755, Thing::Unread(1));
-        assert_eq!(only(two).message, "2 files run with the rights of their owner or group: /a, /b");
+        let two = Image::new("linux/amd64")
+            .own("a", 0o2755, Thing::Unread(1))
+            .own("b", 0o4755, Thing::Unread(1));
+        assert_eq!(
+            only(two).message,
+            "2 files run with the rights of their owner or group: /a, /b"
+        );
     }
 
     #[test]

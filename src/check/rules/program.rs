@@ -80,14 +80,28 @@ impl<'a> Setting<'a> {
     pub(super) fn of(subject: &'a Subject) -> Self {
         let path = subject.execution.variable("PATH").unwrap_or(DEFAULT_PATH);
         // Runtimes treat an empty search path differently.
-        let folders: Vec<Vec<u8>> =
-            path.split(':').take(MAX_FOLDERS + 1).map(|folder| folder.as_bytes().to_vec()).collect();
+        let folders: Vec<Vec<u8>> = path
+            .split(':')
+            .take(MAX_FOLDERS + 1)
+            .map(|folder| folder.as_bytes().to_vec())
+            .collect();
         let folders = Some(folders).filter(|folders| !path.is_empty() && folders.len() <= MAX_FOLDERS);
         let workdir = subject.execution.workdir.as_deref().unwrap_or_default();
         let workdir = place(subject, &EntryPath::root(), workdir.as_bytes()).unwrap_or_default();
-        let resolved = |path: &String| subject.resolve(&place(subject, &EntryPath::root(), path.as_bytes())?).ok();
+        let resolved = |path: &String| {
+            subject
+                .resolve(&place(subject, &EntryPath::root(), path.as_bytes())?)
+                .ok()
+        };
         let volumes = subject.execution.volumes.iter().filter_map(resolved).collect();
-        Self { subject, folders, workdir, user: Identity::of(subject), is_healthcheck: false, volumes }
+        Self {
+            subject,
+            folders,
+            workdir,
+            user: Identity::of(subject),
+            is_healthcheck: false,
+            volumes,
+        }
     }
 
     /// Returns the path of a word of the command line, from the working directory. The last component is not followed.
@@ -98,7 +112,9 @@ impl<'a> Setting<'a> {
 
     /// Returns the entry at the target of a path, following links.
     pub(super) fn standing(&self, path: &EntryPath) -> Standing {
-        let Ok(at) = self.subject.resolve(path) else { return Standing::Nothing };
+        let Ok(at) = self.subject.resolve(path) else {
+            return Standing::Nothing;
+        };
         match self.subject.node(&at).map(|node| &node.kind) {
             Some(NodeKind::File { .. }) => Standing::File,
             Some(NodeKind::Directory) => Standing::Directory,
@@ -117,11 +133,16 @@ impl<'a> Setting<'a> {
         if name.contains(&b'/') {
             return self.place(name).map_or(Lookup::Unknown, |at| self.inspect(at));
         }
-        let Some(folders) = &self.folders else { return Lookup::Unknown };
+        let Some(folders) = &self.folders else {
+            return Lookup::Unknown;
+        };
         let mut refused = None;
         let mut is_known = true;
         for folder in folders {
-            let Some(at) = self.place(&[folder, &b"/"[..], name].concat()).filter(|_| !folder.is_empty()) else {
+            let Some(at) = self
+                .place(&[folder, &b"/"[..], name].concat())
+                .filter(|_| !folder.is_empty())
+            else {
                 is_known = false;
                 continue;
             };
@@ -132,7 +153,11 @@ impl<'a> Setting<'a> {
                 Lookup::Failed(obstacle) => _ = refused.get_or_insert(obstacle),
             }
         }
-        if is_known { Lookup::Failed(refused.unwrap_or(Obstacle::NotOnPath)) } else { Lookup::Unknown }
+        if is_known {
+            Lookup::Failed(refused.unwrap_or(Obstacle::NotOnPath))
+        } else {
+            Lookup::Unknown
+        }
     }
 
     fn inspect(&self, named: EntryPath) -> Lookup {
@@ -141,11 +166,16 @@ impl<'a> Setting<'a> {
             Standing::Unknown => return Lookup::Unknown,
             Standing::Directory | Standing::Nothing => return Lookup::Failed(Obstacle::Missing(named)),
         }
-        let Some((at, node)) = self.subject.find(&named) else { return Lookup::Unknown };
+        let Some((at, node)) = self.subject.find(&named) else {
+            return Lookup::Unknown;
+        };
         if !self.may_execute(node) {
             return Lookup::Failed(Obstacle::NotExecutable(at));
         }
-        let closed = self.user.as_ref().and_then(|user| user.closed_directory(self.subject, &at));
+        let closed = self
+            .user
+            .as_ref()
+            .and_then(|user| user.closed_directory(self.subject, &at));
         match closed {
             Some(directory) => Lookup::Failed(Obstacle::Closed { at, directory }),
             None => Lookup::Found(Program { named, at }),
@@ -153,11 +183,16 @@ impl<'a> Setting<'a> {
     }
 
     fn may_execute(&self, node: &Node) -> bool {
-        self.user.as_ref().map_or(node.mode & 0o111 != 0, |user| user.may_execute(node))
+        self.user
+            .as_ref()
+            .map_or(node.mode & 0o111 != 0, |user| user.may_execute(node))
     }
 
     fn is_dangling(&self, path: &EntryPath) -> bool {
-        matches!(self.subject.node(path).map(|node| &node.kind), Some(NodeKind::Symlink { .. }))
+        matches!(
+            self.subject.node(path).map(|node| &node.kind),
+            Some(NodeKind::Symlink { .. })
+        )
     }
 
     /// Returns `true` below a directory that the runtime fills, or that is a volume, into which anything may be
@@ -230,10 +265,17 @@ impl<'a> Setting<'a> {
             ([], true) => "use a health check that runs a program of the image".to_owned(),
             ([], false) => "pack it at this path, or use a program that the image contains".to_owned(),
             (places, _) => {
-                format!("a file of this name is at {}: use that path, or pack it at this one", listed(places))
+                format!(
+                    "a file of this name is at {}: use that path, or pack it at this one",
+                    listed(places)
+                )
             }
         };
-        let what = if name.contains(&b'/') { "this program".to_owned() } else { format!("\"{}\"", escape(name)) };
+        let what = if name.contains(&b'/') {
+            "this program".to_owned()
+        } else {
+            format!("\"{}\"", escape(name))
+        };
         Failure {
             kind: Kind::Missing,
             message: format!("starts {what}, which is not in the image"),
@@ -264,19 +306,27 @@ impl<'a> Setting<'a> {
     }
 
     fn user_text(&self) -> String {
-        self.user.as_ref().map_or("the image's user".to_owned(), |user| format!("user {}:{}", user.uid, user.gid))
+        self.user.as_ref().map_or("the image's user".to_owned(), |user| {
+            format!("user {}:{}", user.uid, user.gid)
+        })
     }
 
     fn mode_text(&self, at: &EntryPath) -> String {
         let node = self.subject.node(at);
-        node.map_or(String::new(), |node| format!("mode {:04o}, owner {}:{}", node.mode, node.uid, node.gid))
+        node.map_or(String::new(), |node| {
+            format!("mode {:04o}, owner {}:{}", node.mode, node.uid, node.gid)
+        })
     }
 }
 
 /// Resolves a path relative to a directory. `..` is the parent of the resolved path so far, as on the system. The last
 /// component is not followed.
 pub(super) fn place(subject: &Subject, from: &EntryPath, path: &[u8]) -> Option<EntryPath> {
-    let mut at = if path.first() == Some(&b'/') { EntryPath::root() } else { from.clone() };
+    let mut at = if path.first() == Some(&b'/') {
+        EntryPath::root()
+    } else {
+        from.clone()
+    };
     for component in path.split(|byte| *byte == b'/') {
         at = match component {
             b".." => subject.resolve(&at).ok()?.parent().unwrap_or_default(),
@@ -339,12 +389,24 @@ mod tests {
     #[test]
     fn the_search_path_and_the_user_count() {
         let with = |config| image().config(config).subject();
-        assert_eq!(shown(&with(json!({ "Env": ["PATH=/opt/app"] })), "run"), "/opt/app/run /opt/app/run");
-        assert_eq!(shown(&with(json!({ "Env": ["PATH=opt/app"] })), "run"), "/opt/app/run /opt/app/run");
+        assert_eq!(
+            shown(&with(json!({ "Env": ["PATH=/opt/app"] })), "run"),
+            "/opt/app/run /opt/app/run"
+        );
+        assert_eq!(
+            shown(&with(json!({ "Env": ["PATH=opt/app"] })), "run"),
+            "/opt/app/run /opt/app/run"
+        );
         assert_eq!(shown(&with(json!({ "Env": ["PATH="] })), "run"), "unknown");
         assert_eq!(shown(&with(json!({ "Env": ["PATH=/opt/app:"] })), "node"), "unknown");
-        assert_eq!(shown(&with(json!({ "Env": ["PATH=/usr/local/bin"] })), "node"), "NotExecutable");
+        assert_eq!(
+            shown(&with(json!({ "Env": ["PATH=/usr/local/bin"] })), "node"),
+            "NotExecutable"
+        );
         assert_eq!(shown(&with(json!({ "User": "1000" })), "/root/tool"), "Closed");
-        assert_eq!(shown(&with(json!({ "User": "0" })), "/root/tool"), "/root/tool /root/tool");
+        assert_eq!(
+            shown(&with(json!({ "User": "0" })), "/root/tool"),
+            "/root/tool /root/tool"
+        );
     }
 }

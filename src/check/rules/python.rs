@@ -64,7 +64,10 @@ pub(super) fn check(setting: &Setting<'_>, program: &Program, arguments: &[Strin
 
 /// The arguments of a module.
 fn after<'a>(arguments: &'a [String], module: &str) -> &'a [String] {
-    let at = arguments.iter().position(|word| word.ends_with(module)).map_or(arguments.len(), |at| at + 1);
+    let at = arguments
+        .iter()
+        .position(|word| word.ends_with(module))
+        .map_or(arguments.len(), |at| at + 1);
     &arguments[at..]
 }
 
@@ -80,8 +83,18 @@ fn handed(arguments: &[String]) -> Option<Handed<'_>> {
             let joined = &letters[index + letter.len_utf8()..];
             let mut value = || if joined.is_empty() { rest.next() } else { Some(joined) };
             match letter {
-                'm' => return Some(Handed::Module { name: value()?, sees_workdir }),
-                'c' => return Some(Handed::Code { text: value()?, sees_workdir }),
+                'm' => {
+                    return Some(Handed::Module {
+                        name: value()?,
+                        sees_workdir,
+                    });
+                }
+                'c' => {
+                    return Some(Handed::Code {
+                        text: value()?,
+                        sees_workdir,
+                    });
+                }
                 'W' | 'X' => {
                     value()?;
                     break;
@@ -96,7 +109,9 @@ fn handed(arguments: &[String]) -> Option<Handed<'_>> {
 }
 
 fn check_script(setting: &Setting<'_>, script: &str) -> Result<(), Box<Failure>> {
-    let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
+    let Some(at) = setting.place(script.as_bytes()) else {
+        return Ok(());
+    };
     match setting.standing(&at) {
         Standing::Nothing => Err(missing_script(setting, "python", at, None)),
         Standing::Directory if !has_module(setting, &at, b"__main__") => Err(Box::new(Failure {
@@ -118,10 +133,14 @@ fn check_module(
     sees_workdir: bool,
 ) -> Result<(), Box<Failure>> {
     let first = if sees_workdir { First::Workdir } else { First::Nothing };
-    let Some(search) = Search::of(setting, program, first) else { return Ok(()) };
+    let Some(search) = Search::of(setting, program, first) else {
+        return Ok(());
+    };
     let mut names = module.split('.').map(str::as_bytes);
     let last = names.next_back().unwrap_or_default();
-    let holders = names.fold(search.folders.clone(), |folders, name| packages(setting, &folders, name));
+    let holders = names.fold(search.folders.clone(), |folders, name| {
+        packages(setting, &folders, name)
+    });
     let packages = packages(setting, &holders, last);
     let has = |folders: &[EntryPath], name| folders.iter().any(|folder| has_module(setting, folder, name));
     let has_extension =
@@ -149,10 +168,20 @@ fn no_main(module: &str, package: EntryPath) -> Box<Failure> {
 
 fn no_module(setting: &Setting<'_>, module: &str, search: &Search) -> Box<Failure> {
     let relative = module.replace('.', "/");
-    let candidates = [format!("{relative}/__main__.py"), format!("{relative}/__init__.py"), format!("{relative}.py")];
-    let places = candidates.iter().map(|wanted| elsewhere(setting.subject, wanted.as_bytes(), false));
+    let candidates = [
+        format!("{relative}/__main__.py"),
+        format!("{relative}/__init__.py"),
+        format!("{relative}.py"),
+    ];
+    let places = candidates
+        .iter()
+        .map(|wanted| elsewhere(setting.subject, wanted.as_bytes(), false));
     // Any file is called __main__.py: only those of this module are meant.
-    let is_meant = |place: &EntryPath| candidates.iter().any(|wanted| place.as_bytes().ends_with(wanted.as_bytes()));
+    let is_meant = |place: &EntryPath| {
+        candidates
+            .iter()
+            .any(|wanted| place.as_bytes().ends_with(wanted.as_bytes()))
+    };
     let places = places.map(|places| places.into_iter().filter(is_meant).collect::<Vec<_>>());
     let places = places.into_iter().find(|places| !places.is_empty()).unwrap_or_default();
     let at = setting.workdir.join(relative.as_bytes()).unwrap_or_default();
@@ -167,7 +196,11 @@ fn no_module(setting: &Setting<'_>, module: &str, search: &Search) -> Box<Failur
         ),
     };
     let shown = &search.folders[..search.folders.len().min(MAX_SHOWN_FOLDERS)];
-    let found = if places.is_empty() { found_instead(setting.subject, &at) } else { listed(&places) };
+    let found = if places.is_empty() {
+        found_instead(setting.subject, &at)
+    } else {
+        listed(&places)
+    };
     Box::new(Failure {
         kind: Kind::Missing,
         message: format!("runs the Python module \"{module}\", which is not in Python's search path"),

@@ -34,7 +34,13 @@ const INTERPRETERS: &[Interpreter] = &[
         valued: &[],
         before: None,
     },
-    Interpreter { names: &["php"], flags: &["-n", "-q", "-f"], joined: &[], valued: &["-d", "-c"], before: None },
+    Interpreter {
+        names: &["php"],
+        flags: &["-n", "-q", "-f"],
+        joined: &[],
+        valued: &["-d", "-c"],
+        before: None,
+    },
     Interpreter {
         names: &["java"],
         flags: &["-server", "-ea", "-esa", "-showversion"],
@@ -80,7 +86,13 @@ const INTERPRETERS: &[Interpreter] = &[
         valued: &[],
         before: Some("run"),
     },
-    Interpreter { names: &["dotnet"], flags: &[], joined: &[], valued: &[], before: None },
+    Interpreter {
+        names: &["dotnet"],
+        flags: &[],
+        joined: &[],
+        valued: &[],
+        before: None,
+    },
 ];
 
 /// Interpreters that cannot start a directory. Python, Node, Ruby and Deno are not among them: some directories are
@@ -105,13 +117,19 @@ pub(super) fn check_script(setting: &Setting<'_>, program: &Program, arguments: 
             let Some(interpreter) = INTERPRETERS.iter().find(|known| known.names.contains(&name)) else {
                 return Ok(());
             };
-            let Some(script) = script_of(interpreter, arguments) else { return Ok(()) };
+            let Some(script) = script_of(interpreter, arguments) else {
+                return Ok(());
+            };
             let is_file_name = match name {
                 "deno" => !script.contains(':') && script.contains('.'),
                 "dotnet" => script.ends_with(".dll"),
                 _ => script != "-",
             };
-            if is_file_name { check_file(setting, name, script) } else { Ok(()) }
+            if is_file_name {
+                check_file(setting, name, script)
+            } else {
+                Ok(())
+            }
         }
     }
 }
@@ -143,7 +161,9 @@ fn script_of<'a>(interpreter: &Interpreter, arguments: &'a [String]) -> Option<&
 
 /// Checks a script that must exist at exactly the given path.
 fn check_file(setting: &Setting<'_>, tool: &str, script: &str) -> Result<(), Box<Failure>> {
-    let Some(at) = setting.place(script.as_bytes()) else { return Ok(()) };
+    let Some(at) = setting.place(script.as_bytes()) else {
+        return Ok(());
+    };
     match setting.standing(&at) {
         Standing::Nothing => Err(missing_script(setting, tool, at, None)),
         Standing::Directory if READS_FILES_ONLY.contains(&tool) => Err(started_directory(setting, tool, at)),
@@ -154,9 +174,19 @@ fn check_file(setting: &Setting<'_>, tool: &str, script: &str) -> Result<(), Box
 /// Returns the failure for a directory where a script or an archive is started.
 pub(super) fn started_directory(setting: &Setting<'_>, tool: &str, at: EntryPath) -> Box<Failure> {
     let inside = setting.subject.below(&at).filter(|(_, node)| !node.is_directory());
-    let extension = at.file_name().rsplit(|byte| *byte == b'.').next().unwrap_or_default().to_vec();
+    let extension = at
+        .file_name()
+        .rsplit(|byte| *byte == b'.')
+        .next()
+        .unwrap_or_default()
+        .to_vec();
     let is_alike = |path: &EntryPath| path.file_name().rsplit(|byte| *byte == b'.').next() == Some(&extension);
-    let alike: Vec<EntryPath> = inside.map(|(path, _)| path).filter(|path| is_alike(path)).take(2).cloned().collect();
+    let alike: Vec<EntryPath> = inside
+        .map(|(path, _)| path)
+        .filter(|path| is_alike(path))
+        .take(2)
+        .cloned()
+        .collect();
     let help = match &alike[..] {
         [one] => format!("use {one}, or pack that file as {at}: if `from` is a directory, it is packed as a directory"),
         _ => {
@@ -179,12 +209,18 @@ pub(super) fn missing_script(setting: &Setting<'_>, tool: &str, at: EntryPath, t
     let folder = at.parent().unwrap_or_default();
     let help = match &places[..] {
         [] => format!("pack it with a `files` entry (`to = \"{folder}/\"`), or change the arguments of {tool}"),
-        places => format!("a file of this name is at {}: use that path, or pack it at {at}", listed(places)),
+        places => format!(
+            "a file of this name is at {}: use that path, or pack it at {at}",
+            listed(places)
+        ),
     };
     let workdir = format!("{at}{}", tried.map(|tried| format!(", or {tried}")).unwrap_or_default());
     Box::new(Failure {
         kind: Kind::Missing,
-        message: format!("runs this script with {}, but it is not in the image", escape(tool.as_bytes())),
+        message: format!(
+            "runs this script with {}, but it is not in the image",
+            escape(tool.as_bytes())
+        ),
         expected: workdir,
         found: found_instead(setting.subject, &at),
         help,
@@ -201,14 +237,19 @@ mod tests {
 
     fn subject() -> Subject {
         let image = Image::new("linux/amd64").config(json!({ "WorkingDir": "/app" }));
-        let image = image.own("app/there.x", 0o644, Thing::Unread(1)).own("app/app.dll", 0o644, Thing::Unread(1));
+        let image = image
+            .own("app/there.x", 0o644, Thing::Unread(1))
+            .own("app/app.dll", 0o644, Thing::Unread(1));
         image.own("srv/lib/gone.jar", 0o644, Thing::Unread(1)).subject()
     }
 
     fn missing(line: &str) -> Option<String> {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let named = EntryPath::new(format!("/usr/bin/{}", words[0]).as_bytes()).unwrap();
-        let program = Program { at: named.clone(), named };
+        let program = Program {
+            at: named.clone(),
+            named,
+        };
         let failure = check_script(&Setting::of(&subject()), &program, &words[1..]).err()?;
         Some(failure.path.to_string())
     }
@@ -251,7 +292,10 @@ mod tests {
         let subject = subject();
         let at = EntryPath::new(b"/app/gone.jar").unwrap();
         let failure = missing_script(&Setting::of(&subject), "java", at, None);
-        assert_eq!(failure.message, "runs this script with java, but it is not in the image");
+        assert_eq!(
+            failure.message,
+            "runs this script with java, but it is not in the image"
+        );
         assert_eq!((&*failure.expected, &*failure.found), ("/app/gone.jar", "nothing"));
         assert_eq!(
             failure.help,

@@ -42,9 +42,18 @@ pub fn check_secrets<'a>(platform: &Platform, sighted: impl IntoIterator<Item = 
         }
         let is_excused = folder.is_some();
         let group = groups.entry(folder.unwrap_or_else(|| path.clone()));
-        group.or_insert(Group { is_excused, files: Vec::new() }).files.push((path, sightings));
+        group
+            .or_insert(Group {
+                is_excused,
+                files: Vec::new(),
+            })
+            .files
+            .push((path, sightings));
     }
-    groups.into_iter().map(|(place, group)| group.finding(platform, place)).collect()
+    groups
+        .into_iter()
+        .map(|(place, group)| group.finding(platform, place))
+        .collect()
 }
 
 /// Files that one finding is about.
@@ -62,22 +71,35 @@ impl Group<'_> {
             1 => format!("{first} contains what looks like {}", told(sightings)),
             many => {
                 let paths = list(self.files.iter().map(|(path, _)| *path));
-                format!("{} contain what looks like secrets: {paths}", count(many, "file", "files"))
+                format!(
+                    "{} contain what looks like secrets: {paths}",
+                    count(many, "file", "files")
+                )
             }
         };
         let help = "leave it out with `exclude` and provide it at run time (a mounted secret, a variable); if an image \
                     with it was already pushed, revoke it";
-        let found = format!("{} in {first}{}, not shown", sightings[0].kind.words(), sightings[0].place.suffix());
+        let found = format!(
+            "{} in {first}{}, not shown",
+            sightings[0].kind.words(),
+            sightings[0].place.suffix()
+        );
         let finding = Finding::new(Code::Secret, platform, place, message, help);
         let finding = finding.evidence("no secret in the image", found);
         if self.has_private_key() && !self.is_excused {
-            return Finding { severity: Severity::Error, ..finding };
+            return Finding {
+                severity: Severity::Error,
+                ..finding
+            };
         }
         finding
     }
 
     fn has_private_key(&self) -> bool {
-        self.files.iter().flat_map(|(_, sightings)| sightings).any(|sighting| sighting.kind.is_private_key())
+        self.files
+            .iter()
+            .flat_map(|(_, sightings)| sightings)
+            .any(|sighting| sighting.kind.is_private_key())
     }
 }
 
@@ -95,9 +117,15 @@ fn told(sightings: &[Sighting]) -> String {
 pub fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
     let execution = &subject.execution;
     // The last value of a name counts; values that the base image sets belong to the base image.
-    let own = execution.env.iter().filter(|variable| !subject.base_env.contains(variable));
+    let own = execution
+        .env
+        .iter()
+        .filter(|variable| !subject.base_env.contains(variable));
     let environment: BTreeMap<&str, &str> = own.map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let labels = execution.labels.iter().map(|(name, value)| ("label", name.as_str(), value.as_str()));
+    let labels = execution
+        .labels
+        .iter()
+        .map(|(name, value)| ("label", name.as_str(), value.as_str()));
     let variables = environment.into_iter().map(|(name, value)| ("variable", name, value));
     for (kind, name, value) in variables.chain(labels) {
         let Some(what) = secret_in(name, value) else { continue };
@@ -136,9 +164,15 @@ mod tests {
     const KEY: Kind = Kind::PrivateKey;
 
     fn seen(at: &str, kinds: &[(Kind, u64)]) -> SightedFile {
-        let sighting =
-            |(kind, line): &(Kind, u64)| Sighting { kind: *kind, place: Place::Line(*line), is_certain: true };
-        SightedFile { path: path(at), sightings: kinds.iter().map(sighting).collect() }
+        let sighting = |(kind, line): &(Kind, u64)| Sighting {
+            kind: *kind,
+            place: Place::Line(*line),
+            is_certain: true,
+        };
+        SightedFile {
+            path: path(at),
+            sightings: kinds.iter().map(sighting).collect(),
+        }
     }
 
     fn found(files: &[SightedFile]) -> Vec<Finding> {
@@ -153,25 +187,44 @@ mod tests {
 
     #[test]
     fn a_private_key_is_an_error_and_a_token_a_warning() {
-        let found = found(&[seen("app/certs/server.key", &[(KEY, 1)]), seen("app/a.py", &[(Kind::GitHubToken, 7)])]);
+        let found = found(&[
+            seen("app/certs/server.key", &[(KEY, 1)]),
+            seen("app/a.py", &[(Kind::GitHubToken, 7)]),
+        ]);
         let [token, key] = &found[..] else { panic!("{found:?}") };
         assert_eq!((key.code, key.severity), (Code::Secret, Severity::Error));
         assert_eq!(key.path, path("app/certs/server.key"));
         assert_eq!(key.message, "contains what looks like a private key (line 1)");
-        assert_eq!(key.found.as_deref(), Some("a private key in /app/certs/server.key (line 1), not shown"));
-        assert!(key.help.starts_with("leave it out with `exclude` and provide it at run time"));
+        assert_eq!(
+            key.found.as_deref(),
+            Some("a private key in /app/certs/server.key (line 1), not shown")
+        );
+        assert!(
+            key.help
+                .starts_with("leave it out with `exclude` and provide it at run time")
+        );
         assert_eq!(
             (token.severity, &*token.message),
             (Severity::Warning, "contains what looks like a GitHub token (line 7)")
         );
         for kind in [Kind::EncryptedPrivateKey, Kind::KeyStore, Kind::ProgramKey] {
-            assert_eq!(self::found(&[seen("app/a", &[(kind, 1)])])[0].severity, Severity::Warning, "{kind:?}");
+            assert_eq!(
+                self::found(&[seen("app/a", &[(kind, 1)])])[0].severity,
+                Severity::Warning,
+                "{kind:?}"
+            );
         }
     }
 
     #[test]
     fn many_of_one_file_are_counted() {
-        let kinds = [(Kind::Variable, 1), (Kind::Variable, 2), (Kind::AddressPassword, 4), (KEY, 5), (KEY, 6)];
+        let kinds = [
+            (Kind::Variable, 1),
+            (Kind::Variable, 2),
+            (Kind::AddressPassword, 4),
+            (KEY, 5),
+            (KEY, 6),
+        ];
         assert_eq!(
             found(&[seen("app/.env", &kinds)])[0].message,
             "contains what looks like a variable with a secret's name (line 1), a variable with a secret's name (line \
@@ -206,16 +259,29 @@ mod tests {
             ]
         );
         assert_eq!(found[0].path, path("app/node_modules/a"));
-        assert!(found.iter().all(|finding| finding.severity == Severity::Warning), "{found:?}");
+        assert!(
+            found.iter().all(|finding| finding.severity == Severity::Warning),
+            "{found:?}"
+        );
     }
 
     #[test]
     fn a_token_whose_checksum_is_wrong_counts_in_own_files_alone() {
         let made_up = |at: &str| {
-            let sightings = vec![Sighting { kind: Kind::GitHubToken, place: Place::Line(1), is_certain: false }];
-            SightedFile { path: path(at), sightings }
+            let sightings = vec![Sighting {
+                kind: Kind::GitHubToken,
+                place: Place::Line(1),
+                is_certain: false,
+            }];
+            SightedFile {
+                path: path(at),
+                sightings,
+            }
         };
-        assert_eq!(found(&[made_up("app/node_modules/a/README.md"), made_up("app/tests/x.py")]), []);
+        assert_eq!(
+            found(&[made_up("app/node_modules/a/README.md"), made_up("app/tests/x.py")]),
+            []
+        );
         assert_eq!(found(&[made_up("app/main.py")]).len(), 1);
     }
 
@@ -223,7 +289,10 @@ mod tests {
     fn a_path_that_two_layers_have_is_one_file() {
         let found = found(&[seen("app/a.key", &[(KEY, 1)]), seen("app/a.key", &[(KEY, 1), (KEY, 9)])]);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].message, "contains what looks like a private key (line 1), a private key (line 9)");
+        assert_eq!(
+            found[0].message,
+            "contains what looks like a private key (line 1), a private key (line 9)"
+        );
     }
 
     #[test]

@@ -13,7 +13,9 @@ const MAX_RANGE_BYTES: usize = 1_000;
 /// Parses a version; text after the three numbers is ignored.
 pub(super) fn version(text: &str) -> Option<Version> {
     let text = text.trim().trim_start_matches(['v', '=']);
-    let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let end = text
+        .find(|character: char| !character.is_ascii_digit() && character != '.')
+        .unwrap_or(text.len());
     let mut numbers = text[..end].split('.').map(|part| part.parse().ok());
     Some((numbers.next()??, numbers.next()??, numbers.next()??))
 }
@@ -38,7 +40,9 @@ fn is_in_all(version: Version, part: &str) -> Option<bool> {
     let mut is_in = true;
     let mut words = part.split([' ', ',', '\t']).filter(|word| !word.is_empty());
     while let Some(word) = words.next() {
-        let end = word.find(|character: char| !"<>=~^".contains(character)).unwrap_or(word.len());
+        let end = word
+            .find(|character: char| !"<>=~^".contains(character))
+            .unwrap_or(word.len());
         let (operator, rest) = word.split_at(end);
         // A blank may follow the operator.
         let rest = if rest.is_empty() { words.next()? } else { rest };
@@ -71,7 +75,11 @@ fn partial(text: &str) -> Option<Partial> {
         Some(number) => number.parse().ok().map(Some),
     };
     let (major, minor, patch) = (next()?, next()?, next()?);
-    Some((major, minor.filter(|_| major.is_some()), patch.filter(|_| minor.is_some())))
+    Some((
+        major,
+        minor.filter(|_| major.is_some()),
+        patch.filter(|_| minor.is_some()),
+    ))
 }
 
 fn floor((major, minor, patch): Partial) -> Version {
@@ -112,7 +120,11 @@ mod tests {
         for (range, inside, outside) in [
             (">=18", "18.0.0 22.1.0", "16.20.2"),
             (">= 18.12.0", "18.12.0", "18.11.9"),
-            ("^20.19.0 || >=22.12.0", "20.19.0 20.20.1 22.12.0 24.0.0", "18.20.4 20.18.9 21.0.0 22.11.9"),
+            (
+                "^20.19.0 || >=22.12.0",
+                "20.19.0 20.20.1 22.12.0 24.0.0",
+                "18.20.4 20.18.9 21.0.0 22.11.9",
+            ),
             ("18", "18.0.0 18.99.1", "19.0.0 17.9.9"),
             ("18.x || 20.x", "18.1.0 20.1.0", "19.1.0"),
             ("~18.12", "18.12.5", "18.13.0"),
@@ -139,7 +151,14 @@ mod tests {
 
     #[test]
     fn what_is_no_range_says_nothing() {
-        for range in ["latest", ">=", "lts/*", ">>1", "99999999999999999999999", &"1 ".repeat(600)] {
+        for range in [
+            "latest",
+            ">=",
+            "lts/*",
+            ">>1",
+            "99999999999999999999999",
+            &"1 ".repeat(600),
+        ] {
             assert_eq!(is_in((18, 0, 0), range), None, "{range}");
         }
         assert_eq!(version("18.20.4+dfsg-1~deb12u1"), Some((18, 20, 4)));

@@ -19,24 +19,45 @@ const ACCOUNTS_LAYER: &str = "filesystem";
 /// Finds replaced files: one finding for each two layers.
 pub fn shadowed(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut pairs: BTreeMap<(Option<&str>, &str), Vec<&Shadowed>> = BTreeMap::new();
-    for shadowed in subject.shadowed.iter().filter(|shadowed| &*shadowed.above != ACCOUNTS_LAYER) {
-        pairs.entry((shadowed.below.as_deref(), &shadowed.above)).or_default().push(shadowed);
+    for shadowed in subject
+        .shadowed
+        .iter()
+        .filter(|shadowed| &*shadowed.above != ACCOUNTS_LAYER)
+    {
+        pairs
+            .entry((shadowed.below.as_deref(), &shadowed.above))
+            .or_default()
+            .push(shadowed);
     }
-    findings.extend(pairs.into_iter().filter_map(|((below, above), files)| finding(subject, below, above, files)));
+    findings.extend(
+        pairs
+            .into_iter()
+            .filter_map(|((below, above), files)| finding(subject, below, above, files)),
+    );
 }
 
 fn finding(subject: &Subject, below: Option<&str>, above: &str, mut files: Vec<&Shadowed>) -> Option<Finding> {
-    let bytes = files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size_bytes));
+    let bytes = files
+        .iter()
+        .fold(0, |sum: u64, file| sum.saturating_add(file.size_bytes));
     if bytes < MIN_SHADOWED_BYTES {
         return None;
     }
     // The largest first: they are worth the work.
-    files.sort_by(|left, right| right.size_bytes.cmp(&left.size_bytes).then_with(|| left.path.cmp(&right.path)));
+    files.sort_by(|left, right| {
+        right
+            .size_bytes
+            .cmp(&left.size_bytes)
+            .then_with(|| left.path.cmp(&right.path))
+    });
     let layer = |name: &str| format!("layer \"{}\"", escape(name.as_bytes()));
     let (below, above) = (below.map_or("the base image".to_owned(), layer), layer(above));
     let paths = || files.iter().map(|file| &file.path);
     let message = match files.len() {
-        1 => format!("{above} replaces this file of {below}: {} are shipped but never used", size(bytes)),
+        1 => format!(
+            "{above} replaces this file of {below}: {} are shipped but never used",
+            size(bytes)
+        ),
         many => format!(
             "{above} replaces {} of {below}: {} are shipped but never used ({})",
             count(many, "file", "files"),
@@ -50,7 +71,10 @@ fn finding(subject: &Subject, below: Option<&str>, above: &str, mut files: Vec<&
         }
         _ => "leave the files out of one of the two layers with `exclude`",
     };
-    let (expected, found) = ("each file in one layer", format!("{} in {below} and in {above}", files[0].path));
+    let (expected, found) = (
+        "each file in one layer",
+        format!("{} in {below} and in {above}", files[0].path),
+    );
     Some(Finding::new(Code::Shadowed, &subject.platform, place(paths()), message, help).evidence(expected, found))
 }
 
@@ -94,15 +118,24 @@ mod tests {
             "layer \"app\" replaces 2 files of layer \"deps\": 12.0 MB are shipped but never used (/app/lib/big, \
              /app/a)"
         );
-        assert_eq!(found[1].found.as_deref(), Some("/app/lib/big in layer \"deps\" and in layer \"app\""));
-        assert_eq!(found[1].help, "leave the files out of one of the two layers with `exclude`");
+        assert_eq!(
+            found[1].found.as_deref(),
+            Some("/app/lib/big in layer \"deps\" and in layer \"app\"")
+        );
+        assert_eq!(
+            found[1].help,
+            "leave the files out of one of the two layers with `exclude`"
+        );
     }
 
     #[test]
     fn small_files_and_accounts_do_not_matter() {
         assert_eq!(shadowed_of(&[("etc/nginx/nginx.conf", 65_535, None, "app")]), []);
         assert_eq!(shadowed_of(&[("etc/passwd", 1_000_000, None, "filesystem")]), []);
-        assert_eq!(shadowed_of(&[("a", u64::MAX, None, "app"), ("b", u64::MAX, None, "app")]).len(), 1);
+        assert_eq!(
+            shadowed_of(&[("a", u64::MAX, None, "app"), ("b", u64::MAX, None, "app")]).len(),
+            1
+        );
     }
 
     #[test]
@@ -113,6 +146,9 @@ mod tests {
             .own("usr/lib/x.so", 0o644, Thing::Unread(5))
             .own("usr/lib/z.so", 0o644, Thing::Unread(5));
         let found = image.found_by(shadowed);
-        assert_eq!(found.iter().map(|finding| finding.path.clone()).collect::<Vec<_>>(), [path("usr/lib/x.so")]);
+        assert_eq!(
+            found.iter().map(|finding| finding.path.clone()).collect::<Vec<_>>(),
+            [path("usr/lib/x.so")]
+        );
     }
 }

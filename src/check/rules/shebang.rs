@@ -65,7 +65,11 @@ pub(super) enum Reason {
 /// Takes a first line apart as the kernel does: `#!`, blanks, the interpreter, and all the rest as one argument.
 fn parse(line: &[u8]) -> Line<'_> {
     let limit = usize::try_from(SHEBANG_BYTES).unwrap_or(usize::MAX);
-    let (line, is_cut) = if line.len() >= limit { (&line[..limit - 1], true) } else { (line, false) };
+    let (line, is_cut) = if line.len() >= limit {
+        (&line[..limit - 1], true)
+    } else {
+        (line, false)
+    };
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let text = line.strip_prefix(b"#!").unwrap_or_default();
     let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
@@ -80,7 +84,10 @@ fn parse(line: &[u8]) -> Line<'_> {
     }
     let rest = rest.split(|byte| *byte == 0).next().unwrap_or_default();
     let start = rest.iter().position(|byte| !is_blank(byte)).unwrap_or(rest.len());
-    let end = rest.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    let end = rest
+        .iter()
+        .rposition(|byte| !is_blank(byte))
+        .map_or(start, |last| last + 1);
     let argument = Some(&rest[start..end]).filter(|argument| !argument.is_empty());
     Line::Program { interpreter, argument }
 }
@@ -93,14 +100,20 @@ enum EnvProgram<'a> {
 }
 
 fn env_program(argument: &[u8]) -> EnvProgram<'_> {
-    let split =
-        [&b"-S"[..], b"-vS", b"-iS", b"--split-string="].iter().find_map(|option| argument.strip_prefix(*option));
+    let split = [&b"-S"[..], b"-vS", b"-iS", b"--split-string="]
+        .iter()
+        .find_map(|option| argument.strip_prefix(*option));
     let has_blank = argument.contains(&b' ') || argument.contains(&b'\t');
     match split {
         Some(rest) => {
-            let mut words = rest.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+            let mut words = rest
+                .split(|byte| matches!(byte, b' ' | b'\t'))
+                .filter(|word| !word.is_empty());
             let is_plain = |word: &&[u8]| !word.starts_with(b"-") && !word.iter().any(|byte| b"='\"$\\".contains(byte));
-            words.next().filter(is_plain).map_or(EnvProgram::Unknown, EnvProgram::Name)
+            words
+                .next()
+                .filter(is_plain)
+                .map_or(EnvProgram::Unknown, EnvProgram::Name)
         }
         None if argument.starts_with(b"-") || argument.contains(&b'=') => EnvProgram::Unknown,
         None if has_blank => EnvProgram::OneName(argument),
@@ -110,7 +123,9 @@ fn env_program(argument: &[u8]) -> EnvProgram<'_> {
 
 /// Returns the name of the program that a first line names: `node` for `#!/usr/bin/env node`.
 pub(super) fn interpreter_name(line: &[u8]) -> Option<&str> {
-    let Line::Program { interpreter, argument } = parse(line) else { return None };
+    let Line::Program { interpreter, argument } = parse(line) else {
+        return None;
+    };
     let is_env = interpreter.rsplit(|byte| *byte == b'/').next() == Some(b"env");
     let program = match argument.filter(|_| is_env).map(env_program) {
         None => interpreter,
@@ -129,11 +144,21 @@ pub(super) fn broken(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken
         match follow(setting, line) {
             Followed::To(program) => at = program.at,
             Followed::Unknown => return None,
-            Followed::Broken(program, reason) => return Some(Broken { script: at, program, reason }),
+            Followed::Broken(program, reason) => {
+                return Some(Broken {
+                    script: at,
+                    program,
+                    reason,
+                });
+            }
         }
     }
     let reason = Reason::Refused("its #! line leads through more scripts than the kernel follows");
-    setting.subject.shebang(&at).map(|_| Broken { script: script.clone(), program: Vec::new(), reason })
+    setting.subject.shebang(&at).map(|_| Broken {
+        script: script.clone(),
+        program: Vec::new(),
+        reason,
+    })
 }
 
 /// Returns the program that finally runs a script, links and scripts on the way followed. `None` if it is not a script,
@@ -142,7 +167,9 @@ pub(super) fn interpreter(setting: &Setting<'_>, script: &EntryPath) -> Option<P
     let mut found: Option<Program> = None;
     for _ in 0..=MAX_SCRIPTS {
         let at = found.as_ref().map_or(script, |program| &program.at);
-        let Some(line) = setting.subject.shebang(at) else { return found };
+        let Some(line) = setting.subject.shebang(at) else {
+            return found;
+        };
         match follow(setting, line) {
             Followed::To(program) => found = Some(program),
             Followed::Unknown | Followed::Broken(..) => return None,
@@ -163,7 +190,11 @@ fn follow(setting: &Setting<'_>, line: &[u8]) -> Followed {
         Line::Refused(reason) => return Followed::Broken(Vec::new(), Reason::Refused(reason)),
     };
     // An interpreter without a slash is relative, too: the kernel knows no PATH.
-    let named = if interpreter.contains(&b'/') { interpreter.to_vec() } else { [&b"./"[..], interpreter].concat() };
+    let named = if interpreter.contains(&b'/') {
+        interpreter.to_vec()
+    } else {
+        [&b"./"[..], interpreter].concat()
+    };
     let program = match look_up(setting, &named, interpreter) {
         Followed::To(program) => program,
         other => return other,
@@ -201,14 +232,18 @@ fn look_up(setting: &Setting<'_>, name: &[u8], written: &[u8]) -> Followed {
 /// A program below `/tmp` that is not in the image: nothing brings an interpreter there when a container starts, unless
 /// it is a volume.
 fn gone_with_its_build(setting: &Setting<'_>, name: &[u8]) -> Option<EntryPath> {
-    let at = setting.place(name).filter(|_| name.starts_with(b"/tmp/") || name.starts_with(b"/var/tmp/"))?;
+    let at = setting
+        .place(name)
+        .filter(|_| name.starts_with(b"/tmp/") || name.starts_with(b"/var/tmp/"))?;
     let is_in_volume = setting.volumes.iter().any(|volume| at.starts_with(volume));
     (!is_in_volume && !setting.subject.exists(&at)).then_some(at)
 }
 
 /// Returns `true` for a path that looks as if it came from the machine that built the script.
 pub(super) fn is_build_path(program: &[u8]) -> bool {
-    BUILD_FOLDERS.iter().any(|folder| program.starts_with(folder.as_bytes()))
+    BUILD_FOLDERS
+        .iter()
+        .any(|folder| program.starts_with(folder.as_bytes()))
 }
 
 impl Broken {
@@ -268,7 +303,14 @@ impl Broken {
     pub(super) fn failure(&self, setting: &Setting<'_>) -> Failure {
         let (expected, found) = self.evidence(setting);
         let (message, help) = (format!("starts this script, but {}", self.clause()), self.help(setting));
-        Failure { kind: Kind::Shebang, path: self.script.clone(), message, expected, found, help }
+        Failure {
+            kind: Kind::Shebang,
+            path: self.script.clone(),
+            message,
+            expected,
+            found,
+            help,
+        }
     }
 
     fn shown_program(&self) -> String {
@@ -284,19 +326,34 @@ mod tests {
     use crate::check::testing::{Image, Thing, path};
 
     fn program(interpreter: &'static str, argument: Option<&'static str>) -> Line<'static> {
-        Line::Program { interpreter: interpreter.as_bytes(), argument: argument.map(str::as_bytes) }
+        Line::Program {
+            interpreter: interpreter.as_bytes(),
+            argument: argument.map(str::as_bytes),
+        }
     }
 
     #[test]
     fn first_lines_are_taken_apart_as_the_kernel_does() {
         assert_eq!(parse(b"#!/bin/sh"), program("/bin/sh", None));
         assert_eq!(parse(b"#! \t/bin/sh  -e -u \t"), program("/bin/sh", Some("-e -u")));
-        assert_eq!(parse(b"#!/usr/bin/env python3 -u"), program("/usr/bin/env", Some("python3 -u")));
+        assert_eq!(
+            parse(b"#!/usr/bin/env python3 -u"),
+            program("/usr/bin/env", Some("python3 -u"))
+        );
         assert_eq!(parse(b"#!/bin/sh\r"), program("/bin/sh\r", None));
         assert!(matches!(parse(b"#!  "), Line::Refused(_)));
-        assert!(matches!(parse(format!("#!/{}", "a".repeat(254)).as_bytes()), Line::Refused(_)));
+        assert!(matches!(
+            parse(format!("#!/{}", "a".repeat(254)).as_bytes()),
+            Line::Refused(_)
+        ));
         let cut = format!("#!/bin/sh {}", "a".repeat(300));
-        assert!(matches!(parse(cut.as_bytes()), Line::Program { interpreter: b"/bin/sh", .. }));
+        assert!(matches!(
+            parse(cut.as_bytes()),
+            Line::Program {
+                interpreter: b"/bin/sh",
+                ..
+            }
+        ));
     }
 
     fn outcome(first_line: &str) -> Option<String> {
@@ -334,11 +391,26 @@ mod tests {
     #[test]
     fn scripts_that_do_not_start_are_told() {
         for (line, expected) in [
-            ("#!/usr/bin/perl", "/app/run its #! line names /usr/bin/perl, which is not in the image"),
-            ("#!python3", "/app/run its #! line names python3, which is not in the image"),
-            ("#!/usr/bin/env ruby", "/app/run its #! line makes env run ruby, which is not on PATH"),
-            ("#!/usr/bin/env -S ruby -w", "/app/run its #! line makes env run ruby, which is not on PATH"),
-            ("#!/usr/bin/env python3 -u", "/app/run its #! line makes env look for one program named \"python3 -u\""),
+            (
+                "#!/usr/bin/perl",
+                "/app/run its #! line names /usr/bin/perl, which is not in the image",
+            ),
+            (
+                "#!python3",
+                "/app/run its #! line names python3, which is not in the image",
+            ),
+            (
+                "#!/usr/bin/env ruby",
+                "/app/run its #! line makes env run ruby, which is not on PATH",
+            ),
+            (
+                "#!/usr/bin/env -S ruby -w",
+                "/app/run its #! line makes env run ruby, which is not on PATH",
+            ),
+            (
+                "#!/usr/bin/env python3 -u",
+                "/app/run its #! line makes env look for one program named \"python3 -u\"",
+            ),
             (
                 "#!/tmp/build/venv/bin/python",
                 "/app/run its #! line names /tmp/build/venv/bin/python, a path of the machine that built it",
@@ -347,10 +419,22 @@ mod tests {
                 "#!/home/ci/venv/bin/python",
                 "/app/run its #! line names /home/ci/venv/bin/python, a path of the machine that built it",
             ),
-            ("#!/usr/bin/plain", "/app/run its #! line names /usr/bin/plain, which is not executable"),
-            ("#!/usr/bin/python3\r", "/app/run its #! line ends with a carriage return (Windows line ending)"),
-            ("#!/usr/bin/env python3\r", "/app/run its #! line ends with a carriage return (Windows line ending)"),
-            ("#!/app/wrapper", "/app/wrapper its #! line names /usr/bin/gone, which is not in the image"),
+            (
+                "#!/usr/bin/plain",
+                "/app/run its #! line names /usr/bin/plain, which is not executable",
+            ),
+            (
+                "#!/usr/bin/python3\r",
+                "/app/run its #! line ends with a carriage return (Windows line ending)",
+            ),
+            (
+                "#!/usr/bin/env python3\r",
+                "/app/run its #! line ends with a carriage return (Windows line ending)",
+            ),
+            (
+                "#!/app/wrapper",
+                "/app/wrapper its #! line names /usr/bin/gone, which is not in the image",
+            ),
             ("#!", "/app/run the kernel rejects it: its #! line names no program"),
             (
                 "#!/app/loop",

@@ -121,12 +121,22 @@ pub(super) fn first_command(text: &str) -> Option<FirstCommand> {
             let program = command.words.first()?;
             let is_plain = !program.starts_with('-');
             let is_whole = command.is_whole;
-            return is_plain.then_some(FirstCommand { words: command.words, folders, is_decisive: true, is_whole });
+            return is_plain.then_some(FirstCommand {
+                words: command.words,
+                folders,
+                is_decisive: true,
+                is_whole,
+            });
         }
         if !NO_PROGRAMS.contains(&&*name) {
             let is_decisive = is_decisive(&command.end, reader.rest, stops_at_errors);
             let is_whole = command.is_whole;
-            return Some(FirstCommand { words: command.words, folders, is_decisive, is_whole });
+            return Some(FirstCommand {
+                words: command.words,
+                folders,
+                is_decisive,
+                is_whole,
+            });
         }
         match (&*name, command.is_whole) {
             ("cd", true) if command.words.len() == 2 && !command.words[1].starts_with('-') => {
@@ -150,7 +160,8 @@ pub(super) fn first_command(text: &str) -> Option<FirstCommand> {
 
 /// Returns `true` for `-e` among the letters of an option of `set`.
 fn is_errexit(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains('e'))
+    word.strip_prefix('-')
+        .is_some_and(|letters| !letters.starts_with('-') && letters.contains('e'))
 }
 
 /// The end of a command.
@@ -217,7 +228,11 @@ impl<'a> Reader<'a> {
             self.rest = after.split_once('\n')?.1;
         }
         self.rest = self.rest.trim_start();
-        let mut command = Command { words: Vec::new(), is_whole: true, end: End::Text };
+        let mut command = Command {
+            words: Vec::new(),
+            is_whole: true,
+            end: End::Text,
+        };
         loop {
             self.skip_blanks();
             if let Some(end) = self.end()? {
@@ -293,7 +308,9 @@ impl<'a> Reader<'a> {
 
     /// Skips `>file`, `2>&1`, `<file`, `&>file`. `None` for here-documents and process substitutions.
     fn redirection(&mut self) -> Option<bool> {
-        let after = self.rest.trim_start_matches(|character: char| character.is_ascii_digit());
+        let after = self
+            .rest
+            .trim_start_matches(|character: char| character.is_ascii_digit());
         let after = after.strip_prefix('&').unwrap_or(after);
         if !after.starts_with(['<', '>']) {
             return Some(false);
@@ -308,7 +325,11 @@ impl<'a> Reader<'a> {
 
     /// The next word, with quotes taken away. `None` for one that does not end.
     fn word(&mut self) -> Option<Word> {
-        let mut word = Word { text: String::new(), is_plain: true, unquoted_start: usize::MAX };
+        let mut word = Word {
+            text: String::new(),
+            is_plain: true,
+            unquoted_start: usize::MAX,
+        };
         let bytes_before = self.rest.len();
         while let Some(character) = self.rest.chars().next() {
             let after = &self.rest[character.len_utf8()..];
@@ -382,7 +403,9 @@ fn assigned(word: &Word) -> Option<&str> {
     let is_name = !name.is_empty()
         && name.len() < word.unquoted_start
         && !name.starts_with(|first: char| first.is_ascii_digit())
-        && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
+        && name
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || character == '_');
     is_name.then_some(name)
 }
 

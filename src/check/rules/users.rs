@@ -21,7 +21,9 @@ const MAX_SHOWN_NAMES: usize = 8;
 
 /// Finds unknown accounts: `unknown-user` and `unknown-group`.
 pub(super) fn unknown_accounts(subject: &Subject, findings: &mut Vec<Finding>) {
-    let Some(accounts) = known_accounts(subject).filter(|_| subject.platform.os == "linux") else { return };
+    let Some(accounts) = known_accounts(subject).filter(|_| subject.platform.os == "linux") else {
+        return;
+    };
     let text = UserText::of(subject);
     let is_unknown_user = !text.user.is_empty() && id(text.user).is_none() && accounts.user(text.user).is_none();
     if is_unknown_user {
@@ -30,7 +32,9 @@ pub(super) fn unknown_accounts(subject: &Subject, findings: &mut Vec<Finding>) {
             |name: &str| format!("add [[users]] with name = \"{name}\", use a user of the base image, or use a number");
         findings.push(unknown(subject, Code::UnknownUser, "user", text.user, names, help));
     }
-    let unknown_group = text.group.filter(|group| id(group).is_none() && accounts.group(group).is_none());
+    let unknown_group = text
+        .group
+        .filter(|group| id(group).is_none() && accounts.group(group).is_none());
     if let Some(group) = unknown_group {
         let names = accounts.groups().iter().map(|group| &*group.name);
         let help = |name: &str| {
@@ -48,7 +52,11 @@ fn unknown<'a>(
     known: impl Iterator<Item = &'a str>,
     help: impl Fn(&str) -> String,
 ) -> Finding {
-    let file = if code == Code::UnknownUser { "etc/passwd" } else { "etc/group" };
+    let file = if code == Code::UnknownUser {
+        "etc/passwd"
+    } else {
+        "etc/group"
+    };
     let path = EntryPath::new(file.as_bytes()).unwrap_or_default();
     let name = escape(name.as_bytes());
     let known: Vec<String> = known.map(|name| escape(name.as_bytes())).collect();
@@ -57,7 +65,11 @@ fn unknown<'a>(
         (0, true) => format!("no {what}"),
         (1..=MAX_SHOWN_NAMES, true) => known.join(", "),
         (count, true) => {
-            format!("{} and {} more", known[..MAX_SHOWN_NAMES].join(", "), count - MAX_SHOWN_NAMES)
+            format!(
+                "{} and {} more",
+                known[..MAX_SHOWN_NAMES].join(", "),
+                count - MAX_SHOWN_NAMES
+            )
         }
     };
     let message = format!("the image runs as {what} \"{name}\", which does not exist in /{file}");
@@ -90,7 +102,9 @@ pub(super) fn runs_as_root(subject: &Subject, findings: &mut Vec<Finding>) {
 /// A user of the image that is not the system's.
 fn plain_user(accounts: &Accounts) -> Option<String> {
     let mut users = accounts.users().iter();
-    users.find(|user| (FIRST_USER_ID..NOBODY_ID).contains(&user.uid)).map(|user| escape(user.name.as_bytes()))
+    users
+        .find(|user| (FIRST_USER_ID..NOBODY_ID).contains(&user.uid))
+        .map(|user| escape(user.name.as_bytes()))
 }
 
 /// Endings of databases that are one file. Opening one writes files beside it.
@@ -102,16 +116,24 @@ pub(super) fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>)
     let Some(user) = Identity::of(subject).filter(|user| !user.is_root() && subject.platform.os == "linux") else {
         return;
     };
-    let workdir = subject.execution.workdir.iter().filter(|path| is_for_writing(subject, path));
+    let workdir = subject
+        .execution
+        .workdir
+        .iter()
+        .filter(|path| is_for_writing(subject, path));
     let workdir = workdir.map(|path| ("the working directory", path));
     let volumes = subject.execution.volumes.iter().map(|path| ("this volume", path));
     let mut seen = BTreeSet::new();
     for (what, text) in workdir.chain(volumes) {
-        let Ok(path) = EntryPath::new(text.as_bytes()) else { continue };
+        let Ok(path) = EntryPath::new(text.as_bytes()) else {
+            continue;
+        };
         if !seen.insert(path.clone()) {
             continue;
         }
-        let Some(found) = obstacle(subject, &user, &path) else { continue };
+        let Some(found) = obstacle(subject, &user, &path) else {
+            continue;
+        };
         let name = subject.execution.user.as_deref().unwrap_or_default();
         let message = format!("the image's user cannot write to {what}");
         let help = format!(
@@ -119,7 +141,12 @@ pub(super) fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>)
             escape(name.as_bytes())
         );
         let finding = Finding::new(Code::UnwritableWorkdir, &subject.platform, path, message, help);
-        let expected = format!("write permission for {} ({}:{})", escape(name.as_bytes()), user.uid, user.gid);
+        let expected = format!(
+            "write permission for {} ({}:{})",
+            escape(name.as_bytes()),
+            user.uid,
+            user.gid
+        );
         findings.push(finding.evidence(expected, found));
     }
 }
@@ -127,7 +154,10 @@ pub(super) fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>)
 /// Returns `true` for an empty directory, since it is meant for files that the program creates, and for one with a
 /// database.
 fn is_for_writing(subject: &Subject, path: &str) -> bool {
-    let Some(at) = EntryPath::new(path.as_bytes()).ok().and_then(|path| subject.resolve(&path).ok()) else {
+    let Some(at) = EntryPath::new(path.as_bytes())
+        .ok()
+        .and_then(|path| subject.resolve(&path).ok())
+    else {
         return false;
     };
     let mut is_empty = true;
@@ -169,7 +199,11 @@ mod tests {
         Image::new("linux/amd64")
             .config(config)
             .base("etc/passwd", 0o644, Thing::Text(passwd))
-            .base("etc/group", 0o644, Thing::Text("root:x:0:\nnode:x:1000:\nstaff:x:50:node\n".to_owned()))
+            .base(
+                "etc/group",
+                0o644,
+                Thing::Text("root:x:0:\nnode:x:1000:\nstaff:x:50:node\n".to_owned()),
+            )
             .base("bin/sh", 0o755, Thing::Unread(1))
     }
 
@@ -183,22 +217,38 @@ mod tests {
     fn unknown_users_and_groups_are_errors() {
         let found = with_user("app").found(Code::UnknownUser);
         assert_eq!(found[0].path.to_string(), "/etc/passwd");
-        assert_eq!(found[0].message, "the image runs as user \"app\", which does not exist in /etc/passwd");
+        assert_eq!(
+            found[0].message,
+            "the image runs as user \"app\", which does not exist in /etc/passwd"
+        );
         assert_eq!(found[0].found.as_deref(), Some("root, node"));
-        assert_eq!(found[0].help, "add [[users]] with name = \"app\", use a user of the base image, or use a number");
+        assert_eq!(
+            found[0].help,
+            "add [[users]] with name = \"app\", use a user of the base image, or use a number"
+        );
         let found = with_user("1000:app").found(Code::UnknownGroup);
-        assert_eq!(found[0].message, "the image runs as group \"app\", which does not exist in /etc/group");
+        assert_eq!(
+            found[0].message,
+            "the image runs as group \"app\", which does not exist in /etc/group"
+        );
         for user in ["", "node", "1000", "4711", "node:staff", "node:7", "0:0"] {
             let findings = with_user(user).findings();
             let is_unknown = |finding: &Finding| matches!(finding.code, Code::UnknownUser | Code::UnknownGroup);
             assert!(!findings.iter().any(is_unknown), "{user}");
         }
-        let bare = Image::new("linux/amd64").config(json!({ "User": "app" })).found(Code::UnknownUser);
+        let bare = Image::new("linux/amd64")
+            .config(json!({ "User": "app" }))
+            .found(Code::UnknownUser);
         assert_eq!(bare[0].found.as_deref(), Some("no /etc/passwd"));
         let unread = with_user("app").own("etc/passwd", 0o644, Thing::Unread(9));
         assert!(unread.found(Code::UnknownUser).is_empty());
         let own = Thing::Text("app:x:7:7::/:/bin/sh\n".to_owned());
-        assert!(with_user("app").own("etc/passwd", 0o644, own).found(Code::UnknownUser).is_empty());
+        assert!(
+            with_user("app")
+                .own("etc/passwd", 0o644, own)
+                .found(Code::UnknownUser)
+                .is_empty()
+        );
     }
 
     #[test]
@@ -206,7 +256,10 @@ mod tests {
         let found = with_user("").found(Code::RunsAsRoot);
         assert_eq!(found[0].message, "no user is set, so the image runs as root");
         assert_eq!(found[0].help, "set `user` in [config]; user \"node\" already exists");
-        assert_eq!(with_user("root").found(Code::RunsAsRoot)[0].message, "the image runs as \"root\", which is root");
+        assert_eq!(
+            with_user("root").found(Code::RunsAsRoot)[0].message,
+            "the image runs as \"root\", which is root"
+        );
         assert_eq!(with_user("0:1000").found(Code::RunsAsRoot).len(), 1);
         for user in ["node", "1000", "gone", "7:0"] {
             assert!(with_user(user).found(Code::RunsAsRoot).is_empty(), "{user}");
@@ -216,7 +269,10 @@ mod tests {
 
     fn unwritable(image: Image) -> Vec<String> {
         let found = image.found(Code::UnwritableWorkdir);
-        found.into_iter().map(|finding| format!("{}: {}", finding.path, finding.found.unwrap())).collect()
+        found
+            .into_iter()
+            .map(|finding| format!("{}: {}", finding.path, finding.found.unwrap()))
+            .collect()
     }
 
     #[test]
@@ -224,28 +280,44 @@ mod tests {
         let root_made = "nothing, so the runtime creates it for root";
         let expected = [format!("/app: {root_made}"), format!("/data: {root_made}")];
         assert_eq!(unwritable(with_user("node")), expected);
-        let half = with_user("node").own("app", 0o755, Thing::Directory).owned("data", 0o750, 50, Thing::Directory);
-        assert_eq!(unwritable(half), ["/app: mode 0755, owner 0:0", "/data: mode 0750, owner 50:50"]);
-        let shared = with_user("node").owned("app", 0o775, 50, Thing::Directory).own("data", 0o777, Thing::Directory);
+        let half = with_user("node")
+            .own("app", 0o755, Thing::Directory)
+            .owned("data", 0o750, 50, Thing::Directory);
+        assert_eq!(
+            unwritable(half),
+            ["/app: mode 0755, owner 0:0", "/data: mode 0750, owner 50:50"]
+        );
+        let shared = with_user("node")
+            .owned("app", 0o775, 50, Thing::Directory)
+            .own("data", 0o777, Thing::Directory);
         assert!(unwritable(shared).is_empty());
         assert!(unwritable(with_user("")).is_empty());
         let closed = image(json!({ "User": "node", "WorkingDir": "/root/x" }));
-        let closed = closed.own("root", 0o700, Thing::Directory).owned("root/x", 0o755, 1000, Thing::Directory);
-        assert_eq!(unwritable(closed), ["/root/x: /root, which the user cannot enter, has mode 0700, owner 0:0"]);
+        let closed = closed
+            .own("root", 0o700, Thing::Directory)
+            .owned("root/x", 0o755, 1000, Thing::Directory);
+        assert_eq!(
+            unwritable(closed),
+            ["/root/x: /root, which the user cannot enter, has mode 0700, owner 0:0"]
+        );
         assert!(unwritable(image(json!({ "User": "node" }))).is_empty());
         let with = |at: &str| {
-            image(json!({ "User": "node", "WorkingDir": "/app" })).own("app", 0o755, Thing::Directory).own(
-                at,
-                0o644,
-                Thing::Unread(1),
-            )
+            image(json!({ "User": "node", "WorkingDir": "/app" }))
+                .own("app", 0o755, Thing::Directory)
+                .own(at, 0o644, Thing::Unread(1))
         };
         assert!(unwritable(with("app/index.js")).is_empty());
         assert!(unwritable(with("app/node_modules/a/x.db")).is_empty());
         assert_eq!(unwritable(with("app/data/app.sqlite3")), ["/app: mode 0755, owner 0:0"]);
         let found = with_user("node").found(Code::UnwritableWorkdir);
-        assert_eq!(found[0].message, "the image's user cannot write to the working directory");
-        assert_eq!(found[0].help, "make the user its owner: [[dirs]] with path = \"/app\" and owner = \"node\"");
+        assert_eq!(
+            found[0].message,
+            "the image's user cannot write to the working directory"
+        );
+        assert_eq!(
+            found[0].help,
+            "make the user its owner: [[dirs]] with path = \"/app\" and owner = \"node\""
+        );
         assert_eq!(found[1].message, "the image's user cannot write to this volume");
     }
 }

@@ -31,7 +31,14 @@ const fn wrapper(
     valued: &'static [&'static str],
     joined: &'static [&'static str],
 ) -> Wrapper {
-    Wrapper { names, flags, valued, joined, operands: 0, changes_user: false }
+    Wrapper {
+        names,
+        flags,
+        valued,
+        joined,
+        operands: 0,
+        changes_user: false,
+    }
 }
 
 const WRAPPERS: &[Wrapper] = &[
@@ -41,15 +48,29 @@ const WRAPPERS: &[Wrapper] = &[
         &["-p", "-e"],
         &["-p", "-e"],
     ),
-    wrapper(&["dumb-init"], &["-c", "--single-child", "-v", "--verbose"], &["-r", "--rewrite"], &["--rewrite="]),
+    wrapper(
+        &["dumb-init"],
+        &["-c", "--single-child", "-v", "--verbose"],
+        &["-r", "--rewrite"],
+        &["--rewrite="],
+    ),
     wrapper(&["catatonit"], &["-g"], &[], &[]),
     // Not `-i`: without PATH, the search depends on the C library.
     wrapper(&["env"], &["-v"], &["-u", "--unset"], &["--unset="]),
     wrapper(&["nice"], &[], &["-n", "--adjustment"], &["-n", "--adjustment="]),
     wrapper(&["nohup"], &[], &[], &[]),
     wrapper(&["setsid"], &["-c", "-f", "-w"], &[], &[]),
-    wrapper(&["stdbuf"], &[], &["-i", "-o", "-e"], &["-i", "-o", "-e", "--input=", "--output=", "--error="]),
-    Wrapper { operands: 1, changes_user: true, ..wrapper(&["su-exec", "gosu"], &[], &[], &[]) },
+    wrapper(
+        &["stdbuf"],
+        &[],
+        &["-i", "-o", "-e"],
+        &["-i", "-o", "-e", "--input=", "--output=", "--error="],
+    ),
+    Wrapper {
+        operands: 1,
+        changes_user: true,
+        ..wrapper(&["su-exec", "gosu"], &[], &[], &[])
+    },
 ];
 
 /// Returns the command that another command starts, if its program is a wrapper by name. Returns `None` if it is not a
@@ -80,7 +101,10 @@ pub(super) fn wrapped<'a>(name: &str, arguments: &'a [String]) -> Option<Wrapped
         }
         rest = &rest[1..];
     }
-    (!rest.is_empty()).then_some(Wrapped { arguments: rest, changes_user: wrapper.changes_user })
+    (!rest.is_empty()).then_some(Wrapped {
+        arguments: rest,
+        changes_user: wrapper.changes_user,
+    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,12 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new() -> Self {
-        Self { bytes: Vec::new(), at: 0, pending: 0, count: 0 }
+        Self {
+            bytes: Vec::new(),
+            at: 0,
+            pending: 0,
+            count: 0,
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -27,7 +32,12 @@ impl Output {
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
         }
-        BitWriter { bytes: &mut self.bytes, at: self.at, pending: self.pending, count: self.count }
+        BitWriter {
+            bytes: &mut self.bytes,
+            at: self.at,
+            pending: self.pending,
+            count: self.count,
+        }
     }
 
     /// Accepts the final state of a writer.

@@ -30,10 +30,21 @@ struct Codes {
 
 impl Codes {
     fn of(tally: &Tally) -> Self {
-        let mut of = Self { literal_length_lengths: [0; 288], distance_lengths: [0; 32] };
+        let mut of = Self {
+            literal_length_lengths: [0; 288],
+            distance_lengths: [0; 32],
+        };
         let (literals, distances) = (&tally.literal_length[..LITERAL_LENGTH_SYMBOLS], &tally.distance);
-        code_lengths(literals, LITERAL_LENGTH_LIMIT, &mut of.literal_length_lengths[..LITERAL_LENGTH_SYMBOLS]);
-        code_lengths(&distances[..DISTANCE_SYMBOLS], DISTANCE_LIMIT, &mut of.distance_lengths[..DISTANCE_SYMBOLS]);
+        code_lengths(
+            literals,
+            LITERAL_LENGTH_LIMIT,
+            &mut of.literal_length_lengths[..LITERAL_LENGTH_SYMBOLS],
+        );
+        code_lengths(
+            &distances[..DISTANCE_SYMBOLS],
+            DISTANCE_LIMIT,
+            &mut of.distance_lengths[..DISTANCE_SYMBOLS],
+        );
         of
     }
 
@@ -42,13 +53,20 @@ impl Codes {
         let mut literal_length_lengths = [8; 288];
         literal_length_lengths[144..256].fill(9);
         literal_length_lengths[256..280].fill(7);
-        Self { literal_length_lengths, distance_lengths: [5; 32] }
+        Self {
+            literal_length_lengths,
+            distance_lengths: [5; 32],
+        }
     }
 
     /// Returns the number of bits of all symbols, without their extra bits.
     fn size_bits(&self, tally: &Tally) -> u64 {
         let of = |counts: &[u32], lengths: &[u8]| -> u64 {
-            counts.iter().zip(lengths).map(|(count, length)| u64::from(*count) * u64::from(*length)).sum()
+            counts
+                .iter()
+                .zip(lengths)
+                .map(|(count, length)| u64::from(*count) * u64::from(*length))
+                .sum()
         };
         of(&tally.literal_length, &self.literal_length_lengths) + of(&tally.distance, &self.distance_lengths)
     }
@@ -68,7 +86,12 @@ const BITS_MASK: u64 = (1 << COUNT_SHIFT) - 1;
 
 impl Tables {
     pub(super) fn new() -> Self {
-        Self { literals: [0; 256], lengths: [0; 512], distances: [0; 32], end_of_block: 0 }
+        Self {
+            literals: [0; 256],
+            lengths: [0; 512],
+            distances: [0; 32],
+            end_of_block: 0,
+        }
     }
 
     fn fill(&mut self, codes_: &Codes) {
@@ -182,7 +205,10 @@ fn write_sequences(window: &Window, mut at: usize, sequences: &[Sequence], table
         let four = window.load4(at).to_le_bytes();
         for (index, literal) in four[..3].iter().enumerate() {
             let wanted = u32::from(index < literals);
-            put_entry(writer, tables.literals[usize::from(*literal)] & 0u32.wrapping_sub(wanted));
+            put_entry(
+                writer,
+                tables.literals[usize::from(*literal)] & 0u32.wrapping_sub(wanted),
+            );
         }
         writer.flush();
         at += literals;

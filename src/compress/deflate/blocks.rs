@@ -104,7 +104,10 @@ impl<'a> Blocks<'a> {
     /// Returns whether a match costs less than its literals.
     #[inline(always)]
     pub(super) fn is_worth(&self, found: Match) -> bool {
-        self.reach.get(found.length).is_none_or(|reach| found.distance <= *reach) && found.length > 0
+        self.reach
+            .get(found.length)
+            .is_none_or(|reach| found.distance <= *reach)
+            && found.length > 0
     }
 
     /// Returns whether matches of three bytes should be searched.
@@ -181,9 +184,23 @@ impl<'a> Blocks<'a> {
     }
 
     fn write(&mut self, count: usize, from: usize, to: usize) {
-        let Memory { sequences, block, tables, output, .. } = &mut *self.memory;
+        let Memory {
+            sequences,
+            block,
+            tables,
+            output,
+            ..
+        } = &mut *self.memory;
         block.end();
-        block::write(&self.bytes[from..to], self.window, from, &sequences[..count], block, tables, output);
+        block::write(
+            &self.bytes[from..to],
+            self.window,
+            from,
+            &sequences[..count],
+            block,
+            tables,
+            output,
+        );
         sequences.drain(..count);
     }
 

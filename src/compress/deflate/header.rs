@@ -29,7 +29,10 @@ impl Header {
     /// Creates the header for the code lengths of both alphabets.
     pub(super) fn of(literal_lengths: &[u8], distance_lengths: &[u8]) -> Self {
         let trimmed = |lengths: &[u8], min: usize| {
-            lengths.iter().rposition(|length| *length > 0).map_or(min, |last| (last + 1).max(min))
+            lengths
+                .iter()
+                .rposition(|length| *length > 0)
+                .map_or(min, |last| (last + 1).max(min))
         };
         let literal_length_count = trimmed(literal_lengths, FIRST_LENGTH_SYMBOL);
         let distance_count = trimmed(distance_lengths, 1);
@@ -48,7 +51,9 @@ impl Header {
         };
         header.run_length_code(&all[..count]);
         code_lengths(&header.counts, CODE_LENGTH_LIMIT, &mut header.lengths);
-        let last = CODE_LENGTH_ORDER.iter().rposition(|symbol| header.lengths[usize::from(*symbol)] > 0);
+        let last = CODE_LENGTH_ORDER
+            .iter()
+            .rposition(|symbol| header.lengths[usize::from(*symbol)] > 0);
         header.written_lengths = last.map_or(4, |last| (last + 1).max(4));
         header
     }

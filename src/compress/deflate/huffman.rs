@@ -20,7 +20,11 @@ pub(super) fn code_lengths(counts: &[u32], limit: usize, lengths: &mut [u8]) {
     }
     lengths.fill(0);
     if used < 2 {
-        let only = if used == 1 { (keys[0] & ((1 << SYMBOL_BITS) - 1)) as usize } else { 0 };
+        let only = if used == 1 {
+            (keys[0] & ((1 << SYMBOL_BITS) - 1)) as usize
+        } else {
+            0
+        };
         lengths[only] = 1;
         lengths[usize::from(only == 0)] = 1;
         return;

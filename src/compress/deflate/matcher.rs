@@ -59,7 +59,11 @@ pub(super) struct Chains {
 impl Chains {
     pub(super) fn new() -> Self {
         let table = vec![EMPTY; TABLE_SIZE].into_boxed_slice();
-        Self { table: table.try_into().expect("it was made with this length"), entered: 0, threes: false }
+        Self {
+            table: table.try_into().expect("it was made with this length"),
+            entered: 0,
+            threes: false,
+        }
     }
 
     /// Removes all positions.
@@ -136,7 +140,10 @@ impl Chains {
     ) -> Match {
         let word = window.load4(at);
         let reach = at.min(DISTANCE_MAX);
-        let mut best = Match { length: beaten, distance: 0 };
+        let mut best = Match {
+            length: beaten,
+            distance: 0,
+        };
         let mut candidate = self.table[PREVIOUS4 + usize::from(at as u16)];
         let mut distance = usize::from((at as u16).wrapping_sub(candidate));
         if distance.wrapping_sub(1) < reach && limit > 3 && limit > beaten {

@@ -44,8 +44,22 @@ impl Level {
 
     /// Returns the parameters of the level; `None` for storing. Each was chosen by measurements: docs/decisions.md.
     fn effort(self) -> Option<Effort> {
-        let backward = |depth| Some(Effort { depth, nice: 128, threes: depth > 1, lazy: None });
-        let lazy = |depth, nice, good| Some(Effort { depth, nice, threes: true, lazy: Some(good) });
+        let backward = |depth| {
+            Some(Effort {
+                depth,
+                nice: 128,
+                threes: depth > 1,
+                lazy: None,
+            })
+        };
+        let lazy = |depth, nice, good| {
+            Some(Effort {
+                depth,
+                nice,
+                threes: true,
+                lazy: Some(good),
+            })
+        };
         match self.0 {
             0 => None,
             1 => backward(1),
@@ -72,7 +86,12 @@ pub(super) struct Encoder {
 impl Encoder {
     /// Creates an encoder. It uses about 3 MiB of memory, and up to 8 bytes for each match of the input.
     pub(super) fn new(level: Level) -> Self {
-        Self { level, window: Window::new(), chains: Chains::new(), memory: Memory::new() }
+        Self {
+            level,
+            window: Window::new(),
+            chains: Chains::new(),
+            memory: Memory::new(),
+        }
     }
 
     /// Encodes a block to deflate blocks. None of them is final, and they end at a byte boundary, if necessary by an

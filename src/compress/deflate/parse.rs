@@ -42,7 +42,15 @@ struct Parse<'a, 'b> {
 
 impl<'a, 'b> Parse<'a, 'b> {
     fn new(blocks: Blocks<'a>, chains: &'b mut Chains, window: &'a Window, threes: bool) -> Self {
-        Self { blocks, chains, window, literals_at: 0, parse_end: 0, in_noise: false, threes }
+        Self {
+            blocks,
+            chains,
+            window,
+            literals_at: 0,
+            parse_end: 0,
+            in_noise: false,
+            threes,
+        }
     }
 
     /// Enters the next piece of the block, or adds it as literals if it is noise, and decides whether a deflate block
@@ -69,8 +77,16 @@ impl<'a, 'b> Parse<'a, 'b> {
             self.blocks.literals(at, piece_end);
             return piece_end.max(at);
         }
-        self.chains.enter(self.window, piece_end.min(size), self.threes && self.blocks.wants_threes());
-        self.parse_end = if piece_end < size { piece_end - AHEAD_BYTES } else { size };
+        self.chains.enter(
+            self.window,
+            piece_end.min(size),
+            self.threes && self.blocks.wants_threes(),
+        );
+        self.parse_end = if piece_end < size {
+            piece_end - AHEAD_BYTES
+        } else {
+            size
+        };
         at
     }
 
@@ -79,7 +95,11 @@ impl<'a, 'b> Parse<'a, 'b> {
     fn find(&self, at: usize, beaten: usize, depth: u32, nice: usize) -> Match {
         let limit = LENGTH_MAX.min(self.blocks.size_bytes() - at);
         let found = self.chains.find(self.window, at, beaten, limit, depth, nice);
-        if self.blocks.is_worth(found) { found } else { Match::NONE }
+        if self.blocks.is_worth(found) {
+            found
+        } else {
+            Match::NONE
+        }
     }
 
     #[inline(always)]
@@ -116,7 +136,11 @@ pub(super) fn lazy(blocks: Blocks, chains: &mut Chains, window: &Window, effort:
             continue;
         }
         while found.length < effort.nice && at + 1 < parse.chains.entered() {
-            let depth = if found.length >= good { effort.depth / 4 } else { effort.depth / 2 };
+            let depth = if found.length >= good {
+                effort.depth / 4
+            } else {
+                effort.depth / 2
+            };
             let next = parse.find(at + 1, found.length - 1, depth, effort.nice);
             if next.length == 0 || !is_better(next, found) {
                 break;
@@ -202,5 +226,8 @@ fn reach_back(window: &Window, next_at: usize, found: Match, next: Match) -> Opt
     let back = same.min(found.length).min(LENGTH_MAX - next.length);
     let left = found.length - back;
     let needless = left <= 1 || left == 2 && found.distance > NEAR;
-    needless.then_some(Match { length: next.length + back, distance: next.distance })
+    needless.then_some(Match {
+        length: next.length + back,
+        distance: next.distance,
+    })
 }

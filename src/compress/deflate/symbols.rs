@@ -18,11 +18,13 @@ pub(super) const DISTANCE_SYMBOLS: usize = 30;
 const LENGTH_CODES: usize = LITERAL_LENGTH_SYMBOLS - FIRST_LENGTH_SYMBOL;
 
 /// Number of extra bits of each length symbol, from symbol 257.
-pub(super) const LENGTH_EXTRA_BITS: [u8; LENGTH_CODES] =
-    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
+pub(super) const LENGTH_EXTRA_BITS: [u8; LENGTH_CODES] = [
+    0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0,
+];
 /// Number of extra bits of each distance symbol.
-pub(super) const DISTANCE_EXTRA_BITS: [u8; DISTANCE_SYMBOLS] =
-    [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13];
+pub(super) const DISTANCE_EXTRA_BITS: [u8; DISTANCE_SYMBOLS] = [
+    0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13,
+];
 
 /// Shortest length of each length symbol.
 pub(super) const LENGTH_BASES: [u16; LENGTH_CODES] = length_bases();
@@ -75,7 +77,11 @@ const fn distance_symbols() -> [u8; 512] {
     let mut symbols = [0; 512];
     let mut index = 0;
     while index < 512 {
-        let distance = if index < 256 { index + 1 } else { (index - 256) * 128 + 1 };
+        let distance = if index < 256 {
+            index + 1
+        } else {
+            (index - 256) * 128 + 1
+        };
         let mut symbol = DISTANCE_SYMBOLS - 1;
         while DISTANCE_BASES[symbol] as usize > distance {
             symbol -= 1;

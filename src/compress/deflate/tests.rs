@@ -31,9 +31,15 @@ fn encode(level: u8, block: &[u8]) -> Vec<u8> {
 /// Encodes, and decodes in both ways.
 fn read_back(level: u8, block: &[u8]) -> Stream {
     let encoded = encode(level, block);
-    assert!(inflate(&encoded, block.len()) == block, "level {level}: zlib-rs reads something else");
+    assert!(
+        inflate(&encoded, block.len()) == block,
+        "level {level}: zlib-rs reads something else"
+    );
     let stream = Stream::read(&encoded);
-    assert!(stream.bytes == block, "level {level}: the strict reader reads something else");
+    assert!(
+        stream.bytes == block,
+        "level {level}: the strict reader reads something else"
+    );
     stream
 }
 

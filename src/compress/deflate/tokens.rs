@@ -17,7 +17,11 @@ pub(super) struct Sequence {
 impl Sequence {
     /// Returns a sequence of `literals` literals without a match.
     pub(super) fn of_literals(literals: usize) -> Self {
-        Self { literals: literals as u32, length_and_symbol: 0, distance: 0 }
+        Self {
+            literals: literals as u32,
+            length_and_symbol: 0,
+            distance: 0,
+        }
     }
 
     #[inline(always)]
@@ -51,7 +55,10 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { literal_length: [0; LITERAL_LENGTH_SYMBOLS + 2], distance: [0; DISTANCE_SYMBOLS + 2] }
+        Self {
+            literal_length: [0; LITERAL_LENGTH_SYMBOLS + 2],
+            distance: [0; DISTANCE_SYMBOLS + 2],
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -94,7 +101,11 @@ impl Tally {
     /// Returns the number of extra bits of all matches.
     pub(super) fn extra_bits(&self) -> u64 {
         let of = |counts: &[u32], bits: &[u8]| -> u64 {
-            counts.iter().zip(bits).map(|(count, bits)| u64::from(*count) * u64::from(*bits)).sum()
+            counts
+                .iter()
+                .zip(bits)
+                .map(|(count, bits)| u64::from(*count) * u64::from(*bits))
+                .sum()
         };
         of(&self.literal_length[FIRST_LENGTH_SYMBOL..], &LENGTH_EXTRA_BITS) + of(&self.distance, &DISTANCE_EXTRA_BITS)
     }

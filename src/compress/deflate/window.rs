@@ -14,7 +14,9 @@ pub(super) struct Window {
 impl Window {
     pub(super) fn new() -> Self {
         let bytes = vec![0; BLOCK_MAX + PADDING].into_boxed_slice();
-        Self { bytes: bytes.try_into().expect("it was made with this length") }
+        Self {
+            bytes: bytes.try_into().expect("it was made with this length"),
+        }
     }
 
     /// Copies a block of at most [`BLOCK_MAX`] bytes, followed by zeros.

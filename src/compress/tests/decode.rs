@@ -33,7 +33,10 @@ fn formats_are_told_by_their_first_bytes() {
     let error = sniff(b"BZh91AY&SY").unwrap_err();
     assert_eq!(error.to_string(), "bzip2 compression is not supported");
     let error = decoder(&b"BZh91AY&SY and more"[..]).map(drop).unwrap_err();
-    assert!(matches!(CompressError::of(&error), Some(CompressError::Unsupported { .. })));
+    assert!(matches!(
+        CompressError::of(&error),
+        Some(CompressError::Unsupported { .. })
+    ));
 }
 
 #[test]
@@ -80,7 +83,10 @@ fn short_and_interrupted_reads_change_nothing() {
             decoded.push(byte[0]);
         }
         assert_eq!(decoded.len(), 2 * stream.len(), "{algorithm}");
-        assert!(decoded.starts_with(&stream) && decoded.ends_with(&stream), "{algorithm}");
+        assert!(
+            decoded.starts_with(&stream) && decoded.ends_with(&stream),
+            "{algorithm}"
+        );
         assert_eq!(reader.read(&mut byte).unwrap(), 0, "the end stays the end");
     }
 }
@@ -125,7 +131,9 @@ fn nothing_is_read_before_the_first_read() {
 #[test]
 fn gzip_cut_short_anywhere_is_an_error() {
     let encoded = gzip(&corpus(40_000));
-    let places = (0..64).chain((64..encoded.len()).step_by(97)).chain(encoded.len() - 32..encoded.len());
+    let places = (0..64)
+        .chain((64..encoded.len()).step_by(97))
+        .chain(encoded.len() - 32..encoded.len());
     for cut in places {
         let error = refusal(Algorithm::Gzip, &encoded[..cut]);
         assert!(matches!(error, CompressError::Truncated { .. }), "{error} at {cut}");
@@ -137,8 +145,16 @@ fn gzip_cut_short_anywhere_is_an_error() {
 fn gzip_cut_after_a_block_is_an_error() {
     let compression = compression(Algorithm::Gzip, 1);
     let mut encoded = compression.header().to_vec();
-    encoded.extend(compression.block_encoder().encode(&corpus(GZIP_BLOCK_UNIT_BYTES)).unwrap());
-    assert!(matches!(refusal(Algorithm::Gzip, &encoded), CompressError::Truncated { .. }));
+    encoded.extend(
+        compression
+            .block_encoder()
+            .encode(&corpus(GZIP_BLOCK_UNIT_BYTES))
+            .unwrap(),
+    );
+    assert!(matches!(
+        refusal(Algorithm::Gzip, &encoded),
+        CompressError::Truncated { .. }
+    ));
 }
 
 #[test]
@@ -148,9 +164,15 @@ fn gzip_members_follow_each_other() {
     encoded.extend(gzip(b"two"));
     assert_eq!(decode(Algorithm::Gzip, &encoded).unwrap(), b"one two");
     let short = &encoded[..encoded.len() - 1];
-    assert!(matches!(refusal(Algorithm::Gzip, short), CompressError::Truncated { .. }));
+    assert!(matches!(
+        refusal(Algorithm::Gzip, short),
+        CompressError::Truncated { .. }
+    ));
     let header_only = &encoded[..gzip(b"one ").len() + 4];
-    assert!(matches!(refusal(Algorithm::Gzip, header_only), CompressError::Truncated { .. }));
+    assert!(matches!(
+        refusal(Algorithm::Gzip, header_only),
+        CompressError::Truncated { .. }
+    ));
 }
 
 #[test]
@@ -182,7 +204,10 @@ fn gzip_with_something_else_behind_it_is_an_error() {
     }
     let mut encoded = gzip(b"content");
     encoded.extend(b"\x1f\x8cnot a header");
-    assert!(matches!(refusal(Algorithm::Gzip, &encoded), CompressError::Damaged { .. }));
+    assert!(matches!(
+        refusal(Algorithm::Gzip, &encoded),
+        CompressError::Damaged { .. }
+    ));
 }
 
 #[test]

@@ -40,7 +40,10 @@ fn levels_are_checked_against_the_algorithm() {
     let error = level(Algorithm::Gzip, Some(10)).unwrap_err();
     assert_eq!(error.to_string(), "gzip has no level 10: expected 0 to 9");
     let error = level(Algorithm::None, Some(0)).unwrap_err();
-    assert_eq!(error.to_string(), "compression `none` takes no level, but level 0 was given");
+    assert_eq!(
+        error.to_string(),
+        "compression `none` takes no level, but level 0 was given"
+    );
 }
 
 #[test]
@@ -86,15 +89,19 @@ fn blocks_are_the_same_in_any_order_and_thread() {
         let compression = compression(algorithm, level);
         let blocks: Vec<&[u8]> = stream.chunks(compression.block_unit_bytes()).collect();
         let encode_all = |blocks: &mut dyn Iterator<Item = &[u8]>| -> Vec<Vec<u8>> {
-            blocks.map(|block| compression.block_encoder().encode(block).unwrap()).collect()
+            blocks
+                .map(|block| compression.block_encoder().encode(block).unwrap())
+                .collect()
         };
         let forwards = encode_all(&mut blocks.iter().copied());
         let mut backwards = encode_all(&mut blocks.iter().rev().copied());
         backwards.reverse();
         assert!(forwards == backwards, "{algorithm} depends on order");
         let side_by_side: Vec<Vec<u8>> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                blocks.iter().map(|block| scope.spawn(|| compression.block_encoder().encode(block).unwrap())).collect();
+            let threads: Vec<_> = blocks
+                .iter()
+                .map(|block| scope.spawn(|| compression.block_encoder().encode(block).unwrap()))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(forwards == side_by_side, "{algorithm} depends on threads");
@@ -135,13 +142,22 @@ fn gzip_is_one_member_with_our_header() {
 
 #[test]
 fn gzip_blocks_end_at_a_byte_boundary() {
-    let block = compression(Algorithm::Gzip, 6).block_encoder().encode(b"block").unwrap();
-    assert!(block.ends_with(&[0, 0, 0xff, 0xff]), "the empty stored block of a sync flush");
+    let block = compression(Algorithm::Gzip, 6)
+        .block_encoder()
+        .encode(b"block")
+        .unwrap();
+    assert!(
+        block.ends_with(&[0, 0, 0xff, 0xff]),
+        "the empty stored block of a sync flush"
+    );
 }
 
 #[test]
 fn zstd_frames_carry_content_size_and_checksum() {
-    let frame = compression(Algorithm::Zstd, 3).block_encoder().encode(&corpus(70_000)).unwrap();
+    let frame = compression(Algorithm::Zstd, 3)
+        .block_encoder()
+        .encode(&corpus(70_000))
+        .unwrap();
     // RFC 8878 section 3.1.1.1.1: content size flag in bits 7-6, single segment in 5, checksum in 2, dictionary in 1-0.
     assert_eq!(frame[4], 0b1010_0100);
     assert_eq!(frame[5..9], 70_000u32.to_le_bytes());
@@ -192,7 +208,11 @@ proptest! {
 #[test]
 fn zstd_streams_around_the_block_size_come_back() {
     let stream = corpus(ZSTD_BLOCK_UNIT_BYTES + 1);
-    for size_bytes in [ZSTD_BLOCK_UNIT_BYTES - 1, ZSTD_BLOCK_UNIT_BYTES, ZSTD_BLOCK_UNIT_BYTES + 1] {
+    for size_bytes in [
+        ZSTD_BLOCK_UNIT_BYTES - 1,
+        ZSTD_BLOCK_UNIT_BYTES,
+        ZSTD_BLOCK_UNIT_BYTES + 1,
+    ] {
         let encoded = encode(compression(Algorithm::Zstd, 3), &stream[..size_bytes]);
         assert!(decode(Algorithm::Zstd, &encoded).unwrap() == stream[..size_bytes]);
     }

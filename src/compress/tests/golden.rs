@@ -30,7 +30,10 @@ fn assert_golden(algorithm: Algorithm, stream: &[u8], expected: &[&str]) {
 
 #[test]
 fn the_corpus_is_what_it_was() {
-    assert_eq!(sha256(&corpus(4_500_000)), "1c797fa80b3e8cb0a6a15fbd653afcd1becd7f70f092d9bb34d7e12da6b598ec");
+    assert_eq!(
+        sha256(&corpus(4_500_000)),
+        "1c797fa80b3e8cb0a6a15fbd653afcd1becd7f70f092d9bb34d7e12da6b598ec"
+    );
 }
 
 #[test]
@@ -68,7 +71,10 @@ fn bytes_of_the_empty_stream() {
     // Single segment of size 0 with a checksum, one empty raw block, the checksum (xxHash of nothing).
     let zstd = [0x28, 0xb5, 0x2f, 0xfd, 0x24, 0, 1, 0, 0, 0x99, 0xe9, 0xd8, 0x51];
     assert_eq!(encode(compression(Algorithm::Zstd, 3), &[]), zstd);
-    assert_eq!(encode(super::Compression::new(Algorithm::None, None).unwrap(), &[]), [0u8; 0]);
+    assert_eq!(
+        encode(super::Compression::new(Algorithm::None, None).unwrap(), &[]),
+        [0u8; 0]
+    );
 }
 
 /// With [`KERNELS_VARIABLE`] set, it must run in its own process: the kernels are chosen once.
@@ -106,11 +112,18 @@ fn zstd_bytes_are_the_same_with_and_without_simd() {
     }
     for level in levels {
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "compress::tests::golden::zstd_bytes_under_the_kernels_of_this_process"])
+            .args([
+                "--exact",
+                "compress::tests::golden::zstd_bytes_under_the_kernels_of_this_process",
+            ])
             .env(KERNELS_VARIABLE, level.name())
             .output()
             .unwrap();
         let report = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && report.contains("1 passed"), "{}: {report}", level.name());
+        assert!(
+            output.status.success() && report.contains("1 passed"),
+            "{}: {report}",
+            level.name()
+        );
     }
 }

@@ -27,9 +27,15 @@ fn frame_with_window(descriptor: u8, content: &[u8]) -> Vec<u8> {
 
 #[test]
 fn frames_follow_each_other_and_skippable_ones_are_skipped() {
-    let encoded =
-        [skippable(b"before"), zstd(b"one "), skippable(&[0xfd; 20_000]), zstd(b""), zstd(b"two"), skippable(b"")]
-            .concat();
+    let encoded = [
+        skippable(b"before"),
+        zstd(b"one "),
+        skippable(&[0xfd; 20_000]),
+        zstd(b""),
+        zstd(b"two"),
+        skippable(b""),
+    ]
+    .concat();
     assert_eq!(decode(Algorithm::Zstd, &encoded).unwrap(), b"one two");
     assert_eq!(decode(Algorithm::Zstd, &skippable(b"alone")).unwrap(), b"");
 }
@@ -37,7 +43,9 @@ fn frames_follow_each_other_and_skippable_ones_are_skipped() {
 #[test]
 fn zstd_cut_short_anywhere_is_an_error() {
     let encoded = zstd(&corpus(40_000));
-    let places = (0..64).chain((64..encoded.len()).step_by(97)).chain(encoded.len() - 32..encoded.len());
+    let places = (0..64)
+        .chain((64..encoded.len()).step_by(97))
+        .chain(encoded.len() - 32..encoded.len());
     for cut in places {
         let error = refusal(Algorithm::Zstd, &encoded[..cut]);
         assert!(matches!(error, CompressError::Truncated { .. }), "{error} at {cut}");
@@ -54,10 +62,16 @@ fn zstd_cut_short_anywhere_is_an_error() {
 fn zstd_with_something_else_behind_it_is_an_error() {
     for tail in [&b"trailing garbage"[..], b"\x1f\x8b\x08\0", b"\0\0\0\0\0\0\0\0"] {
         let encoded = [&zstd(b"content"), tail].concat();
-        assert!(matches!(refusal(Algorithm::Zstd, &encoded), CompressError::Damaged { .. }));
+        assert!(matches!(
+            refusal(Algorithm::Zstd, &encoded),
+            CompressError::Damaged { .. }
+        ));
     }
     let encoded = [&zstd(b"content"), &b"\0"[..]].concat();
-    assert!(matches!(refusal(Algorithm::Zstd, &encoded), CompressError::Truncated { .. }));
+    assert!(matches!(
+        refusal(Algorithm::Zstd, &encoded),
+        CompressError::Truncated { .. }
+    ));
 }
 
 #[test]
@@ -82,7 +96,12 @@ fn a_window_at_the_limit_is_taken_and_one_over_it_refused_by_name() {
     // Exponent 17 over 10 is 2^27; the low three bits add eighths.
     let at_limit = frame_with_window(17 << 3, b"content");
     assert_eq!(decode(Algorithm::Zstd, &at_limit).unwrap(), b"content");
-    for (descriptor, mebibytes) in [(17 << 3 | 1, 144), (18 << 3, 256), (21 << 3, 2048), (31 << 3 | 7, 3_932_160)] {
+    for (descriptor, mebibytes) in [
+        (17 << 3 | 1, 144),
+        (18 << 3, 256),
+        (21 << 3, 2048),
+        (31 << 3 | 7, 3_932_160),
+    ] {
         let error = refusal(Algorithm::Zstd, &frame_with_window(descriptor, b"content"));
         let expected = format!("zstd window of {mebibytes} MiB is over the limit of 128 MiB");
         assert_eq!(error.to_string(), expected);
@@ -111,7 +130,10 @@ fn a_window_over_the_limit_is_refused_in_a_later_frame_too() {
     reader.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"small");
     let error = reader.read(&mut first).unwrap_err();
-    assert!(matches!(CompressError::of(&error), Some(CompressError::WindowTooLarge { .. })));
+    assert!(matches!(
+        CompressError::of(&error),
+        Some(CompressError::WindowTooLarge { .. })
+    ));
 }
 
 #[test]

@@ -188,7 +188,10 @@ const UNPACK_YOURSELF: &str = "if you trust the archive, unpack it yourself and 
 impl ArchiveError {
     /// Creates an error for the member `name`.
     pub(super) fn member(name: &[u8], reason: Reason) -> Self {
-        Self::Member { name: name.to_vec(), reason }
+        Self::Member {
+            name: name.to_vec(),
+            reason,
+        }
     }
 
     /// Converts an error of reading a member's content: the [`ArchiveError`] inside, or an error of the system.

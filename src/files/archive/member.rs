@@ -53,10 +53,16 @@ impl Totals {
         self.link_targets_bytes += target as u64;
         self.content_bytes = self.content_bytes.saturating_add(member.span.size_bytes);
         if self.names_bytes > MAX_NAMES_BYTES {
-            return Err(ArchiveError::TooMuchText { what: "names", limit_bytes: MAX_NAMES_BYTES });
+            return Err(ArchiveError::TooMuchText {
+                what: "names",
+                limit_bytes: MAX_NAMES_BYTES,
+            });
         }
         if self.link_targets_bytes > MAX_LINK_TARGETS_BYTES {
-            return Err(ArchiveError::TooMuchText { what: "link targets", limit_bytes: MAX_LINK_TARGETS_BYTES });
+            return Err(ArchiveError::TooMuchText {
+                what: "link targets",
+                limit_bytes: MAX_LINK_TARGETS_BYTES,
+            });
         }
         Ok(())
     }

@@ -73,7 +73,10 @@ impl Archives {
     /// Creates a value that spools archives to unlinked files in `spool_directory`. The directory must exist when an
     /// archive is opened.
     pub fn new(spool_directory: PathBuf) -> Self {
-        Self { spool_directory, opened: Mutex::default() }
+        Self {
+            spool_directory,
+            opened: Mutex::default(),
+        }
     }
 
     /// Returns the archive at `path` in its current state, and its members in their order.
@@ -103,11 +106,23 @@ impl Archives {
             return Err(ArchiveError::Changed);
         }
         let spans = members.iter().map(|member| member.span).collect();
-        Ok((Opened { stamp, format, file: Arc::new(file), spooled, spans }, members))
+        Ok((
+            Opened {
+                stamp,
+                format,
+                file: Arc::new(file),
+                spooled,
+                spans,
+            },
+            members,
+        ))
     }
 
     fn spool(&self, decoded: Box<dyn Read + Send>, stored_bytes: u64) -> Result<File, ArchiveError> {
-        let failed = |source| ArchiveError::Spool { directory: self.spool_directory.clone(), source };
+        let failed = |source| ArchiveError::Spool {
+            directory: self.spool_directory.clone(),
+            source,
+        };
         let file = tempfile::tempfile_in(&self.spool_directory).map_err(failed)?;
         let mut target = BufWriter::with_capacity(SPOOL_BUFFER_BYTES, file);
         let mut limited = decoded.take(MAX_SPOOL_BYTES + 1);
@@ -128,7 +143,9 @@ impl Archives {
             }
         }
         if limited.limit() == 0 {
-            return Err(ArchiveError::TooLarge { limit_bytes: MAX_SPOOL_BYTES });
+            return Err(ArchiveError::TooLarge {
+                limit_bytes: MAX_SPOOL_BYTES,
+            });
         }
         target.into_inner().map_err(|error| failed(error.into_error()))
     }
@@ -138,7 +155,12 @@ impl Archives {
         if !is_unchanged(path, stamp) {
             return Err(ArchiveError::Changed);
         }
-        let known = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+        let known = self
+            .opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(path)
+            .cloned();
         let opened = match known.filter(|opened| opened.stamp.is_same_content(stamp)) {
             Some(opened) => opened,
             None => self.list(path)?.0,
@@ -162,10 +184,16 @@ impl ContentOpener for Archives {
     /// reader's end.
     fn open(&self, content: &Content) -> io::Result<Box<dyn Read + Send + '_>> {
         let Content::Member { archive, stamp, index } = content else {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "the content is not a member of an archive"));
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the content is not a member of an archive",
+            ));
         };
         match self.member(archive, stamp, *index) {
-            Ok(reader) => Ok(Box::new(Named { reader, path: archive.to_path_buf() })),
+            Ok(reader) => Ok(Box::new(Named {
+                reader,
+                path: archive.to_path_buf(),
+            })),
             Err(error) => Err(named(archive, io::ErrorKind::Other, error)),
         }
     }
@@ -187,7 +215,13 @@ impl Read for Named {
 }
 
 fn named(path: &Path, kind: io::ErrorKind, error: ArchiveError) -> io::Error {
-    io::Error::new(kind, FilesError::Member { path: path.to_owned(), source: Box::new(error) })
+    io::Error::new(
+        kind,
+        FilesError::Member {
+            path: path.to_owned(),
+            source: Box::new(error),
+        },
+    )
 }
 
 /// Returns a decoder over `file`, or `None` if it is not compressed.
@@ -196,7 +230,9 @@ fn open_decoded(file: File) -> Result<Option<Box<dyn Read + Send>>, ArchiveError
     match compress::sniff(&head) {
         Ok(compress::Algorithm::None) => Ok(None),
         Ok(_) => compress::decoder(file).map(Some).map_err(ArchiveError::reading),
-        Err(CompressError::Unsupported { format }) => Err(ArchiveError::NotAnArchive { found: compressed_by(format) }),
+        Err(CompressError::Unsupported { format }) => Err(ArchiveError::NotAnArchive {
+            found: compressed_by(format),
+        }),
         Err(error) => Err(ArchiveError::Compression { source: error.into() }),
     }
 }
@@ -218,7 +254,12 @@ fn head(file: &File) -> Result<Vec<u8>, ArchiveError> {
             Ok(0) => break,
             Ok(read) => length += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(ArchiveError::Io { action: "read", source: error }),
+            Err(error) => {
+                return Err(ArchiveError::Io {
+                    action: "read",
+                    source: error,
+                });
+            }
         }
     }
     head.truncate(length);

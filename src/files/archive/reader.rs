@@ -14,7 +14,11 @@ use crate::model::FileStamp;
 /// Returns a reader over the content at `span`. It fails if the length or the checksum of the content differs from
 /// `span`, and, with a stamp, if the file changed before the reader's end.
 pub(super) fn open(file: Arc<File>, span: Span, watched: Option<FileStamp>) -> Box<dyn Read + Send> {
-    let stored = Stored { file: Arc::clone(&file), offset: span.offset, remaining: span.stored_bytes };
+    let stored = Stored {
+        file: Arc::clone(&file),
+        offset: span.offset,
+        remaining: span.stored_bytes,
+    };
     let (inner, checksum): (Box<dyn Read + Send>, _) = match span.packing {
         Packing::Plain => (Box::new(stored), None),
         Packing::Stored(checksum) => (Box::new(stored), Some(checksum)),

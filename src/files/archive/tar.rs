@@ -25,7 +25,10 @@ const RULES: Rules = Rules {
 /// Returns [`ArchiveError::CutShort`] if the archive ends inside a header or a member, or without the two zero blocks;
 /// [`ArchiveError::Damaged`] if it violates the format; [`ArchiveError::Member`] for unsupported members.
 pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
-    let input = FileInput::new(file).map_err(|source| ArchiveError::Io { action: "access", source })?;
+    let input = FileInput::new(file).map_err(|source| ArchiveError::Io {
+        action: "access",
+        source,
+    })?;
     let mut entries = Entries::new(input, RULES);
     let mut members = Vec::new();
     let mut totals = Totals::default();
@@ -52,20 +55,40 @@ fn member(entry: Entry) -> Result<Member, ArchiveError> {
         EntryKind::Other(other) => return Err(ArchiveError::member(&entry.name, Reason::Type(other))),
     };
     let (offset, size_bytes) = (entry.content_offset, entry.size_bytes);
-    let span = Span { offset, stored_bytes: size_bytes, size_bytes, packing: Packing::Plain };
-    Ok(Member { name: entry.name, kind, mode: Some(entry.mode), span })
+    let span = Span {
+        offset,
+        stored_bytes: size_bytes,
+        size_bytes,
+        packing: Packing::Plain,
+    };
+    Ok(Member {
+        name: entry.name,
+        kind,
+        mode: Some(entry.mode),
+        span,
+    })
 }
 
 impl From<TarError> for ArchiveError {
     fn from(error: TarError) -> Self {
         let reason = error.to_string();
         match error {
-            TarError::Truncated { inside, expected_bytes, actual_bytes } => {
-                Self::CutShort { inside, expected_bytes, actual_bytes }
-            }
+            TarError::Truncated {
+                inside,
+                expected_bytes,
+                actual_bytes,
+            } => Self::CutShort {
+                inside,
+                expected_bytes,
+                actual_bytes,
+            },
             TarError::Checksum { position_bytes: offset }
-            | TarError::Malformed { position_bytes: offset, .. }
-            | TarError::OverLimit { position_bytes: offset, .. } => Self::Damaged { offset, reason },
+            | TarError::Malformed {
+                position_bytes: offset, ..
+            }
+            | TarError::OverLimit {
+                position_bytes: offset, ..
+            } => Self::Damaged { offset, reason },
             TarError::Sparse { name } => Self::member(&name, Reason::Sparse),
             TarError::Io(cause) => Self::reading(cause),
         }

@@ -34,8 +34,11 @@ pub(in crate::files) fn unpack(
     path: &Path,
     found: &FileStamp,
 ) -> Result<Vec<Kept>, FilesError> {
-    let failed =
-        |error| FilesError::Archive { place: entry.place.clone(), path: path.to_owned(), source: Box::new(error) };
+    let failed = |error| FilesError::Archive {
+        place: entry.place.clone(),
+        path: path.to_owned(),
+        source: Box::new(error),
+    };
     let (opened, members) = archives.list(path).map_err(failed)?;
     if !opened.stamp.is_same_content(found) {
         return Err(failed(ArchiveError::Changed));
@@ -46,14 +49,21 @@ pub(in crate::files) fn unpack(
         check_links(&tree).map_err(failed)?;
     }
     let stripped = strip(tree, entry.strip).map_err(failed)?;
-    let maker = Maker { entry, archive: Arc::new(path.to_owned()), stamp: opened.stamp };
+    let maker = Maker {
+        entry,
+        archive: Arc::new(path.to_owned()),
+        stamp: opened.stamp,
+    };
     let mut selector = Selector::new(filter);
     let mut kept = Vec::new();
     for (path, (name, standing)) in stripped {
         let is_directory = standing.kind == MemberKind::Directory;
         let verdict = selector.verdict(&path, is_directory);
         if !verdict.excluded && (verdict.included || is_directory) {
-            kept.push(Kept { item: maker.item(path, &name, standing, verdict)?, wanted: verdict.included });
+            kept.push(Kept {
+                item: maker.item(path, &name, standing, verdict)?,
+                wanted: verdict.included,
+            });
         }
     }
     Ok(kept)
@@ -71,10 +81,15 @@ fn unpacked(members: Vec<Member>) -> Result<Tree, ArchiveError> {
             }
         }
         let standing = match member.kind {
-            MemberKind::Hardlink(target) => {
-                link_source(&tree, target).map_err(|reason| ArchiveError::member(&member.name, reason))?.clone()
-            }
-            kind => Standing { index, kind, size_bytes: member.span.size_bytes, mode: member.mode },
+            MemberKind::Hardlink(target) => link_source(&tree, target)
+                .map_err(|reason| ArchiveError::member(&member.name, reason))?
+                .clone(),
+            kind => Standing {
+                index,
+                kind,
+                size_bytes: member.span.size_bytes,
+                mode: member.mode,
+            },
         };
         tree.insert(path, standing);
     }
@@ -111,7 +126,11 @@ fn link_source(tree: &Tree, target: Vec<u8>) -> Result<&Standing, Reason> {
 fn check_parents(tree: &Tree) -> Result<(), ArchiveError> {
     for path in tree.keys() {
         let bytes = path.as_bytes();
-        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+        let ends = bytes
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .map(|(end, _)| end);
         for end in ends {
             let what = match tree.get(&bytes[..end]).map(|standing| &standing.kind) {
                 None | Some(MemberKind::Directory) => continue,
@@ -119,7 +138,13 @@ fn check_parents(tree: &Tree) -> Result<(), ArchiveError> {
                 Some(MemberKind::Refused(what)) => what,
                 Some(MemberKind::File | MemberKind::Hardlink(_)) => "a file",
             };
-            return Err(ArchiveError::member(bytes, Reason::Below { parent: bytes[..end].to_vec(), what }));
+            return Err(ArchiveError::member(
+                bytes,
+                Reason::Below {
+                    parent: bytes[..end].to_vec(),
+                    what,
+                },
+            ));
         }
     }
     Ok(())
@@ -131,7 +156,10 @@ fn check_links(tree: &Tree) -> Result<(), ArchiveError> {
         if let MemberKind::Symlink(target) = &standing.kind
             && climbs_out(path, target)
         {
-            return Err(ArchiveError::member(path.as_bytes(), Reason::LinkLeaves { target: target.clone() }));
+            return Err(ArchiveError::member(
+                path.as_bytes(),
+                Reason::LinkLeaves { target: target.clone() },
+            ));
         }
     }
     Ok(())
@@ -159,7 +187,9 @@ fn strip(tree: Tree, count: usize) -> Result<BTreeMap<EntryPath, (Vec<u8>, Stand
     let mut stripped: BTreeMap<EntryPath, (Vec<u8>, Standing)> = BTreeMap::new();
     for (path, standing) in tree {
         let name = path.as_bytes().to_vec();
-        let Some(rest) = name.splitn(count + 1, |byte| *byte == b'/').nth(count) else { continue };
+        let Some(rest) = name.splitn(count + 1, |byte| *byte == b'/').nth(count) else {
+            continue;
+        };
         let short = EntryPath::new(rest).map_err(|error| ArchiveError::member(&name, Reason::Name(error)))?;
         match stripped.get(&short) {
             Some((_, other)) if other.kind == MemberKind::Directory && standing.kind == MemberKind::Directory => {}
@@ -195,14 +225,26 @@ impl Maker<'_> {
             MemberKind::File | MemberKind::Hardlink(_) => {
                 let (archive, stamp, index) = (Arc::clone(&self.archive), self.stamp, standing.index);
                 let content = Content::Member { archive, stamp, index };
-                (EntryKind::File { size_bytes: standing.size_bytes, content }, true)
+                (
+                    EntryKind::File {
+                        size_bytes: standing.size_bytes,
+                        content,
+                    },
+                    true,
+                )
             }
             MemberKind::Refused(what) => {
-                return Err(FilesError::Refused { place: self.entry.place.clone(), origin, what });
+                return Err(FilesError::Refused {
+                    place: self.entry.place.clone(),
+                    origin,
+                    what,
+                });
             }
         };
         let runs = standing.mode.unwrap_or_default() & OWNER_EXECUTES != 0;
-        let kept_mode = standing.mode.filter(|_| self.entry.keep_modes && !matches!(kind, EntryKind::Symlink { .. }));
+        let kept_mode = standing
+            .mode
+            .filter(|_| self.entry.keep_modes && !matches!(kind, EntryKind::Symlink { .. }));
         let executable = runs && is_file;
         Ok(verdict.applied(ListedItem {
             path,

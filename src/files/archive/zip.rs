@@ -46,7 +46,9 @@ pub(super) fn scan(file: &File) -> Result<Vec<Member>, ArchiveError> {
     }
     refuse_overlaps(&members, headers)?;
     if totals.content_bytes() > MAX_SPOOL_BYTES {
-        return Err(ArchiveError::TooLarge { limit_bytes: MAX_SPOOL_BYTES });
+        return Err(ArchiveError::TooLarge {
+            limit_bytes: MAX_SPOOL_BYTES,
+        });
     }
     if is_overexpanded(totals.content_bytes(), archive_bytes) {
         Err(ArchiveError::Expansion { limit: MAX_EXPANSION })
@@ -61,11 +63,19 @@ fn refuse_overlaps(members: &[Member], headers: Vec<u64>) -> Result<(), ArchiveE
     let mut extents: Vec<(u64, u64, usize)> = Vec::with_capacity(members.len());
     for (index, (member, header)) in members.iter().zip(headers).enumerate() {
         // A member without content still has its own header.
-        let end = member.span.offset.saturating_add(member.span.stored_bytes).max(header.saturating_add(1));
+        let end = member
+            .span
+            .offset
+            .saturating_add(member.span.stored_bytes)
+            .max(header.saturating_add(1));
         extents.push((header, end, index));
     }
     extents.sort_unstable();
-    match extents.iter().zip(extents.iter().skip(1)).find(|((_, end, _), (next, _, _))| next < end) {
+    match extents
+        .iter()
+        .zip(extents.iter().skip(1))
+        .find(|((_, end, _), (next, _, _))| next < end)
+    {
         Some(((_, _, first), (_, _, second))) => {
             let other = members[*first].name.clone();
             Err(ArchiveError::member(&members[*second].name, Reason::Overlaps { other }))
@@ -97,7 +107,12 @@ fn member(entry: &ZipFile<'_, File>, file: &Arc<File>, size_bytes: u64) -> Resul
         }
         _ => MemberKind::Refused("a device, a fifo or a socket"),
     };
-    Ok(Member { name, kind, mode: unix.map(|mode| mode & MODE_BITS), span })
+    Ok(Member {
+        name,
+        kind,
+        mode: unix.map(|mode| mode & MODE_BITS),
+        span,
+    })
 }
 
 /// Returns the name byte for byte, with two exceptions: a name in a DOS code page is converted to UTF-8, and
@@ -111,7 +126,9 @@ fn name(entry: &ZipFile<'_, File>) -> Result<Vec<u8>, ArchiveError> {
         entry.name().map_err(zip_error)?.into_owned().into_bytes()
     };
     if parts_by_backslashes(entry.system()) {
-        name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+        name.iter_mut()
+            .filter(|byte| **byte == b'\\')
+            .for_each(|byte| *byte = b'/');
     }
     if has_drive(&name, entry.system()) {
         return Err(ArchiveError::member(&name, Reason::Drive));
@@ -144,10 +161,17 @@ fn content(entry: &ZipFile<'_, File>, name: &[u8], archive_bytes: u64) -> Result
         CompressionMethod::Deflated => Packing::Deflated(entry.crc32()),
         other => return Err(ArchiveError::member(name, Reason::Method(other.to_string()))),
     };
-    let offset = entry.data_start().ok_or(ArchiveError::Zip { reason: "a member has no content".to_owned() })?;
+    let offset = entry.data_start().ok_or(ArchiveError::Zip {
+        reason: "a member has no content".to_owned(),
+    })?;
     let end = offset.checked_add(entry.compressed_size());
     match end.filter(|end| *end <= archive_bytes) {
-        Some(_) => Ok(Span { offset, stored_bytes: entry.compressed_size(), size_bytes: entry.size(), packing }),
+        Some(_) => Ok(Span {
+            offset,
+            stored_bytes: entry.compressed_size(),
+            size_bytes: entry.size(),
+            packing,
+        }),
         None => Err(ArchiveError::CutShort {
             inside: "a member",
             expected_bytes: end.unwrap_or(u64::MAX),
@@ -163,7 +187,11 @@ fn link_target(span: Span, name: &[u8], file: &Arc<File>) -> Result<Vec<u8>, Arc
             .read_to_end(&mut target)
             .map_err(|_| ArchiveError::member(name, Reason::Target))?;
     }
-    if target.is_empty() || target.contains(&0) { Err(ArchiveError::member(name, Reason::Target)) } else { Ok(target) }
+    if target.is_empty() || target.contains(&0) {
+        Err(ArchiveError::member(name, Reason::Target))
+    } else {
+        Ok(target)
+    }
 }
 
 fn zip_error(error: ZipError) -> ArchiveError {
@@ -171,7 +199,11 @@ fn zip_error(error: ZipError) -> ArchiveError {
         ZipError::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
             ArchiveError::Io { action: "read", source }
         }
-        ZipError::Io(_) => ArchiveError::Zip { reason: "it is truncated".to_owned() },
-        other => ArchiveError::Zip { reason: other.to_string() },
+        ZipError::Io(_) => ArchiveError::Zip {
+            reason: "it is truncated".to_owned(),
+        },
+        other => ArchiveError::Zip {
+            reason: other.to_string(),
+        },
     }
 }

@@ -30,12 +30,17 @@ fn a_file_is_one_item_with_its_stamp_size_and_executable_bit() {
     set_mode(&fixture.path("bin/tool"), 0o4744);
     let listing = fixture.list(&fixture.entry("bin/tool")).unwrap();
     assert_eq!(listing.root, ListedRoot::File { name: b"tool".to_vec() });
-    let [item] = &listing.items[..] else { panic!("{listing:?}") };
+    let [item] = &listing.items[..] else {
+        panic!("{listing:?}")
+    };
     assert!(item.path.is_root() && item.executable && item.kept_mode.is_none() && item.xattrs.is_empty());
     assert!(item.origin_text().ends_with("bin/tool"));
     let metadata = fs::metadata(fixture.path("bin/tool")).unwrap();
     match &item.kind {
-        EntryKind::File { size_bytes: 8, content: Content::Disk(file) } => {
+        EntryKind::File {
+            size_bytes: 8,
+            content: Content::Disk(file),
+        } => {
             assert_eq!(file.stamp, crate::model::FileStamp::of(&metadata));
             assert_eq!(file.path, fixture.canonical("bin/tool"));
         }
@@ -52,10 +57,21 @@ fn links_are_followed_at_the_source_and_verbatim_below() {
     symlink("real/file", fixture.path("alias-file")).unwrap();
     symlink("../no/such//target", fixture.path("real/dangling")).unwrap();
     symlink("sub", fixture.path("real/link")).unwrap();
-    let expected = ["dangling -> ../no/such//target", "file", "link -> sub", "sub/", "sub/deep"];
+    let expected = [
+        "dangling -> ../no/such//target",
+        "file",
+        "link -> sub",
+        "sub/",
+        "sub/deep",
+    ];
     assert_eq!(fixture.paths("alias"), expected);
     let listing = fixture.list(&fixture.entry("alias-file")).unwrap();
-    assert_eq!(listing.root, ListedRoot::File { name: b"alias-file".to_vec() });
+    assert_eq!(
+        listing.root,
+        ListedRoot::File {
+            name: b"alias-file".to_vec()
+        }
+    );
     match content(&listing.items[0]) {
         Content::Disk(file) => assert_eq!(file.path, fixture.canonical("real/file")),
         other => panic!("{other:?}"),
@@ -77,7 +93,10 @@ fn names_are_kept_byte_for_byte_and_shown_escaped() {
 fn nothing_at_from_is_an_error_that_shows_what_there_is() {
     let fixture = Fixture::with(&["dist/amd64/app", "dist/arm64/app"]);
     let error = fixture.list(&fixture.entry("dist/riscv64/app")).unwrap_err();
-    assert_eq!(error.to_string(), "ocitect.toml:7:3: `from = \"dist/riscv64/app\"` matches nothing");
+    assert_eq!(
+        error.to_string(),
+        "ocitect.toml:7:3: `from = \"dist/riscv64/app\"` matches nothing"
+    );
     assert!(help(&error).ends_with("dist contains amd64, arm64"), "{}", help(&error));
     assert_eq!(error.error_kind(), ErrorKind::Input);
     symlink("gone", fixture.path("dangling")).unwrap();
@@ -92,19 +111,51 @@ fn sockets_and_fifos_are_refused_by_name_unless_they_are_left_out() {
     let fixture = Fixture::with(&["src/a"]);
     let _listener = UnixListener::bind(fixture.path("src/control")).unwrap();
     let error = fixture.list(&fixture.entry("src")).unwrap_err();
-    assert!(error.to_string().ends_with("src/control is a socket, which cannot be packed"), "{error}");
-    assert_eq!((error.error_kind(), help(&error)), (ErrorKind::Input, "exclude it with `exclude`".to_owned()));
-    assert!(matches!(fixture.list(&fixture.entry("src/control")), Err(FilesError::Refused { .. })));
-    assert!(matches!(fixture.list(&fixture.entry("src/c*")), Err(FilesError::Refused { .. })));
+    assert!(
+        error
+            .to_string()
+            .ends_with("src/control is a socket, which cannot be packed"),
+        "{error}"
+    );
+    assert_eq!(
+        (error.error_kind(), help(&error)),
+        (ErrorKind::Input, "exclude it with `exclude`".to_owned())
+    );
+    assert!(matches!(
+        fixture.list(&fixture.entry("src/control")),
+        Err(FilesError::Refused { .. })
+    ));
+    assert!(matches!(
+        fixture.list(&fixture.entry("src/c*")),
+        Err(FilesError::Refused { .. })
+    ));
     let path = std::ffi::CString::new(fixture.path("src/pipe").as_os_str().as_bytes()).unwrap();
     // SAFETY: the path ends in NUL.
     assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
-    let error = fixture.list(&FilesEntry { exclude: strings(&["control"]), ..fixture.entry("src") }).unwrap_err();
+    let error = fixture
+        .list(&FilesEntry {
+            exclude: strings(&["control"]),
+            ..fixture.entry("src")
+        })
+        .unwrap_err();
     assert!(error.to_string().contains("src/pipe is a fifo"), "{error}");
     let exclude = strings(&["control", "pipe"]);
-    assert_eq!(shown(&fixture.list(&FilesEntry { exclude, ..fixture.entry("src") }).unwrap()), ["a"]);
+    assert_eq!(
+        shown(
+            &fixture
+                .list(&FilesEntry {
+                    exclude,
+                    ..fixture.entry("src")
+                })
+                .unwrap()
+        ),
+        ["a"]
+    );
     let device = fixture.list(&fixture.entry("/dev/null")).unwrap_err();
-    assert!(device.to_string().contains("/dev/null is a character device"), "{device}");
+    assert!(
+        device.to_string().contains("/dev/null is a character device"),
+        "{device}"
+    );
 }
 
 #[test]
@@ -113,10 +164,16 @@ fn whiteout_names_are_refused() {
         let fixture = Fixture::with(&["src/a", path]);
         let error = fixture.list(&fixture.entry("src")).unwrap_err();
         assert!(matches!(error, FilesError::Whiteout { .. }), "{error}");
-        assert!(matches!(fixture.list(&fixture.entry("src/.wh*")), Err(FilesError::Whiteout { .. })));
+        assert!(matches!(
+            fixture.list(&fixture.entry("src/.wh*")),
+            Err(FilesError::Whiteout { .. })
+        ));
     }
     let fixture = Fixture::with(&[".wh.file"]);
-    assert!(matches!(fixture.list(&fixture.entry(".wh.file")), Err(FilesError::Whiteout { .. })));
+    assert!(matches!(
+        fixture.list(&fixture.entry(".wh.file")),
+        Err(FilesError::Whiteout { .. })
+    ));
 }
 
 #[test]
@@ -139,47 +196,88 @@ fn what_is_never_packed_is_packed_where_it_is_named() {
 
 #[test]
 fn layouts_of_its_own_are_left_out_and_those_of_others_packed() {
-    let own = ["build/oci/oci-layout", "build/oci/index.json", "build/oci/blobs/", "build/oci/.ocitect.lock"];
+    let own = [
+        "build/oci/oci-layout",
+        "build/oci/index.json",
+        "build/oci/blobs/",
+        "build/oci/.ocitect.lock",
+    ];
     let fixture = Fixture::with(&[&own[..], &["other/oci-layout", "other/index.json", "other/blobs/"]].concat());
-    assert_eq!(fixture.paths("."), ["other/", "other/blobs/", "other/index.json", "other/oci-layout"]);
-    assert_eq!(fixture.paths("build/oci"), [".ocitect.lock", "blobs/", "index.json", "oci-layout"]);
+    assert_eq!(
+        fixture.paths("."),
+        ["other/", "other/blobs/", "other/index.json", "other/oci-layout"]
+    );
+    assert_eq!(
+        fixture.paths("build/oci"),
+        [".ocitect.lock", "blobs/", "index.json", "oci-layout"]
+    );
 }
 
 #[test]
 fn attributes_are_carried_where_they_are_asked_for() {
     let fixture = Fixture::with(&["src/file"]);
     let path = std::ffi::CString::new(fixture.path("src/file").as_os_str().as_bytes()).unwrap();
-    for name in [c"user.kept", c"user.other", c"user.overlay.opaque", c"user.containers.override_stat"] {
+    for name in [
+        c"user.kept",
+        c"user.other",
+        c"user.overlay.opaque",
+        c"user.containers.override_stat",
+    ] {
         // SAFETY: path and name end in NUL, and the value has the size that is passed.
         let result = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), b"value".as_ptr().cast(), 5, 0) };
         assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
     }
     assert!(fixture.list(&fixture.entry("src")).unwrap().items[0].xattrs.is_empty());
     let with = |xattrs: &[&str], from: &str| {
-        let entry = FilesEntry { xattrs: strings(xattrs), ..fixture.entry(from) };
+        let entry = FilesEntry {
+            xattrs: strings(xattrs),
+            ..fixture.entry(from)
+        };
         let items = fixture.list(&entry).unwrap().items;
-        items[0].xattrs.iter().map(|(name, value)| (escape(name), escape(value))).collect::<Vec<_>>()
+        items[0]
+            .xattrs
+            .iter()
+            .map(|(name, value)| (escape(name), escape(value)))
+            .collect::<Vec<_>>()
     };
     let pair = |name: &str| (name.to_owned(), "value".to_owned());
     assert_eq!(with(&["user.kept", "user.none"], "src"), [pair("user.kept")]);
     assert_eq!(with(&["user.*"], "src/file"), [pair("user.kept"), pair("user.other")]);
     assert_eq!(with(&["*"], "src/file"), [pair("user.kept"), pair("user.other")]);
     assert_eq!(with(&["user.overlay.opaque"], "src/file"), []);
-    let error = fixture.list(&FilesEntry { xattrs: strings(&["user.[a"]), ..fixture.entry("src") }).unwrap_err();
+    let error = fixture
+        .list(&FilesEntry {
+            xattrs: strings(&["user.[a"]),
+            ..fixture.entry("src")
+        })
+        .unwrap_err();
     assert!(matches!(error, FilesError::Pattern { key: "xattrs", .. }), "{error}");
 }
 
 #[test]
 fn capabilities_are_for_a_single_file() {
     let fixture = Fixture::with(&["src/file"]);
-    let with =
-        |name: &str, from: &str| fixture.list(&FilesEntry { capabilities: strings(&[name]), ..fixture.entry(from) });
+    let with = |name: &str, from: &str| {
+        fixture.list(&FilesEntry {
+            capabilities: strings(&[name]),
+            ..fixture.entry(from)
+        })
+    };
     let listing = with("cap_net_bind_service", "src/file").unwrap();
     let value = &listing.items[0].xattrs[&b"security.capability"[..]];
     assert_eq!(value[..8], [1, 0, 0, 2, 0, 4, 0, 0]);
-    assert!(matches!(with("cap_chown", "src"), Err(FilesError::CapabilitySource { .. })));
-    assert!(matches!(with("cap_chown", "src/*"), Err(FilesError::CapabilitySource { .. })));
-    assert!(matches!(with("cap_fly", "src/file"), Err(FilesError::Capability { .. })));
+    assert!(matches!(
+        with("cap_chown", "src"),
+        Err(FilesError::CapabilitySource { .. })
+    ));
+    assert!(matches!(
+        with("cap_chown", "src/*"),
+        Err(FilesError::CapabilitySource { .. })
+    ));
+    assert!(matches!(
+        with("cap_fly", "src/file"),
+        Err(FilesError::Capability { .. })
+    ));
 }
 
 #[test]
@@ -188,7 +286,12 @@ fn a_directory_that_cannot_be_read_is_named() {
     // Longer in total than the system accepts, so that not even root can read it.
     let script = "cd \"$1\" && i=0; while [ $i -lt 25 ]; do mkdir \"$2\" && cd -P \"$2\" || exit 1; i=$((i+1)); done";
     let (source, name) = (fixture.path("src"), "d".repeat(200));
-    let made = std::process::Command::new("sh").args(["-c", script, "sh"]).arg(&source).arg(&name).status().unwrap();
+    let made = std::process::Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(&source)
+        .arg(&name)
+        .status()
+        .unwrap();
     assert!(made.success());
     let error = fixture.list(&fixture.entry("src")).unwrap_err();
     assert!(matches!(error, FilesError::Io { .. }), "{error}");
@@ -199,9 +302,16 @@ fn a_directory_that_cannot_be_read_is_named() {
 #[test]
 fn images_are_not_listed_here() {
     let fixture = Fixture::new();
-    let from = From::Image { image: "docker://ghcr.io/astral-sh/uv:0.5".parse().unwrap(), path: "/uv".to_owned() };
-    let error =
-        fixture.list(&FilesEntry { from, ..fixture.entry("docker://ghcr.io/astral-sh/uv:0.5#/uv") }).unwrap_err();
+    let from = From::Image {
+        image: "docker://ghcr.io/astral-sh/uv:0.5".parse().unwrap(),
+        path: "/uv".to_owned(),
+    };
+    let error = fixture
+        .list(&FilesEntry {
+            from,
+            ..fixture.entry("docker://ghcr.io/astral-sh/uv:0.5#/uv")
+        })
+        .unwrap_err();
     assert!(matches!(error, FilesError::NotLocal { .. }), "{error}");
 }
 
@@ -236,7 +346,17 @@ fn an_output_is_not_written_over_a_file_that_would_be_packed() {
         assert_eq!(error.error_kind(), ErrorKind::Input);
     }
     let exclude = strings(&["main.py"]);
-    assert_eq!(shown(&fixture.list(&FilesEntry { exclude, ..fixture.entry("src") }).unwrap()), ["b"]);
+    assert_eq!(
+        shown(
+            &fixture
+                .list(&FilesEntry {
+                    exclude,
+                    ..fixture.entry("src")
+                })
+                .unwrap()
+        ),
+        ["b"]
+    );
     let metadata = "{\n  \"name\": null,\n  \"tags\": [],\n  \"digest\": \"sha256:00\",\n  \"media_type\": \
                     \"application/vnd.oci.image.index.v1+json\",\n  \"size_bytes\": 1\n}\n";
     for own in [metadata, ""] {

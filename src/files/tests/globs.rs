@@ -31,7 +31,10 @@ fn a_glob_gives_what_it_matches_with_paths_below_its_fixed_part() {
         "arm64/bin/app",
     ];
     assert_eq!(shown(&listing), expected);
-    assert_eq!(fixture.paths("dist/a*64/bin/*"), ["amd64/bin/app", "arm64/bin/.hidden", "arm64/bin/app"]);
+    assert_eq!(
+        fixture.paths("dist/a*64/bin/*"),
+        ["amd64/bin/app", "arm64/bin/.hidden", "arm64/bin/app"]
+    );
     assert_eq!(fixture.paths("dist/a?d64/bin/app"), ["amd64/bin/app"]);
     assert_eq!(fixture.paths("dist/[ab]r[!a-l]64/bin/app"), ["arm64/bin/app"]);
 }
@@ -42,12 +45,20 @@ fn at_one_name(
     from: &str,
     change: impl Fn(FilesEntry) -> FilesEntry,
 ) -> Result<Listing, FilesError> {
-    fixture.list(&change(FilesEntry { to: "/app.jar".to_owned(), ..fixture.entry(from) }))
+    fixture.list(&change(FilesEntry {
+        to: "/app.jar".to_owned(),
+        ..fixture.entry(from)
+    }))
 }
 
 #[test]
 fn one_file_that_a_glob_matches_becomes_to() {
-    let fixture = Fixture::with(&["target/app-1.0.jar", "target/notes.txt", "target/lib/deep/a.jar", "target/b/deep/"]);
+    let fixture = Fixture::with(&[
+        "target/app-1.0.jar",
+        "target/notes.txt",
+        "target/lib/deep/a.jar",
+        "target/b/deep/",
+    ]);
     for (from, name) in [
         ("target/*.jar", "app-1.0.jar"),
         ("target/app-?.?.jar", "app-1.0.jar"),
@@ -56,17 +67,41 @@ fn one_file_that_a_glob_matches_becomes_to() {
         ("*/app-1.0.jar", "app-1.0.jar"),
     ] {
         let listing = at_one_name(&fixture, from, |entry| entry).unwrap();
-        assert_eq!(listing.root, ListedRoot::File { name: name.as_bytes().to_vec() }, "{from}");
+        assert_eq!(
+            listing.root,
+            ListedRoot::File {
+                name: name.as_bytes().to_vec()
+            },
+            "{from}"
+        );
         assert_eq!(shown(&listing), [""], "{from}");
-        assert_eq!(fixture.list(&fixture.entry(from)).unwrap().root, ListedRoot::Glob, "{from}");
+        assert_eq!(
+            fixture.list(&fixture.entry(from)).unwrap().root,
+            ListedRoot::Glob,
+            "{from}"
+        );
     }
     fixture.write("target/other-2.0.jar", b"x");
-    let narrowed = at_one_name(&fixture, "target/*.jar", |entry| FilesEntry { exclude: strings(&["other*"]), ..entry });
-    assert_eq!(narrowed.unwrap().root, ListedRoot::File { name: b"app-1.0.jar".to_vec() });
-    let executable = at_one_name(&fixture, "target/app*", |entry| FilesEntry { executable: strings(&["*"]), ..entry });
+    let narrowed = at_one_name(&fixture, "target/*.jar", |entry| FilesEntry {
+        exclude: strings(&["other*"]),
+        ..entry
+    });
+    assert_eq!(
+        narrowed.unwrap().root,
+        ListedRoot::File {
+            name: b"app-1.0.jar".to_vec()
+        }
+    );
+    let executable = at_one_name(&fixture, "target/app*", |entry| FilesEntry {
+        executable: strings(&["*"]),
+        ..entry
+    });
     assert_eq!(shown(&executable.unwrap()), ["*"]);
     std::os::unix::fs::symlink("app-1.0.jar", fixture.path("target/latest")).unwrap();
-    assert_eq!(shown(&at_one_name(&fixture, "target/late*", |entry| entry).unwrap()), [" -> app-1.0.jar"]);
+    assert_eq!(
+        shown(&at_one_name(&fixture, "target/late*", |entry| entry).unwrap()),
+        [" -> app-1.0.jar"]
+    );
 }
 
 #[test]
@@ -75,7 +110,10 @@ fn several_files_for_one_name_are_an_error_that_lists_them() {
     for from in ["target/*.jar", "*/?.jar", "target/*"] {
         let error = at_one_name(&fixture, from, |entry| entry).unwrap_err();
         let said = error.to_string();
-        assert!(said.contains("matches 2 files") && said.contains("/app.jar") && said.contains("b.jar"), "{said}");
+        assert!(
+            said.contains("matches 2 files") && said.contains("/app.jar") && said.contains("b.jar"),
+            "{said}"
+        );
         assert!(help(&error).contains("end `to` with a slash"), "{}", help(&error));
         assert_eq!(error.error_kind(), ErrorKind::Input);
     }
@@ -99,8 +137,14 @@ fn directories_and_two_stars_go_below_to_whatever_it_ends_in() {
 #[test]
 fn two_stars_match_any_depth() {
     let fixture = tree();
-    assert_eq!(fixture.paths("dist/**/*.md"), ["a[1].md", "amd64/doc/readme.md", "b{c}.md", "top.md"]);
-    assert_eq!(fixture.paths("dist/**/bin/app"), [".cache/bin/app", "amd64/bin/app", "arm64/bin/app"]);
+    assert_eq!(
+        fixture.paths("dist/**/*.md"),
+        ["a[1].md", "amd64/doc/readme.md", "b{c}.md", "top.md"]
+    );
+    assert_eq!(
+        fixture.paths("dist/**/bin/app"),
+        [".cache/bin/app", "amd64/bin/app", "arm64/bin/app"]
+    );
     assert_eq!(fixture.paths("dist/**").len(), fixture.paths("dist").len());
     assert_eq!(fixture.paths("dist/**/**/readme.md"), ["amd64/doc/readme.md"]);
     assert_eq!(fixture.paths("**/top.md"), ["dist/top.md"]);
@@ -110,14 +154,22 @@ fn two_stars_match_any_depth() {
 fn a_final_slash_matches_directories_alone() {
     let fixture = tree();
     let paths = fixture.paths("dist/*/");
-    assert!(paths.contains(&"amd64/".to_owned()) && !paths.contains(&"top.md".to_owned()), "{paths:?}");
+    assert!(
+        paths.contains(&"amd64/".to_owned()) && !paths.contains(&"top.md".to_owned()),
+        "{paths:?}"
+    );
 }
 
 #[test]
 fn what_exists_as_it_is_written_is_no_glob_and_braces_are_literal() {
     let fixture = tree();
     let listing = fixture.list(&fixture.entry("dist/a[1].md")).unwrap();
-    assert_eq!(listing.root, ListedRoot::File { name: b"a[1].md".to_vec() });
+    assert_eq!(
+        listing.root,
+        ListedRoot::File {
+            name: b"a[1].md".to_vec()
+        }
+    );
     assert_eq!(fixture.paths("dist/?{c}.md"), ["b{c}.md"]);
     assert!(fixture.list(&fixture.entry("dist/{top,a}*.md")).is_err());
 }
@@ -127,16 +179,35 @@ fn links_below_a_glob_are_not_followed() {
     let fixture = tree();
     std::os::unix::fs::symlink("amd64", fixture.path("dist/latest")).unwrap();
     assert_eq!(fixture.paths("dist/l*"), ["latest -> amd64"]);
-    assert!(matches!(fixture.list(&fixture.entry("dist/l*/bin")), Err(FilesError::NothingMatches { .. })));
+    assert!(matches!(
+        fixture.list(&fixture.entry("dist/l*/bin")),
+        Err(FilesError::NothingMatches { .. })
+    ));
     assert_eq!(fixture.paths("dist/latest/b*"), ["bin/", "bin/app"]);
 }
 
 #[test]
 fn a_glob_may_begin_above_the_spec_or_at_the_root() {
     let fixture = Fixture::with(&["spec/", "other/x.whl", "other/y.txt"]);
-    let from = From::Disk { directory: fixture.path("spec"), pattern: "../other/*.whl".to_owned() };
-    assert_eq!(shown(&fixture.list(&FilesEntry { from, ..fixture.entry("x") }).unwrap()), ["x.whl"]);
-    assert_eq!(fixture.paths(&format!("{}/*.txt", fixture.path("other").display())), ["y.txt"]);
+    let from = From::Disk {
+        directory: fixture.path("spec"),
+        pattern: "../other/*.whl".to_owned(),
+    };
+    assert_eq!(
+        shown(
+            &fixture
+                .list(&FilesEntry {
+                    from,
+                    ..fixture.entry("x")
+                })
+                .unwrap()
+        ),
+        ["x.whl"]
+    );
+    assert_eq!(
+        fixture.paths(&format!("{}/*.txt", fixture.path("other").display())),
+        ["y.txt"]
+    );
     assert_eq!(fixture.paths("/etc/pass[w]d"), ["passwd"]);
 }
 
@@ -145,9 +216,25 @@ fn a_glob_that_matches_nothing_or_makes_no_sense_is_an_error() {
     let fixture = tree();
     let error = fixture.list(&fixture.entry("dist/*.whl")).unwrap_err();
     assert!(matches!(error, FilesError::NothingMatches { .. }), "{error}");
-    assert!(help(&error).contains("dist contains .cache, a[1].md, amd64, arm64, b{c}.md, top.md"), "{}", help(&error));
-    assert!(matches!(fixture.list(&fixture.entry("no/*.whl")), Err(FilesError::NothingMatches { .. })));
-    assert!(matches!(fixture.list(&fixture.entry("dist/top.md/*")), Err(FilesError::NothingMatches { .. })));
-    assert!(matches!(fixture.list(&fixture.entry("dist/*/../x")), Err(FilesError::Pattern { .. })));
-    assert!(matches!(fixture.list(&fixture.entry("dist/[a")), Err(FilesError::Pattern { .. })));
+    assert!(
+        help(&error).contains("dist contains .cache, a[1].md, amd64, arm64, b{c}.md, top.md"),
+        "{}",
+        help(&error)
+    );
+    assert!(matches!(
+        fixture.list(&fixture.entry("no/*.whl")),
+        Err(FilesError::NothingMatches { .. })
+    ));
+    assert!(matches!(
+        fixture.list(&fixture.entry("dist/top.md/*")),
+        Err(FilesError::NothingMatches { .. })
+    ));
+    assert!(matches!(
+        fixture.list(&fixture.entry("dist/*/../x")),
+        Err(FilesError::Pattern { .. })
+    ));
+    assert!(matches!(
+        fixture.list(&fixture.entry("dist/[a")),
+        Err(FilesError::Pattern { .. })
+    ));
 }

@@ -15,7 +15,15 @@ fn gitignore_rules_hold_from_the_directory_of_the_spec_down() {
         "deep/er/y.tmp",
     ])
     .ignoring(".ocitectignore", lines);
-    let expected = ["deep/", "deep/er/", "deep/er/y.tmp", "src/", "src/build/", "src/build/x", "src/keep.log"];
+    let expected = [
+        "deep/",
+        "deep/er/",
+        "deep/er/y.tmp",
+        "src/",
+        "src/build/",
+        "src/build/x",
+        "src/keep.log",
+    ];
     assert_eq!(fixture.paths("."), expected);
     assert_eq!(fixture.paths("src"), ["build/", "build/x", "keep.log"]);
     assert_eq!(fixture.paths("src/*.log"), ["keep.log"]);
@@ -35,10 +43,16 @@ fn what_from_names_is_packed_all_the_same() {
 fn rules_do_not_reach_outside_of_the_directory_of_the_spec() {
     let mut fixture = Fixture::with(&["spec/a.log", "spec/b", "other/a.log"]);
     fixture.write("spec/.ocitectignore", b"*.log\n");
-    let file = IgnoreFile { path: fixture.path("spec/.ocitectignore"), required: false };
+    let file = IgnoreFile {
+        path: fixture.path("spec/.ocitectignore"),
+        required: false,
+    };
     fixture.ignore = IgnoreRules::load(&file, &fixture.path("spec")).unwrap();
     assert_eq!(fixture.paths("other"), ["a.log"]);
-    assert_eq!(fixture.paths("."), ["other/", "other/a.log", "spec/", "spec/.ocitectignore", "spec/b"]);
+    assert_eq!(
+        fixture.paths("."),
+        ["other/", "other/a.log", "spec/", "spec/.ocitectignore", "spec/b"]
+    );
     std::os::unix::fs::symlink("spec", fixture.path("alias")).unwrap();
     assert_eq!(fixture.paths("alias"), [".ocitectignore", "b"]);
 }
@@ -58,8 +72,16 @@ fn docker_rules_are_anchored_and_the_last_match_wins() {
         "a.tmp",
     ])
     .ignoring("my.dockerignore", lines);
-    let expected =
-        ["README.md", "sub/", "sub/NEWS.md", "sub/logs/", "sub/logs/x", "vendor/", "vendor/keep/", "vendor/keep/x"];
+    let expected = [
+        "README.md",
+        "sub/",
+        "sub/NEWS.md",
+        "sub/logs/",
+        "sub/logs/x",
+        "vendor/",
+        "vendor/keep/",
+        "vendor/keep/x",
+    ];
     assert_eq!(fixture.paths("."), expected);
 }
 
@@ -67,7 +89,12 @@ fn docker_rules_are_anchored_and_the_last_match_wins() {
 fn docker_patterns_have_their_own_wildcards() {
     let paths = ["a.log", "x/y/b.log", "x/keep", "tmp1/f", "tmp/x/f", "{a,b}"];
     let listed = |lines| Fixture::with(&paths).ignoring(".dockerignore", lines).paths(".");
-    assert_eq!(listed("**.log\n"), ["tmp/", "tmp/x/", "tmp/x/f", "tmp1/", "tmp1/f", "x/", "x/keep", "x/y/", "{a,b}"]);
+    assert_eq!(
+        listed("**.log\n"),
+        [
+            "tmp/", "tmp/x/", "tmp/x/f", "tmp1/", "tmp1/f", "x/", "x/keep", "x/y/", "{a,b}"
+        ]
+    );
     assert_eq!(listed("x/**\ntmp?\n./tmp/../tmp/x\n{a,b}\n"), ["a.log", "tmp/", "x/"]);
     assert_eq!(listed("*\n!x/keep\n"), ["x/", "x/keep"]);
     assert_eq!(listed(".\n/\n!\n../x\n").len(), 11);
@@ -77,8 +104,15 @@ fn docker_patterns_have_their_own_wildcards() {
 #[test]
 fn an_ignore_file_that_is_named_must_be_there() {
     let fixture = Fixture::new();
-    let load =
-        |required| IgnoreRules::load(&IgnoreFile { path: fixture.path("none"), required }, fixture.directory.path());
+    let load = |required| {
+        IgnoreRules::load(
+            &IgnoreFile {
+                path: fixture.path("none"),
+                required,
+            },
+            fixture.directory.path(),
+        )
+    };
     assert!(load(false).is_ok());
     let error = load(true).unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Input);
@@ -90,14 +124,26 @@ fn bad_ignore_files_are_errors() {
     let load = |name: &str, content: &[u8]| {
         let fixture = Fixture::new();
         fixture.write(name, content);
-        let file = IgnoreFile { path: fixture.path(name), required: true };
-        IgnoreRules::load(&file, fixture.directory.path()).map(|_| ()).unwrap_err()
+        let file = IgnoreFile {
+            path: fixture.path(name),
+            required: true,
+        };
+        IgnoreRules::load(&file, fixture.directory.path())
+            .map(|_| ())
+            .unwrap_err()
     };
     let error = load(".ocitectignore", b"ok\na[z-a]\n");
     assert!(error.to_string().contains(".ocitectignore:2: "), "{error}");
-    assert!(load(".dockerignore", b"a[z-a]\n").to_string().contains(".dockerignore:1: "));
+    assert!(
+        load(".dockerignore", b"a[z-a]\n")
+            .to_string()
+            .contains(".dockerignore:1: ")
+    );
     assert!(matches!(load(".ocitectignore", b"\xff"), FilesError::IgnoreFile { .. }));
-    assert!(matches!(load(".ocitectignore", &vec![b'a'; 1024 * 1024 + 1]), FilesError::IgnoreFile { .. }));
+    assert!(matches!(
+        load(".ocitectignore", &vec![b'a'; 1024 * 1024 + 1]),
+        FilesError::IgnoreFile { .. }
+    ));
 }
 
 #[test]
@@ -106,9 +152,27 @@ fn a_dockerignore_that_is_not_read_says_what_it_would_leave_out() {
     fixture.write(".dockerignore", b"**/*.env\ndist\napp/lib\n!app/lib/x.env\n");
     let unread = UnreadDockerignore::find(&IgnoreRules::default(), fixture.directory.path()).unwrap();
     let found = |from: &str| unread.not_left_out(&fixture.list(&fixture.entry(from)).unwrap());
-    assert_eq!(found("app"), NotLeftOut { count: 1, first: Some(fixture.path("app/.env")) });
-    assert_eq!(found("app/*"), NotLeftOut { count: 1, first: Some(fixture.path("app/.env")) });
-    assert_eq!(found("."), NotLeftOut { count: 2, first: Some(fixture.path("./app/.env")) });
+    assert_eq!(
+        found("app"),
+        NotLeftOut {
+            count: 1,
+            first: Some(fixture.path("app/.env"))
+        }
+    );
+    assert_eq!(
+        found("app/*"),
+        NotLeftOut {
+            count: 1,
+            first: Some(fixture.path("app/.env"))
+        }
+    );
+    assert_eq!(
+        found("."),
+        NotLeftOut {
+            count: 2,
+            first: Some(fixture.path("./app/.env"))
+        }
+    );
     // A path that `from` names is packed, as with an ignore file that is read.
     assert_eq!(found("dist"), NotLeftOut::default());
     assert_eq!(found("app/.env"), NotLeftOut::default());

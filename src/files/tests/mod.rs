@@ -71,7 +71,10 @@ impl Fixture {
 
     fn ignoring(mut self, name: &str, lines: &str) -> Self {
         self.write(name, lines.as_bytes());
-        let file = IgnoreFile { path: self.path(name), required: true };
+        let file = IgnoreFile {
+            path: self.path(name),
+            required: true,
+        };
         self.ignore = IgnoreRules::load(&file, self.directory.path()).unwrap();
         self.never_packed.insert(self.canonical(name));
         self
@@ -79,7 +82,10 @@ impl Fixture {
 
     fn entry(&self, from: &str) -> FilesEntry {
         FilesEntry {
-            from: From::Disk { directory: self.directory.path().to_owned(), pattern: from.to_owned() },
+            from: From::Disk {
+                directory: self.directory.path().to_owned(),
+                pattern: from.to_owned(),
+            },
             from_text: from.to_owned(),
             to: "/app/".to_owned(),
             include: Vec::new(),
@@ -91,7 +97,11 @@ impl Fixture {
             ownership: Ownership::default(),
             xattrs: Vec::new(),
             capabilities: Vec::new(),
-            place: Place { file: "ocitect.toml".into(), line: 7, column: 3 },
+            place: Place {
+                file: "ocitect.toml".into(),
+                line: 7,
+                column: 3,
+            },
         }
     }
 
@@ -111,7 +121,10 @@ impl Fixture {
     }
 
     fn unpack(&self, from: &str) -> Result<Listing, FilesError> {
-        self.list(&FilesEntry { unpack: true, ..self.entry(from) })
+        self.list(&FilesEntry {
+            unpack: true,
+            ..self.entry(from)
+        })
     }
 
     /// Returns the error of the archive `from`.
@@ -145,7 +158,11 @@ fn content(item: &ListedItem) -> &Content {
 }
 
 fn item<'a>(listing: &'a Listing, path: &str) -> &'a ListedItem {
-    listing.items.iter().find(|item| item.path.as_bytes() == path.as_bytes()).unwrap()
+    listing
+        .items
+        .iter()
+        .find(|item| item.path.as_bytes() == path.as_bytes())
+        .unwrap()
 }
 
 /// Returns a line for each item: directories end in `/`, links show their target, executables end in `*`.

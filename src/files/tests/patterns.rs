@@ -5,12 +5,23 @@ use super::*;
 use crate::model::{EntryPath, ListedRoot};
 
 fn tree() -> Fixture {
-    Fixture::with(&["src/a.py", "src/b.txt", "src/pkg/c.py", "src/pkg/__pycache__/c.pyc", "src/doc/d.md", "src/empty/"])
+    Fixture::with(&[
+        "src/a.py",
+        "src/b.txt",
+        "src/pkg/c.py",
+        "src/pkg/__pycache__/c.pyc",
+        "src/doc/d.md",
+        "src/empty/",
+    ])
 }
 
 fn listed(include: &[&str], exclude: &[&str]) -> Vec<String> {
     let fixture = tree();
-    let entry = FilesEntry { include: strings(include), exclude: strings(exclude), ..fixture.entry("src") };
+    let entry = FilesEntry {
+        include: strings(include),
+        exclude: strings(exclude),
+        ..fixture.entry("src")
+    };
     shown(&fixture.list(&entry).unwrap())
 }
 
@@ -18,14 +29,20 @@ fn listed(include: &[&str], exclude: &[&str]) -> Vec<String> {
 fn include_brings_what_matches_and_the_directories_on_the_way() {
     assert_eq!(listed(&["*.py"], &[]), ["a.py", "pkg/", "pkg/c.py"]);
     assert_eq!(listed(&["/a.py"], &[]), ["a.py"]);
-    assert_eq!(listed(&["pkg"], &[]), ["pkg/", "pkg/__pycache__/", "pkg/__pycache__/c.pyc", "pkg/c.py"]);
+    assert_eq!(
+        listed(&["pkg"], &[]),
+        ["pkg/", "pkg/__pycache__/", "pkg/__pycache__/c.pyc", "pkg/c.py"]
+    );
     assert_eq!(listed(&["empty/"], &[]), ["empty/"]);
     assert_eq!(listed(&["pkg", "!__pycache__"], &[]), ["pkg/", "pkg/c.py"]);
 }
 
 #[test]
 fn exclude_drops_what_matches_with_its_contents() {
-    assert_eq!(listed(&[], &["**/__pycache__", "doc/", "*.txt"]), ["a.py", "empty/", "pkg/", "pkg/c.py"]);
+    assert_eq!(
+        listed(&[], &["**/__pycache__", "doc/", "*.txt"]),
+        ["a.py", "empty/", "pkg/", "pkg/c.py"]
+    );
     assert_eq!(listed(&["*.py"], &["/a.py"]), ["pkg/", "pkg/c.py"]);
     assert_eq!(listed(&[], &["*", "!a.py"]), ["a.py"]);
     assert_eq!(listed(&[], &["a.{py,txt}", "/b*", "pkg", "doc"]), ["a.py", "empty/"]);
@@ -34,7 +51,10 @@ fn exclude_drops_what_matches_with_its_contents() {
 #[test]
 fn executable_makes_files_executable_and_directories_pass_it_down() {
     let fixture = tree();
-    let entry = FilesEntry { executable: strings(&["pkg/", "b.*"]), ..fixture.entry("src") };
+    let entry = FilesEntry {
+        executable: strings(&["pkg/", "b.*"]),
+        ..fixture.entry("src")
+    };
     let expected = [
         "a.py",
         "b.txt*",
@@ -48,7 +68,10 @@ fn executable_makes_files_executable_and_directories_pass_it_down() {
     ];
     let listing = fixture.list(&entry).unwrap();
     assert_eq!(shown(&listing), expected);
-    let entry = FilesEntry { executable: strings(&["*.py"]), ..fixture.entry("src/a.py") };
+    let entry = FilesEntry {
+        executable: strings(&["*.py"]),
+        ..fixture.entry("src/a.py")
+    };
     assert!(fixture.list(&entry).unwrap().items[0].executable);
 }
 
@@ -61,21 +84,36 @@ fn nothing_left_is_an_error() {
         (&["*.rs"], &[], "src/a.py"),
         (&[], &["*"], "src/*.py"),
     ] {
-        let entry = FilesEntry { include: strings(include), exclude: strings(exclude), ..fixture.entry(from) };
+        let entry = FilesEntry {
+            include: strings(include),
+            exclude: strings(exclude),
+            ..fixture.entry(from)
+        };
         let error = fixture.list(&entry).unwrap_err();
         assert!(matches!(error, FilesError::NothingLeft { .. }), "{error}");
         assert_eq!(error.error_kind(), ErrorKind::Input);
     }
-    let entry = FilesEntry { exclude: strings(&["*"]), ..fixture.entry("src") };
+    let entry = FilesEntry {
+        exclude: strings(&["*"]),
+        ..fixture.entry("src")
+    };
     assert!(fixture.list(&entry).unwrap().items.is_empty());
 }
 
 #[test]
 fn a_bad_pattern_is_an_error_that_names_it() {
     let fixture = tree();
-    let entry = FilesEntry { exclude: strings(&["a[b"]), ..fixture.entry("src") };
+    let entry = FilesEntry {
+        exclude: strings(&["a[b"]),
+        ..fixture.entry("src")
+    };
     let error = fixture.list(&entry).unwrap_err();
-    assert!(error.to_string().starts_with("ocitect.toml:7:3: bad pattern \"a[b\" in `exclude`: "), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("ocitect.toml:7:3: bad pattern \"a[b\" in `exclude`: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -93,7 +131,14 @@ fn listings_of_images_are_filtered_the_same_way() {
     assert_eq!(shown(&filtered), ["doc/", "doc/d.md", "pkg/", "pkg/c.py*"]);
     assert_eq!(filter(filtered.clone(), &entry).unwrap(), filtered);
     assert_eq!(filter(whole.clone(), &fixture.entry("src")).unwrap(), whole);
-    let error = filter(whole, &FilesEntry { include: strings(&["*.rs"]), ..fixture.entry("src") }).unwrap_err();
+    let error = filter(
+        whole,
+        &FilesEntry {
+            include: strings(&["*.rs"]),
+            ..fixture.entry("src")
+        },
+    )
+    .unwrap_err();
     assert!(matches!(error, FilesError::NothingLeft { .. }), "{error}");
 }
 
@@ -102,7 +147,10 @@ fn a_file_of_an_image_takes_patterns_by_its_name_and_capabilities() {
     let fixture = tree();
     let mut item = fixture.list(&fixture.entry("src/a.py")).unwrap().items.remove(0);
     item.path = EntryPath::root();
-    let listing = Listing { root: ListedRoot::File { name: b"uv".to_vec() }, items: vec![item] };
+    let listing = Listing {
+        root: ListedRoot::File { name: b"uv".to_vec() },
+        items: vec![item],
+    };
     let entry = FilesEntry {
         executable: strings(&["uv"]),
         capabilities: strings(&["cap_net_raw"]),
@@ -110,5 +158,14 @@ fn a_file_of_an_image_takes_patterns_by_its_name_and_capabilities() {
     };
     let filtered = filter(listing.clone(), &entry).unwrap();
     assert!(filtered.items[0].executable && filtered.items[0].xattrs.len() == 1);
-    assert!(filter(listing, &FilesEntry { exclude: strings(&["uv"]), ..entry }).is_err());
+    assert!(
+        filter(
+            listing,
+            &FilesEntry {
+                exclude: strings(&["uv"]),
+                ..entry
+            }
+        )
+        .is_err()
+    );
 }

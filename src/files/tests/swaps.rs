@@ -14,8 +14,13 @@ const BYSTANDERS: usize = 60;
 
 /// Returns a source with directories and files to swap, and files beside it that must not be listed.
 fn attacked() -> Fixture {
-    let fixture =
-        Fixture::with(&["src/a/mid/inner/f", "src/a/plain", "outside/shadow", "outside/inner/shadow", "hold/"]);
+    let fixture = Fixture::with(&[
+        "src/a/mid/inner/f",
+        "src/a/plain",
+        "outside/shadow",
+        "outside/inner/shadow",
+        "hold/",
+    ]);
     for number in 0..BYSTANDERS {
         fixture.write(&format!("src/a/m{number}/f"), b"inside");
     }
@@ -55,7 +60,12 @@ fn list_and_look(fixture: &Fixture, entry: &FilesEntry) {
     match fixture.list(entry) {
         Ok(listing) => {
             let shown = shown(&listing);
-            assert!(!shown.iter().any(|line| line.contains("shadow") && !line.contains(" -> ")), "{shown:?}");
+            assert!(
+                !shown
+                    .iter()
+                    .any(|line| line.contains("shadow") && !line.contains(" -> ")),
+                "{shown:?}"
+            );
         }
         Err(FilesError::Replaced { .. }) => {}
         Err(FilesError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
@@ -76,7 +86,11 @@ fn a_directory_that_is_swapped_for_a_link_leads_nowhere() {
 #[test]
 fn a_directory_further_up_leads_nowhere_either() {
     let fixture = attacked();
-    let entries = [fixture.entry("src/"), fixture.entry("src/**/*"), fixture.entry("src/a/*/*")];
+    let entries = [
+        fixture.entry("src/"),
+        fixture.entry("src/**/*"),
+        fixture.entry("src/a/*/*"),
+    ];
     let mut turn = entries.iter().cycle();
     let mut work = || list_and_look(&fixture, turn.next().unwrap());
     // `mid/inner` would be found at `outside/inner`.
@@ -86,7 +100,10 @@ fn a_directory_further_up_leads_nowhere_either() {
 #[test]
 fn a_file_that_is_swapped_for_a_link_is_not_opened() {
     let fixture = attacked();
-    let entry = FilesEntry { xattrs: strings(&["user.*"]), ..fixture.entry("src/") };
+    let entry = FilesEntry {
+        xattrs: strings(&["user.*"]),
+        ..fixture.entry("src/")
+    };
     // The size is that of an archive of ocitect, which is read during listing.
     fixture.write("src/a/plain", &[b'x'; 1024]);
     while_swapped(&fixture, "src/a/plain", "outside/shadow", || {
@@ -94,7 +111,10 @@ fn a_file_that_is_swapped_for_a_link_is_not_opened() {
         for found in listing.items.iter().filter(|found| found.path.as_bytes() == b"a/plain") {
             match &found.kind {
                 EntryKind::Symlink { .. } => {}
-                EntryKind::File { size_bytes: 1024, content: Content::Disk(file) } => {
+                EntryKind::File {
+                    size_bytes: 1024,
+                    content: Content::Disk(file),
+                } => {
                     let Ok(mut opened) = file.open() else { continue };
                     let mut bytes = Vec::new();
                     opened.read_to_end(&mut bytes).unwrap();
@@ -120,7 +140,10 @@ fn an_archive_behind_a_swapped_directory_is_not_unpacked() {
     };
     archive("src/a/mid/x.tar", "inside");
     archive("outside/x.tar", "shadow");
-    let entry = FilesEntry { unpack: true, ..fixture.entry("src/a/*/x.tar") };
+    let entry = FilesEntry {
+        unpack: true,
+        ..fixture.entry("src/a/*/x.tar")
+    };
     while_swapped(&fixture, "src/a/mid", "outside", || {
         if let Ok(listing) = fixture.list(&entry) {
             assert_eq!(shown(&listing), ["inside"]);

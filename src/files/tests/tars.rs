@@ -74,7 +74,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
-    Compression::new(Algorithm::Zstd, None).unwrap().block_encoder().encode(bytes).unwrap()
+    Compression::new(Algorithm::Zstd, None)
+        .unwrap()
+        .block_encoder()
+        .encode(bytes)
+        .unwrap()
 }
 
 fn fixture(archive: &[u8]) -> Fixture {
@@ -108,14 +112,20 @@ fn members_are_listed_and_read_whatever_the_compression() {
         let fixture = fixture(&archive);
         let listing = fixture.unpack("a.tar").unwrap();
         assert_eq!(listing.root, ListedRoot::Directory);
-        assert_eq!(shown(&listing), ["bin/", "bin/alias -> /bin/tool", "bin/tool*", "other*", "read.me"]);
+        assert_eq!(
+            shown(&listing),
+            ["bin/", "bin/alias -> /bin/tool", "bin/tool*", "other*", "read.me"]
+        );
         assert_eq!(fixture.read(item(&listing, "read.me")).unwrap(), b"text");
         assert_eq!(fixture.read(item(&listing, "bin/tool")).unwrap(), b"run");
         assert_eq!(content(item(&listing, "other")), content(item(&listing, "bin/tool")));
         assert!(item(&listing, "bin/tool").origin_text().ends_with("a.tar: bin/tool"));
         assert!(listing.items.iter().all(|item| item.kept_mode.is_none()));
         assert_eq!(fixture.unpack("a.tar").unwrap(), listing);
-        let fresh = Fixture { archives: Archives::new(std::env::temp_dir()), ..fixture };
+        let fresh = Fixture {
+            archives: Archives::new(std::env::temp_dir()),
+            ..fixture
+        };
         assert_eq!(fresh.read(item(&listing, "other")).unwrap(), b"run");
     }
 }
@@ -139,7 +149,11 @@ fn several_threads_read_at_once() {
 #[test]
 fn modes_are_kept_on_request() {
     let fixture = fixture(&sample().end());
-    let entry = FilesEntry { unpack: true, keep_modes: true, ..fixture.entry("a.tar") };
+    let entry = FilesEntry {
+        unpack: true,
+        keep_modes: true,
+        ..fixture.entry("a.tar")
+    };
     let listing = fixture.list(&entry).unwrap();
     assert_eq!(item(&listing, "bin").kept_mode, Some(0o750));
     assert_eq!(item(&listing, "bin/tool").kept_mode, Some(0o4755));
@@ -156,11 +170,22 @@ fn strip_and_patterns_apply_to_the_unpacked_tree() {
         .file("pkg-1.0/doc/x.md", "")
         .hardlink("pkg-1.0/b.so", "pkg-1.0/lib/a.so");
     let fixture = fixture(&tar.end());
-    let entry = FilesEntry { unpack: true, strip: 1, ..fixture.entry("a.tar") };
+    let entry = FilesEntry {
+        unpack: true,
+        strip: 1,
+        ..fixture.entry("a.tar")
+    };
     assert_eq!(shown(&fixture.list(&entry).unwrap()), ["b.so", "doc/x.md", "lib/a.so"]);
-    let patterns = FilesEntry { exclude: strings(&["/doc"]), executable: strings(&["/lib/*"]), ..entry.clone() };
+    let patterns = FilesEntry {
+        exclude: strings(&["/doc"]),
+        executable: strings(&["/lib/*"]),
+        ..entry.clone()
+    };
     assert_eq!(shown(&fixture.list(&patterns).unwrap()), ["b.so", "lib/a.so*"]);
-    let include = FilesEntry { include: strings(&["b.so"]), ..entry.clone() };
+    let include = FilesEntry {
+        include: strings(&["b.so"]),
+        ..entry.clone()
+    };
     let listing = fixture.list(&include).unwrap();
     assert_eq!(fixture.read(&listing.items[0]).unwrap(), b"lib");
     let error = fixture.list(&FilesEntry { strip: 9, ..entry }).unwrap_err();
@@ -170,16 +195,35 @@ fn strip_and_patterns_apply_to_the_unpacked_tree() {
 #[test]
 fn strip_that_makes_two_members_one_is_an_error() {
     let fixture = fixture(&Tar::default().file("a/x", "1").file("b/x", "2").end());
-    let entry = FilesEntry { unpack: true, strip: 1, ..fixture.entry("a.tar") };
+    let entry = FilesEntry {
+        unpack: true,
+        strip: 1,
+        ..fixture.entry("a.tar")
+    };
     let error = fixture.list(&entry).unwrap_err();
-    let FilesError::Archive { source, .. } = &error else { panic!("{error}") };
-    assert!(matches!(**source, ArchiveError::Member { reason: Reason::Collision { .. }, .. }), "{source}");
+    let FilesError::Archive { source, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(
+        matches!(
+            **source,
+            ArchiveError::Member {
+                reason: Reason::Collision { .. },
+                ..
+            }
+        ),
+        "{source}"
+    );
 }
 
 #[test]
 fn the_last_of_two_members_of_one_name_wins() {
-    let tar =
-        Tar::default().file("a", "old").hardlink("link", "a").file("./a", "new").symlink("b", "x").directory("b/");
+    let tar = Tar::default()
+        .file("a", "old")
+        .hardlink("link", "a")
+        .file("./a", "new")
+        .symlink("b", "x")
+        .directory("b/");
     let fixture = fixture(&tar.end());
     let listing = fixture.unpack("a.tar").unwrap();
     assert_eq!(shown(&listing), ["a", "b/", "link"]);
@@ -199,7 +243,11 @@ fn long_names_and_sizes_of_gnu_and_pax_are_read() {
         .raw(b"././@LongLink", target, 0o644, b"", target_text.as_bytes())
         .symlink("gnu-link", "cut")
         .extended(EntryType::XGlobalHeader, &[("comment", b"0123456789abcdef")])
-        .pax(&[("mtime", b"1.5"), ("path", b"pax\xff\nname"), ("SCHILY.xattr.user.x", b"a\nb=c")])
+        .pax(&[
+            ("mtime", b"1.5"),
+            ("path", b"pax\xff\nname"),
+            ("SCHILY.xattr.user.x", b"a\nb=c"),
+        ])
         .file("cut", "pax")
         .pax(&[("linkpath", long.as_bytes())])
         .symlink("pax-link", "cut")
@@ -228,17 +276,41 @@ fn names_that_leave_the_archive_are_refused() {
     assert!(
         matches!(refused(Tar::default().file("/etc/passwd", "")), (name, Reason::Absolute) if name == "/etc/passwd")
     );
-    assert!(matches!(refused(Tar::default().file("a/../../b", "")).1, Reason::Name(_)));
-    assert!(matches!(refused(Tar::default().file("a", "").hardlink("b", "/a")).1, Reason::LinkOutside { .. }));
-    assert!(matches!(refused(Tar::default().hardlink("b", "../a")).1, Reason::LinkOutside { .. }));
+    assert!(matches!(
+        refused(Tar::default().file("a/../../b", "")).1,
+        Reason::Name(_)
+    ));
+    assert!(matches!(
+        refused(Tar::default().file("a", "").hardlink("b", "/a")).1,
+        Reason::LinkOutside { .. }
+    ));
+    assert!(matches!(
+        refused(Tar::default().hardlink("b", "../a")).1,
+        Reason::LinkOutside { .. }
+    ));
     assert!(matches!(refused(Tar::default().symlink("./", "x")).1, Reason::Unnamed));
     let through = refused(Tar::default().symlink("a", "/etc").file("a/passwd", "")).1;
-    assert_eq!(through.to_string(), "is inside \"a\", which is a symbolic link in the archive");
-    assert!(matches!(refused(Tar::default().file("a/b", "").symlink("a", "/etc")).1, Reason::Below { .. }));
-    assert!(matches!(refused(Tar::default().file("a", "").file("a/b", "")).1, Reason::Below { what: "a file", .. }));
+    assert_eq!(
+        through.to_string(),
+        "is inside \"a\", which is a symbolic link in the archive"
+    );
+    assert!(matches!(
+        refused(Tar::default().file("a/b", "").symlink("a", "/etc")).1,
+        Reason::Below { .. }
+    ));
+    assert!(matches!(
+        refused(Tar::default().file("a", "").file("a/b", "")).1,
+        Reason::Below { what: "a file", .. }
+    ));
     let too_long = "d/".repeat(2100);
-    assert!(matches!(refused(Tar::default().pax(&[("path", too_long.as_bytes())]).file("x", "")).1, Reason::Name(_)));
-    assert_eq!(listed(Tar::default().symlink("out", "../../etc").symlink("abs", "/etc")).len(), 2);
+    assert!(matches!(
+        refused(Tar::default().pax(&[("path", too_long.as_bytes())]).file("x", "")).1,
+        Reason::Name(_)
+    ));
+    assert_eq!(
+        listed(Tar::default().symlink("out", "../../etc").symlink("abs", "/etc")).len(),
+        2
+    );
 }
 
 #[test]
@@ -256,13 +328,24 @@ fn hard_links_need_a_file_that_stands_before_them() {
 
 #[test]
 fn devices_fifos_and_whiteouts_are_refused_unless_they_are_left_out() {
-    for (kind, what) in
-        [(EntryType::Char, "a character device"), (EntryType::Block, "a block device"), (EntryType::Fifo, "a fifo")]
-    {
+    for (kind, what) in [
+        (EntryType::Char, "a character device"),
+        (EntryType::Block, "a block device"),
+        (EntryType::Fifo, "a fifo"),
+    ] {
         let fixture = fixture(&Tar::default().raw(b"dev/x", kind, 0o600, b"", b"").file("a", "").end());
         let error = fixture.unpack("a.tar").unwrap_err();
-        assert!(error.to_string().ends_with(&format!("a.tar: dev/x is {what}, which cannot be packed")), "{error}");
-        let entry = FilesEntry { unpack: true, exclude: strings(&["dev"]), ..fixture.entry("a.tar") };
+        assert!(
+            error
+                .to_string()
+                .ends_with(&format!("a.tar: dev/x is {what}, which cannot be packed")),
+            "{error}"
+        );
+        let entry = FilesEntry {
+            unpack: true,
+            exclude: strings(&["dev"]),
+            ..fixture.entry("a.tar")
+        };
         assert_eq!(shown(&fixture.list(&entry).unwrap()), ["a"]);
     }
     let fixture = fixture(&Tar::default().file("a/.wh.b", "").end());
@@ -271,14 +354,27 @@ fn devices_fifos_and_whiteouts_are_refused_unless_they_are_left_out() {
 
 #[test]
 fn sparse_files_and_unknown_types_are_refused() {
-    assert!(matches!(refused(Tar::default().raw(b"a", EntryType::GNUSparse, 0o644, b"", b"")).1, Reason::Sparse));
-    assert!(matches!(refused(Tar::default().pax(&[("GNU.sparse.major", b"1")]).file("a", "")).1, Reason::Sparse));
-    assert!(matches!(refused(Tar::default().raw(b"a", EntryType::new(b'D'), 0o644, b"", b"")).1, Reason::Type(b'D')));
+    assert!(matches!(
+        refused(Tar::default().raw(b"a", EntryType::GNUSparse, 0o644, b"", b"")).1,
+        Reason::Sparse
+    ));
+    assert!(matches!(
+        refused(Tar::default().pax(&[("GNU.sparse.major", b"1")]).file("a", "")).1,
+        Reason::Sparse
+    ));
+    assert!(matches!(
+        refused(Tar::default().raw(b"a", EntryType::new(b'D'), 0o644, b"", b"")).1,
+        Reason::Type(b'D')
+    ));
 }
 
 #[test]
 fn an_archive_that_is_cut_short_is_an_error_wherever_it_is_cut() {
-    let whole = Tar::default().directory("d/").file("d/a", "0123456789").file("b", "").end();
+    let whole = Tar::default()
+        .directory("d/")
+        .file("d/a", "0123456789")
+        .file("b", "")
+        .end();
     for length in 512..whole.len() {
         let error = fixture(&whole[..length]).archive_error("a.tar");
         assert!(matches!(error, ArchiveError::CutShort { .. }), "{length}: {error}");
@@ -301,23 +397,44 @@ fn a_damaged_archive_is_an_error() {
     };
     let mut bad_checksum = Tar::default().file("a", "").file("b", "").end();
     bad_checksum[512] = b'c';
-    assert_eq!(damaged(&bad_checksum), (512, "the checksum of a header is wrong".to_owned()));
+    assert_eq!(
+        damaged(&bad_checksum),
+        (512, "the checksum of a header is wrong".to_owned())
+    );
     let mut lone_zero = Tar::default().file("a", "");
     lone_zero.bytes.resize(1024, 0);
     assert_eq!(damaged(&lone_zero.file("b", "").end()).0, 1024);
-    assert!(damaged(&Tar::default().pax(&[("path", b"x")]).end()).1.contains("no member"));
-    assert!(damaged(&Tar::default().pax(&[("size", b"-1")]).file("a", "").end()).1.contains("size"));
-    let global = Tar::default().extended(EntryType::XGlobalHeader, &[("path", b"x")]).file("a", "");
+    assert!(
+        damaged(&Tar::default().pax(&[("path", b"x")]).end())
+            .1
+            .contains("no member")
+    );
+    assert!(
+        damaged(&Tar::default().pax(&[("size", b"-1")]).file("a", "").end())
+            .1
+            .contains("size")
+    );
+    let global = Tar::default()
+        .extended(EntryType::XGlobalHeader, &[("path", b"x")])
+        .file("a", "");
     assert!(damaged(&global.end()).1.contains("global"));
     for records in [&b"5 a=b\n"[..], b"x", b"99 a=b\n", b"1 a=b\n", b"6 ab=\n7"] {
-        let tar = Tar::default().raw(b"x", EntryType::XHeader, 0o644, b"", records).file("a", "");
+        let tar = Tar::default()
+            .raw(b"x", EntryType::XHeader, 0o644, b"", records)
+            .file("a", "");
         let found = damaged(&tar.end()).1;
         assert!(found.contains("malformed"), "{found}");
     }
     let large = vec![b'n'; 1024 * 1024 + 1];
-    assert!(damaged(&Tar::default().pax(&[("comment", &large)]).file("a", "").end()).1.contains("too large"));
+    assert!(
+        damaged(&Tar::default().pax(&[("comment", &large)]).file("a", "").end())
+            .1
+            .contains("too large")
+    );
     let name = vec![b'n'; 5000];
-    let long = Tar::default().raw(b"x", EntryType::GNULongName, 0o644, b"", &name).file("a", "");
+    let long = Tar::default()
+        .raw(b"x", EntryType::GNULongName, 0o644, b"", &name)
+        .file("a", "");
     assert!(damaged(&long.end()).1.contains("too long"));
     let overflow = Tar::default().pax(&[("size", b"18446744073709551615")]).file("a", "");
     assert!(damaged(&overflow.end()).1.contains("size"));
@@ -337,7 +454,10 @@ fn what_is_no_archive_is_named() {
     ] {
         let error = fixture(bytes).archive_error("a.tar");
         assert_eq!(error.to_string(), format!("expected a supported archive, found {what}"));
-        assert_eq!(error.help().as_deref(), Some("use a tar, tar.gz, tar.zst or zip archive"));
+        assert_eq!(
+            error.help().as_deref(),
+            Some("use a tar, tar.gz, tar.zst or zip archive")
+        );
     }
 }
 
@@ -347,23 +467,47 @@ fn only_regular_files_are_unpacked() {
     let error = fixture.unpack("dir").unwrap_err();
     assert!(error.to_string().ends_with("dir is a directory"), "{error}");
     assert!(matches!(fixture.unpack("di*"), Err(FilesError::UnpackOther { .. })));
-    assert!(matches!(fixture.unpack("/dev/null"), Err(FilesError::UnpackOther { .. })));
+    assert!(matches!(
+        fixture.unpack("/dev/null"),
+        Err(FilesError::UnpackOther { .. })
+    ));
 }
 
 #[test]
 fn a_glob_unpacks_each_into_one_tree() {
     let fixture = Fixture::new();
-    fixture.write("dist/a.tar", &Tar::default().directory("lib/").file("lib/a", "a").symlink("l", "lib").end());
-    fixture.write("dist/b.tgz", &gzip(&Tar::default().directory("lib").file("lib/b", "b").symlink("l", "lib").end()));
+    fixture.write(
+        "dist/a.tar",
+        &Tar::default()
+            .directory("lib/")
+            .file("lib/a", "a")
+            .symlink("l", "lib")
+            .end(),
+    );
+    fixture.write(
+        "dist/b.tgz",
+        &gzip(
+            &Tar::default()
+                .directory("lib")
+                .file("lib/b", "b")
+                .symlink("l", "lib")
+                .end(),
+        ),
+    );
     let listing = fixture.unpack("dist/*").unwrap();
     assert_eq!(listing.root, ListedRoot::Directory);
     assert_eq!(shown(&listing), ["l -> lib", "lib/", "lib/a", "lib/b"]);
     assert_eq!(fixture.read(item(&listing, "lib/b")).unwrap(), b"b");
-    assert!(matches!(fixture.unpack("dist/*.zip"), Err(FilesError::NothingMatches { .. })));
+    assert!(matches!(
+        fixture.unpack("dist/*.zip"),
+        Err(FilesError::NothingMatches { .. })
+    ));
     fixture.write("dist/c.tar", &Tar::default().file("lib/a", "other").end());
     let error = fixture.unpack("dist/*").unwrap_err();
     assert!(
-        error.to_string().ends_with("c.tar: lib/a are unpacked to the same path with different content"),
+        error
+            .to_string()
+            .ends_with("c.tar: lib/a are unpacked to the same path with different content"),
         "{error}"
     );
 }
@@ -394,10 +538,18 @@ fn an_archive_that_changes_while_it_is_read_is_an_error() {
     let fixture = fixture(&sample().end());
     let listing = fixture.unpack("a.tar").unwrap();
     let mut reader = fixture.archives.open(content(item(&listing, "read.me"))).unwrap();
-    fs::OpenOptions::new().append(true).open(fixture.path("a.tar")).unwrap().write_all(b"more").unwrap();
+    fs::OpenOptions::new()
+        .append(true)
+        .open(fixture.path("a.tar"))
+        .unwrap()
+        .write_all(b"more")
+        .unwrap();
     let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
     let inner = error.get_ref().unwrap().downcast_ref::<FilesError>().unwrap();
-    assert!(matches!(inner, FilesError::Member { source, .. } if matches!(**source, ArchiveError::Changed)), "{inner}");
+    assert!(
+        matches!(inner, FilesError::Member { source, .. } if matches!(**source, ArchiveError::Changed)),
+        "{inner}"
+    );
 }
 
 #[test]
@@ -405,9 +557,27 @@ fn content_of_other_kinds_and_unknown_members_are_errors() {
     let fixture = fixture(&sample().end());
     assert!(fixture.archives.open(&Content::Bytes((*b"x").into())).is_err());
     let listing = fixture.unpack("a.tar").unwrap();
-    let Content::Member { archive, stamp, .. } = content(item(&listing, "other")).clone() else { panic!() };
-    let error = fixture.archives.open(&Content::Member { archive, stamp, index: 99 }).err().unwrap();
-    assert!(error.get_ref().unwrap().source().unwrap().to_string().contains("no member 99"));
+    let Content::Member { archive, stamp, .. } = content(item(&listing, "other")).clone() else {
+        panic!()
+    };
+    let error = fixture
+        .archives
+        .open(&Content::Member {
+            archive,
+            stamp,
+            index: 99,
+        })
+        .err()
+        .unwrap();
+    assert!(
+        error
+            .get_ref()
+            .unwrap()
+            .source()
+            .unwrap()
+            .to_string()
+            .contains("no member 99")
+    );
 }
 
 #[test]
@@ -428,7 +598,10 @@ fn archives_of_gnu_tar_are_read_in_all_its_formats() {
         fs::hard_link(fixture.path(&format!("tree/{name}")), fixture.path("tree/other")).unwrap();
         std::os::unix::fs::symlink("/absolute", fixture.path("tree/link")).unwrap();
         let mut tar = std::process::Command::new("tar");
-        tar.arg(format!("--format={format}")).arg("-czf").arg(fixture.path("a.tar")).arg("-C");
+        tar.arg(format!("--format={format}"))
+            .arg("-czf")
+            .arg(fixture.path("a.tar"))
+            .arg("-C");
         assert!(tar.arg(fixture.path("tree")).arg(".").status().unwrap().success());
         let listing = fixture.unpack("a.tar").unwrap();
         let from_disk = fixture.list(&fixture.entry("tree")).unwrap();
@@ -454,10 +627,25 @@ fn the_text_of_all_members_is_bounded() {
     use crate::model::MAX_LINK_TARGETS_BYTES;
     // Each target has a separate header, as GNU tar writes long ones.
     let target = [b'c'; 4000];
-    let header = Tar::default().raw(b"long", EntryType::GNULongLink, 0o644, b"", &[&target[..], b"\0"].concat());
+    let header = Tar::default().raw(
+        b"long",
+        EntryType::GNULongLink,
+        0o644,
+        b"",
+        &[&target[..], b"\0"].concat(),
+    );
     let one = header.raw(b"l", EntryType::Symlink, 0o777, b"", b"").bytes;
     let count = MAX_LINK_TARGETS_BYTES as usize / 4000 + 1;
     let archive = gzip(&[one.repeat(count), vec![0; 1024]].concat());
     let error = fixture(&archive).archive_error("a.tar");
-    assert!(matches!(error, ArchiveError::TooMuchText { what: "link targets", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            ArchiveError::TooMuchText {
+                what: "link targets",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }

@@ -30,7 +30,10 @@ fn the_number_of_threads_does_not_show() {
     let entries = [
         fixture.entry("src"),
         fixture.entry("src/a*/**"),
-        FilesEntry { include: strings(&["a-b", "!b"]), ..fixture.entry("src") },
+        FilesEntry {
+            include: strings(&["a-b", "!b"]),
+            ..fixture.entry("src")
+        },
     ];
     for entry in entries {
         fixture.threads = 1;

@@ -10,7 +10,9 @@ use super::*;
 /// Returns a zip archive of files (name, mode, content) and links (name, target).
 fn zip(files: &[(&str, u32, &str)], links: &[(&str, &str)], method: CompressionMethod) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(method).system(System::Unix);
+    let options = SimpleFileOptions::default()
+        .compression_method(method)
+        .system(System::Unix);
     for (name, mode, content) in files {
         if name.ends_with('/') {
             writer.add_directory(*name, options.unix_permissions(*mode)).unwrap()
@@ -37,8 +39,12 @@ fn fixture(archive: &[u8]) -> Fixture {
 
 /// Writes `bytes` at `offset` of every header that begins with `signature`.
 fn patch(archive: &mut [u8], signature: &[u8; 4], offset: usize, bytes: &[u8]) {
-    let places: Vec<usize> =
-        archive.windows(4).enumerate().filter(|(_, window)| window == signature).map(|(place, _)| place).collect();
+    let places: Vec<usize> = archive
+        .windows(4)
+        .enumerate()
+        .filter(|(_, window)| window == signature)
+        .map(|(place, _)| place)
+        .collect();
     assert!(!places.is_empty());
     for place in places {
         archive[place + offset..place + offset + bytes.len()].copy_from_slice(bytes);
@@ -50,13 +56,28 @@ const CENTRAL: &[u8; 4] = b"PK\x01\x02";
 
 #[test]
 fn members_are_listed_and_read() {
-    let files =
-        [("bin/", 0o750, ""), ("bin/tool", 0o755, "run run run"), ("read.me", 0o640, "text"), ("empty", 0o600, "")];
+    let files = [
+        ("bin/", 0o750, ""),
+        ("bin/tool", 0o755, "run run run"),
+        ("read.me", 0o640, "text"),
+        ("empty", 0o600, ""),
+    ];
     for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
         let fixture = fixture(&zip(&files, &[("bin/alias", "tool"), ("abs", "/etc/x")], method));
-        let entry = FilesEntry { unpack: true, keep_modes: true, ..fixture.entry("a.zip") };
+        let entry = FilesEntry {
+            unpack: true,
+            keep_modes: true,
+            ..fixture.entry("a.zip")
+        };
         let listing = fixture.list(&entry).unwrap();
-        let expected = ["abs -> /etc/x", "bin/", "bin/alias -> tool", "bin/tool*", "empty", "read.me"];
+        let expected = [
+            "abs -> /etc/x",
+            "bin/",
+            "bin/alias -> tool",
+            "bin/tool*",
+            "empty",
+            "read.me",
+        ];
         assert_eq!(shown(&listing), expected);
         assert_eq!(fixture.read(item(&listing, "bin/tool")).unwrap(), b"run run run");
         assert_eq!(fixture.read(item(&listing, "read.me")).unwrap(), b"text");
@@ -71,7 +92,11 @@ fn an_archive_of_dos_has_no_modes() {
     let mut archive = stored(&[("a/", 0o755, ""), ("a/x", 0o755, "x")]);
     patch(&mut archive, CENTRAL, 5, &[0]);
     let fixture = fixture(&archive);
-    let entry = FilesEntry { unpack: true, keep_modes: true, ..fixture.entry("a.zip") };
+    let entry = FilesEntry {
+        unpack: true,
+        keep_modes: true,
+        ..fixture.entry("a.zip")
+    };
     let listing = fixture.list(&entry).unwrap();
     assert_eq!(shown(&listing), ["a/", "a/x"]);
     assert!(listing.items.iter().all(|item| item.kept_mode.is_none()));
@@ -91,9 +116,15 @@ fn links_that_leave_the_tree_are_refused() {
         assert!(matches!(reason, Reason::LinkLeaves { .. }), "{reason}");
     }
     let inside = zip(&[], &[("a/in", "../b"), ("c", "a/../b")], CompressionMethod::Deflated);
-    assert_eq!(shown(&fixture(&inside).unpack("a.zip").unwrap()), ["a/in -> ../b", "c -> a/../b"]);
+    assert_eq!(
+        shown(&fixture(&inside).unpack("a.zip").unwrap()),
+        ["a/in -> ../b", "c -> a/../b"]
+    );
     let through = zip(&[("l/x", 0o644, "")], &[("l", "/etc")], CompressionMethod::Stored);
-    assert!(matches!(fixture(&through).member_error("a.zip").1, Reason::Below { .. }));
+    assert!(matches!(
+        fixture(&through).member_error("a.zip").1,
+        Reason::Below { .. }
+    ));
 }
 
 #[test]
@@ -102,8 +133,9 @@ fn names_that_leave_the_tree_are_refused() {
     let renamed = |from: &str, to: &str| {
         let archive = stored(&[(from, 0o644, "x")]);
         let mut bytes = archive;
-        let places: Vec<usize> =
-            (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
+        let places: Vec<usize> = (0..bytes.len() - from.len())
+            .filter(|at| bytes[*at..].starts_with(from.as_bytes()))
+            .collect();
         assert_eq!(places.len(), 2);
         for place in places {
             bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
@@ -112,9 +144,17 @@ fn names_that_leave_the_tree_are_refused() {
     };
     for (from, to) in [("aa/bb", "../bb"), ("aa/bb", "/a/bb"), ("aa/bb", "a\0/bb")] {
         let error = renamed(from, to);
-        let FilesError::Archive { source, .. } = &error else { panic!("{error}") };
+        let FilesError::Archive { source, .. } = &error else {
+            panic!("{error}")
+        };
         assert!(
-            matches!(**source, ArchiveError::Member { reason: Reason::Name(_) | Reason::Absolute, .. }),
+            matches!(
+                **source,
+                ArchiveError::Member {
+                    reason: Reason::Name(_) | Reason::Absolute,
+                    ..
+                }
+            ),
             "{to:?}: {source}"
         );
     }
@@ -127,7 +167,10 @@ fn encrypted_members_and_other_compressions_are_refused() {
     patch(&mut encrypted, LOCAL, 6, &[1]);
     patch(&mut encrypted, CENTRAL, 8, &[1]);
     let (member, reason) = fixture(&encrypted).member_error("a.zip");
-    assert_eq!((member.as_str(), reason.to_string().as_str()), ("secret", "is encrypted"));
+    assert_eq!(
+        (member.as_str(), reason.to_string().as_str()),
+        ("secret", "is encrypted")
+    );
     let mut bzip2 = stored(&[("a", 0o644, "text")]);
     patch(&mut bzip2, LOCAL, 8, &[12, 0]);
     patch(&mut bzip2, CENTRAL, 10, &[12, 0]);
@@ -138,7 +181,10 @@ fn encrypted_members_and_other_compressions_are_refused() {
 fn special_files_are_refused() {
     let mut archive = stored(&[("dev", 0o644, "")]);
     patch(&mut archive, CENTRAL, 40, &(0o060_644u16).to_le_bytes());
-    assert!(matches!(fixture(&archive).unpack("a.zip"), Err(FilesError::Refused { .. })));
+    assert!(matches!(
+        fixture(&archive).unpack("a.zip"),
+        Err(FilesError::Refused { .. })
+    ));
 }
 
 #[test]
@@ -174,7 +220,10 @@ fn an_archive_that_is_cut_short_is_an_error() {
     }
     let mut beyond = archive;
     patch(&mut beyond, CENTRAL, 20, &[0, 0, 1, 0]);
-    assert!(matches!(fixture(&beyond).archive_error("a.zip"), ArchiveError::CutShort { .. }));
+    assert!(matches!(
+        fixture(&beyond).archive_error("a.zip"),
+        ArchiveError::CutShort { .. }
+    ));
 }
 
 /// Returns a zip archive with one member of this name, inserted after writing, from this system (APPNOTE 4.4.2.2).
@@ -198,19 +247,39 @@ const VFAT: u8 = 14;
 #[test]
 fn backslashes_part_names_where_they_cannot_be_in_one() {
     for system in [FAT, NTFS, VFAT] {
-        assert_eq!(shown(&fixture(&named("bin\\sub\\tool", system)).unpack("a.zip").unwrap()), ["bin/sub/tool"]);
-        assert_eq!(shown(&fixture(&named("bin/sub\\tool", system)).unpack("a.zip").unwrap()), ["bin/sub/tool"]);
+        assert_eq!(
+            shown(&fixture(&named("bin\\sub\\tool", system)).unpack("a.zip").unwrap()),
+            ["bin/sub/tool"]
+        );
+        assert_eq!(
+            shown(&fixture(&named("bin/sub\\tool", system)).unpack("a.zip").unwrap()),
+            ["bin/sub/tool"]
+        );
     }
-    assert_eq!(shown(&fixture(&named("bin\\tool", UNIX)).unpack("a.zip").unwrap()), ["bin\\\\tool"]);
+    assert_eq!(
+        shown(&fixture(&named("bin\\tool", UNIX)).unpack("a.zip").unwrap()),
+        ["bin\\\\tool"]
+    );
 }
 
 #[test]
 fn names_of_other_systems_that_leave_the_tree_are_refused() {
-    for (name, system) in [("\\etc\\x", FAT), ("\\\\host\\share", NTFS), ("/etc/x", FAT), ("/etc/x", UNIX)] {
-        assert!(matches!(fixture(&named(name, system)).member_error("a.zip").1, Reason::Absolute), "{name}");
+    for (name, system) in [
+        ("\\etc\\x", FAT),
+        ("\\\\host\\share", NTFS),
+        ("/etc/x", FAT),
+        ("/etc/x", UNIX),
+    ] {
+        assert!(
+            matches!(fixture(&named(name, system)).member_error("a.zip").1, Reason::Absolute),
+            "{name}"
+        );
     }
     for (name, system) in [("..\\x", FAT), ("a\\..\\..\\x", VFAT), ("a/../x", UNIX)] {
-        assert!(matches!(fixture(&named(name, system)).member_error("a.zip").1, Reason::Name(_)), "{name}");
+        assert!(
+            matches!(fixture(&named(name, system)).member_error("a.zip").1, Reason::Name(_)),
+            "{name}"
+        );
     }
     for (name, system) in [("C:\\x", FAT), ("c:/x", UNIX), ("C:x", NTFS), ("C:\\x", UNIX)] {
         let (_, reason) = fixture(&named(name, system)).member_error("a.zip");
@@ -222,7 +291,9 @@ fn names_of_other_systems_that_leave_the_tree_are_refused() {
 #[test]
 fn members_that_share_bytes_are_refused() {
     let archive = stored(&[("a", 0o644, "text"), ("b", 0o644, "more"), ("c", 0o644, "")]);
-    let starts: Vec<usize> = (0..archive.len() - 4).filter(|at| archive[*at..].starts_with(CENTRAL)).collect();
+    let starts: Vec<usize> = (0..archive.len() - 4)
+        .filter(|at| archive[*at..].starts_with(CENTRAL))
+        .collect();
     for (from, to) in [(1, 0), (2, 0), (0, 1)] {
         // Two members have the same header position, so that one content is in the archive twice.
         let mut shared = archive.clone();
@@ -235,12 +306,19 @@ fn members_that_share_bytes_are_refused() {
     // Its content overlaps the next member.
     let mut longer = archive.clone();
     longer[starts[0] + 20..starts[0] + 28].copy_from_slice(&[10, 0, 0, 0, 10, 0, 0, 0]);
-    assert!(matches!(fixture(&longer).member_error("a.zip").1, Reason::Overlaps { .. }));
+    assert!(matches!(
+        fixture(&longer).member_error("a.zip").1,
+        Reason::Overlaps { .. }
+    ));
 }
 
 #[test]
 fn an_archive_that_says_it_grows_without_bound_is_refused() {
-    let mut archive = zip(&[("a", 0o644, "text"), ("b", 0o644, "text")], &[], CompressionMethod::Deflated);
+    let mut archive = zip(
+        &[("a", 0o644, "text"), ("b", 0o644, "text")],
+        &[],
+        CompressionMethod::Deflated,
+    );
     patch(&mut archive, CENTRAL, 24, &(3u32 << 30).to_le_bytes());
     let error = fixture(&archive).archive_error("a.zip");
     assert!(matches!(error, ArchiveError::Expansion { .. }), "{error}");

@@ -71,7 +71,9 @@ fn leading(below: Vec<u8>) -> Vec<Vec<u8>> {
 }
 
 fn in_order(mut found: Vec<Found>) -> Vec<Kept> {
-    let Some(root) = found.first_mut() else { return Vec::new() };
+    let Some(root) = found.first_mut() else {
+        return Vec::new();
+    };
     let mut open = vec![(root.first_child, std::mem::take(&mut root.parts).into_iter())];
     let count = found.iter().map(|found| found.parts.len()).sum::<usize>() + open[0].1.len();
     let mut kept = Vec::with_capacity(count);

@@ -28,16 +28,30 @@ pub(in super::super) fn single(
     verdict: Verdict,
     attributes: &Attributes,
 ) -> Result<ListedItem, FilesError> {
-    let failed = |action, source| FilesError::Io { place: entry.place.clone(), action, path: path.to_owned(), source };
+    let failed = |action, source| FilesError::Io {
+        place: entry.place.clone(),
+        action,
+        path: path.to_owned(),
+        source,
+    };
     let canonical = path.canonicalize().map_err(|source| failed("access", source))?;
     // The target of a followed link is never a link.
-    let kind = self::kind(entry, path, &canonical, status, || Err(io::ErrorKind::InvalidInput.into()))?;
+    let kind = self::kind(entry, path, &canonical, status, || {
+        Err(io::ErrorKind::InvalidInput.into())
+    })?;
     let executable = is_executable(status);
     let opened = || handle::open_file(&canonical);
-    let xattrs: BTreeMap<_, _> =
-        attributes.of_file(opened, status).map_err(|source| failed("read the attributes of", source))?;
-    let item =
-        ListedItem { path: EntryPath::root(), kind, kept_mode: None, executable, xattrs, origin: Some(shown(path)) };
+    let xattrs: BTreeMap<_, _> = attributes
+        .of_file(opened, status)
+        .map_err(|source| failed("read the attributes of", source))?;
+    let item = ListedItem {
+        path: EntryPath::root(),
+        kind,
+        kept_mode: None,
+        executable,
+        xattrs,
+        origin: Some(shown(path)),
+    };
     Ok(verdict.applied(item))
 }
 
@@ -51,10 +65,20 @@ pub(in super::super) fn entry_path(
     origin: impl Fn() -> String,
 ) -> Result<EntryPath, FilesError> {
     let place = || entry.place.clone();
-    if below.split(|byte| *byte == b'/').any(|name| name.starts_with(WHITEOUT_PREFIX)) {
-        return Err(FilesError::Whiteout { place: place(), origin: origin() });
+    if below
+        .split(|byte| *byte == b'/')
+        .any(|name| name.starts_with(WHITEOUT_PREFIX))
+    {
+        return Err(FilesError::Whiteout {
+            place: place(),
+            origin: origin(),
+        });
     }
-    EntryPath::new(below).map_err(|source| FilesError::Path { place: place(), origin: origin(), source })
+    EntryPath::new(below).map_err(|source| FilesError::Path {
+        place: place(),
+        origin: origin(),
+        source,
+    })
 }
 
 /// Returns `true` for a file that the rule for executables gives the mode 0755.
@@ -73,8 +97,14 @@ pub(super) fn kind(
 ) -> Result<EntryKind, FilesError> {
     let what = match status.kind {
         FileType::RegularFile => {
-            let content = Content::Disk(DiskFile { path: opened.to_owned(), stamp: status.stamp });
-            return Ok(EntryKind::File { size_bytes: status.stamp.size_bytes, content });
+            let content = Content::Disk(DiskFile {
+                path: opened.to_owned(),
+                stamp: status.stamp,
+            });
+            return Ok(EntryKind::File {
+                size_bytes: status.stamp.size_bytes,
+                content,
+            });
         }
         FileType::Symlink => {
             let target = target().map_err(|source| {
@@ -83,7 +113,12 @@ pub(super) fn kind(
                 match source.kind() {
                     // The error of the system for reading the target of anything but a symbolic link.
                     io::ErrorKind::InvalidInput => FilesError::Replaced { place, path },
-                    _ => FilesError::Io { place, action: "read symbolic link", path, source },
+                    _ => FilesError::Io {
+                        place,
+                        action: "read symbolic link",
+                        path,
+                        source,
+                    },
                 }
             })?;
             return Ok(EntryKind::Symlink { target });
@@ -94,5 +129,9 @@ pub(super) fn kind(
         FileType::CharacterDevice => "a character device",
         _ => "a file of an unknown kind",
     };
-    Err(FilesError::Refused { place: entry.place.clone(), origin: shown(path), what })
+    Err(FilesError::Refused {
+        place: entry.place.clone(),
+        origin: shown(path),
+        what,
+    })
 }

@@ -22,7 +22,12 @@ pub(super) fn run(
 ) -> Vec<Found> {
     let threads = threads.min(MAX_THREADS);
     let queue = Queue {
-        state: Mutex::new(State { pending: vec![(0, root)], busy: 0, waiting: 0, found: vec![Found::default()] }),
+        state: Mutex::new(State {
+            pending: vec![(0, root)],
+            busy: 0,
+            waiting: 0,
+            found: vec![Found::default()],
+        }),
         changed: Condvar::new(),
     };
     let worth = if threads > 1 { WORTH_A_THREAD } else { usize::MAX };

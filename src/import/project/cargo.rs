@@ -20,7 +20,11 @@ pub struct CargoProject {
 impl CargoProject {
     pub(super) fn read(tree: &ProjectTree, notes: &mut Vec<String>) -> Option<Self> {
         tree.text("Cargo.toml")?;
-        let mut project = Self { name: None, programs: Vec::new(), is_locked: tree.has_file("Cargo.lock") };
+        let mut project = Self {
+            name: None,
+            programs: Vec::new(),
+            is_locked: tree.has_file("Cargo.lock"),
+        };
         let mut is_readable = false;
         for (path, text) in tree.manifests_named("Cargo.toml") {
             let manifest: Table = match text.parse() {
@@ -44,8 +48,9 @@ impl CargoProject {
     }
 
     pub(super) fn describe(&self) -> String {
-        let name =
-            self.name.as_ref().map_or("workspace".to_owned(), |name| format!("package {}", escape(name.as_bytes())));
+        let name = self.name.as_ref().map_or("workspace".to_owned(), |name| {
+            format!("package {}", escape(name.as_bytes()))
+        });
         match self.programs.len() {
             0 => format!("Cargo.toml: Rust {name}, without a program"),
             _ => format!("Cargo.toml: Rust {name}"),
@@ -59,7 +64,9 @@ fn package_name(manifest: &Table) -> Option<String> {
 
 /// The programs of one package: those that `[[bin]]` names, and those that cargo finds by their place.
 fn programs(manifest: &Table, directory: &str, tree: &ProjectTree) -> Vec<String> {
-    let Some(name) = package_name(manifest) else { return Vec::new() };
+    let Some(name) = package_name(manifest) else {
+        return Vec::new();
+    };
     let named = manifest.get("bin").and_then(Value::as_array).into_iter().flatten();
     let named = named.filter_map(|bin| bin.get("name")?.as_str().map(str::to_owned));
     let mut found: Vec<String> = named.collect();
@@ -71,7 +78,10 @@ fn programs(manifest: &Table, directory: &str, tree: &ProjectTree) -> Vec<String
         let name = path[others.len() + 1..].strip_suffix(".rs")?;
         Some(name.to_owned())
     }));
-    let default = manifest.get("package").and_then(|package| package.get("default-run")).and_then(Value::as_str);
+    let default = manifest
+        .get("package")
+        .and_then(|package| package.get("default-run"))
+        .and_then(Value::as_str);
     found.sort_by_key(|name| Some(name.as_str()) != default);
     found
 }
@@ -88,8 +98,15 @@ mod tests {
     #[test]
     fn programs_are_found_as_cargo_finds_them() {
         let manifest = "[package]\nname = \"server\"\n";
-        assert_eq!(read(&[("Cargo.toml", manifest), ("src/main.rs", "")]).programs, ["server"]);
-        assert!(read(&[("Cargo.toml", manifest), ("src/lib.rs", "")]).programs.is_empty());
+        assert_eq!(
+            read(&[("Cargo.toml", manifest), ("src/main.rs", "")]).programs,
+            ["server"]
+        );
+        assert!(
+            read(&[("Cargo.toml", manifest), ("src/lib.rs", "")])
+                .programs
+                .is_empty()
+        );
         let several = "[package]\nname = \"x\"\ndefault-run = \"b\"\n[[bin]]\nname = \"a\"\n[[bin]]\nname = \"b\"\n";
         assert_eq!(read(&[("Cargo.toml", several)]).programs, ["b", "a"]);
         let workspace = [

@@ -41,7 +41,10 @@ impl DotnetProject {
         let is_plain = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         Some(Self {
             path: (*path).to_owned(),
-            assembly: element(text, "AssemblyName").filter(|name| !name.contains('$')).unwrap_or(stem).to_owned(),
+            assembly: element(text, "AssemblyName")
+                .filter(|name| !name.contains('$'))
+                .unwrap_or(stem)
+                .to_owned(),
             version: version.filter(is_plain).unwrap_or(DEFAULT_VERSION).to_owned(),
             is_web: text.contains("Microsoft.NET.Sdk.Web"),
         })
@@ -79,15 +82,22 @@ mod tests {
         let web = "<Project Sdk=\"Microsoft.NET.Sdk.Web\"><TargetFramework>net9.0</TargetFramework></Project>";
         let library = "<Project Sdk=\"Microsoft.NET.Sdk\"><TargetFramework>net9.0</TargetFramework></Project>";
         let found = read(&[("src/Lib/Lib.csproj", library), ("src/Web/Web.csproj", web)]);
-        assert_eq!((found.assembly.as_str(), found.version.as_str(), found.is_web), ("Web", "9.0", true));
+        assert_eq!(
+            (found.assembly.as_str(), found.version.as_str(), found.is_web),
+            ("Web", "9.0", true)
+        );
         assert!(found.has_user());
     }
 
     #[test]
     fn versions_without_images_give_the_default() {
-        for (framework, expected) in
-            [("net6.0", "6.0"), ("net8.0-linux", "8.0"), ("net48", "8.0"), ("netcoreapp3.1", "8.0"), ("x", "8.0")]
-        {
+        for (framework, expected) in [
+            ("net6.0", "6.0"),
+            ("net8.0-linux", "8.0"),
+            ("net48", "8.0"),
+            ("netcoreapp3.1", "8.0"),
+            ("x", "8.0"),
+        ] {
             let text = format!("<TargetFramework>{framework}</TargetFramework><AssemblyName>$(X)</AssemblyName>");
             let found = read(&[("App.csproj", &text)]);
             assert_eq!((found.assembly.as_str(), found.version.as_str()), ("App", expected));

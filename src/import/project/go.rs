@@ -15,11 +15,21 @@ pub struct GoProject {
 
 impl GoProject {
     pub(super) fn read(tree: &ProjectTree) -> Option<Self> {
-        let module = tree.text("go.mod")?.lines().find_map(|line| line.trim().strip_prefix("module "))?;
-        let module = module.split("//").next().unwrap_or_default().trim().trim_matches('"').to_owned();
+        let module = tree
+            .text("go.mod")?
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("module "))?;
+        let module = module
+            .split("//")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .trim_matches('"')
+            .to_owned();
         let name = module_name(&module);
         let has_source = |directory: &str| {
-            tree.files().any(|path| parent(path) == directory && path.ends_with(".go") && !path.ends_with("_test.go"))
+            tree.files()
+                .any(|path| parent(path) == directory && path.ends_with(".go") && !path.ends_with("_test.go"))
         };
         let commands: BTreeSet<&str> = tree.directories().filter(|path| parent(path) == "cmd").collect();
         let mut programs: Vec<(String, String)> = Vec::new();
@@ -46,7 +56,8 @@ impl GoProject {
 /// The name of a module's program, as `go build` chooses it: the last part that is no major version.
 fn module_name(module: &str) -> String {
     let is_version = |part: &str| {
-        part.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+        part.strip_prefix('v')
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let part = module.rsplit('/').find(|part| !part.is_empty() && !is_version(part));
     part.unwrap_or("app").to_owned()
@@ -63,11 +74,19 @@ mod tests {
 
     #[test]
     fn programs_are_in_the_module_or_below_cmd() {
-        let go =
-            read(&[("go.mod", "// x\nmodule example.com/me/server/v2 // y\n\ngo 1.24\n"), ("main.go", "")]).unwrap();
+        let go = read(&[
+            ("go.mod", "// x\nmodule example.com/me/server/v2 // y\n\ngo 1.24\n"),
+            ("main.go", ""),
+        ])
+        .unwrap();
         assert_eq!(go.module, "example.com/me/server/v2");
         assert_eq!(go.programs, [("server".to_owned(), ".".to_owned())]);
-        let go = read(&[("go.mod", "module x\n"), ("cmd/api/main.go", ""), ("cmd/docs/a.md", ""), ("cmd/w/w.go", "")]);
+        let go = read(&[
+            ("go.mod", "module x\n"),
+            ("cmd/api/main.go", ""),
+            ("cmd/docs/a.md", ""),
+            ("cmd/w/w.go", ""),
+        ]);
         let packages: Vec<String> = go.unwrap().programs.into_iter().map(|(_, package)| package).collect();
         assert_eq!(packages, ["./cmd/api", "./cmd/w"]);
         assert_eq!(read(&[("go.mod", "go 1.24\n")]), None);

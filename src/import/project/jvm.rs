@@ -57,8 +57,12 @@ impl JvmProject {
         if let Some(text) = tree.text("pom.xml") {
             return Some(maven(text, tree));
         }
-        let path = ["build.gradle.kts", "build.gradle"].into_iter().find(|path| tree.text(path).is_some());
-        let settings = ["settings.gradle.kts", "settings.gradle"].into_iter().find(|path| tree.text(path).is_some());
+        let path = ["build.gradle.kts", "build.gradle"]
+            .into_iter()
+            .find(|path| tree.text(path).is_some());
+        let settings = ["settings.gradle.kts", "settings.gradle"]
+            .into_iter()
+            .find(|path| tree.text(path).is_some());
         let path = path.or(settings)?;
         Some(gradle(path, tree))
     }
@@ -68,16 +72,29 @@ impl JvmProject {
             JvmTool::Maven => "Maven",
             JvmTool::Gradle => "Gradle",
         };
-        let name = self.name.as_ref().map_or(String::new(), |name| format!(" {}", escape(name.as_bytes())));
+        let name = self
+            .name
+            .as_ref()
+            .map_or(String::new(), |name| format!(" {}", escape(name.as_bytes())));
         format!("{}: {tool} project{name}, Java {}", self.path, self.java)
     }
 }
 
 fn maven(text: &str, tree: &ProjectTree) -> JvmProject {
     let own = own_elements(text);
-    let java = ["maven.compiler.release", "java.version", "maven.compiler.target", "release", "target"];
+    let java = [
+        "maven.compiler.release",
+        "java.version",
+        "maven.compiler.target",
+        "release",
+        "target",
+    ];
     let java = java.iter().find_map(|name| java_version(element(text, name)?));
-    let packs_dependencies = ["spring-boot-maven-plugin", "maven-shade-plugin", "maven-assembly-plugin"];
+    let packs_dependencies = [
+        "spring-boot-maven-plugin",
+        "maven-shade-plugin",
+        "maven-assembly-plugin",
+    ];
     let jars = if text.contains("quarkus-maven-plugin") {
         Jars::Quarkus
     } else if packs_dependencies.iter().any(|plugin| text.contains(plugin)) || !text.contains("<dependency>") {
@@ -89,7 +106,9 @@ fn maven(text: &str, tree: &ProjectTree) -> JvmProject {
         path: "pom.xml",
         tool: JvmTool::Maven,
         command: if tree.has_file("mvnw") { "./mvnw" } else { "mvn" },
-        name: element(&own, "artifactId").filter(|name| !name.contains('$')).map(str::to_owned),
+        name: element(&own, "artifactId")
+            .filter(|name| !name.contains('$'))
+            .map(str::to_owned),
         java: java.unwrap_or(DEFAULT_JAVA).max(DEFAULT_JAVA),
         jars,
         is_war: element(&own, "packaging") == Some("war"),
@@ -99,7 +118,14 @@ fn maven(text: &str, tree: &ProjectTree) -> JvmProject {
 /// A `pom.xml` without the parts that name other artifacts.
 fn own_elements(text: &str) -> String {
     let mut own = text.to_owned();
-    for name in ["parent", "dependencies", "dependencyManagement", "build", "profiles", "reporting"] {
+    for name in [
+        "parent",
+        "dependencies",
+        "dependencyManagement",
+        "build",
+        "profiles",
+        "reporting",
+    ] {
         let end = format!("</{name}>");
         while let Some(begin) = own.find(&format!("<{name}>")) {
             let length = own[begin..].find(&end).map_or(own.len() - begin, |at| at + end.len());
@@ -111,14 +137,23 @@ fn own_elements(text: &str) -> String {
 
 fn gradle(path: &'static str, tree: &ProjectTree) -> JvmProject {
     let text = tree.text(path).unwrap_or_default();
-    let settings = ["settings.gradle.kts", "settings.gradle"].into_iter().find_map(|path| tree.text(path));
+    let settings = ["settings.gradle.kts", "settings.gradle"]
+        .into_iter()
+        .find_map(|path| tree.text(path));
     let name = settings.and_then(|text| quoted_after(text, "rootProject.name"));
-    let numbers = ["JavaLanguageVersion.of(", "jvmToolchain(", "JavaVersion.VERSION_", "sourceCompatibility"];
+    let numbers = [
+        "JavaLanguageVersion.of(",
+        "jvmToolchain(",
+        "JavaVersion.VERSION_",
+        "sourceCompatibility",
+    ];
     let java = numbers.iter().find_map(|before| {
         let (_, after) = text.split_once(before)?;
         java_version(after.trim_start_matches([' ', '=', '\'', '"', '(']))
     });
-    let packs_dependencies = ["org.springframework.boot", "shadow"].iter().any(|plugin| text.contains(plugin));
+    let packs_dependencies = ["org.springframework.boot", "shadow"]
+        .iter()
+        .any(|plugin| text.contains(plugin));
     let jars = match quoted_after(text, "mainClass") {
         _ if text.contains("io.quarkus") => Jars::Quarkus,
         _ if packs_dependencies => Jars::Whole,
@@ -128,7 +163,11 @@ fn gradle(path: &'static str, tree: &ProjectTree) -> JvmProject {
     JvmProject {
         path,
         tool: JvmTool::Gradle,
-        command: if tree.has_file("gradlew") { "./gradlew" } else { "gradle" },
+        command: if tree.has_file("gradlew") {
+            "./gradlew"
+        } else {
+            "gradle"
+        },
         name,
         java: java.unwrap_or(DEFAULT_JAVA).max(DEFAULT_JAVA),
         jars,
@@ -138,7 +177,10 @@ fn gradle(path: &'static str, tree: &ProjectTree) -> JvmProject {
 
 /// The number of a Java version: `17`, and `8` of `1.8`.
 fn java_version(text: &str) -> Option<u32> {
-    let text = text.strip_prefix("1.").or_else(|| text.strip_prefix("1_")).unwrap_or(text);
+    let text = text
+        .strip_prefix("1.")
+        .or_else(|| text.strip_prefix("1_"))
+        .unwrap_or(text);
     leading_number(text).filter(|version| (1..=MAX_JAVA).contains(version))
 }
 
@@ -172,7 +214,10 @@ mod tests {
         let thin = "<project><artifactId>x</artifactId><dependency></dependency><parent></project>";
         assert_eq!(read(&[("pom.xml", thin)]).jars, Jars::Thin);
         let old = "<project><artifactId>x</artifactId><maven.compiler.target>1.8</maven.compiler.target></project>";
-        assert_eq!((read(&[("pom.xml", old)]).java, read(&[("pom.xml", old)]).jars), (DEFAULT_JAVA, Jars::Whole));
+        assert_eq!(
+            (read(&[("pom.xml", old)]).java, read(&[("pom.xml", old)]).jars),
+            (DEFAULT_JAVA, Jars::Whole)
+        );
     }
 
     #[test]
@@ -180,8 +225,15 @@ mod tests {
         let settings = "rootProject.name = 'shop'\n";
         let kotlin = "plugins { application }\njava { toolchain { languageVersion = JavaLanguageVersion.of(24) } }\n\
             application {\n  mainClass = \"com.example.Main\"\n}\n";
-        let found = read(&[("build.gradle.kts", kotlin), ("settings.gradle", settings), ("gradlew", "")]);
-        assert_eq!((found.name.as_deref(), found.java, found.command), (Some("shop"), 24, "./gradlew"));
+        let found = read(&[
+            ("build.gradle.kts", kotlin),
+            ("settings.gradle", settings),
+            ("gradlew", ""),
+        ]);
+        assert_eq!(
+            (found.name.as_deref(), found.java, found.command),
+            (Some("shop"), 24, "./gradlew")
+        );
         assert_eq!(found.jars, Jars::Directory("com.example.Main".to_owned()));
         let boot = "plugins { id 'org.springframework.boot' version '3.3.0' }\nsourceCompatibility = '17'\n";
         let found = read(&[("build.gradle", boot)]);

@@ -105,7 +105,10 @@ impl NodeProject {
         let (manager, lockfile) = manager(&manifest, tree);
         let dependencies = manifest["dependencies"].as_object();
         Some(Self {
-            name: manifest["name"].as_str().filter(|name| !name.is_empty()).map(str::to_owned),
+            name: manifest["name"]
+                .as_str()
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
             manager,
             lockfile,
             start: start(&manifest, tree),
@@ -116,7 +119,10 @@ impl NodeProject {
     }
 
     pub(super) fn describe(&self) -> String {
-        let name = self.name.as_ref().map_or(String::new(), |name| format!(" {}", escape(name.as_bytes())));
+        let name = self
+            .name
+            .as_ref()
+            .map_or(String::new(), |name| format!(" {}", escape(name.as_bytes())));
         format!("package.json: Node.js package{name}, with {}", self.manager.program())
     }
 }
@@ -126,7 +132,10 @@ fn manager(manifest: &Value, tree: &ProjectTree) -> (Manager, Option<&'static st
     let named = manifest["packageManager"].as_str().unwrap_or_default();
     let existing = |name: &'static str| tree.has_file(name).then_some(name);
     let is_berry = tree.has_file(".yarnrc.yml")
-        || named.strip_prefix("yarn@").and_then(leading_number).is_some_and(|major| major > 1);
+        || named
+            .strip_prefix("yarn@")
+            .and_then(leading_number)
+            .is_some_and(|major| major > 1);
     let yarn = if is_berry { Manager::Yarn } else { Manager::YarnClassic };
     let npm_lock = existing("package-lock.json").or_else(|| existing("npm-shrinkwrap.json"));
     match named.split('@').next().unwrap_or_default() {
@@ -145,13 +154,21 @@ fn start(manifest: &Value, tree: &ProjectTree) -> Option<NodeStart> {
     if let Some(start) = script.and_then(start_script) {
         return Some(start);
     }
-    let bin = manifest["bin"].as_str().or_else(|| manifest["bin"].as_object()?.values().next()?.as_str());
-    let named = manifest["main"].as_str().or(bin).map(|path| path.trim_start_matches("./"));
+    let bin = manifest["bin"]
+        .as_str()
+        .or_else(|| manifest["bin"].as_object()?.values().next()?.as_str());
+    let named = manifest["main"]
+        .as_str()
+        .or(bin)
+        .map(|path| path.trim_start_matches("./"));
     // A library's `main` is often left at the default of `npm init`, without such a file.
     let named = named.filter(|path| is_inside(path) && (*path != "index.js" || tree.has_file(path)));
     let usual = || USUAL_STARTS.into_iter().find(|path| tree.has_file(path));
     let file = named.or_else(usual)?.to_owned();
-    Some(NodeStart::Script { words: vec![file.clone()], file })
+    Some(NodeStart::Script {
+        words: vec![file.clone()],
+        file,
+    })
 }
 
 /// What a start script runs; `None` if that is a tool for development, or needs a shell.
@@ -160,14 +177,18 @@ fn start_script(script: &str) -> Option<NodeStart> {
         return None;
     }
     let last = script.rsplit("&&").next().unwrap_or_default();
-    let words: Vec<&str> =
-        last.split_whitespace().skip_while(|word| word.contains('=') || *word == "cross-env").collect();
+    let words: Vec<&str> = last
+        .split_whitespace()
+        .skip_while(|word| word.contains('=') || *word == "cross-env")
+        .collect();
     let (program, arguments) = words.split_first()?;
     if *program != "node" {
         return (!DEVELOPMENT_TOOLS.contains(program)).then(|| NodeStart::Start((*program).to_owned()));
     }
     // Options that take the next word are few: what ends like a script is one.
-    let file = arguments.iter().find(|word| [".js", ".mjs", ".cjs"].iter().any(|end| word.ends_with(end)));
+    let file = arguments
+        .iter()
+        .find(|word| [".js", ".mjs", ".cjs"].iter().any(|end| word.ends_with(end)));
     let file = file.or_else(|| arguments.iter().find(|word| !word.starts_with('-')))?;
     let file = file.trim_start_matches("./").to_owned();
     let words = arguments.iter().map(|word| (*word).to_owned()).collect();
@@ -192,7 +213,10 @@ fn node_version(manifest: &Value, tree: &ProjectTree) -> u32 {
         Some(_) if newest.starts_with('<') => None,
         other => other,
     };
-    pinned.or(wanted).filter(|version| (1..=MAX_NODE).contains(version)).unwrap_or(DEFAULT_NODE)
+    pinned
+        .or(wanted)
+        .filter(|version| (1..=MAX_NODE).contains(version))
+        .unwrap_or(DEFAULT_NODE)
 }
 
 #[cfg(test)]
@@ -206,7 +230,10 @@ mod tests {
 
     fn script(words: &[&str], file: &str) -> Option<NodeStart> {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        Some(NodeStart::Script { words, file: file.to_owned() })
+        Some(NodeStart::Script {
+            words,
+            file: file.to_owned(),
+        })
     }
 
     #[test]
@@ -217,14 +244,23 @@ mod tests {
             start(r#"{"scripts":{"start":"NODE_ENV=x node --enable-source-maps dist/main.js --port=1"}}"#),
             expected
         );
-        assert_eq!(start(r#"{"scripts":{"start":"next start"}}"#), Some(NodeStart::Start("next".to_owned())));
+        assert_eq!(
+            start(r#"{"scripts":{"start":"next start"}}"#),
+            Some(NodeStart::Start("next".to_owned()))
+        );
         assert_eq!(
             start(r#"{"scripts":{"start":"nodemon x.js"},"main":"./lib/a.js"}"#),
             script(&["lib/a.js"], "lib/a.js")
         );
         assert_eq!(start(r#"{"bin":{"x":"bin/x.js"}}"#), script(&["bin/x.js"], "bin/x.js"));
-        assert_eq!(start(r#"{"main":"../outside.js"}"#), script(&["server.js"], "server.js"));
-        assert_eq!(start(r#"{"main":"index.js","scripts":{"start":"node $X"}}"#), script(&["server.js"], "server.js"));
+        assert_eq!(
+            start(r#"{"main":"../outside.js"}"#),
+            script(&["server.js"], "server.js")
+        );
+        assert_eq!(
+            start(r#"{"main":"index.js","scripts":{"start":"node $X"}}"#),
+            script(&["server.js"], "server.js")
+        );
         assert_eq!(read(&[("package.json", r#"{"scripts":{"start":"vite"}}"#)]).start, None);
     }
 
@@ -235,19 +271,37 @@ mod tests {
             ("{}", "pnpm-lock.yaml", Manager::Pnpm),
             ("{}", "yarn.lock", Manager::YarnClassic),
             (r#"{"packageManager":"yarn@4.1.0"}"#, "yarn.lock", Manager::Yarn),
-            (r#"{"packageManager":"pnpm@10.1.0"}"#, "package-lock.json", Manager::Pnpm),
+            (
+                r#"{"packageManager":"pnpm@10.1.0"}"#,
+                "package-lock.json",
+                Manager::Pnpm,
+            ),
         ] {
-            assert_eq!(read(&[("package.json", manifest), (file, "")]).manager, expected, "{manifest} {file}");
+            assert_eq!(
+                read(&[("package.json", manifest), (file, "")]).manager,
+                expected,
+                "{manifest} {file}"
+            );
         }
-        let berry = read(&[("package.json", "{}"), ("yarn.lock", ""), (".yarnrc.yml", "nodeLinker: pnp\n")]);
+        let berry = read(&[
+            ("package.json", "{}"),
+            ("yarn.lock", ""),
+            (".yarnrc.yml", "nodeLinker: pnp\n"),
+        ]);
         assert_eq!((berry.manager, berry.lockfile), (Manager::Yarn, Some("yarn.lock")));
     }
 
     #[test]
     fn the_version_is_one_that_the_project_allows() {
-        for (engines, expected) in
-            [(">=18", 22), (">=24.1", 24), ("^20.9.0", 20), ("^20 || >=22", 22), ("18.x", 18), ("<21", 22), ("*", 22)]
-        {
+        for (engines, expected) in [
+            (">=18", 22),
+            (">=24.1", 24),
+            ("^20.9.0", 20),
+            ("^20 || >=22", 22),
+            ("18.x", 18),
+            ("<21", 22),
+            ("*", 22),
+        ] {
             let manifest = format!(r#"{{"engines":{{"node":"{engines}"}}}}"#);
             assert_eq!(read(&[("package.json", &manifest)]).node, expected, "{engines}");
         }

@@ -87,7 +87,11 @@ impl PythonProject {
         if manifest.is_none() && requirements.is_none() {
             return None;
         }
-        let path = if manifest.is_some() { "pyproject.toml" } else { "requirements.txt" };
+        let path = if manifest.is_some() {
+            "pyproject.toml"
+        } else {
+            "requirements.txt"
+        };
         let manifest = manifest.unwrap_or_default();
         let needs = dependencies(&manifest, requirements);
         let sources = sources(tree);
@@ -99,29 +103,41 @@ impl PythonProject {
             start: start(&manifest, tree, &sources),
             sources,
             minor: minor(&manifest, tree),
-            uses_uvicorn: needs.iter().any(|need| need.starts_with("uvicorn") || need.starts_with("fastapi")),
+            uses_uvicorn: needs
+                .iter()
+                .any(|need| need.starts_with("uvicorn") || need.starts_with("fastapi")),
             is_maturin: text(&manifest, &["build-system", "build-backend"]).as_deref() == Some("maturin"),
         })
     }
 
     pub(super) fn describe(&self) -> String {
-        let name = self.name.as_ref().map_or(String::new(), |name| format!(" {}", escape(name.as_bytes())));
+        let name = self
+            .name
+            .as_ref()
+            .map_or(String::new(), |name| format!(" {}", escape(name.as_bytes())));
         let tool = match self.tool {
             PythonTool::Uv => "uv",
             PythonTool::Poetry => "Poetry",
             PythonTool::PipRequirements | PythonTool::Pip => "pip",
         };
-        format!("{}: Python project{name}, with {tool}, Python 3.{}", self.path, self.minor)
+        format!(
+            "{}: Python project{name}, with {tool}, Python 3.{}",
+            self.path, self.minor
+        )
     }
 }
 
 fn value<'a>(manifest: &'a Table, keys: &[&str]) -> Option<&'a Value> {
     let (first, rest) = keys.split_first()?;
-    rest.iter().try_fold(manifest.get(*first)?, |value, key| value.get(*key))
+    rest.iter()
+        .try_fold(manifest.get(*first)?, |value, key| value.get(*key))
 }
 
 fn text(manifest: &Table, keys: &[&str]) -> Option<String> {
-    value(manifest, keys)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    value(manifest, keys)?
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }
 
 fn table<'a>(manifest: &'a Table, keys: &[&str]) -> Option<&'a Table> {
@@ -147,25 +163,44 @@ fn tool(manifest: &Table, tree: &ProjectTree) -> PythonTool {
 /// The names of the packages that it needs, in lower case, with whatever follows them.
 fn dependencies(manifest: &Table, requirements: Option<&str>) -> Vec<String> {
     let declared = value(manifest, &["project", "dependencies"]).and_then(Value::as_array);
-    let declared = declared.into_iter().flatten().filter_map(Value::as_str).map(str::to_lowercase);
-    let of_poetry = table(manifest, &["tool", "poetry", "dependencies"]).into_iter().flat_map(Table::keys);
-    let of_poetry = of_poetry.filter(|name| *name != "python").map(|name| name.to_lowercase());
+    let declared = declared
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_lowercase);
+    let of_poetry = table(manifest, &["tool", "poetry", "dependencies"])
+        .into_iter()
+        .flat_map(Table::keys);
+    let of_poetry = of_poetry
+        .filter(|name| *name != "python")
+        .map(|name| name.to_lowercase());
     let lines = requirements.unwrap_or_default().lines().map(str::trim);
-    let listed = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_lowercase);
+    let listed = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_lowercase);
     declared.chain(of_poetry).chain(listed).collect()
 }
 
 /// Packages at the top or in `src`; else modules at the top.
 fn sources(tree: &ProjectTree) -> Vec<String> {
-    let is_package = |path: &&str| ["__init__.py", "__main__.py"].iter().any(|name| tree.has_file(&join(path, name)));
+    let is_package = |path: &&str| {
+        ["__init__.py", "__main__.py"]
+            .iter()
+            .any(|name| tree.has_file(&join(path, name)))
+    };
     let name_of = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let is_own = |path: &&str| !OTHER_PACKAGES.contains(&name_of(path).as_str()) && !is_result(&format!("{path}/"));
     let below = |directory: &'static str| {
-        let found = tree.directories().filter(move |path| parent(path) == directory).filter(is_package);
+        let found = tree
+            .directories()
+            .filter(move |path| parent(path) == directory)
+            .filter(is_package);
         found.filter(is_own).map(str::to_owned).collect::<Vec<_>>()
     };
     let packages = [below("src"), below("")].concat();
-    let modules = tree.files().filter(|path| parent(path).is_empty() && path.ends_with(".py"));
+    let modules = tree
+        .files()
+        .filter(|path| parent(path).is_empty() && path.ends_with(".py"));
     let modules = modules.filter(|path| !["setup.py", "conftest.py", "noxfile.py"].contains(path));
     // A script beside packages imports them.
     let starts: Vec<String> = modules.map(str::to_owned).collect();
@@ -178,20 +213,36 @@ fn start(manifest: &Table, tree: &ProjectTree, sources: &[String]) -> Option<Pyt
     let name = text(manifest, &["project", "name"]).or(text(manifest, &["tool", "poetry", "name"]));
     let scripts = table(manifest, &["project", "scripts"]).or(table(manifest, &["tool", "poetry", "scripts"]));
     if let Some(scripts) = scripts {
-        let named = name.and_then(|name| scripts.get(&name)).or_else(|| scripts.values().next());
+        let named = name
+            .and_then(|name| scripts.get(&name))
+            .or_else(|| scripts.values().next());
         if let Some((module, function)) = named.and_then(Value::as_str).and_then(|text| text.split_once(':'))
             && is_dotted_name(module)
             && is_dotted_name(function)
         {
-            return Some(PythonStart::Function { module: module.to_owned(), function: function.to_owned() });
+            return Some(PythonStart::Function {
+                module: module.to_owned(),
+                function: function.to_owned(),
+            });
         }
     }
     let module = sources.iter().find(|path| tree.has_file(&join(path, "__main__.py")));
     if let Some(module) = module {
-        return Some(PythonStart::Module(module.rsplit('/').next().unwrap_or_default().to_owned()));
+        return Some(PythonStart::Module(
+            module.rsplit('/').next().unwrap_or_default().to_owned(),
+        ));
     }
-    let usual = USUAL_STARTS.into_iter().find(|path| tree.has_file(path)).map(str::to_owned);
-    let only = || sources.iter().find(|path| path.ends_with(".py")).filter(|_| sources.len() == 1).cloned();
+    let usual = USUAL_STARTS
+        .into_iter()
+        .find(|path| tree.has_file(path))
+        .map(str::to_owned);
+    let only = || {
+        sources
+            .iter()
+            .find(|path| path.ends_with(".py"))
+            .filter(|_| sources.len() == 1)
+            .cloned()
+    };
     usual.or_else(only).map(PythonStart::File)
 }
 
@@ -200,7 +251,9 @@ fn is_dotted_name(text: &str) -> bool {
     let is_name = |part: &str| {
         !part.is_empty()
             && !part.starts_with(|character: char| character.is_ascii_digit())
-            && part.chars().all(|character| character.is_alphanumeric() || character == '_')
+            && part
+                .chars()
+                .all(|character| character.is_alphanumeric() || character == '_')
     };
     text.split('.').all(is_name)
 }
@@ -269,7 +322,10 @@ mod tests {
                 "{range}"
             );
         }
-        assert_eq!(of("[tool.poetry]\nname = \"x\"\n[tool.poetry.dependencies]\npython = \"^3.13\"\n").minor, 13);
+        assert_eq!(
+            of("[tool.poetry]\nname = \"x\"\n[tool.poetry.dependencies]\npython = \"^3.13\"\n").minor,
+            13
+        );
         let pinned = read(&[("requirements.txt", ""), (".python-version", "3.11\n")]).unwrap();
         assert_eq!(pinned.minor, 11);
     }
@@ -291,10 +347,17 @@ mod tests {
     #[test]
     fn the_start_is_a_script_then_a_module_then_a_file() {
         let scripts = of("[project]\nname = \"x\"\n[project.scripts]\na = \"pkg.a:main\"\nx = \"pkg.x:run\"\n");
-        let expected = PythonStart::Function { module: "pkg.x".to_owned(), function: "run".to_owned() };
+        let expected = PythonStart::Function {
+            module: "pkg.x".to_owned(),
+            function: "run".to_owned(),
+        };
         assert_eq!(scripts.start, Some(expected));
-        let files =
-            [("requirements.txt", "x\n"), ("src/hello/__main__.py", ""), ("main.py", ""), ("tests/__init__.py", "")];
+        let files = [
+            ("requirements.txt", "x\n"),
+            ("src/hello/__main__.py", ""),
+            ("main.py", ""),
+            ("tests/__init__.py", ""),
+        ];
         let found = read(&files).unwrap();
         assert_eq!(found.start, Some(PythonStart::Module("hello".to_owned())));
         assert_eq!(found.sources, ["main.py", "src/hello"]);

@@ -16,14 +16,21 @@ const OUTPUT: &str = "dist/app";
 /// Returns the spec of a .NET program.
 pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Draft {
     let dotnet = project.dotnet.as_ref();
-    let published = artifacts.dotnet.iter().max_by_key(|path| (is_published(path), std::cmp::Reverse(path.len())));
+    let published = artifacts
+        .dotnet
+        .iter()
+        .max_by_key(|path| (is_published(path), std::cmp::Reverse(path.len())));
     let assembly = match (dotnet, published) {
         (_, Some(path)) => file_name(path).trim_end_matches(".runtimeconfig.json").to_owned(),
         (Some(dotnet), None) => dotnet.assembly.clone(),
         (None, None) => "App".to_owned(),
     };
     let version = dotnet.map_or(DEFAULT_VERSION, |dotnet| &dotnet.version);
-    let runtime = if dotnet.is_some_and(|dotnet| dotnet.is_web) { "aspnet" } else { "runtime" };
+    let runtime = if dotnet.is_some_and(|dotnet| dotnet.is_web) {
+        "aspnet"
+    } else {
+        "runtime"
+    };
     let base = format!("mcr.microsoft.com/dotnet/{runtime}:{version}");
     let origin = dotnet.map_or("the .NET program that was found", |dotnet| &dotnet.path);
     let mut draft = Draft::new(name_of(Some(&assembly), tree), origin, &base, default_platforms());
@@ -50,7 +57,10 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
     if runtime == "aspnet" && draft.user == User::OfBase("app") {
         draft.ports = vec!["8080".to_owned()];
     }
-    draft.expected.push(Expected { path: format!("{from}/{assembly}.dll"), commands });
+    draft.expected.push(Expected {
+        path: format!("{from}/{assembly}.dll"),
+        commands,
+    });
     draft
 }
 

@@ -15,11 +15,15 @@ const DEFAULT_JAVA: u32 = 21;
 pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Draft {
     let jvm = project.jvm.as_ref();
     let java = jvm.map_or(DEFAULT_JAVA, |jvm| jvm.java);
-    let name = jvm.and_then(|jvm| jvm.name.clone()).or_else(|| jar_name(artifacts.jars.first()?));
+    let name = jvm
+        .and_then(|jvm| jvm.name.clone())
+        .or_else(|| jar_name(artifacts.jars.first()?));
     let base = format!("docker.io/library/eclipse-temurin:{java}-jre");
     let origin = jvm.map_or("the jar that was found", |jvm| jvm.path);
     let mut draft = Draft::new(name_of(name.as_deref(), tree), origin, &base, default_platforms());
-    draft.base_comment = vec![format!("Java {java} or newer runs classes that are compiled for Java {java}.")];
+    draft.base_comment = vec![format!(
+        "Java {java} or newer runs classes that are compiled for Java {java}."
+    )];
     draft.workdir = Some("/app".to_owned());
     match jvm.map(|jvm| (&jvm.jars, jvm)) {
         Some((Jars::Quarkus, jvm)) => add_quarkus(&mut draft, jvm),
@@ -27,7 +31,9 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
         _ => add_jar(&mut draft, jvm, artifacts, name.as_deref()),
     }
     if jvm.is_some_and(|jvm| jvm.is_war) {
-        draft.notes.push("pom.xml builds a web archive (war): take a base with a server such as Tomcat".to_owned());
+        draft
+            .notes
+            .push("pom.xml builds a web archive (war): take a base with a server such as Tomcat".to_owned());
     }
     draft
 }
@@ -36,7 +42,9 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
 fn jar_name(path: &str) -> Option<String> {
     let stem = path.rsplit('/').next()?.strip_suffix(".jar")?;
     let version = stem.match_indices('-').map(|(at, _)| at);
-    let end = version.filter(|at| stem[at + 1..].starts_with(|character: char| character.is_ascii_digit())).min();
+    let end = version
+        .filter(|at| stem[at + 1..].starts_with(|character: char| character.is_ascii_digit()))
+        .min();
     Some(stem[..end.unwrap_or(stem.len())].to_owned())
 }
 
@@ -68,10 +76,14 @@ fn add_jar(draft: &mut Draft, jvm: Option<&JvmProject>, artifacts: &Artifacts, n
             "It holds no other jars. If the program needs some, pack them too: see docs/guides/java.md of ocitect."
                 .to_owned(),
         );
-        draft.notes.push("the build writes a jar without its dependencies: pack them too if it has any".to_owned());
+        draft
+            .notes
+            .push("the build writes a jar without its dependencies: pack them too if it has any".to_owned());
     }
     let others = artifacts.jars.iter().filter(|jar| Some(*jar) != found);
-    draft.notes.extend(others.map(|jar| format!("{} is not packed", escape(jar.as_bytes()))));
+    draft
+        .notes
+        .extend(others.map(|jar| format!("{} is not packed", escape(jar.as_bytes()))));
     draft.layers.push(Layer {
         name: "app".to_owned(),
         comment,
@@ -104,14 +116,25 @@ fn add_quarkus(draft: &mut Draft, jvm: &JvmProject) {
         files: vec![Files::new(from, "/app")],
         is_optional: false,
     });
-    draft.start = Start::Entrypoint(vec!["java".to_owned(), "-jar".to_owned(), "/app/quarkus-run.jar".to_owned()]);
+    draft.start = Start::Entrypoint(vec![
+        "java".to_owned(),
+        "-jar".to_owned(),
+        "/app/quarkus-run.jar".to_owned(),
+    ]);
     draft.ports = vec!["8080".to_owned()];
-    draft.expected.push(Expected { path: from.to_owned(), commands });
+    draft.expected.push(Expected {
+        path: from.to_owned(),
+        commands,
+    });
 }
 
 /// Gradle's plugin `application` puts all jars into one directory.
 fn add_directory(draft: &mut Draft, jvm: &JvmProject, class: &str, tree: &ProjectTree) {
-    let name = jvm.name.clone().or_else(|| tree.name()).unwrap_or_else(|| draft.name.clone());
+    let name = jvm
+        .name
+        .clone()
+        .or_else(|| tree.name())
+        .unwrap_or_else(|| draft.name.clone());
     let from = format!("build/install/{name}/lib");
     let commands = vec![format!("{} installDist", jvm.command)];
     draft.layers.push(Layer {

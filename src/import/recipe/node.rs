@@ -10,8 +10,18 @@ use super::{name_of, result_directory};
 use crate::model::Platform;
 
 /// Directories that programs read at run time, if they exist.
-const RUNTIME_DIRECTORIES: [&str; 10] =
-    ["config", "lib", "locales", "middleware", "models", "public", "routes", "src", "static", "views"];
+const RUNTIME_DIRECTORIES: [&str; 10] = [
+    "config",
+    "lib",
+    "locales",
+    "middleware",
+    "models",
+    "public",
+    "routes",
+    "src",
+    "static",
+    "views",
+];
 
 /// Directories of frameworks and compilers.
 const BUILT_DIRECTORIES: [&str; 3] = [".next", "dist", "build"];
@@ -21,14 +31,20 @@ const DEPENDENCIES: &str = "dist/${node_arch}/node_modules";
 
 /// Returns the spec of a Node.js program.
 pub fn draft(tree: &ProjectTree, project: &Project) -> Draft {
-    let Some(node) = &project.node else { return Draft::new("app".to_owned(), "", "scratch", default_platforms()) };
+    let Some(node) = &project.node else {
+        return Draft::new("app".to_owned(), "", "scratch", default_platforms());
+    };
     let layout = directory_layout("/node_modules", |path| tree.has_directory(path));
     let layout = layout.unwrap_or_else(|| Layout {
         from: DEPENDENCIES.to_owned(),
         platforms: default_platforms(),
         paths: BTreeMap::new(),
     });
-    let platforms = if node.has_dependencies { layout.platforms.clone() } else { default_platforms() };
+    let platforms = if node.has_dependencies {
+        layout.platforms.clone()
+    } else {
+        default_platforms()
+    };
     let base = format!("docker.io/library/node:{}-slim", node.node);
     let mut draft = Draft::new(name_of(node.name.as_deref(), tree), "package.json", &base, platforms);
     draft.user = User::OfBase("node");
@@ -92,10 +108,16 @@ fn install_commands(node: &NodeProject, modules: &str, platform: &Platform) -> V
             vec![copy, format!("pnpm install --dir {directory} {options}")]
         }
         Manager::YarnClassic => {
-            vec![format!("yarn install --production --frozen-lockfile --modules-folder {}", shell_word(modules))]
+            vec![format!(
+                "yarn install --production --frozen-lockfile --modules-folder {}",
+                shell_word(modules)
+            )]
         }
         Manager::Yarn => {
-            let copy = format!("mkdir -p {directory} && cp -r {} .yarnrc.yml {directory}/", copied.join(" "));
+            let copy = format!(
+                "mkdir -p {directory} && cp -r {} .yarnrc.yml {directory}/",
+                copied.join(" ")
+            );
             let set =
                 |key: &str, value: &str| format!("yarn config set supportedArchitectures.{key} --json '[\"{value}\"]'");
             let settings = [set("os", "linux"), set("cpu", cpu), set("libc", "glibc")].join(" && ");
@@ -108,30 +130,53 @@ fn install_commands(node: &NodeProject, modules: &str, platform: &Platform) -> V
 /// `package.json`, what is started, and the directories that are usually read.
 fn add_sources(draft: &mut Draft, node: &NodeProject, tree: &ProjectTree, layout: &Layout) {
     let mut files = vec![Files::new("package.json", "/app/")];
-    let build: Vec<String> =
-        node.has_build.then(|| format!("{} run build", node.manager.program())).into_iter().collect();
+    let build: Vec<String> = node
+        .has_build
+        .then(|| format!("{} run build", node.manager.program()))
+        .into_iter()
+        .collect();
     let start = started_file(node);
     if let Some(file) = start {
         if !file.contains('/') {
             files.push(Files::new(&literal(file), "/app/"));
         }
-        let commands = if result_directory(file).is_some() { build.clone() } else { Vec::new() };
-        draft.expected.push(Expected { path: file.to_owned(), commands });
+        let commands = if result_directory(file).is_some() {
+            build.clone()
+        } else {
+            Vec::new()
+        };
+        draft.expected.push(Expected {
+            path: file.to_owned(),
+            commands,
+        });
     }
     // The directory of results may hold the dependencies of every platform, too.
     let root = layout.from.split('/').next().unwrap_or_default();
-    let installed: Vec<String> =
-        draft.platforms.iter().map(|platform| excluded(&expand(&layout.from, platform))).collect();
+    let installed: Vec<String> = draft
+        .platforms
+        .iter()
+        .map(|platform| excluded(&expand(&layout.from, platform)))
+        .collect();
     let installed: Vec<&str> = installed.iter().map(String::as_str).collect();
     for directory in source_directories(start, tree, root) {
         let entry = Files::new(&literal(&directory), &literal(&format!("/app/{directory}")));
-        files.push(if node.has_dependencies && root == directory { entry.exclude(&installed) } else { entry });
+        files.push(if node.has_dependencies && root == directory {
+            entry.exclude(&installed)
+        } else {
+            entry
+        });
     }
     let mut comment = vec!["The program itself: add whatever else it reads at run time.".to_owned()];
     if node.has_build {
         comment.push("Build it first:".to_owned());
     }
-    draft.layers.push(Layer { name: "app".to_owned(), comment, commands: build, files, is_optional: false });
+    draft.layers.push(Layer {
+        name: "app".to_owned(),
+        comment,
+        commands: build,
+        files,
+        is_optional: false,
+    });
 }
 
 /// The script that is started, if a dependency does not start it.
@@ -145,7 +190,9 @@ fn started_file(node: &NodeProject) -> Option<&str> {
 /// The directory of the script that is started, and those that exist and are usually read. `root` is the directory of
 /// results that dependencies are installed in.
 fn source_directories(start: Option<&str>, tree: &ProjectTree, root: &str) -> Vec<String> {
-    let own = start.and_then(|file| file.split_once('/')).map(|(directory, _)| directory.to_owned());
+    let own = start
+        .and_then(|file| file.split_once('/'))
+        .map(|(directory, _)| directory.to_owned());
     let is_built = start.is_some_and(|file| result_directory(file).is_some());
     let is_used = |name: &str| match name {
         "src" | "lib" => !is_built,
@@ -185,7 +232,9 @@ fn set_start(draft: &mut Draft, node: &NodeProject) {
         None => {
             draft.start_comment =
                 vec!["package.json names no start script and no `main`: name the script that starts here.".to_owned()];
-            draft.notes.push("package.json does not say what is started: set `cmd` in the spec".to_owned());
+            draft
+                .notes
+                .push("package.json does not say what is started: set `cmd` in the spec".to_owned());
             Start::Command(vec!["node".to_owned(), "server.js".to_owned()])
         }
     };

@@ -44,13 +44,18 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
         files: vec![files],
         is_optional: false,
     });
-    draft.expected.push(Expected { path: join(&directory, "index.html"), commands });
+    draft.expected.push(Expected {
+        path: join(&directory, "index.html"),
+        commands,
+    });
     draft
 }
 
 /// The directory of the pages: what is built, else the sources without a build, else where a build will write.
 fn directory(artifacts: &Artifacts, node: Option<&NodeProject>, project: &Project) -> String {
-    let usual = USUAL_DIRECTORIES.iter().find(|name| artifacts.pages.iter().any(|page| page == *name));
+    let usual = USUAL_DIRECTORIES
+        .iter()
+        .find(|name| artifacts.pages.iter().any(|page| page == *name));
     if let Some(usual) = usual {
         return (*usual).to_owned();
     }

@@ -27,7 +27,12 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
     let by_name = programs_by_name(&artifacts.programs);
     let main = choose_main(&by_name, tree, project);
     let platforms = main.layout.platforms.clone();
-    let mut draft = Draft::new(name_of(Some(&main.name), tree), &origin(artifacts, project), "scratch", platforms);
+    let mut draft = Draft::new(
+        name_of(Some(&main.name), tree),
+        &origin(artifacts, project),
+        "scratch",
+        platforms,
+    );
     if !main.layout.paths.is_empty() {
         draft.platform_variable = Some((PATH_VARIABLE, main.layout.paths.clone()));
     }
@@ -36,28 +41,43 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
     let main_name = main.name.clone();
     let mut chosen = vec![main];
     for (name, programs) in by_name.iter().filter(|(name, _)| **name != main_name) {
-        let other = layout_of(programs, tree).map(|layout| Chosen { name: name.clone(), layout });
+        let other = layout_of(programs, tree).map(|layout| Chosen {
+            name: name.clone(),
+            layout,
+        });
         let is_built = |other: &Chosen| {
             let found = programs_at(&by_name, other);
             other.layout.paths.is_empty() && built.iter().all(|one| found.iter().any(|it| it.platform == **one))
         };
         match other.filter(is_built) {
             Some(other) if chosen.len() < MAX_PACKED => chosen.push(other),
-            _ => draft.notes.push(format!("{} is not packed: it is not built for all platforms", shown(name))),
+            _ => draft.notes.push(format!(
+                "{} is not packed: it is not built for all platforms",
+                shown(name)
+            )),
         }
     }
     let packed: Vec<&Program> = chosen.iter().flat_map(|one| programs_at(&by_name, one)).collect();
     set_base(&mut draft, &packed);
-    let directory = if draft.base == "scratch" { "/usr/bin" } else { "/usr/local/bin" };
+    let directory = if draft.base == "scratch" {
+        "/usr/bin"
+    } else {
+        "/usr/local/bin"
+    };
     draft.layers = layers(&draft, &chosen, project, directory);
     draft.start = Start::Entrypoint(vec![literal(&format!("{directory}/{}", chosen[0].name))]);
     for one in &chosen {
-        draft.expect(|platform| one.layout.path(platform), |platform| commands(one, platform, project));
+        draft.expect(
+            |platform| one.layout.path(platform),
+            |platform| commands(one, platform, project),
+        );
     }
     note_libraries(&mut draft, &packed);
     let is_library = project.cargo.as_ref().is_some_and(|cargo| cargo.programs.is_empty()) && project.go.is_none();
     if is_library && packed.is_empty() {
-        draft.notes.push("Cargo.toml names no program: the package is a library".to_owned());
+        draft
+            .notes
+            .push("Cargo.toml names no program: the package is a library".to_owned());
     }
     draft
 }
@@ -70,13 +90,18 @@ fn choose_main(by_name: &BTreeMap<String, Vec<&Program>>, tree: &ProjectTree, pr
     let found = named.or_else(|| by_name.keys().rev().max_by_key(count));
     let name = found.or(names.first()).cloned().unwrap_or_else(|| name_of(None, tree));
     let layout = by_name.get(&name).and_then(|programs| layout_of(programs, tree));
-    Chosen { layout: layout.unwrap_or_else(|| default_layout(&name, project)), name }
+    Chosen {
+        layout: layout.unwrap_or_else(|| default_layout(&name, project)),
+        name,
+    }
 }
 
 /// The programs that a spec packs from this layout.
 fn programs_at<'a>(by_name: &BTreeMap<String, Vec<&'a Program>>, chosen: &Chosen) -> Vec<&'a Program> {
     let programs = by_name.get(&chosen.name).into_iter().flatten().copied();
-    programs.filter(|program| chosen.layout.path(&program.platform) == program.path).collect()
+    programs
+        .filter(|program| chosen.layout.path(&program.platform) == program.path)
+        .collect()
 }
 
 fn shown(text: &str) -> String {
@@ -84,7 +109,11 @@ fn shown(text: &str) -> String {
 }
 
 fn origin(artifacts: &Artifacts, project: &Project) -> String {
-    let manifest = if project.go.is_some() { Some("go.mod") } else { project.cargo.as_ref().map(|_| "Cargo.toml") };
+    let manifest = if project.go.is_some() {
+        Some("go.mod")
+    } else {
+        project.cargo.as_ref().map(|_| "Cargo.toml")
+    };
     match (artifacts.programs.is_empty(), manifest) {
         (true, manifest) => manifest.unwrap_or("an empty project").to_owned(),
         (false, Some(manifest)) => format!("the programs that were found and {manifest}"),
@@ -101,7 +130,11 @@ fn default_layout(name: &str, project: &Project) -> Layout {
     } else {
         format!("dist/${{arch}}/{name}")
     };
-    Layout { from, platforms: default_platforms(), paths: BTreeMap::new() }
+    Layout {
+        from,
+        platforms: default_platforms(),
+        paths: BTreeMap::new(),
+    }
 }
 
 /// The base that has what the programs need.
@@ -183,7 +216,11 @@ fn commands(chosen: &Chosen, platform: &Platform, project: &Project) -> Vec<Stri
     let path = chosen.layout.path(platform);
     let output = shell_word(&path);
     if let Some(go) = &project.go {
-        let package = go.programs.iter().find(|(known, _)| known == name).or(go.programs.first());
+        let package = go
+            .programs
+            .iter()
+            .find(|(known, _)| known == name)
+            .or(go.programs.first());
         let package = shell_word(package.map_or(".", |(_, package)| package));
         let variables = match (platform.architecture.as_str(), platform.variant.as_deref()) {
             ("arm", Some(variant)) => format!("GOARCH=arm GOARM={}", variant.trim_start_matches('v')),
@@ -195,7 +232,11 @@ fn commands(chosen: &Chosen, platform: &Platform, project: &Project) -> Vec<Stri
     }
     let Some(cargo) = &project.cargo else { return Vec::new() };
     let locked = if cargo.is_locked { " --locked" } else { "" };
-    let program = if cargo.programs.len() > 1 { format!(" --bin {}", shell_word(name)) } else { String::new() };
+    let program = if cargo.programs.len() > 1 {
+        format!(" --bin {}", shell_word(name))
+    } else {
+        String::new()
+    };
     let build = format!("cargo build --release{locked}{program}");
     let parts: Vec<&str> = parent(&path).split('/').collect();
     match parts[..] {

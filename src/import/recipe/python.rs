@@ -41,8 +41,10 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
     let mut draft = Draft::new(name, origin, &base, platforms);
     draft.base_comment = vec![format!("The wheels below are for this version, Python 3.{minor}.")];
     draft.workdir = Some("/app".to_owned());
-    draft.env =
-        vec![("PYTHONPATH".to_owned(), SITE_PACKAGES.to_owned()), ("PYTHONUNBUFFERED".to_owned(), "1".to_owned())];
+    draft.env = vec![
+        ("PYTHONPATH".to_owned(), SITE_PACKAGES.to_owned()),
+        ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
+    ];
     if has_dependencies {
         let install = Install {
             tool: python.map_or(PythonTool::Pip, |python| python.tool),
@@ -62,19 +64,39 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
 fn own_wheels<'a>(artifacts: &'a Artifacts, python: Option<&PythonProject>) -> Vec<&'a Wheel> {
     let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
     let wanted = python.and_then(|python| python.name.as_deref()).map(plain);
-    let own: Vec<&Wheel> = artifacts.wheels.iter().filter(|wheel| Some(plain(&wheel.distribution)) == wanted).collect();
+    let own: Vec<&Wheel> = artifacts
+        .wheels
+        .iter()
+        .filter(|wheel| Some(plain(&wheel.distribution)) == wanted)
+        .collect();
     if !own.is_empty() || wanted.is_some() {
-        return own.into_iter().filter(|wheel| wheel.is_pure() || wheel.platform().is_some()).collect();
+        return own
+            .into_iter()
+            .filter(|wheel| wheel.is_pure() || wheel.platform().is_some())
+            .collect();
     }
-    let names: BTreeSet<&str> = artifacts.wheels.iter().map(|wheel| wheel.distribution.as_str()).collect();
-    if names.len() == 1 { artifacts.wheels.iter().collect() } else { Vec::new() }
+    let names: BTreeSet<&str> = artifacts
+        .wheels
+        .iter()
+        .map(|wheel| wheel.distribution.as_str())
+        .collect();
+    if names.len() == 1 {
+        artifacts.wheels.iter().collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Directories of installed packages, one for each platform.
 fn dependency_layout(tree: &ProjectTree) -> Option<Layout> {
-    let installed: BTreeSet<&str> =
-        tree.directories().filter(|path| path.ends_with(".dist-info")).map(parent).collect();
-    ["", "/site-packages"].into_iter().find_map(|suffix| directory_layout(suffix, |path| installed.contains(path)))
+    let installed: BTreeSet<&str> = tree
+        .directories()
+        .filter(|path| path.ends_with(".dist-info"))
+        .map(parent)
+        .collect();
+    ["", "/site-packages"]
+        .into_iter()
+        .find_map(|suffix| directory_layout(suffix, |path| installed.contains(path)))
 }
 
 /// How dependencies are installed.
@@ -103,13 +125,20 @@ impl Install {
             ],
             PythonTool::PipRequirements => vec![self.pip(platform, "--requirement requirements.txt")],
             PythonTool::Pip => {
-                vec!["python3 -m pip wheel --no-deps --wheel-dir dist .".to_owned(), self.pip(platform, &self.wheel)]
+                vec![
+                    "python3 -m pip wheel --no-deps --wheel-dir dist .".to_owned(),
+                    self.pip(platform, &self.wheel),
+                ]
             }
         }
     }
 
     fn uv(&self, platform: &Platform, what: &str) -> String {
-        let system = if self.is_musl { "unknown-linux-musl" } else { "manylinux2014" };
+        let system = if self.is_musl {
+            "unknown-linux-musl"
+        } else {
+            "manylinux2014"
+        };
         format!(
             "uv pip install --target {} --only-binary :all: --python-version 3.{} --python-platform {}-{system} {what}",
             self.target(platform),
@@ -146,7 +175,10 @@ fn add_dependencies(draft: &mut Draft, install: &Install) {
         files: vec![Files::new(&install.target, SITE_PACKAGES).exclude(&["**/__pycache__", "/bin"])],
         is_optional: false,
     });
-    draft.expect(|platform| expand(&install.target, platform), |platform| install.commands(platform));
+    draft.expect(
+        |platform| expand(&install.target, platform),
+        |platform| install.commands(platform),
+    );
 }
 
 /// The project's own wheel for a shell, whatever its version is.
@@ -172,7 +204,10 @@ fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel]
         draft.layers.push(Layer {
             name: "app".to_owned(),
             comment: vec!["The project's wheel. Only one version of it may be in the directory.".to_owned()],
-            files: vec![Files { is_archive: true, ..Files::new(&from, SITE_PACKAGES) }],
+            files: vec![Files {
+                is_archive: true,
+                ..Files::new(&from, SITE_PACKAGES)
+            }],
             ..Layer::default()
         });
         return;
@@ -188,9 +223,14 @@ fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel]
         });
     }
     if files.is_empty() {
-        draft.notes.push("found no Python package and no script: name the sources in the layer \"app\"".to_owned());
+        draft
+            .notes
+            .push("found no Python package and no script: name the sources in the layer \"app\"".to_owned());
         files.push(Files::new("src", "/app").exclude(&["**/__pycache__"]));
-        draft.expected.push(Expected { path: "src".to_owned(), commands: Vec::new() });
+        draft.expected.push(Expected {
+            path: "src".to_owned(),
+            commands: Vec::new(),
+        });
     }
     draft.layers.push(Layer {
         name: "app".to_owned(),
@@ -202,13 +242,20 @@ fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel]
 
 /// Returns `true` for a project that pip installs with its dependencies, in their layer.
 fn is_installed(python: &PythonProject) -> bool {
-    python.name.is_some() && matches!(python.start, Some(PythonStart::Function { .. } | PythonStart::Module(_)))
+    python.name.is_some()
+        && matches!(
+            python.start,
+            Some(PythonStart::Function { .. } | PythonStart::Module(_))
+        )
 }
 
 fn set_start(draft: &mut Draft, python: Option<&PythonProject>) {
     let words = match python.and_then(|python| python.start.as_ref()) {
         Some(PythonStart::Function { module, function }) => {
-            let code = format!("import sys; from {module} import {}; sys.exit({function}())", first_part(function));
+            let code = format!(
+                "import sys; from {module} import {}; sys.exit({function}())",
+                first_part(function)
+            );
             vec!["python3".to_owned(), "-c".to_owned(), code]
         }
         Some(PythonStart::Module(module)) => vec!["python3".to_owned(), "-m".to_owned(), literal(module)],
@@ -218,7 +265,11 @@ fn set_start(draft: &mut Draft, python: Option<&PythonProject>) {
             draft
                 .notes
                 .push("found no script and no package with __main__.py: set `entrypoint` in the spec".to_owned());
-            vec!["python3".to_owned(), "-m".to_owned(), draft.name.replace(['-', '.'], "_")]
+            vec![
+                "python3".to_owned(),
+                "-m".to_owned(),
+                draft.name.replace(['-', '.'], "_"),
+            ]
         }
     };
     if python.is_some_and(|python| python.uses_uvicorn) {

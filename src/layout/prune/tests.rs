@@ -46,14 +46,20 @@ impl Written {
         let config = self.blob("application/vnd.oci.image.config.v1+json", format!("config {content}"));
         let layer = self.blob("application/vnd.oci.image.layer.v1.tar", format!("layer {content}"));
         let mut fields = json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer] });
-        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fields
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         self.blob(OCI_MANIFEST, fields.to_string())
     }
 
     fn index(&self, manifests: &[&Value], more: Value) -> Value {
         let media_type = MediaType::OciIndex;
         let mut fields = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": manifests });
-        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fields
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         self.blob(media_type.as_str(), fields.to_string())
     }
 
@@ -65,7 +71,9 @@ impl Written {
 
     fn names(&self) -> BTreeSet<String> {
         let entries = fs::read_dir(self.directory.path().join("blobs/sha256")).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     /// Prunes with and without `is_dry_run`; both must agree. Returns the number of removed blobs.
@@ -87,8 +95,12 @@ impl Written {
         let before = self.names();
         for is_dry_run in [true, false] {
             let error = self.layout().prune(is_dry_run).unwrap_err();
-            let chain =
-                format!("{error} {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default());
+            let chain = format!(
+                "{error} {}",
+                std::error::Error::source(&error)
+                    .map(ToString::to_string)
+                    .unwrap_or_default()
+            );
             assert!(chain.contains(text), "{chain}");
             assert_eq!(crate::model::Diagnostic::error_kind(&error).exit_code(), 2, "{error}");
         }
@@ -125,7 +137,10 @@ fn referrers_of_what_is_kept_stay_with_their_blobs() {
     let image = layout.manifest("image", json!({}));
     let old = layout.manifest("old", json!({}));
     let signature = layout.manifest("signature", json!({ "subject": image }));
-    layout.manifest("of the signature", json!({ "subject": signature, "artifactType": "application/x" }));
+    layout.manifest(
+        "of the signature",
+        json!({ "subject": signature, "artifactType": "application/x" }),
+    );
     let attached = layout.manifest("in an index", json!({}));
     layout.index(&[&attached], json!({ "subject": image }));
     let of_old = layout.manifest("of the old", json!({ "subject": old }));
@@ -181,7 +196,12 @@ fn where_it_is_not_certain_nothing_goes() {
     let whole: BTreeMap<String, Vec<u8>> = layout
         .names()
         .into_iter()
-        .map(|name| (name.clone(), fs::read(layout.directory.path().join("blobs/sha256").join(&name)).unwrap()))
+        .map(|name| {
+            (
+                name.clone(),
+                fs::read(layout.directory.path().join("blobs/sha256").join(&name)).unwrap(),
+            )
+        })
         .collect();
     let stray = Digest::of(b"stray").hex();
     for (name, bytes) in whole.iter().filter(|(name, _)| **name != stray) {
@@ -239,9 +259,16 @@ fn what_is_no_blob_stays() {
     fs::write(blobs.join("README"), "x").unwrap();
     std::os::unix::fs::symlink(&outside, blobs.join(Digest::of(b"link").hex())).unwrap();
     fs::create_dir_all(layout.directory.path().join("blobs/sha512")).unwrap();
-    fs::write(layout.directory.path().join("blobs/sha512").join(Digest::of(b"").hex()), "x").unwrap();
+    fs::write(
+        layout.directory.path().join("blobs/sha512").join(Digest::of(b"").hex()),
+        "x",
+    )
+    .unwrap();
     let pruned = layout.layout().prune(false).unwrap();
-    assert_eq!((pruned.removed.len(), pruned.kept.len(), layout.names().len()), (0, 3, 5));
+    assert_eq!(
+        (pruned.removed.len(), pruned.kept.len(), layout.names().len()),
+        (0, 3, 5)
+    );
     // A link in place of the directory leads elsewhere.
     fs::rename(&blobs, layout.directory.path().join("elsewhere")).unwrap();
     std::os::unix::fs::symlink("../elsewhere", &blobs).unwrap();
@@ -250,7 +277,10 @@ fn what_is_no_blob_stays() {
 }
 
 fn sink(path: &Path) -> LayoutSink {
-    LayoutSink::new(Layout::create_or_open(path).unwrap(), Some("example.com/a".parse().unwrap()))
+    LayoutSink::new(
+        Layout::create_or_open(path).unwrap(),
+        Some("example.com/a".parse().unwrap()),
+    )
 }
 
 /// A writer finds an unreachable blob and relies on it: it must be kept until the writer is done.
@@ -260,13 +290,19 @@ async fn what_a_writer_found_or_put_stays_until_it_is_listed() {
     let path = directory.path().join("layout");
     let old = Fixture::new(b"old");
     let first = sink(&path);
-    first.publish(&Fixture::new(b"first").index, &tags(&["1"])).await.unwrap();
+    first
+        .publish(&Fixture::new(b"first").index, &tags(&["1"]))
+        .await
+        .unwrap();
     old.put_children(&first).await;
     Fixture::new(b"first").put_children(&first).await;
     drop(first);
     let writer = sink(&path);
     assert!(writer.contains(&old.blobs[0].0).await.unwrap());
-    let (is_done, layout) = (std::sync::Arc::new(AtomicBool::new(false)), Layout::open(&path).unwrap());
+    let (is_done, layout) = (
+        std::sync::Arc::new(AtomicBool::new(false)),
+        Layout::open(&path).unwrap(),
+    );
     let (seen, pruned) = (is_done.clone(), layout.clone());
     let pruning = tokio::task::spawn_blocking(move || {
         let pruned = pruned.prune(false).unwrap();
@@ -287,7 +323,12 @@ fn nothing_that_is_listed_is_ever_lost() {
     const ROUNDS: usize = 60;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("layout");
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
     let write = |tag: &str, content: String| {
         runtime().block_on(async {
             let (sink, fixture) = (sink(&path), Fixture::new(content.as_bytes()));

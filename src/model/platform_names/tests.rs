@@ -2,14 +2,21 @@ use super::*;
 
 fn shown(parts: Parts) -> String {
     let (system, architecture, variant) = parts;
-    variant.map_or_else(|| format!("{system}/{architecture}"), |variant| format!("{system}/{architecture}/{variant}"))
+    variant.map_or_else(
+        || format!("{system}/{architecture}"),
+        |variant| format!("{system}/{architecture}/{variant}"),
+    )
 }
 
 #[test]
 fn every_name_of_the_tables_is_known_and_every_alias_leads_to_one() {
     for (system, architectures) in PORTS {
         for architecture in *architectures {
-            assert_eq!(unknown_part(system, architecture, None), None, "{system}/{architecture}");
+            assert_eq!(
+                unknown_part(system, architecture, None),
+                None,
+                "{system}/{architecture}"
+            );
         }
     }
     for (_, system) in SYSTEM_ALIASES {
@@ -17,8 +24,14 @@ fn every_name_of_the_tables_is_known_and_every_alias_leads_to_one() {
     }
     for (name, architecture, variant) in ARCHITECTURE_ALIASES {
         assert!(PORTS.iter().any(|(_, known)| known.contains(architecture)), "{name}");
-        assert!(variant.is_none_or(|variant| variants_of(architecture).contains(&variant)), "{name}");
-        assert!(!PORTS.iter().any(|(_, known)| known.contains(name)), "{name} is a name of its own");
+        assert!(
+            variant.is_none_or(|variant| variants_of(architecture).contains(&variant)),
+            "{name}"
+        );
+        assert!(
+            !PORTS.iter().any(|(_, known)| known.contains(name)),
+            "{name} is a name of its own"
+        );
     }
     for (text, part) in [
         (("linx", "amd64", None), UnknownPart::System),
@@ -83,7 +96,11 @@ fn a_lower_variant_serves_and_the_nearest_is_fewest_steps_away() {
         ("amd64", Some("x"), None, None),
         ("amd64", Some("x"), Some("x"), Some(0)),
     ] {
-        assert_eq!(steps_below(architecture, wanted, offered), steps, "{architecture} {wanted:?} {offered:?}");
+        assert_eq!(
+            steps_below(architecture, wanted, offered),
+            steps,
+            "{architecture} {wanted:?} {offered:?}"
+        );
     }
 }
 
@@ -129,7 +146,15 @@ fn what_was_meant_is_found() {
     ] {
         assert_eq!(meant(text).map(shown).as_deref(), Some(wanted), "{text}");
     }
-    for text in ["", "x", "plan10/vax", "linux/vax", "linux/amd64/v3/x", "darwin/386", "linux/amd64/v9"] {
+    for text in [
+        "",
+        "x",
+        "plan10/vax",
+        "linux/vax",
+        "linux/amd64/v3/x",
+        "darwin/386",
+        "linux/amd64/v9",
+    ] {
         assert_eq!(meant(text), None, "{text}");
     }
 }

@@ -18,9 +18,10 @@ fn references_parse_and_print() {
 
 #[test]
 fn a_name_without_registry_is_refused_with_a_suggestion() {
-    for (text, help) in
-        [("node:18-slim", "did you mean docker.io/library/node:18-slim?"), ("me/app", "did you mean docker.io/me/app?")]
-    {
+    for (text, help) in [
+        ("node:18-slim", "did you mean docker.io/library/node:18-slim?"),
+        ("me/app", "did you mean docker.io/me/app?"),
+    ] {
         let error = text.parse::<Reference>().unwrap_err();
         assert_eq!(error, ReferenceError::NoRegistry(text.to_owned()));
         assert_eq!(error.help().as_deref(), Some(help));
@@ -30,7 +31,12 @@ fn a_name_without_registry_is_refused_with_a_suggestion() {
 #[test]
 fn the_help_names_what_was_probably_meant() {
     let help = |text: &str| text.parse::<Reference>().unwrap_err().help().unwrap();
-    for text in ["https://ghcr.io/me/app:1", "docker://ghcr.io/me/app:1", "ghcr.io/Me/App:1", "ghcr.io/me/app:1/"] {
+    for text in [
+        "https://ghcr.io/me/app:1",
+        "docker://ghcr.io/me/app:1",
+        "ghcr.io/Me/App:1",
+        "ghcr.io/me/app:1/",
+    ] {
         assert_eq!(help(text), "did you mean ghcr.io/me/app:1?", "{text}");
     }
     assert!(help("https://me:secret@ghcr.io/me/App").starts_with("write it as"));
@@ -50,14 +56,23 @@ fn the_help_names_what_was_probably_meant() {
 #[test]
 fn a_path_is_said_how_to_name() {
     for text in ["./build/oci", "../x", "/srv/x.tar", "x.tar"] {
-        assert_eq!(text.parse::<ImageName>().unwrap_err().help().as_deref(), Some(PATH_FORM), "{text}");
+        assert_eq!(
+            text.parse::<ImageName>().unwrap_err().help().as_deref(),
+            Some(PATH_FORM),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn a_password_in_a_reference_is_not_shown() {
     let error = "user:hunter2@ghcr.io/x/y:1".parse::<Reference>().unwrap_err();
-    assert!(error.to_string().starts_with("\"…@ghcr.io/x/y:1\" is not an image reference"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("\"…@ghcr.io/x/y:1\" is not an image reference"),
+        "{error}"
+    );
     let error = "docker://user:hunter2@ghcr.io/x/y:1".parse::<ImageName>().unwrap_err();
     assert!(!error.to_string().contains("hunter2"), "{error}");
 }
@@ -84,12 +99,21 @@ fn malformed_references_are_refused() {
 #[test]
 fn places_are_named_as_skopeo_names_them() {
     let digest = Digest::of(b"");
-    let layout = |path: &str, selector| ImageName::Layout { path: path.into(), selector };
+    let layout = |path: &str, selector| ImageName::Layout {
+        path: path.into(),
+        selector,
+    };
     let cases = [
         ("oci:dir".to_owned(), layout("dir", Selector::Only)),
-        ("oci:./dir:a:b".to_owned(), layout("./dir", Selector::Tag("a:b".to_owned()))),
+        (
+            "oci:./dir:a:b".to_owned(),
+            layout("./dir", Selector::Tag("a:b".to_owned())),
+        ),
         (format!("oci:dir@{digest}"), layout("dir", Selector::Digest(digest))),
-        ("oci:we@ird:1".to_owned(), layout("we@ird", Selector::Tag("1".to_owned()))),
+        (
+            "oci:we@ird:1".to_owned(),
+            layout("we@ird", Selector::Tag("1".to_owned())),
+        ),
     ];
     for (text, name) in cases {
         assert_eq!(text.parse::<ImageName>().unwrap(), name);
@@ -97,7 +121,10 @@ fn places_are_named_as_skopeo_names_them() {
     }
     assert!("oci:".parse::<ImageName>().is_err());
     assert!("oci:dir:".parse::<ImageName>().is_err());
-    assert_eq!("docker://ghcr.io/a:1".parse::<ImageName>(), "ghcr.io/a:1".parse::<ImageName>());
+    assert_eq!(
+        "docker://ghcr.io/a:1".parse::<ImageName>(),
+        "ghcr.io/a:1".parse::<ImageName>()
+    );
     let of_a_host_named_oci = "docker://oci:6/s:0".parse::<ImageName>().unwrap();
     assert_eq!(of_a_host_named_oci.to_string(), "docker://oci:6/s:0");
 }

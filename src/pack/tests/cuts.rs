@@ -17,10 +17,16 @@ fn cut(plan: &LayerPlan) -> Vec<Block> {
 
 /// Returns the digest of every block.
 fn digests(plan: &LayerPlan) -> Vec<Digest> {
-    let reading = Reading { opener: &super::NoOpener, observer: &(), scan: None };
+    let reading = Reading {
+        opener: &super::NoOpener,
+        observer: &(),
+        scan: None,
+    };
     let mut tar = Tar::new(plan, UNIT_BYTES, reading);
     let blocks = std::iter::from_fn(|| tar.next_block().unwrap());
-    blocks.map(|block| Digest::of(&block.read(plan, reading).unwrap())).collect()
+    blocks
+        .map(|block| Digest::of(&block.read(plan, reading).unwrap()))
+        .collect()
 }
 
 /// Returns how many blocks of `after` are not among those of `before`.
@@ -32,9 +38,17 @@ fn new_blocks(before: &LayerPlan, after: &LayerPlan) -> usize {
 /// Returns files of up to some KiB in directories, some 20 MiB in total.
 fn small_files() -> LayerPlan {
     let number = |number: u64| {
-        file(format!("app/{:02}/{number:05}.js", number / 100), noise(number as usize * 37 % 8000, number))
+        file(
+            format!("app/{:02}/{number:05}.js", number / 100),
+            noise(number as usize * 37 % 8000, number),
+        )
     };
-    plan((0..5000).map(number).chain([directory("app"), symlink("z", "app")]).collect())
+    plan(
+        (0..5000)
+            .map(number)
+            .chain([directory("app"), symlink("z", "app")])
+            .collect(),
+    )
 }
 
 #[test]
@@ -42,10 +56,20 @@ fn blocks_are_at_least_a_unit_and_at_most_two() {
     let blocks = cut(&small_files());
     assert!(blocks.len() > 10);
     let (last, full) = blocks.split_last().unwrap();
-    assert!(full.iter().all(|block| (UNIT_BYTES..=2 * UNIT_BYTES).contains(&block.size_bytes)));
+    assert!(
+        full.iter()
+            .all(|block| (UNIT_BYTES..=2 * UNIT_BYTES).contains(&block.size_bytes))
+    );
     assert!(last.size_bytes <= 2 * UNIT_BYTES);
-    let forced = full.iter().filter(|block| block.size_bytes > 2 * UNIT_BYTES - 10_000).count();
-    assert!(forced <= full.len() / 8, "{forced} of {} runs found no landmark", full.len());
+    let forced = full
+        .iter()
+        .filter(|block| block.size_bytes > 2 * UNIT_BYTES - 10_000)
+        .count();
+    assert!(
+        forced <= full.len() / 8,
+        "{forced} of {} runs found no landmark",
+        full.len()
+    );
     assert!(blocks.iter().map(|block| block.index).eq(0..blocks.len() as u64));
 }
 
@@ -67,8 +91,10 @@ fn large_files_are_cut_from_their_own_start() {
     assert_eq!(sizes(1, 1), [1536, unit + 512, 2048]);
     assert_eq!(sizes(2, 0), [1536, unit, unit, 2048]);
     assert_eq!(sizes(3, unit as u64 - 1), [1536, unit, unit, 2 * unit, 2048]);
-    let parts: Vec<Vec<Part>> =
-        cut(&plan(vec![file("a", b"a"), large(2, 5)])).into_iter().map(|block| block.parts).collect();
+    let parts: Vec<Vec<Part>> = cut(&plan(vec![file("a", b"a"), large(2, 5)]))
+        .into_iter()
+        .map(|block| block.parts)
+        .collect();
     let whole = 2 * unit as u64 + 5;
     assert_eq!(
         parts,
@@ -96,7 +122,10 @@ fn an_edit_makes_few_new_blocks() {
         grown.entries[at] = file(path.trim_start_matches('/'), noise(100_000, 98));
         for after in [inserted, deleted, grown] {
             let new = new_blocks(&before, &after);
-            assert!((1..=4).contains(&new), "{new} of {count} blocks are new after an edit at {at}");
+            assert!(
+                (1..=4).contains(&new),
+                "{new} of {count} blocks are new after an edit at {at}"
+            );
         }
     }
 }

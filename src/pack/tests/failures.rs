@@ -50,7 +50,10 @@ impl<F: Fn() + Sync> PackObserver for Meddler<F> {
 fn change_while_packed(meddle: impl Fn(&Path) + Sync) -> PackError {
     let source = source(LARGE_BYTES);
     let plan = plan(vec![disk_file("a", &source.path)]);
-    let observer = Meddler { meddle: || meddle(&source.path), done: AtomicBool::new(false) };
+    let observer = Meddler {
+        meddle: || meddle(&source.path),
+        done: AtomicBool::new(false),
+    };
     pack_layer(&plan, &NoOpener, &options(2), &observer).unwrap_err()
 }
 
@@ -78,7 +81,10 @@ fn append(path: &Path) {
 #[test]
 fn a_file_that_changes_while_it_is_read_is_named() {
     let size = LARGE_BYTES as u64;
-    let resized = |actual_bytes| Change::Resized { expected_bytes: size, actual_bytes };
+    let resized = |actual_bytes| Change::Resized {
+        expected_bytes: size,
+        actual_bytes,
+    };
     assert_eq!(change_of(&change_while_packed(append)), resized(size + 4));
     let truncate = |path: &Path| fs::File::options().write(true).open(path).unwrap().set_len(5).unwrap();
     assert_eq!(change_of(&change_while_packed(truncate)), resized(5));
@@ -88,7 +94,11 @@ fn a_file_that_changes_while_it_is_read_is_named() {
     };
     assert_eq!(change_of(&change_while_packed(touch)), Change::Written);
     let error = change_while_packed(append);
-    assert!(error.to_string().ends_with("/source changed while it was packed: expected 2500000 bytes, found 2500004"));
+    assert!(
+        error
+            .to_string()
+            .ends_with("/source changed while it was packed: expected 2500000 bytes, found 2500004")
+    );
 }
 
 #[test]
@@ -113,7 +123,10 @@ fn a_file_that_changed_since_it_was_listed_is_named() {
     };
     assert_eq!(change_of(&change_before_packed(make_directory)), Change::Replaced);
     let grow = |source: &Source| append(&source.path);
-    let resized = Change::Resized { expected_bytes: 100, actual_bytes: 104 };
+    let resized = Change::Resized {
+        expected_bytes: 100,
+        actual_bytes: 104,
+    };
     assert_eq!(change_of(&change_before_packed(grow)), resized);
 }
 
@@ -123,7 +136,10 @@ fn a_file_of_another_mode_is_named() {
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     };
     assert_eq!(change_of(&change_while_packed(make_executable)), Change::Mode);
-    assert_eq!(change_of(&change_before_packed(|source| make_executable(&source.path))), Change::Mode);
+    assert_eq!(
+        change_of(&change_before_packed(|source| make_executable(&source.path))),
+        Change::Mode
+    );
 }
 
 #[test]
@@ -132,7 +148,13 @@ fn a_file_that_gets_another_name_has_not_changed() {
     let mut plan = plan(vec![disk_file("a", &source.path)]);
     fs::hard_link(&source.path, source.directory.path().join("other")).unwrap();
     // The clock of the file system may not have advanced since the listing; an earlier time has the same effect.
-    let EntryKind::File { content: Content::Disk(file), .. } = &mut plan.entries[0].kind else { panic!() };
+    let EntryKind::File {
+        content: Content::Disk(file),
+        ..
+    } = &mut plan.entries[0].kind
+    else {
+        panic!()
+    };
     file.stamp.changed.1 -= 1;
     assert_ne!(file.stamp, FileStamp::of(&source.path.metadata().unwrap()));
     assert!(file.open().is_ok());
@@ -143,7 +165,13 @@ fn a_file_that_gets_another_name_has_not_changed() {
 fn a_pipe_in_place_of_a_file_is_not_waited_for() {
     let make_pipe = |source: &Source| {
         fs::remove_file(&source.path).unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(&source.path).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&source.path)
+                .status()
+                .unwrap()
+                .success()
+        );
     };
     assert_eq!(change_of(&change_before_packed(make_pipe)), Change::Replaced);
     let bind_socket = |source: &Source| {
@@ -156,8 +184,14 @@ fn a_pipe_in_place_of_a_file_is_not_waited_for() {
 #[test]
 fn an_unreadable_file_says_what_to_do() {
     let source = io::Error::from(io::ErrorKind::PermissionDenied);
-    let error = PackError::Open { path: "a\nb".into(), source };
-    assert_eq!((error.error_kind(), error.to_string()), (ErrorKind::Local, "cannot open a\\nb".to_owned()));
+    let error = PackError::Open {
+        path: "a\nb".into(),
+        source,
+    };
+    assert_eq!(
+        (error.error_kind(), error.to_string()),
+        (ErrorKind::Local, "cannot open a\\nb".to_owned())
+    );
     assert!(error.help().unwrap().contains("readable"));
 
     // The system refuses access to all users except root, who may read everything.
@@ -166,7 +200,10 @@ fn an_unreadable_file_says_what_to_do() {
     fs::set_permissions(&source.path, fs::Permissions::from_mode(0o0)).unwrap();
     match pack(&plan).unwrap_err() {
         PackError::Open { path, source: cause } => {
-            assert_eq!((path, cause.kind()), (source.path.clone(), io::ErrorKind::PermissionDenied));
+            assert_eq!(
+                (path, cause.kind()),
+                (source.path.clone(), io::ErrorKind::PermissionDenied)
+            );
         }
         error => assert_eq!(change_of(&error), Change::Mode),
     }
@@ -191,12 +228,26 @@ fn entries_that_no_tar_holds_are_named() {
     let error = pack(&plan(vec![with_xattr(file("a", b""), "user.a=b", b"")])).unwrap_err();
     assert_eq!(error.to_string(), "cannot write entry /a to a layer");
     assert_eq!(error.error_kind(), ErrorKind::Input);
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("\"user.a=b\""));
+    assert!(
+        std::error::Error::source(&error)
+            .unwrap()
+            .to_string()
+            .contains("\"user.a=b\"")
+    );
 
-    let kind = EntryKind::File { size_bytes: 2, content: Content::Bytes(b"abc".as_slice().into()) };
+    let kind = EntryKind::File {
+        size_bytes: 2,
+        content: Content::Bytes(b"abc".as_slice().into()),
+    };
     match pack(&plan(vec![entry("a", kind, 0)])).unwrap_err() {
         PackError::Entry { problem, .. } => {
-            assert_eq!(problem, EntryProblem::Size { size_bytes: 2, content_bytes: 3 });
+            assert_eq!(
+                problem,
+                EntryProblem::Size {
+                    size_bytes: 2,
+                    content_bytes: 3
+                }
+            );
         }
         other => panic!("{other}"),
     }
@@ -205,10 +256,19 @@ fn entries_that_no_tar_holds_are_named() {
 #[test]
 fn a_level_that_there_is_not_is_bad_input() {
     let mut plan = plan(vec![]);
-    for compression in [Compression::Gzip(10), Compression::Gzip(-1), Compression::Zstd(0), Compression::Zstd(23)] {
+    for compression in [
+        Compression::Gzip(10),
+        Compression::Gzip(-1),
+        Compression::Zstd(0),
+        Compression::Zstd(23),
+    ] {
         plan.compression = compression;
         let error = pack(&plan).unwrap_err();
-        assert_eq!((error.error_kind(), error.help().is_some()), (ErrorKind::Input, true), "{error}");
+        assert_eq!(
+            (error.error_kind(), error.help().is_some()),
+            (ErrorKind::Input, true),
+            "{error}"
+        );
     }
 }
 
@@ -231,10 +291,23 @@ impl ContentOpener for SameOpener {
 
 fn pack_opened(origin: Origin, opener: &dyn ContentOpener) -> PackError {
     let archive = Arc::new(PathBuf::from("archive.tar"));
-    let stamp = FileStamp { identity: (0, 0), size_bytes: 0, modified: (0, 0), changed: (0, 0), mode: 0 };
+    let stamp = FileStamp {
+        identity: (0, 0),
+        size_bytes: 0,
+        modified: (0, 0),
+        changed: (0, 0),
+        mode: 0,
+    };
     let content = match origin {
-        Origin::Archive => Content::Member { archive, stamp, index: 0 },
-        Origin::Image => Content::Image { manifest: Digest::of(b""), path: EntryPath::root() },
+        Origin::Archive => Content::Member {
+            archive,
+            stamp,
+            index: 0,
+        },
+        Origin::Image => Content::Image {
+            manifest: Digest::of(b""),
+            path: EntryPath::root(),
+        },
     };
     let plan = plan(vec![entry("a", EntryKind::File { size_bytes: 3, content }, 0)]);
     pack_layer(&plan, opener, &options(1), &()).unwrap_err()
@@ -244,10 +317,23 @@ fn pack_opened(origin: Origin, opener: &dyn ContentOpener) -> PackError {
 fn contents_of_another_size_than_listed_are_refused() {
     for (origin, class) in [(Origin::Archive, ErrorKind::Local), (Origin::Image, ErrorKind::Remote)] {
         let error = pack_opened(origin, &SameOpener(b"12", None));
-        assert!(matches!(error, PackError::ContentShort { expected_bytes: 3, actual_bytes: 2, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                PackError::ContentShort {
+                    expected_bytes: 3,
+                    actual_bytes: 2,
+                    ..
+                }
+            ),
+            "{error}"
+        );
         assert_eq!(error.error_kind(), class);
         let error = pack_opened(origin, &SameOpener(b"1234", None));
-        assert!(matches!(error, PackError::ContentLong { expected_bytes: 3, .. }), "{error}");
+        assert!(
+            matches!(error, PackError::ContentLong { expected_bytes: 3, .. }),
+            "{error}"
+        );
         assert_eq!(error.error_kind(), class);
     }
 }
@@ -271,9 +357,16 @@ fn failures_of_archives_and_images_have_their_class() {
 
 #[test]
 fn a_scratch_directory_that_is_not_there_is_named() {
-    let options = PackOptions { scratch_dir: "/nowhere/at/all".into(), threads: 1, cache: None };
+    let options = PackOptions {
+        scratch_dir: "/nowhere/at/all".into(),
+        threads: 1,
+        cache: None,
+    };
     let error = pack_layer(&plan(vec![]), &NoOpener, &options, &()).unwrap_err();
-    assert_eq!(error.to_string(), "cannot write the layer to a temporary file in /nowhere/at/all");
+    assert_eq!(
+        error.to_string(),
+        "cannot write the layer to a temporary file in /nowhere/at/all"
+    );
     assert!(error.help().unwrap().contains("TMPDIR"));
     assert_eq!(error.error_kind(), ErrorKind::Local);
 }
@@ -299,8 +392,17 @@ fn run(
     encode: &(impl Fn(&[u8]) -> Result<Vec<u8>, CompressError> + Sync),
 ) -> Result<(), Failure> {
     let plan = plan(vec![self::file("a", noise(units * gzip().block_unit_bytes(), 5))]);
-    let reading = Reading { opener: &NoOpener, observer: &(), scan: None };
-    let job = Job { plan: &plan, unit_bytes: gzip().block_unit_bytes(), reading, threads };
+    let reading = Reading {
+        opener: &NoOpener,
+        observer: &(),
+        scan: None,
+    };
+    let job = Job {
+        plan: &plan,
+        unit_bytes: gzip().block_unit_bytes(),
+        reading,
+        threads,
+    };
     pipeline::pack(&job, gzip(), || Encode(encode), None, file).map(drop)
 }
 
@@ -314,8 +416,14 @@ fn a_full_disk_ends_every_worker() {
         }
     }
     let source = io::Error::from(io::ErrorKind::StorageFull);
-    let error = PackError::Scratch { directory: "/tmp".into(), source };
-    assert_eq!((error.error_kind(), error.to_string().ends_with("in /tmp")), (ErrorKind::Local, true));
+    let error = PackError::Scratch {
+        directory: "/tmp".into(),
+        source,
+    };
+    assert_eq!(
+        (error.error_kind(), error.to_string().ends_with("in /tmp")),
+        (ErrorKind::Local, true)
+    );
     assert!(error.help().unwrap().contains("space"));
 }
 
@@ -356,7 +464,10 @@ fn of_several_failures_the_earliest_is_told() {
     }
     for threads in [1, 2, 8] {
         match pack_layer(&plan, &NoOpener, &options(threads), &()).unwrap_err() {
-            PackError::Changed { path, what: Change::Vanished } => assert!(path.ends_with("b"), "{path:?}"),
+            PackError::Changed {
+                path,
+                what: Change::Vanished,
+            } => assert!(path.ends_with("b"), "{path:?}"),
             other => panic!("{other}"),
         }
     }
@@ -366,7 +477,10 @@ fn of_several_failures_the_earliest_is_told() {
 fn headers_that_no_reader_takes_are_refused() {
     let huge = with_xattr(file("a", b""), "user.huge", &vec![b'x'; 1024 * 1024]);
     match pack(&plan(vec![huge])).unwrap_err() {
-        error @ PackError::Entry { problem: EntryProblem::HeadersTooLarge { .. }, .. } => {
+        error @ PackError::Entry {
+            problem: EntryProblem::HeadersTooLarge { .. },
+            ..
+        } => {
             assert_eq!((error.error_kind(), error.help().is_some()), (ErrorKind::Input, true));
         }
         other => panic!("{other}"),

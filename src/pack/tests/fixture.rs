@@ -28,7 +28,11 @@ fn plain_entries() -> Vec<Entry> {
         directory("bin"),
         with_mode(file("bin/tool", b"#!/bin/sh\nexec true\n"), 0o755),
         with_mode(file("bin/setuid", b"set the user id\n"), 0o4755),
-        with_xattr(with_mode(file("bin/serve", b"bind to port 80\n"), 0o755), "security.capability", &CAPABILITY),
+        with_xattr(
+            with_mode(file("bin/serve", b"bind to port 80\n"), 0o755),
+            "security.capability",
+            &CAPABILITY,
+        ),
         with_mode(directory("tmp"), 0o1777),
         with_mode(file("etc/.wh.removed", b""), 0),
         with_mode(file("opt/.wh..wh..opq", b""), 0),
@@ -36,7 +40,11 @@ fn plain_entries() -> Vec<Entry> {
         directory("opt"),
         file("etc/empty", b""),
         file("etc-before-the-slash", b"`-` sorts before `/`\n"),
-        with_xattr(with_xattr(file("etc/attributes", b"x"), "user.comment", b"two\nlines=1\0\xff"), "user.a", b""),
+        with_xattr(
+            with_xattr(file("etc/attributes", b"x"), "user.comment", b"two\nlines=1\0\xff"),
+            "user.a",
+            b"",
+        ),
         file("data/noise", noise(1_200_000, 1)),
         file("data/512", [b'x'; 512]),
         file("data/511", [b'x'; 511]),
@@ -48,7 +56,13 @@ fn long_entries() -> Vec<Entry> {
     let mut entries = Vec::new();
     for size in PATH_BYTES {
         let split = |root: &str| {
-            let place = |at: usize| if at.is_multiple_of(50) && at + 1 < size { b'/' } else { b'n' };
+            let place = |at: usize| {
+                if at.is_multiple_of(50) && at + 1 < size {
+                    b'/'
+                } else {
+                    b'n'
+                }
+            };
             let rest = (root.len()..size).map(place);
             root.bytes().chain(rest).collect::<Vec<u8>>()
         };
@@ -56,11 +70,17 @@ fn long_entries() -> Vec<Entry> {
         entries.push(directory(split(&format!("long/directory/{size}-"))));
         // No file system supports longer names.
         if size <= 255 {
-            entries.push(file(format!("whole-{size}-{}", "w".repeat(size - 7 - size.to_string().len())), b""));
+            entries.push(file(
+                format!("whole-{size}-{}", "w".repeat(size - 7 - size.to_string().len())),
+                b"",
+            ));
         }
     }
     for prefix in [155, 156] {
-        entries.push(file(format!("prefix-{}/{}", "p".repeat(prefix - 7), "n".repeat(100)), b""));
+        entries.push(file(
+            format!("prefix-{}/{}", "p".repeat(prefix - 7), "n".repeat(100)),
+            b"",
+        ));
     }
     for size in [99, 100, 101, 300] {
         entries.push(symlink(format!("link/{size}"), "t".repeat(size)));
@@ -89,9 +109,18 @@ fn named_entries() -> Vec<Entry> {
 
 /// Returns owners near the limits of a field.
 fn owned_entries() -> Vec<Entry> {
-    let owners = [(1000, 100), (2_097_151, 2_097_151), (2_097_152, 0), (0, 2_097_152), (4_294_967_294, 4_294_967_294)];
+    let owners = [
+        (1000, 100),
+        (2_097_151, 2_097_151),
+        (2_097_152, 0),
+        (0, 2_097_152),
+        (4_294_967_294, 4_294_967_294),
+    ];
     let owned = owners.map(|(uid, gid)| {
-        let kind = EntryKind::File { size_bytes: 1, content: Content::Bytes(b"o".as_slice().into()) };
+        let kind = EntryKind::File {
+            size_bytes: 1,
+            content: Content::Bytes(b"o".as_slice().into()),
+        };
         let mut entry = entry(format!("owner/{uid}-{gid}"), kind, 0o640);
         (entry.uid, entry.gid) = (uid, gid);
         entry

@@ -23,7 +23,10 @@ fn the_fixture_packs_to_the_golden_bytes() {
     }
     let expected = std::fs::read_to_string(&golden).unwrap();
     for (actual, expected) in actual.lines().zip(expected.lines()) {
-        assert_eq!(actual, expected, "byte format 1 has changed ({UPDATE_VARIABLE}=1 writes {GOLDEN_FILE} anew)");
+        assert_eq!(
+            actual, expected,
+            "byte format 1 has changed ({UPDATE_VARIABLE}=1 writes {GOLDEN_FILE} anew)"
+        );
     }
     assert_eq!(actual.lines().count(), expected.lines().count());
 }
@@ -37,24 +40,45 @@ fn render(plan: &LayerPlan) -> String {
     }
     writeln!(text, "diff-id {} {}", DiffId::of(&tar), tar.len()).unwrap();
     for compression in [Compression::Gzip(6), Compression::Zstd(3), Compression::None] {
-        let packed = pack(&LayerPlan { compression, ..plan.clone() }).unwrap();
+        let packed = pack(&LayerPlan {
+            compression,
+            ..plan.clone()
+        })
+        .unwrap();
         let stored = stored_bytes(&packed);
         assert_eq!(packed.layer.diff_id, DiffId::of(&tar));
         assert_eq!(packed.layer.tar_size_bytes, tar.len() as u64);
         assert_eq!(packed.layer.descriptor.digest, Digest::of(&stored));
         assert_eq!(packed.layer.descriptor.media_type, compression.media_type());
-        let name = format!("{compression:?}").to_lowercase().replace('(', "-").replace(')', "");
+        let name = format!("{compression:?}")
+            .to_lowercase()
+            .replace('(', "-")
+            .replace(')', "");
         writeln!(text, "{name} {} {}", Digest::of(&stored), stored.len()).unwrap();
     }
     text
 }
 
 fn line(entry: &ReadEntry) -> String {
-    let ReadEntry { mode, uid, gid, mtime_s, content, .. } = entry;
+    let ReadEntry {
+        mode,
+        uid,
+        gid,
+        mtime_s,
+        content,
+        ..
+    } = entry;
     let kind = char::from(entry.kind.as_byte());
-    let content = if content.is_empty() { "-".to_owned() } else { Digest::of(content).hex() };
+    let content = if content.is_empty() {
+        "-".to_owned()
+    } else {
+        Digest::of(content).hex()
+    };
     let size = entry.content.len();
-    let mut line = format!("{kind} {mode:04o} {uid}:{gid} {mtime_s} {size} {content} {}", escape(&entry.path));
+    let mut line = format!(
+        "{kind} {mode:04o} {uid}:{gid} {mtime_s} {size} {content} {}",
+        escape(&entry.path)
+    );
     if !entry.target.is_empty() {
         write!(line, " -> {}", escape(&entry.target)).unwrap();
     }

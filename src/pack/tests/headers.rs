@@ -46,7 +46,15 @@ fn padded(field: &[u8], size: usize) -> Vec<u8> {
 
 /// Returns a relative path of `size` bytes whose components have `component` bytes.
 fn long_path(component: usize, size: usize) -> Vec<u8> {
-    (1..=size).map(|place| if place % (component + 1) == 0 && place < size { b'/' } else { b'n' }).collect()
+    (1..=size)
+        .map(|place| {
+            if place % (component + 1) == 0 && place < size {
+                b'/'
+            } else {
+                b'n'
+            }
+        })
+        .collect()
 }
 
 #[test]
@@ -74,7 +82,10 @@ fn directories_end_in_a_slash_and_links_have_all_bits() {
     let mut link = symlink("sh", "bash");
     link.mode = 0o600;
     let header = lone_header(&link);
-    assert_eq!((&header[100..108], header[156], &header[157..162]), (&b"0000777\0"[..], b'2', &b"bash\0"[..]));
+    assert_eq!(
+        (&header[100..108], header[156], &header[157..162]),
+        (&b"0000777\0"[..], b'2', &b"bash\0"[..])
+    );
 }
 
 #[test]
@@ -105,7 +116,10 @@ fn a_longer_path_is_split_at_the_last_slash_that_fits() {
 fn the_prefix_has_155_bytes_and_the_name_100() {
     let split = |prefix: usize, name: usize| [&vec![b'p'; prefix][..], b"/", &vec![b'n'; name]].concat();
     let header = lone_header(&file(split(155, 100), b""));
-    assert_eq!((&header[..100], &header[345..500]), (&[b'n'; 100][..], &[b'p'; 155][..]));
+    assert_eq!(
+        (&header[..100], &header[345..500]),
+        (&[b'n'; 100][..], &[b'p'; 155][..])
+    );
     let header = lone_header(&directory(split(155, 99)));
     assert_eq!((&header[98..100], &header[345..500]), (&b"n/"[..], &[b'p'; 155][..]));
     lone_header(&file(split(1, 100), b""));
@@ -144,7 +158,10 @@ fn text_that_is_not_ascii_becomes_a_record() {
     assert_eq!(records, BTreeMap::from([("path".to_owned(), b"caf\xc3\xa9".to_vec())]));
     assert_eq!(header[..100], padded(b"caf\xc3\xa9", 100));
     let (records, header) = extended(&symlink("a", "caf\u{e9}"), 0);
-    assert_eq!(records, BTreeMap::from([("linkpath".to_owned(), b"caf\xc3\xa9".to_vec())]));
+    assert_eq!(
+        records,
+        BTreeMap::from([("linkpath".to_owned(), b"caf\xc3\xa9".to_vec())])
+    );
     assert_eq!(header[157..257], padded(b"caf\xc3\xa9", 100));
 }
 
@@ -159,12 +176,18 @@ fn bytes_that_are_not_utf8_stand_in_the_fields_or_are_marked_binary() {
 
     let (records, header) = extended(&file([0xff; 101], b""), 0);
     assert_eq!(records["hdrcharset"], b"BINARY");
-    assert_eq!((&records["path"][..], &header[..100]), (&[0xff; 101][..], &[0xff; 100][..]));
+    assert_eq!(
+        (&records["path"][..], &header[..100]),
+        (&[0xff; 101][..], &[0xff; 100][..])
+    );
     assert_eq!(keywords(&symlink("a", [0xff; 101])), ["hdrcharset", "linkpath"]);
     // A raw name needs no mark if only the UTF-8 target is in a record, and vice versa.
     assert_eq!(keywords(&symlink(b"\xff", "\u{e9}")), ["linkpath"]);
     assert_eq!(keywords(&symlink("\u{e9}", b"\xff")), ["path"]);
-    assert_eq!(keywords(&symlink([0xff; 101], "\u{e9}")), ["hdrcharset", "linkpath", "path"]);
+    assert_eq!(
+        keywords(&symlink([0xff; 101], "\u{e9}")),
+        ["hdrcharset", "linkpath", "path"]
+    );
 }
 
 #[test]
@@ -172,25 +195,52 @@ fn targets_of_100_bytes_fit() {
     let header = lone_header(&symlink("a", [b't'; 100]));
     assert_eq!(header[157..257], [b't'; 100]);
     let (records, header) = extended(&symlink("a", [b't'; 101]), 0);
-    assert_eq!((&records["linkpath"][..], &header[157..257]), (&[b't'; 101][..], &[b't'; 100][..]));
+    assert_eq!(
+        (&records["linkpath"][..], &header[157..257]),
+        (&[b't'; 101][..], &[b't'; 100][..])
+    );
 }
 
 #[test]
 fn numbers_that_a_field_cannot_hold_become_records() {
     let content = || Content::Bytes(b"".as_slice().into());
-    let sized = |size_bytes| entry("a", EntryKind::File { size_bytes, content: content() }, 0);
+    let sized = |size_bytes| {
+        entry(
+            "a",
+            EntryKind::File {
+                size_bytes,
+                content: content(),
+            },
+            0,
+        )
+    };
     assert_eq!(lone_header(&sized((1 << 33) - 1))[124..136], *b"77777777777\0");
     let mut large = sized(1 << 33);
     (large.uid, large.gid) = (2_097_152, u64::MAX);
     let (records, header) = extended(&large, 1 << 33);
-    let expected =
-        [("gid", "18446744073709551615"), ("mtime", "8589934592"), ("size", "8589934592"), ("uid", "2097152")];
-    assert_eq!(records, expected.map(|(keyword, value)| (keyword.to_owned(), value.into())).into());
-    assert_eq!(header[100..148], *b"0000000\x000000000\x000000000\x0000000000000\x0000000000000\x00");
+    let expected = [
+        ("gid", "18446744073709551615"),
+        ("mtime", "8589934592"),
+        ("size", "8589934592"),
+        ("uid", "2097152"),
+    ];
+    assert_eq!(
+        records,
+        expected
+            .map(|(keyword, value)| (keyword.to_owned(), value.into()))
+            .into()
+    );
+    assert_eq!(
+        header[100..148],
+        *b"0000000\x000000000\x000000000\x0000000000000\x0000000000000\x00"
+    );
 
     assert_eq!(headers_at(&sized(0), (1 << 33) - 1)[136..148], *b"77777777777\0");
     let (records, header) = extended(&sized(0), -1);
-    assert_eq!((&records["mtime"][..], &header[136..148]), (&b"-1"[..], &b"00000000000\0"[..]));
+    assert_eq!(
+        (&records["mtime"][..], &header[136..148]),
+        (&b"-1"[..], &b"00000000000\0"[..])
+    );
 }
 
 #[test]
@@ -210,7 +260,10 @@ fn attributes_are_sorted_raw_and_in_their_version_2_form() {
     let entry = with_xattr(entry, "security.capability", &capability);
     let (records, _) = extended(&entry, 0);
     let keywords: Vec<_> = records.keys().collect();
-    assert_eq!(keywords, ["SCHILY.xattr.security.capability", "SCHILY.xattr.user.z", "path"]);
+    assert_eq!(
+        keywords,
+        ["SCHILY.xattr.security.capability", "SCHILY.xattr.user.z", "path"]
+    );
     assert_eq!(records["SCHILY.xattr.user.z"], b"\xff=\n\0");
     assert_eq!(records["SCHILY.xattr.security.capability"][..6], [1, 0, 0, 2, 0, 4]);
     assert_eq!(records["SCHILY.xattr.security.capability"].len(), 20);

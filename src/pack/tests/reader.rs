@@ -35,7 +35,11 @@ pub(super) fn read_tar(tar: &[u8]) -> Vec<ReadEntry> {
         entry.read_to_end(&mut content).unwrap();
         assert_eq!(content.len() as u64, header.size().unwrap());
         end = entry.raw_file_position() as usize + content.len().next_multiple_of(512);
-        assert!(tar[entry.raw_file_position() as usize..end][content.len()..].iter().all(|byte| *byte == 0));
+        assert!(
+            tar[entry.raw_file_position() as usize..end][content.len()..]
+                .iter()
+                .all(|byte| *byte == 0)
+        );
         check_constants(&header);
         if header.entry_type() == EntryType::XHeader {
             assert!(records.is_empty(), "two extended headers in a row");
@@ -62,11 +66,19 @@ fn check_constants(header: &Header) {
 
 fn resolve(header: &Header, records: BTreeMap<String, Vec<u8>>, content: Vec<u8>) -> ReadEntry {
     let number = |keyword: &str, field: u64| {
-        records.get(keyword).map_or(field as i64, |value| std::str::from_utf8(value).unwrap().parse().unwrap())
+        records.get(keyword).map_or(field as i64, |value| {
+            std::str::from_utf8(value).unwrap().parse().unwrap()
+        })
     };
-    let field_target = header.link_name_bytes().map(|target| target.into_owned()).unwrap_or_default();
+    let field_target = header
+        .link_name_bytes()
+        .map(|target| target.into_owned())
+        .unwrap_or_default();
     ReadEntry {
-        path: records.get("path").cloned().unwrap_or_else(|| header.path_bytes().into_owned()),
+        path: records
+            .get("path")
+            .cloned()
+            .unwrap_or_else(|| header.path_bytes().into_owned()),
         kind: header.entry_type(),
         mode: header.mode().unwrap(),
         uid: number("uid", header.uid().unwrap()) as u64,
@@ -88,7 +100,10 @@ pub(super) fn parse_records(mut content: &[u8]) -> BTreeMap<String, Vec<u8>> {
         let record = record[space + 1..].strip_suffix(b"\n").unwrap();
         let equals = record.iter().position(|byte| *byte == b'=').unwrap();
         let keyword = String::from_utf8(record[..equals].to_vec()).unwrap();
-        assert!(records.last_key_value().is_none_or(|(last, _)| *last < keyword), "records are sorted");
+        assert!(
+            records.last_key_value().is_none_or(|(last, _)| *last < keyword),
+            "records are sorted"
+        );
         records.insert(keyword, record[equals + 1..].to_vec());
         content = rest;
     }

@@ -23,27 +23,55 @@ use crate::pack::{MAX_THREADS, PackObserver, pack_layer};
 fn expected(entry: &Entry, mtime_s: i64) -> ReadEntry {
     let path = entry.path.as_bytes().to_vec();
     let (kind, path, mode, target, content) = match &entry.kind {
-        EntryKind::Directory => (EntryType::Directory, [&path[..], b"/"].concat(), entry.mode, vec![], vec![]),
+        EntryKind::Directory => (
+            EntryType::Directory,
+            [&path[..], b"/"].concat(),
+            entry.mode,
+            vec![],
+            vec![],
+        ),
         EntryKind::Symlink { target } => (EntryType::Symlink, path, 0o777, target.clone(), vec![]),
-        EntryKind::File { content: Content::Bytes(bytes), .. } => {
-            (EntryType::Regular, path, entry.mode, vec![], bytes.to_vec())
-        }
+        EntryKind::File {
+            content: Content::Bytes(bytes),
+            ..
+        } => (EntryType::Regular, path, entry.mode, vec![], bytes.to_vec()),
         other => panic!("{other:?}"),
     };
     let (uid, gid, mode) = (entry.uid, entry.gid, mode & 0o7777);
-    ReadEntry { path, kind, mode, uid, gid, mtime_s, target, records: BTreeMap::new(), content }
+    ReadEntry {
+        path,
+        kind,
+        mode,
+        uid,
+        gid,
+        mtime_s,
+        target,
+        records: BTreeMap::new(),
+        content,
+    }
 }
 
 fn assert_reads_back(plan: &LayerPlan) {
     let read = read_tar(&tar_bytes(plan));
     assert_eq!(read.len(), plan.entries.len());
     for (read, entry) in read.into_iter().zip(&plan.entries) {
-        let xattrs = entry.xattrs.iter().map(|(name, value)| (String::from_utf8(name.clone()).unwrap(), value.clone()));
+        let xattrs = entry
+            .xattrs
+            .iter()
+            .map(|(name, value)| (String::from_utf8(name.clone()).unwrap(), value.clone()));
         let read_xattrs = read.records.iter().filter_map(|(keyword, value)| {
-            keyword.strip_prefix("SCHILY.xattr.").map(|name| (name.to_owned(), value.clone()))
+            keyword
+                .strip_prefix("SCHILY.xattr.")
+                .map(|name| (name.to_owned(), value.clone()))
         });
         assert!(xattrs.eq(read_xattrs));
-        assert_eq!(ReadEntry { records: BTreeMap::new(), ..read }, expected(entry, plan.mtime_s));
+        assert_eq!(
+            ReadEntry {
+                records: BTreeMap::new(),
+                ..read
+            },
+            expected(entry, plan.mtime_s)
+        );
     }
 }
 
@@ -73,10 +101,16 @@ fn the_crate_tar_agrees_on_names_where_no_value_has_a_newline() {
 fn a_layer_is_the_same_for_any_number_of_threads() {
     let content: Arc<[u8]> = noise(11 * 1024 * 1024 + 13, 3).into();
     let mut entries = every_kind().entries;
-    let kind = EntryKind::File { size_bytes: content.len() as u64, content: Content::Bytes(content) };
+    let kind = EntryKind::File {
+        size_bytes: content.len() as u64,
+        content: Content::Bytes(content),
+    };
     entries.push(entry("large", kind, 0o644));
     for compression in [Compression::Gzip(1), Compression::Zstd(1), Compression::None] {
-        let plan = LayerPlan { compression, ..plan(entries.clone()) };
+        let plan = LayerPlan {
+            compression,
+            ..plan(entries.clone())
+        };
         let tar = tar_bytes(&plan);
         let layers = [0, 1, 2, 3, MAX_THREADS, usize::MAX]
             .map(|threads| pack_layer(&plan, &NoOpener, &options(threads), &()).unwrap());
@@ -106,7 +140,8 @@ fn a_layer_without_entries_is_an_end_alone() {
 #[test]
 fn the_descriptor_carries_media_type_and_annotations() {
     let mut plan = plan(vec![file("a", b"a")]);
-    plan.annotations.insert("org.example.key".to_owned(), "value".to_owned());
+    plan.annotations
+        .insert("org.example.key".to_owned(), "value".to_owned());
     plan.compression = Compression::Zstd(3);
     let packed = pack(&plan).unwrap();
     assert_eq!(packed.layer.descriptor.media_type, MediaType::OciLayerZstd);
@@ -171,12 +206,33 @@ fn contents_come_from_memory_disk_archives_and_images() {
     let large = noise(2_500_000, 9);
     std::fs::write(&source, &large).unwrap();
     let stamp = FileStamp::of(&source.metadata().unwrap());
-    let member = Content::Member { archive: Arc::new(source.clone()), stamp, index: 123_456 };
-    let image = Content::Image { manifest: Digest::of(b""), path: EntryPath::new(b"usr/bin/uv").unwrap() };
+    let member = Content::Member {
+        archive: Arc::new(source.clone()),
+        stamp,
+        index: 123_456,
+    };
+    let image = Content::Image {
+        manifest: Digest::of(b""),
+        path: EntryPath::new(b"usr/bin/uv").unwrap(),
+    };
     let plan = plan(vec![
         disk_file("disk", &source),
-        entry("image", EntryKind::File { size_bytes: 10, content: image }, 0o755),
-        entry("member", EntryKind::File { size_bytes: 6, content: member }, 0o644),
+        entry(
+            "image",
+            EntryKind::File {
+                size_bytes: 10,
+                content: image,
+            },
+            0o755,
+        ),
+        entry(
+            "member",
+            EntryKind::File {
+                size_bytes: 6,
+                content: member,
+            },
+            0o644,
+        ),
         file("memory", b"1234"),
     ]);
     let counter = Counter(AtomicU64::new(0));
@@ -191,7 +247,11 @@ fn contents_come_from_memory_disk_archives_and_images() {
 #[test]
 fn the_temporary_file_has_no_name() {
     let scratch = tempfile::tempdir().unwrap();
-    let options = crate::pack::PackOptions { scratch_dir: scratch.path().to_owned(), threads: 1, cache: None };
+    let options = crate::pack::PackOptions {
+        scratch_dir: scratch.path().to_owned(),
+        threads: 1,
+        cache: None,
+    };
     let packed = pack_layer(&plan(vec![file("a", b"a")]), &NoOpener, &options, &()).unwrap();
     assert!(is_empty(scratch.path()));
     assert!(!stored_bytes(&packed).is_empty());
@@ -209,7 +269,13 @@ fn component() -> impl Strategy<Value = Vec<u8>> {
         vec(b'a'..=b'z', 90..160),
         "[a-z\u{e0}-\u{ff}\u{65e5}\n]{1,60}".prop_map(String::into_bytes),
     ];
-    text.prop_map(|bytes| bytes.into_iter().filter(|byte| !matches!(byte, 0 | b'/' | b'.')).chain([b'x']).collect())
+    text.prop_map(|bytes| {
+        bytes
+            .into_iter()
+            .filter(|byte| !matches!(byte, 0 | b'/' | b'.'))
+            .chain([b'x'])
+            .collect()
+    })
 }
 
 fn path() -> impl Strategy<Value = Vec<u8>> {
@@ -232,10 +298,24 @@ fn owner() -> impl Strategy<Value = u64> {
 }
 
 fn any_entry() -> impl Strategy<Value = (EntryPath, Entry)> {
-    let xattrs = btree_map("user\\.[a-z]{1,8}".prop_map(String::into_bytes), vec(any::<u8>(), 0..120), 0..3);
+    let xattrs = btree_map(
+        "user\\.[a-z]{1,8}".prop_map(String::into_bytes),
+        vec(any::<u8>(), 0..120),
+        0..3,
+    );
     (path(), kind(), 0..0o200_000_u32, owner(), owner(), xattrs).prop_map(|(path, kind, mode, uid, gid, xattrs)| {
         let path = EntryPath::new(&path).unwrap();
-        (path.clone(), Entry { path, kind, mode, uid, gid, xattrs })
+        (
+            path.clone(),
+            Entry {
+                path,
+                kind,
+                mode,
+                uid,
+                gid,
+                xattrs,
+            },
+        )
     })
 }
 

@@ -4,7 +4,10 @@ use super::*;
 use crate::spec::{Command, Healthcheck};
 
 fn merged(base_config: Value, config: ConfigSpec) -> Value {
-    let mut input = input(Some(base_with(MediaType::DockerLayerGzip, json!({ "config": base_config }))));
+    let mut input = input(Some(base_with(
+        MediaType::DockerLayerGzip,
+        json!({ "config": base_config }),
+    )));
     // The tests of merging do not concern the directory.
     input.platform_spec.layers.clear();
     input.config = config;
@@ -20,17 +23,41 @@ fn shell(line: &str) -> Option<Command> {
 }
 
 fn changes(pairs: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<String>> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned)))
+        .collect()
 }
 
 #[test]
 fn env_keeps_the_bases_order_and_new_names_follow_sorted() {
     let base = json!({ "Env": ["PATH=/bin", "GONE=1", "B=1", "bare", "B=2"] });
-    let env = changes(&[("Z", Some("z")), ("B", Some("3")), ("A", Some("")), ("GONE", None), ("NEVER", None)]);
-    let found = merged(base, ConfigSpec { env, ..ConfigSpec::default() });
+    let env = changes(&[
+        ("Z", Some("z")),
+        ("B", Some("3")),
+        ("A", Some("")),
+        ("GONE", None),
+        ("NEVER", None),
+    ]);
+    let found = merged(
+        base,
+        ConfigSpec {
+            env,
+            ..ConfigSpec::default()
+        },
+    );
     assert_eq!(found, json!({ "Env": ["PATH=/bin", "B=3", "bare", "A=", "Z=z"] }));
     let env = changes(&[("A", None)]);
-    assert_eq!(merged(json!({ "Env": ["A=1"] }), ConfigSpec { env, ..ConfigSpec::default() }), json!({}));
+    assert_eq!(
+        merged(
+            json!({ "Env": ["A=1"] }),
+            ConfigSpec {
+                env,
+                ..ConfigSpec::default()
+            }
+        ),
+        json!({})
+    );
 }
 
 #[test]
@@ -49,7 +76,10 @@ fn labels_ports_and_volumes_are_added() {
         "Volumes": { "/data": {} },
     });
     assert_eq!(merged(base, config), expected);
-    let config = ConfigSpec { labels: changes(&[("a", None)]), ..ConfigSpec::default() };
+    let config = ConfigSpec {
+        labels: changes(&[("a", None)]),
+        ..ConfigSpec::default()
+    };
     assert_eq!(merged(json!({ "Labels": { "a": "1" } }), config), json!({}));
 }
 
@@ -80,12 +110,30 @@ fn an_entrypoint_clears_the_bases_cmd_unless_cmd_is_set_too() {
     let base = || json!({ "Entrypoint": ["docker-entrypoint.sh"], "Cmd": ["node"] });
     for (entrypoint, cmd, expected) in [
         (exec(&["/app"]), None, json!({ "Entrypoint": ["/app"] })),
-        (exec(&["/app"]), exec(&["-v"]), json!({ "Entrypoint": ["/app"], "Cmd": ["-v"] })),
-        (None, exec(&["-v"]), json!({ "Entrypoint": ["docker-entrypoint.sh"], "Cmd": ["-v"] })),
+        (
+            exec(&["/app"]),
+            exec(&["-v"]),
+            json!({ "Entrypoint": ["/app"], "Cmd": ["-v"] }),
+        ),
+        (
+            None,
+            exec(&["-v"]),
+            json!({ "Entrypoint": ["docker-entrypoint.sh"], "Cmd": ["-v"] }),
+        ),
         (exec(&[]), None, json!({})),
         (None, exec(&[]), json!({ "Entrypoint": ["docker-entrypoint.sh"] })),
     ] {
-        assert_eq!(merged(base(), ConfigSpec { entrypoint, cmd, ..ConfigSpec::default() }), expected);
+        assert_eq!(
+            merged(
+                base(),
+                ConfigSpec {
+                    entrypoint,
+                    cmd,
+                    ..ConfigSpec::default()
+                }
+            ),
+            expected
+        );
     }
 }
 
@@ -94,11 +142,23 @@ fn shell_forms_use_the_specs_shell_else_the_bases_else_sh() {
     let own = Some(vec!["/own".to_owned(), "-x".to_owned()]);
     for (base, shell_key, expected) in [
         (json!({}), None, json!(["/bin/sh", "-c", "run me"])),
-        (json!({ "Shell": ["/bin/bash", "-ec"] }), None, json!(["/bin/bash", "-ec", "run me"])),
-        (json!({ "Shell": ["/bin/bash", "-ec"] }), own, json!(["/own", "-x", "run me"])),
+        (
+            json!({ "Shell": ["/bin/bash", "-ec"] }),
+            None,
+            json!(["/bin/bash", "-ec", "run me"]),
+        ),
+        (
+            json!({ "Shell": ["/bin/bash", "-ec"] }),
+            own,
+            json!(["/own", "-x", "run me"]),
+        ),
     ] {
-        let config =
-            ConfigSpec { entrypoint: shell("run me"), cmd: shell("run me"), shell: shell_key, ..ConfigSpec::default() };
+        let config = ConfigSpec {
+            entrypoint: shell("run me"),
+            cmd: shell("run me"),
+            shell: shell_key,
+            ..ConfigSpec::default()
+        };
         let found = merged(base, config);
         assert_eq!(found["Entrypoint"], expected);
         assert_eq!(found["Cmd"], expected);
@@ -116,7 +176,13 @@ fn a_health_check_is_written_as_docker_writes_it() {
         retries: Some(3),
     });
     let base = json!({ "Healthcheck": { "Test": ["CMD-SHELL", "x"], "Retries": 9 } });
-    let found = merged(base, ConfigSpec { healthcheck, ..ConfigSpec::default() });
+    let found = merged(
+        base,
+        ConfigSpec {
+            healthcheck,
+            ..ConfigSpec::default()
+        },
+    );
     let expected = json!({
         "Test": ["CMD", "/check"], "Interval": 30_000_000_000_u64, "Timeout": 10_000_000_000_u64,
         "StartPeriod": 40_000_000_000_u64, "StartInterval": 1_000_000, "Retries": 3,
@@ -144,12 +210,18 @@ fn a_base_whose_config_is_malformed_is_refused_by_field() {
         ..ConfigSpec::default()
     };
     for (base_config, message) in [
-        (json!({ "config": [] }), "the field \"config\" of the base's config is not an object"),
+        (
+            json!({ "config": [] }),
+            "the field \"config\" of the base's config is not an object",
+        ),
         (
             json!({ "config": { "Env": "A=1" } }),
             "the field \"config.Env\" of the base's config is not a list of strings",
         ),
-        (json!({ "config": { "Labels": [] } }), "the field \"config.Labels\" of the base's config is not an object"),
+        (
+            json!({ "config": { "Labels": [] } }),
+            "the field \"config.Labels\" of the base's config is not an object",
+        ),
         (
             json!({ "config": { "ExposedPorts": 1 } }),
             "the field \"config.ExposedPorts\" of the base's config is not an object",
@@ -168,9 +240,15 @@ fn a_base_whose_config_is_malformed_is_refused_by_field() {
 #[test]
 fn times_are_written_by_rfc_3339_and_bad_ones_refused() {
     for (seconds, text) in [(0, "1970-01-01T00:00:00Z"), (8_589_934_591, "2242-03-16T12:56:31Z")] {
-        let input = PlanInput { created_s: seconds, ..input(None) };
+        let input = PlanInput {
+            created_s: seconds,
+            ..input(None)
+        };
         assert_eq!(plan(input).unwrap().config.created, text);
     }
-    let input = PlanInput { created_s: i64::MAX, ..input(None) };
+    let input = PlanInput {
+        created_s: i64::MAX,
+        ..input(None)
+    };
     assert!(matches!(plan(input).unwrap_err(), PlanError::Time { .. }));
 }

@@ -45,7 +45,10 @@ fn a_small_image_is_canonical_to_the_byte() {
             config.digest, config.size_bytes
         )
     );
-    assert_eq!(manifest.descriptor(), &Descriptor::of(MediaType::OciManifest, manifest.bytes()));
+    assert_eq!(
+        manifest.descriptor(),
+        &Descriptor::of(MediaType::OciManifest, manifest.bytes())
+    );
 }
 
 #[test]
@@ -71,10 +74,19 @@ fn the_bases_fields_and_layers_are_carried_by_value() {
     });
     assert_eq!(Value::Object(config.value().fields().clone()), expected);
     let layers = &manifest.value().layers;
-    assert_eq!(layers[0], Descriptor::new(MediaType::OciLayerGzip, digest("base layer"), 1000));
+    assert_eq!(
+        layers[0],
+        Descriptor::new(MediaType::OciLayerGzip, digest("base layer"), 1000)
+    );
     let annotations = &manifest.value().annotations;
-    assert_eq!(annotations["org.opencontainers.image.base.digest"], manifest_digest.to_string());
-    assert_eq!(annotations["org.opencontainers.image.base.name"], "docker.io/library/node:22");
+    assert_eq!(
+        annotations["org.opencontainers.image.base.digest"],
+        manifest_digest.to_string()
+    );
+    assert_eq!(
+        annotations["org.opencontainers.image.base.name"],
+        "docker.io/library/node:22"
+    );
 }
 
 #[test]
@@ -93,20 +105,31 @@ fn history_is_filled_up_to_the_bases_layers() {
     }
     let base = base_with(MediaType::OciLayerGzip, json!({ "history": {} }));
     let error = assemble(&plan(input(Some(base))).unwrap(), &[]).unwrap_err();
-    assert_eq!(error.to_string(), "the field \"history\" of the base's config is not a list");
+    assert_eq!(
+        error.to_string(),
+        "the field \"history\" of the base's config is not a list"
+    );
 }
 
 #[test]
 fn dockers_family_has_its_own_names_and_no_annotations() {
-    let mut input =
-        with_layers(input(Some(base_with(MediaType::OciLayerGzip, json!({})))), vec![layer("app").file("x", "/x")]);
+    let mut input = with_layers(
+        input(Some(base_with(MediaType::OciLayerGzip, json!({})))),
+        vec![layer("app").file("x", "/x")],
+    );
     input.family = Family::Docker;
     let plan = plan(input).unwrap();
     let (config, manifest) = assemble(&plan, &[packed("app")]).unwrap();
     assert_eq!(config.descriptor().media_type, MediaType::DockerConfig);
     assert_eq!(manifest.descriptor().media_type, MediaType::DockerManifest);
     assert_eq!(manifest.value().media_type, Some(MediaType::DockerManifest));
-    assert!(manifest.value().layers.iter().all(|layer| layer.media_type == MediaType::DockerLayerGzip));
+    assert!(
+        manifest
+            .value()
+            .layers
+            .iter()
+            .all(|layer| layer.media_type == MediaType::DockerLayerGzip)
+    );
     assert!(manifest.value().annotations.is_empty());
     assert!(index_annotations(&[&plan]).is_empty());
     let children = [(plan.platform.clone(), manifest.descriptor().clone())];
@@ -130,10 +153,19 @@ fn what_dockers_family_cannot_say_is_refused_before_packing() {
     let mut own = layer("app").file("x", "/x");
     own.spec.compression = Compression::Zstd(3);
     let message = docker(with_layers(input(None), vec![own]));
-    assert_eq!(message, format!("layer \"app\" has the media type {zstd}, which docker manifests do not support"));
+    assert_eq!(
+        message,
+        format!("layer \"app\" has the media type {zstd}, which docker manifests do not support")
+    );
     let mut annotated = input(None);
-    annotated.platform_spec.annotations.insert("a.b".to_owned(), "c".to_owned());
-    assert_eq!(docker(annotated), "docker manifests do not support annotations, but the image has \"a.b\"");
+    annotated
+        .platform_spec
+        .annotations
+        .insert("a.b".to_owned(), "c".to_owned());
+    assert_eq!(
+        docker(annotated),
+        "docker manifests do not support annotations, but the image has \"a.b\""
+    );
     let mut own = layer("app").file("x", "/x");
     own.spec.annotations.insert("a.b".to_owned(), "c".to_owned());
     assert_eq!(
@@ -153,12 +185,27 @@ fn history_on(history: serde_json::Value) -> serde_json::Value {
 fn as_many_entries_of_the_history_stand_for_layers_as_there_are() {
     let empty = |created_by: &str| json!({ "created_by": created_by, "empty_layer": true });
     let full = |created_by: &str| json!({ "created_by": created_by });
-    assert_eq!(history_on(json!([full("a"), full("b"), full("c")])), json!([empty("a"), empty("b"), full("c")]));
-    assert_eq!(history_on(json!([empty("a"), full("b"), full("c")])), json!([empty("a"), empty("b"), full("c")]));
-    assert_eq!(history_on(json!([full("b"), full("c"), empty("d")])), json!([empty("b"), full("c"), empty("d")]));
-    assert_eq!(history_on(json!([full("a"), empty("b")])), json!([full("a"), empty("b")]));
+    assert_eq!(
+        history_on(json!([full("a"), full("b"), full("c")])),
+        json!([empty("a"), empty("b"), full("c")])
+    );
+    assert_eq!(
+        history_on(json!([empty("a"), full("b"), full("c")])),
+        json!([empty("a"), empty("b"), full("c")])
+    );
+    assert_eq!(
+        history_on(json!([full("b"), full("c"), empty("d")])),
+        json!([empty("b"), full("c"), empty("d")])
+    );
+    assert_eq!(
+        history_on(json!([full("a"), empty("b")])),
+        json!([full("a"), empty("b")])
+    );
     assert_eq!(history_on(json!([empty("a")])), json!([empty("a"), full("base")]));
-    assert_eq!(history_on(json!(["text", full("a")])), json!([{ "empty_layer": true }, full("a")]));
+    assert_eq!(
+        history_on(json!(["text", full("a")])),
+        json!([{ "empty_layer": true }, full("a")])
+    );
     let said = json!({ "created_by": "a", "empty_layer": false });
     assert_eq!(history_on(json!([said, full("b")])), json!([empty("a"), full("b")]));
 }
@@ -180,18 +227,35 @@ fn layers_that_are_none_and_windows_are_refused_by_name() {
 fn layers_of_dockers_other_types_take_the_family_of_the_manifest() {
     for (docker, oci) in [
         ("application/vnd.docker.image.rootfs.diff.tar", MediaType::OciLayer),
-        ("application/vnd.docker.image.rootfs.diff.tar.zstd", MediaType::OciLayerZstd),
-        ("application/vnd.docker.image.rootfs.foreign.diff.tar", MediaType::OciForeignLayer),
-        ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", MediaType::OciForeignLayerGzip),
+        (
+            "application/vnd.docker.image.rootfs.diff.tar.zstd",
+            MediaType::OciLayerZstd,
+        ),
+        (
+            "application/vnd.docker.image.rootfs.foreign.diff.tar",
+            MediaType::OciForeignLayer,
+        ),
+        (
+            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+            MediaType::OciForeignLayerGzip,
+        ),
     ] {
         for family in [Family::Oci, Family::Docker] {
             let mut input = input(Some(base_with(docker.into(), json!({}))));
             input.family = family;
             let plan = plan(input).unwrap();
             let is_foreign = docker.contains("foreign");
-            assert_eq!(plan.warnings.iter().any(|warning| warning.contains("is foreign")), is_foreign, "{docker}");
+            assert_eq!(
+                plan.warnings.iter().any(|warning| warning.contains("is foreign")),
+                is_foreign,
+                "{docker}"
+            );
             let (_, manifest) = assemble(&plan, &[]).unwrap();
-            let expected = if family == Family::Oci { oci.clone() } else { docker.into() };
+            let expected = if family == Family::Oci {
+                oci.clone()
+            } else {
+                docker.into()
+            };
             assert_eq!(manifest.value().layers[0].media_type, expected);
         }
     }
@@ -201,13 +265,32 @@ fn layers_of_dockers_other_types_take_the_family_of_the_manifest() {
 fn an_index_is_sorted_and_names_platforms_as_the_spec_does() {
     let platform = |text: &str| text.parse::<Platform>().unwrap();
     let child = |text: &str| (platform(text), Descriptor::new(MediaType::OciManifest, digest(text), 5));
-    let names = ["windows/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/amd64"];
+    let names = [
+        "windows/amd64",
+        "linux/arm64",
+        "linux/arm/v7",
+        "linux/arm/v6",
+        "linux/amd64",
+    ];
     let children: Vec<_> = names.iter().map(|name| child(name)).collect();
     let annotations = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
     let index = index(&children, annotations, Family::Oci).unwrap();
-    let found: Vec<_> =
-        index.value().manifests.iter().map(|child| child.platform.as_ref().unwrap().to_string()).collect();
-    assert_eq!(found, ["linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64", "windows/amd64"]);
+    let found: Vec<_> = index
+        .value()
+        .manifests
+        .iter()
+        .map(|child| child.platform.as_ref().unwrap().to_string())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "linux/amd64",
+            "linux/arm/v6",
+            "linux/arm/v7",
+            "linux/arm64",
+            "windows/amd64"
+        ]
+    );
     let amd64 = digest("linux/amd64");
     let start = format!(
         r#"{{"annotations":{{"a":"b"}},"manifests":[{{"digest":"{amd64}","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{{"architecture":"amd64","os":"linux"}},"size":5}},"#
@@ -226,9 +309,16 @@ fn the_index_says_what_all_platforms_agree_on() {
     let one = with_annotation(on(Some(base())), "differs", "1");
     let two = with_annotation(on(Some(base())), "differs", "2");
     let both = index_annotations(&[&one, &two]);
-    assert_eq!(both.keys().map(String::as_str).collect::<Vec<_>>(), [DIGEST, NAME, "same"]);
+    assert_eq!(
+        both.keys().map(String::as_str).collect::<Vec<_>>(),
+        [DIGEST, NAME, "same"]
+    );
     assert_eq!(both[DIGEST], digest("base index").to_string());
-    let single = BaseImage { index: None, name: None, ..base() };
+    let single = BaseImage {
+        index: None,
+        name: None,
+        ..base()
+    };
     let manifest_digest = single.image.manifest().descriptor().digest;
     let single = on(Some(single));
     let found = index_annotations(&[&single]);

@@ -23,13 +23,17 @@ fn a_directory_gives_its_contents_with_modes_by_rule() {
 #[test]
 fn files_and_globs_go_where_they_should() {
     let plan = planned(vec![
-        layer("app").file("dist/tool", "/opt/renamed").file("dist/tool", "/opt/").file("dist/tool", "/").files(
-            "lib/*.so",
-            "/usr/local/lib/",
-            ListedRoot::Glob,
-            &["f a.so", "d sub", "f sub/b.so"],
-            Ownership::default(),
-        ),
+        layer("app")
+            .file("dist/tool", "/opt/renamed")
+            .file("dist/tool", "/opt/")
+            .file("dist/tool", "/")
+            .files(
+                "lib/*.so",
+                "/usr/local/lib/",
+                ListedRoot::Glob,
+                &["f a.so", "d sub", "f sub/b.so"],
+                Ownership::default(),
+            ),
     ]);
     let expected = [
         "d0755 0:0 /opt",
@@ -49,7 +53,11 @@ fn files_and_globs_go_where_they_should() {
 #[test]
 fn parents_keep_what_the_image_has() {
     let plan = planned(vec![
-        layer("app").ownership(owned_by("5:6")).file("a", "/tmp/a").file("b", "/home/node/b").file("c", "/new/c"),
+        layer("app")
+            .ownership(owned_by("5:6"))
+            .file("a", "/tmp/a")
+            .file("b", "/home/node/b")
+            .file("c", "/new/c"),
     ]);
     let expected = [
         "d0755 0:0 /home",
@@ -68,7 +76,10 @@ fn xattrs_of_parents_are_carried() {
     let mut base = base();
     let mut tree = tree(BASE);
     let xattrs = BTreeMap::from([(b"user.x".to_vec(), b"1".to_vec())]);
-    let node = Node { xattrs: Some(Box::new(xattrs.clone())), ..tree.node(&path("/tmp")).unwrap().clone() };
+    let node = Node {
+        xattrs: Some(Box::new(xattrs.clone())),
+        ..tree.node(&path("/tmp")).unwrap().clone()
+    };
     tree.insert(path("/tmp"), node);
     base.tree = Arc::new(tree);
     let plan = plan(with_layers(input(Some(base)), vec![layer("app").file("a", "/tmp/a")])).unwrap();
@@ -77,22 +88,47 @@ fn xattrs_of_parents_are_carried() {
 
 #[test]
 fn attributes_of_the_machine_that_a_base_was_made_on_are_not_written_again() {
-    let foreign = ["trusted.overlay.opaque", "user.overlay.opaque", "security.selinux", "system.nfs4_acl"];
+    let foreign = [
+        "trusted.overlay.opaque",
+        "user.overlay.opaque",
+        "security.selinux",
+        "system.nfs4_acl",
+    ];
     let own = ["security.capability", "system.posix_acl_default", "user.x"];
-    let xattrs = foreign.iter().chain(&own).map(|name| (name.as_bytes().to_vec(), b"1".to_vec())).collect();
+    let xattrs = foreign
+        .iter()
+        .chain(&own)
+        .map(|name| (name.as_bytes().to_vec(), b"1".to_vec()))
+        .collect();
     let mut tree = tree(BASE);
     for at in ["/home/node", "/etc/passwd"] {
-        let node = Node { xattrs: Some(Box::new(BTreeMap::clone(&xattrs))), ..tree.node(&path(at)).unwrap().clone() };
+        let node = Node {
+            xattrs: Some(Box::new(BTreeMap::clone(&xattrs))),
+            ..tree.node(&path(at)).unwrap().clone()
+        };
         tree.insert(path(at), node);
     }
-    let base = BaseImage { tree: Arc::new(tree), ..base() };
+    let base = BaseImage {
+        tree: Arc::new(tree),
+        ..base()
+    };
     let mut input = with_layers(input(Some(base)), vec![layer("app").file("a", "/home/node/a")]);
-    let directory =
-        crate::spec::DirSpec { path: "/home/node".to_owned(), owner: None, mode: Some(0o711), place: place(9) };
+    let directory = crate::spec::DirSpec {
+        path: "/home/node".to_owned(),
+        owner: None,
+        mode: Some(0o711),
+        place: place(9),
+    };
     input.platform_spec.dirs.push(directory);
     let plan = plan(input).unwrap();
-    let written = plan.layers.iter().flat_map(|layer| &layer.entries).filter(|entry| entry.path == path("/home/node"));
-    let names: Vec<Vec<&[u8]>> = written.map(|entry| entry.xattrs.keys().map(Vec::as_slice).collect()).collect();
+    let written = plan
+        .layers
+        .iter()
+        .flat_map(|layer| &layer.entries)
+        .filter(|entry| entry.path == path("/home/node"));
+    let names: Vec<Vec<&[u8]>> = written
+        .map(|entry| entry.xattrs.keys().map(Vec::as_slice).collect())
+        .collect();
     let own: Vec<&[u8]> = own.iter().map(|name| name.as_bytes()).collect();
     assert_eq!(names, [own.clone(), own]);
 }
@@ -100,14 +136,40 @@ fn attributes_of_the_machine_that_a_base_was_made_on_are_not_written_again() {
 #[test]
 fn existing_directories_change_only_where_the_entry_itself_says_so() {
     let items = ["d node", "f node/x"];
-    let mode = |dir_mode: u32| Ownership { dir_mode: Some(dir_mode), ..Ownership::default() };
-    let cascade = Ownership { mode: Some(0o600), dir_mode: Some(0o700), ..owned_by("9") };
+    let mode = |dir_mode: u32| Ownership {
+        dir_mode: Some(dir_mode),
+        ..Ownership::default()
+    };
+    let cascade = Ownership {
+        mode: Some(0o600),
+        dir_mode: Some(0o700),
+        ..owned_by("9")
+    };
     for (own, expected) in [
-        (Ownership::default(), ["d0755 0:0 /home", "d0750 1000:1000 /home/node", "f0600 9:9 /home/node/x"]),
-        (mode(0o711), ["d0711 0:0 /home", "d0711 1000:1000 /home/node", "f0600 9:9 /home/node/x"]),
-        (owned_by("7:8"), ["d0755 7:8 /home", "d0750 7:8 /home/node", "f0600 7:8 /home/node/x"]),
+        (
+            Ownership::default(),
+            [
+                "d0755 0:0 /home",
+                "d0750 1000:1000 /home/node",
+                "f0600 9:9 /home/node/x",
+            ],
+        ),
+        (
+            mode(0o711),
+            [
+                "d0711 0:0 /home",
+                "d0711 1000:1000 /home/node",
+                "f0600 9:9 /home/node/x",
+            ],
+        ),
+        (
+            owned_by("7:8"),
+            ["d0755 7:8 /home", "d0750 7:8 /home/node", "f0600 7:8 /home/node/x"],
+        ),
     ] {
-        let layer = layer("app").ownership(cascade.clone()).files("h/", "/home", ListedRoot::Directory, &items, own);
+        let layer = layer("app")
+            .ownership(cascade.clone())
+            .files("h/", "/home", ListedRoot::Directory, &items, own);
         assert_eq!(last(&planned(vec![layer])), expected);
     }
     let new = layer("app").ownership(cascade).directory("s/", "/srv", &["d x"]);
@@ -123,7 +185,10 @@ fn owners_are_looked_up_and_bring_their_group() {
         ("7:staff", "f0644 7:50 /x"),
         ("root:9", "f0644 0:9 /x"),
     ] {
-        assert_eq!(last(&planned(vec![layer("app").ownership(owned_by(text)).file("x", "/x")])), [expected]);
+        assert_eq!(
+            last(&planned(vec![layer("app").ownership(owned_by(text)).file("x", "/x")])),
+            [expected]
+        );
     }
     let error = failure(vec![layer("app").ownership(owned_by("nod")).file("x", "/x")]);
     assert_eq!(
@@ -135,7 +200,11 @@ fn owners_are_looked_up_and_bring_their_group() {
 
 #[test]
 fn kept_modes_go_before_the_cascade_and_that_before_the_rule() {
-    let own = Ownership { mode: Some(0o640), dir_mode: Some(0o750), owner: None };
+    let own = Ownership {
+        mode: Some(0o640),
+        dir_mode: Some(0o750),
+        owner: None,
+    };
     let items = ["d a", "d:2775 b", "f c", "f:4755 d", "x e", "l f -> g"];
     let layer = layer("app").files("t.tar", "/t", ListedRoot::Directory, &items, own);
     let expected = [
@@ -155,7 +224,11 @@ fn links_of_the_image_are_followed_and_never_written() {
     let plan = planned(vec![
         layer("app")
             .file("x", "/lib/x")
-            .directory("root/", "/", &["d bin", "f bin/tool", "d lib", "d lib/deep", "f lib/deep/y"])
+            .directory(
+                "root/",
+                "/",
+                &["d bin", "f bin/tool", "d lib", "d lib/deep", "f lib/deep/y"],
+            )
             .directory("z/", "/lib", &["f z"]),
     ]);
     let expected = [
@@ -173,8 +246,14 @@ fn links_of_the_image_are_followed_and_never_written() {
 
 #[test]
 fn links_of_layers_below_are_followed_too() {
-    let plan = planned(vec![layer("one").link("/data", "/srv/data"), layer("two").file("x", "/data/x")]);
-    assert_eq!(last(&plan), ["d0755 0:0 /srv", "d0755 0:0 /srv/data", "f0644 0:0 /srv/data/x"]);
+    let plan = planned(vec![
+        layer("one").link("/data", "/srv/data"),
+        layer("two").file("x", "/data/x"),
+    ]);
+    assert_eq!(
+        last(&plan),
+        ["d0755 0:0 /srv", "d0755 0:0 /srv/data", "f0644 0:0 /srv/data/x"]
+    );
 }
 
 #[test]
@@ -182,26 +261,48 @@ fn a_file_replaces_a_link_and_a_link_a_file() {
     let plan = planned(vec![layer("app").file("x", "/bin").link("/usr/bin/env", "busybox")]);
     assert_eq!(
         last(&plan),
-        ["f0644 0:0 /bin", "d0755 0:0 /usr", "d0755 0:0 /usr/bin", "l0777 0:0 /usr/bin/env -> busybox"]
+        [
+            "f0644 0:0 /bin",
+            "d0755 0:0 /usr",
+            "d0755 0:0 /usr/bin",
+            "l0777 0:0 /usr/bin/env -> busybox"
+        ]
     );
 }
 
 #[test]
 fn a_layer_keeps_what_a_layer_below_made() {
-    let own = Ownership { dir_mode: Some(0o700), ..owned_by("node") };
+    let own = Ownership {
+        dir_mode: Some(0o700),
+        ..owned_by("node")
+    };
     let plan = planned(vec![
         layer("one").files("a/", "/app", ListedRoot::Directory, &["f x"], own),
         layer("two").directory("b/", "/app", &["f x", "f y"]),
     ]);
-    assert_eq!(last(&plan), ["d0700 1000:1000 /app", "f0644 0:0 /app/x", "f0644 0:0 /app/y"]);
+    assert_eq!(
+        last(&plan),
+        ["d0700 1000:1000 /app", "f0644 0:0 /app/x", "f0644 0:0 /app/y"]
+    );
 }
 
 #[test]
 fn equal_entries_are_one_and_different_ones_an_error() {
-    let plan = planned(vec![layer("app").directory("a/", "/app", &["f x"]).directory("a/", "/app", &["f x"])]);
+    let plan = planned(vec![layer("app").directory("a/", "/app", &["f x"]).directory(
+        "a/",
+        "/app",
+        &["f x"],
+    )]);
     assert_eq!(last(&plan), ["d0755 0:0 /app", "f0644 0:0 /app/x"]);
-    let error = failure(vec![layer("app").directory("a/", "/app", &["f x"]).directory("b/", "/app", &["f x"])]);
-    assert_eq!(error.to_string(), "layer \"app\": /app/x is provided by both a/x and b/x, with different content");
+    let error = failure(vec![layer("app").directory("a/", "/app", &["f x"]).directory(
+        "b/",
+        "/app",
+        &["f x"],
+    )]);
+    assert_eq!(
+        error.to_string(),
+        "layer \"app\": /app/x is provided by both a/x and b/x, with different content"
+    );
     let both = layer("app").files("a/", "/app", ListedRoot::Directory, &["f x"], owned_by("1"));
     let error = failure(vec![both.directory("b/", "/app", &[])]);
     assert_eq!(
@@ -210,20 +311,39 @@ fn equal_entries_are_one_and_different_ones_an_error() {
          different owner"
     );
     let error = failure(vec![layer("app").file("a", "/x").link("/x", "a")]);
-    assert!(matches!(error, PlanError::Conflict { difference: "kind", .. }), "{error}");
+    assert!(
+        matches!(error, PlanError::Conflict { difference: "kind", .. }),
+        "{error}"
+    );
 }
 
 #[test]
 fn paths_that_meet_through_links_conflict() {
     let error = failure(vec![layer("app").file("a", "/lib/x").file("b", "/usr/lib/x")]);
-    assert!(matches!(error, PlanError::Conflict { difference: "content", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            PlanError::Conflict {
+                difference: "content",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_entry_made_only_as_a_parent_gives_way() {
-    let own = || Ownership { dir_mode: Some(0o700), ..owned_by("3") };
-    let first = layer("app").file("x", "/app/x").files("a/", "/app", ListedRoot::Directory, &[], own());
-    let second = layer("app").files("a/", "/app", ListedRoot::Directory, &[], own()).file("x", "/app/x");
+    let own = || Ownership {
+        dir_mode: Some(0o700),
+        ..owned_by("3")
+    };
+    let first = layer("app")
+        .file("x", "/app/x")
+        .files("a/", "/app", ListedRoot::Directory, &[], own());
+    let second = layer("app")
+        .files("a/", "/app", ListedRoot::Directory, &[], own())
+        .file("x", "/app/x");
     for layer in [first, second] {
         assert_eq!(last(&planned(vec![layer])), ["d0700 3:3 /app", "f0644 0:0 /app/x"]);
     }
@@ -241,7 +361,10 @@ fn a_file_over_a_directory_is_an_error() {
         assert!(matches!(error, PlanError::FileOverDirectory { .. }), "{error}");
     }
     let error = failure(vec![layer("app").file("x", "/tmp")]);
-    assert_eq!(error.to_string(), "layer \"app\": cannot write x to /tmp: a directory already exists there");
+    assert_eq!(
+        error.to_string(),
+        "layer \"app\": cannot write x to /tmp: a directory already exists there"
+    );
     assert!(error.help().unwrap().contains("remove = [\"/tmp\"]"));
 }
 
@@ -259,8 +382,10 @@ fn a_directory_over_a_file_is_an_error() {
 
 #[test]
 fn a_file_or_link_of_the_same_layer_is_no_parent() {
-    for layer in [layer("app").file("a", "/x").file("b", "/x/y/z"), layer("app").file("b", "/x/y/z").link("/x", "/tmp")]
-    {
+    for layer in [
+        layer("app").file("a", "/x").file("b", "/x/y/z"),
+        layer("app").file("b", "/x/y/z").link("/x", "/tmp"),
+    ] {
         let error = failure(vec![layer]);
         assert!(matches!(error, PlanError::ParentNotDirectory { .. }), "{error}");
     }
@@ -270,16 +395,32 @@ fn a_file_or_link_of_the_same_layer_is_no_parent() {
 fn loops_and_paths_that_leave_the_root_are_errors() {
     let error = failure(vec![layer("app").file("x", "/bad/a/x")]);
     assert_eq!(error.to_string(), "layer \"app\": cannot write x to the image");
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("more than 40 symbolic links"));
-    for layer in
-        [layer("app").file("x", "/a/../../b"), layer("app").link("/..", "x"), layer("app").remove(&["/../etc"])]
-    {
+    assert!(
+        std::error::Error::source(&error)
+            .unwrap()
+            .to_string()
+            .contains("more than 40 symbolic links")
+    );
+    for layer in [
+        layer("app").file("x", "/a/../../b"),
+        layer("app").link("/..", "x"),
+        layer("app").remove(&["/../etc"]),
+    ] {
         let error = failure(vec![layer]);
         assert!(matches!(error, PlanError::Path { .. }), "{error}");
-        assert!(std::error::Error::source(&error).unwrap().to_string().ends_with("points outside of the image"));
+        assert!(
+            std::error::Error::source(&error)
+                .unwrap()
+                .to_string()
+                .ends_with("points outside of the image")
+        );
     }
     let long = format!("/{}", "x".repeat(4000));
-    let error = failure(vec![layer("app").directory("d/", &long, &[&format!("f {}", "y".repeat(100))])]);
+    let error = failure(vec![layer("app").directory(
+        "d/",
+        &long,
+        &[&format!("f {}", "y".repeat(100))],
+    )]);
     assert!(matches!(error, PlanError::Path { .. }), "{error}");
 }
 

@@ -54,7 +54,11 @@ fn path(text: &str) -> EntryPath {
 }
 
 fn place(line: usize) -> Place {
-    Place { file: "ocitect.toml".into(), line, column: 1 }
+    Place {
+        file: "ocitect.toml".into(),
+        line,
+        column: 1,
+    }
 }
 
 fn digest(text: &str) -> Digest {
@@ -71,11 +75,23 @@ fn tree(lines: &str) -> Tree {
         let (name, target) = rest.split_once(" -> ").unwrap_or((rest, ""));
         let kind = match &attributes[..1] {
             "d" => NodeKind::Directory,
-            "f" => NodeKind::File { size_bytes: 1, layer: 0, stored_at: None },
-            _ => NodeKind::Symlink { target: target.as_bytes().into() },
+            "f" => NodeKind::File {
+                size_bytes: 1,
+                layer: 0,
+                stored_at: None,
+            },
+            _ => NodeKind::Symlink {
+                target: target.as_bytes().into(),
+            },
         };
         let mode = u32::from_str_radix(&attributes[1..], 8).unwrap();
-        let node = Node { kind, mode, uid: uid.parse().unwrap(), gid: gid.parse().unwrap(), xattrs: None };
+        let node = Node {
+            kind,
+            mode,
+            uid: uid.parse().unwrap(),
+            gid: gid.parse().unwrap(),
+            xattrs: None,
+        };
         tree.insert(path(name), node);
     }
     tree
@@ -89,7 +105,10 @@ fn lines(entries: &[Entry]) -> Vec<String> {
             EntryKind::File { .. } => ('f', String::new()),
             EntryKind::Symlink { target } => ('l', format!(" -> {}", String::from_utf8_lossy(target))),
         };
-        format!("{letter}{:04o} {}:{} {}{target}", entry.mode, entry.uid, entry.gid, entry.path)
+        format!(
+            "{letter}{:04o} {}:{} {}{target}",
+            entry.mode, entry.uid, entry.gid, entry.path
+        )
     };
     entries.iter().map(line).collect()
 }
@@ -101,7 +120,10 @@ fn base_with(media_type: MediaType, config: Value) -> BaseImage {
         "os": "linux",
         "rootfs": { "type": "layers", "diff_ids": [digest("base tar")] },
     });
-    fields.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+    fields
+        .as_object_mut()
+        .unwrap()
+        .extend(config.as_object().unwrap().clone());
     let config = Document::parse(MediaType::DockerConfig, serde_json::to_vec(&fields).unwrap()).unwrap();
     let layer = Descriptor::new(media_type, digest("base layer"), 1000);
     let manifest = json!({ "schemaVersion": 2, "config": config.descriptor(), "layers": [layer] });
@@ -129,7 +151,10 @@ fn input(base: Option<BaseImage>) -> PlanInput {
         max_size_bytes: None,
         annotations: BTreeMap::new(),
         mtime_s: 1,
-        ignore_file: IgnoreFile { path: ".ocitectignore".into(), required: false },
+        ignore_file: IgnoreFile {
+            path: ".ocitectignore".into(),
+            required: false,
+        },
         users: Vec::new(),
         groups: Vec::new(),
         dirs: Vec::new(),
@@ -159,12 +184,20 @@ fn owner(text: &str) -> Owner {
         Ok(id) => NameOrId::Id(id),
         Err(_) => NameOrId::Name(text.to_owned()),
     };
-    let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
-    Owner { user: parse(user), group: group.map(parse) }
+    let (user, group) = text
+        .split_once(':')
+        .map_or((text, None), |(user, group)| (user, Some(group)));
+    Owner {
+        user: parse(user),
+        group: group.map(parse),
+    }
 }
 
 fn owned_by(text: &str) -> Ownership {
-    Ownership { owner: Some(owner(text)), ..Ownership::default() }
+    Ownership {
+        owner: Some(owner(text)),
+        ..Ownership::default()
+    }
 }
 
 fn layer(name: &str) -> TestLayer {
@@ -178,14 +211,20 @@ fn layer(name: &str) -> TestLayer {
         annotations: BTreeMap::new(),
         place: place(1),
     };
-    TestLayer { spec, listings: Vec::new() }
+    TestLayer {
+        spec,
+        listings: Vec::new(),
+    }
 }
 
 impl TestLayer {
     /// Adds a `files` entry. Items are written as in [`item`].
     fn files(mut self, from: &str, to: &str, root: ListedRoot, items: &[&str], ownership: Ownership) -> Self {
         self.spec.files.push(FilesEntry {
-            from: From::Disk { directory: ".".into(), pattern: from.to_owned() },
+            from: From::Disk {
+                directory: ".".into(),
+                pattern: from.to_owned(),
+            },
             from_text: from.to_owned(),
             to: to.to_owned(),
             include: Vec::new(),
@@ -215,12 +254,20 @@ impl TestLayer {
 
     fn link(mut self, at: &str, target: &str) -> Self {
         let (path, target) = (at.to_owned(), target.to_owned());
-        self.spec.links.push(LinkEntry { path, target, owner: None, place: place(50) });
+        self.spec.links.push(LinkEntry {
+            path,
+            target,
+            owner: None,
+            place: place(50),
+        });
         self
     }
 
     fn remove(mut self, paths: &[&str]) -> Self {
-        self.spec.remove.extend(paths.iter().map(|path| Remove { path: (*path).to_owned(), place: place(60) }));
+        self.spec.remove.extend(paths.iter().map(|path| Remove {
+            path: (*path).to_owned(),
+            place: place(60),
+        }));
         self
     }
 
@@ -234,13 +281,20 @@ impl TestLayer {
 /// mode to keep.
 fn item(from: &str, text: &str) -> ListedItem {
     let (kind, rest) = text.split_once(' ').unwrap();
-    let (letter, kept_mode) = kind.split_once(':').map_or((kind, None), |(letter, mode)| (letter, Some(mode)));
+    let (letter, kept_mode) = kind
+        .split_once(':')
+        .map_or((kind, None), |(letter, mode)| (letter, Some(mode)));
     let (name, target) = rest.split_once(" -> ").unwrap_or((rest, ""));
     let origin = format!("{from}{name}");
     let kind = match letter {
         "d" => EntryKind::Directory,
-        "l" => EntryKind::Symlink { target: target.as_bytes().to_vec() },
-        _ => EntryKind::File { size_bytes: 3, content: disk(&origin) },
+        "l" => EntryKind::Symlink {
+            target: target.as_bytes().to_vec(),
+        },
+        _ => EntryKind::File {
+            size_bytes: 3,
+            content: disk(&origin),
+        },
     };
     let kept_mode = kept_mode.map(|mode| u32::from_str_radix(mode, 8).unwrap());
     ListedItem {
@@ -254,8 +308,17 @@ fn item(from: &str, text: &str) -> ListedItem {
 }
 
 fn disk(origin: &str) -> Content {
-    let stamp = FileStamp { identity: (1, 1), size_bytes: 3, modified: (0, 0), changed: (0, 0), mode: 0o644 };
-    Content::Disk(DiskFile { path: origin.into(), stamp })
+    let stamp = FileStamp {
+        identity: (1, 1),
+        size_bytes: 3,
+        modified: (0, 0),
+        changed: (0, 0),
+        mode: 0o644,
+    };
+    Content::Disk(DiskFile {
+        path: origin.into(),
+        stamp,
+    })
 }
 
 fn with_layers(mut input: PlanInput, layers: Vec<TestLayer>) -> PlanInput {

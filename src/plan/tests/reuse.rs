@@ -12,10 +12,21 @@ fn on(directories: &[&str], links: &[(&str, &str)]) -> PlanInput {
         tree.insert(path(at), Node::plain_directory());
     }
     for (at, target) in links {
-        let kind = NodeKind::Symlink { target: target.as_bytes().into() };
-        tree.insert(path(at), Node { kind, ..Node::plain_directory() });
+        let kind = NodeKind::Symlink {
+            target: target.as_bytes().into(),
+        };
+        tree.insert(
+            path(at),
+            Node {
+                kind,
+                ..Node::plain_directory()
+            },
+        );
     }
-    input(Some(BaseImage { tree: Arc::new(tree), ..base() }))
+    input(Some(BaseImage {
+        tree: Arc::new(tree),
+        ..base()
+    }))
 }
 
 /// Returns whether the plan on `second` reuses the layers of the plan on `first`. If it does, checks that they are
@@ -23,11 +34,20 @@ fn on(directories: &[&str], links: &[(&str, &str)]) -> PlanInput {
 fn is_shared(first: PlanInput, second: PlanInput) -> bool {
     let (plan_of_first, grounds) = plan_recording(with_layers(first, vec![LAYER()])).unwrap();
     let second = with_layers(second, vec![LAYER()]);
-    let bare = PlanInput { listings: Vec::new(), ..second.clone() };
+    let bare = PlanInput {
+        listings: Vec::new(),
+        ..second.clone()
+    };
     let again = grounds.plan_again(&plan_of_first, &bare).unwrap();
     if let Some(again) = &again {
         assert_eq!(*again, plan(second).unwrap());
-        assert!(again.layers.iter().zip(&plan_of_first.layers).all(|(one, other)| Arc::ptr_eq(one, other)));
+        assert!(
+            again
+                .layers
+                .iter()
+                .zip(&plan_of_first.layers)
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+        );
     }
     again.is_some()
 }
@@ -37,22 +57,34 @@ fn layers_are_shared_where_bases_agree_on_what_they_touch() {
     assert!(is_shared(input(None), input(None)));
     assert!(is_shared(on(&["srv"], &[]), on(&["srv"], &[])));
     let other = on(&["srv", "usr", "usr/lib", "usr/lib/x"], &[("lib", "usr/lib")]);
-    assert!(is_shared(on(&["srv", "etc"], &[]), other), "what no layer touches does not count");
+    assert!(
+        is_shared(on(&["srv", "etc"], &[]), other),
+        "what no layer touches does not count"
+    );
 }
 
 #[test]
 fn layers_are_planned_anew_where_bases_differ_in_what_they_touch() {
     assert!(!is_shared(on(&["srv"], &[]), on(&[], &[])), "its mode would be another");
     assert!(!is_shared(on(&["srv"], &[]), on(&["srv", "srv/app"], &[])));
-    assert!(!is_shared(on(&["srv"], &[]), on(&["srv", "srv/app/bin"], &[])), "a directory that is not written down");
+    assert!(
+        !is_shared(on(&["srv"], &[]), on(&["srv", "srv/app/bin"], &[])),
+        "a directory that is not written down"
+    );
     assert!(!is_shared(on(&["srv", "opt"], &[]), on(&["opt"], &[("srv", "opt")])));
-    assert!(!is_shared(on(&["srv", "opt"], &[("srv/app", "/opt")]), on(&["srv", "opt"], &[("srv/app", "/")])));
+    assert!(!is_shared(
+        on(&["srv", "opt"], &[("srv/app", "/opt")]),
+        on(&["srv", "opt"], &[("srv/app", "/")])
+    ));
 }
 
 #[test]
 fn layers_are_planned_anew_where_the_spec_says_something_else() {
     let (first, grounds) = plan_recording(with_layers(on(&[], &[]), vec![LAYER()])).unwrap();
-    let same = || PlanInput { listings: Vec::new(), ..with_layers(on(&[], &[]), vec![LAYER()]) };
+    let same = || PlanInput {
+        listings: Vec::new(),
+        ..with_layers(on(&[], &[]), vec![LAYER()])
+    };
     let again = |input: &PlanInput| grounds.plan_again(&first, input).unwrap();
     assert!(again(&same()).is_some());
     let mut other = same();
@@ -65,13 +97,19 @@ fn layers_are_planned_anew_where_the_spec_says_something_else() {
     other.config.workdir = Some("/work".to_owned());
     assert!(again(&other).is_none());
     let passwd = Bytes::from_static(b"other:x:1:1::/:/bin/sh\n");
-    let other = PlanInput { base: Some(Arc::new(BaseImage { passwd, ..base() })), ..same() };
+    let other = PlanInput {
+        base: Some(Arc::new(BaseImage { passwd, ..base() })),
+        ..same()
+    };
     assert!(again(&other).is_none());
     let mut other = same();
     other.platform_spec.platform = Platform::new("linux", "arm64");
     other.platform_spec.annotations.insert("a".to_owned(), "b".to_owned());
     let plan = again(&other).unwrap();
-    assert_eq!((plan.platform.architecture.as_str(), plan.annotations.len()), ("arm64", 1));
+    assert_eq!(
+        (plan.platform.architecture.as_str(), plan.annotations.len()),
+        ("arm64", 1)
+    );
 }
 
 #[test]
@@ -79,5 +117,16 @@ fn what_is_removed_is_looked_at_anew_for_each_base() {
     let removing = || layer("app").remove(&["/etc/x"]);
     let (first, grounds) = plan_recording(with_layers(on(&["etc", "etc/x"], &[]), vec![removing()])).unwrap();
     let same = with_layers(on(&["etc", "etc/x"], &[]), vec![removing()]);
-    assert!(grounds.plan_again(&first, &PlanInput { listings: Vec::new(), ..same }).unwrap().is_none());
+    assert!(
+        grounds
+            .plan_again(
+                &first,
+                &PlanInput {
+                    listings: Vec::new(),
+                    ..same
+                }
+            )
+            .unwrap()
+            .is_none()
+    );
 }

@@ -23,7 +23,10 @@ pub(super) struct File {
 impl File {
     /// Reads a file. Returns `None` if it does not exist.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
-        let failed = |cause| ConfigError::Read { path: path.to_owned(), cause };
+        let failed = |cause| ConfigError::Read {
+            path: path.to_owned(),
+            cause,
+        };
         let file = match InputFile::open(path, Pipes::Read) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -34,16 +37,25 @@ impl File {
         let mut bytes = Vec::new();
         file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(ConfigError::TooLarge { path: path.to_owned(), limit_bytes: MAX_FILE_BYTES });
+            return Err(ConfigError::TooLarge {
+                path: path.to_owned(),
+                limit_bytes: MAX_FILE_BYTES,
+            });
         }
         let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotUtf8 { path: path.to_owned() })?;
-        Ok(Some(Self { path: Arc::from(path), text }))
+        Ok(Some(Self {
+            path: Arc::from(path),
+            text,
+        }))
     }
 
     /// Returns a text as if it had been read from `path`.
     #[cfg(test)]
     pub(super) fn of(path: &str, text: &str) -> Self {
-        Self { path: Arc::from(Path::new(path)), text: text.to_owned() }
+        Self {
+            path: Arc::from(Path::new(path)),
+            text: text.to_owned(),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -60,12 +72,19 @@ impl File {
 
     /// Returns the top-level table, as parsed by [`File::parse`].
     pub(super) fn root<'a>(&'a self, parsed: &'a Spanned<DeTable<'a>>) -> Table<'a> {
-        Table { file: self, table: parsed.get_ref(), offset: 0 }
+        Table {
+            file: self,
+            table: parsed.get_ref(),
+            offset: 0,
+        }
     }
 
     fn place(&self, offset: usize) -> Place {
         let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
-        Place { path: Arc::clone(&self.path), line: 1 + before.iter().filter(|byte| **byte == b'\n').count() }
+        Place {
+            path: Arc::clone(&self.path),
+            line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+        }
     }
 }
 
@@ -91,20 +110,35 @@ impl<'a> Table<'a> {
     /// Returns the value of a key.
     pub(super) fn value(&self, key: &'static str) -> Option<Value<'a>> {
         let value = self.table.get(key)?;
-        Some(Value { file: self.file, key, value })
+        Some(Value {
+            file: self.file,
+            key,
+            value,
+        })
     }
 
     /// Returns all keys with their values, in the order of the file. `name` names a value in messages.
     pub(super) fn entries(&self, name: &'static str) -> Vec<(&'a str, Value<'a>)> {
         let mut entries: Vec<_> = self.table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
-        let value = |value| Value { file: self.file, key: name, value };
-        entries.into_iter().map(|(key, found)| (key.get_ref().as_ref(), value(found))).collect()
+        let value = |value| Value {
+            file: self.file,
+            key: name,
+            value,
+        };
+        entries
+            .into_iter()
+            .map(|(key, found)| (key.get_ref().as_ref(), value(found)))
+            .collect()
     }
 
     /// Returns a boolean value, `false` by default.
     pub(super) fn flag(&self, key: &'static str) -> Result<bool, ConfigError> {
-        Ok(self.value(key).map(|value| value.boolean()).transpose()?.unwrap_or(false))
+        Ok(self
+            .value(key)
+            .map(|value| value.boolean())
+            .transpose()?
+            .unwrap_or(false))
     }
 }
 
@@ -167,13 +201,23 @@ impl<'a> Value<'a> {
     /// Returns the value as a table.
     pub(super) fn table(&self) -> Result<Table<'a>, ConfigError> {
         match self.value.get_ref() {
-            DeValue::Table(table) => Ok(Table { file: self.file, table, offset: self.value.span().start }),
+            DeValue::Table(table) => Ok(Table {
+                file: self.file,
+                table,
+                offset: self.value.span().start,
+            }),
             other => Err(self.mismatch("a table", other)),
         }
     }
 
     fn members(&self, list: &'a DeArray<'a>) -> Vec<Value<'a>> {
-        list.iter().map(|value| Value { file: self.file, key: self.key, value }).collect()
+        list.iter()
+            .map(|value| Value {
+                file: self.file,
+                key: self.key,
+                value,
+            })
+            .collect()
     }
 
     fn mismatch(&self, expected: &str, found: &DeValue<'_>) -> ConfigError {

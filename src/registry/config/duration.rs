@@ -34,10 +34,28 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_writes_them() {
-        for (text, ms) in [("1s", 1000), ("250ms", 250), ("1m30s", 90_000), ("1h", 3_600_000), ("24h", 86_400_000)] {
+        for (text, ms) in [
+            ("1s", 1000),
+            ("250ms", 250),
+            ("1m30s", 90_000),
+            ("1h", 3_600_000),
+            ("24h", 86_400_000),
+        ] {
             assert_eq!(parse(text), Some(Duration::from_millis(ms)), "{text}");
         }
-        for text in ["", "0s", "5", "s", "1.5s", "-1s", "1d", "25h", "1 s", "99999999999999999999s", "1s\u{e4}"] {
+        for text in [
+            "",
+            "0s",
+            "5",
+            "s",
+            "1.5s",
+            "-1s",
+            "1d",
+            "25h",
+            "1 s",
+            "99999999999999999999s",
+            "1s\u{e4}",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

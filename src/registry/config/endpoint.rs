@@ -44,7 +44,10 @@ pub(in crate::registry) struct Header {
 impl fmt::Debug for Header {
     /// Formats the header without its value.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
+        formatter
+            .debug_struct("Header")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -96,7 +96,11 @@ pub enum ConfigError {
 impl ConfigError {
     /// Returns the error of an invalid line, without help.
     pub(super) fn invalid(place: &Place, reason: impl Into<String>) -> Self {
-        Self::Invalid { place: place.clone(), reason: reason.into(), help: None }
+        Self::Invalid {
+            place: place.clone(),
+            reason: reason.into(),
+            help: None,
+        }
     }
 }
 
@@ -112,9 +116,10 @@ impl Diagnostic for ConfigError {
         match self {
             Self::Read { .. } => Some("set CONTAINERS_REGISTRIES_CONF to a readable file, or unset it".to_owned()),
             Self::Invalid { help, .. } => help.clone(),
-            Self::Blocked { place, .. } => {
-                Some(format!("use another image, or remove the key `blocked` from {}", show(&place.path)))
-            }
+            Self::Blocked { place, .. } => Some(format!(
+                "use another image, or remove the key `blocked` from {}",
+                show(&place.path)
+            )),
             Self::NoHost { what: "pulling", .. } => {
                 Some("add the capabilities \"pull\" and \"resolve\" to a host".to_owned())
             }
@@ -131,26 +136,46 @@ impl From<ConfigError> for StoreError {
             ConfigError::Read { path, cause } if cause.kind() != io::ErrorKind::NotFound => {
                 Self::io("read", &path, cause)
             }
-            ConfigError::Read { path, .. } => {
-                Self::Malformed { place: show(&path), reason: "no such file".to_owned(), help }
-            }
-            ConfigError::Invalid { place, reason, .. } => Self::Malformed { place: place.to_string(), reason, help },
+            ConfigError::Read { path, .. } => Self::Malformed {
+                place: show(&path),
+                reason: "no such file".to_owned(),
+                help,
+            },
+            ConfigError::Invalid { place, reason, .. } => Self::Malformed {
+                place: place.to_string(),
+                reason,
+                help,
+            },
             ConfigError::Blocked { name, place } => {
                 let reason = format!("it is blocked by the key `blocked` at {place}");
-                Self::Malformed { place: name, reason, help }
+                Self::Malformed {
+                    place: name,
+                    reason,
+                    help,
+                }
             }
-            ConfigError::TooLarge { path, limit_bytes } => {
-                Self::Malformed { place: show(&path), reason: format!("it has more than {limit_bytes} bytes"), help }
-            }
-            ConfigError::NotUtf8 { path } => {
-                Self::Malformed { place: show(&path), reason: "it is not UTF-8".to_owned(), help }
-            }
-            ConfigError::TooManyFiles { path, limit } => {
-                Self::Malformed { place: show(&path), reason: format!("it has more than {limit} files"), help }
-            }
+            ConfigError::TooLarge { path, limit_bytes } => Self::Malformed {
+                place: show(&path),
+                reason: format!("it has more than {limit_bytes} bytes"),
+                help,
+            },
+            ConfigError::NotUtf8 { path } => Self::Malformed {
+                place: show(&path),
+                reason: "it is not UTF-8".to_owned(),
+                help,
+            },
+            ConfigError::TooManyFiles { path, limit } => Self::Malformed {
+                place: show(&path),
+                reason: format!("it has more than {limit} files"),
+                help,
+            },
             ConfigError::NoHost { name, what, path } => {
                 let reason = format!("none of its hosts is allowed for {what} {name}");
-                Self::Malformed { place: show(&path), reason, help }
+                Self::Malformed {
+                    place: show(&path),
+                    reason,
+                    help,
+                }
             }
         }
     }

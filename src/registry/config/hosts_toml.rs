@@ -67,7 +67,9 @@ pub(super) fn read(directories: &[PathBuf], registry: &str) -> Result<Option<Hos
         own.push(format!("{host}_{port}_"));
     }
     own.push(registry.to_owned());
-    let own = directories.iter().flat_map(|directory| own.iter().map(|name| directory.join(name)));
+    let own = directories
+        .iter()
+        .flat_map(|directory| own.iter().map(|name| directory.join(name)));
     let common = directories.iter().map(|directory| directory.join("_default"));
     for directory in own.chain(common) {
         if let Some(file) = File::read(&directory.join("hosts.toml"))? {
@@ -91,14 +93,29 @@ pub(super) fn parse(file: &File) -> Result<HostsFile, ConfigError> {
             let table = value.table()?;
             // Without `capabilities` containerd would also push to the host. ocitect never pushes to a mirror by
             // default.
-            let unsaid = Capabilities { pull: true, resolve: true, push: false };
+            let unsaid = Capabilities {
+                pull: true,
+                resolve: true,
+                push: false,
+            };
             hosts.push(parse_host(&table, Some((address, value)), unsaid)?);
         }
     }
-    let server = root.value("server").map(|value| Ok((value.string()?, value))).transpose()?;
-    let unsaid = Capabilities { pull: true, resolve: true, push: true };
+    let server = root
+        .value("server")
+        .map(|value| Ok((value.string()?, value)))
+        .transpose()?;
+    let unsaid = Capabilities {
+        pull: true,
+        resolve: true,
+        push: true,
+    };
     let server = parse_host(&root, server.filter(|(address, _)| !address.is_empty()), unsaid)?;
-    Ok(HostsFile { path: file.path().to_owned(), hosts, server })
+    Ok(HostsFile {
+        path: file.path().to_owned(),
+        hosts,
+        server,
+    })
 }
 
 fn parse_host(
@@ -136,12 +153,23 @@ fn parse_host(
         _ => None,
     };
     let capabilities = parse_capabilities(table, unsaid)?;
-    Ok(Host { address, place, capabilities, tls, headers: parse_headers(table)?, connect_timeout })
+    Ok(Host {
+        address,
+        place,
+        capabilities,
+        tls,
+        headers: parse_headers(table)?,
+        connect_timeout,
+    })
 }
 
 /// Parses an address. The error does not quote it, since it may have a password.
 fn parse_address(text: &str, overrides_path: bool) -> Result<Address, &'static str> {
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let with_scheme = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
     let url = Url::parse(&with_scheme).map_err(|_| "not a URL")?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("the URL must be https or http");
@@ -161,9 +189,18 @@ fn parse_address(text: &str, overrides_path: bool) -> Result<Address, &'static s
         }
         None => host.to_owned(),
     };
-    let scheme = if url.scheme() == "http" { Scheme::Http } else { Scheme::Https };
+    let scheme = if url.scheme() == "http" {
+        Scheme::Http
+    } else {
+        Scheme::Https
+    };
     let (root, path) = split_path(url.path(), overrides_path);
-    let address = Address { registry, scheme, root, path };
+    let address = Address {
+        registry,
+        scheme,
+        root,
+        path,
+    };
     let example = format!("{}/{}x", address.registry, address.path);
     if example.parse::<crate::model::Repository>().is_err() {
         return Err("the host or path is not valid in an image name");
@@ -188,11 +225,19 @@ fn split_path(path: &str, overrides_path: bool) -> (String, String) {
 }
 
 fn parse_capabilities(table: &Table<'_>, unsaid: Capabilities) -> Result<Capabilities, ConfigError> {
-    let list = table.value("capabilities").map(|value| value.list()).transpose()?.unwrap_or_default();
+    let list = table
+        .value("capabilities")
+        .map(|value| value.list())
+        .transpose()?
+        .unwrap_or_default();
     if list.is_empty() {
         return Ok(unsaid);
     }
-    let mut capabilities = Capabilities { pull: false, resolve: false, push: false };
+    let mut capabilities = Capabilities {
+        pull: false,
+        resolve: false,
+        push: false,
+    };
     for value in list {
         match value.string()?.to_ascii_lowercase().as_str() {
             "pull" => capabilities.pull = true,
@@ -207,14 +252,18 @@ fn parse_capabilities(table: &Table<'_>, unsaid: Capabilities) -> Result<Capabil
 }
 
 fn parse_paths(table: &Table<'_>, key: &'static str) -> Result<Vec<PathBuf>, ConfigError> {
-    let Some(value) = table.value(key) else { return Ok(Vec::new()) };
+    let Some(value) = table.value(key) else {
+        return Ok(Vec::new());
+    };
     let list = bounded(&value)?;
     list.iter().map(|value| Ok(beside(table, value.string()?))).collect()
 }
 
 /// Parses the first entry of `client`: the path of certificate and key in one file, or a pair of paths.
 fn parse_identity(table: &Table<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
-    let Some(value) = table.value("client") else { return Ok(None) };
+    let Some(value) = table.value("client") else {
+        return Ok(None);
+    };
     let mut identities = Vec::new();
     for value in bounded(&value)? {
         let pair = value.one_or_list();
@@ -233,7 +282,9 @@ fn parse_identity(table: &Table<'_>) -> Result<Option<(PathBuf, PathBuf)>, Confi
 }
 
 fn parse_headers(table: &Table<'_>) -> Result<Vec<Header>, ConfigError> {
-    let Some(value) = table.value("header") else { return Ok(Vec::new()) };
+    let Some(value) = table.value("header") else {
+        return Ok(Vec::new());
+    };
     let mut headers = Vec::new();
     for (name, value) in value.table()?.entries("header") {
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| value.invalid("not a header name"))?;
@@ -244,7 +295,10 @@ fn parse_headers(table: &Table<'_>) -> Result<Vec<Header>, ConfigError> {
             let mut content = HeaderValue::from_str(value.string()?)
                 .map_err(|_| value.invalid("the value contains characters that are not allowed in headers"))?;
             content.set_sensitive(true);
-            headers.push(Header { name: parsed.as_str().to_owned(), value: content });
+            headers.push(Header {
+                name: parsed.as_str().to_owned(),
+                value: content,
+            });
         }
     }
     if headers.len() > MAX_ITEMS {

@@ -27,7 +27,9 @@ use crate::model::ShortNames;
 /// Returns the full names of short names on this machine, from its configuration files. They are used for hints only:
 /// if the files cannot be read, the result is empty, and the error is reported at the first request to a registry.
 pub fn short_names(files: &ConfigFiles) -> ShortNames {
-    Config::read(files, &BTreeSet::new()).map(|config| config.short_names().clone()).unwrap_or_default()
+    Config::read(files, &BTreeSet::new())
+        .map(|config| config.short_names().clone())
+        .unwrap_or_default()
 }
 
 /// Files that configure how registries are reached.

@@ -36,7 +36,9 @@ pub(super) struct Location {
 impl Prefix {
     /// Parses a prefix. The error is the reason.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let Some(domain) = text.strip_prefix('*') else { return Location::parse(text).map(Self::Name) };
+        let Some(domain) = text.strip_prefix('*') else {
+            return Location::parse(text).map(Self::Name);
+        };
         let is_domain = domain.strip_prefix('.').is_some_and(|domain| {
             !domain.contains(['/', ':', '@', '*']) && format!("{domain}:1/x").parse::<Repository>().is_ok()
         });
@@ -56,7 +58,9 @@ impl Prefix {
                     Some((host, port)) if is_port(port) => host,
                     _ => name.registry,
                 };
-                host.to_ascii_lowercase().ends_with(domain.as_str()).then_some(name.path)
+                host.to_ascii_lowercase()
+                    .ends_with(domain.as_str())
+                    .then_some(name.path)
             }
             Self::Name(location) => location.rest_of(name),
         }
@@ -83,7 +87,11 @@ impl Location {
             Some(at) => (&path[..at], Some(&path[at..])),
             None => (path, None),
         };
-        let whole = if path.is_empty() { format!("{registry}/x") } else { format!("{registry}/{path}") };
+        let whole = if path.is_empty() {
+            format!("{registry}/x")
+        } else {
+            format!("{registry}/{path}")
+        };
         let good_pin = pin.is_none_or(|pin| match pin.strip_prefix(':') {
             Some(tag) => tag.parse::<Tag>().is_ok(),
             None => pin[1..].parse::<crate::model::Digest>().is_ok(),
@@ -92,7 +100,11 @@ impl Location {
             return Err("expected HOST[:PORT][/PATH]".to_owned());
         }
         let registry = canonical(registry).to_owned();
-        Ok(Self { registry, path: path.to_owned(), pin: pin.map(str::to_owned) })
+        Ok(Self {
+            registry,
+            path: path.to_owned(),
+            pin: pin.map(str::to_owned),
+        })
     }
 
     /// Returns the repository for the `rest` of a name, or `None` if that is no valid name.

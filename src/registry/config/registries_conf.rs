@@ -96,7 +96,10 @@ impl RegistriesConf {
 
     /// Returns the table with the longest prefix of a name.
     pub(super) fn table(&self, name: &Named<'_>) -> Option<&Registry> {
-        let matching = self.registries.iter().filter(|registry| registry.prefix.rest_of(name).is_some());
+        let matching = self
+            .registries
+            .iter()
+            .filter(|registry| registry.prefix.rest_of(name).is_some());
         matching.max_by_key(|registry| registry.prefix.length())
     }
 
@@ -112,7 +115,10 @@ impl RegistriesConf {
 
 /// Returns the `*.conf` files of a directory, sorted; none if the directory does not exist.
 fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-    let failed = |cause| ConfigError::Read { path: directory.to_owned(), cause };
+    let failed = |cause| ConfigError::Read {
+        path: directory.to_owned(),
+        cause,
+    };
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -127,7 +133,10 @@ fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
             paths.push(path);
         }
         if paths.len() > MAX_DROP_INS {
-            return Err(ConfigError::TooManyFiles { path: directory.to_owned(), limit: MAX_DROP_INS });
+            return Err(ConfigError::TooManyFiles {
+                path: directory.to_owned(),
+                limit: MAX_DROP_INS,
+            });
         }
     }
     paths.sort();
@@ -150,26 +159,39 @@ impl Layer {
         refuse_version_1(&root)?;
         check_short_name_mode(&root)?;
         let mut registries: Vec<Registry> = Vec::new();
-        for table in root.value("registry").map(|value| value.list()).transpose()?.unwrap_or_default() {
+        for table in root
+            .value("registry")
+            .map(|value| value.list())
+            .transpose()?
+            .unwrap_or_default()
+        {
             let registry = parse_registry(&table.table()?)?;
             // The first table of a file takes precedence, as with podman and skopeo.
             if !registries.iter().any(|known| known.prefix == registry.prefix) {
                 registries.push(registry);
             }
         }
-        let search = root.value("unqualified-search-registries").map(|value| parse_search(&value)).transpose()?;
+        let search = root
+            .value("unqualified-search-registries")
+            .map(|value| parse_search(&value))
+            .transpose()?;
         let mut aliases = BTreeMap::new();
         if let Some(table) = root.value("aliases") {
             for (name, value) in table.table()?.entries("aliases") {
                 aliases.insert(name.to_owned(), parse_alias(&value)?);
             }
         }
-        Ok(Self { registries, search, aliases })
+        Ok(Self {
+            registries,
+            search,
+            aliases,
+        })
     }
 
     /// Merges a later file into this one: its tables replace those with the same prefix.
     fn over(mut self, later: Self) -> Self {
-        self.registries.retain(|known| !later.registries.iter().any(|registry| registry.prefix == known.prefix));
+        self.registries
+            .retain(|known| !later.registries.iter().any(|registry| registry.prefix == known.prefix));
         self.registries.extend(later.registries);
         self.search = later.search.or(self.search);
         self.aliases.extend(later.aliases);
@@ -177,19 +199,34 @@ impl Layer {
     }
 
     fn finish(self) -> RegistriesConf {
-        let aliases = self.aliases.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let short_names = ShortNames { aliases, registries: self.search.unwrap_or_default() };
-        RegistriesConf { registries: self.registries, short_names }
+        let aliases = self
+            .aliases
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        let short_names = ShortNames {
+            aliases,
+            registries: self.search.unwrap_or_default(),
+        };
+        RegistriesConf {
+            registries: self.registries,
+            short_names,
+        }
     }
 }
 
 /// Rejects version 1, which has lists below `[registries]`. Empty lists are ignored.
 fn refuse_version_1(root: &Table<'_>) -> Result<(), ConfigError> {
-    let Some(registries) = root.value("registries") else { return Ok(()) };
+    let Some(registries) = root.value("registries") else {
+        return Ok(());
+    };
     let table = registries.table()?;
     for part in ["search", "insecure", "block"] {
-        let Some(list) =
-            table.value(part).map(|part| part.table()).transpose()?.and_then(|part| part.value("registries"))
+        let Some(list) = table
+            .value(part)
+            .map(|part| part.table())
+            .transpose()?
+            .and_then(|part| part.value("registries"))
         else {
             continue;
         };
@@ -210,7 +247,9 @@ fn refuse_version_1(root: &Table<'_>) -> Result<(), ConfigError> {
 
 /// Checks the mode. Short names are always rejected, but an invalid mode is still an error.
 fn check_short_name_mode(root: &Table<'_>) -> Result<(), ConfigError> {
-    let Some(value) = root.value("short-name-mode") else { return Ok(()) };
+    let Some(value) = root.value("short-name-mode") else {
+        return Ok(());
+    };
     match value.string()? {
         "" | "enforcing" | "permissive" | "disabled" => Ok(()),
         _ => Err(value.invalid("expected enforcing, permissive or disabled")),
@@ -236,7 +275,10 @@ fn parse_alias(value: &Value<'_>) -> Result<Option<Repository>, ConfigError> {
         return Ok(None);
     }
     let full = text.parse().map_err(|_| {
-        value.invalid(format!("\"{}\" is not a full name without tag and digest", escape(text.as_bytes())))
+        value.invalid(format!(
+            "\"{}\" is not a full name without tag and digest",
+            escape(text.as_bytes())
+        ))
     })?;
     Ok(Some(full))
 }
@@ -270,7 +312,11 @@ fn parse_registry(table: &Table<'_>) -> Result<Registry, ConfigError> {
     warn_of_proxy(table);
     let registry = Registry {
         insecure: table.flag("insecure")?,
-        blocked: if table.flag("blocked")? { blocked.map(|value| value.place()) } else { None },
+        blocked: if table.flag("blocked")? {
+            blocked.map(|value| value.place())
+        } else {
+            None
+        },
         prefix,
         location,
         mirrors,
@@ -299,14 +345,18 @@ fn parse_mirror(table: &Table<'_>, by_digest_only: bool) -> Result<Mirror, Confi
         _ => MirrorPulls::All,
     };
     warn_of_proxy(table);
-    Ok(Mirror { location, insecure: table.flag("insecure")?, pulls })
+    Ok(Mirror {
+        location,
+        insecure: table.flag("insecure")?,
+        pulls,
+    })
 }
 
 fn parse_location(table: &Table<'_>) -> Result<Option<Location>, ConfigError> {
     match table.value("location") {
-        Some(value) if !value.string()?.is_empty() => {
-            Location::parse(value.string()?).map(Some).map_err(|reason| value.invalid(reason))
-        }
+        Some(value) if !value.string()?.is_empty() => Location::parse(value.string()?)
+            .map(Some)
+            .map_err(|reason| value.invalid(reason)),
         _ => Ok(None),
     }
 }
@@ -317,7 +367,10 @@ fn check_pins(registry: &Registry) -> Result<(), ConfigError> {
         Prefix::Name(name) => &name.pin,
         Prefix::Subdomains(_) => &None,
     };
-    let locations = registry.location.iter().chain(registry.mirrors.iter().map(|mirror| &mirror.location));
+    let locations = registry
+        .location
+        .iter()
+        .chain(registry.mirrors.iter().map(|mirror| &mirror.location));
     if locations.into_iter().all(|location| location.pin == *pin) {
         Ok(())
     } else {

@@ -63,7 +63,12 @@ impl Config {
     /// HTTP whatever the files say.
     pub(in crate::registry) fn read(files: &ConfigFiles, plain_http: &BTreeSet<String>) -> Result<Self, ConfigError> {
         let conf = RegistriesConf::read(files)?;
-        Ok(Self { conf, files: files.clone(), plain_http: plain_http.clone(), hosts: Mutex::default() })
+        Ok(Self {
+            conf,
+            files: files.clone(),
+            plain_http: plain_http.clone(),
+            hosts: Mutex::default(),
+        })
     }
 
     /// Returns the routes to a repository, in the order in which they are tried. There is at least one, and the last
@@ -75,13 +80,20 @@ impl Config {
     ) -> Result<Vec<Route>, ConfigError> {
         let pin = action.pin();
         let registry = canonical(repository.registry());
-        let name = Named { registry, path: repository.path(), pin: pin.as_deref() };
+        let name = Named {
+            registry,
+            path: repository.path(),
+            pin: pin.as_deref(),
+        };
         let mut routes = Vec::new();
         let (mut upstream, mut is_insecure) = (rename(repository, registry), false);
         if let Some(table) = self.conf.table(&name) {
             if let Some(place) = &table.blocked {
                 let name = format!("{repository}{}", pin.unwrap_or_default());
-                return Err(ConfigError::Blocked { name, place: place.clone() });
+                return Err(ConfigError::Blocked {
+                    name,
+                    place: place.clone(),
+                });
             }
             let rest = table.prefix.rest_of(&name).unwrap_or_default();
             if action != Action::Push {
@@ -100,7 +112,11 @@ impl Config {
     /// Returns a registry's host, without a repository, for a login.
     pub(in crate::registry) fn endpoint(&self, registry: &str) -> Result<Endpoint, ConfigError> {
         let registry = canonical(registry);
-        let table = self.conf.table(&Named { registry, path: "", pin: None });
+        let table = self.conf.table(&Named {
+            registry,
+            path: "",
+            pin: None,
+        });
         let endpoint = self.host(registry, table.is_some_and(|table| table.insecure));
         let file = self.hosts_file(registry)?.filter(|file| file.server.address.is_none());
         Ok(file.map_or(endpoint.clone(), |file| with_settings(endpoint, &file.server)))
@@ -127,7 +143,12 @@ impl Config {
         for mirror in table.mirrors.iter().filter(|mirror| is_asked(mirror.pulls)) {
             let repository = rewritten(&mirror.location, rest, &table.place)?;
             let endpoint = self.host(repository.registry(), mirror.insecure);
-            routes.push(Route { endpoint, repository, namespace: Some(upstream.to_owned()), is_mirror: true });
+            routes.push(Route {
+                endpoint,
+                repository,
+                namespace: Some(upstream.to_owned()),
+                is_mirror: true,
+            });
         }
         Ok(routes)
     }
@@ -142,15 +163,27 @@ impl Config {
         } else {
             Scheme::Https
         };
-        let tls = EndpointTls { skip_verify: is_insecure, ..EndpointTls::default() };
-        Endpoint { tls, ..Endpoint::new(registry, scheme) }
+        let tls = EndpointTls {
+            skip_verify: is_insecure,
+            ..EndpointTls::default()
+        };
+        Endpoint {
+            tls,
+            ..Endpoint::new(registry, scheme)
+        }
     }
 
     /// Returns the routes for the upstream after `hosts.toml`.
     fn hosts(&self, upstream: &Repository, endpoint: Endpoint, action: Action<'_>) -> Result<Vec<Route>, ConfigError> {
-        let own =
-            |endpoint: Endpoint| Route { endpoint, repository: upstream.clone(), namespace: None, is_mirror: false };
-        let Some(file) = self.hosts_file(upstream.registry())? else { return Ok(vec![own(endpoint)]) };
+        let own = |endpoint: Endpoint| Route {
+            endpoint,
+            repository: upstream.clone(),
+            namespace: None,
+            is_mirror: false,
+        };
+        let Some(file) = self.hosts_file(upstream.registry())? else {
+            return Ok(vec![own(endpoint)]);
+        };
         let mut routes: Vec<Route> = Vec::new();
         for host in file.hosts.iter().filter(|host| action.is_allowed_by(host.capabilities)) {
             if let Some(address) = &host.address {
@@ -172,8 +205,16 @@ impl Config {
         }
         match routes.last_mut() {
             None => {
-                let what = if action == Action::Push { "pushing to" } else { "pulling" };
-                Err(ConfigError::NoHost { name: upstream.to_string(), what, path: file.path.clone() })
+                let what = if action == Action::Push {
+                    "pushing to"
+                } else {
+                    "pulling"
+                };
+                Err(ConfigError::NoHost {
+                    name: upstream.to_string(),
+                    what,
+                    path: file.path.clone(),
+                })
             }
             Some(last) => {
                 last.is_mirror = false;
@@ -184,14 +225,26 @@ impl Config {
 
     fn route(&self, host: &Host, address: &Address, upstream: &Repository) -> Result<Route, ConfigError> {
         let registry = canonical(&address.registry);
-        let scheme = if self.plain_http.contains(registry) { Scheme::Http } else { address.scheme };
-        let endpoint = Endpoint { root: address.root.clone(), ..Endpoint::new(registry, scheme) };
+        let scheme = if self.plain_http.contains(registry) {
+            Scheme::Http
+        } else {
+            address.scheme
+        };
+        let endpoint = Endpoint {
+            root: address.root.clone(),
+            ..Endpoint::new(registry, scheme)
+        };
         let name = format!("{registry}/{}{}", address.path, upstream.path());
         let too_long = |_| ConfigError::invalid(&host.place, format!("{name} is too long for a repository name"));
         let repository = name.parse().map_err(too_long)?;
         let is_other = registry != upstream.registry();
         let namespace = is_other.then(|| upstream.registry().to_owned());
-        Ok(Route { endpoint: with_settings(endpoint, host), repository, namespace, is_mirror: is_other })
+        Ok(Route {
+            endpoint: with_settings(endpoint, host),
+            repository,
+            namespace,
+            is_mirror: is_other,
+        })
     }
 
     fn hosts_file(&self, registry: &str) -> Result<Option<Arc<HostsFile>>, ConfigError> {
@@ -207,13 +260,23 @@ impl Config {
 
 /// Returns the host with its settings from `hosts.toml`.
 fn with_settings(endpoint: Endpoint, host: &Host) -> Endpoint {
-    let tls = EndpointTls { skip_verify: endpoint.tls.skip_verify || host.tls.skip_verify, ..host.tls.clone() };
-    Endpoint { tls, headers: host.headers.clone(), connect_timeout: host.connect_timeout, ..endpoint }
+    let tls = EndpointTls {
+        skip_verify: endpoint.tls.skip_verify || host.tls.skip_verify,
+        ..host.tls.clone()
+    };
+    Endpoint {
+        tls,
+        headers: host.headers.clone(),
+        connect_timeout: host.connect_timeout,
+        ..endpoint
+    }
 }
 
 /// Returns the repository with another name of its registry.
 fn rename(repository: &Repository, registry: &str) -> Repository {
-    format!("{registry}/{}", repository.path()).parse().unwrap_or_else(|_| repository.clone())
+    format!("{registry}/{}", repository.path())
+        .parse()
+        .unwrap_or_else(|_| repository.clone())
 }
 
 fn rewritten(location: &Location, rest: &str, place: &Place) -> Result<Repository, ConfigError> {

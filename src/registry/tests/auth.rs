@@ -25,7 +25,9 @@ async fn registry(good: &'static [&'static str], token: impl Fn(&Seen) -> Answer
                 "WWW-Authenticate",
                 format!("{challenge},scope=\"repository:x:pull repository:y:pull\",error=\"insufficient_scope\""),
             ),
-            _ => status(401).with("WWW-Authenticate", "Negotiate").with("WWW-Authenticate", challenge.clone()),
+            _ => status(401)
+                .with("WWW-Authenticate", "Negotiate")
+                .with("WWW-Authenticate", challenge.clone()),
         }
     });
     server
@@ -33,13 +35,19 @@ async fn registry(good: &'static [&'static str], token: impl Fn(&Seen) -> Answer
 
 #[tokio::test]
 async fn a_token_is_fetched_with_credentials_and_kept() {
-    let server = registry(&["good"], |_| status(200).body(r#"{"access_token":"good","expires_in":300}"#)).await;
+    let server = registry(&["good"], |_| {
+        status(200).body(r#"{"access_token":"good","expires_in":300}"#)
+    })
+    .await;
     let repository = repository(&server, server.options_as("u", "p"));
     resolve(&repository).await.unwrap();
     resolve(&repository).await.unwrap();
     let tokens: Vec<Seen> = server.seen().into_iter().filter(is_token).collect();
     assert_eq!(tokens.len(), 1);
-    assert_eq!(tokens[0].path, "/token?own=1&service=s&scope=repository%3Ax%3Apull&client_id=ocitect&account=u");
+    assert_eq!(
+        tokens[0].path,
+        "/token?own=1&service=s&scope=repository%3Ax%3Apull&client_id=ocitect&account=u"
+    );
     assert_eq!(tokens[0].authorization(), Some("Basic dTpw"));
 }
 
@@ -57,7 +65,11 @@ async fn many_who_wait_fetch_one_token() {
 #[tokio::test]
 async fn more_scopes_are_asked_for_once() {
     let server = registry(&["more"], |seen| {
-        let token = if seen.path.contains("repository%3Ay%3Apull") { "more" } else { "less" };
+        let token = if seen.path.contains("repository%3Ay%3Apull") {
+            "more"
+        } else {
+            "less"
+        };
         status(200).body(format!(r#"{{"token":"{token}"}}"#))
     })
     .await;
@@ -107,10 +119,24 @@ async fn an_identity_token_is_exchanged_and_falls_back() {
             _ => status(200).body(r#"{"token":"good"}"#),
         })
         .await;
-        let entry = format!(r#"{{"auths":{{"{}":{{"auth":"dTo=","identitytoken":"id&1"}}}}}}"#, server.host);
+        let entry = format!(
+            r#"{{"auths":{{"{}":{{"auth":"dTo=","identitytoken":"id&1"}}}}}}"#,
+            server.host
+        );
         std::fs::write(&file, entry).unwrap();
-        let credentials = Credentials { files: vec![file.clone()], ..Credentials::default() };
-        resolve(&repository(&server, RegistryOptions { credentials, ..server.options() })).await.unwrap();
+        let credentials = Credentials {
+            files: vec![file.clone()],
+            ..Credentials::default()
+        };
+        resolve(&repository(
+            &server,
+            RegistryOptions {
+                credentials,
+                ..server.options()
+            },
+        ))
+        .await
+        .unwrap();
         let tokens: Vec<Seen> = server.seen().into_iter().filter(is_token).collect();
         let form =
             "grant_type=refresh_token&refresh_token=id%261&client_id=ocitect&service=s&scope=repository%3Ax%3Apull";
@@ -125,8 +151,19 @@ async fn an_identity_token_is_exchanged_and_falls_back() {
 async fn a_registry_token_is_sent_as_it_is() {
     let server = registry(&["given"], |_| status(500)).await;
     let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"given"}}}}}}"#, server.host);
-    let credentials = Credentials { docker_auth_config: Some(config.into()), ..Credentials::default() };
-    resolve(&repository(&server, RegistryOptions { credentials, ..server.options() })).await.unwrap();
+    let credentials = Credentials {
+        docker_auth_config: Some(config.into()),
+        ..Credentials::default()
+    };
+    resolve(&repository(
+        &server,
+        RegistryOptions {
+            credentials,
+            ..server.options()
+        },
+    ))
+    .await
+    .unwrap();
     assert_eq!(server.count("GET /token"), 0);
 }
 
@@ -142,7 +179,9 @@ async fn a_token_service_that_lies_elsewhere_gets_nothing() {
     ] {
         let server =
             Server::start(move |_| status(401).with("WWW-Authenticate", format!("Bearer realm=\"{realm}\""))).await;
-        let error = resolve(&repository(&server, server.options_as("u", "topsecret"))).await.unwrap_err();
+        let error = resolve(&repository(&server, server.options_as("u", "topsecret")))
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("was not used"), "{error}");
         assert_eq!(error.error_kind(), ErrorKind::Remote);
     }
@@ -154,14 +193,23 @@ async fn a_token_service_that_redirects_takes_no_credentials_along() {
     let honeypot = Server::start(|_| status(200).body(r#"{"token":"good"}"#)).await;
     let away = format!("http://{}/t", honeypot.host);
     let server = registry(&["good"], move |_| status(302).with("Location", away.clone())).await;
-    resolve(&repository(&server, server.options_as("u", "p"))).await.unwrap();
+    resolve(&repository(&server, server.options_as("u", "p")))
+        .await
+        .unwrap();
     assert_eq!(honeypot.seen()[0].authorization(), None);
 }
 
 #[tokio::test]
 async fn replies_without_a_token_are_errors_that_show_none() {
     let long = format!(r#"{{"token":"{}"}}"#, "topsecret".repeat(10_000));
-    for body in ["", "topsecret", r#"{"token":""}"#, r#"{"token":7}"#, r#"{"access":"topsecret"}"#, &long] {
+    for body in [
+        "",
+        "topsecret",
+        r#"{"token":""}"#,
+        r#"{"token":7}"#,
+        r#"{"access":"topsecret"}"#,
+        &long,
+    ] {
         let body = body.to_owned();
         let server = registry(&["good"], move |_| status(200).body(body.clone())).await;
         let error = resolve(&server.repository()).await.unwrap_err();
@@ -177,7 +225,9 @@ async fn refused_credentials_are_not_replaced_by_none() {
         None => status(200).body(r#"{"token":"good"}"#),
     })
     .await;
-    let error = resolve(&repository(&server, server.options_as("u", "topsecret"))).await.unwrap_err();
+    let error = resolve(&repository(&server, server.options_as("u", "topsecret")))
+        .await
+        .unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Unauthorized);
     assert!(error.to_string().contains("incorrect username or password"), "{error}");
     assert!(error.help().unwrap().contains("ocitect login"), "{error}");
@@ -192,12 +242,25 @@ async fn a_challenge_that_comes_late_is_answered() {
         _ => status(401).with("WWW-Authenticate", "Basic realm=x"),
     })
     .await;
-    resolve(&repository(&server, server.options_as("u", "p"))).await.unwrap();
+    resolve(&repository(&server, server.options_as("u", "p")))
+        .await
+        .unwrap();
     let anonymous = resolve(&server.repository()).await.unwrap_err();
     assert_eq!(anonymous.error_kind(), ErrorKind::Unauthorized);
-    assert!(anonymous.to_string().contains("requires authentication: "), "{anonymous}");
-    assert!(anonymous.help().unwrap().ends_with(&format!("ocitect login {}", server.host)), "{anonymous}");
-    let wrong = resolve(&repository(&server, server.options_as("u", "q"))).await.unwrap_err();
+    assert!(
+        anonymous.to_string().contains("requires authentication: "),
+        "{anonymous}"
+    );
+    assert!(
+        anonymous
+            .help()
+            .unwrap()
+            .ends_with(&format!("ocitect login {}", server.host)),
+        "{anonymous}"
+    );
+    let wrong = resolve(&repository(&server, server.options_as("u", "q")))
+        .await
+        .unwrap_err();
     assert!(wrong.to_string().contains("authentication to "), "{wrong}");
     assert!(wrong.help().unwrap().contains("log in again"), "{wrong}");
 }
@@ -210,14 +273,29 @@ async fn a_login_is_checked_with_these_credentials_alone() {
     })
     .await;
     let client = Client::new(server.options_as("u", "p")).unwrap();
-    let login = |secret: &str| Login { registry: server.host.clone(), user: "u".to_owned(), secret: secret.into() };
+    let login = |secret: &str| Login {
+        registry: server.host.clone(),
+        user: "u".to_owned(),
+        secret: secret.into(),
+    };
     client.check_login(&login("p")).await.unwrap();
     let error = client.check_login(&login("wrong")).await.unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Unauthorized);
     let server = registry(&["good"], |_| status(200).body(r#"{"token":"good"}"#)).await;
-    let login = Login { registry: server.host.clone(), user: "u".to_owned(), secret: "p".into() };
-    Client::new(server.options()).unwrap().check_login(&login).await.unwrap();
-    assert_eq!(server.count("GET /token?own=1&service=s&client_id=ocitect&account=u"), 1);
+    let login = Login {
+        registry: server.host.clone(),
+        user: "u".to_owned(),
+        secret: "p".into(),
+    };
+    Client::new(server.options())
+        .unwrap()
+        .check_login(&login)
+        .await
+        .unwrap();
+    assert_eq!(
+        server.count("GET /token?own=1&service=s&client_id=ocitect&account=u"),
+        1
+    );
 }
 
 #[tokio::test]
@@ -237,7 +315,10 @@ async fn a_token_service_that_fails_is_asked_as_often_as_one_question_is() {
 async fn a_token_service_that_is_not_there_is_asked_as_often_as_one_question_is() {
     let gone = Server::bind().await.host;
     let server = Server::start(move |_| {
-        status(401).with("WWW-Authenticate", format!("Bearer realm=\"http://{gone}/token\",service=\"s\""))
+        status(401).with(
+            "WWW-Authenticate",
+            format!("Bearer realm=\"http://{gone}/token\",service=\"s\""),
+        )
     })
     .await;
     let error = resolve(&server.repository()).await.unwrap_err();
@@ -254,11 +335,30 @@ async fn a_login_that_asks_for_nothing_is_not_taken_for_checked() {
     })
     .await;
     for (server, is_checked) in [(&open, false), (&guarded, true)] {
-        let login = Login { registry: server.host.clone(), user: "u".to_owned(), secret: "p".into() };
-        assert_eq!(Client::new(server.options()).unwrap().check_login(&login).await.unwrap(), is_checked);
+        let login = Login {
+            registry: server.host.clone(),
+            user: "u".to_owned(),
+            secret: "p".into(),
+        };
+        assert_eq!(
+            Client::new(server.options())
+                .unwrap()
+                .check_login(&login)
+                .await
+                .unwrap(),
+            is_checked
+        );
     }
-    let wrong = Login { registry: guarded.host.clone(), user: "u".to_owned(), secret: "q".into() };
-    let error = Client::new(guarded.options()).unwrap().check_login(&wrong).await.unwrap_err();
+    let wrong = Login {
+        registry: guarded.host.clone(),
+        user: "u".to_owned(),
+        secret: "q".into(),
+    };
+    let error = Client::new(guarded.options())
+        .unwrap()
+        .check_login(&wrong)
+        .await
+        .unwrap_err();
     assert!(error.help().unwrap().contains("nothing was stored"), "{error}");
 }
 
@@ -270,9 +370,22 @@ async fn a_registry_is_asked_for_access_before_anything_is_written() {
     })
     .await;
     let tags = ["1".parse().unwrap()];
-    let error = repository(&server, server.options_as("u", "q")).check_access(&tags).await.unwrap_err();
+    let error = repository(&server, server.options_as("u", "q"))
+        .check_access(&tags)
+        .await
+        .unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Unauthorized, "{error}");
-    repository(&server, server.options_as("u", "p")).check_access(&tags).await.unwrap();
-    repository(&server, server.options_as("u", "p")).check_access(&[]).await.unwrap();
-    assert!(server.seen().iter().all(|seen| matches!(&*seen.method, "GET" | "HEAD")), "{:#?}", server.lines());
+    repository(&server, server.options_as("u", "p"))
+        .check_access(&tags)
+        .await
+        .unwrap();
+    repository(&server, server.options_as("u", "p"))
+        .check_access(&[])
+        .await
+        .unwrap();
+    assert!(
+        server.seen().iter().all(|seen| matches!(&*seen.method, "GET" | "HEAD")),
+        "{:#?}",
+        server.lines()
+    );
 }

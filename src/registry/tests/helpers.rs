@@ -21,7 +21,10 @@ fn helper(body: &str) -> tempfile::TempDir {
 fn write_helper(directory: &Path, body: &str) {
     let path = directory.join("docker-credential-test");
     let mut shell = std::process::Command::new("/bin/sh");
-    shell.args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\""]).arg(&path).arg(body);
+    shell
+        .args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\""])
+        .arg(&path)
+        .arg(body);
     assert!(shell.status().unwrap().success());
 }
 
@@ -56,7 +59,11 @@ async fn nothing_found_is_no_error() {
 
 #[tokio::test]
 async fn helpers_that_fail_are_errors_without_secrets() {
-    assert!(error_of("echo 'the key ring is locked'; exit 1").await.contains("the key ring is locked"));
+    assert!(
+        error_of("echo 'the key ring is locked'; exit 1")
+            .await
+            .contains("the key ring is locked")
+    );
     for body in [
         r#"echo '{"Secret":"topsecret"}'; exit 1"#,
         "echo topsecret >&2; exit 1",
@@ -93,7 +100,11 @@ fn only_programs_of_good_names_are_looked_for() {
 }
 
 fn login(user: &str) -> Login {
-    Login { registry: "r.example".to_owned(), user: user.to_owned(), secret: "p".into() }
+    Login {
+        registry: "r.example".to_owned(),
+        user: user.to_owned(),
+        secret: "p".into(),
+    }
 }
 
 /// base64 of `user:p`.
@@ -107,7 +118,10 @@ fn inline(user: char) -> String {
 }
 
 fn store(credentials: Credentials) -> CredentialStore {
-    CredentialStore::new(&RegistryOptions { credentials, ..RegistryOptions::default() })
+    CredentialStore::new(&RegistryOptions {
+        credentials,
+        ..RegistryOptions::default()
+    })
 }
 
 async fn user_of(credentials: &Credentials) -> Option<String> {
@@ -131,14 +145,20 @@ async fn places_are_searched_in_order() {
         files: vec![
             directory.path().join("missing"),
             write("empty", String::new()),
-            write("config.json", format!(r#"{{{},"credHelpers":{{"r.example":"test"}}}}"#, inline('c'))),
+            write(
+                "config.json",
+                format!(r#"{{{},"credHelpers":{{"r.example":"test"}}}}"#, inline('c')),
+            ),
             write("auth.json", format!("{{{}}}", inline('a'))),
         ],
         environment: vec![login("environment")],
         helper_path: Some(directory.path().into()),
     };
     assert_eq!(user_of(&credentials).await.as_deref(), Some("explicit"));
-    credentials.explicit = vec![Login { registry: "other.example".to_owned(), ..login("x") }];
+    credentials.explicit = vec![Login {
+        registry: "other.example".to_owned(),
+        ..login("x")
+    }];
     assert_eq!(user_of(&credentials).await.as_deref(), Some("a"));
     credentials.docker_auth_config = Some("{}".into());
     assert_eq!(user_of(&credentials).await.as_deref(), Some("b"));
@@ -146,11 +166,17 @@ async fn places_are_searched_in_order() {
     assert_eq!(user_of(&credentials).await.as_deref(), Some("environment"));
     credentials.auth_file = None;
     assert_eq!(user_of(&credentials).await.as_deref(), Some("helper"));
-    write_helper(directory.path(), "echo 'credentials not found in native keychain'; exit 1");
+    write_helper(
+        directory.path(),
+        "echo 'credentials not found in native keychain'; exit 1",
+    );
     assert_eq!(user_of(&credentials).await.as_deref(), Some("c"));
     credentials.files.remove(2);
     assert_eq!(user_of(&credentials).await.as_deref(), Some("a"));
-    credentials.files = vec![write(".dockercfg", r#"{"https://r.example":{"auth":"Yjpw"}}"#.to_owned())];
+    credentials.files = vec![write(
+        ".dockercfg",
+        r#"{"https://r.example":{"auth":"Yjpw"}}"#.to_owned(),
+    )];
     assert_eq!(user_of(&credentials).await.as_deref(), Some("b"));
     (credentials.files, credentials.environment) = (Vec::new(), Vec::new());
     assert_eq!(user_of(&credentials).await, None);
@@ -162,8 +188,12 @@ async fn a_helper_that_fails_ends_the_search() {
     let file = directory.path().join("config.json");
     std::fs::write(&file, format!(r#"{{{},"credsStore":"test"}}"#, inline('a'))).unwrap();
     let helper_path = Some(directory.path().into());
-    let credentials =
-        Credentials { files: vec![file], helper_path, environment: vec![login("x")], ..Credentials::default() };
+    let credentials = Credentials {
+        files: vec![file],
+        helper_path,
+        environment: vec![login("x")],
+        ..Credentials::default()
+    };
     assert!(store(credentials).lookup("r.example", "x").await.is_err());
 }
 
@@ -174,7 +204,10 @@ async fn a_login_is_written_whole_for_its_owner_alone() {
     store_login(&path, None, &login("me")).await.unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let file = AuthFile::read(&path).unwrap().unwrap();
-    assert_eq!(file.inline("r.example", "x").unwrap().unwrap().pair(), Some(("me", &"p".into())));
+    assert_eq!(
+        file.inline("r.example", "x").unwrap().unwrap().pair(),
+        Some(("me", &"p".into()))
+    );
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     assert!(remove_login(&path, None, "r.example").await.unwrap());
     assert!(!remove_login(&path, None, "r.example").await.unwrap());
@@ -194,10 +227,16 @@ async fn a_login_goes_to_the_helper_that_the_file_names() {
     std::fs::write(&path, text).unwrap();
     let helper_path = Some(directory.path().as_os_str());
     // The helper's own programs are found through the PATH that it inherits.
-    assert_eq!(store_login(&path, helper_path, &login("me")).await.unwrap(), "the credential helper test");
+    assert_eq!(
+        store_login(&path, helper_path, &login("me")).await.unwrap(),
+        "the credential helper test"
+    );
     let stored = std::fs::read_to_string(directory.path().join("store")).unwrap();
     assert_eq!(stored, r#"{"ServerURL":"r.example","Username":"me","Secret":"p"}"#);
     assert!(remove_login(&path, helper_path, "r.example").await.unwrap());
-    assert_eq!(std::fs::read_to_string(directory.path().join("erase")).unwrap(), "r.example");
+    assert_eq!(
+        std::fs::read_to_string(directory.path().join("erase")).unwrap(),
+        "r.example"
+    );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }

@@ -28,7 +28,9 @@ fn whole(seen: &Seen) -> Answer {
     if seen.path.contains("/blobs/") {
         return status(200).body(CONTENT);
     }
-    status(200).with("Content-Type", "application/vnd.oci.image.index.v1+json").body(INDEX)
+    status(200)
+        .with("Content-Type", "application/vnd.oci.image.index.v1+json")
+        .body(INDEX)
 }
 
 async fn read(repository: &RoutedRepository) -> Result<Vec<u8>, StoreError> {
@@ -52,7 +54,12 @@ impl Scene {
         upstream: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let (mirror, upstream) = (Server::start(mirror).await, Server::start(upstream).await);
-        let scene = Self { directory: tempfile::tempdir().unwrap(), upstream, mirror, notices: Arc::default() };
+        let scene = Self {
+            directory: tempfile::tempdir().unwrap(),
+            upstream,
+            mirror,
+            notices: Arc::default(),
+        };
         scene.conf("");
         scene
     }
@@ -110,7 +117,10 @@ impl Scene {
 async fn a_mirror_that_has_it_is_asked_alone_and_told_the_upstream_s_name() {
     let scene = Scene::new(whole, whole).await;
     let repository = scene.repository();
-    assert_eq!(repository.resolve(&latest()).await.unwrap().descriptor().digest, Digest::of(INDEX.as_bytes()));
+    assert_eq!(
+        repository.resolve(&latest()).await.unwrap().descriptor().digest,
+        Digest::of(INDEX.as_bytes())
+    );
     assert_eq!(read(&repository).await.unwrap(), CONTENT);
     let namespace = scene.upstream.host.replace(':', "%3A");
     assert_eq!(
@@ -143,17 +153,28 @@ async fn a_mirror_that_fails_is_left_out_for_the_rest_of_the_run() {
         repository.resolve(&latest()).await.unwrap();
         repository.resolve(&latest()).await.unwrap();
         assert_eq!(read(&repository).await.unwrap(), CONTENT);
-        assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (1, 3), "{answer}");
+        assert_eq!(
+            (scene.mirror.seen().len(), scene.upstream.seen().len()),
+            (1, 3),
+            "{answer}"
+        );
         let notices = scene.notices();
         assert_eq!(notices.len(), 1, "{notices:?}");
-        assert!(notices[0].contains(&format!("the mirror {}/x is skipped", scene.mirror.host)), "{notices:?}");
+        assert!(
+            notices[0].contains(&format!("the mirror {}/x is skipped", scene.mirror.host)),
+            "{notices:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_mirror_that_gives_no_answer_is_asked_once_by_many_at_a_time() {
     let scene = Scene::new(whole, whole).await;
-    let mirror = RawServer::start(|_, _| Raw { bytes: Vec::new(), falls_silent: false }).await;
+    let mirror = RawServer::start(|_, _| Raw {
+        bytes: Vec::new(),
+        falls_silent: false,
+    })
+    .await;
     scene.replace_mirror(&mirror.host);
     let mut options = scene.options();
     options.plain_http.insert(mirror.host.clone());
@@ -182,7 +203,13 @@ async fn a_mirror_that_is_down_is_passed_over() {
 #[tokio::test]
 async fn a_mirror_that_refuses_one_repository_is_asked_for_another() {
     for answer in [401, 403] {
-        let refusing = move |seen: &Seen| if seen.path.starts_with("/v2/x/") { status(answer) } else { whole(seen) };
+        let refusing = move |seen: &Seen| {
+            if seen.path.starts_with("/v2/x/") {
+                status(answer)
+            } else {
+                whole(seen)
+            }
+        };
         let scene = Scene::new(refusing, whole).await;
         let client = Client::new(scene.options()).unwrap();
         let at = |name: &str| client.repository(format!("{}/{name}", scene.upstream.host).parse().unwrap());
@@ -191,7 +218,10 @@ async fn a_mirror_that_refuses_one_repository_is_asked_for_another() {
         at("y").resolve(&latest()).await.unwrap();
         assert_eq!(scene.mirror.count("GET /v2/x/"), 1, "{answer}");
         assert_eq!(scene.upstream.count("GET /v2/x/"), 2);
-        assert_eq!((scene.mirror.count("GET /v2/y/"), scene.upstream.count("GET /v2/y/")), (1, 0));
+        assert_eq!(
+            (scene.mirror.count("GET /v2/y/"), scene.upstream.count("GET /v2/y/")),
+            (1, 0)
+        );
     }
 }
 
@@ -203,17 +233,30 @@ async fn a_mirror_never_sees_the_upstream_s_credentials() {
     };
     let scene = Scene::new(wants_login, wants_login).await;
     let upstream = scene.upstream.options_as("u", "upstream-secret").credentials;
-    let options = RegistryOptions { credentials: upstream.clone(), ..scene.options() };
+    let options = RegistryOptions {
+        credentials: upstream.clone(),
+        ..scene.options()
+    };
     repository(&scene.upstream, options).resolve(&latest()).await.unwrap();
     assert!(scene.mirror.seen().iter().all(|seen| seen.authorization().is_none()));
-    assert_eq!(scene.upstream.seen().last().unwrap().authorization(), Some("Basic dTp1cHN0cmVhbS1zZWNyZXQ="));
+    assert_eq!(
+        scene.upstream.seen().last().unwrap().authorization(),
+        Some("Basic dTp1cHN0cmVhbS1zZWNyZXQ=")
+    );
 
     let scene = Scene::new(wants_login, wants_login).await;
     let mut both = scene.upstream.options_as("u", "upstream-secret").credentials;
-    both.explicit.extend(scene.mirror.options_as("m", "mirror-secret").credentials.explicit);
-    let options = RegistryOptions { credentials: both, ..scene.options() };
+    both.explicit
+        .extend(scene.mirror.options_as("m", "mirror-secret").credentials.explicit);
+    let options = RegistryOptions {
+        credentials: both,
+        ..scene.options()
+    };
     repository(&scene.upstream, options).resolve(&latest()).await.unwrap();
-    assert_eq!(scene.mirror.seen().last().unwrap().authorization(), Some("Basic bTptaXJyb3Itc2VjcmV0"));
+    assert_eq!(
+        scene.mirror.seen().last().unwrap().authorization(),
+        Some("Basic bTptaXJyb3Itc2VjcmV0")
+    );
     assert_eq!(scene.upstream.seen().len(), 0);
 }
 
@@ -227,10 +270,27 @@ async fn a_mirror_s_token_service_gets_no_credentials_of_the_upstream() {
     };
     let scene = Scene::new(wants_token, whole).await;
     let credentials = scene.upstream.options_as("u", "upstream-secret").credentials;
-    repository(&scene.upstream, RegistryOptions { credentials, ..scene.options() }).resolve(&latest()).await.unwrap();
+    repository(
+        &scene.upstream,
+        RegistryOptions {
+            credentials,
+            ..scene.options()
+        },
+    )
+    .resolve(&latest())
+    .await
+    .unwrap();
     assert_eq!(token.seen().len(), 1);
-    assert!(token.seen().iter().all(|seen| seen.authorization().is_none() && !seen.path.contains("account")));
-    assert_eq!(scene.mirror.seen().last().unwrap().authorization(), Some("Bearer of-the-mirror"));
+    assert!(
+        token
+            .seen()
+            .iter()
+            .all(|seen| seen.authorization().is_none() && !seen.path.contains("account"))
+    );
+    assert_eq!(
+        scene.mirror.seen().last().unwrap().authorization(),
+        Some("Bearer of-the-mirror")
+    );
     assert_eq!(scene.upstream.seen().len(), 0);
 }
 
@@ -279,7 +339,9 @@ async fn content_that_breaks_off_at_a_mirror_goes_on_at_the_upstream() {
 async fn a_mirror_that_gives_something_else_is_not_believed() {
     let other = |_: &Seen| {
         let body = r#"{"schemaVersion":2,"manifests":[],"annotations":{}}"#;
-        status(200).with("Content-Type", "application/vnd.oci.image.index.v1+json").body(body)
+        status(200)
+            .with("Content-Type", "application/vnd.oci.image.index.v1+json")
+            .body(body)
     };
     let scene = Scene::new(other, whole).await;
     scene.repository().resolve(&by_digest()).await.unwrap();
@@ -295,9 +357,15 @@ async fn the_error_is_the_upstream_s_and_names_the_mirrors() {
     let scene = Scene::new(|_| status(503), |_| status(404)).await;
     let error = scene.repository().resolve(&latest()).await.unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::NotFound);
-    assert!(error.to_string().contains(&format!("{}/x", scene.upstream.host)), "{error}");
+    assert!(
+        error.to_string().contains(&format!("{}/x", scene.upstream.host)),
+        "{error}"
+    );
     let help = error.help().unwrap();
-    assert!(help.contains(&format!("these mirrors failed before: {}/x (", scene.mirror.host)), "{help}");
+    assert!(
+        help.contains(&format!("these mirrors failed before: {}/x (", scene.mirror.host)),
+        "{help}"
+    );
 }
 
 #[tokio::test]
@@ -324,7 +392,10 @@ async fn names_are_rewritten_for_reading_writing_and_mounting() {
     };
     let scene = Scene::new(answers, answers).await;
     let (upstream, other) = (&scene.upstream.host, &scene.mirror.host);
-    scene.write("registries.conf", &format!("[[registry]]\nprefix = \"{upstream}\"\nlocation = \"{other}/sub\"\n"));
+    scene.write(
+        "registries.conf",
+        &format!("[[registry]]\nprefix = \"{upstream}\"\nlocation = \"{other}/sub\"\n"),
+    );
     let client = Client::new(scene.options()).unwrap();
     let at = |name: &str| client.repository(format!("{upstream}/{name}").parse().unwrap());
     at("x").resolve(&latest()).await.unwrap();
@@ -333,14 +404,20 @@ async fn names_are_rewritten_for_reading_writing_and_mounting() {
     let lines = scene.mirror.lines();
     assert_eq!(lines[0], "GET /v2/sub/x/manifests/latest");
     let digest = blob().digest.to_string().replace(':', "%3A");
-    assert_eq!(lines.last().unwrap(), &format!("POST /v2/sub/x/blobs/uploads/?mount={digest}&from=sub%2Fbase"));
+    assert_eq!(
+        lines.last().unwrap(),
+        &format!("POST /v2/sub/x/blobs/uploads/?mount={digest}&from=sub%2Fbase")
+    );
     assert_eq!(scene.upstream.lines(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn what_is_blocked_is_not_asked_for() {
     let scene = Scene::new(whole, whole).await;
-    scene.write("registries.conf", &format!("[[registry]]\nlocation = \"{}\"\nblocked = true\n", scene.upstream.host));
+    scene.write(
+        "registries.conf",
+        &format!("[[registry]]\nlocation = \"{}\"\nblocked = true\n", scene.upstream.host),
+    );
     let repository = scene.repository();
     let errors = [
         repository.resolve(&latest()).await.unwrap_err(),
@@ -350,7 +427,10 @@ async fn what_is_blocked_is_not_asked_for() {
     for error in errors {
         assert_eq!(error.error_kind(), ErrorKind::Input);
         let text = error.to_string();
-        assert!(text.contains("`blocked` at") && text.contains("registries.conf:3"), "{text}");
+        assert!(
+            text.contains("`blocked` at") && text.contains("registries.conf:3"),
+            "{text}"
+        );
     }
     assert_eq!(scene.upstream.seen().len(), 0);
 }
@@ -360,15 +440,35 @@ async fn headers_of_hosts_toml_go_to_their_host_alone() {
     let storage = Server::start(|_| status(200).body(CONTENT)).await;
     let away = format!("http://{}/blob", storage.host);
     let redirecting = move |seen: &Seen| {
-        if seen.path.contains("/blobs/") { status(307).with("Location", away.clone()) } else { whole(seen) }
+        if seen.path.contains("/blobs/") {
+            status(307).with("Location", away.clone())
+        } else {
+            whole(seen)
+        }
     };
     let scene = Scene::new(redirecting, whole).await;
-    scene.hosts(&format!("[host.\"http://{}\".header]\nx-key = \"s3cret\"\n", scene.mirror.host));
+    scene.hosts(&format!(
+        "[host.\"http://{}\".header]\nx-key = \"s3cret\"\n",
+        scene.mirror.host
+    ));
     let repository = scene.repository();
     repository.resolve(&latest()).await.unwrap();
     assert_eq!(read(&repository).await.unwrap(), CONTENT);
-    assert!(scene.mirror.seen().iter().all(|seen| seen.header("x-key") == Some("s3cret")));
-    assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len(), storage.seen().len()), (2, 0, 1));
+    assert!(
+        scene
+            .mirror
+            .seen()
+            .iter()
+            .all(|seen| seen.header("x-key") == Some("s3cret"))
+    );
+    assert_eq!(
+        (
+            scene.mirror.seen().len(),
+            scene.upstream.seen().len(),
+            storage.seen().len()
+        ),
+        (2, 0, 1)
+    );
     assert_eq!(storage.seen()[0].header("x-key"), None);
     repository.contains(&blob()).await.unwrap();
     assert_eq!(scene.upstream.seen()[0].header("x-key"), None);
@@ -379,13 +479,25 @@ async fn paths_of_hosts_toml_stand_before_the_repository() {
     let scene = Scene::new(whole, whole).await;
     let mirror = scene.mirror.host.clone();
     for (address, override_path, begins) in [
-        (format!("http://{mirror}/registry"), false, "GET /registry/v2/x/manifests/latest?ns="),
-        (format!("http://{mirror}/v2/proxy"), true, "GET /v2/proxy/x/manifests/latest?ns="),
+        (
+            format!("http://{mirror}/registry"),
+            false,
+            "GET /registry/v2/x/manifests/latest?ns=",
+        ),
+        (
+            format!("http://{mirror}/v2/proxy"),
+            true,
+            "GET /v2/proxy/x/manifests/latest?ns=",
+        ),
         (format!("http://{mirror}/api"), true, "GET /api/x/manifests/latest?ns="),
     ] {
         scene.hosts(&format!("[host.\"{address}\"]\noverride_path = {override_path}\n"));
         scene.repository().resolve(&latest()).await.unwrap();
-        assert!(scene.mirror.lines().last().unwrap().starts_with(begins), "{:?}", scene.mirror.lines());
+        assert!(
+            scene.mirror.lines().last().unwrap().starts_with(begins),
+            "{:?}",
+            scene.mirror.lines()
+        );
     }
     assert_eq!(scene.upstream.seen().len(), 0);
 }
@@ -393,7 +505,10 @@ async fn paths_of_hosts_toml_stand_before_the_repository() {
 #[tokio::test]
 async fn a_mirror_without_the_right_to_resolve_is_asked_by_digest_alone() {
     let scene = Scene::new(whole, whole).await;
-    scene.hosts(&format!("[host.\"http://{}\"]\ncapabilities = [\"pull\"]\n", scene.mirror.host));
+    scene.hosts(&format!(
+        "[host.\"http://{}\"]\ncapabilities = [\"pull\"]\n",
+        scene.mirror.host
+    ));
     let repository = scene.repository();
     repository.resolve(&latest()).await.unwrap();
     assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (0, 1));
@@ -403,13 +518,30 @@ async fn a_mirror_without_the_right_to_resolve_is_asked_by_digest_alone() {
 
 #[tokio::test]
 async fn a_handshake_that_is_cut_is_no_reason_for_plain_http() {
-    let server = RawServer::start(|_, _| Raw { bytes: Vec::new(), falls_silent: false }).await;
+    let server = RawServer::start(|_, _| Raw {
+        bytes: Vec::new(),
+        falls_silent: false,
+    })
+    .await;
     let directory = tempfile::tempdir().unwrap();
     let conf = directory.path().join("registries.conf");
-    std::fs::write(&conf, format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", server.host)).unwrap();
-    let config = ConfigFiles { registries_conf: Some(conf), ..ConfigFiles::default() };
-    let options = RegistryOptions { config, retry: quick(), ..RegistryOptions::default() };
-    let repository = Client::new(options).unwrap().repository(format!("{}/x", server.host).parse().unwrap());
+    std::fs::write(
+        &conf,
+        format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", server.host),
+    )
+    .unwrap();
+    let config = ConfigFiles {
+        registries_conf: Some(conf),
+        ..ConfigFiles::default()
+    };
+    let options = RegistryOptions {
+        config,
+        retry: quick(),
+        ..RegistryOptions::default()
+    };
+    let repository = Client::new(options)
+        .unwrap()
+        .repository(format!("{}/x", server.host).parse().unwrap());
     let error = repository.resolve(&latest()).await.unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
     assert!(!server.sent().is_empty() && !server.sent().contains("GET "));

@@ -37,7 +37,10 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(super) fn authorization(&self) -> Option<&str> {
@@ -58,7 +61,11 @@ pub(super) struct Answer {
 }
 
 pub(super) fn status(status: u16) -> Answer {
-    Answer { status, headers: Vec::new(), body: Vec::new() }
+    Answer {
+        status,
+        headers: Vec::new(),
+        body: Vec::new(),
+    }
 }
 
 impl Answer {
@@ -68,7 +75,10 @@ impl Answer {
     }
 
     pub(super) fn body(self, body: impl Into<Vec<u8>>) -> Self {
-        Self { body: body.into(), ..self }
+        Self {
+            body: body.into(),
+            ..self
+        }
     }
 }
 
@@ -84,7 +94,11 @@ impl Server {
     pub(super) async fn bind() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
-        Self { listener: Some(listener), host, seen: Arc::default() }
+        Self {
+            listener: Some(listener),
+            host,
+            seen: Arc::default(),
+        }
     }
 
     pub(super) async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
@@ -132,13 +146,27 @@ impl Server {
     }
 
     pub(super) fn options(&self) -> RegistryOptions {
-        RegistryOptions { plain_http: [self.host.clone()].into(), retry: quick(), ..RegistryOptions::default() }
+        RegistryOptions {
+            plain_http: [self.host.clone()].into(),
+            retry: quick(),
+            ..RegistryOptions::default()
+        }
     }
 
     pub(super) fn options_as(&self, user: &str, secret: &str) -> RegistryOptions {
-        let login = Login { registry: self.host.clone(), user: user.to_owned(), secret: secret.into() };
-        let credentials = Credentials { explicit: vec![login], ..Credentials::default() };
-        RegistryOptions { credentials, ..self.options() }
+        let login = Login {
+            registry: self.host.clone(),
+            user: user.to_owned(),
+            secret: secret.into(),
+        };
+        let credentials = Credentials {
+            explicit: vec![login],
+            ..Credentials::default()
+        };
+        RegistryOptions {
+            credentials,
+            ..self.options()
+        }
     }
 
     pub(super) fn repository(&self) -> RoutedRepository {
@@ -149,11 +177,17 @@ impl Server {
 /// Returns the retry policy with waits of milliseconds.
 pub(super) fn quick() -> RetryOptions {
     let (first_wait, longest_wait) = (Duration::from_millis(1), Duration::from_millis(4));
-    RetryOptions { first_wait, longest_wait, ..RetryOptions::default() }
+    RetryOptions {
+        first_wait,
+        longest_wait,
+        ..RetryOptions::default()
+    }
 }
 
 pub(super) fn repository(server: &Server, options: RegistryOptions) -> RoutedRepository {
-    Client::new(options).unwrap().repository(format!("{}/x", server.host).parse().unwrap())
+    Client::new(options)
+        .unwrap()
+        .repository(format!("{}/x", server.host).parse().unwrap())
 }
 
 /// Serves one request, and closes the connection.
@@ -177,9 +211,19 @@ async fn serve_one(
     let mut first = lines.next().unwrap().split(' ');
     let (method, path) = (first.next().unwrap().to_owned(), first.next().unwrap().to_owned());
     let headers = lines.filter_map(|line| line.split_once(": "));
-    let headers: Vec<_> = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    let mut request = Seen { method, path, headers, body: Vec::new(), is_cut: false };
-    let length: usize = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
+    let mut request = Seen {
+        method,
+        path,
+        headers,
+        body: Vec::new(),
+        is_cut: false,
+    };
+    let length: usize = request
+        .header("content-length")
+        .map_or(0, |length| length.parse().unwrap());
     let cut = cut(&request);
     let until = cut.map_or(length, |cut| cut.min(length));
     while request.body.len() < until && !request.is_cut {

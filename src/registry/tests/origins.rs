@@ -68,11 +68,27 @@ fn each_place_has_its_fate() {
     ] {
         let named = url(place);
         let reached = |allowed: Result<(), &str>| allowed.map(|()| named.clone()).map_err(drop);
-        assert_eq!(fate(&named, reached(check_hop(&registry, &registry, &named))), of_get, "GET {place}");
-        assert_eq!(fate(&named, upload_location(&registry, &registry, place).map_err(drop)), of_put, "PUT {place}");
-        assert_eq!(fate(&named, reached(check_realm(&registry, &named))), of_realm, "realm {place}");
+        assert_eq!(
+            fate(&named, reached(check_hop(&registry, &registry, &named))),
+            of_get,
+            "GET {place}"
+        );
+        assert_eq!(
+            fate(&named, upload_location(&registry, &registry, place).map_err(drop)),
+            of_put,
+            "PUT {place}"
+        );
+        assert_eq!(
+            fate(&named, reached(check_realm(&registry, &named))),
+            of_realm,
+            "realm {place}"
+        );
         let next = next_page(&registry, &registry, [format!("<{place}>; rel=next").as_str()]);
-        assert_eq!(fate(&named, next.map(Option::unwrap).map_err(drop)), of_link, "Link {place}");
+        assert_eq!(
+            fate(&named, next.map(Option::unwrap).map_err(drop)),
+            of_link,
+            "Link {place}"
+        );
     }
 }
 
@@ -88,12 +104,23 @@ async fn honeypot() -> RawServer {
 /// Returns addresses of a honeypot: another port, another host, another scheme.
 fn places(honeypot: &RawServer) -> [String; 3] {
     let port = honeypot.host.rsplit(':').next().unwrap();
-    [format!("http://{}", honeypot.host), format!("http://localhost:{port}"), format!("https://{}", honeypot.host)]
+    [
+        format!("http://{}", honeypot.host),
+        format!("http://localhost:{port}"),
+        format!("https://{}", honeypot.host),
+    ]
 }
 
 fn assert_clean(honeypot: &RawServer) {
     let sent = honeypot.sent().to_ascii_lowercase();
-    for secret in ["authorization", "cookie", "referer", SECRET, &BASIC[6..].to_ascii_lowercase(), "bearer"] {
+    for secret in [
+        "authorization",
+        "cookie",
+        "referer",
+        SECRET,
+        &BASIC[6..].to_ascii_lowercase(),
+        "bearer",
+    ] {
         assert!(!sent.contains(secret), "{secret} in {sent}");
     }
 }
@@ -102,9 +129,9 @@ fn assert_clean(honeypot: &RawServer) {
 async fn registry(place: String) -> Server {
     Server::start(move |seen| {
         let answer = match (seen.authorization(), seen.method.as_str()) {
-            (Some(BASIC), "GET") if seen.path.contains("/tags/") => {
-                status(200).body(r#"{"tags":["a"]}"#).with("Link", format!("<{place}/next?list>; rel=next"))
-            }
+            (Some(BASIC), "GET") if seen.path.contains("/tags/") => status(200)
+                .body(r#"{"tags":["a"]}"#)
+                .with("Link", format!("<{place}/next?list>; rel=next")),
             (Some(BASIC), "GET") => status(307).with("Location", format!("{place}/blob?signed")),
             (Some(BASIC), "POST") => status(202).with("Location", format!("{place}/up?signed")),
             (Some(_), _) => status(500),
@@ -132,7 +159,9 @@ async fn uploads_carry_nothing_but_the_blob_to_another_origin() {
     let honeypot = honeypot().await;
     for place in places(&honeypot) {
         let server = registry(place.clone()).await;
-        let found = repository(&server, server.options_as("u", SECRET)).put(&blob(), &memory()).await;
+        let found = repository(&server, server.options_as("u", SECRET))
+            .put(&blob(), &memory())
+            .await;
         assert_eq!(found.is_ok(), place.starts_with("http:"), "{place}");
     }
     assert_clean(&honeypot);
@@ -145,8 +174,15 @@ async fn the_next_page_is_never_at_another_origin() {
     let private = ["http://10.0.0.1", "http://169.254.169.254", "https://[fd00::1]"].map(str::to_owned);
     for place in places(&honeypot).into_iter().chain(private) {
         let server = registry(place.clone()).await;
-        let error = repository(&server, server.options_as("u", SECRET)).tags().await.unwrap_err().to_string();
-        assert!(error.contains(&format!("http://{}", server.host)) && error.contains(&place), "{error}");
+        let error = repository(&server, server.options_as("u", SECRET))
+            .tags()
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&format!("http://{}", server.host)) && error.contains(&place),
+            "{error}"
+        );
     }
     assert!(honeypot.sent().is_empty(), "{}", honeypot.sent());
 }
@@ -157,7 +193,9 @@ async fn with_tokens(realm: Option<String>, away: String) -> Server {
     let realm = realm.unwrap_or_else(|| format!("http://{}/token", server.host));
     server.serve(move |seen| {
         if seen.path.starts_with("/token") {
-            status(307).with("Location", format!("{away}/t?own")).with("Set-Cookie", format!("s={SECRET}"))
+            status(307)
+                .with("Location", format!("{away}/t?own"))
+                .with("Set-Cookie", format!("s={SECRET}"))
         } else {
             status(401).with("WWW-Authenticate", format!("Bearer realm=\"{realm}\",service=\"s\""))
         }
@@ -172,15 +210,31 @@ async fn a_token_service_hands_no_credentials_on() {
     let file = directory.path().join("auth.json");
     for place in places(&honeypot) {
         let server = with_tokens(None, place).await;
-        repository(&server, server.options_as("u", SECRET)).resolve(&Selector::Only).await.unwrap_err();
+        repository(&server, server.options_as("u", SECRET))
+            .resolve(&Selector::Only)
+            .await
+            .unwrap_err();
         assert_eq!(
-            server.seen().iter().find_map(|seen| seen.authorization().map(str::to_owned)).as_deref(),
+            server
+                .seen()
+                .iter()
+                .find_map(|seen| seen.authorization().map(str::to_owned))
+                .as_deref(),
             Some(BASIC)
         );
-        let entry = format!(r#"{{"auths":{{"{}":{{"auth":"dTo=","identitytoken":"{SECRET}"}}}}}}"#, server.host);
+        let entry = format!(
+            r#"{{"auths":{{"{}":{{"auth":"dTo=","identitytoken":"{SECRET}"}}}}}}"#,
+            server.host
+        );
         std::fs::write(&file, entry).unwrap();
-        let credentials = Credentials { files: vec![file.clone()], ..Credentials::default() };
-        let options = RegistryOptions { credentials, ..server.options() };
+        let credentials = Credentials {
+            files: vec![file.clone()],
+            ..Credentials::default()
+        };
+        let options = RegistryOptions {
+            credentials,
+            ..server.options()
+        };
         repository(&server, options).resolve(&Selector::Only).await.unwrap_err();
         assert!(server.count("POST /token") > 0);
     }
@@ -190,26 +244,34 @@ async fn a_token_service_hands_no_credentials_on() {
 
 #[tokio::test]
 async fn a_token_service_in_a_private_network_is_not_asked() {
-    for realm in ["http://10.0.0.1/token", "http://169.254.169.254/token", "http://[fd00::1]/token"] {
+    for realm in [
+        "http://10.0.0.1/token",
+        "http://169.254.169.254/token",
+        "http://[fd00::1]/token",
+    ] {
         let server = with_tokens(Some(realm.to_owned()), String::new()).await;
-        let found = repository(&server, server.options_as("u", SECRET)).resolve(&Selector::Only).await;
+        let found = repository(&server, server.options_as("u", SECRET))
+            .resolve(&Selector::Only)
+            .await;
         assert!(found.unwrap_err().to_string().contains("was not used"));
     }
 }
 
 #[tokio::test]
 async fn the_same_origin_is_the_registry_itself() {
-    let server = Server::start(|seen| match (seen.authorization(), seen.method.as_str(), seen.path.as_str()) {
-        (Some(BASIC), "POST", _) => status(202).with("Location", "/up"),
-        (Some(BASIC), "PUT", _) => status(201),
-        (Some(BASIC), _, "/same") => status(200).body("content"),
-        (Some(BASIC), _, "/v2/x/tags/more") => status(200).body(r#"{"tags":["b"]}"#),
-        (Some(BASIC), _, path) if path.contains("/tags/") => {
-            status(200).body(r#"{"tags":["a"]}"#).with("Link", "<more>; rel=next")
-        }
-        (Some(BASIC), ..) => status(307).with("Location", "/same"),
-        _ => status(401).with("WWW-Authenticate", "Basic realm=x"),
-    })
+    let server = Server::start(
+        |seen| match (seen.authorization(), seen.method.as_str(), seen.path.as_str()) {
+            (Some(BASIC), "POST", _) => status(202).with("Location", "/up"),
+            (Some(BASIC), "PUT", _) => status(201),
+            (Some(BASIC), _, "/same") => status(200).body("content"),
+            (Some(BASIC), _, "/v2/x/tags/more") => status(200).body(r#"{"tags":["b"]}"#),
+            (Some(BASIC), _, path) if path.contains("/tags/") => {
+                status(200).body(r#"{"tags":["a"]}"#).with("Link", "<more>; rel=next")
+            }
+            (Some(BASIC), ..) => status(307).with("Location", "/same"),
+            _ => status(401).with("WWW-Authenticate", "Basic realm=x"),
+        },
+    )
     .await;
     let repository = repository(&server, server.options_as("u", SECRET));
     assert_eq!(read(&repository).await.unwrap(), b"content");

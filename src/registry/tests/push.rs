@@ -30,7 +30,10 @@ async fn a_blob_goes_up_in_one_piece() {
     let digest = query(&blob());
     for (location, put) in [
         ("/up/1", format!("PUT /up/1?{digest}")),
-        ("1?_state=a%2Bb%3D&x", format!("PUT /v2/x/blobs/uploads/1?_state=a%2Bb%3D&x&{digest}")),
+        (
+            "1?_state=a%2Bb%3D&x",
+            format!("PUT /v2/x/blobs/uploads/1?_state=a%2Bb%3D&x&{digest}"),
+        ),
         ("?s=1", format!("PUT /v2/x/blobs/uploads/?s=1&{digest}")),
     ] {
         let server = registry(location).await;
@@ -64,14 +67,20 @@ async fn large_and_empty_blobs_arrive_whole() {
 #[tokio::test]
 async fn an_upload_elsewhere_gets_no_credentials() {
     let storage = Server::start(|_| status(201)).await;
-    for location in [format!("http://{}/up?s=1", storage.host), format!("//{}/up?s=1", storage.host)] {
+    for location in [
+        format!("http://{}/up?s=1", storage.host),
+        format!("//{}/up?s=1", storage.host),
+    ] {
         let server = Server::start(move |seen| match (seen.authorization(), seen.method.as_str()) {
             (None, _) => status(401).with("WWW-Authenticate", "Basic"),
             (_, "POST") => status(202).with("Location", location.clone()),
             _ => status(200),
         })
         .await;
-        repository(&server, server.options_as("u", "p")).put(&blob(), &memory()).await.unwrap();
+        repository(&server, server.options_as("u", "p"))
+            .put(&blob(), &memory())
+            .await
+            .unwrap();
         assert!(server.seen().last().unwrap().authorization().is_some());
     }
     assert_eq!(storage.count("PUT /up?s=1&digest="), 2);
@@ -110,19 +119,48 @@ impl Source for Broken {
         unreachable!()
     }
     async fn open_unverified(&self, _: &Descriptor) -> Result<BlobReader, StoreError> {
-        let end: Vec<std::io::Result<&[u8]>> =
-            if self.fails { vec![Ok(self.given), Err(std::io::Error::other("gone"))] } else { vec![Ok(self.given)] };
-        Ok(Box::pin(tokio_util::io::StreamReader::new(futures_util::stream::iter(end))))
+        let end: Vec<std::io::Result<&[u8]>> = if self.fails {
+            vec![Ok(self.given), Err(std::io::Error::other("gone"))]
+        } else {
+            vec![Ok(self.given)]
+        };
+        Ok(Box::pin(tokio_util::io::StreamReader::new(futures_util::stream::iter(
+            end,
+        ))))
     }
 }
 
 #[tokio::test]
 async fn a_source_that_fails_is_blamed_and_nothing_is_taken() {
     for (source, class) in [
-        (Broken { given: b"con", fails: true }, ErrorKind::Local),
-        (Broken { given: b"con", fails: false }, ErrorKind::Input),
-        (Broken { given: b"c0ntent", fails: false }, ErrorKind::Input),
-        (Broken { given: b"contents", fails: false }, ErrorKind::Input),
+        (
+            Broken {
+                given: b"con",
+                fails: true,
+            },
+            ErrorKind::Local,
+        ),
+        (
+            Broken {
+                given: b"con",
+                fails: false,
+            },
+            ErrorKind::Input,
+        ),
+        (
+            Broken {
+                given: b"c0ntent",
+                fails: false,
+            },
+            ErrorKind::Input,
+        ),
+        (
+            Broken {
+                given: b"contents",
+                fails: false,
+            },
+            ErrorKind::Input,
+        ),
     ] {
         let server = registry("/up").await;
         let error = server.repository().put(&blob(), &source).await.unwrap_err();
@@ -131,8 +169,15 @@ async fn a_source_that_fails_is_blamed_and_nothing_is_taken() {
         assert!(server.seen().iter().all(|seen| seen.method != "PUT" || seen.is_cut));
     }
     let server = registry("/up").await;
-    let absent = server.repository().put(&blob(), &MemoryStore::new("memory")).await.unwrap_err();
-    assert!(absent.is_source() && absent.error_kind() == ErrorKind::NotFound, "{absent}");
+    let absent = server
+        .repository()
+        .put(&blob(), &MemoryStore::new("memory"))
+        .await
+        .unwrap_err();
+    assert!(
+        absent.is_source() && absent.error_kind() == ErrorKind::NotFound,
+        "{absent}"
+    );
 }
 
 #[tokio::test]
@@ -153,13 +198,21 @@ async fn a_token_that_ends_during_the_body_is_renewed_in_a_fresh_session() {
         }
     });
     server.repository().put(&blob(), &memory()).await.unwrap();
-    assert_eq!((server.count("POST"), server.count("PUT"), server.count("GET /token")), (3, 2, 2));
+    assert_eq!(
+        (server.count("POST"), server.count("PUT"), server.count("GET /token")),
+        (3, 2, 2)
+    );
     assert_eq!(server.seen().last().unwrap().body, b"content");
 }
 
 #[tokio::test]
 async fn a_vague_yes_is_checked_and_a_no_is_an_error() {
-    for (answer, is_there, is_ok) in [(200, true, true), (204, true, true), (204, false, false), (413, true, false)] {
+    for (answer, is_there, is_ok) in [
+        (200, true, true),
+        (204, true, true),
+        (204, false, false),
+        (413, true, false),
+    ] {
         let server = Server::start(move |seen| match seen.method.as_str() {
             "POST" => status(202).with("Location", "/up"),
             "PUT" => status(answer),
@@ -168,7 +221,11 @@ async fn a_vague_yes_is_checked_and_a_no_is_an_error() {
             _ => status(200),
         })
         .await;
-        assert_eq!(server.repository().put(&blob(), &memory()).await.is_ok(), is_ok, "{answer} {is_there}");
+        assert_eq!(
+            server.repository().put(&blob(), &memory()).await.is_ok(),
+            is_ok,
+            "{answer} {is_there}"
+        );
     }
 }
 
@@ -177,8 +234,16 @@ async fn what_is_there_is_asked_for() {
     let manifest = Descriptor::of(MediaType::OciIndex, INDEX.as_bytes());
     for (answer, blob_is_there, manifest_is_there) in [
         (status(200).with("Content-Length", "7"), Some(true), Some(false)),
-        (status(200).with("Content-Length", INDEX.len().to_string()), Some(false), Some(true)),
-        (status(200).with("Docker-Content-Digest", Digest::of(b"").to_string()), Some(false), Some(false)),
+        (
+            status(200).with("Content-Length", INDEX.len().to_string()),
+            Some(false),
+            Some(true),
+        ),
+        (
+            status(200).with("Docker-Content-Digest", Digest::of(b"").to_string()),
+            Some(false),
+            Some(false),
+        ),
         (status(404), Some(false), Some(false)),
         (status(403), Some(false), Some(false)),
         (status(401), None, None),
@@ -188,16 +253,30 @@ async fn what_is_there_is_asked_for() {
         let server = Server::start(move |_| answer.clone()).await;
         let repository = server.repository();
         assert_eq!(repository.contains(&blob()).await.ok(), blob_is_there, "{shown:?}");
-        assert_eq!(repository.contains(&manifest).await.ok(), manifest_is_there, "{shown:?}");
+        assert_eq!(
+            repository.contains(&manifest).await.ok(),
+            manifest_is_there,
+            "{shown:?}"
+        );
         let lines = server.lines();
         assert_eq!(lines[0], format!("HEAD /v2/x/blobs/{}", blob().digest));
-        assert!(lines.contains(&format!("HEAD /v2/x/manifests/{}", manifest.digest)), "{lines:?}");
+        assert!(
+            lines.contains(&format!("HEAD /v2/x/manifests/{}", manifest.digest)),
+            "{lines:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_registry_without_head_is_asked_with_get() {
-    let server = Server::start(|seen| if seen.method == "HEAD" { status(405) } else { status(200).body(INDEX) }).await;
+    let server = Server::start(|seen| {
+        if seen.method == "HEAD" {
+            status(405)
+        } else {
+            status(200).body(INDEX)
+        }
+    })
+    .await;
     let manifest = Descriptor::of(MediaType::OciIndex, INDEX.as_bytes());
     assert!(server.repository().contains(&manifest).await.unwrap());
 }
@@ -218,7 +297,13 @@ async fn mounts_are_done_or_left() {
             _ => status(200),
         })
         .await;
-        let mounted = server.repository().writer().unwrap().mount(&blob(), &origin(&server)).await.unwrap();
+        let mounted = server
+            .repository()
+            .writer()
+            .unwrap()
+            .mount(&blob(), &origin(&server))
+            .await
+            .unwrap();
         let session = Mount::Session(format!("http://{}/up", server.host).parse().unwrap());
         assert_eq!(mounted, expected.unwrap_or(session), "{answer}");
         let digest = blob().digest.to_string().replace(':', "%3A");
@@ -254,7 +339,11 @@ async fn ensure(server: &Server, origin: &str) -> (crate::store::Ensured, Vec<St
     let supplied = server.repository().ensure(&blob(), &source).await.unwrap();
     (
         supplied,
-        server.seen().iter().map(|seen| format!("{} {}", seen.method, seen.path.split('?').next().unwrap())).collect(),
+        server
+            .seen()
+            .iter()
+            .map(|seen| format!("{} {}", seen.method, seen.path.split('?').next().unwrap()))
+            .collect(),
     )
 }
 
@@ -262,7 +351,10 @@ async fn ensure(server: &Server, origin: &str) -> (crate::store::Ensured, Vec<St
 async fn what_a_mount_begins_is_gone_on_with() {
     let up = "POST /v2/x/blobs/uploads/".to_owned();
     let head = format!("HEAD /v2/x/blobs/{}", blob().digest);
-    for (mount, expected) in [(202, vec![&head, &up, "PUT /up"]), (405, vec![&head, &up, &up, "PUT /up"])] {
+    for (mount, expected) in [
+        (202, vec![&head, &up, "PUT /up"]),
+        (405, vec![&head, &up, &up, "PUT /up"]),
+    ] {
         let server = Server::start(move |seen| match seen.method.as_str() {
             "POST" if seen.path.contains("mount=") => status(mount).with("Location", "/up"),
             "POST" => status(202).with("Location", "/up"),
@@ -273,7 +365,10 @@ async fn what_a_mount_begins_is_gone_on_with() {
         let (supplied, lines) = ensure(&server, "HERE/base/image").await;
         assert_eq!(
             (supplied, lines),
-            (crate::store::Ensured::Uploaded, expected.into_iter().map(str::to_owned).collect())
+            (
+                crate::store::Ensured::Uploaded,
+                expected.into_iter().map(str::to_owned).collect()
+            )
         );
     }
 }
@@ -288,7 +383,11 @@ async fn nothing_is_mounted_from_another_registry_or_from_itself() {
         })
         .await;
         ensure(&server, origin).await;
-        assert!(!server.lines().iter().any(|line| line.contains("mount=")), "{:?}", server.lines());
+        assert!(
+            !server.lines().iter().any(|line| line.contains("mount=")),
+            "{:?}",
+            server.lines()
+        );
     }
 }
 
@@ -302,9 +401,22 @@ async fn a_mount_asks_for_both_repositories_with_push_first() {
         None => status(401).with("WWW-Authenticate", challenge.clone()),
     });
     let origin = format!("{}/a", server.host).parse().unwrap();
-    assert_eq!(server.repository().writer().unwrap().mount(&blob(), &origin).await.unwrap(), Mount::Done);
+    assert_eq!(
+        server
+            .repository()
+            .writer()
+            .unwrap()
+            .mount(&blob(), &origin)
+            .await
+            .unwrap(),
+        Mount::Done
+    );
     let scopes = "scope=repository%3Ax%3Apull%2Cpush&scope=repository%3Aa%3Apull";
-    assert!(server.lines().iter().any(|line| line.contains(scopes)), "{:?}", server.lines());
+    assert!(
+        server.lines().iter().any(|line| line.contains(scopes)),
+        "{:?}",
+        server.lines()
+    );
 }
 
 #[tokio::test]
@@ -328,7 +440,10 @@ async fn children_are_put_by_digest_and_another_digest_is_an_error() {
     let source = MemoryStore::new("memory").with_blob(&descriptor, INDEX.as_bytes());
     let server = registry("/up").await;
     server.repository().put(&descriptor, &source).await.unwrap();
-    assert_eq!(server.lines().last().unwrap(), &format!("PUT /v2/x/manifests/{}", descriptor.digest));
+    assert_eq!(
+        server.lines().last().unwrap(),
+        &format!("PUT /v2/x/manifests/{}", descriptor.digest)
+    );
     let wrong = Digest::of(b"other").to_string();
     let server = Server::start(move |_| status(201).with("Docker-Content-Digest", wrong.clone())).await;
     let error = server.repository().put(&descriptor, &source).await.unwrap_err();

@@ -15,7 +15,10 @@ pub(super) struct Raw {
 pub(super) fn raw(head: &str, body: &[u8]) -> Raw {
     let mut bytes = format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").into_bytes();
     bytes.extend_from_slice(body);
-    Raw { bytes, falls_silent: false }
+    Raw {
+        bytes,
+        falls_silent: false,
+    }
 }
 
 pub(super) struct RawServer {
@@ -28,7 +31,10 @@ impl RawServer {
     /// Replies to each request by the number of requests before it and by its head.
     pub(super) async fn start(answer: impl Fn(usize, &str) -> Raw + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self { host: listener.local_addr().unwrap().to_string(), sent: Arc::default() };
+        let server = Self {
+            host: listener.local_addr().unwrap().to_string(),
+            sent: Arc::default(),
+        };
         let (sent, answer) = (Arc::clone(&server.sent), Arc::new(answer));
         tokio::spawn(async move {
             for number in 0.. {
@@ -78,7 +84,9 @@ async fn serve(
 /// Returns `true` if head and body are complete.
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     body.len() >= length.map_or(0, |length| length.parse().unwrap())
 }

@@ -20,12 +20,14 @@ async fn read(repository: &RoutedRepository) -> Result<Vec<u8>, StoreError> {
 
 /// A registry that requires Basic credentials and redirects blobs.
 async fn registry(location: String) -> Server {
-    Server::start(move |seen| match (seen.authorization(), seen.path.contains("/blobs/")) {
-        (None, _) => status(401).with("WWW-Authenticate", "Basic realm=\"r\""),
-        (_, true) => status(307).with("Location", location.clone()),
-        _ if seen.path == "/same" => status(200).body("content"),
-        _ => status(200),
-    })
+    Server::start(
+        move |seen| match (seen.authorization(), seen.path.contains("/blobs/")) {
+            (None, _) => status(401).with("WWW-Authenticate", "Basic realm=\"r\""),
+            (_, true) => status(307).with("Location", location.clone()),
+            _ if seen.path == "/same" => status(200).body("content"),
+            _ => status(200),
+        },
+    )
     .await
 }
 
@@ -33,7 +35,10 @@ async fn registry(location: String) -> Server {
 async fn another_port_gets_no_credentials() {
     let storage = Server::start(|_| status(200).body("content")).await;
     let server = registry(format!("http://{}/b?sig=s", storage.host)).await;
-    assert_eq!(read(&repository(&server, server.options_as("u", "p"))).await.unwrap(), b"content");
+    assert_eq!(
+        read(&repository(&server, server.options_as("u", "p"))).await.unwrap(),
+        b"content"
+    );
     assert!(server.seen().last().unwrap().authorization().is_some());
     assert_eq!(storage.lines(), ["GET /b?sig=s"]);
     assert_eq!(storage.seen()[0].authorization(), None);
@@ -42,7 +47,10 @@ async fn another_port_gets_no_credentials() {
 #[tokio::test]
 async fn the_same_origin_gets_them_again() {
     let server = registry("/same".to_owned()).await;
-    assert_eq!(read(&repository(&server, server.options_as("u", "p"))).await.unwrap(), b"content");
+    assert_eq!(
+        read(&repository(&server, server.options_as("u", "p"))).await.unwrap(),
+        b"content"
+    );
     let seen = server.seen();
     assert_eq!(seen.last().unwrap().path, "/same");
     assert!(seen.last().unwrap().authorization().is_some());
@@ -59,15 +67,25 @@ async fn the_way_back_gets_none() {
         "/v2/" => status(401).with("WWW-Authenticate", "Basic"),
         _ => status(307).with("Location", away.clone()),
     });
-    assert_eq!(read(&repository(&server, server.options_as("u", "p"))).await.unwrap(), b"content");
+    assert_eq!(
+        read(&repository(&server, server.options_as("u", "p"))).await.unwrap(),
+        b"content"
+    );
     assert_eq!(server.seen().last().unwrap().authorization(), None);
 }
 
 #[tokio::test]
 async fn places_that_are_not_gone_to() {
-    for location in ["ftp://127.0.0.1/x", "file:///etc/passwd", "http://user:secret@127.0.0.1:1/x", "http://[x"] {
+    for location in [
+        "ftp://127.0.0.1/x",
+        "file:///etc/passwd",
+        "http://user:secret@127.0.0.1:1/x",
+        "http://[x",
+    ] {
         let server = registry(location.to_owned()).await;
-        let error = read(&repository(&server, server.options_as("u", "p"))).await.unwrap_err();
+        let error = read(&repository(&server, server.options_as("u", "p")))
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("is not allowed"), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
         assert_eq!(error.error_kind(), ErrorKind::Remote);
@@ -77,7 +95,9 @@ async fn places_that_are_not_gone_to() {
 #[tokio::test]
 async fn a_loop_ends() {
     let server = registry("/v2/x/blobs/again".to_owned()).await;
-    let error = read(&repository(&server, server.options_as("u", "p"))).await.unwrap_err();
+    let error = read(&repository(&server, server.options_as("u", "p")))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("more than 10 redirects"), "{error}");
     // The first request had no credentials yet.
     assert_eq!(server.count("GET /v2/x/blobs/"), 1 + 11);
@@ -86,22 +106,37 @@ async fn a_loop_ends() {
 #[tokio::test]
 async fn another_registry_gets_a_token_of_nobody() {
     let mut other = Server::bind().await;
-    let realm = format!("Bearer realm=\"http://{}/token\",scope=\"repository:y:pull\"", other.host);
-    other.serve(move |seen| match (seen.path.split('?').next().unwrap(), seen.authorization()) {
-        ("/token", None) => status(200).body(r#"{"token":"nobody"}"#),
-        (_, Some("Bearer nobody")) => status(200).body("content"),
-        _ => status(401).with("WWW-Authenticate", realm.clone()),
-    });
+    let realm = format!(
+        "Bearer realm=\"http://{}/token\",scope=\"repository:y:pull\"",
+        other.host
+    );
+    other.serve(
+        move |seen| match (seen.path.split('?').next().unwrap(), seen.authorization()) {
+            ("/token", None) => status(200).body(r#"{"token":"nobody"}"#),
+            (_, Some("Bearer nobody")) => status(200).body("content"),
+            _ => status(401).with("WWW-Authenticate", realm.clone()),
+        },
+    );
     let server = registry(format!("http://{}/v2/y/blobs/z", other.host)).await;
-    assert_eq!(read(&repository(&server, server.options_as("u", "p"))).await.unwrap(), b"content");
-    assert!(other.seen().iter().all(|seen| !seen.authorization().is_some_and(|value| value.starts_with("Basic"))));
+    assert_eq!(
+        read(&repository(&server, server.options_as("u", "p"))).await.unwrap(),
+        b"content"
+    );
+    assert!(
+        other
+            .seen()
+            .iter()
+            .all(|seen| !seen.authorization().is_some_and(|value| value.starts_with("Basic")))
+    );
 }
 
 #[tokio::test]
 async fn signatures_are_not_shown() {
     let storage = Server::start(|_| status(403).body("<Error>signature</Error>")).await;
     let server = registry(format!("http://{}/b?X-Amz-Signature=topsecret", storage.host)).await;
-    let error = read(&repository(&server, server.options_as("u", "p"))).await.unwrap_err();
+    let error = read(&repository(&server, server.options_as("u", "p")))
+        .await
+        .unwrap_err();
     assert!(!format!("{error:?}").contains("topsecret"), "{error:?}");
     assert!(!server.repository().describe().contains('?'));
 }

@@ -32,7 +32,10 @@ fn index(entries: &[Value]) -> Answer {
 
 async fn names(server: &Server, artifact_type: Option<&str>) -> Result<Vec<String>, StoreError> {
     let found = server.repository().referrers(&subject(), artifact_type).await?;
-    Ok(found.iter().map(|descriptor| descriptor.annotations["name"].clone()).collect())
+    Ok(found
+        .iter()
+        .map(|descriptor| descriptor.annotations["name"].clone())
+        .collect())
 }
 
 #[tokio::test]
@@ -53,7 +56,11 @@ async fn referrers_are_listed_over_pages_and_once() {
 #[tokio::test]
 async fn what_the_registry_has_not_filtered_is_filtered_here() {
     let path = format!("/v2/x/referrers/{}?artifactType=application%2Fspdx%2Bjson", subject());
-    for (applied, expected) in [(None, &["a"][..]), (Some("other"), &["a"]), (Some("artifactType"), &["a", "b"])] {
+    for (applied, expected) in [
+        (None, &["a"][..]),
+        (Some("other"), &["a"]),
+        (Some("artifactType"), &["a", "b"]),
+    ] {
         let path = path.clone();
         let server = Server::start(move |seen| {
             assert_eq!(seen.path, path);
@@ -120,11 +127,22 @@ async fn other_refusals_and_what_is_no_index_are_errors() {
         assert_eq!(server.count(&format!("GET {}", tag_path())), 0);
     }
     let docker = json!({ "schemaVersion": 2, "mediaType": MediaType::DockerIndex, "manifests": [] }).to_string();
-    for body in ["", "<html>", "{}", "[]", r#"{"schemaVersion":2,"manifests":[{}]}"#, &docker] {
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        "[]",
+        r#"{"schemaVersion":2,"manifests":[{}]}"#,
+        &docker,
+    ] {
         for is_api in [true, false] {
             let body = body.to_owned();
             let server = Server::start(move |seen| {
-                if seen.path.contains("/referrers/") == is_api { status(200).body(body.clone()) } else { status(404) }
+                if seen.path.contains("/referrers/") == is_api {
+                    status(200).body(body.clone())
+                } else {
+                    status(404)
+                }
             })
             .await;
             let error = names(&server, None).await.unwrap_err();
@@ -151,7 +169,9 @@ async fn registry(
                 held.insert(seen.path.clone(), bytes);
                 status(201)
             }
-            "GET" => held.get(&seen.path).map_or(status(404), |bytes| status(200).body(bytes.clone())),
+            "GET" => held
+                .get(&seen.path)
+                .map_or(status(404), |bytes| status(200).body(bytes.clone())),
             _ => status(404),
         }
     })
@@ -180,7 +200,10 @@ async fn put(server: &Server, manifest: &[u8], media_type: MediaType) -> Result<
 }
 
 fn listed(bytes: &[u8]) -> Vec<Value> {
-    serde_json::from_slice::<Value>(bytes).unwrap()["manifests"].as_array().unwrap().clone()
+    serde_json::from_slice::<Value>(bytes).unwrap()["manifests"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 #[tokio::test]
@@ -196,8 +219,13 @@ async fn a_referrer_that_is_pushed_is_listed_at_the_tag_of_its_subject() {
             "artifactType": expected, "annotations": { "name": "own" },
         });
         assert_eq!(listed(&bytes), [expected]);
-        let put_type =
-            server.seen().iter().rfind(|seen| seen.method == "PUT").unwrap().header("content-type").map(str::to_owned);
+        let put_type = server
+            .seen()
+            .iter()
+            .rfind(|seen| seen.method == "PUT")
+            .unwrap()
+            .header("content-type")
+            .map(str::to_owned);
         assert_eq!(put_type.as_deref(), Some(INDEX_TYPE));
         put(&server, &manifest, MediaType::OciManifest).await.unwrap();
         assert_eq!(server.count(&format!("PUT {}", tag_path())), 1);
@@ -212,13 +240,17 @@ async fn an_index_can_refer_too() {
         "subject": { "mediaType": MediaType::OciManifest, "digest": subject(), "size": 7 },
     });
     let (server, held) = registry(BTreeMap::new(), |_| {}).await;
-    put(&server, index.to_string().as_bytes(), MediaType::OciIndex).await.unwrap();
+    put(&server, index.to_string().as_bytes(), MediaType::OciIndex)
+        .await
+        .unwrap();
     let listed = listed(&held.lock().unwrap()[&tag_path()]);
     assert_eq!((listed.len(), &listed[0]["artifactType"]), (1, &json!(SBOM)));
     assert!(listed[0].get("annotations").is_none() && listed[0].get("platform").is_none());
     let mut broken = index;
     broken["subject"] = json!({ "digest": "sha256:../x" });
-    let error = put(&server, broken.to_string().as_bytes(), MediaType::OciIndex).await.unwrap_err();
+    let error = put(&server, broken.to_string().as_bytes(), MediaType::OciIndex)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("subject"), "{error}");
 }
 
@@ -229,12 +261,20 @@ async fn others_stay_listed_once_with_all_that_the_index_says() {
         "manifests": [entry("b", SBOM), entry("a", SBOM), entry("b", SBOM)],
     });
     let (server, held) = registry([(tag_path(), old.to_string().into_bytes())].into(), |_| {}).await;
-    put(&server, &referrer(Some(SBOM)), MediaType::OciManifest).await.unwrap();
+    put(&server, &referrer(Some(SBOM)), MediaType::OciManifest)
+        .await
+        .unwrap();
     let bytes = held.lock().unwrap()[&tag_path()].clone();
-    let names: Vec<_> = listed(&bytes).iter().map(|entry| entry["annotations"]["name"].clone()).collect();
+    let names: Vec<_> = listed(&bytes)
+        .iter()
+        .map(|entry| entry["annotations"]["name"].clone())
+        .collect();
     assert_eq!(names, ["b", "a", "own"]);
     let index: Value = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!((&index["annotations"]["kept"], &index["unknown"]), (&json!("yes"), &json!([1])));
+    assert_eq!(
+        (&index["annotations"]["kept"], &index["unknown"]),
+        (&json!("yes"), &json!([1]))
+    );
 }
 
 #[tokio::test]
@@ -247,7 +287,9 @@ async fn a_registry_that_has_taken_note_is_left_to_it_and_images_have_no_subject
     put(&server, &referrer(None), MediaType::OciManifest).await.unwrap();
     assert_eq!((server.count("PUT"), server.count("GET")), (1, 0));
     let (server, held) = registry(BTreeMap::new(), |_| {}).await;
-    put(&server, br#"{"schemaVersion":2,"manifests":[]}"#, MediaType::OciIndex).await.unwrap();
+    put(&server, br#"{"schemaVersion":2,"manifests":[]}"#, MediaType::OciIndex)
+        .await
+        .unwrap();
     assert_eq!((held.lock().unwrap().len(), server.count("GET")), (1, 0));
 }
 
@@ -263,15 +305,19 @@ async fn an_update_that_another_writer_undoes_is_done_again() {
     };
     let (server, held) = registry(BTreeMap::new(), undo).await;
     put(&server, &referrer(None), MediaType::OciManifest).await.unwrap();
-    let names: Vec<_> =
-        listed(&held.lock().unwrap()[&tag_path()]).iter().map(|entry| entry["annotations"]["name"].clone()).collect();
+    let names: Vec<_> = listed(&held.lock().unwrap()[&tag_path()])
+        .iter()
+        .map(|entry| entry["annotations"]["name"].clone())
+        .collect();
     assert_eq!(names, ["theirs", "own"]);
     assert_eq!(server.count(&format!("PUT {}", tag_path())), 3);
 }
 
 #[tokio::test]
 async fn one_that_is_always_undone_ends() {
-    let empty = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [] }).to_string().into_bytes();
+    let empty = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [] })
+        .to_string()
+        .into_bytes();
     let (server, _) = registry(BTreeMap::new(), move |bytes| bytes.clone_from(&empty)).await;
     let error = put(&server, &referrer(None), MediaType::OciManifest).await.unwrap_err();
     assert!(error.to_string().contains("another writer keeps removing"), "{error}");
@@ -283,7 +329,13 @@ async fn one_that_is_always_undone_ends() {
 async fn a_tag_that_is_something_else_is_not_overwritten() {
     let manifest = referrer(None);
     let docker = json!({ "schemaVersion": 2, "mediaType": MediaType::DockerIndex, "manifests": [] }).to_string();
-    for other in [&manifest[..], b"{}", b"<html>", docker.as_bytes(), &vec![b' '; MAX_MANIFEST_BYTES as usize + 1]] {
+    for other in [
+        &manifest[..],
+        b"{}",
+        b"<html>",
+        docker.as_bytes(),
+        &vec![b' '; MAX_MANIFEST_BYTES as usize + 1],
+    ] {
         let (server, held) = registry([(tag_path(), other.to_vec())].into(), |_| {}).await;
         let error = put(&server, &manifest, MediaType::OciManifest).await.unwrap_err();
         assert_eq!(error.error_kind(), ErrorKind::Remote);

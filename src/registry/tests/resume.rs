@@ -30,7 +30,12 @@ fn start(seen: &Seen) -> Option<usize> {
 
 /// Returns the first bytes of the ranges of all requests for a blob, in order.
 fn starts(server: &Server) -> Vec<Option<usize>> {
-    server.seen().iter().filter(|seen| seen.path.contains("/blobs/")).map(start).collect()
+    server
+        .seen()
+        .iter()
+        .filter(|seen| seen.path.contains("/blobs/"))
+        .map(start)
+        .collect()
 }
 
 /// Returns at most `piece` bytes of a requested range, and then ends the connection.
@@ -55,13 +60,20 @@ async fn a_blob_goes_on_where_it_broke_off() {
     assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT);
     assert_eq!(starts(&server), [None, Some(3), Some(6)]);
     let seen = server.seen();
-    assert!(seen.iter().all(|seen| seen.header("accept-encoding") == Some("identity")));
+    assert!(
+        seen.iter()
+            .all(|seen| seen.header("accept-encoding") == Some("identity"))
+    );
 }
 
 #[tokio::test]
 async fn a_registry_that_knows_no_ranges_is_read_past_what_is_known() {
     let server = Server::start(|seen| {
-        let end = if start(seen).is_some_and(|start| start >= 4) { 7 } else { start(seen).unwrap_or(2) + 2 };
+        let end = if start(seen).is_some_and(|start| start >= 4) {
+            7
+        } else {
+            start(seen).unwrap_or(2) + 2
+        };
         status(200).with("Content-Length", "7").body(&CONTENT[..end])
     })
     .await;
@@ -78,7 +90,10 @@ async fn another_part_than_the_wanted_one_is_not_taken() {
         status(206).with("Content-Range", "bytes 3-7/*").body("tentX"),
         status(206).with("Content-Range", "bytes 3-2/7"),
         status(206).with("Content-Range", "3-6/7").body("tent"),
-        status(206).with("Content-Range", "bytes 3-6/7").with("Content-Range", "bytes 0-6/7").body("tent"),
+        status(206)
+            .with("Content-Range", "bytes 3-6/7")
+            .with("Content-Range", "bytes 0-6/7")
+            .body("tent"),
         status(206).body("tent"),
         status(416).with("Content-Range", "bytes */3"),
     ] {
@@ -96,7 +111,10 @@ async fn another_part_than_the_wanted_one_is_not_taken() {
 
 #[tokio::test]
 async fn a_part_that_nobody_asked_for_is_an_error() {
-    for answer in [status(206).with("Content-Range", "bytes 0-6/7").body(CONTENT), status(416)] {
+    for answer in [
+        status(206).with("Content-Range", "bytes 0-6/7").body(CONTENT),
+        status(416),
+    ] {
         let server = Server::start(move |_| answer.clone()).await;
         let error = read(&server.repository(), &blob()).await.unwrap_err();
         assert!(error.to_string().contains("expected all"), "{error}");
@@ -123,7 +141,9 @@ async fn a_part_of_the_part_is_progress() {
         None => status(200).with("Content-Length", "7").body("c"),
         Some(at) => {
             let range = format!("bytes {at}-{}/*", (at + 1).min(6));
-            status(206).with("Content-Range", range).body(&CONTENT[at..(at + 2).min(7)])
+            status(206)
+                .with("Content-Range", range)
+                .body(&CONTENT[at..(at + 2).min(7)])
         }
     })
     .await;
@@ -148,15 +168,29 @@ fn raw_repository(server: &RawServer) -> RoutedRepository {
         retry: quick(),
         ..RegistryOptions::default()
     };
-    Client::new(options).unwrap().repository(format!("{}/x", server.host).parse().unwrap())
+    Client::new(options)
+        .unwrap()
+        .repository(format!("{}/x", server.host).parse().unwrap())
 }
 
 #[tokio::test]
 async fn every_kind_of_early_end_is_one() {
     for silent in [false, true] {
-        for head in ["200 OK\r\nContent-Length: 7", "200 OK", "200 OK\r\nTransfer-Encoding: chunked"] {
-            let body: &[u8] = if head.contains("chunked") { b"3\r\ncon\r\n" } else { b"con" };
-            let server = raw_registry(move || Raw { falls_silent: silent, ..raw(head, body) }).await;
+        for head in [
+            "200 OK\r\nContent-Length: 7",
+            "200 OK",
+            "200 OK\r\nTransfer-Encoding: chunked",
+        ] {
+            let body: &[u8] = if head.contains("chunked") {
+                b"3\r\ncon\r\n"
+            } else {
+                b"con"
+            };
+            let server = raw_registry(move || Raw {
+                falls_silent: silent,
+                ..raw(head, body)
+            })
+            .await;
             let bytes = read(&raw_repository(&server), &blob()).await.unwrap();
             assert_eq!(bytes, CONTENT, "{head} {silent}");
         }
@@ -166,8 +200,10 @@ async fn every_kind_of_early_end_is_one() {
 #[tokio::test]
 async fn how_a_whole_body_ends_does_not_matter() {
     for silent in [false, true] {
-        let first =
-            move || Raw { falls_silent: silent, ..raw("200 OK\r\nTransfer-Encoding: chunked", b"7\r\ncontent\r\n") };
+        let first = move || Raw {
+            falls_silent: silent,
+            ..raw("200 OK\r\nTransfer-Encoding: chunked", b"7\r\ncontent\r\n")
+        };
         let server = raw_registry(first).await;
         assert_eq!(read(&raw_repository(&server), &blob()).await.unwrap(), CONTENT);
         assert_eq!(server.sent().matches("/blobs/").count(), 1);
@@ -193,7 +229,12 @@ async fn a_length_that_cannot_be_right_is_said_before_anything_is_read() {
     for length in ["6", "8", "0", "1000000000000000"] {
         let server = Server::start(move |_| status(200).with("Content-Length", length).body("conten")).await;
         let error = open(&server.repository(), &blob()).await.err().unwrap();
-        assert!(error.to_string().contains(&format!("expected 7 bytes, found {length} bytes")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("expected 7 bytes, found {length} bytes")),
+            "{error}"
+        );
         assert_eq!(error.error_kind(), ErrorKind::Remote);
         assert_eq!(server.count("GET /v2/x/blobs"), 1);
     }
@@ -205,10 +246,21 @@ async fn an_empty_blob_is_looked_for_and_has_no_parts() {
     let server = Server::start(|_| status(200)).await;
     assert_eq!(read(&server.repository(), &empty).await.unwrap(), b"");
     let server = Server::start(|_| status(404)).await;
-    assert_eq!(read(&server.repository(), &empty).await.unwrap_err().error_kind(), ErrorKind::NotFound);
-    let server = raw_registry(|| Raw { falls_silent: true, ..raw("200 OK", b"") }).await;
+    assert_eq!(
+        read(&server.repository(), &empty).await.unwrap_err().error_kind(),
+        ErrorKind::NotFound
+    );
+    let server = raw_registry(|| Raw {
+        falls_silent: true,
+        ..raw("200 OK", b"")
+    })
+    .await;
     assert_eq!(read(&raw_repository(&server), &empty).await.unwrap(), b"");
-    assert!(!server.sent().to_ascii_lowercase().contains("range:"), "{}", server.sent());
+    assert!(
+        !server.sent().to_ascii_lowercase().contains("range:"),
+        "{}",
+        server.sent()
+    );
 }
 
 #[tokio::test]
@@ -218,7 +270,10 @@ async fn what_makes_progress_is_not_given_up_and_what_makes_none_is() {
     let retry = RetryOptions { tries: 2, ..quick() };
     for (piece, passes) in [(1024 * 1024 + 4096, true), (256 * 1024, false), (0, false)] {
         let server = cutting(content.clone(), piece).await;
-        let options = RegistryOptions { retry: retry.clone(), ..server.options() };
+        let options = RegistryOptions {
+            retry: retry.clone(),
+            ..server.options()
+        };
         let found = read(&repository(&server, options), &descriptor).await;
         if passes {
             assert!(found.unwrap() == content, "{piece}")
@@ -233,7 +288,12 @@ async fn what_makes_progress_is_not_given_up_and_what_makes_none_is() {
 
 #[tokio::test]
 async fn content_in_an_encoding_is_refused() {
-    for (encoding, is_taken) in [("gzip", false), ("gzip, identity", false), ("identity", true), ("", true)] {
+    for (encoding, is_taken) in [
+        ("gzip", false),
+        ("gzip, identity", false),
+        ("identity", true),
+        ("", true),
+    ] {
         let server = Server::start(move |_| status(200).with("Content-Encoding", encoding).body(CONTENT)).await;
         match (read(&server.repository(), &blob()).await, is_taken) {
             (Ok(bytes), true) => assert_eq!(bytes, CONTENT),
@@ -247,17 +307,31 @@ async fn content_in_an_encoding_is_refused() {
 async fn a_manifest_that_breaks_off_is_fetched_again_whole() {
     let asked = AtomicUsize::new(0);
     let server = Server::start(move |_| {
-        let end = if asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { 7 } else { INDEX.len() };
-        status(200).with("Content-Length", INDEX.len().to_string()).body(&INDEX[..end])
+        let end = if asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
+            7
+        } else {
+            INDEX.len()
+        };
+        status(200)
+            .with("Content-Length", INDEX.len().to_string())
+            .body(&INDEX[..end])
     })
     .await;
     let repository = server.repository();
     let root = repository.resolve(&Selector::Tag("latest".to_owned())).await.unwrap();
     assert_eq!(root.bytes(), INDEX.as_bytes());
     assert_eq!(read(&repository, root.descriptor()).await.unwrap(), INDEX.as_bytes());
-    let of_manifests: Vec<Seen> = server.seen().into_iter().filter(|seen| seen.path.contains("manifests")).collect();
+    let of_manifests: Vec<Seen> = server
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.path.contains("manifests"))
+        .collect();
     assert_eq!(of_manifests.len(), 4);
-    assert!(of_manifests.iter().all(|seen| seen.header("range").is_none() && seen.header("accept").is_some()));
+    assert!(
+        of_manifests
+            .iter()
+            .all(|seen| seen.header("range").is_none() && seen.header("accept").is_some())
+    );
     let server = Server::start(|_| status(200).with("Content-Length", "100").body("{")).await;
     let error = server.repository().resolve(&Selector::Only).await.unwrap_err();
     assert!(error.to_string().contains("is incomplete"), "{error}");
@@ -273,9 +347,18 @@ async fn overload_is_waited_out_at_the_start_and_in_the_middle() {
     .await;
     assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT);
     assert_eq!(starts(&server).last(), Some(&Some(4)));
-    let server =
-        Server::start(|seen| if start(seen).is_some() { status(404) } else { cut_part(CONTENT, seen, 4) }).await;
-    assert_eq!(read(&server.repository(), &blob()).await.unwrap_err().error_kind(), ErrorKind::NotFound);
+    let server = Server::start(|seen| {
+        if start(seen).is_some() {
+            status(404)
+        } else {
+            cut_part(CONTENT, seen, 4)
+        }
+    })
+    .await;
+    assert_eq!(
+        read(&server.repository(), &blob()).await.unwrap_err().error_kind(),
+        ErrorKind::NotFound
+    );
 }
 
 /// A registry that redirects each request for a blob to another signed address of `storage`.
@@ -298,7 +381,10 @@ async fn storage_that_breaks_off_is_reached_through_the_registry_again() {
     let server = signing(&storage).await;
     assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT);
     assert_eq!(storage.lines(), ["GET /b?sig=0", "GET /b?sig=1", "GET /b?sig=2"]);
-    assert_eq!(storage.seen().iter().map(start).collect::<Vec<_>>(), [None, Some(3), Some(6)]);
+    assert_eq!(
+        storage.seen().iter().map(start).collect::<Vec<_>>(),
+        [None, Some(3), Some(6)]
+    );
 }
 
 #[tokio::test]
@@ -311,7 +397,10 @@ async fn a_signed_address_that_has_expired_is_asked_for_again() {
         .await;
         let server = signing(&storage).await;
         assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT, "{refusal}");
-        assert_eq!(storage.lines(), ["GET /b?sig=0", "GET /b?sig=1", "GET /b?sig=2", "GET /b?sig=3"]);
+        assert_eq!(
+            storage.lines(),
+            ["GET /b?sig=0", "GET /b?sig=1", "GET /b?sig=2", "GET /b?sig=3"]
+        );
     }
     let storage = Server::start(|_| status(403)).await;
     let server = signing(&storage).await;
@@ -323,7 +412,10 @@ async fn a_signed_address_that_has_expired_is_asked_for_again() {
 #[tokio::test]
 async fn a_refusal_of_the_registry_itself_is_final() {
     let server = Server::start(|_| status(403)).await;
-    assert_eq!(read(&server.repository(), &blob()).await.unwrap_err().error_kind(), ErrorKind::Unauthorized);
+    assert_eq!(
+        read(&server.repository(), &blob()).await.unwrap_err().error_kind(),
+        ErrorKind::Unauthorized
+    );
     assert_eq!(server.count("GET /v2/x/blobs"), 1);
 }
 
@@ -332,11 +424,13 @@ async fn a_token_that_ends_in_the_middle_is_renewed() {
     let issued = AtomicUsize::new(0);
     let mut server = Server::bind().await;
     let challenge = format!("Bearer realm=\"http://{}/token\"", server.host);
-    server.serve(move |seen| match (seen.path.starts_with("/token"), seen.authorization(), start(seen)) {
-        (true, ..) => status(200).body(format!(r#"{{"token":"t{}"}}"#, issued.fetch_add(1, Ordering::SeqCst))),
-        (_, Some("Bearer t0"), None) | (_, Some("Bearer t1"), Some(_)) => cut_part(CONTENT, seen, 4),
-        _ => status(401).with("WWW-Authenticate", challenge.clone()),
-    });
+    server.serve(
+        move |seen| match (seen.path.starts_with("/token"), seen.authorization(), start(seen)) {
+            (true, ..) => status(200).body(format!(r#"{{"token":"t{}"}}"#, issued.fetch_add(1, Ordering::SeqCst))),
+            (_, Some("Bearer t0"), None) | (_, Some("Bearer t1"), Some(_)) => cut_part(CONTENT, seen, 4),
+            _ => status(401).with("WWW-Authenticate", challenge.clone()),
+        },
+    );
     assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT);
     assert_eq!(server.count("GET /token"), 2);
 }

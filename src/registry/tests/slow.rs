@@ -54,7 +54,10 @@ async fn serve(mut stream: TcpStream, habit: Habit, count: &AtomicUsize) -> std:
         Habit::EarlyHints => ("", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
         Habit::DripsHead => ("HTTP/1.1 200 OK\r\nx: ", "x"),
         Habit::DripsBody => ("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", "x"),
-        Habit::DripsTrailers => ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: ", "x"),
+        Habit::DripsTrailers => (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: ",
+            "x",
+        ),
     };
     stream.write_all(begin.as_bytes()).await?;
     loop {
@@ -66,19 +69,34 @@ async fn serve(mut stream: TcpStream, habit: Habit, count: &AtomicUsize) -> std:
 /// Options with a timeout of less than a second, and two tries.
 fn impatience() -> RegistryOptions {
     let idle_timeout = Duration::from_millis(500);
-    let retry = RetryOptions { longest_silence: idle_timeout * 2, ..quick() };
-    RegistryOptions { idle_timeout, retry, ..RegistryOptions::default() }
+    let retry = RetryOptions {
+        longest_silence: idle_timeout * 2,
+        ..quick()
+    };
+    RegistryOptions {
+        idle_timeout,
+        retry,
+        ..RegistryOptions::default()
+    }
 }
 
 fn impatient(host: &str) -> RoutedRepository {
-    let options = RegistryOptions { plain_http: [host.to_owned()].into(), ..impatience() };
-    Client::new(options).unwrap().repository(format!("{host}/x").parse().unwrap())
+    let options = RegistryOptions {
+        plain_http: [host.to_owned()].into(),
+        ..impatience()
+    };
+    Client::new(options)
+        .unwrap()
+        .repository(format!("{host}/x").parse().unwrap())
 }
 
 #[track_caller]
 fn assert_given_up(error: &StoreError, requests: &AtomicUsize, words: &str) {
     assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
-    assert!(error.to_string().contains(words) && error.to_string().contains("tried 2 times"), "{error}");
+    assert!(
+        error.to_string().contains(words) && error.to_string().contains("tried 2 times"),
+        "{error}"
+    );
     assert_eq!(requests.load(Ordering::SeqCst), 2, "{error}");
 }
 
@@ -108,7 +126,10 @@ async fn read_all(mut reader: impl AsyncRead + Unpin) -> std::io::Result<u64> {
 #[tokio::test]
 async fn blobs_that_come_in_drops_end() {
     let (host, requests) = server(Habit::DripsBody).await;
-    let descriptor = Descriptor { size_bytes: 1_000_000, ..Descriptor::of(MediaType::OciLayer, b"") };
+    let descriptor = Descriptor {
+        size_bytes: 1_000_000,
+        ..Descriptor::of(MediaType::OciLayer, b"")
+    };
     let error = match open(&impatient(&host), &descriptor).await {
         Ok(reader) => StoreError::from_reader(read_all(reader).await.unwrap_err()).unwrap(),
         Err(error) => error,
@@ -206,7 +227,10 @@ async fn closed_windows(directory: &std::path::Path, uploads: Arc<AtomicUsize>) 
     let certificate = CertificateDer::from_pem_file(directory.join("own.crt")).unwrap();
     let key = PrivateKeyDer::from_pem_file(directory.join("own.key")).unwrap();
     let builder = rustls::ServerConfig::builder_with_provider(Arc::new(rustls_graviola::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth();
     let mut config = builder.with_single_cert(vec![certificate], key).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
@@ -217,8 +241,12 @@ async fn closed_windows(directory: &std::path::Path, uploads: Arc<AtomicUsize>) 
             let (stream, _) = listener.accept().await.unwrap();
             let (acceptor, uploads) = (acceptor.clone(), Arc::clone(&uploads));
             tokio::spawn(async move {
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                let handshake = h2::server::Builder::new().initial_window_size(0).handshake::<_, bytes::Bytes>(stream);
+                let Ok(stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let handshake = h2::server::Builder::new()
+                    .initial_window_size(0)
+                    .handshake::<_, bytes::Bytes>(stream);
                 let Ok(mut connection) = handshake.await else { return };
                 let mut held = Vec::new();
                 while let Some(Ok((request, mut respond))) = connection.accept().await {
@@ -249,8 +277,13 @@ async fn an_http2_window_that_never_opens_ends() {
     let content = vec![7; 1024 * 1024];
     let descriptor = Descriptor::of(MediaType::OciLayer, &content);
     let source = MemoryStore::new("memory").with_blob(&descriptor, content);
-    let options = RegistryOptions { ca_files: vec![directory.path().join("own.crt")], ..impatience() };
-    let repository = Client::new(options).unwrap().repository(format!("{host}/x").parse().unwrap());
+    let options = RegistryOptions {
+        ca_files: vec![directory.path().join("own.crt")],
+        ..impatience()
+    };
+    let repository = Client::new(options)
+        .unwrap()
+        .repository(format!("{host}/x").parse().unwrap());
     let error = repository.put(&descriptor, &source).await.unwrap_err();
     assert_given_up(&error, &uploads, "no data from");
 }

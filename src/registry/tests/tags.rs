@@ -98,19 +98,44 @@ async fn a_list_without_end_ends() {
         let number = asked.fetch_add(1, Ordering::SeqCst);
         let many: Vec<String> = (0..60_000).map(|tag| format!("{number}-{tag}")).collect();
         let body = serde_json::json!({ "tags": many }).to_string();
-        status(200).body(body).with("Link", format!("<?page={number}>; rel=next"))
+        status(200)
+            .body(body)
+            .with("Link", format!("<?page={number}>; rel=next"))
     })
     .await;
-    assert!(tags(&server).await.unwrap_err().to_string().contains("more than 200000 tags"));
+    assert!(
+        tags(&server)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("more than 200000 tags")
+    );
     let server = Server::start(|_| status(200).body(vec![b' '; 4 * 1024 * 1024 + 1])).await;
-    assert!(tags(&server).await.unwrap_err().to_string().contains("more than 4194304 bytes"));
+    assert!(
+        tags(&server)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("more than 4194304 bytes")
+    );
 }
 
 #[tokio::test]
 async fn what_is_no_list_is_an_error_and_no_short_list() {
-    for body in ["", "<html>", "{}", r#"{"tags":["a"]"#, r#"{"tags":{"a":1}}"#, r#"{"tags":["a",null]}"#] {
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        r#"{"tags":["a"]"#,
+        r#"{"tags":{"a":1}}"#,
+        r#"{"tags":["a",null]}"#,
+    ] {
         let server = Server::start(move |_| status(200).body(body)).await;
-        assert_eq!(tags(&server).await.unwrap_err().error_kind(), ErrorKind::Remote, "{body}");
+        assert_eq!(
+            tags(&server).await.unwrap_err().error_kind(),
+            ErrorKind::Remote,
+            "{body}"
+        );
     }
     let server = Server::start(|_| list(&["a"]).with("Link", "/v2/x/tags/list?last=a")).await;
     assert!(tags(&server).await.unwrap_err().to_string().contains("Link header"));
@@ -173,5 +198,10 @@ async fn a_token_to_delete_allows_to_delete() {
         None => status(401).with("WWW-Authenticate", challenge.clone()),
     });
     server.repository().delete_manifest(&Digest::of(b"")).await.unwrap();
-    assert_eq!(server.count("GET /token?scope=repository%3Ax%3Adelete%2Cpull"), 1, "{:?}", server.lines());
+    assert_eq!(
+        server.count("GET /token?scope=repository%3Ax%3Adelete%2Cpull"),
+        1,
+        "{:?}",
+        server.lines()
+    );
 }

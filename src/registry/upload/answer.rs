@@ -61,7 +61,11 @@ pub(super) enum UploadError {
     /// 401: the token expired in transit, and was renewed.
     TokenEnded(StoreError),
     /// The registry does not support such a request.
-    Refused { step: Step, status: StatusCode, error: StoreError },
+    Refused {
+        step: Step,
+        status: StatusCode,
+        error: StoreError,
+    },
     /// The registry has other content than it was sent, or lost it: another session is tried once.
     Doubtful(StoreError),
     /// A permanent refusal.
@@ -103,7 +107,10 @@ pub(super) fn verdict(status: StatusCode, step: Step, offset: u64) -> Verdict {
 
 /// Returns `true` if a status means success.
 pub(super) fn is_done(status: StatusCode) -> bool {
-    matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT)
+    matches!(
+        status,
+        StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT
+    )
 }
 
 #[cfg(test)]
@@ -120,17 +127,37 @@ mod tests {
         for step in [Whole, Streamed, Rest, Chunk, LastChunk, Close] {
             assert_eq!(verdict_of(401, step, 0), Verdict::TokenEnded);
             for status in [408, 499, 500, 502, 504, 522] {
-                assert_eq!(verdict_of(status, step, 0), Verdict::Interrupted { is_loss: true }, "{status}");
+                assert_eq!(
+                    verdict_of(status, step, 0),
+                    Verdict::Interrupted { is_loss: true },
+                    "{status}"
+                );
             }
             for status in [429, 503] {
-                assert_eq!(verdict_of(status, step, 0), Verdict::Interrupted { is_loss: false }, "{status}");
+                assert_eq!(
+                    verdict_of(status, step, 0),
+                    Verdict::Interrupted { is_loss: false },
+                    "{status}"
+                );
             }
-            let expected = if step.closes() { Verdict::Final } else { Verdict::Refused };
+            let expected = if step.closes() {
+                Verdict::Final
+            } else {
+                Verdict::Refused
+            };
             assert_eq!(verdict_of(403, step, 0), expected, "{step:?}");
-            let expected = if step.closes() { Verdict::Doubtful } else { Verdict::Refused };
+            let expected = if step.closes() {
+                Verdict::Doubtful
+            } else {
+                Verdict::Refused
+            };
             assert_eq!(verdict_of(400, step, 0), expected, "{step:?}");
             assert_eq!(verdict_of(307, step, 0), Verdict::Final, "{step:?}");
-            let expected = if step == Close { Verdict::Final } else { Verdict::Refused };
+            let expected = if step == Close {
+                Verdict::Final
+            } else {
+                Verdict::Refused
+            };
             for status in [405, 413, 501] {
                 assert_eq!(verdict_of(status, step, 0), expected, "{status} {step:?}");
             }

@@ -123,27 +123,63 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 impl Place {
     fn take(directory: &Path, subject: Subject) -> io::Result<Option<Self>> {
-        DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(directory)?;
         remove_abandoned(directory);
         let named = format!("{}\n{}\n{}", subject.origin, subject.repository, subject.digest);
         let name = Digest::of(named.as_bytes()).hex();
         let lock = Lock::take(directory.join(format!("{name}.lock")))?;
-        Ok(lock.map(|lock| Self { entry: directory.join(format!("{name}.json")), subject, _lock: lock }))
+        Ok(lock.map(|lock| Self {
+            entry: directory.join(format!("{name}.json")),
+            subject,
+            _lock: lock,
+        }))
     }
 
     fn read(&self) -> Option<Entry> {
-        let bytes = read_small(&self.entry, MAX_ENTRY_BYTES, "the upload journal").ok().flatten()?;
+        let bytes = read_small(&self.entry, MAX_ENTRY_BYTES, "the upload journal")
+            .ok()
+            .flatten()?;
         let stored: Stored = serde_json::from_slice(&bytes).ok()?;
-        let Stored { format, origin, repository, digest, size_bytes, location, offset_bytes } = stored;
-        let is_ours = self.subject == Subject { origin, repository, digest, size_bytes };
+        let Stored {
+            format,
+            origin,
+            repository,
+            digest,
+            size_bytes,
+            location,
+            offset_bytes,
+        } = stored;
+        let is_ours = self.subject
+            == Subject {
+                origin,
+                repository,
+                digest,
+                size_bytes,
+            };
         let location = location.parse().ok().filter(|location| self.may_hold(location))?;
         (format == FORMAT && is_ours && offset_bytes <= size_bytes).then_some(Entry { location, offset_bytes })
     }
 
     fn write(&self, entry: &Entry) -> Result<(), StoreError> {
-        let Subject { origin, repository, digest, size_bytes } = self.subject.clone();
+        let Subject {
+            origin,
+            repository,
+            digest,
+            size_bytes,
+        } = self.subject.clone();
         let (location, offset_bytes) = (entry.location.to_string(), entry.offset_bytes);
-        let stored = Stored { format: FORMAT, origin, repository, digest, size_bytes, location, offset_bytes };
+        let stored = Stored {
+            format: FORMAT,
+            origin,
+            repository,
+            digest,
+            size_bytes,
+            location,
+            offset_bytes,
+        };
         let failed = |cause| StoreError::io("write", &self.entry, cause);
         let bytes = serde_json::to_vec(&stored).map_err(|cause| failed(cause.into()))?;
         if !self.may_hold(&entry.location) || bytes.len() as u64 > MAX_ENTRY_BYTES {
@@ -174,7 +210,12 @@ impl Lock {
     fn take(path: PathBuf) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         // Never written: only its lock matters.
-        options.create(true).truncate(false).write(true).mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW);
+        options
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(FILE_MODE)
+            .custom_flags(libc::O_NOFOLLOW);
         let file = options.open(&path)?;
         match file.try_lock() {
             // The process that holds the lock removes the file: a lock on a removed file protects nothing.
@@ -197,24 +238,36 @@ mod tests {
 
     fn subject() -> Subject {
         let origin = "https://r.example".to_owned();
-        Subject { origin, repository: "team/app".to_owned(), digest: Digest::of(b"x"), size_bytes: 100 }
+        Subject {
+            origin,
+            repository: "team/app".to_owned(),
+            digest: Digest::of(b"x"),
+            size_bytes: 100,
+        }
     }
 
     fn entry(location: &str) -> Entry {
-        Entry { location: location.parse().unwrap(), offset_bytes: 40 }
+        Entry {
+            location: location.parse().unwrap(),
+            offset_bytes: 40,
+        }
     }
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()[64..].to_owned()).collect();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap()[64..].to_owned())
+            .collect();
         names.sort();
         names
     }
 
     fn file(directory: &Path) -> PathBuf {
         let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-        entries.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "json")).unwrap()
+        entries
+            .into_iter()
+            .find(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .unwrap()
     }
 
     #[tokio::test]
@@ -249,7 +302,10 @@ mod tests {
         second.remove().await;
         drop(second);
         assert_eq!(first.read().await, Some(entry("https://r.example/first")));
-        let other = Subject { repository: "team/other".to_owned(), ..subject() };
+        let other = Subject {
+            repository: "team/other".to_owned(),
+            ..subject()
+        };
         assert_eq!(Journal::open(directory.path(), other).await.read().await, None);
         drop(first);
         assert!(Journal::open(directory.path(), subject()).await.read().await.is_some());
@@ -259,8 +315,11 @@ mod tests {
     async fn locations_elsewhere_are_neither_written_nor_believed() {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::open(directory.path(), subject()).await;
-        for elsewhere in ["https://cdn.example/up?X-Amz-Signature=s", "http://r.example/up", "https://u:p@r.example/up"]
-        {
+        for elsewhere in [
+            "https://cdn.example/up?X-Amz-Signature=s",
+            "http://r.example/up",
+            "https://u:p@r.example/up",
+        ] {
             journal.write(entry("https://r.example/up")).await;
             let text = fs::read_to_string(file(directory.path())).unwrap();
             journal.write(entry(elsewhere)).await;

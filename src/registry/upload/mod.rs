@@ -106,7 +106,9 @@ impl RegistryRepository {
     }
 
     async fn journal(&self, descriptor: &Descriptor) -> Result<Journal, StoreError> {
-        let Some(directory) = &self.options().journal_directory else { return Ok(Journal::none()) };
+        let Some(directory) = &self.options().journal_directory else {
+            return Ok(Journal::none());
+        };
         let subject = Subject {
             origin: origin(&self.base()?),
             repository: self.repository.path().to_owned(),
@@ -127,7 +129,9 @@ impl Upload<'_> {
             }
         }
         self.journal.remove().await;
-        self.repository.refusals().remember(self.repository.registry(), self.ladder.refused());
+        self.repository
+            .refusals()
+            .remember(self.repository.registry(), self.ladder.refused());
         Ok(())
     }
 
@@ -165,10 +169,17 @@ impl Upload<'_> {
             sent: size_bytes,
             ..Session::new(noted.location, self.ladder.manner()?)
         };
-        let resumed = self.repository.resume_session(&session, &mut self.repository.backoff()).await;
-        let session =
-            resumed.inspect_err(|error| tracing::info!(%error, "not resuming the recorded upload")).ok()??;
-        let line = format!("resuming upload of {digest} at {} of {size_bytes} bytes", session.offset);
+        let resumed = self
+            .repository
+            .resume_session(&session, &mut self.repository.backoff())
+            .await;
+        let session = resumed
+            .inspect_err(|error| tracing::info!(%error, "not resuming the recorded upload"))
+            .ok()??;
+        let line = format!(
+            "resuming upload of {digest} at {} of {size_bytes} bytes",
+            session.offset
+        );
         tracing::info!("{line}");
         self.repository.notice(&line);
         self.confirm(&session).await;
@@ -177,7 +188,10 @@ impl Upload<'_> {
 
     fn manner(&mut self) -> Result<UploadMode, StoreError> {
         self.ladder.manner().ok_or_else(|| {
-            let all_refused = || self.repository.protocol_error(UPLOADING, "no manner is taken".to_owned());
+            let all_refused = || {
+                self.repository
+                    .protocol_error(UPLOADING, "no manner is taken".to_owned())
+            };
             self.refusal.take().unwrap_or_else(all_refused)
         })
     }
@@ -241,21 +255,38 @@ impl Upload<'_> {
         if let Some(failure) = self.feed.take_failure() {
             return Err(UploadError::Source(failure));
         }
-        let reply = sent.map_err(|interruption| UploadError::Interrupted { interruption, is_loss: true })?;
+        let reply = sent.map_err(|interruption| UploadError::Interrupted {
+            interruption,
+            is_loss: true,
+        })?;
         if !is_done(reply.status()) {
             return Err(self.setback(session, step, reply).await);
         }
         if handed < until {
-            let error =
-                self.repository.protocol_error(UPLOADING, "the registry replied before everything was sent".to_owned());
-            let trouble = RetryInfo { is_passing: true, ..RetryInfo::default() };
-            let interruption = RequestError { error, trouble, speaks_no_tls: false };
-            return Err(UploadError::Interrupted { interruption, is_loss: true });
+            let error = self
+                .repository
+                .protocol_error(UPLOADING, "the registry replied before everything was sent".to_owned());
+            let trouble = RetryInfo {
+                is_passing: true,
+                ..RetryInfo::default()
+            };
+            let interruption = RequestError {
+                error,
+                trouble,
+                speaks_no_tls: false,
+            };
+            return Err(UploadError::Interrupted {
+                interruption,
+                is_loss: true,
+            });
         }
         if step.closes() {
             return self.check_stored(&reply).await.map_err(UploadError::Final);
         }
-        let next = self.repository.next_location(&reply, UPLOADING).map_err(UploadError::Final)?;
+        let next = self
+            .repository
+            .next_location(&reply, UPLOADING)
+            .map_err(UploadError::Final)?;
         if let Some(location) = next {
             session.location = location;
         }
@@ -272,10 +303,16 @@ impl Upload<'_> {
             let range = HeaderValue::from_str(&format!("{}-{}", session.offset, until - 1));
             headers.insert(CONTENT_RANGE, range.expect("digits and a hyphen are a header's value"));
         }
-        let address =
-            if step.closes() { session.closing_address(self.descriptor.digest) } else { session.location.clone() };
-        let payload =
-            if session.offset < until { Payload::Stream(self.feed.body(until)) } else { Payload::Bytes(Bytes::new()) };
+        let address = if step.closes() {
+            session.closing_address(self.descriptor.digest)
+        } else {
+            session.location.clone()
+        };
+        let payload = if session.offset < until {
+            Payload::Stream(self.feed.body(until))
+        } else {
+            Payload::Bytes(Bytes::new())
+        };
         Call {
             action: UPLOADING,
             method: step.method(),
@@ -284,7 +321,11 @@ impl Upload<'_> {
             payload,
             scopes: self.repository.push_scopes(),
             // A connection may not survive more than one chunk.
-            connection: if step.is_chunk() { Connection::Own } else { Connection::Shared },
+            connection: if step.is_chunk() {
+                Connection::Own
+            } else {
+                Connection::Shared
+            },
         }
     }
 
@@ -296,7 +337,11 @@ impl Upload<'_> {
         match verdict {
             Verdict::Interrupted { is_loss } => UploadError::Interrupted { interruption, is_loss },
             Verdict::TokenEnded => UploadError::TokenEnded(interruption.error),
-            Verdict::Refused => UploadError::Refused { step, status, error: interruption.error },
+            Verdict::Refused => UploadError::Refused {
+                step,
+                status,
+                error: interruption.error,
+            },
             Verdict::Doubtful => UploadError::Doubtful(interruption.error),
             Verdict::Final => UploadError::Final(interruption.error),
         }
@@ -348,7 +393,10 @@ impl Upload<'_> {
                     return Err(error);
                 }
                 // A refused request stores nothing.
-                let session = Session { was_closed: false, ..session };
+                let session = Session {
+                    was_closed: false,
+                    ..session
+                };
                 self.recover(session, false).await
             }
             UploadError::Interrupted { interruption, is_loss } => {
@@ -372,7 +420,8 @@ impl Upload<'_> {
         let closed_empty = session.was_closed && session.offset == self.descriptor.size_bytes;
         if closed_empty && std::mem::replace(&mut self.failed_to_close, true) {
             self.give_up(session).await;
-            self.ladder.refuse(UploadMode::Streamed, StatusCode::INTERNAL_SERVER_ERROR);
+            self.ladder
+                .refuse(UploadMode::Streamed, StatusCode::INTERNAL_SERVER_ERROR);
             return self.start().await.map(Some);
         }
         if self.resumes
@@ -400,7 +449,10 @@ impl Upload<'_> {
     }
 
     async fn note(&self, session: &Session) {
-        let entry = Entry { location: session.location.clone(), offset_bytes: session.offset };
+        let entry = Entry {
+            location: session.location.clone(),
+            offset_bytes: session.offset,
+        };
         self.journal.write(entry).await;
     }
 

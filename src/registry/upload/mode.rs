@@ -133,7 +133,9 @@ mod tests {
 
     fn ladder(refused: &[UploadMode], losses: u32) -> Option<UploadMode> {
         let mut ladder = UploadStrategy::new(Refused::default());
-        refused.iter().for_each(|manner| ladder.refuse(*manner, StatusCode::METHOD_NOT_ALLOWED));
+        refused
+            .iter()
+            .for_each(|manner| ladder.refuse(*manner, StatusCode::METHOD_NOT_ALLOWED));
         (0..losses).for_each(|_| ladder.lose());
         ladder.manner()
     }
@@ -161,7 +163,10 @@ mod tests {
 
     #[test]
     fn bodies_of_put_are_given_up_but_not_for_their_size() {
-        for (status, expected) in [(StatusCode::PAYLOAD_TOO_LARGE, false), (StatusCode::METHOD_NOT_ALLOWED, true)] {
+        for (status, expected) in [
+            (StatusCode::PAYLOAD_TOO_LARGE, false),
+            (StatusCode::METHOD_NOT_ALLOWED, true),
+        ] {
             let mut ladder = UploadStrategy::new(Refused::default());
             ladder.refuse(Whole, status);
             assert_eq!(ladder.closes_empty(), expected);

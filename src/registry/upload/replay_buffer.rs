@@ -68,7 +68,11 @@ impl<'a> ReplayBuffer<'a> {
             next: 0,
             failure: None,
         };
-        Self { source, descriptor, shared: Arc::new(Mutex::new(shared)) }
+        Self {
+            source,
+            descriptor,
+            shared: Arc::new(Mutex::new(shared)),
+        }
     }
 
     /// Keeps this many of the returned bytes, in place of [`REPLAY_WINDOW_BYTES`].
@@ -82,11 +86,16 @@ impl<'a> ReplayBuffer<'a> {
     /// Errors are the source's.
     pub(super) async fn seek(&self, offset: u64) -> Result<(), StoreError> {
         if self.shared().begin_seek(offset) {
-            let reader = open(self.source, self.descriptor).await.map_err(StoreError::of_source)?;
+            let reader = open(self.source, self.descriptor)
+                .await
+                .map_err(StoreError::of_source)?;
             self.shared().begin_reading(reader);
         }
         // Skipped bytes go through the window, which is bounded.
-        while poll_fn(|context| self.shared().poll_piece(context, offset)).await.is_some_and(|piece| piece.is_ok()) {}
+        while poll_fn(|context| self.shared().poll_piece(context, offset))
+            .await
+            .is_some_and(|piece| piece.is_ok())
+        {}
         match self.take_failure() {
             Some(failure) => Err(failure),
             None => Ok(()),
@@ -101,8 +110,17 @@ impl<'a> ReplayBuffer<'a> {
             shared.generation += 1;
             (shared.generation, until.saturating_sub(shared.next))
         };
-        let body = Body { shared: Arc::clone(&self.shared), generation, until, progress: Arc::clone(&progress) };
-        PayloadStream { pieces: Box::pin(body.pieces()), size_bytes, progress }
+        let body = Body {
+            shared: Arc::clone(&self.shared),
+            generation,
+            until,
+            progress: Arc::clone(&progress),
+        };
+        PayloadStream {
+            pieces: Box::pin(body.pieces()),
+            size_bytes,
+            progress,
+        }
     }
 
     /// Returns the offset of the first byte that was not passed to HTTP. How many of the earlier bytes were sent is
@@ -143,7 +161,11 @@ impl Body {
             }
             self.progress.enter(Phase::Reading);
             let piece = ready!(shared.poll_piece(context, self.until));
-            self.progress.enter(if shared.next < self.until { Phase::Sending } else { Phase::Sent });
+            self.progress.enter(if shared.next < self.until {
+                Phase::Sending
+            } else {
+                Phase::Sent
+            });
             Poll::Ready(piece)
         })
     }
@@ -261,7 +283,10 @@ mod tests {
 
     impl Changing {
         fn new(contents: impl IntoIterator<Item = Vec<u8>>) -> Self {
-            Self { contents: contents.into_iter().collect(), openings: AtomicUsize::new(0) }
+            Self {
+                contents: contents.into_iter().collect(),
+                openings: AtomicUsize::new(0),
+            }
         }
 
         fn openings(&self) -> usize {
@@ -313,10 +338,19 @@ mod tests {
         let feed = ReplayBuffer::new(&source, &descriptor);
         feed.seek(0).await.unwrap();
         assert_eq!(read(feed.body(1_000_000)).await.unwrap(), content);
-        for (from, until) in [(0, 1), (1, 65_536), (65_535, 65_537), (700_000, 1_000_000), (1_000_000, 1_000_000)] {
+        for (from, until) in [
+            (0, 1),
+            (1, 65_536),
+            (65_535, 65_537),
+            (700_000, 1_000_000),
+            (1_000_000, 1_000_000),
+        ] {
             feed.seek(from).await.unwrap();
             assert_eq!(feed.handed(), from);
-            assert_eq!(read(feed.body(until)).await.unwrap(), content[from as usize..until as usize]);
+            assert_eq!(
+                read(feed.body(until)).await.unwrap(),
+                content[from as usize..until as usize]
+            );
             assert_eq!(feed.handed(), until);
         }
         assert_eq!(source.openings(), 1);
@@ -332,10 +366,21 @@ mod tests {
         feed.seek(900_000).await.unwrap();
         assert_eq!(source.openings(), 1);
         assert!(feed.shared().window_bytes < 200_000 + PIECE_BYTES as u64);
-        for (from, openings) in [(700_001, 1), (890_000, 1), (500_000, 2), (1_000_000, 2), (850_000, 2), (3, 3)] {
+        for (from, openings) in [
+            (700_001, 1),
+            (890_000, 1),
+            (500_000, 2),
+            (1_000_000, 2),
+            (850_000, 2),
+            (3, 3),
+        ] {
             feed.seek(from).await.unwrap();
             assert_eq!(source.openings(), openings, "{from}");
-            assert_eq!(read(feed.body(1_000_000)).await.unwrap(), content[from as usize..], "{from}");
+            assert_eq!(
+                read(feed.body(1_000_000)).await.unwrap(),
+                content[from as usize..],
+                "{from}"
+            );
         }
     }
 
@@ -363,14 +408,21 @@ mod tests {
         let descriptor = descriptor(&content);
         let mut damaged = content.clone();
         damaged[0] ^= 1;
-        for bad in [damaged, content[..199_999].to_vec(), [content.clone(), vec![0]].concat()] {
+        for bad in [
+            damaged,
+            content[..199_999].to_vec(),
+            [content.clone(), vec![0]].concat(),
+        ] {
             let source = Changing::new([bad]);
             let feed = ReplayBuffer::new(&source, &descriptor);
             feed.seek(0).await.unwrap();
             assert!(read(feed.body(200_000)).await.is_err());
             assert!(feed.handed() < 200_000, "{}", feed.handed());
             let failure = feed.take_failure().unwrap();
-            assert!(failure.is_source() && failure.error_kind() == ErrorKind::Input, "{failure}");
+            assert!(
+                failure.is_source() && failure.error_kind() == ErrorKind::Input,
+                "{failure}"
+            );
             assert!(feed.take_failure().is_none());
         }
     }
@@ -405,6 +457,12 @@ mod tests {
         let empty = Changing::new([Vec::new()]);
         ReplayBuffer::new(&empty, &descriptor).seek(0).await.unwrap();
         let longer = Changing::new([b"x".to_vec()]);
-        assert!(ReplayBuffer::new(&longer, &descriptor).seek(0).await.unwrap_err().is_source());
+        assert!(
+            ReplayBuffer::new(&longer, &descriptor)
+                .seek(0)
+                .await
+                .unwrap_err()
+                .is_source()
+        );
     }
 }

@@ -46,7 +46,14 @@ pub(super) struct Session {
 impl Session {
     /// Returns a session without content.
     pub(super) fn new(location: Url, manner: UploadMode) -> Self {
-        Self { location, manner, offset: 0, sent: 0, was_closed: false, chunk_min_bytes: None }
+        Self {
+            location,
+            manner,
+            offset: 0,
+            sent: 0,
+            was_closed: false,
+            chunk_min_bytes: None,
+        }
     }
 
     /// Returns the address that stores the blob. The location's own query is kept.
@@ -81,7 +88,10 @@ impl RegistryRepository {
         }
         let location = self.location(&reply)?;
         let chunk_min_bytes = text(reply.headers(), &CHUNK_MIN_LENGTH).and_then(|text| text.trim().parse().ok());
-        Ok(Session { chunk_min_bytes, ..Session::new(location, manner) })
+        Ok(Session {
+            chunk_min_bytes,
+            ..Session::new(location, manner)
+        })
     }
 
     /// Queries a session's offset, with the remaining tries of the upload. Returns `None` if the registry has lost the
@@ -102,15 +112,25 @@ impl RegistryRepository {
         };
         let reply = self.send_within(backoff, call).await?;
         let range = text(reply.headers(), &RANGE);
-        let Some(offset) = range.filter(|_| is_told(reply.status())).and_then(|range| held_bytes(&range)) else {
+        let Some(offset) = range
+            .filter(|_| is_told(reply.status()))
+            .and_then(|range| held_bytes(&range))
+        else {
             return Ok(None);
         };
         if !(session.offset..=session.sent).contains(&offset) {
             return Ok(None);
         }
-        let Ok(Some(location)) = self.next_location(&reply, ASKING) else { return Ok(None) };
+        let Ok(Some(location)) = self.next_location(&reply, ASKING) else {
+            return Ok(None);
+        };
         let (manner, chunk_min_bytes) = (session.manner, session.chunk_min_bytes);
-        Ok(Some(Session { offset, sent: offset, chunk_min_bytes, ..Session::new(location, manner) }))
+        Ok(Some(Session {
+            offset,
+            sent: offset,
+            chunk_min_bytes,
+            ..Session::new(location, manner)
+        }))
     }
 
     /// Cancels a session. The registry's reply is ignored.
@@ -137,7 +157,9 @@ impl RegistryRepository {
 
     /// Returns the session's next location from `reply`, or `None` if it names none.
     pub(super) fn next_location(&self, reply: &Reply, action: &'static str) -> Result<Option<Url>, StoreError> {
-        let Some(location) = text(reply.headers(), &LOCATION) else { return Ok(None) };
+        let Some(location) = text(reply.headers(), &LOCATION) else {
+            return Ok(None);
+        };
         let base = self.base()?;
         let used = upload_location(&base, reply.url(), &location);
         used.map(Some).map_err(|reason| {
@@ -157,7 +179,9 @@ fn is_told(status: StatusCode) -> bool {
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// Returns the bytes that a session has by its `Range`, `0-LAST`. `0-0` is sent for one byte and for none, and `0--1`
@@ -208,7 +232,10 @@ mod tests {
         for (location, expected) in [
             ("https://r.example/up", format!("https://r.example/up?{shown}")),
             ("https://r.example/up?", format!("https://r.example/up?{shown}")),
-            ("https://r.example/up?_state=a%2Bb%3D&x", format!("https://r.example/up?_state=a%2Bb%3D&x&{shown}")),
+            (
+                "https://r.example/up?_state=a%2Bb%3D&x",
+                format!("https://r.example/up?_state=a%2Bb%3D&x&{shown}"),
+            ),
         ] {
             let session = Session::new(location.parse().unwrap(), UploadMode::Whole);
             assert_eq!(session.closing_address(digest).as_str(), expected);

@@ -69,7 +69,11 @@ fn optional(table: &At<BTreeMap<String, TextOrFalse>>) -> BTreeMap<String, Optio
         TextOrFalse::Text(text) => Some(text.clone()),
         TextOrFalse::False(_) => None,
     };
-    table.value.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+    table
+        .value
+        .iter()
+        .map(|(name, text)| (name.clone(), value(text)))
+        .collect()
 }
 
 fn is_env_name(name: &str) -> bool {
@@ -77,13 +81,19 @@ fn is_env_name(name: &str) -> bool {
 }
 
 fn env_name_problem(name: &str, span: &std::ops::Range<usize>) -> Problem {
-    let message = format!("\"{}\" is not a valid name of an environment variable", escape(name.as_bytes()));
+    let message = format!(
+        "\"{}\" is not a valid name of an environment variable",
+        escape(name.as_bytes())
+    );
     Problem::new(span, message).help("a name must not be empty or contain =")
 }
 
 fn required_env(text: &Text) -> Result<String, Problem> {
     // A label joins the names, so white space and commas are not allowed in them.
-    if is_env_name(&text.value) && !text.value.contains(|character: char| character == ',' || character.is_whitespace())
+    if is_env_name(&text.value)
+        && !text
+            .value
+            .contains(|character: char| character == ',' || character.is_whitespace())
     {
         Ok(text.value.clone())
     } else {
@@ -117,7 +127,9 @@ fn stop_signal(text: &Text) -> Result<String, Problem> {
     let upper = signal.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let is_number = signal.bytes().all(|byte| byte.is_ascii_digit())
-        && signal.parse::<u32>().is_ok_and(|number| (1..=MAX_SIGNAL).contains(&number));
+        && signal
+            .parse::<u32>()
+            .is_ok_and(|number| (1..=MAX_SIGNAL).contains(&number));
     if is_number || SIGNALS.contains(&name) || is_real_time(name) {
         return Ok(signal.clone());
     }
@@ -163,12 +175,16 @@ fn shell(shell: &At<Vec<String>>) -> Result<Vec<String>, Problem> {
 }
 
 fn healthcheck(healthcheck: &At<HealthcheckChoice>) -> Result<Healthcheck, Problem> {
-    let HealthcheckChoice::Table(table) = &healthcheck.value else { return Ok(Healthcheck::None) };
+    let HealthcheckChoice::Table(table) = &healthcheck.value else {
+        return Ok(Healthcheck::None);
+    };
     let Some(test) = &table.test else {
         return Err(Problem::new(&healthcheck.span, "`healthcheck` has no `test`")
             .help("write `healthcheck = false` to remove the health check of the base"));
     };
-    let Some(test) = health_test(test)? else { return Ok(Healthcheck::None) };
+    let Some(test) = health_test(test)? else {
+        return Ok(Healthcheck::None);
+    };
     let retries = table.retries.as_ref().map(|retries| {
         u64::try_from(retries.value).map_err(|_| Problem::new(&retries.span, "`retries` must be 0 or more"))
     });
@@ -199,6 +215,8 @@ fn health_test(test: &At<choice::Command>) -> Result<Option<Vec<String>>, Proble
         (Some("NONE" | "CMD" | "CMD-SHELL"), _) => {
             Err(problem("the health check's test has the wrong number of words"))
         }
-        _ => Err(problem("the health check's test must begin with CMD, CMD-SHELL or NONE")),
+        _ => Err(problem(
+            "the health check's test must begin with CMD, CMD-SHELL or NONE",
+        )),
     }
 }

@@ -28,7 +28,11 @@ pub(super) fn entry(context: Context<'_>, entry: &At<raw::Files>) -> Result<File
         executable: files.executable.clone(),
         keep_modes: files.keep_modes.as_ref().is_some_and(|keep| keep.value),
         ownership: ownership(files.owner.as_ref(), files.mode.as_ref(), files.dir_mode.as_ref())?,
-        xattrs: files.xattrs.as_ref().map(|xattrs| xattrs.value.clone()).unwrap_or_default(),
+        xattrs: files
+            .xattrs
+            .as_ref()
+            .map(|xattrs| xattrs.value.clone())
+            .unwrap_or_default(),
         capabilities: files.capabilities.iter().map(capability).collect::<Result<_, _>>()?,
         place: context.place(&files.from.span),
     })
@@ -44,14 +48,25 @@ fn check_combinations(files: &raw::Files, is_image: bool) -> Result<(), Problem>
     if let Some(strip) = files.strip.as_ref().filter(|_| !files.unpack) {
         return refuse(&strip.span, "`strip` requires `unpack`", "set unpack = true");
     }
-    if let Some(keep) = files.keep_modes.as_ref().filter(|keep| keep.value && !files.unpack && !is_image) {
+    if let Some(keep) = files
+        .keep_modes
+        .as_ref()
+        .filter(|keep| keep.value && !files.unpack && !is_image)
+    {
         let message = "`keep-modes` requires `unpack` or files from an image";
         let help = "use `executable`, `mode` or `dir-mode`: modes on the disk differ between machines";
         return refuse(&keep.span, message, help);
     }
-    if let Some(xattrs) = files.xattrs.as_ref().filter(|xattrs| !xattrs.value.is_empty() && (files.unpack || is_image))
+    if let Some(xattrs) = files
+        .xattrs
+        .as_ref()
+        .filter(|xattrs| !xattrs.value.is_empty() && (files.unpack || is_image))
     {
-        return refuse(&xattrs.span, "`xattrs` applies to files from the disk only", "remove the key");
+        return refuse(
+            &xattrs.span,
+            "`xattrs` applies to files from the disk only",
+            "remove the key",
+        );
     }
     let foreign = |name: &String| Some((name.clone(), xattr_pattern_owner(name)?));
     if let Some(xattrs) = &files.xattrs
@@ -67,17 +82,31 @@ fn check_combinations(files: &raw::Files, is_image: bool) -> Result<(), Problem>
 
 fn from(context: Context<'_>, text: &Text) -> Result<From, Problem> {
     if text.value.is_empty() || text.value.contains('\0') {
-        return Err(Problem::new(&text.span, "a path must not be empty or contain a NUL character"));
+        return Err(Problem::new(
+            &text.span,
+            "a path must not be empty or contain a NUL character",
+        ));
     }
     if !IMAGE_PREFIXES.iter().any(|prefix| text.value.starts_with(prefix)) {
-        return Ok(From::Disk { directory: context.directory.to_owned(), pattern: text.value.clone() });
+        return Ok(From::Disk {
+            directory: context.directory.to_owned(),
+            pattern: text.value.clone(),
+        });
     }
     let Some((image, path)) = text.value.split_once("#/") else {
-        return Err(Problem::new(&text.span, "a source from an image needs a path in the image")
-            .help("add the path: docker://REF#/path; write ./NAME for a file with this name on the disk"));
+        return Err(
+            Problem::new(&text.span, "a source from an image needs a path in the image")
+                .help("add the path: docker://REF#/path; write ./NAME for a file with this name on the disk"),
+        );
     };
-    let path = image_path(&At { value: format!("/{path}"), span: text.span.clone() })?;
-    Ok(From::Image { image: context.image_name(image, &text.span)?, path })
+    let path = image_path(&At {
+        value: format!("/{path}"),
+        span: text.span.clone(),
+    })?;
+    Ok(From::Image {
+        image: context.image_name(image, &text.span)?,
+        path,
+    })
 }
 
 fn strip(strip: &At<i64>) -> Result<usize, Problem> {

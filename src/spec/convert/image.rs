@@ -31,22 +31,45 @@ pub(in super::super) fn identity(image: &raw::Image) -> Result<ImageSpec, Proble
         Some(MediaTypes::Oci) | None => Family::Oci,
     };
     let name = image.name.as_ref().map(repository).transpose()?;
-    Ok(ImageSpec { name, tags: tags(image.tags.as_ref())?, platforms, index, media_types })
+    Ok(ImageSpec {
+        name,
+        tags: tags(image.tags.as_ref())?,
+        platforms,
+        index,
+        media_types,
+    })
 }
 
 fn repository(name: &Text) -> Result<Repository, Problem> {
     match name.value.parse::<Reference>() {
-        Ok(Reference { repository, tag: None, digest: None }) => Ok(repository),
-        Ok(reference) => Err(Problem::new(&name.span, "`name` must be a repository without tag or digest")
-            .help(format!("write name = \"{}\", and the tag in `tags`", reference.repository))),
+        Ok(Reference {
+            repository,
+            tag: None,
+            digest: None,
+        }) => Ok(repository),
+        Ok(reference) => Err(
+            Problem::new(&name.span, "`name` must be a repository without tag or digest").help(format!(
+                "write name = \"{}\", and the tag in `tags`",
+                reference.repository
+            )),
+        ),
         Err(error) => Err(Problem::of(&name.span, &error)),
     }
 }
 
 /// Returns the tags in order, without duplicates: two variables may have the same value.
 fn tags(tags: Option<&At<Vec<Text>>>) -> Result<Vec<Tag>, Problem> {
-    let parse = |text: &Text| text.value.parse::<Tag>().map_err(|error| Problem::of(&text.span, &error));
-    let Some(tags) = tags else { return Ok(vec![parse(&At { value: "latest".to_owned(), span: 0..0 })?]) };
+    let parse = |text: &Text| {
+        text.value
+            .parse::<Tag>()
+            .map_err(|error| Problem::of(&text.span, &error))
+    };
+    let Some(tags) = tags else {
+        return Ok(vec![parse(&At {
+            value: "latest".to_owned(),
+            span: 0..0,
+        })?]);
+    };
     let mut parsed: Vec<Tag> = Vec::new();
     for text in &tags.value {
         let tag = parse(text)?;
@@ -66,8 +89,10 @@ fn platforms(platforms: &At<Vec<Text>>) -> Result<Vec<Platform>, Problem> {
     for text in &platforms.value {
         let platform = parse_platform(text)?;
         if let Some(at) = parsed.iter().position(|known| is_same(known, &platform)) {
-            return Err(Problem::new(&text.span, format!("{platform} is the same platform as {}", parsed[at]))
-                .context(&platforms.value[at].span, "the same platform"));
+            return Err(
+                Problem::new(&text.span, format!("{platform} is the same platform as {}", parsed[at]))
+                    .context(&platforms.value[at].span, "the same platform"),
+            );
         }
         parsed.push(platform);
     }
@@ -92,13 +117,30 @@ pub(in super::super) fn platform(
 ) -> Result<PlatformSpec, Problem> {
     let image = &document.image.value;
     let compression = compression(image.compression.as_ref(), image.level.as_ref(), None)?;
-    check_family(image_spec.media_types, compression, image.compression.as_ref(), &image.annotations)?;
+    check_family(
+        image_spec.media_types,
+        compression,
+        image.compression.as_ref(),
+        &image.annotations,
+    )?;
     let ownership = ownership(image.owner.as_ref(), image.mode.as_ref(), image.dir_mode.as_ref())?;
-    let around = layers::LayerContext { context, image: image_spec, platform, ownership, compression: image };
+    let around = layers::LayerContext {
+        context,
+        image: image_spec,
+        platform,
+        ownership,
+        compression: image,
+    };
     Ok(PlatformSpec {
         platform: platform.clone(),
-        base: image.base.as_ref().map_or(Ok(Base::Scratch), |text| base(context, text))?,
-        base_text: image.base.as_ref().map_or_else(|| SCRATCH.to_owned(), |text| text.value.clone()),
+        base: image
+            .base
+            .as_ref()
+            .map_or(Ok(Base::Scratch), |text| base(context, text))?,
+        base_text: image
+            .base
+            .as_ref()
+            .map_or_else(|| SCRATCH.to_owned(), |text| text.value.clone()),
         max_size_bytes: image.max_size.as_ref().map(size_bytes).transpose()?,
         annotations: annotations(&image.annotations)?,
         compression,
@@ -106,7 +148,11 @@ pub(in super::super) fn platform(
         ignore_file: ignore_file(context, image.ignore_file.as_ref())?,
         users: users(context, &document.users)?,
         groups: groups(context, &document.groups)?,
-        dirs: document.dirs.iter().map(|dir| dir_spec(context, dir)).collect::<Result<_, _>>()?,
+        dirs: document
+            .dirs
+            .iter()
+            .map(|dir| dir_spec(context, dir))
+            .collect::<Result<_, _>>()?,
         layers: layers::layers(&around, &document.layers)?,
         check: check(&document.check)?,
     })
@@ -129,7 +175,10 @@ fn ignore_file(context: Context<'_>, named: Option<&Text>) -> Result<IgnoreFile,
         Some(text) if name.is_empty() || name.contains('\0') => {
             Err(Problem::new(&text.span, "not a valid path of an ignore file"))
         }
-        _ => Ok(IgnoreFile { path: context.directory.join(name), required: named.is_some() }),
+        _ => Ok(IgnoreFile {
+            path: context.directory.join(name),
+            required: named.is_some(),
+        }),
     }
 }
 
@@ -176,10 +225,14 @@ pub(super) fn compression(
         let inherited = outer.filter(|outer| std::mem::discriminant(outer) == std::mem::discriminant(&make(default)));
         return Ok(inherited.unwrap_or_else(|| make(default)));
     };
-    i32::try_from(level.value).ok().filter(|level| range.contains(level)).map(make).ok_or_else(|| {
-        let message = format!("{text} supports levels {} to {}", range.start(), range.end());
-        Problem::new(&level.span, message)
-    })
+    i32::try_from(level.value)
+        .ok()
+        .filter(|level| range.contains(level))
+        .map(make)
+        .ok_or_else(|| {
+            let message = format!("{text} supports levels {} to {}", range.start(), range.end());
+            Problem::new(&level.span, message)
+        })
 }
 
 /// Refuses annotations and zstd in Docker's manifests, which support neither.
@@ -190,12 +243,16 @@ pub(super) fn check_family(
     annotations: &At<BTreeMap<String, Text>>,
 ) -> Result<(), Problem> {
     if let Some(said) = said.filter(|_| compression.media_type().in_family(family).is_none()) {
-        return Err(Problem::new(&said.span, "Docker's media types do not support this compression")
-            .help("use compression = \"gzip\", or media-types = \"oci\""));
+        return Err(
+            Problem::new(&said.span, "Docker's media types do not support this compression")
+                .help("use compression = \"gzip\", or media-types = \"oci\""),
+        );
     }
     if family == Family::Docker && !annotations.value.is_empty() {
-        return Err(Problem::new(&annotations.span, "Docker's manifests do not support annotations")
-            .help("use labels, or media-types = \"oci\""));
+        return Err(
+            Problem::new(&annotations.span, "Docker's manifests do not support annotations")
+                .help("use labels, or media-types = \"oci\""),
+        );
     }
     Ok(())
 }
@@ -214,8 +271,11 @@ fn users(context: Context<'_>, users: &[At<raw::User>]) -> Result<Vec<User>, Pro
             .context(&users[other].value.name.span, "first here"));
         }
         if let Some(other) = made.iter().position(|other| other.uid == uid) {
-            return Err(Problem::new(&users[at].value.uid.span, format!("the uid {uid} is used by another user"))
-                .context(&users[other].value.uid.span, "first here"));
+            return Err(Problem::new(
+                &users[at].value.uid.span,
+                format!("the uid {uid} is used by another user"),
+            )
+            .context(&users[other].value.uid.span, "first here"));
         }
         let home = user.home.as_ref().map(account_path).transpose()?;
         let shell = user.shell.as_ref().map(account_path).transpose()?;
@@ -234,8 +294,14 @@ fn users(context: Context<'_>, users: &[At<raw::User>]) -> Result<Vec<User>, Pro
 
 /// Converts a path that becomes part of a line of passwd.
 fn account_path(text: &Text) -> Result<String, Problem> {
-    if text.value.contains(|character: char| character == ':' || character.is_control()) {
-        return Err(Problem::new(&text.span, "a path in passwd must not contain colons or control characters"));
+    if text
+        .value
+        .contains(|character: char| character == ':' || character.is_control())
+    {
+        return Err(Problem::new(
+            &text.span,
+            "a path in passwd must not contain colons or control characters",
+        ));
     }
     super::image_path(text)
 }
@@ -246,12 +312,23 @@ fn groups(context: Context<'_>, groups: &[At<raw::Group>]) -> Result<Vec<Group>,
         let name = account_name(&group.name)?;
         let gid = id(&group.gid)?;
         if let Some(other) = made.iter().position(|other| other.name == name || other.gid == gid) {
-            let span = if made[other].name == name { &group.name.span } else { &group.gid.span };
-            return Err(Problem::new(span, "the name or the id of this group is used by another group")
-                .context(&groups[other].value.name.span, "the other group"));
+            let span = if made[other].name == name {
+                &group.name.span
+            } else {
+                &group.gid.span
+            };
+            return Err(
+                Problem::new(span, "the name or the id of this group is used by another group")
+                    .context(&groups[other].value.name.span, "the other group"),
+            );
         }
         let members = group.members.iter().map(account_name).collect::<Result<_, _>>()?;
-        made.push(Group { name, gid, members, place: context.place(&group.name.span) });
+        made.push(Group {
+            name,
+            gid,
+            members,
+            place: context.place(&group.name.span),
+        });
     }
     Ok(made)
 }
@@ -268,7 +345,10 @@ fn dir_spec(context: Context<'_>, dir: &At<raw::Dir>) -> Result<DirSpec, Problem
 
 fn check(check: &raw::Check) -> Result<CheckSpec, Problem> {
     let code = |code: &str| {
-        !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        !code.is_empty()
+            && code
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
     let allow =
         check.allow.iter().map(|text| match text.value.split_once(':') {
@@ -285,5 +365,8 @@ fn check(check: &raw::Check) -> Result<CheckSpec, Problem> {
             Err(Problem::new(&text.span, "unknown check code").help("use a code such as runs-as-root"))
         }
     });
-    Ok(CheckSpec { allow: allow.collect::<Result<_, _>>()?, deny: deny.collect::<Result<_, _>>()? })
+    Ok(CheckSpec {
+        allow: allow.collect::<Result<_, _>>()?,
+        deny: deny.collect::<Result<_, _>>()?,
+    })
 }

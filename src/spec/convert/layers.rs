@@ -51,7 +51,10 @@ fn check_name(name: &raw::Text) -> Result<(), Problem> {
         .help("choose another name"));
     }
     if name.value.is_empty() || name.value.contains(char::is_control) {
-        return Err(Problem::new(&name.span, "the name of a layer must not be empty or contain control characters"));
+        return Err(Problem::new(
+            &name.span,
+            "the name of a layer must not be empty or contain control characters",
+        ));
     }
     Ok(())
 }
@@ -92,17 +95,32 @@ fn layer_spec(around: &LayerContext<'_>, layer: &raw::Layer) -> Result<LayerSpec
     let image = around.compression;
     let outer = compression(image.compression.as_ref(), image.level.as_ref(), None)?;
     let compression = compression(layer.compression.as_ref(), layer.level.as_ref(), Some(outer))?;
-    check_family(around.image.media_types, compression, layer.compression.as_ref(), &layer.annotations)?;
+    check_family(
+        around.image.media_types,
+        compression,
+        layer.compression.as_ref(),
+        &layer.annotations,
+    )?;
     let own = ownership(layer.owner.as_ref(), layer.mode.as_ref(), layer.dir_mode.as_ref())?;
     let context = around.context;
-    let remove = layer
-        .remove
-        .iter()
-        .map(|text| Ok(Remove { path: image_path_below_root(text)?, place: context.place(&text.span) }));
+    let remove = layer.remove.iter().map(|text| {
+        Ok(Remove {
+            path: image_path_below_root(text)?,
+            place: context.place(&text.span),
+        })
+    });
     Ok(LayerSpec {
         name: layer.name.value.clone(),
-        files: layer.files.iter().map(|entry| files::entry(context, entry)).collect::<Result<_, _>>()?,
-        links: layer.links.iter().map(|entry| link(context, entry)).collect::<Result<_, _>>()?,
+        files: layer
+            .files
+            .iter()
+            .map(|entry| files::entry(context, entry))
+            .collect::<Result<_, _>>()?,
+        links: layer
+            .links
+            .iter()
+            .map(|entry| link(context, entry))
+            .collect::<Result<_, _>>()?,
         remove: remove.collect::<Result<_, _>>()?,
         ownership: own.or(&around.ownership),
         compression,

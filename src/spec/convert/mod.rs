@@ -42,9 +42,18 @@ impl Context<'_> {
     fn joined(&self, name: ImageName) -> ImageName {
         let join = |path: &Path| self.directory.join(path);
         match name {
-            ImageName::Layout { path, selector } => ImageName::Layout { path: join(&path), selector },
-            ImageName::OciArchive { path, selector } => ImageName::OciArchive { path: join(&path), selector },
-            ImageName::DockerArchive { path, selector } => ImageName::DockerArchive { path: join(&path), selector },
+            ImageName::Layout { path, selector } => ImageName::Layout {
+                path: join(&path),
+                selector,
+            },
+            ImageName::OciArchive { path, selector } => ImageName::OciArchive {
+                path: join(&path),
+                selector,
+            },
+            ImageName::DockerArchive { path, selector } => ImageName::DockerArchive {
+                path: join(&path),
+                selector,
+            },
             registry @ ImageName::Registry(_) => registry,
         }
     }
@@ -52,7 +61,10 @@ impl Context<'_> {
     /// Parses the name of a base image or of an image that files are copied from. Docker archives are refused.
     fn image_name(&self, text: &str, span: &Range<usize>) -> Result<ImageName, Problem> {
         if text.contains('\0') {
-            return Err(Problem::new(span, "the name of an image must not contain a NUL character"));
+            return Err(Problem::new(
+                span,
+                "the name of an image must not contain a NUL character",
+            ));
         }
         match text.parse() {
             Ok(ImageName::DockerArchive { .. }) => Err(Problem::new(span, "a docker-archive cannot be used here")
@@ -87,7 +99,10 @@ fn image_path(text: &Text) -> Result<String, Problem> {
     }
     let path = EntryPath::new(text.value.as_bytes()).map_err(|error| {
         let help = matches!(error, EntryPathError::LeavesRoot(_)).then(|| "write the path without ..".to_owned());
-        Problem { help, ..problem(&error.to_string()) }
+        Problem {
+            help,
+            ..problem(&error.to_string())
+        }
     })?;
     if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
         return Err(problem(&format!("\"{shown}\" contains a name that begins with .wh."))
@@ -110,7 +125,11 @@ fn annotations(table: &At<BTreeMap<String, Text>>) -> Result<BTreeMap<String, St
     if table.value.contains_key("") {
         return Err(Problem::new(&table.span, "the name of an annotation is empty"));
     }
-    Ok(table.value.iter().map(|(name, text)| (name.clone(), text.value.clone())).collect())
+    Ok(table
+        .value
+        .iter()
+        .map(|(name, text)| (name.clone(), text.value.clone()))
+        .collect())
 }
 
 /// Returns `true` if both spellings mean the same platform (`linux/arm64` and `linux/arm64/v8`).

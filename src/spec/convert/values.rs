@@ -64,7 +64,10 @@ pub(super) fn size_bytes(size: &At<TextOrInteger>) -> Result<u64, Problem> {
 pub fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = split_number(text);
     let unit = unit.trim_start();
-    SIZE_UNITS.iter().find(|(name, _)| *name == unit).and_then(|(_, unit)| scaled(number, *unit))
+    SIZE_UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .and_then(|(_, unit)| scaled(number, *unit))
 }
 
 /// Converts a duration of a health check to nanoseconds.
@@ -87,8 +90,9 @@ fn parse_duration(text: &str) -> Option<u64> {
     let mut total: u64 = 0;
     while !rest.is_empty() {
         let (number, after) = split_number(rest);
-        let unit_end =
-            after.find(|character: char| character.is_ascii_digit() || character == '.').unwrap_or(after.len());
+        let unit_end = after
+            .find(|character: char| character.is_ascii_digit() || character == '.')
+            .unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_end);
         let (_, unit) = DURATION_UNITS.iter().find(|(name, _)| *name == unit)?;
         total = total.checked_add(scaled(number, *unit)?)?;
@@ -99,7 +103,9 @@ fn parse_duration(text: &str) -> Option<u64> {
 
 /// Splits a text into digits with at most one point, and the rest.
 fn split_number(text: &str) -> (&str, &str) {
-    let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let end = text
+        .find(|character: char| !character.is_ascii_digit() && character != '.')
+        .unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -151,7 +157,9 @@ pub(super) fn mtime_s(mtime: &At<TextOrInteger>) -> Result<i64, Problem> {
 pub(super) fn mode(mode: &At<ModeText>) -> Result<u32, Problem> {
     let digits = &mode.value.0;
     let is_octal = (1..=5).contains(&digits.len()) && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
-    let bits = u32::from_str_radix(digits, 8).ok().filter(|bits| is_octal && *bits <= 0o7777);
+    let bits = u32::from_str_radix(digits, 8)
+        .ok()
+        .filter(|bits| is_octal && *bits <= 0o7777);
     bits.ok_or_else(|| {
         Problem::new(&mode.span, "not a mode").help("write a string of octal digits up to 7777, such as \"0755\"")
     })
@@ -164,7 +172,10 @@ pub(super) fn owner(owner: &At<OwnerText>) -> Result<Owner, Problem> {
         None => (owner.value.0.as_str(), None),
     };
     let part = |text: &str| name_or_id(text, &owner.span);
-    Ok(Owner { user: part(user)?, group: group.map(part).transpose()? })
+    Ok(Owner {
+        user: part(user)?,
+        group: group.map(part).transpose()?,
+    })
 }
 
 fn name_or_id(text: &str, span: &Range<usize>) -> Result<NameOrId, Problem> {
@@ -178,7 +189,10 @@ fn name_or_id(text: &str, span: &Range<usize>) -> Result<NameOrId, Problem> {
 
 /// Converts the ID of a user or a group.
 pub(super) fn id(number: &At<i64>) -> Result<u64, Problem> {
-    u64::try_from(number.value).ok().filter(|id| *id <= MAX_ID).ok_or_else(|| id_problem(&number.span))
+    u64::try_from(number.value)
+        .ok()
+        .filter(|id| *id <= MAX_ID)
+        .ok_or_else(|| id_problem(&number.span))
 }
 
 fn id_problem(span: &Range<usize>) -> Problem {
@@ -227,7 +241,19 @@ mod tests {
         ] {
             assert_eq!(size(text), Some(bytes), "{text}");
         }
-        for bad in ["", "MB", "-1MB", "1.2.3MB", "1mb", "1 M B", "99999999TB", "0", "0MB", "1e3", "."] {
+        for bad in [
+            "",
+            "MB",
+            "-1MB",
+            "1.2.3MB",
+            "1mb",
+            "1 M B",
+            "99999999TB",
+            "0",
+            "0MB",
+            "1e3",
+            ".",
+        ] {
             assert_eq!(size(bad), None, "{bad}");
         }
         assert!(size_bytes(&at(TextOrInteger::Integer(-1))).is_err());
@@ -247,7 +273,19 @@ mod tests {
         ] {
             assert_eq!(duration(text), Some(nanoseconds), "{text}");
         }
-        for bad in ["", "30", "s", "-1s", "1s ", "1d", "1us", "9999999999999h", "1m-1s", "1..5s", "s1"] {
+        for bad in [
+            "",
+            "30",
+            "s",
+            "-1s",
+            "1s ",
+            "1d",
+            "1us",
+            "9999999999999h",
+            "1m-1s",
+            "1..5s",
+            "s1",
+        ] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }
@@ -258,7 +296,14 @@ mod tests {
         assert_eq!(mtime("1970-01-01T00:00:01Z"), Some(1));
         assert_eq!(mtime("1970-01-01T01:00:01+01:00"), Some(1));
         assert_eq!(mtime("1700000000"), Some(1_700_000_000));
-        for bad in ["", "now", "1969-12-31T23:59:59Z", "2024-01-01", "2024-01-01T00:00:00.5Z", "8589934592"] {
+        for bad in [
+            "",
+            "now",
+            "1969-12-31T23:59:59Z",
+            "2024-01-01",
+            "2024-01-01T00:00:00.5Z",
+            "8589934592",
+        ] {
             assert_eq!(mtime(bad), None, "{bad}");
         }
     }
@@ -266,14 +311,43 @@ mod tests {
     #[test]
     fn modes_owners_and_names() {
         let mode = |text: &str| super::mode(&at(ModeText(text.to_owned()))).ok();
-        assert_eq!([mode("755"), mode("0644"), mode("07777")], [Some(0o755), Some(0o644), Some(0o7777)]);
-        assert_eq!([mode("17777"), mode("888"), mode(""), mode("+755"), mode("0o755")], [None; 5]);
+        assert_eq!(
+            [mode("755"), mode("0644"), mode("07777")],
+            [Some(0o755), Some(0o644), Some(0o7777)]
+        );
+        assert_eq!(
+            [mode("17777"), mode("888"), mode(""), mode("+755"), mode("0o755")],
+            [None; 5]
+        );
 
         let owner = |text: &str| super::owner(&at(OwnerText(text.to_owned()))).ok();
         let name = |text: &str| NameOrId::Name(text.to_owned());
-        assert_eq!(owner("app"), Some(Owner { user: name("app"), group: None }));
-        assert_eq!(owner("1:staff"), Some(Owner { user: NameOrId::Id(1), group: Some(name("staff")) }));
-        for bad in ["", ":", "a:", ":b", "a:b:c", "4294967295", "a b", "a\n", "-a", &"x".repeat(33)] {
+        assert_eq!(
+            owner("app"),
+            Some(Owner {
+                user: name("app"),
+                group: None
+            })
+        );
+        assert_eq!(
+            owner("1:staff"),
+            Some(Owner {
+                user: NameOrId::Id(1),
+                group: Some(name("staff"))
+            })
+        );
+        for bad in [
+            "",
+            ":",
+            "a:",
+            ":b",
+            "a:b:c",
+            "4294967295",
+            "a b",
+            "a\n",
+            "-a",
+            &"x".repeat(33),
+        ] {
             assert_eq!(owner(bad), None, "{bad}");
         }
     }

@@ -8,7 +8,10 @@ use super::super::{Inputs, Spec};
 use super::{HEAD, example_lines};
 
 fn try_all(text: &str) {
-    let inputs = Inputs { environment: [("VERSION".to_owned(), "1".to_owned())].into(), ..Inputs::default() };
+    let inputs = Inputs {
+        environment: [("VERSION".to_owned(), "1".to_owned())].into(),
+        ..Inputs::default()
+    };
     let show = |error: super::SpecError| (error.to_string(), error.render(false), error.render(true));
     match Spec::parse(text, Path::new("nowhere/x.toml"), &inputs) {
         Err(error) => drop(show(error)),

@@ -22,15 +22,27 @@ fn documents() {
         ("format = 1\n[image]", "`image` has no `platforms`"),
         ("format = 2\nnew-key = 1", "newer version of ocitect"),
         ("format = 0", "unknown format"),
-        ("format = \"1\"\n[image]\nplatforms = [\"a/b\"]", "expected an integer, found a string"),
+        (
+            "format = \"1\"\n[image]\nplatforms = [\"a/b\"]",
+            "expected an integer, found a string",
+        ),
         ("format = 1\n[image]\nplatforms = []", "`platforms` must not be empty"),
         ("format = 1\n[image]\nplatforms = [\"linux\"]", "not a platform"),
-        ("format = 1\n[image]\nplatforms = [\"linux/amd64\", \"linux/amd64\"]", "the same platform"),
-        ("format = 1\n[image]\nplatforms = [\"linux/arm64\", \"linux/arm64/v8\"]", "the same platform"),
+        (
+            "format = 1\n[image]\nplatforms = [\"linux/amd64\", \"linux/amd64\"]",
+            "the same platform",
+        ),
+        (
+            "format = 1\n[image]\nplatforms = [\"linux/arm64\", \"linux/arm64/v8\"]",
+            "the same platform",
+        ),
         ("format = 1\nformat = 1", "duplicate key"),
         ("format = ", "1:10"),
         ("format = 1\n[image]\nmode = 0755", "string of octal digits"),
-        ("env-files = [\"${X}\"]\nformat = 1\n[image]\nplatforms = [\"a/b\"]", "must not contain variables"),
+        (
+            "env-files = [\"${X}\"]\nformat = 1\n[image]\nplatforms = [\"a/b\"]",
+            "must not contain variables",
+        ),
     ] {
         let message = message_of(text);
         assert!(message.contains(expected), "{text}\n{message}");
@@ -46,20 +58,32 @@ fn images() {
         ("tags = []", "`tags` must not be empty"),
         ("tags = [\"-x\"]", "expected 1 to 128"),
         ("index = false", "several platforms need an index"),
-        ("base = \"node:18-slim\"", "did you mean docker.io/library/node:18-slim?"),
+        (
+            "base = \"node:18-slim\"",
+            "did you mean docker.io/library/node:18-slim?",
+        ),
         ("base = \"workspace:web\"", "not supported yet"),
         ("base = \"docker-archive:x.tar\"", "docker-archive cannot be used"),
         ("base = \"oci:\"", "empty"),
         ("max-size = \"100 apples\"", "10^6 bytes"),
         ("max-size = 0", "not a size"),
-        ("max-size = 1.5", "expected a string or an integer, found a floating-point number"),
+        (
+            "max-size = 1.5",
+            "expected a string or an integer, found a floating-point number",
+        ),
         ("compression = \"gzp\"", "did you mean \"gzip\"?"),
         ("compression = \"brotli\"", "must be one of gzip, zstd, none"),
         ("level = 10", "gzip supports levels 0 to 9"),
         ("compression = \"zstd\"\nlevel = 0", "zstd supports levels 1 to 22"),
         ("compression = \"none\"\nlevel = 1", "without compression"),
-        ("media-types = \"docker\"\ncompression = \"zstd\"", "Docker's media types do not support"),
-        ("media-types = \"docker\"\nannotations = { a = \"b\" }", "do not support annotations"),
+        (
+            "media-types = \"docker\"\ncompression = \"zstd\"",
+            "Docker's media types do not support",
+        ),
+        (
+            "media-types = \"docker\"\nannotations = { a = \"b\" }",
+            "do not support annotations",
+        ),
         ("annotations = { \"\" = \"b\" }", "annotation is empty"),
         ("annotations = { a = false }", "expected a string, found false"),
         ("mtime = \"yesterday\"", "RFC 3339"),
@@ -82,12 +106,27 @@ fn users_groups_and_dirs() {
         ("[[users]]\nname = \"12\"\nuid = 1", "digits only"),
         ("[[users]]\nname = \"a\"\nuid = -1", "not an id"),
         ("[[users]]\nname = \"a\"\nuid = 4294967295", "not an id"),
-        ("[[users]]\nname = \"a\"\nuid = 1\n[[users]]\nname = \"a\"\nuid = 2", "is defined twice"),
-        ("[[users]]\nname = \"a\"\nuid = 1\n[[users]]\nname = \"b\"\nuid = 1", "used by another user"),
+        (
+            "[[users]]\nname = \"a\"\nuid = 1\n[[users]]\nname = \"a\"\nuid = 2",
+            "is defined twice",
+        ),
+        (
+            "[[users]]\nname = \"a\"\nuid = 1\n[[users]]\nname = \"b\"\nuid = 1",
+            "used by another user",
+        ),
         ("[[users]]\nname = \"a\"\nuid = 1\nhome = \"x\"", "not an absolute path"),
-        ("[[users]]\nname = \"a\"\nuid = 1\nhome = \"/a:b\"", "must not contain colons"),
-        ("[[groups]]\nname = \"a\"\ngid = 1\n[[groups]]\nname = \"b\"\ngid = 1", "used by another group"),
-        ("[[groups]]\nname = \"a\"\ngid = 1\nmembers = [\"a b\"]", "not a valid name"),
+        (
+            "[[users]]\nname = \"a\"\nuid = 1\nhome = \"/a:b\"",
+            "must not contain colons",
+        ),
+        (
+            "[[groups]]\nname = \"a\"\ngid = 1\n[[groups]]\nname = \"b\"\ngid = 1",
+            "used by another group",
+        ),
+        (
+            "[[groups]]\nname = \"a\"\ngid = 1\nmembers = [\"a b\"]",
+            "not a valid name",
+        ),
         ("[[dirs]]\npath = \"work\"", "not an absolute path"),
         ("[[dirs]]\npath = \"/\"", "root of the image"),
         ("[[dirs]]\npath = \"/a/../b\"", "points outside of the image"),
@@ -110,15 +149,36 @@ fn layers() {
         (layer("remove = [\"/\"]"), "root of the image"),
         (layer("remove = [\"etc\"]"), "not an absolute path"),
         (layer("links = [{ path = \"/a\", target = \"\" }]"), "must not be empty"),
-        (layer("links = [{ path = \"/a/\", target = \"b\" }]"), "must not end in /"),
+        (
+            layer("links = [{ path = \"/a/\", target = \"b\" }]"),
+            "must not end in /",
+        ),
         (layer("files = [{ from = \"x\" }]"), "has no `to`"),
-        (layer("files = [{ from = \"x\", to = \"x\" }]"), "paths in the image begin with /"),
-        (layer("files = [{ from = \"x\", to = \"/../x\" }]"), "points outside of the image"),
+        (
+            layer("files = [{ from = \"x\", to = \"x\" }]"),
+            "paths in the image begin with /",
+        ),
+        (
+            layer("files = [{ from = \"x\", to = \"/../x\" }]"),
+            "points outside of the image",
+        ),
         (layer("files = [{ from = \"\", to = \"/x\" }]"), "must not be empty"),
-        (layer("files = [{ from = \"docker://ghcr.io/a\", to = \"/x\" }]"), "docker://REF#/path"),
-        (layer("files = [{ from = \"docker://a#/b\", to = \"/x\" }]"), "did you mean docker.io/library/a?"),
-        (layer("files = [{ from = \"oci:a#/../b\", to = \"/x\" }]"), "points outside of the image"),
-        (layer("files = [{ from = \"oci:a#/b\", to = \"/x\", unpack = true }]"), "cannot be unpacked"),
+        (
+            layer("files = [{ from = \"docker://ghcr.io/a\", to = \"/x\" }]"),
+            "docker://REF#/path",
+        ),
+        (
+            layer("files = [{ from = \"docker://a#/b\", to = \"/x\" }]"),
+            "did you mean docker.io/library/a?",
+        ),
+        (
+            layer("files = [{ from = \"oci:a#/../b\", to = \"/x\" }]"),
+            "points outside of the image",
+        ),
+        (
+            layer("files = [{ from = \"oci:a#/b\", to = \"/x\", unpack = true }]"),
+            "cannot be unpacked",
+        ),
         (entry("strip = 1"), "`strip` requires `unpack`"),
         (entry("unpack = true, strip = -1"), "0 or more"),
         (entry("keep-modes = true"), "`keep-modes` requires `unpack`"),
@@ -128,11 +188,17 @@ fn layers() {
             "\"trusted.overlay.opaque\" belongs to a storage driver",
         ),
         (entry("xattrs = [\"security.sel*\"]"), "only security.capability"),
-        (entry("capabilities = [\"cap_net_bind_servce\"]"), "did you mean cap_net_bind_service?"),
+        (
+            entry("capabilities = [\"cap_net_bind_servce\"]"),
+            "did you mean cap_net_bind_service?",
+        ),
         (entry("capabilities = [\"everything\"]"), "capabilities(7)"),
         (entry("excludes = []"), "did you mean `exclude`?"),
     ];
-    let cases: Vec<(&str, &str)> = cases.iter().map(|(text, expected)| (text.as_str(), *expected)).collect();
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(text, expected)| (text.as_str(), *expected))
+        .collect();
     check(&cases);
 }
 
@@ -140,7 +206,10 @@ fn layers() {
 fn configs() {
     let cases = [
         ("workdir = \"app\"", "not an absolute path"),
-        ("env = { \"A=B\" = \"1\" }", "not a valid name of an environment variable"),
+        (
+            "env = { \"A=B\" = \"1\" }",
+            "not a valid name of an environment variable",
+        ),
         ("env = { A = 1 }", "write numbers and true as strings"),
         ("env = { A = true }", "expected a string or false, found true"),
         ("env = { A = \"a\\u0000b\" }", "contains a NUL character"),
@@ -161,7 +230,10 @@ fn configs() {
         ("stop-signal = \"SIGRTMIN+16\"", "not a Linux signal"),
         ("stop-signal = \"SIGRTMAX-0\"", "not a Linux signal"),
         ("stop-signal = \"SIGSIGTERM\"", "not a Linux signal"),
-        ("required-env = [\"A B\"]", "not a valid name of an environment variable"),
+        (
+            "required-env = [\"A B\"]",
+            "not a valid name of an environment variable",
+        ),
         ("entrypoint = \" \"", "the command is empty"),
         ("entrypoint = [1]", "expected a string, found an integer"),
         ("cmd = { a = 1 }", "expected a string or a list, found a table"),
@@ -171,14 +243,23 @@ fn configs() {
         ("healthcheck = { test = [\"/x\"] }", "must begin with"),
         ("healthcheck = { test = [\"CMD\"] }", "wrong number of words"),
         ("healthcheck = { test = \"x\", interval = \"30\" }", "not a duration"),
-        ("healthcheck = { test = \"x\", interval = 30 }", "the duration as a string"),
+        (
+            "healthcheck = { test = \"x\", interval = 30 }",
+            "the duration as a string",
+        ),
         ("healthcheck = { test = \"x\", timeout = \"1us\" }", "at least 1ms"),
         ("healthcheck = { test = \"x\", retries = -1 }", "0 or more"),
-        ("healthcheck = { test = \"x\", start_period = \"1s\" }", "did you mean `start-period`?"),
+        (
+            "healthcheck = { test = \"x\", start_period = \"1s\" }",
+            "did you mean `start-period`?",
+        ),
         ("env = { A = \"${base.NOPE}\" }", "the base's environment has no `NOPE`"),
     ];
     let cases = cases.map(|(text, expected)| (format!("[config]\n{text}"), expected));
-    let cases: Vec<(&str, &str)> = cases.iter().map(|(text, expected)| (text.as_str(), *expected)).collect();
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(text, expected)| (text.as_str(), *expected))
+        .collect();
     check(&cases);
 }
 
@@ -189,11 +270,23 @@ fn checks_and_platforms() {
         ("[check]\ndeny = [\"Runs As Root\"]", "unknown check code"),
         ("[platform.\"linux/arm46\"]", "did you mean linux/arm64?"),
         ("[platform.linux]", "not a platform"),
-        ("[platform.\"linux/arm64\"]\n[platform.\"linux/arm64/v8\"]", "two tables for one platform"),
-        ("[platform.\"linux/arm64\"]\nformat = 1", "set it once for all platforms"),
-        ("[platform.\"linux/arm64\"]\nimage = { tags = [\"x\"] }", "set it once for all platforms"),
+        (
+            "[platform.\"linux/arm64\"]\n[platform.\"linux/arm64/v8\"]",
+            "two tables for one platform",
+        ),
+        (
+            "[platform.\"linux/arm64\"]\nformat = 1",
+            "set it once for all platforms",
+        ),
+        (
+            "[platform.\"linux/arm64\"]\nimage = { tags = [\"x\"] }",
+            "set it once for all platforms",
+        ),
         ("[platform.\"linux/arm64\"]\nlayer = []", "did you mean `layers`?"),
-        ("[platform.\"linux/arm64\"]\nlayers = [{ name = \"a\" }, { name = \"a\" }]", "is defined twice"),
+        (
+            "[platform.\"linux/arm64\"]\nlayers = [{ name = \"a\" }, { name = \"a\" }]",
+            "is defined twice",
+        ),
         (
             "[[layers]]\nname = \"a\"\n[platform.\"linux/arm64\"]\nlayers = [{ name = \"a\" }, { name = \"a\" }]",
             "have the same name",
@@ -206,15 +299,27 @@ fn variables() {
     check(&[
         ("base = \"${NOPE}\"", "unknown variable `NOPE`"),
         ("base = \"${NOPE}\"", "write $${NOPE} for the literal text"),
-        ("base = \"${VERSIN}\"\n[vars]\nVERSION = \"1\"", "did you mean ${VERSION}?"),
-        ("base = \"${A}\"\n[vars]\nA = { env = \"A\" }", "has no value and no default"),
+        (
+            "base = \"${VERSIN}\"\n[vars]\nVERSION = \"1\"",
+            "did you mean ${VERSION}?",
+        ),
+        (
+            "base = \"${A}\"\n[vars]\nA = { env = \"A\" }",
+            "has no value and no default",
+        ),
         ("base = \"${base.PATH}\"", "is used outside `[config]`"),
         ("base = \"${A\"", "has no closing"),
         ("base = \"${A B}\"", "not a valid variable name"),
         ("base = \"${A:+x}\"", ":-default}"),
         ("base = \"${A:?say what}\"\n[vars]\nA = { env = \"A\" }", "say what"),
-        ("base = \"${A}\"\n[vars]\nA = \"${B}\"\nB = \"${A}\"", "refers to itself: A -> B -> A"),
-        ("[vars]\nA = { env = \"A\", required = \"set it\" }", "the required variable `A` is not set"),
+        (
+            "base = \"${A}\"\n[vars]\nA = \"${B}\"\nB = \"${A}\"",
+            "refers to itself: A -> B -> A",
+        ),
+        (
+            "[vars]\nA = { env = \"A\", required = \"set it\" }",
+            "the required variable `A` is not set",
+        ),
         ("[vars]\nA = { required = \"set it\" }", "set it"),
         ("[vars]\narch = \"x\"", "is a built-in variable"),
         ("[vars]\n\"a-b\" = \"x\"", "not a valid variable name"),
@@ -222,7 +327,10 @@ fn variables() {
         ("[vars]\nA = { enc = \"A\" }", "did you mean `env`?"),
         ("tags = [\"${arch}\"]", "differs by platform"),
         ("tags = [\"${A}\"]\n[vars]\nA = \"${os}\"", "differs by platform"),
-        ("tags = [\"${A}\"]\n[vars]\nA = \"1\"\n[platform.\"linux/arm64\".vars]\nA = \"2\"", "differs by platform"),
+        (
+            "tags = [\"${A}\"]\n[vars]\nA = \"1\"\n[platform.\"linux/arm64\".vars]\nA = \"2\"",
+            "differs by platform",
+        ),
     ]);
 }
 
@@ -249,7 +357,11 @@ fn a_blow_up_of_variables_ends() {
     for at in 1..=60 {
         text.push_str(&format!("A{at} = \"${{A{0}}}${{A{0}}}\"\n", at - 1));
     }
-    assert!(message_of(&text).contains("too many nested variables"), "{}", message_of(&text));
+    assert!(
+        message_of(&text).contains("too many nested variables"),
+        "{}",
+        message_of(&text)
+    );
     let deep = format!("{HEAD}base = \"{}{}\"", "${A:-".repeat(5000), "}".repeat(5000));
     assert!(message_of(&deep).contains("nested too deeply"));
 }

@@ -50,7 +50,10 @@ fn a_missing_table_at_the_end_of_an_empty_spec() {
 #[test]
 fn the_short_form_counts_the_rest() {
     let error = error_of(&format!("{HEAD}a1 = 1\nb2 = 2\n"));
-    assert_eq!(error.to_string(), "nowhere/ocitect.toml:4:1: unknown key `a1` in `image` (and 1 more)");
+    assert_eq!(
+        error.to_string(),
+        "nowhere/ocitect.toml:4:1: unknown key `a1` in `image` (and 1 more)"
+    );
 }
 
 #[test]

@@ -18,9 +18,16 @@ fn a_directory_means_its_spec_and_env_files_stand_beside_it() {
         "env-files = [\"one.env\", \"lacking.env\", \"two.env\"]\n{HEAD}tags = [\"${{A}}-${{B}}-${{C}}\"]\n[vars]\n{}",
         "A = { env = \"A\" }\nB = { env = \"B\" }\nC = { env = \"C\" }\n"
     );
-    let files = [("ocitect.toml", text.as_bytes()), ("one.env", b"A=a1\nB=b1"), ("two.env", b"export B='b2'\nC=c2\n")];
+    let files = [
+        ("ocitect.toml", text.as_bytes()),
+        ("one.env", b"A=a1\nB=b1"),
+        ("two.env", b"export B='b2'\nC=c2\n"),
+    ];
     let folder = folder(&files);
-    let inputs = Inputs { environment: [("A".to_owned(), "env".to_owned())].into(), ..Inputs::default() };
+    let inputs = Inputs {
+        environment: [("A".to_owned(), "env".to_owned())].into(),
+        ..Inputs::default()
+    };
     let spec = Spec::load(folder.path(), &inputs).unwrap();
     assert_eq!(spec.image().tags[0].as_str(), "env-b1-c2");
     assert_eq!(spec.path(), folder.path().join("ocitect.toml"));
@@ -51,5 +58,8 @@ fn files_that_cannot_be_read() {
     assert!(matches!(load("env.toml"), SpecError::EnvFile { line: 2, .. }));
     let missing = load("none.toml");
     assert_eq!(missing.error_kind(), ErrorKind::Input);
-    assert!(missing.help().unwrap().starts_with("give the path of a spec"), "{missing}");
+    assert!(
+        missing.help().unwrap().starts_with("give the path of a spec"),
+        "{missing}"
+    );
 }

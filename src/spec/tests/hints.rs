@@ -23,17 +23,29 @@ fn a_key_in_the_wrong_table_is_shown_its_own() {
         ("allow = []", "is a key of [check]"),
         ("[config]\ntags = [\"x\"]", "is a key of [image]"),
         ("[config]\ninterval = \"1s\"", "is a key of [config.healthcheck]"),
-        ("[[layers]]\nname = \"a\"\nfrom = \"x\"", "an entry of `files` in [[layers]]"),
-        ("[[layers]]\nname = \"a\"\nexclude = []", "an entry of `files` in [[layers]]"),
+        (
+            "[[layers]]\nname = \"a\"\nfrom = \"x\"",
+            "an entry of `files` in [[layers]]",
+        ),
+        (
+            "[[layers]]\nname = \"a\"\nexclude = []",
+            "an entry of `files` in [[layers]]",
+        ),
         ("[healthcheck]\ntest = \"x\"", "`healthcheck` is a key of [config]"),
         ("[[files]]\nfrom = \"x\"", "`files` is a key of [[layers]]"),
         ("[[dirs]]\npath = \"/x\"\nuid = 1", "is a key of [[users]]"),
     ]);
     for (text, expected) in [
-        ("platforms = [\"linux/amd64\"]\nformat = 1", "`platforms` is a key of [image]"),
+        (
+            "platforms = [\"linux/amd64\"]\nformat = 1",
+            "`platforms` is a key of [image]",
+        ),
         ("name = \"x\"\nformat = 1", "`name` is a key of [image]"),
         ("base = \"x\"\nformat = 1", "`base` is a key of [image]"),
-        ("entrypiont = \"x\"\nformat = 1", "did you mean `entrypoint` of [config]?"),
+        (
+            "entrypiont = \"x\"\nformat = 1",
+            "did you mean `entrypoint` of [config]?",
+        ),
     ] {
         let message = message_of(text);
         assert!(message.contains(expected), "{text}\n{message}");
@@ -58,9 +70,18 @@ fn keys_of_other_tools_are_translated() {
         ("repository = \"ghcr.io/me/app\"", "use `name` in [image]"),
         ("arch = \"amd64\"", "use `platforms`"),
         ("version = \"1\"", "`tags` of [image]"),
-        ("[[layers]]\nname = \"a\"\nfiles = [{ src = \"a\", dest = \"/a\" }]", "use `from`"),
-        ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"a\", dest = \"/a\" }]", "use `to`"),
-        ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"a\", to = \"/a\", chown = \"1\" }]", "use `owner`"),
+        (
+            "[[layers]]\nname = \"a\"\nfiles = [{ src = \"a\", dest = \"/a\" }]",
+            "use `from`",
+        ),
+        (
+            "[[layers]]\nname = \"a\"\nfiles = [{ from = \"a\", dest = \"/a\" }]",
+            "use `to`",
+        ),
+        (
+            "[[layers]]\nname = \"a\"\nfiles = [{ from = \"a\", to = \"/a\", chown = \"1\" }]",
+            "use `owner`",
+        ),
         ("[[layers]]\nname = \"a\"\nsymlinks = []", "use `links`"),
     ]);
 }
@@ -68,10 +89,16 @@ fn keys_of_other_tools_are_translated() {
 #[test]
 fn what_is_required_says_how_it_is_written() {
     for (text, expected) in [
-        ("[image]\nplatforms = [\"linux/amd64\"]", "write `format = 1` as the first line"),
+        (
+            "[image]\nplatforms = [\"linux/amd64\"]",
+            "write `format = 1` as the first line",
+        ),
         ("format = 1", "add a table [image]"),
         ("format = 1\n[image]", "such as platforms = "),
-        ("format = 1\n[image]\nplatforms = [\"linux/amd64\"]\n[[layers]]\nfiles = []", "give the layer a unique name"),
+        (
+            "format = 1\n[image]\nplatforms = [\"linux/amd64\"]\n[[layers]]\nfiles = []",
+            "give the layer a unique name",
+        ),
     ] {
         let message = message_of(text);
         assert!(message.contains(expected), "{text}\n{message}");
@@ -81,7 +108,10 @@ fn what_is_required_says_how_it_is_written() {
 #[test]
 fn a_file_of_another_tool_is_called_by_its_name() {
     for (text, expected) in [
-        ("FROM debian:12\nCOPY a /a\n", "expected a spec in TOML, found a Dockerfile"),
+        (
+            "FROM debian:12\nCOPY a /a\n",
+            "expected a spec in TOML, found a Dockerfile",
+        ),
         ("{\"format\": 1}", "found JSON"),
         ("format: 1\nimage:\n  name: x\n", "found YAML"),
     ] {
@@ -106,20 +136,40 @@ fn tags_say_what_can_be_written() {
 fn a_dollar_sign_without_braces_is_an_error_where_a_variable_is_meant() {
     check(&[
         ("[config]\nenv = { PATH = \"/app/bin:$PATH\" }", "write ${base.PATH}"),
-        ("[config]\nenv = { PATH = \"/app/bin:$PATH\" }", "or $$PATH for the literal text"),
-        ("[config]\nenv = { LD_LIBRARY_PATH = \"$LD_LIBRARY_PATH:/x\" }", "write ${base.LD_LIBRARY_PATH}"),
+        (
+            "[config]\nenv = { PATH = \"/app/bin:$PATH\" }",
+            "or $$PATH for the literal text",
+        ),
+        (
+            "[config]\nenv = { LD_LIBRARY_PATH = \"$LD_LIBRARY_PATH:/x\" }",
+            "write ${base.LD_LIBRARY_PATH}",
+        ),
         ("[config]\nenv = { A = \"$arch\" }", "write ${arch}"),
         ("[config]\nworkdir = \"/srv/$TARGETARCH\"", "write ${arch}"),
         ("tags = [\"$VERSION\"]\n[vars]\nVERSION = \"1\"", "write ${VERSION}"),
         ("tags = [\"$VERSION\"]", "write ${VERSION}, and add VERSION to [vars]"),
         ("base = \"ghcr.io/me/base:$TARGETVARIANT\"", "write ${variant}"),
         ("name = \"ghcr.io/me/$app\"", "write ${app}"),
-        ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"dist/$arch/x\", to = \"/x\" }]", "write ${arch}"),
-        ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"x\", to = \"/x/$TARGETPLATFORM\" }]", "write ${os}/${arch}"),
-        ("[[layers]]\nname = \"a\"\nlinks = [{ path = \"/a\", target = \"/b/$arch\" }]", "write ${arch}"),
-        ("[platform.\"linux/arm64\".config]\nenv = { PATH = \"/app/bin:$PATH\" }", "write ${base.PATH}"),
+        (
+            "[[layers]]\nname = \"a\"\nfiles = [{ from = \"dist/$arch/x\", to = \"/x\" }]",
+            "write ${arch}",
+        ),
+        (
+            "[[layers]]\nname = \"a\"\nfiles = [{ from = \"x\", to = \"/x/$TARGETPLATFORM\" }]",
+            "write ${os}/${arch}",
+        ),
+        (
+            "[[layers]]\nname = \"a\"\nlinks = [{ path = \"/a\", target = \"/b/$arch\" }]",
+            "write ${arch}",
+        ),
+        (
+            "[platform.\"linux/arm64\".config]\nenv = { PATH = \"/app/bin:$PATH\" }",
+            "write ${base.PATH}",
+        ),
     ]);
-    let message = message_of(&format!("{HEAD}[config]\nenv = {{ PATH = \"/app/bin:$PATH\", LIB = \"$LIB\" }}\n"));
+    let message = message_of(&format!(
+        "{HEAD}[config]\nenv = {{ PATH = \"/app/bin:$PATH\", LIB = \"$LIB\" }}\n"
+    ));
     assert!(message.contains("(and 1 more)"), "{message}");
 }
 
@@ -137,7 +187,9 @@ fn a_dollar_sign_that_may_be_a_variable_is_warned_of() {
         "[vars]\nA = { default = \"$arch\" }",
     ] {
         let spec = with_head(text);
-        let [warning] = spec.warnings() else { panic!("{text}: {:?}", spec.warnings()) };
+        let [warning] = spec.warnings() else {
+            panic!("{text}: {:?}", spec.warnings())
+        };
         assert!(warning.starts_with("nowhere/ocitect.toml:"), "{warning}");
         assert!(warning.contains("is not expanded"), "{warning}");
     }
@@ -161,12 +213,21 @@ fn a_dollar_sign_that_is_meant_is_left_alone() {
 #[test]
 fn a_variable_of_the_base_is_named_where_it_can_be_used() {
     check(&[
-        ("[config]\nenv = { PATH = \"/app/bin:${PATH}\" }", "write ${base.PATH} for the value of the base image"),
+        (
+            "[config]\nenv = { PATH = \"/app/bin:${PATH}\" }",
+            "write ${base.PATH} for the value of the base image",
+        ),
         ("[config]\nworkdir = \"${HOME}\"", "write ${base.HOME}"),
-        ("[[layers]]\nname = \"a\"\nfiles = [{ from = \"dist/${TARGETARCH}\", to = \"/x\" }]", "write ${arch}"),
+        (
+            "[[layers]]\nname = \"a\"\nfiles = [{ from = \"dist/${TARGETARCH}\", to = \"/x\" }]",
+            "write ${arch}",
+        ),
     ]);
     let outside = message_of(&format!("{HEAD}base = \"${{PATH}}\""));
-    assert!(!outside.contains("base.PATH") && outside.contains("add it to [vars]"), "{outside}");
+    assert!(
+        !outside.contains("base.PATH") && outside.contains("add it to [vars]"),
+        "{outside}"
+    );
 }
 
 #[test]
@@ -174,21 +235,38 @@ fn a_required_variable_shows_its_message_where_it_is_used() {
     let vars = "[vars]\nVERSION = { env = \"RELEASE\", required = \"set it to the release's number\" }\n";
     for (text, environment) in [
         (format!("{HEAD}tags = [\"${{VERSION}}\"]\n{vars}"), &[][..]),
-        (format!("{HEAD}tags = [\"${{VERSION}}\"]\n{vars}"), &[("RELEASE", "")][..]),
+        (
+            format!("{HEAD}tags = [\"${{VERSION}}\"]\n{vars}"),
+            &[("RELEASE", "")][..],
+        ),
         (format!("{HEAD}name = \"ghcr.io/me/${{VERSION}}\"\n{vars}"), &[][..]),
         (format!("{HEAD}{vars}"), &[][..]),
         (format!("{HEAD}{vars}[config]\nworkdir = \"/${{VERSION}}\"\n"), &[][..]),
     ] {
         let error = parse_with(&text, environment, &[]).unwrap_err();
         let shown = format!("{error} {}", crate::model::Diagnostic::help(&error).unwrap());
-        assert!(shown.contains("the required variable `VERSION` is not set (in the environment: RELEASE)"), "{shown}");
+        assert!(
+            shown.contains("the required variable `VERSION` is not set (in the environment: RELEASE)"),
+            "{shown}"
+        );
         assert!(shown.contains("set it to the release's number"), "{shown}");
     }
 }
 
 #[test]
 fn signals_are_taken_as_docker_takes_them() {
-    for signal in ["SIGTERM", "TERM", "sigint", "15", "SIGRTMIN+3", "RTMAX-1", "SIGRTMIN", "RTMAX", "SIGQUIT", "64"] {
+    for signal in [
+        "SIGTERM",
+        "TERM",
+        "sigint",
+        "15",
+        "SIGRTMIN+3",
+        "RTMAX-1",
+        "SIGRTMIN",
+        "RTMAX",
+        "SIGQUIT",
+        "64",
+    ] {
         let stop_signal = config(&format!("[config]\nstop-signal = \"{signal}\"")).stop_signal;
         assert_eq!(stop_signal.as_deref(), Some(signal));
     }

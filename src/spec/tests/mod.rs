@@ -24,12 +24,20 @@ fn parse(text: &str) -> Result<Spec, SpecError> {
 }
 
 fn parse_with(text: &str, environment: &[(&str, &str)], sets: &[(&str, &str)]) -> Result<Spec, SpecError> {
-    let map =
-        |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let map = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect()
+    };
     Spec::parse(
         text,
         Path::new("nowhere/ocitect.toml"),
-        &Inputs { environment: map(environment), sets: map(sets), ..Inputs::default() },
+        &Inputs {
+            environment: map(environment),
+            sets: map(sets),
+            ..Inputs::default()
+        },
     )
 }
 
@@ -60,11 +68,15 @@ fn error_of(text: &str) -> SpecError {
         Ok(spec) => spec,
         Err(error) => return error,
     };
-    let failures = spec
-        .platforms()
-        .iter()
-        .filter_map(|platform| spec.platform(platform).err().or_else(|| spec.config(platform, &[]).err()));
-    failures.into_iter().next().unwrap_or_else(|| panic!("nothing is wrong with:\n{text}"))
+    let failures = spec.platforms().iter().filter_map(|platform| {
+        spec.platform(platform)
+            .err()
+            .or_else(|| spec.config(platform, &[]).err())
+    });
+    failures
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| panic!("nothing is wrong with:\n{text}"))
 }
 
 /// Returns the message and the hint.

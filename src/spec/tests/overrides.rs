@@ -12,12 +12,21 @@ fn keys_of_one_platform_go_before_the_others() {
         "users = [{ name = \"c\", uid = 3 }]\n"
     ));
     let (amd64, arm64) = (on(&spec, "linux/amd64"), on(&spec, "linux/arm64"));
-    assert_eq!((amd64.max_size_bytes, arm64.max_size_bytes), (Some(1_000_000), Some(1_000_000)));
+    assert_eq!(
+        (amd64.max_size_bytes, arm64.max_size_bytes),
+        (Some(1_000_000), Some(1_000_000))
+    );
     assert_eq!(amd64.base, Base::Scratch);
     assert_ne!(arm64.base, Base::Scratch);
-    assert_eq!((amd64.annotations["b"].as_str(), arm64.annotations["b"].as_str()), ("1", "2"));
+    assert_eq!(
+        (amd64.annotations["b"].as_str(), arm64.annotations["b"].as_str()),
+        ("1", "2")
+    );
     assert_eq!(arm64.annotations["a"], "1");
-    assert_eq!(arm64.users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(
+        arm64.users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(),
+        ["c"]
+    );
     assert_eq!(amd64.users.len(), 2);
 }
 
@@ -31,8 +40,18 @@ fn layers_merge_by_name() {
         "files = [{ from = \"2\", to = \"/2\" }, { from = \"3\", to = \"/3\" }]\n"
     ));
     let layers = on(&spec, "linux/arm64").layers;
-    assert_eq!(layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
-    assert_eq!(layers[0].files.iter().map(|entry| entry.to.as_str()).collect::<Vec<_>>(), ["/2", "/3"]);
+    assert_eq!(
+        layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>(),
+        ["a", "b", "c"]
+    );
+    assert_eq!(
+        layers[0]
+            .files
+            .iter()
+            .map(|entry| entry.to.as_str())
+            .collect::<Vec<_>>(),
+        ["/2", "/3"]
+    );
     assert_eq!(layers[0].ownership.mode, Some(0o600));
     assert_eq!(layers[0].annotations.len(), 2);
     assert_eq!(on(&spec, "linux/amd64").layers[0].files[0].to, "/1");
@@ -48,9 +67,17 @@ fn config_and_variables_merge() {
     ));
     let amd64 = spec.config(&platform("linux/amd64"), &[]).unwrap();
     let arm64 = spec.config(&platform("linux/arm64"), &[]).unwrap();
-    assert_eq!((amd64.env["A"].as_deref(), amd64.env["B"].as_deref()), (Some("amd"), Some("u")));
-    assert_eq!((arm64.env["A"].as_deref(), arm64.env["B"].as_deref()), (Some("arm"), None));
-    let Some(Healthcheck::Check { test, interval_ns, .. }) = arm64.healthcheck else { panic!() };
+    assert_eq!(
+        (amd64.env["A"].as_deref(), amd64.env["B"].as_deref()),
+        (Some("amd"), Some("u"))
+    );
+    assert_eq!(
+        (arm64.env["A"].as_deref(), arm64.env["B"].as_deref()),
+        (Some("arm"), None)
+    );
+    let Some(Healthcheck::Check { test, interval_ns, .. }) = arm64.healthcheck else {
+        panic!()
+    };
     assert_eq!((test[1].as_str(), interval_ns), ("x", Some(2_000_000_000)));
 }
 
@@ -76,5 +103,8 @@ fn a_platform_that_the_spec_lacks() {
     let spec = parse(super::HEAD).unwrap();
     let error = spec.platform(&platform("linux/s390x")).unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::NotFound);
-    assert_eq!(error.help().as_deref(), Some("available platforms: linux/amd64, linux/arm64"));
+    assert_eq!(
+        error.help().as_deref(),
+        Some("available platforms: linux/amd64, linux/arm64")
+    );
 }

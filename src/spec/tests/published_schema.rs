@@ -5,16 +5,28 @@ use serde_json::Value;
 use super::super::schema;
 
 fn at<'a>(schema: &'a Value, pointer: &str) -> &'a Value {
-    schema.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {schema:#}"))
+    schema
+        .pointer(pointer)
+        .unwrap_or_else(|| panic!("no {pointer} in {schema:#}"))
 }
 
 #[test]
 fn every_table_is_there_and_closed() {
     let schema = schema();
     assert_eq!(at(&schema, "/$schema"), "http://json-schema.org/draft-07/schema#");
-    for name in
-        ["format", "env-files", "image", "vars", "users", "groups", "dirs", "layers", "config", "check", "platform"]
-    {
+    for name in [
+        "format",
+        "env-files",
+        "image",
+        "vars",
+        "users",
+        "groups",
+        "dirs",
+        "layers",
+        "config",
+        "check",
+        "platform",
+    ] {
         at(&schema, &format!("/properties/{name}/description"));
     }
     assert_eq!(at(&schema, "/additionalProperties"), false);
@@ -22,8 +34,14 @@ fn every_table_is_there_and_closed() {
     for name in ["Image", "Layer", "Files", "Config", "User", "Override"] {
         assert_eq!(at(&schema, &format!("/definitions/{name}/additionalProperties")), false);
     }
-    assert_eq!(at(&schema, "/definitions/Image/properties/tags/default"), &serde_json::json!(["latest"]));
-    assert_eq!(at(&schema, "/definitions/CompressionName/enum"), &serde_json::json!(["gzip", "zstd", "none"]));
+    assert_eq!(
+        at(&schema, "/definitions/Image/properties/tags/default"),
+        &serde_json::json!(["latest"])
+    );
+    assert_eq!(
+        at(&schema, "/definitions/CompressionName/enum"),
+        &serde_json::json!(["gzip", "zstd", "none"])
+    );
 }
 
 #[test]
@@ -31,7 +49,10 @@ fn overrides_have_all_but_what_is_said_once() {
     let schema = schema();
     let over = at(&schema, "/definitions/Override/properties").as_object().unwrap();
     let names: Vec<&str> = over.keys().map(String::as_str).collect();
-    assert_eq!(names, ["image", "vars", "users", "groups", "dirs", "layers", "config", "check"]);
+    assert_eq!(
+        names,
+        ["image", "vars", "users", "groups", "dirs", "layers", "config", "check"]
+    );
     let image = over["image"]["properties"].as_object().unwrap();
     assert!(image.contains_key("base") && image.contains_key("max-size"));
     for name in ["name", "tags", "platforms", "index", "media-types"] {

@@ -68,7 +68,10 @@ fn the_base_in_the_config() {
     assert!(spec.platform(&platform("linux/amd64")).is_ok(), "it is not known yet");
     let env = [("P".to_owned(), "/b".to_owned())];
     let config = spec.config(&platform("linux/amd64"), &env).unwrap();
-    assert_eq!((config.workdir.as_deref(), config.env["P"].as_deref()), (Some("/"), Some("/a:/b")));
+    assert_eq!(
+        (config.workdir.as_deref(), config.env["P"].as_deref()),
+        (Some("/"), Some("/a:/b"))
+    );
     assert!(spec.config(&platform("linux/amd64"), &[]).is_err());
 }
 
@@ -86,5 +89,8 @@ fn words_may_come_out_of_variables() {
     let text =
         "compression = \"${C}\"\nmedia-types = \"${M}\"\n[vars]\nC = \"zstd\"\nM = \"oci\"\n[[layers]]\nname = \"a\"\n";
     let spec = with_head(text);
-    assert_eq!(on(&spec, "linux/amd64").layers[0].compression, crate::model::Compression::Zstd(3));
+    assert_eq!(
+        on(&spec, "linux/amd64").layers[0].compression,
+        crate::model::Compression::Zstd(3)
+    );
 }

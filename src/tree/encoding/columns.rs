@@ -71,7 +71,11 @@ impl Writer {
     ) -> io::Result<()> {
         for (at, column) in self.columns.iter().enumerate() {
             let is_targets = at == Column::Targets as usize;
-            let length = if is_targets { targets().map(<[u8]>::len).sum() } else { column.len() };
+            let length = if is_targets {
+                targets().map(<[u8]>::len).sum()
+            } else {
+                column.len()
+            };
             let mut number = Vec::new();
             put_number(&mut number, length as u64);
             target.write_all(&number)?;
@@ -134,7 +138,11 @@ pub(super) fn take_number(rest: &mut &[u8]) -> Result<u64, Damaged> {
         value |= bits << shift;
         if byte & 0x80 == 0 {
             let is_shortest = *byte != 0 || shift == 0;
-            return if is_shortest { Ok(value) } else { Err(Damaged("a number is not in its shortest form")) };
+            return if is_shortest {
+                Ok(value)
+            } else {
+                Err(Damaged("a number is not in its shortest form"))
+            };
         }
     }
     Err(Damaged("a number is too long"))
@@ -174,7 +182,10 @@ impl<'a> Reader<'a> {
         if !bytes.is_empty() {
             return Err(Damaged("unexpected data follows them"));
         }
-        Ok(Self { columns, left_bytes: limit_bytes })
+        Ok(Self {
+            columns,
+            left_bytes: limit_bytes,
+        })
     }
 
     /// Counts an item with this many bytes of text.
@@ -205,7 +216,11 @@ impl<'a> Reader<'a> {
 
     /// Checks that all columns were read to their ends.
     pub fn finish(self) -> Result<(), Damaged> {
-        if self.columns.iter().all(|column| column.is_empty()) { Ok(()) } else { Err(Damaged("a column is too long")) }
+        if self.columns.iter().all(|column| column.is_empty()) {
+            Ok(())
+        } else {
+            Err(Damaged("a column is too long"))
+        }
     }
 }
 

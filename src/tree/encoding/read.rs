@@ -23,7 +23,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Facts, Damaged> {
 }
 
 pub(super) fn decode_within(bytes: &[u8], limit_bytes: u64) -> Result<Facts, Damaged> {
-    let end = bytes.len().checked_sub(SUM_BYTES).ok_or(Damaged("they are truncated"))?;
+    let end = bytes
+        .len()
+        .checked_sub(SUM_BYTES)
+        .ok_or(Damaged("they are truncated"))?;
     let (body, sum) = bytes.split_at(end);
     let mut rest = body.strip_prefix(MAGIC).ok_or(Damaged("they are not facts"))?;
     if take_number(&mut rest)? != u64::from(FACTS_VERSION) {
@@ -32,7 +35,10 @@ pub(super) fn decode_within(bytes: &[u8], limit_bytes: u64) -> Result<Facts, Dam
     if Digest::of(body).hex().as_bytes() != sum {
         return Err(Damaged("their checksum is wrong"));
     }
-    let mut decoder = Decoder { reader: Reader::new(rest, limit_bytes)?, names: DictionaryReader::default() };
+    let mut decoder = Decoder {
+        reader: Reader::new(rest, limit_bytes)?,
+        names: DictionaryReader::default(),
+    };
     let tree = decoder.tree()?;
     let passwd = decoder.option()?;
     let group = decoder.option()?;
@@ -44,7 +50,15 @@ pub(super) fn decode_within(bytes: &[u8], limit_bytes: u64) -> Result<Facts, Dam
         return Err(Damaged("packages are not sorted"));
     }
     decoder.reader.finish()?;
-    Ok(Facts { tree: Arc::new(tree), passwd, group, loader_configs, shebangs, elf, packages })
+    Ok(Facts {
+        tree: Arc::new(tree),
+        passwd,
+        group,
+        loader_configs,
+        shebangs,
+        elf,
+        packages,
+    })
 }
 
 struct Decoder<'a> {
@@ -54,7 +68,11 @@ struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     fn option(&mut self) -> Result<Option<Vec<u8>>, Damaged> {
-        if self.reader.flag()? { Ok(Some(self.reader.text(TEXTS)?.to_vec())) } else { Ok(None) }
+        if self.reader.flag()? {
+            Ok(Some(self.reader.text(TEXTS)?.to_vec()))
+        } else {
+            Ok(None)
+        }
     }
 
     fn list<T>(&mut self, each: impl Fn(&mut Self) -> Result<T, Damaged>) -> Result<Vec<T>, Damaged> {
@@ -116,13 +134,23 @@ impl<'a> Decoder<'a> {
                     FILE => None,
                     _ => Some(Box::new(entry_path(self.reader.text(TARGETS)?)?)),
                 };
-                NodeKind::File { size_bytes, layer, stored_at }
+                NodeKind::File {
+                    size_bytes,
+                    layer,
+                    stored_at,
+                }
             }
-            SYMLINK => NodeKind::Symlink { target: self.reader.text(TARGETS)?.into() },
+            SYMLINK => NodeKind::Symlink {
+                target: self.reader.text(TARGETS)?.into(),
+            },
             SPECIAL => NodeKind::Special,
             _ => return Err(Damaged("a node has an unknown kind")),
         };
-        let (mode, uid, gid) = (small(take_number(&mut rest)?)?, take_number(&mut rest)?, take_number(&mut rest)?);
+        let (mode, uid, gid) = (
+            small(take_number(&mut rest)?)?,
+            take_number(&mut rest)?,
+            take_number(&mut rest)?,
+        );
         let mut xattrs = Xattrs::new();
         while !rest.is_empty() {
             let (name, value) = (take_text(&mut rest)?, take_text(&mut rest)?);
@@ -131,7 +159,13 @@ impl<'a> Decoder<'a> {
             }
             xattrs.insert(name.to_vec(), value.to_vec());
         }
-        Ok(Node { kind, mode, uid, gid, xattrs: (!xattrs.is_empty()).then(|| Box::new(xattrs)) })
+        Ok(Node {
+            kind,
+            mode,
+            uid,
+            gid,
+            xattrs: (!xattrs.is_empty()).then(|| Box::new(xattrs)),
+        })
     }
 
     fn map<T>(
@@ -168,11 +202,29 @@ impl<'a> Decoder<'a> {
 
     fn elf(&mut self) -> Result<ElfFacts, Damaged> {
         let mut header = self.names.read(&mut self.reader, Column::Names)?;
-        let optional = |decoder: &mut Self| Ok(if decoder.reader.flag()? { Some(decoder.name()?) } else { None });
+        let optional = |decoder: &mut Self| {
+            Ok(if decoder.reader.flag()? {
+                Some(decoder.name()?)
+            } else {
+                None
+            })
+        };
         let facts = ElfFacts {
-            class: if flag(&mut header)? { ElfClass::Elf64 } else { ElfClass::Elf32 },
-            endianness: if flag(&mut header)? { Endianness::Big } else { Endianness::Little },
-            elf_type: if flag(&mut header)? { ElfType::Dynamic } else { ElfType::Executable },
+            class: if flag(&mut header)? {
+                ElfClass::Elf64
+            } else {
+                ElfClass::Elf32
+            },
+            endianness: if flag(&mut header)? {
+                Endianness::Big
+            } else {
+                Endianness::Little
+            },
+            elf_type: if flag(&mut header)? {
+                ElfType::Dynamic
+            } else {
+                ElfType::Executable
+            },
             is_dynamic: flag(&mut header)?,
             machine: small(take_number(&mut header)?)?,
             flags: small(take_number(&mut header)?)?,
@@ -182,11 +234,19 @@ impl<'a> Decoder<'a> {
             rpath: optional(self)?,
             runpath: optional(self)?,
             needed: self.list(Self::name)?,
-            version_needs: self
-                .list(|decoder| Ok(VersionNeed { library: decoder.name()?, versions: decoder.list(Self::name)? }))?,
+            version_needs: self.list(|decoder| {
+                Ok(VersionNeed {
+                    library: decoder.name()?,
+                    versions: decoder.list(Self::name)?,
+                })
+            })?,
             version_definitions: self.list(Self::name)?,
         };
-        if header.is_empty() { Ok(facts) } else { Err(Damaged("an ELF file has too many numbers")) }
+        if header.is_empty() {
+            Ok(facts)
+        } else {
+            Err(Damaged("an ELF file has too many numbers"))
+        }
     }
 
     fn package(&mut self) -> Result<Package, Damaged> {
@@ -196,7 +256,11 @@ impl<'a> Decoder<'a> {
             RPM => PackageSystem::Rpm,
             _ => return Err(Damaged("a package has an unknown system")),
         };
-        Ok(Package { system, name: self.utf8()?, version: self.utf8()? })
+        Ok(Package {
+            system,
+            name: self.utf8()?,
+            version: self.utf8()?,
+        })
     }
 
     fn utf8(&mut self) -> Result<String, Damaged> {
@@ -219,5 +283,9 @@ fn flag(rest: &mut &[u8]) -> Result<bool, Damaged> {
 /// Returns a path if it is written in its clean form.
 fn entry_path(bytes: &[u8]) -> Result<EntryPath, Damaged> {
     let path = EntryPath::new(bytes).map_err(|_| Damaged("a path is invalid"))?;
-    if path.as_bytes() == bytes { Ok(path) } else { Err(Damaged("a path is not normalized")) }
+    if path.as_bytes() == bytes {
+        Ok(path)
+    } else {
+        Err(Damaged("a path is not normalized"))
+    }
 }

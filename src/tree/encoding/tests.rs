@@ -25,7 +25,11 @@ fn path() -> impl Strategy<Value = EntryPath> {
 
 fn node() -> impl Strategy<Value = Node> {
     let file = (any::<u64>(), any::<u32>(), prop::option::of(path())).prop_map(|(size_bytes, layer, stored_at)| {
-        NodeKind::File { size_bytes, layer, stored_at: stored_at.map(Box::new) }
+        NodeKind::File {
+            size_bytes,
+            layer,
+            stored_at: stored_at.map(Box::new),
+        }
     });
     let symlink = name().prop_map(|target| NodeKind::Symlink { target: target.into() });
     let kind = prop_oneof![Just(NodeKind::Directory), Just(NodeKind::Special), file, symlink];
@@ -43,32 +47,42 @@ fn elf() -> impl Strategy<Value = ElfFacts> {
     let option = || prop::option::of(name());
     let needs = prop::collection::vec((name(), names()), 0..3);
     let numbers = (any::<u16>(), any::<u32>(), any::<u8>(), any::<[bool; 4]>());
-    (numbers, [option(), option(), option(), option()], names(), needs, names()).prop_map(
-        |(
-            (machine, flags, os_abi, bits),
-            [interpreter, soname, rpath, runpath],
-            needed,
-            needs,
-            version_definitions,
-        )| {
-            ElfFacts {
-                class: if bits[0] { ElfClass::Elf64 } else { ElfClass::Elf32 },
-                endianness: if bits[1] { Endianness::Big } else { Endianness::Little },
-                elf_type: if bits[2] { ElfType::Dynamic } else { ElfType::Executable },
-                is_dynamic: bits[3],
-                machine,
-                flags,
-                os_abi,
-                interpreter,
-                needed,
-                soname,
-                rpath,
-                runpath,
-                version_needs: needs.into_iter().map(|(library, versions)| VersionNeed { library, versions }).collect(),
-                version_definitions,
-            }
-        },
+    (
+        numbers,
+        [option(), option(), option(), option()],
+        names(),
+        needs,
+        names(),
     )
+        .prop_map(
+            |(
+                (machine, flags, os_abi, bits),
+                [interpreter, soname, rpath, runpath],
+                needed,
+                needs,
+                version_definitions,
+            )| {
+                ElfFacts {
+                    class: if bits[0] { ElfClass::Elf64 } else { ElfClass::Elf32 },
+                    endianness: if bits[1] { Endianness::Big } else { Endianness::Little },
+                    elf_type: if bits[2] { ElfType::Dynamic } else { ElfType::Executable },
+                    is_dynamic: bits[3],
+                    machine,
+                    flags,
+                    os_abi,
+                    interpreter,
+                    needed,
+                    soname,
+                    rpath,
+                    runpath,
+                    version_needs: needs
+                        .into_iter()
+                        .map(|(library, versions)| VersionNeed { library, versions })
+                        .collect(),
+                    version_definitions,
+                }
+            },
+        )
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
@@ -76,16 +90,35 @@ fn facts() -> impl Strategy<Value = Facts> {
     let texts = || prop::collection::btree_map(path(), name(), 0..3);
     let packages = prop::collection::btree_set((0..3usize, "[a-z]{0,3}", "\\PC{0,3}"), 0..4);
     let option = || prop::option::of(name());
-    (nodes, option(), option(), texts(), texts(), prop::collection::btree_map(path(), elf(), 0..3), packages).prop_map(
-        |(nodes, passwd, group, loader_configs, shebangs, elf, packages)| {
+    (
+        nodes,
+        option(),
+        option(),
+        texts(),
+        texts(),
+        prop::collection::btree_map(path(), elf(), 0..3),
+        packages,
+    )
+        .prop_map(|(nodes, passwd, group, loader_configs, shebangs, elf, packages)| {
             let mut tree = Tree::default();
             nodes.into_iter().for_each(|(path, node)| tree.append(path, node));
             let systems = [PackageSystem::Dpkg, PackageSystem::Apk, PackageSystem::Rpm];
-            let package = |(system, name, version)| Package { system: systems[system], name, version };
+            let package = |(system, name, version)| Package {
+                system: systems[system],
+                name,
+                version,
+            };
             let packages = packages.into_iter().map(package).collect();
-            Facts { tree: Arc::new(tree), passwd, group, loader_configs, shebangs, elf, packages }
-        },
-    )
+            Facts {
+                tree: Arc::new(tree),
+                passwd,
+                group,
+                loader_configs,
+                shebangs,
+                elf,
+                packages,
+            }
+        })
 }
 
 fn signed(body: &[u8]) -> Vec<u8> {
@@ -126,16 +159,20 @@ proptest! {
 
 /// Assigns values to paths of the tree, and to other paths.
 fn facts_about_nodes() -> impl Strategy<Value = Facts> {
-    (facts(), prop::collection::vec((any::<prop::sample::Index>(), elf()), 0..4)).prop_map(|(facts, files)| {
-        let paths: Vec<EntryPath> = facts.tree.nodes().map(|(path, _)| path.clone()).collect();
-        let mut facts = facts;
-        for (at, elf) in files {
-            if !paths.is_empty() {
-                facts.elf.insert(at.get(&paths).clone(), elf);
+    (
+        facts(),
+        prop::collection::vec((any::<prop::sample::Index>(), elf()), 0..4),
+    )
+        .prop_map(|(facts, files)| {
+            let paths: Vec<EntryPath> = facts.tree.nodes().map(|(path, _)| path.clone()).collect();
+            let mut facts = facts;
+            for (at, elf) in files {
+                if !paths.is_empty() {
+                    facts.elf.insert(at.get(&paths).clone(), elf);
+                }
             }
-        }
-        facts
-    })
+            facts
+        })
 }
 
 #[test]
@@ -178,7 +215,9 @@ fn a_short_text_that_stands_for_much_is_refused() {
     let bytes = facts.encode();
     assert!(bytes.len() < 3000, "{}", bytes.len());
     assert_eq!(Facts::decode(&bytes).unwrap(), facts);
-    let Err(Damaged(reason)) = read::decode_within(&bytes, 1_000_000) else { panic!("accepted") };
+    let Err(Damaged(reason)) = read::decode_within(&bytes, 1_000_000) else {
+        panic!("accepted")
+    };
     assert_eq!(reason, "they are too large");
 }
 

@@ -32,15 +32,22 @@ pub(super) fn encode_to(facts: &Facts, target: &mut impl Write) -> io::Result<()
     encoder.tree(&facts.tree);
     encoder.option(facts.passwd.as_deref());
     encoder.option(facts.group.as_deref());
-    encoder.map(&facts.tree, &facts.loader_configs, |encoder, bytes| encoder.writer.text(TEXTS, bytes));
+    encoder.map(&facts.tree, &facts.loader_configs, |encoder, bytes| {
+        encoder.writer.text(TEXTS, bytes)
+    });
     encoder.map(&facts.tree, &facts.shebangs, |encoder, line| encoder.name(line));
     encoder.map(&facts.tree, &facts.elf, Encoder::elf);
     encoder.list(&facts.packages, Encoder::package);
     let mut head = MAGIC.to_vec();
     put_number(&mut head, FACTS_VERSION.into());
-    let mut summed = Summed { target, hasher: Hasher::new() };
+    let mut summed = Summed {
+        target,
+        hasher: Hasher::new(),
+    };
     summed.write_all(&head)?;
-    encoder.writer.write_to(&mut summed, || facts.tree.nodes().filter_map(|(_, node)| target_of(node)))?;
+    encoder.writer.write_to(&mut summed, || {
+        facts.tree.nodes().filter_map(|(_, node)| target_of(node))
+    })?;
     let sum = summed.hasher.digest().hex();
     target.write_all(sum.as_bytes())
 }
@@ -105,7 +112,11 @@ impl Encoder {
         let mut before: &[u8] = b"";
         for (path, node) in tree.nodes() {
             let path = path.as_bytes();
-            let shared = before.iter().zip(path).take_while(|(left, right)| left == right).count();
+            let shared = before
+                .iter()
+                .zip(path)
+                .take_while(|(left, right)| left == right)
+                .count();
             self.writer.number(Column::Shared, shared as u64);
             self.writer.text(PATHS, &path[shared..]);
             before = path;
@@ -173,8 +184,14 @@ fn attributes_of(node: &Node) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (kind, layer) = match &node.kind {
         NodeKind::Directory => (DIRECTORY, None),
-        NodeKind::File { layer, stored_at: None, .. } => (FILE, Some(*layer)),
-        NodeKind::File { layer, stored_at: Some(_), .. } => (FILE_ELSEWHERE, Some(*layer)),
+        NodeKind::File {
+            layer, stored_at: None, ..
+        } => (FILE, Some(*layer)),
+        NodeKind::File {
+            layer,
+            stored_at: Some(_),
+            ..
+        } => (FILE_ELSEWHERE, Some(*layer)),
         NodeKind::Symlink { .. } => (SYMLINK, None),
         NodeKind::Special => (SPECIAL, None),
     };

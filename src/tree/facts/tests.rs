@@ -33,7 +33,10 @@ fn debian_like() -> Vec<u8> {
         .file("etc/ld.so.conf", b"include /etc/ld.so.conf.d/*.conf\n")
         .file("etc/ld.so.conf.d/libc.conf", b"/usr/local/lib\n")
         .file("etc/ld-musl-x86_64.path", b"/lib\n")
-        .file("var/lib/dpkg/status", b"Package: libc6\nStatus: install ok installed\nVersion: 2.36-9\n\n")
+        .file(
+            "var/lib/dpkg/status",
+            b"Package: libc6\nStatus: install ok installed\nVersion: 2.36-9\n\n",
+        )
         .file("lib/apk/db/installed", b"P:musl\nV:1.2\n\n")
         .program("usr/bin/script", b"#!/usr/bin/env -S sh -e\necho\n")
         .file("usr/bin/no-script", b"#!/bin/sh\n")
@@ -51,16 +54,36 @@ async fn everything_of_interest_is_found() {
         assert_eq!(facts.accounts().user("node").unwrap().uid, 1000);
         assert_eq!(facts.accounts().group("staff").unwrap().gid, 50);
         let configs: Vec<String> = facts.loader_configs.keys().map(ToString::to_string).collect();
-        assert_eq!(configs, ["/etc/ld-musl-x86_64.path", "/etc/ld.so.conf", "/etc/ld.so.conf.d/libc.conf"]);
-        assert_eq!(facts.loader_configs[&path("etc/ld.so.conf.d/libc.conf")], b"/usr/local/lib\n");
-        let package =
-            |system, name: &str, version: &str| Package { system, name: name.into(), version: version.into() };
+        assert_eq!(
+            configs,
+            [
+                "/etc/ld-musl-x86_64.path",
+                "/etc/ld.so.conf",
+                "/etc/ld.so.conf.d/libc.conf"
+            ]
+        );
+        assert_eq!(
+            facts.loader_configs[&path("etc/ld.so.conf.d/libc.conf")],
+            b"/usr/local/lib\n"
+        );
+        let package = |system, name: &str, version: &str| Package {
+            system,
+            name: name.into(),
+            version: version.into(),
+        };
         let (dpkg, apk) = (PackageSystem::Dpkg, PackageSystem::Apk);
-        assert_eq!(facts.packages, [package(dpkg, "libc6", "2.36-9"), package(apk, "musl", "1.2")]);
+        assert_eq!(
+            facts.packages,
+            [package(dpkg, "libc6", "2.36-9"), package(apk, "musl", "1.2")]
+        );
         assert_eq!(facts.shebangs.len(), 1);
         assert_eq!(facts.shebangs[&path("usr/bin/script")], b"#!/usr/bin/env -S sh -e");
         assert_eq!(facts.loaders(), [path("usr/lib64/ld-linux-x86-64.so.2")]);
-        assert!(facts.elf[&path("usr/bin/program")].needed.contains(&b"libc.so.6".to_vec()));
+        assert!(
+            facts.elf[&path("usr/bin/program")]
+                .needed
+                .contains(&b"libc.so.6".to_vec())
+        );
         assert_eq!(facts.elf[&path("usr/bin/same")], facts.elf[&path("usr/bin/program")]);
         assert_eq!(facts.tree.node(&path("tmp")).unwrap().mode, 0o1777);
         assert_eq!(Facts::decode(&facts.encode()).unwrap(), facts);
@@ -78,7 +101,9 @@ async fn what_an_upper_layer_removes_or_replaces_does_not_count() {
         .program("usr/bin/program", b"#!/bin/zsh")
         .symlink("var/lib/dpkg/status", "nowhere")
         .finish();
-    let image = TestImage::new().with(&debian_like(), Algorithm::Gzip).with(&upper, Algorithm::Zstd);
+    let image = TestImage::new()
+        .with(&debian_like(), Algorithm::Gzip)
+        .with(&upper, Algorithm::Zstd);
     let facts = read(image).await.unwrap();
     assert_eq!(facts.passwd, None);
     assert_eq!(facts.group.as_deref(), Some(&b"root:x:0:\n"[..]));
@@ -88,14 +113,22 @@ async fn what_an_upper_layer_removes_or_replaces_does_not_count() {
     assert_eq!(scripts, ["/usr/bin/program"]);
     let programs: Vec<String> = facts.elf.keys().map(ToString::to_string).collect();
     assert_eq!(programs, ["/usr/bin/same"], "the hard link keeps the old program");
-    assert!(facts.packages.iter().all(|package| package.system == PackageSystem::Apk));
+    assert!(
+        facts
+            .packages
+            .iter()
+            .all(|package| package.system == PackageSystem::Apk)
+    );
 }
 
 #[tokio::test]
 async fn packages_of_rpm_are_read_from_its_database_wherever_it_is() {
     let database = include_bytes!("../../../testdata/rpmdb/rpmdb.sqlite");
     let at = "usr/lib/sysimage/rpm/rpmdb.sqlite";
-    let linked = LayerTar::new().file(at, database).symlink("var/lib/rpm", "../../usr/lib/sysimage/rpm").finish();
+    let linked = LayerTar::new()
+        .file(at, database)
+        .symlink("var/lib/rpm", "../../usr/lib/sysimage/rpm")
+        .finish();
     let older = LayerTar::new().file("var/lib/rpm/rpmdb.sqlite", database).finish();
     for layer in [linked, older] {
         let facts = read(TestImage::new().with(&layer, Algorithm::Gzip)).await.unwrap();
@@ -105,24 +138,44 @@ async fn packages_of_rpm_are_read_from_its_database_wherever_it_is() {
         assert_eq!(Facts::decode(&facts.encode()).unwrap(), facts);
     }
     let damaged = LayerTar::new().file(at, &database[..5000]).finish();
-    assert!(read(TestImage::new().with(&damaged, Algorithm::Gzip)).await.unwrap().packages.is_empty());
+    assert!(
+        read(TestImage::new().with(&damaged, Algorithm::Gzip))
+            .await
+            .unwrap()
+            .packages
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn files_that_only_links_lead_to_are_read_too() {
-    let lower = LayerTar::new().file("usr/share/accounts", PASSWD).file("usr/share/conf.d/a", b"/a\n").finish();
+    let lower = LayerTar::new()
+        .file("usr/share/accounts", PASSWD)
+        .file("usr/share/conf.d/a", b"/a\n")
+        .finish();
     let upper = LayerTar::new()
         .symlink("etc/passwd", "../usr/share/accounts")
         .hard_link("etc/group", "usr/share/accounts")
         .symlink("etc/ld.so.conf.d", "/usr/share/conf.d")
         .finish();
-    let image = TestImage::new().with(&lower, Algorithm::Gzip).with(&upper, Algorithm::Gzip);
+    let image = TestImage::new()
+        .with(&lower, Algorithm::Gzip)
+        .with(&upper, Algorithm::Gzip);
     let facts = read(image).await.unwrap();
     assert_eq!(facts.passwd.as_deref(), Some(PASSWD));
     assert_eq!(facts.group.as_deref(), Some(PASSWD));
     assert_eq!(facts.loader_configs[&path("etc/ld.so.conf.d/a")], b"/a\n");
-    let looping = LayerTar::new().symlink("etc/passwd", "group").symlink("etc/group", "passwd").finish();
-    assert_eq!(read(TestImage::new().with(&looping, Algorithm::None)).await.unwrap().passwd, None);
+    let looping = LayerTar::new()
+        .symlink("etc/passwd", "group")
+        .symlink("etc/group", "passwd")
+        .finish();
+    assert_eq!(
+        read(TestImage::new().with(&looping, Algorithm::None))
+            .await
+            .unwrap()
+            .passwd,
+        None
+    );
 }
 
 #[tokio::test]
@@ -137,7 +190,9 @@ async fn a_file_over_its_limit_is_refused_where_it_counts() {
     let error = read(TestImage::new().with(&lower, Algorithm::Gzip)).await.unwrap_err();
     assert!(matches!(error, TreeError::TooLarge { .. }), "{error}");
     let upper = LayerTar::new().file("etc/passwd", PASSWD).finish();
-    let image = TestImage::new().with(&lower, Algorithm::Gzip).with(&upper, Algorithm::Gzip);
+    let image = TestImage::new()
+        .with(&lower, Algorithm::Gzip)
+        .with(&upper, Algorithm::Gzip);
     assert_eq!(read(image).await.unwrap().passwd.as_deref(), Some(PASSWD));
 }
 
@@ -165,7 +220,13 @@ async fn damaged_layers_are_told_from_damaged_transfers() {
     let cut = &tar[..2048];
     let error = read(TestImage::new().with(cut, Algorithm::Gzip)).await.unwrap_err();
     assert!(
-        matches!(&error, TreeError::Layer { cause: LayerError::Truncated { position_bytes: 2048 }, .. }),
+        matches!(
+            &error,
+            TreeError::Layer {
+                cause: LayerError::Truncated { position_bytes: 2048 },
+                ..
+            }
+        ),
         "{error}"
     );
     assert_eq!(error.error_kind(), ErrorKind::Input);
@@ -174,9 +235,21 @@ async fn damaged_layers_are_told_from_damaged_transfers() {
     for stored in [&whole[..whole.len() - 4], &[&whole[..], b"tail"].concat()] {
         let image = TestImage::new().with_stored(stored, MediaType::OciLayerGzip, DiffId::of(&tar));
         let error = read(image).await.unwrap_err();
-        let TreeError::Layer { cause: LayerError::Read(cause), .. } = &error else { panic!("{error}") };
+        let TreeError::Layer {
+            cause: LayerError::Read(cause),
+            ..
+        } = &error
+        else {
+            panic!("{error}")
+        };
         let cause = CompressError::of(cause).unwrap();
-        assert!(matches!(cause, CompressError::Truncated { .. } | CompressError::TrailingData { .. }), "{cause}");
+        assert!(
+            matches!(
+                cause,
+                CompressError::Truncated { .. } | CompressError::TrailingData { .. }
+            ),
+            "{cause}"
+        );
         assert_eq!(error.error_kind(), ErrorKind::Input);
     }
     // The blob in the store does not match its descriptor. The error reports that, regardless of other errors.
@@ -185,7 +258,9 @@ async fn damaged_layers_are_told_from_damaged_transfers() {
     for stored in [&whole[..whole.len() - 4], &altered, b"no layer at all", b""] {
         let (store, image) = TestImage::new().with(&tar, Algorithm::Gzip).finish();
         let digest = image.manifest().value().layers[0].digest;
-        let error = read_from(&store.with_raw(digest, stored.to_vec()), &image).await.unwrap_err();
+        let error = read_from(&store.with_raw(digest, stored.to_vec()), &image)
+            .await
+            .unwrap_err();
         assert!(matches!(error, TreeError::Store(StoreError::Damaged { .. })), "{error}");
     }
 }
@@ -195,7 +270,10 @@ async fn a_layer_may_end_without_a_marker_or_have_no_bytes_at_all() {
     let whole = LayerTar::new().file("a", b"x").finish();
     let bare = &whole[..whole.len() - 1024];
     for algorithm in [Algorithm::Gzip, Algorithm::Zstd, Algorithm::None] {
-        let image = TestImage::new().with(bare, algorithm).with(b"", algorithm).with(&bare[..513], algorithm);
+        let image = TestImage::new()
+            .with(bare, algorithm)
+            .with(b"", algorithm)
+            .with(&bare[..513], algorithm);
         let image = image.with_stored(b"", MediaType::OciLayerGzip, DiffId::of(b""));
         assert_eq!(read(image).await.unwrap().tree.len(), 1);
     }
@@ -206,7 +284,10 @@ async fn a_layer_of_an_unknown_type_is_named() {
     let text = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
     let image = TestImage::new().with_stored(b"ciphertext", text.into(), DiffId::of(b"x"));
     let error = read(image).await.unwrap_err();
-    assert!(matches!(error, TreeError::LayerType { .. }) && error.to_string().contains(text), "{error}");
+    assert!(
+        matches!(error, TreeError::LayerType { .. }) && error.to_string().contains(text),
+        "{error}"
+    );
     assert!(error.help().unwrap().contains("decrypt"));
     assert_eq!(error.error_kind(), ErrorKind::Input);
 }
@@ -223,17 +304,27 @@ async fn a_zstd_window_over_the_limit_is_refused_by_name() {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    assert!(text.contains("window of 256 MiB is over the limit of 128 MiB"), "{text}");
+    assert!(
+        text.contains("window of 256 MiB is over the limit of 128 MiB"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn layers_that_are_not_there_are_named() {
-    let error = read(TestImage::new().with_lacking(MediaType::OciForeignLayerGzip)).await.unwrap_err();
+    let error = read(TestImage::new().with_lacking(MediaType::OciForeignLayerGzip))
+        .await
+        .unwrap_err();
     assert!(matches!(error, TreeError::Foreign { .. }), "{error}");
     assert_eq!(error.error_kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains(&DiffId::of(b"lacking").hex()), "{error}");
-    let error = read(TestImage::new().with_lacking(MediaType::OciLayerGzip)).await.unwrap_err();
-    assert!(matches!(error, TreeError::Store(StoreError::NotFound { .. })), "{error}");
+    let error = read(TestImage::new().with_lacking(MediaType::OciLayerGzip))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, TreeError::Store(StoreError::NotFound { .. })),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -246,19 +337,29 @@ async fn progress_counts_the_stored_bytes() {
         counter.fetch_add(count, Ordering::Relaxed);
     };
     read_facts(&store, &image, scratch.path(), progress).await.unwrap();
-    assert_eq!(sum.load(Ordering::Relaxed), image.manifest().value().layers[0].size_bytes);
+    assert_eq!(
+        sum.load(Ordering::Relaxed),
+        image.manifest().value().layers[0].size_bytes
+    );
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
-    let error = read_facts(&store, &image, &scratch.path().join("none"), |_| ()).await.unwrap_err();
+    let error = read_facts(&store, &image, &scratch.path().join("none"), |_| ())
+        .await
+        .unwrap_err();
     assert!(matches!(error, TreeError::Scratch { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn contents_are_taken_out_of_the_layers_that_hold_them() {
     use super::super::{Wanted, extract};
-    let base =
-        LayerTar::new().file("usr/lib/x", b"old").symlink("lib", "usr/lib").file("twice", b"1").file("twice", b"2");
+    let base = LayerTar::new()
+        .file("usr/lib/x", b"old")
+        .symlink("lib", "usr/lib")
+        .file("twice", b"1")
+        .file("twice", b"2");
     let upper = LayerTar::new().file("./lib/y", b"new").hard_link("z", "usr/lib/x");
-    let image = TestImage::new().with(&base.finish(), Algorithm::Gzip).with(&upper.finish(), Algorithm::Zstd);
+    let image = TestImage::new()
+        .with(&base.finish(), Algorithm::Gzip)
+        .with(&upper.finish(), Algorithm::Zstd);
     let (store, image) = image.finish();
     let facts = read_from(&store, &image).await.unwrap();
     let mut wanted = Wanted::new();
@@ -276,16 +377,40 @@ async fn contents_are_taken_out_of_the_layers_that_hold_them() {
         Ok(())
     };
     let _sink = extract(&store, &image, &wanted, sink).await.unwrap();
-    assert_eq!(*seen.lock().unwrap(), ["0 /usr/lib/x old", "0 /twice 1", "0 /twice 2", "1 /lib/y new"]);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        ["0 /usr/lib/x old", "0 /twice 1", "0 /twice 2", "1 /lib/y new"]
+    );
 
     let lacking = Wanted::from([(1, BTreeSet::from([path("nothing")]))]);
     let error = extract(&store, &image, &lacking, |_, _, _| Ok(())).await.err().unwrap();
-    assert!(matches!(&error, TreeError::Layer { cause: LayerError::NotThere { .. }, .. }), "{error}");
+    assert!(
+        matches!(
+            &error,
+            TreeError::Layer {
+                cause: LayerError::NotThere { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
     let beyond = Wanted::from([(2, BTreeSet::new())]);
     let error = extract(&store, &image, &beyond, |_, _, _| Ok(())).await.err().unwrap();
-    assert!(matches!(&error, TreeError::NoSuchLayer { layer: 2, layers: 2 }), "{error}");
+    assert!(
+        matches!(&error, TreeError::NoSuchLayer { layer: 2, layers: 2 }),
+        "{error}"
+    );
     let full = |_: u32, _: &EntryPath, _: &mut dyn Read| Err(std::io::Error::other("full"));
     let error = extract(&store, &image, &wanted, full).await.err().unwrap();
-    assert!(matches!(&error, TreeError::Layer { cause: LayerError::Sink { .. }, .. }), "{error}");
+    assert!(
+        matches!(
+            &error,
+            TreeError::Layer {
+                cause: LayerError::Sink { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert_eq!(error.error_kind(), ErrorKind::Local);
 }

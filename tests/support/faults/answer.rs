@@ -52,19 +52,32 @@ pub struct Delivery {
 
 impl Reply {
     pub fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), content: Content::Bytes(Vec::new()), delivery: Delivery::default() }
+        Self {
+            status,
+            headers: Vec::new(),
+            content: Content::Bytes(Vec::new()),
+            delivery: Delivery::default(),
+        }
     }
 
     /// Returns an error in the form of the distribution-spec ("Error Codes").
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         let body = json!({ "errors": [{ "code": code, "message": message }] });
-        Self::new(status).with("Content-Type", "application/json").body(body.to_string())
+        Self::new(status)
+            .with("Content-Type", "application/json")
+            .body(body.to_string())
     }
 
     /// Returns no reply: the connection ends.
     pub fn lost() -> Self {
-        let delivery = Delivery { is_lost: true, ..Delivery::default() };
-        Self { delivery, ..Self::new(0) }
+        let delivery = Delivery {
+            is_lost: true,
+            ..Delivery::default()
+        };
+        Self {
+            delivery,
+            ..Self::new(0)
+        }
     }
 
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -84,11 +97,17 @@ impl Reply {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
-        Self { content: Content::Bytes(body.into()), ..self }
+        Self {
+            content: Content::Bytes(body.into()),
+            ..self
+        }
     }
 
     pub fn deliver(mut self, change: impl FnOnce(&mut Delivery)) -> Self {

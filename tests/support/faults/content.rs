@@ -30,7 +30,11 @@ impl Blob {
     /// Returns all bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0; usize::try_from(self.size_bytes).unwrap()];
-        self.file.as_ref().expect("this registry keeps its blobs").read_exact_at(&mut bytes, 0).unwrap();
+        self.file
+            .as_ref()
+            .expect("this registry keeps its blobs")
+            .read_exact_at(&mut bytes, 0)
+            .unwrap();
         bytes
     }
 }
@@ -45,7 +49,11 @@ pub struct Arriving {
 impl Arriving {
     pub fn new(is_kept: bool) -> Self {
         let file = is_kept.then(|| tempfile::tempfile().unwrap());
-        Self { file, hash: Sha256::new(), size_bytes: 0 }
+        Self {
+            file,
+            hash: Sha256::new(),
+            size_bytes: 0,
+        }
     }
 
     pub fn push(&mut self, bytes: &[u8]) {
@@ -75,7 +83,10 @@ impl Arriving {
     }
 
     pub fn into_blob(self) -> Blob {
-        Blob { file: self.file.map(Arc::new), size_bytes: self.size_bytes }
+        Blob {
+            file: self.file.map(Arc::new),
+            size_bytes: self.size_bytes,
+        }
     }
 }
 
@@ -96,7 +107,9 @@ impl Manifest {
         let json = self.json();
         let digests = |value: &Value| -> Vec<String> {
             let all = value.as_array().into_iter().flatten();
-            all.filter_map(|entry| entry["digest"].as_str()).map(ToOwned::to_owned).collect()
+            all.filter_map(|entry| entry["digest"].as_str())
+                .map(ToOwned::to_owned)
+                .collect()
         };
         let mut blobs = digests(&json["layers"]);
         blobs.extend(json["config"]["digest"].as_str().map(ToOwned::to_owned));
@@ -122,7 +135,10 @@ pub struct Contents {
 impl Contents {
     /// Returns a blob of a repository.
     pub fn blob(&self, repository: &str, digest: &str) -> Option<Blob> {
-        let has = self.repositories.get(repository).is_some_and(|repository| repository.blobs.contains(digest));
+        let has = self
+            .repositories
+            .get(repository)
+            .is_some_and(|repository| repository.blobs.contains(digest));
         self.blobs.get(digest).filter(|_| has).cloned()
     }
 
@@ -133,7 +149,11 @@ impl Contents {
 
     /// Adds a blob of the registry to a repository.
     pub fn link_blob(&mut self, repository: &str, digest: &str) {
-        self.repositories.entry(repository.to_owned()).or_default().blobs.insert(digest.to_owned());
+        self.repositories
+            .entry(repository.to_owned())
+            .or_default()
+            .blobs
+            .insert(digest.to_owned());
     }
 
     /// Returns a manifest by tag or digest, and its digest.
@@ -160,6 +180,10 @@ impl Contents {
         let lacks_blob = |digest: &&String| !repository.is_some_and(|repository| repository.blobs.contains(*digest));
         let lacks_manifest =
             |digest: &&String| !repository.is_some_and(|repository| repository.manifests.contains_key(*digest));
-        blobs.iter().find(lacks_blob).or(manifests.iter().find(lacks_manifest)).cloned()
+        blobs
+            .iter()
+            .find(lacks_blob)
+            .or(manifests.iter().find(lacks_manifest))
+            .cloned()
     }
 }

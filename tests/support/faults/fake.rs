@@ -38,14 +38,20 @@ impl Fake {
     pub fn start(flavour: Flavour) -> Self {
         let registry = Arc::new(Registry::new(flavour, "http"));
         let serving = registry.clone();
-        Self { server: Server::start(move |head, body| serving.answer(head, body)), registry }
+        Self {
+            server: Server::start(move |head, body| serving.answer(head, body)),
+            registry,
+        }
     }
 
     /// Serves HTTPS, as `localhost:PORT`, with the certificate of the test registries.
     pub fn start_tls(flavour: Flavour) -> Self {
         let registry = Arc::new(Registry::new(flavour, "https"));
         let serving = registry.clone();
-        Self { server: Server::start_tls(move |head, body| serving.answer(head, body)), registry }
+        Self {
+            server: Server::start_tls(move |head, body| serving.answer(head, body)),
+            registry,
+        }
     }
 
     /// Returns the registry alone, for another server.
@@ -105,17 +111,32 @@ impl Fake {
 
     /// Returns the requests to the storage of blobs.
     pub fn storage_log(&self) -> &Log {
-        self.registry.storage.as_ref().expect("this flavour has its blobs elsewhere").log()
+        self.registry
+            .storage
+            .as_ref()
+            .expect("this flavour has its blobs elsewhere")
+            .log()
     }
 }
 
 impl Registry {
     fn new(flavour: Flavour, scheme: &'static str) -> Self {
         let contents = Arc::<Mutex<Contents>>::default();
-        let storage = flavour.presigned.map(|presigned| Storage::start(presigned, contents.clone()));
+        let storage = flavour
+            .presigned
+            .map(|presigned| Storage::start(presigned, contents.clone()));
         let (sessions, tokens) = (Sessions::default(), TokenService::default());
         let (hooks, manifests_read) = (Mutex::default(), AtomicUsize::new(0));
-        Self { flavour, scheme, contents, sessions, tokens, storage, hooks, manifests_read }
+        Self {
+            flavour,
+            scheme,
+            contents,
+            sessions,
+            tokens,
+            storage,
+            hooks,
+            manifests_read,
+        }
     }
 
     pub(super) fn contents(&self) -> MutexGuard<'_, Contents> {

@@ -50,13 +50,18 @@ impl Honeypot {
 impl Kept {
     pub fn keep(&self, head: &Head, body: &mut Body<'_>) {
         let body = body.all().unwrap_or_default();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Sent { head: head.clone(), body });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Sent {
+            head: head.clone(),
+            body,
+        });
     }
 
     /// Returns the first lines of all requests.
     pub fn lines(&self) -> Vec<String> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().map(|sent| format!("{} {}", sent.head.method, sent.head.target)).collect()
+        kept.iter()
+            .map(|sent| format!("{} {}", sent.head.method, sent.head.target))
+            .collect()
     }
 
     /// Checks that no request has one of these secrets: as it is, escaped, or in a Basic header.
@@ -77,7 +82,9 @@ fn shown(head: &Head, body: &[u8]) -> String {
     let body = String::from_utf8_lossy(body).into_owned();
     let unescape = |text: &str| {
         let pairs = url::form_urlencoded::parse(text.as_bytes());
-        pairs.map(|(name, value)| format!("{name} {value}\n")).collect::<String>()
+        pairs
+            .map(|(name, value)| format!("{name} {value}\n"))
+            .collect::<String>()
     };
     let words = head.headers.iter().flat_map(|(_, value)| value.split(' '));
     let decoded: String = words

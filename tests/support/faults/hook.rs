@@ -32,7 +32,14 @@ pub enum Act {
 
 impl Hook {
     fn new(act: Act) -> Self {
-        Self { method: "", text: String::new(), skip: 0, times: usize::MAX, met: AtomicUsize::new(0), act }
+        Self {
+            method: "",
+            text: String::new(),
+            skip: 0,
+            times: usize::MAX,
+            met: AtomicUsize::new(0),
+            act,
+        }
     }
 
     pub fn answer(reply: Reply) -> Self {
@@ -49,14 +56,18 @@ impl Hook {
 
     /// Ignores `Range`.
     pub fn ignore_range() -> Self {
-        Self::new(Act::Ask(Arc::new(|head| head.headers.retain(|(name, _)| name != "range"))))
+        Self::new(Act::Ask(Arc::new(|head| {
+            head.headers.retain(|(name, _)| name != "range")
+        })))
     }
 
     /// Replies to a range with another, which begins so many bytes earlier.
     pub fn shift_range(by_bytes: u64) -> Self {
         Self::new(Act::Ask(Arc::new(move |head| {
             let range = head.headers.iter_mut().find(|(name, _)| name == "range");
-            let start = range.as_ref().and_then(|(_, value)| value.strip_prefix("bytes=")?.strip_suffix('-'));
+            let start = range
+                .as_ref()
+                .and_then(|(_, value)| value.strip_prefix("bytes=")?.strip_suffix('-'));
             if let (Some(start), Some((_, value))) = (start.and_then(|start| start.parse::<u64>().ok()), range) {
                 *value = format!("bytes={}-", start.saturating_sub(by_bytes));
             }
@@ -90,7 +101,11 @@ impl Hook {
 
     /// Limits the hook to requests of this method whose target has this text.
     pub fn on(self, method: &'static str, text: &str) -> Self {
-        Self { method, text: text.to_owned(), ..self }
+        Self {
+            method,
+            text: text.to_owned(),
+            ..self
+        }
     }
 
     /// Skips so many matching requests.

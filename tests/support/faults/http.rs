@@ -35,12 +35,20 @@ impl Head {
             let (name, value) = line.split_once(':')?;
             Some((name.to_ascii_lowercase(), value.trim().to_owned()))
         };
-        Self { method, target, headers: lines.filter_map(header).collect(), raw }
+        Self {
+            method,
+            target,
+            headers: lines.filter_map(header).collect(),
+            raw,
+        }
     }
 
     /// Returns the first header of this name, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn path(&self) -> &str {
@@ -51,7 +59,10 @@ impl Head {
     pub fn all(&self, name: &str) -> Vec<String> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
         let pairs = url::form_urlencoded::parse(query.as_bytes());
-        pairs.filter(|(other, _)| other == name).map(|(_, value)| value.into_owned()).collect()
+        pairs
+            .filter(|(other, _)| other == name)
+            .map(|(_, value)| value.into_owned())
+            .collect()
     }
 
     pub fn query(&self, name: &str) -> Option<String> {
@@ -68,7 +79,9 @@ impl Head {
 
     /// Returns where the body of this request ends.
     pub fn framing(&self) -> Framing {
-        let is_chunked = self.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
+        let is_chunked = self
+            .header("transfer-encoding")
+            .is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
         match self.header("content-length").and_then(|value| value.parse().ok()) {
             _ if is_chunked => Framing::Chunked(Chunk::Size(Vec::new())),
             Some(length) => Framing::Length(length),
@@ -190,7 +203,11 @@ pub enum Next {
 
 impl<S: Read> Wire<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, buffer: Vec::new(), start: 0 }
+        Self {
+            stream,
+            buffer: Vec::new(),
+            start: 0,
+        }
     }
 
     /// Returns the buffered bytes, after one read if there are none; empty at the end.
@@ -247,7 +264,12 @@ pub struct Body<'a> {
 
 impl<'a> Body<'a> {
     pub fn new(wire: &'a mut Wire<Box<dyn Stream>>, framing: Framing) -> Self {
-        Self { wire, framing, received_bytes: 0, is_cut: false }
+        Self {
+            wire,
+            framing,
+            received_bytes: 0,
+            is_cut: false,
+        }
     }
 
     pub fn is_done(&self) -> bool {

@@ -60,7 +60,10 @@ impl Front {
         let (tell, told) = std::sync::mpsc::channel();
         let (serving, upstream) = (shared.clone(), upstream.to_owned());
         thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
@@ -71,7 +74,11 @@ impl Front {
                 }
             });
         });
-        Self { address: told.recv().unwrap(), shared, _end: end }
+        Self {
+            address: told.recv().unwrap(),
+            shared,
+            _end: end,
+        }
     }
 
     /// `localhost:PORT/NAME`
@@ -81,7 +88,12 @@ impl Front {
 
     /// Applies a fault to so many requests of this method whose path has this text.
     pub fn rule(&self, method: &'static str, text: &str, fault: StreamFault, times: usize) -> &Self {
-        self.shared.rules.lock().unwrap().push(StreamRule { method, text: text.to_owned(), fault, times });
+        self.shared.rules.lock().unwrap().push(StreamRule {
+            method,
+            text: text.to_owned(),
+            fault,
+            times,
+        });
         self
     }
 
@@ -113,11 +125,15 @@ impl Shared {
 async fn accept(listener: TcpListener, shared: Arc<Shared>, upstream: String) {
     let acceptor = TlsAcceptor::from(Arc::new(tls_config(&[b"h2"])));
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
         let (acceptor, shared, upstream) = (acceptor.clone(), shared.clone(), upstream.clone());
         tokio::spawn(async move {
             // In some tests the client disconnects.
-            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let Ok(stream) = acceptor.accept(stream).await else {
+                return;
+            };
             if let Ok(connection) = h2::server::handshake(stream).await {
                 *shared.connections.lock().unwrap() += 1;
                 serve(connection, shared, upstream).await;
@@ -159,7 +175,10 @@ async fn pass_on(
     let (parts, mut body) = request.into_parts();
     let host = parts.uri.authority().map_or("", |authority| authority.as_str());
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut head = format!("{} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n", parts.method);
+    let mut head = format!(
+        "{} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n",
+        parts.method
+    );
     for (name, value) in &parts.headers {
         head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
     }
@@ -173,7 +192,9 @@ async fn pass_on(
         let Some(piece) = body.data().await else { break };
         let piece = piece?;
         body.flow_control().release_capacity(piece.len())?;
-        let room = usize::try_from(in_body - passed_bytes).unwrap_or(usize::MAX).min(piece.len());
+        let room = usize::try_from(in_body - passed_bytes)
+            .unwrap_or(usize::MAX)
+            .min(piece.len());
         server.write_all(&piece[..room]).await.map_err(from_io)?;
         passed_bytes += room as u64;
     }
@@ -188,7 +209,10 @@ async fn pass_back(
 ) -> Result<(), h2::Error> {
     let mut bytes = Vec::new();
     server.read_to_end(&mut bytes).await.map_err(from_io)?;
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").ok_or(Reason::INTERNAL_ERROR)?;
+    let end = bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .ok_or(Reason::INTERNAL_ERROR)?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("500");

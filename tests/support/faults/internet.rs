@@ -26,7 +26,13 @@ impl Internet {
         let server = Server::start(move |head, body| {
             let own = format!("http://{host}/");
             match head.target.strip_prefix(&own) {
-                Some(target) => registry.answer(&Head { target: format!("/{target}"), ..head.clone() }, body),
+                Some(target) => registry.answer(
+                    &Head {
+                        target: format!("/{target}"),
+                        ..head.clone()
+                    },
+                    body,
+                ),
                 None => keep(&keeping, head, body, &answer),
             }
         });

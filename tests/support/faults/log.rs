@@ -24,7 +24,10 @@ pub struct Seen {
 
 impl Seen {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn path(&self) -> &str {
@@ -37,7 +40,10 @@ impl Seen {
         let cut = if self.is_cut { ", cut" } else { "" };
         let range = self.header("content-range").or(self.header("range"));
         let range = range.map_or(String::new(), |range| format!(" [{range}]"));
-        format!("{} {}{range} ({} bytes{cut}) -> {status}", self.method, self.target, self.body_bytes)
+        format!(
+            "{} {}{range} ({} bytes{cut}) -> {status}",
+            self.method, self.target, self.body_bytes
+        )
     }
 }
 
@@ -50,7 +56,13 @@ impl Log {
     pub fn begin(&self, head: &Head, connection: usize) -> usize {
         let (method, target, headers) = (head.method.clone(), head.target.clone(), head.headers.clone());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(Seen { method, target, headers, connection, ..Seen::default() });
+        all.push(Seen {
+            method,
+            target,
+            headers,
+            connection,
+            ..Seen::default()
+        });
         all.len() - 1
     }
 

@@ -144,7 +144,14 @@ fn pass_on(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
         })
     };
     let left_bytes = shared.script.connection_limit().unwrap_or(u64::MAX);
-    let mut passage = Passage { shared, client, server, replies, number: None, left_bytes };
+    let mut passage = Passage {
+        shared,
+        client,
+        server,
+        replies,
+        number: None,
+        left_bytes,
+    };
     let ended = passage.requests();
     // The server sees the end before the client does: by then it has decided what to keep of a broken request.
     let _ = passage.server.shutdown(Shutdown::Write);
@@ -182,7 +189,10 @@ impl Passage<'_> {
         let connection = *self.number.get_or_insert_with(new_number);
         let entry = self.shared.log.begin(head, connection);
         let fault = self.shared.script.fault_of(head);
-        *self.replies.lock().unwrap() = Replies { fault, ..Replies::default() };
+        *self.replies.lock().unwrap() = Replies {
+            fault,
+            ..Replies::default()
+        };
         if let Some(Fault::Delay(pause)) = fault {
             thread::sleep(pause);
         }
@@ -262,18 +272,31 @@ impl Passage<'_> {
 
 /// Waits for a tenth of a second, or until the peer has closed the connection. Returns `true` then.
 fn has_hung_up(stream: &TcpStream) -> bool {
-    let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd: stream.as_raw_fd(),
+        events: libc::POLLRDHUP,
+        revents: 0,
+    };
     // SAFETY: one descriptor is passed, which is open for as long as the stream is borrowed.
     unsafe { libc::poll(&raw mut poll, 1, 100) != 0 }
 }
 
 /// Makes this connection end in a reset.
 fn reset(client: &TcpStream) -> io::Error {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
     let size = libc::socklen_t::try_from(size_of::<libc::linger>()).expect("the size of two integers");
     // SAFETY: the descriptor is open for as long as the stream is borrowed, and `linger` is read within its size.
     let done = unsafe {
-        libc::setsockopt(client.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size)
+        libc::setsockopt(
+            client.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size,
+        )
     };
     assert_eq!(done, 0, "SO_LINGER: {}", io::Error::last_os_error());
     io::ErrorKind::ConnectionReset.into()
@@ -291,7 +314,11 @@ fn pass_back(shared: &Shared, client: &TcpStream, server: &TcpStream, replies: &
         };
         if count == 0 || is_reset {
             // Both directions: a server that closed the connection sends no more replies.
-            return if is_reset { Ok(()) } else { client.shutdown(Shutdown::Both) };
+            return if is_reset {
+                Ok(())
+            } else {
+                client.shutdown(Shutdown::Both)
+            };
         }
         let room = |limit: u64| count.min(usize::try_from(limit.saturating_sub(before)).unwrap_or(usize::MAX));
         let (passed, ending) = match fault {

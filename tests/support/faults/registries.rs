@@ -45,12 +45,21 @@ impl Flavour {
 
     /// distribution 2.8: any request to an address that is not the newest ends the upload.
     pub fn distribution2() -> Self {
-        Self { name: "distribution 2.8", ..Self::distribution3() }.uploads(|uploads| uploads.stale = Stale::Ends)
+        Self {
+            name: "distribution 2.8",
+            ..Self::distribution3()
+        }
+        .uploads(|uploads| uploads.stale = Stale::Ends)
     }
 
     /// zot: an interrupted PATCH ends the session; a blob of any repository is mounted.
     pub fn zot() -> Self {
-        let zot = Self { name: "zot", mounts: Mounts::Anything, referrers: Referrers::Api, ..Self::distribution3() };
+        let zot = Self {
+            name: "zot",
+            mounts: Mounts::Anything,
+            referrers: Referrers::Api,
+            ..Self::distribution3()
+        };
         zot.uploads(|uploads| {
             uploads.after_cut = AfterCut::Drop;
             uploads.stale = Stale::Ignored;
@@ -84,7 +93,10 @@ impl Flavour {
             name: "GHCR",
             tokens: Some(Tokens::default()),
             referrers: Referrers::Elsewhere("/github.example/not-a-registry".to_owned()),
-            presigned: Some(Presigned { ends_after_bytes: Some(8 * MIB), status: 403 }),
+            presigned: Some(Presigned {
+                ends_after_bytes: Some(8 * MIB),
+                status: 403,
+            }),
             ..Self::distribution3()
         };
         ghcr.uploads(|uploads| {
@@ -99,13 +111,29 @@ impl Flavour {
         let tokens = Some(Tokens::default());
         let mounts = Mounts::FromOrElse(400);
         let (largest_page, page) = (Some((100, 413)), 50);
-        Self { name: "Quay", tokens, mounts, largest_page, page, referrers: Referrers::Api, ..Self::distribution3() }
+        Self {
+            name: "Quay",
+            tokens,
+            mounts,
+            largest_page,
+            page,
+            referrers: Referrers::Api,
+            ..Self::distribution3()
+        }
     }
 
     /// GitLab's: tokens that expire soon, and no scope for repositories outside the project.
     pub fn gitlab() -> Self {
-        let tokens = Tokens { refuses_unrelated: Some(403), lives_requests: Some(8), ..Tokens::default() };
-        Self { name: "GitLab", tokens: Some(tokens), ..Self::distribution3() }
+        let tokens = Tokens {
+            refuses_unrelated: Some(403),
+            lives_requests: Some(8),
+            ..Tokens::default()
+        };
+        Self {
+            name: "GitLab",
+            tokens: Some(tokens),
+            ..Self::distribution3()
+        }
     }
 
     /// Harbor: 401 for a mount from a project that does not exist; quotas.
@@ -122,8 +150,16 @@ impl Flavour {
 
     /// Google's: uploads only by one PUT; tokens only by GET.
     pub fn artifact_registry() -> Self {
-        let tokens = Some(Tokens { post_status: Some(404), ..Tokens::default() });
-        Self { name: "Artifact Registry", tokens, ..Self::distribution3() }.uploads(|uploads| {
+        let tokens = Some(Tokens {
+            post_status: Some(404),
+            ..Tokens::default()
+        });
+        Self {
+            name: "Artifact Registry",
+            tokens,
+            ..Self::distribution3()
+        }
+        .uploads(|uploads| {
             uploads.patch_refused = Some(400);
             uploads.after_cut = AfterCut::Drop;
             uploads.stale = Stale::Ignored;
@@ -132,21 +168,46 @@ impl Flavour {
 
     /// Azure's: tokens only by GET, which expire in the middle of a long push; each address can be used once.
     pub fn acr() -> Self {
-        let tokens = Tokens { post_status: Some(400), lives_bytes: Some(4 * MIB), ..Tokens::default() };
-        Self { name: "ACR", tokens: Some(tokens), ..Self::distribution3() }
-            .uploads(|uploads| uploads.after_cut = AfterCut::Drop)
+        let tokens = Tokens {
+            post_status: Some(400),
+            lives_bytes: Some(4 * MIB),
+            ..Tokens::default()
+        };
+        Self {
+            name: "ACR",
+            tokens: Some(tokens),
+            ..Self::distribution3()
+        }
+        .uploads(|uploads| uploads.after_cut = AfterCut::Drop)
     }
 
     /// JFrog's: 403 for a tag that does not exist; tokens only by GET.
     pub fn artifactory() -> Self {
-        let tokens = Some(Tokens { post_status: Some(401), ..Tokens::default() });
-        Self { name: "Artifactory", tokens, missing_manifest: 403, ..Self::distribution3() }
+        let tokens = Some(Tokens {
+            post_status: Some(401),
+            ..Tokens::default()
+        });
+        Self {
+            name: "Artifactory",
+            tokens,
+            missing_manifest: 403,
+            ..Self::distribution3()
+        }
     }
 
     /// Gitea and Forgejo: the scope `*`, and one PATCH without a range.
     pub fn gitea() -> Self {
-        let tokens = Some(Tokens { challenge_scope: Some("*"), post_status: Some(404), ..Tokens::default() });
-        Self { name: "Gitea", tokens, ..Self::distribution3() }.uploads(|uploads| {
+        let tokens = Some(Tokens {
+            challenge_scope: Some("*"),
+            post_status: Some(404),
+            ..Tokens::default()
+        });
+        Self {
+            name: "Gitea",
+            tokens,
+            ..Self::distribution3()
+        }
+        .uploads(|uploads| {
             uploads.streams_once = true;
             uploads.stale = Stale::Ignored;
             uploads.empty_range = "0--1";
@@ -156,36 +217,68 @@ impl Flavour {
 
     /// Docker Hub: source scopes on mounts, and a quota of pulls.
     pub fn docker_hub() -> Self {
-        let tokens = Some(Tokens { needs_source_scope: true, ..Tokens::default() });
-        Self { name: "Docker Hub", tokens, ..Self::distribution3() }
+        let tokens = Some(Tokens {
+            needs_source_scope: true,
+            ..Tokens::default()
+        });
+        Self {
+            name: "Docker Hub",
+            tokens,
+            ..Self::distribution3()
+        }
     }
 
     /// DigitalOcean's: its token service accepts one scope at a time.
     pub fn digital_ocean() -> Self {
-        let tokens = Some(Tokens { joined: Joined::Refused(400), ..Tokens::default() });
-        Self { name: "DigitalOcean", tokens, ..Self::distribution3() }
+        let tokens = Some(Tokens {
+            joined: Joined::Refused(400),
+            ..Tokens::default()
+        });
+        Self {
+            name: "DigitalOcean",
+            tokens,
+            ..Self::distribution3()
+        }
     }
 
     /// Aliyun's: `Range` counts within the last part.
     pub fn aliyun() -> Self {
-        Self { name: "Aliyun", ..Self::distribution3() }.uploads(|uploads| uploads.range = RangeWord::OfPart)
+        Self {
+            name: "Aliyun",
+            ..Self::distribution3()
+        }
+        .uploads(|uploads| uploads.range = RangeWord::OfPart)
     }
 
     /// Nexus without a configured token realm.
     pub fn nexus() -> Self {
-        let tokens = Some(Tokens { realm: Some("null://".to_owned()), ..Tokens::default() });
-        Self { name: "Nexus", tokens, ..Self::distribution3() }
+        let tokens = Some(Tokens {
+            realm: Some("null://".to_owned()),
+            ..Tokens::default()
+        });
+        Self {
+            name: "Nexus",
+            tokens,
+            ..Self::distribution3()
+        }
     }
 
     /// distribution behind a proxy with a limit on bodies.
     pub fn behind_small_proxy(largest_body_bytes: u64) -> Self {
-        Self { name: "a proxy with a limit", largest_body_bytes: Some(largest_body_bytes), ..Self::distribution3() }
+        Self {
+            name: "a proxy with a limit",
+            largest_body_bytes: Some(largest_body_bytes),
+            ..Self::distribution3()
+        }
     }
 
     /// A registry that refuses PUT with a body.
     pub fn put_without_body() -> Self {
-        Self { name: "PUT without a body", ..Self::distribution3() }
-            .uploads(|uploads| uploads.put_body_refused = Some(405))
+        Self {
+            name: "PUT without a body",
+            ..Self::distribution3()
+        }
+        .uploads(|uploads| uploads.put_body_refused = Some(405))
     }
 
     /// Changes the behavior of uploads.
@@ -202,6 +295,9 @@ impl Flavour {
 
     /// Blobs are counted and hashed, and not kept.
     pub fn keeping_nothing(self) -> Self {
-        Self { keeps_blobs: false, ..self }
+        Self {
+            keeps_blobs: false,
+            ..self
+        }
     }
 }

@@ -30,7 +30,9 @@ impl<'a> Route<'a> {
             "/token" => return Self::Token,
             _ => {}
         }
-        let Some(rest) = path.strip_prefix("/v2/") else { return Self::Unknown };
+        let Some(rest) = path.strip_prefix("/v2/") else {
+            return Self::Unknown;
+        };
         if let Some(name) = rest.strip_suffix("/blobs/uploads/") {
             return Self::Uploads(name);
         }
@@ -44,7 +46,9 @@ impl<'a> Route<'a> {
             ("/manifests/", Route::Manifest),
             ("/referrers/", Route::Referrers),
         ];
-        let found = kinds.iter().find_map(|(kind, make)| rest.split_once(kind).map(|(name, last)| make(name, last)));
+        let found = kinds
+            .iter()
+            .find_map(|(kind, make)| rest.split_once(kind).map(|(name, last)| make(name, last)));
         found.unwrap_or(Self::Unknown)
     }
 
@@ -59,7 +63,10 @@ impl<'a> Route<'a> {
             Self::Manifest(name, _) | Self::Blob(name, _) => vec![(name, action)],
             Self::Uploads(name) => {
                 let from = from.map(|from| (from, "pull"));
-                [Some((*name, "pull")), Some((*name, "push")), from].into_iter().flatten().collect()
+                [Some((*name, "pull")), Some((*name, "push")), from]
+                    .into_iter()
+                    .flatten()
+                    .collect()
             }
             Self::Upload(name, _) => vec![(name, "pull"), (name, "push")],
             Self::Tags(name) | Self::Referrers(name, _) => vec![(name, "pull")],
@@ -73,13 +80,21 @@ impl Registry {
     pub(super) fn route(&self, head: &Head, body: &mut Body<'_>) -> Reply {
         let route = Route::of(head.path());
         let from = head.query("from").filter(|_| head.query("mount").is_some());
-        let from = from.filter(|_| self.flavour.tokens.as_ref().is_some_and(|tokens| tokens.needs_source_scope));
+        let from = from.filter(|_| {
+            self.flavour
+                .tokens
+                .as_ref()
+                .is_some_and(|tokens| tokens.needs_source_scope)
+        });
         let needs = route.needs(head, from.as_deref());
         if let (Some(tokens), false) = (&self.flavour.tokens, matches!(route, Route::Token)) {
             if let Err(reply) = self.tokens.check(tokens, head, &needs) {
                 return reply;
             }
-            let length = head.header("content-length").and_then(|value| value.parse().ok()).unwrap_or_default();
+            let length = head
+                .header("content-length")
+                .and_then(|value| value.parse().ok())
+                .unwrap_or_default();
             if let Err(reply) = self.tokens.count_bytes(tokens, head, &needs, length) {
                 // The token has expired while the body arrived.
                 body.each(|_| {});
@@ -94,7 +109,9 @@ impl Registry {
                 Some(tokens) => self.tokens.answer(tokens, head, body),
                 None => not_found(),
             },
-            Route::Base => Reply::new(200).with("Docker-Distribution-Api-Version", "registry/2.0").body("{}"),
+            Route::Base => Reply::new(200)
+                .with("Docker-Distribution-Api-Version", "registry/2.0")
+                .body("{}"),
             Route::Manifest(name, reference) => self.manifest(head, name, reference, body),
             Route::Blob(name, digest) => self.blob(head, name, digest),
             Route::Uploads(name) if head.method == "POST" => self.sessions.begin(&self.context(head, name)),
@@ -106,14 +123,24 @@ impl Registry {
     }
 
     fn context<'a>(&'a self, head: &'a Head, repository: &'a str) -> Context<'a> {
-        Context { flavour: &self.flavour, contents: &self.contents, scheme: self.scheme, head, repository }
+        Context {
+            flavour: &self.flavour,
+            contents: &self.contents,
+            scheme: self.scheme,
+            head,
+            repository,
+        }
     }
 
     /// Returns the reply to a body that is too large, before it is read.
     fn refused_size(&self, head: &Head) -> Option<Reply> {
         let length: u64 = head.header("content-length")?.parse().ok()?;
         if self.flavour.largest_body_bytes.is_some_and(|largest| length > largest) {
-            return Some(Reply::new(413).with("Content-Type", "text/html").body("<h1>413 Too Large</h1>"));
+            return Some(
+                Reply::new(413)
+                    .with("Content-Type", "text/html")
+                    .body("<h1>413 Too Large</h1>"),
+            );
         }
         let is_upload = head.target.contains("/blobs/uploads/");
         let quota = self.flavour.push_quota_bytes.filter(|_| is_upload)?;
@@ -134,11 +161,21 @@ impl Registry {
     fn read_manifest(&self, name: &str, reference: &str) -> Reply {
         let found = self.contents().manifest(name, reference);
         let Some((digest, manifest)) = found else {
-            let code = if self.flavour.missing_manifest == 404 { "MANIFEST_UNKNOWN" } else { "DENIED" };
+            let code = if self.flavour.missing_manifest == 404 {
+                "MANIFEST_UNKNOWN"
+            } else {
+                "DENIED"
+            };
             return Reply::error(self.flavour.missing_manifest, code, "there is no such manifest");
         };
-        let reply = Reply::new(200).with("Content-Type", manifest.media_type).body(manifest.bytes);
-        if self.flavour.names_digests { reply.with("Docker-Content-Digest", digest) } else { reply }
+        let reply = Reply::new(200)
+            .with("Content-Type", manifest.media_type)
+            .body(manifest.bytes);
+        if self.flavour.names_digests {
+            reply.with("Docker-Content-Digest", digest)
+        } else {
+            reply
+        }
     }
 
     fn put_manifest(&self, head: &Head, name: &str, reference: &str, body: &mut Body<'_>) -> Reply {
@@ -161,12 +198,18 @@ impl Registry {
         if self.flavour.names_manifest {
             reply = reply.with("Location", format!("/v2/{name}/manifests/{digest}"));
         }
-        if self.flavour.names_digests { reply.with("Docker-Content-Digest", digest) } else { reply }
+        if self.flavour.names_digests {
+            reply.with("Docker-Content-Digest", digest)
+        } else {
+            reply
+        }
     }
 
     fn delete_manifest(&self, name: &str, reference: &str) -> Reply {
         let mut contents = self.contents();
-        let Some(repository) = contents.repositories.get_mut(name) else { return not_found() };
+        let Some(repository) = contents.repositories.get_mut(name) else {
+            return not_found();
+        };
         if repository.tags.remove(reference).is_some() {
             return Reply::new(202);
         }
@@ -179,14 +222,20 @@ impl Registry {
 
     fn blob(&self, head: &Head, name: &str, digest: &str) -> Reply {
         let found = self.contents().blob(name, digest);
-        let Some(blob) = found else { return Reply::error(404, "BLOB_UNKNOWN", "there is no such blob") };
+        let Some(blob) = found else {
+            return Reply::error(404, "BLOB_UNKNOWN", "there is no such blob");
+        };
         match (head.method.as_str(), &self.storage) {
-            ("GET", Some(storage)) => {
-                Reply::new(307).with("Location", storage.sign(digest)).with("Docker-Content-Digest", digest)
-            }
+            ("GET", Some(storage)) => Reply::new(307)
+                .with("Location", storage.sign(digest))
+                .with("Docker-Content-Digest", digest),
             ("GET" | "HEAD", _) => {
                 let reply = blob_reply(head, &blob);
-                if self.flavour.names_digests { reply.with("Docker-Content-Digest", digest) } else { reply }
+                if self.flavour.names_digests {
+                    reply.with("Docker-Content-Digest", digest)
+                } else {
+                    reply
+                }
             }
             _ => Reply::error(405, "UNSUPPORTED", "not for blobs"),
         }
@@ -211,11 +260,14 @@ impl Registry {
         } else {
             serde_json::json!({ "name": name, "tags": page })
         };
-        let reply = Reply::new(200).with("Content-Type", "application/json").body(body.to_string());
+        let reply = Reply::new(200)
+            .with("Content-Type", "application/json")
+            .body(body.to_string());
         match page.last() {
-            Some(last) if page.len() < left.len() => {
-                reply.with("Link", format!("</v2/{name}/tags/list?last={last}&n={n}>; rel=\"next\""))
-            }
+            Some(last) if page.len() < left.len() => reply.with(
+                "Link",
+                format!("</v2/{name}/tags/list?last={last}&n={n}>; rel=\"next\""),
+            ),
             _ => reply,
         }
     }
@@ -228,11 +280,18 @@ impl Registry {
         }
         let wanted = head.query("artifactType");
         let contents = self.contents();
-        let all = contents.repositories.get(name).into_iter().flat_map(|repository| &repository.manifests);
+        let all = contents
+            .repositories
+            .get(name)
+            .into_iter()
+            .flat_map(|repository| &repository.manifests);
         let mut manifests = Vec::new();
         for (own, manifest) in all {
             let json = manifest.json();
-            let kind = json["artifactType"].as_str().or(json["config"]["mediaType"].as_str()).unwrap_or_default();
+            let kind = json["artifactType"]
+                .as_str()
+                .or(json["config"]["mediaType"].as_str())
+                .unwrap_or_default();
             let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted == kind);
             if json["subject"]["digest"] == digest && is_wanted {
                 let mut entry = serde_json::json!({
@@ -247,7 +306,11 @@ impl Registry {
         }
         let index = serde_json::json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
         let reply = Reply::new(200).with("Content-Type", INDEX).body(index.to_string());
-        if wanted.is_some() { reply.with("OCI-Filters-Applied", "artifactType") } else { reply }
+        if wanted.is_some() {
+            reply.with("OCI-Filters-Applied", "artifactType")
+        } else {
+            reply
+        }
     }
 }
 
@@ -261,14 +324,22 @@ pub(super) fn blob_reply(head: &Head, blob: &Blob) -> Reply {
         };
     };
     let end = blob.size_bytes;
-    let start = head.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    let start = head
+        .header("range")
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     let reply = match start {
         Some(start) if start >= end => return Reply::new(416).with("Content-Range", format!("bytes */{end}")),
         Some(start) => Reply::new(206).with("Content-Range", format!("bytes {start}-{}/{end}", end - 1)),
         None => Reply::new(200),
     };
-    let content = Content::File { file, start: start.unwrap_or_default(), end };
-    let reply = reply.with("Content-Type", "application/octet-stream").with("Accept-Ranges", "bytes");
+    let content = Content::File {
+        file,
+        start: start.unwrap_or_default(),
+        end,
+    };
+    let reply = reply
+        .with("Content-Type", "application/octet-stream")
+        .with("Accept-Ranges", "bytes");
     Reply { content, ..reply }
 }
 

@@ -42,7 +42,15 @@ impl Rule {
     /// Applies to every request.
     pub fn new(fault: Fault) -> Self {
         let (text, met) = (String::new(), AtomicUsize::new(0));
-        Self { fault, methods: &[], text, from_bytes: 0, skip: 0, times: usize::MAX, met }
+        Self {
+            fault,
+            methods: &[],
+            text,
+            from_bytes: 0,
+            skip: 0,
+            times: usize::MAX,
+            met,
+        }
     }
 
     /// Limits the rule to these methods.
@@ -52,7 +60,10 @@ impl Rule {
 
     /// Limits the rule to targets with this text.
     pub fn at(self, text: &str) -> Self {
-        Self { text: text.to_owned(), ..self }
+        Self {
+            text: text.to_owned(),
+            ..self
+        }
     }
 
     /// Limits the rule to bodies of at least so many bytes, and those of unknown size.
@@ -119,6 +130,11 @@ impl Script {
 
     /// Returns the fault of the first matching rule.
     pub(super) fn fault_of(&self, head: &Head) -> Option<Fault> {
-        self.rules.lock().unwrap().iter().find(|rule| rule.meets(head)).map(|rule| rule.fault)
+        self.rules
+            .lock()
+            .unwrap()
+            .iter()
+            .find(|rule| rule.meets(head))
+            .map(|rule| rule.fault)
     }
 }

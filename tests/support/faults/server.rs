@@ -43,7 +43,11 @@ impl Server {
 
     /// Serves HTTPS, as `localhost:PORT`, with the certificate of the test registries.
     pub fn start_tls(handler: impl Fn(&Head, &mut Body<'_>) -> Reply + Send + Sync + 'static) -> Self {
-        Self::listen("localhost", Some(Arc::new(tls_config(&[b"http/1.1"]))), Box::new(handler))
+        Self::listen(
+            "localhost",
+            Some(Arc::new(tls_config(&[b"http/1.1"]))),
+            Box::new(handler),
+        )
     }
 
     fn listen(name: &str, tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
@@ -51,7 +55,12 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (log, is_over) = (Log::default(), Arc::new(AtomicBool::new(false)));
         let (over, connections) = (is_over.clone(), AtomicUsize::new(0));
-        let listening = Arc::new(Listening { handler, tls, log: log.clone(), connections });
+        let listening = Arc::new(Listening {
+            handler,
+            tls,
+            log: log.clone(),
+            connections,
+        });
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if over.load(Ordering::SeqCst) {
@@ -62,7 +71,12 @@ impl Server {
                 thread::spawn(move || listening.connection(stream).ok());
             }
         });
-        Self { address, host: format!("{name}:{}", address.port()), log, is_over }
+        Self {
+            address,
+            host: format!("{name}:{}", address.port()),
+            log,
+            is_over,
+        }
     }
 
     /// `HOST:PORT`
@@ -91,8 +105,13 @@ pub fn tls_config(protocols: &[&[u8]]) -> ServerConfig {
     let certificates = certificates.collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_file(directory.join("server.key")).unwrap();
     let provider = Arc::new(rustls_graviola::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = builder.with_no_client_auth().with_single_cert(certificates, key).unwrap();
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let mut config = builder
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .unwrap();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     config
 }
@@ -114,7 +133,9 @@ impl Listening {
                 Next::End => return Ok(()),
                 // The reply of web servers without TLS, which the client recognizes.
                 Next::Handshake => {
-                    return wire.stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+                    return wire
+                        .stream
+                        .write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
                 }
                 Next::Head(head) => {
                     let connection = *number.get_or_insert_with(|| self.connections.fetch_add(1, Ordering::SeqCst));
@@ -132,14 +153,21 @@ impl Listening {
         let mut body = Body::new(wire, head.framing());
         let reply = (self.handler)(head, &mut body);
         let (received, is_cut) = (body.received_bytes, body.is_cut);
-        let declared: u64 = head.header("content-length").and_then(|value| value.parse().ok()).unwrap_or_default();
+        let declared: u64 = head
+            .header("content-length")
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_default();
         let (is_read, left_bytes) = (body.is_done(), declared.saturating_sub(received));
         let status = (!reply.delivery.is_lost && !is_cut).then_some(reply.status);
-        self.log.note(entry, |seen| (seen.body_bytes, seen.is_cut, seen.status) = (received, is_cut, status));
+        self.log.note(entry, |seen| {
+            (seen.body_bytes, seen.is_cut, seen.status) = (received, is_cut, status)
+        });
         if status.is_none() {
             return Ok(false);
         }
-        let is_last = head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let is_last = head
+            .header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"));
         let ends = is_last || (!is_read && left_bytes > READ_ON_BYTES);
         let goes_on = reply.send(&mut wire.stream, head.method == "HEAD", ends)?;
         if !is_read {

@@ -24,7 +24,10 @@ struct Signed {
 
 impl Storage {
     pub(super) fn start(presigned: Presigned, contents: Arc<Mutex<Contents>>) -> Self {
-        let signed = Arc::new(Mutex::new(Signed { presigned, left_bytes: BTreeMap::new() }));
+        let signed = Arc::new(Mutex::new(Signed {
+            presigned,
+            left_bytes: BTreeMap::new(),
+        }));
         let serving = signed.clone();
         let server = Server::start(move |head, _| answer(head, &serving, &contents));
         Self { server, signed }
@@ -36,7 +39,10 @@ impl Storage {
         let signature = format!("signature-{}", signed.left_bytes.len());
         let lives = signed.presigned.ends_after_bytes.unwrap_or(u64::MAX);
         signed.left_bytes.insert(signature.clone(), lives);
-        format!("http://{}/storage/{digest}?X-Signature={signature}&X-Expires=300", self.server.host())
+        format!(
+            "http://{}/storage/{digest}?X-Signature={signature}&X-Expires=300",
+            self.server.host()
+        )
     }
 
     pub(super) fn log(&self) -> &Log {
@@ -47,11 +53,24 @@ impl Storage {
 fn answer(head: &Head, signed: &Mutex<Signed>, contents: &Mutex<Contents>) -> Reply {
     let mut signed = signed.lock().unwrap_or_else(PoisonError::into_inner);
     let status = signed.presigned.status;
-    let refused = || Reply::new(status).with("Content-Type", "application/xml").body("<Code>AccessDenied</Code>");
+    let refused = || {
+        Reply::new(status)
+            .with("Content-Type", "application/xml")
+            .body("<Code>AccessDenied</Code>")
+    };
     let digest = head.path().strip_prefix("/storage/").unwrap_or_default();
-    let blob = contents.lock().unwrap_or_else(PoisonError::into_inner).blobs.get(digest).cloned();
-    let left_bytes = head.query("X-Signature").and_then(|signature| signed.left_bytes.get_mut(&signature));
-    let (Some(blob), Some(left_bytes), "GET") = (blob, left_bytes, head.method.as_str()) else { return refused() };
+    let blob = contents
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .blobs
+        .get(digest)
+        .cloned();
+    let left_bytes = head
+        .query("X-Signature")
+        .and_then(|signature| signed.left_bytes.get_mut(&signature));
+    let (Some(blob), Some(left_bytes), "GET") = (blob, left_bytes, head.method.as_str()) else {
+        return refused();
+    };
     // Storage refuses a second credential beside the signature.
     if *left_bytes == 0 || head.header("authorization").is_some() {
         return refused();

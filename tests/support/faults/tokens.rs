@@ -112,18 +112,27 @@ impl TokenService {
             }
             let field = |name: &str| {
                 let mut pairs = url::form_urlencoded::parse(&form);
-                pairs.find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
+                pairs
+                    .find(|(other, _)| other == name)
+                    .map(|(_, value)| value.into_owned())
             };
             let is_known = tokens.identity.is_some() && field("refresh_token") == tokens.identity;
             let scopes = field("scope").unwrap_or_default();
             (scopes.split(' ').map(ToOwned::to_owned).collect(), is_known)
         } else {
-            (head.all("scope"), tokens.login.as_ref().is_none_or(|login| is_login(head, login)))
+            (
+                head.all("scope"),
+                tokens.login.as_ref().is_none_or(|login| is_login(head, login)),
+            )
         };
         if (is_post || head.header("authorization").is_some()) && !is_known {
             return Reply::error(401, "UNAUTHORIZED", "wrong credentials");
         }
-        let scopes: Vec<String> = scopes.iter().flat_map(|scope| scope.split(' ')).map(ToOwned::to_owned).collect();
+        let scopes: Vec<String> = scopes
+            .iter()
+            .flat_map(|scope| scope.split(' '))
+            .map(ToOwned::to_owned)
+            .collect();
         match allowed(tokens, &scopes, is_known) {
             Ok(allows) => self.issue(tokens, allows),
             Err(reply) => reply,
@@ -134,23 +143,40 @@ impl TokenService {
         let mut issued = self.issued();
         let token = format!("weather-token-{}-{:x}", issued.len(), std::process::id());
         let number = issued.len();
-        issued.insert(token.clone(), Issued { number, allows, ..Issued::default() });
-        let name = if tokens.as_access_token { "access_token" } else { "token" };
+        issued.insert(
+            token.clone(),
+            Issued {
+                number,
+                allows,
+                ..Issued::default()
+            },
+        );
+        let name = if tokens.as_access_token {
+            "access_token"
+        } else {
+            "token"
+        };
         let mut reply = json!({ name: token, "expires_in": 300 });
         if let Some(more) = tokens.more.as_ref().and_then(Value::as_object) {
             for (name, value) in more {
                 reply[name] = value.clone();
             }
         }
-        Reply::new(200).with("Content-Type", "application/json").body(reply.to_string())
+        Reply::new(200)
+            .with("Content-Type", "application/json")
+            .body(reply.to_string())
     }
 
     /// Checks whether a request is allowed. The error is the reply with the challenge.
     pub fn check(&self, tokens: &Tokens, head: &Head, needs: &[Need<'_>]) -> Result<(), Reply> {
         let challenge = |error: &str| Err(challenge(tokens, head, needs, error));
-        let Some(token) = token_of(head) else { return challenge("") };
+        let Some(token) = token_of(head) else {
+            return challenge("");
+        };
         let mut issued = self.issued();
-        let Some(known) = issued.get_mut(token) else { return challenge("invalid_token") };
+        let Some(known) = issued.get_mut(token) else {
+            return challenge("invalid_token");
+        };
         let is_used_up = tokens.lives_requests.is_some_and(|lives| known.used_requests >= lives)
             || tokens.lives_bytes.is_some_and(|lives| known.used_bytes >= lives);
         let is_used_up = known.is_revoked || (is_used_up && tokens.ends(known));
@@ -158,7 +184,10 @@ impl TokenService {
             return challenge("invalid_token");
         }
         let is_allowed = |(repository, action): &Need<'_>| {
-            known.allows.get(*repository).is_some_and(|actions| actions.contains(*action))
+            known
+                .allows
+                .get(*repository)
+                .is_some_and(|actions| actions.contains(*action))
         };
         if !needs.iter().all(is_allowed) {
             return challenge("insufficient_scope");
@@ -170,7 +199,9 @@ impl TokenService {
     /// Counts a body. Returns `Err` if the token has expired during it, and that is checked.
     pub fn count_bytes(&self, tokens: &Tokens, head: &Head, needs: &[Need<'_>], bytes: u64) -> Result<(), Reply> {
         let mut issued = self.issued();
-        let Some(known) = token_of(head).and_then(|token| issued.get_mut(token)) else { return Ok(()) };
+        let Some(known) = token_of(head).and_then(|token| issued.get_mut(token)) else {
+            return Ok(());
+        };
         let was_unused = known.used_bytes == 0;
         known.used_bytes += bytes;
         let has_ended = tokens.lives_bytes.is_some_and(|lives| known.used_bytes > lives);
@@ -197,9 +228,13 @@ fn challenge(tokens: &Tokens, head: &Head, needs: &[Need<'_>], error: &str) -> R
     for (repository, action) in needs {
         scopes.entry(repository).or_default().push(action);
     }
-    let scopes: Vec<_> =
-        scopes.iter().map(|(name, actions)| format!("repository:{name}:{}", actions.join(","))).collect();
-    let scope = tokens.challenge_scope.map_or_else(|| scopes.join(" "), ToOwned::to_owned);
+    let scopes: Vec<_> = scopes
+        .iter()
+        .map(|(name, actions)| format!("repository:{name}:{}", actions.join(",")))
+        .collect();
+    let scope = tokens
+        .challenge_scope
+        .map_or_else(|| scopes.join(" "), ToOwned::to_owned);
     let mut value = format!("Bearer realm=\"{realm}\",service=\"weather\"");
     if !scope.is_empty() {
         value.push_str(&format!(",scope=\"{scope}\""));
@@ -212,8 +247,10 @@ fn challenge(tokens: &Tokens, head: &Head, needs: &[Need<'_>], error: &str) -> R
 
 /// Returns the permissions of a token for these scopes.
 fn allowed(tokens: &Tokens, scopes: &[String], is_known: bool) -> Result<BTreeMap<String, BTreeSet<String>>, Reply> {
-    let repositories: Vec<(&str, &str)> =
-        scopes.iter().filter_map(|scope| scope.strip_prefix("repository:")?.rsplit_once(':')).collect();
+    let repositories: Vec<(&str, &str)> = scopes
+        .iter()
+        .filter_map(|scope| scope.strip_prefix("repository:")?.rsplit_once(':'))
+        .collect();
     if let (Joined::Refused(status), 2..) = (tokens.joined, repositories.len()) {
         return Err(Reply::error(status, "UNSUPPORTED", "one scope at a time"));
     }

@@ -105,8 +105,12 @@ impl Sessions {
             format!("upload-{begun}")
         };
         let arriving = Arriving::new(context.flavour.keeps_blobs);
-        let session =
-            Session { repository: context.repository.to_owned(), arriving, parts: Vec::new(), is_over: false };
+        let session = Session {
+            repository: context.repository.to_owned(),
+            arriving,
+            parts: Vec::new(),
+            is_over: false,
+        };
         let mut reply = context.range(context.locate(Reply::new(202), &id, 0), &session);
         if let Some(bytes) = context.rules().min_chunk_header {
             reply = reply.with("OCI-Chunk-Min-Length", bytes.to_string());
@@ -173,7 +177,10 @@ fn status(context: &Context<'_>, id: &str, session: &Session) -> Reply {
     if let Some(status) = context.rules().status_refused {
         return Reply::error(status, "BLOB_UPLOAD_UNKNOWN", "not told");
     }
-    context.range(context.locate(Reply::new(204), id, session.arriving.size_bytes), session)
+    context.range(
+        context.locate(Reply::new(204), id, session.arriving.size_bytes),
+        session,
+    )
 }
 
 fn patch(context: &Context<'_>, id: &str, session: &mut Session, body: &mut Body<'_>) -> Reply {
@@ -181,19 +188,27 @@ fn patch(context: &Context<'_>, id: &str, session: &mut Session, body: &mut Body
     if let Some(status) = rules.patch_refused {
         return Reply::error(status, "UNSUPPORTED", "chunked uploads are not supported");
     }
-    let length: Option<u64> = context.head.header("content-length").and_then(|value| value.parse().ok());
+    let length: Option<u64> = context
+        .head
+        .header("content-length")
+        .and_then(|value| value.parse().ok());
     match context.head.header("content-range").map(range_of) {
         Some(range) => {
             let is_next = range
                 .is_some_and(|(start, end)| start == session.arriving.size_bytes && length == Some(end + 1 - start));
-            let is_small =
-                rules.largest_ranged_bytes.is_none_or(|largest| length.is_some_and(|bytes| bytes <= largest));
+            let is_small = rules
+                .largest_ranged_bytes
+                .is_none_or(|largest| length.is_some_and(|bytes| bytes <= largest));
             if !is_next || !is_small {
                 return Reply::error(416, "RANGE_INVALID", "not the next range");
             }
         }
         None if rules.streams_once && session.arriving.size_bytes > 0 => {
-            return Reply::error(400, "BLOB_UPLOAD_INVALID", "stream uploads after the first write are not allowed");
+            return Reply::error(
+                400,
+                "BLOB_UPLOAD_INVALID",
+                "stream uploads after the first write are not allowed",
+            );
         }
         None => {}
     }
@@ -212,7 +227,10 @@ fn put(context: &Context<'_>, session: &mut Session, body: &mut Body<'_>) -> Rep
     if let Some(status) = rules.put_body_refused.filter(|_| !body.is_done()) {
         return Reply::error(status, "UNSUPPORTED", "send the content by PATCH");
     }
-    if let Some(status) = rules.closing_put_refused.filter(|_| body.is_done() && !session.parts.is_empty()) {
+    if let Some(status) = rules
+        .closing_put_refused
+        .filter(|_| body.is_done() && !session.parts.is_empty())
+    {
         return Reply::error(status, "UNKNOWN", "internal error");
     }
     let parts_before = session.parts.len();
@@ -230,7 +248,9 @@ fn put(context: &Context<'_>, session: &mut Session, body: &mut Body<'_>) -> Rep
         return Reply::error(400, "DIGEST_INVALID", &format!("what came is {actual}"));
     }
     let arrived = std::mem::replace(&mut session.arriving, Arriving::new(false));
-    context.contents().put_blob(context.repository, &digest, arrived.into_blob());
+    context
+        .contents()
+        .put_blob(context.repository, &digest, arrived.into_blob());
     created(context, &digest)
 }
 
@@ -258,7 +278,11 @@ fn take(context: &Context<'_>, session: &mut Session, body: &mut Body<'_>) -> Op
 fn created(context: &Context<'_>, digest: &str) -> Reply {
     let location = format!("/v2/{}/blobs/{digest}", context.repository);
     let reply = Reply::new(201).with("Location", location);
-    if context.flavour.names_digests { reply.with("Docker-Content-Digest", digest) } else { reply }
+    if context.flavour.names_digests {
+        reply.with("Docker-Content-Digest", digest)
+    } else {
+        reply
+    }
 }
 
 /// Parses `START-END`, without a unit.
@@ -277,7 +301,9 @@ fn mount(context: &Context<'_>) -> Option<Reply> {
     }
     let digest = digest?;
     let mut contents = context.contents();
-    let has_source = from.as_ref().is_some_and(|from| contents.repositories.contains_key(from));
+    let has_source = from
+        .as_ref()
+        .is_some_and(|from| contents.repositories.contains_key(from));
     match context.flavour.mounts {
         Mounts::Never => return None,
         Mounts::Refused(status) => return refused(status),

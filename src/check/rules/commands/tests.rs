@@ -10,7 +10,14 @@ fn text(text: &str) -> Thing {
 /// A base with a shell and Node, and an app of your layers.
 fn image(config: Value) -> Image {
     let base = |image: Image, at: &str| image.base(at, 0o755, Thing::Elf(elf(None, &[])));
-    let programs = ["usr/bin/dash", "usr/bin/node", "usr/bin/env", "usr/bin/tini", "usr/bin/gosu", "usr/bin/nginx"];
+    let programs = [
+        "usr/bin/dash",
+        "usr/bin/node",
+        "usr/bin/env",
+        "usr/bin/tini",
+        "usr/bin/gosu",
+        "usr/bin/nginx",
+    ];
     programs
         .into_iter()
         .fold(Image::new("linux/amd64"), base)
@@ -39,7 +46,10 @@ fn told(config: Value) -> Vec<String> {
 fn told_of(image: Image) -> Vec<String> {
     let mut findings = Vec::new();
     commands(&image.subject(), &mut findings);
-    findings.iter().map(|finding| format!("{} {} {}", finding.code, finding.path, finding.message)).collect()
+    findings
+        .iter()
+        .map(|finding| format!("{} {} {}", finding.code, finding.path, finding.message))
+        .collect()
 }
 
 fn words(line: &str) -> Vec<&str> {
@@ -83,16 +93,34 @@ fn what_starts_is_passed_over() {
 #[test]
 fn a_missing_program_is_an_error() {
     for (line, expected) in [
-        ("nod dist/index.js", "entrypoint-missing / the entrypoint starts \"nod\", which is not on PATH"),
-        ("/app/serve", "entrypoint-missing /app/serve the entrypoint starts this program, which is not in the image"),
+        (
+            "nod dist/index.js",
+            "entrypoint-missing / the entrypoint starts \"nod\", which is not on PATH",
+        ),
+        (
+            "/app/serve",
+            "entrypoint-missing /app/serve the entrypoint starts this program, which is not in the image",
+        ),
         (
             "./dangling",
             "entrypoint-missing /app/dangling the entrypoint starts this program, which is not in the image",
         ),
-        ("/app", "entrypoint-missing /app the entrypoint starts this program, which is not in the image"),
-        ("tini -- jav", "entrypoint-missing / the entrypoint starts \"jav\", which is not on PATH"),
-        ("server", "entrypoint-missing / the entrypoint starts \"server\", which is not on PATH"),
-        ("exec node", "entrypoint-missing / the entrypoint starts \"exec\", which is not on PATH"),
+        (
+            "/app",
+            "entrypoint-missing /app the entrypoint starts this program, which is not in the image",
+        ),
+        (
+            "tini -- jav",
+            "entrypoint-missing / the entrypoint starts \"jav\", which is not on PATH",
+        ),
+        (
+            "server",
+            "entrypoint-missing / the entrypoint starts \"server\", which is not on PATH",
+        ),
+        (
+            "exec node",
+            "entrypoint-missing / the entrypoint starts \"exec\", which is not on PATH",
+        ),
         (
             "node dist/main.js",
             "entrypoint-missing /app/dist/main.js the entrypoint runs this script with node, but it is not in the \
@@ -125,12 +153,18 @@ fn evidence_and_help_lead_to_the_file() {
         (finding.expected.unwrap(), finding.found.unwrap(), finding.help)
     };
     let (expected, instead, help) = found("server");
-    assert_eq!(expected, "an executable file server in /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    assert_eq!(
+        expected,
+        "an executable file server in /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    );
     assert_eq!(instead, "/app/server, outside of PATH");
     assert_eq!(help, "use the path /app/server, or add its directory to PATH in `env`");
     let (_, instead, help) = found("/usr/local/bin/server");
     assert_eq!(instead, "nothing");
-    assert_eq!(help, "a file of this name is at /app/server: use that path, or pack it at this one");
+    assert_eq!(
+        help,
+        "a file of this name is at /app/server: use that path, or pack it at this one"
+    );
     let (_, instead, _) = found("/app/dangling");
     assert_eq!(instead, "a symbolic link to /opt/gone, which does not exist");
 }
@@ -140,7 +174,10 @@ fn cmd_counts_where_there_is_no_entrypoint_and_as_arguments_where_there_is() {
     let cmd = |entrypoint: &[&str], cmd: &str| {
         told(json!({ "Entrypoint": entrypoint, "Cmd": words(cmd), "WorkingDir": "/app" }))
     };
-    assert_eq!(cmd(&[], "gone"), ["entrypoint-missing / the command starts \"gone\", which is not on PATH"]);
+    assert_eq!(
+        cmd(&[], "gone"),
+        ["entrypoint-missing / the command starts \"gone\", which is not on PATH"]
+    );
     let missing = "entrypoint-missing /app/x.js the entrypoint runs this script with node, but it is not in the image";
     assert_eq!(cmd(&["node"], "x.js"), [missing]);
     assert_eq!(cmd(&["tini", "--"], "node x.js"), [missing]);
@@ -212,16 +249,32 @@ fn a_script_without_its_interpreter_is_an_error() {
 #[test]
 fn shells_are_followed_to_their_first_command() {
     let missing = "entrypoint-missing / the entrypoint starts \"gone\", which is not on PATH";
-    for text in ["gone", "exec gone", "cd /app && A=b gone -x", "gone || exit 1", "set -e; gone; node", "sh -c gone"] {
+    for text in [
+        "gone",
+        "exec gone",
+        "cd /app && A=b gone -x",
+        "gone || exit 1",
+        "set -e; gone; node",
+        "sh -c gone",
+    ] {
         assert_eq!(shell_form(text), [missing], "{text}");
     }
     let missing = "entrypoint-missing /app/x.js the entrypoint runs this script with node, but it is not in the image";
-    for text in ["node x.js", "exec node x.js $ARGS", "cd / && cd app; exec tini -- node x.js"] {
+    for text in [
+        "node x.js",
+        "exec node x.js $ARGS",
+        "cd / && cd app; exec tini -- node x.js",
+    ] {
         assert_eq!(shell_form(text), [missing], "{text}");
     }
-    for text in
-        ["gone; node", "gone || true", "cd /later && gone", "[ -x gone ] && gone", "$GONE", "cd dist && node index.js"]
-    {
+    for text in [
+        "gone; node",
+        "gone || true",
+        "cd /later && gone",
+        "[ -x gone ] && gone",
+        "$GONE",
+        "cd dist && node index.js",
+    ] {
         assert_eq!(shell_form(text), [""; 0], "{text}");
     }
     let with = |argv: Value, env: &str| told(json!({ "Entrypoint": argv, "Env": [env] }));
@@ -239,7 +292,9 @@ fn shells_are_followed_to_their_first_command() {
 fn a_busybox_may_have_its_programs_inside() {
     let config = |text: &str| json!({ "Healthcheck": { "Test": ["CMD-SHELL", text] } });
     let with = |text: &str| {
-        let image = Image::new("linux/amd64").config(config(text)).base("bin/busybox", 0o755, Thing::Unread(1));
+        let image = Image::new("linux/amd64")
+            .config(config(text))
+            .base("bin/busybox", 0o755, Thing::Unread(1));
         told_of(image.base("bin/sh", 0o777, Thing::Link("/bin/busybox")))
     };
     assert_eq!(with("wget -q http://localhost || exit 1"), [""; 0]);
@@ -253,7 +308,10 @@ fn health_checks_are_followed_too() {
     let curl = "the health check starts \"curl\", which is not on PATH";
     for test in [
         json!(["CMD", "curl", "-f", "http://localhost/"]),
-        json!(["CMD-SHELL", "curl -f http://localhost:${PORT:-3000}/api/health || exit 1"]),
+        json!([
+            "CMD-SHELL",
+            "curl -f http://localhost:${PORT:-3000}/api/health || exit 1"
+        ]),
         json!(["CMD-SHELL", "curl -s http://localhost | grep -q ok"]),
     ] {
         let found = check(test);
@@ -283,7 +341,10 @@ fn health_checks_are_followed_too() {
 
 #[test]
 fn other_systems_are_left_alone() {
-    assert_eq!(told_of(Image::new("windows/amd64").config(json!({ "Entrypoint": ["gone"] }))), [""; 0]);
+    assert_eq!(
+        told_of(Image::new("windows/amd64").config(json!({ "Entrypoint": ["gone"] }))),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -330,10 +391,16 @@ fn the_last_line_of_a_script_of_ones_own_is_followed() {
 fn a_directory_is_no_script() {
     let with = |line: &str| {
         let config = json!({ "Entrypoint": words(line), "WorkingDir": "/app" });
-        let image = ["java", "dotnet", "perl", "php", "ruby"].into_iter().fold(image(config), |image, name| {
-            image.base(&format!("usr/bin/{name}"), 0o755, Thing::Elf(elf(None, &[])))
-        });
-        told_of(image.own("app.jar/crm-1.0.jar", 0o644, Thing::Unread(1)).own("x.dll/y", 0o644, Thing::Unread(1)))
+        let image = ["java", "dotnet", "perl", "php", "ruby"]
+            .into_iter()
+            .fold(image(config), |image, name| {
+                image.base(&format!("usr/bin/{name}"), 0o755, Thing::Elf(elf(None, &[])))
+            });
+        told_of(
+            image
+                .own("app.jar/crm-1.0.jar", 0o644, Thing::Unread(1))
+                .own("x.dll/y", 0o644, Thing::Unread(1)),
+        )
     };
     for (line, tool, path) in [
         ("java -jar /app.jar", "java", "/app.jar"),
@@ -352,7 +419,10 @@ fn a_directory_is_no_script() {
     assert_eq!(told(health), [expected]);
     let config = json!({ "Entrypoint": ["java", "-jar", "/app.jar"] });
     let image = image(config).base("usr/bin/java", 0o755, Thing::Elf(elf(None, &[])));
-    let finding = image.own("app.jar/crm-1.0.jar", 0o644, Thing::Unread(1)).found(Code::EntrypointMissing).remove(0);
+    let finding = image
+        .own("app.jar/crm-1.0.jar", 0o644, Thing::Unread(1))
+        .found(Code::EntrypointMissing)
+        .remove(0);
     assert_eq!(
         finding.help,
         "use /app.jar/crm-1.0.jar, or pack that file as /app.jar: if `from` is a directory, it is packed as a directory"
@@ -366,11 +436,11 @@ fn scripts_of_packages_are_followed_to_their_programs() {
         let image = ["npm", "pnpm", "yarn"].into_iter().fold(image(config), |image, name| {
             image.base(&format!("usr/bin/{name}"), 0o755, text("#!/usr/bin/env node\n"))
         });
-        told_of(image.own("app/package.json", 0o644, text(&format!(r#"{{"scripts": {scripts}}}"#))).own(
-            "app/node_modules/.bin/tool",
-            0o755,
-            text("#!/usr/bin/env node\n"),
-        ))
+        told_of(
+            image
+                .own("app/package.json", 0o644, text(&format!(r#"{{"scripts": {scripts}}}"#)))
+                .own("app/node_modules/.bin/tool", 0o755, text("#!/usr/bin/env node\n")),
+        )
     };
     let missing = "entrypoint-missing / the entrypoint starts \"next\", which is not on PATH";
     for line in ["npm start", "pnpm run start", "yarn start"] {
@@ -378,7 +448,13 @@ fn scripts_of_packages_are_followed_to_their_programs() {
         assert_eq!(with(line, r#"{"start": "tool --port"}"#), [""; 0], "{line}");
     }
     let missing = "entrypoint-missing /app/x.js the entrypoint runs this script with node, but it is not in the image";
-    assert_eq!(with("npm start", r#"{"start": "NODE_ENV=production node x.js"}"#), [missing]);
-    assert_eq!(with("npm start", r#"{"start": "node x.js", "prestart": "npm run build"}"#), [""; 0]);
+    assert_eq!(
+        with("npm start", r#"{"start": "NODE_ENV=production node x.js"}"#),
+        [missing]
+    );
+    assert_eq!(
+        with("npm start", r#"{"start": "node x.js", "prestart": "npm run build"}"#),
+        [""; 0]
+    );
     assert_eq!(with("npm start", r#"{"start": "next start || node dist"}"#), [""; 0]);
 }

@@ -40,10 +40,14 @@ const DISTRIBUTIONS: &[&str] = &[
 ];
 
 /// Words for runtimes and their binary interfaces.
-const RUNTIMES: &[&str] = &["abi", "cpython", "electron", "napi", "node", "nodejs", "webkit", "ssl", "openssl"];
+const RUNTIMES: &[&str] = &[
+    "abi", "cpython", "electron", "napi", "node", "nodejs", "webkit", "ssl", "openssl",
+];
 
 /// Beginnings of words that end in a version: `abi115`, `cp311`, `v8`.
-const VERSIONED: &[&str] = &["abi", "cp", "cpython", "napi", "node", "py", "python", "v", "ssl", "openssl", "webkit"];
+const VERSIONED: &[&str] = &[
+    "abi", "cp", "cpython", "napi", "node", "py", "python", "v", "ssl", "openssl", "webkit",
+];
 
 /// Returns the common part of alternatives: the package, and the path in it without the words in which they differ.
 /// Returns `None` for files that are not a module of a package.
@@ -64,8 +68,10 @@ fn plain(component: &[u8], drops_numbers: bool) -> String {
     let rest = words(component).rest;
     let is_version = |word: &str| {
         let number = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
-        VERSIONED.iter().any(|start| word.strip_prefix(start).is_some_and(|rest| !rest.is_empty() && number(rest)))
-            || (drops_numbers && number(word))
+        VERSIONED.iter().any(|start| {
+            word.strip_prefix(start)
+                .is_some_and(|rest| !rest.is_empty() && number(rest))
+        }) || (drops_numbers && number(word))
     };
     let is_told_apart = |word: &str| {
         !is_version(word)
@@ -103,10 +109,14 @@ pub(super) fn without_alternatives(survey: &Survey<'_>, problems: BTreeSet<Probl
         // The fewest problems first; another C library is the farthest from loading.
         let rank = |root: &&&EntryPath| {
             let problems = wrong.get(**root).map(Vec::as_slice).unwrap_or_default();
-            let is_foreign = problems.iter().any(|problem| matches!(problem.what, What::WrongLibc(_)));
+            let is_foreign = problems
+                .iter()
+                .any(|problem| matches!(problem.what, What::WrongLibc(_)));
             (is_foreign, problems.len())
         };
-        let Some(best) = members.iter().min_by_key(rank) else { continue };
+        let Some(best) = members.iter().min_by_key(rank) else {
+            continue;
+        };
         dropped.extend(members.iter().filter(|root| root != &best).map(|root| (*root).clone()));
     }
     dropped.extend(shadowed_by_builds(survey, &wrong));
@@ -119,11 +129,19 @@ pub(super) fn without_alternatives(survey: &Survey<'_>, problems: BTreeSet<Probl
 fn shadowed_by_builds(survey: &Survey<'_>, wrong: &BTreeMap<EntryPath, Vec<&Problem>>) -> BTreeSet<EntryPath> {
     let folder_in_package = |path: &EntryPath, inside: &[u8]| {
         let package = package_of(path).filter(|package| package.registry == Registry::Npm)?;
-        let is_there = package.folder.join(inside).is_ok_and(|folder| path.starts_with(&folder));
+        let is_there = package
+            .folder
+            .join(inside)
+            .is_ok_and(|folder| path.starts_with(&folder));
         is_there.then_some(package.folder)
     };
-    let loading = survey.roots().map(|(root, _)| root).filter(|root| !wrong.contains_key(*root));
-    let built: BTreeSet<EntryPath> = loading.filter_map(|root| folder_in_package(root, b"build/Release")).collect();
+    let loading = survey
+        .roots()
+        .map(|(root, _)| root)
+        .filter(|root| !wrong.contains_key(*root));
+    let built: BTreeSet<EntryPath> = loading
+        .filter_map(|root| folder_in_package(root, b"build/Release"))
+        .collect();
     let is_shadowed = |root: &&EntryPath| folder_in_package(root, b"prebuilds").is_some_and(|it| built.contains(&it));
     wrong.keys().filter(is_shadowed).cloned().collect()
 }
@@ -131,7 +149,10 @@ fn shadowed_by_builds(survey: &Survey<'_>, wrong: &BTreeMap<EntryPath, Vec<&Prob
 /// Returns the families of which one member loads.
 pub(super) fn served_families(survey: &Survey<'_>, problems: &BTreeSet<Problem>) -> BTreeSet<(EntryPath, String)> {
     let wrong: BTreeSet<&EntryPath> = problems.iter().map(|problem| &problem.root).collect();
-    let loading = survey.roots().map(|(root, _)| root).filter(|root| !wrong.contains(root));
+    let loading = survey
+        .roots()
+        .map(|(root, _)| root)
+        .filter(|root| !wrong.contains(root));
     loading.filter_map(family).collect()
 }
 
@@ -148,8 +169,14 @@ mod tests {
                 "m/node_modules/z/build/linux/x64/node/115-glibc/a.node",
                 "m/node_modules/z/build/linux/x64/node/131-musl/a.node",
             ),
-            ("m/node_modules/z/lib/alpine3.18/a.node", "m/node_modules/z/lib/ubuntu/a.node"),
-            ("m/node_modules/z/lib/binding/napi-v3/a.node", "m/node_modules/z/lib/binding/napi-v6/a.node"),
+            (
+                "m/node_modules/z/lib/alpine3.18/a.node",
+                "m/node_modules/z/lib/ubuntu/a.node",
+            ),
+            (
+                "m/node_modules/z/lib/binding/napi-v3/a.node",
+                "m/node_modules/z/lib/binding/napi-v6/a.node",
+            ),
             (
                 "m/node_modules/z/prebuilds/linux-x64/node.abi115.node",
                 "m/node_modules/z/prebuilds/linux-x64/node.napi.node",
@@ -163,7 +190,10 @@ mod tests {
             assert!(same(left, right), "{left} {right}");
         }
         for (left, right) in [
-            ("m/node_modules/z/build/Release/a.node", "m/node_modules/z/build/Release/b.node"),
+            (
+                "m/node_modules/z/build/Release/a.node",
+                "m/node_modules/z/build/Release/b.node",
+            ),
             ("s/site-packages/p/a_1.abi3.so", "s/site-packages/p/a_2.abi3.so"),
             ("s/site-packages/p/x/a.abi3.so", "s/site-packages/p/y/a.abi3.so"),
             ("m/node_modules/y/a.node", "m/node_modules/z/a.node"),

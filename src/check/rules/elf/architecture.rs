@@ -20,7 +20,10 @@ pub(super) fn wrong_architecture(survey: &Survey<'_>, findings: &mut Vec<Finding
     for (path, facts) in survey.own().filter(|(path, facts)| is_wrong(survey, path, facts)) {
         let is_started = survey.started.as_ref() == Some(path);
         match sibling(survey, &right, path).filter(|_| !is_started) {
-            Some(beside) => foreign.push(Foreign { made_for: made_for(facts), ..beside }),
+            Some(beside) => foreign.push(Foreign {
+                made_for: made_for(facts),
+                ..beside
+            }),
             None if !is_started && (is_for_other_system(path) || survey.is_dispensable(path)) => {}
             None => wrong.push((made_for(facts), path.clone())),
         }
@@ -44,14 +47,21 @@ fn right_families(survey: &Survey<'_>) -> BTreeSet<String> {
     let right = survey.files.iter().filter(|(_, facts)| survey.runs(facts));
     let parts = right.flat_map(|(path, _)| platform_parts(path));
     let is_right = |architecture: Option<&str>| architecture == Some(&survey.subject.platform.architecture);
-    parts.filter(|part| is_right(part.words.architecture)).map(|part| part.family).collect()
+    parts
+        .filter(|part| is_right(part.words.architecture))
+        .map(|part| part.family)
+        .collect()
 }
 
 /// Returns the part of a path that names another processor, if the image has the same file for this one.
 fn sibling(survey: &Survey<'_>, right: &BTreeSet<String>, path: &EntryPath) -> Option<Foreign> {
     let wanted = &survey.subject.platform.architecture;
     let says_other = |architecture: Option<&str>| architecture.is_some_and(|found| found != wanted);
-    let others = || platform_parts(path).into_iter().filter(|part| says_other(part.words.architecture));
+    let others = || {
+        platform_parts(path)
+            .into_iter()
+            .filter(|part| says_other(part.words.architecture))
+    };
     let beside = others().find(|part| right.contains(&part.family));
     // A module that was built at installation is at another place in its package.
     let built = || {
@@ -62,7 +72,11 @@ fn sibling(survey: &Survey<'_>, right: &BTreeSet<String>, path: &EntryPath) -> O
         inner.any(|other| survey.runs(survey.files[other])).then_some(part)
     };
     let part = beside.or_else(built)?;
-    Some(Foreign { part: part.path, family: part.family, made_for: String::new() })
+    Some(Foreign {
+        part: part.path,
+        family: part.family,
+        made_for: String::new(),
+    })
 }
 
 fn finding(survey: &Survey<'_>, made_for: &str, group: &Group) -> Finding {
@@ -71,9 +85,18 @@ fn finding(survey: &Survey<'_>, made_for: &str, group: &Group) -> Finding {
     let message = group.sentence(&format!("is built for {made_for}, but the image is for {platform}"));
     let (expected, found) = (expected_header_text(platform), header_text(facts));
     // If the header is the same, the flags differ.
-    let (expected, found) =
-        if expected == found { (platform.to_string(), made_for.to_owned()) } else { (expected, found) };
-    let finding = Finding::new(Code::WrongArchitecture, platform, group.path().clone(), message, help(survey, group));
+    let (expected, found) = if expected == found {
+        (platform.to_string(), made_for.to_owned())
+    } else {
+        (expected, found)
+    };
+    let finding = Finding::new(
+        Code::WrongArchitecture,
+        platform,
+        group.path().clone(),
+        message,
+        help(survey, group),
+    );
     finding.evidence(expected, found).about(group.paths.iter().cloned())
 }
 

@@ -10,8 +10,14 @@ use crate::check::rules::python::requirements_of;
 use crate::model::EntryPath;
 
 /// Libraries that are not in images, since the container's runtime puts in those of the host's graphics driver.
-const INJECTED: &[&[u8]] =
-    &[b"libcuda.so", b"libnvidia-", b"libnvcuvid.so", b"libnvoptix.so", b"libcudadebugger.so", b"libvdpau_nvidia.so"];
+const INJECTED: &[&[u8]] = &[
+    b"libcuda.so",
+    b"libnvidia-",
+    b"libnvcuvid.so",
+    b"libnvoptix.so",
+    b"libcudadebugger.so",
+    b"libvdpau_nvidia.so",
+];
 
 /// Packages whose libraries others open by their paths before they load their own modules: NVIDIA's wheels are built
 /// for nothing else.
@@ -24,7 +30,11 @@ const MAX_LOADERS: usize = 2_000;
 pub(super) fn is_excused(survey: &Survey<'_>, closure: &Closure<'_>, need: &Need) -> bool {
     let root = &closure.own_objects()[0].path;
     // A file for another processor has a separate finding.
-    if need.passed_over.as_ref().is_some_and(|path| survey.subject.own().contains_key(path)) {
+    if need
+        .passed_over
+        .as_ref()
+        .is_some_and(|path| survey.subject.own().contains_key(path))
+    {
         return true;
     }
     if is_injected(&need.name) {
@@ -46,13 +56,19 @@ pub(super) fn is_injected(name: &[u8]) -> bool {
 
 /// Returns `true` if the image has a file of that name somewhere.
 fn has_file(survey: &Survey<'_>, root: &EntryPath, name: &[u8]) -> bool {
-    let places = survey.files.get(root).map(|facts| survey.named(name, facts)).unwrap_or_default();
+    let places = survey
+        .files
+        .get(root)
+        .map(|facts| survey.named(name, facts))
+        .unwrap_or_default();
     places.iter().any(|path| path.file_name() == name)
 }
 
 /// Returns `true` if the library that a module needs may have been loaded before it.
 fn is_loaded_before(survey: &Survey<'_>, root: &EntryPath, name: &[u8]) -> bool {
-    let Some(facts) = survey.files.get(root) else { return false };
+    let Some(facts) = survey.files.get(root) else {
+        return false;
+    };
     let own = package_of(root);
     let candidates = survey.named(name, facts).into_iter().filter(|path| {
         let soname = survey.files[*path].soname.as_deref();
@@ -60,7 +76,10 @@ fn is_loaded_before(survey: &Survey<'_>, root: &EntryPath, name: &[u8]) -> bool 
     });
     candidates.into_iter().any(|path| {
         let there = package_of(path);
-        if there.as_ref().is_some_and(|package| PRELOADED_PACKAGES.contains(&package.plain_name())) {
+        if there
+            .as_ref()
+            .is_some_and(|package| PRELOADED_PACKAGES.contains(&package.plain_name()))
+        {
             return true;
         }
         let has_its_name = path.file_name() == name;
@@ -94,7 +113,12 @@ fn is_private(path: &EntryPath, package: &Package) -> bool {
 /// Returns `true` if a package may open libraries by their paths: its sources that were read do so, or none was read
 /// and a library has exactly this name.
 fn opens_libraries(survey: &Survey<'_>, package: &Package, has_its_name: bool) -> bool {
-    let mut sources = survey.reach().sources.iter().filter(|(path, _)| path.starts_with(&package.folder)).peekable();
+    let mut sources = survey
+        .reach()
+        .sources
+        .iter()
+        .filter(|(path, _)| path.starts_with(&package.folder))
+        .peekable();
     match sources.peek() {
         Some(_) => sources.any(|(_, source)| source.opens_libraries),
         None => has_its_name,
@@ -117,7 +141,9 @@ fn may_need(survey: &Survey<'_>, package: &Package, other: &Package) -> bool {
     if package.registry != Registry::Pypi || other.registry != Registry::Pypi {
         return package.registry == other.registry;
     }
-    let Some(required) = requirements_of(survey.subject, &package.folder) else { return true };
+    let Some(required) = requirements_of(survey.subject, &package.folder) else {
+        return true;
+    };
     let required: BTreeSet<String> = required;
     required.contains(&other.plain_name().replace(['_', '.'], "-").to_ascii_lowercase())
 }

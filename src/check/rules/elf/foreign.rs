@@ -29,7 +29,11 @@ pub(super) fn foreign_architecture(survey: &Survey<'_>, foreign: Vec<Foreign>, f
         parts.insert(part);
         kinds.insert(made_for);
     }
-    findings.extend(families.into_values().filter_map(|(parts, kinds)| finding(survey, &parts, &kinds)));
+    findings.extend(
+        families
+            .into_values()
+            .filter_map(|(parts, kinds)| finding(survey, &parts, &kinds)),
+    );
 }
 
 /// Returns the group of one finding: a package's parts for other platforms, either in it or in packages beside it, such
@@ -47,8 +51,11 @@ fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<St
     for part in parts {
         let from = (Bound::Included(part.clone()), Bound::Unbounded);
         // Names that start like the folder are sorted between it and the files below it.
-        let near =
-            survey.subject.own().range(from).take_while(|(path, _)| path.as_bytes().starts_with(part.as_bytes()));
+        let near = survey
+            .subject
+            .own()
+            .range(from)
+            .take_while(|(path, _)| path.as_bytes().starts_with(part.as_bytes()));
         for (_, own) in near.filter(|(path, _)| path.starts_with(part)) {
             count += 1;
             size_bytes = size_bytes.saturating_add(own.size_bytes);
@@ -56,16 +63,31 @@ fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<St
     }
     let kinds: Vec<String> = kinds.iter().cloned().collect();
     let cost = format!("{} of {}", files(count), size_text(size_bytes));
-    let message =
-        format!("is for {}, and the image also has it for this platform: {cost} are never used", listed(&kinds));
-    let patterns: Vec<String> = parts.iter().map(|part| format!("\"**/{}\"", last_names(part))).collect();
-    let help =
-        format!("exclude it (`exclude = [{}]` in the layer's `files`), or install for one platform at a time", {
-            listed(&patterns)
-        });
+    let message = format!(
+        "is for {}, and the image also has it for this platform: {cost} are never used",
+        listed(&kinds)
+    );
+    let patterns: Vec<String> = parts
+        .iter()
+        .map(|part| format!("\"**/{}\"", last_names(part)))
+        .collect();
+    let help = format!(
+        "exclude it (`exclude = [{}]` in the layer's `files`), or install for one platform at a time",
+        { listed(&patterns) }
+    );
     let found: Vec<String> = parts.iter().map(EntryPath::to_string).collect();
-    let finding = Finding::new(Code::ForeignArchitecture, platform, parts.first()?.clone(), message, help);
-    Some(finding.evidence(format!("only files for {platform}"), listed(&found)).about(parts.iter().cloned()))
+    let finding = Finding::new(
+        Code::ForeignArchitecture,
+        platform,
+        parts.first()?.clone(),
+        message,
+        help,
+    );
+    Some(
+        finding
+            .evidence(format!("only files for {platform}"), listed(&found))
+            .about(parts.iter().cloned()),
+    )
 }
 
 /// Returns the last two names of a path: the last one may only be `arm64`.

@@ -61,6 +61,8 @@ fn finding(subject: &Subject, part: &[u8], paths: &[&EntryPath]) -> Finding {
     let message = format!("searches for libraries in {text}, a path of the machine that built it{more}");
     let help = "link with the RPATH `$ORIGIN`, or remove the RPATH (`patchelf --remove-rpath`)";
     let found: Vec<String> = paths.iter().map(ToString::to_string).collect();
-    Finding::new(Code::ForeignPath, &subject.platform, paths[0].clone(), message, help)
-        .evidence("an RPATH that exists in the image", format!("{text} in {}", listed(&found)))
+    Finding::new(Code::ForeignPath, &subject.platform, paths[0].clone(), message, help).evidence(
+        "an RPATH that exists in the image",
+        format!("{text} in {}", listed(&found)),
+    )
 }

@@ -33,7 +33,11 @@ impl Group {
             Some(package) => format!("{} {is_so} ({})", package.name, files(count)),
             None if count == 1 => is_so.to_owned(),
             None if count == 2 => format!("{is_so}; the same applies to 1 more file below {}", self.folder),
-            None => format!("{is_so}; the same applies to {} more files below {}", count - 1, self.folder),
+            None => format!(
+                "{is_so}; the same applies to {} more files below {}",
+                count - 1,
+                self.folder
+            ),
         }
     }
 }
@@ -44,7 +48,11 @@ pub(super) fn grouped<K: Ord>(files: impl IntoIterator<Item = (K, EntryPath)>) -
     let mut groups: BTreeMap<(K, Key), Vec<EntryPath>> = BTreeMap::new();
     for (kind, path) in files {
         let package = package_of(&path).map(Package::whole);
-        let folder = if package.is_some() { EntryPath::root() } else { upper_folders(&path) };
+        let folder = if package.is_some() {
+            EntryPath::root()
+        } else {
+            upper_folders(&path)
+        };
         groups.entry((kind, (package, folder))).or_default().push(path);
     }
     let group = |((kind, (package, folder)), mut paths): ((K, Key), Vec<EntryPath>)| {
@@ -66,10 +74,17 @@ pub(super) fn install_help(package: &Package, platform: &Platform, libc: Option<
     match package.registry {
         Registry::Npm => {
             let libc = libc.map(|libc| format!(" --libc={libc}")).unwrap_or_default();
-            format!("install it for this platform: `npm install --os=linux --cpu={}{libc}`", platform.node_arch())
+            format!(
+                "install it for this platform: `npm install --os=linux --cpu={}{libc}`",
+                platform.node_arch()
+            )
         }
         Registry::Pypi => {
-            let family = if libc == Some("musl") { "musllinux_1_2" } else { "manylinux2014" };
+            let family = if libc == Some("musl") {
+                "musllinux_1_2"
+            } else {
+                "manylinux2014"
+            };
             format!(
                 "install its wheel for this platform: `pip install --only-binary=:all: --platform {family}_{} --target \
                  FOLDER`",
@@ -90,7 +105,11 @@ pub(super) fn listed(names: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [some @ .., last] if names.len() <= MAX_LISTED => format!("{} and {last}", some.join(", ")),
-        _ => format!("{} and {} more", names[..MAX_LISTED].join(", "), names.len() - MAX_LISTED),
+        _ => format!(
+            "{} and {} more",
+            names[..MAX_LISTED].join(", "),
+            names.len() - MAX_LISTED
+        ),
     }
 }
 
@@ -121,14 +140,26 @@ mod tests {
 
     #[test]
     fn files_are_grouped_by_package_and_by_upper_folders() {
-        let files = ["opt/jdk/a", "opt/jdk/b/c", "opt/x", "m/node_modules/p/a", "m/node_modules/p/b/c", "m/y"];
+        let files = [
+            "opt/jdk/a",
+            "opt/jdk/b/c",
+            "opt/x",
+            "m/node_modules/p/a",
+            "m/node_modules/p/b/c",
+            "m/y",
+        ];
         let python = ["s/site-packages/n/x.so", "s/site-packages/n.libs/y.so"].map(|at| ((), path(at)));
         assert_eq!(grouped(python).len(), 1);
         let groups = grouped(files.map(|at| ((), path(at))));
         let told: Vec<String> = groups.iter().map(|((), group)| group.sentence("is blue")).collect();
         assert_eq!(
             told,
-            ["is blue", "is blue", "is blue; the same applies to 1 more file below /opt/jdk", "p is blue (2 files)"]
+            [
+                "is blue",
+                "is blue",
+                "is blue; the same applies to 1 more file below /opt/jdk",
+                "p is blue (2 files)"
+            ]
         );
     }
 

@@ -36,11 +36,18 @@ pub(super) fn wrong_libc(
     for (path, libc) in wrong {
         let is_started = survey.started.as_ref() == Some(path);
         match sibling(&right, path).filter(|_| !is_started) {
-            Some(beside) => foreign.push(Foreign { made_for: libc.as_str().to_owned(), ..beside }),
+            Some(beside) => foreign.push(Foreign {
+                made_for: libc.as_str().to_owned(),
+                ..beside
+            }),
             None if survey.is_dispensable(path) && !is_started => {}
             None if !is_started && family(path).is_some_and(|family| served.contains(&family)) => {
                 let family = path.to_string();
-                foreign.push(Foreign { part: path.clone(), family, made_for: libc.as_str().to_owned() });
+                foreign.push(Foreign {
+                    part: path.clone(),
+                    family,
+                    made_for: libc.as_str().to_owned(),
+                });
             }
             None => told.push((libc, path.clone())),
         }
@@ -69,20 +76,44 @@ fn right_families(survey: &Survey<'_>, wrong: &BTreeMap<&EntryPath, Libc>) -> BT
 }
 
 fn sibling(right: &BTreeMap<String, BTreeSet<EntryPath>>, path: &EntryPath) -> Option<Foreign> {
-    let has_other =
-        |family: &str, own: &EntryPath| right.get(family).is_some_and(|parts| parts.iter().any(|other| other != own));
-    let part = platform_parts(path).into_iter().find(|part| has_other(&part.family, &part.path))?;
-    Some(Foreign { part: part.path, family: part.family, made_for: String::new() })
+    let has_other = |family: &str, own: &EntryPath| {
+        right
+            .get(family)
+            .is_some_and(|parts| parts.iter().any(|other| other != own))
+    };
+    let part = platform_parts(path)
+        .into_iter()
+        .find(|part| has_other(&part.family, &part.path))?;
+    Some(Foreign {
+        part: part.path,
+        family: part.family,
+        made_for: String::new(),
+    })
 }
 
 fn wrong_libc_finding(survey: &Survey<'_>, libc: Libc, group: &Group) -> Finding {
     let platform = &survey.subject.platform;
     let has = if libc == Libc::Glibc { Libc::Musl } else { Libc::Glibc };
-    let message = group.sentence(&format!("is built for {}, but the image has {}", libc.as_str(), has.as_str()));
+    let message = group.sentence(&format!(
+        "is built for {}, but the image has {}",
+        libc.as_str(),
+        has.as_str()
+    ));
     let facts = survey.files.get(group.path()).copied();
-    let loaders = facts.and_then(Architecture::of).map(|it| survey.loader.loaders(it)).unwrap_or_default();
-    let there = loaders.iter().find(|(known, _)| *known == has).map(|(_, path)| path.to_string()).unwrap_or_default();
-    let base = if libc == Libc::Glibc { "glibc, such as Debian" } else { "musl, such as Alpine" };
+    let loaders = facts
+        .and_then(Architecture::of)
+        .map(|it| survey.loader.loaders(it))
+        .unwrap_or_default();
+    let there = loaders
+        .iter()
+        .find(|(known, _)| *known == has)
+        .map(|(_, path)| path.to_string())
+        .unwrap_or_default();
+    let base = if libc == Libc::Glibc {
+        "glibc, such as Debian"
+    } else {
+        "musl, such as Alpine"
+    };
     let change = match &group.package {
         Some(package) => install_help(package, platform, Some(has.as_str())),
         None => format!("build it for {}, or link it statically", has.as_str()),
@@ -95,7 +126,9 @@ fn wrong_libc_finding(survey: &Survey<'_>, libc: Libc, group: &Group) -> Finding
         format!("{change}; or use a base image with {base}"),
     );
     let found = facts.map(|it| needed_of(it, libc)).unwrap_or_default();
-    finding.evidence(format!("{} ({there})", has.as_str()), found).about(group.paths.iter().cloned())
+    finding
+        .evidence(format!("{} ({there})", has.as_str()), found)
+        .about(group.paths.iter().cloned())
 }
 
 /// Returns the part of a file that requires a C library.
@@ -105,7 +138,11 @@ fn needed_of(facts: &ElfFacts, libc: Libc) -> String {
         Libc::Musl => Libc::of_loader(name) == Some(Libc::Musl),
     };
     let needed = facts.interpreter.iter().chain(facts.needed.iter().filter(of_libc));
-    format!("{} ({})", libc.as_str(), listed(&needed.map(|name| escape(name)).collect::<Vec<_>>()))
+    format!(
+        "{} ({})",
+        libc.as_str(),
+        listed(&needed.map(|name| escape(name)).collect::<Vec<_>>())
+    )
 }
 
 /// Reports programs whose loader is not in the image: one finding for each loader.
@@ -116,15 +153,26 @@ pub(super) fn missing_loader(survey: &Survey<'_>, problems: &BTreeSet<Problem>, 
             programs.entry(interpreter).or_default().push(&problem.file);
         }
     }
-    findings.extend(programs.into_iter().map(|(asked, paths)| missing_loader_finding(survey, asked, &paths)));
+    findings.extend(
+        programs
+            .into_iter()
+            .map(|(asked, paths)| missing_loader_finding(survey, asked, &paths)),
+    );
 }
 
 fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath]) -> Finding {
     let platform = &survey.subject.platform;
     let first = paths[0];
     let more: Vec<String> = paths[1..].iter().map(ToString::to_string).collect();
-    let more = if more.is_empty() { String::new() } else { format!("; the same applies to {}", listed(&more)) };
-    let message = format!("needs the dynamic loader {}, which is not in the image{more}", escape(asked));
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        format!("; the same applies to {}", listed(&more))
+    };
+    let message = format!(
+        "needs the dynamic loader {}, which is not in the image{more}",
+        escape(asked)
+    );
     let architecture = survey.files.get(first).copied().and_then(Architecture::of);
     let loaders = architecture.map(|it| survey.loader.loaders(it)).unwrap_or_default();
     let libc = Libc::of_loader(asked.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
@@ -141,7 +189,13 @@ fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath
         }
     };
     let found: Vec<String> = loaders.iter().map(|(_, path)| path.to_string()).collect();
-    let found = if found.is_empty() { "no dynamic loader for this program".to_owned() } else { listed(&found) };
+    let found = if found.is_empty() {
+        "no dynamic loader for this program".to_owned()
+    } else {
+        listed(&found)
+    };
     let finding = Finding::new(Code::MissingLoader, platform, first.clone(), message, help);
-    finding.evidence(escape(asked), found).about(paths.iter().map(|path| (*path).clone()))
+    finding
+        .evidence(escape(asked), found)
+        .about(paths.iter().map(|path| (*path).clone()))
 }

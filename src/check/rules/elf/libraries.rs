@@ -39,7 +39,11 @@ pub(super) fn missing_library(survey: &Survey<'_>, problems: &BTreeSet<Problem>,
     let problems = &problems;
     let mut needers: BTreeMap<&[u8], BTreeSet<EntryPath>> = BTreeMap::new();
     let is_missing = |problem: &&Problem| matches!(problem.what, What::MissingLibrary(_));
-    for problem in problems.iter().filter(is_missing).filter(|problem| package_of(&problem.root).is_none()) {
+    for problem in problems
+        .iter()
+        .filter(is_missing)
+        .filter(|problem| package_of(&problem.root).is_none())
+    {
         if let What::MissingLibrary(name) = &problem.what {
             needers.entry(name).or_default().insert(problem.file.clone());
         }
@@ -47,7 +51,9 @@ pub(super) fn missing_library(survey: &Survey<'_>, problems: &BTreeSet<Problem>,
     let weights = severity::weigh(survey, problems);
     let mut groups: BTreeMap<(Weight, Key), Missing<'_>> = BTreeMap::new();
     for problem in problems {
-        let What::MissingLibrary(name) = &problem.what else { continue };
+        let What::MissingLibrary(name) = &problem.what else {
+            continue;
+        };
         let key = match package_of(&problem.root) {
             Some(package) => Key::Package(package.whole()),
             None => Key::Files(needers.get(&name[..]).cloned().unwrap_or_default()),
@@ -58,23 +64,44 @@ pub(super) fn missing_library(survey: &Survey<'_>, problems: &BTreeSet<Problem>,
         group.files.insert(&problem.file);
         group.first.get_or_insert(problem);
     }
-    findings.extend(groups.iter().filter_map(|((weight, key), group)| finding(survey, *weight, key, group)));
+    findings.extend(
+        groups
+            .iter()
+            .filter_map(|((weight, key), group)| finding(survey, *weight, key, group)),
+    );
 }
 
 fn finding(survey: &Survey<'_>, weight: Weight, key: &Key, group: &Missing<'_>) -> Option<Finding> {
     let platform = &survey.subject.platform;
     let problem = group.first?;
     let own = survey.subject.own();
-    let path = group.files.iter().find(|path| own.contains_key(**path)).copied().unwrap_or(&problem.file);
-    let places: Vec<Place> = group.names.iter().map(|name| Place::of(survey, problem, name)).collect();
+    let path = group
+        .files
+        .iter()
+        .find(|path| own.contains_key(**path))
+        .copied()
+        .unwrap_or(&problem.file);
+    let places: Vec<Place> = group
+        .names
+        .iter()
+        .map(|name| Place::of(survey, problem, name))
+        .collect();
     let texts: Vec<String> = group.names.iter().map(|name| escape(name)).collect();
     let is_one = texts.len() == 1;
     let fault = match &places[..] {
         [Place::Unlinked { bearer, .. }] => format!("but the link to {bearer} is missing"),
         [Place::Elsewhere(there)] => format!("which is at {there}, outside the loader's search path"),
-        _ => format!("which {} not in the loader's search path", if is_one { "is" } else { "are" }),
+        _ => format!(
+            "which {} not in the loader's search path",
+            if is_one { "is" } else { "are" }
+        ),
     };
-    let others: Vec<String> = group.files.iter().filter(|other| **other != path).map(ToString::to_string).collect();
+    let others: Vec<String> = group
+        .files
+        .iter()
+        .filter(|other| **other != path)
+        .map(ToString::to_string)
+        .collect();
     let more = match (key, others.len()) {
         (_, 0) => String::new(),
         (Key::Package(package), count) => {
@@ -83,7 +110,11 @@ fn finding(survey: &Survey<'_>, weight: Weight, key: &Key, group: &Missing<'_>) 
         }
         _ => format!("; the same applies to {}", listed(&others)),
     };
-    let through = if problem.root == problem.file { String::new() } else { format!(" (loaded by {})", problem.root) };
+    let through = if problem.root == problem.file {
+        String::new()
+    } else {
+        format!(" (loaded by {})", problem.root)
+    };
     let part = match (key, weight) {
         (Key::Package(package), Weight::Warning) => {
             format!("; only code that uses this part of {} fails", package.name)
@@ -92,12 +123,27 @@ fn finding(survey: &Survey<'_>, weight: Weight, key: &Key, group: &Missing<'_>) 
     };
     let message = format!("needs {}, {fault}{more}{through}{part}", enumerated(&texts));
     let found: Vec<String> = places.iter().filter_map(Place::found).collect();
-    let found = if found.is_empty() { "no such file".to_owned() } else { listed(&found) };
+    let found = if found.is_empty() {
+        "no such file".to_owned()
+    } else {
+        listed(&found)
+    };
     let searched = format!("{} in {}", escape(group.names.first()?), places_text(survey, problem));
-    let finding =
-        Finding::new(Code::MissingLibrary, platform, path.clone(), message, help(survey, &group.names, &places));
-    let finding = finding.evidence(searched, found).about(group.files.iter().map(|path| (*path).clone()));
-    Some(if weight == Weight::Warning { finding.as_warning() } else { finding })
+    let finding = Finding::new(
+        Code::MissingLibrary,
+        platform,
+        path.clone(),
+        message,
+        help(survey, &group.names, &places),
+    );
+    let finding = finding
+        .evidence(searched, found)
+        .about(group.files.iter().map(|path| (*path).clone()));
+    Some(if weight == Weight::Warning {
+        finding.as_warning()
+    } else {
+        finding
+    })
 }
 
 /// The place of a library that was not found.
@@ -115,18 +161,28 @@ enum Place {
 
 impl Place {
     fn of(survey: &Survey<'_>, problem: &Problem, name: &[u8]) -> Self {
-        let Some(facts) = survey.files.get(&problem.file) else { return Self::Nowhere };
+        let Some(facts) = survey.files.get(&problem.file) else {
+            return Self::Nowhere;
+        };
         let places = survey.named(name, facts);
         if let Some(there) = places.iter().find(|path| path.file_name() == name) {
             return Self::Elsewhere((*there).clone());
         }
         // The nearest to the file that needs it: the place of its package's libraries.
         let near = |path: &&&EntryPath| {
-            path.components().zip(problem.file.components()).take_while(|(left, right)| left == right).count()
+            path.components()
+                .zip(problem.file.components())
+                .take_while(|(left, right)| left == right)
+                .count()
         };
-        let Some(bearer) = places.iter().max_by_key(near) else { return Self::Nowhere };
+        let Some(bearer) = places.iter().max_by_key(near) else {
+            return Self::Nowhere;
+        };
         match bearer.parent().and_then(|folder| folder.join(name).ok()) {
-            Some(link) => Self::Unlinked { link, bearer: (*bearer).clone() },
+            Some(link) => Self::Unlinked {
+                link,
+                bearer: (*bearer).clone(),
+            },
             None => Self::Nowhere,
         }
     }
@@ -159,9 +215,10 @@ fn help(survey: &Survey<'_>, names: &BTreeSet<&[u8]>, places: &[Place]) -> Strin
     let links: Vec<String> = places
         .iter()
         .filter_map(|place| match place {
-            Place::Unlinked { link, bearer } => {
-                Some(format!("{{ path = \"{link}\", target = \"{}\" }}", escape(bearer.file_name())))
-            }
+            Place::Unlinked { link, bearer } => Some(format!(
+                "{{ path = \"{link}\", target = \"{}\" }}",
+                escape(bearer.file_name())
+            )),
             _ => None,
         })
         .collect();
@@ -180,11 +237,17 @@ fn help(survey: &Survey<'_>, names: &BTreeSet<&[u8]>, places: &[Place]) -> Strin
             way
         };
     }
-    let packages: BTreeSet<&str> = names.iter().filter_map(|name| debian_package(survey.subject, name)).collect();
+    let packages: BTreeSet<&str> = names
+        .iter()
+        .filter_map(|name| debian_package(survey.subject, name))
+        .collect();
     let packages: Vec<String> = packages.into_iter().map(str::to_owned).collect();
     match packages.len() {
         0 => "use a base image that contains it, or pack the file into a directory that the loader searches".to_owned(),
-        1 => format!("use a base image that contains it (Debian package {}), or pack the file", packages[0]),
+        1 => format!(
+            "use a base image that contains it (Debian package {}), or pack the file",
+            packages[0]
+        ),
         _ => format!(
             "use a base image that contains them (Debian packages {}), or pack the files",
             enumerated(&packages)

@@ -36,18 +36,25 @@ pub(super) enum What {
 /// Returns all problems of the image that this build causes. Problems of the base alone are left out, unless the image
 /// starts the program.
 pub(super) fn problems(survey: &Survey<'_>) -> BTreeSet<Problem> {
-    let mut found: BTreeSet<Problem> =
-        survey.roots().flat_map(|(path, facts)| problems_of(survey, path, facts)).collect();
+    let mut found: BTreeSet<Problem> = survey
+        .roots()
+        .flat_map(|(path, facts)| problems_of(survey, path, facts))
+        .collect();
     let is_own = |problem: &Problem| survey.subject.own().contains_key(&problem.root);
     if found.iter().all(is_own) {
         return found;
     }
     let base = survey.subject.base_alone();
     let Some(base) = Survey::of(&base) else { return found };
-    let roots: BTreeSet<EntryPath> =
-        found.iter().filter(|problem| !is_own(problem)).map(|it| it.root.clone()).collect();
+    let roots: BTreeSet<EntryPath> = found
+        .iter()
+        .filter(|problem| !is_own(problem))
+        .map(|it| it.root.clone())
+        .collect();
     for root in roots.iter().filter(|root| survey.started.as_ref() != Some(root)) {
-        let Some((root, facts)) = base.files.get_key_value(root) else { continue };
+        let Some((root, facts)) = base.files.get_key_value(root) else {
+            continue;
+        };
         for known in problems_of(&base, root, facts) {
             found.remove(&known);
         }
@@ -56,24 +63,40 @@ pub(super) fn problems(survey: &Survey<'_>) -> BTreeSet<Problem> {
 }
 
 fn problems_of(survey: &Survey<'_>, root: &EntryPath, facts: &ElfFacts) -> Vec<Problem> {
-    let problem = |file: &EntryPath, what| Problem { file: file.clone(), what, root: root.clone() };
+    let problem = |file: &EntryPath, what| Problem {
+        file: file.clone(),
+        what,
+        root: root.clone(),
+    };
     if let Some(what) = loader_problem(survey, root, facts) {
         return vec![problem(root, what)];
     }
-    let Some(closure) = survey.loader.load(root) else { return Vec::new() };
+    let Some(closure) = survey.loader.load(root) else {
+        return Vec::new();
+    };
     let foreign: Vec<Problem> = (closure.first_own()..closure.objects.len())
-        .filter_map(|at| Some(problem(&closure.objects[at].path, What::WrongLibc(foreign_libc(survey, &closure, at)?))))
+        .filter_map(|at| {
+            Some(problem(
+                &closure.objects[at].path,
+                What::WrongLibc(foreign_libc(survey, &closure, at)?),
+            ))
+        })
         .collect();
     if !foreign.is_empty() {
         return foreign;
     }
-    let missing = closure.own_needs().filter(|need| need.found.is_none() && !is_excused(survey, &closure, need));
-    let mut found: Vec<Problem> =
-        missing.map(|need| problem(&closure.objects[need.by].path, What::MissingLibrary(need.name.clone()))).collect();
+    let missing = closure
+        .own_needs()
+        .filter(|need| need.found.is_none() && !is_excused(survey, &closure, need));
+    let mut found: Vec<Problem> = missing
+        .map(|need| problem(&closure.objects[need.by].path, What::MissingLibrary(need.name.clone())))
+        .collect();
     if closure.libc == Libc::Glibc {
         let objects = closure.own_objects().iter();
         found.extend(
-            objects.flat_map(|object| missing_versions(&closure, object)).map(|(path, what)| problem(path, what)),
+            objects
+                .flat_map(|object| missing_versions(&closure, object))
+                .map(|(path, what)| problem(path, what)),
         );
     }
     found
@@ -86,7 +109,9 @@ fn loader_problem(survey: &Survey<'_>, root: &EntryPath, facts: &ElfFacts) -> Op
         return None;
     }
     let wanted = Libc::of_loader(interpreter.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
-    let loaders = Architecture::of(facts).map(|it| survey.loader.loaders(it)).unwrap_or_default();
+    let loaders = Architecture::of(facts)
+        .map(|it| survey.loader.loaders(it))
+        .unwrap_or_default();
     match wanted {
         Some(wanted) if !loaders.is_empty() && loaders.iter().all(|(libc, _)| *libc != wanted) => {
             Some(What::WrongLibc(wanted))
@@ -110,7 +135,9 @@ fn foreign_libc(survey: &Survey<'_>, closure: &Closure<'_>, at: usize) -> Option
             let needs_loader =
                 needs.any(|need| need.found.is_none() && Libc::of_loader(&need.name) == Some(Libc::Glibc));
             let needs_libc = facts.needed.iter().any(|name| name == b"libc.so.6");
-            let loaders = Architecture::of(facts).map(|it| survey.loader.loaders(it)).unwrap_or_default();
+            let loaders = Architecture::of(facts)
+                .map(|it| survey.loader.loaders(it))
+                .unwrap_or_default();
             let has_glibc = loaders.iter().any(|(libc, _)| *libc == Libc::Glibc);
             let is_foreign = needs_loader || (needs_libc && !has_glibc && is_for_glibc_alone(survey, &object.path));
             is_foreign.then_some(Libc::Glibc)
@@ -135,13 +162,23 @@ fn is_for_glibc_alone(survey: &Survey<'_>, path: &EntryPath) -> bool {
 fn missing_versions<'c>(closure: &'c Closure<'_>, object: &'c Loaded<'_>) -> Vec<(&'c EntryPath, What)> {
     let mut missing = Vec::new();
     let Some(facts) = object.facts else { return missing };
-    for VersionNeed { library: name, versions } in &facts.version_needs {
+    for VersionNeed {
+        library: name,
+        versions,
+    } in &facts.version_needs
+    {
         let Some(library) = closure.named(name) else { continue };
-        let given = library.facts.map(|facts| &facts.version_definitions).filter(|given| !given.is_empty());
+        let given = library
+            .facts
+            .map(|facts| &facts.version_definitions)
+            .filter(|given| !given.is_empty());
         let Some(given) = given else { continue };
         let lacking = versions.iter().filter(|version| given.binary_search(version).is_err());
         missing.extend(lacking.map(|version| {
-            let what = What::MissingVersion { library: library.path.clone(), version: version.clone() };
+            let what = What::MissingVersion {
+                library: library.path.clone(),
+                version: version.clone(),
+            };
             (&object.path, what)
         }));
     }

@@ -52,13 +52,18 @@ pub(super) fn problems_of_opened(survey: &Survey<'_>) -> Vec<Problem> {
         if !is_opened || !survey.runs(facts) || survey.is_aside(path, facts) {
             continue;
         }
-        let Some(closure) = survey.loader.load(path) else { continue };
+        let Some(closure) = survey.loader.load(path) else {
+            continue;
+        };
         let missing = closure.own_needs().filter(|need| {
             need.found.is_none()
                 && need.passed_over.is_none()
                 && !is_injected(&need.name)
                 && !FAMILIES.iter().any(|start| need.name.starts_with(start))
-                && survey.named(&need.name, facts).iter().all(|path| path.file_name() != need.name)
+                && survey
+                    .named(&need.name, facts)
+                    .iter()
+                    .all(|path| path.file_name() != need.name)
         });
         found.extend(missing.map(|need| Problem {
             file: closure.objects[need.by].path.clone(),

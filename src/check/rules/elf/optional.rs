@@ -28,8 +28,13 @@ struct Needs {
 pub(super) fn optional_packages(subject: &Subject) -> BTreeSet<String> {
     let mut projects = Needs::default();
     let mut packages: BTreeMap<String, Needs> = BTreeMap::new();
-    for (path, _) in subject.own_marked(Marks::NODE_PACKAGE).filter(|(path, _)| path.file_name() == b"package.json") {
-        let Some(needs) = subject.content(path).and_then(needs_of) else { continue };
+    for (path, _) in subject
+        .own_marked(Marks::NODE_PACKAGE)
+        .filter(|(path, _)| path.file_name() == b"package.json")
+    {
+        let Some(needs) = subject.content(path).and_then(needs_of) else {
+            continue;
+        };
         match name_of(path) {
             Some(name) => {
                 let known = packages.entry(name).or_default();
@@ -44,10 +49,16 @@ pub(super) fn optional_packages(subject: &Subject) -> BTreeSet<String> {
             None => {}
         }
     }
-    let named: BTreeSet<&String> =
-        packages.values().chain([&projects]).flat_map(|needs| needs.required.iter().chain(&needs.optional)).collect();
+    let named: BTreeSet<&String> = packages
+        .values()
+        .chain([&projects])
+        .flat_map(|needs| needs.required.iter().chain(&needs.optional))
+        .collect();
     // A package that no other names was installed on purpose.
-    let roots = packages.keys().filter(|name| !named.contains(name)).chain(&projects.required);
+    let roots = packages
+        .keys()
+        .filter(|name| !named.contains(name))
+        .chain(&projects.required);
     let required = reached(&packages, roots.collect());
     let options = packages.values().chain([&projects]).flat_map(|needs| &needs.optional);
     let optional = reached(&packages, options.collect());
@@ -75,20 +86,36 @@ fn needs_of(manifest: &[u8]) -> Option<Needs> {
     let manifest: Value = serde_json::from_slice(manifest).ok()?;
     let names = |field: &str| -> BTreeSet<String> {
         let table = manifest.get(field).and_then(Value::as_object);
-        table.into_iter().flat_map(|table| table.keys()).take(MAX_DEPENDENCIES).cloned().collect()
+        table
+            .into_iter()
+            .flat_map(|table| table.keys())
+            .take(MAX_DEPENDENCIES)
+            .cloned()
+            .collect()
     };
     let peers = names("peerDependencies");
     let is_optional_peer = |name: &String| {
         let field = |value: &Value| value.get("optional").and_then(Value::as_bool);
-        manifest.get("peerDependenciesMeta").and_then(|meta| meta.get(name)).and_then(field) == Some(true)
+        manifest
+            .get("peerDependenciesMeta")
+            .and_then(|meta| meta.get(name))
+            .and_then(field)
+            == Some(true)
     };
     let (parts, optional): (BTreeSet<String>, BTreeSet<String>) = names("optionalDependencies")
         .into_iter()
         .partition(|name| words(name.as_bytes()).platform_of_package().is_some());
     let peers = peers.into_iter().filter(|name| !is_optional_peer(name));
-    let required = names("dependencies").into_iter().chain(peers).filter(|name| !optional.contains(name));
+    let required = names("dependencies")
+        .into_iter()
+        .chain(peers)
+        .filter(|name| !optional.contains(name));
     let development = names("devDependencies");
-    Some(Needs { required: required.chain(parts).collect(), optional, development })
+    Some(Needs {
+        required: required.chain(parts).collect(),
+        optional,
+        development,
+    })
 }
 
 #[cfg(test)]
@@ -109,7 +136,10 @@ mod tests {
             "node_modules/trace/",
             r#"{"dependencies": {"a": "1", "b": "1"}, "optionalDependencies": {"b": "1", "parser": "1"}}"#,
         );
-        let parser = ("node_modules/parser/", r#"{"optionalDependencies": {"@parser/binding-linux-x64-gnu": "1"}}"#);
+        let parser = (
+            "node_modules/parser/",
+            r#"{"optionalDependencies": {"@parser/binding-linux-x64-gnu": "1"}}"#,
+        );
         let binding = ("node_modules/@parser/binding-linux-x64-gnu/", "{}");
         let others = [("node_modules/a/", "{}"), ("node_modules/b/", "{}")];
         let app = ("", r#"{"dependencies": {"trace": "1"}}"#);
@@ -123,13 +153,23 @@ mod tests {
 
     #[test]
     fn parts_for_platforms_and_peers_are_no_options() {
-        let app = ("", r#"{"devDependencies": {"x": "1"}, "dependencies": {"esbuild": "1"}}"#);
+        let app = (
+            "",
+            r#"{"devDependencies": {"x": "1"}, "dependencies": {"esbuild": "1"}}"#,
+        );
         let esbuild = (
             "node_modules/esbuild/",
             r#"{"optionalDependencies": {"@esbuild/linux-x64": "1"}, "peerDependencies": {"p": "1", "o": "1"}, "peerDependenciesMeta": {"o": {"optional": true}}}"#,
         );
-        let rest = [("node_modules/@esbuild/linux-x64/", "{}"), ("node_modules/p/", "{}"), ("node_modules/o/", "{}")];
+        let rest = [
+            ("node_modules/@esbuild/linux-x64/", "{}"),
+            ("node_modules/p/", "{}"),
+            ("node_modules/o/", "{}"),
+        ];
         assert_eq!(optional(&[app, esbuild, rest[0], rest[1], rest[2]]), [""; 0]);
-        assert_eq!(optional(&[("node_modules/a/", "{"), ("node_modules/b/", "[]")]), [""; 0]);
+        assert_eq!(
+            optional(&[("node_modules/a/", "{"), ("node_modules/b/", "[]")]),
+            [""; 0]
+        );
     }
 }

@@ -24,7 +24,9 @@ const MAX_DEPENDENCIES: usize = 1000;
 pub(super) fn missing_platform_package(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let packages = survey.subject.own_marked(Marks::NODE_PACKAGE).map(|(path, _)| path);
     for path in packages.filter(|path| path.file_name() == b"package.json") {
-        let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else { continue };
+        let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else {
+            continue;
+        };
         let is_top = path.parent().as_ref() == Some(&package.folder);
         if is_top && !package.does_without_programs() && !is_material(path) {
             findings.extend(
@@ -47,12 +49,19 @@ fn finding(survey: &Survey<'_>, path: &EntryPath, package: &Package) -> Option<F
     let mut families: BTreeMap<String, Vec<Part<'_>>> = BTreeMap::new();
     for (name, words) in optional.keys().take(MAX_DEPENDENCIES).map(|name| (name, part(name))) {
         if words.is_wasm || words.platform_of_package().is_some() {
-            let family = words.rest.trim_end_matches("64").trim_end_matches("32").trim_matches('-').to_owned();
+            let family = words
+                .rest
+                .trim_end_matches("64")
+                .trim_end_matches("32")
+                .trim_matches('-')
+                .to_owned();
             families.entry(family).or_default().push(Part { name, words });
         }
     }
-    let lacking: Vec<&Part<'_>> =
-        families.values().filter_map(|parts| lacking_part(survey, &package.folder, parts)).collect();
+    let lacking: Vec<&Part<'_>> = families
+        .values()
+        .filter_map(|parts| lacking_part(survey, &package.folder, parts))
+        .collect();
     if lacking.is_empty() || has_program(survey, &package.folder) {
         return None;
     }
@@ -65,14 +74,25 @@ fn finding(survey: &Survey<'_>, path: &EntryPath, package: &Package) -> Option<F
     let platform = &survey.subject.platform;
     let names: Vec<String> = lacking.iter().map(|part| escape(part.name.as_bytes())).collect();
     let are = if names.len() == 1 { "is" } else { "are" };
-    let message = format!("{} needs {} on this platform, which {are} not in the image", package.name, listed(&names));
-    let libc = lacking.iter().find_map(|part| part.words.libc).map(|libc| format!(" --libc={}", libc.as_str()));
+    let message = format!(
+        "{} needs {} on this platform, which {are} not in the image",
+        package.name,
+        listed(&names)
+    );
+    let libc = lacking
+        .iter()
+        .find_map(|part| part.words.libc)
+        .map(|libc| format!(" --libc={}", libc.as_str()));
     let help = format!(
         "install for this platform: `npm install --os=linux --cpu={}{}`, without `--omit=optional`",
         platform.node_arch(),
         libc.unwrap_or_default()
     );
-    let found = if present.is_empty() { "no package for any platform".to_owned() } else { listed(&present) };
+    let found = if present.is_empty() {
+        "no package for any platform".to_owned()
+    } else {
+        listed(&present)
+    };
     let finding = Finding::new(Code::MissingPlatformPackage, platform, path.clone(), message, help);
     Some(finding.evidence(listed(&names), found))
 }
@@ -117,18 +137,28 @@ fn places<'a>(folder: &'a EntryPath, name: &'a str) -> impl Iterator<Item = Entr
 
 /// Returns `true` if a path exists, or is a dangling link, which has a separate finding.
 fn stands(survey: &Survey<'_>, path: &EntryPath) -> bool {
-    let is_link = matches!(survey.subject.node(path).map(|node| &node.kind), Some(NodeKind::Symlink { .. }));
+    let is_link = matches!(
+        survey.subject.node(path).map(|node| &node.kind),
+        Some(NodeKind::Symlink { .. })
+    );
     is_link || survey.subject.exists(path)
 }
 
 fn has_failing_elf(survey: &Survey<'_>, folder: &EntryPath) -> bool {
-    let Ok(folder) = survey.subject.resolve(folder) else { return false };
+    let Ok(folder) = survey.subject.resolve(folder) else {
+        return false;
+    };
     let is_static = |facts: &ElfFacts| facts.interpreter.is_none() && facts.needed.is_empty();
-    survey.files_below(&folder).map(|path| survey.files[path]).any(|facts| !survey.runs(facts) || !is_static(facts))
+    survey
+        .files_below(&folder)
+        .map(|path| survey.files[path])
+        .any(|facts| !survey.runs(facts) || !is_static(facts))
 }
 
 /// Returns `true` if a package contains a program for this platform: built at installation, or added by its installer.
 fn has_program(survey: &Survey<'_>, folder: &EntryPath) -> bool {
     let inner = |path: &EntryPath| package_of(path).is_some_and(|package| package.folder == *folder);
-    survey.files_below(folder).any(|path| inner(path) && survey.runs(survey.files[path]))
+    survey
+        .files_below(folder)
+        .any(|path| inner(path) && survey.runs(survey.files[path]))
 }

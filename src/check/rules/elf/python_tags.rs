@@ -23,20 +23,32 @@ pub(super) fn foreign_python(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let only = survey.loader.only_python_minor();
     let mut modules: BTreeMap<(EntryPath, &str), BTreeMap<u32, &EntryPath>> = BTreeMap::new();
     for (path, facts) in survey.own() {
-        let Some((module, minor)) = tag_of(path.file_name()) else { continue };
+        let Some((module, minor)) = tag_of(path.file_name()) else {
+            continue;
+        };
         if survey.runs(facts) && !is_material(path) {
-            modules.entry((path.parent().unwrap_or_default(), module)).or_default().insert(minor, path);
+            modules
+                .entry((path.parent().unwrap_or_default(), module))
+                .or_default()
+                .insert(minor, path);
         }
     }
     let mut wrong = Vec::new();
     for ((folder, module), versions) in &modules {
-        let Some(wanted) = python_minor(folder).or(only) else { continue };
+        let Some(wanted) = python_minor(folder).or(only) else {
+            continue;
+        };
         let serves = |minor: &u32| *minor == wanted || Some(*minor) == only;
         if versions.keys().any(serves) || has_other_form(survey, folder, module) {
             continue;
         }
         let found: BTreeSet<u32> = versions.keys().copied().collect();
-        wrong.extend(versions.values().take(1).map(|path| ((wanted, found.clone()), (*path).clone())));
+        wrong.extend(
+            versions
+                .values()
+                .take(1)
+                .map(|path| ((wanted, found.clone()), (*path).clone())),
+        );
     }
     findings.extend(
         grouped(wrong)
@@ -47,25 +59,47 @@ pub(super) fn foreign_python(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 
 /// Returns `true` if Python finds the module in another form: plain, for any version, or as source.
 fn has_other_form(survey: &Survey<'_>, folder: &EntryPath, module: &str) -> bool {
-    ["abi3.so", "so", "py", "pyc"].iter().any(|end| there(survey, folder, &format!("{module}.{end}")))
+    ["abi3.so", "so", "py", "pyc"]
+        .iter()
+        .any(|end| there(survey, folder, &format!("{module}.{end}")))
         || there(survey, folder, &format!("{module}/__init__.py"))
 }
 
 fn there(survey: &Survey<'_>, folder: &EntryPath, name: &str) -> bool {
-    folder.join(name.as_bytes()).is_ok_and(|path| survey.subject.exists(&path))
+    folder
+        .join(name.as_bytes())
+        .is_ok_and(|path| survey.subject.exists(&path))
 }
 
 fn finding(survey: &Survey<'_>, wanted: u32, found: &BTreeSet<u32>, group: &Group) -> Finding {
     let platform = &survey.subject.platform;
-    let versions = found.iter().map(|minor| format!("3.{minor}")).collect::<Vec<_>>().join(", ");
-    let message = group.sentence(&format!("is built for Python {versions} only, but the image's Python is 3.{wanted}"));
+    let versions = found
+        .iter()
+        .map(|minor| format!("3.{minor}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let message = group.sentence(&format!(
+        "is built for Python {versions} only, but the image's Python is 3.{wanted}"
+    ));
     let help = match &group.package {
         Some(package) => {
-            format!("{} --python-version 3.{wanted}", install_help(package, platform, None).trim_end_matches('`')) + "`"
+            format!(
+                "{} --python-version 3.{wanted}",
+                install_help(package, platform, None).trim_end_matches('`')
+            ) + "`"
         }
         None => format!("build it with Python 3.{wanted}"),
     };
-    let finding = Finding::new(Code::MissingPlatformPackage, platform, group.path().clone(), message, help);
+    let finding = Finding::new(
+        Code::MissingPlatformPackage,
+        platform,
+        group.path().clone(),
+        message,
+        help,
+    );
     let finding = finding.about(group.paths.iter().cloned());
-    finding.evidence(format!("a module for cpython-3{wanted}"), escape(group.path().file_name()))
+    finding.evidence(
+        format!("a module for cpython-3{wanted}"),
+        escape(group.path().file_name()),
+    )
 }

@@ -49,13 +49,21 @@ pub(super) fn weigh<'p>(survey: &Survey<'_>, problems: &'p BTreeSet<Problem>) ->
             siblings.programs += 1;
         }
     }
-    problems.iter().filter(is_missing).map(|problem| (problem, weight(survey, problem, &packages))).collect()
+    problems
+        .iter()
+        .filter(is_missing)
+        .map(|problem| (problem, weight(survey, problem, &packages)))
+        .collect()
 }
 
 fn weight(survey: &Survey<'_>, problem: &Problem, packages: &BTreeMap<Package, Siblings>) -> Weight {
-    let What::MissingLibrary(name) = &problem.what else { return Weight::Error };
+    let What::MissingLibrary(name) = &problem.what else {
+        return Weight::Error;
+    };
     let root = &problem.root;
-    let Some(package) = package_of(root) else { return Weight::Error };
+    let Some(package) = package_of(root) else {
+        return Weight::Error;
+    };
     let is_started = survey.is_started_by_name(root) || survey.is_named_in_command(root);
     if is_started || survey.reach().extensions.contains(root) {
         return Weight::Error;
@@ -75,14 +83,21 @@ fn weight(survey: &Survey<'_>, problem: &Problem, packages: &BTreeMap<Package, S
         return if is_all { Weight::Error } else { Weight::Warning };
     }
     let does_without = siblings.is_some_and(|siblings| siblings.has_loading && siblings.count > 1);
-    if does_without && !is_main(&package, root) { Weight::Warning } else { Weight::Error }
+    if does_without && !is_main(&package, root) {
+        Weight::Warning
+    } else {
+        Weight::Error
+    }
 }
 
 /// Returns `true` for the module after which its package is named.
 fn is_main(package: &Package, root: &EntryPath) -> bool {
     let stem = |name: &[u8]| {
         let name = name.split(|byte| *byte == b'.').next().unwrap_or_default();
-        let plain = name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+        let plain = name
+            .iter()
+            .filter(|byte| byte.is_ascii_alphanumeric())
+            .map(u8::to_ascii_lowercase);
         plain.collect::<Vec<u8>>()
     };
     let name = package.plain_name().rsplit('/').next().unwrap_or_default();
@@ -94,14 +109,18 @@ fn is_main(package: &Package, root: &EntryPath) -> bool {
 /// Returns `true` for a name by which auditwheel distinguishes libraries of wheels: `libopenblas-r0-f650aae0.3.3.so`.
 fn is_bundled_name(name: &[u8]) -> bool {
     let stem = name.split(|byte| *byte == b'.').next().unwrap_or_default();
-    let Some(at) = stem.iter().rposition(|byte| *byte == b'-') else { return false };
+    let Some(at) = stem.iter().rposition(|byte| *byte == b'-') else {
+        return false;
+    };
     let hash = &stem[at + 1..];
     hash.len() == 8 && hash.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Returns `true` if the package has the library under another name, which bears this one inside.
 fn is_unlinked(survey: &Survey<'_>, problem: &Problem, name: &[u8]) -> bool {
-    let Some(facts) = survey.files.get(&problem.file) else { return false };
+    let Some(facts) = survey.files.get(&problem.file) else {
+        return false;
+    };
     let places = survey.named(name, facts);
     let own = package_of(&problem.root).map(Package::whole);
     places.iter().all(|path| path.file_name() != name)
@@ -115,12 +134,20 @@ mod tests {
 
     #[test]
     fn names_of_wheels_libraries_are_known() {
-        for name in
-            ["libopenblas64_p-r0-0cf96a72.3.23.dev.so", "libgfortran-040039e1.so.5.0.0", "libgomp-a34b3233.so.1.0.0"]
-        {
+        for name in [
+            "libopenblas64_p-r0-0cf96a72.3.23.dev.so",
+            "libgfortran-040039e1.so.5.0.0",
+            "libgomp-a34b3233.so.1.0.0",
+        ] {
             assert!(is_bundled_name(name.as_bytes()), "{name}");
         }
-        for name in ["libgomp.so.1", "libtbb.so.12", "libfoo-abcdefgh.so", "libicu-le-hb.so.0", "lib-12345678x.so"] {
+        for name in [
+            "libgomp.so.1",
+            "libtbb.so.12",
+            "libfoo-abcdefgh.so",
+            "libicu-le-hb.so.0",
+            "lib-12345678x.so",
+        ] {
             assert!(!is_bundled_name(name.as_bytes()), "{name}");
         }
     }
@@ -131,7 +158,10 @@ mod tests {
             ("s/site-packages/cv2/cv2.abi3.so", true),
             ("s/site-packages/orjson/orjson.cpython-311-x86_64-linux-gnu.so", true),
             ("s/site-packages/_cffi_backend.cpython-311-x86_64-linux-gnu.so", true),
-            ("s/site-packages/numba/np/ufunc/tbbpool.cpython-311-x86_64-linux-gnu.so", false),
+            (
+                "s/site-packages/numba/np/ufunc/tbbpool.cpython-311-x86_64-linux-gnu.so",
+                false,
+            ),
             ("m/node_modules/@a/canvas/build/Release/canvas.node", true),
             ("m/node_modules/@a/canvas/build/Release/other.node", false),
         ] {

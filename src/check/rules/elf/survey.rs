@@ -21,7 +21,13 @@ use crate::elf::ElfFacts;
 use crate::model::EntryPath;
 
 /// Folders of files that are there to be read by tests and cross-compilers, and not to run.
-const MATERIALS: &[&[u8]] = &[b"testdata", b"fixtures", b"__fixtures__", b"test-fixtures", b"gcc-cross"];
+const MATERIALS: &[&[u8]] = &[
+    b"testdata",
+    b"fixtures",
+    b"__fixtures__",
+    b"test-fixtures",
+    b"gcc-cross",
+];
 
 /// Values of `e_ident[EI_OSABI]` that Linux runs: System V, GNU, and the standalone one of arm.
 const LINUX_ABIS: &[u8] = &[0, 3, 97];
@@ -87,7 +93,9 @@ impl<'a> Survey<'a> {
     }
 
     fn is_served(&self, facts: &ElfFacts) -> bool {
-        let Some(architecture) = Architecture::of(facts) else { return false };
+        let Some(architecture) = Architecture::of(facts) else {
+            return false;
+        };
         if let Some(interpreter) = &facts.interpreter {
             return self.loader.has_file(interpreter);
         }
@@ -98,7 +106,10 @@ impl<'a> Survey<'a> {
         let calls_alike = |path: &EntryPath| {
             architecture.name != "arm" || path.file_name().windows(2).any(|part| part == b"hf") == is_hard
         };
-        self.loader.loaders(architecture).iter().any(|(_, path)| calls_alike(path))
+        self.loader
+            .loaders(architecture)
+            .iter()
+            .any(|(_, path)| calls_alike(path))
     }
 
     /// Returns `true` for files that are not meant to run in this image: files for debuggers, tests and
@@ -163,8 +174,12 @@ impl<'a> Survey<'a> {
 
     /// Returns `true` for a file of a package that is reached through `optionalDependencies` alone.
     pub(super) fn is_optional(&self, path: &EntryPath) -> bool {
-        let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else { return false };
-        self.optional.get_or_init(|| optional_packages(self.subject)).contains(package.plain_name())
+        let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else {
+            return false;
+        };
+        self.optional
+            .get_or_init(|| optional_packages(self.subject))
+            .contains(package.plain_name())
     }
 
     /// Makes a finding on files a warning if their package is optional for others, or if the started program continues
@@ -175,7 +190,11 @@ impl<'a> Survey<'a> {
             is_test || self.is_optional(path) || self.reach().does_without(path)
         };
         let is_started = paths.iter().any(|path| self.started.as_ref() == Some(path));
-        if !is_started && paths.iter().all(is_weak) { finding.as_warning() } else { finding }
+        if !is_started && paths.iter().all(is_weak) {
+            finding.as_warning()
+        } else {
+            finding
+        }
     }
 
     /// Returns `true` if there is no shell between the runtime and the started program, so that its environment is that
@@ -194,13 +213,19 @@ impl<'a> Survey<'a> {
     pub(super) fn is_named_in_command(&self, path: &EntryPath) -> bool {
         let text = path.to_string();
         let execution = &self.subject.execution;
-        execution.entrypoint.iter().chain(&execution.cmd).any(|word| word.contains(&text))
+        execution
+            .entrypoint
+            .iter()
+            .chain(&execution.cmd)
+            .any(|word| word.contains(&text))
     }
 
     /// Returns `true` for a module whose package has the same in JavaScript, by the custom of those that node-gyp-build
     /// loads, or is known to do without.
     pub(super) fn is_dispensable(&self, path: &EntryPath) -> bool {
-        let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else { return false };
+        let Some(package) = package_of(path).filter(|package| package.registry == Registry::Npm) else {
+            return false;
+        };
         let fallback = package.folder.join(b"fallback.js");
         package.does_without_programs() || fallback.is_ok_and(|path| self.subject.exists(&path))
     }
@@ -228,7 +253,9 @@ fn is_program(facts: &ElfFacts) -> bool {
 pub(super) fn is_material(path: &EntryPath) -> bool {
     let mut components = path.components();
     let is_cross = components.next() == Some(b"usr")
-        && components.next().is_some_and(|folder| words(folder).architecture.is_some() && words(folder).libc.is_some());
+        && components
+            .next()
+            .is_some_and(|folder| words(folder).architecture.is_some() && words(folder).libc.is_some());
     is_cross
         || path.as_bytes().starts_with(b"usr/lib/debug/")
         || path.file_name().ends_with(b".debug")
@@ -243,7 +270,11 @@ fn is_test_module(path: &EntryPath) -> bool {
 
 /// The program that the image starts, if it can be found.
 fn started(subject: &Subject) -> Option<EntryPath> {
-    let name = subject.execution.entrypoint.first().or_else(|| subject.execution.cmd.first())?;
+    let name = subject
+        .execution
+        .entrypoint
+        .first()
+        .or_else(|| subject.execution.cmd.first())?;
     match Setting::of(subject).look_up(name.as_bytes()) {
         Lookup::Found(program) => Some(program.at),
         Lookup::Unknown | Lookup::Failed(_) => None,

@@ -22,8 +22,13 @@ fn told(image: Image) -> Vec<String> {
         Code::MissingPlatformPackage,
         Code::ForeignPath,
     ];
-    let findings = image.findings().into_iter().filter(|finding| codes.contains(&finding.code));
-    findings.map(|finding| format!("{} {}: {}", finding.code, finding.path, finding.message)).collect()
+    let findings = image
+        .findings()
+        .into_iter()
+        .filter(|finding| codes.contains(&finding.code));
+    findings
+        .map(|finding| format!("{} {}: {}", finding.code, finding.path, finding.message))
+        .collect()
 }
 
 /// The only finding of a code.

@@ -30,7 +30,11 @@ pub(super) fn missing_versions(survey: &Survey<'_>, problems: &BTreeSet<Problem>
             lacking.entry(&problem.file).or_default().insert(version);
         }
     }
-    findings.extend(kinds.iter().filter_map(|((_, kind), (lacking, library))| finding(survey, kind, lacking, library)));
+    findings.extend(
+        kinds
+            .iter()
+            .filter_map(|((_, kind), (lacking, library))| finding(survey, kind, lacking, library)),
+    );
 }
 
 fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &EntryPath) -> Option<Finding> {
@@ -43,11 +47,22 @@ fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &En
     let (needed, path) =
         neediest.max_by(|left, right| by_number(&left.0, &right.0).then_with(|| right.1.cmp(&left.1)))?;
     let offered = survey.files.get(library).and_then(|facts| {
-        let same = facts.version_definitions.iter().filter(|version| kind_of(version) == kind && is_numbered(version));
+        let same = facts
+            .version_definitions
+            .iter()
+            .filter(|version| kind_of(version) == kind && is_numbered(version));
         same.max_by(|left, right| by_number(left, right))
     });
-    let others: Vec<String> = lacking.keys().filter(|other| ***other != path).map(ToString::to_string).collect();
-    let more = if others.is_empty() { String::new() } else { format!("; the same applies to {}", listed(&others)) };
+    let others: Vec<String> = lacking
+        .keys()
+        .filter(|other| ***other != path)
+        .map(ToString::to_string)
+        .collect();
+    let more = if others.is_empty() {
+        String::new()
+    } else {
+        format!("; the same applies to {}", listed(&others))
+    };
     let needed = escape(&needed);
     let offered_text = offered.map(|version| escape(version));
     let found = match &offered_text {
@@ -55,13 +70,23 @@ fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &En
         None => format!("{library} provides no version of {}", escape(kind)),
     };
     let (code, message, help) = if kind == GLIBC {
-        let has = offered_text.as_deref().unwrap_or("an unknown version").replace('_', " ").replace("GLIBC", "glibc");
+        let has = offered_text
+            .as_deref()
+            .unwrap_or("an unknown version")
+            .replace('_', " ")
+            .replace("GLIBC", "glibc");
         let help = format!("use a base image with a newer glibc, or build on a system with {has} or older");
-        (Code::LibcTooOld, format!("needs {needed}, but the image has {has}{more}"), help)
+        (
+            Code::LibcTooOld,
+            format!("needs {needed}, but the image has {has}{more}"),
+            help,
+        )
     } else {
         let name = escape(library.file_name());
-        let gives = offered_text
-            .map_or_else(|| "does not define it".to_owned(), |offered| format!("provides {offered} at most"));
+        let gives = offered_text.map_or_else(
+            || "does not define it".to_owned(),
+            |offered| format!("provides {offered} at most"),
+        );
         (
             Code::SymbolVersionMissing,
             format!("needs {needed} from {name}, which {gives}{more}"),
@@ -69,7 +94,11 @@ fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &En
         )
     };
     let files = lacking.keys().map(|path| (*path).clone());
-    Some(Finding::new(code, platform, path, message, help).evidence(needed, found).about(files))
+    Some(
+        Finding::new(code, platform, path, message, help)
+            .evidence(needed, found)
+            .about(files),
+    )
 }
 
 fn version_help(kind: &[u8], library: &str) -> String {
@@ -91,7 +120,10 @@ fn kind_of(version: &[u8]) -> &[u8] {
 }
 
 fn is_numbered(version: &[u8]) -> bool {
-    version.rsplit(|byte| *byte == b'_').next().is_some_and(|end| end.first().is_some_and(u8::is_ascii_digit))
+    version
+        .rsplit(|byte| *byte == b'_')
+        .next()
+        .is_some_and(|end| end.first().is_some_and(u8::is_ascii_digit))
 }
 
 /// Compares by the numbers: 2.9 is less than 2.34. A name without numbers is less than all others.
@@ -100,8 +132,16 @@ fn by_number(left: &[u8], right: &[u8]) -> Ordering {
 }
 
 fn numbers(version: &[u8]) -> Vec<u64> {
-    let runs = version.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty());
-    runs.map(|run| std::str::from_utf8(run).ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX)).collect()
+    let runs = version
+        .split(|byte| !byte.is_ascii_digit())
+        .filter(|run| !run.is_empty());
+    runs.map(|run| {
+        std::str::from_utf8(run)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(u64::MAX)
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -110,9 +150,21 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_by_their_numbers() {
-        let mut versions = [&b"GLIBC_2.34"[..], b"GLIBC_ABI_DT_RELR", b"GLIBC_2.4", b"GLIBC_2.17", b"GLIBC_2.2.5"];
+        let mut versions = [
+            &b"GLIBC_2.34"[..],
+            b"GLIBC_ABI_DT_RELR",
+            b"GLIBC_2.4",
+            b"GLIBC_2.17",
+            b"GLIBC_2.2.5",
+        ];
         versions.sort_by(|left, right| by_number(left, right));
-        let expected: [&[u8]; 5] = [b"GLIBC_ABI_DT_RELR", b"GLIBC_2.2.5", b"GLIBC_2.4", b"GLIBC_2.17", b"GLIBC_2.34"];
+        let expected: [&[u8]; 5] = [
+            b"GLIBC_ABI_DT_RELR",
+            b"GLIBC_2.2.5",
+            b"GLIBC_2.4",
+            b"GLIBC_2.17",
+            b"GLIBC_2.34",
+        ];
         assert_eq!(versions, expected);
     }
 

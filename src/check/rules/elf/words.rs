@@ -82,7 +82,16 @@ const OTHER_SYSTEMS: &[&str] = &[
 ];
 
 /// Words without a meaning of their own that appear beside those above.
-const FILLERS: &[&str] = &["unknown", "pc", "apple", "msvc", "eabi", "eabihf", "universal", "universal2"];
+const FILLERS: &[&str] = &[
+    "unknown",
+    "pc",
+    "apple",
+    "msvc",
+    "eabi",
+    "eabihf",
+    "universal",
+    "universal2",
+];
 
 /// Reads the words of one component of a path.
 pub(super) fn words(component: &[u8]) -> Words {
@@ -90,7 +99,10 @@ pub(super) fn words(component: &[u8]) -> Words {
     let text = text.replace("x86_64", "x64").replace("x86-64", "x64");
     let mut words = Words::default();
     let mut rest: Vec<&str> = Vec::new();
-    for word in text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    for word in text
+        .split(|character: char| !character.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+    {
         if !words.take(word) {
             rest.push(word);
         }
@@ -179,7 +191,11 @@ pub(super) fn platform_parts(path: &EntryPath) -> Vec<PlatformPart> {
         family.push_str(&words.common(component));
         if words.architecture.is_some() || words.libc.is_some() {
             let part = EntryPath::new(&path.as_bytes()[..end]);
-            parts.extend(part.ok().map(|path| PlatformPart { path, words, family: family.clone() }));
+            parts.extend(part.ok().map(|path| PlatformPart {
+                path,
+                words,
+                family: family.clone(),
+            }));
         }
         family.push('/');
     }
@@ -228,7 +244,8 @@ fn respelled_as(text: &str, platform: &Platform, spelling: &str) -> String {
         let length = if rest.starts_with(MARKED) {
             MARKED.len()
         } else {
-            rest.find(|character: char| !character.is_alphanumeric()).unwrap_or(rest.len())
+            rest.find(|character: char| !character.is_alphanumeric())
+                .unwrap_or(rest.len())
         };
         let word = &rest[..length.max(first.len_utf8())];
         let plain = if word == MARKED { "x64" } else { word };
@@ -249,13 +266,43 @@ mod tests {
     #[test]
     fn names_of_packages_say_their_platform() {
         for (name, os, architecture, libc, rest) in [
-            ("rollup-linux-arm64-gnu", Some(Os::Linux), Some("arm64"), Some(Libc::Glibc), "rollup"),
-            ("sharp-linuxmusl-x64", Some(Os::Linux), Some("amd64"), Some(Libc::Musl), "sharp"),
+            (
+                "rollup-linux-arm64-gnu",
+                Some(Os::Linux),
+                Some("arm64"),
+                Some(Libc::Glibc),
+                "rollup",
+            ),
+            (
+                "sharp-linuxmusl-x64",
+                Some(Os::Linux),
+                Some("amd64"),
+                Some(Libc::Musl),
+                "sharp",
+            ),
             ("linuxglibc-x64", Some(Os::Linux), Some("amd64"), Some(Libc::Glibc), ""),
             ("win32-x64-msvc", Some(Os::Other), Some("amd64"), None, ""),
-            ("@esbuild+linux-arm64@0.21.5", Some(Os::Linux), Some("arm64"), None, "esbuild-0-21-5"),
-            ("x86_64-unknown-linux-musl", Some(Os::Linux), Some("amd64"), Some(Libc::Musl), ""),
-            ("core-linux-arm-gnueabihf", Some(Os::Linux), Some("arm"), Some(Libc::Glibc), "core"),
+            (
+                "@esbuild+linux-arm64@0.21.5",
+                Some(Os::Linux),
+                Some("arm64"),
+                None,
+                "esbuild-0-21-5",
+            ),
+            (
+                "x86_64-unknown-linux-musl",
+                Some(Os::Linux),
+                Some("amd64"),
+                Some(Libc::Musl),
+                "",
+            ),
+            (
+                "core-linux-arm-gnueabihf",
+                Some(Os::Linux),
+                Some("arm"),
+                Some(Libc::Glibc),
+                "core",
+            ),
             (
                 "a.cpython-311-aarch64-linux-gnu.so",
                 Some(Os::Linux),
@@ -273,20 +320,33 @@ mod tests {
                 "{name}"
             );
         }
-        assert_eq!(words(b"turbo-linux-64").platform_of_package(), Some((Os::Linux, "amd64")));
+        assert_eq!(
+            words(b"turbo-linux-64").platform_of_package(),
+            Some((Os::Linux, "amd64"))
+        );
         assert_eq!(words(b"base-64").platform_of_package(), None);
         assert!(words(b"sharp-wasm32").is_wasm);
     }
 
     #[test]
     fn parts_for_several_platforms_are_of_one_family() {
-        let families =
-            |text: &str| -> Vec<String> { platform_parts(&path(text)).into_iter().map(|part| part.family).collect() };
-        assert_eq!(families("m/prebuilds/linux-arm64/a.armv8.node"), ["m/prebuilds/", "m/prebuilds//a-node"]);
+        let families = |text: &str| -> Vec<String> {
+            platform_parts(&path(text))
+                .into_iter()
+                .map(|part| part.family)
+                .collect()
+        };
+        assert_eq!(
+            families("m/prebuilds/linux-arm64/a.armv8.node"),
+            ["m/prebuilds/", "m/prebuilds//a-node"]
+        );
         assert_eq!(families("m/prebuilds/linux-x64/a.node"), ["m/prebuilds/"]);
         assert_eq!(families("m/lib/a.node"), [""; 0]);
         let musl = families("m/prebuilds/linux-x64/dd_pprof.musl.node.abi108.node");
-        assert_eq!(musl[1], plain_family(&path("m/prebuilds/linux-x64/dd_pprof.node.abi108.node")));
+        assert_eq!(
+            musl[1],
+            plain_family(&path("m/prebuilds/linux-x64/dd_pprof.node.abi108.node"))
+        );
     }
 
     #[test]
@@ -294,7 +354,11 @@ mod tests {
         let platform = "linux/amd64".parse().unwrap();
         assert_eq!(
             respelled("dist/arm64/venv-aarch64/charm", &platform),
-            ["dist/x64/venv-x64/charm", "dist/x86_64/venv-x86_64/charm", "dist/amd64/venv-amd64/charm"]
+            [
+                "dist/x64/venv-x64/charm",
+                "dist/x86_64/venv-x86_64/charm",
+                "dist/amd64/venv-amd64/charm"
+            ]
         );
         assert!(respelled("dist/x86_64/a-x64", &platform).is_empty());
         let platform = "linux/arm64".parse().unwrap();

@@ -18,17 +18,27 @@ fn archive(attributes: &[(&str, &str)], classes: &[(&str, u16)]) -> Thing {
 
 /// An image with a Java 17 of its own, which starts these arguments of `java` in `/app`.
 fn image(arguments: &str) -> Image {
-    let words: Vec<Value> = std::iter::once("/opt/jre/bin/java").chain(arguments.split(' ')).map(Value::from).collect();
+    let words: Vec<Value> = std::iter::once("/opt/jre/bin/java")
+        .chain(arguments.split(' '))
+        .map(Value::from)
+        .collect();
     Image::new("linux/amd64")
         .config(json!({ "WorkingDir": "/app", "Entrypoint": words }))
         .own("opt/jre/bin/java", 0o755, Thing::Elf(elf(None, &[])))
-        .own("opt/jre/release", 0o644, Thing::Text("IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"17.0.15\"\n".to_owned()))
+        .own(
+            "opt/jre/release",
+            0o644,
+            Thing::Text("IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"17.0.15\"\n".to_owned()),
+        )
 }
 
 fn told(image: Image) -> Vec<String> {
     let mut findings = Vec::new();
     java(&image.subject(), &mut findings);
-    findings.into_iter().map(|finding| format!("{} {} {}", finding.code, finding.path, finding.message)).collect()
+    findings
+        .into_iter()
+        .map(|finding| format!("{} {} {}", finding.code, finding.path, finding.message))
+        .collect()
 }
 
 #[test]
@@ -36,9 +46,15 @@ fn a_jar_for_a_newer_java_is_an_error() {
     let jar = |version| archive(&[("Main-Class", "a.Main")], &[("a/Main.class", version)]);
     let run = |version| told(image("-Xmx64m -jar app.jar").own("app/app.jar", 0o644, jar(version)));
     assert_eq!(run(61), [""; 0]);
-    assert_eq!(run(65), ["java-too-old /app/app.jar is compiled for Java 21, but the image has Java 17"]);
+    assert_eq!(
+        run(65),
+        ["java-too-old /app/app.jar is compiled for Java 21, but the image has Java 17"]
+    );
     let boot = [("Main-Class", "l.JarLauncher"), ("Start-Class", "a.App")];
-    let boot = archive(&boot, &[("l/JarLauncher.class", 61), ("BOOT-INF/classes/a/App.class", 65)]);
+    let boot = archive(
+        &boot,
+        &[("l/JarLauncher.class", 61), ("BOOT-INF/classes/a/App.class", 65)],
+    );
     assert_eq!(told(image("-jar app.jar").own("app/app.jar", 0o644, boot)).len(), 1);
 }
 
@@ -48,15 +64,30 @@ fn a_jar_that_cannot_be_started_is_an_error() {
     let expected = "entrypoint-missing /app/app.jar java runs this jar, but its manifest names no main class";
     assert_eq!(run(archive(&[], &[("a/Main.class", 61)])), [expected]);
     let expected = "entrypoint-missing /app/app.jar java runs this jar, but its main class is not in it";
-    assert_eq!(run(archive(&[("Main-Class", "a.Main")], &[("a/Other.class", 61)])), [expected]);
-    assert_eq!(run(Thing::Jar(None)), ["entrypoint-missing /app/app.jar java runs this file, which is not a jar"]);
+    assert_eq!(
+        run(archive(&[("Main-Class", "a.Main")], &[("a/Other.class", 61)])),
+        [expected]
+    );
+    assert_eq!(
+        run(Thing::Jar(None)),
+        ["entrypoint-missing /app/app.jar java runs this file, which is not a jar"]
+    );
     assert_eq!(run(Thing::Unread(1)), [""; 0]);
 }
 
 #[test]
 fn libraries_of_the_manifest_are_looked_for() {
-    let jar = || archive(&[("Main-Class", "q.Main"), ("Class-Path", "lib/a.jar lib/b.jar conf/")], &[]);
-    let with = |library| image("-jar run.jar").own("app/run.jar", 0o644, jar()).own("app/lib/a.jar", 0o644, library);
+    let jar = || {
+        archive(
+            &[("Main-Class", "q.Main"), ("Class-Path", "lib/a.jar lib/b.jar conf/")],
+            &[],
+        )
+    };
+    let with = |library| {
+        image("-jar run.jar")
+            .own("app/run.jar", 0o644, jar())
+            .own("app/lib/a.jar", 0o644, library)
+    };
     let lost =
         "missing-jar /app/run.jar its Class-Path names /app/lib/b.jar, which Java skips because no such file exists";
     // What was not read may have the main class.
@@ -73,8 +104,16 @@ fn a_class_is_looked_for_on_its_path() {
         image(arguments)
             .own("app/a.jar", 0o644, archive(&[], &[("a/Main.class", 61)]))
             .own("app/lib/b.jar", 0o644, archive(&[], &[("b/Main.class", 61)]))
-            .own("app/classes/c/Main.class", 0o644, Thing::Bytes(b"\xca\xfe\xba\xbe\0\0\0\x3d".to_vec()))
-            .own("app/new/d/Main.class", 0o644, Thing::Bytes(b"\xca\xfe\xba\xbe\0\0\0\x41".to_vec()))
+            .own(
+                "app/classes/c/Main.class",
+                0o644,
+                Thing::Bytes(b"\xca\xfe\xba\xbe\0\0\0\x3d".to_vec()),
+            )
+            .own(
+                "app/new/d/Main.class",
+                0o644,
+                Thing::Bytes(b"\xca\xfe\xba\xbe\0\0\0\x41".to_vec()),
+            )
             .own("app/unread.jar", 0o644, Thing::Unread(1))
     };
     for arguments in [
@@ -129,7 +168,9 @@ fn versions_are_read_in_each_spelling() {
 
 #[test]
 fn what_was_not_read_is_asked_for() {
-    let subject = image("-jar app.jar").own("app/app.jar", 0o644, Thing::Unread(1)).subject();
+    let subject = image("-jar app.jar")
+        .own("app/app.jar", 0o644, Thing::Unread(1))
+        .subject();
     let wanted = unread(&subject);
     assert_eq!(wanted.values().copied().collect::<Vec<_>>(), [Interest::Jar]);
 }

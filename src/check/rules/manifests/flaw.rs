@@ -46,12 +46,23 @@ pub fn flaw(bytes: &[u8], dialect: Dialect) -> Option<Flaw> {
     };
     let (what, at) = describe(text, offset_of(text, error.line(), error.column()), &error);
     let at = at.min(text.len());
-    let start = text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let start = text[..at]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
     let line = text[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
-    let end = text[start..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |length| start + length);
+    let end = text[start..]
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(text.len(), |length| start + length);
     let before = String::from_utf8_lossy(&text[start..at]).chars().count();
     let whole = String::from_utf8_lossy(&text[start..end]);
-    Some(Flaw { what, line, column: before + 1, shown: shown(whole.trim_end_matches('\r'), line, before) })
+    Some(Flaw {
+        what,
+        line,
+        column: before + 1,
+        shown: shown(whole.trim_end_matches('\r'), line, before),
+    })
 }
 
 /// serde_json counts columns in bytes from 1, and 0 for the line feed that ends the line before.
@@ -59,7 +70,11 @@ fn offset_of(text: &[u8], line: usize, column: usize) -> usize {
     let start = match line.checked_sub(2) {
         None => 0,
         Some(feeds) => {
-            let mut feed = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+            let mut feed = text
+                .iter()
+                .enumerate()
+                .filter(|(_, byte)| **byte == b'\n')
+                .map(|(at, _)| at + 1);
             feed.nth(feeds).unwrap_or(text.len())
         }
     };
@@ -78,7 +93,10 @@ fn describe(text: &[u8], at: usize, error: &serde_json::Error) -> (String, usize
     }
     if error.is_eof() {
         let end = text.iter().rposition(|byte| !is_space(byte)).map_or(0, |last| last + 1);
-        return ("the file ends before the last brace, bracket or quote is closed".to_owned(), end);
+        return (
+            "the file ends before the last brace, bracket or quote is closed".to_owned(),
+            end,
+        );
     }
     let rest = text.get(at..).unwrap_or_default();
     match (rest.first(), last) {
@@ -87,19 +105,23 @@ fn describe(text: &[u8], at: usize, error: &serde_json::Error) -> (String, usize
         (Some(b'/'), _) if matches!(rest.get(1), Some(b'/' | b'*')) => says("a comment, which JSON does not allow"),
         (Some(b'\''), _) => says("a single quote where JSON requires a double quote"),
         (Some(b'<' | b'=' | b'>'), _) if is_conflict(rest) => says("a merge conflict marker"),
-        (Some(b'"' | b'{' | b'['), Some(_)) if reason.starts_with("expected `,`") => {
-            ("a comma is missing after this item".to_owned(), before.map_or(at, |before| before + 1))
-        }
+        (Some(b'"' | b'{' | b'['), Some(_)) if reason.starts_with("expected `,`") => (
+            "a comma is missing after this item".to_owned(),
+            before.map_or(at, |before| before + 1),
+        ),
         _ if reason.starts_with("trailing characters") => says("text after the end of the value"),
-        _ if reason.starts_with("control character") => {
-            ("a string that is not closed on its line or contains a control character".to_owned(), at + 1)
-        }
+        _ if reason.starts_with("control character") => (
+            "a string that is not closed on its line or contains a control character".to_owned(),
+            at + 1,
+        ),
         _ => (reason.split(" at line ").next().unwrap_or_default().to_owned(), at),
     }
 }
 
 fn is_conflict(rest: &[u8]) -> bool {
-    [&b"<<<<<<<"[..], b"=======", b">>>>>>>"].iter().any(|mark| rest.starts_with(mark))
+    [&b"<<<<<<<"[..], b"=======", b">>>>>>>"]
+        .iter()
+        .any(|mark| rest.starts_with(mark))
 }
 
 /// Returns the line, shortened if it is long, and a caret below character `caret`.
@@ -109,11 +131,21 @@ fn shown(line: &str, number: usize, caret: usize) -> String {
     if !may_show(line.as_bytes()) {
         return format!("{gutter}(not shown: it contains what looks like a secret)");
     }
-    let skipped = if line.chars().count() > MAX_SHOWN_CHARS { caret.saturating_sub(SHOWN_BEFORE_CHARS) } else { 0 };
+    let skipped = if line.chars().count() > MAX_SHOWN_CHARS {
+        caret.saturating_sub(SHOWN_BEFORE_CHARS)
+    } else {
+        0
+    };
     let window: Vec<char> = line.chars().skip(skipped).take(MAX_SHOWN_CHARS).collect();
     // Tabs are as wide as a space here, so that the caret is below its character.
-    let text =
-        |part: &[char]| escape(part.iter().map(|c| if *c == '\t' { ' ' } else { *c }).collect::<String>().as_bytes());
+    let text = |part: &[char]| {
+        escape(
+            part.iter()
+                .map(|c| if *c == '\t' { ' ' } else { *c })
+                .collect::<String>()
+                .as_bytes(),
+        )
+    };
     let before = text(&window[..(caret - skipped).min(window.len())]).chars().count();
     format!("{gutter}{}\n{margin}{:>before$}^", text(&window), "")
 }
@@ -126,9 +158,11 @@ fn without_comments(text: &[u8]) -> Vec<u8> {
         let length = match &text[at..] {
             [b'"', rest @ ..] => 1 + string_length(rest),
             [b'/', b'/', ..] => blank_out(&mut blank, at, text[at..].iter().position(|byte| *byte == b'\n')),
-            [b'/', b'*', rest @ ..] => {
-                blank_out(&mut blank, at, rest.windows(2).position(|pair| pair == b"*/").map(|end| end + 4))
-            }
+            [b'/', b'*', rest @ ..] => blank_out(
+                &mut blank,
+                at,
+                rest.windows(2).position(|pair| pair == b"*/").map(|end| end + 4),
+            ),
             _ => 1,
         };
         at += length;
@@ -167,28 +201,56 @@ mod tests {
             ("{\n  \"a\": 1,\n}\n", "a comma after the last item", 2, 9),
             ("{\"a\": [1, 2, ]}", "a comma after the last item", 1, 12),
             ("{\"a\": 1,, \"b\": 2}", "a comma with nothing before it", 1, 9),
-            ("{\n  // why\n  \"a\": 1\n}", "a comment, which JSON does not allow", 2, 3),
+            (
+                "{\n  // why\n  \"a\": 1\n}",
+                "a comment, which JSON does not allow",
+                2,
+                3,
+            ),
             ("{'a': 1}", "a single quote where JSON requires a double quote", 1, 2),
             ("{\n<<<<<<< HEAD\n\"a\": 1}", "a merge conflict marker", 2, 1),
-            ("{\n  \"ä\": \"ö\"\n  \"b\": 2\n}", "a comma is missing after this item", 2, 11),
+            (
+                "{\n  \"ä\": \"ö\"\n  \"b\": 2\n}",
+                "a comma is missing after this item",
+                2,
+                11,
+            ),
             ("{\"a\": 1} x", "text after the end of the value", 1, 10),
-            ("{\"a\": \"x\n\"}", "a string that is not closed on its line or contains a control character", 1, 9),
-            ("{\n  \"a\": {\n", "the file ends before the last brace, bracket or quote is closed", 2, 9),
+            (
+                "{\"a\": \"x\n\"}",
+                "a string that is not closed on its line or contains a control character",
+                1,
+                9,
+            ),
+            (
+                "{\n  \"a\": {\n",
+                "the file ends before the last brace, bracket or quote is closed",
+                2,
+                9,
+            ),
             ("", "the file is empty", 1, 1),
             (" \n\n", "the file is empty", 1, 1),
             ("{\"a\": undefined}", "expected value", 1, 7),
             ("{a: 1}", "key must be a string", 1, 2),
         ] {
             let flaw = flaw(text.as_bytes(), Dialect::Strict).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((flaw.what.as_str(), flaw.line, flaw.column), (what, line, column), "{text}");
+            assert_eq!(
+                (flaw.what.as_str(), flaw.line, flaw.column),
+                (what, line, column),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_javascript_reads_is_no_flaw() {
         let deep = "[".repeat(5_000) + &"]".repeat(5_000);
-        for text in [&b"\xef\xbb\xbf{\"a\": 1}"[..], b"{\"a\": \"\xff\"}", b"[1e999, \"\\ud800\"]\r\n", deep.as_bytes()]
-        {
+        for text in [
+            &b"\xef\xbb\xbf{\"a\": 1}"[..],
+            b"{\"a\": \"\xff\"}",
+            b"[1e999, \"\\ud800\"]\r\n",
+            deep.as_bytes(),
+        ] {
             assert_eq!(flaw(text, Dialect::Strict), None);
         }
     }
@@ -207,7 +269,9 @@ mod tests {
 
     #[test]
     fn the_caret_stands_below_its_character() {
-        let shown = flaw("{\r\n\t\"a\": \"\u{200b}\",\r\n}".as_bytes(), Dialect::Strict).unwrap().shown;
+        let shown = flaw("{\r\n\t\"a\": \"\u{200b}\",\r\n}".as_bytes(), Dialect::Strict)
+            .unwrap()
+            .shown;
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[0], "2 |  \"a\": \"\\u{200b}\",");
         assert_eq!(lines[1], format!("  | {}^", " ".repeat(lines[0].len() - 5)));

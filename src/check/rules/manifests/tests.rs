@@ -19,7 +19,11 @@ fn node() -> Image {
 }
 
 fn paths(image: Image) -> Vec<String> {
-    image.found_by(broken_json).into_iter().map(|finding| finding.path.to_string()).collect()
+    image
+        .found_by(broken_json)
+        .into_iter()
+        .map(|finding| finding.path.to_string())
+        .collect()
 }
 
 #[test]
@@ -27,12 +31,21 @@ fn a_trailing_comma_is_named_with_its_line() {
     let text = Thing::Text("{\n  \"name\": \"eliza\",\n  \"private\": true,\n}\n".to_owned());
     let found = node().own("app/package.json", 0o644, text).found_by(broken_json);
     let [finding] = &found[..] else { panic!("{found:?}") };
-    assert_eq!((finding.path.clone(), finding.severity), (path("app/package.json"), Severity::Error));
-    assert_eq!(finding.message, "is not valid JSON: a comma after the last item (line 3, column 18)");
+    assert_eq!(
+        (finding.path.clone(), finding.severity),
+        (path("app/package.json"), Severity::Error)
+    );
+    assert_eq!(
+        finding.message,
+        "is not valid JSON: a comma after the last item (line 3, column 18)"
+    );
     assert_eq!(finding.expected.as_deref(), Some("valid JSON"));
     let shown = "line 3, column 18\n3 |   \"private\": true,\n  |                  ^";
     assert_eq!(finding.found.as_deref(), Some(shown));
-    assert_eq!(finding.help, "fix line 3: Node.js reads this file before the program and fails");
+    assert_eq!(
+        finding.help,
+        "fix line 3: Node.js reads this file before the program and fails"
+    );
 }
 
 #[test]
@@ -69,23 +82,37 @@ fn packages_of_a_workspace_are_followed_through_their_links() {
     let image = node()
         .own("app/node_modules/@app/core", 0o777, Thing::Link("../../packages/core"))
         .own("app/packages/core/package.json", 0o644, text(BROKEN))
-        .own("app/packages/core/node_modules/@app/deep", 0o777, Thing::Link("../../../deep"))
+        .own(
+            "app/packages/core/node_modules/@app/deep",
+            0o777,
+            Thing::Link("../../../deep"),
+        )
         .own("app/packages/deep/package.json", 0o644, text(BROKEN))
         .own("app/packages/other/package.json", 0o644, text(BROKEN))
         .own("app/node_modules/loop", 0o777, Thing::Link("loop"));
-    assert_eq!(paths(image), ["/app/packages/core/package.json", "/app/packages/deep/package.json"]);
+    assert_eq!(
+        paths(image),
+        ["/app/packages/core/package.json", "/app/packages/deep/package.json"]
+    );
 }
 
 #[test]
 fn node_is_told_by_the_command_a_script_or_the_folder() {
-    let image = |config| Image::new("linux/amd64").config(config).own("app/package.json", 0o644, text(BROKEN));
+    let image = |config| {
+        Image::new("linux/amd64")
+            .config(config)
+            .own("app/package.json", 0o644, text(BROKEN))
+    };
     let script = |line: &str| text(&format!("{line}\n"));
     for starts in [
         json!({"WorkingDir": "/app", "Entrypoint": ["pnpm"], "Cmd": ["start"]}),
         json!({"WorkingDir": "/app", "Cmd": ["/bin/sh", "-c", "exec node index.js"]}),
         json!({"WorkingDir": "/", "Entrypoint": ["/usr/bin/node", "/app/x.js"]}),
     ] {
-        assert_eq!(paths(image(starts).own("app/x.js", 0o644, Thing::Unread(1))), ["/app/package.json"]);
+        assert_eq!(
+            paths(image(starts).own("app/x.js", 0o644, Thing::Unread(1))),
+            ["/app/package.json"]
+        );
     }
     let own = |line: &str| {
         let starts = json!({"WorkingDir": "/app", "Entrypoint": ["./start"]});
@@ -93,10 +120,14 @@ fn node_is_told_by_the_command_a_script_or_the_folder() {
     };
     assert_eq!(paths(own("#!/usr/bin/env node")), ["/app/package.json"]);
     assert_eq!(paths(own("#!/bin/sh")), [""; 0]);
-    assert_eq!(paths(own("#!/bin/sh").base("usr/bin/node", 0o755, Thing::Unread(1))), ["/app/package.json"]);
-    for starts in
-        [json!({"WorkingDir": "/app", "Cmd": ["bun", "x.ts"]}), json!({"WorkingDir": "/app", "Cmd": ["python3"]})]
-    {
+    assert_eq!(
+        paths(own("#!/bin/sh").base("usr/bin/node", 0o755, Thing::Unread(1))),
+        ["/app/package.json"]
+    );
+    for starts in [
+        json!({"WorkingDir": "/app", "Cmd": ["bun", "x.ts"]}),
+        json!({"WorkingDir": "/app", "Cmd": ["python3"]}),
+    ] {
         assert_eq!(paths(image(starts)), [""; 0]);
     }
 }
@@ -109,18 +140,22 @@ fn the_manifests_of_dotnet_are_those_beside_the_program() {
             .own("app/App.dll", 0o644, Thing::Unread(10))
             .own(at, 0o644, text(content))
     };
-    assert_eq!(paths(image("app/App.runtimeconfig.json", "{\"a\": 1,}")), ["/app/App.runtimeconfig.json"]);
+    assert_eq!(
+        paths(image("app/App.runtimeconfig.json", "{\"a\": 1,}")),
+        ["/app/App.runtimeconfig.json"]
+    );
     assert_eq!(paths(image("app/App.deps.json", "{")), ["/app/App.deps.json"]);
-    assert_eq!(paths(image("app/App.runtimeconfig.json", "{\"a\": 1} // fine")), [""; 0]);
+    assert_eq!(
+        paths(image("app/App.runtimeconfig.json", "{\"a\": 1} // fine")),
+        [""; 0]
+    );
     assert_eq!(paths(image("app/Other.deps.json", "{")), [""; 0]);
 }
 
 #[test]
 fn manifests_of_the_base_are_the_bases_business() {
-    let image = Image::new("linux/amd64").config(json!({"WorkingDir": "/app", "Cmd": ["node"]})).base(
-        "app/package.json",
-        0o644,
-        text(BROKEN),
-    );
+    let image = Image::new("linux/amd64")
+        .config(json!({"WorkingDir": "/app", "Cmd": ["node"]}))
+        .base("app/package.json", 0o644, text(BROKEN));
     assert_eq!(paths(image), [""; 0]);
 }

@@ -12,7 +12,11 @@ fn with(root: &str, more: &str) -> Image {
         .own("app/package.json", 0o644, text(root))
         .own("app/node_modules/native/package.json", 0o644, text(&manifest))
         .own("app/node_modules/native/binding.gyp", 0o644, Thing::Unread(10))
-        .own("app/node_modules/native/lib/index.js", 0o644, text("module.exports = require('bindings')('x')"))
+        .own(
+            "app/node_modules/native/lib/index.js",
+            0o644,
+            text("module.exports = require('bindings')('x')"),
+        )
 }
 
 const NEEDS: &str = r#"{"dependencies": {"native": "1"}}"#;
@@ -34,16 +38,28 @@ fn a_package_that_was_never_built_is_an_error() {
     assert_eq!(found(with(NEEDS, "")), [ERROR]);
     let prebuilt = r#", "scripts": {"install": "prebuild-install || node-gyp rebuild"}"#;
     assert_eq!(found(with(NEEDS, prebuilt)), [ERROR]);
-    let of_others =
-        with(NEEDS, "").own("app/node_modules/native/prebuilds/darwin-x64/a.node", 0o644, Thing::Bytes(vec![1]));
+    let of_others = with(NEEDS, "").own(
+        "app/node_modules/native/prebuilds/darwin-x64/a.node",
+        0o644,
+        Thing::Bytes(vec![1]),
+    );
     assert_eq!(found(of_others), [ERROR]);
     let lazy = text("function f() { return require('node-gyp-build')(__dirname) }");
-    assert_eq!(found(with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, lazy)), [ERROR]);
+    assert_eq!(
+        found(with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, lazy)),
+        [ERROR]
+    );
     let second = text("try { x = require('../build/Release/x') } catch { x = require('../build/Debug/x') }");
-    assert_eq!(found(with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, second)), [ERROR]);
+    assert_eq!(
+        found(with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, second)),
+        [ERROR]
+    );
     let probing =
         text("try { x = require('../build/Release/x') } catch { try { x = require('../build/Debug/x') } catch {} }");
-    assert_eq!(found(with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, probing)), [ERROR]);
+    assert_eq!(
+        found(with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, probing)),
+        [ERROR]
+    );
     // Without a manifest of an application, each package is the application's.
     let image = Image::new("linux/amd64").own(
         "usr/lib/node_modules/n/package.json",
@@ -55,9 +71,17 @@ fn a_package_that_was_never_built_is_an_error() {
 
 #[test]
 fn what_has_its_module_or_does_without_is_left_alone() {
-    for at in ["build/Release/a.node", "prebuilds/linux-x64/a.node", "lib/binding/napi-v3/a.node"] {
+    for at in [
+        "build/Release/a.node",
+        "prebuilds/linux-x64/a.node",
+        "lib/binding/napi-v3/a.node",
+    ] {
         let at = format!("app/node_modules/native/{at}");
-        assert_eq!(found(with(NEEDS, "").own(&at, 0o644, Thing::Elf(elf(None, &[])))), [""; 0], "{at}");
+        assert_eq!(
+            found(with(NEEDS, "").own(&at, 0o644, Thing::Elf(elf(None, &[])))),
+            [""; 0],
+            "{at}"
+        );
     }
     for more in [
         r#", "os": ["darwin"]"#,
@@ -72,17 +96,17 @@ fn what_has_its_module_or_does_without_is_left_alone() {
     let fallback = with(NEEDS, "").own("app/node_modules/native/fallback.js", 0o644, Thing::Unread(1));
     assert_eq!(found(fallback), [""; 0]);
     let tried = text("try { module.exports = require('./native') } catch { module.exports = require('./js') }");
-    let tried = with(NEEDS, "").own("app/node_modules/native/lib/index.js", 0o644, tried).own(
-        "app/node_modules/native/lib/native.js",
-        0o644,
-        text("module.exports = require('bindings')('x')"),
-    );
+    let tried = with(NEEDS, "")
+        .own("app/node_modules/native/lib/index.js", 0o644, tried)
+        .own(
+            "app/node_modules/native/lib/native.js",
+            0o644,
+            text("module.exports = require('bindings')('x')"),
+        );
     assert_eq!(found(tried), [""; 0]);
-    let nan = Image::new("linux/amd64").own("app/node_modules/nan/package.json", 0o644, text("{}")).own(
-        "app/node_modules/nan/binding.gyp",
-        0o644,
-        Thing::Unread(1),
-    );
+    let nan = Image::new("linux/amd64")
+        .own("app/node_modules/nan/package.json", 0o644, text("{}"))
+        .own("app/node_modules/nan/binding.gyp", 0o644, Thing::Unread(1));
     assert_eq!(found(nan), [""; 0]);
 }
 
@@ -91,8 +115,14 @@ fn who_needs_it_decides() {
     let warning = ERROR.replacen("error", "warning", 1);
     for (root, expected) in [
         (r#"{"optionalDependencies": {"native": "1"}}"#, None),
-        (r#"{"dependencies": {"native": "1"}, "optionalDependencies": {"native": "1"}}"#, None),
-        (r#"{"peerDependencies": {"native": "1"}, "peerDependenciesMeta": {"native": {"optional": true}}}"#, None),
+        (
+            r#"{"dependencies": {"native": "1"}, "optionalDependencies": {"native": "1"}}"#,
+            None,
+        ),
+        (
+            r#"{"peerDependencies": {"native": "1"}, "peerDependenciesMeta": {"native": {"optional": true}}}"#,
+            None,
+        ),
         (r#"{"devDependencies": {"native": "1"}}"#, Some(&*warning)),
         ("{}", Some(&*warning)),
         (r#"{"peerDependencies": {"native": "1"}}"#, Some(ERROR)),
@@ -128,7 +158,11 @@ fn a_package_for_this_platform_that_lost_its_module_is_an_error() {
         let part = format!(r#"{{"name": "{name}", "main": "x.node", "os": ["linux"], "cpu": ["{cpu}"]}}"#);
         let parent = format!(r#"{{"optionalDependencies": {{"{name}": "1"}}}}"#);
         Image::new("linux/amd64")
-            .own("app/package.json", 0o644, text(&format!(r#"{{"{parent_list}": {{"tool": "1"}}}}"#)))
+            .own(
+                "app/package.json",
+                0o644,
+                text(&format!(r#"{{"{parent_list}": {{"tool": "1"}}}}"#)),
+            )
             .own("app/node_modules/tool/package.json", 0o644, text(&parent))
             .own(&format!("app/node_modules/{name}/package.json"), 0o644, text(&part))
             .own(&format!("app/node_modules/{name}/README.md"), 0o644, Thing::Unread(1))
@@ -143,7 +177,10 @@ fn a_package_for_this_platform_that_lost_its_module_is_an_error() {
     let moved = moved.own("app/node_modules/tool/bin/tool", 0o755, Thing::Elf(elf(None, &[])));
     assert_eq!(found(moved), [""; 0]);
     let whole = with("@tool/linux-x64", "x64", "dependencies");
-    assert_eq!(found(whole.own("app/node_modules/@tool/linux-x64/bin/tool", 0o644, Thing::Unread(1))), [""; 0]);
+    assert_eq!(
+        found(whole.own("app/node_modules/@tool/linux-x64/bin/tool", 0o644, Thing::Unread(1))),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -157,6 +194,10 @@ fn a_package_that_others_do_without_is_missed_where_it_is_loaded_itself() {
         findings.len()
     };
     assert_eq!(count(image()), 1);
-    let part = image().own("app/node_modules/@native/native-linux-x64/package.json", 0o644, text("{}"));
+    let part = image().own(
+        "app/node_modules/@native/native-linux-x64/package.json",
+        0o644,
+        text("{}"),
+    );
     assert_eq!(count(part), 0);
 }

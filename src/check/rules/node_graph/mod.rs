@@ -81,16 +81,26 @@ pub(super) fn graph(subject: &Subject) -> Graph {
     let Trail { visits, .. } = trail(subject);
     let mut graph = Graph::default();
     for visit in &visits {
-        let Some((runtime, entry)) = entry_of(visit) else { continue };
+        let Some((runtime, entry)) = entry_of(visit) else {
+            continue;
+        };
         graph.runtimes.insert(runtime);
         let Some(entry) = entry else { continue };
         if changes_modules(visit) {
             continue;
         }
-        let mut walk =
-            Walk { visit, resolver: Resolver::new(&visit.setting), graph: Graph::default(), is_hooked: false };
+        let mut walk = Walk {
+            visit,
+            resolver: Resolver::new(&visit.setting),
+            graph: Graph::default(),
+            is_hooked: false,
+        };
         walk.start(&entry);
-        let Walk { graph: found, is_hooked, .. } = walk;
+        let Walk {
+            graph: found,
+            is_hooked,
+            ..
+        } = walk;
         graph.files.extend(found.files);
         graph.unread.extend(found.unread);
         if !is_hooked {
@@ -122,11 +132,27 @@ fn entry_of(visit: &Visit<'_>) -> Option<(EntryPath, Option<Entry>)> {
 
 /// Returns `true` if an option or the environment loads code that may change how modules are found.
 fn changes_modules(visit: &Visit<'_>) -> bool {
-    const OPTIONS: &[&str] =
-        &["-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"];
+    const OPTIONS: &[&str] = &[
+        "-r",
+        "--require",
+        "--import",
+        "--loader",
+        "--experimental-loader",
+        "-C",
+        "--conditions",
+    ];
     let is_hook = |word: &str| OPTIONS.contains(&word.split('=').next().unwrap_or(word));
-    let options = visit.setting.subject.execution.variable("NODE_OPTIONS").unwrap_or_default();
-    let own = visit.arguments.iter().map(String::as_str).take_while(|word| word.starts_with('-'));
+    let options = visit
+        .setting
+        .subject
+        .execution
+        .variable("NODE_OPTIONS")
+        .unwrap_or_default();
+    let own = visit
+        .arguments
+        .iter()
+        .map(String::as_str)
+        .take_while(|word| word.starts_with('-'));
     own.chain(options.split_whitespace()).any(is_hook)
 }
 
@@ -158,7 +184,13 @@ impl Walk<'_> {
             Entry::Text(text) => {
                 let folder = self.visit.setting.workdir.clone();
                 let folder = self.visit.setting.subject.resolve(&folder).unwrap_or(folder);
-                self.source(&read_script(text.as_bytes()), &EntryPath::root(), &folder, None, &mut queue);
+                self.source(
+                    &read_script(text.as_bytes()),
+                    &EntryPath::root(),
+                    &folder,
+                    None,
+                    &mut queue,
+                );
             }
         }
         while let Some(at) = queue.pop_front() {
@@ -200,27 +232,44 @@ impl Walk<'_> {
     ) {
         self.is_hooked |= script.changes_modules;
         let system = system.unwrap_or(if script.is_ecma { System::Ecma } else { System::CommonJs });
-        for load in script.loads.iter().filter(|load| load.system == system && load.surety == Surety::Certain) {
+        for load in script
+            .loads
+            .iter()
+            .filter(|load| load.system == system && load.surety == Surety::Certain)
+        {
             self.load(load, at, folder, queue);
         }
     }
 
     fn load(&mut self, load: &Load, from: &EntryPath, folder: &EntryPath, queue: &mut VecDeque<EntryPath>) {
-        let package =
-            |hook: &str| load.name.strip_prefix(hook).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let package = |hook: &str| {
+            load.name
+                .strip_prefix(hook)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         self.is_hooked |= HOOKING_PACKAGES.iter().any(|hook| package(hook));
         match self.resolver.resolve(folder, &load.name, load.system) {
             Target::File(at) => {
                 if load.system == System::CommonJs && self.is_module(&at) {
                     let name = load.name.to_string();
-                    self.graph.required_modules.insert(RequiredModule { module: at.clone(), from: from.clone(), name });
+                    self.graph.required_modules.insert(RequiredModule {
+                        module: at.clone(),
+                        from: from.clone(),
+                        name,
+                    });
                 }
                 queue.push_back(at);
             }
             Target::Unknown => {}
             Target::Nothing(lack) => {
                 let (from, name, is_prepared) = (from.clone(), load.name.to_string(), self.visit.is_prepared);
-                self.graph.missing.insert(Missing { lack, from, name, system: load.system, is_prepared });
+                self.graph.missing.insert(Missing {
+                    lack,
+                    from,
+                    name,
+                    system: load.system,
+                    is_prepared,
+                });
             }
         }
     }

@@ -65,9 +65,15 @@ enum Manifest {
 impl<'s> Resolver<'s> {
     pub(super) fn new(setting: &'s Setting<'s>) -> Self {
         let node_path = setting.subject.execution.variable("NODE_PATH").unwrap_or_default();
-        let folders = node_path.split(':').filter(|folder| !folder.is_empty()).chain(GLOBAL_FOLDERS.iter().copied());
+        let folders = node_path
+            .split(':')
+            .filter(|folder| !folder.is_empty())
+            .chain(GLOBAL_FOLDERS.iter().copied());
         let global_folders = folders.filter_map(|folder| setting.place(folder.as_bytes())).collect();
-        Self { setting, global_folders }
+        Self {
+            setting,
+            global_folders,
+        }
     }
 
     /// Returns the target of `name` for a file in `folder`, whose links are resolved.
@@ -108,12 +114,15 @@ impl<'s> Resolver<'s> {
             });
         }
         let file = exact.or_else(|| self.with_extension(at).filter(|_| !is_folder));
-        file.or_else(|| self.folder(at)).unwrap_or_else(|| Target::Nothing(Lack::File(at.clone())))
+        file.or_else(|| self.folder(at))
+            .unwrap_or_else(|| Target::Nothing(Lack::File(at.clone())))
     }
 
     /// Returns the target that CommonJS finds at a path.
     fn loose(&self, at: &EntryPath) -> Option<Target> {
-        self.file(at).or_else(|| self.with_extension(at)).or_else(|| self.folder(at))
+        self.file(at)
+            .or_else(|| self.with_extension(at))
+            .or_else(|| self.folder(at))
     }
 
     /// The file at exactly this path.
@@ -140,17 +149,25 @@ impl<'s> Resolver<'s> {
             Manifest::Unknown => Some(Target::Unknown),
             Manifest::Nothing => index(at),
             Manifest::Known(manifest) => {
-                let main = manifest.get("main").and_then(Value::as_str).filter(|main| !main.is_empty());
+                let main = manifest
+                    .get("main")
+                    .and_then(Value::as_str)
+                    .filter(|main| !main.is_empty());
                 let main = main.and_then(|main| place(self.setting.subject, at, main.as_bytes()));
-                let found = main
-                    .and_then(|main| self.file(&main).or_else(|| self.with_extension(&main)).or_else(|| index(&main)));
+                let found = main.and_then(|main| {
+                    self.file(&main)
+                        .or_else(|| self.with_extension(&main))
+                        .or_else(|| index(&main))
+                });
                 found.or_else(|| index(at))
             }
         }
     }
 
     fn manifest(&self, folder: &EntryPath) -> Manifest {
-        let Ok(at) = folder.join(b"package.json") else { return Manifest::Nothing };
+        let Ok(at) = folder.join(b"package.json") else {
+            return Manifest::Nothing;
+        };
         match self.setting.standing(&at) {
             Standing::Nothing | Standing::Directory => Manifest::Nothing,
             Standing::Unknown => Manifest::Unknown,
@@ -193,8 +210,12 @@ impl<'s> Resolver<'s> {
     /// Resolves `#name` by the manifest's `imports`. Only a target that exists counts: a missing one is rarely meant
     /// for Node.
     fn inner_import(&self, folder: &EntryPath, name: &str, system: System) -> Target {
-        let Some((scope, Manifest::Known(manifest))) = self.scope(folder) else { return Target::Unknown };
-        let Some(imports) = manifest.get("imports") else { return Target::Unknown };
+        let Some((scope, Manifest::Known(manifest))) = self.scope(folder) else {
+            return Target::Unknown;
+        };
+        let Some(imports) = manifest.get("imports") else {
+            return Target::Unknown;
+        };
         match self.mapped(&scope, imports, name, system) {
             Mapped::File(target) => target,
             _ => Target::Unknown,
@@ -204,18 +225,27 @@ impl<'s> Resolver<'s> {
     fn package(&self, folder: &EntryPath, name: &str, system: System) -> Target {
         let length = if name.starts_with('@') { 2 } else { 1 };
         let parts: Vec<&str> = name.splitn(length + 1, '/').collect();
-        let Some(package) = parts.get(..length).map(|parts| parts.join("/")) else { return Target::Unknown };
+        let Some(package) = parts.get(..length).map(|parts| parts.join("/")) else {
+            return Target::Unknown;
+        };
         let inner = parts.get(length).copied().unwrap_or_default();
         if let Some(target) = self.own_name(folder, &package, inner, system) {
             return target;
         }
         let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
-        let stores =
-            above.filter(|at| at.file_name() != b"node_modules").filter_map(|at| at.join(b"node_modules").ok());
-        let globals = self.global_folders.iter().filter(|_| system == System::CommonJs).cloned();
+        let stores = above
+            .filter(|at| at.file_name() != b"node_modules")
+            .filter_map(|at| at.join(b"node_modules").ok());
+        let globals = self
+            .global_folders
+            .iter()
+            .filter(|_| system == System::CommonJs)
+            .cloned();
         let mut lack = Lack::Package(package.clone());
         for store in stores.chain(globals) {
-            let Ok(at) = store.join(package.as_bytes()) else { continue };
+            let Ok(at) = store.join(package.as_bytes()) else {
+                continue;
+            };
             match self.setting.standing(&at) {
                 Standing::Unknown => return Target::Unknown,
                 Standing::Directory => match self.in_package(&at, inner, system) {
@@ -242,7 +272,9 @@ impl<'s> Resolver<'s> {
 
     /// A package may ask for itself by its own name, if it has `exports`.
     fn own_name(&self, folder: &EntryPath, package: &str, inner: &str, system: System) -> Option<Target> {
-        let (scope, Manifest::Known(manifest)) = self.scope(folder)? else { return None };
+        let (scope, Manifest::Known(manifest)) = self.scope(folder)? else {
+            return None;
+        };
         let is_own = manifest.get("name").and_then(Value::as_str) == Some(package);
         let exports = manifest.get("exports").filter(|exports| is_own && !exports.is_null())?;
         Some(match self.exported(&scope, exports, inner, system) {
@@ -253,30 +285,53 @@ impl<'s> Resolver<'s> {
 
     /// Returns the target of a name in a package; its main module without a name.
     fn in_package(&self, at: &EntryPath, inner: &str, system: System) -> Target {
-        let Ok(real) = self.setting.subject.resolve(at) else { return Target::Unknown };
+        let Ok(real) = self.setting.subject.resolve(at) else {
+            return Target::Unknown;
+        };
         let manifest = match self.manifest(&real) {
             Manifest::Unknown => return Target::Unknown,
             Manifest::Nothing => None,
             Manifest::Known(manifest) => Some(manifest),
         };
-        let exports = manifest.as_ref().and_then(|manifest| manifest.get("exports")).filter(|value| !value.is_null());
+        let exports = manifest
+            .as_ref()
+            .and_then(|manifest| manifest.get("exports"))
+            .filter(|value| !value.is_null());
         if let Some(exports) = exports {
             return self.exported(&real, exports, inner, system);
         }
-        let lack = || Target::Nothing(Lack::Inside { package: real.clone(), name: inner.to_owned() });
+        let lack = || {
+            Target::Nothing(Lack::Inside {
+                package: real.clone(),
+                name: inner.to_owned(),
+            })
+        };
         if inner.is_empty() {
             return self.folder(&real).unwrap_or_else(lack);
         }
-        let Some(at) = place(self.setting.subject, &real, inner.as_bytes()) else { return Target::Unknown };
+        let Some(at) = place(self.setting.subject, &real, inner.as_bytes()) else {
+            return Target::Unknown;
+        };
         let exact = self.file(&at).filter(|_| !inner.ends_with('/'));
-        let found = if system == System::Ecma { exact } else { exact.or_else(|| self.loose(&at)) };
+        let found = if system == System::Ecma {
+            exact
+        } else {
+            exact.or_else(|| self.loose(&at))
+        };
         found.unwrap_or_else(lack)
     }
 
     /// PACKAGE_EXPORTS_RESOLVE.
     fn exported(&self, package: &EntryPath, exports: &Value, inner: &str, system: System) -> Target {
-        let lack = || Target::Nothing(Lack::Inside { package: package.clone(), name: inner.to_owned() });
-        let is_map = exports.as_object().is_some_and(|map| map.keys().any(|key| key.starts_with('.')));
+        let lack = || {
+            Target::Nothing(Lack::Inside {
+                package: package.clone(),
+                name: inner.to_owned(),
+            })
+        };
+        let is_map = exports
+            .as_object()
+            .is_some_and(|map| map.keys().any(|key| key.starts_with('.')));
         let mapped = match (is_map, inner.is_empty()) {
             (true, true) => self.mapped(package, exports, ".", system),
             (true, false) => self.mapped(package, exports, &format!("./{inner}"), system),
@@ -292,12 +347,17 @@ impl<'s> Resolver<'s> {
 
     /// The entry of a map that a name falls under: itself, or the longest pattern.
     fn mapped(&self, package: &EntryPath, map: &Value, name: &str, system: System) -> Mapped {
-        let Some(map) = map.as_object() else { return Mapped::Unknown };
+        let Some(map) = map.as_object() else {
+            return Mapped::Unknown;
+        };
         if let Some(value) = map.get(name).filter(|_| !name.contains('*')) {
             return self.first_target(package, value, "", system, MAX_CONDITIONS);
         }
         // Folders as a whole were given up with Node 17.
-        if map.keys().any(|key| key.ends_with('/') && name.starts_with(key.as_str())) {
+        if map
+            .keys()
+            .any(|key| key.ends_with('/') && name.starts_with(key.as_str()))
+        {
             return Mapped::Unknown;
         }
         let fits = |key: &str| {
@@ -319,17 +379,26 @@ impl<'s> Resolver<'s> {
             _ if depth == 0 => Mapped::Unknown,
             Value::String(target) if target.starts_with("./") => {
                 let target = target.replace('*', part);
-                let Some(at) = place(self.setting.subject, package, target.as_bytes()) else { return Mapped::Unknown };
+                let Some(at) = place(self.setting.subject, package, target.as_bytes()) else {
+                    return Mapped::Unknown;
+                };
                 // Node does not search for another file if this one does not exist.
-                let lack = Lack::Inside { package: package.clone(), name: target };
+                let lack = Lack::Inside {
+                    package: package.clone(),
+                    name: target,
+                };
                 Mapped::File(self.file(&at).unwrap_or(Target::Nothing(lack)))
             }
             // Another package, in `imports`.
             Value::String(target) if is_builtin(target) => Mapped::Unknown,
             Value::String(target) => Mapped::File(self.package(package, target, system)),
             Value::Array(all) => {
-                let mut found = all.iter().map(|value| self.first_target(package, value, part, system, depth - 1));
-                found.find(|mapped| !matches!(mapped, Mapped::Nothing)).unwrap_or(Mapped::Nothing)
+                let mut found = all
+                    .iter()
+                    .map(|value| self.first_target(package, value, part, system, depth - 1));
+                found
+                    .find(|mapped| !matches!(mapped, Mapped::Nothing))
+                    .unwrap_or(Mapped::Nothing)
             }
             Value::Object(conditions) => {
                 let holds = |name: &str| match name {

@@ -19,10 +19,16 @@ fn image(index: &str) -> Image {
 fn packages(index: &str) -> Image {
     let package = |image: Image, at: &str, manifest: &str, files: &[(&str, &str)]| {
         let image = image.own(&format!("{at}/package.json"), 0o644, text(manifest));
-        files.iter().fold(image, |image, (name, content)| image.own(&format!("{at}/{name}"), 0o644, text(content)))
+        files.iter().fold(image, |image, (name, content)| {
+            image.own(&format!("{at}/{name}"), 0o644, text(content))
+        })
     };
-    let image =
-        package(image(index), "app/node_modules/plain", r#"{"name": "plain"}"#, &[("index.js", ""), ("lib/x.js", "")]);
+    let image = package(
+        image(index),
+        "app/node_modules/plain",
+        r#"{"name": "plain"}"#,
+        &[("index.js", ""), ("lib/x.js", "")],
+    );
     let image = package(
         image,
         "app/node_modules/main",
@@ -32,17 +38,45 @@ fn packages(index: &str) -> Image {
     let exports = r#"{"exports": {".": {"import": "./i.mjs", "require": "./r.cjs"}, "./sub": "./s.js", "./p/*": "./q/*.js", "./gone": "./gone.js", "./package.json": "./package.json"}}"#;
     let files = [("i.mjs", ""), ("r.cjs", ""), ("s.js", ""), ("q/a.js", "")];
     let image = package(image, "app/node_modules/@s/exports", exports, &files);
-    let image = package(image, "app/node_modules/modern", r#"{"exports": {"import": "./i.js"}}"#, &[("i.js", "")]);
-    let image = package(image, "app/node_modules/unbuilt", r#"{"main": "dist/index.js"}"#, &[("src/index.ts", "")]);
-    let image = package(image, "app/node_modules/needs", r#"{"name": "needs"}"#, &[("index.js", "require('lost')")]);
+    let image = package(
+        image,
+        "app/node_modules/modern",
+        r#"{"exports": {"import": "./i.js"}}"#,
+        &[("i.js", "")],
+    );
+    let image = package(
+        image,
+        "app/node_modules/unbuilt",
+        r#"{"main": "dist/index.js"}"#,
+        &[("src/index.ts", "")],
+    );
+    let image = package(
+        image,
+        "app/node_modules/needs",
+        r#"{"name": "needs"}"#,
+        &[("index.js", "require('lost')")],
+    );
     let image = image.own("app/node_modules/unread/package.json", 0o644, Thing::Unread(10));
     let image = image.own("app/node_modules/file.js", 0o644, text(""));
     // As pnpm lays them out: the package is beside what it needs.
     let store = "app/node_modules/.pnpm/linked@1/node_modules";
-    let image =
-        package(image, &format!("{store}/linked"), r#"{"name": "linked"}"#, &[("index.js", "require('beside')")]);
-    let image = package(image, &format!("{store}/beside"), r#"{"name": "beside"}"#, &[("index.js", "")]);
-    image.own("app/node_modules/linked", 0o777, Thing::Link(".pnpm/linked@1/node_modules/linked"))
+    let image = package(
+        image,
+        &format!("{store}/linked"),
+        r#"{"name": "linked"}"#,
+        &[("index.js", "require('beside')")],
+    );
+    let image = package(
+        image,
+        &format!("{store}/beside"),
+        r#"{"name": "beside"}"#,
+        &[("index.js", "")],
+    );
+    image.own(
+        "app/node_modules/linked",
+        0o777,
+        Thing::Link(".pnpm/linked@1/node_modules/linked"),
+    )
 }
 
 fn lacks(image: Image) -> Vec<String> {
@@ -149,7 +183,10 @@ fn what_may_not_be_loaded_is_passed_over() {
         assert_eq!(found(index), "", "{index}");
     }
     let with = |config| lacks(packages("require('gone')").config(config));
-    assert_eq!(with(json!({ "WorkingDir": "/app", "Cmd": ["node", "-r", "./x", "index.js"] })), [""; 0]);
+    assert_eq!(
+        with(json!({ "WorkingDir": "/app", "Cmd": ["node", "-r", "./x", "index.js"] })),
+        [""; 0]
+    );
     let options = |text: &str| json!({ "WorkingDir": "/app", "Cmd": ["node", "index.js"], "Env": [text] });
     assert_eq!(with(options("NODE_OPTIONS=--import=./x.mjs")), [""; 0]);
     assert_eq!(with(options("NODE_OPTIONS=--max-old-space-size=512")), ["package gone"]);
@@ -159,7 +196,10 @@ fn what_may_not_be_loaded_is_passed_over() {
     let volume = json!({ "WorkingDir": "/app", "Cmd": ["node", "index.js"], "Volumes": { "/app/node_modules": {} } });
     let image = image("require('gone')").config(volume);
     assert_eq!(lacks(image), [""; 0]);
-    assert_eq!(with(json!({ "WorkingDir": "/app", "Cmd": ["bun", "index.js"] })), [""; 0]);
+    assert_eq!(
+        with(json!({ "WorkingDir": "/app", "Cmd": ["bun", "index.js"] })),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -173,7 +213,9 @@ fn every_way_to_node_is_followed() {
         json!({ "WorkingDir": "/app", "Cmd": ["node", "--input-type=module", "-e", "import 'gone'"] }),
     ] {
         let config_text = config.to_string();
-        let base = packages("require('gone')").config(config).base("bin/sh", 0o755, Thing::Elf(elf(None, &[])));
+        let base = packages("require('gone')")
+            .config(config)
+            .base("bin/sh", 0o755, Thing::Elf(elf(None, &[])));
         assert_eq!(lacks(base), ["package gone"], "{config_text}");
     }
     assert_eq!(
@@ -181,23 +223,29 @@ fn every_way_to_node_is_followed() {
         [""; 0]
     );
     let script =
-        image("").config(json!({ "Cmd": ["/app/cli"] })).base("usr/bin/env", 0o755, Thing::Elf(elf(None, &[])));
+        image("")
+            .config(json!({ "Cmd": ["/app/cli"] }))
+            .base("usr/bin/env", 0o755, Thing::Elf(elf(None, &[])));
     let script = script.own("app/cli", 0o755, text("#!/usr/bin/env node\nrequire('gone')"));
     assert_eq!(lacks(script), ["package gone"]);
     let npm = json!({ "WorkingDir": "/app", "Cmd": ["npm", "start"] });
-    let npm = packages("require('gone')").config(npm).base("usr/bin/npm", 0o755, text("#!/usr/bin/env node\n"));
+    let npm = packages("require('gone')")
+        .config(npm)
+        .base("usr/bin/npm", 0o755, text("#!/usr/bin/env node\n"));
     let npm = npm.base("usr/bin/env", 0o755, Thing::Elf(elf(None, &[])));
-    let npm = npm.own("app/package.json", 0o644, text(r#"{"scripts": {"start": "node index.js"}}"#));
+    let npm = npm.own(
+        "app/package.json",
+        0o644,
+        text(r#"{"scripts": {"start": "node index.js"}}"#),
+    );
     assert_eq!(lacks(npm), ["package gone"]);
 }
 
 #[test]
 fn files_that_were_not_read_are_asked_for() {
-    let image = image("require('./a'); require('./b.json')").own("app/a.js", 0o644, Thing::Unread(10)).own(
-        "app/b.json",
-        0o644,
-        Thing::Unread(10),
-    );
+    let image = image("require('./a'); require('./b.json')")
+        .own("app/a.js", 0o644, Thing::Unread(10))
+        .own("app/b.json", 0o644, Thing::Unread(10));
     let graph = graph(&image.subject());
     assert_eq!(graph.unread, BTreeSet::from([crate::check::testing::path("app/a.js")]));
     assert_eq!(graph.files.len(), 3);

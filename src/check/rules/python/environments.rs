@@ -31,14 +31,20 @@ pub(in super::super) fn wrong_python(subject: &Subject, findings: &mut Vec<Findi
     let setting = Setting::of(subject);
     let started = started(subject);
     for (prefix, versions) in installations {
-        let Some(minor) = minor_for(&setting, &prefix).filter(|minor| !versions.contains_key(minor)) else { continue };
+        let Some(minor) = minor_for(&setting, &prefix).filter(|minor| !versions.contains_key(minor)) else {
+            continue;
+        };
         // What the base has for the right version serves.
         let has_right = [&b"lib"[..], b"lib64"].iter().any(|lib| {
             let folder = format!("{}/python3.{minor}", String::from_utf8_lossy(lib));
-            let site = prefix.join(folder.as_bytes()).and_then(|library| library.join(b"site-packages"));
+            let site = prefix
+                .join(folder.as_bytes())
+                .and_then(|library| library.join(b"site-packages"));
             is_environment(subject, &prefix) && site.is_ok_and(|site| subject.below(&site).next().is_some())
         });
-        let Some((other, site)) = versions.into_iter().next().filter(|_| !has_right) else { continue };
+        let Some((other, site)) = versions.into_iter().next().filter(|_| !has_right) else {
+            continue;
+        };
         let is_used = started.iter().any(|program| uses(subject, program, &prefix));
         findings.push(finding(subject, &site, other, minor, is_used));
     }
@@ -59,15 +65,24 @@ fn finding(subject: &Subject, site: &EntryPath, other: u32, minor: u32, is_used:
 fn installations(subject: &Subject) -> Installations {
     let mut found = Installations::new();
     for path in subject.own().keys() {
-        let Some(at) = memchr::memmem::find(path.as_bytes(), b"/python3.") else { continue };
+        let Some(at) = memchr::memmem::find(path.as_bytes(), b"/python3.") else {
+            continue;
+        };
         let bytes = path.as_bytes();
-        let Some(prefix) = bytes[..at].strip_suffix(b"/lib").or_else(|| bytes[..at].strip_suffix(b"/lib64")) else {
+        let Some(prefix) = bytes[..at]
+            .strip_suffix(b"/lib")
+            .or_else(|| bytes[..at].strip_suffix(b"/lib64"))
+        else {
             continue;
         };
         let rest = &bytes[at + b"/python3.".len()..];
         let mut parts = rest.splitn(3, |byte| *byte == b'/');
-        let minor = parts.next().and_then(|text| std::str::from_utf8(text).ok()?.parse::<u32>().ok());
-        let (Some(minor), Some(folder), Some(_)) = (minor, parts.next(), parts.next()) else { continue };
+        let minor = parts
+            .next()
+            .and_then(|text| std::str::from_utf8(text).ok()?.parse::<u32>().ok());
+        let (Some(minor), Some(folder), Some(_)) = (minor, parts.next(), parts.next()) else {
+            continue;
+        };
         if !matches!(folder, b"site-packages" | b"dist-packages") {
             continue;
         }
@@ -95,8 +110,15 @@ fn minor_for(setting: &Setting<'_>, prefix: &EntryPath) -> Option<u32> {
         return own.next().filter(|_| own.next().is_none());
     }
     let system = SYSTEM_FOLDERS.iter().filter_map(|folder| EntryPath::new(folder).ok());
-    let on_path = setting.folders.iter().flatten().filter_map(|folder| setting.place(folder));
-    let all: BTreeSet<u32> = system.chain(on_path).flat_map(|folder| interpreters(setting, &folder)).collect();
+    let on_path = setting
+        .folders
+        .iter()
+        .flatten()
+        .filter_map(|folder| setting.place(folder));
+    let all: BTreeSet<u32> = system
+        .chain(on_path)
+        .flat_map(|folder| interpreters(setting, &folder))
+        .collect();
     let mut all = all.into_iter();
     all.next().filter(|_| all.next().is_none())
 }
@@ -119,9 +141,14 @@ fn interpreters(setting: &Setting<'_>, folder: &EntryPath) -> BTreeSet<u32> {
 fn started(subject: &Subject) -> Vec<Program> {
     let interpreter = |setting: &Setting<'_>, program: Program| {
         let is_it = |program: &Program| is_python(&String::from_utf8_lossy(program.named.file_name()));
-        Some(program.clone()).filter(is_it).or_else(|| shebang::interpreter(setting, &program.at).filter(is_it))
+        Some(program.clone())
+            .filter(is_it)
+            .or_else(|| shebang::interpreter(setting, &program.at).filter(is_it))
     };
-    let visited = trail(subject).visits.into_iter().filter_map(|visit| interpreter(&visit.setting, visit.program));
+    let visited = trail(subject)
+        .visits
+        .into_iter()
+        .filter_map(|visit| interpreter(&visit.setting, visit.program));
     // The way ends before a program that does not find its module, which the wrong version may be the reason for.
     let execution = &subject.execution;
     let setting = Setting::of(subject);
@@ -143,7 +170,11 @@ fn uses(subject: &Subject, program: &Program, prefix: &EntryPath) -> bool {
     }
     !is_environment(subject, prefix)
         && [&b"usr"[..], b"usr/local"].contains(&prefix.as_bytes())
-        && program.at.parent().and_then(|folder| folder.parent()).is_some_and(|own| !is_environment(subject, &own))
+        && program
+            .at
+            .parent()
+            .and_then(|folder| folder.parent())
+            .is_some_and(|own| !is_environment(subject, &own))
 }
 
 #[cfg(test)]
@@ -164,9 +195,17 @@ mod tests {
 
     fn environment(image: Image, minor: u32) -> Image {
         image
-            .own("app/.venv/pyvenv.cfg", 0o644, Thing::Text(format!("home = /usr/bin\nversion = 3.{minor}.1\n")))
+            .own(
+                "app/.venv/pyvenv.cfg",
+                0o644,
+                Thing::Text(format!("home = /usr/bin\nversion = 3.{minor}.1\n")),
+            )
             .own("app/.venv/bin/python", 0o777, Thing::Link("/usr/bin/python3"))
-            .own(&format!("app/.venv/lib/python3.{minor}/site-packages/x/__init__.py"), 0o644, Thing::Unread(1))
+            .own(
+                &format!("app/.venv/lib/python3.{minor}/site-packages/x/__init__.py"),
+                0o644,
+                Thing::Unread(1),
+            )
     }
 
     fn told(image: Image) -> Vec<(Severity, String)> {
@@ -180,10 +219,17 @@ mod tests {
                     would import them is 3.11";
         for entrypoint in [&["/app/.venv/bin/python", "-m", "x"][..], &["/app/.venv/bin/tool"]] {
             let image = environment(base(entrypoint), 12);
-            let image = image.own("app/.venv/bin/tool", 0o755, Thing::Text("#!/app/.venv/bin/python\n".to_owned()));
+            let image = image.own(
+                "app/.venv/bin/tool",
+                0o755,
+                Thing::Text("#!/app/.venv/bin/python\n".to_owned()),
+            );
             assert_eq!(told(image), [(Severity::Error, line.to_owned())], "{entrypoint:?}");
         }
-        assert_eq!(told(environment(base(&["python3"]), 12)), [(Severity::Warning, line.to_owned())]);
+        assert_eq!(
+            told(environment(base(&["python3"]), 12)),
+            [(Severity::Warning, line.to_owned())]
+        );
     }
 
     #[test]
@@ -200,13 +246,25 @@ mod tests {
     fn what_fits_is_fine() {
         assert_eq!(told(environment(base(&["/app/.venv/bin/python"]), 11)), []);
         let both = environment(base(&["/app/.venv/bin/python"]), 11);
-        assert_eq!(told(both.own("app/.venv/lib/python3.12/site-packages/y.py", 0o644, Thing::Unread(1))), []);
+        assert_eq!(
+            told(both.own("app/.venv/lib/python3.12/site-packages/y.py", 0o644, Thing::Unread(1))),
+            []
+        );
         let two = base(&["python3"]).base("usr/local/bin/python3.12", 0o755, Thing::Unread(1));
-        assert_eq!(told(two.own("usr/local/lib/python3.12/site-packages/y.py", 0o644, Thing::Unread(1))), []);
+        assert_eq!(
+            told(two.own("usr/local/lib/python3.12/site-packages/y.py", 0o644, Thing::Unread(1))),
+            []
+        );
         let none = Image::new("linux/amd64");
-        assert_eq!(told(none.own("usr/local/lib/python3.12/site-packages/y.py", 0o644, Thing::Unread(1))), []);
+        assert_eq!(
+            told(none.own("usr/local/lib/python3.12/site-packages/y.py", 0o644, Thing::Unread(1))),
+            []
+        );
         // An interpreter of its own.
         let own = environment(base(&["python3"]), 12).own("app/.venv/bin/python", 0o755, Thing::Unread(1));
-        assert_eq!(told(own.own("app/.venv/lib/python3.12/os.py", 0o644, Thing::Unread(1))), []);
+        assert_eq!(
+            told(own.own("app/.venv/lib/python3.12/os.py", 0o644, Thing::Unread(1))),
+            []
+        );
     }
 }

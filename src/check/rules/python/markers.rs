@@ -19,7 +19,11 @@ impl Environment {
     /// Evaluates a marker. Returns `None` if the result is not known, or if the text is not a marker.
     pub(super) fn evaluate(&self, marker: &str) -> Option<bool> {
         let tokens = tokens(marker)?;
-        let mut reader = Reader { environment: self, tokens: &tokens, depth: 0 };
+        let mut reader = Reader {
+            environment: self,
+            tokens: &tokens,
+            depth: 0,
+        };
         let value = reader.any()?;
         reader.tokens.is_empty().then_some(value)?
     }
@@ -63,7 +67,9 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
                 1
             }
             '<' | '>' | '=' | '!' | '~' => {
-                let end = rest.find(|character| !"<>=!~".contains(character)).unwrap_or(rest.len());
+                let end = rest
+                    .find(|character| !"<>=!~".contains(character))
+                    .unwrap_or(rest.len());
                 tokens.push(Token::Mark(rest[..end].to_owned()));
                 end
             }
@@ -142,7 +148,9 @@ impl Reader<'_> {
         let operator = if self.take_mark("not") {
             self.take_mark("in").then(|| "not in".to_owned())?
         } else {
-            let Some((Token::Mark(mark), after)) = self.tokens.split_first() else { return None };
+            let Some((Token::Mark(mark), after)) = self.tokens.split_first() else {
+                return None;
+            };
             self.tokens = after;
             mark.clone()
         };
@@ -217,7 +225,10 @@ mod tests {
 
     #[test]
     fn markers_are_held_against_platform_and_python() {
-        let environment = Environment { minor: Some(11), platform: "linux/amd64".parse().unwrap() };
+        let environment = Environment {
+            minor: Some(11),
+            platform: "linux/amd64".parse().unwrap(),
+        };
         for (marker, expected) in [
             ("python_version >= '3.8'", Some(true)),
             ("python_version < \"3.9\"", Some(false)),
@@ -227,9 +238,15 @@ mod tests {
             ("python_full_version < '3.10.2'", Some(false)),
             ("sys_platform == 'win32'", Some(false)),
             ("sys_platform != 'win32' and python_version >= '3.10'", Some(true)),
-            ("platform_system == 'Linux' and platform_machine == 'x86_64'", Some(true)),
+            (
+                "platform_system == 'Linux' and platform_machine == 'x86_64'",
+                Some(true),
+            ),
             ("extra == 'socks'", Some(false)),
-            ("python_version < '3.8' or (extra == 'x' and os_name == 'posix')", Some(false)),
+            (
+                "python_version < '3.8' or (extra == 'x' and os_name == 'posix')",
+                Some(false),
+            ),
             ("implementation_name in 'cpython pypy'", Some(true)),
             ("platform_machine not in 'aarch64 arm64'", Some(true)),
             ("platform_release >= '20'", None),
@@ -242,7 +259,10 @@ mod tests {
         ] {
             assert_eq!(environment.evaluate(marker), expected, "{marker}");
         }
-        let unknown = Environment { minor: None, ..environment };
+        let unknown = Environment {
+            minor: None,
+            ..environment
+        };
         assert_eq!(unknown.evaluate("python_version < '3.8'"), None);
         assert_eq!(unknown.evaluate(&"(".repeat(10_000)), None);
     }

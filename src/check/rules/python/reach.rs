@@ -93,9 +93,10 @@ pub(in super::super) fn missing_import(subject: &Subject, findings: &mut Vec<Fin
 fn finding(subject: &Subject, missing: &Missing) -> Finding {
     let name = escape(missing.name.as_bytes());
     let (path, message) = match &missing.importer {
-        Some((path, line)) => {
-            (path.clone(), format!("imports \"{name}\" (line {line}), which is not in Python's search path"))
-        }
+        Some((path, line)) => (
+            path.clone(),
+            format!("imports \"{name}\" (line {line}), which is not in Python's search path"),
+        ),
         None => (
             EntryPath::root(),
             format!("the code on the command line imports \"{name}\", which is not in Python's search path"),
@@ -105,7 +106,10 @@ fn finding(subject: &Subject, missing: &Missing) -> Finding {
     let wanted = [format!("{relative}/__init__.py"), format!("{relative}.py")];
     let places = wanted.iter().flat_map(|wanted| places_of(subject, wanted)).take(1);
     let place = places.into_iter().next();
-    let version = missing.minor.map(|minor| format!(" for Python 3.{minor}")).unwrap_or_default();
+    let version = missing
+        .minor
+        .map(|minor| format!(" for Python 3.{minor}"))
+        .unwrap_or_default();
     let top = escape(missing.name.split('.').next().unwrap_or_default().as_bytes());
     let help = match &place {
         Some(place) => format!(
@@ -114,18 +118,31 @@ fn finding(subject: &Subject, missing: &Missing) -> Finding {
         None if top == name => format!("install the package that provides \"{top}\" into the image{version}"),
         None => format!("install the whole package that provides \"{top}\"{version}: this part of it is missing"),
     };
-    let shown = missing.folders.iter().take(MAX_SHOWN_FOLDERS).map(ToString::to_string).collect::<Vec<_>>();
+    let shown = missing
+        .folders
+        .iter()
+        .take(MAX_SHOWN_FOLDERS)
+        .map(ToString::to_string)
+        .collect::<Vec<_>>();
     let found = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
     let finding = Finding::new(Code::MissingImport, &subject.platform, path, message, help);
     let finding = finding.evidence(format!("{name} in {}", shown.join(", ")), found);
-    if missing.is_prepared { finding.as_warning() } else { finding }
+    if missing.is_prepared {
+        finding.as_warning()
+    } else {
+        finding
+    }
 }
 
 /// Files of the image that end in a path.
 fn places_of(subject: &Subject, wanted: &str) -> Option<EntryPath> {
     let ending = format!("/{wanted}");
-    let files = subject.below(&EntryPath::root()).filter(|(_, node)| !node.is_directory());
-    let found = files.map(|(path, _)| path).find(|path| path.as_bytes().ends_with(ending.as_bytes()));
+    let files = subject
+        .below(&EntryPath::root())
+        .filter(|(_, node)| !node.is_directory());
+    let found = files
+        .map(|(path, _)| path)
+        .find(|path| path.as_bytes().ends_with(ending.as_bytes()));
     found.cloned()
 }
 
@@ -151,14 +168,29 @@ fn starts(subject: &Subject) -> Vec<Start<'_>> {
 }
 
 fn start(visit: Visit<'_>) -> Option<Start<'_>> {
-    let Visit { setting, program, arguments, is_prepared } = visit;
+    let Visit {
+        setting,
+        program,
+        arguments,
+        is_prepared,
+    } = visit;
     if setting.subject.shebang(&program.at).is_some() {
         let interpreter = shebang::interpreter(&setting, &program.at)?;
         let tool = String::from_utf8_lossy(program.named.file_name()).into_owned();
         let served = servers::target(&setting, &tool, &arguments);
-        let order = if served.is_some() { First::Workdir } else { First::Folder(program.at.parent()?) };
+        let order = if served.is_some() {
+            First::Workdir
+        } else {
+            First::Folder(program.at.parent()?)
+        };
         let search = Search::of(&setting, &interpreter, order)?;
-        return Some(Start { setting, search, first: FirstSource::Script(program.at), served, is_prepared });
+        return Some(Start {
+            setting,
+            search,
+            first: FirstSource::Script(program.at),
+            served,
+            is_prepared,
+        });
     }
     if !is_python(&String::from_utf8_lossy(program.named.file_name())) {
         return None;
@@ -173,13 +205,22 @@ fn start(visit: Visit<'_>) -> Option<Start<'_>> {
         Handed::Code { text, sees_workdir } => (first(sees_workdir), FirstSource::Code(read_source(text.as_bytes()))),
         Handed::Script(script) => {
             let at = setting.subject.resolve(&setting.place(script.as_bytes())?).ok()?;
-            let main = at.join(b"__main__.py").ok().filter(|main| setting.subject.find(main).is_some());
+            let main = at
+                .join(b"__main__.py")
+                .ok()
+                .filter(|main| setting.subject.find(main).is_some());
             let folder = if main.is_some() { at.clone() } else { at.parent()? };
             (First::Folder(folder), FirstSource::Script(main.unwrap_or(at)))
         }
     };
     let search = Search::of(&setting, &program, order)?;
-    Some(Start { setting, search, first, served, is_prepared })
+    Some(Start {
+        setting,
+        search,
+        first,
+        served,
+        is_prepared,
+    })
 }
 
 fn walked(subject: &Subject, read: &mut Read<'_>) -> Reach {
@@ -198,13 +239,19 @@ fn walked(subject: &Subject, read: &mut Read<'_>) -> Reach {
         walk.run();
         reach.tried.append(&mut walk.tried);
         reach.lost.append(&mut walk.lost);
-        let found = walk.missing.into_iter().filter(|(_, is_sure)| *is_sure).map(|(missing, _)| missing);
+        let found = walk
+            .missing
+            .into_iter()
+            .filter(|(_, is_sure)| *is_sure)
+            .map(|(missing, _)| missing);
         let found: Vec<Missing> = found.collect();
-        reach.extensions.extend(walk.modules.values().filter_map(|module| match module {
-            Module::Extension(at) => Some(at.clone()),
-            Module::Package { main: Some(main), .. } if !main.file_name().ends_with(b".py") => Some(main.clone()),
-            _ => None,
-        }));
+        reach
+            .extensions
+            .extend(walk.modules.values().filter_map(|module| match module {
+                Module::Extension(at) => Some(at.clone()),
+                Module::Package { main: Some(main), .. } if !main.file_name().ends_with(b".py") => Some(main.clone()),
+                _ => None,
+            }));
         for step in walk.steps {
             if let Some(at) = step.at {
                 reach.sources.insert(at, step.source);
@@ -255,7 +302,12 @@ impl Walk<'_, '_, '_> {
     fn run(&mut self) {
         match &self.start.first {
             FirstSource::Code(source) => {
-                let step = Step { at: None, source: source.clone(), package: String::new(), by: None };
+                let step = Step {
+                    at: None,
+                    source: source.clone(),
+                    package: String::new(),
+                    by: None,
+                };
                 self.steps.push(step);
                 self.queue.push_back(0);
             }
@@ -294,7 +346,9 @@ impl Walk<'_, '_, '_> {
         }
         for name in import.names.iter().flatten() {
             // A name imported from a package may be a module in it, or a name that it defines.
-            let Some(Module::Package { folders, .. }) = self.modules.get(&base).cloned() else { return };
+            let Some(Module::Package { folders, .. }) = self.modules.get(&base).cloned() else {
+                return;
+            };
             let full = format!("{base}.{name}");
             if find_module(&self.start.setting, &self.start.search, &folders, name) != Found::Nothing {
                 self.load(&full, Some(by), import.line);
@@ -306,8 +360,15 @@ impl Walk<'_, '_, '_> {
 
     fn note_tried(&mut self, by: usize) {
         let mut tried = Vec::new();
-        for import in self.steps[by].source.imports.iter().filter(|import| import.kind == ImportKind::Tried) {
-            let Some(base) = self.absolute(by, import) else { continue };
+        for import in self.steps[by]
+            .source
+            .imports
+            .iter()
+            .filter(|import| import.kind == ImportKind::Tried)
+        {
+            let Some(base) = self.absolute(by, import) else {
+                continue;
+            };
             tried.extend(import.names.iter().flatten().map(|name| format!("{base}.{name}")));
             tried.push(base);
         }
@@ -319,7 +380,11 @@ impl Walk<'_, '_, '_> {
         if import.level == 0 {
             return Some(import.module.clone());
         }
-        let mut parts: Vec<&str> = self.steps[by].package.split('.').filter(|part| !part.is_empty()).collect();
+        let mut parts: Vec<&str> = self.steps[by]
+            .package
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .collect();
         let kept = (parts.len() + 1).checked_sub(import.level).filter(|kept| *kept > 0)?;
         parts.truncate(kept);
         parts.extend(import.module.split('.').filter(|part| !part.is_empty()));
@@ -345,12 +410,24 @@ impl Walk<'_, '_, '_> {
                 _ => return false,
             };
             let module = match find_module(&self.start.setting, &self.start.search, &folders, part) {
-                Found::Package { folder, main } => Module::Package { folders: vec![folder], main, is_namespace: false },
-                Found::Namespace(folders) => Module::Package { folders, main: None, is_namespace: true },
+                Found::Package { folder, main } => Module::Package {
+                    folders: vec![folder],
+                    main,
+                    is_namespace: false,
+                },
+                Found::Namespace(folders) => Module::Package {
+                    folders,
+                    main: None,
+                    is_namespace: true,
+                },
                 Found::Extension(at) => Module::Extension(at),
                 Found::Source(at) => {
                     self.modules.insert(done.clone(), Module::Plain);
-                    let package = done.rsplit_once('.').map(|(package, _)| package).unwrap_or_default().to_owned();
+                    let package = done
+                        .rsplit_once('.')
+                        .map(|(package, _)| package)
+                        .unwrap_or_default()
+                        .to_owned();
                     self.add_source(&at, package, by);
                     Module::Plain
                 }
@@ -378,7 +455,12 @@ impl Walk<'_, '_, '_> {
             return;
         }
         if let Some(source) = (self.read)(at) {
-            self.steps.push(Step { at: Some(at.clone()), source, package, by });
+            self.steps.push(Step {
+                at: Some(at.clone()),
+                source,
+                package,
+                by,
+            });
             self.queue.push_back(self.steps.len() - 1);
         }
     }
@@ -397,7 +479,11 @@ impl Walk<'_, '_, '_> {
         let mut is_sure = !self.is_search_changed(by);
         match parent {
             None => {}
-            Some(Module::Package { is_namespace: false, main: Some(main), .. }) => {
+            Some(Module::Package {
+                is_namespace: false,
+                main: Some(main),
+                ..
+            }) => {
                 let source = self.steps.iter().find(|step| step.at.as_ref() == Some(main));
                 is_sure &= source.is_some_and(|step| !step.source.changes_search);
             }
@@ -412,7 +498,16 @@ impl Walk<'_, '_, '_> {
         let importer = step.at.clone().map(|at| (at, line));
         let minor = self.start.search.minor;
         let is_prepared = self.start.is_prepared;
-        self.missing.push((Missing { name: name.to_owned(), importer, folders, minor, is_prepared }, is_sure));
+        self.missing.push((
+            Missing {
+                name: name.to_owned(),
+                importer,
+                folders,
+                minor,
+                is_prepared,
+            },
+            is_sure,
+        ));
     }
 
     /// Returns `true` if folders hold an extension module of that name, for whatever Python and processor.
@@ -428,7 +523,8 @@ impl Walk<'_, '_, '_> {
     /// Returns `true` if a source on the path from the start may change the search for modules.
     fn is_search_changed(&self, by: usize) -> bool {
         let way = std::iter::successors(Some(by), |at| self.steps[*at].by);
-        way.take(self.steps.len()).any(|at| self.steps[at].source.changes_search)
+        way.take(self.steps.len())
+            .any(|at| self.steps[at].source.changes_search)
     }
 }
 
@@ -436,10 +532,16 @@ impl Walk<'_, '_, '_> {
 /// `site-packages/yaml/_yaml.cpython-311-x86_64-linux-gnu.so`.
 pub(in super::super) fn module_name(path: &EntryPath) -> Option<String> {
     let components: Vec<&[u8]> = path.components().collect();
-    let at = components.iter().rposition(|component| component.ends_with(b"-packages"))?;
+    let at = components
+        .iter()
+        .rposition(|component| component.ends_with(b"-packages"))?;
     let (last, folders) = components[at + 1..].split_last()?;
     let stem = last.split(|byte| *byte == b'.').next().unwrap_or_default();
-    let names = folders.iter().copied().chain([stem]).filter(|name| *name != b"__init__");
+    let names = folders
+        .iter()
+        .copied()
+        .chain([stem])
+        .filter(|name| *name != b"__init__");
     Some(names.map(escape).collect::<Vec<_>>().join("."))
 }
 

@@ -18,7 +18,10 @@ const MAX_SHOWN: usize = 3;
 pub(in super::super::super) fn is_python_record(path: &EntryPath) -> bool {
     path.file_name() == b"RECORD"
         && path.parent_name().ends_with(b".dist-info")
-        && path.parent().and_then(|folder| folder.parent()).is_some_and(|folder| is_site(&folder))
+        && path
+            .parent()
+            .and_then(|folder| folder.parent())
+            .is_some_and(|folder| is_site(&folder))
 }
 
 /// Finds native files that are missing: one finding for each package.
@@ -30,7 +33,9 @@ pub(in super::super) fn lost_native_files(subject: &Subject, findings: &mut Vec<
     let reach = Reach::of(subject);
     for path in records {
         let Some(text) = subject.content(path) else { continue };
-        let Some(site) = path.parent().and_then(|folder| folder.parent()) else { continue };
+        let Some(site) = path.parent().and_then(|folder| folder.parent()) else {
+            continue;
+        };
         let (there, lost): (Vec<EntryPath>, Vec<EntryPath>) =
             listed(&site, text).into_iter().partition(|file| subject.exists(file));
         if !lost.is_empty() {
@@ -41,7 +46,9 @@ pub(in super::super) fn lost_native_files(subject: &Subject, findings: &mut Vec<
 
 /// The native files that a RECORD lists below its own folder: scripts and data are often installed elsewhere.
 fn listed(site: &EntryPath, text: &[u8]) -> BTreeSet<EntryPath> {
-    let names = text.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b',').next());
+    let names = text
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| *byte == b',').next());
     let names = names.map(|name| name.trim_ascii()).filter(|name| {
         !name.is_empty() && !name.starts_with(b"/") && name.split(|byte| *byte == b'/').all(|part| part != b"..")
     });
@@ -49,7 +56,12 @@ fn listed(site: &EntryPath, text: &[u8]) -> BTreeSet<EntryPath> {
 }
 
 fn finding(subject: &Subject, reach: &Reach, record: &EntryPath, there: &[EntryPath], lost: &[EntryPath]) -> Finding {
-    let name = record.parent_name().split(|byte| *byte == b'-').next().map(escape).unwrap_or_default();
+    let name = record
+        .parent_name()
+        .split(|byte| *byte == b'-')
+        .next()
+        .map(escape)
+        .unwrap_or_default();
     let shown: Vec<String> = lost.iter().take(MAX_SHOWN).map(ToString::to_string).collect();
     let more = match lost.len() - shown.len() {
         0 => String::new(),
@@ -63,12 +75,24 @@ fn finding(subject: &Subject, reach: &Reach, record: &EntryPath, there: &[EntryP
     );
     let help =
         format!("install {name} again, and check that no pattern in `exclude` or in an ignore file matches `*.so`");
-    let finding = Finding::new(Code::MissingPlatformPackage, &subject.platform, record.clone(), message, help);
-    let finding = finding.evidence(shown.join(", "), "nothing").about(lost.iter().cloned());
+    let finding = Finding::new(
+        Code::MissingPlatformPackage,
+        &subject.platform,
+        record.clone(),
+        message,
+        help,
+    );
+    let finding = finding
+        .evidence(shown.join(", "), "nothing")
+        .about(lost.iter().cloned());
     // A missing module that is certainly imported has a separate error; the rest of a package may do without a part of
     // it.
     let does_without = lost.iter().all(|file| reach.does_without(file));
-    if does_without || !there.is_empty() { finding.as_warning() } else { finding }
+    if does_without || !there.is_empty() {
+        finding.as_warning()
+    } else {
+        finding
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +111,11 @@ mod tests {
             .base("usr/bin/python3", 0o777, Thing::Link("python3.11"))
             .base("usr/bin/python3.11", 0o755, Thing::Unread(1))
             .base("usr/lib/python3.11/os.py", 0o644, Thing::Unread(1))
-            .own(&format!("{SITE}/p-1.0.dist-info/RECORD"), 0o644, Thing::Text(record.to_owned()))
+            .own(
+                &format!("{SITE}/p-1.0.dist-info/RECORD"),
+                0o644,
+                Thing::Text(record.to_owned()),
+            )
     }
 
     fn package(image: Image, text: &str) -> Image {
@@ -95,16 +123,25 @@ mod tests {
     }
 
     fn told(image: Image) -> Vec<(Severity, String)> {
-        image.found_by(lost_native_files).into_iter().map(|finding| (finding.severity, finding.message)).collect()
+        image
+            .found_by(lost_native_files)
+            .into_iter()
+            .map(|finding| (finding.severity, finding.message))
+            .collect()
     }
 
     #[test]
     fn native_files_that_were_lost_are_told() {
         let record = "p/__init__.py,,\np/_a.cpython-311-x86_64-linux-gnu.so,sha256=x,9\n../../../bin/x.so,,\np.libs/libq-00000000.so.1,,\n";
-        let native: String =
-            record.lines().filter(|line| line.contains(".so")).map(|line| format!("{line}\n")).collect();
+        let native: String = record
+            .lines()
+            .filter(|line| line.contains(".so"))
+            .map(|line| format!("{line}\n"))
+            .collect();
         let found = told(package(image(&native), "import os\n"));
-        let [(severity, message)] = &found[..] else { panic!("{found:?}") };
+        let [(severity, message)] = &found[..] else {
+            panic!("{found:?}")
+        };
         assert_eq!(*severity, Severity::Error);
         assert_eq!(
             *message,

@@ -21,7 +21,10 @@ const MAX_REQUIREMENTS: usize = 5_000;
 pub(in super::super::super) fn is_python_metadata(path: &EntryPath) -> bool {
     path.file_name() == b"METADATA"
         && path.parent_name().ends_with(b".dist-info")
-        && path.parent().and_then(|folder| folder.parent()).is_some_and(|folder| is_site(&folder))
+        && path
+            .parent()
+            .and_then(|folder| folder.parent())
+            .is_some_and(|folder| is_site(&folder))
 }
 
 /// A line `Requires-Dist`.
@@ -40,7 +43,10 @@ pub(in super::super) fn missing_requirement(subject: &Subject, findings: &mut Ve
     let installed = installed(subject);
     for path in manifests {
         let Some(text) = subject.head(path) else { continue };
-        let environment = Environment { minor: python_minor(path), platform: subject.platform.clone() };
+        let environment = Environment {
+            minor: python_minor(path),
+            platform: subject.platform.clone(),
+        };
         let site = path.parent().and_then(|folder| folder.parent()).unwrap_or_default();
         let is_there = |name: &str| installed.contains(name) || has_module(subject, &site, name);
         let counts = |marker: Option<&str>| marker.is_none_or(|marker| environment.evaluate(marker) == Some(true));
@@ -68,11 +74,25 @@ fn finding(subject: &Subject, path: &EntryPath, lacking: &BTreeSet<String>) -> F
 /// Returns the names of all packages that a package requires on this platform; `None` if its metadata was not read.
 pub(in super::super) fn requirements_of(subject: &Subject, folder: &EntryPath) -> Option<BTreeSet<String>> {
     let site = folder.parent()?;
-    let name = normalised(folder.file_name().split(|byte| *byte == b'.').next().unwrap_or_default());
-    let manifests = subject.own().range::<EntryPath, _>(&site..).take_while(|(path, _)| path.starts_with(&site));
+    let name = normalised(
+        folder
+            .file_name()
+            .split(|byte| *byte == b'.')
+            .next()
+            .unwrap_or_default(),
+    );
+    let manifests = subject
+        .own()
+        .range::<EntryPath, _>(&site..)
+        .take_while(|(path, _)| path.starts_with(&site));
     let mut manifests = manifests.map(|(path, _)| path).filter(|path| is_python_metadata(path));
     let path = manifests.find(|path| distribution(path.parent_name()) == name)?;
-    Some(requirements(subject.head(path)?).into_iter().map(|requirement| requirement.name).collect())
+    Some(
+        requirements(subject.head(path)?)
+            .into_iter()
+            .map(|requirement| requirement.name)
+            .collect(),
+    )
 }
 
 /// The normalised name in `charset_normalizer-3.3.2.dist-info`.
@@ -94,7 +114,10 @@ fn normalised(name: &[u8]) -> String {
 }
 
 fn requirements(text: &[u8]) -> Vec<Requirement<'_>> {
-    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).take_while(|line| !line.is_empty());
+    let lines = text
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end)
+        .take_while(|line| !line.is_empty());
     let values = lines.filter_map(|line| std::str::from_utf8(line.strip_prefix(b"Requires-Dist:")?).ok());
     values.take(MAX_REQUIREMENTS).filter_map(requirement).collect()
 }
@@ -107,7 +130,10 @@ fn requirement(value: &str) -> Option<Requirement<'_>> {
     let wanted = wanted.trim();
     let is_name = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let name = &wanted[..wanted.find(|character| !is_name(character)).unwrap_or(wanted.len())];
-    (!name.is_empty()).then(|| Requirement { name: normalised(name.as_bytes()), marker })
+    (!name.is_empty()).then(|| Requirement {
+        name: normalised(name.as_bytes()),
+        marker,
+    })
 }
 
 /// Returns the normalized names of the packages that are installed anywhere in the image.
@@ -118,7 +144,10 @@ fn installed(subject: &Subject) -> BTreeSet<String> {
         let name = path.file_name();
         if ends(name) {
             names.insert(distribution(
-                name.split(|byte| *byte == b'.').next().filter(|_| !name.contains(&b'-')).unwrap_or(name),
+                name.split(|byte| *byte == b'.')
+                    .next()
+                    .filter(|_| !name.contains(&b'-'))
+                    .unwrap_or(name),
             ));
         } else if matches!(name, b"METADATA" | b"PKG-INFO" | b"RECORD") && ends(path.parent_name()) {
             names.insert(distribution(path.parent_name()));
@@ -145,11 +174,19 @@ mod tests {
     fn metadata(image: Image, folder: &str, requires: &[&str]) -> Image {
         let lines: String = requires.iter().map(|line| format!("Requires-Dist: {line}\n")).collect();
         let text = format!("Metadata-Version: 2.1\nName: x\n{lines}\nRequires-Dist: not-a-header\n");
-        image.own(&format!("{SITE}/{folder}/METADATA"), 0o644, Thing::Bytes(text.into_bytes()))
+        image.own(
+            &format!("{SITE}/{folder}/METADATA"),
+            0o644,
+            Thing::Bytes(text.into_bytes()),
+        )
     }
 
     fn told(image: Image) -> Vec<String> {
-        image.found_by(missing_requirement).into_iter().map(|finding| finding.message).collect()
+        image
+            .found_by(missing_requirement)
+            .into_iter()
+            .map(|finding| finding.message)
+            .collect()
     }
 
     #[test]
@@ -163,7 +200,10 @@ mod tests {
         ];
         let image = metadata(Image::new("linux/amd64"), "requests-2.31.0.dist-info", &requires);
         let image = metadata(image, "idna-3.4.dist-info", &[]);
-        assert_eq!(told(image), ["requests requires charset-normalizer, urllib3, which are not installed"]);
+        assert_eq!(
+            told(image),
+            ["requests requires charset-normalizer, urllib3, which are not installed"]
+        );
     }
 
     #[test]
@@ -174,18 +214,33 @@ mod tests {
             &["Zope.Interface", "typing_extensions>=4", "vendored", "old"],
         );
         let image = metadata(image, "zope.interface-5.dist-info", &[])
-            .base("usr/lib/python3/dist-packages/typing_extensions-4.4.0.egg-info/PKG-INFO", 0o644, Thing::Unread(1))
-            .base("usr/lib/python3/dist-packages/old-1.0.egg-info", 0o644, Thing::Unread(1))
+            .base(
+                "usr/lib/python3/dist-packages/typing_extensions-4.4.0.egg-info/PKG-INFO",
+                0o644,
+                Thing::Unread(1),
+            )
+            .base(
+                "usr/lib/python3/dist-packages/old-1.0.egg-info",
+                0o644,
+                Thing::Unread(1),
+            )
             .own(&format!("{SITE}/vendored/__init__.py"), 0o644, Thing::Unread(1));
         assert_eq!(told(image), [""; 0]);
     }
 
     #[test]
     fn what_a_package_requires_is_known_by_its_folder() {
-        let image = metadata(Image::new("linux/amd64"), "torchvision-0.18.dist-info", &["torch ==2.3", "Pillow"]);
+        let image = metadata(
+            Image::new("linux/amd64"),
+            "torchvision-0.18.dist-info",
+            &["torch ==2.3", "Pillow"],
+        );
         let subject = image.subject();
         let folder = |name: &str| EntryPath::new(format!("{SITE}/{name}").as_bytes()).unwrap();
-        let required: Vec<String> = requirements_of(&subject, &folder("torchvision")).unwrap().into_iter().collect();
+        let required: Vec<String> = requirements_of(&subject, &folder("torchvision"))
+            .unwrap()
+            .into_iter()
+            .collect();
         assert_eq!(required, ["pillow", "torch"]);
         assert_eq!(requirements_of(&subject, &folder("torch")), None);
     }

@@ -51,7 +51,11 @@ impl Search {
         }
         let minor = minor_of(setting, program);
         let libraries = libraries(setting, program, minor)?;
-        let mut search = Self { folders: Vec::new(), minor, has_archives: false };
+        let mut search = Self {
+            folders: Vec::new(),
+            minor,
+            has_archives: false,
+        };
         if variable("PYTHONSAFEPATH").is_none() {
             search.folders.extend(match first {
                 First::Workdir => Some(setting.workdir.clone()),
@@ -59,14 +63,22 @@ impl Search {
                 First::Nothing => None,
             });
         }
-        for folder in variable("PYTHONPATH").unwrap_or_default().split(':').filter(|folder| !folder.is_empty()) {
+        for folder in variable("PYTHONPATH")
+            .unwrap_or_default()
+            .split(':')
+            .filter(|folder| !folder.is_empty())
+        {
             search.add(setting, setting.place(folder.as_bytes()));
         }
         for library in libraries {
             let inside = [&b""[..], b"lib-dynload", b"site-packages", b"dist-packages"];
             let below = inside.iter().filter_map(|name| library.join(name).ok());
             for folder in below.filter(|at| setting.standing(at) == Standing::Directory) {
-                let added = if is_site(&folder) { added_by_path_files(setting, &folder) } else { Vec::new() };
+                let added = if is_site(&folder) {
+                    added_by_path_files(setting, &folder)
+                } else {
+                    Vec::new()
+                };
                 search.folders.push(folder);
                 for folder in added {
                     search.add(setting, Some(folder));
@@ -87,14 +99,24 @@ impl Search {
 
     /// Returns `true` if more may be searched than is known here. It looks at every file of the directories.
     pub(super) fn is_open(&self, setting: &Setting<'_>) -> bool {
-        let resolved: Vec<EntryPath> =
-            self.folders.iter().filter_map(|folder| setting.subject.resolve(folder).ok()).collect();
+        let resolved: Vec<EntryPath> = self
+            .folders
+            .iter()
+            .filter_map(|folder| setting.subject.resolve(folder).ok())
+            .collect();
         // The content of a mount is not known.
-        let is_volatile =
-            |folder: &EntryPath| folder.join(b"__init__").is_ok_and(|at| setting.standing(&at) == Standing::Unknown);
+        let is_volatile = |folder: &EntryPath| {
+            folder
+                .join(b"__init__")
+                .is_ok_and(|at| setting.standing(&at) == Standing::Unknown)
+        };
         self.has_archives
             || self.folders.iter().any(is_volatile)
-            || self.folders.iter().filter(|folder| is_site(folder)).any(|folder| has_path_files(setting, folder))
+            || self
+                .folders
+                .iter()
+                .filter(|folder| is_site(folder))
+                .any(|folder| has_path_files(setting, folder))
             || setting.subject.own().keys().any(|own| is_customisation(own, &resolved))
     }
 }
@@ -125,9 +147,21 @@ fn is_customisation(own: &EntryPath, folders: &[EntryPath]) -> bool {
 fn libraries(setting: &Setting<'_>, program: &Program, minor: Option<u32>) -> Option<Vec<EntryPath>> {
     let prefix = |path: &EntryPath| path.parent().and_then(|folder| folder.parent());
     let home = setting.user.as_ref().and_then(|user| user.home.clone());
-    let home = setting.subject.execution.variable("HOME").map(str::to_owned).or(home).unwrap_or("/root".to_owned());
-    let user_prefix = setting.place(home.as_bytes()).and_then(|home| home.join(b".local").ok());
-    let environment = setting.subject.resolve(&program.named.parent()?).ok().and_then(|folder| folder.parent());
+    let home = setting
+        .subject
+        .execution
+        .variable("HOME")
+        .map(str::to_owned)
+        .or(home)
+        .unwrap_or("/root".to_owned());
+    let user_prefix = setting
+        .place(home.as_bytes())
+        .and_then(|home| home.join(b".local").ok());
+    let environment = setting
+        .subject
+        .resolve(&program.named.parent()?)
+        .ok()
+        .and_then(|folder| folder.parent());
     let own = prefix(&program.at)?;
     let standard = library_folders(setting, &own, minor);
     let has_standard = |library: &EntryPath| has_module(setting, library, b"os");
@@ -136,7 +170,13 @@ fn libraries(setting: &Setting<'_>, program: &Program, minor: Option<u32>) -> Op
     }
     let mut libraries: Vec<EntryPath> = Vec::new();
     let local = own.join(b"local").ok();
-    for prefix in environment.into_iter().chain(prefix(&program.named)).chain(user_prefix).chain([own]).chain(local) {
+    for prefix in environment
+        .into_iter()
+        .chain(prefix(&program.named))
+        .chain(user_prefix)
+        .chain([own])
+        .chain(local)
+    {
         for library in library_folders(setting, &prefix, minor) {
             if !libraries.contains(&library) {
                 libraries.push(library);
@@ -149,7 +189,9 @@ fn libraries(setting: &Setting<'_>, program: &Program, minor: Option<u32>) -> Op
 /// `lib/python3.11` and similar below a prefix: those of one version, if that is known.
 fn library_folders(setting: &Setting<'_>, prefix: &EntryPath, minor: Option<u32>) -> Vec<EntryPath> {
     let minors = MINOR_VERSIONS.filter(|found| minor.is_none_or(|minor| minor == *found));
-    let versions = minors.map(|minor| format!("python3.{minor}")).chain(["python3".to_owned(), "python2.7".to_owned()]);
+    let versions = minors
+        .map(|minor| format!("python3.{minor}"))
+        .chain(["python3".to_owned(), "python2.7".to_owned()]);
     let names = versions.flat_map(|version| [format!("lib/{version}"), format!("lib64/{version}")]);
     let paths = names.filter_map(|name| prefix.join(name.as_bytes()).ok());
     paths.filter(|at| setting.standing(at) == Standing::Directory).collect()
@@ -162,15 +204,23 @@ pub(super) fn is_site(folder: &EntryPath) -> bool {
 
 /// The lines of a `.pth` file that name directories; `None` if one of them is code, or the file was not read.
 fn plain_lines<'a>(setting: &Setting<'a>, path: &EntryPath) -> Option<Vec<&'a [u8]>> {
-    let lines = setting.subject.content(path)?.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-    let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).collect();
+    let lines = setting
+        .subject
+        .content(path)?
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end);
+    let lines: Vec<&[u8]> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with(b"#"))
+        .collect();
     let is_code = |line: &&[u8]| line.starts_with(b"import ") || line.starts_with(b"import\t");
     (!lines.iter().any(is_code)).then_some(lines)
 }
 
 /// Returns the directories that the `.pth` files of a directory add, if they were read and contain no code.
 fn added_by_path_files(setting: &Setting<'_>, folder: &EntryPath) -> Vec<EntryPath> {
-    let Ok(folder) = setting.subject.resolve(folder) else { return Vec::new() };
+    let Ok(folder) = setting.subject.resolve(folder) else {
+        return Vec::new();
+    };
     let files = children(setting, &folder).into_iter().map(|(path, _)| path);
     let files = files.filter(|path| path.file_name().ends_with(b".pth"));
     let lines = files.filter_map(|path| plain_lines(setting, &path)).flatten();
@@ -189,13 +239,18 @@ fn has_path_files(setting: &Setting<'_>, folder: &EntryPath) -> bool {
             && !INERT_PATH_FILES.contains(&path.file_name())
             && plain_lines(setting, path).is_none()
     };
-    let Ok(folder) = setting.subject.resolve(folder) else { return true };
+    let Ok(folder) = setting.subject.resolve(folder) else {
+        return true;
+    };
     children(setting, &folder).iter().any(|(path, _)| is_active(path))
 }
 
 /// Returns the direct entries of a directory.
 fn children(setting: &Setting<'_>, folder: &EntryPath) -> Vec<(EntryPath, Node)> {
-    let below = setting.subject.below(folder).filter(|(path, _)| path.parent_bytes() == folder.as_bytes());
+    let below = setting
+        .subject
+        .below(folder)
+        .filter(|(path, _)| path.parent_bytes() == folder.as_bytes());
     below.map(|(path, node)| (path.clone(), node.clone())).collect()
 }
 
@@ -210,10 +265,14 @@ pub(super) fn has_module(setting: &Setting<'_>, folder: &EntryPath, name: &[u8])
 
 /// Returns `true` if a directory holds an extension module of that name: `name.cpython-311-x86_64-linux-gnu.so`.
 pub(super) fn has_extension_module(setting: &Setting<'_>, folder: &EntryPath, name: &[u8]) -> bool {
-    let Ok(folder) = setting.subject.resolve(folder) else { return false };
+    let Ok(folder) = setting.subject.resolve(folder) else {
+        return false;
+    };
     let start = [name, &b"."[..]].concat();
     let is_extension = |name: &[u8]| name.starts_with(&start) && name.ends_with(b".so");
-    children(setting, &folder).iter().any(|(path, _)| is_extension(path.file_name()))
+    children(setting, &folder)
+        .iter()
+        .any(|(path, _)| is_extension(path.file_name()))
 }
 
 /// Returns the directories of that name: packages, and parts of namespace packages.
@@ -249,7 +308,10 @@ pub(super) fn find_module(setting: &Setting<'_>, search: &Search, folders: &[Ent
             match find_file(setting, search, &at, "__init__") {
                 Found::Nothing => {}
                 Found::Source(main) | Found::Extension(main) => {
-                    return Found::Package { folder: at, main: Some(main) };
+                    return Found::Package {
+                        folder: at,
+                        main: Some(main),
+                    };
                 }
                 _ => return Found::Package { folder: at, main: None },
             }
@@ -260,18 +322,30 @@ pub(super) fn find_module(setting: &Setting<'_>, search: &Search, folders: &[Ent
             found => return found,
         }
     }
-    if portions.is_empty() { Found::Nothing } else { Found::Namespace(portions) }
+    if portions.is_empty() {
+        Found::Nothing
+    } else {
+        Found::Namespace(portions)
+    }
 }
 
 /// A module of one file, in the order of the suffixes that CPython tries.
 fn find_file(setting: &Setting<'_>, search: &Search, folder: &EntryPath, name: &str) -> Found {
     let machine = setting.subject.platform.machine();
-    let tag = |libc: &str| search.minor.map(|minor| format!(".cpython-3{minor}-{machine}-linux-{libc}.so"));
+    let tag = |libc: &str| {
+        search
+            .minor
+            .map(|minor| format!(".cpython-3{minor}-{machine}-linux-{libc}.so"))
+    };
     let tags = [tag("gnu"), tag("musl")].into_iter().flatten();
     let suffixes = tags.chain([".abi3.so", ".so", ".py", ".pyc"].map(str::to_owned));
     for suffix in suffixes {
-        let Ok(at) = folder.join(format!("{name}{suffix}").as_bytes()) else { continue };
-        let Some((real, node)) = setting.subject.find(&at) else { continue };
+        let Ok(at) = folder.join(format!("{name}{suffix}").as_bytes()) else {
+            continue;
+        };
+        let Some((real, node)) = setting.subject.find(&at) else {
+            continue;
+        };
         if !matches!(node.kind, NodeKind::File { .. }) {
             continue;
         }

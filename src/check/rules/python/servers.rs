@@ -38,7 +38,13 @@ const OPEN_VARIABLES: &[&str] = &["GUNICORN_CMD_ARGS", "PYTHONHOME"];
 
 /// Returns the module that a server imports. `None` if it imports none, or if that is not known.
 pub(super) fn target(setting: &Setting<'_>, tool: &str, arguments: &[String]) -> Option<String> {
-    let variable = |name: &str| setting.subject.execution.variable(name).filter(|value| !value.is_empty());
+    let variable = |name: &str| {
+        setting
+            .subject
+            .execution
+            .variable(name)
+            .filter(|value| !value.is_empty())
+    };
     let is_open_option = |word: &String| {
         OPEN_OPTIONS
             .iter()
@@ -50,7 +56,9 @@ pub(super) fn target(setting: &Setting<'_>, tool: &str, arguments: &[String]) ->
     let option = |names: &[&str]| {
         arguments.iter().enumerate().find_map(|(at, word)| {
             let joined = names.iter().find_map(|name| word.strip_prefix(name)?.strip_prefix('='));
-            joined.map(str::to_owned).or_else(|| names.contains(&&**word).then(|| arguments.get(at + 1).cloned())?)
+            joined
+                .map(str::to_owned)
+                .or_else(|| names.contains(&&**word).then(|| arguments.get(at + 1).cloned())?)
         })
     };
     let module = match tool {
@@ -81,7 +89,9 @@ fn first_target(arguments: &[String]) -> Option<String> {
 fn is_module_name(text: &str) -> bool {
     let is_part = |part: &str| {
         part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && part.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+            && part
+                .chars()
+                .all(|character| character.is_ascii_alphanumeric() || character == '_')
     };
     !text.ends_with(".py") && text.split('.').all(is_part)
 }
@@ -93,8 +103,12 @@ pub(in super::super) fn check_server(
     tool: &str,
     arguments: &[String],
 ) -> Result<(), Box<Failure>> {
-    let Some(module) = target(setting, tool, arguments) else { return Ok(()) };
-    let Some(interpreter) = shebang::interpreter(setting, &program.at) else { return Ok(()) };
+    let Some(module) = target(setting, tool, arguments) else {
+        return Ok(());
+    };
+    let Some(interpreter) = shebang::interpreter(setting, &program.at) else {
+        return Ok(());
+    };
     check_target(setting, &interpreter, tool, &module)
 }
 
@@ -105,17 +119,25 @@ pub(super) fn check_target(
     tool: &str,
     module: &str,
 ) -> Result<(), Box<Failure>> {
-    let Some(search) = Search::of(setting, interpreter, First::Workdir) else { return Ok(()) };
+    let Some(search) = Search::of(setting, interpreter, First::Workdir) else {
+        return Ok(());
+    };
     // The argument of celery and flask may be an attribute of the last module.
     let parts: Vec<&str> = module.split('.').collect();
-    let count = if matches!(tool, "celery" | "flask") { 1 } else { parts.len() };
+    let count = if matches!(tool, "celery" | "flask") {
+        1
+    } else {
+        parts.len()
+    };
     let mut folders = search.folders.clone();
     for part in &parts[..count] {
         match find_module(setting, &search, &folders, part) {
             Found::Package { folder, .. } => folders = vec![folder],
             Found::Namespace(portions) => folders = portions,
             Found::Nothing => {
-                let has_other = folders.iter().any(|folder| has_extension_module(setting, folder, part.as_bytes()));
+                let has_other = folders
+                    .iter()
+                    .any(|folder| has_extension_module(setting, folder, part.as_bytes()));
                 if has_other || search.is_open(setting) {
                     return Ok(());
                 }
@@ -131,7 +153,10 @@ fn no_module(setting: &Setting<'_>, tool: &str, module: &str, search: &Search) -
     let relative = module.replace('.', "/");
     let wanted = format!("{relative}.py");
     let is_meant = |place: &EntryPath| place.as_bytes().ends_with(wanted.as_bytes());
-    let places = elsewhere(setting.subject, wanted.as_bytes(), false).into_iter().filter(is_meant).collect::<Vec<_>>();
+    let places = elsewhere(setting.subject, wanted.as_bytes(), false)
+        .into_iter()
+        .filter(is_meant)
+        .collect::<Vec<_>>();
     let at = setting.workdir.join(relative.as_bytes()).unwrap_or_default();
     let module = escape(module.as_bytes());
     let help = match &places[..] {
@@ -141,7 +166,11 @@ fn no_module(setting: &Setting<'_>, tool: &str, module: &str, search: &Search) -
             listed(places)
         ),
     };
-    let found = if places.is_empty() { found_instead(setting.subject, &at) } else { listed(&places) };
+    let found = if places.is_empty() {
+        found_instead(setting.subject, &at)
+    } else {
+        listed(&places)
+    };
     let first = search.folders.first().map(ToString::to_string).unwrap_or_default();
     Box::new(Failure {
         kind: Kind::Missing,
@@ -185,7 +214,11 @@ mod tests {
 
     fn told(line: &str) -> Option<String> {
         let words: Vec<&str> = line.split(' ').collect();
-        image(&words).found(Code::EntrypointMissing).into_iter().next().map(|finding| finding.message)
+        image(&words)
+            .found(Code::EntrypointMissing)
+            .into_iter()
+            .next()
+            .map(|finding| finding.message)
     }
 
     #[test]
@@ -214,7 +247,10 @@ mod tests {
             let wanted = missing.map(|name| format!("with the module \"{name}\""));
             let found = told(line);
             assert_eq!(found.is_some(), wanted.is_some(), "{line}: {found:?}");
-            assert!(found.unwrap_or_default().contains(&wanted.unwrap_or_default()), "{line}");
+            assert!(
+                found.unwrap_or_default().contains(&wanted.unwrap_or_default()),
+                "{line}"
+            );
         }
     }
 

@@ -11,7 +11,11 @@ fn words(line: &str) -> Vec<String> {
 /// Debian's Python, and a virtual environment in /app.
 fn image() -> Image {
     let mut image = Image::new("linux/amd64").config(json!({ "WorkingDir": "/srv" }));
-    for file in ["usr/bin/python3.11", "usr/lib/python3.11/os.py", "usr/lib/python3.11/http/server.py"] {
+    for file in [
+        "usr/bin/python3.11",
+        "usr/lib/python3.11/os.py",
+        "usr/lib/python3.11/http/server.py",
+    ] {
         image = image.base(file, 0o755, Thing::Unread(1));
     }
     for file in [
@@ -34,8 +38,13 @@ fn image() -> Image {
 
 fn check_in(subject: &Subject, line: &str) -> Option<Failure> {
     let named = path("app/.venv/bin/python");
-    let program = Program { at: subject.resolve(&named).unwrap(), named };
-    check(&Setting::of(subject), &program, &words(line)).err().map(|failure| *failure)
+    let program = Program {
+        at: subject.resolve(&named).unwrap(),
+        named,
+    };
+    check(&Setting::of(subject), &program, &words(line))
+        .err()
+        .map(|failure| *failure)
 }
 
 fn missing(image: Image, line: &str) -> Option<String> {
@@ -100,7 +109,10 @@ fn what_may_be_anywhere_is_passed_over() {
     assert_eq!(missing(with("PYTHONPATH=/opt/src"), "-m agent"), None);
     assert_eq!(missing(with("PYTHONPATH=/srv/local.py"), "-m agent"), None);
     assert_eq!(missing(with("PYTHONHOME=/x"), "-m agent"), None);
-    assert_eq!(missing(with("PYTHONPATH=/none"), "-m agent").as_deref(), Some("/srv/agent"));
+    assert_eq!(
+        missing(with("PYTHONPATH=/none"), "-m agent").as_deref(),
+        Some("/srv/agent")
+    );
     let no_library = image().own("usr/lib/python3.11", 0o644, Thing::Unread(1));
     assert_eq!(missing(no_library, "-m agent"), None);
 }
@@ -109,7 +121,10 @@ fn what_may_be_anywhere_is_passed_over() {
 fn messages_say_where_the_module_is_and_what_a_package_lacks() {
     let subject = image().subject();
     let failure = check_in(&subject, "-m agent").unwrap();
-    assert_eq!(failure.message, "runs the Python module \"agent\", which is not in Python's search path");
+    assert_eq!(
+        failure.message,
+        "runs the Python module \"agent\", which is not in Python's search path"
+    );
     assert_eq!(
         failure.expected,
         "agent in /srv, /app/.venv/lib/python3.11, /app/.venv/lib/python3.11/site-packages, /usr/lib/python3.11"
@@ -119,6 +134,9 @@ fn messages_say_where_the_module_is_and_what_a_package_lacks() {
         "it is at /opt/src/agent/__main__.py: set PYTHONPATH or `workdir` to the directory that contains its package";
     assert_eq!(failure.help, expected);
     let failure = check_in(&subject, "-m part").unwrap();
-    assert_eq!(failure.message, "runs the Python package \"part\", which has no __main__.py");
+    assert_eq!(
+        failure.message,
+        "runs the Python package \"part\", which has no __main__.py"
+    );
     assert_eq!(failure.expected, "/srv/part/__main__.py");
 }

@@ -11,7 +11,10 @@ fn the_first_program_of_a_text_is_found() {
         ("  exec node 'a b' \"c d\" e\\ f", "node|a b|c d|e f"),
         ("NODE_ENV=production X=\"$Y z\" node x.js $ARGS last", "node|x.js"),
         ("cd /app && set -e; exec python -m \"my.app\"", "python|-m|my.app"),
-        ("# a comment\nexport A=b\nnginx -g 'daemon off;'", "nginx|-g|daemon off;"),
+        (
+            "# a comment\nexport A=b\nnginx -g 'daemon off;'",
+            "nginx|-g|daemon off;",
+        ),
         ("curl -f http://localhost:${PORT:-3000}/health || exit 1", "curl|-f"),
         ("echo \"starting $(date)\"; exec app 2>&1 >/dev/null", "app"),
         ("umask 022 && 'my app' < /dev/null", "my app"),

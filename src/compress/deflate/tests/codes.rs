@@ -22,13 +22,20 @@ fn lengths_of(counts: &[u32], limit: usize) -> Vec<u8> {
 }
 
 fn size_bits(counts: &[u32], lengths: &[u8]) -> u64 {
-    counts.iter().zip(lengths).map(|(count, length)| u64::from(*count) * u64::from(*length)).sum()
+    counts
+        .iter()
+        .zip(lengths)
+        .map(|(count, length)| u64::from(*count) * u64::from(*length))
+        .sum()
 }
 
 /// Returns the size of Huffman's code, as the sum of the weights of its inner nodes.
 fn best_size_bits(counts: &[u32]) -> u64 {
-    let mut heap: BinaryHeap<_> =
-        counts.iter().filter(|count| **count > 0).map(|count| Reverse(u64::from(*count))).collect();
+    let mut heap: BinaryHeap<_> = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| Reverse(u64::from(*count)))
+        .collect();
     let mut size = 0;
     while heap.len() > 1 {
         let sum = heap.pop().unwrap().0 + heap.pop().unwrap().0;
@@ -39,8 +46,15 @@ fn best_size_bits(counts: &[u32]) -> u64 {
 }
 
 fn assert_complete(lengths: &[u8], limit: usize) {
-    assert!(lengths.iter().all(|length| usize::from(*length) <= limit), "{lengths:?}");
-    let sum: u64 = lengths.iter().filter(|length| **length > 0).map(|length| 1 << (limit - usize::from(*length))).sum();
+    assert!(
+        lengths.iter().all(|length| usize::from(*length) <= limit),
+        "{lengths:?}"
+    );
+    let sum: u64 = lengths
+        .iter()
+        .filter(|length| **length > 0)
+        .map(|length| 1 << (limit - usize::from(*length)))
+        .sum();
     assert_eq!(sum, 1 << limit, "{lengths:?}");
 }
 
@@ -64,7 +78,12 @@ fn codes_are_optimal_where_no_limit_is_met() {
             }
             let lengths = lengths_of(&counts, 15);
             assert_complete(&lengths, 15);
-            assert!(counts.iter().zip(&lengths).all(|(count, length)| (*count > 0) == (*length > 0)));
+            assert!(
+                counts
+                    .iter()
+                    .zip(&lengths)
+                    .all(|(count, length)| (*count > 0) == (*length > 0))
+            );
             if lengths.iter().all(|length| *length < 15) {
                 assert_eq!(size_bits(&counts, &lengths), best_size_bits(&counts));
             }
@@ -139,7 +158,9 @@ fn code_lengths_may_need_their_longest_codes() {
     while left.iter().any(|(count, _)| *count > 0) {
         left.sort();
         let last = literals.last().copied();
-        let pick = left.iter().rposition(|(count, length)| *count > 0 && Some(*length) != last);
+        let pick = left
+            .iter()
+            .rposition(|(count, length)| *count > 0 && Some(*length) != last);
         let pick = pick.or_else(|| left.iter().rposition(|(count, _)| *count > 0)).unwrap();
         left[pick].0 -= 1;
         literals.push(left[pick].1);
@@ -199,14 +220,20 @@ fn a_block_may_have_one_distance_and_every_length() {
 fn every_distance_has_its_symbol() {
     let bytes = vec![5; 40_000 * 3];
     let mut matches = Vec::new();
-    for (index, distance) in (1..=32_768_usize).enumerate().filter(|(index, _)| index % 7 == 0 || *index > 32_700) {
+    for (index, distance) in (1..=32_768_usize)
+        .enumerate()
+        .filter(|(index, _)| index % 7 == 0 || *index > 32_700)
+    {
         let at = 33_000 + index * 2;
         if matches.last().is_none_or(|(last, _): &(usize, Match)| last + 3 <= at) {
             matches.push((at, Match { length: 3, distance }));
         }
     }
     let stream = written(&bytes, &matches);
-    let expected: Vec<(usize, usize)> = matches.iter().map(|(_, found)| (found.length, found.distance)).collect();
+    let expected: Vec<(usize, usize)> = matches
+        .iter()
+        .map(|(_, found)| (found.length, found.distance))
+        .collect();
     assert_eq!(stream.matches, expected);
 }
 
@@ -218,9 +245,16 @@ fn estimated_costs_are_near_the_real_ones() {
         tally.end();
         let counted: Vec<f64> = tally.literal_length.iter().map(|count| f64::from(*count)).collect();
         let sum: f64 = counted.iter().sum();
-        let entropy: f64 = counted.iter().filter(|count| **count > 0.0).map(|count| count * (sum / count).log2()).sum();
+        let entropy: f64 = counted
+            .iter()
+            .filter(|count| **count > 0.0)
+            .map(|count| count * (sum / count).log2())
+            .sum();
         let cost = block_cost(&tally, bytes.len()) as f64 / BIT as f64;
-        assert!(cost > entropy * 0.999 && cost < entropy * 1.01 + 600.0, "{cost}, but {entropy}");
+        assert!(
+            cost > entropy * 0.999 && cost < entropy * 1.01 + 600.0,
+            "{cost}, but {entropy}"
+        );
     }
 }
 
@@ -229,7 +263,9 @@ fn only_noise_is_taken_for_noise() {
     let judged = |bytes: &[u8]| {
         let mut window = Window::new();
         window.fill(bytes);
-        (0..bytes.len() / 1024).filter(|piece| is_noise(&window, piece * 1024)).count()
+        (0..bytes.len() / 1024)
+            .filter(|piece| is_noise(&window, piece * 1024))
+            .count()
     };
     assert!(judged(&random(1, 1024 * 1024)) > 1000);
     assert_eq!(judged(&words(1, 1024 * 1024)), 0);

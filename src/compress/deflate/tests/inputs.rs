@@ -101,7 +101,9 @@ pub(super) fn words(seed: u64, size: usize) -> Vec<u8> {
 
 /// Returns one kibibyte of words and one of noise, in turn.
 pub(super) fn mixed(size: usize) -> Vec<u8> {
-    (0..size / 2048).flat_map(|seed| [words(seed as u64 * 5, 1024), random(seed as u64, 1024)].concat()).collect()
+    (0..size / 2048)
+        .flat_map(|seed| [words(seed as u64 * 5, 1024), random(seed as u64, 1024)].concat())
+        .collect()
 }
 
 /// Returns an input of each shape that deflate handles differently.
@@ -127,10 +129,16 @@ pub(super) fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         ("noise twice", twice(20_000)),
         ("noise twice, too far", twice(40_000)),
         ("words and noise", mixed(100_000)),
-        ("words, noise, words", [words(8, 50_000), random(9, 50_000), words(8, 50_000)].concat()),
+        (
+            "words, noise, words",
+            [words(8, 50_000), random(9, 50_000), words(8, 50_000)].concat(),
+        ),
         ("noise, then three bytes", [random(10, 4096), vec![1, 2, 3]].concat()),
         ("few symbols", below(3, 3, 60_000)),
         ("half of all symbols", below(4, 128, 60_000)),
-        ("zeros far apart", (0..100_000_u32).map(|at| if at % 5000 == 0 { 1 } else { 0 }).collect()),
+        (
+            "zeros far apart",
+            (0..100_000_u32).map(|at| if at % 5000 == 0 { 1 } else { 0 }).collect(),
+        ),
     ]
 }

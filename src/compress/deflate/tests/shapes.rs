@@ -8,7 +8,11 @@ use super::{encode, inflate, read_back};
 fn noise_is_stored() {
     for level in 0..=9 {
         let stream = read_back(level, &random(1, 150_000));
-        assert!(stream.blocks.iter().all(|kind| *kind == Kind::Stored), "level {level}: {:?}", stream.blocks);
+        assert!(
+            stream.blocks.iter().all(|kind| *kind == Kind::Stored),
+            "level {level}: {:?}",
+            stream.blocks
+        );
     }
 }
 
@@ -46,7 +50,11 @@ fn blocks_encoded_apart_may_be_put_together() {
 fn a_repeated_byte_takes_the_longest_matches_at_distance_1() {
     for level in 1..=9 {
         let stream = read_back(level, &[b'a'; 1 + 258 * 4]);
-        assert!(stream.matches.iter().filter(|found| **found == (258, 1)).count() >= 3, "{:?}", stream.matches);
+        assert!(
+            stream.matches.iter().filter(|found| **found == (258, 1)).count() >= 3,
+            "{:?}",
+            stream.matches
+        );
     }
 }
 
@@ -63,7 +71,13 @@ fn marked(distance: usize) -> Vec<u8> {
 fn the_whole_window_is_used() {
     for level in 1..=9 {
         let stream = read_back(level, &marked(32_768));
-        assert!(stream.matches.iter().any(|(length, distance)| *distance == 32_768 && *length > 50), "level {level}");
+        assert!(
+            stream
+                .matches
+                .iter()
+                .any(|(length, distance)| *distance == 32_768 && *length > 50),
+            "level {level}"
+        );
     }
 }
 
@@ -73,7 +87,10 @@ fn nothing_behind_the_window_is_used() {
         for level in 1..=9 {
             let stream = read_back(level, &marked(distance));
             assert!(stream.matches.iter().all(|(_, distance)| *distance <= 32_768));
-            assert!(stream.matches.iter().all(|(length, _)| *length < 50), "level {level}, {distance} apart");
+            assert!(
+                stream.matches.iter().all(|(length, _)| *length < 50),
+                "level {level}, {distance} apart"
+            );
         }
     }
 }
@@ -89,7 +106,11 @@ fn noise_that_stood_there_before_is_found() {
     let part = random(1, 16 * 1024);
     for level in 1..=9 {
         let encoded = encode(level, &[&part[..], &part[..]].concat());
-        assert!(encoded.len() < part.len() + part.len() / 4, "level {level}: {}", encoded.len());
+        assert!(
+            encoded.len() < part.len() + part.len() / 4,
+            "level {level}: {}",
+            encoded.len()
+        );
     }
 }
 
@@ -108,5 +129,9 @@ fn blocks_end_where_the_data_changes() {
     let parts = [words(1, 60_000), below(2, 200, 60_000), random(3, 60_000)];
     let apart: usize = parts.iter().map(|part| encode(6, part).len()).sum();
     let together = encode(6, &parts.concat());
-    assert!(together.len() < apart + apart / 100, "{} together, {apart} apart", together.len());
+    assert!(
+        together.len() < apart + apart / 100,
+        "{} together, {apart} apart",
+        together.len()
+    );
 }

@@ -23,7 +23,10 @@ fn drop_in_files_replace_tables_of_the_same_prefix_in_sorted_order() {
     let files = Files::new();
     files.write(
         "system/registries.conf",
-        &format!("{}[[registry]]\nlocation = \"kept.example\"\ninsecure = true\n", table("main.example")),
+        &format!(
+            "{}[[registry]]\nlocation = \"kept.example\"\ninsecure = true\n",
+            table("main.example")
+        ),
     );
     assert_eq!(upstream(&files.config()), "https main.example/a");
     files.write("system/registries.conf.d/20-b.conf", &table("b.example"));
@@ -33,7 +36,10 @@ fn drop_in_files_replace_tables_of_the_same_prefix_in_sorted_order() {
     assert_eq!(upstream(&files.config()), "https b.example/a");
     files.write("user/registries.conf.d/00-mine.conf", &table("mine.example"));
     assert_eq!(upstream(&files.config()), "https mine.example/a");
-    assert_eq!(ways(&files.config(), "kept.example/a", Action::Read), ["either kept.example/a insecure"]);
+    assert_eq!(
+        ways(&files.config(), "kept.example/a", Action::Read),
+        ["either kept.example/a insecure"]
+    );
 }
 
 #[test]
@@ -53,13 +59,28 @@ fn a_file_that_is_named_is_read_alone_and_must_be_there() {
     files.write("user/registries.conf", &table("user.example"));
     files.write("user/registries.conf.d/1.conf", &table("drop-in.example"));
     files.write("named.conf", &table("named.example"));
-    let places = ConfigFiles { registries_conf: Some(files.path("named.conf")), ..files.places() };
-    assert_eq!(upstream(&Config::read(&places, &BTreeSet::new()).unwrap()), "https named.example/a");
-    let places = ConfigFiles { registries_conf: Some(files.path("missing.conf")), ..files.places() };
+    let places = ConfigFiles {
+        registries_conf: Some(files.path("named.conf")),
+        ..files.places()
+    };
+    assert_eq!(
+        upstream(&Config::read(&places, &BTreeSet::new()).unwrap()),
+        "https named.example/a"
+    );
+    let places = ConfigFiles {
+        registries_conf: Some(files.path("missing.conf")),
+        ..files.places()
+    };
     let error = Config::read(&places, &BTreeSet::new()).unwrap_err();
     assert!(shown(&error).contains("missing.conf"), "{error}");
-    let places = ConfigFiles { registries_conf: Some("/dev/null".into()), ..files.places() };
-    assert_eq!(upstream(&Config::read(&places, &BTreeSet::new()).unwrap()), "https example.com/a");
+    let places = ConfigFiles {
+        registries_conf: Some("/dev/null".into()),
+        ..files.places()
+    };
+    assert_eq!(
+        upstream(&Config::read(&places, &BTreeSet::new()).unwrap()),
+        "https example.com/a"
+    );
 }
 
 #[test]
@@ -69,12 +90,18 @@ fn lists_replace_and_aliases_merge() {
         "system/registries.conf",
         "unqualified-search-registries = [\"a.example\"]\n[aliases]\nx = \"b.example/x\"\ny = \"a.example/y\"\n",
     );
-    files.write("system/registries.conf.d/1.conf", "[aliases]\nx = \"\"\nz = \"b.example/z\"\n");
+    files.write(
+        "system/registries.conf.d/1.conf",
+        "[aliases]\nx = \"\"\nz = \"b.example/z\"\n",
+    );
     let config = files.config();
     assert_eq!(config.short_names().suggestions("x"), ["a.example/x"]);
     assert_eq!(config.short_names().suggestions("y"), ["a.example/y"]);
     assert_eq!(config.short_names().suggestions("z"), ["b.example/z"]);
-    files.write("system/registries.conf.d/2.conf", "unqualified-search-registries = []\n");
+    files.write(
+        "system/registries.conf.d/2.conf",
+        "unqualified-search-registries = []\n",
+    );
     assert_eq!(files.config().short_names().suggestions("x"), ["docker.io/library/x"]);
 }
 
@@ -83,7 +110,11 @@ fn files_that_cannot_be_read_are_named() {
     let files = Files::new();
     files.write("user/registries.conf", &" ".repeat(1024 * 1024 + 1));
     let read = || shown(&Config::read(&files.places(), &BTreeSet::new()).unwrap_err());
-    assert!(read().contains("registries.conf has more than 1048576 bytes"), "{}", read());
+    assert!(
+        read().contains("registries.conf has more than 1048576 bytes"),
+        "{}",
+        read()
+    );
     fs::write(files.path("user/registries.conf"), b"a = \"\xff\"").unwrap();
     assert!(read().contains("registries.conf is not UTF-8"), "{}", read());
     fs::remove_file(files.path("user/registries.conf")).unwrap();
@@ -94,7 +125,10 @@ fn files_that_cannot_be_read_are_named() {
 #[test]
 fn errors_become_those_of_the_store_with_place_and_hint() {
     let files = Files::new();
-    files.write("user/registries.conf", "[registries.block]\nregistries = [\"a.example\"]");
+    files.write(
+        "user/registries.conf",
+        "[registries.block]\nregistries = [\"a.example\"]",
+    );
     let error = Config::read(&files.places(), &BTreeSet::new()).unwrap_err();
     assert_eq!(error.error_kind(), crate::model::ErrorKind::Input);
     let (text, help) = (error.to_string(), error.help());

@@ -25,9 +25,20 @@ fn hosts_keep_the_order_of_the_file_and_the_server_is_last() {
         "https a.example:5000/library/node?ns=docker.io mirror",
     ];
     let own = "https docker.io/library/node";
-    assert_eq!(ways(&config, "docker.io/library/node", Action::Resolve(&tag())), [mirrors[0], mirrors[1], own]);
-    let by_digest = ["https z-mirror.example.com/library/node?ns=docker.io mirror", mirrors[0], mirrors[1], own];
-    assert_eq!(ways(&config, "docker.io/library/node", Action::Resolve(&digest())), by_digest);
+    assert_eq!(
+        ways(&config, "docker.io/library/node", Action::Resolve(&tag())),
+        [mirrors[0], mirrors[1], own]
+    );
+    let by_digest = [
+        "https z-mirror.example.com/library/node?ns=docker.io mirror",
+        mirrors[0],
+        mirrors[1],
+        own,
+    ];
+    assert_eq!(
+        ways(&config, "docker.io/library/node", Action::Resolve(&digest())),
+        by_digest
+    );
     assert_eq!(ways(&config, "docker.io/library/node", Action::Read), by_digest);
     assert_eq!(ways(&config, "docker.io/library/node", Action::Push), [own]);
     assert_eq!(ways(&config, "ghcr.io/a/b", Action::Read), ["https ghcr.io/a/b"]);
@@ -35,19 +46,39 @@ fn hosts_keep_the_order_of_the_file_and_the_server_is_last() {
 
 #[test]
 fn push_goes_to_a_host_that_says_push_and_else_to_the_upstream() {
-    let (_files, config) =
-        hosts_of("r.example", "[host.\"https://w.example\"]\ncapabilities = [\"PUSH\", \"pull\", \"resolve\"]\n");
-    assert_eq!(ways(&config, "r.example/a", Action::Push), ["https w.example/a?ns=r.example"]);
-    let (_files, config) = hosts_of("r.example", "server = \"https://s.example\"\n[host.\"https://m.example\"]\n");
-    assert_eq!(ways(&config, "r.example/a", Action::Push), ["https s.example/a?ns=r.example"]);
+    let (_files, config) = hosts_of(
+        "r.example",
+        "[host.\"https://w.example\"]\ncapabilities = [\"PUSH\", \"pull\", \"resolve\"]\n",
+    );
+    assert_eq!(
+        ways(&config, "r.example/a", Action::Push),
+        ["https w.example/a?ns=r.example"]
+    );
+    let (_files, config) = hosts_of(
+        "r.example",
+        "server = \"https://s.example\"\n[host.\"https://m.example\"]\n",
+    );
+    assert_eq!(
+        ways(&config, "r.example/a", Action::Push),
+        ["https s.example/a?ns=r.example"]
+    );
     assert_eq!(
         ways(&config, "r.example/a", Action::Read),
-        ["https m.example/a?ns=r.example mirror", "https s.example/a?ns=r.example"]
+        [
+            "https m.example/a?ns=r.example mirror",
+            "https s.example/a?ns=r.example"
+        ]
     );
     let (_files, config) = hosts_of("r.example", "capabilities = [\"pull\"]\n");
     let error = config.routes(&repository("r.example/a"), Action::Push).unwrap_err();
-    assert!(shown(&error).contains("hosts.toml is allowed for pushing to r.example/a"), "{}", shown(&error));
-    let error = config.routes(&repository("r.example/a"), Action::Resolve(&tag())).unwrap_err();
+    assert!(
+        shown(&error).contains("hosts.toml is allowed for pushing to r.example/a"),
+        "{}",
+        shown(&error)
+    );
+    let error = config
+        .routes(&repository("r.example/a"), Action::Resolve(&tag()))
+        .unwrap_err();
     assert!(shown(&error).contains("\"resolve\""), "{}", shown(&error));
     assert_eq!(ways(&config, "r.example/a", Action::Read), ["https r.example/a"]);
 }
@@ -60,13 +91,25 @@ fn a_directory_is_found_by_host_and_port_before_the_default() {
     files.write("containerd/r.example:5000/hosts.toml", &host("colon.example"));
     files.write("certs.d/r.example/hosts.toml", &host("portless.example"));
     let first = |name: &str| ways(&files.config(), name, Action::Read).remove(0);
-    assert_eq!(first("r.example:5000/a"), "https colon.example/a?ns=r.example:5000 mirror");
+    assert_eq!(
+        first("r.example:5000/a"),
+        "https colon.example/a?ns=r.example:5000 mirror"
+    );
     files.write("containerd/r.example_5000_/hosts.toml", &host("underscore.example"));
-    assert_eq!(first("r.example:5000/a"), "https underscore.example/a?ns=r.example:5000 mirror");
+    assert_eq!(
+        first("r.example:5000/a"),
+        "https underscore.example/a?ns=r.example:5000 mirror"
+    );
     assert_eq!(first("r.example/a"), "https portless.example/a?ns=r.example mirror");
-    assert_eq!(first("other.example/a"), "https default.example/a?ns=other.example mirror");
+    assert_eq!(
+        first("other.example/a"),
+        "https default.example/a?ns=other.example mirror"
+    );
     assert_eq!(first("[::1]:5000/a"), "https default.example/a?ns=[::1]:5000 mirror");
-    assert_eq!(ways(&files.config(), "default.example/a", Action::Read), ["https default.example/a"]);
+    assert_eq!(
+        ways(&files.config(), "default.example/a", Action::Read),
+        ["https default.example/a"]
+    );
 }
 
 #[test]
@@ -138,8 +181,14 @@ fn certificates_are_named_beside_the_file() {
         "#,
     );
     let path = |name: &str| PathBuf::from("/c/docker.io").join(name);
-    assert_eq!(file.server.tls.ca_files, [PathBuf::from("/etc/certs/a.pem"), path("b.pem")]);
-    assert_eq!(file.server.tls.identity, Some((path("client.cert"), path("client.key"))));
+    assert_eq!(
+        file.server.tls.ca_files,
+        [PathBuf::from("/etc/certs/a.pem"), path("b.pem")]
+    );
+    assert_eq!(
+        file.server.tls.identity,
+        Some((path("client.cert"), path("client.key")))
+    );
     assert_eq!(file.hosts[0].tls.ca_files, [path("mirror.crt")]);
     assert_eq!(file.hosts[0].tls.identity, Some((path("both.pem"), path("both.pem"))));
     assert_eq!(file.hosts[1].tls.identity, Some((path("one.pem"), path("one.pem"))));
@@ -154,8 +203,19 @@ fn headers_are_kept_and_never_shown() {
     );
     let host = &file.hosts[0];
     assert_eq!(host.connect_timeout, Some(std::time::Duration::from_secs(90)));
-    let headers: Vec<_> = host.headers.iter().map(|header| (header.name.as_str(), header.value.as_bytes())).collect();
-    assert_eq!(headers, [("x-token", &b"s3cret"[..]), ("x-parts", b"p1-s3cret"), ("x-parts", b"p2")]);
+    let headers: Vec<_> = host
+        .headers
+        .iter()
+        .map(|header| (header.name.as_str(), header.value.as_bytes()))
+        .collect();
+    assert_eq!(
+        headers,
+        [
+            ("x-token", &b"s3cret"[..]),
+            ("x-parts", b"p1-s3cret"),
+            ("x-parts", b"p2")
+        ]
+    );
     assert!(!format!("{file:?}").contains("s3cret"));
 }
 
@@ -172,8 +232,14 @@ fn what_is_wrong_is_told_with_file_and_line_and_without_secrets() {
     let path = files.path("hosts.toml");
     let cases = [
         ("server = 1", "1: `server`: expected a string"),
-        ("server = \"https://user:s3cret@r.example\"", "1: `server`: the URL must not contain a user name"),
-        ("server = \"https://r.example?token=s3cret\"", "1: `server`: the URL must not have a query"),
+        (
+            "server = \"https://user:s3cret@r.example\"",
+            "1: `server`: the URL must not contain a user name",
+        ),
+        (
+            "server = \"https://r.example?token=s3cret\"",
+            "1: `server`: the URL must not have a query",
+        ),
         ("server = \"https://\"", "1: `server`: not a URL"),
         (
             "server = \"https://r.example/UPPER\"\noverride_path = true\n\
@@ -182,10 +248,16 @@ fn what_is_wrong_is_told_with_file_and_line_and_without_secrets() {
         ),
         ("host = \"x\"", "1: `host`: expected a table"),
         ("[host]\n\"https://a.example\" = 1", "2: `host`: expected a table"),
-        ("[host.\"https://user:s3cret@a.example\"]", "1: `host`: the URL must not contain a user name"),
+        (
+            "[host.\"https://user:s3cret@a.example\"]",
+            "1: `host`: the URL must not contain a user name",
+        ),
         ("[host.\"ftp://a.example\"]", "1: `host`: the URL must be"),
         ("capabilities = \"pull\"", "1: `capabilities`: expected a list"),
-        ("capabilities = [\"pull\",\n\"fly\"]", "2: `capabilities`: expected pull, resolve or push"),
+        (
+            "capabilities = [\"pull\",\n\"fly\"]",
+            "2: `capabilities`: expected pull, resolve or push",
+        ),
         ("skip_verify = \"true\"", "1: `skip_verify`: expected true or false"),
         ("override_path = 1", "1: `override_path`: expected true or false"),
         ("ca = true", "1: `ca`: expected a string"),
@@ -196,18 +268,29 @@ fn what_is_wrong_is_told_with_file_and_line_and_without_secrets() {
         ("dial_timeout = \"soon\"", "1: `dial_timeout`: expected a duration"),
         ("header = 1", "1: `header`: expected a table"),
         ("[header]\n\"bad name\" = \"s3cret\"", "2: `header`: not a header name"),
-        ("[header]\nx = \"s3cret\\n\"", "2: `header`: the value contains characters"),
+        (
+            "[header]\nx = \"s3cret\\n\"",
+            "2: `header`: the value contains characters",
+        ),
         ("[header]\nx = 5", "2: `header`: expected a string"),
-        ("[header]\nHost = \"s3cret\"", "2: `header`: this header is set by the connection"),
+        (
+            "[header]\nHost = \"s3cret\"",
+            "2: `header`: this header is set by the connection",
+        ),
         ("[header]\nx = \"s3cret", "2: "),
         ("[header]\nx = s3cret", "2: "),
     ];
     for (text, expected) in cases {
         let error = refused_at(&path, text);
-        assert!(error.starts_with(&format!("{}:{expected}", path.display())), "{text}\n{error}");
+        assert!(
+            error.starts_with(&format!("{}:{expected}", path.display())),
+            "{text}\n{error}"
+        );
         assert!(!error.contains("s3cret"), "{error}");
     }
-    let hosts: String = (0..65).map(|number| format!("[host.\"https://h{number}.example\"]\n")).collect();
+    let hosts: String = (0..65)
+        .map(|number| format!("[host.\"https://h{number}.example\"]\n"))
+        .collect();
     assert!(refused_at(&path, &hosts).contains("more than 64"));
     let many = "\"a\",".repeat(33);
     assert!(refused_at(&path, &format!("ca = [{many}]")).contains("more than 32"));

@@ -80,7 +80,12 @@ pub(super) fn repository(text: &str) -> Repository {
 
 /// Returns the routes, as `SCHEME HOST/NAME[?ns=…][ mirror]`.
 pub(super) fn ways(config: &Config, name: &str, action: Action<'_>) -> Vec<String> {
-    config.routes(&repository(name), action).unwrap().iter().map(show).collect()
+    config
+        .routes(&repository(name), action)
+        .unwrap()
+        .iter()
+        .map(show)
+        .collect()
 }
 
 fn show(route: &Route) -> String {
@@ -90,9 +95,20 @@ fn show(route: &Route) -> String {
         Scheme::Http => "http",
     };
     assert_eq!(route.endpoint.registry, route.repository.registry());
-    let root = if route.endpoint.root == "/v2/" { String::new() } else { format!(" at {}", route.endpoint.root) };
-    let namespace = route.namespace.as_ref().map_or(String::new(), |namespace| format!("?ns={namespace}"));
-    let insecure = if route.endpoint.tls.skip_verify { " insecure" } else { "" };
+    let root = if route.endpoint.root == "/v2/" {
+        String::new()
+    } else {
+        format!(" at {}", route.endpoint.root)
+    };
+    let namespace = route
+        .namespace
+        .as_ref()
+        .map_or(String::new(), |namespace| format!("?ns={namespace}"));
+    let insecure = if route.endpoint.tls.skip_verify {
+        " insecure"
+    } else {
+        ""
+    };
     let mirror = if route.is_mirror { " mirror" } else { "" };
     format!("{scheme} {}{namespace}{root}{insecure}{mirror}", route.repository)
 }
@@ -103,7 +119,9 @@ pub(super) fn refusal(text: &str) -> String {
 }
 
 pub(super) fn shown(error: &ConfigError) -> String {
-    error.help().map_or_else(|| error.to_string(), |help| format!("{error}; help: {help}"))
+    error
+        .help()
+        .map_or_else(|| error.to_string(), |help| format!("{error}; help: {help}"))
 }
 
 pub(super) fn refused_at(path: &Path, text: &str) -> String {

@@ -28,7 +28,10 @@ fn names_are_rewritten_first_and_then_the_host_s_file_is_read() {
         location = "m.example/foo"
         "#,
     );
-    files.write("certs.d/internal.example/hosts.toml", "ca = \"ca.pem\"\n[host.\"https://h.example\"]\n");
+    files.write(
+        "certs.d/internal.example/hosts.toml",
+        "ca = \"ca.pem\"\n[host.\"https://h.example\"]\n",
+    );
     files.write("certs.d/m.example/hosts.toml", "[host.\"https://never.example\"]\n");
     files.write("certs.d/example.com/hosts.toml", "[host.\"https://never.example\"]\n");
     let config = files.config();
@@ -40,8 +43,14 @@ fn names_are_rewritten_first_and_then_the_host_s_file_is_read() {
             "either internal.example/bar/a insecure",
         ]
     );
-    let upstream = config.routes(&repository("example.com/foo/a"), Action::Push).unwrap().remove(0);
-    assert_eq!(upstream.endpoint.tls.ca_files, [files.path("certs.d/internal.example/ca.pem")]);
+    let upstream = config
+        .routes(&repository("example.com/foo/a"), Action::Push)
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        upstream.endpoint.tls.ca_files,
+        [files.path("certs.d/internal.example/ca.pem")]
+    );
 }
 
 #[test]
@@ -49,7 +58,13 @@ fn endpoints_of_one_host_are_equal_across_repositories_and_differ_by_terms() {
     let (_files, config) = config_of(
         "[[registry]]\nlocation = \"example.com/open\"\ninsecure = true\n[[registry]]\nlocation = \"example.com\"\n",
     );
-    let endpoint = |name: &str| config.routes(&repository(name), Action::Read).unwrap().remove(0).endpoint;
+    let endpoint = |name: &str| {
+        config
+            .routes(&repository(name), Action::Read)
+            .unwrap()
+            .remove(0)
+            .endpoint
+    };
     assert_eq!(endpoint("example.com/a"), endpoint("example.com/b"));
     assert_ne!(endpoint("example.com/a"), endpoint("example.com/open/a"));
 }

@@ -7,13 +7,21 @@ use crate::model::{Diagnostic as _, ErrorKind};
 async fn a_blob_that_is_there_after_all_is_not_sent_again() {
     // The reply was lost.
     let cut = on_bodies(|_| Some(MIB));
-    let fake = Fake::start(Rules { cut, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        cut,
+        ..Rules::default()
+    })
+    .await;
     fake.upload(&content(MIB)).await.unwrap();
     assert_eq!(fake.told(), ["POST", &format!("PUT {MIB}"), "HEAD"]);
     // The same with an error status.
     for code in [500, 502, 503, 504, 408, 429, 200, 204] {
         let after = on("PUT", move |_| Some(status(code)));
-        let fake = Fake::start(Rules { after, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            after,
+            ..Rules::default()
+        })
+        .await;
         fake.upload(b"content").await.unwrap();
         assert_eq!(fake.told(), ["POST", "PUT 7", "HEAD"], "{code}");
     }
@@ -24,11 +32,19 @@ async fn a_burst_of_failures_is_waited_out_within_the_budget() {
     for code in [500, 503, 429, 502, 408] {
         for failures in 1..=7 {
             let instead = on_bodies(move |number| (number < failures).then(|| status(code)));
-            let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+            let fake = Fake::start(Rules {
+                instead,
+                ..Rules::default()
+            })
+            .await;
             fake.upload(b"content").await.unwrap();
         }
         let instead = on_bodies(move |_| Some(status(code)));
-        let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            instead,
+            ..Rules::default()
+        })
+        .await;
         let error = fake.upload(b"content").await.unwrap_err();
         assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
         assert!(error.to_string().contains(&code.to_string()), "{error}");
@@ -40,7 +56,11 @@ async fn a_burst_of_failures_is_waited_out_within_the_budget() {
 async fn overload_does_not_change_the_manner() {
     for code in [503, 429] {
         let instead = on_bodies(move |number| (number < 5).then(|| status(code)));
-        let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            instead,
+            ..Rules::default()
+        })
+        .await;
         fake.upload(b"content").await.unwrap();
         assert_eq!((fake.server.count("PUT"), fake.server.count("PATCH")), (6, 0));
     }
@@ -49,7 +69,12 @@ async fn overload_does_not_change_the_manner() {
 #[tokio::test]
 async fn a_line_that_never_holds_ends_in_an_error() {
     for keeps in [true, false] {
-        let fake = Fake::start(Rules { keeps, cut: on_bodies(|_| Some(1)), ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            keeps,
+            cut: on_bodies(|_| Some(1)),
+            ..Rules::default()
+        })
+        .await;
         let error = fake.upload(&content(MIB)).await.unwrap_err();
         assert_eq!(error.error_kind(), ErrorKind::Remote, "{error}");
         assert_eq!(fake.server.count("POST"), RetryOptions::default().tries as usize);
@@ -58,8 +83,14 @@ async fn a_line_that_never_holds_ends_in_an_error() {
 
 #[tokio::test]
 async fn a_registry_that_goes_away_is_an_error_that_says_so() {
-    let instead = on("PUT", |_| Some(status(403).body(r#"{"errors":[{"code":"DENIED","message":"quota"}]}"#)));
-    let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+    let instead = on("PUT", |_| {
+        Some(status(403).body(r#"{"errors":[{"code":"DENIED","message":"quota"}]}"#))
+    });
+    let fake = Fake::start(Rules {
+        instead,
+        ..Rules::default()
+    })
+    .await;
     let error = fake.upload(b"content").await.unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Unauthorized);
     assert!(error.to_string().contains("quota"), "{error}");
@@ -73,10 +104,27 @@ async fn an_empty_closing_request_that_fails_is_made_again_where_all_is_kept() {
     // Interrupted and resumed; then the closing PUT fails without any effect.
     let cut = on_bodies(|number| (number == 0).then_some(MIB));
     let instead: Rule<Answer> = Box::new(|seen, number| (seen.method == "PUT" && number == 1).then(|| status(502)));
-    let fake = Fake::start(Rules { cut, instead, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        cut,
+        instead,
+        ..Rules::default()
+    })
+    .await;
     fake.upload(&content(size)).await.unwrap();
     let rest = format!("PATCH {MIB}-{}", size - 1);
-    assert_eq!(fake.told(), ["POST", &format!("PUT {size}"), "GET", &rest, "PUT", "HEAD", "GET", "PUT"]);
+    assert_eq!(
+        fake.told(),
+        [
+            "POST",
+            &format!("PUT {size}"),
+            "GET",
+            &rest,
+            "PUT",
+            "HEAD",
+            "GET",
+            "PUT"
+        ]
+    );
 }
 
 /// A registry whose token `t<number>` expires with `lasts`.
@@ -105,7 +153,12 @@ async fn with_tokens(instead: impl Fn(&Seen, &str) -> Option<Answer> + Send + Sy
 async fn upload(server: &Server, content: &[u8]) -> Result<(), StoreError> {
     let descriptor = Descriptor::of(MediaType::OciLayer, content);
     let source = MemoryStore::new("memory").with_blob(&descriptor, content.to_vec());
-    server.repository().writer().unwrap().upload(&descriptor, &source, None).await
+    server
+        .repository()
+        .writer()
+        .unwrap()
+        .upload(&descriptor, &source, None)
+        .await
 }
 
 #[tokio::test]
@@ -113,7 +166,10 @@ async fn a_token_that_ends_on_the_way_is_renewed() {
     // The first token expires with the body of the PUT.
     let server = with_tokens(|seen, token| (seen.method == "PUT" && token == "t1").then(|| status(401))).await;
     upload(&server, b"content").await.unwrap();
-    assert_eq!((server.count("GET /token"), server.count("POST"), server.count("PUT")), (2, 3, 2));
+    assert_eq!(
+        (server.count("GET /token"), server.count("POST"), server.count("PUT")),
+        (2, 3, 2)
+    );
     assert_eq!(server.seen().last().unwrap().authorization(), Some("Bearer t2"));
 }
 

@@ -22,14 +22,19 @@ fn options(fake: &Fake, directory: &Path, told: &Told, is_killed: bool) -> Regis
     RegistryOptions {
         journal_directory: Some(directory.to_owned()),
         notice: Notice::new(move |line| lines.lock().unwrap().push(line.to_owned())),
-        retry: RetryOptions { tries: if is_killed { 1 } else { 8 }, ..quick() },
+        retry: RetryOptions {
+            tries: if is_killed { 1 } else { 8 },
+            ..quick()
+        },
         ..fake.server.options()
     }
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(directory)
-        .map_or_else(|_| Vec::new(), |entries| entries.map(|entry| entry.unwrap().path()).collect())
+    std::fs::read_dir(directory).map_or_else(
+        |_| Vec::new(),
+        |entries| entries.map(|entry| entry.unwrap().path()).collect(),
+    )
 }
 
 /// Uploads `content` and ends with the process after `at` bytes.
@@ -41,7 +46,9 @@ async fn killed(fake: &Fake, directory: &Path, content: &[u8]) {
 
 async fn next(fake: &Fake, directory: &Path, content: &[u8]) -> Vec<String> {
     let told = Told::default();
-    fake.upload_with(options(fake, directory, &told, false), content).await.unwrap();
+    fake.upload_with(options(fake, directory, &told, false), content)
+        .await
+        .unwrap();
     assert!(files(directory).is_empty(), "{:?}", files(directory));
     told.lines()
 }
@@ -53,11 +60,18 @@ fn cut_first(at: usize) -> Rule<usize> {
 #[tokio::test]
 async fn another_process_goes_on_where_the_registry_is() {
     let (content, directory) = (content(2 * MIB), tempfile::tempdir().unwrap());
-    let fake = Fake::start(Rules { cut: cut_first(MIB), ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        cut: cut_first(MIB),
+        ..Rules::default()
+    })
+    .await;
     killed(&fake, directory.path(), &content).await;
     let lines = next(&fake, directory.path(), &content).await;
     let digest = Digest::of(&content);
-    assert_eq!(lines, [format!("resuming upload of {digest} at {MIB} of {} bytes", 2 * MIB)]);
+    assert_eq!(
+        lines,
+        [format!("resuming upload of {digest} at {MIB} of {} bytes", 2 * MIB)]
+    );
     assert_eq!((fake.server.count("POST"), fake.received_bytes()), (1, 2 * MIB));
 }
 
@@ -65,7 +79,11 @@ async fn another_process_goes_on_where_the_registry_is() {
 async fn what_the_registry_has_dropped_is_begun_again() {
     for (size, is_told) in [(2 * MIB, true), (MIB, false)] {
         let (content, directory) = (content(size), tempfile::tempdir().unwrap());
-        let fake = Fake::start(Rules { cut: cut_first(size / 2), ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            cut: cut_first(size / 2),
+            ..Rules::default()
+        })
+        .await;
         killed(&fake, directory.path(), &content).await;
         fake.drop_sessions();
         let lines = next(&fake, directory.path(), &content).await;
@@ -84,7 +102,12 @@ async fn chunks_are_gone_on_with_from_what_was_confirmed() {
         (seen.method == "PUT" && seen.header("content-range").is_none() && seen.header("content-length") != Some("0"))
             .then(|| status(413))
     });
-    let fake = Fake::start(Rules { cut, instead, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        cut,
+        instead,
+        ..Rules::default()
+    })
+    .await;
     killed(&fake, directory.path(), &content).await;
     let before = fake.told().len();
     next(&fake, directory.path(), &content).await;
@@ -96,9 +119,15 @@ async fn chunks_are_gone_on_with_from_what_was_confirmed() {
 async fn a_registry_that_confirms_less_than_was_noted_is_not_believed() {
     let (content, directory) = (content(12 * MIB), tempfile::tempdir().unwrap());
     let cut = on_bodies(|number| (number < 2).then_some(3 * MIB));
-    let after =
-        on("GET", |number| (number == 1).then(|| status(204).with("Location", "/up/1?v=9").with("Range", "0-1000")));
-    let fake = Fake::start(Rules { cut, after, ..Rules::default() }).await;
+    let after = on("GET", |number| {
+        (number == 1).then(|| status(204).with("Location", "/up/1?v=9").with("Range", "0-1000"))
+    });
+    let fake = Fake::start(Rules {
+        cut,
+        after,
+        ..Rules::default()
+    })
+    .await;
     killed(&fake, directory.path(), &content).await;
     killed(&fake, directory.path(), &content).await;
     let lines = next(&fake, directory.path(), &content).await;
@@ -122,7 +151,11 @@ async fn the_entry_is_there_from_the_start_for_its_owner_alone_and_goes_with_the
         }
         None
     });
-    let fake = Fake::start(Rules { after, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        after,
+        ..Rules::default()
+    })
+    .await;
     next(&fake, &path, b"content").await;
     let mut found = found.lock().unwrap().clone();
     found.sort();
@@ -133,7 +166,11 @@ async fn the_entry_is_there_from_the_start_for_its_owner_alone_and_goes_with_the
 #[tokio::test]
 async fn a_session_that_is_given_up_is_not_noted_any_more() {
     let directory = tempfile::tempdir().unwrap();
-    let fake = Fake::start(Rules { instead: on("PUT", |_| Some(status(403))), ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        instead: on("PUT", |_| Some(status(403))),
+        ..Rules::default()
+    })
+    .await;
     let options = options(&fake, directory.path(), &Told::default(), false);
     fake.upload_with(options, b"content").await.unwrap_err();
     assert!(files(directory.path()).is_empty());
@@ -142,7 +179,11 @@ async fn a_session_that_is_given_up_is_not_noted_any_more() {
 #[tokio::test]
 async fn two_at_once_do_not_share_a_session() {
     let (content, directory) = (content(2 * MIB), tempfile::tempdir().unwrap());
-    let fake = Fake::start(Rules { cut: cut_first(MIB), ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        cut: cut_first(MIB),
+        ..Rules::default()
+    })
+    .await;
     killed(&fake, directory.path(), &content).await;
     let (first, second) = (Told::default(), Told::default());
     let (first_done, second_done) = tokio::join!(
@@ -163,7 +204,11 @@ async fn uploads_elsewhere_are_not_noted() {
     let storage = Server::start(|_| status(503)).await;
     let location = format!("http://{}/up?signature=topsecret", storage.host);
     let after = on("POST", move |_| Some(status(202).with("Location", location.clone())));
-    let fake = Fake::start(Rules { after, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        after,
+        ..Rules::default()
+    })
+    .await;
     let options = options(&fake, directory.path(), &Told::default(), true);
     fake.upload_with(options, b"content").await.unwrap_err();
     assert_eq!(storage.count("PUT"), 1);
@@ -173,7 +218,11 @@ async fn uploads_elsewhere_are_not_noted() {
 #[tokio::test]
 async fn a_file_that_is_no_entry_is_replaced() {
     let (content, directory) = (content(2 * MIB), tempfile::tempdir().unwrap());
-    let fake = Fake::start(Rules { cut: cut_first(MIB), ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        cut: cut_first(MIB),
+        ..Rules::default()
+    })
+    .await;
     killed(&fake, directory.path(), &content).await;
     std::fs::write(&files(directory.path())[0], "{").unwrap();
     assert!(next(&fake, directory.path(), &content).await.is_empty());
@@ -183,8 +232,15 @@ async fn a_file_that_is_no_entry_is_replaced() {
 #[tokio::test]
 async fn without_a_directory_nothing_is_noted() {
     let content = content(2 * MIB);
-    let fake = Fake::start(Rules { cut: cut_first(MIB), ..Rules::default() }).await;
-    let options = RegistryOptions { retry: RetryOptions { tries: 1, ..quick() }, ..fake.server.options() };
+    let fake = Fake::start(Rules {
+        cut: cut_first(MIB),
+        ..Rules::default()
+    })
+    .await;
+    let options = RegistryOptions {
+        retry: RetryOptions { tries: 1, ..quick() },
+        ..fake.server.options()
+    };
     fake.upload_with(options, &content).await.unwrap_err();
     fake.upload(&content).await.unwrap();
     assert_eq!((fake.server.count("POST"), fake.server.count("GET")), (2, 0));

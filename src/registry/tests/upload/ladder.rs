@@ -8,7 +8,11 @@ const SIZE: usize = 12 * MIB;
 /// Returns the requests of a whole upload in chunks of 5 MiB.
 fn in_chunks() -> [String; 3] {
     let (second, third) = (CHUNK, 2 * CHUNK);
-    [format!("PATCH 0-{}", CHUNK - 1), format!("PATCH {second}-{}", third - 1), format!("PUT {third}-{}", SIZE - 1)]
+    [
+        format!("PATCH 0-{}", CHUNK - 1),
+        format!("PATCH {second}-{}", third - 1),
+        format!("PUT {third}-{}", SIZE - 1),
+    ]
 }
 
 fn ends_with(told: &[String], expected: &[String]) {
@@ -24,10 +28,18 @@ async fn lost_sessions_lead_to_a_stream_and_then_to_chunks() {
         (2, in_chunks().to_vec()),
     ] {
         let cut = on_bodies(move |number| (number < losses).then_some(MIB));
-        let fake = Fake::start(Rules { keeps: false, cut, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            keeps: false,
+            cut,
+            ..Rules::default()
+        })
+        .await;
         fake.upload(&content).await.unwrap();
         ends_with(&fake.told(), &expected);
-        assert_eq!((fake.server.count("POST"), fake.server.count("GET")), (losses + 1, losses));
+        assert_eq!(
+            (fake.server.count("POST"), fake.server.count("GET")),
+            (losses + 1, losses)
+        );
     }
 }
 
@@ -38,7 +50,12 @@ async fn a_line_that_breaks_every_six_mebibytes_carries_chunks() {
         let length: usize = seen.header("content-length")?.parse().unwrap();
         (length > 6 * MIB).then_some(6 * MIB)
     });
-    let fake = Fake::start(Rules { keeps: false, cut, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        keeps: false,
+        cut,
+        ..Rules::default()
+    })
+    .await;
     let size = 40 * MIB;
     fake.upload(&content(size)).await.unwrap();
     assert_eq!(fake.received_bytes(), size + 2 * 6 * MIB);
@@ -54,7 +71,13 @@ async fn a_chunk_that_is_cut_is_gone_on_with_or_begun_again() {
         });
         let instead: Rule<Answer> =
             Box::new(|seen, _| (seen.method == "PUT" && seen.header("content-range").is_none()).then(|| status(413)));
-        let fake = Fake::start(Rules { keeps, cut, instead, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            keeps,
+            cut,
+            instead,
+            ..Rules::default()
+        })
+        .await;
         fake.upload(&content(SIZE)).await.unwrap();
         let told = fake.told();
         if keeps {
@@ -79,7 +102,11 @@ async fn bodies_that_are_too_large_go_in_chunks() {
         let length: usize = seen.header("content-length")?.parse().unwrap();
         (length > CHUNK).then(|| status(413))
     });
-    let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        instead,
+        ..Rules::default()
+    })
+    .await;
     fake.upload(&content(SIZE)).await.unwrap();
     let told = fake.told();
     assert_eq!(told[..4], ["POST", &format!("PUT {SIZE}"), "DELETE", "POST"]);
@@ -96,11 +123,24 @@ async fn the_registry_says_how_large_a_chunk_must_be() {
         });
         let after = on("POST", move |number| {
             let location = format!("/up/{}?v=0", number + 1);
-            Some(status(202).with("Location", location).with("OCI-Chunk-Min-Length", asked))
+            Some(
+                status(202)
+                    .with("Location", location)
+                    .with("OCI-Chunk-Min-Length", asked),
+            )
         });
-        let fake = Fake::start(Rules { instead, after, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            instead,
+            after,
+            ..Rules::default()
+        })
+        .await;
         fake.upload(&content(SIZE)).await.unwrap();
-        assert!(fake.told().contains(&format!("PATCH 0-{}", bytes - 1)), "{:?}", fake.told());
+        assert!(
+            fake.told().contains(&format!("PATCH 0-{}", bytes - 1)),
+            "{:?}",
+            fake.told()
+        );
     }
 }
 
@@ -110,9 +150,16 @@ async fn a_registry_without_bodies_in_put_gets_an_empty_one() {
         let instead: Rule<Answer> = Box::new(move |seen, _| {
             (seen.method == "PUT" && seen.header("content-length") != Some("0")).then(|| status(code))
         });
-        let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            instead,
+            ..Rules::default()
+        })
+        .await;
         fake.upload(&content(SIZE)).await.unwrap();
-        ends_with(&fake.told(), &[format!("PATCH {}-{}", 2 * CHUNK, SIZE - 1), "PUT".to_owned()]);
+        ends_with(
+            &fake.told(),
+            &[format!("PATCH {}-{}", 2 * CHUNK, SIZE - 1), "PUT".to_owned()],
+        );
     }
 }
 
@@ -124,11 +171,27 @@ async fn a_registry_that_refuses_ranges_gets_a_stream() {
             "PATCH" if seen.header("content-range").is_some() => Some(status(code)),
             _ => None,
         });
-        let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            instead,
+            ..Rules::default()
+        })
+        .await;
         fake.upload(&content(SIZE)).await.unwrap();
         let told = fake.told();
-        ends_with(&told, &["DELETE".to_owned(), "POST".to_owned(), format!("PATCH {SIZE}"), "PUT".to_owned()]);
-        assert_eq!((fake.server.count("POST"), fake.server.count("DELETE")), (3, 2), "{code}");
+        ends_with(
+            &told,
+            &[
+                "DELETE".to_owned(),
+                "POST".to_owned(),
+                format!("PATCH {SIZE}"),
+                "PUT".to_owned(),
+            ],
+        );
+        assert_eq!(
+            (fake.server.count("POST"), fake.server.count("DELETE")),
+            (3, 2),
+            "{code}"
+        );
     }
 }
 
@@ -138,7 +201,13 @@ async fn a_registry_that_refuses_ranges_gets_a_stream() {
 async fn a_registry_that_takes_one_put_alone_gets_it_after_losses() {
     let cut = on("PUT", |number| (number < 3).then_some(MIB));
     let instead = on("PATCH", |_| Some(status(405)));
-    let fake = Fake::start(Rules { keeps: false, cut, instead, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        keeps: false,
+        cut,
+        instead,
+        ..Rules::default()
+    })
+    .await;
     fake.upload(&content(SIZE)).await.unwrap();
     let patches = fake.told().iter().filter(|told| told.starts_with("PATCH")).count();
     assert_eq!(patches, 2, "{:?}", fake.told());
@@ -151,7 +220,11 @@ async fn a_registry_that_refuses_everything_says_why_once_for_each_manner() {
         "PATCH" => Some(status(405)),
         _ => None,
     });
-    let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        instead,
+        ..Rules::default()
+    })
+    .await;
     let repository = fake.server.repository();
     for _ in 0..2 {
         let error = fake.upload_to(&repository, &content(SIZE)).await.unwrap_err();
@@ -166,16 +239,26 @@ async fn refusals_are_remembered_for_later_blobs_and_losses_are_not() {
     let instead: Rule<Answer> = Box::new(|seen, _| {
         (seen.method == "PUT" && seen.header("content-length").unwrap().len() > 7).then(|| status(413))
     });
-    let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        instead,
+        ..Rules::default()
+    })
+    .await;
     let repository = fake.server.repository();
     fake.upload_to(&repository, &content(SIZE)).await.unwrap();
     let before = fake.told().len();
     fake.upload_to(&repository.clone(), &content(SIZE)[1..]).await.unwrap();
-    assert_eq!(fake.told()[before..][..2], ["POST".to_owned(), format!("PATCH 0-{}", CHUNK - 1)]);
+    assert_eq!(
+        fake.told()[before..][..2],
+        ["POST".to_owned(), format!("PATCH 0-{}", CHUNK - 1)]
+    );
 
-    let fake =
-        Fake::start(Rules { keeps: false, cut: on_bodies(|number| (number < 2).then_some(7)), ..Rules::default() })
-            .await;
+    let fake = Fake::start(Rules {
+        keeps: false,
+        cut: on_bodies(|number| (number < 2).then_some(7)),
+        ..Rules::default()
+    })
+    .await;
     let repository = fake.server.repository();
     fake.upload_to(&repository, &content(SIZE)).await.unwrap();
     let before = fake.told().len();
@@ -195,15 +278,29 @@ async fn after_a_good_chunk_the_own_offset_counts() {
             "PUT" if seen.header("content-range").is_none() => status(413),
             "PUT" | "PATCH" => {
                 kept.lock().unwrap().extend_from_slice(&seen.body);
-                let answer = if seen.method == "PUT" { status(201) } else { status(code) };
-                if range.is_empty() { answer } else { answer.with("Range", range) }
+                let answer = if seen.method == "PUT" {
+                    status(201)
+                } else {
+                    status(code)
+                };
+                if range.is_empty() {
+                    answer
+                } else {
+                    answer.with("Range", range)
+                }
             }
             _ => status(404),
         });
         let content = content(SIZE);
         let descriptor = Descriptor::of(MediaType::OciLayer, &content);
         let source = MemoryStore::new("memory").with_blob(&descriptor, content.clone());
-        server.repository().writer().unwrap().upload(&descriptor, &source, None).await.unwrap();
+        server
+            .repository()
+            .writer()
+            .unwrap()
+            .upload(&descriptor, &source, None)
+            .await
+            .unwrap();
         assert!(*body.lock().unwrap() == content);
         assert_eq!((server.count("GET"), server.count("PATCH /up")), (0, 2));
     }
@@ -217,7 +314,11 @@ async fn a_session_that_is_not_known_between_chunks_is_begun_once_more() {
         "PATCH" if number == 1 => Some(status(404)),
         _ => None,
     });
-    let fake = Fake::start(Rules { instead, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        instead,
+        ..Rules::default()
+    })
+    .await;
     fake.upload(&content(SIZE)).await.unwrap();
     ends_with(&fake.told(), &in_chunks());
 }

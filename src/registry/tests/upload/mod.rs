@@ -31,7 +31,12 @@ impl Default for Rules {
     fn default() -> Self {
         let (cut, instead, after): (Rule<usize>, Rule<Answer>, Rule<Answer>) =
             (Box::new(|_, _| None), Box::new(|_, _| None), Box::new(|_, _| None));
-        Self { keeps: true, cut, instead, after }
+        Self {
+            keeps: true,
+            cut,
+            instead,
+            after,
+        }
     }
 }
 
@@ -74,7 +79,12 @@ impl Fake {
         let mut server = Server::bind().await;
         let state = Arc::<Mutex<State>>::default();
         let numbers = Mutex::new(BTreeMap::<String, usize>::new());
-        let Rules { keeps, cut, instead, after } = rules;
+        let Rules {
+            keeps,
+            cut,
+            instead,
+            after,
+        } = rules;
         let (cut, served) = (Arc::new(cut), Arc::clone(&state));
         let cut = move |seen: &Seen| {
             let mut numbers = numbers.lock().unwrap();
@@ -98,7 +108,12 @@ impl Fake {
 
     /// Returns the blob as it was stored.
     pub(super) fn stored(&self, descriptor: &Descriptor) -> Option<Vec<u8>> {
-        self.state.lock().unwrap().blobs.get(&descriptor.digest.to_string()).cloned()
+        self.state
+            .lock()
+            .unwrap()
+            .blobs
+            .get(&descriptor.digest.to_string())
+            .cloned()
     }
 
     /// Forgets all sessions.
@@ -110,11 +125,13 @@ impl Fake {
     pub(super) fn told(&self) -> Vec<String> {
         let seen = self.server.seen();
         seen.iter()
-            .map(|seen| match (seen.header("content-range"), seen.header("content-length")) {
-                (Some(range), _) => format!("{} {range}", seen.method),
-                (None, Some(length)) if length != "0" => format!("{} {length}", seen.method),
-                _ => seen.method.clone(),
-            })
+            .map(
+                |seen| match (seen.header("content-range"), seen.header("content-length")) {
+                    (Some(range), _) => format!("{} {range}", seen.method),
+                    (None, Some(length)) if length != "0" => format!("{} {length}", seen.method),
+                    _ => seen.method.clone(),
+                },
+            )
             .collect()
     }
 
@@ -142,7 +159,10 @@ impl Fake {
         let done = repository.writer().unwrap().upload(&descriptor, &source, None).await;
         assert_eq!(self.state.lock().unwrap().replays, [""; 0]);
         done?;
-        assert!(self.stored(&descriptor).as_deref() == Some(content), "what is stored is another");
+        assert!(
+            self.stored(&descriptor).as_deref() == Some(content),
+            "what is stored is another"
+        );
         Ok(descriptor)
     }
 }
@@ -151,15 +171,21 @@ impl State {
     fn answer(&mut self, seen: &Seen, keeps: bool) -> Answer {
         if let Some(digest) = seen.path.strip_prefix("/v2/x/blobs/sha256:") {
             let found = self.blobs.get(&format!("sha256:{digest}"));
-            return found.map_or(status(404), |blob| status(200).with("Content-Length", blob.len().to_string()));
+            return found.map_or(status(404), |blob| {
+                status(200).with("Content-Length", blob.len().to_string())
+            });
         }
         if seen.method == "POST" {
             self.opened += 1;
             self.sessions.insert(self.opened, (Vec::new(), 0));
             return status(202).with("Location", format!("/up/{}?v=0", self.opened));
         }
-        let Some((session, version)) = place(&seen.path) else { return status(200) };
-        let Some((bytes, newest)) = self.sessions.get_mut(&session) else { return status(404) };
+        let Some((session, version)) = place(&seen.path) else {
+            return status(200);
+        };
+        let Some((bytes, newest)) = self.sessions.get_mut(&session) else {
+            return status(404);
+        };
         if version != *newest && matches!(seen.method.as_str(), "PUT" | "PATCH") {
             self.replays.push(seen.line());
         }
@@ -180,13 +206,18 @@ impl State {
         *newest += 1;
         // Before the first bytes: distribution's range for no bytes.
         let range = format!("0-{}", bytes.len().saturating_sub(1));
-        let located =
-            |code| status(code).with("Location", format!("/up/{session}?v={newest}")).with("Range", range.clone());
+        let located = |code| {
+            status(code)
+                .with("Location", format!("/up/{session}?v={newest}"))
+                .with("Range", range.clone())
+        };
         match seen.method.as_str() {
             "GET" => located(204),
             "PUT" if !seen.is_cut || seen.body.len().to_string() == seen.header("content-length").unwrap() => {
                 let digest = Digest::of(bytes).to_string();
-                let Some((bytes, _)) = self.sessions.remove(&session) else { unreachable!() };
+                let Some((bytes, _)) = self.sessions.remove(&session) else {
+                    unreachable!()
+                };
                 if !seen.path.ends_with(&format!("digest={}", digest.replace(':', "%3A"))) {
                     return status(400).body(r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#);
                 }

@@ -18,7 +18,12 @@ async fn a_body_that_is_cut_anywhere_arrives() {
     let content = content(MIB);
     for at in [0, 1, 2, 4096, MIB / 2, MIB - 1, MIB] {
         for keeps in [true, false] {
-            let fake = Fake::start(Rules { keeps, cut: cut_first(at), ..Rules::default() }).await;
+            let fake = Fake::start(Rules {
+                keeps,
+                cut: cut_first(at),
+                ..Rules::default()
+            })
+            .await;
             fake.upload(&content).await.unwrap();
         }
     }
@@ -28,10 +33,18 @@ async fn a_body_that_is_cut_anywhere_arrives() {
 async fn what_is_confirmed_is_not_sent_again() {
     let content = content(MIB);
     for at in [2, 4096, MIB / 2, MIB - 1] {
-        let fake = Fake::start(Rules { cut: cut_first(at), ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            cut: cut_first(at),
+            ..Rules::default()
+        })
+        .await;
         fake.upload(&content).await.unwrap();
         let rest = format!("PATCH {at}-{}", MIB - 1);
-        assert_eq!(told_of(&fake), ["POST", &format!("PUT {MIB}"), "GET", &rest, "PUT"], "{at}");
+        assert_eq!(
+            told_of(&fake),
+            ["POST", &format!("PUT {MIB}"), "GET", &rest, "PUT"],
+            "{at}"
+        );
         assert_eq!(fake.received_bytes(), MIB);
     }
 }
@@ -40,8 +53,15 @@ async fn what_is_confirmed_is_not_sent_again() {
 async fn a_body_that_is_cut_again_and_again_arrives_as_long_as_it_moves_on() {
     let content = content(MIB);
     let cut = on_bodies(|number| (number < 15).then_some(MIB / 16));
-    let fake = Fake::start(Rules { cut, ..Rules::default() }).await;
-    let options = RegistryOptions { retry: RetryOptions { tries: 2, ..quick() }, ..fake.server.options() };
+    let fake = Fake::start(Rules {
+        cut,
+        ..Rules::default()
+    })
+    .await;
+    let options = RegistryOptions {
+        retry: RetryOptions { tries: 2, ..quick() },
+        ..fake.server.options()
+    };
     fake.upload_with(options, &content).await.unwrap();
     assert_eq!((fake.server.count("POST"), fake.server.count("GET")), (1, 15));
     assert_eq!(fake.received_bytes(), MIB);
@@ -51,7 +71,11 @@ async fn a_body_that_is_cut_again_and_again_arrives_as_long_as_it_moves_on() {
 async fn what_cannot_be_true_is_not_believed() {
     let half = MIB / 2;
     let good = format!("0-{}", half - 1);
-    let told = |range: &str| status(204).with("Location", "/up/1?v=1").with("Range", range.to_owned());
+    let told = |range: &str| {
+        status(204)
+            .with("Location", "/up/1?v=1")
+            .with("Range", range.to_owned())
+    };
     let lies = [
         told("0-0"),
         told("0--1"),
@@ -61,7 +85,9 @@ async fn what_cannot_be_true_is_not_believed() {
         told("0-18446744073709551615"),
         status(204).with("Location", "/up/1?v=1"),
         status(204).with("Range", good.clone()),
-        status(204).with("Range", good.clone()).with("Location", "ftp://127.0.0.1/up"),
+        status(204)
+            .with("Range", good.clone())
+            .with("Location", "ftp://127.0.0.1/up"),
         status(404),
         status(400),
         status(206).with("Range", good.clone()).with("Location", "/up/1?v=1"),
@@ -69,10 +95,22 @@ async fn what_cannot_be_true_is_not_believed() {
     for lie in lies {
         let shown = lie.clone();
         let instead = on("GET", move |_| Some(lie.clone()));
-        let fake = Fake::start(Rules { cut: cut_first(half), instead, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            cut: cut_first(half),
+            instead,
+            ..Rules::default()
+        })
+        .await;
         fake.upload(&content(MIB)).await.unwrap();
         let all = MIB.to_string();
-        let expected = ["POST", &format!("PUT {all}"), "GET", "POST", &format!("PATCH {all}"), "PUT"];
+        let expected = [
+            "POST",
+            &format!("PUT {all}"),
+            "GET",
+            "POST",
+            &format!("PATCH {all}"),
+            "PUT",
+        ];
         assert_eq!(told_of(&fake), expected, "{shown:?}");
     }
 }
@@ -85,9 +123,18 @@ async fn what_is_said_in_other_words_is_understood() {
             let range = format!("{unit}0-{}", half - 1);
             Some(status(code).with("Location", "/up/1?v=2").with("Range", range))
         });
-        let fake = Fake::start(Rules { cut: cut_first(half), after, ..Rules::default() }).await;
+        let fake = Fake::start(Rules {
+            cut: cut_first(half),
+            after,
+            ..Rules::default()
+        })
+        .await;
         fake.upload(&content(MIB)).await.unwrap();
-        assert_eq!((fake.server.count("POST"), fake.received_bytes()), (1, MIB), "{code} {unit}");
+        assert_eq!(
+            (fake.server.count("POST"), fake.received_bytes()),
+            (1, MIB),
+            "{code} {unit}"
+        );
     }
 }
 
@@ -95,9 +142,15 @@ async fn what_is_said_in_other_words_is_understood() {
 #[tokio::test]
 async fn a_registry_that_confirms_less_than_before_is_not_believed() {
     let cut = on_bodies(|number| (number < 2).then_some(MIB / 4));
-    let after =
-        on("GET", |number| (number == 1).then(|| status(204).with("Location", "/up/1?v=4").with("Range", "0-1000")));
-    let fake = Fake::start(Rules { cut, after, ..Rules::default() }).await;
+    let after = on("GET", |number| {
+        (number == 1).then(|| status(204).with("Location", "/up/1?v=4").with("Range", "0-1000"))
+    });
+    let fake = Fake::start(Rules {
+        cut,
+        after,
+        ..Rules::default()
+    })
+    .await;
     fake.upload(&content(MIB)).await.unwrap();
     assert_eq!((fake.server.count("POST"), fake.server.count("GET")), (2, 2));
 }
@@ -106,28 +159,63 @@ async fn a_registry_that_confirms_less_than_before_is_not_believed() {
 async fn a_registry_that_does_not_take_the_rest_gets_all_in_a_fresh_session() {
     let cut = on_bodies(|number| (number != 1 && number < 4).then_some(MIB / 2));
     let instead: Rule<Answer> = Box::new(|seen, _| seen.header("content-range").map(|_| status(416)));
-    let fake = Fake::start(Rules { cut, instead, ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        cut,
+        instead,
+        ..Rules::default()
+    })
+    .await;
     fake.upload(&content(MIB)).await.unwrap();
     // It is queried once, and the session is canceled.
-    assert_eq!((fake.server.count("GET"), fake.server.count("DELETE /up/1")), (1, 1), "{:?}", fake.told());
+    assert_eq!(
+        (fake.server.count("GET"), fake.server.count("DELETE /up/1")),
+        (1, 1),
+        "{:?}",
+        fake.told()
+    );
 }
 
 /// The registry kept other bytes than it was sent: the digest detects this, and the upload restarts once.
 #[tokio::test]
 async fn a_digest_that_is_wrong_after_a_resume_is_worth_one_more_session() {
-    let doubled =
-        || on("GET", |_| Some(status(204).with("Location", "/up/1?v=2").with("Range", format!("0-{}", MIB / 2))));
+    let doubled = || {
+        on("GET", |_| {
+            Some(
+                status(204)
+                    .with("Location", "/up/1?v=2")
+                    .with("Range", format!("0-{}", MIB / 2)),
+            )
+        })
+    };
     // It reports one byte more than it kept: the rest does not fit.
-    let instead: Rule<Answer> =
-        Box::new(|seen, _| seen.header("content-range").map(|_| status(202).with("Location", "/up/1?v=2")));
+    let instead: Rule<Answer> = Box::new(|seen, _| {
+        seen.header("content-range")
+            .map(|_| status(202).with("Location", "/up/1?v=2"))
+    });
     let cut = cut_first(MIB / 2);
-    let fake = Fake::start(Rules { cut, instead, after: doubled(), ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        cut,
+        instead,
+        after: doubled(),
+        ..Rules::default()
+    })
+    .await;
     fake.upload(&content(MIB)).await.unwrap();
     let told = fake.told();
-    assert_eq!(told[told.len() - 3..], ["DELETE", "POST", &format!("PUT {MIB}")], "{told:?}");
+    assert_eq!(
+        told[told.len() - 3..],
+        ["DELETE", "POST", &format!("PUT {MIB}")],
+        "{told:?}"
+    );
     // The second refusal is final.
-    let refuse = on("PUT", |_| Some(status(400).body(r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#)));
-    let fake = Fake::start(Rules { instead: refuse, ..Rules::default() }).await;
+    let refuse = on("PUT", |_| {
+        Some(status(400).body(r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#))
+    });
+    let fake = Fake::start(Rules {
+        instead: refuse,
+        ..Rules::default()
+    })
+    .await;
     let error = fake.upload(b"content").await.unwrap_err();
     assert!(error.to_string().contains("DIGEST_INVALID"), "{error}");
     assert_eq!(fake.told(), ["POST", "PUT 7", "DELETE", "POST", "PUT 7", "DELETE"]);
@@ -164,7 +252,12 @@ async fn a_source_that_is_read_again_must_be_the_same() {
 
     let content = content(12 * MIB);
     let descriptor = Descriptor::of(MediaType::OciLayer, &content);
-    let fake = Fake::start(Rules { keeps: false, cut: cut_first(11 * MIB), ..Rules::default() }).await;
+    let fake = Fake::start(Rules {
+        keeps: false,
+        cut: cut_first(11 * MIB),
+        ..Rules::default()
+    })
+    .await;
     let error = fake
         .server
         .repository()

@@ -10,7 +10,10 @@ const NOTHING: [&str; 0] = [];
 /// A package.json with these optional dependencies.
 fn manifest(optional: &[&str]) -> Thing {
     let optional: Vec<String> = optional.iter().map(|name| format!("\"{name}\": \"1\"")).collect();
-    Thing::Text(format!("{{\"name\": \"x\", \"optionalDependencies\": {{{}}}}}", optional.join(", ")))
+    Thing::Text(format!(
+        "{{\"name\": \"x\", \"optionalDependencies\": {{{}}}}}",
+        optional.join(", ")
+    ))
 }
 
 const ROLLUP: &[&str] = &[
@@ -24,23 +27,41 @@ const ROLLUP: &[&str] = &[
 fn with_rollup(image: Image, present: &[&str]) -> Image {
     let mut image = image.own("app/node_modules/rollup/package.json", 0o644, manifest(ROLLUP));
     for name in present {
-        image = image.own(&format!("app/node_modules/@rollup/{name}/package.json"), 0o644, Thing::Unread(1));
+        image = image.own(
+            &format!("app/node_modules/@rollup/{name}/package.json"),
+            0o644,
+            Thing::Unread(1),
+        );
     }
     image
 }
 
 #[test]
 fn the_package_for_this_platform_is_missed() {
-    let finding = only(with_rollup(debian(), &["rollup-darwin-arm64"]), Code::MissingPlatformPackage);
+    let finding = only(
+        with_rollup(debian(), &["rollup-darwin-arm64"]),
+        Code::MissingPlatformPackage,
+    );
     assert_eq!(finding.path, path("app/node_modules/rollup/package.json"));
     assert_eq!(
         finding.message,
         "rollup needs @rollup/rollup-linux-x64-gnu on this platform, which is not in the image"
     );
-    assert_eq!(evidence(&finding), ("@rollup/rollup-linux-x64-gnu", "@rollup/rollup-darwin-arm64"));
-    assert!(finding.help.contains("npm install --os=linux --cpu=x64 --libc=glibc"), "{}", finding.help);
+    assert_eq!(
+        evidence(&finding),
+        ("@rollup/rollup-linux-x64-gnu", "@rollup/rollup-darwin-arm64")
+    );
+    assert!(
+        finding.help.contains("npm install --os=linux --cpu=x64 --libc=glibc"),
+        "{}",
+        finding.help
+    );
     let musl = only(with_rollup(alpine(), &[]), Code::MissingPlatformPackage);
-    assert!(musl.message.contains("@rollup/rollup-linux-x64-musl"), "{}", musl.message);
+    assert!(
+        musl.message.contains("@rollup/rollup-linux-x64-musl"),
+        "{}",
+        musl.message
+    );
     assert_eq!(musl.found.as_deref(), Some("no package for any platform"));
 }
 
@@ -50,15 +71,25 @@ fn what_is_there_is_found_as_node_finds_it() {
     // Within the package itself, and above.
     for folder in ["app/node_modules/rollup/node_modules", "node_modules"] {
         let at = format!("{folder}/@rollup/rollup-linux-x64-gnu/package.json");
-        assert_eq!(told(with_rollup(debian(), &[]).own(&at, 0o644, Thing::Unread(1))), NOTHING, "{folder}");
+        assert_eq!(
+            told(with_rollup(debian(), &[]).own(&at, 0o644, Thing::Unread(1))),
+            NOTHING,
+            "{folder}"
+        );
     }
     let store = "app/node_modules/.pnpm";
     let pnpm = |image: Image| {
-        image.own(&format!("{store}/rollup@4.1.0/node_modules/rollup/package.json"), 0o644, manifest(ROLLUP)).own(
-            "app/node_modules/rollup",
-            0o777,
-            Thing::Link(".pnpm/rollup@4.1.0/node_modules/rollup"),
-        )
+        image
+            .own(
+                &format!("{store}/rollup@4.1.0/node_modules/rollup/package.json"),
+                0o644,
+                manifest(ROLLUP),
+            )
+            .own(
+                "app/node_modules/rollup",
+                0o777,
+                Thing::Link(".pnpm/rollup@4.1.0/node_modules/rollup"),
+            )
     };
     let finding = only(pnpm(debian()), Code::MissingPlatformPackage);
     assert!(finding.message.starts_with("rollup@4.1.0 needs"), "{}", finding.message);
@@ -66,7 +97,9 @@ fn what_is_there_is_found_as_node_finds_it() {
         format!("{store}/@rollup+rollup-linux-x64-gnu@4.1.0/node_modules/@rollup/rollup-linux-x64-gnu/package.json");
     let link = format!("{store}/rollup@4.1.0/node_modules/@rollup/rollup-linux-x64-gnu");
     let target = "../../../@rollup+rollup-linux-x64-gnu@4.1.0/node_modules/@rollup/rollup-linux-x64-gnu";
-    let whole = pnpm(debian()).own(&real, 0o644, Thing::Unread(1)).own(&link, 0o777, Thing::Link(target));
+    let whole = pnpm(debian())
+        .own(&real, 0o644, Thing::Unread(1))
+        .own(&link, 0o777, Thing::Link(target));
     assert_eq!(told(whole), NOTHING);
     // A dangling link is a finding of its own.
     assert_eq!(told(pnpm(debian()).own(&link, 0o777, Thing::Link(target))), NOTHING);
@@ -76,7 +109,14 @@ fn what_is_there_is_found_as_node_finds_it() {
 fn a_package_for_another_processor_is_told_as_that_alone() {
     let image = with_rollup(debian(), &[]);
     let at = "app/node_modules/@rollup/rollup-linux-arm64-gnu/rollup.linux-arm64-gnu.node";
-    let image = image.own(at, 0o644, Thing::Elf(ElfFacts { machine: 183, ..elf(None, &["libc.so.6"]) }));
+    let image = image.own(
+        at,
+        0o644,
+        Thing::Elf(ElfFacts {
+            machine: 183,
+            ..elf(None, &["libc.so.6"])
+        }),
+    );
     let found = told(image);
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(found[0].starts_with("wrong-architecture"), "{found:#?}");
@@ -84,12 +124,20 @@ fn a_package_for_another_processor_is_told_as_that_alone() {
 
 #[test]
 fn packages_of_several_parts_need_each() {
-    let names =
-        ["@img/sharp-linux-x64", "@img/sharp-linuxmusl-x64", "@img/sharp-libvips-linux-x64", "@img/sharp-wasm32"];
+    let names = [
+        "@img/sharp-linux-x64",
+        "@img/sharp-linuxmusl-x64",
+        "@img/sharp-libvips-linux-x64",
+        "@img/sharp-wasm32",
+    ];
     let sharp = |present: &[&str]| {
         let mut image = debian().own("m/node_modules/sharp/package.json", 0o644, manifest(&names));
         for name in present {
-            image = image.own(&format!("m/node_modules/@img/{name}/package.json"), 0o644, Thing::Unread(1));
+            image = image.own(
+                &format!("m/node_modules/@img/{name}/package.json"),
+                0o644,
+                Thing::Unread(1),
+            );
         }
         image
     };
@@ -107,12 +155,30 @@ fn packages_of_several_parts_need_each() {
 fn where_a_list_knows_musl_the_other_name_is_for_glibc() {
     let names = ["@img/sharp-linux-x64", "@img/sharp-linuxmusl-x64"];
     let image = alpine().own("m/node_modules/sharp/package.json", 0o644, manifest(&names));
-    let image = image.own("m/node_modules/@img/sharp-linux-x64/package.json", 0o644, Thing::Unread(1));
+    let image = image.own(
+        "m/node_modules/@img/sharp-linux-x64/package.json",
+        0o644,
+        Thing::Unread(1),
+    );
     let finding = only(image, Code::MissingPlatformPackage);
-    assert_eq!(finding.message, "sharp needs @img/sharp-linuxmusl-x64 on this platform, which is not in the image");
+    assert_eq!(
+        finding.message,
+        "sharp needs @img/sharp-linuxmusl-x64 on this platform, which is not in the image"
+    );
     // A static program, of which one serves both.
-    let image = alpine().own("m/node_modules/esbuild/package.json", 0o644, manifest(&["@esbuild/linux-x64"]));
-    assert_eq!(told(image.own("m/node_modules/@esbuild/linux-x64/package.json", 0o644, Thing::Unread(1))), NOTHING);
+    let image = alpine().own(
+        "m/node_modules/esbuild/package.json",
+        0o644,
+        manifest(&["@esbuild/linux-x64"]),
+    );
+    assert_eq!(
+        told(image.own(
+            "m/node_modules/@esbuild/linux-x64/package.json",
+            0o644,
+            Thing::Unread(1)
+        )),
+        NOTHING
+    );
 }
 
 #[test]
@@ -125,13 +191,20 @@ fn a_program_inside_of_the_package_serves() {
         )
     };
     only(esbuild(), Code::MissingPlatformPackage);
-    assert_eq!(told(esbuild().own("m/node_modules/esbuild/bin/esbuild", 0o755, Thing::Elf(elf(None, &[])))), NOTHING);
+    assert_eq!(
+        told(esbuild().own("m/node_modules/esbuild/bin/esbuild", 0o755, Thing::Elf(elf(None, &[])))),
+        NOTHING
+    );
     let old = debian().own(
         "m/node_modules/esbuild/package.json",
         0o644,
         manifest(&["esbuild-linux-64", "esbuild-linux-arm64"]),
     );
-    assert!(only(old, Code::MissingPlatformPackage).message.contains("esbuild-linux-64"));
+    assert!(
+        only(old, Code::MissingPlatformPackage)
+            .message
+            .contains("esbuild-linux-64")
+    );
 }
 
 #[test]
@@ -146,7 +219,14 @@ fn what_is_not_for_this_platform_or_not_needed_is_not_told() {
         assert_eq!(told(image), NOTHING, "{optional:?}");
     }
     // One for musl alone, on glibc.
-    assert_eq!(told(debian().own("m/node_modules/a/package.json", 0o644, manifest(&["@a/b-linux-x64-musl"]))), NOTHING);
+    assert_eq!(
+        told(debian().own(
+            "m/node_modules/a/package.json",
+            0o644,
+            manifest(&["@a/b-linux-x64-musl"])
+        )),
+        NOTHING
+    );
     for at in [
         "m/node_modules/next/package.json",
         "m/package.json",
@@ -155,8 +235,17 @@ fn what_is_not_for_this_platform_or_not_needed_is_not_told() {
     ] {
         assert_eq!(told(debian().own(at, 0o644, manifest(ROLLUP))), NOTHING, "{at}");
     }
-    for text in ["", "{", "[]", "{\"optionalDependencies\": []}", "{\"optionalDependencies\": null}"] {
-        assert_eq!(told(debian().own("m/node_modules/a/package.json", 0o644, Thing::Text(text.into()))), NOTHING);
+    for text in [
+        "",
+        "{",
+        "[]",
+        "{\"optionalDependencies\": []}",
+        "{\"optionalDependencies\": null}",
+    ] {
+        assert_eq!(
+            told(debian().own("m/node_modules/a/package.json", 0o644, Thing::Text(text.into()))),
+            NOTHING
+        );
     }
 }
 
@@ -171,9 +260,19 @@ fn modules_for_another_python_alone_are_told() {
     let image = module(debian(), &format!("{SITE}/numpy/a.cpython-310-x86_64-linux-gnu.so"));
     let image = module(image, &format!("{SITE}/numpy/b.cpython-310-x86_64-linux-gnu.so"));
     let finding = only(image, Code::MissingPlatformPackage);
-    assert_eq!(finding.message, "numpy is built for Python 3.10 only, but the image's Python is 3.11 (2 files)");
-    assert_eq!(evidence(&finding), ("a module for cpython-311", "a.cpython-310-x86_64-linux-gnu.so"));
-    assert!(finding.help.ends_with("--target FOLDER --python-version 3.11`"), "{}", finding.help);
+    assert_eq!(
+        finding.message,
+        "numpy is built for Python 3.10 only, but the image's Python is 3.11 (2 files)"
+    );
+    assert_eq!(
+        evidence(&finding),
+        ("a module for cpython-311", "a.cpython-310-x86_64-linux-gnu.so")
+    );
+    assert!(
+        finding.help.ends_with("--target FOLDER --python-version 3.11`"),
+        "{}",
+        finding.help
+    );
 }
 
 #[test]
@@ -196,7 +295,13 @@ fn the_only_python_of_the_image_tells_for_folders_without_a_version() {
 
 #[test]
 fn modules_that_python_finds_in_another_form_are_not_told() {
-    for other in ["a.cpython-311-x86_64-linux-gnu.so", "a.abi3.so", "a.so", "a.py", "a/__init__.py"] {
+    for other in [
+        "a.cpython-311-x86_64-linux-gnu.so",
+        "a.abi3.so",
+        "a.so",
+        "a.py",
+        "a/__init__.py",
+    ] {
         let image = module(debian(), &format!("{SITE}/p/a.cpython-310-x86_64-linux-gnu.so"));
         let image = if other.ends_with(".so") {
             module(image, &format!("{SITE}/p/{other}"))

@@ -36,18 +36,35 @@ fn source(image: Image, at: &str, text: &str) -> Image {
 
 fn weight(image: Image) -> Vec<(Severity, String)> {
     let found = image.found(Code::MissingLibrary);
-    found.into_iter().map(|finding| (finding.severity, finding.message)).collect()
+    found
+        .into_iter()
+        .map(|finding| (finding.severity, finding.message))
+        .collect()
 }
 
 #[test]
 fn an_optional_backend_is_a_warning_with_all_that_it_misses() {
     let numba = |code: &str| {
-        let image = module(python(code), "numba/_helper.cpython-311-x86_64-linux-gnu.so", &["libc.so.6"]);
-        let image = module(image, "numba/np/ufunc/tbbpool.cpython-311-x86_64-linux-gnu.so", &["libtbb.so.12"]);
-        module(image, "numba/np/ufunc/omppool.cpython-311-x86_64-linux-gnu.so", &["libgomp.so.1", "libomp.so.5"])
+        let image = module(
+            python(code),
+            "numba/_helper.cpython-311-x86_64-linux-gnu.so",
+            &["libc.so.6"],
+        );
+        let image = module(
+            image,
+            "numba/np/ufunc/tbbpool.cpython-311-x86_64-linux-gnu.so",
+            &["libtbb.so.12"],
+        );
+        module(
+            image,
+            "numba/np/ufunc/omppool.cpython-311-x86_64-linux-gnu.so",
+            &["libgomp.so.1", "libomp.so.5"],
+        )
     };
     let image = numba("import os");
-    let [(severity, message)] = &weight(image)[..] else { panic!() };
+    let [(severity, message)] = &weight(image)[..] else {
+        panic!()
+    };
     assert_eq!(*severity, Severity::Warning);
     assert_eq!(
         message,
@@ -66,7 +83,11 @@ fn an_optional_backend_is_a_warning_with_all_that_it_misses() {
 fn the_main_module_of_a_package_stays_an_error() {
     let only = module(python("import os"), "cv2/cv2.abi3.so", &["libGL.so.1"]);
     assert_eq!(weight(only)[0].0, Severity::Error);
-    let main = module(module(python("import os"), "cv2/cv2.abi3.so", &["libGL.so.1"]), "cv2/other.abi3.so", &[]);
+    let main = module(
+        module(python("import os"), "cv2/cv2.abi3.so", &["libGL.so.1"]),
+        "cv2/other.abi3.so",
+        &[],
+    );
     assert_eq!(weight(main)[0].0, Severity::Error);
     let tried = source(
         module(python("import cv2"), "cv2/cv2.abi3.so", &["libGL.so.1"]),
@@ -89,9 +110,16 @@ fn a_file_that_only_bears_the_name_excuses_nothing() {
     let image = put(
         image,
         &format!("{SITE}/pyarrow/lib.abi3.so"),
-        ElfFacts { runpath: runpath(), ..elf(None, &["libarrow.so.15"]) },
+        ElfFacts {
+            runpath: runpath(),
+            ..elf(None, &["libarrow.so.15"])
+        },
     );
-    let image = put(image, &format!("{SITE}/pyarrow/libarrow.so.15.0.0"), shared_library("libarrow.so.15", &[]));
+    let image = put(
+        image,
+        &format!("{SITE}/pyarrow/libarrow.so.15.0.0"),
+        shared_library("libarrow.so.15", &[]),
+    );
     let finding = only(image, Code::MissingLibrary);
     assert_eq!(finding.severity, Severity::Error);
     assert_eq!(
@@ -107,9 +135,16 @@ fn a_file_that_only_bears_the_name_excuses_nothing() {
     );
     // A program of a package of npm, which can hold no links.
     let folder = "app/node_modules/@embedded/linux-x64/native";
-    let program = ElfFacts { runpath: Some(b"$ORIGIN/../lib".to_vec()), ..program(&["libpq.so.5"]) };
+    let program = ElfFacts {
+        runpath: Some(b"$ORIGIN/../lib".to_vec()),
+        ..program(&["libpq.so.5"])
+    };
     let image = put(debian(), &format!("{folder}/bin/initdb"), program);
-    let image = put(image, &format!("{folder}/lib/libpq.so.5.16"), shared_library("libpq.so.5", &[]));
+    let image = put(
+        image,
+        &format!("{folder}/lib/libpq.so.5.16"),
+        shared_library("libpq.so.5", &[]),
+    );
     assert_eq!(only(image, Code::MissingLibrary).severity, Severity::Error);
 }
 
@@ -120,14 +155,32 @@ fn what_another_module_loads_first_counts_within_a_package_and_what_it_requires(
         let image = put(
             image,
             &format!("{SITE}/{owner}/a.abi3.so"),
-            ElfFacts { runpath: runpath(), ..elf(None, &["libq.so.1"]) },
+            ElfFacts {
+                runpath: runpath(),
+                ..elf(None, &["libq.so.1"])
+            },
         );
-        put(image, &format!("{SITE}/p/hidden/libq.so.1"), shared_library("libq.so.1", &[]))
+        put(
+            image,
+            &format!("{SITE}/p/hidden/libq.so.1"),
+            shared_library("libq.so.1", &[]),
+        )
     };
-    assert_eq!(weight(module(with_loader("p", python("import os")), "p/b.abi3.so", &["libq.so.1"])), []);
+    assert_eq!(
+        weight(module(
+            with_loader("p", python("import os")),
+            "p/b.abi3.so",
+            &["libq.so.1"]
+        )),
+        []
+    );
     // The private folder of another package.
     let image = module(python("import os"), "r/b.abi3.so", &["libq.so.1"]);
-    let image = put(image, &format!("{SITE}/s.libs/libq.so.1"), shared_library("libq.so.1", &[]));
+    let image = put(
+        image,
+        &format!("{SITE}/s.libs/libq.so.1"),
+        shared_library("libq.so.1", &[]),
+    );
     assert_eq!(weight(image).len(), 1);
     // NVIDIA's wheels, which others open before.
     let image = module(python("import os"), "r/b.abi3.so", &["libcudart.so.12"]);
@@ -141,24 +194,49 @@ fn alternatives_of_a_package_are_one_need() {
     let runs = || elf(None, &["libc.so.6"]);
     let both = |first: ElfFacts| {
         let image = put(debian(), &format!("{zeromq}/115/addon.node"), first);
-        put(image, &format!("{zeromq}/131/addon.node"), elf(None, &["libgone.so.1", "libgone.so.2"]))
+        put(
+            image,
+            &format!("{zeromq}/131/addon.node"),
+            elf(None, &["libgone.so.1", "libgone.so.2"]),
+        )
     };
     assert_eq!(weight(both(runs())), []);
     let found = weight(both(elf(None, &["libgone.so.3"])));
-    assert_eq!(found, [(Severity::Error, "needs libgone.so.3, which is not in the loader's search path".to_owned())]);
+    assert_eq!(
+        found,
+        [(
+            Severity::Error,
+            "needs libgone.so.3, which is not in the loader's search path".to_owned()
+        )]
+    );
     // The other C library's, beside one that loads.
     let image = put(debian(), "app/node_modules/m/lib/debian/a.node", runs());
-    let image = put(image, "app/node_modules/m/lib/alpine3/a.node", elf(None, &["libc.musl-x86_64.so.1"]));
+    let image = put(
+        image,
+        "app/node_modules/m/lib/alpine3/a.node",
+        elf(None, &["libc.musl-x86_64.so.1"]),
+    );
     assert_eq!(only(image, Code::ForeignArchitecture).severity, Severity::Warning);
 }
 
 #[test]
 fn what_was_built_on_the_spot_stands_before_what_was_shipped() {
     let package = "app/node_modules/tree-sitter";
-    let shipped =
-        || put(debian(), &format!("{package}/prebuilds/linux-x64/tree-sitter.node"), elf(None, &["libgone.so.1"]));
+    let shipped = || {
+        put(
+            debian(),
+            &format!("{package}/prebuilds/linux-x64/tree-sitter.node"),
+            elf(None, &["libgone.so.1"]),
+        )
+    };
     assert_eq!(weight(shipped())[0].0, Severity::Error);
-    let built = |needed: &[&str]| put(shipped(), &format!("{package}/build/Release/runtime.node"), elf(None, needed));
+    let built = |needed: &[&str]| {
+        put(
+            shipped(),
+            &format!("{package}/build/Release/runtime.node"),
+            elf(None, needed),
+        )
+    };
     assert_eq!(weight(built(&["libc.so.6"])), []);
     assert!(!weight(built(&["libother.so.1"])).is_empty());
 }
@@ -166,18 +244,32 @@ fn what_was_built_on_the_spot_stands_before_what_was_shipped() {
 #[test]
 fn libraries_that_are_opened_are_a_warning() {
     let library = |needed: &[&str]| {
-        put(python("import lightgbm"), &format!("{SITE}/lightgbm/lib/lib_lightgbm.so"), elf(None, needed))
+        put(
+            python("import lightgbm"),
+            &format!("{SITE}/lightgbm/lib/lib_lightgbm.so"),
+            elf(None, needed),
+        )
     };
     let found = weight(library(&["libgomp.so.1"]));
     assert_eq!(found[0].0, Severity::Warning);
-    assert!(found[0].1.starts_with("needs libgomp.so.1, which is not in the loader's search path"), "{}", found[0].1);
+    assert!(
+        found[0]
+            .1
+            .starts_with("needs libgomp.so.1, which is not in the loader's search path"),
+        "{}",
+        found[0].1
+    );
     assert_eq!(weight(library(&["libcublas.so.12", "libcuda.so.1"])), []);
 }
 
 #[test]
 fn a_package_that_is_an_option_is_a_warning() {
     let image = debian()
-        .own("app/package.json", 0o644, Thing::Text(r#"{"dependencies": {"trace": "1"}}"#.into()))
+        .own(
+            "app/package.json",
+            0o644,
+            Thing::Text(r#"{"dependencies": {"trace": "1"}}"#.into()),
+        )
         .own(
             "app/node_modules/trace/package.json",
             0o644,
@@ -194,18 +286,32 @@ fn a_package_that_is_an_option_is_a_warning() {
 #[test]
 fn a_native_part_for_another_python_with_a_fallback_is_a_warning() {
     let multidict = |code: &str, more: &str| {
-        let image = module(python(code), "multidict/_multidict.cpython-312-x86_64-linux-gnu.so", &[]);
+        let image = module(
+            python(code),
+            "multidict/_multidict.cpython-312-x86_64-linux-gnu.so",
+            &[],
+        );
         let image = module(image, "multidict/_testcapi.cpython-312-x86_64-linux-gnu.so", &[]);
         let compat =
             "if USE:\n    try:\n        from . import _multidict\n    except ImportError:\n        USE = False\n";
         let image = source(image, "multidict/_compat.py", compat);
-        source(image, "multidict/__init__.py", &format!("from ._compat import USE\n{more}"))
+        source(
+            image,
+            "multidict/__init__.py",
+            &format!("from ._compat import USE\n{more}"),
+        )
     };
     let severity = |image| only(image, Code::MissingPlatformPackage).severity;
     let chosen = "if USE:\n    from ._multidict import MultiDict\n";
     assert_eq!(severity(multidict("import multidict", chosen)), Severity::Warning);
     // What is certainly imported somewhere stays an error, and so does what the start was not seen to do without.
-    assert_eq!(severity(multidict("import multidict", "from ._multidict import MultiDict\n")), Severity::Error);
-    assert_eq!(severity(multidict("import multidict", "from . import _testcapi\n")), Severity::Error);
+    assert_eq!(
+        severity(multidict("import multidict", "from ._multidict import MultiDict\n")),
+        Severity::Error
+    );
+    assert_eq!(
+        severity(multidict("import multidict", "from . import _testcapi\n")),
+        Severity::Error
+    );
     assert_eq!(severity(multidict("import os", "")), Severity::Error);
 }

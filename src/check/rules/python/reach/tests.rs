@@ -15,17 +15,23 @@ fn image(entrypoint: &[&str]) -> Image {
 }
 
 fn with(image: Image, files: &[(&str, &str)]) -> Image {
-    files.iter().fold(image, |image, (at, text)| image.own(at, 0o644, Thing::Text((*text).to_owned())))
+    files.iter().fold(image, |image, (at, text)| {
+        image.own(at, 0o644, Thing::Text((*text).to_owned()))
+    })
 }
 
 fn site(image: Image, files: &[(&str, &str)]) -> Image {
-    files
-        .iter()
-        .fold(image, |image, (at, text)| image.own(&format!("{SITE}/{at}"), 0o644, Thing::Text((*text).to_owned())))
+    files.iter().fold(image, |image, (at, text)| {
+        image.own(&format!("{SITE}/{at}"), 0o644, Thing::Text((*text).to_owned()))
+    })
 }
 
 fn told(image: Image) -> Vec<String> {
-    image.found_by(missing_import).into_iter().map(|finding| format!("{} {}", finding.path, finding.message)).collect()
+    image
+        .found_by(missing_import)
+        .into_iter()
+        .map(|finding| format!("{} {}", finding.path, finding.message))
+        .collect()
 }
 
 #[test]
@@ -35,7 +41,15 @@ fn a_module_that_is_surely_imported_must_be_there() {
         told(code()),
         ["/ the code on the command line imports \"requests\", which is not in Python's search path"]
     );
-    let requests = || site(code(), &[("requests/__init__.py", "import json, sys, urllib3\nfrom .models import X\n")]);
+    let requests = || {
+        site(
+            code(),
+            &[(
+                "requests/__init__.py",
+                "import json, sys, urllib3\nfrom .models import X\n",
+            )],
+        )
+    };
     let models = ("requests/models.py", "from urllib3 import y\nimport idna.core\n");
     assert_eq!(
         told(site(requests(), &[models])),
@@ -44,16 +58,27 @@ fn a_module_that_is_surely_imported_must_be_there() {
             format!("/{SITE}/requests/models.py imports \"idna\" (line 2), which is not in Python's search path"),
         ]
     );
-    let there = [models, ("urllib3/__init__.py", ""), ("idna/__init__.py", "from . import core"), ("idna/core.py", "")];
+    let there = [
+        models,
+        ("urllib3/__init__.py", ""),
+        ("idna/__init__.py", "from . import core"),
+        ("idna/core.py", ""),
+    ];
     assert_eq!(told(site(requests(), &there)), [""; 0]);
     let finding = &site(code(), &[]).found_by(missing_import)[0];
-    assert_eq!(finding.help, "install the package that provides \"requests\" into the image for Python 3.11");
+    assert_eq!(
+        finding.help,
+        "install the package that provides \"requests\" into the image for Python 3.11"
+    );
 }
 
 #[test]
 fn a_lost_part_of_a_package_is_told() {
     let code = || image(&["python3", "-c", "import orjson"]);
-    let files = [("orjson/__init__.py", "from .orjson import *\nfrom .orjson import __version__\n")];
+    let files = [(
+        "orjson/__init__.py",
+        "from .orjson import *\nfrom .orjson import __version__\n",
+    )];
     assert_eq!(
         told(site(code(), &files)),
         [format!(
@@ -84,13 +109,23 @@ fn what_may_be_done_without_or_put_in_place_is_not_told() {
         let files = [("app.py", text)];
         let six = [("six.py", "")];
         assert_eq!(
-            told(site(with(image(&["python3", "/srv/app.py"]), &[("srv/app.py", text)]), &six)),
+            told(site(
+                with(image(&["python3", "/srv/app.py"]), &[("srv/app.py", text)]),
+                &six
+            )),
             [""; 0],
             "{text}"
         );
-        assert_eq!(told(site(site(image(&["python3", "-m", "app"]), &files), &six)), [""; 0], "{text}");
+        assert_eq!(
+            told(site(site(image(&["python3", "-m", "app"]), &files), &six)),
+            [""; 0],
+            "{text}"
+        );
     }
-    let open = site(image(&["python3", "-c", "import gone"]), &[("x.pth", "import finder; finder.install()\n")]);
+    let open = site(
+        image(&["python3", "-c", "import gone"]),
+        &[("x.pth", "import finder; finder.install()\n")],
+    );
     assert_eq!(told(open), [""; 0]);
     assert_eq!(told(image(&["python3", "-m", "gone"])), [""; 0]);
 }
@@ -99,11 +134,21 @@ fn what_may_be_done_without_or_put_in_place_is_not_told() {
 fn a_module_that_lies_where_nothing_looks_is_named() {
     let image = with(
         image(&["python3", "/srv/app.py"]),
-        &[("srv/app.py", "import flask\nimport near\n"), ("srv/near.py", ""), ("deps/flask/__init__.py", "")],
+        &[
+            ("srv/app.py", "import flask\nimport near\n"),
+            ("srv/near.py", ""),
+            ("deps/flask/__init__.py", ""),
+        ],
     );
     let found = image.found_by(missing_import);
     assert_eq!(found[0].found.as_deref(), Some("/deps/flask/__init__.py"));
-    assert!(found[0].help.starts_with("it is at /deps/flask/__init__.py: set PYTHONPATH"), "{}", found[0].help);
+    assert!(
+        found[0]
+            .help
+            .starts_with("it is at /deps/flask/__init__.py: set PYTHONPATH"),
+        "{}",
+        found[0].help
+    );
     assert_eq!(found.len(), 1);
 }
 
@@ -111,11 +156,19 @@ fn a_module_that_lies_where_nothing_looks_is_named() {
 fn scripts_and_console_scripts_are_followed_to_their_modules() {
     let script = "#!/usr/bin/python3\nfrom tool.main import main\nmain()\n";
     let image = image(&["tool"]).own("usr/bin/tool", 0o755, Thing::Text(script.to_owned()));
-    let image =
-        site(image, &[("tool/__init__.py", ""), ("tool/main.py", "from . import fast, gone\nimport tool.lost\n")]);
+    let image = site(
+        image,
+        &[
+            ("tool/__init__.py", ""),
+            ("tool/main.py", "from . import fast, gone\nimport tool.lost\n"),
+        ],
+    );
     let image = image.own(&format!("{SITE}/tool/fast.abi3.so"), 0o644, Thing::Elf(elf(None, &[])));
     let reach = Reach::of(&image.subject());
-    assert_eq!(reach.extensions.into_iter().collect::<Vec<_>>(), [path(&format!("{SITE}/tool/fast.abi3.so"))]);
+    assert_eq!(
+        reach.extensions.into_iter().collect::<Vec<_>>(),
+        [path(&format!("{SITE}/tool/fast.abi3.so"))]
+    );
     let missing: Vec<&str> = reach.missing.iter().map(|missing| &missing.name[..]).collect();
     assert_eq!(missing, ["tool.lost"]);
 }
@@ -132,7 +185,10 @@ fn sources_are_read_once_they_are_named() {
         asked.push(path.to_string());
         subject.source(path).cloned()
     });
-    let expected: Vec<String> = ["a", "b", "c"].iter().map(|name| format!("/{SITE}/{name}.py")).collect();
+    let expected: Vec<String> = ["a", "b", "c"]
+        .iter()
+        .map(|name| format!("/{SITE}/{name}.py"))
+        .collect();
     assert_eq!(asked, expected);
 }
 
@@ -148,8 +204,17 @@ fn a_native_part_is_done_without_where_it_is_tried_alone() {
         ("try:\n    import p._c\nexcept ImportError:\n    raise\n", false),
     ] {
         let text = format!("{tried}{more}");
-        let image = site(image(&["python3", "-c", "import p"]), &[("p/__init__.py", &text), ("p/_py.py", "")]);
-        let subject = image.own(&format!("{SITE}/{part}"), 0o644, Thing::Elf(elf(None, &[]))).subject();
-        assert_eq!(Reach::of(&subject).does_without(&path(&format!("{SITE}/{part}"))), expected, "{text}");
+        let image = site(
+            image(&["python3", "-c", "import p"]),
+            &[("p/__init__.py", &text), ("p/_py.py", "")],
+        );
+        let subject = image
+            .own(&format!("{SITE}/{part}"), 0o644, Thing::Elf(elf(None, &[])))
+            .subject();
+        assert_eq!(
+            Reach::of(&subject).does_without(&path(&format!("{SITE}/{part}"))),
+            expected,
+            "{text}"
+        );
     }
 }
