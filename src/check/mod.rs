@@ -13,6 +13,7 @@ mod interest;
 mod jar;
 mod javascript;
 mod loader;
+mod own_file;
 mod policy;
 mod python_source;
 mod rules;
@@ -33,8 +34,9 @@ pub use interest::{
 pub use jar::JarFacts;
 pub use javascript::{Load, Script, Surety, System};
 pub use loader::{Closure, Loaded, Loader, Need};
+pub use own_file::OwnFile;
 pub use policy::{Policy, PolicyError, Verdict};
 pub use python_source::{Import, ImportKind, Source};
 pub use rules::{check, check_secrets, check_variables};
 pub use sarif::sarif;
-pub use subject::{OnDisk, OwnFile, Shadowed, Subject};
+pub use subject::{OnDisk, Shadowed, Subject};

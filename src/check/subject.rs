@@ -4,16 +4,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::execution::Execution;
 use super::interest::Evidence;
 use super::javascript::{Script, read_script};
+use super::own_file::{OwnFile, own_file};
 use super::python_source::Source;
 use super::rules::Marks;
 use crate::elf::ElfFacts;
-use crate::model::{Content, Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
+use crate::model::{Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
 use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};
 
 /// Returns whether a path on the disk exists. Passed in, since rules are pure.
@@ -43,59 +44,6 @@ pub struct Subject {
     /// The imports of Python sources of your layers, as far as they were read.
     sources: Arc<BTreeMap<EntryPath, Source>>,
     on_disk: OnDisk,
-}
-
-/// A file or a symbolic link of your layers that exists in the finished image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnFile {
-    /// The layer's name.
-    pub layer: Arc<str>,
-    /// Size in bytes; 0 of a link.
-    pub size_bytes: u64,
-    /// The rules that may apply to it.
-    marks: Marks,
-    /// Boxed, since most files are never opened, and images have very many.
-    seen: Option<Box<Seen>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
-    source: Option<PathBuf>,
-    evidence: Evidence,
-}
-
-impl OwnFile {
-    /// Creates a file of a layer that was not opened.
-    pub fn new(layer: Arc<str>, size_bytes: u64) -> Self {
-        Self {
-            layer,
-            size_bytes,
-            marks: Marks::default(),
-            seen: None,
-        }
-    }
-
-    /// Adds its evidence, and its path on the disk for files that come from there.
-    #[must_use]
-    pub fn seen(self, evidence: Evidence, source: Option<PathBuf>) -> Self {
-        let seen = (evidence != Evidence::NotRead).then(|| Box::new(Seen { source, evidence }));
-        Self { seen, ..self }
-    }
-
-    /// Returns `true` if a rule that goes by `marks` is to look at it.
-    pub(super) fn has(&self, marks: Marks) -> bool {
-        self.marks.has(marks)
-    }
-
-    /// Returns its evidence.
-    pub fn evidence(&self) -> &Evidence {
-        self.seen.as_ref().map_or(&Evidence::NotRead, |seen| &seen.evidence)
-    }
-
-    /// Returns its path on the disk; `None` for files that were not opened or come from elsewhere.
-    pub fn source(&self) -> Option<&Path> {
-        self.seen.as_ref()?.source.as_deref()
-    }
 }
 
 /// A file that is in the image twice, of which only the upper one shows.
@@ -170,14 +118,9 @@ impl Subject {
         for entry in layer.entries.iter().filter(|entry| Hidden::of(&entry.path).is_none()) {
             let node = node_of(entry);
             if !node.is_directory() {
-                let file = own_file(entry, name.clone(), evidence(&entry.path));
-                own.push((
-                    entry.path.clone(),
-                    OwnFile {
-                        marks: Marks::of(&entry.path, &node),
-                        ..file
-                    },
-                ));
+                let mut file = own_file(entry, name.clone(), evidence(&entry.path));
+                file.marks = Marks::of(&entry.path, &node);
+                own.push((entry.path.clone(), file));
             }
             nodes.push((entry.path.clone(), node));
         }
@@ -481,18 +424,6 @@ impl Subject {
     /// change.
     pub fn own_directories(&self) -> impl Iterator<Item = (&EntryPath, &Node)> {
         self.view.written().filter(|(_, node)| node.is_directory())
-    }
-}
-
-fn own_file(entry: &Entry, layer: Arc<str>, evidence: Evidence) -> OwnFile {
-    let EntryKind::File { size_bytes, content } = &entry.kind else {
-        return OwnFile::new(layer, 0);
-    };
-    let file = OwnFile::new(layer, *size_bytes);
-    match (evidence, content) {
-        (Evidence::NotRead, _) => file,
-        (evidence, Content::Disk(source)) => file.seen(evidence, Some(source.path.clone())),
-        (evidence, _) => file.seen(evidence, None),
     }
 }
 

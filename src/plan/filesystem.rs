@@ -2,8 +2,9 @@
 //! (passwd(5), group(5)).
 
 use super::BaseImage;
+use super::entries::{Attributes, attributes_of};
 use super::error::PlanError;
-use super::layer::{Attributes, DirectoryAttrs, LayerBuilder, attributes_of};
+use super::layer::{DirectoryAttrs, LayerBuilder};
 use super::owners::owner_ids;
 use super::sources::{DIRECTORY_MODE, FILE_MODE};
 use crate::model::{Content, Entry, EntryKind, EntryPath, escape};

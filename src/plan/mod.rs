@@ -7,6 +7,7 @@
 mod assemble;
 mod build_plan;
 mod config;
+mod entries;
 mod error;
 mod filesystem;
 mod layer;

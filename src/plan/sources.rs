@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::entries::Attributes;
 use super::error::PlanError;
-use super::layer::{Attributes, DirectoryAttrs, LayerBuilder};
+use super::layer::{DirectoryAttrs, LayerBuilder};
 use super::owners::owner_ids;
 use super::slots::Origin;
 use crate::model::{Entry, EntryKind, EntryPath, ListedItem, ListedRoot, Listing, escape};

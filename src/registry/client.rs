@@ -1,6 +1,8 @@
 //! The client: the state of each registry, and the loop that answers challenges. This is the only code that puts a
 //! credential into a request.
 
+mod authorize;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,10 +10,10 @@ use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::auth::{Asked, Authenticator, basic, bearer};
+use super::auth::{Asked, Authenticator, bearer};
 use super::challenge::{Challenge, preferred};
 use super::config::{Action, Config, Endpoint, Route};
-use super::credentials::{Credential, CredentialStore};
+use super::credentials::CredentialStore;
 use super::mirrors::Mirrors;
 use super::origin::{check_hop, origin};
 use super::redirect::{Reach, follow};
@@ -24,7 +26,7 @@ use super::session::{Authorization, Session};
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::upload::UnsupportedModes;
-use super::{Credentials, Login, RegistryOptions, grant};
+use super::{Credentials, Login, RegistryOptions};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
@@ -442,76 +444,6 @@ impl Client {
         follow(transport, &base, check_hop, reach, again).await
     }
 
-    async fn authorization(
-        &self,
-        session: &Session,
-        at: At<'_>,
-        scopes: &Scopes,
-        is_for_long: bool,
-        refused: Option<&super::Secret>,
-    ) -> Result<Option<Authorization>, RequestError> {
-        let Some(challenge) = session.challenge() else {
-            return Ok(None);
-        };
-        let credential = self.0.credentials.lookup(session.registry(), at.path).await?;
-        let credential = credential.as_deref();
-        if let Some(Credential::Registry(token)) = credential {
-            return Ok(Some(Authorization {
-                header: bearer(token),
-                token: None,
-                is_fresh: true,
-            }));
-        }
-        let challenge = match challenge {
-            Challenge::Basic => {
-                let pair = credential.and_then(Credential::pair);
-                return Ok(pair.map(|(user, password)| Authorization {
-                    header: basic(user, password),
-                    token: None,
-                    is_fresh: true,
-                }));
-            }
-            Challenge::Bearer(challenge) => challenge,
-        };
-        let base = session.base();
-        let joined = session.joined(scopes);
-        let ask = |joined| {
-            let asked = Asked {
-                endpoint: Some(session.endpoint()),
-                joined,
-                is_for_long,
-                credential,
-                refused,
-                is_of_mirror: at.mirror.is_some(),
-                ..Asked::new(&base, session.registry(), &challenge, scopes)
-            };
-            self.0.authenticator.token(&self.0.transport, asked)
-        };
-        let fetched = match ask(&joined).await {
-            // A token service may refuse scopes together that it grants separately.
-            Err(refusal) if !refusal.trouble.is_passing && session.ask_apart(scopes) => ask(scopes).await,
-            fetched => fetched,
-        };
-        // The fetch was retried already: the request that needs the token does not retry it again.
-        let fetched = fetched.map_err(RequestError::exhausted)?;
-        let (header, is_fresh) = (bearer(&fetched.token), fetched.is_fresh);
-        Ok(Some(Authorization {
-            header,
-            token: Some(fetched.token),
-            is_fresh,
-        }))
-    }
-
-    /// Returns `true` if the token for `scopes` itself says that the repository cannot be pushed to with it.
-    pub(super) async fn token_forbids_push(&self, at: At<'_>, scopes: &Scopes) -> Result<bool, StoreError> {
-        let session = self.session(at.endpoint)?;
-        let authorization = self.authorization(&session, at, scopes, false, None).await;
-        let token = authorization
-            .map_err(|interruption| interruption.error)?
-            .and_then(|known| known.token);
-        Ok(token.is_some_and(|token| grant::forbids_push(&token, at.path)))
-    }
-
     /// Returns the session of a host.
     pub(super) fn session(&self, endpoint: &Endpoint) -> Result<Arc<Session>, StoreError> {
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -525,27 +457,6 @@ impl Client {
             .for_each(|header| self.options().secrets.add_header(header.value.as_bytes()));
         sessions.insert(endpoint.clone(), Arc::clone(&session));
         Ok(session)
-    }
-
-    /// Sends `GET /v2/` (distribution-spec, "Determining Support") after a 401 without a challenge, as seen with
-    /// gcr.io.
-    async fn ask_for_challenge(&self, session: &Session) -> Result<(), RequestError> {
-        let (action, place, method) = ("connecting", session.registry().to_owned(), Method::GET);
-        let (url, headers) = (session.address("", session.registry())?, HeaderMap::new());
-        let (payload, connection, endpoint) = (Payload::Empty, Connection::Shared, Some(session.endpoint().clone()));
-        let outgoing = Outgoing {
-            action,
-            place,
-            method,
-            url,
-            headers,
-            payload,
-            connection,
-            endpoint,
-        };
-        let reply = self.0.transport.send(outgoing).await?;
-        session.learn(reply.headers(), &Scopes::default());
-        Ok(())
     }
 }
 

@@ -4,17 +4,16 @@
 //! An import below `if`, `try` or `def` is not followed, since it may not happen. A module that is reached is certainly
 //! imported. A module that is not reached may still be imported.
 
+mod start;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::super::commands::{Visit, trail};
-use super::super::program::Setting;
-use super::super::shebang;
-use super::search::{First, Found, Search, find_module, has_extension_module, is_site};
+use self::start::{FirstSource, Start, starts};
+use super::search::{Found, find_module, has_extension_module, is_site};
 use super::stdlib::is_standard;
-use super::{Handed, after, handed, is_python, servers};
 use crate::check::code::Code;
 use crate::check::finding::Finding;
-use crate::check::python_source::{Import, ImportKind, Source, read_source};
+use crate::check::python_source::{Import, ImportKind, Source};
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
@@ -144,83 +143,6 @@ fn places_of(subject: &Subject, wanted: &str) -> Option<EntryPath> {
         .map(|(path, _)| path)
         .find(|path| path.as_bytes().ends_with(ending.as_bytes()));
     found.cloned()
-}
-
-/// The input that Python certainly receives from the image: its search, and code or a first module.
-struct Start<'a> {
-    setting: Setting<'a>,
-    search: Search,
-    first: FirstSource,
-    /// The module that a server is given.
-    served: Option<String>,
-    /// `true` if a script of your layers ran before, which may install missing modules.
-    is_prepared: bool,
-}
-
-enum FirstSource {
-    Code(Source),
-    Module(String),
-    Script(EntryPath),
-}
-
-fn starts(subject: &Subject) -> Vec<Start<'_>> {
-    trail(subject).visits.into_iter().filter_map(start).collect()
-}
-
-fn start(visit: Visit<'_>) -> Option<Start<'_>> {
-    let Visit {
-        setting,
-        program,
-        arguments,
-        is_prepared,
-    } = visit;
-    if setting.subject.shebang(&program.at).is_some() {
-        let interpreter = shebang::interpreter(&setting, &program.at)?;
-        let tool = String::from_utf8_lossy(program.named.file_name()).into_owned();
-        let served = servers::target(&setting, &tool, &arguments);
-        let order = if served.is_some() {
-            First::Workdir
-        } else {
-            First::Folder(program.at.parent()?)
-        };
-        let search = Search::of(&setting, &interpreter, order)?;
-        return Some(Start {
-            setting,
-            search,
-            first: FirstSource::Script(program.at),
-            served,
-            is_prepared,
-        });
-    }
-    if !is_python(&String::from_utf8_lossy(program.named.file_name())) {
-        return None;
-    }
-    let first = |sees_workdir| if sees_workdir { First::Workdir } else { First::Nothing };
-    let mut served = None;
-    let (order, first) = match handed(&arguments)? {
-        Handed::Module { name, sees_workdir } => {
-            served = servers::target(&setting, name, after(&arguments, name));
-            (first(sees_workdir), FirstSource::Module(name.to_owned()))
-        }
-        Handed::Code { text, sees_workdir } => (first(sees_workdir), FirstSource::Code(read_source(text.as_bytes()))),
-        Handed::Script(script) => {
-            let at = setting.subject.resolve(&setting.place(script.as_bytes())?).ok()?;
-            let main = at
-                .join(b"__main__.py")
-                .ok()
-                .filter(|main| setting.subject.find(main).is_some());
-            let folder = if main.is_some() { at.clone() } else { at.parent()? };
-            (First::Folder(folder), FirstSource::Script(main.unwrap_or(at)))
-        }
-    };
-    let search = Search::of(&setting, &program, order)?;
-    Some(Start {
-        setting,
-        search,
-        first,
-        served,
-        is_prepared,
-    })
 }
 
 fn walked(subject: &Subject, read: &mut Read<'_>) -> Reach {

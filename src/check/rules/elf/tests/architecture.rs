@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::{evidence, only, told};
 use crate::check::code::Code;
-use crate::check::subject::{OwnFile, Subject};
+use crate::check::own_file::OwnFile;
+use crate::check::subject::Subject;
 use crate::check::testing::{Image, Thing, debian, elf, path};
 use crate::check::{Evidence, check};
 use crate::elf::{ElfClass, ElfFacts, ElfType};
