@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{evidence, only, told};
+use super::{evidence, only, put, told};
 use crate::check::code::Code;
 use crate::check::subject::{OwnFile, Subject};
 use crate::check::testing::{Image, Thing, debian, elf, path};
@@ -29,10 +29,6 @@ fn i386(interpreter: Option<&str>, needed: &[&str]) -> ElfFacts {
         class: ElfClass::Elf32,
         ..elf(interpreter, needed)
     }
-}
-
-fn put(image: Image, at: &str, facts: ElfFacts) -> Image {
-    image.own(at, 0o755, Thing::Elf(facts))
 }
 
 fn addon(needed: &[&str]) -> ElfFacts {
