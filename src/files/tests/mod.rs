@@ -1,5 +1,6 @@
 //! Tests of listing, on trees and archives that the tests create.
 
+mod bad_tars;
 mod disk;
 mod globs;
 mod ignores;

@@ -1,13 +1,27 @@
 //! What the rules of this folder say of whole images.
 
 mod architecture;
-mod loading;
+mod libc;
+mod libraries;
 mod packages;
 mod parts;
 
 use crate::check::code::Code;
 use crate::check::finding::Finding;
-use crate::check::testing::Image;
+use crate::check::testing::{Image, Thing, elf};
+use crate::elf::ElfFacts;
+
+const GLIBC: &str = "/lib64/ld-linux-x86-64.so.2";
+const MUSL: &str = "/lib/ld-musl-x86_64.so.1";
+const NOTHING: [&str; 0] = [];
+
+fn put(image: Image, at: &str, facts: ElfFacts) -> Image {
+    image.own(at, 0o755, Thing::Elf(facts))
+}
+
+fn program(needed: &[&str]) -> ElfFacts {
+    elf(Some(GLIBC), needed)
+}
 
 /// All findings of this folder's codes, as `code path: message`.
 fn told(image: Image) -> Vec<String> {

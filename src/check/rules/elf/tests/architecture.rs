@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{evidence, only, told};
+use super::{evidence, only, put, told};
 use crate::check::code::Code;
 use crate::check::own_file::OwnFile;
 use crate::check::subject::Subject;
@@ -30,10 +30,6 @@ fn i386(interpreter: Option<&str>, needed: &[&str]) -> ElfFacts {
         class: ElfClass::Elf32,
         ..elf(interpreter, needed)
     }
-}
-
-fn put(image: Image, at: &str, facts: ElfFacts) -> Image {
-    image.own(at, 0o755, Thing::Elf(facts))
 }
 
 fn addon(needed: &[&str]) -> ElfFacts {

@@ -1,11 +1,9 @@
 //! `missing-platform-package`.
 
-use super::{evidence, only, told};
+use super::{NOTHING, evidence, only, told};
 use crate::check::code::Code;
 use crate::check::testing::{Image, Thing, alpine, debian, elf, path};
 use crate::elf::ElfFacts;
-
-const NOTHING: [&str; 0] = [];
 
 /// A package.json with these optional dependencies.
 fn manifest(optional: &[&str]) -> Thing {

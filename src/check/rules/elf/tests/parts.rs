@@ -2,20 +2,12 @@
 
 use serde_json::json;
 
-use super::only;
+use super::{only, program, put};
 use crate::check::code::{Code, Severity};
 use crate::check::testing::{Image, Thing, debian, elf, shared_library};
 use crate::elf::ElfFacts;
 
 const SITE: &str = "usr/lib/python3.11/site-packages";
-
-fn put(image: Image, at: &str, facts: ElfFacts) -> Image {
-    image.own(at, 0o755, Thing::Elf(facts))
-}
-
-fn program(needed: &[&str]) -> ElfFacts {
-    elf(Some("/lib64/ld-linux-x86-64.so.2"), needed)
-}
 
 /// Debian with a Python that is started with code.
 fn python(code: &str) -> Image {
