@@ -256,7 +256,7 @@ fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
     print(text.as_bytes())
 }
 
-/// A size of the command line or the environment; `place` is where it stands.
+/// A size of the command line or the environment; `place` is its source, for messages.
 pub fn size(text: &str, place: &str) -> Result<u64, Failure> {
     parse_size(text).ok_or_else(|| {
         let message = format!("{place}: \"{}\" is not a size", escape(text.as_bytes()));

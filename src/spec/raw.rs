@@ -14,7 +14,7 @@ use super::choice::{
     Command, DurationText, HealthcheckChoice, ModeText, OwnerText, PortText, TextOrFalse, TextOrInteger, Var,
 };
 
-/// A value and where it stands in the text, in bytes.
+/// A value and its position in the text, in bytes.
 #[derive(Debug, Clone)]
 pub(super) struct At<T> {
     pub(super) value: T,
@@ -406,7 +406,7 @@ impl JsonSchema for Override {
     }
 }
 
-/// A table's schema without some keys, and with none required: what an override lacks, the document has.
+/// Returns a table's schema without some keys and with none required: the document provides what an override omits.
 fn without(mut schema: Schema, keys: &[&str]) -> Schema {
     schema.remove("required");
     if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::model::{Compression, Family, ImageName, Platform, Repository, Tag};
 
-/// Where something stands in the spec, for messages.
+/// A position in the spec, for messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {
     /// The spec file, as it was named.
@@ -140,7 +140,7 @@ impl FilesEntry {
 pub struct IgnoreFile {
     /// Its path, joined to the spec's directory.
     pub path: PathBuf,
-    /// True where the spec names it, so that its absence is an error.
+    /// `true` if the spec names it, so that its absence is an error.
     pub required: bool,
 }
 
@@ -199,7 +199,7 @@ pub struct User {
     pub home: String,
     /// Login shell.
     pub shell: String,
-    /// Where it stands.
+    /// Its position in the spec.
     pub place: Place,
 }
 
@@ -212,7 +212,7 @@ pub struct Group {
     pub gid: u64,
     /// Login names.
     pub members: Vec<String>,
-    /// Where it stands.
+    /// Its position in the spec.
     pub place: Place,
 }
 
@@ -225,7 +225,7 @@ pub struct DirSpec {
     pub owner: Option<Owner>,
     /// Mode, where said.
     pub mode: Option<u32>,
-    /// Where it stands.
+    /// Its position in the spec.
     pub place: Place,
 }
 
@@ -246,7 +246,7 @@ pub struct LayerSpec {
     pub compression: Compression,
     /// Annotations of the layer's descriptor.
     pub annotations: BTreeMap<String, String>,
-    /// Where it stands.
+    /// Its position in the spec.
     pub place: Place,
 }
 
@@ -255,20 +255,20 @@ pub struct LayerSpec {
 pub struct Remove {
     /// Absolute path in the image.
     pub path: String,
-    /// Where it stands.
+    /// Its position in the spec.
     pub place: Place,
 }
 
 /// One entry of `links`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkEntry {
-    /// Where the link stands in the image.
+    /// Path of the link in the image.
     pub path: String,
     /// What it points to, verbatim.
     pub target: String,
     /// Owner, where said here.
     pub owner: Option<Owner>,
-    /// Where it stands in the spec.
+    /// Its position in the spec.
     pub place: Place,
 }
 
@@ -299,7 +299,7 @@ pub struct FilesEntry {
     pub xattrs: Vec<String>,
     /// Capabilities of a single file, such as `cap_net_bind_service`, checked to be known.
     pub capabilities: Vec<String>,
-    /// Where it stands.
+    /// Its position in the spec.
     pub place: Place,
 }
 

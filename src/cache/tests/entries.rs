@@ -1,4 +1,4 @@
-//! An entry is found whole or not at all, whoever writes at the same time and whatever the modes of its files.
+//! An entry is found whole or not at all, even with several writers, and whatever the modes of its files.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Which host is asked, when a mirror has what is wanted, lacks it or fails, and who sees credentials.
+//! Which host is asked, when a mirror has a blob, does not have it or fails, and who receives credentials.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
