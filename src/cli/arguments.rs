@@ -95,9 +95,34 @@ pub struct OutputArguments {
     /// How to report progress on standard error.
     #[arg(long, global = true, value_enum, default_value_t = Progress::Auto, hide_possible_values = false)]
     pub progress: Progress,
+    /// Print only errors and warnings, like --progress none.
+    #[arg(short, long, global = true, conflicts_with = "progress")]
+    pub quiet: bool,
+    /// When to use colors. By default on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE sets them everywhere.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true)]
+    pub color: Color,
     /// Print details, such as requests and where credentials come from (never secrets). Repeat for more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+impl OutputArguments {
+    /// Returns the arguments with `--quiet` as the form of progress that it stands for.
+    pub fn with_quiet_as_progress(self) -> Self {
+        let progress = if self.quiet { Progress::None } else { self.progress };
+        Self { progress, ..self }
+    }
+}
+
+/// When colors are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, as `NO_COLOR` and `CLICOLOR_FORCE` say.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// How progress is reported.
@@ -189,13 +214,14 @@ pub struct BuildArguments {
     #[arg(long, conflicts_with = "offline")]
     pub push: bool,
     /// Where to write the image: oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]; FILE can be - for
-    /// standard output. Can be repeated. [default without --push: oci:build/oci]
+    /// standard output. Can be repeated. [default without --push: oci:build/oci in the current directory]
     #[arg(short, long, value_name = "OUTPUT")]
     pub output: Vec<String>,
     /// Tag or full reference to use instead of those in the spec. Can be repeated.
     #[arg(short, long, value_name = "REF")]
     pub tag: Vec<String>,
-    /// Build only this platform of the spec. Can be repeated.
+    /// Build only this platform of the spec. Can be repeated. With --push, fewer platforms than the spec has are pushed by
+    /// digest only, unless -t is given.
     #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
     pub platform: Vec<String>,
     /// Set a variable of [vars]. Can be repeated.
@@ -248,7 +274,7 @@ Examples:
 /// `ocitect lock`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Keeps existing pins, and removes those that the spec no longer uses. Commit the
+Keeps existing pins, and removes those that the spec no longer uses. Commit the \
 lockfile: every machine then builds on the same base images.
 
 Examples:
@@ -348,7 +374,7 @@ pub struct CheckArguments {
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
     /// Also check that this file, together with the image's environment, sets every variable of `required-env`. Can be
-    /// repeated.
+    /// repeated; a later file takes precedence.
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
     /// Print findings as JSON.
@@ -372,7 +398,7 @@ pub struct CheckArguments {
 }
 
 const CHECK_EXAMPLES: &str = "\
-Prints findings on standard output. Exits with status 3 if one is an error, and
+Prints findings on standard output. Exits with status 3 if one is an error, and \
 with 0 if there are only warnings.
 
 Examples:
@@ -413,9 +439,9 @@ pub struct PushArguments {
   ocitect copy oci-archive:app.tar registry.internal/me/app:1.0
   ocitect copy --platform linux/amd64 oci:build/oci docker-archive:app.tar:registry.internal/me/app:1.0")]
 pub struct CopyArguments {
-    /// The image to read.
+    /// The image to read: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF] or a reference.
     pub source: String,
-    /// Where to write it.
+    /// Where to write it, in the same forms.
     pub target: String,
     /// Copy only this platform of a multi-platform image.
     #[arg(long, value_name = "OS/ARCH")]

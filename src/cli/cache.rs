@@ -20,10 +20,10 @@ use crate::spec::parse_size;
 /// `ocitect cache`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The cache holds compressed blocks, records of layers, and facts and documents of
-base images. It is at $OCITECT_CACHE_DIR, $XDG_CACHE_HOME/ocitect or
-~/.cache/ocitect, the first that is set. Its limit is 10 GiB, or
-$OCITECT_CACHE_SIZE; the least recently used entries are deleted first. You can
+The cache holds compressed blocks, records of layers, and facts and documents of \
+base images. It is at $OCITECT_CACHE_DIR, $XDG_CACHE_HOME/ocitect or \
+~/.cache/ocitect, the first that is set. Its limit is 10 GiB, or \
+$OCITECT_CACHE_SIZE; the least recently used entries are deleted first. You can \
 delete the cache at any time.
 
 Examples:
@@ -53,10 +53,10 @@ pub struct CacheArguments {
 enum CacheCommand {
     /// Delete the least recently used entries, or unreachable blobs of a layout
     #[command(after_help = "\
-With --layout, deletes the blobs of that OCI layout that are not reachable from
-its index.json through indexes, manifests and their referrers (signatures,
-SBOMs), and leaves the cache alone. If an image of the layout is damaged or of an
-unknown kind, nothing is deleted. A lockfile can pin an image that no tag reaches
+With --layout, deletes the blobs of that OCI layout that are not reachable from \
+its index.json through indexes, manifests and their referrers (signatures, \
+SBOMs), and leaves the cache alone. If an image of the layout is damaged or of an \
+unknown kind, nothing is deleted. A lockfile can pin an image that no tag reaches \
 any more.
 
 Examples:
@@ -72,7 +72,7 @@ Examples:
     Prune(PruneArguments),
     /// Verify all entries and delete damaged ones
     #[command(after_help = "\
-Deleted entries are created again when they are needed. So the exit status is 0,
+Deleted entries are created again when they are needed. So the exit status is 0, \
 and 1 only if a damaged entry could not be deleted.
 
 Examples:
@@ -84,7 +84,7 @@ Examples:
 /// `ocitect cache prune`.
 #[derive(Debug, Args)]
 struct PruneArguments {
-    /// Amount to keep, such as 500MB or 2GiB. [default: the limit of the cache]
+    /// Size to keep, such as 500MB or 2GiB. [default: the limit of the cache]
     #[arg(long, value_name = "SIZE")]
     keep: Option<String>,
     /// Delete all entries.

@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::model::escape;
 
 /// Long and short options, with their replacements.
-const OPTIONS: [(&str, &str); 60] = [
+const OPTIONS: [(&str, &str); 58] = [
     (
         "--add-host",
         "ocitect does not run build commands, so it needs no hosts",
@@ -106,8 +106,6 @@ const OPTIONS: [(&str, &str); 60] = [
     ("--platforms", "use --platform"),
     ("--provenance", "ocitect does not write attestations yet"),
     ("--pull", "run `ocitect update` to update the pins in the lockfile"),
-    ("--quiet", "use --progress none"),
-    ("-q", "use --progress none"),
     ("--rm", "ocitect does not run containers"),
     ("--sbom", "ocitect does not write attestations yet"),
     (

@@ -50,7 +50,10 @@ type Done = Result<(), Failure>;
 /// Parses the arguments, runs the command, reports its failure, and returns the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
+        Ok(arguments) => Arguments {
+            output: arguments.output.with_quiet_as_progress(),
+            ..arguments
+        },
         Err(error) => {
             // Help and version are also errors of clap: they exit with 0, bad usage with 2.
             let error = habits::explain(error);
@@ -58,6 +61,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    render::choose_color(arguments.output.color);
     start_log(&arguments.output);
     environment::take_too_large_files_as_errors();
     let progress = arguments.output.progress;

@@ -1,19 +1,41 @@
 //! Text for people: sizes, colors, the summary of a build.
 
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 
+use super::arguments::Color;
 use crate::build::{BuildReport, LayerReport, PlatformReport};
 use crate::model::Tag;
 use crate::transfer::Outcome;
 
-/// Returns `true` if stderr takes colors: it is a terminal, and `NO_COLOR` is unset or empty.
-pub fn color_on_stderr() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// The choice of `--color`, made once at the start.
+static COLOR: OnceLock<Color> = OnceLock::new();
+
+/// Sets when colors are used. Only the first call counts.
+pub fn choose_color(color: Color) {
+    let _ = COLOR.set(color);
 }
 
-/// Returns `true` if stdout takes colors, by the same rule.
+/// Returns `true` if stderr takes colors.
+pub fn color_on_stderr() -> bool {
+    takes_color(std::io::stderr().is_terminal())
+}
+
+/// Returns `true` if stdout takes colors.
 pub fn color_on_stdout() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    takes_color(std::io::stdout().is_terminal())
+}
+
+/// Returns whether a stream takes colors: as `--color` says, else by `NO_COLOR`, `CLICOLOR_FORCE` and whether it is a
+/// terminal, in this order. Variables that are empty count as unset, and so does a `CLICOLOR_FORCE` of 0.
+fn takes_color(is_terminal: bool) -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_forced = || is_set("CLICOLOR_FORCE") && std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    match COLOR.get() {
+        Some(Color::Always) => true,
+        Some(Color::Never) => false,
+        Some(Color::Auto) | None => !is_set("NO_COLOR") && (is_terminal || is_forced()),
+    }
 }
 
 /// Returns `text` in bold and in a color of the terminal's palette (31 red, 33 yellow, 36 cyan), if stderr takes

@@ -182,6 +182,41 @@ fn on_a_terminal(sandbox: &Sandbox, line: &str, variables: &[(&str, &str)]) -> S
 }
 
 #[test]
+fn colors_are_a_choice() {
+    let sandbox = Sandbox::new();
+    let line = ["inspect", "oci:nowhere"];
+    let run = |more: &[&str], variables: &[(&str, &str)]| {
+        let mut command = sandbox.command(&[&line[..], more].concat());
+        Outcome::of({
+            command.envs(variables.iter().copied());
+            command
+        })
+        .expect(6)
+        .stderr
+    };
+    let red = "\u{1b}[1;31merror:\u{1b}[0m";
+    assert!(run(&["--color", "always"], &[("NO_COLOR", "1")]).contains(red));
+    assert!(run(&[], &[("CLICOLOR_FORCE", "1")]).contains(red));
+    let plain = [
+        run(&[], &[]),
+        run(&[], &[("CLICOLOR_FORCE", "0")]),
+        run(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]),
+        run(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]),
+    ];
+    assert!(plain.iter().all(|text| text.starts_with("error: ")), "{plain:?}");
+    let shown = on_a_terminal(&sandbox, "inspect oci:nowhere --color never", &[]);
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn a_quiet_run_prints_the_result_alone() {
+    let sandbox = Sandbox::new();
+    let built = sandbox.ok(&["build", HELLO, "-q"]);
+    assert_eq!((built.stdout.lines().count(), built.stderr.as_str()), (1, ""));
+    sandbox.run(&["build", HELLO, "-q", "--progress", "plain"]).expect(2);
+}
+
+#[test]
 fn a_terminal_gets_colour_unless_it_is_unwanted() {
     let sandbox = Sandbox::new();
     let line = "inspect oci:nowhere";
