@@ -1,8 +1,7 @@
 //! Images of other tools, as a base and in every command that reads images.
 //!
-//! The results of other tools with the same input are beside each test. skopeo 1.9, umoci 0.4 and podman 4.3 were run
-//! on it. containerd was not run: its results are those of containerd/platforms 1.0 (`Normalize`, `Only`) and
-//! containerd 2.0 (`core/images`, `Manifest` and `ConfigPlatform`), from their sources.
+//! The results of other tools with the same input are beside each test. skopeo 1.9, umoci 0.4, podman 4.3 and containerd
+//! 1.6.20 (`ctr image import`, `mount` and `run`) were run on it.
 
 use serde_json::{Value, json};
 
@@ -96,8 +95,8 @@ fn null_is_what_is_absent_in_every_document() {
     assert_eq!(config["config"]["Env"], json!(["A=1"]));
 }
 
-/// containerd selects the nearest lower variant (`platforms.Only`). skopeo and podman select only amd64 for amd64, and
-/// a lower variant of arm.
+/// containerd selects the nearest lower variant of amd64 and arm, but not arm64/v8 for arm64/v9. skopeo and podman select
+/// only amd64 for amd64, and a lower variant of arm.
 #[test]
 fn the_nearest_lower_variant_serves() {
     for (offered, wanted, served) in [
@@ -141,7 +140,7 @@ fn the_nearest_lower_variant_serves() {
 }
 
 /// skopeo 1.9 shows a nested index and copies none of it; podman does not pull it; umoci unpacks it. containerd follows
-/// it.
+/// it, but tries only the first of several entries without a platform.
 #[test]
 fn indexes_inside_of_indexes_are_followed() {
     let (sandbox, base) = on_base(&["linux/amd64", "linux/arm64"]);
@@ -174,7 +173,7 @@ fn indexes_inside_of_indexes_are_followed() {
 }
 
 /// podman and skopeo read the config of an entry without a platform if no other entry matches, and take the first;
-/// umoci reports an ambiguous tag. containerd reads the config.
+/// umoci reports an ambiguous tag. containerd reads the config of the first such entry, if no other entry matches.
 #[test]
 fn an_entry_without_a_platform_has_that_of_its_config() {
     let (sandbox, base) = on_base(&["linux/amd64", "linux/arm64"]);
