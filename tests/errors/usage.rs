@@ -211,7 +211,6 @@ fn options_and_commands_of_other_tools_are_explained() {
         (&["build", "--dry-run"], "--print-plan"),
         (&["build", "--build-arg", "A=1"], "--set NAME=VALUE"),
         (&["build", "--load"], "-o docker-archive:- | docker load"),
-        (&["build", "-q"], "--progress none"),
         (&["copy", "--all", "oci:a", "oci:b"], "all platforms are copied"),
         (
             &["push", "--tls-verify=false", "oci:a", "localhost:1/b"],

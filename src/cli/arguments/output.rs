@@ -1,0 +1,52 @@
+//! The options for output on the terminal, which every command has.
+
+use clap::{Args, ValueEnum};
+
+/// Options for progress output, which every command has.
+#[derive(Debug, Clone, Args)]
+pub struct OutputArguments {
+    /// How to report progress on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = Progress::Auto, hide_possible_values = false)]
+    pub progress: Progress,
+    /// Print only errors and warnings, like --progress none.
+    #[arg(short, long, global = true, conflicts_with = "progress")]
+    pub quiet: bool,
+    /// When to use colors. By default on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE sets them everywhere.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true)]
+    pub color: Color,
+    /// Print details, such as requests and where credentials come from (never secrets). Repeat for more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl OutputArguments {
+    /// Returns the arguments with `--quiet` as the form of progress that it stands for.
+    pub fn with_quiet_as_progress(self) -> Self {
+        let progress = if self.quiet { Progress::None } else { self.progress };
+        Self { progress, ..self }
+    }
+}
+
+/// When colors are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, as `NO_COLOR` and `CLICOLOR_FORCE` say.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// How progress is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// Progress bars on a terminal, lines elsewhere.
+    Auto,
+    /// One line per event.
+    Plain,
+    /// One JSON object per line and event.
+    Json,
+    /// Only errors and warnings.
+    None,
+}
