@@ -14,7 +14,7 @@ use super::own_file::{OwnFile, own_file};
 use super::python_source::Source;
 use super::rules::Marks;
 use crate::elf::ElfFacts;
-use crate::model::{Entry, EntryKind, EntryPath, Family, LayerPlan, Platform};
+use crate::model::{Entry, EntryKind, EntryPath, Family, LayerPlan, OPAQUE_WHITEOUT, Platform, WHITEOUT_PREFIX};
 use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};
 
 /// Returns whether a path on the disk exists. Passed in, since rules are pure.
@@ -116,7 +116,7 @@ impl Subject {
         // Both maps are filled at once: in one that is filled in order, half of the room stays empty.
         let (mut own, mut nodes) = (Vec::new(), Vec::with_capacity(layer.entries.len()));
         for entry in layer.entries.iter().filter(|entry| Hidden::of(&entry.path).is_none()) {
-            let node = node_of(entry);
+            let node = Node::of_entry(entry);
             if !node.is_directory() {
                 let mut file = own_file(entry, name.clone(), evidence(&entry.path));
                 file.marks = Marks::of(&entry.path, &node);
@@ -427,27 +427,6 @@ impl Subject {
     }
 }
 
-fn node_of(entry: &Entry) -> Node {
-    let kind = match &entry.kind {
-        EntryKind::Directory => NodeKind::Directory,
-        EntryKind::Symlink { target } => NodeKind::Symlink {
-            target: target.clone().into(),
-        },
-        EntryKind::File { size_bytes, .. } => NodeKind::File {
-            size_bytes: *size_bytes,
-            layer: u32::MAX,
-            stored_at: None,
-        },
-    };
-    Node {
-        kind,
-        mode: entry.mode,
-        uid: entry.uid,
-        gid: entry.gid,
-        xattrs: None,
-    }
-}
-
 /// The entries that a whiteout hides (image-spec, layer.md, "Whiteouts").
 enum Hidden {
     Path(EntryPath),
@@ -456,11 +435,11 @@ enum Hidden {
 
 impl Hidden {
     fn of(path: &EntryPath) -> Option<Self> {
-        let name = path.file_name().strip_prefix(b".wh.")?;
         let folder = path.parent()?;
-        match name {
-            b".wh..opq" => Some(Self::Below(folder)),
-            name => folder.join(name).ok().map(Self::Path),
+        if path.file_name() == OPAQUE_WHITEOUT {
+            return Some(Self::Below(folder));
         }
+        let name = path.file_name().strip_prefix(WHITEOUT_PREFIX)?;
+        folder.join(name).ok().map(Self::Path)
     }
 }

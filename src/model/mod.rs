@@ -24,6 +24,7 @@ mod platform_names;
 mod reference;
 mod short_names;
 pub mod strict_json;
+mod whiteout;
 mod xattr;
 
 pub use bounds::{
@@ -49,6 +50,7 @@ pub use platform::{Platform, PlatformError};
 pub use platform_names::UnknownPart;
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag};
 pub use short_names::ShortNames;
+pub use whiteout::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 pub use xattr::{XattrOwner, xattr_owner, xattr_pattern_owner};
 
 /// Annotation of a layout's descriptor: the tag, as skopeo expects it (image-spec, annotations.md).

@@ -1,12 +1,9 @@
-//! Entries of a layer and nodes of a view, and how one becomes the other.
+//! Entries of a layer: their attributes, and in what two of them differ.
 
 use std::collections::BTreeMap;
 
 use crate::model::{Entry, EntryKind, EntryPath, XattrOwner, xattr_owner};
-use crate::tree::{Node, NodeKind};
-
-/// Layer index of own layers in a view's nodes. Content is never read through the view of a plan.
-const OWN_LAYER: u32 = u32::MAX;
+use crate::tree::Node;
 
 /// Mode, owner and extended attributes of an entry.
 #[derive(Debug, Clone, Default)]
@@ -42,29 +39,6 @@ pub(super) fn new_entry(path: EntryPath, kind: EntryKind, attributes: Attributes
         mode,
         uid,
         gid,
-        xattrs,
-    }
-}
-
-/// Returns the node of an entry in a view.
-pub(super) fn node_of(entry: &Entry) -> Node {
-    let kind = match &entry.kind {
-        EntryKind::Directory => NodeKind::Directory,
-        EntryKind::File { size_bytes, .. } => NodeKind::File {
-            size_bytes: *size_bytes,
-            layer: OWN_LAYER,
-            stored_at: None,
-        },
-        EntryKind::Symlink { target } => NodeKind::Symlink {
-            target: target.as_slice().into(),
-        },
-    };
-    let xattrs = (!entry.xattrs.is_empty()).then(|| Box::new(entry.xattrs.clone()));
-    Node {
-        kind,
-        mode: entry.mode,
-        uid: entry.uid,
-        gid: entry.gid,
         xattrs,
     }
 }

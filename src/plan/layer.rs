@@ -7,18 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::entries::{Attributes, attributes_of, difference, new_entry, node_of};
+use super::entries::{Attributes, attributes_of, difference, new_entry};
 use super::error::PlanError;
 use super::slots::{Origin, Slot, Slots};
-use crate::model::{Content, Entry, EntryKind, EntryPath, EntryPathError, escape, nearest};
+use crate::model::{
+    Content, Entry, EntryKind, EntryPath, EntryPathError, OPAQUE_WHITEOUT, WHITEOUT_PREFIX, escape, nearest,
+};
 use crate::spec::Remove;
 use crate::tree::{Node, ResolveError, View};
-
-/// Prefix of a whiteout's name.
-pub(super) const WHITEOUT_PREFIX: &[u8] = b".wh.";
-
-/// Name of the whiteout that hides everything below its directory in lower layers.
-const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
 
 /// The attributes of a new directory, and the changes to an existing one.
 #[derive(Debug, Clone)]
@@ -317,7 +313,7 @@ impl<'a> LayerBuilder<'a> {
         self.view.extend(
             self.slots
                 .sorted()
-                .map(|Slot { entry, .. }| (entry.path.clone(), node_of(entry))),
+                .map(|Slot { entry, .. }| (entry.path.clone(), Node::of_entry(entry))),
         );
         if !self.removed.is_empty() {
             self.add_whiteouts()?;

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::build_plan::{BaseImage, BuildPlan};
-use super::layer::WHITEOUT_PREFIX;
-use crate::model::{Compression, Content, Digest, Entry, EntryKind, LayerPlan, escape};
+use crate::model::{Compression, Content, Digest, Entry, EntryKind, LayerPlan, WHITEOUT_PREFIX, escape};
 
 impl BuildPlan {
     /// Returns the plan as JSON. Equal plans give equal texts.

@@ -276,10 +276,10 @@ impl TemporaryFile {
         self.file
             .as_file()
             .sync_all()
-            .map_err(|cause| StoreError::io("writing", target, cause))?;
+            .map_err(|cause| StoreError::io("write", target, cause))?;
         self.file
             .persist_noclobber(target)
-            .map_err(|error| StoreError::io("writing", target, error.error))?;
+            .map_err(|error| StoreError::io("write", target, error.error))?;
         sync_directory(parent(target))
     }
 

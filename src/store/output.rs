@@ -144,7 +144,7 @@ pub fn write_output(path: &Path, bytes: &[u8], access: Access) -> Result<(), Sto
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut file = TemporaryFile::create_in(parent(path))?;
     file.write_all(bytes)
-        .map_err(|cause| StoreError::io("writing", path, cause))?;
+        .map_err(|cause| StoreError::io("write", path, cause))?;
     file.persist_new(path)
 }
 

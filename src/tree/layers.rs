@@ -10,7 +10,7 @@ use super::entries::{Entries, unknown_type};
 use super::error::LayerError;
 use super::node::{Node, NodeKind, Tree};
 use super::resolve::ResolveError;
-use crate::model::{EntryPath, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES};
+use crate::model::{EntryPath, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 use crate::tar::{Entry, EntryKind};
 
 /// Greatest number of nodes in an image, and of entries in all its layers. It limits memory to about 2 GiB plus the
@@ -24,8 +24,6 @@ pub const MAX_XATTRS_BYTES: u64 = 128 * 1024 * 1024;
 /// Memory for an extended attribute in addition to its name and value, in bytes: mostly for a separate map.
 const XATTR_ITEM_BYTES: u64 = 640;
 
-const WHITEOUT_PREFIX: &[u8] = b".wh.";
-const WHITEOUT_OPAQUE: &[u8] = b".wh..wh..opq";
 /// Prefix that AUFS reserves for its own data about a layer; never part of the image.
 const WHITEOUT_META_PREFIX: &[u8] = b".wh..wh.";
 
@@ -352,7 +350,7 @@ fn meaning(entry: &Entry, stored: &EntryPath) -> Result<Meaning, LayerError> {
         return Err(invalid("a whiteout is no directory"));
     }
     let name = stored.file_name();
-    if name == WHITEOUT_OPAQUE {
+    if name == OPAQUE_WHITEOUT {
         return Ok(Meaning::Opaque);
     }
     if name.starts_with(WHITEOUT_META_PREFIX) {

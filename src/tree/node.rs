@@ -5,9 +5,12 @@ use std::ops::Bound;
 
 use super::cursor::Cursor;
 use super::resolve::{ResolveError, walk};
-use crate::model::EntryPath;
+use crate::model::{Entry, EntryKind, EntryPath};
 
 pub use crate::tar::Xattrs;
+
+/// Layer index of planned entries. Their content is never read through a tree.
+const PLANNED_LAYER: u32 = u32::MAX;
 
 /// An entry of an image, without its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,28 @@ pub enum NodeKind {
 }
 
 impl Node {
+    /// Returns the node of an entry of a planned layer.
+    pub fn of_entry(entry: &Entry) -> Self {
+        let kind = match &entry.kind {
+            EntryKind::Directory => NodeKind::Directory,
+            EntryKind::File { size_bytes, .. } => NodeKind::File {
+                size_bytes: *size_bytes,
+                layer: PLANNED_LAYER,
+                stored_at: None,
+            },
+            EntryKind::Symlink { target } => NodeKind::Symlink {
+                target: target.as_slice().into(),
+            },
+        };
+        Self {
+            kind,
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            xattrs: (!entry.xattrs.is_empty()).then(|| Box::new(entry.xattrs.clone())),
+        }
+    }
+
     /// Returns a directory with default attributes: 0755, 0:0.
     pub fn plain_directory() -> Self {
         Self {

@@ -11,14 +11,11 @@ use super::super::error::shown;
 use super::super::filter::Verdict;
 use super::super::handle::{self, Status};
 use super::super::xattr::Attributes;
-use crate::model::{Content, DiskFile, EntryKind, EntryPath, ListedItem};
+use crate::model::{Content, DiskFile, EntryKind, EntryPath, ListedItem, WHITEOUT_PREFIX};
 use crate::spec::FilesEntry;
 
 /// The bit of the owner's execute permission.
 pub(in super::super) const OWNER_EXECUTES: u32 = 0o100;
-
-/// Names with this prefix delete files when a layer is applied (image-spec, layer.md, "Whiteouts").
-const WHITEOUT_PREFIX: &[u8] = b".wh.";
 
 /// Returns the only item of a source that is a file. If `path` is a symbolic link, it is followed.
 pub(in super::super) fn single(

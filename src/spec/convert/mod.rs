@@ -15,7 +15,9 @@ use std::path::Path;
 use super::Place;
 use super::error::{Problem, SourceText};
 use super::raw::{At, Text};
-use crate::model::{EntryPath, EntryPathError, ImageName, Platform, ReferenceError, ShortNames, escape};
+use crate::model::{
+    EntryPath, EntryPathError, ImageName, Platform, ReferenceError, ShortNames, WHITEOUT_PREFIX, escape,
+};
 
 pub(super) use config::config;
 pub(super) use image::{DEFAULT_IGNORE_FILE, identity, parse_platform, platform};
@@ -84,10 +86,6 @@ impl Context<'_> {
         }
     }
 }
-
-/// Prefix of whiteouts (image-spec, layer.md "Whiteouts"): a file with such a name would delete files when a layer is
-/// applied.
-const WHITEOUT_PREFIX: &[u8] = b".wh.";
 
 /// Checks an absolute path in the image, and returns it as written.
 fn image_path(text: &Text) -> Result<String, Problem> {
