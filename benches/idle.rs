@@ -101,7 +101,8 @@ fn make_files(directory: &Path, files: usize) -> PathBuf {
     let root = directory.join("tree");
     for number in 0..files {
         let folder = number / FILES_PER_DIRECTORY;
-        let (package, inner) = (folder / FOLDERS.len(), FOLDERS[folder % FOLDERS.len()]);
+        let package = folder / FOLDERS.len();
+        let inner = FOLDERS[folder % FOLDERS.len()];
         let folder = root.join(format!("package-{package:04}")).join(inner);
         if number % FILES_PER_DIRECTORY == 0 {
             fs::create_dir_all(&folder).expect("room");

@@ -100,7 +100,9 @@ fn disk_file(path: &str, source: &Path) -> Entry {
 }
 
 fn plan(entries: Vec<Entry>) -> LayerPlan {
-    let (mtime_s, compression, annotations) = (0, Compression::Gzip(6), BTreeMap::new());
+    let mtime_s = 0;
+    let compression = Compression::Gzip(6);
+    let annotations = BTreeMap::new();
     LayerPlan {
         name: "bench".to_owned(),
         entries,
@@ -154,7 +156,8 @@ fn walk(bencher: Bencher) {
         place: Place::default(),
     };
     let archives = Archives::new(scratch());
-    let (ignore, none) = (IgnoreRules::default(), BTreeSet::new());
+    let ignore = IgnoreRules::default();
+    let none = BTreeSet::new();
     let context = Context {
         ignore: &ignore,
         never_packed: &none,

@@ -126,7 +126,9 @@ impl Sink for DockerArchiveSink {
     /// Completes the archive and moves it into place. The names are those from [`Self::new`]; `tags` are ignored. An
     /// index with more than one platform is [`StoreError::Unsupported`]. It can be called once.
     async fn publish(&self, root: &Root, _tags: &[Tag]) -> Result<(), StoreError> {
-        let (manifest, names, place) = (self.only_manifest(root)?, self.names.clone(), self.archive.place());
+        let manifest = self.only_manifest(root)?;
+        let names = self.names.clone();
+        let place = self.archive.place();
         self.archive
             .change(move |state| {
                 state.begin()?;

@@ -72,7 +72,8 @@ impl Sink for OciArchiveSink {
 
     /// Completes the archive and moves it into place. Only the first tag is listed. It can be called once.
     async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
-        let (root, listed) = (root.clone(), self.listed(root.descriptor(), tags));
+        let listed = self.listed(root.descriptor(), tags);
+        let root = root.clone();
         self.archive
             .change(move |state| {
                 state.blob(&root.descriptor().digest, root.bytes())?;

@@ -52,7 +52,8 @@ impl BlobArchive {
         if state.blobs.contains(&descriptor.digest) {
             return Ok(());
         }
-        let (digest, size_bytes) = (descriptor.digest, descriptor.size_bytes);
+        let digest = descriptor.digest;
+        let size_bytes = descriptor.size_bytes;
         let state = with(state, move |state| {
             state.begin()?;
             state.writer.begin(&blob_name(&digest), size_bytes)

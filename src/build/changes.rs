@@ -176,7 +176,8 @@ fn versions(packages: &[Package]) -> BTreeMap<(PackageSystem, &str), String> {
 }
 
 fn package_changes(old: &Facts, new: &Facts) -> PackageChanges {
-    let (old, new) = (versions(&old.packages), versions(&new.packages));
+    let old = versions(&old.packages);
+    let new = versions(&new.packages);
     let mut changes = PackageChanges::default();
     for ((system, name), version) in &new {
         match old.get(&(*system, *name)) {

@@ -44,13 +44,15 @@ pub(super) fn check_planned(
     let task = Task::start(observer, "checking".to_owned(), None);
     // Layers that are equal are one value by now, and looked at once.
     let mut surveyed: Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)> = Vec::new();
-    let (mut findings, mut checked) = (Vec::new(), Vec::new());
+    let mut findings = Vec::new();
+    let mut checked = Vec::new();
     let scratch = Arc::<Facts>::default();
     // An image that is the same for the next platform is put together once; of others there is one at a time.
     let mut last: Option<(&PlannedPlatform, Subject)> = None;
     for planned in platforms {
         let execution = Execution::new(&planned.plan.config.execution);
-        let (platform, family) = (planned.plan.platform.clone(), planned.plan.family);
+        let platform = planned.plan.platform.clone();
+        let family = planned.plan.family;
         let mut subject = match last.take().filter(|(other, _)| has_same_files(planned, other)) {
             Some((_, same)) => same.for_platform(platform, execution, family),
             None => {

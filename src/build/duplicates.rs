@@ -59,12 +59,11 @@ fn target(entry: &FilesEntry, listing: &Listing) -> Option<EntryPath> {
 }
 
 fn is_same(left: &Content, right: &Content, archives: &Archives) -> io::Result<bool> {
-    let (mut left, mut right) = (
-        BufReader::new(open(left, archives)?),
-        BufReader::new(open(right, archives)?),
-    );
+    let mut left = BufReader::new(open(left, archives)?);
+    let mut right = BufReader::new(open(right, archives)?);
     loop {
-        let (one, other) = (left.fill_buf()?, right.fill_buf()?);
+        let one = left.fill_buf()?;
+        let other = right.fill_buf()?;
         let common = one.len().min(other.len());
         if common == 0 {
             return Ok(one.len() == other.len());

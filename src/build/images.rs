@@ -263,7 +263,8 @@ impl<'a> Images<'a> {
             format!("reading {name} for {platform}"),
             Some(size_bytes),
         ));
-        let (told, done_bytes) = (task.clone(), AtomicU64::new(0));
+        let told = task.clone();
+        let done_bytes = AtomicU64::new(0);
         let progress = move |bytes| told.progress(done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes);
         let failed = |cause| BuildError::Tree {
             image: name.to_string(),
@@ -298,7 +299,8 @@ impl<'a> Images<'a> {
 }
 
 pub(super) fn failed(name: &ImageName, platform: &Platform) -> impl FnOnce(StoreError) -> BuildError {
-    let (image, platform) = (name.to_string(), platform.clone());
+    let image = name.to_string();
+    let platform = platform.clone();
     move |cause| BuildError::Image {
         image,
         platform,
@@ -315,7 +317,8 @@ async fn gone(
     selector: &Selector,
     not_found: StoreError,
 ) -> BuildError {
-    let (image, platform) = (named.text.clone(), platform.clone());
+    let image = named.text.clone();
+    let platform = platform.clone();
     let current = match source.resolve(selector).await {
         Ok(root) if root.descriptor().digest == locked => return failed(&named.name, &platform)(not_found),
         Ok(root) => Some(root.descriptor().digest),

@@ -169,8 +169,10 @@ impl Disk {
     }
 
     fn list(&self, entry: &FilesEntry, ignore: &IgnoreRules) -> Result<Listing, FilesError> {
-        let (never_packed, outputs) = (&self.never_packed, &self.outputs);
-        let (archives, threads) = (&*self.archives, self.threads);
+        let never_packed = &self.never_packed;
+        let outputs = &self.outputs;
+        let archives = &*self.archives;
+        let threads = self.threads;
         files::list(
             entry,
             &files::Context {
@@ -276,7 +278,8 @@ fn list_image(
                 },
             },
             NodeKind::Special => {
-                let (place, what) = (entry.place.clone(), "a device or a fifo");
+                let place = entry.place.clone();
+                let what = "a device or a fifo";
                 return Err(FilesError::Refused { place, origin, what }.into());
             }
         };

@@ -100,7 +100,8 @@ impl BuiltLayer {
 
     /// Creates a layer whose inputs are unchanged since `kept` was packed. Reads nothing until its bytes are needed.
     pub fn kept(kept: KeptLayer, plan: Arc<LayerPlan>, context: Arc<PackContext>) -> Self {
-        let (name, layer) = (plan.name.clone(), kept.layer.clone());
+        let name = plan.name.clone();
+        let layer = kept.layer.clone();
         let sighted = kept.sighted.clone().into();
         let bytes = LayerBytes::Kept(Box::new(KeptBytes {
             kept,
@@ -212,7 +213,8 @@ impl KeptBytes {
             return Ok(packed);
         }
         let packed = self.context.pack(&self.plan, *threads, &())?;
-        let (expected, actual) = (self.kept.layer.descriptor.digest, packed.layer.descriptor.digest);
+        let expected = self.kept.layer.descriptor.digest;
+        let actual = packed.layer.descriptor.digest;
         if expected != actual {
             self.context.records.forget(&self.plan);
             return Err(BuildError::StaleRecord {

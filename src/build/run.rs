@@ -158,7 +158,8 @@ pub async fn build(
         ahead.copy(naming, transports, observer)
     );
     // A failed upload is the reason that packing was canceled.
-    let (ahead, packed) = (ahead?, packed?);
+    let ahead = ahead?;
+    let packed = packed?;
     let verdict = with_packed(verdict, &packed);
     if verdict.error_count() > 0 {
         return Err(refuse(verdict, observer));
@@ -197,7 +198,8 @@ pub async fn check_build(
         .iter()
         .all(|planned| planned.plan.max_size_bytes.is_none())
     {
-        let (is_whole, findings) = (checked.is_whole, scan(checked, options, observer).await?);
+        let is_whole = checked.is_whole;
+        let findings = scan(checked, options, observer).await?;
         let verdict = verdict.with(findings);
         return Ok(if is_whole {
             verdict.with_unused_allows()
@@ -229,7 +231,8 @@ async fn scan(
         ..
     } = checked;
     let records = Records::new(cache, options.started_at);
-    let (threads, observer) = (options.threads, observer.clone());
+    let threads = options.threads;
+    let observer = observer.clone();
     in_background(move || planned_findings(&platforms, &contents, &records, threads, &observer)).await
 }
 

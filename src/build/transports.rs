@@ -78,7 +78,8 @@ impl Transports {
             | ImageName::OciArchive { path, selector }
             | ImageName::DockerArchive { path, selector } => (path.clone(), selector.clone()),
         };
-        let (name, spool) = (name.clone(), self.scratch_directory.clone());
+        let name = name.clone();
+        let spool = self.scratch_directory.clone();
         let source = local::blocking(move || open_local(&name, &path, &spool)).await?;
         Ok((source, selector))
     }
@@ -96,7 +97,9 @@ impl Transports {
             TargetPlace::Registry(repository) => return Ok(Box::new(self.registries.repository(repository.clone()))),
             TargetPlace::Local(place) => place.clone(),
         };
-        let (target, name, stdout) = (target.clone(), name.cloned(), self.stdout);
+        let target = target.clone();
+        let name = name.cloned();
+        let stdout = self.stdout;
         local::blocking(move || open_sink(&place, &target, name, stdout)).await
     }
 }

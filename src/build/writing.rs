@@ -40,7 +40,8 @@ pub(super) struct EagerUploads(Vec<Option<UnboundedReceiver<Arc<BuiltLayer>>>>);
 /// Returns the sending and the receiving end. Without `is_allowed`, nothing is sent, since the image may still be
 /// refused. Layouts and archives never receive layers ahead of the image.
 pub(super) fn handover(naming: &Outputs, is_allowed: bool) -> (EagerUpload, EagerUploads) {
-    let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+    let mut senders = Vec::new();
+    let mut receivers = Vec::new();
     for target in &naming.targets {
         let is_wanted = is_allowed && matches!(target.place, TargetPlace::Registry(_));
         receivers.push(is_wanted.then(|| {

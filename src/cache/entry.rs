@@ -72,7 +72,8 @@ pub(super) fn check(path: &Path, kind: Kind, key: &Digest) -> Result<Found, Flaw
     if content_bytes > kind.max_bytes {
         return Err(Flaw::Damaged);
     }
-    let (mut found_head, mut content) = ([0; HEAD_BYTES], Vec::with_capacity(content_bytes as usize));
+    let mut found_head = [0; HEAD_BYTES];
+    let mut content = Vec::with_capacity(content_bytes as usize);
     let read = file
         .read_exact(&mut found_head)
         .and_then(|()| (&file).take(content_bytes).read_to_end(&mut content));

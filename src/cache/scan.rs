@@ -66,7 +66,8 @@ fn scan_directory(kind_name: &'static str, directory: &Path, depth: usize, found
             let Some(key) = key(&name) else { continue };
             let Ok(metadata) = entry.metadata() else { continue };
             let Ok(used) = metadata.modified() else { continue };
-            let (directory, size_bytes) = (shared.clone(), metadata.len());
+            let directory = shared.clone();
+            let size_bytes = metadata.len();
             found.push(Kept {
                 kind_name,
                 directory,

@@ -313,7 +313,9 @@ mod tests {
     fn float_abis_are_told_apart_where_libraries_are_called() {
         use {ElfClass::*, Endianness::Little};
         let arm = |flags| made(Elf32, Little, 40, flags);
-        let (soft, hard, none) = (arm(0x0500_0200), arm(0x0500_0400), arm(0x0500_0002));
+        let soft = arm(0x0500_0200);
+        let hard = arm(0x0500_0400);
+        let none = arm(0x0500_0002);
         for (platform, facts, wanted) in [
             ("linux/arm/v7", &hard, Fit::Exact),
             ("linux/arm", &soft, Fit::Companion),

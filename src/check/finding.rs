@@ -31,7 +31,8 @@ pub struct Finding {
 impl Finding {
     /// Returns a finding with its code's severity and without evidence.
     pub fn new(code: Code, platform: &Platform, path: EntryPath, message: String, help: impl Into<String>) -> Self {
-        let (platform, help) = (platform.clone(), help.into());
+        let platform = platform.clone();
+        let help = help.into();
         Self {
             severity: code.severity(),
             code,

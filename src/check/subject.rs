@@ -82,8 +82,10 @@ impl Subject {
         for (path, file) in &mut own {
             file.marks = nodes.find(path).map(|node| Marks::of(path, node)).unwrap_or_default();
         }
-        let (own, view) = (Arc::new(own), Arc::new(View::new(base.tree.clone())));
-        let (shadowed, base_env) = (Vec::new(), Vec::new());
+        let own = Arc::new(own);
+        let view = Arc::new(View::new(base.tree.clone()));
+        let shadowed = Vec::new();
+        let base_env = Vec::new();
         let scripts = Arc::default();
         let sources = Arc::default();
         Self {
@@ -114,7 +116,8 @@ impl Subject {
             }
         }
         // Both maps are filled at once: in one that is filled in order, half of the room stays empty.
-        let (mut own, mut nodes) = (Vec::new(), Vec::with_capacity(layer.entries.len()));
+        let mut own = Vec::new();
+        let mut nodes = Vec::with_capacity(layer.entries.len());
         for entry in layer.entries.iter().filter(|entry| Hidden::of(&entry.path).is_none()) {
             let node = Node::of_entry(entry);
             if !node.is_directory() {
@@ -154,7 +157,9 @@ impl Subject {
         match (&entry.kind, &standing.kind) {
             (EntryKind::File { .. }, NodeKind::File { size_bytes, .. }) => {
                 let below = self.own.get(path).map(|own| own.layer.clone());
-                let (path, size_bytes, above) = (path.clone(), *size_bytes, layer.clone());
+                let path = path.clone();
+                let size_bytes = *size_bytes;
+                let above = layer.clone();
                 self.shadowed.push(Shadowed {
                     path,
                     size_bytes,

@@ -71,7 +71,9 @@ impl Image {
     /// Creates an empty image for a platform such as `linux/amd64`.
     pub fn new(platform: &str) -> Self {
         let platform = platform.parse().unwrap();
-        let (base, tree, entries) = (Facts::empty(), Tree::default(), BTreeMap::new());
+        let base = Facts::empty();
+        let tree = Tree::default();
+        let entries = BTreeMap::new();
         Self {
             platform,
             config: json!({}),

@@ -157,7 +157,8 @@ fn show(cache: &Cache, is_json: bool) -> Result<(), Failed> {
             json!({ "name": kind.name, "files": files, "size_bytes": size_bytes, "oldest_use": oldest_use(kind) })
         });
         let kinds: Vec<_> = kinds.collect();
-        let (directory, limit_bytes) = (name(cache.root()), cache.limit_bytes());
+        let directory = name(cache.root());
+        let limit_bytes = cache.limit_bytes();
         let shown =
             json!({ "directory": directory, "size_bytes": total_bytes, "limit_bytes": limit_bytes, "kinds": kinds });
         return Ok(print_json(&shown)?);
@@ -251,7 +252,8 @@ fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
     for (digest, size_bytes) in &removed {
         text += &format!("{verb} {digest} {:>10}\n", render::size(*size_bytes));
     }
-    let (gone, left) = (render::size(removed_bytes), render::size(kept_bytes));
+    let gone = render::size(removed_bytes);
+    let left = render::size(kept_bytes);
     text += &format!("{verb} {} blobs, {gone}; kept {}, {left}\n", removed.len(), kept.len());
     print(text.as_bytes())
 }

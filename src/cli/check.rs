@@ -129,7 +129,8 @@ async fn check_named_image(
     let given = given_variables(&arguments.env_file)?;
     let checked: Vec<Coverage> = images.iter().map(|image| image.coverage.clone()).collect();
     let findings = images.into_iter().flat_map(|image| {
-        let (platform, execution) = (&image.subject.platform, &image.subject.execution);
+        let platform = &image.subject.platform;
+        let execution = &image.subject.execution;
         let variables = given
             .iter()
             .flat_map(|given| check_variables(platform, execution, given));

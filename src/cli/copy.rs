@@ -76,7 +76,8 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
             (Target::registry(name.clone(), tags), Some(name))
         }
         local => {
-            let (name, tag) = (image.repository(), image.tag());
+            let name = image.repository();
+            let tag = image.tag();
             let full_name = name
                 .as_ref()
                 .zip(tag.as_ref())

@@ -162,7 +162,8 @@ impl Environment {
         if let (Some(user), true) = (&arguments.username, arguments.password_stdin) {
             let secret = read_secret()?;
             for registry in login_registries {
-                let (registry, user) = ((*registry).to_owned(), user.clone());
+                let registry = (*registry).to_owned();
+                let user = user.clone();
                 explicit.push(Login {
                     registry,
                     user,

@@ -131,7 +131,8 @@ impl Failure {
 
 /// Returns the causes of an error, without those that only repeat the previous one.
 fn causes(error: &dyn Error) -> Vec<String> {
-    let (message, mut causes) = (error.to_string(), Vec::<String>::new());
+    let message = error.to_string();
+    let mut causes = Vec::<String>::new();
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();

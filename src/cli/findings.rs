@@ -150,10 +150,8 @@ mod tests {
     #[test]
     fn what_two_platforms_share_is_said_once() {
         let finding = |architecture: &str, path: &str| {
-            let (platform, path) = (
-                Platform::new("linux", architecture),
-                EntryPath::new(path.as_bytes()).unwrap(),
-            );
+            let platform = Platform::new("linux", architecture);
+            let path = EntryPath::new(path.as_bytes()).unwrap();
             Finding::new(Code::Secret, &platform, path, "a key".to_owned(), "leave it out").evidence("none", "one")
         };
         let findings = [finding("amd64", "/a"), finding("amd64", "/b"), finding("arm64", "/a")];

@@ -48,7 +48,8 @@ fn pin_lines(pin: &Pin, lines: &mut Vec<String>) {
         ));
     }
     for package in &facts.packages {
-        let (name, version) = (escape(package.name.as_bytes()), escape(package.version.as_bytes()));
+        let name = escape(package.name.as_bytes());
+        let version = escape(package.version.as_bytes());
         lines.push(field("package", &format!("{name} {version}")));
     }
     lines.extend(libraries(&facts).iter().map(|name| field("library", name)));

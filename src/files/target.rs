@@ -61,7 +61,9 @@ fn several(entry: &FilesEntry, items: &[ListedItem]) -> FilesError {
     if items.len() > MAX_SHOWN_MATCHES {
         matches.push(format!("and {} more", items.len() - MAX_SHOWN_MATCHES));
     }
-    let (place, pattern, to) = (entry.place.clone(), entry.from_text.clone(), entry.to.clone());
+    let place = entry.place.clone();
+    let pattern = entry.from_text.clone();
+    let to = entry.to.clone();
     FilesError::SeveralMatches {
         place,
         pattern,

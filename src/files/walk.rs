@@ -161,7 +161,8 @@ impl<'w, 'a> Visit<'w, 'a> {
         } else {
             joined(&source.canonical, OsStr::from_bytes(&directory.below))
         };
-        let (found, directories) = (Found::default(), Vec::new());
+        let found = Found::default();
+        let directories = Vec::new();
         Self {
             walk,
             source,

@@ -82,7 +82,8 @@ impl Sink for LayoutSink {
             return Ok(true);
         }
         self.hold().await?;
-        let (layout, wanted) = (self.layout.clone(), descriptor.clone());
+        let layout = self.layout.clone();
+        let wanted = descriptor.clone();
         let is_there = blocking(move || layout.has_sound_blob(&wanted)).await?;
         if is_there {
             self.remember(descriptor.digest);
@@ -102,7 +103,8 @@ impl Sink for LayoutSink {
         let directory = self.layout.path().to_owned();
         let failed = move |cause| StoreError::io("write to", &directory, cause);
         let file = copy_blob(descriptor, source, file, failed).await?;
-        let (layout, digest) = (self.layout.clone(), descriptor.digest);
+        let layout = self.layout.clone();
+        let digest = descriptor.digest;
         blocking(move || layout.keep_blob(file, &digest)).await?;
         self.remember(digest);
         Ok(())
@@ -112,8 +114,10 @@ impl Sink for LayoutSink {
     /// listed images are kept. An image whose only tag moves away is not listed any more, and its blobs are kept.
     async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
         self.hold().await?;
-        let (layout, name) = (self.layout.clone(), self.name.clone());
-        let (root, tags) = (root.clone(), tags.to_vec());
+        let layout = self.layout.clone();
+        let name = self.name.clone();
+        let root = root.clone();
+        let tags = tags.to_vec();
         blocking(move || layout.publish(&root, name.as_ref(), &tags)).await
     }
 }

@@ -22,7 +22,8 @@ impl Source for Layout {
 
     /// A digest may be that of a listed image or of any manifest or index whose blob exists.
     async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
-        let (layout, selector) = (self.clone(), selector.clone());
+        let layout = self.clone();
+        let selector = selector.clone();
         let (index, size_bytes) = blocking(move || {
             let size_bytes = match &selector {
                 Selector::Digest(digest) => layout
@@ -39,12 +40,14 @@ impl Source for Layout {
 
     /// Rejects symbolic links among the blobs, as Bazel writes them.
     async fn check_blobs(&self, descriptors: &[Descriptor]) -> Result<(), StoreError> {
-        let (layout, descriptors) = (self.clone(), descriptors.to_vec());
+        let layout = self.clone();
+        let descriptors = descriptors.to_vec();
         blocking(move || descriptors.iter().try_for_each(|blob| layout.refuse_link(&blob.digest))).await
     }
 
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
-        let (layout, digest) = (self.clone(), descriptor.digest);
+        let layout = self.clone();
+        let digest = descriptor.digest;
         let file = blocking(move || layout.open_blob(&digest)).await?;
         let file = file.ok_or_else(|| StoreError::blob_not_found(descriptor, self.place()))?;
         let mut file = tokio::fs::File::from_std(file);

@@ -231,10 +231,8 @@ async fn links_in_a_layout_are_refused_with_what_helps() {
     layout.check_blobs(std::slice::from_ref(&root)).await.unwrap();
     let absent = crate::model::Descriptor::of(crate::model::MediaType::OciLayer, b"absent");
     layout.check_blobs(&[absent]).await.unwrap();
-    let (blob, moved) = (
-        layout.path().join("blobs/sha256").join(root.digest.hex()),
-        place.path().join("moved"),
-    );
+    let blob = layout.path().join("blobs/sha256").join(root.digest.hex());
+    let moved = place.path().join("moved");
     fs::rename(&blob, &moved).unwrap();
     std::os::unix::fs::symlink(&moved, &blob).unwrap();
     let error = layout.check_blobs(&[root]).await.unwrap_err();
@@ -243,7 +241,8 @@ async fn links_in_a_layout_are_refused_with_what_helps() {
         "{error}"
     );
     assert_eq!(error.error_kind(), ErrorKind::Input);
-    let (blobs, elsewhere) = (layout.path().join("blobs"), place.path().join("elsewhere"));
+    let blobs = layout.path().join("blobs");
+    let elsewhere = place.path().join("elsewhere");
     fs::rename(&blobs, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &blobs).unwrap();
     let error = layout.resolve(&Selector::Tag("1".to_owned())).await.unwrap_err();

@@ -78,7 +78,9 @@ impl From<Written> for Descriptor {
                 variant,
                 mut details,
             }) => {
-                let (architecture, os, variant) = (given(architecture), given(os), given(variant));
+                let architecture = given(architecture);
+                let os = given(os);
+                let variant = given(variant);
                 match (os, architecture) {
                     (Some(os), Some(architecture)) => (
                         Some(Platform {
@@ -136,7 +138,8 @@ impl From<Descriptor> for Written {
                 os,
                 variant,
             }) => {
-                let (architecture, os) = (Some(architecture), Some(os));
+                let architecture = Some(architecture);
+                let os = Some(os);
                 Some(WrittenPlatform {
                     architecture,
                     os,

@@ -29,7 +29,8 @@ pub fn reference(data: &[u8]) {
 
 /// Checks that registry and path have no special meaning in the URLs, headers and file keys that they become part of.
 fn check_repository(reference: &Reference) {
-    let (registry, path) = (reference.repository.registry(), reference.repository.path());
+    let registry = reference.repository.registry();
+    let path = reference.repository.path();
     assert!(
         registry
             .bytes()

@@ -203,7 +203,8 @@ impl Image {
     /// Combines a manifest and its config. Returns an error if the number of diff IDs differs from the number of
     /// layers.
     pub fn new(manifest: Document<ImageManifest>, config: Document<ImageConfig>) -> Result<Self, DocumentError> {
-        let (diff_ids, layers) = (config.value().diff_ids().len(), manifest.value().layers.len());
+        let diff_ids = config.value().diff_ids().len();
+        let layers = manifest.value().layers.len();
         if diff_ids != layers {
             return Err(DocumentError::LayerCount {
                 digest: config.descriptor().digest,

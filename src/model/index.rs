@@ -221,10 +221,8 @@ fn unambiguous_media_type(
     if let (Some(declared), Some(own)) = (declared, &own)
         && declared != own
     {
-        let (declared, own) = (
-            super::escape(declared.as_str().as_bytes()),
-            super::escape(own.as_str().as_bytes()),
-        );
+        let declared = super::escape(declared.as_str().as_bytes());
+        let own = super::escape(own.as_str().as_bytes());
         return Err(ambiguous(format!(
             "it was declared as {declared}, but its own media type is {own}"
         )));

@@ -40,7 +40,8 @@ pub enum PlatformError {
 
 fn unknown(platform: &Platform, part: UnknownPart) -> String {
     let shown = |text: &str| super::escape(text.as_bytes());
-    let (system, architecture) = (shown(&platform.os), shown(&platform.architecture));
+    let system = shown(&platform.os);
+    let architecture = shown(&platform.architecture);
     match part {
         UnknownPart::System => format!("unknown operating system \"{system}\" in platform \"{platform}\""),
         UnknownPart::Architecture => format!("unknown architecture \"{architecture}\" in platform \"{platform}\""),

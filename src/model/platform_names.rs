@@ -316,7 +316,9 @@ fn take_apart(text: &str) -> Option<(Option<String>, Option<String>, Option<Stri
     let is_system =
         |word: &str| architectures_of(word).is_some() || SYSTEM_ALIASES.iter().any(|(name, _)| *name == word);
     let mut words = words.into_iter();
-    let (first, second, third) = (words.next()?, words.next(), words.next());
+    let first = words.next()?;
+    let second = words.next();
+    let third = words.next();
     if words.next().is_some() {
         return None;
     }

@@ -31,7 +31,8 @@ pub struct KeptLayer {
 /// level and content.
 pub(super) fn block_key(compression: Compression, block: &[u8]) -> Digest {
     let mut hasher = Hasher::new();
-    let (algorithm, level) = (compression.algorithm(), compression.level());
+    let algorithm = compression.algorithm();
+    let level = compression.level();
     hasher.update(format!("block of byte format {BYTE_FORMAT}, {algorithm} {level}\n").as_bytes());
     hasher.update(block);
     hasher.digest()

@@ -130,7 +130,8 @@ fn check_stamp(listed: &DiskFile, file: &File) -> Result<(), PackError> {
         path: listed.path.clone(),
         source,
     })?;
-    let (expected, actual) = (listed.stamp, FileStamp::of(&metadata));
+    let expected = listed.stamp;
+    let actual = FileStamp::of(&metadata);
     let change = if expected.is_same_content(&actual) {
         return Ok(());
     } else if actual.identity != expected.identity || !metadata.is_file() {
@@ -215,7 +216,9 @@ impl<'a> OpenContent<'a> {
         if self.read_some(&mut [0])? == 0 {
             return Ok(());
         }
-        let (path, origin, expected_bytes) = (self.path.clone(), self.origin, self.size_bytes);
+        let path = self.path.clone();
+        let origin = self.origin;
+        let expected_bytes = self.size_bytes;
         Err(PackError::ContentLong {
             path,
             origin,

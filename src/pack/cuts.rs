@@ -104,7 +104,8 @@ impl<'a> Cuts<'a> {
     }
 
     fn slice(&mut self, from: u64) -> (u64, Vec<Part>) {
-        let (at, size_bytes) = (self.entry, self.plan.entries[self.entry].kind.size_bytes());
+        let at = self.entry;
+        let size_bytes = self.plan.entries[self.entry].kind.size_bytes();
         if size_bytes - from >= 2 * self.unit_bytes {
             let to = from + self.unit_bytes;
             self.sliced_bytes = Some(to);

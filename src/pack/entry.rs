@@ -97,7 +97,8 @@ fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     // directory's path would leave an empty name.
     let searched = path.len().saturating_sub(1).min(PREFIX_BYTES + 1);
     let slash = path[..searched].iter().rposition(|byte| *byte == b'/')?;
-    let (prefix, name) = (&path[..slash], &path[slash + 1..]);
+    let prefix = &path[..slash];
+    let name = &path[slash + 1..];
     (name.len() <= NAME_BYTES).then_some((prefix, name))
 }
 

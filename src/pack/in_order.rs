@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn items_of_several_threads_are_all_worked_off() {
         let stage = InOrder::new(Vec::new());
-        let (next, stage_ref) = (std::sync::atomic::AtomicU64::new(0), &stage);
+        let next = std::sync::atomic::AtomicU64::new(0);
+        let stage_ref = &stage;
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {

@@ -28,7 +28,8 @@ pub fn assemble(
     layers: &[Layer],
 ) -> Result<(Document<ImageConfig>, Document<ImageManifest>), PlanError> {
     if layers.len() != plan.layers.len() {
-        let (expected, actual) = (plan.layers.len(), layers.len());
+        let expected = plan.layers.len();
+        let actual = layers.len();
         return Err(PlanError::Count {
             what: "packed layers",
             expected,

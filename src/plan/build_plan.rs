@@ -132,10 +132,14 @@ pub fn plan_recording(mut input: PlanInput) -> Result<(BuildPlan, PlanInputs), P
     check_counts(&input.platform_spec, &input.listings)?;
     let listings = std::mem::take(&mut input.listings);
     let mut plan = plan_above(&input)?;
-    let (accounts, workdir) = (input.accounts(), input.config.workdir);
-    let (spec, base, seen) = (input.platform_spec, input.base, Arc::<Mutex<Seen>>::default());
+    let accounts = input.accounts();
+    let workdir = input.config.workdir;
+    let spec = input.platform_spec;
+    let base = input.base;
+    let seen = Arc::<Mutex<Seen>>::default();
     let mut layer_warnings = Vec::new();
-    let (base, workdir_text) = (base.as_deref(), workdir.as_deref());
+    let base = base.as_deref();
+    let workdir_text = workdir.as_deref();
     let layers = plan_layers(
         &spec,
         base,
@@ -284,7 +288,8 @@ fn check_family(spec: &PlatformSpec, base: Option<&BaseImage>, family: Family) -
     if let Some(base) = base {
         for layer in &base.image.manifest().value().layers {
             if !layer.media_type.is_layer() {
-                let (digest, media_type) = (layer.digest, layer.media_type.clone());
+                let digest = layer.digest;
+                let media_type = layer.media_type.clone();
                 return Err(PlanError::LayerType { digest, media_type });
             }
             let what = || format!("the base layer {}", layer.digest);

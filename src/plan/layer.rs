@@ -47,7 +47,9 @@ struct Resolved {
 impl<'a> LayerBuilder<'a> {
     /// Creates a layer without entries on the image so far.
     pub fn new(name: &'a str, view: &'a mut View) -> Self {
-        let (slots, removed, resolved) = (Slots::default(), BTreeSet::new(), BTreeMap::new());
+        let slots = Slots::default();
+        let removed = BTreeSet::new();
+        let resolved = BTreeMap::new();
         Self {
             name,
             view,
@@ -177,7 +179,8 @@ impl<'a> LayerBuilder<'a> {
             .map_err(|cause| self.unresolved(&origin.text(&kind), cause))?;
         let at = child(&directory.at, path).map_err(|cause| self.bad_path(&origin.text(&kind), cause))?;
         if at.is_root() || !directory.is_new && existing_directory(self.view, &at).is_some() {
-            let (layer, origin) = (self.name.to_owned(), origin.text(&kind));
+            let layer = self.name.to_owned();
+            let origin = origin.text(&kind);
             return Err(PlanError::FileOverDirectory {
                 layer,
                 path: at,
@@ -218,7 +221,9 @@ impl<'a> LayerBuilder<'a> {
 
     fn refuse_whiteout(&self, path: &EntryPath, origin: impl FnOnce() -> String) -> Result<(), PlanError> {
         if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
-            let (layer, origin, path) = (self.name.to_owned(), origin(), path.clone());
+            let layer = self.name.to_owned();
+            let origin = origin();
+            let path = path.clone();
             return Err(PlanError::WhiteoutName { layer, origin, path });
         }
         Ok(())
@@ -291,7 +296,8 @@ impl<'a> LayerBuilder<'a> {
             (None, Some(_)) => self.slots.insert(Slot { entry, origin }),
             (Some(first), Some(second)) => {
                 if let Some(difference) = difference(&slot.entry, &entry) {
-                    let (first, second) = (first.text(&slot.entry.kind), second.text(&entry.kind));
+                    let first = first.text(&slot.entry.kind);
+                    let second = second.text(&entry.kind);
                     let layer = self.name.to_owned();
                     return Err(PlanError::Conflict {
                         layer,

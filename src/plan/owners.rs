@@ -34,7 +34,8 @@ pub(super) fn owner_ids(accounts: &Accounts, owner: &Owner, origin: &str) -> Res
 }
 
 fn unknown(kind: &'static str, name: &str, origin: &str, known: BTreeSet<String>) -> PlanError {
-    let (name, origin) = (name.to_owned(), origin.to_owned());
+    let name = name.to_owned();
+    let origin = origin.to_owned();
     PlanError::UnknownAccount {
         kind,
         name,

@@ -226,8 +226,11 @@ impl Authenticator {
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
         let payload = Payload::Bytes(form.finish().into());
-        let (method, url, place) = (Method::POST, realm.clone(), asked.name.to_owned());
-        let (connection, endpoint) = (Connection::Shared, asked.endpoint.cloned());
+        let method = Method::POST;
+        let url = realm.clone();
+        let place = asked.name.to_owned();
+        let connection = Connection::Shared;
+        let endpoint = asked.endpoint.cloned();
         Outgoing {
             action: ACTION,
             place,
@@ -326,8 +329,12 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
         check_realm(registry, next)
     };
     let send = || {
-        let (method, url, headers) = (Method::GET, url.clone(), headers.clone());
-        let (place, payload, connection) = (asked.name.to_owned(), Payload::Empty, Connection::Shared);
+        let method = Method::GET;
+        let url = url.clone();
+        let headers = headers.clone();
+        let place = asked.name.to_owned();
+        let payload = Payload::Empty;
+        let connection = Connection::Shared;
         let endpoint = asked.endpoint.cloned();
         let outgoing = Outgoing {
             action: ACTION,

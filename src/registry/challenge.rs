@@ -37,7 +37,8 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<Challenge> {
             };
             match (scheme.as_str(), parameter("realm")) {
                 ("bearer", Some(realm)) => {
-                    let (service, scope) = (parameter("service"), parameter("scope"));
+                    let service = parameter("service");
+                    let scope = parameter("scope");
                     return Some(Challenge::Bearer(TokenChallenge { realm, service, scope }));
                 }
                 ("basic", _) => basic = Some(Challenge::Basic),

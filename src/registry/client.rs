@@ -2,13 +2,15 @@
 //! credential into a request.
 
 mod authorize;
+mod call;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, StatusCode};
-use url::Url;
+
+pub(super) use call::{At, Call, Destination};
 
 use super::auth::{Asked, Authenticator, bearer};
 use super::challenge::{Challenge, preferred};
@@ -51,50 +53,17 @@ struct Inner {
     named: Mutex<BTreeMap<(Repository, String), Option<Digest>>>,
 }
 
-/// A request to a registry.
-pub(super) struct Call {
-    /// The action, in the -ing form.
-    pub(super) action: &'static str,
-    pub(super) method: Method,
-    pub(super) to: Destination,
-    pub(super) headers: HeaderMap,
-    pub(super) payload: Payload,
-    /// Scopes that a token for it must allow.
-    pub(super) scopes: Scopes,
-    pub(super) connection: Connection,
-}
-
-/// The repository of a request, as the client sees it.
-#[derive(Clone, Copy)]
-pub(super) struct At<'a> {
-    pub(super) endpoint: &'a Endpoint,
-    /// The repository's path; empty for the registry itself.
-    pub(super) path: &'a str,
-    /// Its name in messages.
-    pub(super) place: &'a str,
-    /// The route, if it is a mirror. A mirror may be disabled while the request waits.
-    pub(super) mirror: Option<&'a Route>,
-}
-
-/// The address of a request.
-#[derive(Clone)]
-pub(super) enum Destination {
-    /// Path and query below the registry's `/v2/`.
-    Path(String),
-    /// Path and query below the registry's `/v2/`. A redirect to another origin is returned as the reply, not followed.
-    Own(String),
-    /// The address of an upload, which may be at another host.
-    Address(Url),
-}
-
 impl Client {
     /// Creates a client. It connects to nothing and reads no file yet.
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
         let credentials = CredentialStore::new(&options);
         let transport = Transport::new(options);
-        let (authenticator, sessions, refusals) =
-            (Authenticator::default(), Mutex::default(), UnsupportedModes::default());
-        let (config, mirrors, named) = (Mutex::default(), Mirrors::default(), Mutex::default());
+        let authenticator = Authenticator::default();
+        let sessions = Mutex::default();
+        let refusals = UnsupportedModes::default();
+        let config = Mutex::default();
+        let mirrors = Mirrors::default();
+        let named = Mutex::default();
         Ok(Self(Arc::new(Inner {
             transport,
             authenticator,
@@ -114,7 +83,8 @@ impl Client {
 
     /// Returns a repository at one host.
     pub(super) fn at(&self, way: Route) -> RegistryRepository {
-        let (client, repository) = (self.clone(), way.repository.clone());
+        let client = self.clone();
+        let repository = way.repository.clone();
         RegistryRepository {
             client,
             repository,
@@ -204,7 +174,8 @@ impl Client {
             scopes: Scopes::default(),
             connection: Connection::Shared,
         };
-        let (registry, place) = (login.registry.as_str(), login.registry.clone());
+        let registry = login.registry.as_str();
+        let place = login.registry.clone();
         let endpoint = probe.config()?.endpoint(registry)?;
         let at = At {
             endpoint: &endpoint,
@@ -271,7 +242,10 @@ impl Client {
         };
         let send = || {
             let payload = body.clone().map_or(Payload::Empty, Payload::Bytes);
-            let (method, to, headers, scopes) = (method.clone(), to.clone(), headers.clone(), scopes.clone());
+            let method = method.clone();
+            let to = to.clone();
+            let headers = headers.clone();
+            let scopes = scopes.clone();
             self.send_once(
                 at,
                 Call {
@@ -327,11 +301,13 @@ impl Client {
             if authorization.is_none() && !is_elsewhere {
                 authorization = self.authorization(&session, at, &scopes, is_for_long, None).await?;
             }
-            let (again, mut headers) = (payload.again(), headers.clone());
+            let again = payload.again();
+            let mut headers = headers.clone();
             if let Some(authorization) = &authorization {
                 headers.insert(AUTHORIZATION, authorization.header.clone());
             }
-            let (place, method) = (place.to_owned(), method.clone());
+            let place = place.to_owned();
+            let method = method.clone();
             let endpoint = Some(Arc::clone(session.endpoint()));
             let outgoing = Outgoing {
                 action,
@@ -404,14 +380,18 @@ impl Client {
 
     /// Sends one request and follows its redirects. Another host that requires a token gets an anonymous one.
     async fn exchange(&self, session: &Session, outgoing: Outgoing, reach: Reach) -> Result<Reply, RequestError> {
-        let (transport, base) = (&self.0.transport, session.base());
+        let transport = &self.0.transport;
+        let base = session.base();
         let permit = session.permit().await;
         let is_read = matches!(outgoing.method, Method::GET | Method::HEAD);
         if !is_read {
             return transport.send(outgoing).await;
         }
-        let (action, place, connection) = (outgoing.action, outgoing.place.clone(), outgoing.connection);
-        let (method, mut headers) = (outgoing.method.clone(), outgoing.headers.clone());
+        let action = outgoing.action;
+        let place = outgoing.place.clone();
+        let connection = outgoing.connection;
+        let method = outgoing.method.clone();
+        let mut headers = outgoing.headers.clone();
         let reply = follow(transport, &base, check_hop, reach, outgoing).await?;
         drop(permit);
         let is_elsewhere = origin(reply.url()) != origin(&base);

@@ -161,7 +161,8 @@ fn registry_name(url: &Url) -> String {
 }
 
 fn explain_tls(error: &rustls::Error, url: &Url) -> (String, Option<String>) {
-    let (host, registry) = (url.host_str().unwrap_or_default(), registry_name(url));
+    let host = url.host_str().unwrap_or_default();
+    let registry = registry_name(url);
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
             format!("the certificate of {host} was issued by an untrusted authority"),

@@ -67,7 +67,8 @@ const REGISTRIES: [&str; 6] = [
 /// selects the registry. Every accepted address obeys all rules about origins.
 pub fn location(data: &[u8]) {
     let Some((kind, text)) = data.split_first() else { return };
-    let (registry, text) = (registry_of(*kind), String::from_utf8_lossy(text));
+    let registry = registry_of(*kind);
+    let text = String::from_utf8_lossy(text);
     let request = registry.join("/v2/x/blobs/uploads/?a=b").expect("it is an address");
     if let Ok(url) = upload_location(&registry, &request, &text) {
         check_address(&registry, &url);

@@ -60,7 +60,8 @@ fn address(registry: &Url, page: &Url, target: &str) -> Result<Url, LinkError> {
         return Err(LinkError::Address);
     }
     if origin(&url) != origin(registry) {
-        let (registry, next) = (origin(registry), redact::text(&origin(&url)));
+        let registry = origin(registry);
+        let next = redact::text(&origin(&url));
         return Err(LinkError::Elsewhere { registry, next });
     }
     url.set_fragment(None);
@@ -86,7 +87,8 @@ fn first_link(text: &str) -> Result<(Option<Link<'_>>, Option<&str>), LinkError>
         .strip_prefix('<')
         .and_then(|text| text.split_once('>'))
         .ok_or(LinkError::Malformed)?;
-    let (mut relation, mut is_of_page) = (None, true);
+    let mut relation = None;
+    let mut is_of_page = true;
     loop {
         rest = rest.trim_start_matches(is_space);
         if rest.is_empty() {

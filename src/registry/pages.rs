@@ -47,7 +47,8 @@ impl RegistryRepository {
         mut take: impl FnMut(&HeaderMap, &[u8]) -> Result<(), String> + Send,
     ) -> Result<Listed, StoreError> {
         let Pages { action, first, headers } = pages;
-        let (mut to, mut seen) = (first, BTreeSet::new());
+        let mut to = first;
+        let mut seen = BTreeSet::new();
         for page in 0..MAX_PAGES {
             let small = Small {
                 action,

@@ -223,7 +223,8 @@ fn parse_network(text: &str) -> Option<Target> {
     match text.split_once('/') {
         None => bare(text).map(|address| Target::Network(address, bits(address))),
         Some((address, length)) => {
-            let (address, length) = (bare(address)?, length.parse::<u32>().ok()?);
+            let address = bare(address)?;
+            let length = length.parse::<u32>().ok()?;
             (length <= bits(address)).then_some(Target::Network(address, length))
         }
     }

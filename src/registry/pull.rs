@@ -67,7 +67,8 @@ pub(super) struct Pull {
 
 impl Pull {
     pub(super) fn new(repository: RegistryRepository, descriptor: Descriptor) -> Self {
-        let (backoff, asks_for_parts) = (repository.backoff(), !is_manifest(&descriptor));
+        let backoff = repository.backoff();
+        let asks_for_parts = !is_manifest(&descriptor);
         Self {
             repository,
             descriptor,
@@ -246,7 +247,9 @@ impl Pull {
     /// Handles a range that was not requested: from now on the whole content is requested, and its known bytes are
     /// skipped.
     fn wrong_part(&mut self, reply: &Reply) -> RequestError {
-        let (wanted, digest, status) = (self.wanted_part(), self.descriptor.digest, reply.status().as_u16());
+        let wanted = self.wanted_part();
+        let digest = self.descriptor.digest;
+        let status = reply.status().as_u16();
         let given = reply.headers().get(CONTENT_RANGE);
         let given = given.map_or("none".to_owned(), |range| {
             redact::text(&String::from_utf8_lossy(range.as_bytes()))
@@ -279,7 +282,8 @@ impl Pull {
     }
 
     fn broken_off(&self, cause: Option<io::Error>) -> RequestError {
-        let (at_bytes, size_bytes) = (self.at_bytes, self.descriptor.size_bytes);
+        let at_bytes = self.at_bytes;
+        let size_bytes = self.descriptor.size_bytes;
         broken_off(
             self.action(),
             self.repository.repository.to_string(),
@@ -393,7 +397,8 @@ impl RegistryRepository {
             if reply.status() != StatusCode::OK {
                 return Ok(Fetched::Refused(reply));
             }
-            let (headers, url) = (reply.headers().clone(), reply.url().clone());
+            let headers = reply.headers().clone();
+            let url = reply.url().clone();
             let interruption = match read_small(reply, limit_bytes).await {
                 Ok(bytes) => return Ok(Fetched::Whole { headers, url, bytes }),
                 Err(Unread::TooLarge) => {
@@ -429,7 +434,8 @@ impl ContentRange {
         let (range, total) = range.trim().split_once('/')?;
         let (first, last) = range.split_once('-')?;
         let total = if total == "*" { None } else { Some(number(total)?) };
-        let (first, last) = (number(first)?, number(last)?);
+        let first = number(first)?;
+        let last = number(last)?;
         let is_sound = unit.eq_ignore_ascii_case("bytes") && first <= last && total.is_none_or(|total| last < total);
         is_sound.then_some(Self { first, last, total })
     }

@@ -35,8 +35,12 @@ pub(super) async fn follow(
 ) -> Result<Reply, RequestError> {
     let mut outgoing = first;
     for _ in 0..=MAX_HOPS {
-        let (action, place, method) = (outgoing.action, outgoing.place.clone(), outgoing.method.clone());
-        let (url, mut headers, connection) = (outgoing.url.clone(), outgoing.headers.clone(), outgoing.connection);
+        let action = outgoing.action;
+        let place = outgoing.place.clone();
+        let method = outgoing.method.clone();
+        let url = outgoing.url.clone();
+        let mut headers = outgoing.headers.clone();
+        let connection = outgoing.connection;
         let endpoint = outgoing.endpoint.clone();
         let reply = transport.send(outgoing).await?;
         let Some(location) = location(&reply) else {

@@ -125,7 +125,8 @@ impl RegistryRepository {
         if reply_headers.contains_key(SUBJECT) {
             return Ok(());
         }
-        let (referrer, tag) = (referrer(root), fallback_tag(&subject));
+        let referrer = referrer(root);
+        let tag = fallback_tag(&subject);
         let mut backoff = self.backoff();
         let mut was_put = false;
         loop {

@@ -29,10 +29,12 @@ pub(super) struct Request<'a> {
 
 /// Turns an error reply into an error.
 pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) -> StoreError {
-    let (mut status, address) = (reply.status(), redact::address(reply.url()));
+    let mut status = reply.status();
+    let address = redact::address(reply.url());
     let is_short = is_short_of_scope(reply.headers());
     let limit = limit(status, reply.headers());
-    let (tried, secrets) = (retry::tried(reply.tries()), reply.secrets().clone());
+    let tried = retry::tried(reply.tries());
+    let secrets = reply.secrets().clone();
     let body = read_small(reply, MAX_ERROR_BYTES).await.unwrap_or_default();
     let said = Said::parse(&body, &secrets);
     let detail = format!(

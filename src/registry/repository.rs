@@ -44,7 +44,8 @@ pub(super) struct Target {
 
 impl Default for Target {
     fn default() -> Self {
-        let (known_tags, refused_mounts) = (Mutex::default(), Mutex::default());
+        let known_tags = Mutex::default();
+        let refused_mounts = Mutex::default();
         Self {
             known_tags,
             refused_mounts,
@@ -71,7 +72,8 @@ impl RegistryRepository {
 
     /// Sends a request of this repository once. Any reply is `Ok`.
     pub(super) async fn send_once(&self, call: Call) -> Result<Reply, RequestError> {
-        let (place, call) = (self.repository.to_string(), self.named(call));
+        let place = self.repository.to_string();
+        let call = self.named(call);
         self.client.send_once(self.place(&place), call).await
     }
 
@@ -114,7 +116,8 @@ impl RegistryRepository {
 
     /// Waits before the next try and reports the wait. Returns `false` if there is no next try.
     pub(super) async fn pause(&self, backoff: &mut Backoff, action: &'static str, interruption: &RequestError) -> bool {
-        let (place, why) = (self.repository.to_string(), interruption.why());
+        let place = self.repository.to_string();
+        let why = interruption.why();
         self.client
             .transport()
             .pause(backoff, interruption.trouble, action, &place, &why)

@@ -258,7 +258,8 @@ pub(super) fn quota(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     }
     let window = |text: &str| {
         let (count, window) = text.split_once(";w=")?;
-        let (count, seconds): (u64, u64) = (count.trim().parse().ok()?, window.trim().parse().ok()?);
+        let count: u64 = count.trim().parse().ok()?;
+        let seconds: u64 = window.trim().parse().ok()?;
         Some(format!("{count} in {}", span(Duration::from_secs(seconds))))
     };
     let limit = text(LIMIT)
@@ -337,14 +338,13 @@ mod tests {
 
     #[test]
     fn waits_double_within_their_jitter_and_end() {
-        let (options, jitter) = (RetryOptions::default(), Jitter::new(7));
+        let options = RetryOptions::default();
+        let jitter = Jitter::new(7);
         let mut backoff = Backoff::new(&options);
         for expected_ms in [200, 400, 800, 1600, 3200, 6400, 10_000] {
             let wait = backoff.next_wait(failure(true, None), &jitter).unwrap();
-            let (least, most) = (
-                Duration::from_millis(expected_ms / 2),
-                Duration::from_millis(expected_ms),
-            );
+            let least = Duration::from_millis(expected_ms / 2);
+            let most = Duration::from_millis(expected_ms);
             assert!((least..=most).contains(&wait), "{wait:?} {expected_ms}");
         }
         assert_eq!(backoff.next_wait(failure(true, None), &jitter), None);
@@ -355,7 +355,8 @@ mod tests {
 
     #[test]
     fn who_never_answered_is_given_up_sooner() {
-        let (mut backoff, jitter) = (Backoff::new(&RetryOptions::default()), Jitter::default());
+        let mut backoff = Backoff::new(&RetryOptions::default());
+        let jitter = Jitter::default();
         let unheard = RetryInfo {
             was_heard: false,
             ..failure(true, None)
@@ -411,7 +412,9 @@ mod tests {
     #[test]
     fn how_often_it_was_tried_is_said_where_it_was_more_than_once() {
         let given_up = |tries| {
-            let (action, place, detail) = ("asking".to_owned(), "r".to_owned(), "no".to_owned());
+            let action = "asking".to_owned();
+            let place = "r".to_owned();
+            let detail = "no".to_owned();
             RequestError::from(StoreError::Remote {
                 action,
                 place,

@@ -122,7 +122,8 @@ impl Candidates {
         if !at.way.is_mirror || verdict == Verdict::Final {
             return Err(with_mirrors(error, &self.tried));
         }
-        let (mirror, why) = (at.repository.to_string(), error.to_string());
+        let mirror = at.repository.to_string();
+        let why = error.to_string();
         if self.client.mirrors().leave_out(&at.way, verdict) {
             tracing::info!(mirror, why, "the mirror is skipped for the rest of this run");
             at.notice(&format!(

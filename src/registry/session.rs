@@ -63,7 +63,9 @@ impl Session {
             },
         )?;
         let may_be_plain = endpoint.scheme == Scheme::HttpsOrHttp;
-        let (challenge, expected, asks_apart) = (None, Scopes::default(), false);
+        let challenge = None;
+        let expected = Scopes::default();
+        let asks_apart = false;
         Ok(Self {
             endpoint: Arc::new(endpoint),
             state: Mutex::new(State {

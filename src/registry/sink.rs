@@ -112,7 +112,8 @@ impl Sink for RegistryRepository {
             .origin(descriptor)
             .and_then(|origin| self.client.written_at(&origin, &self.way.endpoint));
         let origin = origin.filter(|origin| self.may_mount(descriptor, origin));
-        let (mut is_asked_for, mut session) = (false, None);
+        let mut is_asked_for = false;
+        let mut session = None;
         if !(is_new && (origin.is_some() || is_config(descriptor))) {
             if self.contains(descriptor).await? {
                 return Ok(Ensured::Existing);

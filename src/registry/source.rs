@@ -68,7 +68,8 @@ impl Source for RegistryRepository {
         };
         self.check_digest(selector, &headers, &bytes)?;
         let declared = declared_type(&headers);
-        let (place, side) = (self.describe(), self.side());
+        let place = self.describe();
+        let side = self.side();
         Root::parse(declared.as_ref(), bytes).map_err(|cause| StoreError::Document { place, side, cause })
     }
 
@@ -95,7 +96,8 @@ impl RegistryRepository {
             headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
         }
         let to = Destination::Path(format!("{}/{path}", self.repository.path()));
-        let (payload, connection) = (Payload::Empty, Connection::Shared);
+        let payload = Payload::Empty;
+        let connection = Connection::Shared;
         self.send(Call {
             action,
             method,

@@ -30,7 +30,8 @@ impl RegistryRepository {
     /// Returns [`StoreError::NotFound`] if the repository does not exist. An endless list, one that leads to another
     /// origin, and one with invalid tags are errors: a returned list is always complete.
     pub(super) async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
-        let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut tags = Vec::new();
+        let mut seen = BTreeSet::new();
         let first = Destination::Path(format!("{}/tags/list?n={PAGE_TAGS}", self.repository.path()));
         let pages = Pages {
             action: LISTING,

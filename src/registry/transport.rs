@@ -54,7 +54,8 @@ pub(super) struct PayloadStream {
 impl PayloadStream {
     /// Returns bytes in memory as pieces, so that a slow connection does not time out.
     fn of(bytes: Bytes) -> Self {
-        let (progress, size_bytes) = (Arc::new(Progress::new()), bytes.len() as u64);
+        let progress = Arc::new(Progress::new());
+        let size_bytes = bytes.len() as u64;
         let told = Arc::clone(&progress);
         let pieces = stream::unfold(bytes, move |mut rest| {
             let piece = rest.split_to(rest.len().min(PIECE_BYTES));
@@ -172,7 +173,9 @@ impl Transport {
     pub(super) fn new(options: RegistryOptions) -> Self {
         let jitter = Jitter::new(options.retry.seed);
         let proxies = Proxies::new(&options.proxies, &options.secrets);
-        let (clients, heard, counters) = (Mutex::default(), Mutex::default(), Arc::default());
+        let clients = Mutex::default();
+        let heard = Mutex::default();
+        let counters = Arc::default();
         Self {
             options,
             proxies,
@@ -203,7 +206,9 @@ impl Transport {
 
     /// Sends a request once. Any reply is `Ok`.
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, RequestError> {
-        let (action, place, url) = (outgoing.action, outgoing.place.clone(), outgoing.url.clone());
+        let action = outgoing.action;
+        let place = outgoing.place.clone();
+        let url = outgoing.url.clone();
         let (proxy, sent) = match self.proxies.choose(&url) {
             Ok(proxy) => (proxy.clone(), self.try_send(outgoing, proxy.as_ref()).await),
             Err(error) => (None, Err(Failure::Setup(error))),
@@ -216,7 +221,8 @@ impl Transport {
             }
             Err(failure) => {
                 let was_heard = heard.contains(&origin(&url));
-                let (is_passing, silence) = (failure.is_passing(), failure.silence());
+                let is_passing = failure.is_passing();
+                let silence = failure.silence();
                 let trouble = RetryInfo {
                     is_passing,
                     retry_after: None,
@@ -345,7 +351,8 @@ impl Transport {
     fn reply(&self, sent: Result<Response, reqwest::Error>) -> Result<Reply, Failure> {
         let response = sent.map_err(|error| Failure::Http(error.without_url()))?;
         tracing::debug!(status = response.status().as_u16(), "reply");
-        let (pace, counters) = (Pace::new(self.options.idle_timeout), Arc::clone(&self.counters));
+        let pace = Pace::new(self.options.idle_timeout);
+        let counters = Arc::clone(&self.counters);
         Ok(Reply {
             response,
             pace,

@@ -84,7 +84,8 @@ pub fn scan_value(text: &[u8]) -> Vec<Sighting> {
 /// Those of `rest`.
 pub fn scan_stream(path: &EntryPath, head: Vec<u8>, rest: &mut dyn Read) -> io::Result<Vec<Sighting>> {
     let mut file = LargeFile::default();
-    let (mut buffer, mut from) = (head, 0);
+    let mut buffer = head;
+    let mut from = 0;
     loop {
         let wanted = (2 * LARGE_FILE_BYTES).saturating_sub(buffer.len() as u64);
         rest.take(wanted).read_to_end(&mut buffer)?;

@@ -224,8 +224,9 @@ impl<'a> Merged<'a> {
             return Err(problem);
         }
         let document: Document = read(document.into_inner(), self.span.clone())?;
-        let (source, directory, short_names) =
-            (&self.spec.source, &self.spec.directory, &self.spec.outside.short_names);
+        let source = &self.spec.source;
+        let directory = &self.spec.directory;
+        let short_names = &self.spec.outside.short_names;
         let context = Context {
             source,
             directory,

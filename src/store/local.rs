@@ -88,7 +88,9 @@ pub async fn copy_blob<W: Write + Send + 'static>(
 
 /// Returns digest and size of a reader's content.
 pub fn hash(mut reader: impl Read) -> io::Result<(Digest, u64)> {
-    let (mut hasher, mut size_bytes, mut chunk) = (Hasher::new(), 0, vec![0; CHUNK_BYTES]);
+    let mut hasher = Hasher::new();
+    let mut size_bytes = 0;
+    let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         match reader.read(&mut chunk) {
             Ok(0) => return Ok((hasher.digest(), size_bytes)),
@@ -295,7 +297,8 @@ impl TemporaryFile {
         if other.metadata()?.len() != self.as_file().metadata()?.len() {
             return Ok(false);
         }
-        let (mut ours, mut theirs) = (self.as_file(), other);
+        let mut ours = self.as_file();
+        let mut theirs = other;
         ours.rewind()?;
         Ok(hash(&mut ours)? == hash(&mut theirs)?)
     }
@@ -399,7 +402,8 @@ mod tests {
     #[test]
     fn links_and_pipes_are_not_opened() {
         let directory = tempfile::tempdir().unwrap();
-        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        let file = directory.path().join("file");
+        let link = directory.path().join("link");
         fs::write(&file, "secret").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
         assert!(open_regular(&file, "x").unwrap().is_some());

@@ -20,7 +20,8 @@ pub async fn read_root(source: &dyn Source, descriptor: &Descriptor) -> Result<R
 pub async fn read_config(source: &dyn Source, manifest: &ImageManifest) -> Result<Document<ImageConfig>, StoreError> {
     let descriptor = &manifest.config;
     if !matches!(descriptor.media_type, MediaType::OciConfig | MediaType::DockerConfig) {
-        let (digest, media_type) = (descriptor.digest, descriptor.media_type.clone());
+        let digest = descriptor.digest;
+        let media_type = descriptor.media_type.clone();
         return Err(document_error(
             source,
             DocumentError::Unsupported { digest, media_type },
@@ -43,7 +44,8 @@ pub(super) async fn read_whole(
     descriptor: &Descriptor,
     limit_bytes: u64,
 ) -> Result<Bytes, StoreError> {
-    let (digest, size_bytes) = (descriptor.digest, descriptor.size_bytes);
+    let digest = descriptor.digest;
+    let size_bytes = descriptor.size_bytes;
     if size_bytes > limit_bytes {
         return Err(document_error(
             source,

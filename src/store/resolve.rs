@@ -24,7 +24,8 @@ pub async fn select_platform(source: &dyn Source, root: &Root, wanted: &Platform
             let image = read_image(source, manifest.clone()).await?;
             let config = image.config().value();
             if !config.names_platform() {
-                let (digest, reason) = (manifest.descriptor().digest, "its config has no platform".to_owned());
+                let digest = manifest.descriptor().digest;
+                let reason = "its config has no platform".to_owned();
                 let skipped = SkippedEntry {
                     digest: digest.to_string(),
                     platform: None,

@@ -36,7 +36,9 @@ pub struct VerifiedReader {
 
 impl VerifiedReader {
     fn damaged(&self, expected: String, actual: String) -> io::Error {
-        let (digest, place, side) = (self.descriptor.digest, self.place.clone(), self.side);
+        let digest = self.descriptor.digest;
+        let place = self.place.clone();
+        let side = self.side;
         io::Error::new(
             io::ErrorKind::InvalidData,
             StoreError::Damaged {
@@ -64,11 +66,13 @@ impl VerifiedReader {
         let Some(hasher) = self.hasher.take() else {
             return Ok(());
         };
-        let (wanted, found) = (self.descriptor.size_bytes, self.read_bytes);
+        let wanted = self.descriptor.size_bytes;
+        let found = self.read_bytes;
         if found < wanted {
             return Err(self.damaged(format!("{wanted} bytes"), format!("{found} bytes")));
         }
-        let (wanted, found) = (self.descriptor.digest, hasher.digest());
+        let wanted = self.descriptor.digest;
+        let found = hasher.digest();
         if found != wanted {
             return Err(self.damaged(wanted.to_string(), found.to_string()));
         }

@@ -149,7 +149,8 @@ impl Copying<'_> {
             return Ok(BTreeSet::new());
         }
         let ask = |descriptor: &'_ Descriptor| {
-            let (digest, descriptor) = (descriptor.digest, descriptor.clone());
+            let digest = descriptor.digest;
+            let descriptor = descriptor.clone();
             async move {
                 let is_there = self.target.contains(&descriptor).await;
                 is_there
@@ -356,7 +357,8 @@ mod tests {
         let mut value = document.value().clone();
         value.layers.push(foreign);
         let document = Document::write(MediaType::OciManifest, value).unwrap();
-        let (target, root) = (MemoryStore::new("target"), Root::Manifest(document));
+        let target = MemoryStore::new("target");
+        let root = Root::Manifest(document);
         let report = copy(&store, &target, &root, &[], Arc::new(Silent)).await.unwrap();
         assert_eq!(report.blobs[1].outcome, Outcome::Foreign);
     }

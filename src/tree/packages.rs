@@ -91,7 +91,8 @@ impl Stanza {
     }
 
     fn package(self, system: PackageSystem) -> Option<Package> {
-        let (name, version) = (self.name?, self.version?);
+        let name = self.name?;
+        let version = self.version?;
         (!self.is_gone && !name.is_empty()).then_some(Package { system, name, version })
     }
 }

@@ -106,7 +106,8 @@ impl<R: Read + Seek> Database<R> {
         };
         let file_bytes = source.seek(SeekFrom::End(0))?;
         let page_count = file_bytes / page_bytes as u64;
-        let (budget, row_budget_bytes) = (page_count.saturating_mul(2), file_bytes.saturating_mul(2));
+        let budget = page_count.saturating_mul(2);
+        let row_budget_bytes = file_bytes.saturating_mul(2);
         Ok(Self {
             source,
             page_bytes,

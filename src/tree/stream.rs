@@ -37,7 +37,9 @@ pub(super) async fn read_layer<T: Send + 'static>(
     progress: Progress,
     work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError> + Send + 'static,
 ) -> Result<T, TreeError> {
-    let (digest, place, side) = (descriptor.digest, source.describe(), source.side());
+    let digest = descriptor.digest;
+    let place = source.describe();
+    let side = source.side();
     if !descriptor.media_type.is_layer() {
         return Err(TreeError::LayerType {
             digest,

@@ -123,7 +123,8 @@ impl TestImage {
 
     /// Adds a layer that is stored compressed.
     pub(super) fn with(self, tar: &[u8], algorithm: Algorithm) -> Self {
-        let (stored, media_type) = (compressed(tar, algorithm), media_type(algorithm));
+        let stored = compressed(tar, algorithm);
+        let media_type = media_type(algorithm);
         self.with_stored(&stored, media_type, DiffId::of(tar))
     }
 

@@ -64,7 +64,8 @@ impl View {
         path: impl Fn(&'a T) -> &'a EntryPath,
     ) -> impl Iterator<Item = (&'a T, &'a Node)> {
         self.note(Seen::note_everything);
-        let (mut changes, mut base) = (Cursor::new(&self.changes), self.base.cursor());
+        let mut changes = Cursor::new(&self.changes);
+        let mut base = self.base.cursor();
         items.filter_map(move |item| {
             let path = path(item);
             let node = match changes.find(path) {

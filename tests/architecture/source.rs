@@ -128,7 +128,8 @@ fn scan(stream: TokenStream, mut scope: Scope, mentions: &mut Vec<Mention>) {
                 at += 3;
             }
             [TokenTree::Ident(word), TokenTree::Ident(_), TokenTree::Ident(name), ..] if word == "extern" => {
-                let (line, segments) = (name.span().start().line, vec![name.to_string()]);
+                let line = name.span().start().line;
+                let segments = vec![name.to_string()];
                 mentions.push(Mention {
                     line,
                     segments,

@@ -17,7 +17,8 @@ struct Repository {
 impl Repository {
     fn new(name: &str) -> Self {
         let host = part("REGISTRY_OPEN");
-        let (base, target) = (format!("{name}/base"), format!("{name}/app"));
+        let base = format!("{name}/base");
+        let target = format!("{name}/app");
         let from = format!("oci:{}:latest", part("BASE"));
         let to = format!("docker://{host}/{base}:latest");
         tool(

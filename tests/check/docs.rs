@@ -29,7 +29,8 @@ fn every_code_has_a_section_with_its_severity_an_example_and_a_way_out() {
     assert!(codes.len() > 30);
     let sections = sections();
     for code in codes {
-        let (name, severity) = (code["code"].as_str().unwrap(), code["severity"].as_str().unwrap());
+        let name = code["code"].as_str().unwrap();
+        let severity = code["severity"].as_str().unwrap();
         let section = sections
             .get(name)
             .unwrap_or_else(|| panic!("docs/reference/findings.md has no section \"## {name}\""));

@@ -192,7 +192,8 @@ fn a_file_whose_place_another_takes() {
 #[test]
 fn an_archive_that_grows_while_it_is_unpacked() {
     let sandbox = prepared();
-    let (archive, tree) = (sandbox.path("app.tar"), sandbox.path("tree"));
+    let archive = sandbox.path("app.tar");
+    let tree = sandbox.path("tree");
     tool(
         "tar",
         &["-cf", archive.to_str().unwrap(), "-C", tree.to_str().unwrap(), "."],

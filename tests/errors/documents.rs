@@ -151,7 +151,8 @@ fn a_layer_with_another_digest_or_size_is_damaged_for_facts_and_for_copies() {
     let layer_bytes = liar.blobs[&liar.layer].clone();
     let mut flipped = layer_bytes.clone();
     flipped[700] ^= 1;
-    let (short, long) = (layer_bytes[..5000].to_vec(), [&layer_bytes[..], b"more"].concat());
+    let short = layer_bytes[..5000].to_vec();
+    let long = [&layer_bytes[..], b"more"].concat();
     let sandbox = Sandbox::new();
     sandbox.write("app", "1");
     spec(

@@ -54,7 +54,8 @@ impl<'a> Place<'a> {
     #[track_caller]
     fn fill_up(&self, command: impl Fn() -> Command, mut refused: impl FnMut(Outcome)) {
         let kept = self.sandbox.path("kept");
-        let (kept, disk) = (kept.to_str().unwrap(), self.mount.path.to_str().unwrap());
+        let kept = kept.to_str().unwrap();
+        let disk = self.mount.path.to_str().unwrap();
         tool("cp", &["-a", disk, kept]);
         for pages in 0..ENOUGH_PAGES {
             tool("find", &[disk, "-mindepth", "1", "-delete"]);

@@ -126,7 +126,8 @@ fn words_about_an_error_and_tokens_without_end_are_not_read() {
 #[test]
 fn names_that_stand_twice_and_both_families_in_one_are_refused() {
     let liar = Liar::honest();
-    let (index, manifest) = (text_of(&liar, &liar.index), text_of(&liar, &liar.manifest));
+    let index = text_of(&liar, &liar.index);
+    let manifest = text_of(&liar, &liar.manifest);
     let mut cases = Vec::new();
     for (document, media_type) in [(&index, INDEX), (&manifest, MANIFEST)] {
         for (insertion, words) in [
@@ -220,7 +221,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     let sandbox = Sandbox::new();
     sandbox.write("plain", bytes);
-    let (plain, packed) = (sandbox.path("plain"), sandbox.path("packed"));
+    let plain = sandbox.path("plain");
+    let packed = sandbox.path("packed");
     tool(
         "zstd",
         &["-q", "-19", plain.to_str().unwrap(), "-o", packed.to_str().unwrap()],

@@ -87,11 +87,13 @@ impl Liar {
         let named = |value: &Value| value["digest"].as_str().unwrap().to_owned();
         let index = named(&layout.index()["manifests"][0]);
         let manifest = layout.manifest("latest", "linux/amd64");
-        let (config, layer) = (named(&manifest["config"]), named(&manifest["layers"][0]));
+        let config = named(&manifest["config"]);
+        let layer = named(&manifest["layers"][0]);
         let manifest = named(&layout.tagged("latest")["manifests"][0]);
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, shared) = (listener.local_addr().unwrap(), Arc::<Shared>::default());
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::<Shared>::default();
         let thread = std::thread::spawn({
             let shared = shared.clone();
             move || serve(&listener, &shared)

@@ -85,7 +85,8 @@ fn names_of_an_archive_are_kept() {
     for name in NAMES {
         fs::write(named(&sandbox, "tree", name), "x").unwrap();
     }
-    let (archive, tree) = (sandbox.path("app.tar"), sandbox.path("tree"));
+    let archive = sandbox.path("app.tar");
+    let tree = sandbox.path("tree");
     tool(
         "tar",
         &["-cf", archive.to_str().unwrap(), "-C", tree.to_str().unwrap(), "."],

@@ -58,7 +58,8 @@ fn assert_only_read_but_refusals(repository: &str) {
 #[test]
 fn a_wrong_password_says_to_renew_it() {
     let sandbox = built();
-    let (host, user) = (part("REGISTRY_TLS"), part("REGISTRY_TLS_USER"));
+    let host = part("REGISTRY_TLS");
+    let user = part("REGISTRY_TLS_USER");
     let ca = part("REGISTRY_TLS_CA");
     let image = format!("{host}/bad-input/password:1");
     let words = [
@@ -83,7 +84,8 @@ fn a_wrong_password_says_to_renew_it() {
         &words,
     );
 
-    let (host, user) = (part("REGISTRY_TOKEN"), part("TOKEN_WRITER"));
+    let host = part("REGISTRY_TOKEN");
+    let user = part("TOKEN_WRITER");
     let image = format!("{host}/bad-input/password:1");
     let words = [
         "authentication to",
@@ -104,7 +106,8 @@ fn a_wrong_password_says_to_renew_it() {
 #[test]
 fn an_account_that_may_not_push_is_told_so_and_not_to_log_in() {
     let sandbox = built();
-    let (user, password) = (part("TOKEN_READER"), part("TOKEN_READER_PASSWORD"));
+    let user = part("TOKEN_READER");
+    let password = part("TOKEN_READER_PASSWORD");
     let image = format!("{}/bad-input/reader:1", part("REGISTRY_TOKEN"));
     let words = ["was denied", "use an account with"];
     for arguments in [&["push", "oci:image", &image][..], &["build", "--push", "-t", &image]] {
@@ -154,7 +157,8 @@ fn statuses_are_told_apart_while_an_image_is_read() {
         for (status, error, message, code, words) in cases {
             for command in ["build", "copy"] {
                 scope.spawn(move || {
-                    let (liar, sandbox) = (Liar::honest(), Sandbox::new());
+                    let liar = Liar::honest();
+                    let sandbox = Sandbox::new();
                     let image = liar.image();
                     spec(&sandbox, &[&base(&format!("{image}:latest"))]);
                     liar.put("/v2/app/manifests/latest", Page::error(status, error, message));

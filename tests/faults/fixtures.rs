@@ -38,7 +38,8 @@ impl Noise {
 
 /// Writes a file of noise, in pieces.
 pub fn write_noise(path: &Path, size_bytes: u64, seed: u64) {
-    let (mut file, mut noise) = (File::create(path).unwrap(), Noise(seed));
+    let mut file = File::create(path).unwrap();
+    let mut noise = Noise(seed);
     for _ in 0..size_bytes / MIB {
         file.write_all(&noise.bytes(MIB as usize)).unwrap();
     }

@@ -98,7 +98,8 @@ fn assert_at_most(proxy: &Proxy, most_bytes: u64, what: &str) {
 #[test]
 fn a_gib_through_resets_every_16_mib_is_sent_little_more_than_once() {
     let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
-    let (size_bytes, sandbox) = (1024 * MIB, Sandbox::new());
+    let size_bytes = 1024 * MIB;
+    let sandbox = Sandbox::new();
     let layer = large_layout(&sandbox, size_bytes);
     let fake = Fake::start(Flavour::distribution3().keeping_nothing());
     let proxy = Proxy::start(fake.host());
@@ -116,7 +117,8 @@ fn a_gib_through_resets_every_16_mib_is_sent_little_more_than_once() {
 #[test]
 fn a_gib_through_resets_every_16_mib_comes_to_a_registry_that_resumes_nothing() {
     let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
-    let (size_bytes, sandbox) = (1024 * MIB, Sandbox::new());
+    let size_bytes = 1024 * MIB;
+    let sandbox = Sandbox::new();
     large_layout(&sandbox, size_bytes);
     let proxy = Proxy::start(part("REGISTRY_OPEN"));
     proxy.script().reset_each_after(16 * MIB);
@@ -159,7 +161,8 @@ fn push_and_kill(sandbox: &Sandbox, proxy: &Proxy, image: &str, half_bytes: u64)
 #[test]
 fn a_push_that_was_killed_goes_on_where_it_was() {
     let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
-    let (size_bytes, sandbox) = (256 * MIB, Sandbox::new());
+    let size_bytes = 256 * MIB;
+    let sandbox = Sandbox::new();
     let layer = large_layout(&sandbox, size_bytes);
     let fake = Fake::start(Flavour::distribution3().keeping_nothing());
     let proxy = Proxy::start(fake.host());
@@ -181,7 +184,8 @@ fn a_push_that_was_killed_goes_on_where_it_was() {
 #[test]
 fn a_push_that_was_killed_begins_again_where_nothing_was_kept_and_says_so() {
     let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
-    let (size_bytes, sandbox) = (256 * MIB, Sandbox::new());
+    let size_bytes = 256 * MIB;
+    let sandbox = Sandbox::new();
     large_layout(&sandbox, size_bytes);
     let proxy = Proxy::start(part("REGISTRY_OPEN"));
     let image = proxy.image(&own_name("killed"));
@@ -194,7 +198,8 @@ fn a_push_that_was_killed_begins_again_where_nothing_was_kept_and_says_so() {
 #[test]
 fn a_journal_of_which_the_registry_knows_nothing_is_no_trouble() {
     let _disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
-    let (size_bytes, sandbox) = (32 * MIB, Sandbox::new());
+    let size_bytes = 32 * MIB;
+    let sandbox = Sandbox::new();
     let layer = large_layout(&sandbox, size_bytes);
     let fake = Fake::start(Flavour::distribution3().keeping_nothing());
     let proxy = Proxy::start(fake.host());

@@ -94,10 +94,12 @@ impl Place {
 fn start(place: Place, text: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
-    let (own, text) = (host.clone(), Arc::new(text));
+    let own = host.clone();
+    let text = Arc::new(text);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (host, text) = (own.clone(), text.clone());
+            let host = own.clone();
+            let text = text.clone();
             thread::spawn(move || serve(&stream, &host, place, &text));
         }
     });

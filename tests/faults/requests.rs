@@ -79,7 +79,8 @@ fn write_five_layers(sandbox: &Sandbox, host: &str) {
 
 #[test]
 fn a_push_takes_few_requests_and_the_same_again_takes_one() {
-    let (sandbox, counter) = (Sandbox::new(), Counter::new());
+    let sandbox = Sandbox::new();
+    let counter = Counter::new();
     write_five_layers(&sandbox, &counter.proxy.host());
     sandbox.ok(&["build", "--push"]);
     let first = counter.new_requests("first push, two platforms, five own layers each");
@@ -97,7 +98,8 @@ fn a_push_takes_few_requests_and_the_same_again_takes_one() {
 
 #[test]
 fn peers_work_takes_fewer_requests_than_theirs() {
-    let (sandbox, counter) = (Sandbox::new(), Counter::new());
+    let sandbox = Sandbox::new();
+    let counter = Counter::new();
     push_base(&counter.fake, &[]);
     write_app(&sandbox, &counter.proxy.host());
     sandbox.ok(&["build", "--push"]);

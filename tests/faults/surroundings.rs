@@ -15,7 +15,8 @@ fn a_push_through_proxy_and_registry_is_counted() {
     let pushed = sandbox.ok(&["push", "oci:image", &proxy.image("app:1")]);
     assert_eq!(pushed.digest(), digest);
 
-    let (seen, passed) = (fake.log().all(), proxy.log().all());
+    let seen = fake.log().all();
+    let passed = proxy.log().all();
     assert_eq!(seen.len(), passed.len(), "{:#?}", fake.log().lines());
     assert_eq!(fake.log().body_bytes(), proxy.log().body_bytes());
     let size_bytes = layer(&sandbox).size_bytes;

@@ -104,7 +104,8 @@ impl Allowance {
     pub fn holds_with(self, code: i32, words: &[&str], what: &str, sandbox: &Sandbox, arguments: &[&str]) -> u64 {
         let (outcome, peak_bytes) = sandbox.run_measured(&sandbox.command(arguments));
         outcome.expect(code).says(words);
-        let (peak_mib, allowed_mib) = (peak_bytes as f64 / MIB as f64, self.bytes() as f64 / MIB as f64);
+        let peak_mib = peak_bytes as f64 / MIB as f64;
+        let allowed_mib = self.bytes() as f64 / MIB as f64;
         println!("{what}: {peak_mib:.1} MiB of {allowed_mib:.1} MiB");
         assert!(
             peak_bytes <= self.bytes(),

@@ -106,10 +106,12 @@ fn an_update_is_told_to_programs_too() {
 
 #[test]
 fn one_image_is_updated_alone() {
-    let (project, other) = (Project::new("lock/one"), Project::new("lock/one-other"));
+    let project = Project::new("lock/one");
+    let other = Project::new("lock/one-other");
     project.on(&[&project.base(), &format!("docker://{}", other.base())]);
     project.sandbox.ok(&["lock", "app"]);
-    let (new, _) = (project.push_base("2.0"), other.push_base("2.0"));
+    let new = project.push_base("2.0");
+    other.push_base("2.0");
     let before = project.lock_text();
     // Selected by the repository alone.
     let repository = project.base().replace(":latest", "");

@@ -30,7 +30,8 @@ fn tags(index: &Value) -> BTreeMap<String, String> {
 
 /// Reads the layout until `is_over`. Returns the number of reads. Listed images are kept and are complete.
 fn keep_reading(sandbox: &Sandbox, is_over: &AtomicBool) -> usize {
-    let (mut seen, mut reads) = (BTreeMap::new(), 0);
+    let mut seen = BTreeMap::new();
+    let mut reads = 0;
     while !is_over.load(Ordering::SeqCst) {
         // There is no index before the first writer has listed its image.
         let Some(index) = index(sandbox) else { continue };
@@ -58,7 +59,8 @@ fn start_writer(sandbox: &Sandbox, spec: &str, number: usize) -> Child {
     let own = format!("[[layers]]\nname = \"own\"\nfiles = [{{ from = \"own-{number}\", to = \"/own\" }}]\n");
     sandbox.write(&format!("own-{number}"), format!("{number}\n"));
     sandbox.write(&format!("spec-{number}.toml"), format!("{spec}{own}"));
-    let (file, tag) = (format!("spec-{number}.toml"), format!("t{number}"));
+    let file = format!("spec-{number}.toml");
+    let tag = format!("t{number}");
     let mut command = sandbox.command(&["build", &file, "-t", &tag, "-t", SHARED, "-o", "oci:out"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }

@@ -303,11 +303,14 @@ fn a_thousand_kills_leave_everything_as_it_was_or_as_it_should_be() {
         .flat_map(|scenario| (0..scenario.changes).map(move |at| (scenario, at)))
         .collect();
     assert!(points.len() >= KILLS, "only {} changes are made", points.len());
-    let (next, kills) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let next = AtomicUsize::new(0);
+    let kills = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for killer in 0..KILLERS {
             let directory = mount.path.join(format!("killer-{killer}"));
-            let (next, kills, points) = (&next, &kills, &points);
+            let next = &next;
+            let kills = &kills;
+            let points = &points;
             scope.spawn(move || {
                 while let Some((scenario, at)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let was_killed = kill_once(scenario, &directory, *at, at % READ_EVERY == 0);

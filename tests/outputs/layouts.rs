@@ -41,7 +41,8 @@ fn umoci_lists_and_unpacks() {
     sandbox.ok(&["build", "-o", "oci:out"]);
     let layout = sandbox.path("out");
     assert_eq!(tool("umoci", &["ls", "--layout", layout.to_str().unwrap()]), "1\n");
-    let (image, bundle) = (format!("{}:1", layout.display()), sandbox.path("bundle"));
+    let image = format!("{}:1", layout.display());
+    let bundle = sandbox.path("bundle");
     tool("umoci", &["unpack", "--image", &image, bundle.to_str().unwrap()]);
     let greet = bundle.join("rootfs/app/bin/greet");
     assert_eq!(fs::read_to_string(&greet).unwrap(), "#!/bin/sh\necho greetings\n");

@@ -150,7 +150,8 @@ fn a_docker_archive_becomes_an_image_over_its_blobs_as_they_are() {
     let pushed = sandbox
         .ok(&["push", "docker-archive:image.tar:example.com/small:1", &remote])
         .digest();
-    let (before, after) = (inspect(&sandbox, "oci:image"), inspect(&sandbox, "oci:from-archive"));
+    let before = inspect(&sandbox, "oci:image");
+    let after = inspect(&sandbox, "oci:from-archive");
     assert_eq!(after["digest"], *pushed);
     let layers = |image: &Value| image["platforms"][0]["layers"][0]["digest"].clone();
     assert_eq!(layers(&after), layers(&before));

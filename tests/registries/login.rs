@@ -113,7 +113,8 @@ fn a_file_that_was_not_there_is_made_for_its_owner_alone() {
 #[test]
 fn what_the_registry_refuses_is_not_kept() {
     let sandbox = Sandbox::new();
-    let (tls, token) = (part("REGISTRY_TLS"), part("REGISTRY_TOKEN"));
+    let tls = part("REGISTRY_TLS");
+    let token = part("REGISTRY_TOKEN");
     for (registry, user) in [(&tls, "tester"), (&token, "writer")] {
         let refused = login(&sandbox, registry, user, "wrong-secret", &[]).expect(4);
         assert!(!refused.stderr.contains("wrong-secret"), "{}", refused.stderr);

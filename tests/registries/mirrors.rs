@@ -36,7 +36,8 @@ impl Honeypot {
             address: listener.local_addr().unwrap().to_string(),
             sent: Arc::default(),
         };
-        let (sent, realm) = (Arc::clone(&honeypot.sent), format!("http://{}/token", honeypot.address));
+        let sent = Arc::clone(&honeypot.sent);
+        let realm = format!("http://{}/token", honeypot.address);
         thread::spawn(move || {
             for mut client in listener.incoming().flatten() {
                 let mut request = [0; 16 * 1024];
@@ -171,7 +172,8 @@ fn a_mirror_that_wants_credentials_never_sees_the_upstream_s() {
 fn a_mirror_by_digest_alone_is_not_asked_what_a_tag_means() {
     let sandbox = Sandbox::new();
     let digest = small_image(&sandbox);
-    let (name, mirror) = (at("OPEN", "mirrors/by-digest"), at("SECOND", "mirrors/by-digest"));
+    let name = at("OPEN", "mirrors/by-digest");
+    let mirror = at("SECOND", "mirrors/by-digest");
     sandbox.ok(&["push", "oci:image", &name, &mirror]);
     conf(
         &sandbox,

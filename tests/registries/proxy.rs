@@ -81,9 +81,12 @@ fn serve_http(mut client: TcpStream, upstream: &str, seen: &Mutex<Vec<String>>) 
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
     } else {
         let mut words = line.splitn(3, ' ');
-        let (method, url, version) = (words.next(), words.next(), words.next());
+        let method = words.next();
+        let url = words.next();
+        let version = words.next();
         let path = url.unwrap_or_default().splitn(4, '/').nth(3).unwrap_or_default();
-        let (method, version) = (method.unwrap_or_default(), version.unwrap_or_default());
+        let method = method.unwrap_or_default();
+        let version = version.unwrap_or_default();
         write!(server, "{method} /{path} {version}\r\nConnection: close\r\n{headers}")?;
     }
     join(client, server)

@@ -68,7 +68,8 @@ fn self_signed(sandbox: &Sandbox, name: &str, extensions: &[&str]) {
 /// Creates such a certificate with a validity period. Only `openssl ca` accepts times.
 fn sign(sandbox: &Sandbox, name: &str, extensions: &[&str], [from, to]: [&str; 2]) {
     let at = |extension: &str| sandbox.path(format!("{name}.{extension}")).display().to_string();
-    let (key, request) = (at("key"), at("csr"));
+    let key = at("key");
+    let request = at("csr");
     let new = [
         "req",
         "-newkey",
@@ -80,7 +81,8 @@ fn sign(sandbox: &Sandbox, name: &str, extensions: &[&str], [from, to]: [&str; 2
         "/CN=registry",
     ];
     tool("openssl", &[&new[..], &["-keyout", &key, "-out", &request]].concat());
-    let (database, directory) = (at("index"), sandbox.root().display());
+    let database = at("index");
+    let directory = sandbox.root().display();
     let defaults = "default_md = sha256\npolicy = any\nrand_serial = yes\n[any]\ncommonName = supplied\n";
     let places = format!("database = {database}\nnew_certs_dir = {directory}\n");
     sandbox.write(
@@ -153,7 +155,8 @@ fn another_name_another_time_and_another_certificate_are_refused_all_the_same() 
     self_signed(&sandbox, "other", &[NAMES, AUTHORITY]);
     for mark in [AUTHORITY, NO_AUTHORITY] {
         let named = |end| format!("{}-{end}", mark.rsplit(':').next().unwrap());
-        let (elsewhere, ended) = (named("elsewhere"), named("ended"));
+        let elsewhere = named("elsewhere");
+        let ended = named("ended");
         self_signed(&sandbox, &elsewhere, &["subjectAltName=DNS:registry.example", mark]);
         sign(&sandbox, &ended, &[NAMES, mark], ["20200101000000Z", "20200102000000Z"]);
         for (name, trusted, words) in [

@@ -89,7 +89,8 @@ fn what_a_registry_puts_of_a_secret_into_an_image_is_not_answered() {
 #[test]
 fn credentials_that_are_wrong_or_missing_are_found_before_anything_is_packed() {
     let sandbox = Sandbox::new();
-    let (token, tls) = (part("REGISTRY_TOKEN"), part("REGISTRY_TLS"));
+    let token = part("REGISTRY_TOKEN");
+    let tls = part("REGISTRY_TLS");
     for (registry, place) in [(&token, "TOKEN"), (&tls, "TLS")] {
         write_spec(&sandbox, &at(place, "tokens/early"), "scratch");
         sandbox.write("wrong.json", auth_file(registry, "writer", "wrong"));

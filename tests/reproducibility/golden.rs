@@ -108,7 +108,8 @@ fn layers(compression: &str, manifest: &Value, config: &Value) -> String {
     assert_eq!(layers.len(), diff_ids.len());
     let mut text = String::new();
     for (at, (layer, diff_id)) in layers.iter().zip(diff_ids).enumerate() {
-        let (digest, size) = (layer["digest"].as_str().unwrap(), layer["size"].as_u64().unwrap());
+        let digest = layer["digest"].as_str().unwrap();
+        let size = layer["size"].as_u64().unwrap();
         writeln!(
             text,
             "{compression} layer {at} {digest} {size} bytes, diff id {}",

@@ -88,7 +88,8 @@ impl Entry<'_> {
         if let Some(path) = self.records.get("path") {
             return path.clone();
         }
-        let (prefix, name) = (self.text(345..500), self.text(0..100));
+        let prefix = self.text(345..500);
+        let name = self.text(0..100);
         if prefix.is_empty() {
             name.to_vec()
         } else {

@@ -61,7 +61,8 @@ pub fn supervise(mut command: Command, kill_before: Option<usize>) -> Supervised
     // SAFETY: the closure makes system calls alone, none of which allocates or locks.
     unsafe { command.pre_exec(listen) };
     let mut child = command.spawn().unwrap();
-    let (mut changes, mut was_killed) = (0, false);
+    let mut changes = 0;
+    let mut was_killed = false;
     let listener = listener_of(&child);
     while let Some(call) = next_call(&listener) {
         if changes_files(&call) {
@@ -103,7 +104,8 @@ fn listen() -> io::Result<()> {
         // If the supervising thread ends, nothing would reply any more.
         checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL).into())?;
         checked(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).into())?;
-        let (mode, flags) = (libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER);
+        let mode = libc::SECCOMP_SET_MODE_FILTER;
+        let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
         let listener = checked(libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program))?;
         checked(libc::dup2(listener as RawFd, LISTENER).into())?;
     }

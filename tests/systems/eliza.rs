@@ -69,7 +69,8 @@ fn symlinks_of_the_workspace_are_packed_as_they_are_and_its_tests_are_not() {
         let layer = published().layout.layer_path(&manifest, at);
         tool("bsdtar", &["-tvf", layer.to_str().unwrap()])
     };
-    let (dependencies, workspace) = (listed(4), listed(5));
+    let dependencies = listed(4);
+    let workspace = listed(5);
     let store = "../node_modules/.pnpm";
     for link in [
         format!("app/packages/core/node_modules/rollup -> ../../{store}/rollup@4.68.2/node_modules/rollup"),

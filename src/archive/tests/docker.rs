@@ -182,7 +182,8 @@ async fn archives_of_old_versions_are_read() {
 
 #[tokio::test]
 async fn one_of_several_images_is_chosen_by_name() {
-    let (one, two) = (config(&[]), config(&[b"layer"]));
+    let one = config(&[]);
+    let two = config(&[b"layer"]);
     let list = r#"[{"Config":"1.json","RepoTags":["a:1","a:2"],"Layers":[]},{"Config":"2.json","RepoTags":null,"Layers":["l"]}]"#;
     let bytes = tar_of(&[
         ("1.json", &one),
@@ -209,7 +210,9 @@ async fn one_of_several_images_is_chosen_by_name() {
 fn damaged_archives_are_refused() {
     let good = config(&[b"layer"]);
     let list = |layer: &str| format!(r#"[{{"Config":"c","RepoTags":[],"Layers":["{layer}"]}}]"#);
-    let (missing, outside, xz) = (list("none"), list("../../etc/passwd"), list("xz"));
+    let missing = list("none");
+    let outside = list("../../etc/passwd");
+    let xz = list("xz");
     let cases: [&[(&str, &[u8])]; 7] = [
         &[("c", &good)],
         &[("c", &good), ("manifest.json", b"")],

@@ -64,7 +64,8 @@ async fn the_contract_holds() {
 async fn the_same_image_is_the_same_file_and_is_not_written_anew() {
     let place = File::new();
     publish(&*place.sink(), b"layer").await.unwrap();
-    let (bytes, before) = (fs::read(place.path()).unwrap(), fs::metadata(place.path()).unwrap());
+    let bytes = fs::read(place.path()).unwrap();
+    let before = fs::metadata(place.path()).unwrap();
     let stream = Stream::new(usize::MAX);
     let name = Some("ghcr.io/a/b".parse().unwrap());
     let sink = OciArchiveSink::new(Output::Stream(Box::new(stream.clone())), name, None);

@@ -71,7 +71,8 @@ fn what_is_no_regular_file_is_neither_followed_nor_waited_for() {
     let fixture = Fixture::new(u64::MAX);
     let cache = &fixture.cache;
     cache.store_block(&key(1), b"one").unwrap();
-    let (path, outside) = (fixture.block(&key(1)), fixture.directory.path().join("outside"));
+    let path = fixture.block(&key(1));
+    let outside = fixture.directory.path().join("outside");
     fs::rename(&path, &outside).unwrap();
     std::os::unix::fs::symlink(&outside, &path).unwrap();
     assert_eq!(cache.load_block(&key(1)), None);

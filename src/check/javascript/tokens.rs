@@ -126,7 +126,8 @@ impl<'a> Tokens<'a> {
 
     /// The length of a regular expression that begins here, flags included; `None` if the line ends first.
     fn expression_length(&self) -> Option<usize> {
-        let (mut is_escaped, mut in_class) = (false, false);
+        let mut is_escaped = false;
+        let mut in_class = false;
         for (at, character) in self.rest.char_indices().skip(1) {
             match character {
                 '\n' | '\r' => return None,
@@ -149,7 +150,8 @@ impl<'a> Tokens<'a> {
 
     fn string(&mut self, quote: char) -> Option<Kind<'a>> {
         let text = &self.rest[1..];
-        let (mut is_escaped, mut has_escapes) = (false, false);
+        let mut is_escaped = false;
+        let mut has_escapes = false;
         for (at, character) in text.char_indices() {
             match character {
                 _ if is_escaped => is_escaped = false,

@@ -81,7 +81,8 @@ impl ConfigReader<'_> {
 
 /// Matches `*` and `?`, neither of which matches a slash.
 fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut in_text) = (0, 0);
+    let mut at = 0;
+    let mut in_text = 0;
     // Position of the last `*`, and the end of the text that it matches.
     let mut star: Option<(usize, usize)> = None;
     while in_text < text.len() {
@@ -237,7 +238,8 @@ mod tests {
 
     #[test]
     fn tokens_are_replaced_where_they_end() {
-        let (origin, lib) = (path("opt/x"), [b"lib64".to_vec(), b"lib".to_vec()]);
+        let origin = path("opt/x");
+        let lib = [b"lib64".to_vec(), b"lib".to_vec()];
         let tokens = Tokens {
             origin: &origin,
             lib: &lib,

@@ -183,7 +183,8 @@ impl<'a> Loader<'a> {
     /// Whose loader it is, which a program names by `interpreter`.
     fn libc_of(&self, interpreter: &[u8], loader: &Located<'_>) -> Option<Libc> {
         let asked = interpreter.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        let (asked, real) = (Libc::of_loader(asked), Libc::of_loader(loader.real.file_name()));
+        let asked = Libc::of_loader(asked);
+        let real = Libc::of_loader(loader.real.file_name());
         if [asked, real].contains(&Some(Libc::Musl)) {
             return Some(Libc::Musl);
         }

@@ -148,10 +148,8 @@ fn configured_directories_count_as_far_as_the_cache_knows_them() {
         let image = file(image, "bin/x", program(&["libold.so", "libnew.so"]));
         file(image, "usr/local/lib/libnew.so", shared_library("libnew.so", &[]))
     };
-    let (old, new) = (
-        "libold.so /usr/local/lib/libold.so",
-        "libnew.so /usr/local/lib/libnew.so",
-    );
+    let old = "libold.so /usr/local/lib/libold.so";
+    let new = "libnew.so /usr/local/lib/libnew.so";
     assert_eq!(needs(own(base(true)), "bin/x"), [old, "libnew.so -"]);
     assert_eq!(needs(own(base(false)), "bin/x"), ["libold.so -", "libnew.so -"]);
     let renewed = own(base(true)).own("etc/ld.so.cache", 0o644, Thing::Unread(120));

@@ -93,7 +93,8 @@ fn behind_a_shell(setting: &Setting<'_>, script: &EntryPath) -> Option<Broken> {
         return None;
     };
     let line = bytes.split(|byte| *byte == b'\n').nth(1)?.strip_prefix(b"'''exec' ")?;
-    let (start, end) = (line.strip_prefix(b"\"").unwrap_or(line), &b" \"$0\" \"$@\""[..]);
+    let start = line.strip_prefix(b"\"").unwrap_or(line);
+    let end = &b" \"$0\" \"$@\""[..];
     let length = start.windows(end.len()).position(|part| part == end)?;
     let program = start[..length].strip_suffix(b"\"").unwrap_or(&start[..length]);
     if !program.starts_with(b"/") || program.iter().any(|byte| b"\"'$`\\".contains(byte)) {
@@ -134,7 +135,8 @@ fn finding(setting: &Setting<'_>, group: &[Broken]) -> Option<Finding> {
         }
     };
     let (expected, found) = first.evidence(setting);
-    let (subject, path) = (setting.subject, first.script.clone());
+    let subject = setting.subject;
+    let path = first.script.clone();
     let finding = Finding::new(
         Code::BrokenShebang,
         &subject.platform,

@@ -74,7 +74,8 @@ impl Record {
     /// source or not at all, and for those of Python before 3.7, which had no flags.
     fn of(head: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
-        let (is_magic, flags) = (head.get(2..4)? == b"\r\n", word(4)?);
+        let is_magic = head.get(2..4)? == b"\r\n";
+        let flags = word(4)?;
         (is_magic && flags == 0).then_some(Self {
             mtime_s: word(8)?,
             size_bytes: word(12)?,

@@ -34,7 +34,8 @@ pub(super) fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>
     if has_check && subject.family == Family::Oci {
         let message = "podman ignores the health check of an image with an OCI manifest; docker runs it";
         let help = "set `media-types = \"docker\"` if podman must run the health check";
-        let (path, platform) = (EntryPath::root(), &subject.platform);
+        let path = EntryPath::root();
+        let platform = &subject.platform;
         let finding = Finding::new(Code::HealthcheckIgnored, platform, path, message.to_owned(), help);
         findings.push(finding.evidence("a Docker manifest", "an OCI manifest"));
     }

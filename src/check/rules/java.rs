@@ -159,7 +159,8 @@ fn jar(visit: &Visit<'_>, name: &str, findings: &mut Vec<Finding>) {
     let facts = match own.evidence() {
         Evidence::Jar(facts) => facts,
         Evidence::DamagedJar => {
-            let (message, help) = ("java runs this file, which is not a jar", "pack the complete jar");
+            let message = "java runs this file, which is not a jar";
+            let help = "pack the complete jar";
             findings.push(error(
                 message,
                 "a zip archive",
@@ -219,7 +220,8 @@ fn libraries(visit: &Visit<'_>, jar: &EntryPath, facts: &JarFacts, findings: &mu
         .get("Class-Path")
         .map(String::as_str)
         .unwrap_or_default();
-    let (mut found, mut lost) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
+    let mut lost = Vec::new();
     for entry in entries.split_whitespace().take(MAX_ENTRIES) {
         // An entry is an address; few are more than a path.
         if entry.contains(['%', ':']) || entry.ends_with('/') {
@@ -266,7 +268,8 @@ enum Place {
 
 /// Returns the places of a class in a class path. Returns `None` if they are not known.
 fn class_places(visit: &Visit<'_>, name: &str, path: Option<&str>) -> Option<Vec<Place>> {
-    let (setting, execution) = (&visit.setting, &visit.setting.subject.execution);
+    let setting = &visit.setting;
+    let execution = &visit.setting.subject.execution;
     let options = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"];
     let names_path = |text: &str| text.contains("-cp") || text.contains("class") || text.contains('@');
     if options

@@ -92,7 +92,8 @@ fn words(line: &str, arguments: &[String]) -> Option<(Vec<String>, bool)> {
         let command = first_command(line).filter(|command| command.is_decisive && command.folders.is_empty())?;
         return Some((command.words, false));
     };
-    let (start, end) = (line[..at].trim_end(), line[at + length..].trim());
+    let start = line[..at].trim_end();
+    let end = line[at + length..].trim();
     let is_plain_end = end.is_empty() || end.starts_with(['>', '1', '2']) && !end.contains([';', '|', '&', '(']);
     let is_plain_end = is_plain_end || matches!(end, "2>&1" | ">&2");
     if !is_plain_end || arguments.is_empty() {

@@ -233,7 +233,8 @@ fn excludes(manifest: &Value, list: &str, value: &str) -> bool {
         _ => return false,
     };
     let is_refused = names.iter().any(|name| name.strip_prefix('!') == Some(value));
-    let (has_plain, has_it) = (names.iter().any(|name| !name.starts_with('!')), names.contains(&value));
+    let has_plain = names.iter().any(|name| !name.starts_with('!'));
+    let has_it = names.contains(&value);
     is_refused || (has_plain && !has_it && !names.contains(&"any"))
 }
 

@@ -52,7 +52,8 @@ fn is_in_all(version: Version, part: &str) -> Option<bool> {
 }
 
 fn holds(version: Version, operator: &str, wanted: Partial) -> Option<bool> {
-    let (low, high) = (floor(wanted), ceiling(wanted));
+    let low = floor(wanted);
+    let high = ceiling(wanted);
     Some(match operator {
         "" | "=" => version >= low && version < high,
         ">=" | "=>" => version >= low,
@@ -74,7 +75,9 @@ fn partial(text: &str) -> Option<Partial> {
         None | Some("x" | "X" | "*" | "") => Some(None),
         Some(number) => number.parse().ok().map(Some),
     };
-    let (major, minor, patch) = (next()?, next()?, next()?);
+    let major = next()?;
+    let minor = next()?;
+    let patch = next()?;
     Some((
         major,
         minor.filter(|_| major.is_some()),

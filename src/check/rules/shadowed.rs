@@ -51,7 +51,8 @@ fn finding(subject: &Subject, below: Option<&str>, above: &str, mut files: Vec<&
             .then_with(|| left.path.cmp(&right.path))
     });
     let layer = |name: &str| format!("layer \"{}\"", escape(name.as_bytes()));
-    let (below, above) = (below.map_or("the base image".to_owned(), layer), layer(above));
+    let below = below.map_or("the base image".to_owned(), layer);
+    let above = layer(above);
     let paths = || files.iter().map(|file| &file.path);
     let message = match files.len() {
         1 => format!(
@@ -71,10 +72,8 @@ fn finding(subject: &Subject, below: Option<&str>, above: &str, mut files: Vec<&
         }
         _ => "leave the files out of one of the two layers with `exclude`",
     };
-    let (expected, found) = (
-        "each file in one layer",
-        format!("{} in {below} and in {above}", files[0].path),
-    );
+    let expected = "each file in one layer";
+    let found = format!("{} in {below} and in {above}", files[0].path);
     Some(Finding::new(Code::Shadowed, &subject.platform, place(paths()), message, help).evidence(expected, found))
 }
 

@@ -302,7 +302,8 @@ impl Broken {
     /// Returns the failure of a script that the image starts.
     pub(super) fn failure(&self, setting: &Setting<'_>) -> Failure {
         let (expected, found) = self.evidence(setting);
-        let (message, help) = (format!("starts this script, but {}", self.clause()), self.help(setting));
+        let message = format!("starts this script, but {}", self.clause());
+        let help = self.help(setting);
         Failure {
             kind: Kind::Shebang,
             path: self.script.clone(),

@@ -34,7 +34,8 @@ impl Codes {
             literal_length_lengths: [0; 288],
             distance_lengths: [0; 32],
         };
-        let (literals, distances) = (&tally.literal_length[..LITERAL_LENGTH_SYMBOLS], &tally.distance);
+        let literals = &tally.literal_length[..LITERAL_LENGTH_SYMBOLS];
+        let distances = &tally.distance;
         code_lengths(
             literals,
             LITERAL_LENGTH_LIMIT,

@@ -155,7 +155,9 @@ impl<'a> Blocks<'a> {
         memory.both.add(&memory.chunk);
         let both_cost = block_cost(&memory.both, at - self.block_at);
         if self.block_at < self.chunk_at && self.block_cost + chunk_cost < both_cost {
-            let (count, from, to) = (self.chunk_sequence, self.block_at, self.chunk_at);
+            let count = self.chunk_sequence;
+            let from = self.block_at;
+            let to = self.chunk_at;
             self.write(count, from, to);
             let memory = &mut *self.memory;
             std::mem::swap(&mut memory.block, &mut memory.chunk);

@@ -62,7 +62,9 @@ fn weighted_logarithm(x: u32) -> u64 {
 
 /// Returns the cost of all symbols of `counts`, and the number of distinct symbols.
 fn symbols_cost(counts: &[u32]) -> (u64, u64) {
-    let (mut sum, mut used, mut weighted) = (0, 0, 0);
+    let mut sum = 0;
+    let mut used = 0;
+    let mut weighted = 0;
     for count in counts {
         sum += count;
         used += u64::from(*count > 0);

@@ -52,7 +52,8 @@ fn leaves_by_depth(keys: &[u32]) -> [usize; MAX_DEPTH] {
     let inner_count = keys.len() - 1;
     let mut weights = [0u32; MAX_SYMBOLS];
     let mut parents = [0u16; MAX_SYMBOLS];
-    let (mut leaf, mut inner) = (0, 0);
+    let mut leaf = 0;
+    let mut inner = 0;
     for next in 0..inner_count {
         let mut weight = 0;
         for _ in 0..2 {
@@ -93,7 +94,8 @@ fn limited_by_depth(keys: &[u32], limit: usize) -> [usize; MAX_DEPTH] {
     let mut is_leaf: Vec<Vec<bool>> = Vec::with_capacity(limit);
     let mut pairs: Vec<u32> = Vec::new();
     for _ in 0..limit {
-        let (mut list, mut flags) = (Vec::new(), Vec::new());
+        let mut list = Vec::new();
+        let mut flags = Vec::new();
         let mut leaves = keys.iter().map(|key| key >> SYMBOL_BITS).peekable();
         let mut packages = pairs.into_iter().peekable();
         while let Some(weight) = leaves.peek().copied().into_iter().chain(packages.peek().copied()).min() {

@@ -117,7 +117,8 @@ impl Chains {
     #[inline(always)]
     fn enter_one<const THREES: bool>(&mut self, window: &Window, at: usize) {
         let word = window.load4(at);
-        let (hash4, here) = (hash4(word), at as u16);
+        let hash4 = hash4(word);
+        let here = at as u16;
         if THREES {
             let hash3 = hash3(word);
             self.table[STEPS3 + at % RING3] = here.wrapping_sub(self.table[hash3]);

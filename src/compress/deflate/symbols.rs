@@ -38,7 +38,8 @@ static DISTANCE_SYMBOL_BY_DISTANCE: [u8; 512] = distance_symbols();
 
 const fn length_bases() -> [u16; LENGTH_CODES] {
     let mut bases = [0; LENGTH_CODES];
-    let (mut code, mut base) = (0, LENGTH_MIN as u16);
+    let mut code = 0;
+    let mut base = LENGTH_MIN as u16;
     while code < LENGTH_CODES {
         bases[code] = base;
         base += 1 << LENGTH_EXTRA_BITS[code];
@@ -51,7 +52,8 @@ const fn length_bases() -> [u16; LENGTH_CODES] {
 
 const fn distance_bases() -> [u16; DISTANCE_SYMBOLS] {
     let mut bases = [0; DISTANCE_SYMBOLS];
-    let (mut symbol, mut base) = (0, 1u16);
+    let mut symbol = 0;
+    let mut base = 1u16;
     while symbol < DISTANCE_SYMBOLS {
         bases[symbol] = base;
         base += 1 << DISTANCE_EXTRA_BITS[symbol];
@@ -62,7 +64,8 @@ const fn distance_bases() -> [u16; DISTANCE_SYMBOLS] {
 
 const fn length_codes() -> [u8; 512] {
     let mut codes = [0; 512];
-    let (mut length, mut code) = (LENGTH_MIN, 0);
+    let mut length = LENGTH_MIN;
+    let mut code = 0;
     while length <= LENGTH_MAX {
         if code + 1 < LENGTH_CODES && LENGTH_BASES[code + 1] as usize == length {
             code += 1;

@@ -78,7 +78,8 @@ fn every_single_byte_comes_back() {
 
 #[test]
 fn every_short_length_comes_back() {
-    let (zeros, text) = ([0; 600], inputs::words(7, 600));
+    let zeros = [0; 600];
+    let text = inputs::words(7, 600);
     for size in 0..600 {
         read_back(6, &zeros[..size]);
         read_back(7, &text[..size]);

@@ -54,7 +54,8 @@ fn member(entry: Entry) -> Result<Member, ArchiveError> {
         EntryKind::Fifo => MemberKind::Refused("a fifo"),
         EntryKind::Other(other) => return Err(ArchiveError::member(&entry.name, Reason::Type(other))),
     };
-    let (offset, size_bytes) = (entry.content_offset, entry.size_bytes);
+    let offset = entry.content_offset;
+    let size_bytes = entry.size_bytes;
     let span = Span {
         offset,
         stored_bytes: size_bytes,

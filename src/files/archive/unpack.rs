@@ -223,7 +223,9 @@ impl Maker<'_> {
             MemberKind::Directory => (EntryKind::Directory, false),
             MemberKind::Symlink(target) => (EntryKind::Symlink { target }, false),
             MemberKind::File | MemberKind::Hardlink(_) => {
-                let (archive, stamp, index) = (Arc::clone(&self.archive), self.stamp, standing.index);
+                let archive = Arc::clone(&self.archive);
+                let stamp = self.stamp;
+                let index = standing.index;
                 let content = Content::Member { archive, stamp, index };
                 (
                     EntryKind::File {

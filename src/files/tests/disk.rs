@@ -285,7 +285,8 @@ fn a_directory_that_cannot_be_read_is_named() {
     let fixture = Fixture::with(&["src/"]);
     // Longer in total than the system accepts, so that not even root can read it.
     let script = "cd \"$1\" && i=0; while [ $i -lt 25 ]; do mkdir \"$2\" && cd -P \"$2\" || exit 1; i=$((i+1)); done";
-    let (source, name) = (fixture.path("src"), "d".repeat(200));
+    let source = fixture.path("src");
+    let name = "d".repeat(200);
     let made = std::process::Command::new("sh")
         .args(["-c", script, "sh"])
         .arg(&source)
@@ -326,7 +327,8 @@ fn archives_of_its_own_and_files_of_killed_writers_are_left_out() {
         block[257..265].copy_from_slice(b"ustar\x0000");
         block
     };
-    let (none, now) = ("00000000000", "14717720000");
+    let none = "00000000000";
+    let now = "14717720000";
     fixture.write("out/oci.tar", &archive("oci-layout", "0000644", "00000000036", none));
     fixture.write("docker.tar", &archive("blobs/", "0000755", none, none));
     fixture.write("of-others.tar", &archive("oci-layout", "0000644", "00000000036", now));

@@ -255,7 +255,8 @@ fn long_names_and_sizes_of_gnu_and_pax_are_read() {
         .file("own", "");
     let fixture = fixture(&tar.end());
     let listing = fixture.unpack("a.tar").unwrap();
-    let (gnu_link, pax_link) = (format!("gnu-link -> {long}"), format!("pax-link -> {long}"));
+    let gnu_link = format!("gnu-link -> {long}");
+    let pax_link = format!("pax-link -> {long}");
     assert_eq!(shown(&listing), [&long, &gnu_link, "own", &pax_link, "pax\\xff\\nname"]);
     assert_eq!(fixture.read(item(&listing, &long)).unwrap(), b"gnu");
 }

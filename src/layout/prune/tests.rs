@@ -299,11 +299,10 @@ async fn what_a_writer_found_or_put_stays_until_it_is_listed() {
     drop(first);
     let writer = sink(&path);
     assert!(writer.contains(&old.blobs[0].0).await.unwrap());
-    let (is_done, layout) = (
-        std::sync::Arc::new(AtomicBool::new(false)),
-        Layout::open(&path).unwrap(),
-    );
-    let (seen, pruned) = (is_done.clone(), layout.clone());
+    let is_done = std::sync::Arc::new(AtomicBool::new(false));
+    let layout = Layout::open(&path).unwrap();
+    let seen = is_done.clone();
+    let pruned = layout.clone();
     let pruning = tokio::task::spawn_blocking(move || {
         let pruned = pruned.prune(false).unwrap();
         assert!(seen.load(Ordering::SeqCst), "pruned before the writer was done");
@@ -331,7 +330,8 @@ fn nothing_that_is_listed_is_ever_lost() {
     };
     let write = |tag: &str, content: String| {
         runtime().block_on(async {
-            let (sink, fixture) = (sink(&path), Fixture::new(content.as_bytes()));
+            let sink = sink(&path);
+            let fixture = Fixture::new(content.as_bytes());
             fixture.put_children(&sink).await;
             sink.publish(&fixture.index, &tags(&[tag])).await.unwrap();
         });

@@ -37,7 +37,9 @@ fn expected(entry: &Entry, mtime_s: i64) -> ReadEntry {
         } => (EntryType::Regular, path, entry.mode, vec![], bytes.to_vec()),
         other => panic!("{other:?}"),
     };
-    let (uid, gid, mode) = (entry.uid, entry.gid, mode & 0o7777);
+    let uid = entry.uid;
+    let gid = entry.gid;
+    let mode = mode & 0o7777;
     ReadEntry {
         path,
         kind,
@@ -151,7 +153,8 @@ fn the_descriptor_carries_media_type_and_annotations() {
 #[test]
 fn readers_are_independent_and_outlive_the_layer() {
     let packed = pack(&plan(vec![file("a", noise(100_000, 1))])).unwrap();
-    let (mut one, mut other) = (packed.reader(), packed.reader());
+    let mut one = packed.reader();
+    let mut other = packed.reader();
     let whole = stored_bytes(&packed);
     drop(packed);
     let mut half = vec![0; whole.len() / 2];

@@ -37,7 +37,8 @@ fn a_small_image_is_canonical_to_the_byte() {
             r#"{{"architecture":"amd64","config":{{"Env":["A=1"]}},"created":"1970-01-01T00:00:00Z","history":[{{"created":"1970-01-01T00:00:00Z","created_by":"ocitect: app"}}],"os":"linux","rootfs":{{"diff_ids":["{diff_id}"],"type":"layers"}},"variant":"v2"}}"#
         )
     );
-    let (config, layer) = (config.descriptor(), digest("app"));
+    let config = config.descriptor();
+    let layer = digest("app");
     assert_eq!(
         text(manifest.bytes()),
         format!(

@@ -253,7 +253,8 @@ impl TestLayer {
     }
 
     fn link(mut self, at: &str, target: &str) -> Self {
-        let (path, target) = (at.to_owned(), target.to_owned());
+        let path = at.to_owned();
+        let target = target.to_owned();
         self.spec.links.push(LinkEntry {
             path,
             target,

@@ -69,7 +69,8 @@ impl Client {
         };
         // The fetch was retried already: the request that needs the token does not retry it again.
         let fetched = fetched.map_err(RequestError::exhausted)?;
-        let (header, is_fresh) = (bearer(&fetched.token), fetched.is_fresh);
+        let header = bearer(&fetched.token);
+        let is_fresh = fetched.is_fresh;
         Ok(Some(Authorization {
             header,
             token: Some(fetched.token),
@@ -90,9 +91,14 @@ impl Client {
     /// Sends `GET /v2/` (distribution-spec, "Determining Support") after a 401 without a challenge, as seen with
     /// gcr.io.
     pub(super) async fn ask_for_challenge(&self, session: &Session) -> Result<(), RequestError> {
-        let (action, place, method) = ("connecting", session.registry().to_owned(), Method::GET);
-        let (url, headers) = (session.address("", session.registry())?, HeaderMap::new());
-        let (payload, connection, endpoint) = (Payload::Empty, Connection::Shared, Some(session.endpoint().clone()));
+        let action = "connecting";
+        let place = session.registry().to_owned();
+        let method = Method::GET;
+        let url = session.address("", session.registry())?;
+        let headers = HeaderMap::new();
+        let payload = Payload::Empty;
+        let connection = Connection::Shared;
+        let endpoint = Some(session.endpoint().clone());
         let outgoing = Outgoing {
             action,
             place,

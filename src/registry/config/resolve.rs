@@ -86,7 +86,8 @@ impl Config {
             pin: pin.as_deref(),
         };
         let mut routes = Vec::new();
-        let (mut upstream, mut is_insecure) = (rename(repository, registry), false);
+        let mut upstream = rename(repository, registry);
+        let mut is_insecure = false;
         if let Some(table) = self.conf.table(&name) {
             if let Some(place) = &table.blocked {
                 let name = format!("{repository}{}", pin.unwrap_or_default());

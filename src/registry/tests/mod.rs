@@ -119,11 +119,15 @@ impl Server {
         answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) {
         let listener = self.listener.take().unwrap();
-        let (seen, cut, answer) = (Arc::clone(&self.seen), Arc::new(cut), Arc::new(answer));
+        let seen = Arc::clone(&self.seen);
+        let cut = Arc::new(cut);
+        let answer = Arc::new(answer);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (seen, cut, answer) = (Arc::clone(&seen), Arc::clone(&cut), Arc::clone(&answer));
+                let seen = Arc::clone(&seen);
+                let cut = Arc::clone(&cut);
+                let answer = Arc::clone(&answer);
                 tokio::spawn(async move {
                     // In some tests the client disconnects.
                     let _ = serve_one(stream, &seen, &*cut, &*answer).await;
@@ -176,7 +180,8 @@ impl Server {
 
 /// Returns the retry policy with waits of milliseconds.
 pub(super) fn quick() -> RetryOptions {
-    let (first_wait, longest_wait) = (Duration::from_millis(1), Duration::from_millis(4));
+    let first_wait = Duration::from_millis(1);
+    let longest_wait = Duration::from_millis(4);
     RetryOptions {
         first_wait,
         longest_wait,
@@ -209,7 +214,8 @@ async fn serve_one(
     let text = String::from_utf8(head).unwrap();
     let mut lines = text.lines();
     let mut first = lines.next().unwrap().split(' ');
-    let (method, path) = (first.next().unwrap().to_owned(), first.next().unwrap().to_owned());
+    let method = first.next().unwrap().to_owned();
+    let path = first.next().unwrap().to_owned();
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers: Vec<_> = headers
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))

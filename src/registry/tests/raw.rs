@@ -35,11 +35,13 @@ impl RawServer {
             host: listener.local_addr().unwrap().to_string(),
             sent: Arc::default(),
         };
-        let (sent, answer) = (Arc::clone(&server.sent), Arc::new(answer));
+        let sent = Arc::clone(&server.sent);
+        let answer = Arc::new(answer);
         tokio::spawn(async move {
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (sent, answer) = (Arc::clone(&sent), Arc::clone(&answer));
+                let sent = Arc::clone(&sent);
+                let answer = Arc::clone(&answer);
                 tokio::spawn(async move {
                     // In some tests the client disconnects.
                     let _ = serve(stream, number, &sent, &*answer).await;

@@ -157,7 +157,8 @@ async fn registry(
     mut meddle: impl FnMut(&mut Vec<u8>) + Send + 'static,
 ) -> (Server, Arc<Mutex<BTreeMap<String, Vec<u8>>>>) {
     let held = Arc::new(Mutex::new(manifests));
-    let (kept, meddler) = (Arc::clone(&held), Mutex::new(move |bytes: &mut Vec<u8>| meddle(bytes)));
+    let kept = Arc::clone(&held);
+    let meddler = Mutex::new(move |bytes: &mut Vec<u8>| meddle(bytes));
     let server = Server::start(move |seen| {
         let mut held = held.lock().unwrap();
         match seen.method.as_str() {

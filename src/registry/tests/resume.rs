@@ -40,7 +40,8 @@ fn starts(server: &Server) -> Vec<Option<usize>> {
 
 /// Returns at most `piece` bytes of a requested range, and then ends the connection.
 fn cut_part(content: &[u8], seen: &Seen, piece: usize) -> Answer {
-    let (first, length) = (start(seen).unwrap_or(0), content.len());
+    let first = start(seen).unwrap_or(0);
+    let length = content.len();
     let answer = match start(seen) {
         Some(first) => status(206).with("Content-Range", format!("bytes {first}-{}/{length}", length - 1)),
         None => status(200),
@@ -97,7 +98,8 @@ async fn another_part_than_the_wanted_one_is_not_taken() {
         status(206).body("tent"),
         status(416).with("Content-Range", "bytes */3"),
     ] {
-        let (shown, asked) = (format!("{wrong:?}"), AtomicUsize::new(0));
+        let shown = format!("{wrong:?}");
+        let asked = AtomicUsize::new(0);
         let server = Server::start(move |seen| match (start(seen), asked.fetch_add(1, Ordering::SeqCst)) {
             (Some(_), _) => wrong.clone(),
             (None, 0) => status(200).with("Content-Length", "7").body("con"),
@@ -363,7 +365,8 @@ async fn overload_is_waited_out_at_the_start_and_in_the_middle() {
 
 /// A registry that redirects each request for a blob to another signed address of `storage`.
 async fn signing(storage: &Server) -> Server {
-    let (host, signed) = (storage.host.clone(), AtomicUsize::new(0));
+    let host = storage.host.clone();
+    let signed = AtomicUsize::new(0);
     Server::start(move |seen| {
         if seen.path.contains("/blobs/") {
             let number = signed.fetch_add(1, Ordering::SeqCst);

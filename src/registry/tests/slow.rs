@@ -239,7 +239,8 @@ async fn closed_windows(directory: &std::path::Path, uploads: Arc<AtomicUsize>) 
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let (acceptor, uploads) = (acceptor.clone(), Arc::clone(&uploads));
+            let acceptor = acceptor.clone();
+            let uploads = Arc::clone(&uploads);
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else {
                     return;

@@ -170,7 +170,8 @@ impl Place {
             digest,
             size_bytes,
         } = self.subject.clone();
-        let (location, offset_bytes) = (entry.location.to_string(), entry.offset_bytes);
+        let location = entry.location.to_string();
+        let offset_bytes = entry.offset_bytes;
         let stored = Stored {
             format: FORMAT,
             origin,

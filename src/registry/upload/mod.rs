@@ -162,7 +162,8 @@ impl Upload<'_> {
 
     /// Resumes a session of the journal. Errors are ignored, since a new session may work.
     async fn resume_noted(&mut self, noted: Entry) -> Option<Session> {
-        let (digest, size_bytes) = (self.descriptor.digest, self.descriptor.size_bytes);
+        let digest = self.descriptor.digest;
+        let size_bytes = self.descriptor.size_bytes;
         let session = Session {
             offset: noted.offset_bytes,
             // It is not known how much the other process has sent.
@@ -330,7 +331,8 @@ impl Upload<'_> {
     }
 
     async fn setback(&self, session: &Session, step: Step, reply: Reply) -> UploadError {
-        let (status, repository) = (reply.status(), self.repository);
+        let status = reply.status();
+        let repository = self.repository;
         let what = Some(format!("the upload of {}", self.descriptor.digest));
         let verdict = verdict(status, step, session.offset);
         let interruption = repository.interrupted(reply, &step.method(), UPLOADING, what).await;

@@ -242,7 +242,8 @@ impl Shared {
             let begins = ends - piece.len() as u64;
             if self.next >= begins {
                 // Both lie within a piece of memory.
-                let (from, to) = ((self.next - begins) as usize, (until.min(ends) - begins) as usize);
+                let from = (self.next - begins) as usize;
+                let to = (until.min(ends) - begins) as usize;
                 self.next = until.min(ends);
                 return piece.slice(from..to);
             }

@@ -124,7 +124,8 @@ impl RegistryRepository {
         let Ok(Some(location)) = self.next_location(&reply, ASKING) else {
             return Ok(None);
         };
-        let (manner, chunk_min_bytes) = (session.manner, session.chunk_min_bytes);
+        let manner = session.manner;
+        let chunk_min_bytes = session.chunk_min_bytes;
         Ok(Some(Session {
             offset,
             sent: offset,

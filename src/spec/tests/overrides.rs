@@ -11,7 +11,8 @@ fn keys_of_one_platform_go_before_the_others() {
         "[platform.\"linux/arm64/v8\"]\nimage = { base = \"oci:x\", annotations = { b = \"2\" } }\n",
         "users = [{ name = \"c\", uid = 3 }]\n"
     ));
-    let (amd64, arm64) = (on(&spec, "linux/amd64"), on(&spec, "linux/arm64"));
+    let amd64 = on(&spec, "linux/amd64");
+    let arm64 = on(&spec, "linux/arm64");
     assert_eq!(
         (amd64.max_size_bytes, arm64.max_size_bytes),
         (Some(1_000_000), Some(1_000_000))

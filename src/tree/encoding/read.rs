@@ -146,14 +146,13 @@ impl<'a> Decoder<'a> {
             SPECIAL => NodeKind::Special,
             _ => return Err(Damaged("a node has an unknown kind")),
         };
-        let (mode, uid, gid) = (
-            small(take_number(&mut rest)?)?,
-            take_number(&mut rest)?,
-            take_number(&mut rest)?,
-        );
+        let mode = small(take_number(&mut rest)?)?;
+        let uid = take_number(&mut rest)?;
+        let gid = take_number(&mut rest)?;
         let mut xattrs = Xattrs::new();
         while !rest.is_empty() {
-            let (name, value) = (take_text(&mut rest)?, take_text(&mut rest)?);
+            let name = take_text(&mut rest)?;
+            let value = take_text(&mut rest)?;
             if xattrs.last_key_value().is_some_and(|(last, _)| &last[..] >= name) {
                 return Err(Damaged("extended attributes are not sorted"));
             }

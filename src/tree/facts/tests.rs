@@ -71,7 +71,8 @@ async fn everything_of_interest_is_found() {
             name: name.into(),
             version: version.into(),
         };
-        let (dpkg, apk) = (PackageSystem::Dpkg, PackageSystem::Apk);
+        let dpkg = PackageSystem::Dpkg;
+        let apk = PackageSystem::Apk;
         assert_eq!(
             facts.packages,
             [package(dpkg, "libc6", "2.36-9"), package(apk, "musl", "1.2")]

@@ -125,8 +125,10 @@ impl Registry {
         let storage = flavour
             .presigned
             .map(|presigned| Storage::start(presigned, contents.clone()));
-        let (sessions, tokens) = (Sessions::default(), TokenService::default());
-        let (hooks, manifests_read) = (Mutex::default(), AtomicUsize::new(0));
+        let sessions = Sessions::default();
+        let tokens = TokenService::default();
+        let hooks = Mutex::default();
+        let manifests_read = AtomicUsize::new(0);
         Self {
             flavour,
             scheme,

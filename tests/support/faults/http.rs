@@ -30,7 +30,8 @@ impl Head {
         let text = String::from_utf8_lossy(&raw).into_owned();
         let mut lines = text.split("\r\n");
         let mut first = lines.next().unwrap_or_default().split(' ').map(ToOwned::to_owned);
-        let (method, target) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
+        let method = first.next().unwrap_or_default();
+        let target = first.next().unwrap_or_default();
         let header = |line: &str| {
             let (name, value) = line.split_once(':')?;
             Some((name.to_ascii_lowercase(), value.trim().to_owned()))

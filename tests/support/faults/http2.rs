@@ -58,7 +58,8 @@ impl Front {
         let shared = Arc::<Shared>::default();
         let (end, ended) = oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
-        let (serving, upstream) = (shared.clone(), upstream.to_owned());
+        let serving = shared.clone();
+        let upstream = upstream.to_owned();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -128,7 +129,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, upstream: String) {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let (acceptor, shared, upstream) = (acceptor.clone(), shared.clone(), upstream.clone());
+        let acceptor = acceptor.clone();
+        let shared = shared.clone();
+        let upstream = upstream.clone();
         tokio::spawn(async move {
             // In some tests the client disconnects.
             let Ok(stream) = acceptor.accept(stream).await else {
@@ -144,7 +147,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, upstream: String) {
 
 async fn serve(mut connection: Connection<TlsStream<TcpStream>, Bytes>, shared: Arc<Shared>, upstream: String) {
     while let Some(Ok((request, mut respond))) = connection.accept().await {
-        let (method, path) = (request.method().to_string(), request.uri().to_string());
+        let method = request.method().to_string();
+        let path = request.uri().to_string();
         shared.lines.lock().unwrap().push(format!("{method} {path}"));
         match shared.fault_of(&method, &path) {
             Some(StreamFault::Refused) => respond.send_reset(Reason::REFUSED_STREAM),

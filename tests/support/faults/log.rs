@@ -54,7 +54,9 @@ pub struct Log(Arc<Mutex<Vec<Seen>>>);
 impl Log {
     /// Records a request that begins, and returns its number.
     pub fn begin(&self, head: &Head, connection: usize) -> usize {
-        let (method, target, headers) = (head.method.clone(), head.target.clone(), head.headers.clone());
+        let method = head.method.clone();
+        let target = head.target.clone();
+        let headers = head.headers.clone();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(Seen {
             method,

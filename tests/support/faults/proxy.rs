@@ -132,12 +132,16 @@ struct Passage<'a> {
 }
 
 fn pass_on(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
-    let (client, server) = (Arc::new(client), Arc::new(TcpStream::connect(&shared.upstream)?));
+    let client = Arc::new(client);
+    let server = Arc::new(TcpStream::connect(&shared.upstream)?);
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let replies = Arc::<Mutex<Replies>>::default();
     let back = {
-        let (shared, client, server, replies) = (shared.clone(), client.clone(), server.clone(), replies.clone());
+        let shared = shared.clone();
+        let client = client.clone();
+        let server = server.clone();
+        let replies = replies.clone();
         thread::spawn(move || {
             let _ = pass_back(&shared, &client, &server, &replies);
             let _ = server.shutdown(Shutdown::Both);

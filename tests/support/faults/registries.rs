@@ -110,7 +110,8 @@ impl Flavour {
     pub fn quay() -> Self {
         let tokens = Some(Tokens::default());
         let mounts = Mounts::FromOrElse(400);
-        let (largest_page, page) = (Some((100, 413)), 50);
+        let largest_page = Some((100, 413));
+        let page = 50;
         Self {
             name: "Quay",
             tokens,

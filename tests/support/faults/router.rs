@@ -252,7 +252,8 @@ impl Registry {
         {
             return Reply::error(status, "PAGINATION_NUMBER_INVALID", &format!("n is at most {largest}"));
         }
-        let (n, last) = (n.unwrap_or(self.flavour.page), head.query("last").unwrap_or_default());
+        let n = n.unwrap_or(self.flavour.page);
+        let last = head.query("last").unwrap_or_default();
         let left: Vec<_> = repository.tags.keys().filter(|tag| **tag > last).collect();
         let page = &left[..left.len().min(n)];
         let body = if repository.tags.is_empty() {

@@ -41,7 +41,8 @@ pub struct Rule {
 impl Rule {
     /// Applies to every request.
     pub fn new(fault: Fault) -> Self {
-        let (text, met) = (String::new(), AtomicUsize::new(0));
+        let text = String::new();
+        let met = AtomicUsize::new(0);
         Self {
             fault,
             methods: &[],

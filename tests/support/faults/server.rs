@@ -53,8 +53,10 @@ impl Server {
     fn listen(name: &str, tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (log, is_over) = (Log::default(), Arc::new(AtomicBool::new(false)));
-        let (over, connections) = (is_over.clone(), AtomicUsize::new(0));
+        let log = Log::default();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = is_over.clone();
+        let connections = AtomicUsize::new(0);
         let listening = Arc::new(Listening {
             handler,
             tls,
@@ -152,12 +154,14 @@ impl Listening {
         let entry = self.log.begin(head, connection);
         let mut body = Body::new(wire, head.framing());
         let reply = (self.handler)(head, &mut body);
-        let (received, is_cut) = (body.received_bytes, body.is_cut);
+        let received = body.received_bytes;
+        let is_cut = body.is_cut;
         let declared: u64 = head
             .header("content-length")
             .and_then(|value| value.parse().ok())
             .unwrap_or_default();
-        let (is_read, left_bytes) = (body.is_done(), declared.saturating_sub(received));
+        let is_read = body.is_done();
+        let left_bytes = declared.saturating_sub(received);
         let status = (!reply.delivery.is_lost && !is_cut).then_some(reply.status);
         self.log.note(entry, |seen| {
             (seen.body_bytes, seen.is_cut, seen.status) = (received, is_cut, status)

@@ -44,7 +44,8 @@ impl Context<'_> {
 
     /// Adds the address of an upload, in the registry's form.
     fn locate(&self, reply: Reply, id: &str, offset: u64) -> Reply {
-        let (host, scheme) = (self.head.header("host").unwrap_or_default(), self.scheme);
+        let host = self.head.header("host").unwrap_or_default();
+        let scheme = self.scheme;
         let path = format!("/v2/{}/blobs/uploads/{id}", self.repository);
         let location = match self.rules().location {
             Location::Absolute => format!("{scheme}://{host}{path}?_state={offset}"),
@@ -288,13 +289,15 @@ fn created(context: &Context<'_>, digest: &str) -> Reply {
 /// Parses `START-END`, without a unit.
 fn range_of(text: &str) -> Option<(u64, u64)> {
     let (start, end) = text.split_once('-')?;
-    let (start, end) = (start.parse().ok()?, end.parse().ok()?);
+    let start = start.parse().ok()?;
+    let end = end.parse().ok()?;
     (start <= end).then_some((start, end))
 }
 
 /// Returns the reply to a POST with a mount, unless an upload simply starts.
 fn mount(context: &Context<'_>) -> Option<Reply> {
-    let (digest, from) = (context.head.query("mount"), context.head.query("from"));
+    let digest = context.head.query("mount");
+    let from = context.head.query("from");
     let refused = |status: u16| Some(Reply::error(status, "UNSUPPORTED", "not mounted"));
     if digest.is_none() && from.is_some() && context.flavour.mounts == Mounts::Anything {
         return refused(405);

@@ -18,7 +18,8 @@ enum Told<'a> {
 /// its input. Returns `None` if that is not known.
 fn told(arguments: &[String]) -> Option<(bool, Told<'_>)> {
     let mut rest = arguments.iter().map(String::as_str);
-    let (mut has_profile, mut takes_text) = (false, false);
+    let mut has_profile = false;
+    let mut takes_text = false;
     let operand = loop {
         let word = rest.next()?;
         match word {

@@ -16,7 +16,8 @@ use crate::model::{EntryPath, escape};
 /// Finds files for other processors. Those that have their like for this one beside them are given back.
 pub(super) fn wrong_architecture(survey: &Survey<'_>, findings: &mut Vec<Finding>) -> Vec<Foreign> {
     let right = right_families(survey);
-    let (mut wrong, mut foreign) = (Vec::new(), Vec::new());
+    let mut wrong = Vec::new();
+    let mut foreign = Vec::new();
     for (path, facts) in survey.own().filter(|(path, facts)| is_wrong(survey, path, facts)) {
         let is_started = survey.started.as_ref() == Some(path);
         match sibling(survey, &right, path).filter(|_| !is_started) {
@@ -83,7 +84,8 @@ fn finding(survey: &Survey<'_>, made_for: &str, group: &Group) -> Finding {
     let platform = &survey.subject.platform;
     let facts = survey.files[group.path()];
     let message = group.sentence(&format!("is built for {made_for}, but the image is for {platform}"));
-    let (expected, found) = (expected_header_text(platform), header_text(facts));
+    let expected = expected_header_text(platform);
+    let found = header_text(facts);
     // If the header is the same, the flags differ.
     let (expected, found) = if expected == found {
         (platform.to_string(), made_for.to_owned())

@@ -47,7 +47,8 @@ fn group_of(part: &EntryPath, family: String) -> String {
 
 fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<String>) -> Option<Finding> {
     let platform = &survey.subject.platform;
-    let (mut count, mut size_bytes) = (0, 0u64);
+    let mut count = 0;
+    let mut size_bytes = 0u64;
     for part in parts {
         let from = (Bound::Included(part.clone()), Bound::Unbounded);
         // Names that start like the folder are sorted between it and the files below it.

@@ -126,7 +126,8 @@ pub(super) fn enumerated(names: &[String]) -> String {
 pub(super) fn size_text(bytes: u64) -> String {
     const UNITS: &[&str] = &["kB", "MB", "GB", "TB", "PB", "EB"];
     // In tenths of a unit, rounded up: nothing costs nothing.
-    let (mut tenths, mut unit) = (bytes.div_ceil(100), 0);
+    let mut tenths = bytes.div_ceil(100);
+    let mut unit = 0;
     while tenths >= 10_000 && unit + 1 < UNITS.len() {
         (tenths, unit) = (tenths.div_ceil(1000), unit + 1);
     }

@@ -32,7 +32,8 @@ pub(super) fn wrong_libc(
     }
     let right = right_families(survey, &wrong);
     let served = served_families(survey, problems);
-    let (mut told, mut foreign) = (Vec::new(), Vec::new());
+    let mut told = Vec::new();
+    let mut foreign = Vec::new();
     for (path, libc) in wrong {
         let is_started = survey.started.as_ref() == Some(path);
         match sibling(&right, path).filter(|_| !is_started) {

@@ -262,7 +262,9 @@ impl Walk<'_> {
             }
             Target::Unknown => {}
             Target::Nothing(lack) => {
-                let (from, name, is_prepared) = (from.clone(), load.name.to_string(), self.visit.is_prepared);
+                let from = from.clone();
+                let name = load.name.to_string();
+                let is_prepared = self.visit.is_prepared;
                 self.graph.missing.insert(Missing {
                     lack,
                     from,

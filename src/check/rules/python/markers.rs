@@ -172,7 +172,8 @@ impl Reader<'_> {
                 compare_by(operator, order.reverse())
             }
             (left, right) => {
-                let (left, right) = (self.text(left)?, self.text(right)?);
+                let left = self.text(left)?;
+                let right = self.text(right)?;
                 match operator {
                     "in" => Some(right.contains(&left)),
                     "not in" => Some(!right.contains(&left)),

@@ -98,7 +98,8 @@ fn limits_are_kept_and_cost_little() {
         let lengths = lengths_of(&counts, limit);
         assert_complete(&lengths, limit);
         assert_eq!(usize::from(*lengths.iter().max().unwrap()), limit);
-        let (size, best) = (size_bits(&counts, &lengths), best_size_bits(&counts));
+        let size = size_bits(&counts, &lengths);
+        let best = best_size_bits(&counts);
         assert!(size <= best + best / 20, "{size} bits, {best} without the limit");
     }
 }
@@ -171,7 +172,9 @@ fn code_lengths_may_need_their_longest_codes() {
 
 /// Writes one block of given sequences, and reads it.
 fn written(bytes: &[u8], matches: &[(usize, Match)]) -> Stream {
-    let (mut tally, mut sequences, mut at) = (Tally::new(), Vec::new(), 0);
+    let mut tally = Tally::new();
+    let mut sequences = Vec::new();
+    let mut at = 0;
     for (match_at, found) in matches {
         bytes[at..*match_at].iter().for_each(|byte| tally.literal(*byte));
         sequences.push(tally.sequence(match_at - at, found.length, found.distance));
@@ -180,7 +183,8 @@ fn written(bytes: &[u8], matches: &[(usize, Match)]) -> Stream {
     bytes[at..].iter().for_each(|byte| tally.literal(*byte));
     sequences.push(Sequence::of_literals(bytes.len() - at));
     tally.end();
-    let (mut window, mut output) = (Window::new(), Output::new());
+    let mut window = Window::new();
+    let mut output = Output::new();
     window.fill(bytes);
     block::write(bytes, &window, 0, &sequences, &tally, &mut Tables::new(), &mut output);
     block::write_stored(&[], &mut output);

@@ -62,7 +62,9 @@ impl Code {
     }
 
     fn read(&self, bits: &mut Bits) -> usize {
-        let (mut code, mut first, mut index) = (0, 0, 0);
+        let mut code = 0;
+        let mut first = 0;
+        let mut index = 0;
         for length in 1..16 {
             code |= bits.take(1);
             let count = self.by_length[length];
@@ -79,7 +81,9 @@ impl Code {
 
 /// Reads the lengths of both codes of a dynamic block, after its type, and the longest code of a code length.
 fn read_header(bits: &mut Bits) -> (Vec<u8>, Vec<u8>, u8) {
-    let (literals, distances, code_lengths) = (bits.take(5) + 257, bits.take(5) + 1, bits.take(4) + 4);
+    let literals = bits.take(5) + 257;
+    let distances = bits.take(5) + 1;
+    let code_lengths = bits.take(4) + 4;
     assert!(literals <= 286 && distances <= 30);
     let order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
     let mut of_lengths = [0_u8; 19];
@@ -136,7 +140,8 @@ impl Stream {
 
     fn read_stored(&mut self, bits: &mut Bits) {
         bits.align();
-        let (size, complement) = (bits.take(16), bits.take(16));
+        let size = bits.take(16);
+        let complement = bits.take(16);
         assert_eq!(size ^ complement, 0xffff);
         let at = bits.at / 8;
         self.bytes.extend(&bits.bytes[at..at + size]);
@@ -144,7 +149,8 @@ impl Stream {
     }
 
     fn read_symbols(&mut self, bits: &mut Bits, literals: &[u8], distances: &[u8]) {
-        let (literals, distances) = (Code::new(literals), Code::new(distances));
+        let literals = Code::new(literals);
+        let distances = Code::new(distances);
         loop {
             match literals.read(bits) {
                 literal @ 0..256 => self.bytes.push(literal as u8),

@@ -35,7 +35,8 @@ fn a_long_text_has_codes_of_its_own() {
 #[test]
 fn blocks_encoded_apart_may_be_put_together() {
     for level in 0..=9 {
-        let (mut encoded, mut bytes) = (Vec::new(), Vec::new());
+        let mut encoded = Vec::new();
+        let mut bytes = Vec::new();
         for size in 0..64 {
             let block = words(size as u64, size);
             encoded.extend(encode(level, &block));

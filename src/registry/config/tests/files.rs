@@ -131,7 +131,8 @@ fn errors_become_those_of_the_store_with_place_and_hint() {
     );
     let error = Config::read(&files.places(), &BTreeSet::new()).unwrap_err();
     assert_eq!(error.error_kind(), crate::model::ErrorKind::Input);
-    let (text, help) = (error.to_string(), error.help());
+    let text = error.to_string();
+    let help = error.help();
     let store = crate::store::StoreError::from(error);
     assert_eq!(store.error_kind(), crate::model::ErrorKind::Input);
     assert_eq!(store.help(), help);

@@ -144,7 +144,8 @@ fn mirrors_are_asked_for_what_they_are_for_and_never_pushed_to() {
         let routes = config.routes(&repository(name), action).unwrap();
         routes.into_iter().map(|route| route.endpoint.registry).collect()
     };
-    let (tag, digest) = (tag(), digest());
+    let tag = tag();
+    let digest = digest();
     assert_eq!(
         hosts("example.com/a", Action::Resolve(&tag)),
         ["tag.example", "all.example", "unsaid.example", "example.com"]

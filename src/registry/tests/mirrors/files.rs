@@ -37,7 +37,8 @@ async fn names_are_rewritten_for_reading_writing_and_mounting() {
         _ => whole(seen),
     };
     let scene = Scene::new(answers, answers).await;
-    let (upstream, other) = (&scene.upstream.host, &scene.mirror.host);
+    let upstream = &scene.upstream.host;
+    let other = &scene.mirror.host;
     scene.write(
         "registries.conf",
         &format!("[[registry]]\nprefix = \"{upstream}\"\nlocation = \"{other}/sub\"\n"),

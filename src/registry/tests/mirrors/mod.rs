@@ -55,7 +55,8 @@ impl Scene {
         mirror: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
         upstream: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let (mirror, upstream) = (Server::start(mirror).await, Server::start(upstream).await);
+        let mirror = Server::start(mirror).await;
+        let upstream = Server::start(upstream).await;
         let scene = Self {
             directory: tempfile::tempdir().unwrap(),
             upstream,
@@ -68,7 +69,8 @@ impl Scene {
 
     /// Writes `registries.conf`, with more lines for the mirror.
     fn conf(&self, more: &str) {
-        let (upstream, mirror) = (&self.upstream.host, &self.mirror.host);
+        let upstream = &self.upstream.host;
+        let mirror = &self.mirror.host;
         self.write(
             "registries.conf",
             &format!("[[registry]]\nlocation = \"{upstream}\"\n[[registry.mirror]]\nlocation = \"{mirror}\"\n{more}\n"),

@@ -59,7 +59,8 @@ fn cut_first(at: usize) -> Rule<usize> {
 
 #[tokio::test]
 async fn another_process_goes_on_where_the_registry_is() {
-    let (content, directory) = (content(2 * MIB), tempfile::tempdir().unwrap());
+    let content = content(2 * MIB);
+    let directory = tempfile::tempdir().unwrap();
     let fake = Fake::start(Rules {
         cut: cut_first(MIB),
         ..Rules::default()
@@ -78,7 +79,8 @@ async fn another_process_goes_on_where_the_registry_is() {
 #[tokio::test]
 async fn what_the_registry_has_dropped_is_begun_again() {
     for (size, is_told) in [(2 * MIB, true), (MIB, false)] {
-        let (content, directory) = (content(size), tempfile::tempdir().unwrap());
+        let content = content(size);
+        let directory = tempfile::tempdir().unwrap();
         let fake = Fake::start(Rules {
             cut: cut_first(size / 2),
             ..Rules::default()
@@ -96,7 +98,8 @@ async fn what_the_registry_has_dropped_is_begun_again() {
 
 #[tokio::test]
 async fn chunks_are_gone_on_with_from_what_was_confirmed() {
-    let (content, directory) = (content(12 * MIB), tempfile::tempdir().unwrap());
+    let content = content(12 * MIB);
+    let directory = tempfile::tempdir().unwrap();
     let cut = on("PATCH", |number| (number == 1).then_some(0));
     let instead: Rule<Answer> = Box::new(|seen, _| {
         (seen.method == "PUT" && seen.header("content-range").is_none() && seen.header("content-length") != Some("0"))
@@ -117,7 +120,8 @@ async fn chunks_are_gone_on_with_from_what_was_confirmed() {
 
 #[tokio::test]
 async fn a_registry_that_confirms_less_than_was_noted_is_not_believed() {
-    let (content, directory) = (content(12 * MIB), tempfile::tempdir().unwrap());
+    let content = content(12 * MIB);
+    let directory = tempfile::tempdir().unwrap();
     let cut = on_bodies(|number| (number < 2).then_some(3 * MIB));
     let after = on("GET", |number| {
         (number == 1).then(|| status(204).with("Location", "/up/1?v=9").with("Range", "0-1000"))
@@ -140,7 +144,8 @@ async fn the_entry_is_there_from_the_start_for_its_owner_alone_and_goes_with_the
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cache/uploads");
     let found = Arc::new(Mutex::new(Vec::new()));
-    let (seen_at_put, looked) = (Arc::clone(&found), path.clone());
+    let seen_at_put = Arc::clone(&found);
+    let looked = path.clone();
     let after: Rule<Answer> = Box::new(move |seen, _| {
         if seen.method == "PUT" {
             let modes = files(&looked).into_iter().map(|path| {
@@ -178,14 +183,16 @@ async fn a_session_that_is_given_up_is_not_noted_any_more() {
 
 #[tokio::test]
 async fn two_at_once_do_not_share_a_session() {
-    let (content, directory) = (content(2 * MIB), tempfile::tempdir().unwrap());
+    let content = content(2 * MIB);
+    let directory = tempfile::tempdir().unwrap();
     let fake = Fake::start(Rules {
         cut: cut_first(MIB),
         ..Rules::default()
     })
     .await;
     killed(&fake, directory.path(), &content).await;
-    let (first, second) = (Told::default(), Told::default());
+    let first = Told::default();
+    let second = Told::default();
     let (first_done, second_done) = tokio::join!(
         fake.upload_with(options(&fake, directory.path(), &first, false), &content),
         fake.upload_with(options(&fake, directory.path(), &second, false), &content),
@@ -217,7 +224,8 @@ async fn uploads_elsewhere_are_not_noted() {
 
 #[tokio::test]
 async fn a_file_that_is_no_entry_is_replaced() {
-    let (content, directory) = (content(2 * MIB), tempfile::tempdir().unwrap());
+    let content = content(2 * MIB);
+    let directory = tempfile::tempdir().unwrap();
     let fake = Fake::start(Rules {
         cut: cut_first(MIB),
         ..Rules::default()

@@ -7,7 +7,8 @@ const SIZE: usize = 12 * MIB;
 
 /// Returns the requests of a whole upload in chunks of 5 MiB.
 fn in_chunks() -> [String; 3] {
-    let (second, third) = (CHUNK, 2 * CHUNK);
+    let second = CHUNK;
+    let third = 2 * CHUNK;
     [
         format!("PATCH 0-{}", CHUNK - 1),
         format!("PATCH {second}-{}", third - 1),

@@ -85,7 +85,8 @@ impl Fake {
             instead,
             after,
         } = rules;
-        let (cut, served) = (Arc::new(cut), Arc::clone(&state));
+        let cut = Arc::new(cut);
+        let served = Arc::clone(&state);
         let cut = move |seen: &Seen| {
             let mut numbers = numbers.lock().unwrap();
             let number = numbers.entry(seen.method.clone()).or_default();

@@ -124,7 +124,8 @@ fn from_disk(platform: &str, at: &str, source: &str, there: &'static [&'static s
     let evidence = Evidence::Elf(Box::new(facts));
     let own = OwnFile::new("app".into(), 1).seen(evidence, Some(source.into()));
     let on_disk = Arc::new(move |asked: &Path| there.iter().any(|known| Path::new(known) == asked));
-    let (platform, own) = (platform.parse().unwrap(), [(path(at), own)].into());
+    let platform = platform.parse().unwrap();
+    let own = [(path(at), own)].into();
     Subject::new(platform, Default::default(), Family::Oci, Arc::new(base), own, on_disk)
 }
 
@@ -279,7 +280,8 @@ fn float_abis_of_arm_need_their_loader() {
         flags,
         ..elf(interpreter, &["libc.so.6"])
     };
-    let (soft, hard) = (0x0500_0200, 0x0500_0400);
+    let soft = 0x0500_0200;
+    let hard = 0x0500_0400;
     let base = || {
         Image::new("linux/arm/v7")
             .base("lib/ld-linux-armhf.so.3", 0o755, Thing::Elf(arm(hard, None)))

@@ -1,0 +1,45 @@
+//! A request before it is sent, and the repository that it is for.
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use url::Url;
+
+use super::super::config::{Endpoint, Route};
+use super::super::scope::Scopes;
+use super::super::transport::{Connection, Payload};
+
+/// A request to a registry.
+pub(in crate::registry) struct Call {
+    /// The action, in the -ing form.
+    pub(in crate::registry) action: &'static str,
+    pub(in crate::registry) method: Method,
+    pub(in crate::registry) to: Destination,
+    pub(in crate::registry) headers: HeaderMap,
+    pub(in crate::registry) payload: Payload,
+    /// Scopes that a token for it must allow.
+    pub(in crate::registry) scopes: Scopes,
+    pub(in crate::registry) connection: Connection,
+}
+
+/// The repository of a request, as the client sees it.
+#[derive(Clone, Copy)]
+pub(in crate::registry) struct At<'a> {
+    pub(in crate::registry) endpoint: &'a Endpoint,
+    /// The repository's path; empty for the registry itself.
+    pub(in crate::registry) path: &'a str,
+    /// Its name in messages.
+    pub(in crate::registry) place: &'a str,
+    /// The route, if it is a mirror. A mirror may be disabled while the request waits.
+    pub(in crate::registry) mirror: Option<&'a Route>,
+}
+
+/// The address of a request.
+#[derive(Clone)]
+pub(in crate::registry) enum Destination {
+    /// Path and query below the registry's `/v2/`.
+    Path(String),
+    /// Path and query below the registry's `/v2/`. A redirect to another origin is returned as the reply, not followed.
+    Own(String),
+    /// The address of an upload, which may be at another host.
+    Address(Url),
+}
