@@ -45,6 +45,7 @@ pub mod check;
 pub mod cli;
 pub mod compress;
 pub mod elf;
+mod facade;
 pub mod files;
 pub mod import;
 pub mod layout;
@@ -59,3 +60,6 @@ pub mod store;
 pub mod tar;
 pub mod transfer;
 pub mod tree;
+
+pub use facade::{Config, Error, Image, Layer, MAX_READ_BYTES, Registry};
+pub use model::{Descriptor, Digest, MediaType, Platform};

@@ -43,12 +43,13 @@ const MODULES: &[(&str, Imports)] = &[
     ("transfer", Only(&["store", "model"])),
     ("import", Only(&["spec", "check", "elf", "model"])),
     ("build", AllBut(&["cli"])),
+    ("facade", AllBut(&["cli"])),
     ("cli", AllBut(&[])),
 ];
 
 /// Layout, archive and tree are synchronous inside; they are here for `spawn_blocking` and the traits of store.
 const ASYNC_MODULES: &[&str] = &[
-    "store", "registry", "transfer", "build", "cli", "layout", "archive", "tree",
+    "store", "registry", "transfer", "build", "facade", "cli", "layout", "archive", "tree",
 ];
 
 /// Crates that only these modules may use, and what other modules do instead.

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::build::layer::BuiltLayer;
-use crate::model::{Descriptor, Digest, Repository, Root, Selector};
+use crate::model::{Descriptor, Digest, Image, Repository, Root, Selector};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
 /// Everything that the root of a build refers to.
-pub(super) struct BuildOutput {
+pub(crate) struct BuildOutput {
     root: Root,
     documents: BTreeMap<Digest, Bytes>,
     layers: BTreeMap<Digest, Arc<BuiltLayer>>,
@@ -35,19 +35,26 @@ impl BuildOutput {
         &self.root
     }
 
-    /// Adds a config or a manifest.
-    pub fn add_document(&mut self, descriptor: &Descriptor, bytes: Bytes) {
-        self.documents.insert(descriptor.digest, bytes);
+    /// Adds the config and the manifest of a platform.
+    pub fn add_documents(&mut self, image: &Image) {
+        let config = image.config();
+        let manifest = image.manifest();
+        self.documents
+            .insert(config.descriptor().digest, config.bytes().clone());
+        self.documents
+            .insert(manifest.descriptor().digest, manifest.bytes().clone());
     }
 
     /// Adds a layer of the image itself.
-    pub fn add_layer(&mut self, layer: Arc<BuiltLayer>) {
+    pub(super) fn add_layer(&mut self, layer: Arc<BuiltLayer>) {
         self.layers.insert(layer.layer.descriptor.digest, layer);
     }
 
-    /// Adds a layer of a base.
-    pub fn add_base_layer(&mut self, descriptor: &Descriptor, base: Arc<dyn Source>) {
-        self.bases.insert(descriptor.digest, base);
+    /// Adds the layers of a base.
+    pub fn add_base(&mut self, base: &Image, source: &Arc<dyn Source>) {
+        for (descriptor, _) in base.layers() {
+            self.bases.insert(descriptor.digest, source.clone());
+        }
     }
 }
 

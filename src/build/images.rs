@@ -374,7 +374,7 @@ pub async fn image_facts(
 }
 
 /// An image that was read, with its facts.
-pub(super) async fn open_image(
+pub(crate) async fn open_image(
     name: &ImageName,
     source: &dyn Source,
     image: Image,

@@ -9,6 +9,7 @@ mod cache;
 mod cache_from;
 mod changes;
 mod checking;
+mod compose;
 mod contents;
 mod documents;
 mod duplicates;
@@ -33,7 +34,11 @@ mod transports;
 mod update;
 mod writing;
 
+pub(crate) use built::BuildOutput;
 pub use cache::CACHE_KINDS;
+pub(crate) use compose::{Composed, compose};
+pub(crate) use images::open_image;
+
 pub use changes::{ImageChange, PackageChanges, PinChange};
 pub use error::BuildError;
 pub use events::{Event, Observer, Silent, Task, TaskId, TransferTasks};

@@ -44,6 +44,39 @@ pub enum TargetPlace {
 }
 
 impl Target {
+    /// Creates the target that a name means: in a registry with the tag `latest` if the name has none.
+    ///
+    /// # Errors
+    /// Refuses a name that is pinned to a digest, and one of `localhost/` without a port, which names no registry.
+    pub fn of(name: ImageName) -> Result<Self, BuildError> {
+        let ImageName::Registry(reference) = name else {
+            return Self::local(name, Vec::new(), Vec::new());
+        };
+        let refused = |reason, help: &str| {
+            Err(BuildError::Usage {
+                reason,
+                help: help.to_owned(),
+            })
+        };
+        if reference.repository.is_local() {
+            return refused(
+                format!("cannot push {reference}: localhost/… is reserved for names that are never pushed"),
+                "name a registry, such as ghcr.io/me/app, or localhost:PORT/… for one on this machine",
+            );
+        }
+        if reference.digest.is_some() {
+            return refused(
+                format!("the target {reference} has a digest"),
+                "use a tag: copying does not change the digest of the image",
+            );
+        }
+        let tag = match reference.tag {
+            Some(tag) => tag,
+            None => "latest".parse()?,
+        };
+        Ok(Self::registry(reference.repository, vec![tag]))
+    }
+
     /// Creates a target for a repository of a registry.
     pub fn registry(repository: Repository, tags: Vec<Tag>) -> Self {
         Self {

@@ -27,8 +27,8 @@ use crate::build::transports::Transports;
 use crate::build::writing::{EagerUpload, check_access, handover, write};
 use crate::cache::Cache;
 use crate::check::{Finding, Verdict, gap};
-use crate::model::{Document, Image, ImageConfig, ImageManifest, ImageName, Layer, Root};
-use crate::plan::{assemble, index, index_annotations};
+use crate::model::{Image, ImageName, Layer, Root};
+use crate::plan::{BuildPlan, assemble, index, index_annotations};
 use crate::spec::Spec;
 
 /// The options of a build beside the spec. The library does not read the clock, the environment or the home directory.
@@ -293,7 +293,8 @@ async fn check_files(
     ))
 }
 
-async fn in_background<T: Send + 'static>(
+/// Runs `work` on a thread that may block.
+pub(super) async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
 ) -> Result<T, BuildError> {
     match tokio::task::spawn_blocking(work).await {
@@ -354,7 +355,7 @@ async fn pack(
     .await?;
     let both = || platforms.iter().zip(&layers);
     let images: Vec<Image> = both()
-        .map(|(planned, layers)| image(planned, layers))
+        .map(|(planned, layers)| packed_image(planned, layers))
         .collect::<Result<_, _>>()?;
     let reports = both()
         .zip(&images)
@@ -370,14 +371,18 @@ async fn pack(
 }
 
 /// Returns the config and manifest of one platform.
-fn image(planned: &PlannedPlatform, layers: &PlatformLayers) -> Result<Image, BuildError> {
+pub(super) fn planned_image(plan: &BuildPlan, layers: &[Layer]) -> Result<Image, BuildError> {
     let failed = |cause| BuildError::Plan {
-        platform: planned.plan.platform.clone(),
+        platform: plan.platform.clone(),
         cause: Box::new(cause),
     };
-    let layers: Vec<Layer> = layers.iter().map(|(packed, _)| packed.layer.clone()).collect();
-    let (config, manifest) = assemble(&planned.plan, &layers).map_err(failed)?;
+    let (config, manifest) = assemble(plan, layers).map_err(failed)?;
     Image::new(manifest, config).map_err(|cause| failed(cause.into()))
+}
+
+fn packed_image(planned: &PlannedPlatform, layers: &PlatformLayers) -> Result<Image, BuildError> {
+    let layers: Vec<Layer> = layers.iter().map(|(packed, _)| packed.layer.clone()).collect();
+    planned_image(&planned.plan, &layers)
 }
 
 fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> PlatformReport {
@@ -420,22 +425,15 @@ fn gather(spec: &Spec, packed: &Packed) -> Result<BuildOutput, BuildError> {
     let root = root(spec, platforms, images)?;
     let mut built = BuildOutput::new(root);
     for ((planned, layers), image) in platforms.iter().zip(layers).zip(images) {
-        add_document(&mut built, image.config(), image.manifest());
+        built.add_documents(image);
         for (packed, _) in layers {
             built.add_layer(packed.clone());
         }
         if let Some(base) = &planned.base {
-            for (descriptor, _) in base.image.layers() {
-                built.add_base_layer(descriptor, base.source.clone());
-            }
+            built.add_base(&base.image, &base.source);
         }
     }
     Ok(built)
-}
-
-fn add_document(built: &mut BuildOutput, config: &Document<ImageConfig>, manifest: &Document<ImageManifest>) {
-    built.add_document(config.descriptor(), config.bytes().clone());
-    built.add_document(manifest.descriptor(), manifest.bytes().clone());
 }
 
 fn root(spec: &Spec, platforms: &[PlannedPlatform], images: &[Image]) -> Result<Root, BuildError> {

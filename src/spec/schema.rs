@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::model::{Compression, Family, ImageName, Platform, Repository, Tag};
 
-/// A position in the spec, for messages.
+/// A position in the spec, for messages. Without a line, the name of what is not in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {
     /// The spec file, as it was named.
@@ -20,6 +20,9 @@ pub struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = crate::model::escape(self.file.as_os_str().as_encoded_bytes());
+        if self.line == 0 {
+            return formatter.write_str(&file);
+        }
         write!(formatter, "{file}:{}:{}", self.line, self.column)
     }
 }

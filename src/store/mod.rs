@@ -14,6 +14,7 @@ mod layout_index;
 pub mod local;
 mod memory;
 pub mod output;
+mod put;
 mod read;
 mod resolve;
 mod verified;
@@ -38,6 +39,7 @@ pub use layout_index::{
     INDEX_NAME, LAYOUT_MARKER, LAYOUT_MARKER_NAME, LayoutIndex, MAX_MARKER_BYTES, check_layout_marker, named,
 };
 pub use memory::MemoryStore;
+pub use put::put_bytes;
 pub use read::{read_config, read_image, read_root};
 pub use resolve::{PlatformMatch, select_platform};
 pub use verified::{VerifiedReader, open};
